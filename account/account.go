@@ -1,0 +1,249 @@
+package account
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// Account is a live account as administration sees it.
+type Account struct {
+	// Address is canonical.
+	Address mail.Address
+	Mailbox mail.MailboxID
+	// State is never empty.
+	State   store.AddressState
+	Created time.Time
+}
+
+func accountOf(e *entry) Account {
+	a := Account{Address: e.row.Address, Mailbox: e.mailbox, State: e.row.State, Created: e.row.Created}
+	if a.State == "" {
+		a.State = store.StateEnabled
+	}
+	return a
+}
+
+// AddAccount makes an account in a hosted domain. If the address was removed before, this is
+// a new generation with an empty mailbox of its own.
+//
+// Errors: mail.ErrBadAddress, ErrBadPassword, ErrWeakPassword, ErrNoSuchDomain, ErrExists,
+// the store's. After store.ErrOutcomeUnknown a repetition may say ErrExists.
+func (d *Directory) AddAccount(ctx context.Context, a mail.Address, password string) (Account, error) {
+	a, err := canonical(a)
+	if err != nil {
+		return Account{}, err
+	}
+	if err := checkPassword(password, d.cfg.MinPasswordLength); err != nil {
+		return Account{}, err
+	}
+	hash, err := d.passwords.hash(ctx, password)
+	if err != nil {
+		return Account{}, err
+	}
+
+	d.changes.Lock()
+	defer d.changes.Unlock()
+	if err := d.hosted(ctx, a.Domain); err != nil {
+		return Account{}, err
+	}
+	rows, err := d.store.AddressRows(ctx, a)
+	if err != nil {
+		return Account{}, fmt.Errorf("account: look up address: %w", err)
+	}
+	if entryOf(rows) != nil {
+		return Account{}, fmt.Errorf("account %s: %w", a, ErrExists)
+	}
+	row := store.Address{
+		Address: a, Generation: nextGeneration(rows), Kind: store.KindAccount,
+		Password: hash, State: store.StateEnabled, Created: d.nowMicros(),
+	}
+	err = d.change(ctx, a, row.Generation, store.AddressChange{
+		Kind: &row.Kind, Password: &row.Password, State: &row.State, Created: &row.Created,
+	})
+	if err != nil {
+		return Account{}, err
+	}
+	return accountOf(entryOf([]store.Address{row})), nil
+}
+
+// Account returns one live account, read from the store. Errors: mail.ErrBadAddress,
+// ErrNoSuchAccount, the store's.
+func (d *Directory) Account(ctx context.Context, a mail.Address) (Account, error) {
+	a, err := canonical(a)
+	if err != nil {
+		return Account{}, err
+	}
+	e, err := d.live(ctx, a)
+	if err != nil {
+		return Account{}, err
+	}
+	return accountOf(e), nil
+}
+
+// Accounts lists live accounts of a domain, up to limit of them, from behind the local-part
+// after (empty: from the start), in the engine's order. next is the after of the following
+// page; empty means that there is none.
+//
+// Errors: ErrNoSuchDomain, the store's.
+func (d *Directory) Accounts(ctx context.Context, domain, after string, limit int) (accounts []Account, next string, err error) {
+	domain, err = mail.CanonicalDomain(domain)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := d.hosted(ctx, domain); err != nil {
+		return nil, "", err
+	}
+	limit = max(limit, 1)
+	err = d.eachAddress(ctx, domain, after, limit, func(rows []store.Address) (bool, error) {
+		if len(accounts) == limit {
+			next = accounts[limit-1].Address.Local
+			return false, nil
+		}
+		if e := entryOf(rows); e != nil {
+			accounts = append(accounts, accountOf(e))
+		}
+		return true, nil
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return accounts, next, nil
+}
+
+// SetPassword gives an account another password. The old one ends at once in this process,
+// elsewhere within Config.CacheTTL.
+//
+// Errors: mail.ErrBadAddress, ErrNoSuchAccount, ErrBadPassword, ErrWeakPassword, the store's.
+func (d *Directory) SetPassword(ctx context.Context, a mail.Address, password string) error {
+	a, err := canonical(a)
+	if err != nil {
+		return err
+	}
+	if err := checkPassword(password, d.cfg.MinPasswordLength); err != nil {
+		return err
+	}
+	hash, err := d.passwords.hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return d.changeLive(ctx, a, store.AddressChange{Password: &hash})
+}
+
+// SetState enables or disables an account. Errors: mail.ErrBadAddress, ErrNoSuchAccount, the
+// store's.
+func (d *Directory) SetState(ctx context.Context, a mail.Address, state store.AddressState) error {
+	if state != store.StateEnabled && state != store.StateDisabled {
+		return fmt.Errorf("account: %q is not a state", state)
+	}
+	a, err := canonical(a)
+	if err != nil {
+		return err
+	}
+	return d.changeLive(ctx, a, store.AddressChange{State: &state})
+}
+
+// RemoveAccount ends an account for good. Its messages go later, see RemovedMailboxes.
+//
+// Where processes that had not heard of each other made two live generations, all of them
+// end: otherwise an older one would come back. Errors: mail.ErrBadAddress, ErrNoSuchAccount,
+// the store's; it may be repeated.
+func (d *Directory) RemoveAccount(ctx context.Context, a mail.Address) error {
+	a, err := canonical(a)
+	if err != nil {
+		return err
+	}
+	d.changes.Lock()
+	defer d.changes.Unlock()
+	rows, err := d.store.AddressRows(ctx, a)
+	if err != nil {
+		return fmt.Errorf("account: look up address: %w", err)
+	}
+	if entryOf(rows) == nil {
+		return fmt.Errorf("account %s: %w", a, ErrNoSuchAccount)
+	}
+	removal := laterThan(d.cfg.IDs.Next(), rows)
+	// Older generations first: if this stops halfway, the account is still the same one.
+	for _, r := range rows {
+		if r.Kind == "" || !r.Removed.IsZero() {
+			continue
+		}
+		if err := d.change(ctx, a, r.Generation, store.AddressChange{Removed: &removal}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changeLive writes columns of the account of a canonical address.
+func (d *Directory) changeLive(ctx context.Context, a mail.Address, c store.AddressChange) error {
+	d.changes.Lock()
+	defer d.changes.Unlock()
+	e, err := d.live(ctx, a)
+	if err != nil {
+		return err
+	}
+	return d.change(ctx, a, e.row.Generation, c)
+}
+
+// live reads the account of a canonical address.
+func (d *Directory) live(ctx context.Context, a mail.Address) (*entry, error) {
+	e, err := d.read(ctx, a)
+	switch {
+	case err != nil:
+		return nil, err
+	case e == nil:
+		return nil, fmt.Errorf("account %s: %w", a, ErrNoSuchAccount)
+	}
+	return e, nil
+}
+
+// change writes columns of one generation and makes this process forget what it knew.
+func (d *Directory) change(ctx context.Context, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
+	err := d.store.ChangeAddress(ctx, a, generation, c)
+	d.addresses.forget(a)
+	if err != nil {
+		return fmt.Errorf("account: change %s: %w", a, err)
+	}
+	return nil
+}
+
+// nextGeneration names the generation that follows all the given ones.
+func nextGeneration(rows []store.Address) mail.MessageID {
+	var last mail.MessageID
+	for _, r := range rows {
+		if r.Removed.Compare(last) > 0 {
+			last = r.Removed
+		}
+	}
+	return last
+}
+
+// laterThan is id, or if a clock that went back made it older than a generation or removal
+// of rows, an id just behind those: the next generation must be a new one, and the newest.
+func laterThan(id mail.MessageID, rows []store.Address) mail.MessageID {
+	last := nextGeneration(rows)
+	for _, r := range rows {
+		if r.Generation.Compare(last) > 0 {
+			last = r.Generation
+		}
+	}
+	if id.Compare(last) > 0 {
+		return id
+	}
+	key, own := last.SortKey(), id.SortKey()
+	binary.BigEndian.PutUint64(key[:8], binary.BigEndian.Uint64(key[:8])+1)
+	copy(key[8:], own[8:])
+	return mail.MessageIDFromSortKey(key)
+}
+
+func canonical(a mail.Address) (mail.Address, error) {
+	a = a.Canonical()
+	return a, a.Validate()
+}
+
+func (d *Directory) nowMicros() time.Time { return d.cfg.Now().UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,71 @@
+package account
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"popelago/store"
+)
+
+// credentialKey names one verified combination of account and password.
+type credentialKey [sha256.Size]byte
+
+// credentialCache remembers passwords that were verified. It holds no wrong ones. Entries
+// carry their own end, see addressCache.
+type credentialCache struct {
+	ttl    time.Duration
+	secret [32]byte // random for each process
+	cache  *otter.Cache[credentialKey, time.Time]
+}
+
+func newCredentialCache(size int, ttl time.Duration) (*credentialCache, error) {
+	cache, err := otter.New(&otter.Options[credentialKey, time.Time]{MaximumSize: size})
+	if err != nil {
+		return nil, err
+	}
+	c := &credentialCache{ttl: ttl, cache: cache}
+	rand.Read(c.secret[:])
+	return c, nil
+}
+
+// key is the HMAC-SHA256 of
+//
+//	uint32 length, canonical address
+//	16 octets generation
+//	uint32 length, stored hash
+//	uint32 length, password
+//
+// so that no two combinations give the same input.
+func (c *credentialCache) key(row store.Address, password string) credentialKey {
+	address := row.Address.String()
+	b := make([]byte, 0, 4+len(address)+16+4+len(row.Password)+4+len(password))
+	b = binary.BigEndian.AppendUint32(b, uint32(len(address)))
+	b = append(b, address...)
+	b = append(b, row.Generation[:]...)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(row.Password)))
+	b = append(b, row.Password...)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(password)))
+	b = append(b, password...)
+	h := hmac.New(sha256.New, c.secret[:])
+	h.Write(b)
+	clear(b)
+	var k credentialKey
+	h.Sum(k[:0])
+	return k
+}
+
+func (c *credentialCache) has(k credentialKey, now time.Time) bool {
+	until, ok := c.cache.GetIfPresent(k)
+	return ok && now.Before(until) && until.Sub(now) <= c.ttl
+}
+
+func (c *credentialCache) put(k credentialKey, now time.Time) {
+	if c.ttl > 0 {
+		c.cache.Set(k, now.Add(c.ttl))
+	}
+}

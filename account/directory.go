@@ -1,0 +1,141 @@
+package account
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// Config holds the settings of a Directory. The zero value of each field means its default.
+type Config struct {
+	// DefaultDomain completes a login that has no "@"; empty: such logins fail.
+	DefaultDomain string
+
+	// CacheTTL is how long an address row is believed without reading it again: how late
+	// this process may notice what another one changed. Default 10s; negative: no cache.
+	CacheTTL time.Duration
+	// CacheSize is the largest number of address rows cached. Default 100,000.
+	CacheSize int
+
+	// CredentialTTL is how long a verified password is remembered. Default 5m; negative:
+	// every login pays for its hash.
+	CredentialTTL time.Duration
+	// CredentialCacheSize is the largest number of verified passwords remembered, about 200
+	// octets each. Default 100,000.
+	CredentialCacheSize int
+
+	// MaxConcurrentHashes bounds the password hashes computed at one time, and so their
+	// memory: Argon2Memory each. Default: the number of CPUs that Go uses.
+	MaxConcurrentHashes int
+	// Argon2Memory is the memory of one argon2id hash in KiB. Default 19,456 (19 MiB).
+	Argon2Memory uint32
+	// Argon2Time is the number of argon2id passes. Default 2.
+	Argon2Time int
+	// Argon2Threads is the argon2id parallelism. Default 1.
+	Argon2Threads int
+
+	// MinPasswordLength is the fewest characters of a new password. Default 1.
+	MinPasswordLength int
+
+	// Now tells the time. Default time.Now.
+	Now func() time.Time
+	// IDs makes the ids of removals. Default: a source of its own.
+	IDs *mail.IDSource
+	// Logger takes what an operator should know. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if c.CacheTTL == 0 {
+		c.CacheTTL = 10 * time.Second
+	}
+	if c.CacheSize <= 0 {
+		c.CacheSize = 100_000
+	}
+	if c.CredentialTTL == 0 {
+		c.CredentialTTL = 5 * time.Minute
+	}
+	if c.CredentialCacheSize <= 0 {
+		c.CredentialCacheSize = 100_000
+	}
+	if c.MaxConcurrentHashes <= 0 {
+		c.MaxConcurrentHashes = runtime.GOMAXPROCS(0)
+	}
+	if c.Argon2Memory == 0 {
+		c.Argon2Memory = 19 * 1024
+	}
+	if c.Argon2Time <= 0 {
+		c.Argon2Time = 2
+	}
+	if c.Argon2Threads <= 0 {
+		c.Argon2Threads = 1
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.IDs == nil {
+		c.IDs = mail.NewIDSource(c.Now)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Directory answers for addresses and logins. Safe for concurrent use. It needs no Close.
+type Directory struct {
+	cfg     Config
+	store   store.Addresses
+	domains store.Domains
+	boxes   store.Mailboxes
+
+	addresses *addressCache
+	verified  *credentialCache
+	passwords *passwords
+	metrics   *metrics
+
+	// changes lets one change at a time read rows and write on what it read. Between
+	// processes nothing does: see the package comment on generations for why two of them
+	// adding the same address at once agree.
+	changes sync.Mutex
+}
+
+// New makes a Directory on st and registers its metrics with reg (nil: they are not
+// registered).
+func New(cfg Config, st store.Store, reg prometheus.Registerer) (*Directory, error) {
+	cfg = cfg.withDefaults()
+	if cfg.DefaultDomain != "" {
+		domain, err := mail.CanonicalDomain(cfg.DefaultDomain)
+		if err != nil {
+			return nil, fmt.Errorf("account: default domain: %w", err)
+		}
+		cfg.DefaultDomain = domain
+	}
+	addresses, err := newAddressCache(cfg.CacheSize, cfg.CacheTTL)
+	if err != nil {
+		return nil, fmt.Errorf("account: address cache: %w", err)
+	}
+	verified, err := newCredentialCache(cfg.CredentialCacheSize, cfg.CredentialTTL)
+	if err != nil {
+		return nil, fmt.Errorf("account: credential cache: %w", err)
+	}
+	m, err := newMetrics(reg)
+	if err != nil {
+		return nil, fmt.Errorf("account: metrics: %w", err)
+	}
+	p, err := newPasswords(cfg, m)
+	if err != nil {
+		return nil, fmt.Errorf("account: passwords: %w", err)
+	}
+	return &Directory{
+		cfg: cfg, store: st, domains: st, boxes: st,
+		addresses: addresses, verified: verified, passwords: p, metrics: m,
+	}, nil
+}

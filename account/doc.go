@@ -1,0 +1,38 @@
+// Package account is the directory: hosted domains, their accounts and passwords, which
+// mailbox an address leads to, and whether a login and password belong together.
+//
+// Callers: delivery asks Resolve for each RCPT, the POP3 and SMTP servers ask Authenticate,
+// admin does the rest. Everything is kept in a store.Store; this package holds two bounded
+// caches and no other state.
+//
+// # Generations
+//
+// An address may be removed and made again. Each life is a row of its own, a generation, and
+// has a mailbox of its own (mail.DeriveMailboxID): nobody ever reads mail of an earlier
+// owner. The account is the newest generation that is not removed. A generation is named by
+// the id of the removal that it follows; zero names the first.
+//
+// # Caches
+//
+// Address rows found are cached for Config.CacheTTL; changes made through this Directory
+// count at once, changes made by other processes after that time. Only good news comes from
+// that cache: before anybody hears "no such recipient", "disabled" or "bad credentials" the
+// row is read again.
+//
+// Verified passwords are cached for Config.CredentialTTL, so that a program polling every
+// minute does not pay for argon2id each time. The key is an HMAC, under a random key of this
+// process, of the address, its generation, the stored hash and the password: a changed
+// password or a new generation makes another key, and nothing in memory tells a password.
+//
+// # Sameness
+//
+// An unknown login, a wrong password and an address without password all cost one read and
+// one password hash, and return the same ErrBadCredentials. ErrDisabled is returned only to
+// who knows the password. (Hashes imported in another form than argon2id cost what they
+// cost; set the password anew to level that.)
+//
+// # Faults
+//
+// A storage error is returned wrapped, with the class that package store gave it. It is
+// never turned into "no such recipient" or "bad credentials".
+package account

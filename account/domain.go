@@ -1,0 +1,86 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// AddDomain starts hosting a domain. Errors: mail.ErrBadAddress, ErrExists, the store's.
+func (d *Directory) AddDomain(ctx context.Context, name string) (store.Domain, error) {
+	name, err := mail.CanonicalDomain(name)
+	if err != nil {
+		return store.Domain{}, err
+	}
+	d.changes.Lock()
+	defer d.changes.Unlock()
+	switch _, err := d.domains.Domain(ctx, name); {
+	case err == nil:
+		return store.Domain{}, fmt.Errorf("domain %s: %w", name, ErrExists)
+	case !errors.Is(err, store.ErrNotFound):
+		return store.Domain{}, fmt.Errorf("account: read domain %s: %w", name, err)
+	}
+	domain := store.Domain{Name: name, Created: d.nowMicros()}
+	if err := d.domains.PutDomain(ctx, domain); err != nil {
+		return store.Domain{}, fmt.Errorf("account: add domain %s: %w", name, err)
+	}
+	return domain, nil
+}
+
+// ListDomains returns the hosted domains by name.
+func (d *Directory) ListDomains(ctx context.Context) ([]store.Domain, error) {
+	domains, err := d.domains.ListDomains(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("account: list domains: %w", err)
+	}
+	return domains, nil
+}
+
+// RemoveDomain stops hosting a domain that has no live accounts. Messages that are left in
+// the mailboxes of its removed accounts are removed first: RemovedMailboxes, which goes by
+// domain, would not find them any more.
+//
+// Errors: ErrNoSuchDomain, ErrDomainNotEmpty, the store's. It may be repeated.
+func (d *Directory) RemoveDomain(ctx context.Context, name string) error {
+	name, err := mail.CanonicalDomain(name)
+	if err != nil {
+		return err
+	}
+	d.changes.Lock()
+	defer d.changes.Unlock()
+	if err := d.hosted(ctx, name); err != nil {
+		return err
+	}
+	live, _, err := d.Accounts(ctx, name, "", 1)
+	if err != nil {
+		return err
+	}
+	if len(live) > 0 {
+		return fmt.Errorf("domain %s: %w", name, ErrDomainNotEmpty)
+	}
+	err = d.removedIn(ctx, name, func(r RemovedMailbox) error {
+		return d.emptyMailbox(ctx, r.Mailbox)
+	})
+	if err != nil {
+		return err
+	}
+	if err := d.domains.RemoveDomain(ctx, name); err != nil {
+		return fmt.Errorf("account: remove domain %s: %w", name, err)
+	}
+	return nil
+}
+
+// hosted returns ErrNoSuchDomain if the canonical name is not hosted here.
+func (d *Directory) hosted(ctx context.Context, name string) error {
+	_, err := d.domains.Domain(ctx, name)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("domain %s: %w", name, ErrNoSuchDomain)
+	case err != nil:
+		return fmt.Errorf("account: read domain %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+package account
+
+import "errors"
+
+// What Resolve and Authenticate answer.
+var (
+	// ErrNoSuchRecipient: no account has this address. SMTP answers 550 5.1.1.
+	ErrNoSuchRecipient = errors.New("no such recipient")
+	// ErrDisabled: the account exists but is disabled. Authenticate returns it only after
+	// the right password.
+	ErrDisabled = errors.New("account disabled")
+	// ErrBadCredentials: unknown login or wrong password; which of them is not told.
+	ErrBadCredentials = errors.New("bad credentials")
+)
+
+// What administration answers.
+var (
+	// ErrExists: the domain or account to be added is already there.
+	ErrExists = errors.New("already exists")
+	// ErrNoSuchAccount: no live account has this address.
+	ErrNoSuchAccount = errors.New("no such account")
+	// ErrNoSuchDomain: the domain is not hosted here.
+	ErrNoSuchDomain = errors.New("no such domain")
+	// ErrDomainNotEmpty: the domain still has live accounts.
+	ErrDomainNotEmpty = errors.New("domain still has accounts")
+	// ErrBadPassword: a new password that cannot be used: empty, over MaxPassword octets,
+	// not UTF-8, or with control characters, which no POP3 client could send.
+	ErrBadPassword = errors.New("password cannot be used")
+	// ErrWeakPassword: a new password shorter than Config.MinPasswordLength.
+	ErrWeakPassword = errors.New("password too short")
+)

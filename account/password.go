@@ -1,0 +1,150 @@
+package account
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-crypt/crypt"
+	"github.com/go-crypt/crypt/algorithm"
+	"github.com/go-crypt/crypt/algorithm/argon2"
+	"github.com/go-crypt/crypt/algorithm/bcrypt"
+	"github.com/go-crypt/crypt/algorithm/shacrypt"
+
+	"popelago/store"
+)
+
+// MaxPassword is the longest password in octets.
+const MaxPassword = 4096
+
+// passwords makes and compares password hashes, a bounded number at one time.
+type passwords struct {
+	turns   chan struct{} // one token per hash under way
+	hasher  *argon2.Hasher
+	decoder *crypt.Decoder
+	// dummy is a hash of the usual cost that no password has.
+	dummy   algorithm.Digest
+	metrics *metrics
+	// hashed is called for each hash computed; tests count with it.
+	hashed func()
+}
+
+func newPasswords(cfg Config, m *metrics) (*passwords, error) {
+	hasher, err := argon2.New(
+		argon2.WithVariantID(),
+		argon2.WithMemoryInKiB(cfg.Argon2Memory),
+		argon2.WithIterations(cfg.Argon2Time),
+		argon2.WithParallelism(cfg.Argon2Threads),
+		argon2.WithSaltLength(16),
+		argon2.WithKeyLength(32),
+	)
+	if err != nil {
+		return nil, err
+	}
+	decoder := crypt.NewDecoder()
+	err = errors.Join(argon2.RegisterDecoderArgon2id(decoder),
+		bcrypt.RegisterDecoderStandard(decoder), shacrypt.RegisterDecoder(decoder))
+	if err != nil {
+		return nil, err
+	}
+	// Random octets in the place of a key: nobody can find a password for them.
+	salt, key := make([]byte, 16), make([]byte, 32)
+	rand.Read(salt)
+	rand.Read(key)
+	dummy, err := decoder.Decode(fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s",
+		cfg.Argon2Memory, cfg.Argon2Time, cfg.Argon2Threads,
+		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key)))
+	if err != nil {
+		return nil, err
+	}
+	return &passwords{
+		turns:   make(chan struct{}, cfg.MaxConcurrentHashes),
+		hasher:  hasher,
+		decoder: decoder,
+		dummy:   dummy,
+		metrics: m,
+		hashed:  func() {},
+	}, nil
+}
+
+// turn waits until a hash may be computed. release must be called after it.
+func (p *passwords) turn(ctx context.Context) (release func(), err error) {
+	select {
+	case p.turns <- struct{}{}:
+		return func() { <-p.turns }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("account: wait for a turn to check a password: %w", ctx.Err())
+	}
+}
+
+// count is called with a turn held, just before a hash is computed.
+func (p *passwords) count() {
+	p.metrics.hashes.Inc()
+	p.hashed()
+}
+
+// refuse does the work of checking a password that cannot be right and returns
+// ErrBadCredentials.
+func (p *passwords) refuse(ctx context.Context, password string) error {
+	release, err := p.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	p.count()
+	p.dummy.Match(password)
+	return ErrBadCredentials
+}
+
+// verify compares password with the stored hash of row. The caller holds a turn. Errors:
+// ErrBadCredentials, or store.ErrCorrupt for a hash that cannot be read.
+func (p *passwords) verify(row store.Address, password string) error {
+	p.count()
+	digest, err := p.decoder.Decode(row.Password)
+	if err != nil {
+		p.dummy.Match(password)
+		// The library's error may quote the hash; keep it out of logs.
+		return fmt.Errorf("account: password hash of %s is of no known form: %w", row.Address, store.ErrCorrupt)
+	}
+	// An error here is about the password (bcrypt takes 72 octets at most).
+	if ok, err := digest.MatchAdvanced(password); err != nil || !ok {
+		return ErrBadCredentials
+	}
+	return nil
+}
+
+// hash makes the stored form of a new password: argon2id in PHC form.
+func (p *passwords) hash(ctx context.Context, password string) (string, error) {
+	release, err := p.turn(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	p.count()
+	digest, err := p.hasher.Hash(password)
+	if err != nil {
+		return "", fmt.Errorf("account: hash password: %w", err)
+	}
+	return digest.Encode(), nil
+}
+
+// checkPassword reports why a new password cannot be taken, or nil.
+func checkPassword(password string, minLength int) error {
+	switch {
+	case password == "":
+		return fmt.Errorf("%w: it is empty", ErrBadPassword)
+	case len(password) > MaxPassword:
+		return fmt.Errorf("%w: longer than %d octets", ErrBadPassword, MaxPassword)
+	case !utf8.ValidString(password):
+		return fmt.Errorf("%w: not UTF-8", ErrBadPassword)
+	case strings.ContainsFunc(password, func(r rune) bool { return r < ' ' || r >= 0x7F && r < 0xA0 }):
+		return fmt.Errorf("%w: it holds a control character", ErrBadPassword)
+	case utf8.RuneCountInString(password) < minLength:
+		return fmt.Errorf("%w: at least %d characters are needed", ErrWeakPassword, minLength)
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package account
+
+import (
+	"context"
+	"fmt"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// pageSize is how many rows or messages are asked of the store at one time.
+const pageSize = 500
+
+// RemovedMailbox is the mailbox of a generation that has ended.
+type RemovedMailbox struct {
+	Address mail.Address
+	Mailbox mail.MailboxID
+	// Removed is the id of the removal; its Time is when it happened.
+	Removed mail.MessageID
+}
+
+// RemovedMailboxes calls fn for the mailbox of every ended generation of every address in
+// the hosted domains, also those that were emptied long ago. It stops at the first error,
+// also of fn, and returns it.
+//
+// Mail that was on its way when the account ended may still arrive in such a mailbox for
+// some minutes: whoever empties it has to come back, or to wait that long after Removed.
+func (d *Directory) RemovedMailboxes(ctx context.Context, fn func(RemovedMailbox) error) error {
+	domains, err := d.ListDomains(ctx)
+	if err != nil {
+		return err
+	}
+	for _, domain := range domains {
+		if err := d.removedIn(ctx, domain.Name, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Directory) removedIn(ctx context.Context, domain string, fn func(RemovedMailbox) error) error {
+	return d.eachAddress(ctx, domain, "", pageSize, func(rows []store.Address) (bool, error) {
+		for _, r := range rows {
+			if r.Removed.IsZero() {
+				continue
+			}
+			err := fn(RemovedMailbox{
+				Address: r.Address,
+				Mailbox: mail.DeriveMailboxID(r.Address, r.Generation),
+				Removed: r.Removed,
+			})
+			if err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	})
+}
+
+// eachAddress calls fn with all the rows of one address at a time, from behind the
+// local-part after, until fn returns false or an error.
+func (d *Directory) eachAddress(ctx context.Context, domain, after string, page int, fn func([]store.Address) (bool, error)) error {
+	for more := true; more; {
+		var rows []store.Address
+		var err error
+		rows, more, err = d.store.ListAddresses(ctx, domain, after, page)
+		if err != nil {
+			return fmt.Errorf("account: list addresses of %s: %w", domain, err)
+		}
+		if len(rows) == 0 {
+			return nil
+		}
+		for len(rows) > 0 {
+			n := 1
+			for n < len(rows) && rows[n].Address.Local == rows[0].Address.Local {
+				n++
+			}
+			after = rows[0].Address.Local
+			if ok, err := fn(rows[:n]); err != nil || !ok {
+				return err
+			}
+			rows = rows[n:]
+		}
+	}
+	return nil
+}
+
+// emptyMailbox removes all messages of a mailbox.
+func (d *Directory) emptyMailbox(ctx context.Context, mailbox mail.MailboxID) error {
+	var after mail.MessageID
+	for more := true; more; {
+		var rows []mail.Message
+		var err error
+		rows, more, err = d.boxes.ListMessages(ctx, mailbox, after, pageSize)
+		if err != nil {
+			return fmt.Errorf("account: list removed mailbox %s: %w", mailbox, err)
+		}
+		if len(rows) == 0 {
+			return nil
+		}
+		ids := make([]mail.MessageID, len(rows))
+		for i, r := range rows {
+			ids[i] = r.ID
+		}
+		if err := d.boxes.RemoveMessages(ctx, mailbox, ids); err != nil {
+			return fmt.Errorf("account: empty removed mailbox %s: %w", mailbox, err)
+		}
+		after = ids[len(ids)-1]
+	}
+	return nil
+}

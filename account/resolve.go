@@ -1,0 +1,80 @@
+package account
+
+import (
+	"context"
+	"fmt"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// Resolve finds the mailbox that mail for a goes to. Recipient.Address is a as given.
+//
+// Errors: ErrNoSuchRecipient, ErrDisabled, or the store's own, wrapped: those are temporary
+// (451), never "no such".
+func (d *Directory) Resolve(ctx context.Context, a mail.Address) (mail.Recipient, error) {
+	canonical := a.Canonical()
+	if canonical.Validate() != nil {
+		return mail.Recipient{}, ErrNoSuchRecipient
+	}
+	e, cached, err := d.find(ctx, canonical)
+	if err != nil {
+		return mail.Recipient{}, err
+	}
+	if cached && e.row.State == store.StateDisabled {
+		if e, err = d.read(ctx, canonical); err != nil {
+			return mail.Recipient{}, err
+		}
+	}
+	switch {
+	case e == nil:
+		return mail.Recipient{}, ErrNoSuchRecipient
+	case e.row.State == store.StateDisabled:
+		return mail.Recipient{}, ErrDisabled
+	}
+	return mail.Recipient{Address: a, Mailbox: e.mailbox}, nil
+}
+
+// find returns the live account of a canonical address, from the cache if it is there. A nil
+// entry means that there is none, and was then read from the store just now.
+func (d *Directory) find(ctx context.Context, a mail.Address) (e *entry, cached bool, err error) {
+	if e, ok := d.addresses.get(a, d.cfg.Now()); ok {
+		d.metrics.lookups.WithLabelValues("cached").Inc()
+		return e, true, nil
+	}
+	e, err = d.read(ctx, a)
+	return e, false, err
+}
+
+// read returns the live account of a canonical address from the store; nil if there is none.
+func (d *Directory) read(ctx context.Context, a mail.Address) (*entry, error) {
+	epoch := d.addresses.begin()
+	rows, err := d.store.AddressRows(ctx, a)
+	if err != nil {
+		d.metrics.lookups.WithLabelValues("error").Inc()
+		return nil, fmt.Errorf("account: look up address: %w", err)
+	}
+	d.metrics.lookups.WithLabelValues("read").Inc()
+	e := entryOf(rows)
+	d.addresses.put(a, e, epoch, d.cfg.Now())
+	return e, nil
+}
+
+// entryOf picks the account among the generations of one address: the newest that exists and
+// is not removed. It returns nil if there is none.
+func entryOf(rows []store.Address) *entry {
+	var live *store.Address
+	for i := range rows {
+		r := &rows[i]
+		if r.Kind == "" || !r.Removed.IsZero() {
+			continue
+		}
+		if live == nil || r.Generation.Compare(live.Generation) > 0 {
+			live = r
+		}
+	}
+	if live == nil {
+		return nil
+	}
+	return &entry{row: *live, mailbox: mail.DeriveMailboxID(live.Address, live.Generation)}
+}
