@@ -1,0 +1,165 @@
+package mail
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Address is a mailbox address, local-part "@" domain (RFC 5321 section 4.1.2), without
+// quotes or escapes: Local holds what a quoted-string means, not how it was written.
+type Address struct {
+	Local  string
+	Domain string
+}
+
+// Longest parts of an address in octets, RFC 5321 section 4.5.3.1.
+const (
+	MaxLocal  = 64
+	MaxDomain = 255
+)
+
+// ErrBadAddress says that a text is not an address.
+var ErrBadAddress = errors.New("not a mail address")
+
+// ParseAddress reads local-part "@" domain as people and programs write it in a command, a
+// login or a configuration: split at the last "@", no quoting. The parts may hold UTF-8 but
+// no white space or control characters, and must not be empty or too long.
+func ParseAddress(s string) (Address, error) {
+	at := strings.LastIndexByte(s, '@')
+	if at < 0 {
+		return Address{}, fmt.Errorf("%w: %q has no @", ErrBadAddress, s)
+	}
+	a := Address{Local: s[:at], Domain: s[at+1:]}
+	if err := a.Validate(); err != nil {
+		return Address{}, err
+	}
+	return a, nil
+}
+
+// Validate reports what makes a unusable as the address of an account, or nil.
+func (a Address) Validate() error {
+	switch {
+	case a.Local == "":
+		return fmt.Errorf("%w: %q has nothing before the @", ErrBadAddress, a.String())
+	case len(a.Local) > MaxLocal:
+		return fmt.Errorf("%w: local-part longer than %d octets", ErrBadAddress, MaxLocal)
+	case !utf8.ValidString(a.Local) || strings.ContainsFunc(a.Local, notInLocal):
+		return fmt.Errorf("%w: %q has a space or control character in its local-part", ErrBadAddress, a.String())
+	}
+	_, err := CanonicalDomain(a.Domain)
+	return err
+}
+
+func notInLocal(r rune) bool { return r <= ' ' || r == 0x7F || r >= 0x80 && r < 0xA0 }
+
+// CanonicalDomain is the form in which domains are compared and stored: lower case, NFC,
+// internationalized labels as A-labels (RFC 5890), no final dot. Address literals such as
+// [192.0.2.1] are kept in lower case.
+func CanonicalDomain(d string) (string, error) {
+	d = strings.TrimSuffix(d, ".")
+	if strings.HasPrefix(d, "[") && strings.HasSuffix(d, "]") && len(d) <= MaxDomain &&
+		!strings.ContainsFunc(d, func(r rune) bool { return r <= ' ' || r >= 0x7F }) {
+		return strings.ToLower(d), nil
+	}
+	if d == "" || len(d) > MaxDomain {
+		return "", fmt.Errorf("%w: domain %q is empty or longer than %d octets", ErrBadAddress, d, MaxDomain)
+	}
+	ascii, err := idna.Lookup.ToASCII(d)
+	if err != nil {
+		// Names that exist in practice though not in IDNA, such as a_b.example.
+		if !isLDH(d) {
+			return "", fmt.Errorf("%w: %q is not a domain name", ErrBadAddress, d)
+		}
+		ascii = strings.ToLower(d)
+	}
+	if len(ascii) > MaxDomain {
+		return "", fmt.Errorf("%w: domain %q is longer than %d octets", ErrBadAddress, d, MaxDomain)
+	}
+	return ascii, nil
+}
+
+// isLDH reports whether d is dot-separated, non-empty labels of letters, digits, hyphens and
+// underscores, up to 63 octets each.
+func isLDH(d string) bool {
+	for label := range strings.SplitSeq(d, ".") {
+		if label == "" || len(label) > 63 {
+			return false
+		}
+		for i := range len(label) {
+			switch c := label[i]; {
+			case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
+			default:
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Canonical is the form in which addresses are compared and stored: CanonicalDomain, and the
+// local-part in NFC and lower case. RFC 5321 section 2.4 lets the receiving host decide
+// whether case matters in local-parts; here it does not. A domain that is not one is only
+// put into lower case: it will not be found.
+func (a Address) Canonical() Address {
+	domain, err := CanonicalDomain(a.Domain)
+	if err != nil {
+		domain = strings.ToLower(a.Domain)
+	}
+	return Address{Local: norm.NFC.String(strings.ToLower(a.Local)), Domain: domain}
+}
+
+// IsZero reports whether a is empty.
+func (a Address) IsZero() bool { return a == Address{} }
+
+// String is local-part "@" domain without any quoting.
+func (a Address) String() string { return a.Local + "@" + a.Domain }
+
+// PathString is a as it stands between < and > on the wire and in trace headers: the
+// local-part is a quoted-string where it is not a dot-string (RFC 5321 section 4.1.2).
+func (a Address) PathString() string {
+	if isDotString(a.Local) {
+		return a.String()
+	}
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(a.Local) {
+		if c := a.Local[i]; c == '"' || c == '\\' {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(a.Local[i])
+	}
+	b.WriteString(`"@`)
+	b.WriteString(a.Domain)
+	return b.String()
+}
+
+// isDotString reports whether s is atoms joined by single dots. Octets from 0x80 count as
+// atom text (RFC 6531 section 3.3).
+func isDotString(s string) bool {
+	for atom := range strings.SplitSeq(s, ".") {
+		if atom == "" {
+			return false
+		}
+		for i := range len(atom) {
+			if !IsAtomText(atom[i]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// IsAtomText reports whether c is atext of RFC 5322 section 3.2.3, or part of a UTF-8
+// character as RFC 6531 section 3.3 adds.
+func IsAtomText(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c >= 0x80:
+		return true
+	}
+	return strings.IndexByte("!#$%&'*+-/=?^_`{|}~", c) >= 0
+}

@@ -1,0 +1,45 @@
+package mail
+
+// UIDL is a POP3 unique-id: 1 to 70 characters from 0x21 to 0x7E, never reused in a mailbox
+// (RFC 1939 section 7).
+type UIDL string
+
+// MaxUIDL is the longest unique-id in octets, RFC 1939 section 7.
+const MaxUIDL = 70
+
+// Valid reports whether u may be sent to a POP3 client.
+func (u UIDL) Valid() bool {
+	if len(u) < 1 || len(u) > MaxUIDL {
+		return false
+	}
+	for i := range len(u) {
+		if u[i] < 0x21 || u[i] > 0x7E {
+			return false
+		}
+	}
+	return true
+}
+
+// Message is one row of a mailbox: an entry for a stored message. A row without size is not a
+// message.
+type Message struct {
+	// ID names the message and its content, and orders the mailbox.
+	ID MessageID
+	// Size is the count of octets RETR sends: DeliveryHeader and content, line ends as CRLF,
+	// without dot-stuffing and the final dot (RFC 1939 section 11).
+	Size int64
+	// Recipient is the address that RCPT named, for the Delivered-To line.
+	Recipient string
+	// UIDL is the unique-id if the message brought one along; empty means ID.UIDL().
+	UIDL UIDL
+	// Origin is the datacenter that took the message; empty on a single machine.
+	Origin string
+}
+
+// UniqueID is the unique-id that UIDL lists for m.
+func (m Message) UniqueID() UIDL {
+	if m.UIDL != "" {
+		return m.UIDL
+	}
+	return m.ID.UIDL()
+}

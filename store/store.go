@@ -1,0 +1,195 @@
+package store
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"popelago/mail"
+)
+
+// Store is what an engine implements. See the package comment for order, concurrency and
+// errors.
+type Store interface {
+	Contents
+	Mailboxes
+	Addresses
+	Domains
+
+	// Sweep removes what nothing refers to any more: the content of messages that all their
+	// mailboxes removed before olderThan, and content that was put before olderThan but never
+	// got a row in any mailbox. It stops early, without error, when ctx ends. It may be
+	// called while everything else goes on, and again at any time.
+	Sweep(ctx context.Context, olderThan time.Time) (SweepReport, error)
+
+	// Close ends the engine. Calls under way finish or fail with ErrClosed; readers from
+	// OpenContent must be closed before.
+	Close() error
+}
+
+// SweepReport counts what one Sweep did.
+type SweepReport struct {
+	Contents int   // contents removed
+	Octets   int64 // octets of those
+}
+
+// Contents holds the octets of messages: what all recipients of a transaction share.
+type Contents interface {
+	// NewContent makes a place to write one content to, in bounded memory whatever its size.
+	// The caller must end it with PutContent or Discard.
+	NewContent(ctx context.Context) (Content, error)
+
+	// PutContent names what was written to c and makes it readable. c is used up, also when
+	// an error is returned. Putting the same octets under the same id again changes nothing.
+	// The content may be lost in a crash until an AddMessages naming id has returned nil.
+	//
+	// Errors: ErrFull, ErrUnavailable, ErrOutcomeUnknown.
+	PutContent(ctx context.Context, id mail.MessageID, c Content, info ContentInfo) error
+
+	// OpenContent opens the content of a message of a mailbox. origin is Message.Origin. The
+	// reader also implements io.WriterTo. Damage found while reading makes Read return
+	// ErrCorrupt: never short content with io.EOF. The reader must be closed.
+	//
+	// Errors: ErrNotFound, ErrUnavailable, ErrCorrupt.
+	OpenContent(ctx context.Context, id mail.MessageID, origin string) (ContentInfo, io.ReadCloser, error)
+}
+
+// Content is a message being written, not yet named. Not safe for concurrent use.
+type Content interface {
+	// Write adds octets. Errors: ErrFull, ErrUnavailable.
+	io.Writer
+	// Size is the count of octets written so far.
+	Size() int64
+	// Discard gives the space back. After PutContent it does nothing.
+	Discard()
+}
+
+// ContentInfo is what is stored beside the octets.
+type ContentInfo struct {
+	// Size is the count of octets; PutContent sets it from the Content and ignores the
+	// caller's value.
+	Size int64
+	// ReversePath is the envelope's reverse-path without < and >, for the Return-Path line.
+	ReversePath string
+	// Mailboxes is the complete list of the mailboxes the message goes to.
+	Mailboxes []mail.MailboxID
+}
+
+// Entry is a message to be added to a mailbox.
+type Entry struct {
+	Mailbox mail.MailboxID
+	Message mail.Message
+}
+
+// Mailboxes holds the founding table: mailbox -> (message id, size).
+type Mailboxes interface {
+	// AddMessages makes messages visible in their mailboxes and returns one error per entry,
+	// in order. A nil error means durable: row, and the content put under its id before, if
+	// any.
+	//
+	// Adding the same row again changes nothing and is no error, so a call may be repeated
+	// after ErrOutcomeUnknown. Adding a row that was removed before leaves it removed.
+	//
+	// Errors: ErrFull, ErrUnavailable (that row was not written), ErrOutcomeUnknown.
+	AddMessages(ctx context.Context, entries []Entry) []error
+
+	// ListMessages returns up to limit rows of a mailbox with ids after the given one (zero:
+	// from the start), in the order of their ids. more reports whether there may be further
+	// rows behind the last; a page may hold fewer than limit rows though more is true, but
+	// not none. A mailbox that was never written to is empty, not an error.
+	//
+	// Errors: ErrUnavailable, ErrCorrupt.
+	ListMessages(ctx context.Context, mailbox mail.MailboxID, after mail.MessageID, limit int) (rows []mail.Message, more bool, err error)
+
+	// Message returns one row of a mailbox. Errors: ErrNotFound, ErrUnavailable, ErrCorrupt.
+	Message(ctx context.Context, mailbox mail.MailboxID, id mail.MessageID) (mail.Message, error)
+
+	// RemoveMessages takes rows out of a mailbox, durably, once and for all. Ids that are not
+	// there are no error, and stay removed if they are added later. On an error some, all or
+	// none of the rows are removed; the call may be repeated.
+	//
+	// Errors: ErrUnavailable, ErrOutcomeUnknown. A full disk should not make it fail.
+	RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error
+}
+
+// AddressKind says what an address is.
+type AddressKind string
+
+// KindAccount is an address with a mailbox and a password.
+const KindAccount AddressKind = "account"
+
+// AddressState says whether an account may be used.
+type AddressState string
+
+// The states of an account. The empty state counts as enabled.
+const (
+	StateEnabled  AddressState = "enabled"
+	StateDisabled AddressState = "disabled"
+)
+
+// Address is one generation of an address: a row is live when it has a Kind and Removed is
+// zero. package account decides which generation counts.
+type Address struct {
+	Address mail.Address // canonical
+	// Generation is the id of the removal that this row follows; zero for the first.
+	Generation mail.MessageID
+	// Kind is empty when the row does not exist.
+	Kind AddressKind
+	// Removed is the id of the removal that ended this generation; zero while it lives. It
+	// is set once and never unset.
+	Removed mail.MessageID
+	// Password is the hash in PHC or modular crypt form.
+	Password string
+	State    AddressState
+	// Created is when the row was made, to the microsecond.
+	Created time.Time
+}
+
+// AddressChange names the columns of an address row to be written; nil leaves a column as it
+// is.
+type AddressChange struct {
+	Kind     *AddressKind
+	Removed  *mail.MessageID
+	Password *string
+	State    *AddressState
+	Created  *time.Time
+}
+
+// Addresses holds the directory.
+type Addresses interface {
+	// AddressRows returns all generations of one canonical address in the order of their
+	// Generation; none if it was never made. Errors: ErrUnavailable, ErrCorrupt.
+	AddressRows(ctx context.Context, a mail.Address) ([]Address, error)
+
+	// ChangeAddress writes the named columns of one generation of an address, durably, and
+	// makes the row if need be. Errors: ErrFull, ErrUnavailable, ErrOutcomeUnknown.
+	ChangeAddress(ctx context.Context, a mail.Address, generation mail.MessageID, c AddressChange) error
+
+	// ListAddresses returns rows of a domain (all generations, also removed ones), with
+	// all the rows of one local-part side by side, from behind the given local-part (empty:
+	// from the start), about limit of them. The order of local-parts is the engine's own,
+	// but always the same. more reports whether there may be further rows.
+	ListAddresses(ctx context.Context, domain, after string, limit int) (rows []Address, more bool, err error)
+}
+
+// Domain is one hosted domain.
+type Domain struct {
+	// Name is canonical, see mail.CanonicalDomain.
+	Name string
+	// Created is when the domain was added, to the microsecond.
+	Created time.Time
+}
+
+// Domains holds the hosted domains: few enough to be listed whole.
+type Domains interface {
+	// Domain returns one. Errors: ErrNotFound, ErrUnavailable, ErrCorrupt.
+	Domain(ctx context.Context, name string) (Domain, error)
+	// ListDomains returns all, by name. Errors: ErrUnavailable, ErrCorrupt.
+	ListDomains(ctx context.Context) ([]Domain, error)
+	// PutDomain adds or changes one, durably. Errors: ErrFull, ErrUnavailable,
+	// ErrOutcomeUnknown.
+	PutDomain(ctx context.Context, d Domain) error
+	// RemoveDomain removes one, durably; no error if there is none. Accounts in it are not
+	// touched. Errors: ErrUnavailable, ErrOutcomeUnknown.
+	RemoveDomain(ctx context.Context, name string) error
+}

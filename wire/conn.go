@@ -1,0 +1,340 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+const (
+	smallBuffer = 256       // input buffer of an idle connection
+	bufferSize  = 32 << 10  // pooled input and output buffers
+	progress    = 16 << 10  // octets of a text that move the read deadline on
+	endless     = 256 << 10 // octets of one line after which the connection is given up
+
+	lingerTime   = 2 * time.Second
+	lingerOctets = 1 << 20
+)
+
+// MaxLineLimit is the largest usable Config.MaxLine.
+const MaxLineLimit = bufferSize - 2
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
+
+// Conn is one client connection. See the package comment for buffers and deadlines.
+type Conn struct {
+	id     string
+	cfg    *Config
+	remote netip.Addr
+
+	raw    net.Conn
+	net    net.Conn // raw, or the TLS connection once there is one
+	tls    *tls.ConnectionState
+	linger bool
+
+	// Input: in[r:w] has been read and not yet consumed. in is small or *big.
+	small [smallBuffer]byte
+	big   *[]byte
+	in    []byte
+	r, w  int
+	inErr error
+
+	// Output: out[:n] is still to be sent.
+	out    *[]byte
+	outN   int
+	outErr error
+
+	mu       sync.Mutex
+	waiting  bool // in ReadLine, blocked for a command
+	stopping bool
+}
+
+func newConn(nc net.Conn, cfg *Config) *Conn {
+	c := &Conn{cfg: cfg, raw: nc, net: nc, id: newSessionID()}
+	c.in = c.small[:]
+	if ap, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
+		c.remote = ap.Addr().Unmap()
+	}
+	return c
+}
+
+func newSessionID() string {
+	var b [6]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// ID names the session in logs and in replies: 12 hexadecimal digits.
+func (c *Conn) ID() string { return c.id }
+
+// Remote is the client's address without port; the zero value for a unix socket.
+func (c *Conn) Remote() netip.Addr { return c.remote }
+
+// Local reports whether the client is on this machine: a loopback address or a unix socket.
+func (c *Conn) Local() bool { return !c.remote.IsValid() || c.remote.IsLoopback() }
+
+// TLS describes the TLS connection, or is nil without TLS.
+func (c *Conn) TLS() *tls.ConnectionState { return c.tls }
+
+// Buffered is the count of octets received and not yet consumed.
+func (c *Conn) Buffered() int { return c.w - c.r }
+
+// ReadLine reads one command line and returns it without its line end; the slice is valid
+// until the next read. Before it waits for input it flushes the output.
+//
+// Errors: ErrLineTooLong, ErrBareLineEnd (the session may go on); ErrEndless, ErrStopping,
+// ErrTimeout, io.EOF and errors of the connection (it may not).
+func (c *Conn) ReadLine() ([]byte, error) {
+	if !c.enter() {
+		return nil, ErrStopping
+	}
+	deadline := time.Now().Add(c.cfg.IdleTimeout)
+	armed := false
+	scanned, skipped := 0, 0
+	for {
+		if i := bytes.IndexByte(c.in[c.r+scanned:c.w], '\n'); i >= 0 {
+			line := c.in[c.r : c.r+scanned+i]
+			c.r += scanned + i + 1
+			if skipped > 0 || len(line) > c.cfg.MaxLine {
+				return nil, ErrLineTooLong
+			}
+			if n := len(line); n > 0 && line[n-1] == '\r' {
+				return line[:n-1], nil
+			}
+			if c.cfg.StrictLineEnd {
+				return nil, ErrBareLineEnd
+			}
+			return line, nil
+		}
+		if c.w-c.r > c.cfg.MaxLine+1 { // too long already: keep nothing of it
+			skipped += c.w - c.r
+			c.r, c.w = 0, 0
+			if skipped > endless {
+				return nil, ErrEndless
+			}
+		}
+		scanned = c.w - c.r
+		if err := c.Flush(); err != nil {
+			return nil, err
+		}
+		if !armed {
+			armed = true
+			if err := c.wait(deadline); err != nil {
+				return nil, err
+			}
+		}
+		err := c.fill(scanned == 0 && skipped == 0)
+		if err != nil {
+			if c.leave() {
+				return nil, ErrStopping
+			}
+			return nil, translate(err)
+		}
+		if bytes.IndexByte(c.in[c.r+scanned:c.w], '\n') >= 0 && c.leave() {
+			// A whole line and Interrupt came at once: the line is not executed.
+			return nil, ErrStopping
+		}
+	}
+}
+
+// enter reports whether a command may be read.
+func (c *Conn) enter() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.stopping
+}
+
+// wait declares that the connection is waiting for a command until deadline.
+func (c *Conn) wait(deadline time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopping {
+		return ErrStopping
+	}
+	c.waiting = true
+	return c.net.SetReadDeadline(deadline)
+}
+
+// leave ends wait and reports whether the connection was interrupted meanwhile.
+func (c *Conn) leave() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = false
+	return c.stopping
+}
+
+// Interrupt makes the present ReadLine, if it waits, and all later ones return ErrStopping.
+// A command being executed, and the text it reads, is not disturbed.
+func (c *Conn) Interrupt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopping = true
+	if c.waiting {
+		c.net.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// fill reads more input behind in[r:w]. idle says that nothing is pending, so the small
+// buffer will do.
+func (c *Conn) fill(idle bool) error {
+	if c.inErr != nil {
+		return c.inErr
+	}
+	if c.r == c.w {
+		c.r, c.w = 0, 0
+		if idle {
+			c.releaseInput()
+		}
+	}
+	if !idle && c.big == nil {
+		c.big = buffers.Get().(*[]byte)
+		c.w = copy(*c.big, c.in[c.r:c.w])
+		c.r = 0
+		c.in = *c.big
+	}
+	if c.w == len(c.in) {
+		c.w = copy(c.in, c.in[c.r:c.w])
+		c.r = 0
+	}
+	n, err := c.net.Read(c.in[c.w:])
+	c.w += n
+	if n > 0 {
+		c.inErr = err // for the next time
+		return nil
+	}
+	if err != nil {
+		c.inErr = err
+	}
+	return err
+}
+
+func (c *Conn) releaseInput() {
+	if c.big != nil {
+		buffers.Put(c.big)
+		c.big = nil
+	}
+	c.in = c.small[:]
+}
+
+// Write adds p to the output. It is sent when 32 KiB have gathered, on Flush, or before
+// ReadLine waits. The first error of the connection is returned by all later calls.
+func (c *Conn) Write(p []byte) (int, error) {
+	written := 0
+	for len(p) > 0 {
+		if c.outErr != nil {
+			return written, c.outErr
+		}
+		if c.out == nil {
+			c.out = buffers.Get().(*[]byte)
+		}
+		n := copy((*c.out)[c.outN:], p)
+		c.outN += n
+		written += n
+		p = p[n:]
+		if c.outN == len(*c.out) {
+			c.flushBuffer()
+		}
+	}
+	return written, c.outErr
+}
+
+// WriteString is Write for a string.
+func (c *Conn) WriteString(s string) (int, error) {
+	written := 0
+	for len(s) > 0 {
+		if c.outErr != nil {
+			return written, c.outErr
+		}
+		if c.out == nil {
+			c.out = buffers.Get().(*[]byte)
+		}
+		n := copy((*c.out)[c.outN:], s)
+		c.outN += n
+		written += n
+		s = s[n:]
+		if c.outN == len(*c.out) {
+			c.flushBuffer()
+		}
+	}
+	return written, c.outErr
+}
+
+// Flush sends what was written. ErrTimeout means that the peer did not take it in time.
+func (c *Conn) Flush() error {
+	if c.outN > 0 && c.outErr == nil {
+		c.flushBuffer()
+	}
+	if c.out != nil {
+		buffers.Put(c.out)
+		c.out = nil
+		c.outN = 0
+	}
+	return c.outErr
+}
+
+func (c *Conn) flushBuffer() {
+	c.net.SetWriteDeadline(time.Now().Add(c.cfg.WriteTimeout))
+	_, err := c.net.Write((*c.out)[:c.outN])
+	c.outN = 0
+	c.outErr = translate(err)
+}
+
+// StartTLS makes the connection a TLS connection, as the server. The reply that announces it
+// must have been written; StartTLS flushes it and forgets all input that came before the
+// handshake, so that nothing pipelined in clear text is ever executed (RFC 3207 section 4.2,
+// RFC 2595 section 4). After an error the connection must be closed: there is no way back to
+// clear text.
+func (c *Conn) StartTLS(ctx context.Context, cfg *tls.Config) error {
+	if err := c.Flush(); err != nil {
+		return err
+	}
+	c.r, c.w = 0, 0
+	c.releaseInput()
+	return c.handshake(ctx, cfg)
+}
+
+func (c *Conn) handshake(ctx context.Context, cfg *tls.Config) error {
+	tc := tls.Server(c.net, cfg)
+	deadline := time.Now().Add(c.cfg.HandshakeTimeout)
+	tc.SetDeadline(deadline)
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	if err := tc.HandshakeContext(ctx); err != nil {
+		return translate(err)
+	}
+	tc.SetDeadline(time.Time{})
+	c.mu.Lock()
+	c.net = tc
+	c.mu.Unlock()
+	state := tc.ConnectionState()
+	c.tls = &state
+	return nil
+}
+
+// Linger makes the end of the connection wait, for two seconds and 1 MiB at the most, until
+// the peer has closed too. Without it, closing while the peer is still sending would make
+// its system throw away the last reply.
+func (c *Conn) Linger() { c.linger = true }
+
+// close ends the connection after flushing, and gives the buffers back.
+func (c *Conn) close() {
+	err := c.Flush()
+	if half, ok := c.net.(interface{ CloseWrite() error }); ok && c.linger && err == nil {
+		half.CloseWrite()
+		c.net.SetReadDeadline(time.Now().Add(lingerTime))
+		io.CopyN(io.Discard, c.net, lingerOctets)
+	}
+	c.net.Close()
+	c.r, c.w = 0, 0
+	c.releaseInput()
+}
+
+// abort ends the connection at once, from outside the handler.
+func (c *Conn) abort() { c.raw.Close() }

@@ -1,0 +1,206 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"time"
+)
+
+// body reads octets of a text from the connection, with a deadline that moves on with
+// progress.
+type body struct {
+	c       *Conn
+	started bool
+	octets  int // since the deadline was last moved
+}
+
+// more reads further input from the connection.
+func (b *body) more() error {
+	c := b.c
+	if err := c.Flush(); err != nil {
+		return err
+	}
+	if !b.started || b.octets >= progress {
+		b.started, b.octets = true, 0
+		c.net.SetReadDeadline(time.Now().Add(c.cfg.BodyTimeout))
+	}
+	before := c.w - c.r
+	err := c.fill(false)
+	if err == nil {
+		b.octets += c.w - c.r - before
+		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return translate(err)
+}
+
+// DotReader reads one text that ends in CRLF "." CRLF and takes the dot-stuffing away (RFC
+// 5321 section 4.5.2). Only exactly that sequence ends it: LF "." LF, LF "." CRLF, CR "." CR
+// and the like are text like any other, handed on unchanged, for the receiver to refuse.
+//
+// Read returns io.EOF after the end, io.ErrUnexpectedEOF if the connection ended before it,
+// ErrTimeout, or an error of the connection.
+type DotReader struct {
+	body      body
+	lineStart bool // the next octet is the first of a line
+	lastCR    bool // the octet before was CR
+	err       error
+}
+
+// NewDotReader starts to read a text from c.
+func (c *Conn) NewDotReader() *DotReader {
+	return &DotReader{body: body{c: c}, lineStart: true}
+}
+
+// Read implements io.Reader.
+func (d *DotReader) Read(p []byte) (int, error) {
+	if d.err != nil || len(p) == 0 {
+		return 0, d.err
+	}
+	c := d.body.c
+	n := 0
+	for n < len(p) {
+		in := c.in[c.r:c.w]
+		if d.lineStart && len(in) > 0 && in[0] == '.' {
+			switch {
+			case len(in) >= 3 && in[1] == '\r' && in[2] == '\n':
+				c.r += 3
+				d.err = io.EOF
+				return n, d.eofUnless(n)
+			case len(in) < 2 || len(in) < 3 && in[1] == '\r':
+				if n > 0 {
+					return n, nil
+				}
+				if d.err = d.body.more(); d.err != nil {
+					return 0, d.err
+				}
+				continue
+			}
+			c.r++ // the dot
+			d.lineStart, d.lastCR = false, false
+			continue
+		}
+		if len(in) == 0 {
+			if n > 0 {
+				return n, nil
+			}
+			if d.err = d.body.more(); d.err != nil {
+				return 0, d.err
+			}
+			continue
+		}
+		n += d.copyText(p[n:], in)
+	}
+	return n, nil
+}
+
+// eofUnless returns io.EOF if nothing was read together with it.
+func (d *DotReader) eofUnless(n int) error {
+	if n > 0 {
+		return nil
+	}
+	return io.EOF
+}
+
+// copyText copies from in to p up to the next place where a dot begins a line.
+func (d *DotReader) copyText(p, in []byte) int {
+	k := min(len(p), len(in))
+	switch {
+	case d.lastCR && in[0] == '\n':
+		k = 1 // CRLF across two reads: look at what follows afresh
+	default:
+		if i := bytes.Index(in[:k], []byte("\r\n.")); i >= 0 {
+			k = i + 2
+		}
+	}
+	copy(p, in[:k])
+	d.body.c.r += k
+	last := in[k-1]
+	if k == 1 {
+		d.lineStart = last == '\n' && d.lastCR
+	} else {
+		d.lineStart = last == '\n' && in[k-2] == '\r'
+	}
+	d.lastCR = last == '\r'
+	return k
+}
+
+// BodyReader reads exactly n octets of the connection: the chunk of a BDAT command (RFC 3030
+// section 2). Read returns io.EOF behind them.
+type BodyReader struct {
+	body body
+	left int64
+}
+
+// NewBodyReader starts to read a chunk of n octets from c.
+func (c *Conn) NewBodyReader(n int64) *BodyReader {
+	return &BodyReader{body: body{c: c}, left: n}
+}
+
+// Read implements io.Reader.
+func (b *BodyReader) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	c := b.body.c
+	for c.r == c.w {
+		if err := b.body.more(); err != nil {
+			return 0, err
+		}
+	}
+	n := int(min(int64(len(p)), int64(c.w-c.r), b.left))
+	copy(p, c.in[c.r:c.r+n])
+	c.r += n
+	b.left -= int64(n)
+	return n, nil
+}
+
+// DotWriter writes one multi-line text: it puts a dot in front of lines that begin with one
+// (RFC 1939 section 3) and ends the text with "." CRLF on Close.
+type DotWriter struct {
+	c         *Conn
+	lineStart bool
+}
+
+// NewDotWriter starts a text on c.
+func (c *Conn) NewDotWriter() *DotWriter { return &DotWriter{c: c, lineStart: true} }
+
+// Write implements io.Writer. Line ends in p must be CRLF.
+func (d *DotWriter) Write(p []byte) (int, error) {
+	written := 0
+	for len(p) > 0 {
+		if d.lineStart && p[0] == '.' {
+			if _, err := d.c.WriteString("."); err != nil {
+				return written, err
+			}
+		}
+		k := len(p)
+		if i := bytes.Index(p, []byte("\n.")); i >= 0 {
+			k = i + 1
+		}
+		n, err := d.c.Write(p[:k])
+		written += n
+		if err != nil {
+			return written, err
+		}
+		d.lineStart = p[k-1] == '\n'
+		p = p[k:]
+	}
+	return written, nil
+}
+
+// Close ends the text. If its last line has no line end yet, one is added.
+func (d *DotWriter) Close() error {
+	end := ".\r\n"
+	if !d.lineStart {
+		end = "\r\n.\r\n"
+	}
+	_, err := d.c.WriteString(end)
+	return err
+}

@@ -1,0 +1,45 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+)
+
+// Errors of reading a command line or a text. ErrLineTooLong and ErrBareLineEnd concern one
+// line only: it was consumed, and the session may go on.
+var (
+	// ErrLineTooLong: the line was longer than Config.MaxLine; all of it was skipped.
+	ErrLineTooLong = errors.New("line too long")
+	// ErrBareLineEnd: the line ended in LF without CR where Config.StrictLineEnd asks for
+	// CRLF.
+	ErrBareLineEnd = errors.New("line ends in LF without CR")
+	// ErrEndless: a line went on far beyond MaxLine; the connection is of no use any more.
+	ErrEndless = errors.New("line without end")
+	// ErrStopping: the server is shutting down and no further command is to be read.
+	ErrStopping = errors.New("server is shutting down")
+	// ErrTimeout: the peer sent or took too little for too long.
+	ErrTimeout = errors.New("timeout")
+)
+
+// Reasons for refusing a connection, given to Config.Refuse.
+var (
+	ErrTooManyConns        = errors.New("too many connections")
+	ErrTooManyConnsPerAddr = errors.New("too many connections from this address")
+)
+
+// translate turns what the net package says into ErrTimeout where it is one.
+func translate(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return ErrTimeout
+	}
+	return err
+}
+
+// IsDisconnect reports whether err only means that the peer went away: nothing to warn about.
+func IsDisconnect(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
