@@ -1,0 +1,142 @@
+// Package popelago_test holds the tests of the tree as a whole.
+package popelago_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+type layer struct {
+	pkg     string
+	imports []string
+}
+
+// layout is the table of packages: for each, the ones of ours that its code may import.
+// Every package may also import mail; imports point down only, which the order of the table
+// shows: a package may import only what stands above it.
+var layout = []layer{
+	{"mail", nil},
+	{"wire", nil},
+	{"config", nil},
+	{"adminclient", nil},
+	{"bench", nil},
+	{"store", nil},
+	{"store/storetest", []string{"store"}},
+	{"store/embedded", []string{"store"}},
+	{"account", []string{"store"}},
+	{"delivery", []string{"account", "store"}},
+	{"maildrop", []string{"store"}},
+	{"task", []string{"account", "store"}},
+	{"smtpserver", []string{"wire", "delivery", "account"}},
+	{"pop3server", []string{"wire", "account", "maildrop"}},
+	{"admin", []string{"account", "maildrop", "store", "task", "adminclient"}},
+	{"app", []string{
+		"wire", "config", "store", "store/embedded", "account", "delivery", "maildrop", "task",
+		"smtpserver", "pop3server", "admin",
+	}},
+	{"cmd/popelago", []string{"config", "app", "adminclient", "bench"}},
+	{"mailtest", []string{"wire"}},
+	{"integration", []string{"bench", "mailtest"}},
+}
+
+// testImports is what test files may import besides: engines, suites and helpers.
+var testImports = []string{"mailtest", "store/storetest", "store/embedded"}
+
+const module = "popelago"
+
+type goPackage struct {
+	ImportPath, Name, Doc              string
+	Imports, TestImports, XTestImports []string
+	GoFiles, TestGoFiles, XTestGoFiles []string
+}
+
+// packages asks go list for every package of the module, without the root.
+func packages(t *testing.T) map[string]goPackage {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json", "./...").Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %s", exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	found := map[string]goPackage{}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := dec.Decode(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if p.ImportPath != module {
+			found[strings.TrimPrefix(p.ImportPath, module+"/")] = p
+		}
+	}
+	return found
+}
+
+// ours keeps the imports that are packages of this module.
+func ours(imports []string) []string {
+	var o []string
+	for _, path := range imports {
+		if name, ok := strings.CutPrefix(path, module+"/"); ok {
+			o = append(o, name)
+		}
+	}
+	return o
+}
+
+func TestImportsFollowTheLayout(t *testing.T) {
+	found := packages(t)
+	for name, p := range found {
+		i := slices.IndexFunc(layout, func(l layer) bool { return l.pkg == name })
+		if i < 0 {
+			t.Errorf("%s is not in the layout", name)
+			continue
+		}
+		allowed := append([]string{"mail"}, layout[i].imports...)
+		for _, path := range ours(p.Imports) {
+			if !slices.Contains(allowed, path) {
+				t.Errorf("%s imports %s, which the layout does not allow", name, path)
+			}
+		}
+		for _, path := range ours(append(p.TestImports, p.XTestImports...)) {
+			if path != name && !slices.Contains(allowed, path) && !slices.Contains(testImports, path) {
+				t.Errorf("a test of %s imports %s, which the layout does not allow", name, path)
+			}
+		}
+	}
+}
+
+func TestLayoutPointsDown(t *testing.T) {
+	var above []string
+	for _, l := range layout {
+		for _, path := range l.imports {
+			if !slices.Contains(above, path) {
+				t.Errorf("%s may import %s, which does not stand above it", l.pkg, path)
+			}
+		}
+		above = append(above, l.pkg)
+	}
+}
+
+func TestEveryPackageHasAComment(t *testing.T) {
+	for name, p := range packages(t) {
+		if p.Doc == "" && len(p.GoFiles) > 0 {
+			t.Errorf("%s has no package comment", name)
+		}
+		want := "Package " + p.Name + " "
+		if p.Name == "main" {
+			want = "Command "
+		}
+		if p.Doc != "" && !strings.HasPrefix(p.Doc, want) {
+			t.Errorf("the comment of %s begins %q, want %q", name, p.Doc, want)
+		}
+	}
+}
