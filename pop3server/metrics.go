@@ -1,0 +1,77 @@
+package pop3server
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// outcome is how a session ended; the label "result".
+type outcome string
+
+const (
+	outcomeQuit         outcome = "quit"          // QUIT, +OK
+	outcomeQuitFailed   outcome = "quit_failed"   // QUIT, -ERR
+	outcomeDisconnected outcome = "disconnected"  // the client went away
+	outcomeTimeout      outcome = "timeout"       // it said or took nothing for too long
+	outcomeBadCommands  outcome = "bad_commands"  // over Config.MaxBadCommands
+	outcomeFailedLogins outcome = "failed_logins" // over Config.MaxFailedLogins
+	outcomeTLS          outcome = "tls_failed"    // the handshake of STLS failed
+	outcomeBroken       outcome = "broken"        // a message could not be sent to its end
+	outcomeShutdown     outcome = "shutdown"      // of the server
+	outcomePanicked     outcome = "panicked"      // a defect
+)
+
+// metrics counts what the server did.
+type metrics struct {
+	sessions  map[outcome]prometheus.Counter
+	errors    map[string]prometheus.Counter // by response code
+	retrieved prometheus.Counter
+	octets    prometheus.Counter
+	removed   prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	sessions := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "popelago_pop3server_sessions_total",
+		Help: "Sessions by result: quit, quit_failed, disconnected, timeout, bad_commands, failed_logins, " +
+			"tls_failed, broken, shutdown, panicked.",
+	}, []string{"result"})
+	errs := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "popelago_pop3server_errors_total",
+		Help: "Negative responses by code: none, AUTH, SYS/TEMP, SYS/PERM, LOGIN-DELAY.",
+	}, []string{"code"})
+	m := &metrics{
+		sessions: map[outcome]prometheus.Counter{},
+		errors:   map[string]prometheus.Counter{},
+		retrieved: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "popelago_pop3server_retrieved_messages_total", Help: "Messages sent by RETR.",
+		}),
+		octets: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "popelago_pop3server_sent_octets_total", Help: "Octets of messages sent by RETR and TOP.",
+		}),
+		removed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "popelago_pop3server_removed_messages_total", Help: "Messages removed by QUIT.",
+		}),
+	}
+	for _, o := range []outcome{outcomeQuit, outcomeQuitFailed, outcomeDisconnected, outcomeTimeout, outcomeBadCommands,
+		outcomeFailedLogins, outcomeTLS, outcomeBroken, outcomeShutdown, outcomePanicked} {
+		m.sessions[o] = sessions.WithLabelValues(string(o))
+	}
+	for _, code := range []string{"", codeAuth, codeTemp, codePerm, codeLoginDelay} {
+		label := strings.Trim(code, "[] ")
+		if label == "" {
+			label = "none"
+		}
+		m.errors[code] = errs.WithLabelValues(label)
+	}
+	if reg == nil {
+		return m, nil
+	}
+	var failed []error
+	for _, c := range []prometheus.Collector{sessions, errs, m.retrieved, m.octets, m.removed} {
+		failed = append(failed, reg.Register(c))
+	}
+	return m, errors.Join(failed...)
+}

@@ -1,0 +1,149 @@
+package pop3server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"popelago/wire"
+)
+
+// cmdRETR: RFC 1939 section 5.
+func (s *session) cmdRETR(ctx context.Context, rest []byte) {
+	n, ok := oneNumber(rest)
+	if !ok {
+		s.bad(textSyntax)
+		return
+	}
+	if s.send(ctx, "RETR", n, -1) {
+		s.retrieved++
+		s.srv.metrics.retrieved.Inc()
+	}
+}
+
+// cmdTOP: RFC 1939 section 7.
+func (s *session) cmdTOP(ctx context.Context, rest []byte) {
+	n, lines, ok := twoNumbers(rest)
+	if !ok {
+		s.bad(textSyntax)
+		return
+	}
+	s.send(ctx, "TOP", n, lines)
+}
+
+// send streams message n to the client: all of it, or with lines >= 0 its header and so many
+// lines of its body. It reports whether all went well.
+func (s *session) send(ctx context.Context, command string, n, lines int) bool {
+	r, err := s.drop.Read(ctx, n)
+	if err != nil {
+		s.fail(command, err)
+		return false
+	}
+	defer r.Close()
+	t := &s.text
+	*t = textWriter{s: s, size: r.Size, top: lines >= 0, left: lines}
+	_, err = r.WriteTo(t)
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	s.octets += t.octets
+	s.srv.metrics.octets.Add(float64(t.octets))
+	switch {
+	case err == nil:
+		t.start()
+		return t.dots.Close() == nil
+	case !t.started:
+		s.fail(command, err)
+		return false
+	}
+	// The client has the beginning of a text. There is no response that would tell it, so
+	// the connection breaks in a way that even careless clients take as an error.
+	s.c.Break()
+	s.end = outcomeBroken
+	if clientGone(err) || ctx.Err() != nil {
+		s.end = outcomeDisconnected
+		if errors.Is(err, wire.ErrTimeout) {
+			s.end = outcomeTimeout
+		}
+		return false
+	}
+	s.log(command, err)
+	return false
+}
+
+// errEnough ends the reading of a message for TOP.
+var errEnough = errors.New("enough lines")
+
+// textWriter sends a message as the text of a response. The response line goes out with the
+// first octets of the message, so that a message which cannot be read at all can still be
+// answered with -ERR. For TOP it stops with errEnough.
+type textWriter struct {
+	s       *session
+	dots    wire.DotWriter
+	size    int64
+	started bool
+	octets  int64
+
+	top    bool
+	body   bool // behind the blank line
+	left   int  // lines of the body still wanted
+	inLine int  // octets of the present line so far, CR included
+}
+
+var _ io.Writer = (*textWriter)(nil)
+
+// start sends the response line.
+func (t *textWriter) start() {
+	if t.started {
+		return
+	}
+	t.started = true
+	t.dots = *t.s.c.NewDotWriter()
+	if t.top {
+		t.s.ok("top follows")
+	} else {
+		t.s.okNumbers(t.size, -1, " octets")
+	}
+}
+
+// Write implements io.Writer.
+func (t *textWriter) Write(p []byte) (int, error) {
+	t.start()
+	wanted, enough := p, false
+	if t.top {
+		var n int
+		n, enough = t.scan(p)
+		wanted = p[:n]
+	}
+	n, err := t.dots.Write(wanted)
+	t.octets += int64(n)
+	if err == nil && enough {
+		err = errEnough
+	}
+	return n, err
+}
+
+// scan finds out how much of p TOP wants, and whether that was all.
+func (t *textWriter) scan(p []byte) (n int, enough bool) {
+	for n < len(p) {
+		if t.body && t.left == 0 {
+			return n, true
+		}
+		end := bytes.IndexByte(p[n:], '\n')
+		if end < 0 {
+			t.inLine += len(p) - n
+			return len(p), false
+		}
+		length := t.inLine + end // with CR, without LF
+		t.inLine = 0
+		n += end + 1
+		switch {
+		case t.body:
+			t.left--
+		case length <= 1:
+			t.body = true
+		}
+	}
+	return n, t.body && t.left == 0
+}

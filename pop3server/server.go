@@ -1,0 +1,82 @@
+package pop3server
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/account"
+	"popelago/store"
+	"popelago/wire"
+)
+
+// Server serves POP3 on any number of listeners.
+type Server struct {
+	cfg     Config
+	dir     *account.Directory
+	store   store.Store
+	wire    *wire.Server
+	metrics *metrics
+	logins  *loginTimes
+}
+
+// New makes a Server for the accounts of dir and the mailboxes of st, and registers its
+// metrics with reg (nil: they are not registered).
+func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Registerer) (*Server, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(reg)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, dir: dir, store: st, metrics: m, logins: newLoginTimes(cfg.LoginDelay)}
+	s.wire = wire.NewServer(wire.Config{
+		Protocol: "pop3",
+		Handle:   s.handle,
+		Refuse: func(error) string {
+			return "-ERR [SYS/TEMP] " + textTooManyConns + "\r\n"
+		},
+		MaxConns:        cfg.MaxConns,
+		MaxConnsPerAddr: cfg.MaxConnsPerAddr,
+		CountLocal:      cfg.CountLocal,
+		// "AUTH LOGIN " and its initial response are one line.
+		MaxLine:          max(cfg.MaxLine, maxSASL+64),
+		IdleTimeout:      cfg.IdleTimeout,
+		WriteTimeout:     cfg.WriteTimeout,
+		HandshakeTimeout: cfg.HandshakeTimeout,
+		Logger:           cfg.Logger,
+		Metrics:          cfg.Connections,
+	})
+	return s, nil
+}
+
+// Serve accepts connections on l until Shutdown, then returns nil. It closes l.
+func (s *Server) Serve(l net.Listener) error { return s.wire.Serve(l, nil) }
+
+// ServeTLS is Serve with TLS from the first octet (RFC 8314 section 3). Config.TLS must be
+// set.
+func (s *Server) ServeTLS(l net.Listener) error {
+	if s.cfg.TLS == nil {
+		l.Close()
+		return errors.New("pop3server: no TLS configuration")
+	}
+	return s.wire.Serve(l, s.cfg.TLS)
+}
+
+// ServeConn serves one connection and returns when the session is over.
+func (s *Server) ServeConn(nc net.Conn) { s.wire.ServeConn(nc) }
+
+// Shutdown stops accepting, tells the sessions that wait for a command, lets the others
+// finish theirs, and waits for all. When ctx ends first, the remaining connections are
+// closed by force, and ctx's error is returned once they are gone.
+func (s *Server) Shutdown(ctx context.Context) error { return s.wire.Shutdown(ctx) }
+
+// handle serves one connection.
+func (s *Server) handle(ctx context.Context, c *wire.Conn) {
+	sess := &session{srv: s, c: c}
+	defer sess.finish()
+	sess.run(ctx)
+}
