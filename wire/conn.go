@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/hex"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -38,6 +39,7 @@ type Conn struct {
 	net    net.Conn // raw, or the TLS connection once there is one
 	tls    *tls.ConnectionState
 	linger bool
+	broken bool
 
 	// Input: in[r:w] has been read and not yet consumed. in is small or *big.
 	small [smallBuffer]byte
@@ -52,15 +54,16 @@ type Conn struct {
 	outErr error
 
 	mu       sync.Mutex
-	waiting  bool // in ReadLine, blocked for a command
+	waiting  bool               // in ReadLine, blocked for a command
+	shaking  context.CancelFunc // ends the TLS handshake under way, if any
 	stopping bool
 }
 
 func newConn(nc net.Conn, cfg *Config) *Conn {
 	c := &Conn{cfg: cfg, raw: nc, net: nc, id: newSessionID()}
 	c.in = c.small[:]
-	if ap, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
-		c.remote = ap.Addr().Unmap()
+	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		c.remote = tcp.AddrPort().Addr().Unmap()
 	}
 	return c
 }
@@ -95,7 +98,6 @@ func (c *Conn) ReadLine() ([]byte, error) {
 	if !c.enter() {
 		return nil, ErrStopping
 	}
-	deadline := time.Now().Add(c.cfg.IdleTimeout)
 	armed := false
 	scanned, skipped := 0, 0
 	for {
@@ -126,7 +128,7 @@ func (c *Conn) ReadLine() ([]byte, error) {
 		}
 		if !armed {
 			armed = true
-			if err := c.wait(deadline); err != nil {
+			if err := c.wait(time.Now().Add(c.cfg.IdleTimeout)); err != nil {
 				return nil, err
 			}
 		}
@@ -170,14 +172,18 @@ func (c *Conn) leave() bool {
 	return c.stopping
 }
 
-// Interrupt makes the present ReadLine, if it waits, and all later ones return ErrStopping.
-// A command being executed, and the text it reads, is not disturbed.
+// Interrupt makes the present ReadLine, if it waits, and all later ones return ErrStopping,
+// and a TLS handshake fail. A command being executed, and the text it reads, is not
+// disturbed.
 func (c *Conn) Interrupt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stopping = true
 	if c.waiting {
 		c.net.SetReadDeadline(time.Unix(1, 0))
+	}
+	if c.shaking != nil {
+		c.shaking()
 	}
 }
 
@@ -306,13 +312,30 @@ func (c *Conn) handshake(ctx context.Context, cfg *tls.Config) error {
 	tc.SetDeadline(deadline)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	if err := tc.HandshakeContext(ctx); err != nil {
+	c.mu.Lock()
+	if c.stopping {
+		cancel()
+	}
+	c.shaking = cancel
+	c.mu.Unlock()
+	err := tc.HandshakeContext(ctx)
+	c.mu.Lock()
+	c.shaking = nil
+	stopped := c.stopping
+	if err == nil {
+		c.net = tc
+	}
+	c.mu.Unlock()
+	switch {
+	case err == nil:
+	case stopped:
+		return ErrStopping
+	case errors.Is(err, context.DeadlineExceeded):
+		return ErrTimeout
+	default:
 		return translate(err)
 	}
 	tc.SetDeadline(time.Time{})
-	c.mu.Lock()
-	c.net = tc
-	c.mu.Unlock()
 	state := tc.ConnectionState()
 	c.tls = &state
 	return nil
@@ -323,8 +346,26 @@ func (c *Conn) handshake(ctx context.Context, cfg *tls.Config) error {
 // its system throw away the last reply.
 func (c *Conn) Linger() { c.linger = true }
 
+// Break makes the connection end at once with an error that the peer cannot take for an
+// orderly end: a TCP reset, and no close_notify of TLS. What was written and not yet sent is
+// lost. It is for a text that cannot be sent to its end: there are clients that take the
+// end of the connection for the end of the text.
+func (c *Conn) Break() {
+	c.broken = true
+	c.outN = 0
+	if c.outErr == nil {
+		c.outErr = net.ErrClosed
+	}
+}
+
 // close ends the connection after flushing, and gives the buffers back.
 func (c *Conn) close() {
+	if c.broken {
+		if tcp, ok := c.raw.(interface{ SetLinger(int) error }); ok {
+			tcp.SetLinger(0)
+		}
+		c.raw.Close()
+	}
 	err := c.Flush()
 	if half, ok := c.net.(interface{ CloseWrite() error }); ok && c.linger && err == nil {
 		half.CloseWrite()
