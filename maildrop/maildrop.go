@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"popelago/mail"
 	"popelago/store"
@@ -27,8 +28,8 @@ type Maildrop struct {
 	store   store.Store
 	mailbox mail.MailboxID
 	list    []mail.Message
-	twins   map[int][]mail.MessageID // index in list -> further rows with the same unique-id
-	marks   []uint64                 // one bit for each of list; nil when none was ever set
+	twins   map[int][]mail.Message // index in list -> further rows with the same unique-id
+	marks   []uint64               // one bit for each of list; nil when none was ever set
 	marked  int
 	octets  int64 // of all that are not marked
 }
@@ -48,50 +49,74 @@ func Open(ctx context.Context, st store.Store, mailbox mail.MailboxID) (*Maildro
 	m := &Maildrop{store: st, mailbox: mailbox}
 	var (
 		after   mail.MessageID
-		names   = map[string]string{} // recipients and origins repeat: keep one copy
-		carried map[mail.UIDL]int     // unique-ids brought along -> index in list
+		names   names
+		carried bool // some message brought a unique-id along
 	)
 	for {
 		rows, more, err := st.ListMessages(ctx, mailbox, after, pageSize)
 		if err != nil {
 			return nil, fmt.Errorf("maildrop: list mailbox %s: %w", mailbox, err)
 		}
+		m.list = slices.Grow(m.list, len(rows))
 		for _, row := range rows {
-			row.Recipient = intern(names, row.Recipient)
-			row.Origin = intern(names, row.Origin)
-			if row.UIDL != "" {
-				if first, twin := carried[row.UIDL]; twin {
-					m.addTwin(first, row.ID)
-					continue
-				}
-				if carried == nil {
-					carried = map[mail.UIDL]int{}
-				}
-				carried[row.UIDL] = len(m.list)
+			row.Recipient = names.intern(row.Recipient)
+			row.Origin = names.intern(row.Origin)
+			if !row.UIDL.Valid() {
+				row.UIDL = "" // none, or one that no client may see
 			}
+			carried = carried || row.UIDL != ""
 			m.list = append(m.list, row)
-			m.octets += row.Size
 		}
 		if !more || len(rows) == 0 {
-			return m, nil
+			break
 		}
 		after = rows[len(rows)-1].ID
 	}
+	if carried {
+		m.joinTwins()
+	}
+	for i := range m.list {
+		m.octets += m.list[i].Size
+	}
+	return m, nil
 }
 
-func intern(names map[string]string, s string) string {
-	if known, ok := names[s]; ok {
+// names keeps one copy of recipients and origins, which repeat.
+type names map[string]string
+
+func (n *names) intern(s string) string {
+	if s == "" {
+		return ""
+	}
+	if known, ok := (*n)[s]; ok {
 		return known
 	}
-	names[s] = s
+	if *n == nil {
+		*n = names{}
+	}
+	(*n)[s] = s
 	return s
 }
 
-func (m *Maildrop) addTwin(first int, id mail.MessageID) {
-	if m.twins == nil {
-		m.twins = map[int][]mail.MessageID{}
+// joinTwins keeps the first of all rows with the same unique-id in the list, and the ids of
+// the others beside it.
+func (m *Maildrop) joinTwins() {
+	first := make(map[mail.UIDL]int, len(m.list))
+	kept := m.list[:0]
+	for _, row := range m.list {
+		u := row.UniqueID()
+		if i, twin := first[u]; twin {
+			if m.twins == nil {
+				m.twins = map[int][]mail.Message{}
+			}
+			m.twins[i] = append(m.twins[i], row)
+			continue
+		}
+		first[u] = len(kept)
+		kept = append(kept, row)
 	}
-	m.twins[first] = append(m.twins[first], id)
+	clear(m.list[len(kept):])
+	m.list = kept
 }
 
 // Len is the highest message-number, marked messages included.
@@ -161,7 +186,9 @@ func (m *Maildrop) Commit(ctx context.Context) error {
 	for i := range m.list {
 		if m.isMarked(i + 1) {
 			ids = append(ids, m.list[i].ID)
-			ids = append(ids, m.twins[i]...)
+			for _, twin := range m.twins[i] {
+				ids = append(ids, twin.ID)
+			}
 		}
 	}
 	if err := m.store.RemoveMessages(ctx, m.mailbox, ids); err != nil {

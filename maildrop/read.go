@@ -19,6 +19,7 @@ type Reader struct {
 	header  string // what is left of the delivery header
 	content io.ReadCloser
 	left    int64 // octets of content still to come
+	out     afterHeader
 }
 
 // Read opens message n. The Reader must be closed.
@@ -29,7 +30,21 @@ func (m *Maildrop) Read(ctx context.Context, n int) (*Reader, error) {
 	if err := m.check(n); err != nil {
 		return nil, err
 	}
-	row := m.list[n-1]
+	r, err := m.open(ctx, m.list[n-1])
+	for _, twin := range m.twins[n-1] {
+		if err == nil {
+			break
+		}
+		if twin.Size == m.list[n-1].Size {
+			if other, otherErr := m.open(ctx, twin); otherErr == nil {
+				r, err = other, nil
+			}
+		}
+	}
+	return r, err
+}
+
+func (m *Maildrop) open(ctx context.Context, row mail.Message) (*Reader, error) {
 	info, content, err := m.store.OpenContent(ctx, row.ID, row.Origin)
 	if err != nil {
 		if errors.Is(err, store.ErrNotFound) {
@@ -43,7 +58,9 @@ func (m *Maildrop) Read(ctx context.Context, n int) (*Reader, error) {
 		return nil, fmt.Errorf("maildrop: message %s has %d octets of header and %d of content, but %d were listed: %w",
 			row.ID, len(header), info.Size, row.Size, store.ErrCorrupt)
 	}
-	return &Reader{Size: row.Size, header: header, content: content, left: info.Size}, nil
+	r := &Reader{Size: row.Size, header: header, content: content, left: info.Size}
+	r.out.r = r
+	return r, nil
 }
 
 // whyMissing finds out why the content of a listed message is not there. If its row is still
@@ -69,30 +86,60 @@ func (r *Reader) Read(p []byte) (int, error) {
 	n, err := r.content.Read(p)
 	r.left -= int64(n)
 	if err == io.EOF && r.left != 0 || r.left < 0 {
-		return n, fmt.Errorf("maildrop: content is %d octets off its size: %w", r.left, store.ErrCorrupt)
+		return n, r.wrongSize()
 	}
 	return n, err
 }
 
-// WriteTo implements io.WriterTo. An error of w is returned as it is; all others wrap one of
-// package store.
+// WriteTo implements io.WriterTo. It writes nothing before the first octets of the content
+// are read, so that an error found there comes before any output. An error of w is returned
+// as it is; all others wrap one of package store.
 func (r *Reader) WriteTo(w io.Writer) (int64, error) {
-	var written int64
-	if r.header != "" {
-		n, err := io.WriteString(w, r.header)
-		written += int64(n)
-		r.header = r.header[n:]
-		if err != nil {
-			return written, err
-		}
-	}
-	n, err := io.Copy(w, r.content)
-	written += n
-	r.left -= n
+	r.out.w, r.out.n = w, 0
+	_, err := io.Copy(&r.out, r.content)
 	if err == nil && r.left != 0 {
-		err = fmt.Errorf("maildrop: content is %d octets off its size: %w", r.left, store.ErrCorrupt)
+		err = r.wrongSize()
 	}
-	return written, err
+	if err == nil {
+		err = r.out.header()
+	}
+	return r.out.n, err
+}
+
+// afterHeader passes content on, with what is left of the header in front.
+type afterHeader struct {
+	r *Reader
+	w io.Writer
+	n int64 // octets written
+}
+
+func (a *afterHeader) header() error {
+	if a.r.header == "" {
+		return nil
+	}
+	n, err := io.WriteString(a.w, a.r.header)
+	a.n += int64(n)
+	a.r.header = a.r.header[n:]
+	return err
+}
+
+// Write implements io.Writer.
+func (a *afterHeader) Write(p []byte) (int, error) {
+	a.r.left -= int64(len(p))
+	if a.r.left < 0 {
+		return 0, a.r.wrongSize()
+	}
+	if err := a.header(); err != nil {
+		return 0, err
+	}
+	n, err := a.w.Write(p)
+	a.n += int64(n)
+	return n, err
+}
+
+// wrongSize is the error for content that is longer or shorter than it was listed.
+func (r *Reader) wrongSize() error {
+	return fmt.Errorf("maildrop: content misses its size by %d octets: %w", r.left, store.ErrCorrupt)
 }
 
 // Close gives the content back to the store.
