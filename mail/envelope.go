@@ -29,6 +29,9 @@ type Received struct {
 	Remote netip.Addr
 	// By is this host's name.
 	By string
+	// ID names the transaction on this host: the session id and a count. It is not the
+	// MessageID, which is chosen only when all of the text is there.
+	ID string
 	// With is the protocol keyword: SMTP, ESMTP, ESMTPS, LMTP, LMTPS, UTF8SMTP...
 	// (RFC 3848, RFC 6531 section 4.3).
 	With string

@@ -13,8 +13,8 @@ import (
 
 // MessageID names one stored message: a version 1 (time-based) UUID of RFC 9562 section 5.1.
 //
-// It is chosen once per SMTP or LMTP transaction, just before storing, and shared by all of
-// its recipients. It needs no coordination: see IDSource. The zero value means "none".
+// It is chosen once per SMTP or LMTP transaction, when all of the text has come in and just
+// before it is stored, and shared by all of its recipients. It needs no coordination: see IDSource. The zero value means "none".
 type MessageID [16]byte
 
 // gregorianOffset is the count of 100 ns intervals from 1582-10-15 to 1970-01-01.
