@@ -1,0 +1,161 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/account"
+	"popelago/mail"
+	"popelago/store"
+)
+
+// MaxIDAge is how old a MessageID may be when its rows are written: one twelfth of the hour
+// that background jobs leave to what is in flight.
+const MaxIDAge = 5 * time.Minute
+
+// Config holds the settings of a Deliverer. The zero value of each field means its default.
+type Config struct {
+	// MaxMessageSize limits a text, in octets as the sender counts them: line ends as CRLF,
+	// without dot-stuffing and without the lines that we add. Default 150 MiB.
+	MaxMessageSize int64
+	// MaxReceived is how many Received lines a message may bring along. Default 100 (RFC 5321
+	// section 6.3 asks for at least 100).
+	MaxReceived int
+	// StoreTimeout limits storing a message once all of it is there. Default, and longest
+	// possible, MaxIDAge.
+	StoreTimeout time.Duration
+	// Postmaster gets the mail for <Postmaster> without domain, and for postmaster in hosted
+	// domains that have no such account (RFC 5321 section 4.5.1). Zero: there is none.
+	Postmaster mail.Address
+
+	// Now tells the time. Default time.Now.
+	Now func() time.Time
+	// IDs makes the message ids. Default: a source of its own.
+	IDs *mail.IDSource
+	// Logger takes what an operator should know. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxMessageSize <= 0 {
+		c.MaxMessageSize = 150 << 20
+	}
+	if c.MaxReceived <= 0 {
+		c.MaxReceived = 100
+	}
+	if c.StoreTimeout <= 0 || c.StoreTimeout > MaxIDAge {
+		c.StoreTimeout = MaxIDAge
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.IDs == nil {
+		c.IDs = mail.NewIDSource(c.Now)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Deliverer accepts messages. Safe for concurrent use. It needs no Close.
+type Deliverer struct {
+	cfg     Config
+	dir     *account.Directory
+	store   store.Store
+	metrics *metrics
+	buffers sync.Pool // of *[]byte, bufferSize each
+}
+
+// bufferSize is how much of a text is handed on at a time.
+const bufferSize = 32 << 10
+
+// New makes a Deliverer and registers its metrics with reg (nil: they are not registered).
+func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Registerer) (*Deliverer, error) {
+	cfg = cfg.withDefaults()
+	if !cfg.Postmaster.IsZero() {
+		if err := cfg.Postmaster.Validate(); err != nil {
+			return nil, fmt.Errorf("delivery: postmaster: %w", err)
+		}
+	}
+	m, err := newMetrics(reg)
+	if err != nil {
+		return nil, fmt.Errorf("delivery: metrics: %w", err)
+	}
+	return &Deliverer{
+		cfg: cfg, dir: dir, store: st, metrics: m,
+		buffers: sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }},
+	}, nil
+}
+
+// MaxMessageSize is what SIZE announces (RFC 1870).
+func (d *Deliverer) MaxMessageSize() int64 { return d.cfg.MaxMessageSize }
+
+// Check finds out whether a recipient can be accepted. An address with an empty domain and
+// the local-part postmaster, in any case, means Config.Postmaster.
+//
+// Errors: account.ErrNoSuchRecipient, account.ErrDisabled, ErrNotHosted, the store's.
+func (d *Deliverer) Check(ctx context.Context, a mail.Address) (mail.Recipient, error) {
+	postmaster := strings.EqualFold(a.Local, "postmaster")
+	if a.Domain == "" {
+		if !postmaster || d.cfg.Postmaster.IsZero() {
+			return mail.Recipient{}, account.ErrNoSuchRecipient
+		}
+		return d.dir.Resolve(ctx, d.cfg.Postmaster)
+	}
+	r, err := d.dir.Resolve(ctx, a)
+	if !errors.Is(err, account.ErrNoSuchRecipient) {
+		return r, err
+	}
+	if err := d.hosted(ctx, a.Domain); err != nil {
+		return mail.Recipient{}, err
+	}
+	if postmaster && !d.cfg.Postmaster.IsZero() {
+		return d.dir.Resolve(ctx, d.cfg.Postmaster)
+	}
+	return mail.Recipient{}, err
+}
+
+// hosted returns ErrNotHosted if mail for a domain is not ours to take.
+func (d *Deliverer) hosted(ctx context.Context, domain string) error {
+	name, err := mail.CanonicalDomain(domain)
+	if err != nil {
+		return ErrNotHosted
+	}
+	switch _, err = d.store.Domain(ctx, name); {
+	case errors.Is(err, store.ErrNotFound):
+		return ErrNotHosted
+	case err != nil:
+		return fmt.Errorf("delivery: look up domain: %w", err)
+	}
+	return nil
+}
+
+// Deliver stores one message that comes in one piece, and returns one error for each
+// recipient of e, in order. It reads r to its end unless it fails earlier.
+//
+// Errors: ErrTooLarge, ErrBareLineEnd, ErrLoop; those of the store; the error of r, wrapped:
+// then nothing is stored.
+func (d *Deliverer) Deliver(ctx context.Context, e mail.Envelope, r io.Reader) []error {
+	in, err := d.Begin(ctx, e)
+	if err == nil {
+		defer in.Discard()
+		_, err = in.ReadFrom(r)
+	}
+	if err != nil {
+		errs := make([]error, len(e.Recipients))
+		for i := range errs {
+			errs[i] = err
+		}
+		return errs
+	}
+	return in.Finish(ctx).Errors
+}

@@ -1,0 +1,32 @@
+package delivery
+
+import (
+	"errors"
+	"fmt"
+
+	"popelago/store"
+)
+
+// What Check answers, besides account.ErrNoSuchRecipient, account.ErrDisabled and the errors
+// of the store.
+var (
+	// ErrNotHosted: the recipient's domain is not one of ours, and nothing is relayed.
+	ErrNotHosted = errors.New("domain is not hosted here")
+)
+
+// Why a message is refused for good.
+var (
+	// ErrBareLineEnd: the text has a CR without LF or an LF without CR.
+	ErrBareLineEnd = errors.New("bare CR or LF in the message")
+	// ErrTooLarge: the text is longer than Config.MaxMessageSize.
+	ErrTooLarge = errors.New("message too large")
+	// ErrLoop: the header has more than Config.MaxReceived Received lines.
+	ErrLoop = errors.New("mail loop: too many Received lines")
+)
+
+// ErrTooOld is the kind of store.ErrUnavailable where storing took so long that the rows had
+// to be removed again.
+var ErrTooOld = fmt.Errorf("%w: storing took too long", store.ErrUnavailable)
+
+// errAborted is what further use of a discarded Incoming returns.
+var errAborted = errors.New("delivery was given up")

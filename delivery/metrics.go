@@ -1,0 +1,101 @@
+package delivery
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/store"
+)
+
+// metrics counts what became of messages. No label value is user data.
+type metrics struct {
+	// messages by result: stored (for all recipients), partly, refused (too large, bare line
+	// end, loop), full, unavailable, unknown (outcome unknown), incomplete (the text did not
+	// end, or was given up).
+	messages *prometheus.CounterVec
+	// recipients by result: stored, full, unavailable, unknown. Only of messages that came
+	// in whole.
+	recipients *prometheus.CounterVec
+	// octets of texts stored for at least one recipient, counted once for each message.
+	octets prometheus.Counter
+	// seconds that storing took, from the last octet of the text to the outcome.
+	seconds prometheus.Histogram
+	// tooOld counts messages removed again because storing them took too long.
+	tooOld prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "popelago_delivery_messages_total",
+			Help: "Messages by result: stored, partly, refused, full, unavailable, unknown, incomplete.",
+		}, []string{"result"}),
+		recipients: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "popelago_delivery_recipients_total",
+			Help: "Recipients of complete messages by result: stored, full, unavailable, unknown.",
+		}, []string{"result"}),
+		octets: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "popelago_delivery_octets_total",
+			Help: "Octets of the messages stored, each counted once.",
+		}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "popelago_delivery_store_seconds",
+			Help:    "Time from the last octet of a message to its being stored.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60},
+		}),
+		tooOld: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "popelago_delivery_too_old_total",
+			Help: "Messages removed again because storing them took too long.",
+		}),
+	}
+	if reg == nil {
+		return m, nil
+	}
+	return m, errors.Join(reg.Register(m.messages), reg.Register(m.recipients), reg.Register(m.octets),
+		reg.Register(m.seconds), reg.Register(m.tooOld))
+}
+
+// resultOf is the label for an error.
+func resultOf(err error) string {
+	switch {
+	case err == nil:
+		return "stored"
+	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrBareLineEnd), errors.Is(err, ErrLoop):
+		return "refused"
+	case errors.Is(err, store.ErrFull):
+		return "full"
+	case errors.Is(err, store.ErrOutcomeUnknown):
+		return "unknown"
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrCorrupt):
+		return "unavailable"
+	}
+	return "incomplete"
+}
+
+// message counts a message that did not come to be stored.
+func (m *metrics) message(err error) { m.messages.WithLabelValues(resultOf(err)).Inc() }
+
+// stored counts the outcome of storing.
+func (m *metrics) stored(res Result, took time.Duration) {
+	m.seconds.Observe(took.Seconds())
+	good := 0
+	var bad error
+	for _, err := range res.Errors {
+		m.recipients.WithLabelValues(resultOf(err)).Inc()
+		if err == nil {
+			good++
+		} else if bad == nil {
+			bad = err
+		}
+	}
+	if good > 0 {
+		m.octets.Add(float64(res.Size))
+	}
+	if good > 0 && bad != nil {
+		m.messages.WithLabelValues("partly").Inc()
+		return
+	}
+	m.messages.WithLabelValues(resultOf(bad)).Inc()
+}
