@@ -1,0 +1,109 @@
+package smtpserver
+
+import (
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"popelago/delivery"
+)
+
+var errBDAT = errors.New("not a BDAT command")
+
+// parseBDAT reads "count" or "count LAST" (RFC 3030 section 2).
+func parseBDAT(arg string) (count int64, last bool, err error) {
+	number, rest, more := strings.Cut(arg, " ")
+	if more {
+		if !strings.EqualFold(strings.Trim(rest, " "), "LAST") {
+			return 0, false, errBDAT
+		}
+		last = true
+	}
+	if number == "" || strings.Trim(number, "0123456789") != "" {
+		return 0, false, errBDAT
+	}
+	count, err = strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		return 0, false, errBDAT
+	}
+	return count, last, nil
+}
+
+// cmdBDAT takes one chunk. Whatever the reply, exactly the chunk is read behind the command.
+func (s *session) cmdBDAT(arg string) {
+	count, last, err := parseBDAT(arg)
+	if err != nil {
+		// Nobody knows how many octets of text follow: none of them may be taken for a
+		// command.
+		s.reply(replySyntax("syntax: BDAT octets [LAST]"))
+		s.c.Linger()
+		s.over = true
+		return
+	}
+	chunk := s.c.NewBodyReader(count)
+	switch {
+	case s.tx == nil: // also the rest of a pipeline behind a chunk that was refused
+		s.skipChunk(chunk, replySequence("say MAIL first"))
+		return
+	case len(s.tx.envelope.Recipients) == 0:
+		s.skipChunk(chunk, replyNoRecipients())
+		return
+	}
+	start := time.Now()
+	err = s.takeChunk(chunk, count)
+	if err == nil && !last {
+		s.reply(replyOK("chunk taken"))
+		return
+	}
+	defer s.reset()
+	if err != nil {
+		if end := s.drain(chunk); end != nil {
+			s.logRefused(end)
+			s.cut(end, replyTo(err))
+			return
+		}
+	}
+	switch {
+	case !last:
+		s.logRefused(err)
+		s.reply(replyTo(err))
+	case s.tx.incoming != nil:
+		s.answer(s.tx.incoming.Finish(s.ctx), start)
+	default:
+		s.answer(delivery.Result{Errors: repeat(err, len(s.tx.envelope.Recipients))}, start)
+	}
+}
+
+// takeChunk adds a chunk to the text of the present transaction.
+func (s *session) takeChunk(chunk io.Reader, count int64) error {
+	if s.tx.incoming == nil {
+		if err := s.begin(); err != nil {
+			return err
+		}
+	}
+	if err := s.tx.incoming.Expect(count); err != nil {
+		return err
+	}
+	_, err := s.tx.incoming.ReadFrom(chunk)
+	return err
+}
+
+// skipChunk reads a chunk that belongs to nothing, and refuses it.
+func (s *session) skipChunk(chunk io.Reader, r reply) {
+	if end := s.drain(chunk); end != nil {
+		s.cut(end, r)
+		return
+	}
+	s.reply(r)
+}
+
+// repeat is n times the same error.
+func repeat(err error, n int) []error {
+	errs := make([]error, n)
+	for i := range errs {
+		errs[i] = err
+	}
+	return errs
+}

@@ -1,0 +1,123 @@
+package smtpserver
+
+import (
+	"errors"
+	"strconv"
+
+	"popelago/account"
+	"popelago/delivery"
+	"popelago/store"
+)
+
+// reply is what a command is answered with (RFC 5321 section 4.2). All texts are fixed.
+type reply struct {
+	code     int
+	enhanced string // RFC 3463; empty for the greeting, the answers to HELO and the like, and 354
+	text     string
+}
+
+// The replies that belong to no error value.
+func replyOK(text string) reply { return reply{250, "2.0.0", text} }
+func replySenderOK() reply      { return reply{250, "2.1.0", "sender ok"} }
+func replyRecipientOK() reply   { return reply{250, "2.1.5", "recipient ok"} }
+func replyBye() reply           { return reply{221, "2.0.0", "bye"} }
+func replyGoAhead() reply       { return reply{354, "", "send the message, end with CRLF . CRLF"} }
+func replyHelp() reply          { return reply{214, "2.0.0", "see RFC 5321"} }
+func replyVerify() reply {
+	return reply{252, "2.5.0", "cannot verify, but will take a message and try"}
+}
+func replyStartTLS() reply    { return reply{220, "2.0.0", "start TLS"} }
+func replyUnknown() reply     { return reply{500, "5.5.2", "command not recognized"} }
+func replyLineTooLong() reply { return reply{500, "5.5.2", "line too long"} }
+func replyBareLineEnd() reply {
+	return reply{500, "5.5.2", "line ends in a bare LF, it must end in CRLF"}
+}
+func replyControl() reply               { return reply{500, "5.5.2", "control character in command"} }
+func replySyntax(text string) reply     { return reply{501, "5.5.4", text} }
+func replyBadSender() reply             { return reply{501, "5.1.7", "syntax error in reverse-path"} }
+func replyBadRecipient() reply          { return reply{501, "5.1.3", "syntax error in forward-path"} }
+func replyNotOffered(what string) reply { return reply{502, "5.5.1", what + " is not offered here"} }
+func replySequence(text string) reply   { return reply{503, "5.5.1", text} }
+func replyNoRecipients() reply          { return reply{554, "5.5.1", "no valid recipients"} }
+func replyParameter() reply {
+	return reply{555, "5.5.4", "parameter not recognized or not implemented"}
+}
+func replyNotASCII() reply          { return reply{553, "5.6.7", "address needs SMTPUTF8"} }
+func replyTooManyRecipients() reply { return reply{452, "4.5.3", "too many recipients"} }
+func replyTooManyBad() reply        { return reply{421, "4.7.0", "too many bad commands"} }
+func replyForeign() reply           { return reply{421, "4.7.0", "this is not that kind of server"} }
+func replyStopping() reply          { return reply{421, "4.3.2", "shutting down"} }
+func replyTimeout() reply           { return reply{421, "4.4.2", "timeout"} }
+func replyTooManyConns() reply      { return reply{421, "4.3.2", "too many connections"} }
+func replyTooManyFromAddr() reply {
+	return reply{421, "4.7.0", "too many connections from your address"}
+}
+
+// replyTo is the reply for an error of package delivery. What is not known to be permanent is
+// temporary.
+func replyTo(err error) reply {
+	switch {
+	case errors.Is(err, account.ErrNoSuchRecipient):
+		return reply{550, "5.1.1", "no such recipient here"}
+	case errors.Is(err, account.ErrDisabled):
+		return reply{550, "5.2.1", "mailbox disabled"}
+	case errors.Is(err, delivery.ErrNotHosted):
+		return reply{550, "5.7.1", "relaying denied"}
+	case errors.Is(err, delivery.ErrTooLarge):
+		return reply{552, "5.3.4", "message too large"}
+	case errors.Is(err, delivery.ErrBareLineEnd):
+		return reply{550, "5.6.0", "message contains a bare CR or bare LF"}
+	case errors.Is(err, delivery.ErrLoop):
+		return reply{554, "5.4.6", "mail loop: too many Received lines"}
+	case errors.Is(err, store.ErrFull):
+		return reply{452, "4.3.1", "no space left"}
+	}
+	return reply{451, "4.3.0", "temporary trouble, try again later"}
+}
+
+// replyToAll is the one reply that SMTP has for all recipients of a message. ok is the reply
+// when all of them have it. If some are to be tried again all are (RFC 5321 section 4.2.5
+// knows no middle).
+func replyToAll(errs []error, ok reply) reply {
+	worst := ok
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		r := replyTo(err)
+		if r.temporary() && worst.temporary() && r != worst {
+			r = replyTo(store.ErrUnavailable) // they differ: the general one
+		}
+		if worst.code < 400 || r.temporary() {
+			worst = r
+		}
+	}
+	return worst
+}
+
+func (r reply) temporary() bool { return r.code >= 400 && r.code < 500 }
+
+// wrong reports whether r tells a client that it makes mistakes, as opposed to refusing what
+// was well said. Bad sequences are not counted: a pipelining client gets one for each command
+// behind a refused MAIL.
+func (r reply) wrong() bool { return r.code >= 500 && r.code <= 502 || r.code == 555 }
+
+// named reports whether the session id belongs to the text: somebody may ask about it.
+func (r reply) named() bool { return r.code >= 400 && !r.wrong() && r.code != 503 }
+
+// append adds r as a line to b.
+func (r reply) append(b []byte, session string) []byte {
+	b = strconv.AppendInt(b, int64(r.code), 10)
+	b = append(b, ' ')
+	if r.enhanced != "" {
+		b = append(b, r.enhanced...)
+		b = append(b, ' ')
+	}
+	b = append(b, r.text...)
+	if session != "" && r.named() {
+		b = append(b, " (session "...)
+		b = append(b, session...)
+		b = append(b, ')')
+	}
+	return append(b, "\r\n"...)
+}
