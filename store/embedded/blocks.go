@@ -1,0 +1,168 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"sync"
+)
+
+// The file of a large content:
+//
+//	16 octets  header: "PLGC", version 1 (4 octets, little endian), nonce
+//	then blocks of up to 64 KiB, all full but the last:
+//	  4 octets   CRC-32C of nonce, block number (8 octets, little endian) and data
+//	  data       up to 65,532 octets
+//
+// The size of the content and the nonce also stand in its row, so that a block in the wrong
+// place or in the wrong file, and a file cut short, are as visible as a flipped bit.
+const (
+	fileMagic    = "PLGC"
+	fileVersion  = 1
+	fileHeader   = 16
+	blockSize    = 64 << 10
+	blockPrefix  = 4
+	blockPayload = blockSize - blockPrefix
+)
+
+// blockBuffer holds one block; it is also where small contents gather.
+type blockBuffer [blockSize]byte
+
+// blockPool has the buffers of contents being written or read.
+var blockPool = sync.Pool{New: func() any { return new(blockBuffer) }}
+
+func encodeFileHeader(nonce [8]byte) (h [fileHeader]byte) {
+	copy(h[:], fileMagic)
+	binary.LittleEndian.PutUint32(h[4:8], fileVersion)
+	copy(h[8:], nonce[:])
+	return h
+}
+
+var errBadFile = fmt.Errorf("%w: content file", errBadRow)
+
+// checkFileHeader verifies that h is the header of the file with the given nonce.
+func checkFileHeader(h []byte, nonce [8]byte) error {
+	if want := encodeFileHeader(nonce); string(h) != string(want[:]) {
+		return fmt.Errorf("%w: wrong header", errBadFile)
+	}
+	return nil
+}
+
+// blockSum is the checksum of block n.
+func blockSum(nonce [8]byte, n int64, data []byte) uint32 {
+	var seed [16]byte
+	copy(seed[:8], nonce[:])
+	binary.LittleEndian.PutUint64(seed[8:], uint64(n))
+	return crc32.Update(crc32.Checksum(seed[:], castagnoli), castagnoli, data)
+}
+
+// sealBlock puts the checksum in front of the data of block n and returns the whole block.
+// The data are b[blockPrefix : blockPrefix+size].
+func sealBlock(b *blockBuffer, size int, nonce [8]byte, n int64) []byte {
+	binary.LittleEndian.PutUint32(b[:blockPrefix], blockSum(nonce, n, b[blockPrefix:blockPrefix+size]))
+	return b[:blockPrefix+size]
+}
+
+// checkBlock verifies block n and returns its data.
+func checkBlock(block []byte, nonce [8]byte, n int64) ([]byte, error) {
+	if len(block) <= blockPrefix {
+		return nil, fmt.Errorf("%w: block %d is cut short", errBadFile, n)
+	}
+	data := block[blockPrefix:]
+	if blockSum(nonce, n, data) != binary.LittleEndian.Uint32(block) {
+		return nil, fmt.Errorf("%w: checksum of block %d differs", errBadFile, n)
+	}
+	return data, nil
+}
+
+// blockReader reads the data of a content file, each block verified before it is given out.
+type blockReader struct {
+	src   io.Reader
+	nonce [8]byte
+	left  int64 // octets of data not yet read from src
+	next  int64 // number of the next block
+	buf   *blockBuffer
+	data  []byte // verified, not yet given out
+	err   error
+}
+
+// start reads the header and the first block.
+func (r *blockReader) start() error {
+	var h [fileHeader]byte
+	if _, err := io.ReadFull(r.src, h[:]); err != nil {
+		return shortFile(err)
+	}
+	if err := checkFileHeader(h[:], r.nonce); err != nil {
+		return err
+	}
+	return r.fill()
+}
+
+// fill reads the next block.
+func (r *blockReader) fill() error {
+	if r.left == 0 {
+		return io.EOF
+	}
+	size := min(r.left, blockPayload)
+	b := r.buf[:blockPrefix+size]
+	if _, err := io.ReadFull(r.src, b); err != nil {
+		return shortFile(err)
+	}
+	data, err := checkBlock(b, r.nonce, r.next)
+	if err != nil {
+		return err
+	}
+	r.data = data
+	r.left -= size
+	r.next++
+	return nil
+}
+
+// shortFile tells a file that ends too early from one that cannot be read.
+func shortFile(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: cut short", errBadFile)
+	}
+	return err
+}
+
+func (r *blockReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if len(r.data) == 0 {
+		if r.err == nil {
+			r.err = r.fill()
+		}
+		if r.err != nil {
+			return 0, r.err
+		}
+	}
+	n := copy(p, r.data)
+	r.data = r.data[n:]
+	return n, nil
+}
+
+func (r *blockReader) WriteTo(w io.Writer) (total int64, err error) {
+	for {
+		if len(r.data) == 0 {
+			if r.err == nil {
+				r.err = r.fill()
+			}
+			if r.err == io.EOF {
+				return total, nil
+			}
+			if r.err != nil {
+				return total, r.err
+			}
+		}
+		n, err := w.Write(r.data)
+		total += int64(n)
+		r.data = r.data[n:]
+		if err != nil {
+			return total, err
+		}
+	}
+}

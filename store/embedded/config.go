@@ -1,0 +1,74 @@
+package embedded
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Config is what Open needs. Only Dir must be set.
+type Config struct {
+	// Dir is the data folder; it is made if need be. One process may have it open.
+	Dir string
+	// FS is the file system, nil for the operating system's. It serves the database and the
+	// content files alike.
+	FS vfs.FS
+	// Logger gets what happens in the background; nil for none.
+	Logger *slog.Logger
+	// Registerer gets the metrics popelago_embedded_*; nil for none.
+	Registerer prometheus.Registerer
+	// Now is the clock for removal times; nil for time.Now.
+	Now func() time.Time
+	// CacheSize is the memory in octets for blocks read from the database. Default 16 MiB.
+	CacheSize int64
+	// MemTableSize is the memory in octets that gathers writes before they become a table;
+	// up to three are in use at once. Default 8 MiB.
+	MemTableSize uint64
+	// Reserve is the free disk space in octets below which nothing is added: AddMessages,
+	// NewContent, ChangeAddress and PutDomain answer store.ErrFull. Removals go on. Default
+	// 64 MiB; negative for none.
+	Reserve int64
+	// TidyAfter is the count of removals from one mailbox after which the gaps they leave
+	// are closed, so that listing the mailbox does not pass over them. Default 10,000.
+	TidyAfter int
+}
+
+// Sizes that are part of the design, not of the configuration.
+const (
+	// inlineLimit is the largest content that is kept in the database.
+	inlineLimit = 32 << 10
+	// markerLife is how long it is at least remembered that a message was removed, so that
+	// adding it again has no effect. An id lives for an hour (the in-flight window).
+	markerLife = 24 * time.Hour
+)
+
+func (c *Config) setDefaults() error {
+	if c.Dir == "" {
+		return errors.New("embedded: no data folder given")
+	}
+	if c.FS == nil {
+		c.FS = vfs.Default
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.CacheSize <= 0 {
+		c.CacheSize = 16 << 20
+	}
+	if c.MemTableSize == 0 {
+		c.MemTableSize = 8 << 20
+	}
+	if c.Reserve == 0 {
+		c.Reserve = 64 << 20
+	}
+	if c.TidyAfter <= 0 {
+		c.TidyAfter = 10_000
+	}
+	return nil
+}

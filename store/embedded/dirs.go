@@ -1,0 +1,145 @@
+package embedded
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/cockroachdb/errors/oserror"
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"popelago/mail"
+)
+
+// Names in the data folder.
+const (
+	formatFile  = "FORMAT"
+	dbDir       = "db"
+	contentDir  = "content"
+	tmpDir      = "tmp"
+	tmpSuffix   = ".tmp"
+	fileSuffix  = ".msg"
+	formatLine  = "popelago embedded store, format %d\n"
+	formatKnown = 1
+)
+
+// dirs is the part of the data folder that holds files of our own.
+type dirs struct {
+	fs      vfs.FS
+	content string
+	tmp     string
+	mu      sync.Mutex
+	made    [256]bool
+}
+
+// bucket is the folder of a message's file: named after an octet that is random in each id.
+func (d *dirs) bucket(id mail.MessageID) string {
+	return d.fs.PathJoin(d.content, hex.EncodeToString(id[9:10]))
+}
+
+// path is where the file of a large content stands. The nonce in its name keeps a second
+// put of one content from replacing the file that the row of the first names.
+func (d *dirs) path(id mail.MessageID, nonce [8]byte) string {
+	return d.fs.PathJoin(d.bucket(id), id.String()+"-"+hex.EncodeToString(nonce[:])+fileSuffix)
+}
+
+// fileID is what the name of a content file says.
+func fileID(name string) (id mail.MessageID, nonce [8]byte, ok bool) {
+	name, ok = strings.CutSuffix(name, fileSuffix)
+	if !ok || len(name) != 36+1+16 || name[36] != '-' {
+		return id, nonce, false
+	}
+	id, idErr := mail.ParseMessageID(name[:36])
+	n, nonceErr := hex.Decode(nonce[:], []byte(name[37:]))
+	return id, nonce, idErr == nil && nonceErr == nil && n == len(nonce)
+}
+
+// adopt gives a finished temporary file the name of its message, durably.
+func (d *dirs) adopt(tmp string, id mail.MessageID, nonce [8]byte) error {
+	bucket := d.bucket(id)
+	if err := d.makeBucket(id[9], bucket); err != nil {
+		return err
+	}
+	if err := d.fs.Rename(tmp, d.path(id, nonce)); err != nil {
+		return err
+	}
+	return syncDir(d.fs, bucket)
+}
+
+// makeBucket makes a folder for files, durably, when it is needed first.
+func (d *dirs) makeBucket(n byte, name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.made[n] {
+		return nil
+	}
+	if err := d.fs.MkdirAll(name, 0o700); err != nil {
+		return err
+	}
+	if err := syncDir(d.fs, d.content); err != nil {
+		return err
+	}
+	d.made[n] = true
+	return nil
+}
+
+func syncDir(fs vfs.FS, name string) error {
+	f, err := fs.OpenDir(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+func isNotExist(err error) bool { return err != nil && oserror.IsNotExist(err) }
+
+func isPebbleNotFound(err error) bool { return errors.Is(err, pebble.ErrNotFound) }
+
+// checkFormat reads the format of the folder, or writes it into a new one.
+func checkFormat(fs vfs.FS, dir string) error {
+	name := fs.PathJoin(dir, formatFile)
+	f, err := fs.Open(name)
+	if isNotExist(err) {
+		return writeFormat(fs, dir, name)
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var b [128]byte
+	n, err := f.ReadAt(b[:], 0)
+	if n == 0 && err != nil {
+		return fmt.Errorf("%s: %w: empty or unreadable: %w", name, errBadRow, err)
+	}
+	return parseFormat(name, string(b[:n]))
+}
+
+func parseFormat(name, text string) error {
+	var version int
+	if _, err := fmt.Sscanf(text, formatLine, &version); err != nil || version < 1 {
+		return fmt.Errorf("%s: %w: not a format line: %q", name, errBadRow, text)
+	}
+	if version > formatKnown {
+		return fmt.Errorf("%s: %w: %d, known up to %d", name, ErrNewerFormat, version, formatKnown)
+	}
+	return nil
+}
+
+func writeFormat(fs vfs.FS, dir, name string) error {
+	tmp := name + tmpSuffix
+	f, err := fs.Create(tmp, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(f, formatLine, formatKnown)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := fs.Rename(tmp, name); err != nil {
+		return err
+	}
+	return syncDir(fs, dir)
+}

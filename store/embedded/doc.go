@@ -1,0 +1,54 @@
+// Package embedded is the engine for one machine: everything in one folder, one process.
+//
+// app opens it; the packages above see only store.Store. The database is Pebble, a log-
+// structured merge tree. Content up to 32 KiB is a value in it; larger content is a file.
+//
+//	DIR/FORMAT                     one line: the format of the folder
+//	DIR/db/                        Pebble's files, and its lock
+//	DIR/content/tmp/N.tmp          contents being written
+//	DIR/content/XX/ID-NONCE.msg    large contents; XX is the tenth octet of ID in hex
+//
+// # Keys
+//
+// Ids stand in keys as mail.MessageID.SortKey, so that rows come in the order of a list.
+// "text" is octets with 0x00 written 0x00 0xFF, ended by 0x00 0x01. Values begin with a
+// version octet.
+//
+//	m mailbox(16) id(16)                    size, recipient, unique-id, origin
+//	r mailbox(16) id(16)                    marker: removed at
+//	c id(16)                                content row: size, reverse-path, mailboxes, octets
+//	o id(16)                                that content has no message yet: put at
+//	t removed at(8) number(8)               mailbox and ids of a removal; content to be swept
+//	u removed at(8) number(8)               the same, swept; markers to be purged
+//	a text domain, text local,              one column of one generation of an address;
+//	    generation(16) column(1)              column is one of "ckprs"
+//	d name                                  domain: created
+//
+// For example the row of message 6ba7b810-9dad-11d1-80b4-00c04fd430c8 (time 0x1d19dad6ba7b810)
+// in mailbox 11112222-3333-5444-8555-666677778888 has the key
+//
+//	6d 11112222333354448555666677778888 01d19dad6ba7b810 00344 0804f54b048  ("m", mailbox, id)
+//
+// # What makes it correct
+//
+// Writes go through one goroutine that gathers what is waiting into one batch and one fsync
+// (commit.go). A message is visible when its row exists. Removing deletes the row and leaves a
+// marker; a row is not added where there is a marker (mailbox.go). So removal wins in
+// whatever order the two arrive. Markers are kept at least a day, also when swept.
+//
+// PutContent keeps the row of a content in memory and AddMessages writes it in the batch of
+// the first row that needs it: a delivery of a small message is one write and one fsync. A
+// large content is a synced file with a synced name before that. Every stored value and
+// every block of a file carries a checksum and is verified before an octet of it is given out.
+//
+// When a write to the database's log fails, Pebble's own answer is to end the process. Here
+// the folder is opened again instead, from what is durable (guardfs.go, life.go). Writes that
+// were under way get store.ErrOutcomeUnknown, later ones store.ErrUnavailable or
+// store.ErrFull until it is open. On a full disk it is open for reading meanwhile.
+//
+// # Cost
+//
+// Content of removed messages goes by Sweep, at a cost proportional to what was removed.
+// Tombstones of many removals from one mailbox are compacted away (tidy.go), so that a login
+// costs what is there and not what was there.
+package embedded

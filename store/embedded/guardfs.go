@@ -1,0 +1,216 @@
+package embedded
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// guardFS is the file system of one life of the database, from one pebble.Open to its Close.
+//
+// Pebble ends the process when it cannot write its log or manifest (a rotation that fails
+// even unlocks a mutex twice, which nothing can recover from). guardFS takes that decision
+// away from it: at the first such failure it ends the life. From then on every change that
+// Pebble makes is dropped and reported as done, so that nothing Pebble still does can touch
+// the folder, and Pebble can be closed in the ordinary way. The engine, which asks broken
+// after every commit and every read, believes none of it, opens the folder anew, and so
+// starts from what had been durable.
+//
+// Failures to write tables are passed on: Pebble tries those again by itself.
+type guardFS struct {
+	vfs.FS
+	// live is false while pebble.Open runs: its errors are returned as they are.
+	live atomic.Bool
+	// fault is the failure that ended this life.
+	fault atomic.Pointer[error]
+	// onFault is called once.
+	onFault func(error)
+	// mu is held shared by every change under way, and exclusively by fence.
+	mu     sync.RWMutex
+	fenced bool
+	done   chan struct{} // closed by fence
+}
+
+func newGuardFS(fs vfs.FS, onFault func(error)) *guardFS {
+	return &guardFS{FS: fs, onFault: onFault, done: make(chan struct{})}
+}
+
+// broken is the failure that ended this life, or nil.
+func (g *guardFS) broken() error {
+	if e := g.fault.Load(); e != nil {
+		return *e
+	}
+	return nil
+}
+
+// fail ends this life.
+func (g *guardFS) fail(err error) {
+	if g.fault.CompareAndSwap(nil, &err) {
+		g.onFault(err)
+	}
+}
+
+// fence waits for the changes under way and lets no further one through.
+func (g *guardFS) fence() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.fenced {
+		g.fenced = true
+		close(g.done)
+	}
+}
+
+// tableRetryDelay keeps Pebble, which tries a failed flush again at once, from spinning.
+const tableRetryDelay = 50 * time.Millisecond
+
+// change runs one change of the file named. dropped reports that it was not run, or that its
+// error is to be hidden.
+func (g *guardFS) change(name string, do func() error) (dropped bool, err error) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if g.fenced || g.live.Load() && g.broken() != nil {
+		return true, nil
+	}
+	err = do()
+	if err == nil || !g.live.Load() {
+		return false, err
+	}
+	if isTable(name) {
+		t := time.NewTimer(tableRetryDelay)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-g.done:
+		}
+		return false, err
+	}
+	g.fail(err)
+	return true, nil
+}
+
+func isTable(name string) bool { return strings.HasSuffix(name, ".sst") }
+
+func (g *guardFS) file(name string, open func() (vfs.File, error)) (vfs.File, error) {
+	var f vfs.File
+	dropped, err := g.change(name, func() (err error) { f, err = open(); return err })
+	switch {
+	case err != nil:
+		return nil, err
+	case dropped:
+		return &guardedFile{File: vfs.NewMemFile(nil), fs: g, name: name, void: true}, nil
+	}
+	return &guardedFile{File: f, fs: g, name: name}, nil
+}
+
+func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	return g.file(name, func() (vfs.File, error) { return g.FS.Create(name, c) })
+}
+
+func (g *guardFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
+	return g.file(name, func() (vfs.File, error) { return g.FS.OpenReadWrite(name, c, opts...) })
+}
+
+func (g *guardFS) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	return g.file(newname, func() (vfs.File, error) { return g.FS.ReuseForWrite(oldname, newname, c) })
+}
+
+func (g *guardFS) OpenDir(name string) (vfs.File, error) {
+	return g.file(name, func() (vfs.File, error) { return g.FS.OpenDir(name) })
+}
+
+func (g *guardFS) Link(oldname, newname string) error {
+	_, err := g.change(newname, func() error { return g.FS.Link(oldname, newname) })
+	return err
+}
+
+func (g *guardFS) Rename(oldname, newname string) error {
+	_, err := g.change(newname, func() error { return g.FS.Rename(oldname, newname) })
+	return err
+}
+
+func (g *guardFS) MkdirAll(dir string, perm os.FileMode) error {
+	_, err := g.change(dir, func() error { return g.FS.MkdirAll(dir, perm) })
+	return err
+}
+
+// Remove and RemoveAll report their errors: Pebble removes what it no longer needs, logs a
+// failure, and tries again at the next Open.
+func (g *guardFS) Remove(name string) error {
+	return g.removal(func() error { return g.FS.Remove(name) })
+}
+
+func (g *guardFS) RemoveAll(name string) error {
+	return g.removal(func() error { return g.FS.RemoveAll(name) })
+}
+
+func (g *guardFS) removal(do func() error) error {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if g.fenced || g.live.Load() && g.broken() != nil {
+		return nil
+	}
+	return do()
+}
+
+func (g *guardFS) Unwrap() vfs.FS { return g.FS }
+
+// guardedFile is a file opened for writing, or a directory.
+type guardedFile struct {
+	vfs.File
+	fs   *guardFS
+	name string
+	// void files were opened after the end: there is nothing behind them.
+	void bool
+}
+
+func (f *guardedFile) change(do func() error) error {
+	if f.void {
+		return nil
+	}
+	_, err := f.fs.change(f.name, do)
+	return err
+}
+
+func (f *guardedFile) Write(p []byte) (n int, err error) {
+	n = len(p)
+	if err := f.change(func() (err error) { n, err = f.File.Write(p); return err }); err != nil {
+		return n, err
+	}
+	return len(p), nil
+}
+
+func (f *guardedFile) WriteAt(p []byte, off int64) (n int, err error) {
+	n = len(p)
+	if err := f.change(func() (err error) { n, err = f.File.WriteAt(p, off); return err }); err != nil {
+		return n, err
+	}
+	return len(p), nil
+}
+
+func (f *guardedFile) Preallocate(offset, length int64) error {
+	return f.change(func() error { return f.File.Preallocate(offset, length) })
+}
+
+func (f *guardedFile) Sync() error     { return f.change(f.File.Sync) }
+func (f *guardedFile) SyncData() error { return f.change(f.File.SyncData) }
+
+func (f *guardedFile) SyncTo(length int64) (full bool, err error) {
+	err = f.change(func() (err error) { full, err = f.File.SyncTo(length); return err })
+	return full, err
+}
+
+func (f *guardedFile) Close() error {
+	if f.void {
+		return nil
+	}
+	err := f.File.Close()
+	if err == nil || !f.fs.live.Load() || isTable(f.name) {
+		return err
+	}
+	f.fs.fail(err)
+	return nil
+}

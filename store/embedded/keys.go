@@ -1,0 +1,197 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"popelago/mail"
+)
+
+// The first octet of a key says what the row is. See the package comment for the layouts.
+const (
+	prefixAddress  = 'a'
+	prefixContent  = 'c'
+	prefixDomain   = 'd'
+	prefixMailbox  = 'm'
+	prefixOrphan   = 'o'
+	prefixRemoved  = 'r'
+	prefixTrash    = 't'
+	prefixUnpurged = 'u'
+)
+
+// rowKeyLen is the length of a key in prefixMailbox and prefixRemoved.
+const rowKeyLen = 1 + 16 + 16
+
+// rowKey names one message of one mailbox; its order within a mailbox is the list order.
+type rowKey [rowKeyLen]byte
+
+// sortKey is id's SortKey; the zero id is 16 zero octets, before every other.
+func sortKey(id mail.MessageID) [16]byte {
+	if id.IsZero() {
+		return [16]byte{}
+	}
+	return id.SortKey()
+}
+
+// fromSortKey undoes sortKey.
+func fromSortKey(b []byte) mail.MessageID {
+	k := [16]byte(b)
+	if k == ([16]byte{}) {
+		return mail.MessageID{}
+	}
+	return mail.MessageIDFromSortKey(k)
+}
+
+func messageKey(mailbox mail.MailboxID, id mail.MessageID) (k rowKey) {
+	k[0] = prefixMailbox
+	copy(k[1:17], mailbox[:])
+	sk := sortKey(id)
+	copy(k[17:], sk[:])
+	return k
+}
+
+// removedKey is where the marker of a removed message stands.
+func removedKey(mailbox mail.MailboxID, id mail.MessageID) rowKey {
+	k := messageKey(mailbox, id)
+	k[0] = prefixRemoved
+	return k
+}
+
+// marker is the removedKey that belongs to a messageKey.
+func (k rowKey) marker() rowKey {
+	k[0] = prefixRemoved
+	return k
+}
+
+func (k rowKey) mailbox() mail.MailboxID { return mail.MailboxID(k[1:17]) }
+
+// mailboxBounds encloses the rows of one mailbox.
+func mailboxBounds(mailbox mail.MailboxID) (lower, upper []byte) {
+	lower = append([]byte{prefixMailbox}, mailbox[:]...)
+	return lower, successor(lower)
+}
+
+// successor is the smallest key behind all keys that start with prefix.
+func successor(prefix []byte) []byte {
+	s := append([]byte(nil), prefix...)
+	for i := len(s) - 1; i >= 0; i-- {
+		s[i]++
+		if s[i] != 0 {
+			return s[:i+1]
+		}
+	}
+	return nil
+}
+
+// contentKeyLen is the length of a key in prefixContent and prefixOrphan.
+const contentKeyLen = 1 + 16
+
+func contentKey(id mail.MessageID) (k [contentKeyLen]byte) {
+	k[0] = prefixContent
+	sk := sortKey(id)
+	copy(k[1:], sk[:])
+	return k
+}
+
+func orphanKey(id mail.MessageID) (k [contentKeyLen]byte) {
+	k = contentKey(id)
+	k[0] = prefixOrphan
+	return k
+}
+
+// trashKey orders removals by the time they were made; seq tells those of one moment apart.
+func trashKey(prefix byte, removedAt int64, seq uint64) []byte {
+	k := make([]byte, 17)
+	k[0] = prefix
+	binary.BigEndian.PutUint64(k[1:9], uint64(removedAt)^1<<63)
+	binary.BigEndian.PutUint64(k[9:17], seq)
+	return k
+}
+
+// errBadRow says that a stored key or value does not have its form.
+var errBadRow = errors.New("malformed row")
+
+// parseTrashKey undoes trashKey.
+func parseTrashKey(k []byte) (removedAt int64, seq uint64, err error) {
+	if len(k) != 17 {
+		return 0, 0, errBadRow
+	}
+	return int64(binary.BigEndian.Uint64(k[1:9]) ^ 1<<63), binary.BigEndian.Uint64(k[9:17]), nil
+}
+
+// appendText appends s so that keys sort as the texts do and no text is a prefix of another:
+// 0x00 becomes 0x00 0xFF, and 0x00 0x01 ends the text.
+func appendText(k []byte, s string) []byte {
+	for i := range len(s) {
+		k = append(k, s[i])
+		if s[i] == 0 {
+			k = append(k, 0xFF)
+		}
+	}
+	return append(k, 0x00, 0x01)
+}
+
+// cutText undoes appendText and returns what follows.
+func cutText(k []byte) (s string, rest []byte, err error) {
+	for i := 0; i+1 < len(k); i++ {
+		if k[i] != 0 {
+			continue
+		}
+		switch k[i+1] {
+		case 0x01:
+			return unescapeText(k[:i]), k[i+2:], nil
+		case 0xFF:
+			i++
+		default:
+			return "", nil, errBadRow
+		}
+	}
+	return "", nil, errBadRow
+}
+
+func unescapeText(b []byte) string {
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); i++ {
+		out = append(out, b[i])
+		if b[i] == 0 {
+			i++
+		}
+	}
+	return string(out)
+}
+
+// addressKey names one column of one generation of an address; generation and column may be
+// left away to get the prefix of many.
+func addressPrefix(domain, local string) []byte {
+	k := make([]byte, 0, 1+len(domain)+2+len(local)+2+17)
+	k = append(k, prefixAddress)
+	k = appendText(k, domain)
+	return appendText(k, local)
+}
+
+func addressKey(a mail.Address, generation mail.MessageID, column byte) []byte {
+	sk := sortKey(generation)
+	k := append(addressPrefix(a.Domain, a.Local), sk[:]...)
+	return append(k, column)
+}
+
+// parseAddressKey undoes addressKey.
+func parseAddressKey(k []byte) (a mail.Address, generation mail.MessageID, column byte, err error) {
+	if len(k) == 0 || k[0] != prefixAddress {
+		return a, generation, 0, errBadRow
+	}
+	if a.Domain, k, err = cutText(k[1:]); err != nil {
+		return a, generation, 0, err
+	}
+	if a.Local, k, err = cutText(k); err != nil {
+		return a, generation, 0, err
+	}
+	if len(k) != 17 {
+		return a, generation, 0, errBadRow
+	}
+	return a, fromSortKey(k[:16]), k[16], nil
+}
+
+func domainKey(name string) []byte {
+	return append([]byte{prefixDomain}, name...)
+}

@@ -1,0 +1,209 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+
+	"popelago/store"
+)
+
+// formatMajorVersion is Pebble's on-disk format. It is raised on purpose only, and never to
+// FormatValueSeparation, from which there is no way back.
+const formatMajorVersion = pebble.FormatTableFormatV6
+
+// life is the database from one pebble.Open to its Close. See guardFS.
+type life struct {
+	db *pebble.DB
+	fs *guardFS
+	// readOnly lives are for reading while a full disk leaves no room to open for writing.
+	readOnly bool
+}
+
+// openLife opens the database. The caller holds s.lock, the lock on the folder.
+func (s *Store) openLife(readOnly bool) (*life, error) {
+	l := &life{readOnly: readOnly}
+	l.fs = newGuardFS(s.cfg.FS, func(err error) { s.lifeEnded(l, err) })
+	logger := pebbleLogger{log: s.cfg.Logger, fatal: func(err error) {
+		if l.fs.live.Load() {
+			l.fs.fail(err)
+		}
+	}}
+	opts := &pebble.Options{
+		FS:                          l.fs,
+		Lock:                        s.lock,
+		Cache:                       s.cache,
+		FormatMajorVersion:          formatMajorVersion,
+		Logger:                      logger,
+		MemTableSize:                s.cfg.MemTableSize,
+		MemTableStopWritesThreshold: 3,
+		MaxOpenFiles:                500,
+		L0CompactionThreshold:       2,
+		BytesPerSync:                1 << 20,
+		ReadOnly:                    readOnly,
+		CompactionConcurrencyRange:  func() (lower, upper int) { return 1, 2 },
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(err error) {
+				s.cfg.Logger.Error("embedded store: background work failed", "err", err)
+			},
+			DataCorruption: func(info pebble.DataCorruptionInfo) {
+				s.metrics.corrupt.Inc()
+				s.cfg.Logger.Error("embedded store: damaged file", "path", info.Path, "err", info.Details)
+			},
+			WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
+				s.cfg.Logger.Warn("embedded store: writes are waiting", "why", info.Reason)
+			},
+		},
+	}
+	for i := range opts.Levels {
+		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		opts.Levels[i].BlockSize = 16 << 10
+	}
+	db, err := pebble.Open(s.cfg.FS.PathJoin(s.cfg.Dir, dbDir), opts)
+	if err != nil {
+		l.fs.fence()
+		return nil, err
+	}
+	l.db = db
+	l.fs.live.Store(true)
+	return l, nil
+}
+
+// pebbleLogger passes on what Pebble reports.
+type pebbleLogger struct {
+	log   *slog.Logger
+	fatal func(error)
+}
+
+func (p pebbleLogger) Infof(format string, args ...any) {}
+
+func (p pebbleLogger) Errorf(format string, args ...any) {
+	p.log.Error("embedded store: " + fmt.Sprintf(format, args...))
+}
+
+// Fatalf would end the process with Pebble's own logger. Here it ends the life. Pebble then
+// goes on and may report success, which nobody believes (see guardFS).
+func (p pebbleLogger) Fatalf(format string, args ...any) {
+	p.log.Error("embedded store: fatal: " + fmt.Sprintf(format, args...))
+	err := errors.New(fmt.Sprintf(format, args...))
+	for _, a := range args {
+		if e, ok := a.(error); ok {
+			err = e
+			break
+		}
+	}
+	p.fatal(err)
+}
+
+// read runs f on the database. What f found is thrown away if the life ended meanwhile.
+func (s *Store) read(what string, f func(db *pebble.DB) error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	l, err := s.lifeLocked()
+	if err == nil {
+		err = f(l.db)
+		if fault := l.fs.broken(); fault != nil {
+			err = downErr(fault)
+		}
+	}
+	return translate(err, what)
+}
+
+// lifeLocked is the current life, or why there is none.
+func (s *Store) lifeLocked() (*life, error) {
+	switch {
+	case s.closed:
+		return nil, store.ErrClosed
+	case s.life == nil:
+		return nil, downErr(s.down)
+	}
+	if fault := s.life.fs.broken(); fault != nil {
+		return nil, downErr(fault)
+	}
+	return s.life, nil
+}
+
+// downErr is what calls get while the database is being opened again after cause.
+func downErr(cause error) error {
+	if isFull(cause) {
+		return fmt.Errorf("%w: %w", store.ErrFull, cause)
+	}
+	return fmt.Errorf("%w: %w", store.ErrUnavailable, cause)
+}
+
+// lifeEnded is called once for a life that ended by a failure.
+func (s *Store) lifeEnded(l *life, err error) {
+	s.metrics.faults.Inc()
+	s.cfg.Logger.Error("embedded store: a write to the database failed; opening it again", "err", err)
+	select {
+	case s.revive <- struct{}{}:
+	default:
+	}
+}
+
+// Delays between attempts to open the database again.
+const (
+	reviveFirst = 20 * time.Millisecond
+	reviveMax   = 2 * time.Second
+)
+
+// reviver opens the database again after a life ended, until the store is closed.
+func (s *Store) reviver() {
+	defer s.background.Done()
+	var retry <-chan time.Time
+	delay := reviveFirst
+	for {
+		select {
+		case <-s.closing:
+			return
+		case <-s.revive:
+			delay = reviveFirst
+		case <-retry:
+			delay = min(2*delay, reviveMax)
+		}
+		retry = nil
+		if !s.reopen() {
+			retry = time.After(delay)
+		}
+	}
+}
+
+// reopen replaces an ended or read-only life. It reports whether all is well.
+func (s *Store) reopen() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.life
+	if s.closed || old != nil && !old.readOnly && old.fs.broken() == nil {
+		return true
+	}
+	if old != nil {
+		if fault := old.fs.broken(); fault != nil {
+			s.down = fault
+		}
+		if old.readOnly && s.checkSpace("open the database again") != nil {
+			return false
+		}
+		s.life = nil
+		old.fs.fence()
+		if err := old.db.Close(); err != nil {
+			s.cfg.Logger.Debug("embedded store: closing the ended database", "err", err)
+		}
+	}
+	l, err := s.openLife(false)
+	if err == nil {
+		s.life = l
+		s.down = nil
+		s.cfg.Logger.Info("embedded store: the database is open again")
+		return true
+	}
+	s.down = err
+	s.cfg.Logger.Error("embedded store: cannot open the database again yet", "err", err)
+	if l, roErr := s.openLife(true); roErr == nil {
+		s.life = l
+	}
+	return false
+}

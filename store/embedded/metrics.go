@@ -1,0 +1,80 @@
+package embedded
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the engine's. None has labels.
+type metrics struct {
+	writes  prometheus.Counter
+	groups  prometheus.Counter
+	faults  prometheus.Counter
+	corrupt prometheus.Counter
+	swept   prometheus.Counter
+	tidied  prometheus.Counter
+	all     []prometheus.Collector
+}
+
+func newMetrics(s *Store) *metrics {
+	m := &metrics{}
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "popelago", Subsystem: "embedded", Name: name, Help: help})
+		m.all = append(m.all, c)
+		return c
+	}
+	gauge := func(name, help string, f func() float64) {
+		m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: "popelago", Subsystem: "embedded", Name: name, Help: help}, f))
+	}
+	m.writes = counter("writes_total", "Writes made durable.")
+	m.groups = counter("groups_total", "Groups of writes made durable with one fsync each.")
+	m.faults = counter("faults_total", "Failures to write the database that made it necessary to open it again.")
+	m.corrupt = counter("damaged_total", "Damaged data met.")
+	m.swept = counter("swept_octets_total", "Octets of content removed by Sweep.")
+	m.tidied = counter("tidied_mailboxes_total", "Mailboxes whose gaps were closed.")
+	gauge("pending_contents", "Contents put that no message has yet.", func() float64 {
+		return float64(s.pending.n.Load())
+	})
+	gauge("disk_octets", "Octets the database has on disk, without content files.", func() float64 {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		if s.life == nil || s.closed {
+			return 0
+		}
+		return float64(s.life.db.Metrics().DiskSpaceUsage())
+	})
+	gauge("usable", "1 when the database can be written, 0 while it waits to be opened again.", func() float64 {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		if l, err := s.lifeLocked(); err != nil || l.readOnly {
+			return 0
+		}
+		return 1
+	})
+	return m
+}
+
+func (m *metrics) register(r prometheus.Registerer) error {
+	if r == nil {
+		return nil
+	}
+	for i, c := range m.all {
+		if err := r.Register(c); err != nil {
+			for _, c := range m.all[:i] {
+				r.Unregister(c)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *metrics) unregister(r prometheus.Registerer) {
+	if r == nil {
+		return
+	}
+	for _, c := range m.all {
+		r.Unregister(c)
+	}
+}

@@ -1,0 +1,218 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// Store is the engine. It implements store.Store.
+type Store struct {
+	cfg     Config
+	lock    *pebble.Lock
+	cache   *pebble.Cache
+	dirs    dirs
+	metrics *metrics
+	tmpSeq  atomic.Uint64
+
+	// mu guards life: held shared while the database is used, exclusively to replace it.
+	mu     sync.RWMutex
+	life   *life
+	down   error // why life is nil or read-only
+	closed bool
+
+	closing    chan struct{} // closed first by Close
+	closeOnce  sync.Once
+	closeErr   error
+	revive     chan struct{}
+	background sync.WaitGroup
+
+	writes    chan *write
+	committed chan struct{} // closed when the committer has ended
+	groupBuf  []*write
+
+	pending  pending
+	removals removals
+	tidy     tidy
+	sweep    sweepState
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the data folder, and makes it if need be.
+//
+// Errors: ErrLocked, ErrNewerFormat, store.ErrCorrupt with the name of the damaged file,
+// store.ErrFull, store.ErrUnavailable.
+func Open(cfg Config) (*Store, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	s := &Store{
+		cfg:       cfg,
+		closing:   make(chan struct{}),
+		revive:    make(chan struct{}, 1),
+		writes:    make(chan *write, maxGroup),
+		committed: make(chan struct{}),
+	}
+	s.pending.rows = make(map[mail.MessageID]*pendingRow)
+	s.tidy.init()
+	s.dirs.fs = cfg.FS
+	s.dirs.content = cfg.FS.PathJoin(cfg.Dir, contentDir)
+	s.dirs.tmp = cfg.FS.PathJoin(s.dirs.content, tmpDir)
+	s.metrics = newMetrics(s)
+	if err := s.open(); err != nil {
+		return nil, translate(err, "open "+cfg.Dir)
+	}
+	s.background.Add(2)
+	go s.reviver()
+	go s.tidier()
+	go s.committer()
+	return s, nil
+}
+
+func (s *Store) open() (err error) {
+	fs := s.cfg.FS
+	for _, dir := range []string{s.cfg.Dir, fs.PathJoin(s.cfg.Dir, dbDir), s.dirs.content, s.dirs.tmp} {
+		if err := fs.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	s.lock, err = pebble.LockDirectory(fs.PathJoin(s.cfg.Dir, dbDir), fs)
+	if err != nil {
+		if isLocked(err) {
+			return fmt.Errorf("%w: %s: %w", ErrLocked, s.cfg.Dir, err)
+		}
+		return err
+	}
+	defer func() {
+		if err != nil {
+			s.lock.Close()
+		}
+	}()
+	if err := checkFormat(fs, s.cfg.Dir); err != nil {
+		return err
+	}
+	for _, dir := range []string{s.dirs.content, s.cfg.Dir, fs.PathDir(s.cfg.Dir)} {
+		if err := syncDir(fs, dir); err != nil {
+			return err
+		}
+	}
+	if err := s.removeTemporary(); err != nil {
+		return err
+	}
+	if err := s.metrics.register(s.cfg.Registerer); err != nil {
+		return err
+	}
+	s.cache = pebble.NewCache(s.cfg.CacheSize)
+	s.sweep.openedAt = s.cfg.Now()
+	s.life, err = s.openLife(false)
+	if err != nil {
+		s.cache.Unref()
+		s.metrics.unregister(s.cfg.Registerer)
+	}
+	return err
+}
+
+// isLocked reports whether a lock is held by another process (or by this one).
+func isLocked(err error) bool {
+	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) ||
+		strings.Contains(err.Error(), "lock held by current process")
+}
+
+// removeTemporary removes what deliveries that were under way at a crash left behind. The
+// lock on the folder is held, so nobody else is writing.
+func (s *Store) removeTemporary() error {
+	names, err := s.cfg.FS.List(s.dirs.tmp)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, tmpSuffix) {
+			if err := s.cfg.FS.Remove(s.cfg.FS.PathJoin(s.dirs.tmp, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Store) isClosing() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// closePatience is how long Close waits for writes under way, which a full disk may stall.
+const closePatience = 5 * time.Second
+
+// Close is part of store.Store. Further calls return what the first did.
+func (s *Store) Close() error {
+	s.closeOnce.Do(func() { s.closeErr = s.close() })
+	return s.closeErr
+}
+
+func (s *Store) close() error {
+	s.keepPending()
+	close(s.closing)
+	patience := time.NewTimer(closePatience)
+	defer patience.Stop()
+	stopped := make(chan struct{})
+	go func() {
+		<-s.committed
+		s.background.Wait()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+	case <-patience.C:
+		// What was durable stays durable, the rest has not been acknowledged.
+		s.mu.RLock()
+		if s.life != nil {
+			s.life.fs.fail(store.ErrClosed)
+		}
+		s.mu.RUnlock()
+		<-stopped
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	var err error
+	if s.life != nil {
+		s.life.fs.live.Store(false)
+		if s.life.fs.broken() != nil {
+			s.life.fs.fence()
+		}
+		err = errors.Join(err, s.life.db.Close())
+		s.life.fs.fence()
+	}
+	s.cache.Unref()
+	s.metrics.unregister(s.cfg.Registerer)
+	err = errors.Join(err, s.lock.Close())
+	return translate(err, "close")
+}
+
+// keepPending writes the contents that no message has yet, so that a delivery may go on
+// after a restart. They may be lost, so a failure is no failure to close.
+func (s *Store) keepPending() {
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	for id, row := range s.pending.takeOld(1<<63 - 1) {
+		if err := s.commit(ctx, "keep content "+id.String(), spill(id, row)); err != nil {
+			s.cfg.Logger.Warn("embedded store: content without a message not kept", "err", err)
+			return
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package embedded
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"popelago/mail"
+)
+
+// pending has the content rows that were put but do not yet belong to a message. AddMessages
+// writes a row together with the first message that needs it, so that a delivery is one
+// write of the log, and content that never gets a message is never written.
+//
+// The memory is bounded: beyond maxPending octets a row goes to the database at once, with a
+// note beside it (prefixOrphan) that no message has it yet.
+type pending struct {
+	n      atomic.Int64 // len(rows), to skip the lock when there are none
+	mu     sync.RWMutex
+	rows   map[mail.MessageID]*pendingRow
+	octets int
+}
+
+type pendingRow struct {
+	value []byte // the content row, never changed
+	size  int64  // octets of content
+	kind  byte   // kindInline or kindFile
+	nonce [8]byte
+	putAt int64 // microseconds
+	users int   // AddMessages calls under way
+}
+
+const maxPending = 8 << 20
+
+// put takes a content row in. known reports that there is one already, which stays.
+func (p *pending) put(ctx context.Context, s *Store, id mail.MessageID, c contentRow) (known bool, err error) {
+	row := &pendingRow{value: c.encode(), size: c.info.Size, kind: c.kind, nonce: c.nonce, putAt: s.cfg.Now().UnixMicro()}
+	p.mu.Lock()
+	if old := p.rows[id]; old != nil {
+		p.mu.Unlock()
+		return true, nil
+	}
+	full := p.octets+len(row.value) > maxPending
+	if !full {
+		p.addLocked(id, row)
+	}
+	p.mu.Unlock()
+	if !full {
+		return false, nil
+	}
+	return false, s.commit(ctx, "put content "+id.String(), spill(id, row))
+}
+
+// spill writes a row that has no message yet to the database.
+func spill(id mail.MessageID, row *pendingRow) *write {
+	return &write{prepare: func(g *group) error {
+		ck, ok := contentKey(id), orphanKey(id)
+		if err := g.batch.Set(ck[:], row.value, nil); err != nil {
+			return err
+		}
+		return g.batch.Set(ok[:], encodeMoment(row.putAt), nil)
+	}}
+}
+
+func (p *pending) addLocked(id mail.MessageID, row *pendingRow) {
+	p.rows[id] = row
+	p.octets += len(row.value)
+	p.n.Store(int64(len(p.rows)))
+}
+
+func (p *pending) removeLocked(id mail.MessageID) {
+	if row := p.rows[id]; row != nil {
+		delete(p.rows, id)
+		p.octets -= len(row.value)
+		p.n.Store(int64(len(p.rows)))
+	}
+}
+
+func (p *pending) get(id mail.MessageID) []byte {
+	if p.n.Load() == 0 {
+		return nil
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if row := p.rows[id]; row != nil {
+		return row.value
+	}
+	return nil
+}
+
+// use returns the row for AddMessages, or nil; it stays until release.
+func (p *pending) use(id mail.MessageID) *pendingRow {
+	if p.n.Load() == 0 {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	row := p.rows[id]
+	if row != nil {
+		row.users++
+	}
+	return row
+}
+
+// release ends use; written rows are forgotten.
+func (p *pending) release(id mail.MessageID, row *pendingRow, written bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	row.users--
+	if written && p.rows[id] == row {
+		p.removeLocked(id)
+	}
+}
+
+// drop forgets a row.
+func (p *pending) drop(id mail.MessageID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.removeLocked(id)
+}
+
+// takeOld forgets and returns the rows put before the moment that nobody uses.
+func (p *pending) takeOld(before int64) map[mail.MessageID]*pendingRow {
+	if p.n.Load() == 0 {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := make(map[mail.MessageID]*pendingRow)
+	for id, row := range p.rows {
+		if row.users == 0 && row.putAt < before {
+			old[id] = row
+		}
+	}
+	for id := range old {
+		p.removeLocked(id)
+	}
+	return old
+}
