@@ -214,7 +214,10 @@ func (r *transcript) rewriteBlock(start int) {
 				text = old[n]
 			}
 		}
-		r.out = append(r.out, strings.TrimRight("S: "+text, " "))
+		if strings.HasSuffix(text, " ") {
+			text = "/^" + regexp.QuoteMeta(text) + "$/" // editors take spaces away
+		}
+		r.out = append(r.out, strings.TrimSuffix("S: "+text, " "))
 	}
 }
 
