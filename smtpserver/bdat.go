@@ -42,6 +42,11 @@ func (s *session) cmdBDAT(arg string) {
 		s.over = true
 		return
 	}
+	if count > s.maxText() {
+		s.logRefused(delivery.ErrTooLarge)
+		s.cut(errEndless, replyTo(delivery.ErrTooLarge))
+		return
+	}
 	chunk := s.c.NewBodyReader(count)
 	switch {
 	case s.tx == nil: // also the rest of a pipeline behind a chunk that was refused

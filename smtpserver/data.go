@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"popelago/delivery"
+	"popelago/mail"
 	"popelago/wire"
 )
 
@@ -53,7 +54,7 @@ func (s *session) begin() (err error) {
 // drain reads what is left of a text that is refused, so that the session can go on behind it.
 // An error means that it cannot: errEndless, or what the connection says.
 func (s *session) drain(text io.Reader) error {
-	_, err := io.CopyN(io.Discard, text, s.srv.deliverer.MaxMessageSize()+drainExtra)
+	_, err := io.CopyN(io.Discard, text, s.maxText())
 	switch err {
 	case io.EOF:
 		return nil
@@ -63,9 +64,8 @@ func (s *session) drain(text io.Reader) error {
 	return err
 }
 
-// drainExtra is how much a refused text may go on beyond the largest message size before the
-// client is given up.
-const drainExtra = 1 << 20
+// maxText is how long a text that is refused may go on before the client is given up.
+func (s *session) maxText() int64 { return s.srv.deliverer.MaxMessageSize() + 1<<20 }
 
 var errEndless = errors.New("refused message goes on without end")
 
@@ -132,7 +132,10 @@ func (s *session) logMessage(res delivery.Result, start time.Time) {
 	if !s.srv.cfg.Logger.Enabled(s.ctx, level) {
 		return
 	}
-	e := &s.tx.envelope
+	var e mail.Envelope // empty for a chunk without transaction
+	if s.tx != nil {
+		e = s.tx.envelope
+	}
 	args := []any{
 		"result", result, "from", e.ReversePath, "recipients", len(e.Recipients), "stored", stored,
 		"octets", res.Size, "seconds", time.Since(start).Seconds(),
