@@ -1,0 +1,281 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+	"time"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// Suite is how an engine is put to the test.
+type Suite struct {
+	// Open makes an empty store. The suite closes it.
+	Open func(t *testing.T) store.Store
+	// Reopen closes s and opens the same data again; nil where that is not possible.
+	Reopen func(t *testing.T, s store.Store) store.Store
+	// SweepLimit is how many calls of Sweep it may take until everything that may go is
+	// gone. Zero means one.
+	SweepLimit int
+	// Quick leaves the largest and most numerous cases away.
+	Quick bool
+}
+
+// Run runs the whole suite on the engine that open makes.
+func Run(t *testing.T, open func(t *testing.T) store.Store) { Suite{Open: open}.Run(t) }
+
+// Run runs the suite.
+func (s Suite) Run(t *testing.T) {
+	if s.SweepLimit == 0 {
+		s.SweepLimit = 1
+	}
+	groups := []struct {
+		name  string
+		cases []testCase
+	}{
+		{"Mailbox", mailboxCases},
+		{"Content", contentCases},
+		{"Sweep", sweepCases},
+		{"Address", addressCases},
+		{"Domain", domainCases},
+		{"Close", closeCases},
+		{"Model", modelCases},
+	}
+	for _, g := range groups {
+		t.Run(g.name, func(t *testing.T) {
+			for _, c := range g.cases {
+				t.Run(c.name, func(t *testing.T) {
+					st := s.Open(t)
+					e := &env{T: t, suite: s, Store: st, ctx: t.Context(), ids: mail.NewIDSource(nil)}
+					defer func() {
+						if err := e.Store.Close(); err != nil {
+							t.Errorf("Close: %v", err)
+						}
+					}()
+					c.run(e)
+				})
+			}
+		})
+	}
+}
+
+type testCase struct {
+	name string
+	run  func(e *env)
+}
+
+// env is what a case works with: the test, the store and makers of values.
+type env struct {
+	*testing.T
+	store.Store
+	suite Suite
+	ctx   context.Context
+	ids   *mail.IDSource
+}
+
+// mailbox makes a mailbox id that no other name makes.
+func mailbox(name string) mail.MailboxID {
+	return mail.DeriveMailboxID(mail.Address{Local: name, Domain: "example.test"}, mail.MessageID{})
+}
+
+// future is a moment for Sweep by which everything done in a test is old.
+func future() time.Time { return time.Now().Add(48 * time.Hour) }
+
+// message makes a row with a fresh id.
+func (e *env) message(size int64) mail.Message {
+	return mail.Message{ID: e.ids.Next(), Size: size, Recipient: "alice@example.test"}
+}
+
+// add adds rows to one mailbox.
+func (e *env) add(mb mail.MailboxID, ms ...mail.Message) {
+	e.Helper()
+	entries := make([]store.Entry, len(ms))
+	for i, m := range ms {
+		entries[i] = store.Entry{Mailbox: mb, Message: m}
+	}
+	e.addEntries(entries...)
+}
+
+func (e *env) addEntries(entries ...store.Entry) {
+	e.Helper()
+	errs := e.AddMessages(e.ctx, entries)
+	if len(errs) != len(entries) {
+		e.Fatalf("AddMessages returned %d errors for %d entries", len(errs), len(entries))
+	}
+	if err := errors.Join(errs...); err != nil {
+		e.Fatalf("AddMessages: %v", err)
+	}
+}
+
+func (e *env) remove(mb mail.MailboxID, ids ...mail.MessageID) {
+	e.Helper()
+	if err := e.RemoveMessages(e.ctx, mb, ids); err != nil {
+		e.Fatalf("RemoveMessages: %v", err)
+	}
+}
+
+// list reads a mailbox in pages of limit rows.
+func (e *env) list(mb mail.MailboxID, limit int) []mail.Message {
+	e.Helper()
+	rows, err := List(e.ctx, e.Store, mb, limit)
+	if err != nil {
+		e.Fatalf("ListMessages: %v", err)
+	}
+	return rows
+}
+
+// List reads a whole mailbox in pages of limit rows and checks what every page promises.
+func List(ctx context.Context, s store.Store, mb mail.MailboxID, limit int) (all []mail.Message, err error) {
+	var after mail.MessageID
+	for {
+		rows, more, err := s.ListMessages(ctx, mb, after, limit)
+		if err != nil {
+			return nil, err
+		}
+		if len(rows) > limit {
+			return nil, errors.New("a page has more rows than the limit")
+		}
+		for _, m := range rows {
+			if m.ID.Compare(after) <= 0 {
+				return nil, errors.New("rows are out of order, or twice")
+			}
+			after = m.ID
+		}
+		all = append(all, rows...)
+		if !more {
+			return all, nil
+		}
+		if len(rows) == 0 {
+			return nil, errors.New("an empty page says that there is more")
+		}
+	}
+}
+
+// put stores content in pieces of the given size.
+func (e *env) put(id mail.MessageID, data []byte, piece int, mailboxes ...mail.MailboxID) {
+	e.Helper()
+	if err := Put(e.ctx, e.Store, id, data, piece, store.ContentInfo{ReversePath: "sender@example.org", Mailboxes: mailboxes}); err != nil {
+		e.Fatalf("put content: %v", err)
+	}
+}
+
+// Put stores content through NewContent, Write in pieces, and PutContent.
+func Put(ctx context.Context, s store.Store, id mail.MessageID, data []byte, piece int, info store.ContentInfo) error {
+	c, err := s.NewContent(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Discard()
+	for p := range slices.Chunk(data, max(piece, 1)) {
+		if n, err := c.Write(p); err != nil || n != len(p) {
+			return errors.Join(err, nonNil(n != len(p), "short write without an error"))
+		}
+	}
+	if c.Size() != int64(len(data)) {
+		return errors.New("Size is not what was written")
+	}
+	return s.PutContent(ctx, id, c, info)
+}
+
+func nonNil(bad bool, text string) error {
+	if bad {
+		return errors.New(text)
+	}
+	return nil
+}
+
+// Read reads a content whole.
+func Read(ctx context.Context, s store.Store, id mail.MessageID) (store.ContentInfo, []byte, error) {
+	info, r, err := s.OpenContent(ctx, id, "")
+	if err != nil {
+		return info, nil, err
+	}
+	data, err := io.ReadAll(r)
+	return info, data, errors.Join(err, r.Close())
+}
+
+// wantContent checks that a content is exactly data, by Read and by WriteTo.
+func (e *env) wantContent(id mail.MessageID, data []byte) store.ContentInfo {
+	e.Helper()
+	info, got, err := Read(e.ctx, e.Store, id)
+	if err != nil {
+		e.Fatalf("read content: %v", err)
+	}
+	if !bytes.Equal(got, data) {
+		e.Fatalf("read content: got %d octets, want %d, or others", len(got), len(data))
+	}
+	if info.Size != int64(len(data)) {
+		e.Fatalf("ContentInfo.Size: got %d, want %d", info.Size, len(data))
+	}
+	_, r, err := e.OpenContent(e.ctx, id, "")
+	if err != nil {
+		e.Fatalf("OpenContent again: %v", err)
+	}
+	defer r.Close()
+	wt, ok := r.(io.WriterTo)
+	if !ok {
+		e.Fatalf("the reader %T is no io.WriterTo", r)
+	}
+	var b bytes.Buffer
+	n, err := wt.WriteTo(&b)
+	if err != nil || n != int64(len(data)) || !bytes.Equal(b.Bytes(), data) {
+		e.Fatalf("WriteTo: %d octets, error %v; want the same %d octets", n, err, len(data))
+	}
+	return info
+}
+
+func (e *env) wantNoContent(id mail.MessageID) {
+	e.Helper()
+	if _, _, err := Read(e.ctx, e.Store, id); !errors.Is(err, store.ErrNotFound) {
+		e.Fatalf("content %s: got error %v, want %v", id, err, store.ErrNotFound)
+	}
+}
+
+func (e *env) wantMessages(mb mail.MailboxID, want ...mail.Message) {
+	e.Helper()
+	want = slices.Clone(want)
+	slices.SortFunc(want, func(a, b mail.Message) int { return a.ID.Compare(b.ID) })
+	if got := e.list(mb, 3); !slices.Equal(got, want) {
+		e.Fatalf("mailbox:\n got %v\nwant %v", got, want)
+	}
+}
+
+// sweep calls Sweep as often as it may take and returns the sum of the reports.
+func (e *env) sweep(olderThan time.Time) (sum store.SweepReport) {
+	e.Helper()
+	for range e.suite.SweepLimit {
+		r, err := e.Sweep(e.ctx, olderThan)
+		if err != nil {
+			e.Fatalf("Sweep: %v", err)
+		}
+		sum.Contents += r.Contents
+		sum.Octets += r.Octets
+	}
+	return sum
+}
+
+// cancelled is a context that has ended.
+func cancelled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+// classes are the sentinels of which every error wraps one.
+var classes = []error{store.ErrNotFound, store.ErrUnavailable, store.ErrOutcomeUnknown, store.ErrCorrupt}
+
+// wantClass checks that err wraps one of the classes.
+func (e *env) wantClass(what string, err error) {
+	e.Helper()
+	for _, c := range classes {
+		if errors.Is(err, c) {
+			return
+		}
+	}
+	e.Errorf("%s: error %v is none of the classes of package store", what, err)
+}
