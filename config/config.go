@@ -1,0 +1,184 @@
+package config
+
+import (
+	"path/filepath"
+	"time"
+)
+
+// Config is all settings of a server. See the table in settings.go, or docs/configuration.md
+// made from it, for the meaning, range and default of each.
+type Config struct {
+	Hostname        string // empty: the machine's name
+	DataDir         string
+	ShutdownTimeout time.Duration
+
+	Store    Store
+	POP3     POP3
+	POP3S    POP3S
+	SMTP     SMTP
+	LMTP     SMTP
+	Delivery Delivery
+	TLS      TLS
+	Auth     Auth
+	Admin    Admin
+	Metrics  Metrics
+	Log      Log
+
+	// origins says where each setting that is not a default came from, by key: file:line or
+	// a variable's name.
+	origins map[string]string
+}
+
+// Store is the section [store].
+type Store struct {
+	Engine    string // "embedded"
+	CacheSize int64  // octets
+	Reserve   int64  // octets
+}
+
+// POP3 is the section [pop3]; all but Listen count for POP3S too.
+type POP3 struct {
+	Listen                   string // host:port; empty: off
+	MaxConnections           int
+	MaxConnectionsPerAddress int
+	MaxLine                  int64 // octets
+	MaxBadCommands           int
+	MaxFailedLogins          int
+	FailureDelay             time.Duration
+	IdleTimeout              time.Duration
+	WriteTimeout             time.Duration
+	LoginDelay               time.Duration // 0: none
+	ExpireDays               int           // 0: never
+}
+
+// POP3S is the section [pop3s].
+type POP3S struct {
+	Listen string // host:port; empty: off
+}
+
+// SMTP is the section [smtp] or [lmtp].
+type SMTP struct {
+	Listen                   string // host:port, for LMTP also unix:/path; empty: off
+	MaxConnections           int
+	MaxConnectionsPerAddress int
+	MaxLine                  int64 // octets
+	MaxBadCommands           int
+	MaxRecipients            int
+	CommandTimeout           time.Duration
+	BodyTimeout              time.Duration
+	WriteTimeout             time.Duration
+}
+
+// Delivery is the section [delivery].
+type Delivery struct {
+	MaxMessageSize int64 // octets
+	MaxReceived    int
+	Postmaster     string // address; empty: none
+}
+
+// TLS is the section [tls].
+type TLS struct {
+	Certificate, Key string // PEM files; empty: none
+	SelfSigned       bool
+	HandshakeTimeout time.Duration
+}
+
+// On reports whether there is a certificate to use.
+func (t TLS) On() bool { return t.SelfSigned || t.Certificate != "" }
+
+// Auth is the section [auth].
+type Auth struct {
+	AllowInsecureAuth   bool
+	DefaultDomain       string
+	MinPasswordLength   int
+	CredentialCacheTTL  time.Duration // 0: no cache
+	CredentialCacheSize int
+	AddressCacheTTL     time.Duration // 0: no cache
+	MaxConcurrentHashes int           // 0: the number of CPUs
+	Argon2Memory        int64         // octets
+	Argon2Time          int
+	Argon2Threads       int
+}
+
+// Admin is the section [admin].
+type Admin struct {
+	Socket    string // empty: see Config.AdminSocket
+	Listen    string // host:port; empty: off
+	TokenFile string
+}
+
+// Metrics is the section [metrics].
+type Metrics struct {
+	Listen string // host:port; empty: off
+}
+
+// Log is the section [log].
+type Log struct {
+	Level  string // debug, info, warn, error
+	Format string // text, json
+}
+
+// Default is what a server without any settings has. It listens nowhere.
+func Default() Config {
+	smtp := SMTP{
+		MaxConnections:           10_000,
+		MaxConnectionsPerAddress: 200,
+		MaxLine:                  4 * kib,
+		MaxBadCommands:           20,
+		MaxRecipients:            1000,
+		CommandTimeout:           5 * time.Minute,
+		BodyTimeout:              5 * time.Minute,
+		WriteTimeout:             time.Minute,
+	}
+	return Config{
+		DataDir:         "popelago-data",
+		ShutdownTimeout: 30 * time.Second,
+		Store:           Store{Engine: "embedded", CacheSize: 16 * mib, Reserve: 64 * mib},
+		POP3: POP3{
+			MaxConnections:           10_000,
+			MaxConnectionsPerAddress: 200,
+			MaxLine:                  8 * kib,
+			MaxBadCommands:           20,
+			MaxFailedLogins:          8,
+			FailureDelay:             200 * time.Millisecond,
+			IdleTimeout:              10 * time.Minute,
+			WriteTimeout:             time.Minute,
+		},
+		SMTP:     smtp,
+		LMTP:     smtp,
+		Delivery: Delivery{MaxMessageSize: 150 * mib, MaxReceived: 100},
+		TLS:      TLS{HandshakeTimeout: 30 * time.Second},
+		Auth: Auth{
+			MinPasswordLength:   8,
+			CredentialCacheTTL:  5 * time.Minute,
+			CredentialCacheSize: 100_000,
+			AddressCacheTTL:     10 * time.Second,
+			Argon2Memory:        19 * mib,
+			Argon2Time:          2,
+			Argon2Threads:       1,
+		},
+		Log: Log{Level: "info", Format: "text"},
+	}
+}
+
+// Dev is the settings of "serve --dev": all four protocols on unprivileged ports of this
+// machine only, with a certificate made on the spot.
+func Dev(dataDir string) Config {
+	c := Default()
+	c.Hostname = "localhost"
+	c.DataDir = dataDir
+	c.POP3.Listen = "127.0.0.1:1110"
+	c.POP3S.Listen = "127.0.0.1:1995"
+	c.SMTP.Listen = "127.0.0.1:1025"
+	c.LMTP.Listen = "127.0.0.1:1024"
+	c.TLS.SelfSigned = true
+	return c
+}
+
+// AdminSocket is the path of the admin API's unix socket.
+func (c Config) AdminSocket() string {
+	if c.Admin.Socket != "" {
+		return c.Admin.Socket
+	}
+	return filepath.Join(c.DataDir, "admin.sock")
+}

@@ -1,0 +1,177 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// Load reads a configuration file (none if file is empty) over the defaults, and environ, as
+// os.Environ gives it, over that, and checks the whole. What is wrong is reported all at
+// once, as *Error; only a file that is no TOML at all ends with its first mistake.
+func Load(file string, environ []string) (Config, error) {
+	c := Default()
+	if file == "" {
+		return c, c.check(c.readEnv(environ))
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return Config{}, fmt.Errorf("config: %w", err)
+	}
+	problems, err := c.readTOML(file, data)
+	if err != nil {
+		return Config{}, err
+	}
+	problems = append(problems, c.readEnv(environ)...)
+	c.resolvePaths(filepath.Dir(file))
+	if err := c.check(problems); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+// ApplyEnv overwrites settings with those in environ, as os.Environ gives it. Settings are
+// checked one by one, not together: see Validate.
+func (c *Config) ApplyEnv(environ []string) error {
+	return errorOf(c.readEnv(environ))
+}
+
+// readTOML takes over what the file sets. The error is for a text that is not TOML.
+func (c *Config) readTOML(file string, data []byte) ([]Problem, error) {
+	var doc map[string]any
+	if err := toml.Unmarshal(data, &doc); err != nil {
+		p := Problem{Where: file, Text: strings.TrimPrefix(err.Error(), "toml: ")}
+		var at *toml.DecodeError
+		if errors.As(err, &at) {
+			line, column := at.Position()
+			p.Where = fmt.Sprintf("%s:%d:%d", file, line, column)
+		}
+		return nil, &Error{Problems: []Problem{p}}
+	}
+	lines := keyLines(data)
+	table := byKey(c)
+	var problems []Problem
+	for key, v := range flatten(doc, table) {
+		line := lines[key]
+		where := fmt.Sprintf("%s:%d", file, line)
+		problem := func(text string) {
+			problems = append(problems, Problem{Where: where, Key: key, Text: text, file: file, line: line})
+		}
+		s, ok := table[key]
+		if !ok {
+			problem(unknownKey(key, slices.Collect(maps.Keys(table))))
+			continue
+		}
+		if err := s.value.set(v); err != nil {
+			problem(err.Error())
+			continue
+		}
+		c.setOrigin(key, where)
+	}
+	return problems, nil
+}
+
+// readEnv takes over what the environment sets.
+func (c *Config) readEnv(environ []string) []Problem {
+	table := map[string]setting{}
+	for _, s := range settings(c) {
+		table[envName(s.key)] = s
+	}
+	var problems []Problem
+	for _, pair := range slices.Sorted(slices.Values(environ)) {
+		name, v, ok := strings.Cut(pair, "=")
+		if !ok || !strings.HasPrefix(name, envPrefix) || name == envBenchPassword {
+			continue
+		}
+		s, ok := table[name]
+		if !ok {
+			problems = append(problems, Problem{Where: name, Text: unknownVariable(name, slices.Collect(maps.Keys(table)))})
+			continue
+		}
+		if err := s.value.parse(v); err != nil {
+			problems = append(problems, Problem{Where: name, Key: s.key, Text: err.Error()})
+			continue
+		}
+		c.setOrigin(s.key, name)
+	}
+	return problems
+}
+
+const (
+	envPrefix = "POPELAGO_"
+	// envBenchPassword is read by the load generator.
+	envBenchPassword = "POPELAGO_BENCH_PASSWORD"
+)
+
+// envName is the variable that overrides a setting.
+func envName(key string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+func (c *Config) setOrigin(key, where string) {
+	if c.origins == nil {
+		c.origins = map[string]string{}
+	}
+	c.origins[key] = where
+}
+
+// resolvePaths makes relative paths, but for those from the environment, relative to dir.
+func (c *Config) resolvePaths(dir string) {
+	for _, s := range settings(c) {
+		w, ok := s.value.(*word)
+		if !ok || !w.isPath || *w.p == "" || filepath.IsAbs(*w.p) || c.origins[s.key] == envName(s.key) {
+			continue
+		}
+		*w.p = filepath.Join(dir, *w.p)
+	}
+}
+
+func byKey(c *Config) map[string]setting {
+	table := map[string]setting{}
+	for _, s := range settings(c) {
+		table[s.key] = s
+	}
+	return table
+}
+
+// flatten names every value of a document by its dotted key. A table in the place of a
+// setting, and an empty table that is no section, count as values.
+func flatten(doc map[string]any, table map[string]setting) map[string]any {
+	known := map[string]bool{}
+	for _, s := range sections() {
+		known[s.name] = true
+	}
+	flat := map[string]any{}
+	var walk func(prefix string, m map[string]any)
+	walk = func(prefix string, m map[string]any) {
+		for name, v := range m {
+			key := joinKey(prefix, name)
+			inner, isTable := v.(map[string]any)
+			_, isSetting := table[key]
+			if isTable && !isSetting && (len(inner) > 0 || known[key]) {
+				walk(key, inner)
+				continue
+			}
+			flat[key] = v
+		}
+	}
+	walk("", doc)
+	return flat
+}
+
+// joinKey adds a name to a dotted key; a name that holds a dot itself is quoted.
+func joinKey(prefix, name string) string {
+	if name == "" || strings.ContainsAny(name, ".\"\n\r") {
+		name = quote(name)
+	}
+	if prefix == "" {
+		return name
+	}
+	return prefix + "." + name
+}

@@ -1,0 +1,161 @@
+package config
+
+import "time"
+
+// setting is one line of the table: all that is to be known about a key.
+type setting struct {
+	// key is section.name, or name for the settings before the first section.
+	key string
+	// value is where it is kept in a Config, and what it takes.
+	value value
+	// doc is for the reference: what it is for, full sentences.
+	doc string
+}
+
+// section is a heading of the reference.
+type section struct {
+	name, doc string
+}
+
+func sections() []section {
+	return []section{
+		{"store", "Where messages and accounts are kept."},
+		{"pop3", "POP3 (RFC 1939), with STLS when there is a certificate. All but listen counts for [pop3s] too."},
+		{"pop3s", "POP3 with TLS from the start (RFC 8314)."},
+		{"smtp", "SMTP (RFC 5321), with STARTTLS when there is a certificate. Mail is only taken for accounts of this server, never relayed."},
+		{"lmtp", "LMTP (RFC 2033), for delivery from a mail server beside this one."},
+		{"delivery", "What messages are taken, by SMTP and LMTP."},
+		{"tls", "The certificate of all protocols. The files are read again when they change. TLS 1.2 and later is spoken."},
+		{"auth", "Logins and passwords."},
+		{"admin", "The administration API that the commands \"popelago domain\" and \"popelago account\" use."},
+		{"metrics", "Metrics for Prometheus, at /metrics."},
+		{"log", "The log, on standard error."},
+	}
+}
+
+// settings is the table, with its values kept in c.
+func settings(c *Config) []setting {
+	table := []setting{
+		{"hostname", text(&c.Hostname, "a host name such as \"mail.example.org\"", checkHostname),
+			"This host's name, in greetings and Received lines. Empty: the name of the machine."},
+		{"data_dir", path(&c.DataDir, required),
+			"The folder that everything is kept in. It is made if need be. One server at a time can have it."},
+		{"shutdown_timeout", duration(&c.ShutdownTimeout, 0, time.Hour),
+			"How long a stopping server waits for sessions to finish what they are doing before it cuts them off."},
+
+		{"store.engine", oneOf(&c.Store.Engine, "embedded"),
+			"The storage engine. \"embedded\" keeps everything in data_dir."},
+		{"store.cache_size", size(&c.Store.CacheSize, mib, tib),
+			"Memory for blocks read from the database."},
+		{"store.reserve", size(&c.Store.Reserve, 0, tib),
+			"Free disk space below which no mail is taken (452). Removing goes on."},
+
+		{"pop3.listen", address(&c.POP3.Listen, false),
+			"Where to listen, as host:port; \":110\" is port 110 of all addresses. Empty: off."},
+		{"pop3.max_connections", integer(&c.POP3.MaxConnections, 1, maxCount),
+			"Most connections at one time, POP3 and POP3S each."},
+		{"pop3.max_connections_per_address", integer(&c.POP3.MaxConnectionsPerAddress, 1, maxCount),
+			"Most connections at one time from one address (IPv6: one /64). Clients on this machine are not counted."},
+		{"pop3.max_line", size(&c.POP3.MaxLine, 512, 64*kib),
+			"Longest command line. SASL responses may always have 12,288 octets (RFC 5034 section 4)."},
+		{"pop3.max_bad_commands", integer(&c.POP3.MaxBadCommands, 1, maxCount),
+			"How many unknown, malformed or misplaced commands a session may send; the next one ends it."},
+		{"pop3.max_failed_logins", integer(&c.POP3.MaxFailedLogins, 1, maxCount),
+			"The failed login that ends a session. Mail programs try several mechanisms with one password on one connection: less than 4 is felt."},
+		{"pop3.failure_delay", duration(&c.POP3.FailureDelay, 0, 10*time.Second),
+			"How long the answer to the first failed login of a session waits; it doubles with each further one, up to 16 times as much. 0s: not at all."},
+		{"pop3.idle_timeout", duration(&c.POP3.IdleTimeout, 10*time.Minute, day).because("RFC 1939 section 3"),
+			"Ends a session that sends no whole command for this long. Nothing is removed then."},
+		{"pop3.write_timeout", duration(&c.POP3.WriteTimeout, time.Second, day),
+			"How long a client may take to read each 32 KiB."},
+		{"pop3.login_delay", wholeSeconds(&c.POP3.LoginDelay, 0, day),
+			"The least time between two logins to one maildrop, told to clients (RFC 2449 section 6.5). 0s: none."},
+		{"pop3.expire_days", integer(&c.POP3.ExpireDays, 0, 36500),
+			"After how many days messages expire, as told to clients (RFC 2449 section 6.7). 0: never. It is only told; nothing is removed because of it."},
+
+		{"pop3s.listen", address(&c.POP3S.Listen, false),
+			"Where to listen, as host:port; the usual port is 995. Empty: off. It needs a certificate, see [tls]."},
+	}
+	table = append(table, smtpSettings("smtp", &c.SMTP)...)
+	table = append(table, smtpSettings("lmtp", &c.LMTP)...)
+	return append(table, []setting{
+		{"delivery.max_message_size", size(&c.Delivery.MaxMessageSize, 64*kib, tib),
+			"Largest message, announced to senders (RFC 1870). The default takes attachments of 100 MB; the encoding of attachments adds a third."},
+		{"delivery.max_received", integer(&c.Delivery.MaxReceived, 10, 10_000),
+			"How many Received lines a message may bring along before it is taken for looping (RFC 5321 section 6.3 asks for at least 100)."},
+		{"delivery.postmaster", text(&c.Delivery.Postmaster, "a mail address such as \"admin@example.org\"", checkAddress),
+			"The account that gets mail for <postmaster> without a domain, and for the postmaster of hosted domains that have no such account (RFC 5321 section 4.5.1). Empty: none."},
+
+		{"tls.certificate", path(&c.TLS.Certificate, optional),
+			"PEM file with the certificate and the chain behind it. Empty: none."},
+		{"tls.key", path(&c.TLS.Key, optional),
+			"PEM file with the certificate's private key."},
+		{"tls.self_signed", boolean(&c.TLS.SelfSigned),
+			"Makes a self-signed certificate in data_dir and uses it. For trying out: mail programs will warn."},
+		{"tls.handshake_timeout", duration(&c.TLS.HandshakeTimeout, time.Second, time.Hour),
+			"How long a TLS handshake may take."},
+
+		{"auth.allow_insecure_auth", boolean(&c.Auth.AllowInsecureAuth),
+			"Allows logins without TLS from other machines. Whoever watches the network then learns the passwords."},
+		{"auth.default_domain", text(&c.Auth.DefaultDomain, "a domain such as \"example.org\"", checkDomain),
+			"The domain of logins that have no @. Empty: such logins fail."},
+		{"auth.min_password_length", integer(&c.Auth.MinPasswordLength, 1, 1024),
+			"Fewest characters of a new password."},
+		{"auth.credential_cache_ttl", duration(&c.Auth.CredentialCacheTTL, 0, day),
+			"How long a verified password is remembered (as a keyed digest), so that polling does not cost a password hash each time. 0s: not at all. Changed passwords and disabled accounts take effect at once all the same."},
+		{"auth.credential_cache_size", integer(&c.Auth.CredentialCacheSize, 1, maxCount),
+			"How many verified passwords are remembered."},
+		{"auth.address_cache_ttl", duration(&c.Auth.AddressCacheTTL, 0, time.Hour),
+			"How long an account found in the store is believed without looking again. 0s: not at all. Changes made through this server take effect at once all the same."},
+		{"auth.max_concurrent_hashes", integer(&c.Auth.MaxConcurrentHashes, 0, 1024),
+			"Most password hashes computed at one time; each takes argon2_memory. 0: the number of CPUs."},
+		{"auth.argon2_memory", size(&c.Auth.Argon2Memory, 64*kib, gib),
+			"Memory of one password hash (argon2id), in whole KiB. Hashes made before keep what they were made with."},
+		{"auth.argon2_time", integer(&c.Auth.Argon2Time, 1, 1000),
+			"Passes of one password hash."},
+		{"auth.argon2_threads", integer(&c.Auth.Argon2Threads, 1, 64),
+			"Threads of one password hash."},
+
+		{"admin.socket", path(&c.Admin.Socket, optional),
+			"The unix socket of the API. Only the user that runs the server may use it. Empty: admin.sock in data_dir."},
+		{"admin.listen", address(&c.Admin.Listen, false),
+			"Where to offer the API to other machines, as host:port. Empty: off. It needs token_file, and uses TLS when there is a certificate."},
+		{"admin.token_file", path(&c.Admin.TokenFile, optional),
+			"File with the secret that clients of admin.listen send as a bearer token, on one line."},
+
+		{"metrics.listen", address(&c.Metrics.Listen, false),
+			"Where to listen, as host:port. Empty: off. Whoever can connect can read them."},
+
+		{"log.level", oneOf(&c.Log.Level, "debug", "info", "warn", "error"),
+			"The least important level that is logged."},
+		{"log.format", oneOf(&c.Log.Format, "text", "json"),
+			"The form of the lines."},
+	}...)
+}
+
+// smtpSettings is the part of the table that SMTP and LMTP have in common.
+func smtpSettings(name string, c *SMTP) []setting {
+	listen := "Where to listen, as host:port; the usual port is 25. Empty: off."
+	if name == "lmtp" {
+		listen = "Where to listen, as host:port (the usual port is 24) or unix:/path. Empty: off. Whoever can connect can deliver: keep it to this machine or network."
+	}
+	return []setting{
+		{name + ".listen", address(&c.Listen, name == "lmtp"), listen},
+		{name + ".max_connections", integer(&c.MaxConnections, 1, maxCount),
+			"Most connections at one time."},
+		{name + ".max_connections_per_address", integer(&c.MaxConnectionsPerAddress, 1, maxCount),
+			"Most connections at one time from one address (IPv6: one /64). Clients on this machine are not counted."},
+		{name + ".max_line", size(&c.MaxLine, 2*kib, 64*kib),
+			"Longest command line. Lines of messages are not limited."},
+		{name + ".max_bad_commands", integer(&c.MaxBadCommands, 1, maxCount),
+			"How many unknown or malformed commands a session may send; the next one ends it."},
+		{name + ".max_recipients", integer(&c.MaxRecipients, 100, 100_000).because("RFC 5321 section 4.5.3.1.8"),
+			"Most recipients of one message; further ones are told to come later (452)."},
+		{name + ".command_timeout", duration(&c.CommandTimeout, time.Second, day),
+			"How long to wait for a command (RFC 5321 section 4.5.3.2.7 has 5m)."},
+		{name + ".body_timeout", duration(&c.BodyTimeout, time.Second, day),
+			"How long to wait for each 16 KiB of a message."},
+		{name + ".write_timeout", duration(&c.WriteTimeout, time.Second, day),
+			"How long a client may take to read each 32 KiB of replies."},
+	}
+}

@@ -1,0 +1,108 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Validate checks settings that were put into c one by one, for instance by flags: each for
+// itself and all together. The error is an *Error.
+func (c *Config) Validate() error {
+	var problems []Problem
+	for _, s := range settings(c) {
+		if err := recheck(s.value); err != nil {
+			problems = append(problems, c.problem(s.key, err.Error()))
+		}
+	}
+	return c.check(problems)
+}
+
+// recheck hands a value to its own check. It is kept as it is.
+func recheck(v value) error {
+	switch v := v.(type) {
+	case *word:
+		return v.check(*v.p)
+	case *number[int]:
+		return v.set(int64(*v.p))
+	case interface{ literal() string }:
+		s := v.literal()
+		if inner, err := strconv.Unquote(s); err == nil {
+			s = inner
+		}
+		return v.(value).parse(s)
+	}
+	return nil
+}
+
+// check adds to problems what is wrong with settings together, and makes an error of it all.
+// Settings that have a problem of their own are left alone.
+func (c *Config) check(problems []Problem) error {
+	bad := map[string]bool{}
+	for _, p := range problems {
+		bad[p.Key] = true
+	}
+	// fail reports a problem at key, unless one of the settings it depends on is wrong.
+	fail := func(key, text string, depends ...string) {
+		for _, k := range append(depends, key) {
+			if bad[k] {
+				return
+			}
+		}
+		problems = append(problems, c.problem(key, text))
+	}
+
+	if c.POP3.Listen == "" && c.POP3S.Listen == "" && c.SMTP.Listen == "" && c.LMTP.Listen == "" {
+		fail("", `nothing to listen on: set pop3.listen, pop3s.listen, smtp.listen or lmtp.listen, for instance pop3.listen = ":110"`,
+			"pop3.listen", "pop3s.listen", "smtp.listen", "lmtp.listen")
+	}
+	listeners := []struct{ key, address string }{
+		{"pop3.listen", c.POP3.Listen}, {"pop3s.listen", c.POP3S.Listen}, {"smtp.listen", c.SMTP.Listen},
+		{"lmtp.listen", c.LMTP.Listen}, {"admin.listen", c.Admin.Listen}, {"metrics.listen", c.Metrics.Listen},
+	}
+	for i, a := range listeners {
+		for _, b := range listeners[:i] {
+			if a.address != "" && a.address == b.address && !strings.HasSuffix(a.address, ":0") {
+				fail(a.key, fmt.Sprintf("%q is the address of %s too: each needs one of its own", a.address, b.key), b.key)
+			}
+		}
+	}
+
+	switch {
+	case c.TLS.SelfSigned && c.TLS.Certificate != "":
+		fail("tls.self_signed", "is true although there is a tls.certificate: set one of them", "tls.certificate")
+	case c.TLS.Certificate != "" && c.TLS.Key == "":
+		fail("tls.certificate", "needs its private key: set tls.key", "tls.key")
+	case c.TLS.Key != "" && c.TLS.Certificate == "":
+		fail("tls.key", "needs its certificate: set tls.certificate", "tls.certificate")
+	}
+	if c.POP3S.Listen != "" && !c.TLS.On() {
+		fail("pop3s.listen", "needs a certificate: set tls.certificate and tls.key, or tls.self_signed = true",
+			"tls.certificate", "tls.key", "tls.self_signed")
+	}
+	if c.Admin.Listen != "" && c.Admin.TokenFile == "" {
+		fail("admin.listen", "needs a secret: set admin.token_file", "admin.token_file")
+	}
+	if c.Auth.Argon2Memory%kib != 0 {
+		fail("auth.argon2_memory", fmt.Sprintf("%s is not in whole KiB", showSize(c.Auth.Argon2Memory)))
+	}
+	if least := 8 * kib * int64(c.Auth.Argon2Threads); c.Auth.Argon2Memory < least {
+		fail("auth.argon2_memory", fmt.Sprintf("%s is too small: at least %s with %d threads (RFC 9106 section 3.1)",
+			showSize(c.Auth.Argon2Memory), showSize(least), c.Auth.Argon2Threads), "auth.argon2_threads")
+	}
+	if socket := c.AdminSocket(); len(socket) > maxSocketPath {
+		fail("admin.socket", fmt.Sprintf("%q has %d octets, more than the %d that the path of a unix socket may have: set a shorter admin.socket, or data_dir",
+			socket, len(socket), maxSocketPath), "data_dir")
+	}
+	return errorOf(problems)
+}
+
+// problem makes a Problem at the place a setting came from.
+func (c *Config) problem(key, text string) Problem {
+	p := Problem{Where: c.origins[key], Key: key, Text: text}
+	if colon := strings.LastIndexByte(p.Where, ':'); colon >= 0 {
+		p.file = p.Where[:colon]
+		p.line, _ = strconv.Atoi(p.Where[colon+1:])
+	}
+	return p
+}
