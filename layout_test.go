@@ -28,6 +28,7 @@ var layout = []layer{
 	{"store", nil},
 	{"store/storetest", []string{"store"}},
 	{"store/embedded", []string{"store"}},
+	{"store/cassandra", []string{"store"}},
 	{"account", []string{"store"}},
 	{"delivery", []string{"account", "store"}},
 	{"maildrop", []string{"store"}},
@@ -41,11 +42,13 @@ var layout = []layer{
 	}},
 	{"cmd/popelago", []string{"config", "app", "adminclient", "bench"}},
 	{"mailtest", []string{"wire"}},
+	{"cassandratest", nil},
+	{"cassandratest/cmd", []string{"cassandratest"}},
 	{"integration", []string{"bench", "mailtest"}},
 }
 
 // testImports is what test files may import besides: engines, suites and helpers.
-var testImports = []string{"mailtest", "store/storetest", "store/embedded"}
+var testImports = []string{"mailtest", "cassandratest", "store/storetest", "store/embedded"}
 
 const module = "popelago"
 

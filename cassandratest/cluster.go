@@ -1,0 +1,222 @@
+package cassandratest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// Cluster is nodes that know each other.
+type Cluster struct {
+	Nodes []*Node // by datacenter, in order
+	// Dir is the folder with everything.
+	Dir string
+	// Version of Cassandra.
+	Version string
+	// Network is K in 127.K.N.M.
+	Network int
+
+	release func()
+}
+
+// New starts a cluster and waits until all nodes answer clients and see each other. It must be
+// ended with Stop. Errors: ErrMissing; others name the node and show the end of its log.
+func New(ctx context.Context, o Options) (*Cluster, error) {
+	o = o.withDefaults()
+	java, err := java()
+	if err != nil {
+		return nil, err
+	}
+	lib, err := jars(ctx, o.Version)
+	if err != nil {
+		return nil, err
+	}
+	if left, _ := os.ReadDir(o.Dir); len(left) > 0 {
+		return nil, fmt.Errorf("cassandratest: the folder %s is not empty", o.Dir)
+	}
+	network, release, err := takeNetwork(o.Network)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{Dir: o.Dir, Version: o.Version, Network: network, release: release}
+	var seeds []string
+	largest := 0
+	for i, dc := range o.Datacenters {
+		seeds = append(seeds, address(network, i+1, 1))
+		largest = max(largest, dc.Nodes)
+		for j := range dc.Nodes {
+			name := fmt.Sprintf("%s-%d", dc.Name, j+1)
+			n := &Node{
+				Name: name, Datacenter: dc.Name, Rack: fmt.Sprintf("rack%d", j+1),
+				Address: address(network, i+1, j+1),
+				dir:     filepath.Join(o.Dir, name), java: java, detached: o.Detached,
+			}
+			n.args = n.arguments(lib, o.Heap)
+			c.Nodes = append(c.Nodes, n)
+		}
+	}
+	for _, n := range c.Nodes {
+		// One after the other: the tokens of a node depend on those that it sees.
+		err := n.writeSettings(strings.Join(seeds, ","), min(3, largest), o.Settings)
+		if err == nil {
+			err = n.Start(ctx)
+		}
+		if err != nil {
+			c.Stop()
+			return nil, err
+		}
+	}
+	if err := c.WaitSeen(ctx); err != nil {
+		c.Stop()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Stop ends all nodes at once. Their folders stay.
+func (c *Cluster) Stop() {
+	var wg sync.WaitGroup
+	for _, n := range c.Nodes {
+		wg.Go(n.Kill)
+	}
+	wg.Wait()
+	if c.release != nil {
+		c.release()
+	}
+}
+
+// Node returns the node of that name, or nil.
+func (c *Cluster) Node(name string) *Node {
+	for _, n := range c.Nodes {
+		if n.Name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+// Datacenter returns the nodes of a datacenter.
+func (c *Cluster) Datacenter(name string) []*Node {
+	var nodes []*Node
+	for _, n := range c.Nodes {
+		if n.Datacenter == name {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+// Addresses returns the IP addresses of the nodes of a datacenter.
+func (c *Cluster) Addresses(datacenter string) []string {
+	var list []string
+	for _, n := range c.Datacenter(datacenter) {
+		list = append(list, n.Address)
+	}
+	return list
+}
+
+// WaitSeen waits until every running node takes every other running node to be up, by its log.
+func (c *Cluster) WaitSeen(ctx context.Context) error {
+	for {
+		var blind error
+		for _, n := range c.Nodes {
+			if !n.Running() {
+				continue
+			}
+			seen := n.sees()
+			for _, other := range c.Nodes {
+				if other != n && other.Running() && !seen[other.Address] {
+					blind = fmt.Errorf("cassandratest: node %s does not see %s", n.Name, other.Name)
+				}
+			}
+		}
+		if blind == nil {
+			return nil
+		}
+		if pause(ctx) != nil {
+			return fmt.Errorf("%w: %w", blind, ctx.Err())
+		}
+	}
+}
+
+// sees reads from the node's log which addresses it last took to be up.
+func (n *Node) sees() map[string]bool {
+	seen := map[string]bool{}
+	text, err := os.ReadFile(n.LogFile())
+	if err != nil {
+		return seen
+	}
+	// INFO  [GossipStage:1] 2026-... Gossiper InetAddress /127.10.2.1:7000 is now UP
+	for line := range strings.Lines(string(text)) {
+		_, rest, ok := strings.Cut(line, "InetAddress /")
+		address, state, ok2 := strings.Cut(rest, ":7000 is now ")
+		if ok && ok2 {
+			seen[address] = strings.HasPrefix(state, "UP")
+		}
+	}
+	return seen
+}
+
+// saved is what is kept of a cluster for other processes, in cluster.json.
+type saved struct {
+	Version string
+	Network int
+	Nodes   []savedNode
+}
+
+type savedNode struct {
+	Name, Datacenter, Rack, Address, Java string
+	Args                                  []string
+	PID                                   int
+}
+
+const stateFile = "cluster.json"
+
+// Save keeps in the cluster's folder what Load needs.
+func (c *Cluster) Save() error {
+	s := saved{Version: c.Version, Network: c.Network}
+	for _, n := range c.Nodes {
+		n.mu.Lock()
+		s.Nodes = append(s.Nodes, savedNode{n.Name, n.Datacenter, n.Rack, n.Address, n.java, n.args, n.pid})
+		n.mu.Unlock()
+	}
+	text, err := json.MarshalIndent(s, "", " ")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(c.Dir, stateFile), text, 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("cassandratest: %w", err)
+	}
+	return nil
+}
+
+// ErrNoCluster says that a folder holds no cluster.
+var ErrNoCluster = errors.New("cassandratest: no cluster was started here")
+
+// Load returns the cluster that another process started, detached, and saved in a folder.
+func Load(dir string) (*Cluster, error) {
+	text, err := os.ReadFile(filepath.Join(dir, stateFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s", ErrNoCluster, dir)
+	}
+	var s saved
+	if err == nil {
+		err = json.Unmarshal(text, &s)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cassandratest: %w", err)
+	}
+	c := &Cluster{Dir: dir, Version: s.Version, Network: s.Network}
+	for _, n := range s.Nodes {
+		c.Nodes = append(c.Nodes, &Node{
+			Name: n.Name, Datacenter: n.Datacenter, Rack: n.Rack, Address: n.Address,
+			dir: filepath.Join(dir, n.Name), java: n.Java, args: n.Args, pid: n.PID, detached: true,
+		})
+	}
+	return c, nil
+}

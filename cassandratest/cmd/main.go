@@ -1,0 +1,136 @@
+// Command cmd runs a cluster of real Cassandra nodes on this machine, for development. It is
+// what ./scripts/cassandra calls.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"text/tabwriter"
+
+	"popelago/cassandratest"
+)
+
+const usage = `usage: ./scripts/cassandra COMMAND
+
+  start [--datacenters NAME:NODES[,NAME:NODES...]] [--version VERSION] [--heap SIZE]
+               start a cluster (default dc1:1) and wait until it can be used; node M of
+               datacenter N listens on 127.1.N.M, port 9042
+  stop         end all nodes and remove their data
+  status       list the nodes
+  kill NODE    end a node at once; its data stays
+  restart NODE start a killed node again
+  pause NODE   stop a node in its tracks (SIGSTOP)
+  resume NODE  let it go on
+
+A NODE is named DATACENTER-NUMBER, such as dc1-1. All commands take --dir DIR, the folder of
+the cluster (default: popelago/cluster in the user's cache folder).
+`
+
+// network is K in 127.K.N.M: not one of those that tests take.
+const network = 1
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		fmt.Print(usage)
+		return nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return err
+	}
+	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
+	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	dir := flags.String("dir", filepath.Join(cache, "popelago", "cluster"), "")
+	datacenters := flags.String("datacenters", "dc1:1", "")
+	version := flags.String("version", cassandratest.DefaultVersion, "")
+	heap := flags.String("heap", "", "")
+	if err := flags.Parse(args[1:]); err != nil {
+		return errors.New("") // usage has been shown
+	}
+	full, err := filepath.Abs(*dir)
+	if err != nil {
+		return err
+	}
+	if args[0] == "start" {
+		return start(ctx, full, *datacenters, *version, *heap)
+	}
+	c, err := cassandratest.Load(full)
+	if err != nil {
+		return err
+	}
+	switch args[0] {
+	case "stop":
+		c.Stop()
+		return os.RemoveAll(full)
+	case "status":
+		return status(ctx, c)
+	}
+	n := c.Node(flags.Arg(0))
+	if n == nil {
+		return fmt.Errorf("no node %q: see ./scripts/cassandra status", flags.Arg(0))
+	}
+	switch args[0] {
+	case "kill":
+		n.Kill()
+	case "restart":
+		if err := n.Start(ctx); err != nil {
+			return err
+		}
+	case "pause":
+		return n.Pause()
+	case "resume":
+		return n.Resume()
+	default:
+		return fmt.Errorf("unknown command %q: see ./scripts/cassandra help", args[0])
+	}
+	return c.Save()
+}
+
+func start(ctx context.Context, dir, datacenters, version, heap string) error {
+	list, err := cassandratest.ParseDatacenters(datacenters)
+	if err != nil {
+		return err
+	}
+	c, err := cassandratest.New(ctx, cassandratest.Options{
+		Datacenters: list, Version: version, Heap: heap, Dir: dir, Network: network, Detached: true,
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.Save(); err != nil {
+		c.Stop()
+		return err
+	}
+	return status(ctx, c)
+}
+
+func status(ctx context.Context, c *cassandratest.Cluster) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "NODE\tADDRESS\tSTATE\tLOG\n")
+	for _, n := range c.Nodes {
+		state := "ended"
+		if n.Running() {
+			state = "up"
+			if err := n.Answers(ctx); err != nil {
+				state = "does not answer"
+			}
+		}
+		fmt.Fprintf(w, "%s\t%s:9042\t%s\t%s\n", n.Name, n.Address, state, n.LogFile())
+	}
+	return w.Flush()
+}

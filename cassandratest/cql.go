@@ -1,0 +1,49 @@
+package cassandratest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// cqlPort is where nodes accept clients.
+const cqlPort = "9042"
+
+// listening reports whether something accepts connections of clients at an address.
+func listening(address string) bool {
+	conn, err := net.DialTimeout("tcp", net.JoinHostPort(address, cqlPort), time.Second)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
+// answers asks a node for the options of its native protocol and returns nil if it tells
+// them. A paused node accepts the connection, but does not answer.
+func answers(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(address, cqlPort))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	// Native protocol v4, section 2: version, flags, stream (2), opcode, length (4).
+	const opOptions, opSupported = 0x05, 0x06
+	if _, err := conn.Write([]byte{0x04, 0, 0, 0, opOptions, 0, 0, 0, 0}); err != nil {
+		return err
+	}
+	var header [9]byte
+	if _, err := io.ReadFull(conn, header[:]); err != nil {
+		return err
+	}
+	if header[4] != opSupported {
+		return fmt.Errorf("answered with opcode %#x", header[4])
+	}
+	return nil
+}

@@ -1,0 +1,189 @@
+package cassandratest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Node is one Cassandra process.
+type Node struct {
+	Name       string // datacenter-number, such as dc1-1
+	Datacenter string
+	Rack       string
+	Address    string // IP address
+
+	dir  string
+	java string
+	args []string
+	// detached nodes outlive this process, which then is not told when they end.
+	detached bool
+
+	mu   sync.Mutex
+	pid  int           // 0: was never started or has been killed
+	done chan struct{} // closed when the process has ended; nil if it is not our child
+}
+
+// LogFile is where the node logs.
+func (n *Node) LogFile() string { return filepath.Join(n.dir, "system.log") }
+
+// Start starts the node, again if it was killed before, and waits until it answers clients.
+func (n *Node) Start(ctx context.Context) error {
+	if n.Running() {
+		return fmt.Errorf("cassandratest: node %s is running already", n.Name)
+	}
+	if err := n.launch(); err != nil {
+		return fmt.Errorf("cassandratest: start node %s: %w", n.Name, err)
+	}
+	return n.WaitAnswers(ctx)
+}
+
+// launch starts the process on a thread that stays until the process has ended: if the thread
+// went away before, the kernel would take that for the end of this process.
+func (n *Node) launch() error {
+	out, err := os.OpenFile(filepath.Join(n.dir, "out.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	cmd := exec.Command(n.java, n.args...)
+	cmd.Dir = n.dir
+	cmd.Env = append(os.Environ(), "JAVA_TOOL_OPTIONS=")
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = attributes(n.detached)
+	started := make(chan error)
+	done := make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // and never unlock
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // how it ended says nothing: we kill it
+			close(done)
+		}
+	}()
+	if err := <-started; err != nil {
+		return err
+	}
+	n.mu.Lock()
+	n.pid, n.done = cmd.Process.Pid, done
+	n.mu.Unlock()
+	return nil
+}
+
+// Answers returns nil if the node answers clients.
+func (n *Node) Answers(ctx context.Context) error { return answers(ctx, n.Address) }
+
+// WaitAnswers waits until the node answers clients, or is found to have ended.
+func (n *Node) WaitAnswers(ctx context.Context) error {
+	for {
+		err := answers(ctx, n.Address)
+		if err == nil {
+			return nil
+		}
+		if !n.Running() {
+			return fmt.Errorf("cassandratest: node %s has ended:\n%s", n.Name, n.Tail(40))
+		}
+		if pause(ctx) != nil {
+			return fmt.Errorf("cassandratest: node %s does not answer (%w): %w\n%s", n.Name, ctx.Err(), err, n.Tail(40))
+		}
+	}
+}
+
+// pause waits a moment between two looks at something.
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(100 * time.Millisecond):
+		return nil
+	}
+}
+
+// Running reports whether the process exists, be it paused or not.
+func (n *Node) Running() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.runningLocked()
+}
+
+func (n *Node) runningLocked() bool {
+	if n.pid == 0 {
+		return false
+	}
+	if n.done != nil {
+		select {
+		case <-n.done:
+			return false
+		default:
+			return true
+		}
+	}
+	return n.isOurs(n.pid)
+}
+
+// isOurs reports whether a process id that was read from a file still is this node.
+func (n *Node) isOurs(pid int) bool {
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if errors.Is(err, os.ErrNotExist) && !isDir("/proc/self") {
+		return syscall.Kill(pid, 0) == nil // no /proc on this system
+	}
+	return err == nil && strings.Contains(string(line), n.dir)
+}
+
+// Kill ends the node at once, as a power cut of its machine would, and waits until it is gone.
+// It does nothing if the node is not running.
+func (n *Node) Kill() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.runningLocked() {
+		_ = syscall.Kill(-n.pid, syscall.SIGKILL)
+		for n.done == nil && n.runningLocked() {
+			_ = pause(context.Background())
+		}
+	}
+	if n.done != nil {
+		<-n.done
+	}
+	n.pid = 0
+}
+
+// Pause stops the node in its tracks: its connections stay open, and nothing answers.
+func (n *Node) Pause() error { return n.signal(syscall.SIGSTOP) }
+
+// Resume lets a paused node go on.
+func (n *Node) Resume() error { return n.signal(syscall.SIGCONT) }
+
+func (n *Node) signal(s syscall.Signal) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.runningLocked() {
+		return fmt.Errorf("cassandratest: node %s is not running", n.Name)
+	}
+	if err := syscall.Kill(-n.pid, s); err != nil {
+		return fmt.Errorf("cassandratest: signal node %s: %w", n.Name, err)
+	}
+	return nil
+}
+
+// Tail is the last lines of what the node logged, for reports.
+func (n *Node) Tail(lines int) string {
+	var b strings.Builder
+	for _, file := range []string{filepath.Join(n.dir, "out.log"), n.LogFile()} {
+		text, err := os.ReadFile(file)
+		if err != nil || len(text) == 0 {
+			continue
+		}
+		all := strings.Split(strings.TrimSpace(string(text)), "\n")
+		fmt.Fprintf(&b, "--- %s\n%s\n", file, strings.Join(all[max(0, len(all)-lines):], "\n"))
+	}
+	return b.String()
+}

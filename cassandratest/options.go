@@ -1,0 +1,65 @@
+package cassandratest
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// DefaultVersion is the version of Cassandra that is started if nothing else is asked for.
+const DefaultVersion = "5.0.6"
+
+// Version41 is the release of the 4.1 line that the tests know.
+const Version41 = "4.1.9"
+
+// Options says what to start. The zero value is one node in datacenter dc1.
+type Options struct {
+	// Datacenters, in the order of their numbers. Default: dc1 with one node.
+	Datacenters []Datacenter
+	// Version of Cassandra, as Maven names it. Default: DefaultVersion.
+	Version string
+	// Heap of each node as Java names it. Default: 512M.
+	Heap string
+	// Network is K in 127.K.N.M, from 1 to 254. Zero takes one that is free.
+	Network int
+	// Dir is the folder of the cluster; it is made, and must be empty or missing. No default
+	// for New; Start and Lazy use a temporary folder.
+	Dir string
+	// Settings are put in cassandra.yaml, as YAML, over what stands there.
+	Settings map[string]string
+	// Detached nodes outlive this process.
+	Detached bool
+}
+
+// Datacenter is a name and a count of nodes.
+type Datacenter struct {
+	Name  string
+	Nodes int
+}
+
+// ParseDatacenters reads NAME:NODES[,NAME:NODES...].
+func ParseDatacenters(s string) ([]Datacenter, error) {
+	var list []Datacenter
+	for item := range strings.SplitSeq(s, ",") {
+		name, count, ok := strings.Cut(item, ":")
+		n, err := strconv.Atoi(count)
+		if !ok || name == "" || strings.ContainsAny(name, "-/\\ ") || err != nil || n < 1 || n > 254 {
+			return nil, fmt.Errorf("datacenters %q: want NAME:NODES[,NAME:NODES...], no - in a name", s)
+		}
+		list = append(list, Datacenter{Name: name, Nodes: n})
+	}
+	return list, nil
+}
+
+func (o Options) withDefaults() Options {
+	if len(o.Datacenters) == 0 {
+		o.Datacenters = []Datacenter{{Name: "dc1", Nodes: 1}}
+	}
+	if o.Version == "" {
+		o.Version = DefaultVersion
+	}
+	if o.Heap == "" {
+		o.Heap = "512M"
+	}
+	return o
+}

@@ -1,0 +1,141 @@
+package cassandratest
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// settings is the cassandra.yaml of a node: small buffers, and no waiting for others than the
+// nodes of this cluster.
+func (n *Node) settings(seeds string, replication int) map[string]string {
+	in := func(name string) string { return filepath.Join(n.dir, name) }
+	return map[string]string{
+		"cluster_name":                                 "popelago",
+		"partitioner":                                  "org.apache.cassandra.dht.Murmur3Partitioner",
+		"endpoint_snitch":                              "GossipingPropertyFileSnitch",
+		"seed_provider":                                `[{class_name: org.apache.cassandra.locator.SimpleSeedProvider, parameters: [{seeds: "` + seeds + `"}]}]`,
+		"auto_bootstrap":                               "false", // a fresh cluster has nothing to stream
+		"num_tokens":                                   "8",
+		"listen_address":                               n.Address,
+		"rpc_address":                                  n.Address,
+		"storage_port":                                 "7000",
+		"native_transport_port":                        cqlPort,
+		"authenticator":                                "AllowAllAuthenticator",
+		"authorizer":                                   "AllowAllAuthorizer",
+		"data_file_directories":                        "[" + in("data") + "]",
+		"commitlog_directory":                          in("commitlog"),
+		"saved_caches_directory":                       in("saved_caches"),
+		"hints_directory":                              in("hints"),
+		"cdc_raw_directory":                            in("cdc_raw"),
+		"commitlog_sync":                               "periodic",
+		"commitlog_sync_period":                        "10000ms",
+		"commitlog_segment_size":                       "16MiB",
+		"commitlog_total_space":                        "256MiB",
+		"memtable_heap_space":                          "96MiB",
+		"memtable_offheap_space":                       "96MiB",
+		"key_cache_size":                               "8MiB",
+		"file_cache_size":                              "32MiB",
+		"networking_cache_size":                        "32MiB",
+		"concurrent_reads":                             "16",
+		"concurrent_writes":                            "16",
+		"concurrent_compactors":                        "1",
+		"read_request_timeout":                         "5000ms",
+		"write_request_timeout":                        "2000ms",
+		"hinted_handoff_enabled":                       "true",
+		"auto_snapshot":                                "false",
+		"disk_optimization_strategy":                   "ssd",
+		"allocate_tokens_for_local_replication_factor": fmt.Sprint(replication),
+	}
+}
+
+const logback = `<configuration>
+  <appender name="FILE" class="ch.qos.logback.core.FileAppender">
+    <file>%s</file>
+    <encoder><pattern>%%-5level [%%thread] %%date{ISO8601} %%logger{0} %%msg%%n%%ex{8}</pattern></encoder>
+  </appender>
+  <root level="INFO"><appender-ref ref="FILE"/></root>
+</configuration>
+`
+
+// writeSettings fills the folder of a node.
+func (n *Node) writeSettings(seeds string, replication int, over map[string]string) error {
+	yaml := n.settings(seeds, replication)
+	maps.Copy(yaml, over)
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(yaml)) {
+		fmt.Fprintf(&b, "%s: %s\n", key, yaml[key])
+	}
+	if err := os.MkdirAll(n.dir, 0o755); err != nil {
+		return err
+	}
+	for name, text := range map[string]string{
+		"cassandra.yaml":              b.String(),
+		"cassandra-rackdc.properties": fmt.Sprintf("dc=%s\nrack=%s\n", n.Datacenter, n.Rack),
+		"logback.xml":                 fmt.Sprintf(logback, n.LogFile()),
+	} {
+		if err := os.WriteFile(filepath.Join(n.dir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// arguments is the command line of a node, without the program.
+func (n *Node) arguments(lib, heap string) []string {
+	in := func(name string) string { return "file://" + filepath.Join(n.dir, name) }
+	args := []string{
+		"-ea", "-Xss256k", "-Xms" + heap, "-Xmx" + heap, "-XX:MaxDirectMemorySize=256M",
+		"-XX:+UseG1GC", "-XX:MaxGCPauseMillis=300", "-XX:+ParallelRefProcEnabled", "-XX:+PerfDisableSharedMem",
+		"-XX:+CrashOnOutOfMemoryError", "-XX:ErrorFile=" + filepath.Join(n.dir, "crash.log"),
+		"-Djava.net.preferIPv4Stack=true",
+		"-Djava.security.manager=allow", // 4.1 sets one
+		"-Dio.netty.tryReflectionSetAccessible=true",
+		"-Djdk.attach.allowAttachSelf=true",
+		"-Dcassandra.jmx.local.port=0",
+		"-Dcassandra.superuser_setup_delay_ms=0",
+		"-Dcassandra.skip_wait_for_gossip_to_settle=0",
+		"-Dcassandra.ring_delay_ms=1000",
+		"-Dcassandra-foreground=yes",
+		"-Dcassandra.config=" + in("cassandra.yaml"),
+		"-Dcassandra-rackdc.properties=" + in("cassandra-rackdc.properties"),
+		"-Dlogback.configurationFile=" + in("logback.xml"),
+		"-Dcassandra.storagedir=" + n.dir,
+		"-Dcassandra.logdir=" + n.dir,
+	}
+	for _, name := range exported {
+		args = append(args, "--add-exports="+name+"=ALL-UNNAMED")
+	}
+	for _, name := range opened {
+		args = append(args, "--add-opens="+name+"=ALL-UNNAMED")
+	}
+	// 4.1 cannot measure its objects on Java 17 without.
+	if agent, _ := filepath.Glob(filepath.Join(lib, "jamm-*.jar")); len(agent) == 1 {
+		args = append(args, "-javaagent:"+agent[0])
+	}
+	return append(args, "-cp", n.dir+":"+filepath.Join(lib, "*"), "org.apache.cassandra.service.CassandraDaemon")
+}
+
+// What Java 17 must let Cassandra reach: from jvm17-server.options of its distribution.
+var (
+	exported = []string{
+		"java.base/java.lang.ref", "java.base/java.lang.reflect", "java.base/jdk.internal.misc",
+		"java.base/jdk.internal.ref", "java.base/sun.nio.ch",
+		"java.management.rmi/com.sun.jmx.remote.internal.rmi", "java.rmi/sun.rmi.registry",
+		"java.rmi/sun.rmi.server", "java.rmi/sun.rmi.transport.tcp", "java.sql/java.sql",
+		"jdk.unsupported/sun.misc",
+	}
+	opened = []string{
+		"java.base/java.io", "java.base/java.lang", "java.base/java.lang.module",
+		"java.base/java.lang.reflect", "java.base/java.nio", "java.base/java.util",
+		"java.base/java.util.concurrent", "java.base/java.util.concurrent.atomic",
+		"java.base/jdk.internal.loader", "java.base/jdk.internal.math",
+		"java.base/jdk.internal.module", "java.base/jdk.internal.ref",
+		"java.base/jdk.internal.reflect", "java.base/jdk.internal.util.jar",
+		"java.base/sun.nio.ch", "java.rmi/sun.rmi.transport.tcp",
+		"jdk.management/com.sun.management.internal",
+	}
+)
