@@ -1,0 +1,64 @@
+package adminclient
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+)
+
+// Accounts returns a page of the accounts of a domain, from behind the local-part after
+// (empty: from the start), up to limit of them (0: as many as the server likes). Status 404:
+// there is no such domain.
+func (c *Client) Accounts(ctx context.Context, domain, after string, limit int) (AccountList, error) {
+	query := url.Values{}
+	if after != "" {
+		query.Set("after", after)
+	}
+	if limit > 0 {
+		query.Set("limit", strconv.Itoa(limit))
+	}
+	path := "/v1/domains/" + url.PathEscape(domain) + "/accounts"
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	var list AccountList
+	err := c.call(ctx, http.MethodGet, path, nil, &list)
+	return list, err
+}
+
+// AddAccount makes an account. Status 404: there is no such domain; 409: the address has an
+// account already; 422: the address or password cannot be used.
+func (c *Client) AddAccount(ctx context.Context, address, password string) (Account, error) {
+	var a Account
+	err := c.call(ctx, http.MethodPost, "/v1/accounts", NewAccount{Address: address, Password: password}, &a)
+	return a, err
+}
+
+// Account returns one account and what its mailbox holds. Status 404: there is none.
+func (c *Client) Account(ctx context.Context, address string) (AccountDetail, error) {
+	var a AccountDetail
+	err := c.call(ctx, http.MethodGet, accountPath(address), nil, &a)
+	return a, err
+}
+
+// SetPassword gives an account another password. Status 404: there is no such account; 422:
+// the password cannot be used.
+func (c *Client) SetPassword(ctx context.Context, address, password string) error {
+	return c.call(ctx, http.MethodPut, accountPath(address)+"/password", Password{Password: password}, nil)
+}
+
+// SetState makes an account Enabled or Disabled. Status 404: there is no such account.
+func (c *Client) SetState(ctx context.Context, address, state string) error {
+	return c.call(ctx, http.MethodPut, accountPath(address)+"/state", State{State: state}, nil)
+}
+
+// RemoveAccount ends an account and removes its messages. Status 404: there is no such
+// account.
+func (c *Client) RemoveAccount(ctx context.Context, address string) (Removal, error) {
+	var r Removal
+	err := c.call(ctx, http.MethodDelete, accountPath(address), nil, &r)
+	return r, err
+}
+
+func accountPath(address string) string { return "/v1/accounts/" + url.PathEscape(address) }

@@ -1,0 +1,109 @@
+package adminclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Client calls one server. Safe for concurrent use.
+type Client struct {
+	base  string // without a final slash
+	token string
+	http  *http.Client
+	// where names the server in errors.
+	where string
+}
+
+// Unix makes a client of the server that listens on a unix socket.
+func Unix(socket string) *Client {
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}
+	return &Client{base: "http://popelago", http: &http.Client{Transport: transport}, where: socket}
+}
+
+// HTTP makes a client of the server at an http or https URL. token may be empty.
+func HTTP(server, token string) (*Client, error) {
+	u, err := url.Parse(server)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("server URL: %w", err)
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return nil, fmt.Errorf("server URL %q: should be like https://mail.example.org:8080", server)
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("server URL %q: only scheme, host, port and path can be given", u.Redacted())
+	}
+	c := &Client{
+		base: strings.TrimSuffix(u.String(), "/"), token: token, where: u.String(),
+		http: &http.Client{
+			Transport: http.DefaultTransport.(*http.Transport).Clone(),
+			// A redirect could carry a password to where it was not meant for.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+	return c, nil
+}
+
+// Close closes idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// call does one request. in and out are the JSON bodies, nil for none.
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("adminclient: %w", err)
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return fmt.Errorf("adminclient: %w", err)
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Accept", "application/json, application/problem+json")
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return c.explain(ctx, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return errorOf(resp)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("the answer of %s cannot be read: %w", c.where, err)
+	}
+	return nil
+}
+
+// explain marks errors of connecting; the request has then reached nobody.
+func (c *Client) explain(ctx context.Context, err error) error {
+	var urlErr *url.Error
+	if errors.As(err, &urlErr) {
+		err = urlErr.Err // without the made-up URL
+	}
+	var op *net.OpError
+	if ctx.Err() == nil && errors.As(err, &op) && op.Op == "dial" {
+		return fmt.Errorf("%w at %s: %w", ErrNoServer, c.where, op.Err)
+	}
+	return fmt.Errorf("%s: %w", c.where, err)
+}

@@ -1,0 +1,19 @@
+// Package adminclient holds the request and response types of the administration API and a
+// client for it. Package admin serves the API; the commands "popelago domain" and "popelago
+// account" and tests call it from here.
+//
+//	GET    /healthz                       Health
+//	GET    /v1/domains                    DomainList
+//	POST   /v1/domains                    NewDomain -> Domain
+//	DELETE /v1/domains/{domain}
+//	GET    /v1/domains/{domain}/accounts  AccountList, a page
+//	POST   /v1/accounts                   NewAccount -> Account
+//	GET    /v1/accounts/{address}         AccountDetail
+//	PUT    /v1/accounts/{address}/password  Password
+//	PUT    /v1/accounts/{address}/state     State
+//	DELETE /v1/accounts/{address}         Removal
+//
+// Bodies are JSON. Errors are problem details (RFC 9457) and come back as *Error. The API is
+// reached over the unix socket in the server's data folder, which the file system guards, or
+// over HTTP with a bearer token (RFC 6750).
+package adminclient

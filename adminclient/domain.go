@@ -1,0 +1,34 @@
+package adminclient
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+)
+
+// Health asks whether the server works.
+func (c *Client) Health(ctx context.Context) (Health, error) {
+	var h Health
+	err := c.call(ctx, http.MethodGet, "/healthz", nil, &h)
+	return h, err
+}
+
+// Domains returns all hosted domains, by name.
+func (c *Client) Domains(ctx context.Context) ([]Domain, error) {
+	var list DomainList
+	err := c.call(ctx, http.MethodGet, "/v1/domains", nil, &list)
+	return list.Domains, err
+}
+
+// AddDomain starts hosting a domain. Status 409: it is hosted already.
+func (c *Client) AddDomain(ctx context.Context, name string) (Domain, error) {
+	var d Domain
+	err := c.call(ctx, http.MethodPost, "/v1/domains", NewDomain{Name: name}, &d)
+	return d, err
+}
+
+// RemoveDomain stops hosting a domain. Status 404: there is none of that name; 409: it still
+// has accounts.
+func (c *Client) RemoveDomain(ctx context.Context, name string) error {
+	return c.call(ctx, http.MethodDelete, "/v1/domains/"+url.PathEscape(name), nil, nil)
+}

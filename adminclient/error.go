@@ -1,0 +1,71 @@
+package adminclient
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+)
+
+// ErrNoServer is wrapped by errors about a server that cannot be reached.
+var ErrNoServer = errors.New("no server answers")
+
+// Error is a refusal by the server: its status and problem details (RFC 9457).
+type Error struct {
+	// Status is the HTTP status.
+	Status int
+	// Detail is the server's text for people; may be empty.
+	Detail string
+	// Fields says what is wrong with the request, if the request itself is malformed.
+	Fields []string
+}
+
+// Error is the server's text, or the status if it gave none.
+func (e *Error) Error() string {
+	text := e.Detail
+	if text == "" {
+		text = fmt.Sprintf("the server answered %d %s", e.Status, http.StatusText(e.Status))
+	}
+	if len(e.Fields) > 0 {
+		text += ": " + strings.Join(e.Fields, "; ")
+	}
+	return text
+}
+
+// maxErrorBody bounds what is read of an error's body.
+const maxErrorBody = 64 << 10
+
+// problem is the body of an error (RFC 9457 section 3), and the list of details that our
+// server adds to it.
+type problem struct {
+	Detail string `json:"detail"`
+	Errors []struct {
+		Message  string `json:"message"`
+		Location string `json:"location"`
+	} `json:"errors"`
+}
+
+// errorOf makes an Error of a response that is none of the expected.
+func errorOf(resp *http.Response) error {
+	e := &Error{Status: resp.StatusCode}
+	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if err != nil || kind != "application/problem+json" {
+		return e
+	}
+	var p problem
+	if json.NewDecoder(io.LimitReader(resp.Body, maxErrorBody)).Decode(&p) != nil {
+		return e
+	}
+	e.Detail = p.Detail
+	for _, d := range p.Errors {
+		field := d.Message
+		if d.Location != "" {
+			field = d.Location + ": " + field
+		}
+		e.Fields = append(e.Fields, field)
+	}
+	return e
+}
