@@ -104,13 +104,15 @@ func (c *Conn) ReadLine() ([]byte, error) {
 		if i := bytes.IndexByte(c.in[c.r+scanned:c.w], '\n'); i >= 0 {
 			line := c.in[c.r : c.r+scanned+i]
 			c.r += scanned + i + 1
-			if skipped > 0 || len(line) > c.cfg.MaxLine {
+			n := len(line)
+			crlf := n > 0 && line[n-1] == '\r'
+			if crlf {
+				line = line[:n-1]
+			}
+			switch {
+			case skipped > 0, len(line) > c.cfg.MaxLine:
 				return nil, ErrLineTooLong
-			}
-			if n := len(line); n > 0 && line[n-1] == '\r' {
-				return line[:n-1], nil
-			}
-			if c.cfg.StrictLineEnd {
+			case !crlf && c.cfg.StrictLineEnd:
 				return nil, ErrBareLineEnd
 			}
 			return line, nil
