@@ -28,7 +28,8 @@ func (c *Client) Accounts(ctx context.Context, domain, after string, limit int) 
 }
 
 // AddAccount makes an account. Status 404: there is no such domain; 409: the address has an
-// account already; 422: the address or password cannot be used.
+// account already; 400: the address or password
+// cannot be used.
 func (c *Client) AddAccount(ctx context.Context, address, password string) (Account, error) {
 	var a Account
 	err := c.call(ctx, http.MethodPost, "/v1/accounts", NewAccount{Address: address, Password: password}, &a)
@@ -42,7 +43,7 @@ func (c *Client) Account(ctx context.Context, address string) (AccountDetail, er
 	return a, err
 }
 
-// SetPassword gives an account another password. Status 404: there is no such account; 422:
+// SetPassword gives an account another password. Status 404: there is no such account; 400:
 // the password cannot be used.
 func (c *Client) SetPassword(ctx context.Context, address, password string) error {
 	return c.call(ctx, http.MethodPut, accountPath(address)+"/password", Password{Password: password}, nil)

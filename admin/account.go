@@ -1,0 +1,146 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"popelago/account"
+	"popelago/adminclient"
+	"popelago/mail"
+	"popelago/store"
+)
+
+// accountPath is the part of a request that names an account.
+type accountPath struct {
+	Address string `path:"address" maxLength:"1000" doc:"The account's address."`
+}
+
+func (p accountPath) parse() (mail.Address, error) { return mail.ParseAddress(p.Address) }
+
+func (a *api) addAccounts() {
+	type listQuery struct {
+		domainPath
+		After string `query:"after" maxLength:"1000" doc:"The local-part behind which the page starts; the next of the page before."`
+		Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most accounts of a page."`
+	}
+	type list struct{ Body adminclient.AccountList }
+	register(a, huma.Operation{
+		OperationID: "list-accounts", Method: http.MethodGet, Path: "/v1/domains/{domain}/accounts",
+		Summary: "List the accounts of a domain, a page at a time",
+	}, func(ctx context.Context, in *listQuery) (*list, error) {
+		accounts, next, err := a.directory.Accounts(ctx, in.Domain, in.After, in.Limit)
+		if err != nil {
+			return nil, err
+		}
+		out := &list{adminclient.AccountList{Accounts: make([]adminclient.Account, len(accounts)), Next: next}}
+		for i, acc := range accounts {
+			out.Body.Accounts[i] = accountOf(acc)
+		}
+		return out, nil
+	})
+
+	type add struct{ Body adminclient.NewAccount }
+	type added struct{ Body adminclient.Account }
+	register(a, huma.Operation{
+		OperationID: "add-account", Method: http.MethodPost, Path: "/v1/accounts",
+		Summary: "Make an account in a hosted domain", DefaultStatus: http.StatusCreated,
+	}, func(ctx context.Context, in *add) (*added, error) {
+		address, err := mail.ParseAddress(in.Body.Address)
+		if err != nil {
+			return nil, err
+		}
+		acc, err := a.directory.AddAccount(ctx, address, in.Body.Password)
+		if err != nil {
+			return nil, err
+		}
+		a.logger.Info("account added", "address", acc.Address.String())
+		return &added{accountOf(acc)}, nil
+	})
+
+	type detail struct{ Body adminclient.AccountDetail }
+	register(a, huma.Operation{
+		OperationID: "show-account", Method: http.MethodGet, Path: "/v1/accounts/{address}",
+		Summary: "Show an account and what its mailbox holds",
+	}, func(ctx context.Context, in *accountPath) (*detail, error) {
+		address, err := in.parse()
+		if err != nil {
+			return nil, err
+		}
+		acc, err := a.directory.Account(ctx, address)
+		if err != nil {
+			return nil, err
+		}
+		out := &detail{adminclient.AccountDetail{Account: accountOf(acc)}}
+		out.Body.Messages, out.Body.Octets, err = a.measure(ctx, acc.Mailbox)
+		if err != nil {
+			return nil, err
+		}
+		return out, nil
+	})
+
+	a.addAccountChanges()
+}
+
+func (a *api) addAccountChanges() {
+	type password struct {
+		accountPath
+		Body adminclient.Password
+	}
+	register(a, huma.Operation{
+		OperationID: "set-password", Method: http.MethodPut, Path: "/v1/accounts/{address}/password",
+		Summary: "Give an account another password",
+	}, func(ctx context.Context, in *password) (*struct{}, error) {
+		address, err := in.parse()
+		if err != nil {
+			return nil, err
+		}
+		if err := a.directory.SetPassword(ctx, address, in.Body.Password); err != nil {
+			return nil, err
+		}
+		a.logger.Info("password changed", "address", address.String())
+		return nil, nil
+	})
+
+	type state struct {
+		accountPath
+		Body adminclient.State
+	}
+	register(a, huma.Operation{
+		OperationID: "set-state", Method: http.MethodPut, Path: "/v1/accounts/{address}/state",
+		Summary: "Enable or disable an account",
+	}, func(ctx context.Context, in *state) (*struct{}, error) {
+		address, err := in.parse()
+		if err != nil {
+			return nil, err
+		}
+		if err := a.directory.SetState(ctx, address, store.AddressState(in.Body.State)); err != nil {
+			return nil, err
+		}
+		a.logger.Info("account state changed", "address", address.String(), "state", in.Body.State)
+		return nil, nil
+	})
+
+	type removal struct{ Body adminclient.Removal }
+	register(a, huma.Operation{
+		OperationID: "remove-account", Method: http.MethodDelete, Path: "/v1/accounts/{address}",
+		Summary: "End an account and remove its messages",
+	}, func(ctx context.Context, in *accountPath) (*removal, error) {
+		address, err := in.parse()
+		if err != nil {
+			return nil, err
+		}
+		r, err := a.removeAccount(ctx, address)
+		if err != nil {
+			return nil, err
+		}
+		return &removal{r}, nil
+	})
+}
+
+func accountOf(a account.Account) adminclient.Account {
+	return adminclient.Account{
+		Address: a.Address.String(), State: string(a.State), Mailbox: a.Mailbox.String(), Created: a.Created,
+	}
+}

@@ -1,0 +1,86 @@
+package admin
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"popelago/account"
+	"popelago/store"
+)
+
+// maxBody bounds request bodies, in octets. The longest is a password.
+const maxBody = 64 << 10
+
+// Config holds the settings of the API.
+type Config struct {
+	// Token is what clients have to present. Empty: none is needed.
+	Token string
+	// Version is the server's version, told by /healthz and the OpenAPI document.
+	Version string
+	// Logger takes changes made and faults. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+// api is what the operations share.
+type api struct {
+	cfg       Config
+	logger    *slog.Logger
+	directory *account.Directory
+	store     store.Store
+	huma      huma.API
+}
+
+// New makes the handler of the API.
+func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, error) {
+	if dir == nil || st == nil {
+		return nil, errors.New("admin: a directory and a store are needed")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	mux := http.NewServeMux()
+	a := &api{
+		cfg: cfg, logger: cfg.Logger, directory: dir, store: st,
+		huma: humago.New(mux, humaConfig(cfg)),
+	}
+	a.addHealth()
+	a.addDomains()
+	a.addAccounts()
+	return a.guard(http.MaxBytesHandler(mux, maxBody)), nil
+}
+
+// humaConfig describes the API and turns off what would need other sites (the documentation
+// page) or add to the bodies (links to schemas).
+func humaConfig(cfg Config) huma.Config {
+	version := cfg.Version
+	if version == "" {
+		version = "unknown"
+	}
+	c := huma.DefaultConfig("Popelago administration", version)
+	c.DocsPath = ""
+	c.SchemasPath = ""
+	c.CreateHooks = nil
+	c.RejectUnknownQueryParameters = true
+	c.Transformers = append(c.Transformers, withoutValues)
+	if cfg.Token != "" {
+		c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+		c.Security = []map[string][]string{{"token": {}}}
+	}
+	return c
+}
+
+// withoutValues takes what the client sent out of errors about it: it may be a password.
+func withoutValues(_ huma.Context, _ string, body any) (any, error) {
+	if e, ok := body.(*huma.ErrorModel); ok {
+		for _, d := range e.Errors {
+			if d != nil {
+				d.Value = nil
+			}
+		}
+	}
+	return body, nil
+}

@@ -1,0 +1,62 @@
+package admin
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"popelago/account"
+	"popelago/mail"
+	"popelago/store"
+)
+
+// classify gives an error its HTTP status and the text that the client sees. Nothing else in
+// this package does. What the client may put right is told as it is, faults in fixed words.
+func classify(err error) (status int, text string) {
+	switch {
+	case errors.Is(err, mail.ErrBadAddress), errors.Is(err, account.ErrBadPassword), errors.Is(err, account.ErrWeakPassword):
+		return http.StatusBadRequest, err.Error()
+	case errors.Is(err, account.ErrNoSuchAccount), errors.Is(err, account.ErrNoSuchDomain):
+		return http.StatusNotFound, err.Error()
+	case errors.Is(err, account.ErrExists), errors.Is(err, account.ErrDomainNotEmpty):
+		return http.StatusConflict, err.Error()
+	case errors.Is(err, store.ErrFull):
+		return http.StatusInsufficientStorage, "nothing was changed: the disk of the server is full"
+	case errors.Is(err, store.ErrOutcomeUnknown):
+		return http.StatusServiceUnavailable, "it is not known whether the change was made: look, and repeat it if it was not"
+	case errors.Is(err, store.ErrUnavailable):
+		return http.StatusServiceUnavailable, "storage unavailable, try again later"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return http.StatusServiceUnavailable, "the server had no time for this, try again later"
+	case errors.Is(err, store.ErrCorrupt):
+		return http.StatusInternalServerError, "stored data is damaged"
+	}
+	return http.StatusInternalServerError, "internal error"
+}
+
+// register adds an operation whose errors are classified, and logged if they are faults.
+func register[In, Out any](a *api, op huma.Operation, do func(context.Context, *In) (*Out, error)) {
+	op.MaxBodyBytes = maxBody
+	huma.Register(a.huma, op, func(ctx context.Context, in *In) (*Out, error) {
+		out, err := do(ctx, in)
+		if err != nil {
+			return nil, a.problem(op.OperationID, err)
+		}
+		return out, nil
+	})
+}
+
+// problem is the answer for an error of an operation. A fault has an id under which its cause
+// is found in the log.
+func (a *api) problem(operation string, err error) error {
+	status, text := classify(err)
+	if status >= http.StatusInternalServerError {
+		id := rand.Text()[:10]
+		a.logger.Error("admin request failed", "operation", operation, "id", id, "status", status, "cause", err)
+		text += " (" + id + " in the server's log)"
+	}
+	return huma.NewError(status, text)
+}
