@@ -1,0 +1,74 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// fetchmail hands each message to a command, with LF.
+func fetchmailClient() client {
+	const blank = "adds the blank line behind a header that ends the message"
+	return client{
+		name: "fetchmail", program: "fetchmail", pkg: "fetchmail",
+		securities: []security{plain, stls, implicitTLS},
+		prepare:    prepareFetchmail,
+		many:       10_000,
+		changes: map[string]string{
+			"dot-first":     "leaves the doubled dot of a header line",
+			"dot-only":      "takes a line without colon for the end of the header",
+			"line-70k":      "breaks lines of the body after 8 KiB",
+			"line-70k-dots": "breaks lines of the body after 8 KiB",
+			"header-only":   blank,
+			"empty":         blank,
+		},
+	}
+}
+
+type fetchmail struct {
+	target
+	dir string
+}
+
+func prepareFetchmail(t testing.TB, to target) fetcher {
+	f := &fetchmail{target: to, dir: publicDir(t)}
+	if err := os.Mkdir(filepath.Join(f.dir, "out"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func (f *fetchmail) fetch(t testing.TB, keep bool, expect int) [][]byte {
+	t.Helper()
+	tls := "sslproto ''"
+	if f.security != plain {
+		tls = fmt.Sprintf("sslproto 'TLS1.2+' sslcertck sslcertfile '%s'", f.caFile)
+	}
+	if f.security == implicitTLS {
+		tls = "ssl " + tls
+	}
+	afterwards := "keep"
+	if !keep {
+		afterwards = "nokeep"
+	}
+	out := filepath.Join(f.dir, "out")
+	rc := filepath.Join(f.dir, "fetchmailrc")
+	writeFile(t, rc, lines(
+		"set no bouncemail",
+		"set invisible", // no Received line
+		fmt.Sprintf("poll localhost service %s proto POP3 uidl", f.port),
+		fmt.Sprintf("user '%s' password '%s' %s %s", f.address, f.password, tls, afterwards),
+		fmt.Sprintf("norewrite nodropstatus badheader pass mda 'exec cat >%s/$$'", out),
+	))
+	code, said := program{dir: f.dir, limit: 3 * time.Minute}.run(t, "fetchmail", "--nosyslog", "-f", rc)
+	wantCode := 0
+	if expect == 0 {
+		wantCode = 1 // no mail
+	}
+	if code != wantCode {
+		t.Fatalf("fetchmail: exit code %d, want %d\n%s", code, wantCode, tail(said, 4000))
+	}
+	return takeFiles(t, out)
+}

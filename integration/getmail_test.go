@@ -1,0 +1,67 @@
+package integration
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// getmail takes messages apart and puts them together again. It knows no STLS.
+func getmailClient() client {
+	const blank = "adds the blank line behind a header that ends the message"
+	return client{
+		name: "getmail", program: "getmail", pkg: "getmail6",
+		securities: []security{plain, implicitTLS},
+		prepare:    prepareGetmail,
+		many:       10_000,
+		changes: map[string]string{
+			"dot-only":    "takes a line without colon for the body",
+			"header-70k":  "folds header lines",
+			"header-only": blank,
+			"empty":       blank,
+		},
+	}
+}
+
+type getmail struct {
+	target
+	dir string
+}
+
+func prepareGetmail(t testing.TB, to target) fetcher {
+	g := &getmail{target: to, dir: publicDir(t)}
+	makeMaildir(t, filepath.Join(g.dir, "Maildir"))
+	giveToNobody(t, g.dir)
+	return g
+}
+
+func (g *getmail) fetch(t testing.TB, keep bool, _ int) [][]byte {
+	t.Helper()
+	retriever := lines("type = SimplePOP3Retriever")
+	if g.security == implicitTLS {
+		retriever = lines("type = SimplePOP3SSLRetriever", "ca_certs = "+g.caFile)
+	}
+	rc := filepath.Join(g.dir, "getmailrc")
+	remove := "true"
+	if keep {
+		remove = "false"
+	}
+	writeFile(t, rc, "[retriever]\n"+retriever+lines(
+		"server = localhost",
+		"port = "+g.port,
+		"username = "+g.address,
+		"password = "+g.password,
+		"[destination]",
+		"type = Maildir",
+		"path = "+filepath.Join(g.dir, "Maildir")+"/",
+		"[options]",
+		"read_all = false",
+		"delete = "+remove,
+		"delivered_to = false",
+		"received = false",
+	))
+	giveToNobody(t, rc)
+	// getmail does not deliver as root.
+	program{dir: g.dir, nobody: true, limit: 3 * time.Minute}.must(t, "getmail", "--getmaildir="+g.dir, "--rcfile="+rc, "--quiet")
+	return takeFiles(t, filepath.Join(g.dir, "Maildir", "new"))
+}

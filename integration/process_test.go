@@ -1,0 +1,241 @@
+package integration
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// output collects what a process says. Safe for concurrent use.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// tail is the end of a long text.
+func tail(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	return "[...]" + s[len(s)-limit:]
+}
+
+// process is a program in a process group of its own, so that it can be ended with all its
+// children.
+type process struct {
+	cmd  *exec.Cmd
+	out  output // standard output and error
+	done chan struct{}
+	err  error // of Wait, once done is closed
+}
+
+// startProcess starts cmd. The group is killed when the test ends, if not before.
+func startProcess(t testing.TB, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{cmd: cmd, done: make(chan struct{})}
+	if cmd.Stdout == nil {
+		cmd.Stdout = &p.out
+	}
+	if cmd.Stderr == nil {
+		cmd.Stderr = &p.out
+	}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid = true
+	cmd.WaitDelay = 5 * time.Second // children may hold the pipes
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.done)
+	}()
+	t.Cleanup(func() { p.kill(t) })
+	return p
+}
+
+// signal sends s to the whole group.
+func (p *process) signal(s syscall.Signal) {
+	syscall.Kill(-p.cmd.Process.Pid, s)
+}
+
+// kill ends the group at once and waits for it.
+func (p *process) kill(t testing.TB) {
+	t.Helper()
+	p.signal(syscall.SIGKILL)
+	select {
+	case <-p.done:
+	case <-time.After(20 * time.Second):
+		t.Errorf("%s does not die", p.cmd.Path)
+	}
+}
+
+// wait waits for the process to end and returns its exit code; after limit the test fails.
+func (p *process) wait(t testing.TB, limit time.Duration) int {
+	t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(limit):
+		p.kill(t)
+		t.Fatalf("%s still runs after %v; it said:\n%s", p.cmd.Path, limit, tail(p.out.String(), 4000))
+	}
+	return exitCode(p.err)
+}
+
+func (p *process) running() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+func exitCode(err error) int {
+	var exit *exec.ExitError
+	switch {
+	case err == nil || errors.Is(err, exec.ErrWaitDelay):
+		return 0
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	}
+	return -1
+}
+
+// program is one run of a helper program to its end.
+type program struct {
+	dir   string // folder to run in, and HOME; empty: the test's own
+	stdin string
+	limit time.Duration // default a minute
+	// nobody runs it without root's rights, for programs that refuse root.
+	nobody bool
+}
+
+// run runs a program and returns its exit code and all it said.
+func (p program) run(t testing.TB, name string, args ...string) (int, string) {
+	t.Helper()
+	if p.limit == 0 {
+		p.limit = time.Minute
+	}
+	cmd := exec.Command(name, args...)
+	cmd.Dir = p.dir
+	cmd.Env = cleanEnv(p.dir)
+	cmd.Stdin = strings.NewReader(p.stdin)
+	if p.nobody && os.Geteuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobodyID, Gid: nobodyID}}
+	}
+	proc := startProcess(t, cmd)
+	code := proc.wait(t, p.limit)
+	return code, proc.out.String()
+}
+
+// must is run that expects exit code 0.
+func (p program) must(t testing.TB, name string, args ...string) string {
+	t.Helper()
+	code, out := p.run(t, name, args...)
+	if code != 0 {
+		t.Fatalf("%s %s: exit code %d\n%s", name, strings.Join(args, " "), code, tail(out, 4000))
+	}
+	return out
+}
+
+// nobodyID is user and group nobody on Debian.
+const nobodyID = 65534
+
+// cleanEnv is an environment without the caller's settings.
+func cleanEnv(home string) []string {
+	if home == "" {
+		home = os.TempDir()
+	}
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8", "TZ=UTC", "TMPDIR=" + os.TempDir()}
+}
+
+// publicDir is a temporary folder whose path every user may walk, unlike t.TempDir's.
+func publicDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "popelago-client-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// giveToNobody makes files belong to the user that program.nobody runs as.
+func giveToNobody(t testing.TB, names ...string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return
+	}
+	for _, name := range names {
+		if err := os.Chown(name, nobodyID, nobodyID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func writeFile(t testing.TB, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readFile(t testing.TB, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// residentKiB is the resident memory of a process.
+func residentKiB(t testing.TB, pid int) int {
+	t.Helper()
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			n, err := strconv.Atoi(strings.Fields(rest)[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatal("no VmRSS")
+	return 0
+}
