@@ -1,0 +1,168 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/account"
+	"popelago/config"
+	"popelago/pop3server"
+	"popelago/smtpserver"
+	"popelago/store"
+	"popelago/task"
+)
+
+// App is a server, running or not.
+type App struct {
+	cfg      config.Config
+	logger   *slog.Logger
+	registry *prometheus.Registry
+
+	store     store.Store
+	directory *account.Directory
+	certs     *certificates // nil without TLS
+	pop3      *pop3server.Server
+	smtp      *smtpserver.Server
+	lmtp      *smtpserver.Server
+	tasks     *task.Runner
+
+	mu      sync.Mutex
+	addrs   map[string]net.Addr
+	https   []*http.Server
+	serving sync.WaitGroup
+	stopped bool
+}
+
+// service is one listener and what serves it.
+type service struct {
+	name    string      // as in Addrs
+	address string      // host:port or unix:/path; empty: off
+	mode    fs.FileMode // of a unix socket
+	serve   func(net.Listener) error
+}
+
+// Start listens on everything that is configured and begins to serve. If one address cannot
+// be had, it listens on none and says which it was; the App is then of no further use but
+// for Stop.
+func (a *App) Start(ctx context.Context) error {
+	services, err := a.services()
+	if err != nil {
+		return err
+	}
+	listeners := make([]net.Listener, 0, len(services))
+	for _, s := range services {
+		l, err := listen(ctx, s.name, s.address, s.mode)
+		if err != nil {
+			for _, l := range listeners {
+				l.Close()
+			}
+			return fmt.Errorf("app: %w", err)
+		}
+		listeners = append(listeners, l)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.addrs = map[string]net.Addr{}
+	for i, s := range services {
+		a.addrs[s.name] = listeners[i].Addr()
+		a.logger.Info("listening", "service", s.name, "address", listeners[i].Addr().String())
+		a.serving.Go(func() {
+			if err := s.serve(listeners[i]); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				a.logger.Error("listener failed", "service", s.name, "cause", err)
+			}
+		})
+	}
+	a.tasks.Start()
+	return nil
+}
+
+// Addrs is where the services listen since Start: by name "pop3", "pop3s", "smtp", "lmtp",
+// "admin-socket", "admin", "metrics".
+func (a *App) Addrs() map[string]net.Addr {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	addrs := make(map[string]net.Addr, len(a.addrs))
+	for name, addr := range a.addrs {
+		addrs[name] = addr
+	}
+	return addrs
+}
+
+// Directory is the accounts, usable from New until Stop.
+func (a *App) Directory() *account.Directory { return a.directory }
+
+// CertificateFile is the PEM file of the certificate in use, empty without TLS.
+func (a *App) CertificateFile() string {
+	if a.certs == nil {
+		return ""
+	}
+	return a.certs.certFile
+}
+
+// Stop ends everything: listeners first, then sessions (told if idle, left to finish their
+// command if not; a delivery in its DATA phase too), background work, and last the store.
+// When ctx ends first, sessions are closed by force, and ctx's error is returned once all is
+// closed. Stop may be called without Start, and again.
+func (a *App) Stop(ctx context.Context) error {
+	a.mu.Lock()
+	if a.stopped {
+		a.mu.Unlock()
+		return nil
+	}
+	a.stopped = true
+	https := a.https
+	a.mu.Unlock()
+
+	shutdowns := []func(context.Context) error{a.pop3.Shutdown, a.smtp.Shutdown, a.lmtp.Shutdown}
+	for _, h := range https {
+		shutdowns = append(shutdowns, func(ctx context.Context) error {
+			if err := h.Shutdown(ctx); err != nil {
+				return errors.Join(err, h.Close())
+			}
+			return nil
+		})
+	}
+	errs := make([]error, len(shutdowns))
+	var wg sync.WaitGroup
+	for i, shutdown := range shutdowns {
+		wg.Go(func() { errs[i] = shutdown(ctx) })
+	}
+	wg.Wait()
+	a.serving.Wait()
+	a.tasks.Stop()
+	if err := a.store.Close(); err != nil {
+		errs = append(errs, fmt.Errorf("app: close the store: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// httpService makes an HTTP server part of Start and Stop.
+func (a *App) httpService(name, address string, h http.Handler, tlsConfig *tls.Config) service {
+	srv := &http.Server{
+		Handler:           h,
+		TLSConfig:         tlsConfig,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		WriteTimeout:      5 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(a.logger.Handler(), slog.LevelWarn),
+	}
+	a.mu.Lock()
+	a.https = append(a.https, srv)
+	a.mu.Unlock()
+	serve := srv.Serve
+	if tlsConfig != nil {
+		serve = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
+	}
+	return service{name: name, address: address, mode: 0o600, serve: serve}
+}

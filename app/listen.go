@@ -1,0 +1,68 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// listen opens a listener at host:port, or at unix:/path with the given file mode. A socket
+// file that a dead server left behind is replaced; one that is still served is an error.
+func listen(ctx context.Context, name, address string, mode fs.FileMode) (net.Listener, error) {
+	path, isUnix := strings.CutPrefix(address, "unix:")
+	if !isUnix {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		return l, explainListen(name, address, err)
+	}
+	if err := removeStaleSocket(ctx, path); err != nil {
+		return nil, explainListen(name, address, err)
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "unix", path)
+	if err == nil {
+		if err = os.Chmod(path, mode); err != nil {
+			l.Close()
+		}
+	}
+	return l, explainListen(name, address, err)
+}
+
+// errSocketServed says that another process answers on a unix socket.
+var errSocketServed = errors.New("another process is listening there")
+
+func removeStaleSocket(ctx context.Context, path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode()&fs.ModeSocket == 0:
+		return fmt.Errorf("%s is there already and is not a socket", path)
+	}
+	c, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	switch {
+	case err == nil:
+		c.Close()
+		return errSocketServed
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return os.Remove(path)
+	}
+	return err
+}
+
+func explainListen(name, address string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s cannot listen on %s: another process does already", name, address)
+	case errors.Is(err, syscall.EACCES) && !strings.HasPrefix(address, "unix:"):
+		return fmt.Errorf("%s cannot listen on %s: permission denied (ports below 1024 need a privilege, such as CAP_NET_BIND_SERVICE)", name, address)
+	}
+	return fmt.Errorf("%s cannot listen on %s: %w", name, address, err)
+}

@@ -1,0 +1,206 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"popelago/account"
+	"popelago/admin"
+	"popelago/config"
+	"popelago/delivery"
+	"popelago/mail"
+	"popelago/pop3server"
+	"popelago/smtpserver"
+	"popelago/store"
+	"popelago/store/embedded"
+	"popelago/task"
+	"popelago/wire"
+)
+
+// New makes a server from a valid configuration: it opens the store and makes everything that
+// stands on it. Stop must be called, also if Start never is.
+func New(ctx context.Context, cfg config.Config, logger *slog.Logger) (*App, error) {
+	if cfg.Hostname == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			return nil, fmt.Errorf("app: find out this host's name (or set hostname): %w", err)
+		}
+		cfg.Hostname = name
+	}
+	a := &App{cfg: cfg, logger: logger, registry: prometheus.NewRegistry()}
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("app: make the data folder: %w", err)
+	}
+	st, err := a.openStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a.store = st
+	if err := a.build(); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return a, nil
+}
+
+// openStore opens the configured engine.
+func (a *App) openStore(ctx context.Context) (store.Store, error) {
+	switch engine := a.cfg.Store.Engine; engine {
+	case "embedded":
+		st, err := embedded.Open(ctx, embedded.Config{
+			Dir:        a.cfg.DataDir,
+			Logger:     a.logger,
+			Registerer: a.registry,
+			CacheSize:  a.cfg.Store.CacheSize,
+			Reserve:    orNegative(a.cfg.Store.Reserve),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("app: open the store: %w", err)
+		}
+		return st, nil
+	default:
+		return nil, fmt.Errorf("app: unknown storage engine %q", engine)
+	}
+}
+
+// build makes everything above the store.
+func (a *App) build() error {
+	cfg := &a.cfg
+	ids := mail.NewIDSource(nil)
+	if err := a.loadCertificate(); err != nil {
+		return fmt.Errorf("app: %w", err)
+	}
+	var err error
+	a.directory, err = account.New(account.Config{
+		DefaultDomain:       cfg.Auth.DefaultDomain,
+		CacheTTL:            orNegative(cfg.Auth.AddressCacheTTL),
+		CredentialTTL:       orNegative(cfg.Auth.CredentialCacheTTL),
+		CredentialCacheSize: cfg.Auth.CredentialCacheSize,
+		MaxConcurrentHashes: cfg.Auth.MaxConcurrentHashes,
+		Argon2Memory:        uint32(cfg.Auth.Argon2Memory >> 10),
+		Argon2Time:          cfg.Auth.Argon2Time,
+		Argon2Threads:       cfg.Auth.Argon2Threads,
+		MinPasswordLength:   cfg.Auth.MinPasswordLength,
+		IDs:                 ids,
+		Logger:              a.logger,
+	}, a.store, a.registry)
+	if err != nil {
+		return err
+	}
+	if err := a.buildServers(ids); err != nil {
+		return err
+	}
+	a.tasks = task.New(a.logger, a.registry,
+		task.Sweep(task.SweepConfig{Grace: sweepGrace}, a.store),
+		task.Purge(a.directory, a.store),
+	)
+	return nil
+}
+
+// sweepGrace is how long content stays after its last removal: longer than any delivery may
+// take between naming it and writing its rows.
+const sweepGrace = 2 * delivery.MaxIDAge
+
+func (a *App) loadCertificate() (err error) {
+	cert, key := a.cfg.TLS.Certificate, a.cfg.TLS.Key
+	if a.cfg.TLS.SelfSigned {
+		if cert, key, err = selfSigned(a.cfg.DataDir, a.cfg.Hostname); err != nil {
+			return err
+		}
+	}
+	if cert == "" {
+		return nil
+	}
+	a.certs, err = newCertificates(cert, key, a.logger)
+	return err
+}
+
+func (a *App) buildServers(ids *mail.IDSource) error {
+	cfg := &a.cfg
+	connections := wire.NewMetrics(a.registry)
+	deliverer, err := a.buildDeliverer(ids)
+	if err != nil {
+		return err
+	}
+	a.pop3, err = pop3server.New(pop3server.Config{
+		TLS:               a.tlsConfig(),
+		AllowInsecureAuth: cfg.Auth.AllowInsecureAuth,
+		ExpireDays:        cfg.POP3.ExpireDays,
+		LoginDelay:        cfg.POP3.LoginDelay,
+		MaxConns:          cfg.POP3.MaxConnections,
+		MaxConnsPerAddr:   cfg.POP3.MaxConnectionsPerAddress,
+		MaxLine:           int(cfg.POP3.MaxLine),
+		MaxBadCommands:    cfg.POP3.MaxBadCommands,
+		MaxFailedLogins:   cfg.POP3.MaxFailedLogins,
+		FailureDelay:      orNegative(cfg.POP3.FailureDelay),
+		IdleTimeout:       cfg.POP3.IdleTimeout,
+		WriteTimeout:      cfg.POP3.WriteTimeout,
+		HandshakeTimeout:  cfg.TLS.HandshakeTimeout,
+		Connections:       connections,
+		Logger:            a.logger,
+	}, a.directory, a.store, a.registry)
+	if err != nil {
+		return err
+	}
+	if a.smtp, err = a.buildSMTP(smtpserver.SMTP, cfg.SMTP, deliverer, connections); err != nil {
+		return err
+	}
+	a.lmtp, err = a.buildSMTP(smtpserver.LMTP, cfg.LMTP, deliverer, connections)
+	return err
+}
+
+func (a *App) buildDeliverer(ids *mail.IDSource) (*delivery.Deliverer, error) {
+	cfg := delivery.Config{
+		MaxMessageSize: a.cfg.Delivery.MaxMessageSize,
+		MaxReceived:    a.cfg.Delivery.MaxReceived,
+		IDs:            ids,
+		Logger:         a.logger,
+	}
+	if text := a.cfg.Delivery.Postmaster; text != "" {
+		var err error
+		if cfg.Postmaster, err = mail.ParseAddress(text); err != nil {
+			return nil, fmt.Errorf("app: delivery.postmaster: %w", err)
+		}
+	}
+	return delivery.New(cfg, a.directory, a.store, a.registry)
+}
+
+func (a *App) buildSMTP(protocol smtpserver.Protocol, cfg config.SMTP, d *delivery.Deliverer, connections *wire.Metrics) (*smtpserver.Server, error) {
+	return smtpserver.New(smtpserver.Config{
+		Protocol:         protocol,
+		Hostname:         a.cfg.Hostname,
+		TLS:              a.tlsConfig(),
+		MaxRecipients:    cfg.MaxRecipients,
+		MaxBadCommands:   cfg.MaxBadCommands,
+		MaxConns:         cfg.MaxConnections,
+		MaxConnsPerAddr:  cfg.MaxConnectionsPerAddress,
+		MaxLine:          int(cfg.MaxLine),
+		IdleTimeout:      cfg.CommandTimeout,
+		BodyTimeout:      cfg.BodyTimeout,
+		WriteTimeout:     cfg.WriteTimeout,
+		HandshakeTimeout: a.cfg.TLS.HandshakeTimeout,
+		Logger:           a.logger,
+		Connections:      connections,
+	}, d, a.registry)
+}
+
+// orNegative turns a setting's "0: not at all" into what packages take for it, since their
+// zero means the default.
+func orNegative[T ~int64](v T) T {
+	if v == 0 {
+		return -1
+	}
+	return v
+}
+
+// buildAdmin makes the handler of the admin API; an empty token means that none is asked for.
+func (a *App) buildAdmin(token string) (http.Handler, error) {
+	return admin.New(admin.Config{Token: token, Logger: a.logger, Version: Version()}, a.directory, a.store)
+}
