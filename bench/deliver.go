@@ -1,0 +1,330 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// DeliverConfig says what Deliver sends, where and how fast.
+type DeliverConfig struct {
+	Target Target
+
+	// Protocol is LMTP (the default) or SMTP.
+	Protocol Protocol
+
+	// Users are the recipients' addresses, used in turn. At least one.
+	Users []string
+
+	// Recipients is how many of them each message goes to. Default 1.
+	Recipients int
+
+	// From is the reverse-path. Default bench@example.test.
+	From string
+
+	Messages Messages
+
+	// First is the number of the first message. With the Seed of an earlier run and the
+	// number where it ended, a run continues it.
+	First int64
+
+	// Connections is how many are used at once. Default 1.
+	Connections int
+
+	// PerConnection ends a connection after this many messages. 0 means never.
+	PerConnection int
+
+	// Chunking sends the content with BDAT (RFC 3030) instead of DATA.
+	Chunking bool
+
+	// Rate is in messages per second; 0 means as fast as the server takes them. With a
+	// rate, latency counts from when the message was due.
+	Rate float64
+
+	// Duration and Count end the run, whichever comes first. One must be given.
+	Duration time.Duration
+	Count    int64
+
+	// Reconnect is how long to try to get connected again after a connection was lost or
+	// refused. 0 means that such a loss ends the run with an error.
+	Reconnect time.Duration
+
+	// Resend sends a message again to the recipients for whom it was refused for now or
+	// its outcome is unknown, as a mail server would, until it was taken.
+	Resend bool
+
+	// Journal takes notes for Verify. May be nil.
+	Journal *Journal
+
+	// Progress is updated during the run. May be nil.
+	Progress *Progress
+}
+
+// validate fills in the defaults and reports what is wrong in words for the user.
+func (c *DeliverConfig) validate() error {
+	if err := c.Target.validate(); err != nil {
+		return err
+	}
+	if c.Protocol == "" {
+		c.Protocol = LMTP
+	}
+	if c.Protocol != LMTP && c.Protocol != SMTP {
+		return fmt.Errorf("bench: protocol %q: want lmtp or smtp", c.Protocol)
+	}
+	if len(c.Users) == 0 {
+		return errors.New("bench: no users to deliver to")
+	}
+	for _, u := range c.Users {
+		if err := validateName(u); err != nil {
+			return err
+		}
+	}
+	c.Recipients = max(c.Recipients, 1)
+	if c.Recipients > len(c.Users) {
+		return fmt.Errorf("bench: %d recipients per message, but only %d users", c.Recipients, len(c.Users))
+	}
+	if c.From == "" {
+		c.From = "bench@example.test"
+	}
+	c.Connections = max(c.Connections, 1)
+	if c.Duration <= 0 && c.Count <= 0 {
+		return errors.New("bench: give a duration or a count")
+	}
+	return c.Messages.validate()
+}
+
+// Deliver brings messages in and measures how long the server takes for each, from MAIL to
+// the last reply. The rows of the report are "messages" (with at least one recipient for whom
+// it was taken) and, if they differ, "recipients". Facts tell the recipients "taken",
+// "refused" and "unknown".
+//
+// An error means that the run could not be done or not to its end; the report is valid also
+// then. Refusals are not errors of the run: they are counted in the report.
+func Deliver(ctx context.Context, cfg DeliverConfig) (Report, error) {
+	if err := cfg.validate(); err != nil {
+		return Report{}, err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	r := &deliverRun{cfg: cfg, pace: newPace(cfg.Rate, cfg.Duration, cfg.Count), stop: stop}
+	cfg.Progress.begin("deliver", r.pace.total())
+
+	workers := make([]deliverWorker, cfg.Connections)
+	var wg sync.WaitGroup
+	for i := range workers {
+		w := &workers[i]
+		w.run = r
+		wg.Go(func() { w.work(ctx) })
+	}
+	wg.Wait()
+
+	report := Report{Name: "deliver " + string(cfg.Protocol), Start: r.pace.start, Seconds: time.Since(r.pace.start).Seconds()}
+	var sum deliverWorker
+	for i := range workers {
+		sum.messages.merge(&workers[i].messages)
+		sum.taken += workers[i].taken
+		sum.refused += workers[i].refused
+		sum.unknown += workers[i].unknown
+		sum.resent += workers[i].resent
+	}
+	report.addRow("messages", &sum.messages)
+	if cfg.Recipients > 1 {
+		recipients := measure{count: sum.taken, octets: sum.taken * int64(cfg.Messages.Size), hist: sum.messages.hist}
+		report.addRow("recipients", &recipients)
+	}
+	report.addFact("taken", sum.taken)
+	report.addFact("refused", sum.refused)
+	report.addFact("unknown", sum.unknown)
+	report.addFact("sent again", sum.resent)
+	report.Errors = r.failures.list()
+	return finish(ctx, report, cfg.Journal)
+}
+
+// finish flushes the journal and tells apart a run that was cancelled from outside, which is
+// no error, and one that was given up.
+func finish(ctx context.Context, report Report, j *Journal) (Report, error) {
+	err := j.Flush()
+	if cause := context.Cause(ctx); cause != nil {
+		report.Stopped = true
+		if !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
+			err = cause
+		}
+	}
+	return report, err
+}
+
+// validateName refuses what would not fit in a command line or in the journal.
+func validateName(s string) error {
+	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '<' || r == '>' }) {
+		return fmt.Errorf("bench: user %q: want an address without blanks", s)
+	}
+	return nil
+}
+
+// deliverRun is what the connections of a run share.
+type deliverRun struct {
+	cfg      DeliverConfig
+	pace     *pace
+	failures failures
+	stop     context.CancelCauseFunc
+}
+
+// deliverWorker is one connection after the other. Its figures are read when it is done.
+type deliverWorker struct {
+	run    *deliverRun
+	client *mailClient // nil when not connected
+	old    *mailClient // the last one, for its buffers
+	d      delivery
+
+	messages measure
+	taken    int64
+	refused  int64
+	unknown  int64
+	resent   int64
+}
+
+// work sends messages until the run is over.
+func (w *deliverWorker) work(ctx context.Context) {
+	cfg := &w.run.cfg
+	recipients := make([]string, cfg.Recipients)
+	for {
+		number, due, ok := w.run.pace.take(ctx)
+		if !ok {
+			break
+		}
+		for i := range recipients {
+			recipients[i] = cfg.Users[(number*int64(cfg.Recipients)+int64(i))%int64(len(cfg.Users))]
+		}
+		if err := w.deliver(ctx, cfg.Messages.token(cfg.First+number), recipients, due); err != nil {
+			if ctx.Err() == nil {
+				w.run.stop(err)
+			}
+			break
+		}
+		cfg.Progress.step(1)
+	}
+	if w.client != nil {
+		w.client.quit()
+	}
+}
+
+// deliver sends one message, with all attempts that are wanted. It returns an error if there
+// is no connection to be had.
+func (w *deliverWorker) deliver(ctx context.Context, t token, recipients []string, due time.Time) error {
+	cfg := &w.run.cfg
+	pending := recipients
+	anyTaken := false
+	const first, last = 20 * time.Millisecond, time.Second
+	for wait := first; ; wait = min(2*wait, last) {
+		if err := w.connect(ctx); err != nil {
+			return err
+		}
+		cfg.Journal.intend(t, pending)
+		w.d.prepare(t, pending)
+		err := w.client.send(&w.d)
+		taken := w.account(ctx, err)
+		anyTaken = anyTaken || taken
+		if err != nil || w.lostInterest() {
+			w.disconnect(err == nil)
+			if err != nil && cfg.Reconnect == 0 && ctx.Err() == nil {
+				return fmt.Errorf("bench: connection lost: %w", err)
+			}
+		}
+		if !cfg.Resend {
+			break
+		}
+		pending = w.unfinished()
+		if len(pending) == 0 || ctx.Err() != nil {
+			break
+		}
+		w.resent++
+		// A connection that was lost has its own waiting in connect.
+		if err == nil && !sleep(ctx, wait) {
+			break
+		}
+	}
+	if anyTaken {
+		w.messages.add(1, int64(t.size), time.Since(due))
+	}
+	return nil
+}
+
+// account notes the outcomes of an attempt, in the journal and in the figures. lost is the
+// error of the connection, if there was one.
+func (w *deliverWorker) account(ctx context.Context, lost error) (anyTaken bool) {
+	cfg := &w.run.cfg
+	for i, o := range w.d.outcomes {
+		cfg.Journal.outcome(o, w.d.token, w.d.recipients[i], w.d.replies[i])
+		switch o {
+		case outcomeTaken:
+			w.taken++
+			anyTaken = true
+			continue
+		case outcomeUnknown:
+			w.unknown++
+		default:
+			w.refused++
+		}
+		if command, text, ok := strings.Cut(w.d.replies[i], ": "); ok {
+			w.run.failures.add(&replyError{command, text}, 1)
+			cfg.Progress.fail(1)
+		}
+	}
+	if lost != nil && ctx.Err() == nil {
+		w.run.failures.add(lost, 1)
+		cfg.Progress.fail(1)
+	}
+	return anyTaken
+}
+
+// unfinished returns the recipients of the last attempt that want another one.
+func (w *deliverWorker) unfinished() []string {
+	var pending []string
+	for i, o := range w.d.outcomes {
+		if o.retry() {
+			pending = append(pending, w.d.recipients[i])
+		}
+	}
+	return pending
+}
+
+// lostInterest reports whether the connection should end: it has carried its share, or the
+// server has said 421 (RFC 5321 section 3.8).
+func (w *deliverWorker) lostInterest() bool {
+	per := w.run.cfg.PerConnection
+	return per > 0 && w.client.sent >= per ||
+		slices.ContainsFunc(w.d.replies, func(s string) bool { return strings.Contains(s, ": 421") })
+}
+
+// connect makes sure that there is a connection.
+func (w *deliverWorker) connect(ctx context.Context) error {
+	if w.client != nil {
+		return nil
+	}
+	cfg := &w.run.cfg
+	err := redial(ctx, cfg.Reconnect, func() (err error) {
+		w.client, err = dialMail(ctx, cfg.Target, cfg, w.old)
+		return err
+	}, func(err error) {
+		w.run.failures.add(fmt.Errorf("connect: %w", err), 1)
+		cfg.Progress.fail(1)
+	})
+	if err != nil {
+		return fmt.Errorf("bench: connect to %s: %w", cfg.Target.Addr, err)
+	}
+	return nil
+}
+
+// disconnect ends the connection.
+func (w *deliverWorker) disconnect(politely bool) {
+	if politely {
+		w.client.quit()
+	} else {
+		w.client.link.close()
+	}
+	w.old, w.client = w.client, nil
+}

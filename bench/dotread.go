@@ -1,0 +1,99 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+)
+
+// dotReader reads the text of a multi-line response (RFC 1939 section 3): it takes out the
+// dot-stuffing and stops after the final dot. It passes on slices of the input buffer and
+// copies nothing.
+type dotReader struct {
+	br        *bufio.Reader
+	lineStart bool
+}
+
+// newDotReader starts at the first line of a text.
+func newDotReader(br *bufio.Reader) dotReader { return dotReader{br: br, lineStart: true} }
+
+// next returns the next piece of the text, which may be of any length but empty and is valid
+// until the following call. At the end it returns io.EOF; a connection that ends before is
+// io.ErrUnexpectedEOF.
+func (r *dotReader) next() ([]byte, error) {
+	if r.lineStart {
+		b, err := r.br.Peek(1)
+		if err != nil {
+			return nil, noEOF(err)
+		}
+		if b[0] == '.' {
+			if b, err = r.br.Peek(3); err != nil {
+				return nil, noEOF(err)
+			}
+			if b[1] == '\r' && b[2] == '\n' {
+				r.br.Discard(3)
+				return nil, io.EOF
+			}
+			r.br.Discard(1)
+		}
+		r.lineStart = false
+	}
+	b, err := r.br.Peek(max(1, r.br.Buffered()))
+	if err == nil && len(b) == 1 && b[0] == '\r' {
+		b, err = r.br.Peek(2) // what follows decides whether it ends a line
+	}
+	if err != nil {
+		return nil, noEOF(err)
+	}
+	b = b[:r.br.Buffered()]
+	switch i := bytes.Index(b, []byte("\r\n.")); {
+	case i >= 0:
+		b = b[:i+2]
+		r.lineStart = true
+	case len(b) >= 2 && b[len(b)-2] == '\r' && b[len(b)-1] == '\n':
+		r.lineStart = true
+	case len(b) >= 2 && b[len(b)-1] == '\r':
+		b = b[:len(b)-1]
+	}
+	// The octets stay in the buffer, because nothing is read into it before the next call.
+	r.br.Discard(len(b))
+	return b, nil
+}
+
+// noEOF turns an end of the connection into one that was not expected.
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// skipText reads a text to its end and returns its length in octets.
+func (c *popClient) skipText() (octets int64, err error) {
+	r := newDotReader(c.link.br)
+	for {
+		b, err := r.next()
+		octets += int64(len(b))
+		if err == io.EOF {
+			return octets, nil
+		}
+		if err != nil {
+			return octets, err
+		}
+	}
+}
+
+// readText appends a text to b.
+func (c *popClient) readText(b []byte) ([]byte, error) {
+	r := newDotReader(c.link.br)
+	for {
+		piece, err := r.next()
+		b = append(b, piece...)
+		if err == io.EOF {
+			return b, nil
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package bench
+
+import (
+	"fmt"
+	"sync"
+)
+
+// Violation is a kind of broken promise.
+type Violation string
+
+// The kinds.
+const (
+	Lost         Violation = "lost"         // acknowledged, not removed, and not there
+	Duplicated   Violation = "duplicated"   // there more often than it was sent
+	Resurrected  Violation = "resurrected"  // removed with +OK, and there again
+	Altered      Violation = "altered"      // other octets than were sent
+	SizeWrong    Violation = "size wrong"   // LIST or STAT differ from what RETR sends
+	UIDLChanged  Violation = "uidl changed" // known under another unique-id before
+	UIDLReused   Violation = "uidl reused"  // the unique-id of another message before
+	UIDLInvalid  Violation = "uidl invalid" // breaks RFC 1939 section 7, or twice in one list
+	Misdelivered Violation = "misdelivered" // was sent to other mailboxes only
+	NotTaken     Violation = "not taken"    // refused for good, and there all the same
+	Unreadable   Violation = "unreadable"   // listed, but RETR answers -ERR
+)
+
+// violations is the order in which they are shown.
+var violations = []Violation{Lost, Duplicated, Resurrected, Altered, SizeWrong, UIDLChanged, UIDLReused, UIDLInvalid, Misdelivered, NotTaken, Unreadable}
+
+// maxExamples bounds how many violations of a kind are described one by one.
+const maxExamples = 10
+
+// Example describes one violation.
+type Example struct {
+	Kind    Violation `json:"kind"`
+	Mailbox string    `json:"mailbox"`
+	UIDL    string    `json:"uidl,omitempty"`
+	Token   string    `json:"token,omitempty"`
+	Detail  string    `json:"detail,omitempty"`
+}
+
+// String returns the example as one line.
+func (e Example) String() string {
+	s := fmt.Sprintf("%s: mailbox %s", e.Kind, e.Mailbox)
+	if e.Token != "" {
+		s += ", message " + e.Token
+	}
+	if e.UIDL != "" {
+		s += ", uidl " + e.UIDL
+	}
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	return s
+}
+
+// Findings is what Verify found.
+type Findings struct {
+	// Mailboxes and Messages were gone through.
+	Mailboxes int64 `json:"mailboxes"`
+	Messages  int64 `json:"messages"`
+
+	// Acknowledged counts pairs of message and mailbox that the server took, Removed the
+	// messages removed with +OK, according to the journal.
+	Acknowledged int64 `json:"acknowledged"`
+	Removed      int64 `json:"removed"`
+
+	// Violations counts them by kind; kinds that were not found are left out.
+	Violations map[Violation]int64 `json:"violations"`
+	// Examples describes the first few of each kind.
+	Examples []Example `json:"examples,omitempty"`
+
+	// What follows is allowed.
+
+	// UnknownPresent and UnknownAbsent are messages of which no sending had a clear
+	// outcome, and which were stored at some time, or never seen.
+	UnknownPresent int64 `json:"unknown_present"`
+	UnknownAbsent  int64 `json:"unknown_absent"`
+	// UnknownDuplicates are further copies that come from sending again after an unknown
+	// outcome.
+	UnknownDuplicates int64 `json:"unknown_duplicates"`
+	// UnknownVanished were never acknowledged, but seen once, and are not there now.
+	UnknownVanished int64 `json:"unknown_vanished"`
+	// UnknownRemovals are messages marked in sessions whose QUIT was not answered with
+	// +OK; UnknownRemovalsPresent of them are still there.
+	UnknownRemovals        int64 `json:"unknown_removals"`
+	UnknownRemovalsPresent int64 `json:"unknown_removals_present"`
+	// Foreign are messages that the journal does not know.
+	Foreign int64 `json:"foreign"`
+
+	mu sync.Mutex
+}
+
+// Failures returns the number of violations.
+func (f *Findings) Failures() int64 {
+	var n int64
+	for _, c := range f.Violations {
+		n += c
+	}
+	return n
+}
+
+// violation counts e.
+func (f *Findings) violation(e Example) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.Violations == nil {
+		f.Violations = make(map[Violation]int64)
+	}
+	f.Violations[e.Kind]++
+	if f.Violations[e.Kind] <= maxExamples {
+		f.Examples = append(f.Examples, e)
+	}
+}
+
+// count adds n to one of the counters of f.
+func (f *Findings) count(counter *int64, n int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	*counter += n
+}

@@ -1,0 +1,206 @@
+package bench
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// journalHeader is the first line of a journal.
+const journalHeader = "popelago-bench-journal 1"
+
+// journalBuffer is how much a journal keeps back before it writes.
+const journalBuffer = 64 << 10
+
+// Journal is a file in which Deliver, Drain and Verify note what they asked of the server
+// and what it answered. It is only ever appended to, in whole lines, so several runs, at once
+// or one after the other, may use the same file. One line is one record:
+//
+//	I TOKEN MAILBOX...          about to send the message to these mailboxes
+//	A TOKEN MAILBOX             the server took it (2xx after the content)
+//	R TOKEN MAILBOX REPLY       the server did not take it, for certain
+//	U TOKEN MAILBOX REASON      nobody knows: 4xx after the content, or no reply at all
+//	S MAILBOX UIDL TOKEN        seen in the maildrop
+//	D SESSION MAILBOX UIDL TOKEN  marked with DELE; QUIT comes next
+//	Q SESSION RESULT            how that QUIT went: ok (+OK), failed (-ERR), unknown (no
+//	                            response), or none (it was never sent: nothing is removed)
+//
+//	I b-5f3a9c01-1042-8192-p user7@example.test
+//	A b-5f3a9c01-1042-8192-p user7@example.test
+//	S user7@example.test 3x8f0000a2 b-5f3a9c01-1042-8192-p
+//	D c0ffee-12 user7@example.test 3x8f0000a2 b-5f3a9c01-1042-8192-p
+//	Q c0ffee-12 ok
+//
+// An I without a verdict, and a D without Q, count as unknown. The token is "-" where the
+// message was not one of ours. A nil *Journal takes all records and drops them. Safe for
+// concurrent use. It is not synced: it is meant to survive the server, not the generator.
+type Journal struct {
+	mu      sync.Mutex
+	file    *os.File
+	buf     []byte
+	err     error // the first failure to write
+	prefix  string
+	session int64
+}
+
+// OpenJournal opens the journal at path and creates it where it is missing. The caller
+// closes it.
+func OpenJournal(path string) (*Journal, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("bench: open journal: %w", err)
+	}
+	var id [6]byte
+	rand.Read(id[:])
+	j := &Journal{file: f, prefix: hex.EncodeToString(id[:])}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("bench: open journal: %w", err)
+	}
+	if info.Size() == 0 {
+		j.buf = append(j.buf, journalHeader+"\n"...)
+	}
+	return j, nil
+}
+
+// Flush writes what was kept back and returns the first error that writing ever met.
+func (j *Journal) Flush() error {
+	if j == nil {
+		return nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.flushLocked()
+}
+
+// Close flushes and closes the file.
+func (j *Journal) Close() error {
+	if j == nil {
+		return nil
+	}
+	err := j.Flush()
+	if cerr := j.file.Close(); err == nil && cerr != nil {
+		err = fmt.Errorf("bench: close journal: %w", cerr)
+	}
+	return err
+}
+
+// flushLocked writes the buffer in one call, so that lines of several writers do not mix.
+func (j *Journal) flushLocked() error {
+	if len(j.buf) > 0 && j.err == nil {
+		if _, err := j.file.Write(j.buf); err != nil {
+			j.err = fmt.Errorf("bench: write journal: %w", err)
+		}
+	}
+	j.buf = j.buf[:0]
+	return j.err
+}
+
+// endLocked ends a record.
+func (j *Journal) endLocked() {
+	j.buf = append(j.buf, '\n')
+	if len(j.buf) >= journalBuffer {
+		j.flushLocked()
+	}
+}
+
+// intend notes that t is about to be sent to mailboxes.
+func (j *Journal) intend(t token, mailboxes []string) {
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.buf = t.appendTo(append(j.buf, "I "...))
+	for _, m := range mailboxes {
+		j.buf = append(append(j.buf, ' '), m...)
+	}
+	j.endLocked()
+}
+
+// outcome notes what became of t for one mailbox. text says why, where it was not taken.
+func (j *Journal) outcome(o outcome, t token, mailbox, text string) {
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.buf = append(j.buf, o.record(), ' ')
+	j.buf = append(append(t.appendTo(j.buf), ' '), mailbox...)
+	if text != "" {
+		j.buf = append(append(j.buf, ' '), oneLine(text)...)
+	}
+	j.endLocked()
+}
+
+// seen notes that a maildrop listed a message under uidl.
+func (j *Journal) seen(mailbox, uidl, token string) {
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.buf = append(j.buf, "S "...)
+	j.appendWordsLocked(mailbox, uidl, token)
+	j.endLocked()
+}
+
+// newSession returns a name for a session that is going to remove messages.
+func (j *Journal) newSession() string {
+	if j == nil {
+		return ""
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.session++
+	return j.prefix + "-" + strconv.FormatInt(j.session, 10)
+}
+
+// marked notes that a session has marked a message and is about to QUIT.
+func (j *Journal) marked(session, mailbox, uidl, token string) {
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.buf = append(j.buf, "D "...)
+	j.appendWordsLocked(session, mailbox, uidl, token)
+	j.endLocked()
+}
+
+// quit notes how a session's QUIT went: "ok", "failed", "unknown" or "none".
+func (j *Journal) quit(session, result string) {
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.buf = append(j.buf, "Q "...)
+	j.appendWordsLocked(session, result)
+	j.endLocked()
+}
+
+// appendWordsLocked appends words with a blank between them.
+func (j *Journal) appendWordsLocked(words ...string) {
+	for i, w := range words {
+		if i > 0 {
+			j.buf = append(j.buf, ' ')
+		}
+		j.buf = append(j.buf, w...)
+	}
+}
+
+// oneLine makes any text fit in a record.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,235 @@
+package bench
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// tokenHeader is the first line of every generated message, up to the token.
+const tokenHeader = "X-Bench-Id: "
+
+// MinSize and MaxSize bound the size of a generated message in octets.
+const (
+	MinSize = 400
+	MaxSize = 1 << 30
+)
+
+// Messages says what the generated messages are like. Together with a number it gives one
+// message, always the same.
+type Messages struct {
+	// Seed separates runs: two with the same seed generate the same messages. 0 lets
+	// Deliver choose one at random.
+	Seed uint64
+
+	// Size is the size of a message in octets, headers included, line ends as CRLF and
+	// without dot-stuffing. Default 8192.
+	Size int
+
+	// Awkward is the share (0 to 1) of messages with lines of dots, 8-bit octets, lines
+	// of 998 octets, trailing blanks and empty lines. Default 0.
+	Awkward float64
+}
+
+// validate reports what is wrong with m in words for the user, after filling in the defaults.
+func (m *Messages) validate() error {
+	if m.Seed == 0 {
+		m.Seed = uint64(rand.Uint32()) + 1
+	}
+	if m.Size == 0 {
+		m.Size = 8192
+	}
+	if m.Size < MinSize || m.Size > MaxSize {
+		return fmt.Errorf("bench: message size %d: want %d to %d octets", m.Size, MinSize, MaxSize)
+	}
+	if m.Awkward < 0 || m.Awkward > 1 {
+		return fmt.Errorf("bench: share of awkward messages %v: want 0 to 1", m.Awkward)
+	}
+	return nil
+}
+
+// token returns the identity of message number n.
+func (m Messages) token(n int64) token {
+	// The fractional part of n*share steps by share, so the awkward ones are spread evenly.
+	share := m.Awkward
+	awkward := share > 0 && (share >= 1 || int64(float64(n+1)*share) != int64(float64(n)*share))
+	return token{seed: m.Seed, number: n, size: m.Size, awkward: awkward}
+}
+
+// token identifies a message and holds all that is needed to generate it.
+type token struct {
+	seed    uint64
+	number  int64
+	size    int
+	awkward bool
+}
+
+// appendTo appends the token as it stands in the header line and in the journal.
+func (t token) appendTo(b []byte) []byte {
+	b = append(b, "b-"...)
+	b = strconv.AppendUint(b, t.seed, 16)
+	b = append(b, '-')
+	b = strconv.AppendInt(b, t.number, 10)
+	b = append(b, '-')
+	b = strconv.AppendInt(b, int64(t.size), 10)
+	if t.awkward {
+		return append(b, "-a"...)
+	}
+	return append(b, "-p"...)
+}
+
+// String returns the token in its text form.
+func (t token) String() string { return string(t.appendTo(nil)) }
+
+// errNoToken is a message without a header line of ours.
+var errNoToken = errors.New("no " + strings.TrimSuffix(tokenHeader, ": ") + " header with a token")
+
+// parseToken reads the text form.
+func parseToken(s string) (token, error) {
+	parts := strings.Split(s, "-")
+	if len(parts) != 5 || parts[0] != "b" || parts[4] != "a" && parts[4] != "p" {
+		return token{}, errNoToken
+	}
+	seed, err1 := strconv.ParseUint(parts[1], 16, 64)
+	number, err2 := strconv.ParseInt(parts[2], 10, 64)
+	size, err3 := strconv.Atoi(parts[3])
+	if err1 != nil || err2 != nil || err3 != nil || size < MinSize || size > MaxSize {
+		return token{}, errNoToken
+	}
+	return token{seed: seed, number: number, size: size, awkward: parts[4] == "a"}, nil
+}
+
+// findToken looks for our header line in the header of a message. start is where that line
+// begins: what the generator sent goes from there to the end.
+func findToken(message []byte) (t token, start int, err error) {
+	for start < len(message) {
+		line, _, _ := bytes.Cut(message[start:], []byte("\n"))
+		if bytes.HasPrefix(line, []byte(tokenHeader)) {
+			text := bytes.TrimRight(line[len(tokenHeader):], "\r")
+			t, err = parseToken(string(text))
+			return t, start, err
+		}
+		if len(bytes.TrimRight(line, "\r")) == 0 {
+			break
+		}
+		start += len(line) + 1
+	}
+	return token{}, 0, errNoToken
+}
+
+// poolLines is how many ready-made lines a pool has; each is poolLine octets with CRLF.
+const (
+	poolLines = 1024
+	poolLine  = 78
+)
+
+// pools holds the ready-made text of each seed: a poolLines*poolLine octet slice of letters
+// and digits in lines that never begin with a dot. Text that is copied costs less than text
+// that is made up.
+var pools sync.Map
+
+// poolOf returns the text of a seed.
+func poolOf(seed uint64) []byte {
+	if p, ok := pools.Load(seed); ok {
+		return p.([]byte)
+	}
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	rng := rand.New(rand.NewPCG(seed, 0))
+	p := make([]byte, 0, poolLines*poolLine)
+	for range poolLines {
+		for range poolLine - 2 {
+			p = append(p, letters[rng.Uint64()&63])
+		}
+		p = append(p, '\r', '\n')
+	}
+	actual, _ := pools.LoadOrStore(seed, p)
+	return actual.([]byte)
+}
+
+// markEvery is how many lines of text stand between two lines that name the token again, so
+// that parts of two messages cannot be mixed up unnoticed.
+const markEvery = 12
+
+// appendMessage appends the message of t as RETR should return it: t.size octets, CRLF line
+// ends, no dot-stuffing.
+func appendMessage(b []byte, t token) []byte {
+	start := len(b)
+	end := start + t.size
+	b = append(b, tokenHeader...)
+	b = t.appendTo(b)
+	b = append(b, "\r\nFrom: Bench <bench@example.test>\r\nTo: undisclosed-recipients:;\r\nSubject: bench message "...)
+	b = strconv.AppendInt(b, t.number, 10)
+	b = append(b, "\r\nDate: Mon, 02 Nov 2026 10:00:00 +0000\r\nMessage-ID: <"...)
+	b = t.appendTo(b)
+	b = append(b, "@bench.example.test>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"...)
+
+	pool := poolOf(t.seed)
+	line := int(uint64(t.number) * 7 % poolLines)
+	mark := 0
+	for len(b) < end {
+		if t.awkward {
+			b = appendAwkward(b, t, mark)
+		}
+		b = append(b, "part "...)
+		b = strconv.AppendInt(b, int64(mark), 10)
+		b = append(b, " of "...)
+		b = t.appendTo(b)
+		b = append(b, '\r', '\n')
+		mark++
+		n := min(markEvery, poolLines-line)
+		b = append(b, pool[line*poolLine:(line+n)*poolLine]...)
+		line = (line + n) % poolLines
+	}
+	// Cut to size. The last line may come out short, or lose only its line end.
+	b = b[:end]
+	b[end-2], b[end-1] = '\r', '\n'
+	if b[end-3] == '\r' { // a bare CR must not come out of the cut
+		b[end-3] = '='
+	}
+	return b
+}
+
+// appendAwkward appends lines that servers get wrong. CR and LF come only as CRLF, and NUL
+// not at all: those a server may refuse.
+func appendAwkward(b []byte, t token, mark int) []byte {
+	switch (t.number + int64(mark)) % 5 {
+	case 0: // dot-stuffing (RFC 5321 section 4.5.2)
+		b = append(b, ".\r\n..\r\n...\r\n.text\r\n.\r\n \r\n. \r\n"...)
+	case 1: // 8 bits, valid UTF-8 or not
+		b = append(b, "Gr\u00fc\u00dfe \u65e5\u672c\r\n"...)
+		for c := 0x80; c < 0x100; c++ {
+			b = append(b, byte(c))
+		}
+		b = append(b, "\r\n"...)
+	case 2: // the longest line that is allowed (RFC 5321 section 4.5.3.1.6), and a dot more
+		b = append(b, '.')
+		b = append(b, bytes.Repeat([]byte("x"), 996)...)
+		b = append(b, ".\r\n"...)
+	case 3: // blanks, empty lines, what mailboxes of other forms would quote
+		b = append(b, "\r\n\r\ntrailing blanks  \t\r\nFrom here on\r\n>From there\r\n\r\n"...)
+	case 4: // control octets
+		b = append(b, "\x01\x07\x08\x0b\x0c\x1a\x1b\x7f\r\n"...)
+	}
+	return b
+}
+
+// appendStuffed appends text with dot-stuffing (RFC 5321 section 4.5.2) and without the final
+// dot. text has CRLF line ends.
+func appendStuffed(b, text []byte) []byte {
+	if len(text) > 0 && text[0] == '.' {
+		b = append(b, '.')
+	}
+	for {
+		i := bytes.Index(text, []byte("\r\n."))
+		if i < 0 {
+			return append(b, text...)
+		}
+		b = append(b, text[:i+3]...)
+		b = append(b, '.')
+		text = text[i+3:]
+	}
+}

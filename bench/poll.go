@@ -1,0 +1,151 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// PollConfig says how Poll polls.
+type PollConfig struct {
+	Target Target
+
+	// Logins are used in turn. At least one.
+	Logins []Login
+
+	// Connections is how many sessions run at once. Default 1.
+	Connections int
+
+	// Pipeline sends USER, PASS, STAT and QUIT in one write instead of one by one.
+	Pipeline bool
+
+	// Rate is in sessions per second; 0 means as fast as the server takes them. With a
+	// rate, latency counts from when the session was due.
+	Rate float64
+
+	// Duration and Count end the run, whichever comes first. One must be given.
+	Duration time.Duration
+	Count    int64
+
+	// Reconnect is how long to try to get connected again after a connection was lost or
+	// refused. 0 means that a refused connection ends the run with an error.
+	Reconnect time.Duration
+
+	// Progress is updated during the run. May be nil.
+	Progress *Progress
+}
+
+// validate fills in the defaults and reports what is wrong in words for the user.
+func (c *PollConfig) validate() error {
+	if err := c.Target.validate(); err != nil {
+		return err
+	}
+	if c.Duration <= 0 && c.Count <= 0 {
+		return errors.New("bench: give a duration or a count")
+	}
+	c.Connections = max(c.Connections, 1)
+	return validateLogins(c.Logins)
+}
+
+// Poll opens sessions that log in, ask STAT and QUIT, as mail programs do every few minutes.
+// The report has one row, "sessions"; latency is from the connect to the response to QUIT.
+// Sessions that fail are counted as errors and not in the row.
+func Poll(ctx context.Context, cfg PollConfig) (Report, error) {
+	if err := cfg.validate(); err != nil {
+		return Report{}, err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	p := newPace(cfg.Rate, cfg.Duration, cfg.Count)
+	cfg.Progress.begin("poll", p.total())
+
+	var failed failures
+	sessions := make([]measure, cfg.Connections)
+	var wg sync.WaitGroup
+	for i := range sessions {
+		wg.Go(func() {
+			for {
+				number, due, ok := p.take(ctx)
+				if !ok {
+					return
+				}
+				err := pollOnce(ctx, &cfg, cfg.Logins[number%int64(len(cfg.Logins))], &failed)
+				var refused *connectError
+				switch {
+				case err == nil:
+					sessions[i].add(1, 0, time.Since(due))
+				case ctx.Err() != nil:
+				case errors.As(err, &refused):
+					stop(err)
+				default:
+					failed.add(err, 1)
+					cfg.Progress.fail(1)
+				}
+				cfg.Progress.step(1)
+			}
+		})
+	}
+	wg.Wait()
+
+	report := Report{Name: "poll", Start: p.start, Seconds: time.Since(p.start).Seconds()}
+	var sum measure
+	for i := range sessions {
+		sum.merge(&sessions[i])
+	}
+	report.addRow("sessions", &sum)
+	report.Errors = failed.list()
+	return finish(ctx, report, nil)
+}
+
+// pollOnce runs one session.
+func pollOnce(ctx context.Context, cfg *PollConfig, login Login, failed *failures) error {
+	c, err := connectPOP(ctx, cfg.Target, cfg.Reconnect, failed, cfg.Progress)
+	if err != nil {
+		return err
+	}
+	defer c.link.close()
+	if cfg.Pipeline {
+		if err := c.poll(login); err != nil {
+			return err
+		}
+		c.link.closeAfterPeer()
+		return nil
+	}
+	if err := c.login(login); err != nil {
+		return err
+	}
+	if _, _, err := c.stat(); err != nil {
+		return err
+	}
+	return c.quit()
+}
+
+// connectError is a connection that could not be had, after all tries.
+type connectError struct {
+	addr string
+	err  error
+}
+
+// Error names the address.
+func (e *connectError) Error() string { return fmt.Sprintf("bench: connect to %s: %v", e.addr, e.err) }
+
+// Unwrap returns the cause.
+func (e *connectError) Unwrap() error { return e.err }
+
+// connectPOP connects, with more tries for the time of patience. Tries that failed are
+// counted; the last one is returned as a *connectError.
+func connectPOP(ctx context.Context, t Target, patience time.Duration, failed *failures, p *Progress) (c *popClient, err error) {
+	err = redial(ctx, patience, func() (err error) {
+		c, err = dialPOP(ctx, t)
+		return err
+	}, func(err error) {
+		failed.add(err, 1)
+		p.fail(1)
+	})
+	if err != nil {
+		return nil, &connectError{t.Addr, err}
+	}
+	return c, nil
+}

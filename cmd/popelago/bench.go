@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"popelago/bench"
+)
+
+// newBenchCommand returns "popelago bench", the load generator.
+func newBenchCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Put load on any LMTP, SMTP or POP3 server, measure it and check what it did",
+		Long: `Put load on any LMTP, SMTP or POP3 server, measure it and check what it did.
+
+Results go to standard output, as a table or with --json; progress goes to standard
+error. The exit status is 0 only if nothing went wrong: no refused message, no error
+response, no violation found. Ctrl-C ends a run and prints what was measured so far.
+
+Users are user1@example.test to user80@example.test unless --users, --pattern, --user or
+--users-file say otherwise; the same name is the recipient's address and the POP3 login.
+Passwords are read from --password-file, from --password-stdin or from the environment
+variable POPELAGO_BENCH_PASSWORD, never from the command line.`,
+		Args: cobra.NoArgs,
+	}
+	cmd.AddCommand(
+		newBenchDeliverCommand(),
+		newBenchPollCommand(),
+		newBenchDrainCommand(),
+		newBenchIdleCommand(),
+		newBenchSeedCommand(),
+		newBenchVerifyCommand(),
+	)
+	return cmd
+}
+
+// benchTarget holds the flags of a bench.Target.
+type benchTarget struct {
+	addr     string
+	tls      string
+	insecure bool
+	timeout  time.Duration
+}
+
+// add defines the flags, with the address in a flag called name.
+func (t *benchTarget) add(cmd *cobra.Command, name, value, usage string) {
+	cmd.Flags().StringVar(&t.addr, name, value, usage)
+}
+
+// addTLS defines the flags that several addresses share.
+func (t *benchTarget) addTLS(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&t.tls, "tls", "none", "encryption: none, starttls or tls")
+	f.BoolVar(&t.insecure, "insecure", false, "accept any certificate")
+	f.DurationVar(&t.timeout, "timeout", time.Minute, "how long one step may take before the connection counts as lost")
+}
+
+// target returns what the flags say.
+func (t *benchTarget) target() bench.Target {
+	return bench.Target{Addr: t.addr, TLS: bench.TLSMode(t.tls), Insecure: t.insecure, Timeout: t.timeout}
+}
+
+// benchOutput holds the flags that say how to report.
+type benchOutput struct {
+	json bool
+}
+
+// add defines the flags.
+func (o *benchOutput) add(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.json, "json", false, "print the report as JSON")
+}
+
+// run carries out work with a progress bar, prints the report and turns what went wrong into
+// an error.
+func (o *benchOutput) run(cmd *cobra.Command, work func(context.Context, *bench.Progress) (bench.Report, error)) error {
+	cmd.SilenceUsage = true
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var progress bench.Progress
+	hide := showProgress(cmd.ErrOrStderr(), &progress)
+	report, err := work(ctx, &progress)
+	hide()
+	if report.Name != "" {
+		if perr := o.print(cmd.OutOrStdout(), &report); err == nil {
+			err = perr
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return benchResult(&report)
+}
+
+// print writes the report in the form that was asked for.
+func (o *benchOutput) print(w io.Writer, report *bench.Report) error {
+	if o.json {
+		return report.WriteJSON(w)
+	}
+	return report.WriteTable(w)
+}
+
+// benchResult returns an error if the report tells of errors or violations.
+func benchResult(report *bench.Report) error {
+	var wrong []string
+	if n := report.Failures(); n > 0 {
+		wrong = append(wrong, fmt.Sprintf("violations: %d", n))
+	}
+	if n := report.ErrorCount(); n > 0 {
+		wrong = append(wrong, fmt.Sprintf("errors: %d", n))
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return errors.New("bench: " + strings.Join(wrong, ", "))
+}
+
+// openBenchJournal opens the journal at path, or returns nil for "". The caller closes it.
+func openBenchJournal(path string) (*bench.Journal, error) {
+	if path == "" {
+		return nil, nil
+	}
+	return bench.OpenJournal(path)
+}
