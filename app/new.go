@@ -26,7 +26,7 @@ import (
 
 // New makes a server from a valid configuration: it opens the store and makes everything that
 // stands on it. Stop must be called, also if Start never is.
-func New(ctx context.Context, cfg config.Config, logger *slog.Logger) (*App, error) {
+func New(_ context.Context, cfg config.Config, logger *slog.Logger) (*App, error) {
 	if cfg.Hostname == "" {
 		name, err := os.Hostname()
 		if err != nil {
@@ -39,7 +39,7 @@ func New(ctx context.Context, cfg config.Config, logger *slog.Logger) (*App, err
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("app: make the data folder: %w", err)
 	}
-	st, err := a.openStore(ctx)
+	st, err := a.openStore()
 	if err != nil {
 		return nil, err
 	}
@@ -51,10 +51,10 @@ func New(ctx context.Context, cfg config.Config, logger *slog.Logger) (*App, err
 }
 
 // openStore opens the configured engine.
-func (a *App) openStore(ctx context.Context) (store.Store, error) {
+func (a *App) openStore() (store.Store, error) {
 	switch engine := a.cfg.Store.Engine; engine {
 	case "embedded":
-		st, err := embedded.Open(ctx, embedded.Config{
+		st, err := embedded.Open(embedded.Config{
 			Dir:        a.cfg.DataDir,
 			Logger:     a.logger,
 			Registerer: a.registry,
