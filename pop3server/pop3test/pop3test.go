@@ -49,23 +49,17 @@ type Fixture struct {
 	ids *mail.IDSource
 }
 
-// New sets up a server on st, which must be empty. cfg.TLS is filled in if tlsOffered. The
-// server is shut down when the test ends, before st is closed by whoever opened it.
+// New sets up accounts and a server on st, which must be empty. cfg.TLS is filled in if
+// tlsOffered. The server is shut down when the test ends, before st is closed by whoever
+// opened it.
 func New(t testing.TB, st store.Store, cfg pop3server.Config, tlsOffered bool) *Fixture {
 	t.Helper()
-	f := &Fixture{Store: st, Registry: prometheus.NewRegistry(), ids: mail.NewIDSource(nil)}
+	f := &Fixture{Store: st, ids: mail.NewIDSource(nil)}
 	if tlsOffered {
 		f.TLS = mailtest.Certificate(t)
 		cfg.TLS = f.TLS.Server
 	}
-	var err error
-	f.Directory, err = account.New(account.Config{
-		DefaultDomain: "example.test",
-		Argon2Memory:  64, Argon2Time: 1,
-	}, st, f.Registry)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f.Directory, _ = newDirectory(t, st)
 	ctx := context.Background()
 	if _, err := f.Directory.AddDomain(ctx, "example.test"); err != nil {
 		t.Fatal(err)
@@ -77,17 +71,41 @@ func New(t testing.TB, st store.Store, cfg pop3server.Config, tlsOffered bool) *
 	if err := f.Directory.SetState(ctx, carol, store.StateDisabled); err != nil {
 		t.Fatal(err)
 	}
-	f.Server, err = pop3server.New(cfg, f.Directory, st, f.Registry)
+	return f.On(t, st, cfg)
+}
+
+// On sets up another server for the accounts and mailboxes of f, which reaches them through
+// st, such as a wrapper that injects faults.
+func (f *Fixture) On(t testing.TB, st store.Store, cfg pop3server.Config) *Fixture {
+	t.Helper()
+	g := *f
+	g.Store = st
+	g.Directory, g.Registry = newDirectory(t, st)
+	var err error
+	g.Server, err = pop3server.New(cfg, g.Directory, st, g.Registry)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		f.Server.Shutdown(ctx)
-		f.checkPanics(t)
+		g.Server.Shutdown(ctx)
+		g.checkPanics(t)
 	})
-	return f
+	return &g
+}
+
+func newDirectory(t testing.TB, st store.Store) (*account.Directory, *prometheus.Registry) {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	dir, err := account.New(account.Config{
+		DefaultDomain: "example.test",
+		Argon2Memory:  64, Argon2Time: 1,
+	}, st, reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir, reg
 }
 
 // checkPanics fails the test if a session panicked.
