@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"popelago/config"
+)
+
+func newConfigCommand() *cobra.Command {
+	return newGroup("config", "Describe and check the configuration file",
+		newConfigDescribeCommand(), newConfigCheckCommand())
+}
+
+func newConfigDescribeCommand() *cobra.Command {
+	var markdown bool
+	cmd := &cobra.Command{
+		Use:   "describe",
+		Short: "Print every setting with its default, as a file to start from",
+		Args:  arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if markdown {
+				return config.DescribeMarkdown(cmd.OutOrStdout())
+			}
+			return config.Describe(cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "print a page of documentation")
+	return cmd
+}
+
+func newConfigCheckCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check FILE",
+		Short: "Check a configuration file, with the environment over it, without starting",
+		Args:  arguments("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := config.Load(args[0], os.Environ()); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s can be used\n", args[0])
+			return err
+		},
+	}
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// newRootCommand makes the tree of commands. Each call makes a new one, with its own flags.
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "popelago",
+		Short: "A mail store for POP3",
+		Long: `Popelago is a mail store for POP3: mail comes in by LMTP and SMTP, stays in a
+maildrop, and leaves by POP3.
+
+For a first look:  popelago serve --dev`,
+		SilenceUsage:  true, // run prints errors
+		SilenceErrors: true,
+	}
+	asGroup(root)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err.Error()} })
+	bench := newBenchCommand()
+	asGroup(bench)
+	root.AddCommand(
+		newServeCommand(),
+		newConfigCommand(),
+		bench,
+		newVersionCommand(),
+	)
+	return root
+}
+
+// newGroup makes a command that only holds others.
+func newGroup(name, short string, commands ...*cobra.Command) *cobra.Command {
+	group := &cobra.Command{Use: name, Short: short}
+	asGroup(group)
+	group.AddCommand(commands...)
+	return group
+}
+
+// asGroup makes a command fail when no command below it, or an unknown one, is named; cobra
+// by itself would print help and succeed.
+func asGroup(group *cobra.Command) {
+	group.Args = cobra.ArbitraryArgs
+	group.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return &usageError{"a command is missing: " + strings.Join(commandNames(cmd), ", ")}
+		}
+		text := "there is no command " + quoted(args[0])
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			text += ", but " + strings.Join(near, ", ")
+		}
+		return &usageError{text}
+	}
+}
+
+func commandNames(cmd *cobra.Command) []string {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return names
+}

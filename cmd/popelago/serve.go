@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"popelago/app"
+	"popelago/config"
+)
+
+// serveFlags are the flags of "popelago serve".
+type serveFlags struct {
+	settingsFlags
+	dev                     bool
+	pop3, pop3s, smtp, lmtp string
+}
+
+func newServeCommand() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve (--dev | --config FILE)",
+		Short: "Run the server",
+		Long: `Run the server until SIGINT or SIGTERM, which let sessions finish what they are doing;
+a second signal cuts them off.
+
+With --dev it runs with settings for trying things out, on unprivileged ports of this
+machine, and makes two accounts when it starts for the first time.`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := f.config(cmd)
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), cfg, f.dev, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f.add(cmd.Flags())
+	cmd.Flags().BoolVar(&f.dev, "dev", false, "run with settings for trying things out")
+	cmd.Flags().StringVar(&f.pop3, "pop3", "", "listen for POP3 on `ADDR` (host:port; empty: do not)")
+	cmd.Flags().StringVar(&f.pop3s, "pop3s", "", "listen for POP3 over TLS on `ADDR`")
+	cmd.Flags().StringVar(&f.smtp, "smtp", "", "listen for SMTP on `ADDR`")
+	cmd.Flags().StringVar(&f.lmtp, "lmtp", "", "listen for LMTP on `ADDR` (host:port or unix:/path)")
+	return cmd
+}
+
+// config puts the settings together: defaults, file, environment, flags.
+func (f *serveFlags) config(cmd *cobra.Command) (config.Config, error) {
+	if f.dev == (f.file != "") {
+		return config.Config{}, &usageError{"either --dev or --config FILE is needed"}
+	}
+	cfg, err := f.load()
+	if err != nil {
+		return config.Config{}, err
+	}
+	for _, l := range []struct {
+		flag    string
+		setting *string
+		value   string
+	}{
+		{"pop3", &cfg.POP3.Listen, f.pop3},
+		{"pop3s", &cfg.POP3S.Listen, f.pop3s},
+		{"smtp", &cfg.SMTP.Listen, f.smtp},
+		{"lmtp", &cfg.LMTP.Listen, f.lmtp},
+	} {
+		if cmd.Flags().Changed(l.flag) {
+			*l.setting = l.value
+		}
+	}
+	return cfg, cfg.Validate()
+}
+
+// serve runs a server until a signal ends it.
+func serve(ctx context.Context, cfg config.Config, dev bool, stdout, stderr io.Writer) (err error) {
+	logger, err := newLogger(stderr, cfg.Log)
+	if err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+
+	a, err := app.New(ctx, cfg, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop(ctx, a, cfg, signals, logger)) }()
+	var users []devUser
+	if dev {
+		if users, err = makeDevAccounts(ctx, a, cfg.DataDir); err != nil {
+			return err
+		}
+	}
+	if err := a.Start(ctx); err != nil {
+		return err
+	}
+	if dev {
+		hints := devHints{users: users, dataDir: cfg.DataDir, certificate: a.CertificateFile(), addrs: a.Addrs()}
+		if err := hints.print(stdout); err != nil {
+			return err
+		}
+	}
+	select {
+	case s := <-signals:
+		logger.Info("stopping", "signal", s.String())
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// stop ends the server, by force after the configured time or at the next signal. One more
+// signal ends the process.
+func stop(ctx context.Context, a *app.App, cfg config.Config, signals chan os.Signal, logger *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
+	defer cancel()
+	go func() {
+		select {
+		case s := <-signals:
+			logger.Warn("stopping at once", "signal", s.String())
+			signal.Stop(signals)
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	err := a.Stop(ctx)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("sessions were cut off: not finished after %v", cfg.ShutdownTimeout)
+	case errors.Is(err, context.Canceled):
+		return errors.New("sessions were cut off by a second signal")
+	case err == nil:
+		logger.Info("stopped")
+	}
+	return err
+}
+
+// newLogger makes the log of the server.
+func newLogger(w io.Writer, cfg config.Log) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
+		return nil, fmt.Errorf("log level: %w", err)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if cfg.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, options)), nil
+}
