@@ -24,6 +24,8 @@ type Config struct {
 	Metrics  Metrics
 	Log      Log
 
+	// file is the name of the file that was read; empty without one.
+	file string
 	// origins says where each setting that is not a default came from, by key: file:line or
 	// a variable's name.
 	origins map[string]string

@@ -54,6 +54,7 @@ func (c *Config) readTOML(file string, data []byte) ([]Problem, error) {
 		}
 		return nil, &Error{Problems: []Problem{p}}
 	}
+	c.file = file
 	lines := keyLines(data)
 	table := byKey(c)
 	var problems []Problem
@@ -64,6 +65,10 @@ func (c *Config) readTOML(file string, data []byte) ([]Problem, error) {
 			problems = append(problems, Problem{Where: where, Key: key, Text: text, file: file, line: line})
 		}
 		s, ok := table[key]
+		if !ok && isSection(key) {
+			problem(fmt.Sprintf("is a section: begin it with a line [%s]", key))
+			continue
+		}
 		if !ok {
 			problem(unknownKey(key, slices.Collect(maps.Keys(table))))
 			continue
@@ -143,10 +148,6 @@ func byKey(c *Config) map[string]setting {
 // flatten names every value of a document by its dotted key. A table in the place of a
 // setting, and an empty table that is no section, count as values.
 func flatten(doc map[string]any, table map[string]setting) map[string]any {
-	known := map[string]bool{}
-	for _, s := range sections() {
-		known[s.name] = true
-	}
 	flat := map[string]any{}
 	var walk func(prefix string, m map[string]any)
 	walk = func(prefix string, m map[string]any) {
@@ -154,7 +155,7 @@ func flatten(doc map[string]any, table map[string]setting) map[string]any {
 			key := joinKey(prefix, name)
 			inner, isTable := v.(map[string]any)
 			_, isSetting := table[key]
-			if isTable && !isSetting && (len(inner) > 0 || known[key]) {
+			if isTable && !isSetting && (len(inner) > 0 || isSection(key)) {
 				walk(key, inner)
 				continue
 			}
@@ -163,6 +164,10 @@ func flatten(doc map[string]any, table map[string]setting) map[string]any {
 	}
 	walk("", doc)
 	return flat
+}
+
+func isSection(key string) bool {
+	return slices.ContainsFunc(sections(), func(s section) bool { return s.name == key })
 }
 
 // joinKey adds a name to a dotted key; a name that holds a dot itself is quoted.

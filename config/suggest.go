@@ -34,7 +34,7 @@ func unknownVariable(name string, names []string) string {
 
 // nearest is the name that differs least from s, if it is not too far away; else empty.
 func nearest(s string, names []string) string {
-	best, least := "", max(len(s)/3, 2)+1
+	best, least := "", max(len(strings.TrimPrefix(s, envPrefix))/3, 2)+1
 	for _, n := range slices.Sorted(slices.Values(names)) {
 		if d := distance(s, n); d < least {
 			best, least = n, d

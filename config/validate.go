@@ -54,7 +54,7 @@ func (c *Config) check(problems []Problem) error {
 
 	if c.POP3.Listen == "" && c.POP3S.Listen == "" && c.SMTP.Listen == "" && c.LMTP.Listen == "" {
 		fail("", `nothing to listen on: set pop3.listen, pop3s.listen, smtp.listen or lmtp.listen, for instance pop3.listen = ":110"`,
-			"pop3.listen", "pop3s.listen", "smtp.listen", "lmtp.listen")
+			"pop3", "pop3s", "smtp", "lmtp", "pop3.listen", "pop3s.listen", "smtp.listen", "lmtp.listen")
 	}
 	listeners := []struct{ key, address string }{
 		{"pop3.listen", c.POP3.Listen}, {"pop3s.listen", c.POP3S.Listen}, {"smtp.listen", c.SMTP.Listen},
@@ -97,12 +97,15 @@ func (c *Config) check(problems []Problem) error {
 	return errorOf(problems)
 }
 
-// problem makes a Problem at the place a setting came from.
+// problem makes a Problem at the place a setting came from, or at the file as a whole.
 func (c *Config) problem(key, text string) Problem {
 	p := Problem{Where: c.origins[key], Key: key, Text: text}
 	if colon := strings.LastIndexByte(p.Where, ':'); colon >= 0 {
 		p.file = p.Where[:colon]
 		p.line, _ = strconv.Atoi(p.Where[colon+1:])
+	}
+	if p.Where == "" {
+		p.Where, p.file = c.file, c.file
 	}
 	return p
 }

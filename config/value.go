@@ -68,13 +68,15 @@ func (n *number[T]) set(v any) error {
 		}
 		return n.show(limit)
 	}
+	less, more := "too small", "too large"
+	if _, ok := any(x).(time.Duration); ok {
+		less, more = "too short", "too long"
+	}
 	switch {
-	case x < n.min && n.quoted:
-		return fmt.Errorf("%s is too small: at least %s", show(v), at(n.min))
 	case x < n.min:
-		return fmt.Errorf("%s is too small: at least %s", n.show(x), at(n.min))
+		return fmt.Errorf("%s is %s: at least %s", show(v), less, at(n.min))
 	case x > n.max:
-		return fmt.Errorf("%s is too large: at most %s", show(v), n.show(n.max))
+		return fmt.Errorf("%s is %s: at most %s", show(v), more, n.show(n.max))
 	}
 	if n.check != nil {
 		if err := n.check(x); err != nil {
@@ -232,7 +234,7 @@ type word struct {
 func (w *word) set(v any) error {
 	s, ok := v.(string)
 	if !ok {
-		return fmt.Errorf("%s is not a text in quotes, %s", show(v), w.what)
+		return fmt.Errorf("%s is not a text: it takes %s", show(v), w.what)
 	}
 	return w.parse(s)
 }
@@ -321,6 +323,9 @@ func address(p *string, unixToo bool) *word {
 const maxSocketPath = 103
 
 func checkHostPort(s string) error {
+	if strings.Contains(s, "://") {
+		return errors.New("it is a URL")
+	}
 	colon := strings.LastIndexByte(s, ':')
 	if colon < 0 {
 		return errors.New("the port is missing")
@@ -371,33 +376,33 @@ func plain(err error) error {
 	return errors.New(strings.TrimPrefix(err.Error(), mail.ErrBadAddress.Error()+": "))
 }
 
-type flag struct{ p *bool }
+type toggle struct{ p *bool }
 
-func boolean(p *bool) flag { return flag{p} }
+func boolean(p *bool) toggle { return toggle{p} }
 
-func (f flag) set(v any) error {
+func (t toggle) set(v any) error {
 	b, ok := v.(bool)
 	if !ok {
 		return fmt.Errorf("%s is not true or false (without quotes)", show(v))
 	}
-	*f.p = b
+	*t.p = b
 	return nil
 }
 
-func (f flag) parse(s string) error {
+func (t toggle) parse(s string) error {
 	switch s {
 	case "true":
-		*f.p = true
+		*t.p = true
 	case "false":
-		*f.p = false
+		*t.p = false
 	default:
 		return fmt.Errorf("%q is not true or false", s)
 	}
 	return nil
 }
 
-func (f flag) literal() string { return strconv.FormatBool(*f.p) }
-func (f flag) form() string    { return "true or false" }
+func (t toggle) literal() string { return strconv.FormatBool(*t.p) }
+func (t toggle) form() string    { return "true or false" }
 
 // show is a TOML value as it may stand in a message: short, on one line.
 func show(v any) string {

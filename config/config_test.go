@@ -1,0 +1,357 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// rewriteFlag makes the tests write what they get instead of comparing with it.
+const rewriteFlag = "rewrite"
+
+func TestMain(m *testing.M) {
+	flag.Bool(rewriteFlag, false, "rewrite the expected files")
+	flag.Parse()
+	os.Exit(m.Run())
+}
+
+// golden compares got with a file.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if flag.Lookup(rewriteFlag).Value.String() == "true" {
+		if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v; go test ./config -rewrite makes it", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s is out of date (-want +got); go test ./config -rewrite writes it anew:\n%s", file, diff)
+	}
+}
+
+// Each file has one mistake, or several of one kind; beside it is what is said about it.
+func TestBad(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.toml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			_, err := Load(filepath.ToSlash(file), nil)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			var list *Error
+			if !errors.As(err, &list) {
+				t.Errorf("%T is not *Error", err)
+			}
+			golden(t, strings.TrimSuffix(file, ".toml")+".txt", err.Error()+"\n")
+		})
+	}
+}
+
+func TestGood(t *testing.T) {
+	got, err := Load("testdata/good/all-forms.toml", []string{"PATH=/bin", "POPELAGO_BENCH_PASSWORD=x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Hostname = "mail.example.org"
+	want.DataDir = "testdata/good/data"
+	want.POP3.Listen = ":1110"
+	want.POP3.IdleTimeout = 90 * time.Minute
+	want.POP3.LoginDelay = 90 * time.Second
+	want.POP3S.Listen = "[::1]:1995"
+	want.SMTP.Listen = "localhost:1025"
+	want.LMTP.Listen = "unix:/run/popelago/lmtp.sock"
+	want.LMTP.MaxLine = 4096
+	want.Delivery.MaxMessageSize = 50_000_000
+	want.Delivery.Postmaster = "admin@example.org"
+	want.TLS.Certificate = "/etc/ssl/mail.pem"
+	want.TLS.Key = "testdata/good/keys/mail.key"
+	want.Auth.AllowInsecureAuth = true
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{})); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if got, want := got.AdminSocket(), "testdata/good/data/admin.sock"; got != want {
+		t.Errorf("admin socket %q, want %q", got, want)
+	}
+}
+
+func TestNoFile(t *testing.T) {
+	_, err := Load(filepath.Join(t.TempDir(), "none.toml"), nil)
+	if !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("error %v, want one that says that the file is not there", err)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "popelago.toml")
+	if err := os.WriteFile(file, []byte("data_dir = \"here\"\n[pop3]\nlisten = \":1110\"\n[tls]\nkey = \"k\"\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file, []string{
+		"HOME=/root",
+		"POPELAGO_HOSTNAME=mail.example.org",
+		"POPELAGO_DATA_DIR=elsewhere",
+		"POPELAGO_POP3_LISTEN=127.0.0.1:110",
+		"POPELAGO_POP3_MAX_CONNECTIONS=7",
+		"POPELAGO_SMTP_MAX_RECIPIENTS=200",
+		"POPELAGO_DELIVERY_MAX_MESSAGE_SIZE=10MB",
+		"POPELAGO_SHUTDOWN_TIMEOUT=5s",
+		"POPELAGO_TLS_CERTIFICATE=c",
+		"POPELAGO_AUTH_ALLOW_INSECURE_AUTH=true",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Hostname = "mail.example.org"
+	want.DataDir = "elsewhere" // from the environment: as the working folder sees it
+	want.POP3.Listen = "127.0.0.1:110"
+	want.POP3.MaxConnections = 7
+	want.SMTP.MaxRecipients = 200
+	want.Delivery.MaxMessageSize = 10_000_000
+	want.ShutdownTimeout = 5 * time.Second
+	want.TLS.Certificate = "c"
+	want.TLS.Key = filepath.Join(filepath.Dir(file), "k")
+	want.Auth.AllowInsecureAuth = true
+	if diff := cmp.Diff(want, c, cmpopts.IgnoreUnexported(Config{})); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+
+	_, err = Load("", []string{
+		"POPELAGO_POP3_LISTN=:110",
+		"POPELAGO_NONSENSE=1",
+		"POPELAGO_POP3_MAX_CONNECTIONS=many",
+		"POPELAGO_POP3_IDLE_TIMEOUT=1m",
+		"POPELAGO_LMTP_LISTEN=:24",
+		"POPELAGO_AUTH_ALLOW_INSECURE_AUTH=1",
+		"POPELAGO_POP3S_LISTEN=:995",
+	})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	golden(t, "testdata/environment.txt", err.Error()+"\n")
+}
+
+// No two settings may share a variable.
+func TestVariablesAreDistinct(t *testing.T) {
+	c := Default()
+	seen := map[string]string{}
+	for _, s := range settings(&c) {
+		name := envName(s.key)
+		if other, ok := seen[name]; ok {
+			t.Errorf("%s means %s and %s", name, other, s.key)
+		}
+		seen[name] = s.key
+	}
+	if _, ok := seen[envBenchPassword]; ok {
+		t.Errorf("%s is a setting", envBenchPassword)
+	}
+}
+
+// Every field of Config is a setting, every setting has a text and a section, and defaults
+// pass their own checks.
+func TestTable(t *testing.T) {
+	c := Default()
+	known := map[string]bool{"": true}
+	for _, s := range sections() {
+		known[s.name] = true
+	}
+	kept := map[uintptr]string{}
+	for _, s := range settings(&c) {
+		in, _ := splitKey(s.key)
+		if !known[in] {
+			t.Errorf("%s is in no known section", s.key)
+		}
+		if !strings.HasSuffix(s.doc, ".") {
+			t.Errorf("%s is not documented in full sentences: %q", s.key, s.doc)
+		}
+		p := reflect.ValueOf(s.value)
+		if p.Kind() == reflect.Pointer {
+			p = p.Elem()
+		}
+		kept[p.FieldByName("p").Pointer()] = s.key
+		if err := recheck(s.value); err != nil {
+			t.Errorf("default of %s: %v", s.key, err)
+		}
+	}
+	var walk func(name string, v reflect.Value)
+	walk = func(name string, v reflect.Value) {
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			switch {
+			case !f.IsExported():
+			case f.Type.Kind() == reflect.Struct:
+				walk(name+"."+f.Name, v.Field(i))
+			default:
+				if _, ok := kept[v.Field(i).Addr().Pointer()]; !ok {
+					t.Errorf("%s.%s is no setting", name, f.Name)
+				}
+			}
+		}
+	}
+	walk("Config", reflect.ValueOf(&c).Elem())
+}
+
+// The reference is a file that says what is so anyway.
+func TestDescribe(t *testing.T) {
+	var b bytes.Buffer
+	if err := Describe(&b); err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range strings.Split(b.String(), "\n") {
+		if strings.HasPrefix(line, "#") && len(line) > 98 {
+			t.Errorf("line %d is long: %s", i+1, line)
+		}
+	}
+	c := Config{}
+	problems, err := c.readTOML("reference", b.Bytes())
+	if err != nil || len(problems) > 0 {
+		t.Fatal(err, problems)
+	}
+	if diff := cmp.Diff(Default(), c, cmpopts.IgnoreUnexported(Config{})); diff != "" {
+		t.Errorf("the reference is not the defaults (-default +reference)\n%s", diff)
+	}
+	if len(c.origins) != len(settings(&c)) {
+		t.Errorf("%d settings in the reference, %d in the table", len(c.origins), len(settings(&c)))
+	}
+}
+
+func TestDocumentation(t *testing.T) {
+	var b bytes.Buffer
+	if err := DescribeMarkdown(&b); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "../docs/configuration.md", b.String())
+}
+
+func TestDev(t *testing.T) {
+	c := Dev("folder")
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Validate finds what flags may have put in.
+func TestValidate(t *testing.T) {
+	c := Dev("folder")
+	c.POP3.Listen = "nowhere"
+	c.POP3.IdleTimeout = time.Minute
+	c.POP3.MaxConnections = 0
+	c.Delivery.MaxMessageSize = 1
+	c.Log.Level = "loud"
+	c.DataDir = ""
+	c.TLS.SelfSigned = false
+	want := c
+	err := c.Validate()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	golden(t, "testdata/validate.txt", err.Error()+"\n")
+	if diff := cmp.Diff(want, c, cmpopts.IgnoreUnexported(Config{})); diff != "" {
+		t.Errorf("Validate changed something (-before +after)\n%s", diff)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for _, test := range []struct {
+		in   string
+		want int64
+		ok   bool
+	}{
+		{"0", 0, true}, {"1", 1, true}, {"17B", 17, true}, {"64KiB", 64 << 10, true}, {"64kib", 64 << 10, true},
+		{"50MB", 50e6, true}, {"50 MB", 50e6, true}, {"2GiB", 2 << 30, true}, {"1TB", 1e12, true}, {"1TiB", 1 << 40, true},
+		{"", 0, false}, {"MB", 0, false}, {"-1", 0, false}, {"1.5MB", 0, false}, {"1M", 0, false}, {"1  MB", 0, false},
+		{"0x10", 0, false}, {"9223372036854775807", 1<<63 - 1, true}, {"9223372036854775808", 0, false}, {"8388608TiB", 0, false},
+	} {
+		if got, ok := parseSize(test.in); got != test.want || ok != test.ok {
+			t.Errorf("parseSize(%q) = %d, %v; want %d, %v", test.in, got, ok, test.want, test.ok)
+		}
+	}
+	for _, n := range []int64{0, 1, 1000, 1024, 1 << 20, 3 << 30, 1<<40 + 1} {
+		if got, ok := parseSize(showSize(n)); got != n || !ok {
+			t.Errorf("%d is shown as %s and read as %d", n, showSize(n), got)
+		}
+	}
+}
+
+func TestReadSecret(t *testing.T) {
+	dir := t.TempDir()
+	for i, test := range []struct{ in, want string }{
+		{"secret\n", "secret"}, {"secret", "secret"}, {"secret\r\n", "secret"}, {" s p ", " s p "},
+		{"", ""}, {"\n", ""}, {"two\nlines\n", ""},
+	} {
+		file := filepath.Join(dir, fmt.Sprint(i))
+		if err := os.WriteFile(file, []byte(test.in), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadSecret(file)
+		if got != test.want || (err == nil) != (test.want != "") {
+			t.Errorf("%q: %q, %v; want %q", test.in, got, err, test.want)
+		}
+		if err != nil && (strings.Contains(err.Error(), "two") || !strings.Contains(err.Error(), file)) {
+			t.Errorf("%q: the error should name the file and not the secret: %v", test.in, err)
+		}
+	}
+	if _, err := ReadSecret(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+}
+
+// FuzzLoad feeds texts to the reader: it refuses or accepts, and what it accepted it
+// accepts again from its own account of the values.
+func FuzzLoad(f *testing.F) {
+	files, err := filepath.Glob("testdata/*/*.toml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c := Default()
+		problems, err := c.readTOML("fuzz.toml", data)
+		if err != nil || len(problems) > 0 {
+			for _, p := range problems {
+				if p.line < 1 || strings.ContainsAny(p.String(), "\n\r") {
+					t.Errorf("problem %q at line %d", p, p.line)
+				}
+			}
+			return
+		}
+		for _, s := range settings(&c) {
+			if err := recheck(s.value); err != nil {
+				t.Errorf("%s was accepted and then refused: %v", s.key, err)
+			}
+			section, name := splitKey(s.key)
+			text := fmt.Sprintf("%s = %s\n", name, s.value.literal())
+			if section != "" {
+				text = "[" + section + "]\n" + text
+			}
+			again := Default()
+			if problems, err := again.readTOML("again.toml", []byte(text)); err != nil || len(problems) > 0 {
+				t.Errorf("%s does not read back: %v %v", text, err, problems)
+			}
+		}
+	})
+}
