@@ -20,11 +20,13 @@ import (
 // after every commit and every read, believes none of it, opens the folder anew, and so
 // starts from what had been durable.
 //
-// Failures to write tables are passed on: Pebble tries those again by itself.
+// Failures to write tables are passed on: Pebble tries those again by itself. So are those to
+// remove what is no longer needed, and that a file does not exist.
 type guardFS struct {
 	vfs.FS
-	// live is false while pebble.Open runs: its errors are returned as they are.
-	live atomic.Bool
+	// opening is true while pebble.Open runs: then a table that cannot be written ends the
+	// life too, because Open would try again until it can.
+	opening atomic.Bool
 	// fault is the failure that ended this life.
 	fault atomic.Pointer[error]
 	// onFault is called once.
@@ -36,7 +38,9 @@ type guardFS struct {
 }
 
 func newGuardFS(fs vfs.FS, onFault func(error)) *guardFS {
-	return &guardFS{FS: fs, onFault: onFault, done: make(chan struct{})}
+	g := &guardFS{FS: fs, onFault: onFault, done: make(chan struct{})}
+	g.opening.Store(true)
+	return g
 }
 
 // broken is the failure that ended this life, or nil.
@@ -72,14 +76,14 @@ const tableRetryDelay = 50 * time.Millisecond
 func (g *guardFS) change(name string, do func() error) (dropped bool, err error) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	if g.fenced || g.live.Load() && g.broken() != nil {
+	if g.fenced || g.broken() != nil {
 		return true, nil
 	}
 	err = do()
-	if err == nil || !g.live.Load() {
+	if err == nil || isNotExist(err) {
 		return false, err
 	}
-	if isTable(name) {
+	if isTable(name) && !g.opening.Load() {
 		t := time.NewTimer(tableRetryDelay)
 		defer t.Stop()
 		select {
@@ -150,7 +154,7 @@ func (g *guardFS) RemoveAll(name string) error {
 func (g *guardFS) removal(do func() error) error {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	if g.fenced || g.live.Load() && g.broken() != nil {
+	if g.fenced || g.broken() != nil {
 		return nil
 	}
 	return do()
@@ -208,7 +212,7 @@ func (f *guardedFile) Close() error {
 		return nil
 	}
 	err := f.File.Close()
-	if err == nil || !f.fs.live.Load() || isTable(f.name) {
+	if err == nil || isTable(f.name) && !f.fs.opening.Load() {
 		return err
 	}
 	f.fs.fail(err)

@@ -28,11 +28,7 @@ type life struct {
 func (s *Store) openLife(readOnly bool) (*life, error) {
 	l := &life{readOnly: readOnly}
 	l.fs = newGuardFS(s.cfg.FS, func(err error) { s.lifeEnded(l, err) })
-	logger := pebbleLogger{log: s.cfg.Logger, fatal: func(err error) {
-		if l.fs.live.Load() {
-			l.fs.fail(err)
-		}
-	}}
+	logger := pebbleLogger{log: s.cfg.Logger, fatal: l.fs.fail}
 	opts := &pebble.Options{
 		FS:                          l.fs,
 		Lock:                        s.lock,
@@ -64,12 +60,19 @@ func (s *Store) openLife(readOnly bool) (*life, error) {
 		opts.Levels[i].BlockSize = 16 << 10
 	}
 	db, err := pebble.Open(s.cfg.FS.PathJoin(s.cfg.Dir, dbDir), opts)
+	l.fs.opening.Store(false)
+	if fault := l.fs.broken(); fault != nil {
+		l.fs.fence()
+		if err == nil {
+			_ = db.Close() // of nothing that is left on the disk
+		}
+		return nil, fault
+	}
 	if err != nil {
 		l.fs.fence()
 		return nil, err
 	}
 	l.db = db
-	l.fs.live.Store(true)
 	return l, nil
 }
 
@@ -135,8 +138,11 @@ func downErr(cause error) error {
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, cause)
 }
 
-// lifeEnded is called once for a life that ended by a failure.
+// lifeEnded is called once for each life that ended by a failure.
 func (s *Store) lifeEnded(l *life, err error) {
+	if l.fs.opening.Load() {
+		return // openLife reports it
+	}
 	s.metrics.faults.Inc()
 	s.cfg.Logger.Error("embedded store: a write to the database failed; opening it again", "err", err)
 	select {

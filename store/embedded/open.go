@@ -191,11 +191,10 @@ func (s *Store) close() error {
 	s.closed = true
 	var err error
 	if s.life != nil {
-		s.life.fs.live.Store(false)
-		if s.life.fs.broken() != nil {
-			s.life.fs.fence()
+		err = s.life.db.Close()
+		if fault := s.life.fs.broken(); fault != nil && !errors.Is(fault, store.ErrClosed) {
+			err = errors.Join(fault, err)
 		}
-		err = errors.Join(err, s.life.db.Close())
 		s.life.fs.fence()
 	}
 	s.cache.Unref()

@@ -1,0 +1,169 @@
+package embedded_test
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.uber.org/goleak"
+
+	"popelago/mail"
+	"popelago/store"
+	"popelago/store/embedded"
+	"popelago/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// small makes everything that happens rarely happen in a short test.
+func small(fs vfs.FS) embedded.Config {
+	return embedded.Config{Dir: "data", FS: fs, MemTableSize: 128 << 10, CacheSize: 1 << 20, TidyAfter: 4}
+}
+
+// TestEachFileFault runs a workload with the k-th change of a file failing, for every k: no
+// acknowledged message is lost, none is there by half, and the store is usable again.
+func TestEachFileFault(t *testing.T) {
+	for _, cause := range []error{syscall.EIO, syscall.ENOSPC} {
+		t.Run(cause.Error(), func(t *testing.T) {
+			for k := 0; ; k++ {
+				if testing.Short() && k%7 != 0 {
+					continue
+				}
+				if hit := fileFault(t, k, cause); hit == "" {
+					t.Logf("%d changes", k)
+					return
+				}
+			}
+		})
+	}
+}
+
+func fileFault(t *testing.T, k int, cause error) (hit string) {
+	mem := vfs.NewMem()
+	fs := newFaultFS(mem)
+	s := open(t, small(fs))
+	hook, hitOp := failNth(k, cause)
+	fs.set(hook)
+	defer func() {
+		if t.Failed() {
+			t.Logf("change %d failed: %s", k, hitOp())
+		}
+	}()
+	l := newLedger(t.Context())
+	if err := l.script(s); err != nil {
+		t.Fatal(err)
+	}
+	hit = hitOp()
+	fs.set(nil)
+	l.check(t, s)
+	if err := s.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	again := open(t, small(mem))
+	defer again.Close()
+	l.check(t, again)
+	return hit
+}
+
+// TestOpenFault fails each change that Open makes, on a new folder and on a used one: Open
+// says so, and works when there is no fault.
+func TestOpenFault(t *testing.T) {
+	for _, used := range []bool{false, true} {
+		t.Run(fmt.Sprintf("used=%v", used), func(t *testing.T) {
+			for k := 0; ; k++ {
+				mem := vfs.NewMem()
+				l := newLedger(t.Context())
+				if used {
+					s := open(t, small(mem))
+					if err := l.script(s); err != nil {
+						t.Fatal(err)
+					}
+					if err := s.Close(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				fs := newFaultFS(mem)
+				hook, hit := failNth(k, syscall.EIO)
+				fs.set(hook)
+				s, err := embedded.Open(small(fs))
+				fs.set(nil)
+				if err == nil {
+					l.check(t, s)
+					if err := s.Close(); err != nil {
+						t.Fatalf("%s: Close: %v", hit(), err)
+					}
+				} else if !errors.Is(err, store.ErrUnavailable) {
+					t.Fatalf("%s: Open: %v, want %v", hit(), err, store.ErrUnavailable)
+				}
+				s = open(t, small(fs))
+				l.check(t, s)
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if hit() == "" {
+					t.Logf("%d changes", k)
+					return
+				}
+			}
+		})
+	}
+}
+
+// TestEachOperationFault runs a delivery and a drain with the k-th operation failing.
+func TestEachOperationFault(t *testing.T) {
+	storetest.EachFault(t, func(t *testing.T, wrap func(store.Store) store.Store) {
+		ctx := t.Context()
+		engine := open(t, small(vfs.NewMem()))
+		defer engine.Close()
+		s := wrap(engine)
+		ids := mail.NewIDSource(nil)
+		acked := map[mail.MessageID]bool{}
+		for _, size := range []int{1000, 50_000} {
+			id := ids.Next()
+			err := deliver(ctx, s, id, benchMailbox(0), ledgerData(id, size))
+			acked[id] = err == nil
+			if errors.Is(err, store.ErrOutcomeUnknown) || errors.Is(err, store.ErrUnavailable) {
+				acked[id] = deliver(ctx, s, id, benchMailbox(0), ledgerData(id, size)) == nil
+			}
+		}
+		present := map[mail.MessageID]bool{}
+		rows, err := storetest.List(ctx, engine, benchMailbox(0), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []mail.MessageID
+		for _, m := range rows {
+			present[m.ID] = true
+			all = append(all, m.ID)
+			if _, data, err := storetest.Read(ctx, engine, m.ID); err != nil || int64(len(data)) != m.Size {
+				t.Fatalf("message %s: %d octets, want %d, %v", m.ID, len(data), m.Size, err)
+			}
+		}
+		for id, ok := range acked {
+			if ok && !present[id] {
+				t.Fatalf("acknowledged message %s is lost", id)
+			}
+		}
+		if err := s.RemoveMessages(ctx, benchMailbox(0), all); err != nil {
+			if err := s.RemoveMessages(ctx, benchMailbox(0), all); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if rows, err := storetest.List(ctx, engine, benchMailbox(0), 10); err != nil || len(rows) != 0 {
+			t.Fatalf("after the drain: %v, %v", rows, err)
+		}
+		if _, err := s.Sweep(ctx, time.Now().Add(time.Hour)); err != nil {
+			if _, err := s.Sweep(ctx, time.Now().Add(time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, id := range all {
+			if _, _, err := storetest.Read(ctx, engine, id); !errors.Is(err, store.ErrNotFound) {
+				t.Fatalf("content %s after Sweep: %v", id, err)
+			}
+		}
+	})
+}
