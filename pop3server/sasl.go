@@ -45,20 +45,29 @@ func (s *session) cmdAUTH(ctx context.Context, rest []byte) {
 	exchange(ctx, response)
 }
 
-// decodeResponse decodes base64; a lone "=" is the empty response (RFC 5034 section 4). It
-// answers what cannot be decoded. The result is never nil.
+// decodeResponse decodes a response of the client, or answers and returns false. The result
+// is never nil.
 func (s *session) decodeResponse(text []byte) ([]byte, bool) {
+	response, ok := decodeBase64(text)
+	if !ok {
+		s.bad(textBase64)
+	}
+	return response, ok
+}
+
+// decodeBase64 decodes base64 in its one canonical form; a lone "=" is the empty response
+// (RFC 5034 section 4).
+func decodeBase64(text []byte) ([]byte, bool) {
 	if string(text) == "=" {
 		return []byte{}, true
 	}
-	out := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	n, err := base64.StdEncoding.Strict().Decode(out, text)
-	// Decode skips CR and LF wherever they are; a bare CR has no place here.
-	if err != nil || bytes.ContainsAny(text, "\r\n") || len(text) > maxSASL {
-		s.bad(textBase64)
+	// The library skips CR and LF wherever they are.
+	if len(text) > maxSASL || bytes.ContainsAny(text, "\r\n") {
 		return nil, false
 	}
-	return out[:n], true
+	out := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	n, err := base64.StdEncoding.Strict().Decode(out, text)
+	return out[:n], err == nil
 }
 
 // challenge sends a challenge, in base64 already, and returns the client's response, or

@@ -1,0 +1,368 @@
+package pop3server_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"popelago/mail"
+	"popelago/mailtest"
+	"popelago/pop3server"
+	"popelago/pop3server/pop3test"
+	"popelago/store"
+	"popelago/store/storetest"
+)
+
+// Whatever operation fails: nothing is lost, nothing is faked, and a fault is called a fault.
+func TestEachFault(t *testing.T) {
+	storetest.EachFault(t, func(t *testing.T, wrap func(store.Store) store.Store) {
+		outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
+		outside.AddSamples(t, 3)
+		f := outside.On(t, wrap(outside.Store), pop3server.Config{})
+		c := mailtest.NewClient(t, f.Dial(""))
+		c.Expect("+OK")
+		c.Do("USER alice", "+OK")
+		c.Cmd("PASS " + pop3test.Password)
+		if line := c.Line(); !strings.HasPrefix(line, "+OK 3 messages (310 octets)") {
+			if !strings.HasPrefix(line, "-ERR [SYS/TEMP]") {
+				t.Errorf("PASS: %q", line)
+			}
+			// The fault is over: the next try works.
+			c.Do("USER alice", "+OK")
+			c.Do("PASS "+pop3test.Password, "+OK 3 messages (310 octets)")
+		}
+		c.Do("STAT", "+OK 3 310")
+		for n, size := range []int{125, 98, 87} {
+			for range 2 {
+				c.Cmdf("RETR %d", n+1)
+				line := c.Line()
+				if strings.HasPrefix(line, "-ERR [SYS/TEMP]") {
+					continue
+				}
+				if line != fmt.Sprintf("+OK %d octets", size) {
+					t.Errorf("RETR %d: %q", n+1, line)
+				}
+				if text := c.ReadMultiline(); len(text) != size {
+					t.Errorf("RETR %d: %d octets, want %d", n+1, len(text), size)
+				}
+			}
+		}
+		c.Do("DELE 1", "+OK")
+		c.Do("DELE 3", "+OK")
+		c.Cmd("QUIT")
+		line := c.Line()
+		c.ExpectEOF()
+		if line != "+OK bye" { // one fault is overcome by repeating
+			t.Errorf("QUIT: %q", line)
+		}
+		checkLeft(t, outside, "second")
+	})
+}
+
+// failing is a store in which some operations fail; nil functions do not.
+type failing struct {
+	store.Store
+	remove func(ctx context.Context) error
+	list   func() error
+	rows   func() error
+	open   func(r io.ReadCloser) (io.ReadCloser, error)
+}
+
+func (s *failing) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
+	if s.remove != nil {
+		if err := s.remove(ctx); err != nil {
+			return err
+		}
+	}
+	return s.Store.RemoveMessages(ctx, mailbox, ids)
+}
+
+func (s *failing) ListMessages(ctx context.Context, mailbox mail.MailboxID, after mail.MessageID, limit int) ([]mail.Message, bool, error) {
+	if s.list != nil {
+		if err := s.list(); err != nil {
+			return nil, false, err
+		}
+	}
+	return s.Store.ListMessages(ctx, mailbox, after, limit)
+}
+
+func (s *failing) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
+	if s.rows != nil {
+		if err := s.rows(); err != nil {
+			return nil, err
+		}
+	}
+	return s.Store.AddressRows(ctx, a)
+}
+
+func (s *failing) OpenContent(ctx context.Context, id mail.MessageID, origin string) (store.ContentInfo, io.ReadCloser, error) {
+	info, r, err := s.Store.OpenContent(ctx, id, origin)
+	if err == nil && s.open != nil {
+		inner := r
+		if r, err = s.open(r); err != nil {
+			inner.Close()
+		}
+	}
+	return info, r, err
+}
+
+func always(err error) func() error { return func() error { return err } }
+
+func TestFailedQuit(t *testing.T) {
+	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
+	outside.AddSamples(t, 2)
+	for _, tt := range []struct {
+		name   string
+		remove func(ctx context.Context) error
+		took   time.Duration
+	}{
+		{"fails each time", func(context.Context) error { return store.ErrUnavailable }, 1050 * time.Millisecond},
+		{"closed", func(context.Context) error { return store.ErrClosed }, 0},
+		{"hangs", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, 30 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := outside.On(t, &failing{Store: outside.Store, remove: tt.remove}, pop3server.Config{CommitTimeout: 30 * time.Second})
+			c := logIn(t, f)
+			c.Do("DELE 1", "+OK")
+			start := time.Now()
+			c.Do("QUIT", "-ERR [SYS/TEMP] some deleted messages not removed (session ")
+			c.ExpectEOF()
+			if took := time.Since(start); took != tt.took {
+				t.Errorf("%s: QUIT took %v, want %v", tt.name, took, tt.took)
+			}
+			synctest.Wait()
+			if n := f.Counter(t, "popelago_pop3server_sessions_total", "result", "quit_failed"); n != 1 {
+				t.Errorf("%s: %v sessions ended with quit_failed, want 1", tt.name, n)
+			}
+		})
+		checkLeft(t, outside, "first second")
+	}
+}
+
+// QUIT is an order: it is carried out also when the client does not wait for the answer.
+func TestQuitGoesOnWithoutTheClient(t *testing.T) {
+	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
+	outside.AddSamples(t, 2)
+	reached, release := make(chan struct{}), make(chan struct{})
+	f := outside.On(t, &failing{Store: outside.Store, remove: func(ctx context.Context) error {
+		close(reached)
+		<-release
+		return ctx.Err()
+	}}, pop3server.Config{})
+	c := f.LogIn(t)
+	c.Do("DELE 1", "+OK")
+	c.Cmd("QUIT")
+	<-reached
+	c.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- f.Server.Shutdown(ctx) }()
+	close(release)
+	if err := <-stopped; err != nil && err != context.Canceled {
+		t.Errorf("Shutdown: %v", err)
+	}
+	checkLeft(t, outside, "second")
+}
+
+func TestFaultAtLogin(t *testing.T) {
+	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
+	outside.AddSamples(t, 1)
+	for _, tt := range []struct {
+		name string
+		st   *failing
+		want string
+	}{
+		{"directory away", &failing{rows: always(store.ErrUnavailable)}, "-ERR [SYS/TEMP] temporary fault, try again later (session "},
+		{"directory damaged", &failing{rows: always(store.ErrCorrupt)}, "-ERR [SYS/PERM] account is damaged (session "},
+		{"list away", &failing{list: always(store.ErrUnavailable)}, "-ERR [SYS/TEMP] temporary fault, try again later (session "},
+		{"list damaged", &failing{list: always(store.ErrCorrupt)}, "-ERR [SYS/PERM] "},
+		{"unknown error", &failing{list: always(io.ErrNoProgress)}, "-ERR [SYS/TEMP] "},
+		{"timeout", &failing{list: always(context.DeadlineExceeded)}, "-ERR [SYS/TEMP] "},
+	} {
+		tt.st.Store = outside.Store
+		f := outside.On(t, tt.st, pop3server.Config{LoginDelay: time.Hour, FailureDelay: -1})
+		c := f.Client(t)
+		c.Do("USER alice", "+OK")
+		c.Do("PASS "+pop3test.Password, tt.want)
+		c.Do("STAT", "-ERR log in first")
+		c.Do("AUTH PLAIN AGFsaWNlAHNlY3JldCB3b3Jk", tt.want)
+		if tt.st.rows == nil { // wrong passwords are still wrong
+			c.Do("USER alice", "+OK")
+			c.Do("PASS x", "-ERR [AUTH] login failed")
+		}
+		tt.st.list, tt.st.rows = nil, nil
+		c.Do("USER alice", "+OK")
+		c.Do("PASS "+pop3test.Password, "+OK 1 ") // the failed one did not count for LOGIN-DELAY
+		c.Do("QUIT", "+OK")
+	}
+}
+
+// brokenReader fails after some octets.
+type brokenReader struct {
+	io.ReadCloser
+	after int64
+	err   error
+}
+
+func (r *brokenReader) WriteTo(w io.Writer) (int64, error) {
+	n, err := io.Copy(w, io.LimitReader(r.ReadCloser, r.after))
+	if err == nil {
+		err = r.err
+	}
+	return n, err
+}
+
+func TestFaultAtRETR(t *testing.T) {
+	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
+	outside.AddSamples(t, 2)
+	outside.Add(t, outside.Alice, content8K, "big")
+	openFails := func(err error) *failing {
+		return &failing{open: func(io.ReadCloser) (io.ReadCloser, error) { return nil, err }}
+	}
+	readFails := func(after int64, err error) *failing {
+		return &failing{open: func(r io.ReadCloser) (io.ReadCloser, error) {
+			return &brokenReader{r, after, err}, nil
+		}}
+	}
+	for _, tt := range []struct {
+		name string
+		st   *failing
+		want string // empty: the connection breaks
+	}{
+		{"away", openFails(store.ErrUnavailable), "-ERR [SYS/TEMP] "},
+		{"content missing", openFails(store.ErrNotFound), "-ERR [SYS/TEMP] "},
+		{"damaged", openFails(store.ErrCorrupt), "-ERR [SYS/PERM] message is damaged (session "},
+		{"away at the first octet", readFails(0, store.ErrUnavailable), "-ERR [SYS/TEMP] "},
+		{"damaged at the first octet", readFails(0, store.ErrCorrupt), "-ERR [SYS/PERM] "},
+		{"damaged midway", readFails(4000, store.ErrCorrupt), ""},
+		{"away midway", readFails(8000, store.ErrUnavailable), ""},
+		{"away at the end", readFails(1<<20, store.ErrUnavailable), ""},
+	} {
+		tt.st.Store = outside.Store
+		f := outside.On(t, tt.st, pop3server.Config{})
+		for _, command := range []string{"RETR 3", "TOP 3 1000"} {
+			c := f.LogIn(t)
+			c.Do("DELE 1", "+OK")
+			if tt.want != "" {
+				c.Do(command, tt.want)
+				c.Do("NOOP", "+OK")
+				c.Do("RSET", "+OK")
+				c.Do("QUIT", "+OK")
+				continue
+			}
+			c.Cmd(command)
+			if line, err := c.TryLine(); err == nil && strings.HasPrefix(line, "-ERR") {
+				t.Errorf("%s: %s: %q", tt.name, command, line)
+			}
+			if text, err := c.TryMultiline(); err == nil {
+				t.Errorf("%s: %s: %d octets look like a whole message", tt.name, command, len(text))
+			}
+			c.Close()
+		}
+		if tt.want == "" {
+			waitSessions(t, f, "broken", 2)
+		}
+		checkLeft(t, outside, "first second big")
+	}
+
+	// TOP of the header does not care about a body that is damaged behind it.
+	f := outside.On(t, &failing{Store: outside.Store, open: readFails(4000, store.ErrCorrupt).open}, pop3server.Config{})
+	c := f.LogIn(t)
+	c.Do("TOP 3 0", "+OK")
+	c.ReadMultiline()
+	c.Do("QUIT", "+OK")
+}
+
+func TestMessageRemovedMeanwhile(t *testing.T) {
+	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
+	outside.AddSamples(t, 2)
+	f := outside.On(t, &failing{Store: outside.Store, open: func(io.ReadCloser) (io.ReadCloser, error) {
+		return nil, store.ErrNotFound
+	}}, pop3server.Config{})
+	c := f.LogIn(t)
+	other := outside.LogIn(t)
+	other.Do("DELE 1", "+OK")
+	other.Do("QUIT", "+OK")
+	c.Do("RETR 1", "-ERR message was removed by another session")
+	c.Do("TOP 1 0", "-ERR message was removed by another session")
+	c.Do("RETR 2", "-ERR [SYS/TEMP] ")
+	c.Do("LIST 1", "+OK 1 125")
+	c.Do("DELE 1", "+OK")
+	c.Do("QUIT", "+OK")
+	checkLeft(t, outside, "second")
+}
+
+// logBuffer is where a test logs to.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestLog(t *testing.T) {
+	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
+	outside.AddSamples(t, 2)
+	var log logBuffer
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	st := &failing{Store: outside.Store}
+	f := outside.On(t, st, pop3server.Config{Logger: logger, FailureDelay: -1})
+	c := f.Client(t)
+	c.Do("USER alice", "+OK")
+	c.Do("PASS hunter2 wrong", "-ERR")
+	c.Do("USER hunter2 as name", "+OK") // people do that
+	c.Do("PASS x", "-ERR")
+	c.Do("AUTH PLAIN AGFsaWNlAGh1bnRlcjIgd3Jvbmc=", "-ERR")
+	c.Do("hunter2", "-ERR")
+	c.Do("USER alice", "+OK")
+	c.Do("PASS "+pop3test.Password, "+OK")
+	st.open = func(io.ReadCloser) (io.ReadCloser, error) { return nil, fmt.Errorf("disk 7: %w", store.ErrUnavailable) }
+	answer := c.Do("RETR 1", "-ERR [SYS/TEMP]")
+	st.open = nil
+	c.Do("RETR 2", "+OK")
+	c.ReadMultiline()
+	c.Do("DELE 2", "+OK")
+	c.Do("QUIT", "+OK")
+	waitSessions(t, f, "quit", 1)
+	got := log.String()
+	for _, secret := range []string{"hunter2", pop3test.Password, "aHVudGVy", "GFsaWNl"} {
+		if strings.Contains(got, secret) {
+			t.Errorf("the log tells %q:\n%s", secret, got)
+		}
+	}
+	if strings.Contains(answer, "disk") {
+		t.Errorf("the answer tells the cause: %q", answer)
+	}
+	_, id, _ := strings.Cut(answer, "(session ")
+	id = strings.TrimSuffix(id, ")")
+	for _, want := range []string{
+		`msg="command failed" protocol=pop3 session=` + id + ` command=RETR user=alice@example.test cause="maildrop: open message `,
+		`msg=logout protocol=pop3 session=` + id + ` user=alice@example.test ended=quit retrieved=1 octets=98 removed=1`,
+		`msg=login protocol=pop3 session=` + id + ` user=alice@example.test`,
+	} {
+		if strings.Count(got, want) != 1 {
+			t.Errorf("want once in the log: %s\ngot\n%s", want, got)
+		}
+	}
+	if n := strings.Count(got, "disk 7"); n != 1 {
+		t.Errorf("the cause was logged %d times, want 1", n)
+	}
+}
