@@ -10,9 +10,10 @@ import (
 )
 
 // maxPath is the longest path that is taken, in octets without < and >: what fits into a
-// Return-Path line of 998 octets (RFC 5322 section 2.1.1). RFC 5321 section 4.5.3.1.3 asks
-// for 256; longer reverse-paths are in use.
-const maxPath = 998 - len("Return-Path: <>")
+// Return-Path line of 998 octets (RFC 5322 section 2.1.1), with the two quotes that
+// mail.Address.PathString may add. RFC 5321 section 4.5.3.1.3 asks for 256; longer
+// reverse-paths are in use.
+const maxPath = 998 - len(`Return-Path: <"">`)
 
 var errPath = errors.New("not a path")
 
@@ -63,9 +64,6 @@ func parsePath(s string) (p path, rest string, err error) {
 		return path{}, "", errPath
 	}
 	p.ascii = isASCII(p.addr.Local) && isASCII(p.addr.Domain)
-	if len(p.addr.PathString()) > maxPath && !p.null() {
-		return path{}, "", errPath
-	}
 	return p, rest, nil
 }
 
