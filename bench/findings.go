@@ -1,9 +1,6 @@
 package bench
 
-import (
-	"fmt"
-	"sync"
-)
+import "fmt"
 
 // Violation is a kind of broken promise.
 type Violation string
@@ -53,7 +50,7 @@ func (e Example) String() string {
 	return s
 }
 
-// Findings is what Verify found.
+// Findings is what Verify found. Not safe for concurrent use.
 type Findings struct {
 	// Mailboxes and Messages were gone through.
 	Mailboxes int64 `json:"mailboxes"`
@@ -86,8 +83,6 @@ type Findings struct {
 	UnknownRemovalsPresent int64 `json:"unknown_removals_present"`
 	// Foreign are messages that the journal does not know.
 	Foreign int64 `json:"foreign"`
-
-	mu sync.Mutex
 }
 
 // Failures returns the number of violations.
@@ -101,8 +96,6 @@ func (f *Findings) Failures() int64 {
 
 // violation counts e.
 func (f *Findings) violation(e Example) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if f.Violations == nil {
 		f.Violations = make(map[Violation]int64)
 	}
@@ -110,11 +103,4 @@ func (f *Findings) violation(e Example) {
 	if f.Violations[e.Kind] <= maxExamples {
 		f.Examples = append(f.Examples, e)
 	}
-}
-
-// count adds n to one of the counters of f.
-func (f *Findings) count(counter *int64, n int64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	*counter += n
 }

@@ -53,10 +53,10 @@ func (f *Findings) judge(l ledger, mailbox string, present []listed) {
 			e.Kind, e.Detail = Resurrected, "removed before"
 			f.violation(e)
 		case before.mayBeOut:
-			f.count(&f.UnknownRemovalsPresent, 1)
+			f.UnknownRemovalsPresent++
 		}
 		if !m.ours {
-			f.count(&f.Foreign, 1)
+			f.Foreign++
 			continue
 		}
 		if _, sent := a.sent[m.token]; !sent {
@@ -72,9 +72,9 @@ func (f *Findings) judge(l ledger, mailbox string, present []listed) {
 	}
 	for uidl, s := range a.known {
 		if s.removed {
-			f.count(&f.Removed, 1)
+			f.Removed++
 		} else if s.mayBeOut {
-			f.count(&f.UnknownRemovals, 1)
+			f.UnknownRemovals++
 		}
 		t, err := parseToken(s.token)
 		if err != nil {
@@ -109,13 +109,13 @@ func (f *Findings) stranger(l ledger, e Example, t token) {
 			return
 		}
 	}
-	f.count(&f.Foreign, 1)
+	f.Foreign++
 }
 
 // judgeMessage applies the rules of judge to one message.
 func (f *Findings) judgeMessage(mailbox string, t token, s *sending, c *copies) {
 	e := Example{Mailbox: mailbox, Token: t.String()}
-	f.count(&f.Acknowledged, int64(s.taken))
+	f.Acknowledged += int64(s.taken)
 	most := s.taken + s.unknown()
 	for range s.taken - c.total {
 		e.Kind, e.Detail = Lost, "acknowledged, not removed, and not there"
@@ -138,16 +138,16 @@ func (f *Findings) judgeMessage(mailbox string, t token, s *sending, c *copies) 
 			e.Kind, e.Detail = UIDLChanged, "seen under another unique-id before, which is gone"
 			f.violation(e)
 		}
-		f.count(&f.UnknownVanished, int64(c.vanished-changed))
+		f.UnknownVanished += int64(c.vanished - changed)
 	}
 	if s.taken == 0 && s.unknown() > 0 {
 		if c.total > 0 {
-			f.count(&f.UnknownPresent, 1)
+			f.UnknownPresent++
 		} else {
-			f.count(&f.UnknownAbsent, 1)
+			f.UnknownAbsent++
 		}
 	}
 	if most > 0 {
-		f.count(&f.UnknownDuplicates, int64(max(0, min(c.total, most)-max(s.taken, 1))))
+		f.UnknownDuplicates += int64(max(0, min(c.total, most)-max(s.taken, 1)))
 	}
 }

@@ -128,9 +128,12 @@ func Verify(ctx context.Context, cfg VerifyConfig) (Report, error) {
 type verifyRun struct {
 	cfg      VerifyConfig
 	ledger   ledger
-	findings *Findings
 	failures failures
-	journal  *Journal
+
+	judging  sync.Mutex
+	findings *Findings // guarded by judging
+
+	journal *Journal
 }
 
 // verifyWorker goes through one maildrop after the other.
@@ -155,12 +158,14 @@ func (w *verifyWorker) mailbox(ctx context.Context, login Login) error {
 	if err != nil {
 		return err
 	}
+	w.run.judging.Lock()
+	defer w.run.judging.Unlock()
 	f := w.run.findings
 	for _, e := range box.violations {
 		f.violation(e)
 	}
-	f.count(&f.Mailboxes, 1)
-	f.count(&f.Messages, int64(len(box.listed)))
+	f.Mailboxes++
+	f.Messages += int64(len(box.listed))
 	f.judge(w.run.ledger, login.Name, box.listed)
 	for _, m := range box.listed {
 		t := "-"
