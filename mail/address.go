@@ -69,16 +69,23 @@ func CanonicalDomain(d string) (string, error) {
 	if d == "" || len(d) > MaxDomain {
 		return "", fmt.Errorf("%w: domain %q is empty or longer than %d octets", ErrBadAddress, d, MaxDomain)
 	}
-	ascii, err := idna.Lookup.ToASCII(d)
-	if err != nil {
-		// Names that exist in practice though not in IDNA, such as a_b.example.
-		if !isLDH(d) {
-			return "", fmt.Errorf("%w: %q is not a domain name", ErrBadAddress, d)
-		}
-		ascii = strings.ToLower(d)
+	if strings.HasSuffix(d, ".") { // the second
+		return "", fmt.Errorf("%w: %q is not a domain name", ErrBadAddress, d)
 	}
-	if len(ascii) > MaxDomain {
-		return "", fmt.Errorf("%w: domain %q is longer than %d octets", ErrBadAddress, d, MaxDomain)
+	ascii := strings.ToLower(d)
+	if isLDH(d) && !strings.Contains(ascii, "xn--") {
+		return ascii, nil
+	}
+	mapped, err := idna.Lookup.ToASCII(d)
+	switch {
+	case err == nil && utf8.ValidString(d):
+		ascii = strings.TrimSuffix(mapped, ".")
+	case !isLDH(d):
+		return "", fmt.Errorf("%w: %q is not a domain name", ErrBadAddress, d)
+	}
+	// What is no IDNA but exists in practice, such as a_b.xn--c.example, is kept.
+	if len(ascii) > MaxDomain || !isLDH(ascii) {
+		return "", fmt.Errorf("%w: %q is not a domain name", ErrBadAddress, d)
 	}
 	return ascii, nil
 }

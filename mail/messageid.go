@@ -116,9 +116,10 @@ func ParseMessageID(s string) (MessageID, error) {
 	return MessageID(b), nil
 }
 
-// MinMessageID is the smallest id of the moment t: a lower bound for slices of a mailbox.
+// MinMessageID is the smallest id of the moment t: a lower bound for slices of a mailbox. Its
+// last eight octets are 0x80, the smallest signed octet.
 func MinMessageID(t time.Time) MessageID {
-	return messageIDFrom(ticksOf(t), 0, [6]byte{0x80, 0x80, 0x80, 0x80, 0x80, 0x80})
+	return messageIDFrom(ticksOf(t), 0x0080, [6]byte{0x80, 0x80, 0x80, 0x80, 0x80, 0x80})
 }
 
 // IDSource makes MessageIDs for one process. Its ids strictly increase in time, even when
