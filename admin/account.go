@@ -12,16 +12,17 @@ import (
 	"popelago/store"
 )
 
-// accountPath is the part of a request that names an account.
-type accountPath struct {
+// AccountPath is the part of a request that names an account. It is exported because huma
+// fills no embedded field that is not.
+type AccountPath struct {
 	Address string `path:"address" maxLength:"1000" doc:"The account's address."`
 }
 
-func (p accountPath) parse() (mail.Address, error) { return mail.ParseAddress(p.Address) }
+func (p AccountPath) parse() (mail.Address, error) { return mail.ParseAddress(p.Address) }
 
 func (a *api) addAccounts() {
 	type listQuery struct {
-		domainPath
+		DomainPath
 		After string `query:"after" maxLength:"1000" doc:"The local-part behind which the page starts; the next of the page before."`
 		Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most accounts of a page."`
 	}
@@ -63,7 +64,7 @@ func (a *api) addAccounts() {
 	register(a, huma.Operation{
 		OperationID: "show-account", Method: http.MethodGet, Path: "/v1/accounts/{address}",
 		Summary: "Show an account and what its mailbox holds",
-	}, func(ctx context.Context, in *accountPath) (*detail, error) {
+	}, func(ctx context.Context, in *AccountPath) (*detail, error) {
 		address, err := in.parse()
 		if err != nil {
 			return nil, err
@@ -85,7 +86,7 @@ func (a *api) addAccounts() {
 
 func (a *api) addAccountChanges() {
 	type password struct {
-		accountPath
+		AccountPath
 		Body adminclient.Password
 	}
 	register(a, huma.Operation{
@@ -104,7 +105,7 @@ func (a *api) addAccountChanges() {
 	})
 
 	type state struct {
-		accountPath
+		AccountPath
 		Body adminclient.State
 	}
 	register(a, huma.Operation{
@@ -126,7 +127,7 @@ func (a *api) addAccountChanges() {
 	register(a, huma.Operation{
 		OperationID: "remove-account", Method: http.MethodDelete, Path: "/v1/accounts/{address}",
 		Summary: "End an account and remove its messages",
-	}, func(ctx context.Context, in *accountPath) (*removal, error) {
+	}, func(ctx context.Context, in *AccountPath) (*removal, error) {
 		address, err := in.parse()
 		if err != nil {
 			return nil, err

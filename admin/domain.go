@@ -10,8 +10,9 @@ import (
 	"popelago/store"
 )
 
-// domainPath is the part of a request that names a domain.
-type domainPath struct {
+// DomainPath is the part of a request that names a domain. It is exported because huma fills
+// no embedded field that is not.
+type DomainPath struct {
 	Domain string `path:"domain" maxLength:"255" doc:"The domain's name."`
 }
 
@@ -49,7 +50,7 @@ func (a *api) addDomains() {
 	register(a, huma.Operation{
 		OperationID: "remove-domain", Method: http.MethodDelete, Path: "/v1/domains/{domain}",
 		Summary: "Stop hosting a domain that has no accounts",
-	}, func(ctx context.Context, in *domainPath) (*struct{}, error) {
+	}, func(ctx context.Context, in *DomainPath) (*struct{}, error) {
 		if err := a.directory.RemoveDomain(ctx, in.Domain); err != nil {
 			return nil, err
 		}
