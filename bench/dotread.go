@@ -2,7 +2,6 @@ package bench
 
 import (
 	"bufio"
-	"bytes"
 	"io"
 )
 
@@ -46,7 +45,7 @@ func (r *dotReader) next() ([]byte, error) {
 		return nil, noEOF(err)
 	}
 	b = b[:r.br.Buffered()]
-	switch i := bytes.Index(b, []byte("\r\n.")); {
+	switch i := indexDot(b); {
 	case i >= 0:
 		b = b[:i+2]
 		r.lineStart = true

@@ -224,12 +224,27 @@ func appendStuffed(b, text []byte) []byte {
 		b = append(b, '.')
 	}
 	for {
-		i := bytes.Index(text, []byte("\r\n."))
+		i := indexDot(text)
 		if i < 0 {
 			return append(b, text...)
 		}
 		b = append(b, text[:i+3]...)
 		b = append(b, '.')
 		text = text[i+3:]
+	}
+}
+
+// indexDot returns the index of the first "\r\n." in text, or -1. It looks from line end to
+// line end, which is several times as fast as a search for three octets.
+func indexDot(text []byte) int {
+	for from := 0; ; {
+		i := bytes.IndexByte(text[from:], '\n')
+		if i < 0 {
+			return -1
+		}
+		from += i + 1
+		if from < len(text) && text[from] == '.' && from >= 2 && text[from-2] == '\r' {
+			return from - 2
+		}
 	}
 }
