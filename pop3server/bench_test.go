@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -123,4 +124,38 @@ func BenchmarkPoll(b *testing.B) {
 		}
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "sessions/s")
+}
+
+// BenchmarkIdle tells the memory that a session holds which is logged in to a maildrop of ten
+// messages and waits, without that of the kernel and of TLS.
+func BenchmarkIdle(b *testing.B) {
+	f := pop3test.New(b, openStore(b), pop3server.Config{}, false)
+	f.AddSamples(b, 10)
+	addr := f.Listen(b)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for b.Loop() {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer c.Close()
+		in := bufio.NewReaderSize(c, 512)
+		for _, command := range []string{"", "USER alice\r\n", "PASS " + pop3test.Password + "\r\n", "RETR 1\r\n"} {
+			io.WriteString(c, command)
+			if line, err := in.ReadString('\n'); err != nil || !strings.HasPrefix(line, "+OK") {
+				b.Fatalf("%q, %v", line, err)
+			}
+		}
+		for line := ""; line != ".\r\n"; line, err = in.ReadString('\n') {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	held := float64(after.HeapInuse+after.StackInuse) - float64(before.HeapInuse+before.StackInuse)
+	b.ReportMetric(held/float64(b.N), "octets/session")
 }

@@ -36,8 +36,11 @@ func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Regi
 	s.wire = wire.NewServer(wire.Config{
 		Protocol: "pop3",
 		Handle:   s.handle,
-		Refuse: func(error) string {
-			return "-ERR [SYS/TEMP] " + textTooManyConns + "\r\n"
+		Refuse: func(reason error) string {
+			if errors.Is(reason, wire.ErrStopping) {
+				return "-ERR " + codeTemp + textStopping + "\r\n"
+			}
+			return "-ERR " + codeTemp + textTooManyConns + "\r\n"
 		},
 		MaxConns:        cfg.MaxConns,
 		MaxConnsPerAddr: cfg.MaxConnsPerAddr,
