@@ -12,7 +12,7 @@ import (
 )
 
 // readText reads one text with reads of size octets, then the line behind it.
-func readText(chunks [][]byte, size int) (text []byte, err error, next string) {
+func readText(chunks [][]byte, size int) (text []byte, next string, err error) {
 	serve(wire.Config{}, chunks, func(c *wire.Conn) {
 		d := c.NewDotReader()
 		text, err = readAll(d, size)
@@ -28,7 +28,7 @@ func readText(chunks [][]byte, size int) (text []byte, err error, next string) {
 			next = lineErr.Error()
 		}
 	})
-	return text, err, next
+	return text, next, err
 }
 
 func readAll(r io.Reader, size int) (all []byte, err error) {
@@ -102,7 +102,7 @@ func TestDotReader(t *testing.T) {
 				if tt.ended {
 					in += "NEXT\r\n"
 				}
-				got, err, next := readText(split([]byte(in), chunk), size)
+				got, next, err := readText(split([]byte(in), chunk), size)
 				if string(got) != tt.want {
 					t.Errorf("%s, chunks of %d, reads of %d: got %q, want %q", tt.name, chunk, size, got, tt.want)
 				}
@@ -123,7 +123,7 @@ func FuzzDotReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte, chunk, size int) {
 		chunk, size = max(1, chunk%1000), max(1, size%1000)
 		want, rest, ended := referenceText(in)
-		got, err, next := readText(split(in, chunk), size)
+		got, next, err := readText(split(in, chunk), size)
 		if !bytes.Equal(got, want) {
 			t.Fatalf("chunks of %d, reads of %d:\ngot  %q\nwant %q", chunk, size, got, want)
 		}
@@ -181,7 +181,7 @@ func TestDotRoundTripOfCorpus(t *testing.T) {
 		}
 		text := m.Octets()
 		sent := writeText(text, 4096)
-		got, err, _ := readText(split(sent, 1400), 32<<10)
+		got, _, err := readText(split(sent, 1400), 32<<10)
 		if err != nil || !bytes.Equal(got, text) {
 			t.Errorf("%s: %d octets came back as %d, error %v", m.Name, len(text), len(got), err)
 		}
@@ -197,7 +197,7 @@ func FuzzDotRoundTrip(f *testing.F) {
 			text = append(text, "\r\n"...)
 		}
 		sent := writeText(text, max(1, size%1000))
-		got, err, _ := readText(split(sent, max(1, chunk%1000)), 512)
+		got, _, err := readText(split(sent, max(1, chunk%1000)), 512)
 		if err != nil || !bytes.Equal(got, text) {
 			t.Fatalf("wrote %q, sent %q, read %q, error %v", text, sent, got, err)
 		}

@@ -25,7 +25,7 @@ type Config struct {
 	// connection is closed by force. The connection is flushed and closed afterwards.
 	Handle func(ctx context.Context, c *Conn)
 	// Refuse gives the line, with CRLF, that a connection gets which is refused because of
-	// ErrTooManyConns or ErrTooManyConnsPerAddr. Never used on implicit TLS.
+	// ErrTooManyConns, ErrTooManyConnsPerAddr or ErrStopping. Never used on implicit TLS.
 	Refuse func(reason error) string
 
 	// MaxConns limits connections at the same time. Default 10,000.
