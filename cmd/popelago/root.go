@@ -25,6 +25,8 @@ For a first look:  popelago serve --dev`,
 	root.AddCommand(
 		newServeCommand(),
 		newConfigCommand(),
+		newDomainCommand(),
+		newAccountCommand(),
 		bench,
 		newVersionCommand(),
 	)

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"popelago/adminclient"
+)
+
+func newAccountCommand() *cobra.Command {
+	f := &remoteFlags{}
+	cmd := newGroup("account", "Manage the accounts of a running server",
+		newAccountAddCommand(f), newAccountListCommand(f), newAccountShowCommand(f),
+		newAccountPasswdCommand(f),
+		newAccountStateCommand(f, "disable", "Take no mail and no logins for an account", adminclient.Disabled),
+		newAccountStateCommand(f, "enable", "Undo disable", adminclient.Enabled),
+		newAccountRemoveCommand(f))
+	f.add(cmd)
+	return cmd
+}
+
+func newAccountAddCommand(f *remoteFlags) *cobra.Command {
+	var p passwordFlags
+	cmd := &cobra.Command{
+		Use:   "add ADDRESS",
+		Short: "Make an account",
+		Args:  arguments("ADDRESS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.call(func(c *adminclient.Client) error {
+				password, err := p.password(cmd, c, args[0])
+				if err != nil {
+					return err
+				}
+				a, err := c.AddAccount(cmd.Context(), args[0], password)
+				if err != nil {
+					return err
+				}
+				return f.result(cmd.OutOrStdout(), a, "account %s added", a.Address)
+			})
+		},
+	}
+	p.add(cmd)
+	return cmd
+}
+
+// accountPage is how many accounts are asked of the server at one time: as many as it gives.
+const accountPage = 1000
+
+func newAccountListCommand(f *remoteFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list [DOMAIN]",
+		Short: "List the accounts of a domain, or of all",
+		Args:  arguments("[DOMAIN]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.call(func(c *adminclient.Client) error {
+				accounts, err := listAccounts(cmd, c, args)
+				if err != nil {
+					return err
+				}
+				if f.json {
+					return printJSON(cmd.OutOrStdout(), accounts)
+				}
+				rows := make([][]string, len(accounts))
+				for i, a := range accounts {
+					rows[i] = []string{a.Address, a.State, when(a.Created)}
+				}
+				return printTable(cmd.OutOrStdout(), []string{"ADDRESS", "STATE", "CREATED"}, rows)
+			})
+		},
+	}
+}
+
+// listAccounts returns the accounts of the domains given, or of all if none is given.
+func listAccounts(cmd *cobra.Command, c *adminclient.Client, domains []string) ([]adminclient.Account, error) {
+	if len(domains) == 0 {
+		all, err := c.Domains(cmd.Context())
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range all {
+			domains = append(domains, d.Name)
+		}
+	}
+	accounts := []adminclient.Account{} // [] in JSON
+	for _, domain := range domains {
+		for after := ""; ; {
+			page, err := c.Accounts(cmd.Context(), domain, after, accountPage)
+			if err != nil {
+				return nil, err
+			}
+			accounts = append(accounts, page.Accounts...)
+			if after = page.Next; after == "" {
+				break
+			}
+		}
+	}
+	return accounts, nil
+}
+
+func newAccountShowCommand(f *remoteFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "show ADDRESS",
+		Short: "Show an account and what its mailbox holds",
+		Args:  arguments("ADDRESS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.call(func(c *adminclient.Client) error {
+				a, err := c.Account(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				if f.json {
+					return printJSON(cmd.OutOrStdout(), a)
+				}
+				return printTable(cmd.OutOrStdout(), []string{"address", a.Address}, [][]string{
+					{"state", a.State},
+					{"created", when(a.Created)},
+					{"messages", strconv.Itoa(a.Messages)},
+					{"octets", strconv.FormatInt(a.Octets, 10)},
+					{"mailbox", a.Mailbox},
+				})
+			})
+		},
+	}
+}
+
+func newAccountPasswdCommand(f *remoteFlags) *cobra.Command {
+	var p passwordFlags
+	cmd := &cobra.Command{
+		Use:   "passwd ADDRESS",
+		Short: "Give an account another password",
+		Args:  arguments("ADDRESS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.call(func(c *adminclient.Client) error {
+				password, err := p.password(cmd, c, args[0])
+				if err != nil {
+					return err
+				}
+				if err := c.SetPassword(cmd.Context(), args[0], password); err != nil {
+					return err
+				}
+				return f.result(cmd.OutOrStdout(), map[string]string{"address": args[0]}, "password of %s changed", args[0])
+			})
+		},
+	}
+	p.add(cmd)
+	return cmd
+}
+
+func newAccountStateCommand(f *remoteFlags, name, short, state string) *cobra.Command {
+	return &cobra.Command{
+		Use:   name + " ADDRESS",
+		Short: short,
+		Args:  arguments("ADDRESS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.call(func(c *adminclient.Client) error {
+				if err := c.SetState(cmd.Context(), args[0], state); err != nil {
+					return err
+				}
+				return f.result(cmd.OutOrStdout(), map[string]string{"address": args[0], "state": state},
+					"account %s %s", args[0], state)
+			})
+		},
+	}
+}
+
+func newAccountRemoveCommand(f *remoteFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove ADDRESS",
+		Short: "End an account and remove its messages, for good",
+		Args:  arguments("ADDRESS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.call(func(c *adminclient.Client) error {
+				r, err := c.RemoveAccount(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				text := "account %s removed, messages removed: %d"
+				if r.Pending {
+					text += "; the rest will follow"
+				}
+				return f.result(cmd.OutOrStdout(), r, text, args[0], r.Messages)
+			})
+		},
+	}
+}

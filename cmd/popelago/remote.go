@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"popelago/adminclient"
+	"popelago/config"
+)
+
+// remoteFlags say which server a command talks to, and how it prints what comes back.
+type remoteFlags struct {
+	settingsFlags
+	server    string
+	tokenFile string
+	json      bool
+}
+
+// add defines the flags for cmd and all commands below it.
+func (f *remoteFlags) add(cmd *cobra.Command) {
+	flags := cmd.PersistentFlags()
+	f.settingsFlags.add(flags)
+	flags.StringVar(&f.server, "server", "", "talk to the server at this `URL` instead of the one of the data folder")
+	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the token for --server")
+	flags.BoolVar(&f.json, "json", false, "print JSON, for programs")
+}
+
+// call runs do with a client of the server that the flags lead to.
+func (f *remoteFlags) call(do func(*adminclient.Client) error) error {
+	c, start, err := f.client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	err = do(c)
+	if start != "" && errors.Is(err, adminclient.ErrNoServer) {
+		return fmt.Errorf("%w\nIs it running? To start it: %s", err, start)
+	}
+	return err
+}
+
+// client makes the client. start is the command line that starts its server, as far as it
+// is known.
+func (f *remoteFlags) client() (c *adminclient.Client, start string, err error) {
+	if f.server == "" {
+		if f.tokenFile != "" {
+			return nil, "", &usageError{"--token-file is for --server URL"}
+		}
+		cfg, err := f.load()
+		if err != nil {
+			return nil, "", err
+		}
+		return adminclient.Unix(cfg.AdminSocket()), f.serveCommand(), nil
+	}
+	if f.data != "" || f.file != "" {
+		return nil, "", &usageError{"--server goes without --data and --config"}
+	}
+	token := ""
+	if f.tokenFile != "" {
+		if token, err = config.ReadSecret(f.tokenFile); err != nil {
+			return nil, "", err
+		}
+	}
+	c, err = adminclient.HTTP(f.server, token)
+	if err != nil {
+		return nil, "", &usageError{err.Error()}
+	}
+	return c, "", nil
+}
