@@ -126,36 +126,45 @@ func BenchmarkPoll(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "sessions/s")
 }
 
-// BenchmarkIdle tells the memory that a session holds which is logged in to a maildrop of ten
-// messages and waits, without that of the kernel and of TLS.
+// BenchmarkIdle tells the memory that a session holds which has retrieved a message from a
+// maildrop of ten and waits: the server's and the client's, without that of the kernel and of
+// TLS.
 func BenchmarkIdle(b *testing.B) {
+	const sessions = 2000
 	f := pop3test.New(b, openStore(b), pop3server.Config{}, false)
 	f.AddSamples(b, 10)
 	addr := f.Listen(b)
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
 	for b.Loop() {
-		c, err := net.Dial("tcp", addr)
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer c.Close()
-		in := bufio.NewReaderSize(c, 512)
-		for _, command := range []string{"", "USER alice\r\n", "PASS " + pop3test.Password + "\r\n", "RETR 1\r\n"} {
-			io.WriteString(c, command)
-			if line, err := in.ReadString('\n'); err != nil || !strings.HasPrefix(line, "+OK") {
-				b.Fatalf("%q, %v", line, err)
+		before := memoryInUse()
+		var conns []*benchConn
+		for range sessions {
+			c := dialBench(b, addr)
+			if c == nil {
+				return
 			}
-		}
-		for line := ""; line != ".\r\n"; line, err = in.ReadString('\n') {
-			if err != nil {
+			conns = append(conns, c)
+			c.in = bufio.NewReaderSize(c.conn, 512)
+			fmt.Fprintf(c.conn, "USER alice\r\nPASS %s\r\nRETR 2\r\n", pop3test.Password)
+			if err := c.expect(4); err != nil {
 				b.Fatal(err)
 			}
+			for line := []byte(nil); string(line) != ".\r\n"; {
+				var err error
+				if line, err = c.in.ReadSlice('\n'); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		b.ReportMetric(float64(memoryInUse()-before)/sessions, "octets/session")
+		for _, c := range conns {
+			c.conn.Close()
 		}
 	}
+}
+
+func memoryInUse() int64 {
+	var m runtime.MemStats
 	runtime.GC()
-	runtime.ReadMemStats(&after)
-	held := float64(after.HeapInuse+after.StackInuse) - float64(before.HeapInuse+before.StackInuse)
-	b.ReportMetric(held/float64(b.N), "octets/session")
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse + m.StackInuse)
 }
