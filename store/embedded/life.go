@@ -59,7 +59,20 @@ func (s *Store) openLife(readOnly bool) (*life, error) {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		opts.Levels[i].BlockSize = 16 << 10
 	}
-	db, err := pebble.Open(s.cfg.FS.PathJoin(s.cfg.Dir, dbDir), opts)
+	dir := s.cfg.FS.PathJoin(s.cfg.Dir, dbDir)
+	exists, err := checkManifest(s.cfg.FS, dir)
+	if err != nil {
+		return nil, err
+	}
+	db, err := pebble.Open(dir, opts)
+	if err == nil && !exists {
+		// The first log of a new database is not yet in the form in which damage can be told
+		// from a torn end (FormatWALSyncChunks): begin the second.
+		if err = db.Flush(); err != nil {
+			l.fs.fence()
+			err = errors.Join(err, db.Close())
+		}
+	}
 	l.fs.opening.Store(false)
 	if fault := l.fs.broken(); fault != nil {
 		l.fs.fence()
@@ -70,6 +83,9 @@ func (s *Store) openLife(readOnly bool) (*life, error) {
 	}
 	if err != nil {
 		l.fs.fence()
+		if isNotExist(err) {
+			err = fmt.Errorf("%w: a file is missing: %w", errBadRow, err)
+		}
 		return nil, err
 	}
 	l.db = db

@@ -1,0 +1,220 @@
+package embedded_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"popelago/mail"
+	"popelago/store"
+	"popelago/store/embedded"
+	"popelago/store/storetest"
+)
+
+// files lists the files below a folder of a file system in memory.
+func files(t *testing.T, fs vfs.FS, dir string) (names []string) {
+	t.Helper()
+	list, err := fs.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range list {
+		full := path.Join(dir, name)
+		info, err := fs.Stat(full)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.IsDir() {
+			names = append(names, files(t, fs, full)...)
+		} else {
+			names = append(names, full)
+		}
+	}
+	return names
+}
+
+func readFile(t *testing.T, fs vfs.FS, name string) []byte {
+	t.Helper()
+	f, err := fs.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func writeFile(t *testing.T, fs vfs.FS, name string, b []byte) {
+	t.Helper()
+	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(bytes.Clone(b)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDamagedFile: damage in a content file is found before the octets are given out.
+func TestDamagedFile(t *testing.T) {
+	fs := vfs.NewMem()
+	s := open(t, small(fs))
+	defer s.Close()
+	id := mail.NewIDSource(nil).Next()
+	data := octets(200_000)
+	if err := deliver(t.Context(), s, id, benchMailbox(0), data); err != nil {
+		t.Fatal(err)
+	}
+	var name string
+	for _, n := range files(t, fs, "data/content") {
+		name = n
+	}
+	good := readFile(t, fs, name)
+	try := func(what string, wantAtLeast int) {
+		t.Helper()
+		for _, whole := range []bool{false, true} {
+			_, r, err := s.OpenContent(t.Context(), id, "")
+			var got []byte
+			if err == nil {
+				if whole {
+					var b bytes.Buffer
+					_, err = r.(io.WriterTo).WriteTo(&b)
+					got = b.Bytes()
+				} else {
+					got, err = io.ReadAll(r)
+				}
+				r.Close()
+			}
+			if !errors.Is(err, store.ErrCorrupt) {
+				t.Errorf("%s: %v, want %v", what, err, store.ErrCorrupt)
+			}
+			if len(got) < wantAtLeast || !bytes.HasPrefix(data, got) {
+				t.Errorf("%s: %d octets given out, or damaged ones; want at least %d", what, len(got), wantAtLeast)
+			}
+		}
+	}
+	for _, at := range []int{0, 5, 10, 16, 20, 1000, 65_535, 65_552, 70_000, 131_088, len(good) - 1} {
+		bad := bytes.Clone(good)
+		bad[at] ^= 0x10
+		writeFile(t, fs, name, bad)
+		try("a flipped bit", max(0, (at-16)/(64<<10)*(64<<10-4)))
+	}
+	for _, n := range []int{0, 10, 16, 18, 20, 100, 65_552, 65_553, 100_000, len(good) - 1} {
+		writeFile(t, fs, name, good[:n])
+		try("a file cut short", 0)
+	}
+	swapped := bytes.Clone(good)
+	copy(swapped[16:], good[16+64<<10:16+128<<10])
+	writeFile(t, fs, name, swapped)
+	try("a block in the wrong place", 0)
+	if err := fs.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	try("no file", 0)
+	writeFile(t, fs, name, good)
+	if _, got, err := storetest.Read(t.Context(), s, id); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("whole again: %d octets, %v", len(got), err)
+	}
+}
+
+// TestDamagedDatabase flips one bit of a file of the database: what is read afterwards is
+// right or an error, and Open says which file.
+func TestDamagedDatabase(t *testing.T) {
+	base := vfs.NewCrashableMem()
+	s := open(t, small(base))
+	l := newLedger(t.Context())
+	if err := l.script(s); err != nil {
+		t.Fatal(err)
+	}
+	// As after a crash, so that there is a log to be read.
+	image := base.CrashClone(vfs.CrashCloneCfg{})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f := l.snapshot()
+	atOpen, atRead, harmless := 0, 0, 0
+	for _, name := range files(t, image, "data/db") {
+		kind := path.Ext(name)
+		if !strings.HasPrefix(path.Base(name), "MANIFEST") && kind != ".sst" && kind != ".log" {
+			continue
+		}
+		size := len(readFile(t, image, name))
+		step := max(size/12, 1)
+		for at := step / 2; at < size; at += step {
+			fs := image.CrashClone(vfs.CrashCloneCfg{})
+			bad := readFile(t, fs, name)
+			bad[at] ^= 0x04
+			writeFile(t, fs, name, bad)
+			s, err := embedded.Open(small(fs))
+			if err != nil {
+				if !errors.Is(err, store.ErrCorrupt) {
+					t.Errorf("%s at %d of %d: Open: %v, want %v", name, at, size, err, store.ErrCorrupt)
+				}
+				atOpen++
+				continue
+			}
+			err = verify(t.Context(), s, f, f)
+			switch {
+			case err == nil:
+				harmless++
+			case errors.Is(err, store.ErrCorrupt):
+				atRead++
+			default:
+				t.Errorf("%s at %d of %d: %v", name, at, size, err)
+			}
+			s.Close()
+		}
+	}
+	t.Logf("found by Open: %d, when read: %d, harmless: %d", atOpen, atRead, harmless)
+}
+
+// TestDamagedLog flips bits of a log that was not yet written to tables. In its last 32 KiB
+// that is the same as a torn end; before, it must not go unseen.
+func TestDamagedLog(t *testing.T) {
+	base := vfs.NewCrashableMem()
+	s := open(t, embedded.Config{Dir: "data", FS: base})
+	ids := mail.NewIDSource(nil)
+	const n = 20
+	for range n {
+		if err := deliver(t.Context(), s, ids.Next(), benchMailbox(0), octets(8<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	image := base.CrashClone(vfs.CrashCloneCfg{})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tried := false
+	for _, name := range files(t, image, "data/db") {
+		if path.Ext(name) != ".log" || len(readFile(t, image, name)) < n*(8<<10) {
+			continue
+		}
+		tried = true
+		for at := 3; at < (n-6)*(8<<10); at += 5003 {
+			fs := image.CrashClone(vfs.CrashCloneCfg{})
+			bad := readFile(t, fs, name)
+			bad[at] ^= 0x04
+			writeFile(t, fs, name, bad)
+			s, err := embedded.Open(embedded.Config{Dir: "data", FS: fs})
+			if err == nil {
+				rows, err := storetest.List(t.Context(), s, benchMailbox(0), 100)
+				t.Errorf("%s at %d: opened, with %d of %d messages, %v", name, at, len(rows), n, err)
+				s.Close()
+			} else if !errors.Is(err, store.ErrCorrupt) {
+				t.Errorf("%s at %d: %v, want %v", name, at, err, store.ErrCorrupt)
+			}
+		}
+	}
+	if !tried {
+		t.Error("no log found")
+	}
+}

@@ -1,0 +1,88 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Pebble takes a damaged record of its manifest for the torn end of the file, and goes on
+// with what stands before it: an old state of the database, from which newer mail is missing.
+// But the manifest is synced after every record, so only its last one can be torn. Where
+// anything valid follows, the file is damaged, and nothing may be opened on it.
+//
+// The manifest is a row of blocks of 32 KiB, each a row of chunks that do not cross its end:
+//
+//	4 octets  masked CRC-32C of type and data, little endian
+//	2 octets  size of the data, little endian
+//	1 octet   type, 1 to 4
+//	data
+const (
+	manifestBlock  = 32 << 10
+	manifestHeader = 7
+)
+
+// checkManifest reports damage of the manifest that Pebble would take for its end. exists is
+// false when there is no database yet.
+func checkManifest(fs vfs.FS, dir string) (exists bool, err error) {
+	desc, err := pebble.Peek(dir, fs)
+	if err != nil || !desc.Exists {
+		return false, err
+	}
+	f, err := fs.Open(desc.ManifestFilename)
+	if err != nil {
+		return true, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		return true, err
+	}
+	if at := damagedAt(b); at >= 0 {
+		return true, fmt.Errorf("%s: %w: at octet %d", desc.ManifestFilename, errBadRow, at)
+	}
+	return true, nil
+}
+
+// damagedAt is where a manifest has something invalid before something valid, or -1.
+func damagedAt(b []byte) int {
+	at := 0
+	for at < len(b) {
+		n := chunkAt(b, at)
+		if n == 0 {
+			break
+		}
+		at += n
+	}
+	for p := at + 1; p < len(b); p++ {
+		if chunkAt(b, p) > manifestHeader {
+			return at
+		}
+	}
+	return -1
+}
+
+// chunkAt is the length of the valid chunk or of the padding of a block at an offset, or 0.
+func chunkAt(b []byte, at int) int {
+	left := manifestBlock - at%manifestBlock
+	if left < manifestHeader {
+		return left
+	}
+	end := min(len(b), at+left)
+	if end-at < manifestHeader {
+		return 0
+	}
+	size, kind := int(binary.LittleEndian.Uint16(b[at+4:])), b[at+6]
+	if kind < 1 || kind > 4 || at+manifestHeader+size > end {
+		return 0
+	}
+	sum := crc32.Checksum(b[at+6:at+manifestHeader+size], castagnoli)
+	if (sum>>15|sum<<17)+0xa282ead8 != binary.LittleEndian.Uint32(b[at:]) {
+		return 0
+	}
+	return manifestHeader + size
+}
