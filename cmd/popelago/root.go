@@ -45,13 +45,15 @@ func newGroup(name, short string, commands ...*cobra.Command) *cobra.Command {
 // by itself would print help and succeed.
 func asGroup(group *cobra.Command) {
 	group.Args = cobra.ArbitraryArgs
+	group.SuggestionsMinimumDistance = 2 // letters wrong
+	group.SuggestionsMinimumDistance = 2
 	group.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return &usageError{"a command is missing: " + strings.Join(commandNames(cmd), ", ")}
 		}
 		text := "there is no command " + quoted(args[0])
 		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			text += ", but " + strings.Join(near, ", ")
+			text += " (do you mean " + strings.Join(near, ", ") + "?)"
 		}
 		return &usageError{text}
 	}
