@@ -33,22 +33,30 @@ var layout = []layer{
 	{"delivery", []string{"account", "store"}},
 	{"maildrop", []string{"store"}},
 	{"task", []string{"account", "store"}},
-	{"smtpserver", []string{"wire", "delivery", "account"}},
-	{"pop3server", []string{"wire", "account", "maildrop"}},
+	{"smtpserver", []string{"wire", "store", "account", "delivery"}},
+	{"pop3server", []string{"wire", "store", "account", "maildrop"}},
 	{"admin", []string{"account", "maildrop", "store", "task", "adminclient"}},
 	{"app", []string{
 		"wire", "config", "store", "store/embedded", "account", "delivery", "maildrop", "task",
 		"smtpserver", "pop3server", "admin",
 	}},
-	{"cmd/popelago", []string{"config", "app", "adminclient", "bench"}},
+	{"cmd/popelago", []string{"config", "account", "app", "adminclient", "bench"}},
+
+	// Help for tests and measurements; nothing above imports it.
 	{"mailtest", []string{"wire"}},
 	{"cassandratest", nil},
 	{"cassandratest/cmd", []string{"cassandratest"}},
-	{"integration", []string{"bench", "mailtest"}},
+	{"pop3server/pop3test", []string{"account", "mailtest", "pop3server", "store"}},
+	{"bench/comparedovecot", nil},
+	{"integration", nil},
 }
 
-// testImports is what test files may import besides: engines, suites and helpers.
-var testImports = []string{"mailtest", "cassandratest", "store/storetest", "store/embedded"}
+// testImports is what test files may import besides: engines, suites, helpers, and the
+// packages to look with at what was done.
+var testImports = []string{
+	"mailtest", "store", "store/storetest", "store/embedded", "cassandratest", "pop3server/pop3test",
+	"maildrop", "adminclient", "bench",
+}
 
 const module = "popelago"
 
