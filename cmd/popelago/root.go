@@ -46,7 +46,6 @@ func newGroup(name, short string, commands ...*cobra.Command) *cobra.Command {
 func asGroup(group *cobra.Command) {
 	group.Args = cobra.ArbitraryArgs
 	group.SuggestionsMinimumDistance = 2 // letters wrong
-	group.SuggestionsMinimumDistance = 2
 	group.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return &usageError{"a command is missing: " + strings.Join(commandNames(cmd), ", ")}

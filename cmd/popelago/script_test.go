@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"popelago": main})
+}
+
+// TestScripts runs the command as a process of its own, as testdata/script/*.txtar say. Beside
+// the commands of testscript there are
+//
+//	exits CODE COMMAND...       run a command that has to exit with CODE
+//	waitfor FILE REGEXP         wait until a file has a match
+//	waitsocket FILE             wait until somebody answers on a unix socket
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": scriptExits, "waitfor": scriptWaitFor, "waitsocket": scriptWaitSocket,
+		},
+	})
+}
+
+func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	code := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		code = exit.ExitCode()
+	}
+	if code != want {
+		ts.Fatalf("exit code %d, want %d", code, want)
+	}
+}
+
+func scriptWaitFor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: waitfor FILE REGEXP")
+	}
+	want, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	wait(ts, func() error {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && !want.Match(text) {
+			err = fmt.Errorf("%s has no match for %q:\n%s", args[0], args[1], text)
+		}
+		return err
+	})
+}
+
+func scriptWaitSocket(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitsocket FILE")
+	}
+	wait(ts, func() error {
+		c, err := net.Dial("unix", ts.MkAbs(args[0]))
+		if err == nil {
+			err = c.Close()
+		}
+		return err
+	})
+}
+
+// wait calls check until it returns nil. The limit only ends a test that would hang.
+func wait(ts *testscript.TestScript, check func() error) {
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	limit := time.After(time.Minute)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-limit:
+			ts.Fatalf("after a minute: %v", err)
+		}
+	}
+}
