@@ -31,7 +31,6 @@ Users are user1@example.test to user80@example.test unless --users, --pattern, -
 --users-file say otherwise; the same name is the recipient's address and the POP3 login.
 Passwords are read from --password-file, from --password-stdin or from the environment
 variable POPELAGO_BENCH_PASSWORD, never from the command line.`,
-		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(
 		newBenchDeliverCommand(),
@@ -83,7 +82,6 @@ func (o *benchOutput) add(cmd *cobra.Command) {
 // run carries out work with a progress bar, prints the report and turns what went wrong into
 // an error.
 func (o *benchOutput) run(cmd *cobra.Command, work func(context.Context, *bench.Progress) (bench.Report, error)) error {
-	cmd.SilenceUsage = true
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var progress bench.Progress

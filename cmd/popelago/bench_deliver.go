@@ -39,7 +39,7 @@ func newBenchDeliverCommand() *cobra.Command {
 		Example: `  popelago bench deliver --addr 127.0.0.1:1024 --connections 16 --duration 10s
   popelago bench deliver --addr 127.0.0.1:1025 --protocol smtp --rate 100 --count 5000
   popelago bench deliver --addr unix:/run/dovecot/lmtp --user alice@example.test --count 10`,
-		Args: cobra.NoArgs,
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			names, err := users.list()
 			if err != nil {

@@ -25,7 +25,7 @@ func newBenchDrainCommand() *cobra.Command {
 To measure the two apart, run it with --no-dele (alias --keep) first and with --no-retr after.`,
 		Example: `  popelago bench drain --addr 127.0.0.1:1110 --password-file passwords --connections 16 --keep
   popelago bench drain --addr 127.0.0.1:1110 --password-file passwords --connections 16 --no-retr`,
-		Args: cobra.NoArgs,
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if cfg.Logins, err = logins.list(cmd); err != nil {
 				return err

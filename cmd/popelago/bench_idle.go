@@ -26,7 +26,7 @@ func newBenchIdleCommand() *cobra.Command {
 
 When all are open it says so on standard error: "holding N sessions".`,
 		Example: `  popelago bench idle --addr 127.0.0.1:1110 --password-file passwords --sessions 5000 --hold 30s`,
-		Args:    cobra.NoArgs,
+		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if !noLogin {
 				if cfg.Logins, err = logins.list(cmd); err != nil {

@@ -21,7 +21,7 @@ func newBenchPollCommand() *cobra.Command {
 		Use:     "poll",
 		Short:   "Open POP3 sessions that log in, ask STAT and QUIT",
 		Example: `  popelago bench poll --addr 127.0.0.1:1110 --password-file passwords --connections 16 --duration 10s`,
-		Args:    cobra.NoArgs,
+		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if cfg.Logins, err = logins.list(cmd); err != nil {
 				return err

@@ -26,7 +26,7 @@ func newBenchSeedCommand() *cobra.Command {
 		Long: `Run the scenario with which the idea of this mail store was published: 100 messages a
 second for 10 minutes to 80 users, then STAT for every user, then DELE of all and QUIT.`,
 		Example: `  popelago bench seed --mail 127.0.0.1:1024 --pop3 127.0.0.1:1110 --password-file passwords --scale 0.01`,
-		Args:    cobra.NoArgs,
+		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if cfg.Logins, err = logins.list(cmd); err != nil {
 				return err

@@ -27,7 +27,7 @@ is removed. No delivery and no drain may go on meanwhile.
 Messages whose outcome nobody knows, because the connection was lost before the reply or
 the reply was 4xx, may be there or not; they are counted apart.`,
 		Example: `  popelago bench verify --addr 127.0.0.1:1110 --password-file passwords --journal bench.journal`,
-		Args:    cobra.NoArgs,
+		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if cfg.Logins, err = logins.list(cmd); err != nil {
 				return err

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"time"
+)
+
+// engineBenchmark is the benchmark of the embedded engine that does what a delivery needs, with
+// 8 KiB and from 16 goroutines.
+const engineBenchmark = "BenchmarkDeliver/8KiB/16"
+
+// nanoseconds finds the time of one operation in the output of a benchmark.
+var nanoseconds = regexp.MustCompile(`(?m)^` + engineBenchmark + `\S*\s+\d+\s+([0-9.]+) ns/op`)
+
+// engineAlone returns how many deliveries a second the embedded engine does without any server
+// around it, with its files in dir.
+func engineAlone(ctx context.Context, dir string, d time.Duration) (perSecond float64, err error) {
+	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkDeliver$/^8KiB$/^16$",
+		"-benchtime", d.String(), "./store/embedded")
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("the engine's benchmark: %w\n%s", err, out)
+	}
+	found := nanoseconds.FindSubmatch(out)
+	if found == nil {
+		return 0, fmt.Errorf("no %s in the output of the engine's benchmark:\n%s", engineBenchmark, out)
+	}
+	ns, err := strconv.ParseFloat(string(found[1]), 64)
+	if err != nil {
+		return 0, err
+	}
+	return float64(time.Second) / ns, nil
+}

@@ -1,0 +1,158 @@
+// Command comparedovecot measures this tree's server and Dovecot on the same machine, with
+// the same load, one after the other, and prints one table. bench/compare-dovecot runs it.
+//
+// Both are set up as durable as they can be (Dovecot: maildir with mail_fsync=always), on
+// the same file system, with 80 users, and Dovecot with its login, POP3 and LMTP processes
+// kept and reused. The load comes from "popelago bench", run as a process of its own.
+//
+// One round on one server is: deliver messages of 8 KiB by LMTP over 16 connections; fetch all
+// of them several times, pipelined; remove all of them; deliver ten to each user and poll.
+// Rounds alternate between the servers, each beginning with the one that was second before.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// settings are the command's flags.
+type settings struct {
+	dir      string
+	rounds   int
+	messages int           // delivered, fetched and removed in one round
+	passes   int           // how often they are fetched
+	poll     time.Duration // how long to poll in one round
+	sessions int           // open at once, for the memory
+	engine   time.Duration // how long to run the engine alone
+	extra    string        // more lines for Dovecot's configuration
+	keep     bool
+}
+
+const (
+	users       = 80
+	connections = 16
+	size        = 8192
+)
+
+func main() {
+	var s settings
+	var quick bool
+	flag.StringVar(&s.dir, "dir", "", "make the temporary folder in this one: its disk is what is measured")
+	flag.IntVar(&s.rounds, "rounds", 3, "rounds on each server")
+	flag.IntVar(&s.messages, "messages", 24_000, "messages in a round")
+	flag.IntVar(&s.sessions, "sessions", 5_000, "open sessions, for the memory")
+	flag.StringVar(&s.extra, "dovecot-extra", "", "file with more settings for Dovecot")
+	flag.BoolVar(&s.keep, "keep", false, "leave the temporary folder, with logs and configurations")
+	flag.BoolVar(&quick, "quick", false, "one short round")
+	flag.Parse()
+	s.passes, s.poll, s.engine = 3, 10*time.Second, 5*time.Second
+	if quick {
+		s.rounds, s.messages, s.poll, s.engine = 1, 4_000, 3*time.Second, 2*time.Second
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := compare(ctx, s); err != nil {
+		fmt.Fprintln(os.Stderr, "compare-dovecot:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// compare does everything and leaves nothing running.
+func compare(ctx context.Context, s settings) (err error) {
+	if flag.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("only root can start Dovecot: run this as root")
+	}
+	dir, err := os.MkdirTemp(s.dir, "compare-dovecot-")
+	if err != nil {
+		return err
+	}
+	// Dovecot's processes run as several users, who all must get here.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	defer func() {
+		if s.keep {
+			fmt.Fprintln(os.Stderr, "kept", dir)
+			return
+		}
+		err = errors.Join(err, os.RemoveAll(dir))
+	}()
+	if onTmpfs(dir) {
+		fmt.Fprintf(os.Stderr, "warning: %s is in memory, where making mail durable costs nothing; use --dir\n", dir)
+	}
+
+	note("building")
+	binary := filepath.Join(dir, "popelago")
+	if err := command(ctx, nil, "go", "build", "-o", binary, "./cmd/popelago"); err != nil {
+		return err
+	}
+	load := &load{binary: binary, passwords: filepath.Join(dir, "passwords")}
+	if err := writePasswords(load.passwords); err != nil {
+		return err
+	}
+	dovecot, err := startDovecot(ctx, filepath.Join(dir, "dovecot"), s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dovecot.stop()) }()
+	ours, err := startPopelago(ctx, filepath.Join(dir, "store"), binary)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ours.stop()) }()
+
+	var r results
+	if r.idleMemory, err = ours.memory(); err != nil {
+		return err
+	}
+	order := []*server{dovecot, ours}
+	for round := range s.rounds {
+		for _, server := range order {
+			note("round %d of %d: %s", round+1, s.rounds, server.name)
+			if err := load.round(ctx, server, s, r.of(server)); err != nil {
+				return err
+			}
+		}
+		order[0], order[1] = order[1], order[0]
+	}
+	if r.usedMemory, err = ours.memory(); err != nil {
+		return err
+	}
+	note("%d sessions", s.sessions)
+	if r.sessionMemory, err = load.sessions(ctx, ours, s.sessions); err != nil {
+		return err
+	}
+	note("the engine alone")
+	if r.engine, err = engineAlone(ctx, dir, s.engine); err != nil {
+		return err
+	}
+	return r.write(os.Stdout, s)
+}
+
+// note tells the user what is going on.
+func note(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
+}
+
+// tmpfsMagic is the type of a tmpfs in statfs(2).
+const tmpfsMagic = 0x01021994
+
+// onTmpfs reports whether dir is kept in memory.
+func onTmpfs(dir string) bool {
+	var st syscall.Statfs_t
+	return syscall.Statfs(dir, &st) == nil && st.Type == tmpfsMagic
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+)
+
+// rates are what was measured on one server, one value per round.
+type rates struct {
+	deliver, poll, retr, dele []float64
+}
+
+// results is everything that was measured. Memory is in octets.
+type results struct {
+	dovecot, popelago rates
+	engine            float64
+	idleMemory        int64 // started, and nothing done yet
+	usedMemory        int64 // after all rounds
+	sessionMemory     int64 // with many sessions open
+}
+
+// of returns the rates of a server.
+func (r *results) of(s *server) *rates {
+	if s.name == "dovecot" {
+		return &r.dovecot
+	}
+	return &r.popelago
+}
+
+// write prints the table.
+func (r *results) write(w io.Writer, s settings) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(t, "median of %d, lowest to highest\tdovecot\t\tpopelago\t\tratio\twanted\t\n", s.rounds)
+	for _, row := range []struct {
+		name         string
+		theirs, ours []float64
+		wanted       float64
+	}{
+		{"LMTP deliveries/s", r.dovecot.deliver, r.popelago.deliver, 3},
+		{"POP3 polls/s", r.dovecot.poll, r.popelago.poll, 3},
+		{"RETR messages/s, pipelined", r.dovecot.retr, r.popelago.retr, 1.5},
+		{"DELE+QUIT messages/s, pipelined", r.dovecot.dele, r.popelago.dele, 1.5},
+	} {
+		fmt.Fprintf(t, "%s\t%.0f\t%s\t%.0f\t%s\t%.2f\t%.1f\t\n", row.name,
+			median(row.theirs), span(row.theirs), median(row.ours), span(row.ours), median(row.ours)/median(row.theirs), row.wanted)
+	}
+	ours := median(r.popelago.deliver)
+	fmt.Fprintf(t, "engine alone, deliveries/s (ratio: popelago to it)\t\t\t%.0f\t\t%.2f\t0.6\t\n", r.engine, ours/r.engine)
+	for _, row := range []struct {
+		name   string
+		octets int64
+		wanted string
+	}{
+		{"memory when started, MiB", r.idleMemory, "< 60"},
+		{"memory after the rounds, MiB", r.usedMemory, ""},
+		{fmt.Sprintf("memory with %d sessions, MiB", s.sessions), r.sessionMemory, "< 300"},
+	} {
+		fmt.Fprintf(t, "%s\t\t\t%.1f\t\t\t%s\t\n", row.name, float64(row.octets)/(1<<20), row.wanted)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%d messages of %d octets a round, %d users, %d connections\n", s.messages, size, users, connections)
+	return err
+}
+
+// median returns the middle value, of two the lower; 0 if there are none.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[(len(sorted)-1)/2]
+}
+
+// span returns the lowest and the highest value as text.
+func span(values []float64) string {
+	if len(values) < 2 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f-%.0f", slices.Min(values), slices.Max(values))
+}

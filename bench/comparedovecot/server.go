@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// server is a server under test.
+type server struct {
+	name string
+	lmtp string // address
+	pop3 string
+	cmd  *exec.Cmd
+	log  string // file with what it says
+	done chan error
+}
+
+// start runs a server and waits until it answers on both ports. The caller stops it.
+func (s *server) start(ctx context.Context, name string, args ...string) error {
+	out, err := os.OpenFile(s.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	s.cmd = exec.Command(name, args...)
+	s.cmd.Stdout, s.cmd.Stderr = out, out
+	// A group of its own, so that Ctrl-C reaches this command alone and it stops the server.
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	s.done = make(chan error, 1)
+	go func() { s.done <- s.cmd.Wait() }()
+	for _, addr := range []string{s.lmtp, s.pop3} {
+		if err := s.greets(ctx, addr); err != nil {
+			s.stop()
+			said, _ := os.ReadFile(s.log)
+			return fmt.Errorf("%s does not answer on %s: %w\n%s", s.name, addr, err, said)
+		}
+	}
+	return nil
+}
+
+// greets waits until the server greets on addr.
+func (s *server) greets(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for {
+		err := greeting(addr)
+		if err == nil {
+			return nil
+		}
+		select {
+		case exit := <-s.done:
+			s.done <- exit
+			return fmt.Errorf("it has ended: %v", exit)
+		case <-ctx.Done():
+			return err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// greeting connects to addr and reads a line.
+func greeting(addr string) error {
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_, err = bufio.NewReader(conn).ReadString('\n')
+	return err
+}
+
+// stop ends the server and waits for it.
+func (s *server) stop() error {
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-s.done:
+		return nil
+	case <-time.After(30 * time.Second):
+		s.cmd.Process.Kill()
+		<-s.done
+		return fmt.Errorf("%s did not stop within 30s and was killed", s.name)
+	}
+}
+
+// memory returns the resident memory of the server's process in octets.
+func (s *server) memory() (int64, error) {
+	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "status"))
+	if err != nil {
+		return 0, err
+	}
+	for line := range bytes.Lines(b) {
+		if f := strings.Fields(string(line)); len(f) == 3 && f[0] == "VmRSS:" {
+			kib, err := strconv.ParseInt(f[1], 10, 64)
+			return kib << 10, err
+		}
+	}
+	return 0, errors.New("no VmRSS in /proc")
+}
+
+// freePorts returns n ports that nobody listens on.
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // only at the end, so that all differ
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}
+
+// command runs a program to its end, with stdin as its input. What it says is part of the
+// error if it fails.
+func command(ctx context.Context, stdin []byte, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdin = bytes.NewReader(stdin)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
+	}
+	return nil
+}
+
+// user returns the name of user i, 1 to users, and password the password.
+func user(i int) string     { return fmt.Sprintf("user%d@example.test", i) }
+func password(i int) string { return fmt.Sprintf("secret of user %d", i) }
+
+// writePasswords writes the password file for "popelago bench".
+func writePasswords(path string) error {
+	var b bytes.Buffer
+	for i := 1; i <= users; i++ {
+		fmt.Fprintf(&b, "%s %s\n", user(i), password(i))
+	}
+	return os.WriteFile(path, b.Bytes(), 0o600)
+}
