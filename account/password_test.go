@@ -1,0 +1,48 @@
+package account
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+)
+
+// No more hashes are begun at one time than there are turns, also for logins that cannot
+// succeed: an attacker must not be able to use up memory.
+func TestHashesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := cheap(newClock()).withDefaults()
+		cfg.MaxConcurrentHashes = 2
+		m, err := newMetrics(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := newPasswords(cfg, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const logins = 10
+		begun, release := make(chan struct{}, logins), make(chan struct{})
+		p.hashed = func() {
+			begun <- struct{}{}
+			<-release
+		}
+		results := make(chan error, logins)
+		for range logins {
+			go func() { results <- p.refuse(t.Context(), "secret") }()
+		}
+		for done := 0; done < logins; done += cfg.MaxConcurrentHashes {
+			synctest.Wait()
+			if n := len(begun); n != done+cfg.MaxConcurrentHashes {
+				t.Fatalf("%d hashes begun while %d have ended, want %d at a time", n, done, cfg.MaxConcurrentHashes)
+			}
+			for range cfg.MaxConcurrentHashes {
+				release <- struct{}{}
+			}
+		}
+		for range logins {
+			if err := <-results; !errors.Is(err, ErrBadCredentials) {
+				t.Errorf("error %v, want ErrBadCredentials", err)
+			}
+		}
+	})
+}
