@@ -1,0 +1,246 @@
+package task_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/account"
+	"popelago/mail"
+	"popelago/store"
+	"popelago/store/embedded"
+	"popelago/store/storetest"
+	"popelago/task"
+)
+
+func openStore(t *testing.T) store.Store {
+	t.Helper()
+	st, err := embedded.Open(embedded.Config{Dir: "data", FS: vfs.NewMem()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	return st
+}
+
+// add stores a message for one mailbox and returns its id.
+func add(t *testing.T, st store.Store, ids *mail.IDSource, mailbox mail.MailboxID) mail.MessageID {
+	t.Helper()
+	c, err := st.NewContent(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(c, "Subject: x\r\n\r\n")
+	id := ids.Next()
+	if err := st.PutContent(t.Context(), id, c, store.ContentInfo{Mailboxes: []mail.MailboxID{mailbox}}); err != nil {
+		t.Fatal(err)
+	}
+	err = st.AddMessages(t.Context(), []store.Entry{{Mailbox: mailbox, Message: mail.Message{ID: id, Size: 14, Recipient: "a@example.test"}}})[0]
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func newDirectory(t *testing.T, st store.Store) *account.Directory {
+	t.Helper()
+	d, err := account.New(account.Config{Argon2Memory: 64, Argon2Time: 1}, st, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func count(t *testing.T, st store.Store, mailbox mail.MailboxID) int {
+	t.Helper()
+	n := 0
+	var after mail.MessageID
+	for {
+		rows, more, err := st.ListMessages(t.Context(), mailbox, after, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(rows)
+		if !more {
+			return n
+		}
+		after = rows[len(rows)-1].ID
+	}
+}
+
+func TestPurgeEmptiesOnlyMailboxesOfRemovedAccounts(t *testing.T) {
+	st := openStore(t)
+	dir := newDirectory(t, st)
+	ids := mail.NewIDSource(nil)
+	if _, err := dir.AddDomain(t.Context(), "example.test"); err != nil {
+		t.Fatal(err)
+	}
+	alice := mail.Address{Local: "alice", Domain: "example.test"}
+	bob := mail.Address{Local: "bob", Domain: "example.test"}
+	mailboxOf := func(a mail.Address) mail.MailboxID {
+		t.Helper()
+		acc, err := dir.AddAccount(t.Context(), a, "password")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return acc.Mailbox
+	}
+	old, kept := mailboxOf(alice), mailboxOf(bob)
+	for range 1203 { // more than two pages
+		add(t, st, ids, old)
+	}
+	add(t, st, ids, kept)
+	if err := dir.RemoveAccount(t.Context(), alice); err != nil {
+		t.Fatal(err)
+	}
+	again := mailboxOf(alice)
+	add(t, st, ids, again)
+
+	runner := task.New(nil, nil)
+	job := task.Purge(dir, st)
+	for range 2 { // a second run finds nothing more to do
+		if err := runner.RunOnce(t.Context(), job); err != nil {
+			t.Fatal(err)
+		}
+		if n := count(t, st, old); n != 0 {
+			t.Errorf("the removed account's mailbox still has %d messages", n)
+		}
+		if a, b := count(t, st, kept), count(t, st, again); a != 1 || b != 1 {
+			t.Errorf("live mailboxes have %d and %d messages, want 1 each", a, b)
+		}
+	}
+	// Mail that was on its way when the account ended.
+	add(t, st, ids, old)
+	if err := runner.RunOnce(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, st, old); n != 0 {
+		t.Errorf("late mail of a removed account stays: %d messages", n)
+	}
+}
+
+func TestEmptyMailboxGoesOnAfterEveryFault(t *testing.T) {
+	storetest.EachFault(t, func(t *testing.T, wrap func(store.Store) store.Store) {
+		st := openStore(t)
+		ids := mail.NewIDSource(nil)
+		mailbox := mail.MailboxID{1}
+		for range 3 {
+			add(t, st, ids, mailbox)
+		}
+		faulty := wrap(st)
+		if _, err := task.EmptyMailbox(t.Context(), faulty, mailbox); err != nil {
+			if !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrOutcomeUnknown) {
+				t.Errorf("EmptyMailbox: %v", err)
+			}
+			if _, err := task.EmptyMailbox(t.Context(), faulty, mailbox); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := count(t, st, mailbox); n != 0 {
+			t.Errorf("%d messages left", n)
+		}
+	})
+}
+
+func TestSweepLeavesYoungContentAlone(t *testing.T) {
+	st := openStore(t)
+	ids := mail.NewIDSource(nil)
+	mailbox := mail.MailboxID{1}
+	id := add(t, st, ids, mailbox)
+	if err := st.RemoveMessages(t.Context(), mailbox, []mail.MessageID{id}); err != nil {
+		t.Fatal(err)
+	}
+	runner := task.New(nil, nil)
+	now := time.Now()
+	job := task.Sweep(task.SweepConfig{Grace: time.Minute, Now: func() time.Time { return now }}, st)
+	if err := runner.RunOnce(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	_, r, err := st.OpenContent(t.Context(), id, "")
+	if err != nil {
+		t.Fatalf("content was swept within the grace period: %v", err)
+	}
+	r.Close()
+	now = now.Add(2 * time.Minute)
+	if err := runner.RunOnce(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := st.OpenContent(t.Context(), id, ""); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("content after the grace period: %v, want not found", err)
+	}
+}
+
+func TestRunnerRepeatsAndSurvivesFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		reg := prometheus.NewRegistry()
+		runs := 0
+		job := task.Job{Name: "odd", Every: time.Minute, Run: func(context.Context) ([]slog.Attr, error) {
+			runs++
+			switch runs {
+			case 1:
+				return nil, errors.New("no luck")
+			case 2:
+				panic("worse")
+			}
+			return []slog.Attr{slog.Int("things", 7)}, nil
+		}}
+		r := task.New(slog.New(slog.NewTextHandler(&log, nil)), reg, job)
+		r.Start()
+		time.Sleep(2*time.Minute + time.Second)
+		r.Stop()
+		if runs < 3 || runs > 4 {
+			t.Errorf("%d runs in two minutes, want 3 or 4", runs)
+		}
+		for _, want := range []string{"no luck", "panicked: worse", "things=7"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log lacks %q:\n%s", want, log.String())
+			}
+		}
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		results := map[string]float64{}
+		for _, f := range families {
+			if f.GetName() != "popelago_task_runs_total" {
+				continue
+			}
+			for _, m := range f.GetMetric() {
+				for _, l := range m.GetLabel() {
+					if l.GetName() == "result" {
+						results[l.GetValue()] = m.GetCounter().GetValue()
+					}
+				}
+			}
+		}
+		if results["error"] != 1 || results["panic"] != 1 || results["ok"] < 1 {
+			t.Errorf("runs counted: %v", results)
+		}
+	})
+}
+
+func TestStopInterruptsAJob(t *testing.T) {
+	var log strings.Builder
+	started := make(chan struct{})
+	job := task.Job{Name: "long", Every: time.Hour, Run: func(ctx context.Context) ([]slog.Attr, error) {
+		close(started)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}
+	r := task.New(slog.New(slog.NewTextHandler(&log, nil)), nil, job)
+	r.Start()
+	<-started
+	r.Stop()
+	if log.Len() > 0 {
+		t.Errorf("a job that was stopped is not a failure:\n%s", log.String())
+	}
+}
