@@ -1,0 +1,143 @@
+package smtpserver_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/delivery"
+	"popelago/smtpserver"
+	"popelago/store"
+)
+
+// logBuffer is written to by sessions and read by the test.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// lines are the entries about messages.
+func (l *logBuffer) lines(t *testing.T) (lines []map[string]any) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range bytes.Lines(l.b.Bytes()) {
+		var entry map[string]any
+		if err := json.Unmarshal(line, &entry); err != nil {
+			t.Fatal(err)
+		}
+		if entry["msg"] == "message" {
+			lines = append(lines, entry)
+		}
+	}
+	return lines
+}
+
+// TestLog: each message has one line, which tells what became of it and nothing of its text.
+func TestLog(t *testing.T) {
+	var log logBuffer
+	faults := &faultyStore{}
+	r := newRig(t, smtpserver.LMTP, func(s *settings) {
+		s.server.Logger = slog.New(slog.NewJSONHandler(&log, nil))
+		s.delivery.MaxMessageSize = 1000
+		s.wrap = func(st store.Store) store.Store {
+			faults.Store = st
+			return faults
+		}
+	})
+	c := r.client(t, "LHLO client.example")
+	send := func(fault, body string) string {
+		faults.fault = fault
+		begin(c)
+		c.Do("RCPT TO:<bob@example.test>", "250 ")
+		c.Do("DATA", "354 ")
+		c.Send("Subject: confidential\r\n\r\n" + body + "\r\n.\r\n")
+		c.Line()
+		return c.Line()
+	}
+	stored := send("", "x")
+	send("", strings.Repeat("x", 1000))
+	send("", "a\rb")
+	send("add", "x")
+	send("add-second", "x")
+	c.Do("QUIT", "221 ")
+	c.ExpectEOF()
+
+	lines := log.lines(t)
+	for i, want := range []string{"stored", "refused", "refused", "deferred", "partly"} {
+		if len(lines) <= i || lines[i]["result"] != want || lines[i]["from"] != "sender@example.org" || lines[i]["recipients"] != 2.0 ||
+			lines[i]["protocol"] != "lmtp" || lines[i]["remote"] != "192.0.2.1" || len(lines[i]["session"].(string)) != 12 {
+			t.Fatalf("message %d: %v, want %s", i, lines[i:], want)
+		}
+		if _, has := lines[i]["cause"]; has != (want != "stored") {
+			t.Errorf("message %d: cause %v", i, lines[i]["cause"])
+		}
+	}
+	if len(lines) != 5 || !strings.HasSuffix(stored, lines[0]["message"].(string)) || lines[0]["octets"] != 28.0 || lines[4]["stored"] != 1.0 {
+		t.Errorf("%v", lines)
+	}
+	if strings.Contains(log.b.String(), "confidential") {
+		t.Errorf("the log has content: %s", log.b.String())
+	}
+}
+
+// TestMetrics: an SMTP and an LMTP server share a registry.
+func TestMetrics(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	r := newRig(t, smtpserver.SMTP, nil)
+	d, err := delivery.New(delivery.Config{}, r.dir, r.store, reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, protocol := range []smtpserver.Protocol{smtpserver.SMTP, smtpserver.LMTP} {
+		srv, err := smtpserver.New(smtpserver.Config{Protocol: protocol}, d, reg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := (&rig{Server: srv}).client(t, map[smtpserver.Protocol]string{"smtp": "EHLO x", "lmtp": "LHLO x"}[protocol])
+		begin(c)
+		c.Do("DATA", "354 ")
+		c.Send("x\r\n.\r\n")
+		c.Expect("250 ")
+	}
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			name := f.GetName()
+			for _, l := range m.GetLabel() {
+				name += "," + l.GetName() + "=" + l.GetValue()
+			}
+			seen[name] = m.GetCounter().GetValue()
+		}
+	}
+	for name, want := range map[string]float64{
+		"popelago_smtpserver_messages_total,protocol=smtp,result=stored":     1,
+		"popelago_smtpserver_messages_total,protocol=lmtp,result=stored":     1,
+		"popelago_smtpserver_recipients_total,protocol=lmtp,result=accepted": 1,
+		"popelago_smtpserver_replies_total,code=354,protocol=smtp":           1,
+		"popelago_delivery_messages_total,result=stored":                     2,
+		"popelago_delivery_octets_total":                                     6,
+	} {
+		if seen[name] != want {
+			t.Errorf("%s is %v, want %v: %v", name, seen[name], want, seen)
+		}
+	}
+	if _, err := smtpserver.New(smtpserver.Config{Protocol: smtpserver.SMTP}, d, reg); err == nil {
+		t.Error("metrics were registered twice")
+	}
+}
