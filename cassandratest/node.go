@@ -1,6 +1,7 @@
 package cassandratest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -156,8 +157,33 @@ func (n *Node) Kill() {
 	n.pid = 0
 }
 
-// Pause stops the node in its tracks: its connections stay open, and nothing answers.
-func (n *Node) Pause() error { return n.signal(syscall.SIGSTOP) }
+// Pause stops the node in its tracks: its connections stay open, and nothing answers. When it
+// returns all threads stand still.
+func (n *Node) Pause() error {
+	if err := n.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for !n.standsStill() {
+		_ = pause(context.Background())
+	}
+	return nil
+}
+
+// standsStill reports whether all threads are stopped, or there are none.
+func (n *Node) standsStill() bool {
+	n.mu.Lock()
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", n.pid))
+	n.mu.Unlock()
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		// pid (name) state ...; the name may hold anything
+		end := bytes.LastIndexByte(text, ')')
+		if err == nil && end >= 0 && !bytes.HasPrefix(text[end:], []byte(") T")) {
+			return false
+		}
+	}
+	return true
+}
 
 // Resume lets a paused node go on.
 func (n *Node) Resume() error { return n.signal(syscall.SIGCONT) }

@@ -25,7 +25,10 @@ type Options struct {
 	// Dir is the folder of the cluster; it is made, and must be empty or missing. No default
 	// for New; Start and Lazy use a temporary folder.
 	Dir string
-	// Settings are put in cassandra.yaml, as YAML, over what stands there.
+	// Settings are put in cassandra.yaml, as YAML, over what stands there; empty ones are
+	// left out. Nodes sync every write to disk before they acknowledge it (commitlog_sync
+	// "batch"), so that killing them loses nothing. Cassandra's own default is "periodic",
+	// with commitlog_sync_period "10000ms".
 	Settings map[string]string
 	// Detached nodes outlive this process.
 	Detached bool

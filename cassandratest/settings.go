@@ -14,40 +14,39 @@ import (
 func (n *Node) settings(seeds string, replication int) map[string]string {
 	in := func(name string) string { return filepath.Join(n.dir, name) }
 	return map[string]string{
-		"cluster_name":                                 "popelago",
-		"partitioner":                                  "org.apache.cassandra.dht.Murmur3Partitioner",
-		"endpoint_snitch":                              "GossipingPropertyFileSnitch",
-		"seed_provider":                                `[{class_name: org.apache.cassandra.locator.SimpleSeedProvider, parameters: [{seeds: "` + seeds + `"}]}]`,
-		"auto_bootstrap":                               "false", // a fresh cluster has nothing to stream
-		"num_tokens":                                   "8",
-		"listen_address":                               n.Address,
-		"rpc_address":                                  n.Address,
-		"storage_port":                                 "7000",
-		"native_transport_port":                        cqlPort,
-		"authenticator":                                "AllowAllAuthenticator",
-		"authorizer":                                   "AllowAllAuthorizer",
-		"data_file_directories":                        "[" + in("data") + "]",
-		"commitlog_directory":                          in("commitlog"),
-		"saved_caches_directory":                       in("saved_caches"),
-		"hints_directory":                              in("hints"),
-		"cdc_raw_directory":                            in("cdc_raw"),
-		"commitlog_sync":                               "periodic",
-		"commitlog_sync_period":                        "10000ms",
-		"commitlog_segment_size":                       "16MiB",
-		"commitlog_total_space":                        "256MiB",
-		"memtable_heap_space":                          "96MiB",
-		"memtable_offheap_space":                       "96MiB",
-		"key_cache_size":                               "8MiB",
-		"file_cache_size":                              "32MiB",
-		"networking_cache_size":                        "32MiB",
-		"concurrent_reads":                             "16",
-		"concurrent_writes":                            "16",
-		"concurrent_compactors":                        "1",
-		"read_request_timeout":                         "5000ms",
-		"write_request_timeout":                        "2000ms",
-		"hinted_handoff_enabled":                       "true",
-		"auto_snapshot":                                "false",
-		"disk_optimization_strategy":                   "ssd",
+		"cluster_name":               "popelago",
+		"partitioner":                "org.apache.cassandra.dht.Murmur3Partitioner",
+		"endpoint_snitch":            "GossipingPropertyFileSnitch",
+		"seed_provider":              `[{class_name: org.apache.cassandra.locator.SimpleSeedProvider, parameters: [{seeds: "` + seeds + `"}]}]`,
+		"auto_bootstrap":             "false", // a fresh cluster has nothing to stream
+		"num_tokens":                 "8",
+		"listen_address":             n.Address,
+		"rpc_address":                n.Address,
+		"storage_port":               "7000",
+		"native_transport_port":      cqlPort,
+		"authenticator":              "AllowAllAuthenticator",
+		"authorizer":                 "AllowAllAuthorizer",
+		"data_file_directories":      "[" + in("data") + "]",
+		"commitlog_directory":        in("commitlog"),
+		"saved_caches_directory":     in("saved_caches"),
+		"hints_directory":            in("hints"),
+		"cdc_raw_directory":          in("cdc_raw"),
+		"commitlog_sync":             "batch", // periodic loses seconds of acknowledged writes in a kill
+		"commitlog_segment_size":     "16MiB",
+		"commitlog_total_space":      "256MiB",
+		"memtable_heap_space":        "96MiB",
+		"memtable_offheap_space":     "96MiB",
+		"key_cache_size":             "8MiB",
+		"file_cache_size":            "32MiB",
+		"networking_cache_size":      "32MiB",
+		"concurrent_reads":           "16",
+		"concurrent_writes":          "16",
+		"concurrent_compactors":      "1",
+		"read_request_timeout":       "5000ms",
+		"write_request_timeout":      "2000ms",
+		"hinted_handoff_enabled":     "true",
+		"auto_snapshot":              "false",
+		"disk_optimization_strategy": "ssd",
 		"allocate_tokens_for_local_replication_factor": fmt.Sprint(replication),
 	}
 }
@@ -67,7 +66,9 @@ func (n *Node) writeSettings(seeds string, replication int, over map[string]stri
 	maps.Copy(yaml, over)
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(yaml)) {
-		fmt.Fprintf(&b, "%s: %s\n", key, yaml[key])
+		if yaml[key] != "" {
+			fmt.Fprintf(&b, "%s: %s\n", key, yaml[key])
+		}
 	}
 	if err := os.MkdirAll(n.dir, 0o755); err != nil {
 		return err

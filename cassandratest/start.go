@@ -63,6 +63,9 @@ func showLogs(t testing.TB, c *Cluster) {
 // and Main stops it: starting takes some fifteen seconds for each node.
 type Lazy struct {
 	Options Options
+	// After, if not nil, looks at the cluster when all tests are done and have passed. An
+	// error fails them after all.
+	After func(*Cluster) error
 
 	once    sync.Once
 	cluster *Cluster
@@ -77,7 +80,14 @@ func (l *Lazy) Main(m *testing.M) int {
 			os.RemoveAll(l.cluster.Dir)
 		}
 	}()
-	return m.Run()
+	code := m.Run()
+	if code == 0 && l.cluster != nil && l.After != nil {
+		if err := l.After(l.cluster); err != nil {
+			fmt.Printf("--- FAIL: after all tests\n%v\nFAIL\n", err)
+			return 1
+		}
+	}
+	return code
 }
 
 // Get returns the cluster, started. The test that stops or pauses a node must undo that.
