@@ -1,0 +1,172 @@
+package cassandra
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// AddressRows implements store.Addresses.
+func (s *Store) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
+	local := encodeText(a.Local)
+	rows, err := s.readAddresses(ctx, statement{
+		cql:         selectAddresses,
+		values:      []any{encodeText(a.Domain), addressShard(local), local},
+		consistency: gocql.LocalQuorum,
+		what:        fmt.Sprintf("read address %s", a),
+	}, a.Domain)
+	// Cassandra orders the ids of one moment otherwise than we do.
+	slices.SortFunc(rows, func(x, y store.Address) int { return x.Generation.Compare(y.Generation) })
+	return rows, err
+}
+
+func (s *Store) readAddresses(ctx context.Context, st statement, domain string) (rows []store.Address, err error) {
+	err = s.readAll(ctx, st, maxPage, func(scan func(...any) error) error {
+		var (
+			local                 string
+			kind, password, state string
+			generation, removed   gocql.UUID
+			created               *int64
+			a                     = store.Address{Address: mail.Address{Domain: domain}}
+		)
+		err := scan(&local, &generation, &kind, &removed, &password, &state, &created)
+		if err != nil {
+			return err
+		}
+		if a.Address.Local, err = decodeText(local); err != nil {
+			return err
+		}
+		if a.Password, err = decodeText(password); err != nil {
+			return err
+		}
+		a.Generation, a.Removed = mail.MessageID(generation), mail.MessageID(removed)
+		a.Kind, a.State = store.AddressKind(kind), store.AddressState(state)
+		a.Created = moment(created)
+		rows = append(rows, a)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
+// ChangeAddress implements store.Addresses. Its timestamp is above that of every column that it
+// writes, so a change is never lost to a clock that was ahead.
+func (s *Store) ChangeAddress(ctx context.Context, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
+	what := fmt.Sprintf("change address %s", a)
+	columns, values := changed(c)
+	if len(columns) == 0 {
+		if err := s.enter(ctx, what); err != nil {
+			return err
+		}
+		s.leave()
+		return nil
+	}
+	local := encodeText(a.Local)
+	key := []any{encodeText(a.Domain), addressShard(local), local, gocql.UUID(generation)}
+	written := map[string]*int64{"kind": nil, "removed": nil, "password": nil, "state": nil, "created": nil}
+	var times [5]*int64
+	if _, err := s.readOne(ctx, statement{cql: selectAddressTimes, values: key, consistency: gocql.LocalQuorum, what: what},
+		&times[0], &times[1], &times[2], &times[3], &times[4]); err != nil {
+		return err
+	}
+	for i, name := range []string{"kind", "removed", "password", "state", "created"} {
+		written[name] = times[i]
+	}
+	timestamp := micros(s.now())
+	for _, name := range columns {
+		if t := written[name]; t != nil {
+			timestamp = max(timestamp, *t+1)
+		}
+	}
+	return s.exec(ctx, statement{
+		cql:         updateAddress(columns),
+		values:      slices.Concat([]any{timestamp}, values, key),
+		consistency: gocql.LocalQuorum,
+		what:        what,
+	})
+}
+
+// changed lists the columns that a change writes, and their values.
+func changed(c store.AddressChange) (columns []string, values []any) {
+	add := func(name string, value any) {
+		columns = append(columns, name)
+		values = append(values, value)
+	}
+	if c.Kind != nil {
+		add("kind", string(*c.Kind))
+	}
+	if c.Removed != nil {
+		add("removed", gocql.UUID(*c.Removed))
+	}
+	if c.Password != nil {
+		add("password", encodeText(*c.Password))
+	}
+	if c.State != nil {
+		add("state", string(*c.State))
+	}
+	if c.Created != nil {
+		add("created", micros(*c.Created))
+	}
+	return columns, values
+}
+
+// ListAddresses implements store.Addresses: shard by shard, in each by local-part.
+func (s *Store) ListAddresses(ctx context.Context, domain, after string, limit int) (rows []store.Address, more bool, err error) {
+	limit = min(max(limit, 1), maxPage)
+	shard := 0
+	if after != "" {
+		after = encodeText(after)
+		shard = addressShard(after)
+	}
+	for ; shard < addressShards; shard++ {
+		want := limit - len(rows)
+		some, err := s.readAddresses(ctx, statement{
+			cql:         listAddresses,
+			values:      []any{encodeText(domain), shard, after, want},
+			consistency: gocql.LocalQuorum,
+			what:        fmt.Sprintf("list the addresses of %s", domain),
+		}, domain)
+		if err != nil {
+			return nil, false, err
+		}
+		full := len(some) == want
+		if full {
+			// The limit may have cut off generations of the last local-part.
+			last := some[len(some)-1].Address
+			first := slices.IndexFunc(some, func(a store.Address) bool { return a.Address == last })
+			all, err := s.AddressRows(ctx, last)
+			if err != nil {
+				return nil, false, err
+			}
+			some = append(some[:first], all...)
+		}
+		rows = append(rows, some...)
+		if full {
+			sortGenerations(rows)
+			return rows, true, nil
+		}
+		after = ""
+	}
+	sortGenerations(rows)
+	return rows, false, nil
+}
+
+// sortGenerations puts the rows of each local-part, which are side by side, in the order of
+// their generations.
+func sortGenerations(rows []store.Address) {
+	for len(rows) > 0 {
+		n := slices.IndexFunc(rows, func(a store.Address) bool { return a.Address != rows[0].Address })
+		if n < 0 {
+			n = len(rows)
+		}
+		slices.SortFunc(rows[:n], func(x, y store.Address) int { return x.Generation.Compare(y.Generation) })
+		rows = rows[n:]
+	}
+}

@@ -1,0 +1,130 @@
+package cassandra_test
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"popelago/mail"
+	"popelago/store"
+	"popelago/store/cassandra"
+)
+
+// spent is what an operation cost: writes and reads, each the CQL and its consistency.
+func spent(list []cassandra.Statement) (writes, reads []string) {
+	for _, s := range list {
+		text := s.CQL + " at " + s.Consistency
+		if strings.HasPrefix(s.CQL, "SELECT") {
+			reads = append(reads, text)
+		} else {
+			writes = append(writes, text)
+		}
+	}
+	return writes, reads
+}
+
+// The statement budget of docs/multi-datacenter.md, counted as the driver reports statements.
+func TestStatementBudget(t *testing.T) {
+	s := open(t, config(t))
+	a := mail.Address{Local: "alice", Domain: "example.test"}
+	mb, other := mailbox("alice"), mailbox("bob")
+	message := func() mail.Message { return mail.Message{ID: ids.Next(), Size: 10, Recipient: a.String()} }
+	const chunk = 256 << 10
+	var large, small mail.Message
+	var many []mail.MessageID
+	cases := []struct {
+		name          string
+		prepare       func()
+		run           func() error
+		writes, reads int
+	}{
+		{"deliver 1 recipient, 256 KiB", nil, func() error {
+			small = message()
+			put(t, s, small.ID, chunk, mb)
+			add(t, s, mb, small)
+			return nil
+		}, 2, 0},
+		{"deliver 3 recipients", nil, func() error {
+			m := message()
+			put(t, s, m.ID, 8<<10, mb, other, mailbox("carol"))
+			for _, err := range s.AddMessages(t.Context(), []store.Entry{{Mailbox: mb, Message: m}, {Mailbox: other, Message: m}, {Mailbox: mailbox("carol"), Message: m}}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}, 4, 0},
+		{"deliver 1 MiB and an octet", nil, func() error {
+			large = message()
+			put(t, s, large.ID, 4*chunk+1, mb)
+			add(t, s, mb, large)
+			return nil
+		}, 6, 0},
+		{"first login", nil, func() error { _, err := list(t.Context(), s, mb); return err }, 0, 2},
+		{"login", nil, func() error { _, err := list(t.Context(), s, mb); return err }, 0, 1},
+		{"RETR 256 KiB", nil, func() error { return retrieve(t, s, small.ID, chunk) }, 0, 1},
+		{"RETR 1 MiB and an octet", nil, func() error { return retrieve(t, s, large.ID, 4*chunk+1) }, 0, 5},
+		{"TOP n 0 of 1 MiB", nil, func() error {
+			_, r, err := s.OpenContent(t.Context(), large.ID, "")
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			_, err = io.CopyN(io.Discard, onlyReader{r}, 8<<10)
+			return err
+		}, 0, 1},
+		{"DELE x 500, QUIT", func() {
+			rows := make([]mail.Message, 500)
+			for i := range rows {
+				rows[i] = message()
+				many = append(many, rows[i].ID)
+			}
+			add(t, s, mb, rows...)
+		}, func() error { return s.RemoveMessages(t.Context(), mb, many) }, 2, 0},
+		{"DELE x 501, QUIT", func() { many = append(many, small.ID) }, func() error { return s.RemoveMessages(t.Context(), mb, many) }, 4, 0},
+		{"address not cached", nil, func() error { _, err := s.AddressRows(t.Context(), a); return err }, 0, 1},
+		{"change a password", nil, func() error {
+			hash := "x"
+			return s.ChangeAddress(t.Context(), a, mail.MessageID{}, store.AddressChange{Password: &hash})
+		}, 1, 1},
+	}
+	for _, c := range cases {
+		if c.prepare != nil {
+			c.prepare()
+		}
+		seen.take()
+		if err := c.run(); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		list := seen.take()
+		writes, reads := spent(list)
+		if len(writes) != c.writes || len(reads) != c.reads {
+			t.Errorf("%s: %d writes and %d reads, want %d and %d:\n%s", c.name, len(writes), len(reads), c.writes, c.reads,
+				strings.Join(append(writes, reads...), "\n"))
+		}
+		for _, st := range list {
+			if st.Consistency != "LOCAL_QUORUM" {
+				t.Errorf("%s: %s at %s", c.name, st.CQL, st.Consistency)
+			}
+			if !strings.HasPrefix(st.CQL, "SELECT") && !strings.Contains(st.CQL, "USING TIMESTAMP ?") {
+				t.Errorf("%s: no timestamp in %s", c.name, st.CQL)
+			}
+		}
+	}
+}
+
+// onlyReader hides that a reader is also an io.WriterTo.
+type onlyReader struct{ io.Reader }
+
+func retrieve(t *testing.T, s store.Store, id mail.MessageID, size int64) error {
+	_, r, err := s.OpenContent(t.Context(), id, "")
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if n, err := io.Copy(io.Discard, r); err != nil || n != size {
+		return fmt.Errorf("%d of %d octets, %w", n, size, err)
+	}
+	return nil
+}

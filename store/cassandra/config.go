@@ -1,0 +1,118 @@
+package cassandra
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Config says where the cluster is and how to use it.
+type Config struct {
+	// Hosts are contact points of the local datacenter: names or IP addresses, with or
+	// without a port. At least one.
+	Hosts []string
+	// Datacenter is the local one, as Cassandra names it. Required.
+	Datacenter string
+	// Rack is the nearest rack of the local datacenter; its nodes are asked first. May be
+	// empty.
+	Rack string
+	// Keyspace holds our tables. Default: popelago.
+	Keyspace string
+	// Replication is the count of replicas in each datacenter. Needed by Schema and Apply,
+	// which take it for a new keyspace only.
+	Replication map[string]int
+
+	// Username and Password sign in to the cluster; both empty without.
+	Username, Password string
+	// TLS is for the connections to the nodes; nil without.
+	TLS *tls.Config
+
+	// Timeout is how long to wait for the answer of a node. Default 5s. It should be longer
+	// than the timeouts of the nodes themselves.
+	Timeout time.Duration
+	// ConnectTimeout is how long to wait for a connection. Default 5s.
+	ConnectTimeout time.Duration
+	// Retries is how many other nodes are tried after one failed. Default 2; negative: none.
+	Retries int
+	// Connections to each node. Default 2.
+	Connections int
+	// ProtocolVersion of the native protocol, 4 or 5. Default 4.
+	ProtocolVersion int
+	// Reconnect is how often nodes that are down are tried again. Default 2s.
+	Reconnect time.Duration
+
+	// SpoolDir is where messages larger than 256 KiB wait until they have arrived whole.
+	// Default: the folder of temporary files.
+	SpoolDir string
+
+	// Window is the in-flight window: how old an id must be before anything that happened to
+	// it is over for good. Background work leaves all younger ones alone. Default 1h.
+	Window time.Duration
+	// OrphanScan is how often Sweep looks for content that never got into a mailbox, which
+	// means to read the whole content table without its data. Default 24h.
+	OrphanScan time.Duration
+
+	// Now tells the time. Nil means time.Now.
+	Now func() time.Time
+	// Logger may be nil.
+	Logger *slog.Logger
+	// Observe, if not nil, is called after every attempt to execute a statement, also at
+	// the same time from several goroutines.
+	Observe func(Statement)
+}
+
+// DefaultKeyspace is the keyspace if none is configured.
+const DefaultKeyspace = "popelago"
+
+func (c Config) withDefaults() (Config, error) {
+	if len(c.Hosts) == 0 {
+		return c, errors.New("cassandra: no hosts configured")
+	}
+	if c.Datacenter == "" {
+		return c, errors.New("cassandra: no datacenter configured")
+	}
+	if c.Keyspace == "" {
+		c.Keyspace = DefaultKeyspace
+	}
+	if err := checkName(c.Keyspace); err != nil {
+		return c, fmt.Errorf("cassandra: keyspace: %w", err)
+	}
+	setDefault(&c.Timeout, 5*time.Second)
+	setDefault(&c.ConnectTimeout, 5*time.Second)
+	setDefault(&c.Retries, 2)
+	setDefault(&c.Connections, 2)
+	setDefault(&c.ProtocolVersion, 4)
+	setDefault(&c.Reconnect, 2*time.Second)
+	setDefault(&c.Window, time.Hour)
+	setDefault(&c.OrphanScan, 24*time.Hour)
+	if c.ProtocolVersion != 4 && c.ProtocolVersion != 5 {
+		return c, fmt.Errorf("cassandra: protocol version %d: only 4 and 5 are known", c.ProtocolVersion)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+func setDefault[T comparable](v *T, to T) {
+	var zero T
+	if *v == zero {
+		*v = to
+	}
+}
+
+// checkName returns an error if a keyspace's name needs quotes in CQL.
+func checkName(s string) error {
+	for i := range len(s) {
+		c := s[i]
+		if !('a' <= c && c <= 'z' || i > 0 && ('0' <= c && c <= '9' || c == '_')) || len(s) > 48 {
+			return fmt.Errorf("%q is not up to 48 small letters, digits and _", s)
+		}
+	}
+	return nil
+}

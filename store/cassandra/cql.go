@@ -1,0 +1,196 @@
+package cassandra
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// All CQL of this package stands here. Every statement that writes has an explicit timestamp,
+// none has a condition.
+
+// migrations makes the tables, step by step: migration n leads to schema version n. Each
+// statement may be repeated.
+//
+// only_purge_repaired_tombstones: a forgotten repair costs space, but brings nothing back.
+// read_repair BLOCKING: what one session has read at a quorum, the next one reads, too.
+func migrations() [][]string {
+	return [][]string{{
+		`CREATE TABLE IF NOT EXISTS mailbox (
+  mailbox uuid,
+  segment int,
+  message timeuuid,
+  size bigint,
+  recipient text,
+  uidl text,
+  origin text,
+  PRIMARY KEY ((mailbox, segment), message)
+) WITH CLUSTERING ORDER BY (message ASC)
+  AND comment = 'mailbox -> messages, inserted with the time of the id, removed with a later one'
+  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
+  AND read_repair = 'BLOCKING'`,
+		`CREATE TABLE IF NOT EXISTS content (
+  message timeuuid,
+  chunk int,
+  data blob,
+  size bigint,
+  chunks int,
+  codec tinyint,
+  key_id text,
+  recipients frozen<list<uuid>>,
+  reverse_path text,
+  removed set<uuid>,
+  PRIMARY KEY ((message, chunk))
+) WITH comment = 'what all recipients of a message share, in chunks of 256 KiB, chunk 0 is written last'
+  AND compaction = {'class': 'SizeTieredCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
+  AND read_repair = 'BLOCKING'`,
+		`CREATE TABLE IF NOT EXISTS trash (
+  datacenter text,
+  hour int,
+  shard int,
+  mailbox uuid,
+  message timeuuid,
+  removed_at bigint,
+  PRIMARY KEY ((datacenter, hour, shard), mailbox, message)
+) WITH comment = 'removals, by the hour (since 1970) they were made in'
+  AND compaction = {'class': 'SizeTieredCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
+  AND read_repair = 'BLOCKING'`,
+		`CREATE TABLE IF NOT EXISTS floor (
+  mailbox uuid PRIMARY KEY,
+  floor timeuuid
+) WITH comment = 'nothing is alive below the floor of a mailbox'
+  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
+  AND read_repair = 'BLOCKING'`,
+		`CREATE TABLE IF NOT EXISTS address (
+  domain text,
+  shard int,
+  local text,
+  generation uuid,
+  kind text,
+  removed uuid,
+  password text,
+  state text,
+  created bigint,
+  PRIMARY KEY ((domain, shard), local, generation)
+) WITH comment = 'addresses, a removed account stays, its successor is another generation'
+  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
+  AND read_repair = 'BLOCKING'`,
+		`CREATE TABLE IF NOT EXISTS domain (
+  name text PRIMARY KEY,
+  created bigint,
+  removed boolean
+) WITH comment = 'hosted domains, a removed one stays, marked'
+  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
+  AND read_repair = 'BLOCKING'`,
+		`CREATE TABLE IF NOT EXISTS progress (
+  name text PRIMARY KEY,
+  position bigint
+) WITH comment = 'how far background work has come, written with the position as timestamp, so it only rises'
+  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
+  AND read_repair = 'BLOCKING'`,
+	}}
+}
+
+// createVersions makes the table that tells the version of the schema.
+const createVersions = `CREATE TABLE IF NOT EXISTS schema_version (
+  name text,
+  version int,
+  applied bigint,
+  PRIMARY KEY ((name), version)
+) WITH comment = 'the versions of the schema that were applied, and when'`
+
+// createKeyspace makes the keyspace.
+func createKeyspace(keyspace string, replication map[string]int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "CREATE KEYSPACE IF NOT EXISTS %s WITH replication = {'class': 'NetworkTopologyStrategy'", keyspace)
+	for _, datacenter := range slices.Sorted(maps.Keys(replication)) {
+		fmt.Fprintf(&b, ", '%s': %d", strings.ReplaceAll(datacenter, "'", "''"), replication[datacenter])
+	}
+	b.WriteString("} AND durable_writes = true")
+	return b.String()
+}
+
+// inKeyspace names the keyspace in a statement that makes a table.
+func inKeyspace(keyspace, statement string) string {
+	return strings.Replace(statement, "CREATE TABLE IF NOT EXISTS ", "CREATE TABLE IF NOT EXISTS "+keyspace+".", 1)
+}
+
+// The schema's version, in the keyspace that %s stands for.
+const (
+	selectVersions = `SELECT version, applied FROM %s.schema_version WHERE name = 'popelago'`
+	insertVersion  = `INSERT INTO %s.schema_version (name, version, applied) VALUES ('popelago', ?, ?) USING TIMESTAMP ?`
+)
+
+// What every Cassandra keeps about itself.
+const (
+	selectLocalDatacenter = `SELECT data_center FROM system.local`
+	selectDatacenters     = `SELECT data_center FROM system.peers`
+	selectReplication     = `SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?`
+	selectVersionTable    = `SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = 'schema_version'`
+)
+
+// Mailboxes.
+const (
+	insertMessage = `INSERT INTO mailbox (mailbox, segment, message, size, recipient, uidl, origin) VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
+
+	messageColumns = `SELECT message, size, recipient, uidl, origin FROM mailbox WHERE mailbox = ? AND segment = ?`
+	listMessages   = messageColumns + ` AND message > ? LIMIT ?`
+	listSlice      = messageColumns + ` AND message > ? AND message <= ? LIMIT ?`
+	selectMessage  = messageColumns + ` AND message = ?`
+
+	// which of some messages are alive
+	selectAlive = `SELECT message, size FROM mailbox WHERE mailbox = ? AND segment = ? AND message IN ?`
+
+	deleteMessages = `DELETE FROM mailbox USING TIMESTAMP ? WHERE mailbox = ? AND segment = ? AND message IN ?`
+
+	selectFloor = `SELECT floor FROM floor WHERE mailbox = ?`
+)
+
+// Content.
+const (
+	insertFirstChunk = `INSERT INTO content (message, chunk, data, size, chunks, recipients, reverse_path) VALUES (?, 0, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
+	insertChunk      = `INSERT INTO content (message, chunk, data) VALUES (?, ?, ?) USING TIMESTAMP ?`
+
+	selectFirstChunk = `SELECT data, size, chunks, codec, recipients, reverse_path FROM content WHERE message = ? AND chunk = 0`
+	selectChunk      = `SELECT data FROM content WHERE message = ? AND chunk = ?`
+
+	selectContents = `SELECT message, size, chunks, recipients, removed FROM content WHERE message IN ? AND chunk = 0`
+	scanContents   = `SELECT message, chunk, size, chunks, recipients FROM content`
+	addRemoved     = `UPDATE content USING TIMESTAMP ? SET removed = removed + ? WHERE message = ? AND chunk = 0`
+	deleteChunk    = `DELETE FROM content USING TIMESTAMP ? WHERE message = ? AND chunk = ?`
+)
+
+// Trash and background work.
+const (
+	insertTrash = `INSERT INTO trash (datacenter, hour, shard, mailbox, message, removed_at) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
+	selectTrash = `SELECT mailbox, message, removed_at FROM trash WHERE datacenter = ? AND hour = ? AND shard = ?`
+	scanTrash   = `SELECT message FROM trash`
+	deleteTrash = `DELETE FROM trash USING TIMESTAMP ? WHERE datacenter = ? AND hour = ? AND shard = ? AND mailbox = ? AND message IN ?`
+
+	selectProgress = `SELECT position FROM progress WHERE name = ?`
+	insertProgress = `INSERT INTO progress (name, position) VALUES (?, ?) USING TIMESTAMP ?`
+)
+
+// Addresses.
+const (
+	addressColumns  = `SELECT local, generation, kind, removed, password, state, created FROM address WHERE domain = ? AND shard = ?`
+	selectAddresses = addressColumns + ` AND local = ?`
+	listAddresses   = addressColumns + ` AND local > ? LIMIT ?`
+
+	selectAddressTimes = `SELECT WRITETIME(kind), WRITETIME(removed), WRITETIME(password), WRITETIME(state), WRITETIME(created) FROM address WHERE domain = ? AND shard = ? AND local = ? AND generation = ?`
+)
+
+// updateAddress writes some columns of an address.
+func updateAddress(columns []string) string {
+	return `UPDATE address USING TIMESTAMP ? SET ` + strings.Join(columns, " = ?, ") + ` = ? WHERE domain = ? AND shard = ? AND local = ? AND generation = ?`
+}
+
+// Domains.
+const (
+	selectDomain      = `SELECT name, created, removed FROM domain WHERE name = ?`
+	scanDomains       = `SELECT name, created, removed FROM domain`
+	selectDomainTimes = `SELECT WRITETIME(created), WRITETIME(removed) FROM domain WHERE name = ?`
+	updateDomain      = `UPDATE domain USING TIMESTAMP ? SET created = ?, removed = false WHERE name = ?`
+	removeDomain      = `UPDATE domain USING TIMESTAMP ? SET removed = true WHERE name = ?`
+)

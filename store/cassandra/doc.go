@@ -1,0 +1,50 @@
+// Package cassandra keeps mail in Apache Cassandra 4.1 or 5.0, in one or more datacenters. It
+// is one of the engines of package store.
+//
+// # No coordination
+//
+// No statement is conditional, none reads or writes at SERIAL or LOCAL_SERIAL, and there are
+// no counters. Ids are made without asking anybody, and every statement writes with an
+// explicit timestamp that is chosen once for an operation. So every write may be repeated,
+// speculated, hinted and replayed in any order with the same result.
+//
+// # Tables
+//
+//	mailbox   ((mailbox, segment), message)  size, recipient, uidl, origin
+//	content   ((message, chunk))             data; chunk 0 also: size, chunks, codec, key_id,
+//	                                         recipients, reverse_path, removed
+//	trash     ((datacenter, hour, shard), mailbox, message)  removed_at
+//	floor     ((mailbox))                    floor
+//	address   ((domain, shard), local, generation)  kind, removed, password, state, created
+//	domain    ((name))                       created, removed
+//	progress  ((name))                       position
+//	schema_version ((name), version)         applied
+//
+// A mailbox is a two-phase set. A row is inserted with the timestamp that is inside its
+// message id, and removed with a later one: max(now, id time)+1. Whatever the clocks and the
+// order of arrival, a removal wins. A row without size is not a message. All rows are in
+// segment 0; other segments are reserved for mailboxes that get a segment for every day.
+//
+// Content is cut into chunks of 256 KiB, each a partition of its own. It is written with the
+// timestamp of its id, chunk 0 last, so what has a chunk 0 is complete. Chunk 0 names all
+// recipients' mailboxes; removed is the set of those that gave it up (see Sweep).
+//
+// Texts from outside that may not be UTF-8 are stored as they are if they are, and else in
+// hexadecimal digits behind a mark (see encodeText).
+//
+// # Consistency
+//
+// Reads and writes of sessions are LOCAL_QUORUM, in the configured datacenter only; no other
+// one is ever contacted. A content that is missing locally is read again at ALL, because an
+// index row may arrive before its content. What Sweep takes away it has read at ALL.
+//
+// # Errors
+//
+// A write is answered with store.ErrUnavailable only if no attempt can have reached a replica;
+// otherwise with store.ErrOutcomeUnknown. Reads fail with store.ErrUnavailable.
+//
+// # Schema
+//
+// Apply makes and upgrades the tables, and is run by hand once. Open refuses a cluster whose
+// schema is missing, older or newer than this program's.
+package cassandra

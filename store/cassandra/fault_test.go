@@ -1,0 +1,127 @@
+package cassandra_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"popelago/mail"
+	"popelago/mailtest"
+	"popelago/store"
+)
+
+func message(size int64) mail.Message {
+	return mail.Message{ID: ids.Next(), Size: size, Recipient: "alice@example.test"}
+}
+
+// wantClass checks that err is of a class and of no other.
+func wantClass(t *testing.T, what string, err, class error) {
+	t.Helper()
+	for _, c := range []error{store.ErrNotFound, store.ErrUnavailable, store.ErrOutcomeUnknown, store.ErrCorrupt} {
+		if errors.Is(err, c) != (c == class) {
+			t.Errorf("%s: %v, want %v", what, err, class)
+			return
+		}
+	}
+}
+
+// A node that stands still: nobody knows what became of a write, and nothing can be read. Then
+// it goes on, and so does the store.
+func TestPausedNode(t *testing.T) {
+	cfg := config(t)
+	cfg.Timeout = 300 * time.Millisecond
+	s := open(t, cfg)
+	node := cluster.Get(t).Node("dc1-1")
+	mb, m := mailbox("a"), message(10)
+	put(t, s, m.ID, 10, mb)
+	add(t, s, mb, m)
+	if _, err := list(t.Context(), s, mb); err != nil {
+		t.Fatal(err)
+	}
+	if err := node.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	resume := func() {
+		if err := node.Resume(); err != nil {
+			t.Error(err)
+		}
+	}
+	defer resume()
+	late := message(11)
+	wantClass(t, "AddMessages", s.AddMessages(t.Context(), []store.Entry{{Mailbox: mb, Message: late}})[0], store.ErrOutcomeUnknown)
+	c, err := s.NewContent(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantClass(t, "PutContent", s.PutContent(t.Context(), late.ID, c, store.ContentInfo{}), store.ErrOutcomeUnknown)
+	wantClass(t, "RemoveMessages", s.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}), store.ErrOutcomeUnknown)
+	_, err = list(t.Context(), s, mb)
+	wantClass(t, "ListMessages", err, store.ErrUnavailable)
+	_, _, err = s.OpenContent(t.Context(), m.ID, "")
+	wantClass(t, "OpenContent", err, store.ErrUnavailable)
+	_, err = s.Domain(t.Context(), "example.test")
+	wantClass(t, "Domain", err, store.ErrUnavailable)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err = s.AddMessages(ctx, []store.Entry{{Mailbox: mb, Message: late}})[0]
+	wantClass(t, "AddMessages until its context ended", err, store.ErrOutcomeUnknown)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v does not tell of the context", err)
+	}
+	wantClass(t, "AddMessages after that", s.AddMessages(ctx, []store.Entry{{Mailbox: mb, Message: late}})[0], store.ErrUnavailable)
+
+	resume()
+	mailtest.WaitFor(t, time.Minute, func() error {
+		return s.AddMessages(t.Context(), []store.Entry{{Mailbox: mb, Message: late}})[0]
+	})
+	mailtest.WaitFor(t, time.Minute, func() error { return s.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}) })
+	rows, err := list(t.Context(), s, mb)
+	if err != nil || len(rows) != 1 || rows[0].ID != late.ID {
+		t.Errorf("after all: %v, %v", rows, err)
+	}
+}
+
+// A node that is gone: nothing is written, and that is what the errors say. It comes back, and
+// the store goes on with what was acknowledged, without being opened again.
+func TestKilledNode(t *testing.T) {
+	cfg := config(t)
+	cfg.Reconnect = 200 * time.Millisecond
+	s := open(t, cfg)
+	node := cluster.Get(t).Node("dc1-1")
+	mb, m := mailbox("a"), message(10)
+	put(t, s, m.ID, 300_000, mb)
+	add(t, s, mb, m)
+	node.Kill()
+	// The driver notices by the lost connections.
+	mailtest.WaitFor(t, time.Minute, func() error {
+		err := s.AddMessages(t.Context(), []store.Entry{{Mailbox: mb, Message: message(1)}})[0]
+		switch {
+		case err == nil:
+			return errors.New("a node that was killed takes messages")
+		case errors.Is(err, store.ErrUnavailable):
+			return nil
+		}
+		return err
+	})
+	_, err := list(t.Context(), s, mb)
+	wantClass(t, "ListMessages", err, store.ErrUnavailable)
+	wantClass(t, "RemoveMessages", s.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}), store.ErrUnavailable)
+	_, err = s.Sweep(t.Context(), time.Now())
+	wantClass(t, "Sweep", err, store.ErrUnavailable)
+	_, err = s.AddressRows(t.Context(), mail.Address{Local: "a", Domain: "example.test"})
+	wantClass(t, "AddressRows", err, store.ErrUnavailable)
+
+	node.Restart(t)
+	var rows []mail.Message
+	mailtest.WaitFor(t, time.Minute, func() (err error) {
+		rows, err = list(t.Context(), s, mb)
+		return err
+	})
+	if len(rows) != 1 || rows[0].ID != m.ID {
+		t.Fatalf("after the restart: %v", rows)
+	}
+	if err := retrieve(t, s, m.ID, 300_000); err != nil {
+		t.Error(err)
+	}
+}

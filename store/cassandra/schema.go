@@ -1,0 +1,210 @@
+package cassandra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store"
+)
+
+// SchemaVersion is the version that this program reads and writes.
+func SchemaVersion() int { return len(migrations()) }
+
+// What may be wrong with the schema. The texts name what to do.
+var (
+	// ErrSchemaMissing: the keyspace or our tables are not there.
+	ErrSchemaMissing = errors.New("cassandra: there is no schema yet: run popelago schema apply")
+	// ErrSchemaOlder: the schema is that of an older release.
+	ErrSchemaOlder = errors.New("cassandra: the schema is older than this program: run popelago schema apply")
+	// ErrSchemaNewer: the schema is that of a newer release.
+	ErrSchemaNewer = errors.New("cassandra: the schema is newer than this program: use a newer release of popelago")
+)
+
+// SchemaStatus says what is there and what should be.
+type SchemaStatus struct {
+	Keyspace string
+	// Known is the version that this program needs.
+	Known int
+	// Applied is the version of the cluster; zero if there is none.
+	Applied int
+	// Since is when the first version was applied.
+	Since time.Time
+	// Replication is the count of replicas in each datacenter.
+	Replication map[string]int
+}
+
+// Check returns nil if the schema fits this program. Errors: ErrSchemaMissing, ErrSchemaOlder,
+// ErrSchemaNewer.
+func (s SchemaStatus) Check() error {
+	switch {
+	case s.Applied == 0:
+		return fmt.Errorf("%w (keyspace %s)", ErrSchemaMissing, s.Keyspace)
+	case s.Applied < s.Known:
+		return fmt.Errorf("%w (keyspace %s has version %d, needed is %d)", ErrSchemaOlder, s.Keyspace, s.Applied, s.Known)
+	case s.Applied > s.Known:
+		return fmt.Errorf("%w (keyspace %s has version %d, known is %d)", ErrSchemaNewer, s.Keyspace, s.Applied, s.Known)
+	}
+	return nil
+}
+
+// Schema is all statements that Apply executes on an empty cluster, for reading and for those
+// who apply it by hand.
+func Schema(cfg Config) (string, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return "", err
+	}
+	if err := checkReplication(cfg); err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s;\n\n%s;\n", createKeyspace(cfg.Keyspace, cfg.Replication), inKeyspace(cfg.Keyspace, createVersions))
+	for i, steps := range migrations() {
+		fmt.Fprintf(&b, "\n-- version %d\n", i+1)
+		for _, step := range steps {
+			fmt.Fprintf(&b, "\n%s;\n", inKeyspace(cfg.Keyspace, step))
+		}
+	}
+	return b.String(), nil
+}
+
+func checkReplication(cfg Config) error {
+	if cfg.Replication[cfg.Datacenter] < 1 {
+		return fmt.Errorf("cassandra: the replication %v has no replica in the local datacenter %q", cfg.Replication, cfg.Datacenter)
+	}
+	for datacenter, replicas := range cfg.Replication {
+		if replicas < 1 || datacenter == "" {
+			return fmt.Errorf("cassandra: replication: datacenter %q cannot have %d replicas", datacenter, replicas)
+		}
+	}
+	return nil
+}
+
+// Status reads the state of the schema. A missing one is no error.
+func Status(ctx context.Context, cfg Config) (SchemaStatus, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return SchemaStatus{}, err
+	}
+	session, err := cfg.connectAny(ctx)
+	if err != nil {
+		return SchemaStatus{}, err
+	}
+	defer session.Close()
+	return readStatus(ctx, session, cfg.Keyspace)
+}
+
+// Apply makes the keyspace and the tables, or brings them up to date, and returns the state
+// before. Repeating it changes nothing. It must not be run by two at once: Cassandra does not
+// order changes of the schema. An existing keyspace keeps its replication.
+//
+// Errors: ErrSchemaNewer; store.ErrUnavailable; a wrong configuration.
+func Apply(ctx context.Context, cfg Config) (before SchemaStatus, err error) {
+	cfg, err = cfg.withDefaults()
+	if err != nil {
+		return before, err
+	}
+	if err := checkReplication(cfg); err != nil {
+		return before, err
+	}
+	session, err := cfg.connectAny(ctx)
+	if err != nil {
+		return before, err
+	}
+	defer session.Close()
+	for _, datacenter := range sortedKeys(cfg.Replication) {
+		if err := checkDatacenter(ctx, session, datacenter); err != nil {
+			return before, err
+		}
+	}
+	if before, err = readStatus(ctx, session, cfg.Keyspace); err != nil || before.Applied == before.Known {
+		return before, err
+	}
+	if before.Applied > before.Known {
+		return before, before.Check()
+	}
+	if err := change(ctx, session, createKeyspace(cfg.Keyspace, cfg.Replication)); err != nil {
+		return before, err
+	}
+	if err := change(ctx, session, inKeyspace(cfg.Keyspace, createVersions)); err != nil {
+		return before, err
+	}
+	for i, steps := range migrations()[before.Applied:] {
+		for _, step := range steps {
+			if err := change(ctx, session, inKeyspace(cfg.Keyspace, step)); err != nil {
+				return before, err
+			}
+		}
+		now := micros(cfg.Now())
+		err := session.Query(fmt.Sprintf(insertVersion, cfg.Keyspace), before.Applied+i+1, now, now).
+			Consistency(gocql.EachQuorum).Idempotent(true).ExecContext(ctx)
+		if err != nil {
+			return before, fmt.Errorf("cassandra: note the version of the schema: %w: %w", store.ErrOutcomeUnknown, err)
+		}
+	}
+	return before, nil
+}
+
+// change executes a statement that changes the schema and waits until all nodes have it.
+func change(ctx context.Context, session *gocql.Session, cql string) error {
+	err := session.Query(cql).Consistency(gocql.Quorum).ExecContext(ctx)
+	if err == nil {
+		err = session.AwaitSchemaAgreement(ctx)
+	}
+	if err != nil {
+		first, _, _ := strings.Cut(cql, "\n")
+		return fmt.Errorf("cassandra: %s: %w: %w", first, store.ErrOutcomeUnknown, err)
+	}
+	return nil
+}
+
+// readStatus reads the state of the schema.
+func readStatus(ctx context.Context, session *gocql.Session, keyspace string) (SchemaStatus, error) {
+	status := SchemaStatus{Keyspace: keyspace, Known: SchemaVersion()}
+	failed := func(err error) (SchemaStatus, error) {
+		return status, fmt.Errorf("cassandra: read the state of the schema: %w: %w", store.ErrUnavailable, err)
+	}
+	var replication map[string]string
+	err := session.Query(selectReplication, keyspace).Consistency(gocql.LocalOne).ScanContext(ctx, &replication)
+	if errors.Is(err, gocql.ErrNotFound) {
+		return status, nil
+	} else if err != nil {
+		return failed(err)
+	}
+	status.Replication = map[string]int{}
+	for datacenter, replicas := range replication {
+		if n, err := strconv.Atoi(replicas); err == nil {
+			status.Replication[datacenter] = n
+		}
+	}
+	var table string
+	err = session.Query(selectVersionTable, keyspace).Consistency(gocql.LocalOne).ScanContext(ctx, &table)
+	if errors.Is(err, gocql.ErrNotFound) {
+		return status, nil
+	} else if err != nil {
+		return failed(err)
+	}
+	rows := session.Query(fmt.Sprintf(selectVersions, keyspace)).Consistency(gocql.LocalQuorum).IterContext(ctx)
+	var version int
+	var applied int64
+	for rows.Scan(&version, &applied) {
+		if at := time.UnixMicro(applied).UTC(); status.Since.IsZero() || at.Before(status.Since) {
+			status.Since = at
+		}
+		status.Applied = max(status.Applied, version)
+	}
+	if err := rows.Close(); err != nil {
+		return failed(err)
+	}
+	return status, nil
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

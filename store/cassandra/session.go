@@ -1,0 +1,160 @@
+package cassandra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store"
+)
+
+// driver is the configuration that all our sessions share.
+func (c Config) driver(ctx context.Context) (*gocql.ClusterConfig, error) {
+	hosts, err := resolve(ctx, c.Hosts)
+	if err != nil {
+		return nil, err
+	}
+	d := gocql.NewCluster(hosts...)
+	d.ProtoVersion = c.ProtocolVersion
+	d.Timeout = c.Timeout
+	d.WriteTimeout = c.Timeout
+	d.ConnectTimeout = c.ConnectTimeout
+	d.NumConns = c.Connections
+	d.Consistency = gocql.LocalQuorum
+	d.WriteCoalesceWaitTime = 0  // waiting for company costs more than it saves
+	d.DefaultTimestamp = false   // every write carries its own
+	d.DefaultIdempotence = false // every statement says so
+	d.ReconnectInterval = c.Reconnect
+	d.Metadata.CacheMode = gocql.KeyspaceOnly
+	d.Logger = driverLogger{c.Logger}
+	if c.Username != "" {
+		d.Authenticator = gocql.PasswordAuthenticator{Username: c.Username, Password: c.Password}
+	}
+	if c.TLS != nil {
+		d.SslOpts = &gocql.SslOptions{Config: c.TLS, EnableHostVerification: !c.TLS.InsecureSkipVerify}
+	}
+	return d, nil
+}
+
+// connect opens the session that statements go through: to nodes of the local datacenter only.
+// Without a filter the driver would go to other ones silently, and LOCAL_QUORUM would mean
+// their quorum.
+func (c Config) connect(ctx context.Context, observe func(Statement)) (*gocql.Session, error) {
+	d, err := c.driver(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.Keyspace = c.Keyspace // without it batches are not token-aware
+	d.HostFilter = gocql.DataCenterHostFilter(c.Datacenter)
+	near := gocql.DCAwareRoundRobinPolicy(c.Datacenter)
+	if c.Rack != "" {
+		near = gocql.RackAwareRoundRobinPolicy(c.Datacenter, c.Rack)
+	}
+	d.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(near, gocql.ShuffleReplicas(), gocql.NonLocalReplicasFallback())
+	if observe != nil {
+		d.QueryObserver = observer(observe)
+		d.BatchObserver = observer(observe)
+	}
+	return open(ctx, d)
+}
+
+// connectAny opens a session to any one of the contact points, for looking at the cluster and
+// for the schema.
+func (c Config) connectAny(ctx context.Context) (*gocql.Session, error) {
+	d, err := c.driver(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.NumConns = 1
+	d.ReconnectInterval = 0
+	d.HostFilter = gocql.WhiteListHostFilter(d.Hosts...)
+	d.MaxWaitSchemaAgreement = time.Minute
+	d.Timeout = max(d.Timeout, 20*time.Second) // making a table may take that long
+	return open(ctx, d)
+}
+
+// open is CreateSession with a context.
+func open(ctx context.Context, d *gocql.ClusterConfig) (*gocql.Session, error) {
+	type result struct {
+		session *gocql.Session
+		err     error
+	}
+	opened := make(chan result, 1)
+	go func() {
+		session, err := d.CreateSession()
+		opened <- result{session, err}
+	}()
+	select {
+	case r := <-opened:
+		if r.err != nil {
+			return nil, fmt.Errorf("cassandra: connect to %s: %w: %w", strings.Join(d.Hosts, ", "), store.ErrUnavailable, r.err)
+		}
+		return r.session, nil
+	case <-ctx.Done():
+		go func() {
+			if r := <-opened; r.session != nil {
+				r.session.Close()
+			}
+		}()
+		return nil, fmt.Errorf("cassandra: connect to %s: %w: %w", strings.Join(d.Hosts, ", "), store.ErrUnavailable, ctx.Err())
+	}
+}
+
+// resolve turns names into addresses: the driver would take a name and its address for two
+// nodes.
+func resolve(ctx context.Context, hosts []string) ([]string, error) {
+	var list []string
+	var failed error
+	for _, host := range hosts {
+		name, port, err := net.SplitHostPort(host)
+		if err != nil {
+			name, port = strings.Trim(host, "[]"), ""
+		}
+		addresses, err := net.DefaultResolver.LookupHost(ctx, name)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		for _, address := range addresses {
+			if port != "" {
+				address = net.JoinHostPort(address, port)
+			}
+			if !slices.Contains(list, address) {
+				list = append(list, address)
+			}
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("cassandra: %w: %w", store.ErrUnavailable, failed)
+	}
+	return list, nil
+}
+
+// driverLogger passes the driver's warnings on. What it calls errors is a node that is away,
+// which it deals with; the failure of a statement is reported where it was called.
+type driverLogger struct{ logger *slog.Logger }
+
+func (l driverLogger) Error(msg string, fields ...gocql.LogField) { l.log(slog.LevelWarn, msg, fields) }
+func (l driverLogger) Warning(msg string, fields ...gocql.LogField) {
+	l.log(slog.LevelWarn, msg, fields)
+}
+func (l driverLogger) Info(msg string, fields ...gocql.LogField)  { l.log(slog.LevelDebug, msg, fields) }
+func (l driverLogger) Debug(msg string, fields ...gocql.LogField) {}
+
+func (l driverLogger) log(level slog.Level, msg string, fields []gocql.LogField) {
+	if !l.logger.Enabled(context.Background(), level) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("driver", msg)}
+	for _, f := range fields {
+		attrs = append(attrs, slog.String(f.Name, f.Value.String()))
+	}
+	l.logger.LogAttrs(context.Background(), level, "cassandra", attrs...)
+}

@@ -1,0 +1,105 @@
+package cassandra
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+	"github.com/maypok86/otter/v2"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+var _ store.Store = (*Store)(nil)
+
+// Store is the Cassandra engine. See the package comment.
+type Store struct {
+	cfg      Config
+	session  *gocql.Session
+	floors   *otter.Cache[mail.MailboxID, mail.MessageID]
+	sweeping sweeping
+
+	// life is held for reading while a statement is executed.
+	life   sync.RWMutex
+	closed bool
+}
+
+// Open connects to a cluster whose schema is this program's. It must be ended with Close.
+//
+// Errors: those of Check; store.ErrUnavailable; a wrong configuration.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := check(ctx, cfg); err != nil {
+		return nil, err
+	}
+	session, err := cfg.connect(ctx, cfg.Observe)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		cfg:     cfg,
+		session: session,
+		floors: otter.Must(&otter.Options[mail.MailboxID, mail.MessageID]{
+			MaximumSize:      100_000,
+			ExpiryCalculator: otter.ExpiryWriting[mail.MailboxID, mail.MessageID](10 * time.Minute),
+		}),
+	}
+	return s, nil
+}
+
+// check looks at the cluster before anything else is done with it.
+func check(ctx context.Context, cfg Config) error {
+	session, err := cfg.connectAny(ctx)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	if err := checkDatacenter(ctx, session, cfg.Datacenter); err != nil {
+		return err
+	}
+	status, err := readStatus(ctx, session, cfg.Keyspace)
+	if err != nil {
+		return err
+	}
+	return status.Check()
+}
+
+// checkDatacenter returns an error that names what there is if the local datacenter is unknown.
+func checkDatacenter(ctx context.Context, session *gocql.Session, name string) error {
+	known := map[string]bool{}
+	for _, cql := range []string{selectLocalDatacenter, selectDatacenters} {
+		rows := session.Query(cql).Consistency(gocql.LocalOne).IterContext(ctx)
+		var datacenter string
+		for rows.Scan(&datacenter) {
+			known[datacenter] = true
+		}
+		if err := rows.Close(); err != nil {
+			return fmt.Errorf("cassandra: look at the cluster: %w: %w", store.ErrUnavailable, err)
+		}
+	}
+	if !known[name] {
+		return fmt.Errorf("cassandra: the cluster has no datacenter %q, but %q", name, sortedKeys(known))
+	}
+	return nil
+}
+
+// Close implements store.Store. Statements under way finish first.
+func (s *Store) Close() error {
+	s.life.Lock()
+	defer s.life.Unlock()
+	if !s.closed {
+		s.closed = true
+		s.session.Close()
+		s.floors.StopAllGoroutines()
+	}
+	return nil
+}
+
+// now is the moment that a write is made at.
+func (s *Store) now() time.Time { return s.cfg.Now() }

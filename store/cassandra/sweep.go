@@ -1,0 +1,173 @@
+package cassandra
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// sweeping is what Sweep remembers from one call to the next.
+type sweeping struct {
+	mu      sync.Mutex // held by the Sweep that runs
+	open    time.Time  // when hours not yet over were last looked into
+	orphans time.Time  // when the last complete scan for orphans began
+	since   time.Time  // when the first version of the schema was applied; zero: not read yet
+}
+
+// Sweep implements store.Store.
+//
+// It works off the trash of this datacenter, hour by hour, and once in a while looks through
+// all content for what never got into a mailbox. Whatever it takes away it has read at ALL
+// before, and only when the id is older than the in-flight window: while any replica is away
+// it fails, and nothing is lost. The trash of an hour is read once it is over, and otherwise
+// at most once in a window.
+//
+// A content goes when each of its mailboxes was worked off, or has no row and no trash. Until
+// then those worked off are noted in its first chunk, in a set that only grows.
+func (s *Store) Sweep(ctx context.Context, olderThan time.Time) (report store.SweepReport, err error) {
+	if s.isClosed() {
+		return report, store.ErrClosed
+	}
+	s.sweeping.mu.Lock()
+	defer s.sweeping.mu.Unlock()
+	now := s.now()
+	r := &sweeper{Store: s, now: now, before: micros(olderThan)}
+	if limit := micros(now.Add(-s.cfg.Window)); r.before > limit {
+		r.before = limit
+	}
+	err = r.run(ctx)
+	if ctx.Err() != nil {
+		err = nil
+	}
+	return r.report, err
+}
+
+func (s *Store) isClosed() bool {
+	s.life.RLock()
+	defer s.life.RUnlock()
+	return s.closed
+}
+
+// sweeper is one run of Sweep.
+type sweeper struct {
+	*Store
+	now    time.Time
+	before int64 // ids and removals from this microsecond on are left alone
+	report store.SweepReport
+}
+
+func (r *sweeper) run(ctx context.Context) error {
+	state := &r.sweeping
+	open := r.now.Sub(state.open) >= r.cfg.Window
+	if err := r.emptyTrash(ctx, open); err != nil {
+		return err
+	}
+	if open {
+		state.open = r.now
+	}
+	if r.now.Sub(state.orphans) < r.cfg.OrphanScan {
+		return nil
+	}
+	if err := r.findOrphans(ctx); err != nil {
+		return err
+	}
+	state.orphans = r.now
+	return nil
+}
+
+// stored is what the first chunk of a content tells about it.
+type stored struct {
+	size       int64
+	chunks     int
+	recipients []mail.MailboxID
+	removed    []mail.MailboxID // worked off
+}
+
+// contents reads about some contents at ALL. Those that are not there are missing.
+func (r *sweeper) contents(ctx context.Context, ids []mail.MessageID) (map[mail.MessageID]stored, error) {
+	found := map[mail.MessageID]stored{}
+	err := inChunks(ids, 50, func(some []mail.MessageID) error {
+		return r.readAll(ctx, statement{
+			cql: selectContents, values: []any{uuids(some)}, consistency: gocql.All, what: "sweep: read contents",
+		}, len(some)+1, func(scan func(...any) error) error {
+			var id gocql.UUID
+			var size *int64
+			var c stored
+			var recipients, removed []gocql.UUID
+			if err := scan(&id, &size, &c.chunks, &recipients, &removed); err != nil {
+				return err
+			}
+			if size == nil {
+				return nil // no chunk 0, only what was noted in one that is gone
+			}
+			c.size, c.recipients, c.removed = *size, mailboxes(recipients), mailboxes(removed)
+			found[mail.MessageID(id)] = c
+			return nil
+		})
+	})
+	return found, err
+}
+
+func mailboxes(ids []gocql.UUID) []mail.MailboxID {
+	list := make([]mail.MailboxID, len(ids))
+	for i, id := range ids {
+		list[i] = mail.MailboxID(id)
+	}
+	return list
+}
+
+// alive reads at ALL which of some messages are in a mailbox, and notes them.
+func (r *sweeper) alive(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID, note func(mail.MessageID)) error {
+	return inChunks(ids, 100, func(some []mail.MessageID) error {
+		return r.readAll(ctx, statement{
+			cql: selectAlive, values: []any{gocql.UUID(mailbox), segment, uuids(some)}, consistency: gocql.All,
+			what: "sweep: look for rows",
+		}, len(some)+1, func(scan func(...any) error) error {
+			var id gocql.UUID
+			var size *int64
+			if err := scan(&id, &size); err != nil {
+				return err
+			}
+			if size != nil {
+				note(mail.MessageID(id))
+			}
+			return nil
+		})
+	})
+}
+
+// remove takes a content away, chunk 0 last: until then it can be found again.
+func (r *sweeper) remove(ctx context.Context, id mail.MessageID, c stored) error {
+	for n := c.chunks - 1; n >= 0; n-- {
+		if err := r.removeChunk(ctx, id, n); err != nil {
+			return err
+		}
+	}
+	r.report.Contents++
+	r.report.Octets += c.size
+	return nil
+}
+
+func (r *sweeper) removeChunk(ctx context.Context, id mail.MessageID, n int) error {
+	return r.exec(ctx, statement{
+		cql: deleteChunk, values: []any{after(r.now, id), gocql.UUID(id), n}, consistency: gocql.LocalQuorum,
+		what: "sweep: remove a chunk",
+	})
+}
+
+// inChunks calls do for the ids, some at a time.
+func inChunks(ids []mail.MessageID, size int, do func([]mail.MessageID) error) error {
+	for len(ids) > 0 {
+		n := min(size, len(ids))
+		if err := do(ids[:n]); err != nil {
+			return err
+		}
+		ids = ids[n:]
+	}
+	return nil
+}
