@@ -132,7 +132,6 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 	a.pop3, err = pop3server.New(pop3server.Config{
 		TLS:               a.tlsConfig(),
 		AllowInsecureAuth: cfg.Auth.AllowInsecureAuth,
-		ExpireDays:        cfg.POP3.ExpireDays,
 		LoginDelay:        cfg.POP3.LoginDelay,
 		MaxConns:          cfg.POP3.MaxConnections,
 		MaxConnsPerAddr:   cfg.POP3.MaxConnectionsPerAddress,

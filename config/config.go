@@ -50,7 +50,6 @@ type POP3 struct {
 	IdleTimeout              time.Duration
 	WriteTimeout             time.Duration
 	LoginDelay               time.Duration // 0: none
-	ExpireDays               int           // 0: never
 }
 
 // POP3S is the section [pop3s].
