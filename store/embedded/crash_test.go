@@ -101,12 +101,12 @@ func TestCrashWhileBusy(t *testing.T) {
 	fs.set(func(op, name string) error {
 		mu.Lock()
 		defer mu.Unlock()
-		if n++; n%17 == 0 {
+		if n++; n%23 == 0 {
 			crashes = append(crashes, pullPlug(mem, l, rng, fmt.Sprintf("change %d, %s %s", n, op, name)))
 		}
 		return nil
 	})
-	busy(t, l, s, 60)
+	busy(t, l, s, 40)
 	fs.set(nil)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@
 // For example the row of message 6ba7b810-9dad-11d1-80b4-00c04fd430c8 (time 0x1d19dad6ba7b810)
 // in mailbox 11112222-3333-5444-8555-666677778888 has the key
 //
-//	6d 11112222333354448555666677778888 01d19dad6ba7b810 00344 0804f54b048  ("m", mailbox, id)
+//	6d 11112222333354448555666677778888 01d19dad6ba7b810 00348040cf54b048   ("m", mailbox, id)
 //
 // # What makes it correct
 //
@@ -45,6 +45,12 @@
 // the folder is opened again instead, from what is durable (guardfs.go, life.go). Writes that
 // were under way get store.ErrOutcomeUnknown, later ones store.ErrUnavailable or
 // store.ErrFull until it is open. On a full disk it is open for reading meanwhile.
+//
+// # Limits
+//
+// A bit that flips in the last 32 KiB of the newest log, or in the last record of the manifest,
+// looks like the torn end of a write that nobody waited for, and is taken for it. Everywhere
+// else damage is reported: by Open with the name of the file, or by the read that meets it.
 //
 // # Cost
 //

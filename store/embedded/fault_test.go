@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // small makes everything that happens rarely happen in a short test.
 func small(fs vfs.FS) embedded.Config {
-	return embedded.Config{Dir: "data", FS: fs, MemTableSize: 128 << 10, CacheSize: 1 << 20, TidyAfter: 4}
+	return embedded.Config{Dir: "data", FS: fs, MemTableSize: 64 << 10, CacheSize: 1 << 20, TidyAfter: 4}
 }
 
 // TestEachFileFault runs a workload with the k-th change of a file failing, for every k: no

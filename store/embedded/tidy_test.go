@@ -15,9 +15,9 @@ import (
 // TestListCostIsFlat: after many removals a list passes over few keys that are no messages.
 // It counts keys, not time.
 func TestListCostIsFlat(t *testing.T) {
-	const removed, kept = 50_000, 10
+	const removed, kept = 20_000, 4
 	ctx := t.Context()
-	s, err := Open(Config{Dir: "data", FS: vfs.NewMem(), TidyAfter: 5000})
+	s, err := Open(Config{Dir: "data", FS: vfs.NewMem(), TidyAfter: 4000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestListCostIsFlat(t *testing.T) {
 	for n := 0; n < removed; {
 		var entries []store.Entry
 		var gone []mail.MessageID
-		for range 5000 {
+		for range 2500 {
 			m := mail.Message{ID: ids.Next(), Size: 1}
 			entries = append(entries, store.Entry{Mailbox: mb, Message: m})
 			if n++; n%(removed/kept) == 0 {
