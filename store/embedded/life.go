@@ -108,7 +108,7 @@ func (p pebbleLogger) Errorf(format string, args ...any) {
 // goes on and may report success, which nobody believes (see guardFS).
 func (p pebbleLogger) Fatalf(format string, args ...any) {
 	p.log.Error("embedded store: fatal: " + fmt.Sprintf(format, args...))
-	err := errors.New(fmt.Sprintf(format, args...))
+	err := fmt.Errorf("%s", fmt.Sprintf(format, args...))
 	for _, a := range args {
 		if e, ok := a.(error); ok {
 			err = e

@@ -177,7 +177,7 @@ func Put(ctx context.Context, s store.Store, id mail.MessageID, data []byte, pie
 		}
 	}
 	if c.Size() != int64(len(data)) {
-		return errors.New("Size is not what was written")
+		return errors.New("content has another Size than what was written")
 	}
 	return s.PutContent(ctx, id, c, info)
 }
