@@ -23,7 +23,7 @@ type curl struct {
 }
 
 func prepareCurl(t testing.TB, to target) fetcher {
-	return &curl{target: to, dir: publicDir(t)}
+	return &curl{target: to, dir: clientDir(t)}
 }
 
 // run lets curl do something with a maildrop; path is what follows host and port.
@@ -57,7 +57,7 @@ func (c *curl) fetch(t testing.TB, keep bool, expect int) [][]byte {
 	}
 	if !keep {
 		// DELE for each and QUIT at the end, in one session; --head: no text follows +OK.
-		c.run(t, numbers, "--request", "DELE {}", "--head")
+		c.run(t, numbers, "--request", "DELE", "--head")
 	}
 	return takeFiles(t, out)
 }

@@ -22,7 +22,7 @@ type mpop struct {
 }
 
 func prepareMpop(t testing.TB, to target) fetcher {
-	m := &mpop{target: to, dir: publicDir(t)}
+	m := &mpop{target: to, dir: clientDir(t)}
 	makeMaildir(t, filepath.Join(m.dir, "Maildir"))
 	return m
 }

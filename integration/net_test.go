@@ -1,21 +1,26 @@
 package integration
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"testing"
 	"time"
 )
 
-// freeAddress is an address of this machine that nobody listens on now, for programs that
-// cannot tell which port they got.
+// freeAddress is an address of this machine that nobody listens on now. Its port is below
+// those that the system gives to outgoing connections, so that it stays free for a while.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }
 
 func dialable(address string) error {

@@ -41,7 +41,7 @@ type poplib struct {
 }
 
 func preparePoplib(t testing.TB, to target, lineLimit int) fetcher {
-	p := &poplib{target: to, dir: publicDir(t), lineLimit: lineLimit}
+	p := &poplib{target: to, dir: clientDir(t), lineLimit: lineLimit}
 	if err := os.Mkdir(filepath.Join(p.dir, "out"), 0o755); err != nil {
 		t.Fatal(err)
 	}

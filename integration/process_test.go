@@ -139,7 +139,7 @@ func (p program) run(t testing.TB, name string, args ...string) (int, string) {
 	if p.limit == 0 {
 		p.limit = time.Minute
 	}
-	cmd := exec.Command(name, args...)
+	cmd := commandOf(name, args...)
 	cmd.Dir = p.dir
 	cmd.Env = cleanEnv(p.dir)
 	cmd.Stdin = strings.NewReader(p.stdin)
@@ -149,6 +149,13 @@ func (p program) run(t testing.TB, name string, args ...string) (int, string) {
 	proc := startProcess(t, cmd)
 	code := proc.wait(t, p.limit)
 	return code, proc.out.String()
+}
+
+// commandOf is a command without the caller's settings.
+func commandOf(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	cmd.Env = cleanEnv("")
+	return cmd
 }
 
 // must is run that expects exit code 0.
@@ -175,7 +182,24 @@ func cleanEnv(home string) []string {
 // publicDir is a temporary folder whose path every user may walk, unlike t.TempDir's.
 func publicDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "popelago-client-")
+	return publicDirIn(t, "")
+}
+
+// clientDir is a publicDir for mail programs: in memory where there is room, because some
+// wait for the disk after every message.
+func clientDir(t testing.TB) string {
+	t.Helper()
+	const memory, room = "/dev/shm", 1 << 30
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(memory, &fs); err == nil && fs.Bavail*uint64(fs.Bsize) >= room {
+		return publicDirIn(t, memory)
+	}
+	return publicDir(t)
+}
+
+func publicDirIn(t testing.TB, parent string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(parent, "popelago-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,6 +228,11 @@ func writeFile(t testing.TB, name, text string) {
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func fileError(name string) error {
+	_, err := os.Stat(name)
+	return err
 }
 
 func readFile(t testing.TB, name string) string {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"popelago/adminclient"
 	"popelago/mailtest"
 )
 
@@ -41,6 +42,8 @@ type server struct {
 type setup struct {
 	data     string   // data folder; default a new one
 	settings []string // further lines of the configuration file
+	// fixedPorts keeps the addresses over restarts.
+	fixedPorts bool
 }
 
 // newServer prepares a server without starting it.
@@ -52,23 +55,27 @@ func newServer(t testing.TB, s setup) *server {
 	}
 	srv.ca.issue(t, srv.certFile(), srv.keyFile(), "first")
 	srv.conf = filepath.Join(srv.dir, "popelago.toml")
-	writeFile(t, srv.conf, configuration(srv, s))
+	writeFile(t, srv.conf, configuration(t, srv, s))
 	return srv
 }
 
 // configuration is the text of the configuration file, with dotted keys throughout.
-func configuration(srv *server, s setup) string {
-	return lines(append([]string{
+func configuration(t testing.TB, srv *server, s setup) string {
+	text := lines(
 		`hostname = "localhost"`,
 		fmt.Sprintf("data_dir = %q", srv.data),
-		`pop3.listen = "127.0.0.1:0"`,
-		`pop3s.listen = "127.0.0.1:0"`,
-		`smtp.listen = "127.0.0.1:0"`,
-		`lmtp.listen = "127.0.0.1:0"`,
 		fmt.Sprintf("tls.certificate = %q", srv.certFile()),
 		fmt.Sprintf("tls.key = %q", srv.keyFile()),
 		`auth.argon2_memory = "1MiB"`, // the tests make many accounts
-	}, s.settings...)...)
+	)
+	for _, protocol := range []string{"pop3", "pop3s", "smtp", "lmtp"} {
+		address := "127.0.0.1:0"
+		if s.fixedPorts {
+			address = freeAddress(t)
+		}
+		text += lines(fmt.Sprintf("%s.listen = %q", protocol, address))
+	}
+	return text + lines(s.settings...)
 }
 
 func (s *server) certFile() string { return filepath.Join(s.dir, "cert.pem") }
@@ -79,14 +86,12 @@ func startServer(t testing.TB, s setup) *server {
 	t.Helper()
 	srv := newServer(t, s)
 	srv.start(t)
-	srv.command(t, "", "domain", "add", domain)
+	admin := adminclient.Unix(filepath.Join(srv.data, "admin.sock"))
+	defer admin.Close()
+	if _, err := admin.AddDomain(deadline(t, startLimit), domain); err != nil {
+		t.Fatal(err)
+	}
 	return srv
-}
-
-// command runs a subcommand of the binary against the server's data folder.
-func (s *server) command(t testing.TB, stdin string, args ...string) string {
-	t.Helper()
-	return program{stdin: stdin}.must(t, binary(t), append(args, "--data", s.data)...)
 }
 
 var listening = regexp.MustCompile(`msg=listening service=(\S+) address=(\S+)`)
@@ -151,11 +156,15 @@ type account struct {
 	address, password string
 }
 
-// account makes an account with the command line.
+// account makes an account.
 func (s *server) account(t testing.TB, name string) account {
 	t.Helper()
 	a := account{address: name + "@" + domain, password: "secret of " + name}
-	s.command(t, a.password+"\n", "account", "add", a.address, "--password-stdin")
+	admin := adminclient.Unix(filepath.Join(s.data, "admin.sock"))
+	defer admin.Close()
+	if _, err := admin.AddAccount(deadline(t, startLimit), a.address, a.password); err != nil {
+		t.Fatal(err)
+	}
 	return a
 }
 
@@ -359,17 +368,6 @@ func mark(octets []byte) string {
 		return string(m[1])
 	}
 	return ""
-}
-
-// waitForLog waits until the server has logged text.
-func (s *server) waitForLog(t testing.TB, text string) {
-	t.Helper()
-	mailtest.WaitFor(t, startLimit, func() error {
-		if !strings.Contains(s.proc.out.String(), text) {
-			return fmt.Errorf("the server has not logged %q", text)
-		}
-		return nil
-	})
 }
 
 // deadline is a context for calls that the test must survive.

@@ -18,7 +18,6 @@ func thunderbirdClient() client {
 		name: "thunderbird", program: "thunderbird", pkg: "thunderbird",
 		securities: []security{plain, stls, implicitTLS},
 		prepare:    prepareThunderbird,
-		unseen:     true,
 		many:       2_000,
 	}
 }
@@ -31,7 +30,7 @@ type thunderbird struct {
 func prepareThunderbird(t testing.TB, to target) fetcher {
 	t.Helper()
 	needProgram(t, "certutil", "libnss3-tools")
-	b := &thunderbird{target: to, dir: publicDir(t)}
+	b := &thunderbird{target: to, dir: clientDir(t)}
 	b.profile = filepath.Join(b.dir, "profile")
 	if err := os.Mkdir(b.profile, 0o700); err != nil {
 		t.Fatal(err)
@@ -95,22 +94,25 @@ func (b *thunderbird) fetch(t testing.TB, keep bool, expect int) [][]byte {
 	t.Helper()
 	writeFile(t, filepath.Join(b.profile, "user.js"), b.preferences(keep))
 	inbox := filepath.Join(b.profile, "Mail", "localhost", "Inbox", "cur")
-	// What Thunderbird knows about the server is written after the session.
+	// What Thunderbird knows about the server is written after a session that changed it.
 	state := filepath.Join(b.profile, "Mail", "localhost", "popstate.dat")
-	before := modified(state)
-
+	before, stateBefore := b.logouts(), modified(state)
 	cmd := exec.Command("thunderbird", "--headless", "--no-remote", "--profile", b.profile)
 	cmd.Dir, cmd.Env = b.dir, cleanEnv(b.dir)
 	proc := startProcess(t, cmd)
 	mailtest.WaitFor(t, 3*time.Minute, func() error {
 		entries, err := os.ReadDir(inbox)
 		switch {
+		case !proc.running():
+			return fmt.Errorf("Thunderbird has ended: %s", tail(proc.out.String(), 2000))
 		case err != nil:
 			return err
 		case len(entries) < expect:
 			return fmt.Errorf("Thunderbird has fetched %d of %d messages", len(entries), expect)
-		case modified(state).Equal(before):
+		case b.logouts() == before:
 			return fmt.Errorf("Thunderbird has not ended its session")
+		case keep && expect > 0 && modified(state).Equal(stateBefore):
+			return fmt.Errorf("Thunderbird has not written down what it knows")
 		}
 		return nil
 	})
