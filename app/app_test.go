@@ -271,3 +271,17 @@ func copyFile(t *testing.T, from, to string) {
 		t.Fatal(err)
 	}
 }
+
+func TestLongSocketPath(t *testing.T) {
+	cfg := devConfig(t)
+	cfg.DataDir = filepath.Join(cfg.DataDir, strings.Repeat("long/", 20))
+	a, err := app.New(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Stop(t.Context())
+	err = a.Start(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "the path of a socket may have 107 octets at most") {
+		t.Errorf("Start returned %v", err)
+	}
+}

@@ -19,6 +19,9 @@ func listen(ctx context.Context, name, address string, mode fs.FileMode) (net.Li
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 		return l, explainListen(name, address, err)
 	}
+	if len(path) > maxSocketPath {
+		return nil, explainListen(name, address, fmt.Errorf("the path of a socket may have %d octets at most", maxSocketPath))
+	}
 	if err := removeStaleSocket(ctx, path); err != nil {
 		return nil, explainListen(name, address, err)
 	}
@@ -30,6 +33,9 @@ func listen(ctx context.Context, name, address string, mode fs.FileMode) (net.Li
 	}
 	return l, explainListen(name, address, err)
 }
+
+// maxSocketPath is the longest path of a unix socket on Linux, in octets.
+const maxSocketPath = 107
 
 // errSocketServed says that another process answers on a unix socket.
 var errSocketServed = errors.New("another process is listening there")
