@@ -120,46 +120,71 @@ func (c *Cluster) Addresses(datacenter string) []string {
 	return list
 }
 
-// WaitSeen waits until every running node takes every other running node to be up, by its log.
+// WaitSeen waits until every running node takes every other running node to be up, by its log,
+// and can tell clients about it.
 func (c *Cluster) WaitSeen(ctx context.Context) error {
 	for {
-		var blind error
-		for _, n := range c.Nodes {
-			if !n.Running() {
-				continue
-			}
-			seen := n.sees()
-			for _, other := range c.Nodes {
-				if other != n && other.Running() && !seen[other.Address] {
-					blind = fmt.Errorf("cassandratest: node %s does not see %s", n.Name, other.Name)
-				}
-			}
-		}
-		if blind == nil {
+		err := c.seen(ctx)
+		if err == nil {
 			return nil
 		}
 		if pause(ctx) != nil {
-			return fmt.Errorf("%w: %w", blind, ctx.Err())
+			return fmt.Errorf("%w: %w", err, ctx.Err())
 		}
 	}
 }
 
-// sees reads from the node's log which addresses it last took to be up.
-func (n *Node) sees() map[string]bool {
-	seen := map[string]bool{}
-	text, err := os.ReadFile(n.LogFile())
-	if err != nil {
-		return seen
-	}
-	// INFO  [GossipStage:1] 2026-... Gossiper InetAddress /127.10.2.1:7000 is now UP
-	for line := range strings.Lines(string(text)) {
-		_, rest, ok := strings.Cut(line, "InetAddress /")
-		address, state, ok2 := strings.Cut(rest, ":7000 is now ")
-		if ok && ok2 {
-			seen[address] = strings.HasPrefix(state, "UP")
+// seen returns an error that names a node that does not see another.
+func (c *Cluster) seen(ctx context.Context) error {
+	started, up := map[*Node]string{}, map[*Node]map[string]string{}
+	for _, n := range c.Nodes {
+		if n.Running() {
+			started[n], up[n] = n.history()
 		}
 	}
-	return seen
+	for n := range up {
+		if known, err := n.peers(ctx); err != nil || known < len(c.Nodes)-1 {
+			return fmt.Errorf("cassandratest: node %s tells of %d other nodes (%v)", n.Name, known, err)
+		}
+		for other := range up {
+			if at := up[n][other.Address]; other != n && (at < started[n] || at < started[other]) {
+				return fmt.Errorf("cassandratest: node %s does not see %s", n.Name, other.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// history reads from the node's log when it was last started, and which addresses it last took
+// to be up, since when. Times are the texts in the log.
+//
+//	INFO  [main] 2026-11-23 22:53:02,046 StorageService Cassandra version: 5.0.6
+//	INFO  [GossipStage:1] 2026-11-23 22:53:11,938 Gossiper InetAddress /127.10.1.1:7000 is now UP
+func (n *Node) history() (started string, up map[string]string) {
+	up = map[string]string{}
+	text, _ := os.ReadFile(n.LogFile()) // there may be none yet
+	for line := range strings.Lines(string(text)) {
+		_, rest, _ := strings.Cut(line, "] ")
+		const timeLength = len("2026-11-23 22:53:02,046")
+		if len(rest) < timeLength {
+			continue
+		}
+		at, rest := rest[:timeLength], rest[timeLength:]
+		if strings.Contains(rest, "Cassandra version: ") {
+			started = at
+			continue
+		}
+		_, rest, isAddress := strings.Cut(rest, "InetAddress /")
+		address, state, isState := strings.Cut(rest, ":7000 is now ")
+		switch {
+		case !isAddress || !isState:
+		case strings.HasPrefix(state, "UP"):
+			up[address] = at
+		default:
+			delete(up, address)
+		}
+	}
+	return started, up
 }
 
 // saved is what is kept of a cluster for other processes, in cluster.json.

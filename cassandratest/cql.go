@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
 // cqlPort is where nodes accept clients.
@@ -46,4 +48,26 @@ func answers(ctx context.Context, address string) error {
 		return fmt.Errorf("answered with opcode %#x", header[4])
 	}
 	return nil
+}
+
+// peers is how many other nodes a node tells its clients of.
+func (n *Node) peers(ctx context.Context) (int, error) {
+	d := gocql.NewCluster(n.Address)
+	d.HostFilter = gocql.WhiteListHostFilter(n.Address)
+	d.NumConns = 1
+	d.Metadata.CacheMode = gocql.Disabled
+	s, err := d.CreateSession()
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	rows := s.Query("SELECT data_center FROM system.peers").Consistency(gocql.One).IterContext(ctx)
+	known := 0
+	var datacenter string
+	for rows.Scan(&datacenter) {
+		if datacenter != "" {
+			known++
+		}
+	}
+	return known, rows.Close()
 }

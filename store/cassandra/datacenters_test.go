@@ -1,0 +1,180 @@
+package cassandra_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"popelago/cassandratest"
+	"popelago/mail"
+	"popelago/mailtest"
+	"popelago/store"
+	"popelago/store/cassandra"
+)
+
+// Two datacenters with one node and one replica each. No hints: what a node misses it does not
+// have, until a read at ALL repairs it.
+func TestTwoDatacenters(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs two Cassandra nodes")
+	}
+	c := cassandratest.Start(t, cassandratest.Options{
+		Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
+		Settings:    map[string]string{"hinted_handoff_enabled": "false", "read_request_timeout": "1000ms", "write_request_timeout": "1000ms"},
+	})
+	e := &pair{T: t, cluster: c}
+	cfg := e.config("dc1")
+	apply(t, cfg)
+	e.s1, e.s2 = reopen(t, cfg), reopen(t, e.config("dc2"))
+	t.Run("own datacenter only", e.ownDatacenterOnly)
+
+	// What dc2 misses while its node is away.
+	late := mailbox("late")
+	first, second, gone := message(700_000), message(10), message(10)
+	put(t, e.s1, gone.ID, 10, late)
+	add(t, e.s1, late, gone)
+	mailtest.WaitFor(t, time.Minute, func() error { return has(t, e.s2, late, gone) })
+	e.away("dc2-1", func() {
+		put(t, e.s1, first.ID, 700_000, late)
+		put(t, e.s1, second.ID, 10, late)
+		if err := e.s1.RemoveMessages(t.Context(), late, []mail.MessageID{gone.ID}); err != nil {
+			t.Fatal(err)
+		}
+		t.Run("sweep waits for all", func(t *testing.T) { e.sweepWaits(t, gone) })
+	})
+	t.Run("lag is not loss", func(t *testing.T) { e.lagIsNotLoss(t, late, first, second) })
+	t.Run("removal survives", func(t *testing.T) { e.removalSurvives(t, late, gone) })
+	if err := uncoordinated(c); err != nil {
+		t.Error(err)
+	}
+}
+
+type pair struct {
+	*testing.T
+	cluster *cassandratest.Cluster
+	s1, s2  *cassandra.Store
+}
+
+func (e *pair) config(datacenter string) cassandra.Config {
+	return cassandra.Config{
+		Hosts:       e.cluster.Addresses(datacenter),
+		Datacenter:  datacenter,
+		Replication: map[string]int{"dc1": 1, "dc2": 1},
+		Reconnect:   200 * time.Millisecond,
+		Window:      time.Nanosecond,
+		OrphanScan:  time.Nanosecond,
+		Observe:     seen.observe,
+	}
+}
+
+// away runs f while a node is killed, and waits until it is back and seen by all.
+func (e *pair) away(node string, f func()) {
+	e.Helper()
+	n := e.cluster.Node(node)
+	n.Kill()
+	f()
+	n.Restart(e.T)
+	if err := e.cluster.WaitSeen(e.Context()); err != nil {
+		e.Fatal(err)
+	}
+	for _, s := range []*cassandra.Store{e.s1, e.s2} {
+		mailtest.WaitFor(e.T, time.Minute, func() error { _, err := s.ListDomains(e.Context()); return err })
+	}
+}
+
+func has(t *testing.T, s store.Store, mb mail.MailboxID, m mail.Message) error {
+	t.Helper()
+	rows, err := list(t.Context(), s, mb)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if row.ID == m.ID {
+			return nil
+		}
+	}
+	return fmt.Errorf("%d rows, but not %s", len(rows), m.ID)
+}
+
+func (e *pair) ownDatacenterOnly(t *testing.T) {
+	mb, m := mailbox("own"), message(10)
+	for i, s := range []*cassandra.Store{e.s1, e.s2} {
+		seen.take()
+		for range 20 {
+			if err := s.PutDomain(t.Context(), store.Domain{Name: "example.test"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, st := range seen.take() {
+			if own := e.cluster.Addresses([]string{"dc1", "dc2"}[i])[0]; st.Host != own {
+				t.Fatalf("a store of %s asked %s", own, st.Host)
+			}
+		}
+	}
+	put(t, e.s1, m.ID, 10, mb)
+	add(t, e.s1, mb, m)
+	mailtest.WaitFor(t, time.Minute, func() error { return has(t, e.s2, mb, m) })
+	rows, err := list(t.Context(), e.s2, mb)
+	if err != nil || rows[0].Origin != "dc1" {
+		t.Errorf("the origin of a message taken in dc1: %+v, %v", rows, err)
+	}
+}
+
+// While a replica is away Sweep fails and takes nothing.
+func (e *pair) sweepWaits(t *testing.T, gone mail.Message) {
+	report, err := e.s1.Sweep(t.Context(), time.Now())
+	wantClass(t, "Sweep without dc2", err, store.ErrUnavailable)
+	if report.Contents != 0 {
+		t.Errorf("Sweep without dc2: %+v", report)
+	}
+	if err := retrieve(t, e.s1, gone.ID, 10); err != nil {
+		t.Error(err)
+	}
+}
+
+// An index row is in dc2, its content is not: it is read from dc1. While dc1 does not answer
+// nobody can tell, and nothing is changed.
+func (e *pair) lagIsNotLoss(t *testing.T, mb mail.MailboxID, first, second mail.Message) {
+	add(t, e.s1, mb, first, second)
+	mailtest.WaitFor(t, time.Minute, func() error { return has(t, e.s2, mb, second) })
+	if err := retrieve(t, e.s2, first.ID, 700_000); err != nil {
+		t.Errorf("content that is in dc1 only: %v", err)
+	}
+	dc1 := e.cluster.Node("dc1-1")
+	if err := dc1.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	err := retrieve(t, e.s2, second.ID, 10)
+	wantClass(t, "content that is in dc1 only, which stands still", err, store.ErrUnavailable)
+	if err := has(t, e.s2, mb, second); err != nil {
+		t.Errorf("after a content was not found: %v", err)
+	}
+	if err := dc1.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	mailtest.WaitFor(t, time.Minute, func() error { return retrieve(t, e.s2, second.ID, 10) })
+	_, _, err = e.s2.OpenContent(t.Context(), ids.Next(), "")
+	wantClass(t, "content that is nowhere", err, store.ErrNotFound)
+}
+
+// A removal that dc2 never heard of reaches it when the row is read by all, and a row added
+// again there afterwards stays away. Its content can then be swept.
+func (e *pair) removalSurvives(t *testing.T, mb mail.MailboxID, gone mail.Message) {
+	if err := has(t, e.s2, mb, gone); err != nil {
+		t.Fatalf("dc2 heard of the removal: %v", err)
+	}
+	mailtest.WaitFor(t, time.Minute, func() error { // reads at ALL, and so repairs
+		_, err := e.s1.Sweep(t.Context(), time.Now())
+		return err
+	})
+	add(t, e.s2, mb, gone)
+	for _, s := range []*cassandra.Store{e.s1, e.s2} {
+		if err := has(t, s, mb, gone); err == nil {
+			t.Error("a removed message is back")
+		}
+		if err := retrieve(t, s, gone.ID, 10); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("swept content: %v, want %v", err, store.ErrNotFound)
+		}
+	}
+}
