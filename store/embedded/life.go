@@ -57,7 +57,8 @@ func (s *Store) openLife(readOnly bool) (*life, error) {
 	}
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-		opts.Levels[i].BlockSize = 16 << 10
+		// A block is read whole: larger ones would bring along content that nobody asked for.
+		opts.Levels[i].BlockSize = 4 << 10
 	}
 	dir := s.cfg.FS.PathJoin(s.cfg.Dir, dbDir)
 	exists, err := checkManifest(s.cfg.FS, dir)
