@@ -2,6 +2,7 @@ package cassandratest
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -16,7 +17,8 @@ const Version41 = "4.1.9"
 type Options struct {
 	// Datacenters, in the order of their numbers. Default: dc1 with one node.
 	Datacenters []Datacenter
-	// Version of Cassandra, as Maven names it. Default: DefaultVersion.
+	// Version of Cassandra, as Maven names it. Default: what the environment variable
+	// POPELAGO_CASSANDRA names, or else DefaultVersion.
 	Version string
 	// Heap of each node as Java names it. Default: 512M.
 	Heap string
@@ -57,6 +59,9 @@ func ParseDatacenters(s string) ([]Datacenter, error) {
 func (o Options) withDefaults() Options {
 	if len(o.Datacenters) == 0 {
 		o.Datacenters = []Datacenter{{Name: "dc1", Nodes: 1}}
+	}
+	if o.Version == "" {
+		o.Version = os.Getenv("POPELAGO_CASSANDRA")
 	}
 	if o.Version == "" {
 		o.Version = DefaultVersion

@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string) error {
 	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
 	dir := flags.String("dir", filepath.Join(cache, "popelago", "cluster"), "")
 	datacenters := flags.String("datacenters", "dc1:1", "")
-	version := flags.String("version", cassandratest.DefaultVersion, "")
+	version := flags.String("version", "", "")
 	heap := flags.String("heap", "", "")
 	if err := flags.Parse(args[1:]); err != nil {
 		return errors.New("") // usage has been shown

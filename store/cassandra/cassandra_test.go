@@ -18,7 +18,13 @@ import (
 )
 
 // cluster is the one node that the tests of this package share.
-var cluster = cassandratest.Lazy{After: uncoordinated}
+var cluster = cassandratest.Lazy{
+	// A read fails that has to skip more removals than this: Cassandra's own limit is 100,000.
+	Options: cassandratest.Options{Settings: map[string]string{
+		"tombstone_warn_threshold": "500", "tombstone_failure_threshold": "2000",
+	}},
+	After: uncoordinated,
+}
 
 // seen gathers what all statements of all tests had in common: see uncoordinated.
 var seen observations
@@ -98,10 +104,7 @@ func truncate(t testing.TB, cfg cassandra.Config) {
 	for _, table := range []string{"mailbox", "content", "trash", "floor", "address", "domain"} {
 		rows := s.Query("SELECT * FROM " + cfg.Keyspace + "." + table + " LIMIT 1").Iter()
 		n := rows.NumRows()
-		if err := rows.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if n > 0 {
+		if err := rows.Close(); err != nil || n > 0 { // an error: too much was removed there
 			if err := s.Query("TRUNCATE " + cfg.Keyspace + "." + table).Exec(); err != nil {
 				t.Fatal(err)
 			}

@@ -50,6 +50,9 @@ type Config struct {
 	// Window is the in-flight window: how old an id must be before anything that happened to
 	// it is over for good. Background work leaves all younger ones alone. Default 1h.
 	Window time.Duration
+	// FloorEvery is how many removals from one mailbox make Sweep look whether its floor can
+	// rise. Default 2000.
+	FloorEvery int
 	// OrphanScan is how often Sweep looks for content that never got into a mailbox, which
 	// means to read the whole content table without its data. Default 24h.
 	OrphanScan time.Duration
@@ -86,6 +89,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.ProtocolVersion, 4)
 	setDefault(&c.Reconnect, 2*time.Second)
 	setDefault(&c.Window, time.Hour)
+	setDefault(&c.FloorEvery, 2000)
 	setDefault(&c.OrphanScan, 24*time.Hour)
 	if c.ProtocolVersion != 4 && c.ProtocolVersion != 5 {
 		return c, fmt.Errorf("cassandra: protocol version %d: only 4 and 5 are known", c.ProtocolVersion)

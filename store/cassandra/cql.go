@@ -145,6 +145,8 @@ const (
 	deleteMessages = `DELETE FROM mailbox USING TIMESTAMP ? WHERE mailbox = ? AND segment = ? AND message IN ?`
 
 	selectFloor = `SELECT floor FROM floor WHERE mailbox = ?`
+	insertFloor = `INSERT INTO floor (mailbox, floor) VALUES (?, ?) USING TIMESTAMP ?`
+	deleteBelow = `DELETE FROM mailbox USING TIMESTAMP ? WHERE mailbox = ? AND segment = ? AND message <= ?`
 )
 
 // Content.
@@ -167,6 +169,7 @@ const (
 	selectTrash = `SELECT mailbox, message, removed_at FROM trash WHERE datacenter = ? AND hour = ? AND shard = ?`
 	scanTrash   = `SELECT message FROM trash`
 	deleteTrash = `DELETE FROM trash USING TIMESTAMP ? WHERE datacenter = ? AND hour = ? AND shard = ? AND mailbox = ? AND message IN ?`
+	clearTrash  = `DELETE FROM trash USING TIMESTAMP ? WHERE datacenter = ? AND hour = ? AND shard = ? AND (mailbox, message) <= (?, ?)`
 
 	selectProgress = `SELECT position FROM progress WHERE name = ?`
 	insertProgress = `INSERT INTO progress (name, position) VALUES (?, ?) USING TIMESTAMP ?`

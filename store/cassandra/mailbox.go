@@ -72,19 +72,26 @@ func (s *Store) ListMessages(ctx context.Context, mailbox mail.MailboxID, after 
 	if after.Compare(from) > 0 {
 		from = after
 	}
-	rows, more, err = s.listFrom(ctx, mailbox, from, mail.MessageID{}, limit)
+	return s.listRows(ctx, mailbox, from, mail.MessageID{}, limit, gocql.LocalQuorum)
+}
+
+// listRows reads up to limit rows behind from, up to upTo unless that is zero: in one piece, or
+// in slices where that fails.
+func (s *Store) listRows(ctx context.Context, mailbox mail.MailboxID, from, upTo mail.MessageID, limit int, level gocql.Consistency) (rows []mail.Message, more bool, err error) {
+	rows, more, err = s.listFrom(ctx, mailbox, from, upTo, limit, level)
 	if err != nil && tooManyTombstones(err) {
-		return s.listSlices(ctx, mailbox, from, limit)
+		s.drained.note(mailbox, s.cfg.FloorEvery)
+		return s.listSlices(ctx, mailbox, from, upTo, limit, level)
 	}
 	return rows, more, err
 }
 
-// listFrom reads the rows behind from, up to upTo unless that is zero.
-func (s *Store) listFrom(ctx context.Context, mailbox mail.MailboxID, from, upTo mail.MessageID, limit int) (rows []mail.Message, more bool, err error) {
+// listFrom reads rows in one piece.
+func (s *Store) listFrom(ctx context.Context, mailbox mail.MailboxID, from, upTo mail.MessageID, limit int, level gocql.Consistency) (rows []mail.Message, more bool, err error) {
 	st := statement{
 		cql:         listMessages,
 		values:      []any{gocql.UUID(mailbox), segment, gocql.UUID(from), limit + 1},
-		consistency: gocql.LocalQuorum,
+		consistency: level,
 		what:        fmt.Sprintf("list mailbox %s", mailbox),
 	}
 	if !upTo.IsZero() {
@@ -134,40 +141,45 @@ func scanMessage(scan func(...any) error) (m mail.Message, isMessage bool, err e
 	return m, err == nil, err
 }
 
-// maxHalvings bounds how small slices become: if one that short cannot be read, it is not for
-// the removals in it.
-const maxHalvings = 30
+// minSlice is the shortest slice of time: what cannot be read of one is not for the removals
+// in it.
+const minSlice = time.Microsecond
 
-// listSlices reads a page in slices.
-func (s *Store) listSlices(ctx context.Context, mailbox mail.MailboxID, from mail.MessageID, limit int) (rows []mail.Message, more bool, err error) {
-	start := from.Time()
+// listSlices reads rows in slices of time: half as long behind one that failed, twice as long
+// behind one that did not.
+func (s *Store) listSlices(ctx context.Context, mailbox mail.MailboxID, from, upTo mail.MessageID, limit int, level gocql.Consistency) (rows []mail.Message, more bool, err error) {
+	start, end := from.Time(), s.now().Add(24*time.Hour) // behind all clocks
 	if start.Year() < 1970 {
 		start = time.Unix(0, 0)
 	}
-	end := s.now().Add(24 * time.Hour) // behind all clocks
-	length, halvings := end.Sub(start)/2, 1
-	for start.Before(end) {
-		upTo := mail.MinMessageID(start.Add(length))
-		slice, moreHere, err := s.listFrom(ctx, mailbox, from, upTo, limit-len(rows))
+	if !upTo.IsZero() {
+		end = upTo.Time()
+	}
+	length := end.Sub(start) / 2
+	for {
+		// The last slice ends where the whole does, which may be nowhere.
+		to := upTo
+		if start.Add(length).Before(end) {
+			to = mail.MinMessageID(start.Add(length))
+		}
+		slice, moreHere, err := s.listFrom(ctx, mailbox, from, to, limit-len(rows), level)
 		switch {
-		case err != nil && tooManyTombstones(err) && halvings < maxHalvings && length > time.Millisecond:
-			length, halvings = length/2, halvings+1
+		case err != nil && tooManyTombstones(err) && length > minSlice:
+			length /= 2
 			continue
 		case err != nil:
 			return nil, false, err
 		}
 		rows = append(rows, slice...)
-		if moreHere || len(rows) == limit {
+		switch {
+		case to == upTo:
+			return rows, moreHere, nil
+		case moreHere || len(rows) == limit:
 			return rows, true, nil
 		}
-		start = start.Add(length)
-		from = upTo
+		start, from = start.Add(length), to
+		length *= 2
 	}
-	slice, moreHere, err := s.listFrom(ctx, mailbox, from, mail.MessageID{}, limit-len(rows))
-	if err != nil {
-		return nil, false, err
-	}
-	return append(rows, slice...), moreHere, nil
 }
 
 // Message implements store.Mailboxes.

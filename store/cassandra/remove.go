@@ -44,10 +44,14 @@ func (s *Store) removeSome(ctx context.Context, mailbox mail.MailboxID, ids []ma
 	if err != nil {
 		return err
 	}
-	return s.exec(ctx, statement{
+	if err := s.exec(ctx, statement{
 		cql:         deleteMessages,
 		values:      []any{timestamp, gocql.UUID(mailbox), segment, uuids(ids)},
 		consistency: gocql.LocalQuorum,
 		what:        what,
-	})
+	}); err != nil {
+		return err
+	}
+	s.drained.note(mailbox, len(ids))
+	return nil
 }

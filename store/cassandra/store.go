@@ -20,6 +20,7 @@ type Store struct {
 	cfg      Config
 	session  *gocql.Session
 	floors   *otter.Cache[mail.MailboxID, mail.MessageID]
+	drained  drained
 	sweeping sweeping
 
 	// life is held for reading while a statement is executed.

@@ -21,11 +21,11 @@ type sweeping struct {
 
 // Sweep implements store.Store.
 //
-// It works off the trash of this datacenter, hour by hour, and once in a while looks through
-// all content for what never got into a mailbox. Whatever it takes away it has read at ALL
-// before, and only when the id is older than the in-flight window: while any replica is away
-// it fails, and nothing is lost. The trash of an hour is read once it is over, and otherwise
-// at most once in a window.
+// It raises the floors of mailboxes that much was removed from, works off the trash of this
+// datacenter, hour by hour, and once in a while looks through all content for what never got
+// into a mailbox. Whatever it takes away it has read at ALL before, and only when the id is
+// older than the in-flight window: while any replica is away it fails, and nothing is lost. The
+// trash of an hour is read once it is over, and otherwise at most once in a window.
 //
 // A content goes when each of its mailboxes was worked off, or has no row and no trash. Until
 // then those worked off are noted in its first chunk, in a set that only grows.
@@ -64,6 +64,9 @@ type sweeper struct {
 func (r *sweeper) run(ctx context.Context) error {
 	state := &r.sweeping
 	open := r.now.Sub(state.open) >= r.cfg.Window
+	if err := r.raiseFloors(ctx); err != nil {
+		return err
+	}
 	if err := r.emptyTrash(ctx, open); err != nil {
 		return err
 	}

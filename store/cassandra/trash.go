@@ -105,6 +105,7 @@ func (r *sweeper) emptyHour(ctx context.Context, hour, shard int) (complete bool
 	complete = true
 	for from := page(nil); ; {
 		var due []removal
+		young := false
 		from, err = r.read(ctx, st, 500, from, func(scan func(...any) error) error {
 			var t removal
 			if err := scan((*gocql.UUID)(&t.mailbox), (*gocql.UUID)(&t.message), &t.at); err != nil {
@@ -113,27 +114,28 @@ func (r *sweeper) emptyHour(ctx context.Context, hour, shard int) (complete bool
 			if t.at < r.before && t.message.Micros() < r.before {
 				due = append(due, t)
 			} else {
-				complete = false
+				young = true
 			}
 			return nil
 		})
 		if err != nil {
 			return false, err
 		}
-		if err := r.workOff(ctx, hour, shard, due); err != nil {
+		if err := r.workOff(ctx, due); err != nil {
 			return false, err
 		}
+		if err := r.clear(ctx, hour, shard, due, young); err != nil {
+			return false, err
+		}
+		complete = complete && !young
 		if from == nil {
 			return complete, nil
 		}
 	}
 }
 
-// workOff does what some removals are waiting for, and takes them out of the trash.
-func (r *sweeper) workOff(ctx context.Context, hour, shard int, due []removal) error {
-	if len(due) == 0 {
-		return nil
-	}
+// workOff does what some removals are waiting for.
+func (r *sweeper) workOff(ctx context.Context, due []removal) error {
 	ids := make([]mail.MessageID, len(due))
 	for i, t := range due {
 		ids[i] = t.message
@@ -172,7 +174,7 @@ func (r *sweeper) workOff(ctx context.Context, hour, shard int, due []removal) e
 			return err
 		}
 	}
-	return r.clear(ctx, hour, shard, due)
+	return nil
 }
 
 // aliveRows reads at ALL which mailboxes still have a row for each of some contents.
@@ -203,29 +205,53 @@ func (r *sweeper) noteRemoved(ctx context.Context, t removal) error {
 	})
 }
 
-// clear takes rows out of a partition of the trash: with a timestamp just behind theirs, so
-// that one written again later stays.
-func (r *sweeper) clear(ctx context.Context, hour, shard int, due []removal) error {
+// clear takes rows that were worked off out of a partition of the trash, with a timestamp just
+// behind theirs, so that one written again later stays. Where they are a whole page that is
+// one range, which leaves one tombstone instead of hundreds. A row of that range that arrives
+// later still is lost with it; its content is then found as an orphan.
+func (r *sweeper) clear(ctx context.Context, hour, shard int, due []removal, young bool) error {
+	if len(due) == 0 {
+		return nil
+	}
+	const what = "sweep: clear the trash"
+	if !young {
+		last := due[len(due)-1]
+		return r.exec(ctx, statement{
+			cql: clearTrash,
+			values: []any{
+				behind(due), r.cfg.Datacenter, hour, shard, gocql.UUID(last.mailbox), gocql.UUID(last.message),
+			},
+			consistency: gocql.LocalQuorum,
+			what:        what,
+		})
+	}
 	for len(due) > 0 {
 		n := slices.IndexFunc(due, func(t removal) bool { return t.mailbox != due[0].mailbox })
 		if n < 0 {
 			n = len(due)
 		}
-		var timestamp int64
 		ids := make([]mail.MessageID, n)
 		for i, t := range due[:n] {
 			ids[i] = t.message
-			timestamp = max(timestamp, t.at+1)
 		}
 		if err := r.exec(ctx, statement{
 			cql:         deleteTrash,
-			values:      []any{timestamp, r.cfg.Datacenter, hour, shard, gocql.UUID(due[0].mailbox), uuids(ids)},
+			values:      []any{behind(due[:n]), r.cfg.Datacenter, hour, shard, gocql.UUID(due[0].mailbox), uuids(ids)},
 			consistency: gocql.LocalQuorum,
-			what:        "sweep: clear the trash",
+			what:        what,
 		}); err != nil {
 			return err
 		}
 		due = due[n:]
 	}
 	return nil
+}
+
+// behind is the timestamp just behind some removals.
+func behind(removals []removal) int64 {
+	var last int64
+	for _, t := range removals {
+		last = max(last, t.at)
+	}
+	return last + 1
 }

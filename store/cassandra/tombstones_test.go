@@ -1,0 +1,100 @@
+package cassandra_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"popelago/mail"
+)
+
+// A mailbox in which far more was removed than one read may skip: it can be listed, and once
+// its floor has risen a login costs what it costs on a fresh one, also for a store that was
+// just opened.
+func TestManyRemovals(t *testing.T) {
+	cfg := config(t)
+	s := open(t, cfg)
+	mb := mailbox("drained")
+	var alive []mail.Message
+	live := func(n int) {
+		for range n {
+			alive = append(alive, message(1))
+		}
+		add(t, s, mb, alive[len(alive)-n:]...)
+	}
+	drain := func(n int) { // a removal leaves the same behind whether the row was there or not
+		gone := make([]mail.MessageID, n)
+		for i := range gone {
+			gone[i] = ids.Next()
+		}
+		if err := s.RemoveMessages(t.Context(), mb, gone); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(what string, most int) {
+		t.Helper()
+		seen.take()
+		rows := []mail.Message{}
+		for after, more := (mail.MessageID{}), true; more; {
+			page, again, err := s.ListMessages(t.Context(), mb, after, 4)
+			if err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+			if again && len(page) == 0 {
+				t.Fatalf("%s: an empty page says that there is more", what)
+			}
+			for _, m := range page {
+				m.Origin = ""
+				rows = append(rows, m)
+				after = m.ID
+			}
+			more = again
+		}
+		if !slices.Equal(rows, alive) {
+			t.Errorf("%s: %d rows, want %d", what, len(rows), len(alive))
+		}
+		if n := len(seen.take()); n > most {
+			t.Errorf("%s: %d statements, want up to %d", what, n, most)
+		}
+	}
+	drain(4500)
+	live(5)
+	drain(3000)
+	live(3)
+	check("all removals to be skipped", 300)
+	if _, err := s.Sweep(t.Context(), time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RemoveMessages(t.Context(), mb, []mail.MessageID{alive[0].ID, alive[1].ID, alive[2].ID, alive[3].ID, alive[4].ID}); err != nil {
+		t.Fatal(err)
+	}
+	alive = alive[5:]
+	drain(2500)
+	live(2)
+	if _, err := s.Sweep(t.Context(), time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	s = reopen(t, cfg)
+	check("after the floor has risen", 300)
+
+	// With nothing alive in between the floor rises to the end.
+	if err := s.RemoveMessages(t.Context(), mb, []mail.MessageID{alive[0].ID, alive[1].ID, alive[2].ID, alive[3].ID, alive[4].ID}); err != nil {
+		t.Fatal(err)
+	}
+	alive = nil
+	drain(2500)
+	if _, err := s.Sweep(t.Context(), time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	live(3)
+	s = reopen(t, cfg)
+	check("the floor above all removals, first login", 2)
+	check("the floor above all removals", 1)
+	if _, err := s.Sweep(t.Context(), time.Now()); err != nil {
+		t.Errorf("a trash with many rows: %v", err)
+	}
+	if _, err := s.Sweep(t.Context(), time.Now()); err != nil {
+		t.Errorf("a trash that had many rows: %v", err)
+	}
+	check("after the trash was worked off", 1)
+}
