@@ -86,7 +86,7 @@ func startServer(t testing.TB, s setup) *server {
 	t.Helper()
 	srv := newServer(t, s)
 	srv.start(t)
-	admin := adminclient.Unix(filepath.Join(srv.data, "admin.sock"))
+	admin := srv.admin()
 	defer admin.Close()
 	if _, err := admin.AddDomain(deadline(t, startLimit), domain); err != nil {
 		t.Fatal(err)
@@ -151,6 +151,11 @@ func (s *server) stop(t testing.TB) {
 	}
 }
 
+// admin is a client of the administration API.
+func (s *server) admin() *adminclient.Client {
+	return adminclient.Unix(filepath.Join(s.data, "admin.sock"))
+}
+
 // account is a user of the server.
 type account struct {
 	address, password string
@@ -160,7 +165,7 @@ type account struct {
 func (s *server) account(t testing.TB, name string) account {
 	t.Helper()
 	a := account{address: name + "@" + domain, password: "secret of " + name}
-	admin := adminclient.Unix(filepath.Join(s.data, "admin.sock"))
+	admin := s.admin()
 	defer admin.Close()
 	if _, err := admin.AddAccount(deadline(t, startLimit), a.address, a.password); err != nil {
 		t.Fatal(err)

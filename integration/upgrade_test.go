@@ -1,0 +1,166 @@
+package integration
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"popelago/mailtest"
+)
+
+var makeData = flag.String("make-data", "", "write a data folder of this build to testdata/data-`NAME`.tar.gz")
+
+// oldMessage is what an old data folder must show for one message.
+type oldMessage struct {
+	UIDL   string `json:"uidl"`
+	SHA256 string `json:"sha256"`
+}
+
+// oldAccount is the account of every old data folder.
+var oldAccount = account{"old@" + domain, "password of old times"}
+
+// TestOpensOldData opens the data folders that earlier versions left behind: one for each
+// form that ever was released. Accounts, passwords, unique-ids and octets must be as they
+// were, and the folder must take mail and lose it.
+//
+// A new one is made by go test ./integration -run TestOpensOldData -make-data NAME
+func TestOpensOldData(t *testing.T) {
+	if *makeData != "" {
+		makeOldData(t, *makeData)
+	}
+	archives, err := filepath.Glob("testdata/data-*.tar.gz")
+	if err != nil || len(archives) == 0 {
+		t.Fatalf("no old data: %v", err)
+	}
+	for _, archive := range archives {
+		name := strings.TrimSuffix(filepath.Base(archive), ".tar.gz")
+		t.Run(name, func(t *testing.T) {
+			var want []oldMessage
+			if err := json.Unmarshal([]byte(readFile(t, filepath.Join("testdata", name+".json"))), &want); err != nil {
+				t.Fatal(err)
+			}
+			data := filepath.Join(publicDir(t), "data")
+			unpack(t, archive, data)
+			s := newServer(t, setup{data: data})
+			s.start(t)
+			got := describe(s.maildrop(t, oldAccount))
+			if len(got) != len(want) {
+				t.Fatalf("%d messages, want %d", len(got), len(want))
+			}
+			for i := range want {
+				if got[i] != want[i] {
+					t.Errorf("message %d is %v, was %v", i+1, got[i], want[i])
+				}
+			}
+			c := s.lmtpSession(t)
+			send(t, c, sender("new"), []account{oldAccount}, smallMessage(0))
+			p := s.login(t, oldAccount)
+			p.Do("DELE 1", "+OK")
+			p.Do("QUIT", "+OK")
+			if n := s.count(t, oldAccount); n != len(want) {
+				t.Errorf("%d messages after one came and one went, want %d", n, len(want))
+			}
+		})
+	}
+}
+
+func describe(messages []stored) []oldMessage {
+	var all []oldMessage
+	for _, m := range messages {
+		all = append(all, oldMessage{m.uidl, fmt.Sprintf("%x", sha256.Sum256(m.octets))})
+	}
+	return all
+}
+
+// makeOldData writes a folder with an account and the smaller messages of the corpus, one of
+// them removed, and what it must show.
+func makeOldData(t *testing.T, name string) {
+	t.Helper()
+	s := startServer(t, setup{})
+	admin := s.admin()
+	defer admin.Close()
+	if _, err := admin.AddAccount(deadline(t, startLimit), oldAccount.address, oldAccount.password); err != nil {
+		t.Fatal(err)
+	}
+	s.deliverCorpus(t, map[account]func(mailtest.Message) bool{oldAccount: func(m mailtest.Message) bool { return !m.Large }})
+	p := s.login(t, oldAccount)
+	p.Do("DELE 2", "+OK")
+	p.Do("QUIT", "+OK")
+	text, err := json.MarshalIndent(describe(s.maildrop(t, oldAccount)), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.stop(t)
+	writeFile(t, filepath.Join("testdata", "data-"+name+".json"), string(text)+"\n")
+	pack(t, s.data, filepath.Join("testdata", "data-"+name+".tar.gz"))
+}
+
+func pack(t testing.TB, dir, archive string) {
+	t.Helper()
+	var out bytes.Buffer
+	zip, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tar.NewWriter(zip)
+	walk := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		err = w.WriteHeader(&tar.Header{Name: filepath.ToSlash(name), Mode: 0o600, Size: int64(len(content))})
+		_, writeErr := w.Write(content)
+		return errors.Join(err, writeErr)
+	})
+	if err := errors.Join(walk, w.Close(), zip.Close(), os.WriteFile(archive, out.Bytes(), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func unpack(t testing.TB, archive, dir string) {
+	t.Helper()
+	f, err := os.Open(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	zip, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r := tar.NewReader(zip); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !filepath.IsLocal(h.Name) {
+			t.Fatalf("%s in the archive", h.Name)
+		}
+		path := filepath.Join(dir, h.Name)
+		content, err := io.ReadAll(r)
+		if err := errors.Join(err, os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, content, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
