@@ -22,6 +22,7 @@ type Cluster struct {
 	Network int
 
 	release func()
+	link    *link // nil: the loopback interface
 }
 
 // New starts a cluster and waits until all nodes answer clients and see each other. It must be
@@ -38,6 +39,13 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 	}
 	if left, _ := os.ReadDir(o.Dir); len(left) > 0 {
 		return nil, fmt.Errorf("cassandratest: the folder %s is not empty", o.Dir)
+	}
+	address := address
+	if o.Link {
+		if err := canLink(); err != nil {
+			return nil, err
+		}
+		address = linkedAddress
 	}
 	network, release, err := takeNetwork(o.Network)
 	if err != nil {
@@ -60,6 +68,12 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 			c.Nodes = append(c.Nodes, n)
 		}
 	}
+	if o.Link {
+		if err := c.makeLink(o.Datacenters); err != nil {
+			release()
+			return nil, err
+		}
+	}
 	for _, n := range c.Nodes {
 		// One after the other: the tokens of a node depend on those that it sees.
 		err := n.writeSettings(strings.Join(seeds, ","), min(3, largest), o.Settings)
@@ -78,6 +92,23 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 	return c, nil
 }
 
+// makeLink makes the network of the datacenters and moves their nodes into it.
+func (c *Cluster) makeLink(datacenters []Datacenter) error {
+	c.link = &link{network: c.Network}
+	var counts []int
+	namespaces := map[string]string{}
+	for i, dc := range datacenters {
+		c.link.datacenters = append(c.link.datacenters, dc.Name)
+		counts = append(counts, dc.Nodes)
+		namespaces[dc.Name] = c.link.namespace(i + 1)
+	}
+	for _, n := range c.Nodes {
+		n.args = append([]string{"netns", "exec", namespaces[n.Datacenter], n.java}, n.args...)
+		n.java = "ip"
+	}
+	return c.link.up(counts)
+}
+
 // Stop ends all nodes at once. Their folders stay.
 func (c *Cluster) Stop() {
 	var wg sync.WaitGroup
@@ -85,6 +116,9 @@ func (c *Cluster) Stop() {
 		wg.Go(n.Kill)
 	}
 	wg.Wait()
+	if c.link != nil {
+		c.link.down()
+	}
 	if c.release != nil {
 		c.release()
 	}
@@ -125,6 +159,29 @@ func (c *Cluster) Addresses(datacenter string) []string {
 func (c *Cluster) WaitSeen(ctx context.Context) error {
 	for {
 		err := c.seen(ctx)
+		if err == nil {
+			return nil
+		}
+		if pause(ctx) != nil {
+			return fmt.Errorf("%w: %w", err, ctx.Err())
+		}
+	}
+}
+
+// WaitUnseen waits until no running node of two datacenters takes one of the other to be up.
+func (c *Cluster) WaitUnseen(ctx context.Context, a, b string) error {
+	for {
+		var err error
+		for _, pair := range [][2]string{{a, b}, {b, a}} {
+			for _, n := range c.Datacenter(pair[0]) {
+				_, up := n.history()
+				for _, other := range c.Datacenter(pair[1]) {
+					if n.Running() && up[other.Address] != "" {
+						err = fmt.Errorf("cassandratest: node %s still sees %s", n.Name, other.Name)
+					}
+				}
+			}
+		}
 		if err == nil {
 			return nil
 		}
@@ -192,6 +249,8 @@ type saved struct {
 	Version string
 	Network int
 	Nodes   []savedNode
+	Linked  []string // the datacenters of a link
+	Cut     [][2]int
 }
 
 type savedNode struct {
@@ -209,6 +268,16 @@ func (c *Cluster) Save() error {
 		n.mu.Lock()
 		s.Nodes = append(s.Nodes, savedNode{n.Name, n.Datacenter, n.Rack, n.Address, n.java, n.args, n.pid})
 		n.mu.Unlock()
+	}
+	if c.link != nil {
+		s.Linked = c.link.datacenters
+		c.link.mu.Lock()
+		for pair, cut := range c.link.cut {
+			if cut {
+				s.Cut = append(s.Cut, pair)
+			}
+		}
+		c.link.mu.Unlock()
 	}
 	text, err := json.MarshalIndent(s, "", " ")
 	if err == nil {
@@ -237,6 +306,12 @@ func Load(dir string) (*Cluster, error) {
 		return nil, fmt.Errorf("cassandratest: %w", err)
 	}
 	c := &Cluster{Dir: dir, Version: s.Version, Network: s.Network}
+	if len(s.Linked) > 0 {
+		c.link = &link{network: s.Network, datacenters: s.Linked, cut: map[[2]int]bool{}}
+		for _, pair := range s.Cut {
+			c.link.cut[pair] = true
+		}
+	}
 	for _, n := range s.Nodes {
 		c.Nodes = append(c.Nodes, &Node{
 			Name: n.Name, Datacenter: n.Datacenter, Rack: n.Rack, Address: n.Address,

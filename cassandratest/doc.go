@@ -17,6 +17,10 @@
 // temporary files, so that test packages can run side by side. Nothing needs to be set up for
 // this on Linux; elsewhere the loopback aliases must exist.
 //
+// With Options.Link every datacenter is a network namespace behind a router, on 10.(100+K).N.M,
+// and Cut and Heal break and mend the line between two of them. This needs root and the program
+// ip, and leaves nothing behind after Stop.
+//
 // # Life of a node
 //
 // A node is one process in a process group of its own. Kill, Pause and Resume are signals to

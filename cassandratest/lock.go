@@ -55,7 +55,7 @@ func takeNetwork(asked int) (network int, release func(), err error) {
 			return k, release, nil
 		}
 	}
-	return 0, nil, fmt.Errorf("cassandratest: no free network 127.%d.x.x to 127.%d.x.x: %w", first, last, err)
+	return 0, nil, fmt.Errorf("cassandratest: no free network from %d to %d: %w", first, last, err)
 }
 
 func address(network, datacenter, node int) string {

@@ -32,6 +32,9 @@ type Options struct {
 	// "batch"), so that killing them loses nothing. Cassandra's own default is "periodic",
 	// with commitlog_sync_period "10000ms".
 	Settings map[string]string
+	// Link puts every datacenter behind a line of its own that Cut and Heal break and mend.
+	// Nodes then have the addresses 10.(100+K).N.M. Needs root and the program ip.
+	Link bool
 	// Detached nodes outlive this process.
 	Detached bool
 }

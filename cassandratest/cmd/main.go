@@ -18,7 +18,7 @@ import (
 
 const usage = `usage: ./scripts/cassandra COMMAND
 
-  start [--datacenters NAME:NODES[,NAME:NODES...]] [--version VERSION] [--heap SIZE]
+  start [--datacenters NAME:NODES[,NAME:NODES...]] [--version VERSION] [--heap SIZE] [--link]
                start a cluster (default dc1:1) and wait until it can be used; node M of
                datacenter N listens on 127.1.N.M, port 9042
   stop         end all nodes and remove their data
@@ -27,6 +27,10 @@ const usage = `usage: ./scripts/cassandra COMMAND
   restart NODE start a killed node again
   pause NODE   stop a node in its tracks (SIGSTOP)
   resume NODE  let it go on
+  cut DATACENTER DATACENTER
+  heal DATACENTER DATACENTER
+               break and mend the line between two datacenters, if the cluster was started
+               with --link (as root); node M of datacenter N then listens on 10.101.N.M
 
 A NODE is named DATACENTER-NUMBER, such as dc1-1. All commands take --dir DIR, the folder of
 the cluster (default: popelago/cluster in the user's cache folder).
@@ -59,6 +63,7 @@ func run(ctx context.Context, args []string) error {
 	datacenters := flags.String("datacenters", "dc1:1", "")
 	version := flags.String("version", "", "")
 	heap := flags.String("heap", "", "")
+	link := flags.Bool("link", false, "")
 	if err := flags.Parse(args[1:]); err != nil {
 		return errors.New("") // usage has been shown
 	}
@@ -67,7 +72,13 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if args[0] == "start" {
-		return start(ctx, full, *datacenters, *version, *heap)
+		list, err := cassandratest.ParseDatacenters(*datacenters)
+		if err != nil {
+			return err
+		}
+		return start(ctx, cassandratest.Options{
+			Datacenters: list, Version: *version, Heap: *heap, Dir: full, Network: network, Link: *link, Detached: true,
+		})
 	}
 	c, err := cassandratest.Load(full)
 	if err != nil {
@@ -79,6 +90,15 @@ func run(ctx context.Context, args []string) error {
 		return os.RemoveAll(full)
 	case "status":
 		return status(ctx, c)
+	case "cut", "heal":
+		set := c.Cut
+		if args[0] == "heal" {
+			set = c.Heal
+		}
+		if err := set(flags.Arg(0), flags.Arg(1)); err != nil {
+			return err
+		}
+		return c.Save()
 	}
 	n := c.Node(flags.Arg(0))
 	if n == nil {
@@ -101,14 +121,8 @@ func run(ctx context.Context, args []string) error {
 	return c.Save()
 }
 
-func start(ctx context.Context, dir, datacenters, version, heap string) error {
-	list, err := cassandratest.ParseDatacenters(datacenters)
-	if err != nil {
-		return err
-	}
-	c, err := cassandratest.New(ctx, cassandratest.Options{
-		Datacenters: list, Version: version, Heap: heap, Dir: dir, Network: network, Detached: true,
-	})
+func start(ctx context.Context, o cassandratest.Options) error {
+	c, err := cassandratest.New(ctx, o)
 	if err != nil {
 		return err
 	}

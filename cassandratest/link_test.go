@@ -1,0 +1,45 @@
+package cassandratest_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"popelago/cassandratest"
+)
+
+// A line between two datacenters is cut and mended: the nodes lose sight of each other and find
+// each other again, and this host reaches both all the while.
+func TestCut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts two Cassandra nodes")
+	}
+	c := cassandratest.Start(t, cassandratest.Options{
+		Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
+		Link:        true,
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	if err := c.Cut("dc1", "dc3"); err == nil {
+		t.Error("cut a line to a datacenter that does not exist")
+	}
+	for range 2 {
+		if err := c.Cut("dc1", "dc2"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.WaitUnseen(ctx, "dc1", "dc2"); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range c.Nodes {
+		if err := n.Answers(ctx); err != nil {
+			t.Errorf("node %s: %v", n.Name, err)
+		}
+	}
+	if err := c.Heal("dc2", "dc1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.WaitSeen(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
