@@ -1,0 +1,103 @@
+package cassandra_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"popelago/cassandratest"
+	"popelago/mail"
+	"popelago/mailtest"
+	"popelago/store/cassandra"
+)
+
+// The line between two datacenters is cut. Both go on taking, listing, reading and removing
+// mail, and agree when the line is mended: everything that either acknowledged is in both, and
+// nothing that either removed.
+func TestCutLine(t *testing.T) {
+	if os.Getenv("POPELAGO_CHAOS") == "" {
+		t.Skip("takes two minutes: set POPELAGO_CHAOS=1")
+	}
+	c := cassandratest.Start(t, cassandratest.Options{
+		Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
+		Link:        true,
+		Settings:    map[string]string{"hints_flush_period": "1000ms"},
+	})
+	e := &pair{T: t, cluster: c}
+	apply(t, e.config("dc1"))
+	e.s1, e.s2 = reopen(t, e.config("dc1")), reopen(t, e.config("dc2"))
+	mb := mailbox("cut")
+	var alive, gone []mail.Message
+	for range 20 {
+		alive, gone = append(alive, message(100)), append(gone, message(100))
+	}
+	for _, m := range append(alive, gone...) {
+		put(t, e.s1, m.ID, 100, mb)
+		add(t, e.s1, mb, m)
+	}
+	agree := func() {
+		t.Helper()
+		for _, s := range []*cassandra.Store{e.s1, e.s2} {
+			mailtest.WaitFor(t, 3*time.Minute, func() error {
+				rows, err := list(t.Context(), s, mb)
+				if err != nil || len(rows) != len(alive) {
+					return fmt.Errorf("%d messages, want %d (%v)", len(rows), len(alive), err)
+				}
+				return nil
+			})
+			for _, m := range alive {
+				if err := has(t, s, mb, m); err != nil {
+					t.Error(err)
+				}
+				mailtest.WaitFor(t, time.Minute, func() error { return retrieve(t, s, m.ID, 100) })
+			}
+		}
+	}
+	alive = append(alive, gone...)
+	agree()
+	alive = alive[:len(alive)-len(gone)]
+
+	if err := c.Cut("dc1", "dc2"); err != nil {
+		t.Fatal(err)
+	}
+	// Before the nodes know, and when they do.
+	for i := range 2 {
+		for j, s := range []*cassandra.Store{e.s1, e.s2} {
+			for range 10 {
+				m := message(100)
+				put(t, s, m.ID, 100, mb)
+				add(t, s, mb, m)
+				alive = append(alive, m)
+				if err := retrieve(t, s, m.ID, 100); err != nil {
+					t.Error(err)
+				}
+			}
+			// Each side removes some, and some of them both do.
+			some := []mail.MessageID{gone[0].ID}
+			for _, m := range gone[10*i+5*j:][:5] {
+				some = append(some, m.ID)
+			}
+			if err := s.RemoveMessages(t.Context(), mb, some); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := e.s1.Sweep(t.Context(), time.Now()); err == nil {
+			t.Error("Sweep worked without the other datacenter")
+		}
+		if err := c.WaitUnseen(t.Context(), "dc1", "dc2"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Heal("dc1", "dc2"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.WaitSeen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	agree()
+	t.Logf("%d messages in both, %d removed in both", len(alive), len(gone))
+	if err := uncoordinated(c); err != nil {
+		t.Error(err)
+	}
+}
