@@ -50,6 +50,8 @@ type client struct {
 	crlf bool
 	// forgetful programs do not know what they fetched before.
 	forgetful bool
+	// slow programs have no place in a short run.
+	slow bool
 	// many is how many small messages it is made to fetch in one session.
 	many int
 	// wants says which messages the program can fetch at all; nil: all.
@@ -102,6 +104,9 @@ func TestFetching(t *testing.T) {
 	for _, c := range clients() {
 		t.Run(c.name, func(t *testing.T) {
 			needProgram(t, c.program, c.pkg)
+			if c.slow && testing.Short() {
+				t.Skip("takes too long for -short")
+			}
 			for i, sec := range c.securities {
 				// The large message makes one trip for each program.
 				large := i == len(c.securities)-1

@@ -105,6 +105,9 @@ postlog   unix-dgram n  -  n  -    1  postlogd
 // once, bring in the corpus by LMTP; one of the recipients does not exist, and the bounce,
 // with its null reverse-path, comes back to us.
 func TestPostfixDelivers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes too long for -short")
+	}
 	s := startServer(t, setup{})
 	a, b := s.account(t, "alice"), s.account(t, "bob")
 	p := startPostfix(t, s.lmtp)

@@ -170,10 +170,11 @@ func TestBareLineEndsAreRefused(t *testing.T) {
 				c.Expect("250")
 				c.Expect("354")
 				// A server that falls for it takes what follows for commands of the session.
-				if !strings.HasSuffix(text, "\r\n.\r\n") {
-					text += "\r\n.\r\n"
+				octets := "Subject: x\r\n\r\n" + text
+				if !strings.HasSuffix(octets, "\r\n.\r\n") {
+					octets += "\r\n.\r\n"
 				}
-				c.Send("Subject: x\r\n\r\n" + text)
+				c.Send(octets)
 				c.Expect("5")
 				c.Do("NOOP", "250")
 				c.Do("QUIT", "221")

@@ -18,6 +18,7 @@ func thunderbirdClient() client {
 		name: "thunderbird", program: "thunderbird", pkg: "thunderbird",
 		securities: []security{plain, stls, implicitTLS},
 		prepare:    prepareThunderbird,
+		slow:       true,
 		many:       2_000,
 	}
 }
