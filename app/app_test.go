@@ -83,9 +83,10 @@ func TestMailGoesThroughAndSurvivesARestart(t *testing.T) {
 
 	a = start(t, cfg)
 	pool := x509.NewCertPool()
-	pem, err := os.ReadFile(a.CertificateFile())
+	authority := filepath.Join(cfg.DataDir, "tls-ca.pem")
+	pem, err := os.ReadFile(authority)
 	if err != nil || !pool.AppendCertsFromPEM(pem) {
-		t.Fatalf("certificate %s: %v", a.CertificateFile(), err)
+		t.Fatalf("authority %s: %v", authority, err)
 	}
 	conn, err := tls.Dial("tcp", a.Addrs()["pop3s"].String(), &tls.Config{RootCAs: pool, ServerName: "localhost"})
 	if err != nil {
@@ -269,6 +270,36 @@ func copyFile(t *testing.T, from, to string) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestSelfSignedCertificateIsKeptAndRenewed(t *testing.T) {
+	cfg := devConfig(t)
+	certificate := func(hostname string) string {
+		cfg.Hostname = hostname
+		a, err := app.New(t.Context(), cfg, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Stop(t.Context())
+		pem, err := os.ReadFile(a.CertificateFile())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(pem)
+	}
+	first := certificate("mail.example.test")
+	if again := certificate("mail.example.test"); again != first {
+		t.Error("a second start made another certificate")
+	}
+	if other := certificate("mx.example.test"); other == first {
+		t.Error("the certificate of another host name is still in use")
+	}
+	if err := os.WriteFile(filepath.Join(cfg.DataDir, "tls-key.pem"), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := app.New(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "to have it made anew") {
+		t.Errorf("with a damaged key New returned %v", err)
 	}
 }
 

@@ -101,7 +101,13 @@ func (c *certificates) tlsConfig() *tls.Config {
 
 // selfSigned makes a certificate for hostname, localhost and the loopback addresses in dir,
 // unless there is one already that still holds for a month, and returns the names of its
-// files. The certificate is its own authority, so a client can be told to trust it.
+// files:
+//
+//	tls-cert.pem  the certificate, and behind it that of the authority that signed it
+//	tls-key.pem   its private key
+//	tls-ca.pem    the authority alone, for programs that are to trust it
+//
+// The authority's private key is forgotten, so it never signs anything else.
 func selfSigned(dir, hostname string) (certFile, keyFile string, err error) {
 	certFile, keyFile = filepath.Join(dir, "tls-cert.pem"), filepath.Join(dir, "tls-key.pem")
 	old, err := tls.LoadX509KeyPair(certFile, keyFile)
@@ -109,57 +115,87 @@ func selfSigned(dir, hostname string) (certFile, keyFile string, err error) {
 	case err == nil && old.Leaf.VerifyHostname(hostname) == nil && time.Until(old.Leaf.NotAfter) > 30*24*time.Hour:
 		return certFile, keyFile, nil
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return "", "", fmt.Errorf("self-signed certificate in %s cannot be read; remove both files to have it made anew: %w", dir, err)
+		return "", "", fmt.Errorf("self-signed certificate in %s cannot be read; remove tls-cert.pem and tls-key.pem to have it made anew: %w", dir, err)
 	}
-	certPEM, keyPEM, err := makeCertificate(hostname)
+	made, err := makeCertificate(hostname)
 	if err != nil {
 		return "", "", err
 	}
-	if err := writeFile(keyFile, keyPEM, 0o600); err != nil {
-		return "", "", err
-	}
-	if err := writeFile(certFile, certPEM, 0o644); err != nil {
-		return "", "", err
+	for _, f := range []struct {
+		name string
+		data []byte
+		mode os.FileMode
+	}{
+		{keyFile, made.key, 0o600},
+		{filepath.Join(dir, "tls-ca.pem"), made.authority, 0o644},
+		{certFile, append(made.leaf, made.authority...), 0o644},
+	} {
+		if err := writeFile(f.name, f.data, f.mode); err != nil {
+			return "", "", err
+		}
 	}
 	return certFile, keyFile, nil
 }
 
-func makeCertificate(hostname string) (certPEM, keyPEM []byte, err error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, nil, err
-	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
-	if err != nil {
-		return nil, nil, err
-	}
+// madeCertificate is a new certificate in PEM.
+type madeCertificate struct{ leaf, authority, key []byte }
+
+// makeCertificate makes an authority and a server certificate signed by it: mail programs that
+// use Mozilla's library refuse a server certificate that is its own authority.
+func makeCertificate(hostname string) (madeCertificate, error) {
 	names := []string{"localhost"}
 	if hostname != "" && hostname != "localhost" {
 		names = append([]string{hostname}, names...)
 	}
-	template := &x509.Certificate{
-		SerialNumber:          serial,
-		Subject:               pkix.Name{CommonName: names[0], Organization: []string{"Popelago self-signed"}},
-		DNSNames:              names,
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().AddDate(1, 0, 0),
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, nil, err
+		return madeCertificate{}, err
+	}
+	ca, err := certificateTemplate("Authority of "+names[0], x509.KeyUsageCertSign)
+	if err != nil {
+		return madeCertificate{}, err
+	}
+	ca.IsCA, ca.BasicConstraintsValid, ca.MaxPathLenZero = true, true, true
+	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
+	if err != nil {
+		return madeCertificate{}, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return madeCertificate{}, err
+	}
+	leaf, err := certificateTemplate(names[0], x509.KeyUsageDigitalSignature)
+	if err != nil {
+		return madeCertificate{}, err
+	}
+	leaf.DNSNames = names
+	leaf.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
+	if err != nil {
+		return madeCertificate{}, err
 	}
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return nil, nil, err
+		return madeCertificate{}, err
 	}
-	certPEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	keyPEM = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-	return certPEM, keyPEM, nil
+	return madeCertificate{
+		leaf:      pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leafDER}),
+		authority: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER}),
+		key:       pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
+	}, nil
+}
+
+// certificateTemplate is what both certificates have in common. They hold for a year.
+func certificateTemplate(name string, usage x509.KeyUsage) (*x509.Certificate, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	return &x509.Certificate{
+		SerialNumber: serial,
+		Subject:      pkix.Name{CommonName: name, Organization: []string{"Popelago self-signed"}},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().AddDate(1, 0, 0),
+		KeyUsage:     usage,
+	}, err
 }
 
 // writeFile writes a file whole or not at all.
