@@ -51,7 +51,10 @@ func TestBad(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			_, err := Load(filepath.ToSlash(file), nil)
+			c, err := Load(filepath.ToSlash(file), nil)
+			if err == nil {
+				err = c.Validate()
+			}
 			if err == nil {
 				t.Fatal("no error")
 			}

@@ -13,8 +13,9 @@ import (
 )
 
 // Load reads a configuration file (none if file is empty) over the defaults, and environ, as
-// os.Environ gives it, over that, and checks the whole. What is wrong is reported all at
-// once, as *Error; only a file that is no TOML at all ends with its first mistake.
+// os.Environ gives it, over that, and checks the whole, but for whether there is something to
+// listen on: flags may still say so, and Validate asks. What is wrong is reported all at once,
+// as *Error; only a file that is no TOML at all ends with its first mistake.
 func Load(file string, environ []string) (Config, error) {
 	c := Default()
 	if file == "" {
@@ -40,6 +41,20 @@ func Load(file string, environ []string) (Config, error) {
 // checked one by one, not together: see Validate.
 func (c *Config) ApplyEnv(environ []string) error {
 	return errorOf(c.readEnv(environ))
+}
+
+// Set takes over one setting, named by its key such as "pop3.listen", from the text of a flag;
+// where names the flag in errors. It is checked for itself only: see Validate.
+func (c *Config) Set(key, text, where string) error {
+	s, ok := byKey(c)[key]
+	if !ok {
+		return fmt.Errorf("config: there is no setting %s", key)
+	}
+	if err := s.value.parse(text); err != nil {
+		return errorOf([]Problem{{Where: where, Key: key, Text: err.Error()}})
+	}
+	c.setOrigin(key, where)
+	return nil
 }
 
 // readTOML takes over what the file sets. The error is for a text that is not TOML.

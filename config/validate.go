@@ -6,14 +6,19 @@ import (
 	"strings"
 )
 
-// Validate checks settings that were put into c one by one, for instance by flags: each for
-// itself and all together. The error is an *Error.
+// Validate checks whether a server can be started with c: each setting for itself, since they
+// may have been put in one by one, all together, and that there is something to listen on.
+// The error is an *Error.
 func (c *Config) Validate() error {
 	var problems []Problem
 	for _, s := range settings(c) {
 		if err := recheck(s.value); err != nil {
 			problems = append(problems, c.problem(s.key, err.Error()))
 		}
+	}
+	if c.POP3.Listen == "" && c.POP3S.Listen == "" && c.SMTP.Listen == "" && c.LMTP.Listen == "" {
+		problems = append(problems, c.problem("",
+			`nothing to listen on: set pop3.listen, pop3s.listen, smtp.listen or lmtp.listen, for instance pop3.listen = ":110"`))
 	}
 	return c.check(problems)
 }
@@ -52,10 +57,6 @@ func (c *Config) check(problems []Problem) error {
 		problems = append(problems, c.problem(key, text))
 	}
 
-	if c.POP3.Listen == "" && c.POP3S.Listen == "" && c.SMTP.Listen == "" && c.LMTP.Listen == "" {
-		fail("", `nothing to listen on: set pop3.listen, pop3s.listen, smtp.listen or lmtp.listen, for instance pop3.listen = ":110"`,
-			"pop3", "pop3s", "smtp", "lmtp", "pop3.listen", "pop3s.listen", "smtp.listen", "lmtp.listen")
-	}
 	listeners := []struct{ key, address string }{
 		{"pop3.listen", c.POP3.Listen}, {"pop3s.listen", c.POP3S.Listen}, {"smtp.listen", c.SMTP.Listen},
 		{"lmtp.listen", c.LMTP.Listen}, {"admin.listen", c.Admin.Listen}, {"metrics.listen", c.Metrics.Listen},

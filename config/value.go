@@ -87,7 +87,12 @@ func (n *number[T]) set(v any) error {
 	return nil
 }
 
-func (n *number[T]) parse(s string) error { return n.set(s) }
+func (n *number[T]) parse(s string) error {
+	if i, err := strconv.ParseInt(s, 10, 64); err == nil && !n.quoted {
+		return n.set(i)
+	}
+	return n.set(s)
+}
 
 func (n *number[T]) literal() string {
 	if n.quoted {
@@ -102,15 +107,9 @@ func (n *number[T]) form() string {
 
 func integer(p *int, least, most int) *number[int] {
 	read := func(v any) (int, error) {
-		switch v := v.(type) {
-		case int64:
+		if n, ok := v.(int64); ok {
 			// 32-bit machines: keep the order, so that the range refuses it.
-			return int(min(max(v, math.MinInt32), math.MaxInt32)), nil
-		case string:
-			// Only variables get here with a text that is a number.
-			if n, err := strconv.ParseInt(v, 10, 32); err == nil {
-				return int(n), nil
-			}
+			return int(min(max(n, math.MinInt32), math.MaxInt32)), nil
 		}
 		return 0, fmt.Errorf("%s is not a whole number such as 100", show(v))
 	}

@@ -37,10 +37,14 @@ func newConfigCheckCommand() *cobra.Command {
 		Short: "Check a configuration file, with the environment over it, without starting",
 		Args:  arguments("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := config.Load(args[0], os.Environ()); err != nil {
+			cfg, err := config.Load(args[0], os.Environ())
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s can be used\n", args[0])
+			if err := cfg.Validate(); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s can be used\n", args[0])
 			return err
 		},
 	}

@@ -60,18 +60,13 @@ func (f *serveFlags) config(cmd *cobra.Command) (config.Config, error) {
 	if err != nil {
 		return config.Config{}, err
 	}
-	for _, l := range []struct {
-		flag    string
-		setting *string
-		value   string
-	}{
-		{"pop3", &cfg.POP3.Listen, f.pop3},
-		{"pop3s", &cfg.POP3S.Listen, f.pop3s},
-		{"smtp", &cfg.SMTP.Listen, f.smtp},
-		{"lmtp", &cfg.LMTP.Listen, f.lmtp},
+	for _, l := range []struct{ flag, value string }{
+		{"pop3", f.pop3}, {"pop3s", f.pop3s}, {"smtp", f.smtp}, {"lmtp", f.lmtp},
 	} {
 		if cmd.Flags().Changed(l.flag) {
-			*l.setting = l.value
+			if err := cfg.Set(l.flag+".listen", l.value, "--"+l.flag); err != nil {
+				return config.Config{}, err
+			}
 		}
 	}
 	return cfg, cfg.Validate()
@@ -91,7 +86,14 @@ func serve(ctx context.Context, cfg config.Config, dev bool, stdout, stderr io.W
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stop(ctx, a, cfg, signals, logger)) }()
+	started := false
+	defer func() {
+		stopErr := stop(ctx, a, cfg, signals, logger)
+		if started && stopErr == nil {
+			logger.Info("stopped")
+		}
+		err = errors.Join(err, stopErr)
+	}()
 	var users []devUser
 	if dev {
 		if users, err = makeDevAccounts(ctx, a, cfg.DataDir); err != nil {
@@ -101,6 +103,7 @@ func serve(ctx context.Context, cfg config.Config, dev bool, stdout, stderr io.W
 	if err := a.Start(ctx); err != nil {
 		return err
 	}
+	started = true
 	if dev {
 		hints := devHints{users: users, dataDir: cfg.DataDir, certificate: a.CertificateFile(), addrs: a.Addrs()}
 		if err := hints.print(stdout); err != nil {
@@ -135,8 +138,6 @@ func stop(ctx context.Context, a *app.App, cfg config.Config, signals chan os.Si
 		return fmt.Errorf("sessions were cut off: not finished after %v", cfg.ShutdownTimeout)
 	case errors.Is(err, context.Canceled):
 		return errors.New("sessions were cut off by a second signal")
-	case err == nil:
-		logger.Info("stopped")
 	}
 	return err
 }
