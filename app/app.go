@@ -66,7 +66,7 @@ func (a *App) Start(ctx context.Context) error {
 			for _, l := range listeners {
 				l.Close()
 			}
-			return fmt.Errorf("app: %w", err)
+			return err
 		}
 		listeners = append(listeners, l)
 	}
@@ -141,7 +141,7 @@ func (a *App) Stop(ctx context.Context) error {
 	a.serving.Wait()
 	a.tasks.Stop()
 	if err := a.store.Close(); err != nil {
-		errs = append(errs, fmt.Errorf("app: close the store: %w", err))
+		errs = append(errs, fmt.Errorf("close the store: %w", err))
 	}
 	return errors.Join(errs...)
 }

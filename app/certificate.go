@@ -46,11 +46,11 @@ func newCertificates(certFile, keyFile string, logger *slog.Logger) (*certificat
 	c := &certificates{certFile: certFile, keyFile: keyFile, logger: logger}
 	seen, err := c.stamp()
 	if err != nil {
-		return nil, fmt.Errorf("certificate: %w", err)
+		return nil, err
 	}
 	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
-		return nil, fmt.Errorf("certificate %s with key %s: %w", certFile, keyFile, err)
+		return nil, fmt.Errorf("tls.certificate %s with tls.key %s: %w", certFile, keyFile, err)
 	}
 	c.current, c.seen, c.checked = &cert, seen, time.Now()
 	return c, nil
@@ -59,11 +59,11 @@ func newCertificates(certFile, keyFile string, logger *slog.Logger) (*certificat
 func (c *certificates) stamp() (stamp, error) {
 	ci, err := os.Stat(c.certFile)
 	if err != nil {
-		return stamp{}, err
+		return stamp{}, fmt.Errorf("tls.certificate: %w", err)
 	}
 	ki, err := os.Stat(c.keyFile)
 	if err != nil {
-		return stamp{}, err
+		return stamp{}, fmt.Errorf("tls.key: %w", err)
 	}
 	return stamp{ci.ModTime(), ki.ModTime(), ci.Size(), ki.Size()}, nil
 }

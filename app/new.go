@@ -30,14 +30,14 @@ func New(_ context.Context, cfg config.Config, logger *slog.Logger) (*App, error
 	if cfg.Hostname == "" {
 		name, err := os.Hostname()
 		if err != nil {
-			return nil, fmt.Errorf("app: find out this host's name (or set hostname): %w", err)
+			return nil, fmt.Errorf("find out this host's name (or set hostname): %w", err)
 		}
 		cfg.Hostname = name
 	}
 	a := &App{cfg: cfg, logger: logger, registry: prometheus.NewRegistry()}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("app: make the data folder: %w", err)
+		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
 	st, err := a.openStore()
 	if err != nil {
@@ -61,12 +61,15 @@ func (a *App) openStore() (store.Store, error) {
 			CacheSize:  a.cfg.Store.CacheSize,
 			Reserve:    orNegative(a.cfg.Store.Reserve),
 		})
+		if errors.Is(err, embedded.ErrLocked) {
+			return nil, fmt.Errorf("%s: %w", a.cfg.DataDir, embedded.ErrLocked)
+		}
 		if err != nil {
-			return nil, fmt.Errorf("app: open the store: %w", err)
+			return nil, fmt.Errorf("open the store: %w", err)
 		}
 		return st, nil
 	default:
-		return nil, fmt.Errorf("app: unknown storage engine %q", engine)
+		return nil, fmt.Errorf("unknown storage engine %q", engine)
 	}
 }
 
@@ -75,7 +78,7 @@ func (a *App) build() error {
 	cfg := &a.cfg
 	ids := mail.NewIDSource(nil)
 	if err := a.loadCertificate(); err != nil {
-		return fmt.Errorf("app: %w", err)
+		return err
 	}
 	var err error
 	a.directory, err = account.New(account.Config{
@@ -165,7 +168,7 @@ func (a *App) buildDeliverer(ids *mail.IDSource) (*delivery.Deliverer, error) {
 	if text := a.cfg.Delivery.Postmaster; text != "" {
 		var err error
 		if cfg.Postmaster, err = mail.ParseAddress(text); err != nil {
-			return nil, fmt.Errorf("app: delivery.postmaster: %w", err)
+			return nil, fmt.Errorf("delivery.postmaster: %w", err)
 		}
 	}
 	return delivery.New(cfg, a.directory, a.store, a.registry)

@@ -53,7 +53,7 @@ func (a *App) adminServices() ([]service, error) {
 	}
 	token, err := config.ReadSecret(a.cfg.Admin.TokenFile)
 	if err != nil {
-		return nil, fmt.Errorf("app: admin.token_file: %w", err)
+		return nil, fmt.Errorf("admin.token_file: %w", err)
 	}
 	remote, err := a.buildAdmin(token)
 	if err != nil {
