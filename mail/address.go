@@ -24,7 +24,7 @@ const (
 )
 
 // ErrBadAddress says that a text is not an address.
-var ErrBadAddress = errors.New("not a mail address")
+var ErrBadAddress = errors.New("bad address")
 
 // ParseAddress reads local-part "@" domain as people and programs write it in a command, a
 // login or a configuration: split at the last "@", no quoting. The parts may hold UTF-8 but
