@@ -38,6 +38,11 @@ type Config struct {
 	Retries int
 	// Connections to each node. Default 2.
 	Connections int
+	// Concurrency is how many statements may be under way at once. Default 512.
+	Concurrency int
+	// QueueTime is how long a statement waits for others to end before it is given up as
+	// unavailable, without having been sent: better early than late. Default 1s.
+	QueueTime time.Duration
 	// ProtocolVersion of the native protocol, 4 or 5. Default 4.
 	ProtocolVersion int
 	// Reconnect is how often nodes that are down are tried again. Default 2s.
@@ -86,6 +91,8 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.ConnectTimeout, 5*time.Second)
 	setDefault(&c.Retries, 2)
 	setDefault(&c.Connections, 2)
+	setDefault(&c.Concurrency, 512)
+	setDefault(&c.QueueTime, time.Second)
 	setDefault(&c.ProtocolVersion, 4)
 	setDefault(&c.Reconnect, 2*time.Second)
 	setDefault(&c.Window, time.Hour)

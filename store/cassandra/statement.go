@@ -2,8 +2,10 @@ package cassandra
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
@@ -43,21 +45,49 @@ func (a *attempts) GetRetryType(err error) gocql.RetryType {
 	return gocql.RetryNextHost
 }
 
-// enter says that a statement begins; it must be followed by leave. It fails after Close and
-// after the end of the context, before anything is sent.
+// enter says that a statement begins; it must be followed by leave. It fails after Close, after
+// the end of the context, and when too many others are under way, before anything is sent.
 func (s *Store) enter(ctx context.Context, what string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("cassandra: %s: %w: %w", what, store.ErrUnavailable, err)
 	}
+	if err := s.takeSlot(ctx); err != nil {
+		return fmt.Errorf("cassandra: %s: %w: %w", what, store.ErrUnavailable, err)
+	}
 	s.life.RLock()
 	if s.closed {
-		s.life.RUnlock()
+		s.leave()
 		return fmt.Errorf("cassandra: %s: %w", what, store.ErrClosed)
 	}
 	return nil
 }
 
-func (s *Store) leave() { s.life.RUnlock() }
+func (s *Store) leave() {
+	s.life.RUnlock()
+	<-s.slots
+}
+
+// errOverloaded says that a statement was given up because of those under way.
+var errOverloaded = errors.New("too many statements are under way")
+
+// takeSlot waits until one more statement may be under way.
+func (s *Store) takeSlot(ctx context.Context) error {
+	select {
+	case s.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	wait := time.NewTimer(s.cfg.QueueTime)
+	defer wait.Stop()
+	select {
+	case s.slots <- struct{}{}:
+		return nil
+	case <-wait.C:
+		return errOverloaded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 func (s *Store) query(st statement) (*gocql.Query, *attempts) {
 	a := &attempts{limit: s.cfg.Retries}

@@ -23,6 +23,8 @@ type Store struct {
 	drained  drained
 	sweeping sweeping
 
+	slots chan struct{} // one for each statement under way
+
 	// life is held for reading while a statement is executed.
 	life   sync.RWMutex
 	closed bool
@@ -46,6 +48,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s := &Store{
 		cfg:     cfg,
 		session: session,
+		slots:   make(chan struct{}, cfg.Concurrency),
 		floors: otter.Must(&otter.Options[mail.MailboxID, mail.MessageID]{
 			MaximumSize:      100_000,
 			ExpiryCalculator: otter.ExpiryWriting[mail.MailboxID, mail.MessageID](10 * time.Minute),
