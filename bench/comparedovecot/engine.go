@@ -17,11 +17,17 @@ const engineBenchmark = "BenchmarkDeliver/8KiB/16"
 // nanoseconds finds the time of one operation in the output of a benchmark.
 var nanoseconds = regexp.MustCompile(`(?m)^` + engineBenchmark + `\S*\s+\d+\s+([0-9.]+) ns/op`)
 
+// buildEngine compiles the engine's benchmarks into the file binary.
+func buildEngine(ctx context.Context, binary string) error {
+	return command(ctx, nil, "go", "test", "-c", "-o", binary, "./store/embedded")
+}
+
 // engineAlone returns how many deliveries a second the embedded engine does without any server
 // around it, with its files in dir.
-func engineAlone(ctx context.Context, dir string, d time.Duration) (perSecond float64, err error) {
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkDeliver$/^8KiB$/^16$",
-		"-benchtime", d.String(), "./store/embedded")
+func engineAlone(ctx context.Context, binary, dir string, d time.Duration) (perSecond float64, err error) {
+	cmd := exec.CommandContext(ctx, binary, "-test.run", "^$", "-test.bench", "^BenchmarkDeliver$/^8KiB$/^16$",
+		"-test.benchtime", d.String())
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -100,6 +100,10 @@ func compare(ctx context.Context, s settings) (err error) {
 	if err := command(ctx, nil, "go", "build", "-o", binary, "./cmd/popelago"); err != nil {
 		return err
 	}
+	engine := filepath.Join(dir, "engine.test")
+	if err := buildEngine(ctx, engine); err != nil {
+		return err
+	}
 	load := &load{binary: binary, passwords: filepath.Join(dir, "passwords")}
 	if err := writePasswords(load.passwords); err != nil {
 		return err
@@ -127,6 +131,12 @@ func compare(ctx context.Context, s settings) (err error) {
 				return err
 			}
 		}
+		note("round %d of %d: the engine alone", round+1, s.rounds)
+		perSecond, err := engineAlone(ctx, engine, dir, s.engine)
+		if err != nil {
+			return err
+		}
+		r.engine = append(r.engine, perSecond)
 		order[0], order[1] = order[1], order[0]
 	}
 	if r.usedMemory, err = ours.memory(); err != nil {
@@ -134,10 +144,6 @@ func compare(ctx context.Context, s settings) (err error) {
 	}
 	note("%d sessions", s.sessions)
 	if r.sessionMemory, err = load.sessions(ctx, ours, s.sessions); err != nil {
-		return err
-	}
-	note("the engine alone")
-	if r.engine, err = engineAlone(ctx, dir, s.engine); err != nil {
 		return err
 	}
 	return r.write(os.Stdout, s)

@@ -15,10 +15,10 @@ type rates struct {
 // results is everything that was measured. Memory is in octets.
 type results struct {
 	dovecot, popelago rates
-	engine            float64
-	idleMemory        int64 // started, and nothing done yet
-	usedMemory        int64 // after all rounds
-	sessionMemory     int64 // with many sessions open
+	engine            []float64 // deliveries a second without a server around it
+	idleMemory        int64     // started, and nothing done yet
+	usedMemory        int64     // after all rounds
+	sessionMemory     int64     // with many sessions open
 }
 
 // of returns the rates of a server.
@@ -46,8 +46,9 @@ func (r *results) write(w io.Writer, s settings) error {
 		fmt.Fprintf(t, "%s\t%.0f\t%s\t%.0f\t%s\t%.2f\t%.1f\t\n", row.name,
 			median(row.theirs), span(row.theirs), median(row.ours), span(row.ours), median(row.ours)/median(row.theirs), row.wanted)
 	}
-	ours := median(r.popelago.deliver)
-	fmt.Fprintf(t, "engine alone, deliveries/s (ratio: popelago to it)\t\t\t%.0f\t\t%.2f\t0.6\t\n", r.engine, ours/r.engine)
+	alone := median(r.engine)
+	fmt.Fprintf(t, "engine alone, deliveries/s (ratio: popelago to it)\t\t\t%.0f\t%s\t%.2f\t0.6\t\n",
+		alone, span(r.engine), median(r.popelago.deliver)/alone)
 	for _, row := range []struct {
 		name   string
 		octets int64
