@@ -84,8 +84,8 @@ func classify(err error) string {
 }
 
 // generalize takes out of a reply what differs from one to the next: after the code and the
-// enhanced code, words that hold a digit, an address or a bracketed value become "#". A
-// response code of POP3 such as [IN-USE] stays.
+// enhanced code, words that hold a digit, an address or a bracketed value become "#",
+// parentheses around them stay. So does a response code of POP3 such as [IN-USE].
 func generalize(reply string) string {
 	words := strings.Fields(reply)
 	for i, w := range words {
@@ -93,7 +93,8 @@ func generalize(reply string) string {
 			continue
 		}
 		if strings.ContainsAny(w, "0123456789@<>") {
-			words[i] = "#"
+			bare := strings.TrimLeft(w, "(")
+			words[i] = w[:len(w)-len(bare)] + "#" + bare[len(strings.TrimRight(bare, ").,;:")):]
 		}
 	}
 	s := strings.Join(words, " ")

@@ -13,7 +13,8 @@ func TestClassify(t *testing.T) {
 		want string
 	}{
 		{&replyError{"RCPT", "550 5.1.1 <user7@example.test> unknown"}, "RCPT: 550 5.1.1 # unknown"},
-		{&replyError{"PASS", "-ERR [IN-USE] locked by session 4711 (4711)"}, "PASS: -ERR [IN-USE] locked by session # #"},
+		{&replyError{"PASS", "-ERR [IN-USE] locked by session 4711 (4711)"}, "PASS: -ERR [IN-USE] locked by session # (#)"},
+		{&replyError{"RCPT", "550 5.1.1 no such recipient (session 0f2d41a9)"}, "RCPT: 550 5.1.1 no such recipient (session #)"},
 		{&replyError{"content", "451 4.3.0 try again later, session a1b2"}, "content: 451 4.3.0 try again later, session #"},
 		{fmt.Errorf("bench: %w", io.ErrUnexpectedEOF), "connection closed by the server"},
 		{errors.New("octet 12 is bad"), "octet # is bad"},

@@ -203,7 +203,7 @@ func TestJudge(t *testing.T) {
 // summary returns findings in a form that can be compared.
 func summary(f *Findings) string {
 	var b strings.Builder
-	f.write(&b)
+	f.write(&b, false)
 	return b.String()
 }
 
