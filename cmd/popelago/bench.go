@@ -29,6 +29,12 @@ response, no violation found. Ctrl-C ends a run and prints what was measured so 
 
 Users are user1@example.test to user80@example.test unless --users, --pattern, --user or
 --users-file say otherwise; the same name is the recipient's address and the POP3 login.
+The accounts have to be there. For a Popelago on this machine:
+
+  for i in $(seq 80); do
+    echo "$POPELAGO_BENCH_PASSWORD" | popelago account add user$i@example.test --password-stdin
+  done
+
 Passwords are read from --password-file, from --password-stdin or from the environment
 variable POPELAGO_BENCH_PASSWORD, never from the command line.`,
 	}

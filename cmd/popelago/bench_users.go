@@ -29,7 +29,7 @@ type benchUsers struct {
 func (u *benchUsers) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.IntVar(&u.count, "users", 80, "number of users made from --pattern")
-	f.IntVar(&u.first, "first-user", 1, "number of the first of them")
+	f.IntVar(&u.first, "first-user", 1, "number of the first user made from --pattern")
 	f.StringVar(&u.pattern, "pattern", "user%d@example.test", "user names, with %d for the number")
 	f.StringArrayVar(&u.names, "user", nil, "use this user instead; may be repeated")
 	f.StringVar(&u.file, "users-file", "", "use the users in this file instead: the first word of each line (a password file will do)")

@@ -15,9 +15,11 @@ func newRootCommand() *cobra.Command {
 maildrop, and leaves by POP3.
 
 For a first look:  popelago serve --dev`,
+		Version:       versionText(),
 		SilenceUsage:  true, // run prints errors
 		SilenceErrors: true,
 	}
+	root.SetVersionTemplate("popelago {{.Version}}\n")
 	asGroup(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err.Error()} })
 	bench := newBenchCommand()

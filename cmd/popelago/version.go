@@ -15,9 +15,13 @@ func newVersionCommand() *cobra.Command {
 		Short: "Print the version",
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "popelago %s (%s, %s/%s)\n",
-				app.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "popelago %s\n", versionText())
 			return err
 		},
 	}
+}
+
+// versionText is the version of the program, and what it was built with and for.
+func versionText() string {
+	return fmt.Sprintf("%s (%s, %s/%s)", app.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
