@@ -94,6 +94,11 @@ func TestMailGoesThroughAndSurvivesARestart(t *testing.T) {
 	}
 	c := mailtest.NewClient(t, conn)
 	c.Expect("+OK")
+	c.Cmd("CAPA")
+	c.Expect("+OK")
+	if capa := string(c.ReadMultiline()); !strings.Contains(capa, "\r\nIMPLEMENTATION Popelago\r\n") {
+		t.Errorf("CAPA does not tell what this is: %q", capa)
+	}
 	c.Do("USER alice@example.test", "+OK")
 	c.Do("PASS correct horse", "+OK")
 	c.Do("STAT", "+OK 1 ")

@@ -136,6 +136,7 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 		TLS:               a.tlsConfig(),
 		AllowInsecureAuth: cfg.Auth.AllowInsecureAuth,
 		LoginDelay:        cfg.POP3.LoginDelay,
+		Implementation:    "Popelago", // as the SMTP greeting says; no version
 		MaxConns:          cfg.POP3.MaxConnections,
 		MaxConnsPerAddr:   cfg.POP3.MaxConnectionsPerAddress,
 		MaxLine:           int(cfg.POP3.MaxLine),
