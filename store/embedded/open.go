@@ -125,7 +125,7 @@ func (s *Store) open() (err error) {
 
 // isLocked reports whether a lock is held by another process (or by this one).
 func isLocked(err error) bool {
-	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) ||
+	return errors.Is(err, syscall.EAGAIN) || // EACCES is a matter of file modes
 		strings.Contains(err.Error(), "lock held by current process")
 }
 
