@@ -1,7 +1,7 @@
 // Package config holds the settings of a server: one TOML file, environment variables over
 // it, defaults under it.
 //
-// cmd/popelago loads a Config and may overwrite fields with its flags; app turns it into the
+// cmd/popelago loads a Config and may Set some of it from its flags; app turns it into the
 // Config of each package. Values are checked here, all of them, before anything starts:
 //
 //	popelago.toml:12: pop3.idle_timeout: "1m" is too short: at least 10m (RFC 1939 section 3)
