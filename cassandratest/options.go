@@ -18,7 +18,7 @@ type Options struct {
 	// Datacenters, in the order of their numbers. Default: dc1 with one node.
 	Datacenters []Datacenter
 	// Version of Cassandra, as Maven names it. Default: what the environment variable
-	// POPELAGO_CASSANDRA names, or else DefaultVersion.
+	// TEST_CASSANDRA names, or else DefaultVersion.
 	Version string
 	// Heap of each node as Java names it. Default: 512M.
 	Heap string
@@ -64,7 +64,7 @@ func (o Options) withDefaults() Options {
 		o.Datacenters = []Datacenter{{Name: "dc1", Nodes: 1}}
 	}
 	if o.Version == "" {
-		o.Version = os.Getenv("POPELAGO_CASSANDRA")
+		o.Version = os.Getenv("TEST_CASSANDRA")
 	}
 	if o.Version == "" {
 		o.Version = DefaultVersion

@@ -16,8 +16,8 @@ import (
 // mail, and agree when the line is mended: everything that either acknowledged is in both, and
 // nothing that either removed.
 func TestCutLine(t *testing.T) {
-	if os.Getenv("POPELAGO_CHAOS") == "" {
-		t.Skip("takes two minutes: set POPELAGO_CHAOS=1")
+	if os.Getenv("TEST_CHAOS") == "" {
+		t.Skip("takes two minutes: set TEST_CHAOS=1")
 	}
 	c := cassandratest.Start(t, cassandratest.Options{
 		Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
