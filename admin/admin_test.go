@@ -1,7 +1,6 @@
 package admin_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,7 +14,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -24,33 +22,16 @@ import (
 	"popelago/admin"
 	"popelago/adminclient"
 	"popelago/mail"
+	"popelago/mailtest"
 	"popelago/store"
 	"popelago/store/embedded"
 	"popelago/store/storetest"
 )
 
-// buffer is a log that may be written to concurrently.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 // fixture is an API on a fresh store.
 type fixture struct {
 	engine  store.Store
-	log     *buffer
+	log     *mailtest.Log
 	handler http.Handler
 	wrap    func(store.Store) store.Store
 	token   string
@@ -74,7 +55,7 @@ func (f *fixture) start(t *testing.T) *fixture {
 	if f.wrap != nil {
 		st = f.wrap(st)
 	}
-	f.log = &buffer{}
+	f.log = &mailtest.Log{}
 	dir, err := account.New(account.Config{Argon2Memory: 64, Argon2Time: 1, MinPasswordLength: 6}, st, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,6 @@
 // Package mailtest is help for tests of the line protocols: sessions written down as text
-// files, a scripted client, certificates, a corpus of awkward messages, and waiting for a
-// condition. Only tests import it.
+// files, a scripted client, certificates, a corpus of awkward messages, a log to read in, and
+// waiting for a condition. Only tests import it.
 //
 // # Transcripts
 //

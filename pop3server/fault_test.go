@@ -1,13 +1,11 @@
 package pop3server_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -300,28 +298,10 @@ func TestMessageRemovedMeanwhile(t *testing.T) {
 	checkLeft(t, outside, "second")
 }
 
-// logBuffer is where a test logs to.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 func TestLog(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	outside.AddSamples(t, 2)
-	var log logBuffer
+	var log mailtest.Log
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	st := &failing{Store: outside.Store}
 	f := outside.On(t, st, pop3server.Config{Logger: logger, FailureDelay: -1})

@@ -1,40 +1,25 @@
 package smtpserver_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/delivery"
+	"popelago/mailtest"
 	"popelago/smtpserver"
 	"popelago/store"
 )
 
-// logBuffer is written to by sessions and read by the test.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-// lines are the entries about messages.
-func (l *logBuffer) lines(t *testing.T) (lines []map[string]any) {
+// messageLines are the entries about messages.
+func messageLines(t *testing.T, log *mailtest.Log) (lines []map[string]any) {
 	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range bytes.Lines(l.b.Bytes()) {
+	for line := range strings.Lines(log.String()) {
 		var entry map[string]any
-		if err := json.Unmarshal(line, &entry); err != nil {
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			t.Fatal(err)
 		}
 		if entry["msg"] == "message" {
@@ -46,7 +31,7 @@ func (l *logBuffer) lines(t *testing.T) (lines []map[string]any) {
 
 // TestLog: each message has one line, which tells what became of it and nothing of its text.
 func TestLog(t *testing.T) {
-	var log logBuffer
+	var log mailtest.Log
 	faults := &faultyStore{}
 	r := newRig(t, smtpserver.LMTP, func(s *settings) {
 		s.server.Logger = slog.New(slog.NewJSONHandler(&log, nil))
@@ -74,7 +59,7 @@ func TestLog(t *testing.T) {
 	c.Do("QUIT", "221 ")
 	c.ExpectEOF()
 
-	lines := log.lines(t)
+	lines := messageLines(t, &log)
 	for i, want := range []string{"stored", "refused", "refused", "deferred", "partly"} {
 		if len(lines) <= i || lines[i]["result"] != want || lines[i]["from"] != "sender@example.org" || lines[i]["recipients"] != 2.0 ||
 			lines[i]["protocol"] != "lmtp" || lines[i]["remote"] != "192.0.2.1" || len(lines[i]["session"].(string)) != 12 {
@@ -87,8 +72,8 @@ func TestLog(t *testing.T) {
 	if len(lines) != 5 || !strings.HasSuffix(stored, lines[0]["message"].(string)) || lines[0]["octets"] != 28.0 || lines[4]["stored"] != 1.0 {
 		t.Errorf("%v", lines)
 	}
-	if strings.Contains(log.b.String(), "confidential") {
-		t.Errorf("the log has content: %s", log.b.String())
+	if strings.Contains(log.String(), "confidential") {
+		t.Errorf("the log has content: %s", log.String())
 	}
 }
 
