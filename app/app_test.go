@@ -56,9 +56,10 @@ func addAlice(t *testing.T, a *app.App) {
 	}
 }
 
-func deliver(t *testing.T, addr, text string) {
+// beginText brings a message for alice by LMTP up to its text.
+func beginText(t *testing.T, a *app.App) *mailtest.Client {
 	t.Helper()
-	c := mailtest.Dial(t, addr)
+	c := mailtest.Dial(t, a.Addrs()["lmtp"].String())
 	c.Expect("220")
 	c.Cmd("LHLO test")
 	for !strings.HasPrefix(c.Line(), "250 ") {
@@ -66,6 +67,12 @@ func deliver(t *testing.T, addr, text string) {
 	c.Do("MAIL FROM:<bob@example.org>", "250")
 	c.Do("RCPT TO:<alice@example.test>", "250")
 	c.Do("DATA", "354")
+	return c
+}
+
+func deliver(t *testing.T, a *app.App, text string) {
+	t.Helper()
+	c := beginText(t, a)
 	c.Send(text + ".\r\n")
 	c.Expect("250")
 	c.Do("QUIT", "221")
@@ -76,7 +83,7 @@ func TestMailGoesThroughAndSurvivesARestart(t *testing.T) {
 	a := start(t, cfg)
 	addAlice(t, a)
 	const text = "Subject: hello\r\n\r\n..stuffed\r\n"
-	deliver(t, a.Addrs()["lmtp"].String(), text)
+	deliver(t, a, text)
 	if err := a.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -186,14 +193,7 @@ func TestStopTellsIdleSessionsAndWaitsForDeliveries(t *testing.T) {
 	addAlice(t, a)
 	idle := mailtest.Dial(t, a.Addrs()["pop3"].String())
 	idle.Expect("+OK")
-	busy := mailtest.Dial(t, a.Addrs()["lmtp"].String())
-	busy.Expect("220")
-	busy.Cmd("LHLO test")
-	for !strings.HasPrefix(busy.Line(), "250 ") {
-	}
-	busy.Do("MAIL FROM:<>", "250")
-	busy.Do("RCPT TO:<alice@example.test>", "250")
-	busy.Do("DATA", "354")
+	busy := beginText(t, a)
 	busy.Send("Subject: half\r\n")
 
 	stopped := make(chan error, 1)
@@ -218,14 +218,7 @@ func TestStopByForce(t *testing.T) {
 	cfg := devConfig(t)
 	a := start(t, cfg)
 	addAlice(t, a)
-	busy := mailtest.Dial(t, a.Addrs()["lmtp"].String())
-	busy.Expect("220")
-	busy.Cmd("LHLO test")
-	for !strings.HasPrefix(busy.Line(), "250 ") {
-	}
-	busy.Do("MAIL FROM:<>", "250")
-	busy.Do("RCPT TO:<alice@example.test>", "250")
-	busy.Do("DATA", "354")
+	busy := beginText(t, a)
 	busy.Send("Subject: never ends\r\n")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
