@@ -177,20 +177,21 @@ func (a *App) buildDeliverer(ids *mail.IDSource) (*delivery.Deliverer, error) {
 
 func (a *App) buildSMTP(protocol smtpserver.Protocol, cfg config.SMTP, d *delivery.Deliverer, connections *wire.Metrics) (*smtpserver.Server, error) {
 	return smtpserver.New(smtpserver.Config{
-		Protocol:         protocol,
-		Hostname:         a.cfg.Hostname,
-		TLS:              a.tlsConfig(),
-		MaxRecipients:    cfg.MaxRecipients,
-		MaxBadCommands:   cfg.MaxBadCommands,
-		MaxConns:         cfg.MaxConnections,
-		MaxConnsPerAddr:  cfg.MaxConnectionsPerAddress,
-		MaxLine:          int(cfg.MaxLine),
-		IdleTimeout:      cfg.CommandTimeout,
-		BodyTimeout:      cfg.BodyTimeout,
-		WriteTimeout:     cfg.WriteTimeout,
-		HandshakeTimeout: a.cfg.TLS.HandshakeTimeout,
-		Logger:           a.logger,
-		Connections:      connections,
+		Protocol:             protocol,
+		Hostname:             a.cfg.Hostname,
+		TLS:                  a.tlsConfig(),
+		MaxRecipients:        cfg.MaxRecipients,
+		MaxBadCommands:       cfg.MaxBadCommands,
+		MaxRefusedRecipients: cfg.MaxRefusedRecipients,
+		MaxConns:             cfg.MaxConnections,
+		MaxConnsPerAddr:      cfg.MaxConnectionsPerAddress,
+		MaxLine:              int(cfg.MaxLine),
+		IdleTimeout:          cfg.CommandTimeout,
+		BodyTimeout:          cfg.BodyTimeout,
+		WriteTimeout:         cfg.WriteTimeout,
+		HandshakeTimeout:     a.cfg.TLS.HandshakeTimeout,
+		Logger:               a.logger,
+		Connections:          connections,
 	}, d, a.registry)
 }
 

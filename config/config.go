@@ -65,6 +65,7 @@ type SMTP struct {
 	MaxLine                  int64 // octets
 	MaxBadCommands           int
 	MaxRecipients            int
+	MaxRefusedRecipients     int
 	CommandTimeout           time.Duration
 	BodyTimeout              time.Duration
 	WriteTimeout             time.Duration
@@ -127,6 +128,7 @@ func Default() Config {
 		MaxLine:                  4 * kib,
 		MaxBadCommands:           20,
 		MaxRecipients:            1000,
+		MaxRefusedRecipients:     100,
 		CommandTimeout:           5 * time.Minute,
 		BodyTimeout:              5 * time.Minute,
 		WriteTimeout:             time.Minute,

@@ -147,6 +147,8 @@ func smtpSettings(name string, c *SMTP) []setting {
 			"Longest command line. Lines of messages are not limited."},
 		{name + ".max_bad_commands", integer(&c.MaxBadCommands, 1, maxCount),
 			"How many unknown or malformed commands a session may send; the next one ends it."},
+		{name + ".max_refused_recipients", integer(&c.MaxRefusedRecipients, 1, maxCount),
+			"How many recipients in a row may be refused for good, without one accepted between; the next one ends the session."},
 		{name + ".max_recipients", integer(&c.MaxRecipients, 100, 100_000).because("RFC 5321 section 4.5.3.1.8"),
 			"Most recipients of one message; further ones are told to come later (452)."},
 		{name + ".command_timeout", duration(&c.CommandTimeout, time.Second, day),

@@ -82,8 +82,9 @@ func (s *session) challenge(text string) ([]byte, bool) {
 		s.readFailed(err)
 		return nil, false
 	case string(line) == "*":
-		// RFC 5034 section 4: the client cancels.
-		s.err("", textCancelled)
+		// RFC 5034 section 4: the client cancels. It counts as a bad command, so that nobody
+		// begins and cancels for ever.
+		s.bad(textCancelled)
 		return nil, false
 	}
 	return s.decodeResponse(trim(line))

@@ -51,6 +51,7 @@ func (s *session) cmdRCPT(arg string) {
 		s.refuseRecipient(err)
 		return
 	}
+	s.refused = 0
 	m.recipients.WithLabelValues("accepted").Inc()
 	s.tx.envelope.Recipients = append(s.tx.envelope.Recipients, r)
 	s.reply(replyRecipientOK())
@@ -68,5 +69,14 @@ func (s *session) refuseRecipient(err error) {
 	}
 	s.srv.metrics.recipients.WithLabelValues(result).Inc()
 	s.log(level, "recipient refused", "result", result, "from", s.tx.envelope.ReversePath, "cause", err)
+	if result != "deferred" {
+		s.refused++
+	}
+	if s.refused > s.srv.cfg.MaxRefusedRecipients {
+		s.log(slog.LevelInfo, "too many refused recipients")
+		s.reply(replyTooManyRefused())
+		s.end()
+		return
+	}
 	s.reply(replyTo(err))
 }

@@ -45,6 +45,7 @@ func replyParameter() reply {
 func replyNotASCII() reply          { return reply{553, "5.6.7", "address needs SMTPUTF8"} }
 func replyTooManyRecipients() reply { return reply{452, "4.5.3", "too many recipients"} }
 func replyTooManyBad() reply        { return reply{421, "4.7.0", "too many bad commands"} }
+func replyTooManyRefused() reply    { return reply{421, "4.7.0", "too many refused recipients"} }
 func replyForeign() reply           { return reply{421, "4.7.0", "this is not that kind of server"} }
 func replyStopping() reply          { return reply{421, "4.3.2", "shutting down"} }
 func replyTimeout() reply           { return reply{421, "4.4.2", "timeout"} }

@@ -40,6 +40,10 @@ type Config struct {
 	// MaxBadCommands is how many commands of a session may be unknown or malformed; one more
 	// ends it. Default 20.
 	MaxBadCommands int
+	// MaxRefusedRecipients is how many recipients in a row, without one accepted between, may
+	// be refused for good; one more ends the session: somebody is guessing addresses (RFC
+	// 5321 section 7.3). Default 100.
+	MaxRefusedRecipients int
 
 	// MaxConns and MaxConnsPerAddr limit connections, see wire.Config. Defaults 10,000 and
 	// 200.
@@ -90,6 +94,9 @@ func New(cfg Config, deliverer *delivery.Deliverer, reg prometheus.Registerer) (
 	}
 	if cfg.MaxBadCommands <= 0 {
 		cfg.MaxBadCommands = 20
+	}
+	if cfg.MaxRefusedRecipients <= 0 {
+		cfg.MaxRefusedRecipients = 100
 	}
 	if cfg.IdleTimeout <= 0 {
 		cfg.IdleTimeout = 5 * time.Minute

@@ -21,6 +21,7 @@ type session struct {
 	tx       *transaction
 	count    int  // transactions begun
 	wrong    int  // commands that were mistakes
+	refused  int  // recipients refused for good since one was accepted
 	over     bool // no further command is to be read
 	out      []byte
 }

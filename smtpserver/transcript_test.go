@@ -40,6 +40,7 @@ func dialTranscript(t *testing.T, protocol smtpserver.Protocol, options map[stri
 	r := newRig(t, protocol, func(s *settings) {
 		s.server.MaxRecipients = number("recipients")
 		s.server.MaxBadCommands = number("bad")
+		s.server.MaxRefusedRecipients = number("refused")
 		s.server.MaxLine = number("line")
 		s.delivery.MaxMessageSize = int64(number("size"))
 		if number("tls") > 0 {
