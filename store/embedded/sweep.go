@@ -69,17 +69,37 @@ func (s *Store) Sweep(ctx context.Context, olderThan time.Time) (report store.Sw
 }
 
 // sweepPending forgets contents in memory.
-func (s *Store) sweepPending(_ context.Context, olderThan time.Time, report *store.SweepReport) error {
+func (s *Store) sweepPending(ctx context.Context, olderThan time.Time, report *store.SweepReport) error {
 	for id, row := range s.pending.takeOld(olderThan.UnixMicro()) {
-		if row.kind == kindFile {
-			if err := s.removeFile(id, row.nonce); err != nil {
-				s.sweep.filesChecked.Store(false)
-				return err
-			}
+		written, err := s.contentWritten(ctx, id)
+		if err == nil && !written && row.kind == kindFile {
+			err = s.removeFile(id, row.nonce)
 		}
-		s.count(report, row.size)
+		if err != nil {
+			s.sweep.filesChecked.Store(false)
+			return err
+		}
+		if !written {
+			s.count(report, row.size)
+		}
 	}
 	return nil
+}
+
+// contentWritten reports whether a content row is in the database. AddMessages may have
+// written it although its caller stopped waiting or heard of a failure, and may yet do so:
+// so it is looked for behind all writes that were waiting.
+func (s *Store) contentWritten(ctx context.Context, id mail.MessageID) (bool, error) {
+	written := false
+	key := contentKey(id)
+	err := s.commit(ctx, "sweep", &write{alone: true, prepare: func(g *group) (err error) {
+		written, err = has(g.db, key[:])
+		return translate(err, "sweep "+id.String())
+	}})
+	if err != nil {
+		return false, err // the committer may still be at it
+	}
+	return written, nil
 }
 
 func (s *Store) count(report *store.SweepReport, octets int64) {
