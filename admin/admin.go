@@ -23,6 +23,8 @@ type Config struct {
 	Version string
 	// Logger takes changes made and faults. Default: nothing is logged.
 	Logger *slog.Logger
+	// Metrics counts panics. Default: they are only logged.
+	Metrics *Metrics
 }
 
 // api is what the operations share.
@@ -41,6 +43,9 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics(nil)
 	}
 	mux := http.NewServeMux()
 	a := &api{

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/account"
 	"popelago/admin"
@@ -34,6 +35,7 @@ type fixture struct {
 	log     *mailtest.Log
 	handler http.Handler
 	wrap    func(store.Store) store.Store
+	metrics *admin.Metrics
 	token   string
 }
 
@@ -61,7 +63,7 @@ func (f *fixture) start(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f.handler, err = admin.New(admin.Config{
-		Token: f.token, Version: "v9", Logger: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Token: f.token, Version: "v9", Metrics: f.metrics, Logger: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}, dir, st)
 	if err != nil {
 		t.Fatal(err)
@@ -411,6 +413,35 @@ func TestFaults(t *testing.T) {
 			t.Errorf("the log tells a password:\n%s", f.log)
 		}
 	})
+}
+
+// panicky panics when it is asked for the domains.
+type panicky struct{ store.Store }
+
+func (panicky) ListDomains(context.Context) ([]store.Domain, error) { panic("a defect") }
+
+// A panic ends its request only; it is logged and counted.
+func TestPanic(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	f := &fixture{wrap: func(st store.Store) store.Store { return panicky{st} }, metrics: admin.NewMetrics(reg)}
+	c := f.start(t).unix(t)
+	for range 2 {
+		_, err := c.Domains(t.Context())
+		wantStatus(t, "list domains", err, http.StatusInternalServerError, "internal error")
+		if err != nil && strings.Contains(err.Error(), "a defect") {
+			t.Errorf("the client is told the cause: %v", err)
+		}
+	}
+	if !strings.Contains(f.log.String(), "a defect") {
+		t.Errorf("the log does not tell the cause:\n%s", f.log)
+	}
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(families) != 1 || families[0].GetMetric()[0].GetCounter().GetValue() != 2 {
+		t.Errorf("metrics %v, want 2 panics", families)
+	}
 }
 
 // The document describes every operation.

@@ -41,6 +41,7 @@ func (a *api) recover(w http.ResponseWriter, r *http.Request) {
 	if p == http.ErrAbortHandler {
 		panic(p)
 	}
+	a.cfg.Metrics.panics.Inc()
 	a.logger.Error("admin request panicked", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
 	writeProblem(w, http.StatusInternalServerError, "internal error, see the server's log")
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"popelago/admin"
 	"popelago/config"
 )
 
@@ -43,7 +44,8 @@ func (a *App) services() ([]service, error) {
 // adminServices are the admin API on its unix socket, which only this user can open, and over
 // TCP if that is configured, where a token is asked for.
 func (a *App) adminServices() ([]service, error) {
-	local, err := a.buildAdmin("")
+	metrics := admin.NewMetrics(a.registry)
+	local, err := a.buildAdmin("", metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +57,7 @@ func (a *App) adminServices() ([]service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin.token_file: %w", err)
 	}
-	remote, err := a.buildAdmin(token)
+	remote, err := a.buildAdmin(token, metrics)
 	if err != nil {
 		return nil, err
 	}
