@@ -36,14 +36,15 @@ func New(_ context.Context, cfg config.Config, logger *slog.Logger) (*App, error
 	}
 	a := &App{cfg: cfg, logger: logger, registry: prometheus.NewRegistry()}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the data folder: %w", err)
-	}
 	st, err := a.openStore()
 	if err != nil {
 		return nil, err
 	}
 	a.store = st
+	// An engine that keeps its data there has made the folder already, durably.
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, errors.Join(fmt.Errorf("make the data folder: %w", err), st.Close())
+	}
 	if err := a.build(); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}

@@ -86,6 +86,32 @@ func (d *dirs) makeBucket(n byte, name string) error {
 	return nil
 }
 
+// makeFolder makes a folder and those above it that are missing, all of them durably.
+func makeFolder(fs vfs.FS, name string) error {
+	var above []string
+	for dir := name; ; {
+		_, err := fs.Stat(dir)
+		if err == nil {
+			break
+		}
+		parent := fs.PathDir(dir)
+		if !isNotExist(err) || parent == dir {
+			return err
+		}
+		above = append(above, parent)
+		dir = parent
+	}
+	if err := fs.MkdirAll(name, 0o700); err != nil {
+		return err
+	}
+	for _, dir := range above {
+		if err := syncDir(fs, dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func syncDir(fs vfs.FS, name string) error {
 	f, err := fs.OpenDir(name)
 	if err != nil {

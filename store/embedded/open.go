@@ -82,7 +82,10 @@ func Open(cfg Config) (*Store, error) {
 
 func (s *Store) open() (err error) {
 	fs := s.cfg.FS
-	for _, dir := range []string{s.cfg.Dir, fs.PathJoin(s.cfg.Dir, dbDir), s.dirs.content, s.dirs.tmp} {
+	if err := makeFolder(fs, s.cfg.Dir); err != nil {
+		return err
+	}
+	for _, dir := range []string{fs.PathJoin(s.cfg.Dir, dbDir), s.dirs.content, s.dirs.tmp} {
 		if err := fs.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
