@@ -375,7 +375,7 @@ func (s *Store) sweepFiles(ctx context.Context, olderThan time.Time, report *sto
 		return err
 	}
 	for _, bucket := range buckets {
-		if bucket == tmpDir {
+		if len(bucket) != 2 { // tmpDir, or nothing of ours
 			continue
 		}
 		dir := fs.PathJoin(s.dirs.content, bucket)
