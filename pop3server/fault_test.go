@@ -2,10 +2,12 @@ package pop3server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -144,7 +146,7 @@ func TestFailedQuit(t *testing.T) {
 	}
 }
 
-// QUIT is an order: it is carried out also when the client does not wait for the answer.
+// QUIT is an order: it is carried out also when the connection is closed by force meanwhile.
 func TestQuitGoesOnWithoutTheClient(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	outside.AddSamples(t, 2)
@@ -158,11 +160,11 @@ func TestQuitGoesOnWithoutTheClient(t *testing.T) {
 	c.Do("DELE 1", "+OK")
 	c.Cmd("QUIT")
 	<-reached
-	c.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	stopped := make(chan error, 1)
 	go func() { stopped <- f.Server.Shutdown(ctx) }()
+	c.ExpectEOF() // by now the session has been told to end
 	close(release)
 	if err := <-stopped; err != nil && err != context.Canceled {
 		t.Errorf("Shutdown: %v", err)
@@ -277,6 +279,25 @@ func TestFaultAtRETR(t *testing.T) {
 	c.Do("TOP 3 0", "+OK")
 	c.ReadMultiline()
 	c.Do("QUIT", "+OK")
+}
+
+// Where a text cannot be sent to its end the connection does not end in an orderly way: there
+// are clients that take that for the end of the text.
+func TestBrokenTextHasNoOrderlyEnd(t *testing.T) {
+	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
+	outside.Add(t, outside.Alice, strings.Repeat(content8K, 10), "big")
+	st := &failing{Store: outside.Store, open: func(r io.ReadCloser) (io.ReadCloser, error) {
+		return &brokenReader{r, 60_000, store.ErrCorrupt}, nil
+	}}
+	f := outside.On(t, st, pop3server.Config{})
+	c := mailtest.Dial(t, f.Listen(t))
+	c.Expect("+OK")
+	c.Do("USER alice", "+OK")
+	c.Do("PASS "+pop3test.Password, "+OK")
+	c.Cmd("RETR 1")
+	if _, err := io.Copy(io.Discard, c.Conn()); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the connection ended with %v, want %v", err, syscall.ECONNRESET)
+	}
 }
 
 func TestMessageRemovedMeanwhile(t *testing.T) {
