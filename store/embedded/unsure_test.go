@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,6 +52,38 @@ func TestSweepAfterUnknownOutcome(t *testing.T) {
 		}
 		if _, data, err := storetest.Read(t.Context(), s, id); err != nil || len(data) != size {
 			t.Errorf("%d octets: after Sweep the listed message has %d octets: %v", size, len(data), err)
+		}
+	}
+}
+
+// TestAddAgainAfterUnknownOutcome repeats an AddMessages that failed without putting the
+// content again.
+func TestAddAgainAfterUnknownOutcome(t *testing.T) {
+	fs := newFaultFS(vfs.NewMem())
+	s := open(t, small(fs))
+	defer s.Close()
+	l := newLedger(t.Context())
+	for _, size := range []int{1000, 50_000} {
+		id := l.ids.Next()
+		fs.set(func(op, name string) error {
+			if op == "write" && strings.HasSuffix(name, ".log") {
+				return syscall.EIO
+			}
+			return nil
+		})
+		err := deliver(t.Context(), s, id, benchMailbox(0), ledgerData(id, size))
+		if !errors.Is(err, store.ErrOutcomeUnknown) {
+			t.Fatalf("%d octets: %v, want %v", size, err, store.ErrOutcomeUnknown)
+		}
+		fs.set(nil)
+		err = l.retry(func() error {
+			return s.AddMessages(t.Context(), []store.Entry{{Mailbox: benchMailbox(0), Message: mail.Message{ID: id, Size: int64(size)}}})[0]
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, data, err := storetest.Read(t.Context(), s, id); err != nil || len(data) != size {
+			t.Errorf("%d octets: the message has %d octets: %v", size, len(data), err)
 		}
 	}
 }
