@@ -33,34 +33,40 @@ func TestAddAndRemoveInOneGroup(t *testing.T) {
 		if addFirst {
 			order = []func() error{add, remove}
 		}
-		// The group is held open until both are waiting to join it.
-		begun, release := make(chan struct{}), make(chan struct{})
-		results := make(chan error, 3)
-		go func() {
-			results <- s.commit(ctx, "wait", &write{prepare: func(*group) error {
-				close(begun)
-				<-release
-				return nil
-			}})
-		}()
-		<-begun
-		for i, do := range order {
-			go func() { results <- do() }()
-			mailtest.WaitFor(t, 10*time.Second, func() error {
-				if n := len(s.writes); n != i+1 {
-					return fmt.Errorf("%d writes are waiting, want %d", n, i+1)
-				}
-				return nil
-			})
-		}
-		close(release)
-		for range 3 {
-			if err := <-results; err != nil {
-				t.Error(err)
-			}
-		}
+		commitTogether(t, s, order...)
 		if _, err := s.Message(ctx, mailbox, id); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("addition first: %v: the removed message is there: %v", addFirst, err)
+		}
+	}
+}
+
+// commitTogether holds the committer up until all the writes are waiting, in their order, and
+// then lets them go.
+func commitTogether(t *testing.T, s *Store, writes ...func() error) {
+	t.Helper()
+	begun, release := make(chan struct{}), make(chan struct{})
+	results := make(chan error, 1+len(writes))
+	go func() {
+		results <- s.commit(t.Context(), "wait", &write{prepare: func(*group) error {
+			close(begun)
+			<-release
+			return nil
+		}})
+	}()
+	<-begun
+	for i, do := range writes {
+		go func() { results <- do() }()
+		mailtest.WaitFor(t, 10*time.Second, func() error {
+			if n := len(s.writes); n != i+1 {
+				return fmt.Errorf("%d writes are waiting, want %d", n, i+1)
+			}
+			return nil
+		})
+	}
+	close(release)
+	for range 1 + len(writes) {
+		if err := <-results; err != nil {
+			t.Error(err)
 		}
 	}
 }

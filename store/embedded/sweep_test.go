@@ -3,14 +3,12 @@ package embedded
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"popelago/mail"
-	"popelago/mailtest"
 	"popelago/store"
 	"popelago/store/storetest"
 )
@@ -81,34 +79,10 @@ func TestSweepWhileAdding(t *testing.T) {
 	if err := s.RemoveMessages(ctx, mail.MailboxID{1}, []mail.MessageID{id}); err != nil {
 		t.Fatal(err)
 	}
-	begun, release := make(chan struct{}), make(chan struct{})
-	results := make(chan error, 3)
-	go func() {
-		results <- s.commit(ctx, "wait", &write{prepare: func(*group) error {
-			close(begun)
-			<-release
-			return nil
-		}})
-	}()
-	<-begun
-	for i, do := range []func() error{
+	commitTogether(t, s,
 		func() error { return addShared(ctx, s, mail.MailboxID{2}, id) },
 		func() error { _, err := s.Sweep(ctx, time.Now().Add(time.Hour)); return err },
-	} {
-		go func() { results <- do() }()
-		mailtest.WaitFor(t, 10*time.Second, func() error {
-			if n := len(s.writes); n != i+1 {
-				return fmt.Errorf("%d writes are waiting, want %d", n, i+1)
-			}
-			return nil
-		})
-	}
-	close(release)
-	for range 3 {
-		if err := <-results; err != nil {
-			t.Error(err)
-		}
-	}
+	)
 	if _, data, err := storetest.Read(ctx, s, id); err != nil || string(data) != "text" {
 		t.Errorf("the message has %q: %v", data, err)
 	}
