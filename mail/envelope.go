@@ -19,6 +19,8 @@ type Envelope struct {
 type Recipient struct {
 	Address Address
 	Mailbox MailboxID
+	// Durability is what storing for this recipient has to reach.
+	Durability Durability
 }
 
 // Received holds what the Received line tells (RFC 5321 section 4.4).

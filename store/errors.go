@@ -24,3 +24,7 @@ var ErrFull = fmt.Errorf("%w: no space left", ErrUnavailable)
 
 // ErrClosed is the kind of ErrUnavailable after Close.
 var ErrClosed = fmt.Errorf("%w: the store is closed", ErrUnavailable)
+
+// ErrClock is the kind of ErrUnavailable where the clock of this machine is too far from the
+// others' to make ids or to tell the age of one.
+var ErrClock = fmt.Errorf("%w: the clock cannot be trusted", ErrUnavailable)

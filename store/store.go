@@ -16,6 +16,17 @@ type Store interface {
 	Addresses
 	Domains
 
+	// At returns the same store with another level of reads and writes. Views share
+	// everything; closing one closes the store. An engine in one place has one level, and
+	// returns itself: that a view differs from its store says that there are several
+	// datacenters.
+	At(level Level) Store
+
+	// Clock returns nil if the clock of this machine can be trusted. Otherwise deliveries,
+	// reads that depend on the time of ids, and background work have to wait: ErrClock says
+	// how far it is off.
+	Clock() error
+
 	// Sweep removes what nothing refers to any more: the content of messages that all their
 	// mailboxes removed before olderThan, and content that was put before olderThan but never
 	// got a row in any mailbox. It stops early, without error, when ctx ends. It may be
@@ -143,16 +154,20 @@ type Address struct {
 	State    AddressState
 	// Created is when the row was made, to the microsecond.
 	Created time.Time
+	// Retention is how long messages stay at most, to the microsecond; zero: as long as the
+	// domain says; negative: for ever.
+	Retention time.Duration
 }
 
 // AddressChange names the columns of an address row to be written; nil leaves a column as it
 // is.
 type AddressChange struct {
-	Kind     *AddressKind
-	Removed  *mail.MessageID
-	Password *string
-	State    *AddressState
-	Created  *time.Time
+	Kind      *AddressKind
+	Removed   *mail.MessageID
+	Password  *string
+	State     *AddressState
+	Created   *time.Time
+	Retention *time.Duration
 }
 
 // Addresses holds the directory.
@@ -178,6 +193,39 @@ type Domain struct {
 	Name string
 	// Created is when the domain was added, to the microsecond.
 	Created time.Time
+	// Durability of its mail, removals and accounts; empty: the server's default counts.
+	Durability DurabilitySetting
+	// Retention is how long messages stay at most, to the microsecond; zero: for ever.
+	Retention time.Duration
+}
+
+// DurabilitySetting is a mail.Durability by name.
+type DurabilitySetting string
+
+// The durabilities. The empty one stands for a default elsewhere.
+const (
+	DurabilityLocal       DurabilitySetting = "local"
+	DurabilityEach        DurabilitySetting = "each"
+	DurabilityEachOrLocal DurabilitySetting = "each-or-local"
+)
+
+// Durability is what s names, or otherwise if it names nothing.
+func (s DurabilitySetting) Durability(otherwise mail.Durability) mail.Durability {
+	switch s {
+	case DurabilityLocal:
+		return mail.Durability{}
+	case DurabilityEach:
+		return mail.Durability{Each: true}
+	case DurabilityEachOrLocal:
+		return mail.Durability{Each: true, OrLocal: true}
+	}
+	return otherwise
+}
+
+// DomainChange names the settings of a domain to be written; nil leaves one as it is.
+type DomainChange struct {
+	Durability *DurabilitySetting
+	Retention  *time.Duration
 }
 
 // Domains holds the hosted domains: few enough to be listed whole.
@@ -186,9 +234,12 @@ type Domains interface {
 	Domain(ctx context.Context, name string) (Domain, error)
 	// ListDomains returns all, by name. Errors: ErrUnavailable, ErrCorrupt.
 	ListDomains(ctx context.Context) ([]Domain, error)
-	// PutDomain adds or changes one, durably. Errors: ErrFull, ErrUnavailable,
-	// ErrOutcomeUnknown.
+	// PutDomain adds one, or puts another in its place, durably. Errors: ErrFull,
+	// ErrUnavailable, ErrOutcomeUnknown.
 	PutDomain(ctx context.Context, d Domain) error
+	// ChangeDomain writes the named settings of a domain, durably. Of a domain that does not
+	// exist nothing becomes visible. Errors: ErrFull, ErrUnavailable, ErrOutcomeUnknown.
+	ChangeDomain(ctx context.Context, name string, c DomainChange) error
 	// RemoveDomain removes one, durably; no error if there is none. Accounts in it are not
 	// touched. Errors: ErrUnavailable, ErrOutcomeUnknown.
 	RemoveDomain(ctx context.Context, name string) error

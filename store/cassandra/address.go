@@ -17,7 +17,7 @@ func (s *Store) AddressRows(ctx context.Context, a mail.Address) ([]store.Addres
 	rows, err := s.readAddresses(ctx, statement{
 		cql:         selectAddresses,
 		values:      []any{encodeText(a.Domain), addressShard(local), local},
-		consistency: gocql.LocalQuorum,
+		consistency: s.reads(),
 		what:        fmt.Sprintf("read address %s", a),
 	}, a.Domain)
 	// Cassandra orders the ids of one moment otherwise than we do.
@@ -31,10 +31,10 @@ func (s *Store) readAddresses(ctx context.Context, st statement, domain string) 
 			local                 string
 			kind, password, state string
 			generation, removed   gocql.UUID
-			created               *int64
+			created, retention    *int64
 			a                     = store.Address{Address: mail.Address{Domain: domain}}
 		)
-		err := scan(&local, &generation, &kind, &removed, &password, &state, &created)
+		err := scan(&local, &generation, &kind, &removed, &password, &state, &created, &retention)
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func (s *Store) readAddresses(ctx context.Context, st statement, domain string) 
 		}
 		a.Generation, a.Removed = mail.MessageID(generation), mail.MessageID(removed)
 		a.Kind, a.State = store.AddressKind(kind), store.AddressState(state)
-		a.Created = moment(created)
+		a.Created, a.Retention = moment(created), span(retention)
 		rows = append(rows, a)
 		return nil
 	})
@@ -70,25 +70,21 @@ func (s *Store) ChangeAddress(ctx context.Context, a mail.Address, generation ma
 	}
 	local := encodeText(a.Local)
 	key := []any{encodeText(a.Domain), addressShard(local), local, gocql.UUID(generation)}
-	written := map[string]*int64{"kind": nil, "removed": nil, "password": nil, "state": nil, "created": nil}
-	var times [5]*int64
-	if _, err := s.readOne(ctx, statement{cql: selectAddressTimes, values: key, consistency: gocql.LocalQuorum, what: what},
-		&times[0], &times[1], &times[2], &times[3], &times[4]); err != nil {
+	var times [6]*int64
+	if _, err := s.readOne(ctx, statement{cql: selectAddressTimes, values: key, consistency: s.reads(), what: what},
+		&times[0], &times[1], &times[2], &times[3], &times[4], &times[5]); err != nil {
 		return err
 	}
-	for i, name := range []string{"kind", "removed", "password", "state", "created"} {
-		written[name] = times[i]
-	}
 	timestamp := micros(s.now())
-	for _, name := range columns {
-		if t := written[name]; t != nil {
+	for i, name := range []string{"kind", "removed", "password", "state", "created", "retention"} {
+		if t := times[i]; t != nil && slices.Contains(columns, name) {
 			timestamp = max(timestamp, *t+1)
 		}
 	}
 	return s.exec(ctx, statement{
 		cql:         updateAddress(columns),
 		values:      slices.Concat([]any{timestamp}, values, key),
-		consistency: gocql.LocalQuorum,
+		consistency: s.writes(),
 		what:        what,
 	})
 }
@@ -114,6 +110,9 @@ func changed(c store.AddressChange) (columns []string, values []any) {
 	if c.Created != nil {
 		add("created", micros(*c.Created))
 	}
+	if c.Retention != nil {
+		add("retention", c.Retention.Microseconds())
+	}
 	return columns, values
 }
 
@@ -130,7 +129,7 @@ func (s *Store) ListAddresses(ctx context.Context, domain, after string, limit i
 		some, err := s.readAddresses(ctx, statement{
 			cql:         listAddresses,
 			values:      []any{encodeText(domain), shard, after, want},
-			consistency: gocql.LocalQuorum,
+			consistency: s.reads(),
 			what:        fmt.Sprintf("list the addresses of %s", domain),
 		}, domain)
 		if err != nil {

@@ -67,6 +67,14 @@ func moment(us *int64) time.Time {
 	return time.UnixMicro(*us).UTC()
 }
 
+// span is the duration in a column of microseconds; nil is zero.
+func span(us *int64) time.Duration {
+	if us == nil {
+		return 0
+	}
+	return time.Duration(*us) * time.Microsecond
+}
+
 // after is the timestamp that wins over everything of a message, and is not before now.
 func after(now time.Time, id mail.MessageID) int64 { return max(micros(now), id.Micros()) + 1 }
 

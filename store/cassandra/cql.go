@@ -72,6 +72,7 @@ func migrations() [][]string {
   password text,
   state text,
   created bigint,
+  retention bigint,
   PRIMARY KEY ((domain, shard), local, generation)
 ) WITH comment = 'addresses, a removed account stays, its successor is another generation'
   AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
@@ -79,7 +80,9 @@ func migrations() [][]string {
 		`CREATE TABLE IF NOT EXISTS domain (
   name text PRIMARY KEY,
   created bigint,
-  removed boolean
+  removed boolean,
+  durability text,
+  retention bigint
 ) WITH comment = 'hosted domains, a removed one stays, marked'
   AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
   AND read_repair = 'BLOCKING'`,
@@ -177,11 +180,11 @@ const (
 
 // Addresses.
 const (
-	addressColumns  = `SELECT local, generation, kind, removed, password, state, created FROM address WHERE domain = ? AND shard = ?`
+	addressColumns  = `SELECT local, generation, kind, removed, password, state, created, retention FROM address WHERE domain = ? AND shard = ?`
 	selectAddresses = addressColumns + ` AND local = ?`
 	listAddresses   = addressColumns + ` AND local > ? LIMIT ?`
 
-	selectAddressTimes = `SELECT WRITETIME(kind), WRITETIME(removed), WRITETIME(password), WRITETIME(state), WRITETIME(created) FROM address WHERE domain = ? AND shard = ? AND local = ? AND generation = ?`
+	selectAddressTimes = `SELECT WRITETIME(kind), WRITETIME(removed), WRITETIME(password), WRITETIME(state), WRITETIME(created), WRITETIME(retention) FROM address WHERE domain = ? AND shard = ? AND local = ? AND generation = ?`
 )
 
 // updateAddress writes some columns of an address.
@@ -191,9 +194,12 @@ func updateAddress(columns []string) string {
 
 // Domains.
 const (
-	selectDomain      = `SELECT name, created, removed FROM domain WHERE name = ?`
-	scanDomains       = `SELECT name, created, removed FROM domain`
-	selectDomainTimes = `SELECT WRITETIME(created), WRITETIME(removed) FROM domain WHERE name = ?`
-	updateDomain      = `UPDATE domain USING TIMESTAMP ? SET created = ?, removed = false WHERE name = ?`
-	removeDomain      = `UPDATE domain USING TIMESTAMP ? SET removed = true WHERE name = ?`
+	selectDomain      = `SELECT name, created, removed, durability, retention FROM domain WHERE name = ?`
+	scanDomains       = `SELECT name, created, removed, durability, retention FROM domain`
+	selectDomainTimes = `SELECT WRITETIME(created), WRITETIME(removed), WRITETIME(durability), WRITETIME(retention) FROM domain WHERE name = ?`
 )
+
+// updateDomain writes some columns of a domain.
+func updateDomain(columns []string) string {
+	return `UPDATE domain USING TIMESTAMP ? SET ` + strings.Join(columns, " = ?, ") + ` = ? WHERE name = ?`
+}

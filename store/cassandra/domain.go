@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	gocql "github.com/apache/cassandra-gocql-driver/v2"
-
 	"popelago/store"
 )
 
@@ -15,7 +13,7 @@ import (
 func (s *Store) Domain(ctx context.Context, name string) (store.Domain, error) {
 	what := fmt.Sprintf("read domain %s", name)
 	found, err := s.readDomains(ctx, statement{
-		cql: selectDomain, values: []any{name}, consistency: gocql.LocalQuorum, what: what,
+		cql: selectDomain, values: []any{name}, consistency: s.reads(), what: what,
 	})
 	if err == nil && len(found) == 0 {
 		err = fmt.Errorf("cassandra: %s: %w", what, store.ErrNotFound)
@@ -28,7 +26,7 @@ func (s *Store) Domain(ctx context.Context, name string) (store.Domain, error) {
 
 // ListDomains implements store.Domains.
 func (s *Store) ListDomains(ctx context.Context) ([]store.Domain, error) {
-	found, err := s.readDomains(ctx, statement{cql: scanDomains, consistency: gocql.LocalQuorum, what: "list the domains"})
+	found, err := s.readDomains(ctx, statement{cql: scanDomains, consistency: s.reads(), what: "list the domains"})
 	slices.SortFunc(found, func(a, b store.Domain) int { return strings.Compare(a.Name, b.Name) })
 	return found, err
 }
@@ -36,12 +34,15 @@ func (s *Store) ListDomains(ctx context.Context) ([]store.Domain, error) {
 func (s *Store) readDomains(ctx context.Context, st statement) (found []store.Domain, err error) {
 	err = s.readAll(ctx, st, 1000, func(scan func(...any) error) error {
 		var d store.Domain
-		var created *int64
+		var created, retention *int64
 		var removed bool
-		if err := scan(&d.Name, &created, &removed); err != nil {
+		var durability string
+		if err := scan(&d.Name, &created, &removed, &durability, &retention); err != nil {
 			return err
 		}
-		if d.Created = moment(created); created != nil && !removed {
+		d.Created, d.Retention = moment(created), span(retention)
+		d.Durability = store.DurabilitySetting(durability)
+		if created != nil && !removed {
 			found = append(found, d)
 		}
 		return nil
@@ -54,40 +55,54 @@ func (s *Store) readDomains(ctx context.Context, st statement) (found []store.Do
 
 // PutDomain implements store.Domains.
 func (s *Store) PutDomain(ctx context.Context, d store.Domain) error {
-	what := fmt.Sprintf("put domain %s", d.Name)
-	timestamp, err := s.domainTimestamp(ctx, what, d.Name)
-	if err != nil {
-		return err
+	return s.updateDomain(ctx, fmt.Sprintf("put domain %s", d.Name), d.Name,
+		[]string{"created", "removed", "durability", "retention"},
+		[]any{micros(d.Created), false, string(d.Durability), d.Retention.Microseconds()})
+}
+
+// ChangeDomain implements store.Domains.
+func (s *Store) ChangeDomain(ctx context.Context, name string, c store.DomainChange) error {
+	what := fmt.Sprintf("change domain %s", name)
+	var columns []string
+	var values []any
+	if c.Durability != nil {
+		columns, values = append(columns, "durability"), append(values, string(*c.Durability))
 	}
-	return s.exec(ctx, statement{
-		cql: updateDomain, values: []any{timestamp, micros(d.Created), d.Name}, consistency: gocql.LocalQuorum, what: what,
-	})
+	if c.Retention != nil {
+		columns, values = append(columns, "retention"), append(values, c.Retention.Microseconds())
+	}
+	if len(columns) == 0 {
+		if err := s.enter(ctx, what); err != nil {
+			return err
+		}
+		s.leave()
+		return nil
+	}
+	return s.updateDomain(ctx, what, name, columns, values)
 }
 
 // RemoveDomain implements store.Domains. The row stays, marked: of a row that is gone nobody
 // could tell the timestamp that the next one has to exceed.
 func (s *Store) RemoveDomain(ctx context.Context, name string) error {
-	what := fmt.Sprintf("remove domain %s", name)
-	timestamp, err := s.domainTimestamp(ctx, what, name)
-	if err != nil {
-		return err
-	}
-	return s.exec(ctx, statement{
-		cql: removeDomain, values: []any{timestamp, name}, consistency: gocql.LocalQuorum, what: what,
-	})
+	return s.updateDomain(ctx, fmt.Sprintf("remove domain %s", name), name, []string{"removed"}, []any{true})
 }
 
-// domainTimestamp is not before now, and above all columns of a domain.
-func (s *Store) domainTimestamp(ctx context.Context, what, name string) (int64, error) {
-	var created, removed *int64
-	_, err := s.readOne(ctx, statement{
-		cql: selectDomainTimes, values: []any{name}, consistency: gocql.LocalQuorum, what: what,
-	}, &created, &removed)
+// updateDomain writes columns of a domain, with a timestamp that is not before now, and above
+// that of all its columns.
+func (s *Store) updateDomain(ctx context.Context, what, name string, columns []string, values []any) error {
+	var times [4]*int64
+	if _, err := s.readOne(ctx, statement{
+		cql: selectDomainTimes, values: []any{name}, consistency: s.reads(), what: what,
+	}, &times[0], &times[1], &times[2], &times[3]); err != nil {
+		return err
+	}
 	timestamp := micros(s.now())
-	for _, t := range []*int64{created, removed} {
+	for _, t := range times {
 		if t != nil {
 			timestamp = max(timestamp, *t+1)
 		}
 	}
-	return timestamp, err
+	return s.exec(ctx, statement{
+		cql: updateDomain(columns), values: slices.Concat([]any{timestamp}, values, []any{name}), consistency: s.writes(), what: what,
+	})
 }

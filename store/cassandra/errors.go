@@ -11,7 +11,7 @@ import (
 )
 
 // readError translates what a read failed with.
-func (s *Store) readError(what string, err error) error {
+func (s *engine) readError(what string, err error) error {
 	var damaged gocql.UnmarshalError
 	switch {
 	case err == nil:
@@ -26,7 +26,7 @@ func (s *Store) readError(what string, err error) error {
 
 // writeError translates what a write failed with at its last attempt. unknown says that an
 // earlier attempt may have reached a replica.
-func (s *Store) writeError(what string, err error, unknown bool) error {
+func (s *engine) writeError(what string, err error, unknown bool) error {
 	switch {
 	case err == nil:
 		return nil

@@ -22,14 +22,14 @@ func (s *Store) floor(ctx context.Context, mailbox mail.MailboxID) (mail.Message
 	if floor, known := s.floors.GetIfPresent(mailbox); known {
 		return floor, nil
 	}
-	floor, err := s.readFloor(ctx, mailbox, gocql.LocalQuorum)
+	floor, err := s.readFloor(ctx, mailbox, s.reads())
 	if err == nil {
 		s.floors.Set(mailbox, floor)
 	}
 	return floor, err
 }
 
-func (s *Store) readFloor(ctx context.Context, mailbox mail.MailboxID, level gocql.Consistency) (mail.MessageID, error) {
+func (s *engine) readFloor(ctx context.Context, mailbox mail.MailboxID, level gocql.Consistency) (mail.MessageID, error) {
 	var stored gocql.UUID
 	found, err := s.readOne(ctx, statement{
 		cql: selectFloor, values: []any{gocql.UUID(mailbox)}, consistency: level,

@@ -45,7 +45,7 @@ func (s *Store) addMessage(ctx context.Context, e store.Entry) error {
 			gocql.UUID(e.Mailbox), segment, gocql.UUID(m.ID), m.Size, encodeText(m.Recipient), optional(string(m.UIDL)),
 			m.Origin, m.ID.Micros(),
 		},
-		consistency: gocql.LocalQuorum,
+		consistency: s.writes(),
 		what:        fmt.Sprintf("add message %s to mailbox %s", m.ID, e.Mailbox),
 	})
 }
@@ -72,7 +72,7 @@ func (s *Store) ListMessages(ctx context.Context, mailbox mail.MailboxID, after 
 	if after.Compare(from) > 0 {
 		from = after
 	}
-	return s.listRows(ctx, mailbox, from, mail.MessageID{}, limit, gocql.LocalQuorum)
+	return s.listRows(ctx, mailbox, from, mail.MessageID{}, limit, s.reads())
 }
 
 // listRows reads up to limit rows behind from, up to upTo unless that is zero: in one piece, or
@@ -187,7 +187,7 @@ func (s *Store) Message(ctx context.Context, mailbox mail.MailboxID, id mail.Mes
 	what := fmt.Sprintf("read message %s of mailbox %s", id, mailbox)
 	found := false
 	_, err = s.read(ctx, statement{
-		cql: selectMessage, values: []any{gocql.UUID(mailbox), segment, gocql.UUID(id)}, consistency: gocql.LocalQuorum, what: what,
+		cql: selectMessage, values: []any{gocql.UUID(mailbox), segment, gocql.UUID(id)}, consistency: s.reads(), what: what,
 	}, 2, nil, func(scan func(...any) error) error {
 		m, found, err = scanMessage(scan)
 		return err

@@ -55,7 +55,7 @@ func (s *Store) PutContent(ctx context.Context, id mail.MessageID, c store.Conte
 			gocql.UUID(id), first, spool.size, spool.chunks(), uuids(info.Mailboxes), encodeText(info.ReversePath),
 			id.Micros(),
 		},
-		consistency: gocql.LocalQuorum,
+		consistency: s.writes(),
 		what:        fmt.Sprintf("put content %s", id),
 	})
 }
@@ -68,7 +68,7 @@ func (s *Store) putChunk(ctx context.Context, id mail.MessageID, spool *content,
 	return s.exec(ctx, statement{
 		cql:         insertChunk,
 		values:      []any{gocql.UUID(id), n, data, id.Micros()},
-		consistency: gocql.LocalQuorum,
+		consistency: s.writes(),
 		what:        fmt.Sprintf("put chunk %d of content %s", n, id),
 	})
 }

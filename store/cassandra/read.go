@@ -25,12 +25,12 @@ type firstChunk struct {
 // OpenContent implements store.Contents.
 //
 // An index row may reach a datacenter before its content. So what is missing at LOCAL_QUORUM
-// is read again at ALL: a quorum of some datacenter had the content before the row was
-// written, and must be among all. Only when all replicas say that there is none is it gone.
+// is read again from a quorum of each: a quorum of some datacenter had the content before the
+// row was written, and must meet it. Only when each has none is it gone.
 func (s *Store) OpenContent(ctx context.Context, id mail.MessageID, _ string) (store.ContentInfo, io.ReadCloser, error) {
-	first, err := s.readFirst(ctx, id, gocql.LocalQuorum)
-	if errors.Is(err, store.ErrNotFound) {
-		first, err = s.readFirst(ctx, id, gocql.All)
+	first, err := s.readFirst(ctx, id, s.reads())
+	if errors.Is(err, store.ErrNotFound) && s.level == store.LevelLocal {
+		first, err = s.readFirst(ctx, id, gocql.EachQuorum)
 	}
 	if err != nil {
 		return store.ContentInfo{}, nil, err
@@ -66,7 +66,7 @@ func (s *Store) readFirst(ctx context.Context, id mail.MessageID, level gocql.Co
 // readChunk reads a chunk other than the first.
 func (s *Store) readChunk(ctx context.Context, id mail.MessageID, n int, size int64) ([]byte, error) {
 	what := fmt.Sprintf("read chunk %d of content %s", n, id)
-	for _, level := range []gocql.Consistency{gocql.LocalQuorum, gocql.All} {
+	for _, level := range []gocql.Consistency{s.reads(), gocql.EachQuorum} {
 		var data []byte
 		found, err := s.readOne(ctx, statement{cql: selectChunk, values: []any{gocql.UUID(id), n}, consistency: level, what: what}, &data)
 		switch {
@@ -79,7 +79,7 @@ func (s *Store) readChunk(ctx context.Context, id mail.MessageID, n int, size in
 		}
 	}
 	// A content that is being removed loses its chunk 0 last.
-	if _, err := s.readFirst(ctx, id, gocql.All); err != nil {
+	if _, err := s.readFirst(ctx, id, gocql.EachQuorum); err != nil {
 		return nil, err
 	}
 	return nil, fmt.Errorf("cassandra: %s: %w: it is missing", what, store.ErrCorrupt)

@@ -40,14 +40,14 @@ func (s *Store) removeSome(ctx context.Context, mailbox mail.MailboxID, ids []ma
 		}
 		timestamp = max(timestamp, after(now, id))
 	}
-	err := s.execBatch(ctx, statement{cql: insertTrash, consistency: gocql.LocalQuorum, what: what + ": trash"}, rows)
+	err := s.execBatch(ctx, statement{cql: insertTrash, consistency: s.writes(), what: what + ": trash"}, rows)
 	if err != nil {
 		return err
 	}
 	if err := s.exec(ctx, statement{
 		cql:         deleteMessages,
 		values:      []any{timestamp, gocql.UUID(mailbox), segment, uuids(ids)},
-		consistency: gocql.LocalQuorum,
+		consistency: s.writes(),
 		what:        what,
 	}); err != nil {
 		return err

@@ -47,7 +47,7 @@ func (a *attempts) GetRetryType(err error) gocql.RetryType {
 
 // enter says that a statement begins; it must be followed by leave. It fails after Close, after
 // the end of the context, and when too many others are under way, before anything is sent.
-func (s *Store) enter(ctx context.Context, what string) error {
+func (s *engine) enter(ctx context.Context, what string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("cassandra: %s: %w: %w", what, store.ErrUnavailable, err)
 	}
@@ -62,7 +62,7 @@ func (s *Store) enter(ctx context.Context, what string) error {
 	return nil
 }
 
-func (s *Store) leave() {
+func (s *engine) leave() {
 	s.life.RUnlock()
 	<-s.slots
 }
@@ -71,7 +71,7 @@ func (s *Store) leave() {
 var errOverloaded = errors.New("too many statements are under way")
 
 // takeSlot waits until one more statement may be under way.
-func (s *Store) takeSlot(ctx context.Context) error {
+func (s *engine) takeSlot(ctx context.Context) error {
 	select {
 	case s.slots <- struct{}{}:
 		return nil
@@ -89,14 +89,14 @@ func (s *Store) takeSlot(ctx context.Context) error {
 	}
 }
 
-func (s *Store) query(st statement) (*gocql.Query, *attempts) {
+func (s *engine) query(st statement) (*gocql.Query, *attempts) {
 	a := &attempts{limit: s.cfg.Retries}
 	q := s.session.Query(st.cql, st.values...).Consistency(st.consistency).Idempotent(true).RetryPolicy(a)
 	return q, a
 }
 
 // exec executes a statement that writes.
-func (s *Store) exec(ctx context.Context, st statement) error {
+func (s *engine) exec(ctx context.Context, st statement) error {
 	if err := s.enter(ctx, st.what); err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (s *Store) exec(ctx context.Context, st statement) error {
 
 // execBatch executes one statement for several sets of values, all in one partition, at once.
 // The values of st are not used.
-func (s *Store) execBatch(ctx context.Context, st statement, values [][]any) error {
+func (s *engine) execBatch(ctx context.Context, st statement, values [][]any) error {
 	if err := s.enter(ctx, st.what); err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ type page []byte
 
 // read executes a statement that reads and calls row for each row of one page of up to size
 // rows. row scans and must not execute anything. The page returned is nil behind the last.
-func (s *Store) read(ctx context.Context, st statement, size int, from page, row func(scan func(...any) error) error) (page, error) {
+func (s *engine) read(ctx context.Context, st statement, size int, from page, row func(scan func(...any) error) error) (page, error) {
 	if err := s.enter(ctx, st.what); err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (s *Store) read(ctx context.Context, st statement, size int, from page, row
 }
 
 // readAll is read for all pages.
-func (s *Store) readAll(ctx context.Context, st statement, size int, row func(scan func(...any) error) error) error {
+func (s *engine) readAll(ctx context.Context, st statement, size int, row func(scan func(...any) error) error) error {
 	var from page
 	for {
 		next, err := s.read(ctx, st, size, from, row)
@@ -165,7 +165,7 @@ func (s *Store) readAll(ctx context.Context, st statement, size int, row func(sc
 }
 
 // readOne reads a single row, if there is one.
-func (s *Store) readOne(ctx context.Context, st statement, dest ...any) (found bool, err error) {
+func (s *engine) readOne(ctx context.Context, st statement, dest ...any) (found bool, err error) {
 	_, err = s.read(ctx, st, 2, nil, func(scan func(...any) error) error {
 		found = true
 		return scan(dest...)

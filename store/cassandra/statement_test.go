@@ -11,7 +11,7 @@ import (
 
 // What there is no room for is not sent, and says so.
 func TestConcurrencyIsBounded(t *testing.T) {
-	s := &Store{cfg: Config{QueueTime: time.Millisecond}, slots: make(chan struct{}, 2)}
+	s := &engine{cfg: Config{QueueTime: time.Millisecond}, slots: make(chan struct{}, 2)}
 	ctx := t.Context()
 	for range 2 {
 		if err := s.enter(ctx, "x"); err != nil {

@@ -15,9 +15,16 @@ import (
 
 var _ store.Store = (*Store)(nil)
 
-// Store is the Cassandra engine. See the package comment.
+// Store is the Cassandra engine at one level. See the package comment.
 type Store struct {
+	*engine
+	level store.Level
+}
+
+// engine is what all views of a store share.
+type engine struct {
 	cfg      Config
+	views    [3]*Store // by level
 	session  *gocql.Session
 	floors   *otter.Cache[mail.MailboxID, mail.MessageID]
 	drained  drained
@@ -38,14 +45,15 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := check(ctx, cfg); err != nil {
+	status, err := check(ctx, cfg)
+	if err != nil {
 		return nil, err
 	}
 	session, err := cfg.connect(ctx, cfg.Observe)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{
+	e := &engine{
 		cfg:     cfg,
 		session: session,
 		slots:   make(chan struct{}, cfg.Concurrency),
@@ -54,24 +62,25 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 			ExpiryCalculator: otter.ExpiryWriting[mail.MailboxID, mail.MessageID](10 * time.Minute),
 		}),
 	}
-	return s, nil
+	e.makeViews(len(status.Replication) > 1)
+	return e.views[store.LevelLocal], nil
 }
 
 // check looks at the cluster before anything else is done with it.
-func check(ctx context.Context, cfg Config) error {
+func check(ctx context.Context, cfg Config) (SchemaStatus, error) {
 	session, err := cfg.connectAny(ctx)
 	if err != nil {
-		return err
+		return SchemaStatus{}, err
 	}
 	defer session.Close()
 	if err := checkDatacenter(ctx, session, cfg.Datacenter); err != nil {
-		return err
+		return SchemaStatus{}, err
 	}
 	status, err := readStatus(ctx, session, cfg.Keyspace)
 	if err != nil {
-		return err
+		return status, err
 	}
-	return status.Check()
+	return status, status.Check()
 }
 
 // checkDatacenter returns an error that names what there is if the local datacenter is unknown.
@@ -94,7 +103,7 @@ func checkDatacenter(ctx context.Context, session *gocql.Session, name string) e
 }
 
 // Close implements store.Store. Statements under way finish first.
-func (s *Store) Close() error {
+func (s *engine) Close() error {
 	s.life.Lock()
 	defer s.life.Unlock()
 	if !s.closed {
@@ -106,4 +115,4 @@ func (s *Store) Close() error {
 }
 
 // now is the moment that a write is made at.
-func (s *Store) now() time.Time { return s.cfg.Now() }
+func (s *engine) now() time.Time { return s.cfg.Now() }

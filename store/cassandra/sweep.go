@@ -47,7 +47,7 @@ func (s *Store) Sweep(ctx context.Context, olderThan time.Time) (report store.Sw
 	return r.report, err
 }
 
-func (s *Store) isClosed() bool {
+func (s *engine) isClosed() bool {
 	s.life.RLock()
 	defer s.life.RUnlock()
 	return s.closed

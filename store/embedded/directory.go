@@ -15,11 +15,12 @@ import (
 // The columns of an address, one key each: a change writes the columns that it names and
 // nothing else, so that concurrent changes of different columns both last.
 const (
-	columnCreated  = 'c'
-	columnKind     = 'k'
-	columnPassword = 'p'
-	columnRemoved  = 'r'
-	columnState    = 's'
+	columnCreated   = 'c'
+	columnKind      = 'k'
+	columnPassword  = 'p'
+	columnRetention = 't'
+	columnRemoved   = 'r'
+	columnState     = 's'
 )
 
 // AddressRows is part of store.Addresses.
@@ -112,6 +113,10 @@ func setColumn(row *store.Address, column byte, v []byte) error {
 		if b := d.bytes(8); len(b) == 8 {
 			row.Created = fromMicros(int64(binary.BigEndian.Uint64(b)))
 		}
+	case columnRetention:
+		if b := d.bytes(8); len(b) == 8 {
+			row.Retention = time.Duration(binary.BigEndian.Uint64(b)) * time.Microsecond
+		}
 	default:
 		return errBadRow
 	}
@@ -162,6 +167,9 @@ func (s *Store) ChangeAddress(ctx context.Context, a mail.Address, generation ma
 	if c.Created != nil {
 		columns[columnCreated] = momentColumn(*c.Created)
 	}
+	if c.Retention != nil {
+		columns[columnRetention] = encodeMoment(c.Retention.Microseconds())
+	}
 	return s.commit(ctx, what, &write{prepare: func(g *group) error {
 		for column, v := range columns {
 			if err := g.batch.Set(addressKey(a, generation, column), v, nil); err != nil {
@@ -169,82 +177,5 @@ func (s *Store) ChangeAddress(ctx context.Context, a mail.Address, generation ma
 			}
 		}
 		return nil
-	}})
-}
-
-// Domain is part of store.Domains.
-func (s *Store) Domain(ctx context.Context, name string) (d store.Domain, err error) {
-	const what = "read domain"
-	if err := contextErr(ctx, what); err != nil {
-		return d, err
-	}
-	err = s.read(what, func(db *pebble.DB) error {
-		v, err := get(db, domainKey(name))
-		if err != nil {
-			return err
-		}
-		d, err = decodeDomain(name, v)
-		return err
-	})
-	if err != nil {
-		return store.Domain{}, err
-	}
-	return d, nil
-}
-
-func decodeDomain(name string, v []byte) (store.Domain, error) {
-	micros, err := decodeMoment(v)
-	return store.Domain{Name: name, Created: fromMicros(micros)}, err
-}
-
-// ListDomains is part of store.Domains.
-func (s *Store) ListDomains(ctx context.Context) (ds []store.Domain, err error) {
-	const what = "list domains"
-	if err := contextErr(ctx, what); err != nil {
-		return nil, err
-	}
-	err = s.read(what, func(db *pebble.DB) (err error) {
-		it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefixDomain}, UpperBound: []byte{prefixDomain + 1}})
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, it.Close()) }()
-		for valid := it.First(); valid; valid = it.Next() {
-			v, err := it.ValueAndErr()
-			if err != nil {
-				return err
-			}
-			d, err := decodeDomain(string(it.Key()[1:]), v)
-			if err != nil {
-				return err
-			}
-			ds = append(ds, d)
-		}
-		return it.Error()
-	})
-	if err != nil {
-		return nil, err
-	}
-	return ds, nil
-}
-
-// PutDomain is part of store.Domains.
-func (s *Store) PutDomain(ctx context.Context, d store.Domain) error {
-	const what = "put domain"
-	if err := contextErr(ctx, what); err != nil {
-		return err
-	}
-	if err := s.checkSpace(what); err != nil {
-		return err
-	}
-	return s.commit(ctx, what, &write{prepare: func(g *group) error {
-		return g.batch.Set(domainKey(d.Name), momentColumn(d.Created), nil)
-	}})
-}
-
-// RemoveDomain is part of store.Domains.
-func (s *Store) RemoveDomain(ctx context.Context, name string) error {
-	return s.commit(ctx, "remove domain", &write{prepare: func(g *group) error {
-		return g.batch.Delete(domainKey(name), nil)
 	}})
 }

@@ -21,8 +21,9 @@
 //	t removed at(8) number(8)               mailbox and ids of a removal; content to be swept
 //	u removed at(8) number(8)               the same, swept; markers to be purged
 //	a text domain, text local,              one column of one generation of an address;
-//	    generation(16) column(1)              column is one of "ckprs"
+//	    generation(16) column(1)              column is one of "ckprst"
 //	d name                                  domain: created
+//	s text name setting(1)                  one setting of a domain; setting is one of "dt"
 //
 // For example the row of message 6ba7b810-9dad-11d1-80b4-00c04fd430c8 (time 0x1d19dad6ba7b810)
 // in mailbox 11112222-3333-5444-8555-666677778888 has the key

@@ -15,6 +15,7 @@ const (
 	prefixMailbox  = 'm'
 	prefixOrphan   = 'o'
 	prefixRemoved  = 'r'
+	prefixSetting  = 's'
 	prefixTrash    = 't'
 	prefixUnpurged = 'u'
 )
@@ -194,4 +195,9 @@ func parseAddressKey(k []byte) (a mail.Address, generation mail.MessageID, colum
 
 func domainKey(name string) []byte {
 	return append([]byte{prefixDomain}, name...)
+}
+
+// settingKey names one setting of a domain.
+func settingKey(name string, setting byte) []byte {
+	return append(appendText([]byte{prefixSetting}, name), setting)
 }

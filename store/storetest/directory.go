@@ -187,9 +187,9 @@ var addressCases = []testCase{
 	{"concurrent changes of different columns", func(e *env) {
 		a := mail.Address{Local: "alice", Domain: "example.test"}
 		for i := range 10 {
-			want := store.Address{Address: a, Kind: store.KindAccount, Password: fmt.Sprint(i), State: store.StateDisabled}
+			want := store.Address{Address: a, Kind: store.KindAccount, Password: fmt.Sprint(i), State: store.StateDisabled, Retention: time.Duration(i-5) * time.Hour}
 			var wg sync.WaitGroup
-			for _, c := range []store.AddressChange{{Kind: &want.Kind}, {Password: &want.Password}, {State: &want.State}} {
+			for _, c := range []store.AddressChange{{Kind: &want.Kind}, {Password: &want.Password}, {State: &want.State}, {Retention: &want.Retention}} {
 				wg.Go(func() {
 					if err := e.ChangeAddress(e.ctx, a, mail.MessageID{}, c); err != nil {
 						e.Errorf("ChangeAddress: %v", err)
@@ -263,12 +263,56 @@ var domainCases = []testCase{
 		}
 		e.wantDomains(want...)
 	}},
+	{"settings", func(e *env) {
+		d := store.Domain{Name: "a.test", Created: time.Unix(1, 0).UTC(), Durability: store.DurabilityEach, Retention: 90 * 24 * time.Hour}
+		other := store.Domain{Name: "b.test", Created: time.Unix(2, 0).UTC()}
+		change := func(name string, c store.DomainChange) {
+			e.Helper()
+			if err := e.ChangeDomain(e.ctx, name, c); err != nil {
+				e.Fatalf("ChangeDomain: %v", err)
+			}
+		}
+		want := func(d store.Domain) {
+			e.Helper()
+			got, err := e.Domain(e.ctx, d.Name)
+			if err != nil || !sameDomain(got, d) {
+				e.Fatalf("Domain: %+v, %v, want %+v", got, err, d)
+			}
+		}
+		for _, d := range []store.Domain{d, other} {
+			if err := e.PutDomain(e.ctx, d); err != nil {
+				e.Fatalf("PutDomain: %v", err)
+			}
+		}
+		want(d)
+		change(d.Name, store.DomainChange{})
+		change(d.Name, store.DomainChange{Durability: ptr(store.DurabilityEachOrLocal)})
+		d.Durability = store.DurabilityEachOrLocal
+		want(d)
+		change(d.Name, store.DomainChange{Retention: ptr(time.Hour + time.Microsecond)})
+		d.Retention = time.Hour + time.Microsecond
+		want(d)
+		want(other)
+		e.wantDomains(d, other)
+		change("none.test", store.DomainChange{Durability: ptr(store.DurabilityEach)})
+		e.wantDomains(d, other)
+		// A domain that was removed comes back without its settings.
+		if err := e.RemoveDomain(e.ctx, d.Name); err != nil {
+			e.Fatalf("RemoveDomain: %v", err)
+		}
+		d.Durability, d.Retention = "", 0
+		if err := e.PutDomain(e.ctx, d); err != nil {
+			e.Fatalf("PutDomain: %v", err)
+		}
+		want(d)
+	}},
 	{"cancelled context", func(e *env) {
 		_, err := e.Domain(cancelled(), "a.test")
 		e.wantCancelled("Domain", err)
 		_, err = e.ListDomains(cancelled())
 		e.wantCancelled("ListDomains", err)
 		e.wantCancelled("PutDomain", e.PutDomain(cancelled(), store.Domain{Name: "a.test"}))
+		e.wantCancelled("ChangeDomain", e.ChangeDomain(cancelled(), "a.test", store.DomainChange{}))
 		e.wantCancelled("RemoveDomain", e.RemoveDomain(cancelled(), "a.test"))
 	}},
 }
@@ -279,8 +323,13 @@ func (e *env) wantDomains(want ...store.Domain) {
 	if err != nil {
 		e.Fatalf("ListDomains: %v", err)
 	}
-	same := func(a, b store.Domain) bool { return a.Name == b.Name && a.Created.Equal(b.Created) }
-	if !slices.EqualFunc(got, want, same) {
+	if !slices.EqualFunc(got, want, sameDomain) {
 		e.Fatalf("ListDomains: got %v, want %v", got, want)
 	}
+}
+
+func sameDomain(a, b store.Domain) bool {
+	same := a.Created.Equal(b.Created)
+	a.Created, b.Created = time.Time{}, time.Time{}
+	return same && a == b
 }

@@ -109,7 +109,21 @@ func EachFault(t *testing.T, scenario func(t *testing.T, wrap func(store.Store) 
 
 type faulty struct {
 	store.Store
-	f *Fault
+	f    *Fault
+	base *faulty // at store.LevelLocal; nil: this is it
+}
+
+// At returns the same wrapper for the same view.
+func (s *faulty) At(level store.Level) store.Store {
+	base := s
+	if s.base != nil {
+		base = s.base
+	}
+	view := base.Store.At(level)
+	if view == base.Store {
+		return base
+	}
+	return &faulty{Store: view, f: s.f, base: base}
 }
 
 // read runs an operation that changes nothing.
@@ -250,6 +264,10 @@ func (s *faulty) ListDomains(ctx context.Context) (ds []store.Domain, err error)
 
 func (s *faulty) PutDomain(ctx context.Context, d store.Domain) error {
 	return s.write("PutDomain", func() error { return s.Store.PutDomain(ctx, d) })
+}
+
+func (s *faulty) ChangeDomain(ctx context.Context, name string, c store.DomainChange) error {
+	return s.write("ChangeDomain", func() error { return s.Store.ChangeDomain(ctx, name, c) })
 }
 
 func (s *faulty) RemoveDomain(ctx context.Context, name string) error {

@@ -1,0 +1,144 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"popelago/store"
+)
+
+// The settings of a domain, one key each, as those of an address.
+const (
+	settingDurability = 'd'
+	settingRetention  = 't'
+)
+
+// Domain is part of store.Domains.
+func (s *Store) Domain(ctx context.Context, name string) (d store.Domain, err error) {
+	const what = "read domain"
+	if err := contextErr(ctx, what); err != nil {
+		return d, err
+	}
+	err = s.read(what, func(db *pebble.DB) error {
+		v, err := get(db, domainKey(name))
+		if err == nil {
+			d, err = readDomain(db, name, v)
+		}
+		return err
+	})
+	if err != nil {
+		return store.Domain{}, err
+	}
+	return d, nil
+}
+
+// readDomain puts a domain together from its row and its settings.
+func readDomain(db *pebble.DB, name string, row []byte) (store.Domain, error) {
+	micros, err := decodeMoment(row)
+	if err != nil {
+		return store.Domain{}, err
+	}
+	d := store.Domain{Name: name, Created: fromMicros(micros)}
+	for _, setting := range []byte{settingDurability, settingRetention} {
+		v, err := get(db, settingKey(name, setting))
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return d, err
+		}
+		switch setting {
+		case settingDurability:
+			value := newDecoder(v)
+			d.Durability = store.DurabilitySetting(value.text())
+			err = value.end()
+		case settingRetention:
+			micros, err = decodeMoment(v)
+			d.Retention = time.Duration(micros) * time.Microsecond
+		}
+		if err != nil {
+			return d, err
+		}
+	}
+	return d, nil
+}
+
+// ListDomains is part of store.Domains.
+func (s *Store) ListDomains(ctx context.Context) (ds []store.Domain, err error) {
+	const what = "list domains"
+	if err := contextErr(ctx, what); err != nil {
+		return nil, err
+	}
+	err = s.read(what, func(db *pebble.DB) (err error) {
+		it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefixDomain}, UpperBound: []byte{prefixDomain + 1}})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, it.Close()) }()
+		for valid := it.First(); valid; valid = it.Next() {
+			v, err := it.ValueAndErr()
+			if err != nil {
+				return err
+			}
+			d, err := readDomain(db, string(it.Key()[1:]), v)
+			if err != nil {
+				return err
+			}
+			ds = append(ds, d)
+		}
+		return it.Error()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ds, nil
+}
+
+// PutDomain is part of store.Domains.
+func (s *Store) PutDomain(ctx context.Context, d store.Domain) error {
+	const what = "put domain"
+	if err := contextErr(ctx, what); err != nil {
+		return err
+	}
+	if err := s.checkSpace(what); err != nil {
+		return err
+	}
+	return s.commit(ctx, what, &write{prepare: func(g *group) error {
+		err := g.batch.Set(domainKey(d.Name), momentColumn(d.Created), nil)
+		return errors.Join(err, setSettings(g, d.Name, store.DomainChange{Durability: &d.Durability, Retention: &d.Retention}))
+	}})
+}
+
+// ChangeDomain is part of store.Domains.
+func (s *Store) ChangeDomain(ctx context.Context, name string, c store.DomainChange) error {
+	const what = "change domain"
+	if err := contextErr(ctx, what); err != nil {
+		return err
+	}
+	if err := s.checkSpace(what); err != nil {
+		return err
+	}
+	return s.commit(ctx, what, &write{prepare: func(g *group) error { return setSettings(g, name, c) }})
+}
+
+func setSettings(g *group, name string, c store.DomainChange) error {
+	if c.Durability != nil {
+		if err := g.batch.Set(settingKey(name, settingDurability), textColumn(string(*c.Durability)), nil); err != nil {
+			return err
+		}
+	}
+	if c.Retention != nil {
+		return g.batch.Set(settingKey(name, settingRetention), encodeMoment(c.Retention.Microseconds()), nil)
+	}
+	return nil
+}
+
+// RemoveDomain is part of store.Domains.
+func (s *Store) RemoveDomain(ctx context.Context, name string) error {
+	return s.commit(ctx, "remove domain", &write{prepare: func(g *group) error {
+		return g.batch.Delete(domainKey(name), nil)
+	}})
+}
