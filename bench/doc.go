@@ -5,7 +5,7 @@
 // # What calls it
 //
 // The subcommands of "popelago bench", and tests that want load or a check in-process.
-// Deliver, Poll, Drain, Idle, Seed and Verify each take a config and return a Report with
+// Deliver, Poll, Drain, Idle, Seed, Verify and Raw each take a config and return a Report with
 // rates, latency percentiles and errors grouped by reply.
 //
 // # Messages
@@ -22,6 +22,16 @@
 //
 // Deliver and Drain write what they were told to a Journal, Verify reads it and decides what
 // each maildrop has to hold. See Journal for the form and verdict.go for the rules.
+//
+// # The bare cluster
+//
+// Raw does without any server: it writes to a Cassandra cluster what one delivery needs, in a
+// keyspace of its own, for comparison. With RawConfig.LWT it also takes a UID and a MODSEQ for
+// each message, as stores do that number their messages. That is the only place of this tree
+// with conditional statements and with reads at SERIAL. They are here to show what the design
+// saves, and touch nothing of a mail store: no server, no task and no schema command uses
+// them. They leave rows in system.paxos, so a cluster that is to be proved free of such rows
+// must not have been measured this way.
 //
 // # Cost
 //

@@ -45,6 +45,7 @@ variable POPELAGO_BENCH_PASSWORD, never from the command line.`,
 		newBenchIdleCommand(),
 		newBenchSeedCommand(),
 		newBenchVerifyCommand(),
+		newBenchRawCommand(),
 	)
 	return cmd
 }
