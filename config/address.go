@@ -1,0 +1,108 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"popelago/mail"
+)
+
+// address is host:port, or unix:/path where that is allowed.
+func address(p *string, unixToo bool) *word {
+	what := `an address such as "127.0.0.1:110", ":110" or "[::1]:110"`
+	if unixToo {
+		what = `an address such as "127.0.0.1:24", ":24" or "unix:/run/popelago/lmtp"`
+	}
+	return text(p, what, func(s string) error {
+		if file, ok := strings.CutPrefix(s, "unix:"); ok {
+			switch {
+			case !unixToo:
+				return errors.New("a unix socket is not possible here")
+			case !filepath.IsAbs(file):
+				return errors.New("the path of a unix socket must begin with /")
+			case len(file) > maxSocketPath:
+				return fmt.Errorf("the path of a unix socket may have %d octets", maxSocketPath)
+			}
+			return nil
+		}
+		return checkHostPort(s)
+	})
+}
+
+// maxSocketPath is the longest path of a unix socket that all systems take, in octets.
+const maxSocketPath = 103
+
+func checkHostPort(s string) error {
+	if strings.Contains(s, "://") {
+		return errors.New("it is a URL")
+	}
+	colon := strings.LastIndexByte(s, ':')
+	if colon < 0 {
+		return errors.New("the port is missing")
+	}
+	host, port := s[:colon], s[colon+1:]
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("the port %q is not a number from 0 to 65535", port)
+	}
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		ip, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
+		if err != nil || !strings.HasSuffix(inner, "]") || !ip.Is6() {
+			return fmt.Errorf("%q is not an IPv6 address in brackets", host)
+		}
+		return nil
+	}
+	if strings.Contains(host, ":") {
+		return errors.New("an IPv6 address belongs in brackets")
+	}
+	if host == "" {
+		return nil
+	}
+	return checkHostname(host)
+}
+
+// checkNode takes host or host:port; an IPv6 address may do without brackets if it has no port.
+func checkNode(s string) error {
+	bare := strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
+	if _, err := netip.ParseAddr(bare); err == nil && (bare == s || s == "["+bare+"]" && strings.Contains(bare, ":")) {
+		return nil
+	}
+	switch {
+	case s == "" || strings.HasPrefix(s, ":"):
+		return errors.New("the host is missing")
+	case !strings.Contains(s, ":"):
+		return checkHostname(s)
+	case strings.HasSuffix(s, ":0"):
+		return errors.New("the port must be 1 to 65535")
+	}
+	return checkHostPort(s)
+}
+
+func checkHostname(s string) error {
+	if strings.HasPrefix(s, "[") || strings.ContainsAny(s, ":/@ ") {
+		return errors.New("it holds a character that host names do not have")
+	}
+	_, err := mail.CanonicalDomain(s)
+	return plain(err)
+}
+
+func checkDomain(s string) error {
+	_, err := mail.CanonicalDomain(s)
+	return plain(err)
+}
+
+func checkAddress(s string) error {
+	_, err := mail.ParseAddress(s)
+	return plain(err)
+}
+
+// plain drops the sentinel's words, which the message around it says already.
+func plain(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), mail.ErrBadAddress.Error()+": "))
+}

@@ -1,0 +1,84 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// word is a setting that is a text.
+type word struct {
+	p     *string
+	what  string
+	check func(string) error
+	// isPath says that a relative one is relative to the file's folder.
+	isPath bool
+}
+
+func (w *word) set(v any) error {
+	s, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("%s is not a text: it takes %s", show(v), w.what)
+	}
+	return w.parse(s)
+}
+
+func (w *word) parse(s string) error {
+	if err := w.check(s); err != nil {
+		return err
+	}
+	*w.p = s
+	return nil
+}
+
+func (w *word) literal() string { return quote(*w.p) }
+func (w *word) form() string    { return w.what }
+
+// text is a setting that check accepts; empty is always accepted.
+func text(p *string, what string, check func(string) error) *word {
+	return &word{p: p, what: what, check: func(s string) error {
+		if s == "" {
+			return nil
+		}
+		if err := check(s); err != nil {
+			return fmt.Errorf("%q is not %s: %w", s, what, err)
+		}
+		return nil
+	}}
+}
+
+const (
+	required = true
+	optional = false
+)
+
+func path(p *string, must bool) *word {
+	return &word{p: p, what: `a path such as "/var/lib/popelago"`, isPath: true, check: func(s string) error {
+		switch {
+		case s == "" && must:
+			return errors.New("must not be empty")
+		case strings.ContainsRune(s, 0):
+			return fmt.Errorf("%q is not a path", s)
+		}
+		return nil
+	}}
+}
+
+func oneOf(p *string, words ...string) *word {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = strconv.Quote(w)
+	}
+	what := strings.Join(quoted, ", ")
+	if n := len(quoted); n > 1 {
+		what = strings.Join(quoted[:n-1], ", ") + " or " + quoted[n-1]
+	}
+	return &word{p: p, what: what, check: func(s string) error {
+		if !slices.Contains(words, s) {
+			return fmt.Errorf("%q is not %s", s, what)
+		}
+		return nil
+	}}
+}
