@@ -12,17 +12,18 @@ type Config struct {
 	DataDir         string
 	ShutdownTimeout time.Duration
 
-	Store    Store
-	POP3     POP3
-	POP3S    POP3S
-	SMTP     SMTP
-	LMTP     SMTP
-	Delivery Delivery
-	TLS      TLS
-	Auth     Auth
-	Admin    Admin
-	Metrics  Metrics
-	Log      Log
+	Store     Store
+	Cassandra Cassandra
+	POP3      POP3
+	POP3S     POP3S
+	SMTP      SMTP
+	LMTP      SMTP
+	Delivery  Delivery
+	TLS       TLS
+	Auth      Auth
+	Admin     Admin
+	Metrics   Metrics
+	Log       Log
 
 	// file is the name of the file that was read; empty without one.
 	file string
@@ -33,7 +34,7 @@ type Config struct {
 
 // Store is the section [store].
 type Store struct {
-	Engine    string // "embedded"
+	Engine    string // EngineEmbedded, EngineCassandra
 	CacheSize int64  // octets
 	Reserve   int64  // octets
 }
@@ -136,7 +137,8 @@ func Default() Config {
 	return Config{
 		DataDir:         "popelago-data",
 		ShutdownTimeout: 30 * time.Second,
-		Store:           Store{Engine: "embedded", CacheSize: 16 * mib, Reserve: 64 * mib},
+		Store:           Store{Engine: EngineEmbedded, CacheSize: 16 * mib, Reserve: 64 * mib},
+		Cassandra:       defaultCassandra(),
 		POP3: POP3{
 			MaxConnections:           10_000,
 			MaxConnectionsPerAddress: 200,

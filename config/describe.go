@@ -58,7 +58,7 @@ settings below as a file to start from.
 
 - Every setting may be left out, but a server needs at least one ` + "`listen`" + ` address.
 - A variable ` + "`POPELAGO_SECTION_KEY`" + ` in the environment overrides a setting, as ` + "`POPELAGO_POP3_LISTEN`" + ` does
-  ` + "`listen`" + ` in ` + "`[pop3]`" + `. Flags of ` + "`serve`" + ` override both.
+  ` + "`listen`" + ` in ` + "`[pop3]`" + `; lists are written ` + "`a,b`" + ` there and tables ` + "`a=1,b=2`" + `. Flags of ` + "`serve`" + ` override both.
 - Secrets are read from files that settings name, never from the configuration itself.
 - A relative path is relative to the folder of the configuration file; one from the environment or a flag to
   the working folder.

@@ -20,6 +20,7 @@ type section struct {
 func sections() []section {
 	return []section{
 		{"store", "Where messages and accounts are kept."},
+		{"cassandra", "The Apache Cassandra cluster, 4.1 or 5.0, if store.engine is \"cassandra\". \"popelago schema apply\" makes its tables, once."},
 		{"pop3", "POP3 (RFC 1939), with STLS when there is a certificate. All but listen counts for [pop3s] too."},
 		{"pop3s", "POP3 with TLS from the start (RFC 8314)."},
 		{"smtp", "SMTP (RFC 5321), with STARTTLS when there is a certificate. Mail is only taken for accounts of this server, never relayed."},
@@ -39,17 +40,19 @@ func settings(c *Config) []setting {
 		{"hostname", text(&c.Hostname, "a host name such as \"mail.example.org\"", checkHostname),
 			"This host's name, in greetings and Received lines. Empty: the name of the machine."},
 		{"data_dir", path(&c.DataDir, required),
-			"The folder that everything is kept in. It is made if need be. One server at a time can have it."},
+			"The folder that everything is kept in; with store.engine = \"cassandra\" only what belongs to this server alone. It is made if need be. One server at a time can have it."},
 		{"shutdown_timeout", duration(&c.ShutdownTimeout, 0, time.Hour),
 			"How long a stopping server waits for sessions to finish what they are doing before it cuts them off."},
 
-		{"store.engine", oneOf(&c.Store.Engine, "embedded"),
-			"The storage engine. \"embedded\" keeps everything in data_dir."},
+		{"store.engine", oneOf(&c.Store.Engine, EngineEmbedded, EngineCassandra),
+			"The storage engine. \"embedded\" keeps everything in data_dir, \"cassandra\" in a cluster, see [cassandra]."},
 		{"store.cache_size", size(&c.Store.CacheSize, mib, tib),
-			"Memory for blocks read from the database."},
+			"Memory for blocks read from the database, with store.engine = \"embedded\"."},
 		{"store.reserve", size(&c.Store.Reserve, 0, tib),
-			"Free disk space below which no mail is taken (452). Removing goes on."},
-
+			"Free disk space below which no mail is taken (452), with store.engine = \"embedded\". Removing goes on."},
+	}
+	table = append(table, cassandraSettings(&c.Cassandra)...)
+	table = append(table, []setting{
 		{"pop3.listen", address(&c.POP3.Listen, false),
 			"Where to listen, as host:port; \":110\" is port 110 of all addresses. Empty: off."},
 		{"pop3.max_connections", integer(&c.POP3.MaxConnections, 1, maxCount),
@@ -73,7 +76,7 @@ func settings(c *Config) []setting {
 
 		{"pop3s.listen", address(&c.POP3S.Listen, false),
 			"Where to listen, as host:port; the usual port is 995. Empty: off. It needs a certificate, see [tls]."},
-	}
+	}...)
 	table = append(table, smtpSettings("smtp", &c.SMTP)...)
 	table = append(table, smtpSettings("lmtp", &c.LMTP)...)
 	return append(table, []setting{

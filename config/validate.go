@@ -28,6 +28,10 @@ func recheck(v value) error {
 	switch v := v.(type) {
 	case *word:
 		return v.check(*v.p)
+	case *list:
+		return v.checkAll(*v.p)
+	case *counts:
+		return v.checkAll(*v.p)
 	case *number[int]:
 		return v.set(int64(*v.p))
 	case interface{ literal() string }:
@@ -69,6 +73,7 @@ func (c *Config) check(problems []Problem) error {
 		}
 	}
 
+	c.checkEngine(fail)
 	switch {
 	case c.TLS.SelfSigned && c.TLS.Certificate != "":
 		fail("tls.self_signed", "is true although there is a tls.certificate: set one of them", "tls.certificate")

@@ -1,0 +1,207 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+)
+
+// Cassandra is the section [cassandra]. It counts if Store.Engine is EngineCassandra.
+type Cassandra struct {
+	Hosts        []string // host or host:port
+	Datacenter   string
+	Rack         string // empty: none is near
+	Keyspace     string
+	Replication  map[string]int // replicas by datacenter
+	Username     string         // empty: no sign-in
+	PasswordFile string
+
+	TLS            bool
+	TLSCA          string // PEM file; empty: the system's authorities
+	TLSCertificate string // PEM file; empty: none
+	TLSKey         string
+	TLSVerifyNames bool
+	Timeout        time.Duration
+	ConnectTimeout time.Duration
+	Retries        int
+	Connections    int
+	Concurrency    int
+	QueueTime      time.Duration
+	Window         time.Duration
+	FloorEvery     int
+	OrphanScan     time.Duration
+	SpoolDir       string // empty: see Config.SpoolDir
+}
+
+// The storage engines.
+const (
+	EngineEmbedded  = "embedded"
+	EngineCassandra = "cassandra"
+)
+
+func defaultCassandra() Cassandra {
+	return Cassandra{
+		Keyspace:       "popelago",
+		TLSVerifyNames: true,
+		Timeout:        5 * time.Second,
+		ConnectTimeout: 5 * time.Second,
+		Retries:        2,
+		Connections:    2,
+		Concurrency:    512,
+		QueueTime:      time.Second,
+		Window:         time.Hour,
+		FloorEvery:     2000,
+		OrphanScan:     day,
+	}
+}
+
+// SpoolDir is the folder where large messages wait until they have arrived whole, if the
+// engine needs one.
+func (c Config) SpoolDir() string {
+	if c.Cassandra.SpoolDir != "" {
+		return c.Cassandra.SpoolDir
+	}
+	return filepath.Join(c.DataDir, "spool")
+}
+
+// cassandraSettings is the part of the table about the cluster.
+func cassandraSettings(c *Cassandra) []setting {
+	return []setting{
+		{"cassandra.hosts", nodes(&c.Hosts),
+			"Nodes of this datacenter to begin with, as host or host:port; the others are learnt from them. Two or three are enough. The usual port is 9042."},
+		{"cassandra.datacenter", text(&c.Datacenter, "the name of a datacenter such as \"dc1\"", checkDatacenter),
+			"The datacenter of this server, as Cassandra names it (nodetool status). A 250 means that a quorum of its replicas has the message, and mail is read there."},
+		{"cassandra.rack", text(&c.Rack, "the name of a rack such as \"rack1\"", checkDatacenter),
+			"The rack of this server, as Cassandra names it: nodes there are asked first. Empty: all are near alike."},
+		{"cassandra.keyspace", keyspace(&c.Keyspace),
+			"The keyspace that everything is kept in."},
+		{"cassandra.replication", replicas(&c.Replication),
+			"How many replicas each datacenter keeps; 3 is what a datacenter should have. \"popelago schema apply\" makes the keyspace with it; one that exists keeps what it has. In the environment: dc1=3,dc2=3."},
+		{"cassandra.username", text(&c.Username, "a user name such as \"popelago\"", func(string) error { return nil }),
+			"The user to sign in to the cluster as. Empty: without signing in."},
+		{"cassandra.password_file", path(&c.PasswordFile, optional),
+			"File with the password of that user, on one line."},
+
+		{"cassandra.tls", boolean(&c.TLS),
+			"Encrypts the connections to the nodes. Without it mail, and the password of the user, cross the network in the clear."},
+		{"cassandra.tls_ca", path(&c.TLSCA, optional),
+			"PEM file with the authorities that the nodes' certificates must come from. Empty: those the system trusts."},
+		{"cassandra.tls_certificate", path(&c.TLSCertificate, optional),
+			"PEM file with a certificate to show to the nodes, and the chain behind it; read again for every connection. Empty: none."},
+		{"cassandra.tls_key", path(&c.TLSKey, optional),
+			"PEM file with that certificate's private key."},
+		{"cassandra.tls_verify_names", boolean(&c.TLSVerifyNames),
+			"Whether the certificate of a node must name the IP address that it is reached at. false: any certificate from tls_ca will do, for nodes whose certificates name no addresses."},
+
+		{"cassandra.timeout", duration(&c.Timeout, 100*time.Millisecond, 5*time.Minute),
+			"How long to wait for the answer of a node. It should be longer than the nodes' own write_request_timeout and read_request_timeout."},
+		{"cassandra.connect_timeout", duration(&c.ConnectTimeout, 100*time.Millisecond, 5*time.Minute),
+			"How long to wait for a connection to a node."},
+		{"cassandra.retries", integer(&c.Retries, 0, 10),
+			"How many other nodes are tried after one failed."},
+		{"cassandra.connections", integer(&c.Connections, 1, 64),
+			"Connections to each node."},
+		{"cassandra.concurrency", integer(&c.Concurrency, 1, 100_000),
+			"How many statements may be under way at one time."},
+		{"cassandra.queue_time", duration(&c.QueueTime, time.Millisecond, time.Minute),
+			"How long a statement waits for one of those places. Then the client is told to come later: better soon than after a time-out."},
+
+		{"cassandra.window", duration(&c.Window, time.Second, 30*day).because("what is being delivered must be left alone"),
+			"The in-flight window: how old a message or a removal must be before background work takes for certain that nothing about it is still under way, and clears up behind it. A delivery may take 5 minutes and clocks may differ by as much: less than 15m is for tests only."},
+		{"cassandra.floor_every", integer(&c.FloorEvery, 1, maxCount),
+			"How many removals from one mailbox make background work look whether all that lies before its oldest message can be skipped from then on."},
+		{"cassandra.orphan_scan", duration(&c.OrphanScan, time.Second, 365*day),
+			"How often background work looks for content that never got into a mailbox (a server that crashed between the two writes), which reads the whole table of contents, without the contents."},
+		{"cassandra.spool_dir", path(&c.SpoolDir, optional),
+			"The folder where messages larger than 256 KiB wait until they have arrived whole. It is made if need be. Empty: spool in data_dir."},
+	}
+}
+
+// keyspace is a name that CQL takes without quotes.
+func keyspace(p *string) *word {
+	const what = `a name such as "popelago"`
+	return &word{p: p, what: what, check: func(s string) error {
+		if s == "" {
+			return errors.New("must not be empty")
+		}
+		for i := range len(s) {
+			c := s[i]
+			if !('a' <= c && c <= 'z' || i > 0 && ('0' <= c && c <= '9' || c == '_')) || len(s) > 48 {
+				return fmt.Errorf("%s is not %s: up to 48 small letters, digits and _", show(s), what)
+			}
+		}
+		return nil
+	}}
+}
+
+// checkEngine looks at what the chosen engine needs, and at what is meant for another one.
+// fail is as in check.
+func (c *Config) checkEngine(fail func(key, text string, depends ...string)) {
+	c.checkForeign(fail)
+	if c.Store.Engine != EngineCassandra {
+		return
+	}
+	ca := &c.Cassandra
+	if len(ca.Hosts) == 0 {
+		fail("store.engine", `"cassandra" needs nodes to begin with: set cassandra.hosts, for instance hosts = ["10.0.0.1", "10.0.0.2"] in [cassandra]`, "cassandra.hosts")
+	}
+	if ca.Datacenter == "" {
+		fail("store.engine", `"cassandra" needs the name of this datacenter: set cassandra.datacenter, for instance datacenter = "dc1" in [cassandra]`, "cassandra.datacenter")
+	}
+	if _, ok := ca.Replication[ca.Datacenter]; !ok && len(ca.Replication) > 0 && ca.Datacenter != "" {
+		fail("cassandra.replication", fmt.Sprintf("has no replica in %q, which is cassandra.datacenter: add it, or correct one of the names", ca.Datacenter), "cassandra.datacenter")
+	}
+	switch {
+	case ca.Username != "" && ca.PasswordFile == "":
+		fail("cassandra.username", "needs a password: set cassandra.password_file", "cassandra.password_file")
+	case ca.PasswordFile != "" && ca.Username == "":
+		fail("cassandra.password_file", "needs a user: set cassandra.username", "cassandra.username")
+	}
+	c.checkCassandraTLS(fail)
+}
+
+func (c *Config) checkCassandraTLS(fail func(key, text string, depends ...string)) {
+	ca := &c.Cassandra
+	if !ca.TLS {
+		const text = "needs cassandra.tls = true"
+		for _, s := range []struct {
+			key string
+			set bool
+		}{
+			{"cassandra.tls_ca", ca.TLSCA != ""}, {"cassandra.tls_certificate", ca.TLSCertificate != ""},
+			{"cassandra.tls_key", ca.TLSKey != ""}, {"cassandra.tls_verify_names", !ca.TLSVerifyNames},
+		} {
+			if s.set {
+				fail(s.key, text, "cassandra.tls")
+			}
+		}
+		return
+	}
+	switch {
+	case ca.TLSCertificate != "" && ca.TLSKey == "":
+		fail("cassandra.tls_certificate", "needs its private key: set cassandra.tls_key", "cassandra.tls_key")
+	case ca.TLSKey != "" && ca.TLSCertificate == "":
+		fail("cassandra.tls_key", "needs its certificate: set cassandra.tls_certificate", "cassandra.tls_certificate")
+	}
+	if !ca.TLSVerifyNames && ca.TLSCA == "" {
+		fail("cassandra.tls_verify_names", "false needs an authority of your own: set cassandra.tls_ca; with those of the system anybody's certificate would do", "cassandra.tls_ca")
+	}
+}
+
+// checkForeign refuses settings that say something to an engine which is not in use. Those
+// that stand at their default, as in the reference, say nothing.
+func (c *Config) checkForeign(fail func(key, text string, depends ...string)) {
+	owner := map[string]string{"store.cache_size": EngineEmbedded, "store.reserve": EngineEmbedded}
+	for _, s := range cassandraSettings(&Cassandra{}) {
+		owner[s.key] = EngineCassandra
+	}
+	standard := Default()
+	defaults := byKey(&standard)
+	for _, s := range settings(c) {
+		engine, special := owner[s.key]
+		if special && engine != c.Store.Engine && c.origins[s.key] != "" && s.value.literal() != defaults[s.key].value.literal() {
+			fail(s.key, fmt.Sprintf("is for the storage engine %q, but store.engine is %q: change one of them", engine, c.Store.Engine), "store.engine")
+		}
+	}
+}
