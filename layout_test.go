@@ -37,7 +37,7 @@ var layout = []layer{
 	{"pop3server", []string{"wire", "store", "account", "maildrop"}},
 	{"admin", []string{"account", "maildrop", "store", "task", "adminclient"}},
 	{"app", []string{
-		"wire", "config", "store", "store/embedded", "account", "delivery", "maildrop", "task",
+		"wire", "config", "store", "store/embedded", "store/cassandra", "account", "delivery", "maildrop", "task",
 		"smtpserver", "pop3server", "admin",
 	}},
 	{"cmd/popelago", []string{"config", "account", "app", "adminclient", "bench"}},

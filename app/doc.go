@@ -6,4 +6,7 @@
 //	New    opens the store; nothing listens yet, but accounts can be made
 //	Start  listens on everything configured, or on nothing if one address fails
 //	Stop   graceful, until its context ends; then by force
+//
+// Beside that it holds what needs an engine but no server: SchemaApply, SchemaStatus and
+// SchemaText, for the command "popelago schema".
 package app

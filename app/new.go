@@ -26,7 +26,7 @@ import (
 
 // New makes a server from a valid configuration: it opens the store and makes everything that
 // stands on it. Stop must be called, also if Start never is.
-func New(_ context.Context, cfg config.Config, logger *slog.Logger) (*App, error) {
+func New(ctx context.Context, cfg config.Config, logger *slog.Logger) (*App, error) {
 	if cfg.Hostname == "" {
 		name, err := os.Hostname()
 		if err != nil {
@@ -36,7 +36,7 @@ func New(_ context.Context, cfg config.Config, logger *slog.Logger) (*App, error
 	}
 	a := &App{cfg: cfg, logger: logger, registry: prometheus.NewRegistry()}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	st, err := a.openStore()
+	st, err := a.openStore(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -52,9 +52,9 @@ func New(_ context.Context, cfg config.Config, logger *slog.Logger) (*App, error
 }
 
 // openStore opens the configured engine.
-func (a *App) openStore() (store.Store, error) {
+func (a *App) openStore(ctx context.Context) (store.Store, error) {
 	switch engine := a.cfg.Store.Engine; engine {
-	case "embedded":
+	case config.EngineEmbedded:
 		st, err := embedded.Open(embedded.Config{
 			Dir:        a.cfg.DataDir,
 			Logger:     a.logger,
@@ -69,6 +69,8 @@ func (a *App) openStore() (store.Store, error) {
 			return nil, fmt.Errorf("open the store: %w", err)
 		}
 		return st, nil
+	case config.EngineCassandra:
+		return a.openCassandra(ctx)
 	default:
 		return nil, fmt.Errorf("unknown storage engine %q", engine)
 	}
@@ -198,7 +200,7 @@ func (a *App) buildSMTP(protocol smtpserver.Protocol, cfg config.SMTP, d *delive
 
 // orNegative turns a setting's "0: not at all" into what packages take for it, since their
 // zero means the default.
-func orNegative[T ~int64](v T) T {
+func orNegative[T ~int | ~int64](v T) T {
 	if v == 0 {
 		return -1
 	}

@@ -56,6 +56,8 @@ func (n *Node) peers(ctx context.Context) (int, error) {
 	d.HostFilter = gocql.WhiteListHostFilter(n.Address)
 	d.NumConns = 1
 	d.Metadata.CacheMode = gocql.Disabled
+	// The user that a cluster begins with, in case it asks for one.
+	d.Authenticator = gocql.PasswordAuthenticator{Username: "cassandra", Password: "cassandra"}
 	s, err := d.CreateSession()
 	if err != nil {
 		return 0, err

@@ -29,6 +29,7 @@ For a first look:  popelago serve --dev`,
 		newConfigCommand(),
 		newDomainCommand(),
 		newAccountCommand(),
+		newSchemaCommand(),
 		bench,
 		newVersionCommand(),
 	)

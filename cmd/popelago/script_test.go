@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"popelago": main})
+	testscript.Main(testsWithNode{m}, map[string]func(){"popelago": main})
 }
 
 // TestScripts runs the command as a process of its own, as testdata/script/*.txtar say. Beside
@@ -25,14 +25,19 @@ func TestMain(m *testing.M) {
 //	waitfor FILE REGEXP         wait until a file has a match
 //	waitsocket FILE             wait until somebody answers on a unix socket
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+	testscript.Run(t, scripts("testdata/script"))
+}
+
+// scripts are those of one folder.
+func scripts(dir string) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": scriptExits, "waitfor": scriptWaitFor, "waitsocket": scriptWaitSocket,
 		},
-	})
+	}
 }
 
 func scriptExits(ts *testscript.TestScript, neg bool, args []string) {

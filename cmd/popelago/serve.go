@@ -39,7 +39,7 @@ machine, and makes two accounts when it starts for the first time.`,
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), cfg, f.dev, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return f.adviseSchema(serve(cmd.Context(), cfg, f.dev, cmd.OutOrStdout(), cmd.ErrOrStderr()))
 		},
 	}
 	f.add(cmd.Flags())

@@ -16,8 +16,13 @@ type settingsFlags struct {
 }
 
 func (f *settingsFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.file, "config", "", "the server's configuration `FILE`")
+	f.addFile(flags)
 	flags.StringVar(&f.data, "data", "", "the server's data folder `DIR` (default: the configuration's, or ./popelago-data)")
+}
+
+// addFile is add for commands that do without a data folder.
+func (f *settingsFlags) addFile(flags *pflag.FlagSet) {
+	flags.StringVar(&f.file, "config", "", "the server's configuration `FILE`")
 }
 
 // load returns the settings that the flags lead to: those of the file if there is one,

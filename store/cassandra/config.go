@@ -20,8 +20,8 @@ type Config struct {
 	Rack string
 	// Keyspace holds our tables. Default: popelago.
 	Keyspace string
-	// Replication is the count of replicas in each datacenter. Needed by Schema and Apply,
-	// which take it for a new keyspace only.
+	// Replication is the count of replicas in each datacenter. Needed by Schema, and by Apply
+	// for a new keyspace only.
 	Replication map[string]int
 
 	// Username and Password sign in to the cluster; both empty without.

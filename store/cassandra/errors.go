@@ -10,6 +10,24 @@ import (
 	"popelago/store"
 )
 
+// What may be wrong with the configuration, seen from the cluster.
+var (
+	// ErrUnknownDatacenter: it has none of that name. The text goes on with those it has.
+	ErrUnknownDatacenter = errors.New("cassandra: the cluster has no datacenter")
+	// ErrNoReplication: there are no replicas, or impossible ones, to make a keyspace with.
+	ErrNoReplication = errors.New("cassandra: no keyspace can be made")
+	// ErrNoLocalReplica: the keyspace is not kept in the local datacenter. The text goes on with
+	// where it is.
+	ErrNoLocalReplica = errors.New("cassandra: no replica in the local datacenter")
+	// ErrSignIn: a node wants a user or a password, or others.
+	ErrSignIn = errors.New("cassandra: sign-in refused")
+	// ErrNoContact: no contact point can be reached, or lets us in. It is a store.ErrUnavailable.
+	ErrNoContact = fmt.Errorf("cassandra: no contact point can be used: %w", store.ErrUnavailable)
+)
+
+// errNoAnswer says that none of the contact points has answered yet.
+var errNoAnswer = errors.New("no answer yet")
+
 // readError translates what a read failed with.
 func (s *engine) readError(what string, err error) error {
 	var damaged gocql.UnmarshalError

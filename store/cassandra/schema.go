@@ -18,14 +18,14 @@ import (
 // SchemaVersion is the version that this program reads and writes.
 func SchemaVersion() int { return len(migrations()) }
 
-// What may be wrong with the schema. The texts name what to do.
+// What may be wrong with the schema.
 var (
 	// ErrSchemaMissing: the keyspace or our tables are not there.
-	ErrSchemaMissing = errors.New("cassandra: there is no schema yet: run popelago schema apply")
+	ErrSchemaMissing = errors.New("cassandra: there is no schema yet")
 	// ErrSchemaOlder: the schema is that of an older release.
-	ErrSchemaOlder = errors.New("cassandra: the schema is older than this program: run popelago schema apply")
+	ErrSchemaOlder = errors.New("cassandra: the schema is older than this program")
 	// ErrSchemaNewer: the schema is that of a newer release.
-	ErrSchemaNewer = errors.New("cassandra: the schema is newer than this program: use a newer release of popelago")
+	ErrSchemaNewer = errors.New("cassandra: the schema is newer than this program")
 )
 
 // SchemaStatus says what is there and what should be.
@@ -37,7 +37,7 @@ type SchemaStatus struct {
 	Applied int
 	// Since is when the first version was applied.
 	Since time.Time
-	// Replication is the count of replicas in each datacenter.
+	// Replication is the count of replicas in each datacenter; nil if there is no keyspace.
 	Replication map[string]int
 }
 
@@ -78,17 +78,19 @@ func Schema(cfg Config) (string, error) {
 
 func checkReplication(cfg Config) error {
 	if cfg.Replication[cfg.Datacenter] < 1 {
-		return fmt.Errorf("cassandra: the replication %v has no replica in the local datacenter %q", cfg.Replication, cfg.Datacenter)
+		return fmt.Errorf("%w: the replication %v has no replica in the local datacenter %q", ErrNoReplication, cfg.Replication, cfg.Datacenter)
 	}
 	for datacenter, replicas := range cfg.Replication {
 		if replicas < 1 || datacenter == "" {
-			return fmt.Errorf("cassandra: replication: datacenter %q cannot have %d replicas", datacenter, replicas)
+			return fmt.Errorf("%w: datacenter %q cannot have %d replicas", ErrNoReplication, datacenter, replicas)
 		}
 	}
 	return nil
 }
 
 // Status reads the state of the schema. A missing one is no error.
+//
+// Errors: ErrUnknownDatacenter; ErrNoLocalReplica; store.ErrUnavailable; a wrong configuration.
 func Status(ctx context.Context, cfg Config) (SchemaStatus, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -99,20 +101,22 @@ func Status(ctx context.Context, cfg Config) (SchemaStatus, error) {
 		return SchemaStatus{}, err
 	}
 	defer session.Close()
-	return readStatus(ctx, session, cfg.Keyspace)
+	if err := checkDatacenter(ctx, session, cfg.Datacenter); err != nil {
+		return SchemaStatus{}, err
+	}
+	return readStatus(ctx, session, cfg)
 }
 
 // Apply makes the keyspace and the tables, or brings them up to date, and returns the state
 // before. Repeating it changes nothing. It must not be run by two at once: Cassandra does not
-// order changes of the schema. An existing keyspace keeps its replication.
+// order changes of the schema. An existing keyspace keeps its replication, and then none needs
+// to be configured.
 //
-// Errors: ErrSchemaNewer; store.ErrUnavailable; a wrong configuration.
+// Errors: ErrSchemaNewer; ErrUnknownDatacenter; ErrNoReplication; store.ErrUnavailable; a wrong
+// configuration.
 func Apply(ctx context.Context, cfg Config) (before SchemaStatus, err error) {
 	cfg, err = cfg.withDefaults()
 	if err != nil {
-		return before, err
-	}
-	if err := checkReplication(cfg); err != nil {
 		return before, err
 	}
 	session, err := cfg.connectAny(ctx)
@@ -125,14 +129,19 @@ func Apply(ctx context.Context, cfg Config) (before SchemaStatus, err error) {
 			return before, err
 		}
 	}
-	if before, err = readStatus(ctx, session, cfg.Keyspace); err != nil || before.Applied == before.Known {
+	if before, err = readStatus(ctx, session, cfg); err != nil || before.Applied == before.Known {
 		return before, err
 	}
 	if before.Applied > before.Known {
 		return before, before.Check()
 	}
-	if err := change(ctx, session, createKeyspace(cfg.Keyspace, cfg.Replication)); err != nil {
-		return before, err
+	if before.Replication == nil {
+		if err := checkReplication(cfg); err != nil {
+			return before, err
+		}
+		if err := change(ctx, session, createKeyspace(cfg.Keyspace, cfg.Replication)); err != nil {
+			return before, err
+		}
 	}
 	if err := change(ctx, session, inKeyspace(cfg.Keyspace, createVersions)); err != nil {
 		return before, err
@@ -167,7 +176,8 @@ func change(ctx context.Context, session *gocql.Session, cql string) error {
 }
 
 // readStatus reads the state of the schema.
-func readStatus(ctx context.Context, session *gocql.Session, keyspace string) (SchemaStatus, error) {
+func readStatus(ctx context.Context, session *gocql.Session, cfg Config) (SchemaStatus, error) {
+	keyspace := cfg.Keyspace
 	status := SchemaStatus{Keyspace: keyspace, Known: SchemaVersion()}
 	failed := func(err error) (SchemaStatus, error) {
 		return status, fmt.Errorf("cassandra: read the state of the schema: %w: %w", store.ErrUnavailable, err)
@@ -184,6 +194,9 @@ func readStatus(ctx context.Context, session *gocql.Session, keyspace string) (S
 		if n, err := strconv.Atoi(replicas); err == nil {
 			status.Replication[datacenter] = n
 		}
+	}
+	if status.Replication[cfg.Datacenter] == 0 {
+		return status, fmt.Errorf("%w: keyspace %s has none in %q, but %v", ErrNoLocalReplica, keyspace, cfg.Datacenter, replication)
 	}
 	var table string
 	err = session.Query(selectVersionTable, keyspace).Consistency(gocql.LocalOne).ScanContext(ctx, &table)

@@ -108,8 +108,16 @@ func TestSchemaOnANode(t *testing.T) {
 		t.Errorf("Apply of what is there: %v", err)
 	}
 	older := cassandra.SchemaStatus{Keyspace: "k", Known: 2, Applied: 1}
-	if err := older.Check(); !errors.Is(err, cassandra.ErrSchemaOlder) || !strings.Contains(err.Error(), "schema apply") {
+	if err := older.Check(); !errors.Is(err, cassandra.ErrSchemaOlder) || !strings.Contains(err.Error(), "version 1, needed is 2") {
 		t.Errorf("an older schema: %v", err)
+	}
+	do("CREATE KEYSPACE IF NOT EXISTS schema_elsewhere WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
+	cfg.Keyspace = "schema_elsewhere"
+	if _, err := cassandra.Status(ctx, cfg); !errors.Is(err, cassandra.ErrNoLocalReplica) {
+		t.Errorf("Status of a keyspace without replicas: %v", err)
+	}
+	if _, err := cassandra.Apply(ctx, cfg); !errors.Is(err, cassandra.ErrNoLocalReplica) {
+		t.Errorf("Apply to a keyspace without replicas: %v", err)
 	}
 	cfg.Datacenter, cfg.Replication = "dc9", map[string]int{"dc9": 1}
 	if _, err := cassandra.Open(ctx, cfg); err == nil || !strings.Contains(err.Error(), `"dc9"`) || !strings.Contains(err.Error(), `"dc1"`) {

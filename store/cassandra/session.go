@@ -11,8 +11,6 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
-
-	"popelago/store"
 )
 
 // driver is the configuration that all our sessions share.
@@ -87,14 +85,16 @@ func open(ctx context.Context, d *gocql.ClusterConfig) (*gocql.Session, error) {
 		err     error
 	}
 	opened := make(chan result, 1)
+	failures := &contacts{}
+	d.ConnectObserver = failures
 	go func() {
 		session, err := d.CreateSession()
 		opened <- result{session, err}
 	}()
 	select {
 	case r := <-opened:
-		if r.err != nil {
-			return nil, fmt.Errorf("cassandra: connect to %s: %w: %w", strings.Join(d.Hosts, ", "), store.ErrUnavailable, r.err)
+		if err := failures.end(r.err); r.err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNoContact, err)
 		}
 		return r.session, nil
 	case <-ctx.Done():
@@ -103,7 +103,7 @@ func open(ctx context.Context, d *gocql.ClusterConfig) (*gocql.Session, error) {
 				r.session.Close()
 			}
 		}()
-		return nil, fmt.Errorf("cassandra: connect to %s: %w: %w", strings.Join(d.Hosts, ", "), store.ErrUnavailable, ctx.Err())
+		return nil, fmt.Errorf("%w: %w: %w", ErrNoContact, ctx.Err(), failures.end(errNoAnswer))
 	}
 }
 
@@ -132,7 +132,7 @@ func resolve(ctx context.Context, hosts []string) ([]string, error) {
 		}
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("cassandra: %w: %w", store.ErrUnavailable, failed)
+		return nil, fmt.Errorf("%w: %w", ErrNoContact, failed)
 	}
 	return list, nil
 }

@@ -39,7 +39,7 @@ type engine struct {
 
 // Open connects to a cluster whose schema is this program's. It must be ended with Close.
 //
-// Errors: those of Check; store.ErrUnavailable; a wrong configuration.
+// Errors: those of SchemaStatus.Check and of Status.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -76,7 +76,7 @@ func check(ctx context.Context, cfg Config) (SchemaStatus, error) {
 	if err := checkDatacenter(ctx, session, cfg.Datacenter); err != nil {
 		return SchemaStatus{}, err
 	}
-	status, err := readStatus(ctx, session, cfg.Keyspace)
+	status, err := readStatus(ctx, session, cfg)
 	if err != nil {
 		return status, err
 	}
@@ -97,7 +97,7 @@ func checkDatacenter(ctx context.Context, session *gocql.Session, name string) e
 		}
 	}
 	if !known[name] {
-		return fmt.Errorf("cassandra: the cluster has no datacenter %q, but %q", name, sortedKeys(known))
+		return fmt.Errorf("%w %q, but %q", ErrUnknownDatacenter, name, sortedKeys(known))
 	}
 	return nil
 }
