@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -50,8 +51,9 @@ func (c *PollConfig) validate() error {
 }
 
 // Poll opens sessions that log in, ask STAT and QUIT, as mail programs do every few minutes.
-// The report has one row, "sessions"; latency is from the connect to the response to QUIT.
-// Sessions that fail are counted as errors and not in the row.
+// The report has one row, "sessions"; latency is from the connect to the response to QUIT. The
+// fact "messages listed" is the sum of what STAT told in all of them. Sessions that fail are
+// counted as errors and in neither.
 func Poll(ctx context.Context, cfg PollConfig) (Report, error) {
 	if err := cfg.validate(); err != nil {
 		return Report{}, err
@@ -62,6 +64,7 @@ func Poll(ctx context.Context, cfg PollConfig) (Report, error) {
 	cfg.Progress.begin("poll", p.total())
 
 	var failed failures
+	var listed atomic.Int64
 	sessions := make([]measure, cfg.Connections)
 	var wg sync.WaitGroup
 	for i := range sessions {
@@ -71,11 +74,12 @@ func Poll(ctx context.Context, cfg PollConfig) (Report, error) {
 				if !ok {
 					return
 				}
-				err := pollOnce(ctx, &cfg, cfg.Logins[number%int64(len(cfg.Logins))], &failed)
+				messages, err := pollOnce(ctx, &cfg, cfg.Logins[number%int64(len(cfg.Logins))], &failed)
 				var refused *connectError
 				switch {
 				case err == nil:
 					sessions[i].add(1, 0, time.Since(due))
+					listed.Add(int64(messages))
 				case ctx.Err() != nil:
 				case errors.As(err, &refused):
 					stop(err)
@@ -95,31 +99,32 @@ func Poll(ctx context.Context, cfg PollConfig) (Report, error) {
 		sum.merge(&sessions[i])
 	}
 	report.addRow("sessions", &sum)
+	report.addFact("messages listed", listed.Load())
 	report.Errors = failed.list()
 	return finish(ctx, report, nil)
 }
 
-// pollOnce runs one session.
-func pollOnce(ctx context.Context, cfg *PollConfig, login Login, failed *failures) error {
+// pollOnce runs one session and returns how many messages STAT told.
+func pollOnce(ctx context.Context, cfg *PollConfig, login Login, failed *failures) (messages int, err error) {
 	c, err := connectPOP(ctx, cfg.Target, cfg.Reconnect, failed, cfg.Progress)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer c.link.close()
 	if cfg.Pipeline {
-		if err := c.poll(login); err != nil {
-			return err
+		if messages, err = c.poll(login); err != nil {
+			return 0, err
 		}
 		c.link.closeAfterPeer()
-		return nil
+		return messages, nil
 	}
 	if err := c.login(login); err != nil {
-		return err
+		return 0, err
 	}
-	if _, _, err := c.stat(); err != nil {
-		return err
+	if messages, _, err = c.stat(); err != nil {
+		return 0, err
 	}
-	return c.quit()
+	return messages, c.quit()
 }
 
 // connectError is a connection that could not be had, after all tries.

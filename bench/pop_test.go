@@ -26,12 +26,12 @@ func TestPoll(t *testing.T) {
 		p := filled(t, 3, 2)
 		cfg := PollConfig{Target: p.target(), Logins: logins(3), Connections: 2, Count: 20, Pipeline: pipeline}
 		report, err := Poll(t.Context(), cfg)
-		if err != nil || report.Row("sessions").Count != 20 || report.ErrorCount() != 0 {
+		if err != nil || report.Row("sessions").Count != 20 || report.Fact("messages listed") != 40 || report.ErrorCount() != 0 {
 			t.Errorf("pipeline %v: report %+v, error %v", pipeline, report, err)
 		}
 		cfg.Logins[1].Password = "wrong"
 		report, err = Poll(t.Context(), cfg)
-		if err != nil || report.Row("sessions").Count != 13 || report.ErrorCount() != 7 {
+		if err != nil || report.Row("sessions").Count != 13 || report.Fact("messages listed") != 26 || report.ErrorCount() != 7 {
 			t.Errorf("pipeline %v: report %+v, error %v", pipeline, report, err)
 		}
 		if len(report.Errors) != 1 || report.Errors[0].Class != "PASS: -ERR [AUTH] no" {

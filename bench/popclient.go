@@ -111,28 +111,28 @@ func parseStat(rest []byte) (messages int, octets int64, err error) {
 	return 0, 0, fmt.Errorf("STAT: want two numbers, not %q", rest)
 }
 
-// poll does USER, PASS, STAT and QUIT in one write.
-func (c *popClient) poll(l Login) error {
+// poll does USER, PASS, STAT and QUIT in one write and returns how many messages STAT told.
+func (c *popClient) poll(l Login) (messages int, err error) {
 	c.link.arm()
 	c.wire = fmt.Appendf(c.wire[:0], "USER %s\r\nPASS %s\r\nSTAT\r\nQUIT\r\n", l.Name, l.Password)
 	if err := c.link.write(c.wire); err != nil {
-		return err
+		return 0, err
 	}
 	var first error
 	for _, verb := range []string{"USER", "PASS", "STAT", "QUIT"} {
 		rest, err := c.response(verb)
 		if err == nil && verb == "STAT" {
-			_, _, err = parseStat(rest)
+			messages, _, err = parseStat(rest)
 		}
 		var no *replyError
 		if err != nil && !errors.As(err, &no) {
-			return err
+			return 0, err
 		}
 		if first == nil {
 			first = err
 		}
 	}
-	return first
+	return messages, first
 }
 
 // numbered reads a listing of n messages, numbers 1 to n in order, and passes the rest of
