@@ -47,7 +47,8 @@ var layout = []layer{
 	{"cassandratest", nil},
 	{"cassandratest/cmd", []string{"cassandratest"}},
 	{"pop3server/pop3test", []string{"account", "mailtest", "pop3server", "store"}},
-	{"bench/comparedovecot", nil},
+	{"bench/process", []string{"bench"}},
+	{"bench/comparedovecot", []string{"bench/process"}},
 	{"integration", nil},
 }
 

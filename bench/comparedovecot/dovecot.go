@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"text/template"
+
+	"popelago/bench/process"
 )
 
 // dovecotConf is Dovecot's configuration, a text/template for dovecotValues.
@@ -41,16 +43,16 @@ func installDovecot(ctx context.Context) error {
 		return fmt.Errorf("no Dovecot, and no apt-get to install it with: install %v", packages)
 	}
 	note("installing Dovecot")
-	if err := command(ctx, nil, "apt-get", "update", "-q"); err != nil {
+	if err := process.Run(ctx, nil, "apt-get", "update", "-q"); err != nil {
 		return err
 	}
 	args := append([]string{"DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-q", "-y", "--no-install-recommends"}, packages...)
-	return command(ctx, nil, "env", args...)
+	return process.Run(ctx, nil, "env", args...)
 }
 
 // startDovecot starts a Dovecot that keeps everything in dir and has nothing to do with one
 // that the machine may run.
-func startDovecot(ctx context.Context, dir string, s settings) (*server, error) {
+func startDovecot(ctx context.Context, dir string, s settings) (*process.Server, error) {
 	if err := installDovecot(ctx); err != nil {
 		return nil, err
 	}
@@ -59,10 +61,10 @@ func startDovecot(ctx context.Context, dir string, s settings) (*server, error) 
 			return nil, err
 		}
 	}
-	if err := command(ctx, nil, "chown", "mail:mail", filepath.Join(dir, "mail")); err != nil {
+	if err := process.Run(ctx, nil, "chown", "mail:mail", filepath.Join(dir, "mail")); err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(2)
+	ports, err := process.FreePorts(2)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +81,7 @@ func startDovecot(ctx context.Context, dir string, s settings) (*server, error) 
 		return nil, err
 	}
 	for i := 1; i <= users; i++ {
-		fmt.Fprintf(&passwd, "%s:{PLAIN}%s:mail:mail::%s/mail/%s::\n", user(i), password(i), dir, user(i))
+		fmt.Fprintf(&passwd, "%s:{PLAIN}%s:mail:mail::%s/mail/%s::\n", process.User(i), process.Password(i), dir, process.User(i))
 	}
 	path := filepath.Join(dir, "dovecot.conf")
 	if err := os.WriteFile(path, conf.Bytes(), 0o644); err != nil {
@@ -88,11 +90,11 @@ func startDovecot(ctx context.Context, dir string, s settings) (*server, error) 
 	if err := os.WriteFile(filepath.Join(dir, "passwd"), passwd.Bytes(), 0o644); err != nil {
 		return nil, err
 	}
-	d := &server{
-		name: "dovecot",
-		lmtp: fmt.Sprintf("127.0.0.1:%d", values.LMTP),
-		pop3: fmt.Sprintf("127.0.0.1:%d", values.POP3),
-		log:  filepath.Join(dir, "log"),
+	d := &process.Server{
+		Name: "dovecot",
+		LMTP: fmt.Sprintf("127.0.0.1:%d", values.LMTP),
+		POP3: fmt.Sprintf("127.0.0.1:%d", values.POP3),
+		Log:  filepath.Join(dir, "log"),
 	}
-	return d, d.start(ctx, "/usr/sbin/dovecot", "-F", "-c", path)
+	return d, d.Start(ctx, "/usr/sbin/dovecot", "-F", "-c", path)
 }

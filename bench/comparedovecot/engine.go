@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"popelago/bench/process"
 )
 
 // engineBenchmark is the benchmark of the embedded engine that does what a delivery needs, with
@@ -19,7 +21,7 @@ var nanoseconds = regexp.MustCompile(`(?m)^` + engineBenchmark + `\S*\s+\d+\s+([
 
 // buildEngine compiles the engine's benchmarks into the file binary.
 func buildEngine(ctx context.Context, binary string) error {
-	return command(ctx, nil, "go", "test", "-c", "-o", binary, "./store/embedded")
+	return process.Run(ctx, nil, "go", "test", "-c", "-o", binary, "./store/embedded")
 }
 
 // engineAlone returns how many deliveries a second the embedded engine does without any server

@@ -2,16 +2,15 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"popelago/bench/process"
 )
 
 // load runs "popelago bench".
@@ -20,54 +19,33 @@ type load struct {
 	passwords string // file
 }
 
-// report is the part of a report of "popelago bench --json" that is of interest here.
-type report struct {
-	Rows []struct {
-		Name      string  `json:"name"`
-		PerSecond float64 `json:"per_second"`
-	} `json:"rows"`
-}
-
-// bench runs one command and returns the rate of the row called row. It fails if there was any
-// error in the run.
+// bench runs one command and returns the rate of the row called row.
 func (l *load) bench(ctx context.Context, row string, args ...string) (perSecond float64, err error) {
-	// What one server has left in the page cache is not written at the cost of the other.
-	syscall.Sync()
-	args = append([]string{"bench"}, args...)
-	cmd := exec.CommandContext(ctx, l.binary, append(args, "--json")...)
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	out, err := cmd.Output()
+	r, err := process.Bench(ctx, l.binary, args...)
 	if err != nil {
-		return 0, fmt.Errorf("popelago %s: %w\n%s%s", strings.Join(args, " "), err, out, said.Bytes())
+		return 0, err
 	}
-	var r report
-	if err := json.Unmarshal(out, &r); err != nil {
-		return 0, fmt.Errorf("popelago %s: %w", strings.Join(args, " "), err)
+	if r.Row(row).Count == 0 {
+		return 0, fmt.Errorf("popelago bench %s: nothing was done", strings.Join(args, " "))
 	}
-	for _, have := range r.Rows {
-		if have.Name == row {
-			return have.PerSecond, nil
-		}
-	}
-	return 0, fmt.Errorf("popelago %s: no row %q in %s", strings.Join(args, " "), row, out)
+	return r.Row(row).PerSecond, nil
 }
 
 // deliver delivers count messages.
-func (l *load) deliver(ctx context.Context, s *server, count int) (float64, error) {
-	return l.bench(ctx, "messages", "deliver", "--addr", s.lmtp, "--protocol", "lmtp", "--users", strconv.Itoa(users),
+func (l *load) deliver(ctx context.Context, s *process.Server, count int) (float64, error) {
+	return l.bench(ctx, "messages", "deliver", "--addr", s.LMTP, "--protocol", "lmtp", "--users", strconv.Itoa(users),
 		"--size", strconv.Itoa(size), "--connections", strconv.Itoa(connections), "--count", strconv.Itoa(count))
 }
 
 // pop3 runs a POP3 command for all users.
-func (l *load) pop3(ctx context.Context, s *server, row, verb string, more ...string) (float64, error) {
-	args := append([]string{verb, "--addr", s.pop3, "--users", strconv.Itoa(users), "--password-file", l.passwords,
+func (l *load) pop3(ctx context.Context, s *process.Server, row, verb string, more ...string) (float64, error) {
+	args := append([]string{verb, "--addr", s.POP3, "--users", strconv.Itoa(users), "--password-file", l.passwords,
 		"--connections", strconv.Itoa(connections)}, more...)
 	return l.bench(ctx, row, args...)
 }
 
 // round runs one round and appends its rates to r.
-func (l *load) round(ctx context.Context, s *server, set settings, r *rates) error {
+func (l *load) round(ctx context.Context, s *process.Server, set settings, r *rates) error {
 	const drained = "DELE+QUIT"
 	var err error
 	step := func(into *[]float64, run func() (float64, error)) {
@@ -93,8 +71,8 @@ func (l *load) round(ctx context.Context, s *server, set settings, r *rates) err
 
 // sessions opens n POP3 sessions that are logged in and returns the server's memory while they
 // are open.
-func (l *load) sessions(ctx context.Context, s *server, n int) (memory int64, err error) {
-	cmd := exec.CommandContext(ctx, l.binary, "bench", "idle", "--addr", s.pop3, "--users", strconv.Itoa(users),
+func (l *load) sessions(ctx context.Context, s *process.Server, n int) (memory int64, err error) {
+	cmd := exec.CommandContext(ctx, l.binary, "bench", "idle", "--addr", s.POP3, "--users", strconv.Itoa(users),
 		"--password-file", l.passwords, "--sessions", strconv.Itoa(n), "--hold", "3s")
 	cmd.Stdout = io.Discard
 	stderr, err := cmd.StderrPipe()
@@ -109,7 +87,7 @@ func (l *load) sessions(ctx context.Context, s *server, n int) (memory int64, er
 		fmt.Fprintln(&said, lines.Text())
 		if lines.Text() == fmt.Sprintf("holding %d sessions", n) {
 			time.Sleep(time.Second) // let the sessions come to rest
-			if memory, err = s.memory(); err != nil {
+			if memory, err = s.Memory(); err != nil {
 				break
 			}
 		}

@@ -20,6 +20,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"popelago/bench/process"
 )
 
 // settings are the command's flags.
@@ -97,7 +99,7 @@ func compare(ctx context.Context, s settings) (err error) {
 
 	note("building")
 	binary := filepath.Join(dir, "popelago")
-	if err := command(ctx, nil, "go", "build", "-o", binary, "./cmd/popelago"); err != nil {
+	if err := process.Run(ctx, nil, "go", "build", "-o", binary, "./cmd/popelago"); err != nil {
 		return err
 	}
 	engine := filepath.Join(dir, "engine.test")
@@ -105,28 +107,28 @@ func compare(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	load := &load{binary: binary, passwords: filepath.Join(dir, "passwords")}
-	if err := writePasswords(load.passwords); err != nil {
+	if err := process.WritePasswords(load.passwords, users); err != nil {
 		return err
 	}
 	dovecot, err := startDovecot(ctx, filepath.Join(dir, "dovecot"), s)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, dovecot.stop()) }()
+	defer func() { err = errors.Join(err, dovecot.Stop()) }()
 	ours, err := startPopelago(ctx, filepath.Join(dir, "store"), binary)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, ours.stop()) }()
+	defer func() { err = errors.Join(err, ours.Stop()) }()
 
 	var r results
-	if r.idleMemory, err = ours.memory(); err != nil {
+	if r.idleMemory, err = ours.Memory(); err != nil {
 		return err
 	}
-	order := []*server{dovecot, ours}
+	order := []*process.Server{dovecot, ours}
 	for round := range s.rounds {
 		for _, server := range order {
-			note("round %d of %d: %s", round+1, s.rounds, server.name)
+			note("round %d of %d: %s", round+1, s.rounds, server.Name)
 			if err := load.round(ctx, server, s, r.of(server)); err != nil {
 				return err
 			}
@@ -139,7 +141,7 @@ func compare(ctx context.Context, s settings) (err error) {
 		r.engine = append(r.engine, perSecond)
 		order[0], order[1] = order[1], order[0]
 	}
-	if r.usedMemory, err = ours.memory(); err != nil {
+	if r.usedMemory, err = ours.Memory(); err != nil {
 		return err
 	}
 	note("%d sessions", s.sessions)

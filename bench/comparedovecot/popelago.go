@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"popelago/bench/process"
 )
 
 // popelagoConf is our configuration; the verbs are the data folder and the two ports.
@@ -22,12 +24,12 @@ level = "warn"
 // startPopelago starts our server on the embedded store with everything in dir. It is started
 // twice: once to make the accounts, and again so that its memory is that of a server that has
 // done nothing yet.
-func startPopelago(ctx context.Context, dir, binary string) (*server, error) {
+func startPopelago(ctx context.Context, dir, binary string) (*process.Server, error) {
 	data := filepath.Join(dir, "data")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(2)
+	ports, err := process.FreePorts(2)
 	if err != nil {
 		return nil, err
 	}
@@ -35,35 +37,21 @@ func startPopelago(ctx context.Context, dir, binary string) (*server, error) {
 	if err := os.WriteFile(path, fmt.Appendf(nil, popelagoConf, data, ports[0], ports[1]), 0o644); err != nil {
 		return nil, err
 	}
-	s := &server{
-		name: "popelago",
-		pop3: fmt.Sprintf("127.0.0.1:%d", ports[0]),
-		lmtp: fmt.Sprintf("127.0.0.1:%d", ports[1]),
-		log:  filepath.Join(dir, "log"),
+	s := &process.Server{
+		Name: "popelago",
+		POP3: fmt.Sprintf("127.0.0.1:%d", ports[0]),
+		LMTP: fmt.Sprintf("127.0.0.1:%d", ports[1]),
+		Log:  filepath.Join(dir, "log"),
 	}
-	if err := s.start(ctx, binary, "serve", "--config", path); err != nil {
+	if err := s.Start(ctx, binary, "serve", "--config", path); err != nil {
 		return nil, err
 	}
-	err = addAccounts(ctx, binary, data)
-	if serr := s.stop(); err == nil {
+	err = process.AddAccounts(ctx, binary, data, users)
+	if serr := s.Stop(); err == nil {
 		err = serr
 	}
 	if err != nil {
 		return nil, err
 	}
-	return s, s.start(ctx, binary, "serve", "--config", path)
-}
-
-// addAccounts makes the domain and the users.
-func addAccounts(ctx context.Context, binary, data string) error {
-	if err := command(ctx, nil, binary, "domain", "add", "example.test", "--data", data); err != nil {
-		return err
-	}
-	for i := 1; i <= users; i++ {
-		err := command(ctx, []byte(password(i)+"\n"), binary, "account", "add", user(i), "--password-stdin", "--data", data)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return s, s.Start(ctx, binary, "serve", "--config", path)
 }

@@ -3,8 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"text/tabwriter"
+
+	"popelago/bench/process"
 )
 
 // rates are what was measured on one server, one value per round.
@@ -22,8 +23,8 @@ type results struct {
 }
 
 // of returns the rates of a server.
-func (r *results) of(s *server) *rates {
-	if s.name == "dovecot" {
+func (r *results) of(s *process.Server) *rates {
+	if s.Name == "dovecot" {
 		return &r.dovecot
 	}
 	return &r.popelago
@@ -44,11 +45,11 @@ func (r *results) write(w io.Writer, s settings) error {
 		{"DELE+QUIT messages/s, pipelined", r.dovecot.dele, r.popelago.dele, 1.5},
 	} {
 		fmt.Fprintf(t, "%s\t%.0f\t%s\t%.0f\t%s\t%.2f\t%.1f\t\n", row.name,
-			median(row.theirs), span(row.theirs), median(row.ours), span(row.ours), median(row.ours)/median(row.theirs), row.wanted)
+			process.Median(row.theirs), process.Span(row.theirs), process.Median(row.ours), process.Span(row.ours), process.Median(row.ours)/process.Median(row.theirs), row.wanted)
 	}
-	alone := median(r.engine)
+	alone := process.Median(r.engine)
 	fmt.Fprintf(t, "engine alone, deliveries/s (ratio: popelago to it)\t\t\t%.0f\t%s\t%.2f\t0.6\t\n",
-		alone, span(r.engine), median(r.popelago.deliver)/alone)
+		alone, process.Span(r.engine), process.Median(r.popelago.deliver)/alone)
 	for _, row := range []struct {
 		name   string
 		octets int64
@@ -65,21 +66,4 @@ func (r *results) write(w io.Writer, s settings) error {
 	}
 	_, err := fmt.Fprintf(w, "%d messages of %d octets a round, %d users, %d connections\n", s.messages, size, users, connections)
 	return err
-}
-
-// median returns the middle value, of two the lower; 0 if there are none.
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[(len(sorted)-1)/2]
-}
-
-// span returns the lowest and the highest value as text.
-func span(values []float64) string {
-	if len(values) < 2 {
-		return ""
-	}
-	return fmt.Sprintf("%.0f-%.0f", slices.Min(values), slices.Max(values))
 }

@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"bufio"
@@ -16,19 +16,21 @@ import (
 	"time"
 )
 
-// server is a server under test.
-type server struct {
-	name string
-	lmtp string // address
-	pop3 string
+// Server is a server under test.
+type Server struct {
+	Name string
+	LMTP string // address
+	POP3 string // address
+	Log  string // file with what it says
+
 	cmd  *exec.Cmd
-	log  string // file with what it says
 	done chan error
 }
 
-// start runs a server and waits until it answers on both ports. The caller stops it.
-func (s *server) start(ctx context.Context, name string, args ...string) error {
-	out, err := os.OpenFile(s.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+// Start runs the server's program and waits until it answers on both ports. The caller stops
+// it.
+func (s *Server) Start(ctx context.Context, name string, args ...string) error {
+	out, err := os.OpenFile(s.Log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		return err
 	}
@@ -42,18 +44,18 @@ func (s *server) start(ctx context.Context, name string, args ...string) error {
 	}
 	s.done = make(chan error, 1)
 	go func() { s.done <- s.cmd.Wait() }()
-	for _, addr := range []string{s.lmtp, s.pop3} {
+	for _, addr := range []string{s.LMTP, s.POP3} {
 		if err := s.greets(ctx, addr); err != nil {
-			s.stop()
-			said, _ := os.ReadFile(s.log)
-			return fmt.Errorf("%s does not answer on %s: %w\n%s", s.name, addr, err, said)
+			s.Stop()
+			said, _ := os.ReadFile(s.Log)
+			return fmt.Errorf("%s does not answer on %s: %w\n%s", s.Name, addr, err, said)
 		}
 	}
 	return nil
 }
 
 // greets waits until the server greets on addr.
-func (s *server) greets(ctx context.Context, addr string) error {
+func (s *Server) greets(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	for {
@@ -84,8 +86,8 @@ func greeting(addr string) error {
 	return err
 }
 
-// stop ends the server and waits for it.
-func (s *server) stop() error {
+// Stop ends the server and waits for it.
+func (s *Server) Stop() error {
 	s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-s.done:
@@ -93,12 +95,12 @@ func (s *server) stop() error {
 	case <-time.After(30 * time.Second):
 		s.cmd.Process.Kill()
 		<-s.done
-		return fmt.Errorf("%s did not stop within 30s and was killed", s.name)
+		return fmt.Errorf("%s did not stop within 30s and was killed", s.Name)
 	}
 }
 
-// memory returns the resident memory of the server's process in octets.
-func (s *server) memory() (int64, error) {
+// Memory returns the resident memory of the server's process in octets.
+func (s *Server) Memory() (int64, error) {
 	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "status"))
 	if err != nil {
 		return 0, err
@@ -112,8 +114,8 @@ func (s *server) memory() (int64, error) {
 	return 0, errors.New("no VmRSS in /proc")
 }
 
-// freePorts returns n ports that nobody listens on.
-func freePorts(n int) ([]int, error) {
+// FreePorts returns n ports that nobody listens on.
+func FreePorts(n int) ([]int, error) {
 	var ports []int
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -126,26 +128,13 @@ func freePorts(n int) ([]int, error) {
 	return ports, nil
 }
 
-// command runs a program to its end, with stdin as its input. What it says is part of the
-// error if it fails.
-func command(ctx context.Context, stdin []byte, name string, args ...string) error {
+// Run runs a program to its end, with stdin as its input. What it says is part of the error
+// if it fails.
+func Run(ctx context.Context, stdin []byte, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdin = bytes.NewReader(stdin)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
 	}
 	return nil
-}
-
-// user returns the name of user i, 1 to users, and password the password.
-func user(i int) string     { return fmt.Sprintf("user%d@example.test", i) }
-func password(i int) string { return fmt.Sprintf("secret of user %d", i) }
-
-// writePasswords writes the password file for "popelago bench".
-func writePasswords(path string) error {
-	var b bytes.Buffer
-	for i := 1; i <= users; i++ {
-		fmt.Fprintf(&b, "%s %s\n", user(i), password(i))
-	}
-	return os.WriteFile(path, b.Bytes(), 0o600)
 }

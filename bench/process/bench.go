@@ -1,0 +1,32 @@
+package process
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+
+	"popelago/bench"
+)
+
+// Bench runs "popelago bench" and returns its report. It fails if there was any error in the
+// run. binary is the program, args are the arguments behind "bench".
+func Bench(ctx context.Context, binary string, args ...string) (r bench.Report, err error) {
+	// What one server has left in the page cache is not written at the cost of the other.
+	syscall.Sync()
+	args = append([]string{"bench"}, args...)
+	cmd := exec.CommandContext(ctx, binary, append(args, "--json")...)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		return r, fmt.Errorf("popelago %s: %w\n%s%s", strings.Join(args, " "), err, out, said.Bytes())
+	}
+	if err := json.Unmarshal(out, &r); err != nil {
+		return r, fmt.Errorf("popelago %s: %w", strings.Join(args, " "), err)
+	}
+	return r, nil
+}
