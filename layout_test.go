@@ -49,6 +49,7 @@ var layout = []layer{
 	{"pop3server/pop3test", []string{"account", "mailtest", "pop3server", "store"}},
 	{"bench/process", []string{"bench"}},
 	{"bench/comparedovecot", []string{"bench/process"}},
+	{"bench/comparecassandra", []string{"bench", "bench/process", "cassandratest"}},
 	{"integration", nil},
 }
 

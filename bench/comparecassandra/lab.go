@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/bench/process"
+	"popelago/cassandratest"
+)
+
+// lab is the cluster and the servers that are measured.
+type lab struct {
+	settings settings
+	dir      string
+	binary   string // popelago
+
+	cluster *cassandratest.Cluster
+	servers []*process.Server // one for each datacenter, in order
+	session *gocql.Session    // to look at the cluster and to empty tables
+}
+
+// start starts everything. The caller calls stop, also if this fails.
+func (l *lab) start(ctx context.Context) (err error) {
+	note("starting Cassandra: %d nodes", len(l.nodeNames()))
+	o := cassandratest.Options{
+		Datacenters: l.settings.datacenters, Version: l.settings.version, Dir: filepath.Join(l.dir, "cluster"),
+	}
+	if l.settings.commitLog == "periodic" {
+		o.Settings = map[string]string{"commitlog_sync": "periodic", "commitlog_sync_period": "10000ms"}
+	}
+	if l.cluster, err = cassandratest.New(ctx, o); err != nil {
+		return err
+	}
+	if l.session, err = l.connect(); err != nil {
+		return err
+	}
+	if err := process.WritePasswords(l.passwords(), users); err != nil {
+		return err
+	}
+	for i := range l.settings.datacenters {
+		s, config, err := l.configure(i)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			note("applying the schema")
+			if err := process.Run(ctx, nil, l.binary, "schema", "apply", "--config", config); err != nil {
+				return err
+			}
+		}
+		note("starting %s", s.Name)
+		if err := s.Start(ctx, l.binary, "serve", "--config", config); err != nil {
+			return err
+		}
+		l.servers = append(l.servers, s)
+	}
+	if err := process.AddAccounts(ctx, l.binary, l.data(0), users); err != nil {
+		return err
+	}
+	return l.waitAccounts(ctx)
+}
+
+// waitAccounts waits until the users can sign in everywhere: accounts are made in one datacenter.
+func (l *lab) waitAccounts(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for i := range l.servers {
+		for {
+			_, err := l.poll(ctx, i)
+			if err == nil {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return err
+			case <-time.After(time.Second):
+			}
+		}
+	}
+	return nil
+}
+
+// stop ends everything that was started.
+func (l *lab) stop() error {
+	var errs []error
+	for _, s := range l.servers {
+		errs = append(errs, s.Stop())
+	}
+	if l.session != nil {
+		l.session.Close()
+	}
+	if l.cluster != nil {
+		l.cluster.Stop()
+	}
+	return errors.Join(errs...)
+}
+
+func (l *lab) passwords() string { return filepath.Join(l.dir, "passwords") }
+
+// data is the data folder of the server of datacenter i.
+func (l *lab) data(i int) string {
+	return filepath.Join(l.dir, "popelago-"+l.settings.datacenters[i].Name)
+}
+
+// nodeNames lists the nodes.
+func (l *lab) nodeNames() []string {
+	var names []string
+	for _, dc := range l.settings.datacenters {
+		for n := range dc.Nodes {
+			names = append(names, fmt.Sprintf("%s-%d", dc.Name, n+1))
+		}
+	}
+	return names
+}
+
+// popelagoConf is a server's configuration, a text/template for popelagoValues.
+//
+//go:embed popelago.toml
+var popelagoConf string
+
+// popelagoValues fills in popelagoConf.
+type popelagoValues struct {
+	Dir, Datacenter string
+	Hosts           []string
+	Replication     string
+	LMTP, POP3      int // ports
+}
+
+// configure writes the configuration of the server of datacenter i.
+func (l *lab) configure(i int) (s *process.Server, config string, err error) {
+	ports, err := process.FreePorts(2)
+	if err != nil {
+		return nil, "", err
+	}
+	name := l.settings.datacenters[i].Name
+	values := popelagoValues{
+		Dir: l.data(i), Datacenter: name, Hosts: l.cluster.Addresses(name),
+		Replication: l.replication(" = "), LMTP: ports[0], POP3: ports[1],
+	}
+	var text bytes.Buffer
+	if err := template.Must(template.New("popelago.toml").Parse(popelagoConf)).Execute(&text, values); err != nil {
+		return nil, "", err
+	}
+	config = l.data(i) + ".toml"
+	return &process.Server{
+		Name: "popelago in " + name,
+		LMTP: fmt.Sprintf("127.0.0.1:%d", values.LMTP),
+		POP3: fmt.Sprintf("127.0.0.1:%d", values.POP3),
+		Log:  l.data(i) + ".log",
+	}, config, os.WriteFile(config, text.Bytes(), 0o644)
+}
+
+// replication lists the replicas of each datacenter, three where there are as many nodes.
+func (l *lab) replication(equals string) string {
+	var list []string
+	for _, dc := range l.settings.datacenters {
+		list = append(list, fmt.Sprintf("%s%s%d", dc.Name, equals, min(3, dc.Nodes)))
+	}
+	return strings.Join(list, ",")
+}
+
+// connect opens a session to the first datacenter.
+func (l *lab) connect() (*gocql.Session, error) {
+	name := l.settings.datacenters[0].Name
+	d := gocql.NewCluster(l.cluster.Addresses(name)...)
+	d.HostFilter = gocql.DataCenterHostFilter(name)
+	d.Timeout, d.NumConns = time.Minute, 1
+	return d.CreateSession()
+}
+
+// empty removes all mail, and what is left of the mail removed.
+func (l *lab) empty(ctx context.Context) error {
+	for _, table := range []string{"mailbox", "content", "trash"} {
+		if err := l.session.Query("TRUNCATE popelago." + table).ExecContext(ctx); err != nil {
+			return fmt.Errorf("empty table %s: %w", table, err)
+		}
+	}
+	return nil
+}
+
+// coordinated returns how many rows all nodes together have in system.paxos.
+func (l *lab) coordinated(ctx context.Context) (rows int64, err error) {
+	for _, n := range l.cluster.Nodes {
+		d := gocql.NewCluster(n.Address)
+		d.HostFilter = gocql.WhiteListHostFilter(n.Address)
+		d.Timeout, d.NumConns = time.Minute, 1
+		s, err := d.CreateSession()
+		if err != nil {
+			return 0, err
+		}
+		defer s.Close()
+		var count int64
+		if err := s.Query("SELECT COUNT(*) FROM system.paxos").Consistency(gocql.One).ScanContext(ctx, &count); err != nil {
+			return 0, err
+		}
+		rows += count
+	}
+	return rows, nil
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"popelago/bench"
+	"popelago/bench/process"
+)
+
+// everywhere runs one command of "popelago bench" for each datacenter, all at the same time.
+// args returns its arguments.
+func (l *lab) everywhere(ctx context.Context, args func(i int, s *process.Server) []string) ([]bench.Report, error) {
+	reports, errs := make([]bench.Report, len(l.servers)), make([]error, len(l.servers))
+	var wg sync.WaitGroup
+	for i, s := range l.servers {
+		wg.Go(func() { reports[i], errs[i] = process.Bench(ctx, l.binary, args(i, s)...) })
+	}
+	wg.Wait()
+	return reports, errors.Join(errs...)
+}
+
+// deliver is the arguments of a delivery to all users. more limits it.
+func (l *lab) deliver(s *process.Server, more ...string) []string {
+	return append([]string{
+		"deliver", "--addr", s.LMTP, "--users", strconv.Itoa(users), "--size", strconv.Itoa(size),
+		"--connections", strconv.Itoa(max(1, connections/len(l.settings.datacenters))),
+	}, more...)
+}
+
+// pop3 is the arguments of a POP3 command for all users.
+func (l *lab) pop3(s *process.Server, verb string, more ...string) []string {
+	return append([]string{
+		verb, "--addr", s.POP3, "--users", strconv.Itoa(users), "--password-file", l.passwords(), "--connections", "8",
+	}, more...)
+}
+
+// poll does STAT for every user once, at the server of datacenter i.
+func (l *lab) poll(ctx context.Context, i int) (bench.Report, error) {
+	return process.Bench(ctx, l.binary, l.pop3(l.servers[i], "poll", "--count", strconv.Itoa(users))...)
+}
+
+// raw runs "popelago bench raw-cassandra" on all datacenters.
+func (l *lab) raw(ctx context.Context, duration time.Duration, more ...string) (bench.Report, error) {
+	args := []string{
+		"raw-cassandra", "--replication", l.replication("="), "--users", strconv.Itoa(users), "--size", strconv.Itoa(size),
+		"--connections", strconv.Itoa(connections), "--duration", duration.String(), "--timeout", "30s",
+	}
+	for _, dc := range l.settings.datacenters {
+		args = append(args, "--datacenter", dc.Name, "--hosts", strings.Join(l.cluster.Addresses(dc.Name), ","))
+	}
+	return process.Bench(ctx, l.binary, append(args, more...)...)
+}
+
+// sum adds up a row of several reports: rates and counts. The latencies are those of the report
+// where they are worst.
+func sum(reports []bench.Report, row string) bench.Row {
+	total := bench.Row{Name: row}
+	for i := range reports {
+		r := reports[i].Row(row)
+		total.Count += r.Count
+		total.PerSecond += r.PerSecond
+		if r.P99 >= total.P99 {
+			total.Latency = r.Latency
+		}
+	}
+	return total
+}
+
+// where names what was measured on.
+func (l *lab) where() string {
+	var list []string
+	for _, dc := range l.settings.datacenters {
+		list = append(list, fmt.Sprintf("%s:%d", dc.Name, dc.Nodes))
+	}
+	return fmt.Sprintf("Cassandra %s, %s, replication %s, commitlog_sync %s",
+		l.cluster.Version, strings.Join(list, ","), l.replication("="), l.settings.commitLog)
+}

@@ -1,0 +1,139 @@
+// Command comparecassandra measures Popelago on a real Cassandra cluster on this machine, and
+// what the same cluster does for a bare loop of the writes that a delivery needs.
+// bench/compare-cassandra runs it.
+//
+// It starts the cluster (package cassandratest), applies the schema, starts a Popelago for each
+// datacenter and makes 80 accounts. What follows depends on --scenario:
+//
+// "deliveries" alternates between "popelago bench raw-cassandra" and LMTP deliveries of the same
+// size with the same count of connections, in all datacenters at once. The tables are emptied
+// before each run, and a first round of both warms up the nodes and is not counted. Then the
+// bare loop is compared with itself plus a UID and a MODSEQ for each message by compare-and-set.
+//
+// "published" is what the idea behind this mail store was published with: 100 messages a second
+// to 80 users, through both datacenters; STAT of all; DELE of everything and QUIT. Every message
+// is checked in between, and system.paxos at the end.
+//
+// Results are Markdown tables on standard output; what goes on is said on standard error.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"popelago/bench/process"
+	"popelago/cassandratest"
+)
+
+// settings are the command's flags.
+type settings struct {
+	datacenters []cassandratest.Datacenter
+	version     string // of Cassandra; empty: the usual one
+	commitLog   string // batch or periodic
+	dir         string
+	keep        bool
+
+	rounds   int
+	duration time.Duration // of one load in one round
+	warmup   time.Duration // of each load before
+	lwt      bool
+
+	length time.Duration // of the deliveries of the published scenario
+}
+
+// What is the same in all runs.
+const (
+	users       = 80
+	connections = 32 // in all datacenters together
+	size        = 8192
+	rate        = 100 // messages a second in the published scenario
+)
+
+func main() {
+	var s settings
+	var datacenters, scenario string
+	flag.StringVar(&datacenters, "datacenters", "", "NAME:NODES[,NAME:NODES...] (default dc1:1, and dc1:3,dc2:3 for the published scenario)")
+	flag.StringVar(&scenario, "scenario", "deliveries", "deliveries or published")
+	flag.StringVar(&s.version, "version", "", "version of Cassandra")
+	flag.StringVar(&s.commitLog, "commitlog-sync", "batch", "batch: nodes acknowledge what is on disk; periodic: what will be within 10s, Cassandra's default")
+	flag.StringVar(&s.dir, "dir", "", "make the temporary folder in this one: its disk is part of what is measured")
+	flag.BoolVar(&s.keep, "keep", false, "leave the temporary folder, with logs and configurations")
+	flag.IntVar(&s.rounds, "rounds", 3, "deliveries: rounds of each load")
+	flag.DurationVar(&s.duration, "duration", 20*time.Second, "deliveries: how long each load runs in one round")
+	flag.DurationVar(&s.warmup, "warmup", 2*time.Minute, "how long each load runs before anything is measured")
+	flag.BoolVar(&s.lwt, "lwt", true, "deliveries: compare with compare-and-set, too")
+	flag.DurationVar(&s.length, "length", 2*time.Minute, "published: how long to deliver; it was 10m")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := compare(ctx, s, datacenters, scenario); err != nil {
+		fmt.Fprintln(os.Stderr, "compare-cassandra:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// compare does everything and leaves nothing running.
+func compare(ctx context.Context, s settings, datacenters, scenario string) (err error) {
+	scenarios := map[string]struct {
+		datacenters string // by default
+		run         func(context.Context, *lab) error
+	}{
+		"deliveries": {"dc1:1", deliveries},
+		"published":  {"dc1:3,dc2:3", published},
+	}
+	chosen, ok := scenarios[scenario]
+	switch {
+	case !ok:
+		return fmt.Errorf("scenario %q: want deliveries or published", scenario)
+	case flag.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
+	case s.rounds < 1 || s.duration <= 0 || s.length <= 0 || s.warmup < 0:
+		return errors.New("rounds, durations: want positive numbers")
+	case s.commitLog != "batch" && s.commitLog != "periodic":
+		return fmt.Errorf("commitlog-sync %q: want batch or periodic", s.commitLog)
+	}
+	if datacenters == "" {
+		datacenters = chosen.datacenters
+	}
+	if s.datacenters, err = cassandratest.ParseDatacenters(datacenters); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(s.dir, "compare-cassandra-")
+	if err != nil {
+		return err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	defer func() {
+		if s.keep {
+			fmt.Fprintln(os.Stderr, "kept", dir)
+			return
+		}
+		err = errors.Join(err, os.RemoveAll(dir))
+	}()
+
+	note("building")
+	l := &lab{settings: s, dir: dir, binary: filepath.Join(dir, "popelago")}
+	if err := process.Run(ctx, nil, "go", "build", "-o", l.binary, "./cmd/popelago"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.stop()) }()
+	if err := l.start(ctx); err != nil {
+		return err
+	}
+	return chosen.run(ctx, l)
+}
+
+// note tells the user what is going on.
+func note(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"popelago/bench"
+	"popelago/cassandratest"
+)
+
+// pair is a lab on two datacenters that are not there.
+func pair(t *testing.T) *lab {
+	t.Helper()
+	return &lab{
+		dir: t.TempDir(),
+		settings: settings{
+			datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 4}, {Name: "dc2", Nodes: 1}},
+			rounds:      3, duration: time.Second, length: time.Minute, commitLog: "batch",
+		},
+		cluster: &cassandratest.Cluster{Version: "5.0.6", Nodes: []*cassandratest.Node{
+			{Name: "dc1-1", Datacenter: "dc1", Address: "127.1.1.1"}, {Name: "dc1-2", Datacenter: "dc1", Address: "127.1.1.2"},
+			{Name: "dc2-1", Datacenter: "dc2", Address: "127.1.2.1"},
+		}},
+	}
+}
+
+// The generated configuration is one that a server takes.
+func TestConfigure(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds popelago")
+	}
+	l := pair(t)
+	s, config, err := l.configure(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`hosts = ["127.1.1.1", "127.1.1.2", ]`, "replication = { dc1 = 3,dc2 = 1 }", s.LMTP, s.POP3} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+	cmd := exec.Command("go", "run", "./cmd/popelago", "config", "check", config)
+	cmd.Dir = "../.."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s\n%s", err, out, text)
+	}
+}
+
+// Wrong flags are refused before anything is built or started.
+func TestRefusedFlags(t *testing.T) {
+	good := settings{rounds: 1, duration: 1, length: 1, commitLog: "batch"}
+	for _, c := range []struct {
+		name                  string
+		spoil                 func(*settings)
+		datacenters, scenario string
+		want                  string
+	}{
+		{"scenario", func(*settings) {}, "", "other", "scenario"},
+		{"rounds", func(s *settings) { s.rounds = 0 }, "", "deliveries", "rounds"},
+		{"duration", func(s *settings) { s.duration = 0 }, "", "deliveries", "durations"},
+		{"length", func(s *settings) { s.length = -1 }, "", "published", "durations"},
+		{"commit log", func(s *settings) { s.commitLog = "none" }, "", "deliveries", "commitlog-sync"},
+		{"datacenters", func(*settings) {}, "dc1", "deliveries", "datacenters"},
+	} {
+		s := good
+		c.spoil(&s)
+		s.dir = t.TempDir()
+		err := compare(context.Background(), s, c.datacenters, c.scenario)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
+		}
+		if left, _ := os.ReadDir(s.dir); len(left) != 0 {
+			t.Errorf("%s: %d files made", c.name, len(left))
+		}
+	}
+}
+
+func TestSum(t *testing.T) {
+	report := func(count int64, perSecond, p99 float64) bench.Report {
+		return bench.Report{Rows: []bench.Row{{
+			Name: "messages", Count: count, PerSecond: perSecond, Latency: bench.Latency{P99: bench.Milliseconds(p99)},
+		}}}
+	}
+	got := sum([]bench.Report{report(1, 10, 5), report(2, 20, 7), report(3, 30, 6)}, "messages")
+	if got.Count != 6 || got.PerSecond != 60 || got.P99 != 7 {
+		t.Errorf("sum: %+v", got)
+	}
+}
+
+func TestTables(t *testing.T) {
+	l := pair(t)
+	r := rates{bare: []float64{100, 300, 200}, popelago: []float64{140, 150, 160}}
+	r.lwt = bench.Report{
+		Ratios: []bench.Ratio{{Name: "lwt to bare", Of: 20, To: 200, Value: 0.1}},
+		Parts:  []bench.Report{{Facts: []bench.Fact{{Name: "SERIAL timeouts", Value: 4}}}, {Facts: []bench.Fact{{Name: "SERIAL timeouts", Value: 3}}}},
+	}
+	o := outcome{
+		delivered: bench.Row{Count: 6000, PerSecond: 100}, removed: bench.Row{Count: 6000, PerSecond: 900},
+		inTime: []int64{6000, 5990}, checked: &bench.Findings{Messages: 6000},
+	}
+	var text bytes.Buffer
+	if err := r.write(&text, l); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.write(&text, l); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"Cassandra 5.0.6, dc1:4,dc2:1, replication dc1=3,dc2=1, commitlog_sync batch",
+		"| bare loop | 200 | 100-300 | | |",
+		"| Popelago, LMTP | 150 | 140-160 | 0.75 | 0.60 |",
+		"| the same with UID and MODSEQ by compare-and-set | 20 | | 0.100 | |",
+		"7 time-outs at SERIAL",
+		"| delivered | 6000, 100.0/s, 0 errors",
+		"| listed by the first STAT of each user in dc2 | 5990 |",
+		"| compared octet by octet | 6000 messages, 0 violations |",
+		"| rows in system.paxos | 0 |",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, &text)
+		}
+	}
+}
