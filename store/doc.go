@@ -8,6 +8,7 @@
 //	address   (address, generation)         -> kind, password, state, removed
 //	mailbox   mailbox -> set of (message id -> size, recipient, unique-id, origin)
 //	content   message id                    -> octets, reverse-path, mailboxes
+//	attempt   fingerprint, id, moment       -> what became of a delivery that may be repeated
 //
 // A mailbox is a two-phase set: a row is added, then removed, and removal wins for good.
 // Adding a row that was removed before changes nothing and is no error. Content is immutable

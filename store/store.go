@@ -15,6 +15,7 @@ type Store interface {
 	Mailboxes
 	Addresses
 	Domains
+	Attempts
 
 	// At returns the same store with another level of reads and writes. Views share
 	// everything; closing one closes the store. An engine in one place has one level, and

@@ -14,6 +14,8 @@ import (
 // statement may be repeated.
 //
 // only_purge_repaired_tombstones: a forgotten repair costs space, but brings nothing back.
+// The ledger goes without: its rows expire by themselves, within half of its gc_grace_seconds.
+//
 // read_repair BLOCKING: what one session has read at a quorum, the next one reads, too.
 func migrations() [][]string {
 	return [][]string{{
@@ -85,6 +87,25 @@ func migrations() [][]string {
   retention bigint
 ) WITH comment = 'hosted domains, a removed one stays, marked'
   AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
+  AND read_repair = 'BLOCKING'`,
+		`CREATE TABLE IF NOT EXISTS ledger (
+  datacenter text,
+  hour int,
+  entered bigint,
+  fingerprint blob,
+  message timeuuid,
+  until bigint,
+  content_stored boolean,
+  content_reached int,
+  content_size bigint,
+  mailboxes frozen<list<uuid>>,
+  recipients frozen<list<text>>,
+  outcomes blob,
+  PRIMARY KEY ((datacenter, hour), entered, fingerprint, message)
+) WITH CLUSTERING ORDER BY (entered DESC, fingerprint ASC, message ASC)
+  AND comment = 'deliveries that may be repeated though they are stored, by the hour (since 1970) they were entered in, rows expire'
+  AND compaction = {'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'HOURS', 'compaction_window_size': 1}
+  AND gc_grace_seconds = 86400
   AND read_repair = 'BLOCKING'`,
 		`CREATE TABLE IF NOT EXISTS progress (
   name text PRIMARY KEY,
@@ -176,6 +197,17 @@ const (
 
 	selectProgress = `SELECT position FROM progress WHERE name = ?`
 	insertProgress = `INSERT INTO progress (name, position) VALUES (?, ?) USING TIMESTAMP ?`
+)
+
+// The ledger of attempts.
+const (
+	insertAttempt = `INSERT INTO ledger (datacenter, hour, entered, fingerprint, message, until, content_stored, content_reached, content_size, mailboxes, recipients, outcomes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?`
+
+	listAttempts = `SELECT entered, fingerprint, message, until, content_stored, content_reached, content_size, mailboxes, recipients, outcomes FROM ledger WHERE datacenter = ? AND hour = ? AND entered >= ?`
+
+	attemptRow    = ` WHERE datacenter = ? AND hour = ? AND entered = ? AND fingerprint = ? AND message = ?`
+	selectAttempt = `SELECT until FROM ledger` + attemptRow
+	deleteAttempt = `DELETE FROM ledger USING TIMESTAMP ?` + attemptRow
 )
 
 // Addresses.

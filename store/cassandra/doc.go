@@ -17,6 +17,9 @@
 //	floor     ((mailbox))                    floor
 //	address   ((domain, shard), local, generation)  kind, removed, password, state, created
 //	domain    ((name))                       created, removed
+//	ledger    ((datacenter, hour), entered, fingerprint, message)  until, content_stored,
+//	                                         content_reached, content_size, mailboxes, recipients,
+//	                                         outcomes
 //	progress  ((name))                       position
 //	schema_version ((name), version)         applied
 //

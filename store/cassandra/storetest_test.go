@@ -38,6 +38,7 @@ func TestConformance(t *testing.T) {
 	cfg := config(t)
 	apply(t, cfg)
 	storetest.Suite{
+		KeepsAttempts: true,
 		Open: func(t *testing.T) store.Store {
 			truncate(t, cfg)
 			return plain{reopen(t, cfg)}

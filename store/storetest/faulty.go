@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -272,6 +273,27 @@ func (s *faulty) ChangeDomain(ctx context.Context, name string, c store.DomainCh
 
 func (s *faulty) RemoveDomain(ctx context.Context, name string) error {
 	return s.write("RemoveDomain", func() error { return s.Store.RemoveDomain(ctx, name) })
+}
+
+func (s *faulty) PutAttempt(ctx context.Context, a store.Attempt) error {
+	return s.write("PutAttempt", func() error { return s.Store.PutAttempt(ctx, a) })
+}
+
+func (s *faulty) Attempts(ctx context.Context, since time.Time) iter.Seq2[store.Attempt, error] {
+	all := s.Store.Attempts(ctx, since)
+	if err := s.read("Attempts", func() error { return nil }); err != nil {
+		return func(yield func(store.Attempt, error) bool) { yield(store.Attempt{}, err) }
+	}
+	return all
+}
+
+func (s *faulty) HasAttempt(ctx context.Context, a store.Attempt) (found bool, err error) {
+	err = s.read("HasAttempt", func() (err error) { found, err = s.Store.HasAttempt(ctx, a); return err })
+	return found, err
+}
+
+func (s *faulty) RemoveAttempt(ctx context.Context, a store.Attempt) error {
+	return s.write("RemoveAttempt", func() error { return s.Store.RemoveAttempt(ctx, a) })
 }
 
 type faultyContent struct {

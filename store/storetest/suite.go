@@ -22,6 +22,8 @@ type Suite struct {
 	// SweepLimit is how many calls of Sweep it may take until everything that may go is
 	// gone. Zero means one.
 	SweepLimit int
+	// KeepsAttempts says that attempts are kept: the engine may serve several processes.
+	KeepsAttempts bool
 	// Quick leaves the largest and most numerous cases away.
 	Quick bool
 }
@@ -43,6 +45,7 @@ func (s Suite) Run(t *testing.T) {
 		{"Sweep", sweepCases},
 		{"Address", addressCases},
 		{"Domain", domainCases},
+		{"Attempt", attemptCases},
 		{"Close", closeCases},
 		{"Model", modelCases},
 	}

@@ -1,0 +1,24 @@
+package embedded
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"popelago/store"
+)
+
+// PutAttempt is part of store.Store. One process needs no ledger outside its own memory, here
+// and below.
+func (s *Store) PutAttempt(context.Context, store.Attempt) error { return nil }
+
+// Attempts is part of store.Store.
+func (s *Store) Attempts(context.Context, time.Time) iter.Seq2[store.Attempt, error] {
+	return func(func(store.Attempt, error) bool) {}
+}
+
+// HasAttempt is part of store.Store.
+func (s *Store) HasAttempt(context.Context, store.Attempt) (bool, error) { return false, nil }
+
+// RemoveAttempt is part of store.Store.
+func (s *Store) RemoveAttempt(context.Context, store.Attempt) error { return nil }
