@@ -14,6 +14,11 @@
 // with every 16 KiB received, and on output with every 32 KiB taken, so that a peer that
 // trickles octets is cut off as surely as a silent one.
 //
+// # Whether a reply came through
+//
+// Acknowledged and Taken tell a server whose client says nothing more, after a reply that
+// promises something, whether the client can know of it.
+//
 // # Memory
 //
 // An idle connection holds 256 octets of input buffer. Buffers of 32 KiB are lent from a pool
