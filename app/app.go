@@ -36,9 +36,11 @@ type App struct {
 	lmtp      *smtpserver.Server
 	tasks     *task.Runner
 
-	mu      sync.Mutex
-	addrs   map[string]net.Addr
-	https   []*http.Server
+	mu    sync.Mutex
+	addrs map[string]net.Addr
+	https []*http.Server
+	// endLook ends looking at the cluster; nil if nobody does.
+	endLook context.CancelFunc
 	serving sync.WaitGroup
 	stopped bool
 }
@@ -83,6 +85,11 @@ func (a *App) Start(ctx context.Context) error {
 		})
 	}
 	a.tasks.Start()
+	if a.cfg.Store.Engine == config.EngineCassandra {
+		var look context.Context
+		look, a.endLook = context.WithCancel(context.WithoutCancel(ctx))
+		a.serving.Go(func() { a.logFindings(look) })
+	}
 	return nil
 }
 
@@ -121,6 +128,9 @@ func (a *App) Stop(ctx context.Context) error {
 	}
 	a.stopped = true
 	https := a.https
+	if a.endLook != nil {
+		a.endLook()
+	}
 	a.mu.Unlock()
 
 	shutdowns := []func(context.Context) error{a.pop3.Shutdown, a.smtp.Shutdown, a.lmtp.Shutdown}

@@ -8,5 +8,5 @@
 //	Stop   graceful, until its context ends; then by force
 //
 // Beside that it holds what needs an engine but no server: SchemaApply, SchemaStatus and
-// SchemaText, for the command "popelago schema".
+// SchemaText, for the command "popelago schema", and Doctor, which Start uses too.
 package app

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"log/slog"
 
 	"popelago/config"
 	"popelago/store/cassandra"
@@ -19,8 +18,8 @@ var errNoSchema = errors.New(`store.engine is "embedded", which has no schema: o
 // states before and after. It must not be run by two at once. Nothing that is stored is lost.
 //
 // Errors: ErrSchemaNewer, and everything that is wrong with the configuration or the cluster.
-func SchemaApply(ctx context.Context, cfg config.Config, logger *slog.Logger) (before, after SchemaState, err error) {
-	engine, err := schemaConfig(cfg, logger)
+func SchemaApply(ctx context.Context, cfg config.Config) (before, after SchemaState, err error) {
+	engine, err := schemaConfig(cfg)
 	if err != nil {
 		return before, after, err
 	}
@@ -33,8 +32,8 @@ func SchemaApply(ctx context.Context, cfg config.Config, logger *slog.Logger) (b
 
 // SchemaStatus reads the state of the schema. Whether a server could start with it, CheckSchema
 // tells.
-func SchemaStatus(ctx context.Context, cfg config.Config, logger *slog.Logger) (SchemaState, error) {
-	engine, err := schemaConfig(cfg, logger)
+func SchemaStatus(ctx context.Context, cfg config.Config) (SchemaState, error) {
+	engine, err := schemaConfig(cfg)
 	if err != nil {
 		return SchemaState{}, err
 	}
@@ -59,9 +58,9 @@ func SchemaText(cfg config.Config) (string, error) {
 }
 
 // schemaConfig is the engine's configuration, without what only a running server has.
-func schemaConfig(cfg config.Config, logger *slog.Logger) (cassandra.Config, error) {
+func schemaConfig(cfg config.Config) (cassandra.Config, error) {
 	if cfg.Store.Engine != config.EngineCassandra {
 		return cassandra.Config{}, errNoSchema
 	}
-	return cassandraConfig(cfg, logger)
+	return cassandraConfig(cfg, quiet())
 }

@@ -13,10 +13,13 @@ import (
 	"popelago/cassandratest"
 )
 
-// node is the Cassandra node that the tests of this package share. It asks for a password, and
-// speaks TLS to those who want it, with a certificate that names no address.
+// node is the Cassandra node that the tests of this package share. It asks for a password, speaks
+// TLS to those who want it, with a certificate that names no address, and syncs its commit log as
+// Cassandra does unless it is told otherwise.
 var node = cassandratest.Lazy{Options: cassandratest.Options{Settings: map[string]string{
-	"authenticator": "PasswordAuthenticator",
+	"authenticator":         "PasswordAuthenticator",
+	"commitlog_sync":        "periodic",
+	"commitlog_sync_period": "10000ms",
 	"client_encryption_options": `{enabled: true, optional: true, keystore: "` + testFile("node/node.pem") + `", ` +
 		`ssl_context_factory: {class_name: org.apache.cassandra.security.PEMBasedSslContextFactory}}`,
 }}}

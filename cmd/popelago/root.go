@@ -30,6 +30,7 @@ For a first look:  popelago serve --dev`,
 		newDomainCommand(),
 		newAccountCommand(),
 		newSchemaCommand(),
+		newDoctorCommand(),
 		bench,
 		newVersionCommand(),
 	)

@@ -42,11 +42,7 @@ keyspace that is there already is left alone.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.run(cmd, func(ctx context.Context, cfg config.Config) error {
-				logger, err := newLogger(cmd.ErrOrStderr(), cfg.Log)
-				if err != nil {
-					return err
-				}
-				before, after, err := app.SchemaApply(ctx, cfg, logger)
+				before, after, err := app.SchemaApply(ctx, cfg)
 				if err != nil {
 					return err
 				}
@@ -76,11 +72,7 @@ func newSchemaStatusCommand(f *schemaFlags) *cobra.Command {
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.run(cmd, func(ctx context.Context, cfg config.Config) error {
-				logger, err := newLogger(cmd.ErrOrStderr(), cfg.Log)
-				if err != nil {
-					return err
-				}
-				state, err := app.SchemaStatus(ctx, cfg, logger)
+				state, err := app.SchemaStatus(ctx, cfg)
 				if err != nil {
 					return err
 				}

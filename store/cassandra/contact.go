@@ -9,16 +9,16 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// contacts notes why contact points could not be used, while a session is being opened. The
+// contactFailures notes why contact points could not be used, while a session is being opened. The
 // driver itself tells only of one of them, and that as a text.
-type contacts struct {
+type contactFailures struct {
 	mu     sync.Mutex
 	failed contactErrors
 	done   bool
 }
 
 // ObserveConnect implements gocql.ConnectObserver.
-func (c *contacts) ObserveConnect(o gocql.ObservedConnect) {
+func (c *contactFailures) ObserveConnect(o gocql.ObservedConnect) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if o.Err == nil || c.done {
@@ -33,7 +33,7 @@ func (c *contacts) ObserveConnect(o gocql.ObservedConnect) {
 }
 
 // end returns what was noted, or other if that is nothing.
-func (c *contacts) end(other error) error {
+func (c *contactFailures) end(other error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.done = true
@@ -57,3 +57,12 @@ func (e contactErrors) Error() string {
 
 // Unwrap lets errors.Is and errors.As look at each.
 func (e contactErrors) Unwrap() []error { return e }
+
+// contactText is why a contact point or node cannot be used, without what is the same for all.
+func contactText(err error) string {
+	var each contactErrors
+	if errors.As(err, &each) {
+		return each.Error()
+	}
+	return err.Error()
+}

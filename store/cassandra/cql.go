@@ -126,12 +126,24 @@ const createVersions = `CREATE TABLE IF NOT EXISTS schema_version (
 
 // createKeyspace makes the keyspace.
 func createKeyspace(keyspace string, replication map[string]int) string {
+	return "CREATE KEYSPACE IF NOT EXISTS " + keyspace + " WITH replication = " + replicationMap(replication) + " AND durable_writes = true"
+}
+
+// alterKeyspace is what operators execute to have other replicas; it is only shown to them.
+func alterKeyspace(keyspace string, replication map[string]int) string {
+	if len(replication) == 0 {
+		return "ALTER KEYSPACE " + keyspace + " WITH replication = {'class': 'NetworkTopologyStrategy', ...}"
+	}
+	return "ALTER KEYSPACE " + keyspace + " WITH replication = " + replicationMap(replication)
+}
+
+func replicationMap(replication map[string]int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "CREATE KEYSPACE IF NOT EXISTS %s WITH replication = {'class': 'NetworkTopologyStrategy'", keyspace)
+	b.WriteString("{'class': 'NetworkTopologyStrategy'")
 	for _, datacenter := range slices.Sorted(maps.Keys(replication)) {
 		fmt.Fprintf(&b, ", '%s': %d", strings.ReplaceAll(datacenter, "'", "''"), replication[datacenter])
 	}
-	b.WriteString("} AND durable_writes = true")
+	b.WriteString("}")
 	return b.String()
 }
 
@@ -152,6 +164,17 @@ const (
 	selectDatacenters     = `SELECT data_center FROM system.peers`
 	selectReplication     = `SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?`
 	selectVersionTable    = `SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = 'schema_version'`
+)
+
+// What nodes tell of themselves and of each other, for Doctor.
+const (
+	selectRelease    = `SELECT release_version FROM system.local`
+	selectLocalNode  = `SELECT rpc_address, rpc_port, broadcast_address, data_center, rack FROM system.local`
+	selectPeers      = `SELECT native_address, native_port, peer, data_center, rack, release_version FROM system.peers_v2`
+	selectClock      = `SELECT toUnixTimestamp(now()) FROM system.local`
+	selectHeartbeats = `SELECT address, generation, heartbeat FROM system_views.gossip_info`
+	selectSettings   = `SELECT name, value FROM system_views.settings WHERE name IN ('commitlog_sync', 'commitlog_sync_period', ` +
+		`'hinted_handoff_enabled', 'write_request_timeout', 'read_request_timeout', 'authenticator', 'authenticator.class_name')`
 )
 
 // Mailboxes.

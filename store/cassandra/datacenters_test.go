@@ -28,6 +28,7 @@ func TestTwoDatacenters(t *testing.T) {
 	apply(t, cfg)
 	e.s1, e.s2 = reopen(t, cfg), reopen(t, e.config("dc2"))
 	t.Run("own datacenter only", e.ownDatacenterOnly)
+	t.Run("doctor sees both", e.doctorSeesBoth)
 
 	// What dc2 misses while its node is away.
 	late := mailbox("late")
@@ -41,6 +42,7 @@ func TestTwoDatacenters(t *testing.T) {
 		if err := e.s1.RemoveMessages(t.Context(), late, []mail.MessageID{gone.ID}); err != nil {
 			t.Fatal(err)
 		}
+		t.Run("doctor sees who is away", e.doctorSeesAway)
 		t.Run("sweep waits for all", func(t *testing.T) { e.sweepWaits(t, gone) })
 	})
 	t.Run("lag is not loss", func(t *testing.T) { e.lagIsNotLoss(t, late, first, second) })
@@ -118,6 +120,37 @@ func (e *pair) ownDatacenterOnly(t *testing.T) {
 	rows, err := list(t.Context(), e.s2, mb)
 	if err != nil || rows[0].Origin != "dc1" {
 		t.Errorf("the origin of a message taken in dc1: %+v, %v", rows, err)
+	}
+}
+
+// Contact points may be in several datacenters, though only those of the own one are of use, and
+// a datacenter may have no replicas.
+func (e *pair) doctorSeesBoth(t *testing.T) {
+	cfg := e.config("dc1")
+	cfg.Hosts = append(cfg.Hosts, e.cluster.Addresses("dc2")...)
+	for range 5 {
+		if status, err := cassandra.Apply(t.Context(), cfg); err != nil || status.Replication["dc2"] != 1 {
+			t.Fatalf("with contact points in both: %+v, %v", status, err)
+		}
+	}
+	found := doctor(t, cfg)
+	found.say(t, ok, "datacenter", "dc1 with 1 node, dc2 with 1 node")
+	found.say(t, ok, "node", "2 nodes reached")
+	found.say(t, ok, "clock", "2 nodes")
+	found.say(t, warning, "contact", cfg.Hosts[1]+` is in datacenter "dc2"`)
+	found.say(t, warning, "settings", "hinted_handoff_enabled is false on", cfg.Hosts[0], cfg.Hosts[1])
+	found.say(t, warning, "replication", "dc2 keeps 1 replica:")
+	cfg.Keyspace, cfg.Replication = "one_only", map[string]int{"dc1": 1}
+	apply(t, cfg)
+	doctor(t, cfg).say(t, warning, "replication", "dc2 keeps no replica")
+}
+
+func (e *pair) doctorSeesAway(t *testing.T) {
+	cfg := e.config("dc1")
+	found := doctor(t, cfg)
+	found.say(t, warning, "node", e.cluster.Addresses("dc2")[0], "is down: the other nodes do not hear from it")
+	if bad := found.errors(); len(bad) > 0 {
+		t.Errorf("dc1 can do without dc2: %+v", bad)
 	}
 }
 

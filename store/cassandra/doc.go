@@ -38,8 +38,9 @@
 // # Consistency
 //
 // Reads and writes of sessions are LOCAL_QUORUM, in the configured datacenter only; no other
-// one is ever contacted. A content that is missing locally is read again at ALL, because an
-// index row may arrive before its content. What Sweep takes away it has read at ALL.
+// one is ever contacted, but by Doctor, which asks every node about itself. A content that is
+// missing locally is read again at ALL, because an index row may arrive before its content. What
+// Sweep takes away it has read at ALL.
 //
 // # Errors
 //

@@ -60,32 +60,54 @@ func (c Config) connect(ctx context.Context, observe func(Statement)) (*gocql.Se
 		d.QueryObserver = observer(observe)
 		d.BatchObserver = observer(observe)
 	}
-	return open(ctx, d)
+	session, err := open(ctx, d)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoContact, err)
+	}
+	return session, nil
 }
 
-// connectAny opens a session to any one of the contact points, for looking at the cluster and
-// for the schema.
+// connectAny opens a session to one node, the first of the contact points that lets us in, for
+// looking at the cluster and for the schema. What a node tells of itself and of the others fits
+// together only if it is one and the same.
 func (c Config) connectAny(ctx context.Context) (*gocql.Session, error) {
-	d, err := c.driver(ctx)
+	hosts, err := resolve(ctx, c.Hosts)
 	if err != nil {
 		return nil, err
 	}
-	d.NumConns = 1
-	d.ReconnectInterval = 0
-	d.HostFilter = gocql.WhiteListHostFilter(d.Hosts...)
-	d.MaxWaitSchemaAgreement = time.Minute
-	d.Timeout = max(d.Timeout, 20*time.Second) // making a table may take that long
-	return open(ctx, d)
+	var failed contactErrors
+	for _, host := range hosts {
+		one := c
+		one.Hosts = []string{host}
+		d, err := one.driver(ctx)
+		if err != nil {
+			return nil, err
+		}
+		d.NumConns = 1
+		d.ReconnectInterval = 0
+		d.HostFilter = gocql.WhiteListHostFilter(host)
+		d.MaxWaitSchemaAgreement = time.Minute
+		d.Timeout = max(d.Timeout, 20*time.Second) // making a table may take that long
+		session, err := open(ctx, d)
+		if err == nil {
+			return session, nil
+		}
+		failed = append(failed, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, fmt.Errorf("%w: %w", ErrNoContact, failed)
 }
 
-// open is CreateSession with a context.
+// open is CreateSession with a context, and with errors that tell of each contact point.
 func open(ctx context.Context, d *gocql.ClusterConfig) (*gocql.Session, error) {
 	type result struct {
 		session *gocql.Session
 		err     error
 	}
 	opened := make(chan result, 1)
-	failures := &contacts{}
+	failures := &contactFailures{}
 	d.ConnectObserver = failures
 	go func() {
 		session, err := d.CreateSession()
@@ -94,7 +116,7 @@ func open(ctx context.Context, d *gocql.ClusterConfig) (*gocql.Session, error) {
 	select {
 	case r := <-opened:
 		if err := failures.end(r.err); r.err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrNoContact, err)
+			return nil, err
 		}
 		return r.session, nil
 	case <-ctx.Done():
@@ -103,7 +125,7 @@ func open(ctx context.Context, d *gocql.ClusterConfig) (*gocql.Session, error) {
 				r.session.Close()
 			}
 		}()
-		return nil, fmt.Errorf("%w: %w: %w", ErrNoContact, ctx.Err(), failures.end(errNoAnswer))
+		return nil, fmt.Errorf("%w: %w", ctx.Err(), failures.end(errNoAnswer))
 	}
 }
 

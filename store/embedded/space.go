@@ -2,6 +2,10 @@ package embedded
 
 import (
 	"fmt"
+	"math"
+	"os"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"popelago/store"
 )
@@ -18,4 +22,17 @@ func (s *Store) checkSpace(what string) error {
 	}
 	return fmt.Errorf("embedded: %s: %w: %d octets free, fewer than the reserve of %d",
 		what, store.ErrFull, u.AvailBytes, s.cfg.Reserve)
+}
+
+// FreeSpace is how much of the disk that holds a folder can be written, in octets. It may be
+// asked beside an open store.
+func FreeSpace(dir string) (int64, error) {
+	if _, err := os.Stat(dir); err != nil {
+		return 0, err
+	}
+	u, err := vfs.Default.GetDiskUsage(dir)
+	if err != nil {
+		return 0, fmt.Errorf("embedded: free space of %s: %w", dir, err)
+	}
+	return int64(min(u.AvailBytes, math.MaxInt64)), nil
 }

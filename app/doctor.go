@@ -1,0 +1,137 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"time"
+
+	"popelago/config"
+	"popelago/store/cassandra"
+	"popelago/store/embedded"
+)
+
+// Finding is one thing that Doctor looked at.
+type Finding = cassandra.Finding
+
+// The levels of findings.
+const (
+	FindingOK      = cassandra.FindingOK
+	FindingWarning = cassandra.FindingWarning
+	FindingError   = cassandra.FindingError
+)
+
+// Doctor looks at what a server with these settings stands on, and tells what it found, good and
+// bad. The server may be running or not. What is wrong is a finding and not an error; errors are
+// a configuration that cannot be used, and the end of ctx.
+func Doctor(ctx context.Context, cfg config.Config) ([]Finding, error) {
+	found := []Finding{examineFolder(cfg.DataDir)}
+	if cfg.TLS.Certificate != "" {
+		found = append(found, examineCertificate(cfg.TLS))
+	}
+	if cfg.Store.Engine != config.EngineCassandra {
+		return append(found, examineSpace(cfg.DataDir, cfg.Store.Reserve)), ctx.Err()
+	}
+	engine, err := cassandraConfig(cfg, quiet())
+	if err != nil {
+		return found, err
+	}
+	cluster, err := cassandra.Doctor(ctx, engine)
+	return append(found, cluster...), err
+}
+
+// examineFolder looks whether files can be made in the data folder.
+func examineFolder(dir string) Finding {
+	f := Finding{Level: FindingOK, Check: "data_dir", Text: dir + " can be written to"}
+	probe, err := os.CreateTemp(dir, ".doctor-*.tmp")
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.Text = dir + " is not there yet; it is made at the first start"
+	case err != nil:
+		f.Level, f.Text = FindingError, "data_dir: "+err.Error()
+		f.Hint = "give the folder to the user that runs the server"
+	default:
+		if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+			f.Level, f.Text = FindingError, "data_dir: "+err.Error()
+		}
+	}
+	return f
+}
+
+// renewBefore is how long before its end a certificate should have been renewed.
+const renewBefore = 14 * 24 * time.Hour
+
+// examineCertificate looks whether the certificate can be used, and for how long.
+func examineCertificate(cfg config.TLS) Finding {
+	f := Finding{Level: FindingOK, Check: "tls"}
+	certs, err := newCertificates(cfg.Certificate, cfg.Key, quiet())
+	if err != nil {
+		f.Level, f.Text = FindingError, err.Error()
+		return f
+	}
+	return judgeCertificate(f, cfg.Certificate, certs.current, time.Now())
+}
+
+func judgeCertificate(f Finding, file string, cert *tls.Certificate, now time.Time) Finding {
+	end := cert.Leaf.NotAfter
+	f.Text = fmt.Sprintf("the certificate in %s holds until %s", file, end.UTC().Format(time.DateTime+" UTC"))
+	switch left := end.Sub(now); {
+	case left <= 0:
+		f.Level, f.Text = FindingError, fmt.Sprintf("the certificate in %s ended at %s", file, end.UTC().Format(time.DateTime+" UTC"))
+		f.Hint = "renew it; the server reads the files again when they change"
+	case left < renewBefore:
+		f.Level, f.Hint = FindingWarning, "renew it; the server reads the files again when they change"
+	}
+	return f
+}
+
+// examineSpace looks at the free space of the data folder's disk.
+func examineSpace(dir string, reserve int64) Finding {
+	f := Finding{Level: FindingOK, Check: "space"}
+	free, err := embedded.FreeSpace(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.Text = "not known before the first start"
+	case err != nil:
+		f.Level, f.Text = FindingWarning, "data_dir: "+err.Error()
+	case free < reserve:
+		f.Level, f.Text = FindingError, fmt.Sprintf("%s are free, less than store.reserve (%s): no mail is taken", mebibytes(free), mebibytes(reserve))
+		f.Hint = "make room on the disk of data_dir"
+	case free < 10*reserve:
+		f.Level, f.Text = FindingWarning, fmt.Sprintf("%s are free; below store.reserve (%s) no mail is taken", mebibytes(free), mebibytes(reserve))
+		f.Hint = "make room on the disk of data_dir"
+	default:
+		f.Text = mebibytes(free) + " are free"
+	}
+	return f
+}
+
+// quiet is for what returns all it has to say.
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func mebibytes(octets int64) string { return fmt.Sprintf("%d MiB", octets>>20) }
+
+// logFindings looks at the cluster once and logs what is not as it should be. It ends with ctx.
+func (a *App) logFindings(ctx context.Context) {
+	found, err := Doctor(ctx, a.cfg)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		a.logger.Warn("looking at the cluster failed", "cause", err)
+	}
+	for _, f := range found {
+		level := slog.LevelDebug
+		switch f.Level {
+		case FindingWarning:
+			level = slog.LevelWarn
+		case FindingError:
+			level = slog.LevelError
+		}
+		a.logger.Log(ctx, level, f.Text, "check", f.Check, "hint", f.Hint)
+	}
+}

@@ -1,0 +1,143 @@
+package cassandra
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+)
+
+// Finding is one thing that Doctor looked at.
+type Finding struct {
+	// Level is FindingOK, FindingWarning or FindingError.
+	Level string `json:"level"`
+	// Check is what was looked at, in one word such as "clock".
+	Check string `json:"check"`
+	// Text says what was found.
+	Text string `json:"text"`
+	// Hint says what to do about it; empty if there is nothing to do.
+	Hint string `json:"hint,omitempty"`
+}
+
+// The levels of findings.
+const (
+	FindingOK      = "ok"
+	FindingWarning = "warning" // it works, but promises less than it should
+	FindingError   = "error"   // it does not work, or not always
+)
+
+// Doctor looks at a cluster and tells what it found, good and bad: whether its nodes can be
+// reached, their versions, clocks and settings, the schema, and where its replicas are. It
+// contacts every node of every datacenter, asks for what each knows about itself, and writes one
+// row of its own. It takes up to a few times ConnectTimeout if nodes are away.
+//
+// What is wrong with the cluster is a finding and not an error. Errors: a wrong configuration; the
+// end of ctx.
+func Doctor(ctx context.Context, cfg Config) ([]Finding, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	var found []Finding
+	session, contacts := tryContacts(ctx, cfg)
+	if session != nil {
+		defer session.Close()
+		found = examine(ctx, cfg, session, contacts)
+	} else {
+		found = judgeContacts(cfg, contacts, nil)
+	}
+	if err := ctx.Err(); err != nil {
+		return found, fmt.Errorf("cassandra: look at the cluster: %w", err)
+	}
+	return found, nil
+}
+
+// examine is Doctor with a session to one of the contact points.
+func examine(ctx context.Context, cfg Config, session *gocql.Session, contacts []contact) []Finding {
+	local, err := readLocalNode(ctx, session)
+	if err != nil {
+		return append(judgeContacts(cfg, contacts, nil), failedCheck("node", "a node does not tell about itself", err))
+	}
+	if local.tooOld() { // it has not even the tables to look at
+		return append(judgeContacts(cfg, contacts, nil), judgeVersions([]node{local})...)
+	}
+	nodes, err := readPeers(ctx, session)
+	if err != nil {
+		return append(judgeContacts(cfg, contacts, nil), failedCheck("node", "a node does not tell about the others", err))
+	}
+	nodes = append([]node{local}, nodes...)
+	probe(ctx, cfg, nodes)
+	readAlive(ctx, session, nodes)
+
+	found := judgeContacts(cfg, contacts, nodes)
+	datacenter := judgeDatacenter(cfg, nodes)
+	found = append(found, datacenter)
+	found = append(found, judgeNodes(cfg, nodes)...)
+	found = append(found, judgeVersions(nodes)...)
+	found = append(found, judgeClocks(nodes)...)
+	found = append(found, judgeCommitLogs(nodes)...)
+	found = append(found, judgeSettings(cfg, nodes)...)
+	found = append(found, judgeAccess(cfg, nodes)...)
+	if datacenter.Level == FindingError {
+		return found // nothing below is meaningful
+	}
+	status, err := readStatus(ctx, session, cfg)
+	found = append(found, judgeSchema(status, err))
+	found = append(found, judgeReplication(cfg, status, nodes)...)
+	if err == nil && status.Check() == nil {
+		found = append(found, tryStatements(ctx, cfg))
+	}
+	return found
+}
+
+// failedCheck is a finding about a look that failed.
+func failedCheck(check, text string, err error) Finding {
+	return Finding{Level: FindingError, Check: check, Text: fmt.Sprintf("%s: %v", text, err)}
+}
+
+// slowStatement is how long a statement may take on a cluster that works well.
+const slowStatement = 500 * time.Millisecond
+
+// tryStatements writes a row and reads it back as sessions do.
+func tryStatements(ctx context.Context, cfg Config) Finding {
+	failed := func(what string, err error) Finding {
+		f := failedCheck("statements", what+" at LOCAL_QUORUM", err)
+		f.Hint = "without it mail is neither taken nor given out: see which nodes of this datacenter are down"
+		return f
+	}
+	session, err := cfg.connect(ctx, nil)
+	if err != nil {
+		return failed("connecting", err)
+	}
+	defer session.Close()
+	now := micros(cfg.Now())
+	began := time.Now()
+	err = session.Query(insertProgress, doctorRow, now, now).Consistency(gocql.LocalQuorum).Idempotent(true).ExecContext(ctx)
+	if err != nil {
+		return failed("writing", err)
+	}
+	written := time.Now()
+	var position int64
+	err = session.Query(selectProgress, doctorRow).Consistency(gocql.LocalQuorum).Idempotent(true).ScanContext(ctx, &position)
+	if err != nil {
+		return failed("reading", err)
+	}
+	if position < now { // the row only rises: see the table
+		return failed("reading", fmt.Errorf("what was written is not there"))
+	}
+	return judgeStatements(written.Sub(began), time.Since(written))
+}
+
+// doctorRow is the name of the row in progress that Doctor writes.
+const doctorRow = "doctor"
+
+func judgeStatements(write, read time.Duration) Finding {
+	f := Finding{Level: FindingOK, Check: "statements", Text: fmt.Sprintf("a row was written in %v and read back in %v at LOCAL_QUORUM",
+		write.Round(100*time.Microsecond), read.Round(100*time.Microsecond))}
+	if max(write, read) > slowStatement {
+		f.Level = FindingWarning
+		f.Hint = "the cluster is busy, or far away: a delivery takes two such writes"
+	}
+	return f
+}
