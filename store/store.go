@@ -28,21 +28,57 @@ type Store interface {
 	// how far it is off.
 	Clock() error
 
-	// Sweep removes what nothing refers to any more: the content of messages that all their
-	// mailboxes removed before olderThan, and content that was put before olderThan but never
-	// got a row in any mailbox. It stops early, without error, when ctx ends. It may be
-	// called while everything else goes on, and again at any time.
-	Sweep(ctx context.Context, olderThan time.Time) (SweepReport, error)
+	// Mine reports whether background work that is named by key falls to this server. Of the
+	// servers of a datacenter that are alive one says yes; for a moment after one came or went
+	// two or none may. A server that cannot find out about the others says no. An engine that
+	// only one server uses always says yes.
+	Mine(key string) bool
+
+	Background
 
 	// Close ends the engine. Calls under way finish or fail with ErrClosed; readers from
 	// OpenContent must be closed before.
 	Close() error
 }
 
+// Background is what an engine has to do beside its calls, from time to time. All of it may be
+// called while everything else goes on, and again at any time. It stops early, without error,
+// when its context ends. While the clock cannot be trusted it fails with ErrClock.
+//
+// Errors: ErrUnavailable, ErrOutcomeUnknown, ErrCorrupt. What was done before is reported with
+// an error, too.
+type Background interface {
+	// RaiseFloors makes lists of mailboxes that much was removed from cost what is there, not
+	// what was there. An engine that does so by itself reports nothing.
+	RaiseFloors(ctx context.Context) (FloorReport, error)
+
+	// Sweep removes the content of messages that all their mailboxes removed before olderThan.
+	Sweep(ctx context.Context, olderThan time.Time) (SweepReport, error)
+
+	// SweepOrphans removes content that was put before olderThan but never got a row in any
+	// mailbox. Where that means to look through all content it goes on with what was begun, and
+	// begins anew only if the last beginning was before begun. An engine that knows its orphans
+	// without looking removes them in Sweep.
+	SweepOrphans(ctx context.Context, olderThan, begun time.Time) (OrphanReport, error)
+}
+
+// FloorReport counts what one RaiseFloors did.
+type FloorReport struct {
+	Mailboxes int // mailboxes looked at
+	Raised    int // those whose floor rose
+}
+
 // SweepReport counts what one Sweep did.
 type SweepReport struct {
-	Contents int   // contents removed
-	Octets   int64 // octets of those
+	Contents  int   // contents removed
+	Octets    int64 // octets of those
+	Elsewhere int   // parts of the work that fall to other servers
+}
+
+// OrphanReport counts what one SweepOrphans did.
+type OrphanReport struct {
+	SweepReport
+	Looked int // pieces of content looked at
 }
 
 // Contents holds the octets of messages: what all recipients of a transaction share.

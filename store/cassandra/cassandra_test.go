@@ -50,7 +50,7 @@ func config(t testing.TB) cassandra.Config {
 		Replication: map[string]int{"dc1": 1},
 		SpoolDir:    t.TempDir(),
 		Window:      time.Nanosecond, // nothing in a test is under way for long
-		OrphanScan:  time.Nanosecond,
+		ScanRate:    1_000_000,
 		Observe:     seen.observe,
 	}
 }

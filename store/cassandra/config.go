@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -55,12 +56,14 @@ type Config struct {
 	// Window is the in-flight window: how old an id must be before anything that happened to
 	// it is over for good. Background work leaves all younger ones alone. Default 1h.
 	Window time.Duration
-	// FloorEvery is how many removals from one mailbox make Sweep look whether its floor can
-	// rise. Default 2000.
+	// FloorEvery is how many removals from one mailbox make RaiseFloors look whether its floor
+	// can rise. Default 2000.
 	FloorEvery int
-	// OrphanScan is how often Sweep looks for content that never got into a mailbox, which
-	// means to read the whole content table without its data. Default 24h.
-	OrphanScan time.Duration
+	// ScanRate is how many pieces of content SweepOrphans looks at in a second. Default 2000.
+	ScanRate int
+	// WrittenOff lists datacenters that will not come back and that were taken out of the
+	// keyspace's replication. The servers of this one work off what is left of their trash.
+	WrittenOff []string
 
 	// Now tells the time. Nil means time.Now.
 	Now func() time.Time
@@ -97,7 +100,13 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.Reconnect, 2*time.Second)
 	setDefault(&c.Window, time.Hour)
 	setDefault(&c.FloorEvery, 2000)
-	setDefault(&c.OrphanScan, 24*time.Hour)
+	setDefault(&c.ScanRate, 2000)
+	if c.ScanRate < 0 {
+		return c, fmt.Errorf("cassandra: %d pieces of content cannot be looked at in a second", c.ScanRate)
+	}
+	if slices.Contains(c.WrittenOff, c.Datacenter) {
+		return c, fmt.Errorf("cassandra: the local datacenter %q cannot be written off", c.Datacenter)
+	}
 	if c.ProtocolVersion != 4 && c.ProtocolVersion != 5 {
 		return c, fmt.Errorf("cassandra: protocol version %d: only 4 and 5 are known", c.ProtocolVersion)
 	}

@@ -109,8 +109,9 @@ func migrations() [][]string {
   AND read_repair = 'BLOCKING'`,
 		`CREATE TABLE IF NOT EXISTS progress (
   name text PRIMARY KEY,
-  position bigint
-) WITH comment = 'how far background work has come, written with the position as timestamp, so it only rises'
+  position bigint,
+  begun bigint
+) WITH comment = 'how far background work has come'
   AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
   AND read_repair = 'BLOCKING'`,
 	}}
@@ -205,7 +206,7 @@ const (
 	selectChunk      = `SELECT data FROM content WHERE message = ? AND chunk = ?`
 
 	selectContents = `SELECT message, size, chunks, recipients, removed FROM content WHERE message IN ? AND chunk = 0`
-	scanContents   = `SELECT message, chunk, size, chunks, recipients FROM content`
+	scanContents   = `SELECT token(message, chunk), message, chunk, size, chunks, recipients FROM content WHERE token(message, chunk) > ? LIMIT ?`
 	addRemoved     = `UPDATE content USING TIMESTAMP ? SET removed = removed + ? WHERE message = ? AND chunk = 0`
 	deleteChunk    = `DELETE FROM content USING TIMESTAMP ? WHERE message = ? AND chunk = ?`
 )
@@ -214,12 +215,14 @@ const (
 const (
 	insertTrash = `INSERT INTO trash (datacenter, hour, shard, mailbox, message, removed_at) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
 	selectTrash = `SELECT mailbox, message, removed_at FROM trash WHERE datacenter = ? AND hour = ? AND shard = ?`
-	scanTrash   = `SELECT message FROM trash`
+	scanTrash   = `SELECT datacenter, hour, shard, message FROM trash`
 	deleteTrash = `DELETE FROM trash USING TIMESTAMP ? WHERE datacenter = ? AND hour = ? AND shard = ? AND mailbox = ? AND message IN ?`
 	clearTrash  = `DELETE FROM trash USING TIMESTAMP ? WHERE datacenter = ? AND hour = ? AND shard = ? AND (mailbox, message) <= (?, ?)`
 
 	selectProgress = `SELECT position FROM progress WHERE name = ?`
 	insertProgress = `INSERT INTO progress (name, position) VALUES (?, ?) USING TIMESTAMP ?`
+	selectScan     = `SELECT position, begun, WRITETIME(position) FROM progress WHERE name = ?`
+	insertScan     = `INSERT INTO progress (name, position, begun) VALUES (?, ?, ?) USING TIMESTAMP ?`
 )
 
 // The ledger of attempts.

@@ -65,7 +65,7 @@ func (e *pair) config(datacenter string) cassandra.Config {
 		Replication: map[string]int{"dc1": 1, "dc2": 1},
 		Reconnect:   200 * time.Millisecond,
 		Window:      time.Nanosecond,
-		OrphanScan:  time.Nanosecond,
+		ScanRate:    1_000_000,
 		Observe:     seen.observe,
 	}
 }

@@ -20,7 +20,7 @@
 //	ledger    ((datacenter, hour), entered, fingerprint, message)  until, content_stored,
 //	                                         content_reached, content_size, mailboxes, recipients,
 //	                                         outcomes
-//	progress  ((name))                       position
+//	progress  ((name))                       position, begun
 //	schema_version ((name), version)         applied
 //
 // A mailbox is a two-phase set. A row is inserted with the timestamp that is inside its
@@ -40,7 +40,7 @@
 // Reads and writes of sessions are LOCAL_QUORUM, in the configured datacenter only; no other
 // one is ever contacted, but by Doctor, which asks every node about itself. A content that is
 // missing locally is read again at ALL, because an index row may arrive before its content. What
-// Sweep takes away it has read at ALL.
+// background work takes away it has read at ALL.
 //
 // # Errors
 //

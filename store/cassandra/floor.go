@@ -10,6 +10,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/mail"
+	"popelago/store"
 )
 
 // floor returns an id of a mailbox below which nothing is alive, for reading less. It is read
@@ -77,15 +78,28 @@ func (d *drained) take(least int) []mail.MailboxID {
 	return list
 }
 
-// raiseFloors raises the floors of the mailboxes that much was removed from.
-func (r *sweeper) raiseFloors(ctx context.Context) error {
+// RaiseFloors implements store.Background. It raises the floors of mailboxes that this server
+// has removed much from.
+func (s *Store) RaiseFloors(ctx context.Context) (report store.FloorReport, err error) {
+	_, err = s.inBackground(ctx, &s.sweeping.floors, s.now(), func(r *sweeper, ctx context.Context) error {
+		return r.raiseFloors(ctx, &report)
+	})
+	return report, err
+}
+
+func (r *sweeper) raiseFloors(ctx context.Context, report *store.FloorReport) error {
 	mailboxes := r.drained.take(r.cfg.FloorEvery)
 	for i, mailbox := range mailboxes {
-		if err := r.raiseFloor(ctx, mailbox); err != nil {
+		raised, err := r.raiseFloor(ctx, mailbox)
+		if err != nil {
 			for _, later := range mailboxes[i:] {
 				r.drained.note(later, r.cfg.FloorEvery)
 			}
 			return err
+		}
+		report.Mailboxes++
+		if raised {
+			report.Raised++
 		}
 	}
 	return nil
@@ -101,23 +115,23 @@ const clockSkew = 5 * time.Minute
 // The floor is written with its own time as timestamp: a lower one never replaces a higher.
 // The range below is then removed in one piece, so that compaction need not keep what was
 // removed one by one.
-func (r *sweeper) raiseFloor(ctx context.Context, mailbox mail.MailboxID) error {
+func (r *sweeper) raiseFloor(ctx context.Context, mailbox mail.MailboxID) (raised bool, err error) {
 	from, err := r.readFloor(ctx, mailbox, gocql.All)
 	if err != nil {
-		return err
+		return false, err
 	}
 	floor := mail.MinMessageID(r.now.Add(-r.cfg.Window))
 	if floor.Compare(from) <= 0 {
-		return nil
+		return false, nil
 	}
 	rows, _, err := r.listRows(ctx, mailbox, from, floor, 1, gocql.All)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if len(rows) > 0 {
 		floor = mail.MinMessageID(rows[0].ID.Time().Add(-time.Microsecond))
 		if floor.Compare(from) <= 0 {
-			return nil
+			return false, nil
 		}
 	}
 	what := fmt.Sprintf("raise the floor of mailbox %s", mailbox)
@@ -125,10 +139,10 @@ func (r *sweeper) raiseFloor(ctx context.Context, mailbox mail.MailboxID) error 
 		cql: insertFloor, values: []any{gocql.UUID(mailbox), gocql.UUID(floor), floor.Micros()},
 		consistency: gocql.LocalQuorum, what: what,
 	}); err != nil {
-		return err
+		return false, err
 	}
 	r.floors.Set(mailbox, floor)
-	return r.exec(ctx, statement{
+	return true, r.exec(ctx, statement{
 		cql: deleteBelow, values: []any{micros(r.now.Add(clockSkew)), gocql.UUID(mailbox), segment, gocql.UUID(floor)},
 		consistency: gocql.LocalQuorum, what: what,
 	})

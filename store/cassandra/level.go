@@ -18,6 +18,9 @@ func (s *engine) makeViews(several bool) {
 	}
 }
 
+// Mine implements store.Store.
+func (s *engine) Mine(key string) bool { return true }
+
 // Clock implements store.Store.
 func (s *engine) Clock() error { return nil }
 

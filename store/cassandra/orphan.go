@@ -2,48 +2,142 @@ package cassandra
 
 import (
 	"context"
+	"math"
+	"slices"
+	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/mail"
+	"popelago/store"
 )
 
-// maxOrphans is how many candidates are held in memory before they are checked.
-const maxOrphans = 20_000
+// Limits of what is held in memory, and done again after a restart, before candidates are
+// checked and the position is noted.
+const (
+	maxOrphans = 20_000  // candidates
+	maxLooked  = 100_000 // pieces of content
+	scanPage   = 1000    // pieces of content read at once
+)
 
-// findOrphans looks through all content for what nobody will ever ask for: contents of which
-// no mailbox has a row and that no trash names, and chunks without a chunk 0.
-func (r *sweeper) findOrphans(ctx context.Context) error {
+// SweepOrphans implements store.Background. It looks through all content, in the order of the
+// tokens of Cassandra, for what nobody will ever ask for: contents of which no mailbox has a row
+// and that no trash names, and chunks without a chunk 0. How far it came is noted in the
+// cluster; one server of the datacenter does it, and another goes on when that one is gone.
+func (s *Store) SweepOrphans(ctx context.Context, olderThan, begun time.Time) (report store.OrphanReport, err error) {
+	report.SweepReport, err = s.inBackground(ctx, &s.sweeping.orphans, olderThan, func(r *sweeper, ctx context.Context) error {
+		return r.findOrphans(ctx, begun, &report.Looked)
+	})
+	return report, err
+}
+
+func (r *sweeper) findOrphans(ctx context.Context, begun time.Time, looked *int) error {
+	name := "orphans/" + r.cfg.Datacenter
+	if !r.Mine(name) {
+		r.report.Elsewhere++
+		return nil
+	}
+	s, err := r.readScan(ctx, name)
+	if err != nil {
+		return err
+	}
+	if s.position == scanEnd {
+		if !s.begun.Before(begun) {
+			return nil
+		}
+		s.position, s.begun = scanStart, r.now
+	}
+	for s.position < scanEnd && r.Mine(name) && r.Clock() == nil {
+		s.position, err = r.scanSome(ctx, s.position, looked)
+		if err != nil {
+			return err
+		}
+		if err := r.noteScan(ctx, name, &s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scanSome looks through content behind a position, checks what it finds suspect there, and
+// returns the position that it came to.
+func (r *sweeper) scanSome(ctx context.Context, position int64, looked *int) (int64, error) {
 	candidates := map[mail.MessageID]stored{}
-	var from page
-	for {
-		wholes, parts, next, err := r.scanContents(ctx, from)
+	for n := 0; n < maxLooked && len(candidates) < maxOrphans && position < scanEnd; {
+		start := time.Now()
+		p, err := r.scanContents(ctx, position)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		alive, err := r.aliveRows(ctx, wholes)
+		alive, err := r.aliveRows(ctx, p.wholes)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		for id, c := range wholes {
+		for id, c := range p.wholes {
 			if len(alive[id]) == 0 {
 				candidates[id] = c
 			}
 		}
-		if err := r.removeParts(ctx, parts); err != nil {
-			return err
+		if err := r.removeParts(ctx, p.parts); err != nil {
+			return 0, err
 		}
-		if len(candidates) >= maxOrphans || next == nil {
-			if err := r.removeOrphans(ctx, candidates); err != nil {
-				return err
-			}
-			clear(candidates)
+		position = p.next
+		n += p.looked
+		*looked += p.looked
+		if err := r.pace(ctx, p.looked, time.Since(start)); err != nil {
+			return 0, err
 		}
-		if next == nil {
-			return nil
-		}
-		from = next
 	}
+	return position, r.removeOrphans(ctx, candidates)
+}
+
+// pace waits until n pieces of content have taken as long as Config.ScanRate says.
+func (r *sweeper) pace(ctx context.Context, n int, took time.Duration) error {
+	wait := time.NewTimer(time.Duration(n)*time.Second/time.Duration(r.cfg.ScanRate) - took)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Tokens below and above all others, see scan.
+const (
+	scanStart = math.MinInt64
+	scanEnd   = math.MaxInt64
+)
+
+// scan says how far a look through all content has come: all up to the token position is done.
+type scan struct {
+	position int64
+	begun    time.Time
+	written  int64 // timestamp of its row
+}
+
+// readScan reads how far a scan has come. One that never began is at its end.
+func (r *sweeper) readScan(ctx context.Context, name string) (s scan, err error) {
+	var begun *int64
+	found, err := r.readOne(ctx, statement{
+		cql: selectScan, values: []any{name}, consistency: gocql.LocalQuorum, what: "sweep: read the position of a scan",
+	}, &s.position, &begun, &s.written)
+	if !found {
+		s.position = scanEnd
+	}
+	s.begun = moment(begun)
+	return s, err
+}
+
+// noteScan notes how far a scan has come.
+func (r *sweeper) noteScan(ctx context.Context, name string, s *scan) error {
+	s.written = max(micros(r.cfg.Now()), s.written+1)
+	return r.exec(ctx, statement{
+		cql:         insertScan,
+		values:      []any{name, s.position, micros(s.begun), s.written},
+		consistency: gocql.LocalQuorum,
+		what:        "sweep: note the position of a scan",
+	})
 }
 
 // part is a chunk other than the first.
@@ -52,31 +146,43 @@ type part struct {
 	chunk   int
 }
 
-// scanContents reads one page of all content that is old enough: contents by their chunk 0,
-// and other chunks.
-func (r *sweeper) scanContents(ctx context.Context, from page) (wholes map[mail.MessageID]stored, parts []part, next page, err error) {
-	wholes = map[mail.MessageID]stored{}
-	next, err = r.read(ctx, statement{
-		cql: scanContents, consistency: gocql.LocalQuorum, what: "sweep: look through all content",
-	}, 1000, from, func(scan func(...any) error) error {
+// scanned is one page of all content.
+type scanned struct {
+	wholes map[mail.MessageID]stored // old enough, by their chunk 0
+	parts  []part                    // other chunks, old enough
+	looked int                       // pieces read
+	next   int64                     // the position behind them
+}
+
+// scanContents reads a page of content behind a position.
+func (r *sweeper) scanContents(ctx context.Context, position int64) (p scanned, err error) {
+	p = scanned{wholes: map[mail.MessageID]stored{}, next: position}
+	err = r.readAll(ctx, statement{
+		cql: scanContents, values: []any{position, scanPage}, consistency: gocql.LocalQuorum,
+		what: "sweep: look through all content",
+	}, scanPage, func(scan func(...any) error) error {
 		var id mail.MessageID
 		var chunk int
 		var size *int64
 		var chunks int
 		var recipients []gocql.UUID
-		if err := scan((*gocql.UUID)(&id), &chunk, &size, &chunks, &recipients); err != nil {
+		if err := scan(&p.next, (*gocql.UUID)(&id), &chunk, &size, &chunks, &recipients); err != nil {
 			return err
 		}
+		p.looked++
 		switch {
 		case id.Micros() >= r.before:
 		case chunk > 0:
-			parts = append(parts, part{id, chunk})
+			p.parts = append(p.parts, part{id, chunk})
 		case size != nil:
-			wholes[id] = stored{size: *size, chunks: chunks, recipients: mailboxes(recipients)}
+			p.wholes[id] = stored{size: *size, chunks: chunks, recipients: mailboxes(recipients)}
 		}
 		return nil
 	})
-	return wholes, parts, next, err
+	if p.looked < scanPage {
+		p.next = scanEnd
+	}
+	return p, err
 }
 
 // removeParts removes those chunks that have no chunk 0.
@@ -106,18 +212,26 @@ func (r *sweeper) removeParts(ctx context.Context, parts []part) error {
 
 // removeOrphans removes those of some contents without a row that no trash names either. The
 // trash is read after the rows: a row that was gone has had its trash before.
+//
+// What a server whose clock was behind removed is in the trash of an hour that was worked off
+// already. Such hours are worked off again.
 func (r *sweeper) removeOrphans(ctx context.Context, candidates map[mail.MessageID]stored) error {
 	if len(candidates) == 0 {
 		return nil
 	}
+	named := map[trashPart]bool{}
 	err := r.readAll(ctx, statement{
 		cql: scanTrash, consistency: gocql.All, what: "sweep: look through all trash",
 	}, 5000, func(scan func(...any) error) error {
-		var id gocql.UUID
-		if err := scan(&id); err != nil {
+		var id mail.MessageID
+		var part trashPart
+		if err := scan(&part.datacenter, &part.hour, &part.shard, (*gocql.UUID)(&id)); err != nil {
 			return err
 		}
-		delete(candidates, mail.MessageID(id))
+		if _, candidate := candidates[id]; candidate {
+			delete(candidates, id)
+			named[part] = true
+		}
 		return nil
 	})
 	if err != nil {
@@ -125,6 +239,32 @@ func (r *sweeper) removeOrphans(ctx context.Context, candidates map[mail.Message
 	}
 	for id, c := range candidates {
 		if err := r.remove(ctx, id, c); err != nil {
+			return err
+		}
+	}
+	return r.emptyLate(ctx, named)
+}
+
+// trashPart names a partition of the trash.
+type trashPart struct {
+	datacenter  string
+	hour, shard int
+}
+
+// emptyLate works off those of some parts of the trash that Sweep will not come to any more.
+func (r *sweeper) emptyLate(ctx context.Context, parts map[trashPart]bool) error {
+	for p := range parts {
+		if !slices.Contains(r.trashOf(), p.datacenter) {
+			continue
+		}
+		next, err := r.progress(ctx, trashName(p.datacenter, p.shard))
+		if err != nil {
+			return err
+		}
+		if p.hour >= next {
+			continue
+		}
+		if _, err := r.emptyHour(ctx, p.datacenter, p.hour, p.shard); err != nil {
 			return err
 		}
 	}

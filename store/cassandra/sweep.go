@@ -11,36 +11,44 @@ import (
 	"popelago/store"
 )
 
-// sweeping is what Sweep remembers from one call to the next.
+// sweeping is what background work remembers from one call to the next. Of each kind one run
+// is under way at a time.
 type sweeping struct {
-	mu      sync.Mutex // held by the Sweep that runs
-	open    time.Time  // when hours not yet over were last looked into
-	orphans time.Time  // when the last complete scan for orphans began
-	since   time.Time  // when the first version of the schema was applied; zero: not read yet
+	floors, trash, orphans sync.Mutex // held by the run of each
+
+	open  time.Time // when hours not yet over were last looked into
+	since time.Time // when the first version of the schema was applied; zero: not read yet
 }
 
-// Sweep implements store.Store.
+// Sweep implements store.Background.
 //
-// It raises the floors of mailboxes that much was removed from, works off the trash of this
-// datacenter, hour by hour, and once in a while looks through all content for what never got
-// into a mailbox. Whatever it takes away it has read at ALL before, and only when the id is
+// It works off the trash of this datacenter, and of those written off, hour by hour; servers
+// share the shards. Whatever it takes away it has read at ALL before, and only when the id is
 // older than the in-flight window: while any replica is away it fails, and nothing is lost. The
 // trash of an hour is read once it is over, and otherwise at most once in a window.
 //
 // A content goes when each of its mailboxes was worked off, or has no row and no trash. Until
 // then those worked off are noted in its first chunk, in a set that only grows.
-func (s *Store) Sweep(ctx context.Context, olderThan time.Time) (report store.SweepReport, err error) {
+func (s *Store) Sweep(ctx context.Context, olderThan time.Time) (store.SweepReport, error) {
+	return s.inBackground(ctx, &s.sweeping.trash, olderThan, (*sweeper).emptyTrash)
+}
+
+// inBackground does a run of background work unless it has to wait.
+func (s *Store) inBackground(ctx context.Context, running *sync.Mutex, olderThan time.Time, run func(*sweeper, context.Context) error) (store.SweepReport, error) {
 	if s.isClosed() {
-		return report, store.ErrClosed
+		return store.SweepReport{}, store.ErrClosed
 	}
-	s.sweeping.mu.Lock()
-	defer s.sweeping.mu.Unlock()
+	running.Lock()
+	defer running.Unlock()
 	now := s.now()
+	if err := s.Clock(); err != nil {
+		return store.SweepReport{}, err
+	}
 	r := &sweeper{Store: s, now: now, before: micros(olderThan)}
 	if limit := micros(now.Add(-s.cfg.Window)); r.before > limit {
 		r.before = limit
 	}
-	err = r.run(ctx)
+	err := run(r, ctx)
 	if ctx.Err() != nil {
 		err = nil
 	}
@@ -53,34 +61,12 @@ func (s *engine) isClosed() bool {
 	return s.closed
 }
 
-// sweeper is one run of Sweep.
+// sweeper is one run of background work.
 type sweeper struct {
 	*Store
 	now    time.Time
 	before int64 // ids and removals from this microsecond on are left alone
 	report store.SweepReport
-}
-
-func (r *sweeper) run(ctx context.Context) error {
-	state := &r.sweeping
-	open := r.now.Sub(state.open) >= r.cfg.Window
-	if err := r.raiseFloors(ctx); err != nil {
-		return err
-	}
-	if err := r.emptyTrash(ctx, open); err != nil {
-		return err
-	}
-	if open {
-		state.open = r.now
-	}
-	if r.now.Sub(state.orphans) < r.cfg.OrphanScan {
-		return nil
-	}
-	if err := r.findOrphans(ctx); err != nil {
-		return err
-	}
-	state.orphans = r.now
-	return nil
 }
 
 // stored is what the first chunk of a content tells about it.

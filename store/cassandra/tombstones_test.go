@@ -62,7 +62,7 @@ func TestManyRemovals(t *testing.T) {
 	drain(3000)
 	live(3)
 	check("all removals to be skipped", 300)
-	if _, err := s.Sweep(t.Context(), time.Now().Add(-time.Hour)); err != nil {
+	if _, err := s.RaiseFloors(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.RemoveMessages(t.Context(), mb, []mail.MessageID{alive[0].ID, alive[1].ID, alive[2].ID, alive[3].ID, alive[4].ID}); err != nil {
@@ -71,7 +71,7 @@ func TestManyRemovals(t *testing.T) {
 	alive = alive[5:]
 	drain(2500)
 	live(2)
-	if _, err := s.Sweep(t.Context(), time.Now().Add(-time.Hour)); err != nil {
+	if _, err := s.RaiseFloors(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	s = reopen(t, cfg)
@@ -83,7 +83,7 @@ func TestManyRemovals(t *testing.T) {
 	}
 	alive = nil
 	drain(2500)
-	if _, err := s.Sweep(t.Context(), time.Now().Add(-time.Hour)); err != nil {
+	if _, err := s.RaiseFloors(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	live(3)

@@ -11,19 +11,39 @@ import (
 	"popelago/mail"
 )
 
-// emptyTrash works off the hours that are over, from where the last run came to, and the
-// current one, too, if open is true.
-func (r *sweeper) emptyTrash(ctx context.Context, open bool) error {
-	for shard := range trashShards {
-		if err := r.emptyShard(ctx, shard, open); err != nil {
-			return err
+// emptyTrash works off the hours that are over, from where the last run came to, and once in a
+// window the current one, too.
+func (r *sweeper) emptyTrash(ctx context.Context) error {
+	open := r.now.Sub(r.sweeping.open) >= r.cfg.Window
+	for _, datacenter := range r.trashOf() {
+		for shard := range trashShards {
+			name := trashName(datacenter, shard)
+			if !r.Mine(name) {
+				r.report.Elsewhere++
+				continue
+			}
+			if err := r.emptyShard(ctx, name, datacenter, shard, open); err != nil {
+				return err
+			}
 		}
+	}
+	if open {
+		r.sweeping.open = r.now
 	}
 	return nil
 }
 
-func (r *sweeper) emptyShard(ctx context.Context, shard int, open bool) error {
-	name := fmt.Sprintf("trash/%s/%d", r.cfg.Datacenter, shard)
+// trashOf lists the datacenters whose trash the servers of this one work off.
+func (s *engine) trashOf() []string {
+	return append([]string{s.cfg.Datacenter}, s.cfg.WrittenOff...)
+}
+
+// trashName names a shard of the trash where progress is noted and work is shared.
+func trashName(datacenter string, shard int) string {
+	return fmt.Sprintf("trash/%s/%d", datacenter, shard)
+}
+
+func (r *sweeper) emptyShard(ctx context.Context, name, datacenter string, shard int, open bool) error {
 	start, err := r.progress(ctx, name)
 	if err != nil {
 		return err
@@ -34,7 +54,7 @@ func (r *sweeper) emptyShard(ctx context.Context, shard int, open bool) error {
 		if !over && !open {
 			break
 		}
-		complete, err := r.emptyHour(ctx, hour, shard)
+		complete, err := r.emptyHour(ctx, datacenter, hour, shard)
 		if err != nil {
 			return err
 		}
@@ -48,7 +68,7 @@ func (r *sweeper) emptyShard(ctx context.Context, shard int, open bool) error {
 	return r.setProgress(ctx, name, next)
 }
 
-// progress reads which hour comes next. Before the schema was made there was no trash.
+// progress reads which hour of a shard comes next. Before the schema was made there was no trash.
 func (r *sweeper) progress(ctx context.Context, name string) (int, error) {
 	var position *int64
 	if _, err := r.readOne(ctx, statement{
@@ -80,6 +100,7 @@ func (r *sweeper) progress(ctx context.Context, name string) (int, error) {
 	return hourOf(micros(r.sweeping.since.Add(-skew))), nil
 }
 
+// setProgress notes which hour comes next, with the hour as timestamp, so that it only rises.
 func (r *sweeper) setProgress(ctx context.Context, name string, position int) error {
 	return r.exec(ctx, statement{
 		cql: insertProgress, values: []any{name, int64(position), int64(position)}, consistency: gocql.LocalQuorum,
@@ -95,10 +116,10 @@ type removal struct {
 }
 
 // emptyHour works off one partition of the trash, and reports whether nothing was left in it.
-func (r *sweeper) emptyHour(ctx context.Context, hour, shard int) (complete bool, err error) {
+func (r *sweeper) emptyHour(ctx context.Context, datacenter string, hour, shard int) (complete bool, err error) {
 	st := statement{
 		cql:         selectTrash,
-		values:      []any{r.cfg.Datacenter, hour, shard},
+		values:      []any{datacenter, hour, shard},
 		consistency: gocql.All,
 		what:        "sweep: read the trash",
 	}
@@ -124,7 +145,7 @@ func (r *sweeper) emptyHour(ctx context.Context, hour, shard int) (complete bool
 		if err := r.workOff(ctx, due); err != nil {
 			return false, err
 		}
-		if err := r.clear(ctx, hour, shard, due, young); err != nil {
+		if err := r.clear(ctx, datacenter, hour, shard, due, young); err != nil {
 			return false, err
 		}
 		complete = complete && !young
@@ -209,7 +230,7 @@ func (r *sweeper) noteRemoved(ctx context.Context, t removal) error {
 // behind theirs, so that one written again later stays. Where they are a whole page that is
 // one range, which leaves one tombstone instead of hundreds. A row of that range that arrives
 // later still is lost with it; its content is then found as an orphan.
-func (r *sweeper) clear(ctx context.Context, hour, shard int, due []removal, young bool) error {
+func (r *sweeper) clear(ctx context.Context, datacenter string, hour, shard int, due []removal, young bool) error {
 	if len(due) == 0 {
 		return nil
 	}
@@ -219,7 +240,7 @@ func (r *sweeper) clear(ctx context.Context, hour, shard int, due []removal, you
 		return r.exec(ctx, statement{
 			cql: clearTrash,
 			values: []any{
-				behind(due), r.cfg.Datacenter, hour, shard, gocql.UUID(last.mailbox), gocql.UUID(last.message),
+				behind(due), datacenter, hour, shard, gocql.UUID(last.mailbox), gocql.UUID(last.message),
 			},
 			consistency: gocql.LocalQuorum,
 			what:        what,
@@ -236,7 +257,7 @@ func (r *sweeper) clear(ctx context.Context, hour, shard int, due []removal, you
 		}
 		if err := r.exec(ctx, statement{
 			cql:         deleteTrash,
-			values:      []any{behind(due[:n]), r.cfg.Datacenter, hour, shard, gocql.UUID(due[0].mailbox), uuids(ids)},
+			values:      []any{behind(due[:n]), datacenter, hour, shard, gocql.UUID(due[0].mailbox), uuids(ids)},
 			consistency: gocql.LocalQuorum,
 			what:        what,
 		}); err != nil {

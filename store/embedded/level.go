@@ -1,9 +1,34 @@
 package embedded
 
-import "popelago/store"
+import (
+	"context"
+	"time"
+
+	"popelago/store"
+)
 
 // At is part of store.Store: there is one place, and one level.
 func (s *Store) At(store.Level) store.Store { return s }
 
 // Clock is part of store.Store: there is no other clock to compare with.
 func (s *Store) Clock() error { return nil }
+
+// Mine is part of store.Store: the folder is locked, there is no other server.
+func (s *Store) Mine(string) bool { return true }
+
+// RaiseFloors is part of store.Store: mailboxes are tidied as they are emptied, see tidy.go.
+func (s *Store) RaiseFloors(context.Context) (store.FloorReport, error) {
+	return store.FloorReport{}, s.unlessClosing("raise floors")
+}
+
+// SweepOrphans is part of store.Store: Sweep has a list of orphans.
+func (s *Store) SweepOrphans(context.Context, time.Time, time.Time) (store.OrphanReport, error) {
+	return store.OrphanReport{}, s.unlessClosing("sweep orphans")
+}
+
+func (s *Store) unlessClosing(what string) error {
+	if s.isClosing() {
+		return translate(store.ErrClosed, what)
+	}
+	return nil
+}

@@ -49,7 +49,7 @@ var ErrInjected = errors.New("injected fault")
 // Fault is one fault that happens once. All the stores wrapped with it share its count.
 type Fault struct {
 	// K is the number of the operation that fails, counted from 0. Operations are the calls
-	// of all methods of store.Store but Close, of Content.Write, and of Read and WriteTo of
+	// of all methods of store.Store that may fail but Close and Clock, of Content.Write, and of Read and WriteTo of
 	// the readers from OpenContent.
 	K int
 	// Mode is how it fails.
@@ -151,6 +151,16 @@ func (s *faulty) write(operation string, do func() error) error {
 
 func (s *faulty) Sweep(ctx context.Context, olderThan time.Time) (r store.SweepReport, err error) {
 	err = s.write("Sweep", func() (err error) { r, err = s.Store.Sweep(ctx, olderThan); return err })
+	return r, err
+}
+
+func (s *faulty) SweepOrphans(ctx context.Context, olderThan, begun time.Time) (r store.OrphanReport, err error) {
+	err = s.write("SweepOrphans", func() (err error) { r, err = s.Store.SweepOrphans(ctx, olderThan, begun); return err })
+	return r, err
+}
+
+func (s *faulty) RaiseFloors(ctx context.Context) (r store.FloorReport, err error) {
+	err = s.write("RaiseFloors", func() (err error) { r, err = s.Store.RaiseFloors(ctx); return err })
 	return r, err
 }
 

@@ -172,6 +172,12 @@ var mailboxCases = []testCase{
 		if _, err := e.Sweep(cancelled(), future()); err != nil {
 			e.Errorf("Sweep stops early without error: %v", err)
 		}
+		if _, err := e.SweepOrphans(cancelled(), future(), future()); err != nil {
+			e.Errorf("SweepOrphans stops early without error: %v", err)
+		}
+		if _, err := e.RaiseFloors(cancelled()); err != nil {
+			e.Errorf("RaiseFloors stops early without error: %v", err)
+		}
 	}},
 	{"concurrent add and remove", func(e *env) {
 		mb := mailbox("a")
@@ -322,6 +328,10 @@ var closeCases = []testCase{
 		want("RemoveDomain", e.RemoveDomain(e.ctx, a.Domain))
 		_, err = e.Sweep(e.ctx, future())
 		want("Sweep", err)
+		_, err = e.SweepOrphans(e.ctx, future(), future())
+		want("SweepOrphans", err)
+		_, err = e.RaiseFloors(e.ctx)
+		want("RaiseFloors", err)
 	}},
 	{"while busy", func(e *env) {
 		mb := mailbox("a")

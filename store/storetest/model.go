@@ -139,7 +139,7 @@ func (m *model) sweep(t *rapid.T) {
 	if old {
 		at = future()
 	}
-	if _, err := m.e.Sweep(m.e.ctx, at); err != nil {
+	if _, err := m.e.sweepAll(at); err != nil {
 		t.Fatalf("Sweep: %v", err)
 	}
 	if !old || m.e.suite.SweepLimit != 1 {

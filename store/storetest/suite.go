@@ -19,7 +19,7 @@ type Suite struct {
 	Open func(t *testing.T) store.Store
 	// Reopen closes s and opens the same data again; nil where that is not possible.
 	Reopen func(t *testing.T, s store.Store) store.Store
-	// SweepLimit is how many calls of Sweep it may take until everything that may go is
+	// SweepLimit is how many calls of Sweep and SweepOrphans it may take until everything that may go is
 	// gone. Zero means one.
 	SweepLimit int
 	// KeepsAttempts says that attempts are kept: the engine may serve several processes.
@@ -248,18 +248,33 @@ func (e *env) wantMessages(mb mail.MailboxID, want ...mail.Message) {
 	}
 }
 
-// sweep calls Sweep as often as it may take and returns the sum of the reports.
-func (e *env) sweep(olderThan time.Time) (sum store.SweepReport) {
+// sweep calls Sweep and SweepOrphans as often as it may take and returns the sum of the reports.
+func (e *env) sweep(olderThan time.Time) store.SweepReport {
 	e.Helper()
-	for range e.suite.SweepLimit {
-		r, err := e.Sweep(e.ctx, olderThan)
-		if err != nil {
-			e.Fatalf("Sweep: %v", err)
-		}
-		sum.Contents += r.Contents
-		sum.Octets += r.Octets
+	sum, err := e.sweepAll(olderThan)
+	if err != nil {
+		e.Fatalf("Sweep: %v", err)
 	}
 	return sum
+}
+
+func (e *env) sweepAll(olderThan time.Time) (sum store.SweepReport, err error) {
+	add := func(r store.SweepReport) {
+		sum.Contents += r.Contents
+		sum.Octets += r.Octets
+		sum.Elsewhere += r.Elsewhere
+	}
+	for range e.suite.SweepLimit {
+		r, err := e.Sweep(e.ctx, olderThan)
+		if add(r); err != nil {
+			return sum, err
+		}
+		o, err := e.SweepOrphans(e.ctx, olderThan, future())
+		if add(o.SweepReport); err != nil {
+			return sum, err
+		}
+	}
+	return sum, nil
 }
 
 // cancelled is a context that has ended.
