@@ -92,7 +92,8 @@ func cassandraConfig(cfg config.Config, logger *slog.Logger) (cassandra.Config, 
 		SpoolDir:       cfg.SpoolDir(),
 		Window:         c.Window,
 		FloorEvery:     c.FloorEvery,
-		OrphanScan:     c.OrphanScan,
+		ScanRate:       cfg.Tasks.OrphansRate,
+		WrittenOff:     c.WrittenOff,
 		Logger:         logger,
 	}
 	if c.PasswordFile != "" {

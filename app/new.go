@@ -103,11 +103,26 @@ func (a *App) build() error {
 	if err := a.buildServers(ids); err != nil {
 		return err
 	}
-	a.tasks = task.New(a.logger, a.registry,
-		task.Sweep(task.SweepConfig{Grace: sweepGrace}, a.store),
-		task.Purge(a.directory, a.store),
-	)
+	a.buildTasks()
 	return nil
+}
+
+// buildTasks makes the background work.
+func (a *App) buildTasks() {
+	cfg := a.cfg.Tasks
+	sweep := task.SweepConfig{
+		Floor:    cfg.FloorEvery,
+		Reap:     cfg.ReapEvery,
+		Orphans:  cfg.OrphansEvery,
+		Grace:    sweepGrace,
+		Undelete: cfg.UndeleteWindow,
+	}
+	a.tasks = task.New(task.Config{Clock: a.store.Clock, Logger: a.logger}, a.registry,
+		task.Floor(sweep, a.store),
+		task.Reap(sweep, a.store),
+		task.Orphans(sweep, a.store),
+		task.Purge(cfg.PurgeEvery, a.directory, a.store),
+	)
 }
 
 // sweepGrace is how long content stays after its last removal: longer than any delivery may

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -30,7 +31,7 @@ type Cassandra struct {
 	QueueTime      time.Duration
 	Window         time.Duration
 	FloorEvery     int
-	OrphanScan     time.Duration
+	WrittenOff     []string
 	SpoolDir       string // empty: see Config.SpoolDir
 }
 
@@ -52,7 +53,6 @@ func defaultCassandra() Cassandra {
 		QueueTime:      time.Second,
 		Window:         time.Hour,
 		FloorEvery:     2000,
-		OrphanScan:     day,
 	}
 }
 
@@ -111,8 +111,8 @@ func cassandraSettings(c *Cassandra) []setting {
 			"The in-flight window: how old a message or a removal must be before background work takes for certain that nothing about it is still under way, and clears up behind it. A delivery may take 5 minutes and clocks may differ by as much: less than 15m is for tests only."},
 		{"cassandra.floor_every", integer(&c.FloorEvery, 1, maxCount),
 			"How many removals from one mailbox make background work look whether all that lies before its oldest message can be skipped from then on."},
-		{"cassandra.orphan_scan", duration(&c.OrphanScan, time.Second, 365*day),
-			"How often background work looks for content that never got into a mailbox (a server that crashed between the two writes), which reads the whole table of contents, without the contents."},
+		{"cassandra.written_off", &list{p: &c.WrittenOff, what: "the name of a datacenter such as \"dc2\"", check: checkDatacenter},
+			"Datacenters that will never come back: the servers of this one take over what is left to be cleared up behind their removals. Before that, take each out of the keyspace (ALTER KEYSPACE ... WITH replication = ...) and out of the cluster (nodetool removenode), or everything that takes away will wait for it for ever. One datacenter is enough to do it."},
 		{"cassandra.spool_dir", path(&c.SpoolDir, optional),
 			"The folder where messages larger than 256 KiB wait until they have arrived whole. It is made if need be. Empty: spool in data_dir."},
 	}
@@ -148,6 +148,14 @@ func (c *Config) checkEngine(fail func(key, text string, depends ...string)) {
 	}
 	if ca.Datacenter == "" {
 		fail("store.engine", `"cassandra" needs the name of this datacenter: set cassandra.datacenter, for instance datacenter = "dc1" in [cassandra]`, "cassandra.datacenter")
+	}
+	if slices.Contains(ca.WrittenOff, ca.Datacenter) && ca.Datacenter != "" {
+		fail("cassandra.written_off", fmt.Sprintf("names %q, which is cassandra.datacenter: a server cannot write off its own", ca.Datacenter), "cassandra.datacenter")
+	}
+	for _, name := range ca.WrittenOff {
+		if _, ok := ca.Replication[name]; ok && name != ca.Datacenter {
+			fail("cassandra.written_off", fmt.Sprintf("names %q, which has replicas in cassandra.replication: take it out there, and out of the keyspace", name), "cassandra.replication")
+		}
 	}
 	if _, ok := ca.Replication[ca.Datacenter]; !ok && len(ca.Replication) > 0 && ca.Datacenter != "" {
 		fail("cassandra.replication", fmt.Sprintf("has no replica in %q, which is cassandra.datacenter: add it, or correct one of the names", ca.Datacenter), "cassandra.datacenter")

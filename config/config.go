@@ -21,6 +21,7 @@ type Config struct {
 	Delivery  Delivery
 	TLS       TLS
 	Auth      Auth
+	Tasks     Tasks
 	Admin     Admin
 	Metrics   Metrics
 	Log       Log
@@ -162,7 +163,8 @@ func Default() Config {
 			Argon2Time:          2,
 			Argon2Threads:       1,
 		},
-		Log: Log{Level: "info", Format: "text"},
+		Tasks: defaultTasks(),
+		Log:   Log{Level: "info", Format: "text"},
 	}
 }
 

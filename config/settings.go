@@ -28,6 +28,7 @@ func sections() []section {
 		{"delivery", "What messages are taken, by SMTP and LMTP."},
 		{"tls", "The certificate of all protocols. The files are read again when they change. TLS 1.2 and later is spoken."},
 		{"auth", "Logins and passwords."},
+		{"tasks", "Background work. \"popelago task list\" tells what it does, \"popelago task run NAME\" makes it do something now. Servers of one cluster share it, and should be set alike."},
 		{"admin", "The administration API that the commands \"popelago domain\" and \"popelago account\" use."},
 		{"metrics", "Metrics for Prometheus, at /metrics."},
 		{"log", "The log, on standard error."},
@@ -79,7 +80,7 @@ func settings(c *Config) []setting {
 	}...)
 	table = append(table, smtpSettings("smtp", &c.SMTP)...)
 	table = append(table, smtpSettings("lmtp", &c.LMTP)...)
-	return append(table, []setting{
+	table = append(table, []setting{
 		{"delivery.max_message_size", size(&c.Delivery.MaxMessageSize, 64*kib, tib),
 			"Largest message, announced to senders (RFC 1870). The default takes attachments of 100 MB; the encoding of attachments adds a third."},
 		{"delivery.max_received", integer(&c.Delivery.MaxReceived, 10, 10_000),
@@ -116,7 +117,9 @@ func settings(c *Config) []setting {
 			"Passes of one password hash."},
 		{"auth.argon2_threads", integer(&c.Auth.Argon2Threads, 1, 64),
 			"Threads of one password hash."},
-
+	}...)
+	table = append(table, tasksSettings(&c.Tasks)...)
+	return append(table, []setting{
 		{"admin.socket", path(&c.Admin.Socket, optional),
 			"The unix socket of the API. Only the user that runs the server may use it. Empty: admin.sock in data_dir."},
 		{"admin.listen", address(&c.Admin.Listen, false),

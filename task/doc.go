@@ -7,6 +7,12 @@
 //
 // The jobs are:
 //
-//	sweep  content that no mailbox refers to any more (store.Sweep)
-//	purge  messages in the mailboxes of removed accounts
+//	floor    mailboxes that much was removed from are made cheap to list
+//	reap     content of removed messages
+//	orphans  content that never got into a mailbox
+//	purge    messages in the mailboxes of removed accounts
+//
+// The servers of a datacenter share the work (store.Store.Mine): whatever is done on one is a
+// part, and what falls to others is counted as "elsewhere". While the clock of a server cannot
+// be trusted it does none.
 package task

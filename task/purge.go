@@ -3,7 +3,6 @@ package task
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"popelago/account"
@@ -11,20 +10,17 @@ import (
 	"popelago/store"
 )
 
-// PurgeEvery is how often the mailboxes of removed accounts are looked at.
-const PurgeEvery = 10 * time.Minute
-
 // purgeAgain is for how long after its removal a mailbox is looked at again, because mail
 // that was on its way may still have arrived in it.
 const purgeAgain = 24 * time.Hour
 
 // Purge is the job that removes the messages of removed accounts. Its first run looks at all
 // of them, later runs only at those removed within a day.
-func Purge(dir *account.Directory, st store.Store) Job {
+func Purge(every time.Duration, dir *account.Directory, st store.Store) Job {
 	first := true
-	return Job{Name: "purge", Every: PurgeEvery, Run: func(ctx context.Context) ([]slog.Attr, error) {
+	return Job{Name: "purge", Every: every, Run: func(ctx context.Context, _ bool) (report Report, err error) {
 		removed := 0
-		err := dir.RemovedMailboxes(ctx, func(m account.RemovedMailbox) error {
+		err = dir.RemovedMailboxes(ctx, func(m account.RemovedMailbox) error {
 			if !first && time.Since(m.Removed.Time()) > purgeAgain {
 				return nil
 			}
@@ -33,11 +29,8 @@ func Purge(dir *account.Directory, st store.Store) Job {
 			return err
 		})
 		first = first && err != nil
-		var attrs []slog.Attr
-		if removed > 0 {
-			attrs = []slog.Attr{slog.Int("messages", removed)}
-		}
-		return attrs, err
+		report.add("messages", int64(removed))
+		return report, err
 	}}
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,108 +16,157 @@ import (
 
 // Job is one kind of background work.
 type Job struct {
-	// Name is the job's name in logs and metrics.
+	// Name is the job's name in logs, metrics and commands.
 	Name string
 	// Every is the pause between the end of a run and the next one; a tenth of it is random,
-	// so that servers do not run in step.
+	// so that servers do not run in step. Zero: it runs only when asked for.
 	Every time.Duration
-	// Run does one run. It returns soon after ctx ends. The report is for the log, empty if
-	// there was nothing to do.
-	Run func(ctx context.Context) (report []slog.Attr, err error)
+	// Run does one run. It returns soon after ctx ends. asked says that somebody wants it
+	// done now, whether or not it is due. The report is also of a run that fails.
+	Run func(ctx context.Context, asked bool) (Report, error)
 }
 
-// Runner runs jobs until it is stopped.
-type Runner struct {
-	logger  *slog.Logger
-	metrics metrics
-	jobs    []Job
+// Report is what a run did: counts that are not zero.
+type Report []Count
 
+// Count is one line of a report. The names are fixed: they are label values, too.
+type Count struct {
+	Name string
+	N    int64
+}
+
+// elsewhere is the count of parts of the work that fall to other servers: nothing was done.
+const elsewhere = "elsewhere"
+
+// nothing reports whether nothing was done.
+func (r Report) nothing() bool {
+	return !slices.ContainsFunc(r, func(c Count) bool { return c.Name != elsewhere })
+}
+
+// add puts a count into the report unless it is zero.
+func (r *Report) add(name string, n int64) {
+	if n != 0 {
+		*r = append(*r, Count{name, n})
+	}
+}
+
+func (r Report) attrs() []slog.Attr {
+	attrs := make([]slog.Attr, len(r), len(r)+3)
+	for i, c := range r {
+		attrs[i] = slog.Int64(c.Name, c.N)
+	}
+	return attrs
+}
+
+// Config holds the settings of a Runner.
+type Config struct {
+	// Clock returns an error while the clock cannot be trusted: then no job runs. Nil: it
+	// always can.
+	Clock func() error
+	// Logger takes failures, and what was done. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+// Runner runs jobs until it is stopped. Safe for concurrent use.
+type Runner struct {
+	cfg     Config
+	metrics *metrics
+	jobs    []*state
+
+	ctx    context.Context // ended by Stop
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 }
 
-type metrics struct {
-	runs    *prometheus.CounterVec   // labels: job; result "ok", "error" or "panic"
-	seconds *prometheus.HistogramVec // label: job
-}
-
-// New makes a Runner. logger and reg may be nil.
-func New(logger *slog.Logger, reg prometheus.Registerer, jobs ...Job) *Runner {
-	if logger == nil {
-		logger = slog.New(slog.DiscardHandler)
+// New makes a Runner, which needs to be stopped. reg may be nil.
+func New(cfg Config, reg prometheus.Registerer, jobs ...Job) *Runner {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Runner{logger: logger, jobs: jobs, metrics: metrics{
-		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "popelago_task_runs_total", Help: "Runs of background jobs.",
-		}, []string{"job", "result"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "popelago_task_run_seconds", Help: "Duration of runs of background jobs.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 10, 7),
-		}, []string{"job"}),
-	}}
-	if reg != nil {
-		reg.MustRegister(r.metrics.runs, r.metrics.seconds)
+	if cfg.Clock == nil {
+		cfg.Clock = func() error { return nil }
+	}
+	r := &Runner{cfg: cfg, metrics: newMetrics(reg)}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	for _, job := range jobs {
+		r.jobs = append(r.jobs, newState(job))
 	}
 	return r
 }
 
 // Start begins to run the jobs, each for the first time at once. It must be called only once.
 func (r *Runner) Start() {
-	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel = cancel
-	for _, job := range r.jobs {
-		r.wg.Go(func() { r.repeat(ctx, job) })
+	for _, s := range r.jobs {
+		r.wg.Go(func() { r.repeat(r.ctx, s) })
 	}
 }
 
 // Stop ends the jobs and waits for them.
 func (r *Runner) Stop() {
-	if r.cancel != nil {
-		r.cancel()
-	}
+	r.cancel()
 	r.wg.Wait()
 }
 
-func (r *Runner) repeat(ctx context.Context, job Job) {
+func (r *Runner) repeat(ctx context.Context, s *state) {
+	if s.job.Every > 0 {
+		r.once(ctx, s)
+	}
 	for {
-		r.RunOnce(ctx, job)
-		pause := job.Every - time.Duration(rand.Int64N(int64(job.Every)/10+1))
+		var due <-chan time.Time
+		if every := s.job.Every; every > 0 {
+			pause := every - time.Duration(rand.Int64N(int64(every)/10+1))
+			s.next(time.Now().Add(pause))
+			due = time.After(pause)
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(pause):
+		case <-due:
+		case <-s.wake:
 		}
+		r.once(ctx, s)
 	}
 }
 
-// RunOnce runs a job now and logs and counts the result, which it also returns.
-func (r *Runner) RunOnce(ctx context.Context, job Job) error {
-	start := time.Now()
-	report, result, err := r.guard(ctx, job)
-	r.metrics.runs.WithLabelValues(job.Name, result).Inc()
-	r.metrics.seconds.WithLabelValues(job.Name).Observe(time.Since(start).Seconds())
+// once does a run and notes, logs and counts the result.
+func (r *Runner) once(ctx context.Context, s *state) {
+	if ctx.Err() != nil {
+		return
+	}
+	name := s.job.Name
+	asked, start := s.begin()
+	r.metrics.running.WithLabelValues(name).Set(1)
+	result, report, err := r.guard(ctx, s.job, asked)
+	took := time.Since(start)
+	r.metrics.ended(name, result, report, took)
+	before := s.end(result, report, err)
 	switch {
-	case err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()):
+	case result == ResultStopped, result == ResultRefused && before == ResultRefused:
 	case err != nil:
-		r.logger.LogAttrs(ctx, slog.LevelError, "background job failed",
-			append(report, slog.String("job", job.Name), slog.Any("cause", err))...)
-	case len(report) > 0:
-		r.logger.LogAttrs(ctx, slog.LevelInfo, "background job done",
-			append(report, slog.String("job", job.Name), slog.Duration("took", time.Since(start)))...)
+		r.cfg.Logger.LogAttrs(ctx, slog.LevelError, "background job failed",
+			append(report.attrs(), slog.String("job", name), slog.Any("cause", err))...)
+	case !report.nothing():
+		r.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "background job done",
+			append(report.attrs(), slog.String("job", name), slog.Duration("took", took))...)
 	}
-	return err
 }
 
-// guard turns a panic of the job into an error.
-func (r *Runner) guard(ctx context.Context, job Job) (report []slog.Attr, result string, err error) {
+// guard runs the job if the clock allows it, and turns a panic into an error.
+func (r *Runner) guard(ctx context.Context, job Job, asked bool) (result Result, report Report, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			result, err = "panic", fmt.Errorf("task: %s panicked: %v\n%s", job.Name, p, debug.Stack())
+			result, err = ResultPanic, fmt.Errorf("task: %s panicked: %v\n%s", job.Name, p, debug.Stack())
 		}
 	}()
-	report, err = job.Run(ctx)
-	if err != nil {
-		return report, "error", err
+	if err := r.cfg.Clock(); err != nil {
+		return ResultRefused, nil, fmt.Errorf("task: %s has to wait: %w", job.Name, err)
 	}
-	return report, "ok", nil
+	report, err = job.Run(ctx, asked)
+	switch {
+	case err == nil:
+		return ResultOK, report, nil
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return ResultStopped, report, err
+	}
+	return ResultError, report, err
 }

@@ -2,37 +2,75 @@ package task
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"popelago/store"
 )
 
-// SweepEvery is how often unused content is looked for.
-const SweepEvery = time.Minute
-
-// SweepConfig holds the settings of the sweep job.
+// SweepConfig holds the settings of the jobs floor, reap and orphans.
 type SweepConfig struct {
+	// Floor and Reap are the pauses between runs of these jobs, Orphans that between the
+	// beginnings of two looks through all content. Zero: only when asked for.
+	Floor, Reap, Orphans time.Duration
 	// Grace is how long content stays after the last mailbox removed it, and how long
 	// content without any mailbox is taken for a delivery still under way. It has to be
 	// longer than the longest delivery.
 	Grace time.Duration
+	// Undelete is how long the content of removed messages is kept, if that is longer than
+	// Grace.
+	Undelete time.Duration
 	// Now tells the time. Nil means time.Now.
 	Now func() time.Time
 }
 
-// Sweep is the job that gives back the space of content nobody refers to any more.
-func Sweep(cfg SweepConfig, st store.Store) Job {
-	now := cfg.Now
-	if now == nil {
-		now = time.Now
+func (c SweepConfig) now() time.Time {
+	if c.Now == nil {
+		return time.Now()
 	}
-	return Job{Name: "sweep", Every: SweepEvery, Run: func(ctx context.Context) ([]slog.Attr, error) {
-		report, err := st.Sweep(ctx, now().Add(-cfg.Grace))
-		var attrs []slog.Attr
-		if report.Contents > 0 {
-			attrs = []slog.Attr{slog.Int("contents", report.Contents), slog.Int64("octets", report.Octets)}
-		}
-		return attrs, err
+	return c.Now()
+}
+
+// Floor is the job that keeps the cost of listing mailboxes flat.
+func Floor(cfg SweepConfig, st store.Store) Job {
+	return Job{Name: "floor", Every: cfg.Floor, Run: func(ctx context.Context, _ bool) (report Report, err error) {
+		r, err := st.RaiseFloors(ctx)
+		report.add("mailboxes", int64(r.Mailboxes))
+		report.add("raised", int64(r.Raised))
+		return report, err
 	}}
+}
+
+// Reap is the job that gives back the space of content whose messages were removed.
+func Reap(cfg SweepConfig, st store.Store) Job {
+	return Job{Name: "reap", Every: cfg.Reap, Run: func(ctx context.Context, _ bool) (report Report, err error) {
+		r, err := st.Sweep(ctx, cfg.now().Add(-max(cfg.Grace, cfg.Undelete)))
+		report.addSweep(r)
+		return report, err
+	}}
+}
+
+// orphansAgain is how often it is looked whether the search for orphans is due, or was left
+// unfinished by another server.
+const orphansAgain = 10 * time.Minute
+
+// Orphans is the job that gives back the space of content that never got into a mailbox.
+func Orphans(cfg SweepConfig, st store.Store) Job {
+	every := min(cfg.Orphans, orphansAgain)
+	return Job{Name: "orphans", Every: every, Run: func(ctx context.Context, asked bool) (report Report, err error) {
+		now := cfg.now()
+		begun := now.Add(-cfg.Orphans)
+		if asked {
+			begun = now
+		}
+		r, err := st.SweepOrphans(ctx, now.Add(-cfg.Grace), begun)
+		report.add("looked", int64(r.Looked))
+		report.addSweep(r.SweepReport)
+		return report, err
+	}}
+}
+
+func (r *Report) addSweep(s store.SweepReport) {
+	r.add("contents", int64(s.Contents))
+	r.add("octets", s.Octets)
+	r.add(elsewhere, int64(s.Elsewhere))
 }

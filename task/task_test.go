@@ -1,17 +1,13 @@
 package task_test
 
 import (
-	"context"
 	"errors"
 	"io"
-	"log/slog"
-	"strings"
+	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/account"
 	"popelago/mail"
@@ -59,6 +55,16 @@ func newDirectory(t *testing.T, st store.Store) *account.Directory {
 	return d
 }
 
+// run does one run of a job.
+func run(t *testing.T, job task.Job) task.Report {
+	t.Helper()
+	report, err := job.Run(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
 func count(t *testing.T, st store.Store, mailbox mail.MailboxID) int {
 	t.Helper()
 	n := 0
@@ -104,12 +110,9 @@ func TestPurgeEmptiesOnlyMailboxesOfRemovedAccounts(t *testing.T) {
 	again := mailboxOf(alice)
 	add(t, st, ids, again)
 
-	runner := task.New(nil, nil)
-	job := task.Purge(dir, st)
+	job := task.Purge(0, dir, st)
 	for range 2 { // a second run finds nothing more to do
-		if err := runner.RunOnce(t.Context(), job); err != nil {
-			t.Fatal(err)
-		}
+		run(t, job)
 		if n := count(t, st, old); n != 0 {
 			t.Errorf("the removed account's mailbox still has %d messages", n)
 		}
@@ -119,9 +122,7 @@ func TestPurgeEmptiesOnlyMailboxesOfRemovedAccounts(t *testing.T) {
 	}
 	// Mail that was on its way when the account ended.
 	add(t, st, ids, old)
-	if err := runner.RunOnce(t.Context(), job); err != nil {
-		t.Fatal(err)
-	}
+	run(t, job)
 	if n := count(t, st, old); n != 0 {
 		t.Errorf("late mail of a removed account stays: %d messages", n)
 	}
@@ -158,89 +159,25 @@ func TestSweepLeavesYoungContentAlone(t *testing.T) {
 	if err := st.RemoveMessages(t.Context(), mailbox, []mail.MessageID{id}); err != nil {
 		t.Fatal(err)
 	}
-	runner := task.New(nil, nil)
 	now := time.Now()
-	job := task.Sweep(task.SweepConfig{Grace: time.Minute, Now: func() time.Time { return now }}, st)
-	if err := runner.RunOnce(t.Context(), job); err != nil {
-		t.Fatal(err)
-	}
+	cfg := task.SweepConfig{Grace: time.Minute, Now: func() time.Time { return now }}
+	run(t, task.Reap(cfg, st))
 	_, r, err := st.OpenContent(t.Context(), id, "")
 	if err != nil {
 		t.Fatalf("content was swept within the grace period: %v", err)
 	}
 	r.Close()
 	now = now.Add(2 * time.Minute)
-	if err := runner.RunOnce(t.Context(), job); err != nil {
-		t.Fatal(err)
+	cfg.Undelete = time.Hour
+	if report := run(t, task.Reap(cfg, st)); len(report) > 0 {
+		t.Errorf("within the undelete window: %v", report)
+	}
+	now = now.Add(time.Hour)
+	report := run(t, task.Reap(cfg, st))
+	if want := (task.Report{{"contents", 1}, {"octets", 14}}); !slices.Equal(report, want) {
+		t.Errorf("report %v, want %v", report, want)
 	}
 	if _, _, err := st.OpenContent(t.Context(), id, ""); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("content after the grace period: %v, want not found", err)
-	}
-}
-
-func TestRunnerRepeatsAndSurvivesFailures(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var log strings.Builder
-		reg := prometheus.NewRegistry()
-		runs := 0
-		job := task.Job{Name: "odd", Every: time.Minute, Run: func(context.Context) ([]slog.Attr, error) {
-			runs++
-			switch runs {
-			case 1:
-				return nil, errors.New("no luck")
-			case 2:
-				panic("worse")
-			}
-			return []slog.Attr{slog.Int("things", 7)}, nil
-		}}
-		r := task.New(slog.New(slog.NewTextHandler(&log, nil)), reg, job)
-		r.Start()
-		time.Sleep(2*time.Minute + time.Second)
-		r.Stop()
-		if runs < 3 || runs > 4 {
-			t.Errorf("%d runs in two minutes, want 3 or 4", runs)
-		}
-		for _, want := range []string{"no luck", "panicked: worse", "things=7"} {
-			if !strings.Contains(log.String(), want) {
-				t.Errorf("the log lacks %q:\n%s", want, log.String())
-			}
-		}
-		families, err := reg.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		results := map[string]float64{}
-		for _, f := range families {
-			if f.GetName() != "popelago_task_runs_total" {
-				continue
-			}
-			for _, m := range f.GetMetric() {
-				for _, l := range m.GetLabel() {
-					if l.GetName() == "result" {
-						results[l.GetValue()] = m.GetCounter().GetValue()
-					}
-				}
-			}
-		}
-		if results["error"] != 1 || results["panic"] != 1 || results["ok"] < 1 {
-			t.Errorf("runs counted: %v", results)
-		}
-	})
-}
-
-func TestStopInterruptsAJob(t *testing.T) {
-	var log strings.Builder
-	started := make(chan struct{})
-	job := task.Job{Name: "long", Every: time.Hour, Run: func(ctx context.Context) ([]slog.Attr, error) {
-		close(started)
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}}
-	r := task.New(slog.New(slog.NewTextHandler(&log, nil)), nil, job)
-	r.Start()
-	<-started
-	r.Stop()
-	if log.Len() > 0 {
-		t.Errorf("a job that was stopped is not a failure:\n%s", log.String())
 	}
 }

@@ -1,0 +1,42 @@
+package config
+
+import "time"
+
+// Tasks is the section [tasks]. Of the pauses zero means: only when asked for.
+type Tasks struct {
+	FloorEvery     time.Duration
+	ReapEvery      time.Duration
+	OrphansEvery   time.Duration
+	OrphansRate    int // pieces of content in a second
+	PurgeEvery     time.Duration
+	UndeleteWindow time.Duration
+}
+
+func defaultTasks() Tasks {
+	return Tasks{
+		FloorEvery:   time.Minute,
+		ReapEvery:    time.Minute,
+		OrphansEvery: day,
+		OrphansRate:  2000,
+		PurgeEvery:   10 * time.Minute,
+	}
+}
+
+// tasksSettings is the part of the table about background work.
+func tasksSettings(c *Tasks) []setting {
+	every := func(p *time.Duration) value { return duration(p, 0, 365*day) }
+	return []setting{
+		{"tasks.floor_every", every(&c.FloorEvery),
+			"The pause between two runs of floor, which keeps it cheap to list mailboxes that much was removed from. 0s: only when asked for, here and below."},
+		{"tasks.reap_every", every(&c.ReapEvery),
+			"The pause between two runs of reap, which gives back the space of removed messages."},
+		{"tasks.undelete_window", duration(&c.UndeleteWindow, 0, 365*day),
+			"How long the content of removed messages is kept, so that they could be brought back. 0s: no longer than safety asks for, which is minutes, or cassandra.window."},
+		{"tasks.orphans_every", every(&c.OrphansEvery),
+			"How often orphans begins to look for content that never got into a mailbox (a server that crashed between two writes). With store.engine = \"cassandra\" that reads the whole table of contents, without the contents."},
+		{"tasks.orphans_rate", integer(&c.OrphansRate, 1, maxCount),
+			"How many pieces of content (up to 256 KiB each) it looks at in a second, with store.engine = \"cassandra\"."},
+		{"tasks.purge_every", every(&c.PurgeEvery),
+			"The pause between two runs of purge, which removes what is left in the mailboxes of removed accounts."},
+	}
+}

@@ -1,0 +1,24 @@
+package config
+
+import (
+	"testing"
+	"time"
+)
+
+// Any of the jobs can be left to whoever asks for it.
+func TestTasksOff(t *testing.T) {
+	c, err := Load("", []string{
+		"POPELAGO_POP3_LISTEN=:1110", "POPELAGO_TASKS_FLOOR_EVERY=0s", "POPELAGO_TASKS_REAP_EVERY=0s",
+		"POPELAGO_TASKS_ORPHANS_EVERY=0s", "POPELAGO_TASKS_PURGE_EVERY=0s", "POPELAGO_TASKS_UNDELETE_WINDOW=168h",
+		"POPELAGO_TASKS_ORPHANS_RATE=500",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	if want := (Tasks{OrphansRate: 500, UndeleteWindow: 7 * 24 * time.Hour}); c.Tasks != want {
+		t.Errorf("got %+v, want %+v", c.Tasks, want)
+	}
+}

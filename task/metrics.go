@@ -1,0 +1,58 @@
+package task
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the runner's. Label values: job is a Job's name, result a Result, what the name
+// of a Count.
+type metrics struct {
+	runs    *prometheus.CounterVec   // job, result
+	seconds *prometheus.HistogramVec // job
+	running *prometheus.GaugeVec     // job
+	success *prometheus.GaugeVec     // job
+	done    *prometheus.CounterVec   // job, what
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "popelago_task_runs_total", Help: "Runs of background jobs by result: ok, error, panic, refused (the clock), stopped.",
+		}, []string{"job", "result"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "popelago_task_run_seconds", Help: "Duration of runs of background jobs.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 10, 7),
+		}, []string{"job"}),
+		running: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "popelago_task_running", Help: "1 while a background job runs.",
+		}, []string{"job"}),
+		success: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "popelago_task_last_success_timestamp_seconds", Help: "When a background job last ended well.",
+		}, []string{"job"}),
+		done: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "popelago_task_done_total", Help: "What background jobs did, as they report it.",
+		}, []string{"job", "what"}),
+	}
+	if reg != nil {
+		reg.MustRegister(m.runs, m.seconds, m.running, m.success, m.done)
+	}
+	return m
+}
+
+// ended counts a run.
+func (m *metrics) ended(job string, result Result, report Report, took time.Duration) {
+	m.running.WithLabelValues(job).Set(0)
+	m.runs.WithLabelValues(job, string(result)).Inc()
+	m.seconds.WithLabelValues(job).Observe(took.Seconds())
+	if result == ResultOK {
+		m.success.WithLabelValues(job).SetToCurrentTime()
+	}
+	for _, c := range report {
+		if c.Name == elsewhere {
+			continue
+		}
+		m.done.WithLabelValues(job, c.Name).Add(float64(c.N))
+	}
+}

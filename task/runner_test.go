@@ -1,0 +1,230 @@
+package task_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/store"
+	"popelago/task"
+)
+
+// job makes a job of a function.
+func job(name string, every time.Duration, run func(ctx context.Context, asked bool) (task.Report, error)) task.Job {
+	return task.Job{Name: name, Every: every, Run: run}
+}
+
+// gather returns the values of all metrics by name and label values, such as "runs_total odd ok".
+func gather(t *testing.T, reg *prometheus.Registry) map[string]float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			key := strings.TrimPrefix(f.GetName(), "popelago_task_")
+			for _, l := range m.GetLabel() {
+				key += " " + l.GetValue()
+			}
+			values[key] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	return values
+}
+
+func TestRunnerRepeatsAndSurvivesFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		reg := prometheus.NewRegistry()
+		runs := 0
+		r := task.New(task.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, reg,
+			job("odd", time.Minute, func(context.Context, bool) (task.Report, error) {
+				runs++
+				switch runs {
+				case 1:
+					return task.Report{{"things", 2}}, errors.New("no luck")
+				case 2:
+					panic("worse")
+				case 3:
+					return task.Report{{"things", 7}}, nil
+				}
+				return task.Report{{"elsewhere", 5}}, nil
+			}))
+		r.Start()
+		time.Sleep(3*time.Minute + time.Second)
+		r.Stop()
+		if runs < 4 || runs > 5 {
+			t.Errorf("%d runs in three minutes, want 4 or 5", runs)
+		}
+		for _, want := range []string{"things=2 job=odd cause=\"no luck\"", "panicked: worse", "things=7"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log lacks %q:\n%s", want, log.String())
+			}
+		}
+		if strings.Contains(log.String(), "elsewhere") {
+			t.Errorf("a run that had nothing to do is in the log:\n%s", log.String())
+		}
+		got := gather(t, reg)
+		for name, want := range map[string]float64{
+			"runs_total odd error": 1, "runs_total odd panic": 1, "runs_total odd ok": float64(runs - 2),
+			"run_seconds odd": float64(runs), "running odd": 0, "done_total odd things": 9,
+		} {
+			if got[name] != want {
+				t.Errorf("metric %s: %v, want %v", name, got[name], want)
+			}
+		}
+		if _, ok := got["done_total odd elsewhere"]; ok || got["last_success_timestamp_seconds odd"] == 0 {
+			t.Errorf("metrics: %v", got)
+		}
+	})
+}
+
+func TestStopInterruptsAJob(t *testing.T) {
+	var log strings.Builder
+	started := make(chan struct{})
+	r := task.New(task.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, nil,
+		job("long", time.Hour, func(ctx context.Context, _ bool) (task.Report, error) {
+			close(started)
+			<-ctx.Done()
+			return nil, fmt.Errorf("long: %w", ctx.Err())
+		}))
+	r.Start()
+	<-started
+	if s := r.Jobs()[0]; !s.Running || s.Started.IsZero() || s.Runs != 0 || !s.Next.IsZero() {
+		t.Errorf("while it runs: %+v", s)
+	}
+	r.Stop()
+	if log.Len() > 0 {
+		t.Errorf("a job that was stopped is not a failure:\n%s", log.String())
+	}
+	if s := r.Jobs()[0]; s.Running || s.Result != task.ResultStopped || s.Runs != 1 {
+		t.Errorf("after Stop: %+v", s)
+	}
+	if _, err := r.Ask("long"); !errors.Is(err, task.ErrStopped) {
+		t.Errorf("Ask after Stop: %v", err)
+	}
+}
+
+// What one asks for runs now, whether or not it is due, and is told what became of it.
+func TestRunNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type start struct {
+			at    time.Duration
+			asked bool
+		}
+		var starts []start
+		begun := time.Now()
+		r := task.New(task.Config{}, nil,
+			job("slow", 0, func(_ context.Context, asked bool) (task.Report, error) {
+				starts = append(starts, start{time.Since(begun), asked})
+				time.Sleep(10 * time.Second)
+				return task.Report{{"things", int64(len(starts))}}, errors.New("no luck")
+			}),
+			job("due", time.Minute, func(context.Context, bool) (task.Report, error) { return nil, nil }))
+		r.Start()
+		defer r.Stop()
+		time.Sleep(time.Hour)
+		if len(starts) > 0 {
+			t.Fatalf("a job that runs only when asked for ran at %v", starts)
+		}
+		status, err := r.Run(t.Context(), "slow")
+		if err != nil || status.Runs != 1 || status.Running || status.Result != task.ResultError || status.Err == nil ||
+			!slices.Equal(status.Report, task.Report{{"things", 1}}) || status.Ended.Sub(status.Started) != 10*time.Second {
+			t.Errorf("%+v, %v", status, err)
+		}
+		// While it runs: the run asked for is the next one, and several may wait for it.
+		if n, err := r.Ask("slow"); n != 2 || err != nil {
+			t.Errorf("Ask: %d, %v", n, err)
+		}
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if status, err := r.Run(ctx, "slow"); !errors.Is(err, context.DeadlineExceeded) || !status.Running {
+			t.Errorf("Run with too little time: %+v, %v", status, err)
+		}
+		if status, err := r.Run(t.Context(), "slow"); err != nil || status.Runs != 3 {
+			t.Errorf("Run while it runs: %+v, %v", status, err)
+		}
+		time.Sleep(time.Hour)
+		want := []start{{time.Hour, true}, {time.Hour + 10*time.Second, true}, {time.Hour + 20*time.Second, true}}
+		if !slices.Equal(starts, want) {
+			t.Errorf("runs at %v, want %v", starts, want)
+		}
+		if _, err := r.Run(t.Context(), "slo"); !errors.Is(err, task.ErrNoSuchJob) {
+			t.Errorf("an unknown job: %v", err)
+		}
+		jobs := r.Jobs()
+		if len(jobs) != 2 || jobs[0].Name != "slow" || !jobs[0].Next.IsZero() || jobs[1].Next.Before(time.Now()) || jobs[1].Result != task.ResultOK {
+			t.Errorf("%+v", jobs)
+		}
+		if _, err := r.Run(t.Context(), "due"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// While the clock cannot be trusted nothing runs, and that is said once.
+func TestClockStopsJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		clock := fmt.Errorf("%w: 100 days ahead", store.ErrClock)
+		runs := 0
+		r := task.New(task.Config{
+			Clock: func() error { return clock }, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		}, nil, job("any", time.Minute, func(context.Context, bool) (task.Report, error) {
+			runs++
+			return nil, nil
+		}))
+		r.Start()
+		defer r.Stop()
+		time.Sleep(10 * time.Minute)
+		status, err := r.Run(t.Context(), "any")
+		if err != nil || runs != 0 || status.Result != task.ResultRefused || !errors.Is(status.Err, store.ErrClock) {
+			t.Errorf("%d runs; %+v, %v", runs, status, err)
+		}
+		if n := strings.Count(log.String(), "100 days ahead"); n != 1 {
+			t.Errorf("said %d times:\n%s", n, log.String())
+		}
+		clock = nil
+		time.Sleep(2 * time.Minute)
+		if runs == 0 || r.Jobs()[0].Result != task.ResultOK {
+			t.Errorf("with a good clock: %d runs, %+v", runs, r.Jobs()[0])
+		}
+	})
+}
+
+// A server that stops does not leave those who wait for a run waiting.
+func TestStopWhileWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := task.New(task.Config{}, nil, job("long", 0, func(ctx context.Context, _ bool) (task.Report, error) {
+			<-ctx.Done()
+			time.Sleep(time.Second)
+			return nil, ctx.Err()
+		}))
+		r.Start()
+		result := make(chan error)
+		for range 2 { // one for the run under way, one for the next, which never comes
+			go func() {
+				_, err := r.Run(context.Background(), "long")
+				result <- err
+			}()
+			synctest.Wait()
+		}
+		r.Stop()
+		for range 2 {
+			if err := <-result; !errors.Is(err, task.ErrStopped) {
+				t.Errorf("Run: %v", err)
+			}
+		}
+	})
+}
