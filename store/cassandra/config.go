@@ -67,6 +67,8 @@ type Config struct {
 
 	// Now tells the time. Nil means time.Now.
 	Now func() time.Time
+	// Registerer gets the metrics popelago_cassandra_*; nil for none.
+	Registerer prometheus.Registerer
 	// Logger may be nil.
 	Logger *slog.Logger
 	// Observe, if not nil, is called after every attempt to execute a statement, also at

@@ -83,6 +83,7 @@ func (s *engine) takeSlot(ctx context.Context) error {
 	case s.slots <- struct{}{}:
 		return nil
 	case <-wait.C:
+		s.metrics.overloaded.Inc()
 		return errOverloaded
 	case <-ctx.Done():
 		return ctx.Err()

@@ -6,12 +6,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"popelago/store"
 )
 
 // What there is no room for is not sent, and says so.
 func TestConcurrencyIsBounded(t *testing.T) {
-	s := &engine{cfg: Config{QueueTime: time.Millisecond}, slots: make(chan struct{}, 2)}
+	slots := make(chan struct{}, 2)
+	s := &engine{cfg: Config{QueueTime: time.Millisecond}, slots: slots, metrics: newMetrics(func() int { return len(slots) })}
+	registry := prometheus.NewRegistry()
+	if err := s.metrics.register(registry); err != nil {
+		t.Fatal(err)
+	}
 	ctx := t.Context()
 	for range 2 {
 		if err := s.enter(ctx, "x"); err != nil {
@@ -20,6 +27,18 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	}
 	if err := s.enter(ctx, "x"); !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, errOverloaded) {
 		t.Errorf("a third statement: %v", err)
+	}
+	gathered, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := map[string]float64{}
+	for _, family := range gathered {
+		m := family.GetMetric()[0]
+		counted[family.GetName()] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+	}
+	if counted["popelago_cassandra_overloaded_total"] != 1 || counted["popelago_cassandra_statements_under_way"] != 2 {
+		t.Errorf("counted: %v", counted)
 	}
 	s.leave()
 	if err := s.enter(ctx, "x"); err != nil {

@@ -26,6 +26,7 @@ type engine struct {
 	cfg      Config
 	views    [3]*Store // by level
 	session  *gocql.Session
+	metrics  *metrics
 	floors   *otter.Cache[mail.MailboxID, mail.MessageID]
 	drained  drained
 	sweeping sweeping
@@ -49,14 +50,21 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	session, err := cfg.connect(ctx, cfg.Observe)
+	slots := make(chan struct{}, cfg.Concurrency)
+	metrics := newMetrics(func() int { return len(slots) })
+	if err := metrics.register(cfg.Registerer); err != nil {
+		return nil, err
+	}
+	session, err := cfg.connect(ctx, metrics.observe(cfg.Observe))
 	if err != nil {
+		metrics.unregister(cfg.Registerer)
 		return nil, err
 	}
 	e := &engine{
 		cfg:     cfg,
 		session: session,
-		slots:   make(chan struct{}, cfg.Concurrency),
+		metrics: metrics,
+		slots:   slots,
 		floors: otter.Must(&otter.Options[mail.MailboxID, mail.MessageID]{
 			MaximumSize:      100_000,
 			ExpiryCalculator: otter.ExpiryWriting[mail.MailboxID, mail.MessageID](10 * time.Minute),
@@ -109,6 +117,7 @@ func (s *engine) Close() error {
 	if !s.closed {
 		s.closed = true
 		s.session.Close()
+		s.metrics.unregister(s.cfg.Registerer)
 		s.floors.StopAllGoroutines()
 	}
 	return nil

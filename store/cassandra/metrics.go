@@ -1,0 +1,75 @@
+package cassandra
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the engine's.
+type metrics struct {
+	// seconds is how long each attempt of a statement took, by outcome: ok, error.
+	seconds *prometheus.HistogramVec
+	// overloaded counts statements given up before they were sent.
+	overloaded prometheus.Counter
+	all        []prometheus.Collector
+}
+
+// newMetrics makes the metrics; underWay is how many statements are.
+func newMetrics(underWay func() int) *metrics {
+	m := &metrics{
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "popelago", Subsystem: "cassandra", Name: "statement_seconds",
+			Help:    "How long attempts to execute a statement took.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15), // to 8 s
+		}, []string{"outcome"}),
+		overloaded: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "popelago", Subsystem: "cassandra", Name: "overloaded_total",
+			Help: "Statements given up unsent, because too many were under way.",
+		}),
+	}
+	m.all = []prometheus.Collector{m.seconds, m.overloaded, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "popelago", Subsystem: "cassandra", Name: "statements_under_way",
+		Help: "Statements being executed.",
+	}, func() float64 { return float64(underWay()) })}
+	return m
+}
+
+// observe counts a statement and passes it on to next, which may be nil.
+func (m *metrics) observe(next func(Statement)) func(Statement) {
+	return func(s Statement) {
+		outcome := "ok"
+		if s.Err != nil {
+			outcome = "error"
+		}
+		m.seconds.WithLabelValues(outcome).Observe(s.Took.Seconds())
+		if next != nil {
+			next(s)
+		}
+	}
+}
+
+// register may be given nil.
+func (m *metrics) register(r prometheus.Registerer) error {
+	if r == nil {
+		return nil
+	}
+	for i, c := range m.all {
+		if err := r.Register(c); err != nil {
+			for _, c := range m.all[:i] {
+				r.Unregister(c)
+			}
+			return fmt.Errorf("cassandra: metrics: %w", err)
+		}
+	}
+	return nil
+}
+
+func (m *metrics) unregister(r prometheus.Registerer) {
+	if r == nil {
+		return
+	}
+	for _, c := range m.all {
+		r.Unregister(c)
+	}
+}
