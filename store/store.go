@@ -16,6 +16,7 @@ type Store interface {
 	Addresses
 	Domains
 	Attempts
+	Checks
 
 	// At returns the same store with another level of reads and writes. Views share
 	// everything; closing one closes the store. An engine in one place has one level, and

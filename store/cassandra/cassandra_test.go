@@ -101,7 +101,7 @@ func session(t testing.TB, cfg cassandra.Config) *gocql.Session {
 func truncate(t testing.TB, cfg cassandra.Config) {
 	t.Helper()
 	s := session(t, cfg)
-	for _, table := range []string{"mailbox", "content", "trash", "floor", "address", "domain", "ledger"} {
+	for _, table := range []string{"mailbox", "content", "trash", "floor", "address", "domain", "ledger", "note"} {
 		rows := s.Query("SELECT * FROM " + cfg.Keyspace + "." + table + " LIMIT 1").Iter()
 		n := rows.NumRows()
 		if err := rows.Close(); err != nil || n > 0 { // an error: too much was removed there

@@ -114,6 +114,12 @@ func migrations() [][]string {
 ) WITH comment = 'how far background work has come'
   AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
   AND read_repair = 'BLOCKING'`,
+		`CREATE TABLE IF NOT EXISTS note (
+  name text PRIMARY KEY,
+  text text
+) WITH comment = 'how far checks have come'
+  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
+  AND read_repair = 'BLOCKING'`,
 	}}
 }
 
@@ -207,22 +213,32 @@ const (
 
 	selectContents = `SELECT message, size, chunks, recipients, removed FROM content WHERE message IN ? AND chunk = 0`
 	scanContents   = `SELECT token(message, chunk), message, chunk, size, chunks, recipients FROM content WHERE token(message, chunk) > ? LIMIT ?`
-	addRemoved     = `UPDATE content USING TIMESTAMP ? SET removed = removed + ? WHERE message = ? AND chunk = 0`
-	deleteChunk    = `DELETE FROM content USING TIMESTAMP ? WHERE message = ? AND chunk = ?`
+
+	contentColumns     = `SELECT token(message, chunk), message, chunk, size, chunks, codec, recipients, reverse_path, removed FROM content`
+	listContents       = contentColumns + ` WHERE token(message, chunk) > ? LIMIT ?`
+	selectContentRows  = contentColumns + ` WHERE message IN ? AND chunk = 0`
+	selectChunkNumbers = `SELECT chunk FROM content WHERE message = ? AND chunk IN ?`
+
+	addRemoved  = `UPDATE content USING TIMESTAMP ? SET removed = removed + ? WHERE message = ? AND chunk = 0`
+	deleteChunk = `DELETE FROM content USING TIMESTAMP ? WHERE message = ? AND chunk = ?`
 )
 
 // Trash and background work.
 const (
-	insertTrash = `INSERT INTO trash (datacenter, hour, shard, mailbox, message, removed_at) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
-	selectTrash = `SELECT mailbox, message, removed_at FROM trash WHERE datacenter = ? AND hour = ? AND shard = ?`
-	scanTrash   = `SELECT datacenter, hour, shard, message FROM trash`
-	deleteTrash = `DELETE FROM trash USING TIMESTAMP ? WHERE datacenter = ? AND hour = ? AND shard = ? AND mailbox = ? AND message IN ?`
-	clearTrash  = `DELETE FROM trash USING TIMESTAMP ? WHERE datacenter = ? AND hour = ? AND shard = ? AND (mailbox, message) <= (?, ?)`
+	insertTrash  = `INSERT INTO trash (datacenter, hour, shard, mailbox, message, removed_at) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
+	selectTrash  = `SELECT mailbox, message, removed_at FROM trash WHERE datacenter = ? AND hour = ? AND shard = ?`
+	scanTrash    = `SELECT datacenter, hour, shard, message FROM trash`
+	scanRemovals = `SELECT mailbox, message FROM trash`
+	deleteTrash  = `DELETE FROM trash USING TIMESTAMP ? WHERE datacenter = ? AND hour = ? AND shard = ? AND mailbox = ? AND message IN ?`
+	clearTrash   = `DELETE FROM trash USING TIMESTAMP ? WHERE datacenter = ? AND hour = ? AND shard = ? AND (mailbox, message) <= (?, ?)`
 
 	selectProgress = `SELECT position FROM progress WHERE name = ?`
 	insertProgress = `INSERT INTO progress (name, position) VALUES (?, ?) USING TIMESTAMP ?`
 	selectScan     = `SELECT position, begun, WRITETIME(position) FROM progress WHERE name = ?`
 	insertScan     = `INSERT INTO progress (name, position, begun) VALUES (?, ?, ?) USING TIMESTAMP ?`
+
+	selectNote = `SELECT text, WRITETIME(text) FROM note WHERE name = ?`
+	insertNote = `INSERT INTO note (name, text) VALUES (?, ?) USING TIMESTAMP ?`
 )
 
 // The ledger of attempts.

@@ -21,6 +21,7 @@
 //	                                         content_reached, content_size, mailboxes, recipients,
 //	                                         outcomes
 //	progress  ((name))                       position, begun
+//	note      ((name))                       text
 //	schema_version ((name), version)         applied
 //
 // A mailbox is a two-phase set. A row is inserted with the timestamp that is inside its

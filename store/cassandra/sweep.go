@@ -3,6 +3,7 @@ package cassandra
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -16,8 +17,8 @@ import (
 type sweeping struct {
 	floors, trash, orphans sync.Mutex // held by the run of each
 
-	open  time.Time // when hours not yet over were last looked into
-	since time.Time // when the first version of the schema was applied; zero: not read yet
+	open  time.Time    // when hours not yet over were last looked into
+	since atomic.Int64 // when the first version of the schema was applied, in microseconds; 0: not read yet
 }
 
 // Sweep implements store.Background.
@@ -40,14 +41,10 @@ func (s *Store) inBackground(ctx context.Context, running *sync.Mutex, olderThan
 	}
 	running.Lock()
 	defer running.Unlock()
-	now := s.now()
 	if err := s.Clock(); err != nil {
 		return store.SweepReport{}, err
 	}
-	r := &sweeper{Store: s, now: now, before: micros(olderThan)}
-	if limit := micros(now.Add(-s.cfg.Window)); r.before > limit {
-		r.before = limit
-	}
+	r := s.newSweeper(olderThan)
 	err := run(r, ctx)
 	if ctx.Err() != nil {
 		err = nil
@@ -67,6 +64,12 @@ type sweeper struct {
 	now    time.Time
 	before int64 // ids and removals from this microsecond on are left alone
 	report store.SweepReport
+}
+
+// newSweeper begins a run that leaves alone what is not older than olderThan and the window.
+func (s *Store) newSweeper(olderThan time.Time) *sweeper {
+	now := s.now()
+	return &sweeper{Store: s, now: now, before: min(micros(olderThan), micros(now.Add(-s.cfg.Window)))}
 }
 
 // stored is what the first chunk of a content tells about it.

@@ -79,7 +79,7 @@ func (r *sweeper) progress(ctx context.Context, name string) (int, error) {
 	if position != nil {
 		return int(*position), nil
 	}
-	if r.sweeping.since.IsZero() {
+	if r.sweeping.since.Load() == 0 {
 		var first int64
 		if err := r.readAll(ctx, statement{
 			cql: fmt.Sprintf(selectVersions, r.cfg.Keyspace), consistency: gocql.LocalQuorum, what: "sweep: read the schema's age",
@@ -94,10 +94,10 @@ func (r *sweeper) progress(ctx context.Context, name string) (int, error) {
 		}); err != nil {
 			return 0, err
 		}
-		r.sweeping.since = time.UnixMicro(first)
+		r.sweeping.since.Store(first)
 	}
 	const skew = time.Hour // of the clock of whoever applied the schema
-	return hourOf(micros(r.sweeping.since.Add(-skew))), nil
+	return hourOf(r.sweeping.since.Load() - skew.Microseconds()), nil
 }
 
 // setProgress notes which hour comes next, with the hour as timestamp, so that it only rises.

@@ -27,6 +27,12 @@ const (
 	blockPayload = blockSize - blockPrefix
 )
 
+// fileLength is the length of the file of a content of some size.
+func fileLength(size int64) int64 {
+	blocks := (size + blockPayload - 1) / blockPayload
+	return fileHeader + size + blockPrefix*blocks
+}
+
 // blockBuffer holds one block; it is also where small contents gather.
 type blockBuffer [blockSize]byte
 

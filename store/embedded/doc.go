@@ -18,6 +18,7 @@
 //	r mailbox(16) id(16)                    marker: removed at
 //	c id(16)                                content row: size, reverse-path, mailboxes, octets
 //	o id(16)                                that content has no message yet: put at
+//	p name                                  how far some work has come
 //	t removed at(8) number(8)               mailbox and ids of a removal; content to be swept
 //	u removed at(8) number(8)               the same, swept; markers to be purged
 //	a text domain, text local,              one column of one generation of an address;
@@ -35,7 +36,8 @@
 // Writes go through one goroutine that gathers what is waiting into one batch and one fsync
 // (commit.go). A message is visible when its row exists. Removing deletes the row and leaves a
 // marker; a row is not added where there is a marker (mailbox.go). So removal wins in
-// whatever order the two arrive. Markers are kept at least a day, also when swept.
+// whatever order the two arrive. Markers are kept at least a day, also when swept, and as long as
+// there is a content that names the mailbox: a lost row can be told from a removed one.
 //
 // PutContent keeps the row of a content in memory and AddMessages writes it in the batch of
 // the first row that needs it: a delivery of a small message is one write and one fsync. A

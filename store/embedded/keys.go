@@ -14,6 +14,7 @@ const (
 	prefixDomain   = 'd'
 	prefixMailbox  = 'm'
 	prefixOrphan   = 'o'
+	prefixProgress = 'p'
 	prefixRemoved  = 'r'
 	prefixSetting  = 's'
 	prefixTrash    = 't'
@@ -200,4 +201,9 @@ func domainKey(name string) []byte {
 // settingKey names one setting of a domain.
 func settingKey(name string, setting byte) []byte {
 	return append(appendText([]byte{prefixSetting}, name), setting)
+}
+
+// progressKey is where SetProgress keeps a text.
+func progressKey(name string) []byte {
+	return append([]byte{prefixProgress}, name...)
 }

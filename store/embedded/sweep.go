@@ -125,16 +125,19 @@ func (s *Store) sweepOrphans(ctx context.Context, olderThan time.Time, report *s
 		return err
 	}
 	for page := range slices.Chunk(ids, sweepPage) {
-		err := s.sweepContents(ctx, page, olderThan, report, func(b *pebble.Batch) error {
-			for _, id := range page {
-				k := orphanKey(id)
-				if err := b.Delete(k[:], nil); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		err := s.sweepContents(ctx, page, olderThan, report, func(b *pebble.Batch) error { return forgetOrphans(b, page) })
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetOrphans takes the notes away that contents have no message.
+func forgetOrphans(b *pebble.Batch, ids []mail.MessageID) error {
+	for _, id := range ids {
+		k := orphanKey(id)
+		if err := b.Delete(k[:], nil); err != nil {
 			return err
 		}
 	}
@@ -200,36 +203,6 @@ func (s *Store) sweepTrash(ctx context.Context, olderThan time.Time, report *sto
 	}
 }
 
-// purgeMarkers forgets removals that nobody can undo by adding the message again, because
-// its id is long past the in-flight window.
-func (s *Store) purgeMarkers(ctx context.Context, olderThan time.Time, _ *store.SweepReport) error {
-	before := min(olderThan.UnixMicro(), s.cfg.Now().UnixMicro()) - markerLife.Microseconds()
-	lower, upper := []byte{prefixUnpurged}, trashKey(prefixUnpurged, before, 0)
-	for {
-		rows, err := s.listedPage(ctx, &lower, upper)
-		if err != nil || len(rows) == 0 {
-			return err
-		}
-		err = s.commit(ctx, "sweep", &write{prepare: func(g *group) error {
-			for _, r := range rows {
-				for _, id := range r.ids {
-					k := removedKey(r.mailbox, id)
-					if err := g.batch.Delete(k[:], nil); err != nil {
-						return err
-					}
-				}
-				if err := g.batch.Delete(r.key, nil); err != nil {
-					return err
-				}
-			}
-			return nil
-		}})
-		if err != nil {
-			return err
-		}
-	}
-}
-
 // sweepContents removes those of the contents that no mailbox has and none has had since
 // olderThan, and writes what also adds in the same batch.
 //
@@ -269,6 +242,9 @@ func (s *Store) sweepContents(ctx context.Context, ids []mail.MessageID, olderTh
 			k := contentKey(id)
 			if err := g.batch.Delete(k[:], nil); err != nil {
 				return err
+			}
+			if err := s.dropMarkers(g, id, row.info.Mailboxes); err != nil {
+				return translate(err, "sweep "+id.String())
 			}
 		}
 		return also(g.batch)

@@ -1,7 +1,9 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -113,5 +115,67 @@ func TestMarkersArePurged(t *testing.T) {
 		if got := markers(); got != step.want {
 			t.Fatalf("%v later: %d rows of removals, want %d", step.pass, got, step.want)
 		}
+	}
+}
+
+// TestMarkersStayWithTheContent: that a mailbox gave a message up is known for as long as other
+// mailboxes keep the content, and forgotten with it.
+func TestMarkersStayWithTheContent(t *testing.T) {
+	ctx := t.Context()
+	now := time.Now()
+	s, err := Open(Config{Dir: "data", FS: vfs.NewMem(), Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	a, b := mail.MailboxID{1}, mail.MailboxID{2}
+	id := shared(t, s, a, b)
+	remove := func(mailbox mail.MailboxID) {
+		t.Helper()
+		if err := s.RemoveMessages(ctx, mailbox, []mail.MessageID{id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	later := func(pass time.Duration) {
+		t.Helper()
+		now = now.Add(pass)
+		if _, err := s.Sweep(ctx, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	has := func(mailbox mail.MailboxID) bool {
+		t.Helper()
+		mk := removedKey(mailbox, id)
+		found := false
+		if err := s.read("test", func(db *pebble.DB) (err error) { found, err = has(db, mk[:]); return err }); err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	remove(a)
+	for range 3 {
+		later(markerLife + time.Hour)
+		if err := addShared(ctx, s, a, id); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := s.ContentRows(ctx, []mail.MessageID{id})
+		if err != nil || !slices.Equal(rows[id].Removed, []mail.MailboxID{a}) {
+			t.Fatalf("the content says that %v removed it, want %v; %v", rows[id].Removed, a, err)
+		}
+		if _, err := s.Message(ctx, a, id); !errors.Is(err, store.ErrNotFound) {
+			t.Fatalf("a removed message is back: %v", err)
+		}
+	}
+	remove(b)
+	later(time.Hour)
+	if rows, err := s.ContentRows(ctx, []mail.MessageID{id}); err != nil || len(rows) != 0 {
+		t.Fatalf("the content after the last removal: %v, %v", rows, err)
+	}
+	if has(a) || !has(b) {
+		t.Errorf("markers: %v of the first, %v of the last; want only the last", has(a), has(b))
+	}
+	later(markerLife + time.Hour)
+	if has(b) {
+		t.Error("the last marker stays for ever")
 	}
 }

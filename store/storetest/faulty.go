@@ -306,6 +306,43 @@ func (s *faulty) RemoveAttempt(ctx context.Context, a store.Attempt) error {
 	return s.write("RemoveAttempt", func() error { return s.Store.RemoveAttempt(ctx, a) })
 }
 
+func (s *faulty) ListContents(ctx context.Context, after string, limit int) (contents []store.ContentRow, next string, err error) {
+	err = s.read("ListContents", func() (err error) {
+		contents, next, err = s.Store.ListContents(ctx, after, limit)
+		return err
+	})
+	return contents, next, err
+}
+
+func (s *faulty) ContentRows(ctx context.Context, ids []mail.MessageID) (rows map[mail.MessageID]store.ContentRow, err error) {
+	err = s.read("ContentRows", func() (err error) { rows, err = s.Store.ContentRows(ctx, ids); return err })
+	return rows, err
+}
+
+func (s *faulty) Trashed(ctx context.Context, ids []mail.MessageID) (trashed map[mail.MessageID][]mail.MailboxID, err error) {
+	err = s.read("Trashed", func() (err error) { trashed, err = s.Store.Trashed(ctx, ids); return err })
+	return trashed, err
+}
+
+func (s *faulty) Floor(ctx context.Context, mailbox mail.MailboxID) (floor mail.MessageID, err error) {
+	err = s.read("Floor", func() (err error) { floor, err = s.Store.Floor(ctx, mailbox); return err })
+	return floor, err
+}
+
+func (s *faulty) RemoveOrphans(ctx context.Context, contents []store.ContentRow, olderThan time.Time) (r store.SweepReport, err error) {
+	err = s.write("RemoveOrphans", func() (err error) { r, err = s.Store.RemoveOrphans(ctx, contents, olderThan); return err })
+	return r, err
+}
+
+func (s *faulty) Progress(ctx context.Context, name string) (text string, err error) {
+	err = s.read("Progress", func() (err error) { text, err = s.Store.Progress(ctx, name); return err })
+	return text, err
+}
+
+func (s *faulty) SetProgress(ctx context.Context, name, text string) error {
+	return s.write("SetProgress", func() error { return s.Store.SetProgress(ctx, name, text) })
+}
+
 type faultyContent struct {
 	store.Content
 	s *faulty

@@ -46,6 +46,7 @@ func (s Suite) Run(t *testing.T) {
 		{"Address", addressCases},
 		{"Domain", domainCases},
 		{"Attempt", attemptCases},
+		{"Check", checkCases},
 		{"Close", closeCases},
 		{"Model", modelCases},
 	}
