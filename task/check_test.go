@@ -1,0 +1,752 @@
+package task_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"popelago/account"
+	"popelago/mail"
+	"popelago/mailtest"
+	"popelago/store"
+	"popelago/store/embedded"
+	"popelago/store/storetest"
+	"popelago/task"
+)
+
+// checkRig is a store with two accounts, whose clock is about what now says, and checks on it.
+type checkRig struct {
+	*testing.T
+	st   store.Store
+	fs   *vfs.MemFS
+	wrap func(store.Store) store.Store // for checks
+	cfg  task.CheckConfig
+	ids  *mail.IDSource
+	now  time.Time
+	a, b mail.Address
+}
+
+func newCheckRig(t *testing.T) *checkRig {
+	r := &checkRig{
+		T: t, fs: vfs.NewMem(), ids: mail.NewIDSource(nil), now: time.Now().Add(2 * time.Hour),
+		wrap: func(st store.Store) store.Store { return st },
+		a:    mail.Address{Local: "alice", Domain: "example.test"}, b: mail.Address{Local: "bob", Domain: "example.test"},
+	}
+	r.cfg = task.CheckConfig{Retries: -1, Rate: 1e6, Now: func() time.Time { return r.now }}
+	r.open()
+	t.Cleanup(func() { r.st.Close() })
+	if err := r.st.PutDomain(t.Context(), store.Domain{Name: "example.test"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range []mail.Address{r.a, r.b} {
+		r.change(address, mail.MessageID{}, store.AddressChange{Kind: new(store.KindAccount)})
+	}
+	return r
+}
+
+func (r *checkRig) open() {
+	r.Helper()
+	// A clock that stands still would make two removals the same.
+	start := time.Now()
+	clock := func() time.Time { return r.now.Add(time.Since(start)) }
+	st, err := embedded.Open(embedded.Config{Dir: "data", FS: r.fs, Now: clock})
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.st = st
+}
+
+// reopen makes sure that content without an entry is on the disk.
+func (r *checkRig) reopen() {
+	r.Helper()
+	if err := r.st.Close(); err != nil {
+		r.Fatal(err)
+	}
+	r.open()
+}
+
+func (r *checkRig) change(a mail.Address, generation mail.MessageID, c store.AddressChange) {
+	r.Helper()
+	if err := r.st.ChangeAddress(r.Context(), a, generation, c); err != nil {
+		r.Fatal(err)
+	}
+}
+
+func box(a mail.Address) mail.MailboxID { return mail.DeriveMailboxID(a, mail.MessageID{}) }
+
+const text = "Subject: x\r\n\r\ntext\r\n"
+
+// put stores content for some addresses.
+func (r *checkRig) put(to ...mail.Address) mail.MessageID {
+	r.Helper()
+	info := store.ContentInfo{ReversePath: "s@example.org"}
+	for _, a := range to {
+		info.Mailboxes = append(info.Mailboxes, box(a))
+	}
+	id := r.ids.Next()
+	if err := storetest.Put(r.Context(), r.st, id, []byte(text), 100, info); err != nil {
+		r.Fatal(err)
+	}
+	return id
+}
+
+// entry is the row of a message that an address would have.
+func entry(id mail.MessageID, a mail.Address) mail.Message {
+	return mail.Message{
+		ID: id, Recipient: a.String(), Size: int64(len(text) + len(mail.DeliveryHeader("s@example.org", a.String()))),
+	}
+}
+
+func (r *checkRig) list(a mail.Address, m mail.Message) {
+	r.Helper()
+	if err := r.st.AddMessages(r.Context(), []store.Entry{{Mailbox: box(a), Message: m}})[0]; err != nil {
+		r.Fatal(err)
+	}
+}
+
+// deliver stores a message and lists it for all it is for.
+func (r *checkRig) deliver(to ...mail.Address) mail.MessageID {
+	r.Helper()
+	id := r.put(to...)
+	for _, a := range to {
+		r.list(a, entry(id, a))
+	}
+	return id
+}
+
+func (r *checkRig) remove(a mail.Address, ids ...mail.MessageID) {
+	r.Helper()
+	if err := r.st.RemoveMessages(r.Context(), box(a), ids); err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (r *checkRig) sweep() {
+	r.Helper()
+	if _, err := r.st.Sweep(r.Context(), r.now.Add(time.Minute)); err != nil {
+		r.Fatal(err)
+	}
+}
+
+// rows are those of an address.
+func (r *checkRig) rows(a mail.Address) []mail.Message {
+	r.Helper()
+	rows, err := storetest.List(r.Context(), r.st, box(a), 1000)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return rows
+}
+
+func (r *checkRig) wantRows(what string, a mail.Address, want ...mail.MessageID) {
+	r.Helper()
+	var got []mail.MessageID
+	for _, row := range r.rows(a) {
+		got = append(got, row.ID)
+	}
+	if !slices.Equal(got, want) {
+		r.Errorf("%s: %s has %v, want %v", what, a, got, want)
+	}
+}
+
+// checker makes a Checker on the wrapped store.
+func (r *checkRig) checker(reg prometheus.Registerer) *task.Checker {
+	c := task.NewChecker(r.cfg, r.wrap(r.st), reg)
+	r.Cleanup(c.Close)
+	return c
+}
+
+func wait(t *testing.T, c *task.Checker) task.CheckState {
+	t.Helper()
+	mailtest.WaitFor(t, time.Minute, func() error {
+		if c.State().Result == task.CheckRunning {
+			return errors.New("the check runs")
+		}
+		return nil
+	})
+	return c.State()
+}
+
+// try does a run and returns how it ended.
+func (r *checkRig) try(o task.CheckOptions) (task.CheckState, error) {
+	r.Helper()
+	c := r.checker(nil)
+	if err := c.Start(r.Context(), o); err != nil {
+		return task.CheckState{}, err
+	}
+	s := wait(r.T, c)
+	return s, s.Err
+}
+
+// check does a run that has to end well, and compares its counts: "dangling 2/1" means two
+// found and one repaired, "-1" behind that one held.
+func (r *checkRig) check(what string, o task.CheckOptions, want ...string) task.CheckReport {
+	r.Helper()
+	s, err := r.try(o)
+	if err != nil || s.Result != task.CheckDone {
+		r.Fatalf("%s: %s, %v", what, s.Result, err)
+	}
+	if got := counts(s.Report); got != strings.Join(want, " ") {
+		r.Errorf("%s: found %q, want %q\n%+v", what, got, strings.Join(want, " "), s.Report.Findings)
+	}
+	return s.Report
+}
+
+func counts(report task.CheckReport) string {
+	var words []string
+	for _, kind := range task.CheckKinds {
+		c := report.Counts[kind]
+		if c == (task.CheckCount{}) {
+			continue
+		}
+		word := fmt.Sprintf("%s %d/%d", kind, c.Found, c.Repaired)
+		if c.Held > 0 {
+			word += fmt.Sprintf("-%d", c.Held)
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, " ")
+}
+
+var (
+	plain  = task.CheckOptions{}
+	repair = task.CheckOptions{Repair: true}
+)
+
+func TestCheckFindsNothing(t *testing.T) {
+	r := newCheckRig(t)
+	r.check("an empty store", repair)
+	first, shared := r.deliver(r.a), r.deliver(r.a, r.b)
+	for range 2 {
+		report := r.check("a store in order", repair)
+		if report.Entries != 3 || report.Contents != 2 || report.Young != 0 {
+			t.Errorf("looked at %d entries, %d contents, %d young; want 3, 2 and 0", report.Entries, report.Contents, report.Young)
+		}
+	}
+	r.wantRows("after a repair of nothing", r.a, first, shared)
+	// What is removed is no finding, before it is swept and after.
+	r.remove(r.a, first, shared)
+	r.check("after removals", repair)
+	for range 3 {
+		r.now = r.now.Add(48 * time.Hour)
+		r.sweep()
+		if report := r.check("after a sweep", repair); report.Contents != 1 {
+			t.Errorf("%d contents are left, want 1", report.Contents)
+		}
+	}
+	r.wantRows("after all", r.b, shared)
+}
+
+// Nothing young is judged: it may be a delivery under way.
+func TestCheckLeavesYoungOnesAlone(t *testing.T) {
+	r := newCheckRig(t)
+	r.list(r.a, entry(r.ids.Next(), r.a))
+	r.put(r.a)
+	r.put(r.b)
+	r.reopen()
+	r.cfg.Window = 2*time.Hour + time.Minute
+	if report := r.check("young ones", repair); report.Young != 3 {
+		t.Errorf("%d young ones, want 3", report.Young)
+	}
+	r.cfg.Window = 0
+	r.check("the same, an hour old", plain, "dangling 1/0 orphan 2/0")
+}
+
+func TestCheckRemovesDanglingEntries(t *testing.T) {
+	r := newCheckRig(t)
+	kept, gone := r.deliver(r.a), r.ids.Next()
+	r.list(r.a, entry(gone, r.a))
+	report := r.check("a look", plain, "dangling 1/0")
+	f := report.Findings[0]
+	if f.Message != gone || f.Mailbox != box(r.a) || f.Address != "alice@example.test" || report.Problems() != 1 {
+		t.Errorf("%+v, problems: %d", f, report.Problems())
+	}
+	r.wantRows("after a look", r.a, kept, gone)
+	if report := r.check("a repair", repair, "dangling 1/1"); report.Problems() != 0 {
+		t.Errorf("problems: %d", report.Problems())
+	}
+	r.wantRows("after the repair", r.a, kept)
+	r.check("afterwards", plain)
+}
+
+// A message whose entry does not fit its content is stored anew, under its unique-id.
+func TestCheckStoresAnewWhatDoesNotFit(t *testing.T) {
+	r := newCheckRig(t)
+	wrong, carried, foreign := entry(r.put(r.a), r.a), entry(r.put(r.a), r.a), entry(r.put(r.b), r.a)
+	wrong.Size++
+	carried.Size -= 7
+	carried.UIDL = "carried-along"
+	for _, m := range []mail.Message{wrong, carried, foreign} {
+		r.list(r.a, m)
+	}
+	r.list(r.b, entry(foreign.ID, r.b))
+	r.check("a look", plain, "mismatch 3/0")
+	r.check("a repair", repair, "mismatch 3/3")
+	rows := r.rows(r.a)
+	if len(rows) != 3 {
+		t.Fatalf("%d rows, want 3", len(rows))
+	}
+	for i, old := range []mail.Message{wrong, carried, foreign} {
+		row := rows[i]
+		info, data, err := storetest.Read(t.Context(), r.st, row.ID)
+		if row.ID == old.ID || row.UIDL != old.UniqueID() || row.Size != entry(row.ID, r.a).Size || row.Recipient != old.Recipient {
+			t.Errorf("%+v became %+v", old, row)
+		}
+		if err != nil || string(data) != text || info.ReversePath != "s@example.org" || !slices.Equal(info.Mailboxes, []mail.MailboxID{box(r.a)}) {
+			t.Errorf("its content: %+v, %q, %v", info, data, err)
+		}
+	}
+	r.wantRows("who has it too", r.b, foreign.ID)
+	r.now = r.now.Add(2 * time.Hour)
+	r.sweep()
+	r.check("afterwards", plain)
+}
+
+func TestCheckRemovesOrphans(t *testing.T) {
+	r := newCheckRig(t)
+	kept := r.deliver(r.a)
+	lone := r.put(r.a, r.b)
+	nobodys := r.put(mail.Address{Local: "who", Domain: "elsewhere.test"})
+	r.reopen()
+	report := r.check("a look", plain, "orphan 2/0")
+	for _, f := range report.Findings {
+		want := map[mail.MessageID]string{lone: "for alice@example.test, bob@example.test", nobodys: "keep it no longer"}[f.Message]
+		if !strings.Contains(f.Detail, want) || want == "" {
+			t.Errorf("%s: %q, want %q", f.Message, f.Detail, want)
+		}
+	}
+	r.check("a repair", repair, "orphan 2/2")
+	for _, id := range []mail.MessageID{lone, nobodys} {
+		if _, _, err := storetest.Read(t.Context(), r.st, id); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("an orphan after the repair: %v", err)
+		}
+	}
+	r.wantRows("after the repair", r.a, kept)
+	r.check("afterwards", plain)
+}
+
+// Content that only some mailboxes list is no problem: who failed to get it was told so. It is
+// named, and only rebuilding lists it.
+func TestCheckNamesTheUnlisted(t *testing.T) {
+	r := newCheckRig(t)
+	id := r.put(r.a, r.b)
+	r.list(r.a, entry(id, r.a))
+	report := r.check("a repair", repair, "unlisted 1/0")
+	if f := report.Findings[0]; f.Message != id || f.Address != "bob@example.test" || report.Problems() != 0 {
+		t.Errorf("%+v, problems: %d", f, report.Problems())
+	}
+	r.wantRows("after a repair", r.b)
+	r.check("only of alice", task.CheckOptions{Address: r.a, Repair: true}, "unlisted 1/0")
+	rebuild := task.CheckOptions{Address: r.b, Rebuild: true}
+	r.check("rebuilding", rebuild, "unlisted 1/1")
+	if rows := r.rows(r.b); len(rows) != 1 || rows[0] != entry(id, r.b) {
+		t.Errorf("after rebuilding: %+v, want %+v", rows, entry(id, r.b))
+	}
+	r.check("rebuilding again", rebuild)
+	r.check("afterwards", plain)
+}
+
+// Rebuilding brings nothing back that was removed, is kept no longer, or belongs to an account
+// that has ended.
+func TestRebuildKeepsRemovedOnesAway(t *testing.T) {
+	r := newCheckRig(t)
+	rebuild := task.CheckOptions{Address: r.b, Rebuild: true}
+	removed, unlisted := r.deliver(r.a, r.b), r.put(r.a, r.b)
+	r.list(r.a, entry(unlisted, r.a))
+	r.remove(r.b, removed)
+	for range 3 {
+		r.check("a repair", repair, "unlisted 1/0")
+		r.wantRows("after a repair", r.b)
+		r.now = r.now.Add(48 * time.Hour)
+		r.sweep()
+	}
+
+	// Past the retention of the domain, and again of the account.
+	day := 24 * time.Hour
+	if err := r.st.ChangeDomain(t.Context(), "example.test", store.DomainChange{Retention: &day}); err != nil {
+		t.Fatal(err)
+	}
+	if report := r.check("past retention", rebuild); report.Removed != 2 {
+		t.Errorf("%d were kept away, want 2", report.Removed)
+	}
+	r.wantRows("past retention", r.b)
+	r.change(r.b, mail.MessageID{}, store.AddressChange{Retention: new(-time.Hour)}) // for ever
+	if report := r.check("kept for ever", rebuild, "unlisted 1/1"); report.Removed != 1 {
+		t.Errorf("%d were kept away, want 1", report.Removed)
+	}
+	r.wantRows("kept for ever", r.b, unlisted)
+
+	// An ended account, and one that is made again.
+	end := r.ids.Next()
+	other := r.put(r.a, r.b)
+	r.list(r.a, entry(other, r.a))
+	r.change(r.b, mail.MessageID{}, store.AddressChange{Removed: &end})
+	if _, err := r.try(rebuild); !errors.Is(err, account.ErrNoSuchAccount) {
+		t.Errorf("rebuilding for an ended account: %v", err)
+	}
+	r.check("with an ended account", repair)
+	r.change(r.b, end, store.AddressChange{Kind: new(store.KindAccount)})
+	r.check("rebuilding for the next account", rebuild)
+	r.wantRows("the ended account", r.b, unlisted)
+	if rows, err := storetest.List(t.Context(), r.st, mail.DeriveMailboxID(r.b, end), 10); err != nil || len(rows) != 0 {
+		t.Errorf("the next account: %v, %v", rows, err)
+	}
+	if _, err := r.try(task.CheckOptions{Address: mail.Address{Local: "who", Domain: "example.test"}}); !errors.Is(err, account.ErrNoSuchAccount) {
+		t.Errorf("a check of nobody: %v", err)
+	}
+}
+
+// Where much is amiss, more is amiss than what can be seen: nothing is taken away.
+func TestCheckBrake(t *testing.T) {
+	r := newCheckRig(t)
+	r.cfg.BrakeCount = 3
+	for range 4 {
+		r.put(r.a)
+		r.list(r.b, entry(r.ids.Next(), r.b))
+	}
+	r.reopen()
+	r.check("a repair", repair, "dangling 4/0-4 orphan 4/0-4")
+	if n := len(r.rows(r.b)); n != 4 {
+		t.Errorf("%d entries after a repair that was held, want 4", n)
+	}
+	r.check("a forced repair", task.CheckOptions{Repair: true, Force: true}, "dangling 4/4 orphan 4/4")
+	r.check("afterwards", plain)
+
+	// As many among many more are removed.
+	for range 40 {
+		r.deliver(r.a)
+	}
+	for range 4 {
+		r.put(r.a)
+	}
+	r.reopen()
+	r.check("a repair of few", repair, "orphan 4/4")
+}
+
+func TestCheckFindsDamage(t *testing.T) {
+	r := newCheckRig(t)
+	var large []mail.MessageID
+	for range 2 {
+		id := r.ids.Next()
+		if err := storetest.Put(t.Context(), r.st, id, make([]byte, 200_000), 1e6, store.ContentInfo{Mailboxes: []mail.MailboxID{box(r.a)}}); err != nil {
+			t.Fatal(err)
+		}
+		r.list(r.a, mail.Message{ID: id, Recipient: r.a.String(), Size: 200_000 + int64(len(mail.DeliveryHeader("", r.a.String())))})
+		large = append(large, id)
+	}
+	deep := task.CheckOptions{Deep: true}
+	if report := r.check("all well", deep); report.Octets != 400_000 {
+		t.Errorf("%d octets were read", report.Octets)
+	}
+	damage(t, r.fs, large[0], func(b []byte) []byte { b[100_000] ^= 1; return b })
+	damage(t, r.fs, large[1], func(b []byte) []byte { return b[:len(b)-1] })
+	r.check("a look", plain, "damaged 1/0")
+	report := r.check("a deep look", task.CheckOptions{Deep: true, Repair: true}, "damaged 2/0")
+	if report.Problems() != 2 {
+		t.Errorf("problems: %d, want 2", report.Problems())
+	}
+	r.wantRows("after a repair", r.a, large...)
+}
+
+// damage changes the file of a content.
+func damage(t *testing.T, fs *vfs.MemFS, id mail.MessageID, change func([]byte) []byte) {
+	t.Helper()
+	dir := fs.PathJoin("data", "content", fmt.Sprintf("%02x", id[9]))
+	names, err := fs.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if !strings.HasPrefix(name, id.String()) {
+			continue
+		}
+		f, err := fs.Open(fs.PathJoin(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(f)
+		f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := fs.Create(fs.PathJoin(dir, name), vfs.WriteCategoryUnspecified)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Write(change(slices.Clone(b))); err != nil {
+			t.Fatal(err)
+		}
+		g.Close()
+		return
+	}
+	t.Fatalf("no file of %s in %v", id, names)
+}
+
+// After a fault at any point a run can be gone on with, to the same report, and nothing is lost.
+func TestCheckGoesOnAfterEveryFault(t *testing.T) {
+	storetest.EachFault(t, func(t *testing.T, wrap func(store.Store) store.Store) {
+		r := newCheckRig(t)
+		r.cfg.Batch = 25 // entries are settled one by one, contents by five
+		kept := r.deliver(r.a, r.b)
+		r.list(r.a, entry(r.ids.Next(), r.a))
+		wrong := entry(r.put(r.b), r.b)
+		wrong.Size++
+		r.list(r.b, wrong)
+		r.put(r.a)
+		r.put(r.a, r.b)
+		unlisted := r.put(r.a, r.b)
+		r.list(r.a, entry(unlisted, r.a))
+		gone := r.deliver(r.a)
+		r.remove(r.a, gone)
+		r.reopen()
+		faulty := wrap(r.st)
+		r.wrap = func(store.Store) store.Store { return faulty }
+		var s task.CheckState
+		for range 3 { // once for the fault, once more if that ended the run
+			var err error
+			if s, err = r.try(repair); err == nil {
+				break
+			}
+			if !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrOutcomeUnknown) {
+				t.Fatal(err)
+			}
+		}
+		if s.Result != task.CheckDone || s.Report.Problems() != 0 {
+			t.Fatalf("%s: %s, problems: %d\n%+v", s.Result, counts(s.Report), s.Report.Problems(), s.Report.Findings)
+		}
+		r.wrap = func(st store.Store) store.Store { return st }
+		r.check("afterwards", plain, "unlisted 1/0")
+		r.wantRows("afterwards", r.a, kept, unlisted)
+		uidls := map[mail.UIDL]bool{}
+		for _, row := range r.rows(r.b) {
+			uidls[row.UniqueID()] = true
+			if _, data, err := storetest.Read(t.Context(), r.st, row.ID); err != nil || string(data) != text {
+				t.Errorf("message %s: %q, %v", row.ID, data, err)
+			}
+		}
+		if len(uidls) != 2 || !uidls[kept.UIDL()] || !uidls[wrong.UniqueID()] {
+			t.Errorf("bob has %v, want %s and %s", uidls, kept.UIDL(), wrong.UniqueID())
+		}
+	})
+}
+
+// levels is a store whose replicas are not all there.
+type levels struct {
+	store.Store
+	all store.Store
+}
+
+func (l levels) At(level store.Level) store.Store {
+	if level == store.LevelAll {
+		return l.all
+	}
+	return l
+}
+
+// absent fails reads at some point.
+type absent struct {
+	store.Store
+	clock error
+}
+
+func (a absent) Clock() error { return a.clock }
+
+func (a absent) ContentRows(context.Context, []mail.MessageID) (map[mail.MessageID]store.ContentRow, error) {
+	return nil, fmt.Errorf("two of three replicas: %w", store.ErrUnavailable)
+}
+
+// While a replica is away, or the clock is wrong, nothing is concluded.
+func TestCheckNeedsAll(t *testing.T) {
+	r := newCheckRig(t)
+	lone, dangling := r.put(r.a), r.ids.Next()
+	r.list(r.a, entry(dangling, r.a))
+	r.reopen()
+	r.cfg.Retries, r.cfg.RetryPause = 2, time.Millisecond
+	r.wrap = func(st store.Store) store.Store { return levels{st, absent{Store: st}} }
+	s, err := r.try(repair)
+	if !errors.Is(err, store.ErrUnavailable) || s.Result != task.CheckFailed || counts(s.Report) != "" {
+		t.Errorf("without a replica: %s, %v, %s", s.Result, err, counts(s.Report))
+	}
+	r.wrap = func(st store.Store) store.Store { return levels{st, absent{st, store.ErrClock}} }
+	if _, err := r.try(repair); !errors.Is(err, store.ErrClock) {
+		t.Errorf("with a wrong clock: %v", err)
+	}
+	r.wantRows("without a replica", r.a, dangling)
+	if _, _, err := storetest.Read(t.Context(), r.st, lone); err != nil {
+		t.Errorf("without a replica: %v", err)
+	}
+	r.wrap = func(st store.Store) store.Store { return st }
+	r.check("with all", repair, "dangling 1/1 orphan 1/1")
+}
+
+// blocking is a store whose contents are listed when somebody lets it.
+type blocking struct {
+	store.Store
+	pages chan struct{}
+}
+
+func (b blocking) At(store.Level) store.Store { return b }
+
+func (b blocking) ListContents(ctx context.Context, after string, limit int) ([]store.ContentRow, string, error) {
+	select {
+	case <-b.pages:
+	case <-ctx.Done():
+		return nil, "", fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
+	}
+	return b.Store.ListContents(ctx, after, 2)
+}
+
+func TestCheckStopsAndGoesOn(t *testing.T) {
+	r := newCheckRig(t)
+	for range 5 {
+		r.deliver(r.a)
+		r.put(r.b)
+	}
+	r.reopen()
+	r.cfg.Batch = 1
+	pages := make(chan struct{}, 100)
+	r.wrap = func(st store.Store) store.Store { return blocking{st, pages} }
+	reg := prometheus.NewRegistry()
+	c := r.checker(reg)
+	if err := c.Cancel(t.Context()); err != nil || c.State().Result != "" {
+		t.Errorf("nothing to cancel: %v, %+v", err, c.State())
+	}
+	if err := c.Start(t.Context(), plain); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(t.Context(), repair); !errors.Is(err, task.ErrCheckRunning) {
+		t.Errorf("a second run: %v", err)
+	}
+	pages <- struct{}{}
+	pages <- struct{}{}
+	mailtest.WaitFor(t, time.Minute, func() error {
+		if s := c.State(); s.Report.Contents != 4 || s.Phase != "contents" || s.Resumed {
+			return fmt.Errorf("%+v", s)
+		}
+		return nil
+	})
+	if err := c.Cancel(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := c.State(); s.Result != task.CheckStopped || s.Err != nil {
+		t.Errorf("after Cancel: %s, %v", s.Result, s.Err)
+	}
+	close(pages) // go on without waiting
+	again := func(o task.CheckOptions, resumed bool) {
+		t.Helper()
+		if err := c.Start(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		s := wait(t, c)
+		if s.Result != task.CheckDone || s.Resumed != resumed || s.Report.Contents != 10 || s.Report.Entries != 5 || counts(s.Report) != "orphan 5/0" {
+			t.Errorf("%+v: %+v, %v", o, s, s.Err)
+		}
+	}
+	again(task.CheckOptions{Deep: true}, false) // of another kind
+	again(plain, true)
+	again(plain, false) // the last one was at its end
+	if got := testutil.CollectAndCount(reg, "popelago_task_check_runs_total"); got != 2 {
+		t.Errorf("%d results are counted, want 2: stopped and done", got)
+	}
+
+	// Anew if that is asked for, or if it was long ago.
+	for _, o := range []task.CheckOptions{{Restart: true}, {}} {
+		pages = make(chan struct{}, 1)
+		c = r.checker(nil)
+		pages <- struct{}{}
+		if err := c.Start(t.Context(), plain); err != nil {
+			t.Fatal(err)
+		}
+		mailtest.WaitFor(t, time.Minute, func() error {
+			if n := c.State().Report.Contents; n != 2 {
+				return fmt.Errorf("%d contents", n)
+			}
+			return nil
+		})
+		if err := c.Cancel(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		close(pages)
+		if !o.Restart {
+			r.now = r.now.Add(8 * 24 * time.Hour)
+		}
+		again(o, false)
+	}
+	c.Close()
+	if err := c.Start(t.Context(), plain); !errors.Is(err, task.ErrStopped) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+func TestCheckOptionsGoTogether(t *testing.T) {
+	r := newCheckRig(t)
+	for _, o := range []task.CheckOptions{
+		{Rebuild: true}, {Rebuild: true, Repair: true, Address: r.a}, {Rebuild: true, Deep: true, Address: r.a}, {Force: true},
+	} {
+		if _, err := r.try(o); !errors.Is(err, task.ErrBadCheck) {
+			t.Errorf("%+v: %v, want %v", o, err, task.ErrBadCheck)
+		}
+	}
+}
+
+// The first findings are named; what may be no problem makes room for what is one.
+func TestCheckNamesFindings(t *testing.T) {
+	r := newCheckRig(t)
+	r.cfg.Findings = 3
+	for range 4 {
+		r.list(r.a, entry(r.put(r.a, r.b), r.a)) // not for bob
+	}
+	r.put(r.a)
+	r.put(r.a)
+	r.reopen()
+	report := r.check("a look", plain, "orphan 2/0 unlisted 4/0")
+	kinds := map[task.CheckKind]int{}
+	for _, f := range report.Findings {
+		kinds[f.Kind]++
+	}
+	if kinds[task.KindOrphan] != 2 || kinds[task.KindUnlisted] != 1 {
+		t.Errorf("named are %v", kinds)
+	}
+}
+
+// Looking takes as long as the rate says.
+func TestCheckRate(t *testing.T) {
+	r := newCheckRig(t)
+	for range 520 { // more than may be looked at at once
+		r.deliver(r.a)
+	}
+	r.cfg.Rate = 400
+	start := time.Now()
+	r.check("all well, slowly", plain)
+	if took := time.Since(start); took < time.Second { // 540 are left to wait for
+		t.Errorf("1040 at 400 in a second took %v", took)
+	}
+}
+
+// A read that fails now and then does not end a run.
+func TestCheckTriesAgain(t *testing.T) {
+	for k := range 30 {
+		r := newCheckRig(t)
+		r.cfg.Retries, r.cfg.RetryPause = 1, time.Millisecond
+		r.list(r.a, entry(r.ids.Next(), r.a))
+		r.deliver(r.a, r.b)
+		r.put(r.a)
+		r.reopen()
+		f := &storetest.Fault{K: k}
+		faulty := storetest.Faulty(r.st, f)
+		r.wrap = func(store.Store) store.Store { return faulty }
+		r.check("with a fault", task.CheckOptions{Deep: true, Repair: true}, "dangling 1/1 orphan 1/1")
+		if operation, hit := f.Hit(); !hit && k == 0 {
+			t.Errorf("no fault was met: %s", operation)
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// maxAnewAge is how long storing a message anew may take from its id to its entry: the limit of
+// deliveries, which background work relies on.
+const maxAnewAge = 5 * time.Minute
+
+// storeAnew puts a copy of a message, under another id and with the same unique-id, in the
+// place of an entry that does not fit its content. An entry is never written again with other
+// values under its own id. If this stops half way, both are there for a while: a maildrop lists
+// messages with equal unique-ids once.
+func (r *checkRun) storeAnew(ctx context.Context, e entryCandidate) error {
+	what := fmt.Sprintf("task: store message %s of mailbox %s anew", e.Message, e.Mailbox)
+	twin, err := r.twin(ctx, e)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if !twin {
+		if err := r.copy(ctx, e); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	if err := r.try(ctx, func() error { return r.all.RemoveMessages(ctx, e.Mailbox, []mail.MessageID{e.Message}) }); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// copy stores a copy of a message.
+func (r *checkRun) copy(ctx context.Context, e entryCandidate) error {
+	info, body, err := r.all.OpenContent(ctx, e.Message, e.row.Origin)
+	if errors.Is(err, store.ErrNotFound) {
+		return errGone
+	}
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	content, err := r.all.NewContent(ctx)
+	if err != nil {
+		return err
+	}
+	defer content.Discard()
+	if n, err := io.Copy(content, body); err != nil {
+		return err
+	} else if n != info.Size {
+		return fmt.Errorf("%d octets instead of %d: %w", n, info.Size, store.ErrCorrupt)
+	}
+	anew := mail.Message{
+		ID: r.cfg.IDs.Next(), Recipient: e.row.Recipient, UIDL: e.row.UniqueID(),
+		Size: info.Size + int64(len(mail.DeliveryHeader(info.ReversePath, e.row.Recipient))),
+	}
+	err = r.all.PutContent(ctx, anew.ID, content, store.ContentInfo{
+		ReversePath: info.ReversePath, Mailboxes: []mail.MailboxID{e.Mailbox},
+	})
+	if err != nil {
+		return err
+	}
+	err = r.try(ctx, func() error {
+		return r.all.AddMessages(ctx, []store.Entry{{Mailbox: e.Mailbox, Message: anew}})[0]
+	})
+	if err == nil && r.cfg.Now().Sub(anew.ID.Time()) > maxAnewAge {
+		err = fmt.Errorf("it took too long: %w", store.ErrUnavailable)
+	}
+	if err != nil {
+		// It may be there, or come: not for good.
+		undo := context.WithoutCancel(ctx)
+		return errors.Join(err, r.all.RemoveMessages(undo, e.Mailbox, []mail.MessageID{anew.ID}))
+	}
+	return nil
+}
+
+// twin reports whether a copy of a message is there already, from an earlier repair that was
+// stopped half way.
+func (r *checkRun) twin(ctx context.Context, e entryCandidate) (bool, error) {
+	after := e.Message // copies are younger
+	for more := true; more; {
+		var rows []mail.Message
+		err := r.try(ctx, func() (err error) {
+			rows, more, err = r.all.ListMessages(ctx, e.Mailbox, after, checkPage)
+			return err
+		})
+		if err != nil || len(rows) == 0 {
+			return false, err
+		}
+		after = rows[len(rows)-1].ID
+		for _, row := range rows {
+			if row.UIDL != e.row.UniqueID() {
+				continue
+			}
+			if fits, err := r.fits(ctx, row); err != nil || fits {
+				return fits, err
+			}
+		}
+	}
+	return false, nil
+}
+
+// fits reports whether the content of an entry is there, and has the size that is listed.
+func (r *checkRun) fits(ctx context.Context, row mail.Message) (fits bool, err error) {
+	err = r.try(ctx, func() error {
+		contents, err := r.all.ContentRows(ctx, []mail.MessageID{row.ID})
+		c, there := contents[row.ID]
+		fits = there && c.Damage == nil && row.Size == c.Info.Size+int64(len(mail.DeliveryHeader(c.Info.ReversePath, row.Recipient)))
+		return err
+	})
+	return fits, err
+}

@@ -1,0 +1,173 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// checkParallel is how many contents are looked at at the same time.
+const checkParallel = 8
+
+// contentCandidate is a content that is to be judged together with others.
+type contentCandidate struct {
+	store.ContentRow
+	// lacking are the mailboxes that do not list it.
+	lacking []mail.MailboxID
+	// listed says that some mailbox does.
+	listed bool
+}
+
+// checkContents goes from the content to the mailboxes.
+func (r *checkRun) checkContents(ctx context.Context) error {
+	position := r.at.Position
+	for {
+		var page []store.ContentRow
+		var next string
+		err := r.try(ctx, func() (err error) {
+			page, next, err = r.all.ListContents(ctx, position, checkPage)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("task: list contents: %w", err)
+		}
+		if err := r.checkPage(ctx, page); err != nil {
+			return err
+		}
+		position = next
+		if next == "" || r.looked >= r.cfg.Batch || r.weight >= r.cfg.Batch/5 {
+			if err := r.settleContents(ctx); err != nil {
+				return err
+			}
+			r.at.Position = next
+			if next == "" {
+				return nil
+			}
+			if err := r.save(ctx); err != nil {
+				return err
+			}
+		}
+		if err := r.pace(ctx, max(len(page), 1)); err != nil {
+			return err
+		}
+	}
+}
+
+// checkPage looks at a page of contents.
+func (r *checkRun) checkPage(ctx context.Context, page []store.ContentRow) error {
+	r.at.Report.Contents += int64(len(page))
+	r.metrics.looked.WithLabelValues(phaseContents).Add(float64(len(page)))
+	r.looked += len(page)
+	page = slices.DeleteFunc(page, func(c store.ContentRow) bool {
+		if r.elsewhere(c) {
+			return true
+		}
+		if r.young(c.ID) {
+			r.at.Report.Young++
+			return true
+		}
+		return false
+	})
+	looks := make([]contentLook, len(page))
+	group, parallel := errgroup.WithContext(ctx)
+	group.SetLimit(checkParallel)
+	for i, c := range page {
+		group.Go(func() (err error) {
+			looks[i], err = r.look(parallel, c)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, l := range looks {
+		r.at.Report.Octets += l.octets
+		r.metrics.octets.Add(float64(l.octets))
+		if l.damage != nil {
+			r.found(CheckFinding{Kind: KindDamaged, Message: l.ID, Detail: l.damage.Error()})
+		}
+		if len(l.lacking) > 0 || l.Parts != nil || !l.listed && l.Damage == nil && !l.gone {
+			r.contents = append(r.contents, l.contentCandidate)
+			r.weight += 1 + len(l.Info.Mailboxes)
+		}
+	}
+	r.publish()
+	return nil
+}
+
+// elsewhere reports whether a content has nothing to do with the mailboxes of the run.
+func (r *checkRun) elsewhere(c store.ContentRow) bool {
+	return r.owners != nil && !slices.ContainsFunc(r.owners, func(o owner) bool { return slices.Contains(c.Info.Mailboxes, o.mailbox) })
+}
+
+// contentLook is what a look at one content shows.
+type contentLook struct {
+	contentCandidate
+	damage error
+	octets int64 // read through
+	gone   bool
+}
+
+// look looks for the entries of a content, and at its octets if that is asked for.
+func (r *checkRun) look(ctx context.Context, c store.ContentRow) (l contentLook, err error) {
+	l.ContentRow = c
+	l.damage = c.Damage
+	if c.Parts != nil {
+		return l, nil
+	}
+	for _, mailbox := range c.Info.Mailboxes {
+		there, err := r.listed(ctx, mailbox, c.ID)
+		if err != nil {
+			return l, err
+		}
+		if there {
+			l.listed = true
+		} else {
+			l.lacking = append(l.lacking, mailbox)
+		}
+	}
+	if r.options.Deep && c.Damage == nil {
+		if err := r.readThrough(ctx, &l); err != nil {
+			return l, err
+		}
+	}
+	return l, nil
+}
+
+// readThrough reads all octets of a content.
+func (r *checkRun) readThrough(ctx context.Context, l *contentLook) error {
+	if err := r.pace(ctx, int(l.Info.Size>>18)); err != nil { // 256 KiB count as one row
+		return err
+	}
+	err := r.try(ctx, func() error {
+		l.octets = 0
+		info, body, err := r.all.OpenContent(ctx, l.ID, "")
+		if err != nil {
+			return err
+		}
+		defer body.Close()
+		l.octets, err = io.Copy(io.Discard, body)
+		if err == nil && l.octets != info.Size {
+			err = fmt.Errorf("%d octets instead of %d: %w", l.octets, info.Size, store.ErrCorrupt)
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		l.gone = true // removed meanwhile
+		return nil
+	case errors.Is(err, store.ErrCorrupt):
+		l.damage = err
+		return nil
+	case err != nil:
+		return fmt.Errorf("task: read content %s: %w", l.ID, err)
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// checkPage is how many rows or contents are asked of the store at one time.
+const checkPage = 500
+
+// entryCandidate is an entry that is to be judged together with others.
+type entryCandidate struct {
+	CheckFinding
+	owner owner
+	row   mail.Message
+}
+
+// checkEntries goes from the mailboxes to the content.
+func (r *checkRun) checkEntries(ctx context.Context) error {
+	if r.owners != nil {
+		for _, o := range r.owners {
+			if err := r.checkMailbox(ctx, o); err != nil {
+				return err
+			}
+		}
+		return r.settleEntries(ctx)
+	}
+	err := r.eachOwner(ctx, string(r.at.Domain), string(r.at.After), func(owners []owner) error {
+		for _, o := range owners {
+			if err := r.checkMailbox(ctx, o); err != nil {
+				return err
+			}
+		}
+		r.looked++ // an address
+		if r.looked < r.entriesBatch() {
+			return nil
+		}
+		if err := r.settleEntries(ctx); err != nil {
+			return err
+		}
+		r.at.Domain, r.at.After = []byte(owners[0].address.Domain), []byte(owners[0].address.Local)
+		return r.save(ctx)
+	})
+	if err != nil {
+		return err
+	}
+	return r.settleEntries(ctx)
+}
+
+// entriesBatch is how many entries are looked at until findings are settled.
+func (r *checkRun) entriesBatch() int { return max(r.cfg.Batch/25, 1) }
+
+// checkMailbox compares all entries of a mailbox with their contents.
+func (r *checkRun) checkMailbox(ctx context.Context, o owner) error {
+	var after mail.MessageID
+	for more := true; more; {
+		var rows []mail.Message
+		var contents map[mail.MessageID]store.ContentRow
+		err := r.try(ctx, func() (err error) {
+			rows, more, err = r.all.ListMessages(ctx, o.mailbox, after, checkPage)
+			if err != nil {
+				return err
+			}
+			var old []mail.MessageID
+			for _, row := range rows {
+				if !r.young(row.ID) {
+					old = append(old, row.ID)
+				}
+			}
+			contents, err = r.all.ContentRows(ctx, old)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("task: check mailbox %s: %w", o.mailbox, err)
+		}
+		if len(rows) == 0 {
+			return nil
+		}
+		after = rows[len(rows)-1].ID
+		for _, row := range rows {
+			if r.young(row.ID) {
+				r.at.Report.Young++
+			} else if err := r.compare(ctx, o, row, contents); err != nil {
+				return err
+			}
+		}
+		r.at.Report.Entries += int64(len(rows))
+		r.metrics.looked.WithLabelValues(phaseEntries).Add(float64(len(rows)))
+		r.looked += len(rows)
+		r.publish()
+		if len(r.entries) >= r.entriesBatch() {
+			if err := r.settleEntries(ctx); err != nil {
+				return err
+			}
+		}
+		if err := r.pace(ctx, len(rows)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare looks whether an entry and its content fit.
+func (r *checkRun) compare(ctx context.Context, o owner, row mail.Message, contents map[mail.MessageID]store.ContentRow) error {
+	f := CheckFinding{Message: row.ID, Mailbox: o.mailbox, Address: o.address.String()}
+	c, there := contents[row.ID]
+	size := c.Info.Size + int64(len(mail.DeliveryHeader(c.Info.ReversePath, row.Recipient)))
+	switch {
+	case !there:
+		f.Kind, f.Detail = KindDangling, "its content is nowhere"
+	case c.Damage != nil:
+		return nil // the way back tells
+	case size != row.Size:
+		f.Kind, f.Detail = KindMismatch, fmt.Sprintf("%d octets are listed, there are %d", row.Size, size)
+	case !slices.Contains(c.Info.Mailboxes, o.mailbox):
+		f.Kind, f.Detail = KindMismatch, "its content is not for this mailbox"
+	default:
+		return nil
+	}
+	// Whoever removed the message meanwhile may have taken the content along.
+	if there, err := r.listed(ctx, o.mailbox, row.ID); err != nil || !there {
+		return err
+	}
+	r.entries = append(r.entries, entryCandidate{CheckFinding: f, owner: o, row: row})
+	return nil
+}
+
+// listed reports whether a mailbox has an entry of a message.
+func (r *checkRun) listed(ctx context.Context, mailbox mail.MailboxID, id mail.MessageID) (there bool, err error) {
+	err = r.try(ctx, func() error {
+		_, err := r.all.Message(ctx, mailbox, id)
+		there = err == nil
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("task: look for message %s in mailbox %s: %w", id, mailbox, err)
+	}
+	return there, nil
+}
+
+// settleEntries repairs what can be repaired of the entries found, and notes them all.
+func (r *checkRun) settleEntries(ctx context.Context) error {
+	held := r.braked(len(r.entries))
+	for i, e := range r.entries {
+		if r.options.Repair {
+			e.Held = held
+		}
+		if r.options.Repair && !held {
+			repair := r.removeDangling
+			if e.Kind == KindMismatch {
+				repair = r.storeAnew
+			}
+			switch err := repair(ctx, e); {
+			case err == nil:
+				e.Repaired = true
+			case errors.Is(err, store.ErrCorrupt):
+				e.Detail += "; it cannot be read"
+			case errors.Is(err, errGone):
+				continue
+			default:
+				r.entries = r.entries[i:]
+				return err
+			}
+		}
+		r.found(e.CheckFinding)
+	}
+	r.entries, r.looked = nil, 0
+	r.publish()
+	return nil
+}
+
+// removeDangling removes an entry whose content is nowhere.
+func (r *checkRun) removeDangling(ctx context.Context, e entryCandidate) error {
+	err := r.try(ctx, func() error {
+		rows, err := r.all.ContentRows(ctx, []mail.MessageID{e.Message})
+		if err != nil {
+			return err
+		}
+		if _, there := rows[e.Message]; there {
+			return errGone
+		}
+		return r.all.RemoveMessages(ctx, e.Mailbox, []mail.MessageID{e.Message})
+	})
+	if err != nil {
+		return fmt.Errorf("task: remove the entry %s from mailbox %s: %w", e.Message, e.Mailbox, err)
+	}
+	return nil
+}

@@ -1,0 +1,223 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// verdict is a content that lacks entries, and what is known about those.
+type verdict struct {
+	contentCandidate
+	// unclear are those lacking it that are not known to have removed it.
+	unclear []mail.MailboxID
+	// open are the mailboxes of accounts that should list it, as far as anything is known:
+	// they have not removed it, and would keep it.
+	open []owner
+	// settled is how many others lack it, for a reason.
+	settled int
+	// trashed says that a removal names it which is still to be cleared up behind.
+	trashed bool
+}
+
+// orphan reports whether nobody lists a content, or waits for its removal.
+func (v verdict) orphan() bool { return v.Parts != nil || !v.listed && !v.trashed }
+
+// settleContents judges the contents that lack entries, repairs what can be repaired, and notes
+// all.
+func (r *checkRun) settleContents(ctx context.Context) error {
+	verdicts, err := r.judge(ctx)
+	if err != nil {
+		return err
+	}
+	if r.options.Rebuild {
+		err = r.rebuildEntries(ctx, verdicts)
+	} else {
+		err = r.settleOrphans(ctx, verdicts)
+	}
+	if err != nil {
+		return err
+	}
+	r.contents, r.weight, r.looked = nil, 0, 0
+	r.publish()
+	return nil
+}
+
+// judge finds out why contents lack entries. The order of reads matters: the entries were
+// looked for first, now the trash is read and then the contents say who removed them. A removal
+// is in the trash before the entry goes, and with the content before the trash goes: it cannot
+// slip through.
+func (r *checkRun) judge(ctx context.Context) ([]verdict, error) {
+	if len(r.contents) == 0 {
+		return nil, nil
+	}
+	ids := make([]mail.MessageID, len(r.contents))
+	for i, c := range r.contents {
+		ids[i] = c.ID
+	}
+	var trashed map[mail.MessageID][]mail.MailboxID
+	var now map[mail.MessageID]store.ContentRow
+	err := r.try(ctx, func() (err error) {
+		if trashed, err = r.all.Trashed(ctx, ids); err != nil {
+			return err
+		}
+		now = make(map[mail.MessageID]store.ContentRow, len(ids))
+		for some := range slices.Chunk(ids, checkPage) {
+			rows, err := r.all.ContentRows(ctx, some)
+			if err != nil {
+				return err
+			}
+			for id, c := range rows {
+				now[id] = c
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("task: find out who removed messages: %w", err)
+	}
+	var verdicts []verdict
+	suspects := map[mail.MailboxID]bool{}
+	for _, c := range r.contents {
+		latest, there := now[c.ID]
+		if there == (c.Parts != nil) {
+			continue // it is gone, or it has become whole
+		}
+		v := verdict{contentCandidate: c, trashed: len(trashed[c.ID]) > 0}
+		v.unclear = slices.DeleteFunc(slices.Clone(c.lacking), func(m mail.MailboxID) bool {
+			return slices.Contains(latest.Removed, m) || slices.Contains(trashed[c.ID], m)
+		})
+		v.settled = len(c.lacking) - len(v.unclear)
+		for _, m := range v.unclear {
+			suspects[m] = true
+		}
+		verdicts = append(verdicts, v)
+	}
+	return verdicts, r.whoLacks(ctx, verdicts, suspects)
+}
+
+// whoLacks finds out which of the mailboxes that lack an entry should have it.
+func (r *checkRun) whoLacks(ctx context.Context, verdicts []verdict, suspects map[mail.MailboxID]bool) error {
+	owners, err := r.ownersAmong(ctx, suspects)
+	if err != nil {
+		return err
+	}
+	floors := map[mail.MailboxID]mail.MessageID{}
+	for i := range verdicts {
+		v := &verdicts[i]
+		for _, m := range v.unclear {
+			o, known := owners[m]
+			if !known || !o.keeps(v.ID, r.cfg.Now()) {
+				v.settled++
+				continue
+			}
+			floor, read := floors[m]
+			if !read {
+				err := r.try(ctx, func() (err error) { floor, err = r.all.Floor(ctx, m); return err })
+				if err != nil {
+					return fmt.Errorf("task: read the floor of mailbox %s: %w", m, err)
+				}
+				floors[m] = floor
+			}
+			if !floor.IsZero() && v.ID.Compare(floor) <= 0 {
+				v.settled++
+				continue
+			}
+			v.open = append(v.open, o)
+		}
+	}
+	return nil
+}
+
+// settleOrphans removes orphans if that is asked for, and notes all findings.
+func (r *checkRun) settleOrphans(ctx context.Context, verdicts []verdict) error {
+	var orphans []verdict
+	open := 0 // orphans that somebody may miss
+	for _, v := range verdicts {
+		if v.orphan() {
+			orphans = append(orphans, v)
+			if len(v.open) > 0 {
+				open++
+			}
+		}
+	}
+	held := r.options.Repair && r.braked(open)
+	gone, err := r.removeOrphans(ctx, orphans, held)
+	if err != nil {
+		return err
+	}
+	for _, v := range verdicts {
+		if v.orphan() {
+			r.found(CheckFinding{
+				Kind: KindOrphan, Message: v.ID, Detail: v.why(), Repaired: gone[v.ID], Held: held && len(v.open) > 0,
+			})
+			continue
+		}
+		for _, o := range v.open {
+			r.found(CheckFinding{
+				Kind: KindUnlisted, Message: v.ID, Mailbox: o.mailbox, Address: o.address.String(),
+				Detail: "it is stored for this mailbox too, which does not list it and is not known to have removed it",
+			})
+		}
+	}
+	return nil
+}
+
+// why says what is known about an orphan.
+func (v verdict) why() string {
+	switch {
+	case v.Parts != nil:
+		return "a part of a content without its beginning"
+	case len(v.open) == 0 && v.settled > 0:
+		return "all that it was for removed it, or keep it no longer"
+	case len(v.open) == 0:
+		return "it is for nobody"
+	}
+	names := make([]string, 0, 3)
+	for _, o := range v.open {
+		if len(names) == cap(names) {
+			return fmt.Sprintf("never listed, or no longer, for %s and %d others", strings.Join(names, ", "), len(v.open)-len(names))
+		}
+		names = append(names, o.address.String())
+	}
+	return "never listed, or no longer, for " + strings.Join(names, ", ")
+}
+
+// removeOrphans removes orphans, but for those that somebody may miss if they are held, and
+// returns which ones are gone.
+func (r *checkRun) removeOrphans(ctx context.Context, orphans []verdict, held bool) (map[mail.MessageID]bool, error) {
+	gone := map[mail.MessageID]bool{}
+	if !r.options.Repair {
+		return gone, nil
+	}
+	orphans = slices.DeleteFunc(slices.Clone(orphans), func(v verdict) bool { return held && len(v.open) > 0 })
+	for some := range slices.Chunk(orphans, checkPage) {
+		rows := make([]store.ContentRow, len(some))
+		ids := make([]mail.MessageID, len(some))
+		for i, v := range some {
+			rows[i], ids[i] = v.ContentRow, v.ID
+		}
+		var left map[mail.MessageID]store.ContentRow
+		err := r.try(ctx, func() error {
+			if _, err := r.all.RemoveOrphans(ctx, rows, r.before); err != nil {
+				return err
+			}
+			var err error
+			left, err = r.all.ContentRows(ctx, ids)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("task: remove orphans: %w", err)
+		}
+		for _, id := range ids {
+			if _, there := left[id]; !there {
+				gone[id] = true
+			}
+		}
+	}
+	return gone, nil
+}

@@ -1,0 +1,78 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// errNotListed says that an entry that was added is not there: its message was removed.
+var errNotListed = errors.New("it was removed")
+
+// rebuildEntries adds the entries that the account's mailbox lacks, under their own ids: where
+// a removal still has its mark, it wins.
+func (r *checkRun) rebuildEntries(ctx context.Context, verdicts []verdict) error {
+	o := r.owners[0] // Start has seen to it
+	for _, v := range verdicts {
+		if v.Parts != nil || v.Damage != nil || !slices.Contains(v.lacking, o.mailbox) {
+			continue
+		}
+		if !slices.ContainsFunc(v.open, func(open owner) bool { return open.mailbox == o.mailbox }) {
+			r.at.Report.Removed++
+			continue
+		}
+		f := CheckFinding{Kind: KindUnlisted, Message: v.ID, Mailbox: o.mailbox, Address: o.address.String(), Detail: "it was not listed"}
+		switch err := r.list(ctx, o, v.ContentRow); {
+		case err == nil:
+			f.Repaired = true
+		case errors.Is(err, errNotListed):
+			r.at.Report.Removed++
+			continue
+		case errors.Is(err, errGone):
+			continue
+		default:
+			return err
+		}
+		r.found(f)
+	}
+	return nil
+}
+
+// list adds the entry of a content to a mailbox, and looks whether it has come there to stay.
+// The recipient of the message is not known any more: the account's address stands for it.
+func (r *checkRun) list(ctx context.Context, o owner, c store.ContentRow) error {
+	recipient := o.address.String()
+	m := mail.Message{
+		ID: c.ID, Recipient: recipient, Size: c.Info.Size + int64(len(mail.DeliveryHeader(c.Info.ReversePath, recipient))),
+	}
+	err := r.try(ctx, func() error {
+		if err := r.all.AddMessages(ctx, []store.Entry{{Mailbox: o.mailbox, Message: m}})[0]; err != nil {
+			return err
+		}
+		if _, err := r.all.Message(ctx, o.mailbox, c.ID); errors.Is(err, store.ErrNotFound) {
+			return errNotListed
+		} else if err != nil {
+			return err
+		}
+		// Whoever took it for an orphan may just have removed it.
+		contents, err := r.all.ContentRows(ctx, []mail.MessageID{c.ID})
+		if err != nil {
+			return err
+		}
+		if _, there := contents[c.ID]; !there {
+			if err := r.all.RemoveMessages(ctx, o.mailbox, []mail.MessageID{c.ID}); err != nil {
+				return err
+			}
+			return errGone
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("task: list message %s in mailbox %s: %w", c.ID, o.mailbox, err)
+	}
+	return nil
+}

@@ -1,0 +1,190 @@
+package task
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// The phases of a run.
+const (
+	phaseEntries  = "entries"
+	phaseContents = "contents"
+)
+
+// resumeWithin is how old a position may be for a run to go on from there.
+const resumeWithin = 7 * 24 * time.Hour
+
+// checkRun is one run. It is used by one goroutine.
+type checkRun struct {
+	*Checker
+	options CheckOptions
+	owners  []owner   // of options.Address; nil: all there are
+	before  time.Time // ids from then on are too young to be judged
+	limiter *rate.Limiter
+
+	at     checkpoint
+	looked int // since findings were last settled
+
+	entries  []entryCandidate
+	contents []contentCandidate
+	weight   int // mailboxes that contents name
+}
+
+// checkpoint says how far a run has come, and is what a later one goes on from.
+type checkpoint struct {
+	Phase string
+	// Domain and After: the addresses of domains before, and of this one up to this
+	// local-part, are done.
+	Domain, After []byte
+	// Position is that of store.ListContents.
+	Position string
+	Saved    time.Time
+	Report   CheckReport
+}
+
+func newCheckRun(c *Checker, o CheckOptions, owners []owner) *checkRun {
+	return &checkRun{
+		Checker: c, options: o, owners: owners, before: c.cfg.Now().Add(-c.cfg.Window),
+		limiter: rate.NewLimiter(rate.Limit(c.cfg.Rate), max(c.cfg.Rate, checkPage)),
+	}
+}
+
+// run does it all, or what an earlier run has left.
+func (r *checkRun) run(ctx context.Context) error {
+	if err := r.resume(ctx); err != nil {
+		return err
+	}
+	if r.at.Phase == phaseEntries {
+		if err := r.checkEntries(ctx); err != nil {
+			return err
+		}
+		r.at.Phase, r.at.Position = phaseContents, ""
+		if err := r.save(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.checkContents(ctx); err != nil {
+		return err
+	}
+	return r.keep(ctx, "")
+}
+
+// resume begins where the last run of this kind was stopped, or at the start.
+func (r *checkRun) resume(ctx context.Context) error {
+	var text string
+	err := r.try(ctx, func() (err error) {
+		text, err = r.store.Progress(ctx, r.options.name())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("task: read how far a check has come: %w", err)
+	}
+	now := r.cfg.Now()
+	fresh := checkpoint{Phase: phaseEntries, Report: CheckReport{Begun: now}}
+	if r.options.Rebuild {
+		fresh.Phase = phaseContents
+	}
+	// One that cannot be read is of another release.
+	usable := !r.options.Restart && text != "" && json.Unmarshal([]byte(text), &r.at) == nil
+	resumed := usable && now.Sub(r.at.Saved).Abs() < resumeWithin
+	if !resumed {
+		r.at = fresh
+	}
+	r.mu.Lock()
+	r.state.Resumed = resumed
+	r.mu.Unlock()
+	r.publish()
+	return nil
+}
+
+// publish shows the report to those who ask.
+func (r *checkRun) publish() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.Phase = r.at.Phase
+	r.state.Report = r.at.Report.clone()
+}
+
+// save keeps how far the run has come. All that was found must be settled.
+func (r *checkRun) save(ctx context.Context) error {
+	r.publish()
+	r.at.Saved = r.cfg.Now()
+	text, err := json.Marshal(r.at)
+	if err != nil {
+		return fmt.Errorf("task: check: %w", err)
+	}
+	return r.keep(ctx, string(text))
+}
+
+func (r *checkRun) keep(ctx context.Context, text string) error {
+	err := r.try(ctx, func() error { return r.store.SetProgress(ctx, r.options.name(), text) })
+	if err != nil {
+		return fmt.Errorf("task: note how far a check has come: %w", err)
+	}
+	return nil
+}
+
+// try does something that may be repeated until it succeeds, a few times.
+func (r *checkRun) try(ctx context.Context, do func() error) error {
+	pause := r.cfg.RetryPause
+	for n := 0; ; n++ {
+		err := r.all.Clock()
+		if err == nil {
+			err = do()
+		}
+		if err == nil || n >= r.cfg.Retries || ctx.Err() != nil || !store.Unreached(err) {
+			return err
+		}
+		wait := time.NewTimer(pause)
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			wait.Stop()
+			return err
+		}
+		pause *= 4
+	}
+}
+
+// pace waits until n more may be looked at.
+func (r *checkRun) pace(ctx context.Context, n int) error {
+	for n > 0 {
+		some := min(n, r.limiter.Burst())
+		if err := r.limiter.WaitN(ctx, some); err != nil {
+			return fmt.Errorf("task: check: %w", err)
+		}
+		n -= some
+	}
+	return nil
+}
+
+// young reports whether a message is too young to be judged.
+func (r *checkRun) young(id mail.MessageID) bool { return !id.Time().Before(r.before) }
+
+// found notes a finding that is settled.
+func (r *checkRun) found(f CheckFinding) {
+	r.at.Report.add(f, r.cfg.Findings)
+	r.metrics.found.WithLabelValues(string(f.Kind)).Inc()
+	if f.Repaired {
+		r.metrics.repaired.WithLabelValues(string(f.Kind)).Inc()
+		r.cfg.Logger.Info("check repaired", "finding", string(f.Kind), "message", f.Message.String(),
+			"mailbox", f.Mailbox.String(), "detail", f.Detail)
+	}
+}
+
+// braked reports whether n findings among those looked at since the last ones were settled are
+// so many that something else must be wrong.
+func (r *checkRun) braked(n int) bool {
+	return !r.options.Force && n > r.cfg.BrakeCount && n*r.cfg.BrakeShare > r.looked
+}
+
+// errGone says that what was to be repaired is not there any more.
+var errGone = errors.New("it is gone")
