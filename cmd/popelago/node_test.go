@@ -18,6 +18,8 @@ import (
 // Cassandra does unless it is told otherwise.
 var node = cassandratest.Lazy{Options: cassandratest.Options{Settings: map[string]string{
 	"authenticator":         "PasswordAuthenticator",
+	"authorizer":            "CassandraAuthorizer",
+	"permissions_validity":  "0ms", // what is granted counts at once
 	"commitlog_sync":        "periodic",
 	"commitlog_sync_period": "10000ms",
 	"client_encryption_options": `{enabled: true, optional: true, keystore: "` + testFile("node/node.pem") + `", ` +

@@ -1,10 +1,13 @@
 package cassandra
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
 // setting is the value of the first of some names that a node knows.
@@ -62,7 +65,11 @@ func judgeSettings(cfg Config, nodes []node) []Finding {
 	var found []Finding
 	for _, n := range nodes {
 		if n.err == nil && n.settingsErr != nil {
-			found = append(found, Finding{Level: FindingWarning, Check: "settings", Text: fmt.Sprintf("%s does not tell its settings: %v", n.address, n.settingsErr)})
+			f := Finding{Level: FindingWarning, Check: "settings", Text: fmt.Sprintf("%s does not tell its settings: %v", n.address, n.settingsErr)}
+			if unauthorized(n.settingsErr) {
+				f.Hint = "execute GRANT SELECT ON KEYSPACE system_views TO " + cfg.Username
+			}
+			found = append(found, f)
 		}
 	}
 	known := asked(nodes)
@@ -114,4 +121,10 @@ func judgeAccess(cfg Config, nodes []node) []Finding {
 		found = append(found, Finding{Level: FindingOK, Check: "access", Text: text})
 	}
 	return found
+}
+
+// unauthorized reports whether the user is not allowed to do what failed.
+func unauthorized(err error) bool {
+	var answer gocql.RequestError
+	return errors.As(err, &answer) && answer.Code() == gocql.ErrCodeUnauthorized
 }

@@ -170,6 +170,9 @@ func change(ctx context.Context, session *gocql.Session, cql string) error {
 	}
 	if err != nil {
 		first, _, _ := strings.Cut(cql, "\n")
+		if !mayBeWritten(err) {
+			return fmt.Errorf("cassandra: %s: %w", first, err)
+		}
 		return fmt.Errorf("cassandra: %s: %w: %w", first, store.ErrOutcomeUnknown, err)
 	}
 	return nil
