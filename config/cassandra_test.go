@@ -42,6 +42,19 @@ func TestCassandraSettings(t *testing.T) {
 	}
 }
 
+// The files that compose.yaml uses can be used.
+func TestDeployed(t *testing.T) {
+	for _, name := range []string{"dc1", "dc2"} {
+		c, err := Load("../deploy/"+name+".toml", nil)
+		if err == nil {
+			err = c.Validate()
+		}
+		if err != nil || c.Store.Engine != EngineCassandra || c.Cassandra.Datacenter != name {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestCassandraEnvironment(t *testing.T) {
 	c, err := Load("", []string{
 		"POPELAGO_STORE_ENGINE=cassandra",
