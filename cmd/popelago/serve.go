@@ -74,6 +74,7 @@ func (f *serveFlags) config(cmd *cobra.Command) (config.Config, error) {
 
 // serve runs a server until a signal ends it.
 func serve(ctx context.Context, cfg config.Config, dev bool, stdout, stderr io.Writer) (err error) {
+	defer giveHeadroom()()
 	logger, err := newLogger(stderr, cfg.Log)
 	if err != nil {
 		return err
