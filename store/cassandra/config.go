@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"time"
 
@@ -67,6 +68,16 @@ type Config struct {
 	// keyspace's replication. The servers of this one work off what is left of their trash.
 	WrittenOff []string
 
+	// Server names this server for good: what it remembers in the cluster is found by it. Two
+	// servers must not have the same. Default: the name of the machine.
+	Server string
+	// Address and Version tell others about this server. May be empty.
+	Address, Version string
+	// Heartbeat is how often this server tells that it is alive, sees which others are, and
+	// compares its clock with theirs and the nodes'. A server that was killed counts as alive
+	// for six of them. Default 10s.
+	Heartbeat time.Duration
+
 	// Now tells the time. Nil means time.Now.
 	Now func() time.Time
 	// Registerer gets the metrics popelago_cassandra_*; nil for none.
@@ -105,6 +116,17 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.Window, time.Hour)
 	setDefault(&c.FloorEvery, 2000)
 	setDefault(&c.ScanRate, 2000)
+	setDefault(&c.Heartbeat, 10*time.Second)
+	if c.Server == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			return c, fmt.Errorf("cassandra: name of this server: %w", err)
+		}
+		c.Server = name
+	}
+	if c.Heartbeat < 0 {
+		return c, fmt.Errorf("cassandra: heartbeats %v apart", c.Heartbeat)
+	}
 	if c.ScanRate < 0 {
 		return c, fmt.Errorf("cassandra: %d pieces of content cannot be looked at in a second", c.ScanRate)
 	}

@@ -120,6 +120,25 @@ func migrations() [][]string {
 ) WITH comment = 'how far checks have come'
   AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
   AND read_repair = 'BLOCKING'`,
+		`CREATE TABLE IF NOT EXISTS server (
+  datacenter text,
+  id uuid,
+  name text,
+  address text,
+  version text,
+  started bigint,
+  clock bigint,
+  PRIMARY KEY ((datacenter), id)
+) WITH comment = 'servers that are alive, rows expire; clock is null while it cannot be trusted'
+  AND compaction = {'class': 'LeveledCompactionStrategy'}
+  AND gc_grace_seconds = 86400
+  AND read_repair = 'BLOCKING'`,
+		`CREATE TABLE IF NOT EXISTS watermark (
+  server text PRIMARY KEY,
+  high bigint
+) WITH comment = 'up to when each server has made ids, written with that time as timestamp, so it only rises'
+  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
+  AND read_repair = 'BLOCKING'`,
 	}}
 }
 
@@ -251,6 +270,21 @@ const (
 	selectAttempt = `SELECT until FROM ledger` + attemptRow
 	deleteAttempt = `DELETE FROM ledger USING TIMESTAMP ?` + attemptRow
 )
+
+// Servers and their clocks.
+const (
+	insertServer  = `INSERT INTO server (datacenter, id, name, address, version, started, clock) VALUES (?, ?, ?, ?, ?, ?, ?) USING TTL ? AND TIMESTAMP ?`
+	selectServers = `SELECT id, clock FROM server WHERE datacenter = ?`
+	deleteServer  = `DELETE FROM server USING TIMESTAMP ? WHERE datacenter = ? AND id = ?`
+
+	selectWatermark = `SELECT high FROM watermark WHERE server = ?`
+	insertWatermark = `INSERT INTO watermark (server, high) VALUES (?, ?) USING TIMESTAMP ?`
+)
+
+// deleteWatermark is for operators; it is only shown to them.
+func deleteWatermark(keyspace, server string, high int64) string {
+	return fmt.Sprintf("DELETE FROM %s.watermark USING TIMESTAMP %d WHERE server = '%s'", keyspace, high, strings.ReplaceAll(server, "'", "''"))
+}
 
 // Addresses.
 const (

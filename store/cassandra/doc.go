@@ -22,6 +22,8 @@
 //	                                         outcomes
 //	progress  ((name))                       position, begun
 //	note      ((name))                       text
+//	server    ((datacenter), id)             name, address, version, started, clock
+//	watermark ((server))                     high
 //	schema_version ((name), version)         applied
 //
 // A mailbox is a two-phase set. A row is inserted with the timestamp that is inside its

@@ -138,12 +138,6 @@ func judgeVersions(nodes []node) []Finding {
 	return found
 }
 
-// How far clocks may differ. The in-flight window and the order of writes rest on them.
-const (
-	clockWarning = 30 * time.Second
-	clockError   = 5 * time.Minute
-)
-
 func judgeClocks(nodes []node) []Finding {
 	var found []Finding
 	asked, worst := 0, time.Duration(0)
@@ -158,7 +152,7 @@ func judgeClocks(nodes []node) []Finding {
 		switch {
 		case off-n.uncertain <= clockWarning:
 			continue
-		case off-n.uncertain > clockError:
+		case off-n.uncertain > clockSkew:
 			level = FindingError
 		}
 		direction := "ahead of"

@@ -105,9 +105,6 @@ func (r *sweeper) raiseFloors(ctx context.Context, report *store.FloorReport) er
 	return nil
 }
 
-// clockSkew is more than any clock may be ahead of ours.
-const clockSkew = 5 * time.Minute
-
 // raiseFloor raises the floor of a mailbox to just below its first message, or to the beginning
 // of the in-flight window. What is below was read at ALL, and nothing was alive there; nothing
 // new can come there, because ids are made when the message is stored.
@@ -143,7 +140,7 @@ func (r *sweeper) raiseFloor(ctx context.Context, mailbox mail.MailboxID) (raise
 	}
 	r.floors.Set(mailbox, floor)
 	return true, r.exec(ctx, statement{
-		cql: deleteBelow, values: []any{micros(r.now.Add(clockSkew)), gocql.UUID(mailbox), segment, gocql.UUID(floor)},
+		cql: deleteBelow, values: []any{micros(r.now.Add(2 * clockSkew)), gocql.UUID(mailbox), segment, gocql.UUID(floor)},
 		consistency: gocql.LocalQuorum, what: what,
 	})
 }

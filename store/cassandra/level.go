@@ -18,12 +18,6 @@ func (s *engine) makeViews(several bool) {
 	}
 }
 
-// Mine implements store.Store.
-func (s *engine) Mine(key string) bool { return true }
-
-// Clock implements store.Store.
-func (s *engine) Clock() error { return nil }
-
 // reads is the consistency of reads.
 func (s *Store) reads() gocql.Consistency {
 	switch s.level {

@@ -39,6 +39,7 @@ func (s *Store) addMessage(ctx context.Context, e store.Entry) error {
 	if m.Origin == "" {
 		m.Origin = s.cfg.Datacenter
 	}
+	s.watch.note(m.ID)
 	return s.exec(ctx, statement{
 		cql: insertMessage,
 		values: []any{

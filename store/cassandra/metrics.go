@@ -12,7 +12,9 @@ type metrics struct {
 	seconds *prometheus.HistogramVec
 	// overloaded counts statements given up before they were sent.
 	overloaded prometheus.Counter
-	all        []prometheus.Collector
+	// skew is how far our clock is ahead, servers how many are alive in this datacenter.
+	skew, servers prometheus.Gauge
+	all           []prometheus.Collector
 }
 
 // newMetrics makes the metrics; underWay is how many statements are.
@@ -28,7 +30,15 @@ func newMetrics(underWay func() int) *metrics {
 			Help: "Statements given up unsent, because too many were under way.",
 		}),
 	}
-	m.all = []prometheus.Collector{m.seconds, m.overloaded, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	m.skew = prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "popelago", Subsystem: "cassandra", Name: "clock_skew_seconds",
+		Help: "How far the clock of this server is ahead of the cluster's.",
+	})
+	m.servers = prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "popelago", Subsystem: "cassandra", Name: "servers",
+		Help: "Servers of this datacenter that are alive, with this one.",
+	})
+	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.skew, m.servers, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "popelago", Subsystem: "cassandra", Name: "statements_under_way",
 		Help: "Statements being executed.",
 	}, func() float64 { return float64(underWay()) })}

@@ -30,15 +30,19 @@ type engine struct {
 	floors   *otter.Cache[mail.MailboxID, mail.MessageID]
 	drained  drained
 	sweeping sweeping
+	beating  beating
+	watch    watch
 
 	slots chan struct{} // one for each statement under way
 
 	// life is held for reading while a statement is executed.
-	life   sync.RWMutex
-	closed bool
+	life    sync.RWMutex
+	closed  bool
+	leaving sync.Once
 }
 
-// Open connects to a cluster whose schema is this program's. It must be ended with Close.
+// Open connects to a cluster whose schema is this program's. It must be ended with Close. A clock
+// that cannot be trusted is no error, see Store.Clock.
 //
 // Errors: those of SchemaStatus.Check and of Status.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
@@ -71,6 +75,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		}),
 	}
 	e.makeViews(len(status.Replication) > 1)
+	e.startBeating(ctx)
 	return e.views[store.LevelLocal], nil
 }
 
@@ -112,6 +117,7 @@ func checkDatacenter(ctx context.Context, session *gocql.Session, name string) e
 
 // Close implements store.Store. Statements under way finish first.
 func (s *engine) Close() error {
+	s.leaving.Do(s.stopBeating)
 	s.life.Lock()
 	defer s.life.Unlock()
 	if !s.closed {

@@ -1,0 +1,253 @@
+package cassandra_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/mail"
+	"popelago/mailtest"
+	"popelago/store"
+	"popelago/store/cassandra"
+)
+
+// shifted is a clock that is ahead of the real one.
+type shifted struct{ ahead atomic.Int64 }
+
+func (c *shifted) set(ahead time.Duration) { c.ahead.Store(int64(ahead)) }
+func (c *shifted) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+// buffer is a log that can be read while it is written.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// clocked is a configuration of a server with a clock and a name of its own.
+func clocked(t *testing.T, ahead time.Duration) (cassandra.Config, *shifted, *buffer) {
+	t.Helper()
+	cfg, clock, log := config(t), &shifted{}, &buffer{}
+	clock.set(ahead)
+	cfg.Now, cfg.Server = clock.now, t.Name()
+	cfg.Heartbeat = 100 * time.Millisecond
+	cfg.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	cfg.Registerer = prometheus.NewRegistry()
+	return cfg, clock, log
+}
+
+// wantClock waits until the clock is trusted, or not.
+func wantClock(t *testing.T, s store.Store, want error) {
+	t.Helper()
+	mailtest.WaitFor(t, time.Minute, func() error {
+		if err := s.Clock(); !errors.Is(err, want) {
+			return fmt.Errorf("the clock: %w, want %w", err, want)
+		}
+		return nil
+	})
+}
+
+// A server whose clock is far off starts, reads and removes, but takes nothing away in the
+// background, and goes on by itself when the clock is right.
+func TestWrongClock(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"100 days ahead": 100 * 24 * time.Hour, "3 hours behind": -3 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			good := open(t, config(t))
+			mb, m, gone := mailbox("clock"), message(10), message(10)
+			for _, m := range []mail.Message{m, gone} {
+				put(t, good, m.ID, 10, mb)
+				add(t, good, mb, m)
+			}
+			if err := good.RemoveMessages(t.Context(), mb, []mail.MessageID{gone.ID}); err != nil {
+				t.Fatal(err)
+			}
+			if err := good.Close(); err != nil { // no share of the work is left to it
+				t.Fatal(err)
+			}
+
+			cfg, clock, log := clocked(t, ahead)
+			cfg.FloorEvery = 1
+			s := reopen(t, cfg)
+			err := s.Clock()
+			if !errors.Is(err, store.ErrClock) || !errors.Is(err, store.ErrUnavailable) {
+				t.Fatalf("the clock: %v", err)
+			}
+			direction := map[bool]string{true: "ahead of", false: "behind"}[ahead > 0]
+			if !strings.Contains(err.Error(), direction+" the cluster's") || !strings.Contains(log.String(), err.Error()[:20]) {
+				t.Errorf("said %v; the log:\n%s", err, log.String())
+			}
+			if rows, err := list(t.Context(), s, mb); err != nil || len(rows) != 1 {
+				t.Errorf("%v, %v", rows, err)
+			}
+			future := clock.now().Add(time.Hour)
+			_, floors := s.RaiseFloors(t.Context())
+			_, sweep := s.Sweep(t.Context(), future)
+			_, orphans := s.SweepOrphans(t.Context(), future, future)
+			for what, err := range map[string]error{"RaiseFloors": floors, "Sweep": sweep, "SweepOrphans": orphans} {
+				if !errors.Is(err, store.ErrClock) {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			if err := retrieve(t, s, gone.ID, 10); err != nil {
+				t.Errorf("content went away: %v", err)
+			}
+			before := strings.Count(log.String(), "the clock is wrong")
+			time.Sleep(3 * cfg.Heartbeat) // heartbeats that must not say it again
+			if n := strings.Count(log.String(), "the clock is wrong"); n != 1 || before != 1 {
+				t.Errorf("said %d times:\n%s", n, log.String())
+			}
+
+			clock.set(0)
+			wantClock(t, s, nil)
+			mailtest.WaitFor(t, time.Minute, func() error {
+				if !strings.Contains(log.String(), "the clock is right") {
+					return errors.New(log.String())
+				}
+				return nil
+			})
+			if report, err := s.Sweep(t.Context(), time.Now()); err != nil || report.Contents != 1 {
+				t.Errorf("Sweep with a good clock: %+v, %v", report, err)
+			}
+			if rows, err := list(t.Context(), s, mb); err != nil || len(rows) != 1 || rows[0].ID != m.ID {
+				t.Errorf("%v, %v", rows, err)
+			}
+		})
+	}
+}
+
+// A clock that is some minutes off is told about, but works.
+func TestClockDiffers(t *testing.T) {
+	cfg, clock, log := clocked(t, 4*time.Minute)
+	s := open(t, cfg)
+	if err := s.Clock(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(log.String(), "the clock differs"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, log.String())
+	}
+	if got := gauge(t, cfg.Registerer, "popelago_cassandra_clock_skew_seconds"); got < 238 || got > 242 {
+		t.Errorf("skew %v seconds", got)
+	}
+	if _, err := s.Sweep(t.Context(), clock.now()); err != nil {
+		t.Error(err)
+	}
+	clock.set(-4 * time.Minute)
+	mailtest.WaitFor(t, time.Minute, func() error {
+		if got := gauge(t, cfg.Registerer, "popelago_cassandra_clock_skew_seconds"); got > -238 || got < -242 {
+			return fmt.Errorf("skew %v seconds", got)
+		}
+		return s.Clock()
+	})
+	if n := strings.Count(log.String(), "the clock "); n != 1 {
+		t.Errorf("the kind did not change, but it was said %d times:\n%s", n, log.String())
+	}
+}
+
+func gauge(t *testing.T, reg prometheus.Registerer, name string) float64 {
+	t.Helper()
+	families, err := reg.(*prometheus.Registry).Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return 0
+}
+
+// A clock that is set while the server runs is noticed at once, not with the next heartbeat.
+func TestClockIsSet(t *testing.T) {
+	cfg, clock, _ := clocked(t, 0)
+	cfg.Heartbeat = time.Hour
+	s := open(t, cfg)
+	for _, ahead := range []time.Duration{100 * 24 * time.Hour, -time.Hour, -6 * time.Minute, 6 * time.Minute} {
+		clock.set(ahead)
+		if err := s.Clock(); !errors.Is(err, store.ErrClock) {
+			t.Errorf("%v ahead: %v", ahead, err)
+		}
+		clock.set(0)
+		if err := s.Clock(); err != nil {
+			t.Errorf("set back: %v", err)
+		}
+	}
+}
+
+// A server remembers up to when it made ids: a clock that is behind that is wrong, whatever the
+// cluster's says.
+func TestWatermark(t *testing.T) {
+	cfg, _, _ := clocked(t, 0)
+	s := open(t, cfg)
+	cql := session(t, cfg)
+	high := func() (at time.Time) {
+		var us int64
+		if err := cql.Query("SELECT high FROM "+cfg.Keyspace+".watermark WHERE server = ?", cfg.Server).Scan(&us); err == nil {
+			at = time.UnixMicro(us)
+		}
+		return at
+	}
+	if at := high(); !at.IsZero() && time.Since(at) < time.Minute {
+		t.Fatalf("a server that made no id remembers %v", at)
+	}
+	m := message(1)
+	add(t, s, mailbox("a"), m)
+	mailtest.WaitFor(t, time.Minute, func() error {
+		if at := high(); !at.Equal(m.ID.Time().Truncate(time.Microsecond)) {
+			return fmt.Errorf("the watermark is %v, want %v", at, m.ID.Time())
+		}
+		return nil
+	})
+	// An id from the future, as a wrong clock made it, is not remembered as such.
+	far := mail.Message{ID: mail.MinMessageID(time.Now().Add(1000 * time.Hour)), Size: 1, Recipient: "a@example.test"}
+	add(t, s, mailbox("a"), far)
+	mailtest.WaitFor(t, time.Minute, func() error {
+		if at := high(); at.After(time.Now()) || !at.After(m.ID.Time()) {
+			return fmt.Errorf("the watermark is %v", at)
+		}
+		return nil
+	})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	later := time.Now().Add(6 * time.Minute).UnixMicro()
+	if err := cql.Query("INSERT INTO "+cfg.Keyspace+".watermark (server, high) VALUES (?, ?) USING TIMESTAMP ?", cfg.Server, later, later).Exec(); err != nil {
+		t.Fatal(err)
+	}
+	cfg, _, log := clocked(t, 0)
+	s = reopen(t, cfg)
+	if err := s.Clock(); !errors.Is(err, store.ErrClock) || !strings.Contains(err.Error(), "behind the newest message id") {
+		t.Errorf("the clock: %v", err)
+	}
+	// The log says how to get rid of it.
+	_, text, _ := strings.Cut(log.String(), `if_that_id_was_wrong="`)
+	statement, _, found := strings.Cut(text, `"`)
+	if !found {
+		t.Fatalf("the log says nothing to do:\n%s", log.String())
+	}
+	if err := cql.Query(statement).Exec(); err != nil {
+		t.Fatal(err)
+	}
+	wantClock(t, s, nil)
+}

@@ -1,0 +1,310 @@
+package cassandra_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/mail"
+	"popelago/mailtest"
+	"popelago/store"
+	"popelago/store/cassandra"
+)
+
+// shares counts how many of 300 pieces of work fall to each store, and fails unless each piece
+// falls to exactly one.
+func shares(stores ...*cassandra.Store) ([]int, error) {
+	counts := make([]int, len(stores))
+	for i := range 300 {
+		owners := 0
+		for j, s := range stores {
+			if s.Mine(fmt.Sprint("work/", i)) {
+				owners++
+				counts[j]++
+			}
+		}
+		if owners != 1 {
+			return counts, fmt.Errorf("work %d falls to %d servers", i, owners)
+		}
+	}
+	return counts, nil
+}
+
+// wantShares waits until all work is shared by the stores, each with at least so much of it.
+func wantShares(t *testing.T, least int, stores ...*cassandra.Store) []int {
+	t.Helper()
+	var counts []int
+	mailtest.WaitFor(t, time.Minute, func() (err error) {
+		if counts, err = shares(stores...); err != nil {
+			return err
+		}
+		for i, n := range counts {
+			if n < least {
+				return fmt.Errorf("server %d has %d of 300 pieces of work", i, n)
+			}
+		}
+		return nil
+	})
+	return counts
+}
+
+// beating is a configuration with short pauses between heartbeats.
+func beating(t *testing.T) cassandra.Config {
+	cfg := config(t)
+	cfg.Heartbeat = 200 * time.Millisecond
+	return cfg
+}
+
+func TestServersShareWork(t *testing.T) {
+	s1 := open(t, beating(t))
+	wantShares(t, 300, s1)
+	s2, s3 := reopen(t, beating(t)), reopen(t, beating(t))
+	before := wantShares(t, 60, s1, s2, s3)
+	var first []bool
+	for i := range 300 {
+		first = append(first, s1.Mine(fmt.Sprint("work/", i)))
+	}
+	if err := s3.Close(); err != nil {
+		t.Fatal(err)
+	}
+	after := wantShares(t, 100, s1, s2)
+	if after[0] < before[0] {
+		t.Errorf("shares were %v, and are %v", before, after)
+	}
+	for i, had := range first { // what is under way stays where it is
+		if had && !s1.Mine(fmt.Sprint("work/", i)) {
+			t.Errorf("work %d moved though its server stayed", i)
+		}
+	}
+
+	// One that was killed leaves its row behind, until it expires.
+	ghost := gocql.MustRandomUUID()
+	cql := session(t, beating(t))
+	if err := cql.Query("INSERT INTO test.server (datacenter, id, clock) VALUES ('dc1', ?, ?) USING TTL 3", ghost, time.Now().UnixMicro()).Exec(); err != nil {
+		t.Fatal(err)
+	}
+	mailtest.WaitFor(t, time.Minute, func() error {
+		if counts, err := shares(s1, s2); err == nil {
+			return fmt.Errorf("a third server has no share: %v", counts)
+		}
+		return nil
+	})
+	wantShares(t, 100, s1, s2)
+
+	// A server whose clock is wrong leaves its share to others.
+	cfg, _, _ := clocked(t, time.Hour)
+	reopen(t, cfg)
+	time.Sleep(3 * cfg.Heartbeat)
+	wantShares(t, 100, s1, s2)
+}
+
+// Servers share the shards of the trash, and one that goes leaves its own to the other.
+func TestServersShareTrash(t *testing.T) {
+	s1 := open(t, beating(t))
+	s2 := reopen(t, beating(t))
+	wantShares(t, 60, s1, s2)
+	var gone []mail.Message
+	removeOne := func(n int) {
+		mb, m := mailbox(fmt.Sprint("trash", n)), message(10)
+		put(t, s1, m.ID, 10, mb)
+		add(t, s1, mb, m)
+		if err := s1.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}); err != nil {
+			t.Fatal(err)
+		}
+		gone = append(gone, m)
+	}
+	left := func() (n int) {
+		for _, m := range gone {
+			switch err := retrieve(t, s1, m.ID, 10); {
+			case err == nil:
+				n++
+			case !errors.Is(err, store.ErrNotFound):
+				t.Fatal(err)
+			}
+		}
+		return n
+	}
+	for i := range 100 {
+		removeOne(i)
+	}
+	r1, err := s1.Sweep(t.Context(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := left(); n != 100-r1.Contents || n == 0 || n == 100 {
+		t.Errorf("the first server took %d contents, %d are left", r1.Contents, n)
+	}
+	r2, err := s2.Sweep(t.Context(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := left(); n != 0 || r1.Contents+r2.Contents != 100 || r1.Elsewhere+r2.Elsewhere != 16 {
+		t.Errorf("two servers took %+v and %+v, %d are left", r1, r2, n)
+	}
+
+	for i := range 20 {
+		removeOne(100 + i)
+	}
+	if err := s2.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantShares(t, 300, s1)
+	if r, err := s1.Sweep(t.Context(), time.Now()); err != nil || r.Contents != 20 || r.Elsewhere != 0 || left() != 0 {
+		t.Errorf("the server that stays took %+v, %v; %d are left", r, err, left())
+	}
+}
+
+// One server looks for orphans; another goes on where it came to.
+func TestOrphansAreResumed(t *testing.T) {
+	cfg := beating(t)
+	s1 := open(t, cfg)
+	cql := session(t, cfg)
+	if err := cql.Query("DELETE FROM test.progress WHERE name = 'orphans/dc1'").Exec(); err != nil {
+		t.Fatal(err)
+	}
+	var orphans []mail.MessageID
+	for range 40 {
+		id := ids.Next()
+		put(t, s1, id, 10, mailbox("nobody"))
+		orphans = append(orphans, id)
+	}
+	count := func() (n int) {
+		for _, id := range orphans {
+			if retrieve(t, s1, id, 10) == nil {
+				n++
+			}
+		}
+		return n
+	}
+	position := func() (token int64) {
+		if err := cql.Query("SELECT position FROM test.progress WHERE name = 'orphans/dc1'").Scan(&token); err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	// As if a server had been killed in the middle: half of the tokens are done.
+	half := "INSERT INTO test.progress (name, position, begun) VALUES ('orphans/dc1', 0, ?)"
+	if err := cql.Query(half, time.Now().UnixMicro()).Exec(); err != nil {
+		t.Fatal(err)
+	}
+	notDue := time.Now().Add(-time.Hour)
+	r, err := s1.SweepOrphans(t.Context(), time.Now(), notDue)
+	if err != nil || r.Looked != r.Contents || r.Contents == 0 || r.Contents == 40 || count() != 40-r.Contents {
+		t.Errorf("the second half: %+v, %v; %d are left", r, err, count())
+	}
+	if token := position(); token != 1<<63-1 {
+		t.Errorf("a search that is done is at %d", token)
+	}
+	if r, err := s1.SweepOrphans(t.Context(), time.Now(), notDue); err != nil || r != (store.OrphanReport{}) {
+		t.Errorf("when it is not due: %+v, %v", r, err)
+	}
+	// Of two servers one does it.
+	s2 := reopen(t, cfg)
+	wantShares(t, 60, s1, s2)
+	r1, err1 := s1.SweepOrphans(t.Context(), time.Now(), time.Now())
+	r2, err2 := s2.SweepOrphans(t.Context(), time.Now(), time.Now())
+	if err := errors.Join(err1, err2); err != nil || r1.Elsewhere+r2.Elsewhere != 1 || r1.Contents+r2.Contents != 40-r.Contents || count() != 0 {
+		t.Errorf("two servers: %+v, %+v, %v; %d are left", r1, r2, err, count())
+	}
+}
+
+// The search for orphans keeps to its rate, and ends when it has to.
+func TestOrphansArePaced(t *testing.T) {
+	cfg := config(t)
+	cfg.ScanRate = 20
+	s := open(t, cfg)
+	for range 10 {
+		put(t, s, ids.Next(), 1, mailbox("nobody"))
+	}
+	start := time.Now()
+	r, err := s.SweepOrphans(t.Context(), time.Now(), time.Now().Add(time.Hour))
+	if took := time.Since(start); err != nil || r.Looked != 10 || took < 500*time.Millisecond {
+		t.Errorf("%+v, %v in %v", r, err, took)
+	}
+}
+
+// What was removed by a server whose clock was behind is in an hour of the trash that was worked
+// off already. It is found all the same.
+func TestLateTrash(t *testing.T) {
+	cfg := config(t)
+	s := open(t, cfg)
+	mb, late, other := mailbox("late trash"), message(10), message(10)
+	for _, m := range []mail.Message{late, other} {
+		put(t, s, m.ID, 10, mb)
+		add(t, s, mb, m)
+	}
+	// Progress is behind the present hour only when that is over: move it there by hand.
+	cql := session(t, cfg)
+	now := time.Now()
+	hour := int(now.UnixMicro() / 3_600_000_000)
+	for shard := range 16 {
+		err := cql.Query("INSERT INTO test.progress (name, position) VALUES (?, ?) USING TIMESTAMP ?", fmt.Sprintf("trash/dc1/%d", shard), hour, hour).Exec()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := cfg
+	old.Now = func() time.Time { return time.Now().Add(-4 * time.Hour) }
+	behind := reopen(t, old)
+	if err := behind.RemoveMessages(t.Context(), mb, []mail.MessageID{late.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if err := behind.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := s.Sweep(t.Context(), time.Now()); err != nil || r.Contents != 0 {
+		t.Fatalf("the trash of four hours ago was worked off: %+v, %v", r, err)
+	}
+	r, err := s.SweepOrphans(t.Context(), time.Now(), time.Now().Add(time.Hour))
+	if err != nil || r.Contents != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if err := retrieve(t, s, late.ID, 10); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("content removed four hours ago: %v", err)
+	}
+	if err := retrieve(t, s, other.ID, 10); err != nil {
+		t.Errorf("content in use: %v", err)
+	}
+}
+
+// The trash of a datacenter that was written off is worked off by another.
+func TestWrittenOff(t *testing.T) {
+	cfg := config(t)
+	s := open(t, cfg)
+	mb, m := mailbox("written off"), message(10)
+	put(t, s, m.ID, 10, mb)
+	add(t, s, mb, m)
+	// As dc2 would have removed it.
+	cql := session(t, cfg)
+	now := time.Now().UnixMicro()
+	for _, q := range []struct {
+		cql    string
+		values []any
+	}{
+		{"INSERT INTO test.trash (datacenter, hour, shard, mailbox, message, removed_at) VALUES ('dc2', ?, ?, ?, ?, ?)",
+			[]any{now / 3_600_000_000, int(mb[15] % 16), gocql.UUID(mb), gocql.UUID(m.ID), now}},
+		{"DELETE FROM test.mailbox WHERE mailbox = ? AND segment = 0 AND message = ?", []any{gocql.UUID(mb), gocql.UUID(m.ID)}},
+	} {
+		if err := cql.Query(q.cql, q.values...).Exec(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r, err := s.Sweep(t.Context(), time.Now()); err != nil || r.Contents != 0 {
+		t.Fatalf("trash of another datacenter: %+v, %v", r, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cfg.WrittenOff = []string{"dc2"}
+	s = reopen(t, cfg)
+	if r, err := s.Sweep(t.Context(), time.Now()); err != nil || r.Contents != 1 {
+		t.Errorf("trash of a datacenter that was written off: %+v, %v", r, err)
+	}
+	cfg.WrittenOff = []string{"dc1"}
+	if _, err := cassandra.Open(t.Context(), cfg); err == nil {
+		t.Error("a server can write off its own datacenter")
+	}
+}
