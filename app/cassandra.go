@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"popelago/config"
 	"popelago/store"
@@ -34,11 +35,29 @@ func (a *App) openCassandra(ctx context.Context) (store.Store, error) {
 			return nil, fmt.Errorf("make a folder of data_dir or cassandra.spool_dir: %w", err)
 		}
 	}
+	if cfg.Server, err = a.serverName(); err != nil {
+		return nil, err
+	}
+	cfg.Address, cfg.Version = a.cfg.Hostname, Version()
 	st, err := cassandra.Open(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", explainCassandra(err))
 	}
 	return st, nil
+}
+
+// serverName is this server's name among all of the cluster, for good: that of the machine and
+// its data folder, which no other server of the machine can have.
+func (a *App) serverName() (string, error) {
+	machine, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("find out the name of this machine: %w", err)
+	}
+	dir, err := filepath.Abs(a.cfg.DataDir)
+	if err != nil {
+		return "", fmt.Errorf("find data_dir: %w", err)
+	}
+	return machine + ":" + dir, nil
 }
 
 // explainCassandra says which setting to look at, or what to do.
@@ -95,6 +114,7 @@ func cassandraConfig(cfg config.Config, logger *slog.Logger) (cassandra.Config, 
 		FloorEvery:     c.FloorEvery,
 		ScanRate:       cfg.Tasks.OrphansRate,
 		WrittenOff:     c.WrittenOff,
+		Heartbeat:      c.Heartbeat,
 		Logger:         logger,
 	}
 	if c.PasswordFile != "" {
