@@ -10,6 +10,7 @@ import (
 
 	"popelago/account"
 	"popelago/store"
+	"popelago/task"
 )
 
 // maxBody bounds request bodies, in octets. The longest is a password.
@@ -23,6 +24,8 @@ type Config struct {
 	Version string
 	// Logger takes changes made and faults. Default: nothing is logged.
 	Logger *slog.Logger
+	// Tasks is the background work. Default: there is none.
+	Tasks *task.Runner
 	// Metrics counts panics. Default: they are only logged.
 	Metrics *Metrics
 }
@@ -47,6 +50,9 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
 	}
+	if cfg.Tasks == nil {
+		cfg.Tasks = task.New(task.Config{}, nil)
+	}
 	mux := http.NewServeMux()
 	a := &api{
 		cfg: cfg, logger: cfg.Logger, directory: dir, store: st,
@@ -55,6 +61,7 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	a.addHealth()
 	a.addDomains()
 	a.addAccounts()
+	a.addTasks()
 	return a.guard(http.MaxBytesHandler(mux, maxBody)), nil
 }
 

@@ -27,6 +27,7 @@ import (
 	"popelago/store"
 	"popelago/store/embedded"
 	"popelago/store/storetest"
+	"popelago/task"
 )
 
 // fixture is an API on a fresh store.
@@ -36,6 +37,7 @@ type fixture struct {
 	handler http.Handler
 	wrap    func(store.Store) store.Store
 	metrics *admin.Metrics
+	tasks   *task.Runner
 	token   string
 }
 
@@ -63,7 +65,7 @@ func (f *fixture) start(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f.handler, err = admin.New(admin.Config{
-		Token: f.token, Version: "v9", Metrics: f.metrics, Logger: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Token: f.token, Version: "v9", Tasks: f.tasks, Metrics: f.metrics, Logger: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}, dir, st)
 	if err != nil {
 		t.Fatal(err)
@@ -464,7 +466,7 @@ func TestOpenAPI(t *testing.T) {
 	for _, operations := range doc.Paths {
 		n += len(operations)
 	}
-	if !strings.HasPrefix(doc.OpenAPI, "3.1") || n != 10 {
-		t.Errorf("OpenAPI %s with %d operations, want 3.1 and 10:\n%s", doc.OpenAPI, n, body)
+	if !strings.HasPrefix(doc.OpenAPI, "3.1") || n != 12 {
+		t.Errorf("OpenAPI %s with %d operations, want 3.1 and 12:\n%s", doc.OpenAPI, n, body)
 	}
 }

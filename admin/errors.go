@@ -11,6 +11,7 @@ import (
 	"popelago/account"
 	"popelago/mail"
 	"popelago/store"
+	"popelago/task"
 )
 
 // classify gives an error its HTTP status and the text that the client sees. Nothing else in
@@ -19,12 +20,16 @@ func classify(err error) (status int, text string) {
 	switch {
 	case errors.Is(err, mail.ErrBadAddress), errors.Is(err, account.ErrBadPassword), errors.Is(err, account.ErrWeakPassword):
 		return http.StatusBadRequest, err.Error()
-	case errors.Is(err, account.ErrNoSuchAccount), errors.Is(err, account.ErrNoSuchDomain):
+	case errors.Is(err, account.ErrNoSuchAccount), errors.Is(err, account.ErrNoSuchDomain), errors.Is(err, task.ErrNoSuchJob):
 		return http.StatusNotFound, err.Error()
 	case errors.Is(err, account.ErrExists), errors.Is(err, account.ErrDomainNotEmpty):
 		return http.StatusConflict, err.Error()
 	case errors.Is(err, store.ErrFull):
 		return http.StatusInsufficientStorage, "nothing was changed: the disk of the server is full"
+	case errors.Is(err, store.ErrClock):
+		return http.StatusServiceUnavailable, "the clock of the server is wrong"
+	case errors.Is(err, task.ErrStopped):
+		return http.StatusServiceUnavailable, "the server is stopping"
 	case errors.Is(err, store.ErrOutcomeUnknown):
 		return http.StatusServiceUnavailable, "it is not known whether the change was made: look, and repeat it if it was not"
 	case errors.Is(err, store.ErrUnavailable):

@@ -1,6 +1,6 @@
 // Package adminclient holds the request and response types of the administration API and a
-// client for it. Package admin serves the API; the commands "popelago domain" and "popelago
-// account" and tests call it from here.
+// client for it. Package admin serves the API; the commands "popelago domain", "popelago
+// account" and "popelago task", and tests, call it from here.
 //
 //	GET    /healthz                       Health
 //	GET    /v1/domains                    DomainList
@@ -12,6 +12,8 @@
 //	PUT    /v1/accounts/{address}/password  Password
 //	PUT    /v1/accounts/{address}/state     State
 //	DELETE /v1/accounts/{address}         Removal
+//	GET    /v1/tasks                      TaskList
+//	POST   /v1/tasks/{name}/run           -> TaskRun
 //
 // Bodies are JSON. Errors are problem details (RFC 9457) and come back as *Error. The API is
 // reached over the unix socket in the server's data folder, which the file system guards, or

@@ -224,5 +224,5 @@ func orNegative[T ~int | ~int64](v T) T {
 
 // buildAdmin makes the handler of the admin API; an empty token means that none is asked for.
 func (a *App) buildAdmin(token string, metrics *admin.Metrics) (http.Handler, error) {
-	return admin.New(admin.Config{Token: token, Logger: a.logger, Version: Version(), Metrics: metrics}, a.directory, a.store)
+	return admin.New(admin.Config{Token: token, Logger: a.logger, Version: Version(), Tasks: a.tasks, Metrics: metrics}, a.directory, a.store)
 }

@@ -39,7 +39,7 @@ type Status struct {
 	Runs int
 }
 
-// What Run may answer.
+// What a Runner may answer.
 var (
 	// ErrNoSuchJob: no job has that name.
 	ErrNoSuchJob = errors.New("no such background job")
@@ -56,19 +56,41 @@ func (r *Runner) Jobs() []Status {
 	return list
 }
 
-// Run makes a job run now, or once more if it is running, and waits for the end of that run.
-// What became of it is in the Status.
+// Job tells about one job. Errors: ErrNoSuchJob.
+func (r *Runner) Job(name string) (Status, error) {
+	s, err := r.find(name)
+	if err != nil {
+		return Status{}, err
+	}
+	status, _ := s.get()
+	return status, nil
+}
+
+// Ask makes a job run soon, or once more if it is running, and returns what Status.Runs will be
+// when that run has ended. Errors: ErrNoSuchJob, ErrStopped.
+func (r *Runner) Ask(name string) (run int, err error) {
+	s, err := r.find(name)
+	switch {
+	case err != nil:
+		return 0, err
+	case r.ctx.Err() != nil:
+		return 0, ErrStopped
+	}
+	return s.ask(), nil
+}
+
+// Wait waits until so many runs of a job have ended. What became of the last is in the Status.
 //
-// Errors: ErrNoSuchJob, ErrStopped; ctx.Err(), wrapped, if ctx ended first: the job runs all
-// the same, and the Status is as it is then.
-func (r *Runner) Run(ctx context.Context, name string) (Status, error) {
-	s, run, err := r.ask(name)
+// Errors: ErrNoSuchJob, ErrStopped; ctx.Err(), wrapped, if ctx ended first: the Status is as it
+// is then.
+func (r *Runner) Wait(ctx context.Context, name string, runs int) (Status, error) {
+	s, err := r.find(name)
 	if err != nil {
 		return Status{}, err
 	}
 	for {
 		status, changed := s.get()
-		if status.Runs >= run {
+		if status.Runs >= runs {
 			return status, nil
 		}
 		select {
@@ -81,23 +103,22 @@ func (r *Runner) Run(ctx context.Context, name string) (Status, error) {
 	}
 }
 
-// Ask makes a job run soon, and returns the Status.Runs by which that is done. Errors:
-// ErrNoSuchJob, ErrStopped.
-func (r *Runner) Ask(name string) (run int, err error) {
-	_, run, err = r.ask(name)
-	return run, err
+// Run is Ask and Wait.
+func (r *Runner) Run(ctx context.Context, name string) (Status, error) {
+	run, err := r.Ask(name)
+	if err != nil {
+		return Status{}, err
+	}
+	return r.Wait(ctx, name, run)
 }
 
-func (r *Runner) ask(name string) (*state, int, error) {
-	if r.ctx.Err() != nil {
-		return nil, 0, ErrStopped
-	}
+func (r *Runner) find(name string) (*state, error) {
 	for _, s := range r.jobs {
 		if s.job.Name == name {
-			return s, s.ask(), nil
+			return s, nil
 		}
 	}
-	return nil, 0, fmt.Errorf("%q: %w", name, ErrNoSuchJob)
+	return nil, fmt.Errorf("%q: %w", name, ErrNoSuchJob)
 }
 
 // state is a job and what is known about its runs.
