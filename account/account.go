@@ -204,7 +204,7 @@ func (d *Directory) live(ctx context.Context, a mail.Address) (*entry, error) {
 
 // change writes columns of one generation and makes this process forget what it knew.
 func (d *Directory) change(ctx context.Context, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
-	err := d.store.ChangeAddress(ctx, a, generation, c)
+	err := d.durably(ctx, a.Domain, func(st store.Store) error { return st.ChangeAddress(ctx, a, generation, c) })
 	d.addresses.forget(a)
 	if err != nil {
 		return fmt.Errorf("account: change %s: %w", a, err)

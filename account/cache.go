@@ -14,65 +14,71 @@ import (
 type entry struct {
 	row     store.Address
 	mailbox mail.MailboxID
-	until   time.Time // not to be believed from then on
 }
 
-// addressCache remembers live accounts by canonical address. It holds no negative answers.
+// cache remembers what was read from the store for a while: live accounts by canonical
+// address, domains by name. It holds no negative answers.
 //
-// Entries carry their own end, so that the injected clock counts and the cache needs no
+// Items carry their own end, so that the injected clock counts and the cache needs no
 // goroutine; the size bound alone gives memory back.
-type addressCache struct {
+type cache[K comparable, V any] struct {
 	ttl   time.Duration
-	cache *otter.Cache[mail.Address, *entry]
+	items *otter.Cache[K, item[V]]
 
-	// epoch counts the changes made. A row read before a change and put after it would be
+	// epoch counts the changes made. What was read before a change and put after it would be
 	// stale for a whole ttl: put refuses it.
 	mu    sync.Mutex
 	epoch uint64
 }
 
-func newAddressCache(size int, ttl time.Duration) (*addressCache, error) {
-	c, err := otter.New(&otter.Options[mail.Address, *entry]{MaximumSize: size})
+// item is a value that is not to be believed from until on.
+type item[V any] struct {
+	value V
+	until time.Time
+}
+
+func newCache[K comparable, V any](size int, ttl time.Duration) (*cache[K, V], error) {
+	c, err := otter.New(&otter.Options[K, item[V]]{MaximumSize: size})
 	if err != nil {
 		return nil, err
 	}
-	return &addressCache{ttl: ttl, cache: c}, nil
+	return &cache[K, V]{ttl: ttl, items: c}, nil
 }
 
-func (c *addressCache) get(a mail.Address, now time.Time) (*entry, bool) {
-	e, ok := c.cache.GetIfPresent(a)
+func (c *cache[K, V]) get(key K, now time.Time) (value V, ok bool) {
+	i, ok := c.items.GetIfPresent(key)
 	// An end further away than ttl means that the clock went back.
-	if !ok || !now.Before(e.until) || e.until.Sub(now) > c.ttl {
-		return nil, false
+	if !ok || !now.Before(i.until) || i.until.Sub(now) > c.ttl {
+		return value, false
 	}
-	return e, true
+	return i.value, true
 }
 
-// begin returns the epoch to pass to put. It must be called before reading the row.
-func (c *addressCache) begin() uint64 {
+// begin returns the epoch to pass to put. It must be called before reading the value.
+func (c *cache[K, V]) begin() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.epoch
 }
 
-// put remembers what was read; nil means that there is no live account.
-func (c *addressCache) put(a mail.Address, e *entry, epoch uint64, now time.Time) {
+// put remembers what was read; found is false if there is nothing under the key.
+func (c *cache[K, V]) put(key K, value V, found bool, epoch uint64, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.ttl <= 0 || epoch != c.epoch:
-	case e == nil:
-		c.cache.Invalidate(a)
+	case !found:
+		c.items.Invalidate(key)
 	default:
-		e.until = now.Add(c.ttl)
-		c.cache.Set(a, e)
+		c.items.Set(key, item[V]{value, now.Add(c.ttl)})
 	}
 }
 
-// forget must be called after every change of a, also one whose outcome is unknown.
-func (c *addressCache) forget(a mail.Address) {
+// forget must be called after every change of what is under the key, also one whose outcome
+// is unknown.
+func (c *cache[K, V]) forget(key K) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.epoch++
-	c.cache.Invalidate(a)
+	c.items.Invalidate(key)
 }

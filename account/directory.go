@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"popelago/mail"
 	"popelago/store"
@@ -40,6 +41,14 @@ type Config struct {
 	Argon2Time int
 	// Argon2Threads is the argon2id parallelism. Default 1.
 	Argon2Threads int
+
+	// Durability is what mail, removals and changes have to reach in domains that say
+	// nothing about it.
+	Durability mail.Durability
+
+	// ElsewherePerSecond is how many addresses that are not known here, or whose password does
+	// not fit, are looked up in the other datacenters in each second. Default 100.
+	ElsewherePerSecond int
 
 	// MinPasswordLength is the fewest characters of a new password. Default 1.
 	MinPasswordLength int
@@ -77,6 +86,9 @@ func (c Config) withDefaults() Config {
 	if c.Argon2Threads <= 0 {
 		c.Argon2Threads = 1
 	}
+	if c.ElsewherePerSecond <= 0 {
+		c.ElsewherePerSecond = 100
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -92,14 +104,17 @@ func (c Config) withDefaults() Config {
 // Directory answers for addresses and logins. Safe for concurrent use. It needs no Close.
 type Directory struct {
 	cfg     Config
+	all     store.Store
 	store   store.Addresses
 	domains store.Domains
 	boxes   store.Mailboxes
 
-	addresses *addressCache
-	verified  *credentialCache
-	passwords *passwords
-	metrics   *metrics
+	addresses   *cache[mail.Address, *entry]
+	domainCache *cache[string, store.Domain]
+	verified    *credentialCache
+	passwords   *passwords
+	metrics     *metrics
+	elsewhere   *rate.Limiter // reads of other datacenters
 
 	// changes lets one change at a time read rows and write on what it read. Between
 	// processes nothing does: see the package comment on generations for why two of them
@@ -118,9 +133,13 @@ func New(cfg Config, st store.Store, reg prometheus.Registerer) (*Directory, err
 		}
 		cfg.DefaultDomain = domain
 	}
-	addresses, err := newAddressCache(cfg.CacheSize, cfg.CacheTTL)
+	addresses, err := newCache[mail.Address, *entry](cfg.CacheSize, cfg.CacheTTL)
 	if err != nil {
 		return nil, fmt.Errorf("account: address cache: %w", err)
+	}
+	domains, err := newCache[string, store.Domain](cfg.CacheSize, cfg.CacheTTL)
+	if err != nil {
+		return nil, fmt.Errorf("account: domain cache: %w", err)
 	}
 	verified, err := newCredentialCache(cfg.CredentialCacheSize, cfg.CredentialTTL)
 	if err != nil {
@@ -135,7 +154,8 @@ func New(cfg Config, st store.Store, reg prometheus.Registerer) (*Directory, err
 		return nil, fmt.Errorf("account: passwords: %w", err)
 	}
 	return &Directory{
-		cfg: cfg, store: st, domains: st, boxes: st,
-		addresses: addresses, verified: verified, passwords: p, metrics: m,
+		cfg: cfg, all: st, store: st, domains: st, boxes: st,
+		addresses: addresses, domainCache: domains, verified: verified, passwords: p, metrics: m,
+		elsewhere: rate.NewLimiter(rate.Limit(cfg.ElsewherePerSecond), cfg.ElsewherePerSecond),
 	}, nil
 }

@@ -24,7 +24,9 @@ func (d *Directory) AddDomain(ctx context.Context, name string) (store.Domain, e
 		return store.Domain{}, fmt.Errorf("account: read domain %s: %w", name, err)
 	}
 	domain := store.Domain{Name: name, Created: d.nowMicros()}
-	if err := d.domains.PutDomain(ctx, domain); err != nil {
+	err = d.durably(ctx, name, func(st store.Store) error { return st.PutDomain(ctx, domain) })
+	d.domainCache.forget(name)
+	if err != nil {
 		return store.Domain{}, fmt.Errorf("account: add domain %s: %w", name, err)
 	}
 	return domain, nil
@@ -67,7 +69,9 @@ func (d *Directory) RemoveDomain(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := d.domains.RemoveDomain(ctx, name); err != nil {
+	err = d.durably(ctx, name, func(st store.Store) error { return st.RemoveDomain(ctx, name) })
+	d.domainCache.forget(name)
+	if err != nil {
 		return fmt.Errorf("account: remove domain %s: %w", name, err)
 	}
 	return nil

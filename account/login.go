@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"popelago/mail"
 	"popelago/store"
@@ -14,6 +15,10 @@ type Login struct {
 	// Address is canonical.
 	Address mail.Address
 	Mailbox mail.MailboxID
+	// Durability is what removals have to reach.
+	Durability mail.Durability
+	// Retention is how long messages stay at most; zero: for ever.
+	Retention time.Duration
 }
 
 // Authenticate checks a login name and password. The login is a full address, or a
@@ -48,22 +53,11 @@ func (d *Directory) authenticate(ctx context.Context, login, password string) (_
 	if err != nil {
 		return Login{}, false, err
 	}
+	remembered, err = d.check(ctx, e, password)
 	if cached {
-		remembered, err = d.check(ctx, e, password)
-		if errors.Is(err, ErrBadCredentials) {
-			// The row may have changed elsewhere. A second hash is due only if it did.
-			old := e
-			if e, err = d.read(ctx, a); err != nil {
-				return Login{}, false, err
-			}
-			if e == nil || e.mailbox == old.mailbox && e.row.Password == old.row.Password {
-				return Login{}, false, ErrBadCredentials
-			}
-			remembered, err = d.check(ctx, e, password)
-		}
-	} else {
-		remembered, err = d.check(ctx, e, password)
+		e, remembered, err = d.checkAgain(ctx, e, d.read, a, password, remembered, err)
 	}
+	e, remembered, err = d.checkAgain(ctx, e, d.readElsewhere, a, password, remembered, err)
 	if err != nil {
 		return Login{}, false, err
 	}
@@ -80,7 +74,34 @@ func (d *Directory) authenticate(ctx context.Context, login, password string) (_
 	if e.row.State == store.StateDisabled {
 		return Login{}, false, ErrDisabled
 	}
-	return Login{Address: e.row.Address, Mailbox: e.mailbox}, remembered, nil
+	domain, err := d.settings(ctx, a.Domain)
+	if err != nil {
+		return Login{}, false, err
+	}
+	return Login{
+		Address: e.row.Address, Mailbox: e.mailbox,
+		Durability: domain.Durability.Durability(d.cfg.Durability), Retention: retention(e.row, domain),
+	}, remembered, nil
+}
+
+// checkAgain reads a row again, in another way, if the password was wrong for e: it may have
+// changed elsewhere. A second hash is due only if it did.
+func (d *Directory) checkAgain(ctx context.Context, e *entry, read func(context.Context, mail.Address) (*entry, error),
+	a mail.Address, password string, remembered bool, err error) (*entry, bool, error) {
+	if !errors.Is(err, ErrBadCredentials) {
+		return e, remembered, err
+	}
+	again, err := read(ctx, a)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case again == nil:
+		return nil, false, ErrBadCredentials
+	case e != nil && again.mailbox == e.mailbox && again.row.Password == e.row.Password:
+		return e, false, ErrBadCredentials
+	}
+	remembered, err = d.check(ctx, again, password)
+	return again, remembered, err
 }
 
 // loginAddress is the canonical address that a login name means.

@@ -262,17 +262,17 @@ func TestChangesElsewhere(t *testing.T) {
 func TestNoStaleCacheAfterChange(t *testing.T) {
 	c := newClock()
 	a := addr(t, "alice@example.test")
-	cache, err := newAddressCache(10, time.Minute)
+	cache, err := newCache[mail.Address, *entry](10, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	epoch := cache.begin()
 	cache.forget(a) // the change
-	cache.put(a, &entry{}, epoch, c.Now())
+	cache.put(a, &entry{}, true, epoch, c.Now())
 	if _, ok := cache.get(a, c.Now()); ok {
 		t.Error("a row read before the change is cached")
 	}
-	cache.put(a, &entry{}, cache.begin(), c.Now())
+	cache.put(a, &entry{}, true, cache.begin(), c.Now())
 	if _, ok := cache.get(a, c.Now()); !ok {
 		t.Error("a row read after the change is not cached")
 	}

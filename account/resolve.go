@@ -26,13 +26,24 @@ func (d *Directory) Resolve(ctx context.Context, a mail.Address) (mail.Recipient
 			return mail.Recipient{}, err
 		}
 	}
+	if e == nil {
+		if e, err = d.readElsewhere(ctx, canonical); err != nil {
+			return mail.Recipient{}, err
+		}
+	}
 	switch {
 	case e == nil:
 		return mail.Recipient{}, ErrNoSuchRecipient
 	case e.row.State == store.StateDisabled:
 		return mail.Recipient{}, ErrDisabled
 	}
-	return mail.Recipient{Address: a, Mailbox: e.mailbox}, nil
+	domain, err := d.settings(ctx, canonical.Domain)
+	if err != nil {
+		return mail.Recipient{}, err
+	}
+	return mail.Recipient{
+		Address: a, Mailbox: e.mailbox, Durability: domain.Durability.Durability(d.cfg.Durability),
+	}, nil
 }
 
 // find returns the live account of a canonical address, from the cache if it is there. A nil
@@ -48,15 +59,19 @@ func (d *Directory) find(ctx context.Context, a mail.Address) (e *entry, cached 
 
 // read returns the live account of a canonical address from the store; nil if there is none.
 func (d *Directory) read(ctx context.Context, a mail.Address) (*entry, error) {
+	return d.readFrom(ctx, d.store, a)
+}
+
+func (d *Directory) readFrom(ctx context.Context, st store.Addresses, a mail.Address) (*entry, error) {
 	epoch := d.addresses.begin()
-	rows, err := d.store.AddressRows(ctx, a)
+	rows, err := st.AddressRows(ctx, a)
 	if err != nil {
 		d.metrics.lookups.WithLabelValues("error").Inc()
 		return nil, fmt.Errorf("account: look up address: %w", err)
 	}
 	d.metrics.lookups.WithLabelValues("read").Inc()
 	e := entryOf(rows)
-	d.addresses.put(a, e, epoch, d.cfg.Now())
+	d.addresses.put(a, e, e != nil, epoch, d.cfg.Now())
 	return e, nil
 }
 

@@ -91,7 +91,7 @@ func (w *world) envelope(t testing.TB, locals ...string) mail.Envelope {
 // open lists a mailbox.
 func (w *world) open(t testing.TB, local string) *maildrop.Maildrop {
 	t.Helper()
-	drop, err := maildrop.Open(context.Background(), w.store, mail.DeriveMailboxID(address(local), mail.MessageID{}))
+	drop, err := maildrop.Open(context.Background(), w.store, mail.DeriveMailboxID(address(local), mail.MessageID{}), maildrop.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

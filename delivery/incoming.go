@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"popelago/mail"
 	"popelago/store"
@@ -136,16 +135,37 @@ type Result struct {
 	Size int64
 	// Errors holds one error for each recipient of the envelope, in order. Nil: stored.
 	Errors []error
+	// Reached says for each recipient that has it how far the message got.
+	Reached []mail.Reached
+}
+
+// Least is how far the message got for all recipients that have it.
+func (r Result) Least() mail.Reached {
+	least := mail.ReachedEach
+	for i, reached := range r.Reached {
+		switch {
+		case r.Errors[i] != nil || reached == mail.ReachedEach:
+		case reached == mail.ReachedFallback:
+			return reached
+		default:
+			least = reached
+		}
+	}
+	return least
 }
 
 // Finish stores the message. It may be called once, also after an error: then that is what
 // every recipient gets. It returns soon after ctx ends, and after Config.StoreTimeout.
 func (in *Incoming) Finish(ctx context.Context) Result {
 	d := in.d
-	res := Result{Size: in.size, Errors: make([]error, len(in.envelope.Recipients))}
+	n := len(in.envelope.Recipients)
+	res := Result{Size: in.size, Errors: make([]error, n), Reached: make([]mail.Reached, n)}
 	err := in.err
 	if err == nil {
 		err = in.complete()
+	}
+	if err == nil {
+		err = d.store.Clock() // ids are made of it
 	}
 	if err != nil {
 		in.fail(err)
@@ -161,6 +181,7 @@ func (in *Incoming) Finish(ctx context.Context) Result {
 	defer cancel()
 	res.ID = d.cfg.IDs.Next()
 	in.store(ctx, &res)
+	in.content.Discard()
 	d.metrics.stored(res, d.cfg.Now().Sub(start))
 	return res
 }
@@ -185,75 +206,4 @@ func (in *Incoming) complete() error {
 		return fmt.Errorf("delivery: write content: %w", err)
 	}
 	return nil
-}
-
-// store writes content, then index, under res.ID.
-func (in *Incoming) store(ctx context.Context, res *Result) {
-	d := in.d
-	entries, entryOf := in.entries(res.ID)
-	info := store.ContentInfo{ReversePath: in.envelope.ReversePath}
-	for _, e := range entries {
-		info.Mailboxes = append(info.Mailboxes, e.Mailbox)
-	}
-	if err := d.store.PutContent(ctx, res.ID, in.content, info); err != nil {
-		res.all(fmt.Errorf("delivery: put content %s: %w", res.ID, err))
-		return
-	}
-	errs := d.store.AddMessages(ctx, entries)
-	if d.tooOld(res.ID) {
-		d.takeBack(ctx, entries)
-		for i, err := range errs {
-			if err == nil {
-				errs[i] = ErrTooOld
-			}
-		}
-	}
-	for i, k := range entryOf {
-		if err := errs[k]; err != nil {
-			res.Errors[i] = fmt.Errorf("delivery: add message %s: %w", res.ID, err)
-		}
-	}
-}
-
-// entries lists the rows to be written, one for each mailbox, and for each recipient the
-// index of its row. The first of several recipients with one mailbox gives its address.
-func (in *Incoming) entries(id mail.MessageID) (entries []store.Entry, entryOf []int) {
-	recipients := in.envelope.Recipients
-	entries = make([]store.Entry, 0, len(recipients))
-	entryOf = make([]int, len(recipients))
-	index := make(map[mail.MailboxID]int, len(recipients))
-	for i, r := range recipients {
-		k, twice := index[r.Mailbox]
-		if !twice {
-			k = len(entries)
-			index[r.Mailbox] = k
-			recipient := r.Address.PathString()
-			header := mail.DeliveryHeader(in.envelope.ReversePath, recipient)
-			entries = append(entries, store.Entry{Mailbox: r.Mailbox, Message: mail.Message{
-				ID: id, Size: int64(len(header)) + in.content.Size(), Recipient: recipient,
-			}})
-		}
-		entryOf[i] = k
-	}
-	return entries, entryOf
-}
-
-// tooOld reports whether id is over MaxIDAge by the wall clock. The monotonic clock would not
-// do: it may stand still while the machine sleeps.
-func (d *Deliverer) tooOld(id mail.MessageID) bool {
-	return d.cfg.Now().Round(0).Sub(id.Time()) > MaxIDAge
-}
-
-// takeBack removes rows that came too late. It has a time of its own, because ctx will have
-// ended.
-func (d *Deliverer) takeBack(ctx context.Context, entries []store.Entry) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-	defer cancel()
-	d.metrics.tooOld.Inc()
-	for _, e := range entries {
-		if err := d.store.RemoveMessages(ctx, e.Mailbox, []mail.MessageID{e.Message.ID}); err != nil {
-			d.cfg.Logger.Error("a message was stored too late and could not be removed again",
-				"message", e.Message.ID.String(), "mailbox", e.Mailbox.String(), "cause", err)
-		}
-	}
 }

@@ -18,6 +18,8 @@ type metrics struct {
 	// recipients by result: stored, full, unavailable, unknown. Only of messages that came
 	// in whole.
 	recipients *prometheus.CounterVec
+	// durability reached for each recipient stored: local, each, fallback.
+	durability *prometheus.CounterVec
 	// octets of texts stored for at least one recipient, counted once for each message.
 	octets prometheus.Counter
 	// seconds that storing took, from the last octet of the text to the outcome.
@@ -36,6 +38,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "popelago_delivery_recipients_total",
 			Help: "Recipients of complete messages by result: stored, full, unavailable, unknown.",
 		}, []string{"result"}),
+		durability: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "popelago_delivery_durability_total",
+			Help: "Recipients stored by the durability reached: local, each, fallback (each was asked for, but a datacenter could not be reached).",
+		}, []string{"durability"}),
 		octets: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "popelago_delivery_octets_total",
 			Help: "Octets of the messages stored, each counted once.",
@@ -53,7 +59,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	return m, errors.Join(reg.Register(m.messages), reg.Register(m.recipients), reg.Register(m.octets),
+	return m, errors.Join(reg.Register(m.messages), reg.Register(m.recipients), reg.Register(m.durability), reg.Register(m.octets),
 		reg.Register(m.seconds), reg.Register(m.tooOld))
 }
 
@@ -82,9 +88,10 @@ func (m *metrics) stored(res Result, took time.Duration) {
 	m.seconds.Observe(took.Seconds())
 	good := 0
 	var bad error
-	for _, err := range res.Errors {
+	for i, err := range res.Errors {
 		m.recipients.WithLabelValues(resultOf(err)).Inc()
 		if err == nil {
+			m.durability.WithLabelValues(res.Reached[i].String()).Inc()
 			good++
 		} else if bad == nil {
 			bad = err

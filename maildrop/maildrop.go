@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"popelago/mail"
 	"popelago/store"
@@ -23,10 +24,22 @@ var (
 // pageSize is how many rows one read of the list takes.
 const pageSize = 5000
 
+// Options says how a maildrop is opened. The zero value of each field means its default.
+type Options struct {
+	// Durability is what removals have to reach.
+	Durability mail.Durability
+	// Retention is how long messages stay at most: older ones are not listed. Default: for
+	// ever.
+	Retention time.Duration
+	// Now tells the time. Default time.Now.
+	Now func() time.Time
+}
+
 // Maildrop is an open maildrop.
 type Maildrop struct {
 	store   store.Store
 	mailbox mail.MailboxID
+	options Options
 	list    []mail.Message
 	twins   map[int][]mail.Message // index in list -> further rows with the same unique-id
 	marks   []uint64               // one bit for each of list; nil when none was ever set
@@ -44,11 +57,15 @@ type Entry struct {
 // Open reads the list of a mailbox. It costs one read for every 5,000 messages and holds about
 // 80 octets of memory for each. A mailbox that never got a message is empty.
 //
-// Errors: those of store.ListMessages.
-func Open(ctx context.Context, st store.Store, mailbox mail.MailboxID) (*Maildrop, error) {
-	m := &Maildrop{store: st, mailbox: mailbox}
+// Errors: those of store.ListMessages; with a retention store.ErrClock, because a clock that is
+// wrong would hide mail.
+func Open(ctx context.Context, st store.Store, mailbox mail.MailboxID, o Options) (*Maildrop, error) {
+	m := &Maildrop{store: st, mailbox: mailbox, options: o}
+	after, err := o.oldest(st)
+	if err != nil {
+		return nil, fmt.Errorf("maildrop: open mailbox %s: %w", mailbox, err)
+	}
 	var (
-		after   mail.MessageID
 		names   names
 		carried bool // some message brought a unique-id along
 	)
@@ -79,6 +96,18 @@ func Open(ctx context.Context, st store.Store, mailbox mail.MailboxID) (*Maildro
 		m.octets += m.list[i].Size
 	}
 	return m, nil
+}
+
+// oldest is an id below all messages that are still listed; zero if all are.
+func (o Options) oldest(st store.Store) (mail.MessageID, error) {
+	if o.Retention <= 0 {
+		return mail.MessageID{}, nil
+	}
+	now := time.Now
+	if o.Now != nil {
+		now = o.Now
+	}
+	return mail.MinMessageID(now().Add(-o.Retention)), st.Clock()
 }
 
 // names keeps one copy of recipients and origins, which repeat.
@@ -176,11 +205,12 @@ func (m *Maildrop) Reset() {
 // Marked is the count of marked messages.
 func (m *Maildrop) Marked() int { return m.marked }
 
-// Commit removes the marked messages, durably, once and for all. On an error some of them may
-// be removed; it may be repeated. Errors: those of store.RemoveMessages.
-func (m *Maildrop) Commit(ctx context.Context) error {
+// Commit removes the marked messages, durably, once and for all, and tells how far that got. On
+// an error some of them may be removed; it may be repeated. Errors: those of
+// store.RemoveMessages.
+func (m *Maildrop) Commit(ctx context.Context) (mail.Reached, error) {
 	if m.marked == 0 {
-		return nil
+		return mail.ReachedLocal, nil
 	}
 	ids := make([]mail.MessageID, 0, m.marked)
 	for i := range m.list {
@@ -191,8 +221,11 @@ func (m *Maildrop) Commit(ctx context.Context) error {
 			}
 		}
 	}
-	if err := m.store.RemoveMessages(ctx, m.mailbox, ids); err != nil {
-		return fmt.Errorf("maildrop: remove %d messages of mailbox %s: %w", len(ids), m.mailbox, err)
+	reached, err := store.Durably(m.store, m.options.Durability, func(st store.Store) error {
+		return st.RemoveMessages(ctx, m.mailbox, ids)
+	})
+	if err != nil {
+		return reached, fmt.Errorf("maildrop: remove %d messages of mailbox %s: %w", len(ids), m.mailbox, err)
 	}
-	return nil
+	return reached, nil
 }

@@ -69,7 +69,7 @@ func carry(u mail.UIDL) func(*mail.Message) { return func(m *mail.Message) { m.U
 
 func open(t testing.TB, st store.Store) *maildrop.Maildrop {
 	t.Helper()
-	d, err := maildrop.Open(context.Background(), st, box)
+	d, err := maildrop.Open(context.Background(), st, box, maildrop.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestMarks(t *testing.T) {
 	}
 	d.Reset()
 	checkStat(t, d, 130, octets)
-	if err := d.Commit(context.Background()); err != nil {
+	if _, err := d.Commit(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(rows(t, st)); n != 131 {
@@ -146,7 +146,7 @@ func TestMarks(t *testing.T) {
 		d.Mark(n)
 	}
 	for range 2 {
-		if err := d.Commit(context.Background()); err != nil {
+		if _, err := d.Commit(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -201,7 +201,7 @@ func TestEqualUniqueIDs(t *testing.T) {
 	for n := 1; n <= 3; n++ {
 		d.Mark(n)
 	}
-	if err := d.Commit(ctx); err != nil {
+	if _, err := d.Commit(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if left := rows(t, st); !slices.Equal(left, []mail.MessageID{bad.ID}) {
@@ -407,7 +407,7 @@ func TestEachFault(t *testing.T) {
 			messages = append(messages, add(t, st, ids, fmt.Appendf(nil, "message %d\r\n", i), nil))
 		}
 		faulty := wrap(st)
-		d, err := maildrop.Open(ctx, faulty, box)
+		d, err := maildrop.Open(ctx, faulty, box, maildrop.Options{})
 		if err != nil {
 			if !errors.Is(err, store.ErrUnavailable) || d != nil {
 				t.Errorf("Open: %v", err)
@@ -432,7 +432,7 @@ func TestEachFault(t *testing.T) {
 		d.Mark(1)
 		d.Mark(3)
 		keep := []mail.MessageID{messages[1].ID, messages[3].ID}
-		err = d.Commit(ctx)
+		_, err = d.Commit(ctx)
 		if err == nil && !slices.Equal(rows(t, st), keep) {
 			t.Errorf("Commit returned nil and left %v", rows(t, st))
 		}
@@ -440,7 +440,7 @@ func TestEachFault(t *testing.T) {
 			if left := rows(t, st); !slices.Contains(left, keep[0]) || !slices.Contains(left, keep[1]) {
 				t.Errorf("a failed Commit took what was not marked: left %v", left)
 			}
-			if err := d.Commit(ctx); err != nil || !slices.Equal(rows(t, st), keep) {
+			if _, err := d.Commit(ctx); err != nil || !slices.Equal(rows(t, st), keep) {
 				t.Errorf("the second Commit: %v, left %v", err, rows(t, st))
 			}
 		}
@@ -496,7 +496,7 @@ func TestLargeMaildropIsPagedAndBounded(t *testing.T) {
 func TestOpenStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := maildrop.Open(ctx, openStore(t), box); err == nil {
+	if _, err := maildrop.Open(ctx, openStore(t), box, maildrop.Options{}); err == nil {
 		t.Error("Open with a context that has ended returns nil")
 	}
 }

@@ -356,7 +356,7 @@ func TestLog(t *testing.T) {
 	id = strings.TrimSuffix(id, ")")
 	for _, want := range []string{
 		`msg="command failed" protocol=pop3 session=` + id + ` command=RETR user=alice@example.test cause="maildrop: open message `,
-		`msg=logout protocol=pop3 session=` + id + ` user=alice@example.test ended=quit retrieved=1 octets=98 removed=1`,
+		`msg=logout protocol=pop3 session=` + id + ` user=alice@example.test ended=quit retrieved=1 octets=98 removed=1 durability=local`,
 		`msg=login protocol=pop3 session=` + id + ` user=alice@example.test`,
 	} {
 		if strings.Count(got, want) != 1 {

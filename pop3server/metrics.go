@@ -29,7 +29,7 @@ type metrics struct {
 	errors    map[string]prometheus.Counter // by response code
 	retrieved prometheus.Counter
 	octets    prometheus.Counter
-	removed   prometheus.Counter
+	removed   *prometheus.CounterVec // label: durability reached, "local", "each" or "fallback"
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -51,9 +51,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		octets: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "popelago_pop3server_sent_octets_total", Help: "Octets of messages sent by RETR and TOP.",
 		}),
-		removed: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "popelago_pop3server_removed_messages_total", Help: "Messages removed by QUIT.",
-		}),
+		removed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "popelago_pop3server_removed_messages_total", Help: "Messages removed by QUIT, by the durability that was reached.",
+		}, []string{"durability"}),
 	}
 	for _, o := range []outcome{outcomeQuit, outcomeQuitFailed, outcomeDisconnected, outcomeTimeout, outcomeBadCommands,
 		outcomeFailedLogins, outcomeTLS, outcomeBroken, outcomeShutdown, outcomePanicked} {

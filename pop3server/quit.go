@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"popelago/mail"
 	"popelago/store"
 )
 
@@ -31,34 +32,36 @@ func (s *session) cmdQUIT(ctx context.Context, rest []byte) {
 		return
 	}
 	s.state = stateUpdate
-	if err := s.commit(ctx); err != nil {
+	reached, err := s.commit(ctx)
+	if err != nil {
 		s.end = outcomeQuitFailed
 		s.log("QUIT", err)
 		s.err(codeTemp, s.withID(textNotRemoved))
 		return
 	}
 	s.removed = s.drop.Marked()
-	s.srv.metrics.removed.Add(float64(s.removed))
+	s.reached = reached
+	s.srv.metrics.removed.WithLabelValues(reached.String()).Add(float64(s.removed))
 	s.ok("bye")
 }
 
 // commit removes the marked messages. It does not stop when the client goes away or the
 // server shuts down: the client has given the order.
-func (s *session) commit(ctx context.Context) error {
+func (s *session) commit(ctx context.Context) (mail.Reached, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.srv.cfg.CommitTimeout)
 	defer cancel()
 	pause := commitPause
 	for try := 1; ; try++ {
-		err := s.drop.Commit(ctx)
+		reached, err := s.drop.Commit(ctx)
 		if err == nil || try == commitTries || errors.Is(err, store.ErrClosed) {
-			return err
+			return reached, err
 		}
 		wait := time.NewTimer(pause)
 		select {
 		case <-wait.C:
 		case <-ctx.Done():
 			wait.Stop()
-			return err
+			return reached, err
 		}
 		pause *= 4
 	}

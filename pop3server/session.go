@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"popelago/account"
+	"popelago/mail"
 	"popelago/maildrop"
 	"popelago/wire"
 )
@@ -32,9 +33,10 @@ type session struct {
 	failedLogins int
 	end          outcome // how the session ends; "" while it goes on
 
-	retrieved int   // messages sent by RETR
-	octets    int64 // of messages sent by RETR and TOP
-	removed   int   // messages
+	retrieved int          // messages sent by RETR
+	octets    int64        // of messages sent by RETR and TOP
+	removed   int          // messages
+	reached   mail.Reached // by the removal
 
 	text textWriter // of RETR and TOP
 	buf  [128]byte  // for responses in the making
@@ -174,7 +176,11 @@ func (s *session) finish() {
 	if s.drop == nil {
 		return
 	}
-	s.srv.cfg.Logger.Info("logout", "protocol", "pop3", "session", s.c.ID(),
+	args := []any{"protocol", "pop3", "session", s.c.ID(),
 		"user", s.login.Address.String(), "ended", string(s.end),
-		"retrieved", s.retrieved, "octets", s.octets, "removed", s.removed)
+		"retrieved", s.retrieved, "octets", s.octets, "removed", s.removed}
+	if s.removed > 0 {
+		args = append(args, "durability", s.reached.String())
+	}
+	s.srv.cfg.Logger.Info("logout", args...)
 }

@@ -124,7 +124,7 @@ func TestQuitRemovesAndNothingElseDoes(t *testing.T) {
 	checkLeft(t, f, "first third!~") // as soon as the answer is there
 	c.ExpectEOF()
 
-	if n := f.Counter(t, "popelago_pop3server_removed_messages_total", "", ""); n != 1 {
+	if n := f.Counter(t, "popelago_pop3server_removed_messages_total", "durability", "local"); n != 1 {
 		t.Errorf("%v removals were counted, want 1", n)
 	}
 	c = f.LogIn(t)

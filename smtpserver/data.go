@@ -86,16 +86,15 @@ func (s *session) cut(end error, r reply) {
 // answer replies to a text that has come in whole.
 func (s *session) answer(res delivery.Result, start time.Time) {
 	s.logMessage(res, start)
-	ok := replyOK("ok " + res.ID.String())
 	if s.srv.cfg.Protocol == SMTP {
-		s.reply(replyToAll(res.Errors, ok))
+		s.reply(replyToAll(res.Errors, replyStored(res.ID, res.Least())))
 		return
 	}
-	for _, err := range res.Errors { // RFC 2033 section 4.2
+	for i, err := range res.Errors { // RFC 2033 section 4.2
 		if err != nil {
 			s.reply(replyTo(err))
 		} else {
-			s.reply(ok)
+			s.reply(replyStored(res.ID, res.Reached[i]))
 		}
 	}
 }
@@ -139,6 +138,9 @@ func (s *session) logMessage(res delivery.Result, start time.Time) {
 	args := []any{
 		"result", result, "from", e.ReversePath, "recipients", len(e.Recipients), "stored", stored,
 		"octets", res.Size, "seconds", time.Since(start).Seconds(),
+	}
+	if stored > 0 {
+		args = append(args, "durability", res.Least().String())
 	}
 	if !res.ID.IsZero() {
 		args = append(args, "message", res.ID.String())

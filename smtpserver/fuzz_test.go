@@ -65,14 +65,14 @@ func empty(t *testing.T, r *rig) int {
 	ctx := context.Background()
 	for _, local := range []string{"alice", "bob", "carol", "dave", "postmaster"} {
 		n += len(r.inbox(t, address(local)))
-		drop, err := maildrop.Open(ctx, r.store, mail.DeriveMailboxID(address(local), mail.MessageID{}))
+		drop, err := maildrop.Open(ctx, r.store, mail.DeriveMailboxID(address(local), mail.MessageID{}), maildrop.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i := range drop.Len() {
 			drop.Mark(i + 1)
 		}
-		if err := drop.Commit(ctx); err != nil {
+		if _, err := drop.Commit(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}

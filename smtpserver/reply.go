@@ -6,6 +6,7 @@ import (
 
 	"popelago/account"
 	"popelago/delivery"
+	"popelago/mail"
 	"popelago/store"
 )
 
@@ -52,6 +53,18 @@ func replyTimeout() reply           { return reply{421, "4.4.2", "timeout"} }
 func replyTooManyConns() reply      { return reply{421, "4.3.2", "too many connections"} }
 func replyTooManyFromAddr() reply {
 	return reply{421, "4.7.0", "too many connections from your address"}
+}
+
+// replyStored is the reply for a message that is stored, and says how far it got.
+func replyStored(id mail.MessageID, reached mail.Reached) reply {
+	text := "ok " + id.String()
+	switch reached {
+	case mail.ReachedEach:
+		text += ", stored in every datacenter"
+	case mail.ReachedFallback:
+		text += ", stored in the local datacenter only: another cannot be reached"
+	}
+	return replyOK(text)
 }
 
 // replyTo is the reply for an error of package delivery. What is not known to be permanent is

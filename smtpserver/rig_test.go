@@ -138,7 +138,7 @@ func (r *rig) inbox(t testing.TB, a mail.Address) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	drop, err := maildrop.Open(ctx, r.store, acc.Mailbox)
+	drop, err := maildrop.Open(ctx, r.store, acc.Mailbox, maildrop.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,7 +89,8 @@ type Contents interface {
 	NewContent(ctx context.Context) (Content, error)
 
 	// PutContent names what was written to c and makes it readable. c is used up, also when
-	// an error is returned. Putting the same octets under the same id again changes nothing.
+	// an error is returned; but what a view at LevelEach failed to put may be put again at
+	// LevelLocal. Putting the same octets under the same id again changes nothing.
 	// The content may be lost in a crash until an AddMessages naming id has returned nil.
 	//
 	// Errors: ErrFull, ErrUnavailable, ErrOutcomeUnknown.

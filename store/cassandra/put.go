@@ -24,7 +24,14 @@ func (s *Store) PutContent(ctx context.Context, id mail.MessageID, c store.Conte
 	if !ok {
 		return fmt.Errorf("cassandra: put content %s: %w: it is of another store", id, store.ErrUnavailable)
 	}
-	defer spool.Discard()
+	err := s.putContent(ctx, id, spool, info)
+	if err == nil || s.level != store.LevelEach {
+		spool.Discard()
+	}
+	return err
+}
+
+func (s *Store) putContent(ctx context.Context, id mail.MessageID, spool *content, info store.ContentInfo) error {
 	if spool.err != nil {
 		if err := s.enter(ctx, "put content"); err != nil { // closed?
 			return err

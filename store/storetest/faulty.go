@@ -177,8 +177,9 @@ func (s *faulty) PutContent(ctx context.Context, id mail.MessageID, c store.Cont
 	if fc, ok := c.(*faultyContent); ok {
 		inner = fc.Content
 	}
-	// c is used up, also by an error.
-	defer inner.Discard()
+	if s.base == nil {
+		defer inner.Discard() // c is used up, also by an error
+	}
 	return s.write("PutContent", func() error { return s.Store.PutContent(ctx, id, inner, info) })
 }
 
