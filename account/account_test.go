@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,7 +127,16 @@ func TestRemoveDomainEmptiesRemovedMailboxes(t *testing.T) {
 		}
 	}
 	wantErr(t, "remove account", d.RemoveAccount(ctx, a.Address), nil)
+	late := store.Entry{Mailbox: a.Mailbox, Message: mail.Message{ID: d.cfg.IDs.Next(), Size: 1}}
+	if err := d.boxes.AddMessages(ctx, []store.Entry{late})[0]; err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	d.cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	wantErr(t, "remove domain", d.RemoveDomain(ctx, "example.test"), nil)
+	if text := log.String(); !strings.Contains(text, "removed with its domain") || !strings.Contains(text, "messages=1") {
+		t.Errorf("late mail that goes with the domain is not in the log:\n%s", text)
+	}
 	rows, _, err := d.boxes.ListMessages(ctx, a.Mailbox, mail.MessageID{}, 10)
 	if err != nil || len(rows) != 0 {
 		t.Errorf("messages left behind: %v, %v", rows, err)

@@ -64,7 +64,7 @@ func (d *Directory) RemoveDomain(ctx context.Context, name string) error {
 		return fmt.Errorf("domain %s: %w", name, ErrDomainNotEmpty)
 	}
 	err = d.removedIn(ctx, name, func(r RemovedMailbox) error {
-		return d.emptyMailbox(ctx, r.Mailbox)
+		return d.emptyMailbox(ctx, r)
 	})
 	if err != nil {
 		return err

@@ -85,27 +85,36 @@ func (d *Directory) eachAddress(ctx context.Context, domain, after string, page 
 	return nil
 }
 
-// emptyMailbox removes all messages of a mailbox.
-func (d *Directory) emptyMailbox(ctx context.Context, mailbox mail.MailboxID) error {
+// emptyMailbox removes all messages of a mailbox. Mail that came when the account had ended was
+// acknowledged all the same: that is logged.
+func (d *Directory) emptyMailbox(ctx context.Context, r RemovedMailbox) error {
 	var after mail.MessageID
+	late := 0
 	for more := true; more; {
 		var rows []mail.Message
 		var err error
-		rows, more, err = d.boxes.ListMessages(ctx, mailbox, after, pageSize)
+		rows, more, err = d.boxes.ListMessages(ctx, r.Mailbox, after, pageSize)
 		if err != nil {
-			return fmt.Errorf("account: list removed mailbox %s: %w", mailbox, err)
+			return fmt.Errorf("account: list removed mailbox %s: %w", r.Mailbox, err)
 		}
 		if len(rows) == 0 {
-			return nil
+			break
 		}
 		ids := make([]mail.MessageID, len(rows))
-		for i, r := range rows {
-			ids[i] = r.ID
+		for i, row := range rows {
+			ids[i] = row.ID
+			if row.ID.Compare(r.Removed) > 0 {
+				late++
+			}
 		}
-		if err := d.boxes.RemoveMessages(ctx, mailbox, ids); err != nil {
-			return fmt.Errorf("account: empty removed mailbox %s: %w", mailbox, err)
+		if err := d.boxes.RemoveMessages(ctx, r.Mailbox, ids); err != nil {
+			return fmt.Errorf("account: empty removed mailbox %s: %w", r.Mailbox, err)
 		}
 		after = ids[len(ids)-1]
+	}
+	if late > 0 {
+		d.cfg.Logger.Warn("mail that was accepted for an account that had ended was removed with its domain",
+			"address", r.Address.String(), "mailbox", r.Mailbox.String(), "messages", late)
 	}
 	return nil
 }

@@ -42,13 +42,14 @@ func (a *api) removeAccount(ctx context.Context, address mail.Address) (admincli
 	if err != nil {
 		return adminclient.Removal{}, err
 	}
+	before := mail.MinMessageID(time.Now()) // what comes later is the purge job's
 	if err := a.directory.RemoveAccount(ctx, address); err != nil {
 		return adminclient.Removal{}, err
 	}
 	a.logger.Info("account removed", "address", acc.Address.String(), "mailbox", acc.Mailbox.String())
 	ctx, cancel := context.WithTimeout(ctx, emptyLimit)
 	defer cancel()
-	n, err := task.EmptyMailbox(ctx, a.store, acc.Mailbox)
+	n, err := task.EmptyMailbox(ctx, a.store, acc.Mailbox, before)
 	if err != nil {
 		a.logger.Warn("mailbox of a removed account not yet empty", "mailbox", acc.Mailbox.String(), "cause", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -110,6 +111,10 @@ func (a *App) build() error {
 // buildTasks makes the background work.
 func (a *App) buildTasks() {
 	cfg := a.cfg.Tasks
+	var window time.Duration // one server knows what is in flight
+	if a.cfg.Store.Engine == config.EngineCassandra {
+		window = a.cfg.Cassandra.Window
+	}
 	sweep := task.SweepConfig{
 		Floor:    cfg.FloorEvery,
 		Reap:     cfg.ReapEvery,
@@ -121,7 +126,10 @@ func (a *App) buildTasks() {
 		task.Floor(sweep, a.store),
 		task.Reap(sweep, a.store),
 		task.Orphans(sweep, a.store),
-		task.Purge(cfg.PurgeEvery, a.directory, a.store),
+		task.Purge(task.PurgeConfig{
+			Every: cfg.PurgeEvery, Late: max(cfg.LateMail, cfg.UndeleteWindow), Window: window, Logger: a.logger,
+		}, a.directory, a.store, a.registry),
+		task.Expire(task.ExpireConfig{Every: cfg.ExpireEvery, Window: window}, a.store),
 	)
 }
 

@@ -9,7 +9,9 @@ type Tasks struct {
 	OrphansEvery   time.Duration
 	OrphansRate    int // pieces of content in a second
 	PurgeEvery     time.Duration
+	ExpireEvery    time.Duration
 	UndeleteWindow time.Duration
+	LateMail       time.Duration
 }
 
 func defaultTasks() Tasks {
@@ -19,6 +21,8 @@ func defaultTasks() Tasks {
 		OrphansEvery: day,
 		OrphansRate:  2000,
 		PurgeEvery:   10 * time.Minute,
+		ExpireEvery:  time.Hour,
+		LateMail:     7 * day,
 	}
 }
 
@@ -38,5 +42,9 @@ func tasksSettings(c *Tasks) []setting {
 			"How many pieces of content (up to 256 KiB each) it looks at in a second, with store.engine = \"cassandra\"."},
 		{"tasks.purge_every", every(&c.PurgeEvery),
 			"The pause between two runs of purge, which removes what is left in the mailboxes of removed accounts."},
+		{"tasks.late_mail", duration(&c.LateMail, 0, 365*day),
+			"How long purge keeps mail that was accepted for an account after that had ended, by a server that had not heard of it yet. It is in no maildrop, but the log tells the mailbox. If tasks.undelete_window is longer, that counts."},
+		{"tasks.expire_every", every(&c.ExpireEvery),
+			"The pause between two runs of expire, which removes messages that are older than the retention of their account or domain. Sessions do not list those any more, whether or not it has run."},
 	}
 }

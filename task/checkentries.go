@@ -30,7 +30,7 @@ func (r *checkRun) checkEntries(ctx context.Context) error {
 		}
 		return r.settleEntries(ctx)
 	}
-	err := r.eachOwner(ctx, string(r.at.Domain), string(r.at.After), func(owners []owner) error {
+	err := eachOwner(ctx, r.all, r.try, string(r.at.Domain), string(r.at.After), func(owners []owner) error {
 		for _, o := range owners {
 			if err := r.checkMailbox(ctx, o); err != nil {
 				return err

@@ -15,6 +15,7 @@ import (
 type owner struct {
 	address mail.Address
 	mailbox mail.MailboxID
+	removed mail.MessageID // id of the removal that ended it; zero if none did
 	// live is the generation that the account is now.
 	live bool
 	// retention is how long messages stay; zero: for ever.
@@ -32,7 +33,8 @@ func ownersIn(rows []store.Address, domain store.Domain) []owner {
 	live := -1
 	for i, row := range rows {
 		owners[i] = owner{
-			address: row.Address, mailbox: mail.DeriveMailboxID(row.Address, row.Generation), retention: domain.Retention,
+			address: row.Address, mailbox: mail.DeriveMailboxID(row.Address, row.Generation), removed: row.Removed,
+			retention: domain.Retention,
 		}
 		if row.Retention != 0 {
 			owners[i].retention = row.Retention
@@ -63,10 +65,10 @@ func ownersOf(ctx context.Context, st store.Store, a mail.Address) ([]owner, err
 }
 
 // eachOwner reads the whole directory, from behind a local-part of a domain, and calls fn with
-// the owners of one address at a time.
-func (r *checkRun) eachOwner(ctx context.Context, domain, after string, fn func([]owner) error) error {
+// the owners of one address at a time. Reads are made through try.
+func eachOwner(ctx context.Context, st store.Store, try tries, domain, after string, fn func([]owner) error) error {
 	var domains []store.Domain
-	if err := r.try(ctx, func() (err error) { domains, err = r.all.ListDomains(ctx); return err }); err != nil {
+	if err := try(ctx, func() (err error) { domains, err = st.ListDomains(ctx); return err }); err != nil {
 		return fmt.Errorf("task: list domains: %w", err)
 	}
 	for _, d := range domains {
@@ -77,18 +79,24 @@ func (r *checkRun) eachOwner(ctx context.Context, domain, after string, fn func(
 		if d.Name == domain {
 			from = after
 		}
-		if err := r.eachOwnerIn(ctx, d, from, fn); err != nil {
+		if err := eachOwnerIn(ctx, st, try, d, from, fn); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *checkRun) eachOwnerIn(ctx context.Context, domain store.Domain, after string, fn func([]owner) error) error {
+// tries calls do, and perhaps again if it fails.
+type tries func(ctx context.Context, do func() error) error
+
+// once does not repeat what fails.
+func once(_ context.Context, do func() error) error { return do() }
+
+func eachOwnerIn(ctx context.Context, st store.Store, try tries, domain store.Domain, after string, fn func([]owner) error) error {
 	for more := true; more; {
 		var rows []store.Address
-		err := r.try(ctx, func() (err error) {
-			rows, more, err = r.all.ListAddresses(ctx, domain.Name, after, checkPage)
+		err := try(ctx, func() (err error) {
+			rows, more, err = st.ListAddresses(ctx, domain.Name, after, checkPage)
 			return err
 		})
 		if err != nil {
@@ -134,5 +142,5 @@ func (r *checkRun) ownersAmong(ctx context.Context, mailboxes map[mail.MailboxID
 		}
 		return found, note(owners)
 	}
-	return found, r.eachOwner(ctx, "", "", note)
+	return found, eachOwner(ctx, r.all, r.try, "", "", note)
 }

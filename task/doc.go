@@ -11,6 +11,7 @@
 //	reap     content of removed messages
 //	orphans  content that never got into a mailbox
 //	purge    messages in the mailboxes of removed accounts
+//	expire   messages that are older than the retention of their account or domain
 //
 // The servers of a datacenter share the work (store.Store.Mine): whatever is done on one is a
 // part, and what falls to others is counted as "elsewhere". While the clock of a server cannot

@@ -49,10 +49,7 @@ func (m *metrics) ended(job string, result Result, report Report, took time.Dura
 	if result == ResultOK {
 		m.success.WithLabelValues(job).SetToCurrentTime()
 	}
-	for _, c := range report {
-		if c.Name == elsewhere {
-			continue
-		}
+	for _, c := range report.done() {
 		m.done.WithLabelValues(job, c.Name).Add(float64(c.N))
 	}
 }

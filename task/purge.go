@@ -3,60 +3,175 @@ package task
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/account"
 	"popelago/mail"
 	"popelago/store"
 )
 
-// purgeAgain is for how long after its removal a mailbox is looked at again, because mail
-// that was on its way may still have arrived in it.
-const purgeAgain = 24 * time.Hour
+// PurgeConfig holds the settings of the purge job.
+type PurgeConfig struct {
+	// Every is the pause between two runs. Zero: only when asked for.
+	Every time.Duration
+	// Late is for how long late mail is kept: what was accepted for an account that had
+	// ended, by a server that had not heard of that yet.
+	Late time.Duration
+	// Window is the in-flight window: younger messages stay for now.
+	Window time.Duration
+	// Now tells the time. Nil means time.Now.
+	Now func() time.Time
+	// Logger takes what becomes of late mail. Default: nothing is logged.
+	Logger *slog.Logger
+}
 
-// Purge is the job that removes the messages of removed accounts. Its first run looks at all
-// of them, later runs only at those removed within a day.
-func Purge(every time.Duration, dir *account.Directory, st store.Store) Job {
-	first := true
-	return Job{Name: "purge", Every: every, Run: func(ctx context.Context, _ bool) (report Report, err error) {
-		removed := 0
-		err = dir.RemovedMailboxes(ctx, func(m account.RemovedMailbox) error {
-			if !first && time.Since(m.Removed.Time()) > purgeAgain {
-				return nil
-			}
-			n, err := EmptyMailbox(ctx, st, m.Mailbox)
-			removed += n
-			return err
-		})
-		first = first && err != nil
-		report.add("messages", int64(removed))
+const (
+	// purgeAgain is for how long after its removal, and the time that late mail is kept, a
+	// mailbox is looked at again, because mail may still arrive in it.
+	purgeAgain = 24 * time.Hour
+	// purgeAll is how often all mailboxes of removed accounts are looked at.
+	purgeAll = 24 * time.Hour
+)
+
+// Purge is the job that removes the messages of removed accounts. Now and then it looks at all
+// of them, and otherwise at those removed lately.
+//
+// Late mail was acknowledged, so somebody may want it: it is reported, and kept for a while.
+func Purge(cfg PurgeConfig, dir *account.Directory, st store.Store, reg prometheus.Registerer) Job {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	kept := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "popelago_task_late_messages", Help: "Messages accepted for accounts that had ended, which are kept for a while.",
+	})
+	if reg != nil {
+		reg.MustRegister(kept)
+	}
+	known := map[mail.MailboxID]int{} // late messages that were reported
+	var whole time.Time               // when all were last looked at
+	return Job{Name: "purge", Every: cfg.Every, Run: func(ctx context.Context, asked bool) (Report, error) {
+		p := purge{PurgeConfig: cfg, st: st, now: cfg.Now(), before: known, late: map[mail.MailboxID]int{}}
+		if err := st.Clock(); err != nil { // behind reading it: that moment can be trusted
+			return nil, fmt.Errorf("task: purge: %w", err)
+		}
+		p.whole = asked || p.now.Sub(whole) >= purgeAll
+		err := p.run(ctx, dir)
+		if known = p.late; p.whole && err == nil {
+			whole = p.now
+		}
+		report, n := p.report()
+		kept.Set(float64(n))
 		return report, err
 	}}
 }
 
-// EmptyMailbox removes all messages of a mailbox and returns how many. It may be repeated.
-func EmptyMailbox(ctx context.Context, st store.Store, mailbox mail.MailboxID) (int, error) {
-	const page = 500
-	removed := 0
-	var after mail.MessageID
-	for {
-		rows, more, err := st.ListMessages(ctx, mailbox, after, page)
-		if err != nil {
-			return removed, fmt.Errorf("task: list mailbox %s: %w", mailbox, err)
+// purge is one run of the purge job.
+type purge struct {
+	PurgeConfig
+	st     store.Store
+	now    time.Time
+	whole  bool                   // look at all mailboxes
+	before map[mail.MailboxID]int // late messages as the last run found them
+
+	late                           map[mail.MailboxID]int
+	mailboxes, messages, elsewhere int
+	failed                         failures
+}
+
+func (p *purge) report() (r Report, kept int) {
+	for _, n := range p.late {
+		kept += n
+	}
+	r.add("mailboxes", int64(p.mailboxes))
+	r.add("messages", int64(p.messages))
+	r.add(late, int64(kept))
+	r.add(elsewhere, int64(p.elsewhere))
+	return r, kept
+}
+
+func (p *purge) run(ctx context.Context, dir *account.Directory) error {
+	err := dir.RemovedMailboxes(ctx, func(m account.RemovedMailbox) error {
+		old := p.now.Sub(m.Removed.Time()) > p.Late+purgeAgain
+		switch {
+		case old && !p.whole && p.before[m.Mailbox] == 0:
+			return nil
+		case !p.st.Mine("purge/" + m.Mailbox.String()):
+			p.elsewhere++
+			return nil
 		}
-		ids := make([]mail.MessageID, len(rows))
-		for i, row := range rows {
-			ids[i] = row.ID
+		err := p.empty(ctx, m)
+		if n := p.before[m.Mailbox]; err != nil && n > 0 {
+			p.late[m.Mailbox] = n
 		}
-		if len(ids) > 0 {
-			if err := st.RemoveMessages(ctx, mailbox, ids); err != nil {
-				return removed, fmt.Errorf("task: empty mailbox %s: %w", mailbox, err)
-			}
-			removed += len(ids)
-			after = ids[len(ids)-1]
-		}
-		if !more || len(rows) == 0 {
-			return removed, nil
+		return p.failed.add(ctx, err)
+	})
+	return p.failed.join(err)
+}
+
+// empty removes what is old enough from the mailbox of a removed account. Where there is
+// something to be removed all replicas are asked whether the account has ended.
+func (p *purge) empty(ctx context.Context, m account.RemovedMailbox) error {
+	rows, _, err := p.st.ListMessages(ctx, m.Mailbox, mail.MessageID{}, 1)
+	if err != nil {
+		return fmt.Errorf("task: purge: list mailbox %s: %w", m.Mailbox, err)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	owners, err := ownersOf(ctx, p.st.At(store.LevelAll), m.Address)
+	if err != nil {
+		return err
+	}
+	for _, o := range owners {
+		if o.mailbox == m.Mailbox && !o.removed.IsZero() {
+			return p.emptySure(ctx, o)
 		}
 	}
+	return nil
+}
+
+// emptySure is empty for an account that has ended.
+func (p *purge) emptySure(ctx context.Context, o owner) error {
+	upTo := p.youngest(p.Window)
+	if upTo.Compare(o.removed) > 0 {
+		upTo = o.removed
+	}
+	n, err := removeBetween(ctx, p.st, o.mailbox, mail.MessageID{}, upTo)
+	if p.messages += n; n > 0 {
+		p.mailboxes++
+	}
+	if err != nil {
+		return err
+	}
+	over, err := removeBetween(ctx, p.st, o.mailbox, o.removed, p.youngest(max(p.Late, p.Window)))
+	p.messages += over
+	logger := p.Logger.With("address", o.address.String(), "mailbox", o.mailbox.String())
+	if over > 0 {
+		logger.Warn("mail that was accepted for an account that had ended was removed", "messages", over)
+	}
+	if err != nil {
+		return err
+	}
+	kept, err := countBehind(ctx, p.st, o.mailbox, o.removed)
+	if err != nil {
+		return err
+	}
+	if kept > p.before[o.mailbox] {
+		logger.Warn("mail was accepted for an account that had ended, and is kept for a while", "messages", kept, "for", p.Late)
+	}
+	if kept > 0 {
+		p.late[o.mailbox] = kept
+	}
+	return nil
+}
+
+// youngest is an id above all messages that are older than age.
+func (p *purge) youngest(age time.Duration) mail.MessageID {
+	return mail.MinMessageID(p.now.Add(-age))
 }

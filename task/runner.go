@@ -35,12 +35,15 @@ type Count struct {
 	N    int64
 }
 
-// elsewhere is the count of parts of the work that fall to other servers: nothing was done.
-const elsewhere = "elsewhere"
+// Counts of what was not done.
+const (
+	elsewhere = "elsewhere" // parts of the work that fall to other servers
+	late      = "late"      // messages that are kept, see Purge
+)
 
-// nothing reports whether nothing was done.
-func (r Report) nothing() bool {
-	return !slices.ContainsFunc(r, func(c Count) bool { return c.Name != elsewhere })
+// done is the report without what was not done.
+func (r Report) done() Report {
+	return slices.DeleteFunc(slices.Clone(r), func(c Count) bool { return c.Name == elsewhere || c.Name == late })
 }
 
 // add puts a count into the report unless it is zero.
@@ -145,7 +148,7 @@ func (r *Runner) once(ctx context.Context, s *state) {
 	case err != nil:
 		r.cfg.Logger.LogAttrs(ctx, slog.LevelError, "background job failed",
 			append(report.attrs(), slog.String("job", name), slog.Any("cause", err))...)
-	case !report.nothing():
+	case len(report.done()) > 0:
 		r.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "background job done",
 			append(report.attrs(), slog.String("job", name), slog.Duration("took", took))...)
 	}

@@ -13,7 +13,6 @@ import (
 	"popelago/mail"
 	"popelago/store"
 	"popelago/store/embedded"
-	"popelago/store/storetest"
 	"popelago/task"
 )
 
@@ -80,75 +79,6 @@ func count(t *testing.T, st store.Store, mailbox mail.MailboxID) int {
 		}
 		after = rows[len(rows)-1].ID
 	}
-}
-
-func TestPurgeEmptiesOnlyMailboxesOfRemovedAccounts(t *testing.T) {
-	st := openStore(t)
-	dir := newDirectory(t, st)
-	ids := mail.NewIDSource(nil)
-	if _, err := dir.AddDomain(t.Context(), "example.test"); err != nil {
-		t.Fatal(err)
-	}
-	alice := mail.Address{Local: "alice", Domain: "example.test"}
-	bob := mail.Address{Local: "bob", Domain: "example.test"}
-	mailboxOf := func(a mail.Address) mail.MailboxID {
-		t.Helper()
-		acc, err := dir.AddAccount(t.Context(), a, "password")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return acc.Mailbox
-	}
-	old, kept := mailboxOf(alice), mailboxOf(bob)
-	for range 1203 { // more than two pages
-		add(t, st, ids, old)
-	}
-	add(t, st, ids, kept)
-	if err := dir.RemoveAccount(t.Context(), alice); err != nil {
-		t.Fatal(err)
-	}
-	again := mailboxOf(alice)
-	add(t, st, ids, again)
-
-	job := task.Purge(0, dir, st)
-	for range 2 { // a second run finds nothing more to do
-		run(t, job)
-		if n := count(t, st, old); n != 0 {
-			t.Errorf("the removed account's mailbox still has %d messages", n)
-		}
-		if a, b := count(t, st, kept), count(t, st, again); a != 1 || b != 1 {
-			t.Errorf("live mailboxes have %d and %d messages, want 1 each", a, b)
-		}
-	}
-	// Mail that was on its way when the account ended.
-	add(t, st, ids, old)
-	run(t, job)
-	if n := count(t, st, old); n != 0 {
-		t.Errorf("late mail of a removed account stays: %d messages", n)
-	}
-}
-
-func TestEmptyMailboxGoesOnAfterEveryFault(t *testing.T) {
-	storetest.EachFault(t, func(t *testing.T, wrap func(store.Store) store.Store) {
-		st := openStore(t)
-		ids := mail.NewIDSource(nil)
-		mailbox := mail.MailboxID{1}
-		for range 3 {
-			add(t, st, ids, mailbox)
-		}
-		faulty := wrap(st)
-		if _, err := task.EmptyMailbox(t.Context(), faulty, mailbox); err != nil {
-			if !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrOutcomeUnknown) {
-				t.Errorf("EmptyMailbox: %v", err)
-			}
-			if _, err := task.EmptyMailbox(t.Context(), faulty, mailbox); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if n := count(t, st, mailbox); n != 0 {
-			t.Errorf("%d messages left", n)
-		}
-	})
 }
 
 func TestSweepLeavesYoungContentAlone(t *testing.T) {

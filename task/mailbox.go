@@ -1,0 +1,66 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// mailboxPage is how many messages are listed and removed at one time.
+const mailboxPage = 500
+
+// EmptyMailbox removes the messages of a mailbox with ids below the given one, and returns how
+// many. It may be repeated.
+func EmptyMailbox(ctx context.Context, st store.Store, mailbox mail.MailboxID, below mail.MessageID) (int, error) {
+	return removeBetween(ctx, st, mailbox, mail.MessageID{}, below)
+}
+
+// removeBetween removes the messages of a mailbox with ids after one and below another, and
+// returns how many, also with an error.
+func removeBetween(ctx context.Context, st store.Store, mailbox mail.MailboxID, after, below mail.MessageID) (int, error) {
+	removed := 0
+	for after.Compare(below) < 0 {
+		rows, more, err := st.ListMessages(ctx, mailbox, after, mailboxPage)
+		if err != nil {
+			return removed, fmt.Errorf("task: list mailbox %s: %w", mailbox, err)
+		}
+		if i := slices.IndexFunc(rows, func(m mail.Message) bool { return m.ID.Compare(below) >= 0 }); i >= 0 {
+			rows, more = rows[:i], false
+		}
+		ids := make([]mail.MessageID, len(rows))
+		for i, row := range rows {
+			ids[i] = row.ID
+		}
+		if len(ids) > 0 {
+			if err := st.RemoveMessages(ctx, mailbox, ids); err != nil {
+				return removed, fmt.Errorf("task: remove messages of mailbox %s: %w", mailbox, err)
+			}
+			removed += len(ids)
+			after = ids[len(ids)-1]
+		}
+		if !more || len(ids) == 0 {
+			break
+		}
+	}
+	return removed, nil
+}
+
+// countBehind counts the messages of a mailbox with ids after one.
+func countBehind(ctx context.Context, st store.Store, mailbox mail.MailboxID, after mail.MessageID) (n int, err error) {
+	for more := true; more; {
+		var rows []mail.Message
+		rows, more, err = st.ListMessages(ctx, mailbox, after, mailboxPage)
+		if err != nil {
+			return n, fmt.Errorf("task: list mailbox %s: %w", mailbox, err)
+		}
+		if len(rows) == 0 {
+			break
+		}
+		n += len(rows)
+		after = rows[len(rows)-1].ID
+	}
+	return n, nil
+}
