@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"popelago/config"
+	"popelago/mail"
 	"popelago/store"
 	"popelago/store/cassandra"
 )
@@ -115,6 +116,8 @@ func cassandraConfig(cfg config.Config, logger *slog.Logger) (cassandra.Config, 
 		ScanRate:       cfg.Tasks.OrphansRate,
 		WrittenOff:     c.WrittenOff,
 		Heartbeat:      c.Heartbeat,
+		Failover:       c.Failover,
+		FailoverAfter:  c.FailoverAfter,
 		Logger:         logger,
 	}
 	if c.PasswordFile != "" {
@@ -126,6 +129,12 @@ func cassandraConfig(cfg config.Config, logger *slog.Logger) (cassandra.Config, 
 	var err error
 	out.TLS, err = cassandraTLS(c)
 	return out, err
+}
+
+// durability is what counts in domains that say nothing about it.
+func durability(cfg config.Config) mail.Durability {
+	c := cfg.Cassandra
+	return mail.Durability{Each: c.Durability == "each", OrLocal: c.OnUnreachable == "local"}
 }
 
 // cassandraTLS is the client side of TLS to the nodes; nil without.

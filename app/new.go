@@ -95,6 +95,8 @@ func (a *App) build() error {
 		Argon2Time:          cfg.Auth.Argon2Time,
 		Argon2Threads:       cfg.Auth.Argon2Threads,
 		MinPasswordLength:   cfg.Auth.MinPasswordLength,
+		ElsewherePerSecond:  cfg.Auth.ElsewherePerSecond,
+		Durability:          durability(*cfg),
 		IDs:                 ids,
 		Logger:              a.logger,
 	}, a.store, a.registry)

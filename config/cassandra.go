@@ -18,6 +18,11 @@ type Cassandra struct {
 	Username     string         // empty: no sign-in
 	PasswordFile string
 
+	Durability    string   // "local" or "each"
+	OnUnreachable string   // "refuse" or "local"
+	Failover      []string // datacenters, the first choice first
+	FailoverAfter time.Duration
+
 	TLS            bool
 	TLSCA          string // PEM file; empty: the system's authorities
 	TLSCertificate string // PEM file; empty: none
@@ -45,6 +50,9 @@ const (
 func defaultCassandra() Cassandra {
 	return Cassandra{
 		Keyspace:       "popelago",
+		Durability:     "local",
+		OnUnreachable:  "refuse",
+		FailoverAfter:  10 * time.Second,
 		TLSVerifyNames: true,
 		Timeout:        5 * time.Second,
 		ConnectTimeout: 5 * time.Second,
@@ -84,6 +92,15 @@ func cassandraSettings(c *Cassandra) []setting {
 			"The user to sign in to the cluster as. Empty: without signing in."},
 		{"cassandra.password_file", path(&c.PasswordFile, optional),
 			"File with the password of that user, on one line."},
+
+		{"cassandra.durability", oneOf(&c.Durability, "local", "each"),
+			"When a message, a removal or a change of an account counts as done, in domains that say nothing else: once a quorum of this datacenter has it, or of each. With \"local\" losing a whole datacenter loses what had not reached another yet, normally milliseconds; with \"each\" nothing."},
+		{"cassandra.on_unreachable", oneOf(&c.OnUnreachable, "refuse", "local"),
+			"What happens with durability = \"each\" while a datacenter cannot be reached: \"refuse\" answers 451, \"local\" stores in this one only, and says so in the reply, the log and a metric."},
+		{"cassandra.failover", &list{p: &c.Failover, what: "the name of a datacenter such as \"dc2\"", check: checkDatacenter},
+			"Datacenters to go on through, the first choice first, while no node of this one can be reached. Empty: none, mail is then deferred (451). The server returns by itself, and until the nodes here have been told what they missed it reads from the other one, too."},
+		{"cassandra.failover_after", duration(&c.FailoverAfter, time.Second, time.Hour),
+			"For how long no node here can be reached before the server goes on through another datacenter; and for three times as long they have to be there again before it returns."},
 
 		{"cassandra.tls", boolean(&c.TLS),
 			"Encrypts the connections to the nodes. Without it mail, and the password of the user, cross the network in the clear."},
@@ -152,6 +169,9 @@ func (c *Config) checkEngine(fail func(key, text string, depends ...string)) {
 	}
 	if ca.Datacenter == "" {
 		fail("store.engine", `"cassandra" needs the name of this datacenter: set cassandra.datacenter, for instance datacenter = "dc1" in [cassandra]`, "cassandra.datacenter")
+	}
+	if slices.Contains(ca.Failover, ca.Datacenter) && ca.Datacenter != "" {
+		fail("cassandra.failover", fmt.Sprintf("names %q, which is cassandra.datacenter: it can only go on through another", ca.Datacenter), "cassandra.datacenter")
 	}
 	if slices.Contains(ca.WrittenOff, ca.Datacenter) && ca.Datacenter != "" {
 		fail("cassandra.written_off", fmt.Sprintf("names %q, which is cassandra.datacenter: a server cannot write off its own", ca.Datacenter), "cassandra.datacenter")

@@ -98,8 +98,9 @@ type Auth struct {
 	CredentialCacheTTL  time.Duration // 0: no cache
 	CredentialCacheSize int
 	AddressCacheTTL     time.Duration // 0: no cache
-	MaxConcurrentHashes int           // 0: the number of CPUs
-	Argon2Memory        int64         // octets
+	ElsewherePerSecond  int
+	MaxConcurrentHashes int   // 0: the number of CPUs
+	Argon2Memory        int64 // octets
 	Argon2Time          int
 	Argon2Threads       int
 }
@@ -159,6 +160,7 @@ func Default() Config {
 			CredentialCacheTTL:  5 * time.Minute,
 			CredentialCacheSize: 100_000,
 			AddressCacheTTL:     10 * time.Second,
+			ElsewherePerSecond:  100,
 			Argon2Memory:        19 * mib,
 			Argon2Time:          2,
 			Argon2Threads:       1,

@@ -109,6 +109,8 @@ func settings(c *Config) []setting {
 			"How many verified passwords are remembered."},
 		{"auth.address_cache_ttl", duration(&c.Auth.AddressCacheTTL, 0, time.Hour),
 			"How long an account found in the store is believed without looking again. 0s: not at all. Changes made through this server take effect at once all the same."},
+		{"auth.elsewhere_per_second", integer(&c.Auth.ElsewherePerSecond, 1, maxCount),
+			"How many times a second the other datacenters are asked about an address that is not known here, or a password that is wrong here, before anybody is told so. Above that the answer is 451 or [SYS/TEMP]."},
 		{"auth.max_concurrent_hashes", integer(&c.Auth.MaxConcurrentHashes, 0, 1024),
 			"Most password hashes computed at one time; each takes argon2_memory. 0: the number of CPUs."},
 		{"auth.argon2_memory", size(&c.Auth.Argon2Memory, 64*kib, gib),

@@ -78,6 +78,13 @@ type Config struct {
 	// for six of them. Default 10s.
 	Heartbeat time.Duration
 
+	// Failover names datacenters to go on through while none of the local nodes can be reached,
+	// the first choice first. Default: none.
+	Failover []string
+	// FailoverAfter is for how long no local node can be reached before that happens, and a
+	// third of how long they have to be there before it ends. Default 10s.
+	FailoverAfter time.Duration
+
 	// Now tells the time. Nil means time.Now.
 	Now func() time.Time
 	// Registerer gets the metrics popelago_cassandra_*; nil for none.
@@ -111,6 +118,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.Connections, 2)
 	setDefault(&c.Concurrency, 512)
 	setDefault(&c.QueueTime, time.Second)
+	setDefault(&c.FailoverAfter, 10*time.Second)
 	setDefault(&c.ProtocolVersion, 4)
 	setDefault(&c.Reconnect, 2*time.Second)
 	setDefault(&c.Window, time.Hour)
