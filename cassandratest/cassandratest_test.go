@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
 	"popelago/cassandratest"
 )
 
@@ -30,13 +32,44 @@ func TestNoClusterToLoad(t *testing.T) {
 	}
 }
 
-// One node is paused, resumed, killed and started again, by this process and by way of the
-// file that the command uses.
+// Two that want the same cluster at the same time get different ones.
+func TestKeptClusterHasOneUser(t *testing.T) {
+	dir := t.TempDir()
+	take := func(want string) (leave func()) {
+		t.Helper()
+		folder, leave, err := cassandratest.TakeFolder(dir, "x")
+		if err != nil || folder != filepath.Join(dir, want) {
+			t.Fatalf("got %s, %v, want %s", folder, err, want)
+		}
+		return leave
+	}
+	leave := take("x")
+	defer take("x-2")()
+	leave()
+	defer take("x")()
+	defer take("x-3")()
+}
+
+func TestWrongNetwork(t *testing.T) {
+	for _, o := range []cassandratest.Options{{Network: -1}, {Network: 255}, {Network: 156, Link: true}} {
+		o.Dir = t.TempDir()
+		if _, err := cassandratest.New(t.Context(), o); err == nil || !strings.Contains(err.Error(), "want 1 to 254") {
+			t.Errorf("network %d: %v", o.Network, err)
+		}
+	}
+}
+
+// One node is paused, resumed, killed and started again, by this process, by way of the file
+// that the command uses, and by the next run that finds it in a kept cluster.
 func TestLifeOfANode(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a Cassandra node")
 	}
-	c := cassandratest.Start(t, cassandratest.Options{})
+	kept := t.TempDir()
+	t.Setenv(cassandratest.KeepVariable, kept)
+	var first cassandratest.Lazy
+	c := first.Get(t)
+	t.Cleanup(func() { c.Stop() })
 	ctx := t.Context()
 	n := c.Node("dc1-1")
 	if n == nil || len(c.Addresses("dc1")) != 1 || c.Addresses("dc1")[0] != n.Address {
@@ -52,9 +85,6 @@ func TestLifeOfANode(t *testing.T) {
 	defer cancel()
 	if n.Answers(short) == nil {
 		t.Error("a paused node answers")
-	}
-	if err := c.Save(); err != nil {
-		t.Fatal(err)
 	}
 	loaded, err := cassandratest.Load(c.Dir)
 	if err != nil {
@@ -72,9 +102,64 @@ func TestLifeOfANode(t *testing.T) {
 	if err != nil || !strings.Contains(string(log), "Cassandra version: "+c.Version) {
 		t.Errorf("system.log does not name version %s (%v)", c.Version, err)
 	}
+	executeCQL(t, n, createKeyspace("other"), createKeyspace("wanted"))
 	n.Kill()
 	if n.Running() || loaded.Node("dc1-1").Running() || n.Answers(ctx) == nil {
 		t.Error("the node runs after Kill")
 	}
-	n.Restart(t)
+	first.End()
+
+	second := cassandratest.Lazy{Keyspaces: []string{"wanted"}}
+	c = second.Get(t)
+	if again := c.Node("dc1-1"); c.Dir != loaded.Dir || again.Address != n.Address || again.Answers(ctx) != nil {
+		t.Errorf("the killed node is not back: %s at %s, was %s at %s", c.Dir, again.Address, loaded.Dir, n.Address)
+	}
+	// It is an error to make what is there, and to drop what is not.
+	executeCQL(t, c.Node("dc1-1"), createKeyspace("other"), "DROP KEYSPACE wanted")
+	if err := c.Node("dc1-1").Pause(); err != nil {
+		t.Fatal(err)
+	}
+	second.End()
+
+	var third cassandratest.Lazy
+	starts := countStarts(t, c)
+	c = third.Get(t)
+	if err := c.Node("dc1-1").Answers(ctx); err != nil || countStarts(t, c) != starts {
+		t.Errorf("the paused node was started anew: %v", err)
+	}
+	third.End()
+}
+
+func createKeyspace(name string) string {
+	return "CREATE KEYSPACE " + name + " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
+}
+
+func executeCQL(t *testing.T, n *cassandratest.Node, statements ...string) {
+	t.Helper()
+	d := gocql.NewCluster(n.Address)
+	d.Timeout, d.ConnectTimeout = time.Minute, time.Minute
+	s, err := d.CreateSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, statement := range statements {
+		if err := s.Query(statement).Exec(); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+// countStarts is how often the nodes of a cluster were started, by their logs.
+func countStarts(t *testing.T, c *cassandratest.Cluster) int {
+	t.Helper()
+	count := 0
+	for _, n := range c.Nodes {
+		log, err := os.ReadFile(n.LogFile())
+		if err != nil {
+			t.Fatal(err)
+		}
+		count += strings.Count(string(log), "Cassandra version: ")
+	}
+	return count
 }

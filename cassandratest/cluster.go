@@ -2,8 +2,6 @@ package cassandratest
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,12 +21,16 @@ type Cluster struct {
 
 	release func()
 	link    *link // nil: the loopback interface
+	saving  sync.Mutex
 }
 
 // New starts a cluster and waits until all nodes answer clients and see each other. It must be
 // ended with Stop. Errors: ErrMissing; others name the node and show the end of its log.
 func New(ctx context.Context, o Options) (*Cluster, error) {
 	o = o.withDefaults()
+	if o.Network < 0 || o.Network > maxNetwork || o.Link && o.Network > maxLinkedNetwork {
+		return nil, fmt.Errorf("cassandratest: network %d: want 1 to %d, or %d with a link", o.Network, maxNetwork, maxLinkedNetwork)
+	}
 	java, err := java()
 	if err != nil {
 		return nil, err
@@ -65,6 +67,9 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 				dir:     filepath.Join(o.Dir, name), java: java, detached: o.Detached,
 			}
 			n.args = n.arguments(lib, o.Heap)
+			if o.Detached {
+				n.started = c.Save
+			}
 			c.Nodes = append(c.Nodes, n)
 		}
 	}
@@ -242,81 +247,4 @@ func (n *Node) history() (started string, up map[string]string) {
 		}
 	}
 	return started, up
-}
-
-// saved is what is kept of a cluster for other processes, in cluster.json.
-type saved struct {
-	Version string
-	Network int
-	Nodes   []savedNode
-	Linked  []string // the datacenters of a link
-	Cut     [][2]int
-}
-
-type savedNode struct {
-	Name, Datacenter, Rack, Address, Java string
-	Args                                  []string
-	PID                                   int
-}
-
-const stateFile = "cluster.json"
-
-// Save keeps in the cluster's folder what Load needs.
-func (c *Cluster) Save() error {
-	s := saved{Version: c.Version, Network: c.Network}
-	for _, n := range c.Nodes {
-		n.mu.Lock()
-		s.Nodes = append(s.Nodes, savedNode{n.Name, n.Datacenter, n.Rack, n.Address, n.java, n.args, n.pid})
-		n.mu.Unlock()
-	}
-	if c.link != nil {
-		s.Linked = c.link.datacenters
-		c.link.mu.Lock()
-		for pair, cut := range c.link.cut {
-			if cut {
-				s.Cut = append(s.Cut, pair)
-			}
-		}
-		c.link.mu.Unlock()
-	}
-	text, err := json.MarshalIndent(s, "", " ")
-	if err == nil {
-		err = os.WriteFile(filepath.Join(c.Dir, stateFile), text, 0o644)
-	}
-	if err != nil {
-		return fmt.Errorf("cassandratest: %w", err)
-	}
-	return nil
-}
-
-// ErrNoCluster says that a folder holds no cluster.
-var ErrNoCluster = errors.New("cassandratest: no cluster was started here")
-
-// Load returns the cluster that another process started, detached, and saved in a folder.
-func Load(dir string) (*Cluster, error) {
-	text, err := os.ReadFile(filepath.Join(dir, stateFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s", ErrNoCluster, dir)
-	}
-	var s saved
-	if err == nil {
-		err = json.Unmarshal(text, &s)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cassandratest: %w", err)
-	}
-	c := &Cluster{Dir: dir, Version: s.Version, Network: s.Network}
-	if len(s.Linked) > 0 {
-		c.link = &link{network: s.Network, datacenters: s.Linked, cut: map[[2]int]bool{}}
-		for _, pair := range s.Cut {
-			c.link.cut[pair] = true
-		}
-	}
-	for _, n := range s.Nodes {
-		c.Nodes = append(c.Nodes, &Node{
-			Name: n.Name, Datacenter: n.Datacenter, Rack: n.Rack, Address: n.Address,
-			dir: filepath.Join(dir, n.Name), java: n.Java, args: n.Args, pid: n.PID, detached: true,
-		})
-	}
-	return c, nil
 }

@@ -50,14 +50,16 @@ func answers(ctx context.Context, address string) error {
 	return nil
 }
 
+// firstUser is the user that a cluster begins with, in case it asks for one.
+var firstUser = gocql.PasswordAuthenticator{Username: "cassandra", Password: "cassandra"}
+
 // peers is how many other nodes a node tells its clients of.
 func (n *Node) peers(ctx context.Context) (int, error) {
 	d := gocql.NewCluster(n.Address)
 	d.HostFilter = gocql.WhiteListHostFilter(n.Address)
 	d.NumConns = 1
 	d.Metadata.CacheMode = gocql.Disabled
-	// The user that a cluster begins with, in case it asks for one.
-	d.Authenticator = gocql.PasswordAuthenticator{Username: "cassandra", Password: "cassandra"}
+	d.Authenticator = firstUser
 	s, err := d.CreateSession()
 	if err != nil {
 		return 0, err

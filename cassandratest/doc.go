@@ -32,6 +32,15 @@
 //	DIR/dc1-1/out.log         standard output and error of the process
 //	DIR/cluster.json          nodes and their process ids, for the command in cmd
 //
+// # Keeping clusters between runs
+//
+// With TEST_CASSANDRA_KEEP=DIR, an absolute path, Lazy leaves its cluster running in a subfolder
+// of DIR when the tests are done, and the next run of tests that ask for the same finds it there:
+// that takes a second instead of half a minute. Nodes that are gone or hang are started again,
+// lines that are cut are mended, and keyspaces are dropped but for those in Lazy.Keyspaces; what
+// tests do to users and to Cassandra's own tables stays. One run at a time has a cluster: another
+// that wants the same gets one of its own. ./scripts/cassandra stop --dir DIR ends them all.
+//
 // A Cluster and its Nodes are safe for concurrent use, except that one Node must not be
 // started twice at the same time.
 package cassandratest

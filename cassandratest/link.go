@@ -112,6 +112,26 @@ func (l *link) down() {
 	}
 }
 
+// healAll mends all lines, whatever is known of them: a process that was killed may have left
+// some cut.
+func (l *link) healAll() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for x := range l.datacenters {
+		for y := range l.datacenters {
+			if x != y {
+				_ = l.rule("delete", x+1, y+1) // most do not exist
+			}
+		}
+	}
+	clear(l.cut)
+}
+
+// rule adds or deletes the rule that drops what comes from one datacenter for another.
+func (l *link) rule(do string, from, to int) error {
+	return ip("-n %s rule %s iif d%d to %s blackhole", l.router(), do, from, l.subnet(to))
+}
+
 // Cut breaks the line between two datacenters: silently, both ways. Everybody else still
 // reaches both. It needs Options.Link.
 func (c *Cluster) Cut(a, b string) error { return c.setCut(a, b, true) }
@@ -139,7 +159,7 @@ func (c *Cluster) setCut(a, b string, cut bool) error {
 		do = "add"
 	}
 	for _, way := range [][2]int{{x, y}, {y, x}} {
-		if err := ip("-n %s rule %s iif d%d to %s blackhole", l.router(), do, way[0], l.subnet(way[1])); err != nil {
+		if err := l.rule(do, way[0], way[1]); err != nil {
 			return err
 		}
 	}

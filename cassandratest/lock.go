@@ -3,6 +3,7 @@ package cassandratest
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -39,6 +40,12 @@ const (
 	lastNetwork  = 99
 )
 
+// The highest networks that can be asked for: K in 127.K.N.M, and in 10.(100+K).N.M.
+const (
+	maxNetwork       = 254
+	maxLinkedNetwork = 155
+)
+
 // takeNetwork reserves a network, or any free one if asked for zero.
 func takeNetwork(asked int) (network int, release func(), err error) {
 	first, last := asked, asked
@@ -46,16 +53,35 @@ func takeNetwork(asked int) (network int, release func(), err error) {
 		first, last = firstNetwork, lastNetwork
 	}
 	for k := first; k <= last; k++ {
-		release, err = lockFile(filepath.Join(os.TempDir(), fmt.Sprintf("popelago-cassandra-%d.lock", k)), false)
-		if err == nil && listening(address(k, 1, 1)) {
-			release() // nodes that a process left behind
-			err = fmt.Errorf("a server listens on %s already", address(k, 1, 1))
+		release, err = lockNetwork(k)
+		if err == nil {
+			if err = inUse(k); err != nil {
+				release()
+			}
 		}
 		if err == nil {
 			return k, release, nil
 		}
 	}
 	return 0, nil, fmt.Errorf("cassandratest: no free network from %d to %d: %w", first, last, err)
+}
+
+// lockNetwork takes a network that nobody else holds, whether or not nodes listen there.
+func lockNetwork(k int) (release func(), err error) {
+	return lockFile(filepath.Join(os.TempDir(), fmt.Sprintf("popelago-cassandra-%d.lock", k)), false)
+}
+
+// inUse returns an error if there are nodes on a network: detached ones, whose cluster needs no
+// process that holds the lock.
+func inUse(k int) error {
+	if listening(address(k, 1, 1)) {
+		return fmt.Errorf("a server listens on %s already", address(k, 1, 1))
+	}
+	l := link{network: k}
+	if _, err := net.InterfaceByName(l.host()); err == nil && listening(linkedAddress(k, 1, 1)) {
+		return fmt.Errorf("a server listens on %s already", linkedAddress(k, 1, 1))
+	}
+	return nil
 }
 
 func address(network, datacenter, node int) string {

@@ -27,6 +27,7 @@ type Node struct {
 	args []string
 	// detached nodes outlive this process, which then is not told when they end.
 	detached bool
+	started  func() error // called with every new process; may be nil
 
 	mu   sync.Mutex
 	pid  int           // 0: was never started or has been killed
@@ -77,6 +78,9 @@ func (n *Node) launch() error {
 	n.mu.Lock()
 	n.pid, n.done = cmd.Process.Pid, done
 	n.mu.Unlock()
+	if n.started != nil {
+		return n.started()
+	}
 	return nil
 }
 

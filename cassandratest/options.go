@@ -22,10 +22,10 @@ type Options struct {
 	Version string
 	// Heap of each node as Java names it. Default: 512M.
 	Heap string
-	// Network is K in 127.K.N.M, from 1 to 254. Zero takes one that is free.
+	// Network is K in 127.K.N.M, from 1 to 254, or to 155 with Link. Zero takes one that is free.
 	Network int
 	// Dir is the folder of the cluster; it is made, and must be empty or missing. No default
-	// for New; Start and Lazy use a temporary folder.
+	// for New; Start and Lazy use a temporary folder, Lazy that of KeepVariable if it is set.
 	Dir string
 	// Settings are put in cassandra.yaml, as YAML, over what stands there; empty ones are
 	// left out. Nodes sync every write to disk before they acknowledge it (commitlog_sync
@@ -35,7 +35,7 @@ type Options struct {
 	// Link puts every datacenter behind a line of its own that Cut and Heal break and mend.
 	// Nodes then have the addresses 10.(100+K).N.M. Needs root and the program ip.
 	Link bool
-	// Detached nodes outlive this process.
+	// Detached nodes outlive this process. Lazy detaches them if it keeps the cluster.
 	Detached bool
 }
 

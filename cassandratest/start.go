@@ -29,13 +29,18 @@ func Start(t testing.TB, o Options) *Cluster {
 }
 
 func startFor(o Options) (*Cluster, error) {
+	ctx, cancel := o.limit()
+	defer cancel()
+	return New(ctx, o)
+}
+
+// limit is a context for starting a cluster.
+func (o Options) limit() (context.Context, context.CancelFunc) {
 	nodes := 0
 	for _, dc := range o.withDefaults().Datacenters {
 		nodes += dc.Nodes
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(nodes)*startLimit)
-	defer cancel()
-	return New(ctx, o)
+	return context.WithTimeout(context.Background(), time.Duration(nodes)*startLimit)
 }
 
 func check(t testing.TB, err error) {
@@ -60,26 +65,26 @@ func showLogs(t testing.TB, c *Cluster) {
 }
 
 // Lazy is a cluster that the tests of a package share. The first that asks for it starts it,
-// and Main stops it: starting takes some fifteen seconds for each node.
+// and Main stops it: starting takes some fifteen seconds for each node. With KeepVariable the
+// cluster stays for the next run.
 type Lazy struct {
 	Options Options
 	// After, if not nil, looks at the cluster when all tests are done and have passed. An
 	// error fails them after all.
 	After func(*Cluster) error
+	// Keyspaces are those that the next run may find in a cluster that was kept. All others,
+	// but for Cassandra's own, are dropped before it starts.
+	Keyspaces []string
 
 	once    sync.Once
 	cluster *Cluster
+	unlock  func() // not nil: the cluster is kept
 	err     error
 }
 
 // Main runs the tests of a package and stops the cluster; for TestMain.
 func (l *Lazy) Main(m *testing.M) int {
-	defer func() {
-		if l.cluster != nil {
-			l.cluster.Stop()
-			os.RemoveAll(l.cluster.Dir)
-		}
-	}()
+	defer l.end()
 	code := m.Run()
 	if code == 0 && l.cluster != nil && l.After != nil {
 		if err := l.After(l.cluster); err != nil {
@@ -90,11 +95,30 @@ func (l *Lazy) Main(m *testing.M) int {
 	return code
 }
 
+// end stops the cluster, or lets others have it if it is kept.
+func (l *Lazy) end() {
+	switch {
+	case l.cluster == nil:
+	case l.unlock != nil:
+		l.cluster.release()
+		l.unlock()
+	default:
+		l.cluster.Stop()
+		os.RemoveAll(l.cluster.Dir)
+	}
+}
+
 // Get returns the cluster, started. The test that stops or pauses a node must undo that.
 func (l *Lazy) Get(t testing.TB) *Cluster {
 	t.Helper()
 	l.once.Do(func() {
 		o := l.Options
+		if dir := os.Getenv(KeepVariable); dir != "" {
+			ctx, cancel := o.limit()
+			defer cancel()
+			l.cluster, l.unlock, l.err = keep(ctx, dir, o, l.Keyspaces)
+			return
+		}
 		if o.Dir == "" {
 			if o.Dir, l.err = os.MkdirTemp("", "popelago-cassandra-"); l.err != nil {
 				return

@@ -19,8 +19,9 @@ import (
 const usage = `usage: ./scripts/cassandra COMMAND
 
   start [--datacenters NAME:NODES[,NAME:NODES...]] [--version VERSION] [--heap SIZE] [--link]
+        [--network K]
                start a cluster (default dc1:1) and wait until it can be used; node M of
-               datacenter N listens on 127.1.N.M, port 9042
+               datacenter N listens on 127.K.N.M, port 9042 (default of K: 1)
   stop         end all nodes and remove their data
   status       list the nodes
   kill NODE    end a node at once; its data stays
@@ -30,14 +31,16 @@ const usage = `usage: ./scripts/cassandra COMMAND
   cut DATACENTER DATACENTER
   heal DATACENTER DATACENTER
                break and mend the line between two datacenters, if the cluster was started
-               with --link (as root); node M of datacenter N then listens on 10.101.N.M
+               with --link (as root); node M of datacenter N then listens on 10.(100+K).N.M
 
 A NODE is named DATACENTER-NUMBER, such as dc1-1. All commands take --dir DIR, the folder of
-the cluster (default: popelago/cluster in the user's cache folder).
+the cluster (default: popelago/cluster in the user's cache folder). Clusters with folders and
+networks of their own run side by side. If DIR is what TEST_CASSANDRA_KEEP names, stop and
+status are about all clusters that tests have left there.
 `
 
-// network is K in 127.K.N.M: not one of those that tests take.
-const network = 1
+// defaultNetwork is K in 127.K.N.M: not one of those that tests take.
+const defaultNetwork = 1
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -64,6 +67,7 @@ func run(ctx context.Context, args []string) error {
 	version := flags.String("version", "", "")
 	heap := flags.String("heap", "", "")
 	link := flags.Bool("link", false, "")
+	network := flags.Int("network", defaultNetwork, "")
 	if err := flags.Parse(args[1:]); err != nil {
 		return errors.New("") // usage has been shown
 	}
@@ -77,19 +81,28 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 		return start(ctx, cassandratest.Options{
-			Datacenters: list, Version: *version, Heap: *heap, Dir: full, Network: network, Link: *link, Detached: true,
+			Datacenters: list, Version: *version, Heap: *heap, Dir: full, Network: *network, Link: *link, Detached: true,
 		})
+	}
+	if args[0] == "stop" || args[0] == "status" {
+		all, err := clusters(full)
+		if err != nil {
+			return err
+		}
+		if args[0] == "status" {
+			return status(ctx, all...)
+		}
+		for _, c := range all {
+			c.Stop()
+			err = errors.Join(err, os.RemoveAll(c.Dir))
+		}
+		return err
 	}
 	c, err := cassandratest.Load(full)
 	if err != nil {
 		return err
 	}
 	switch args[0] {
-	case "stop":
-		c.Stop()
-		return os.RemoveAll(full)
-	case "status":
-		return status(ctx, c)
 	case "cut", "heal":
 		set := c.Cut
 		if args[0] == "heal" {
@@ -133,18 +146,40 @@ func start(ctx context.Context, o cassandratest.Options) error {
 	return status(ctx, c)
 }
 
-func status(ctx context.Context, c *cassandratest.Cluster) error {
+// clusters loads the cluster in a folder, or those in its subfolders.
+func clusters(dir string) ([]*cassandratest.Cluster, error) {
+	c, err := cassandratest.Load(dir)
+	if err == nil {
+		return []*cassandratest.Cluster{c}, nil
+	}
+	var all []*cassandratest.Cluster
+	subfolders, _ := os.ReadDir(dir)
+	for _, entry := range subfolders {
+		c, missing := cassandratest.Load(filepath.Join(dir, entry.Name()))
+		if missing == nil {
+			all = append(all, c)
+		}
+	}
+	if len(all) == 0 {
+		return nil, err
+	}
+	return all, nil
+}
+
+func status(ctx context.Context, clusters ...*cassandratest.Cluster) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "NODE\tADDRESS\tSTATE\tLOG\n")
-	for _, n := range c.Nodes {
-		state := "ended"
-		if n.Running() {
-			state = "up"
-			if err := n.Answers(ctx); err != nil {
-				state = "does not answer"
+	for _, c := range clusters {
+		for _, n := range c.Nodes {
+			state := "ended"
+			if n.Running() {
+				state = "up"
+				if err := n.Answers(ctx); err != nil {
+					state = "does not answer"
+				}
 			}
+			fmt.Fprintf(w, "%s\t%s:9042\t%s\t%s\n", n.Name, n.Address, state, n.LogFile())
 		}
-		fmt.Fprintf(w, "%s\t%s:9042\t%s\t%s\n", n.Name, n.Address, state, n.LogFile())
 	}
 	return w.Flush()
 }

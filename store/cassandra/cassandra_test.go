@@ -2,7 +2,9 @@ package cassandra_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -34,7 +36,18 @@ func TestMain(m *testing.M) {
 	if f := flag.Lookup("rapid.checks"); f != nil && f.Value.String() == f.DefValue {
 		_ = f.Value.Set("15") // each step is a dozen statements
 	}
+	cluster.Keyspaces = []string{keyspace()}
 	os.Exit(cluster.Main(m))
+}
+
+// keyspace is the one that most tests share. Another schema has another, so that a node that is
+// kept from run to run never has one that was made by other code.
+func keyspace() string {
+	schema, err := cassandra.Schema(cassandra.Config{Hosts: []string{"-"}, Datacenter: "dc1", Replication: map[string]int{"dc1": 1}})
+	if err != nil {
+		panic(err) // the configuration is constant
+	}
+	return fmt.Sprintf("test_%x", sha256.Sum256([]byte(schema)))[:13]
 }
 
 // config is the configuration of the shared node.
@@ -46,7 +59,7 @@ func config(t testing.TB) cassandra.Config {
 	return cassandra.Config{
 		Hosts:       c.Addresses("dc1"),
 		Datacenter:  "dc1",
-		Keyspace:    "test",
+		Keyspace:    keyspace(),
 		Replication: map[string]int{"dc1": 1},
 		SpoolDir:    t.TempDir(),
 		Window:      time.Nanosecond, // nothing in a test is under way for long
