@@ -24,6 +24,8 @@ var cluster = cassandratest.Lazy{
 	// A read fails that has to skip more removals than this: Cassandra's own limit is 100,000.
 	Options: cassandratest.Options{Settings: map[string]string{
 		"tombstone_warn_threshold": "500", "tombstone_failure_threshold": "2000",
+		// A busy machine is no fault.
+		"read_request_timeout": "20s", "write_request_timeout": "20s",
 	}},
 	After: uncoordinated,
 }
@@ -65,6 +67,7 @@ func config(t testing.TB) cassandra.Config {
 		Window:      time.Nanosecond, // nothing in a test is under way for long
 		ScanRate:    1_000_000,
 		Observe:     seen.observe,
+		Timeout:     30 * time.Second, ConnectTimeout: 30 * time.Second,
 	}
 }
 

@@ -76,7 +76,7 @@ func TestDoctor(t *testing.T) {
 	found.say(t, ok, "schema", "keyspace test")
 	found.say(t, warning, "replication", "dc1 keeps 1 replica:")
 
-	// The node's own write_request_timeout is 2s.
+	// The node itself gives up later.
 	impatient := cfg
 	impatient.Timeout = 1900 * time.Millisecond
 	doctor(t, impatient).say(t, warning, "settings", "shorter than write_request_timeout of "+address)
