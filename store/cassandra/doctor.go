@@ -42,7 +42,7 @@ func Doctor(ctx context.Context, cfg Config) ([]Finding, error) {
 	var found []Finding
 	session, contacts := tryContacts(ctx, cfg)
 	if session != nil {
-		defer session.Close()
+		defer endSession(session)
 		found = examine(ctx, cfg, session, contacts)
 	} else {
 		found = judgeContacts(cfg, contacts, nil)
@@ -110,7 +110,7 @@ func tryStatements(ctx context.Context, cfg Config) Finding {
 	if err != nil {
 		return failed("connecting", err)
 	}
-	defer session.Close()
+	defer endSession(session)
 	now := micros(cfg.Now())
 	began := time.Now()
 	err = session.Query(insertProgress, doctorRow, now, now).Consistency(gocql.LocalQuorum).Idempotent(true).ExecContext(ctx)

@@ -58,7 +58,7 @@ func tryContacts(ctx context.Context, cfg Config) (*gocql.Session, []contact) {
 		case kept == nil && contacts[i].err == nil:
 			kept = session
 		default:
-			session.Close()
+			endSession(session)
 		}
 	}
 	return kept, contacts
@@ -129,7 +129,7 @@ func probe(ctx context.Context, cfg Config, nodes []node) {
 			n.err = err
 			return
 		}
-		defer session.Close()
+		defer endSession(session)
 		ctx, cancel := context.WithTimeout(ctx, 2*cfg.Timeout)
 		defer cancel()
 		if n.ahead, n.uncertain, n.err = readClock(ctx, session, cfg.Now); n.err != nil {

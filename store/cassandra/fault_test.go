@@ -3,12 +3,14 @@ package cassandra_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
 	"popelago/mail"
 	"popelago/mailtest"
 	"popelago/store"
+	"popelago/store/cassandra"
 )
 
 func message(size int64) mail.Message {
@@ -79,6 +81,47 @@ func TestPausedNode(t *testing.T) {
 	rows, err := list(t.Context(), s, mb)
 	if err != nil || len(rows) != 1 || rows[0].ID != late.ID {
 		t.Errorf("after all: %v, %v", rows, err)
+	}
+}
+
+// Closing comes to an end while the driver looks for a node that stands still, and when that
+// goes on in the middle of it.
+func TestCloseWithoutNode(t *testing.T) {
+	cfg := config(t)
+	cfg.Timeout = 300 * time.Millisecond
+	apply(t, cfg)
+	s, err := cassandra.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := cluster.Get(t).Node("dc1-1")
+	if err := node.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	resume := sync.OnceFunc(func() {
+		if err := node.Resume(); err != nil {
+			t.Error(err)
+		}
+	})
+	defer resume()
+	// The driver asks its control connection for a sign of life every 5 s.
+	paused := time.Now()
+	mailtest.WaitFor(t, time.Minute, func() error {
+		if time.Since(paused) < 6*time.Second {
+			return errors.New("the driver may not know yet")
+		}
+		return nil
+	})
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	time.AfterFunc(time.Second, resume) // Close waits for the driver by then
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("Close does not return")
 	}
 }
 

@@ -100,7 +100,7 @@ func Status(ctx context.Context, cfg Config) (SchemaStatus, error) {
 	if err != nil {
 		return SchemaStatus{}, err
 	}
-	defer session.Close()
+	defer endSession(session)
 	if err := checkDatacenter(ctx, session, cfg.Datacenter); err != nil {
 		return SchemaStatus{}, err
 	}
@@ -123,7 +123,7 @@ func Apply(ctx context.Context, cfg Config) (before SchemaStatus, err error) {
 	if err != nil {
 		return before, err
 	}
-	defer session.Close()
+	defer endSession(session)
 	for _, datacenter := range sortedKeys(cfg.Replication) {
 		if err := checkDatacenter(ctx, session, datacenter); err != nil {
 			return before, err

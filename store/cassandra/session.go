@@ -122,10 +122,28 @@ func open(ctx context.Context, d *gocql.ClusterConfig) (*gocql.Session, error) {
 	case <-ctx.Done():
 		go func() {
 			if r := <-opened; r.session != nil {
-				r.session.Close()
+				endSession(r.session)
 			}
 		}()
 		return nil, fmt.Errorf("%w: %w", ctx.Err(), failures.end(errNoAnswer))
+	}
+}
+
+// closeLimit is how long the driver may take to close a session.
+const closeLimit = 10 * time.Second
+
+// endSession closes a session, or leaves it to itself after closeLimit. The driver's Close never
+// returns if the control connection is just being made again: that waits for a refresh of the
+// schema, which nobody does any more, and Close waits for that.
+func endSession(session *gocql.Session) {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		session.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closeLimit):
 	}
 }
 

@@ -85,7 +85,7 @@ func check(ctx context.Context, cfg Config) (SchemaStatus, error) {
 	if err != nil {
 		return SchemaStatus{}, err
 	}
-	defer session.Close()
+	defer endSession(session)
 	if err := checkDatacenter(ctx, session, cfg.Datacenter); err != nil {
 		return SchemaStatus{}, err
 	}
@@ -122,7 +122,7 @@ func (s *engine) Close() error {
 	defer s.life.Unlock()
 	if !s.closed {
 		s.closed = true
-		s.session.Close()
+		endSession(s.session)
 		s.metrics.unregister(s.cfg.Registerer)
 		s.floors.StopAllGoroutines()
 	}
