@@ -18,10 +18,12 @@ type Account struct {
 	// State is never empty.
 	State   store.AddressState
 	Created time.Time
+	// Retention is its own: zero if it is the domain's, negative if there is no end.
+	Retention time.Duration
 }
 
 func accountOf(e *entry) Account {
-	a := Account{Address: e.row.Address, Mailbox: e.mailbox, State: e.row.State, Created: e.row.Created}
+	a := Account{Address: e.row.Address, Mailbox: e.mailbox, State: e.row.State, Created: e.row.Created, Retention: e.row.Retention}
 	if a.State == "" {
 		a.State = store.StateEnabled
 	}

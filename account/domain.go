@@ -79,12 +79,6 @@ func (d *Directory) RemoveDomain(ctx context.Context, name string) error {
 
 // hosted returns ErrNoSuchDomain if the canonical name is not hosted here.
 func (d *Directory) hosted(ctx context.Context, name string) error {
-	_, err := d.domains.Domain(ctx, name)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return fmt.Errorf("domain %s: %w", name, ErrNoSuchDomain)
-	case err != nil:
-		return fmt.Errorf("account: read domain %s: %w", name, err)
-	}
-	return nil
+	_, err := d.Domain(ctx, name)
+	return err
 }

@@ -47,6 +47,11 @@ func (d *Directory) durably(ctx context.Context, domain string, write func(store
 	if err != nil {
 		return err
 	}
+	return d.write(domain, durability, write)
+}
+
+// write makes a change as durable as asked for.
+func (d *Directory) write(domain string, durability mail.Durability, write func(store.Store) error) error {
 	reached, err := store.Durably(d.all, durability, write)
 	if reached == mail.ReachedFallback {
 		d.cfg.Logger.Warn("a change of the directory was stored in the local datacenter only: another cannot be reached", "domain", domain)

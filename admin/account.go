@@ -73,7 +73,11 @@ func (a *api) addAccounts() {
 		if err != nil {
 			return nil, err
 		}
-		out := &detail{adminclient.AccountDetail{Account: accountOf(acc)}}
+		domain, err := a.directory.Domain(ctx, acc.Address.Domain)
+		if err != nil {
+			return nil, err
+		}
+		out := &detail{adminclient.AccountDetail{Account: accountOf(acc), DomainRetention: domainOf(domain).Retention}}
 		out.Body.Messages, out.Body.Octets, err = a.measure(ctx, acc.Mailbox)
 		if err != nil {
 			return nil, err
@@ -123,6 +127,29 @@ func (a *api) addAccountChanges() {
 		return nil, nil
 	})
 
+	type retention struct {
+		AccountPath
+		Body adminclient.Retention
+	}
+	register(a, huma.Operation{
+		OperationID: "set-retention", Method: http.MethodPut, Path: "/v1/accounts/{address}/retention",
+		Summary: "Say how long messages of an account stay at most",
+	}, func(ctx context.Context, in *retention) (*struct{}, error) {
+		address, err := in.parse()
+		if err != nil {
+			return nil, err
+		}
+		d, err := parseRetention(in.Body.Retention)
+		if err != nil {
+			return nil, err
+		}
+		if err := a.directory.SetRetention(ctx, address, d); err != nil {
+			return nil, err
+		}
+		a.logger.Info("account retention changed", "address", address.String(), "retention", in.Body.Retention)
+		return nil, nil
+	})
+
 	type removal struct{ Body adminclient.Removal }
 	register(a, huma.Operation{
 		OperationID: "remove-account", Method: http.MethodDelete, Path: "/v1/accounts/{address}",
@@ -143,5 +170,6 @@ func (a *api) addAccountChanges() {
 func accountOf(a account.Account) adminclient.Account {
 	return adminclient.Account{
 		Address: a.Address.String(), State: string(a.State), Mailbox: a.Mailbox.String(), Created: a.Created,
+		Retention: adminclient.FormatRetention(a.Retention),
 	}
 }

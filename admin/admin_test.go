@@ -466,7 +466,7 @@ func TestOpenAPI(t *testing.T) {
 	for _, operations := range doc.Paths {
 		n += len(operations)
 	}
-	if !strings.HasPrefix(doc.OpenAPI, "3.1") || n != 12 {
-		t.Errorf("OpenAPI %s with %d operations, want 3.1 and 12:\n%s", doc.OpenAPI, n, body)
+	if !strings.HasPrefix(doc.OpenAPI, "3.1") || n != 14 {
+		t.Errorf("OpenAPI %s with %d operations, want 3.1 and 14:\n%s", doc.OpenAPI, n, body)
 	}
 }

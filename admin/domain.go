@@ -2,10 +2,13 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"popelago/account"
 	"popelago/adminclient"
 	"popelago/store"
 )
@@ -47,6 +50,8 @@ func (a *api) addDomains() {
 		return &added{domainOf(d)}, nil
 	})
 
+	a.addDomainSettings()
+
 	register(a, huma.Operation{
 		OperationID: "remove-domain", Method: http.MethodDelete, Path: "/v1/domains/{domain}",
 		Summary: "Stop hosting a domain that has no accounts",
@@ -59,6 +64,64 @@ func (a *api) addDomains() {
 	})
 }
 
+func (a *api) addDomainSettings() {
+	type settings struct {
+		DomainPath
+		Body adminclient.DomainSettings
+	}
+	type changed struct{ Body adminclient.Domain }
+	register(a, huma.Operation{
+		OperationID: "change-domain", Method: http.MethodPut, Path: "/v1/domains/{domain}/settings",
+		Summary: "Give a domain other settings; what is absent stays as it is",
+	}, func(ctx context.Context, in *settings) (*changed, error) {
+		c, err := domainChange(in.Body)
+		if err != nil {
+			return nil, err
+		}
+		d, err := a.directory.ChangeDomain(ctx, in.Domain, c)
+		if err != nil {
+			return nil, err
+		}
+		out := &changed{domainOf(d)}
+		a.logger.Info("domain changed", "domain", d.Name, "durability", out.Body.Durability, "retention", out.Body.Retention)
+		return out, nil
+	})
+}
+
+// domainChange turns a request into a change.
+func domainChange(s adminclient.DomainSettings) (c store.DomainChange, err error) {
+	if s.Durability != "" {
+		durability := store.DurabilitySetting(s.Durability)
+		if s.Durability == adminclient.DefaultDurability {
+			durability = ""
+		}
+		c.Durability = &durability
+	}
+	if s.Retention != "" {
+		retention, err := parseRetention(s.Retention)
+		if err == nil && retention == 0 {
+			err = fmt.Errorf("%w: a domain has no other to follow: retention %q", account.ErrBadSetting, s.Retention)
+		}
+		if err != nil {
+			return c, err
+		}
+		c.Retention = &retention
+	}
+	return c, nil
+}
+
+func parseRetention(s string) (time.Duration, error) {
+	d, err := adminclient.ParseRetention(s)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", account.ErrBadSetting, err)
+	}
+	return d, nil
+}
+
 func domainOf(d store.Domain) adminclient.Domain {
-	return adminclient.Domain{Name: d.Name, Created: d.Created}
+	out := adminclient.Domain{Name: d.Name, Created: d.Created, Durability: string(d.Durability), Retention: adminclient.RetainForever}
+	if d.Retention > 0 {
+		out.Retention = adminclient.FormatRetention(d.Retention)
+	}
+	return out
 }

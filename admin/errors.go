@@ -18,7 +18,8 @@ import (
 // this package does. What the client may put right is told as it is, faults in fixed words.
 func classify(err error) (status int, text string) {
 	switch {
-	case errors.Is(err, mail.ErrBadAddress), errors.Is(err, account.ErrBadPassword), errors.Is(err, account.ErrWeakPassword):
+	case errors.Is(err, mail.ErrBadAddress), errors.Is(err, account.ErrBadPassword), errors.Is(err, account.ErrWeakPassword),
+		errors.Is(err, account.ErrBadSetting):
 		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, account.ErrNoSuchAccount), errors.Is(err, account.ErrNoSuchDomain), errors.Is(err, task.ErrNoSuchJob):
 		return http.StatusNotFound, err.Error()

@@ -54,6 +54,12 @@ func (c *Client) SetState(ctx context.Context, address, state string) error {
 	return c.call(ctx, http.MethodPut, accountPath(address)+"/state", State{State: state}, nil)
 }
 
+// SetRetention says how long messages of an account stay at most, see ParseRetention. Status
+// 404: there is no such account; 400: the retention cannot be used.
+func (c *Client) SetRetention(ctx context.Context, address, retention string) error {
+	return c.call(ctx, http.MethodPut, accountPath(address)+"/retention", Retention{Retention: retention}, nil)
+}
+
 // RemoveAccount ends an account and removes its messages. Status 404: there is no such
 // account.
 func (c *Client) RemoveAccount(ctx context.Context, address string) (Removal, error) {

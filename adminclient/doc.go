@@ -5,12 +5,14 @@
 //	GET    /healthz                       Health
 //	GET    /v1/domains                    DomainList
 //	POST   /v1/domains                    NewDomain -> Domain
+//	PUT    /v1/domains/{domain}/settings  DomainSettings -> Domain
 //	DELETE /v1/domains/{domain}
 //	GET    /v1/domains/{domain}/accounts  AccountList, a page
 //	POST   /v1/accounts                   NewAccount -> Account
 //	GET    /v1/accounts/{address}         AccountDetail
 //	PUT    /v1/accounts/{address}/password  Password
 //	PUT    /v1/accounts/{address}/state     State
+//	PUT    /v1/accounts/{address}/retention Retention
 //	DELETE /v1/accounts/{address}         Removal
 //	GET    /v1/tasks                      TaskList
 //	POST   /v1/tasks/{name}/run           -> TaskRun

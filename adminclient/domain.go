@@ -27,6 +27,14 @@ func (c *Client) AddDomain(ctx context.Context, name string) (Domain, error) {
 	return d, err
 }
 
+// ChangeDomain gives a domain other settings and returns all. Status 404: there is none of that
+// name; 400: the settings cannot be used.
+func (c *Client) ChangeDomain(ctx context.Context, name string, settings DomainSettings) (Domain, error) {
+	var d Domain
+	err := c.call(ctx, http.MethodPut, "/v1/domains/"+url.PathEscape(name)+"/settings", settings, &d)
+	return d, err
+}
+
 // RemoveDomain stops hosting a domain. Status 404: there is none of that name; 409: it still
 // has accounts.
 func (c *Client) RemoveDomain(ctx context.Context, name string) error {

@@ -17,7 +17,19 @@ type NewDomain struct {
 type Domain struct {
 	Name    string    `json:"name" doc:"Lower case, internationalized labels as A-labels."`
 	Created time.Time `json:"created" doc:"When it was added."`
+	// Durability is empty if the server's default counts.
+	Durability string `json:"durability,omitempty" enum:"local,each,each-or-local" doc:"How far mail and removals have to get; absent: as the server is set."`
+	Retention  string `json:"retention" doc:"How long messages stay at most." example:"90d"`
 }
+
+// DomainSettings asks for other settings of a domain. What is empty stays as it is.
+type DomainSettings struct {
+	Durability string `json:"durability,omitempty" enum:"local,each,each-or-local,default" doc:"How far mail and removals have to get before they are acknowledged; default: as the server is set."`
+	Retention  string `json:"retention,omitempty" maxLength:"30" doc:"How long messages stay at most: days such as 90d, hours such as 36h, or forever." example:"90d"`
+}
+
+// DefaultDurability in DomainSettings takes a durability of its own away from a domain.
+const DefaultDurability = "default"
 
 // DomainList is all hosted domains, by name.
 type DomainList struct {
@@ -36,13 +48,17 @@ type Account struct {
 	State   string    `json:"state" enum:"enabled,disabled" doc:"A disabled account takes no mail and no logins."`
 	Mailbox string    `json:"mailbox" doc:"The id of its mailbox. An account made again has another one."`
 	Created time.Time `json:"created" doc:"When it was made."`
+	// Retention is RetainAsDomain if it has none of its own.
+	Retention string `json:"retention" doc:"How long messages stay at most; domain: as long as its domain says." example:"domain"`
 }
 
 // AccountDetail is an account and what its mailbox holds.
 type AccountDetail struct {
 	Account
-	Messages int   `json:"messages" doc:"Messages in the mailbox."`
-	Octets   int64 `json:"octets" doc:"Their sizes as POP3 tells them, added up."`
+	// DomainRetention is what counts if the account has no retention of its own.
+	DomainRetention string `json:"domainRetention" doc:"The retention of its domain." example:"90d"`
+	Messages        int    `json:"messages" doc:"Messages in the mailbox."`
+	Octets          int64  `json:"octets" doc:"Their sizes as POP3 tells them, added up."`
 }
 
 // AccountList is one page of the accounts of a domain.
@@ -62,6 +78,11 @@ const (
 	Enabled  = "enabled"
 	Disabled = "disabled"
 )
+
+// Retention asks for another retention of an account.
+type Retention struct {
+	Retention string `json:"retention" maxLength:"30" doc:"How long messages stay at most: days such as 90d, hours such as 36h, forever, or domain: as long as its domain says." example:"90d"`
+}
 
 // State asks for another state.
 type State struct {

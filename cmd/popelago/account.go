@@ -15,6 +15,7 @@ func newAccountCommand() *cobra.Command {
 		newAccountPasswdCommand(f),
 		newAccountStateCommand(f, "disable", "Take no mail and no logins for an account", adminclient.Disabled),
 		newAccountStateCommand(f, "enable", "Undo disable", adminclient.Enabled),
+		newAccountRetentionCommand(f),
 		newAccountRemoveCommand(f))
 	f.add(cmd)
 	return cmd
@@ -115,6 +116,7 @@ func newAccountShowCommand(f *remoteFlags) *cobra.Command {
 				return printTable(cmd.OutOrStdout(), []string{"address", a.Address}, [][]string{
 					{"state", a.State},
 					{"created", when(a.Created)},
+					{"retention", retentionInForce(a)},
 					{"messages", strconv.Itoa(a.Messages)},
 					{"octets", strconv.FormatInt(a.Octets, 10)},
 					{"mailbox", a.Mailbox},
@@ -122,6 +124,14 @@ func newAccountShowCommand(f *remoteFlags) *cobra.Command {
 			})
 		},
 	}
+}
+
+// retentionInForce is the retention of an account, and what that is if it is the domain's.
+func retentionInForce(a adminclient.AccountDetail) string {
+	if a.Retention == adminclient.RetainAsDomain {
+		return a.DomainRetention + ", as the domain"
+	}
+	return a.Retention
 }
 
 func newAccountPasswdCommand(f *remoteFlags) *cobra.Command {
@@ -159,6 +169,30 @@ func newAccountStateCommand(f *remoteFlags, name, short, state string) *cobra.Co
 				}
 				return f.result(cmd.OutOrStdout(), map[string]string{"address": args[0], "state": state},
 					"account %s %s", args[0], state)
+			})
+		},
+	}
+}
+
+func newAccountRetentionCommand(f *remoteFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "retention ADDRESS RETENTION",
+		Short: "Say how long messages of an account stay at most",
+		Long: `Say how long messages of an account stay at most: days such as 90d, hours such as 36h, forever,
+or domain: as long as its domain says. What is older disappears at once; a longer retention later
+brings back only what was not removed by then.`,
+		Example: "  popelago account retention alice@example.org 90d",
+		Args:    arguments("ADDRESS", "RETENTION"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkRetention(args[1]); err != nil {
+				return err
+			}
+			return f.call(func(c *adminclient.Client) error {
+				if err := c.SetRetention(cmd.Context(), args[0], args[1]); err != nil {
+					return err
+				}
+				return f.result(cmd.OutOrStdout(), map[string]string{"address": args[0], "retention": args[1]},
+					"retention of %s: %s", args[0], args[1])
 			})
 		},
 	}

@@ -9,7 +9,7 @@ import (
 func newDomainCommand() *cobra.Command {
 	f := &remoteFlags{}
 	cmd := newGroup("domain", "Manage the domains of a running server",
-		newDomainAddCommand(f), newDomainListCommand(f), newDomainRemoveCommand(f))
+		newDomainAddCommand(f), newDomainListCommand(f), newDomainSetCommand(f), newDomainRemoveCommand(f))
 	f.add(cmd)
 	return cmd
 }
@@ -47,12 +47,69 @@ func newDomainListCommand(f *remoteFlags) *cobra.Command {
 				}
 				rows := make([][]string, len(domains))
 				for i, d := range domains {
-					rows[i] = []string{d.Name, when(d.Created)}
+					rows[i] = []string{d.Name, domainDurability(d), d.Retention, when(d.Created)}
 				}
-				return printTable(cmd.OutOrStdout(), []string{"DOMAIN", "CREATED"}, rows)
+				return printTable(cmd.OutOrStdout(), []string{"DOMAIN", "DURABILITY", "RETENTION", "CREATED"}, rows)
 			})
 		},
 	}
+}
+
+func domainDurability(d adminclient.Domain) string {
+	if d.Durability == "" {
+		return adminclient.DefaultDurability
+	}
+	return d.Durability
+}
+
+func newDomainSetCommand(f *remoteFlags) *cobra.Command {
+	var settings adminclient.DomainSettings
+	cmd := &cobra.Command{
+		Use:   "set DOMAIN (--durability D | --retention R)...",
+		Short: "Change the settings of a domain",
+		Long: `Change the settings of a domain.
+
+--durability says what a message, a removal or a change has to reach before it is acknowledged,
+where there are several datacenters:
+  local          a quorum of the server's own datacenter
+  each           a quorum of every datacenter; mail is put off (451) while one cannot be reached
+  each-or-local  the same, but the own datacenter will do while another cannot be reached
+  default        as the server is set
+
+--retention says how long messages stay at most: days such as 90d, hours such as 36h, or forever.
+Accounts may have their own. What is older disappears at once; a longer retention later brings
+back only what was not removed by then.`,
+		Example: "  popelago domain set example.org --durability each --retention 90d",
+		Args:    arguments("DOMAIN"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case settings.Durability == "" && settings.Retention == "":
+				return &usageError{"--durability or --retention is needed"}
+			case settings.Retention != "":
+				if err := checkRetention(settings.Retention); err != nil {
+					return err
+				}
+			}
+			return f.call(func(c *adminclient.Client) error {
+				d, err := c.ChangeDomain(cmd.Context(), args[0], settings)
+				if err != nil {
+					return err
+				}
+				return f.result(cmd.OutOrStdout(), d, "domain %s: durability %s, retention %s", d.Name, domainDurability(d), d.Retention)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&settings.Durability, "durability", "", "`D`: local, each, each-or-local or default")
+	cmd.Flags().StringVar(&settings.Retention, "retention", "", "`R`: such as 90d, or forever")
+	return cmd
+}
+
+// checkRetention finds mistakes before a server is asked.
+func checkRetention(s string) error {
+	if _, err := adminclient.ParseRetention(s); err != nil {
+		return &usageError{err.Error()}
+	}
+	return nil
 }
 
 func newDomainRemoveCommand(f *remoteFlags) *cobra.Command {

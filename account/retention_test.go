@@ -1,0 +1,114 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+func TestSetRetention(t *testing.T) {
+	d, _ := withDomain(t)
+	ctx := t.Context()
+	a := addAccount(t, d, "alice@example.test", "secret")
+	const day = 24 * time.Hour
+	for _, c := range []struct{ set, want time.Duration }{
+		{90 * day, 90 * day}, {time.Hour, time.Hour}, {day + 1, day}, {-5, Forever}, {0, 0},
+	} {
+		wantErr(t, "set", d.SetRetention(ctx, addr(t, "Alice@example.test"), c.set), nil)
+		got, err := d.Account(ctx, a.Address)
+		if err != nil || got.Retention != c.want {
+			t.Errorf("%v: %+v, %v", c.set, got, err)
+		}
+	}
+	wantErr(t, "too short", d.SetRetention(ctx, a.Address, time.Hour-1), ErrBadSetting)
+	wantErr(t, "nobody", d.SetRetention(ctx, addr(t, "bob@example.test"), day), ErrNoSuchAccount)
+	wantErr(t, "no address", d.SetRetention(ctx, mail.Address{}, day), mail.ErrBadAddress)
+}
+
+func TestChangeDomain(t *testing.T) {
+	d, _ := withDomain(t)
+	ctx := t.Context()
+	addAccount(t, d, "alice@example.test", "secret")
+	durability := func(s store.DurabilitySetting) store.DomainChange { return store.DomainChange{Durability: &s} }
+	retention := func(r time.Duration) store.DomainChange { return store.DomainChange{Retention: &r} }
+	const day = 24 * time.Hour
+	for _, c := range []struct {
+		change store.DomainChange
+		want   store.Domain
+	}{
+		{durability(store.DurabilityEach), store.Domain{Durability: store.DurabilityEach}},
+		{retention(90 * day), store.Domain{Durability: store.DurabilityEach, Retention: 90 * day}},
+		{durability(""), store.Domain{Retention: 90 * day}},
+		{retention(-1), store.Domain{}},
+		{store.DomainChange{}, store.Domain{}},
+	} {
+		// What was cached counts no more.
+		if _, err := d.Resolve(ctx, addr(t, "alice@example.test")); err != nil {
+			t.Fatal(err)
+		}
+		got, err := d.ChangeDomain(ctx, "EXAMPLE.test", c.change)
+		c.want.Name, c.want.Created = got.Name, got.Created
+		if err != nil || got != c.want || got.Name != "example.test" {
+			t.Errorf("got %+v, %v; want %+v", got, err, c.want)
+		}
+		if read, err := d.Domain(ctx, "example.test"); err != nil || read != got {
+			t.Errorf("it is %+v, %v; want %+v", read, err, got)
+		}
+		r, err := d.Resolve(ctx, addr(t, "alice@example.test"))
+		if err != nil || r.Durability.Each != (got.Durability == store.DurabilityEach) {
+			t.Errorf("mail is resolved to %+v, %v", r, err)
+		}
+		l, err := d.Authenticate(ctx, "alice@example.test", "secret")
+		if err != nil || l.Retention != got.Retention {
+			t.Errorf("a login has %+v, %v", l, err)
+		}
+	}
+	_, err := d.ChangeDomain(ctx, "example.test", durability("everywhere"))
+	wantErr(t, "durability", err, ErrBadSetting)
+	_, err = d.ChangeDomain(ctx, "example.test", retention(time.Minute))
+	wantErr(t, "retention", err, ErrBadSetting)
+	_, err = d.ChangeDomain(ctx, "elsewhere.example", retention(day))
+	wantErr(t, "elsewhere", err, ErrNoSuchDomain)
+	_, err = d.ChangeDomain(ctx, "not a domain", retention(day))
+	wantErr(t, "no domain", err, mail.ErrBadAddress)
+}
+
+// cutOff is a store whose other datacenter cannot be reached.
+type cutOff struct{ store.Store }
+
+func (c cutOff) At(level store.Level) store.Store {
+	if level == store.LevelEach {
+		return unreachable{c.Store}
+	}
+	return c
+}
+
+type unreachable struct{ store.Store }
+
+func (unreachable) ChangeDomain(context.Context, string, store.DomainChange) error {
+	return fmt.Errorf("another datacenter: %w", store.ErrUnavailable)
+}
+
+// While a datacenter is away a domain can be made to ask for less, but not for more.
+func TestChangeDomainWhileCutOff(t *testing.T) {
+	d, _ := withDomain(t)
+	ctx := t.Context()
+	each, local := store.DurabilityEach, store.DurabilityLocal
+	_, err := d.ChangeDomain(ctx, "example.test", store.DomainChange{Durability: &each})
+	wantErr(t, "each", err, nil)
+	d.all = cutOff{d.all}
+	long := 1000 * time.Hour
+	_, err = d.ChangeDomain(ctx, "example.test", store.DomainChange{Retention: &long})
+	wantErr(t, "retention at each", err, store.ErrUnavailable)
+	_, err = d.ChangeDomain(ctx, "example.test", store.DomainChange{Durability: &local})
+	wantErr(t, "local", err, nil)
+	_, err = d.ChangeDomain(ctx, "example.test", store.DomainChange{Durability: &each})
+	wantErr(t, "each again", err, store.ErrUnavailable)
+	if got, err := d.Domain(ctx, "example.test"); err != nil || got.Durability != local || got.Retention != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
