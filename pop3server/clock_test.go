@@ -1,0 +1,53 @@
+package pop3server_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"popelago/mail"
+	"popelago/mailtest"
+	"popelago/pop3server"
+	"popelago/pop3server/pop3test"
+	"popelago/store"
+)
+
+// wrongClock is a store on a machine whose clock is wrong.
+type wrongClock struct {
+	store.Store
+	err error
+}
+
+func (w *wrongClock) Clock() error               { return w.err }
+func (w *wrongClock) At(store.Level) store.Store { return w }
+
+// With a wrong clock a maildrop whose messages do not stay for ever cannot be opened: it might
+// look empty. Others can, and go on to be emptied.
+func TestWrongClock(t *testing.T) {
+	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
+	outside.AddSamples(t, 3)
+	alice := mail.Address{Local: "alice", Domain: "example.test"}
+	if err := outside.Directory.SetRetention(t.Context(), alice, 90*24*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	st := &wrongClock{Store: outside.Store, err: fmt.Errorf("%w: 100 days ahead", store.ErrClock)}
+	f := outside.On(t, st, pop3server.Config{})
+	f.Add(t, f.Bob, "Subject: x\r\n\r\n", "")
+	for range 2 {
+		c := mailtest.NewClient(t, f.Dial(""))
+		c.Expect("+OK")
+		c.Do("USER alice", "+OK")
+		c.Do("PASS "+pop3test.Password, "-ERR [SYS/TEMP]")
+		c.Do("USER bob", "+OK")
+		c.Do("PASS "+pop3test.Password, "+OK 1 message")
+		c.Do("RETR 1", "+OK")
+		c.ReadMultiline()
+		c.Do("RSET", "+OK")
+		c.Do("QUIT", "+OK")
+	}
+	st.err = nil
+	c := mailtest.NewClient(t, f.Dial(""))
+	c.Expect("+OK")
+	c.Do("USER alice", "+OK")
+	c.Do("PASS "+pop3test.Password, "+OK 3 messages (310 octets)")
+}

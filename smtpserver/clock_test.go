@@ -1,0 +1,50 @@
+package smtpserver_test
+
+import (
+	"fmt"
+	"testing"
+
+	"popelago/smtpserver"
+	"popelago/store"
+)
+
+// wrongClock is a store on a machine whose clock is wrong.
+type wrongClock struct {
+	store.Store
+	err error
+}
+
+func (w *wrongClock) Clock() error { return w.err }
+
+// With a wrong clock no id can be made: mail has to wait, and is taken when the clock is right.
+func TestWrongClock(t *testing.T) {
+	for _, protocol := range []smtpserver.Protocol{smtpserver.SMTP, smtpserver.LMTP} {
+		st := &wrongClock{err: fmt.Errorf("%w: 3 hours behind", store.ErrClock)}
+		r := newRig(t, protocol, func(s *settings) {
+			s.wrap = func(inner store.Store) store.Store { st.Store = inner; return st }
+		})
+		hello := "HELO client.example"
+		if protocol == smtpserver.LMTP {
+			hello = "LHLO client.example"
+		}
+		c := r.client(t, hello)
+		for i, answer := range []string{"451 4.3.0 ", "451 4.3.0 ", "250 2."} {
+			if i == 2 {
+				st.err = nil
+			}
+			c.Do("MAIL FROM:<sender@example.org>", "250 ")
+			c.Do("RCPT TO:<alice@example.test>", "250 ")
+			c.Do("RCPT TO:<bob@example.test>", "250 ")
+			c.Do("DATA", "354 ")
+			c.Do("Subject: x\r\n\r\n.", answer)
+			if protocol == smtpserver.LMTP {
+				c.Expect(answer)
+			}
+		}
+		for _, local := range []string{"alice", "bob"} {
+			if n := len(r.inbox(t, address(local))); n != 1 {
+				t.Errorf("%s has %d messages, want the one that was taken", local, n)
+			}
+		}
+	}
+}
