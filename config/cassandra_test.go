@@ -23,8 +23,9 @@ func TestCassandraSettings(t *testing.T) {
 		Keyspace:    "mail_2",
 		Replication: map[string]int{"Frankfurt 1": 3, "ams": 5},
 
-		Username: "popelago", PasswordFile: "testdata/good/cassandra.password",
-		TLS: true, TLSCA: "/etc/ssl/cassandra-ca.pem", TLSCertificate: "testdata/good/client.pem", TLSKey: "testdata/good/client.key",
+		Username: "popelago", Durability: "each", OnUnreachable: "local", Failover: []string{"ams"}, FailoverAfter: time.Minute,
+		PasswordFile: "testdata/good/cassandra.password",
+		TLS:          true, TLSCA: "/etc/ssl/cassandra-ca.pem", TLSCertificate: "testdata/good/client.pem", TLSKey: "testdata/good/client.key",
 
 		Timeout: 3 * time.Second, ConnectTimeout: 2 * time.Second, Retries: 0, Connections: 4, Concurrency: 256,
 		QueueTime: 500 * time.Millisecond, Window: 15 * time.Minute, FloorEvery: 500, Heartbeat: 5 * time.Second, WrittenOff: []string{"dc9", "Berlin"},

@@ -177,8 +177,8 @@ func (s *engine) nodeClocks(ctx context.Context) []time.Duration {
 	}
 	defer s.leave()
 	var hosts []*gocql.HostInfo
-	for _, h := range s.session.GetHosts() {
-		if h.DataCenter() == s.cfg.Datacenter && h.IsUp() {
+	for _, h := range s.session().GetHosts() {
+		if h.DataCenter() == s.origin() && h.IsUp() {
 			hosts = append(hosts, h)
 		}
 	}
@@ -188,7 +188,7 @@ func (s *engine) nodeClocks(ctx context.Context) []time.Duration {
 	inParallel(min(len(hosts), maxAsked), func(i int) {
 		asked, began := s.wall(), time.Now()
 		var millis int64
-		err := s.session.Query(selectClock).Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).
+		err := s.session().Query(selectClock).Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).
 			SetHostID(hosts[i].HostID()).ScanContext(ctx, &millis)
 		took := time.Since(began)
 		if err != nil || took > clockWarning {

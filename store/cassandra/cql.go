@@ -203,6 +203,13 @@ const (
 		`'hinted_handoff_enabled', 'write_request_timeout', 'read_request_timeout', 'authenticator', 'authenticator.class_name')`
 )
 
+// Is a node there, where are the others, and what have they not been told yet?
+const (
+	selectProbe         = `SELECT key FROM system.local`
+	selectPeerAddresses = `SELECT data_center, native_address, native_port FROM system.peers_v2`
+	selectHints         = `SELECT dc FROM system_views.pending_hints`
+)
+
 // Mailboxes.
 const (
 	insertMessage = `INSERT INTO mailbox (mailbox, segment, message, size, recipient, uidl, origin) VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`

@@ -26,6 +26,9 @@ func (s *Store) reads() gocql.Consistency {
 	case store.LevelAll:
 		return gocql.All
 	}
+	if s.failover.confirming.Load() {
+		return gocql.EachQuorum
+	}
 	return gocql.LocalQuorum
 }
 

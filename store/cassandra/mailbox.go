@@ -37,7 +37,7 @@ func (s *Store) AddMessages(ctx context.Context, entries []store.Entry) []error 
 func (s *Store) addMessage(ctx context.Context, e store.Entry) error {
 	m := e.Message
 	if m.Origin == "" {
-		m.Origin = s.cfg.Datacenter
+		m.Origin = s.origin()
 	}
 	s.watch.note(m.ID)
 	return s.exec(ctx, statement{

@@ -14,7 +14,9 @@ type metrics struct {
 	overloaded prometheus.Counter
 	// skew is how far our clock is ahead, servers how many are alive in this datacenter.
 	skew, servers prometheus.Gauge
-	all           []prometheus.Collector
+	// failover is 1 while statements go through another datacenter.
+	failover prometheus.Gauge
+	all      []prometheus.Collector
 }
 
 // newMetrics makes the metrics; underWay is how many statements are.
@@ -38,7 +40,11 @@ func newMetrics(underWay func() int) *metrics {
 		Namespace: "popelago", Subsystem: "cassandra", Name: "servers",
 		Help: "Servers of this datacenter that are alive, with this one.",
 	})
-	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.skew, m.servers, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	m.failover = prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "popelago", Subsystem: "cassandra", Name: "failover",
+		Help: "1 while statements go through another datacenter, because no local node can be reached.",
+	})
+	m.all = []prometheus.Collector{m.failover, m.seconds, m.overloaded, m.skew, m.servers, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "popelago", Subsystem: "cassandra", Name: "statements_under_way",
 		Help: "Statements being executed.",
 	}, func() float64 { return float64(underWay()) })}

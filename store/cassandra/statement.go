@@ -92,7 +92,7 @@ func (s *engine) takeSlot(ctx context.Context) error {
 
 func (s *engine) query(st statement) (*gocql.Query, *attempts) {
 	a := &attempts{limit: s.cfg.Retries}
-	q := s.session.Query(st.cql, st.values...).Consistency(st.consistency).Idempotent(true).RetryPolicy(a)
+	q := s.session().Query(st.cql, st.values...).Consistency(st.consistency).Idempotent(true).RetryPolicy(a)
 	return q, a
 }
 
@@ -115,7 +115,7 @@ func (s *engine) execBatch(ctx context.Context, st statement, values [][]any) er
 	}
 	defer s.leave()
 	a := &attempts{limit: s.cfg.Retries}
-	b := s.session.Batch(gocql.UnloggedBatch).Consistency(st.consistency).RetryPolicy(a).DefaultTimestamp(false)
+	b := s.session().Batch(gocql.UnloggedBatch).Consistency(st.consistency).RetryPolicy(a).DefaultTimestamp(false)
 	b.Entries = make([]gocql.BatchEntry, len(values))
 	for i := range values {
 		b.Entries[i] = gocql.BatchEntry{Stmt: st.cql, Args: values[i], Idempotent: true}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -24,8 +25,10 @@ type Store struct {
 // engine is what all views of a store share.
 type engine struct {
 	cfg      Config
-	views    [3]*Store // by level
-	session  *gocql.Session
+	views    [3]*Store             // by level
+	route    atomic.Pointer[route] // where statements go now
+	failover failover
+	known    known
 	metrics  *metrics
 	floors   *otter.Cache[mail.MailboxID, mail.MessageID]
 	drained  drained
@@ -59,14 +62,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := metrics.register(cfg.Registerer); err != nil {
 		return nil, err
 	}
-	session, err := cfg.connect(ctx, metrics.observe(cfg.Observe))
-	if err != nil {
-		metrics.unregister(cfg.Registerer)
-		return nil, err
-	}
 	e := &engine{
 		cfg:     cfg,
-		session: session,
 		metrics: metrics,
 		slots:   slots,
 		floors: otter.Must(&otter.Options[mail.MailboxID, mail.MessageID]{
@@ -74,7 +71,13 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 			ExpiryCalculator: otter.ExpiryWriting[mail.MailboxID, mail.MessageID](10 * time.Minute),
 		}),
 	}
+	if err := e.start(ctx); err != nil {
+		metrics.unregister(cfg.Registerer)
+		e.floors.StopAllGoroutines()
+		return nil, err
+	}
 	e.makeViews(len(status.Replication) > 1)
+	e.startFailover(ctx)
 	e.startBeating(ctx)
 	return e.views[store.LevelLocal], nil
 }
@@ -117,12 +120,15 @@ func checkDatacenter(ctx context.Context, session *gocql.Session, name string) e
 
 // Close implements store.Store. Statements under way finish first.
 func (s *engine) Close() error {
-	s.leaving.Do(s.stopBeating)
+	s.leaving.Do(func() {
+		s.stopBeating()
+		s.stopFailover()
+	})
 	s.life.Lock()
 	defer s.life.Unlock()
 	if !s.closed {
 		s.closed = true
-		endSession(s.session)
+		s.closeRoutes()
 		s.metrics.unregister(s.cfg.Registerer)
 		s.floors.StopAllGoroutines()
 	}

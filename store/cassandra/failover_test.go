@@ -1,0 +1,117 @@
+package cassandra_test
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"popelago/cassandratest"
+	"popelago/mailtest"
+	"popelago/store"
+)
+
+// logged gathers a log. Safe for concurrent use.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) wants(text string) func() error {
+	return func() error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if !strings.Contains(l.text.String(), text) {
+			return fmt.Errorf("the log lacks %q:\n%s", text, l.text.String())
+		}
+		return nil
+	}
+}
+
+// The whole local datacenter goes away: the store goes on through the other, and says so, and
+// comes back by itself. What was taken meanwhile is never missing: reads are confirmed until the
+// local node has been told.
+func TestFailover(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs two Cassandra nodes")
+	}
+	c := cassandratest.Start(t, cassandratest.Options{
+		Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
+		Settings:    map[string]string{"hints_flush_period": "1000ms"},
+	})
+	e := &pair{T: t, cluster: c}
+	cfg := e.config("dc1")
+	var log logged
+	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	cfg.Failover, cfg.FailoverAfter, cfg.Reconnect = []string{"dc2"}, time.Second, 200*time.Millisecond
+	cfg.SpoolDir = t.TempDir()
+	apply(t, cfg)
+	s := reopen(t, cfg)
+	mb := mailbox("failover")
+	before := message(100)
+	put(t, s, before.ID, 100, mb)
+	add(t, s, mb, before)
+	other := reopen(t, e.config("dc2"))
+	mailtest.WaitFor(t, time.Minute, func() error { return has(t, other, mb, before) })
+
+	c.Node("dc1-1").Kill()
+	meanwhile := message(100)
+	mailtest.WaitFor(t, 2*time.Minute, func() error {
+		content, err := s.NewContent(t.Context())
+		if err != nil {
+			return err
+		}
+		defer content.Discard()
+		if _, err := content.Write(make([]byte, 100)); err != nil {
+			return err
+		}
+		return s.PutContent(t.Context(), meanwhile.ID, content, store.ContentInfo{})
+	})
+	add(t, s, mb, meanwhile)
+	mailtest.WaitFor(t, time.Minute, log.wants("going on through another"))
+	rows, err := list(t.Context(), s, mb)
+	if err != nil || len(rows) != 2 || rows[1].Origin != "dc2" {
+		t.Fatalf("through the other datacenter: %+v, %v", rows, err)
+	}
+
+	c.Node("dc1-1").Restart(t)
+	mailtest.WaitFor(t, 2*time.Minute, log.wants("are back"))
+	if _, err := os.Stat(filepath.Join(cfg.SpoolDir, "confirm-reads")); err != nil {
+		if err := log.wants("read alone again")(); err != nil {
+			t.Errorf("reads are not confirmed: %v", err)
+		}
+	}
+	for range 20 {
+		rows, err := list(t.Context(), s, mb)
+		if err == nil && len(rows) != 2 {
+			t.Fatalf("back at home %d messages are listed, want 2", len(rows))
+		}
+		if err != nil && !errors.Is(err, store.ErrUnavailable) {
+			t.Fatal(err)
+		}
+	}
+	mailtest.WaitFor(t, 3*time.Minute, log.wants("read alone again"))
+	if rows, err := list(t.Context(), s, mb); err != nil || len(rows) != 2 {
+		t.Errorf("after all: %d messages: %v", len(rows), err)
+	}
+	after := message(100)
+	put(t, s, after.ID, 100, mb)
+	add(t, s, mb, after)
+	if rows, err := list(t.Context(), s, mb); err != nil || len(rows) != 3 || rows[2].Origin != "dc1" {
+		t.Errorf("at home again: %+v, %v", rows, err)
+	}
+	if _, err := os.Stat(filepath.Join(cfg.SpoolDir, "confirm-reads")); err == nil {
+		t.Error("the file that asks for confirmed reads is still there")
+	}
+}

@@ -1,0 +1,87 @@
+package cassandra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+)
+
+// route is a datacenter and the session that leads to its nodes.
+type route struct {
+	datacenter string
+	session    *gocql.Session
+}
+
+// open opens a route to one datacenter.
+func (s *engine) open(ctx context.Context, datacenter string) (*route, error) {
+	cfg := s.cfg
+	if datacenter != cfg.Datacenter {
+		cfg.Datacenter, cfg.Rack = datacenter, ""
+		cfg.Hosts = s.known.of(datacenter, cfg.Hosts)
+	}
+	session, err := cfg.connect(ctx, s.metrics.observe(cfg.Observe))
+	if err != nil {
+		return nil, err
+	}
+	return &route{datacenter, session}, nil
+}
+
+// start opens the local route, or if that cannot be and another is allowed that one.
+func (s *engine) start(ctx context.Context) error {
+	local, err := s.open(ctx, s.cfg.Datacenter)
+	if err == nil {
+		s.failover.local = local
+		s.route.Store(local)
+		return nil
+	}
+	for _, datacenter := range s.cfg.Failover {
+		other, otherErr := s.open(ctx, datacenter)
+		if otherErr == nil {
+			s.failover.other, s.failover.away = other, time.Now()
+			s.switchTo(other, "no node of the local datacenter can be reached: going on through another")
+			return nil
+		}
+		err = errors.Join(err, otherErr)
+	}
+	return err
+}
+
+// session is where statements go now.
+func (s *engine) session() *gocql.Session { return s.route.Load().session }
+
+// origin is the datacenter that acknowledges what is written now.
+func (s *engine) origin() string { return s.route.Load().datacenter }
+
+// answers reports whether any node of a route answers. Each is asked for itself: one that hangs
+// says nothing about the others.
+func (r *route) answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	hosts := r.session.GetHosts()
+	found := make(chan bool, len(hosts))
+	for _, h := range hosts {
+		go func() {
+			var key string
+			err := r.session.Query(selectProbe).Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).
+				SetHostID(h.HostID()).ScanContext(ctx, &key)
+			found <- err == nil
+		}()
+	}
+	for range hosts {
+		if <-found {
+			return true
+		}
+	}
+	return false
+}
+
+// serves reports whether a quorum of a route's datacenter can be read.
+func (r *route) serves(ctx context.Context, keyspace string) bool {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	rows := r.session.Query(fmt.Sprintf(selectVersions, keyspace)).Consistency(gocql.LocalQuorum).Idempotent(true).IterContext(ctx)
+	return rows.Close() == nil
+}
