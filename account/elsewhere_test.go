@@ -1,0 +1,106 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// twoPlaces is a store whose view at store.LevelEach knows more than it does, or cannot be asked.
+type twoPlaces struct {
+	store.Store
+	each *view
+}
+
+// view is what is known elsewhere.
+type view struct {
+	store.Store
+	down  bool
+	asked int
+}
+
+func (s *twoPlaces) At(level store.Level) store.Store {
+	if level == store.LevelEach {
+		return s.each
+	}
+	return s
+}
+
+func (v *view) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
+	v.asked++
+	if v.down {
+		return nil, store.ErrUnavailable
+	}
+	return v.Store.AddressRows(ctx, a)
+}
+
+// Nobody hears "no such recipient" or "bad credentials" before the other datacenters were asked,
+// and while one of them cannot be, that is a fault and nothing else.
+func TestAskElsewhere(t *testing.T) {
+	here, _ := withDomain(t)
+	elsewhere, _ := withDomain(t)
+	st, other := here.all, elsewhere.all
+	ctx := t.Context()
+	alice := addAccount(t, elsewhere, "alice@example.test", "secret")
+	each := &view{Store: other}
+	d, err := New(here.cfg, &twoPlaces{Store: st, each: each}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := d.Resolve(ctx, alice.Address)
+	if err != nil || each.asked != 1 {
+		t.Fatalf("an account made elsewhere: %+v, %v, asked %d times", r, err, each.asked)
+	}
+	if _, err := d.Authenticate(ctx, "alice@example.test", "secret"); err != nil {
+		t.Errorf("a login of an account made elsewhere: %v", err)
+	}
+	bob := addr(t, "bob@example.test")
+	if _, err := d.Resolve(ctx, bob); !errors.Is(err, ErrNoSuchRecipient) {
+		t.Errorf("unknown everywhere: %v", err)
+	}
+	asked := each.asked
+	if _, err := d.Resolve(ctx, addr(t, "bob@elsewhere.test")); !errors.Is(err, ErrNoSuchRecipient) || each.asked != asked {
+		t.Errorf("a domain that is not hosted: %v, asked %d times", err, each.asked-asked)
+	}
+
+	each.down = true
+	if _, err := d.Resolve(ctx, bob); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("unknown here, nobody else to ask: %v", err)
+	}
+	for _, login := range []string{"bob@example.test", "alice@example.test"} {
+		_, err := d.Authenticate(ctx, login, "wrong")
+		if !errors.Is(err, store.ErrUnavailable) || errors.Is(err, ErrBadCredentials) {
+			t.Errorf("a wrong password of %s, nobody else to ask: %v", login, err)
+		}
+	}
+	addAccount(t, here, "dave@example.test", "secret")
+	if _, err := d.Authenticate(ctx, "dave@example.test", "secret"); err != nil {
+		t.Errorf("the right password needs nobody else: %v", err)
+	}
+
+	// A password changed elsewhere, not here yet.
+	each.down = false
+	carol := addAccount(t, here, "carol@example.test", "before")
+	addAccount(t, elsewhere, "carol@example.test", "after")
+	if _, err := d.Authenticate(ctx, carol.Address.String(), "after"); err != nil {
+		t.Errorf("a password changed elsewhere: %v", err)
+	}
+
+	// Whoever guesses cannot keep the other datacenters busy.
+	cfg := here.cfg
+	cfg.ElsewherePerSecond = 1
+	if d, err = New(cfg, &twoPlaces{Store: st, each: each}, nil); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(ctx, 1)
+	defer cancel()
+	if _, err := d.Resolve(ctx, bob); !errors.Is(err, ErrNoSuchRecipient) {
+		t.Errorf("the first: %v", err)
+	}
+	if _, err := d.readElsewhere(short, bob); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("one too many: %v", err)
+	}
+}
