@@ -57,7 +57,7 @@ var layout = []layer{
 // packages to look with at what was done.
 var testImports = []string{
 	"mailtest", "store", "store/storetest", "store/embedded", "cassandratest", "pop3server/pop3test",
-	"maildrop", "adminclient", "bench",
+	"maildrop", "task", "adminclient", "bench",
 }
 
 const module = "popelago"

@@ -26,6 +26,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Tasks is the background work. Default: there is none.
 	Tasks *task.Runner
+	// Checker compares the index with the content. Default: one of its own.
+	Checker *task.Checker
 	// Metrics counts panics. Default: they are only logged.
 	Metrics *Metrics
 }
@@ -53,6 +55,9 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	if cfg.Tasks == nil {
 		cfg.Tasks = task.New(task.Config{}, nil)
 	}
+	if cfg.Checker == nil {
+		cfg.Checker = task.NewChecker(task.CheckConfig{Logger: cfg.Logger}, st, nil)
+	}
 	mux := http.NewServeMux()
 	a := &api{
 		cfg: cfg, logger: cfg.Logger, directory: dir, store: st,
@@ -62,6 +67,7 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	a.addDomains()
 	a.addAccounts()
 	a.addTasks()
+	a.addCheck()
 	return a.guard(http.MaxBytesHandler(mux, maxBody)), nil
 }
 

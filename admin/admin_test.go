@@ -38,6 +38,7 @@ type fixture struct {
 	wrap    func(store.Store) store.Store
 	metrics *admin.Metrics
 	tasks   *task.Runner
+	checker *task.Checker
 	token   string
 }
 
@@ -65,7 +66,7 @@ func (f *fixture) start(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f.handler, err = admin.New(admin.Config{
-		Token: f.token, Version: "v9", Tasks: f.tasks, Metrics: f.metrics, Logger: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Token: f.token, Version: "v9", Tasks: f.tasks, Checker: f.checker, Metrics: f.metrics, Logger: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}, dir, st)
 	if err != nil {
 		t.Fatal(err)
@@ -466,7 +467,7 @@ func TestOpenAPI(t *testing.T) {
 	for _, operations := range doc.Paths {
 		n += len(operations)
 	}
-	if !strings.HasPrefix(doc.OpenAPI, "3.1") || n != 14 {
-		t.Errorf("OpenAPI %s with %d operations, want 3.1 and 14:\n%s", doc.OpenAPI, n, body)
+	if !strings.HasPrefix(doc.OpenAPI, "3.1") || n != 17 {
+		t.Errorf("OpenAPI %s with %d operations, want 3.1 and 17:\n%s", doc.OpenAPI, n, body)
 	}
 }

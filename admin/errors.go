@@ -19,11 +19,11 @@ import (
 func classify(err error) (status int, text string) {
 	switch {
 	case errors.Is(err, mail.ErrBadAddress), errors.Is(err, account.ErrBadPassword), errors.Is(err, account.ErrWeakPassword),
-		errors.Is(err, account.ErrBadSetting):
+		errors.Is(err, account.ErrBadSetting), errors.Is(err, task.ErrBadCheck):
 		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, account.ErrNoSuchAccount), errors.Is(err, account.ErrNoSuchDomain), errors.Is(err, task.ErrNoSuchJob):
 		return http.StatusNotFound, err.Error()
-	case errors.Is(err, account.ErrExists), errors.Is(err, account.ErrDomainNotEmpty):
+	case errors.Is(err, account.ErrExists), errors.Is(err, account.ErrDomainNotEmpty), errors.Is(err, task.ErrCheckRunning):
 		return http.StatusConflict, err.Error()
 	case errors.Is(err, store.ErrFull):
 		return http.StatusInsufficientStorage, "nothing was changed: the disk of the server is full"
@@ -31,6 +31,8 @@ func classify(err error) (status int, text string) {
 		return http.StatusServiceUnavailable, "the clock of the server is wrong"
 	case errors.Is(err, task.ErrStopped):
 		return http.StatusServiceUnavailable, "the server is stopping"
+	case errors.Is(err, task.ErrNotAll):
+		return http.StatusServiceUnavailable, "not every replica could be read, and nothing was concluded from the others: try again later"
 	case errors.Is(err, store.ErrOutcomeUnknown):
 		return http.StatusServiceUnavailable, "it is not known whether the change was made: look, and repeat it if it was not"
 	case errors.Is(err, store.ErrUnavailable):

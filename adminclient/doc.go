@@ -16,6 +16,9 @@
 //	DELETE /v1/accounts/{address}         Removal
 //	GET    /v1/tasks                      TaskList
 //	POST   /v1/tasks/{name}/run           -> TaskRun
+//	POST   /v1/check                      CheckOptions -> Check
+//	GET    /v1/check                      Check
+//	DELETE /v1/check                      -> Check
 //
 // Bodies are JSON. Errors are problem details (RFC 9457) and come back as *Error. The API is
 // reached over the unix socket in the server's data folder, which the file system guards, or

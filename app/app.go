@@ -35,6 +35,7 @@ type App struct {
 	smtp      *smtpserver.Server
 	lmtp      *smtpserver.Server
 	tasks     *task.Runner
+	checker   *task.Checker
 
 	mu    sync.Mutex
 	addrs map[string]net.Addr
@@ -150,6 +151,7 @@ func (a *App) Stop(ctx context.Context) error {
 	wg.Wait()
 	a.serving.Wait()
 	a.tasks.Stop()
+	a.checker.Close()
 	if err := a.store.Close(); err != nil {
 		errs = append(errs, fmt.Errorf("close the store: %w", err))
 	}

@@ -106,12 +106,12 @@ func (a *App) build() error {
 	if err := a.buildServers(ids); err != nil {
 		return err
 	}
-	a.buildTasks()
+	a.buildTasks(ids)
 	return nil
 }
 
 // buildTasks makes the background work.
-func (a *App) buildTasks() {
+func (a *App) buildTasks(ids *mail.IDSource) {
 	cfg := a.cfg.Tasks
 	var window time.Duration // one server knows what is in flight
 	if a.cfg.Store.Engine == config.EngineCassandra {
@@ -133,6 +133,12 @@ func (a *App) buildTasks() {
 		}, a.directory, a.store, a.registry),
 		task.Expire(task.ExpireConfig{Every: cfg.ExpireEvery, Window: window}, a.store),
 	)
+	if window == 0 { // but content waits longer for its entries
+		window = sweepGrace
+	}
+	a.checker = task.NewChecker(task.CheckConfig{
+		Window: window, Rate: cfg.CheckRate, IDs: ids, Logger: a.logger,
+	}, a.store, a.registry)
 }
 
 // sweepGrace is how long content stays after its last removal: longer than any delivery may
@@ -234,5 +240,5 @@ func orNegative[T ~int | ~int64](v T) T {
 
 // buildAdmin makes the handler of the admin API; an empty token means that none is asked for.
 func (a *App) buildAdmin(token string, metrics *admin.Metrics) (http.Handler, error) {
-	return admin.New(admin.Config{Token: token, Logger: a.logger, Version: Version(), Tasks: a.tasks, Metrics: metrics}, a.directory, a.store)
+	return admin.New(admin.Config{Token: token, Logger: a.logger, Version: Version(), Tasks: a.tasks, Checker: a.checker, Metrics: metrics}, a.directory, a.store)
 }

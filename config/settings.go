@@ -29,7 +29,7 @@ func sections() []section {
 		{"tls", "The certificate of all protocols. The files are read again when they change. TLS 1.2 and later is spoken."},
 		{"auth", "Logins and passwords."},
 		{"tasks", "Background work. \"popelago task list\" tells what it does, \"popelago task run NAME\" makes it do something now. Servers of one cluster share it, and should be set alike."},
-		{"admin", "The administration API that the commands \"popelago domain\", \"popelago account\" and \"popelago task\" use."},
+		{"admin", "The administration API that the commands \"popelago domain\", \"popelago account\", \"popelago task\" and \"popelago check\" use."},
 		{"metrics", "Metrics for Prometheus, at /metrics."},
 		{"log", "The log, on standard error."},
 	}

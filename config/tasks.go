@@ -12,6 +12,7 @@ type Tasks struct {
 	ExpireEvery    time.Duration
 	UndeleteWindow time.Duration
 	LateMail       time.Duration
+	CheckRate      int // entries and contents in a second
 }
 
 func defaultTasks() Tasks {
@@ -23,6 +24,7 @@ func defaultTasks() Tasks {
 		PurgeEvery:   10 * time.Minute,
 		ExpireEvery:  time.Hour,
 		LateMail:     7 * day,
+		CheckRate:    2000,
 	}
 }
 
@@ -46,5 +48,7 @@ func tasksSettings(c *Tasks) []setting {
 			"How long purge keeps mail that was accepted for an account after that had ended, by a server that had not heard of it yet. It is in no maildrop, but the log tells the mailbox. If tasks.undelete_window is longer, that counts."},
 		{"tasks.expire_every", every(&c.ExpireEvery),
 			"The pause between two runs of expire, which removes messages that are older than the retention of their account or domain. Sessions do not list those any more, whether or not it has run."},
+		{"tasks.check_rate", integer(&c.CheckRate, 1, maxCount),
+			"How many entries of mailboxes, and contents, \"popelago check\" looks at in a second."},
 	}
 }

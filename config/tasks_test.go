@@ -11,7 +11,7 @@ func TestTasksOff(t *testing.T) {
 		"POPELAGO_POP3_LISTEN=:1110", "POPELAGO_TASKS_FLOOR_EVERY=0s", "POPELAGO_TASKS_REAP_EVERY=0s",
 		"POPELAGO_TASKS_ORPHANS_EVERY=0s", "POPELAGO_TASKS_PURGE_EVERY=0s", "POPELAGO_TASKS_EXPIRE_EVERY=0s", "POPELAGO_TASKS_LATE_MAIL=0s",
 		"POPELAGO_TASKS_UNDELETE_WINDOW=168h",
-		"POPELAGO_TASKS_ORPHANS_RATE=500",
+		"POPELAGO_TASKS_ORPHANS_RATE=500", "POPELAGO_TASKS_CHECK_RATE=70",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -19,7 +19,7 @@ func TestTasksOff(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}
-	if want := (Tasks{OrphansRate: 500, UndeleteWindow: 7 * 24 * time.Hour}); c.Tasks != want {
+	if want := (Tasks{OrphansRate: 500, CheckRate: 70, UndeleteWindow: 7 * 24 * time.Hour}); c.Tasks != want {
 		t.Errorf("got %+v, want %+v", c.Tasks, want)
 	}
 }

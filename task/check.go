@@ -24,6 +24,9 @@ var (
 	ErrCheckRunning = errors.New("a check is under way")
 	// ErrBadCheck: the options do not go together.
 	ErrBadCheck = errors.New("options do not go together")
+	// ErrNotAll: not every replica could be read, so nothing was concluded from the others. A
+	// run may end with it, too.
+	ErrNotAll = errors.New("not every replica could be read")
 )
 
 // CheckConfig holds the settings of a Checker. The zero value of each field means its default.
@@ -39,7 +42,8 @@ type CheckConfig struct {
 	RetryPause time.Duration
 	// BrakeCount and BrakeShare are the brake of repairs: where more than BrakeCount, and more
 	// than one in BrakeShare of all that was looked at, would be taken away or made anew,
-	// nothing is. Defaults 100 and 10.
+	// nothing is. Nor is content for a mailbox that lacks more than BrakeCount entries.
+	// Defaults 100 and 10.
 	BrakeCount, BrakeShare int
 	// Findings is how many findings a report names; the others are counted. Default 500.
 	Findings int
@@ -167,8 +171,8 @@ func NewChecker(cfg CheckConfig, st store.Store, reg prometheus.Registerer) *Che
 
 // Start begins a run, which goes on after ctx has ended.
 //
-// Errors: ErrCheckRunning, ErrBadCheck, ErrStopped, account.ErrNoSuchAccount, those of package
-// store.
+// Errors: ErrCheckRunning, ErrBadCheck, ErrNotAll, ErrStopped, account.ErrNoSuchAccount, those
+// of package store.
 func (c *Checker) Start(ctx context.Context, o CheckOptions) error {
 	if o.Rebuild && (o.Repair || o.Deep || o.Force || o.Address == (mail.Address{})) {
 		return fmt.Errorf("%w: rebuilding is for one address, and nothing else is done then", ErrBadCheck)
@@ -184,13 +188,13 @@ func (c *Checker) Start(ctx context.Context, o CheckOptions) error {
 		o.Address = o.Address.Canonical()
 		var err error
 		if owners, err = ownersOf(ctx, c.all, o.Address); err != nil {
-			return err
+			return explainCheck(err)
 		}
 		if o.Rebuild {
 			owners = slices.DeleteFunc(owners, func(o owner) bool { return !o.live })
 		}
 		if len(owners) == 0 {
-			return fmt.Errorf("task: check %s: %w", o.Address, account.ErrNoSuchAccount)
+			return fmt.Errorf("account %s: %w", o.Address, account.ErrNoSuchAccount)
 		}
 	}
 	c.mu.Lock()
@@ -227,7 +231,7 @@ func (c *Checker) do(ctx context.Context, r *checkRun) {
 	case ctx.Err() != nil:
 		c.state.Result = CheckStopped
 	default:
-		c.state.Result, c.state.Err = CheckFailed, err
+		c.state.Result, c.state.Err = CheckFailed, explainCheck(err)
 	}
 	c.metrics.runs.WithLabelValues(string(c.state.Result)).Inc()
 	attrs := append(c.state.Report.attrs(), slog.String("kind", r.options.name()), slog.String("result", string(c.state.Result)))
@@ -236,6 +240,14 @@ func (c *Checker) do(ctx context.Context, r *checkRun) {
 		level, attrs = slog.LevelError, append(attrs, slog.Any("cause", err))
 	}
 	c.cfg.Logger.LogAttrs(ctx, level, "check ended", attrs...)
+}
+
+// explainCheck marks the errors of a store that could not read or write all it had to.
+func explainCheck(err error) error {
+	if store.Unreached(err) {
+		return fmt.Errorf("%w: %w", ErrNotAll, err)
+	}
+	return err
 }
 
 // guardCheck turns a panic into an error.

@@ -91,7 +91,8 @@ func (r *checkRun) checkPage(ctx context.Context, page []store.ContentRow) error
 		r.at.Report.Octets += l.octets
 		r.metrics.octets.Add(float64(l.octets))
 		if l.damage != nil {
-			r.found(CheckFinding{Kind: KindDamaged, Message: l.ID, Detail: l.damage.Error()})
+			r.found(CheckFinding{Kind: KindDamaged, Message: l.ID, Detail: "it cannot be read whole"})
+			r.cfg.Logger.Warn("check found damaged content", "message", l.ID.String(), "cause", l.damage)
 		}
 		if len(l.lacking) > 0 || l.Parts != nil || !l.listed && l.Damage == nil && !l.gone {
 			r.contents = append(r.contents, l.contentCandidate)

@@ -148,7 +148,7 @@ func (r *checkRun) listed(ctx context.Context, mailbox mail.MailboxID, id mail.M
 
 // settleEntries repairs what can be repaired of the entries found, and notes them all.
 func (r *checkRun) settleEntries(ctx context.Context) error {
-	held := r.braked(len(r.entries))
+	held := !r.options.Force && r.tooMany(len(r.entries))
 	for i, e := range r.entries {
 		if r.options.Repair {
 			e.Held = held

@@ -133,34 +133,43 @@ func (r *checkRun) whoLacks(ctx context.Context, verdicts []verdict, suspects ma
 	return nil
 }
 
-// settleOrphans removes orphans if that is asked for, and notes all findings.
+// settleOrphans removes orphans if that is asked for, and notes all findings. Where a mailbox
+// lacks many entries they were lost: what they were for is kept.
 func (r *checkRun) settleOrphans(ctx context.Context, verdicts []verdict) error {
-	var orphans []verdict
-	open := 0 // orphans that somebody may miss
+	missing := map[mail.MailboxID]int{}
+	n := 0
 	for _, v := range verdicts {
-		if v.orphan() {
-			orphans = append(orphans, v)
-			if len(v.open) > 0 {
-				open++
-			}
+		if len(v.open) > 0 {
+			n++
+		}
+		for _, o := range v.open {
+			missing[o.mailbox]++
 		}
 	}
-	held := r.options.Repair && r.braked(open)
-	gone, err := r.removeOrphans(ctx, orphans, held)
+	many := r.tooMany(n)
+	lost := func(o owner) bool { return many || missing[o.mailbox] > r.cfg.BrakeCount }
+	held := func(v verdict) bool {
+		return r.options.Repair && !r.options.Force && slices.ContainsFunc(v.open, lost)
+	}
+	var orphans []verdict
+	for _, v := range verdicts {
+		if v.orphan() && r.options.Repair && !held(v) {
+			orphans = append(orphans, v)
+		}
+	}
+	gone, err := r.removeOrphans(ctx, orphans)
 	if err != nil {
 		return err
 	}
 	for _, v := range verdicts {
 		if v.orphan() {
-			r.found(CheckFinding{
-				Kind: KindOrphan, Message: v.ID, Detail: v.why(), Repaired: gone[v.ID], Held: held && len(v.open) > 0,
-			})
+			r.found(CheckFinding{Kind: KindOrphan, Message: v.ID, Detail: v.why(), Repaired: gone[v.ID], Held: held(v)})
 			continue
 		}
 		for _, o := range v.open {
 			r.found(CheckFinding{
-				Kind: KindUnlisted, Message: v.ID, Mailbox: o.mailbox, Address: o.address.String(),
-				Detail: "it is stored for this mailbox too, which does not list it and is not known to have removed it",
+				Kind: KindUnlisted, Message: v.ID, Mailbox: o.mailbox, Address: o.address.String(), Held: lost(o),
+				Detail: "stored for this mailbox too, but neither listed nor known to be removed",
 			})
 		}
 	}
@@ -171,30 +180,25 @@ func (r *checkRun) settleOrphans(ctx context.Context, verdicts []verdict) error 
 func (v verdict) why() string {
 	switch {
 	case v.Parts != nil:
-		return "a part of a content without its beginning"
+		return "part of a content without its beginning"
 	case len(v.open) == 0 && v.settled > 0:
-		return "all that it was for removed it, or keep it no longer"
+		return "all it was for removed it, or keep it no longer"
 	case len(v.open) == 0:
-		return "it is for nobody"
+		return "for nobody"
 	}
 	names := make([]string, 0, 3)
 	for _, o := range v.open {
 		if len(names) == cap(names) {
-			return fmt.Sprintf("never listed, or no longer, for %s and %d others", strings.Join(names, ", "), len(v.open)-len(names))
+			return fmt.Sprintf("not listed for %s and %d others", strings.Join(names, ", "), len(v.open)-len(names))
 		}
 		names = append(names, o.address.String())
 	}
-	return "never listed, or no longer, for " + strings.Join(names, ", ")
+	return "not listed for " + strings.Join(names, ", ")
 }
 
-// removeOrphans removes orphans, but for those that somebody may miss if they are held, and
-// returns which ones are gone.
-func (r *checkRun) removeOrphans(ctx context.Context, orphans []verdict, held bool) (map[mail.MessageID]bool, error) {
+// removeOrphans removes orphans and returns which ones are gone.
+func (r *checkRun) removeOrphans(ctx context.Context, orphans []verdict) (map[mail.MessageID]bool, error) {
 	gone := map[mail.MessageID]bool{}
-	if !r.options.Repair {
-		return gone, nil
-	}
-	orphans = slices.DeleteFunc(slices.Clone(orphans), func(v verdict) bool { return held && len(v.open) > 0 })
 	for some := range slices.Chunk(orphans, checkPage) {
 		rows := make([]store.ContentRow, len(some))
 		ids := make([]mail.MessageID, len(some))

@@ -27,7 +27,7 @@ const (
 	KindOrphan CheckKind = "orphan"
 	// KindUnlisted: content that other mailboxes list, but one that it was for neither lists
 	// nor is known to have removed: its entry was lost, or never written because the delivery
-	// failed. No problem as such. Only rebuilding adds the entry.
+	// failed. A problem only if there are many. Only rebuilding adds the entry.
 	KindUnlisted CheckKind = "unlisted"
 )
 
@@ -37,7 +37,8 @@ var CheckKinds = []CheckKind{KindDangling, KindMismatch, KindDamaged, KindOrphan
 // CheckCount says how often something was found.
 type CheckCount struct {
 	Found, Repaired int64
-	// Held are those not repaired because they are too many, see CheckConfig.BrakeCount.
+	// Held are those so many that something must have been lost, see CheckConfig.BrakeCount:
+	// not repaired, or of KindUnlisted, which never are, a problem.
 	Held int64
 }
 
@@ -48,7 +49,7 @@ type CheckFinding struct {
 	Mailbox mail.MailboxID // zero: it is about the content
 	Address string         // of that mailbox; may be empty
 	Detail  string
-	// Repaired says that it was put right, Held that it was not because of the brake.
+	// Repaired says that it was put right; Held is as in CheckCount.
 	Repaired, Held bool
 }
 
@@ -78,7 +79,9 @@ func (r CheckReport) clone() CheckReport {
 func (r CheckReport) Problems() int64 {
 	var n int64
 	for kind, c := range r.Counts {
-		if kind != KindUnlisted {
+		if kind == KindUnlisted {
+			n += c.Held
+		} else {
 			n += c.Found - c.Repaired
 		}
 	}

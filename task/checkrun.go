@@ -53,7 +53,7 @@ type checkpoint struct {
 func newCheckRun(c *Checker, o CheckOptions, owners []owner) *checkRun {
 	return &checkRun{
 		Checker: c, options: o, owners: owners, before: c.cfg.Now().Add(-c.cfg.Window),
-		limiter: rate.NewLimiter(rate.Limit(c.cfg.Rate), max(c.cfg.Rate, checkPage)),
+		limiter: rate.NewLimiter(rate.Limit(c.cfg.Rate), max(c.cfg.Rate/10, 1)),
 	}
 }
 
@@ -180,10 +180,10 @@ func (r *checkRun) found(f CheckFinding) {
 	}
 }
 
-// braked reports whether n findings among those looked at since the last ones were settled are
+// tooMany reports whether n findings among those looked at since the last ones were settled are
 // so many that something else must be wrong.
-func (r *checkRun) braked(n int) bool {
-	return !r.options.Force && n > r.cfg.BrakeCount && n*r.cfg.BrakeShare > r.looked
+func (r *checkRun) tooMany(n int) bool {
+	return n > r.cfg.BrakeCount && n*r.cfg.BrakeShare > r.looked
 }
 
 // errGone says that what was to be repaired is not there any more.

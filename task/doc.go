@@ -16,4 +16,18 @@
 // The servers of a datacenter share the work (store.Store.Mine): whatever is done on one is a
 // part, and what falls to others is counted as "elsewhere". While the clock of a server cannot
 // be trusted it does none.
+//
+// # Check
+//
+// A Checker compares the index with the content, when it is asked to: first from the entries of
+// all mailboxes in the directory to their contents, then from all contents to the entries of the
+// mailboxes that they are for. It reads at store.LevelAll, at a rate, and judges nothing younger
+// than the in-flight window. Findings are settled in batches, and then its position is kept, so
+// that a later run goes on from there, on this server or another.
+//
+// A missing entry is only missing if nothing tells that its message was removed: the trash, what
+// the content says, the floor, retention, or the end of the account. Entries are looked for
+// first, then the trash, then the content, so that no removal slips through. Nothing tells a
+// lost entry from one that a failed delivery never wrote: a repair adds none. Rebuilding does,
+// for one mailbox, at the word of a person.
 package task

@@ -293,7 +293,7 @@ func (s *Store) RemoveOrphans(ctx context.Context, contents []store.ContentRow, 
 	if err := r.removeParts(ctx, parts); err != nil {
 		return r.report, err
 	}
-	return r.report, r.removeOrphans(ctx, wholes)
+	return r.report, r.removeOrphans(ctx, wholes, 0)
 }
 
 // Progress implements store.Checks.

@@ -238,7 +238,7 @@ const (
 	selectChunk      = `SELECT data FROM content WHERE message = ? AND chunk = ?`
 
 	selectContents = `SELECT message, size, chunks, recipients, removed FROM content WHERE message IN ? AND chunk = 0`
-	scanContents   = `SELECT token(message, chunk), message, chunk, size, chunks, recipients FROM content WHERE token(message, chunk) > ? LIMIT ?`
+	scanContents   = `SELECT token(message, chunk), message, chunk, size, chunks, recipients, removed FROM content WHERE token(message, chunk) > ? LIMIT ?`
 
 	contentColumns     = `SELECT token(message, chunk), message, chunk, size, chunks, codec, recipients, reverse_path, removed FROM content`
 	listContents       = contentColumns + ` WHERE token(message, chunk) > ? LIMIT ?`

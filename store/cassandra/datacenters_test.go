@@ -11,6 +11,7 @@ import (
 	"popelago/mailtest"
 	"popelago/store"
 	"popelago/store/cassandra"
+	"popelago/task"
 )
 
 // Two datacenters with one node and one replica each. No hints: what a node misses it does not
@@ -44,6 +45,7 @@ func TestTwoDatacenters(t *testing.T) {
 		}
 		t.Run("doctor sees who is away", e.doctorSeesAway)
 		t.Run("sweep waits for all", func(t *testing.T) { e.sweepWaits(t, gone) })
+		t.Run("check waits for all", func(t *testing.T) { e.checkWaits(t, late, second) })
 	})
 	t.Run("lag is not loss", func(t *testing.T) { e.lagIsNotLoss(t, late, first, second) })
 	t.Run("removal survives", func(t *testing.T) { e.removalSurvives(t, late, gone) })
@@ -163,6 +165,28 @@ func (e *pair) sweepWaits(t *testing.T, gone mail.Message) {
 	}
 	if err := retrieve(t, e.s1, gone.ID, 10); err != nil {
 		t.Error(err)
+	}
+}
+
+// While a replica is away nothing is concluded from those that are there, and nothing is taken
+// away. What has no entry yet is a message whose entry is still to come.
+func (e *pair) checkWaits(t *testing.T, mb mail.MailboxID, unlisted mail.Message) {
+	dangling := message(10)
+	add(t, e.s1, mb, dangling)
+	for _, o := range []task.CheckOptions{{}, {Repair: true, Force: true}, {Address: mail.Address{Local: "late", Domain: "example.test"}, Rebuild: true}} {
+		s := check(t, e.s1, o)
+		if s.Result != task.CheckFailed || !errors.Is(s.Err, task.ErrNotAll) || len(s.Report.Counts) > 0 {
+			t.Errorf("%+v without dc2: %s, %v, %+v", o, s.Result, s.Err, s.Report)
+		}
+	}
+	if err := has(t, e.s1, mb, dangling); err != nil {
+		t.Errorf("after a check without dc2: %v", err)
+	}
+	if err := retrieve(t, e.s1, unlisted.ID, 10); err != nil {
+		t.Errorf("after a check without dc2: %v", err)
+	}
+	if err := e.s1.RemoveMessages(t.Context(), mb, []mail.MessageID{dangling.ID}); err != nil {
+		t.Fatal(err)
 	}
 }
 

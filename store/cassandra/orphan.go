@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -63,7 +64,8 @@ func (r *sweeper) findOrphans(ctx context.Context, begun time.Time, looked *int)
 // returns the position that it came to.
 func (r *sweeper) scanSome(ctx context.Context, position int64, looked *int) (int64, error) {
 	candidates := map[mail.MessageID]stored{}
-	for n := 0; n < maxLooked && len(candidates) < maxOrphans && position < scanEnd; {
+	n := 0
+	for n < maxLooked && len(candidates) < maxOrphans && position < scanEnd {
 		start := time.Now()
 		p, err := r.scanContents(ctx, position)
 		if err != nil {
@@ -88,7 +90,7 @@ func (r *sweeper) scanSome(ctx context.Context, position int64, looked *int) (in
 			return 0, err
 		}
 	}
-	return position, r.removeOrphans(ctx, candidates)
+	return position, r.removeOrphans(ctx, candidates, n)
 }
 
 // pace waits until n pieces of content have taken as long as Config.ScanRate says.
@@ -165,8 +167,8 @@ func (r *sweeper) scanContents(ctx context.Context, position int64) (p scanned, 
 		var chunk int
 		var size *int64
 		var chunks int
-		var recipients []gocql.UUID
-		if err := scan(&p.next, (*gocql.UUID)(&id), &chunk, &size, &chunks, &recipients); err != nil {
+		var recipients, removed []gocql.UUID
+		if err := scan(&p.next, (*gocql.UUID)(&id), &chunk, &size, &chunks, &recipients, &removed); err != nil {
 			return err
 		}
 		p.looked++
@@ -175,7 +177,7 @@ func (r *sweeper) scanContents(ctx context.Context, position int64) (p scanned, 
 		case chunk > 0:
 			p.parts = append(p.parts, part{id, chunk})
 		case size != nil:
-			p.wholes[id] = stored{size: *size, chunks: chunks, recipients: mailboxes(recipients)}
+			p.wholes[id] = stored{size: *size, chunks: chunks, recipients: mailboxes(recipients), removed: mailboxes(removed)}
 		}
 		return nil
 	})
@@ -215,7 +217,10 @@ func (r *sweeper) removeParts(ctx context.Context, parts []part) error {
 //
 // What a server whose clock was behind removed is in the trash of an hour that was worked off
 // already. Such hours are worked off again.
-func (r *sweeper) removeOrphans(ctx context.Context, candidates map[mail.MessageID]stored) error {
+//
+// Where they are too many among those looked at, the rows have been lost: then nothing is
+// removed. looked is zero if somebody else has seen to that.
+func (r *sweeper) removeOrphans(ctx context.Context, candidates map[mail.MessageID]stored, looked int) error {
 	if len(candidates) == 0 {
 		return nil
 	}
@@ -237,12 +242,34 @@ func (r *sweeper) removeOrphans(ctx context.Context, candidates map[mail.Message
 	if err != nil {
 		return err
 	}
+	if n := missed(candidates); n > orphanBrake && n*orphanShare > looked && looked > 0 {
+		return fmt.Errorf("cassandra: sweep: %w: %d of %d contents are in no mailbox, so many that rows must have been lost: look with \"popelago check\"",
+			store.ErrCorrupt, n, looked)
+	}
 	for id, c := range candidates {
 		if err := r.remove(ctx, id, c); err != nil {
 			return err
 		}
 	}
 	return r.emptyLate(ctx, named)
+}
+
+// More orphans than orphanBrake, and than one in orphanShare of what was looked at, are no
+// left-overs.
+const (
+	orphanBrake = 100
+	orphanShare = 10
+)
+
+// missed counts those of some contents that somebody may miss: who is not known to have removed
+// them.
+func missed(contents map[mail.MessageID]stored) (n int) {
+	for _, c := range contents {
+		if slices.ContainsFunc(c.recipients, func(m mail.MailboxID) bool { return !slices.Contains(c.removed, m) }) {
+			n++
+		}
+	}
+	return n
 }
 
 // trashPart names a partition of the trash.

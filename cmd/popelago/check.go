@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"popelago/adminclient"
+)
+
+func newCheckCommand() *cobra.Command {
+	f := &remoteFlags{}
+	var o adminclient.CheckOptions
+	cmd := &cobra.Command{
+		Use:   "check [ADDRESS]",
+		Short: "Compare the mailboxes of a running server with the stored contents",
+		Long: `Compare the entries of all mailboxes, or of one address, with the contents that are
+stored, both ways. The server goes on working meanwhile. With several replicas all of
+them are read; while one is away nothing is concluded.
+
+What is found is one of these:
+
+  dangling  an entry without content            --repair removes it
+  mismatch  an entry that does not fit its      --repair stores the message anew, with
+            content                             its unique-id
+  damaged   content that cannot be read whole   (found also in the middle with --deep)
+  orphan    content that no mailbox lists and   --repair removes it
+            that waits for no removal
+  unlisted  content that a mailbox it was for   --rebuild lists it
+            neither lists nor removed: no
+            problem, unless there are many
+
+Whatever is found in such numbers that something must have been lost is held back: it is
+only repaired with --force. Entries that were lost come back with "check ADDRESS
+--rebuild", which does not list what was removed. Do that before a repair: content that
+nobody lists is an orphan.
+
+^C stops the check; the same command then goes on from there. The exit code is 1 if
+there are problems that are not repaired.`,
+		Args: arguments("[ADDRESS]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				o.Address = args[0]
+			}
+			if err := checkUsage(o); err != nil {
+				return err
+			}
+			return f.call(func(c *adminclient.Client) error {
+				check, err := runCheck(cmd.Context(), c, o, cmd.ErrOrStderr())
+				if err != nil {
+					return err
+				}
+				if f.json {
+					err = printJSON(cmd.OutOrStdout(), check)
+				} else {
+					err = printCheck(cmd.OutOrStdout(), check)
+				}
+				return errors.Join(err, checkOutcome(check))
+			})
+		},
+	}
+	f.add(cmd)
+	flags := cmd.Flags()
+	flags.BoolVar(&o.Repair, "repair", false, "put right what can be put right without a doubt")
+	flags.BoolVar(&o.Rebuild, "rebuild", false, "list what ADDRESS has lost, and do nothing else")
+	flags.BoolVar(&o.Deep, "deep", false, "read all contents whole")
+	flags.BoolVar(&o.Force, "force", false, "with --repair: whatever the numbers")
+	flags.BoolVar(&o.Restart, "restart", false, "begin anew instead of going on where the last check was stopped")
+	return cmd
+}
+
+// checkUsage says which flags do not go together.
+func checkUsage(o adminclient.CheckOptions) error {
+	switch {
+	case o.Rebuild && o.Address == "":
+		return &usageError{"--rebuild needs an ADDRESS"}
+	case o.Rebuild && (o.Repair || o.Deep || o.Force):
+		return &usageError{"--rebuild goes without --repair, --deep and --force"}
+	case o.Force && !o.Repair:
+		return &usageError{"--force is for --repair"}
+	}
+	return nil
+}
+
+// runCheck makes the server check and waits for the end, or stops it at a signal. Progress is
+// shown on w if that is a terminal.
+func runCheck(ctx context.Context, c *adminclient.Client, o adminclient.CheckOptions, w io.Writer) (adminclient.Check, error) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	show := func(adminclient.Check) {}
+	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		const begin = "\r\x1b[K" // of the line, which is emptied
+		show = func(check adminclient.Check) { fmt.Fprint(w, begin, checkProgress(check)) }
+		defer fmt.Fprint(w, begin)
+	}
+	check, err := c.StartCheck(ctx, o)
+	started := check.Started
+	for pause := 20 * time.Millisecond; err == nil && check.State == adminclient.CheckRunning; pause = min(2*pause, time.Second) {
+		show(check)
+		select {
+		case <-time.After(pause):
+			check, err = c.Check(ctx)
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+			defer cancel()
+			return c.StopCheck(end)
+		}
+		if err == nil && (check.Started == nil || !check.Started.Equal(*started)) {
+			err = errors.New("the check was lost, perhaps by a restart of the server: the same command goes on from where it was")
+		}
+	}
+	return check, err
+}
+
+// checkProgress is how far a check has come, in one line.
+func checkProgress(check adminclient.Check) string {
+	found := int64(0)
+	for _, n := range check.Counts {
+		found += n.Found
+	}
+	text := fmt.Sprintf("%s: %d entries, %d contents looked at", check.Phase, check.Entries, check.Contents)
+	if found > 0 {
+		text += fmt.Sprintf(", %d findings", found)
+	}
+	return text
+}
+
+// printCheck prints what a check found.
+func printCheck(w io.Writer, check adminclient.Check) error {
+	number := func(n int64) string { return strconv.FormatInt(n, 10) }
+	rows := [][]string{{"contents looked at", number(check.Contents)}}
+	if check.Octets > 0 {
+		rows = append(rows, []string{"octets read", number(check.Octets)})
+	}
+	rows = append(rows, []string{"too young to be judged", number(check.Young)})
+	if check.Rebuild {
+		rows = append(rows, []string{"kept away, removed before", number(check.Removed)})
+	}
+	if check.Resumed && check.Begun != nil {
+		rows = append(rows, []string{"begun", when(*check.Begun) + ", and gone on with"})
+	}
+	if err := printTable(w, []string{"entries looked at", number(check.Entries)}, rows); err != nil {
+		return err
+	}
+	if len(check.Counts) == 0 {
+		_, err := fmt.Fprintln(w, "\nnothing was found")
+		return err
+	}
+	rows = nil
+	for _, n := range check.Counts {
+		rows = append(rows, []string{n.Kind, number(n.Found), number(n.Repaired), number(n.Held)})
+	}
+	fmt.Fprintln(w)
+	if err := printTable(w, []string{"FINDING", "COUNT", "REPAIRED", "HELD BACK"}, rows); err != nil {
+		return err
+	}
+	rows = nil
+	for _, x := range check.Findings {
+		whose := x.Address
+		if whose == "" {
+			whose = "-"
+		}
+		detail := x.Detail
+		if x.Repaired {
+			detail += " (repaired)"
+		}
+		rows = append(rows, []string{x.Kind, x.Message, whose, detail})
+	}
+	fmt.Fprintln(w)
+	return printTable(w, []string{"FINDING", "MESSAGE", "ADDRESS", "WHAT"}, rows)
+}
+
+// checkOutcome is the error for a check that did not end well.
+func checkOutcome(check adminclient.Check) error {
+	switch check.State {
+	case adminclient.CheckFailed:
+		return fmt.Errorf("the check failed: %s\nThe same command goes on from where it was.", check.Error)
+	case adminclient.CheckStopped:
+		return errors.New("the check was stopped; the same command goes on from there")
+	}
+	if check.Problems == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("there are problems that are not repaired: %d", check.Problems)
+	var held int64
+	for _, n := range check.Counts {
+		held += n.Held
+	}
+	if held > 0 {
+		text += fmt.Sprintf("\n%d are held back: in such numbers they tell that something was lost. Look for that first.", held)
+	}
+	return errors.New(text)
+}

@@ -1,0 +1,304 @@
+package cassandra_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"popelago/mail"
+	"popelago/mailtest"
+	"popelago/store"
+	"popelago/store/cassandra"
+	"popelago/task"
+)
+
+// check does a run and waits for its end.
+func check(t *testing.T, s store.Store, o task.CheckOptions) task.CheckState {
+	t.Helper()
+	c := task.NewChecker(task.CheckConfig{Window: time.Nanosecond, Rate: 1e6, Retries: -1}, s, nil)
+	defer c.Close()
+	if err := c.Start(t.Context(), o); err != nil {
+		return task.CheckState{Result: task.CheckFailed, Err: err}
+	}
+	mailtest.WaitFor(t, 2*time.Minute, func() error {
+		if c.State().Result == task.CheckRunning {
+			return errors.New("the check runs")
+		}
+		return nil
+	})
+	return c.State()
+}
+
+// wantCheck does a run that has to end well and compares what it found: "dangling 2/1" are two
+// found and one repaired.
+func wantCheck(t *testing.T, what string, s store.Store, o task.CheckOptions, want ...string) task.CheckReport {
+	t.Helper()
+	state := check(t, s, o)
+	if state.Result != task.CheckDone {
+		t.Fatalf("%s: %s, %v", what, state.Result, state.Err)
+	}
+	var got []string
+	for _, kind := range task.CheckKinds {
+		if n := state.Report.Counts[kind]; n.Found > 0 {
+			got = append(got, fmt.Sprintf("%s %d/%d", kind, n.Found, n.Repaired))
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: found %s, want %s\n%+v", what, strings.Join(got, ", "), strings.Join(want, ", "), state.Report.Findings)
+	}
+	return state.Report
+}
+
+// accounts makes accounts in example.test and returns their addresses.
+func accounts(t *testing.T, s store.Store, names ...string) (list []mail.Address) {
+	t.Helper()
+	if err := s.PutDomain(t.Context(), store.Domain{Name: "example.test"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		a := mail.Address{Local: name, Domain: "example.test"}
+		if err := s.ChangeAddress(t.Context(), a, mail.MessageID{}, store.AddressChange{Kind: new(store.KindAccount)}); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, a)
+	}
+	return list
+}
+
+// deliver stores a message of n octets for some addresses, in sizes as RETR sends it.
+func deliver(t *testing.T, s store.Store, n int, to ...mail.Address) mail.MessageID {
+	t.Helper()
+	id := ids.Next()
+	var mailboxes []mail.MailboxID
+	for _, a := range to {
+		mailboxes = append(mailboxes, mailbox(a.Local))
+	}
+	put(t, s, id, n, mailboxes...)
+	for _, a := range to {
+		add(t, s, mailbox(a.Local), entry(id, n, a))
+	}
+	return id
+}
+
+func entry(id mail.MessageID, n int, a mail.Address) mail.Message {
+	return mail.Message{ID: id, Size: int64(n + len(mail.DeliveryHeader("s@example.org", a.String()))), Recipient: a.String()}
+}
+
+func remove(t *testing.T, s store.Store, a mail.Address, ids ...mail.MessageID) {
+	t.Helper()
+	if err := s.RemoveMessages(t.Context(), mailbox(a.Local), ids); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func sweep(t *testing.T, s store.Store) {
+	t.Helper()
+	if _, err := s.Sweep(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantList checks what a mailbox lists, in order.
+func wantList(t *testing.T, what string, s store.Store, a mail.Address, want ...mail.MessageID) {
+	t.Helper()
+	rows, err := list(t.Context(), s, mailbox(a.Local))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []mail.MessageID
+	for _, m := range rows {
+		got = append(got, m.ID)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: %s lists %v, want %v", what, a, got, want)
+	}
+}
+
+// loseIndex empties the index, and so forgets all removals: their tombstones, too.
+func loseIndex(t *testing.T, cfg cassandra.Config) {
+	t.Helper()
+	if err := session(t, cfg).Query("TRUNCATE " + cfg.Keyspace + ".mailbox").Exec(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var plainCheck, repairCheck = task.CheckOptions{}, task.CheckOptions{Repair: true}
+
+// The index is lost. Rebuilding brings back what was in it, the same to the last octet, and
+// nothing that was removed: neither what is still in the trash nor what was worked off.
+func TestCheckRebuildsALostIndex(t *testing.T) {
+	cfg := config(t)
+	s := open(t, cfg)
+	to := accounts(t, s, "alice", "bob")
+	alice, bob := to[0], to[1]
+	kept := []mail.MessageID{deliver(t, s, 10, alice), deliver(t, s, 600_000, alice, bob), deliver(t, s, 0, alice)}
+	early, shared := deliver(t, s, 10, alice), deliver(t, s, 10, alice, bob)
+	remove(t, s, alice, early, shared)
+	sweep(t, s)
+	late, sharedLate := deliver(t, s, 10, alice), deliver(t, s, 10, alice, bob)
+	remove(t, s, alice, late, sharedLate)
+	before, err := list(t.Context(), s, mailbox("alice"))
+	if err != nil || len(before) != 3 {
+		t.Fatalf("%v, %v", before, err)
+	}
+	wantCheck(t, "before", s, task.CheckOptions{Repair: true, Deep: true})
+
+	loseIndex(t, cfg)
+	wantCheck(t, "a lost index", s, plainCheck, "orphan 4/0", "unlisted 1/0")
+	if report := wantCheck(t, "rebuilding", s, task.CheckOptions{Address: alice, Rebuild: true}, "unlisted 3/3"); report.Removed != 3 {
+		t.Errorf("%d were kept away, want 3: two shared ones and one in the trash", report.Removed)
+	}
+	wantList(t, "after rebuilding", s, alice, kept...)
+	after, err := list(t.Context(), s, mailbox("alice"))
+	if err != nil || !slices.Equal(after, before) {
+		t.Errorf("after rebuilding: %+v, %v\nwant %+v", after, err, before)
+	}
+	wantCheck(t, "rebuilding the other", s, task.CheckOptions{Address: bob, Rebuild: true}, "unlisted 3/3")
+	wantList(t, "after rebuilding", s, bob, kept[1], shared, sharedLate)
+	sweep(t, s)
+	wantCheck(t, "afterwards", s, task.CheckOptions{Deep: true})
+}
+
+// One of two removes a shared message, and the tombstone of that ends. Neither a repair nor
+// rebuilding brings it back.
+func TestCheckKeepsRemovedOnesAway(t *testing.T) {
+	for _, swept := range []bool{false, true} {
+		cfg := config(t)
+		s := open(t, cfg)
+		to := accounts(t, s, "alice", "bob")
+		alice, bob := to[0], to[1]
+		id := deliver(t, s, 10, alice, bob)
+		remove(t, s, alice, id)
+		if swept {
+			sweep(t, s)
+		}
+		loseIndex(t, cfg)
+		add(t, s, mailbox("bob"), entry(id, 10, bob))
+		wantCheck(t, "a repair", s, repairCheck)
+		if report := wantCheck(t, "rebuilding", s, task.CheckOptions{Address: alice, Rebuild: true}); report.Removed != 1 {
+			t.Errorf("%d were kept away, want 1", report.Removed)
+		}
+		wantList(t, "afterwards", s, alice)
+		wantList(t, "afterwards", s, bob, id)
+		if err := retrieve(t, s, id, 10); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A tombstone alone is enough: an entry that is added stays away, and that is noticed.
+func TestRebuildReadsBack(t *testing.T) {
+	cfg := config(t)
+	s := open(t, cfg)
+	to := accounts(t, s, "alice", "bob")
+	alice, bob := to[0], to[1]
+	id := deliver(t, s, 10, alice, bob)
+	remove(t, s, alice, id)
+	for _, table := range []string{"trash", "content"} { // whose trash came too late
+		if err := session(t, cfg).Query("TRUNCATE " + cfg.Keyspace + "." + table).Exec(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, s, id, 10, mailbox("alice"), mailbox("bob"))
+	wantCheck(t, "a look", s, repairCheck, "unlisted 1/0")
+	if report := wantCheck(t, "rebuilding", s, task.CheckOptions{Address: alice, Rebuild: true}); report.Removed != 1 {
+		t.Errorf("%d were kept away, want 1", report.Removed)
+	}
+	wantList(t, "afterwards", s, alice)
+	wantList(t, "afterwards", s, bob, id)
+}
+
+// Below the floor nothing is listed any more, whatever the content says.
+func TestRebuildKeepsToTheFloor(t *testing.T) {
+	cfg := config(t)
+	cfg.FloorEvery = 1
+	s := open(t, cfg)
+	to := accounts(t, s, "alice", "bob")
+	alice, bob := to[0], to[1]
+	low, removed := deliver(t, s, 10, alice, bob), deliver(t, s, 10, alice)
+	remove(t, s, alice, low, removed)
+	if report, err := s.RaiseFloors(t.Context()); err != nil || report.Raised != 1 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	high := ids.Next()
+	put(t, s, high, 10, mailbox("alice"), mailbox("bob"))
+	add(t, s, mailbox("bob"), entry(high, 10, bob))
+	for _, table := range []string{"trash", "mailbox"} {
+		if err := session(t, cfg).Query("TRUNCATE " + cfg.Keyspace + "." + table).Exec(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report := wantCheck(t, "rebuilding", s, task.CheckOptions{Address: alice, Rebuild: true}, "unlisted 1/1")
+	if report.Removed != 2 {
+		t.Errorf("%d were kept away, want 2", report.Removed)
+	}
+	wantList(t, "after rebuilding", s, alice, high)
+}
+
+// Chunks that are missing are found without reading any, and so are those that are left over.
+func TestCheckFindsMissingChunks(t *testing.T) {
+	cfg := config(t)
+	s := open(t, cfg)
+	alice := accounts(t, s, "alice")[0]
+	whole, torn, headless := deliver(t, s, 600_000, alice), deliver(t, s, 600_000, alice), deliver(t, s, 600_000, alice)
+	remove := func(id mail.MessageID, chunk int) {
+		t.Helper()
+		err := session(t, cfg).Query(fmt.Sprintf("DELETE FROM %s.content WHERE message = %s AND chunk = %d", cfg.Keyspace, id, chunk)).Exec()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove(torn, 2)
+	remove(headless, 0)
+	wantCheck(t, "a look", s, plainCheck, "dangling 1/0", "damaged 1/0", "orphan 1/0")
+	wantCheck(t, "a deep look", s, task.CheckOptions{Deep: true}, "dangling 1/0", "damaged 1/0", "orphan 1/0")
+	report := wantCheck(t, "a repair", s, repairCheck, "dangling 1/1", "damaged 1/0", "orphan 1/1")
+	if report.Problems() != 1 {
+		t.Errorf("problems: %d, want 1", report.Problems())
+	}
+	wantList(t, "after the repair", s, alice, whole, torn)
+	wantCheck(t, "afterwards", s, plainCheck, "damaged 1/0")
+	if _, err := s.SweepOrphans(t.Context(), time.Now(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := retrieve(t, s, whole, 600_000); err != nil {
+		t.Error(err)
+	}
+	var n int
+	if err := session(t, cfg).Query("SELECT count(*) FROM " + cfg.Keyspace + ".content").Scan(&n); err != nil || n != 5 {
+		t.Errorf("%d chunks are left, %v; want 3 and 2", n, err)
+	}
+}
+
+// After a lost index nearly all content looks like left-overs. None is taken away.
+func TestSweepOrphansStopsAtALostIndex(t *testing.T) {
+	cfg := config(t)
+	s := open(t, cfg)
+	alice := accounts(t, s, "alice")[0]
+	var all []mail.MessageID
+	for range 150 {
+		all = append(all, deliver(t, s, 10, alice))
+	}
+	loseIndex(t, cfg)
+	report, err := s.SweepOrphans(t.Context(), time.Now(), time.Now())
+	wantClass(t, "SweepOrphans", err, store.ErrCorrupt)
+	if report.Contents != 0 {
+		t.Errorf("SweepOrphans: %+v", report)
+	}
+	if report := wantCheck(t, "a repair", s, repairCheck, "orphan 150/0"); report.Counts[task.KindOrphan].Held != 150 {
+		t.Errorf("%+v", report.Counts)
+	}
+	wantCheck(t, "rebuilding", s, task.CheckOptions{Address: alice, Rebuild: true}, "unlisted 150/150")
+	wantList(t, "after rebuilding", s, alice, all...)
+
+	// Fewer are removed.
+	for range 50 {
+		put(t, s, ids.Next(), 10, mailbox("alice"))
+	}
+	if report, err := s.SweepOrphans(t.Context(), time.Now(), time.Now()); err != nil || report.Contents != 50 {
+		t.Errorf("SweepOrphans: %+v, %v; want 50 contents", report, err)
+	}
+}
