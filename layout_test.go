@@ -46,6 +46,7 @@ var layout = []layer{
 	{"mailtest", []string{"wire"}},
 	{"cassandratest", nil},
 	{"cassandratest/cmd", []string{"cassandratest"}},
+	{"smtpserver/smtptest", []string{"account", "delivery", "maildrop", "mailtest", "smtpserver", "store"}},
 	{"pop3server/pop3test", []string{"account", "mailtest", "pop3server", "store"}},
 	{"bench/process", []string{"bench"}},
 	{"bench/comparedovecot", []string{"bench/process"}},
@@ -56,8 +57,8 @@ var layout = []layer{
 // testImports is what test files may import besides: engines, suites, helpers, and the
 // packages to look with at what was done.
 var testImports = []string{
-	"mailtest", "store", "store/storetest", "store/embedded", "cassandratest", "pop3server/pop3test",
-	"maildrop", "task", "adminclient", "bench",
+	"mailtest", "store", "store/storetest", "store/embedded", "store/cassandra", "cassandratest",
+	"pop3server/pop3test", "smtpserver/smtptest", "maildrop", "task", "adminclient", "bench",
 }
 
 const module = "popelago"

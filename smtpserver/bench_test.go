@@ -10,6 +10,7 @@ import (
 
 	"popelago/mail"
 	"popelago/smtpserver"
+	"popelago/smtpserver/smtptest"
 	"popelago/store/embedded"
 )
 
@@ -24,9 +25,9 @@ func BenchmarkDeliverLMTP(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { st.Close() })
-	r := newRigOn(b, st, smtpserver.LMTP, nil)
+	r := smtptest.New(b, st, smtpserver.LMTP, nil)
 	for i := range users {
-		if _, err := r.dir.AddAccount(b.Context(), mail.Address{Local: fmt.Sprintf("user%d", i), Domain: "example.test"}, "secret"); err != nil {
+		if _, err := r.Directory.AddAccount(b.Context(), mail.Address{Local: fmt.Sprintf("user%d", i), Domain: "example.test"}, "secret"); err != nil {
 			b.Fatal(err)
 		}
 	}

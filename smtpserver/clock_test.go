@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"popelago/smtpserver"
+	"popelago/smtpserver/smtptest"
 	"popelago/store"
 )
 
@@ -20,14 +21,14 @@ func (w *wrongClock) Clock() error { return w.err }
 func TestWrongClock(t *testing.T) {
 	for _, protocol := range []smtpserver.Protocol{smtpserver.SMTP, smtpserver.LMTP} {
 		st := &wrongClock{err: fmt.Errorf("%w: 3 hours behind", store.ErrClock)}
-		r := newRig(t, protocol, func(s *settings) {
-			s.wrap = func(inner store.Store) store.Store { st.Store = inner; return st }
+		r := newRig(t, protocol, func(s *smtptest.Settings) {
+			s.Wrap = func(inner store.Store) store.Store { st.Store = inner; return st }
 		})
 		hello := "HELO client.example"
 		if protocol == smtpserver.LMTP {
 			hello = "LHLO client.example"
 		}
-		c := r.client(t, hello)
+		c := r.Client(t, hello)
 		for i, answer := range []string{"451 4.3.0 ", "451 4.3.0 ", "250 2."} {
 			if i == 2 {
 				st.err = nil
@@ -42,7 +43,7 @@ func TestWrongClock(t *testing.T) {
 			}
 		}
 		for _, local := range []string{"alice", "bob"} {
-			if n := len(r.inbox(t, address(local))); n != 1 {
+			if n := len(r.Inbox(t, smtptest.Address(local))); n != 1 {
 				t.Errorf("%s has %d messages, want the one that was taken", local, n)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 
 	"popelago/mailtest"
 	"popelago/smtpserver"
+	"popelago/smtpserver/smtptest"
 )
 
 // begin starts a transaction from sender@example.org to alice.
@@ -36,8 +37,8 @@ func TestSmuggling(t *testing.T) {
 	for _, cut := range []string{"whole", "octets"} {
 		for _, end := range ends {
 			t.Run(fmt.Sprintf("%s/%q", cut, end.octets), func(t *testing.T) {
-				before := len(r.inbox(t, address("alice")))
-				c := r.client(t, "EHLO client.example")
+				before := len(r.Inbox(t, smtptest.Address("alice")))
+				c := r.Client(t, "EHLO client.example")
 				begin(c)
 				c.Do("DATA", "354 ")
 				octets := "Subject: x\r\n\r\nfirst" + end.octets + smuggled + ".\r\n"
@@ -60,10 +61,10 @@ func TestSmuggling(t *testing.T) {
 				if end.plain {
 					before++
 				}
-				if got := len(r.inbox(t, address("alice"))); got != before {
+				if got := len(r.Inbox(t, smtptest.Address("alice"))); got != before {
 					t.Errorf("alice has %d messages, want %d", got, before)
 				}
-				if got := r.inbox(t, address("bob")); len(got) > 0 {
+				if got := r.Inbox(t, smtptest.Address("bob")); len(got) > 0 {
 					t.Errorf("bob got %q", got)
 				}
 			})
@@ -78,7 +79,7 @@ func TestSmugglingByChunks(t *testing.T) {
 		{"a\r", "b\r\n"}, {"a\n", "b\r\n"}, {"a", "\n"}, {"a\r\n.\n"}, {"a\r\n\r"}, {"a\r", ""}, {"\n"}, {"\r"},
 	} {
 		t.Run(fmt.Sprintf("%q", chunks), func(t *testing.T) {
-			c := r.client(t, "EHLO client.example")
+			c := r.Client(t, "EHLO client.example")
 			begin(c)
 			for i, chunk := range chunks {
 				last := ""
@@ -94,7 +95,7 @@ func TestSmugglingByChunks(t *testing.T) {
 			}
 		})
 	}
-	if got := r.inbox(t, address("alice")); len(got) > 0 {
+	if got := r.Inbox(t, smtptest.Address("alice")); len(got) > 0 {
 		t.Errorf("alice got %q", got)
 	}
 }
@@ -108,7 +109,7 @@ func TestCorpus(t *testing.T) {
 		if protocol == smtpserver.LMTP {
 			hello = "LHLO client.example"
 		}
-		c := r.client(t, hello)
+		c := r.Client(t, hello)
 		var want []string
 		for _, m := range mailtest.Corpus() {
 			if m.Large {
@@ -130,12 +131,12 @@ func TestCorpus(t *testing.T) {
 				c.Expect("250 2.0.0 ok ")
 			}
 		}
-		got := r.inbox(t, address("alice"))
+		got := r.Inbox(t, smtptest.Address("alice"))
 		if len(got) != len(want) {
 			t.Fatalf("%s: %d messages, want %d", protocol, len(got), len(want))
 		}
 		for i := range got {
-			if text(t, got[i]) != want[i] {
+			if smtptest.Text(t, got[i]) != want[i] {
 				t.Errorf("%s: message %d is %.200q, want %.200q", protocol, i, got[i], want[i])
 			}
 		}
@@ -171,7 +172,7 @@ func sendChunks(c *mailtest.Client, octets string, size int, noFinalCRLF bool) {
 // TestOnePacket sends whole sessions at once, as Postfix and Exim do.
 func TestOnePacket(t *testing.T) {
 	r := newRig(t, smtpserver.LMTP, nil)
-	c := r.client(t, "LHLO client.example")
+	c := r.Client(t, "LHLO client.example")
 
 	// Postfix: MAIL, all RCPT and DATA in one segment.
 	all := "MAIL FROM:<a@example.org>\r\n" + strings.Repeat("RCPT TO:<alice@example.test>\r\n", 100) + "DATA\r\n"
@@ -196,12 +197,12 @@ func TestOnePacket(t *testing.T) {
 	}
 	c.ExpectEOF()
 	for a, want := range map[string][]string{"alice": {"one\r\n", "Subject: two\r\n\r\nx\r\n"}, "bob": {"Subject: two\r\n\r\nx\r\n"}} {
-		got := r.inbox(t, address(a))
+		got := r.Inbox(t, smtptest.Address(a))
 		if len(got) != len(want) {
 			t.Fatalf("%s has %q", a, got)
 		}
 		for i := range want {
-			if text(t, got[i]) != want[i] {
+			if smtptest.Text(t, got[i]) != want[i] {
 				t.Errorf("%s has %q, want %q", a, got[i], want[i])
 			}
 		}
@@ -233,8 +234,8 @@ func TestTrace(t *testing.T) {
 	cert := mailtest.Certificate(t)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			r := newRig(t, test.protocol, func(s *settings) { s.server.TLS = cert.Server })
-			c := mailtest.NewClient(t, r.dial(t))
+			r := newRig(t, test.protocol, func(s *smtptest.Settings) { s.Server.TLS = cert.Server })
+			c := mailtest.NewClient(t, r.Dial(t))
 			c.Expect("220 ")
 			if test.tls {
 				c.Do("STARTTLS", "220 ")
@@ -249,7 +250,7 @@ func TestTrace(t *testing.T) {
 			c.Do("DATA", "354 ")
 			c.Send("Return-Path: <kept@example.org>\r\n\r\n.\r\n")
 			c.Expect("250 ")
-			got := r.inbox(t, address("alice"))
+			got := r.Inbox(t, smtptest.Address("alice"))
 			if len(got) != 1 || !strings.Contains(got[0], test.want) || !strings.HasSuffix(got[0], "\r\nReturn-Path: <kept@example.org>\r\n\r\n") {
 				t.Errorf("got %q, want it to contain %q", got, test.want)
 			}

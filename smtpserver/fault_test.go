@@ -7,6 +7,7 @@ import (
 
 	"popelago/mailtest"
 	"popelago/smtpserver"
+	"popelago/smtpserver/smtptest"
 	"popelago/store"
 	"popelago/store/storetest"
 )
@@ -26,12 +27,12 @@ func TestEachFault(t *testing.T) {
 }
 
 func faultScenario(t *testing.T, protocol smtpserver.Protocol, wrap func(store.Store) store.Store) {
-	r := newRig(t, protocol, func(s *settings) { s.wrap = wrap })
+	r := newRig(t, protocol, func(s *smtptest.Settings) { s.Wrap = wrap })
 	hello := "HELO client.example"
 	if protocol == smtpserver.LMTP {
 		hello = "LHLO client.example"
 	}
-	c := r.client(t, hello)
+	c := r.Client(t, hello)
 	want := map[string]map[string]bool{"alice": {}, "bob": {}} // text -> must be there; false: may
 	large := strings.Repeat(strings.Repeat("x", 98)+"\r\n", 1000)
 	for i, body := range []string{"small\r\n", large, "in chunks\r\n"} {
@@ -59,8 +60,8 @@ func faultScenario(t *testing.T, protocol smtpserver.Protocol, wrap func(store.S
 	c.ExpectEOF()
 	for local, texts := range want {
 		seen := map[string]bool{}
-		for _, m := range r.inbox(t, address(local)) {
-			octets := text(t, m)
+		for _, m := range r.Inbox(t, smtptest.Address(local)) {
+			octets := smtptest.Text(t, m)
 			if _, known := texts[octets]; !known || seen[octets] {
 				t.Errorf("%s has a message too many: %.100q", local, octets)
 			}

@@ -12,6 +12,7 @@ import (
 	"popelago/maildrop"
 	"popelago/mailtest"
 	"popelago/smtpserver"
+	"popelago/smtpserver/smtptest"
 )
 
 // The states from which FuzzSession sends its octets.
@@ -37,13 +38,13 @@ func FuzzSession(f *testing.F) {
 			f.Add(state%2 == 0, uint8(state), octets)
 		}
 	}
-	var rigs [2]*rig
+	var rigs [2]*smtptest.Fixture
 	for i, protocol := range []smtpserver.Protocol{smtpserver.SMTP, smtpserver.LMTP} {
-		rigs[i] = newRig(f, protocol, func(s *settings) {
-			s.delivery.MaxMessageSize = 4000
-			s.server.MaxRecipients = 3
+		rigs[i] = newRig(f, protocol, func(s *smtptest.Settings) {
+			s.Delivery.MaxMessageSize = 4000
+			s.Server.MaxRecipients = 3
 			// The server ends the sessions, so that no answer is lost.
-			s.server.IdleTimeout, s.server.BodyTimeout = 10*time.Millisecond, 10*time.Millisecond
+			s.Server.IdleTimeout, s.Server.BodyTimeout = 10*time.Millisecond, 10*time.Millisecond
 		})
 	}
 	f.Fuzz(func(t *testing.T, lmtp bool, state uint8, octets string) {
@@ -60,12 +61,12 @@ func FuzzSession(f *testing.F) {
 }
 
 // empty reads and then removes what is in the mailboxes, and returns how many rows those were.
-func empty(t *testing.T, r *rig) int {
+func empty(t *testing.T, r *smtptest.Fixture) int {
 	n := 0
 	ctx := context.Background()
 	for _, local := range []string{"alice", "bob", "carol", "dave", "postmaster"} {
-		n += len(r.inbox(t, address(local)))
-		drop, err := maildrop.Open(ctx, r.store, mail.DeriveMailboxID(address(local), mail.MessageID{}), maildrop.Options{})
+		n += len(r.Inbox(t, smtptest.Address(local)))
+		drop, err := maildrop.Open(ctx, r.Store, mail.DeriveMailboxID(smtptest.Address(local), mail.MessageID{}), maildrop.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +82,7 @@ func empty(t *testing.T, r *rig) int {
 
 // play sends octets to a session, and returns how many messages the server said that it
 // stored, by the ids that it named.
-func play(t *testing.T, r *rig, octets string) int {
+func play(t *testing.T, r *smtptest.Fixture, octets string) int {
 	client, server := mailtest.Pipe("192.0.2.1")
 	done := make(chan struct{})
 	go func() {

@@ -12,13 +12,14 @@ import (
 	"popelago/delivery"
 	"popelago/mailtest"
 	"popelago/smtpserver"
+	"popelago/smtpserver/smtptest"
 )
 
 // bubble runs a test with a clock of its own. The client's timeout is off: it would end first.
-func bubble(t *testing.T, change func(*settings), test func(t *testing.T, r *rig, c *mailtest.Client)) {
+func bubble(t *testing.T, change func(*smtptest.Settings), test func(t *testing.T, r *smtptest.Fixture, c *mailtest.Client)) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, smtpserver.SMTP, change)
-		c := mailtest.NewClient(t, r.dial(t))
+		c := mailtest.NewClient(t, r.Dial(t))
 		c.Timeout = 0
 		c.Expect("220 ")
 		c.Do("HELO client.example", "250 ")
@@ -27,7 +28,7 @@ func bubble(t *testing.T, change func(*settings), test func(t *testing.T, r *rig
 }
 
 func TestIdleTimeout(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, r *rig, c *mailtest.Client) {
+	bubble(t, nil, func(t *testing.T, r *smtptest.Fixture, c *mailtest.Client) {
 		time.Sleep(4 * time.Minute)
 		c.Do("NOOP", "250 ")
 		start := time.Now()
@@ -43,7 +44,7 @@ func TestIdleTimeout(t *testing.T) {
 // TestSlowSender: a message may take hours as long as it gets on; nothing of it is ever taken
 // for a command.
 func TestSlowSender(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, r *rig, c *mailtest.Client) {
+	bubble(t, nil, func(t *testing.T, r *smtptest.Fixture, c *mailtest.Client) {
 		begin(c)
 		c.Do("DATA", "354 ")
 		line := strings.Repeat("x", 1022) + "\r\n"
@@ -57,7 +58,7 @@ func TestSlowSender(t *testing.T) {
 		if took := time.Since(start); took < time.Hour {
 			t.Fatalf("the test took only %v", took)
 		}
-		if got := r.inbox(t, address("alice")); len(got) != 1 || text(t, got[0]) != strings.Repeat(line, 200) {
+		if got := r.Inbox(t, smtptest.Address("alice")); len(got) != 1 || smtptest.Text(t, got[0]) != strings.Repeat(line, 200) {
 			t.Errorf("%d messages", len(got))
 		}
 	})
@@ -65,7 +66,7 @@ func TestSlowSender(t *testing.T) {
 
 // TestTricklingSender: some octets now and then are not enough.
 func TestTricklingSender(t *testing.T) {
-	bubble(t, func(s *settings) { s.server.BodyTimeout = 3 * time.Minute }, func(t *testing.T, r *rig, c *mailtest.Client) {
+	bubble(t, func(s *smtptest.Settings) { s.Server.BodyTimeout = 3 * time.Minute }, func(t *testing.T, r *smtptest.Fixture, c *mailtest.Client) {
 		begin(c)
 		c.Do("DATA", "354 ")
 		start := time.Now()
@@ -80,7 +81,7 @@ func TestTricklingSender(t *testing.T) {
 		if took := time.Since(start); took != 3*time.Minute {
 			t.Errorf("closed after %v, want 3m", took)
 		}
-		if got := r.inbox(t, address("alice")); len(got) > 0 {
+		if got := r.Inbox(t, smtptest.Address("alice")); len(got) > 0 {
 			t.Errorf("alice got %q", got)
 		}
 		time.Sleep(10 * time.Minute) // for the goroutine to end
@@ -88,12 +89,12 @@ func TestTricklingSender(t *testing.T) {
 }
 
 func TestSlowChunk(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, r *rig, c *mailtest.Client) {
+	bubble(t, nil, func(t *testing.T, r *smtptest.Fixture, c *mailtest.Client) {
 		begin(c)
 		c.Send("BDAT 100 LAST\r\nQUIT\r\n")
 		c.Expect("421 4.4.2 timeout")
 		c.ExpectEOF()
-		if got := r.inbox(t, address("alice")); len(got) > 0 {
+		if got := r.Inbox(t, smtptest.Address("alice")); len(got) > 0 {
 			t.Errorf("alice got %q", got)
 		}
 	})
@@ -103,7 +104,7 @@ func TestSlowChunk(t *testing.T) {
 func TestDisconnect(t *testing.T) {
 	r := newRig(t, smtpserver.SMTP, nil)
 	for _, text := range []string{"DATA\r\n", "DATA\r\nhello\r\n", "DATA\r\nhello\r\n.", "DATA\r\nhello\r\n.\r", "BDAT 5\r\nhell", "BDAT 5\r\nhello", "BDAT 5 LAST\r\nhell"} {
-		conn := r.dial(t)
+		conn := r.Dial(t)
 		c := mailtest.NewClient(t, conn)
 		c.Expect("220 ")
 		c.Do("HELO client.example", "250 ")
@@ -124,13 +125,13 @@ func TestDisconnect(t *testing.T) {
 	if err := r.Shutdown(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.inbox(t, address("alice")); len(got) > 0 {
+	if got := r.Inbox(t, smtptest.Address("alice")); len(got) > 0 {
 		t.Errorf("alice got %q", got)
 	}
 }
 
 func TestTooManyConnections(t *testing.T) {
-	r := newRig(t, smtpserver.SMTP, func(s *settings) { s.server.MaxConns, s.server.MaxConnsPerAddr = 3, 2 })
+	r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) { s.Server.MaxConns, s.Server.MaxConnsPerAddr = 3, 2 })
 	from := func(addr string) *mailtest.Client {
 		client, server := mailtest.Pipe(addr)
 		go r.ServeConn(server)
@@ -159,8 +160,8 @@ func TestTooManyConnections(t *testing.T) {
 
 // TestTooLargeGoesOn: a refused text has an end beyond which nobody reads on.
 func TestTooLargeGoesOn(t *testing.T) {
-	r := newRig(t, smtpserver.SMTP, func(s *settings) { s.delivery.MaxMessageSize = 1000 })
-	c := r.client(t, "HELO client.example")
+	r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) { s.Delivery.MaxMessageSize = 1000 })
+	c := r.Client(t, "HELO client.example")
 	begin(c)
 	c.Do("DATA", "354 ")
 	line := strings.Repeat("x", 1<<16) + "\r\n"
@@ -173,12 +174,12 @@ func TestTooLargeGoesOn(t *testing.T) {
 
 func TestShutdown(t *testing.T) {
 	r := newRig(t, smtpserver.LMTP, nil)
-	idle := r.client(t, "LHLO client.example")
-	chunks := r.client(t, "LHLO client.example")
+	idle := r.Client(t, "LHLO client.example")
+	chunks := r.Client(t, "LHLO client.example")
 	begin(chunks)
 	chunks.Cmd("BDAT 0")
 	chunks.Expect("250 ")
-	busy := r.client(t, "LHLO client.example")
+	busy := r.Client(t, "LHLO client.example")
 	begin(busy)
 	busy.Do("DATA", "354 ")
 	done := make(chan error)
@@ -198,7 +199,7 @@ func TestShutdown(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if got := r.inbox(t, address("alice")); len(got) != 1 {
+	if got := r.Inbox(t, smtptest.Address("alice")); len(got) != 1 {
 		t.Errorf("alice has %q", got)
 	}
 }
@@ -206,7 +207,7 @@ func TestShutdown(t *testing.T) {
 // TestForcedShutdown: a sender that never ends its text does not hold up the server.
 func TestForcedShutdown(t *testing.T) {
 	r := newRig(t, smtpserver.SMTP, nil)
-	c := r.client(t, "HELO client.example")
+	c := r.Client(t, "HELO client.example")
 	begin(c)
 	c.Do("DATA", "354 ")
 	c.Send("for ever\r\n")
@@ -216,15 +217,15 @@ func TestForcedShutdown(t *testing.T) {
 		t.Errorf("Shutdown: %v", err)
 	}
 	c.ExpectEOF()
-	if got := r.inbox(t, address("alice")); len(got) > 0 {
+	if got := r.Inbox(t, smtptest.Address("alice")); len(got) > 0 {
 		t.Errorf("alice got %q", got)
 	}
 }
 
 // TestFailedHandshake: after a failed STARTTLS there is no session in clear text.
 func TestFailedHandshake(t *testing.T) {
-	r := newRig(t, smtpserver.SMTP, func(s *settings) { s.server.TLS = mailtest.Certificate(t).Server })
-	c := r.client(t, "EHLO client.example")
+	r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) { s.Server.TLS = mailtest.Certificate(t).Server })
+	c := r.Client(t, "EHLO client.example")
 	c.Do("STARTTLS", "220 ")
 	c.Sync()
 	c.Send("MAIL FROM:<a@example.org>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n")
@@ -241,7 +242,7 @@ func TestFailedHandshake(t *testing.T) {
 
 func TestImplicitTLS(t *testing.T) {
 	cert := mailtest.Certificate(t)
-	r := newRig(t, smtpserver.SMTP, func(s *settings) { s.server.TLS = cert.Server })
+	r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) { s.Server.TLS = cert.Server })
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -264,7 +265,7 @@ func TestImplicitTLS(t *testing.T) {
 
 func TestNewRefusesNonsense(t *testing.T) {
 	r := newRig(t, smtpserver.SMTP, nil)
-	d, err := delivery.New(delivery.Config{}, r.dir, r.store, nil)
+	d, err := delivery.New(delivery.Config{}, r.Directory, r.Store, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

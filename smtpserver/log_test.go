@@ -11,6 +11,7 @@ import (
 	"popelago/delivery"
 	"popelago/mailtest"
 	"popelago/smtpserver"
+	"popelago/smtpserver/smtptest"
 	"popelago/store"
 )
 
@@ -32,18 +33,18 @@ func messageLines(t *testing.T, log *mailtest.Log) (lines []map[string]any) {
 // TestLog: each message has one line, which tells what became of it and nothing of its text.
 func TestLog(t *testing.T) {
 	var log mailtest.Log
-	faults := &faultyStore{}
-	r := newRig(t, smtpserver.LMTP, func(s *settings) {
-		s.server.Logger = slog.New(slog.NewJSONHandler(&log, nil))
-		s.delivery.MaxMessageSize = 1000
-		s.wrap = func(st store.Store) store.Store {
+	faults := &smtptest.FaultyStore{}
+	r := newRig(t, smtpserver.LMTP, func(s *smtptest.Settings) {
+		s.Server.Logger = slog.New(slog.NewJSONHandler(&log, nil))
+		s.Delivery.MaxMessageSize = 1000
+		s.Wrap = func(st store.Store) store.Store {
 			faults.Store = st
 			return faults
 		}
 	})
-	c := r.client(t, "LHLO client.example")
+	c := r.Client(t, "LHLO client.example")
 	send := func(fault, body string) string {
-		faults.fault = fault
+		faults.Fault = fault
 		begin(c)
 		c.Do("RCPT TO:<bob@example.test>", "250 ")
 		c.Do("DATA", "354 ")
@@ -81,7 +82,7 @@ func TestLog(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	r := newRig(t, smtpserver.SMTP, nil)
-	d, err := delivery.New(delivery.Config{}, r.dir, r.store, reg)
+	d, err := delivery.New(delivery.Config{}, r.Directory, r.Store, reg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func TestMetrics(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := (&rig{Server: srv}).client(t, map[smtpserver.Protocol]string{"smtp": "EHLO x", "lmtp": "LHLO x"}[protocol])
+		c := (&smtptest.Fixture{Server: srv}).Client(t, map[smtpserver.Protocol]string{"smtp": "EHLO x", "lmtp": "LHLO x"}[protocol])
 		begin(c)
 		c.Do("DATA", "354 ")
 		c.Send("x\r\n.\r\n")

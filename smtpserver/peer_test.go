@@ -12,10 +12,11 @@ import (
 
 	"popelago/mailtest"
 	"popelago/smtpserver"
+	"popelago/smtpserver/smtptest"
 )
 
 // listen serves r on a port of this machine until the test ends.
-func listen(t testing.TB, r *rig) string {
+func listen(t testing.TB, r *smtptest.Fixture) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -40,7 +41,7 @@ func TestGoSMTPClient(t *testing.T) {
 		tls      bool
 	}{{"smtp", smtpserver.SMTP, false}, {"starttls", smtpserver.SMTP, true}, {"lmtp", smtpserver.LMTP, false}} {
 		t.Run(test.name, func(t *testing.T) {
-			r := newRig(t, test.protocol, func(s *settings) { s.server.TLS = cert.Server })
+			r := newRig(t, test.protocol, func(s *smtptest.Settings) { s.Server.TLS = cert.Server })
 			addr := listen(t, r)
 			var c *smtp.Client
 			var err error
@@ -89,13 +90,13 @@ func TestGoSMTPClient(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, local := range []string{"alice", "bob"} {
-				got := r.inbox(t, address(local))
+				got := r.Inbox(t, smtptest.Address(local))
 				if len(got) != len(want) {
 					t.Fatalf("%s has %d messages, want %d", local, len(got), len(want))
 				}
 				for i := range want {
-					if text(t, got[i]) != want[i] {
-						t.Errorf("%s has %.300q, want %.300q", local, text(t, got[i]), want[i])
+					if smtptest.Text(t, got[i]) != want[i] {
+						t.Errorf("%s has %.300q, want %.300q", local, smtptest.Text(t, got[i]), want[i])
 					}
 				}
 			}
@@ -145,7 +146,7 @@ func TestPythonSmtplib(t *testing.T) {
 			if kind == "lmtp" {
 				protocol = smtpserver.LMTP
 			}
-			r := newRig(t, protocol, func(s *settings) { s.server.TLS = cert.Server })
+			r := newRig(t, protocol, func(s *smtptest.Settings) { s.Server.TLS = cert.Server })
 			host, port, err := net.SplitHostPort(listen(t, r))
 			if err != nil {
 				t.Fatal(err)
@@ -161,9 +162,9 @@ func TestPythonSmtplib(t *testing.T) {
 				if local == "bob" && kind == "lmtp" {
 					continue
 				}
-				got := r.inbox(t, address(local))
+				got := r.Inbox(t, smtptest.Address(local))
 				for i := range got {
-					got[i] = text(t, got[i])
+					got[i] = smtptest.Text(t, got[i])
 				}
 				if !slices.Equal(got, want) {
 					t.Errorf("%s has %q, want %q", local, got, want)
