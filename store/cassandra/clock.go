@@ -232,8 +232,9 @@ func (w *watch) note(id mail.MessageID) {
 // raiseWatermark notes up to when this server has made ids. It is called while the clock can be
 // trusted: what was made while it could not counts as made now.
 func (s *engine) raiseWatermark(ctx context.Context) error {
-	high := min(s.watch.issued.Load(), micros(s.wall()))
-	if high <= s.watch.high.Load() || !s.watch.known {
+	issued := s.watch.issued.Load()
+	high := min(issued, micros(s.wall()))
+	if issued == 0 || high <= s.watch.high.Load() || !s.watch.known {
 		return nil
 	}
 	err := s.exec(ctx, statement{

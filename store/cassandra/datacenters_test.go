@@ -163,6 +163,16 @@ func (e *pair) sweepWaits(t *testing.T, gone mail.Message) {
 	if report.Contents != 0 {
 		t.Errorf("Sweep without dc2: %+v", report)
 	}
+	orphans, err := e.s1.SweepOrphans(t.Context(), time.Now(), time.Now())
+	wantClass(t, "SweepOrphans without dc2", err, store.ErrUnavailable)
+	if orphans.Contents != 0 {
+		t.Errorf("SweepOrphans without dc2: %+v", orphans)
+	}
+	all := e.s1.At(store.LevelAll) // what those who take away read their settings with
+	_, err = all.Domain(t.Context(), "example.test")
+	wantClass(t, "a domain without dc2", err, store.ErrUnavailable)
+	_, err = all.AddressRows(t.Context(), mail.Address{Local: "a", Domain: "example.test"})
+	wantClass(t, "an address without dc2", err, store.ErrUnavailable)
 	if err := retrieve(t, e.s1, gone.ID, 10); err != nil {
 		t.Error(err)
 	}
