@@ -29,7 +29,6 @@ func TestCassandraSettings(t *testing.T) {
 
 		Timeout: 3 * time.Second, ConnectTimeout: 2 * time.Second, Retries: 0, Connections: 4, Concurrency: 256,
 		QueueTime: 500 * time.Millisecond, Window: 15 * time.Minute, FloorEvery: 500, Heartbeat: 5 * time.Second, WrittenOff: []string{"dc9", "Berlin"},
-		Durability: "each", OnUnreachable: "local", Failover: []string{"ams"}, FailoverAfter: 30 * time.Second,
 		SpoolDir: "testdata/good/spool",
 	}
 	if diff := cmp.Diff(want, c.Cassandra); diff != "" {
