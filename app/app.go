@@ -16,6 +16,7 @@ import (
 
 	"popelago/account"
 	"popelago/config"
+	"popelago/delivery"
 	"popelago/pop3server"
 	"popelago/smtpserver"
 	"popelago/store"
@@ -34,6 +35,7 @@ type App struct {
 	pop3      *pop3server.Server
 	smtp      *smtpserver.Server
 	lmtp      *smtpserver.Server
+	deliverer *delivery.Deliverer
 	tasks     *task.Runner
 	checker   *task.Checker
 
@@ -42,8 +44,10 @@ type App struct {
 	https []*http.Server
 	// endLook ends looking at the cluster; nil if nobody does.
 	endLook context.CancelFunc
-	serving sync.WaitGroup
-	stopped bool
+	// endShare ends sharing what is known of deliveries; nil if nobody does.
+	endShare context.CancelFunc
+	serving  sync.WaitGroup
+	stopped  bool
 }
 
 // service is one listener and what serves it.
@@ -62,6 +66,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.readLedger(ctx)
 	listeners := make([]net.Listener, 0, len(services))
 	for _, s := range services {
 		l, err := listen(ctx, s.name, s.address, s.mode)
@@ -91,7 +96,18 @@ func (a *App) Start(ctx context.Context) error {
 		look, a.endLook = context.WithCancel(context.WithoutCancel(ctx))
 		a.serving.Go(func() { a.logFindings(look) })
 	}
+	var share context.Context
+	share, a.endShare = context.WithCancel(context.WithoutCancel(ctx))
+	a.serving.Go(func() { a.deliverer.Share(share) })
 	return nil
+}
+
+// readLedger reads what other servers know of deliveries that may be repeated to this one. If
+// that fails Share will say so.
+func (a *App) readLedger(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_ = a.deliverer.ShareAttempts(ctx)
 }
 
 // Addrs is where the services listen since Start: by name "pop3", "pop3s", "smtp", "lmtp",
@@ -128,7 +144,7 @@ func (a *App) Stop(ctx context.Context) error {
 		return nil
 	}
 	a.stopped = true
-	https := a.https
+	https, endShare := a.https, a.endShare
 	if a.endLook != nil {
 		a.endLook()
 	}
@@ -149,6 +165,9 @@ func (a *App) Stop(ctx context.Context) error {
 		wg.Go(func() { errs[i] = shutdown(ctx) })
 	}
 	wg.Wait()
+	if endShare != nil {
+		endShare() // sessions that were cut off had something to say
+	}
 	a.serving.Wait()
 	a.tasks.Stop()
 	a.checker.Close()

@@ -142,8 +142,9 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 }
 
 // sweepGrace is how long content stays after its last removal: longer than any delivery may
-// take between naming it and writing its rows.
-const sweepGrace = 2 * delivery.MaxIDAge
+// take between naming it and writing its rows. On a single machine it is the window that
+// delivery knows of, which for half of it writes further rows for a content.
+const sweepGrace = 3 * delivery.MaxIDAge
 
 func (a *App) loadCertificate() (err error) {
 	cert, key := a.cfg.TLS.Certificate, a.cfg.TLS.Key
@@ -166,6 +167,7 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 	if err != nil {
 		return err
 	}
+	a.deliverer = deliverer
 	a.pop3, err = pop3server.New(pop3server.Config{
 		TLS:               a.tlsConfig(),
 		AllowInsecureAuth: cfg.Auth.AllowInsecureAuth,
@@ -197,8 +199,15 @@ func (a *App) buildDeliverer(ids *mail.IDSource) (*delivery.Deliverer, error) {
 	cfg := delivery.Config{
 		MaxMessageSize: a.cfg.Delivery.MaxMessageSize,
 		MaxReceived:    a.cfg.Delivery.MaxReceived,
+		LedgerSize:     a.cfg.Delivery.LedgerSize,
+		LedgerKeep:     a.cfg.Delivery.LedgerKeep,
+		Window:         sweepGrace,
 		IDs:            ids,
 		Logger:         a.logger,
+	}
+	if a.cfg.Store.Engine == config.EngineCassandra {
+		cfg.Window = a.cfg.Cassandra.Window
+		cfg.LedgerPoll = a.cfg.Delivery.LedgerPoll
 	}
 	if text := a.cfg.Delivery.Postmaster; text != "" {
 		var err error

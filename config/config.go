@@ -78,6 +78,9 @@ type Delivery struct {
 	MaxMessageSize int64 // octets
 	MaxReceived    int
 	Postmaster     string // address; empty: none
+	LedgerSize     int    // recipients
+	LedgerKeep     time.Duration
+	LedgerPoll     time.Duration
 }
 
 // TLS is the section [tls].
@@ -151,10 +154,16 @@ func Default() Config {
 			IdleTimeout:              10 * time.Minute,
 			WriteTimeout:             time.Minute,
 		},
-		SMTP:     smtp,
-		LMTP:     smtp,
-		Delivery: Delivery{MaxMessageSize: 150 * mib, MaxReceived: 100},
-		TLS:      TLS{HandshakeTimeout: 30 * time.Second},
+		SMTP: smtp,
+		LMTP: smtp,
+		Delivery: Delivery{
+			MaxMessageSize: 150 * mib,
+			MaxReceived:    100,
+			LedgerSize:     100_000,
+			LedgerKeep:     4 * time.Hour,
+			LedgerPoll:     2 * time.Second,
+		},
+		TLS: TLS{HandshakeTimeout: 30 * time.Second},
 		Auth: Auth{
 			MinPasswordLength:   8,
 			CredentialCacheTTL:  5 * time.Minute,

@@ -87,6 +87,12 @@ func settings(c *Config) []setting {
 			"How many Received lines a message may bring along before it is taken for looping (RFC 5321 section 6.3 asks for at least 100)."},
 		{"delivery.postmaster", text(&c.Delivery.Postmaster, "a mail address such as \"admin@example.org\"", checkAddress),
 			"The account that gets mail for <postmaster> without a domain, and for the postmaster of hosted domains that have no such account (RFC 5321 section 4.5.1). Empty: none."},
+		{"delivery.ledger_size", integer(&c.Delivery.LedgerSize, 1000, maxCount),
+			"For how many recipients it is remembered that a message may be stored though its sender does not know it (a write timed out, a reply was lost, only some recipients could be stored), so that the sender's second try makes no second copy. Each takes about 200 bytes."},
+		{"delivery.ledger_keep", duration(&c.Delivery.LedgerKeep, time.Minute, 12*time.Hour),
+			"How long that is remembered: as long as senders take to try again."},
+		{"delivery.ledger_poll", duration(&c.Delivery.LedgerPoll, 100*time.Millisecond, time.Minute),
+			"How often a server reads what the other servers of its datacenter remember, with store.engine = \"cassandra\". A sender whose message may be stored hears of its failure that much later, so that another server knows of it by then."},
 
 		{"tls.certificate", path(&c.TLS.Certificate, optional),
 			"PEM file with the certificate and the chain behind it. Empty: none."},

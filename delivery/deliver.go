@@ -36,6 +36,18 @@ type Config struct {
 	// domains that have no such account (RFC 5321 section 4.5.1). Zero: there is none.
 	Postmaster mail.Address
 
+	// LedgerSize limits what is remembered of deliveries that may be repeated though some of the
+	// message is stored, in recipients. Default 100,000.
+	LedgerSize int
+	// LedgerKeep is how long that is remembered. Default 4h.
+	LedgerKeep time.Duration
+	// LedgerPoll is how often what other servers of the same store remember is read; somebody has
+	// to run Share then. Zero: no other server has it.
+	LedgerPoll time.Duration
+	// Window is the store's in-flight window: background work leaves ids alone that are
+	// younger. Default 1h.
+	Window time.Duration
+
 	// Now tells the time. Default time.Now.
 	Now func() time.Time
 	// IDs makes the message ids. Default: a source of its own.
@@ -54,6 +66,15 @@ func (c Config) withDefaults() Config {
 	if c.StoreTimeout <= 0 || c.StoreTimeout > MaxIDAge {
 		c.StoreTimeout = MaxIDAge
 	}
+	if c.LedgerSize <= 0 {
+		c.LedgerSize = 100_000
+	}
+	if c.LedgerKeep <= 0 {
+		c.LedgerKeep = 4 * time.Hour
+	}
+	if c.Window <= 0 {
+		c.Window = time.Hour
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -66,12 +87,15 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Deliverer accepts messages. Safe for concurrent use. It needs no Close.
+// Deliverer accepts messages. Safe for concurrent use. It needs no Close, but where several
+// servers have one store Share has to run.
 type Deliverer struct {
 	cfg     Config
 	dir     *account.Directory
 	store   store.Store
 	metrics *metrics
+	ledger  *ledger
+	sharing sharing
 	buffers sync.Pool // of *[]byte, bufferSize each
 }
 
@@ -86,12 +110,13 @@ func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Regi
 			return nil, fmt.Errorf("delivery: postmaster: %w", err)
 		}
 	}
-	m, err := newMetrics(reg)
+	l := newLedger(cfg.LedgerSize, cfg.LedgerPoll > 0)
+	m, err := newMetrics(reg, l.count)
 	if err != nil {
 		return nil, fmt.Errorf("delivery: metrics: %w", err)
 	}
 	return &Deliverer{
-		cfg: cfg, dir: dir, store: st, metrics: m,
+		cfg: cfg, dir: dir, store: st, metrics: m, ledger: l,
 		buffers: sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }},
 	}, nil
 }

@@ -28,6 +28,8 @@ import (
 // example.test.
 type world struct {
 	*delivery.Deliverer
+	dir   *account.Directory
+	seen  store.Store // what the Deliverer sees
 	store store.Store
 	reg   *prometheus.Registry
 }
@@ -61,7 +63,7 @@ func newWorld(t testing.TB, cfg delivery.Config, open embedded.Config, wrap func
 			t.Fatal(err)
 		}
 	}
-	w := &world{store: engine, reg: prometheus.NewRegistry()}
+	w := &world{dir: dir, seen: st, store: engine, reg: prometheus.NewRegistry()}
 	if w.Deliverer, err = delivery.New(cfg, dir, st, w.reg); err != nil {
 		t.Fatal(err)
 	}

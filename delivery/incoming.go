@@ -18,9 +18,11 @@ type Incoming struct {
 	envelope mail.Envelope
 	content  store.Content
 	text     text
-	size     int64 // of the text alone
-	err      error
-	finished bool
+	// fingerprint is of what came so far.
+	fingerprint fingerprint
+	size        int64 // of the text alone
+	err         error
+	finished    bool
 }
 
 // Begin starts a message. Envelope.Received.Time is set if it is zero. Begin returns errors
@@ -39,7 +41,7 @@ func (d *Deliverer) Begin(ctx context.Context, e mail.Envelope) (*Incoming, erro
 		d.metrics.message(err)
 		return nil, err
 	}
-	in := &Incoming{d: d, envelope: e, content: content, text: newText()}
+	in := &Incoming{d: d, envelope: e, content: content, text: newText(), fingerprint: newFingerprint(e)}
 	if _, err := io.WriteString(content, mail.ReceivedHeader(e)); err != nil {
 		err = in.fail(fmt.Errorf("delivery: write content: %w", err))
 		in.Discard()
@@ -110,6 +112,7 @@ func (in *Incoming) add(p []byte) error {
 	if in.text.received > in.d.cfg.MaxReceived {
 		return ErrLoop
 	}
+	in.fingerprint.write(p)
 	if _, err := in.content.Write(p); err != nil {
 		return fmt.Errorf("delivery: write content: %w", err)
 	}
@@ -129,7 +132,8 @@ func (in *Incoming) Discard() {
 
 // Result is what became of a message.
 type Result struct {
-	// ID names the message. It is zero if nothing was tried.
+	// ID names the message. It is zero if nothing was tried. If Repeated, some recipients may
+	// have it under an earlier one.
 	ID mail.MessageID
 	// Size is the count of octets of the text as the sender counts them.
 	Size int64
@@ -137,6 +141,11 @@ type Result struct {
 	Errors []error
 	// Reached says for each recipient that has it how far the message got.
 	Reached []mail.Reached
+	// Repeated says that the message was recognized as one of which something was stored
+	// before.
+	Repeated bool
+
+	trial *trial
 }
 
 // Least is how far the message got for all recipients that have it.
@@ -179,10 +188,10 @@ func (in *Incoming) Finish(ctx context.Context) Result {
 	start := d.cfg.Now()
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.StoreTimeout)
 	defer cancel()
-	res.ID = d.cfg.IDs.Next()
 	in.store(ctx, &res)
 	in.content.Discard()
 	d.metrics.stored(res, d.cfg.Now().Sub(start))
+	d.remember(ctx, res.trial, in.envelope.SingleReply)
 	return res
 }
 

@@ -26,9 +26,25 @@ type metrics struct {
 	seconds prometheus.Histogram
 	// tooOld counts messages removed again because storing them took too long.
 	tooOld prometheus.Counter
+
+	// attempts that are remembered.
+	attempts prometheus.GaugeFunc
+	// entered attempts of this process by what is not known for sure, outcome or reply (it was
+	// perhaps lost).
+	entered *prometheus.CounterVec
+	// reused counts repetitions that got the id of an earlier trial.
+	reused prometheus.Counter
+	// skipped counts recipients of repetitions who had the message already.
+	skipped prometheus.Counter
+	// removed counts rows of earlier trials that were removed before there was another one.
+	removed prometheus.Counter
+	// forgotten attempts, for want of room.
+	forgotten prometheus.Counter
+	// panics of what shares the ledger.
+	panics prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, attempts func() int) (*metrics, error) {
 	m := &metrics{
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_delivery_messages_total",
@@ -56,11 +72,34 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Messages removed again because storing them took too long.",
 		}),
 	}
+	m.ledger(attempts)
 	if reg == nil {
 		return m, nil
 	}
 	return m, errors.Join(reg.Register(m.messages), reg.Register(m.recipients), reg.Register(m.durability), reg.Register(m.octets),
-		reg.Register(m.seconds), reg.Register(m.tooOld))
+		reg.Register(m.seconds), reg.Register(m.tooOld), reg.Register(m.attempts), reg.Register(m.entered),
+		reg.Register(m.reused), reg.Register(m.skipped), reg.Register(m.removed), reg.Register(m.forgotten),
+		reg.Register(m.panics))
+}
+
+// ledger makes the metrics of the ledger.
+func (m *metrics) ledger(attempts func() int) {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "popelago_delivery_ledger_" + name, Help: help})
+	}
+	m.attempts = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "popelago_delivery_ledger_attempts",
+		Help: "Deliveries remembered because their sender may repeat them.",
+	}, func() float64 { return float64(attempts()) })
+	m.entered = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "popelago_delivery_ledger_entered_total",
+		Help: "Deliveries entered because of their outcome (unknown, or only some recipients stored) or because the reply may be lost.",
+	}, []string{"cause"})
+	m.reused = counter("reused_total", "Repeated deliveries that went on under the id of the first.")
+	m.skipped = counter("skipped_total", "Recipients of repeated deliveries who had the message already.")
+	m.removed = counter("removed_total", "Rows of unknown outcome removed before a repeated delivery got a new id.")
+	m.panics = counter("panics_total", "Panics while the ledger was shared; each is a bug.")
+	m.forgotten = counter("forgotten_total", "Deliveries forgotten because there were too many to remember.")
 }
 
 // resultOf is the label for an error.

@@ -3,80 +3,50 @@ package delivery
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"popelago/mail"
 	"popelago/store"
 )
 
-// entry is a row to be written, and what became of it.
-type entry struct {
-	row        store.Entry
-	durability mail.Durability
-	err        error
-	reached    mail.Reached
-}
-
-// each reports whether every datacenter has to have the row.
-func (e *entry) each() bool { return e.durability.Each }
-
-// store writes content, then index, under res.ID.
-func (in *Incoming) store(ctx context.Context, res *Result) {
-	d := in.d
-	entries, entryOf := in.entries(res.ID)
-	everywhere := in.putContent(ctx, res.ID, entries)
-	d.addRows(ctx, entries, everywhere)
-	if d.tooOld(res.ID) {
-		d.takeBack(ctx, entries)
-		for i := range entries {
-			if entries[i].err == nil {
-				entries[i].err = ErrTooOld
-			}
-		}
-	}
-	for i, k := range entryOf {
-		res.Reached[i] = entries[k].reached
-		if err := entries[k].err; err != nil {
-			res.Errors[i] = fmt.Errorf("delivery: store message %s: %w", res.ID, err)
-		}
-	}
-}
-
 // putContent stores the content as durably as the most demanding recipient asks for. If every
 // datacenter was to have it and one cannot be reached, it is stored locally for those who
-// make do with that, and the others get the error. It reports whether every datacenter has it.
-func (in *Incoming) putContent(ctx context.Context, id mail.MessageID, entries []entry) (everywhere bool) {
+// make do with that, and the others get the error.
+func (in *Incoming) putContent(ctx context.Context, t *trial) outcome {
 	st := in.d.store
 	info := store.ContentInfo{ReversePath: in.envelope.ReversePath}
-	for i := range entries {
-		info.Mailboxes = append(info.Mailboxes, entries[i].row.Mailbox)
-	}
-	local := true // somebody makes do with the local datacenter
-	if each := st.At(store.LevelEach); each != st && anyEntry(entries, (*entry).each) {
-		err := each.PutContent(ctx, id, in.content, info)
-		if err == nil {
-			return true
+	for i := range t.entries {
+		if e := &t.entries[i]; e.due() {
+			info.Mailboxes = append(info.Mailboxes, e.row.Mailbox)
+			t.shared = append(t.shared, i)
 		}
-		local = false
-		for i := range entries {
-			if e := &entries[i]; e.durability.Each && !(e.durability.OrLocal && store.Unreached(err)) {
+	}
+	var err error
+	if each := st.At(store.LevelEach); each != st && anyEntry(t.entries, func(e *entry) bool { return e.due() && e.each() }) {
+		if err = each.PutContent(ctx, t.id, in.content, info); err == nil {
+			return outcome{reached: mail.ReachedEach}
+		}
+		local := false // somebody makes do with the local datacenter
+		for i := range t.entries {
+			if e := &t.entries[i]; !e.due() {
+				continue
+			} else if e.each() && !(e.durability.OrLocal && store.Unreached(err)) {
 				e.err = err
 			} else {
 				local = true
 			}
 		}
+		if !local {
+			return outcome{err: err}
+		}
 	}
-	if !local {
-		return false
-	}
-	if err := st.PutContent(ctx, id, in.content, info); err != nil {
-		for i := range entries {
-			if entries[i].err == nil {
-				entries[i].err = err
+	if err = st.PutContent(ctx, t.id, in.content, info); err != nil {
+		for i := range t.entries {
+			if e := &t.entries[i]; e.due() {
+				e.err = err
 			}
 		}
 	}
-	return false
+	return outcome{err: err}
 }
 
 func anyEntry(entries []entry, is func(*entry) bool) bool {
@@ -88,14 +58,14 @@ func anyEntry(entries []entry, is func(*entry) bool) bool {
 	return false
 }
 
-// addRows writes the rows of the entries without an error. everywhere says that every
-// datacenter has the content.
-func (d *Deliverer) addRows(ctx context.Context, entries []entry, everywhere bool) {
+// addRows writes the rows that are due.
+func (d *Deliverer) addRows(ctx context.Context, t *trial) {
+	everywhere := t.content.reached == mail.ReachedEach
 	var each, local []*entry
-	for i := range entries {
-		switch e := &entries[i]; {
-		case e.err != nil:
-		case e.durability.Each && everywhere:
+	for i := range t.entries {
+		switch e := &t.entries[i]; {
+		case !e.due():
+		case e.each() && everywhere:
 			each = append(each, e)
 		default:
 			local = append(local, e)
@@ -112,7 +82,7 @@ func (d *Deliverer) addRows(ctx context.Context, entries []entry, everywhere boo
 	add(ctx, d.store, local)
 	for _, e := range local {
 		e.reached = mail.ReachedLocal
-		if e.durability.Each && d.several() {
+		if e.each() && d.several() {
 			e.reached = mail.ReachedFallback
 		}
 	}
@@ -121,7 +91,8 @@ func (d *Deliverer) addRows(ctx context.Context, entries []entry, everywhere boo
 // several reports whether there are several datacenters.
 func (d *Deliverer) several() bool { return d.store.At(store.LevelEach) != d.store }
 
-// add writes rows and notes what became of each.
+// add writes rows and notes what became of each. What may have been written by the time of a
+// failure may be there, however a second write fails.
 func add(ctx context.Context, st store.Store, entries []*entry) {
 	if len(entries) == 0 {
 		return
@@ -131,52 +102,10 @@ func add(ctx context.Context, st store.Store, entries []*entry) {
 		rows[i] = e.row
 	}
 	for i, err := range st.AddMessages(ctx, rows) {
-		entries[i].err = err
-	}
-}
-
-// entries lists the rows to be written, one for each mailbox, and for each recipient the
-// index of its row. The first of several recipients with one mailbox gives its address.
-func (in *Incoming) entries(id mail.MessageID) (entries []entry, entryOf []int) {
-	recipients := in.envelope.Recipients
-	entries = make([]entry, 0, len(recipients))
-	entryOf = make([]int, len(recipients))
-	index := make(map[mail.MailboxID]int, len(recipients))
-	for i, r := range recipients {
-		k, twice := index[r.Mailbox]
-		if !twice {
-			k = len(entries)
-			index[r.Mailbox] = k
-			recipient := r.Address.PathString()
-			header := mail.DeliveryHeader(in.envelope.ReversePath, recipient)
-			entries = append(entries, entry{
-				row: store.Entry{Mailbox: r.Mailbox, Message: mail.Message{
-					ID: id, Size: int64(len(header)) + in.content.Size(), Recipient: recipient,
-				}},
-				durability: r.Durability,
-			})
+		e := entries[i]
+		if e.unsure && err != nil && !unknown(err) {
+			err = fmt.Errorf("%w: %v", store.ErrOutcomeUnknown, err)
 		}
-		entryOf[i] = k
-	}
-	return entries, entryOf
-}
-
-// tooOld reports whether id is over MaxIDAge by the wall clock. The monotonic clock would not
-// do: it may stand still while the machine sleeps.
-func (d *Deliverer) tooOld(id mail.MessageID) bool {
-	return d.cfg.Now().Round(0).Sub(id.Time()) > MaxIDAge
-}
-
-// takeBack removes rows that came too late. It has a time of its own, because ctx will have
-// ended.
-func (d *Deliverer) takeBack(ctx context.Context, entries []entry) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-	defer cancel()
-	d.metrics.tooOld.Inc()
-	for _, e := range entries {
-		if err := d.store.RemoveMessages(ctx, e.row.Mailbox, []mail.MessageID{e.row.Message.ID}); err != nil {
-			d.cfg.Logger.Error("a message was stored too late and could not be removed again",
-				"message", e.row.Message.ID.String(), "mailbox", e.row.Mailbox.String(), "cause", err)
-		}
+		e.tried, e.err, e.unsure = true, err, unknown(err)
 	}
 }

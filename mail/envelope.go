@@ -11,6 +11,9 @@ type Envelope struct {
 	ReversePath string
 	// Recipients are the accepted RCPT commands, in order. One mailbox may occur twice.
 	Recipients []Recipient
+	// SingleReply says that the sender gets one reply for all recipients, as by SMTP: it takes a
+	// failure of one for a failure of all.
+	SingleReply bool
 	// Received says how the message arrived, for the Received line.
 	Received Received
 }

@@ -86,6 +86,7 @@ func (s *session) cut(end error, r reply) {
 // answer replies to a text that has come in whole.
 func (s *session) answer(res delivery.Result, start time.Time) {
 	s.logMessage(res, start)
+	s.promise(res)
 	if s.srv.cfg.Protocol == SMTP {
 		s.reply(replyToAll(res.Errors, replyStored(res.ID, res.Least())))
 		return
@@ -144,6 +145,9 @@ func (s *session) logMessage(res delivery.Result, start time.Time) {
 	}
 	if !res.ID.IsZero() {
 		args = append(args, "message", res.ID.String())
+	}
+	if res.Repeated {
+		args = append(args, "repeated", true)
 	}
 	if cause != nil {
 		args = append(args, "cause", cause)

@@ -64,6 +64,7 @@ func (s *session) cmdMAIL(arg string) {
 	if !p.null() {
 		tx.envelope.ReversePath = p.addr.PathString()
 	}
+	tx.envelope.SingleReply = s.srv.cfg.Protocol == SMTP
 	s.count++
 	tx.envelope.Received = mail.Received{
 		Helo: s.helo, Remote: s.c.Remote(), By: s.srv.cfg.Hostname,

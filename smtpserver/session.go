@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 
+	"popelago/delivery"
 	"popelago/wire"
 )
 
@@ -24,6 +26,9 @@ type session struct {
 	refused  int  // recipients refused for good since one was accepted
 	over     bool // no further command is to be read
 	out      []byte
+
+	// promised are messages of which the client is not known to have got the reply.
+	promised []delivery.Result
 }
 
 // serve is the life of one connection.
@@ -42,6 +47,7 @@ func (s *session) run() {
 	for !s.over {
 		line, err := s.c.ReadLine()
 		if err == nil {
+			s.confirm()
 			s.command(line)
 		} else {
 			s.unreadable(err)
@@ -51,6 +57,37 @@ func (s *session) run() {
 			s.reply(replyTooManyBad())
 			s.end()
 		}
+	}
+	s.settle()
+}
+
+// maxPromised is how many messages a client may send without ever looking at the replies before
+// the oldest are taken for known to it.
+const maxPromised = 100
+
+// promise notes that the reply to a message was written.
+func (s *session) promise(res delivery.Result) {
+	if len(s.promised) == maxPromised {
+		s.promised = slices.Delete(s.promised, 0, 1)
+	}
+	s.promised = append(s.promised, res)
+}
+
+// confirm finds out, at the next command, whether the client has got the replies before: it may
+// have sent the command before them.
+func (s *session) confirm() {
+	if len(s.promised) > 0 && s.c.Acknowledged() {
+		s.promised = nil
+	}
+}
+
+// settle tells package delivery of replies that did not reach the client.
+func (s *session) settle() {
+	if len(s.promised) == 0 || s.c.Taken() {
+		return
+	}
+	for _, res := range s.promised {
+		s.srv.deliverer.ReplyLost(s.ctx, res)
 	}
 }
 
