@@ -12,6 +12,7 @@ import (
 
 	"popelago/mailtest"
 	"popelago/smtpserver"
+	"popelago/smtpserver/smtptest"
 	"popelago/store"
 )
 
@@ -33,12 +34,12 @@ func (h *heldStore) AddMessages(ctx context.Context, entries []store.Entry) []er
 
 // sockets serves one connection at a time over the sockets of this machine.
 type sockets struct {
-	*rig
+	*smtptest.Fixture
 	l    net.Listener
 	over chan struct{} // the session is
 }
 
-func newSockets(t *testing.T, r *rig, network string) *sockets {
+func newSockets(t *testing.T, r *smtptest.Fixture, network string) *sockets {
 	t.Helper()
 	addr := "127.0.0.1:0"
 	if network == "unix" {
@@ -49,7 +50,7 @@ func newSockets(t *testing.T, r *rig, network string) *sockets {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	return &sockets{rig: r, l: l}
+	return &sockets{Fixture: r, l: l}
 }
 
 // open begins a session and says hello and all of a message but its end.
@@ -132,9 +133,9 @@ func TestReplyLost(t *testing.T) {
 				t.Run(fmt.Sprintf("%s/%s/%s", test.name, protocol, network), func(t *testing.T) {
 					held := &heldStore{}
 					var log mailtest.Log
-					r := newRig(t, protocol, func(s *settings) {
-						s.server.Logger = slog.New(slog.NewJSONHandler(&log, nil))
-						s.wrap = func(st store.Store) store.Store { held.Store = st; return held }
+					r := newRig(t, protocol, func(s *smtptest.Settings) {
+						s.Server.Logger = slog.New(slog.NewJSONHandler(&log, nil))
+						s.Wrap = func(st store.Store) store.Store { held.Store = st; return held }
 					})
 					hello, n := "EHLO client.example", 1
 					if protocol == smtpserver.LMTP {
@@ -164,7 +165,7 @@ func TestReplyLost(t *testing.T) {
 					c.Close()
 					<-s.over
 					for _, local := range []string{"alice", "bob"} {
-						if got := r.inbox(t, address(local)); len(got) != test.copies {
+						if got := r.Inbox(t, smtptest.Address(local)); len(got) != test.copies {
 							t.Errorf("%s has %d messages, want %d", local, len(got), test.copies)
 						}
 					}
@@ -185,8 +186,8 @@ func TestReplyLost(t *testing.T) {
 // messages that it is just storing.
 func TestReplyLostByForce(t *testing.T) {
 	held := &heldStore{}
-	r := newRig(t, smtpserver.SMTP, func(s *settings) {
-		s.wrap = func(st store.Store) store.Store { held.Store = st; return held }
+	r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) {
+		s.Wrap = func(st store.Store) store.Store { held.Store = st; return held }
 	})
 	s := newSockets(t, r, "tcp")
 	c := s.open(t, "EHLO client.example", "alice")
@@ -205,11 +206,11 @@ func TestReplyLostByForce(t *testing.T) {
 	held.storing = nil
 	<-stopped
 	<-s.over
-	again := newRigOn(t, r.store, smtpserver.SMTP, func(s *settings) { s.deliverer = r.deliverer })
+	again := smtptest.New(t, r.Store, smtpserver.SMTP, func(s *smtptest.Settings) { s.Deliverer = r.Deliverer })
 	c = newSockets(t, again, "tcp").open(t, "EHLO client.example", "alice")
 	c.Send(".\r\n")
 	c.Expect("250 ")
-	if got := r.inbox(t, address("alice")); len(got) != 1 {
+	if got := r.Inbox(t, smtptest.Address("alice")); len(got) != 1 {
 		t.Errorf("alice has %d messages", len(got))
 	}
 }
@@ -228,14 +229,14 @@ func TestRepeated(t *testing.T) {
 		{smtpserver.LMTP, "unknown", []string{"451", "451"}, []string{"bob", "alice"}},
 	} {
 		t.Run(string(test.protocol)+"/"+test.fault, func(t *testing.T) {
-			faults := &faultyStore{}
-			r := newRig(t, test.protocol, func(s *settings) {
-				s.wrap = func(st store.Store) store.Store { faults.Store = st; return faults }
+			faults := &smtptest.FaultyStore{}
+			r := newRig(t, test.protocol, func(s *smtptest.Settings) {
+				s.Wrap = func(st store.Store) store.Store { faults.Store = st; return faults }
 			})
 			hello := map[smtpserver.Protocol]string{"smtp": "EHLO x", "lmtp": "LHLO x"}[test.protocol]
 			send := func(fault string, recipients, replies []string) {
-				faults.fault = fault
-				c := r.client(t, hello)
+				faults.Fault = fault
+				c := r.Client(t, hello)
 				c.Do("MAIL FROM:<sender@example.org>", "250 ")
 				for _, local := range recipients {
 					c.Do("RCPT TO:<"+local+"@example.test>", "250 ")
@@ -254,7 +255,7 @@ func TestRepeated(t *testing.T) {
 			}
 			send("", test.again, ok[:min(len(ok), len(test.again))])
 			for _, local := range []string{"alice", "bob"} {
-				if got := r.inbox(t, address(local)); len(got) != 1 {
+				if got := r.Inbox(t, smtptest.Address(local)); len(got) != 1 {
 					t.Errorf("%s has %d messages", local, len(got))
 				}
 			}
