@@ -88,13 +88,20 @@ func (k *rawKeyspace) exec(ctx context.Context, cql string) error {
 	return k.session.Query(cql).ExecContext(ctx)
 }
 
-// drop removes the keyspace, also when the run was cancelled.
+// drop removes the keyspace, also when the run was cancelled. It tries again what fails:
+// Cassandra stumbles over writes that are still under way after they have timed out.
 func (k *rawKeyspace) drop() error {
 	defer k.session.Close()
-	if err := k.exec(context.Background(), dropRawKeyspace(k.name)); err != nil {
-		return fmt.Errorf("bench: drop keyspace %s: %w", k.name, err)
+	const tries = 10
+	ctx := context.Background()
+	var err error
+	for range tries {
+		if err = k.exec(ctx, dropRawKeyspace(k.name)); err == nil {
+			return nil
+		}
+		sleep(ctx, time.Second)
 	}
-	return nil
+	return fmt.Errorf("bench: drop keyspace %s: %w", k.name, err)
 }
 
 // connectRaw opens a session.

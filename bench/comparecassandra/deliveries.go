@@ -11,76 +11,87 @@ import (
 	"popelago/bench/process"
 )
 
-// rates are deliveries a second, one value for each round.
-type rates struct {
-	bare, popelago []float64
+// load is one kind of work, and what was measured of it.
+type load struct {
+	name   string
+	run    func(context.Context, time.Duration) ([]bench.Report, error)
+	rates  []float64 // messages a second, one value for each round
+	errors int64
+}
+
+// measure runs the load on empty tables and returns how many messages a second it did.
+func (w *load) measure(ctx context.Context, l *lab, d time.Duration) (perSecond float64, err error) {
+	if err := l.empty(ctx); err != nil {
+		return 0, err
+	}
+	reports, err := w.run(ctx, d)
+	met, err := tolerate(reports, err)
+	w.errors += met
+	return sum(reports, "messages").PerSecond, err
+}
+
+// comparison is what was measured of deliveries.
+type comparison struct {
+	bare, popelago load
 	lwt            bench.Report // empty if it was not measured
 }
 
 // deliveries compares deliveries with the bare loop.
 func deliveries(ctx context.Context, l *lab) error {
-	var r rates
-	loads := []struct {
-		name string
-		into *[]float64
-		run  func(context.Context, time.Duration) (float64, error)
-	}{
-		{"the bare loop", &r.bare, l.bareRate},
-		{"popelago", &r.popelago, l.deliveryRate},
+	c := comparison{
+		bare:     load{name: "the bare loop", run: l.bareLoop},
+		popelago: load{name: "popelago", run: l.lmtp},
 	}
+	order := []*load{&c.bare, &c.popelago}
 	if l.settings.warmup > 0 {
-		for _, load := range loads {
-			note("warming up: %s for %s", load.name, l.settings.warmup)
-			if _, err := load.run(ctx, l.settings.warmup); err != nil {
+		for _, w := range order {
+			note("warming up: %s for %s", w.name, l.settings.warmup)
+			if _, err := w.measure(ctx, l, l.settings.warmup); err != nil {
 				return err
 			}
+			w.errors = 0
 		}
 	}
 	for round := range l.settings.rounds {
-		for _, load := range loads {
-			perSecond, err := load.run(ctx, l.settings.duration)
+		for _, w := range order {
+			perSecond, err := w.measure(ctx, l, l.settings.duration)
 			if err != nil {
 				return err
 			}
-			note("round %d of %d: %s: %.0f/s", round+1, l.settings.rounds, load.name, perSecond)
-			*load.into = append(*load.into, perSecond)
+			note("round %d of %d: %s: %.0f/s", round+1, l.settings.rounds, w.name, perSecond)
+			w.rates = append(w.rates, perSecond)
 		}
-		loads[0], loads[1] = loads[1], loads[0]
+		order[0], order[1] = order[1], order[0]
 	}
 	if l.settings.lwt {
 		note("the bare loop with and without compare-and-set")
 		if err := l.empty(ctx); err != nil {
 			return err
 		}
-		var err error
-		if r.lwt, err = l.raw(ctx, l.settings.duration, "--lwt", "--rounds", fmt.Sprint(l.settings.rounds), "--warmup", "10s"); err != nil {
+		r, err := l.raw(ctx, l.settings.duration, "--lwt", "--rounds", fmt.Sprint(l.settings.rounds), "--warmup", "10s")
+		if _, err = tolerate([]bench.Report{r}, err); err != nil {
 			return err
 		}
+		c.lwt = r
 	}
-	return r.write(os.Stdout, l)
+	if err := c.write(os.Stdout, l); err != nil {
+		return err
+	}
+	if n := c.bare.errors + c.popelago.errors; n > 0 {
+		return fmt.Errorf("%d errors", n)
+	}
+	return nil
 }
 
-// bareRate runs the bare loop.
-func (l *lab) bareRate(ctx context.Context, d time.Duration) (float64, error) {
-	if err := l.empty(ctx); err != nil {
-		return 0, err
-	}
+// bareLoop runs the bare loop.
+func (l *lab) bareLoop(ctx context.Context, d time.Duration) ([]bench.Report, error) {
 	r, err := l.raw(ctx, d, "--warmup", "0s")
-	if err != nil {
-		return 0, err
-	}
-	return sum(r.Parts, "messages").PerSecond, nil
+	return r.Parts, err
 }
 
-// deliveryRate delivers by LMTP through all servers.
-func (l *lab) deliveryRate(ctx context.Context, d time.Duration) (float64, error) {
-	if err := l.empty(ctx); err != nil {
-		return 0, err
-	}
-	reports, err := l.everywhere(ctx, func(_ int, s *process.Server) []string {
-		return l.deliver(s, "--duration", d.String())
-	})
-	return sum(reports, "messages").PerSecond, err
+// lmtp delivers by LMTP through all servers.
+func (l *lab) lmtp(ctx context.Context, d time.Duration) ([]bench.Report, error) {
+	return l.everywhere(ctx, func(_ int, s *process.Server) []string { return l.deliver(s, "--duration", d.String()) })
 }
 
 // wanted is the share of the bare loop that deliveries should reach.
@@ -92,23 +103,24 @@ func (l *lab) wanted() float64 {
 }
 
 // write prints the table.
-func (r *rates) write(w io.Writer, l *lab) error {
-	bare, ours := process.Median(r.bare), process.Median(r.popelago)
+func (c *comparison) write(w io.Writer, l *lab) error {
+	bare, ours := process.Median(c.bare.rates), process.Median(c.popelago.rates)
 	fmt.Fprintf(w, "%s; %d octets, %d connections, %d users, %s a round\n\n", l.where(), size, connections, users, l.settings.duration)
 	fmt.Fprintf(w, "| deliveries/s, median of %d | | lowest to highest | ratio | wanted |\n|---|---|---|---|---|\n", l.settings.rounds)
-	fmt.Fprintf(w, "| bare loop | %.0f | %s | | |\n", bare, process.Span(r.bare))
-	fmt.Fprintf(w, "| Popelago, LMTP | %.0f | %s | %.2f | %.2f |\n", ours, process.Span(r.popelago), ours/bare, l.wanted())
-	for _, ratio := range r.lwt.Ratios {
+	fmt.Fprintf(w, "| bare loop | %.0f | %s | | |\n", bare, process.Span(c.bare.rates))
+	fmt.Fprintf(w, "| Popelago, LMTP | %.0f | %s | %.2f | %.2f |\n", ours, process.Span(c.popelago.rates), ours/bare, l.wanted())
+	for _, ratio := range c.lwt.Ratios {
 		fmt.Fprintf(w, "| bare loop, measured again | %.0f | | | |\n", ratio.To)
 		fmt.Fprintf(w, "| the same with UID and MODSEQ by compare-and-set | %.0f | | %.3f | |\n", ratio.Of, ratio.Value)
 	}
 	var timeouts, conflicts int64
-	for i := range r.lwt.Parts {
-		timeouts += r.lwt.Parts[i].Fact("SERIAL timeouts")
-		conflicts += r.lwt.Parts[i].Fact("conflicts")
+	for i := range c.lwt.Parts {
+		timeouts += c.lwt.Parts[i].Fact("SERIAL timeouts")
+		conflicts += c.lwt.Parts[i].Fact("conflicts")
 	}
-	if len(r.lwt.Parts) > 0 {
-		fmt.Fprintf(w, "\nCompare-and-set: %d time-outs at SERIAL, %d conflicts.\n", timeouts, conflicts)
+	if len(c.lwt.Parts) > 0 {
+		fmt.Fprintf(w, "\nCompare-and-set: %d time-outs at SERIAL, %d conflicts, %d other errors.\n", timeouts, conflicts, c.lwt.ErrorCount())
 	}
-	return nil
+	_, err := fmt.Fprintf(w, "\nErrors: bare loop %d, Popelago %d.\n", c.bare.errors, c.popelago.errors)
+	return err
 }

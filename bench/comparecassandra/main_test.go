@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -96,9 +97,35 @@ func TestSum(t *testing.T) {
 	}
 }
 
+// A run that met errors counts, one that was not done does not.
+func TestTolerate(t *testing.T) {
+	failed := errors.New("exit status 1")
+	done := bench.Report{
+		Parts: []bench.Report{{Rows: []bench.Row{{Name: "messages", Count: 5}}, Errors: []bench.ErrorCount{{Class: "late", Count: 3}}}},
+	}
+	for _, c := range []struct {
+		name    string
+		reports []bench.Report
+		err     error
+		met     int64
+		want    error
+	}{
+		{"no error", []bench.Report{{}}, nil, 0, nil},
+		{"errors met", []bench.Report{done, done}, failed, 6, nil},
+		{"nothing done", []bench.Report{{}}, failed, 0, failed},
+		{"nothing done by one", []bench.Report{done, {}}, failed, 3, failed},
+		{"another error", []bench.Report{{Rows: []bench.Row{{Name: "messages", Count: 5}}}}, failed, 0, failed},
+		{"no report", nil, failed, 0, failed},
+	} {
+		if met, err := tolerate(c.reports, c.err); met != c.met || err != c.want {
+			t.Errorf("%s: %d errors and %v, want %d and %v", c.name, met, err, c.met, c.want)
+		}
+	}
+}
+
 func TestTables(t *testing.T) {
 	l := pair(t)
-	r := rates{bare: []float64{100, 300, 200}, popelago: []float64{140, 150, 160}}
+	r := comparison{bare: load{rates: []float64{100, 300, 200}}, popelago: load{rates: []float64{140, 150, 160}, errors: 2}}
 	r.lwt = bench.Report{
 		Ratios: []bench.Ratio{{Name: "lwt to bare", Of: 20, To: 200, Value: 0.1}},
 		Parts:  []bench.Report{{Facts: []bench.Fact{{Name: "SERIAL timeouts", Value: 4}}}, {Facts: []bench.Fact{{Name: "SERIAL timeouts", Value: 3}}}},
@@ -120,6 +147,7 @@ func TestTables(t *testing.T) {
 		"| Popelago, LMTP | 150 | 140-160 | 0.75 | 0.60 |",
 		"| the same with UID and MODSEQ by compare-and-set | 20 | | 0.100 | |",
 		"7 time-outs at SERIAL",
+		"Errors: bare loop 0, Popelago 2.",
 		"| delivered | 6000, 100.0/s, 0 errors",
 		"| listed by the first STAT of each user in dc2 | 5990 |",
 		"| compared octet by octet | 6000 messages, 0 violations |",

@@ -28,7 +28,8 @@ type outcome struct {
 func published(ctx context.Context, l *lab) error {
 	if l.settings.warmup > 0 {
 		note("warming up: deliveries for %s", l.settings.warmup)
-		if _, err := l.deliveryRate(ctx, l.settings.warmup); err != nil {
+		reports, err := l.lmtp(ctx, l.settings.warmup)
+		if _, err := tolerate(reports, err); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,8 @@ import (
 )
 
 // Bench runs "popelago bench" and returns its report. It fails if there was any error in the
-// run. binary is the program, args are the arguments behind "bench".
+// run; if the run was done all the same, the report is there, too. binary is the program, args
+// are the arguments behind "bench".
 func Bench(ctx context.Context, binary string, args ...string) (r bench.Report, err error) {
 	// What one server has left in the page cache is not written at the cost of the other.
 	syscall.Sync()
@@ -22,11 +23,11 @@ func Bench(ctx context.Context, binary string, args ...string) (r bench.Report, 
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.Output()
+	if perr := json.Unmarshal(out, &r); err == nil {
+		err = perr
+	}
 	if err != nil {
-		return r, fmt.Errorf("popelago %s: %w\n%s%s", strings.Join(args, " "), err, out, said.Bytes())
+		err = fmt.Errorf("popelago %s: %w\n%s%s", strings.Join(args, " "), err, out, said.Bytes())
 	}
-	if err := json.Unmarshal(out, &r); err != nil {
-		return r, fmt.Errorf("popelago %s: %w", strings.Join(args, " "), err)
-	}
-	return r, nil
+	return r, err
 }
