@@ -185,7 +185,7 @@ func printCheck(w io.Writer, check adminclient.Check) error {
 func checkOutcome(check adminclient.Check) error {
 	switch check.State {
 	case adminclient.CheckFailed:
-		return fmt.Errorf("the check failed: %s\nThe same command goes on from where it was.", check.Error)
+		return fmt.Errorf("the check failed: %s\nThe same command goes on from there", check.Error)
 	case adminclient.CheckStopped:
 		return errors.New("the check was stopped; the same command goes on from there")
 	}
