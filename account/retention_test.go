@@ -82,7 +82,7 @@ type cutOff struct{ store.Store }
 
 func (c cutOff) At(level store.Level) store.Store {
 	if level == store.LevelEach {
-		return unreachable{c.Store}
+		return unreachable(c)
 	}
 	return c
 }

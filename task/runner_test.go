@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -177,28 +178,36 @@ func TestRunNow(t *testing.T) {
 func TestClockStopsJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
-		clock := fmt.Errorf("%w: 100 days ahead", store.ErrClock)
-		runs := 0
+		var right atomic.Bool
+		var runs atomic.Int64
+		clock := func() error {
+			if right.Load() {
+				return nil
+			}
+			return fmt.Errorf("%w: 100 days ahead", store.ErrClock)
+		}
 		r := task.New(task.Config{
-			Clock: func() error { return clock }, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			Clock: clock, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		}, nil, job("any", time.Minute, func(context.Context, bool) (task.Report, error) {
-			runs++
+			runs.Add(1)
 			return nil, nil
 		}))
 		r.Start()
 		defer r.Stop()
 		time.Sleep(10 * time.Minute)
 		status, err := r.Run(t.Context(), "any")
-		if err != nil || runs != 0 || status.Result != task.ResultRefused || !errors.Is(status.Err, store.ErrClock) {
-			t.Errorf("%d runs; %+v, %v", runs, status, err)
+		synctest.Wait()
+		if err != nil || runs.Load() != 0 || status.Result != task.ResultRefused || !errors.Is(status.Err, store.ErrClock) {
+			t.Errorf("%d runs; %+v, %v", runs.Load(), status, err)
 		}
 		if n := strings.Count(log.String(), "100 days ahead"); n != 1 {
 			t.Errorf("said %d times:\n%s", n, log.String())
 		}
-		clock = nil
+		right.Store(true)
 		time.Sleep(2 * time.Minute)
-		if runs == 0 || r.Jobs()[0].Result != task.ResultOK {
-			t.Errorf("with a good clock: %d runs, %+v", runs, r.Jobs()[0])
+		synctest.Wait()
+		if runs.Load() == 0 || r.Jobs()[0].Result != task.ResultOK {
+			t.Errorf("with a good clock: %d runs, %+v", runs.Load(), r.Jobs()[0])
 		}
 	})
 }
