@@ -47,9 +47,17 @@ func (s *engine) beginConfirming(now time.Time) {
 		s.cfg.Logger.Error("the local nodes were away for longer than hints are kept: repair them, then remove the file",
 			"file", s.confirmPath(), "away", f.outage)
 	}
-	if err := os.WriteFile(s.confirmPath(), []byte(f.outage.String()+"\n"), 0o600); err != nil {
-		s.cfg.Logger.Error("a restart will forget that reads have to be confirmed with another datacenter", "cause", err)
+	if err := s.keepConfirming(); err != nil {
+		s.cfg.Logger.Error("a restart would forget that reads have to be confirmed with another datacenter", "cause", err)
 	}
+}
+
+// keepConfirming writes the file. Until that works its absence says nothing.
+func (s *engine) keepConfirming() error {
+	f := &s.failover
+	err := os.WriteFile(s.confirmPath(), []byte(f.outage.String()+"\n"), 0o600)
+	f.kept = err == nil
+	return err
 }
 
 // resumeConfirming goes on with what a server before this one began.
@@ -60,6 +68,7 @@ func (s *engine) resumeConfirming() {
 	}
 	f := &s.failover
 	f.confirming.Store(true)
+	f.kept = true
 	if f.outage, err = time.ParseDuration(strings.TrimSpace(string(text))); err != nil {
 		f.outage = 2 * hintWindow // unreadable: be careful
 	}
@@ -71,7 +80,9 @@ func (s *engine) confirm(ctx context.Context, now time.Time) {
 	if !f.confirming.Load() {
 		return
 	}
-	if _, err := os.Stat(s.confirmPath()); errors.Is(err, fs.ErrNotExist) {
+	if !f.kept {
+		_ = s.keepConfirming() // that it failed was logged
+	} else if _, err := os.Stat(s.confirmPath()); errors.Is(err, fs.ErrNotExist) {
 		s.endConfirming("the operator says so")
 		return
 	}

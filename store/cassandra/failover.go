@@ -36,6 +36,7 @@ type failover struct {
 	outage       time.Duration // how long it was left for, the last time
 	learnt       time.Time     // when the nodes of the others were last asked for
 	quiet        time.Time     // since when there are no hints; zero: there are
+	kept         bool          // the file that keeps confirming over restarts was written
 
 	confirming atomic.Bool // reads are confirmed with the other datacenter
 }
