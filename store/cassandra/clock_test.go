@@ -1,12 +1,10 @@
 package cassandra_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,28 +24,10 @@ type shifted struct{ ahead atomic.Int64 }
 func (c *shifted) set(ahead time.Duration) { c.ahead.Store(int64(ahead)) }
 func (c *shifted) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
-// buffer is a log that can be read while it is written.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 // clocked is a configuration of a server with a clock and a name of its own.
-func clocked(t *testing.T, ahead time.Duration) (cassandra.Config, *shifted, *buffer) {
+func clocked(t *testing.T, ahead time.Duration) (cassandra.Config, *shifted, *mailtest.Log) {
 	t.Helper()
-	cfg, clock, log := config(t), &shifted{}, &buffer{}
+	cfg, clock, log := config(t), &shifted{}, &mailtest.Log{}
 	clock.set(ahead)
 	cfg.Now, cfg.Server = clock.now, fmt.Sprint(t.Name(), " ", time.Now().UnixNano())
 	cfg.Heartbeat = 100 * time.Millisecond

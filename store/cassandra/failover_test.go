@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,24 +15,11 @@ import (
 	"popelago/store"
 )
 
-// logged gathers a log. Safe for concurrent use.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) wants(text string) func() error {
+// wants returns a condition: the log has that text.
+func wants(log *mailtest.Log, text string) func() error {
 	return func() error {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if !strings.Contains(l.text.String(), text) {
-			return fmt.Errorf("the log lacks %q:\n%s", text, l.text.String())
+		if !strings.Contains(log.String(), text) {
+			return fmt.Errorf("the log lacks %q:\n%s", text, log.String())
 		}
 		return nil
 	}
@@ -52,7 +38,7 @@ func TestFailover(t *testing.T) {
 	})
 	e := &pair{T: t, cluster: c}
 	cfg := e.config("dc1")
-	var log logged
+	var log mailtest.Log
 	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	cfg.Failover, cfg.FailoverAfter, cfg.Reconnect = []string{"dc2"}, time.Second, 200*time.Millisecond
 	cfg.SpoolDir = t.TempDir()
@@ -79,16 +65,16 @@ func TestFailover(t *testing.T) {
 		return s.PutContent(t.Context(), meanwhile.ID, content, store.ContentInfo{})
 	})
 	add(t, s, mb, meanwhile)
-	mailtest.WaitFor(t, time.Minute, log.wants("going on through another"))
+	mailtest.WaitFor(t, time.Minute, wants(&log, "going on through another"))
 	rows, err := list(t.Context(), s, mb)
 	if err != nil || len(rows) != 2 || rows[1].Origin != "dc2" {
 		t.Fatalf("through the other datacenter: %+v, %v", rows, err)
 	}
 
 	c.Node("dc1-1").Restart(t)
-	mailtest.WaitFor(t, 2*time.Minute, log.wants("are back"))
+	mailtest.WaitFor(t, 2*time.Minute, wants(&log, "are back"))
 	if _, err := os.Stat(filepath.Join(cfg.SpoolDir, "confirm-reads")); err != nil {
-		if err := log.wants("read alone again")(); err != nil {
+		if err := wants(&log, "read alone again")(); err != nil {
 			t.Errorf("reads are not confirmed: %v", err)
 		}
 	}
@@ -101,7 +87,7 @@ func TestFailover(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	mailtest.WaitFor(t, 3*time.Minute, log.wants("read alone again"))
+	mailtest.WaitFor(t, 3*time.Minute, wants(&log, "read alone again"))
 	if rows, err := list(t.Context(), s, mb); err != nil || len(rows) != 2 {
 		t.Errorf("after all: %d messages: %v", len(rows), err)
 	}
