@@ -88,21 +88,28 @@ func (s *script) PutContent(ctx context.Context, id mail.MessageID, c store.Cont
 }
 
 func (s *script) AddMessages(ctx context.Context, entries []store.Entry) []error {
+	errs := addAs(ctx, s.Store, s.add, entries)
+	s.call("AddMessages")
+	return errs
+}
+
+// addAs writes rows to st in the way that add has for the local-part of each recipient, see
+// script.
+func addAs(ctx context.Context, st store.Store, add map[string]string, entries []store.Entry) []error {
 	errs := make([]error, len(entries))
 	for i, e := range entries {
-		switch s.add[strings.ToLower(local(e.Message.Recipient))] {
+		switch add[strings.ToLower(local(e.Message.Recipient))] {
 		case "":
-			errs[i] = s.Store.AddMessages(ctx, entries[i:i+1])[0]
+			errs[i] = st.AddMessages(ctx, entries[i:i+1])[0]
 		case "unavailable":
 			errs[i] = store.ErrUnavailable
 		case "unknown":
-			s.Store.AddMessages(ctx, entries[i:i+1])
+			st.AddMessages(ctx, entries[i:i+1])
 			errs[i] = store.ErrOutcomeUnknown
 		case "lost":
 			errs[i] = store.ErrOutcomeUnknown
 		}
 	}
-	s.call("AddMessages")
 	return errs
 }
 

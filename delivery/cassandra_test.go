@@ -1,0 +1,333 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"popelago/account"
+	"popelago/cassandratest"
+	"popelago/delivery"
+	"popelago/mail"
+	"popelago/maildrop"
+	"popelago/mailtest"
+	"popelago/store"
+	"popelago/store/cassandra"
+)
+
+// cluster is one node.
+var cluster = cassandratest.Lazy{Options: cassandratest.Options{Settings: map[string]string{
+	// A busy machine is no fault.
+	"read_request_timeout": "20s", "write_request_timeout": "20s",
+}}}
+
+func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
+
+// server is one of those that have the cluster for their store.
+type server struct {
+	*delivery.Deliverer
+	store.Store                   // the engine
+	add         map[string]string // how rows are written, see script
+	before      func()            // rows are written
+
+	mu         sync.Mutex
+	statements []string // since the last call of took
+}
+
+// At leads to the one level that a single datacenter has.
+func (s *server) At(store.Level) store.Store { return s }
+
+func (s *server) AddMessages(ctx context.Context, entries []store.Entry) []error {
+	if s.before != nil {
+		s.before()
+	}
+	return addAs(ctx, s.Store, s.add, entries)
+}
+
+// observe notes what is done with tables that a delivery has to do with.
+func (s *server) observe(st cassandra.Statement) {
+	words := strings.Fields(st.CQL)
+	verb, table := words[0], words[slices.Index(words, map[string]string{"INSERT": "INTO"}[words[0]])+1]
+	if verb != "INSERT" {
+		table = words[slices.Index(words, "FROM")+1]
+	}
+	if slices.Contains([]string{"server", "progress", "floor"}, table) || strings.Contains(table, ".") {
+		return // the engine's own business
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.statements = append(s.statements, strings.ToLower(verb)+" "+table)
+}
+
+// took returns the statements since the last call.
+func (s *server) took() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.statements
+	s.statements = nil
+	return strings.Join(list, ", ")
+}
+
+// servers are two, with accounts alice, bob and root in a domain of the test's own. They share
+// what they know when share is called.
+func servers(t *testing.T, timeout time.Duration, window time.Duration) (pair [2]*server, domain string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a Cassandra node")
+	}
+	cfg := cassandra.Config{
+		Hosts: cluster.Get(t).Addresses("dc1"), Datacenter: "dc1", Keyspace: "delivery_test",
+		Replication: map[string]int{"dc1": 1}, SpoolDir: t.TempDir(), ConnectTimeout: 30 * time.Second,
+	}
+	if _, err := cassandra.Apply(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	domain = strings.ToLower(strings.ReplaceAll(t.Name(), "/", ".")) + ".test"
+	for i := range pair {
+		s := &server{add: map[string]string{}}
+		cfg.Observe = s.observe
+		cfg.Server = t.Name() + string(rune('a'+i))
+		if cfg.Timeout = 30 * time.Second; i == 0 {
+			cfg.Timeout = timeout
+		}
+		engine, err := cassandra.Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { engine.Close() })
+		s.Store = engine
+		dir, err := account.New(account.Config{Argon2Memory: 8, Argon2Time: 1}, s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			if _, err := dir.AddDomain(t.Context(), domain); err != nil {
+				t.Fatal(err)
+			}
+			for _, local := range []string{"alice", "bob", "root"} {
+				if _, err := dir.AddAccount(t.Context(), mail.Address{Local: local, Domain: domain}, "secret"); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		s.Deliverer, err = delivery.New(delivery.Config{LedgerPoll: time.Millisecond, Window: window}, dir, s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pair[i] = s
+	}
+	return pair, domain
+}
+
+// send delivers a text by SMTP, from a host.
+func (s *server) send(t *testing.T, domain, host, text string, locals ...string) delivery.Result {
+	t.Helper()
+	e := mail.Envelope{ReversePath: "sender@example.org", SingleReply: true, Received: mail.Received{Remote: netip.MustParseAddr(host)}}
+	for _, local := range locals {
+		r, err := s.Check(t.Context(), mail.Address{Local: local, Domain: domain})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Recipients = append(e.Recipients, r)
+	}
+	s.took()
+	return finish(t, s.Deliverer, e, text)
+}
+
+func (s *server) share(t *testing.T) {
+	t.Helper()
+	mailtest.WaitFor(t, 2*time.Minute, func() error { return s.ShareAttempts(t.Context()) })
+}
+
+// wantCopies checks how many messages a mailbox has, and that they are whole.
+func (s *server) wantCopies(t *testing.T, domain, local string, n int) *maildrop.Maildrop {
+	t.Helper()
+	box := mail.DeriveMailboxID(mail.Address{Local: local, Domain: domain}, mail.MessageID{})
+	drop, err := maildrop.Open(t.Context(), s.Store, box, maildrop.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if drop.Len() != n {
+		t.Fatalf("%s has %d messages, want %d", local, drop.Len(), n)
+	}
+	for i := range n {
+		r, err := drop.Read(t.Context(), i+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := new(strings.Builder)
+		if _, err := r.WriteTo(b); err != nil || int64(b.Len()) != r.Size || !strings.HasSuffix(b.String(), sample) {
+			t.Errorf("message %d of %s: %d octets of %d, %v", i+1, local, b.Len(), r.Size, err)
+		}
+		r.Close()
+	}
+	return drop
+}
+
+const (
+	host      = "192.0.2.1"
+	neighbour = "192.0.2.2"
+	stranger  = "198.51.100.1"
+)
+
+// TestNodeStandsStill: a write times out, and nobody knows what became of it; nor can that be
+// written down. When the node goes on the sender comes to another server.
+func TestNodeStandsStill(t *testing.T) {
+	pair, domain := servers(t, 300*time.Millisecond, 0)
+	node := cluster.Get(t).Node("dc1-1")
+	resume := func() {
+		if err := node.Resume(); err != nil {
+			t.Error(err)
+		}
+	}
+	defer resume()
+	pair[0].before = func() {
+		if err := node.Pause(); err != nil {
+			t.Error(err)
+		}
+	}
+	first := pair[0].send(t, domain, host, sample, "alice")
+	want(t, first, "unknown")
+	if err := pair[0].ShareAttempts(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("ShareAttempts: %v", err)
+	}
+	resume()
+	pair[0].share(t)
+	pair[1].share(t)
+	res := pair[1].send(t, domain, neighbour, sample, "alice")
+	want(t, res, "ok")
+	if !res.Repeated || res.ID != first.ID {
+		t.Errorf("%+v, before %s", res, first.ID)
+	}
+	if got := pair[1].took(); got != "select ledger, delete ledger, insert mailbox" {
+		t.Errorf("statements: %s", got)
+	}
+	pair[1].wantCopies(t, domain, "alice", 1)
+}
+
+// TestNodeBudget: what is healthy pays nothing for what is not.
+func TestNodeBudget(t *testing.T) {
+	pair, domain := servers(t, 30*time.Second, 0)
+	s := pair[0]
+	for range 2 {
+		want(t, s.send(t, domain, host, sample, "alice"), "ok")
+		if got := s.took(); got != "insert content, insert mailbox" {
+			t.Errorf("statements: %s", got)
+		}
+	}
+	s.wantCopies(t, domain, "alice", 2)
+	s.add["bob"] = "unavailable"
+	want(t, s.send(t, domain, host, "X"+sample, "alice", "bob"), "ok", "unavailable")
+	if got := s.took(); got != "insert content, insert mailbox, insert ledger" {
+		t.Errorf("statements: %s", got)
+	}
+	s.took()
+	s.share(t)
+	for n := range strings.SplitSeq(s.took(), ", ") {
+		if n != "select ledger" {
+			t.Errorf("sharing does %s", n)
+		}
+	}
+	delete(s.add, "bob")
+	want(t, s.send(t, domain, host, "X"+sample, "alice", "bob"), "ok", "ok")
+	if got := s.took(); got != "select ledger, delete ledger, insert mailbox" {
+		t.Errorf("statements: %s", got)
+	}
+	s.wantCopies(t, domain, "alice", 3)
+	s.wantCopies(t, domain, "bob", 1)
+}
+
+// TestNodeOther: other octets and another network make another message.
+func TestNodeOther(t *testing.T) {
+	pair, domain := servers(t, 30*time.Second, 0)
+	pair[0].add["alice"] = "unknown"
+	want(t, pair[0].send(t, domain, host, sample, "alice"), "unknown")
+	pair[1].share(t)
+	for _, res := range []delivery.Result{
+		pair[1].send(t, domain, host, "X"+sample, "alice"), pair[1].send(t, domain, stranger, sample, "alice"),
+	} {
+		want(t, res, "ok")
+		wantRepeated(t, res, false)
+	}
+	wantRepeated(t, pair[1].send(t, domain, host, sample, "alice"), true)
+	pair[1].wantCopies(t, domain, "alice", 3)
+	// It is used up, also for the server that entered it.
+	delete(pair[0].add, "alice")
+	wantRepeated(t, pair[0].send(t, domain, host, sample, "alice"), false)
+	pair[1].wantCopies(t, domain, "alice", 4)
+}
+
+// TestNodeRemoved: who has removed the message does not get it again.
+func TestNodeRemoved(t *testing.T) {
+	pair, domain := servers(t, 30*time.Second, 0)
+	pair[0].add["alice"] = "unknown"
+	want(t, pair[0].send(t, domain, host, sample, "alice"), "unknown")
+	drop := pair[1].wantCopies(t, domain, "alice", 1)
+	if err := drop.Mark(1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := drop.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	pair[1].share(t)
+	res := pair[1].send(t, domain, host, sample, "alice")
+	want(t, res, "ok")
+	wantRepeated(t, res, true)
+	pair[1].wantCopies(t, domain, "alice", 0)
+}
+
+// TestNodeLate: an id that is too old gets no more rows. A row that is there stays, one that is
+// not will never be.
+func TestNodeLate(t *testing.T) {
+	for _, how := range []string{"unknown", "lost"} {
+		t.Run(how, func(t *testing.T) {
+			pair, domain := servers(t, 30*time.Second, time.Millisecond)
+			pair[0].add["alice"], pair[0].add["bob"] = how, "unavailable"
+			first := pair[0].send(t, domain, host, sample, "alice", "bob")
+			want(t, first, "unknown", "unavailable")
+			pair[1].share(t)
+			res := pair[1].send(t, domain, host, sample, "alice", "bob")
+			want(t, res, "ok", "ok")
+			if !res.Repeated || res.ID == first.ID {
+				t.Errorf("%+v, before %s", res, first.ID)
+			}
+			pair[1].wantCopies(t, domain, "alice", 1)
+			pair[1].wantCopies(t, domain, "bob", 1)
+			if how == "unknown" {
+				return
+			}
+			// The write of the first trial arrives in the end.
+			box := mail.DeriveMailboxID(mail.Address{Local: "alice", Domain: domain}, mail.MessageID{})
+			if err := pair[0].Store.AddMessages(t.Context(), []store.Entry{{Mailbox: box, Message: mail.Message{ID: first.ID, Size: 1}}})[0]; err != nil {
+				t.Fatal(err)
+			}
+			pair[1].wantCopies(t, domain, "alice", 1)
+		})
+	}
+}
+
+// TestNodeReplyLost: a server is stopped while a reply is under way, and its client goes to
+// another.
+func TestNodeReplyLost(t *testing.T) {
+	pair, domain := servers(t, 30*time.Second, 0)
+	res := pair[0].send(t, domain, host, sample, "alice", "bob")
+	want(t, res, "ok", "ok")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	pair[0].ReplyLost(ended, res)
+	pair[1].share(t)
+	res = pair[1].send(t, domain, neighbour, sample, "alice", "bob")
+	want(t, res, "ok", "ok")
+	wantRepeated(t, res, true)
+	if got := pair[1].took(); got != "select ledger, delete ledger" {
+		t.Errorf("statements: %s", got)
+	}
+	pair[1].wantCopies(t, domain, "alice", 1)
+	pair[1].wantCopies(t, domain, "bob", 1)
+}
