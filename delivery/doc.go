@@ -5,6 +5,8 @@
 //	Check                      each RCPT: is there such a recipient?
 //	Begin, ReadFrom, Finish    a message: spool, then content, then index
 //	Deliver                    the three together, for a text that comes in one piece
+//	ReplyLost                  the sender may not know of its success
+//	Share                      reads and tells what other servers have to know
 //
 // # Invariants
 //
@@ -31,9 +33,27 @@
 //
 // A sender repeats what it got no success for: after a lost reply, after an unknown outcome,
 // and by SMTP, which has one reply for all recipients, when some of them could not be stored.
-// Today the repetition is a new message with an id of its own, so a recipient may get two
-// copies (RFC 5321 section 6.1 allows it); none is ever lost. Incoming.Finish is where a
-// repetition would be recognized: all of the text has been seen and no id is chosen yet.
+// Such an attempt is entered in a ledger: fingerprint of network, reverse-path and text; id;
+// size; and what is known about each row. A healthy delivery is not, and pays nothing for it.
+// Finish looks for what the fingerprint has left, takes it, and
+//
+//   - skips the recipients that have the message, whatever became of it in their mailboxes;
+//   - writes the other rows under the old id, exactly as they were, if its content is stored
+//     for all of them and it is younger than half the in-flight window (store has the rules
+//     about ids that are older);
+//   - or else makes a new id, when each row of unknown outcome was either found, and counts, or
+//     removed, which wins over its being written late. Under an id of which rows were removed
+//     nothing is written any more.
+//
+// An attempt is used once, for each of its recipients; who sends the same twice on purpose has
+// sent two messages. Where several servers have one store, they share the ledger through it:
+// each reads what is new every Config.LedgerPoll, looks whether an attempt is still there and
+// removes it before using it, and a sender hears of a failure when the others know of it.
+//
+// Copies too many are still possible when a server crashes between rows and reply, when the
+// sender tries again before the first trial has ended, from another network, after
+// Config.LedgerKeep, or after a lost reply at another server within LedgerPoll; and when an id
+// that is too old was stored unknown and removed by its owner. None of it loses a message.
 //
 // # Concurrency
 //
