@@ -18,7 +18,7 @@ import (
 // check does a run and waits for its end.
 func check(t *testing.T, s store.Store, o task.CheckOptions) task.CheckState {
 	t.Helper()
-	c := task.NewChecker(task.CheckConfig{Window: time.Nanosecond, Rate: 1e6, Retries: -1}, s, nil)
+	c := task.NewChecker(task.CheckConfig{Window: time.Nanosecond, Rate: 1e6, RetryPause: 100 * time.Millisecond}, s, nil)
 	defer c.Close()
 	if err := c.Start(t.Context(), o); err != nil {
 		return task.CheckState{Result: task.CheckFailed, Err: err}

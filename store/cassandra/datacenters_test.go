@@ -32,6 +32,8 @@ func TestTwoDatacenters(t *testing.T) {
 	t.Run("doctor sees both", e.doctorSeesBoth)
 
 	// What dc2 misses while its node is away.
+	var alice mail.Address
+	var missed []mail.MessageID
 	late := mailbox("late")
 	first, second, gone := message(700_000), message(10), message(10)
 	put(t, e.s1, gone.ID, 10, late)
@@ -46,9 +48,16 @@ func TestTwoDatacenters(t *testing.T) {
 		t.Run("doctor sees who is away", e.doctorSeesAway)
 		t.Run("sweep waits for all", func(t *testing.T) { e.sweepWaits(t, gone) })
 		t.Run("check waits for all", func(t *testing.T) { e.checkWaits(t, late, second) })
+		alice = accounts(t, e.s1, "alice")[0]
+		missed = []mail.MessageID{deliver(t, e.s1, 10, alice), deliver(t, e.s1, 600_000, alice)}
 	})
 	t.Run("lag is not loss", func(t *testing.T) { e.lagIsNotLoss(t, late, first, second) })
 	t.Run("removal survives", func(t *testing.T) { e.removalSurvives(t, late, gone) })
+	t.Run("check sees what one lacks", func(t *testing.T) {
+		// It takes nothing for lost, and by reading it from all it brings it to all.
+		wantCheck(t, "in dc2", e.s2, task.CheckOptions{Deep: true, Repair: true})
+		wantList(t, "in dc2", e.s2, alice, missed...)
+	})
 	if err := uncoordinated(c); err != nil {
 		t.Error(err)
 	}

@@ -218,3 +218,45 @@ func TestDamagedLog(t *testing.T) {
 		t.Error("no log found")
 	}
 }
+
+// TestCheckSeesDamage: what a check looks at tells of a file that is missing or too short.
+func TestCheckSeesDamage(t *testing.T) {
+	fs := vfs.NewMem()
+	s := open(t, small(fs))
+	defer s.Close()
+	source := mail.NewIDSource(nil)
+	var large []mail.MessageID
+	for range 3 {
+		id := source.Next()
+		if err := deliver(t.Context(), s, id, benchMailbox(0), octets(200_000)); err != nil {
+			t.Fatal(err)
+		}
+		large = append(large, id)
+	}
+	for _, name := range files(t, fs, "data/content") {
+		switch {
+		case strings.Contains(name, large[0].String()):
+			if err := fs.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+		case strings.Contains(name, large[1].String()):
+			b := readFile(t, fs, name)
+			writeFile(t, fs, name, b[:len(b)-1])
+		}
+	}
+	page, _, err := s.ListContents(t.Context(), "", 10)
+	if err != nil || len(page) != 3 {
+		t.Fatalf("ListContents: %v, %v", page, err)
+	}
+	rows, err := s.ContentRows(t.Context(), large)
+	if err != nil || len(rows) != 3 {
+		t.Fatalf("ContentRows: %v, %v", rows, err)
+	}
+	for i, c := range page {
+		for _, c := range []store.ContentRow{c, rows[c.ID]} {
+			if damaged := errors.Is(c.Damage, store.ErrCorrupt); c.ID != large[i] || damaged != (i < 2) || c.Info.Size != 200_000 {
+				t.Errorf("content %d: %+v", i, c)
+			}
+		}
+	}
+}

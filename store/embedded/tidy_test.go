@@ -179,3 +179,30 @@ func TestMarkersStayWithTheContent(t *testing.T) {
 		t.Error("the last marker stays for ever")
 	}
 }
+
+// TestCheckSeesABadRow: a content row that cannot be read is told of, and ends nothing.
+func TestCheckSeesABadRow(t *testing.T) {
+	s, err := Open(Config{Dir: "data", FS: vfs.NewMem()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	good, bad := shared(t, s, mail.MailboxID{1}), mail.NewIDSource(nil).Next()
+	k := contentKey(bad)
+	if err := s.commit(t.Context(), "test", &write{prepare: func(g *group) error { return g.batch.Set(k[:], []byte{rowVersion, 'x'}, nil) }}); err != nil {
+		t.Fatal(err)
+	}
+	page, next, err := s.ListContents(t.Context(), "", 10)
+	if err != nil || len(page) != 2 || next != "" {
+		t.Fatalf("ListContents: %v, %q, %v", page, next, err)
+	}
+	for _, c := range page {
+		if c.ID == good && c.Damage != nil || c.ID == bad && !errors.Is(c.Damage, store.ErrCorrupt) {
+			t.Errorf("content %s: %v", c.ID, c.Damage)
+		}
+	}
+	// It stays, whoever asks.
+	if r, err := s.RemoveOrphans(t.Context(), page, time.Now().Add(time.Hour)); err != nil || r.Contents != 0 {
+		t.Errorf("RemoveOrphans: %+v, %v", r, err)
+	}
+}
