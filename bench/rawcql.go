@@ -62,6 +62,11 @@ func createRawTable(keyspace, table string) string {
 	return "CREATE TABLE " + keyspace + "." + table + " " + rawTables[table]
 }
 
+// calmRawKeyspace takes the keyspace out of the commit log.
+func calmRawKeyspace(keyspace string) string {
+	return "ALTER KEYSPACE " + keyspace + " WITH durable_writes = false"
+}
+
 // dropRawKeyspace removes the keyspace with all that is in it.
 func dropRawKeyspace(keyspace string) string { return "DROP KEYSPACE IF EXISTS " + keyspace }
 

@@ -26,7 +26,6 @@ type lab struct {
 
 	cluster *cassandratest.Cluster
 	servers []*process.Server // one for each datacenter, in order
-	session *gocql.Session    // to look at the cluster and to empty tables
 }
 
 // start starts everything. The caller calls stop, also if this fails.
@@ -34,14 +33,13 @@ func (l *lab) start(ctx context.Context) (err error) {
 	note("starting Cassandra: %d nodes", len(l.nodeNames()))
 	o := cassandratest.Options{
 		Datacenters: l.settings.datacenters, Version: l.settings.version, Dir: filepath.Join(l.dir, "cluster"),
+		// Several nodes share this machine: slow is not broken.
+		Settings: map[string]string{"write_request_timeout": "10000ms", "read_request_timeout": "10000ms"},
 	}
 	if l.settings.commitLog == "periodic" {
-		o.Settings = map[string]string{"commitlog_sync": "periodic", "commitlog_sync_period": "10000ms"}
+		o.Settings["commitlog_sync"], o.Settings["commitlog_sync_period"] = "periodic", "10000ms"
 	}
 	if l.cluster, err = cassandratest.New(ctx, o); err != nil {
-		return err
-	}
-	if l.session, err = l.connect(); err != nil {
 		return err
 	}
 	if err := process.WritePasswords(l.passwords(), users); err != nil {
@@ -95,9 +93,6 @@ func (l *lab) stop() error {
 	var errs []error
 	for _, s := range l.servers {
 		errs = append(errs, s.Stop())
-	}
-	if l.session != nil {
-		l.session.Close()
 	}
 	if l.cluster != nil {
 		l.cluster.Stop()
@@ -169,19 +164,37 @@ func (l *lab) replication(equals string) string {
 	return strings.Join(list, ",")
 }
 
-// connect opens a session to the first datacenter.
-func (l *lab) connect() (*gocql.Session, error) {
-	name := l.settings.datacenters[0].Name
-	d := gocql.NewCluster(l.cluster.Addresses(name)...)
-	d.HostFilter = gocql.DataCenterHostFilter(name)
-	d.Timeout, d.NumConns = time.Minute, 1
+// look opens a session to one node, for a look at it or to empty tables. The caller closes it.
+func look(n *cassandratest.Node) (*gocql.Session, error) {
+	d := gocql.NewCluster(n.Address)
+	d.HostFilter = gocql.WhiteListHostFilter(n.Address)
+	d.Timeout, d.ConnectTimeout, d.NumConns = time.Minute, 10*time.Second, 1
 	return d.CreateSession()
 }
 
-// empty removes all mail, and what is left of the mail removed.
+// empty removes all mail, and what is left of the mail removed. Nodes that had too much to do
+// get time to come back.
 func (l *lab) empty(ctx context.Context) error {
+	for start := time.Now(); ; {
+		err := truncate(ctx, l.cluster.Nodes[0])
+		if err == nil {
+			return nil
+		}
+		if err := stillTime(ctx, start, err.Error()); err != nil {
+			return err
+		}
+	}
+}
+
+// truncate empties the tables that hold mail, by way of one node.
+func truncate(ctx context.Context, n *cassandratest.Node) error {
+	s, err := look(n)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
 	for _, table := range []string{"mailbox", "content", "trash"} {
-		if err := l.session.Query("TRUNCATE popelago." + table).ExecContext(ctx); err != nil {
+		if err := s.Query("TRUNCATE popelago." + table).ExecContext(ctx); err != nil {
 			return fmt.Errorf("empty table %s: %w", table, err)
 		}
 	}
@@ -191,10 +204,7 @@ func (l *lab) empty(ctx context.Context) error {
 // coordinated returns how many rows all nodes together have in system.paxos.
 func (l *lab) coordinated(ctx context.Context) (rows int64, err error) {
 	for _, n := range l.cluster.Nodes {
-		d := gocql.NewCluster(n.Address)
-		d.HostFilter = gocql.WhiteListHostFilter(n.Address)
-		d.Timeout, d.NumConns = time.Minute, 1
-		s, err := d.CreateSession()
+		s, err := look(n)
 		if err != nil {
 			return 0, err
 		}

@@ -2,8 +2,9 @@
 // what the same cluster does for a bare loop of the writes that a delivery needs.
 // bench/compare-cassandra runs it.
 //
-// It starts the cluster (package cassandratest), applies the schema, starts a Popelago for each
-// datacenter and makes 80 accounts. What follows depends on --scenario:
+// It starts the cluster (package cassandratest, with time-outs of 10 s), applies the schema,
+// starts a Popelago for each datacenter and makes 80 accounts. What follows depends on
+// --scenario:
 //
 // "deliveries" alternates between "popelago bench raw-cassandra" and LMTP deliveries of the same
 // size with the same count of connections, in all datacenters at once. The tables are emptied

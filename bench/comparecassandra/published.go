@@ -119,10 +119,10 @@ func published(ctx context.Context, l *lab) error {
 	return o.write(os.Stdout, l)
 }
 
-// stillTime waits a little. It returns an error that says why if a minute has passed since
-// start.
+// stillTime waits a little. It returns an error that says why if two minutes have passed
+// since start.
 func stillTime(ctx context.Context, start time.Time, why string) error {
-	if time.Since(start) > time.Minute {
+	if time.Since(start) > 2*time.Minute {
 		return errors.New(why)
 	}
 	select {
