@@ -83,13 +83,20 @@ type Lazy struct {
 }
 
 // Main runs the tests of a package and stops the cluster; for TestMain.
-func (l *Lazy) Main(m *testing.M) int {
-	defer l.end()
+func (l *Lazy) Main(m *testing.M) int { return Main(m, l) }
+
+// Main runs the tests of a package that has several clusters, and stops them; for TestMain.
+func Main(m *testing.M, clusters ...*Lazy) int {
+	for _, l := range clusters {
+		defer l.end()
+	}
 	code := m.Run()
-	if code == 0 && l.cluster != nil && l.After != nil {
-		if err := l.After(l.cluster); err != nil {
-			fmt.Printf("--- FAIL: after all tests\n%v\nFAIL\n", err)
-			return 1
+	for _, l := range clusters {
+		if code == 0 && l.cluster != nil && l.After != nil {
+			if err := l.After(l.cluster); err != nil {
+				fmt.Printf("--- FAIL: after all tests\n%v\nFAIL\n", err)
+				return 1
+			}
 		}
 	}
 	return code

@@ -6,4 +6,7 @@
 // starts servers of its own on ports that the system picks; what a server logged is shown
 // when its test fails. A mail program that is not installed skips its tests, and fails them
 // where CI=true.
+//
+// Mail programs, and the transcripts of pop3server and smtpserver, meet every storage engine;
+// for the Cassandra engine the tests start one real node, and share it.
 package integration

@@ -76,8 +76,10 @@ func clients() []client {
 // TestFetching lets real mail programs fetch the corpus of awkward messages: plain, after
 // STLS and over TLS, leaving mail on the server and removing it; then thousands of small
 // ones. What a program has fetched must be what the server accepted, octet by octet.
-func TestFetching(t *testing.T) {
-	s := startServer(t, setup{})
+func TestFetching(t *testing.T) { onEachEngine(t, testFetching) }
+
+func testFetching(t *testing.T, on setup) {
+	s := startServer(t, on)
 	corpus := map[account]func(mailtest.Message) bool{}
 	small := map[account]int{}
 	type key struct {
@@ -94,8 +96,11 @@ func TestFetching(t *testing.T) {
 		}
 		crowds[c.name] = s.account(t, c.name+"-many")
 		small[crowds[c.name]] = c.many
-		if testing.Short() {
+		switch {
+		case testing.Short():
 			small[crowds[c.name]] = min(c.many, 300)
+		case on.cassandra:
+			small[crowds[c.name]] = min(c.many, 500)
 		}
 	}
 	s.deliverCorpus(t, corpus)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"popelago/cassandratest"
 )
 
 // binDir holds the binary under test.
@@ -34,7 +36,7 @@ func runTests(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binDir = dir
-	return m.Run()
+	return cassandratest.Main(m, &node)
 }
 
 // raceEnabled reports whether the tests run with the race detector.

@@ -108,7 +108,11 @@ func TestPostfixDelivers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes too long for -short")
 	}
-	s := startServer(t, setup{})
+	onEachEngine(t, testPostfixDelivers)
+}
+
+func testPostfixDelivers(t *testing.T, on setup) {
+	s := startServer(t, on)
 	a, b := s.account(t, "alice"), s.account(t, "bob")
 	p := startPostfix(t, s.lmtp)
 

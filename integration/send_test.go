@@ -71,8 +71,10 @@ func (e entrance) port(t testing.TB, s *server) string {
 }
 
 // TestSending lets real programs bring the corpus in.
-func TestSending(t *testing.T) {
-	s := startServer(t, setup{})
+func TestSending(t *testing.T) { onEachEngine(t, testSending) }
+
+func testSending(t *testing.T, on setup) {
+	s := startServer(t, on)
 	for _, e := range entrances {
 		t.Run("smtplib/"+e.name, func(t *testing.T) {
 			needProgram(t, "python3", "python3")

@@ -44,6 +44,8 @@ type setup struct {
 	settings []string // further lines of the configuration file
 	// fixedPorts keeps the addresses over restarts.
 	fixedPorts bool
+	// cassandra says that settings choose that engine, which is slower: less mail will do.
+	cassandra bool
 }
 
 // newServer prepares a server without starting it.
