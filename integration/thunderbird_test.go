@@ -101,7 +101,7 @@ func (b *thunderbird) fetch(t testing.TB, keep bool, expect int) [][]byte {
 	cmd := exec.Command("thunderbird", "--headless", "--no-remote", "--profile", b.profile)
 	cmd.Dir, cmd.Env = b.dir, cleanEnv(b.dir)
 	proc := startProcess(t, cmd)
-	mailtest.WaitFor(t, 3*time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		entries, err := os.ReadDir(inbox)
 		switch {
 		case !proc.running():
