@@ -51,7 +51,7 @@ var layout = []layer{
 	{"bench/process", []string{"bench"}},
 	{"bench/comparedovecot", []string{"bench/process"}},
 	{"bench/comparecassandra", []string{"bench", "bench/process", "cassandratest"}},
-	{"integration", nil},
+	{"integration", []string{"config", "app"}},
 }
 
 // testImports is what test files may import besides: engines, suites, helpers, and the

@@ -28,6 +28,7 @@ type App struct {
 	cfg      config.Config
 	logger   *slog.Logger
 	registry *prometheus.Registry
+	now      func() time.Time
 
 	store     store.Store
 	directory *account.Directory

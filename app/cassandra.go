@@ -30,7 +30,7 @@ func (a *App) openCassandra(ctx context.Context) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Registerer = a.registry
+	cfg.Registerer, cfg.Now = a.registry, a.now
 	for _, dir := range []string{a.cfg.DataDir, cfg.SpoolDir} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make a folder of data_dir or cassandra.spool_dir: %w", err)

@@ -27,7 +27,7 @@ import (
 
 // New makes a server from a valid configuration: it opens the store and makes everything that
 // stands on it. Stop must be called, also if Start never is.
-func New(ctx context.Context, cfg config.Config, logger *slog.Logger) (*App, error) {
+func New(ctx context.Context, cfg config.Config, logger *slog.Logger, options ...Option) (*App, error) {
 	if cfg.Hostname == "" {
 		name, err := os.Hostname()
 		if err != nil {
@@ -35,7 +35,10 @@ func New(ctx context.Context, cfg config.Config, logger *slog.Logger) (*App, err
 		}
 		cfg.Hostname = name
 	}
-	a := &App{cfg: cfg, logger: logger, registry: prometheus.NewRegistry()}
+	a := &App{cfg: cfg, logger: logger, registry: prometheus.NewRegistry(), now: time.Now}
+	for _, o := range options {
+		o(a)
+	}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	st, err := a.openStore(ctx)
 	if err != nil {
@@ -62,6 +65,7 @@ func (a *App) openStore(ctx context.Context) (store.Store, error) {
 			Registerer: a.registry,
 			CacheSize:  a.cfg.Store.CacheSize,
 			Reserve:    orNegative(a.cfg.Store.Reserve),
+			Now:        a.now,
 		})
 		if errors.Is(err, embedded.ErrLocked) {
 			return nil, fmt.Errorf("%s: %w", a.cfg.DataDir, embedded.ErrLocked)
@@ -80,7 +84,7 @@ func (a *App) openStore(ctx context.Context) (store.Store, error) {
 // build makes everything above the store.
 func (a *App) build() error {
 	cfg := &a.cfg
-	ids := mail.NewIDSource(nil)
+	ids := mail.NewIDSource(a.now)
 	if err := a.loadCertificate(); err != nil {
 		return err
 	}
@@ -98,6 +102,7 @@ func (a *App) build() error {
 		ElsewherePerSecond:  cfg.Auth.ElsewherePerSecond,
 		Durability:          durability(*cfg),
 		IDs:                 ids,
+		Now:                 a.now,
 		Logger:              a.logger,
 	}, a.store, a.registry)
 	if err != nil {
@@ -123,15 +128,16 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 		Orphans:  cfg.OrphansEvery,
 		Grace:    sweepGrace,
 		Undelete: cfg.UndeleteWindow,
+		Now:      a.now,
 	}
 	a.tasks = task.New(task.Config{Clock: a.store.Clock, Logger: a.logger}, a.registry,
 		task.Floor(sweep, a.store),
 		task.Reap(sweep, a.store),
 		task.Orphans(sweep, a.store),
 		task.Purge(task.PurgeConfig{
-			Every: cfg.PurgeEvery, Late: max(cfg.LateMail, cfg.UndeleteWindow), Window: window, Logger: a.logger,
+			Every: cfg.PurgeEvery, Late: max(cfg.LateMail, cfg.UndeleteWindow), Window: window, Now: a.now, Logger: a.logger,
 		}, a.directory, a.store, a.registry),
-		task.Expire(task.ExpireConfig{Every: cfg.ExpireEvery, Window: window}, a.store),
+		task.Expire(task.ExpireConfig{Every: cfg.ExpireEvery, Window: window, Now: a.now}, a.store),
 	)
 	if window == 0 { // but content waits longer for its entries
 		window = sweepGrace
@@ -183,6 +189,7 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 		WriteTimeout:      cfg.POP3.WriteTimeout,
 		HandshakeTimeout:  cfg.TLS.HandshakeTimeout,
 		Connections:       connections,
+		Now:               a.now,
 		Logger:            a.logger,
 	}, a.directory, a.store, a.registry)
 	if err != nil {
@@ -203,6 +210,7 @@ func (a *App) buildDeliverer(ids *mail.IDSource) (*delivery.Deliverer, error) {
 		LedgerKeep:     a.cfg.Delivery.LedgerKeep,
 		Window:         sweepGrace,
 		IDs:            ids,
+		Now:            a.now,
 		Logger:         a.logger,
 	}
 	if a.cfg.Store.Engine == config.EngineCassandra {

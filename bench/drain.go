@@ -218,6 +218,7 @@ type contents struct {
 	uidls   []string
 	sizes   []int64
 	tokens  []string
+	unread  map[int]bool // by number; those that could not be read
 }
 
 // fetch reads all messages, as far as that is wanted.
@@ -230,11 +231,15 @@ func (w *drainWorker) fetch(ctx context.Context, c *popClient, m *contents) erro
 		}
 		verb, suffix = "TOP", " 0"
 	}
-	return c.pipeline(ctx, verb, suffix, m.n, cfg.Window, func(number int, sent time.Time) error {
+	return c.pipeline(ctx, verb, suffix, 1, m.n, cfg.Window, func(number int, sent time.Time) error {
 		c.link.arm()
 		_, err := c.response(verb)
 		var no *replyError
-		if errors.As(err, &no) { // removed by another session: the others can go on
+		if errors.As(err, &no) { // removed by another session, perhaps: the others can go on
+			if m.unread == nil {
+				m.unread = map[int]bool{}
+			}
+			m.unread[number] = true
 			w.run.failures.add(err, 1)
 			cfg.Progress.fail(1)
 			return nil
@@ -290,13 +295,13 @@ func (w *drainWorker) note(m *contents, number int) {
 	}
 }
 
-// remove marks all messages and does QUIT.
+// remove marks all messages that could be read, or were not asked for, and does QUIT.
 func (w *drainWorker) remove(ctx context.Context, c *popClient, m *contents) error {
 	cfg := &w.run.cfg
 	start := time.Now()
 	session := cfg.Journal.newSession()
 	var marked int64
-	err := c.pipeline(ctx, "DELE", "", m.n, cfg.Window, func(number int, _ time.Time) error {
+	take := func(number int, _ time.Time) error {
 		c.link.arm()
 		_, err := c.response("DELE")
 		var no *replyError
@@ -317,7 +322,13 @@ func (w *drainWorker) remove(ctx context.Context, c *popClient, m *contents) err
 			cfg.Journal.marked(session, m.mailbox, m.uidls[number-1], t)
 		}
 		return nil
-	})
+	}
+	var err error
+	for first, last := 1, 0; err == nil && first <= m.n; first = last + 2 {
+		for last = first - 1; last < m.n && !m.unread[last+1]; last++ {
+		}
+		err = c.pipeline(ctx, "DELE", "", first, last, cfg.Window, take)
+	}
 	if err != nil {
 		// QUIT was not sent, so nothing may be removed (RFC 1939 section 6).
 		cfg.Journal.quit(session, "none")

@@ -6,10 +6,12 @@ import (
 	"time"
 )
 
-// pipeline sends "VERB number SUFFIX" for the messages 1 to n, at most window ahead of their
-// responses, and calls take to read each response; sent is when the command went out. It stops at the first error, and when ctx ends.
-func (c *popClient) pipeline(ctx context.Context, verb, suffix string, n, window int, take func(number int, sent time.Time) error) error {
+// pipeline sends "VERB number SUFFIX" for the messages first to last, at most window ahead of
+// their responses, and calls take to read each response; sent is when the command went out. It
+// stops at the first error, and when ctx ends.
+func (c *popClient) pipeline(ctx context.Context, verb, suffix string, first, last, window int, take func(number int, sent time.Time) error) error {
 	window = min(max(window, 1), MaxWindow)
+	n := last - first + 1
 	// When half of the window is answered, that many new commands go out in one write.
 	sentAt := make([]time.Time, min(window, n))
 	sent := 0
@@ -22,7 +24,7 @@ func (c *popClient) pipeline(ctx context.Context, verb, suffix string, n, window
 			c.wire = c.wire[:0]
 			for ; sent < n && sent-(number-1) < window; sent++ {
 				c.wire = append(append(c.wire, verb...), ' ')
-				c.wire = strconv.AppendInt(c.wire, int64(sent+1), 10)
+				c.wire = strconv.AppendInt(c.wire, int64(first+sent), 10)
 				c.wire = append(append(c.wire, suffix...), "\r\n"...)
 				sentAt[sent%len(sentAt)] = now
 			}
@@ -31,7 +33,7 @@ func (c *popClient) pipeline(ctx context.Context, verb, suffix string, n, window
 				return err
 			}
 		}
-		if err := take(number, sentAt[(number-1)%len(sentAt)]); err != nil {
+		if err := take(first+number-1, sentAt[(number-1)%len(sentAt)]); err != nil {
 			return err
 		}
 	}

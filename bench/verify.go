@@ -209,7 +209,7 @@ func (w *verifyWorker) read(ctx context.Context, login Login) (verifiedBox, erro
 	}
 	box.check(login.Name, total, sizes, uidls)
 
-	err = c.pipeline(ctx, "RETR", "", n, cfg.Window, func(number int, sent time.Time) error {
+	err = c.pipeline(ctx, "RETR", "", 1, n, cfg.Window, func(number int, sent time.Time) error {
 		c.link.arm()
 		e := Example{Mailbox: login.Name, UIDL: uidls[number-1]}
 		_, err := c.response("RETR")

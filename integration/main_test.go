@@ -36,7 +36,7 @@ func runTests(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binDir = dir
-	return cassandratest.Main(m, &node)
+	return cassandratest.Main(m, &node, &datacenters)
 }
 
 // raceEnabled reports whether the tests run with the race detector.

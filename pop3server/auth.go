@@ -68,7 +68,9 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 		s.err(codeLoginDelay, textLoginDelay)
 		return
 	}
-	drop, err := maildrop.Open(ctx, s.srv.store, login.Mailbox, maildrop.Options{Durability: login.Durability, Retention: login.Retention})
+	drop, err := maildrop.Open(ctx, s.srv.store, login.Mailbox, maildrop.Options{
+		Durability: login.Durability, Retention: login.Retention, Now: s.srv.cfg.Now,
+	})
 	if err != nil {
 		s.srv.logins.forget(login.Mailbox)
 		s.fail(command, err)

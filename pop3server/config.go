@@ -62,6 +62,8 @@ type Config struct {
 
 	// Connections counts connections; one serves all protocols. Default: not counted.
 	Connections *wire.Metrics
+	// Now tells the time that maildrops go by. Default time.Now.
+	Now func() time.Time
 	// Logger takes one line for each session and each failure. Default: nothing is logged.
 	Logger *slog.Logger
 }

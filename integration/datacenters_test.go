@@ -1,0 +1,169 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/app"
+	"popelago/cassandratest"
+	"popelago/config"
+	"popelago/mailtest"
+)
+
+// datacenters are two with one node each, for the tests that need no more. The line between
+// them can be cut.
+var datacenters = cassandratest.Lazy{Options: cassandratest.Options{
+	Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
+	Link:        true,
+}}
+
+// nodesLimit is how long nodes may take to see each other, and mail to be accepted again, on a
+// busy machine.
+const nodesLimit = 5 * time.Minute
+
+// cluster is a Cassandra cluster with a keyspace for one test.
+type cluster struct {
+	*cassandratest.Cluster
+	keyspace string
+}
+
+// newCluster makes a keyspace with a replica on every node.
+func newCluster(t testing.TB, c *cassandratest.Cluster, keyspace string) *cluster {
+	t.Helper()
+	on := &cluster{c, keyspace}
+	srv := newServer(t, on.setup("dc1"))
+	program{limit: nodesLimit}.must(t, binary(t), "schema", "apply", "--config", srv.conf)
+	return on
+}
+
+// setup is a server of a datacenter that keeps its addresses.
+func (c *cluster) setup(datacenter string, settings ...string) setup {
+	var hosts []string
+	for _, address := range c.Addresses(datacenter) {
+		hosts = append(hosts, fmt.Sprintf("%q", address))
+	}
+	return setup{fixedPorts: true, settings: append([]string{
+		`store.engine = "cassandra"`,
+		fmt.Sprintf("cassandra.hosts = [%s]", strings.Join(hosts, ", ")),
+		fmt.Sprintf("cassandra.datacenter = %q", datacenter),
+		fmt.Sprintf("cassandra.keyspace = %q", c.keyspace),
+		fmt.Sprintf("cassandra.replication = {dc1 = %d, dc2 = %d}", len(c.Datacenter("dc1")), len(c.Datacenter("dc2"))),
+		`cassandra.heartbeat = "1s"`,
+	}, settings...)}
+}
+
+// start starts the binary for a datacenter.
+func (c *cluster) start(t testing.TB, datacenter string, settings ...string) *server {
+	t.Helper()
+	srv := newServer(t, c.setup(datacenter, settings...))
+	srv.start(t)
+	return srv
+}
+
+// startAhead starts a server inside the test whose clock is that much ahead of all others.
+func (c *cluster) startAhead(t testing.TB, datacenter string, ahead time.Duration, settings ...string) *server {
+	t.Helper()
+	srv := newServer(t, c.setup(datacenter, settings...))
+	cfg, err := config.Load(srv.conf, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := func() time.Time { return time.Now().Add(ahead) }
+	log := &output{}
+	a, err := app.New(t.Context(), cfg, slog.New(slog.NewTextHandler(log, nil)), app.WithNow(now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+		defer cancel()
+		if err := a.Stop(ctx); err != nil {
+			t.Errorf("stop the server whose clock is %v ahead: %v", ahead, err)
+		}
+		if t.Failed() {
+			t.Logf("the server whose clock is %v ahead said:\n%s", ahead, tail(log.String(), 8000))
+		}
+	})
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	addrs := a.Addrs()
+	srv.pop3, srv.lmtp = addrs["pop3"].String(), addrs["lmtp"].String()
+	return srv
+}
+
+// host makes the servers host domain, through one of them, and waits until the others do.
+func host(t testing.TB, first *server) {
+	t.Helper()
+	admin := first.admin()
+	defer admin.Close()
+	mailtest.WaitFor(t, nodesLimit, func() error {
+		_, err := admin.AddDomain(deadline(t, startLimit), domain)
+		return err
+	})
+}
+
+// waitSeen waits until all nodes that run see each other.
+func (c *cluster) waitSeen(t testing.TB) {
+	t.Helper()
+	if err := c.WaitSeen(deadline(t, nodesLimit)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// session is a connection for the test's own statements. The caller closes it.
+func (c *cluster) session(t testing.TB, address string) *gocql.Session {
+	t.Helper()
+	d := gocql.NewCluster(address)
+	d.HostFilter = gocql.WhiteListHostFilter(address)
+	d.Timeout, d.ConnectTimeout = time.Minute, time.Minute
+	s, err := d.CreateSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// repair does what the operator's repair does, after hints were lost with the nodes that kept
+// them: reading from all replicas makes them equal.
+func (c *cluster) repair(t testing.TB) {
+	t.Helper()
+	s := c.session(t, c.Nodes[0].Address)
+	defer s.Close()
+	for _, table := range []string{"address", "domain", "mailbox", "content", "trash"} {
+		rows := s.Query(fmt.Sprintf("SELECT * FROM %s.%s", c.keyspace, table)).
+			Consistency(gocql.All).PageSize(200).IterContext(deadline(t, nodesLimit))
+		for rows.MapScan(map[string]any{}) {
+		}
+		if err := rows.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// uncoordinated fails the test if a node has a trace of a conditional statement.
+func (c *cluster) uncoordinated(t testing.TB) {
+	t.Helper()
+	for _, n := range c.Nodes {
+		s := c.session(t, n.Address)
+		defer s.Close()
+		rows := s.Query("SELECT row_key FROM system.paxos").Consistency(gocql.One).Iter()
+		count := rows.NumRows()
+		if err := rows.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if count != 0 {
+			t.Errorf("system.paxos of node %s has %d rows", n.Name, count)
+		}
+	}
+}
+
+// journalIn is the path of a new journal.
+func journalIn(t testing.TB) string { return filepath.Join(t.TempDir(), "journal") }
