@@ -143,7 +143,7 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 		window = sweepGrace
 	}
 	a.checker = task.NewChecker(task.CheckConfig{
-		Window: window, Rate: cfg.CheckRate, IDs: ids, Logger: a.logger,
+		Window: window, Rate: cfg.CheckRate, IDs: ids, Now: a.now, Logger: a.logger,
 	}, a.store, a.registry)
 }
 
