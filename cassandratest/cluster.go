@@ -222,6 +222,7 @@ func (c *Cluster) seen(ctx context.Context) error {
 //
 //	INFO  [main] 2026-11-23 22:53:02,046 StorageService Cassandra version: 5.0.6
 //	INFO  [GossipStage:1] 2026-11-23 22:53:11,938 Gossiper InetAddress /127.10.1.1:7000 is now UP
+//	INFO  [GossipStage:1] 2026-11-23 22:53:41,173 Gossiper InetAddress 127.10.1.1/127.10.1.1:7000 is now DOWN
 func (n *Node) history() (started string, up map[string]string) {
 	up = map[string]string{}
 	text, _ := os.ReadFile(n.LogFile()) // there may be none yet
@@ -236,7 +237,8 @@ func (n *Node) history() (started string, up map[string]string) {
 			started = at
 			continue
 		}
-		_, rest, isAddress := strings.Cut(rest, "InetAddress /")
+		_, rest, isAddress := strings.Cut(rest, "InetAddress ")
+		_, rest, _ = strings.Cut(rest, "/") // a host name may stand before it
 		address, state, isState := strings.Cut(rest, ":7000 is now ")
 		switch {
 		case !isAddress || !isState:
