@@ -23,7 +23,7 @@ type chaosForm struct {
 	dead, paused, cut, outage, clocks time.Duration
 }
 
-// full is what TEST_CHAOS asks for.
+// short is for every run of the tests, full is what TEST_CHAOS asks for.
 var (
 	short = chaosForm{nodes: 1, rate: 8, dead: 2 * time.Second, paused: 5 * time.Second,
 		cut: 8 * time.Second, outage: 3 * time.Second, clocks: 5 * time.Second}
@@ -95,6 +95,7 @@ func TestChaos(t *testing.T) {
 	}
 	c.load.stop(t)
 	c.agree(t)
+	c.checked(t)
 	for _, s := range []*server{c.one, c.two} { // the second must see what the first has noted
 		verify(t, s, path, c.logins)
 	}
