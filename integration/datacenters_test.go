@@ -99,7 +99,8 @@ func (c *cluster) startAhead(t testing.TB, datacenter string, ahead time.Duratio
 	return srv
 }
 
-// host makes the servers host domain, through one of them, and waits until the others do.
+// host makes the servers host domain, through one of them. The others ask for what they do not
+// know yet.
 func host(t testing.TB, first *server) {
 	t.Helper()
 	admin := first.admin()

@@ -8,5 +8,7 @@
 // where CI=true.
 //
 // Mail programs, and the transcripts of pop3server and smtpserver, meet every storage engine;
-// for the Cassandra engine the tests start one real node, and share it.
+// for the Cassandra engine the tests start one real node, and share it. What two datacenters owe
+// each other is tested with two more nodes, and a line between them that can be cut; TestChaos
+// with TEST_CHAOS=1 with six.
 package integration

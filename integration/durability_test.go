@@ -19,7 +19,6 @@ func TestDurabilityEach(t *testing.T) {
 	}
 	c := newCluster(t, datacenters.Get(t), "durability")
 	const each = `cassandra.durability = "each"`
-	// Sessions stay open on the other side while nodes are gone: they begin anew each time.
 	refuses := c.start(t, "dc1", each)
 	falls := c.start(t, "dc1", each, `cassandra.on_unreachable = "local"`)
 	other := c.start(t, "dc2", each)
