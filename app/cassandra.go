@@ -119,6 +119,8 @@ func cassandraConfig(cfg config.Config, logger *slog.Logger) (cassandra.Config, 
 		Failover:       c.Failover,
 		FailoverAfter:  c.FailoverAfter,
 		Logger:         logger,
+
+		SpeculativeDelay: orNegative(c.SpeculativeDelay),
 	}
 	if c.PasswordFile != "" {
 		var err error

@@ -34,11 +34,14 @@ type Cassandra struct {
 	Connections    int
 	Concurrency    int
 	QueueTime      time.Duration
-	Window         time.Duration
-	FloorEvery     int
-	WrittenOff     []string
-	Heartbeat      time.Duration
-	SpoolDir       string // empty: see Config.SpoolDir
+
+	SpeculativeDelay time.Duration // zero: off
+
+	Window     time.Duration
+	FloorEvery int
+	WrittenOff []string
+	Heartbeat  time.Duration
+	SpoolDir   string // empty: see Config.SpoolDir
 }
 
 // The storage engines.
@@ -63,6 +66,8 @@ func defaultCassandra() Cassandra {
 		Window:         time.Hour,
 		FloorEvery:     2000,
 		Heartbeat:      10 * time.Second,
+
+		SpeculativeDelay: 200 * time.Millisecond,
 	}
 }
 
@@ -122,9 +127,11 @@ func cassandraSettings(c *Cassandra) []setting {
 		{"cassandra.connections", integer(&c.Connections, 1, 64),
 			"Connections to each node."},
 		{"cassandra.concurrency", integer(&c.Concurrency, 1, 100_000),
-			"How many statements may be under way at one time."},
+			"How many statements may be under way at one time, at most: while the cluster cannot keep up it is less, down to 16, and rises again. Background work that asks every replica gets a quarter of them."},
 		{"cassandra.queue_time", duration(&c.QueueTime, time.Millisecond, time.Minute),
-			"How long a statement waits for one of those places. Then the client is told to come later: better soon than after a time-out."},
+			"How long a statement waits for one of those places. Then the client is told to come later, 451 or [SYS/TEMP]: better soon than after a time-out. When four times as many wait already it is told so at once."},
+		{"cassandra.speculative_delay", duration(&c.SpeculativeDelay, 0, time.Minute),
+			"How long a read waits for the node that was asked before another node of the datacenter is asked, too; the first answer counts. It should be longer than nearly all reads take. Writes are not sent twice. 0s: never."},
 
 		{"cassandra.window", duration(&c.Window, time.Second, 30*day).because("what is being delivered must be left alone"),
 			"The in-flight window: how old a message or a removal must be before background work takes for certain that nothing about it is still under way, and clears up behind it. A delivery may take 5 minutes and clocks may differ by as much: less than 15m is for tests only."},

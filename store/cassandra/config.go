@@ -42,11 +42,15 @@ type Config struct {
 	Retries int
 	// Connections to each node. Default 2.
 	Connections int
-	// Concurrency is how many statements may be under way at once. Default 512.
+	// Concurrency is how many statements may be under way at once, at most: while the cluster
+	// cannot keep up it is less, down to 16. Default 512.
 	Concurrency int
 	// QueueTime is how long a statement waits for others to end before it is given up as
 	// unavailable, without having been sent: better early than late. Default 1s.
 	QueueTime time.Duration
+	// SpeculativeDelay is how long a read of the local datacenter waits for a node before a
+	// second one is asked, too. Default 200ms; negative: never.
+	SpeculativeDelay time.Duration
 	// ProtocolVersion of the native protocol, 4 or 5. Default 4.
 	ProtocolVersion int
 	// Reconnect is how often nodes that are down are tried again. Default 2s.
@@ -118,6 +122,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.Connections, 2)
 	setDefault(&c.Concurrency, 512)
 	setDefault(&c.QueueTime, time.Second)
+	setDefault(&c.SpeculativeDelay, 200*time.Millisecond)
 	setDefault(&c.FailoverAfter, 10*time.Second)
 	setDefault(&c.ProtocolVersion, 4)
 	setDefault(&c.Reconnect, 2*time.Second)
@@ -134,6 +139,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Heartbeat < 0 {
 		return c, fmt.Errorf("cassandra: heartbeats %v apart", c.Heartbeat)
+	}
+	if c.Concurrency < 0 {
+		return c, fmt.Errorf("cassandra: %d statements cannot be under way at once", c.Concurrency)
 	}
 	if c.ScanRate < 0 {
 		return c, fmt.Errorf("cassandra: %d pieces of content cannot be looked at in a second", c.ScanRate)

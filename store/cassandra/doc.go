@@ -46,6 +46,13 @@
 // itself. A content that is missing locally is read again at EACH_QUORUM, because an index row
 // may arrive before its content. What background work takes away it has read at ALL.
 //
+// # Load
+//
+// How many statements are under way is bounded by a limit that falls while the cluster cannot
+// keep up and rises again, and so is how many wait: the rest fail at once, unsent. Background
+// work that reads at ALL has a share. A read at LOCAL_QUORUM that a node lets wait is given to
+// another one, too; writes are not.
+//
 // # Errors
 //
 // A write is answered with store.ErrUnavailable only if no attempt can have reached a replica;

@@ -12,6 +12,8 @@ type metrics struct {
 	seconds *prometheus.HistogramVec
 	// overloaded counts statements given up before they were sent.
 	overloaded prometheus.Counter
+	// hedged counts reads that a second node was asked.
+	hedged prometheus.Counter
 	// skew is how far our clock is ahead, servers how many are alive in this datacenter.
 	skew, servers prometheus.Gauge
 	// failover is 1 while statements go through another datacenter.
@@ -19,8 +21,8 @@ type metrics struct {
 	all      []prometheus.Collector
 }
 
-// newMetrics makes the metrics; underWay is how many statements are.
-func newMetrics(underWay func() int) *metrics {
+// newMetrics makes the metrics; limit is asked how many statements are under way.
+func newMetrics(limit *limiter) *metrics {
 	m := &metrics{
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "popelago", Subsystem: "cassandra", Name: "statement_seconds",
@@ -30,6 +32,10 @@ func newMetrics(underWay func() int) *metrics {
 		overloaded: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "popelago", Subsystem: "cassandra", Name: "overloaded_total",
 			Help: "Statements given up unsent, because too many were under way.",
+		}),
+		hedged: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "popelago", Subsystem: "cassandra", Name: "hedged_reads_total",
+			Help: "Reads that a second node was asked, because the first had not answered.",
 		}),
 	}
 	m.skew = prometheus.NewGauge(prometheus.GaugeOpts{
@@ -44,10 +50,19 @@ func newMetrics(underWay func() int) *metrics {
 		Namespace: "popelago", Subsystem: "cassandra", Name: "failover",
 		Help: "1 while statements go through another datacenter, because no local node can be reached.",
 	})
-	m.all = []prometheus.Collector{m.failover, m.seconds, m.overloaded, m.skew, m.servers, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: "popelago", Subsystem: "cassandra", Name: "statements_under_way",
-		Help: "Statements being executed.",
-	}, func() float64 { return float64(underWay()) })}
+	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.hedged, m.skew, m.servers, m.failover}
+	for _, g := range []struct {
+		name, help string
+		value      func(limiterState) int
+	}{
+		{"statements_under_way", "Statements being executed.", func(s limiterState) int { return s.used }},
+		{"limit", "How many statements may be executed at one time; it falls when the cluster cannot keep up.", func(s limiterState) int { return s.limit }},
+		{"waiting", "Statements waiting until they may be executed.", func(s limiterState) int { return s.waiting }},
+	} {
+		m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: "popelago", Subsystem: "cassandra", Name: g.name, Help: g.help,
+		}, func() float64 { return float64(g.value(limit.state())) }))
+	}
 	return m
 }
 

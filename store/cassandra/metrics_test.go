@@ -44,7 +44,8 @@ func TestMetrics(t *testing.T) {
 	if names["popelago_cassandra_statement_seconds"] < 3 {
 		t.Errorf("three statements, counted: %v", names)
 	}
-	for _, name := range []string{"popelago_cassandra_overloaded_total", "popelago_cassandra_statements_under_way"} {
+	for _, name := range []string{"popelago_cassandra_overloaded_total", "popelago_cassandra_statements_under_way",
+		"popelago_cassandra_limit", "popelago_cassandra_waiting", "popelago_cassandra_hedged_reads_total"} {
 		if _, ok := names[name]; !ok {
 			t.Errorf("no %s in %v", name, names)
 		}

@@ -22,7 +22,7 @@ func (s *engine) open(ctx context.Context, datacenter string) (*route, error) {
 		cfg.Datacenter, cfg.Rack = datacenter, ""
 		cfg.Hosts = s.known.of(datacenter, cfg.Hosts)
 	}
-	session, err := cfg.connect(ctx, s.metrics.observe(cfg.Observe))
+	session, err := cfg.connect(ctx, s.metrics.observe(s.limit.observe(cfg.Observe)))
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func (c Config) connect(ctx context.Context, observe func(Statement)) (*gocql.Se
 	if c.Rack != "" {
 		near = gocql.RackAwareRoundRobinPolicy(c.Datacenter, c.Rack)
 	}
-	d.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(near, gocql.ShuffleReplicas(), gocql.NonLocalReplicasFallback())
+	d.PoolConfig.HostSelectionPolicy = elsewhere{gocql.TokenAwareHostPolicy(near, gocql.ShuffleReplicas(), gocql.NonLocalReplicasFallback())}
 	if observe != nil {
 		d.QueryObserver = observer(observe)
 		d.BatchObserver = observer(observe)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
@@ -45,49 +44,64 @@ func (a *attempts) GetRetryType(err error) gocql.RetryType {
 	return gocql.RetryNextHost
 }
 
+// class is what the statement is for: what asks every replica is background work.
+func (st statement) class() class {
+	if st.consistency == gocql.All {
+		return background
+	}
+	return foreground
+}
+
 // enter says that a statement begins; it must be followed by leave. It fails after Close, after
 // the end of the context, and when too many others are under way, before anything is sent.
 func (s *engine) enter(ctx context.Context, what string) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("cassandra: %s: %w: %w", what, store.ErrUnavailable, err)
+	return s.enterAs(ctx, what, foreground)
+}
+
+func (s *engine) leave() { s.leaveAs(foreground) }
+
+// enterAs is enter for what is not second; leaveAs must follow.
+func (s *engine) enterAs(ctx context.Context, what string, c class) error {
+	err := ctx.Err()
+	if err == nil {
+		err = s.limit.take(ctx, c)
 	}
-	if err := s.takeSlot(ctx); err != nil {
+	switch {
+	case errors.Is(err, store.ErrClosed):
+		return fmt.Errorf("cassandra: %s: %w", what, store.ErrClosed)
+	case errors.Is(err, errOverloaded):
+		s.metrics.overloaded.Inc()
+		fallthrough
+	case err != nil:
 		return fmt.Errorf("cassandra: %s: %w: %w", what, store.ErrUnavailable, err)
 	}
 	s.life.RLock()
 	if s.closed {
-		s.leave()
+		s.leaveAs(c)
 		return fmt.Errorf("cassandra: %s: %w", what, store.ErrClosed)
 	}
 	return nil
 }
 
-func (s *engine) leave() {
-	s.life.RUnlock()
-	<-s.slots
+// tryEnterAs is enterAs for what does not wait.
+func (s *engine) tryEnterAs(c class) bool {
+	if !s.limit.try(c) {
+		return false
+	}
+	if !s.life.TryRLock() {
+		s.limit.release(c)
+		return false
+	}
+	if s.closed {
+		s.leaveAs(c)
+		return false
+	}
+	return true
 }
 
-// errOverloaded says that a statement was given up because of those under way.
-var errOverloaded = errors.New("too many statements are under way")
-
-// takeSlot waits until one more statement may be under way.
-func (s *engine) takeSlot(ctx context.Context) error {
-	select {
-	case s.slots <- struct{}{}:
-		return nil
-	default:
-	}
-	wait := time.NewTimer(s.cfg.QueueTime)
-	defer wait.Stop()
-	select {
-	case s.slots <- struct{}{}:
-		return nil
-	case <-wait.C:
-		s.metrics.overloaded.Inc()
-		return errOverloaded
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+func (s *engine) leaveAs(c class) {
+	s.life.RUnlock()
+	s.limit.release(c)
 }
 
 func (s *engine) query(st statement) (*gocql.Query, *attempts) {
@@ -98,10 +112,10 @@ func (s *engine) query(st statement) (*gocql.Query, *attempts) {
 
 // exec executes a statement that writes.
 func (s *engine) exec(ctx context.Context, st statement) error {
-	if err := s.enter(ctx, st.what); err != nil {
+	if err := s.enterAs(ctx, st.what, st.class()); err != nil {
 		return err
 	}
-	defer s.leave()
+	defer s.leaveAs(st.class())
 	q, a := s.query(st)
 	err := q.ExecContext(ctx)
 	return s.writeError(st.what, err, a.unknown.Load())
@@ -110,10 +124,10 @@ func (s *engine) exec(ctx context.Context, st statement) error {
 // execBatch executes one statement for several sets of values, all in one partition, at once.
 // The values of st are not used.
 func (s *engine) execBatch(ctx context.Context, st statement, values [][]any) error {
-	if err := s.enter(ctx, st.what); err != nil {
+	if err := s.enterAs(ctx, st.what, st.class()); err != nil {
 		return err
 	}
-	defer s.leave()
+	defer s.leaveAs(st.class())
 	a := &attempts{limit: s.cfg.Retries}
 	b := s.session().Batch(gocql.UnloggedBatch).Consistency(st.consistency).RetryPolicy(a).DefaultTimestamp(false)
 	b.Entries = make([]gocql.BatchEntry, len(values))
@@ -130,12 +144,10 @@ type page []byte
 // read executes a statement that reads and calls row for each row of one page of up to size
 // rows. row scans and must not execute anything. The page returned is nil behind the last.
 func (s *engine) read(ctx context.Context, st statement, size int, from page, row func(scan func(...any) error) error) (page, error) {
-	if err := s.enter(ctx, st.what); err != nil {
+	rows, err := s.fetch(ctx, st, size, from)
+	if err != nil {
 		return nil, err
 	}
-	defer s.leave()
-	q, _ := s.query(st)
-	rows := q.PageSize(size).Prefetch(0).PageState(from).IterContext(ctx)
 	next := rows.PageState()
 	scanner := rows.Scanner()
 	for scanner.Next() {

@@ -13,8 +13,8 @@ import (
 
 // What there is no room for is not sent, and says so.
 func TestConcurrencyIsBounded(t *testing.T) {
-	slots := make(chan struct{}, 2)
-	s := &engine{cfg: Config{QueueTime: time.Millisecond}, slots: slots, metrics: newMetrics(func() int { return len(slots) })}
+	limit := newLimiter(Config{QueueTime: time.Millisecond, Concurrency: 2})
+	s := &engine{limit: limit, metrics: newMetrics(limit)}
 	registry := prometheus.NewRegistry()
 	if err := s.metrics.register(registry); err != nil {
 		t.Fatal(err)
@@ -37,14 +37,15 @@ func TestConcurrencyIsBounded(t *testing.T) {
 		m := family.GetMetric()[0]
 		counted[family.GetName()] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
 	}
-	if counted["popelago_cassandra_overloaded_total"] != 1 || counted["popelago_cassandra_statements_under_way"] != 2 {
+	if counted["popelago_cassandra_overloaded_total"] != 1 || counted["popelago_cassandra_statements_under_way"] != 2 ||
+		counted["popelago_cassandra_limit"] != 2 {
 		t.Errorf("counted: %v", counted)
 	}
 	s.leave()
 	if err := s.enter(ctx, "x"); err != nil {
 		t.Errorf("after one has ended: %v", err)
 	}
-	s.cfg.QueueTime = time.Hour
+	limit.queueTime = time.Hour
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error)
 	go func() { ended <- s.enter(ctx, "x") }()
@@ -59,5 +60,11 @@ func TestConcurrencyIsBounded(t *testing.T) {
 		if err := s.enter(t.Context(), "x"); !errors.Is(err, store.ErrClosed) {
 			t.Errorf("after Close: %v", err)
 		}
+		if s.tryEnterAs(second) {
+			t.Error("after Close a second attempt begins")
+		}
+	}
+	if used := limit.state().used; used != 0 {
+		t.Errorf("%d places are not given back", used)
 	}
 }

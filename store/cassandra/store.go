@@ -36,7 +36,7 @@ type engine struct {
 	beating  beating
 	watch    watch
 
-	slots chan struct{} // one for each statement under way
+	limit *limiter // of statements under way
 
 	// life is held for reading while a statement is executed.
 	life    sync.RWMutex
@@ -57,15 +57,15 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	slots := make(chan struct{}, cfg.Concurrency)
-	metrics := newMetrics(func() int { return len(slots) })
+	limit := newLimiter(cfg)
+	metrics := newMetrics(limit)
 	if err := metrics.register(cfg.Registerer); err != nil {
 		return nil, err
 	}
 	e := &engine{
 		cfg:     cfg,
 		metrics: metrics,
-		slots:   slots,
+		limit:   limit,
 		floors: otter.Must(&otter.Options[mail.MailboxID, mail.MessageID]{
 			MaximumSize:      100_000,
 			ExpiryCalculator: otter.ExpiryWriting[mail.MailboxID, mail.MessageID](10 * time.Minute),
@@ -118,12 +118,13 @@ func checkDatacenter(ctx context.Context, session *gocql.Session, name string) e
 	return nil
 }
 
-// Close implements store.Store. Statements under way finish first.
+// Close implements store.Store. Statements under way finish first, those that wait to begin fail.
 func (s *engine) Close() error {
 	s.leaving.Do(func() {
 		s.stopBeating()
 		s.stopFailover()
 	})
+	s.limit.close()
 	s.life.Lock()
 	defer s.life.Unlock()
 	if !s.closed {
