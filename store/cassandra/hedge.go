@@ -118,6 +118,10 @@ func (a asking) admits(host string) bool {
 
 // elsewhere is a policy that keeps the second attempt at a read away from nodes that the first
 // went to.
+//
+// The driver tells a token-aware policy of a new schema through an interface that is not
+// exported, which this one lacks. It then calls KeyspaceChanged for each keyspace that is new or
+// is replicated differently instead, and the policy knows the same replicas afterwards.
 type elsewhere struct{ gocql.HostSelectionPolicy }
 
 // AddHosts implements an optional interface of the driver, which would otherwise make a new
