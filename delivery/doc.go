@@ -39,11 +39,16 @@
 //
 //   - skips the recipients that have the message, whatever became of it in their mailboxes;
 //   - writes the other rows under the old id, exactly as they were, if its content is stored
-//     for all of them and it is younger than half the in-flight window (store has the rules
-//     about ids that are older);
+//     for all of them, in the datacenter that answers now, and it is younger than half the
+//     in-flight window (store has the rules about ids that are older);
 //   - or else makes a new id, when each row of unknown outcome was either found, and counts, or
 //     removed, which wins over its being written late. Under an id of which rows were removed
-//     nothing is written any more.
+//     nothing is written any more, and nothing that is found counts.
+//
+// What only another datacenter acknowledged than the one that answers now may be missing here for
+// ever. Such content is as good as not stored, and such rows are removed like those of unknown
+// outcome; but recipients whose sender has been told of a success are skipped. If the datacenter
+// changes during a trial, the outcome of the trial is unknown.
 //
 // An attempt is used once, for each of its recipients; who sends the same twice on purpose has
 // sent two messages. Where several servers have one store, they share the ledger through it:
@@ -52,8 +57,9 @@
 //
 // Copies too many are still possible when a server crashes between rows and reply, when the
 // sender tries again before the first trial has ended, from another network, after
-// Config.LedgerKeep, or after a lost reply at another server within LedgerPoll; and when an id
-// that is too old was stored unknown and removed by its owner. None of it loses a message.
+// Config.LedgerKeep, or after a lost reply at another server within LedgerPoll; when an id
+// that is too old was stored unknown and removed by its owner; and, after going on through another
+// datacenter, if its owner had fetched it, or the entry of it was left behind. None of it loses a message.
 //
 // # Concurrency
 //

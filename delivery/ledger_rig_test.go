@@ -36,6 +36,8 @@ type script struct {
 	gone     map[string]bool
 	// each is the view at store.LevelEach, if there are several datacenters.
 	each *script
+	// origin is the datacenter that answers; set it by moveTo.
+	origin string
 }
 
 func newScript(s store.Store) *script {
@@ -50,6 +52,19 @@ func (s *script) At(level store.Level) store.Store {
 		return s.each
 	}
 	return s
+}
+
+func (s *script) Origin() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.origin
+}
+
+// moveTo makes another datacenter answer, with all that there is.
+func (s *script) moveTo(origin string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.origin = origin
 }
 
 // call counts an operation and returns how it fails.

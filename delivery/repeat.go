@@ -17,11 +17,31 @@ type before struct {
 	spoiled bool
 }
 
+// bring makes b what it is in the datacenter that answers now. What only another one
+// acknowledged may be missing here, and may never come: such content is not stored, and of such
+// a row nothing is known, unless the sender has been told of a success and so has let it go.
+func (b *before) bring(origin string) {
+	if b.Origin == origin {
+		return
+	}
+	for i := range b.Recipients {
+		if r := &b.Recipients[i]; r.Outcome == store.AttemptStored && r.Reached != mail.ReachedEach && !r.Told {
+			r.Outcome = store.AttemptUnknown
+		}
+	}
+	if b.ContentReached == mail.ReachedEach {
+		b.Origin = origin // what is written under its id from now on is acknowledged there
+	} else {
+		b.ContentStored = false
+	}
+}
+
 // use makes earlier attempts part of t: what they stored need not be stored again.
 func (t *trial) use(taken []store.Attempt) {
 	for _, a := range taken {
 		b := before{Attempt: a, recipients: make(map[mail.MailboxID]*store.AttemptRecipient, len(a.Recipients))}
 		b.Recipients = slices.Clone(a.Recipients)
+		b.bring(t.origin)
 		for i := range b.Recipients {
 			r := &b.Recipients[i]
 			b.recipients[r.Mailbox] = r
@@ -44,7 +64,7 @@ func (d *Deliverer) reusable(t *trial) *before {
 	for i := range t.before {
 		b := &t.before[i]
 		young := d.cfg.Now().Round(0).Sub(b.ID.Time()) < d.cfg.Window/2
-		if young && b.ContentStored && t.singled(b) && !anyEntry(t.entries, func(e *entry) bool { return e.due() && !d.fits(b, e) }) {
+		if young && t.singled(b) && !anyEntry(t.entries, func(e *entry) bool { return e.due() && !d.fits(b, e) }) {
 			return b
 		}
 	}
@@ -57,17 +77,18 @@ func (d *Deliverer) fits(b *before, e *entry) bool {
 	return b.recipients[e.row.Mailbox] != nil && (!e.each() || !d.several() || b.ContentReached == mail.ReachedEach)
 }
 
-// singled reports whether no other attempt stands in the way of b: none that may have stored a
-// copy, and none that knows that the id of b was spoiled.
+// singled reports whether the content of b may get more rows, and no other attempt may have
+// stored a copy.
 func (t *trial) singled(b *before) bool {
-	return !slices.ContainsFunc(t.before, func(other before) bool {
-		switch {
-		case other.ID == b.ID:
-			return !other.ContentStored
-		default:
-			return anyEntry(t.entries, other.unsure)
-		}
+	return t.whole(b) && !slices.ContainsFunc(t.before, func(other before) bool {
+		return other.ID != b.ID && anyEntry(t.entries, other.unsure)
 	})
+}
+
+// whole reports whether rows under the id of b may count: their content is stored, and no
+// attempt knows that the id was spoiled.
+func (t *trial) whole(b *before) bool {
+	return !slices.ContainsFunc(t.before, func(other before) bool { return other.ID == b.ID && !other.ContentStored })
 }
 
 // unsure reports whether there may be a row for e.
@@ -77,13 +98,14 @@ func (b *before) unsure(e *entry) bool {
 }
 
 // decide settles what became of rows whose outcome was unknown, before there is another one
-// under a new id. A row that is there counts, if it is the first; any other will never be.
+// under a new id. A row that is there counts, if it is the first and its content is whole; any
+// other will never be.
 func (d *Deliverer) decide(ctx context.Context, t *trial) {
 	for i := range t.before {
 		b := &t.before[i]
 		for k := range t.entries {
 			if e := &t.entries[k]; e.err == nil && b.unsure(e) {
-				if !e.had {
+				if !e.had && t.whole(b) {
 					d.lookFor(ctx, b, e)
 				}
 				if e.err == nil && b.unsure(e) {
@@ -156,7 +178,7 @@ func (t *trial) attempts(told func(e *entry) bool) []store.Attempt {
 		return list
 	}
 	own := store.Attempt{
-		Fingerprint: t.fingerprint, ID: t.id,
+		Fingerprint: t.fingerprint, ID: t.id, Origin: t.origin,
 		ContentStored: t.content.err == nil && !t.spoiled, ContentReached: t.content.reached, ContentSize: t.size,
 	}
 	for _, k := range t.shared {

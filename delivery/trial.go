@@ -16,6 +16,7 @@ type trial struct {
 	entries     []entry
 	index       map[mail.MailboxID]int // of the entry of a mailbox
 
+	origin  string         // the datacenter that answered when it began
 	id      mail.MessageID // zero: nothing was written
 	before  []before       // what earlier trials left
 	reused  *before        // the one that id is of; nil: id is new
@@ -80,6 +81,7 @@ func (in *Incoming) trial() (t *trial, entryOf []int) {
 func (in *Incoming) store(ctx context.Context, res *Result) {
 	d := in.d
 	t, entryOf := in.trial()
+	t.origin = d.store.Origin()
 	res.trial = t
 	taken, err := d.takeAttempts(ctx, t)
 	if err != nil {
@@ -96,6 +98,7 @@ func (in *Incoming) store(ctx context.Context, res *Result) {
 			in.writeNew(ctx, t)
 		}
 	}
+	d.checkOrigin(t)
 	for _, e := range t.entries {
 		if e.had {
 			d.metrics.skipped.Inc()
@@ -171,6 +174,22 @@ func (d *Deliverer) checkAge(ctx context.Context, t *trial, limit time.Duration)
 		if e.unsure = err != nil; e.unsure {
 			d.cfg.Logger.Error("a message was stored too late and could not be removed again",
 				"message", t.id.String(), "mailbox", e.row.Mailbox.String(), "cause", err)
+		}
+	}
+}
+
+// checkOrigin makes a failure of what did not reach every datacenter if another one answers now
+// than when t began: a row may be in the one and its content, or an earlier row, in the other.
+func (d *Deliverer) checkOrigin(t *trial) {
+	now := d.store.Origin()
+	if now == t.origin {
+		return
+	}
+	t.spoiled = t.spoiled || t.content.reached != mail.ReachedEach
+	for i := range t.entries {
+		if e := &t.entries[i]; e.err == nil && e.reached != mail.ReachedEach {
+			e.err = fmt.Errorf("%w: the datacenter %q took over from %q meanwhile", store.ErrOutcomeUnknown, now, t.origin)
+			e.unsure = true
 		}
 	}
 }

@@ -20,6 +20,10 @@ type Attempt struct {
 	// Until is when it is over, to the microsecond: no repetition is expected any more.
 	Until time.Time
 
+	// Origin is the datacenter that acknowledged what did not reach every one, as Store.Origin
+	// names it.
+	Origin string
+
 	// ContentStored says that the content was acknowledged, and that further rows may refer
 	// to it under ID.
 	ContentStored bool

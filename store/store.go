@@ -24,6 +24,11 @@ type Store interface {
 	// datacenters.
 	At(level Level) Store
 
+	// Origin is the datacenter that acknowledges now what is written at LevelLocal. It changes
+	// when the engine goes on through another one: what the former acknowledged may be missing
+	// in that. Empty in an engine in one place.
+	Origin() string
+
 	// Clock returns nil if the clock of this machine can be trusted. Otherwise deliveries,
 	// reads that depend on the time of ids, and background work have to wait: ErrClock says
 	// how far it is off.

@@ -30,7 +30,7 @@ func (s *Store) PutAttempt(ctx context.Context, a store.Attempt) error {
 		mailboxes[i], recipients[i], outcomes[i] = gocql.UUID(r.Mailbox), encodeText(r.Recipient), encodeOutcome(r)
 	}
 	entered := micros(a.Entered)
-	values := append(s.attemptKey(a), micros(a.Until), a.ContentStored, int(a.ContentReached), a.ContentSize,
+	values := append(s.attemptKey(a), micros(a.Until), a.Origin, a.ContentStored, int(a.ContentReached), a.ContentSize,
 		mailboxes, recipients, outcomes, entered, ttl)
 	return s.exec(ctx, statement{cql: insertAttempt, values: values, consistency: s.writes(), what: what})
 }
@@ -114,7 +114,7 @@ func scanAttempt(scan func(...any) error) (a store.Attempt, err error) {
 	var reached int
 	var mailboxes []gocql.UUID
 	var recipients []string
-	if err := scan(&entered, &fingerprint, (*gocql.UUID)(&a.ID), &until, &a.ContentStored, &reached, &a.ContentSize,
+	if err := scan(&entered, &fingerprint, (*gocql.UUID)(&a.ID), &until, &a.Origin, &a.ContentStored, &reached, &a.ContentSize,
 		&mailboxes, &recipients, &outcomes); err != nil {
 		return a, err
 	}

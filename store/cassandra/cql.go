@@ -95,6 +95,7 @@ func migrations() [][]string {
   fingerprint blob,
   message timeuuid,
   until bigint,
+  origin text,
   content_stored boolean,
   content_reached int,
   content_size bigint,
@@ -269,9 +270,9 @@ const (
 
 // The ledger of attempts.
 const (
-	insertAttempt = `INSERT INTO ledger (datacenter, hour, entered, fingerprint, message, until, content_stored, content_reached, content_size, mailboxes, recipients, outcomes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?`
+	insertAttempt = `INSERT INTO ledger (datacenter, hour, entered, fingerprint, message, until, origin, content_stored, content_reached, content_size, mailboxes, recipients, outcomes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?`
 
-	listAttempts = `SELECT entered, fingerprint, message, until, content_stored, content_reached, content_size, mailboxes, recipients, outcomes FROM ledger WHERE datacenter = ? AND hour = ? AND entered >= ?`
+	listAttempts = `SELECT entered, fingerprint, message, until, origin, content_stored, content_reached, content_size, mailboxes, recipients, outcomes FROM ledger WHERE datacenter = ? AND hour = ? AND entered >= ?`
 
 	attemptRow    = ` WHERE datacenter = ? AND hour = ? AND entered = ? AND fingerprint = ? AND message = ?`
 	selectAttempt = `SELECT until FROM ledger` + attemptRow

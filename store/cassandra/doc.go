@@ -17,9 +17,9 @@
 //	floor     ((mailbox))                    floor
 //	address   ((domain, shard), local, generation)  kind, removed, password, state, created
 //	domain    ((name))                       created, removed
-//	ledger    ((datacenter, hour), entered, fingerprint, message)  until, content_stored,
-//	                                         content_reached, content_size, mailboxes, recipients,
-//	                                         outcomes
+//	ledger    ((datacenter, hour), entered, fingerprint, message)  until, origin,
+//	                                         content_stored, content_reached, content_size,
+//	                                         mailboxes, recipients, outcomes
 //	progress  ((name))                       position, begun
 //	note      ((name))                       text
 //	server    ((datacenter), id)             name, address, version, started, clock

@@ -9,6 +9,9 @@ import (
 // At implements store.Store. With replicas in one datacenter only, that one is each.
 func (s *engine) At(level store.Level) store.Store { return s.views[level] }
 
+// Origin implements store.Store.
+func (s *engine) Origin() string { return s.origin() }
+
 func (s *engine) makeViews(several bool) {
 	for level := range s.views {
 		s.views[level] = &Store{engine: s, level: store.Level(level)}

@@ -10,6 +10,9 @@ import (
 // At is part of store.Store: there is one place, and one level.
 func (s *Store) At(store.Level) store.Store { return s }
 
+// Origin is part of store.Store: there is no datacenter.
+func (s *Store) Origin() string { return "" }
+
 // Clock is part of store.Store: there is no other clock to compare with.
 func (s *Store) Clock() error { return nil }
 

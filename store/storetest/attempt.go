@@ -17,7 +17,7 @@ import (
 func (e *env) attempt(entered time.Time, n int) store.Attempt {
 	a := store.Attempt{
 		ID: e.ids.Next(), Entered: entered.UTC().Truncate(time.Microsecond), Until: entered.UTC().Add(time.Minute).Truncate(time.Microsecond),
-		ContentStored: true, ContentReached: mail.ReachedEach, ContentSize: 1<<40 + 1,
+		Origin: "\u010c, 2", ContentStored: true, ContentReached: mail.ReachedEach, ContentSize: 1<<40 + 1,
 		Recipients: make([]store.AttemptRecipient, n),
 	}
 	for i := range a.Fingerprint {
@@ -97,7 +97,7 @@ var attemptCases = []testCase{
 		now := time.Now()
 		// A server whose clock is ahead, this one, and what was entered two hours before.
 		ahead, here, old := e.attempt(now.Add(4*time.Minute), 20), e.attempt(now, 0), e.attempt(now.Add(-2*time.Hour), 1)
-		here.ContentStored, here.ContentReached, here.ContentSize = false, mail.ReachedLocal, 0
+		here.Origin, here.ContentStored, here.ContentReached, here.ContentSize = "", false, mail.ReachedLocal, 0
 		old.Until = now.UTC().Add(time.Minute).Truncate(time.Microsecond)
 		e.putAttempts(here, old, ahead, here)
 		e.wantAttempts(now.Add(-3*time.Hour), ahead, here, old)
