@@ -98,6 +98,7 @@ func TestLifeOfANode(t *testing.T) {
 	if err := n.WaitAnswers(ctx); err != nil {
 		t.Fatal(err)
 	}
+	noticesCoordination(t, c)
 	log, err := os.ReadFile(filepath.Join(c.Dir, "dc1-1", "system.log"))
 	if err != nil || !strings.Contains(string(log), "Cassandra version: "+c.Version) {
 		t.Errorf("system.log does not name version %s (%v)", c.Version, err)
@@ -128,6 +129,23 @@ func TestLifeOfANode(t *testing.T) {
 		t.Errorf("the paused node was started anew: %v", err)
 	}
 	third.End()
+}
+
+// noticesCoordination: what Lazy.After should find is found.
+func noticesCoordination(t *testing.T, c *cassandratest.Cluster) {
+	t.Helper()
+	if err := cassandratest.Uncoordinated(c); err != nil {
+		t.Errorf("a new cluster: %v", err)
+	}
+	executeCQL(t, c.Nodes[0], createKeyspace("traces"), "CREATE TABLE traces.count (name text PRIMARY KEY, n counter)")
+	if err := cassandratest.Uncoordinated(c); err == nil || !strings.Contains(err.Error(), "traces.count is a counter") {
+		t.Errorf("a table that counts: %v", err)
+	}
+	executeCQL(t, c.Nodes[0], "DROP TABLE traces.count", "CREATE TABLE traces.once (name text PRIMARY KEY)",
+		"INSERT INTO traces.once (name) VALUES ('alice') IF NOT EXISTS")
+	if err := cassandratest.Uncoordinated(c); err == nil || !strings.Contains(err.Error(), "system.paxos of node dc1-1 has 1 rows") {
+		t.Errorf("a conditional write: %v", err)
+	}
 }
 
 func createKeyspace(name string) string {

@@ -53,14 +53,19 @@ func answers(ctx context.Context, address string) error {
 // firstUser is the user that a cluster begins with, in case it asks for one.
 var firstUser = gocql.PasswordAuthenticator{Username: "cassandra", Password: "cassandra"}
 
-// peers is how many other nodes a node tells its clients of.
-func (n *Node) peers(ctx context.Context) (int, error) {
+// session is a connection to this node alone. The caller closes it.
+func (n *Node) session() (*gocql.Session, error) {
 	d := gocql.NewCluster(n.Address)
 	d.HostFilter = gocql.WhiteListHostFilter(n.Address)
 	d.NumConns = 1
 	d.Metadata.CacheMode = gocql.Disabled
 	d.Authenticator = firstUser
-	s, err := d.CreateSession()
+	return d.CreateSession()
+}
+
+// peers is how many other nodes a node tells its clients of.
+func (n *Node) peers(ctx context.Context) (int, error) {
+	s, err := n.session()
 	if err != nil {
 		return 0, err
 	}

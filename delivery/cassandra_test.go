@@ -25,7 +25,7 @@ import (
 var cluster = cassandratest.Lazy{Options: cassandratest.Options{Settings: map[string]string{
 	// A busy machine is no fault.
 	"read_request_timeout": "20s", "write_request_timeout": "20s",
-}}}
+}}, After: cassandratest.Uncoordinated}
 
 func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
 

@@ -19,7 +19,7 @@ import (
 var node = cassandratest.Lazy{Options: cassandratest.Options{Settings: map[string]string{
 	// A busy machine is no fault.
 	"read_request_timeout": "1m", "write_request_timeout": "1m",
-}}}
+}}, After: cassandratest.Uncoordinated}
 
 // keyspace is the one on node that these tests share, one after the other.
 const keyspace = "integration"

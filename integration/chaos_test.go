@@ -99,7 +99,9 @@ func TestChaos(t *testing.T) {
 	for _, s := range []*server{c.one, c.two} { // the second must see what the first has noted
 		verify(t, s, path, c.logins)
 	}
-	c.cluster.uncoordinated(t)
+	if err := cassandratest.Uncoordinated(nodes); err != nil {
+		t.Error(err)
+	}
 }
 
 // goesOn waits until mail is delivered in datacenters.

@@ -22,7 +22,7 @@ import (
 var datacenters = cassandratest.Lazy{Options: cassandratest.Options{
 	Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
 	Link:        true,
-}}
+}, After: cassandratest.Uncoordinated}
 
 // nodesLimit is how long nodes may take to see each other, and mail to be accepted again, on a
 // busy machine.
@@ -145,23 +145,6 @@ func (c *cluster) repair(t testing.TB) {
 		}
 		if err := rows.Close(); err != nil {
 			t.Fatal(err)
-		}
-	}
-}
-
-// uncoordinated fails the test if a node has a trace of a conditional statement.
-func (c *cluster) uncoordinated(t testing.TB) {
-	t.Helper()
-	for _, n := range c.Nodes {
-		s := c.session(t, n.Address)
-		defer s.Close()
-		rows := s.Query("SELECT row_key FROM system.paxos").Consistency(gocql.One).Iter()
-		count := rows.NumRows()
-		if err := rows.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if count != 0 {
-			t.Errorf("system.paxos of node %s has %d rows", n.Name, count)
 		}
 	}
 }

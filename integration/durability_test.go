@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"popelago/cassandratest"
 	"popelago/mailtest"
 )
 
@@ -88,7 +89,9 @@ func TestDurabilityEach(t *testing.T) {
 		n.Restart(t)
 	}
 	c.waitSeen(t)
-	c.uncoordinated(t)
+	if err := cassandratest.Uncoordinated(c.Cluster); err != nil {
+		t.Error(err)
+	}
 }
 
 // deliver sends one message to a, marked with a number, and returns the reply for it.

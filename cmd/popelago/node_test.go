@@ -24,7 +24,7 @@ var node = cassandratest.Lazy{Options: cassandratest.Options{Settings: map[strin
 	"commitlog_sync_period": "10000ms",
 	"client_encryption_options": `{enabled: true, optional: true, keystore: "` + testFile("node/node.pem") + `", ` +
 		`ssl_context_factory: {class_name: org.apache.cassandra.security.PEMBasedSslContextFactory}}`,
-}}}
+}}, After: cassandratest.Uncoordinated}
 
 // testFile is the absolute path of a file in testdata. The certificates in testdata/node are
 // for nothing but these tests.
