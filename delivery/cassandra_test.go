@@ -294,9 +294,7 @@ func TestNodeLate(t *testing.T) {
 			pair[1].share(t)
 			res := pair[1].send(t, domain, host, sample, "alice", "bob")
 			want(t, res, "ok", "ok")
-			if !res.Repeated || res.ID == first.ID {
-				t.Errorf("%+v, before %s", res, first.ID)
-			}
+			wantAnew(t, res, first)
 			pair[1].wantCopies(t, domain, "alice", 1)
 			pair[1].wantCopies(t, domain, "bob", 1)
 			if how == "unknown" {

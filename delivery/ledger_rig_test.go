@@ -324,6 +324,14 @@ func wantRepeated(t testing.TB, res delivery.Result, repeated bool) {
 	}
 }
 
+// wantAnew checks that a repetition of first was recognized, and stored under another id.
+func wantAnew(t testing.TB, res, first delivery.Result) {
+	t.Helper()
+	if !res.Repeated || res.ID == first.ID {
+		t.Errorf("recognized as repeated: %v, id %s, first %s; %+v", res.Repeated, res.ID, first.ID, res)
+	}
+}
+
 // wantCopies checks how many messages mailboxes have, as "alice:1 bob:0", and that they are
 // whole.
 func (w *ledgerWorld) wantCopies(t testing.TB, copies string) {

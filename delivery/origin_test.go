@@ -19,20 +19,20 @@ func newOriginWorld(t *testing.T, change func(*delivery.Config)) *ledgerWorld {
 // one that answers now, even if a row of it has come. It is stored anew.
 func TestRepeatThroughAnother(t *testing.T) {
 	for _, how := range []string{"unknown", "lost"} {
-		w := newOriginWorld(t, nil)
-		w.add["alice"] = how
-		first := w.send(t, sample, "alice")
-		want(t, first, "unknown")
-		delete(w.add, "alice")
-		w.moveTo("dc2")
-		w.took()
-		res := w.send(t, sample, "alice")
-		want(t, res, "ok")
-		if !res.Repeated || res.ID == first.ID {
-			t.Errorf("%s: repeated %v, id %s, first %s", how, res.Repeated, res.ID, first.ID)
-		}
-		w.wantTook(t, "AddMessages:1 PutContent:1 RemoveMessages:1")
-		w.wantCopies(t, "alice:1")
+		t.Run(how, func(t *testing.T) {
+			w := newOriginWorld(t, nil)
+			w.add["alice"] = how
+			first := w.send(t, sample, "alice")
+			want(t, first, "unknown")
+			delete(w.add, "alice")
+			w.moveTo("dc2")
+			w.took()
+			res := w.send(t, sample, "alice")
+			want(t, res, "ok")
+			wantAnew(t, res, first)
+			w.wantTook(t, "AddMessages:1 PutContent:1 RemoveMessages:1")
+			w.wantCopies(t, "alice:1")
+		})
 	}
 }
 
@@ -48,9 +48,7 @@ func TestRepeatAtAnotherServer(t *testing.T) {
 	w.moveTo("dc2")
 	res := w.via(t, other, sample, "alice")
 	want(t, res, "ok")
-	if !res.Repeated || res.ID == first.ID {
-		t.Errorf("repeated %v, id %s, first %s", res.Repeated, res.ID, first.ID)
-	}
+	wantAnew(t, res, first)
 	w.wantCopies(t, "alice:1")
 }
 
@@ -105,9 +103,7 @@ func TestReplyLostThroughAnother(t *testing.T) {
 	w.moveTo("dc2")
 	res := w.send(t, sample, "alice")
 	want(t, res, "ok")
-	if !res.Repeated || res.ID == first.ID {
-		t.Errorf("repeated %v, id %s, first %s", res.Repeated, res.ID, first.ID)
-	}
+	wantAnew(t, res, first)
 	w.wantCopies(t, "alice:1")
 }
 
@@ -159,9 +155,7 @@ func TestMovedMeanwhile(t *testing.T) {
 	delete(w.fail, "RemoveMessages")
 	res := w.send(t, sample, "alice")
 	want(t, res, "ok")
-	if !res.Repeated || res.ID == first.ID {
-		t.Errorf("repeated %v, id %s, first %s", res.Repeated, res.ID, first.ID)
-	}
+	wantAnew(t, res, first)
 	w.wantCopies(t, "alice:1")
 }
 
@@ -182,8 +176,6 @@ func TestLateRowDoesNotCount(t *testing.T) {
 	delete(w.fail, "RemoveMessages")
 	res := w.send(t, sample, "alice")
 	want(t, res, "ok")
-	if !res.Repeated || res.ID == first.ID {
-		t.Errorf("repeated %v, id %s, first %s", res.Repeated, res.ID, first.ID)
-	}
+	wantAnew(t, res, first)
 	w.wantCopies(t, "alice:1")
 }

@@ -117,9 +117,7 @@ func TestReplyLostElsewhere(t *testing.T) {
 	delete(w.fail, "RemoveAttempt")
 	res = w.sendLMTP(t, "Y"+sample, "alice", "bob")
 	want(t, res, "ok", "ok")
-	if !res.Repeated || res.ID == first.ID {
-		t.Errorf("%+v, before %s", res, first.ID)
-	}
+	wantAnew(t, res, first)
 	w.wantCopies(t, "alice:3 bob:3")
 }
 
@@ -258,9 +256,7 @@ func TestUncertainClaim(t *testing.T) {
 	}
 	res := w.send(t, sample, "alice")
 	want(t, res, "ok")
-	if !res.Repeated || res.ID == first.ID {
-		t.Errorf("%+v, first id %s", res, first.ID)
-	}
+	wantAnew(t, res, first)
 	w.wantCopies(t, "alice:1")
 
 	// It is not known whether the others know of it.
@@ -271,9 +267,7 @@ func TestUncertainClaim(t *testing.T) {
 	w.add, w.fail = map[string]string{}, map[string]error{}
 	res = w.send(t, sample, "alice")
 	want(t, res, "ok")
-	if !res.Repeated || res.ID == first.ID {
-		t.Errorf("%+v, first id %s", res, first.ID)
-	}
+	wantAnew(t, res, first)
 	w.wantCopies(t, "alice:2")
 }
 

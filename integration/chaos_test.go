@@ -108,7 +108,7 @@ func TestChaos(t *testing.T) {
 func (c *chaos) goesOn(t testing.TB, datacenters ...int) {
 	t.Helper()
 	for _, i := range datacenters {
-		c.load.wait(t, fmt.Sprintf("dc%d", i+1), c.progress[i], 20)
+		waitDelivered(t, nodesLimit, fmt.Sprintf("in dc%d", i+1), c.progress[i], 20)
 	}
 }
 
@@ -200,10 +200,10 @@ func (c *chaos) clocksWrong(t testing.TB) {
 		name     string
 		progress *bench.Progress
 	}{
-		{"ahead", c.load.at(ctx, "ahead", ahead, c.form.rate, c.logins[1:3])},
-		{"behind", c.load.at(ctx, "behind", behind, c.form.rate, c.logins[3:5])},
+		{"where the clock is ahead", c.load.at(ctx, "ahead", ahead, c.form.rate, c.logins[1:3])},
+		{"where the clock is behind", c.load.at(ctx, "behind", behind, c.form.rate, c.logins[3:5])},
 	} {
-		c.load.wait(t, l.name, l.progress, 20)
+		waitDelivered(t, nodesLimit, l.name, l.progress, 20)
 	}
 	hold(ctx, c.form.clocks)
 }
@@ -222,7 +222,7 @@ func (c *chaos) agree(t testing.TB) {
 		}
 		for _, l := range c.logins {
 			a := account{l.Name, l.Password}
-			one, two := c.lists(t, c.one, a), c.lists(t, c.two, a)
+			one, two := c.one.lists(t, a), c.two.lists(t, a)
 			if !slices.Equal(one, two) {
 				return fmt.Errorf("%s: %d messages in dc1, %d in dc2, or other ones", l.Name, len(one), len(two))
 			}
@@ -233,7 +233,7 @@ func (c *chaos) agree(t testing.TB) {
 }
 
 // lists is the unique-ids of a maildrop with the sizes.
-func (c *chaos) lists(t testing.TB, s *server, a account) []string {
+func (s *server) lists(t testing.TB, a account) []string {
 	t.Helper()
 	session := s.login(t, a)
 	defer session.Close()

@@ -18,7 +18,7 @@ import (
 func (c *chaos) checked(t testing.TB) {
 	t.Helper()
 	s := c.cluster.startAhead(t, "dc1", 4*time.Minute+30*time.Second, `cassandra.window = "1s"`, `tasks.check_rate = 10000`)
-	found := c.check(t, s, adminclient.CheckOptions{Deep: true, Restart: true})
+	found := s.check(t, adminclient.CheckOptions{Deep: true, Restart: true})
 	t.Logf("check: %s", counted(found))
 	for _, n := range found.Counts {
 		// An orphan, or a copy that one of several never got, is of a delivery that was refused.
@@ -27,9 +27,9 @@ func (c *chaos) checked(t testing.TB) {
 		}
 	}
 	if found.Problems > 0 {
-		repaired := c.check(t, s, adminclient.CheckOptions{Repair: true, Force: true})
+		repaired := s.check(t, adminclient.CheckOptions{Repair: true, Force: true})
 		t.Logf("check --repair: %s", counted(repaired))
-		found = c.check(t, s, adminclient.CheckOptions{Deep: true, Restart: true})
+		found = s.check(t, adminclient.CheckOptions{Deep: true, Restart: true})
 	}
 	if found.Problems > 0 {
 		t.Errorf("check after a repair: %s: %v", counted(found), found.Findings)
@@ -40,7 +40,7 @@ func (c *chaos) checked(t testing.TB) {
 }
 
 // check runs a check to its end.
-func (c *chaos) check(t testing.TB, s *server, o adminclient.CheckOptions) adminclient.Check {
+func (s *server) check(t testing.TB, o adminclient.CheckOptions) adminclient.Check {
 	t.Helper()
 	admin := s.admin()
 	defer admin.Close()

@@ -2,38 +2,25 @@ package integration
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"popelago/bench"
-	"popelago/mailtest"
 )
 
-// chaosLoad is mail going in and out at several servers until it is stopped.
+// chaosLoad is a load on several servers.
 type chaosLoad struct {
-	journal *bench.Journal
-	users   []string
-	ctx     context.Context
-	cancel  context.CancelFunc
-	done    sync.WaitGroup
+	*load
+	users []string
 
-	mu   sync.Mutex
 	sums map[string]map[string]int64 // by server: taken, refused, unknown, sent again, removed
-	errs []error
 }
 
 func startChaosLoad(t testing.TB, path string, users []string) *chaosLoad {
 	t.Helper()
-	journal, err := bench.OpenJournal(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &chaosLoad{journal: journal, users: users, sums: map[string]map[string]int64{}}
-	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l := &chaosLoad{load: startLoad(t, path), users: users, sums: map[string]map[string]int64{}}
 	t.Cleanup(func() { l.stop(t) })
 	return l
 }
@@ -66,16 +53,15 @@ func (l *chaosLoad) at(ctx context.Context, name string, s *server, rate float64
 
 // add takes over what a run says of itself.
 func (l *chaosLoad) add(name, what string, report bench.Report, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err != nil && !errors.Is(err, context.Canceled) {
-		l.errs = append(l.errs, fmt.Errorf("%s at %s: %w", what, name, err))
-	}
+	what += " at " + name
+	l.failed(what, err)
 	for _, e := range report.Errors {
 		if strings.HasPrefix(e.Class, "check: ") {
-			l.errs = append(l.errs, fmt.Errorf("%s at %s: %d times: %s", what, name, e.Count, e.Class))
+			l.failed(what, fmt.Errorf("%d times: %s", e.Count, e.Class))
 		}
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	sums := l.sums[name]
 	if sums == nil {
 		sums = map[string]int64{}
@@ -91,35 +77,14 @@ func (l *chaosLoad) add(name, what string, report bench.Report, err error) {
 	}
 }
 
-// wait waits until so many more messages were delivered.
-func (l *chaosLoad) wait(t testing.TB, name string, p *bench.Progress, n int64) {
-	t.Helper()
-	before, _ := p.Done()
-	mailtest.WaitFor(t, nodesLimit, func() error {
-		if now, _ := p.Done(); now < before+n {
-			return fmt.Errorf("%d of %d messages delivered at %s", now-before, n, name)
-		}
-		return nil
-	})
-}
-
-// stop ends all deliveries and drains, and fails the test if one of them could not go on.
+// stop ends all deliveries and drains, and says how many there were at each server.
 func (l *chaosLoad) stop(t testing.TB) {
 	t.Helper()
-	l.cancel()
-	l.done.Wait()
-	if l.journal == nil {
+	if !l.load.stop(t) {
 		return
 	}
-	if err := l.journal.Close(); err != nil {
-		t.Error(err)
-	}
-	l.journal = nil
 	for name, sums := range l.sums {
 		t.Logf("at %s: %v", name, sums)
-	}
-	for _, err := range l.errs {
-		t.Error(err)
 	}
 }
 

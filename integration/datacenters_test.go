@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -148,6 +147,3 @@ func (c *cluster) repair(t testing.TB) {
 		}
 	}
 }
-
-// journalIn is the path of a new journal.
-func journalIn(t testing.TB) string { return filepath.Join(t.TempDir(), "journal") }

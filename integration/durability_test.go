@@ -32,7 +32,7 @@ func TestDurabilityEach(t *testing.T) {
 		if !strings.HasPrefix(reply, "250 ") || !strings.Contains(reply, words) {
 			t.Fatalf("message %d: %q, want 250 and %q", sent, reply, words)
 		}
-		return sender(fmt.Sprint(sent))
+		return fmt.Sprint(sent)
 	}
 	const everywhere, here = "stored in every datacenter", "stored in the local datacenter only"
 	var acknowledged []string
@@ -57,7 +57,7 @@ func TestDurabilityEach(t *testing.T) {
 		t.Errorf("with the other datacenter known to be away: %q, want 451", reply)
 	}
 	take(falls, here)
-	if got := marksOf(t, other, a); slices.Contains(got, local) {
+	if got := namesIn(t, other, a); slices.Contains(got, local) {
 		t.Errorf("the other datacenter has what crossed no line: %q", got)
 	}
 	if err := c.Heal("dc1", "dc2"); err != nil {
@@ -78,10 +78,10 @@ func TestDurabilityEach(t *testing.T) {
 	for _, n := range c.Datacenter("dc1") {
 		n.Kill()
 	}
-	got := marksOf(t, other, a)
+	got := namesIn(t, other, a)
 	for _, name := range acknowledged {
 		if !slices.Contains(got, name) {
-			t.Errorf("%s was acknowledged and is not there", name)
+			t.Errorf("message %s was acknowledged and is not there", name)
 		}
 	}
 	t.Logf("%d acknowledged in every datacenter, %d messages left where one is gone", len(acknowledged), len(got))
@@ -94,32 +94,21 @@ func TestDurabilityEach(t *testing.T) {
 	}
 }
 
-// deliver sends one message to a, marked with a number, and returns the reply for it.
+// deliver sends one message to a, with a number for its name, and returns the reply for it.
 func deliver(t testing.TB, s *server, a account, number int) string {
 	t.Helper()
-	c := mailtest.Dial(t, s.lmtp)
+	c := s.lmtpSession(t)
 	defer c.Close()
 	c.Timeout = 3 * time.Minute
-	c.Expect("220 ")
-	c.Cmd("LHLO tests.example")
-	endReply(c)
-	startTransaction(c, sender(fmt.Sprint(number)), []account{a})
-	c.Cmd("DATA")
-	c.Expect("250")
-	if reply := c.Line(); !strings.HasPrefix(reply, "250") {
-		return reply
-	}
-	c.Expect("354")
-	c.Send(fmt.Sprintf("Subject: message %d\r\n\r\ntext\r\n.\r\n", number))
-	return c.Line()
+	return tryDeliver(t, c, true, fmt.Sprint(number), []account{a})[0]
 }
 
-// marksOf reads a maildrop and returns the senders.
-func marksOf(t testing.TB, s *server, a account) []string {
+// namesIn reads a maildrop and returns the names of its messages.
+func namesIn(t testing.TB, s *server, a account) []string {
 	t.Helper()
 	var names []string
 	for _, m := range s.maildrop(t, a) {
-		names = append(names, sender(mark(m.octets)))
+		names = append(names, mark(m.octets))
 	}
 	return names
 }
