@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -40,31 +41,109 @@ func TestAddAndRemoveInOneGroup(t *testing.T) {
 	}
 }
 
-// commitTogether holds the committer up until all the writes are waiting, in their order, and
-// then lets them go.
-func commitTogether(t *testing.T, s *Store, writes ...func() error) {
+// TestWriteOutlivesItsCaller: what a caller stopped waiting for is still done, as it was asked for.
+func TestWriteOutlivesItsCaller(t *testing.T) {
+	s, err := Open(Config{Dir: "data", FS: vfs.NewMem()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	mailbox, source := mail.MailboxID{1}, mail.NewIDSource(nil)
+	asked, other, added := source.Next(), source.Next(), source.Next()
+	entry := func(id mail.MessageID) store.Entry {
+		return store.Entry{Mailbox: mailbox, Message: mail.Message{ID: id, Size: 1}}
+	}
+	if err := errors.Join(s.AddMessages(t.Context(), []store.Entry{entry(asked), entry(other)})...); err != nil {
+		t.Fatal(err)
+	}
+	text, err := s.NewContent(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer text.Discard()
+	if _, err := text.Write([]byte("x\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutContent(t.Context(), added, text, store.ContentInfo{Mailboxes: []mail.MailboxID{mailbox}}); err != nil {
+		t.Fatal(err)
+	}
+	ids := []mail.MessageID{asked}
+	for what, do := range map[string]func(context.Context) error{
+		"RemoveMessages": func(ctx context.Context) error { return s.RemoveMessages(ctx, mailbox, ids) },
+		"AddMessages":    func(ctx context.Context) error { return s.AddMessages(ctx, []store.Entry{entry(added)})[0] },
+	} {
+		release := holdCommitter(t, s)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- do(ctx) }()
+		waitWrites(t, s, 1)
+		cancel()
+		if what == "RemoveMessages" {
+			if err := <-done; !errors.Is(err, store.ErrOutcomeUnknown) {
+				t.Fatalf("%s: %v, want %v", what, err, store.ErrOutcomeUnknown)
+			}
+			ids[0] = other // the slice is the caller's again
+			release()
+			continue
+		}
+		release() // at the same moment
+		if err := <-done; err != nil && !errors.Is(err, store.ErrOutcomeUnknown) {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+	if err := s.PutDomain(t.Context(), store.Domain{Name: "example.test"}); err != nil { // behind all of them
+		t.Fatal(err)
+	}
+	rows, _, err := s.ListMessages(t.Context(), mailbox, mail.MessageID{}, 10)
+	if err != nil || len(rows) != 2 || rows[0].ID != other || rows[1].ID != added {
+		t.Errorf("%v: %v, want %v and %v", rows, err, other, added)
+	}
+}
+
+// holdCommitter holds the committer up until release.
+func holdCommitter(t *testing.T, s *Store) (release func()) {
 	t.Helper()
-	begun, release := make(chan struct{}), make(chan struct{})
-	results := make(chan error, 1+len(writes))
+	begun, hold, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		results <- s.commit(t.Context(), "wait", &write{prepare: func(*group) error {
+		done <- s.commit(t.Context(), "wait", &write{prepare: func(*group) error {
 			close(begun)
-			<-release
+			<-hold
 			return nil
 		}})
 	}()
 	<-begun
+	return func() {
+		t.Helper()
+		close(hold)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// waitWrites waits until n writes wait for the committer.
+func waitWrites(t *testing.T, s *Store, n int) {
+	t.Helper()
+	mailtest.WaitFor(t, 10*time.Second, func() error {
+		if got := len(s.writes); got != n {
+			return fmt.Errorf("%d writes are waiting, want %d", got, n)
+		}
+		return nil
+	})
+}
+
+// commitTogether holds the committer up until all the writes are waiting, in their order, and
+// then lets them go.
+func commitTogether(t *testing.T, s *Store, writes ...func() error) {
+	t.Helper()
+	release := holdCommitter(t, s)
+	results := make(chan error, len(writes))
 	for i, do := range writes {
 		go func() { results <- do() }()
-		mailtest.WaitFor(t, 10*time.Second, func() error {
-			if n := len(s.writes); n != i+1 {
-				return fmt.Errorf("%d writes are waiting, want %d", n, i+1)
-			}
-			return nil
-		})
+		waitWrites(t, s, i+1)
 	}
-	close(release)
-	for range 1 + len(writes) {
+	release()
+	for range writes {
 		if err := <-results; err != nil {
 			t.Error(err)
 		}

@@ -105,8 +105,11 @@ func (s *Store) useContents(entries []store.Entry) []pendingUse {
 	return uses
 }
 
+// releaseContents ends useContents. Unless the outcome is known the committer may still be at it:
+// then needed is its own.
 func (s *Store) releaseContents(uses []pendingUse, written bool) {
-	for _, u := range uses {
+	for i := range uses {
+		u := &uses[i]
 		s.pending.release(u.id, u.row, written && u.needed)
 	}
 }
@@ -247,6 +250,7 @@ func (s *Store) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids 
 func (s *Store) removePage(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
 	now := s.cfg.Now().UnixMicro()
 	moment := encodeMoment(now)
+	ids = slices.Clone(ids) // the committer may come to it after the caller stopped waiting
 	w := &write{prepare: func(g *group) error {
 		if g.removed == nil {
 			g.removed = make(map[rowKey]struct{})
