@@ -39,6 +39,7 @@ type Cassandra struct {
 
 	Window     time.Duration
 	FloorEvery int
+	BulkAfter  int
 	WrittenOff []string
 	Heartbeat  time.Duration
 	SpoolDir   string // empty: see Config.SpoolDir
@@ -65,6 +66,7 @@ func defaultCassandra() Cassandra {
 		QueueTime:      time.Second,
 		Window:         time.Hour,
 		FloorEvery:     2000,
+		BulkAfter:      100_000,
 		Heartbeat:      10 * time.Second,
 
 		SpeculativeDelay: 200 * time.Millisecond,
@@ -137,6 +139,8 @@ func cassandraSettings(c *Cassandra) []setting {
 			"The in-flight window: how old a message or a removal must be before background work takes for certain that nothing about it is still under way, and clears up behind it. A delivery may take 5 minutes and clocks may differ by as much: less than 15m is for tests only."},
 		{"cassandra.floor_every", integer(&c.FloorEvery, 1, maxCount),
 			"How many removals from one mailbox make background work look whether all that lies before its oldest message can be skipped from then on."},
+		{"cassandra.bulk_after", integer(&c.BulkAfter, 0, maxCount),
+			"How many messages in a mailbox, or how many removals behind a message that stays, make background work turn it into a bulk mailbox, which has a place of its own for the messages of each day (popelago account bulk does so by hand). It cannot be undone. 0: never."},
 		{"cassandra.heartbeat", duration(&c.Heartbeat, 100*time.Millisecond, 5*time.Minute),
 			"How often this server tells the others of its datacenter that it is alive, and compares its clock with theirs and the nodes'. The share that a server had of background work falls to the others six heartbeats after it was killed. A clock that is more than 5 minutes off stops deliveries (451), maildrops with a retention ([SYS/TEMP]) and background work until it is right."},
 		{"cassandra.written_off", &list{p: &c.WrittenOff, what: "the name of a datacenter such as \"dc2\"", check: checkDatacenter},

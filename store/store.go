@@ -72,6 +72,17 @@ type Background interface {
 type FloorReport struct {
 	Mailboxes int // mailboxes looked at
 	Raised    int // those whose floor rose
+	// Grown are mailboxes that should become bulk, as far as this server has noticed since
+	// the last call.
+	Grown []GrownMailbox
+}
+
+// GrownMailbox is a mailbox that holds so many messages, or so much that cannot be cleared up
+// behind removed ones, that it should become bulk.
+type GrownMailbox struct {
+	Mailbox mail.MailboxID
+	// Recipient is that of one of its messages, see mail.Message.
+	Recipient string
 }
 
 // SweepReport counts what one Sweep did.
@@ -134,6 +145,10 @@ type ContentInfo struct {
 type Entry struct {
 	Mailbox mail.MailboxID
 	Message mail.Message
+	// Bulk is Address.Bulk of the account. Whoever adds the same message again must mean the
+	// same by it: either both times a moment after the message, or zero, or both times one
+	// that is not.
+	Bulk time.Time
 }
 
 // Mailboxes holds the founding table: mailbox -> (message id, size).
@@ -165,6 +180,15 @@ type Mailboxes interface {
 	//
 	// Errors: ErrUnavailable, ErrOutcomeUnknown. A full disk should not make it fail.
 	RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error
+
+	// SetBulk makes a mailbox bulk, for good: one that takes so many messages that they should
+	// not all lie in one place. It may be called while the mailbox is in use, and again, which
+	// changes nothing. since is for Entry.Bulk from then on: the moment, some time ahead, from
+	// which messages lie in other places, so that by then every server knows of it. An engine
+	// with one place for all, however many, does nothing and returns the zero time.
+	//
+	// Errors: ErrUnavailable, ErrOutcomeUnknown.
+	SetBulk(ctx context.Context, mailbox mail.MailboxID) (since time.Time, err error)
 }
 
 // AddressKind says what an address is.
@@ -201,6 +225,9 @@ type Address struct {
 	// Retention is how long messages stay at most, to the microsecond; zero: as long as the
 	// domain says; negative: for ever.
 	Retention time.Duration
+	// Bulk is since when the mailbox is bulk, to the microsecond: what SetBulk returned. Zero:
+	// it is not.
+	Bulk time.Time
 }
 
 // AddressChange names the columns of an address row to be written; nil leaves a column as it
@@ -212,6 +239,7 @@ type AddressChange struct {
 	State     *AddressState
 	Created   *time.Time
 	Retention *time.Duration
+	Bulk      *time.Time
 }
 
 // Addresses holds the directory.

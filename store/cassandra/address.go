@@ -32,9 +32,10 @@ func (s *Store) readAddresses(ctx context.Context, st statement, domain string) 
 			kind, password, state string
 			generation, removed   gocql.UUID
 			created, retention    *int64
+			bulk                  *int64
 			a                     = store.Address{Address: mail.Address{Domain: domain}}
 		)
-		err := scan(&local, &generation, &kind, &removed, &password, &state, &created, &retention)
+		err := scan(&local, &generation, &kind, &removed, &password, &state, &created, &retention, &bulk)
 		if err != nil {
 			return err
 		}
@@ -46,7 +47,7 @@ func (s *Store) readAddresses(ctx context.Context, st statement, domain string) 
 		}
 		a.Generation, a.Removed = mail.MessageID(generation), mail.MessageID(removed)
 		a.Kind, a.State = store.AddressKind(kind), store.AddressState(state)
-		a.Created, a.Retention = moment(created), span(retention)
+		a.Created, a.Retention, a.Bulk = moment(created), span(retention), moment(bulk)
 		rows = append(rows, a)
 		return nil
 	})
@@ -70,13 +71,13 @@ func (s *Store) ChangeAddress(ctx context.Context, a mail.Address, generation ma
 	}
 	local := encodeText(a.Local)
 	key := []any{encodeText(a.Domain), addressShard(local), local, gocql.UUID(generation)}
-	var times [6]*int64
+	var times [7]*int64
 	if _, err := s.readOne(ctx, statement{cql: selectAddressTimes, values: key, consistency: s.reads(), what: what},
-		&times[0], &times[1], &times[2], &times[3], &times[4], &times[5]); err != nil {
+		&times[0], &times[1], &times[2], &times[3], &times[4], &times[5], &times[6]); err != nil {
 		return err
 	}
 	timestamp := micros(s.now())
-	for i, name := range []string{"kind", "removed", "password", "state", "created", "retention"} {
+	for i, name := range []string{"kind", "removed", "password", "state", "created", "retention", "bulk"} {
 		if t := times[i]; t != nil && slices.Contains(columns, name) {
 			timestamp = max(timestamp, *t+1)
 		}
@@ -112,6 +113,9 @@ func changed(c store.AddressChange) (columns []string, values []any) {
 	}
 	if c.Retention != nil {
 		add("retention", c.Retention.Microseconds())
+	}
+	if c.Bulk != nil {
+		add("bulk", micros(*c.Bulk))
 	}
 	return columns, values
 }

@@ -59,7 +59,7 @@ func (s *engine) Clock() error {
 		return fmt.Errorf("cassandra: %w: it was not compared with the cluster's yet", store.ErrClock)
 	}
 	now := s.wall()
-	ahead := last.ahead + now.Sub(last.wall) - time.Since(last.at)
+	ahead := last.aheadAt(now)
 	if ahead.Abs() > clockSkew {
 		return fmt.Errorf("cassandra: %w: it is %s", store.ErrClock, describeSkew(ahead, "the cluster's"))
 	}
@@ -67,6 +67,26 @@ func (s *engine) Clock() error {
 		return fmt.Errorf("cassandra: %w: it is %s", store.ErrClock, describeSkew(-behind, "the newest message id that this server made"))
 	}
 	return nil
+}
+
+// aheadAt is how far our clock is ahead of the others when it says now.
+func (r *reading) aheadAt(now time.Time) time.Duration {
+	return r.ahead + now.Sub(r.wall) - time.Since(r.at)
+}
+
+// latest is the time of day, also while our clock cannot be trusted: by the clocks of the others,
+// but not before the newest message id that this server made. Errors: store.ErrClock.
+func (s *engine) latest() (time.Time, error) {
+	last := s.watch.last.Load()
+	if last == nil {
+		return time.Time{}, s.Clock()
+	}
+	now := s.wall()
+	others := now.Add(-last.aheadAt(now))
+	if made := time.UnixMicro(s.watch.high.Load()); made.After(others) {
+		return made, nil
+	}
+	return others, nil
 }
 
 func describeSkew(ahead time.Duration, what string) string {

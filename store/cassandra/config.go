@@ -66,6 +66,10 @@ type Config struct {
 	// FloorEvery is how many removals from one mailbox make RaiseFloors look whether its floor
 	// can rise. Default 2000.
 	FloorEvery int
+	// BulkAfter is how many messages of an ordinary mailbox, or how many removals from one
+	// while its floor could not rise, make RaiseFloors report it as grown. Default 100,000;
+	// negative: never.
+	BulkAfter int
 	// ScanRate is how many pieces of content SweepOrphans looks at in a second. Default 2000.
 	ScanRate int
 	// WrittenOff lists datacenters that will not come back and that were taken out of the
@@ -128,6 +132,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.Reconnect, 2*time.Second)
 	setDefault(&c.Window, time.Hour)
 	setDefault(&c.FloorEvery, 2000)
+	setDefault(&c.BulkAfter, 100_000)
 	setDefault(&c.ScanRate, 2000)
 	setDefault(&c.Heartbeat, 10*time.Second)
 	if c.Server == "" {

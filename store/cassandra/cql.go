@@ -27,6 +27,7 @@ func migrations() [][]string {
   recipient text,
   uidl text,
   origin text,
+  bulk_since bigint STATIC,
   PRIMARY KEY ((mailbox, segment), message)
 ) WITH CLUSTERING ORDER BY (message ASC)
   AND comment = 'mailbox -> messages, inserted with the time of the id, removed with a later one'
@@ -75,6 +76,7 @@ func migrations() [][]string {
   state text,
   created bigint,
   retention bigint,
+  bulk bigint,
   PRIMARY KEY ((domain, shard), local, generation)
 ) WITH comment = 'addresses, a removed account stays, its successor is another generation'
   AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
@@ -215,13 +217,19 @@ const (
 const (
 	insertMessage = `INSERT INTO mailbox (mailbox, segment, message, size, recipient, uidl, origin) VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
 
-	messageColumns = `SELECT message, size, recipient, uidl, origin FROM mailbox WHERE mailbox = ? AND segment = ?`
+	// markBulk writes the marker of a bulk mailbox, see marker.
+	markBulk = `INSERT INTO mailbox (mailbox, segment, message, bulk_since) VALUES (?, 0, ?, ?) USING TIMESTAMP ?`
+
+	messageColumns = `SELECT message, size, recipient, uidl, origin, bulk_since FROM mailbox WHERE mailbox = ? AND segment = ?`
 	listMessages   = messageColumns + ` AND message > ? LIMIT ?`
 	listSlice      = messageColumns + ` AND message > ? AND message <= ? LIMIT ?`
 	selectMessage  = messageColumns + ` AND message = ?`
 
+	// since when a mailbox is bulk, by its marker
+	selectBulk = `SELECT message, bulk_since FROM mailbox WHERE mailbox = ? AND segment = 0 AND message = ?`
+
 	// which of some messages are alive
-	selectAlive = `SELECT message, size FROM mailbox WHERE mailbox = ? AND segment = ? AND message IN ?`
+	selectAlive = `SELECT message, size FROM mailbox WHERE mailbox = ? AND segment IN ? AND message IN ?`
 
 	deleteMessages = `DELETE FROM mailbox USING TIMESTAMP ? WHERE mailbox = ? AND segment = ? AND message IN ?`
 
@@ -296,11 +304,11 @@ func deleteWatermark(keyspace, server string, high int64) string {
 
 // Addresses.
 const (
-	addressColumns  = `SELECT local, generation, kind, removed, password, state, created, retention FROM address WHERE domain = ? AND shard = ?`
+	addressColumns  = `SELECT local, generation, kind, removed, password, state, created, retention, bulk FROM address WHERE domain = ? AND shard = ?`
 	selectAddresses = addressColumns + ` AND local = ?`
 	listAddresses   = addressColumns + ` AND local > ? LIMIT ?`
 
-	selectAddressTimes = `SELECT WRITETIME(kind), WRITETIME(removed), WRITETIME(password), WRITETIME(state), WRITETIME(created), WRITETIME(retention) FROM address WHERE domain = ? AND shard = ? AND local = ? AND generation = ?`
+	selectAddressTimes = `SELECT WRITETIME(kind), WRITETIME(removed), WRITETIME(password), WRITETIME(state), WRITETIME(created), WRITETIME(retention), WRITETIME(bulk) FROM address WHERE domain = ? AND shard = ? AND local = ? AND generation = ?`
 )
 
 // updateAddress writes some columns of an address.

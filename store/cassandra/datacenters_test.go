@@ -58,6 +58,7 @@ func TestTwoDatacenters(t *testing.T) {
 		wantCheck(t, "in dc2", e.s2, task.CheckOptions{Deep: true, Repair: true})
 		wantList(t, "in dc2", e.s2, alice, missed...)
 	})
+	t.Run("bulk", e.bulkLag)
 	if err := uncoordinated(c); err != nil {
 		t.Error(err)
 	}

@@ -10,12 +10,13 @@
 //
 // # Tables
 //
-//	mailbox   ((mailbox, segment), message)  size, recipient, uidl, origin
+//	mailbox   ((mailbox, segment), message)  size, recipient, uidl, origin, bulk_since (static)
 //	content   ((message, chunk))             data; chunk 0 also: size, chunks, codec, key_id,
 //	                                         recipients, reverse_path, removed
 //	trash     ((datacenter, hour, shard), mailbox, message)  removed_at
 //	floor     ((mailbox))                    floor
-//	address   ((domain, shard), local, generation)  kind, removed, password, state, created
+//	address   ((domain, shard), local, generation)  kind, removed, password, state, created,
+//	                                         retention, bulk
 //	domain    ((name))                       created, removed
 //	ledger    ((datacenter, hour), entered, fingerprint, message)  until, origin,
 //	                                         content_stored, content_reached, content_size,
@@ -28,8 +29,16 @@
 //
 // A mailbox is a two-phase set. A row is inserted with the timestamp that is inside its
 // message id, and removed with a later one: max(now, id time)+1. Whatever the clocks and the
-// order of arrival, a removal wins. A row without size is not a message. All rows are in
-// segment 0; other segments are reserved for mailboxes that get a segment for every day.
+// order of arrival, a removal wins. A row without size is not a message.
+//
+// All rows of an ordinary mailbox are in segment 0. A bulk mailbox has a segment for each day,
+// numbered since 1970 (UTC), for messages with ids of that day, beginning with those from the
+// moment that the address tells; older ones stay where they are. Which segment a message goes to
+// depends on its id and on that moment, which lies ahead when it is set, so that all servers know
+// of it in time. A server that does not know puts messages in segment 0, where everybody looks,
+// too. That a mailbox is bulk is told by a marker in segment 0 (see marker), which is there
+// before anything is in another one; its row alone has a timestamp that is not its id's. See
+// docs/decisions/0009-bulk-mailboxes.md.
 //
 // Content is cut into chunks of 256 KiB, each a partition of its own. It is written with the
 // timestamp of its id, chunk 0 last, so what has a chunk 0 is complete. Chunk 0 names all

@@ -164,6 +164,7 @@ func (s *engine) goElsewhere(ctx context.Context, now time.Time) {
 // switchTo makes statements go another way from now on.
 func (s *engine) switchTo(r *route, why string) {
 	s.route.Store(r)
+	s.places.InvalidateAll() // what was read there may not have arrived here
 	s.metrics.failover.Set(0)
 	if r.datacenter != s.cfg.Datacenter {
 		s.metrics.failover.Set(1)

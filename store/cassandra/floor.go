@@ -3,7 +3,6 @@ package cassandra
 import (
 	"context"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -45,44 +44,82 @@ func (s *engine) readFloor(ctx context.Context, mailbox mail.MailboxID, level go
 	return firstID(), nil
 }
 
-// drained counts the removals of each mailbox since its floor was last looked at. It is only
-// about when to look: what is forgotten at a restart is noticed with later removals.
+// drained counts the removals of each mailbox. It is only about when to look: what is forgotten
+// at a restart is noticed with later removals.
 type drained struct {
 	mu     sync.Mutex
-	counts map[mail.MailboxID]int
+	counts map[mail.MailboxID]drain
+}
+
+// drain counts removals from a mailbox.
+type drain struct {
+	due   int // since it was last looked whether its floor can rise
+	stuck int // since its floor rose
 }
 
 // maxDrained bounds the memory of drained.
 const maxDrained = 100_000
 
+// note counts removals.
 func (d *drained) note(mailbox mail.MailboxID, n int) {
+	d.change(mailbox, func(c *drain) { c.due += n; c.stuck += n })
+}
+
+// look asks that the floor of a mailbox be looked at.
+func (d *drained) look(mailbox mail.MailboxID) {
+	d.change(mailbox, func(c *drain) { c.due = max(c.due, 1<<30) })
+}
+
+func (d *drained) change(mailbox mail.MailboxID, change func(*drain)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.counts == nil || len(d.counts) > maxDrained {
-		d.counts = map[mail.MailboxID]int{}
+		d.counts = map[mail.MailboxID]drain{}
 	}
-	d.counts[mailbox] += n
+	c := d.counts[mailbox]
+	change(&c)
+	d.counts[mailbox] = c
 }
 
-// take returns the mailboxes with at least so many removals, and forgets their counts.
+// take returns the mailboxes with at least so many removals, and forgets that they are due.
 func (d *drained) take(least int) []mail.MailboxID {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var list []mail.MailboxID
-	maps.DeleteFunc(d.counts, func(mailbox mail.MailboxID, n int) bool {
-		if n >= least {
+	for mailbox, c := range d.counts {
+		if c.due >= least {
 			list = append(list, mailbox)
+			d.counts[mailbox] = drain{stuck: c.stuck}
 		}
-		return n >= least
-	})
+	}
 	return list
 }
 
+// raised forgets a mailbox whose floor rose, but for removals since it was taken.
+func (d *drained) raised(mailbox mail.MailboxID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if due := d.counts[mailbox].due; due > 0 {
+		d.counts[mailbox] = drain{due: due, stuck: due}
+	} else {
+		delete(d.counts, mailbox)
+	}
+}
+
+// stuck is how many removals there were since the floor of a mailbox rose.
+func (d *drained) stuck(mailbox mail.MailboxID) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.counts[mailbox].stuck
+}
+
 // RaiseFloors implements store.Background. It raises the floors of mailboxes that this server
-// has removed much from.
+// has removed much from, and tells which ones have grown.
 func (s *Store) RaiseFloors(ctx context.Context) (report store.FloorReport, err error) {
 	_, err = s.inBackground(ctx, &s.sweeping.floors, s.now(), func(r *sweeper, ctx context.Context) error {
-		return r.raiseFloors(ctx, &report)
+		err := r.raiseFloors(ctx, &report)
+		report.Grown = r.grown.take()
+		return err
 	})
 	return report, err
 }
@@ -93,25 +130,29 @@ func (r *sweeper) raiseFloors(ctx context.Context, report *store.FloorReport) er
 		raised, err := r.raiseFloor(ctx, mailbox)
 		if err != nil {
 			for _, later := range mailboxes[i:] {
-				r.drained.note(later, r.cfg.FloorEvery)
+				r.drained.look(later)
+				r.noteStuck(later)
 			}
 			return err
 		}
 		report.Mailboxes++
 		if raised {
 			report.Raised++
+			r.drained.raised(mailbox)
+		} else {
+			r.noteStuck(mailbox)
 		}
 	}
 	return nil
 }
 
 // raiseFloor raises the floor of a mailbox to just below its first message, or to the beginning
-// of the in-flight window. What is below was read at ALL, and nothing was alive there; nothing
-// new can come there, because ids are made when the message is stored.
+// of the in-flight window. What is below was read at ALL, in all segments, and nothing was alive
+// there; nothing new can come there, because ids are made when the message is stored.
 //
-// The floor is written with its own time as timestamp: a lower one never replaces a higher.
-// The range below is then removed in one piece, so that compaction need not keep what was
-// removed one by one.
+// The range below is removed in one piece in each segment, so that compaction need not keep what
+// was removed one by one. Then the floor is written, with its own time as timestamp: a lower one
+// never replaces a higher.
 func (r *sweeper) raiseFloor(ctx context.Context, mailbox mail.MailboxID) (raised bool, err error) {
 	from, err := r.readFloor(ctx, mailbox, gocql.All)
 	if err != nil {
@@ -121,17 +162,41 @@ func (r *sweeper) raiseFloor(ctx context.Context, mailbox mail.MailboxID) (raise
 	if floor.Compare(from) <= 0 {
 		return false, nil
 	}
-	rows, _, err := r.listRows(ctx, mailbox, from, floor, 1, gocql.All)
+	since, err := r.readSince(ctx, mailbox, gocql.All)
 	if err != nil {
 		return false, err
 	}
-	if len(rows) > 0 {
-		floor = mail.MinMessageID(rows[0].ID.Time().Add(-time.Microsecond))
+	below := listing{mailbox: mailbox, from: from, upTo: floor, limit: 1, level: gocql.All}
+	first, err := r.list(ctx, below, since)
+	if err != nil {
+		return false, err
+	}
+	if len(first.rows) > 0 {
+		floor = mail.MinMessageID(first.rows[0].ID.Time().Add(-time.Microsecond))
 		if floor.Compare(from) <= 0 {
 			return false, nil
 		}
+		below.upTo = floor
 	}
 	what := fmt.Sprintf("raise the floor of mailbox %s", mailbox)
+	segments := []int{ordinary}
+	if since != 0 {
+		day, last, err := r.days(below, since)
+		if err != nil {
+			return false, err
+		}
+		for ; day <= last; day++ {
+			segments = append(segments, day)
+		}
+	}
+	for _, segment := range segments {
+		if err := r.exec(ctx, statement{
+			cql: deleteBelow, values: []any{micros(r.now.Add(2 * clockSkew)), gocql.UUID(mailbox), segment, gocql.UUID(floor)},
+			consistency: gocql.LocalQuorum, what: what,
+		}); err != nil {
+			return false, err
+		}
+	}
 	if err := r.exec(ctx, statement{
 		cql: insertFloor, values: []any{gocql.UUID(mailbox), gocql.UUID(floor), floor.Micros()},
 		consistency: gocql.LocalQuorum, what: what,
@@ -139,8 +204,5 @@ func (r *sweeper) raiseFloor(ctx context.Context, mailbox mail.MailboxID) (raise
 		return false, err
 	}
 	r.floors.Set(mailbox, floor)
-	return true, r.exec(ctx, statement{
-		cql: deleteBelow, values: []any{micros(r.now.Add(2 * clockSkew)), gocql.UUID(mailbox), segment, gocql.UUID(floor)},
-		consistency: gocql.LocalQuorum, what: what,
-	})
+	return true, nil
 }

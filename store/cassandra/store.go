@@ -32,6 +32,9 @@ type engine struct {
 	metrics  *metrics
 	floors   *otter.Cache[mail.MailboxID, mail.MessageID]
 	drained  drained
+	places   *otter.Cache[mail.MailboxID, place]
+	inDays   *inDays
+	grown    *grown
 	sweeping sweeping
 	beating  beating
 	watch    watch
@@ -71,9 +74,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 			ExpiryCalculator: otter.ExpiryWriting[mail.MailboxID, mail.MessageID](10 * time.Minute),
 		}),
 	}
+	e.places, e.inDays, e.grown = newPlaces(), newInDays(), newGrown()
 	if err := e.start(ctx); err != nil {
 		metrics.unregister(cfg.Registerer)
-		e.floors.StopAllGoroutines()
+		e.stopCaches()
 		return nil, err
 	}
 	e.makeViews(len(status.Replication) > 1)
@@ -131,10 +135,15 @@ func (s *engine) Close() error {
 		s.closed = true
 		s.closeRoutes()
 		s.metrics.unregister(s.cfg.Registerer)
-		s.floors.StopAllGoroutines()
+		s.stopCaches()
 	}
 	return nil
 }
 
 // now is the moment that a write is made at.
 func (s *engine) now() time.Time { return s.cfg.Now() }
+
+func (s *engine) stopCaches() {
+	s.floors.StopAllGoroutines()
+	s.grown.pages.StopAllGoroutines()
+}

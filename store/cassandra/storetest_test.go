@@ -2,7 +2,9 @@ package cassandra_test
 
 import (
 	"context"
+	"slices"
 	"testing"
+	"time"
 
 	"popelago/mail"
 	"popelago/store"
@@ -35,19 +37,43 @@ func withoutOrigin(m mail.Message) mail.Message {
 }
 
 func TestConformance(t *testing.T) {
+	conform(t, func(s *cassandra.Store) store.Store { return plain{s} })
+}
+
+// bulk is a store all of whose mailboxes are bulk, for a day and a half.
+type bulk struct {
+	plain
+	since time.Time
+}
+
+func (b bulk) AddMessages(ctx context.Context, entries []store.Entry) []error {
+	entries = slices.Clone(entries)
+	for i := range entries {
+		entries[i].Bulk = b.since
+	}
+	return b.plain.AddMessages(ctx, entries)
+}
+
+func TestConformanceBulk(t *testing.T) {
+	since := time.Now().Add(-36 * time.Hour)
+	conform(t, func(s *cassandra.Store) store.Store { return bulk{plain{s}, since} })
+}
+
+// conform runs the suite.
+func conform(t *testing.T, as func(*cassandra.Store) store.Store) {
 	cfg := config(t)
 	apply(t, cfg)
 	storetest.Suite{
 		KeepsAttempts: true,
 		Open: func(t *testing.T) store.Store {
 			truncate(t, cfg)
-			return plain{reopen(t, cfg)}
+			return as(reopen(t, cfg))
 		},
 		Reopen: func(t *testing.T, s store.Store) store.Store {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			return plain{reopen(t, cfg)}
+			return as(reopen(t, cfg))
 		},
 	}.Run(t)
 }

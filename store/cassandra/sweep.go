@@ -113,13 +113,13 @@ func mailboxes(ids []gocql.UUID) []mail.MailboxID {
 	return list
 }
 
-// alive reads at ALL which of some messages are in a mailbox, and notes them.
+// alive reads at ALL which of some messages are in a mailbox, in any segment, and notes them.
 func (r *sweeper) alive(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID, note func(mail.MessageID)) error {
-	return inChunks(ids, 100, func(some []mail.MessageID) error {
+	return inChunks(ids, 99, func(some []mail.MessageID) error {
 		return r.readAll(ctx, statement{
-			cql: selectAlive, values: []any{gocql.UUID(mailbox), segment, uuids(some)}, consistency: gocql.All,
+			cql: selectAlive, values: []any{gocql.UUID(mailbox), segmentsOf(some), uuids(some)}, consistency: gocql.All,
 			what: "sweep: look for rows",
-		}, len(some)+1, func(scan func(...any) error) error {
+		}, 2*len(some)+1, func(scan func(...any) error) error {
 			var id gocql.UUID
 			var size *int64
 			if err := scan(&id, &size); err != nil {

@@ -15,6 +15,7 @@ import (
 // The columns of an address, one key each: a change writes the columns that it names and
 // nothing else, so that concurrent changes of different columns both last.
 const (
+	columnBulk      = 'b'
 	columnCreated   = 'c'
 	columnKind      = 'k'
 	columnPassword  = 'p'
@@ -113,6 +114,10 @@ func setColumn(row *store.Address, column byte, v []byte) error {
 		if b := d.bytes(8); len(b) == 8 {
 			row.Created = fromMicros(int64(binary.BigEndian.Uint64(b)))
 		}
+	case columnBulk:
+		if b := d.bytes(8); len(b) == 8 {
+			row.Bulk = fromMicros(int64(binary.BigEndian.Uint64(b)))
+		}
 	case columnRetention:
 		if b := d.bytes(8); len(b) == 8 {
 			row.Retention = time.Duration(binary.BigEndian.Uint64(b)) * time.Microsecond
@@ -166,6 +171,9 @@ func (s *Store) ChangeAddress(ctx context.Context, a mail.Address, generation ma
 	}
 	if c.Created != nil {
 		columns[columnCreated] = momentColumn(*c.Created)
+	}
+	if c.Bulk != nil {
+		columns[columnBulk] = momentColumn(*c.Bulk)
 	}
 	if c.Retention != nil {
 		columns[columnRetention] = encodeMoment(c.Retention.Microseconds())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -280,4 +281,13 @@ func (s *Store) removePage(ctx context.Context, mailbox mail.MailboxID, ids []ma
 	}
 	s.tidy.removed(mailbox, len(ids), s.cfg.TidyAfter)
 	return nil
+}
+
+// SetBulk is part of store.Mailboxes. All messages are in one place, which may be large.
+func (s *Store) SetBulk(ctx context.Context, mailbox mail.MailboxID) (time.Time, error) {
+	const what = "make a mailbox bulk"
+	if err := contextErr(ctx, what); err != nil {
+		return time.Time{}, err
+	}
+	return time.Time{}, s.read(what, func(*pebble.DB) error { return nil })
 }

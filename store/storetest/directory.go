@@ -33,8 +33,8 @@ func (e *env) wantRows(a mail.Address, want ...store.Address) {
 }
 
 func sameAddress(a, b store.Address) bool {
-	same := a.Created.Equal(b.Created)
-	a.Created, b.Created = time.Time{}, time.Time{}
+	same := a.Created.Equal(b.Created) && a.Bulk.Equal(b.Bulk)
+	a.Created, b.Created, a.Bulk, b.Bulk = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	return same && a == b
 }
 
@@ -187,9 +187,9 @@ var addressCases = []testCase{
 	{"concurrent changes of different columns", func(e *env) {
 		a := mail.Address{Local: "alice", Domain: "example.test"}
 		for i := range 10 {
-			want := store.Address{Address: a, Kind: store.KindAccount, Password: fmt.Sprint(i), State: store.StateDisabled, Retention: time.Duration(i-5) * time.Hour}
+			want := store.Address{Address: a, Kind: store.KindAccount, Password: fmt.Sprint(i), State: store.StateDisabled, Retention: time.Duration(i-5) * time.Hour, Bulk: time.UnixMicro(int64(i) + 1).UTC()}
 			var wg sync.WaitGroup
-			for _, c := range []store.AddressChange{{Kind: &want.Kind}, {Password: &want.Password}, {State: &want.State}, {Retention: &want.Retention}} {
+			for _, c := range []store.AddressChange{{Kind: &want.Kind}, {Password: &want.Password}, {State: &want.State}, {Retention: &want.Retention}, {Bulk: &want.Bulk}} {
 				wg.Go(func() {
 					if err := e.ChangeAddress(e.ctx, a, mail.MessageID{}, c); err != nil {
 						e.Errorf("ChangeAddress: %v", err)

@@ -230,6 +230,11 @@ func (s *faulty) Message(ctx context.Context, mailbox mail.MailboxID, id mail.Me
 	return m, err
 }
 
+func (s *faulty) SetBulk(ctx context.Context, mailbox mail.MailboxID) (since time.Time, err error) {
+	err = s.write("SetBulk", func() (err error) { since, err = s.Store.SetBulk(ctx, mailbox); return err })
+	return since, err
+}
+
 func (s *faulty) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
 	const operation = "RemoveMessages"
 	if !s.f.next(operation) {

@@ -309,6 +309,8 @@ var closeCases = []testCase{
 		_, err = e.Message(e.ctx, mb, m.ID)
 		want("Message", err)
 		want("RemoveMessages", e.RemoveMessages(e.ctx, mb, []mail.MessageID{m.ID}))
+		_, err = e.SetBulk(e.ctx, mb)
+		want("SetBulk", err)
 		_, err = e.NewContent(e.ctx)
 		want("NewContent", err)
 		want("PutContent", e.PutContent(e.ctx, e.ids.Next(), c, store.ContentInfo{}))

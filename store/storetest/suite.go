@@ -41,6 +41,7 @@ func (s Suite) Run(t *testing.T) {
 		cases []testCase
 	}{
 		{"Mailbox", mailboxCases},
+		{"Bulk", bulkCases},
 		{"Content", contentCases},
 		{"Sweep", sweepCases},
 		{"Address", addressCases},
