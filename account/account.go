@@ -20,10 +20,15 @@ type Account struct {
 	Created time.Time
 	// Retention is its own: zero if it is the domain's, negative if there is no end.
 	Retention time.Duration
+	// Bulk is since when its mailbox is bulk, which may be some time ahead; zero: it is not.
+	Bulk time.Time
 }
 
 func accountOf(e *entry) Account {
-	a := Account{Address: e.row.Address, Mailbox: e.mailbox, State: e.row.State, Created: e.row.Created, Retention: e.row.Retention}
+	a := Account{
+		Address: e.row.Address, Mailbox: e.mailbox, State: e.row.State, Created: e.row.Created,
+		Retention: e.row.Retention, Bulk: e.row.Bulk,
+	}
 	if a.State == "" {
 		a.State = store.StateEnabled
 	}

@@ -23,6 +23,8 @@ var (
 	ErrNoSuchDomain = errors.New("no such domain")
 	// ErrDomainNotEmpty: the domain still has live accounts.
 	ErrDomainNotEmpty = errors.New("domain still has accounts")
+	// ErrNoBulk: the store keeps the messages of every mailbox, however many, in one place.
+	ErrNoBulk = errors.New("the storage engine has no bulk mailboxes, and needs none")
 	// ErrBadPassword: a new password that cannot be used: empty, over MaxPassword octets,
 	// not UTF-8, or with control characters, which no POP3 client could send.
 	ErrBadPassword = errors.New("password cannot be used")

@@ -42,7 +42,7 @@ func (d *Directory) Resolve(ctx context.Context, a mail.Address) (mail.Recipient
 		return mail.Recipient{}, err
 	}
 	return mail.Recipient{
-		Address: a, Mailbox: e.mailbox, Durability: domain.Durability.Durability(d.cfg.Durability),
+		Address: a, Mailbox: e.mailbox, Durability: domain.Durability.Durability(d.cfg.Durability), Bulk: e.row.Bulk,
 	}, nil
 }
 

@@ -67,7 +67,7 @@ func (in *Incoming) trial() (t *trial, entryOf []int) {
 			k = len(t.entries)
 			t.index[r.Mailbox] = k
 			t.entries = append(t.entries, entry{
-				row:        store.Entry{Mailbox: r.Mailbox, Message: mail.Message{Recipient: r.Address.PathString()}},
+				row:        store.Entry{Mailbox: r.Mailbox, Message: mail.Message{Recipient: r.Address.PathString()}, Bulk: r.Bulk},
 				durability: r.Durability,
 			})
 		}

@@ -145,6 +145,29 @@ func (a Address) PathString() string {
 	return b.String()
 }
 
+// ParsePath undoes PathString. Errors: ErrBadAddress.
+func ParsePath(s string) (Address, error) {
+	if !strings.HasPrefix(s, `"`) {
+		return ParseAddress(s)
+	}
+	at := strings.LastIndex(s, `"@`)
+	if at < 1 {
+		return Address{}, fmt.Errorf("%w: the quotes of %q do not end", ErrBadAddress, s)
+	}
+	var local strings.Builder
+	for i := 1; i < at; i++ {
+		if s[i] == '\\' && i+1 < at {
+			i++
+		}
+		local.WriteByte(s[i])
+	}
+	a := Address{Local: local.String(), Domain: s[at+len(`"@`):]}
+	if err := a.Validate(); err != nil {
+		return Address{}, err
+	}
+	return a, nil
+}
+
 // isDotString reports whether s is atoms joined by single dots. Octets from 0x80 count as
 // atom text (RFC 6531 section 3.3).
 func isDotString(s string) bool {

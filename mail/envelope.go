@@ -24,6 +24,8 @@ type Recipient struct {
 	Mailbox MailboxID
 	// Durability is what storing for this recipient has to reach.
 	Durability Durability
+	// Bulk is since when the mailbox is bulk, see store.Entry; zero: it is not.
+	Bulk time.Time
 }
 
 // Received holds what the Received line tells (RFC 5321 section 4.4).

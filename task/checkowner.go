@@ -20,6 +20,8 @@ type owner struct {
 	live bool
 	// retention is how long messages stay; zero: for ever.
 	retention time.Duration
+	// bulk is since when the mailbox is bulk; zero: it is not.
+	bulk time.Time
 }
 
 // keeps reports whether messages of an id are still kept at a moment.
@@ -34,7 +36,7 @@ func ownersIn(rows []store.Address, domain store.Domain) []owner {
 	for i, row := range rows {
 		owners[i] = owner{
 			address: row.Address, mailbox: mail.DeriveMailboxID(row.Address, row.Generation), removed: row.Removed,
-			retention: domain.Retention,
+			retention: domain.Retention, bulk: row.Bulk,
 		}
 		if row.Retention != 0 {
 			owners[i].retention = row.Retention

@@ -43,14 +43,15 @@ func (r *checkRun) rebuildEntries(ctx context.Context, verdicts []verdict) error
 }
 
 // list adds the entry of a content to a mailbox, and looks whether it has come there to stay.
-// The recipient of the message is not known any more: the account's address stands for it.
+// The recipient of the message is not known any more: the account's address stands for it. It
+// goes where the one that is missing was, so that the mark of a removal is met there.
 func (r *checkRun) list(ctx context.Context, o owner, c store.ContentRow) error {
 	recipient := o.address.String()
 	m := mail.Message{
 		ID: c.ID, Recipient: recipient, Size: c.Info.Size + int64(len(mail.DeliveryHeader(c.Info.ReversePath, recipient))),
 	}
 	err := r.try(ctx, func() error {
-		if err := r.all.AddMessages(ctx, []store.Entry{{Mailbox: o.mailbox, Message: m}})[0]; err != nil {
+		if err := r.all.AddMessages(ctx, []store.Entry{{Mailbox: o.mailbox, Message: m, Bulk: o.bulk}})[0]; err != nil {
 			return err
 		}
 		if _, err := r.all.Message(ctx, o.mailbox, c.ID); errors.Is(err, store.ErrNotFound) {
