@@ -129,9 +129,10 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 		Grace:    sweepGrace,
 		Undelete: cfg.UndeleteWindow,
 		Now:      a.now,
+		Logger:   a.logger,
 	}
 	a.tasks = task.New(task.Config{Clock: a.store.Clock, Logger: a.logger}, a.registry,
-		task.Floor(sweep, a.store),
+		task.Floor(sweep, a.directory, a.store),
 		task.Reap(sweep, a.store),
 		task.Orphans(sweep, a.store),
 		task.Purge(task.PurgeConfig{

@@ -2,8 +2,11 @@ package task
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"time"
 
+	"popelago/account"
 	"popelago/store"
 )
 
@@ -21,6 +24,8 @@ type SweepConfig struct {
 	Undelete time.Duration
 	// Now tells the time. Nil means time.Now.
 	Now func() time.Time
+	// Logger takes which mailboxes become bulk. Default: nothing is logged.
+	Logger *slog.Logger
 }
 
 func (c SweepConfig) now() time.Time {
@@ -30,14 +35,36 @@ func (c SweepConfig) now() time.Time {
 	return c.Now()
 }
 
-// Floor is the job that keeps the cost of listing mailboxes flat.
-func Floor(cfg SweepConfig, st store.Store) Job {
+// Floor is the job that keeps the cost of listing mailboxes flat. Those that have grown too
+// large for one place it makes bulk.
+func Floor(cfg SweepConfig, dir *account.Directory, st store.Store) Job {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
 	return Job{Name: "floor", Every: cfg.Floor, Run: func(ctx context.Context, _ bool) (report Report, err error) {
 		r, err := st.RaiseFloors(ctx)
 		report.add("mailboxes", int64(r.Mailboxes))
 		report.add("raised", int64(r.Raised))
-		return report, err
+		bulk, bulkErr := setBulk(ctx, cfg.Logger, dir, r.Grown)
+		report.add("bulk", int64(bulk))
+		return report, errors.Join(err, bulkErr)
 	}}
+}
+
+// setBulk makes mailboxes bulk, and returns how many. What fails is noticed again some time.
+func setBulk(ctx context.Context, logger *slog.Logger, dir *account.Directory, grown []store.GrownMailbox) (n int, err error) {
+	var failed failures
+	for _, g := range grown {
+		a, since, err := dir.SetBulkByRecipient(ctx, g.Recipient, g.Mailbox)
+		if err := failed.add(ctx, err); err != nil {
+			return n, failed.join(err)
+		}
+		if err == nil && !since.IsZero() {
+			n++
+			logger.Info("mailbox has grown, and becomes bulk", "address", a.String(), "mailbox", g.Mailbox.String(), "since", since)
+		}
+	}
+	return n, failed.join(nil)
 }
 
 // Reap is the job that gives back the space of content whose messages were removed.
