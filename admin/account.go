@@ -150,6 +150,23 @@ func (a *api) addAccountChanges() {
 		return nil, nil
 	})
 
+	type bulk struct{ Body adminclient.Bulk }
+	register(a, huma.Operation{
+		OperationID: "set-bulk", Method: http.MethodPut, Path: "/v1/accounts/{address}/bulk",
+		Summary: "Make the mailbox of an account bulk, for good",
+	}, func(ctx context.Context, in *AccountPath) (*bulk, error) {
+		address, err := in.parse()
+		if err != nil {
+			return nil, err
+		}
+		since, err := a.directory.SetBulk(ctx, address)
+		if err != nil {
+			return nil, err
+		}
+		a.logger.Info("account made bulk", "address", address.String(), "since", since)
+		return &bulk{adminclient.Bulk{Since: since}}, nil
+	})
+
 	type removal struct{ Body adminclient.Removal }
 	register(a, huma.Operation{
 		OperationID: "remove-account", Method: http.MethodDelete, Path: "/v1/accounts/{address}",
@@ -168,8 +185,12 @@ func (a *api) addAccountChanges() {
 }
 
 func accountOf(a account.Account) adminclient.Account {
-	return adminclient.Account{
+	out := adminclient.Account{
 		Address: a.Address.String(), State: string(a.State), Mailbox: a.Mailbox.String(), Created: a.Created,
 		Retention: adminclient.FormatRetention(a.Retention),
 	}
+	if !a.Bulk.IsZero() {
+		out.Bulk = &a.Bulk
+	}
+	return out
 }

@@ -23,7 +23,7 @@ func classify(err error) (status int, text string) {
 		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, account.ErrNoSuchAccount), errors.Is(err, account.ErrNoSuchDomain), errors.Is(err, task.ErrNoSuchJob):
 		return http.StatusNotFound, err.Error()
-	case errors.Is(err, account.ErrExists), errors.Is(err, account.ErrDomainNotEmpty), errors.Is(err, task.ErrCheckRunning):
+	case errors.Is(err, account.ErrExists), errors.Is(err, account.ErrDomainNotEmpty), errors.Is(err, task.ErrCheckRunning), errors.Is(err, account.ErrNoBulk):
 		return http.StatusConflict, err.Error()
 	case errors.Is(err, store.ErrFull):
 		return http.StatusInsufficientStorage, "nothing was changed: the disk of the server is full"

@@ -60,6 +60,14 @@ func (c *Client) SetRetention(ctx context.Context, address, retention string) er
 	return c.call(ctx, http.MethodPut, accountPath(address)+"/retention", Retention{Retention: retention}, nil)
 }
 
+// SetBulk makes the mailbox of an account bulk, for good. Status 404: there is no such account;
+// 409: the storage engine has no bulk mailboxes.
+func (c *Client) SetBulk(ctx context.Context, address string) (Bulk, error) {
+	var b Bulk
+	err := c.call(ctx, http.MethodPut, accountPath(address)+"/bulk", nil, &b)
+	return b, err
+}
+
 // RemoveAccount ends an account and removes its messages. Status 404: there is no such
 // account.
 func (c *Client) RemoveAccount(ctx context.Context, address string) (Removal, error) {

@@ -13,6 +13,7 @@
 //	PUT    /v1/accounts/{address}/password  Password
 //	PUT    /v1/accounts/{address}/state     State
 //	PUT    /v1/accounts/{address}/retention Retention
+//	PUT    /v1/accounts/{address}/bulk      -> Bulk
 //	DELETE /v1/accounts/{address}         Removal
 //	GET    /v1/tasks                      TaskList
 //	POST   /v1/tasks/{name}/run           -> TaskRun

@@ -50,6 +50,8 @@ type Account struct {
 	Created time.Time `json:"created" doc:"When it was made."`
 	// Retention is RetainAsDomain if it has none of its own.
 	Retention string `json:"retention" doc:"How long messages stay at most; domain: as long as its domain says." example:"domain"`
+	// Bulk is nil if its mailbox is not bulk.
+	Bulk *time.Time `json:"bulk,omitempty" doc:"Since when its mailbox is bulk, which may be some time ahead; absent: it is not."`
 }
 
 // AccountDetail is an account and what its mailbox holds.
@@ -82,6 +84,11 @@ const (
 // Retention asks for another retention of an account.
 type Retention struct {
 	Retention string `json:"retention" maxLength:"30" doc:"How long messages stay at most: days such as 90d, hours such as 36h, forever, or domain: as long as its domain says." example:"90d"`
+}
+
+// Bulk is what became of a mailbox that was made bulk.
+type Bulk struct {
+	Since time.Time `json:"since" doc:"Since when it is, which is some time ahead at first."`
 }
 
 // State asks for another state.
