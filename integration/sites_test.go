@@ -1,0 +1,227 @@
+package integration
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"popelago/adminclient"
+	"popelago/mailtest"
+)
+
+// sites are two datacenters with a server each, for what is done in both before they hear of
+// each other.
+type sites struct {
+	*cluster
+	one, two *server // in dc1, dc2
+}
+
+func newSites(t *testing.T, keyspace string, settings ...string) *sites {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs two Cassandra nodes")
+	}
+	s := &sites{cluster: newCluster(t, datacenters.Get(t), keyspace)}
+	s.one, s.two = s.start(t, "dc1", settings...), s.start(t, "dc2", settings...)
+	host(t, s.one)
+	mailtest.WaitFor(t, nodesLimit, func() error { // before an address in it may be asked for
+		admin := s.two.admin()
+		defer admin.Close()
+		domains, err := admin.Domains(deadline(t, startLimit))
+		if err == nil && len(domains) == 0 {
+			err = errors.New("dc2 has not heard of the domain")
+		}
+		return err
+	})
+	return s
+}
+
+func (s *sites) both() []*server { return []*server{s.one, s.two} }
+
+func (s *sites) name(of *server) string {
+	if of == s.one {
+		return "in dc1"
+	}
+	return "in dc2"
+}
+
+// create makes an account at a server. One that has not heard of a removal yet may refuse for
+// that: then it is tried again.
+func (s *sites) create(t testing.TB, at *server, a account) {
+	t.Helper()
+	admin := at.admin()
+	defer admin.Close()
+	mailtest.WaitFor(t, nodesLimit, func() error {
+		_, err := admin.AddAccount(deadline(t, startLimit), a.address, a.password)
+		return err
+	})
+}
+
+func (s *sites) remove(t testing.TB, at *server, a account) {
+	t.Helper()
+	admin := at.admin()
+	defer admin.Close()
+	if _, err := admin.RemoveAccount(deadline(t, startLimit), a.address); err != nil {
+		t.Fatalf("remove %s %s: %v", a.address, s.name(at), err)
+	}
+}
+
+func (s *sites) setPassword(t testing.TB, at *server, a account) {
+	t.Helper()
+	admin := at.admin()
+	defer admin.Close()
+	if err := admin.SetPassword(deadline(t, startLimit), a.address, a.password); err != nil {
+		t.Fatalf("change the password of %s %s: %v", a.address, s.name(at), err)
+	}
+}
+
+// account returns what a server's administration says of an account; nil if there is none.
+func (s *sites) account(t testing.TB, at *server, address string) (*adminclient.AccountDetail, error) {
+	t.Helper()
+	admin := at.admin()
+	defer admin.Close()
+	a, err := admin.Account(deadline(t, startLimit), address)
+	if e := (*adminclient.Error)(nil); errors.As(err, &e) && e.Status == http.StatusNotFound {
+		return nil, nil
+	}
+	return &a, err
+}
+
+// take delivers a message and reports whether it was acknowledged. It may be put off, but not
+// refused.
+func (s *sites) take(t testing.TB, at *server, a account, name string) bool {
+	t.Helper()
+	c := at.lmtpSession(t)
+	defer c.Close()
+	reply := tryDeliver(t, c, true, name, []account{a})[0]
+	if !strings.HasPrefix(reply, "250 ") && !strings.HasPrefix(reply, "451 ") {
+		t.Fatalf("mail for %s %s: %q, want 250 or 451", a.address, s.name(at), reply)
+	}
+	return strings.HasPrefix(reply, "250 ")
+}
+
+// must delivers a message that has to be acknowledged.
+func (s *sites) must(t testing.TB, at *server, a account, name string) string {
+	t.Helper()
+	if !s.take(t, at, a, name) {
+		t.Fatalf("mail for %s %s was put off", a.address, s.name(at))
+	}
+	return name
+}
+
+// look reads a maildrop and returns the names of its messages, or the response that refused it.
+func (s *sites) look(t testing.TB, at *server, a account) (names []string, refused string) {
+	t.Helper()
+	c := mailtest.Dial(t, at.pop3)
+	defer c.Close()
+	c.Timeout = time.Minute
+	c.Expect("+OK")
+	c.Do("USER "+a.address, "+OK")
+	if reply := c.Do("PASS "+a.password, ""); !strings.HasPrefix(reply, "+OK") {
+		return nil, reply
+	}
+	for i := range listing(t, c, "UIDL") {
+		if reply := c.Do(fmt.Sprintf("RETR %d", i+1), ""); !strings.HasPrefix(reply, "+OK") {
+			return nil, reply
+		}
+		names = append(names, mark(c.ReadMultiline()))
+	}
+	c.Do("QUIT", "+OK")
+	slices.Sort(names)
+	return names, ""
+}
+
+// shows waits until a maildrop has just these messages. Until then it may be a fault to ask for
+// it; but it never belongs to nobody, and never has anybody else's mail.
+func (s *sites) shows(t testing.TB, at *server, a account, want ...string) {
+	t.Helper()
+	slices.Sort(want)
+	mailtest.WaitFor(t, nodesLimit, func() error {
+		got, refused := s.look(t, at, a)
+		if refused != "" && !strings.HasPrefix(refused, "-ERR [SYS/TEMP] ") {
+			t.Fatalf("%s %s: %s", a.address, s.name(at), refused)
+		}
+		for _, name := range got {
+			if !slices.Contains(want, name) {
+				t.Fatalf("%s shows %q %s, want only %q", a.address, got, s.name(at), want)
+			}
+		}
+		if refused != "" || !slices.Equal(got, want) {
+			return fmt.Errorf("%s shows %q %s, want %q: %s", a.address, got, s.name(at), want, refused)
+		}
+		return nil
+	})
+}
+
+// putOff expects that a server cannot say whether there is an account, and says just that.
+func (s *sites) putOff(t testing.TB, at *server, a account) {
+	t.Helper()
+	if _, refused := s.look(t, at, a); !strings.HasPrefix(refused, "-ERR [SYS/TEMP] ") {
+		t.Errorf("login of %s %s: %q, want [SYS/TEMP]", a.address, s.name(at), refused)
+	}
+	if s.take(t, at, a, "put-off") {
+		t.Errorf("mail for %s was taken %s", a.address, s.name(at))
+	}
+}
+
+// locked waits until a login is refused for good. Until then it may show only these messages.
+func (s *sites) locked(t testing.TB, at *server, a account, may ...string) {
+	t.Helper()
+	mailtest.WaitFor(t, nodesLimit, func() error {
+		got, refused := s.look(t, at, a)
+		for _, name := range got {
+			if !slices.Contains(may, name) {
+				t.Fatalf("%s shows %q %s to somebody else", a.address, got, s.name(at))
+			}
+		}
+		if !strings.HasPrefix(refused, "-ERR [AUTH] ") {
+			return fmt.Errorf("login of %s %s with %q: %q, want [AUTH]", a.address, s.name(at), a.password, refused)
+		}
+		return nil
+	})
+}
+
+// ended waits until an address has no account.
+func (s *sites) ended(t testing.TB, at *server, address string) {
+	t.Helper()
+	mailtest.WaitFor(t, nodesLimit, func() error {
+		switch a, err := s.account(t, at, address); {
+		case err != nil:
+			return err
+		case a != nil:
+			return fmt.Errorf("%s is still there %s", address, s.name(at))
+		}
+		c := at.lmtpSession(t)
+		defer c.Close()
+		if reply := tryDeliver(t, c, true, "ended", []account{{address: address}})[0]; !strings.HasPrefix(reply, "550 5.1.1 ") {
+			return fmt.Errorf("mail for %s %s: %q, want 550", address, s.name(at), reply)
+		}
+		return nil
+	})
+}
+
+// run lets a server do a background job, and returns what it counted.
+func (s *sites) run(t testing.TB, at *server, job string) map[string]int64 {
+	t.Helper()
+	admin := at.admin()
+	defer admin.Close()
+	counts := map[string]int64{}
+	mailtest.WaitFor(t, nodesLimit, func() error {
+		run, err := admin.RunTask(deadline(t, nodesLimit), job, true)
+		if err != nil {
+			return err
+		}
+		if run.Result != "ok" {
+			return fmt.Errorf("%s %s: %s %s", job, s.name(at), run.Result, run.Error)
+		}
+		for _, n := range run.Report {
+			counts[n.Name] = n.Count
+		}
+		return nil
+	})
+	return counts
+}
