@@ -119,14 +119,16 @@ func (a *App) build() error {
 func (a *App) buildTasks(ids *mail.IDSource) {
 	cfg := a.cfg.Tasks
 	var window time.Duration // one server knows what is in flight
+	grace := sweepGrace
 	if a.cfg.Store.Engine == config.EngineCassandra {
 		window = a.cfg.Cassandra.Window
+		grace = window
 	}
 	sweep := task.SweepConfig{
 		Floor:    cfg.FloorEvery,
 		Reap:     cfg.ReapEvery,
 		Orphans:  cfg.OrphansEvery,
-		Grace:    sweepGrace,
+		Grace:    grace,
 		Undelete: cfg.UndeleteWindow,
 		Now:      a.now,
 		Logger:   a.logger,
@@ -140,17 +142,15 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 		}, a.directory, a.store, a.registry),
 		task.Expire(task.ExpireConfig{Every: cfg.ExpireEvery, Window: window, Now: a.now}, a.store),
 	)
-	if window == 0 { // but content waits longer for its entries
-		window = sweepGrace
-	}
+	// Content waits for its entries on a single machine, too.
 	a.checker = task.NewChecker(task.CheckConfig{
-		Window: window, Rate: cfg.CheckRate, IDs: ids, Now: a.now, Logger: a.logger,
+		Window: grace, Rate: cfg.CheckRate, IDs: ids, Now: a.now, Logger: a.logger,
 	}, a.store, a.registry)
 }
 
-// sweepGrace is how long content stays after its last removal: longer than any delivery may
-// take between naming it and writing its rows. On a single machine it is the window that
-// delivery knows of, which for half of it writes further rows for a content.
+// sweepGrace is how long content stays after its last removal on a single machine: longer than
+// any delivery may take between naming it and writing its rows. It is the window that delivery
+// knows of, which for half of it writes further rows for a content.
 const sweepGrace = 3 * delivery.MaxIDAge
 
 func (a *App) loadCertificate() (err error) {

@@ -136,7 +136,7 @@ func cassandraSettings(c *Cassandra) []setting {
 			"How long a read waits for the node that was asked before another node of the datacenter is asked, too; the first answer counts. It should be longer than nearly all reads take. Writes are not sent twice. 0s: never."},
 
 		{"cassandra.window", duration(&c.Window, time.Second, 30*day).because("what is being delivered must be left alone"),
-			"The in-flight window: how old a message or a removal must be before background work takes for certain that nothing about it is still under way, and clears up behind it. A delivery may take 5 minutes and clocks may differ by as much: less than 15m is for tests only."},
+			"The in-flight window: how old a message or a removal must be before background work takes for certain that nothing about it is still under way, and clears up behind it. A delivery may take 5 minutes, or a third of it if that is less, and clocks may differ by 5 minutes: less than 15m is for tests only."},
 		{"cassandra.floor_every", integer(&c.FloorEvery, 1, maxCount),
 			"How many removals from one mailbox make background work look whether all that lies before its oldest message can be skipped from then on."},
 		{"cassandra.bulk_after", integer(&c.BulkAfter, 0, maxCount),

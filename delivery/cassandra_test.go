@@ -35,6 +35,7 @@ type server struct {
 	store.Store                   // the engine
 	add         map[string]string // how rows are written, see script
 	before      func()            // rows are written
+	between     func()            // the first row and the others
 
 	mu         sync.Mutex
 	statements []string // since the last call of took
@@ -47,7 +48,12 @@ func (s *server) AddMessages(ctx context.Context, entries []store.Entry) []error
 	if s.before != nil {
 		s.before()
 	}
-	return addAs(ctx, s.Store, s.add, entries)
+	if s.between == nil {
+		return addAs(ctx, s.Store, s.add, entries)
+	}
+	errs := addAs(ctx, s.Store, s.add, entries[:1])
+	s.between()
+	return append(errs, addAs(ctx, s.Store, s.add, entries[1:])...)
 }
 
 // observe notes what is done with tables that a delivery has to do with.
@@ -74,17 +80,25 @@ func (s *server) took() string {
 	return strings.Join(list, ", ")
 }
 
-// servers are two, with accounts alice, bob and root in a domain of the test's own. They share
-// what they know when share is called.
-func servers(t *testing.T, timeout time.Duration, window time.Duration) (pair [2]*server, domain string) {
+// config is that of the engine. Its background work, of which servers share what there is, runs
+// when a test says so, and then leaves nothing alone for being young.
+func config(t *testing.T) cassandra.Config {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs a Cassandra node")
 	}
-	cfg := cassandra.Config{
+	return cassandra.Config{
 		Hosts: cluster.Get(t).Addresses("dc1"), Datacenter: "dc1", Keyspace: "delivery_test",
 		Replication: map[string]int{"dc1": 1}, SpoolDir: t.TempDir(), ConnectTimeout: 30 * time.Second,
+		Window: time.Nanosecond, FloorEvery: 1, ScanRate: 1e6,
 	}
+}
+
+// servers are two, with accounts alice, bob and root in a domain of the test's own. They share
+// what they know when share is called. For the second it is later than for the first.
+func servers(t *testing.T, timeout, later time.Duration) (pair [2]*server, domain string) {
+	t.Helper()
+	cfg := config(t)
 	if _, err := cassandra.Apply(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +130,8 @@ func servers(t *testing.T, timeout time.Duration, window time.Duration) (pair [2
 				}
 			}
 		}
-		s.Deliverer, err = delivery.New(delivery.Config{LedgerPoll: time.Millisecond, Window: window}, dir, s, nil)
+		now := func() time.Time { return time.Now().Add(time.Duration(i) * later) }
+		s.Deliverer, err = delivery.New(delivery.Config{LedgerPoll: time.Millisecond, Now: now}, dir, s, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -287,7 +302,7 @@ func TestNodeRemoved(t *testing.T) {
 func TestNodeLate(t *testing.T) {
 	for _, how := range []string{"unknown", "lost"} {
 		t.Run(how, func(t *testing.T) {
-			pair, domain := servers(t, 30*time.Second, time.Millisecond)
+			pair, domain := servers(t, 30*time.Second, 31*time.Minute)
 			pair[0].add["alice"], pair[0].add["bob"] = how, "unavailable"
 			first := pair[0].send(t, domain, host, sample, "alice", "bob")
 			want(t, first, "unknown", "unavailable")

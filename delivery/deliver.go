@@ -17,8 +17,8 @@ import (
 	"popelago/store"
 )
 
-// MaxIDAge is how old a MessageID may be when its rows are written: one twelfth of the hour
-// that background jobs leave to what is in flight.
+// MaxIDAge is how old a MessageID may be when its rows are written, or a third of Config.Window
+// if that is shorter: one twelfth of the hour that background jobs leave to what is in flight.
 const MaxIDAge = 5 * time.Minute
 
 // Config holds the settings of a Deliverer. The zero value of each field means its default.
@@ -30,7 +30,7 @@ type Config struct {
 	// section 6.3 asks for at least 100).
 	MaxReceived int
 	// StoreTimeout limits storing a message once all of it is there. Default, and longest
-	// possible, MaxIDAge.
+	// possible, is how old an id may become, see MaxIDAge.
 	StoreTimeout time.Duration
 	// Postmaster gets the mail for <Postmaster> without domain, and for postmaster in hosted
 	// domains that have no such account (RFC 5321 section 4.5.1). Zero: there is none.
@@ -63,9 +63,6 @@ func (c Config) withDefaults() Config {
 	if c.MaxReceived <= 0 {
 		c.MaxReceived = 100
 	}
-	if c.StoreTimeout <= 0 || c.StoreTimeout > MaxIDAge {
-		c.StoreTimeout = MaxIDAge
-	}
 	if c.LedgerSize <= 0 {
 		c.LedgerSize = 100_000
 	}
@@ -74,6 +71,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Window <= 0 {
 		c.Window = time.Hour
+	}
+	if c.StoreTimeout <= 0 || c.StoreTimeout > c.maxIDAge() {
+		c.StoreTimeout = c.maxIDAge()
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -86,6 +86,9 @@ func (c Config) withDefaults() Config {
 	}
 	return c
 }
+
+// maxIDAge is how old an id may be when rows are written under it for the first time.
+func (c Config) maxIDAge() time.Duration { return min(MaxIDAge, c.Window/3) }
 
 // Deliverer accepts messages. Safe for concurrent use. It needs no Close, but where several
 // servers have one store Share has to run.

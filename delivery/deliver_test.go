@@ -274,32 +274,38 @@ func (s *slowStore) AddMessages(ctx context.Context, entries []store.Entry) []er
 	return errs
 }
 
-// TestTooOld: rows that were written too late by the wall clock are taken back.
+// TestTooOld: rows that were written too late by the wall clock are taken back. What is too late
+// follows the window if that is short.
 func TestTooOld(t *testing.T) {
-	clock := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	slow := &slowStore{}
-	w := newWorld(t, delivery.Config{Now: func() time.Time { return clock }}, inMemory(), func(st store.Store) store.Store {
-		slow.Store = st
-		return slow
-	})
-	e := w.envelope(t, "alice", "bob")
-	slow.add = func(context.Context) { clock = clock.Add(delivery.MaxIDAge) }
-	if errs := w.Deliver(context.Background(), e, strings.NewReader("just in time\r\n")); errors.Join(errs...) != nil {
-		t.Fatal(errs)
-	}
-	slow.add = func(context.Context) { clock = clock.Add(delivery.MaxIDAge + time.Millisecond) }
-	errs := w.Deliver(context.Background(), e, strings.NewReader("too late\r\n"))
-	for _, err := range errs {
-		if !errors.Is(err, delivery.ErrTooOld) || !errors.Is(err, store.ErrUnavailable) {
-			t.Errorf("got %v", err)
+	for window, limit := range map[time.Duration]time.Duration{
+		0: delivery.MaxIDAge, 15 * time.Minute: delivery.MaxIDAge, 30 * time.Second: 10 * time.Second,
+	} {
+		clock := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+		slow := &slowStore{}
+		cfg := delivery.Config{Now: func() time.Time { return clock }, Window: window}
+		w := newWorld(t, cfg, inMemory(), func(st store.Store) store.Store {
+			slow.Store = st
+			return slow
+		})
+		e := w.envelope(t, "alice", "bob")
+		slow.add = func(context.Context) { clock = clock.Add(limit) }
+		if errs := w.Deliver(context.Background(), e, strings.NewReader("just in time\r\n")); errors.Join(errs...) != nil {
+			t.Fatal(errs)
 		}
-	}
-	for _, local := range []string{"alice", "bob"} {
-		if got := w.messages(t, local); len(got) != 1 || !strings.HasSuffix(got[0], "just in time\r\n") {
-			t.Errorf("%s has %q", local, got)
+		slow.add = func(context.Context) { clock = clock.Add(limit + time.Millisecond) }
+		errs := w.Deliver(context.Background(), e, strings.NewReader("too late\r\n"))
+		for _, err := range errs {
+			if !errors.Is(err, delivery.ErrTooOld) || !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("window %v: got %v", window, err)
+			}
 		}
+		for _, local := range []string{"alice", "bob"} {
+			if got := w.messages(t, local); len(got) != 1 || !strings.HasSuffix(got[0], "just in time\r\n") {
+				t.Errorf("window %v: %s has %q", window, local, got)
+			}
+		}
+		w.outcome(t, map[string]int{"stored": 1, "unavailable": 1})
 	}
-	w.outcome(t, map[string]int{"stored": 1, "unavailable": 1})
 }
 
 // TestSlowSender: however long the text takes, the id is young when the rows are written.

@@ -17,7 +17,8 @@
 //     CRLF, and Message.Size is exactly what RETR sends (RFC 1939 section 11).
 //   - The MessageID is chosen when all of the text is spooled, so however slow the sender was,
 //     it is young when the rows are written. A row that could not be written within MaxIDAge
-//     of its id is removed again and the delivery fails: background jobs rely on it.
+//     of its id (less, if Config.Window is short) is removed again and the delivery fails:
+//     background jobs rely on it.
 //   - All recipients of a transaction share one id and one content. A mailbox that is reached
 //     by two of them gets one entry.
 //   - Nothing holds a whole message in memory.

@@ -127,7 +127,7 @@ func (in *Incoming) writeNew(ctx context.Context, t *trial) {
 	}
 	t.content = in.putContent(ctx, t)
 	d.addRows(ctx, t)
-	d.checkAge(ctx, t, MaxIDAge)
+	d.checkAge(ctx, t, d.cfg.maxIDAge())
 }
 
 // writeUnder writes the rows that are missing under the id of an earlier trial. Those that may
@@ -142,7 +142,7 @@ func (in *Incoming) writeUnder(ctx context.Context, t *trial, b *before) {
 		}
 	}
 	d.addRows(ctx, t)
-	d.checkAge(ctx, t, d.cfg.Window/2+MaxIDAge)
+	d.checkAge(ctx, t, d.cfg.Window/2+d.cfg.maxIDAge())
 }
 
 // row is what makes the message visible in one mailbox.
