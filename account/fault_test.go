@@ -13,7 +13,7 @@ import (
 func isFault(err error) bool {
 	for _, no := range []error{
 		ErrNoSuchRecipient, ErrDisabled, ErrBadCredentials, ErrExists, ErrNoSuchAccount,
-		ErrNoSuchDomain, ErrDomainNotEmpty, ErrBadPassword, ErrWeakPassword,
+		ErrNoSuchDomain, ErrDomainNotEmpty, ErrBadPassword, ErrWeakPassword, ErrNoBulk,
 	} {
 		if errors.Is(err, no) {
 			return false
@@ -82,6 +82,14 @@ func TestFaults(t *testing.T) {
 			return err
 		}, nil)
 		try("show", func() error { _, err := d.Account(ctx, alice); return err }, nil)
+		try("bulk", func() error {
+			_, err := d.SetBulk(ctx, alice)
+			if errors.Is(err, ErrNoBulk) {
+				return nil // what this engine says
+			}
+			return err
+		}, nil)
+		agree("second")
 		try("remove account", func() error { return d.RemoveAccount(ctx, alice) }, ErrNoSuchAccount)
 		agree("second")
 		try("add again", func() error { _, err := d.AddAccount(ctx, alice, "third"); return err }, ErrExists)

@@ -70,6 +70,26 @@ func TestPathString(t *testing.T) {
 	}
 }
 
+func TestParsePath(t *testing.T) {
+	for _, local := range []string{
+		"a", "a.b", ".a", "a..b", `a"b\c`, "a@b", "ü", "#$%&'*+-/=?^_`{|}~!", "a:b", `"`, `""`, `\`, `\\`, `"@`, `x"@y`, `"quoted"`, `ends\`, `a\"@d`,
+	} {
+		for _, domain := range []string{"d", "Example.TEST", "[IPv6:2001:db8::1]", "jürgen.example"} {
+			want := mail.Address{Local: local, Domain: domain}
+			if got, err := mail.ParsePath(want.PathString()); err != nil || got != want {
+				t.Errorf("ParsePath(%s) = %+v, %v; want %+v", want.PathString(), got, err, want)
+			}
+		}
+	}
+	for _, in := range []string{
+		"", "a", "@d", `"`, `"@`, `"@d`, `"a@d`, `"a" d`, `""@d`, `"a"@`, `"a"@d e`, `"a b"@d`, "\"a\x00\"@d", `"` + strings.Repeat("x", 65) + `"@d`,
+	} {
+		if got, err := mail.ParsePath(in); !errors.Is(err, mail.ErrBadAddress) {
+			t.Errorf("ParsePath(%q) = %+v, %v; want ErrBadAddress", in, got, err)
+		}
+	}
+}
+
 // FuzzAddress: the canonical form is an address, and its own canonical form: mailbox ids are
 // derived from it.
 func FuzzAddress(f *testing.F) {
@@ -86,6 +106,9 @@ func FuzzAddress(f *testing.F) {
 		}
 		if a.String() != s {
 			t.Errorf("%q became %q", s, a)
+		}
+		if back, err := mail.ParsePath(a.PathString()); err != nil || back != a {
+			t.Errorf("%q: as a path %s, and that is %+v, %v", s, a.PathString(), back, err)
 		}
 		c := a.Canonical()
 		if again := c.Canonical(); again != c {
