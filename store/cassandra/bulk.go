@@ -103,6 +103,14 @@ func (s *engine) learn(mailbox mail.MailboxID, change func(*place)) {
 	})
 }
 
+// isBulk notes since when the mailbox is bulk; zero: nothing new. From then on messages may be in
+// days, whatever was read before: it may have been from a table that was lost, and is rebuilt.
+func (p *place) isBulk(since int64) {
+	if p.since = earliest(p.since, since); p.since != 0 {
+		p.before = min(p.before, p.since)
+	}
+}
+
 // learnSince notes what a read at a quorum that began at checked told of a mailbox: since when
 // it is bulk, or zero.
 //
@@ -110,14 +118,17 @@ func (s *engine) learn(mailbox mail.MailboxID, change func(*place)) {
 // was written. So what this read did not see concerns none before that, but for the difference
 // of two clocks, and for a marker that another datacenter wrote and that was held up on its way
 // here for a whole window.
+//
+// If the marker is gone that this process has written before, the table was lost: then it is
+// written again with the next message.
 func (s *engine) learnSince(mailbox mail.MailboxID, since int64, checked time.Time, recipient string) {
 	before := micros(checked.Add(s.cfg.Window - 2*clockSkew))
-	if since != 0 {
-		before = min(before, since)
-	}
 	s.learn(mailbox, func(p *place) {
 		p.before = max(p.before, before)
-		p.since = earliest(p.since, since)
+		p.isBulk(since)
+		if since == 0 && p.marked[0] < micros(checked) {
+			p.marked = [2]int64{}
+		}
 		if recipient != "" {
 			p.recipient = recipient
 		}
@@ -157,7 +168,7 @@ func (s *Store) mark(ctx context.Context, mailbox mail.MailboxID, since int64) e
 	}
 	at := micros(s.now())
 	s.learn(mailbox, func(p *place) {
-		p.since = earliest(p.since, since)
+		p.isBulk(since)
 		p.marked[0], p.through = at, through
 		if s.writes() == gocql.EachQuorum {
 			p.marked[1] = at
