@@ -67,6 +67,8 @@ func (r *checkRun) copy(ctx context.Context, e entryCandidate) error {
 		return err
 	}
 	err = r.try(ctx, func() error {
+		// Also in a bulk mailbox without Bulk, on purpose: nobody else adds this id, and whoever is
+		// stopped and tries again need not know the account. Everybody looks there, too.
 		return r.all.AddMessages(ctx, []store.Entry{{Mailbox: e.Mailbox, Message: anew}})[0]
 	})
 	if err == nil && r.cfg.Now().Sub(anew.ID.Time()) > maxAnewAge {

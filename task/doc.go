@@ -7,7 +7,8 @@
 //
 // The jobs are:
 //
-//	floor    mailboxes that much was removed from are made cheap to list
+//	floor    mailboxes that much was removed from are made cheap to list; those that have grown
+//	         too large for one place become bulk, which account.Directory does
 //	reap     content of removed messages
 //	orphans  content that never got into a mailbox
 //	purge    messages in the mailboxes of removed accounts

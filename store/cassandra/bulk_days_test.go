@@ -54,6 +54,48 @@ func TestBulkMidnight(t *testing.T) {
 	}
 }
 
+// A mailbox was made bulk on two sides of a cut, which lasted: each server goes by another
+// moment. Everything is there, once, and what is removed on either side stays away.
+func TestBulkTwoMoments(t *testing.T) {
+	cfg := config(t)
+	s1 := open(t, cfg)
+	s2 := reopen(t, cfg)
+	mb := mailbox("two moments")
+	day := func(n int) time.Time { return time.Now().Add(-time.Duration(n) * 24 * time.Hour).Truncate(time.Microsecond) }
+	first, second := day(6), day(3)
+	var all []mail.Message
+	for n := 7; n >= 0; n-- {
+		of1, of2 := at(day(n)), at(day(n).Add(time.Second))
+		addBulk(t, s2, mb, second, of2)
+		addBulk(t, s1, mb, first, of1)
+		all = append(all, of1, of2)
+	}
+	for _, s := range []*cassandra.Store{s1, s2, reopen(t, cfg)} {
+		wantRows(t, s, mb, all...)
+		for _, m := range all {
+			if _, err := s.Message(t.Context(), mb, m.ID); err != nil {
+				t.Errorf("%s: %v", m.ID, err)
+			}
+		}
+	}
+	both := func(ms ...mail.Message) {
+		t.Helper()
+		addBulk(t, s1, mb, first, ms...)
+		addBulk(t, s2, mb, second, ms...)
+	}
+	both(all[2:12]...) // repeated by the other: some are in two places now
+	for i, s := range []*cassandra.Store{s1, s2, reopen(t, cfg)} {
+		wantRows(t, s, mb, all[5*i:]...)
+		if err := s.RemoveMessages(t.Context(), mb, idsOf(all[5*i:5*i+5]...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	both(all[2:12]...)
+	for _, s := range []*cassandra.Store{s1, s2, reopen(t, cfg)} {
+		wantRows(t, s, mb, all[15])
+	}
+}
+
 // A server whose clock is days behind, or ahead, knows by the other clocks which day it is, and
 // lists what it is asked for. It makes no mailbox bulk.
 func TestBulkWrongClock(t *testing.T) {
