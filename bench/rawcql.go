@@ -75,7 +75,7 @@ const selectRawTables = `SELECT table_name FROM system_schema.tables WHERE keysp
 
 // The two writes of a delivery.
 const (
-	rawInsertContent = `INSERT INTO content (message, chunk, data, size, chunks, recipients, reverse_path) VALUES (?, 0, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
+	rawInsertContent = `INSERT INTO content (message, chunk, data, size, chunks, recipients, reverse_path) VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
 	rawInsertIndex   = `INSERT INTO mailbox (mailbox, segment, message, size, recipient, uidl, origin) VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
 )
 

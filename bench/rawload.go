@@ -148,7 +148,7 @@ func (w *rawWorker) message(ctx context.Context, number int64) error {
 	at := id.Time().UnixMicro()
 	text := w.run.texts[number%rawTexts]
 	start := time.Now()
-	if err := w.write(ctx, rawInsertContent, id, text, int64(len(text)), 1, []gocql.UUID{mailbox}, "bench@example.test", at); err != nil {
+	if err := w.write(ctx, rawInsertContent, id, 0, text, int64(len(text)), 1, []gocql.UUID{mailbox}, "bench@example.test", at); err != nil {
 		return fmt.Errorf("content: %w", err)
 	}
 	stored := time.Now()

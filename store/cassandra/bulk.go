@@ -160,7 +160,7 @@ func (s *Store) mark(ctx context.Context, mailbox mail.MailboxID, since int64) e
 	through := s.origin()
 	if err := s.exec(ctx, statement{
 		cql:         markBulk,
-		values:      []any{gocql.UUID(mailbox), gocql.UUID(m), since, m.Micros() - since},
+		values:      []any{gocql.UUID(mailbox), ordinary, gocql.UUID(m), since, m.Micros() - since},
 		consistency: s.writes(),
 		what:        fmt.Sprintf("make mailbox %s bulk", mailbox),
 	}); err != nil {
@@ -221,7 +221,7 @@ func (s *engine) readSince(ctx context.Context, mailbox mail.MailboxID, level go
 	var id gocql.UUID
 	var since *int64
 	if _, err := s.readOne(ctx, statement{
-		cql: selectBulk, values: []any{gocql.UUID(mailbox), gocql.UUID(marker())}, consistency: level,
+		cql: selectBulk, values: []any{gocql.UUID(mailbox), ordinary, gocql.UUID(marker())}, consistency: level,
 		what: fmt.Sprintf("read whether mailbox %s is bulk", mailbox),
 	}, &id, &since); err != nil || since == nil {
 		return 0, err

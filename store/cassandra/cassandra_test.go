@@ -39,7 +39,8 @@ func TestMain(m *testing.M) {
 		_ = f.Value.Set("15") // each step is a dozen statements
 	}
 	cluster.Keyspaces = []string{keyspace()}
-	os.Exit(cluster.Main(m))
+	trio.Keyspaces = []string{trioKeyspace(1), trioKeyspace(3)}
+	os.Exit(cassandratest.Main(m, &cluster, &trio))
 }
 
 // keyspace is the one that most tests share. Another schema has another, so that a node that is

@@ -8,7 +8,8 @@ import (
 )
 
 // All CQL of this package stands here. Every statement that writes has an explicit timestamp,
-// none has a condition.
+// none has a condition. A segment or chunk is bound also where it is always 0: the driver sends a
+// statement straight to a node that keeps its partition only if the whole partition key is bound.
 
 // migrations makes the tables, step by step: migration n leads to schema version n. Each
 // statement may be repeated.
@@ -218,7 +219,7 @@ const (
 	insertMessage = `INSERT INTO mailbox (mailbox, segment, message, size, recipient, uidl, origin) VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
 
 	// markBulk writes the marker of a bulk mailbox, see marker.
-	markBulk = `INSERT INTO mailbox (mailbox, segment, message, bulk_since) VALUES (?, 0, ?, ?) USING TIMESTAMP ?`
+	markBulk = `INSERT INTO mailbox (mailbox, segment, message, bulk_since) VALUES (?, ?, ?, ?) USING TIMESTAMP ?`
 
 	messageColumns = `SELECT message, size, recipient, uidl, origin, bulk_since FROM mailbox WHERE mailbox = ? AND segment = ?`
 	listMessages   = messageColumns + ` AND message > ? LIMIT ?`
@@ -226,7 +227,7 @@ const (
 	selectMessage  = messageColumns + ` AND message = ?`
 
 	// since when a mailbox is bulk, by its marker
-	selectBulk = `SELECT message, bulk_since FROM mailbox WHERE mailbox = ? AND segment = 0 AND message = ?`
+	selectBulk = `SELECT message, bulk_since FROM mailbox WHERE mailbox = ? AND segment = ? AND message = ?`
 
 	// which of some messages are alive
 	selectAlive = `SELECT message, size FROM mailbox WHERE mailbox = ? AND segment IN ? AND message IN ?`
@@ -240,10 +241,10 @@ const (
 
 // Content.
 const (
-	insertFirstChunk = `INSERT INTO content (message, chunk, data, size, chunks, recipients, reverse_path) VALUES (?, 0, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
+	insertFirstChunk = `INSERT INTO content (message, chunk, data, size, chunks, recipients, reverse_path) VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
 	insertChunk      = `INSERT INTO content (message, chunk, data) VALUES (?, ?, ?) USING TIMESTAMP ?`
 
-	selectFirstChunk = `SELECT data, size, chunks, codec, recipients, reverse_path FROM content WHERE message = ? AND chunk = 0`
+	selectFirstChunk = `SELECT data, size, chunks, codec, recipients, reverse_path FROM content WHERE message = ? AND chunk = ?`
 	selectChunk      = `SELECT data FROM content WHERE message = ? AND chunk = ?`
 
 	selectContents = `SELECT message, size, chunks, recipients, removed FROM content WHERE message IN ? AND chunk = 0`
@@ -254,7 +255,7 @@ const (
 	selectContentRows  = contentColumns + ` WHERE message IN ? AND chunk = 0`
 	selectChunkNumbers = `SELECT chunk FROM content WHERE message = ? AND chunk IN ?`
 
-	addRemoved  = `UPDATE content USING TIMESTAMP ? SET removed = removed + ? WHERE message = ? AND chunk = 0`
+	addRemoved  = `UPDATE content USING TIMESTAMP ? SET removed = removed + ? WHERE message = ? AND chunk = ?`
 	deleteChunk = `DELETE FROM content USING TIMESTAMP ? WHERE message = ? AND chunk = ?`
 )
 

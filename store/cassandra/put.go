@@ -59,7 +59,7 @@ func (s *Store) putContent(ctx context.Context, id mail.MessageID, spool *conten
 	return s.exec(ctx, statement{
 		cql: insertFirstChunk,
 		values: []any{
-			gocql.UUID(id), first, spool.size, spool.chunks(), uuids(info.Mailboxes), encodeText(info.ReversePath),
+			gocql.UUID(id), 0, first, spool.size, spool.chunks(), uuids(info.Mailboxes), encodeText(info.ReversePath),
 			id.Micros(),
 		},
 		consistency: s.writes(),

@@ -48,7 +48,7 @@ func (s *Store) OpenContent(ctx context.Context, id mail.MessageID, _ string) (s
 // readFirst reads chunk 0 at a consistency.
 func (s *Store) readFirst(ctx context.Context, id mail.MessageID, level gocql.Consistency) (f firstChunk, err error) {
 	what := fmt.Sprintf("open content %s", id)
-	found, err := s.readOne(ctx, statement{cql: selectFirstChunk, values: []any{gocql.UUID(id)}, consistency: level, what: what},
+	found, err := s.readOne(ctx, statement{cql: selectFirstChunk, values: []any{gocql.UUID(id), 0}, consistency: level, what: what},
 		&f.data, &f.size, &f.chunks, &f.codec, &f.recipients, &f.reversePath)
 	switch {
 	case err != nil:

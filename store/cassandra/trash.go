@@ -220,7 +220,7 @@ func (r *sweeper) aliveRows(ctx context.Context, contents map[mail.MessageID]sto
 func (r *sweeper) noteRemoved(ctx context.Context, t removal) error {
 	return r.exec(ctx, statement{
 		cql:         addRemoved,
-		values:      []any{t.message.Micros(), []gocql.UUID{gocql.UUID(t.mailbox)}, gocql.UUID(t.message)},
+		values:      []any{t.message.Micros(), []gocql.UUID{gocql.UUID(t.mailbox)}, gocql.UUID(t.message), 0},
 		consistency: gocql.LocalQuorum,
 		what:        "sweep: note a removal",
 	})

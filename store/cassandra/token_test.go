@@ -1,0 +1,135 @@
+package cassandra_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/mail"
+	"popelago/store/cassandra"
+)
+
+// ring is who has which tokens, read from one node.
+type ring struct {
+	*testing.T
+	session  *gocql.Session
+	keyspace string
+	tokens   []int64
+	owners   map[int64]string // the address of the node with a token
+}
+
+func newRing(t *testing.T, cfg cassandra.Config) *ring {
+	r := &ring{T: t, session: session(t, cfg), keyspace: cfg.Keyspace, owners: map[int64]string{}}
+	for _, address := range cfg.Hosts {
+		d := gocql.NewCluster(address)
+		d.HostFilter = gocql.WhiteListHostFilter(address)
+		d.Timeout, d.ConnectTimeout = cfg.Timeout, cfg.ConnectTimeout
+		node, err := d.CreateSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tokens []string
+		err = node.Query("SELECT tokens FROM system.local").Scan(&tokens)
+		node.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range tokens {
+			token, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.tokens = append(r.tokens, token)
+			r.owners[token] = address
+		}
+	}
+	slices.Sort(r.tokens)
+	return r
+}
+
+// replica is the node that keeps a partition of a table, if there is one replica of each: the
+// one with the first token from the partition's on. Cassandra itself computes that.
+func (r *ring) replica(table, key, where string, values ...any) string {
+	r.Helper()
+	var token int64
+	if err := r.session.Query(fmt.Sprintf("SELECT token(%s) FROM %s.%s WHERE %s LIMIT 1", key, r.keyspace, table, where), values...).
+		Consistency(gocql.One).Scan(&token); err != nil {
+		r.Fatalf("the token of a partition of %s: %v", table, err)
+	}
+	i, _ := slices.BinarySearch(r.tokens, token)
+	return r.owners[r.tokens[i%len(r.tokens)]]
+}
+
+// Every statement goes straight to a node that keeps its partition: with one replica of each
+// partition, on three nodes, to that very node.
+func TestTokenAware(t *testing.T) {
+	cfg := onTrio(t, 1)
+	s := open(t, cfg)
+	r := newRing(t, cfg)
+	asked := map[string]int{}
+	want := func(what, cql string, do func() error, replica func() string) {
+		t.Helper()
+		seen.take()
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+		list := slices.DeleteFunc(seen.take(), func(st cassandra.Statement) bool { return !strings.HasPrefix(st.CQL, cql) })
+		if len(list) != 1 {
+			t.Fatalf("%s: %d statements that begin with %q: %v", what, len(list), cql, list)
+		}
+		if to := replica(); list[0].Host != to {
+			t.Errorf("%s was sent to %s, and %s keeps it", what, list[0].Host, to)
+		}
+		asked[list[0].Host]++
+	}
+	for i := range 20 {
+		mb, m := mailbox(fmt.Sprint("token", i)), message(10)
+		id := gocql.UUID(m.ID)
+		content := func() string { return r.replica("content", "message, chunk", "message = ? AND chunk = 0", id) }
+		index := func() string {
+			return r.replica("mailbox", "mailbox, segment", "mailbox = ? AND segment = 0", gocql.UUID(mb))
+		}
+		want("a content", "INSERT INTO content", func() error { put(t, s, m.ID, 10, mb); return nil }, content)
+		want("reading a content", "SELECT data", func() error { return retrieve(t, s, m.ID, 10) }, content)
+		want("an index row", "INSERT INTO mailbox", func() error { add(t, s, mb, m); return nil }, index)
+		if err := r.session.Query("INSERT INTO "+cfg.Keyspace+".floor (mailbox, floor) VALUES (?, ?)", gocql.UUID(mb), gocql.MinTimeUUID(m.ID.Time().AddDate(-1, 0, 0))).Exec(); err != nil {
+			t.Fatal(err)
+		}
+		list := func() error { _, err := list(t.Context(), s, mb); return err }
+		want("a floor", "SELECT floor", list, func() string { return r.replica("floor", "mailbox", "mailbox = ?", gocql.UUID(mb)) })
+		want("a list", "SELECT message, size, recipient", list, index)
+		to := index()
+		remove := func() error { return s.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}) }
+		bulk := mailbox(fmt.Sprint("bulk", i))
+		want("a marker", "INSERT INTO mailbox", func() error { _, err := s.SetBulk(t.Context(), bulk); return err }, func() string {
+			return r.replica("mailbox", "mailbox, segment", "mailbox = ? AND segment = 0", gocql.UUID(bulk))
+		})
+		want("a removal", "DELETE FROM mailbox", remove, func() string { return to })
+		want("trash, in a batch", "INSERT INTO trash", remove, func() string { return r.trash(mb) })
+	}
+	t.Logf("statements by node: %v", asked)
+	if len(asked) != len(cfg.Hosts) {
+		t.Errorf("all statements went to %v", asked)
+	}
+}
+
+// trash is which node keeps the newest trash of a mailbox.
+func (r *ring) trash(mb mail.MailboxID) string {
+	r.Helper()
+	rows := r.session.Query("SELECT datacenter, hour, shard, mailbox FROM " + r.keyspace + ".trash").Iter()
+	var datacenter, mailbox string
+	var hour, shard, newest, of int
+	for rows.Scan(&datacenter, &hour, &shard, &mailbox) {
+		if mailbox == mb.String() && hour > newest {
+			newest, of = hour, shard
+		}
+	}
+	if err := rows.Close(); err != nil || newest == 0 {
+		r.Fatalf("no trash of mailbox %s: %v", mb, err)
+	}
+	return r.replica("trash", "datacenter, hour, shard", "datacenter = ? AND hour = ? AND shard = ?", "dc1", newest, of)
+}

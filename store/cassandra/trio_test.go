@@ -1,0 +1,49 @@
+package cassandra_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"popelago/cassandratest"
+	"popelago/store/cassandra"
+)
+
+// trioTombstones is how many removals a read on trio may skip.
+const trioTombstones = 3000
+
+// trio is three nodes of one datacenter, for what needs a quorum that is not everybody. The test
+// that stops or pauses a node undoes that.
+var trio = cassandratest.Lazy{
+	Options: cassandratest.Options{
+		Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 3}},
+		Settings: map[string]string{
+			"tombstone_warn_threshold": "1000", "tombstone_failure_threshold": "3000",
+			"write_request_timeout": "20s", // a busy machine is no fault
+		},
+	},
+	After: cassandratest.Uncoordinated,
+}
+
+// trioKeyspace is the keyspace of trio with so many replicas.
+func trioKeyspace(replicas int) string { return fmt.Sprintf("%s_%d", keyspace(), replicas) }
+
+// onTrio is the configuration of a store on trio with so many replicas.
+func onTrio(t testing.TB, replicas int) cassandra.Config {
+	if testing.Short() {
+		t.Skip("needs three Cassandra nodes")
+	}
+	return cassandra.Config{
+		Hosts:            trio.Get(t).Addresses("dc1"),
+		Datacenter:       "dc1",
+		Keyspace:         trioKeyspace(replicas),
+		Replication:      map[string]int{"dc1": replicas},
+		SpoolDir:         t.TempDir(),
+		SpeculativeDelay: -1, // what is counted is counted once
+		Reconnect:        200 * time.Millisecond,
+		Heartbeat:        time.Hour,
+		QueueTime:        time.Minute,
+		Observe:          seen.observe,
+		Timeout:          time.Minute, ConnectTimeout: time.Minute,
+	}
+}
