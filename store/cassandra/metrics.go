@@ -1,6 +1,8 @@
 package cassandra
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -8,7 +10,9 @@ import (
 
 // metrics are the engine's.
 type metrics struct {
-	// seconds is how long each attempt of a statement took, by outcome: ok, error.
+	// seconds is how long each attempt of a statement took, by outcome: ok, error, or abandoned
+	// if nobody waited for it any more: the other attempt at a hedged read was quicker, or a
+	// client has gone.
 	seconds *prometheus.HistogramVec
 	// overloaded counts statements given up before they were sent.
 	overloaded prometheus.Counter
@@ -70,7 +74,10 @@ func newMetrics(limit *limiter) *metrics {
 func (m *metrics) observe(next func(Statement)) func(Statement) {
 	return func(s Statement) {
 		outcome := "ok"
-		if s.Err != nil {
+		switch {
+		case errors.Is(s.Err, context.Canceled):
+			outcome = "abandoned"
+		case s.Err != nil:
 			outcome = "error"
 		}
 		m.seconds.WithLabelValues(outcome).Observe(s.Took.Seconds())

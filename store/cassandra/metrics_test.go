@@ -1,6 +1,7 @@
 package cassandra_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,7 +36,7 @@ func TestMetrics(t *testing.T) {
 		for _, m := range family.GetMetric() {
 			names[family.GetName()] += m.GetHistogram().GetSampleCount()
 			for _, l := range m.GetLabel() {
-				if l.GetValue() != "ok" && l.GetValue() != "error" {
+				if !slices.Contains([]string{"ok", "error", "abandoned"}, l.GetValue()) {
 					t.Errorf("%s has the label %s", family.GetName(), l)
 				}
 			}

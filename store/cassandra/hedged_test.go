@@ -1,0 +1,117 @@
+package cassandra_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/mail"
+	"popelago/mailtest"
+)
+
+// counted reads what a store has counted: hedged reads, and attempts at statements by outcome.
+func counted(t *testing.T, registry *prometheus.Registry) (hedged float64, outcomes map[string]uint64) {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcomes = map[string]uint64{}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			switch family.GetName() {
+			case "popelago_cassandra_hedged_reads_total":
+				hedged = m.GetCounter().GetValue()
+			case "popelago_cassandra_statement_seconds":
+				outcomes[m.GetLabel()[0].GetValue()] = m.GetHistogram().GetSampleCount()
+			}
+		}
+	}
+	return hedged, outcomes
+}
+
+// A node hangs: reads that it would have coordinated go on through another one about when the
+// speculative delay has passed, long before the time-out. They are counted, and nobody sees an
+// error.
+func TestHedgedReads(t *testing.T) {
+	cfg := onTrio(t, 3)
+	apply(t, cfg)
+	const delay = 300 * time.Millisecond
+	cfg.SpeculativeDelay = delay
+	registry := prometheus.NewRegistry()
+	cfg.Registerer = registry
+	s := reopen(t, cfg)
+	var mailboxes []mail.MailboxID
+	for i := range 200 {
+		mailboxes = append(mailboxes, mailbox(fmt.Sprint("hedged", i)))
+		add(t, s, mailboxes[i], message(10))
+	}
+	for _, mb := range mailboxes[:20] { // with all nodes there: statements are prepared on each
+		if _, err := list(t.Context(), s, mb); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, _ := counted(t, registry)
+
+	paused := trio.Get(t).Node("dc1-2")
+	if err := paused.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	resume := func() {
+		if err := paused.Resume(); err != nil {
+			t.Error(err)
+		}
+	}
+	defer resume()
+	seen.take()
+	var waited []time.Duration // by reads of which some statement was hedged
+	last := before
+	for _, mb := range mailboxes[20:] {
+		began := time.Now()
+		rows, err := list(t.Context(), s, mb)
+		took := time.Since(began)
+		if err != nil || len(rows) != 1 {
+			t.Fatalf("a read while a node hangs: %d rows after %v: %v", len(rows), took, err)
+		}
+		now, _ := counted(t, registry)
+		if now == last {
+			continue
+		}
+		if last = now; took < delay {
+			t.Errorf("hedged after less than %v: the read took %v", delay, took)
+		}
+		if waited = append(waited, took); len(waited) == 8 {
+			break
+		}
+	}
+	if len(waited) < 8 {
+		t.Fatalf("%d reads were hedged: %v", len(waited), waited)
+	}
+	slices.Sort(waited)
+	t.Logf("%d reads were hedged, with a delay of %v: %v", len(waited), delay, waited)
+	// Some take longer: the other node may wait for the one that hangs, too, as a replica.
+	if middle := waited[len(waited)/2-1]; middle > 10*delay {
+		t.Errorf("half of the hedged reads took %v or more, the delay is %v", middle, delay)
+	}
+	if slowest := waited[len(waited)-1]; slowest > cfg.Timeout/2 {
+		t.Errorf("a hedged read took %v, the time-out is %v", slowest, cfg.Timeout)
+	}
+	for _, st := range seen.take() {
+		if st.Err == nil && st.Host == paused.Address {
+			t.Errorf("the node that hangs has answered %s", st.CQL)
+		}
+	}
+	mailtest.WaitFor(t, time.Minute, func() error {
+		_, outcomes := counted(t, registry)
+		if outcomes["error"] != 0 {
+			t.Fatalf("attempts that lost were counted as errors: %v", outcomes)
+		}
+		if outcomes["abandoned"] < uint64(len(waited)) {
+			return fmt.Errorf("%d reads were hedged, but of the attempts %v", len(waited), outcomes)
+		}
+		return nil
+	})
+}
