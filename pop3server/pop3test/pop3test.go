@@ -36,6 +36,9 @@ import (
 // Password is that of all accounts.
 const Password = "secret word"
 
+// Config is the server's, for those who use nothing else of it.
+type Config = pop3server.Config
+
 // Fixture is a server with accounts.
 type Fixture struct {
 	Store     store.Store

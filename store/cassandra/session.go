@@ -60,12 +60,21 @@ func (c Config) connect(ctx context.Context, observe func(Statement)) (*gocql.Se
 		d.QueryObserver = observer(observe)
 		d.BatchObserver = observer(observe)
 	}
+	if c.Trace != nil {
+		d.Tracer = tracer(c.Trace)
+	}
 	session, err := open(ctx, d)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoContact, err)
 	}
 	return session, nil
 }
+
+// tracer calls itself with the ids of traces.
+type tracer func([]byte)
+
+// Trace implements gocql.Tracer.
+func (t tracer) Trace(session []byte) { t(session) }
 
 // connectAny opens a session to one node, the first of the contact points that lets us in, for
 // looking at the cluster and for the schema. What a node tells of itself and of the others fits

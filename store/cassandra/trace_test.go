@@ -1,0 +1,106 @@
+package cassandra_test
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/mailtest"
+)
+
+// traces gathers the traces that nodes make of statements.
+type traces struct {
+	mu  sync.Mutex
+	ids [][]byte
+}
+
+// trace is for Config.Trace.
+func (tr *traces) trace(id []byte) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.ids = append(tr.ids, append([]byte(nil), id...))
+}
+
+// traced is a statement as the nodes saw it.
+type traced struct {
+	cql     string
+	aborted bool   // it had to skip too many removals
+	reads   []scan // one for each replica that was read, and each read of it
+}
+
+// scan is what one replica read.
+type scan struct {
+	node             string
+	live, tombstones int
+}
+
+func (s traced) String() string {
+	return fmt.Sprintf("%s: %v, aborted: %v", s.cql, s.reads, s.aborted)
+}
+
+// take returns the statements but heartbeats since the last call, each a read on so many
+// replicas or more, once all that the nodes tell about them is there.
+func (tr *traces) take(t testing.TB, s *gocql.Session, replicas int) []traced {
+	t.Helper()
+	tr.mu.Lock()
+	ids := tr.ids
+	tr.ids = nil
+	tr.mu.Unlock()
+	var list []traced
+	for _, id := range ids {
+		mailtest.WaitFor(t, time.Minute, func() error {
+			st, isStatement, err := readTrace(s, id, replicas)
+			if err == nil && isStatement {
+				list = append(list, st)
+			}
+			return err
+		})
+	}
+	return list
+}
+
+// What a replica traces at the end of a read, and when it gives one up.
+var (
+	scanned = regexp.MustCompile(`^Read (\d+) live rows and (\d+) tombstone cells`)
+	aborted = regexp.MustCompile(`^Scanned over \d+ tombstones .*aborted`)
+)
+
+// readTrace reads one trace; nodes write it behind the answer. isStatement is false for heartbeats
+// and for what the driver prepares.
+func readTrace(s *gocql.Session, id []byte, replicas int) (st traced, isStatement bool, err error) {
+	var request string
+	var duration *int
+	parameters := map[string]string{}
+	if err := s.Query("SELECT request, duration, parameters FROM system_traces.sessions WHERE session_id = ?", id).
+		Scan(&request, &duration, &parameters); err != nil {
+		return st, false, fmt.Errorf("trace %x: %w", id, err)
+	}
+	st.cql = parameters["query"]
+	if request != "Execute CQL3 prepared query" || isHeartbeat(st.cql) {
+		return st, false, nil
+	}
+	if duration == nil {
+		return st, false, fmt.Errorf("trace %x is not complete", id)
+	}
+	rows := s.Query("SELECT activity, source FROM system_traces.events WHERE session_id = ?", id).Iter()
+	for activity, source := "", ""; rows.Scan(&activity, &source); {
+		if m := scanned.FindStringSubmatch(activity); m != nil {
+			live, _ := strconv.Atoi(m[1])
+			tombstones, _ := strconv.Atoi(m[2])
+			st.reads = append(st.reads, scan{source, live, tombstones})
+		}
+		st.aborted = st.aborted || aborted.MatchString(activity)
+	}
+	if err := rows.Close(); err != nil {
+		return st, true, err
+	}
+	if n := len(st.reads); n == 0 || n < replicas && !st.aborted {
+		return st, true, fmt.Errorf("trace %x of %s tells of %d reads, want %d", id, st.cql, n, replicas)
+	}
+	return st, true, nil
+}
