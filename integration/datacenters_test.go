@@ -69,12 +69,17 @@ func (c *cluster) start(t testing.TB, datacenter string, settings ...string) *se
 // startAhead starts a server inside the test whose clock is that much ahead of all others.
 func (c *cluster) startAhead(t testing.TB, datacenter string, ahead time.Duration, settings ...string) *server {
 	t.Helper()
+	return c.startClock(t, datacenter, func() time.Time { return time.Now().Add(ahead) }, settings...)
+}
+
+// startClock starts a server inside the test for which it is what now says.
+func (c *cluster) startClock(t testing.TB, datacenter string, now func() time.Time, settings ...string) *server {
+	t.Helper()
 	srv := newServer(t, c.setup(datacenter, settings...))
 	cfg, err := config.Load(srv.conf, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := func() time.Time { return time.Now().Add(ahead) }
 	log := &output{}
 	a, err := app.New(t.Context(), cfg, slog.New(slog.NewTextHandler(log, nil)), app.WithNow(now))
 	if err != nil {
@@ -84,10 +89,10 @@ func (c *cluster) startAhead(t testing.TB, datacenter string, ahead time.Duratio
 		ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
 		defer cancel()
 		if err := a.Stop(ctx); err != nil {
-			t.Errorf("stop the server whose clock is %v ahead: %v", ahead, err)
+			t.Errorf("stop the server with a clock of its own: %v", err)
 		}
 		if t.Failed() {
-			t.Logf("the server whose clock is %v ahead said:\n%s", ahead, tail(log.String(), 8000))
+			t.Logf("the server with a clock of its own said:\n%s", tail(log.String(), 8000))
 		}
 	})
 	if err := a.Start(t.Context()); err != nil {
