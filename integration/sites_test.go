@@ -43,10 +43,13 @@ func newSites(t *testing.T, keyspace string, settings ...string) *sites {
 func (s *sites) both() []*server { return []*server{s.one, s.two} }
 
 func (s *sites) name(of *server) string {
-	if of == s.one {
+	switch of {
+	case s.one:
 		return "in dc1"
+	case s.two:
+		return "in dc2"
 	}
-	return "in dc2"
+	return "at a further server"
 }
 
 // create makes an account at a server. One that has not heard of a removal yet may refuse for
