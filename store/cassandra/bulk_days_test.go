@@ -61,7 +61,9 @@ func TestBulkTwoMoments(t *testing.T) {
 	s1 := open(t, cfg)
 	s2 := reopen(t, cfg)
 	mb := mailbox("two moments")
-	day := func(n int) time.Time { return time.Now().Add(-time.Duration(n) * 24 * time.Hour).Truncate(time.Microsecond) }
+	day := func(n int) time.Time {
+		return time.Now().Add(-time.Duration(n) * 24 * time.Hour).Truncate(time.Microsecond)
+	}
 	first, second := day(6), day(3)
 	var all []mail.Message
 	for n := 7; n >= 0; n-- {
