@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	gocql "github.com/apache/cassandra-gocql-driver/v2"
-
 	"popelago/cassandratest"
 )
 
@@ -154,9 +152,7 @@ func createKeyspace(name string) string {
 
 func executeCQL(t *testing.T, n *cassandratest.Node, statements ...string) {
 	t.Helper()
-	d := gocql.NewCluster(n.Address)
-	d.Timeout, d.ConnectTimeout = time.Minute, time.Minute
-	s, err := d.CreateSession()
+	s, err := n.Session(time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,10 +53,15 @@ func answers(ctx context.Context, address string) error {
 // firstUser is the user that a cluster begins with, in case it asks for one.
 var firstUser = gocql.PasswordAuthenticator{Username: "cassandra", Password: "cassandra"}
 
-// session is a connection to this node alone. The caller closes it.
-func (n *Node) session() (*gocql.Session, error) {
+// sessionLimit is how long a node may take, for our own statements.
+const sessionLimit = time.Minute
+
+// Session is a connection to this node alone, as the user that a cluster begins with. It takes up
+// to limit to connect, and to get each answer. The caller closes it.
+func (n *Node) Session(limit time.Duration) (*gocql.Session, error) {
 	d := gocql.NewCluster(n.Address)
 	d.HostFilter = gocql.WhiteListHostFilter(n.Address)
+	d.Timeout, d.ConnectTimeout = limit, limit
 	d.NumConns = 1
 	d.Metadata.CacheMode = gocql.Disabled
 	d.Authenticator = firstUser
@@ -65,7 +70,7 @@ func (n *Node) session() (*gocql.Session, error) {
 
 // peers is how many other nodes a node tells its clients of.
 func (n *Node) peers(ctx context.Context) (int, error) {
-	s, err := n.session()
+	s, err := n.Session(sessionLimit)
 	if err != nil {
 		return 0, err
 	}

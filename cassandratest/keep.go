@@ -118,11 +118,7 @@ func revive(ctx context.Context, dir string) (*Cluster, error) {
 
 // dropOthers drops all keyspaces but Cassandra's own and some more.
 func (c *Cluster) dropOthers(ctx context.Context, keyspaces []string) error {
-	d := gocql.NewCluster(c.Nodes[0].Address)
-	d.NumConns = 1
-	d.Timeout, d.ConnectTimeout = time.Minute, time.Minute
-	d.Authenticator = firstUser
-	s, err := d.CreateSession()
+	s, err := c.Nodes[0].Session(sessionLimit)
 	if err != nil {
 		return err
 	}

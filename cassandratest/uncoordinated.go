@@ -25,7 +25,7 @@ func Uncoordinated(c *Cluster) error {
 }
 
 func (n *Node) uncoordinated(ctx context.Context) error {
-	s, err := n.session()
+	s, err := n.Session(sessionLimit)
 	if err != nil {
 		return fmt.Errorf("cassandratest: connect to node %s: %w", n.Name, err)
 	}

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	gocql "github.com/apache/cassandra-gocql-driver/v2"
-
 	"popelago/cassandratest"
 	"popelago/pop3server/pop3test"
 	"popelago/smtpserver/smtptest"
@@ -55,10 +53,7 @@ func onCassandra(t *testing.T) setup {
 // emptyKeyspace removes all rows and keeps the schema.
 func emptyKeyspace(t *testing.T) {
 	t.Helper()
-	d := gocql.NewCluster(node.Get(t).Addresses("dc1")[0])
-	d.Timeout, d.ConnectTimeout = time.Minute, time.Minute
-	d.Consistency = gocql.One
-	s, err := d.CreateSession()
+	s, err := node.Get(t).Nodes[0].Session(time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

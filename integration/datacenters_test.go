@@ -123,13 +123,10 @@ func (c *cluster) waitSeen(t testing.TB) {
 	}
 }
 
-// session is a connection for the test's own statements. The caller closes it.
-func (c *cluster) session(t testing.TB, address string) *gocql.Session {
+// session is a connection to a node for the test's own statements. The caller closes it.
+func (c *cluster) session(t testing.TB, node *cassandratest.Node) *gocql.Session {
 	t.Helper()
-	d := gocql.NewCluster(address)
-	d.HostFilter = gocql.WhiteListHostFilter(address)
-	d.Timeout, d.ConnectTimeout = time.Minute, time.Minute
-	s, err := d.CreateSession()
+	s, err := node.Session(time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +137,7 @@ func (c *cluster) session(t testing.TB, address string) *gocql.Session {
 // them: reading from all replicas makes them equal.
 func (c *cluster) repair(t testing.TB) {
 	t.Helper()
-	s := c.session(t, c.Nodes[0].Address)
+	s := c.session(t, c.Nodes[0])
 	defer s.Close()
 	for _, table := range []string{"address", "domain", "mailbox", "content", "trash"} {
 		rows := s.Query(fmt.Sprintf("SELECT * FROM %s.%s", c.keyspace, table)).

@@ -121,7 +121,7 @@ func (s *sites) stopInTheMiddle(t *testing.T, senders []*patient, window time.Du
 // messages is the messages that a table has in dc1.
 func (s *sites) messages(t *testing.T, table string) map[gocql.UUID]bool {
 	t.Helper()
-	cql := s.session(t, s.Datacenter("dc1")[0].Address)
+	cql := s.session(t, s.Datacenter("dc1")[0])
 	defer cql.Close()
 	ids := map[gocql.UUID]bool{}
 	mailtest.WaitFor(t, nodesLimit, func() error {

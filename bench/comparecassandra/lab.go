@@ -12,8 +12,6 @@ import (
 	"text/template"
 	"time"
 
-	gocql "github.com/apache/cassandra-gocql-driver/v2"
-
 	"popelago/bench/process"
 	"popelago/cassandratest"
 )
@@ -164,14 +162,6 @@ func (l *lab) replication(equals string) string {
 	return strings.Join(list, ",")
 }
 
-// look opens a session to one node, for a look at it or to empty tables. The caller closes it.
-func look(n *cassandratest.Node) (*gocql.Session, error) {
-	d := gocql.NewCluster(n.Address)
-	d.HostFilter = gocql.WhiteListHostFilter(n.Address)
-	d.Timeout, d.ConnectTimeout, d.NumConns = time.Minute, 10*time.Second, 1
-	return d.CreateSession()
-}
-
 // empty removes all mail, and what is left of the mail removed. Nodes that had too much to do
 // get time to come back.
 func (l *lab) empty(ctx context.Context) error {
@@ -188,7 +178,7 @@ func (l *lab) empty(ctx context.Context) error {
 
 // truncate empties the tables that hold mail, by way of one node.
 func truncate(ctx context.Context, n *cassandratest.Node) error {
-	s, err := look(n)
+	s, err := n.Session(time.Minute)
 	if err != nil {
 		return err
 	}
@@ -199,21 +189,4 @@ func truncate(ctx context.Context, n *cassandratest.Node) error {
 		}
 	}
 	return nil
-}
-
-// coordinated returns how many rows all nodes together have in system.paxos.
-func (l *lab) coordinated(ctx context.Context) (rows int64, err error) {
-	for _, n := range l.cluster.Nodes {
-		s, err := look(n)
-		if err != nil {
-			return 0, err
-		}
-		defer s.Close()
-		var count int64
-		if err := s.Query("SELECT COUNT(*) FROM system.paxos").Consistency(gocql.One).ScanContext(ctx, &count); err != nil {
-			return 0, err
-		}
-		rows += count
-	}
-	return rows, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"popelago/bench"
 	"popelago/bench/process"
+	"popelago/cassandratest"
 )
 
 // outcome is what the published scenario came to.
@@ -21,7 +22,6 @@ type outcome struct {
 	wait                       time.Duration // until all were listed everywhere
 	gone                       time.Duration // until none was listed any more
 	checked                    *bench.Findings
-	paxos                      int64 // rows
 }
 
 // published runs the published scenario through all datacenters.
@@ -110,11 +110,8 @@ func published(ctx context.Context, l *lab) error {
 	if _, err := l.verify(ctx, journal); err != nil {
 		return err
 	}
-	if o.paxos, err = l.coordinated(ctx); err != nil {
+	if err := cassandratest.Uncoordinated(l.cluster); err != nil {
 		return err
-	}
-	if o.paxos != 0 {
-		return fmt.Errorf("system.paxos has %d rows: something was coordinated", o.paxos)
 	}
 	return o.write(os.Stdout, l)
 }
@@ -152,7 +149,7 @@ func (o *outcome) write(w io.Writer, l *lab) error {
 	fmt.Fprintf(w, "| compared octet by octet | %d messages, %d violations |\n", o.checked.Messages, o.checked.Failures())
 	fmt.Fprintf(w, "| DELE + QUIT | %d, %.0f/s, 0 errors |\n", o.removed.Count, o.removed.PerSecond)
 	fmt.Fprintf(w, "| listed afterwards, anywhere | 0, within %s |\n", o.gone.Round(time.Millisecond))
-	_, err := fmt.Fprintf(w, "| rows in system.paxos | %d |\n", o.paxos)
+	_, err := fmt.Fprintln(w, "| rows in system.paxos | 0 |") // or it would have ended before
 	return err
 }
 

@@ -49,11 +49,11 @@ func TestNodeScripts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a Cassandra node")
 	}
-	address := node.Get(t).Addresses("dc1")[0]
+	n := node.Get(t).Nodes[0]
 	p := scripts("testdata/nodescript")
 	p.Setup = func(env *testscript.Env) error {
 		env.Setenv("POPELAGO_STORE_ENGINE", "cassandra")
-		env.Setenv("POPELAGO_CASSANDRA_HOSTS", address)
+		env.Setenv("POPELAGO_CASSANDRA_HOSTS", n.Address)
 		env.Setenv("POPELAGO_CASSANDRA_DATACENTER", "dc1")
 		env.Setenv("POPELAGO_CASSANDRA_USERNAME", "cassandra")
 		env.Setenv("POPELAGO_CASSANDRA_TIMEOUT", "1m")
@@ -67,17 +67,13 @@ func TestNodeScripts(t *testing.T) {
 			ts.Fatalf("usage: cql STATEMENT")
 		}
 		// A quote in a script is a quote of the script's own.
-		ts.Check(executeCQL(address, strings.ReplaceAll(strings.Join(args, " "), "`", "'")))
+		ts.Check(executeCQL(n, strings.ReplaceAll(strings.Join(args, " "), "`", "'")))
 	}
 	testscript.Run(t, p)
 }
 
-func executeCQL(address, statement string) error {
-	d := gocql.NewCluster(address)
-	d.Timeout, d.ConnectTimeout = time.Minute, time.Minute
-	d.NumConns = 1
-	d.Authenticator = gocql.PasswordAuthenticator{Username: "cassandra", Password: "cassandra"}
-	session, err := d.CreateSession()
+func executeCQL(n *cassandratest.Node, statement string) error {
+	session, err := n.Session(time.Minute)
 	if err != nil {
 		return err
 	}

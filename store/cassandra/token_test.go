@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
@@ -24,17 +25,14 @@ type ring struct {
 
 func newRing(t *testing.T, cfg cassandra.Config) *ring {
 	r := &ring{T: t, session: session(t, cfg), keyspace: cfg.Keyspace, owners: map[int64]string{}}
-	for _, address := range cfg.Hosts {
-		d := gocql.NewCluster(address)
-		d.HostFilter = gocql.WhiteListHostFilter(address)
-		d.Timeout, d.ConnectTimeout = cfg.Timeout, cfg.ConnectTimeout
-		node, err := d.CreateSession()
+	for _, n := range trio.Get(t).Nodes {
+		s, err := n.Session(time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var tokens []string
-		err = node.Query("SELECT tokens FROM system.local").Scan(&tokens)
-		node.Close()
+		err = s.Query("SELECT tokens FROM system.local").Consistency(gocql.One).Scan(&tokens)
+		s.Close()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,7 +42,7 @@ func newRing(t *testing.T, cfg cassandra.Config) *ring {
 				t.Fatal(err)
 			}
 			r.tokens = append(r.tokens, token)
-			r.owners[token] = address
+			r.owners[token] = n.Address
 		}
 	}
 	slices.Sort(r.tokens)
