@@ -11,17 +11,20 @@ import (
 // pageSize is how many rows or messages are asked of the store at one time.
 const pageSize = 500
 
-// RemovedMailbox is the mailbox of a generation that has ended.
+// RemovedMailbox is the mailbox of a generation that has ended, or that gave way to another.
 type RemovedMailbox struct {
 	Address mail.Address
 	Mailbox mail.MailboxID
 	// Removed is the id of the removal; its Time is when it happened.
 	Removed mail.MessageID
+	// Displaced: nobody removed it, but the account is a newer generation, since both were made
+	// by processes that did not hear of each other. Removed is the removal which that follows.
+	Displaced bool
 }
 
-// RemovedMailboxes calls fn for the mailbox of every ended generation of every address in
-// the hosted domains, also those that were emptied long ago. It stops at the first error,
-// also of fn, and returns it.
+// RemovedMailboxes calls fn for the mailbox of every generation that has ended or was displaced,
+// of every address in the hosted domains, also those that were emptied long ago. It stops at the
+// first error, also of fn, and returns it.
 //
 // Mail that was on its way when the account ended may still arrive in such a mailbox for
 // some minutes: whoever empties it has to come back, or to wait that long after Removed.
@@ -40,16 +43,20 @@ func (d *Directory) RemovedMailboxes(ctx context.Context, fn func(RemovedMailbox
 
 func (d *Directory) removedIn(ctx context.Context, domain string, fn func(RemovedMailbox) error) error {
 	return d.eachAddress(ctx, domain, "", pageSize, func(rows []store.Address) (bool, error) {
+		live := entryOf(rows)
 		for _, r := range rows {
-			if r.Removed.IsZero() {
-				continue
-			}
-			err := fn(RemovedMailbox{
+			m := RemovedMailbox{
 				Address: r.Address,
 				Mailbox: mail.DeriveMailboxID(r.Address, r.Generation),
 				Removed: r.Removed,
-			})
-			if err != nil {
+			}
+			if r.Removed.IsZero() {
+				if r.Kind == "" || r.Generation == live.row.Generation {
+					continue
+				}
+				m.Removed, m.Displaced = live.row.Generation, true
+			}
+			if err := fn(m); err != nil {
 				return false, err
 			}
 		}

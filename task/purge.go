@@ -39,7 +39,8 @@ const (
 // Purge is the job that removes the messages of removed accounts. Now and then it looks at all
 // of them, and otherwise at those removed lately.
 //
-// Late mail was acknowledged, so somebody may want it: it is reported, and kept for a while.
+// Late mail was acknowledged, so somebody may want it: it is reported, and kept for a while. So is
+// that of an account which had to give way to another of its address; it stays as long as that.
 func Purge(cfg PurgeConfig, dir *account.Directory, st store.Store, reg prometheus.Registerer) Job {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -48,7 +49,7 @@ func Purge(cfg PurgeConfig, dir *account.Directory, st store.Store, reg promethe
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	kept := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "popelago_task_late_messages", Help: "Messages accepted for accounts that had ended, which are kept for a while.",
+		Name: "popelago_task_late_messages", Help: "Messages accepted for accounts that had ended or were displaced, which are kept for a while.",
 	})
 	if reg != nil {
 		reg.MustRegister(kept)
@@ -129,9 +130,29 @@ func (p *purge) empty(ctx context.Context, m account.RemovedMailbox) error {
 		return err
 	}
 	for _, o := range owners {
-		if o.mailbox == m.Mailbox && !o.removed.IsZero() {
+		switch {
+		case o.mailbox != m.Mailbox || o.live:
+		case !o.removed.IsZero():
 			return p.emptySure(ctx, o)
+		case m.Displaced:
+			return p.keep(ctx, o, mail.MessageID{},
+				"mail is in the mailbox of an account that another of the same address has displaced, and is kept until the address has none")
 		}
+	}
+	return nil
+}
+
+// keep reports messages of a mailbox behind an id, if they are more than before.
+func (p *purge) keep(ctx context.Context, o owner, after mail.MessageID, text string, args ...any) error {
+	kept, err := countBehind(ctx, p.st, o.mailbox, after)
+	if err != nil {
+		return err
+	}
+	if kept > p.before[o.mailbox] {
+		p.Logger.With("address", o.address.String(), "mailbox", o.mailbox.String(), "messages", kept).Warn(text, args...)
+	}
+	if kept > 0 {
+		p.late[o.mailbox] = kept
 	}
 	return nil
 }
@@ -151,24 +172,14 @@ func (p *purge) emptySure(ctx context.Context, o owner) error {
 	}
 	over, err := removeBetween(ctx, p.st, o.mailbox, o.removed, p.youngest(max(p.Late, p.Window)))
 	p.messages += over
-	logger := p.Logger.With("address", o.address.String(), "mailbox", o.mailbox.String())
 	if over > 0 {
-		logger.Warn("mail that was accepted for an account that had ended was removed", "messages", over)
+		p.Logger.Warn("mail that was accepted for an account that had ended was removed",
+			"address", o.address.String(), "mailbox", o.mailbox.String(), "messages", over)
 	}
 	if err != nil {
 		return err
 	}
-	kept, err := countBehind(ctx, p.st, o.mailbox, o.removed)
-	if err != nil {
-		return err
-	}
-	if kept > p.before[o.mailbox] {
-		logger.Warn("mail was accepted for an account that had ended, and is kept for a while", "messages", kept, "for", p.Late)
-	}
-	if kept > 0 {
-		p.late[o.mailbox] = kept
-	}
-	return nil
+	return p.keep(ctx, o, o.removed, "mail was accepted for an account that had ended, and is kept for a while", "for", p.Late)
 }
 
 // youngest is an id above all messages that are older than age.

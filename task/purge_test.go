@@ -124,6 +124,47 @@ func TestPurgeKeepsLateMail(t *testing.T) {
 	}
 }
 
+// Two datacenters that could not hear of each other have given one address to two owners. The mail
+// of the one who has to give way is reported, and stays until the address has no account.
+func TestPurgeKeepsDisplacedMail(t *testing.T) {
+	st := openStore(t)
+	dir := newDirectory(t, st)
+	ids := mail.NewIDSource(nil)
+	first := newAccount(t, dir, "alice")
+	kind, later := store.KindAccount, ids.Next()
+	if err := st.ChangeAddress(t.Context(), first.Address, later, store.AddressChange{Kind: &kind}); err != nil {
+		t.Fatal(err)
+	}
+	second := mail.DeriveMailboxID(first.Address, later)
+	for range 2 {
+		add(t, st, ids, first.Mailbox)
+	}
+	add(t, st, ids, second)
+
+	var log strings.Builder
+	now := time.Now().Add(time.Second)
+	job := task.Purge(task.PurgeConfig{
+		Late: time.Hour, Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	}, dir, st, nil)
+	for range 3 {
+		if report := run(t, job); !slices.Equal(report, task.Report{{Name: "late", N: 2}}) {
+			t.Errorf("report %v", report)
+		}
+		now = now.Add(100 * 24 * time.Hour)
+	}
+	if n := strings.Count(log.String(), "has displaced"); n != 1 || !strings.Contains(log.String(), "mailbox="+first.Mailbox.String()+" messages=2") {
+		t.Errorf("said %d times:\n%s", n, log.String())
+	}
+	if a, b := count(t, st, first.Mailbox), count(t, st, second); a != 2 || b != 1 {
+		t.Errorf("%d and %d messages are left, want 2 and 1", a, b)
+	}
+	removeAccount(t, dir, first)
+	run(t, job)
+	if a, b := count(t, st, first.Mailbox), count(t, st, second); a+b != 0 {
+		t.Errorf("%d and %d messages are left of an address without an account", a, b)
+	}
+}
+
 // Accounts removed long ago are looked at once a day: a datacenter that was cut off may have
 // accepted mail for them.
 func TestPurgeComesBack(t *testing.T) {
