@@ -188,6 +188,32 @@ func TestBulkSwitchAhead(t *testing.T) {
 	}
 }
 
+// A process writes the marker again after an hour, for a datacenter that missed it, and before that
+// only for an earlier moment.
+func TestBulkMarksAgain(t *testing.T) {
+	cfg := config(t)
+	clock := &shifted{}
+	cfg.Now, cfg.Heartbeat = clock.now, 5*time.Minute
+	s := open(t, cfg)
+	mb, since := mailbox("marked"), time.Now().Add(-time.Hour)
+	for i, c := range []struct {
+		ahead  time.Duration
+		since  time.Time
+		writes int
+	}{
+		{0, since, 2}, {0, since, 1}, {59 * time.Minute, since, 1}, {61 * time.Minute, since, 2}, {61 * time.Minute, since, 1},
+		{61 * time.Minute, since.Add(time.Second), 1}, {61 * time.Minute, since.Add(-time.Second), 2}, {61 * time.Minute, since.Add(-time.Second), 1},
+		{61 * time.Minute, time.Time{}, 1}, {0, since, 2}, // the clock went back
+	} {
+		clock.set(c.ahead)
+		seen.take()
+		addBulk(t, s, mb, c.since, message(1))
+		if writes, _ := spent(seen.take()); len(writes) != c.writes {
+			t.Errorf("delivery %d: %d writes, want %d", i, len(writes), c.writes)
+		}
+	}
+}
+
 // A message is not written while the marker cannot be.
 func TestBulkPausedNode(t *testing.T) {
 	cfg := config(t)

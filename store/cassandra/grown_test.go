@@ -96,3 +96,20 @@ func TestGrown(t *testing.T) {
 		t.Errorf("grown though it is bulk: %v", found)
 	}
 }
+
+// No mailbox ever becomes bulk by itself if that is not wanted.
+func TestGrownNever(t *testing.T) {
+	cfg := config(t)
+	cfg.BulkAfter, cfg.FloorEvery = -1, 5
+	s := open(t, cfg)
+	mb := mailbox("large")
+	bottom, some := message(1), []mail.Message{message(1), message(1), message(1), message(1), message(1)}
+	add(t, s, mb, append(some, bottom)...)
+	wantRows(t, s, mb, append([]mail.Message{bottom}, some...)...)
+	if err := s.RemoveMessages(t.Context(), mb, idsOf(some...)); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := s.RaiseFloors(t.Context()); err != nil || r.Mailboxes != 1 || len(r.Grown) > 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}

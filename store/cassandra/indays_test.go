@@ -59,6 +59,26 @@ func TestInDaysIsBounded(t *testing.T) {
 	}
 }
 
+func TestGrownIsBounded(t *testing.T) {
+	g := newGrown()
+	defer g.pages.StopAllGoroutines()
+	for i := range maxGrown + 100 {
+		mb := mail.MailboxID{byte(i), byte(i >> 8)}
+		g.note(mb, "alice@example.test")
+		g.noteList(listing{mailbox: mb}, listed{rows: []mail.Message{{ID: mail.MessageID{byte(i)}}}, more: true}, true, 100)
+	}
+	g.pages.CleanUp()
+	if n := g.pages.EstimatedSize(); n > maxPageEnds || n == 0 {
+		t.Errorf("%d ends of pages are remembered, want up to %d", n, maxPageEnds)
+	}
+	if n := len(g.take()); n != maxGrown {
+		t.Errorf("%d mailboxes are told, want %d", n, maxGrown)
+	}
+	if list := g.take(); len(list) > 0 {
+		t.Errorf("%d are told again", len(list))
+	}
+}
+
 func TestDays(t *testing.T) {
 	const day = microsOfDay
 	for us, want := range map[int64]int{0: 0, day - 1: 0, day: 1, -1: -1, -day: -1, -day - 1: -2, 20000*day + 5: 20000} {
