@@ -19,8 +19,9 @@ import (
 
 // TestStoppedInTheMiddle stops a server in its tracks (SIGSTOP) while its deliveries are between
 // writing and the reply, and lets it go on when the in-flight window is over: others have
-// cleared up meanwhile, and floors are above its ids. What it acknowledges is there; what it puts
-// off leaves no second copy when the sender tries again.
+// cleared up meanwhile, floors are above its ids, and some senders have turned to another server.
+// What it acknowledges is there; what it puts off leaves no second copy when the sender tries again
+// or did so already.
 func TestStoppedInTheMiddle(t *testing.T) {
 	const window = 9 * time.Second
 	s := newSites(t, "stopped", fmt.Sprintf("cassandra.window = %q", window), `cassandra.floor_every = 1`,
@@ -30,7 +31,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 	defer end()
 	var all sync.WaitGroup
 	for i := range 12 {
-		p := &patient{to: owner(fmt.Sprint("user-", i), 1)}
+		p := newPatient(fmt.Sprint("user-", i))
 		senders = append(senders, p)
 		s.create(t, s.one, p.to)
 		all.Go(func() { p.send(ctx, t, s.one) })
@@ -48,7 +49,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 		}
 	}
 	rows, contents := 0, 0
-	for round := 0; round < 5 && (rows == 0 || contents == 0); round++ {
+	for round := 0; round < 5 && (rows == 0 || contents == 0 || allElsewhere(senders) == 0); round++ {
 		goOn()
 		r, c := s.stopInTheMiddle(t, senders, window)
 		rows, contents = rows+r, contents+c
@@ -56,7 +57,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 	goOn()
 	end()
 	all.Wait()
-	delayed := 0
+	delayed, elsewhere := 0, allElsewhere(senders)
 	for _, p := range senders {
 		_, n := p.progress()
 		delayed += n
@@ -64,9 +65,9 @@ func TestStoppedInTheMiddle(t *testing.T) {
 			s.shows(t, at, p.to, p.left()...)
 		}
 	}
-	t.Logf("when the server was stopped %d messages were in maildrops, and %d not yet, without having been acknowledged; %d times a sender was put off",
-		rows, contents, delayed)
-	if rows == 0 || contents == 0 || delayed == 0 {
+	t.Logf("when the server was stopped %d messages were in maildrops, and %d not yet, without having been acknowledged; %d times a sender was put off; %d were sent elsewhere",
+		rows, contents, delayed, elsewhere)
+	if rows == 0 || contents == 0 || delayed == 0 || elsewhere == 0 {
 		t.Error("the test has lost its point")
 	}
 	if err := cassandratest.Uncoordinated(s.Cluster); err != nil {
@@ -108,7 +109,10 @@ func (s *sites) stopInTheMiddle(t *testing.T, senders []*patient, window time.Du
 	})
 	for _, p := range senders { // their owners fetch what they were sent, and floors rise
 		rows -= len(p.left())
-		p.fetch(t, s, s.two)
+		for _, name := range p.fetch(t, s, s.two) { // some senders will not wait for a reply
+			s.must(t, s.two, p.to, name)
+			p.sentElsewhere(name)
+		}
 	}
 	hold(t.Context(), time.Until(stopped.Add(window+time.Second)))
 	for _, job := range []string{"floor", "reap", "orphans"} {
@@ -142,7 +146,12 @@ type patient struct {
 	mu           sync.Mutex
 	acknowledged []string
 	fetched      map[string]bool
+	elsewhere    map[string]bool // acknowledged by another server than was asked first
 	putOff       int
+}
+
+func newPatient(name string) *patient {
+	return &patient{to: owner(name, 1), fetched: map[string]bool{}, elsewhere: map[string]bool{}}
 }
 
 func (p *patient) progress() (sent, putOff int) {
@@ -172,6 +181,24 @@ func (p *patient) send(ctx context.Context, t *testing.T, at *server) {
 	}
 }
 
+// allElsewhere is how many messages were acknowledged by another server than was asked first.
+func allElsewhere(senders []*patient) (n int) {
+	for _, p := range senders {
+		p.mu.Lock()
+		n += len(p.elsewhere)
+		p.mu.Unlock()
+	}
+	return n
+}
+
+// sentElsewhere notes that another server has acknowledged a message.
+func (p *patient) sentElsewhere(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.acknowledged = append(p.acknowledged, name)
+	p.elsewhere[name] = true
+}
+
 // try sends a message and reports whether it was acknowledged.
 func (p *patient) try(t *testing.T, c *mailtest.Client, name string) bool {
 	reply := tryDeliver(t, c, true, name, []account{p.to})[0]
@@ -179,17 +206,20 @@ func (p *patient) try(t *testing.T, c *mailtest.Client, name string) bool {
 	defer p.mu.Unlock()
 	switch {
 	case strings.HasPrefix(reply, "250 "):
+		if p.elsewhere[name] {
+			t.Errorf("%s for %s was acknowledged twice", name, p.to.address)
+		}
 		p.acknowledged = append(p.acknowledged, name)
 		return true
 	case !strings.HasPrefix(reply, "451 "):
 		t.Errorf("%s: %q, want 250 or 451", p.to.address, reply)
 	}
 	p.putOff++
-	return false
+	return p.elsewhere[name]
 }
 
-// fetch removes what was acknowledged from the maildrop.
-func (p *patient) fetch(t *testing.T, s *sites, at *server) {
+// fetch removes what was acknowledged from the maildrop, and returns what is left.
+func (p *patient) fetch(t *testing.T, s *sites, at *server) (other []string) {
 	t.Helper()
 	left := p.left()
 	mailtest.WaitFor(t, nodesLimit, func() error { // until all of it has come
@@ -205,15 +235,15 @@ func (p *patient) fetch(t *testing.T, s *sites, at *server) {
 		c.Do(fmt.Sprintf("RETR %d", i+1), "+OK")
 		if name := mark(c.ReadMultiline()); slices.Contains(left, name) {
 			c.Do(fmt.Sprintf("DELE %d", i+1), "+OK")
+		} else {
+			other = append(other, name)
 		}
 	}
 	c.Do("QUIT", "+OK")
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, name := range left {
-		if p.fetched == nil {
-			p.fetched = map[string]bool{}
-		}
 		p.fetched[name] = true
 	}
+	return other
 }
