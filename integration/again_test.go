@@ -100,13 +100,7 @@ func (s *sites) known(t *testing.T, a account, old ...string) {
 	t.Helper()
 	s.create(t, s.one, a)
 	for i, name := range old {
-		at := s.both()[i%2]
-		mailtest.WaitFor(t, nodesLimit, func() error {
-			if !s.take(t, at, a, name) {
-				return fmt.Errorf("mail for %s is put off %s", a.address, s.name(at))
-			}
-			return nil
-		})
+		s.must(t, s.both()[i%2], a, name)
 	}
 	for _, at := range s.both() {
 		s.shows(t, at, a, old...)
