@@ -112,6 +112,9 @@ func (s *Store) commitGroup(ws []*write) (held *write) {
 	n := 0 // ws[:n] are part of the batch
 	add := func(w *write) {
 		if err := w.prepare(g); err != nil {
+			if fault := l.fs.broken(); fault != nil {
+				err = downErr(fault) // what was found since is no finding
+			}
 			w.done <- err
 			return
 		}
@@ -138,7 +141,7 @@ func (s *Store) commitGroup(ws []*write) (held *write) {
 	}
 	ws = ws[:n]
 	err = nil
-	if !g.batch.Empty() {
+	if n > 0 && !g.batch.Empty() {
 		err = s.apply(l, g.batch)
 	}
 	for _, c := range g.stripes {
