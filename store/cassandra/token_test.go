@@ -110,7 +110,8 @@ func TestTokenAware(t *testing.T) {
 		want("trash, in a batch", "INSERT INTO trash", remove, func() string { return r.trash(mb) })
 	}
 	t.Logf("statements by node: %v", asked)
-	if len(asked) != len(cfg.Hosts) {
+	// Tokens are laid out for three replicas: with one a node may have next to nothing. But none has all.
+	if len(asked) < 2 {
 		t.Errorf("all statements went to %v", asked)
 	}
 }
