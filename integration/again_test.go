@@ -95,6 +95,15 @@ func owner(address string, n int) account {
 	return account{address + "@" + domain, fmt.Sprintf("owner %d of %s", n, address)}
 }
 
+// passed checks in both datacenters that an address is another owner's, with just these messages.
+func (s *sites) passed(t *testing.T, before, after account, names ...string) {
+	t.Helper()
+	for _, at := range s.both() {
+		s.shows(t, at, after, names...)
+		s.locked(t, at, before)
+	}
+}
+
 // known makes an account in dc1, with a message from either side, which both have heard of.
 func (s *sites) known(t *testing.T, a account, old ...string) {
 	t.Helper()

@@ -172,12 +172,8 @@ func (l *trickle) more(n int) error {
 // tryLogin opens a POP3 session and returns the response to PASS.
 func tryLogin(t testing.TB, s *server, a account) string {
 	t.Helper()
-	c := mailtest.Dial(t, s.pop3)
+	c, reply := s.signIn(t, a)
 	defer c.Close()
-	c.Timeout = time.Minute
-	c.Expect("+OK")
-	c.Do("USER "+a.address, "+OK")
-	reply := c.Do("PASS "+a.password, "")
 	c.Cmd("QUIT")
 	return reply
 }

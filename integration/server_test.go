@@ -175,14 +175,23 @@ func (s *server) account(t testing.TB, name string) account {
 	return a
 }
 
-// login opens a POP3 session.
-func (s *server) login(t testing.TB, a account) *mailtest.Client {
+// signIn opens a POP3 session up to the response to PASS, whatever that is.
+func (s *server) signIn(t testing.TB, a account) (c *mailtest.Client, reply string) {
 	t.Helper()
-	c := mailtest.Dial(t, s.pop3)
+	c = mailtest.Dial(t, s.pop3)
 	c.Timeout = time.Minute
 	c.Expect("+OK")
 	c.Do("USER "+a.address, "+OK")
-	c.Do("PASS "+a.password, "+OK")
+	return c, c.Do("PASS "+a.password, "")
+}
+
+// login opens a POP3 session.
+func (s *server) login(t testing.TB, a account) *mailtest.Client {
+	t.Helper()
+	c, reply := s.signIn(t, a)
+	if !strings.HasPrefix(reply, "+OK") {
+		t.Fatalf("login of %s: %q, want +OK", a.address, reply)
+	}
 	return c
 }
 

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"popelago/adminclient"
 	"popelago/mailtest"
@@ -127,12 +126,9 @@ func (s *sites) must(t testing.TB, at *server, a account, name string) {
 // look reads a maildrop and returns the names of its messages, or the response that refused it.
 func (s *sites) look(t testing.TB, at *server, a account) (names []string, refused string) {
 	t.Helper()
-	c := mailtest.Dial(t, at.pop3)
+	c, reply := at.signIn(t, a)
 	defer c.Close()
-	c.Timeout = time.Minute
-	c.Expect("+OK")
-	c.Do("USER "+a.address, "+OK")
-	if reply := c.Do("PASS "+a.password, ""); !strings.HasPrefix(reply, "+OK") {
+	if !strings.HasPrefix(reply, "+OK") {
 		return nil, reply
 	}
 	for i := range listing(t, c, "UIDL") {

@@ -72,7 +72,7 @@ func TestBulkRebuild(t *testing.T) {
 		wantList(t, "after rebuilding", s, b.alice, kept...)
 	}
 	for _, id := range kept {
-		want := int(id.Time().Unix() / 86400)
+		want := dayOf(id.Time())
 		if id == b.early[0] {
 			want = 0
 		}

@@ -31,10 +31,12 @@ func at(moment time.Time) mail.Message {
 	return mail.Message{ID: mail.NewIDSource(func() time.Time { return moment }).Next(), Size: 10, Recipient: "alice@example.test"}
 }
 
+// dayOf is the segment of a bulk mailbox for messages of a moment.
+func dayOf(moment time.Time) int { return int(moment.Unix() / 86400) }
+
 // daysFrom is how many days a list reads that begins at a moment and ends tomorrow.
 func daysFrom(moment time.Time) int {
-	day := func(at time.Time) int64 { return at.Unix() / 86400 }
-	return int(day(time.Now().Add(24*time.Hour))-day(moment)) + 1
+	return dayOf(time.Now().Add(24*time.Hour)) - dayOf(moment) + 1
 }
 
 func idsOf(ms ...mail.Message) []mail.MessageID {
@@ -117,7 +119,7 @@ func TestBulkSwitch(t *testing.T) {
 	fresh, stray := message(4), message(5)
 	addBulk(t, knows, mb, since, fresh)
 	add(t, late, mb, stray)
-	if got, day := segmentsOf(t, cfg, mb, fresh), int(fresh.ID.Time().Unix()/86400); !slices.Equal(got, []int{day}) {
+	if got, day := segmentsOf(t, cfg, mb, fresh), dayOf(fresh.ID.Time()); !slices.Equal(got, []int{day}) {
 		t.Fatalf("a message of a bulk mailbox is in segments %v, want %d", got, day)
 	}
 	if got := segmentsOf(t, cfg, mb, stray); !slices.Equal(got, []int{0}) {
@@ -219,17 +221,9 @@ func TestBulkPausedNode(t *testing.T) {
 	cfg := config(t)
 	cfg.Timeout = 300 * time.Millisecond
 	s := open(t, cfg)
-	node := cluster.Get(t).Node("dc1-1")
 	mb, since := mailbox("paused"), time.Now().Add(-time.Hour)
 	m := message(1)
-	if err := node.Pause(); err != nil {
-		t.Fatal(err)
-	}
-	resume := func() {
-		if err := node.Resume(); err != nil {
-			t.Error(err)
-		}
-	}
+	resume := pause(t, cluster.Get(t).Node("dc1-1"))
 	defer resume()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"popelago/cassandratest"
 	"popelago/mail"
 	"popelago/mailtest"
 	"popelago/store"
@@ -28,27 +29,32 @@ func wantClass(t *testing.T, what string, err, class error) {
 	}
 }
 
+// pause stops a node in its tracks. What it returns lets it go on, the first time.
+func pause(t *testing.T, node *cassandratest.Node) (resume func()) {
+	t.Helper()
+	if err := node.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	return sync.OnceFunc(func() {
+		if err := node.Resume(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A node that stands still: nobody knows what became of a write, and nothing can be read. Then
 // it goes on, and so does the store.
 func TestPausedNode(t *testing.T) {
 	cfg := config(t)
 	cfg.Timeout = 300 * time.Millisecond
 	s := open(t, cfg)
-	node := cluster.Get(t).Node("dc1-1")
 	mb, m := mailbox("a"), message(10)
 	put(t, s, m.ID, 10, mb)
 	add(t, s, mb, m)
 	if _, err := list(t.Context(), s, mb); err != nil {
 		t.Fatal(err)
 	}
-	if err := node.Pause(); err != nil {
-		t.Fatal(err)
-	}
-	resume := func() {
-		if err := node.Resume(); err != nil {
-			t.Error(err)
-		}
-	}
+	resume := pause(t, cluster.Get(t).Node("dc1-1"))
 	defer resume()
 	late := message(11)
 	wantClass(t, "AddMessages", s.AddMessages(t.Context(), []store.Entry{{Mailbox: mb, Message: late}})[0], store.ErrOutcomeUnknown)
@@ -94,15 +100,7 @@ func TestCloseWithoutNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := cluster.Get(t).Node("dc1-1")
-	if err := node.Pause(); err != nil {
-		t.Fatal(err)
-	}
-	resume := sync.OnceFunc(func() {
-		if err := node.Resume(); err != nil {
-			t.Error(err)
-		}
-	})
+	resume := pause(t, cluster.Get(t).Node("dc1-1"))
 	defer resume()
 	// The driver asks its control connection for a sign of life every 5 s.
 	paused := time.Now()

@@ -75,7 +75,7 @@ func idsBetween(from, to time.Time, n int) []mail.MessageID {
 }
 
 // inDays is the segment of a message of a bulk mailbox, and ordinary that of others.
-func inDays(id mail.MessageID) int { return int(id.Time().Unix() / 86400) }
+func inDays(id mail.MessageID) int { return dayOf(id.Time()) }
 
 func ordinary(mail.MessageID) int { return 0 }
 
