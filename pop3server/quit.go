@@ -42,7 +42,16 @@ func (s *session) cmdQUIT(ctx context.Context, rest []byte) {
 	s.removed = s.drop.Marked()
 	s.reached = reached
 	s.srv.metrics.removed.WithLabelValues(reached.String()).Add(float64(s.removed))
-	s.ok("bye")
+	s.ok(textBye(reached))
+}
+
+// textBye is the text of the last response after a removal. A client that asked for more than
+// it got is told so.
+func textBye(reached mail.Reached) string {
+	if reached == mail.ReachedFallback {
+		return "bye, removed in the local datacenter only: another cannot be reached"
+	}
+	return "bye"
 }
 
 // commit removes the marked messages. It does not stop when the client goes away or the
