@@ -51,7 +51,10 @@ var layout = []layer{
 	{"bench/process", []string{"bench"}},
 	{"bench/comparedovecot", []string{"bench/process"}},
 	{"bench/comparecassandra", []string{"bench", "bench/process", "cassandratest"}},
-	{"integration", []string{"config", "app"}},
+	{"integration/servertest", []string{"adminclient", "bench", "cassandratest", "mailtest"}},
+	{"integration", []string{"integration/servertest"}},
+	{"integration/clients", []string{"integration/servertest"}},
+	{"integration/datacenters", []string{"config", "app", "integration/servertest"}},
 }
 
 // testImports is what test files may import besides: engines, suites, helpers, and the

@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"math/rand/v2"
+	"popelago/integration/servertest"
 	"syscall"
 	"testing"
 	"time"
@@ -18,83 +19,60 @@ func TestKilled(t *testing.T) {
 	if testing.Short() {
 		parts, kills = 1, 3
 	}
-	s := startServer(t, setup{fixedPorts: true})
+	s := servertest.StartServer(t, servertest.Setup{FixedPorts: true})
 	var users []string
 	var logins []bench.Login
 	for i := range 8 {
-		a := s.account(t, fmt.Sprintf("user%d", i))
-		users = append(users, a.address)
-		logins = append(logins, bench.Login{Name: a.address, Password: a.password})
+		a := s.Account(t, fmt.Sprintf("user%d", i))
+		users = append(users, a.Address)
+		logins = append(logins, bench.Login{Name: a.Address, Password: a.Password})
 	}
 	drained := logins[:6] // the others keep all their mail
-	path := journalIn(t)
+	path := servertest.JournalIn(t)
 	for part := range parts {
 		load := startCrashLoad(t, s, path, users, drained)
 		for kill := range kills {
-			waitDelivered(t, startLimit, "before a kill", &load.delivered, int64(rand.IntN(200)))
-			s.proc.signal(syscall.SIGKILL)
-			s.proc.wait(t, stopLimit)
+			servertest.WaitDelivered(t, servertest.StartLimit, "before a kill", &load.delivered, int64(rand.IntN(200)))
+			s.Proc.Signal(syscall.SIGKILL)
+			s.Proc.Wait(t, servertest.StopLimit)
 			if part == parts-1 && kill == kills-1 {
-				load.stop(t)
+				load.Stop(t)
 			}
-			s.start(t)
+			s.Start(t)
 		}
-		load.stop(t)
-		verify(t, s, path, logins)
+		load.Stop(t)
+		servertest.Verify(t, s, path, logins)
 	}
-	s.stop(t)
-	s.start(t)
-	verify(t, s, path, logins)
+	s.Stop(t)
+	s.Start(t)
+	servertest.Verify(t, s, path, logins)
 }
 
 // crashLoad is a load on one server.
 type crashLoad struct {
-	*load
+	*servertest.Load
 	delivered bench.Progress
 }
 
 // startCrashLoad delivers small and large messages to users and drains some of the maildrops,
 // reconnecting after every crash, with notes in a journal.
-func startCrashLoad(t testing.TB, s *server, path string, users []string, drained []bench.Login) *crashLoad {
+func startCrashLoad(t testing.TB, s *servertest.Server, path string, users []string, drained []bench.Login) *crashLoad {
 	t.Helper()
-	l := &crashLoad{load: startLoad(t, path)}
+	l := &crashLoad{Load: servertest.StartLoad(t, path)}
 	mail := bench.DeliverConfig{
-		Target: bench.Target{Addr: s.lmtp}, Users: users, Recipients: 2,
+		Target: bench.Target{Addr: s.LMTP}, Users: users, Recipients: 2,
 		Messages: bench.Messages{Size: 3000, Awkward: 0.3}, Connections: 6,
-		Duration: time.Hour, Reconnect: startLimit, Resend: true, Journal: l.journal, Progress: &l.delivered,
+		Duration: time.Hour, Reconnect: servertest.StartLimit, Resend: true, Journal: l.Journal, Progress: &l.delivered,
 	}
-	l.run("deliver small", func() (bench.Report, error) { return bench.Deliver(l.ctx, mail) })
+	l.Run("deliver small", func() (bench.Report, error) { return bench.Deliver(l.Ctx, mail) })
 	large := mail // too large to stand in the database
 	large.Messages.Size, large.Connections, large.Progress = 50_000, 2, nil
-	l.run("deliver large", func() (bench.Report, error) { return bench.Deliver(l.ctx, large) })
-	l.run("drain", func() (bench.Report, error) {
-		return bench.Drain(l.ctx, bench.DrainConfig{
-			Target: bench.Target{Addr: s.pop3}, Logins: drained, Connections: 2, Check: true,
-			Duration: time.Hour, Reconnect: startLimit, Journal: l.journal,
+	l.Run("deliver large", func() (bench.Report, error) { return bench.Deliver(l.Ctx, large) })
+	l.Run("drain", func() (bench.Report, error) {
+		return bench.Drain(l.Ctx, bench.DrainConfig{
+			Target: bench.Target{Addr: s.POP3}, Logins: drained, Connections: 2, Check: true,
+			Duration: time.Hour, Reconnect: servertest.StartLimit, Journal: l.Journal,
 		})
 	})
 	return l
-}
-
-// verify checks that the server kept its word, as the journal has it.
-func verify(t testing.TB, s *server, journal string, logins []bench.Login) {
-	t.Helper()
-	report, err := bench.Verify(deadline(t, 3*time.Minute), bench.VerifyConfig{
-		Target: bench.Target{Addr: s.pop3}, Logins: logins, Journal: journal, Record: true, Connections: 2, Reconnect: startLimit,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := report.Findings
-	t.Logf("verified: %d messages there, %d acknowledged, %d removed, outcome unknown %d (%d there), removal unknown %d",
-		f.Messages, f.Acknowledged, f.Removed, f.UnknownPresent+f.UnknownAbsent, f.UnknownPresent, f.UnknownRemovals)
-	for _, e := range f.Examples {
-		t.Error(e)
-	}
-	if f.Failures() != 0 {
-		t.Errorf("%d violations: %v", f.Failures(), f.Violations)
-	}
-	if f.Acknowledged == 0 {
-		t.Error("nothing was acknowledged, so nothing was tested")
-	}
 }

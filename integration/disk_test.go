@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"popelago/integration/servertest"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,57 +21,57 @@ import (
 func TestFullDisk(t *testing.T) {
 	disk := smallDisk(t, 256<<20)
 	ballast := filepath.Join(disk, "ballast")
-	s := startServer(t, setup{data: filepath.Join(disk, "data"), settings: []string{`store.reserve = "32MiB"`}})
-	a := s.account(t, "alice")
-	c := s.lmtpSession(t)
+	s := servertest.StartServer(t, servertest.Setup{Data: filepath.Join(disk, "data"), Settings: []string{`store.reserve = "32MiB"`}})
+	a := s.Account(t, "alice")
+	c := s.LMTPSession(t)
 	for n := range 5 {
-		send(t, c, sender(smallName(n)), []account{a}, smallMessage(n))
+		servertest.Send(t, c, servertest.Sender(servertest.SmallName(n)), []servertest.Account{a}, servertest.SmallMessage(n))
 	}
 	c.Close()
 
 	fill(t, ballast, available(t, disk)-16<<20)
-	for _, octets := range [][]byte{smallMessage(5), mailtest.Large(1 << 20)} {
-		if reply := s.attempt(t, a, octets); !strings.HasPrefix(reply, "452 ") {
+	for _, octets := range [][]byte{servertest.SmallMessage(5), mailtest.Large(1 << 20)} {
+		if reply := attempt(t, s, a, octets); !strings.HasPrefix(reply, "452 ") {
 			t.Errorf("below the reserve the reply to %d octets is %q", len(octets), reply)
 		}
 	}
-	p := s.login(t, a)
+	p := s.Login(t, a)
 	p.Do("RETR 1", "+OK")
-	if got := p.ReadMultiline(); !bytes.HasSuffix(got, smallMessage(0)) {
+	if got := p.ReadMultiline(); !bytes.HasSuffix(got, servertest.SmallMessage(0)) {
 		t.Errorf("RETR gave %q", got)
 	}
 	p.Do("DELE 1", "+OK")
 	p.Do("QUIT", "+OK")
-	s.wantSmall(t, a, 1, 2, 3, 4)
+	wantSmall(t, s, a, 1, 2, 3, 4)
 	empty(t, ballast)
-	s.waitUntilTaken(t, a, 5)
-	s.wantSmall(t, a, 1, 2, 3, 4, 5)
+	waitUntilTaken(t, s, a, 5)
+	wantSmall(t, s, a, 1, 2, 3, 4, 5)
 
 	fill(t, ballast, 1<<40)
-	if reply := s.attempt(t, a, mailtest.Large(1<<20)); !strings.HasPrefix(reply, "45") {
+	if reply := attempt(t, s, a, mailtest.Large(1<<20)); !strings.HasPrefix(reply, "45") {
 		t.Errorf("on a full disk the reply is %q", reply)
 	}
-	s.wantSmall(t, a, 1, 2, 3, 4, 5)
-	p = s.login(t, a)
+	wantSmall(t, s, a, 1, 2, 3, 4, 5)
+	p = s.Login(t, a)
 	p.Do("DELE 1", "+OK")
 	p.Cmd("QUIT")
 	removed := strings.HasPrefix(p.Expect(""), "+OK")
 	empty(t, ballast)
-	s.waitUntilTaken(t, a, 6)
+	waitUntilTaken(t, s, a, 6)
 	if removed {
-		s.wantSmall(t, a, 2, 3, 4, 5, 6)
+		wantSmall(t, s, a, 2, 3, 4, 5, 6)
 	} else {
 		t.Log("nothing could be removed on a disk without any space, and the server said so")
-		mailtest.WaitFor(t, startLimit, func() error {
-			if n := s.count(t, a); n != 5 && n != 6 {
+		mailtest.WaitFor(t, servertest.StartLimit, func() error {
+			if n := s.Count(t, a); n != 5 && n != 6 {
 				return fmt.Errorf("%d messages", n)
 			}
 			return nil
 		})
 	}
-	s.stop(t)
-	s.start(t)
-	if n := s.count(t, a); removed && n != 5 {
+	s.Stop(t)
+	s.Start(t)
+	if n := s.Count(t, a); removed && n != 5 {
 		t.Errorf("%d messages after a restart, want 5", n)
 	}
 }
@@ -78,10 +79,10 @@ func TestFullDisk(t *testing.T) {
 // smallDisk mounts a file system of its own in memory.
 func smallDisk(t testing.TB, octets int) string {
 	t.Helper()
-	needRoot(t)
-	dir := publicDir(t)
+	servertest.NeedRoot(t)
+	dir := servertest.PublicDir(t)
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", octets)); err != nil {
-		cannot(t, fmt.Sprintf("cannot mount a tmpfs: %v", err))
+		servertest.Cannot(t, fmt.Sprintf("cannot mount a tmpfs: %v", err))
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
@@ -129,25 +130,25 @@ func empty(t testing.TB, name string) {
 }
 
 // attempt tries to deliver and returns the reply that decided.
-func (s *server) attempt(t testing.TB, to account, octets []byte) string {
+func attempt(t testing.TB, s *servertest.Server, to servertest.Account, octets []byte) string {
 	t.Helper()
-	c := s.lmtpSession(t)
+	c := s.LMTPSession(t)
 	defer c.Close()
-	for _, command := range []string{"MAIL FROM:<" + sender("attempt") + ">", "RCPT TO:<" + to.address + ">", "DATA"} {
+	for _, command := range []string{"MAIL FROM:<" + servertest.Sender("attempt") + ">", "RCPT TO:<" + to.Address + ">", "DATA"} {
 		c.Cmd(command)
 		if reply := c.Line(); reply[0] != '2' && reply[0] != '3' {
 			return reply
 		}
 	}
-	c.Send(stuff(octets) + ".\r\n")
+	c.Send(servertest.Stuff(octets) + ".\r\n")
 	return c.Line()
 }
 
 // waitUntilTaken delivers small message n as soon as the server takes mail again.
-func (s *server) waitUntilTaken(t testing.TB, to account, n int) {
+func waitUntilTaken(t testing.TB, s *servertest.Server, to servertest.Account, n int) {
 	t.Helper()
 	mailtest.WaitFor(t, 2*time.Minute, func() error {
-		if reply := s.attempt(t, to, smallMessage(n)); !strings.HasPrefix(reply, "250 ") {
+		if reply := attempt(t, s, to, servertest.SmallMessage(n)); !strings.HasPrefix(reply, "250 ") {
 			return errors.New(reply)
 		}
 		return nil
@@ -155,12 +156,12 @@ func (s *server) waitUntilTaken(t testing.TB, to account, n int) {
 }
 
 // wantSmall checks which small messages are in a maildrop, in order.
-func (s *server) wantSmall(t testing.TB, a account, numbers ...int) {
+func wantSmall(t testing.TB, s *servertest.Server, a servertest.Account, numbers ...int) {
 	t.Helper()
-	all := s.maildrop(t, a)
+	all := s.Maildrop(t, a)
 	for i, n := range numbers {
-		if i >= len(all) || !bytes.HasSuffix(all[i].octets, smallMessage(n)) {
-			t.Fatalf("%d messages; number %d is not %q", len(all), i+1, smallMessage(n))
+		if i >= len(all) || !bytes.HasSuffix(all[i].Octets, servertest.SmallMessage(n)) {
+			t.Fatalf("%d messages; number %d is not %q", len(all), i+1, servertest.SmallMessage(n))
 		}
 	}
 	if len(all) != len(numbers) {

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"popelago/integration/servertest"
 	"strings"
 	"testing"
 
@@ -28,7 +29,7 @@ type oldMessage struct {
 }
 
 // oldAccount is the account of every old data folder.
-var oldAccount = account{"old@" + domain, "password of old times"}
+var oldAccount = servertest.Account{Address: "old@" + servertest.Domain, Password: "password of old times"}
 
 // TestOpensOldData opens the data folders that earlier versions left behind: one for each
 // form that ever was released. Accounts, passwords, unique-ids and octets must be as they
@@ -47,14 +48,14 @@ func TestOpensOldData(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(archive), ".tar.gz")
 		t.Run(name, func(t *testing.T) {
 			var want []oldMessage
-			if err := json.Unmarshal([]byte(readFile(t, filepath.Join("testdata", name+".json"))), &want); err != nil {
+			if err := json.Unmarshal([]byte(servertest.ReadFile(t, filepath.Join("testdata", name+".json"))), &want); err != nil {
 				t.Fatal(err)
 			}
-			data := filepath.Join(publicDir(t), "data")
+			data := filepath.Join(servertest.PublicDir(t), "data")
 			unpack(t, archive, data)
-			s := newServer(t, setup{data: data})
-			s.start(t)
-			got := describe(s.maildrop(t, oldAccount))
+			s := servertest.NewServer(t, servertest.Setup{Data: data})
+			s.Start(t)
+			got := describe(s.Maildrop(t, oldAccount))
 			if len(got) != len(want) {
 				t.Fatalf("%d messages, want %d", len(got), len(want))
 			}
@@ -63,22 +64,22 @@ func TestOpensOldData(t *testing.T) {
 					t.Errorf("message %d is %v, was %v", i+1, got[i], want[i])
 				}
 			}
-			c := s.lmtpSession(t)
-			send(t, c, sender("new"), []account{oldAccount}, smallMessage(0))
-			p := s.login(t, oldAccount)
+			c := s.LMTPSession(t)
+			servertest.Send(t, c, servertest.Sender("new"), []servertest.Account{oldAccount}, servertest.SmallMessage(0))
+			p := s.Login(t, oldAccount)
 			p.Do("DELE 1", "+OK")
 			p.Do("QUIT", "+OK")
-			if n := s.count(t, oldAccount); n != len(want) {
+			if n := s.Count(t, oldAccount); n != len(want) {
 				t.Errorf("%d messages after one came and one went, want %d", n, len(want))
 			}
 		})
 	}
 }
 
-func describe(messages []stored) []oldMessage {
+func describe(messages []servertest.Stored) []oldMessage {
 	var all []oldMessage
 	for _, m := range messages {
-		all = append(all, oldMessage{m.uidl, fmt.Sprintf("%x", sha256.Sum256(m.octets))})
+		all = append(all, oldMessage{m.UIDL, fmt.Sprintf("%x", sha256.Sum256(m.Octets))})
 	}
 	return all
 }
@@ -87,23 +88,23 @@ func describe(messages []stored) []oldMessage {
 // them removed, and what it must show.
 func makeOldData(t *testing.T, name string) {
 	t.Helper()
-	s := startServer(t, setup{})
-	admin := s.admin()
+	s := servertest.StartServer(t, servertest.Setup{})
+	admin := s.Admin()
 	defer admin.Close()
-	if _, err := admin.AddAccount(deadline(t, startLimit), oldAccount.address, oldAccount.password); err != nil {
+	if _, err := admin.AddAccount(servertest.Deadline(t, servertest.StartLimit), oldAccount.Address, oldAccount.Password); err != nil {
 		t.Fatal(err)
 	}
-	s.deliverCorpus(t, map[account]func(mailtest.Message) bool{oldAccount: func(m mailtest.Message) bool { return !m.Large }})
-	p := s.login(t, oldAccount)
+	s.DeliverCorpus(t, map[servertest.Account]func(mailtest.Message) bool{oldAccount: func(m mailtest.Message) bool { return !m.Large }})
+	p := s.Login(t, oldAccount)
 	p.Do("DELE 2", "+OK")
 	p.Do("QUIT", "+OK")
-	text, err := json.MarshalIndent(describe(s.maildrop(t, oldAccount)), "", "  ")
+	text, err := json.MarshalIndent(describe(s.Maildrop(t, oldAccount)), "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.stop(t)
-	writeFile(t, filepath.Join("testdata", "data-"+name+".json"), string(text)+"\n")
-	pack(t, s.data, filepath.Join("testdata", "data-"+name+".tar.gz"))
+	s.Stop(t)
+	servertest.WriteFile(t, filepath.Join("testdata", "data-"+name+".json"), string(text)+"\n")
+	pack(t, s.Data, filepath.Join("testdata", "data-"+name+".tar.gz"))
 }
 
 func pack(t testing.TB, dir, archive string) {

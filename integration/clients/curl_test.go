@@ -1,0 +1,64 @@
+package clients
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"popelago/integration/servertest"
+	"testing"
+)
+
+// curl hands on every octet as it comes. It remembers nothing.
+func curlClient() client {
+	return client{
+		name: "curl", program: "curl", pkg: "curl",
+		securities: []security{plain, stls, implicitTLS},
+		prepare:    prepareCurl,
+		crlf:       true, forgetful: true, many: 10_000,
+	}
+}
+
+type curl struct {
+	target
+	dir string
+}
+
+func prepareCurl(t testing.TB, to target) fetcher {
+	return &curl{target: to, dir: servertest.ClientDir(t)}
+}
+
+// run lets curl do something with a maildrop; path is what follows host and port.
+func (c *curl) run(t testing.TB, path string, args ...string) string {
+	t.Helper()
+	scheme := "pop3"
+	if c.security == implicitTLS {
+		scheme = "pop3s"
+	}
+	args = append(args, "--silent", "--show-error", "--fail-early", "--cacert", c.caFile, "--config", "-",
+		scheme+"://localhost:"+c.port+"/"+path)
+	if c.security == stls {
+		args = append(args, "--ssl-reqd")
+	}
+	p := servertest.Program{Dir: c.dir, Stdin: fmt.Sprintf("user = %q\n", c.Address+":"+c.Password)}
+	return p.Must(t, "curl", args...)
+}
+
+func (c *curl) fetch(t testing.TB, keep bool, expect int) [][]byte {
+	t.Helper()
+	before := c.run(t, "", "--request", "UIDL")
+	numbers := fmt.Sprintf("[1-%d]", expect)
+	out := filepath.Join(c.dir, "out")
+	if err := os.Mkdir(out, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(out)
+	c.run(t, numbers, "--output", filepath.Join(out, "#1"))
+	if after := c.run(t, "", "--request", "UIDL"); after != before {
+		t.Errorf("UIDL said %q, and after RETR %q", before, after)
+	}
+	if !keep {
+		// DELE for each and QUIT at the end, in one session; --head: no text follows +OK.
+		c.run(t, numbers, "--request", "DELE", "--head")
+	}
+	return takeFiles(t, out)
+}

@@ -1,0 +1,323 @@
+package clients
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"popelago/integration/servertest"
+	"strings"
+	"sync"
+	"testing"
+
+	"popelago/mailtest"
+)
+
+// security is how a client protects its session.
+type security string
+
+const (
+	plain       security = "plain"
+	stls        security = "stls"
+	implicitTLS security = "tls"
+)
+
+// target is a maildrop as a mail program is told about it.
+type target struct {
+	servertest.Account
+	security security
+	port     string // on localhost
+	caFile   string
+	// logouts counts the sessions of this maildrop that have ended.
+	logouts func() int
+}
+
+// fetcher is a mail program set up for one maildrop, with what it remembers.
+type fetcher interface {
+	// fetch runs the program once and returns the messages that it fetched in that run, of
+	// which there should be expect. Without keep it also removes them from the server.
+	fetch(t testing.TB, keep bool, expect int) [][]byte
+}
+
+// client is a mail program.
+type client struct {
+	name       string
+	program    string // must be installed, from
+	pkg        string // this Debian package
+	securities []security
+	prepare    func(t testing.TB, to target) fetcher
+	// crlf says that the program hands on lines that end in CRLF instead of LF.
+	crlf bool
+	// forgetful programs do not know what they fetched before.
+	forgetful bool
+	// slow programs have no place in a short run.
+	slow bool
+	// many is how many small messages it is made to fetch in one session.
+	many int
+	// wants says which messages the program can fetch at all; nil: all.
+	wants func(mailtest.Message) bool
+	// changes is what the program itself does to certain messages after fetching them, by
+	// name of the message: these must come, but may differ.
+	changes map[string]string
+}
+
+func (c client) takes(m mailtest.Message) bool {
+	if m.Large && testing.Short() {
+		return false
+	}
+	return c.wants == nil || c.wants(m)
+}
+
+// clients are all programs that fetch mail.
+func clients() []client {
+	return []client{curlClient(), mpopClient(), fetchmailClient(), getmailClient(), poplibClient(), poplibLongClient(), thunderbirdClient()}
+}
+
+// TestFetching lets real mail programs fetch the corpus of awkward messages: plain, after
+// STLS and over TLS, leaving mail on the server and removing it; then thousands of small
+// ones. What a program has fetched must be what the server accepted, octet by octet.
+func TestFetching(t *testing.T) { servertest.OnEachEngine(t, node, testFetching) }
+
+func testFetching(t *testing.T, on servertest.Setup) {
+	s := servertest.StartServer(t, on)
+	corpus := map[servertest.Account]func(mailtest.Message) bool{}
+	small := map[servertest.Account]int{}
+	type key struct {
+		client   string
+		security security
+	}
+	accounts := map[key]servertest.Account{}
+	crowds := map[string]servertest.Account{}
+	for _, c := range clients() {
+		for _, sec := range c.securities {
+			a := s.Account(t, c.name+"-"+string(sec))
+			accounts[key{c.name, sec}] = a
+			corpus[a] = func(m mailtest.Message) bool { return !m.Large && c.takes(m) }
+		}
+		crowds[c.name] = s.Account(t, c.name+"-many")
+		small[crowds[c.name]] = c.many
+		switch {
+		case testing.Short():
+			small[crowds[c.name]] = min(c.many, 300)
+		case on.Cassandra:
+			small[crowds[c.name]] = min(c.many, 500)
+		}
+	}
+	s.DeliverCorpus(t, corpus)
+	deliverSmall(t, s, small)
+
+	for _, c := range clients() {
+		t.Run(c.name, func(t *testing.T) {
+			servertest.NeedProgram(t, c.program, c.pkg)
+			if c.slow && testing.Short() {
+				t.Skip("takes too long for -short")
+			}
+			for i, sec := range c.securities {
+				// The large message makes one trip for each program.
+				large := i == len(c.securities)-1
+				t.Run(string(sec), func(t *testing.T) {
+					c.testCorpus(t, s, accounts[key{c.name, sec}], sec, large)
+				})
+			}
+			t.Run("many", func(t *testing.T) {
+				a := crowds[c.name]
+				f := c.prepare(t, targetOf(t, s, a, c.securities[0]))
+				want := map[string][]byte{}
+				for n := range small[a] {
+					want[servertest.SmallName(n)] = nil
+				}
+				got := f.fetch(t, false, len(want))
+				c.compareSmall(t, got, want)
+				if n := s.Count(t, a); n != 0 {
+					t.Errorf("%d messages are left in the maildrop", n)
+				}
+			})
+		})
+	}
+}
+
+// targetOf tells a program where to find a maildrop.
+func targetOf(t testing.TB, s *servertest.Server, a servertest.Account, sec security) target {
+	t.Helper()
+	address := s.POP3
+	if sec == implicitTLS {
+		address = s.POP3S
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logouts := func() int {
+		return strings.Count(s.Proc.Out.String(), "user="+a.Address+" ended=")
+	}
+	return target{Account: a, security: sec, port: port, caFile: s.CA.File, logouts: logouts}
+}
+
+// testCorpus fetches the corpus with leave-on-server, again, and once more after another
+// message has come; then, with everything forgotten, it fetches and removes all.
+func (c client) testCorpus(t *testing.T, s *servertest.Server, a servertest.Account, sec security, large bool) {
+	to := targetOf(t, s, a, sec)
+	want := s.CorpusOf(t, a)
+	f := c.prepare(t, to)
+
+	c.compare(t, f.fetch(t, true, len(want)), want)
+	if n := s.Count(t, a); n != len(want) {
+		t.Fatalf("%d messages in the maildrop after fetching with leave-on-server, want %d", n, len(want))
+	}
+	if !c.forgetful {
+		if again := f.fetch(t, true, 0); len(again) != 0 {
+			t.Errorf("a second run fetched %d messages", len(again))
+		}
+		session := s.LMTPSession(t)
+		servertest.Send(t, session, servertest.Sender("late"), []servertest.Account{a}, []byte("Subject: late\r\n\r\nA message more.\r\n"))
+		session.Close()
+		if late := f.fetch(t, true, 1); len(late) != 1 || servertest.Mark(late[0]) != "late" {
+			t.Errorf("after one more message a run fetched %d messages", len(late))
+		}
+	}
+	if large {
+		s.DeliverCorpus(t, map[servertest.Account]func(mailtest.Message) bool{a: func(m mailtest.Message) bool { return m.Large && c.takes(m) }})
+	}
+	for _, m := range s.Maildrop(t, a) {
+		if name := servertest.Mark(m.Octets); want[name].Octets == nil {
+			want[name] = servertest.Awkward{Message: mailtest.Message{Name: name}, Octets: m.Octets}
+		}
+	}
+
+	fresh := c.prepare(t, to)
+	c.compare(t, fresh.fetch(t, false, len(want)), want)
+	if n := s.Count(t, a); n != 0 {
+		t.Errorf("%d messages are left in the maildrop after removal", n)
+	}
+}
+
+// compare checks that a program fetched every message once and unchanged. What the program
+// put in front of our own header is not looked at.
+func (c client) compare(t testing.TB, got [][]byte, want map[string]servertest.Awkward) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, octets := range got {
+		name := servertest.Mark(octets)
+		m, ok := want[name]
+		if !ok || seen[name] {
+			t.Errorf("%s fetched a message too many: %.300q", c.name, octets)
+			continue
+		}
+		seen[name] = true
+		expected := m.Octets
+		if !c.crlf {
+			expected = bytes.ReplaceAll(expected, []byte("\r\n"), []byte("\n"))
+		}
+		start := bytes.Index(octets, []byte("Return-Path: <"+servertest.Sender(name)))
+		if start < 0 {
+			t.Errorf("%s: no Return-Path line in what %s fetched: %.300q", name, c.name, octets)
+			continue
+		}
+		if octets = octets[start:]; !bytes.Equal(octets, expected) && c.changes[name] == "" {
+			t.Errorf("%s: %s fetched %d octets, not the %d that are there: %s", name, c.name, len(octets), len(expected), difference(octets, expected))
+		}
+	}
+	for name := range want {
+		if !seen[name] {
+			t.Errorf("%s did not fetch %s", c.name, name)
+		}
+	}
+}
+
+// difference shows where two texts part.
+func difference(got, want []byte) string {
+	at := 0
+	for at < len(got) && at < len(want) && got[at] == want[at] {
+		at++
+	}
+	near := func(b []byte) []byte { return b[max(0, at-20):min(len(b), at+40)] }
+	return fmt.Sprintf("at %d got %q, want %q", at, near(got), near(want))
+}
+
+// deliverSmall brings in small messages over a few sessions: to each account as many as it
+// is to have.
+func deliverSmall(t testing.TB, s *servertest.Server, to map[servertest.Account]int) {
+	t.Helper()
+	const sessions = 8
+	most := 0
+	for _, n := range to {
+		most = max(most, n)
+	}
+	var wg sync.WaitGroup
+	for i := range sessions {
+		wg.Go(func() {
+			c := s.LMTPSession(t)
+			defer c.Close()
+			for n := i; n < most; n += sessions {
+				var accounts []servertest.Account
+				for a, limit := range to {
+					if n < limit {
+						accounts = append(accounts, a)
+					}
+				}
+				servertest.Send(t, c, servertest.Sender(servertest.SmallName(n)), accounts, servertest.SmallMessage(n))
+			}
+		})
+	}
+	wg.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+}
+
+func (c client) compareSmall(t testing.TB, got [][]byte, want map[string][]byte) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, octets := range got {
+		name := servertest.Mark(octets)
+		if _, ok := want[name]; !ok || seen[name] {
+			t.Fatalf("a message too many: %.300q", octets)
+		}
+		seen[name] = true
+		var n int
+		if _, err := fmt.Sscanf(name, "small-%d", &n); err != nil {
+			t.Fatal(err)
+		}
+		body := servertest.SmallMessage(n)
+		if !c.crlf {
+			body = bytes.ReplaceAll(body, []byte("\r\n"), []byte("\n"))
+		}
+		if !bytes.HasSuffix(octets, body) {
+			t.Fatalf("%s was fetched as %.500q", name, octets)
+		}
+	}
+	if len(seen) != len(want) {
+		t.Errorf("%d messages fetched, want %d", len(seen), len(want))
+	}
+}
+
+// takeFiles reads the files of a folder and removes them.
+func takeFiles(t testing.TB, dir string) [][]byte {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all [][]byte
+	for _, e := range entries {
+		name := filepath.Join(dir, e.Name())
+		all = append(all, []byte(servertest.ReadFile(t, name)))
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// makeMaildir makes an empty Maildir that anybody may write to.
+func makeMaildir(t testing.TB, dir string) {
+	t.Helper()
+	for _, name := range []string{"", "cur", "new", "tmp"} {
+		folder := filepath.Join(dir, name)
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		servertest.GiveToNobody(t, folder)
+	}
+}

@@ -1,0 +1,63 @@
+package clients
+
+import (
+	"path/filepath"
+	"popelago/integration/servertest"
+	"testing"
+	"time"
+)
+
+// mpop pipelines and is exact to the octet.
+func mpopClient() client {
+	return client{
+		name: "mpop", program: "mpop", pkg: "mpop",
+		securities: []security{plain, stls, implicitTLS},
+		prepare:    prepareMpop,
+		many:       10_000,
+	}
+}
+
+type mpop struct {
+	target
+	dir string
+}
+
+func prepareMpop(t testing.TB, to target) fetcher {
+	m := &mpop{target: to, dir: servertest.ClientDir(t)}
+	makeMaildir(t, filepath.Join(m.dir, "Maildir"))
+	return m
+}
+
+func (m *mpop) fetch(t testing.TB, keep bool, _ int) [][]byte {
+	t.Helper()
+	rc := filepath.Join(m.dir, "mpoprc")
+	text := servertest.Lines(
+		"defaults",
+		"received_header off",
+		"uidls_file "+filepath.Join(m.dir, "uidls"),
+		"account x",
+		"host localhost",
+		"port "+m.port,
+		"user "+m.Address,
+		`password "`+m.Password+`"`,
+		"keep "+onOff(keep),
+		"delivery maildir "+filepath.Join(m.dir, "Maildir"),
+	)
+	if m.security == plain {
+		text += servertest.Lines("tls off", "auth user") // chooses no clear-text login by itself
+	} else {
+		text += servertest.Lines("tls on", "tls_starttls "+onOff(m.security == stls), "tls_trust_file "+m.caFile, "auth on")
+	}
+	servertest.WriteFile(t, rc, text)
+	// Cut off inside RETR, mpop 1.4.18 writes line ends for ever: hence the limit, in KiB.
+	script := `ulimit -f 200000; exec mpop --quiet --file="$1" x`
+	servertest.Program{Dir: m.dir, Limit: 3 * time.Minute}.Must(t, "bash", "-c", script, "mpop", rc)
+	return takeFiles(t, filepath.Join(m.dir, "Maildir", "new"))
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}

@@ -1,0 +1,118 @@
+package datacenters
+
+import (
+	"fmt"
+	"popelago/integration/servertest"
+	"testing"
+	"time"
+
+	"popelago/adminclient"
+	"popelago/cassandratest"
+	"popelago/mailtest"
+)
+
+// life is a story of one address: what happens while the line is whole, what while it is cut,
+// and what must be so in the end.
+type life struct {
+	name           string
+	whole, cut, in func(t *testing.T, s *sites)
+	// late is the number of messages that were acknowledged for an account which had ended, or
+	// had to give way, elsewhere. It is known behind in.
+	late int
+	// after goes on when those were found.
+	after func(t *testing.T, s *sites)
+}
+
+// TestAgain: an address changes hands, in one datacenter and the other, with the line between
+// them cut or not. Nobody ever sees another owner's mail, what was acknowledged to the one who
+// has the address is there, and in the end both datacenters agree who that is.
+func TestAgain(t *testing.T) {
+	s := newSites(t, "again")
+	stories := []*life{
+		createdElsewhere(), againHere(), againThere(), againApart(), againAcross(), twoOwners(), madeTwice(),
+		passwordOfRemoved("changed-later", false), passwordOfRemoved("changed-earlier", true),
+	}
+	stage := func(name string, of func(*life) func(*testing.T, *sites)) {
+		t.Run(name, func(t *testing.T) {
+			for _, l := range stories {
+				if do := of(l); do != nil {
+					t.Run(l.name, func(t *testing.T) {
+						t.Parallel()
+						do(t, s)
+					})
+				}
+			}
+		})
+		if t.Failed() {
+			t.FailNow()
+		}
+	}
+	stage("whole", func(l *life) func(*testing.T, *sites) { return l.whole })
+	if err := s.Cut("dc1", "dc2"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Heal("dc1", "dc2") })
+	stage("cut", func(l *life) func(*testing.T, *sites) { return l.cut })
+	if err := s.Heal("dc1", "dc2"); err != nil {
+		t.Fatal(err)
+	}
+	s.waitSeen(t)
+	stage("healed", func(l *life) func(*testing.T, *sites) { return l.in })
+	late := 0
+	for _, l := range stories {
+		late += l.late
+	}
+	if late == 0 {
+		t.Error("no mail was late: the test has lost its point")
+	}
+	kept := func(at ...*servertest.Server) {
+		t.Helper()
+		for _, at := range at {
+			mailtest.WaitFor(t, nodesLimit, func() error {
+				if n := s.run(t, at, "purge")["late"]; n != int64(late) {
+					return fmt.Errorf("%d messages are kept as late %s, want %d", n, s.name(at), late)
+				}
+				return nil
+			})
+		}
+	}
+	kept(s.both()...)
+	// Nor does a check take it for something else. The clock is ahead of all that was stored.
+	ahead := s.startAhead(t, "dc1", 4*time.Minute+30*time.Second, `cassandra.window = "1s"`, `tasks.check_rate = 10000`)
+	found := checkAll(t, ahead, adminclient.CheckOptions{Deep: true, Repair: true, Force: true})
+	if found.Problems > 0 || found.Young > 0 || found.Entries == 0 {
+		t.Errorf("check: %s: %v", counted(found), found.Findings)
+	}
+	kept(s.two) // dc1 has two servers that share the work
+	t.Logf("%d messages are kept that were acknowledged for accounts which had ended elsewhere", late)
+	stage("afterwards", func(l *life) func(*testing.T, *sites) { return l.after })
+	if err := cassandratest.Uncoordinated(s.Cluster); err != nil {
+		t.Error(err)
+	}
+}
+
+// owner is the same address with another password.
+func owner(address string, n int) servertest.Account {
+	return servertest.Account{Address: address + "@" + servertest.Domain, Password: fmt.Sprintf("owner %d of %s", n, address)}
+}
+
+// passed checks in both datacenters that an address is another owner's, with just these messages.
+func (s *sites) passed(t *testing.T, before, after servertest.Account, names ...string) {
+	t.Helper()
+	for _, at := range s.both() {
+		s.shows(t, at, after, names...)
+		s.locked(t, at, before)
+	}
+}
+
+// known makes an account in dc1, with a message from either side, which both have heard of.
+func (s *sites) known(t *testing.T, a servertest.Account, old ...string) {
+	t.Helper()
+	s.create(t, s.one, a)
+	for i, name := range old {
+		s.must(t, s.both()[i%2], a, name)
+	}
+	for _, at := range s.both() {
+		s.shows(t, at, a, old...)
+	}
+}

@@ -1,0 +1,247 @@
+package datacenters
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"popelago/integration/servertest"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"popelago/bench"
+	"popelago/cassandratest"
+	"popelago/mailtest"
+)
+
+// chaosForm is how much chaos there is.
+type chaosForm struct {
+	nodes int // and replicas, in each datacenter
+	rate  float64
+	// How long the faults last.
+	dead, paused, cut, outage, clocks time.Duration
+}
+
+// short is for every run of the tests, full is what TEST_CHAOS asks for.
+var (
+	short = chaosForm{nodes: 1, rate: 8, dead: 2 * time.Second, paused: 5 * time.Second,
+		cut: 8 * time.Second, outage: 3 * time.Second, clocks: 5 * time.Second}
+	full = chaosForm{nodes: 3, rate: 15, dead: 20 * time.Second, paused: 30 * time.Second,
+		cut: time.Minute, outage: 30 * time.Second, clocks: 30 * time.Second}
+)
+
+// chaos is a test under way.
+type chaos struct {
+	form    chaosForm
+	cluster *cluster
+	one     *servertest.Server // in dc1
+	two     *servertest.Server // in dc2
+	logins  []bench.Login
+	load    *chaosLoad
+	// Deliveries in the two datacenters.
+	progress [2]*bench.Progress
+}
+
+// TestChaos breaks one thing after the other in two datacenters that take mail and give it
+// out all the while, and then checks that no promise was broken: nothing acknowledged is lost,
+// nothing removed is back, both datacenters show the same.
+func TestChaos(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes")
+	}
+	c := &chaos{form: short}
+	var nodes *cassandratest.Cluster
+	if os.Getenv("TEST_CHAOS") == "" {
+		nodes = datacenters.Get(t)
+	} else {
+		c.form = full
+		nodes = cassandratest.Start(t, cassandratest.Options{Link: true, Datacenters: []cassandratest.Datacenter{
+			{Name: "dc1", Nodes: full.nodes}, {Name: "dc2", Nodes: full.nodes},
+		}})
+	}
+	c.cluster = newCluster(t, nodes, "chaos")
+	c.one, c.two = c.cluster.start(t, "dc1"), c.cluster.start(t, "dc2")
+	host(t, c.one)
+	var users []string
+	for i := range 8 {
+		a := c.one.Account(t, fmt.Sprintf("user%d", i))
+		users = append(users, a.Address)
+		c.logins = append(c.logins, bench.Login{Name: a.Address, Password: a.Password})
+	}
+	path := servertest.JournalIn(t)
+	c.load = startChaosLoad(t, path, users)
+	// Some maildrops are drained in one datacenter, some in both, and some keep all.
+	c.progress[0] = c.load.at(t.Context(), "dc1", c.one, c.form.rate, c.logins[:4])
+	c.progress[1] = c.load.at(t.Context(), "dc2", c.two, c.form.rate, c.logins[2:6])
+	c.goesOn(t, 0, 1)
+	for _, fault := range []struct {
+		name string
+		do   func(testing.TB)
+	}{
+		{"a node is killed and restarted", c.nodeKilled},
+		{"a node is paused", c.nodePaused},
+		{"the line is cut", c.lineCut},
+		{"a datacenter stops", c.datacenterStopped},
+		{"a server is killed", c.serverKilled},
+		{"clocks are wrong", c.clocksWrong},
+	} {
+		start := time.Now()
+		fault.do(t)
+		broken := time.Since(start)
+		c.cluster.waitSeen(t)
+		c.goesOn(t, 0, 1)
+		t.Logf("%s: %v, all well %v later", fault.name, broken.Round(time.Second), (time.Since(start) - broken).Round(time.Second))
+	}
+	c.load.stop(t)
+	c.agree(t)
+	c.checked(t)
+	for _, s := range []*servertest.Server{c.one, c.two} { // the second must see what the first has noted
+		servertest.Verify(t, s, path, c.logins)
+	}
+	if err := cassandratest.Uncoordinated(nodes); err != nil {
+		t.Error(err)
+	}
+}
+
+// goesOn waits until mail is delivered in datacenters.
+func (c *chaos) goesOn(t testing.TB, datacenters ...int) {
+	t.Helper()
+	for _, i := range datacenters {
+		servertest.WaitDelivered(t, nodesLimit, fmt.Sprintf("in dc%d", i+1), c.progress[i], 20)
+	}
+}
+
+// nodeKilled kills a node of dc1. With others there, all goes on.
+func (c *chaos) nodeKilled(t testing.TB) {
+	n := c.last("dc1")
+	n.Kill()
+	hold(t.Context(), c.form.dead)
+	c.goesOn(t, c.unharmed(1)...)
+	n.Restart(t)
+}
+
+// nodePaused stops a node of dc2 in its tracks.
+func (c *chaos) nodePaused(t testing.TB) {
+	n := c.last("dc2")
+	if err := n.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	hold(t.Context(), c.form.paused)
+	c.goesOn(t, c.unharmed(0)...)
+	if err := n.Resume(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// last is a node that is not the first that servers ask.
+func (c *chaos) last(datacenter string) *cassandratest.Node {
+	nodes := c.cluster.Datacenter(datacenter)
+	return nodes[len(nodes)-1]
+}
+
+// unharmed is the datacenters in which mail is delivered while one node is gone.
+func (c *chaos) unharmed(other int) []int {
+	if c.form.nodes > 1 {
+		return []int{0, 1}
+	}
+	return []int{other}
+}
+
+// lineCut cuts the datacenters off from each other. Both go on.
+func (c *chaos) lineCut(t testing.TB) {
+	if err := c.cluster.Cut("dc1", "dc2"); err != nil {
+		t.Fatal(err)
+	}
+	hold(t.Context(), c.form.cut)
+	c.goesOn(t, 0, 1)
+	if err := c.cluster.Heal("dc1", "dc2"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// datacenterStopped kills all nodes of dc2 at once. The other goes on.
+func (c *chaos) datacenterStopped(t testing.TB) {
+	nodes := c.cluster.Datacenter("dc2")
+	each := func(do func(*cassandratest.Node)) {
+		var all sync.WaitGroup
+		for _, n := range nodes {
+			all.Go(func() { do(n) })
+		}
+		all.Wait()
+	}
+	each((*cassandratest.Node).Kill)
+	hold(t.Context(), c.form.outage)
+	c.goesOn(t, 0)
+	each(func(n *cassandratest.Node) {
+		if err := n.Start(servertest.Deadline(t, nodesLimit)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// serverKilled kills the server of dc1 while it delivers. What it was in the middle of may come
+// twice, when the sender repeats it.
+func (c *chaos) serverKilled(t testing.TB) {
+	c.one.Proc.Signal(syscall.SIGKILL)
+	c.one.Proc.Wait(t, servertest.StopLimit)
+	c.goesOn(t, 1)
+	c.one.Start(t)
+}
+
+// clocksWrong adds a server in each datacenter whose clock is 4 minutes ahead or behind.
+func (c *chaos) clocksWrong(t testing.TB) {
+	const wrong = 4 * time.Minute
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	ahead := c.cluster.startAhead(t, "dc1", wrong)
+	behind := c.cluster.startAhead(t, "dc2", -wrong)
+	for _, l := range []struct {
+		name     string
+		progress *bench.Progress
+	}{
+		{"where the clock is ahead", c.load.at(ctx, "ahead", ahead, c.form.rate, c.logins[1:3])},
+		{"where the clock is behind", c.load.at(ctx, "behind", behind, c.form.rate, c.logins[3:5])},
+	} {
+		servertest.WaitDelivered(t, nodesLimit, l.name, l.progress, 20)
+	}
+	hold(ctx, c.form.clocks)
+}
+
+// agree waits until both datacenters show the same in all maildrops. What was lost with a
+// killed node that kept it for another may need a repair.
+func (c *chaos) agree(t testing.TB) {
+	t.Helper()
+	start := time.Now()
+	const hints = 90 * time.Second
+	repaired := false
+	mailtest.WaitFor(t, nodesLimit, func() error {
+		if time.Since(start) > hints && !repaired {
+			repaired = true
+			c.cluster.repair(t)
+		}
+		for _, l := range c.logins {
+			a := servertest.Account{Address: l.Name, Password: l.Password}
+			one, two := lists(t, c.one, a), lists(t, c.two, a)
+			if !slices.Equal(one, two) {
+				return fmt.Errorf("%s: %d messages in dc1, %d in dc2, or other ones", l.Name, len(one), len(two))
+			}
+		}
+		return nil
+	})
+	t.Logf("both datacenters agree after %v, repaired: %v", time.Since(start).Round(time.Second), repaired)
+}
+
+// lists is the unique-ids of a maildrop with the sizes.
+func lists(t testing.TB, s *servertest.Server, a servertest.Account) []string {
+	t.Helper()
+	session := s.Login(t, a)
+	defer session.Close()
+	list := servertest.Listing(t, session, "UIDL")
+	for i, size := range servertest.Listing(t, session, "LIST") {
+		list[i] += " " + size
+	}
+	session.Do("QUIT", "+OK")
+	return list
+}

@@ -1,0 +1,82 @@
+package datacenters
+
+import (
+	"fmt"
+	"popelago/integration/servertest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"popelago/adminclient"
+	"popelago/mailtest"
+)
+
+// TestClockFarOff: a server whose clock is 100 days ahead, or hours behind, says that it cannot
+// do what needs the time, and loses nobody's mail: where there is a retention nothing expires,
+// and no maildrop is shown empty for that. When the clock is right again it goes on.
+func TestClockFarOff(t *testing.T) {
+	s := newSites(t, "clocks")
+	admin := s.one.Admin()
+	defer admin.Close()
+	if _, err := admin.ChangeDomain(servertest.Deadline(t, servertest.StartLimit), servertest.Domain, adminclient.DomainSettings{Retention: "30d"}); err != nil {
+		t.Fatal(err)
+	}
+	expires, stays := owner("expires", 1), owner("stays", 1)
+	names := map[servertest.Account][]string{expires: {"first"}, stays: {"first"}}
+	for a := range names {
+		s.known(t, a, "first")
+	}
+	if err := admin.SetRetention(servertest.Deadline(t, servertest.StartLimit), stays.Address, "forever"); err != nil {
+		t.Fatal(err)
+	}
+	for name, off := range map[string]time.Duration{"100 days ahead": 100 * 24 * time.Hour, "3 hours behind": -3 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			var ahead atomic.Int64
+			ahead.Store(int64(off))
+			wrong := s.startClock(t, "dc1", func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })
+			s.refuses(t, wrong, expires, stays, names[stays])
+			ahead.Store(0)
+			for a := range names {
+				name := strings.ReplaceAll(name, " ", "-")
+				mailtest.WaitFor(t, nodesLimit, func() error {
+					if !s.take(t, wrong, a, name) {
+						return fmt.Errorf("mail for %s is put off although the clock is right", a.Address)
+					}
+					return nil
+				})
+				names[a] = append(names[a], name)
+				s.shows(t, wrong, a, names[a]...)
+			}
+			ahead.Store(int64(off)) // while it runs
+			s.refuses(t, wrong, expires, stays, names[stays])
+		})
+	}
+	for a := range names {
+		for _, at := range s.both() {
+			s.shows(t, at, a, names[a]...)
+		}
+	}
+}
+
+// refuses expects a server to do nothing that needs a clock.
+func (s *sites) refuses(t *testing.T, wrong *servertest.Server, expires, stays servertest.Account, want []string) {
+	t.Helper()
+	for _, a := range []servertest.Account{expires, stays} {
+		if s.take(t, wrong, a, "refused") {
+			t.Errorf("mail for %s was taken", a.Address)
+		}
+	}
+	if names, refused := s.look(t, wrong, expires); !strings.HasPrefix(refused, "-ERR [SYS/TEMP] ") {
+		t.Errorf("the maildrop with a retention: %q, %q, want [SYS/TEMP]", names, refused)
+	}
+	s.shows(t, wrong, stays, want...)
+	admin := wrong.Admin()
+	defer admin.Close()
+	for _, job := range []string{"expire", "floor", "reap", "orphans", "purge"} {
+		run, err := admin.RunTask(servertest.Deadline(t, nodesLimit), job, true)
+		if err != nil || run.Result != "refused" {
+			t.Errorf("%s: %s %+v, %v; want refused", job, run.Result, run.Report, err)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package datacenters
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"popelago/integration/servertest"
+	"strings"
+	"testing"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/app"
+	"popelago/cassandratest"
+	"popelago/config"
+	"popelago/mailtest"
+)
+
+// datacenters are two with one node each, for the tests that need no more. The line between
+// them can be cut.
+var datacenters = cassandratest.Lazy{Options: cassandratest.Options{
+	Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
+	Link:        true,
+}, After: cassandratest.Uncoordinated}
+
+// nodesLimit is how long nodes may take to see each other, and mail to be accepted again, on a
+// busy machine.
+const nodesLimit = 5 * time.Minute
+
+// cluster is a Cassandra cluster with a keyspace for one test.
+type cluster struct {
+	*cassandratest.Cluster
+	keyspace string
+}
+
+// newCluster makes a keyspace with a replica on every node.
+func newCluster(t testing.TB, c *cassandratest.Cluster, keyspace string) *cluster {
+	t.Helper()
+	on := &cluster{c, keyspace}
+	srv := servertest.NewServer(t, on.setup("dc1"))
+	servertest.Program{Limit: nodesLimit}.Must(t, servertest.Binary(t), "schema", "apply", "--config", srv.Conf)
+	return on
+}
+
+// setup is a server of a datacenter that keeps its addresses.
+func (c *cluster) setup(datacenter string, settings ...string) servertest.Setup {
+	var hosts []string
+	for _, address := range c.Addresses(datacenter) {
+		hosts = append(hosts, fmt.Sprintf("%q", address))
+	}
+	return servertest.Setup{FixedPorts: true, Settings: append([]string{
+		`store.engine = "cassandra"`,
+		fmt.Sprintf("cassandra.hosts = [%s]", strings.Join(hosts, ", ")),
+		fmt.Sprintf("cassandra.datacenter = %q", datacenter),
+		fmt.Sprintf("cassandra.keyspace = %q", c.keyspace),
+		fmt.Sprintf("cassandra.replication = {dc1 = %d, dc2 = %d}", len(c.Datacenter("dc1")), len(c.Datacenter("dc2"))),
+		`cassandra.heartbeat = "1s"`,
+	}, settings...)}
+}
+
+// start starts the binary for a datacenter.
+func (c *cluster) start(t testing.TB, datacenter string, settings ...string) *servertest.Server {
+	t.Helper()
+	srv := servertest.NewServer(t, c.setup(datacenter, settings...))
+	srv.Start(t)
+	return srv
+}
+
+// startAhead starts a server inside the test whose clock is that much ahead of all others.
+func (c *cluster) startAhead(t testing.TB, datacenter string, ahead time.Duration, settings ...string) *servertest.Server {
+	t.Helper()
+	return c.startClock(t, datacenter, func() time.Time { return time.Now().Add(ahead) }, settings...)
+}
+
+// startClock starts a server inside the test for which it is what now says.
+func (c *cluster) startClock(t testing.TB, datacenter string, now func() time.Time, settings ...string) *servertest.Server {
+	t.Helper()
+	srv := servertest.NewServer(t, c.setup(datacenter, settings...))
+	cfg, err := config.Load(srv.Conf, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &servertest.Output{}
+	a, err := app.New(t.Context(), cfg, slog.New(slog.NewTextHandler(log, nil)), app.WithNow(now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), servertest.StopLimit)
+		defer cancel()
+		if err := a.Stop(ctx); err != nil {
+			t.Errorf("stop the server with a clock of its own: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("the server with a clock of its own said:\n%s", servertest.Tail(log.String(), 8000))
+		}
+	})
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	addrs := a.Addrs()
+	srv.POP3, srv.LMTP = addrs["pop3"].String(), addrs["lmtp"].String()
+	return srv
+}
+
+// host makes the servers host domain, through one of them. The others ask for what they do not
+// know yet.
+func host(t testing.TB, first *servertest.Server) {
+	t.Helper()
+	admin := first.Admin()
+	defer admin.Close()
+	mailtest.WaitFor(t, nodesLimit, func() error {
+		_, err := admin.AddDomain(servertest.Deadline(t, servertest.StartLimit), servertest.Domain)
+		return err
+	})
+}
+
+// waitSeen waits until all nodes that run see each other.
+func (c *cluster) waitSeen(t testing.TB) {
+	t.Helper()
+	if err := c.WaitSeen(servertest.Deadline(t, nodesLimit)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// session is a connection to a node for the test's own statements. The caller closes it.
+func (c *cluster) session(t testing.TB, node *cassandratest.Node) *gocql.Session {
+	t.Helper()
+	s, err := node.Session(time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// repair does what the operator's repair does, after hints were lost with the nodes that kept
+// them: reading from all replicas makes them equal.
+func (c *cluster) repair(t testing.TB) {
+	t.Helper()
+	s := c.session(t, c.Nodes[0])
+	defer s.Close()
+	for _, table := range []string{"address", "domain", "mailbox", "content", "trash"} {
+		rows := s.Query(fmt.Sprintf("SELECT * FROM %s.%s", c.keyspace, table)).
+			Consistency(gocql.All).PageSize(200).IterContext(servertest.Deadline(t, nodesLimit))
+		for rows.MapScan(map[string]any{}) {
+		}
+		if err := rows.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package datacenters
+
+import (
+	"fmt"
+	"popelago/integration/servertest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"popelago/mailtest"
+)
+
+// downLimit is how long a server may take to notice that the storage is away or back, and to
+// forget what it knows about an account.
+const downLimit = 5 * time.Minute
+
+// TestStorageDown kills the only node of the storage while mail comes in. Every client is told
+// that this is a fault, and to come again. When the node is back so is everything that was
+// acknowledged, and the server goes on without having been touched.
+func TestStorageDown(t *testing.T) {
+	s := servertest.StartServer(t, node.Setup(t))
+	one := node.Get(t).Node("dc1-1")
+	both := []servertest.Account{s.Account(t, "alice"), s.Account(t, "bob")}
+	incoming := startTrickle(t, s, both)
+	mailtest.WaitFor(t, downLimit, func() error { return incoming.more(10) })
+	reading, removing, lmtp := s.Login(t, both[0]), s.Login(t, both[0]), s.LMTPSession(t)
+	removing.Do("DELE 1", "+OK")
+	one.Kill()
+	before := incoming.count()
+
+	// Sessions from before, then new ones until nothing about the accounts is remembered.
+	reading.Do("RETR 1", "-ERR [SYS/TEMP] ")
+	reading.Do("NOOP", "+OK")
+	removing.Do("QUIT", "-ERR [SYS/TEMP] ")
+	wantDeferred(t, "LMTP, begun before", servertest.TryDeliver(t, lmtp, true, "down", both))
+	mailtest.WaitFor(t, downLimit, func() error { return isDown(t, s, both) })
+	if n := incoming.count(); n != before {
+		t.Errorf("%d messages were acknowledged when nothing could be written", n-before)
+	}
+
+	one.Restart(t)
+	mailtest.WaitFor(t, downLimit, func() error {
+		if reply := servertest.TryLogin(t, s, both[0]); !strings.HasPrefix(reply, "+OK") {
+			return fmt.Errorf("login: %s", reply)
+		}
+		return nil
+	})
+	mailtest.WaitFor(t, downLimit, func() error { return incoming.more(before + 10) })
+	incoming.stop()
+	reading.Do("RETR 1", "+OK") // so does a session from before
+	reading.ReadMultiline()
+	reading.Do("QUIT", "+OK")
+	if !s.Proc.Running() {
+		t.Error("the server has ended")
+	}
+	for _, a := range both {
+		seen := map[string]int{}
+		for _, m := range s.Maildrop(t, a) {
+			seen[servertest.Mark(m.Octets)]++
+		}
+		for _, name := range incoming.acknowledged[a] {
+			if seen[name] != 1 {
+				t.Errorf("%s was acknowledged to %s and is there %d times", name, a.Address, seen[name])
+			}
+		}
+		if seen["down"] != 0 {
+			t.Errorf("%s has %d messages that were refused when nothing could be written", a.Address, seen["down"])
+		}
+	}
+	t.Logf("%d messages acknowledged before the node was killed, %d after", before, incoming.count()-before)
+}
+
+// isDown fails the test unless all that needs the storage is answered as a fault. It returns an
+// error while the server still knows the accounts.
+func isDown(t *testing.T, s *servertest.Server, to []servertest.Account) error {
+	t.Helper()
+	lmtp := s.LMTPSession(t)
+	defer lmtp.Close()
+	wantDeferred(t, "LMTP", servertest.TryDeliver(t, lmtp, true, "down", to))
+	smtp := mailtest.Dial(t, s.SMTP)
+	defer smtp.Close()
+	smtp.Timeout = time.Minute
+	smtp.Expect("220 ")
+	smtp.Cmd("EHLO tests.example")
+	servertest.EndReply(smtp)
+	wantDeferred(t, "SMTP", servertest.TryDeliver(t, smtp, false, "down", to))
+	smtp.Do("MAIL FROM:<x@tests.example>", "250")
+	smtp.Do("RCPT TO:<nobody-here@"+servertest.Domain+">", "451 4.3.0 ")
+	known := strings.HasPrefix(smtp.Do("RCPT TO:<"+to[0].Address+">", ""), "250")
+
+	logins := []servertest.Account{to[0], {Address: "nobody-here@" + servertest.Domain, Password: "x"}}
+	if !known {
+		logins = append(logins, servertest.Account{Address: to[0].Address, Password: "wrong"})
+	}
+	for _, a := range logins {
+		if reply := servertest.TryLogin(t, s, a); !strings.HasPrefix(reply, "-ERR [SYS/TEMP] ") {
+			t.Errorf("login as %s with %q: %q, want [SYS/TEMP]", a.Address, a.Password, reply)
+		}
+	}
+	if known {
+		return fmt.Errorf("RCPT TO:<%s> is answered from memory", to[0].Address)
+	}
+	return nil
+}
+
+func wantDeferred(t *testing.T, what string, replies []string) {
+	t.Helper()
+	for _, reply := range replies {
+		if !strings.HasPrefix(reply, "451 4.3.0 ") {
+			t.Errorf("%s: %q, want 451", what, replies)
+		}
+	}
+}
+
+// trickle is mail that comes in over LMTP all the while, one message after the other.
+type trickle struct {
+	// acknowledged are the names of messages by recipient, to read after stop.
+	acknowledged map[servertest.Account][]string
+
+	stop  func()       // ends it
+	taken atomic.Int64 // messages acknowledged to all
+	quit  chan struct{}
+	done  chan struct{}
+}
+
+func startTrickle(t *testing.T, s *servertest.Server, to []servertest.Account) *trickle {
+	l := &trickle{acknowledged: map[servertest.Account][]string{}, quit: make(chan struct{}), done: make(chan struct{})}
+	l.stop = sync.OnceFunc(func() {
+		close(l.quit)
+		<-l.done
+	})
+	t.Cleanup(l.stop)
+	go func() {
+		defer close(l.done)
+		c := s.LMTPSession(t)
+		pace := time.NewTicker(20 * time.Millisecond)
+		defer pace.Stop()
+		for n := 0; ; n++ {
+			select {
+			case <-l.quit:
+				return
+			case <-pace.C:
+			}
+			name, all := fmt.Sprint("trickle-", n), int64(1)
+			for i, reply := range servertest.TryDeliver(t, c, true, name, to) {
+				switch {
+				case strings.HasPrefix(reply, "250 "):
+					l.acknowledged[to[i]] = append(l.acknowledged[to[i]], name)
+				case strings.HasPrefix(reply, "451 4.3.0 "):
+					all = 0
+				default:
+					t.Errorf("trickle: %q, want 250 or 451", reply)
+				}
+			}
+			l.taken.Add(all)
+		}
+	}()
+	return l
+}
+
+func (l *trickle) count() int { return int(l.taken.Load()) }
+
+// more returns an error until that many messages have been acknowledged.
+func (l *trickle) more(n int) error {
+	if got := l.count(); got < n {
+		return fmt.Errorf("%d messages were acknowledged, want %d", got, n)
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package datacenters
+
+import (
+	"fmt"
+	"popelago/integration/servertest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"popelago/cassandratest"
+	"popelago/mailtest"
+)
+
+// TestDurabilityEach: with durability = "each", what was acknowledged in one datacenter is
+// there when all nodes of that are gone in the same moment; and a datacenter that cannot be
+// reached is not passed over in silence.
+func TestDurabilityEach(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	c := newCluster(t, datacenters.Get(t), "durability")
+	const each = `cassandra.durability = "each"`
+	refuses := c.start(t, "dc1", each)
+	falls := c.start(t, "dc1", each, `cassandra.on_unreachable = "local"`)
+	other := c.start(t, "dc2", each)
+	host(t, refuses)
+	a := refuses.Account(t, "alice")
+	sent := 0
+	take := func(s *servertest.Server, words string) string {
+		sent++
+		reply := deliver(t, s, a, sent)
+		if !strings.HasPrefix(reply, "250 ") || !strings.Contains(reply, words) {
+			t.Fatalf("message %d: %q, want 250 and %q", sent, reply, words)
+		}
+		return fmt.Sprint(sent)
+	}
+	const everywhere, here = "stored in every datacenter", "stored in the local datacenter only"
+	var acknowledged []string
+	for _, s := range []*servertest.Server{refuses, falls, other} {
+		acknowledged = append(acknowledged, take(s, everywhere))
+	}
+
+	if err := c.Cut("dc1", "dc2"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Heal("dc1", "dc2") })
+	sent++
+	if reply := deliver(t, refuses, a, sent); !strings.HasPrefix(reply, "451 ") {
+		t.Errorf("with the line cut: %q, want 451", reply)
+	}
+	local := take(falls, here)
+	if err := c.WaitUnseen(servertest.Deadline(t, nodesLimit), "dc1", "dc2"); err != nil {
+		t.Fatal(err)
+	}
+	sent++ // now the nodes know, and nothing times out
+	if reply := deliver(t, refuses, a, sent); !strings.HasPrefix(reply, "451 ") {
+		t.Errorf("with the other datacenter known to be away: %q, want 451", reply)
+	}
+	take(falls, here)
+	if got := namesIn(t, other, a); slices.Contains(got, local) {
+		t.Errorf("the other datacenter has what crossed no line: %q", got)
+	}
+	if err := c.Heal("dc1", "dc2"); err != nil {
+		t.Fatal(err)
+	}
+	c.waitSeen(t)
+	mailtest.WaitFor(t, nodesLimit, func() error {
+		sent++
+		if reply := deliver(t, refuses, a, sent); !strings.HasPrefix(reply, "250 ") {
+			return fmt.Errorf("with the line mended: %s", reply)
+		}
+		return nil
+	})
+
+	for range 30 {
+		acknowledged = append(acknowledged, take(refuses, everywhere))
+	}
+	for _, n := range c.Datacenter("dc1") {
+		n.Kill()
+	}
+	got := namesIn(t, other, a)
+	for _, name := range acknowledged {
+		if !slices.Contains(got, name) {
+			t.Errorf("message %s was acknowledged and is not there", name)
+		}
+	}
+	t.Logf("%d acknowledged in every datacenter, %d messages left where one is gone", len(acknowledged), len(got))
+	for _, n := range c.Datacenter("dc1") {
+		n.Restart(t)
+	}
+	c.waitSeen(t)
+	if err := cassandratest.Uncoordinated(c.Cluster); err != nil {
+		t.Error(err)
+	}
+}
+
+// deliver sends one message to a, with a number for its name, and returns the reply for it.
+func deliver(t testing.TB, s *servertest.Server, a servertest.Account, number int) string {
+	t.Helper()
+	c := s.LMTPSession(t)
+	defer c.Close()
+	c.Timeout = 3 * time.Minute
+	return servertest.TryDeliver(t, c, true, fmt.Sprint(number), []servertest.Account{a})[0]
+}
+
+// namesIn reads a maildrop and returns the names of its messages.
+func namesIn(t testing.TB, s *servertest.Server, a servertest.Account) []string {
+	t.Helper()
+	var names []string
+	for _, m := range s.Maildrop(t, a) {
+		names = append(names, servertest.Mark(m.Octets))
+	}
+	return names
+}

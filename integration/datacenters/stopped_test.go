@@ -1,0 +1,250 @@
+package datacenters
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"popelago/integration/servertest"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/cassandratest"
+	"popelago/mailtest"
+)
+
+// TestStoppedInTheMiddle stops a server in its tracks (SIGSTOP) while its deliveries are between
+// writing and the reply, and lets it go on when the in-flight window is over: others have
+// cleared up meanwhile, floors are above its ids, and some senders have turned to another server.
+// What it acknowledges is there; what it puts off leaves no second copy when the sender tries again
+// or did so already.
+func TestStoppedInTheMiddle(t *testing.T) {
+	const window = 9 * time.Second
+	s := newSites(t, "stopped", fmt.Sprintf("cassandra.window = %q", window), `cassandra.floor_every = 1`,
+		`cassandra.timeout = "1m"`, `tasks.orphans_rate = 100000`)
+	var senders []*patient
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	var all sync.WaitGroup
+	for i := range 12 {
+		p := newPatient(fmt.Sprint("user-", i))
+		senders = append(senders, p)
+		s.create(t, s.one, p.to)
+		all.Go(func() { p.send(ctx, t, s.one) })
+	}
+	goOn := func() {
+		t.Helper()
+		for _, p := range senders {
+			before, _ := p.progress()
+			mailtest.WaitFor(t, nodesLimit, func() error {
+				if sent, _ := p.progress(); sent < before+3 {
+					return fmt.Errorf("%s got %d messages more", p.to.Address, sent-before)
+				}
+				return nil
+			})
+		}
+	}
+	rows, contents := 0, 0
+	for round := 0; round < 5 && (rows == 0 || contents == 0 || allElsewhere(senders) == 0); round++ {
+		goOn()
+		r, c := s.stopInTheMiddle(t, senders, window)
+		rows, contents = rows+r, contents+c
+	}
+	goOn()
+	end()
+	all.Wait()
+	delayed, elsewhere := 0, allElsewhere(senders)
+	for _, p := range senders {
+		_, n := p.progress()
+		delayed += n
+		for _, at := range s.both() {
+			s.shows(t, at, p.to, p.left()...)
+		}
+	}
+	t.Logf("when the server was stopped %d messages were in maildrops, and %d not yet, without having been acknowledged; %d times a sender was put off; %d were sent elsewhere",
+		rows, contents, delayed, elsewhere)
+	if rows == 0 || contents == 0 || delayed == 0 || elsewhere == 0 {
+		t.Error("the test has lost its point")
+	}
+	if err := cassandratest.Uncoordinated(s.Cluster); err != nil {
+		t.Error(err)
+	}
+}
+
+// stopInTheMiddle stops the server of dc1 with what it has sent to its node on its way, and
+// resumes it after the window and what others do then. It returns how many messages were stored
+// then that nobody had been told of: with a row, and with a content only.
+func (s *sites) stopInTheMiddle(t *testing.T, senders []*patient, window time.Duration) (rows, contents int) {
+	t.Helper()
+	node := s.Datacenter("dc1")[0]
+	if err := node.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	hold(t.Context(), 100*time.Millisecond) // all that is under way gets stuck
+	s.one.Proc.Signal(syscall.SIGSTOP)
+	resume := sync.OnceFunc(func() { s.one.Proc.Signal(syscall.SIGCONT) })
+	defer resume()
+	stopped := time.Now()
+	if err := node.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	s.waitSeen(t)
+	mailtest.WaitFor(t, nodesLimit, func() error {
+		mailbox, content, trash := s.messages(t, "mailbox"), s.messages(t, "content"), s.messages(t, "trash")
+		rows, contents = len(mailbox), 0
+		for id := range content {
+			if !mailbox[id] && !trash[id] {
+				contents++
+			}
+		}
+		hold(t.Context(), 200*time.Millisecond)
+		if len(s.messages(t, "mailbox")) != len(mailbox) || len(s.messages(t, "content")) != len(content) {
+			return errors.New("what was sent is still being written")
+		}
+		return nil
+	})
+	for _, p := range senders { // their owners fetch what they were sent, and floors rise
+		rows -= len(p.left())
+		for _, name := range p.fetch(t, s, s.two) { // some senders will not wait for a reply
+			s.must(t, s.two, p.to, name)
+			p.sentElsewhere(name)
+		}
+	}
+	hold(t.Context(), time.Until(stopped.Add(window+time.Second)))
+	for _, job := range []string{"floor", "reap", "orphans"} {
+		t.Log(job, s.run(t, s.two, job))
+	}
+	resume()
+	return rows, contents
+}
+
+// messages is the messages that a table has in dc1.
+func (s *sites) messages(t *testing.T, table string) map[gocql.UUID]bool {
+	t.Helper()
+	cql := s.session(t, s.Datacenter("dc1")[0])
+	defer cql.Close()
+	ids := map[gocql.UUID]bool{}
+	mailtest.WaitFor(t, nodesLimit, func() error {
+		clear(ids)
+		rows := cql.Query(fmt.Sprintf("SELECT message FROM %s.%s", s.keyspace, table)).Consistency(gocql.One).IterContext(t.Context())
+		for id := (gocql.UUID{}); rows.Scan(&id); {
+			ids[id] = true
+		}
+		return rows.Close()
+	})
+	return ids
+}
+
+// patient is a sender who repeats a message until it is acknowledged, and then sends the next.
+type patient struct {
+	to servertest.Account
+
+	mu           sync.Mutex
+	acknowledged []string
+	fetched      map[string]bool
+	elsewhere    map[string]bool // acknowledged by another server than was asked first
+	putOff       int
+}
+
+func newPatient(name string) *patient {
+	return &patient{to: owner(name, 1), fetched: map[string]bool{}, elsewhere: map[string]bool{}}
+}
+
+func (p *patient) progress() (sent, putOff int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.acknowledged), p.putOff
+}
+
+// left is what was acknowledged and not fetched.
+func (p *patient) left() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(p.acknowledged), func(name string) bool { return p.fetched[name] })
+}
+
+func (p *patient) send(ctx context.Context, t *testing.T, at *servertest.Server) {
+	c := at.LMTPSession(t)
+	defer c.Close()
+	c.Timeout = 2 * time.Minute
+	for n := 0; ctx.Err() == nil; n++ {
+		name := fmt.Sprint("n", n)
+		for !p.try(t, c, name) {
+			if t.Failed() {
+				return
+			}
+		}
+	}
+}
+
+// allElsewhere is how many messages were acknowledged by another server than was asked first.
+func allElsewhere(senders []*patient) (n int) {
+	for _, p := range senders {
+		p.mu.Lock()
+		n += len(p.elsewhere)
+		p.mu.Unlock()
+	}
+	return n
+}
+
+// sentElsewhere notes that another server has acknowledged a message.
+func (p *patient) sentElsewhere(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.acknowledged = append(p.acknowledged, name)
+	p.elsewhere[name] = true
+}
+
+// try sends a message and reports whether it was acknowledged.
+func (p *patient) try(t *testing.T, c *mailtest.Client, name string) bool {
+	reply := servertest.TryDeliver(t, c, true, name, []servertest.Account{p.to})[0]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case strings.HasPrefix(reply, "250 "):
+		if p.elsewhere[name] {
+			t.Errorf("%s for %s was acknowledged twice", name, p.to.Address)
+		}
+		p.acknowledged = append(p.acknowledged, name)
+		return true
+	case !strings.HasPrefix(reply, "451 "):
+		t.Errorf("%s: %q, want 250 or 451", p.to.Address, reply)
+	}
+	p.putOff++
+	return p.elsewhere[name]
+}
+
+// fetch removes what was acknowledged from the maildrop, and returns what is left.
+func (p *patient) fetch(t *testing.T, s *sites, at *servertest.Server) (other []string) {
+	t.Helper()
+	left := p.left()
+	mailtest.WaitFor(t, nodesLimit, func() error { // until all of it has come
+		got, refused := s.look(t, at, p.to)
+		if missing := slices.DeleteFunc(slices.Clone(left), func(name string) bool { return slices.Contains(got, name) }); len(missing) > 0 {
+			return fmt.Errorf("%s lacks %q %s: %s", p.to.Address, missing, s.name(at), refused)
+		}
+		return nil
+	})
+	c := at.Login(t, p.to)
+	defer c.Close()
+	for i := range servertest.Listing(t, c, "UIDL") {
+		c.Do(fmt.Sprintf("RETR %d", i+1), "+OK")
+		if name := servertest.Mark(c.ReadMultiline()); slices.Contains(left, name) {
+			c.Do(fmt.Sprintf("DELE %d", i+1), "+OK")
+		} else {
+			other = append(other, name)
+		}
+	}
+	c.Do("QUIT", "+OK")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, name := range left {
+		p.fetched[name] = true
+	}
+	return other
+}

@@ -1,0 +1,77 @@
+package servertest
+
+import (
+	"bytes"
+	"popelago/mailtest"
+	"regexp"
+	"testing"
+)
+
+// Awkward is a message of the corpus and what it became in the maildrop.
+type Awkward struct {
+	mailtest.Message
+	Octets []byte // as RETR sends it, trace header and all
+}
+
+// Sender is the reverse-path that marks a message of the corpus: it comes back in the
+// Return-Path line.
+func Sender(name string) string { return "corpus-" + name + "@sender.example" }
+
+var senderMark = regexp.MustCompile(`corpus-([A-Za-z0-9-]+)@sender\.example`)
+
+// DeliverCorpus brings in the corpus, each message to those accounts that want it.
+func (s *Server) DeliverCorpus(t testing.TB, to map[Account]func(mailtest.Message) bool) {
+	t.Helper()
+	c := s.LMTPSession(t)
+	defer c.Close()
+	for _, m := range mailtest.Corpus() {
+		var accounts []Account
+		for a, wants := range to {
+			if wants(m) {
+				accounts = append(accounts, a)
+			}
+		}
+		switch {
+		case len(accounts) == 0:
+		case m.NoFinalCRLF:
+			sendBDAT(t, c, Sender(m.Name), accounts, bytes.TrimSuffix(m.Octets(), []byte("\r\n")))
+		default:
+			Send(t, c, Sender(m.Name), accounts, m.Octets())
+		}
+	}
+	c.Do("QUIT", "221")
+}
+
+// CorpusOf reads a maildrop that got the corpus, by name, and checks that every message is
+// our trace header followed by exactly what was accepted.
+func (s *Server) CorpusOf(t testing.TB, a Account) map[string]Awkward {
+	t.Helper()
+	sent := map[string]mailtest.Message{}
+	for _, m := range mailtest.Corpus() {
+		sent[m.Name] = m
+	}
+	got := map[string]Awkward{}
+	for _, m := range s.Maildrop(t, a) {
+		name := Mark(m.Octets)
+		content, ok := sent[name]
+		want := "Return-Path: <" + Sender(name) + ">\r\nDelivered-To: " + a.Address + "\r\nReceived: from "
+		switch {
+		case !ok:
+			t.Errorf("a message that nobody sent: %.200q", m.Octets)
+		case !bytes.HasPrefix(m.Octets, []byte(want)):
+			t.Errorf("%s begins %.200q, want %q", name, m.Octets, want)
+		case !bytes.HasSuffix(m.Octets, content.Octets()):
+			t.Errorf("%s does not end in what was sent", name)
+		}
+		got[name] = Awkward{content, m.Octets}
+	}
+	return got
+}
+
+// Mark finds the name of a message of the corpus.
+func Mark(octets []byte) string {
+	if m := senderMark.FindSubmatch(octets); m != nil {
+		return string(m[1])
+	}
+	return ""
+}

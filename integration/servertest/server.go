@@ -1,0 +1,232 @@
+package servertest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"popelago/adminclient"
+	"popelago/mailtest"
+)
+
+// Domain is hosted by every server of these tests.
+const Domain = "example.test"
+
+// StartLimit is how long a server may take to listen, on a busy machine.
+const StartLimit = time.Minute
+
+// StopLimit is how long a server may take to stop when nothing keeps it.
+const StopLimit = 40 * time.Second
+
+// Server is one running popelago with a data folder.
+type Server struct {
+	dir  string // holds the data folder, the configuration and the certificate
+	Data string
+	CA   *authority
+	Conf string // the configuration file
+	Proc *Process
+
+	// Where it listens: host:port.
+	POP3, POP3S, SMTP, LMTP string
+}
+
+// Setup is what a test may want to be different.
+type Setup struct {
+	Data     string   // data folder; default a new one
+	Settings []string // further lines of the configuration file
+	// FixedPorts keeps the addresses over restarts.
+	FixedPorts bool
+	// Cassandra says that settings choose that engine, which is slower: less mail will do.
+	Cassandra bool
+}
+
+// NewServer prepares a server without starting it.
+func NewServer(t testing.TB, s Setup) *Server {
+	t.Helper()
+	srv := &Server{dir: PublicDir(t), Data: s.Data, CA: newAuthority(t)}
+	if srv.Data == "" {
+		srv.Data = filepath.Join(srv.dir, "data")
+	}
+	srv.CA.Issue(t, srv.CertFile(), srv.KeyFile(), "first")
+	srv.Conf = filepath.Join(srv.dir, "popelago.toml")
+	WriteFile(t, srv.Conf, configuration(t, srv, s))
+	return srv
+}
+
+// configuration is the text of the configuration file, with dotted keys throughout.
+func configuration(t testing.TB, srv *Server, s Setup) string {
+	text := Lines(
+		`hostname = "localhost"`,
+		fmt.Sprintf("data_dir = %q", srv.Data),
+		fmt.Sprintf("tls.certificate = %q", srv.CertFile()),
+		fmt.Sprintf("tls.key = %q", srv.KeyFile()),
+		`auth.argon2_memory = "1MiB"`, // the tests make many accounts
+	)
+	for _, protocol := range []string{"pop3", "pop3s", "smtp", "lmtp"} {
+		address := "127.0.0.1:0"
+		if s.FixedPorts {
+			address = FreeAddress(t)
+		}
+		text += Lines(fmt.Sprintf("%s.listen = %q", protocol, address))
+	}
+	return text + Lines(s.Settings...)
+}
+
+// CertFile is the file of the certificate.
+func (s *Server) CertFile() string { return filepath.Join(s.dir, "cert.pem") }
+
+// KeyFile is the file of the key.
+func (s *Server) KeyFile() string { return filepath.Join(s.dir, "key.pem") }
+
+// StartServer starts a server that hosts domain and stops it when the test ends.
+func StartServer(t testing.TB, s Setup) *Server {
+	t.Helper()
+	srv := NewServer(t, s)
+	srv.Start(t)
+	admin := srv.Admin()
+	defer admin.Close()
+	if _, err := admin.AddDomain(Deadline(t, StartLimit), Domain); err != nil {
+		t.Fatal(err)
+	}
+	return srv
+}
+
+var listening = regexp.MustCompile(`msg=listening service=(\S+) address=(\S+)`)
+
+// Start runs the binary and waits until it listens.
+func (s *Server) Start(t testing.TB) {
+	t.Helper()
+	if err := s.tryStart(t); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *Server) tryStart(t testing.TB) error {
+	t.Helper()
+	cmd := exec.Command(Binary(t), "serve", "--config", s.Conf)
+	cmd.Env = append(CleanEnv(s.dir), "GORACE=halt_on_error=1")
+	s.Proc = StartProcess(t, cmd)
+	proc := s.Proc
+	t.Cleanup(func() {
+		log := proc.Out.String()
+		if strings.Contains(log, "DATA RACE") {
+			t.Error("the server has a data race")
+		}
+		if strings.Contains(log, "panic") {
+			t.Error("the server panicked")
+		}
+		if t.Failed() {
+			t.Logf("the server said:\n%s", Tail(log, 8000))
+		}
+	})
+	end := time.Now().Add(StartLimit)
+	for {
+		found := map[string]string{}
+		for _, m := range listening.FindAllStringSubmatch(proc.Out.String(), -1) {
+			found[m[1]] = m[2]
+		}
+		s.POP3, s.POP3S, s.SMTP, s.LMTP = found["pop3"], found["pop3s"], found["smtp"], found["lmtp"]
+		if s.POP3 != "" && s.POP3S != "" && s.SMTP != "" && s.LMTP != "" && strings.Contains(proc.Out.String(), "service=admin-socket") {
+			return nil
+		}
+		if !proc.Running() {
+			return fmt.Errorf("the server ended with exit code %d:\n%s", exitCode(proc.err), proc.Out.String())
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("the server does not listen after %v:\n%s", StartLimit, proc.Out.String())
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// Stop ends the server as an operator does, and expects it to end well.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	s.Proc.Signal(syscall.SIGTERM)
+	if code := s.Proc.Wait(t, StopLimit); code != 0 {
+		t.Errorf("the server stopped with exit code %d", code)
+	}
+}
+
+// Admin is a client of the administration API.
+func (s *Server) Admin() *adminclient.Client {
+	return adminclient.Unix(filepath.Join(s.Data, "admin.sock"))
+}
+
+// Account is a user of the server.
+type Account struct {
+	Address, Password string
+}
+
+// Account makes an account.
+func (s *Server) Account(t testing.TB, name string) Account {
+	t.Helper()
+	a := Account{Address: name + "@" + Domain, Password: "secret of " + name}
+	admin := s.Admin()
+	defer admin.Close()
+	if _, err := admin.AddAccount(Deadline(t, StartLimit), a.Address, a.Password); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// SignIn opens a POP3 session up to the response to PASS, whatever that is.
+func (s *Server) SignIn(t testing.TB, a Account) (c *mailtest.Client, reply string) {
+	t.Helper()
+	c = mailtest.Dial(t, s.POP3)
+	c.Timeout = time.Minute
+	c.Expect("+OK")
+	c.Do("USER "+a.Address, "+OK")
+	return c, c.Do("PASS "+a.Password, "")
+}
+
+// Login opens a POP3 session.
+func (s *Server) Login(t testing.TB, a Account) *mailtest.Client {
+	t.Helper()
+	c, reply := s.SignIn(t, a)
+	if !strings.HasPrefix(reply, "+OK") {
+		t.Fatalf("login of %s: %q, want +OK", a.Address, reply)
+	}
+	return c
+}
+
+// LMTPSession opens an LMTP session.
+func (s *Server) LMTPSession(t testing.TB) *mailtest.Client {
+	t.Helper()
+	c := mailtest.Dial(t, s.LMTP)
+	c.Timeout = time.Minute
+	c.Expect("220 ")
+	c.Cmd("LHLO tests.example")
+	EndReply(c)
+	return c
+}
+
+// EndReply reads a reply of several lines to its end.
+func EndReply(c *mailtest.Client) string {
+	for {
+		if line := c.Line(); len(line) < 4 || line[3] != '-' {
+			return line
+		}
+	}
+}
+
+// Deadline is a context for calls that the test must survive.
+func Deadline(t testing.TB, limit time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// Exists reports whether there is such a file.
+func Exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
