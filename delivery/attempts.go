@@ -44,7 +44,7 @@ func (d *Deliverer) claim(ctx context.Context, a *attempt) (ok bool, err error) 
 		return true, nil
 	}
 	if a.written {
-		if ok, err = d.store.HasAttempt(ctx, a.Attempt); err != nil {
+		if ok, err = d.has(ctx, a); err != nil {
 			d.ledger.giveBack(*a)
 			return false, err
 		}
@@ -57,11 +57,31 @@ func (d *Deliverer) claim(ctx context.Context, a *attempt) (ok bool, err error) 
 	}
 	if err := d.store.RemoveAttempt(ctx, a.Attempt); err != nil {
 		a.ContentStored = false
+		d.ledger.unremoved(a.node)
 		d.enter(a.Attempt)
 		return false, err
 	}
 	d.ledger.removed(a.node)
 	return true, nil
+}
+
+// has reports whether the store still has an attempt that it had once. Where another datacenter
+// answers now than then, the entry may just not have come here: before it counts as used, each
+// datacenter is asked. If that cannot be done, it counts as used: whatever was written under its
+// id may have been acknowledged by now, and must not be removed.
+func (d *Deliverer) has(ctx context.Context, a *attempt) (bool, error) {
+	before := d.store.Origin()
+	ok, err := d.store.HasAttempt(ctx, a.Attempt)
+	if ok || err != nil || before == a.through && d.store.Origin() == a.through {
+		return ok, err
+	}
+	ok, err = d.store.At(store.LevelEach).HasAttempt(ctx, a.Attempt)
+	if err != nil && store.Unreached(err) {
+		d.cfg.Logger.Warn("the datacenter that knows what became of a delivery cannot be asked: its repetition may be a second copy",
+			"message", a.ID.String(), "datacenter", a.through, "cause", err)
+		return false, nil
+	}
+	return ok, err
 }
 
 // enter puts an attempt into the ledger, with a name of its own. If it is shared the others
@@ -70,7 +90,7 @@ func (d *Deliverer) enter(a store.Attempt) *node {
 	now := d.cfg.Now().UTC().Truncate(time.Microsecond)
 	for ; ; now = now.Add(time.Microsecond) {
 		a.Entered, a.Until = now, now.Add(d.cfg.LedgerKeep)
-		n, forgotten := d.ledger.add(a, d.ledger.shared)
+		n, forgotten := d.ledger.add(a, d.ledger.shared, "")
 		d.metrics.forgotten.Add(float64(forgotten))
 		if n != nil {
 			return n
@@ -96,9 +116,13 @@ func (d *Deliverer) tell(ctx context.Context, nodes []*node) (told bool) {
 
 // write puts one attempt in the store.
 func (d *Deliverer) write(ctx context.Context, a attempt) error {
+	through := d.store.Origin()
 	err := d.store.PutAttempt(ctx, a.Attempt)
 	if err == nil {
-		d.ledger.written(a.node)
+		if d.store.Origin() != through {
+			through = "" // either of the two
+		}
+		d.ledger.written(a.node, through)
 	}
 	return err
 }

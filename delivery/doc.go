@@ -60,7 +60,8 @@
 // sender tries again before the first trial has ended, from another network, after
 // Config.LedgerKeep, or after a lost reply at another server within LedgerPoll; when an id
 // that is too old was stored unknown and removed by its owner; and, after going on through another
-// datacenter, if its owner had fetched it, or the entry of it was left behind. None of it loses a message.
+// datacenter, if its owner had fetched it, or if its entry has not come there and the datacenter
+// that has the entry cannot be asked. None of it loses a message.
 //
 // # Concurrency
 //

@@ -35,16 +35,22 @@ type node struct {
 	// from the store.
 	spent bool
 	// What the other servers still have to be told, by the store: that it is there, that it
-	// is spent.
+	// is spent. Whoever has taken a node says the latter himself: see claim.
 	unwritten, unremoved bool
+	// through is the datacenter in which the store had it, as Store.Origin names it.
+	through string
 }
 
 // attempt is a copy of one in the ledger, and where it comes from.
 type attempt struct {
 	store.Attempt
 	node    *node
-	written bool // the store has it, or another server has used it
+	written bool   // the store has it, or another server has used it
+	through string // the datacenter in which the store had it
 }
+
+// copied must be called with the lock of the ledger.
+func (n *node) copied() attempt { return attempt{n.Attempt, n, !n.unwritten, n.through} }
 
 func newLedger(most int, shared bool) *ledger {
 	return &ledger{max: most, shared: shared, byText: map[[sha256.Size]byte][]*node{}}
@@ -67,15 +73,16 @@ func owed(a store.Attempt) bool {
 }
 
 // add remembers an attempt, unless it is known already, and forgets the oldest ones beyond the
-// limit. unwritten says that the store does not have it yet. The node is nil if it was known.
-func (l *ledger) add(a store.Attempt, unwritten bool) (added *node, forgotten int) {
+// limit. unwritten says that the store does not have it yet; else it has it in the datacenter
+// through. The node is nil if it was known.
+func (l *ledger) add(a store.Attempt, unwritten bool, through string) (added *node, forgotten int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	same := l.byText[a.Fingerprint]
 	if slices.ContainsFunc(same, func(b *node) bool { return sameEntry(a, b.Attempt) }) {
 		return nil, 0
 	}
-	added = &node{Attempt: a, unwritten: unwritten}
+	added = &node{Attempt: a, unwritten: unwritten, through: through}
 	added.element = l.order.PushBack(added)
 	l.byText[a.Fingerprint] = append(same, added)
 	l.open++
@@ -109,7 +116,8 @@ func (l *ledger) forgetLocked(n *node) {
 	l.byText[n.Fingerprint] = same
 }
 
-// spendLocked makes sure that nobody takes a node any more.
+// spendLocked makes sure that nobody takes a node any more. The other servers have not been told
+// yet.
 func (l *ledger) spendLocked(n *node) {
 	if !l.shared {
 		l.forgetLocked(n)
@@ -119,11 +127,12 @@ func (l *ledger) spendLocked(n *node) {
 		l.open--
 	}
 	n.Recipients = nil
-	n.spent, n.unwritten, n.unremoved = true, false, l.shared
+	n.spent, n.unwritten = true, false
 }
 
 // take returns the attempts with a fingerprint that owe something to one of some mailboxes.
-// Nobody else gets them from then on.
+// Nobody else gets them from then on, and nothing is said about them to the other servers: if
+// an attempt is not in the store any more, one of those has used it.
 func (l *ledger) take(fingerprint [sha256.Size]byte, mailboxes map[mail.MailboxID]int, now time.Time) (taken []attempt) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -131,7 +140,7 @@ func (l *ledger) take(fingerprint [sha256.Size]byte, mailboxes map[mail.MailboxI
 		if n.spent || !n.Until.After(now) || !owes(n.Attempt, mailboxes) {
 			continue
 		}
-		taken = append(taken, attempt{n.Attempt, n, !n.unwritten})
+		taken = append(taken, n.copied())
 		l.spendLocked(n)
 	}
 	return taken
@@ -166,8 +175,9 @@ func (l *ledger) withdraw(n *node) (a attempt, ok bool) {
 	if n.spent {
 		return attempt{}, false
 	}
-	a = attempt{n.Attempt, n, !n.unwritten}
+	a = n.copied()
 	l.spendLocked(n)
+	n.unremoved = l.shared
 	return a, true
 }
 
@@ -175,14 +185,21 @@ func (l *ledger) withdraw(n *node) (a attempt, ok bool) {
 func (l *ledger) copyOf(n *node) attempt {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return attempt{n.Attempt, n, !n.unwritten}
+	return n.copied()
 }
 
-// written notes that the store has an attempt.
-func (l *ledger) written(n *node) {
+// written notes that the store has an attempt, in the datacenter through.
+func (l *ledger) written(n *node, through string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n.unwritten = false
+	n.unwritten, n.through = false, through
+}
+
+// unremoved notes that the store may still have an attempt that was taken.
+func (l *ledger) unremoved(n *node) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n.unremoved = true
 }
 
 // removed notes that the store does not have an attempt any more.
@@ -200,9 +217,9 @@ func (l *ledger) unsaid() (unwritten, unremoved []attempt) {
 	for e := l.order.Front(); e != nil; e = e.Next() {
 		switch n := e.Value.(*node); {
 		case n.unwritten:
-			unwritten = append(unwritten, attempt{n.Attempt, n, false})
+			unwritten = append(unwritten, n.copied())
 		case n.unremoved:
-			unremoved = append(unremoved, attempt{n.Attempt, n, true})
+			unremoved = append(unremoved, n.copied())
 		}
 	}
 	return unwritten, unremoved

@@ -100,7 +100,7 @@ func (d *Deliverer) readAttempts(ctx context.Context, s *sharing, start time.Tim
 		since = last
 	}
 	var read []store.Attempt
-	weight := 0
+	weight, through := 0, d.store.Origin()
 	for a, err := range d.store.Attempts(ctx, since) {
 		if err != nil {
 			return fmt.Errorf("delivery: read the ledger: %w", err)
@@ -110,8 +110,11 @@ func (d *Deliverer) readAttempts(ctx context.Context, s *sharing, start time.Tim
 			break
 		}
 	}
+	if d.store.Origin() != through {
+		through = "" // either of the two
+	}
 	for i := len(read) - 1; i >= 0; i-- {
-		_, forgotten := d.ledger.add(read[i], false)
+		_, forgotten := d.ledger.add(read[i], false, through)
 		d.metrics.forgotten.Add(float64(forgotten))
 	}
 	s.since = start
