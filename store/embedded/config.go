@@ -34,6 +34,9 @@ type Config struct {
 	// TidyAfter is the count of removals from one mailbox after which the gaps they leave
 	// are closed, so that listing the mailbox does not pass over them. Default 10,000.
 	TidyAfter int
+	// StateEvery is how often the length of the newest log is written down while it grows, so
+	// that a log cut short is noticed after a crash. Default 10 s.
+	StateEvery time.Duration
 }
 
 // Sizes that are part of the design, not of the configuration.
@@ -69,6 +72,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.TidyAfter <= 0 {
 		c.TidyAfter = 10_000
+	}
+	if c.StateEvery <= 0 {
+		c.StateEvery = 10 * time.Second
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package embedded
 import (
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 
@@ -18,6 +17,7 @@ import (
 const (
 	formatFile  = "FORMAT"
 	dbDir       = "db"
+	lockFile    = "LOCK" // in dbDir
 	contentDir  = "content"
 	tmpDir      = "tmp"
 	tmpSuffix   = ".tmp"
@@ -123,49 +123,3 @@ func syncDir(fs vfs.FS, name string) error {
 func isNotExist(err error) bool { return err != nil && oserror.IsNotExist(err) }
 
 func isPebbleNotFound(err error) bool { return errors.Is(err, pebble.ErrNotFound) }
-
-// checkFormat reads the format of the folder, or writes it into a new one.
-func checkFormat(fs vfs.FS, dir string) error {
-	name := fs.PathJoin(dir, formatFile)
-	f, err := fs.Open(name)
-	if isNotExist(err) {
-		return writeFormat(fs, dir, name)
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	var b [128]byte
-	n, err := f.ReadAt(b[:], 0)
-	if n == 0 && err != nil {
-		return fmt.Errorf("%s: %w: empty or unreadable: %w", name, errBadRow, err)
-	}
-	return parseFormat(name, string(b[:n]))
-}
-
-func parseFormat(name, text string) error {
-	var version int
-	if _, err := fmt.Sscanf(text, formatLine, &version); err != nil || version < 1 {
-		return fmt.Errorf("%s: %w: not a format line: %q", name, errBadRow, text)
-	}
-	if version > formatKnown {
-		return fmt.Errorf("%s: %w: %d, known up to %d", name, ErrNewerFormat, version, formatKnown)
-	}
-	return nil
-}
-
-func writeFormat(fs vfs.FS, dir, name string) error {
-	tmp := name + tmpSuffix
-	f, err := fs.Create(tmp, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(f, formatLine, formatKnown)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := fs.Rename(tmp, name); err != nil {
-		return err
-	}
-	return syncDir(fs, dir)
-}

@@ -4,6 +4,7 @@
 // structured merge tree. Content up to 32 KiB is a value in it; larger content is a file.
 //
 //	DIR/FORMAT                     one line: the format of the folder
+//	DIR/STATE                      which files must be there, and what they must hold
 //	DIR/db/                        Pebble's files, and its lock
 //	DIR/content/tmp/N.tmp          contents being written
 //	DIR/content/XX/ID-NONCE.msg    large contents; XX is the tenth octet of ID in hex
@@ -49,11 +50,24 @@
 // were under way get store.ErrOutcomeUnknown, later ones store.ErrUnavailable or
 // store.ErrFull until it is open. On a full disk it is open for reading meanwhile.
 //
-// # Limits
+// # Damage
 //
-// A bit that flips in the last 32 KiB of the newest log, or in the last record of the manifest,
-// looks like the torn end of a write that nobody waited for, and is taken for it. Everywhere
-// else damage is reported: by Open with the name of the file, or by the read that meets it.
+// Pebble finds damage in tables when it reads them. Damage at the end of its newest log or of
+// its manifest looks like the torn end of a write that nobody waited for, and a log or a
+// database that is gone looks like one that never was. So STATE says what must be there
+// (state.go). Close writes all to tables, and then the sizes of all files of the database and
+// the checksums of those that are not tables. While the database is open STATE names its logs
+// and manifests with the octets that are known to be on the disk (running.go). Open compares,
+// and reports ErrCorrupt with the name of the file; or the read that meets the damage does.
+//
+// Damage stays unseen
+//   - after a crash, in what was written in the last seconds before it (Config.StateEvery), if
+//     it is in the last 32 KiB of the log: it looks like a torn write;
+//   - in a folder without STATE, where a version that keeps none was the last to open it or a
+//     full disk had no room for it: in the last 32 KiB of the newest log and in the last record
+//     of the manifest;
+//   - where a whole folder is an older copy of itself;
+//   - in content and tables until they are read ("popelago check --deep" reads all contents).
 //
 // # Cost
 //

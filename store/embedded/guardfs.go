@@ -27,10 +27,15 @@ type guardFS struct {
 	// opening is true while pebble.Open runs: then a table that cannot be written ends the
 	// life too, because Open would try again until it can.
 	opening atomic.Bool
+	// closing is true while the last writes go to tables: they are in the log, too, so nobody
+	// waits for a table that cannot be written.
+	closing atomic.Bool
 	// fault is the failure that ended this life.
 	fault atomic.Pointer[error]
 	// onFault is called once.
 	onFault func(error)
+	// running keeps the state of the folder; nil where nothing is changed.
+	running *running
 	// mu is held shared by every change under way, and exclusively by fence.
 	mu     sync.RWMutex
 	fenced bool
@@ -83,7 +88,7 @@ func (g *guardFS) change(name string, do func() error) (dropped bool, err error)
 	if err == nil || isNotExist(err) {
 		return false, err
 	}
-	if isTable(name) && !g.opening.Load() {
+	if isTable(name) && !g.opening.Load() && !g.closing.Load() {
 		t := time.NewTimer(tableRetryDelay)
 		defer t.Stop()
 		select {
@@ -107,7 +112,11 @@ func (g *guardFS) file(name string, open func() (vfs.File, error)) (vfs.File, er
 	case dropped:
 		return &guardedFile{File: vfs.NewMemFile(nil), fs: g, name: name, void: true}, nil
 	}
-	return &guardedFile{File: f, fs: g, name: name}, nil
+	file := &guardedFile{File: f, fs: g, name: name}
+	if base := g.PathBase(name); g.running != nil && isTracked(base) {
+		file.tracked = g.running.begin(base)
+	}
+	return file, nil
 }
 
 func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
@@ -119,7 +128,12 @@ func (g *guardFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vf
 }
 
 func (g *guardFS) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	return g.file(newname, func() (vfs.File, error) { return g.FS.ReuseForWrite(oldname, newname, c) })
+	return g.file(newname, func() (vfs.File, error) {
+		if err := g.drop(oldname); err != nil {
+			return nil, err
+		}
+		return g.FS.ReuseForWrite(oldname, newname, c)
+	})
 }
 
 func (g *guardFS) OpenDir(name string) (vfs.File, error) {
@@ -144,7 +158,12 @@ func (g *guardFS) MkdirAll(dir string, perm os.FileMode) error {
 // Remove and RemoveAll report their errors: Pebble removes what it no longer needs, logs a
 // failure, and tries again at the next Open.
 func (g *guardFS) Remove(name string) error {
-	return g.removal(func() error { return g.FS.Remove(name) })
+	return g.removal(func() error {
+		if err := g.drop(name); err != nil {
+			return err
+		}
+		return g.FS.Remove(name)
+	})
 }
 
 func (g *guardFS) RemoveAll(name string) error {
@@ -160,6 +179,32 @@ func (g *guardFS) removal(do func() error) error {
 	return do()
 }
 
+// drop takes a file out of the state of the folder.
+func (g *guardFS) drop(name string) error {
+	if g.running == nil {
+		return nil
+	}
+	return g.running.drop(g.PathBase(name))
+}
+
+// record changes the state of the folder. A state that can neither be changed nor removed ends
+// the life: it would not hold for what comes.
+func (g *guardFS) record(do func(*running) error) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if g.running == nil || g.fenced || g.broken() != nil {
+		return
+	}
+	if err := do(g.running); err != nil {
+		g.fail(err)
+	}
+}
+
+// named is called when the name of a log or manifest is durable.
+func (g *guardFS) named(name string) {
+	g.record(func(r *running) error { return r.named(g.PathBase(name)) })
+}
+
 func (g *guardFS) Unwrap() vfs.FS { return g.FS }
 
 // guardedFile is a file opened for writing, or a directory.
@@ -169,6 +214,8 @@ type guardedFile struct {
 	name string
 	// void files were opened after the end: there is nothing behind them.
 	void bool
+	// tracked is not nil for logs and manifests.
+	tracked *tracked
 }
 
 func (f *guardedFile) change(do func() error) error {
@@ -179,9 +226,27 @@ func (f *guardedFile) change(do func() error) error {
 	return err
 }
 
+// sync runs one of the ways to put the whole file on the disk.
+func (f *guardedFile) sync(do func() error) error {
+	sofar := f.tracked.sofar()
+	return f.change(func() error {
+		err := do()
+		if err == nil {
+			f.tracked.reached(sofar)
+		}
+		return err
+	})
+}
+
 func (f *guardedFile) Write(p []byte) (n int, err error) {
 	n = len(p)
-	if err := f.change(func() (err error) { n, err = f.File.Write(p); return err }); err != nil {
+	err = f.change(func() (err error) {
+		if n, err = f.File.Write(p); err == nil {
+			f.tracked.wrote(p)
+		}
+		return err
+	})
+	if err != nil {
 		return n, err
 	}
 	return len(p), nil
@@ -199,8 +264,8 @@ func (f *guardedFile) Preallocate(offset, length int64) error {
 	return f.change(func() error { return f.File.Preallocate(offset, length) })
 }
 
-func (f *guardedFile) Sync() error     { return f.change(f.File.Sync) }
-func (f *guardedFile) SyncData() error { return f.change(f.File.SyncData) }
+func (f *guardedFile) Sync() error     { return f.sync(f.File.Sync) }
+func (f *guardedFile) SyncData() error { return f.sync(f.File.SyncData) }
 
 func (f *guardedFile) SyncTo(length int64) (full bool, err error) {
 	err = f.change(func() (err error) { full, err = f.File.SyncTo(length); return err })
@@ -212,7 +277,7 @@ func (f *guardedFile) Close() error {
 		return nil
 	}
 	err := f.File.Close()
-	if err == nil || isTable(f.name) && !f.fs.opening.Load() {
+	if err == nil || isTable(f.name) && !f.fs.opening.Load() && !f.fs.closing.Load() {
 		return err
 	}
 	f.fs.fail(err)

@@ -3,7 +3,7 @@ package embedded
 import (
 	"errors"
 	"fmt"
-	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -24,48 +24,22 @@ type life struct {
 	readOnly bool
 }
 
-// openLife opens the database. The caller holds s.lock, the lock on the folder.
+// openLife opens the database, after a look at whether all of it is there. The caller holds
+// s.lock, the lock on the folder.
 func (s *Store) openLife(readOnly bool) (*life, error) {
+	exists, st, err := s.checkDatabase()
+	if err != nil {
+		return nil, missing(err)
+	}
 	l := &life{readOnly: readOnly}
 	l.fs = newGuardFS(s.cfg.FS, func(err error) { s.lifeEnded(l, err) })
-	logger := pebbleLogger{log: s.cfg.Logger, fatal: l.fs.fail}
-	opts := &pebble.Options{
-		FS:                          l.fs,
-		Lock:                        s.lock,
-		Cache:                       s.cache,
-		FormatMajorVersion:          formatMajorVersion,
-		Logger:                      logger,
-		MemTableSize:                s.cfg.MemTableSize,
-		MemTableStopWritesThreshold: 3,
-		MaxOpenFiles:                500,
-		L0CompactionThreshold:       2,
-		BytesPerSync:                1 << 20,
-		ReadOnly:                    readOnly,
-		CompactionConcurrencyRange:  func() (lower, upper int) { return 1, 2 },
-		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) {
-				s.cfg.Logger.Error("embedded store: background work failed", "err", err)
-			},
-			DataCorruption: func(info pebble.DataCorruptionInfo) {
-				s.metrics.corrupt.Inc()
-				s.cfg.Logger.Error("embedded store: damaged file", "path", info.Path, "err", info.Details)
-			},
-			WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
-				s.cfg.Logger.Warn("embedded store: writes are waiting", "why", info.Reason)
-			},
-		},
+	if !readOnly {
+		l.fs.running = newRunning(s.cfg.FS, s.cfg.Dir, st, s.cfg.Logger)
+		if err := l.fs.running.start(); err != nil {
+			return nil, err
+		}
 	}
-	for i := range opts.Levels {
-		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-		// A block is read whole: larger ones would bring along content that nobody asked for.
-		opts.Levels[i].BlockSize = 4 << 10
-	}
-	dir := s.cfg.FS.PathJoin(s.cfg.Dir, dbDir)
-	exists, err := checkManifest(s.cfg.FS, dir)
-	if err != nil {
-		return nil, err
-	}
-	db, err := pebble.Open(dir, opts)
+	db, err := pebble.Open(s.cfg.FS.PathJoin(s.cfg.Dir, dbDir), s.pebbleOptions(l))
 	if err == nil && !exists {
 		// The first log of a new database is not yet in the form in which damage can be told
 		// from a torn end (FormatWALSyncChunks): begin the second.
@@ -73,6 +47,9 @@ func (s *Store) openLife(readOnly bool) (*life, error) {
 			l.fs.fence()
 			err = errors.Join(err, db.Close())
 		}
+	}
+	if err == nil {
+		l.fs.record((*running).opened)
 	}
 	l.fs.opening.Store(false)
 	if fault := l.fs.broken(); fault != nil {
@@ -84,39 +61,63 @@ func (s *Store) openLife(readOnly bool) (*life, error) {
 	}
 	if err != nil {
 		l.fs.fence()
-		if isNotExist(err) {
-			err = fmt.Errorf("%w: a file is missing: %w", errBadRow, err)
-		}
-		return nil, err
+		return nil, missing(err)
 	}
 	l.db = db
 	return l, nil
 }
 
-// pebbleLogger passes on what Pebble reports.
-type pebbleLogger struct {
-	log   *slog.Logger
-	fatal func(error)
-}
-
-func (p pebbleLogger) Infof(format string, args ...any) {}
-
-func (p pebbleLogger) Errorf(format string, args ...any) {
-	p.log.Error("embedded store: " + fmt.Sprintf(format, args...))
-}
-
-// Fatalf would end the process with Pebble's own logger. Here it ends the life. Pebble then
-// goes on and may report success, which nobody believes (see guardFS).
-func (p pebbleLogger) Fatalf(format string, args ...any) {
-	p.log.Error("embedded store: fatal: " + fmt.Sprintf(format, args...))
-	err := fmt.Errorf("%s", fmt.Sprintf(format, args...))
-	for _, a := range args {
-		if e, ok := a.(error); ok {
-			err = e
-			break
-		}
+// checkDatabase looks for damage that Pebble takes for something else, and for a database that
+// is not there. It returns the state of the folder.
+func (s *Store) checkDatabase() (exists bool, st state, err error) {
+	if st, err = readState(s.cfg.FS, s.cfg.Dir); err != nil {
+		return false, st, err
 	}
-	p.fatal(err)
+	if st, err = checkState(s.cfg.FS, s.cfg.Dir, st); err != nil {
+		return false, st, err
+	}
+	dir := s.cfg.FS.PathJoin(s.cfg.Dir, dbDir)
+	exists, err = checkManifest(s.cfg.FS, dir)
+	if err == nil && !exists && st.phase != phaseNew {
+		err = fmt.Errorf("%s: %w: the database is missing, or its marker.manifest", dir, errBadRow)
+	}
+	return exists, st, err
+}
+
+// missing makes damage of an error that says that there is not all that must be there.
+func missing(err error) error {
+	switch {
+	case isNotExist(err), errors.Is(err, pebble.ErrDBNotPristine):
+		return fmt.Errorf("%w: a file is missing: %w", errBadRow, err)
+	case err != nil && strings.Contains(err.Error(), "object size mismatch"):
+		return fmt.Errorf("%w: %w", errBadRow, err)
+	}
+	return err
+}
+
+// pebbleOptions are those of one life.
+func (s *Store) pebbleOptions(l *life) *pebble.Options {
+	opts := &pebble.Options{
+		FS:                          l.fs,
+		Lock:                        s.lock,
+		Cache:                       s.cache,
+		FormatMajorVersion:          formatMajorVersion,
+		Logger:                      pebbleLogger{log: s.cfg.Logger, fs: l.fs},
+		MemTableSize:                s.cfg.MemTableSize,
+		MemTableStopWritesThreshold: 3,
+		MaxOpenFiles:                500,
+		L0CompactionThreshold:       2,
+		BytesPerSync:                1 << 20,
+		ReadOnly:                    l.readOnly,
+		CompactionConcurrencyRange:  func() (lower, upper int) { return 1, 2 },
+		EventListener:               s.listener(l),
+	}
+	for i := range opts.Levels {
+		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		// A block is read whole: larger ones would bring along content that nobody asked for.
+		opts.Levels[i].BlockSize = 4 << 10
+	}
+	return opts
 }
 
 // read runs f on the database. What f found is thrown away if the life ended meanwhile.
@@ -157,8 +158,8 @@ func downErr(cause error) error {
 
 // lifeEnded is called once for each life that ended by a failure.
 func (s *Store) lifeEnded(l *life, err error) {
-	if l.fs.opening.Load() {
-		return // openLife reports it
+	if l.fs.opening.Load() || l.fs.closing.Load() {
+		return // openLife and closeLife report it
 	}
 	s.metrics.faults.Inc()
 	s.cfg.Logger.Error("embedded store: a write to the database failed; opening it again", "err", err)

@@ -73,9 +73,10 @@ func Open(cfg Config) (*Store, error) {
 	if err := s.open(); err != nil {
 		return nil, translate(err, "open "+cfg.Dir)
 	}
-	s.background.Add(2)
+	s.background.Add(3)
 	go s.reviver()
 	go s.tidier()
+	go s.noter()
 	go s.committer()
 	return s, nil
 }
@@ -102,7 +103,7 @@ func (s *Store) open() (err error) {
 			s.lock.Close()
 		}
 	}()
-	if err := checkFormat(fs, s.cfg.Dir); err != nil {
+	if err := openFormat(fs, s.cfg.Dir); err != nil {
 		return err
 	}
 	for _, dir := range []string{s.dirs.content, s.cfg.Dir, fs.PathDir(s.cfg.Dir)} {
@@ -118,12 +119,27 @@ func (s *Store) open() (err error) {
 	}
 	s.cache = pebble.NewCache(s.cfg.CacheSize)
 	s.sweep.openedAt = s.cfg.Now()
-	s.life, err = s.openLife(false)
-	if err != nil {
+	if err = s.firstLife(); err != nil {
 		s.cache.Unref()
 		s.metrics.unregister(s.cfg.Registerer)
 	}
 	return err
+}
+
+// firstLife opens the database, on a full disk for reading only: the reviver then opens it for
+// writing when there is space.
+func (s *Store) firstLife() (err error) {
+	if s.life, err = s.openLife(false); err == nil || !isFull(err) {
+		return err
+	}
+	l, readErr := s.openLife(true)
+	if readErr != nil {
+		return errors.Join(err, readErr)
+	}
+	s.cfg.Logger.Error("embedded store: the disk is full; the database is open for reading only until there is space", "err", err)
+	s.life, s.down = l, err
+	s.revive <- struct{}{}
+	return nil
 }
 
 // isLocked reports whether a lock is held by another process (or by this one).
@@ -194,11 +210,7 @@ func (s *Store) close() error {
 	s.closed = true
 	var err error
 	if s.life != nil {
-		err = s.life.db.Close()
-		if fault := s.life.fs.broken(); fault != nil && !errors.Is(fault, store.ErrClosed) {
-			err = errors.Join(fault, err)
-		}
-		s.life.fs.fence()
+		err = s.closeLife(s.life)
 	}
 	s.cache.Unref()
 	s.metrics.unregister(s.cfg.Registerer)

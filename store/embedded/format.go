@@ -1,0 +1,83 @@
+package embedded
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// openFormat reads the format of the folder, and makes a new folder of an empty one. The lock
+// is held.
+func openFormat(fs vfs.FS, dir string) error {
+	st, err := readState(fs, dir)
+	if err != nil {
+		return err
+	}
+	name := fs.PathJoin(dir, formatFile)
+	text, err := readWhole(fs, name)
+	if isNotExist(err) {
+		return makeFormat(fs, dir, st)
+	}
+	if err != nil {
+		return err
+	}
+	return checkFormat(fs, name, string(text), st)
+}
+
+// checkFormat compares the format with those this program knows, and with the state.
+func checkFormat(fs vfs.FS, name, text string, st state) error {
+	err := parseFormat(name, text)
+	if f, listed := st.files[formatFile]; err != nil && listed {
+		if damage := f.check(fs, name); damage != nil {
+			return fmt.Errorf("%w; if no later version has been here: %w", err, damage)
+		}
+	}
+	return err
+}
+
+func parseFormat(name, text string) error {
+	var version int
+	if _, err := fmt.Sscanf(text, formatLine, &version); err != nil || version < 1 {
+		return fmt.Errorf("%s: %w: not a format line: %q", name, errBadRow, text)
+	}
+	if version > formatKnown {
+		return fmt.Errorf("%s: %w: %d, known up to %d", name, ErrNewerFormat, version, formatKnown)
+	}
+	return nil
+}
+
+// makeFormat writes the format into a folder that has none, unless something is in it. The
+// state comes first: it tells a folder whose database was never made from one that lost it.
+func makeFormat(fs vfs.FS, dir string, st state) error {
+	if st.phase != phaseNew {
+		if inside, err := somethingInside(fs, dir); err != nil {
+			return err
+		} else if inside != "" || st.phase != "" {
+			inside = cmp.Or(inside, stateFile)
+			return fmt.Errorf("%s: %w: the file is missing, though the folder is in use: it has %s",
+				fs.PathJoin(dir, formatFile), errBadRow, inside)
+		}
+		if err := writeState(fs, dir, state{phase: phaseNew}); err != nil {
+			return err
+		}
+	}
+	return writeDurably(fs, dir, formatFile, fmt.Appendf(nil, formatLine, formatKnown))
+}
+
+// somethingInside names something that only a folder in use has, or is empty.
+func somethingInside(fs vfs.FS, dir string) (string, error) {
+	for _, sub := range []string{dbDir, contentDir} {
+		names, err := fs.List(fs.PathJoin(dir, sub))
+		if err != nil {
+			return "", err
+		}
+		for _, name := range names {
+			if name != lockFile && name != tmpDir && !strings.HasSuffix(name, tmpSuffix) {
+				return fs.PathJoin(sub, name), nil
+			}
+		}
+	}
+	return "", nil
+}

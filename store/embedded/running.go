@@ -1,0 +1,214 @@
+package embedded
+
+import (
+	"fmt"
+	"hash/crc32"
+	"log/slog"
+	"maps"
+	"strings"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// running keeps the state of a folder while its database is open for writing. It names the logs
+// and manifests that exist durably, each with the octets at its start that are known to be on
+// the disk. A log's name is written down before the first write to it, the synced octets now
+// and then (Config.StateEvery); and a file is taken out of the state before it is removed or
+// used again. So a crash at any moment leaves a state that holds.
+//
+// Where the state cannot be written for want of space it is removed: then damage after a crash
+// is found as far as Pebble finds it.
+type running struct {
+	fs     vfs.FS
+	dir    string
+	logger *slog.Logger
+
+	mu sync.Mutex // held while the state is written
+	// onDisk is the state on the disk.
+	onDisk  state
+	options string
+	// fixed are the files that do not change while the database is open.
+	fixed map[string]fileState
+	files map[string]*tracked // by base name
+}
+
+// tracked is a log or a manifest.
+type tracked struct {
+	mu              sync.Mutex
+	written, synced fileState // of fileStart
+	// named is set once the name is durable.
+	named bool
+}
+
+// newRunning begins with a state that was checked.
+func newRunning(fs vfs.FS, dir string, st state, logger *slog.Logger) *running {
+	r := &running{fs: fs, dir: dir, logger: logger, onDisk: st, options: st.options, files: make(map[string]*tracked)}
+	for name, f := range st.files {
+		base := fs.PathBase(name)
+		if isTracked(base) && f.kind != fileSize {
+			f.kind = fileStart
+			r.files[base] = &tracked{written: f, synced: f, named: true}
+		}
+	}
+	return r
+}
+
+func isTracked(base string) bool { return isLog(base) || isManifest(base) }
+
+// start makes the state say that the folder is in use. A new folder says so already.
+func (r *running) start() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.onDisk.phase == phaseNew {
+		return nil
+	}
+	if err := r.fixLocked(formatFile); err != nil {
+		return err
+	}
+	return r.recordLocked()
+}
+
+// fixLocked takes files in that do not change from now on.
+func (r *running) fixLocked(names ...string) (err error) {
+	r.fixed = make(map[string]fileState, len(names))
+	for _, name := range names {
+		if r.fixed[name], err = wholeState(r.fs, r.fs.PathJoin(r.dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin tracks a file that was made, or that is about to be used again.
+func (r *running) begin(base string) *tracked {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := &tracked{written: fileState{kind: fileStart}, synced: fileState{kind: fileStart}}
+	r.files[base] = t
+	return t
+}
+
+// named is called when the name of a file is durable.
+func (r *running) named(base string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t := r.files[base]; t != nil {
+		t.named = true
+	}
+	return r.recordLocked()
+}
+
+// opened is called when the database is open.
+func (r *running) opened() error {
+	names, err := r.fs.List(r.fs.PathJoin(r.dir, dbDir))
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.options = newestOptions(names)
+	fixed := []string{formatFile}
+	for _, name := range names {
+		if name == r.options || strings.HasPrefix(name, formatMarker) {
+			fixed = append(fixed, r.fs.PathJoin(dbDir, name))
+		}
+	}
+	if err := r.fixLocked(fixed...); err != nil {
+		return err
+	}
+	return r.recordLocked()
+}
+
+// note writes down how far files are synced.
+func (r *running) note() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.recordLocked()
+}
+
+// drop takes a file out of the state before it goes.
+func (r *running) drop(base string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.files[base]
+	if t == nil {
+		return nil
+	}
+	delete(r.files, base)
+	if _, listed := r.onDisk.files[r.fs.PathJoin(dbDir, base)]; !listed {
+		return nil
+	}
+	err := r.recordLocked()
+	if err != nil {
+		r.files[base] = t
+	}
+	return err
+}
+
+// recordLocked brings the state on the disk up to date. After an error it is still the old one.
+func (r *running) recordLocked() error {
+	st := r.stateLocked()
+	if st.equal(r.onDisk) {
+		return nil
+	}
+	err := writeState(r.fs, r.dir, st)
+	if err == nil {
+		r.onDisk = st
+		return nil
+	}
+	if removeErr := removeState(r.fs, r.dir); removeErr != nil {
+		return fmt.Errorf("write %s: %w (and removing it: %w)", stateFile, err, removeErr)
+	}
+	if r.onDisk.phase != "" {
+		r.logger.Warn("embedded store: cannot write down which files must be there; damage after a crash may go unseen until it can be", "err", err)
+	}
+	r.onDisk = state{}
+	return nil
+}
+
+func (r *running) stateLocked() state {
+	st := state{phase: phaseRunning, options: r.options, files: make(map[string]fileState)}
+	maps.Copy(st.files, r.fixed)
+	for base, t := range r.files {
+		t.mu.Lock()
+		if t.named {
+			st.files[r.fs.PathJoin(dbDir, base)] = t.synced
+		}
+		t.mu.Unlock()
+	}
+	return st
+}
+
+// wrote adds octets behind those written before.
+func (t *tracked) wrote(p []byte) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.written.size += int64(len(p))
+	t.written.sum = crc32.Update(t.written.sum, castagnoli, p)
+}
+
+// sofar is what was written until now.
+func (t *tracked) sofar() fileState {
+	if t == nil {
+		return fileState{}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.written
+}
+
+// reached is called when all of f is on the disk.
+func (t *tracked) reached(f fileState) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if f.size >= t.synced.size {
+		t.synced = f
+	}
+}
