@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -67,6 +66,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.checkDescriptors()
 	a.readLedger(ctx)
 	listeners := make([]net.Listener, 0, len(services))
 	for _, s := range services {
@@ -176,25 +176,4 @@ func (a *App) Stop(ctx context.Context) error {
 		errs = append(errs, fmt.Errorf("close the store: %w", err))
 	}
 	return errors.Join(errs...)
-}
-
-// httpService makes an HTTP server part of Start and Stop.
-func (a *App) httpService(name, address string, h http.Handler, tlsConfig *tls.Config) service {
-	srv := &http.Server{
-		Handler:           h,
-		TLSConfig:         tlsConfig,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute,
-		WriteTimeout:      5 * time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(a.logger.Handler(), slog.LevelWarn),
-	}
-	a.mu.Lock()
-	a.https = append(a.https, srv)
-	a.mu.Unlock()
-	serve := srv.Serve
-	if tlsConfig != nil {
-		serve = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
-	}
-	return service{name: name, address: address, mode: 0o600, serve: serve}
 }

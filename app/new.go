@@ -176,22 +176,26 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 	}
 	a.deliverer = deliverer
 	a.pop3, err = pop3server.New(pop3server.Config{
-		TLS:               a.tlsConfig(),
-		AllowInsecureAuth: cfg.Auth.AllowInsecureAuth,
-		LoginDelay:        cfg.POP3.LoginDelay,
-		Implementation:    "Popelago", // as the SMTP greeting says; no version
-		MaxConns:          cfg.POP3.MaxConnections,
-		MaxConnsPerAddr:   cfg.POP3.MaxConnectionsPerAddress,
-		MaxLine:           int(cfg.POP3.MaxLine),
-		MaxBadCommands:    cfg.POP3.MaxBadCommands,
-		MaxFailedLogins:   cfg.POP3.MaxFailedLogins,
-		FailureDelay:      orNegative(cfg.POP3.FailureDelay),
-		IdleTimeout:       cfg.POP3.IdleTimeout,
-		WriteTimeout:      cfg.POP3.WriteTimeout,
-		HandshakeTimeout:  cfg.TLS.HandshakeTimeout,
-		Connections:       connections,
-		Now:               a.now,
-		Logger:            a.logger,
+		TLS:                 a.tlsConfig(),
+		AllowInsecureAuth:   cfg.Auth.AllowInsecureAuth,
+		LoginDelay:          cfg.POP3.LoginDelay,
+		Implementation:      "Popelago", // as the SMTP greeting says; no version
+		MaxConns:            cfg.POP3.MaxConnections,
+		MaxConnsPerAddr:     cfg.POP3.MaxConnectionsPerAddress,
+		MaxLine:             int(cfg.POP3.MaxLine),
+		MaxBadCommands:      cfg.POP3.MaxBadCommands,
+		MaxHarmlessCommands: cfg.POP3.MaxHarmlessCommands,
+		LoginTimeout:        cfg.POP3.LoginTimeout,
+		DropAfter:           cfg.POP3.DropAfter,
+		SummaryEvery:        cfg.Log.SummaryEvery,
+		MaxFailedLogins:     cfg.POP3.MaxFailedLogins,
+		FailureDelay:        orNegative(cfg.POP3.FailureDelay),
+		IdleTimeout:         cfg.POP3.IdleTimeout,
+		WriteTimeout:        cfg.POP3.WriteTimeout,
+		HandshakeTimeout:    cfg.TLS.HandshakeTimeout,
+		Connections:         connections,
+		Now:                 a.now,
+		Logger:              a.logger,
 	}, a.directory, a.store, a.registry)
 	if err != nil {
 		return err
@@ -205,14 +209,17 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 
 func (a *App) buildDeliverer(ids *mail.IDSource) (*delivery.Deliverer, error) {
 	cfg := delivery.Config{
-		MaxMessageSize: a.cfg.Delivery.MaxMessageSize,
-		MaxReceived:    a.cfg.Delivery.MaxReceived,
-		LedgerSize:     a.cfg.Delivery.LedgerSize,
-		LedgerKeep:     a.cfg.Delivery.LedgerKeep,
-		Window:         sweepGrace,
-		IDs:            ids,
-		Now:            a.now,
-		Logger:         a.logger,
+		MaxMessageSize:          a.cfg.Delivery.MaxMessageSize,
+		MaxReceived:             a.cfg.Delivery.MaxReceived,
+		Free:                    a.freeSpace,
+		MaxUnfinished:           a.cfg.Delivery.MaxUnfinished,
+		MaxUnfinishedPerNetwork: a.cfg.Delivery.MaxUnfinishedPerNetwork,
+		LedgerSize:              a.cfg.Delivery.LedgerSize,
+		LedgerKeep:              a.cfg.Delivery.LedgerKeep,
+		Window:                  sweepGrace,
+		IDs:                     ids,
+		Now:                     a.now,
+		Logger:                  a.logger,
 	}
 	if a.cfg.Store.Engine == config.EngineCassandra {
 		cfg.Window = a.cfg.Cassandra.Window
@@ -227,6 +234,16 @@ func (a *App) buildDeliverer(ids *mail.IDSource) (*delivery.Deliverer, error) {
 	return delivery.New(cfg, a.directory, a.store, a.registry)
 }
 
+// freeSpace is how many octets texts may take on the disk that they are kept on while they come
+// in.
+func (a *App) freeSpace() (int64, error) {
+	if a.cfg.Store.Engine == config.EngineCassandra {
+		return embedded.FreeSpace(a.cfg.SpoolDir())
+	}
+	free, err := embedded.FreeSpace(a.cfg.DataDir)
+	return free - a.cfg.Store.Reserve, err
+}
+
 func (a *App) buildSMTP(protocol smtpserver.Protocol, cfg config.SMTP, d *delivery.Deliverer, connections *wire.Metrics) (*smtpserver.Server, error) {
 	return smtpserver.New(smtpserver.Config{
 		Protocol:             protocol,
@@ -234,7 +251,11 @@ func (a *App) buildSMTP(protocol smtpserver.Protocol, cfg config.SMTP, d *delive
 		TLS:                  a.tlsConfig(),
 		MaxRecipients:        cfg.MaxRecipients,
 		MaxBadCommands:       cfg.MaxBadCommands,
-		MaxRefusedRecipients: cfg.MaxRefusedRecipients,
+		MaxRefusedRecipients: orNegative(cfg.MaxRefusedRecipients),
+		MaxHarmlessCommands:  orNegative(cfg.MaxHarmlessCommands),
+		DropAfter:            cfg.DropAfter,
+		MinBodyRate:          cfg.MinBodyRate,
+		SummaryEvery:         a.cfg.Log.SummaryEvery,
 		MaxConns:             cfg.MaxConnections,
 		MaxConnsPerAddr:      cfg.MaxConnectionsPerAddress,
 		MaxLine:              int(cfg.MaxLine),

@@ -30,7 +30,7 @@ func (a *App) services() ([]service, error) {
 	if address := a.cfg.Metrics.Listen; address != "" {
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{Registry: a.registry}))
-		all = append(all, a.httpService("metrics", address, mux, nil))
+		all = append(all, a.httpService("metrics", address, a.cfg.Metrics.MaxConnections, mux, nil))
 	}
 	on := all[:0]
 	for _, s := range all {
@@ -49,7 +49,7 @@ func (a *App) adminServices() ([]service, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := []service{a.httpService("admin-socket", "unix:"+a.cfg.AdminSocket(), local, nil)}
+	all := []service{a.httpService("admin-socket", "unix:"+a.cfg.AdminSocket(), a.cfg.Admin.MaxConnections, local, nil)}
 	if a.cfg.Admin.Listen == "" {
 		return all, nil
 	}
@@ -61,7 +61,7 @@ func (a *App) adminServices() ([]service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(all, a.httpService("admin", a.cfg.Admin.Listen, remote, a.tlsConfig())), nil
+	return append(all, a.httpService("admin", a.cfg.Admin.Listen, a.cfg.Admin.MaxConnections, remote, a.tlsConfig())), nil
 }
 
 // tlsConfig is nil without a certificate.

@@ -47,8 +47,11 @@ type POP3 struct {
 	MaxConnectionsPerAddress int
 	MaxLine                  int64 // octets
 	MaxBadCommands           int
+	MaxHarmlessCommands      int
 	MaxFailedLogins          int
 	FailureDelay             time.Duration
+	LoginTimeout             time.Duration
+	DropAfter                time.Duration
 	IdleTimeout              time.Duration
 	WriteTimeout             time.Duration
 	LoginDelay               time.Duration // 0: none
@@ -67,9 +70,12 @@ type SMTP struct {
 	MaxLine                  int64 // octets
 	MaxBadCommands           int
 	MaxRecipients            int
-	MaxRefusedRecipients     int
+	MaxRefusedRecipients     int // 0: no limit
+	MaxHarmlessCommands      int // 0: no limit
+	DropAfter                time.Duration
 	CommandTimeout           time.Duration
 	BodyTimeout              time.Duration
+	MinBodyRate              int64 // octets a second; 0: no limit
 	WriteTimeout             time.Duration
 }
 
@@ -77,10 +83,13 @@ type SMTP struct {
 type Delivery struct {
 	MaxMessageSize int64 // octets
 	MaxReceived    int
-	Postmaster     string // address; empty: none
-	LedgerSize     int    // recipients
-	LedgerKeep     time.Duration
-	LedgerPoll     time.Duration
+	// MaxUnfinished and MaxUnfinishedPerNetwork are in percent of the free disk space.
+	MaxUnfinished           int
+	MaxUnfinishedPerNetwork int
+	Postmaster              string // address; empty: none
+	LedgerSize              int    // recipients
+	LedgerKeep              time.Duration
+	LedgerPoll              time.Duration
 }
 
 // TLS is the section [tls].
@@ -110,20 +119,23 @@ type Auth struct {
 
 // Admin is the section [admin].
 type Admin struct {
-	Socket    string // empty: see Config.AdminSocket
-	Listen    string // host:port; empty: off
-	TokenFile string
+	Socket         string // empty: see Config.AdminSocket
+	Listen         string // host:port; empty: off
+	TokenFile      string
+	MaxConnections int
 }
 
 // Metrics is the section [metrics].
 type Metrics struct {
-	Listen string // host:port; empty: off
+	Listen         string // host:port; empty: off
+	MaxConnections int
 }
 
 // Log is the section [log].
 type Log struct {
-	Level  string // debug, info, warn, error
-	Format string // text, json
+	Level        string // debug, info, warn, error
+	Format       string // text, json
+	SummaryEvery time.Duration
 }
 
 // Default is what a server without any settings has. It listens nowhere.
@@ -135,10 +147,16 @@ func Default() Config {
 		MaxBadCommands:           20,
 		MaxRecipients:            1000,
 		MaxRefusedRecipients:     100,
+		MaxHarmlessCommands:      100,
+		DropAfter:                3 * time.Second,
 		CommandTimeout:           5 * time.Minute,
 		BodyTimeout:              5 * time.Minute,
+		MinBodyRate:              kib,
 		WriteTimeout:             time.Minute,
 	}
+	lmtp := smtp
+	// The mail server in front answers for its senders.
+	lmtp.MaxRefusedRecipients, lmtp.MaxHarmlessCommands = 0, 0
 	return Config{
 		DataDir:         "popelago-data",
 		ShutdownTimeout: 30 * time.Second,
@@ -149,19 +167,23 @@ func Default() Config {
 			MaxConnectionsPerAddress: 200,
 			MaxLine:                  8 * kib,
 			MaxBadCommands:           20,
+			MaxHarmlessCommands:      100,
 			MaxFailedLogins:          8,
 			FailureDelay:             200 * time.Millisecond,
+			LoginTimeout:             90 * time.Second,
+			DropAfter:                3 * time.Second,
 			IdleTimeout:              10 * time.Minute,
 			WriteTimeout:             time.Minute,
 		},
 		SMTP: smtp,
-		LMTP: smtp,
+		LMTP: lmtp,
 		Delivery: Delivery{
 			MaxMessageSize: 150 * mib,
 			MaxReceived:    100,
-			LedgerSize:     100_000,
-			LedgerKeep:     4 * time.Hour,
-			LedgerPoll:     2 * time.Second,
+			MaxUnfinished:  50, MaxUnfinishedPerNetwork: 25,
+			LedgerSize: 100_000,
+			LedgerKeep: 4 * time.Hour,
+			LedgerPoll: 2 * time.Second,
 		},
 		TLS: TLS{HandshakeTimeout: 30 * time.Second},
 		Auth: Auth{
@@ -174,8 +196,10 @@ func Default() Config {
 			Argon2Time:          2,
 			Argon2Threads:       1,
 		},
-		Tasks: defaultTasks(),
-		Log:   Log{Level: "info", Format: "text"},
+		Tasks:   defaultTasks(),
+		Admin:   Admin{MaxConnections: 200},
+		Metrics: Metrics{MaxConnections: 50},
+		Log:     Log{Level: "info", Format: "text", SummaryEvery: time.Minute},
 	}
 }
 

@@ -29,6 +29,14 @@ type Config struct {
 	// MaxReceived is how many Received lines a message may bring along. Default 100 (RFC 5321
 	// section 6.3 asks for at least 100).
 	MaxReceived int
+	// Free tells how many octets may be written to the disk that texts are kept on while they
+	// come in. Nil: what comes in is not bounded by it.
+	Free func() (int64, error)
+	// MaxUnfinished is how much of the free space, in percent, texts may take together while they
+	// come in, without the first 256 KiB of each. Default 50.
+	MaxUnfinished int
+	// MaxUnfinishedPerNetwork is the same for the SMTP clients of one network. Default 25.
+	MaxUnfinishedPerNetwork int
 	// StoreTimeout limits storing a message once all of it is there. Default, and longest
 	// possible, is how old an id may become, see MaxIDAge.
 	StoreTimeout time.Duration
@@ -62,6 +70,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxReceived <= 0 {
 		c.MaxReceived = 100
+	}
+	if c.MaxUnfinished <= 0 {
+		c.MaxUnfinished = 50
+	}
+	if c.MaxUnfinishedPerNetwork <= 0 {
+		c.MaxUnfinishedPerNetwork = 25
 	}
 	if c.LedgerSize <= 0 {
 		c.LedgerSize = 100_000
@@ -99,6 +113,7 @@ type Deliverer struct {
 	metrics *metrics
 	ledger  *ledger
 	sharing sharing
+	room    *room
 	buffers sync.Pool // of *[]byte, bufferSize each
 }
 
@@ -118,8 +133,14 @@ func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Regi
 	if err != nil {
 		return nil, fmt.Errorf("delivery: metrics: %w", err)
 	}
+	r := newRoom(cfg)
+	if reg != nil {
+		if err := r.register(reg); err != nil {
+			return nil, fmt.Errorf("delivery: metrics: %w", err)
+		}
+	}
 	return &Deliverer{
-		cfg: cfg, dir: dir, store: st, metrics: m, ledger: l,
+		cfg: cfg, dir: dir, store: st, metrics: m, ledger: l, room: r,
 		buffers: sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }},
 	}, nil
 }

@@ -22,6 +22,9 @@ var (
 	ErrTooLarge = errors.New("message too large")
 	// ErrLoop: the header has more than Config.MaxReceived Received lines.
 	ErrLoop = errors.New("mail loop: too many Received lines")
+	// ErrCrowded: so much mail is coming in that a large message has to wait, see
+	// Config.MaxUnfinished. It is a store.ErrFull.
+	ErrCrowded = fmt.Errorf("%w: too much is coming in", store.ErrFull)
 )
 
 // ErrTooOld is the kind of store.ErrUnavailable where storing took so long that the rows had

@@ -17,6 +17,7 @@ type Incoming struct {
 	d        *Deliverer
 	envelope mail.Envelope
 	content  store.Content
+	room     *claim
 	text     text
 	// fingerprint is of what came so far.
 	fingerprint fingerprint
@@ -41,7 +42,7 @@ func (d *Deliverer) Begin(ctx context.Context, e mail.Envelope) (*Incoming, erro
 		d.metrics.message(err)
 		return nil, err
 	}
-	in := &Incoming{d: d, envelope: e, content: content, text: newText(), fingerprint: newFingerprint(e)}
+	in := &Incoming{d: d, envelope: e, content: content, room: d.room.claim(e.Received.Remote, e.SingleReply), text: newText(), fingerprint: newFingerprint(e)}
 	if _, err := io.WriteString(content, mail.ReceivedHeader(e)); err != nil {
 		err = in.fail(fmt.Errorf("delivery: write content: %w", err))
 		in.Discard()
@@ -50,13 +51,21 @@ func (d *Deliverer) Begin(ctx context.Context, e mail.Envelope) (*Incoming, erro
 	return in, nil
 }
 
-// fail makes err the first error.
+// fail makes err the first error. What the message holds is given back at once: the rest of the
+// text may take its time.
 func (in *Incoming) fail(err error) error {
 	if in.err == nil {
 		in.err = err
 		in.d.metrics.message(err)
+		in.giveBack()
 	}
 	return in.err
+}
+
+// giveBack frees what the message holds. It may be called again.
+func (in *Incoming) giveBack() {
+	in.content.Discard()
+	in.room.release()
 }
 
 // Size is the count of octets of the text so far.
@@ -112,6 +121,9 @@ func (in *Incoming) add(p []byte) error {
 	if in.text.received > in.d.cfg.MaxReceived {
 		return ErrLoop
 	}
+	if err := in.room.cover(in.size); err != nil {
+		return err
+	}
 	in.fingerprint.write(p)
 	if _, err := in.content.Write(p); err != nil {
 		return fmt.Errorf("delivery: write content: %w", err)
@@ -127,7 +139,6 @@ func (in *Incoming) Discard() {
 	}
 	in.finished = true
 	in.fail(errAborted)
-	in.content.Discard()
 }
 
 // Result is what became of a message.
@@ -189,7 +200,7 @@ func (in *Incoming) Finish(ctx context.Context) Result {
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.StoreTimeout)
 	defer cancel()
 	in.store(ctx, &res)
-	in.content.Discard()
+	in.giveBack()
 	d.metrics.stored(res, d.cfg.Now().Sub(start))
 	d.remember(ctx, res.trial, in.envelope.SingleReply)
 	return res

@@ -77,6 +77,7 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 		return
 	}
 	s.login, s.drop, s.state = login, drop, stateTransaction
+	s.c.Known()
 	count, octets := drop.Stat()
 	s.srv.cfg.Logger.Info("login", "protocol", "pop3", "session", s.c.ID(), "user", login.Address.String(),
 		"remote", s.c.Remote(), "tls", s.c.TLS() != nil, "messages", count, "octets", octets)

@@ -31,7 +31,8 @@ type Config struct {
 	// in CAPA (RFC 2449 section 6.5), in whole seconds. Default: none.
 	LoginDelay time.Duration
 
-	// MaxConns, MaxConnsPerAddr and CountLocal are those of wire.Config.
+	// MaxConns, MaxConnsPerAddr and CountLocal are those of wire.Config. Serve and ServeTLS have
+	// limits of their own.
 	MaxConns        int
 	MaxConnsPerAddr int
 	CountLocal      bool
@@ -42,6 +43,10 @@ type Config struct {
 	// MaxBadCommands is how many unknown, malformed or misplaced commands a session may
 	// send; the next one ends it. Default 20.
 	MaxBadCommands int
+	// MaxHarmlessCommands is how many commands in a row that neither log in nor ask for a message
+	// a session may send. A further one ends a session that has not logged in; after login it
+	// is answered a second later. Default 100.
+	MaxHarmlessCommands int
 	// MaxFailedLogins is the failed login that ends a session. Default 8: clients try PLAIN,
 	// LOGIN and USER on one connection.
 	MaxFailedLogins int
@@ -49,6 +54,11 @@ type Config struct {
 	// doubles with each further one up to 16 times as much. Default 200ms; negative: none.
 	FailureDelay time.Duration
 
+	// LoginTimeout ends a session that has not logged in after this time. Default 90s; negative:
+	// no limit.
+	LoginTimeout time.Duration
+	// DropAfter is that of wire.Config.
+	DropAfter time.Duration
 	// IdleTimeout ends a session that sends no whole command for this long. Default 10m, and
 	// it should not be less (RFC 1939 section 3).
 	IdleTimeout time.Duration
@@ -60,6 +70,8 @@ type Config struct {
 	// even after its own context has ended. Default 1m.
 	CommitTimeout time.Duration
 
+	// SummaryEvery is that of wire.Config.
+	SummaryEvery time.Duration
 	// Connections counts connections; one serves all protocols. Default: not counted.
 	Connections *wire.Metrics
 	// Now tells the time that maildrops go by. Default time.Now.
@@ -77,6 +89,9 @@ func (c *Config) setDefaults() error {
 	}
 	setDefault(&c.MaxLine, 8192)
 	setDefault(&c.MaxBadCommands, 20)
+	setDefault(&c.MaxHarmlessCommands, 100)
+	setDefault(&c.LoginTimeout, 90*time.Second)
+	c.LoginTimeout = max(c.LoginTimeout, 0)
 	setDefault(&c.MaxFailedLogins, 8)
 	setDefault(&c.FailureDelay, 200*time.Millisecond)
 	setDefault(&c.CommitTimeout, time.Minute)

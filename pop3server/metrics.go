@@ -15,8 +15,9 @@ const (
 	outcomeQuitFailed   outcome = "quit_failed"   // QUIT, -ERR
 	outcomeDisconnected outcome = "disconnected"  // the client went away
 	outcomeTimeout      outcome = "timeout"       // it said or took nothing for too long
-	outcomeBadCommands  outcome = "bad_commands"  // over Config.MaxBadCommands
+	outcomeBadCommands  outcome = "bad_commands"  // over Config.MaxBadCommands or MaxHarmlessCommands
 	outcomeFailedLogins outcome = "failed_logins" // over Config.MaxFailedLogins
+	outcomeCrowded      outcome = "crowded"       // dropped for a new connection before login
 	outcomeTLS          outcome = "tls_failed"    // the handshake of STLS failed
 	outcomeBroken       outcome = "broken"        // a message could not be sent to its end
 	outcomeShutdown     outcome = "shutdown"      // of the server
@@ -30,13 +31,14 @@ type metrics struct {
 	retrieved prometheus.Counter
 	octets    prometheus.Counter
 	removed   *prometheus.CounterVec // label: durability reached, "local", "each" or "fallback"
+	paused    prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	sessions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "popelago_pop3server_sessions_total",
 		Help: "Sessions by result: quit, quit_failed, disconnected, timeout, bad_commands, failed_logins, " +
-			"tls_failed, broken, shutdown, panicked.",
+			"crowded, tls_failed, broken, shutdown, panicked.",
 	}, []string{"result"})
 	errs := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "popelago_pop3server_errors_total",
@@ -54,9 +56,13 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		removed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_pop3server_removed_messages_total", Help: "Messages removed by QUIT, by the durability that was reached.",
 		}, []string{"durability"}),
+		paused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "popelago_pop3server_paused_commands_total",
+			Help: "Commands answered a second later, since their session sends harmless ones only.",
+		}),
 	}
 	for _, o := range []outcome{outcomeQuit, outcomeQuitFailed, outcomeDisconnected, outcomeTimeout, outcomeBadCommands,
-		outcomeFailedLogins, outcomeTLS, outcomeBroken, outcomeShutdown, outcomePanicked} {
+		outcomeFailedLogins, outcomeCrowded, outcomeTLS, outcomeBroken, outcomeShutdown, outcomePanicked} {
 		m.sessions[o] = sessions.WithLabelValues(string(o))
 	}
 	for _, code := range []string{"", codeAuth, codeTemp, codePerm, codeLoginDelay} {
@@ -70,7 +76,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		return m, nil
 	}
 	var failed []error
-	for _, c := range []prometheus.Collector{sessions, errs, m.retrieved, m.octets, m.removed} {
+	for _, c := range []prometheus.Collector{sessions, errs, m.retrieved, m.octets, m.removed, m.paused} {
 		failed = append(failed, reg.Register(c))
 	}
 	return m, errors.Join(failed...)

@@ -1,6 +1,7 @@
 package pop3server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -17,7 +18,8 @@ type Server struct {
 	cfg     Config
 	dir     *account.Directory
 	store   store.Store
-	wire    *wire.Server
+	clear   *wire.Server // begins without TLS
+	secure  *wire.Server // begins with TLS
 	metrics *metrics
 	logins  *loginTimes
 }
@@ -33,8 +35,15 @@ func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Regi
 		return nil, err
 	}
 	s := &Server{cfg: cfg, dir: dir, store: st, metrics: m, logins: newLoginTimes(cfg.LoginDelay)}
-	s.wire = wire.NewServer(wire.Config{
-		Protocol: "pop3",
+	s.clear, s.secure = s.newWire("pop3"), s.newWire("pop3s")
+	return s, nil
+}
+
+// newWire makes what accepts connections, with limits of its own.
+func (s *Server) newWire(protocol string) *wire.Server {
+	cfg := &s.cfg
+	return wire.NewServer(wire.Config{
+		Protocol: protocol,
 		Handle:   s.handle,
 		Refuse: func(reason error) string {
 			if errors.Is(reason, wire.ErrStopping) {
@@ -45,19 +54,21 @@ func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Regi
 		MaxConns:        cfg.MaxConns,
 		MaxConnsPerAddr: cfg.MaxConnsPerAddr,
 		CountLocal:      cfg.CountLocal,
+		DropAfter:       cfg.DropAfter,
+		LoginTimeout:    cfg.LoginTimeout,
 		// "AUTH LOGIN " and its initial response are one line.
 		MaxLine:          max(cfg.MaxLine, maxSASL+64),
 		IdleTimeout:      cfg.IdleTimeout,
 		WriteTimeout:     cfg.WriteTimeout,
 		HandshakeTimeout: cfg.HandshakeTimeout,
+		SummaryEvery:     cfg.SummaryEvery,
 		Logger:           cfg.Logger,
 		Metrics:          cfg.Connections,
 	})
-	return s, nil
 }
 
 // Serve accepts connections on l until Shutdown, then returns nil. It closes l.
-func (s *Server) Serve(l net.Listener) error { return s.wire.Serve(l, nil) }
+func (s *Server) Serve(l net.Listener) error { return s.clear.Serve(l, nil) }
 
 // ServeTLS is Serve with TLS from the first octet (RFC 8314 section 3). Config.TLS must be
 // set.
@@ -66,16 +77,21 @@ func (s *Server) ServeTLS(l net.Listener) error {
 		l.Close()
 		return errors.New("pop3server: no TLS configuration")
 	}
-	return s.wire.Serve(l, s.cfg.TLS)
+	return s.secure.Serve(l, s.cfg.TLS)
 }
 
 // ServeConn serves one connection and returns when the session is over.
-func (s *Server) ServeConn(nc net.Conn) { s.wire.ServeConn(nc) }
+func (s *Server) ServeConn(nc net.Conn) { s.clear.ServeConn(nc) }
 
 // Shutdown stops accepting, tells the sessions that wait for a command, lets the others
 // finish theirs, and waits for all. When ctx ends first, the remaining connections are
 // closed by force, and ctx's error is returned once they are gone.
-func (s *Server) Shutdown(ctx context.Context) error { return s.wire.Shutdown(ctx) }
+func (s *Server) Shutdown(ctx context.Context) error {
+	secure := make(chan error, 1)
+	go func() { secure <- s.secure.Shutdown(ctx) }()
+	err := s.clear.Shutdown(ctx)
+	return cmp.Or(<-secure, err)
+}
 
 // handle serves one connection.
 func (s *Server) handle(ctx context.Context, c *wire.Conn) {

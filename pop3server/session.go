@@ -30,6 +30,7 @@ type session struct {
 	drop  *maildrop.Maildrop // from stateTransaction on
 
 	badCommands  int
+	harmless     int // commands in a row that lead nowhere, see countHarmless
 	failedLogins int
 	end          outcome // how the session ends; "" while it goes on
 
@@ -78,6 +79,10 @@ func (s *session) readFailed(err error) {
 		s.err(codeTemp, textStopping)
 		s.c.Linger()
 		s.end = outcomeShutdown
+	case errors.Is(err, wire.ErrTooManyConns):
+		s.err(codeTemp, textTooManyConns)
+		s.c.Linger()
+		s.end = outcomeCrowded
 	case errors.Is(err, wire.ErrTimeout):
 		// RFC 1939 section 3: close without removing anything or sending a response.
 		s.end = outcomeTimeout
@@ -89,6 +94,9 @@ func (s *session) readFailed(err error) {
 // execute answers one command.
 func (s *session) execute(ctx context.Context, line []byte) {
 	verb, rest := splitVerb(line)
+	if s.countHarmless(ctx, verb); s.end != "" {
+		return
+	}
 	switch string(verb[:]) {
 	case "CAPA\x00\x00\x00\x00":
 		s.cmdCAPA(rest)

@@ -18,9 +18,7 @@ func (s *session) cmdSTLS(ctx context.Context, rest []byte) {
 	}
 	s.user = ""
 	s.ok("begin TLS negotiation")
-	if err := s.c.StartTLS(ctx, s.srv.cfg.TLS); err != nil {
-		s.srv.cfg.Logger.Info("TLS handshake failed", "protocol", "pop3", "session", s.c.ID(),
-			"remote", s.c.Remote(), "cause", err)
+	if s.c.StartTLS(ctx, s.srv.cfg.TLS) != nil {
 		s.end = outcomeTLS
 	}
 }

@@ -53,7 +53,7 @@ func TestIdleTimeout(t *testing.T) {
 		t.Errorf("the session ended after %v, want 19m", took)
 	}
 	checkLeft(t, outside, "first")
-	took = underFakeClock(t, outside, pop3server.Config{IdleTimeout: time.Hour}, func(t *testing.T, f *pop3test.Fixture) {
+	took = underFakeClock(t, outside, pop3server.Config{IdleTimeout: time.Hour, LoginTimeout: -1}, func(t *testing.T, f *pop3test.Fixture) {
 		c := mailtest.NewClient(t, f.Dial(""))
 		c.Timeout = 0
 		c.Expect("+OK")
@@ -62,7 +62,7 @@ func TestIdleTimeout(t *testing.T) {
 	if took != time.Hour {
 		t.Errorf("a session without login ended after %v, want 1h", took)
 	}
-	took = underFakeClock(t, outside, pop3server.Config{}, func(t *testing.T, f *pop3test.Fixture) {
+	took = underFakeClock(t, outside, pop3server.Config{LoginTimeout: -1}, func(t *testing.T, f *pop3test.Fixture) {
 		c := mailtest.NewClient(t, f.Dial(""))
 		c.Timeout = 0
 		c.Expect("+OK")

@@ -97,6 +97,7 @@ func (s *session) takeChunk(chunk io.Reader, count int64) error {
 
 // skipChunk reads a chunk that belongs to nothing, and refuses it.
 func (s *session) skipChunk(chunk io.Reader, r reply) {
+	defer s.c.EndText()
 	if end := s.drain(chunk); end != nil {
 		s.cut(end, r)
 		return

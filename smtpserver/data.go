@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"popelago/delivery"
@@ -86,6 +87,9 @@ func (s *session) cut(end error, r reply) {
 // answer replies to a text that has come in whole.
 func (s *session) answer(res delivery.Result, start time.Time) {
 	s.logMessage(res, start)
+	if slices.Contains(res.Errors, nil) {
+		s.refused, s.harmless = 0, 0
+	}
 	s.promise(res)
 	if s.srv.cfg.Protocol == SMTP {
 		s.reply(replyToAll(res.Errors, replyStored(res.ID, res.Least())))

@@ -24,6 +24,7 @@ func (s *session) reset() {
 		s.tx.incoming.Discard()
 	}
 	s.tx = nil
+	s.c.EndText()
 }
 
 func (s *session) cmdMAIL(arg string) {

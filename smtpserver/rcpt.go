@@ -51,7 +51,7 @@ func (s *session) cmdRCPT(arg string) {
 		s.refuseRecipient(err)
 		return
 	}
-	s.refused = 0
+	s.c.Known()
 	m.recipients.WithLabelValues("accepted").Inc()
 	s.tx.envelope.Recipients = append(s.tx.envelope.Recipients, r)
 	s.reply(replyRecipientOK())
@@ -72,7 +72,7 @@ func (s *session) refuseRecipient(err error) {
 	if result != "deferred" {
 		s.refused++
 	}
-	if s.refused > s.srv.cfg.MaxRefusedRecipients {
+	if limit := s.srv.cfg.MaxRefusedRecipients; limit >= 0 && s.refused > limit {
 		s.log(slog.LevelInfo, "too many refused recipients")
 		s.reply(replyTooManyRefused())
 		s.end()

@@ -47,10 +47,13 @@ func replyNotASCII() reply          { return reply{553, "5.6.7", "address needs 
 func replyTooManyRecipients() reply { return reply{452, "4.5.3", "too many recipients"} }
 func replyTooManyBad() reply        { return reply{421, "4.7.0", "too many bad commands"} }
 func replyTooManyRefused() reply    { return reply{421, "4.7.0", "too many refused recipients"} }
-func replyForeign() reply           { return reply{421, "4.7.0", "this is not that kind of server"} }
-func replyStopping() reply          { return reply{421, "4.3.2", "shutting down"} }
-func replyTimeout() reply           { return reply{421, "4.4.2", "timeout"} }
-func replyTooManyConns() reply      { return reply{421, "4.3.2", "too many connections"} }
+func replyTooManyHarmless() reply {
+	return reply{421, "4.7.0", "too many commands without a message"}
+}
+func replyForeign() reply      { return reply{421, "4.7.0", "this is not that kind of server"} }
+func replyStopping() reply     { return reply{421, "4.3.2", "shutting down"} }
+func replyTimeout() reply      { return reply{421, "4.4.2", "timeout"} }
+func replyTooManyConns() reply { return reply{421, "4.3.2", "too many connections"} }
 func replyTooManyFromAddr() reply {
 	return reply{421, "4.7.0", "too many connections from your address"}
 }
@@ -83,6 +86,8 @@ func replyTo(err error) reply {
 		return reply{550, "5.6.0", "message contains a bare CR or bare LF"}
 	case errors.Is(err, delivery.ErrLoop):
 		return reply{554, "5.4.6", "mail loop: too many Received lines"}
+	case errors.Is(err, delivery.ErrCrowded):
+		return reply{452, "4.3.1", "too much mail is coming in for a large message, try again later"}
 	case errors.Is(err, store.ErrFull):
 		return reply{452, "4.3.1", "no space left"}
 	}

@@ -40,16 +40,24 @@ type Config struct {
 	// MaxBadCommands is how many commands of a session may be unknown or malformed; one more
 	// ends it. Default 20.
 	MaxBadCommands int
-	// MaxRefusedRecipients is how many recipients in a row, without one accepted between, may
-	// be refused for good; one more ends the session: somebody is guessing addresses (RFC
-	// 5321 section 7.3). Default 100.
+	// MaxRefusedRecipients is how many recipients may be refused for good before a message is
+	// stored; one more ends the session: somebody is guessing addresses (RFC 5321 section
+	// 7.3). Default 100; negative: no limit.
 	MaxRefusedRecipients int
+	// MaxHarmlessCommands is how many commands a session may send before a message is stored,
+	// not counting recipients and texts; one more ends it. Default 100; negative: no limit.
+	MaxHarmlessCommands int
 
 	// MaxConns and MaxConnsPerAddr limit connections, see wire.Config. Defaults 10,000 and
 	// 200.
 	MaxConns, MaxConnsPerAddr int
 	// CountLocal applies MaxConnsPerAddr to clients on this machine too.
 	CountLocal bool
+	// DropAfter, MinBodyRate and SummaryEvery are those of wire.Config. A client is known from
+	// its first accepted recipient on.
+	DropAfter    time.Duration
+	MinBodyRate  int64
+	SummaryEvery time.Duration
 	// MaxLine limits a command line in octets. Default 4,096 (RFC 5321 section 4.5.3.1.4 asks
 	// for 512, and more for each extension). Lines of a text are not limited.
 	MaxLine int
@@ -95,8 +103,11 @@ func New(cfg Config, deliverer *delivery.Deliverer, reg prometheus.Registerer) (
 	if cfg.MaxBadCommands <= 0 {
 		cfg.MaxBadCommands = 20
 	}
-	if cfg.MaxRefusedRecipients <= 0 {
+	if cfg.MaxRefusedRecipients == 0 {
 		cfg.MaxRefusedRecipients = 100
+	}
+	if cfg.MaxHarmlessCommands == 0 {
+		cfg.MaxHarmlessCommands = 100
 	}
 	if cfg.IdleTimeout <= 0 {
 		cfg.IdleTimeout = 5 * time.Minute
@@ -123,8 +134,9 @@ func New(cfg Config, deliverer *delivery.Deliverer, reg prometheus.Registerer) (
 		Refuse:   s.refuse,
 
 		MaxConns: cfg.MaxConns, MaxConnsPerAddr: cfg.MaxConnsPerAddr, CountLocal: cfg.CountLocal,
+		DropAfter: cfg.DropAfter, SummaryEvery: cfg.SummaryEvery,
 		MaxLine: cfg.MaxLine, StrictLineEnd: true,
-		IdleTimeout: cfg.IdleTimeout, BodyTimeout: cfg.BodyTimeout,
+		IdleTimeout: cfg.IdleTimeout, BodyTimeout: cfg.BodyTimeout, MinBodyRate: cfg.MinBodyRate,
 		WriteTimeout: cfg.WriteTimeout, HandshakeTimeout: cfg.HandshakeTimeout,
 		Logger: cfg.Logger, Metrics: cfg.Connections,
 	})

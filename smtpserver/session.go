@@ -23,7 +23,8 @@ type session struct {
 	tx       *transaction
 	count    int  // transactions begun
 	wrong    int  // commands that were mistakes
-	refused  int  // recipients refused for good since one was accepted
+	refused  int  // recipients refused for good since a message was stored
+	harmless int  // commands since a message was stored, see countHarmless
 	over     bool // no further command is to be read
 	out      []byte
 
@@ -108,6 +109,8 @@ func (s *session) unreadable(err error) {
 		return
 	case errors.Is(err, wire.ErrStopping):
 		s.reply(replyStopping())
+	case errors.Is(err, wire.ErrTooManyConns):
+		s.reply(replyTooManyConns())
 	case errors.Is(err, wire.ErrTimeout):
 		s.reply(replyTimeout())
 	case errors.Is(err, wire.ErrEndless):
@@ -131,7 +134,11 @@ func (s *session) command(line []byte) {
 	}
 	verb, arg, _ := strings.Cut(strings.TrimRight(string(line), " \t"), " ")
 	arg = strings.TrimLeft(arg, " ")
-	switch strings.ToUpper(verb) {
+	verb = strings.ToUpper(verb)
+	if s.countHarmless(verb, arg); s.over {
+		return
+	}
+	switch verb {
 	case "HELO":
 		s.cmdHello(arg, SMTP, false)
 	case "EHLO":

@@ -1,7 +1,5 @@
 package smtpserver
 
-import "log/slog"
-
 // cmdSTARTTLS changes to TLS (RFC 3207). Everything known about the client is forgotten, also
 // what it pipelined in clear text; after a failed handshake there is no way back.
 func (s *session) cmdSTARTTLS(arg string) {
@@ -18,8 +16,7 @@ func (s *session) cmdSTARTTLS(arg string) {
 	}
 	s.reset()
 	s.reply(replyStartTLS())
-	if err := s.c.StartTLS(s.ctx, s.srv.cfg.TLS); err != nil {
-		s.log(slog.LevelInfo, "TLS handshake failed", "cause", err)
+	if s.c.StartTLS(s.ctx, s.srv.cfg.TLS) != nil {
 		s.srv.metrics.startTLS.WithLabelValues("failed").Inc()
 		s.over = true
 		return

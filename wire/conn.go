@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"container/list"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -35,6 +36,11 @@ type Conn struct {
 	cfg    *Config
 	remote netip.Addr
 
+	srv *Server
+	// knownBy is when LoginTimeout ends; zero: no limit (any more).
+	knownBy time.Time
+	text    textClock
+
 	raw    net.Conn
 	net    net.Conn // raw, or the TLS connection once there is one
 	tls    *tls.ConnectionState
@@ -57,11 +63,20 @@ type Conn struct {
 	waiting  bool               // in ReadLine, blocked for a command
 	shaking  context.CancelFunc // ends the TLS handshake under way, if any
 	stopping bool
+	crowded  bool // to be dropped for a new connection
+
+	// place is in crowd.unknown, while the connection is not known; leaving says that the
+	// connection was dropped. Both are guarded by Server.mu.
+	place   *list.Element
+	leaving bool
 }
 
-func newConn(nc net.Conn, cfg *Config) *Conn {
-	c := &Conn{cfg: cfg, raw: nc, net: nc, id: newSessionID()}
+func newConn(nc net.Conn, srv *Server) *Conn {
+	c := &Conn{srv: srv, cfg: &srv.cfg, raw: nc, net: nc, id: newSessionID()}
 	c.in = c.small[:]
+	if limit := c.cfg.LoginTimeout; limit > 0 {
+		c.knownBy = time.Now().Add(limit)
+	}
 	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		c.remote = tcp.AddrPort().Addr().Unmap()
 	}
@@ -93,10 +108,11 @@ func (c *Conn) Buffered() int { return c.w - c.r }
 // until the next read. Before it waits for input it flushes the output.
 //
 // Errors: ErrLineTooLong, ErrBareLineEnd (the session may go on); ErrEndless, ErrStopping,
-// ErrTimeout, io.EOF and errors of the connection (it may not).
+// ErrTooManyConns (the connection is dropped for a new one), ErrTimeout, io.EOF and errors of the
+// connection (it may not).
 func (c *Conn) ReadLine() ([]byte, error) {
-	if !c.enter() {
-		return nil, ErrStopping
+	if err := c.enter(); err != nil {
+		return nil, err
 	}
 	armed := false
 	scanned, skipped := 0, 0
@@ -130,48 +146,61 @@ func (c *Conn) ReadLine() ([]byte, error) {
 		}
 		if !armed {
 			armed = true
-			if err := c.wait(time.Now().Add(c.cfg.IdleTimeout)); err != nil {
+			if err := c.wait(c.within(time.Now().Add(c.cfg.IdleTimeout))); err != nil {
 				return nil, err
 			}
 		}
 		err := c.fill(scanned == 0 && skipped == 0)
 		if err != nil {
-			if c.leave() {
-				return nil, ErrStopping
+			if ended := c.leave(); ended != nil {
+				return nil, ended
 			}
-			return nil, translate(err)
+			return nil, c.late(translate(err))
 		}
-		if bytes.IndexByte(c.in[c.r+scanned:c.w], '\n') >= 0 && c.leave() {
-			// A whole line and Interrupt came at once: the line is not executed.
-			return nil, ErrStopping
+		if bytes.IndexByte(c.in[c.r+scanned:c.w], '\n') >= 0 {
+			// A whole line and Interrupt may come at once: then the line is not executed.
+			if ended := c.leave(); ended != nil {
+				return nil, ended
+			}
 		}
 	}
 }
 
-// enter reports whether a command may be read.
-func (c *Conn) enter() bool {
+// enter says why no further command may be read, if so.
+func (c *Conn) enter() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.stopping
+	return c.endedLocked()
+}
+
+// endedLocked says why the connection is to end, if so.
+func (c *Conn) endedLocked() error {
+	switch {
+	case c.stopping:
+		return ErrStopping
+	case c.crowded:
+		return ErrTooManyConns
+	}
+	return nil
 }
 
 // wait declares that the connection is waiting for a command until deadline.
 func (c *Conn) wait(deadline time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.stopping {
-		return ErrStopping
+	if err := c.endedLocked(); err != nil {
+		return err
 	}
 	c.waiting = true
 	return c.net.SetReadDeadline(deadline)
 }
 
-// leave ends wait and reports whether the connection was interrupted meanwhile.
-func (c *Conn) leave() bool {
+// leave ends wait and says why the connection is to end, if it was interrupted meanwhile.
+func (c *Conn) leave() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting = false
-	return c.stopping
+	return c.endedLocked()
 }
 
 // Interrupt makes the present ReadLine, if it waits, and all later ones return ErrStopping,
@@ -181,12 +210,19 @@ func (c *Conn) Interrupt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stopping = true
+	c.wakeLocked()
+}
+
+// wakeLocked ends the wait for a command, or the TLS handshake, and reports whether there was
+// one.
+func (c *Conn) wakeLocked() bool {
 	if c.waiting {
 		c.net.SetReadDeadline(time.Unix(1, 0))
 	}
 	if c.shaking != nil {
 		c.shaking()
 	}
+	return c.waiting || c.shaking != nil
 }
 
 // fill reads more input behind in[r:w]. idle says that nothing is pending, so the small
@@ -298,7 +334,7 @@ func (c *Conn) flushBuffer() {
 // must have been written; StartTLS flushes it and forgets all input that came before the
 // handshake, so that nothing pipelined in clear text is ever executed (RFC 3207 section 4.2,
 // RFC 2595 section 4). After an error the connection must be closed: there is no way back to
-// clear text.
+// clear text. The failure was logged.
 func (c *Conn) StartTLS(ctx context.Context, cfg *tls.Config) error {
 	if err := c.Flush(); err != nil {
 		return err
@@ -308,9 +344,18 @@ func (c *Conn) StartTLS(ctx context.Context, cfg *tls.Config) error {
 	return c.handshake(ctx, cfg)
 }
 
+// handshake makes the connection a TLS connection. A failure is logged here.
 func (c *Conn) handshake(ctx context.Context, cfg *tls.Config) error {
+	err := c.shakeHands(ctx, cfg)
+	if err != nil {
+		c.srv.handshakes.note(c, err)
+	}
+	return err
+}
+
+func (c *Conn) shakeHands(ctx context.Context, cfg *tls.Config) error {
 	tc := tls.Server(c.net, cfg)
-	deadline := time.Now().Add(c.cfg.HandshakeTimeout)
+	deadline := c.within(time.Now().Add(c.cfg.HandshakeTimeout))
 	tc.SetDeadline(deadline)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
@@ -333,7 +378,7 @@ func (c *Conn) handshake(ctx context.Context, cfg *tls.Config) error {
 	case stopped:
 		return ErrStopping
 	case errors.Is(err, context.DeadlineExceeded):
-		return ErrTimeout
+		return c.late(ErrTimeout)
 	default:
 		return translate(err)
 	}

@@ -22,19 +22,21 @@ func (b *body) more() error {
 		return err
 	}
 	if !b.started || b.octets >= progress {
+		c.text.begin()
 		b.started, b.octets = true, 0
-		c.net.SetReadDeadline(time.Now().Add(c.cfg.BodyTimeout))
+		c.net.SetReadDeadline(c.within(time.Now().Add(c.cfg.BodyTimeout)))
 	}
 	before := c.w - c.r
 	err := c.fill(false)
 	if err == nil {
 		b.octets += c.w - c.r - before
+		c.text.octets += int64(c.w - c.r - before)
 		return nil
 	}
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
-	return translate(err)
+	return c.late(translate(err))
 }
 
 // DotReader reads one text that ends in CRLF "." CRLF and takes the dot-stuffing away (RFC

@@ -5,14 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
 	"runtime/debug"
 	"sync"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Config is how a Server treats its connections. New fills in the defaults given here for
@@ -30,6 +29,13 @@ type Config struct {
 
 	// MaxConns limits connections at the same time. Default 10,000.
 	MaxConns int
+	// DropAfter is the age from which a connection that is not known (Conn.Known) is dropped for
+	// a new one while MaxConns are open: the oldest first. Default 3 seconds; negative: none is
+	// dropped, and the new one is refused.
+	DropAfter time.Duration
+	// LoginTimeout limits the time from the beginning of a connection until it is known
+	// (Conn.Known), its TLS handshake included. Zero: no limit.
+	LoginTimeout time.Duration
 	// MaxConnsPerAddr limits those from one address (IPv6: one /64). Default 200. Clients on
 	// this machine (Conn.Local) are not counted.
 	MaxConnsPerAddr int
@@ -47,11 +53,18 @@ type Config struct {
 	// BodyTimeout limits the wait for each 16 KiB of a text (or all of a shorter one).
 	// Default 5 minutes.
 	BodyTimeout time.Duration
+	// MinBodyRate is the fewest octets a second that a text has to bring on average, after
+	// BodyTimeout. Zero: no limit.
+	MinBodyRate int64
 	// WriteTimeout limits the time the peer may take for each 32 KiB of output. Default 1
 	// minute.
 	WriteTimeout time.Duration
 	// HandshakeTimeout limits a TLS handshake. Default 30 seconds.
 	HandshakeTimeout time.Duration
+
+	// SummaryEvery is how often events that strangers can cause without end (connections
+	// refused or dropped, failed TLS handshakes) are logged, summed up. Default 1 minute.
+	SummaryEvery time.Duration
 
 	Logger  *slog.Logger // nil: none
 	Metrics *Metrics     // nil: none
@@ -59,12 +72,14 @@ type Config struct {
 
 func (cfg *Config) setDefaults() {
 	setDefault(&cfg.MaxConns, 10_000)
+	setDefault(&cfg.DropAfter, 3*time.Second)
 	setDefault(&cfg.MaxConnsPerAddr, 200)
 	setDefault(&cfg.MaxLine, 4096)
 	setDefault(&cfg.IdleTimeout, 10*time.Minute)
 	setDefault(&cfg.BodyTimeout, 5*time.Minute)
 	setDefault(&cfg.WriteTimeout, time.Minute)
 	setDefault(&cfg.HandshakeTimeout, 30*time.Second)
+	setDefault(&cfg.SummaryEvery, time.Minute)
 	cfg.MaxLine = min(cfg.MaxLine, MaxLineLimit)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -80,37 +95,6 @@ func setDefault[T int | time.Duration](p *T, d T) {
 	}
 }
 
-// Metrics counts connections. One Metrics serves all Servers of a process. The label
-// "protocol" is Config.Protocol.
-type Metrics struct {
-	open    *prometheus.GaugeVec
-	total   *prometheus.CounterVec
-	refused *prometheus.CounterVec // label reason: "total", "address"
-	panics  *prometheus.CounterVec
-}
-
-// NewMetrics makes the metrics and registers them with reg, which may be nil.
-func NewMetrics(reg prometheus.Registerer) *Metrics {
-	m := &Metrics{
-		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "popelago_wire_open_connections", Help: "Connections open now.",
-		}, []string{"protocol"}),
-		total: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "popelago_wire_connections_total", Help: "Connections accepted.",
-		}, []string{"protocol"}),
-		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "popelago_wire_refused_connections_total", Help: "Connections refused by a limit.",
-		}, []string{"protocol", "reason"}),
-		panics: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "popelago_wire_panics_total", Help: "Sessions ended by a panic: each is a defect.",
-		}, []string{"protocol"}),
-	}
-	if reg != nil {
-		reg.MustRegister(m.open, m.total, m.refused, m.panics)
-	}
-	return m
-}
-
 // Server accepts connections on any number of listeners, with common limits.
 type Server struct {
 	cfg Config
@@ -120,18 +104,25 @@ type Server struct {
 	listeners map[net.Listener]struct{}
 	conns     map[*Conn]context.CancelFunc
 	perAddr   map[netip.Addr]int
+	crowd     crowd
 	wg        sync.WaitGroup // one for each connection
+
+	refused, dropped, handshakes *summary
 }
 
 // NewServer makes a Server. cfg.Handle and cfg.Refuse must be set.
 func NewServer(cfg Config) *Server {
 	cfg.setDefaults()
-	return &Server{
+	s := &Server{
 		cfg:       cfg,
 		listeners: map[net.Listener]struct{}{},
 		conns:     map[*Conn]context.CancelFunc{},
 		perAddr:   map[netip.Addr]int{},
 	}
+	s.refused = newSummary(&s.cfg, slog.LevelWarn, "connection refused")
+	s.dropped = newSummary(&s.cfg, slog.LevelWarn, "connection dropped for a new one, since it had not logged in")
+	s.handshakes = newSummary(&s.cfg, slog.LevelInfo, "TLS handshake failed")
+	return s
 }
 
 // Serve accepts connections on l until Shutdown, then returns nil. With a tlsConfig the
@@ -188,12 +179,12 @@ func (s *Server) isStopping() bool {
 
 // start begins to serve one connection in a goroutine of its own.
 func (s *Server) start(nc net.Conn, tlsConfig *tls.Config) {
-	c := newConn(nc, &s.cfg)
+	c := newConn(nc, s)
 	ctx, cancel := context.WithCancel(context.Background())
 	reason := s.admit(c, cancel)
 	if reason != nil {
 		cancel()
-		go s.refuse(nc, tlsConfig != nil, reason)
+		go s.refuse(c, tlsConfig != nil, reason)
 		return
 	}
 	go s.serve(ctx, c, tlsConfig)
@@ -215,16 +206,18 @@ func (s *Server) admit(c *Conn, cancel context.CancelFunc) error {
 	if s.stopping {
 		return ErrStopping
 	}
-	if len(s.conns) >= s.cfg.MaxConns {
+	key, counted := s.counted(c)
+	if counted && s.perAddr[key] >= s.cfg.MaxConnsPerAddr {
+		return ErrTooManyConnsPerAddr
+	}
+	if len(s.conns)-s.crowd.leaving >= s.cfg.MaxConns && !s.makeRoomLocked() {
 		return ErrTooManyConns
 	}
-	if key, counted := s.counted(c); counted {
-		if s.perAddr[key] >= s.cfg.MaxConnsPerAddr {
-			return ErrTooManyConnsPerAddr
-		}
+	if counted {
 		s.perAddr[key]++
 	}
 	s.conns[c] = cancel
+	s.crowd.add(c)
 	s.wg.Add(1)
 	return nil
 }
@@ -237,6 +230,7 @@ func (s *Server) release(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
+	s.crowd.remove(c)
 	if key, counted := s.counted(c); counted {
 		if s.perAddr[key]--; s.perAddr[key] <= 0 {
 			delete(s.perAddr, key)
@@ -245,18 +239,19 @@ func (s *Server) release(c *Conn) {
 	s.wg.Done()
 }
 
-func (s *Server) refuse(nc net.Conn, implicitTLS bool, reason error) {
-	defer nc.Close()
+// refuse ends a connection that was not admitted.
+func (s *Server) refuse(c *Conn, implicitTLS bool, reason error) {
+	defer c.net.Close()
 	switch reason {
 	case ErrTooManyConns:
 		s.cfg.Metrics.refused.WithLabelValues(s.cfg.Protocol, "total").Inc()
 	case ErrTooManyConnsPerAddr:
 		s.cfg.Metrics.refused.WithLabelValues(s.cfg.Protocol, "address").Inc()
 	}
-	s.cfg.Logger.Warn("connection refused", "protocol", s.cfg.Protocol, "remote", nc.RemoteAddr().String(), "cause", reason)
+	s.refused.note(c, reason)
 	if !implicitTLS && s.cfg.Refuse != nil {
-		nc.SetWriteDeadline(time.Now().Add(time.Second))
-		nc.Write([]byte(s.cfg.Refuse(reason)))
+		c.net.SetWriteDeadline(time.Now().Add(time.Second))
+		io.WriteString(c.net, s.cfg.Refuse(reason))
 	}
 }
 
@@ -279,9 +274,7 @@ func (s *Server) serve(ctx context.Context, c *Conn, tlsConfig *tls.Config) {
 		s.release(c)
 	}()
 	if tlsConfig != nil {
-		if err := c.handshake(ctx, tlsConfig); err != nil {
-			s.cfg.Logger.Info("TLS handshake failed", "protocol", s.cfg.Protocol, "session", c.id,
-				"remote", c.remote.String(), "cause", err)
+		if c.handshake(ctx, tlsConfig) != nil {
 			return
 		}
 	}
@@ -291,11 +284,11 @@ func (s *Server) serve(ctx context.Context, c *Conn, tlsConfig *tls.Config) {
 // ServeConn serves one connection that the caller made, for tests over net.Pipe. It returns
 // when the session is over.
 func (s *Server) ServeConn(nc net.Conn) {
-	c := newConn(nc, &s.cfg)
+	c := newConn(nc, s)
 	ctx, cancel := context.WithCancel(context.Background())
 	if err := s.admit(c, cancel); err != nil {
 		cancel()
-		s.refuse(nc, false, err)
+		s.refuse(c, false, err)
 		return
 	}
 	s.serve(ctx, c, nil)
@@ -326,6 +319,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	go func() {
 		s.wg.Wait()
 		close(done)
+	}()
+	defer func() {
+		for _, sum := range []*summary{s.refused, s.dropped, s.handshakes} {
+			sum.end()
+		}
 	}()
 	select {
 	case <-done:

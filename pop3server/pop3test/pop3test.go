@@ -240,12 +240,23 @@ func (f *Fixture) LogIn(t testing.TB) *mailtest.Client {
 // Listen serves on a loopback port until the test ends.
 func (f *Fixture) Listen(t testing.TB) (addr string) {
 	t.Helper()
+	return f.listen(t, f.Server.Serve)
+}
+
+// ListenTLS is Listen for connections that begin with TLS.
+func (f *Fixture) ListenTLS(t testing.TB) (addr string) {
+	t.Helper()
+	return f.listen(t, f.Server.ServeTLS)
+}
+
+func (f *Fixture) listen(t testing.TB, serve func(net.Listener) error) (addr string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- f.Server.Serve(l) }()
+	go func() { done <- serve(l) }()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()

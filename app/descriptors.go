@@ -1,0 +1,61 @@
+package app
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+// otherDescriptors is how many files a server may have open beside its connections: the store, the
+// log, its listeners, the nodes of a cluster.
+const otherDescriptors = 1500
+
+// descriptors is how many files the configured limits allow to be open at one time. A message that
+// comes in takes a file beside its connection.
+func (a *App) descriptors() uint64 {
+	n := otherDescriptors
+	count := func(address string, connections int) {
+		if address != "" {
+			n += connections
+		}
+	}
+	count(a.cfg.POP3.Listen, a.cfg.POP3.MaxConnections)
+	count(a.cfg.POP3S.Listen, a.cfg.POP3.MaxConnections)
+	count(a.cfg.SMTP.Listen, 2*a.cfg.SMTP.MaxConnections)
+	count(a.cfg.LMTP.Listen, 2*a.cfg.LMTP.MaxConnections)
+	count(a.cfg.AdminSocket(), a.cfg.Admin.MaxConnections)
+	count(a.cfg.Admin.Listen, a.cfg.Admin.MaxConnections)
+	count(a.cfg.Metrics.Listen, a.cfg.Metrics.MaxConnections)
+	return uint64(n)
+}
+
+// checkDescriptors raises this process's limit of open files to what the configured limits of
+// connections need, and warns where it may not.
+func (a *App) checkDescriptors() {
+	need := a.descriptors()
+	have, err := raiseDescriptors(need)
+	switch {
+	case err != nil:
+		a.logger.Warn("cannot find out how many files may be open", "cause", err)
+	case have < need:
+		a.logger.Warn("the limit of open files is below what the limits of connections need: raise it (LimitNOFILE= of systemd, ulimit -n), or lower max_connections",
+			"open_files", have, "needed", need)
+	}
+}
+
+// raiseDescriptors raises the limit of open files to need, as far as the system allows, and
+// returns the limit that is in force then.
+func raiseDescriptors(need uint64) (uint64, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, err
+	}
+	if limit.Cur >= need {
+		return limit.Cur, nil
+	}
+	// Above the hard limit only with the privilege.
+	for _, wanted := range []unix.Rlimit{{Cur: need, Max: max(need, limit.Max)}, {Cur: min(need, limit.Max), Max: limit.Max}} {
+		if unix.Setrlimit(unix.RLIMIT_NOFILE, &wanted) == nil {
+			return wanted.Cur, nil
+		}
+	}
+	return limit.Cur, nil
+}

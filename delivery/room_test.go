@@ -1,0 +1,122 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"popelago/delivery"
+	"popelago/store"
+)
+
+const mib = 1 << 20
+
+// upload begins a message from an address and brings part of its text.
+func upload(t *testing.T, w *world, from string, singleReply bool, octets int) (*delivery.Incoming, error) {
+	t.Helper()
+	e := w.envelope(t, "alice")
+	e.Received.Remote, e.SingleReply = netip.Addr{}, singleReply
+	if from != "" {
+		e.Received.Remote = netip.MustParseAddr(from)
+	}
+	in, err := w.Begin(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(in.Discard)
+	line := strings.Repeat("x", 1022) + "\r\n"
+	_, err = in.ReadFrom(io.LimitReader(strings.NewReader(strings.Repeat(line, octets/1024)), int64(octets)))
+	return in, err
+}
+
+func TestUnfinishedTextsLeaveRoom(t *testing.T) {
+	free := int64(40 * mib)
+	w := newWorld(t, delivery.Config{Free: func() (int64, error) { return free, nil }}, inMemory(), nil)
+	// 10 MiB for each network, 20 MiB in all.
+	if _, err := upload(t, w, "192.0.2.1", true, 8*mib); err != nil {
+		t.Fatal(err)
+	}
+	free -= 8 * mib
+	_, err := upload(t, w, "192.0.2.77", true, 8*mib)
+	if !errors.Is(err, delivery.ErrCrowded) || !errors.Is(err, store.ErrFull) {
+		t.Errorf("16 MiB from one network: %v", err)
+	}
+	if _, err := upload(t, w, "198.51.100.1", true, 8*mib); err != nil {
+		t.Errorf("another network: %v", err)
+	}
+	free -= 8 * mib
+	for _, from := range []string{"203.0.113.1", "2001:db8::1", "127.0.0.1", ""} {
+		if _, err := upload(t, w, from, true, 16*mib); !errors.Is(err, delivery.ErrCrowded) {
+			t.Errorf("32 MiB in all, from %q: %v", from, err)
+		}
+		in, err := upload(t, w, from, true, 200<<10)
+		if err != nil {
+			t.Errorf("small mail from %q: %v", from, err)
+		}
+		if res := in.Finish(context.Background()); res.Errors[0] != nil {
+			t.Errorf("small mail from %q: %v", from, res.Errors[0])
+		}
+	}
+}
+
+// TestRoomIsGivenBack: by a message that is stored, refused, or given up.
+func TestRoomIsGivenBack(t *testing.T) {
+	w := newWorld(t, delivery.Config{MaxMessageSize: 9 * mib, Free: func() (int64, error) { return 40 * mib, nil }}, inMemory(), nil)
+	for range 4 {
+		in, err := upload(t, w, "192.0.2.1", true, 8*mib)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res := in.Finish(context.Background()); res.Errors[0] != nil {
+			t.Fatal(res.Errors[0])
+		}
+		if in, err = upload(t, w, "192.0.2.1", true, 8*mib); err != nil {
+			t.Fatal(err)
+		}
+		in.Discard()
+		// Refused, but its sender goes on sending.
+		if _, err = upload(t, w, "192.0.2.1", true, 10*mib); !errors.Is(err, delivery.ErrTooLarge) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestFrontServersAreNotOneNetwork: mail by LMTP, and from this machine, comes from many senders.
+func TestFrontServersAreNotOneNetwork(t *testing.T) {
+	for _, front := range []struct {
+		from        string
+		singleReply bool
+	}{{"192.0.2.1", false}, {"127.0.0.1", true}, {"", true}} {
+		w := newWorld(t, delivery.Config{Free: func() (int64, error) { return 40 * mib, nil }}, inMemory(), nil)
+		for range 2 {
+			if _, err := upload(t, w, front.from, front.singleReply, 9*mib); err != nil {
+				t.Errorf("%+v: %v", front, err)
+			}
+		}
+	}
+}
+
+// TestNoRoomIsNoLoss: the sender of a message that was refused for want of room keeps it.
+func TestNoRoomIsNoLoss(t *testing.T) {
+	w := newWorld(t, delivery.Config{Free: func() (int64, error) { return 0, nil }}, inMemory(), nil)
+	in, err := upload(t, w, "192.0.2.1", true, mib)
+	if !errors.Is(err, delivery.ErrCrowded) {
+		t.Fatal(err)
+	}
+	if res := in.Finish(context.Background()); !errors.Is(res.Errors[0], delivery.ErrCrowded) {
+		t.Errorf("%v", res.Errors[0])
+	}
+	if got := w.messages(t, "alice"); len(got) != 0 {
+		t.Errorf("alice has %d messages", len(got))
+	}
+	unknown := newWorld(t, delivery.Config{Free: func() (int64, error) { return 0, errors.New("no such disk") }}, inMemory(), nil)
+	if in, err = upload(t, unknown, "192.0.2.1", true, mib); err != nil {
+		t.Fatal(err)
+	}
+	if res := in.Finish(context.Background()); res.Errors[0] != nil || len(unknown.messages(t, "alice")) != 1 {
+		t.Error(res.Errors[0])
+	}
+}

@@ -1,0 +1,312 @@
+package wire_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/mailtest"
+	"popelago/wire"
+)
+
+// crowd is a server in a bubble, and the errors that its sessions ended with.
+type crowd struct {
+	t      *testing.T
+	server *wire.Server
+	reg    *prometheus.Registry
+	log    mailtest.Log
+	ends   chan error
+	conns  []net.Conn
+}
+
+// newCrowd makes a server whose clients become known by the line "known".
+func newCrowd(t *testing.T, cfg wire.Config) *crowd {
+	cr := &crowd{t: t, reg: prometheus.NewRegistry(), ends: make(chan error, 1000)}
+	cfg.Protocol, cfg.Metrics = "pop3", wire.NewMetrics(cr.reg)
+	cfg.Logger = slog.New(slog.NewTextHandler(&cr.log, nil))
+	cfg.Refuse = refuse
+	cfg.Handle = func(_ context.Context, c *wire.Conn) {
+		for {
+			line, err := c.ReadLine()
+			if err != nil {
+				cr.ends <- err
+				return
+			}
+			if string(line) == "known" {
+				c.Known()
+			}
+		}
+	}
+	cr.server = wire.NewServer(cfg)
+	return cr
+}
+
+// dial opens a connection and waits until it is served or refused.
+func (cr *crowd) dial(remote string) net.Conn {
+	client, server := mailtest.Pipe(remote)
+	go cr.server.ServeConn(server)
+	cr.conns = append(cr.conns, client)
+	synctest.Wait()
+	return client
+}
+
+func (cr *crowd) closeAll() {
+	for _, c := range cr.conns {
+		c.Close()
+	}
+	synctest.Wait()
+}
+
+// ended returns the error of the session that ended, or nil if none did.
+func (cr *crowd) ended() error {
+	synctest.Wait()
+	select {
+	case err := <-cr.ends:
+		return err
+	default:
+		return nil
+	}
+}
+
+func (cr *crowd) dropped(reason string) float64 { return dropped(cr.t, cr.reg, reason) }
+
+// dropped is how many connections were counted as ended by a limit.
+func dropped(t *testing.T, reg *prometheus.Registry, reason string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if f.GetName() == "popelago_wire_dropped_connections_total" && l.GetValue() == reason {
+					return m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return 0
+}
+
+func TestOldestStrangerIsDroppedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cr := newCrowd(t, wire.Config{MaxConns: 3})
+		defer cr.closeAll()
+		known := cr.dial("192.0.2.1")
+		io.WriteString(known, "known\r\n")
+		oldest := cr.dial("192.0.2.2")
+		time.Sleep(time.Second)
+		cr.dial("192.0.2.3")
+
+		// While all are young the new one is refused.
+		if line, _ := io.ReadAll(cr.dial("192.0.2.4")); string(line) != "too many connections\r\n" {
+			t.Errorf("the new connection got %q", line)
+		}
+		time.Sleep(2 * time.Second)
+		cr.dial("192.0.2.5")
+		if err := cr.ended(); err != wire.ErrTooManyConns {
+			t.Errorf("the oldest session ended with %v", err)
+		}
+		if _, err := oldest.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the oldest connection: %v", err)
+		}
+		if n := cr.server.Conns(); n != 3 {
+			t.Errorf("%d connections, want 3", n)
+		}
+		// All others become known: nothing is left to drop.
+		time.Sleep(time.Hour / 12)
+		for _, c := range cr.conns[2:] {
+			go io.WriteString(c, "known\r\n")
+		}
+		synctest.Wait()
+		if line, _ := io.ReadAll(cr.dial("192.0.2.6")); string(line) != "too many connections\r\n" {
+			t.Errorf("with known clients only, the new connection got %q", line)
+		}
+		if n := cr.dropped("crowded"); n != 1 {
+			t.Errorf("%v connections counted as dropped, want 1", n)
+		}
+	})
+}
+
+// TestDroppedSessionsMayTakeTheirTime: a session that is dropped while it executes a command ends
+// later; such sessions do not add up.
+func TestDroppedSessionsMayTakeTheirTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stubborn := make(chan struct{})
+		server := wire.NewServer(wire.Config{MaxConns: 10, Refuse: refuse, Handle: func(context.Context, *wire.Conn) { <-stubborn }})
+		most := 0
+		var clients []net.Conn
+		for range 50 {
+			client, far := mailtest.Pipe("192.0.2.1")
+			clients = append(clients, client)
+			go server.ServeConn(far)
+			go io.Copy(io.Discard, client)
+			time.Sleep(4 * time.Second)
+			most = max(most, server.Conns())
+		}
+		if most != 12 {
+			t.Errorf("%d connections at the most, want 10 and two that are ending", most)
+		}
+		close(stubborn)
+		synctest.Wait()
+		for _, c := range clients {
+			c.Close()
+		}
+		if n := server.Conns(); n != 0 {
+			t.Errorf("%d connections are left", n)
+		}
+	})
+}
+
+func TestLoginTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cr := newCrowd(t, wire.Config{LoginTimeout: 90 * time.Second})
+		defer cr.closeAll()
+		busy, known := cr.dial("192.0.2.1"), cr.dial("192.0.2.2")
+		io.WriteString(known, "known\r\n")
+		for range 8 {
+			time.Sleep(11 * time.Second)
+			io.WriteString(busy, "NOOP\r\n")
+		}
+		if err := cr.ended(); err != nil {
+			t.Errorf("after 88 s a session ended with %v", err)
+		}
+		time.Sleep(2 * time.Second)
+		if err := cr.ended(); err != wire.ErrTimeout {
+			t.Errorf("after 90 s the session ended with %v", err)
+		}
+		time.Sleep(5 * time.Minute)
+		if err := cr.ended(); err != nil {
+			t.Errorf("the known session ended with %v", err)
+		}
+		if n := cr.dropped("login_timeout"); n != 1 {
+			t.Errorf("%v login timeouts counted, want 1", n)
+		}
+	})
+}
+
+// TestLoginTimeoutIncludesTheHandshake: so it is for a client that says nothing on a port with TLS.
+func TestLoginTimeoutIncludesTheHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cert := mailtest.Certificate(t)
+		start := time.Now()
+		var ended time.Duration
+		server := wire.NewServer(wire.Config{LoginTimeout: 10 * time.Second, Handle: func(ctx context.Context, c *wire.Conn) {
+			if err := c.StartTLS(ctx, cert.Server); !errors.Is(err, wire.ErrTimeout) {
+				t.Errorf("handshake: %v", err)
+			}
+			ended = time.Since(start)
+		}})
+		client, far := net.Pipe()
+		server.ServeConn(far)
+		client.Close()
+		if ended != 10*time.Second {
+			t.Errorf("the handshake ended after %v, want 10s", ended)
+		}
+	})
+}
+
+func TestSlowText(t *testing.T) {
+	tests := []struct {
+		name   string
+		octets int // every 10 s
+		between,
+		ends bool
+	}{
+		{"slow", 550, false, true},
+		{"fast enough", 11_000, false, false},
+		{"chunks with commands between", 550, true, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				reg := prometheus.NewRegistry()
+				var ended error
+				start, took := time.Now(), time.Duration(0)
+				server := wire.NewServer(wire.Config{MinBodyRate: 1024, BodyTimeout: 5 * time.Minute, Metrics: wire.NewMetrics(reg), Handle: func(_ context.Context, c *wire.Conn) {
+					for ended == nil {
+						if test.between {
+							if _, ended = c.ReadLine(); ended != nil {
+								break
+							}
+						}
+						_, ended = io.Copy(io.Discard, c.NewBodyReader(int64(test.octets)))
+					}
+					took = time.Since(start)
+				}})
+				client, far := net.Pipe()
+				go server.ServeConn(far)
+				for range 360 { // an hour
+					if test.between {
+						io.WriteString(client, "NOOP\r\n")
+					}
+					if _, err := io.WriteString(client, strings.Repeat("x", test.octets)); err != nil {
+						break
+					}
+					time.Sleep(10 * time.Second)
+				}
+				client.Close()
+				synctest.Wait()
+				if slow := ended == wire.ErrTimeout; slow != test.ends {
+					t.Fatalf("the text ended with %v", ended)
+				}
+				if test.ends && (took < 5*time.Minute || took > 6*time.Minute) {
+					t.Errorf("the text ended after %v", took)
+				}
+				want := 0.0
+				if test.ends {
+					want = 1
+				}
+				if n := dropped(t, reg, "slow_text"); n != want {
+					t.Errorf("%v slow texts counted, want %v", n, want)
+				}
+			})
+		})
+	}
+}
+
+func TestRefusalsAreSummedUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cr := newCrowd(t, wire.Config{MaxConns: 1, DropAfter: -1, IdleTimeout: time.Hour, SummaryEvery: time.Minute})
+		first := cr.dial("192.0.2.1")
+		for i := range 1000 {
+			remote := "192.0.2.2"
+			if i%10 == 0 {
+				remote = "192.0.2.3"
+			}
+			io.ReadAll(cr.dial(remote))
+		}
+		count := func(text string) int { return strings.Count(cr.log.String(), text) }
+		if n := count("connection refused"); n != 1 {
+			t.Errorf("%d lines at once, want 1", n)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if !strings.Contains(cr.log.String(), `msg="connection refused again" protocol=pop3 times=999 addresses=2 most_from=192.0.2.2 most=900`) {
+			t.Errorf("after a minute: %s", cr.log.String())
+		}
+		time.Sleep(10 * time.Minute)
+		if n := count("\n"); n != 2 {
+			t.Errorf("%d lines after quiet minutes, want 2", n)
+		}
+		io.ReadAll(cr.dial("192.0.2.9"))
+		io.ReadAll(cr.dial("192.0.2.9"))
+		if n := count("remote=192.0.2.9"); n != 1 {
+			t.Errorf("the first refusal after quiet minutes was logged %d times", n)
+		}
+		first.Close()
+		cr.server.Shutdown(t.Context())
+		if n := count("times=1 "); n != 1 {
+			t.Errorf("what was counted at the end was logged %d times: %s", n, cr.log.String())
+		}
+	})
+}

@@ -1,0 +1,39 @@
+package wire
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics counts connections. One Metrics serves all Servers of a process. The label
+// "protocol" is Config.Protocol.
+type Metrics struct {
+	open    *prometheus.GaugeVec
+	total   *prometheus.CounterVec
+	refused *prometheus.CounterVec // label reason: "total", "address"
+	dropped *prometheus.CounterVec // label reason: "crowded", "login_timeout", "slow_text"
+	panics  *prometheus.CounterVec
+}
+
+// NewMetrics makes the metrics and registers them with reg, which may be nil.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "popelago_wire_open_connections", Help: "Connections open now.",
+		}, []string{"protocol"}),
+		total: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "popelago_wire_connections_total", Help: "Connections accepted.",
+		}, []string{"protocol"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "popelago_wire_refused_connections_total", Help: "Connections refused by a limit.",
+		}, []string{"protocol", "reason"}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "popelago_wire_dropped_connections_total",
+			Help: "Connections ended by a limit: crowded (dropped for a new one before it logged in), login_timeout, slow_text.",
+		}, []string{"protocol", "reason"}),
+		panics: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "popelago_wire_panics_total", Help: "Sessions ended by a panic: each is a defect.",
+		}, []string{"protocol"}),
+	}
+	if reg != nil {
+		reg.MustRegister(m.open, m.total, m.refused, m.dropped, m.panics)
+	}
+	return m
+}

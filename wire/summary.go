@@ -1,0 +1,103 @@
+package wire
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// summary logs events of one kind that strangers can cause without end. The first one is logged
+// at once. What follows within Config.SummaryEvery is counted, and logged as one line at its end:
+//
+//	connection refused remote=192.0.2.1 cause="too many connections"
+//	connection refused again times=4711 addresses=60 most_from=192.0.2.1 most=200 cause="too many connections"
+//
+// Safe for concurrent use.
+type summary struct {
+	cfg   *Config
+	level slog.Level
+	text  string
+
+	mu    sync.Mutex
+	timer *time.Timer // nil: nothing happened within the last SummaryEvery
+	times int         // since the last line
+	from  map[netip.Addr]int
+	cause error // of the last
+}
+
+// maxSummed is for how many addresses a summary counts.
+const maxSummed = 1000
+
+func newSummary(cfg *Config, level slog.Level, text string) *summary {
+	return &summary{cfg: cfg, level: level, text: text, from: map[netip.Addr]int{}}
+}
+
+// note logs or counts one event of a connection.
+func (s *summary) note(c *Conn, cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.timer == nil {
+		s.timer = time.AfterFunc(s.cfg.SummaryEvery, s.tick)
+		s.log(s.text, "session", c.id, "remote", remoteText(c.remote), "cause", cause)
+		return
+	}
+	s.times++
+	s.cause = cause
+	if _, ok := s.from[c.remote]; ok || len(s.from) < maxSummed {
+		s.from[c.remote]++
+	}
+}
+
+// tick ends a period.
+func (s *summary) tick() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.timer == nil {
+		return
+	}
+	if s.times == 0 {
+		s.timer = nil
+		return
+	}
+	s.sumLocked()
+	s.timer.Reset(s.cfg.SummaryEvery)
+}
+
+// end logs what was counted so far.
+func (s *summary) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.timer != nil {
+		s.timer.Stop()
+		s.timer = nil
+	}
+	if s.times > 0 {
+		s.sumLocked()
+	}
+}
+
+func (s *summary) sumLocked() {
+	var most netip.Addr
+	for addr, n := range s.from {
+		if n > s.from[most] {
+			most = addr
+		}
+	}
+	s.log(s.text+" again", "times", s.times, "addresses", len(s.from),
+		"most_from", remoteText(most), "most", s.from[most], "cause", s.cause)
+	s.times, s.cause = 0, nil
+	clear(s.from)
+}
+
+func (s *summary) log(text string, args ...any) {
+	s.cfg.Logger.Log(context.Background(), s.level, text, append([]any{"protocol", s.cfg.Protocol}, args...)...)
+}
+
+func remoteText(a netip.Addr) string {
+	if a.IsValid() {
+		return a.String()
+	}
+	return "local"
+}
