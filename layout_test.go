@@ -51,16 +51,18 @@ var layout = []layer{
 	{"bench/process", []string{"bench"}},
 	{"bench/comparedovecot", []string{"bench/process"}},
 	{"bench/comparecassandra", []string{"bench", "bench/process", "cassandratest"}},
+	{"store/enginetest", []string{"cassandratest", "mailtest", "store", "store/cassandra", "task"}},
 	{"integration/servertest", []string{"adminclient", "bench", "cassandratest", "mailtest"}},
 	{"integration", []string{"integration/servertest"}},
 	{"integration/clients", []string{"integration/servertest"}},
+	{"integration/nodes", []string{"store/enginetest"}},
 	{"integration/datacenters", []string{"config", "app", "integration/servertest"}},
 }
 
 // testImports is what test files may import besides: engines, suites, helpers, and the
 // packages to look with at what was done.
 var testImports = []string{
-	"mailtest", "store", "store/storetest", "store/embedded", "store/cassandra", "cassandratest",
+	"mailtest", "store", "store/storetest", "store/embedded", "store/cassandra", "store/enginetest", "cassandratest",
 	"pop3server/pop3test", "smtpserver/smtptest", "maildrop", "task", "adminclient", "bench",
 }
 

@@ -3,12 +3,12 @@ package integration
 import (
 	"fmt"
 	"math/rand/v2"
-	"popelago/integration/servertest"
 	"syscall"
 	"testing"
 	"time"
 
 	"popelago/bench"
+	"popelago/integration/servertest"
 )
 
 // TestKilled kills the server again and again while mail goes in and out at full speed. Then

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"popelago/integration/servertest"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

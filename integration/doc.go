@@ -4,6 +4,7 @@
 //	servertest   what the tests need: servers, accounts, helper programs
 //	clients      tests with real mail programs at the server's doors
 //	datacenters  tests of servers whose nodes are killed, paused and cut off
+//	nodes        tests of the Cassandra engine on such nodes
 //
 // The binary is built once per package, with the race detector if the tests have it. Each test
 // starts servers of its own on ports that the system picks; what a server logged is shown

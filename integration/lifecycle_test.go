@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"popelago/integration/servertest"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

@@ -1,12 +1,13 @@
 package integration
 
 import (
+	"testing"
+	"time"
+
 	"popelago/pop3server/pop3test"
 	"popelago/smtpserver/smtptest"
 	"popelago/store"
 	"popelago/store/cassandra"
-	"testing"
-	"time"
 )
 
 // TestTranscriptsOnCassandra runs the transcripts of all protocols, which pop3server and

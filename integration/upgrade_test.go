@@ -13,10 +13,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"popelago/integration/servertest"
 	"strings"
 	"testing"
 
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

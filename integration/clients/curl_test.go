@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"popelago/integration/servertest"
 	"testing"
+
+	"popelago/integration/servertest"
 )
 
 // curl hands on every octet as it comes. It remembers nothing.

@@ -6,11 +6,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"popelago/integration/servertest"
 	"strings"
 	"sync"
 	"testing"
 
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

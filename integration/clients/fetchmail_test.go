@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"popelago/integration/servertest"
 	"strings"
 	"testing"
 	"time"
+
+	"popelago/integration/servertest"
 )
 
 // fetchmail hands each message to a command, with LF.

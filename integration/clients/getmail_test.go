@@ -3,10 +3,11 @@ package clients
 import (
 	"os/exec"
 	"path/filepath"
-	"popelago/integration/servertest"
 	"strings"
 	"testing"
 	"time"
+
+	"popelago/integration/servertest"
 )
 
 // getmail takes messages apart and puts them together again. It knows no STLS.

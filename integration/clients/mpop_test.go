@@ -2,9 +2,10 @@ package clients
 
 import (
 	"path/filepath"
-	"popelago/integration/servertest"
 	"testing"
 	"time"
+
+	"popelago/integration/servertest"
 )
 
 // mpop pipelines and is exact to the octet.

@@ -3,11 +3,11 @@ package clients
 import (
 	"os"
 	"path/filepath"
-	"popelago/integration/servertest"
 	"strconv"
 	"testing"
 	"time"
 
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

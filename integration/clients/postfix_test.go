@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"popelago/integration/servertest"
 	"strings"
 	"testing"
 	"time"
 
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

@@ -6,11 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"popelago/integration/servertest"
 	"slices"
 	"strings"
 	"testing"
 
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

@@ -5,11 +5,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"popelago/integration/servertest"
 	"syscall"
 	"testing"
 	"time"
 
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

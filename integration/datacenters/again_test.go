@@ -2,12 +2,12 @@ package datacenters
 
 import (
 	"fmt"
-	"popelago/integration/servertest"
 	"testing"
 	"time"
 
 	"popelago/adminclient"
 	"popelago/cassandratest"
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

@@ -2,12 +2,12 @@ package datacenters
 
 import (
 	"fmt"
-	"popelago/integration/servertest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"popelago/integration/servertest"
 	"slices"
 	"sync"
 	"syscall"
@@ -13,6 +12,7 @@ import (
 
 	"popelago/bench"
 	"popelago/cassandratest"
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

@@ -2,12 +2,12 @@ package datacenters
 
 import (
 	"fmt"
-	"popelago/integration/servertest"
 	"strings"
 	"testing"
 	"time"
 
 	"popelago/adminclient"
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

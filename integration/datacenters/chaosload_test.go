@@ -3,13 +3,13 @@ package datacenters
 import (
 	"context"
 	"fmt"
-	"popelago/integration/servertest"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"popelago/bench"
+	"popelago/integration/servertest"
 )
 
 // chaosLoad is a load on several servers.

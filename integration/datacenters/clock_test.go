@@ -2,13 +2,13 @@ package datacenters
 
 import (
 	"fmt"
-	"popelago/integration/servertest"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"popelago/adminclient"
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"popelago/integration/servertest"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"popelago/app"
 	"popelago/cassandratest"
 	"popelago/config"
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

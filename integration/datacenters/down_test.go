@@ -2,13 +2,13 @@ package datacenters
 
 import (
 	"fmt"
-	"popelago/integration/servertest"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

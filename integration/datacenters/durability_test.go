@@ -2,13 +2,13 @@ package datacenters
 
 import (
 	"fmt"
-	"popelago/integration/servertest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"popelago/cassandratest"
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

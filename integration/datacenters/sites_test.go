@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"popelago/integration/servertest"
 	"slices"
 	"strings"
 	"testing"
 
 	"popelago/adminclient"
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"popelago/integration/servertest"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/cassandratest"
+	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 

@@ -2,9 +2,10 @@ package servertest
 
 import (
 	"bytes"
-	"popelago/mailtest"
 	"regexp"
 	"testing"
+
+	"popelago/mailtest"
 )
 
 // Awkward is a message of the corpus and what it became in the maildrop.

@@ -2,9 +2,10 @@ package servertest
 
 import (
 	"fmt"
-	"popelago/mailtest"
 	"strings"
 	"testing"
+
+	"popelago/mailtest"
 )
 
 // Lines joins the lines of a configuration file.

@@ -2,9 +2,10 @@ package servertest
 
 import (
 	"fmt"
-	"popelago/mailtest"
 	"strings"
 	"testing"
+
+	"popelago/mailtest"
 )
 
 // Send delivers a message in an open LMTP session, and expects every recipient to be served.

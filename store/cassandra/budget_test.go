@@ -1,7 +1,6 @@
 package cassandra_test
 
 import (
-	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -9,21 +8,7 @@ import (
 
 	"popelago/mail"
 	"popelago/store"
-	"popelago/store/cassandra"
 )
-
-// spent is what an operation cost: writes and reads, each the CQL and its consistency.
-func spent(list []cassandra.Statement) (writes, reads []string) {
-	for _, s := range list {
-		text := s.CQL + " at " + s.Consistency
-		if strings.HasPrefix(s.CQL, "SELECT") {
-			reads = append(reads, text)
-		} else {
-			writes = append(writes, text)
-		}
-	}
-	return writes, reads
-}
 
 // The statement budget of docs/multi-datacenter.md, counted as the driver reports statements.
 func TestStatementBudget(t *testing.T) {
@@ -103,11 +88,11 @@ func checkBudget(t *testing.T, operations []operation) {
 		if c.prepare != nil {
 			c.prepare()
 		}
-		seen.take()
+		seen.Take()
 		if err := c.run(); err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
-		list := seen.take()
+		list := seen.Take()
 		writes, reads := spent(list)
 		if len(writes) != c.writes || len(reads) != c.reads {
 			t.Errorf("%s: %d writes and %d reads, want %d and %d:\n%s", c.name, len(writes), len(reads), c.writes, c.reads,
@@ -126,15 +111,3 @@ func checkBudget(t *testing.T, operations []operation) {
 
 // onlyReader hides that a reader is also an io.WriterTo.
 type onlyReader struct{ io.Reader }
-
-func retrieve(t *testing.T, s store.Store, id mail.MessageID, size int64) error {
-	_, r, err := s.OpenContent(t.Context(), id, "")
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	if n, err := io.Copy(io.Discard, r); err != nil || n != size {
-		return fmt.Errorf("%d of %d octets, %w", n, size, err)
-	}
-	return nil
-}

@@ -167,11 +167,11 @@ func TestBulkFloor(t *testing.T) {
 		t.Helper()
 		statements := 1 + 1 + daysFrom(from) // the floor, the ordinary segment, and days
 		fresh := reopen(t, cfg)
-		seen.take()
+		seen.Take()
 		if rows, err := list(t.Context(), fresh, mb); err != nil || len(rows) != len(want) {
 			t.Fatalf("%d rows, %v", len(rows), err)
 		}
-		if n := len(seen.take()); n != statements {
+		if n := len(seen.Take()); n != statements {
 			t.Errorf("login: %d statements, want %d", n, statements)
 		}
 	}
@@ -244,13 +244,13 @@ func TestBulkTombstones(t *testing.T) {
 	live := message(1)
 	addBulk(t, s, mb, since, live)
 	s = reopen(t, cfg)
-	seen.take()
+	seen.Take()
 	rows, err := list(t.Context(), s, mb)
 	if err != nil || len(rows) != 2 || rows[0].ID != bottom.ID || rows[1].ID != live.ID {
 		t.Fatalf("%v, %v", rows, err)
 	}
 	want := 1 + 1 + daysFrom(since) // the floor, the ordinary segment, and days
-	if n := len(seen.take()); n != want {
+	if n := len(seen.Take()); n != want {
 		t.Errorf("login: %d statements, want %d", n, want)
 	}
 
@@ -262,11 +262,11 @@ func TestBulkTombstones(t *testing.T) {
 	if err := s.RemoveMessages(t.Context(), ordinary, gone); err != nil {
 		t.Fatal(err)
 	}
-	seen.take()
+	seen.Take()
 	if _, err := list(t.Context(), s, ordinary); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(seen.take()); n <= want {
+	if n := len(seen.Take()); n <= want {
 		t.Errorf("an ordinary mailbox with as many removals took %d statements only: this test shows nothing", n)
 	}
 }

@@ -1,91 +1,16 @@
 package cassandra_test
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"popelago/mail"
-	"popelago/mailtest"
 	"popelago/store"
 	"popelago/store/cassandra"
 	"popelago/task"
 )
-
-// check does a run and waits for its end.
-func check(t *testing.T, s store.Store, o task.CheckOptions) task.CheckState {
-	t.Helper()
-	c := task.NewChecker(task.CheckConfig{Window: time.Nanosecond, Rate: 1e6, RetryPause: 100 * time.Millisecond}, s, nil)
-	defer c.Close()
-	if err := c.Start(t.Context(), o); err != nil {
-		return task.CheckState{Result: task.CheckFailed, Err: err}
-	}
-	mailtest.WaitFor(t, 2*time.Minute, func() error {
-		if c.State().Result == task.CheckRunning {
-			return errors.New("the check runs")
-		}
-		return nil
-	})
-	return c.State()
-}
-
-// wantCheck does a run that has to end well and compares what it found: "dangling 2/1" are two
-// found and one repaired.
-func wantCheck(t *testing.T, what string, s store.Store, o task.CheckOptions, want ...string) task.CheckReport {
-	t.Helper()
-	state := check(t, s, o)
-	if state.Result != task.CheckDone {
-		t.Fatalf("%s: %s, %v", what, state.Result, state.Err)
-	}
-	var got []string
-	for _, kind := range task.CheckKinds {
-		if n := state.Report.Counts[kind]; n.Found > 0 {
-			got = append(got, fmt.Sprintf("%s %d/%d", kind, n.Found, n.Repaired))
-		}
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("%s: found %s, want %s\n%+v", what, strings.Join(got, ", "), strings.Join(want, ", "), state.Report.Findings)
-	}
-	return state.Report
-}
-
-// accounts makes accounts in example.test and returns their addresses.
-func accounts(t *testing.T, s store.Store, names ...string) (list []mail.Address) {
-	t.Helper()
-	if err := s.PutDomain(t.Context(), store.Domain{Name: "example.test"}); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		a := mail.Address{Local: name, Domain: "example.test"}
-		if err := s.ChangeAddress(t.Context(), a, mail.MessageID{}, store.AddressChange{Kind: new(store.KindAccount)}); err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, a)
-	}
-	return list
-}
-
-// deliver stores a message of n octets for some addresses, in sizes as RETR sends it.
-func deliver(t *testing.T, s store.Store, n int, to ...mail.Address) mail.MessageID {
-	t.Helper()
-	id := ids.Next()
-	var mailboxes []mail.MailboxID
-	for _, a := range to {
-		mailboxes = append(mailboxes, mailbox(a.Local))
-	}
-	put(t, s, id, n, mailboxes...)
-	for _, a := range to {
-		add(t, s, mailbox(a.Local), entry(id, n, a))
-	}
-	return id
-}
-
-func entry(id mail.MessageID, n int, a mail.Address) mail.Message {
-	return mail.Message{ID: id, Size: int64(n + len(mail.DeliveryHeader("s@example.org", a.String()))), Recipient: a.String()}
-}
 
 func remove(t *testing.T, s store.Store, a mail.Address, ids ...mail.MessageID) {
 	t.Helper()
@@ -98,22 +23,6 @@ func sweep(t *testing.T, s store.Store) {
 	t.Helper()
 	if _, err := s.Sweep(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// wantList checks what a mailbox lists, in order.
-func wantList(t *testing.T, what string, s store.Store, a mail.Address, want ...mail.MessageID) {
-	t.Helper()
-	rows, err := list(t.Context(), s, mailbox(a.Local))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []mail.MessageID
-	for _, m := range rows {
-		got = append(got, m.ID)
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("%s: %s lists %v, want %v", what, a, got, want)
 	}
 }
 

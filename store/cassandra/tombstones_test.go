@@ -33,7 +33,7 @@ func TestManyRemovals(t *testing.T) {
 	}
 	check := func(what string, most int) {
 		t.Helper()
-		seen.take()
+		seen.Take()
 		rows := []mail.Message{}
 		for after, more := (mail.MessageID{}), true; more; {
 			page, again, err := s.ListMessages(t.Context(), mb, after, 4)
@@ -53,7 +53,7 @@ func TestManyRemovals(t *testing.T) {
 		if !slices.Equal(rows, alive) {
 			t.Errorf("%s: %d rows, want %d", what, len(rows), len(alive))
 		}
-		if n := len(seen.take()); n > most {
+		if n := len(seen.Take()); n > most {
 			t.Errorf("%s: %d statements, want up to %d", what, n, most)
 		}
 	}

@@ -1,4 +1,4 @@
-package cassandra_test
+package nodes
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/mailtest"
+	"popelago/store/enginetest"
 )
 
 // traces gathers the traces that nodes make of statements.
@@ -81,7 +82,7 @@ func readTrace(s *gocql.Session, id []byte, replicas int) (st traced, isStatemen
 		return st, false, fmt.Errorf("trace %x: %w", id, err)
 	}
 	st.cql = parameters["query"]
-	if request != "Execute CQL3 prepared query" || isHeartbeat(st.cql) {
+	if request != "Execute CQL3 prepared query" || enginetest.IsHeartbeat(st.cql) {
 		return st, false, nil
 	}
 	if duration == nil {

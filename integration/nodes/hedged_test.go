@@ -1,4 +1,4 @@
-package cassandra_test
+package nodes
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"popelago/mail"
 	"popelago/mailtest"
+	"popelago/store/enginetest"
 )
 
 // counted reads what a store has counted: hedged reads, and attempts at statements by outcome.
@@ -44,14 +45,14 @@ func TestHedgedReads(t *testing.T) {
 	cfg.SpeculativeDelay = delay
 	registry := prometheus.NewRegistry()
 	cfg.Registerer = registry
-	s := open(t, cfg)
+	s := enginetest.Open(t, cfg)
 	var mailboxes []mail.MailboxID
 	for i := range 200 {
-		mailboxes = append(mailboxes, mailbox(fmt.Sprint("hedged", i)))
-		add(t, s, mailboxes[i], message(10))
+		mailboxes = append(mailboxes, enginetest.Mailbox(fmt.Sprint("hedged", i)))
+		enginetest.Add(t, s, mailboxes[i], enginetest.Message(10))
 	}
 	for _, mb := range mailboxes[:20] { // with all nodes there: statements are prepared on each
-		if _, err := list(t.Context(), s, mb); err != nil {
+		if _, err := enginetest.List(t.Context(), s, mb); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -67,12 +68,12 @@ func TestHedgedReads(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	seen.take()
+	seen.Take()
 	var waited []time.Duration // by reads of which some statement was hedged
 	last := before
 	for _, mb := range mailboxes[20:] {
 		began := time.Now()
-		rows, err := list(t.Context(), s, mb)
+		rows, err := enginetest.List(t.Context(), s, mb)
 		took := time.Since(began)
 		if err != nil || len(rows) != 1 {
 			t.Fatalf("a read while a node hangs: %d rows after %v: %v", len(rows), took, err)
@@ -103,7 +104,7 @@ func TestHedgedReads(t *testing.T) {
 	// The attempts that lost end by themselves.
 	var lost, failed uint64
 	mailtest.WaitFor(t, time.Minute, func() error {
-		for _, st := range seen.take() {
+		for _, st := range seen.Take() {
 			switch {
 			case errors.Is(st.Err, context.Canceled):
 				lost++

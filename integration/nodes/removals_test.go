@@ -1,4 +1,4 @@
-package cassandra_test
+package nodes
 
 import (
 	"fmt"
@@ -14,6 +14,7 @@ import (
 	"popelago/mailtest"
 	"popelago/pop3server/pop3test"
 	"popelago/store/cassandra"
+	"popelago/store/enginetest"
 )
 
 // cost is what a login made the nodes read, by their own traces. Of the replicas that a statement
@@ -75,7 +76,7 @@ func idsBetween(from, to time.Time, n int) []mail.MessageID {
 }
 
 // inDays is the segment of a message of a bulk mailbox, and ordinary that of others.
-func inDays(id mail.MessageID) int { return dayOf(id.Time()) }
+func inDays(id mail.MessageID) int { return enginetest.DayOf(id.Time()) }
 
 func ordinary(mail.MessageID) int { return 0 }
 
@@ -123,7 +124,7 @@ func (r *removals) deliver(mailbox mail.MailboxID, bulk time.Time, fresh []mail.
 	for _, id := range fresh {
 		rows = append(rows, mail.Message{ID: id, Size: 100, Recipient: pop3test.Recipient})
 	}
-	addBulk(r, r.store, mailbox, bulk, rows...)
+	enginetest.AddBulk(r, r.store, mailbox, bulk, rows...)
 }
 
 // raiseFloor waits until a floor rises.
@@ -145,7 +146,7 @@ func (r *removals) login(user string) cost {
 	var seen traces
 	cfg := r.cfg
 	cfg.Trace = seen.trace
-	pop := r.pop.On(r, reopen(r, cfg), pop3test.Config{})
+	pop := r.pop.On(r, enginetest.Reopen(r, cfg), pop3test.Config{})
 	c := pop.Client(r)
 	c.Do("USER "+user, "+OK")
 	c.Do("PASS "+pop3test.Password, "+OK")
@@ -168,8 +169,8 @@ func TestLoginAfterRemovals(t *testing.T) {
 		days  = 20
 	)
 	cfg := onTrio(t, 3)
-	s := open(t, cfg)
-	r := &removals{T: t, cfg: cfg, session: session(t, cfg), store: s}
+	s := enginetest.Open(t, cfg)
+	r := &removals{T: t, cfg: cfg, session: enginetest.Session(t, cfg), store: s}
 	r.pop = pop3test.New(t, s, pop3test.Config{}, false)
 	now := time.Now()
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }

@@ -1,4 +1,4 @@
-package cassandra_test
+package nodes
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 
 	"popelago/cassandratest"
 	"popelago/store/cassandra"
+	"popelago/store/enginetest"
 )
 
 // trioTombstones is how many removals a read on trio may skip.
@@ -26,7 +27,7 @@ var trio = cassandratest.Lazy{
 }
 
 // trioKeyspace is the keyspace of trio with so many replicas.
-func trioKeyspace(replicas int) string { return fmt.Sprintf("%s_%d", keyspace(), replicas) }
+func trioKeyspace(replicas int) string { return fmt.Sprintf("%s_%d", enginetest.Keyspace(), replicas) }
 
 // onTrio is the configuration of a store on trio with so many replicas.
 func onTrio(t testing.TB, replicas int) cassandra.Config {
@@ -43,7 +44,7 @@ func onTrio(t testing.TB, replicas int) cassandra.Config {
 		Reconnect:        200 * time.Millisecond,
 		Heartbeat:        time.Hour,
 		QueueTime:        time.Minute,
-		Observe:          seen.observe,
+		Observe:          seen.Observe,
 		Timeout:          time.Minute, ConnectTimeout: time.Minute,
 	}
 }

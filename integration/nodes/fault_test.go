@@ -1,90 +1,61 @@
-package cassandra_test
+package nodes
 
 import (
 	"context"
 	"errors"
-	"sync"
 	"testing"
 	"time"
 
-	"popelago/cassandratest"
 	"popelago/mail"
 	"popelago/mailtest"
 	"popelago/store"
 	"popelago/store/cassandra"
+	"popelago/store/enginetest"
 )
-
-func message(size int64) mail.Message {
-	return mail.Message{ID: ids.Next(), Size: size, Recipient: "alice@example.test"}
-}
-
-// wantClass checks that err is of a class and of no other.
-func wantClass(t *testing.T, what string, err, class error) {
-	t.Helper()
-	for _, c := range []error{store.ErrNotFound, store.ErrUnavailable, store.ErrOutcomeUnknown, store.ErrCorrupt} {
-		if errors.Is(err, c) != (c == class) {
-			t.Errorf("%s: %v, want %v", what, err, class)
-			return
-		}
-	}
-}
-
-// pause stops a node in its tracks. What it returns lets it go on, the first time.
-func pause(t *testing.T, node *cassandratest.Node) (resume func()) {
-	t.Helper()
-	if err := node.Pause(); err != nil {
-		t.Fatal(err)
-	}
-	return sync.OnceFunc(func() {
-		if err := node.Resume(); err != nil {
-			t.Error(err)
-		}
-	})
-}
 
 // A node that stands still: nobody knows what became of a write, and nothing can be read. Then
 // it goes on, and so does the store.
 func TestPausedNode(t *testing.T) {
 	cfg := config(t)
 	cfg.Timeout = 300 * time.Millisecond
-	s := open(t, cfg)
-	mb, m := mailbox("a"), message(10)
-	put(t, s, m.ID, 10, mb)
-	add(t, s, mb, m)
-	if _, err := list(t.Context(), s, mb); err != nil {
+	s := enginetest.Open(t, cfg)
+	mb, m := enginetest.Mailbox("a"), enginetest.Message(10)
+	enginetest.Put(t, s, m.ID, 10, mb)
+	enginetest.Add(t, s, mb, m)
+	if _, err := enginetest.List(t.Context(), s, mb); err != nil {
 		t.Fatal(err)
 	}
-	resume := pause(t, cluster.Get(t).Node("dc1-1"))
+	resume := enginetest.Pause(t, cluster.Get(t).Node("dc1-1"))
 	defer resume()
-	late := message(11)
-	wantClass(t, "AddMessages", s.AddMessages(t.Context(), []store.Entry{{Mailbox: mb, Message: late}})[0], store.ErrOutcomeUnknown)
+	late := enginetest.Message(11)
+	enginetest.WantClass(t, "AddMessages", s.AddMessages(t.Context(), []store.Entry{{Mailbox: mb, Message: late}})[0], store.ErrOutcomeUnknown)
 	c, err := s.NewContent(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantClass(t, "PutContent", s.PutContent(t.Context(), late.ID, c, store.ContentInfo{}), store.ErrOutcomeUnknown)
-	wantClass(t, "RemoveMessages", s.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}), store.ErrOutcomeUnknown)
-	_, err = list(t.Context(), s, mb)
-	wantClass(t, "ListMessages", err, store.ErrUnavailable)
+	enginetest.WantClass(t, "PutContent", s.PutContent(t.Context(), late.ID, c, store.ContentInfo{}), store.ErrOutcomeUnknown)
+	enginetest.WantClass(t, "RemoveMessages", s.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}), store.ErrOutcomeUnknown)
+	_, err = enginetest.List(t.Context(), s, mb)
+	enginetest.WantClass(t, "ListMessages", err, store.ErrUnavailable)
 	_, _, err = s.OpenContent(t.Context(), m.ID, "")
-	wantClass(t, "OpenContent", err, store.ErrUnavailable)
+	enginetest.WantClass(t, "OpenContent", err, store.ErrUnavailable)
 	_, err = s.Domain(t.Context(), "example.test")
-	wantClass(t, "Domain", err, store.ErrUnavailable)
+	enginetest.WantClass(t, "Domain", err, store.ErrUnavailable)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	err = s.AddMessages(ctx, []store.Entry{{Mailbox: mb, Message: late}})[0]
-	wantClass(t, "AddMessages until its context ended", err, store.ErrOutcomeUnknown)
+	enginetest.WantClass(t, "AddMessages until its context ended", err, store.ErrOutcomeUnknown)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v does not tell of the context", err)
 	}
-	wantClass(t, "AddMessages after that", s.AddMessages(ctx, []store.Entry{{Mailbox: mb, Message: late}})[0], store.ErrUnavailable)
+	enginetest.WantClass(t, "AddMessages after that", s.AddMessages(ctx, []store.Entry{{Mailbox: mb, Message: late}})[0], store.ErrUnavailable)
 
 	resume()
 	mailtest.WaitFor(t, time.Minute, func() error {
 		return s.AddMessages(t.Context(), []store.Entry{{Mailbox: mb, Message: late}})[0]
 	})
 	mailtest.WaitFor(t, time.Minute, func() error { return s.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}) })
-	rows, err := list(t.Context(), s, mb)
+	rows, err := enginetest.List(t.Context(), s, mb)
 	if err != nil || len(rows) != 1 || rows[0].ID != late.ID {
 		t.Errorf("after all: %v, %v", rows, err)
 	}
@@ -95,12 +66,12 @@ func TestPausedNode(t *testing.T) {
 func TestCloseWithoutNode(t *testing.T) {
 	cfg := config(t)
 	cfg.Timeout = 300 * time.Millisecond
-	apply(t, cfg)
+	enginetest.Apply(t, cfg)
 	s, err := cassandra.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	resume := pause(t, cluster.Get(t).Node("dc1-1"))
+	resume := enginetest.Pause(t, cluster.Get(t).Node("dc1-1"))
 	defer resume()
 	// The driver asks its control connection for a sign of life every 5 s.
 	paused := time.Now()
@@ -128,15 +99,15 @@ func TestCloseWithoutNode(t *testing.T) {
 func TestKilledNode(t *testing.T) {
 	cfg := config(t)
 	cfg.Reconnect = 200 * time.Millisecond
-	s := open(t, cfg)
+	s := enginetest.Open(t, cfg)
 	node := cluster.Get(t).Node("dc1-1")
-	mb, m := mailbox("a"), message(10)
-	put(t, s, m.ID, 300_000, mb)
-	add(t, s, mb, m)
+	mb, m := enginetest.Mailbox("a"), enginetest.Message(10)
+	enginetest.Put(t, s, m.ID, 300_000, mb)
+	enginetest.Add(t, s, mb, m)
 	node.Kill()
 	// The driver notices by the lost connections.
 	mailtest.WaitFor(t, time.Minute, func() error {
-		err := s.AddMessages(t.Context(), []store.Entry{{Mailbox: mb, Message: message(1)}})[0]
+		err := s.AddMessages(t.Context(), []store.Entry{{Mailbox: mb, Message: enginetest.Message(1)}})[0]
 		switch {
 		case err == nil:
 			return errors.New("a node that was killed takes messages")
@@ -145,24 +116,24 @@ func TestKilledNode(t *testing.T) {
 		}
 		return err
 	})
-	_, err := list(t.Context(), s, mb)
-	wantClass(t, "ListMessages", err, store.ErrUnavailable)
-	wantClass(t, "RemoveMessages", s.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}), store.ErrUnavailable)
+	_, err := enginetest.List(t.Context(), s, mb)
+	enginetest.WantClass(t, "ListMessages", err, store.ErrUnavailable)
+	enginetest.WantClass(t, "RemoveMessages", s.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}), store.ErrUnavailable)
 	_, err = s.Sweep(t.Context(), time.Now())
-	wantClass(t, "Sweep", err, store.ErrUnavailable)
+	enginetest.WantClass(t, "Sweep", err, store.ErrUnavailable)
 	_, err = s.AddressRows(t.Context(), mail.Address{Local: "a", Domain: "example.test"})
-	wantClass(t, "AddressRows", err, store.ErrUnavailable)
+	enginetest.WantClass(t, "AddressRows", err, store.ErrUnavailable)
 
 	node.Restart(t)
 	var rows []mail.Message
 	mailtest.WaitFor(t, time.Minute, func() (err error) {
-		rows, err = list(t.Context(), s, mb)
+		rows, err = enginetest.List(t.Context(), s, mb)
 		return err
 	})
 	if len(rows) != 1 || rows[0].ID != m.ID {
 		t.Fatalf("after the restart: %v", rows)
 	}
-	if err := retrieve(t, s, m.ID, 300_000); err != nil {
+	if err := enginetest.Retrieve(t, s, m.ID, 300_000); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,4 +1,4 @@
-package cassandra_test
+package nodes
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"popelago/mail"
 	"popelago/mailtest"
 	"popelago/store/cassandra"
+	"popelago/store/enginetest"
 )
 
 // The line between two datacenters is cut. Both go on taking, listing, reading and removing
@@ -25,32 +26,32 @@ func TestCutLine(t *testing.T) {
 		Settings:    map[string]string{"hints_flush_period": "1000ms"},
 	})
 	e := &pair{T: t, cluster: c}
-	apply(t, e.config("dc1"))
-	e.s1, e.s2 = reopen(t, e.config("dc1")), reopen(t, e.config("dc2"))
-	mb := mailbox("cut")
+	enginetest.Apply(t, e.config("dc1"))
+	e.s1, e.s2 = enginetest.Reopen(t, e.config("dc1")), enginetest.Reopen(t, e.config("dc2"))
+	mb := enginetest.Mailbox("cut")
 	var alive, gone []mail.Message
 	for range 20 {
-		alive, gone = append(alive, message(100)), append(gone, message(100))
+		alive, gone = append(alive, enginetest.Message(100)), append(gone, enginetest.Message(100))
 	}
 	for _, m := range append(alive, gone...) {
-		put(t, e.s1, m.ID, 100, mb)
-		add(t, e.s1, mb, m)
+		enginetest.Put(t, e.s1, m.ID, 100, mb)
+		enginetest.Add(t, e.s1, mb, m)
 	}
 	agree := func() {
 		t.Helper()
 		for _, s := range []*cassandra.Store{e.s1, e.s2} {
 			mailtest.WaitFor(t, 3*time.Minute, func() error {
-				rows, err := list(t.Context(), s, mb)
+				rows, err := enginetest.List(t.Context(), s, mb)
 				if err != nil || len(rows) != len(alive) {
 					return fmt.Errorf("%d messages, want %d (%v)", len(rows), len(alive), err)
 				}
 				return nil
 			})
 			for _, m := range alive {
-				if err := has(t, s, mb, m); err != nil {
+				if err := enginetest.Has(t, s, mb, m); err != nil {
 					t.Error(err)
 				}
-				mailtest.WaitFor(t, time.Minute, func() error { return retrieve(t, s, m.ID, 100) })
+				mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Retrieve(t, s, m.ID, 100) })
 			}
 		}
 	}
@@ -65,11 +66,11 @@ func TestCutLine(t *testing.T) {
 	for i := range 2 {
 		for j, s := range []*cassandra.Store{e.s1, e.s2} {
 			for range 10 {
-				m := message(100)
-				put(t, s, m.ID, 100, mb)
-				add(t, s, mb, m)
+				m := enginetest.Message(100)
+				enginetest.Put(t, s, m.ID, 100, mb)
+				enginetest.Add(t, s, mb, m)
 				alive = append(alive, m)
-				if err := retrieve(t, s, m.ID, 100); err != nil {
+				if err := enginetest.Retrieve(t, s, m.ID, 100); err != nil {
 					t.Error(err)
 				}
 			}
@@ -97,7 +98,7 @@ func TestCutLine(t *testing.T) {
 	}
 	agree()
 	t.Logf("%d messages in both, %d removed in both", len(alive), len(gone))
-	if err := uncoordinated(c); err != nil {
+	if err := seen.Uncoordinated(c); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,8 +1,7 @@
-package cassandra_test
+package nodes
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"popelago/mailtest"
 	"popelago/store"
 	"popelago/store/cassandra"
+	"popelago/store/enginetest"
 	"popelago/task"
 )
 
@@ -26,40 +26,40 @@ func TestTwoDatacenters(t *testing.T) {
 	})
 	e := &pair{T: t, cluster: c}
 	cfg := e.config("dc1")
-	apply(t, cfg)
-	e.s1, e.s2 = reopen(t, cfg), reopen(t, e.config("dc2"))
+	enginetest.Apply(t, cfg)
+	e.s1, e.s2 = enginetest.Reopen(t, cfg), enginetest.Reopen(t, e.config("dc2"))
 	t.Run("own datacenter only", e.ownDatacenterOnly)
 	t.Run("doctor sees both", e.doctorSeesBoth)
 
 	// What dc2 misses while its node is away.
 	var alice mail.Address
 	var missed []mail.MessageID
-	late := mailbox("late")
-	first, second, gone := message(700_000), message(10), message(10)
-	put(t, e.s1, gone.ID, 10, late)
-	add(t, e.s1, late, gone)
-	mailtest.WaitFor(t, time.Minute, func() error { return has(t, e.s2, late, gone) })
+	late := enginetest.Mailbox("late")
+	first, second, gone := enginetest.Message(700_000), enginetest.Message(10), enginetest.Message(10)
+	enginetest.Put(t, e.s1, gone.ID, 10, late)
+	enginetest.Add(t, e.s1, late, gone)
+	mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Has(t, e.s2, late, gone) })
 	e.away("dc2-1", func() {
-		put(t, e.s1, first.ID, 700_000, late)
-		put(t, e.s1, second.ID, 10, late)
+		enginetest.Put(t, e.s1, first.ID, 700_000, late)
+		enginetest.Put(t, e.s1, second.ID, 10, late)
 		if err := e.s1.RemoveMessages(t.Context(), late, []mail.MessageID{gone.ID}); err != nil {
 			t.Fatal(err)
 		}
 		t.Run("doctor sees who is away", e.doctorSeesAway)
 		t.Run("sweep waits for all", func(t *testing.T) { e.sweepWaits(t, gone) })
 		t.Run("check waits for all", func(t *testing.T) { e.checkWaits(t, late, second) })
-		alice = accounts(t, e.s1, "alice")[0]
-		missed = []mail.MessageID{deliver(t, e.s1, 10, alice), deliver(t, e.s1, 600_000, alice)}
+		alice = enginetest.Accounts(t, e.s1, "alice")[0]
+		missed = []mail.MessageID{enginetest.Deliver(t, e.s1, 10, alice), enginetest.Deliver(t, e.s1, 600_000, alice)}
 	})
 	t.Run("lag is not loss", func(t *testing.T) { e.lagIsNotLoss(t, late, first, second) })
 	t.Run("removal survives", func(t *testing.T) { e.removalSurvives(t, late, gone) })
 	t.Run("check sees what one lacks", func(t *testing.T) {
 		// It takes nothing for lost, and by reading it from all it brings it to all.
-		wantCheck(t, "in dc2", e.s2, task.CheckOptions{Deep: true, Repair: true})
-		wantList(t, "in dc2", e.s2, alice, missed...)
+		enginetest.WantCheck(t, "in dc2", e.s2, task.CheckOptions{Deep: true, Repair: true})
+		enginetest.WantList(t, "in dc2", e.s2, alice, missed...)
 	})
 	t.Run("bulk", e.bulkLag)
-	if err := uncoordinated(c); err != nil {
+	if err := seen.Uncoordinated(c); err != nil {
 		t.Error(err)
 	}
 }
@@ -78,7 +78,7 @@ func (e *pair) config(datacenter string) cassandra.Config {
 		Reconnect:   200 * time.Millisecond,
 		Window:      time.Nanosecond,
 		ScanRate:    1_000_000,
-		Observe:     seen.observe,
+		Observe:     seen.Observe,
 	}
 }
 
@@ -97,39 +97,25 @@ func (e *pair) away(node string, f func()) {
 	}
 }
 
-func has(t *testing.T, s store.Store, mb mail.MailboxID, m mail.Message) error {
-	t.Helper()
-	rows, err := list(t.Context(), s, mb)
-	if err != nil {
-		return err
-	}
-	for _, row := range rows {
-		if row.ID == m.ID {
-			return nil
-		}
-	}
-	return fmt.Errorf("%d rows, but not %s", len(rows), m.ID)
-}
-
 func (e *pair) ownDatacenterOnly(t *testing.T) {
-	mb, m := mailbox("own"), message(10)
+	mb, m := enginetest.Mailbox("own"), enginetest.Message(10)
 	for i, s := range []*cassandra.Store{e.s1, e.s2} {
-		seen.take()
+		seen.Take()
 		for range 20 {
 			if err := s.PutDomain(t.Context(), store.Domain{Name: "example.test"}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		for _, st := range seen.take() {
+		for _, st := range seen.Take() {
 			if own := e.cluster.Addresses([]string{"dc1", "dc2"}[i])[0]; st.Host != own {
 				t.Fatalf("a store of %s asked %s", own, st.Host)
 			}
 		}
 	}
-	put(t, e.s1, m.ID, 10, mb)
-	add(t, e.s1, mb, m)
-	mailtest.WaitFor(t, time.Minute, func() error { return has(t, e.s2, mb, m) })
-	rows, err := list(t.Context(), e.s2, mb)
+	enginetest.Put(t, e.s1, m.ID, 10, mb)
+	enginetest.Add(t, e.s1, mb, m)
+	mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Has(t, e.s2, mb, m) })
+	rows, err := enginetest.List(t.Context(), e.s2, mb)
 	if err != nil || rows[0].Origin != "dc1" {
 		t.Errorf("the origin of a message taken in dc1: %+v, %v", rows, err)
 	}
@@ -145,23 +131,23 @@ func (e *pair) doctorSeesBoth(t *testing.T) {
 			t.Fatalf("with contact points in both: %+v, %v", status, err)
 		}
 	}
-	found := doctor(t, cfg)
-	found.say(t, ok, "datacenter", "dc1 with 1 node, dc2 with 1 node")
-	found.say(t, ok, "node", "2 nodes reached")
-	found.say(t, ok, "clock", "2 nodes")
-	found.say(t, warning, "contact", cfg.Hosts[1]+` is in datacenter "dc2"`)
-	found.say(t, warning, "settings", "hinted_handoff_enabled is false on", cfg.Hosts[0], cfg.Hosts[1])
-	found.say(t, warning, "replication", "dc2 keeps 1 replica:")
+	found := enginetest.Doctor(t, cfg)
+	found.Say(t, cassandra.FindingOK, "datacenter", "dc1 with 1 node, dc2 with 1 node")
+	found.Say(t, cassandra.FindingOK, "node", "2 nodes reached")
+	found.Say(t, cassandra.FindingOK, "clock", "2 nodes")
+	found.Say(t, cassandra.FindingWarning, "contact", cfg.Hosts[1]+` is in datacenter "dc2"`)
+	found.Say(t, cassandra.FindingWarning, "settings", "hinted_handoff_enabled is false on", cfg.Hosts[0], cfg.Hosts[1])
+	found.Say(t, cassandra.FindingWarning, "replication", "dc2 keeps 1 replica:")
 	cfg.Keyspace, cfg.Replication = "one_only", map[string]int{"dc1": 1}
-	apply(t, cfg)
-	doctor(t, cfg).say(t, warning, "replication", "dc2 keeps no replica")
+	enginetest.Apply(t, cfg)
+	enginetest.Doctor(t, cfg).Say(t, cassandra.FindingWarning, "replication", "dc2 keeps no replica")
 }
 
 func (e *pair) doctorSeesAway(t *testing.T) {
 	cfg := e.config("dc1")
-	found := doctor(t, cfg)
-	found.say(t, warning, "node", e.cluster.Addresses("dc2")[0], "is down: the other nodes do not hear from it")
-	if bad := found.errors(); len(bad) > 0 {
+	found := enginetest.Doctor(t, cfg)
+	found.Say(t, cassandra.FindingWarning, "node", e.cluster.Addresses("dc2")[0], "is down: the other nodes do not hear from it")
+	if bad := found.Errors(); len(bad) > 0 {
 		t.Errorf("dc1 can do without dc2: %+v", bad)
 	}
 }
@@ -169,21 +155,21 @@ func (e *pair) doctorSeesAway(t *testing.T) {
 // While a replica is away Sweep fails and takes nothing.
 func (e *pair) sweepWaits(t *testing.T, gone mail.Message) {
 	report, err := e.s1.Sweep(t.Context(), time.Now())
-	wantClass(t, "Sweep without dc2", err, store.ErrUnavailable)
+	enginetest.WantClass(t, "Sweep without dc2", err, store.ErrUnavailable)
 	if report.Contents != 0 {
 		t.Errorf("Sweep without dc2: %+v", report)
 	}
 	orphans, err := e.s1.SweepOrphans(t.Context(), time.Now(), time.Now())
-	wantClass(t, "SweepOrphans without dc2", err, store.ErrUnavailable)
+	enginetest.WantClass(t, "SweepOrphans without dc2", err, store.ErrUnavailable)
 	if orphans.Contents != 0 {
 		t.Errorf("SweepOrphans without dc2: %+v", orphans)
 	}
 	all := e.s1.At(store.LevelAll) // what those who take away read their settings with
 	_, err = all.Domain(t.Context(), "example.test")
-	wantClass(t, "a domain without dc2", err, store.ErrUnavailable)
+	enginetest.WantClass(t, "a domain without dc2", err, store.ErrUnavailable)
 	_, err = all.AddressRows(t.Context(), mail.Address{Local: "a", Domain: "example.test"})
-	wantClass(t, "an address without dc2", err, store.ErrUnavailable)
-	if err := retrieve(t, e.s1, gone.ID, 10); err != nil {
+	enginetest.WantClass(t, "an address without dc2", err, store.ErrUnavailable)
+	if err := enginetest.Retrieve(t, e.s1, gone.ID, 10); err != nil {
 		t.Error(err)
 	}
 }
@@ -191,18 +177,18 @@ func (e *pair) sweepWaits(t *testing.T, gone mail.Message) {
 // While a replica is away nothing is concluded from those that are there, and nothing is taken
 // away. What has no entry yet is a message whose entry is still to come.
 func (e *pair) checkWaits(t *testing.T, mb mail.MailboxID, unlisted mail.Message) {
-	dangling := message(10)
-	add(t, e.s1, mb, dangling)
+	dangling := enginetest.Message(10)
+	enginetest.Add(t, e.s1, mb, dangling)
 	for _, o := range []task.CheckOptions{{}, {Repair: true, Force: true}, {Address: mail.Address{Local: "late", Domain: "example.test"}, Rebuild: true}} {
-		s := check(t, e.s1, o)
+		s := enginetest.Check(t, e.s1, o)
 		if s.Result != task.CheckFailed || !errors.Is(s.Err, task.ErrNotAll) || len(s.Report.Counts) > 0 {
 			t.Errorf("%+v without dc2: %s, %v, %+v", o, s.Result, s.Err, s.Report)
 		}
 	}
-	if err := has(t, e.s1, mb, dangling); err != nil {
+	if err := enginetest.Has(t, e.s1, mb, dangling); err != nil {
 		t.Errorf("after a check without dc2: %v", err)
 	}
-	if err := retrieve(t, e.s1, unlisted.ID, 10); err != nil {
+	if err := enginetest.Retrieve(t, e.s1, unlisted.ID, 10); err != nil {
 		t.Errorf("after a check without dc2: %v", err)
 	}
 	if err := e.s1.RemoveMessages(t.Context(), mb, []mail.MessageID{dangling.ID}); err != nil {
@@ -213,44 +199,44 @@ func (e *pair) checkWaits(t *testing.T, mb mail.MailboxID, unlisted mail.Message
 // An index row is in dc2, its content is not: it is read from dc1. While dc1 does not answer
 // nobody can tell, and nothing is changed.
 func (e *pair) lagIsNotLoss(t *testing.T, mb mail.MailboxID, first, second mail.Message) {
-	add(t, e.s1, mb, first, second)
-	mailtest.WaitFor(t, time.Minute, func() error { return has(t, e.s2, mb, second) })
-	if err := retrieve(t, e.s2, first.ID, 700_000); err != nil {
+	enginetest.Add(t, e.s1, mb, first, second)
+	mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Has(t, e.s2, mb, second) })
+	if err := enginetest.Retrieve(t, e.s2, first.ID, 700_000); err != nil {
 		t.Errorf("content that is in dc1 only: %v", err)
 	}
 	dc1 := e.cluster.Node("dc1-1")
 	if err := dc1.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	err := retrieve(t, e.s2, second.ID, 10)
-	wantClass(t, "content that is in dc1 only, which stands still", err, store.ErrUnavailable)
-	if err := has(t, e.s2, mb, second); err != nil {
+	err := enginetest.Retrieve(t, e.s2, second.ID, 10)
+	enginetest.WantClass(t, "content that is in dc1 only, which stands still", err, store.ErrUnavailable)
+	if err := enginetest.Has(t, e.s2, mb, second); err != nil {
 		t.Errorf("after a content was not found: %v", err)
 	}
 	if err := dc1.Resume(); err != nil {
 		t.Fatal(err)
 	}
-	mailtest.WaitFor(t, time.Minute, func() error { return retrieve(t, e.s2, second.ID, 10) })
-	_, _, err = e.s2.OpenContent(t.Context(), ids.Next(), "")
-	wantClass(t, "content that is nowhere", err, store.ErrNotFound)
+	mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Retrieve(t, e.s2, second.ID, 10) })
+	_, _, err = e.s2.OpenContent(t.Context(), enginetest.IDs.Next(), "")
+	enginetest.WantClass(t, "content that is nowhere", err, store.ErrNotFound)
 }
 
 // A removal that dc2 never heard of reaches it when the row is read by all, and a row added
 // again there afterwards stays away. Its content can then be swept.
 func (e *pair) removalSurvives(t *testing.T, mb mail.MailboxID, gone mail.Message) {
-	if err := has(t, e.s2, mb, gone); err != nil {
+	if err := enginetest.Has(t, e.s2, mb, gone); err != nil {
 		t.Fatalf("dc2 heard of the removal: %v", err)
 	}
 	mailtest.WaitFor(t, time.Minute, func() error { // reads at ALL, and so repairs
 		_, err := e.s1.Sweep(t.Context(), time.Now())
 		return err
 	})
-	add(t, e.s2, mb, gone)
+	enginetest.Add(t, e.s2, mb, gone)
 	for _, s := range []*cassandra.Store{e.s1, e.s2} {
-		if err := has(t, s, mb, gone); err == nil {
+		if err := enginetest.Has(t, s, mb, gone); err == nil {
 			t.Error("a removed message is back")
 		}
-		if err := retrieve(t, s, gone.ID, 10); !errors.Is(err, store.ErrNotFound) {
+		if err := enginetest.Retrieve(t, s, gone.ID, 10); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("swept content: %v, want %v", err, store.ErrNotFound)
 		}
 	}

@@ -1,4 +1,4 @@
-package cassandra_test
+package nodes
 
 import (
 	"errors"
@@ -13,6 +13,7 @@ import (
 	"popelago/cassandratest"
 	"popelago/mailtest"
 	"popelago/store"
+	"popelago/store/enginetest"
 )
 
 // wants returns a condition: the log has that text.
@@ -42,17 +43,17 @@ func TestFailover(t *testing.T) {
 	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	cfg.Failover, cfg.FailoverAfter, cfg.Reconnect = []string{"dc2"}, time.Second, 200*time.Millisecond
 	cfg.SpoolDir = t.TempDir()
-	apply(t, cfg)
-	s := reopen(t, cfg)
-	mb := mailbox("failover")
-	before := message(100)
-	put(t, s, before.ID, 100, mb)
-	add(t, s, mb, before)
-	other := reopen(t, e.config("dc2"))
-	mailtest.WaitFor(t, time.Minute, func() error { return has(t, other, mb, before) })
+	enginetest.Apply(t, cfg)
+	s := enginetest.Reopen(t, cfg)
+	mb := enginetest.Mailbox("failover")
+	before := enginetest.Message(100)
+	enginetest.Put(t, s, before.ID, 100, mb)
+	enginetest.Add(t, s, mb, before)
+	other := enginetest.Reopen(t, e.config("dc2"))
+	mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Has(t, other, mb, before) })
 
 	c.Node("dc1-1").Kill()
-	meanwhile := message(100)
+	meanwhile := enginetest.Message(100)
 	mailtest.WaitFor(t, 2*time.Minute, func() error {
 		content, err := s.NewContent(t.Context())
 		if err != nil {
@@ -64,9 +65,9 @@ func TestFailover(t *testing.T) {
 		}
 		return s.PutContent(t.Context(), meanwhile.ID, content, store.ContentInfo{})
 	})
-	add(t, s, mb, meanwhile)
+	enginetest.Add(t, s, mb, meanwhile)
 	mailtest.WaitFor(t, time.Minute, wants(&log, "going on through another"))
-	rows, err := list(t.Context(), s, mb)
+	rows, err := enginetest.List(t.Context(), s, mb)
 	if err != nil || len(rows) != 2 || rows[1].Origin != "dc2" {
 		t.Fatalf("through the other datacenter: %+v, %v", rows, err)
 	}
@@ -79,7 +80,7 @@ func TestFailover(t *testing.T) {
 		}
 	}
 	for range 20 {
-		rows, err := list(t.Context(), s, mb)
+		rows, err := enginetest.List(t.Context(), s, mb)
 		if err == nil && len(rows) != 2 {
 			t.Fatalf("back at home %d messages are listed, want 2", len(rows))
 		}
@@ -88,13 +89,13 @@ func TestFailover(t *testing.T) {
 		}
 	}
 	mailtest.WaitFor(t, 3*time.Minute, wants(&log, "read alone again"))
-	if rows, err := list(t.Context(), s, mb); err != nil || len(rows) != 2 {
+	if rows, err := enginetest.List(t.Context(), s, mb); err != nil || len(rows) != 2 {
 		t.Errorf("after all: %d messages: %v", len(rows), err)
 	}
-	after := message(100)
-	put(t, s, after.ID, 100, mb)
-	add(t, s, mb, after)
-	if rows, err := list(t.Context(), s, mb); err != nil || len(rows) != 3 || rows[2].Origin != "dc1" {
+	after := enginetest.Message(100)
+	enginetest.Put(t, s, after.ID, 100, mb)
+	enginetest.Add(t, s, mb, after)
+	if rows, err := enginetest.List(t.Context(), s, mb); err != nil || len(rows) != 3 || rows[2].Origin != "dc1" {
 		t.Errorf("at home again: %+v, %v", rows, err)
 	}
 	if _, err := os.Stat(filepath.Join(cfg.SpoolDir, "confirm-reads")); err == nil {

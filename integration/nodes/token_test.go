@@ -1,4 +1,4 @@
-package cassandra_test
+package nodes
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 
 	"popelago/mail"
 	"popelago/store/cassandra"
+	"popelago/store/enginetest"
 )
 
 // ring is who has which tokens, read from one node.
@@ -24,7 +25,7 @@ type ring struct {
 }
 
 func newRing(t *testing.T, cfg cassandra.Config) *ring {
-	r := &ring{T: t, session: session(t, cfg), keyspace: cfg.Keyspace, owners: map[int64]string{}}
+	r := &ring{T: t, session: enginetest.Session(t, cfg), keyspace: cfg.Keyspace, owners: map[int64]string{}}
 	for _, n := range trio.Get(t).Nodes {
 		s, err := n.Session(time.Minute)
 		if err != nil {
@@ -66,16 +67,16 @@ func (r *ring) replica(table, key, where string, values ...any) string {
 // partition, on three nodes, to that very node.
 func TestTokenAware(t *testing.T) {
 	cfg := onTrio(t, 1)
-	s := open(t, cfg)
+	s := enginetest.Open(t, cfg)
 	r := newRing(t, cfg)
 	asked := map[string]int{}
 	want := func(what, cql string, do func() error, replica func() string) {
 		t.Helper()
-		seen.take()
+		seen.Take()
 		if err := do(); err != nil {
 			t.Fatal(err)
 		}
-		list := slices.DeleteFunc(seen.take(), func(st cassandra.Statement) bool { return !strings.HasPrefix(st.CQL, cql) })
+		list := slices.DeleteFunc(seen.Take(), func(st cassandra.Statement) bool { return !strings.HasPrefix(st.CQL, cql) })
 		if len(list) != 1 {
 			t.Fatalf("%s: %d statements that begin with %q: %v", what, len(list), cql, list)
 		}
@@ -85,24 +86,24 @@ func TestTokenAware(t *testing.T) {
 		asked[list[0].Host]++
 	}
 	for i := range 20 {
-		mb, m := mailbox(fmt.Sprint("token", i)), message(10)
+		mb, m := enginetest.Mailbox(fmt.Sprint("token", i)), enginetest.Message(10)
 		id := gocql.UUID(m.ID)
 		content := func() string { return r.replica("content", "message, chunk", "message = ? AND chunk = 0", id) }
 		index := func() string {
 			return r.replica("mailbox", "mailbox, segment", "mailbox = ? AND segment = 0", gocql.UUID(mb))
 		}
-		want("a content", "INSERT INTO content", func() error { put(t, s, m.ID, 10, mb); return nil }, content)
-		want("reading a content", "SELECT data", func() error { return retrieve(t, s, m.ID, 10) }, content)
-		want("an index row", "INSERT INTO mailbox", func() error { add(t, s, mb, m); return nil }, index)
+		want("a content", "INSERT INTO content", func() error { enginetest.Put(t, s, m.ID, 10, mb); return nil }, content)
+		want("reading a content", "SELECT data", func() error { return enginetest.Retrieve(t, s, m.ID, 10) }, content)
+		want("an index row", "INSERT INTO mailbox", func() error { enginetest.Add(t, s, mb, m); return nil }, index)
 		if err := r.session.Query("INSERT INTO "+cfg.Keyspace+".floor (mailbox, floor) VALUES (?, ?)", gocql.UUID(mb), gocql.MinTimeUUID(m.ID.Time().AddDate(-1, 0, 0))).Exec(); err != nil {
 			t.Fatal(err)
 		}
-		list := func() error { _, err := list(t.Context(), s, mb); return err }
+		list := func() error { _, err := enginetest.List(t.Context(), s, mb); return err }
 		want("a floor", "SELECT floor", list, func() string { return r.replica("floor", "mailbox", "mailbox = ?", gocql.UUID(mb)) })
 		want("a list", "SELECT message, size, recipient", list, index)
 		to := index()
 		remove := func() error { return s.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}) }
-		bulk := mailbox(fmt.Sprint("bulk", i))
+		bulk := enginetest.Mailbox(fmt.Sprint("bulk", i))
 		want("a marker", "INSERT INTO mailbox", func() error { _, err := s.SetBulk(t.Context(), bulk); return err }, func() string {
 			return r.replica("mailbox", "mailbox, segment", "mailbox = ? AND segment = 0", gocql.UUID(bulk))
 		})

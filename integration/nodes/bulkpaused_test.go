@@ -1,0 +1,31 @@
+package nodes
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"popelago/mailtest"
+	"popelago/store"
+	"popelago/store/enginetest"
+)
+
+// A message is not written while the marker cannot be.
+func TestBulkPausedNode(t *testing.T) {
+	cfg := config(t)
+	cfg.Timeout = 300 * time.Millisecond
+	s := enginetest.Open(t, cfg)
+	mb, since := enginetest.Mailbox("paused"), time.Now().Add(-time.Hour)
+	m := enginetest.Message(1)
+	resume := enginetest.Pause(t, cluster.Get(t).Node("dc1-1"))
+	defer resume()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	entry := store.Entry{Mailbox: mb, Message: m, Bulk: since}
+	enginetest.WantClass(t, "AddMessages", s.AddMessages(ctx, []store.Entry{entry})[0], store.ErrUnavailable)
+	_, err := s.SetBulk(ctx, mb)
+	enginetest.WantClass(t, "SetBulk", err, store.ErrOutcomeUnknown)
+	resume()
+	mailtest.WaitFor(t, time.Minute, func() error { return s.AddMessages(t.Context(), []store.Entry{entry})[0] })
+	enginetest.WantRows(t, s, mb, m)
+}

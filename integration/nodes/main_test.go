@@ -1,0 +1,47 @@
+package nodes
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"popelago/cassandratest"
+	"popelago/store/cassandra"
+	"popelago/store/enginetest"
+)
+
+// cluster is one node, which the test that kills or pauses it brings back.
+var cluster = cassandratest.Lazy{
+	Options: cassandratest.Options{Settings: map[string]string{
+		// A busy machine is no fault.
+		"read_request_timeout": "20s", "write_request_timeout": "20s",
+	}},
+	After: seen.Uncoordinated,
+}
+
+// seen gathers what all statements of all tests had in common: see Uncoordinated.
+var seen enginetest.Observations
+
+func TestMain(m *testing.M) {
+	cluster.Keyspaces = []string{enginetest.Keyspace()}
+	trio.Keyspaces = []string{trioKeyspace(1), trioKeyspace(3)}
+	os.Exit(cassandratest.Main(m, &cluster, &trio))
+}
+
+// config is the configuration of a store on the one node.
+func config(t testing.TB) cassandra.Config {
+	if testing.Short() {
+		t.Skip("needs a Cassandra node")
+	}
+	return cassandra.Config{
+		Hosts:       cluster.Get(t).Addresses("dc1"),
+		Datacenter:  "dc1",
+		Keyspace:    enginetest.Keyspace(),
+		Replication: map[string]int{"dc1": 1},
+		SpoolDir:    t.TempDir(),
+		Window:      time.Nanosecond, // nothing in a test is under way for long
+		ScanRate:    1_000_000,
+		Observe:     seen.Observe,
+		Timeout:     30 * time.Second, ConnectTimeout: 30 * time.Second,
+	}
+}

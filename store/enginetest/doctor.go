@@ -1,0 +1,47 @@
+package enginetest
+
+import (
+	"strings"
+	"testing"
+
+	"popelago/store/cassandra"
+)
+
+// Findings are what Doctor told.
+type Findings []cassandra.Finding
+
+// Doctor asks the engine what it finds.
+func Doctor(t testing.TB, cfg cassandra.Config) Findings {
+	t.Helper()
+	found, err := cassandra.Doctor(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// Say fails the test unless a check came to a level, with all texts in its text or hint.
+func (f Findings) Say(t testing.TB, level, check string, texts ...string) {
+	t.Helper()
+	for _, one := range f {
+		all := one.Level == level && one.Check == check
+		for _, text := range texts {
+			all = all && strings.Contains(one.Text+" "+one.Hint, text)
+		}
+		if all {
+			return
+		}
+	}
+	t.Errorf("no %s of %s with %q in %+v", level, check, texts, f)
+}
+
+// Errors are those of the highest level.
+func (f Findings) Errors() Findings {
+	var bad Findings
+	for _, one := range f {
+		if one.Level == cassandra.FindingError {
+			bad = append(bad, one)
+		}
+	}
+	return bad
+}

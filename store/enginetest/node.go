@@ -1,0 +1,21 @@
+package enginetest
+
+import (
+	"sync"
+	"testing"
+
+	"popelago/cassandratest"
+)
+
+// Pause stops a node in its tracks. What it returns lets it go on, the first time.
+func Pause(t *testing.T, node *cassandratest.Node) (resume func()) {
+	t.Helper()
+	if err := node.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	return sync.OnceFunc(func() {
+		if err := node.Resume(); err != nil {
+			t.Error(err)
+		}
+	})
+}
