@@ -191,6 +191,7 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 		MaxFailedLogins:     cfg.POP3.MaxFailedLogins,
 		FailureDelay:        orNegative(cfg.POP3.FailureDelay),
 		IdleTimeout:         cfg.POP3.IdleTimeout,
+		OpenTimeout:         cfg.POP3.OpenTimeout,
 		WriteTimeout:        cfg.POP3.WriteTimeout,
 		HandshakeTimeout:    cfg.TLS.HandshakeTimeout,
 		Connections:         connections,

@@ -53,6 +53,7 @@ type POP3 struct {
 	LoginTimeout             time.Duration
 	DropAfter                time.Duration
 	IdleTimeout              time.Duration
+	OpenTimeout              time.Duration
 	WriteTimeout             time.Duration
 	LoginDelay               time.Duration // 0: none
 }
@@ -173,6 +174,7 @@ func Default() Config {
 			LoginTimeout:             90 * time.Second,
 			DropAfter:                3 * time.Second,
 			IdleTimeout:              10 * time.Minute,
+			OpenTimeout:              2 * time.Minute,
 			WriteTimeout:             time.Minute,
 		},
 		SMTP: smtp,

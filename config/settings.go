@@ -76,6 +76,8 @@ func settings(c *Config) []setting {
 			"How long the answer to the first failed login of a session waits; it doubles with each further one, up to 16 times as much. 0s: not at all."},
 		{"pop3.idle_timeout", duration(&c.POP3.IdleTimeout, 10*time.Minute, day).because("RFC 1939 section 3"),
 			"Ends a session that sends no whole command for this long. Nothing is removed then."},
+		{"pop3.open_timeout", duration(&c.POP3.OpenTimeout, time.Second, time.Hour),
+			"How long reading the list of a maildrop may take at login. A large maildrop takes long while the nodes of a cluster mend what they missed; beyond this the client is told to come later, [SYS/TEMP], and the next login goes on from what was mended."},
 		{"pop3.write_timeout", duration(&c.POP3.WriteTimeout, time.Second, day),
 			"How long a client may take to read each 32 KiB."},
 		{"pop3.login_delay", wholeSeconds(&c.POP3.LoginDelay, 0, day),

@@ -68,7 +68,9 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 		s.err(codeLoginDelay, textLoginDelay)
 		return
 	}
-	drop, err := maildrop.Open(ctx, s.srv.store, login.Mailbox, maildrop.Options{
+	opening, cancel := context.WithTimeout(ctx, s.srv.cfg.OpenTimeout)
+	defer cancel()
+	drop, err := maildrop.Open(opening, s.srv.store, login.Mailbox, maildrop.Options{
 		Durability: login.Durability, Retention: login.Retention, Now: s.srv.cfg.Now,
 	})
 	if err != nil {

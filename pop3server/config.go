@@ -66,6 +66,9 @@ type Config struct {
 	WriteTimeout time.Duration
 	// HandshakeTimeout limits a TLS handshake. Default 30s.
 	HandshakeTimeout time.Duration
+	// OpenTimeout limits the reading of a maildrop's list at login, page after page; beyond it the
+	// login is answered [SYS/TEMP]. Default 2m.
+	OpenTimeout time.Duration
 	// CommitTimeout limits the removal at QUIT, with its repetitions. Shutdown waits for it
 	// even after its own context has ended. Default 1m.
 	CommitTimeout time.Duration
@@ -94,6 +97,7 @@ func (c *Config) setDefaults() error {
 	c.LoginTimeout = max(c.LoginTimeout, 0)
 	setDefault(&c.MaxFailedLogins, 8)
 	setDefault(&c.FailureDelay, 200*time.Millisecond)
+	setDefault(&c.OpenTimeout, 2*time.Minute)
 	setDefault(&c.CommitTimeout, time.Minute)
 	c.MaxLine = min(c.MaxLine, wire.MaxLineLimit)
 	if c.Logger == nil {

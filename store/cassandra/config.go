@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -106,6 +107,9 @@ type Config struct {
 	// session_id of each trace, which they keep in system_traces for a day. It costs them much:
 	// it is for measurements. Several goroutines may call it at the same time.
 	Trace func(session []byte)
+
+	// dialer makes the connections to the nodes; nil: the driver does. For tests.
+	dialer gocql.Dialer
 }
 
 // DefaultKeyspace is the keyspace if none is configured.

@@ -91,45 +91,63 @@ func (s *Store) listSegment(ctx context.Context, l listing, segment int) (listed
 	return p, err
 }
 
-// listPiece reads rows of a segment in one piece.
+// listPiece reads rows of a segment in one piece: in one statement, or, after a page has timed out,
+// in several that ask for less, see pageSizes.
 func (s *Store) listPiece(ctx context.Context, l listing, segment int) (p listed, err error) {
-	st := statement{
-		cql:         listMessages,
-		values:      []any{gocql.UUID(l.mailbox), segment, gocql.UUID(l.from), l.limit + 1},
-		consistency: l.level,
-		what:        fmt.Sprintf("list mailbox %s", l.mailbox),
-	}
-	if !l.upTo.IsZero() {
-		st.cql = listSlice
-		st.values = []any{gocql.UUID(l.mailbox), segment, gocql.UUID(l.from), gocql.UUID(l.upTo), l.limit + 1}
-	}
+	what := fmt.Sprintf("list mailbox %s", l.mailbox)
 	end := marker()
 	for {
-		read := 0
-		var last mail.MessageID
-		if _, err := s.read(ctx, st, l.limit+1, nil, func(scan func(...any) error) error {
-			m, isMessage, since, err := scanMessage(scan)
-			read++
-			last = m.ID
-			if since != nil {
-				p.since = *since
+		rows := min(l.limit, s.pageSizes.of(l.mailbox))
+		began := time.Now()
+		page, err := s.listPage(ctx, l, segment, statement{consistency: l.level, what: what, impatient: rows > smallPage}, rows+1)
+		if err != nil {
+			if ctx.Err() != nil || !timedOut(err) || !s.pageSizes.failed(l.mailbox, rows) {
+				return listed{}, err
 			}
-			if isMessage {
-				p.rows = append(p.rows, m)
-			}
-			return err
-		}); err != nil {
-			return listed{}, err
+			s.notePageTimeout(l.mailbox, rows, err)
+			continue
 		}
+		s.pageSizes.succeeded(l.mailbox, time.Since(began), s.cfg.Timeout)
+		p.rows = append(p.rows, page.rows...)
+		p.since = earliest(p.since, page.since)
 		if len(p.rows) > l.limit {
 			p.rows, p.more = p.rows[:l.limit], true
 			return p, nil
 		}
-		if read <= l.limit || last == end {
+		if page.read <= rows || page.last == end {
 			return p, nil
 		}
-		st.values[2] = gocql.UUID(last) // there were rows that are no messages
+		l.from = page.last // the page was a small one, or had rows that are no messages
 	}
+}
+
+// listedPage is what one statement has read of a segment.
+type listedPage struct {
+	listed
+	read int            // rows, with those that are no messages
+	last mail.MessageID // of the last row
+}
+
+// listPage executes a statement that reads up to so many rows of a segment. st has all but the text
+// and the values.
+func (s *Store) listPage(ctx context.Context, l listing, segment int, st statement, rows int) (p listedPage, err error) {
+	st.cql, st.values = listMessages, []any{gocql.UUID(l.mailbox), segment, gocql.UUID(l.from), rows}
+	if !l.upTo.IsZero() {
+		st.cql, st.values = listSlice, []any{gocql.UUID(l.mailbox), segment, gocql.UUID(l.from), gocql.UUID(l.upTo), rows}
+	}
+	_, err = s.read(ctx, st, rows, nil, func(scan func(...any) error) error {
+		m, isMessage, since, err := scanMessage(scan)
+		p.read++
+		p.last = m.ID
+		if since != nil {
+			p.since = *since
+		}
+		if isMessage {
+			p.rows = append(p.rows, m)
+		}
+		return err
+	})
+	return p, err
 }
 
 // scanMessage reads a row. One without size is not a message. since is the bulk_since of the

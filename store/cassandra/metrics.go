@@ -18,6 +18,8 @@ type metrics struct {
 	overloaded prometheus.Counter
 	// hedged counts reads that a second node was asked.
 	hedged prometheus.Counter
+	// pageTimeouts counts pages of lists that timed out and were read again in small ones.
+	pageTimeouts prometheus.Counter
 	// skew is how far our clock is ahead, servers how many are alive in this datacenter.
 	skew, servers prometheus.Gauge
 	// failover is 1 while statements go through another datacenter.
@@ -42,6 +44,10 @@ func newMetrics(limit *limiter) *metrics {
 			Help: "Reads that a second node was asked, because the first had not answered.",
 		}),
 	}
+	m.pageTimeouts = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: "popelago", Subsystem: "cassandra", Name: "page_timeouts_total",
+		Help: "Pages of maildrops' lists that timed out, and were read again in small pages.",
+	})
 	m.skew = prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: "popelago", Subsystem: "cassandra", Name: "clock_skew_seconds",
 		Help: "How far the clock of this server is ahead of the cluster's.",
@@ -54,7 +60,7 @@ func newMetrics(limit *limiter) *metrics {
 		Namespace: "popelago", Subsystem: "cassandra", Name: "failover",
 		Help: "1 while statements go through another datacenter, because no local node can be reached.",
 	})
-	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.hedged, m.skew, m.servers, m.failover}
+	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.hedged, m.pageTimeouts, m.skew, m.servers, m.failover}
 	for _, g := range []struct {
 		name, help string
 		value      func(limiterState) int

@@ -31,6 +31,7 @@ func (c Config) driver(ctx context.Context) (*gocql.ClusterConfig, error) {
 	d.DefaultIdempotence = false // every statement says so
 	d.ReconnectInterval = c.Reconnect
 	d.Metadata.CacheMode = gocql.KeyspaceOnly
+	d.Dialer = c.dialer
 	d.Logger = driverLogger{c.Logger}
 	if c.Username != "" {
 		d.Authenticator = gocql.PasswordAuthenticator{Username: c.Username, Password: c.Password}

@@ -18,14 +18,18 @@ type statement struct {
 	values      []any
 	consistency gocql.Consistency
 	what        string
+	// impatient: a time-out is not tried again at another node, because the caller then asks for
+	// less.
+	impatient bool
 }
 
 // attempts is the retry policy of one execution: another node, a few times. It remembers
 // whether any of the attempts may have written something, which the error of the last one
 // does not tell.
 type attempts struct {
-	limit   int
-	unknown atomic.Bool
+	limit     int
+	impatient bool
+	unknown   atomic.Bool
 }
 
 // Attempt implements gocql.RetryPolicy.
@@ -38,7 +42,7 @@ func (a *attempts) GetRetryType(err error) gocql.RetryType {
 	if mayBeWritten(err) {
 		a.unknown.Store(true)
 	}
-	if hopeless(err) {
+	if hopeless(err) || a.impatient && timedOut(err) {
 		return gocql.Rethrow
 	}
 	return gocql.RetryNextHost
@@ -105,7 +109,7 @@ func (s *engine) leaveAs(c class) {
 }
 
 func (s *engine) query(st statement) (*gocql.Query, *attempts) {
-	a := &attempts{limit: s.cfg.Retries}
+	a := &attempts{limit: s.cfg.Retries, impatient: st.impatient}
 	q := s.session().Query(st.cql, st.values...).Consistency(st.consistency).Idempotent(true).RetryPolicy(a)
 	return q, a
 }

@@ -24,20 +24,21 @@ type Store struct {
 
 // engine is what all views of a store share.
 type engine struct {
-	cfg      Config
-	views    [3]*Store             // by level
-	route    atomic.Pointer[route] // where statements go now
-	failover failover
-	known    known
-	metrics  *metrics
-	floors   *otter.Cache[mail.MailboxID, mail.MessageID]
-	drained  drained
-	places   *otter.Cache[mail.MailboxID, place]
-	inDays   *inDays
-	grown    *grown
-	sweeping sweeping
-	beating  beating
-	watch    watch
+	cfg       Config
+	views     [3]*Store             // by level
+	route     atomic.Pointer[route] // where statements go now
+	failover  failover
+	known     known
+	metrics   *metrics
+	floors    *otter.Cache[mail.MailboxID, mail.MessageID]
+	drained   drained
+	places    *otter.Cache[mail.MailboxID, place]
+	inDays    *inDays
+	grown     *grown
+	pageSizes *pageSizes
+	sweeping  sweeping
+	beating   beating
+	watch     watch
 
 	limit *limiter // of statements under way
 
@@ -74,7 +75,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 			ExpiryCalculator: otter.ExpiryWriting[mail.MailboxID, mail.MessageID](10 * time.Minute),
 		}),
 	}
-	e.places, e.inDays, e.grown = newPlaces(), newInDays(), newGrown()
+	e.places, e.inDays, e.grown, e.pageSizes = newPlaces(), newInDays(), newGrown(), newPageSizes()
 	if err := e.start(ctx); err != nil {
 		metrics.unregister(cfg.Registerer)
 		e.stopCaches()
@@ -146,4 +147,5 @@ func (s *engine) now() time.Time { return s.cfg.Now() }
 func (s *engine) stopCaches() {
 	s.floors.StopAllGoroutines()
 	s.grown.pages.StopAllGoroutines()
+	s.pageSizes.sizes.StopAllGoroutines()
 }
