@@ -122,6 +122,7 @@ func cassandraConfig(cfg config.Config, logger *slog.Logger) (cassandra.Config, 
 		Logger:         logger,
 
 		SpeculativeDelay: orNegative(c.SpeculativeDelay),
+		DownReminder:     c.DownReminder,
 	}
 	if c.PasswordFile != "" {
 		var err error

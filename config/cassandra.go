@@ -36,6 +36,7 @@ type Cassandra struct {
 	QueueTime      time.Duration
 
 	SpeculativeDelay time.Duration // zero: off
+	DownReminder     time.Duration
 
 	Window     time.Duration
 	FloorEvery int
@@ -70,6 +71,7 @@ func defaultCassandra() Cassandra {
 		Heartbeat:      10 * time.Second,
 
 		SpeculativeDelay: 200 * time.Millisecond,
+		DownReminder:     5 * time.Minute,
 	}
 }
 
@@ -143,6 +145,8 @@ func cassandraSettings(c *Cassandra) []setting {
 			"How many messages in a mailbox, or how many removals behind a message that stays, make background work turn it into a bulk mailbox, which has a place of its own for the messages of each day (popelago account bulk does so by hand). It cannot be undone. 0: never."},
 		{"cassandra.heartbeat", duration(&c.Heartbeat, 100*time.Millisecond, 5*time.Minute),
 			"How often this server tells the others of its datacenter that it is alive, and compares its clock with theirs and the nodes'. The share that a server had of background work falls to the others six heartbeats after it was killed. A clock that is more than 5 minutes off stops deliveries (451), maildrops with a retention ([SYS/TEMP]) and background work until it is right."},
+		{"cassandra.down_reminder", duration(&c.DownReminder, time.Second, day),
+			"How often the log says that nodes still do not answer. That they stop, and that they are back, is logged at once."},
 		{"cassandra.written_off", &list{p: &c.WrittenOff, what: "the name of a datacenter such as \"dc2\"", check: checkDatacenter},
 			"Datacenters that will never come back: the servers of this one take over what is left to be cleared up behind their removals. Before that, take each out of the keyspace (ALTER KEYSPACE ... WITH replication = ...) and out of the cluster (nodetool removenode), or everything that takes away will wait for it for ever. One datacenter is enough to do it."},
 		{"cassandra.spool_dir", path(&c.SpoolDir, optional),

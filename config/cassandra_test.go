@@ -29,7 +29,7 @@ func TestCassandraSettings(t *testing.T) {
 
 		Timeout: 3 * time.Second, ConnectTimeout: 2 * time.Second, Retries: 0, Connections: 4, Concurrency: 256,
 		QueueTime: 500 * time.Millisecond, SpeculativeDelay: 50 * time.Millisecond, Window: 15 * time.Minute, FloorEvery: 500, BulkAfter: 250_000, Heartbeat: 5 * time.Second, WrittenOff: []string{"dc9", "Berlin"},
-		SpoolDir: "testdata/good/spool",
+		SpoolDir: "testdata/good/spool", DownReminder: 90 * time.Second,
 	}
 	if diff := cmp.Diff(want, c.Cassandra); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

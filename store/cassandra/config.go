@@ -94,6 +94,9 @@ type Config struct {
 	// third of how long they have to be there before it ends. Default 10s.
 	FailoverAfter time.Duration
 
+	// DownReminder is how often the log says that nodes still do not answer. Default 5m.
+	DownReminder time.Duration
+
 	// Now tells the time. Nil means time.Now.
 	Now func() time.Time
 	// Registerer gets the metrics popelago_cassandra_*; nil for none.
@@ -108,6 +111,8 @@ type Config struct {
 	// it is for measurements. Several goroutines may call it at the same time.
 	Trace func(session []byte)
 
+	// nodes watches the nodes of the sessions; nil: nobody does.
+	nodes *nodeWatch
 	// dialer makes the connections to the nodes; nil: the driver does. For tests.
 	dialer gocql.Dialer
 }
@@ -143,6 +148,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.BulkAfter, 100_000)
 	setDefault(&c.ScanRate, 2000)
 	setDefault(&c.Heartbeat, 10*time.Second)
+	setDefault(&c.DownReminder, 5*time.Minute)
 	if c.Server == "" {
 		name, err := os.Hostname()
 		if err != nil {

@@ -95,7 +95,7 @@ func readLocalNode(ctx context.Context, session *gocql.Session) (node, error) {
 // readPeers reads what a node tells about the others.
 func readPeers(ctx context.Context, session *gocql.Session) ([]node, error) {
 	var nodes []node
-	rows := session.Query(selectPeers).Consistency(gocql.LocalOne).IterContext(ctx)
+	rows := unobserved(session, selectPeers).IterContext(ctx)
 	var native, peer net.IP
 	var port int
 	var n node
@@ -206,7 +206,7 @@ type heartbeat struct{ generation, count int }
 
 func readHeartbeats(ctx context.Context, session *gocql.Session) (map[string]heartbeat, error) {
 	beats := map[string]heartbeat{}
-	rows := session.Query(selectHeartbeats).Consistency(gocql.LocalOne).IterContext(ctx)
+	rows := unobserved(session, selectHeartbeats).IterContext(ctx)
 	var address net.IP
 	var beat heartbeat
 	for rows.Scan(&address, &beat.generation, &beat.count) {

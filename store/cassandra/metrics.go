@@ -24,7 +24,9 @@ type metrics struct {
 	skew, servers prometheus.Gauge
 	// failover is 1 while statements go through another datacenter.
 	failover prometheus.Gauge
-	all      []prometheus.Collector
+	// nodes is how many nodes are in a state, "up" or "down", by datacenter.
+	nodes *prometheus.GaugeVec
+	all   []prometheus.Collector
 }
 
 // newMetrics makes the metrics; limit is asked how many statements are under way.
@@ -60,7 +62,11 @@ func newMetrics(limit *limiter) *metrics {
 		Namespace: "popelago", Subsystem: "cassandra", Name: "failover",
 		Help: "1 while statements go through another datacenter, because no local node can be reached.",
 	})
-	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.hedged, m.pageTimeouts, m.skew, m.servers, m.failover}
+	m.nodes = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: "popelago", Subsystem: "cassandra", Name: "nodes",
+		Help: "Cassandra nodes by datacenter and state: up if they answer, down if not.",
+	}, []string{"datacenter", "state"})
+	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.hedged, m.pageTimeouts, m.skew, m.servers, m.failover, m.nodes}
 	for _, g := range []struct {
 		name, help string
 		value      func(limiterState) int

@@ -157,9 +157,9 @@ func TestPageTimesOut(t *testing.T) {
 	cfg = cfg.DialedBy(dialer)
 	s := open(t, cfg)
 	mb := mailbox("large")
-	want := addMany(t, s, mb, 3000)
+	want := addMany(t, s, mb, 1200)
 
-	dialer.most.Store(40_000) // several hundred rows
+	dialer.most.Store(20_000) // a few hundred rows
 	seen.take()
 	got, err := listAll(t, s, mb)
 	if err != nil || !slices.Equal(got, want) {

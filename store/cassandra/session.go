@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -32,7 +31,7 @@ func (c Config) driver(ctx context.Context) (*gocql.ClusterConfig, error) {
 	d.ReconnectInterval = c.Reconnect
 	d.Metadata.CacheMode = gocql.KeyspaceOnly
 	d.Dialer = c.dialer
-	d.Logger = driverLogger{c.Logger}
+	d.Logger = newDriverLogger(c)
 	if c.Username != "" {
 		d.Authenticator = gocql.PasswordAuthenticator{Username: c.Username, Password: c.Password}
 	}
@@ -57,6 +56,9 @@ func (c Config) connect(ctx context.Context, observe func(Statement)) (*gocql.Se
 		near = gocql.RackAwareRoundRobinPolicy(c.Datacenter, c.Rack)
 	}
 	d.PoolConfig.HostSelectionPolicy = elsewhere{gocql.TokenAwareHostPolicy(near, gocql.ShuffleReplicas(), gocql.NonLocalReplicasFallback())}
+	if c.nodes != nil {
+		d.Metadata.HostListener.HostStateChangeListener, d.Metadata.HostListener.TopologyChangeListener = c.nodes, c.nodes
+	}
 	if observe != nil {
 		d.QueryObserver = observer(observe)
 		d.BatchObserver = observer(observe)
@@ -67,6 +69,9 @@ func (c Config) connect(ctx context.Context, observe func(Statement)) (*gocql.Se
 	session, err := open(ctx, d)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoContact, err)
+	}
+	if c.nodes != nil {
+		c.nodes.join(session)
 	}
 	return session, nil
 }
@@ -185,26 +190,4 @@ func resolve(ctx context.Context, hosts []string) ([]string, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNoContact, failed)
 	}
 	return list, nil
-}
-
-// driverLogger passes the driver's warnings on. What it calls errors is a node that is away,
-// which it deals with; the failure of a statement is reported where it was called.
-type driverLogger struct{ logger *slog.Logger }
-
-func (l driverLogger) Error(msg string, fields ...gocql.LogField) { l.log(slog.LevelWarn, msg, fields) }
-func (l driverLogger) Warning(msg string, fields ...gocql.LogField) {
-	l.log(slog.LevelWarn, msg, fields)
-}
-func (l driverLogger) Info(msg string, fields ...gocql.LogField)  { l.log(slog.LevelDebug, msg, fields) }
-func (l driverLogger) Debug(msg string, fields ...gocql.LogField) {}
-
-func (l driverLogger) log(level slog.Level, msg string, fields []gocql.LogField) {
-	if !l.logger.Enabled(context.Background(), level) {
-		return
-	}
-	attrs := []slog.Attr{slog.String("driver", msg)}
-	for _, f := range fields {
-		attrs = append(attrs, slog.String(f.Name, f.Value.String()))
-	}
-	l.logger.LogAttrs(context.Background(), level, "cassandra", attrs...)
 }

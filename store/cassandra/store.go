@@ -66,6 +66,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := metrics.register(cfg.Registerer); err != nil {
 		return nil, err
 	}
+	cfg.nodes = newNodeWatch(cfg, metrics.nodes)
 	e := &engine{
 		cfg:     cfg,
 		metrics: metrics,
@@ -81,7 +82,13 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		e.stopCaches()
 		return nil, err
 	}
-	e.makeViews(len(status.Replication) > 1)
+	several := len(status.Replication) > 1
+	e.makeViews(several)
+	e.cfg.nodes.start(func(ctx context.Context, now time.Time) {
+		if several {
+			e.lookAtGossip(ctx, now)
+		}
+	})
 	e.startFailover(ctx)
 	e.startBeating(ctx)
 	return e.views[store.LevelLocal], nil
@@ -128,6 +135,7 @@ func (s *engine) Close() error {
 	s.leaving.Do(func() {
 		s.stopBeating()
 		s.stopFailover()
+		s.cfg.nodes.stop()
 	})
 	s.limit.close()
 	s.life.Lock()

@@ -1,0 +1,192 @@
+package cassandra
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// watched is a nodeWatch whose clock and log a test has in its hands.
+type watched struct {
+	*nodeWatch
+	t   *testing.T
+	log bytes.Buffer
+	now time.Time
+}
+
+func watchNodes(t *testing.T, level slog.Level) *watched {
+	w := &watched{t: t, now: time.Unix(1_800_000_000, 0)}
+	logger := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: level}))
+	counts := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "nodes"}, []string{"datacenter", "state"})
+	w.nodeWatch = newNodeWatch(Config{Logger: logger, DownReminder: 5 * time.Minute}, counts)
+	return w
+}
+
+// are sets the state of nodes of datacenter dc1.
+func (w *watched) are(up bool, addresses ...string) {
+	for _, address := range addresses {
+		w.set(address, "dc1", up, "", w.now)
+	}
+}
+
+// after lets a time pass, reports, and checks that so many lines were logged, the last of which has
+// the texts.
+func (w *watched) after(d time.Duration, lines int, texts ...string) {
+	w.t.Helper()
+	w.now = w.now.Add(d)
+	w.report(w.now)
+	got := strings.TrimSpace(w.log.String())
+	w.log.Reset()
+	logged := strings.Split(got, "\n")
+	if got == "" {
+		logged = nil
+	}
+	if len(logged) != lines {
+		w.t.Errorf("%d lines instead of %d:\n%s", len(logged), lines, got)
+		return
+	}
+	for _, text := range texts {
+		if !strings.Contains(logged[len(logged)-1], text) {
+			w.t.Errorf("no %q in %s", text, got)
+		}
+	}
+}
+
+// counts checks the metric.
+func (w *watched) count(datacenter string, up, down float64) {
+	w.t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(w.counts)
+	families, err := registry.Gather()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, m := range families[0].GetMetric() {
+		got[m.GetLabel()[0].GetValue()+" "+m.GetLabel()[1].GetValue()] = m.GetGauge().GetValue()
+	}
+	if got[datacenter+" up"] != up || got[datacenter+" down"] != down {
+		w.t.Errorf("counted: %v, want %v up and %v down in %s", got, up, down, datacenter)
+	}
+}
+
+// One line when a node goes, one every few minutes while it is away, one when it is back.
+func TestNodeGoesAndComesBack(t *testing.T) {
+	w := watchNodes(t, slog.LevelInfo)
+	w.are(true, "10.0.0.1", "10.0.0.2", "10.0.0.3")
+	w.after(time.Second, 0)
+	w.count("dc1", 3, 0)
+	w.are(false, "10.0.0.2")
+	w.noteCause("10.0.0.2", "connection refused")
+	w.after(time.Second, 1, "level=WARN", "do not answer", "datacenter=dc1", "nodes=10.0.0.2", "up=2", "down=1", "connection refused")
+	w.count("dc1", 2, 1)
+	for range 20 { // the driver says so again and again
+		w.are(false, "10.0.0.2")
+		w.after(10*time.Second, 0)
+	}
+	w.after(100*time.Second, 1, "level=WARN", "still do not answer", "nodes=10.0.0.2", "for=5m1s", "connection refused")
+	w.after(299*time.Second, 0)
+	w.after(time.Second, 1, "still do not answer", "for=10m1s")
+	w.are(true, "10.0.0.2")
+	w.after(time.Second, 1, "level=INFO", "nodes are back", "nodes=10.0.0.2", "up=3", "down=0", "away=10m0s")
+	w.count("dc1", 3, 0)
+	w.after(time.Hour, 0)
+}
+
+// A datacenter that goes is one line, and so are its reminders and its return.
+func TestDatacenterGoesAndComesBack(t *testing.T) {
+	w := watchNodes(t, slog.LevelInfo)
+	w.are(true, "10.0.0.1", "10.0.0.2", "10.0.0.3")
+	w.set("10.9.0.1", "dc2", true, "", w.now)
+	w.after(time.Second, 0)
+	w.are(false, "10.0.0.1", "10.0.0.2", "10.0.0.3")
+	w.after(time.Second, 1, "no Cassandra node of a datacenter answers", `nodes="10.0.0.1 10.0.0.2 10.0.0.3"`, "up=0", "down=3")
+	w.count("dc2", 1, 0)
+	w.after(time.Minute, 0)
+	w.after(4*time.Minute, 1, "still do not answer")
+	w.are(true, "10.0.0.1")
+	w.after(time.Second, 1, "are back", "nodes=10.0.0.1", "up=1", "down=2")
+	w.after(299*time.Second, 1, "still do not answer", `nodes="10.0.0.2 10.0.0.3"`)
+}
+
+// A node that comes and goes by the second is one line in ten seconds at most.
+func TestNodeFlaps(t *testing.T) {
+	w := watchNodes(t, slog.LevelInfo)
+	w.are(true, "10.0.0.1")
+	w.after(0, 0)
+	w.are(false, "10.0.0.1")
+	w.after(time.Second, 1)
+	for i := range 9 {
+		w.are(i%2 == 0, "10.0.0.1")
+		w.after(time.Second, 0)
+	}
+	w.are(true, "10.0.0.1")
+	w.after(time.Second, 1, "are back")
+}
+
+// A node that has left the cluster is no longer counted.
+func TestNodeLeaves(t *testing.T) {
+	w := watchNodes(t, slog.LevelInfo)
+	w.are(true, "10.0.0.1", "10.0.0.2")
+	w.are(false, "10.0.0.2")
+	w.after(time.Second, 1)
+	w.forget("10.0.0.2")
+	w.after(time.Hour, 0)
+	w.count("dc1", 1, 0)
+}
+
+// Nodes of other datacenters are alive as long as they beat.
+func TestGossip(t *testing.T) {
+	var g gossip
+	now := time.Unix(1_800_000_000, 0)
+	for i, c := range []struct {
+		beat heartbeat
+		want bool
+	}{
+		{heartbeat{7, 100}, true}, {heartbeat{7, 110}, true},
+		{heartbeat{7, 110}, true}, {heartbeat{7, 110}, true}, // it may be late
+		{heartbeat{7, 110}, false},
+		{heartbeat{7, 105}, false}, // as a node knows that was told late
+		{heartbeat{8, 1}, true},    // started again
+		{heartbeat{}, true}, {heartbeat{}, true}, {heartbeat{}, false},
+	} {
+		if got := g.hear("n", c.beat, now, 30*time.Second); got != c.want {
+			t.Errorf("%d: %v is alive: %v", i, c.beat, got)
+		}
+		now = now.Add(10 * time.Second)
+	}
+}
+
+// What the driver warns of while a node is away is for level debug, with its cause kept; other
+// warnings are logged, one of a kind.
+func TestDriverLog(t *testing.T) {
+	w := watchNodes(t, slog.LevelInfo)
+	w.are(true, "10.0.0.1")
+	l := newDriverLogger(Config{Logger: w.logger, nodes: w.nodeWatch})
+	for range 100 {
+		l.Warning("Connection pool filling failed.", gocql.NewLogFieldIP("host_addr", net.ParseIP("10.0.0.1")), gocql.NewLogFieldError("err", errors.New("refused")))
+		l.Warning("Node is DOWN.", gocql.NewLogFieldIP("host_addr", net.ParseIP("10.0.0.1")))
+		l.Error("Unable to reconnect control connection.", gocql.NewLogFieldError("err", errors.New("gone")))
+	}
+	w.after(0, 0)
+	if cause := w.nodes["10.0.0.1"].cause; cause != "refused" {
+		t.Errorf("the cause is %q", cause)
+	}
+	for i := range 100 {
+		l.Warning("Something new.", gocql.NewLogFieldString("n", fmt.Sprint(i)))
+	}
+	w.after(0, 1, "Something new.", "n=0", "level=WARN")
+
+	loud := watchNodes(t, slog.LevelDebug)
+	l = newDriverLogger(Config{Logger: loud.logger, nodes: loud.nodeWatch})
+	l.Warning("Node is DOWN.", gocql.NewLogFieldIP("host_addr", net.ParseIP("10.0.0.1")))
+	loud.after(0, 1, "level=DEBUG", "Node is DOWN.")
+}
