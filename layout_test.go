@@ -44,6 +44,7 @@ var layout = []layer{
 
 	// Help for tests and measurements; nothing above imports it.
 	{"mailtest", []string{"wire"}},
+	{"testreport", nil},
 	{"cassandratest", nil},
 	{"cassandratest/cmd", []string{"cassandratest"}},
 	{"smtpserver/smtptest", []string{"account", "delivery", "maildrop", "mailtest", "smtpserver", "store"}},

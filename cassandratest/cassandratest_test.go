@@ -35,10 +35,11 @@ func TestKeptClusterHasOneUser(t *testing.T) {
 	dir := t.TempDir()
 	take := func(want string) (leave func()) {
 		t.Helper()
-		folder, leave, err := cassandratest.TakeFolder(dir, "x")
+		folder, _, ready, leave, err := cassandratest.TakeFolder(dir, "x", false)
 		if err != nil || folder != filepath.Join(dir, want) {
 			t.Fatalf("got %s, %v, want %s", folder, err, want)
 		}
+		check(t, ready())
 		return leave
 	}
 	leave := take("x")

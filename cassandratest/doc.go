@@ -41,6 +41,13 @@
 // tests do to users and to Cassandra's own tables stays. One run at a time has a cluster: another
 // that wants the same gets one of its own. ./scripts/cassandra stop --dir DIR ends them all.
 //
+// # Sharing a node
+//
+// Tests that do a node no harm say so with Lazy.Share, most simply by Shared. Packages that
+// share have the same cluster at the same time, each with keyspaces of its own; tests that kill,
+// pause or cut have clusters of their own. TEST_CASSANDRA_SHARE=DIR keeps only clusters that are
+// shared: ./test sets it, and ends them.
+//
 // A Cluster and its Nodes are safe for concurrent use, except that one Node must not be
 // started twice at the same time.
 package cassandratest

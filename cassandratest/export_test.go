@@ -3,5 +3,8 @@ package cassandratest
 // End is what Main does after the tests.
 func (l *Lazy) End() { l.end() }
 
-// TakeFolder is how a run gets a kept cluster for itself.
-var TakeFolder = takeFolder
+// TakeFolder is how a run gets a kept cluster, for itself or with others. ready lets others in.
+func TakeFolder(dir, name string, share bool) (path string, alone bool, ready func() error, leave func(), err error) {
+	f, err := takeFolder(dir, name, share)
+	return f.path, f.alone, f.ready, f.leave, err
+}

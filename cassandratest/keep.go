@@ -4,14 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -20,31 +18,42 @@ import (
 // KeepVariable is the environment variable that names the folder, by its absolute path, in
 // which Lazy keeps clusters running from one run of the tests to the next. Each has a subfolder:
 //
-//	DIR/ac70f3b2      a cluster, named by a hash of what it was asked to be
-//	DIR/ac70f3b2-2    another, for two that wanted the same at the same time
-//	DIR/ac70f3b2.lock locked by the process that uses the cluster
+//	DIR/ac70f3b2       a cluster, named by a hash of what it was asked to be
+//	DIR/ac70f3b2-2     another, for two that wanted the same at the same time
+//	DIR/ac70f3b2.lock  locked by the processes that use the cluster: see takeFolder
+//	DIR/ac70f3b2.setup locked by the process that takes the cluster, or brings it up
 const KeepVariable = "TEST_CASSANDRA_KEEP"
 
-// keep returns the cluster that an earlier run left in a subfolder of dir, with all its nodes
-// running, or starts it there. Nobody else gets it before unlock or the end of this process.
-func keep(ctx context.Context, dir string, o Options, keyspaces []string) (c *Cluster, unlock func(), err error) {
+// ShareVariable is like KeepVariable, for clusters with Lazy.Share alone.
+const ShareVariable = "TEST_CASSANDRA_SHARE"
+
+// keep returns the cluster that an earlier run, or one at the same time, left in a subfolder of dir,
+// with all its nodes running, or starts it there. Nobody gets it who must not before unlock or
+// the end of this process.
+func (l *Lazy) keep(ctx context.Context, dir string) (c *Cluster, unlock func(), err error) {
 	if !filepath.IsAbs(dir) {
-		return nil, nil, fmt.Errorf("cassandratest: %s=%s: want an absolute path", KeepVariable, dir)
+		return nil, nil, fmt.Errorf("cassandratest: folder %s of %s or %s: want an absolute path", dir, KeepVariable, ShareVariable)
 	}
-	o = o.withDefaults()
+	o := l.Options.withDefaults()
 	o.Detached = true
-	if o.Dir, unlock, err = takeFolder(dir, o.hash()); err != nil {
+	f, err := takeFolder(dir, o.hash(), l.Share != "")
+	if err != nil {
 		return nil, nil, err
 	}
 	defer func() {
+		if err == nil {
+			err = f.ready()
+		}
 		if err != nil {
-			unlock()
+			f.leave()
 		}
 	}()
-	if c, err = revive(ctx, o.Dir); err == nil {
-		if err = c.dropOthers(ctx, keyspaces); err == nil {
-			return c, unlock, nil
-		}
+	o.Dir = f.path
+	if c, err = revive(ctx, o.Dir, f.alone); err == nil {
+		err = c.drop(ctx, l.leftover)
+	}
+	if err == nil || !f.alone {
+		return c, f.leave, err
 	}
 	if c != nil {
 		c.Stop()
@@ -53,7 +62,14 @@ func keep(ctx context.Context, dir string, o Options, keyspaces []string) (c *Cl
 		return nil, nil, err
 	}
 	c, err = New(ctx, o)
-	return c, unlock, err
+	return c, f.leave, err
+}
+
+// leftover reports whether a keyspace of an earlier run has to go: any, or of those with
+// Lazy.Share any of these tests' own.
+func (l *Lazy) leftover(keyspace string) bool {
+	own := l.Share == "" || keyspace == l.Share || strings.HasPrefix(keyspace, l.Share+"_")
+	return own && !slices.Contains(l.Keyspaces, keyspace)
 }
 
 // hash is short and the same for options that lead to the same cluster.
@@ -68,28 +84,18 @@ func (o Options) hash() string {
 	return fmt.Sprintf("%x", sha256.Sum256(text))[:8]
 }
 
-// takeFolder locks the first subfolder with this name or name-2, name-3, ... that is free.
-func takeFolder(dir, name string) (folder string, unlock func(), err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", nil, err
-	}
-	folder = filepath.Join(dir, name)
-	for i := 2; ; i++ {
-		unlock, err = lockFile(folder+".lock", false)
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return folder, unlock, err
-		}
-		folder = filepath.Join(dir, fmt.Sprintf("%s-%d", name, i))
-	}
-}
-
-// revive loads a cluster and brings all its nodes back: the lines between datacenters are
-// mended, paused nodes go on, and those that are gone or do not answer are started again. With
-// an error the cluster, if it is not nil, has to be stopped.
-func revive(ctx context.Context, dir string) (*Cluster, error) {
+// revive loads a cluster and brings all its nodes back. Nodes that are gone are started again. For
+// a process that has the cluster alone, the lines between datacenters are mended, paused nodes go
+// on, and nodes that do not answer are started again. With an error the cluster, if it is not nil,
+// has to be stopped by who has it alone.
+func revive(ctx context.Context, dir string, alone bool) (*Cluster, error) {
 	c, err := Load(dir)
 	if err != nil {
 		return nil, err
+	}
+	if !alone {
+		c.release = func() {} // its nodes hold the network by listening
+		return c, c.startMissing(ctx)
 	}
 	// Not takeNetwork, which leaves networks alone where a node listens: ours does.
 	if c.release, err = lockNetwork(c.Network); err != nil {
@@ -116,8 +122,23 @@ func revive(ctx context.Context, dir string) (*Cluster, error) {
 	return c, c.WaitSeen(ctx)
 }
 
-// dropOthers drops all keyspaces but Cassandra's own and some more.
-func (c *Cluster) dropOthers(ctx context.Context, keyspaces []string) error {
+// startMissing starts the nodes that are gone, and waits for those that are slow.
+func (c *Cluster) startMissing(ctx context.Context) error {
+	for _, n := range c.Nodes {
+		if !n.Running() {
+			if err := n.Start(ctx); err != nil {
+				return err
+			}
+		}
+		if err := n.WaitAnswers(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drop drops the keyspaces that are leftovers; Cassandra's own stay.
+func (c *Cluster) drop(ctx context.Context, leftover func(keyspace string) bool) error {
 	s, err := c.Nodes[0].Session(sessionLimit)
 	if err != nil {
 		return err
@@ -127,7 +148,7 @@ func (c *Cluster) dropOthers(ctx context.Context, keyspaces []string) error {
 	var drop []string
 	var name string
 	for rows.Scan(&name) {
-		if name != "system" && !strings.HasPrefix(name, "system_") && !slices.Contains(keyspaces, name) {
+		if name != "system" && !strings.HasPrefix(name, "system_") && leftover(name) {
 			drop = append(drop, name)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // startLimit is how long the start of one node may take on a busy machine.
-const startLimit = 3 * time.Minute
+const startLimit = 10 * time.Minute
 
 // Start starts a cluster for one test and stops it at the end of the test. If the test failed,
 // the ends of the nodes' logs are shown. Where java or mvn is missing the test is skipped, or
@@ -73,13 +73,28 @@ type Lazy struct {
 	// error fails them after all.
 	After func(*Cluster) error
 	// Keyspaces are those that the next run may find in a cluster that was kept. All others,
-	// but for Cassandra's own, are dropped before it starts.
+	// but for Cassandra's own, are dropped before it starts: with Share those of these tests.
 	Keyspaces []string
+	// Share, if not empty, lets other processes that share have the cluster at the same time. The
+	// tests promise that no node is killed, paused or cut off, and that their keyspaces are named
+	// Share, or Share_ and more.
+	Share string
 
 	once    sync.Once
 	cluster *Cluster
 	unlock  func() // not nil: the cluster is kept
 	err     error
+}
+
+// Shared is one healthy node that packages share, each with the keyspaces of a name. Without a
+// folder named by KeepVariable or ShareVariable each package has a node of its own.
+func Shared(name string) *Lazy {
+	return &Lazy{Share: name, After: Uncoordinated, Options: Options{Settings: map[string]string{
+		// A read fails that has to skip more removals than this: Cassandra's own limit is 100,000.
+		"tombstone_warn_threshold": "500", "tombstone_failure_threshold": "2000",
+		// A busy machine is no fault.
+		"read_request_timeout": "1m", "write_request_timeout": "1m",
+	}}}
 }
 
 // Main runs the tests of a package and stops the cluster; for TestMain.
@@ -120,10 +135,10 @@ func (l *Lazy) Get(t testing.TB) *Cluster {
 	t.Helper()
 	l.once.Do(func() {
 		o := l.Options
-		if dir := os.Getenv(KeepVariable); dir != "" {
+		if dir := l.folder(); dir != "" {
 			ctx, cancel := o.limit()
 			defer cancel()
-			l.cluster, l.unlock, l.err = keep(ctx, dir, o, l.Keyspaces)
+			l.cluster, l.unlock, l.err = l.keep(ctx, dir)
 			return
 		}
 		if o.Dir == "" {
@@ -138,6 +153,15 @@ func (l *Lazy) Get(t testing.TB) *Cluster {
 	check(t, l.err)
 	showLogs(t, l.cluster)
 	return l.cluster
+}
+
+// folder is where the cluster stays when the tests are done, or empty.
+func (l *Lazy) folder() string {
+	dir := os.Getenv(KeepVariable)
+	if dir == "" && l.Share != "" {
+		dir = os.Getenv(ShareVariable)
+	}
+	return dir
 }
 
 // Restart starts a node that was killed, within the limit of a start.

@@ -10,4 +10,4 @@ import (
 // node is the Cassandra node of these tests.
 var node = servertest.SharedNode("integration")
 
-func TestMain(m *testing.M) { os.Exit(servertest.Main(m, &node.Lazy)) }
+func TestMain(m *testing.M) { os.Exit(servertest.Main(m, node.Lazy)) }

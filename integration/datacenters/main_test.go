@@ -10,4 +10,4 @@ import (
 // node is the Cassandra node that a test kills.
 var node = servertest.OwnNode("down")
 
-func TestMain(m *testing.M) { os.Exit(servertest.Main(m, &node.Lazy, &datacenters)) }
+func TestMain(m *testing.M) { os.Exit(servertest.Main(m, node.Lazy, &datacenters)) }

@@ -12,22 +12,20 @@ import (
 // Node is a Cassandra node with the keyspace that the tests of a package have there, one after
 // the other.
 type Node struct {
-	cassandratest.Lazy
+	*cassandratest.Lazy
 	Keyspace string
 }
 
 // SharedNode is a node for tests that do it no harm. Packages may share it.
-func SharedNode(keyspace string) *Node { return OwnNode(keyspace) }
+func SharedNode(keyspace string) *Node {
+	return &Node{cassandratest.Shared(keyspace), keyspace}
+}
 
 // OwnNode is a node for tests that kill or pause it.
 func OwnNode(keyspace string) *Node {
-	return &Node{Keyspace: keyspace, Lazy: cassandratest.Lazy{
-		Options: cassandratest.Options{Settings: map[string]string{
-			// A busy machine is no fault.
-			"read_request_timeout": "1m", "write_request_timeout": "1m",
-		}},
-		After: cassandratest.Uncoordinated,
-	}}
+	n := SharedNode(keyspace)
+	n.Share = ""
+	return n
 }
 
 // OnEachEngine runs a test with every storage engine.

@@ -11,16 +11,9 @@ import (
 	"popelago/store/enginetest"
 )
 
-// cluster is the one node that the tests of this package share.
-var cluster = cassandratest.Lazy{
-	// A read fails that has to skip more removals than this: Cassandra's own limit is 100,000.
-	Options: cassandratest.Options{Settings: map[string]string{
-		"tombstone_warn_threshold": "500", "tombstone_failure_threshold": "2000",
-		// A busy machine is no fault.
-		"read_request_timeout": "20s", "write_request_timeout": "20s",
-	}},
-	After: seen.Uncoordinated,
-}
+// cluster is the one node that the tests of this package share, with each other and with those of
+// other packages. Tests that kill or pause nodes are in integration/nodes.
+var cluster = cassandratest.Shared("test")
 
 // seen gathers what all statements of all tests had in common: see uncoordinated.
 var seen enginetest.Observations
@@ -30,8 +23,8 @@ func TestMain(m *testing.M) {
 	if f := flag.Lookup("rapid.checks"); f != nil && f.Value.String() == f.DefValue {
 		_ = f.Value.Set("15") // each step is a dozen statements
 	}
-	cluster.Keyspaces = []string{keyspace()}
-	os.Exit(cassandratest.Main(m, &cluster))
+	cluster.Keyspaces, cluster.After = []string{keyspace()}, seen.Uncoordinated
+	os.Exit(cluster.Main(m))
 }
 
 // config is the configuration of the shared node.

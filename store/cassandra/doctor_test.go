@@ -111,7 +111,7 @@ func TestDoctorContacts(t *testing.T) {
 
 func TestDoctorSchema(t *testing.T) {
 	cfg := config(t)
-	cfg.Keyspace = "doctor_test"
+	cfg.Keyspace = "test_doctor"
 	cql := session(t, cfg)
 	do := func(statement string) {
 		t.Helper()
@@ -120,12 +120,12 @@ func TestDoctorSchema(t *testing.T) {
 		}
 	}
 	doctor(t, cfg).Say(t, failure, "schema", "there is no schema yet", "popelago schema apply")
-	do("CREATE KEYSPACE doctor_test WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
+	do("CREATE KEYSPACE test_doctor WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
 	found := doctor(t, cfg)
 	found.Say(t, failure, "schema", "no replica in the local datacenter")
-	found.Say(t, warning, "replication", "dc1 keeps no replica", "ALTER KEYSPACE doctor_test WITH replication = {'class': 'NetworkTopologyStrategy'")
-	do("ALTER KEYSPACE doctor_test WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 2}")
+	found.Say(t, warning, "replication", "dc1 keeps no replica", "ALTER KEYSPACE test_doctor WITH replication = {'class': 'NetworkTopologyStrategy'")
+	do("ALTER KEYSPACE test_doctor WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 2}")
 	found = doctor(t, cfg)
 	found.Say(t, failure, "replication", "dc1 has 1 node for 2 replicas")
-	do("DROP KEYSPACE doctor_test")
+	do("DROP KEYSPACE test_doctor")
 }

@@ -19,12 +19,12 @@ import (
 // message back, whether the trash was worked off before or not.
 func TestCheckAfterTombstonesArePurged(t *testing.T) {
 	cfg := config(t)
-	cfg.Keyspace = "purged"
+	cfg.Keyspace = "test_purged"
 	apply(t, cfg)
 	cql := session(t, cfg)
 	alter := func(options string) {
 		t.Helper()
-		if err := cql.Query("ALTER TABLE purged.mailbox WITH " + options).Exec(); err != nil {
+		if err := cql.Query("ALTER TABLE test_purged.mailbox WITH " + options).Exec(); err != nil {
 			t.Fatal(err)
 		}
 	}

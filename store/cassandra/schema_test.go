@@ -58,7 +58,7 @@ func TestWrongConfig(t *testing.T) {
 // A schema that is missing, half there, older, newer or right, applied again and again.
 func TestSchemaOnANode(t *testing.T) {
 	cfg := config(t)
-	cfg.Keyspace = "schema_test"
+	cfg.Keyspace = "test_schema"
 	ctx := t.Context()
 	cql := session(t, cfg)
 	refused := func(want error) {
@@ -67,7 +67,7 @@ func TestSchemaOnANode(t *testing.T) {
 		if err == nil {
 			s.Close()
 		}
-		if !errors.Is(err, want) || !strings.Contains(err.Error(), "schema_test") {
+		if !errors.Is(err, want) || !strings.Contains(err.Error(), "test_schema") {
 			t.Errorf("Open: %v, want %v with the keyspace", err, want)
 		}
 	}
@@ -78,7 +78,7 @@ func TestSchemaOnANode(t *testing.T) {
 		}
 	}
 	refused(cassandra.ErrSchemaMissing)
-	do("CREATE KEYSPACE schema_test WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1}")
+	do("CREATE KEYSPACE test_schema WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1}")
 	refused(cassandra.ErrSchemaMissing)
 	before, err := cassandra.Apply(ctx, cfg)
 	if err != nil || before.Applied != 0 {
@@ -97,12 +97,12 @@ func TestSchemaOnANode(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
-	do("INSERT INTO schema_test.schema_version (name, version, applied) VALUES ('popelago', %d, 1)", cassandra.SchemaVersion()+1)
+	do("INSERT INTO test_schema.schema_version (name, version, applied) VALUES ('popelago', %d, 1)", cassandra.SchemaVersion()+1)
 	refused(cassandra.ErrSchemaNewer)
 	if _, err := cassandra.Apply(ctx, cfg); !errors.Is(err, cassandra.ErrSchemaNewer) {
 		t.Errorf("Apply: %v, want %v", err, cassandra.ErrSchemaNewer)
 	}
-	do("DELETE FROM schema_test.schema_version WHERE name = 'popelago'")
+	do("DELETE FROM test_schema.schema_version WHERE name = 'popelago'")
 	refused(cassandra.ErrSchemaMissing) // noted as if Apply had not come to its end
 	if _, err := cassandra.Apply(ctx, cfg); err != nil {
 		t.Errorf("Apply of what is there: %v", err)
@@ -111,8 +111,8 @@ func TestSchemaOnANode(t *testing.T) {
 	if err := older.Check(); !errors.Is(err, cassandra.ErrSchemaOlder) || !strings.Contains(err.Error(), "version 1, needed is 2") {
 		t.Errorf("an older schema: %v", err)
 	}
-	do("CREATE KEYSPACE IF NOT EXISTS schema_elsewhere WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
-	cfg.Keyspace = "schema_elsewhere"
+	do("CREATE KEYSPACE IF NOT EXISTS test_elsewhere WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
+	cfg.Keyspace = "test_elsewhere"
 	if _, err := cassandra.Status(ctx, cfg); !errors.Is(err, cassandra.ErrNoLocalReplica) {
 		t.Errorf("Status of a keyspace without replicas: %v", err)
 	}

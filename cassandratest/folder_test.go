@@ -1,0 +1,90 @@
+package cassandratest_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"popelago/cassandratest"
+)
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// taken is a folder that was taken.
+type taken struct {
+	name  string
+	alone bool
+	ready func() error
+	leave func()
+}
+
+func take(t *testing.T, dir string, share bool) taken {
+	t.Helper()
+	path, alone, ready, leave, err := cassandratest.TakeFolder(dir, "x", share)
+	check(t, err)
+	t.Cleanup(leave)
+	return taken{filepath.Base(path), alone, ready, leave}
+}
+
+// Those that share a cluster have the same one, and nobody else has it meanwhile.
+func TestSharedClusterHasSeveralUsers(t *testing.T) {
+	dir := t.TempDir()
+	first := take(t, dir, true)
+	check(t, first.ready())
+	second := take(t, dir, true)
+	check(t, second.ready())
+	if first.name != "x" || second.name != "x" || !first.alone || second.alone {
+		t.Errorf("got %+v and %+v, want x twice, first alone", first, second)
+	}
+	rough := take(t, dir, false)
+	check(t, rough.ready())
+	if rough.name != "x-2" {
+		t.Errorf("one that may kill nodes got %s, want x-2", rough.name)
+	}
+	first.leave()
+	third := take(t, dir, true)
+	check(t, third.ready())
+	if third.name != "x" || third.alone {
+		t.Errorf("got %+v, want x with another", third)
+	}
+	second.leave()
+	third.leave()
+	if last := take(t, dir, true); last.name != "x" || !last.alone {
+		t.Errorf("got %+v, want x alone", last)
+	}
+}
+
+// One that shares does not come in while another brings the cluster up.
+func TestSharedClusterIsSetUpOnce(t *testing.T) {
+	dir := t.TempDir()
+	first := take(t, dir, true)
+	came := make(chan taken)
+	go func() {
+		path, alone, ready, leave, err := cassandratest.TakeFolder(dir, "x", true)
+		if err != nil {
+			t.Error(err)
+		}
+		came <- taken{filepath.Base(path), alone, ready, leave}
+	}()
+	up := make(chan struct{})
+	go func() {
+		close(up)
+		if err := first.ready(); err != nil {
+			t.Error(err)
+		}
+	}()
+	second := <-came
+	defer second.leave()
+	select {
+	case <-up:
+	default:
+		t.Error("the second came before the cluster was up")
+	}
+	if second.name != "x" || second.alone {
+		t.Errorf("got %+v, want x with another", second)
+	}
+}

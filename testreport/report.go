@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// event is a line of go test -json: go doc cmd/test2json.
+type event struct {
+	Action, Package, ImportPath, Test, Output string
+	Elapsed                                   float64 // seconds
+}
+
+// timed is a package, or a test of it, that has ended.
+type timed struct {
+	name    string
+	seconds float64
+}
+
+// report gathers events.
+type report struct {
+	w        io.Writer
+	running  map[string]*outputs // by package
+	packages []timed
+	tests    []timed // not those within others
+	failed   bool
+}
+
+// outputs are what the tests of a package that runs have printed.
+type outputs struct {
+	order  []string            // tests by their beginnings; "" is the package itself
+	text   map[string][]string // of those that have not passed
+	failed int
+}
+
+func newReport(w io.Writer) *report { return &report{w: w, running: map[string]*outputs{}} }
+
+// read takes all events. What is no event is shown as it is.
+func (r *report) read(in io.Reader) error {
+	lines := bufio.NewReader(in)
+	for {
+		line, err := lines.ReadBytes('\n')
+		var e event
+		switch {
+		case len(line) == 0:
+		case json.Unmarshal(line, &e) != nil:
+			r.w.Write(line)
+		default:
+			r.add(e)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (r *report) add(e event) {
+	switch e.Action {
+	case "build-output":
+		io.WriteString(r.w, e.Output)
+		return
+	case "build-fail":
+		r.failed = true
+		return
+	}
+	p := r.running[e.Package]
+	if p == nil {
+		p = &outputs{text: map[string][]string{}}
+		r.running[e.Package] = p
+	}
+	switch e.Action {
+	case "output":
+		if !slices.Contains(p.order, e.Test) {
+			p.order = append(p.order, e.Test)
+		}
+		p.text[e.Test] = append(p.text[e.Test], e.Output)
+	case "pass", "skip", "fail":
+		if e.Test == "" {
+			r.end(e, p)
+			return
+		}
+		if e.Action != "fail" {
+			delete(p.text, e.Test)
+			p.order = slices.DeleteFunc(p.order, func(name string) bool { return name == e.Test })
+		}
+		if !strings.Contains(e.Test, "/") {
+			r.tests = append(r.tests, timed{e.Package + " " + e.Test, e.Elapsed})
+		}
+	}
+}
+
+// end shows a package that has ended, and what was printed by those of its tests that failed or
+// did not come to an end.
+func (r *report) end(e event, p *outputs) {
+	delete(r.running, e.Package)
+	if e.Action == "fail" {
+		r.failed = true
+		for _, test := range p.order {
+			for _, text := range p.text[test] {
+				io.WriteString(r.w, text)
+			}
+		}
+	}
+	r.packages = append(r.packages, timed{e.Package, e.Elapsed})
+	word := map[string]string{"pass": "ok", "skip": "-", "fail": "FAIL"}[e.Action]
+	fmt.Fprintf(r.w, "%-4s %7.1f s  %s\n", word, e.Elapsed, e.Package)
+}
+
+// What the list of the slowest holds.
+const (
+	slowSeconds = 5
+	slowTests   = 20
+)
+
+// slowest lists the packages and tests that took long, and packages that never came to an end.
+func (r *report) slowest() {
+	for name := range r.running {
+		r.failed = true
+		fmt.Fprintf(r.w, "FAIL %s did not come to an end\n", name)
+	}
+	for _, part := range []struct {
+		title string
+		list  []timed
+		most  int
+	}{{"packages", r.packages, len(r.packages)}, {"tests", r.tests, slowTests}} {
+		list := slices.DeleteFunc(slices.Clone(part.list), func(t timed) bool { return t.seconds < slowSeconds })
+		slices.SortStableFunc(list, func(a, b timed) int { return cmp.Compare(b.seconds, a.seconds) })
+		if len(list) > 0 {
+			fmt.Fprintf(r.w, "\nslowest %s, of more than %d s\n", part.title, slowSeconds)
+		}
+		for _, t := range list[:min(len(list), part.most)] {
+			fmt.Fprintf(r.w, "%7.1f s  %s\n", t.seconds, t.name)
+		}
+	}
+}
