@@ -157,7 +157,7 @@ func (s *server) send(t *testing.T, domain, host, text string, locals ...string)
 
 func (s *server) share(t *testing.T) {
 	t.Helper()
-	mailtest.WaitFor(t, 2*time.Minute, func() error { return s.ShareAttempts(t.Context()) })
+	mailtest.WaitFor(t, 10*time.Minute, func() error { return s.ShareAttempts(t.Context()) })
 }
 
 // wantCopies checks how many messages a mailbox has, and that they are whole.

@@ -17,7 +17,7 @@ import (
 )
 
 // ReadTimeout is how long a Client waits for the server by default.
-const ReadTimeout = 20 * time.Second
+const ReadTimeout = 2 * time.Minute
 
 // Client speaks a line protocol and ends the test on any surprise. It belongs to one
 // goroutine; in a goroutine other than the test's, a surprise fails the test and ends that

@@ -45,7 +45,7 @@ func checkLeft(t testing.TB, f *pop3test.Fixture, want string) {
 // waitCounter waits until a session was counted with a result.
 func waitSessions(t testing.TB, f *pop3test.Fixture, result string, want float64) {
 	t.Helper()
-	mailtest.WaitFor(t, 10*time.Second, func() error {
+	mailtest.WaitFor(t, 2*time.Minute, func() error {
 		if got := f.Counter(t, "popelago_pop3server_sessions_total", "result", result); got != want {
 			return fmt.Errorf("%v sessions ended with %s, want %v", got, result, want)
 		}
@@ -251,7 +251,7 @@ func TestPipeliningWithoutReading(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	conn.SetDeadline(time.Now().Add(5 * time.Minute))
 	commands := "USER alice\r\nPASS " + pop3test.Password + "\r\n" + strings.Repeat("RETR 1\r\n", 1000) + "QUIT\r\n"
 	if _, err := io.WriteString(conn, commands); err != nil {
 		t.Fatal(err)
@@ -401,7 +401,7 @@ func TestShutdown(t *testing.T) {
 			c.Close()
 		}
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := f.Server.Shutdown(ctx); err != nil {
 		t.Errorf("Shutdown: %v", err)

@@ -106,7 +106,7 @@ func play(t *testing.T, r *smtptest.Fixture, octets string) int {
 		}
 	}()
 	ids := map[string]bool{}
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(2 * time.Minute)
 	for {
 		select {
 		case line, open := <-lines:

@@ -120,7 +120,7 @@ func TestDisconnect(t *testing.T) {
 		c.Sync()
 		conn.Close()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := r.Shutdown(ctx); err != nil {
 		t.Fatal(err)
@@ -149,7 +149,7 @@ func TestTooManyConnections(t *testing.T) {
 	fifth.ExpectEOF()
 	first.Do("QUIT", "221 ")
 	first.ExpectEOF()
-	mailtest.WaitFor(t, 10*time.Second, func() error {
+	mailtest.WaitFor(t, 2*time.Minute, func() error {
 		c := from("192.0.2.1")
 		if line := c.Line(); !strings.HasPrefix(line, "220 ") {
 			return errors.New(line)
@@ -184,7 +184,7 @@ func TestShutdown(t *testing.T) {
 	busy.Do("DATA", "354 ")
 	done := make(chan error)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		done <- r.Shutdown(ctx)
 	}()

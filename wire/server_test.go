@@ -29,7 +29,7 @@ func listen(t *testing.T, cfg wire.Config, tlsConfig *tls.Config) (s *wire.Serve
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l, tlsConfig) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		s.Shutdown(ctx)
 		if err := <-done; err != nil {
@@ -93,7 +93,7 @@ func TestLimitOfConnections(t *testing.T) {
 	c.ExpectEOF()
 	a.Do("x", "x")
 	a.Close()
-	mailtest.WaitFor(t, 5*time.Second, func() error {
+	mailtest.WaitFor(t, 2*time.Minute, func() error {
 		line, err := mailtest.Dial(t, addr).TryLine()
 		if err == nil && line != "ready" {
 			err = errors.New(line)
@@ -140,7 +140,7 @@ func TestLimitOfConnectionsPerAddress(t *testing.T) {
 		for _, c := range clients {
 			c.Close()
 		}
-		mailtest.WaitFor(t, 5*time.Second, func() error {
+		mailtest.WaitFor(t, 2*time.Minute, func() error {
 			if n := s.Conns(); n > 0 {
 				return errors.New("connections are left")
 			}
@@ -210,7 +210,7 @@ func TestImplicitTLS(t *testing.T) {
 	good.Expect("ready")
 	good.Do("x", "x")
 	good.Close()
-	mailtest.WaitFor(t, 5*time.Second, func() error {
+	mailtest.WaitFor(t, 2*time.Minute, func() error {
 		if n := s.Conns(); n > 0 {
 			return errors.New("connections are left")
 		}

@@ -91,7 +91,7 @@ func scriptWaitSocket(ts *testscript.TestScript, neg bool, args []string) {
 func wait(ts *testscript.TestScript, check func() error) {
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
-	limit := time.After(time.Minute)
+	limit := time.After(10 * time.Minute)
 	for {
 		err := check()
 		if err == nil {

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"popelago/integration/servertest"
 )
@@ -70,7 +69,7 @@ func (f *fetchmail) fetch(t testing.TB, keep bool, expect int) [][]byte {
 		fmt.Sprintf("user '%s' password '%s' %s %s", f.Address, f.Password, tls, afterwards),
 		"norewrite nodropstatus "+deliver,
 	))
-	code, said := servertest.Program{Dir: f.dir, Limit: 3 * time.Minute}.Run(t, "fetchmail", "--nosyslog", "-f", rc)
+	code, said := servertest.Program{Dir: f.dir}.Run(t, "fetchmail", "--nosyslog", "-f", rc)
 	wantCode := 0
 	if expect == 0 {
 		wantCode = 1 // no mail

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"popelago/integration/servertest"
 )
@@ -17,7 +16,7 @@ func getmailClient() client {
 		name: "getmail", program: "getmail", pkg: "getmail6",
 		securities: []security{plain, implicitTLS},
 		prepare:    prepareGetmail,
-		many:       2_000, // it starts a process for each
+		many:       300, // it starts a process for each
 		changes: map[string]string{
 			"dot-only":    "takes a line without colon for the body",
 			"header-70k":  "folds header lines",
@@ -75,6 +74,6 @@ func (g *getmail) fetch(t testing.TB, keep bool, _ int) [][]byte {
 	}
 	first, _, _ := strings.Cut(servertest.ReadFile(t, path), "\n")
 	python := strings.TrimSpace(strings.TrimPrefix(first, "#!")) // the one that has getmail's modules
-	servertest.Program{Dir: g.dir, Nobody: true, Limit: 3 * time.Minute}.Must(t, python, helper, path, "--getmaildir="+g.dir, "--rcfile="+rc, "--quiet")
+	servertest.Program{Dir: g.dir, Nobody: true}.Must(t, python, helper, path, "--getmaildir="+g.dir, "--rcfile="+rc, "--quiet")
 	return takeFiles(t, filepath.Join(g.dir, "Maildir", "new"))
 }

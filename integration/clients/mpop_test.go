@@ -3,7 +3,6 @@ package clients
 import (
 	"path/filepath"
 	"testing"
-	"time"
 
 	"popelago/integration/servertest"
 )
@@ -52,7 +51,7 @@ func (m *mpop) fetch(t testing.TB, keep bool, _ int) [][]byte {
 	servertest.WriteFile(t, rc, text)
 	// Cut off inside RETR, mpop 1.4.18 writes line ends for ever: hence the limit, in KiB.
 	script := `ulimit -f 200000; exec mpop --quiet --file="$1" x`
-	servertest.Program{Dir: m.dir, Limit: 3 * time.Minute}.Must(t, "bash", "-c", script, "mpop", rc)
+	servertest.Program{Dir: m.dir}.Must(t, "bash", "-c", script, "mpop", rc)
 	return takeFiles(t, filepath.Join(m.dir, "Maildir", "new"))
 }
 

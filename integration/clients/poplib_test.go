@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
-	"time"
 
 	"popelago/integration/servertest"
 	"popelago/mailtest"
@@ -56,7 +55,7 @@ func (p *poplib) fetch(t testing.TB, keep bool, _ int) [][]byte {
 		afterwards = "keep"
 	}
 	out := filepath.Join(p.dir, "out")
-	servertest.Program{Stdin: p.Password, Limit: 3 * time.Minute}.Must(t, "python3", script(t, "fetch_poplib.py"), p.port, string(p.security), p.caFile,
+	servertest.Program{Stdin: p.Password}.Must(t, "python3", script(t, "fetch_poplib.py"), p.port, string(p.security), p.caFile,
 		p.Address, out, filepath.Join(p.dir, "seen"), afterwards, strconv.Itoa(p.lineLimit))
 	return takeFiles(t, out)
 }

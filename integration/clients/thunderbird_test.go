@@ -119,7 +119,7 @@ func (b *thunderbird) fetch(t testing.TB, keep bool, expect int) [][]byte {
 		return nil
 	})
 	proc.Signal(syscall.SIGTERM)
-	proc.Wait(t, time.Minute)
+	proc.Wait(t, servertest.StopLimit)
 	return takeFiles(t, inbox)
 }
 

@@ -26,7 +26,7 @@ var datacenters = cassandratest.Lazy{Options: cassandratest.Options{
 
 // nodesLimit is how long nodes may take to see each other, and mail to be accepted again, on a
 // busy machine.
-const nodesLimit = 5 * time.Minute
+const nodesLimit = 15 * time.Minute
 
 // cluster is a Cassandra cluster with a keyspace for one test.
 type cluster struct {

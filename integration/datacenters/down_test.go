@@ -14,7 +14,7 @@ import (
 
 // downLimit is how long a server may take to notice that the storage is away or back, and to
 // forget what it knows about an account.
-const downLimit = 5 * time.Minute
+const downLimit = 15 * time.Minute
 
 // TestStorageDown kills the only node of the storage while mail comes in. Every client is told
 // that this is a fault, and to come again. When the node is back so is everything that was
@@ -81,7 +81,7 @@ func isDown(t *testing.T, s *servertest.Server, to []servertest.Account) error {
 	wantDeferred(t, "LMTP", servertest.TryDeliver(t, lmtp, true, "down", to))
 	smtp := mailtest.Dial(t, s.SMTP)
 	defer smtp.Close()
-	smtp.Timeout = time.Minute
+	smtp.Timeout = servertest.StartLimit
 	smtp.Expect("220 ")
 	smtp.Cmd("EHLO tests.example")
 	servertest.EndReply(smtp)

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"popelago/cassandratest"
 	"popelago/integration/servertest"
@@ -100,7 +99,7 @@ func deliver(t testing.TB, s *servertest.Server, a servertest.Account, number in
 	t.Helper()
 	c := s.LMTPSession(t)
 	defer c.Close()
-	c.Timeout = 3 * time.Minute
+	c.Timeout = nodesLimit
 	return servertest.TryDeliver(t, c, true, fmt.Sprint(number), []servertest.Account{a})[0]
 }
 

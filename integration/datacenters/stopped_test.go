@@ -171,7 +171,7 @@ func (p *patient) left() []string {
 func (p *patient) send(ctx context.Context, t *testing.T, at *servertest.Server) {
 	c := at.LMTPSession(t)
 	defer c.Close()
-	c.Timeout = 2 * time.Minute
+	c.Timeout = nodesLimit
 	for n := 0; ctx.Err() == nil; n++ {
 		name := fmt.Sprint("n", n)
 		for !p.try(t, c, name) {

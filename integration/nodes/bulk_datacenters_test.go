@@ -32,14 +32,14 @@ func (e *pair) bulkLag(t *testing.T) {
 		}
 		return nil
 	}
-	mailtest.WaitFor(t, time.Minute, func() error { return errors.Join(row(arrived), row(gone)) })
+	mailtest.WaitFor(t, 10*time.Minute, func() error { return errors.Join(row(arrived), row(gone)) })
 	enginetest.WantRows(t, e.s2, mb)
 	if err := e.s2.RemoveMessages(t.Context(), mb, enginetest.IDsOf(gone)); err != nil {
 		t.Fatal(err)
 	}
 	enginetest.AddBulk(t, e.s2, mb, since, own)
 	enginetest.WantRows(t, e.s2, mb, enginetest.Sorted(arrived, own)...)
-	mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Has(t, e.s1, mb, own) })
+	mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Has(t, e.s1, mb, own) })
 	// What is read at ALL is repaired.
 	rows, _, err := e.s1.At(store.LevelAll).ListMessages(t.Context(), mb, mail.MessageID{}, 10)
 	if err != nil || len(rows) != 3 {
@@ -54,7 +54,7 @@ func (e *pair) bulkLag(t *testing.T) {
 	m1, m2 := enginetest.Message(1), enginetest.Message(2)
 	e.away("dc2-1", func() { enginetest.AddBulk(t, e.s1, again, since, m1) })
 	enginetest.AddBulk(t, enginetest.Reopen(t, e.config("dc1")), again, since, m2)
-	mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Has(t, e.s2, again, m2) })
+	mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Has(t, e.s2, again, m2) })
 }
 
 // grownWithoutAll removes so much from a mailbox while not all replicas can be read that it

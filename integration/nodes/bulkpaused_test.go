@@ -26,6 +26,6 @@ func TestBulkPausedNode(t *testing.T) {
 	_, err := s.SetBulk(ctx, mb)
 	enginetest.WantClass(t, "SetBulk", err, store.ErrOutcomeUnknown)
 	resume()
-	mailtest.WaitFor(t, time.Minute, func() error { return s.AddMessages(t.Context(), []store.Entry{entry})[0] })
+	mailtest.WaitFor(t, 10*time.Minute, func() error { return s.AddMessages(t.Context(), []store.Entry{entry})[0] })
 	enginetest.WantRows(t, s, mb, m)
 }

@@ -40,7 +40,7 @@ func TestCutLine(t *testing.T) {
 	agree := func() {
 		t.Helper()
 		for _, s := range []*cassandra.Store{e.s1, e.s2} {
-			mailtest.WaitFor(t, 3*time.Minute, func() error {
+			mailtest.WaitFor(t, 10*time.Minute, func() error {
 				rows, err := enginetest.List(t.Context(), s, mb)
 				if err != nil || len(rows) != len(alive) {
 					return fmt.Errorf("%d messages, want %d (%v)", len(rows), len(alive), err)
@@ -51,7 +51,7 @@ func TestCutLine(t *testing.T) {
 				if err := enginetest.Has(t, s, mb, m); err != nil {
 					t.Error(err)
 				}
-				mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Retrieve(t, s, m.ID, 100) })
+				mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Retrieve(t, s, m.ID, 100) })
 			}
 		}
 	}

@@ -50,11 +50,11 @@ func TestFailover(t *testing.T) {
 	enginetest.Put(t, s, before.ID, 100, mb)
 	enginetest.Add(t, s, mb, before)
 	other := enginetest.Reopen(t, e.config("dc2"))
-	mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Has(t, other, mb, before) })
+	mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Has(t, other, mb, before) })
 
 	c.Node("dc1-1").Kill()
 	meanwhile := enginetest.Message(100)
-	mailtest.WaitFor(t, 2*time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		content, err := s.NewContent(t.Context())
 		if err != nil {
 			return err
@@ -66,14 +66,14 @@ func TestFailover(t *testing.T) {
 		return s.PutContent(t.Context(), meanwhile.ID, content, store.ContentInfo{})
 	})
 	enginetest.Add(t, s, mb, meanwhile)
-	mailtest.WaitFor(t, time.Minute, wants(&log, "going on through another"))
+	mailtest.WaitFor(t, 10*time.Minute, wants(&log, "going on through another"))
 	rows, err := enginetest.List(t.Context(), s, mb)
 	if err != nil || len(rows) != 2 || rows[1].Origin != "dc2" {
 		t.Fatalf("through the other datacenter: %+v, %v", rows, err)
 	}
 
 	c.Node("dc1-1").Restart(t)
-	mailtest.WaitFor(t, 2*time.Minute, wants(&log, "are back"))
+	mailtest.WaitFor(t, 10*time.Minute, wants(&log, "are back"))
 	if _, err := os.Stat(filepath.Join(cfg.SpoolDir, "confirm-reads")); err != nil {
 		if err := wants(&log, "read alone again")(); err != nil {
 			t.Errorf("reads are not confirmed: %v", err)
@@ -88,7 +88,7 @@ func TestFailover(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	mailtest.WaitFor(t, 3*time.Minute, wants(&log, "read alone again"))
+	mailtest.WaitFor(t, 10*time.Minute, wants(&log, "read alone again"))
 	if rows, err := enginetest.List(t.Context(), s, mb); err != nil || len(rows) != 2 {
 		t.Errorf("after all: %d messages: %v", len(rows), err)
 	}

@@ -51,10 +51,10 @@ func TestPausedNode(t *testing.T) {
 	enginetest.WantClass(t, "AddMessages after that", s.AddMessages(ctx, []store.Entry{{Mailbox: mb, Message: late}})[0], store.ErrUnavailable)
 
 	resume()
-	mailtest.WaitFor(t, time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		return s.AddMessages(t.Context(), []store.Entry{{Mailbox: mb, Message: late}})[0]
 	})
-	mailtest.WaitFor(t, time.Minute, func() error { return s.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}) })
+	mailtest.WaitFor(t, 10*time.Minute, func() error { return s.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}) })
 	rows, err := enginetest.List(t.Context(), s, mb)
 	if err != nil || len(rows) != 1 || rows[0].ID != late.ID {
 		t.Errorf("after all: %v, %v", rows, err)
@@ -75,7 +75,7 @@ func TestCloseWithoutNode(t *testing.T) {
 	defer resume()
 	// The driver asks its control connection for a sign of life every 5 s.
 	paused := time.Now()
-	mailtest.WaitFor(t, time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		if time.Since(paused) < 6*time.Second {
 			return errors.New("the driver may not know yet")
 		}
@@ -106,7 +106,7 @@ func TestKilledNode(t *testing.T) {
 	enginetest.Add(t, s, mb, m)
 	node.Kill()
 	// The driver notices by the lost connections.
-	mailtest.WaitFor(t, time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		err := s.AddMessages(t.Context(), []store.Entry{{Mailbox: mb, Message: enginetest.Message(1)}})[0]
 		switch {
 		case err == nil:
@@ -126,7 +126,7 @@ func TestKilledNode(t *testing.T) {
 
 	node.Restart(t)
 	var rows []mail.Message
-	mailtest.WaitFor(t, time.Minute, func() (err error) {
+	mailtest.WaitFor(t, 10*time.Minute, func() (err error) {
 		rows, err = enginetest.List(t.Context(), s, mb)
 		return err
 	})

@@ -103,7 +103,7 @@ func TestHedgedReads(t *testing.T) {
 	}
 	// The attempts that lost end by themselves.
 	var lost, failed uint64
-	mailtest.WaitFor(t, time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		for _, st := range seen.Take() {
 			switch {
 			case errors.Is(st.Err, context.Canceled):

@@ -130,7 +130,7 @@ func (r *removals) deliver(mailbox mail.MailboxID, bulk time.Time, fresh []mail.
 // raiseFloor waits until a floor rises.
 func (r *removals) raiseFloor() {
 	r.Helper()
-	mailtest.WaitFor(r, 3*time.Minute, func() error {
+	mailtest.WaitFor(r, 10*time.Minute, func() error {
 		report, err := r.store.RaiseFloors(r.Context())
 		if err == nil && report.Raised == 0 {
 			err = fmt.Errorf("no floor has risen: %+v", report)
@@ -216,7 +216,7 @@ func TestLoginAfterRemovals(t *testing.T) {
 	if err := trio.Get(t).WaitSeen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	mailtest.WaitFor(t, 3*time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		got := r.login("alice")
 		r.wantSince(live+later, "right after the restart of a node", got)
 		if !got.nodes[away.Address] {

@@ -54,7 +54,7 @@ func (tr *traces) take(t testing.TB, s *gocql.Session, replicas int) []traced {
 	tr.mu.Unlock()
 	var list []traced
 	for _, id := range ids {
-		mailtest.WaitFor(t, time.Minute, func() error {
+		mailtest.WaitFor(t, 10*time.Minute, func() error {
 			st, isStatement, err := readTrace(s, id, replicas)
 			if err == nil && isStatement {
 				list = append(list, st)

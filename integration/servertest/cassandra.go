@@ -51,7 +51,7 @@ func (n *Node) Setup(t *testing.T) Setup {
 		`cassandra.timeout = "2m"`, `cassandra.connect_timeout = "1m"`, `cassandra.queue_time = "1m"`,
 	}}
 	applier := NewServer(t, s)
-	Program{Limit: 5 * time.Minute}.Must(t, Binary(t), "schema", "apply", "--config", applier.Conf)
+	Program{}.Must(t, Binary(t), "schema", "apply", "--config", applier.Conf)
 	n.Empty(t)
 	return s
 }

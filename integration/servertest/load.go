@@ -95,7 +95,7 @@ func JournalIn(t testing.TB) string { return filepath.Join(t.TempDir(), "journal
 // Verify checks that the server kept its word, as the journal has it.
 func Verify(t testing.TB, s *Server, journal string, logins []bench.Login) {
 	t.Helper()
-	report, err := bench.Verify(Deadline(t, 3*time.Minute), bench.VerifyConfig{
+	report, err := bench.Verify(Deadline(t, 15*time.Minute), bench.VerifyConfig{
 		Target: bench.Target{Addr: s.POP3}, Logins: logins, Journal: journal, Record: true, Connections: 2, Reconnect: StartLimit,
 	})
 	if err != nil {

@@ -87,7 +87,7 @@ func (p *Process) kill(t testing.TB) {
 	p.Signal(syscall.SIGKILL)
 	select {
 	case <-p.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Errorf("%s does not die", p.Cmd.Path)
 	}
 }
@@ -128,7 +128,7 @@ func exitCode(err error) int {
 type Program struct {
 	Dir   string // folder to run in, and HOME; empty: the test's own
 	Stdin string
-	Limit time.Duration // default a minute
+	Limit time.Duration // default ten minutes
 	// Nobody runs it without root's rights, for programs that refuse root.
 	Nobody bool
 }
@@ -137,7 +137,7 @@ type Program struct {
 func (p Program) Run(t testing.TB, name string, args ...string) (int, string) {
 	t.Helper()
 	if p.Limit == 0 {
-		p.Limit = time.Minute
+		p.Limit = 10 * time.Minute
 	}
 	cmd := CommandOf(name, args...)
 	cmd.Dir = p.Dir

@@ -20,10 +20,10 @@ import (
 const Domain = "example.test"
 
 // StartLimit is how long a server may take to listen, on a busy machine.
-const StartLimit = time.Minute
+const StartLimit = 5 * time.Minute
 
 // StopLimit is how long a server may take to stop when nothing keeps it.
-const StopLimit = 40 * time.Second
+const StopLimit = 5 * time.Minute
 
 // Server is one running popelago with a data folder.
 type Server struct {
@@ -181,7 +181,7 @@ func (s *Server) Account(t testing.TB, name string) Account {
 func (s *Server) SignIn(t testing.TB, a Account) (c *mailtest.Client, reply string) {
 	t.Helper()
 	c = mailtest.Dial(t, s.POP3)
-	c.Timeout = time.Minute
+	c.Timeout = StartLimit
 	c.Expect("+OK")
 	c.Do("USER "+a.Address, "+OK")
 	return c, c.Do("PASS "+a.Password, "")
@@ -201,7 +201,7 @@ func (s *Server) Login(t testing.TB, a Account) *mailtest.Client {
 func (s *Server) LMTPSession(t testing.TB) *mailtest.Client {
 	t.Helper()
 	c := mailtest.Dial(t, s.LMTP)
-	c.Timeout = time.Minute
+	c.Timeout = StartLimit
 	c.Expect("220 ")
 	c.Cmd("LHLO tests.example")
 	EndReply(c)

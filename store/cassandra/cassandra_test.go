@@ -42,6 +42,6 @@ func config(t testing.TB) cassandra.Config {
 		Window:      time.Nanosecond, // nothing in a test is under way for long
 		ScanRate:    1_000_000,
 		Observe:     seen.Observe,
-		Timeout:     30 * time.Second, ConnectTimeout: 30 * time.Second,
+		Timeout:     2 * time.Minute, ConnectTimeout: time.Minute,
 	}
 }

@@ -16,7 +16,7 @@ func TestDoctor(t *testing.T) {
 	cfg := config(t)
 	apply(t, cfg)
 	address := cfg.Hosts[0]
-	cfg.Timeout = 30 * time.Second // busy machines are no finding
+	cfg.Timeout = 2 * time.Minute // busy machines are no finding
 	found := doctor(t, cfg)
 	if bad := found.Errors(); len(bad) > 0 {
 		t.Errorf("errors: %+v", bad)
@@ -34,7 +34,7 @@ func TestDoctor(t *testing.T) {
 
 	// The node itself gives up later.
 	impatient := cfg
-	impatient.Timeout = 1900 * time.Millisecond
+	impatient.Timeout = 50 * time.Second
 	doctor(t, impatient).Say(t, warning, "settings", "shorter than write_request_timeout of "+address)
 
 	other := cfg
@@ -47,7 +47,7 @@ func TestDoctor(t *testing.T) {
 func TestDoctorStatements(t *testing.T) {
 	cfg := config(t)
 	apply(t, cfg)
-	cfg.Timeout = 30 * time.Second
+	cfg.Timeout = 2 * time.Minute
 	for range 2 { // the row of the last time is there
 		found := doctor(t, cfg)
 		if !slices.ContainsFunc(found, func(f cassandra.Finding) bool {

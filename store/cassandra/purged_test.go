@@ -47,7 +47,7 @@ func TestCheckAfterTombstonesArePurged(t *testing.T) {
 	alter("memtable_flush_period_in_ms = 500 AND compaction = " +
 		"{'class': 'SizeTieredCompactionStrategy', 'min_threshold': 2, 'only_purge_repaired_tombstones': 'false'}")
 	kept := []mail.MessageID{swept, fresh}
-	mailtest.WaitFor(t, 2*time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		alter("gc_grace_seconds = 0")
 		for range 5 {
 			kept = append(kept, deliver(t, s, 10, bob)) // something to compact with
@@ -88,7 +88,7 @@ func tombstones(t *testing.T, cql *gocql.Session, cfg cassandra.Config, a mail.A
 	if err := rows.Close(); err != nil {
 		t.Fatal(err)
 	}
-	mailtest.WaitFor(t, time.Minute, func() error { // it is written a moment later
+	mailtest.WaitFor(t, 10*time.Minute, func() error { // it is written a moment later
 		events := cql.Query("SELECT activity FROM system_traces.events WHERE session_id = ?", []byte(trace)).Iter()
 		for activity := ""; events.Scan(&activity); {
 			if _, counts, ok := strings.Cut(activity, "Read 0 live rows and "); ok {

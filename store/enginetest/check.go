@@ -22,7 +22,7 @@ func Check(t *testing.T, s store.Store, o task.CheckOptions) task.CheckState {
 	if err := c.Start(t.Context(), o); err != nil {
 		return task.CheckState{Result: task.CheckFailed, Err: err}
 	}
-	mailtest.WaitFor(t, 2*time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		if c.State().Result == task.CheckRunning {
 			return errors.New("the check runs")
 		}
