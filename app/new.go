@@ -65,6 +65,7 @@ func (a *App) openStore(ctx context.Context) (store.Store, error) {
 			Registerer: a.registry,
 			CacheSize:  a.cfg.Store.CacheSize,
 			Reserve:    orNegative(a.cfg.Store.Reserve),
+			Undelete:   a.cfg.Tasks.UndeleteWindow,
 			Now:        a.now,
 		})
 		if errors.Is(err, embedded.ErrLocked) {

@@ -189,7 +189,7 @@ func (s *Store) RemoveOrphans(ctx context.Context, contents []store.ContentRow, 
 	}
 	ids = slices.DeleteFunc(ids, func(id mail.MessageID) bool { return trashed[id] != nil })
 	for page := range slices.Chunk(ids, sweepPage) {
-		err := s.sweepContents(ctx, page, olderThan, &report, func(b *pebble.Batch) error { return forgetOrphans(b, page) })
+		err := s.sweepContents(ctx, page, sweepRule{olderThan: olderThan}, &report, func(b *pebble.Batch) error { return forgetOrphans(b, page) })
 		if err != nil {
 			return report, translate(err, what)
 		}

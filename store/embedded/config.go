@@ -37,6 +37,11 @@ type Config struct {
 	// StateEvery is how often the length of the newest log is written down while it grows, so
 	// that a log cut short is noticed after a crash. Default 10 s.
 	StateEvery time.Duration
+	// SpaceEvery is how often the free space is looked at. Default 1 s.
+	SpaceEvery time.Duration
+	// Undelete is how long the content of removed messages is kept also where space is short.
+	// Default 0.
+	Undelete time.Duration
 }
 
 // Sizes that are part of the design, not of the configuration.
@@ -75,6 +80,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.StateEvery <= 0 {
 		c.StateEvery = 10 * time.Second
+	}
+	if c.SpaceEvery <= 0 {
+		c.SpaceEvery = time.Second
 	}
 	return nil
 }

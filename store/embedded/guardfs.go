@@ -120,7 +120,16 @@ func (g *guardFS) file(name string, open func() (vfs.File, error)) (vfs.File, er
 }
 
 func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	return g.file(name, func() (vfs.File, error) { return g.FS.Create(name, c) })
+	return g.file(name, func() (vfs.File, error) {
+		if isMarker(g.PathBase(name)) {
+			// A marker must not become durable before the manifest that it names, and Pebble
+			// makes the two names durable together.
+			if err := syncDir(g.FS, g.PathDir(name)); err != nil {
+				return nil, err
+			}
+		}
+		return g.FS.Create(name, c)
+	})
 }
 
 func (g *guardFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {

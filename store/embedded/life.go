@@ -208,7 +208,7 @@ func (s *Store) reopen() bool {
 		if fault := old.fs.broken(); fault != nil {
 			s.down = fault
 		}
-		if old.readOnly && s.checkSpace("open the database again") != nil {
+		if old.readOnly && old.fs.broken() == nil && !s.roomToOpen() {
 			return false
 		}
 		s.life = nil
@@ -217,7 +217,7 @@ func (s *Store) reopen() bool {
 			s.cfg.Logger.Debug("embedded store: closing the ended database", "err", err)
 		}
 	}
-	l, err := s.openLife(false)
+	l, err := s.openWriting()
 	if err == nil {
 		s.life = l
 		s.down = nil

@@ -45,6 +45,10 @@ type Store struct {
 	removals removals
 	tidy     tidy
 	sweep    sweepState
+	spare    struct {
+		sync.Mutex
+		kept bool
+	}
 }
 
 var _ store.Store = (*Store)(nil)
@@ -57,6 +61,7 @@ func Open(cfg Config) (*Store, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
+	cfg.FS = privateFS{cfg.FS}
 	s := &Store{
 		cfg:       cfg,
 		closing:   make(chan struct{}),
@@ -73,7 +78,8 @@ func Open(cfg Config) (*Store, error) {
 	if err := s.open(); err != nil {
 		return nil, translate(err, "open "+cfg.Dir)
 	}
-	s.background.Add(3)
+	s.background.Add(4)
+	go s.housekeeper()
 	go s.reviver()
 	go s.tidier()
 	go s.noter()
@@ -126,10 +132,20 @@ func (s *Store) open() (err error) {
 	return err
 }
 
+// openWriting opens the database for writing, on a full disk in the space of the spare.
+func (s *Store) openWriting() (*life, error) {
+	l, err := s.openLife(false)
+	if err != nil && isFull(err) && s.giveUpSpare() {
+		s.cfg.Logger.Warn("embedded store: the disk is full: mail is refused, and can be removed in the space that was kept for this", "err", err)
+		l, err = s.openLife(false)
+	}
+	return l, err
+}
+
 // firstLife opens the database, on a full disk for reading only: the reviver then opens it for
 // writing when there is space.
 func (s *Store) firstLife() (err error) {
-	if s.life, err = s.openLife(false); err == nil || !isFull(err) {
+	if s.life, err = s.openWriting(); err == nil || !isFull(err) {
 		return err
 	}
 	l, readErr := s.openLife(true)

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -22,6 +23,23 @@ func (s *Store) checkSpace(what string) error {
 	}
 	return fmt.Errorf("embedded: %s: %w: %d octets free, fewer than the reserve of %d",
 		what, store.ErrFull, u.AvailBytes, s.cfg.Reserve)
+}
+
+// roomToOpen reports whether it is worth trying to open the database for writing: there is
+// space for what is in memory, if not as much as the reserve, and a name for a file.
+func (s *Store) roomToOpen() bool {
+	fs := s.cfg.FS
+	if u, err := fs.GetDiskUsage(s.cfg.Dir); err == nil && s.cfg.Reserve >= 0 &&
+		u.AvailBytes < min(uint64(s.cfg.Reserve), 2*s.cfg.MemTableSize) {
+		return false
+	}
+	name := fs.PathJoin(s.dirs.tmp, "probe"+tmpSuffix)
+	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return false
+	}
+	_, err = f.Write(make([]byte, 4096))
+	return errors.Join(err, f.Close(), fs.Remove(name)) == nil
 }
 
 // FreeSpace is how much of the disk that holds a folder can be written, in octets. It may be

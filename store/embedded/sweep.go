@@ -35,6 +35,8 @@ type sweepState struct {
 	filesChecked atomic.Bool
 	// deleted counts octets of inline content removed since the last flush.
 	deleted int64
+	// freed is the key behind the last removal that free has looked at; nil for none.
+	freed []byte
 }
 
 // flushAfter is how many octets of inline content are removed before the tombstones are
@@ -125,7 +127,7 @@ func (s *Store) sweepOrphans(ctx context.Context, olderThan time.Time, report *s
 		return err
 	}
 	for page := range slices.Chunk(ids, sweepPage) {
-		err := s.sweepContents(ctx, page, olderThan, report, func(b *pebble.Batch) error { return forgetOrphans(b, page) })
+		err := s.sweepContents(ctx, page, sweepRule{olderThan: olderThan}, report, func(b *pebble.Batch) error { return forgetOrphans(b, page) })
 		if err != nil {
 			return err
 		}
@@ -186,7 +188,7 @@ func (s *Store) sweepTrash(ctx context.Context, olderThan time.Time, report *sto
 		for _, r := range rows {
 			ids = append(ids, r.ids...)
 		}
-		err = s.sweepContents(ctx, ids, olderThan, report, func(b *pebble.Batch) error {
+		err = s.sweepContents(ctx, ids, sweepRule{olderThan: olderThan}, report, func(b *pebble.Batch) error {
 			for _, r := range rows {
 				if err := b.Set(trashKey(prefixUnpurged, r.removedAt, r.seq), r.value, nil); err != nil {
 					return err
@@ -203,16 +205,25 @@ func (s *Store) sweepTrash(ctx context.Context, olderThan time.Time, report *sto
 	}
 }
 
-// sweepContents removes those of the contents that no mailbox has and none has had since
-// olderThan, and writes what also adds in the same batch.
+// sweepRule says which contents may be removed: no mailbox has them.
+type sweepRule struct {
+	// olderThan: no mailbox has had them since.
+	olderThan time.Time
+	// settled: all mailboxes that they are for have removed them, so that no delivery under way
+	// can add a row. Without that olderThan must be longer ago than any delivery takes.
+	settled bool
+}
+
+// sweepContents removes those of the contents that may be by a rule, and writes what also adds
+// in the same batch.
 //
 // Which ones those are is found out first. That no mailbox has got them since is looked at
 // within the write, which stands alone, so no AddMessages comes between.
-func (s *Store) sweepContents(ctx context.Context, ids []mail.MessageID, olderThan time.Time, report *store.SweepReport, also func(*pebble.Batch) error) error {
+func (s *Store) sweepContents(ctx context.Context, ids []mail.MessageID, rule sweepRule, report *store.SweepReport, also func(*pebble.Batch) error) error {
 	dead := make(map[mail.MessageID]contentRow)
 	for _, id := range ids {
 		err := s.read("sweep content "+id.String(), func(db *pebble.DB) error {
-			row, isDead, err := deadContent(db, id, olderThan)
+			row, isDead, err := deadContent(db, id, rule)
 			if isDead {
 				row.data = nil
 				dead[id] = row
@@ -286,8 +297,8 @@ func anyLive(db *pebble.DB, id mail.MessageID, mailboxes []mail.MailboxID) (bool
 	return false, nil
 }
 
-// deadContent reports whether a content may be removed.
-func deadContent(db *pebble.DB, id mail.MessageID, olderThan time.Time) (row contentRow, dead bool, err error) {
+// deadContent reports whether a content may be removed by a rule.
+func deadContent(db *pebble.DB, id mail.MessageID, rule sweepRule) (row contentRow, dead bool, err error) {
 	ck := contentKey(id)
 	v, err := get(db, ck[:])
 	if errors.Is(err, store.ErrNotFound) {
@@ -306,13 +317,16 @@ func deadContent(db *pebble.DB, id mail.MessageID, olderThan time.Time) (row con
 		}
 		mk := k.marker()
 		v, err := get(db, mk[:])
-		if errors.Is(err, store.ErrNotFound) {
+		if errors.Is(err, store.ErrNotFound) && !rule.settled {
 			continue
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			return row, false, nil
 		}
 		if err != nil {
 			return row, false, err
 		}
-		if removedAt, err := decodeMoment(v); err != nil || removedAt >= olderThan.UnixMicro() {
+		if removedAt, err := decodeMoment(v); err != nil || removedAt >= rule.olderThan.UnixMicro() {
 			return row, false, err
 		}
 	}

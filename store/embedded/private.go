@@ -1,0 +1,54 @@
+package embedded
+
+import (
+	"errors"
+	"io"
+	"os"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// privateFS makes files that only this user can read and write, whatever the umask: mail is
+// private, and the file system's own mode would let everybody read.
+type privateFS struct{ vfs.FS }
+
+// privateMode is the mode of all files in the data folder. Folders have 0700.
+const privateMode = 0o600
+
+// private limits the mode of a file that was just made. A file in memory has none.
+func private(name string, f vfs.File, err error) (vfs.File, error) {
+	if err != nil || f.Fd() == vfs.InvalidFd {
+		return f, err
+	}
+	if err := os.Chmod(name, privateMode); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func (p privateFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := p.FS.Create(name, c)
+	return private(name, f, err)
+}
+
+func (p privateFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
+	f, err := p.FS.OpenReadWrite(name, c, opts...)
+	return private(name, f, err)
+}
+
+func (p privateFS) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := p.FS.ReuseForWrite(oldname, newname, c)
+	return private(newname, f, err)
+}
+
+func (p privateFS) Lock(name string) (io.Closer, error) {
+	l, err := p.FS.Lock(name)
+	if err == nil && vfs.Root(p.FS) == vfs.Default {
+		if err = os.Chmod(name, privateMode); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+	}
+	return l, err
+}
+
+func (p privateFS) Unwrap() vfs.FS { return p.FS }

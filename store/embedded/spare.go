@@ -1,0 +1,78 @@
+package embedded
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// The spare is space kept for a disk that others have filled: to open the database for writing
+// takes some octets and names, and without them people could read their mail but not remove it.
+// It is given up when the database cannot be opened, and kept again when there is space.
+//
+//	DIR/spare/0.spare ... 7.spare    1 MiB each, of random octets
+const (
+	spareDir    = "spare"
+	spareSuffix = ".spare"
+	spareFiles  = 8
+	spareSize   = 1 << 20
+)
+
+func (s *Store) spareName(i int) string {
+	return s.cfg.FS.PathJoin(s.cfg.Dir, spareDir, fmt.Sprint(i)+spareSuffix)
+}
+
+// giveUpSpare frees the spare. It reports whether there was some.
+func (s *Store) giveUpSpare() (given bool) {
+	s.spare.Lock()
+	defer s.spare.Unlock()
+	s.spare.kept = false
+	for i := range spareFiles {
+		given = s.cfg.FS.Remove(s.spareName(i)) == nil || given
+	}
+	return given
+}
+
+// keepSpare makes the spare unless it is there, if that leaves more space than the reserve by
+// as much again. What it cannot make now it makes later.
+func (s *Store) keepSpare() {
+	s.spare.Lock()
+	defer s.spare.Unlock()
+	if s.spare.kept || s.readOnly() {
+		return
+	}
+	u, err := s.cfg.FS.GetDiskUsage(s.cfg.Dir)
+	if err != nil || u.AvailBytes < uint64(max(s.cfg.Reserve, 0))+2*spareFiles*spareSize {
+		return
+	}
+	if err := s.makeSpare(); err != nil {
+		s.cfg.Logger.Debug("embedded store: cannot keep space for a full disk", "err", err)
+		return
+	}
+	s.spare.kept = true
+}
+
+func (s *Store) makeSpare() error {
+	fs := s.cfg.FS
+	if err := fs.MkdirAll(fs.PathJoin(s.cfg.Dir, spareDir), 0o700); err != nil {
+		return err
+	}
+	data := make([]byte, spareSize)
+	rand.Read(data) // a file system may store zeros as nothing
+	for i := range spareFiles {
+		if info, err := fs.Stat(s.spareName(i)); err == nil && info.Size() == spareSize {
+			continue
+		}
+		f, err := fs.Create(s.spareName(i), vfs.WriteCategoryUnspecified)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(data)
+		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
