@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -69,27 +70,27 @@ func (a *App) Start(ctx context.Context) error {
 	a.checkDescriptors()
 	a.readLedger(ctx)
 	listeners := make([]net.Listener, 0, len(services))
+	var on, late []service
 	for _, s := range services {
 		l, err := listen(ctx, s.name, s.address, s.mode)
+		if errors.Is(err, syscall.ENOSPC) {
+			a.logger.Error("the disk is full: the socket is made when there is space", "service", s.name, "cause", err)
+			late = append(late, s)
+			continue
+		}
 		if err != nil {
 			for _, l := range listeners {
 				l.Close()
 			}
 			return err
 		}
-		listeners = append(listeners, l)
+		listeners, on = append(listeners, l), append(on, s)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.addrs = map[string]net.Addr{}
-	for i, s := range services {
-		a.addrs[s.name] = listeners[i].Addr()
-		a.logger.Info("listening", "service", s.name, "address", listeners[i].Addr().String())
-		a.serving.Go(func() {
-			if err := s.serve(listeners[i]); err != nil && !errors.Is(err, http.ErrServerClosed) {
-				a.logger.Error("listener failed", "service", s.name, "cause", err)
-			}
-		})
+	for i, s := range on {
+		a.serveLocked(s, listeners[i])
 	}
 	a.tasks.Start()
 	if a.cfg.Store.Engine == config.EngineCassandra {
@@ -100,7 +101,47 @@ func (a *App) Start(ctx context.Context) error {
 	var share context.Context
 	share, a.endShare = context.WithCancel(context.WithoutCancel(ctx))
 	a.serving.Go(func() { a.deliverer.Share(share) })
+	for _, s := range late {
+		a.serving.Go(func() { a.listenLate(share, s) })
+	}
 	return nil
+}
+
+// serveLocked serves what is on a listener.
+func (a *App) serveLocked(s service, l net.Listener) {
+	a.addrs[s.name] = l.Addr()
+	a.logger.Info("listening", "service", s.name, "address", l.Addr().String())
+	a.serving.Go(func() {
+		if err := s.serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			a.logger.Error("listener failed", "service", s.name, "cause", err)
+		}
+	})
+}
+
+// lateEvery is how often a socket is tried for which a full disk had no room.
+const lateEvery = time.Second
+
+// listenLate makes a unix socket once there is room for it, unless the server stops before.
+func (a *App) listenLate(ctx context.Context, s service) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(lateEvery):
+		}
+		l, err := listen(ctx, s.name, s.address, s.mode)
+		if err != nil {
+			continue
+		}
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.stopped {
+			l.Close()
+			return
+		}
+		a.serveLocked(s, l)
+		return
+	}
 }
 
 // readLedger reads what other servers know of deliveries that may be repeated to this one. If

@@ -24,7 +24,7 @@ import (
 
 // devConfig is the configuration of serve --dev on free ports and with cheap passwords.
 func devConfig(t *testing.T) config.Config {
-	cfg := config.Dev(t.TempDir())
+	cfg := config.Dev(filepath.Join(t.TempDir(), "data"))
 	for _, listen := range []*string{&cfg.POP3.Listen, &cfg.POP3S.Listen, &cfg.SMTP.Listen, &cfg.LMTP.Listen, &cfg.Metrics.Listen} {
 		*listen = "127.0.0.1:0"
 	}

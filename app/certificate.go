@@ -127,8 +127,8 @@ func selfSigned(dir, hostname string) (certFile, keyFile string, err error) {
 		mode os.FileMode
 	}{
 		{keyFile, made.key, 0o600},
-		{filepath.Join(dir, "tls-ca.pem"), made.authority, 0o644},
-		{certFile, append(made.leaf, made.authority...), 0o644},
+		{filepath.Join(dir, "tls-ca.pem"), made.authority, 0o600},
+		{certFile, append(made.leaf, made.authority...), 0o600},
 	} {
 		if err := writeFile(f.name, f.data, f.mode); err != nil {
 			return "", "", err

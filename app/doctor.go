@@ -47,6 +47,11 @@ func Doctor(ctx context.Context, cfg config.Config) ([]Finding, error) {
 // examineFolder looks whether files can be made in the data folder.
 func examineFolder(dir string) Finding {
 	f := Finding{Level: FindingOK, Check: "data_dir", Text: dir + " can be written to"}
+	if err := config.CheckPrivate(dir); err != nil {
+		f.Level, f.Text = FindingError, "data_dir: "+err.Error()
+		f.Hint = "chmod 700 the folder: the server does not start until then"
+		return f
+	}
 	probe, err := os.CreateTemp(dir, ".doctor-*.tmp")
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

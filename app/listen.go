@@ -25,13 +25,41 @@ func listen(ctx context.Context, name, address string, mode fs.FileMode) (net.Li
 	if err := removeStaleSocket(ctx, path); err != nil {
 		return nil, explainListen(name, address, err)
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "unix", path)
-	if err == nil {
-		if err = os.Chmod(path, mode); err != nil {
-			l.Close()
+	l, err := listenUnix(ctx, path, mode)
+	return l, explainListen(name, address, err)
+}
+
+// unixListener is a listener on a unix socket.
+type unixListener struct {
+	*net.UnixListener
+	path string
+	file fs.FileInfo // the socket that was made here
+}
+
+func listenUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
+	made, err := new(net.ListenConfig).Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	l := &unixListener{UnixListener: made.(*net.UnixListener), path: path}
+	if err = os.Chmod(path, mode); err == nil {
+		l.file, err = os.Lstat(path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.UnixListener.Close())
+	}
+	l.SetUnlinkOnClose(false)
+	return l, nil
+}
+
+// Close removes the socket too, unless another server has put its own in its place.
+func (l *unixListener) Close() error {
+	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.file) {
+		if err := os.Remove(l.path); err != nil {
+			return errors.Join(err, l.UnixListener.Close())
 		}
 	}
-	return l, explainListen(name, address, err)
+	return l.UnixListener.Close()
 }
 
 // maxSocketPath is the longest path of a unix socket on Linux, in octets.

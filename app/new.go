@@ -40,6 +40,10 @@ func New(ctx context.Context, cfg config.Config, logger *slog.Logger, options ..
 		o(a)
 	}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	// Whoever may write there can put files in the place of others, and read mail.
+	if err := config.CheckPrivate(cfg.DataDir); err != nil {
+		return nil, fmt.Errorf("data_dir: %w", err)
+	}
 	st, err := a.openStore(ctx)
 	if err != nil {
 		return nil, err

@@ -53,7 +53,7 @@ func (a *App) adminServices() ([]service, error) {
 	if a.cfg.Admin.Listen == "" {
 		return all, nil
 	}
-	token, err := config.ReadSecret(a.cfg.Admin.TokenFile)
+	token, err := config.ReadToken(a.cfg.Admin.TokenFile)
 	if err != nil {
 		return nil, fmt.Errorf("admin.token_file: %w", err)
 	}

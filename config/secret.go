@@ -7,9 +7,26 @@ import (
 	"strings"
 )
 
-// ReadSecret reads the one line of a file that holds a secret. The line end is not part of
-// it. Errors name the file, never what is in it.
+// minTokenLength is the least length of a token in octets: nobody guesses 16 random letters.
+const minTokenLength = 16
+
+// ReadToken reads a secret that gives access over the network, so that it must be hard to guess.
+func ReadToken(file string) (string, error) {
+	token, err := ReadSecret(file)
+	if err == nil && len(token) < minTokenLength {
+		return "", fmt.Errorf("read secret: %s: a token of %d octets can be guessed, %d are needed: head -c 24 /dev/urandom | base64 >%s",
+			file, len(token), minTokenLength, shellWord(file))
+	}
+	return token, err
+}
+
+// ReadSecret reads the one line of a file that holds a secret and that others may not read or
+// write (CheckPrivate). The line end is not part of it. Errors name the file, never what is in
+// it.
 func ReadSecret(file string) (string, error) {
+	if err := CheckPrivate(file); err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return "", fmt.Errorf("read secret: %w", err)

@@ -41,7 +41,7 @@ func settings(c *Config) []setting {
 		{"hostname", text(&c.Hostname, "a host name such as \"mail.example.org\"", checkHostname),
 			"This host's name, in greetings and Received lines. Empty: the name of the machine."},
 		{"data_dir", path(&c.DataDir, required),
-			"The folder that everything is kept in; with store.engine = \"cassandra\" only what belongs to this server alone. It is made if need be. One server at a time can have it."},
+			"The folder that everything is kept in; with store.engine = \"cassandra\" only what belongs to this server alone. It is made if need be. One server at a time can have it. It is refused where everybody may read or write it."},
 		{"shutdown_timeout", duration(&c.ShutdownTimeout, 0, time.Hour),
 			"How long a stopping server waits for sessions to finish what they are doing before it cuts them off."},
 
@@ -50,7 +50,7 @@ func settings(c *Config) []setting {
 		{"store.cache_size", size(&c.Store.CacheSize, mib, tib),
 			"Memory for blocks read from the database, with store.engine = \"embedded\"."},
 		{"store.reserve", size(&c.Store.Reserve, 0, tib),
-			"Free disk space below which no mail is taken (452), with store.engine = \"embedded\". Removing goes on."},
+			"Free disk space below which no mail is taken (452), with store.engine = \"embedded\". Removing goes on, and gives space back at once."},
 	}
 	table = append(table, cassandraSettings(&c.Cassandra)...)
 	table = append(table, []setting{
@@ -145,7 +145,7 @@ func settings(c *Config) []setting {
 		{"admin.listen", address(&c.Admin.Listen, false),
 			"Where to offer the API to other machines, as host:port. Empty: off. It needs token_file, and uses TLS when there is a certificate."},
 		{"admin.token_file", path(&c.Admin.TokenFile, optional),
-			"File with the secret that clients of admin.listen send as a bearer token, on one line."},
+			"File with the secret that clients of admin.listen send as a bearer token, on one line: 16 octets at least, and not for everybody to read."},
 
 		{"admin.max_connections", integer(&c.Admin.MaxConnections, 1, maxCount),
 			"Most connections at one time, to the socket and to admin.listen each; further ones wait."},

@@ -76,12 +76,63 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// TestStartOnFullDisk restarts the server on a disk without an octet, or without a name, to
+// spare: people fetch their mail, and mail is taken again once there is space, without another
+// restart.
+func TestStartOnFullDisk(t *testing.T) {
+	for what, fill := range map[string]func(t *testing.T, dir string){
+		"octets": func(t *testing.T, dir string) { fill(t, filepath.Join(dir, "octets"), 1<<40) },
+		"inodes": func(t *testing.T, dir string) {
+			var err error
+			for n := 0; err == nil; n++ {
+				err = os.WriteFile(filepath.Join(dir, fmt.Sprint(n)), nil, 0o600)
+			}
+			if !errors.Is(err, syscall.ENOSPC) {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			disk := smallDisk(t, 128<<20)
+			s := servertest.StartServer(t, servertest.Setup{Data: filepath.Join(disk, "data"), Settings: []string{`store.reserve = "32MiB"`}})
+			a := s.Account(t, "alice")
+			c := s.LMTPSession(t)
+			for n := range 3 {
+				servertest.Send(t, c, servertest.Sender(servertest.SmallName(n)), []servertest.Account{a}, servertest.SmallMessage(n))
+			}
+			c.Close()
+			s.Stop(t)
+			ballast := filepath.Join(disk, "ballast")
+			if err := os.Mkdir(ballast, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			fill(t, ballast)
+			s.Start(t)
+			wantSmall(t, s, a, 0, 1, 2)
+			if what == "octets" {
+				if reply := attempt(t, s, a, servertest.SmallMessage(3)); !strings.HasPrefix(reply, "452 ") {
+					t.Errorf("on a full disk the reply is %q", reply)
+				}
+			}
+			if err := os.RemoveAll(ballast); err != nil {
+				t.Fatal(err)
+			}
+			waitUntilTaken(t, s, a, 3)
+			wantSmall(t, s, a, 0, 1, 2, 3)
+			mailtest.WaitFor(t, 2*time.Minute, func() error {
+				_, err := os.Stat(filepath.Join(disk, "data", "admin.sock"))
+				return err
+			})
+		})
+	}
+}
+
 // smallDisk mounts a file system of its own in memory.
 func smallDisk(t testing.TB, octets int) string {
 	t.Helper()
 	servertest.NeedRoot(t)
 	dir := servertest.PublicDir(t)
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", octets)); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,nr_inodes=2000", octets)); err != nil {
 		servertest.Cannot(t, fmt.Sprintf("cannot mount a tmpfs: %v", err))
 	}
 	t.Cleanup(func() {

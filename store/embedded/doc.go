@@ -8,6 +8,7 @@
 //	DIR/db/                        Pebble's files, and its lock
 //	DIR/content/tmp/N.tmp          contents being written
 //	DIR/content/XX/ID-NONCE.msg    large contents; XX is the tenth octet of ID in hex
+//	DIR/spare/N.spare              space kept for a full disk (spare.go)
 //
 // # Keys
 //
@@ -48,7 +49,8 @@
 // When a write to the database's log fails, Pebble's own answer is to end the process. Here
 // the folder is opened again instead, from what is durable (guardfs.go, life.go). Writes that
 // were under way get store.ErrOutcomeUnknown, later ones store.ErrUnavailable or
-// store.ErrFull until it is open. On a full disk it is open for reading meanwhile.
+// store.ErrFull until it is open. On a full disk it is open for reading meanwhile, also at the
+// start, unless the spare gives room enough for removals.
 //
 // # Damage
 //

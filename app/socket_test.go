@@ -1,0 +1,39 @@
+package app
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestForeignSocket: whoever closes removes its own socket, and not one that another server has
+// made in its place.
+func TestForeignSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "socket")
+	first, err := listen(t.Context(), "test", "unix:"+path, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	second, err := listen(t.Context(), "test", "unix:"+path, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Error(err)
+	}
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatalf("the second server after the first has closed: %v", err)
+	}
+	c.Close()
+	if err := second.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+		t.Errorf("the socket after its own server has closed: %v", err)
+	}
+}
