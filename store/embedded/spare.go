@@ -38,9 +38,12 @@ func (s *Store) giveUpSpare() (given bool) {
 // keepSpare makes the spare unless it is there, if that leaves more space than the reserve by
 // as much again. What it cannot make now it makes later.
 func (s *Store) keepSpare() {
-	s.spare.Lock()
+	if s.readOnly() {
+		return
+	}
+	s.spare.Lock() // never before s.mu: see reopen
 	defer s.spare.Unlock()
-	if s.spare.kept || s.readOnly() {
+	if s.spare.kept {
 		return
 	}
 	u, err := s.cfg.FS.GetDiskUsage(s.cfg.Dir)
