@@ -25,19 +25,29 @@ type Checks interface {
 	ContentRows(ctx context.Context, ids []mail.MessageID) (map[mail.MessageID]ContentRow, error)
 
 	// Trashed returns which mailboxes removed some messages, as far as Sweep has still to clear
-	// up behind the removals. Later ContentRow.Removed tells, for as long as there is a content:
-	// so whoever asks Trashed first and ContentRows then learns of every removal.
+	// up behind the removals. contents are the messages, each with the mailboxes it was stored for
+	// (ContentInfo.Mailboxes); other mailboxes are not looked for. Later ContentRow.Removed
+	// tells, for as long as there is a content: so whoever asks Trashed first and ContentRows
+	// then learns of every removal. It always reads at LevelAll.
 	//
 	// Errors: ErrUnavailable, ErrCorrupt.
-	Trashed(ctx context.Context, ids []mail.MessageID) (map[mail.MessageID][]mail.MailboxID, error)
+	Trashed(ctx context.Context, contents map[mail.MessageID][]mail.MailboxID) (map[mail.MessageID][]mail.MailboxID, error)
 
 	// Floor returns an id of a mailbox at or below which no message is alive, nor ever will be;
 	// zero if nothing is known. Errors: ErrUnavailable, ErrCorrupt.
 	Floor(ctx context.Context, mailbox mail.MailboxID) (mail.MessageID, error)
 
+	// HoldFloor keeps the floor of a mailbox where it is for two hours, for adding messages that
+	// may be below a later one. It returns when no RaiseFloors under way anywhere can raise the
+	// floor any more, which takes about a minute. Floor has to be read afterwards.
+	//
+	// Errors: ErrUnavailable, ErrOutcomeUnknown.
+	HoldFloor(ctx context.Context, mailbox mail.MailboxID) error
+
 	// RemoveOrphans removes those of some contents that are orphans: older than olderThan,
 	// without a row in any of their mailboxes, and named by no removal that Sweep has still to
-	// clear up behind. The store finds that out itself, now, at LevelAll.
+	// clear up behind. The store finds that out itself, now, at LevelAll. What it cannot find
+	// out, because a replica is away, stays, and is reported as blocked.
 	//
 	// Errors: ErrUnavailable, ErrOutcomeUnknown. What was done before is reported, too.
 	RemoveOrphans(ctx context.Context, contents []ContentRow, olderThan time.Time) (SweepReport, error)

@@ -51,6 +51,9 @@ type Store interface {
 // called while everything else goes on, and again at any time. It stops early, without error,
 // when its context ends. While the clock cannot be trusted it fails with ErrClock.
 //
+// Where some replicas are away, the work goes on with what the others hold alone. The rest is
+// reported as blocked, and tried again by later calls. It is an error if nothing else is left.
+//
 // Errors: ErrUnavailable, ErrOutcomeUnknown, ErrCorrupt. What was done before is reported with
 // an error, too.
 type Background interface {
@@ -72,6 +75,7 @@ type Background interface {
 type FloorReport struct {
 	Mailboxes int // mailboxes looked at
 	Raised    int // those whose floor rose
+	Blocked   int // mailboxes that could not be looked at, because replicas of theirs are away
 	// Grown are mailboxes that should become bulk, as far as this server has noticed since
 	// the last call.
 	Grown []GrownMailbox
@@ -90,6 +94,8 @@ type SweepReport struct {
 	Contents  int   // contents removed
 	Octets    int64 // octets of those
 	Elsewhere int   // parts of the work that fall to other servers
+	// Blocked are parts of the work (removals, contents) that wait for replicas that are away.
+	Blocked int
 }
 
 // OrphanReport counts what one SweepOrphans did.

@@ -30,6 +30,11 @@ func (v verdict) orphan() bool { return v.Parts != nil || !v.listed && !v.trashe
 // settleContents judges the contents that lack entries, repairs what can be repaired, and notes
 // all.
 func (r *checkRun) settleContents(ctx context.Context) error {
+	if r.options.Rebuild && len(r.contents) > 0 {
+		if err := r.holdFloor(ctx); err != nil {
+			return err
+		}
+	}
 	verdicts, err := r.judge(ctx)
 	if err != nil {
 		return err
@@ -56,13 +61,15 @@ func (r *checkRun) judge(ctx context.Context) ([]verdict, error) {
 		return nil, nil
 	}
 	ids := make([]mail.MessageID, len(r.contents))
+	recipients := map[mail.MessageID][]mail.MailboxID{}
 	for i, c := range r.contents {
 		ids[i] = c.ID
+		recipients[c.ID] = c.Info.Mailboxes
 	}
 	var trashed map[mail.MessageID][]mail.MailboxID
 	var now map[mail.MessageID]store.ContentRow
 	err := r.try(ctx, func() (err error) {
-		if trashed, err = r.all.Trashed(ctx, ids); err != nil {
+		if trashed, err = r.all.Trashed(ctx, recipients); err != nil {
 			return err
 		}
 		now = make(map[mail.MessageID]store.ContentRow, len(ids))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"popelago/mail"
 	"popelago/store"
@@ -12,6 +13,23 @@ import (
 
 // errNotListed says that an entry that was added is not there: its message was removed.
 var errNotListed = errors.New("it was removed")
+
+// holdAgain is after how long the floor is held again, in good time before that ends.
+const holdAgain = time.Hour
+
+// holdFloor keeps the floor of the account's mailbox from rising above entries that are added under
+// their own ids: what is below a floor is lost for good. Floors are read after that.
+func (r *checkRun) holdFloor(ctx context.Context) error {
+	if !r.held.IsZero() && time.Since(r.held) < holdAgain {
+		return nil
+	}
+	mailbox := r.owners[0].mailbox
+	if err := r.try(ctx, func() error { return r.all.HoldFloor(ctx, mailbox) }); err != nil {
+		return fmt.Errorf("task: hold the floor of mailbox %s: %w", mailbox, err)
+	}
+	r.held = time.Now()
+	return nil
+}
 
 // rebuildEntries adds the entries that the account's mailbox lacks, under their own ids: where
 // a removal still has its mark, it wins.

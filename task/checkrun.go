@@ -33,6 +33,8 @@ type checkRun struct {
 	at     checkpoint
 	looked int // since findings were last settled
 
+	held time.Time // when the floor was last held, for rebuilding
+
 	entries  []entryCandidate
 	contents []contentCandidate
 	weight   int // mailboxes that contents name

@@ -14,6 +14,7 @@ type metrics struct {
 	running *prometheus.GaugeVec     // job
 	success *prometheus.GaugeVec     // job
 	done    *prometheus.CounterVec   // job, what
+	blocked *prometheus.GaugeVec     // job
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -35,8 +36,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "popelago_task_done_total", Help: "What background jobs did, as they report it.",
 		}, []string{"job", "what"}),
 	}
+	m.blocked = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "popelago_task_blocked", Help: "Parts of the work that a background job left undone in its last run, because replicas are away.",
+	}, []string{"job"})
 	if reg != nil {
-		reg.MustRegister(m.runs, m.seconds, m.running, m.success, m.done)
+		reg.MustRegister(m.runs, m.seconds, m.running, m.success, m.done, m.blocked)
 	}
 	return m
 }
@@ -49,6 +53,7 @@ func (m *metrics) ended(job string, result Result, report Report, took time.Dura
 	if result == ResultOK {
 		m.success.WithLabelValues(job).SetToCurrentTime()
 	}
+	m.blocked.WithLabelValues(job).Set(float64(report.count(blocked)))
 	for _, c := range report.done() {
 		m.done.WithLabelValues(job, c.Name).Add(float64(c.N))
 	}

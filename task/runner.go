@@ -39,11 +39,12 @@ type Count struct {
 const (
 	elsewhere = "elsewhere" // parts of the work that fall to other servers
 	late      = "late"      // messages that are kept, see Purge
+	blocked   = "blocked"   // parts of the work that wait for replicas that are away
 )
 
 // done is the report without what was not done.
 func (r Report) done() Report {
-	return slices.DeleteFunc(slices.Clone(r), func(c Count) bool { return c.Name == elsewhere || c.Name == late })
+	return slices.DeleteFunc(slices.Clone(r), func(c Count) bool { return c.Name == elsewhere || c.Name == late || c.Name == blocked })
 }
 
 // add puts a count into the report unless it is zero.
@@ -51,6 +52,16 @@ func (r *Report) add(name string, n int64) {
 	if n != 0 {
 		*r = append(*r, Count{name, n})
 	}
+}
+
+// count is the count of a name.
+func (r Report) count(name string) (n int64) {
+	for _, c := range r {
+		if c.Name == name {
+			n += c.N
+		}
+	}
+	return n
 }
 
 func (r Report) attrs() []slog.Attr {
@@ -142,6 +153,7 @@ func (r *Runner) once(ctx context.Context, s *state) {
 	result, report, err := r.guard(ctx, s.job, asked)
 	took := time.Since(start)
 	r.metrics.ended(name, result, report, took)
+	r.logBlocked(ctx, s, report)
 	before := s.end(result, report, err)
 	switch {
 	case result == ResultStopped, result == ResultRefused && before == ResultRefused:
@@ -151,6 +163,17 @@ func (r *Runner) once(ctx context.Context, s *state) {
 	case len(report.done()) > 0:
 		r.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "background job done",
 			append(report.attrs(), slog.String("job", name), slog.Duration("took", took))...)
+	}
+}
+
+// logBlocked logs that a job begins to leave work undone because replicas are away, or ends to.
+func (r *Runner) logBlocked(ctx context.Context, s *state, report Report) {
+	last, _ := s.get()
+	switch n, before := report.count(blocked), last.Report.count(blocked); {
+	case n > 0 && before == 0:
+		r.cfg.Logger.WarnContext(ctx, "background job goes on without what is kept by replicas that are away", "job", s.job.Name, blocked, n)
+	case n == 0 && before > 0:
+		r.cfg.Logger.InfoContext(ctx, "background job is not blocked any more", "job", s.job.Name)
 	}
 }
 

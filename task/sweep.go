@@ -45,6 +45,7 @@ func Floor(cfg SweepConfig, dir *account.Directory, st store.Store) Job {
 		r, err := st.RaiseFloors(ctx)
 		report.add("mailboxes", int64(r.Mailboxes))
 		report.add("raised", int64(r.Raised))
+		report.add(blocked, int64(r.Blocked))
 		bulk, bulkErr := setBulk(ctx, cfg.Logger, dir, r.Grown)
 		report.add("bulk", int64(bulk))
 		return report, errors.Join(err, bulkErr)
@@ -100,4 +101,5 @@ func (r *Report) addSweep(s store.SweepReport) {
 	r.add("contents", int64(s.Contents))
 	r.add("octets", s.Octets)
 	r.add(elsewhere, int64(s.Elsewhere))
+	r.add(blocked, int64(s.Blocked))
 }

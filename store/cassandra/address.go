@@ -120,7 +120,11 @@ func changed(c store.AddressChange) (columns []string, values []any) {
 	return columns, values
 }
 
-// ListAddresses implements store.Addresses: shard by shard, in each by local-part.
+// parallelShards is how many shards of a domain, or of the trash, are gone through at the same time.
+const parallelShards = 16
+
+// ListAddresses implements store.Addresses: shard by shard, in each by local-part. Several shards
+// are read at the same time while there is little in them.
 func (s *Store) ListAddresses(ctx context.Context, domain, after string, limit int) (rows []store.Address, more bool, err error) {
 	limit = min(max(limit, 1), maxPage)
 	shard := 0
@@ -128,37 +132,62 @@ func (s *Store) ListAddresses(ctx context.Context, domain, after string, limit i
 		after = encodeText(after)
 		shard = addressShard(after)
 	}
-	for ; shard < addressShards; shard++ {
+	for n := 1; shard < addressShards; {
 		want := limit - len(rows)
-		some, err := s.readAddresses(ctx, statement{
-			cql:         listAddresses,
-			values:      []any{encodeText(domain), shard, after, want},
-			consistency: s.reads(),
-			what:        fmt.Sprintf("list the addresses of %s", domain),
-		}, domain)
+		pages, err := s.listShards(ctx, domain, shard, min(n, addressShards-shard), after, want)
 		if err != nil {
 			return nil, false, err
 		}
-		full := len(some) == want
-		if full {
-			// The limit may have cut off generations of the last local-part.
-			last := some[len(some)-1].Address
-			first := slices.IndexFunc(some, func(a store.Address) bool { return a.Address == last })
-			all, err := s.AddressRows(ctx, last)
-			if err != nil {
-				return nil, false, err
+		before := len(rows)
+		for _, some := range pages {
+			full := len(some) >= limit-len(rows)
+			if full {
+				some = some[:limit-len(rows)]
+				// The limit may have cut off generations of the last local-part.
+				last := some[len(some)-1].Address
+				first := slices.IndexFunc(some, func(a store.Address) bool { return a.Address == last })
+				all, err := s.AddressRows(ctx, last)
+				if err != nil {
+					return nil, false, err
+				}
+				some = append(some[:first], all...)
 			}
-			some = append(some[:first], all...)
+			rows = append(rows, some...)
+			if full {
+				sortGenerations(rows)
+				return rows, true, nil
+			}
 		}
-		rows = append(rows, some...)
-		if full {
-			sortGenerations(rows)
-			return rows, true, nil
+		shard, after = shard+len(pages), ""
+		if n = min(2*n, parallelShards); 2*(len(rows)-before) > want {
+			n = 1
 		}
-		after = ""
 	}
 	sortGenerations(rows)
 	return rows, false, nil
+}
+
+// listShards reads the first rows, up to limit, of each of n shards. after is for the first one.
+func (s *Store) listShards(ctx context.Context, domain string, first, n int, after string, limit int) ([][]store.Address, error) {
+	pages := make([][]store.Address, n)
+	shards := make([]int, n)
+	for i := range shards {
+		shards[i] = i
+	}
+	err := atOnce(ctx, n, shards, func(ctx context.Context, i int) (err error) {
+		from := after
+		if i > 0 {
+			from = ""
+		}
+		pages[i], err = s.readAddresses(ctx, statement{
+			cql:         listAddresses,
+			values:      []any{encodeText(domain), first + i, from, limit},
+			consistency: s.reads(),
+			what:        fmt.Sprintf("list the addresses of %s", domain),
+		}, domain)
+		return err
+	})
+	return pages, err
 }
 
 // sortGenerations puts the rows of each local-part, which are side by side, in the order of

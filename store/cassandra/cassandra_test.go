@@ -15,8 +15,9 @@ import (
 // other packages. Tests that kill or pause nodes are in integration/nodes.
 var cluster = cassandratest.Shared("test")
 
-// seen gathers what all statements of all tests had in common: see uncoordinated.
-var seen enginetest.Observations
+// seen gathers what all statements of all tests had in common: see Observations.Uncoordinated. All
+// have to be as the table of statements says.
+var seen = enginetest.Observations{Judge: judgeStatement}
 
 func TestMain(m *testing.M) {
 	flag.Parse()

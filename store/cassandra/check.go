@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -147,18 +148,22 @@ func (s *Store) leftovers(ctx context.Context, parts map[mail.MessageID][]int) (
 // firstChunks reads about contents by their chunk 0.
 func (s *Store) firstChunks(ctx context.Context, ids []mail.MessageID) (map[mail.MessageID]store.ContentRow, error) {
 	found := make(map[mail.MessageID]store.ContentRow, len(ids))
-	err := inChunks(ids, 50, func(some []mail.MessageID) error {
-		return s.readAll(ctx, statement{
-			cql: selectContentRows, values: []any{uuids(some)}, consistency: s.reads(), what: "look at contents",
-		}, len(some)+1, func(scan func(...any) error) error {
+	var mu sync.Mutex
+	err := atOnce(ctx, parallelProofs, distinct(ids), func(ctx context.Context, id mail.MessageID) error {
+		_, err := s.read(ctx, statement{
+			cql: selectContentRow, values: []any{gocql.UUID(id), 0}, consistency: s.reads(), what: "look at content " + id.String(),
+		}, 2, nil, func(scan func(...any) error) error {
 			var token int64
 			var chunk int
 			c, whole, err := scanContent(scan, &token, &chunk)
 			if whole {
+				mu.Lock()
+				defer mu.Unlock()
 				found[c.ID] = c
 			}
 			return err
 		})
+		return err
 	})
 	return found, err
 }
@@ -174,19 +179,13 @@ func (s *Store) findChunks(ctx context.Context, c *store.ContentRow) error {
 	for n := 1; n < chunks; n++ {
 		numbers = append(numbers, n)
 	}
-	for some := range slices.Chunk(numbers, 50) {
-		if err := s.readAll(ctx, statement{
-			cql: selectChunkNumbers, values: []any{gocql.UUID(c.ID), some}, consistency: s.reads(), what: "look for chunks",
-		}, len(some)+1, func(scan func(...any) error) error {
-			var n int
-			err := scan(&n)
-			if err == nil && n > 0 && n < chunks {
-				there[n] = true
-			}
-			return err
-		}); err != nil {
-			return err
-		}
+	if err := atOnce(ctx, parallelProofs, numbers, func(ctx context.Context, n int) (err error) {
+		there[n], err = s.readOne(ctx, statement{
+			cql: selectChunkNumber, values: []any{gocql.UUID(c.ID), n}, consistency: s.reads(), what: "look for a chunk of content " + c.ID.String(),
+		}, new(int))
+		return err
+	}); err != nil {
+		return err
 	}
 	for _, n := range numbers {
 		if there[n] {
@@ -221,33 +220,30 @@ func (s *Store) ContentRows(ctx context.Context, ids []mail.MessageID) (map[mail
 	return rows, nil
 }
 
-// Trashed implements store.Checks. There is no way from a message to the trash that names it:
-// all trash is read.
-func (s *Store) Trashed(ctx context.Context, ids []mail.MessageID) (map[mail.MessageID][]mail.MailboxID, error) {
-	asked := make(map[mail.MessageID]bool, len(ids))
-	for _, id := range ids {
-		asked[id] = true
+// Trashed implements store.Checks. There is no way from a message to the trash that names it, but
+// the mailboxes and the time of the message tell where it may be.
+func (s *Store) Trashed(ctx context.Context, contents map[mail.MessageID][]mail.MailboxID) (map[mail.MessageID][]mail.MailboxID, error) {
+	if err := s.enter(ctx, "look into the trash"); err != nil {
+		return nil, err
 	}
-	trashed := map[mail.MessageID][]mail.MailboxID{}
-	err := s.readAll(ctx, statement{
-		cql: scanRemovals, consistency: s.reads(), what: "look through all trash",
-	}, maxPage, func(scan func(...any) error) error {
-		var t removal
-		err := scan((*gocql.UUID)(&t.mailbox), (*gocql.UUID)(&t.message))
-		if asked[t.message] && !slices.Contains(trashed[t.message], t.mailbox) {
-			trashed[t.message] = append(trashed[t.message], t.mailbox)
-		}
-		return err
-	})
+	s.leave()
+	asked := make(map[mail.MessageID]stored, len(contents))
+	for id, mailboxes := range contents {
+		asked[id] = stored{recipients: mailboxes}
+	}
+	found, err := s.newSweeper(s.now()).findNamed(ctx, asked)
 	if err != nil {
 		return nil, err
 	}
-	return trashed, nil
+	for _, o := range found.unread {
+		return nil, o.err
+	}
+	return found.by, nil
 }
 
 // Floor implements store.Checks.
 func (s *Store) Floor(ctx context.Context, mailbox mail.MailboxID) (mail.MessageID, error) {
-	floor, err := s.readFloor(ctx, mailbox, s.reads())
+	floor, _, err := s.readFloor(ctx, mailbox, s.reads())
 	if floor == firstID() {
 		floor = mail.MessageID{}
 	}
@@ -277,23 +273,21 @@ func (s *Store) RemoveOrphans(ctx context.Context, contents []store.ContentRow, 
 			}
 		}
 	}
-	wholes, err := r.contents(ctx, ids)
+	wholes, unread, err := r.contents(ctx, ids)
 	if err != nil {
 		return r.report, err
 	}
-	alive, err := r.aliveRows(ctx, wholes)
-	if err != nil {
+	r.isBlocked(len(unread))
+	if wholes, err = r.unlisted(ctx, wholes); err != nil {
 		return r.report, err
-	}
-	for id := range wholes {
-		if len(alive[id]) > 0 {
-			delete(wholes, id)
-		}
 	}
 	if err := r.removeParts(ctx, parts); err != nil {
 		return r.report, err
 	}
-	return r.report, r.removeOrphans(ctx, wholes, 0)
+	if err := r.removeOrphans(ctx, wholes, 0); err != nil {
+		return r.report, err
+	}
+	return r.report, r.tally.verdict()
 }
 
 // Progress implements store.Checks.

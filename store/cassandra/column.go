@@ -78,10 +78,11 @@ func span(us *int64) time.Duration {
 // after is the timestamp that wins over everything of a message, and is not before now.
 func after(now time.Time, id mail.MessageID) int64 { return max(micros(now), id.Micros()) + 1 }
 
-// Numbers of shards. They are part of the keys and can never change.
+// Numbers of shards. They are part of the keys and can never change: see
+// docs/decisions/0011-key-layout.md for the arithmetic.
 const (
-	addressShards = 64
-	trashShards   = 16
+	addressShards = 128
+	trashShards   = 256
 )
 
 // addressShard is the shard of a local-part in the form that is stored.
@@ -92,10 +93,13 @@ func addressShard(local string) int {
 }
 
 // trashShard is the shard of a mailbox's removals.
-func trashShard(mailbox mail.MailboxID) int { return int(mailbox[15] % trashShards) }
+func trashShard(mailbox mail.MailboxID) int { return int(mailbox[15]) % trashShards }
 
 // hourOf is the hour since 1970 that a moment is in.
 func hourOf(us int64) int { return int(us / 3_600_000_000) }
 
 // endOf is the first microsecond behind an hour.
 func endOf(hour int) int64 { return int64(hour+1) * 3_600_000_000 }
+
+// startOfHour is the first moment of an hour.
+func startOfHour(hour int) time.Time { return time.UnixMicro(endOf(hour - 1)) }

@@ -12,14 +12,14 @@ import (
 // statement straight to a node that keeps its partition only if the whole partition key is bound.
 
 // migrations makes the tables, step by step: migration n leads to schema version n. Each
-// statement may be repeated.
+// statement may be repeated. Version 1 was never released, and had other keys (see firstVersion).
 //
 // only_purge_repaired_tombstones: a forgotten repair costs space, but brings nothing back.
 // The ledger goes without: its rows expire by themselves, within half of its gc_grace_seconds.
 //
 // read_repair BLOCKING: what one session has read at a quorum, the next one reads, too.
 func migrations() [][]string {
-	return [][]string{{
+	return [][]string{{}, {
 		`CREATE TABLE IF NOT EXISTS mailbox (
   mailbox uuid,
   segment int,
@@ -57,13 +57,14 @@ func migrations() [][]string {
   message timeuuid,
   removed_at bigint,
   PRIMARY KEY ((datacenter, hour, shard), mailbox, message)
-) WITH comment = 'removals, by the hour (since 1970) they were made in'
+) WITH comment = 'removals, by the hour (since 1970) they were made in, in 256 shards by the last octet of the mailbox'
   AND compaction = {'class': 'SizeTieredCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
   AND read_repair = 'BLOCKING'`,
 		`CREATE TABLE IF NOT EXISTS floor (
   mailbox uuid PRIMARY KEY,
-  floor timeuuid
-) WITH comment = 'nothing is alive below the floor of a mailbox'
+  floor timeuuid,
+  held bigint
+) WITH comment = 'nothing is alive below the floor of a mailbox, which does not rise until held (microseconds)'
   AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
   AND read_repair = 'BLOCKING'`,
 		`CREATE TABLE IF NOT EXISTS address (
@@ -79,7 +80,7 @@ func migrations() [][]string {
   retention bigint,
   bulk bigint,
   PRIMARY KEY ((domain, shard), local, generation)
-) WITH comment = 'addresses, a removed account stays, its successor is another generation'
+) WITH comment = 'addresses, in 128 shards by FNV-1a of local, a removed account stays, its successor is another generation'
   AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
   AND read_repair = 'BLOCKING'`,
 		`CREATE TABLE IF NOT EXISTS domain (
@@ -204,7 +205,8 @@ const (
 	selectClock      = `SELECT toUnixTimestamp(now()) FROM system.local`
 	selectHeartbeats = `SELECT address, generation, heartbeat FROM system_views.gossip_info`
 	selectSettings   = `SELECT name, value FROM system_views.settings WHERE name IN ('commitlog_sync', 'commitlog_sync_period', ` +
-		`'hinted_handoff_enabled', 'write_request_timeout', 'read_request_timeout', 'authenticator', 'authenticator.class_name')`
+		`'hinted_handoff_enabled', 'write_request_timeout', 'read_request_timeout', 'authenticator', 'authenticator.class_name', ` +
+		`'maximum_timestamp_fail_threshold', 'maximum_timestamp_warn_threshold', 'minimum_timestamp_fail_threshold', 'minimum_timestamp_warn_threshold')`
 )
 
 // Is a node there, where are the others, and what have they not been told yet?
@@ -229,12 +231,13 @@ const (
 	// since when a mailbox is bulk, by its marker
 	selectBulk = `SELECT message, bulk_since FROM mailbox WHERE mailbox = ? AND segment = ? AND message = ?`
 
-	// which of some messages are alive
-	selectAlive = `SELECT message, size FROM mailbox WHERE mailbox = ? AND segment IN ? AND message IN ?`
+	// which of some messages are alive in one segment
+	selectAlive = `SELECT message, size FROM mailbox WHERE mailbox = ? AND segment = ? AND message IN ?`
 
 	deleteMessages = `DELETE FROM mailbox USING TIMESTAMP ? WHERE mailbox = ? AND segment = ? AND message IN ?`
 
-	selectFloor = `SELECT floor FROM floor WHERE mailbox = ?`
+	selectFloor = `SELECT floor, held FROM floor WHERE mailbox = ?`
+	holdFloor   = `INSERT INTO floor (mailbox, held) VALUES (?, ?) USING TTL ? AND TIMESTAMP ?`
 	insertFloor = `INSERT INTO floor (mailbox, floor) VALUES (?, ?) USING TIMESTAMP ?`
 	deleteBelow = `DELETE FROM mailbox USING TIMESTAMP ? WHERE mailbox = ? AND segment = ? AND message <= ?`
 )
@@ -247,13 +250,13 @@ const (
 	selectFirstChunk = `SELECT data, size, chunks, codec, recipients, reverse_path FROM content WHERE message = ? AND chunk = ?`
 	selectChunk      = `SELECT data FROM content WHERE message = ? AND chunk = ?`
 
-	selectContents = `SELECT message, size, chunks, recipients, removed FROM content WHERE message IN ? AND chunk = 0`
-	scanContents   = `SELECT token(message, chunk), message, chunk, size, chunks, recipients, removed FROM content WHERE token(message, chunk) > ? LIMIT ?`
+	selectContent = `SELECT size, chunks, recipients, removed FROM content WHERE message = ? AND chunk = ?`
+	scanContents  = `SELECT token(message, chunk), message, chunk, size, chunks, recipients, removed FROM content WHERE token(message, chunk) > ? LIMIT ?`
 
-	contentColumns     = `SELECT token(message, chunk), message, chunk, size, chunks, codec, recipients, reverse_path, removed FROM content`
-	listContents       = contentColumns + ` WHERE token(message, chunk) > ? LIMIT ?`
-	selectContentRows  = contentColumns + ` WHERE message IN ? AND chunk = 0`
-	selectChunkNumbers = `SELECT chunk FROM content WHERE message = ? AND chunk IN ?`
+	contentColumns    = `SELECT token(message, chunk), message, chunk, size, chunks, codec, recipients, reverse_path, removed FROM content`
+	listContents      = contentColumns + ` WHERE token(message, chunk) > ? LIMIT ?`
+	selectContentRow  = contentColumns + ` WHERE message = ? AND chunk = ?`
+	selectChunkNumber = `SELECT chunk FROM content WHERE message = ? AND chunk = ?`
 
 	addRemoved  = `UPDATE content USING TIMESTAMP ? SET removed = removed + ? WHERE message = ? AND chunk = ?`
 	deleteChunk = `DELETE FROM content USING TIMESTAMP ? WHERE message = ? AND chunk = ?`
@@ -261,12 +264,11 @@ const (
 
 // Trash and background work.
 const (
-	insertTrash  = `INSERT INTO trash (datacenter, hour, shard, mailbox, message, removed_at) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
-	selectTrash  = `SELECT mailbox, message, removed_at FROM trash WHERE datacenter = ? AND hour = ? AND shard = ?`
-	scanTrash    = `SELECT datacenter, hour, shard, message FROM trash`
-	scanRemovals = `SELECT mailbox, message FROM trash`
-	deleteTrash  = `DELETE FROM trash USING TIMESTAMP ? WHERE datacenter = ? AND hour = ? AND shard = ? AND mailbox = ? AND message IN ?`
-	clearTrash   = `DELETE FROM trash USING TIMESTAMP ? WHERE datacenter = ? AND hour = ? AND shard = ? AND (mailbox, message) <= (?, ?)`
+	insertTrash = `INSERT INTO trash (datacenter, hour, shard, mailbox, message, removed_at) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
+	selectTrash = `SELECT mailbox, message, removed_at FROM trash WHERE datacenter = ? AND hour = ? AND shard = ?`
+	selectNamed = `SELECT message FROM trash WHERE datacenter = ? AND hour = ? AND shard = ? AND mailbox = ? AND message IN ?`
+	deleteTrash = `DELETE FROM trash USING TIMESTAMP ? WHERE datacenter = ? AND hour = ? AND shard = ? AND mailbox = ? AND message IN ?`
+	clearTrash  = `DELETE FROM trash USING TIMESTAMP ? WHERE datacenter = ? AND hour = ? AND shard = ? AND (mailbox, message) >= (?, ?) AND (mailbox, message) <= (?, ?)`
 
 	selectProgress = `SELECT position FROM progress WHERE name = ?`
 	insertProgress = `INSERT INTO progress (name, position) VALUES (?, ?) USING TIMESTAMP ?`

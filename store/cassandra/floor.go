@@ -3,7 +3,6 @@ package cassandra
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -22,95 +21,28 @@ func (s *Store) floor(ctx context.Context, mailbox mail.MailboxID) (mail.Message
 	if floor, known := s.floors.GetIfPresent(mailbox); known {
 		return floor, nil
 	}
-	floor, err := s.readFloor(ctx, mailbox, s.reads())
+	floor, _, err := s.readFloor(ctx, mailbox, s.reads())
 	if err == nil {
 		s.floors.Set(mailbox, floor)
 	}
 	return floor, err
 }
 
-func (s *engine) readFloor(ctx context.Context, mailbox mail.MailboxID, level gocql.Consistency) (mail.MessageID, error) {
+// readFloor reads a floor, and until when it must not rise.
+func (s *engine) readFloor(ctx context.Context, mailbox mail.MailboxID, level gocql.Consistency) (floor mail.MessageID, held time.Time, err error) {
 	var stored gocql.UUID
+	var until *int64
 	found, err := s.readOne(ctx, statement{
 		cql: selectFloor, values: []any{gocql.UUID(mailbox)}, consistency: level,
 		what: fmt.Sprintf("read the floor of mailbox %s", mailbox),
-	}, &stored)
+	}, &stored, &until)
 	if err != nil {
-		return mail.MessageID{}, err
+		return mail.MessageID{}, time.Time{}, err
 	}
-	if floor := mail.MessageID(stored); found && floor.Compare(firstID()) > 0 {
-		return floor, nil
+	if floor = mail.MessageID(stored); !found || floor.Compare(firstID()) < 0 {
+		floor = firstID()
 	}
-	return firstID(), nil
-}
-
-// drained counts the removals of each mailbox. It is only about when to look: what is forgotten
-// at a restart is noticed with later removals.
-type drained struct {
-	mu     sync.Mutex
-	counts map[mail.MailboxID]drain
-}
-
-// drain counts removals from a mailbox.
-type drain struct {
-	due   int // since it was last looked whether its floor can rise
-	stuck int // since its floor rose
-}
-
-// maxDrained bounds the memory of drained.
-const maxDrained = 100_000
-
-// note counts removals.
-func (d *drained) note(mailbox mail.MailboxID, n int) {
-	d.change(mailbox, func(c *drain) { c.due += n; c.stuck += n })
-}
-
-// look asks that the floor of a mailbox be looked at.
-func (d *drained) look(mailbox mail.MailboxID) {
-	d.change(mailbox, func(c *drain) { c.due = max(c.due, 1<<30) })
-}
-
-func (d *drained) change(mailbox mail.MailboxID, change func(*drain)) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.counts == nil || len(d.counts) > maxDrained {
-		d.counts = map[mail.MailboxID]drain{}
-	}
-	c := d.counts[mailbox]
-	change(&c)
-	d.counts[mailbox] = c
-}
-
-// take returns the mailboxes with at least so many removals, and forgets that they are due.
-func (d *drained) take(least int) []mail.MailboxID {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var list []mail.MailboxID
-	for mailbox, c := range d.counts {
-		if c.due >= least {
-			list = append(list, mailbox)
-			d.counts[mailbox] = drain{stuck: c.stuck}
-		}
-	}
-	return list
-}
-
-// raised forgets a mailbox whose floor rose, but for removals since it was taken.
-func (d *drained) raised(mailbox mail.MailboxID) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if due := d.counts[mailbox].due; due > 0 {
-		d.counts[mailbox] = drain{due: due, stuck: due}
-	} else {
-		delete(d.counts, mailbox)
-	}
-}
-
-// stuck is how many removals there were since the floor of a mailbox rose.
-func (d *drained) stuck(mailbox mail.MailboxID) int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.counts[mailbox].stuck
+	return floor, moment(until), nil
 }
 
 // RaiseFloors implements store.Background. It raises the floors of mailboxes that this server
@@ -126,35 +58,53 @@ func (s *Store) RaiseFloors(ctx context.Context) (report store.FloorReport, err 
 
 func (r *sweeper) raiseFloors(ctx context.Context, report *store.FloorReport) error {
 	mailboxes := r.drained.take(r.cfg.FloorEvery)
-	for i, mailbox := range mailboxes {
-		raised, err := r.raiseFloor(ctx, mailbox)
-		if err != nil {
-			for _, later := range mailboxes[i:] {
-				r.drained.look(later)
-				r.noteStuck(later)
-			}
-			return err
-		}
-		report.Mailboxes++
-		if raised {
-			report.Raised++
-			r.drained.raised(mailbox)
-		} else {
-			r.noteStuck(mailbox)
-		}
+	open := map[mail.MailboxID]bool{} // not looked at yet, or in vain
+	for _, mailbox := range mailboxes {
+		open[mailbox] = true
 	}
-	return nil
+	err := atOnce(ctx, parallelFloors, mailboxes, func(ctx context.Context, mailbox mail.MailboxID) error {
+		raised, err := r.raiseFloor(ctx, mailbox)
+		o, err := r.tally.proof(ctx, statement{}, err)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		switch {
+		case o != nil:
+			report.Blocked++
+		case err == nil:
+			delete(open, mailbox)
+			report.Mailboxes++
+			if raised {
+				report.Raised++
+				r.drained.raised(mailbox)
+			} else {
+				r.noteStuck(mailbox)
+			}
+		}
+		return err
+	})
+	for mailbox := range open {
+		r.drained.look(mailbox)
+		r.noteStuck(mailbox)
+	}
+	return err
 }
+
+// parallelFloors is how many mailboxes are looked at at the same time.
+const parallelFloors = 4
 
 // raiseFloor raises the floor of a mailbox to just below its first message, or to the beginning
 // of the in-flight window. What is below was read at ALL, in all segments, and nothing was alive
 // there; nothing new can come there, because ids are made when the message is stored.
 //
+// Somebody may be about to add again what was lost, below the new floor: then the floor is held (see
+// HoldFloor), and stays. That is read last. What follows takes half of the time that HoldFloor
+// waits, or is given up.
+//
 // The range below is removed in one piece in each segment, so that compaction need not keep what
 // was removed one by one. Then the floor is written, with its own time as timestamp: a lower one
 // never replaces a higher.
 func (r *sweeper) raiseFloor(ctx context.Context, mailbox mail.MailboxID) (raised bool, err error) {
-	from, err := r.readFloor(ctx, mailbox, gocql.All)
+	from, _, err := r.readFloor(ctx, mailbox, gocql.All)
 	if err != nil {
 		return false, err
 	}
@@ -189,6 +139,11 @@ func (r *sweeper) raiseFloor(ctx context.Context, mailbox mail.MailboxID) (raise
 			segments = append(segments, day)
 		}
 	}
+	if held, err := r.isHeld(ctx, mailbox); held || err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, floorWrites)
+	defer cancel()
 	for _, segment := range segments {
 		if err := r.exec(ctx, statement{
 			cql: deleteBelow, values: []any{micros(r.now.Add(2 * clockSkew)), gocql.UUID(mailbox), segment, gocql.UUID(floor)},

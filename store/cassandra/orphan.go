@@ -3,6 +3,7 @@ package cassandra
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -38,6 +39,10 @@ func (r *sweeper) findOrphans(ctx context.Context, begun time.Time, looked *int)
 		r.report.Elsewhere++
 		return nil
 	}
+	defer func() { // what a scan left is shown until the next one begins
+		r.sweeping.passed += r.report.Blocked
+		r.report.Blocked = r.sweeping.passed
+	}()
 	s, err := r.readScan(ctx, name)
 	if err != nil {
 		return err
@@ -47,9 +52,13 @@ func (r *sweeper) findOrphans(ctx context.Context, begun time.Time, looked *int)
 			return nil
 		}
 		s.position, s.begun = scanStart, r.now
+		r.sweeping.passed = 0
 	}
 	for s.position < scanEnd && r.Mine(name) && r.Clock() == nil {
 		s.position, err = r.scanSome(ctx, s.position, looked)
+		if err == nil {
+			err = r.tally.verdict() // of what cannot be looked at nothing is skipped
+		}
 		if err != nil {
 			return err
 		}
@@ -71,15 +80,11 @@ func (r *sweeper) scanSome(ctx context.Context, position int64, looked *int) (in
 		if err != nil {
 			return 0, err
 		}
-		alive, err := r.aliveRows(ctx, p.wholes)
+		unlisted, err := r.unlisted(ctx, p.wholes)
 		if err != nil {
 			return 0, err
 		}
-		for id, c := range p.wholes {
-			if len(alive[id]) == 0 {
-				candidates[id] = c
-			}
-		}
+		maps.Copy(candidates, unlisted)
 		if err := r.removeParts(ctx, p.parts); err != nil {
 			return 0, err
 		}
@@ -91,6 +96,26 @@ func (r *sweeper) scanSome(ctx context.Context, position int64, looked *int) (in
 		}
 	}
 	return position, r.removeOrphans(ctx, candidates, n)
+}
+
+// unlisted are those of some contents that no mailbox has a row of. Those of which that could not be
+// proven are counted as blocked.
+func (r *sweeper) unlisted(ctx context.Context, contents map[mail.MessageID]stored) (map[mail.MessageID]stored, error) {
+	alive, unproven, err := r.aliveRows(ctx, contents)
+	if err != nil {
+		return nil, err
+	}
+	some := map[mail.MessageID]stored{}
+	for id, c := range contents {
+		switch {
+		case len(alive[id]) > 0:
+		case unproven[id] != nil:
+			r.isBlocked(1)
+		default:
+			some[id] = c
+		}
+	}
+	return some, nil
 }
 
 // pace waits until n pieces of content have taken as long as Config.ScanRate says.
@@ -197,7 +222,7 @@ func (r *sweeper) removeParts(ctx context.Context, parts []part) error {
 			ids = append(ids, p.message)
 		}
 	}
-	whole, err := r.contents(ctx, ids)
+	whole, unread, err := r.contents(ctx, ids)
 	if err != nil {
 		return err
 	}
@@ -205,8 +230,14 @@ func (r *sweeper) removeParts(ctx context.Context, parts []part) error {
 		if _, ok := whole[p.message]; ok {
 			continue
 		}
-		if err := r.removeChunk(ctx, p.message, p.chunk); err != nil {
-			return err
+		o := unread[p.message]
+		if o == nil {
+			if o, err = r.tally.failed(ctx, statement{}, r.removeChunk(ctx, p.message, p.chunk)); err != nil {
+				return err
+			}
+		}
+		if o != nil {
+			r.isBlocked(1)
 		}
 	}
 	return nil
@@ -215,7 +246,7 @@ func (r *sweeper) removeParts(ctx context.Context, parts []part) error {
 // removeOrphans removes those of some contents without a row that no trash names either. The
 // trash is read after the rows: a row that was gone has had its trash before.
 //
-// What a server whose clock was behind removed is in the trash of an hour that was worked off
+// What a server whose clock was behind removed may be in the trash of an hour that was worked off
 // already. Such hours are worked off again.
 //
 // Where they are too many among those looked at, the rows have been lost: then nothing is
@@ -224,34 +255,33 @@ func (r *sweeper) removeOrphans(ctx context.Context, candidates map[mail.Message
 	if len(candidates) == 0 {
 		return nil
 	}
-	named := map[trashPart]bool{}
-	err := r.readAll(ctx, statement{
-		cql: scanTrash, consistency: gocql.All, what: "sweep: look through all trash",
-	}, 5000, func(scan func(...any) error) error {
-		var id mail.MessageID
-		var part trashPart
-		if err := scan(&part.datacenter, &part.hour, &part.shard, (*gocql.UUID)(&id)); err != nil {
-			return err
-		}
-		if _, candidate := candidates[id]; candidate {
-			delete(candidates, id)
-			named[part] = true
-		}
-		return nil
-	})
+	found, err := r.findNamed(ctx, candidates)
 	if err != nil {
 		return err
+	}
+	for id := range found.by {
+		delete(candidates, id)
+	}
+	for id := range found.unread {
+		if _, candidate := candidates[id]; candidate {
+			delete(candidates, id)
+			r.isBlocked(1)
+		}
 	}
 	if n := missed(candidates); n > orphanBrake && n*orphanShare > looked && looked > 0 {
 		return fmt.Errorf("cassandra: sweep: %w: %d of %d contents are in no mailbox, so many that rows must have been lost: look with \"popelago check\"",
 			store.ErrCorrupt, n, looked)
 	}
 	for id, c := range candidates {
-		if err := r.remove(ctx, id, c); err != nil {
+		o, err := r.tally.failed(ctx, statement{}, r.remove(ctx, id, c))
+		if err != nil {
 			return err
 		}
+		if o != nil {
+			r.isBlocked(1)
+		}
 	}
-	return r.emptyLate(ctx, named)
+	return r.emptyLate(ctx, found.parts)
 }
 
 // More orphans than orphanBrake, and than one in orphanShare of what was looked at, are no
@@ -272,28 +302,24 @@ func missed(contents map[mail.MessageID]stored) (n int) {
 	return n
 }
 
-// trashPart names a partition of the trash.
-type trashPart struct {
-	datacenter  string
-	hour, shard int
-}
-
 // emptyLate works off those of some parts of the trash that Sweep will not come to any more.
 func (r *sweeper) emptyLate(ctx context.Context, parts map[trashPart]bool) error {
 	for p := range parts {
 		if !slices.Contains(r.trashOf(), p.datacenter) {
 			continue
 		}
-		next, err := r.progress(ctx, trashName(p.datacenter, p.shard))
+		next, o, err := r.shardProgress(ctx, trashName(p.datacenter, p.shard))
 		if err != nil {
 			return err
 		}
-		if p.hour >= next {
+		if o != nil || p.hour >= next {
 			continue
 		}
-		if _, err := r.emptyHour(ctx, p.datacenter, p.hour, p.shard); err != nil {
+		h, err := r.emptyHour(ctx, p, hourState{})
+		if err != nil {
 			return err
 		}
+		r.isBlocked(h.blocked)
 	}
 	return nil
 }

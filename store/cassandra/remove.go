@@ -38,17 +38,19 @@ func (s *Store) removeSome(ctx context.Context, mailbox mail.MailboxID, ids []ma
 	what := fmt.Sprintf("remove %d messages from mailbox %s", len(ids), mailbox)
 	now := s.now()
 	at := micros(now)
-	rows := make([][]any, len(ids))
+	byHour := map[int][][]any{}
 	timestamp := at
-	for i, id := range ids {
-		rows[i] = []any{
-			s.cfg.Datacenter, hourOf(at), trashShard(mailbox), gocql.UUID(mailbox), gocql.UUID(id), at, at,
-		}
+	for _, id := range ids {
+		hour := s.trashHour(at, id)
+		byHour[hour] = append(byHour[hour], []any{
+			s.cfg.Datacenter, hour, trashShard(mailbox), gocql.UUID(mailbox), gocql.UUID(id), at, at,
+		})
 		timestamp = max(timestamp, after(now, id))
 	}
-	err := s.execBatch(ctx, statement{cql: insertTrash, consistency: s.writes(), what: what + ": trash"}, rows)
-	if err != nil {
-		return err
+	for _, rows := range byHour {
+		if err := s.execBatch(ctx, statement{cql: insertTrash, consistency: s.writes(), what: what + ": trash"}, rows); err != nil {
+			return err
+		}
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelEntries)
@@ -67,6 +69,17 @@ func (s *Store) removeSome(ctx context.Context, mailbox mail.MailboxID, ids []ma
 	}
 	s.drained.note(mailbox, len(ids))
 	return nil
+}
+
+// trashHour is the hour of the trash that the removal of a message belongs to: that of the cluster's
+// clock, whatever ours says, but not before the message. So an hour that was worked off gets no
+// more removals, those who know the message know where to look, and a message from a clock that
+// was ahead keeps no hour from being completed but its own.
+func (s *engine) trashHour(at int64, id mail.MessageID) int {
+	if latest, err := s.latest(); err == nil {
+		at = max(at, micros(latest))
+	}
+	return hourOf(max(at, id.Micros()))
 }
 
 // bySegment lists for each segment the messages that are to be removed there.

@@ -18,8 +18,16 @@ import (
 // SchemaVersion is the version that this program reads and writes.
 func SchemaVersion() int { return len(migrations()) }
 
+// firstVersion is the first version with today's keys. Before it trash and addresses were in other
+// shards: what is there cannot be found any more, and no migration moves it.
+const firstVersion = 2
+
 // What may be wrong with the schema.
 var (
+	// ErrSchemaLayout: the schema is that of a program from before the first release, whose keys
+	// were others. The keyspace can only be given up.
+	ErrSchemaLayout = errors.New("cassandra: the schema is from before the first release, with keys that this program does not find: " +
+		"fetch the mail with the program that made it, remove the keyspace (DROP KEYSPACE) or configure another one, and run popelago schema apply")
 	// ErrSchemaMissing: the keyspace or our tables are not there.
 	ErrSchemaMissing = errors.New("cassandra: there is no schema yet")
 	// ErrSchemaOlder: the schema is that of an older release.
@@ -41,12 +49,14 @@ type SchemaStatus struct {
 	Replication map[string]int
 }
 
-// Check returns nil if the schema fits this program. Errors: ErrSchemaMissing, ErrSchemaOlder,
-// ErrSchemaNewer.
+// Check returns nil if the schema fits this program. Errors: ErrSchemaMissing, ErrSchemaLayout,
+// ErrSchemaOlder, ErrSchemaNewer.
 func (s SchemaStatus) Check() error {
 	switch {
 	case s.Applied == 0:
 		return fmt.Errorf("%w (keyspace %s)", ErrSchemaMissing, s.Keyspace)
+	case s.Applied < firstVersion:
+		return fmt.Errorf("%w (keyspace %s has version %d)", ErrSchemaLayout, s.Keyspace, s.Applied)
 	case s.Applied < s.Known:
 		return fmt.Errorf("%w (keyspace %s has version %d, needed is %d)", ErrSchemaOlder, s.Keyspace, s.Applied, s.Known)
 	case s.Applied > s.Known:
@@ -68,6 +78,9 @@ func Schema(cfg Config) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s;\n\n%s;\n", createKeyspace(cfg.Keyspace, cfg.Replication), inKeyspace(cfg.Keyspace, createVersions))
 	for i, steps := range migrations() {
+		if i+1 < firstVersion {
+			continue
+		}
 		fmt.Fprintf(&b, "\n-- version %d\n", i+1)
 		for _, step := range steps {
 			fmt.Fprintf(&b, "\n%s;\n", inKeyspace(cfg.Keyspace, step))
@@ -112,8 +125,8 @@ func Status(ctx context.Context, cfg Config) (SchemaStatus, error) {
 // order changes of the schema. An existing keyspace keeps its replication, and then none needs
 // to be configured.
 //
-// Errors: ErrSchemaNewer; ErrUnknownDatacenter; ErrNoReplication; store.ErrUnavailable; a wrong
-// configuration.
+// Errors: ErrSchemaNewer; ErrSchemaLayout; ErrUnknownDatacenter; ErrNoReplication;
+// store.ErrUnavailable; a wrong configuration.
 func Apply(ctx context.Context, cfg Config) (before SchemaStatus, err error) {
 	cfg, err = cfg.withDefaults()
 	if err != nil {
@@ -132,7 +145,7 @@ func Apply(ctx context.Context, cfg Config) (before SchemaStatus, err error) {
 	if before, err = readStatus(ctx, session, cfg); err != nil || before.Applied == before.Known {
 		return before, err
 	}
-	if before.Applied > before.Known {
+	if before.Applied > before.Known || before.Applied > 0 && before.Applied < firstVersion {
 		return before, before.Check()
 	}
 	if before.Replication == nil {
@@ -146,14 +159,15 @@ func Apply(ctx context.Context, cfg Config) (before SchemaStatus, err error) {
 	if err := change(ctx, session, inKeyspace(cfg.Keyspace, createVersions)); err != nil {
 		return before, err
 	}
-	for i, steps := range migrations()[before.Applied:] {
+	applied := max(before.Applied, firstVersion-1)
+	for i, steps := range migrations()[applied:] {
 		for _, step := range steps {
 			if err := change(ctx, session, inKeyspace(cfg.Keyspace, step)); err != nil {
 				return before, err
 			}
 		}
 		now := micros(cfg.Now())
-		err := session.Query(fmt.Sprintf(insertVersion, cfg.Keyspace), before.Applied+i+1, now, now).
+		err := session.Query(fmt.Sprintf(insertVersion, cfg.Keyspace), applied+i+1, now, now).
 			Consistency(gocql.EachQuorum).Idempotent(true).ExecContext(ctx)
 		if err != nil {
 			return before, fmt.Errorf("cassandra: note the version of the schema: %w: %w", store.ErrOutcomeUnknown, err)

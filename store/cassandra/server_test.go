@@ -146,7 +146,7 @@ func TestServersShareTrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := left(); n != 0 || r1.Contents+r2.Contents != 100 || r1.Elsewhere+r2.Elsewhere != 16 {
+	if n := left(); n != 0 || r1.Contents+r2.Contents != 100 || r1.Elsewhere+r2.Elsewhere != 256 {
 		t.Errorf("two servers took %+v and %+v, %d are left", r1, r2, n)
 	}
 
@@ -231,34 +231,66 @@ func TestOrphansArePaced(t *testing.T) {
 	}
 }
 
-// What was removed by a server whose clock was behind is in an hour of the trash that was worked
-// off already. It is found all the same.
-func TestLateTrash(t *testing.T) {
+// What a server removes whose clock is behind is in the present hour of the trash all the same.
+func TestTrashOfAClockThatIsBehind(t *testing.T) {
 	cfg := config(t)
 	s := open(t, cfg)
-	mb, late, other := mailbox("late trash"), message(10), message(10)
-	for _, m := range []mail.Message{late, other} {
-		put(t, s, m.ID, 10, mb)
-		add(t, s, mb, m)
-	}
-	// Progress is behind the present hour only when that is over: move it there by hand.
-	cql := session(t, cfg)
-	now := time.Now()
-	hour := int(now.UnixMicro() / 3_600_000_000)
-	for shard := range 16 {
-		err := cql.Query("INSERT INTO "+cfg.Keyspace+".progress (name, position) VALUES (?, ?) USING TIMESTAMP ?", fmt.Sprintf("trash/dc1/%d", shard), hour, hour).Exec()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	mb, m := mailbox("late trash"), message(10)
+	put(t, s, m.ID, 10, mb)
+	add(t, s, mb, m)
+	worked := workedOff(t, cfg, mb)
 	old := cfg
 	old.Now = func() time.Time { return time.Now().Add(-4 * time.Hour) }
 	behind := reopen(t, old)
-	if err := behind.RemoveMessages(t.Context(), mb, []mail.MessageID{late.ID}); err != nil {
+	if err := behind.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}); err != nil {
 		t.Fatal(err)
 	}
 	if err := behind.Close(); err != nil {
 		t.Fatal(err)
+	}
+	var hour int
+	if err := session(t, cfg).Query("SELECT hour FROM " + cfg.Keyspace + ".trash").Scan(&hour); err != nil || hour < worked {
+		t.Errorf("the removal is in hour %d, %v; those before %d were worked off", hour, err, worked)
+	}
+	if r, err := s.Sweep(t.Context(), time.Now()); err != nil || r.Contents != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// workedOff notes by hand that the trash of a mailbox was worked off up to the present hour, and
+// returns that.
+func workedOff(t *testing.T, cfg cassandra.Config, mb mail.MailboxID) (hour int) {
+	t.Helper()
+	hour = int(time.Now().UnixMicro() / 3_600_000_000)
+	if err := session(t, cfg).Query("INSERT INTO "+cfg.Keyspace+".progress (name, position) VALUES (?, ?) USING TIMESTAMP ?",
+		fmt.Sprintf("trash/dc1/%d", mb[15]), hour, hour).Exec(); err != nil {
+		t.Fatal(err)
+	}
+	return hour
+}
+
+// A removal in an hour of the trash that was worked off already is found all the same.
+func TestLateTrash(t *testing.T) {
+	cfg := config(t)
+	s := open(t, cfg)
+	mb, late, other := mailbox("late trash"), at(time.Now().Add(-6*time.Hour)), message(10)
+	for _, m := range []mail.Message{late, other} {
+		put(t, s, m.ID, 10, mb)
+		add(t, s, mb, m)
+	}
+	hour := workedOff(t, cfg, mb)
+	if err := s.RemoveMessages(t.Context(), mb, []mail.MessageID{late.ID}); err != nil {
+		t.Fatal(err)
+	}
+	cql := session(t, cfg)
+	for _, statement := range []string{
+		fmt.Sprintf("DELETE FROM %s.trash WHERE datacenter = 'dc1' AND hour = %d AND shard = %d", cfg.Keyspace, hour, mb[15]),
+		fmt.Sprintf("INSERT INTO %s.trash (datacenter, hour, shard, mailbox, message, removed_at) VALUES ('dc1', %d, %d, %s, %s, %d)",
+			cfg.Keyspace, hour-4, mb[15], gocql.UUID(mb), late.ID, time.Now().Add(-4*time.Hour).UnixMicro()),
+	} {
+		if err := cql.Query(statement).Exec(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if r, err := s.Sweep(t.Context(), time.Now()); err != nil || r.Contents != 0 {
 		t.Fatalf("the trash of four hours ago was worked off: %+v, %v", r, err)
@@ -290,7 +322,7 @@ func TestWrittenOff(t *testing.T) {
 		values []any
 	}{
 		{"INSERT INTO " + cfg.Keyspace + ".trash (datacenter, hour, shard, mailbox, message, removed_at) VALUES ('dc2', ?, ?, ?, ?, ?)",
-			[]any{now / 3_600_000_000, int(mb[15] % 16), gocql.UUID(mb), gocql.UUID(m.ID), now}},
+			[]any{now / 3_600_000_000, int(mb[15]), gocql.UUID(mb), gocql.UUID(m.ID), now}},
 		{"DELETE FROM " + cfg.Keyspace + ".mailbox WHERE mailbox = ? AND segment = 0 AND message = ?", []any{gocql.UUID(mb), gocql.UUID(m.ID)}},
 	} {
 		if err := cql.Query(q.cql, q.values...).Exec(); err != nil {

@@ -29,6 +29,7 @@ type statement struct {
 type attempts struct {
 	limit     int
 	impatient bool
+	all       bool // every replica is needed: another node knows no better who is away
 	unknown   atomic.Bool
 }
 
@@ -42,7 +43,7 @@ func (a *attempts) GetRetryType(err error) gocql.RetryType {
 	if mayBeWritten(err) {
 		a.unknown.Store(true)
 	}
-	if hopeless(err) || a.impatient && timedOut(err) {
+	if hopeless(err) || a.impatient && timedOut(err) || a.all && blocks(err) {
 		return gocql.Rethrow
 	}
 	return gocql.RetryNextHost
@@ -109,7 +110,7 @@ func (s *engine) leaveAs(c class) {
 }
 
 func (s *engine) query(st statement) (*gocql.Query, *attempts) {
-	a := &attempts{limit: s.cfg.Retries, impatient: st.impatient}
+	a := &attempts{limit: s.cfg.Retries, impatient: st.impatient, all: st.consistency == gocql.All}
 	q := s.session().Query(st.cql, st.values...).Consistency(st.consistency).Idempotent(true).RetryPolicy(a)
 	return q, a
 }

@@ -136,20 +136,21 @@ func (s *Store) ContentRows(ctx context.Context, ids []mail.MessageID) (map[mail
 }
 
 // Trashed is part of store.Store.
-func (s *Store) Trashed(ctx context.Context, ids []mail.MessageID) (map[mail.MessageID][]mail.MailboxID, error) {
+func (s *Store) Trashed(ctx context.Context, contents map[mail.MessageID][]mail.MailboxID) (map[mail.MessageID][]mail.MailboxID, error) {
+	return s.inTrash(ctx, func(id mail.MessageID, mailbox mail.MailboxID) bool { return slices.Contains(contents[id], mailbox) })
+}
+
+// inTrash returns which mailboxes removed some messages: what asked accepts of the trash.
+func (s *Store) inTrash(ctx context.Context, asked func(mail.MessageID, mail.MailboxID) bool) (map[mail.MessageID][]mail.MailboxID, error) {
 	const what = "look through the trash"
 	if err := contextErr(ctx, what); err != nil {
 		return nil, err
-	}
-	asked := make(map[mail.MessageID]bool, len(ids))
-	for _, id := range ids {
-		asked[id] = true
 	}
 	trashed := map[mail.MessageID][]mail.MailboxID{}
 	err := s.scan(ctx, []byte{prefixTrash}, []byte{prefixTrash + 1}, func(_, v []byte) (bool, error) {
 		mailbox, removed, err := decodeTrash(v)
 		for _, id := range removed {
-			if asked[id] && !slices.Contains(trashed[id], mailbox) {
+			if asked(id, mailbox) && !slices.Contains(trashed[id], mailbox) {
 				trashed[id] = append(trashed[id], mailbox)
 			}
 		}
@@ -169,6 +170,11 @@ func (s *Store) Floor(ctx context.Context, _ mail.MailboxID) (mail.MessageID, er
 	return mail.MessageID{}, errors.Join(contextErr(ctx, "read a floor"), s.read("read a floor", func(*pebble.DB) error { return nil }))
 }
 
+// HoldFloor is part of store.Store: there are none.
+func (s *Store) HoldFloor(ctx context.Context, _ mail.MailboxID) error {
+	return errors.Join(contextErr(ctx, "hold a floor"), s.read("hold a floor", func(*pebble.DB) error { return nil }))
+}
+
 // RemoveOrphans is part of store.Store.
 func (s *Store) RemoveOrphans(ctx context.Context, contents []store.ContentRow, olderThan time.Time) (report store.SweepReport, err error) {
 	const what = "remove orphans"
@@ -176,14 +182,16 @@ func (s *Store) RemoveOrphans(ctx context.Context, contents []store.ContentRow, 
 		return report, err
 	}
 	var ids []mail.MessageID
+	asked := map[mail.MessageID]bool{}
 	for _, c := range contents {
 		if c.ID.Time().Before(olderThan) {
 			ids = append(ids, c.ID)
+			asked[c.ID] = true
 		}
 	}
 	s.sweep.running.Lock()
 	defer s.sweep.running.Unlock()
-	trashed, err := s.Trashed(ctx, ids)
+	trashed, err := s.inTrash(ctx, func(id mail.MessageID, _ mail.MailboxID) bool { return asked[id] })
 	if err != nil {
 		return report, err
 	}

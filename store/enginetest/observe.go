@@ -11,9 +11,13 @@ import (
 
 // Observations are statements that were executed.
 type Observations struct {
+	// Judge returns what is wrong with a statement. May be nil.
+	Judge func(cassandra.Statement) error
+
 	mu         sync.Mutex
 	statements []cassandra.Statement
 	suspect    []string // those that coordinate
+	broken     []string // the first of those that Judge finds wrong
 	total      int
 }
 
@@ -22,6 +26,11 @@ func (o *Observations) Observe(s cassandra.Statement) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.total++
+	if o.Judge != nil && len(o.broken) < 20 {
+		if err := o.Judge(s); err != nil {
+			o.broken = append(o.broken, err.Error())
+		}
+	}
 	if !IsHeartbeat(s.CQL) {
 		o.statements = append(o.statements, s)
 	}
@@ -32,6 +41,13 @@ func (o *Observations) Observe(s cassandra.Statement) {
 	if strings.Contains(upper, " IF ") || s.Serial != "" || strings.Contains(s.Consistency, "SERIAL") {
 		o.suspect = append(o.suspect, s.CQL+" at "+s.Consistency+" "+s.Serial)
 	}
+}
+
+// Broken returns what Judge found wrong, the first of it.
+func (o *Observations) Broken() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.broken
 }
 
 // Take returns the statements but heartbeats since the last call.
@@ -72,6 +88,9 @@ func (o *Observations) Uncoordinated(c *cassandratest.Cluster) error {
 	o.mu.Lock()
 	total, suspect := o.total, o.suspect
 	o.mu.Unlock()
+	if broken := o.Broken(); len(broken) > 0 {
+		return fmt.Errorf("statements are not as they should be: %s", strings.Join(broken, "\n"))
+	}
 	if len(suspect) > 0 {
 		return fmt.Errorf("%d of %d statements coordinate: %s", len(suspect), total, strings.Join(suspect, "\n"))
 	}

@@ -51,7 +51,8 @@ func (e *env) contentRows(ids ...mail.MessageID) map[mail.MessageID]store.Conten
 // trash, or by the content.
 func (e *env) wantGivenUp(what string, id mail.MessageID, want ...mail.MailboxID) {
 	e.Helper()
-	trashed, err := e.Trashed(e.ctx, []mail.MessageID{id, e.ids.Next()})
+	mailboxes := e.contentRows(id)[id].Info.Mailboxes
+	trashed, err := e.Trashed(e.ctx, map[mail.MessageID][]mail.MailboxID{id: mailboxes, e.ids.Next(): mailboxes})
 	if err != nil {
 		e.Fatalf("Trashed: %v", err)
 	}
@@ -89,7 +90,7 @@ var checkCases = []testCase{
 		if rows := e.contentRows(id); len(rows) != 0 {
 			e.Fatalf("ContentRows of none: %v", rows)
 		}
-		if trashed, err := e.Trashed(e.ctx, []mail.MessageID{id}); len(trashed) != 0 || err != nil {
+		if trashed, err := e.Trashed(e.ctx, map[mail.MessageID][]mail.MailboxID{id: {mailbox("nobody")}}); len(trashed) != 0 || err != nil {
 			e.Fatalf("Trashed: %v, %v", trashed, err)
 		}
 		if floor, err := e.Floor(e.ctx, mailbox("nobody")); !floor.IsZero() || err != nil {
@@ -280,8 +281,9 @@ var checkCases = []testCase{
 		id := e.ids.Next()
 		_, err = e.ContentRows(cancelled(), []mail.MessageID{id})
 		e.wantCancelled("ContentRows", err)
-		_, err = e.Trashed(cancelled(), []mail.MessageID{id})
+		_, err = e.Trashed(cancelled(), map[mail.MessageID][]mail.MailboxID{id: {mailbox("a")}})
 		e.wantCancelled("Trashed", err)
+		e.wantCancelled("HoldFloor", e.HoldFloor(cancelled(), mailbox("a")))
 		_, err = e.Floor(cancelled(), mailbox("a"))
 		e.wantCancelled("Floor", err)
 		_, err = e.RemoveOrphans(cancelled(), []store.ContentRow{{ID: id}}, future())

@@ -325,9 +325,13 @@ func (s *faulty) ContentRows(ctx context.Context, ids []mail.MessageID) (rows ma
 	return rows, err
 }
 
-func (s *faulty) Trashed(ctx context.Context, ids []mail.MessageID) (trashed map[mail.MessageID][]mail.MailboxID, err error) {
-	err = s.read("Trashed", func() (err error) { trashed, err = s.Store.Trashed(ctx, ids); return err })
+func (s *faulty) Trashed(ctx context.Context, contents map[mail.MessageID][]mail.MailboxID) (trashed map[mail.MessageID][]mail.MailboxID, err error) {
+	err = s.read("Trashed", func() (err error) { trashed, err = s.Store.Trashed(ctx, contents); return err })
 	return trashed, err
+}
+
+func (s *faulty) HoldFloor(ctx context.Context, mailbox mail.MailboxID) error {
+	return s.write("HoldFloor", func() error { return s.Store.HoldFloor(ctx, mailbox) })
 }
 
 func (s *faulty) Floor(ctx context.Context, mailbox mail.MailboxID) (floor mail.MessageID, err error) {

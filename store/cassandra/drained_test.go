@@ -1,0 +1,69 @@
+package cassandra
+
+import (
+	"testing"
+	"time"
+
+	"popelago/mail"
+)
+
+// Many quiet mailboxes do not make the count of a busy one be forgotten, nor what it is stuck at.
+func TestDrainedForgetsTheQuietOnes(t *testing.T) {
+	var d drained
+	box := func(i int) (m mail.MailboxID) {
+		m[0], m[1], m[2] = byte(i>>16), byte(i>>8), byte(i)
+		return m
+	}
+	busy := mail.MailboxID{15: 1}
+	removed, quiet := 0, 0
+	for range 20 {
+		d.note(busy, 500)
+		removed += 500
+		for range 40_000 {
+			d.note(box(quiet%400_000), 1)
+			quiet++
+		}
+	}
+	if len(d.counts) > maxDrained {
+		t.Errorf("%d mailboxes are remembered, want at most %d", len(d.counts), maxDrained)
+	}
+	if list := d.take(2000); len(list) != 1 || list[0] != busy {
+		t.Errorf("%d mailboxes are due after %d removals from one, want it alone", len(list), removed)
+	}
+	if n := d.stuck(busy); n != removed {
+		t.Errorf("%d of %d removals are counted", n, removed)
+	}
+	// One that was looked at in vain is remembered as well, though nothing is due.
+	for range 200_000 {
+		d.note(box(quiet%400_000), 1)
+		quiet++
+	}
+	if n := d.stuck(busy); n != removed {
+		t.Errorf("%d of %d removals are counted after it was looked at", n, removed)
+	}
+	// One that waits for a replica is due in any case.
+	blocked := mail.MailboxID{15: 2}
+	d.look(blocked)
+	for range 200_000 {
+		d.note(box(quiet%400_000), 3)
+		quiet++
+	}
+	if list := d.take(2000); len(list) != 1 || list[0] != blocked {
+		t.Errorf("%d are due, want the one that is to be looked at again", len(list))
+	}
+}
+
+// A message of the moment from which a mailbox may be bulk on another server is looked for in both
+// places, also if the clocks of the two differ as much as they may.
+func TestBulkMarginOfClocks(t *testing.T) {
+	e := &engine{cfg: Config{Window: time.Hour}, places: newPlaces()}
+	mailbox, now := mail.MailboxID{1}, time.Now()
+	e.learnSince(mailbox, 0, now, "")
+	for after, want := range map[time.Duration]int{
+		time.Hour: 2, time.Hour - 2*clockSkew + time.Second: 2, time.Hour - 2*clockSkew - time.Second: 1, 0: 1,
+	} {
+		if n := len(e.segmentsOfMessage(mailbox, mail.MinMessageID(now.Add(after)))); n != want {
+			t.Errorf("a message of %v later is looked for in %d segments, want %d", after, n, want)
+		}
+	}
+}

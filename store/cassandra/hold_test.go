@@ -1,0 +1,59 @@
+package cassandra_test
+
+import (
+	"testing"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/mail"
+	"popelago/store/cassandra"
+	"popelago/task"
+)
+
+// The index of a mailbox is lost and rebuilt while the floor job looks at the mailbox: it has just
+// seen that nothing is there when the entries come back. They stay.
+func TestRebuildWhileTheFloorIsLookedAt(t *testing.T) {
+	cfg := config(t)
+	cfg.FloorEvery = 1
+	var meanwhile func()
+	watched := cfg
+	watched.Server = "floor"
+	watched.Observe = func(s cassandra.Statement) {
+		seen.Observe(s)
+		if do := meanwhile; do != nil && nameOf(s.CQL) == "listSlice" && s.Consistency == "ALL" {
+			meanwhile = nil
+			do()
+		}
+	}
+	s := open(t, cfg)
+	floors := reopen(t, watched)
+	alice := accounts(t, s, "alice")[0]
+	removed := deliver(t, s, 10, alice)
+	var kept []mail.MessageID
+	for range 3 {
+		kept = append(kept, deliver(t, s, 10, alice))
+	}
+	remove(t, floors, alice, removed)
+	loseIndex(t, cfg)
+	meanwhile = func() {
+		wantCheck(t, "rebuilding", s, task.CheckOptions{Address: alice, Rebuild: true}, "unlisted 3/3")
+	}
+	if r, err := floors.RaiseFloors(t.Context()); err != nil || r.Raised != 0 || meanwhile != nil {
+		t.Errorf("the floor rose while it was held: %+v, %v", r, err)
+	}
+	wantList(t, "afterwards", reopen(t, cfg), alice, kept...)
+
+	// The hold ends, and the floor rises up to what is there.
+	remove(t, floors, alice, removed)
+	if r, err := floors.RaiseFloors(t.Context()); err != nil || r.Raised != 0 {
+		t.Errorf("the floor rose while it was held: %+v, %v", r, err)
+	}
+	if err := session(t, cfg).Query("DELETE held FROM "+cfg.Keyspace+".floor WHERE mailbox = ?", gocql.UUID(mailbox("alice"))).Exec(); err != nil {
+		t.Fatal(err)
+	}
+	remove(t, floors, alice, removed)
+	if r, err := floors.RaiseFloors(t.Context()); err != nil || r.Raised != 1 {
+		t.Errorf("the floor does not rise after the hold: %+v, %v", r, err)
+	}
+	wantList(t, "in the end", reopen(t, cfg), alice, kept...)
+}

@@ -1,0 +1,58 @@
+package cassandra_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"popelago/store/cassandra"
+)
+
+// A keyspace from before the keys were fixed is refused by all, with what to do, and is not changed.
+func TestKeyspaceWithOtherKeys(t *testing.T) {
+	cfg := config(t)
+	cfg.Keyspace = "layout_test"
+	cql := session(t, cfg)
+	for _, statement := range []string{
+		"CREATE KEYSPACE IF NOT EXISTS layout_test WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1}",
+		"CREATE TABLE IF NOT EXISTS layout_test.schema_version (name text, version int, applied bigint, PRIMARY KEY ((name), version))",
+		"INSERT INTO layout_test.schema_version (name, version, applied) VALUES ('popelago', 1, 1)",
+	} {
+		if err := cql.Query(statement).Exec(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, cassandra.ErrSchemaLayout) {
+			t.Errorf("%s: %v, want %v", what, err, cassandra.ErrSchemaLayout)
+			return
+		}
+		for _, want := range []string{"before the first release", "DROP KEYSPACE", "layout_test has version 1"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s does not say %q: %v", what, want, err)
+			}
+		}
+	}
+	_, err := cassandra.Apply(t.Context(), cfg)
+	check("Apply", err)
+	status, err := cassandra.Status(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("Check", status.Check())
+	s, err := cassandra.Open(t.Context(), cfg)
+	if err == nil {
+		s.Close()
+	}
+	check("Open", err)
+	var tables int
+	if err := cql.Query("SELECT count(*) FROM system_schema.tables WHERE keyspace_name = 'layout_test'").Scan(&tables); err != nil || tables != 1 {
+		t.Errorf("%d tables, %v; want schema_version alone", tables, err)
+	}
+	found := doctor(t, cfg)
+	if text := fmt.Sprint(found.Errors()); !strings.Contains(text, "DROP KEYSPACE") {
+		t.Errorf("doctor says %s", text)
+	}
+}

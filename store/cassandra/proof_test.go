@@ -1,0 +1,50 @@
+package cassandra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store"
+)
+
+// What keeps some partitions from being read does not end a run, unless nothing at all can be read;
+// time-outs do after a while, and what says nothing about replicas does at once.
+func TestTally(t *testing.T) {
+	away := fmt.Errorf("cassandra: x: %w: %w", store.ErrUnavailable, errOverloaded)
+	slow := fmt.Errorf("cassandra: x: %w: %w", store.ErrUnavailable, gocql.ErrTimeoutNoResponse)
+	gone := fmt.Errorf("cassandra: x: %w: %w", store.ErrUnavailable, gocql.ErrNoConnections)
+	if !blocks(away) || !blocks(slow) || blocks(gone) || blocks(store.ErrCorrupt) {
+		t.Error("what blocks is told wrongly")
+	}
+	var y tally
+	if _, err := y.proof(t.Context(), statement{}, gone); !errors.Is(err, gocql.ErrNoConnections) {
+		t.Errorf("no node at all: %v", err)
+	}
+	if o, err := y.proof(t.Context(), statement{}, nil); o != nil || err != nil {
+		t.Errorf("a proof: %v, %v", o, err)
+	}
+	for n := 1; ; n++ {
+		o, err := y.proof(t.Context(), statement{}, slow)
+		if o == nil {
+			t.Fatalf("time-out %d: %v", n, err)
+		}
+		if errors.Is(err, errTired) {
+			if n != maxSlow {
+				t.Errorf("tired after %d time-outs, want %d", n, maxSlow)
+			}
+			break
+		}
+	}
+	if err := y.verdict(); err != nil {
+		t.Errorf("something was proven, and yet: %v", err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if o, err := y.proof(ended, statement{}, slow); o != nil || err == nil {
+		t.Errorf("the end of the context is taken for an obstacle: %v, %v", o, err)
+	}
+}

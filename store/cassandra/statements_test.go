@@ -1,0 +1,298 @@
+package cassandra_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/mail"
+	"popelago/store/cassandra"
+)
+
+// rule is what holds for a statement wherever it is executed.
+type rule struct {
+	// levels are the consistencies it may have. What only one kind of caller may ask for is in
+	// TestBackgroundProvesAtAll.
+	levels string
+	// timestamp checks where the timestamp of a write comes from, by the values bound. Nil: it
+	// reads.
+	timestamp func(v []any) bool
+}
+
+// Consistencies.
+const (
+	sessions = "LOCAL_QUORUM EACH_QUORUM ALL" // reads at the level of the view
+	writes   = "LOCAL_QUORUM EACH_QUORUM"
+	local    = "LOCAL_QUORUM"
+	all      = "ALL"
+	one      = "LOCAL_ONE"
+)
+
+// Where timestamps come from. i, j are places in the list of values.
+
+// timeOf is the time inside an id.
+func timeOf(i, j int) func([]any) bool {
+	return func(v []any) bool { return v[i].(int64) == mail.MessageID(v[j].(gocql.UUID)).Micros() }
+}
+
+// behindID is later than the time inside an id, or inside each of several.
+func behindID(i, j int) func([]any) bool {
+	return func(v []any) bool {
+		ids, several := v[j].([]gocql.UUID)
+		if !several {
+			ids = []gocql.UUID{v[j].(gocql.UUID)}
+		}
+		return !slices.ContainsFunc(ids, func(id gocql.UUID) bool { return v[i].(int64) <= mail.MessageID(id).Micros() })
+	}
+}
+
+// sameAs is another value.
+func sameAs(i, j int) func([]any) bool {
+	return func(v []any) bool { return v[i].(int64) == v[j].(int64) }
+}
+
+// notBefore is another value, or later.
+func notBefore(i, j int) func([]any) bool {
+	return func(v []any) bool { return v[i].(int64) >= v[j].(int64) }
+}
+
+// aheadOfNow is so far ahead of now that no clock is.
+func aheadOfNow(i int) func([]any) bool {
+	return func(v []any) bool {
+		ahead := time.Until(time.UnixMicro(v[i].(int64)))
+		return ahead > 9*time.Minute && ahead < 11*time.Minute
+	}
+}
+
+// notAhead is not later than now.
+func notAhead(i int) func([]any) bool {
+	return func(v []any) bool { return v[i].(int64) <= time.Now().UnixMicro()+1 }
+}
+
+// given is some moment: those who choose it have tests of their own.
+func given(i int) func([]any) bool {
+	return func(v []any) bool { return v[i].(int64) > 0 }
+}
+
+// rules are those of all statements, by their names in cql.go. Parts of statements have none.
+func rules() map[string]rule {
+	trashed := func(v []any) bool { // in the hour of the removal or later, and not before the message
+		return v[6].(int64) == v[5].(int64) && int64(v[1].(int)) >= mail.MessageID(v[4].(gocql.UUID)).Micros()/3_600_000_000
+	}
+	return map[string]rule{
+		// The mailboxes.
+		"insertMessage":  {writes, timeOf(7, 2)},
+		"markBulk":       {writes, func(v []any) bool { return v[4].(int64)+v[3].(int64) == mail.MessageID(v[2].(gocql.UUID)).Micros() }},
+		"messageColumns": {},
+		"listMessages":   {sessions, nil},
+		"listSlice":      {sessions, nil},
+		"selectMessage":  {sessions, nil},
+		"selectBulk":     {sessions, nil},
+		"selectAlive":    {all, nil},
+		"deleteMessages": {writes, behindID(0, 3)},
+		"selectFloor":    {sessions, nil},
+		"insertFloor":    {local, timeOf(2, 1)},
+		"holdFloor":      {writes, func(v []any) bool { return v[1].(int64)-v[3].(int64) == 2*time.Hour.Microseconds() }},
+		"deleteBelow":    {local, aheadOfNow(0)},
+
+		// The contents.
+		"insertFirstChunk":  {writes, timeOf(7, 0)},
+		"insertChunk":       {writes, timeOf(3, 0)},
+		"selectFirstChunk":  {sessions, nil},
+		"selectChunk":       {sessions, nil},
+		"selectContent":     {all, nil},
+		"scanContents":      {local, nil},
+		"contentColumns":    {},
+		"listContents":      {sessions, nil},
+		"selectContentRow":  {sessions, nil},
+		"selectChunkNumber": {sessions, nil},
+		"addRemoved":        {local, timeOf(0, 2)},
+		"deleteChunk":       {local, behindID(0, 1)},
+
+		// The trash, and background work.
+		"insertTrash":    {writes, trashed},
+		"selectTrash":    {all + " " + local, nil}, // LOCAL_QUORUM where ALL cannot be had
+		"selectNamed":    {all, nil},
+		"deleteTrash":    {local, notAhead(0)},
+		"clearTrash":     {local, notAhead(0)},
+		"selectProgress": {local, nil},
+		"insertProgress": {local, sameAs(2, 1)},
+		"selectScan":     {local, nil},
+		"insertScan":     {local, notBefore(3, 2)},
+		"selectNote":     {sessions, nil},
+		"insertNote":     {writes, given(2)},
+
+		// The ledger.
+		"insertAttempt": {writes, sameAs(13, 2)},
+		"listAttempts":  {sessions, nil},
+		"attemptRow":    {},
+		"selectAttempt": {sessions, nil},
+		"deleteAttempt": {writes, func(v []any) bool { return v[0].(int64) > v[3].(int64) }},
+
+		// The servers.
+		"insertServer":    {local, given(8)},
+		"selectServers":   {local, nil},
+		"deleteServer":    {local, given(0)},
+		"selectWatermark": {local, nil},
+		"insertWatermark": {local, sameAs(2, 1)},
+
+		// The directory.
+		"addressColumns":     {},
+		"selectAddresses":    {sessions, nil},
+		"listAddresses":      {sessions, nil},
+		"selectAddressTimes": {sessions, nil},
+		"selectDomain":       {sessions, nil},
+		"scanDomains":        {sessions, nil},
+		"selectDomainTimes":  {sessions, nil},
+		"updateAddress":      {writes, given(0)}, // above what is there: see TestChangesAboveAClockThatWasAhead
+		"updateDomain":       {writes, given(0)},
+
+		// The schema, and what nodes tell about themselves.
+		"createVersions":        {},
+		"selectVersions":        {local, nil},
+		"insertVersion":         {"EACH_QUORUM", sameAs(2, 1)},
+		"selectLocalDatacenter": {one, nil},
+		"selectDatacenters":     {one, nil},
+		"selectReplication":     {one, nil},
+		"selectVersionTable":    {one, nil},
+		"selectRelease":         {one, nil},
+		"selectLocalNode":       {one, nil},
+		"selectPeers":           {one, nil},
+		"selectClock":           {one + " ONE", nil},
+		"selectHeartbeats":      {one, nil},
+		"selectSettings":        {one, nil},
+		"selectProbe":           {"ONE", nil},
+		"selectPeerAddresses":   {"ONE " + one, nil},
+		"selectHints":           {"ONE", nil},
+	}
+}
+
+// built are the statements that functions make, by how they begin.
+var built = map[string]string{"UPDATE address ": "updateAddress", "UPDATE domain ": "updateDomain"}
+
+// named are the texts of all constants of cql.go.
+var named = func() map[string]string {
+	file, err := parser.ParseFile(token.NewFileSet(), "cql.go", nil, 0)
+	if err != nil {
+		panic(err)
+	}
+	texts := map[string]string{}
+	var text func(ast.Expr) string
+	text = func(e ast.Expr) string {
+		switch e := e.(type) {
+		case *ast.BasicLit:
+			s, err := strconv.Unquote(e.Value)
+			if err != nil {
+				panic(err)
+			}
+			return s
+		case *ast.BinaryExpr:
+			return text(e.X) + text(e.Y)
+		case *ast.Ident:
+			return texts[e.Name]
+		}
+		panic(fmt.Sprintf("cql.go: a constant of %T", e))
+	}
+	for _, d := range file.Decls {
+		if d, ok := d.(*ast.GenDecl); ok && d.Tok == token.CONST {
+			for _, spec := range d.Specs {
+				spec := spec.(*ast.ValueSpec)
+				texts[spec.Names[0].Name] = text(spec.Values[0])
+			}
+		}
+	}
+	return texts
+}()
+
+// byText finds the name of a statement.
+var byText = func() map[string]string {
+	names := map[string]string{}
+	for name, text := range named {
+		names[text] = name
+	}
+	return names
+}()
+
+var allRules = rules()
+
+// nameOf is the name of a statement; empty: it has none.
+func nameOf(cql string) string {
+	if name := byText[cql]; name != "" {
+		return name
+	}
+	for begin, name := range built {
+		if strings.HasPrefix(cql, begin) {
+			return name
+		}
+	}
+	for _, name := range []string{"selectVersions", "insertVersion"} { // for some keyspace
+		before, behind, _ := strings.Cut(named[name], "%s")
+		if strings.HasPrefix(cql, before) && strings.HasSuffix(cql, behind) {
+			return name
+		}
+	}
+	return ""
+}
+
+// judgeStatement checks a statement that was executed against its rule.
+func judgeStatement(s cassandra.Statement) error {
+	name := nameOf(s.CQL)
+	r, ok := allRules[name]
+	wrong := func(what string) error { return fmt.Errorf("%s: %s, in %s", name, what, s.CQL) }
+	switch {
+	case !ok:
+		return wrong("it is not in the table of statements")
+	case !slices.Contains(strings.Fields(r.levels), s.Consistency):
+		return wrong("it is executed at " + s.Consistency)
+	case !s.Idempotent:
+		return wrong("it is not idempotent")
+	case r.timestamp == nil:
+		return nil
+	}
+	for _, values := range s.Values {
+		if !r.timestamp(values) {
+			return wrong(fmt.Sprintf("its timestamp is another, in %v", values))
+		}
+	}
+	return nil
+}
+
+// Every text of cql.go has a rule, and every write in it an explicit timestamp. All tests of this
+// package check what they execute against the rules.
+func TestStatementTable(t *testing.T) {
+	statements := maps.Clone(named)
+	for begin, name := range built {
+		statements[name] = begin + "USING TIMESTAMP ?"
+	}
+	for name, text := range statements {
+		r, ok := allRules[name]
+		verb, _, _ := strings.Cut(text, " ")
+		switch writes := verb == "INSERT" || verb == "UPDATE" || verb == "DELETE"; {
+		case !ok:
+			t.Errorf("%s is not in the table: %s", name, text)
+		case writes != (r.timestamp != nil):
+			t.Errorf("%s: the table tells of a timestamp %v: %s", name, r.timestamp != nil, text)
+		case writes && !strings.Contains(text, "TIMESTAMP ?"):
+			t.Errorf("%s has no timestamp: %s", name, text)
+		case verb != "CREATE" && strings.Contains(strings.ToUpper(text), " IF "):
+			t.Errorf("%s has a condition: %s", name, text)
+		}
+		if r.levels == all && strings.Contains(text, "segment IN") || strings.Contains(text, "chunk IN") {
+			t.Errorf("%s asks for several partitions at ALL: %s", name, text)
+		}
+	}
+	for name := range allRules {
+		if statements[name] == "" {
+			t.Errorf("the table has a rule for %s, which is not in cql.go", name)
+		}
+	}
+}

@@ -1,0 +1,460 @@
+package cassandra_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/mail"
+	"popelago/mailtest"
+	"popelago/store"
+	"popelago/store/cassandra"
+	"popelago/store/enginetest"
+)
+
+// windowed is a store with the in-flight window of every day, and what it takes to let time have
+// passed. Ages are chosen: an old message is of three hours ago, a young one of half an hour ago.
+type windowed struct {
+	*testing.T
+	cfg   cassandra.Config
+	store *cassandra.Store
+	cql   *gocql.Session
+	long  int64 // a moment two hours ago, when old messages are removed
+}
+
+const (
+	oldAge   = 3 * time.Hour
+	youngAge = 30 * time.Minute
+)
+
+func openWindowed(t *testing.T, change func(*cassandra.Config)) *windowed {
+	t.Helper()
+	cfg := config(t)
+	cfg.Keyspace = "windowed"
+	cfg.Window = time.Hour
+	cfg.FloorEvery = 1
+	if change != nil {
+		change(&cfg)
+	}
+	w := &windowed{T: t, cfg: cfg, cql: session(t, cfg), long: time.Now().Add(-2 * time.Hour).UnixMicro()}
+	apply(t, cfg)
+	for _, statement := range []string{ // as if it were in use for some hours
+		"TRUNCATE " + cfg.Keyspace + ".progress",
+		fmt.Sprintf("INSERT INTO %s.schema_version (name, version, applied) VALUES ('popelago', %d, %d)", cfg.Keyspace, cassandra.SchemaVersion(), w.long),
+	} {
+		if err := w.cql.Query(statement).Exec(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.store = open(t, cfg)
+	return w
+}
+
+// hourOf is the hour of the trash of a moment.
+func hourOf(us int64) int { return int(us / 3_600_000_000) }
+
+// trashed puts a removal of some moment into the trash of two hours ago.
+func (w *windowed) trashed(mb mail.MailboxID, at int64, ids ...mail.MessageID) {
+	w.Helper()
+	for some := range slices.Chunk(ids, 100) {
+		b := w.cql.Batch(gocql.UnloggedBatch)
+		for _, id := range some {
+			b.Query("INSERT INTO "+w.cfg.Keyspace+".trash (datacenter, hour, shard, mailbox, message, removed_at) VALUES ('dc1', ?, ?, ?, ?, ?) USING TIMESTAMP ?",
+				hourOf(w.long), int(mb[15]), gocql.UUID(mb), gocql.UUID(id), at, at)
+		}
+		if err := b.Exec(); err != nil {
+			w.Fatal(err)
+		}
+	}
+}
+
+// removedLong removes messages as if that had been two hours ago.
+func (w *windowed) removedLong(mb mail.MailboxID, ids ...mail.MessageID) {
+	w.Helper()
+	began := hourOf(time.Now().UnixMicro())
+	w.remove(mb, ids...)
+	for hour := began; hour <= hourOf(time.Now().UnixMicro()); hour++ {
+		if err := w.cql.Query("DELETE FROM "+w.cfg.Keyspace+".trash WHERE datacenter = 'dc1' AND hour = ? AND shard = ?", hour, int(mb[15])).Exec(); err != nil {
+			w.Fatal(err)
+		}
+	}
+	w.trashed(mb, w.long, ids...)
+}
+
+// aged makes n ids of some age, a second apart.
+func aged(age time.Duration, n int) []mail.MessageID {
+	from := time.Now().Add(-age)
+	source := mail.NewIDSource(func() time.Time { from = from.Add(time.Second); return from })
+	ids := make([]mail.MessageID, n)
+	for i := range ids {
+		ids[i] = source.Next()
+	}
+	return ids
+}
+
+// stored puts content for some mailboxes, and a row in each.
+func (w *windowed) stored(id mail.MessageID, mailboxes ...mail.MailboxID) mail.MessageID {
+	w.Helper()
+	put(w, w.store, id, 10, mailboxes...)
+	for _, mb := range mailboxes {
+		add(w, w.store, mb, mail.Message{ID: id, Size: 10, Recipient: "a@example.test"})
+	}
+	return id
+}
+
+func (w *windowed) remove(mb mail.MailboxID, ids ...mail.MessageID) {
+	w.Helper()
+	if err := w.store.RemoveMessages(w.Context(), mb, ids); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// sweep does a run.
+func (w *windowed) sweep(wantContents int) {
+	w.Helper()
+	if r, err := w.store.Sweep(w.Context(), time.Now()); err != nil || r.Contents != wantContents || r.Blocked != 0 {
+		w.Errorf("Sweep: %+v, %v; want %d contents", r, err, wantContents)
+	}
+}
+
+// exists checks which contents are there.
+func (w *windowed) exists(want bool, ids ...mail.MessageID) {
+	w.Helper()
+	for _, id := range ids {
+		err := retrieve(w.T, w.store, id, 10)
+		if (err == nil) != want || err != nil && !errors.Is(err, store.ErrNotFound) {
+			w.Errorf("content of %v ago: %v; want it there: %v", time.Since(id.Time()).Round(time.Minute), err, want)
+		}
+	}
+}
+
+// inTrash returns who removed a message, by the trash.
+func (w *windowed) inTrash(id mail.MessageID) (by []mail.MailboxID) {
+	w.Helper()
+	rows := w.cql.Query("SELECT mailbox, message FROM " + w.cfg.Keyspace + ".trash").Iter()
+	for mailbox, message := (gocql.UUID{}), (gocql.UUID{}); rows.Scan(&mailbox, &message); {
+		if mail.MessageID(message) == id {
+			by = append(by, mail.MailboxID(mailbox))
+		}
+	}
+	if err := rows.Close(); err != nil {
+		w.Fatal(err)
+	}
+	return by
+}
+
+// givenUp returns who removed a message, by its content.
+func (w *windowed) givenUp(id mail.MessageID) []mail.MailboxID {
+	w.Helper()
+	rows, err := w.store.ContentRows(w.Context(), []mail.MessageID{id})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return rows[id].Removed
+}
+
+// inShard is a mailbox whose removals are in a shard of the trash.
+func inShard(shard, n byte) mail.MailboxID { return mail.MailboxID{0: n, 6: 0x50, 8: 0x80, 15: shard} }
+
+// The reaper takes what was removed a window ago, of messages that are older than that, and leaves
+// all else: with its trash.
+func TestReaperLeavesTheYoung(t *testing.T) {
+	w := openWindowed(t, nil)
+	mb := mailbox("young")
+	old := aged(oldAge, 3)
+	due, fresh, again := w.stored(old[0], mb), w.stored(old[1], mb), w.stored(old[2], mb)
+	young := w.stored(aged(youngAge, 1)[0], mb)
+	w.removedLong(mb, due, young)
+	w.removedLong(mb, fresh, again)
+	w.trashed(mb, time.Now().Add(-youngAge).UnixMicro(), fresh)
+	w.remove(mb, again) // once more: it is in the present hour, too
+	w.sweep(2)          // due, and again: it was removed long ago
+	w.exists(false, due, again)
+	w.exists(true, fresh, young)
+	for id, want := range map[mail.MessageID]int{due: 0, fresh: 1, again: 1, young: 1} {
+		if n := len(w.inTrash(id)); n != want {
+			t.Errorf("a removal is in the trash %d times, want %d", n, want)
+		}
+	}
+	// A limit of the caller's counts, too: what was removed two hours ago is not five hours old.
+	w = openWindowed(t, nil)
+	w.removedLong(mb, w.stored(aged(oldAge, 1)[0], mb))
+	if r, err := w.store.Sweep(t.Context(), time.Now().Add(-5*time.Hour)); err != nil || r.Contents != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	w.sweep(1)
+}
+
+// Where a page of the trash holds young removals and old ones, the young stay, whichever page they
+// are in, and the others go. One that is written again later stays, too.
+func TestClearLeavesTheYoung(t *testing.T) {
+	w := openWindowed(t, nil)
+	first, middle, last := inShard(7, 1), inShard(7, 0x10), inShard(7, 0xF0)
+	fresh := aged(oldAge+time.Hour, 3)
+	now := time.Now().UnixMicro()
+	w.trashed(first, now, fresh[0])
+	gone := aged(oldAge, 1200)
+	w.trashed(middle, w.long, gone...)
+	w.trashed(middle, now, fresh[1])
+	w.trashed(last, now, fresh[2])
+	w.sweep(0)
+	var left []mail.MessageID
+	rows := w.cql.Query("SELECT message FROM " + w.cfg.Keyspace + ".trash").Iter()
+	for id := (gocql.UUID{}); rows.Scan(&id); {
+		left = append(left, mail.MessageID(id))
+	}
+	if err := rows.Close(); err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(left, mail.MessageID.Compare)
+	if !slices.Equal(left, fresh) {
+		t.Errorf("%d removals are left in the trash, want the 3 young ones", len(left))
+	}
+	w.trashed(middle, w.long+2, gone[0]) // a little later than before
+	if n := len(w.inTrash(gone[0])); n != 1 {
+		t.Error("a removal that was repeated is not in the trash: it was cleared with a later timestamp than its own")
+	}
+}
+
+// A removal that failed behind its trash row is no removal: nobody notes it, and the message stays.
+// The one of another mailbox is noted.
+func TestReaperAndARemovalThatFailed(t *testing.T) {
+	w := openWindowed(t, nil)
+	failed, removed := mailbox("failed"), mailbox("removed")
+	id := w.stored(aged(oldAge, 1)[0], failed, removed)
+	w.removedLong(removed, id)
+	w.trashed(failed, w.long, id)
+	w.sweep(0)
+	w.exists(true, id)
+	if by := w.givenUp(id); !slices.Equal(by, []mail.MailboxID{removed}) {
+		t.Errorf("noted as removed by %v, want %v alone", by, removed)
+	}
+	if by := w.inTrash(id); len(by) != 0 {
+		t.Errorf("left in the trash: %v", by)
+	}
+}
+
+// The search for orphans leaves what may be a delivery under way: contents, and parts of some.
+func TestOrphansLeaveTheYoung(t *testing.T) {
+	w := openWindowed(t, nil)
+	old, young := aged(oldAge, 2), aged(youngAge, 2)
+	mb := mailbox("orphans")
+	put(t, w.store, old[0], 10, mb)
+	put(t, w.store, young[0], 10, mb)
+	for _, id := range []mail.MessageID{old[1], young[1]} { // chunk 0 is not there yet
+		put(t, w.store, id, 300_000, mb)
+		if err := w.cql.Query("DELETE FROM "+w.cfg.Keyspace+".content WHERE message = ? AND chunk = 0", gocql.UUID(id)).Exec(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	chunks := func(id mail.MessageID) (n int) {
+		if err := w.cql.Query("SELECT count(*) FROM "+w.cfg.Keyspace+".content WHERE message = ? AND chunk IN (0, 1)", gocql.UUID(id)).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	r, err := w.store.SweepOrphans(t.Context(), time.Now(), time.Now())
+	if err != nil || r.Contents != 1 {
+		t.Errorf("%+v, %v; want one", r, err)
+	}
+	w.exists(false, old[0])
+	w.exists(true, young[0])
+	if o, y := chunks(old[1]), chunks(young[1]); o != 0 || y != 1 {
+		t.Errorf("parts without a beginning: %d old ones are left, want 0; %d young ones, want 1", o, y)
+	}
+	// Content that was removed waits for its time, which Sweep knows.
+	waiting := w.stored(aged(oldAge, 1)[0], mb)
+	w.remove(mb, waiting)
+	if r, err := w.store.SweepOrphans(t.Context(), time.Now(), time.Now()); err != nil || r.Contents != 0 {
+		t.Errorf("a removed message: %+v, %v", r, err)
+	}
+	w.exists(true, waiting)
+}
+
+// Below a floor nothing can be added any more, so it stays below what may be under way.
+func TestFloorLeavesTheYoung(t *testing.T) {
+	w := openWindowed(t, nil)
+	mb := mailbox("floor")
+	gone := append(aged(oldAge, 3), aged(youngAge, 3)...)
+	for _, id := range gone {
+		add(t, w.store, mb, mail.Message{ID: id, Size: 10})
+	}
+	w.remove(mb, gone...)
+	if r, err := w.store.RaiseFloors(t.Context()); err != nil || r.Raised != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	floor, err := w.store.Floor(t.Context(), mb)
+	if age := time.Since(floor.Time()); err != nil || age < time.Hour || age > time.Hour+5*time.Minute {
+		t.Errorf("the floor is of %v ago, %v; want an hour", age, err)
+	}
+	var written int64
+	if err := w.cql.Query("SELECT WRITETIME(floor) FROM "+w.cfg.Keyspace+".floor WHERE mailbox = ?", gocql.UUID(mb)).Scan(&written); err != nil || written != floor.Micros() {
+		t.Errorf("the floor was written with timestamp %d, %v; want its own time %d", written, err, floor.Micros())
+	}
+	late := mail.Message{ID: aged(50*time.Minute, 1)[0], Size: 10}
+	add(t, w.store, mb, late)
+	for _, s := range []*cassandra.Store{w.store, reopen(t, w.cfg)} {
+		if rows, err := list(t.Context(), s, mb); err != nil || len(rows) != 1 || rows[0].ID != late.ID {
+			t.Errorf("after a delivery that took long: %v, %v", rows, err)
+		}
+	}
+}
+
+// What was removed one by one below a floor is covered by the one removal of the whole range: that
+// is the later of both, so compaction can forget the others.
+func TestFloorCoversRemovals(t *testing.T) {
+	w := openWindowed(t, nil)
+	mb := mailbox("covers")
+	gone := aged(oldAge, 5)
+	w.remove(mb, gone...)
+	if r, err := w.store.RaiseFloors(t.Context()); err != nil || r.Raised != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	// A row that would win over a removal of now does not win over that of the range.
+	if err := w.cql.Query("INSERT INTO "+w.cfg.Keyspace+".mailbox (mailbox, segment, message, size) VALUES (?, 0, ?, 1) USING TIMESTAMP ?",
+		gocql.UUID(mb), gocql.UUID(gone[0]), time.Now().Add(time.Minute).UnixMicro()).Exec(); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := w.store.Message(t.Context(), mb, gone[0]); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+// All that background work takes away it has read at ALL before, from one partition at a time.
+func TestBackgroundProvesAtAll(t *testing.T) {
+	observed := enginetest.Observations{Judge: judgeStatement}
+	w := openWindowed(t, func(cfg *cassandra.Config) { cfg.Observe = observed.Observe })
+	mb, other := mailbox("proves"), mailbox("other")
+	old := aged(oldAge, 40)
+	for _, id := range old {
+		w.stored(id, mb, other)
+	}
+	w.removedLong(mb, old[:20]...)
+	w.removedLong(other, old[:10]...)
+	w.remove(mb, old[20:30]...)
+	orphan := aged(oldAge+time.Hour, 1)[0]
+	put(t, w.store, orphan, 600_000, mb)
+	local := map[string]bool{"selectProgress": true, "selectScan": true, "scanContents": true, "selectVersions": true, "selectReplication": true}
+	for what, do := range map[string]func() error{
+		"Sweep":        func() error { _, err := w.store.Sweep(t.Context(), time.Now()); return err },
+		"SweepOrphans": func() error { _, err := w.store.SweepOrphans(t.Context(), time.Now(), time.Now()); return err },
+		"RaiseFloors":  func() error { _, err := w.store.RaiseFloors(t.Context()); return err },
+		"Trashed": func() error {
+			_, err := w.store.Trashed(t.Context(), map[mail.MessageID][]mail.MailboxID{old[0]: {mb, other}})
+			return err
+		},
+		"RemoveOrphans": func() error {
+			_, err := w.store.RemoveOrphans(t.Context(), []store.ContentRow{{ID: old[30]}, {ID: orphan, Parts: []int{1}}}, time.Now())
+			return err
+		},
+	} {
+		observed.Take()
+		if err := do(); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		n := 0
+		for _, s := range observed.Take() {
+			name := nameOf(s.CQL)
+			if s.Consistency == "ALL" {
+				n++
+			}
+			if byText[s.CQL] != "" && s.CQL[:6] == "SELECT" && !local[name] && s.Consistency != "ALL" {
+				t.Errorf("%s reads at %s: %s", what, s.Consistency, name)
+			}
+		}
+		if n == 0 {
+			t.Errorf("%s read nothing at ALL", what)
+		}
+	}
+	if broken := observed.Broken(); len(broken) > 0 {
+		t.Errorf("%v", broken)
+	}
+}
+
+// Two servers work off the removals of the last two mailboxes of a content at the same time, and
+// neither sees what the other notes before both have noted: the later one takes the content away.
+func TestTwoReapersAtTheLastRemovals(t *testing.T) {
+	var w *windowed
+	var meanwhile func()
+	w = openWindowed(t, func(cfg *cassandra.Config) {
+		cfg.Heartbeat = 200 * time.Millisecond
+		cfg.Observe = func(s cassandra.Statement) {
+			seen.Observe(s)
+			if do := meanwhile; do != nil && nameOf(s.CQL) == "selectAlive" {
+				meanwhile = nil
+				do()
+			}
+		}
+	})
+	cfg := w.cfg
+	cfg.Server, cfg.Observe = "other", seen.Observe
+	second := reopen(t, cfg)
+	var a, b mail.MailboxID // of shards that one of the servers has each
+	mailtest.WaitFor(t, time.Minute, func() error {
+		a, b = mail.MailboxID{}, mail.MailboxID{}
+		for shard := range 256 {
+			name := fmt.Sprintf("trash/dc1/%d", shard)
+			switch first := w.store.Mine(name); {
+			case first == second.Mine(name):
+				return errors.New("the servers do not know of each other yet")
+			case first:
+				a = inShard(byte(shard), 1)
+			default:
+				b = inShard(byte(shard), 2)
+			}
+		}
+		return nil
+	})
+	id := w.stored(aged(oldAge, 1)[0], a, b)
+	w.removedLong(a, id)
+	w.removedLong(b, id)
+	meanwhile = func() {
+		if r, err := second.Sweep(t.Context(), time.Now()); err != nil || r.Contents != 0 {
+			t.Errorf("the second server: %+v, %v", r, err)
+		}
+	}
+	r, err := w.store.Sweep(t.Context(), time.Now())
+	if err != nil || meanwhile != nil || r.Contents != 1 {
+		t.Errorf("the first server: %+v, %v", r, err)
+	}
+	w.exists(false, id)
+}
+
+// A change is written with a timestamp above what is there, also where that is of a clock that was
+// ahead.
+func TestChangesAboveAClockThatWasAhead(t *testing.T) {
+	w := openWindowed(t, nil)
+	a := accounts(t, w.store, "ahead")[0]
+	ahead := w.cfg
+	ahead.Server, ahead.Heartbeat = "ahead", time.Hour
+	ahead.Now = func() time.Time { return time.Now().Add(48 * time.Hour) }
+	for _, s := range []*cassandra.Store{reopen(t, ahead), w.store} {
+		hash, retention := "of the clock ahead", 48*time.Hour
+		if s == w.store {
+			hash, retention = "of now", time.Hour
+		}
+		if err := s.ChangeAddress(t.Context(), a, mail.MessageID{}, store.AddressChange{Password: &hash}); err != nil {
+			t.Skipf("a server whose clock is wrong changes nothing: %v", err)
+		}
+		if err := s.ChangeDomain(t.Context(), a.Domain, store.DomainChange{Retention: &retention}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SetProgress(t.Context(), "ahead", hash); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, err := w.store.AddressRows(t.Context(), a)
+	if err != nil || len(rows) != 1 || rows[0].Password != "of now" {
+		t.Errorf("the address: %+v, %v", rows, err)
+	}
+	if d, err := w.store.Domain(t.Context(), a.Domain); err != nil || d.Retention != time.Hour {
+		t.Errorf("the domain: %+v, %v", d, err)
+	}
+	if text, err := w.store.Progress(t.Context(), "ahead"); err != nil || text != "of now" {
+		t.Errorf("progress: %q, %v", text, err)
+	}
+}
