@@ -235,7 +235,7 @@ func TestOrphansArePaced(t *testing.T) {
 func TestTrashOfAClockThatIsBehind(t *testing.T) {
 	cfg := config(t)
 	s := open(t, cfg)
-	mb, m := mailbox("late trash"), message(10)
+	mb, m := mailbox("late trash"), at(time.Now().Add(-6*time.Hour))
 	put(t, s, m.ID, 10, mb)
 	add(t, s, mb, m)
 	worked := workedOff(t, cfg, mb)
