@@ -45,6 +45,8 @@ type App struct {
 	https []*http.Server
 	// endLook ends looking at the cluster; nil if nobody does.
 	endLook context.CancelFunc
+	// endWatch ends looking at the certificate; nil if nobody does.
+	endWatch chan struct{}
 	// endShare ends sharing what is known of deliveries; nil if nobody does.
 	endShare context.CancelFunc
 	serving  sync.WaitGroup
@@ -97,6 +99,10 @@ func (a *App) Start(ctx context.Context) error {
 		var look context.Context
 		look, a.endLook = context.WithCancel(context.WithoutCancel(ctx))
 		a.serving.Go(func() { a.logFindings(look) })
+	}
+	if a.certs != nil {
+		a.endWatch = make(chan struct{})
+		a.serving.Go(func() { a.certs.watch(a.endWatch) })
 	}
 	var share context.Context
 	share, a.endShare = context.WithCancel(context.WithoutCancel(ctx))
@@ -189,6 +195,9 @@ func (a *App) Stop(ctx context.Context) error {
 	https, endShare := a.https, a.endShare
 	if a.endLook != nil {
 		a.endLook()
+	}
+	if a.endWatch != nil {
+		close(a.endWatch)
 	}
 	a.mu.Unlock()
 

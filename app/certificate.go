@@ -1,21 +1,14 @@
 package app
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
+	"bytes"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"math/big"
-	"net"
 	"os"
-	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -24,7 +17,9 @@ import (
 // A change that cannot be read is logged, and the certificate before it stays in use.
 type certificates struct {
 	certFile, keyFile string
-	logger            *slog.Logger
+	// hostname is the name that clients expect in the certificate.
+	hostname string
+	logger   *slog.Logger
 
 	mu      sync.Mutex
 	current *tls.Certificate
@@ -42,18 +37,73 @@ type stamp struct {
 const checkEvery = time.Second
 
 // newCertificates loads the files once, so that a mistake is found at start.
-func newCertificates(certFile, keyFile string, logger *slog.Logger) (*certificates, error) {
-	c := &certificates{certFile: certFile, keyFile: keyFile, logger: logger}
+func newCertificates(certFile, keyFile, hostname string, logger *slog.Logger) (*certificates, error) {
+	c := &certificates{certFile: certFile, keyFile: keyFile, hostname: hostname, logger: logger}
 	seen, err := c.stamp()
 	if err != nil {
 		return nil, err
 	}
-	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+	cert, err := loadPair(certFile, keyFile)
 	if err != nil {
-		return nil, fmt.Errorf("tls.certificate %s with tls.key %s: %w", certFile, keyFile, err)
+		return nil, err
 	}
 	c.current, c.seen, c.checked = &cert, seen, time.Now()
 	return c, nil
+}
+
+// errKeyEncrypted says that a private key needs a passphrase.
+var errKeyEncrypted = errors.New("the private key is encrypted, and nobody is there to type its passphrase: decrypt it (openssl pkey -in FILE -out FILE)")
+
+// errOrder says that the first certificate of a file is not the server's.
+var errOrder = errors.New("the private key belongs to a certificate further down in the file: the server's certificate must be the first, then the one that signed it, and so on")
+
+// loadPair reads a certificate with its chain and its private key.
+func loadPair(certFile, keyFile string) (tls.Certificate, error) {
+	fail := func(err error) (tls.Certificate, error) {
+		return tls.Certificate{}, fmt.Errorf("tls.certificate %s with tls.key %s: %w", certFile, keyFile, err)
+	}
+	chain, err := os.ReadFile(certFile)
+	if err != nil {
+		return fail(err)
+	}
+	key, err := os.ReadFile(keyFile)
+	if err != nil {
+		return fail(err)
+	}
+	cert, err := tls.X509KeyPair(chain, key)
+	switch {
+	case err == nil:
+		return cert, nil
+	case keyEncrypted(key):
+		return fail(errKeyEncrypted)
+	case keyFitsBehindFirst(chain, key):
+		return fail(errOrder)
+	}
+	return fail(err)
+}
+
+func keyEncrypted(key []byte) bool {
+	for block, rest := pem.Decode(key); block != nil; block, rest = pem.Decode(rest) {
+		if strings.HasPrefix(block.Type, "ENCRYPTED ") || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
+			return true
+		}
+	}
+	return false
+}
+
+// keyFitsBehindFirst reports whether the key belongs to a certificate that is not the first.
+func keyFitsBehindFirst(chain, key []byte) bool {
+	_, chain = pem.Decode(chain)
+	for len(bytes.TrimSpace(chain)) > 0 {
+		if _, err := tls.X509KeyPair(chain, key); err == nil {
+			return true
+		}
+		var block *pem.Block
+		if block, chain = pem.Decode(chain); block == nil {
+			return false
+		}
+	}
+	return false
 }
 
 func (c *certificates) stamp() (stamp, error) {
@@ -70,148 +120,82 @@ func (c *certificates) stamp() (stamp, error) {
 
 // get is tls.Config.GetCertificate.
 func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	cert, reloaded := c.look()
+	if reloaded {
+		c.judge(cert)
+	}
+	return cert, nil
+}
+
+// look returns the certificate in use, and whether it was just read anew.
+func (c *certificates) look() (cert *tls.Certificate, reloaded bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if time.Since(c.checked) < checkEvery {
-		return c.current, nil
+		return c.current, false
 	}
 	c.checked = time.Now()
 	seen, err := c.stamp()
 	if err == nil && seen == c.seen {
-		return c.current, nil
+		return c.current, false
 	}
 	if err == nil {
 		var cert tls.Certificate
-		if cert, err = tls.LoadX509KeyPair(c.certFile, c.keyFile); err == nil {
+		if cert, err = loadPair(c.certFile, c.keyFile); err == nil {
 			c.current, c.seen = &cert, seen
 			c.logger.Info("certificate reloaded", "file", c.certFile)
-			return c.current, nil
+			return c.current, true
 		}
 	}
 	// Half-written files are the usual cause: look again at the next handshake.
 	c.logger.Error("certificate not reloaded, the one before stays in use", "file", c.certFile, "cause", err)
-	return c.current, nil
+	return c.current, false
 }
 
-// tlsConfig is the server side of TLS for all protocols: TLS 1.2 and later (RFC 8996, RFC
-// 8314 section 4.1).
-func (c *certificates) tlsConfig() *tls.Config {
-	return &tls.Config{GetCertificate: c.get, MinVersion: tls.VersionTLS12}
+// judge logs what mail programs may find wrong with a certificate.
+func (c *certificates) judge(cert *tls.Certificate) {
+	for _, f := range judgeCertificate(c.certFile, c.hostname, cert, time.Now()) {
+		logFinding(c.logger, f)
+	}
 }
 
-// selfSigned makes a certificate for hostname, localhost and the loopback addresses in dir,
-// unless there is one already that still holds for a month, and returns the names of its
-// files:
-//
-//	tls-cert.pem  the certificate, and behind it that of the authority that signed it
-//	tls-key.pem   its private key
-//	tls-ca.pem    the authority alone, for programs that are to trust it
-//
-// The authority's private key is forgotten, so it never signs anything else.
-func selfSigned(dir, hostname string) (certFile, keyFile string, err error) {
-	certFile, keyFile = filepath.Join(dir, "tls-cert.pem"), filepath.Join(dir, "tls-key.pem")
-	old, err := tls.LoadX509KeyPair(certFile, keyFile)
-	switch {
-	case err == nil && old.Leaf.VerifyHostname(hostname) == nil && time.Until(old.Leaf.NotAfter) > 30*24*time.Hour:
-		return certFile, keyFile, nil
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return "", "", fmt.Errorf("self-signed certificate in %s cannot be read; remove tls-cert.pem and tls-key.pem to have it made anew: %w", dir, err)
-	}
-	made, err := makeCertificate(hostname)
-	if err != nil {
-		return "", "", err
-	}
-	for _, f := range []struct {
-		name string
-		data []byte
-		mode os.FileMode
-	}{
-		{keyFile, made.key, 0o600},
-		{filepath.Join(dir, "tls-ca.pem"), made.authority, 0o600},
-		{certFile, append(made.leaf, made.authority...), 0o600},
-	} {
-		if err := writeFile(f.name, f.data, f.mode); err != nil {
-			return "", "", err
+// judgeEvery is how often a certificate that stays is judged again.
+const judgeEvery = 24 * time.Hour
+
+// watch judges the certificate now and then, until done is closed.
+func (c *certificates) watch(done <-chan struct{}) {
+	again := time.NewTicker(judgeEvery)
+	defer again.Stop()
+	for {
+		cert, _ := c.look()
+		c.judge(cert)
+		select {
+		case <-again.C:
+		case <-done:
+			return
 		}
 	}
-	return certFile, keyFile, nil
 }
 
-// madeCertificate is a new certificate in PEM.
-type madeCertificate struct{ leaf, authority, key []byte }
-
-// makeCertificate makes an authority and a server certificate signed by it: mail programs that
-// use Mozilla's library refuse a server certificate that is its own authority.
-func makeCertificate(hostname string) (madeCertificate, error) {
-	names := []string{"localhost"}
-	if hostname != "" && hostname != "localhost" {
-		names = append([]string{hostname}, names...)
-	}
-	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return madeCertificate{}, err
-	}
-	ca, err := certificateTemplate("Authority of "+names[0], x509.KeyUsageCertSign)
-	if err != nil {
-		return madeCertificate{}, err
-	}
-	ca.IsCA, ca.BasicConstraintsValid, ca.MaxPathLenZero = true, true, true
-	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
-	if err != nil {
-		return madeCertificate{}, err
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return madeCertificate{}, err
-	}
-	leaf, err := certificateTemplate(names[0], x509.KeyUsageDigitalSignature)
-	if err != nil {
-		return madeCertificate{}, err
-	}
-	leaf.DNSNames = names
-	leaf.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
-	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
-	if err != nil {
-		return madeCertificate{}, err
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return madeCertificate{}, err
-	}
-	return madeCertificate{
-		leaf:      pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leafDER}),
-		authority: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER}),
-		key:       pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
-	}, nil
+// end is when the certificate in use ends.
+func (c *certificates) end() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current.Leaf.NotAfter
 }
 
-// certificateTemplate is what both certificates have in common. They hold for a year.
-func certificateTemplate(name string, usage x509.KeyUsage) (*x509.Certificate, error) {
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
-	return &x509.Certificate{
-		SerialNumber: serial,
-		Subject:      pkix.Name{CommonName: name, Organization: []string{"Popelago self-signed"}},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().AddDate(1, 0, 0),
-		KeyUsage:     usage,
-	}, err
-}
-
-// writeFile writes a file whole or not at all.
-func writeFile(name string, data []byte, mode os.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.tmp")
-	if err != nil {
-		return err
+// tlsConfig is the server side of TLS for all protocols: TLS 1.2 and later (RFC 8996, RFC 8314
+// section 4.1), with the cipher suites and groups of Mozilla's "intermediate" profile. Those of
+// TLS 1.3 are fixed.
+func (c *certificates) tlsConfig() *tls.Config {
+	return &tls.Config{
+		GetCertificate: c.get,
+		MinVersion:     tls.VersionTLS12,
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		},
+		CurvePreferences: []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384},
 	}
-	defer os.Remove(f.Name())
-	if err := errors.Join(f.Chmod(mode), writeAll(f, data), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
-}
-
-func writeAll(f *os.File, data []byte) error {
-	_, err := f.Write(data)
-	return errors.Join(err, f.Sync())
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,7 +30,7 @@ const (
 func Doctor(ctx context.Context, cfg config.Config) ([]Finding, error) {
 	found := []Finding{examineFolder(cfg.DataDir)}
 	if cfg.TLS.Certificate != "" {
-		found = append(found, examineCertificate(cfg.TLS))
+		found = append(found, examineCertificate(cfg)...)
 	}
 	if cfg.Store.Engine != config.EngineCassandra {
 		return append(found, examineSpace(cfg.DataDir, cfg.Store.Reserve)), ctx.Err()
@@ -67,31 +66,17 @@ func examineFolder(dir string) Finding {
 	return f
 }
 
-// renewBefore is how long before its end a certificate should have been renewed.
-const renewBefore = 14 * 24 * time.Hour
-
 // examineCertificate looks whether the certificate can be used, and for how long.
-func examineCertificate(cfg config.TLS) Finding {
-	f := Finding{Level: FindingOK, Check: "tls"}
-	certs, err := newCertificates(cfg.Certificate, cfg.Key, quiet())
+func examineCertificate(cfg config.Config) []Finding {
+	hostname, err := hostName(cfg)
 	if err != nil {
-		f.Level, f.Text = FindingError, err.Error()
-		return f
+		return []Finding{{Level: FindingError, Check: "hostname", Text: err.Error()}}
 	}
-	return judgeCertificate(f, cfg.Certificate, certs.current, time.Now())
-}
-
-func judgeCertificate(f Finding, file string, cert *tls.Certificate, now time.Time) Finding {
-	end := cert.Leaf.NotAfter
-	f.Text = fmt.Sprintf("the certificate in %s holds until %s", file, end.UTC().Format(time.DateTime+" UTC"))
-	switch left := end.Sub(now); {
-	case left <= 0:
-		f.Level, f.Text = FindingError, fmt.Sprintf("the certificate in %s ended at %s", file, end.UTC().Format(time.DateTime+" UTC"))
-		f.Hint = "renew it; the server reads the files again when they change"
-	case left < renewBefore:
-		f.Level, f.Hint = FindingWarning, "renew it; the server reads the files again when they change"
+	certs, err := newCertificates(cfg.TLS.Certificate, cfg.TLS.Key, hostname, quiet())
+	if err != nil {
+		return []Finding{{Level: FindingError, Check: "tls", Text: err.Error()}}
 	}
-	return f
+	return judgeCertificate(cfg.TLS.Certificate, hostname, certs.current, time.Now())
 }
 
 // examineSpace looks at the free space of the data folder's disk.
@@ -130,13 +115,20 @@ func (a *App) logFindings(ctx context.Context) {
 		a.logger.Warn("looking at the cluster failed", "cause", err)
 	}
 	for _, f := range found {
-		level := slog.LevelDebug
-		switch f.Level {
-		case FindingWarning:
-			level = slog.LevelWarn
-		case FindingError:
-			level = slog.LevelError
+		if f.Check != "tls" { // see certificates.watch
+			logFinding(a.logger, f)
 		}
-		a.logger.Log(ctx, level, f.Text, "check", f.Check, "hint", f.Hint)
 	}
+}
+
+// logFinding logs a finding: what is well at the level debug.
+func logFinding(logger *slog.Logger, f Finding) {
+	level := slog.LevelDebug
+	switch f.Level {
+	case FindingWarning:
+		level = slog.LevelWarn
+	case FindingError:
+		level = slog.LevelError
+	}
+	logger.Log(context.Background(), level, f.Text, "check", f.Check, "hint", f.Hint)
 }

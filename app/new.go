@@ -28,12 +28,9 @@ import (
 // New makes a server from a valid configuration: it opens the store and makes everything that
 // stands on it. Stop must be called, also if Start never is.
 func New(ctx context.Context, cfg config.Config, logger *slog.Logger, options ...Option) (*App, error) {
-	if cfg.Hostname == "" {
-		name, err := os.Hostname()
-		if err != nil {
-			return nil, fmt.Errorf("find out this host's name (or set hostname): %w", err)
-		}
-		cfg.Hostname = name
+	var err error
+	if cfg.Hostname, err = hostName(cfg); err != nil {
+		return nil, err
 	}
 	a := &App{cfg: cfg, logger: logger, registry: prometheus.NewRegistry(), now: time.Now}
 	for _, o := range options {
@@ -168,8 +165,12 @@ func (a *App) loadCertificate() (err error) {
 	if cert == "" {
 		return nil
 	}
-	a.certs, err = newCertificates(cert, key, a.logger)
-	return err
+	if a.certs, err = newCertificates(cert, key, a.cfg.Hostname, a.logger); err != nil {
+		return err
+	}
+	return a.registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "popelago_app_certificate_end_seconds", Help: "When the TLS certificate in use ends, in seconds since 1970.",
+	}, func() float64 { return float64(a.certs.end().Unix()) }))
 }
 
 func (a *App) buildServers(ids *mail.IDSource) error {

@@ -82,10 +82,7 @@ func checkNode(s string) error {
 }
 
 func checkHostname(s string) error {
-	if strings.HasPrefix(s, "[") || strings.ContainsAny(s, ":/@ ") {
-		return errors.New("it holds a character that host names do not have")
-	}
-	_, err := mail.CanonicalDomain(s)
+	_, err := mail.CanonicalHostname(s)
 	return plain(err)
 }
 

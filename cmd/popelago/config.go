@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"popelago/app"
 	"popelago/config"
 )
 
@@ -42,6 +43,9 @@ func newConfigCheckCommand() *cobra.Command {
 				return err
 			}
 			if err := cfg.Validate(); err != nil {
+				return err
+			}
+			if err := app.CheckCertificate(cfg); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s can be used\n", args[0])

@@ -1,0 +1,36 @@
+package app
+
+import (
+	"fmt"
+	"os"
+
+	"popelago/config"
+	"popelago/mail"
+)
+
+// hostName is this server's name in its canonical form: what is configured, or the name of the
+// machine.
+func hostName(cfg config.Config) (string, error) {
+	name, from := cfg.Hostname, "hostname"
+	if name == "" {
+		var err error
+		if name, err = os.Hostname(); err != nil {
+			return "", fmt.Errorf("find out the name of this machine (or set hostname): %w", err)
+		}
+		from = "the name of this machine (set hostname)"
+	}
+	canonical, err := mail.CanonicalHostname(name)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", from, err)
+	}
+	return canonical, nil
+}
+
+// CheckCertificate says why the configured certificate cannot be used, if so.
+func CheckCertificate(cfg config.Config) error {
+	if cfg.TLS.Certificate == "" {
+		return nil
+	}
+	_, err := newCertificates(cfg.TLS.Certificate, cfg.TLS.Key, cfg.Hostname, quiet())
+	return err
+}

@@ -1,0 +1,91 @@
+package app
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"popelago/mail"
+)
+
+// renewBefore is how long before its end a certificate should have been renewed.
+const renewBefore = 14 * 24 * time.Hour
+
+// renewHint is what to do about a certificate that is out of its time.
+const renewHint = "renew it; the server reads the files again when they change"
+
+// judgeCertificate says what mail programs will find wrong with a certificate for hostname, or
+// that it can be used. cert.Leaf must be set.
+func judgeCertificate(file, hostname string, cert *tls.Certificate, now time.Time) []Finding {
+	var found []Finding
+	add := func(level, hint, format string, args ...any) {
+		found = append(found, Finding{Level: level, Check: "tls", Text: "the certificate in " + file + " " + fmt.Sprintf(format, args...), Hint: hint})
+	}
+	leaf := cert.Leaf
+	at := func(t time.Time) string { return t.UTC().Format(time.DateTime + " UTC") }
+	switch left := leaf.NotAfter.Sub(now); {
+	case left <= 0:
+		add(FindingError, renewHint, "ended at %s", at(leaf.NotAfter))
+	case now.Before(leaf.NotBefore):
+		add(FindingError, "wait, or set the clock of this machine if it is wrong", "holds from %s only", at(leaf.NotBefore))
+	case left < renewBefore:
+		add(FindingWarning, renewHint, "holds until %s", at(leaf.NotAfter))
+	}
+	if err := verifyName(leaf, hostname); err != nil {
+		add(FindingWarning, "get one for that name, or set hostname to the name that mail programs use", "is not for the name %s: %v", hostname, err)
+	}
+	if err := judgeChain(cert); err != nil {
+		add(FindingWarning, "put the server's certificate first, then the one that signed it, and so on, as certificate authorities deliver it (fullchain.pem)", "%v", err)
+	}
+	if len(found) == 0 {
+		add(FindingOK, "", "holds until %s", at(leaf.NotAfter))
+	}
+	return found
+}
+
+// verifyName checks that a certificate is for a host name or an address literal.
+func verifyName(leaf *x509.Certificate, hostname string) error {
+	if ip, ok := mail.LiteralAddress(hostname); ok {
+		hostname = ip.String()
+	}
+	return leaf.VerifyHostname(hostname)
+}
+
+// judgeChain says why clients may fail to find the way from a certificate to an authority: a
+// certificate of the file is out of place, or an intermediate one is missing.
+func judgeChain(cert *tls.Certificate) error {
+	chain := []*x509.Certificate{cert.Leaf}
+	for _, der := range cert.Certificate[1:] {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return fmt.Errorf("has a certificate behind it that cannot be read: %w", err)
+		}
+		chain = append(chain, c)
+	}
+	for i, c := range chain[:len(chain)-1] {
+		if c.CheckSignatureFrom(chain[i+1]) != nil {
+			return fmt.Errorf("is followed by certificates in the wrong order: %q is signed by %q, and behind it stands %q",
+				c.Subject, c.Issuer, chain[i+1].Subject)
+		}
+	}
+	last := chain[len(chain)-1]
+	if last.CheckSignatureFrom(last) == nil || string(last.RawIssuer) == string(last.RawSubject) {
+		return nil // an authority, or its own
+	}
+	between := x509.NewCertPool()
+	for _, c := range chain[1:] {
+		between.AddCert(c)
+	}
+	_, err := cert.Leaf.Verify(x509.VerifyOptions{Intermediates: between, CurrentTime: middle(cert.Leaf)})
+	var unknown x509.UnknownAuthorityError
+	if errors.As(err, &unknown) {
+		return fmt.Errorf("comes without an intermediate certificate: %q is signed by %q, which is neither in the file nor known to this machine",
+			last.Subject, last.Issuer)
+	}
+	return nil
+}
+
+// middle is a moment at which a certificate holds.
+func middle(c *x509.Certificate) time.Time { return c.NotBefore.Add(c.NotAfter.Sub(c.NotBefore) / 2) }

@@ -1,0 +1,283 @@
+package app
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"popelago/mailtest"
+)
+
+// signed is a certificate with its private key.
+type signed struct {
+	der  []byte
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+// sign makes a certificate; a nil issuer means that it signs itself.
+func sign(t *testing.T, name string, ca bool, issuer *signed) *signed {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template, err := certificateTemplate(name, x509.KeyUsageDigitalSignature|x509.KeyUsageCertSign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template.IsCA, template.BasicConstraintsValid = ca, true
+	if !ca {
+		template.DNSNames = []string{name}
+	}
+	s := &signed{key: key}
+	parent, parentKey := template, key
+	if issuer != nil {
+		parent, parentKey = issuer.cert, issuer.key
+	}
+	if s.der, err = x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, parentKey); err != nil {
+		t.Fatal(err)
+	}
+	if s.cert, err = x509.ParseCertificate(s.der); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// write writes a chain, and the private key of one of its certificates, in PEM.
+func write(t *testing.T, key *signed, chain ...*signed) (certFile, keyFile string) {
+	t.Helper()
+	var text []byte
+	for _, c := range chain {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.der})...)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certFile, keyFile = filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
+	err = errors.Join(os.WriteFile(certFile, text, 0o600),
+		os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certFile, keyFile
+}
+
+func TestJudgeCertificate(t *testing.T) {
+	root := sign(t, "Root", true, nil)
+	between := sign(t, "Between", true, root)
+	leaf := sign(t, "mx.example.test", false, between)
+	alone := sign(t, "mx.example.test", false, nil)
+	end, begin := leaf.cert.NotAfter, leaf.cert.NotBefore
+	for name, test := range map[string]struct {
+		chain []*signed
+		host  string
+		now   time.Time
+		level string
+		text  string
+	}{
+		"whole chain":          {[]*signed{leaf, between, root}, "", begin.Add(time.Hour), FindingOK, "holds until "},
+		"chain without root":   {[]*signed{leaf, between}, "", begin.Add(time.Hour), FindingWarning, `"CN=Between,O=Popelago self-signed" is signed by "CN=Root,O=Popelago self-signed", which is neither`},
+		"signed by itself":     {[]*signed{alone}, "", begin.Add(time.Hour), FindingOK, "holds until "},
+		"just enough time":     {[]*signed{alone}, "", alone.cert.NotAfter.Add(-renewBefore), FindingOK, "holds until "},
+		"ends soon":            {[]*signed{leaf, between, root}, "", end.Add(time.Second - renewBefore), FindingWarning, "holds until " + end.UTC().Format(time.DateTime)},
+		"ended":                {[]*signed{leaf, between, root}, "", end, FindingError, "ended at " + end.UTC().Format(time.DateTime)},
+		"not yet":              {[]*signed{leaf, between, root}, "", begin.Add(-time.Second), FindingError, "holds from " + begin.UTC().Format(time.DateTime)},
+		"another name":         {[]*signed{leaf, between, root}, "mail.example.test", begin.Add(time.Hour), FindingWarning, "is not for the name mail.example.test"},
+		"an address":           {[]*signed{leaf, between, root}, "[192.0.2.1]", begin.Add(time.Hour), FindingWarning, "is not for the name [192.0.2.1]"},
+		"without intermediate": {[]*signed{leaf}, "", begin.Add(time.Hour), FindingWarning, `comes without an intermediate certificate: "CN=mx.example.test,O=Popelago self-signed" is signed by "CN=Between`},
+		"wrong order":          {[]*signed{leaf, root, between}, "", begin.Add(time.Hour), FindingWarning, `in the wrong order: "CN=mx.example.test,O=Popelago self-signed" is signed by "CN=Between,O=Popelago self-signed", and behind it stands "CN=Root`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			certFile, keyFile := write(t, test.chain[0], test.chain...)
+			cert, err := loadPair(certFile, keyFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.host == "" {
+				test.host = "mx.example.test"
+			}
+			found := judgeCertificate(certFile, test.host, &cert, test.now)
+			if len(found) != 1 || found[0].Level != test.level || !strings.Contains(found[0].Text, test.text) {
+				t.Fatalf("%+v, want %s: %s", found, test.level, test.text)
+			}
+			if (found[0].Hint == "") != (test.level == FindingOK) {
+				t.Errorf("the hint is %q", found[0].Hint)
+			}
+		})
+	}
+}
+
+func TestUnusablePairs(t *testing.T) {
+	root := sign(t, "Root", true, nil)
+	leaf, other := sign(t, "mx.example.test", false, root), sign(t, "mx.example.test", false, root)
+	certFile, keyFile := write(t, leaf, root, leaf)
+	if _, err := loadPair(certFile, keyFile); !errors.Is(err, errOrder) {
+		t.Errorf("authority first: %v", err)
+	}
+	certFile, keyFile = write(t, other, leaf, root)
+	if _, err := loadPair(certFile, keyFile); err == nil || errors.Is(err, errOrder) || !strings.Contains(err.Error(), certFile) {
+		t.Errorf("another key: %v", err)
+	}
+	for _, block := range []*pem.Block{
+		{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("x")},
+		{Type: "EC PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, Bytes: []byte("x")},
+	} {
+		if err := os.WriteFile(keyFile, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := loadPair(certFile, keyFile); !errors.Is(err, errKeyEncrypted) {
+			t.Errorf("%s: %v", block.Type, err)
+		}
+	}
+	if _, err := loadPair(certFile, keyFile+".not"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no key: %v", err)
+	}
+}
+
+// TestCertificateIsJudged: at the start and when the files change.
+func TestCertificateIsJudged(t *testing.T) {
+	root := sign(t, "Root", true, nil)
+	leaf := sign(t, "mx.example.test", false, root)
+	certFile, keyFile := write(t, leaf, leaf, root)
+	var log mailtest.Log
+	c, err := newCertificates(certFile, keyFile, "mail.example.test", slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	close(done)
+	c.watch(done)
+	if !strings.Contains(log.String(), "level=WARN") || strings.Count(log.String(), "is not for the name mail.example.test") != 1 {
+		t.Errorf("at the start: %s", log.String())
+	}
+	newCert, newKey := write(t, leaf, leaf)
+	if err := errors.Join(os.Rename(newCert, certFile), os.Rename(newKey, keyFile)); err != nil {
+		t.Fatal(err)
+	}
+	c.checked = time.Time{}
+	if _, err := c.get(nil); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(log.String(), "is not for the name mail.example.test") != 2 || !strings.Contains(log.String(), "without an intermediate") {
+		t.Errorf("after the change: %s", log.String())
+	}
+}
+
+func TestSelfSigned(t *testing.T) {
+	dir := t.TempDir()
+	leafOf := func(hostname string) *x509.Certificate {
+		t.Helper()
+		certFile, keyFile, err := selfSigned(dir, hostname)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		authority, err := x509.ParseCertificate(pair.Certificate[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(authority.SubjectKeyId) == 0 || string(pair.Leaf.AuthorityKeyId) != string(authority.SubjectKeyId) {
+			t.Errorf("%s: the certificate names the key %x, its authority has %x", hostname, pair.Leaf.AuthorityKeyId, authority.SubjectKeyId)
+		}
+		return pair.Leaf
+	}
+	for _, hostname := range []string{"mx.example.test", "localhost", "[192.0.2.1]", "[IPv6:2001:db8::1]"} {
+		leaf := leafOf(hostname)
+		for _, name := range []string{hostname, "localhost", "[127.0.0.1]", "[IPv6:::1]"} {
+			if err := verifyName(leaf, name); err != nil {
+				t.Errorf("%s: %v", hostname, err)
+			}
+		}
+		for _, name := range leaf.DNSNames {
+			if strings.ContainsAny(name, "[]:") {
+				t.Errorf("%s: the certificate has the name %s", hostname, name)
+			}
+		}
+		if again := leafOf(hostname); again.SerialNumber.Cmp(leaf.SerialNumber) != 0 {
+			t.Errorf("%s: a second start made another certificate", hostname)
+		}
+	}
+
+	// A pair of a time when the authority's key was not named.
+	old := sign(t, "mx.example.test", false, nil)
+	if len(old.cert.AuthorityKeyId) != 0 {
+		t.Fatal("the old certificate names a key")
+	}
+	certFile, keyFile := write(t, old, old)
+	err := errors.Join(os.Rename(certFile, filepath.Join(dir, "tls-cert.pem")), os.Rename(keyFile, filepath.Join(dir, "tls-key.pem")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if leaf := leafOf("mx.example.test"); leaf.SerialNumber.Cmp(old.cert.SerialNumber) == 0 {
+		t.Error("the old certificate is still in use")
+	}
+}
+
+// TestTLSProfile: what Mozilla's intermediate profile leaves out is not spoken.
+func TestTLSProfile(t *testing.T) {
+	root := sign(t, "Root", true, nil)
+	leaf := sign(t, "mx.example.test", false, root)
+	certFile, keyFile := write(t, leaf, leaf, root)
+	c, err := newCertificates(certFile, keyFile, "mx.example.test", quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", c.tlsConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go conn.(*tls.Conn).Handshake()
+		}
+	}()
+	try := func(change func(*tls.Config)) error {
+		cfg := &tls.Config{InsecureSkipVerify: true}
+		change(cfg)
+		conn, err := tls.Dial("tcp", l.Addr().String(), cfg)
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	}
+	wanted := c.tlsConfig().CipherSuites
+	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		if !slices.Contains(suite.SupportedVersions, tls.VersionTLS12) {
+			continue
+		}
+		err := try(func(cfg *tls.Config) { cfg.MaxVersion, cfg.CipherSuites = tls.VersionTLS12, []uint16{suite.ID} })
+		if good := slices.Contains(wanted, suite.ID) && strings.Contains(suite.Name, "ECDSA"); good != (err == nil) {
+			t.Errorf("%s: %v", suite.Name, err)
+		}
+	}
+	for _, group := range []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521} {
+		err := try(func(cfg *tls.Config) { cfg.CurvePreferences = []tls.CurveID{group} })
+		if good := group != tls.CurveP521; good != (err == nil) {
+			t.Errorf("%v: %v", group, err)
+		}
+	}
+	if try(func(cfg *tls.Config) { cfg.MinVersion, cfg.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }) == nil {
+		t.Error("TLS 1.1 is spoken")
+	}
+}
