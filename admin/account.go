@@ -48,7 +48,7 @@ func (a *api) addAccounts() {
 		OperationID: "add-account", Method: http.MethodPost, Path: "/v1/accounts",
 		Summary: "Make an account in a hosted domain", DefaultStatus: http.StatusCreated,
 	}, func(ctx context.Context, in *add) (*added, error) {
-		address, err := mail.ParseAddress(in.Body.Address)
+		address, err := mail.ParseNewAddress(in.Body.Address)
 		if err != nil {
 			return nil, err
 		}

@@ -68,7 +68,7 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	a.addAccounts()
 	a.addTasks()
 	a.addCheck()
-	return a.guard(http.MaxBytesHandler(mux, maxBody)), nil
+	return a.guard(readWhole(mux)), nil
 }
 
 // humaConfig describes the API and turns off what would need other sites (the documentation

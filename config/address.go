@@ -61,7 +61,7 @@ func checkHostPort(s string) error {
 	if host == "" {
 		return nil
 	}
-	return checkHostname(host)
+	return checkHost(host)
 }
 
 // checkNode takes host or host:port; an IPv6 address may do without brackets if it has no port.
@@ -74,7 +74,7 @@ func checkNode(s string) error {
 	case s == "" || strings.HasPrefix(s, ":"):
 		return errors.New("the host is missing")
 	case !strings.Contains(s, ":"):
-		return checkHostname(s)
+		return checkHost(s)
 	case strings.HasSuffix(s, ":0"):
 		return errors.New("the port must be 1 to 65535")
 	}
@@ -83,6 +83,15 @@ func checkNode(s string) error {
 
 func checkHostname(s string) error {
 	_, err := mail.CanonicalHostname(s)
+	return plain(err)
+}
+
+// checkHost checks the name or the IPv4 address of a host to listen on or to connect to.
+func checkHost(s string) error {
+	if strings.HasPrefix(s, "[") || strings.ContainsAny(s, ":/@ ") {
+		return errors.New("it holds a character that host names do not have")
+	}
+	_, err := mail.CanonicalDomain(s)
 	return plain(err)
 }
 

@@ -27,8 +27,8 @@ const (
 var ErrBadAddress = errors.New("bad address")
 
 // ParseAddress reads local-part "@" domain as people and programs write it in a command, a
-// login or a configuration: split at the last "@", no quoting. The parts may hold UTF-8 but
-// no white space or control characters, and must not be empty or too long.
+// login or a configuration: split at the last "@", no quoting. The parts may hold UTF-8 but no
+// white space or control characters, and must not be empty or too long. See Validate for the rest.
 func ParseAddress(s string) (Address, error) {
 	at := strings.LastIndexByte(s, '@')
 	if at < 0 {
@@ -41,6 +41,19 @@ func ParseAddress(s string) (Address, error) {
 	return a, nil
 }
 
+// ParseNewAddress is ParseAddress for an account that is to be made: an address with a second "@",
+// which is rarely meant, is taken only with its local-part in quotes, "a@b"@example.test.
+func ParseNewAddress(s string) (Address, error) {
+	if strings.HasPrefix(s, `"`) {
+		return ParsePath(s)
+	}
+	a, err := ParseAddress(s)
+	if err == nil && strings.Contains(a.Local, "@") {
+		return Address{}, fmt.Errorf("%w: %q has more than one @; if that is meant, write %s", ErrBadAddress, s, a.PathString())
+	}
+	return a, err
+}
+
 // Validate reports what makes a unusable as the address of an account, or nil.
 func (a Address) Validate() error {
 	switch {
@@ -48,24 +61,30 @@ func (a Address) Validate() error {
 		return fmt.Errorf("%w: %q has nothing before the @", ErrBadAddress, a.String())
 	case len(a.Local) > MaxLocal:
 		return fmt.Errorf("%w: local-part longer than %d octets", ErrBadAddress, MaxLocal)
-	case !utf8.ValidString(a.Local) || strings.ContainsFunc(a.Local, notInLocal):
-		return fmt.Errorf("%w: %q has a space or control character in its local-part", ErrBadAddress, a.String())
+	case strings.Contains(a.Local, " "):
+		return fmt.Errorf("%w: %q has a space in its local-part", ErrBadAddress, a.String())
+	}
+	if err := CheckVisible(a.Local); err != nil {
+		return fmt.Errorf("%w: %q: %w", ErrBadAddress, a.String(), err)
+	}
+	if err := checkName(canonicalLocal(a.Local)); err != nil {
+		return fmt.Errorf("%w: %w", ErrBadAddress, err)
 	}
 	_, err := CanonicalDomain(a.Domain)
 	return err
 }
 
-func notInLocal(r rune) bool { return r <= ' ' || r == 0x7F || r >= 0x80 && r < 0xA0 }
+// canonicalLocal is the form in which local-parts are compared and stored.
+func canonicalLocal(local string) string { return norm.NFC.String(strings.ToLower(local)) }
 
 // CanonicalDomain is the form in which domains are compared and stored: lower case, NFC,
 // internationalized labels as A-labels (RFC 5890), no final dot. Address literals such as
-// [192.0.2.1] are kept in lower case.
+// [192.0.2.1] and [ipv6:2001:db8::1] are in lower case, and have the shortest form of the address.
 func CanonicalDomain(d string) (string, error) {
-	d = strings.TrimSuffix(d, ".")
-	if strings.HasPrefix(d, "[") && strings.HasSuffix(d, "]") && len(d) <= MaxDomain &&
-		!strings.ContainsFunc(d, func(r rune) bool { return r <= ' ' || r >= 0x7F }) {
-		return strings.ToLower(d), nil
+	if a, ok := LiteralAddress(d); ok {
+		return strings.ToLower(literal(a)), nil
 	}
+	d = strings.TrimSuffix(d, ".")
 	if d == "" || len(d) > MaxDomain {
 		return "", fmt.Errorf("%w: domain %q is empty or longer than %d octets", ErrBadAddress, d, MaxDomain)
 	}
@@ -91,10 +110,10 @@ func CanonicalDomain(d string) (string, error) {
 }
 
 // isLDH reports whether d is dot-separated, non-empty labels of letters, digits, hyphens and
-// underscores, up to 63 octets each.
+// underscores, up to 63 octets each, without a hyphen at either end (RFC 5321 section 4.1.2).
 func isLDH(d string) bool {
 	for label := range strings.SplitSeq(d, ".") {
-		if label == "" || len(label) > 63 {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
 			return false
 		}
 		for i := range len(label) {
@@ -117,7 +136,7 @@ func (a Address) Canonical() Address {
 	if err != nil {
 		domain = strings.ToLower(a.Domain)
 	}
-	return Address{Local: norm.NFC.String(strings.ToLower(a.Local)), Domain: domain}
+	return Address{Local: canonicalLocal(a.Local), Domain: domain}
 }
 
 // IsZero reports whether a is empty.

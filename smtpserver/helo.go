@@ -1,6 +1,10 @@
 package smtpserver
 
-import "strings"
+import (
+	"strings"
+
+	"popelago/mail"
+)
 
 // maxHelo is how much of the argument of a hello is kept.
 const maxHelo = 255
@@ -19,7 +23,7 @@ func (s *session) cmdHello(arg string, protocol Protocol, extended bool) {
 		return
 	}
 	s.reset() // RFC 5321 section 4.1.4
-	s.helo = strings.ToValidUTF8(arg[:min(len(arg), maxHelo)], "?")
+	s.helo = mail.Printable(strings.ToValidUTF8(arg[:min(len(arg), maxHelo)], "?"))
 	s.extended = extended
 	if !extended {
 		s.reply(reply{code: 250, text: s.srv.cfg.Hostname})

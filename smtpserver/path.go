@@ -2,7 +2,6 @@ package smtpserver
 
 import (
 	"errors"
-	"net/netip"
 	"strings"
 	"unicode/utf8"
 
@@ -60,7 +59,7 @@ func parsePath(s string) (p path, rest string, err error) {
 		return path{}, "", errPath
 	}
 	whole, rest = whole[:len(whole)-len(s)], s[1:]
-	if len(whole) > maxPath || !utf8.ValidString(whole) || rest != "" && rest[0] != ' ' {
+	if len(whole) > maxPath || mail.CheckVisible(whole) != nil || rest != "" && rest[0] != ' ' {
 		return path{}, "", errPath
 	}
 	p.ascii = isASCII(p.addr.Local) && isASCII(p.addr.Domain)
@@ -141,7 +140,10 @@ func parseQuoted(s string) (local, rest string, err error) {
 func parseDomain(s string) (domain, rest string, err error) {
 	if strings.HasPrefix(s, "[") {
 		end := strings.IndexByte(s, ']')
-		if end < 0 || !isLiteral(s[1:end]) {
+		if end < 0 {
+			return "", "", errPath
+		}
+		if _, ok := mail.LiteralAddress(s[:end+1]); !ok {
 			return "", "", errPath
 		}
 		return s[:end+1], s[end+1:], nil
@@ -150,7 +152,7 @@ func parseDomain(s string) (domain, rest string, err error) {
 	for ; n < len(s); n++ {
 		c := s[n]
 		if c == '.' {
-			if label == 0 {
+			if label == 0 || s[n-1] == '-' {
 				return "", "", errPath
 			}
 			label = 0
@@ -159,9 +161,12 @@ func parseDomain(s string) (domain, rest string, err error) {
 		if !isLabel(c) {
 			break
 		}
+		if label == 0 && c == '-' {
+			return "", "", errPath
+		}
 		label++
 	}
-	if label == 0 || n > mail.MaxDomain {
+	if label == 0 || n > mail.MaxDomain || s[n-1] == '-' {
 		return "", "", errPath
 	}
 	return s[:n], s[n:], nil
@@ -171,15 +176,4 @@ func parseDomain(s string) (domain, rest string, err error) {
 // does not know it.
 func isLabel(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c >= utf8.RuneSelf
-}
-
-// isLiteral reports whether s is what an address literal has between [ and ].
-func isLiteral(s string) bool {
-	const tag = "IPv6:"
-	if len(s) > len(tag) && strings.EqualFold(s[:len(tag)], tag) {
-		a, err := netip.ParseAddr(s[len(tag):])
-		return err == nil && a.Is6() && a.Zone() == ""
-	}
-	a, err := netip.ParseAddr(s)
-	return err == nil && a.Is4()
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"popelago/adminclient"
+	"popelago/mail"
 )
 
 // passwordFlags say where a new password comes from: a prompt, or standard input. It is never
@@ -57,7 +58,15 @@ func readPassword(r io.Reader) (string, error) {
 	if strings.ContainsAny(password, "\r\n") {
 		return "", errors.New("read the password: standard input holds more than one line")
 	}
-	return password, nil
+	return password, checkTyped(password)
+}
+
+// checkTyped refuses a password that could not be sent as what it is.
+func checkTyped(password string) error {
+	if err := mail.CheckUTF8(password); err != nil {
+		return fmt.Errorf("read the password: %w: is the terminal or the program that wrote it set to another character set?", err)
+	}
+	return nil
 }
 
 // promptPassword asks twice on a terminal, without echo.
@@ -73,7 +82,7 @@ func promptPassword(in *os.File, out io.Writer, address string) (string, error) 
 	if first != second {
 		return "", errors.New("the two passwords are not the same")
 	}
-	return first, nil
+	return first, checkTyped(first)
 }
 
 func promptLine(in *os.File, out io.Writer, prompt string) (string, error) {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"popelago/mail"
 )
 
 // usageError says that a command was called wrongly.
@@ -31,6 +33,11 @@ func arguments(names ...string) cobra.PositionalArgs {
 			return &usageError{fmt.Sprintf("%s is missing", names[len(args)])}
 		case len(args) > len(names):
 			return &usageError{fmt.Sprintf("%s is one argument too many", quoted(args[len(names)]))}
+		}
+		for i, arg := range args {
+			if err := mail.CheckUTF8(arg); err != nil && names[i] != "FILE" {
+				return &usageError{fmt.Sprintf("%s %s: %v", strings.Trim(names[i], "[]"), quoted(arg), err)}
+			}
 		}
 		return nil
 	}

@@ -1,0 +1,93 @@
+package mail
+
+import (
+	"fmt"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/secure/bidirule"
+	"golang.org/x/text/secure/precis"
+	"golang.org/x/text/unicode/bidi"
+	"golang.org/x/text/unicode/norm"
+	"golang.org/x/text/width"
+)
+
+// CheckUTF8 says where s stops being UTF-8, if so: what is not UTF-8 cannot be stored as what it
+// is.
+func CheckUTF8(s string) error {
+	for i, r := range s {
+		if r != utf8.RuneError {
+			continue
+		}
+		if _, n := utf8.DecodeRuneInString(s[i:]); n == 1 {
+			return fmt.Errorf("octet %d (0x%02X) is not UTF-8", i+1, s[i])
+		}
+	}
+	return nil
+}
+
+// CheckVisible says where s has something that cannot be told by its look: octets that are not
+// UTF-8, control characters (C1 too, RFC 5198 section 2), characters that change the direction of
+// a text, and invisible ones.
+func CheckVisible(s string) error {
+	if err := CheckUTF8(s); err != nil {
+		return err
+	}
+	for i, r := range s {
+		if invisible(r) {
+			return fmt.Errorf("octet %d begins the character U+%04X, which cannot be seen", i+1, r)
+		}
+	}
+	return nil
+}
+
+// invisible reports whether r has no look of its own. A space has none, too, but is no surprise.
+func invisible(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r < ' ' || r == 0x7F
+	}
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Zs, unicode.Co, unicode.Cs,
+		unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, unicode.Noncharacter_Code_Point)
+}
+
+// Printable is s with a question mark in place of each character, and of each octet that is not
+// UTF-8, that CheckVisible objects to.
+func Printable(s string) string {
+	out := make([]rune, 0, len(s))
+	for _, r := range s { // octets that are not UTF-8 are RuneError
+		if invisible(r) || r == utf8.RuneError {
+			r = '?'
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}
+
+// checkName says what makes the canonical local-part of an account unusable as a user name (RFC
+// 8265 section 3): characters outside of PRECIS' IdentifierClass, a mixture of directions, other
+// widths of ordinary characters. ASCII is free.
+func checkName(canonical string) error {
+	if isASCII(canonical) {
+		return nil
+	}
+	if _, err := precis.NewIdentifier(precis.Norm(norm.NFC)).String(canonical); err != nil {
+		return fmt.Errorf("%q has characters that user names do not have (RFC 8265): %w", canonical, err)
+	}
+	// RFC 8265 section 3.3.1 asks for the rule where there is a right-to-left character only.
+	if bidirule.DirectionString(canonical) != bidi.LeftToRight && !bidirule.ValidString(canonical) {
+		return fmt.Errorf("%q mixes directions of writing (RFC 8265)", canonical)
+	}
+	if width.Fold.String(canonical) != canonical {
+		return fmt.Errorf("%q has a character in another width than usual (RFC 8265)", canonical)
+	}
+	return nil
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
