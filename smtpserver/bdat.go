@@ -31,15 +31,25 @@ func parseBDAT(arg string) (count int64, last bool, err error) {
 	return count, last, nil
 }
 
+// isBDAT reports whether a command line, however malformed it goes on, begins as BDAT does.
+func isBDAT(line []byte) bool {
+	const verb = "BDAT"
+	return len(line) >= len(verb) && strings.EqualFold(string(line[:len(verb)]), verb) &&
+		(len(line) == len(verb) || !isLabel(line[len(verb)]) || '0' <= line[len(verb)] && line[len(verb)] <= '9')
+}
+
+// badBDAT ends the session at a malformed BDAT: nobody knows how many octets of text follow, and
+// none of them may be taken for a command.
+func (s *session) badBDAT() {
+	s.reply(replySyntax("syntax: BDAT octets [LAST]"))
+	s.end()
+}
+
 // cmdBDAT takes one chunk. Whatever the reply, exactly the chunk is read behind the command.
 func (s *session) cmdBDAT(arg string) {
 	count, last, err := parseBDAT(arg)
 	if err != nil {
-		// Nobody knows how many octets of text follow: none of them may be taken for a
-		// command.
-		s.reply(replySyntax("syntax: BDAT octets [LAST]"))
-		s.c.Linger()
-		s.over = true
+		s.badBDAT()
 		return
 	}
 	if count > s.maxText() {

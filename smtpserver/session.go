@@ -51,7 +51,7 @@ func (s *session) run() {
 			s.confirm()
 			s.command(line)
 		} else {
-			s.unreadable(err)
+			s.unreadable(line, err)
 		}
 		if !s.over && s.wrong > s.srv.cfg.MaxBadCommands {
 			s.log(slog.LevelInfo, "too many bad commands")
@@ -98,9 +98,13 @@ func (s *session) end() {
 	s.c.Linger()
 }
 
-// unreadable answers a command line that could not be read.
-func (s *session) unreadable(err error) {
+// unreadable answers a command line that could not be read; line is how it begins, if anything is
+// known of it.
+func (s *session) unreadable(line []byte, err error) {
 	switch {
+	case isBDAT(line):
+		s.badBDAT()
+		return
 	case errors.Is(err, wire.ErrLineTooLong):
 		s.reply(replyLineTooLong())
 		return
@@ -128,9 +132,17 @@ func (s *session) unreadable(err error) {
 func (s *session) command(line []byte) {
 	for _, c := range line {
 		if c < ' ' && c != '\t' || c == 0x7F {
+			if isBDAT(line) {
+				s.badBDAT()
+				return
+			}
 			s.reply(replyControl())
 			return
 		}
+	}
+	if isBDAT(line) && len(line) > len("BDAT") && line[len("BDAT")] != ' ' {
+		s.badBDAT()
+		return
 	}
 	verb, arg, _ := strings.Cut(strings.TrimRight(string(line), " \t"), " ")
 	arg = strings.TrimLeft(arg, " ")

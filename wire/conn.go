@@ -21,6 +21,8 @@ const (
 	progress    = 16 << 10  // octets of a text that move the read deadline on
 	endless     = 256 << 10 // octets of one line after which the connection is given up
 
+	maxBegins = 16 // octets that are kept of a line that is too long
+
 	lingerTime   = 2 * time.Second
 	lingerOctets = 1 << 20
 )
@@ -107,6 +109,9 @@ func (c *Conn) Buffered() int { return c.w - c.r }
 // ReadLine reads one command line and returns it without its line end; the slice is valid
 // until the next read. Before it waits for input it flushes the output.
 //
+// With ErrLineTooLong and ErrBareLineEnd the slice holds how the line begins: the caller may have
+// to know which command it was.
+//
 // Errors: ErrLineTooLong, ErrBareLineEnd (the session may go on); ErrEndless, ErrStopping,
 // ErrTooManyConns (the connection is dropped for a new one), ErrTimeout, io.EOF and errors of the
 // connection (it may not).
@@ -116,6 +121,7 @@ func (c *Conn) ReadLine() ([]byte, error) {
 	}
 	armed := false
 	scanned, skipped := 0, 0
+	var begins []byte // of a line that is too long
 	for {
 		if i := bytes.IndexByte(c.in[c.r+scanned:c.w], '\n'); i >= 0 {
 			line := c.in[c.r : c.r+scanned+i]
@@ -126,14 +132,19 @@ func (c *Conn) ReadLine() ([]byte, error) {
 				line = line[:n-1]
 			}
 			switch {
-			case skipped > 0, len(line) > c.cfg.MaxLine:
-				return nil, ErrLineTooLong
+			case skipped > 0:
+				return begins, ErrLineTooLong
+			case len(line) > c.cfg.MaxLine:
+				return line[:c.cfg.MaxLine], ErrLineTooLong
 			case !crlf && c.cfg.StrictLineEnd:
-				return nil, ErrBareLineEnd
+				return line, ErrBareLineEnd
 			}
 			return line, nil
 		}
-		if c.w-c.r > c.cfg.MaxLine+1 { // too long already: keep nothing of it
+		if c.w-c.r > c.cfg.MaxLine+1 { // too long already: keep only how it begins
+			if skipped == 0 {
+				begins = append(begins, c.in[c.r:c.r+min(c.cfg.MaxLine, maxBegins)]...)
+			}
 			skipped += c.w - c.r
 			c.r, c.w = 0, 0
 			if skipped > endless {
