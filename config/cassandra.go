@@ -88,7 +88,7 @@ func (c Config) SpoolDir() string {
 func cassandraSettings(c *Cassandra) []setting {
 	return []setting{
 		{"cassandra.hosts", nodes(&c.Hosts),
-			"Nodes of this datacenter to begin with, as host or host:port; the others are learnt from them. Two or three are enough. The usual port is 9042."},
+			"Nodes of this datacenter to begin with, as host or host:port; the others are learnt from them. Two or three are enough. The usual port is 9042. With failover, nodes of those datacenters may be named too: only the very first start of a server needs them, and only if it is while this datacenter is away."},
 		{"cassandra.datacenter", text(&c.Datacenter, "the name of a datacenter such as \"dc1\"", checkDatacenter),
 			"The datacenter of this server, as Cassandra names it (nodetool status). A 250 means that a quorum of its replicas has the message, and mail is read there."},
 		{"cassandra.rack", text(&c.Rack, "the name of a rack such as \"rack1\"", checkDatacenter),
@@ -107,7 +107,7 @@ func cassandraSettings(c *Cassandra) []setting {
 		{"cassandra.on_unreachable", oneOf(&c.OnUnreachable, "refuse", "local"),
 			"What happens with durability = \"each\" while a datacenter cannot be reached: \"refuse\" answers 451, \"local\" stores in this one only, and says so in the reply, the log and a metric."},
 		{"cassandra.failover", &list{p: &c.Failover, what: "the name of a datacenter such as \"dc2\"", check: checkDatacenter},
-			"Datacenters to go on through, the first choice first, while no node of this one can be reached. Empty: none, mail is then deferred (451). The server returns by itself, and until the nodes here have been told what they missed it reads from the other one, too."},
+			"Datacenters to go on through, the first choice first, while no node of this one can be reached. Empty: none, mail is then deferred (451). The server returns by itself, and until the nodes here have been told what they missed it reads from all other datacenters, too. That statements go elsewhere is kept in spool_dir first: if that cannot be written to, the server stays."},
 		{"cassandra.failover_after", duration(&c.FailoverAfter, time.Second, time.Hour),
 			"For how long no node here can be reached before the server goes on through another datacenter; and for three times as long they have to be there again before it returns."},
 
@@ -150,7 +150,7 @@ func cassandraSettings(c *Cassandra) []setting {
 		{"cassandra.written_off", &list{p: &c.WrittenOff, what: "the name of a datacenter such as \"dc2\"", check: checkDatacenter},
 			"Datacenters that will never come back: the servers of this one take over what is left to be cleared up behind their removals. Before that, take each out of the keyspace (ALTER KEYSPACE ... WITH replication = ...) and out of the cluster (nodetool removenode), or everything that takes away will wait for it for ever. One datacenter is enough to do it."},
 		{"cassandra.spool_dir", path(&c.SpoolDir, optional),
-			"The folder where messages larger than 256 KiB wait until they have arrived whole. It is made if need be. Empty: spool in data_dir."},
+			"The folder where messages larger than 256 KiB wait until they have arrived whole. With failover it also keeps which nodes there are, and that reads have to be confirmed: it must outlive the server. It is made if need be. Empty: spool in data_dir."},
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 // Config says where the cluster is and how to use it.
 type Config struct {
 	// Hosts are contact points of the local datacenter: names or IP addresses, with or
-	// without a port. At least one.
+	// without a port. At least one. Those of other datacenters are of use only if all local nodes
+	// are away at the very first start, see Failover.
 	Hosts []string
 	// Datacenter is the local one, as Cassandra names it. Required.
 	Datacenter string
@@ -57,8 +58,9 @@ type Config struct {
 	// Reconnect is how often nodes that are down are tried again. Default 2s.
 	Reconnect time.Duration
 
-	// SpoolDir is where messages larger than 256 KiB wait until they have arrived whole.
-	// Default: the folder of temporary files.
+	// SpoolDir is where messages larger than 256 KiB wait until they have arrived whole. With
+	// Failover it also keeps what a later process has to know (absence.go, known.go). Each server
+	// needs one of its own then. Default: the folder of temporary files.
 	SpoolDir string
 
 	// Window is the in-flight window: how old an id must be before anything that happened to
@@ -88,7 +90,7 @@ type Config struct {
 	Heartbeat time.Duration
 
 	// Failover names datacenters to go on through while none of the local nodes can be reached,
-	// the first choice first. Default: none.
+	// the first choice first. Where SpoolDir cannot be written to, the store does not. Default: none.
 	Failover []string
 	// FailoverAfter is for how long no local node can be reached before that happens, and a
 	// third of how long they have to be there before it ends. Default 10s.

@@ -51,7 +51,8 @@
 //
 // Reads and writes of sessions are LOCAL_QUORUM, or EACH_QUORUM in a view at store.LevelEach (see
 // level.go). They go to nodes of the configured datacenter only, unless all of those are away
-// and Config.Failover names another (failover.go, confirm.go). Doctor asks every node about
+// and Config.Failover names another (failover.go). Afterwards reads are EACH_QUORUM until the local
+// nodes know what they missed (confirm.go, absence.go, handoff.go). Doctor asks every node about
 // itself. A content that is missing locally is read again at EACH_QUORUM, because an index row
 // may arrive before its content. What background work takes away it has read at ALL.
 //

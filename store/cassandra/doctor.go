@@ -79,6 +79,7 @@ func examine(ctx context.Context, cfg Config, session *gocql.Session, contacts [
 	found = append(found, judgeCommitLogs(nodes)...)
 	found = append(found, judgeSettings(cfg, nodes)...)
 	found = append(found, judgeTimestamps(nodes)...)
+	found = append(found, judgeHints(nodes)...)
 	found = append(found, judgeAccess(cfg, nodes)...)
 	if datacenter.Level == FindingError {
 		return found // nothing below is meaningful

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,9 +21,17 @@ func (n node) setting(names ...string) string {
 	return ""
 }
 
-// period is a setting that is a duration; zero if it is none.
+// period is a setting that is a duration, such as "10s", "10000ms" or "1d"; zero if it is none.
 func (n node) period(name string) time.Duration {
-	d, err := time.ParseDuration(n.setting(name))
+	text := n.setting(name)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		count, err := strconv.Atoi(days)
+		if err != nil || count > 36500 {
+			return 0
+		}
+		return time.Duration(count) * 24 * time.Hour
+	}
+	d, err := time.ParseDuration(text)
 	if err != nil {
 		return 0
 	}

@@ -205,8 +205,12 @@ func readAlive(ctx context.Context, session *gocql.Session, nodes []node) {
 type heartbeat struct{ generation, count int }
 
 func readHeartbeats(ctx context.Context, session *gocql.Session) (map[string]heartbeat, error) {
+	return scanHeartbeats(unobserved(session, selectHeartbeats).IterContext(ctx))
+}
+
+// scanHeartbeats reads the newest heartbeat of each node, by its address among the nodes.
+func scanHeartbeats(rows *gocql.Iter) (map[string]heartbeat, error) {
 	beats := map[string]heartbeat{}
-	rows := unobserved(session, selectHeartbeats).IterContext(ctx)
 	var address net.IP
 	var beat heartbeat
 	for rows.Scan(&address, &beat.generation, &beat.count) {

@@ -2,7 +2,6 @@ package cassandra
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,67 +11,52 @@ import (
 // probeTime is how long a node has to answer whether it is there.
 const probeTime = 2 * time.Second
 
-// learnEvery is how often it is asked where the nodes of the other datacenters are.
-const learnEvery = time.Minute
-
 // backFactor is how many times Config.FailoverAfter the local nodes have to be there again before
-// the server returns to them, and without hints for them before reads of theirs are believed.
+// the server returns to them, and without hints for them, at least, before reads of theirs are
+// believed.
 const backFactor = 3
 
 // failover leads statements through another datacenter while no local node can be reached, and
 // back.
 //
-//	local --no node answers for FailoverAfter--> another
-//	another --a quorum answers for 3 x FailoverAfter--> local, reads confirmed with the other
-//	confirmed --no hints left, see confirm.go--> local
+//	local      --no node answers for FailoverAfter, which is kept on the disk--> another
+//	another    --a quorum answers for 3 x FailoverAfter--> another, reads confirmed
+//	           --reads begun before are over--> local, reads confirmed
+//	local, reads confirmed --no hints left, see confirm.go--> local
+//	                       --no node answers for FailoverAfter, which is kept--> another
+//
+// What is kept is an absence; it only ends when reads are no longer confirmed.
 type failover struct {
 	cancel context.CancelFunc
 	ended  chan struct{}
 
 	// Used by start, and then by the goroutine that watches.
-	local, other *route        // nil: not open
-	since        time.Time     // when the present run of probes with one result began
-	away         time.Time     // when the local datacenter was left
-	outage       time.Duration // how long it was left for, the last time
-	learnt       time.Time     // when the nodes of the others were last asked for
-	quiet        time.Time     // since when there are no hints; zero: there are
-	kept         bool          // the file that keeps confirming over restarts was written
+	local, other *route    // nil: not open
+	since        time.Time // when the present run of probes with one result began
+	answered     time.Time // when a local node answered for the last time
+	absence      *absence  // nil: reads of the local nodes are believed
+	kept         bool      // the file tells of absence
+	confirmed    time.Time // when reads began to be confirmed, before a return
+	learnt       time.Time // when the nodes of the others were last asked for
+	quiet        time.Time // since when there are no hints; zero: there are
+	asker        asker
+	complaints   seldom
 
-	confirming atomic.Bool // reads are confirmed with the other datacenter
+	confirming atomic.Bool // reads are confirmed with the other datacenters
 }
 
-// known is where the nodes of other datacenters were last seen: when the local ones are gone
-// there is nobody to ask.
-type known struct {
-	mu    sync.Mutex
-	nodes map[string][]string // addresses by datacenter
-}
-
-func (k *known) set(nodes map[string][]string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.nodes = nodes
-}
-
-// of is the contact points for a datacenter: its nodes, and what is configured.
-func (k *known) of(datacenter string, configured []string) []string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return append(append([]string{}, k.nodes[datacenter]...), configured...)
-}
-
-// startFailover begins to watch. Without other datacenters to go to there is nothing to watch.
+// startFailover begins to watch. Without other datacenters to go to, and without an absence that
+// another configuration left, there is nothing to watch.
 func (s *engine) startFailover(ctx context.Context) {
 	f := &s.failover
 	f.ended = make(chan struct{})
 	watching, cancel := context.WithCancel(context.Background())
 	f.cancel = cancel
-	if len(s.cfg.Failover) == 0 {
+	if len(s.cfg.Failover) == 0 && f.absence == nil {
 		close(f.ended)
 		return
 	}
-	s.learnNodes(ctx)
-	s.resumeConfirming()
+	s.learnNodes(ctx, time.Now())
 	every := min(max(s.cfg.FailoverAfter/5, 200*time.Millisecond), probeTime)
 	go func() {
 		defer close(f.ended)
@@ -81,7 +65,7 @@ func (s *engine) startFailover(ctx context.Context) {
 		for {
 			select {
 			case <-again.C:
-				s.watchRoutes(watching)
+				s.watchRoutes(watching, time.Now())
 			case <-watching.Done():
 				return
 			}
@@ -96,6 +80,7 @@ func (s *engine) stopFailover() {
 }
 
 func (s *engine) closeRoutes() {
+	s.failover.asker.close()
 	for _, r := range []*route{s.failover.local, s.failover.other} {
 		if r != nil {
 			endSession(r.session)
@@ -104,47 +89,69 @@ func (s *engine) closeRoutes() {
 }
 
 // watchRoutes does one step.
-func (s *engine) watchRoutes(ctx context.Context) {
-	f := &s.failover
-	now := time.Now()
-	if s.route.Load() == f.local {
-		switch {
-		case f.local.answers(ctx):
-			f.since = time.Time{}
-			s.learnNodes(ctx)
-			s.confirm(ctx, now)
-		case f.since.IsZero():
-			f.since = now
-		case now.Sub(f.since) >= s.cfg.FailoverAfter:
-			s.goElsewhere(ctx, now)
-		}
-		return
+func (s *engine) watchRoutes(ctx context.Context, now time.Time) {
+	if s.route.Load() == s.failover.local {
+		s.watchLocal(ctx, now)
+	} else {
+		s.watchOther(ctx, now)
 	}
+}
+
+// watchLocal does a step while statements go to local nodes.
+func (s *engine) watchLocal(ctx context.Context, now time.Time) {
+	f := &s.failover
+	switch {
+	case f.local.answers(ctx):
+		f.since, f.answered = time.Time{}, now
+		s.learnNodes(ctx, now)
+		s.confirm(ctx, now)
+	case f.since.IsZero():
+		f.since = now
+	case now.Sub(f.since) >= s.cfg.FailoverAfter:
+		s.goElsewhere(ctx)
+	}
+}
+
+// watchOther does a step while statements go through another datacenter.
+func (s *engine) watchOther(ctx context.Context, now time.Time) {
+	f := &s.failover
 	if f.local == nil {
 		if local, err := s.open(ctx, s.cfg.Datacenter); err == nil {
 			f.local = local
 		}
 	}
+	if !s.isKept() { // it was removed too early
+		_ = s.keep(f.absence)
+	}
+	s.watchReturn(f.local != nil && f.local.serves(ctx, s.cfg.Keyspace), now)
+}
+
+// watchReturn goes back to the local nodes step by step, as long as they serve.
+func (s *engine) watchReturn(serves bool, now time.Time) {
+	f := &s.failover
 	switch {
-	case f.local == nil || !f.local.serves(ctx, s.cfg.Keyspace):
+	case !serves:
 		f.since = time.Time{}
+		s.setConfirming(false)
 	case f.since.IsZero():
 		f.since = now
-	case now.Sub(f.since) >= backFactor*s.cfg.FailoverAfter:
-		f.since = time.Time{}
-		s.beginConfirming(now)
-		s.switchTo(f.local, "the nodes of the local datacenter are back: reads are confirmed with the other one until they know what they missed")
+	case now.Sub(f.since) < backFactor*s.cfg.FailoverAfter:
+	case !f.confirming.Load():
+		f.confirmed = now
+		s.setConfirming(true)
+	case now.Sub(f.confirmed) >= s.cfg.QueueTime+time.Second: // reads that are not confirmed have begun
+		s.comeBack(now)
 	}
 }
 
 // goElsewhere goes on through the first other datacenter that serves.
-func (s *engine) goElsewhere(ctx context.Context, now time.Time) {
+func (s *engine) goElsewhere(ctx context.Context) {
 	f := &s.failover
 	for _, datacenter := range s.cfg.Failover {
 		if f.other == nil || f.other.datacenter != datacenter {
 			other, err := s.open(ctx, datacenter)
 			if err != nil {
-				s.cfg.Logger.Warn("cannot go on through another datacenter", "datacenter", datacenter, "cause", err)
+				s.complain("cannot go on through another datacenter", "datacenter", datacenter, "cause", err)
 				continue
 			}
 			if f.other != nil {
@@ -155,10 +162,36 @@ func (s *engine) goElsewhere(ctx context.Context, now time.Time) {
 		if !f.other.serves(ctx, s.cfg.Keyspace) {
 			continue
 		}
-		f.since, f.away = time.Time{}, now
-		s.switchTo(f.other, "no node of the local datacenter can be reached: going on through another")
+		if err := s.depart(f.other, f.answered); err != nil {
+			s.complain("cannot go on through another datacenter", "datacenter", datacenter, "cause", err)
+		}
 		return
 	}
+}
+
+// depart makes statements go through another datacenter: the local nodes answered for the last
+// time at a moment, which may be zero. If that cannot be kept on the disk statements stay where
+// they are: a server that was restarted then would take what the local nodes lack for removed.
+func (s *engine) depart(other *route, left time.Time) error {
+	f := &s.failover
+	longer := f.absence.again(left)
+	if err := s.keep(longer); err != nil {
+		return err
+	}
+	f.absence, f.kept, f.since, f.quiet = longer, true, time.Time{}, time.Time{}
+	s.switchTo(other, "no node of the local datacenter can be reached: going on through another")
+	return nil
+}
+
+// comeBack makes statements go to local nodes again.
+func (s *engine) comeBack(now time.Time) {
+	f := &s.failover
+	f.absence, f.since, f.quiet, f.answered = f.absence.returned(now), time.Time{}, time.Time{}, now
+	err := s.keep(f.absence)
+	if f.kept = err == nil; !f.kept {
+		s.complain("a restart would take the local nodes for away until then", "cause", err)
+	}
+	s.switchTo(f.local, "the nodes of the local datacenter are back: reads are confirmed with the others until they know what they missed")
 }
 
 // switchTo makes statements go another way from now on.
@@ -168,16 +201,27 @@ func (s *engine) switchTo(r *route, why string) {
 	s.metrics.failover.Set(0)
 	if r.datacenter != s.cfg.Datacenter {
 		s.metrics.failover.Set(1)
+		s.setConfirming(false) // a quorum of the local datacenter cannot be had
 	}
 	s.cfg.Logger.Warn(why, "datacenter", r.datacenter)
 }
 
-// learnNodes notes where the nodes of all datacenters are, as a local one knows.
-func (s *engine) learnNodes(ctx context.Context) {
-	if s.route.Load() != s.failover.local || time.Since(s.failover.learnt) < learnEvery {
+// setConfirming says whether reads at LevelLocal ask for a quorum of each datacenter.
+func (s *engine) setConfirming(confirming bool) {
+	s.failover.confirming.Store(confirming)
+	s.metrics.confirming.Set(0)
+	if confirming {
+		s.metrics.confirming.Set(1)
+	}
+}
+
+// learnNodes notes where the nodes of all datacenters are, as a local one knows, and that it
+// answered.
+func (s *engine) learnNodes(ctx context.Context, now time.Time) {
+	if s.route.Load() != s.failover.local || now.Sub(s.failover.learnt) < learnEvery {
 		return
 	}
-	s.failover.learnt = time.Now()
+	s.failover.learnt = now
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	rows := s.failover.local.session.Query(selectPeerAddresses).Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).IterContext(ctx)
@@ -188,6 +232,19 @@ func (s *engine) learnNodes(ctx context.Context) {
 		nodes[datacenter] = append(nodes[datacenter], hostPort(address, port))
 	}
 	if rows.Close() == nil && len(nodes) > 0 {
-		s.known.set(nodes)
+		s.known.set(nodes, now)
+		s.keepNodes()
+	}
+}
+
+// complainEvery is how often a complaint that stays the same is repeated.
+const complainEvery = 5 * time.Minute
+
+// complain warns of something, at once and then every complainEvery.
+func (s *engine) complain(what string, args ...any) {
+	c := &s.failover.complaints
+	c.every = complainEvery
+	if _, ok := c.allow(what); ok {
+		s.cfg.Logger.Warn(what, args...)
 	}
 }

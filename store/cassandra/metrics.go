@@ -26,7 +26,9 @@ type metrics struct {
 	failover prometheus.Gauge
 	// nodes is how many nodes are in a state, "up" or "down", by datacenter.
 	nodes *prometheus.GaugeVec
-	all   []prometheus.Collector
+	// confirming is 1 while reads are confirmed with the other datacenters.
+	confirming prometheus.Gauge
+	all        []prometheus.Collector
 }
 
 // newMetrics makes the metrics; limit is asked how many statements are under way.
@@ -66,7 +68,11 @@ func newMetrics(limit *limiter) *metrics {
 		Namespace: "popelago", Subsystem: "cassandra", Name: "nodes",
 		Help: "Cassandra nodes by datacenter and state: up if they answer, down if not.",
 	}, []string{"datacenter", "state"})
-	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.hedged, m.pageTimeouts, m.skew, m.servers, m.failover, m.nodes}
+	m.confirming = prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "popelago", Subsystem: "cassandra", Name: "confirming",
+		Help: "1 while reads are confirmed with the other datacenters, because the local nodes were away.",
+	})
+	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.hedged, m.pageTimeouts, m.skew, m.servers, m.failover, m.confirming, m.nodes}
 	for _, g := range []struct {
 		name, help string
 		value      func(limiterState) int

@@ -29,20 +29,32 @@ func (s *engine) open(ctx context.Context, datacenter string) (*route, error) {
 	return &route{datacenter, session}, nil
 }
 
-// start opens the local route, or if that cannot be and another is allowed that one.
-func (s *engine) start(ctx context.Context) error {
-	local, err := s.open(ctx, s.cfg.Datacenter)
-	if err == nil {
-		s.failover.local = local
-		s.route.Store(local)
-		return nil
+// start opens the local route, or if no local node can be reached one that is allowed instead.
+// Whether that happened before is known from the spool folder.
+func (s *engine) start(ctx context.Context, localAway bool) error {
+	f, now := &s.failover, time.Now()
+	kept := s.recall()
+	var err error
+	if !localAway {
+		var local *route
+		if local, err = s.open(ctx, s.cfg.Datacenter); err == nil {
+			f.local, f.answered = local, now
+			s.route.Store(local)
+			if kept != nil {
+				s.resume(kept, now)
+			}
+			return nil
+		}
 	}
+	f.absence = kept
 	for _, datacenter := range s.cfg.Failover {
 		other, otherErr := s.open(ctx, datacenter)
 		if otherErr == nil {
-			s.failover.other, s.failover.away = other, time.Now()
-			s.switchTo(other, "no node of the local datacenter can be reached: going on through another")
-			return nil
+			if otherErr = s.depart(other, s.known.lastSeen()); otherErr == nil {
+				f.other = other
+				return nil
+			}
+			endSession(other.session)
 		}
 		err = errors.Join(err, otherErr)
 	}

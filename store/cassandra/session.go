@@ -147,10 +147,13 @@ func open(ctx context.Context, d *gocql.ClusterConfig) (*gocql.Session, error) {
 // closeLimit is how long the driver may take to close a session.
 const closeLimit = 10 * time.Second
 
-// endSession closes a session, or leaves it to itself after closeLimit. The driver's Close never
-// returns if the control connection is just being made again: that waits for a refresh of the
-// schema, which nobody does any more, and Close waits for that.
+// endSession closes a session, if there is one, or leaves it to itself after closeLimit. The
+// driver's Close never returns if the control connection is just being made again: that waits for
+// a refresh of the schema, which nobody does any more, and Close waits for that.
 func endSession(session *gocql.Session) {
+	if session == nil {
+		return
+	}
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)

@@ -57,15 +57,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	status, err := check(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
 	limit := newLimiter(cfg)
 	metrics := newMetrics(limit)
-	if err := metrics.register(cfg.Registerer); err != nil {
-		return nil, err
-	}
 	cfg.nodes = newNodeWatch(cfg, metrics.nodes)
 	e := &engine{
 		cfg:     cfg,
@@ -77,7 +70,16 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		}),
 	}
 	e.places, e.inDays, e.grown, e.pageSizes = newPlaces(), newInDays(), newGrown(), newPageSizes()
-	if err := e.start(ctx); err != nil {
+	e.recallNodes()
+	status, localAway, err := e.check(ctx)
+	if err == nil {
+		err = metrics.register(cfg.Registerer)
+	}
+	if err != nil {
+		e.stopCaches()
+		return nil, err
+	}
+	if err := e.start(ctx, localAway); err != nil {
 		metrics.unregister(cfg.Registerer)
 		e.stopCaches()
 		return nil, err
@@ -94,21 +96,68 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return e.views[store.LevelLocal], nil
 }
 
-// check looks at the cluster before anything else is done with it.
-func check(ctx context.Context, cfg Config) (SchemaStatus, error) {
-	session, err := cfg.connectAny(ctx)
+// check looks at the cluster before anything else is done with it. localAway says that no local
+// node can be reached, but one of another datacenter can.
+func (s *engine) check(ctx context.Context) (status SchemaStatus, localAway bool, err error) {
+	session, localAway, err := s.contact(ctx)
 	if err != nil {
-		return SchemaStatus{}, err
+		return SchemaStatus{}, false, err
 	}
 	defer endSession(session)
-	if err := checkDatacenter(ctx, session, cfg.Datacenter); err != nil {
-		return SchemaStatus{}, err
+	if err := checkDatacenter(ctx, session, s.cfg.Datacenter); err != nil {
+		return SchemaStatus{}, false, err
 	}
-	status, err := readStatus(ctx, session, cfg)
-	if err != nil {
-		return status, err
+	if status, err = readStatus(ctx, session, s.cfg); err != nil {
+		return status, false, err
 	}
-	return status, status.Check()
+	return status, localAway, status.Check()
+}
+
+// contact opens a session to one node. Where statements may go through other datacenters, and no
+// contact point is a local node that answers, nodes that are known from before are tried: the
+// local ones, and then the others.
+func (s *engine) contact(ctx context.Context) (session *gocql.Session, localAway bool, err error) {
+	cfg := s.cfg
+	cfg.nodes = nil // these sessions say nothing about nodes
+	if len(cfg.Failover) == 0 {
+		session, err = cfg.connectAny(ctx)
+		return session, false, err
+	}
+	var failed contactErrors
+	for _, hosts := range s.contactPoints() {
+		cfg.Hosts = hosts
+		another, contacts := tryContacts(ctx, cfg)
+		for _, c := range contacts {
+			if c.err != nil {
+				failed = append(failed, c.err)
+			} else if c.datacenter == s.cfg.Datacenter {
+				endSession(session)
+				return another, false, nil
+			}
+		}
+		if session == nil {
+			session = another
+		} else {
+			endSession(another)
+		}
+	}
+	if session == nil {
+		return nil, false, fmt.Errorf("%w: %w", ErrNoContact, failed)
+	}
+	return session, true, nil
+}
+
+// mostContacts is how many known nodes of a datacenter are tried.
+const mostContacts = 8
+
+// contactPoints lists the contact points to try together, the first ones first.
+func (s *engine) contactPoints() [][]string {
+	list := [][]string{s.cfg.Hosts}
+	for _, datacenter := range append([]string{s.cfg.Datacenter}, s.cfg.Failover...) {
+		nodes := s.known.of(datacenter, nil)
+		list = append(list, nodes[:min(len(nodes), mostContacts)])
+	}
+	return list
 }
 
 // checkDatacenter returns an error that names what there is if the local datacenter is unknown.

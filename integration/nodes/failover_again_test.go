@@ -1,0 +1,134 @@
+package nodes
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"popelago/cassandratest"
+	"popelago/mail"
+	"popelago/mailtest"
+	"popelago/store"
+	"popelago/store/cassandra"
+	"popelago/store/enginetest"
+)
+
+// The local datacenter goes away, the server is started again meanwhile, and when the datacenter
+// is back it goes away once more before it has been told what it missed. The server starts, and
+// serves all the time, and no session ever misses what was acknowledged.
+func TestFailoverAgain(t *testing.T) {
+	if os.Getenv("TEST_CHAOS") == "" {
+		t.Skip("takes five minutes: set TEST_CHAOS=1")
+	}
+	c := cassandratest.Start(t, cassandratest.Options{
+		Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
+		Settings:    map[string]string{"hints_flush_period": "1000ms"},
+	})
+	e := &pair{T: t, cluster: c}
+	cfg := e.config("dc1")
+	var log *mailtest.Log
+	cfg.Failover, cfg.FailoverAfter = []string{"dc2"}, time.Second
+	cfg.ConnectTimeout = time.Second
+	cfg.SpoolDir = t.TempDir()
+	start := func() *cassandra.Store {
+		log = &mailtest.Log{}
+		cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
+		s, err := cassandra.Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	enginetest.Apply(t, cfg)
+	s := start()
+	alice := enginetest.Accounts(t, s, "alice")[0]
+	mb := enginetest.Mailbox("again")
+	var taken []mail.Message
+	take := func() {
+		t.Helper()
+		m := enginetest.Message(100)
+		enginetest.Put(t, s, m.ID, 100, mb)
+		enginetest.Add(t, s, mb, m)
+		taken = append(taken, m)
+	}
+	// serves waits until the store answers at all; what it answers is right from the start.
+	serves := func(where string) {
+		t.Helper()
+		mailtest.WaitFor(t, 3*time.Minute, func() error {
+			rows, err := enginetest.List(t.Context(), s, mb)
+			if err == nil && len(rows) != len(taken) {
+				t.Fatalf("%d messages are listed, want %d", len(rows), len(taken))
+			}
+			if err == nil && s.Origin() != where {
+				err = fmt.Errorf("through %s, want %s", s.Origin(), where)
+			}
+			return err
+		})
+		mailtest.WaitFor(t, time.Minute, func() error {
+			if _, err := s.Domain(t.Context(), alice.Domain); err != nil {
+				return err
+			}
+			_, err := s.AddressRows(t.Context(), alice)
+			return err
+		})
+		for _, m := range taken {
+			if err := enginetest.Retrieve(t, s, m.ID, 100); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	take()
+	serves("dc1")
+	other := enginetest.Reopen(t, e.config("dc2"))
+	mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Has(t, other, mb, taken[0]) })
+	mailtest.WaitFor(t, time.Minute, func() error { _, err := other.AddressRows(t.Context(), alice); return err })
+
+	c.Node("dc1-1").Kill()
+	serves("dc2")
+	take()
+	s.Close()
+	s = start() // knows of dc2's nodes from before
+	serves("dc2")
+	take()
+	if err := wants(log, "going on through another")(); err != nil {
+		t.Error(err)
+	}
+	c.Node("dc1-1").Restart(t)
+	serves("dc1")
+	for range 20 {
+		serves("dc1")
+	}
+	s.Close()
+	s = start() // reads are still confirmed
+	serves("dc1")
+	if err := wants(log, "before this start")(); err != nil {
+		t.Error(err)
+	}
+	take()
+	each := s.At(store.LevelEach)
+	mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Has(t, each, mb, taken[len(taken)-1]) })
+	mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Has(t, other, mb, taken[len(taken)-1]) })
+
+	c.Node("dc1-1").Kill()
+	serves("dc2")
+	take()
+	c.Node("dc1-1").Restart(t)
+	serves("dc1")
+	mailtest.WaitFor(t, 5*time.Minute, wants(log, "no hints are left"))
+	for range 20 {
+		serves("dc1")
+	}
+	if _, err := os.Stat(filepath.Join(cfg.SpoolDir, "confirm-reads")); err == nil {
+		t.Error("the file that asks for confirmed reads is still there")
+	}
+	s.Close()
+	s = start()
+	serves("dc1")
+	if err := wants(log, "before this start")(); err == nil {
+		t.Error("reads are confirmed again after a start")
+	}
+}

@@ -1,0 +1,80 @@
+package cassandra
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+// What is kept of an absence is read again as it was; what is not known makes it longer than any
+// hints are kept.
+func TestAbsenceText(t *testing.T) {
+	left := time.Date(2026, 11, 25, 20, 15, 0, 5000, time.UTC)
+	for _, a := range []absence{{left, left.Add(time.Hour)}, {left, time.Time{}}, {time.Time{}, left}, {}} {
+		if got := *parseAbsence(a.text("dc1")); got != a {
+			t.Errorf("%q: %+v, want %+v", a.text("dc1"), got, a)
+		}
+	}
+	now := left.Add(time.Minute)
+	for text, want := range map[string]time.Duration{
+		"left 2026-11-25T20:15:00Z\nback 2026-11-25T20:15:30Z\n": 30 * time.Second,
+		"left 2026-11-25T20:15:00Z\n":                            now.Sub(left) + 5000,
+		"":                                                       unknownLength,
+		"12m30s\n":                                               unknownLength,
+		"left 2026-11-25T20:15:00Z\nback soon\n":                 unknownLength,
+		"left 2026-11-25T20:15:00Z\nback 2026-11-25T20:14:00Z\n": unknownLength, // a clock was wrong
+		"left 2026-11-26T20:15:00Z\n":                            unknownLength,
+		"\x00\x00\x00":                                           unknownLength,
+	} {
+		if got := parseAbsence(text).length(now); got != want {
+			t.Errorf("%q was %v long, want %v", text, got, want)
+		}
+	}
+}
+
+// A file that cannot be read says that something was kept.
+func TestRecallUnreadable(t *testing.T) {
+	s := failing(t, t.TempDir())
+	if s.recall() != nil {
+		t.Error("there is no file, and something is recalled")
+	}
+	if err := os.Mkdir(s.spoolPath(absenceFile), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if a := s.recall(); a == nil || a.length(time.Now()) != unknownLength {
+		t.Errorf("a file that cannot be read: %+v", a)
+	}
+}
+
+// The file is replaced as a whole, and nothing is left beside it.
+func TestWriteDurably(t *testing.T) {
+	s := failing(t, t.TempDir())
+	path := s.spoolPath("x")
+	for _, text := range []string{"a longer text", "short"} {
+		if err := writeDurably(path, text); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != text {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	if files, err := os.ReadDir(s.cfg.SpoolDir); err != nil || len(files) != 1 {
+		t.Errorf("%d files, %v", len(files), err)
+	}
+}
+
+// Nodes are found again that a server before this one knew.
+func TestKnownNodes(t *testing.T) {
+	s := failing(t, t.TempDir())
+	seen := time.Date(2026, 11, 25, 20, 15, 0, 0, time.UTC)
+	s.known.set(map[string][]string{"dc1": {"10.1.0.1:9042"}, "dc 2": {"10.2.0.1:9042", "[fd00::1]:9042"}}, seen)
+	s.keepNodes()
+	s = failing(t, s.cfg.SpoolDir)
+	s.recallNodes()
+	if got := s.known.of("dc 2", []string{"10.2.0.1:9042", "host"}); len(got) != 3 || got[1] != "[fd00::1]:9042" || got[2] != "host" {
+		t.Errorf("known are %q", got)
+	}
+	if !s.known.lastSeen().Equal(seen) {
+		t.Errorf("last seen %v", s.known.lastSeen())
+	}
+}
