@@ -353,8 +353,8 @@ func TestNewPasswords(t *testing.T) {
 func TestCancelled(t *testing.T) {
 	d, _ := withDomain(t)
 	addAccount(t, d, "alice@example.test", "secret")
-	for range cap(d.passwords.turns) {
-		release, err := d.passwords.turn(t.Context())
+	for range d.cfg.MaxConcurrentHashes {
+		release, err := d.passwords.queue.turn(t.Context(), seat{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ import (
 type credentialKey [sha256.Size]byte
 
 // credentialCache remembers passwords that were verified. It holds no wrong ones. Entries
-// carry their own end, see addressCache.
+// carry their own end, see cache.
 type credentialCache struct {
 	ttl    time.Duration
 	secret [32]byte // random for each process
@@ -59,9 +59,15 @@ func (c *credentialCache) key(row store.Address, password string) credentialKey 
 	return k
 }
 
+// has reports whether a combination was verified lately, and if so remembers it for longer. The
+// key holds the stored hash, so that a use never prolongs what a change of the password ended.
 func (c *credentialCache) has(k credentialKey, now time.Time) bool {
 	until, ok := c.cache.GetIfPresent(k)
-	return ok && now.Before(until) && until.Sub(now) <= c.ttl
+	if !ok || !now.Before(until) || until.Sub(now) > c.ttl {
+		return false
+	}
+	c.put(k, now)
+	return true
 }
 
 func (c *credentialCache) put(k credentialKey, now time.Time) {

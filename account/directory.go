@@ -3,6 +3,7 @@ package account
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"runtime"
 	"sync"
 	"time"
@@ -25,22 +26,45 @@ type Config struct {
 	// CacheSize is the largest number of address rows cached. Default 100,000.
 	CacheSize int
 
-	// CredentialTTL is how long a verified password is remembered. Default 5m; negative:
-	// every login pays for its hash.
+	// CredentialTTL is how long a verified password is remembered after its last use. Default
+	// 5m; negative: every login pays for its hash.
 	CredentialTTL time.Duration
 	// CredentialCacheSize is the largest number of verified passwords remembered, about 200
 	// octets each. Default 100,000.
 	CredentialCacheSize int
 
 	// MaxConcurrentHashes bounds the password hashes computed at one time, and so their
-	// memory: Argon2Memory each. Default: the number of CPUs that Go uses.
+	// memory: Argon2Memory each. Default: the number of CPUs that Go uses without one, divided
+	// by Argon2Threads, but at least 1.
 	MaxConcurrentHashes int
+	// MaxWaitingHashes is the largest number of logins that wait for a hash. Default 256.
+	MaxWaitingHashes int
 	// Argon2Memory is the memory of one argon2id hash in KiB. Default 19,456 (19 MiB).
 	Argon2Memory uint32
 	// Argon2Time is the number of argon2id passes. Default 2.
 	Argon2Time int
 	// Argon2Threads is the argon2id parallelism. Default 1.
 	Argon2Threads int
+
+	// PenaltyAfter is the number of failed logins from one address without a penalty; a
+	// network (IPv4: /24, IPv6: /48) has five times as many, an IPv6 /32 twenty-five times.
+	// Default 10; negative: no penalties.
+	PenaltyAfter int
+	// PenaltyMax is the longest pause between two logins from a place with a penalty. Default
+	// 1m.
+	PenaltyMax time.Duration
+	// PenaltyHalfLife is the time in which half of the failures are forgotten. Default 10m.
+	PenaltyHalfLife time.Duration
+	// PenaltyMemory is the largest number of addresses, of networks, of accounts with network
+	// and of known places remembered, each up to 300 octets. Default 50,000.
+	PenaltyMemory int
+	// KnownFor is how long after a login the account may log in from the same address
+	// whatever penalty others have brought on the address and its network. Default 7 days.
+	KnownFor time.Duration
+	// TrustedNetworks have no penalties: proxies, webmail.
+	TrustedNetworks []netip.Prefix
+	// CountLocal gives penalties to loopback addresses too.
+	CountLocal bool
 
 	// Durability is what mail, removals and changes have to reach in domains that say
 	// nothing about it.
@@ -74,9 +98,6 @@ func (c Config) withDefaults() Config {
 	if c.CredentialCacheSize <= 0 {
 		c.CredentialCacheSize = 100_000
 	}
-	if c.MaxConcurrentHashes <= 0 {
-		c.MaxConcurrentHashes = runtime.GOMAXPROCS(0)
-	}
 	if c.Argon2Memory == 0 {
 		c.Argon2Memory = 19 * 1024
 	}
@@ -85,6 +106,27 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Argon2Threads <= 0 {
 		c.Argon2Threads = 1
+	}
+	if c.MaxConcurrentHashes <= 0 {
+		c.MaxConcurrentHashes = max(1, (runtime.GOMAXPROCS(0)-1)/c.Argon2Threads)
+	}
+	if c.MaxWaitingHashes <= 0 {
+		c.MaxWaitingHashes = 256
+	}
+	if c.PenaltyAfter == 0 {
+		c.PenaltyAfter = 10
+	}
+	if c.PenaltyMax <= 0 {
+		c.PenaltyMax = time.Minute
+	}
+	if c.PenaltyHalfLife <= 0 {
+		c.PenaltyHalfLife = 10 * time.Minute
+	}
+	if c.PenaltyMemory <= 0 {
+		c.PenaltyMemory = 50_000
+	}
+	if c.KnownFor <= 0 {
+		c.KnownFor = 7 * 24 * time.Hour
 	}
 	if c.ElsewherePerSecond <= 0 {
 		c.ElsewherePerSecond = 100
@@ -113,7 +155,9 @@ type Directory struct {
 	domainCache *cache[string, store.Domain]
 	verified    *credentialCache
 	passwords   *passwords
+	penalties   *penalties
 	metrics     *metrics
+	busyLog     rate.Sometimes
 	elsewhere   *rate.Limiter // reads of other datacenters
 
 	// changes lets one change at a time read rows and write on what it read. Between
@@ -156,6 +200,7 @@ func New(cfg Config, st store.Store, reg prometheus.Registerer) (*Directory, err
 	return &Directory{
 		cfg: cfg, all: st, store: st, domains: st, boxes: st,
 		addresses: addresses, domainCache: domains, verified: verified, passwords: p, metrics: m,
+		penalties: newPenalties(cfg, m), busyLog: rate.Sometimes{First: 1, Interval: time.Minute},
 		elsewhere: rate.NewLimiter(rate.Limit(cfg.ElsewherePerSecond), cfg.ElsewherePerSecond),
 	}, nil
 }

@@ -1,9 +1,9 @@
 // Package account is the directory: hosted domains, their accounts and passwords, which
 // mailbox an address leads to, and whether a login and password belong together.
 //
-// Callers: delivery asks Resolve for each RCPT, the POP3 and SMTP servers ask Authenticate,
-// admin does the rest. Everything is kept in a store.Store; this package holds two bounded
-// caches and no other state.
+// Callers: delivery asks Resolve for each RCPT, the POP3 server asks SignIn, admin does the
+// rest. Everything is kept in a store.Store; this package holds bounded caches, the queue of
+// password hashes and the memory of failed logins.
 //
 // # Generations
 //
@@ -19,17 +19,26 @@
 // that cache: before anybody hears "no such recipient", "disabled" or "bad credentials" the
 // row is read again.
 //
-// Verified passwords are cached for Config.CredentialTTL, so that a program polling every
-// minute does not pay for argon2id each time. The key is an HMAC, under a random key of this
-// process, of the address, its generation, the stored hash and the password: a changed
-// password or a new generation makes another key, and nothing in memory tells a password.
+// Verified passwords are cached for Config.CredentialTTL after their last use, so that a
+// program polling every minute does not pay for argon2id each time. The key is an HMAC, under a
+// random key of this process, of the address, its generation, the stored hash and the password:
+// a changed password or a new generation makes another key, and nothing in memory tells a
+// password.
 //
 // # Sameness
 //
 // An unknown login, a wrong password and an address without password all cost one read and
-// one password hash, and return the same ErrBadCredentials. ErrDisabled is returned only to
+// one password hash, and return ErrBadCredentials. (The same wrong password from the same
+// address, tried again, costs no hash, whether or not there is such an account.) ErrDisabled is returned only to
 // who knows the password. (Hashes imported in another form than argon2id cost what they
 // cost; set the password anew to level that.)
+//
+// # Strangers
+//
+// Hashes are computed a few at one time; the logins that wait for a hash form a bounded queue
+// which is fair between networks. Failed logins are remembered by address, network and account,
+// and hold back further logins from there, but never the right password of an account from an
+// address where the account has just logged in. See queue and penalties.
 //
 // # Faults
 //

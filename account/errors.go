@@ -2,15 +2,21 @@ package account
 
 import "errors"
 
-// What Resolve and Authenticate answer.
+// What Resolve and SignIn answer.
 var (
 	// ErrNoSuchRecipient: no account has this address. SMTP answers 550 5.1.1.
 	ErrNoSuchRecipient = errors.New("no such recipient")
-	// ErrDisabled: the account exists but is disabled. Authenticate returns it only after
+	// ErrDisabled: the account exists but is disabled. SignIn returns it only after
 	// the right password.
 	ErrDisabled = errors.New("account disabled")
 	// ErrBadCredentials: unknown login or wrong password; which of them is not told.
 	ErrBadCredentials = errors.New("bad credentials")
+	// ErrTooManyFailures: too many logins from the client's address or network have failed
+	// lately. The password was not checked. POP3 answers [SYS/TEMP].
+	ErrTooManyFailures = errors.New("too many failed logins")
+	// ErrBusy: too many logins wait for a password hash. The password was not checked. POP3
+	// answers [SYS/TEMP].
+	ErrBusy = errors.New("too many logins at once")
 )
 
 // What administration answers.

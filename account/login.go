@@ -21,43 +21,22 @@ type Login struct {
 	Retention time.Duration
 }
 
-// Authenticate checks a login name and password. The login is a full address, or a
-// local-part of Config.DefaultDomain.
-//
-// Errors: ErrBadCredentials, ErrDisabled (after the right password only), the store's own,
-// wrapped, and ctx.Err(), wrapped, if ctx ended while waiting for a turn to hash.
-func (d *Directory) Authenticate(ctx context.Context, login, password string) (Login, error) {
-	l, cached, err := d.authenticate(ctx, login, password)
-	result := "ok"
-	switch {
-	case errors.Is(err, ErrBadCredentials):
-		result = "bad_credentials"
-	case errors.Is(err, ErrDisabled):
-		result = "disabled"
-	case err != nil:
-		result = "error"
-	case cached:
-		result = "ok_cached"
-	}
-	d.metrics.logins.WithLabelValues(result).Inc()
-	return l, err
-}
-
 // authenticate also reports whether the password was remembered, not hashed.
-func (d *Directory) authenticate(ctx context.Context, login, password string) (_ Login, remembered bool, err error) {
-	a, ok := d.loginAddress(login)
-	if !ok {
-		return Login{}, false, d.passwords.refuse(ctx, password)
+func (d *Directory) authenticate(ctx context.Context, t *attempt) (_ Login, remembered bool, err error) {
+	if !t.valid {
+		_, err := d.check(ctx, nil, t)
+		return Login{}, false, err
 	}
+	a := t.address
 	e, cached, err := d.find(ctx, a)
 	if err != nil {
 		return Login{}, false, err
 	}
-	remembered, err = d.check(ctx, e, password)
+	remembered, err = d.check(ctx, e, t)
 	if cached {
-		e, remembered, err = d.checkAgain(ctx, e, d.read, a, password, remembered, err)
+		e, remembered, err = d.checkAgain(ctx, e, d.read, t, remembered, err)
 	}
-	e, remembered, err = d.checkAgain(ctx, e, d.readElsewhere, a, password, remembered, err)
+	e, remembered, err = d.checkAgain(ctx, e, d.readElsewhere, t, remembered, err)
 	if err != nil {
 		return Login{}, false, err
 	}
@@ -66,7 +45,7 @@ func (d *Directory) authenticate(ctx context.Context, login, password string) (_
 			return Login{}, false, err
 		}
 		// Enabled elsewhere in the meantime, perhaps with another password.
-		remembered, err = d.check(ctx, e, password)
+		remembered, err = d.check(ctx, e, t)
 		if err != nil {
 			return Login{}, false, err
 		}
@@ -87,20 +66,20 @@ func (d *Directory) authenticate(ctx context.Context, login, password string) (_
 // checkAgain reads a row again, in another way, if the password was wrong for e: it may have
 // changed elsewhere. A second hash is due only if it did.
 func (d *Directory) checkAgain(ctx context.Context, e *entry, read func(context.Context, mail.Address) (*entry, error),
-	a mail.Address, password string, remembered bool, err error) (*entry, bool, error) {
+	t *attempt, remembered bool, err error) (*entry, bool, error) {
 	if !errors.Is(err, ErrBadCredentials) {
 		return e, remembered, err
 	}
-	again, err := read(ctx, a)
+	again, err := read(ctx, t.address)
 	switch {
 	case err != nil:
 		return nil, false, err
 	case again == nil:
-		return nil, false, ErrBadCredentials
+		return nil, false, t.refused()
 	case e != nil && again.mailbox == e.mailbox && again.row.Password == e.row.Password:
-		return e, false, ErrBadCredentials
+		return e, false, t.refused()
 	}
-	remembered, err = d.check(ctx, again, password)
+	remembered, err = d.check(ctx, again, t)
 	return again, remembered, err
 }
 
@@ -117,17 +96,23 @@ func (d *Directory) loginAddress(login string) (mail.Address, bool) {
 	return a, a.Validate() == nil
 }
 
-// check compares password with that of e; e is nil for an unknown address. It computes
-// exactly one hash, or none if this very combination was verified lately.
-func (d *Directory) check(ctx context.Context, e *entry, password string) (remembered bool, err error) {
-	if e == nil || e.row.Password == "" {
-		return false, d.passwords.refuse(ctx, password)
-	}
-	key := d.verified.key(e.row, password)
+// check compares the password of an attempt with that of e; e is nil for an unknown address. It
+// computes exactly one hash, or none if this very combination was verified lately or was found
+// wrong lately for the same client.
+func (d *Directory) check(ctx context.Context, e *entry, t *attempt) (remembered bool, err error) {
+	t.stranger = e == nil
+	key := d.key(e, t)
+	t.guess = guessOf(key)
 	if d.verified.has(key, d.cfg.Now()) {
 		return true, nil
 	}
-	release, err := d.passwords.turn(ctx)
+	if t.known && t.guess == t.proven {
+		t.admitted, t.reserved = true, true
+	}
+	if d.counts(t) && d.penalties.repeated(t.from, t.guess) {
+		return false, t.refused()
+	}
+	release, err := d.turn(ctx, t)
 	if err != nil {
 		return false, err
 	}
@@ -136,7 +121,11 @@ func (d *Directory) check(ctx context.Context, e *entry, password string) (remem
 	if d.verified.has(key, d.cfg.Now()) {
 		return true, nil
 	}
-	if err := d.passwords.verify(e.row, password); err != nil {
+	if e == nil || e.row.Password == "" {
+		d.passwords.refuse(t.Password)
+		return false, t.refused()
+	}
+	if err := d.passwords.verify(e.row, t.Password); err != nil {
 		return false, err
 	}
 	d.verified.put(key, d.cfg.Now())

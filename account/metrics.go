@@ -9,19 +9,27 @@ import (
 // metrics counts what the directory did. Label values are listed at each; none of them is
 // user data.
 type metrics struct {
-	// logins by result: ok, ok_cached, bad_credentials, disabled, error.
+	// logins by result: ok, ok_cached, bad_credentials, disabled, held_back, busy, error.
 	logins *prometheus.CounterVec
 	// lookups of addresses by result: cached, read, error.
 	lookups *prometheus.CounterVec
 	// hashes of passwords computed, for logins and new passwords.
 	hashes prometheus.Counter
+	// waiting is the number of logins that wait for a turn to hash.
+	waiting prometheus.Gauge
+	// busy counts logins that waited for a turn or wanted to, and got none, by reason:
+	// refused (the queue was full), displaced (by a login of a better claim), abandoned (the
+	// client hung up).
+	busy *prometheus.CounterVec
+	// penalties by result: held (the login waited), refused.
+	penalties *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_account_logins_total",
-			Help: "Logins by result: ok, ok_cached, bad_credentials, disabled, error.",
+			Help: "Logins by result: ok, ok_cached, bad_credentials, disabled, held_back, busy, error.",
 		}, []string{"result"}),
 		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_account_lookups_total",
@@ -31,9 +39,25 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "popelago_account_password_hashes_total",
 			Help: "Password hashes computed.",
 		}),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "popelago_account_hash_waiting_logins",
+			Help: "Logins that wait for a turn to compute a password hash.",
+		}),
+		busy: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "popelago_account_hash_dropped_logins_total",
+			Help: "Logins that got no turn to compute a password hash, by reason: refused, displaced, abandoned.",
+		}, []string{"reason"}),
+		penalties: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "popelago_account_penalized_logins_total",
+			Help: "Logins from where too many have failed, by result: held, refused.",
+		}, []string{"result"}),
 	}
 	if reg == nil {
 		return m, nil
 	}
-	return m, errors.Join(reg.Register(m.logins), reg.Register(m.lookups), reg.Register(m.hashes))
+	var failed []error
+	for _, c := range []prometheus.Collector{m.logins, m.lookups, m.hashes, m.waiting, m.busy, m.penalties} {
+		failed = append(failed, reg.Register(c))
+	}
+	return m, errors.Join(failed...)
 }

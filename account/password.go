@@ -23,7 +23,7 @@ const MaxPassword = 4096
 
 // passwords makes and compares password hashes, a bounded number at one time.
 type passwords struct {
-	turns   chan struct{} // one token per hash under way
+	queue   *queue
 	hasher  *argon2.Hasher
 	decoder *crypt.Decoder
 	// dummy is a hash of the usual cost that no password has.
@@ -62,7 +62,7 @@ func newPasswords(cfg Config, m *metrics) (*passwords, error) {
 		return nil, err
 	}
 	return &passwords{
-		turns:   make(chan struct{}, cfg.MaxConcurrentHashes),
+		queue:   newQueue(cfg.MaxConcurrentHashes, cfg.MaxWaitingHashes, m),
 		hasher:  hasher,
 		decoder: decoder,
 		dummy:   dummy,
@@ -71,33 +71,16 @@ func newPasswords(cfg Config, m *metrics) (*passwords, error) {
 	}, nil
 }
 
-// turn waits until a hash may be computed. release must be called after it.
-func (p *passwords) turn(ctx context.Context) (release func(), err error) {
-	select {
-	case p.turns <- struct{}{}:
-		return func() { <-p.turns }, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("account: wait for a turn to check a password: %w", ctx.Err())
-	}
-}
-
 // count is called with a turn held, just before a hash is computed.
 func (p *passwords) count() {
 	p.metrics.hashes.Inc()
 	p.hashed()
 }
 
-// refuse does the work of checking a password that cannot be right and returns
-// ErrBadCredentials.
-func (p *passwords) refuse(ctx context.Context, password string) error {
-	release, err := p.turn(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
+// refuse does the work of checking a password that cannot be right. The caller holds a turn.
+func (p *passwords) refuse(password string) {
 	p.count()
 	p.dummy.Match(password)
-	return ErrBadCredentials
 }
 
 // verify compares password with the stored hash of row. The caller holds a turn. Errors:
@@ -119,7 +102,8 @@ func (p *passwords) verify(row store.Address, password string) error {
 
 // hash makes the stored form of a new password: argon2id in PHC form.
 func (p *passwords) hash(ctx context.Context, password string) (string, error) {
-	release, err := p.turn(ctx)
+	// New passwords come from administration: they wait with the known clients.
+	release, err := p.queue.turn(ctx, seat{class: classKnown})
 	if err != nil {
 		return "", err
 	}

@@ -29,6 +29,8 @@ type App struct {
 	logger   *slog.Logger
 	registry *prometheus.Registry
 	now      func() time.Time
+	// countLocal: see WithLocalCounted.
+	countLocal bool
 
 	store     store.Store
 	directory *account.Directory

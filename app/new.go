@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
@@ -90,13 +91,24 @@ func (a *App) build() error {
 	if err := a.loadCertificate(); err != nil {
 		return err
 	}
-	var err error
+	trusted, err := prefixes(cfg.Auth.TrustedNetworks)
+	if err != nil {
+		return fmt.Errorf("auth.trusted_networks: %w", err)
+	}
 	a.directory, err = account.New(account.Config{
 		DefaultDomain:       cfg.Auth.DefaultDomain,
 		CacheTTL:            orNegative(cfg.Auth.AddressCacheTTL),
 		CredentialTTL:       orNegative(cfg.Auth.CredentialCacheTTL),
 		CredentialCacheSize: cfg.Auth.CredentialCacheSize,
 		MaxConcurrentHashes: cfg.Auth.MaxConcurrentHashes,
+		MaxWaitingHashes:    cfg.Auth.MaxWaitingHashes,
+		PenaltyAfter:        orNegative(cfg.Auth.PenaltyAfter),
+		PenaltyMax:          cfg.Auth.PenaltyMax,
+		PenaltyHalfLife:     cfg.Auth.PenaltyHalfLife,
+		PenaltyMemory:       cfg.Auth.PenaltyMemory,
+		KnownFor:            cfg.Auth.KnownFor,
+		TrustedNetworks:     trusted,
+		CountLocal:          a.countLocal,
 		Argon2Memory:        uint32(cfg.Auth.Argon2Memory >> 10),
 		Argon2Time:          cfg.Auth.Argon2Time,
 		Argon2Threads:       cfg.Auth.Argon2Threads,
@@ -188,6 +200,7 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 		Implementation:      "Popelago", // as the SMTP greeting says; no version
 		MaxConns:            cfg.POP3.MaxConnections,
 		MaxConnsPerAddr:     cfg.POP3.MaxConnectionsPerAddress,
+		CountLocal:          a.countLocal,
 		MaxLine:             int(cfg.POP3.MaxLine),
 		MaxBadCommands:      cfg.POP3.MaxBadCommands,
 		MaxHarmlessCommands: cfg.POP3.MaxHarmlessCommands,
@@ -265,6 +278,7 @@ func (a *App) buildSMTP(protocol smtpserver.Protocol, cfg config.SMTP, d *delive
 		SummaryEvery:         a.cfg.Log.SummaryEvery,
 		MaxConns:             cfg.MaxConnections,
 		MaxConnsPerAddr:      cfg.MaxConnectionsPerAddress,
+		CountLocal:           a.countLocal,
 		MaxLine:              int(cfg.MaxLine),
 		IdleTimeout:          cfg.CommandTimeout,
 		BodyTimeout:          cfg.BodyTimeout,
@@ -273,6 +287,18 @@ func (a *App) buildSMTP(protocol smtpserver.Protocol, cfg config.SMTP, d *delive
 		Logger:               a.logger,
 		Connections:          connections,
 	}, d, a.registry)
+}
+
+// prefixes are networks in CIDR notation, as values.
+func prefixes(texts []string) (all []netip.Prefix, err error) {
+	for _, text := range texts {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
 }
 
 // orNegative turns a setting's "0: not at all" into what packages take for it, since their

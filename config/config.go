@@ -112,8 +112,15 @@ type Auth struct {
 	CredentialCacheSize int
 	AddressCacheTTL     time.Duration // 0: no cache
 	ElsewherePerSecond  int
-	MaxConcurrentHashes int   // 0: the number of CPUs
-	Argon2Memory        int64 // octets
+	MaxConcurrentHashes int // 0: the number of CPUs without one
+	MaxWaitingHashes    int
+	PenaltyAfter        int // 0: no penalties
+	PenaltyMax          time.Duration
+	PenaltyHalfLife     time.Duration
+	PenaltyMemory       int
+	KnownFor            time.Duration
+	TrustedNetworks     []string // CIDR
+	Argon2Memory        int64    // octets
 	Argon2Time          int
 	Argon2Threads       int
 }
@@ -194,6 +201,12 @@ func Default() Config {
 			CredentialCacheSize: 100_000,
 			AddressCacheTTL:     10 * time.Second,
 			ElsewherePerSecond:  100,
+			MaxWaitingHashes:    256,
+			PenaltyAfter:        10,
+			PenaltyMax:          time.Minute,
+			PenaltyHalfLife:     10 * time.Minute,
+			PenaltyMemory:       50_000,
+			KnownFor:            7 * day,
 			Argon2Memory:        19 * mib,
 			Argon2Time:          2,
 			Argon2Threads:       1,

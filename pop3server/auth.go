@@ -3,10 +3,13 @@ package pop3server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"popelago/account"
+	"popelago/mail"
 	"popelago/maildrop"
+	"popelago/wire"
 )
 
 // mayLogIn reports whether a password may be sent on this connection as it is now (RFC 8314
@@ -55,12 +58,18 @@ func (s *session) refuseClearText() {
 
 // logIn checks a password and opens the maildrop.
 func (s *session) logIn(ctx context.Context, command, user, password string) {
-	login, err := s.srv.dir.Authenticate(ctx, user, password)
-	if errors.Is(err, account.ErrBadCredentials) || errors.Is(err, account.ErrDisabled) {
-		s.loginFailed(ctx, command, err)
+	login, err := s.srv.dir.SignIn(ctx, account.Attempt{
+		Name: user, Password: password, Remote: s.c.Remote(), Waits: s.c.Watch,
+	})
+	switch {
+	case err == nil:
+	case errors.Is(err, wire.ErrGone):
+		s.end = outcomeDisconnected
 		return
-	}
-	if err != nil {
+	case loginReason(err) != "":
+		s.loginFailed(ctx, command, user, err)
+		return
+	default:
 		s.fail(command, err)
 		return
 	}
@@ -86,19 +95,44 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 	s.okCounts()
 }
 
-// loginFailed answers wrong credentials, later each time.
-func (s *session) loginFailed(ctx context.Context, command string, cause error) {
+// errOtherIdentity is the failure of a login that asks for the rights of another user.
+var errOtherIdentity = fmt.Errorf("%w: another authorization identity", account.ErrBadCredentials)
+
+// loginReason is the class of a failed login for the log; empty for what says nothing about
+// the login.
+func loginReason(err error) string {
+	switch {
+	case errors.Is(err, errOtherIdentity):
+		return "other_identity"
+	case errors.Is(err, account.ErrNoSuchAccount):
+		return "unknown_user"
+	case errors.Is(err, account.ErrBadCredentials):
+		return "wrong_password"
+	case errors.Is(err, account.ErrDisabled):
+		return "disabled"
+	case errors.Is(err, account.ErrTooManyFailures):
+		return "held_back"
+	}
+	return ""
+}
+
+// loginFailed answers a login that failed, later each time. The remote address stands in
+// front of the name in the log line: programs that ban addresses must not find an address that
+// the client sent as a name.
+func (s *session) loginFailed(ctx context.Context, command, user string, cause error) {
 	s.failedLogins++
-	s.srv.cfg.Logger.Info("login failed", "protocol", "pop3", "session", s.c.ID(), "command", command,
-		"remote", s.c.Remote(), "failures", s.failedLogins, "cause", cause)
+	s.srv.cfg.Logger.Info("login failed", "protocol", "pop3", "session", s.c.ID(), "remote", s.c.Remote(),
+		"reason", loginReason(cause), "user", mail.LogText(user), "command", command, "failures", s.failedLogins)
 	if delay := s.srv.cfg.FailureDelay; delay > 0 {
 		s.c.Flush()
+		watched, stop := s.c.Watch(ctx)
 		wait := time.NewTimer(delay << min(s.failedLogins-1, 4))
-		defer wait.Stop()
 		select {
 		case <-wait.C:
-		case <-ctx.Done():
+		case <-watched.Done():
 		}
+		wait.Stop()
+		stop()
 	}
 	if s.failedLogins >= s.srv.cfg.MaxFailedLogins {
 		s.err(codeAuth, textTooManyFails)

@@ -329,7 +329,7 @@ func TestLog(t *testing.T) {
 	c := f.Client(t)
 	c.Do("USER alice", "+OK")
 	c.Do("PASS hunter2 wrong", "-ERR")
-	c.Do("USER hunter2 as name", "+OK") // people do that
+	c.Do("USER no \"body\" remote=192.0.2.1", "+OK")
 	c.Do("PASS x", "-ERR")
 	c.Do("AUTH PLAIN AGFsaWNlAGh1bnRlcjIgd3Jvbmc=", "-ERR")
 	c.Do("hunter2", "-ERR")
@@ -357,6 +357,8 @@ func TestLog(t *testing.T) {
 	for _, want := range []string{
 		`msg="command failed" protocol=pop3 session=` + id + ` command=RETR user=alice@example.test cause="maildrop: open message `,
 		`msg=logout protocol=pop3 session=` + id + ` user=alice@example.test ended=quit retrieved=1 octets=98 removed=1 durability=local`,
+		`msg="login failed" protocol=pop3 session=` + id + ` remote="" reason=wrong_password user=alice command=PASS failures=1`,
+		`msg="login failed" protocol=pop3 session=` + id + ` remote="" reason=unknown_user user="no \\\"body\\\" remote=192.0.2.1" command=PASS failures=2`,
 		`msg=login protocol=pop3 session=` + id + ` user=alice@example.test`,
 	} {
 		if strings.Count(got, want) != 1 {

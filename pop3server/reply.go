@@ -44,6 +44,8 @@ const (
 	textNotRemoved      = "some deleted messages not removed"
 	textStopping        = "server is shutting down"
 	textTooManyConns    = "too many connections, try again later"
+	textHeldBack        = "too many failed logins from your network, try again later"
+	textBusy            = "too many logins at once, try again later"
 	textTooManyBad      = "too many bad commands"
 	textTooManyHarmless = "too many commands without a login"
 	textTooManyFails    = "too many failed logins"
@@ -121,6 +123,10 @@ func (s *session) fail(command string, err error) {
 		s.err(codeAuth, textLogin)
 	case errors.Is(err, account.ErrDisabled):
 		s.err(codeAuth, textDisabled)
+	case errors.Is(err, account.ErrTooManyFailures):
+		s.err(codeTemp, textHeldBack)
+	case errors.Is(err, account.ErrBusy):
+		s.err(codeTemp, textBusy)
 	case errors.Is(err, store.ErrCorrupt):
 		s.log(command, err)
 		text := textPerm

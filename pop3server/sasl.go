@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-
-	"popelago/account"
 )
 
 // cmdAUTH: RFC 5034. Without an argument it lists the mechanisms, which old clients ask for.
@@ -104,7 +102,7 @@ func (s *session) authPLAIN(ctx context.Context, response []byte) {
 		s.bad(textSyntax)
 	case authzid != "" && authzid != authcid:
 		// Nobody may act for somebody else.
-		s.loginFailed(ctx, "AUTH", account.ErrBadCredentials)
+		s.loginFailed(ctx, "AUTH", authcid, errOtherIdentity)
 	default:
 		s.logIn(ctx, "AUTH", authcid, password)
 	}

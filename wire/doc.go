@@ -19,6 +19,8 @@
 // Acknowledged and Taken tell a server whose client says nothing more, after a reply that
 // promises something, whether the client can know of it.
 //
+// Watch finds out whether a client hangs up while its command waits.
+//
 // # Memory
 //
 // An idle connection holds 256 octets of input buffer. Buffers of 32 KiB are lent from a pool

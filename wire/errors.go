@@ -22,6 +22,8 @@ var (
 	ErrStopping = errors.New("server is shutting down")
 	// ErrTimeout: the peer sent or took too little for too long.
 	ErrTimeout = errors.New("timeout")
+	// ErrGone: the peer hung up while a command waited (see Conn.Watch).
+	ErrGone = errors.New("client has hung up")
 )
 
 // Reasons for refusing a connection, given to Config.Refuse.

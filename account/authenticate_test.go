@@ -1,0 +1,30 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+)
+
+// Authenticate signs in from this machine and returns what a client sees: one
+// ErrBadCredentials for all that is wrong with a name or password.
+func (d *Directory) Authenticate(ctx context.Context, login, password string) (Login, error) {
+	l, err := d.SignIn(ctx, Attempt{Name: login, Password: password})
+	if errors.Is(err, ErrBadCredentials) {
+		err = ErrBadCredentials
+	}
+	return l, err
+}
+
+// signInFrom signs in from a remote address.
+func (d *Directory) signInFrom(ctx context.Context, remote, login, password string) error {
+	_, err := d.SignIn(ctx, Attempt{Name: login, Password: password, Remote: netip.MustParseAddr(remote)})
+	return err
+}
+
+func prefixes(texts ...string) (p []netip.Prefix) {
+	for _, text := range texts {
+		p = append(p, netip.MustParsePrefix(text))
+	}
+	return p
+}

@@ -1,0 +1,267 @@
+package account
+
+import (
+	"hash/maphash"
+	"math"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Penalties. Failed logins are counted by address, by network, by region (IPv6) and by account
+// and network. A count halves in each PenaltyHalfLife. A place with more than PenaltyAfter
+// failures has its next logins checked one after another, with a pause between two that
+// doubles with each further failure up to PenaltyMax. Wider places have a larger allowance and
+// a slower doubling: see weights.
+const (
+	// firstPause is the pause after the first failure over the allowance.
+	firstPause = time.Second
+	// longestHold is the longest time that a login waits for its place to be let on. A login
+	// that would wait longer is refused at once.
+	longestHold = 5 * time.Second
+	// guessesKept is the number of different wrong guesses remembered for one address. A
+	// repeated guess, such as from a mail program with an old password, counts little.
+	guessesKept = 16
+	// repeatedCost is what a repeated guess counts.
+	repeatedCost = 0.02
+)
+
+// The weights of places: one failure of a place counts for 1/weight of an allowance.
+const (
+	addressWeight = 1
+	networkWeight = 5
+	regionWeight  = 25
+	pairWeight    = 1
+)
+
+// tally is the failures of one place.
+type tally struct {
+	failures float64 // as of at
+	at       int64   // nanoseconds since the epoch
+	ready    int64   // no login is checked before
+	guesses  []guess // wrong guesses, at an address only
+	oldest   uint8   // index of the oldest in guesses once there are guessesKept
+}
+
+// decay makes t.failures the count as of now.
+func (t *tally) decay(now int64, halfLife time.Duration) {
+	if passed := now - t.at; passed > 0 {
+		t.failures *= math.Exp2(-float64(passed) / float64(halfLife))
+	}
+	t.at = now
+}
+
+// repeated reports whether g is among the latest wrong guesses.
+func (t *tally) repeated(g guess) bool {
+	for _, known := range t.guesses {
+		if known == g {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *tally) remember(g guess) {
+	if len(t.guesses) < guessesKept {
+		t.guesses = append(t.guesses, g)
+		return
+	}
+	t.guesses[t.oldest] = g
+	t.oldest = (t.oldest + 1) % guessesKept
+}
+
+// penalties remembers failed logins and places of successful logins, in bounded memory. Safe
+// for concurrent use.
+type penalties struct {
+	after    float64       // failures without a penalty, for weight 1
+	max      time.Duration // the longest pause
+	halfLife time.Duration
+	knownFor time.Duration
+	seed     maphash.Seed
+
+	mu        sync.Mutex
+	addresses *recent[netip.Prefix, tally]
+	networks  *recent[netip.Prefix, tally]
+	regions   *recent[netip.Prefix, tally]
+	pairs     *recent[accountAt, tally]     // account and network, account and address
+	logins    *recent[accountAt, lastLogin] // by account and address
+	metrics   *metrics
+}
+
+// lastLogin is the last successful login of an account from an address.
+type lastLogin struct {
+	at    int64 // nanoseconds since the epoch
+	guess guess
+}
+
+func newPenalties(cfg Config, m *metrics) *penalties {
+	return &penalties{
+		after: float64(cfg.PenaltyAfter), max: cfg.PenaltyMax, halfLife: cfg.PenaltyHalfLife, knownFor: cfg.KnownFor,
+		seed:      maphash.MakeSeed(),
+		addresses: newRecent[netip.Prefix, tally](cfg.PenaltyMemory),
+		networks:  newRecent[netip.Prefix, tally](cfg.PenaltyMemory),
+		regions:   newRecent[netip.Prefix, tally](cfg.PenaltyMemory),
+		pairs:     newRecent[accountAt, tally](cfg.PenaltyMemory),
+		logins:    newRecent[accountAt, lastLogin](cfg.PenaltyMemory),
+		metrics:   m,
+	}
+}
+
+// off reports whether failures are counted at all.
+func (p *penalties) off() bool { return p.after < 0 }
+
+// place is one tally that a login counts for.
+type place struct {
+	weight float64
+	tally  *tally
+}
+
+// places returns the tallies that exist and hold back a login. A login from where its account is
+// known is held back by failures of this very account at this very address, and by no other.
+func (p *penalties) places(from client, account uint64, known bool) []place {
+	if known {
+		return existing(place{pairWeight, p.pairs.get(accountAt{account, from.address})})
+	}
+	return existing(
+		place{pairWeight, p.pairs.get(accountAt{account, from.network})},
+		place{addressWeight, p.addresses.get(from.address)},
+		place{networkWeight, p.networks.get(from.network)},
+		place{regionWeight, p.regions.get(from.region)},
+	)
+}
+
+func existing(places ...place) []place {
+	return slices.DeleteFunc(places, func(l place) bool { return l.tally == nil })
+}
+
+// allPlaces returns, and makes where they are missing, the tallies that a failure counts for.
+func (p *penalties) allPlaces(from client, account uint64) []place {
+	all := []place{
+		{pairWeight, p.pairs.add(accountAt{account, from.address})},
+		{pairWeight, p.pairs.add(accountAt{account, from.network})},
+		{addressWeight, p.addresses.add(from.address)},
+		{networkWeight, p.networks.add(from.network)},
+	}
+	if from.region.IsValid() {
+		all = append(all, place{regionWeight, p.regions.add(from.region)})
+	}
+	return all
+}
+
+// pause is the time between two logins from a place; zero without a penalty.
+func (p *penalties) pause(l place, now int64) time.Duration {
+	l.tally.decay(now, p.halfLife)
+	over := l.tally.failures/l.weight - p.after
+	if over <= 0 {
+		return 0
+	}
+	return min(p.max, time.Duration(float64(firstPause)*math.Exp2(min(over-1, 30))))
+}
+
+// wait is how long a login from a place has to wait; zero or less: not at all. A time that lies
+// further ahead than any pause was set by a clock that has gone back since.
+func (p *penalties) wait(l place, now int64) time.Duration {
+	l.tally.ready = min(l.tally.ready, now+int64(p.max+longestHold))
+	return time.Duration(l.tally.ready - now)
+}
+
+// lastLogin returns the combination that an account has logged in with from an address, if
+// that was lately.
+func (p *penalties) lastLogin(from client, account uint64, now time.Time) (guess, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := p.logins.get(accountAt{account, from.address})
+	if last == nil || now.UnixNano()-last.at >= int64(p.knownFor) {
+		return 0, false
+	}
+	return last.guess, true
+}
+
+// admit decides about a login: it may be checked after a wait, or not at all for now (false),
+// and then wait is the time until a next try has a chance. reserved says that the login holds
+// back the ones behind it: no further penalty applies to it.
+func (p *penalties) admit(from client, account uint64, known bool, now time.Time) (wait time.Duration, reserved, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	nanos := now.UnixNano()
+	for _, l := range p.places(from, account, known) {
+		wait = max(wait, p.wait(l, nanos))
+	}
+	if wait > longestHold {
+		p.metrics.penalties.WithLabelValues("refused").Inc()
+		return wait, false, false
+	}
+	for _, l := range p.places(from, account, known) {
+		if pause := p.pause(l, nanos); pause > 0 {
+			l.tally.ready = nanos + int64(wait+pause)
+			reserved = true
+		}
+	}
+	if wait > 0 {
+		p.metrics.penalties.WithLabelValues("held").Inc()
+	}
+	return wait, reserved, true
+}
+
+// heldBack reports whether a login would have to wait now.
+func (p *penalties) heldBack(from client, account uint64, known bool, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range p.places(from, account, known) {
+		if p.wait(l, now.UnixNano()) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// failed counts a wrong guess. penalized says that the address got its first penalty by it.
+func (p *penalties) failed(from client, account uint64, g guess, now time.Time) (penalized bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	address, cost := p.addresses.add(from.address), 1.0
+	if address.repeated(g) {
+		cost = repeatedCost
+	} else {
+		address.remember(g)
+	}
+	nanos := now.UnixNano()
+	for _, l := range p.allPlaces(from, account) {
+		before := p.pause(l, nanos)
+		l.tally.failures += cost
+		pause := p.pause(l, nanos)
+		if pause > 0 {
+			l.tally.ready = nanos + int64(max(pause, p.wait(l, nanos)))
+		}
+		penalized = penalized || l.tally == address && before == 0 && pause > 0
+	}
+	return penalized
+}
+
+// repeated reports whether g is a wrong guess that the same address has made lately.
+func (p *penalties) repeated(from client, g guess) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.addresses.get(from.address)
+	return t != nil && t.repeated(g)
+}
+
+// suspect reports whether logins from an address have failed lately.
+func (p *penalties) suspect(from client, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.addresses.get(from.address)
+	if t == nil {
+		return false
+	}
+	t.decay(now.UnixNano(), p.halfLife)
+	return t.failures >= 1
+}
+
+// succeeded remembers that an account has logged in from an address with a combination.
+func (p *penalties) succeeded(from client, account uint64, g guess, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	*p.logins.add(accountAt{account, from.address}) = lastLogin{now.UnixNano(), g}
+}

@@ -1,0 +1,211 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"testing"
+	"testing/synctest"
+)
+
+func newTestQueue(t *testing.T, hashes, places int) *queue {
+	t.Helper()
+	m, err := newMetrics(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newQueue(hashes, places, m)
+}
+
+func at(address string) client { return clientAt(netip.MustParseAddr(address)) }
+
+// hold takes all turns of q and returns a function that gives one back.
+func hold(t *testing.T, q *queue) (release func()) {
+	t.Helper()
+	for range q.hashes {
+		if _, err := q.turn(t.Context(), seat{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return q.leave
+}
+
+// wait starts a login that waits in q, and returns its outcome: nil once it has its turn,
+// which it does not give back.
+func wait(ctx context.Context, q *queue, s seat) <-chan error {
+	got := make(chan error, 1)
+	go func() {
+		_, err := q.turn(ctx, s)
+		got <- err
+	}()
+	synctest.Wait()
+	return got
+}
+
+// Logins from one place that fill the queue do not keep others from their turn.
+func TestHashQueueIsFair(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		crowd  func(i int) string
+		single string
+	}{
+		{"IPv4 address", func(int) string { return "192.0.2.1" }, "192.0.2.2"},
+		{"IPv4 network", func(i int) string { return fmt.Sprintf("192.0.2.%d", i) }, "198.51.100.1"},
+		{"IPv6 address", func(i int) string { return fmt.Sprintf("2001:db8:0:1::%x", i) }, "2001:db8:0:2::1"},
+		{"IPv6 network", func(i int) string { return fmt.Sprintf("2001:db8:1:%x::1", i) }, "2001:db8:2::1"},
+		{"IPv4 in IPv6", func(i int) string { return fmt.Sprintf("::ffff:192.0.2.%d", i) }, "::ffff:198.51.100.1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newTestQueue(t, 1, 64)
+				release := hold(t, q)
+				ctx, stop := context.WithCancel(t.Context())
+				for i := range 100 {
+					wait(ctx, q, seat{from: at(test.crowd(i)), class: classClean})
+				}
+				single := wait(ctx, q, seat{from: at(test.single), class: classClean})
+				if q.waiting != 64 {
+					t.Errorf("%d logins wait, want 64", q.waiting)
+				}
+				for range 2 {
+					release()
+					synctest.Wait()
+				}
+				select {
+				case err := <-single:
+					if err != nil {
+						t.Error(err)
+					}
+				default:
+					t.Error("two logins of a crowd were served, and not the single login from elsewhere")
+				}
+				stop()
+				synctest.Wait()
+				if q.waiting != 0 {
+					t.Errorf("%d logins wait after all clients have hung up", q.waiting)
+				}
+			})
+		})
+	}
+}
+
+// A full queue answers at once, and gives up logins with less of a claim.
+func TestHashQueueIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newTestQueue(t, 1, 3)
+		hold(t, q)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		crowd, other := at("192.0.2.1"), at("198.51.100.1")
+		var first []<-chan error
+		for range 3 {
+			first = append(first, wait(ctx, q, seat{from: crowd, class: classSuspect}))
+		}
+		over := wait(ctx, q, seat{from: crowd, class: classSuspect})
+		if err := <-over; !errors.Is(err, ErrBusy) {
+			t.Errorf("one too many: %v, want ErrBusy", err)
+		}
+		fair := wait(ctx, q, seat{from: other, class: classSuspect})
+		if err := <-first[2]; !errors.Is(err, ErrBusy) {
+			t.Errorf("the newest of the crowd: %v, want ErrBusy", err)
+		}
+		clean := wait(ctx, q, seat{from: crowd, class: classClean})
+		if err := <-first[1]; !errors.Is(err, ErrBusy) {
+			t.Errorf("an address with failures: %v, want ErrBusy", err)
+		}
+		known := wait(ctx, q, seat{from: other, class: classKnown})
+		again := wait(ctx, q, seat{from: other, class: classKnown})
+		again2 := wait(ctx, q, seat{from: other, class: classKnown})
+		if err := <-wait(ctx, q, seat{from: other, class: classKnown}); !errors.Is(err, ErrBusy) {
+			t.Errorf("full of known clients: %v, want ErrBusy", err)
+		}
+		for _, refused := range []<-chan error{fair, clean, first[0]} {
+			if err := <-refused; !errors.Is(err, ErrBusy) {
+				t.Errorf("an unknown client: %v, want ErrBusy", err)
+			}
+		}
+		for _, served := range []<-chan error{known, again, again2} {
+			q.leave()
+			if err := <-served; err != nil {
+				t.Error(err)
+			}
+		}
+		q.leave()
+		if q.hashing != 0 || q.waiting != 0 {
+			t.Errorf("%d hash and %d wait at the end", q.hashing, q.waiting)
+		}
+	})
+}
+
+// The lower classes wait longer, but not for ever.
+func TestHashQueueStarvesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newTestQueue(t, 1, 100)
+		release := hold(t, q)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		suspect := wait(ctx, q, seat{from: at("192.0.2.1"), class: classSuspect})
+		for range 50 {
+			wait(ctx, q, seat{from: at("198.51.100.1"), class: classKnown})
+		}
+		for range lowestEvery {
+			release()
+			synctest.Wait()
+		}
+		if len(suspect) != 1 {
+			t.Errorf("%d turns went to the known clients alone", lowestEvery)
+		}
+	})
+}
+
+// Nobody hashes for a client that is gone.
+func TestHashQueueForgetsWhoHangsUp(t *testing.T) {
+	d, _ := withDomain(t)
+	addAccount(t, d, "alice@example.test", "secret")
+	var releases []func()
+	for range d.cfg.MaxConcurrentHashes {
+		release, err := d.passwords.queue.turn(t.Context(), seat{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		releases = append(releases, release)
+	}
+	hashes := countHashes(d)
+	gone := errors.New("gone")
+	hangUp := make(chan context.CancelCauseFunc, 1)
+	result := make(chan error, 1)
+	go func() {
+		_, err := d.SignIn(t.Context(), Attempt{Name: "alice", Password: "wrong", Waits: func(ctx context.Context) (context.Context, func()) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			hangUp <- cancel
+			return ctx, func() { cancel(nil) }
+		}})
+		result <- err
+	}()
+	(<-hangUp)(gone)
+	wantErr(t, "hung up", <-result, gone)
+	for _, release := range releases {
+		release()
+	}
+	if n := hashes.Load(); n != 0 {
+		t.Errorf("%d hashes for a client that is gone", n)
+	}
+	_, err := d.Authenticate(t.Context(), "alice", "secret")
+	wantErr(t, "afterwards", err, nil)
+}
+
+// Passwords leave a processor to everything else.
+func TestHashesLeaveAProcessor(t *testing.T) {
+	for _, test := range []struct{ processors, threads, want int }{
+		{1, 1, 1}, {2, 1, 1}, {4, 1, 3}, {8, 2, 3}, {8, 64, 1},
+	} {
+		before := runtime.GOMAXPROCS(test.processors)
+		got := Config{Argon2Threads: test.threads}.withDefaults().MaxConcurrentHashes
+		runtime.GOMAXPROCS(before)
+		if got != test.want {
+			t.Errorf("%d processors, %d threads: %d hashes at one time, want %d", test.processors, test.threads, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,200 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// Attempt is one try to log in.
+type Attempt struct {
+	// Name is a full address, or a local-part of Config.DefaultDomain.
+	Name, Password string
+	// Remote is the client's address. The zero address, a loopback address (unless
+	// Config.CountLocal) and an address in Config.TrustedNetworks have no penalties.
+	Remote netip.Addr
+	// Waits is called before the attempt waits for anything but the store. It returns a
+	// context that ends when the client hangs up, and a function to call after the wait. Nil:
+	// only the context of SignIn ends a wait.
+	Waits func(context.Context) (context.Context, func())
+}
+
+// attempt is an Attempt on its way.
+type attempt struct {
+	Attempt
+	address mail.Address // canonical
+	valid   bool         // address is one
+	from    client
+	account uint64 // see loginKey
+	// known: the account has logged in from this address lately, with proven.
+	known  bool
+	proven guess
+
+	admitted bool  // penalties let it on
+	reserved bool  // it has waited for its penalty: no further penalty applies
+	guess    guess // the last combination looked at
+	stranger bool  // no account of this name was found
+}
+
+// SignIn checks a login name and password.
+//
+// An attempt that fails counts for the place it came from: see penalties. An attempt waits for
+// its penalty, and for a turn to hash, while its client stays.
+//
+// Errors: ErrBadCredentials, which wraps ErrNoSuchAccount for an unknown name (for the log:
+// clients must not see the difference); ErrDisabled (after the right password only);
+// ErrTooManyFailures and ErrBusy, about which the password says nothing; the store's own,
+// wrapped; and the cause of the end of the context, wrapped, if it ended while waiting.
+func (d *Directory) SignIn(ctx context.Context, a Attempt) (Login, error) {
+	t := &attempt{Attempt: a, from: d.client(a.Remote)}
+	t.address, t.valid = d.loginAddress(a.Name)
+	name := a.Name
+	if t.valid {
+		name = t.address.String()
+	}
+	t.account = loginKey(d.penalties.seed, name)
+	if d.counts(t) {
+		t.proven, t.known = d.penalties.lastLogin(t.from, t.account, d.cfg.Now())
+	}
+	l, cached, err := d.signIn(ctx, t)
+	if d.counts(t) {
+		d.remember(t, err)
+	}
+	if errors.Is(err, ErrBusy) {
+		d.busyLog.Do(func() {
+			d.cfg.Logger.Warn("logins are refused: too many wait for a password hash", "places", d.cfg.MaxWaitingHashes)
+		})
+	}
+	d.metrics.logins.WithLabelValues(loginResult(err, cached)).Inc()
+	return l, err
+}
+
+func (d *Directory) signIn(ctx context.Context, t *attempt) (_ Login, remembered bool, err error) {
+	// Only a login from where the account is known may try for a remembered password under a
+	// penalty: otherwise the penalty would not limit such guesses.
+	if !t.known {
+		if err := d.admit(ctx, t); err != nil {
+			return Login{}, false, err
+		}
+	}
+	return d.authenticate(ctx, t)
+}
+
+// remember counts a failure or notes a success.
+func (d *Directory) remember(t *attempt, err error) {
+	now := d.cfg.Now()
+	switch {
+	case err == nil:
+		d.penalties.succeeded(t.from, t.account, t.guess, now)
+	case errors.Is(err, ErrBadCredentials):
+		if d.penalties.failed(t.from, t.account, t.guess, now) {
+			d.cfg.Logger.Warn("logins from an address are held back: too many have failed", "remote", t.from.address.String())
+		}
+	}
+}
+
+func (d *Directory) counts(t *attempt) bool { return t.from.counted() && !d.penalties.off() }
+
+// refused is ErrBadCredentials with what is known about the name.
+func (t *attempt) refused() error {
+	if t.stranger {
+		return fmt.Errorf("%w: %w", ErrBadCredentials, ErrNoSuchAccount)
+	}
+	return ErrBadCredentials
+}
+
+// admit waits for the penalty of an attempt. Errors: ErrTooManyFailures; the cause of ctx's
+// end.
+func (d *Directory) admit(ctx context.Context, t *attempt) error {
+	if t.admitted || !d.counts(t) {
+		return nil
+	}
+	wait, reserved, ok := d.penalties.admit(t.from, t.account, t.known, d.cfg.Now())
+	if !ok {
+		return fmt.Errorf("account: %w: %v to go", ErrTooManyFailures, wait.Round(time.Second))
+	}
+	t.admitted, t.reserved = true, reserved || wait > 0
+	if wait <= 0 {
+		return nil
+	}
+	if t.Waits != nil {
+		var done func()
+		ctx, done = t.Waits(ctx)
+		defer done()
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("account: wait for a penalty to pass: %w", context.Cause(ctx))
+	}
+}
+
+// turn waits until the attempt may hash. release must be called after the hash. Attempts that
+// came at once, before the first of them had failed, get their penalty here.
+func (d *Directory) turn(ctx context.Context, t *attempt) (release func(), err error) {
+	for {
+		if err := d.admit(ctx, t); err != nil {
+			return nil, err
+		}
+		release, err := d.passwords.queue.turn(ctx, d.seat(t))
+		if err != nil {
+			return nil, err
+		}
+		if t.reserved || !d.counts(t) || !d.penalties.heldBack(t.from, t.account, t.known, d.cfg.Now()) {
+			return release, nil
+		}
+		release()
+		t.admitted = false
+	}
+}
+
+func (d *Directory) seat(t *attempt) seat {
+	s := seat{from: t.from, class: classClean, waits: t.Waits}
+	switch {
+	case t.known:
+		s.class = classKnown
+	case d.counts(t) && d.penalties.suspect(t.from, d.cfg.Now()):
+		s.class = classSuspect
+	}
+	return s
+}
+
+// key names the combination of a row and the attempt's password. Without a row the name that
+// was tried stands for it.
+func (d *Directory) key(e *entry, t *attempt) credentialKey {
+	if e == nil {
+		row := store.Address{Address: t.address}
+		if !t.valid {
+			row.Address.Local = t.Name
+		}
+		return d.verified.key(row, t.Password)
+	}
+	return d.verified.key(e.row, t.Password)
+}
+
+// loginResult is the label of a login in the metrics.
+func loginResult(err error, cached bool) string {
+	switch {
+	case errors.Is(err, ErrBadCredentials):
+		return "bad_credentials"
+	case errors.Is(err, ErrDisabled):
+		return "disabled"
+	case errors.Is(err, ErrTooManyFailures):
+		return "held_back"
+	case errors.Is(err, ErrBusy):
+		return "busy"
+	case err != nil:
+		return "error"
+	case cached:
+		return "ok_cached"
+	}
+	return "ok"
+}
