@@ -55,6 +55,7 @@ var layout = []layer{
 	{"store/enginetest", []string{"cassandratest", "mailtest", "store", "store/cassandra", "task"}},
 	{"integration/servertest", []string{"adminclient", "bench", "cassandratest", "mailtest"}},
 	{"integration", []string{"integration/servertest"}},
+	{"integration/attack", []string{"config", "app"}},
 	{"integration/clients", []string{"integration/servertest"}},
 	{"integration/nodes", []string{"store/enginetest"}},
 	{"integration/datacenters", []string{"config", "app", "integration/servertest"}},

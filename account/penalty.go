@@ -42,6 +42,7 @@ type tally struct {
 	ready    int64   // no login is checked before
 	guesses  []guess // wrong guesses, at an address only
 	oldest   uint8   // index of the oldest in guesses once there are guessesKept
+	hungUp   int64   // when a client last left the queue, as for at; at an address only
 }
 
 // decay makes t.failures the count as of now.
@@ -247,7 +248,15 @@ func (p *penalties) repeated(from client, g guess) bool {
 	return t != nil && t.repeated(g)
 }
 
-// suspect reports whether logins from an address have failed lately.
+// leftQueue notes that a client hung up while its login waited for a hash. It is no failure:
+// the server may just be slow. But others go first the next time.
+func (p *penalties) leftQueue(from client, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.addresses.add(from.address).hungUp = now.UnixNano()
+}
+
+// suspect reports whether logins from an address have failed lately, or hung up.
 func (p *penalties) suspect(from client, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -256,7 +265,7 @@ func (p *penalties) suspect(from client, now time.Time) bool {
 		return false
 	}
 	t.decay(now.UnixNano(), p.halfLife)
-	return t.failures >= 1
+	return t.failures >= 1 || now.UnixNano()-t.hungUp < int64(p.halfLife)
 }
 
 // succeeded remembers that an account has logged in from an address with a combination.

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 )
@@ -60,6 +61,9 @@ type waiter struct {
 	ready chan error
 }
 
+// errLeft: the client did not wait for its turn.
+var errLeft = errors.New("left the queue of password hashes")
+
 func newQueue(hashes, places int, m *metrics) *queue {
 	return &queue{hashes: hashes, places: places, metrics: m}
 }
@@ -88,7 +92,7 @@ func (q *queue) turn(ctx context.Context, s seat) (release func(), err error) {
 		return q.leave, nil
 	case <-ctx.Done():
 		q.abandon(w)
-		return nil, fmt.Errorf("account: wait for a turn to check a password: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("account: %w: %w", errLeft, context.Cause(ctx))
 	}
 }
 

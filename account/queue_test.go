@@ -196,6 +196,26 @@ func TestHashQueueForgetsWhoHangsUp(t *testing.T) {
 	wantErr(t, "afterwards", err, nil)
 }
 
+// Whoever has hung up while waiting waits behind others the next time.
+func TestWhoHangsUpGoesLast(t *testing.T) {
+	withPenalties(t, Config{MaxConcurrentHashes: 1}, func(t *testing.T, d *Directory) {
+		hold(t, d.passwords.queue)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			synctest.Wait()
+			cancel()
+		}()
+		_, err := d.SignIn(ctx, Attempt{Name: "alice", Password: "secret", Remote: netip.MustParseAddr("192.0.2.1")})
+		wantErr(t, "hung up", err, context.Canceled)
+		for remote, want := range map[string]class{"192.0.2.1": classSuspect, "192.0.2.2": classClean} {
+			if got := d.seat(&attempt{from: at(remote)}).class; got != want {
+				t.Errorf("%s: class %d, want %d", remote, got, want)
+			}
+		}
+		d.passwords.queue.leave()
+	})
+}
+
 // Passwords leave a processor to everything else.
 func TestHashesLeaveAProcessor(t *testing.T) {
 	for _, test := range []struct{ processors, threads, want int }{

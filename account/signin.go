@@ -95,6 +95,8 @@ func (d *Directory) remember(t *attempt, err error) {
 		if d.penalties.failed(t.from, t.account, t.guess, now) {
 			d.cfg.Logger.Warn("logins from an address are held back: too many have failed", "remote", t.from.address.String())
 		}
+	case errors.Is(err, errLeft):
+		d.penalties.leftQueue(t.from, now)
 	}
 }
 

@@ -1,0 +1,352 @@
+package attack
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"popelago/app"
+	"popelago/config"
+	"popelago/mail"
+	"popelago/mailtest"
+)
+
+// An attack is what strangers, or users with bad manners, do to a server without an end. All
+// of it stays on loopback addresses: every client chooses its own.
+type attack struct {
+	name string
+	// settings makes the server differ from the default.
+	settings func(*config.Config)
+	// prepare runs once before the attack; may be nil.
+	prepare func(t *testing.T, s *victim)
+	// begin starts the goroutines of the attack, each of which ends soon after ctx. What it
+	// returns tells whether the attack is in full swing: nil if so.
+	begin func(ctx context.Context, s *victim) (ready func() error)
+}
+
+// The legitimate client: what it does in each round, and how much of it has to succeed. A
+// round has a generous limit, far above what it needs on a slow machine and far below what it
+// takes where an attack is served first.
+const (
+	attackRounds = 10
+	attackGood   = 9
+	roundLimit   = time.Minute
+	domain       = "example.test"
+	userAddress  = "127.66.0.10"
+	userName     = "user@" + domain
+	userPassword = "the user's own secret"
+)
+
+// attacks are the cases. Each stands for one way to make others suffer.
+func attacks() []attack {
+	return []attack{hangingUp(), guessing(), manySessions()}
+}
+
+// TestAttack: whatever strangers do, a legitimate client that logs in without help from a
+// cache, fetches and delivers, gets at least nine of ten rounds through.
+func TestAttack(t *testing.T) {
+	for _, a := range attacks() {
+		t.Run(a.name, func(t *testing.T) {
+			s := startVictim(t, a.settings)
+			if a.prepare != nil {
+				a.prepare(t, s)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			defer s.attackers.Wait()
+			defer stop()
+			ready := a.begin(ctx, s)
+			mailtest.WaitFor(t, 2*time.Minute, ready)
+			good := 0
+			for n := range attackRounds {
+				if err := s.round(n); err != nil {
+					t.Logf("round %d: %v", n, err)
+					continue
+				}
+				good++
+			}
+			if good < attackGood {
+				t.Errorf("%d of %d rounds went well, want %d", good, attackRounds, attackGood)
+			}
+		})
+	}
+}
+
+// victim is a server under attack, in this process. Its limits apply to loopback addresses.
+type victim struct {
+	app        *app.App
+	pop3, smtp string
+	attackers  sync.WaitGroup
+	attempts   atomic.Int64 // connections that the attackers made
+}
+
+func startVictim(t *testing.T, settings func(*config.Config)) *victim {
+	t.Helper()
+	cfg := config.Default()
+	cfg.Hostname = "localhost"
+	cfg.DataDir = t.TempDir()
+	cfg.POP3.Listen, cfg.SMTP.Listen = "127.0.0.1:0", "127.0.0.1:0"
+	cfg.Auth.CredentialCacheTTL = 0 // every login is uncached
+	cfg.Auth.AllowInsecureAuth = true
+	if settings != nil {
+		settings(&cfg)
+	}
+	a, err := app.New(t.Context(), cfg, slog.New(slog.DiscardHandler), app.WithLocalCounted())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		a.Stop(ctx)
+	})
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := &victim{app: a, pop3: a.Addrs()["pop3"].String(), smtp: a.Addrs()["smtp"].String()}
+	if _, err := a.Directory().AddDomain(t.Context(), domain); err != nil {
+		t.Fatal(err)
+	}
+	s.addAccount(t, userName, userPassword)
+	return s
+}
+
+func (s *victim) addAccount(t *testing.T, address, password string) {
+	t.Helper()
+	a, err := mail.ParseAddress(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.app.Directory().AddAccount(t.Context(), a, password); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// loopback is the n-th loopback address for attackers, a network (/24) of its own for each.
+func loopback(n int) string { return fmt.Sprintf("127.%d.%d.1", 100+n/250%100, n%250) }
+
+// round is what the legitimate client does once: it delivers a message, logs in, fetches the
+// message and removes it.
+func (s *victim) round(n int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), roundLimit)
+	defer cancel()
+	if err := s.deliver(ctx, n); err != nil {
+		return fmt.Errorf("deliver: %w", err)
+	}
+	if err := s.fetch(ctx, n); err != nil {
+		return fmt.Errorf("fetch: %w", err)
+	}
+	return nil
+}
+
+func (s *victim) deliver(ctx context.Context, n int) error {
+	l, err := dialLines(ctx, userAddress, s.smtp)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	return l.talk("220", "HELO client.example", "250", "MAIL FROM:<sender@example.org>", "250",
+		"RCPT TO:<"+userName+">", "250", "DATA", "354",
+		fmt.Sprintf("Subject: round %d\r\n\r\ntext\r\n.", n), "250", "QUIT", "221")
+}
+
+func (s *victim) fetch(ctx context.Context, n int) error {
+	l, err := dialLines(ctx, userAddress, s.pop3)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if err := l.talk("+OK", "USER "+userName, "+OK", "PASS "+userPassword, "+OK"); err != nil {
+		return err
+	}
+	// Rounds that failed have left their messages.
+	if _, err := io.WriteString(l, "STAT\r\n"); err != nil {
+		return err
+	}
+	stat, err := l.in.ReadString('\n')
+	if err != nil {
+		return err
+	}
+	var last int
+	if _, err := fmt.Sscanf(stat, "+OK %d", &last); err != nil {
+		return fmt.Errorf("STAT: %q", stat)
+	}
+	if err := l.talk("", fmt.Sprintf("RETR %d", last), "+OK"); err != nil {
+		return err
+	}
+	var text strings.Builder
+	for line := ""; line != ".\r\n"; {
+		if line, err = l.in.ReadString('\n'); err != nil {
+			return err
+		}
+		text.WriteString(line)
+	}
+	if want := fmt.Sprintf("Subject: round %d\r\n", n); !strings.Contains(text.String(), want) {
+		return fmt.Errorf("the message is not that of round %d: %q", n, text.String())
+	}
+	for n := 1; n <= last; n++ {
+		if err := l.talk("", fmt.Sprintf("DELE %d", n), "+OK"); err != nil {
+			return err
+		}
+	}
+	return l.talk("", "QUIT", "+OK")
+}
+
+// lineClient is a connection that returns errors where mailtest.Client ends the test.
+type lineClient struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+// dialLines connects from a loopback address of the client's choice. The connection ends with
+// ctx's deadline or after roundLimit: an attacker waits no longer than the user.
+func dialLines(ctx context.Context, local, to string) (*lineClient, error) {
+	end := time.Now().Add(roundLimit)
+	if earlier, ok := ctx.Deadline(); ok {
+		end = earlier
+	}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(local)}, Deadline: end}
+	nc, err := d.DialContext(ctx, "tcp", to)
+	if err != nil {
+		return nil, err
+	}
+	nc.SetDeadline(end)
+	return &lineClient{nc, bufio.NewReader(nc)}, nil
+}
+
+// talk expects a reply with the prefix greeting (empty: none), and then sends commands, each
+// with the prefix of its reply behind it.
+func (l *lineClient) talk(greeting string, commands ...string) error {
+	if greeting != "" {
+		if err := l.expect(greeting); err != nil {
+			return fmt.Errorf("greeting: %w", err)
+		}
+	}
+	for i := 0; i < len(commands); i += 2 {
+		if _, err := io.WriteString(l, commands[i]+"\r\n"); err != nil {
+			return err
+		}
+		if err := l.expect(commands[i+1]); err != nil {
+			return fmt.Errorf("%.20q: %w", commands[i], err)
+		}
+	}
+	return nil
+}
+
+func (l *lineClient) expect(prefix string) error {
+	line, err := l.in.ReadString('\n')
+	if err == nil && !strings.HasPrefix(line, prefix) {
+		err = fmt.Errorf("reply %q, want %s", line, prefix)
+	}
+	return err
+}
+
+// attackers runs act in n goroutines again and again until ctx ends. act gets a number that no
+// other call has had.
+func (s *victim) attack(ctx context.Context, n int, act func(i int)) {
+	for range n {
+		s.attackers.Go(func() {
+			for ctx.Err() == nil {
+				act(int(s.attempts.Add(1)))
+			}
+		})
+	}
+}
+
+// atLeast is ready once the attackers have begun so many times.
+func (s *victim) atLeast(n int64) func() error {
+	return func() error {
+		if got := s.attempts.Load(); got < n {
+			return fmt.Errorf("the attackers have begun %d times, not yet %d", got, n)
+		}
+		return nil
+	}
+}
+
+// hangingUp: 400 clients at a time, from a hundred networks, send a wrong password and hang
+// up while their password is still to be hashed. A hash takes long enough for a queue that is
+// served in the order of arrival to be far too long for a user.
+func hangingUp() attack {
+	return attack{
+		name:     "clients that send a wrong password and hang up",
+		settings: func(c *config.Config) { c.Auth.Argon2Time = 8 },
+		begin: func(ctx context.Context, s *victim) func() error {
+			s.attack(ctx, 400, func(i int) {
+				l, err := dialLines(ctx, loopback(i%100), s.pop3)
+				if err != nil {
+					return
+				}
+				defer l.Close()
+				if l.talk("+OK", fmt.Sprintf("USER nobody%d@%s", i, domain), "+OK") != nil {
+					return
+				}
+				io.WriteString(l, "PASS wrong\r\n")
+				l.SetReadDeadline(time.Now().Add(time.Second)) // then it hangs up
+				l.in.ReadByte()
+			})
+			return s.atLeast(800)
+		},
+	}
+}
+
+// guessing: one address of the user's network guesses the user's password, and others, on as
+// many connections as it may have.
+func guessing() attack {
+	return attack{
+		name: "wrong passwords for the user's account from the user's network",
+		prepare: func(t *testing.T, s *victim) {
+			if err := s.round(-1); err != nil { // the user has logged in before
+				t.Fatal(err)
+			}
+		},
+		begin: func(ctx context.Context, s *victim) func() error {
+			s.attack(ctx, 100, func(i int) {
+				l, err := dialLines(ctx, "127.66.0.99", s.pop3)
+				if err != nil {
+					return
+				}
+				defer l.Close()
+				name := userName
+				if i%2 == 0 {
+					name = fmt.Sprintf("user%d@%s", i, domain)
+				}
+				for n, err := 0, error(nil); err == nil && ctx.Err() == nil; n++ {
+					io.WriteString(l, fmt.Sprintf("USER %s\r\nPASS wrong %d %d\r\n", name, i, n))
+					err = errors.Join(l.expect("+OK"), l.expect("-ERR"))
+				}
+			})
+			return s.atLeast(100)
+		},
+	}
+}
+
+// manySessions: a user of the server opens one large maildrop as often as he can, and keeps
+// the sessions open.
+func manySessions() attack {
+	const owner, password = "hoarder@" + domain, "the hoarder's secret"
+	return attack{
+		name:    "many sessions of one maildrop",
+		prepare: func(t *testing.T, s *victim) { s.addAccount(t, owner, password) },
+		begin: func(ctx context.Context, s *victim) func() error {
+			s.attack(ctx, 60, func(i int) {
+				l, err := dialLines(ctx, loopback(i), s.pop3)
+				if err != nil {
+					return
+				}
+				defer l.Close()
+				if l.talk("+OK", "USER "+owner, "+OK", "PASS "+password, "+OK") == nil {
+					<-ctx.Done()
+				}
+			})
+			return s.atLeast(60)
+		},
+	}
+}
