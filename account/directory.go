@@ -158,6 +158,7 @@ type Directory struct {
 	penalties   *penalties
 	metrics     *metrics
 	busyLog     rate.Sometimes
+	least       leastRetention
 	elsewhere   *rate.Limiter // reads of other datacenters
 
 	// changes lets one change at a time read rows and write on what it read. Between

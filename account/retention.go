@@ -33,7 +33,11 @@ func (d *Directory) SetRetention(ctx context.Context, a mail.Address, retention 
 	} else if retention, err = checkRetention(retention); err != nil {
 		return err
 	}
-	return d.changeLive(ctx, a, store.AddressChange{Retention: &retention})
+	if err := d.changeLive(ctx, a, store.AddressChange{Retention: &retention}); err != nil {
+		return err
+	}
+	d.least.saw(retention)
+	return nil
 }
 
 // ChangeDomain writes settings of a hosted domain. They count at once in this process, elsewhere

@@ -49,6 +49,7 @@ type POP3 struct {
 	MaxBadCommands           int
 	MaxHarmlessCommands      int
 	MaxFailedLogins          int
+	MaxSessionsPerAccount    int
 	FailureDelay             time.Duration
 	LoginTimeout             time.Duration
 	DropAfter                time.Duration
@@ -177,6 +178,7 @@ func Default() Config {
 			MaxBadCommands:           20,
 			MaxHarmlessCommands:      100,
 			MaxFailedLogins:          8,
+			MaxSessionsPerAccount:    32,
 			FailureDelay:             200 * time.Millisecond,
 			LoginTimeout:             90 * time.Second,
 			DropAfter:                3 * time.Second,

@@ -175,7 +175,7 @@ func TestMailboxIDs(t *testing.T) {
 
 func TestUIDL(t *testing.T) {
 	for u, want := range map[mail.UIDL]bool{"": false, "a": true, "!~": true, "a b": false, "a\x7f": false, "\xe4": false,
-		mail.UIDL(bytes.Repeat([]byte("x"), 70)): true, mail.UIDL(bytes.Repeat([]byte("x"), 71)): false} {
+		mail.UIDL(bytes.Repeat([]byte("x"), 255)): true, mail.UIDL(bytes.Repeat([]byte("x"), 256)): false} {
 		if u.Valid() != want {
 			t.Errorf("%q: %t", u, !want)
 		}

@@ -1,11 +1,13 @@
 package mail
 
-// UIDL is a POP3 unique-id: 1 to 70 characters from 0x21 to 0x7E, never reused in a mailbox
+// UIDL is a POP3 unique-id: 1 to 255 characters from 0x21 to 0x7E, never reused in a mailbox
 // (RFC 1939 section 7).
 type UIDL string
 
-// MaxUIDL is the longest unique-id in octets, RFC 1939 section 7.
-const MaxUIDL = 70
+// MaxUIDL is the longest unique-id in octets that a client gets to see. RFC 1939 section 7 has
+// 70, and our own are shorter; other servers have given out longer ones, which must stay as
+// clients know them.
+const MaxUIDL = 255
 
 // Valid reports whether u may be sent to a POP3 client.
 func (u UIDL) Valid() bool {

@@ -77,12 +77,20 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 		s.err(codeLoginDelay, textLoginDelay)
 		return
 	}
+	if !s.srv.open.begin(login.Mailbox) {
+		s.srv.logins.forget(login.Mailbox)
+		s.srv.cfg.Logger.Warn("login refused: the account has too many sessions", "protocol", "pop3", "session", s.c.ID(),
+			"remote", s.c.Remote(), "user", login.Address.String(), "sessions", s.srv.cfg.MaxSessionsPerAccount)
+		s.err(codeInUse, textInUse)
+		return
+	}
 	opening, cancel := context.WithTimeout(ctx, s.srv.cfg.OpenTimeout)
 	defer cancel()
 	drop, err := maildrop.Open(opening, s.srv.store, login.Mailbox, maildrop.Options{
 		Durability: login.Durability, Retention: login.Retention, Now: s.srv.cfg.Now,
 	})
 	if err != nil {
+		s.srv.open.end(login.Mailbox)
 		s.srv.logins.forget(login.Mailbox)
 		s.fail(command, err)
 		return

@@ -49,7 +49,7 @@ func (c *benchConn) expect(lines int) error {
 // BenchmarkRETR retrieves messages of 8 KiB, a thousand commands in each write.
 func BenchmarkRETR(b *testing.B) {
 	const messages = 1000
-	f := pop3test.New(b, openStore(b), pop3server.Config{}, false)
+	f := pop3test.New(b, openStore(b), pop3server.Config{MaxSessionsPerAccount: 10_000}, false)
 	for range messages {
 		f.Add(b, f.Alice, content8K, "")
 	}
@@ -98,7 +98,7 @@ func BenchmarkRETR(b *testing.B) {
 
 // BenchmarkPoll does what a mail program does every minute: connect, log in, STAT, QUIT.
 func BenchmarkPoll(b *testing.B) {
-	f := pop3test.New(b, openStore(b), pop3server.Config{}, false)
+	f := pop3test.New(b, openStore(b), pop3server.Config{MaxSessionsPerAccount: 10_000}, false)
 	f.AddSamples(b, 10)
 	addr := f.Listen(b)
 	b.ReportAllocs()
@@ -131,7 +131,7 @@ func BenchmarkPoll(b *testing.B) {
 // TLS.
 func BenchmarkIdle(b *testing.B) {
 	const sessions = 2000
-	f := pop3test.New(b, openStore(b), pop3server.Config{}, false)
+	f := pop3test.New(b, openStore(b), pop3server.Config{MaxSessionsPerAccount: 10_000}, false)
 	f.AddSamples(b, 10)
 	addr := f.Listen(b)
 	for b.Loop() {

@@ -1,12 +1,13 @@
 package pop3server
 
 import (
+	"context"
 	"strconv"
 	"time"
 )
 
 // cmdCAPA: RFC 2449 section 5.
-func (s *session) cmdCAPA(rest []byte) {
+func (s *session) cmdCAPA(ctx context.Context, rest []byte) {
 	if !blank(rest) {
 		s.bad(textSyntax)
 		return
@@ -14,11 +15,7 @@ func (s *session) cmdCAPA(rest []byte) {
 	cfg := &s.srv.cfg
 	s.ok("capabilities follow")
 	s.c.WriteString("TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n")
-	if cfg.ExpireDays > 0 {
-		s.c.WriteString("EXPIRE " + strconv.Itoa(cfg.ExpireDays) + "\r\n")
-	} else {
-		s.c.WriteString("EXPIRE NEVER\r\n")
-	}
+	s.c.WriteString("EXPIRE " + s.expire(ctx) + "\r\n")
 	if cfg.LoginDelay > 0 {
 		seconds := (cfg.LoginDelay + time.Second - 1) / time.Second
 		s.c.WriteString("LOGIN-DELAY " + strconv.Itoa(int(seconds)) + "\r\n")
@@ -30,9 +27,35 @@ func (s *session) cmdCAPA(rest []byte) {
 	if s.state == stateAuthorization && cfg.TLS != nil && s.c.TLS() == nil {
 		s.c.WriteString("STLS\r\n")
 	}
-	s.c.WriteString("UTF8\r\nLANG\r\n")
+	s.c.WriteString("UTF8 USER\r\nLANG\r\n")
 	if cfg.Implementation != "" {
 		s.c.WriteString("IMPLEMENTATION " + cfg.Implementation + "\r\n")
 	}
 	s.c.WriteString(".\r\n")
+}
+
+// expire is the argument of EXPIRE (RFC 2449 section 6.7): after login the retention of the
+// account, before login the least retention, with USER because accounts differ. Days are
+// rounded down. Where the least retention cannot be read the answer is the least possible.
+func (s *session) expire(ctx context.Context) string {
+	if s.state != stateAuthorization {
+		return expireDays(s.login.Retention)
+	}
+	least, err := s.srv.dir.LeastRetention(ctx)
+	switch {
+	case err != nil:
+		s.log("CAPA", err)
+		return "0 USER"
+	case least == 0:
+		return "NEVER"
+	}
+	return expireDays(least) + " USER"
+}
+
+// expireDays is a retention in whole days; zero is for ever.
+func expireDays(retention time.Duration) string {
+	if retention == 0 {
+		return "NEVER"
+	}
+	return strconv.FormatInt(int64(retention/(24*time.Hour)), 10)
 }

@@ -24,9 +24,6 @@ type Config struct {
 	// AllowInsecureAuth allows logins without TLS also from other machines.
 	AllowInsecureAuth bool
 
-	// ExpireDays is the retention that CAPA announces (RFC 2449 section 6.7). Default: NEVER.
-	// It is only told; package task does it.
-	ExpireDays int
 	// LoginDelay is the least time between two logins to one maildrop on this server, told
 	// in CAPA (RFC 2449 section 6.5), in whole seconds. Default: none.
 	LoginDelay time.Duration
@@ -47,6 +44,9 @@ type Config struct {
 	// a session may send. A further one ends a session that has not logged in; after login it
 	// is answered a second later. Default 100.
 	MaxHarmlessCommands int
+	// MaxSessionsPerAccount limits the sessions of one account on this server at one time.
+	// Default 32.
+	MaxSessionsPerAccount int
 	// MaxFailedLogins is the failed login that ends a session. Default 8: clients try PLAIN,
 	// LOGIN and USER on one connection.
 	MaxFailedLogins int
@@ -96,6 +96,7 @@ func (c *Config) setDefaults() error {
 	setDefault(&c.LoginTimeout, 90*time.Second)
 	c.LoginTimeout = max(c.LoginTimeout, 0)
 	setDefault(&c.MaxFailedLogins, 8)
+	setDefault(&c.MaxSessionsPerAccount, 32)
 	setDefault(&c.FailureDelay, 200*time.Millisecond)
 	setDefault(&c.OpenTimeout, 2*time.Minute)
 	setDefault(&c.CommitTimeout, time.Minute)
@@ -108,8 +109,6 @@ func (c *Config) setDefaults() error {
 		return fmt.Errorf("pop3server: banner %q must be up to 400 printable ASCII characters without <", c.Banner)
 	case !printable(c.Implementation) || len(c.Implementation) > 400:
 		return fmt.Errorf("pop3server: implementation %q must be up to 400 printable ASCII characters", c.Implementation)
-	case c.ExpireDays < 0:
-		return fmt.Errorf("pop3server: expiry after %d days", c.ExpireDays)
 	case c.LoginDelay < 0:
 		return fmt.Errorf("pop3server: login delay of %v", c.LoginDelay)
 	}

@@ -2,7 +2,7 @@
 // session and writes responses; who may log in is decided by package account, and what is in
 // a mailbox and what removing means by package maildrop.
 //
-//	TCP -> wire.Conn -> session: USER PASS AUTH   -> account.Authenticate -> maildrop.Open
+//	TCP -> wire.Conn -> session: USER PASS AUTH   -> account.SignIn -> maildrop.Open
 //	                             STAT LIST UIDL   -> the list frozen at login
 //	                             RETR TOP         -> maildrop.Read, streamed to the connection
 //	                             DELE RSET        -> marks in the session

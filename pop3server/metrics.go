@@ -42,7 +42,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}, []string{"result"})
 	errs := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "popelago_pop3server_errors_total",
-		Help: "Negative responses by code: none, AUTH, SYS/TEMP, SYS/PERM, LOGIN-DELAY.",
+		Help: "Negative responses by code: none, AUTH, SYS/TEMP, SYS/PERM, LOGIN-DELAY, IN-USE.",
 	}, []string{"code"})
 	m := &metrics{
 		sessions: map[outcome]prometheus.Counter{},
@@ -65,7 +65,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		outcomeFailedLogins, outcomeCrowded, outcomeTLS, outcomeBroken, outcomeShutdown, outcomePanicked} {
 		m.sessions[o] = sessions.WithLabelValues(string(o))
 	}
-	for _, code := range []string{"", codeAuth, codeTemp, codePerm, codeLoginDelay} {
+	for _, code := range []string{"", codeAuth, codeTemp, codePerm, codeLoginDelay, codeInUse} {
 		label := strings.Trim(code, "[] ")
 		if label == "" {
 			label = "none"

@@ -16,6 +16,7 @@ const (
 	codeTemp       = "[SYS/TEMP] "
 	codePerm       = "[SYS/PERM] "
 	codeLoginDelay = "[LOGIN-DELAY] "
+	codeInUse      = "[IN-USE] "
 )
 
 // The texts of -ERR responses.
@@ -44,6 +45,7 @@ const (
 	textNotRemoved      = "some deleted messages not removed"
 	textStopping        = "server is shutting down"
 	textTooManyConns    = "too many connections, try again later"
+	textInUse           = "too many sessions of this account, close some and try again"
 	textHeldBack        = "too many failed logins from your network, try again later"
 	textBusy            = "too many logins at once, try again later"
 	textTooManyBad      = "too many bad commands"

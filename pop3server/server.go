@@ -22,6 +22,7 @@ type Server struct {
 	secure  *wire.Server // begins with TLS
 	metrics *metrics
 	logins  *loginTimes
+	open    *openSessions
 }
 
 // New makes a Server for the accounts of dir and the mailboxes of st, and registers its
@@ -34,7 +35,7 @@ func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Regi
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, dir: dir, store: st, metrics: m, logins: newLoginTimes(cfg.LoginDelay)}
+	s := &Server{cfg: cfg, dir: dir, store: st, metrics: m, logins: newLoginTimes(cfg.LoginDelay), open: newOpenSessions(cfg.MaxSessionsPerAccount)}
 	s.clear, s.secure = s.newWire("pop3"), s.newWire("pop3s")
 	return s, nil
 }

@@ -99,7 +99,7 @@ func (s *session) execute(ctx context.Context, line []byte) {
 	}
 	switch string(verb[:]) {
 	case "CAPA\x00\x00\x00\x00":
-		s.cmdCAPA(rest)
+		s.cmdCAPA(ctx, rest)
 	case "QUIT\x00\x00\x00\x00":
 		s.cmdQUIT(ctx, rest)
 	case "LANG\x00\x00\x00\x00":
@@ -184,6 +184,7 @@ func (s *session) finish() {
 	if s.drop == nil {
 		return
 	}
+	s.srv.open.end(s.login.Mailbox)
 	args := []any{"protocol", "pop3", "session", s.c.ID(),
 		"user", s.login.Address.String(), "ended", string(s.end),
 		"retrieved", s.retrieved, "octets", s.octets, "removed", s.removed}

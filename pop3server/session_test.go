@@ -267,7 +267,7 @@ func TestPipeliningWithoutReading(t *testing.T) {
 
 func TestManySessionsAtOnce(t *testing.T) {
 	const sessions = 500
-	f := pop3test.New(t, openStore(t), pop3server.Config{}, true)
+	f := pop3test.New(t, openStore(t), pop3server.Config{MaxSessionsPerAccount: sessions}, true)
 	f.AddSamples(t, 3)
 	addr := f.Listen(t)
 	var ready, done sync.WaitGroup
@@ -440,7 +440,6 @@ func TestConfigIsChecked(t *testing.T) {
 		"two lines":      {Banner: "ready\r\n+OK"},
 		"implementation": {Implementation: "x\r\nUSER"},
 		"not ASCII":      {Banner: "grüß Gott"},
-		"expiry":         {ExpireDays: -1},
 		"login delay":    {LoginDelay: -1},
 	} {
 		if _, err := pop3server.New(cfg, f.Directory, f.Store, nil); err == nil {

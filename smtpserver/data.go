@@ -2,9 +2,11 @@ package smtpserver
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"popelago/delivery"
@@ -141,7 +143,7 @@ func (s *session) logMessage(res delivery.Result, start time.Time) {
 		e = s.tx.envelope
 	}
 	args := []any{
-		"result", result, "from", e.ReversePath, "recipients", len(e.Recipients), "stored", stored,
+		"result", result, "from", e.ReversePath, "to", recipientNames(e.Recipients), "recipients", len(e.Recipients), "stored", stored,
 		"octets", res.Size, "seconds", time.Since(start).Seconds(),
 	}
 	if stored > 0 {
@@ -157,4 +159,24 @@ func (s *session) logMessage(res delivery.Result, start time.Time) {
 		args = append(args, "cause", cause)
 	}
 	s.log(level, "message", args...)
+}
+
+// maxNames is the largest number of recipients that a log line names.
+const maxNames = 100
+
+// recipientNames are recipients for the log, separated by commas. They are addresses that RCPT
+// named and that exist here.
+func recipientNames(recipients []mail.Recipient) string {
+	var b strings.Builder
+	for i, r := range recipients {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if i == maxNames {
+			fmt.Fprintf(&b, "and %d more", len(recipients)-maxNames)
+			break
+		}
+		b.WriteString(mail.LogText(r.Address.String()))
+	}
+	return b.String()
 }

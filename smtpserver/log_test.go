@@ -63,6 +63,7 @@ func TestLog(t *testing.T) {
 	lines := messageLines(t, &log)
 	for i, want := range []string{"stored", "refused", "refused", "deferred", "partly"} {
 		if len(lines) <= i || lines[i]["result"] != want || lines[i]["from"] != "sender@example.org" || lines[i]["recipients"] != 2.0 ||
+			lines[i]["to"] != "alice@example.test,bob@example.test" ||
 			lines[i]["protocol"] != "lmtp" || lines[i]["remote"] != "192.0.2.1" || len(lines[i]["session"].(string)) != 12 {
 			t.Fatalf("message %d: %v, want %s", i, lines[i:], want)
 		}

@@ -279,6 +279,11 @@ func RunTranscripts(t *testing.T, glob string, open func(t *testing.T) store.Sto
 			t.Fatal(err)
 		}
 		f := New(t, open(t), o.cfg, o.tls != "no")
+		if retention := time.Duration(o.expireDays) * 24 * time.Hour; retention > 0 {
+			if _, err := f.Directory.ChangeDomain(t.Context(), "example.test", store.DomainChange{Retention: &retention}); err != nil {
+				t.Fatal(err)
+			}
+		}
 		f.AddSamples(t, o.mail)
 		if o.tls != "yes" {
 			return f.Dial(o.remote)
@@ -296,10 +301,12 @@ func RunTranscripts(t *testing.T, glob string, open func(t *testing.T) store.Sto
 }
 
 type options struct {
-	cfg    pop3server.Config
-	mail   int
-	remote string
-	tls    string
+	cfg  pop3server.Config
+	mail int
+	// expireDays is the retention of the domain; 0: for ever.
+	expireDays int
+	remote     string
+	tls        string
 }
 
 func parseOptions(given map[string]string) (o options, err error) {
@@ -329,7 +336,7 @@ func parseOptions(given map[string]string) (o options, err error) {
 		case "implementation":
 			o.cfg.Implementation = value
 		case "expire-days":
-			o.cfg.ExpireDays = number(value)
+			o.expireDays = number(value)
 		case "login-delay":
 			o.cfg.LoginDelay, err = time.ParseDuration(value)
 		case "max-line":
