@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Cluster is nodes that know each other.
@@ -66,10 +67,15 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 				Address: address(network, i+1, j+1),
 				dir:     filepath.Join(o.Dir, name), java: java, detached: o.Detached,
 			}
-			n.args = n.arguments(lib, o.Heap)
+			jmx := 0 // any
 			if o.Detached {
 				n.started = c.Save
+				if jmx, err = freePort(); err != nil {
+					release()
+					return nil, err
+				}
 			}
+			n.args = n.arguments(lib, o.Heap, jmx)
 			c.Nodes = append(c.Nodes, n)
 		}
 	}
@@ -79,8 +85,10 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 			return nil, err
 		}
 	}
-	for _, n := range c.Nodes {
+	for i, n := range c.Nodes {
 		// One after the other: the tokens of a node depend on those that it sees.
+		o.Log(fmt.Sprintf("node %s (%d of %d) starts at %s; log: %s", n.Name, i+1, len(c.Nodes), n.Address, n.LogFile()))
+		began := time.Now()
 		err := n.writeSettings(strings.Join(seeds, ","), min(3, largest), o.Settings)
 		if err == nil {
 			err = n.Start(ctx)
@@ -89,7 +97,9 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 			c.Stop()
 			return nil, err
 		}
+		o.Log(fmt.Sprintf("node %s answers after %v", n.Name, time.Since(began).Round(time.Second)))
 	}
+	o.Log("waiting until all nodes see each other")
 	if err := c.WaitSeen(ctx); err != nil {
 		c.Stop()
 		return nil, err

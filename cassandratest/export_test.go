@@ -8,3 +8,9 @@ func TakeFolder(dir, name string, share bool) (path string, alone bool, ready fu
 	f, err := takeFolder(dir, name, share)
 	return f.path, f.alone, f.ready, f.leave, err
 }
+
+// Streaming and Replacing are what a node that replaces another is started with.
+var (
+	Streaming = streaming
+	Replacing = replacing
+)

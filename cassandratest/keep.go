@@ -77,7 +77,7 @@ func (o Options) hash() string {
 	n := &Node{}
 	settings := n.settings("", 1)
 	maps.Copy(settings, o.Settings)
-	text, err := json.Marshal([]any{o.Datacenters, o.Version, o.Network, o.Link, settings, n.arguments("", o.Heap)})
+	text, err := json.Marshal([]any{o.Datacenters, o.Version, o.Network, o.Link, settings, n.arguments("", o.Heap, 0)})
 	if err != nil {
 		panic(err) // texts, numbers and lists of them
 	}

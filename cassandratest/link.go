@@ -1,6 +1,7 @@
 package cassandratest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,14 +16,14 @@ import (
 //	this host  10.(100+K).0.1   --- router --- 10.(100+K).1.M  datacenter 1
 //	                                       \-- 10.(100+K).2.M  datacenter 2
 //
-// This host reaches all of them whatever is cut. A cut is two rules in the router that drop
+// This host reaches all of them whatever is cut. A cut is a rule in the router for each way that drops
 // what comes from one datacenter for another without a word, as a broken line does.
 type link struct {
 	network     int
 	datacenters []string
 
 	mu  sync.Mutex
-	cut map[[2]int]bool
+	cut map[[2]int]bool // from, to: numbers of datacenters
 }
 
 // linkedAddress is address for a cluster with a link.
@@ -134,38 +135,43 @@ func (l *link) rule(do string, from, to int) error {
 
 // Cut breaks the line between two datacenters: silently, both ways. Everybody else still
 // reaches both. It needs Options.Link.
-func (c *Cluster) Cut(a, b string) error { return c.setCut(a, b, true) }
+func (c *Cluster) Cut(a, b string) error {
+	return errors.Join(c.setCut(a, b, true), c.setCut(b, a, true))
+}
 
-// Heal mends a line that was cut.
-func (c *Cluster) Heal(a, b string) error { return c.setCut(a, b, false) }
+// CutOneWay drops what comes from one datacenter for another, and nothing of what goes back.
+func (c *Cluster) CutOneWay(from, to string) error { return c.setCut(from, to, true) }
 
-func (c *Cluster) setCut(a, b string, cut bool) error {
+// Heal mends a line that was cut, one way or both.
+func (c *Cluster) Heal(a, b string) error {
+	return errors.Join(c.setCut(a, b, false), c.setCut(b, a, false))
+}
+
+func (c *Cluster) setCut(from, to string, cut bool) error {
 	if c.link == nil {
 		return fmt.Errorf("cassandratest: this cluster was started without a link that can be cut")
 	}
 	l := c.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	x, y := slices.Index(l.datacenters, a)+1, slices.Index(l.datacenters, b)+1
+	x, y := slices.Index(l.datacenters, from)+1, slices.Index(l.datacenters, to)+1
 	if x == 0 || y == 0 || x == y {
-		return fmt.Errorf("cassandratest: no line between datacenters %q and %q: there are %q", a, b, l.datacenters)
+		return fmt.Errorf("cassandratest: no line between datacenters %q and %q: there are %q", from, to, l.datacenters)
 	}
-	key := [2]int{min(x, y), max(x, y)}
-	if l.cut[key] == cut {
+	way := [2]int{x, y}
+	if l.cut[way] == cut {
 		return nil
 	}
 	do := "delete"
 	if cut {
 		do = "add"
 	}
-	for _, way := range [][2]int{{x, y}, {y, x}} {
-		if err := l.rule(do, way[0], way[1]); err != nil {
-			return err
-		}
+	if err := l.rule(do, x, y); err != nil {
+		return err
 	}
 	if l.cut == nil {
 		l.cut = map[[2]int]bool{}
 	}
-	l.cut[key] = cut
+	l.cut[way] = cut
 	return nil
 }

@@ -2,6 +2,9 @@ package cassandratest_test
 
 import (
 	"context"
+	"fmt"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +21,7 @@ func TestCut(t *testing.T) {
 		Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
 		Link:        true,
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 	defer cancel()
 	if err := c.Cut("dc1", "dc3"); err == nil {
 		t.Error("cut a line to a datacenter that does not exist")
@@ -41,5 +44,20 @@ func TestCut(t *testing.T) {
 	}
 	if err := c.WaitSeen(ctx); err != nil {
 		t.Fatal(err)
+	}
+
+	dropped := func() int {
+		t.Helper()
+		rules, err := exec.Command("ip", "-n", fmt.Sprintf("pl%dr", c.Network), "rule").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, rules)
+		}
+		return strings.Count(string(rules), "blackhole")
+	}
+	if err := c.CutOneWay("dc2", "dc1"); err != nil || dropped() != 1 {
+		t.Errorf("cut one way: %v, %d rules, want 1", err, dropped())
+	}
+	if err := c.Heal("dc1", "dc2"); err != nil || dropped() != 0 {
+		t.Errorf("healed: %v, %d rules, want none", err, dropped())
 	}
 }

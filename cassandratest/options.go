@@ -35,8 +35,11 @@ type Options struct {
 	// Link puts every datacenter behind a line of its own that Cut and Heal break and mend.
 	// Nodes then have the addresses 10.(100+K).N.M. Needs root and the program ip.
 	Link bool
-	// Detached nodes outlive this process. Lazy detaches them if it keeps the cluster.
+	// Detached nodes outlive this process. Lazy detaches them if it keeps the cluster. They have a
+	// port for nodetool: see Node.Nodetool.
 	Detached bool
+	// Log, if not nil, is called with a line for each step of the start.
+	Log func(line string)
 }
 
 // Datacenter is a name and a count of nodes.
@@ -71,6 +74,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Heap == "" {
 		o.Heap = "512M"
+	}
+	if o.Log == nil {
+		o.Log = func(string) {}
 	}
 	return o
 }

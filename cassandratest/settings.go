@@ -17,7 +17,7 @@ func (n *Node) settings(seeds string, replication int) map[string]string {
 		"cluster_name":               "popelago",
 		"partitioner":                "org.apache.cassandra.dht.Murmur3Partitioner",
 		"endpoint_snitch":            "GossipingPropertyFileSnitch",
-		"seed_provider":              `[{class_name: org.apache.cassandra.locator.SimpleSeedProvider, parameters: [{seeds: "` + seeds + `"}]}]`,
+		"seed_provider":              seedProvider(seeds),
 		"auto_bootstrap":             "false", // a fresh cluster has nothing to stream
 		"num_tokens":                 "8",
 		"listen_address":             n.Address,
@@ -51,6 +51,11 @@ func (n *Node) settings(seeds string, replication int) map[string]string {
 	}
 }
 
+// seedProvider names the nodes, by commas, that a node asks for the others.
+func seedProvider(seeds string) string {
+	return `[{class_name: org.apache.cassandra.locator.SimpleSeedProvider, parameters: [{seeds: "` + seeds + `"}]}]`
+}
+
 const logback = `<configuration>
   <appender name="FILE" class="ch.qos.logback.core.FileAppender">
     <file>%s</file>
@@ -59,6 +64,15 @@ const logback = `<configuration>
   <root level="INFO"><appender-ref ref="FILE"/></root>
 </configuration>
 `
+
+// quietLogback is the file for programs that shall not log.
+const quietLogback = "logback-quiet.xml"
+
+// firstOption is the first of the options of Java.
+const firstOption = "-ea"
+
+// jmxPort is the argument of a node that names its port for nodetool.
+const jmxPort = "-Dcassandra.jmx.local.port="
 
 // writeSettings fills the folder of a node.
 func (n *Node) writeSettings(seeds string, replication int, over map[string]string) error {
@@ -77,6 +91,7 @@ func (n *Node) writeSettings(seeds string, replication int, over map[string]stri
 		"cassandra.yaml":              b.String(),
 		"cassandra-rackdc.properties": fmt.Sprintf("dc=%s\nrack=%s\n", n.Datacenter, n.Rack),
 		"logback.xml":                 fmt.Sprintf(logback, n.LogFile()),
+		quietLogback:                  `<configuration><root level="OFF"/></configuration>`,
 	} {
 		if err := os.WriteFile(filepath.Join(n.dir, name), []byte(text), 0o644); err != nil {
 			return err
@@ -85,18 +100,19 @@ func (n *Node) writeSettings(seeds string, replication int, over map[string]stri
 	return nil
 }
 
-// arguments is the command line of a node, without the program.
-func (n *Node) arguments(lib, heap string) []string {
+// arguments is the command line of a node, without the program. It listens for nodetool on a port
+// of its loopback address, without asking for a password; 0 is any.
+func (n *Node) arguments(lib, heap string, jmx int) []string {
 	in := func(name string) string { return "file://" + filepath.Join(n.dir, name) }
 	args := []string{
-		"-ea", "-Xss256k", "-Xms" + heap, "-Xmx" + heap, "-XX:MaxDirectMemorySize=256M",
+		firstOption, "-Xss256k", "-Xms" + heap, "-Xmx" + heap, "-XX:MaxDirectMemorySize=256M",
 		"-XX:+UseG1GC", "-XX:MaxGCPauseMillis=300", "-XX:+ParallelRefProcEnabled", "-XX:+PerfDisableSharedMem",
 		"-XX:+CrashOnOutOfMemoryError", "-XX:ErrorFile=" + filepath.Join(n.dir, "crash.log"),
 		"-Djava.net.preferIPv4Stack=true",
 		"-Djava.security.manager=allow", // 4.1 sets one
 		"-Dio.netty.tryReflectionSetAccessible=true",
 		"-Djdk.attach.allowAttachSelf=true",
-		"-Dcassandra.jmx.local.port=0",
+		jmxPort + fmt.Sprint(jmx),
 		"-Dcassandra.superuser_setup_delay_ms=0",
 		"-Dcassandra.skip_wait_for_gossip_to_settle=0",
 		"-Dcassandra.ring_delay_ms=1000",

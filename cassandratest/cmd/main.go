@@ -20,23 +20,28 @@ const usage = `usage: ./scripts/cassandra COMMAND
 
   start [--datacenters NAME:NODES[,NAME:NODES...]] [--version VERSION] [--heap SIZE] [--link]
         [--network K]
-               start a cluster (default dc1:1) and wait until it can be used; node M of
-               datacenter N listens on 127.K.N.M, port 9042 (default of K: 1)
+               start a cluster (default dc1:1), say how far it is, and wait until it can be
+               used; node M of datacenter N listens on 127.K.N.M, port 9042 (default of K: 1)
   stop         end all nodes and remove their data
   status       list the nodes
   kill NODE    end a node at once; its data stays
   restart NODE start a killed node again
   pause NODE   stop a node in its tracks (SIGSTOP)
   resume NODE  let it go on
-  cut DATACENTER DATACENTER
+  wipe NODE    end a node and remove its data, as the loss of its disks would
+  replace NODE put a new node in its place, which streams from the others what it should hold
+  nodetool NODE ARGUMENT...
+               run Cassandra's nodetool on a node, such as: nodetool dc1-1 repair -pr popelago
+  cut DATACENTER DATACENTER [--one-way]
   heal DATACENTER DATACENTER
                break and mend the line between two datacenters, if the cluster was started
-               with --link (as root); node M of datacenter N then listens on 10.(100+K).N.M
+               with --link (as root); node M of datacenter N then listens on 10.(100+K).N.M.
+               With --one-way what the first sends to the second is lost, and nothing else
 
 A NODE is named DATACENTER-NUMBER, such as dc1-1. All commands take --dir DIR, the folder of
-the cluster (default: popelago/cluster in the user's cache folder). Clusters with folders and
-networks of their own run side by side. If DIR is what TEST_CASSANDRA_KEEP names, stop and
-status are about all clusters that tests have left there.
+the cluster (default: popelago/cluster in the user's cache folder); nodetool takes it before
+NODE. Clusters with folders and networks of their own run side by side. If DIR is what
+TEST_CASSANDRA_KEEP names, stop and status are about all clusters that tests have left there.
 `
 
 // defaultNetwork is K in 127.K.N.M: not one of those that tests take.
@@ -67,8 +72,10 @@ func run(ctx context.Context, args []string) error {
 	version := flags.String("version", "", "")
 	heap := flags.String("heap", "", "")
 	link := flags.Bool("link", false, "")
+	oneWay := flags.Bool("one-way", false, "")
 	network := flags.Int("network", defaultNetwork, "")
-	if err := flags.Parse(args[1:]); err != nil {
+	operands, err := parse(flags, args[1:], args[0] == "nodetool")
+	if err != nil {
 		return errors.New("") // usage has been shown
 	}
 	full, err := filepath.Abs(*dir)
@@ -82,6 +89,7 @@ func run(ctx context.Context, args []string) error {
 		}
 		return start(ctx, cassandratest.Options{
 			Datacenters: list, Version: *version, Heap: *heap, Dir: full, Network: *network, Link: *link, Detached: true,
+			Log: func(line string) { fmt.Fprintln(os.Stderr, line) },
 		})
 	}
 	if args[0] == "stop" || args[0] == "status" {
@@ -102,26 +110,75 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	switch args[0] {
-	case "cut", "heal":
-		set := c.Cut
-		if args[0] == "heal" {
-			set = c.Heal
+	if args[0] == "cut" || args[0] == "heal" {
+		return line(c, args[0], operands, *oneWay)
+	}
+	if len(operands) == 0 {
+		return fmt.Errorf("%s: which node? See ./scripts/cassandra status", args[0])
+	}
+	n := c.Node(operands[0])
+	if n == nil {
+		return fmt.Errorf("no node %q: see ./scripts/cassandra status", operands[0])
+	}
+	return onNode(ctx, c, n, args[0], operands[1:])
+}
+
+// parse parses flags wherever they stand, and returns the operands: NODE and what follows. With
+// rest all that follows the first operand belongs to another program.
+func parse(flags *flag.FlagSet, args []string, rest bool) (operands []string, err error) {
+	for {
+		if err := flags.Parse(args); err != nil || flags.NArg() == 0 {
+			return operands, err
 		}
-		if err := set(flags.Arg(0), flags.Arg(1)); err != nil {
+		if rest {
+			return flags.Args(), nil
+		}
+		operands, args = append(operands, flags.Arg(0)), flags.Args()[1:]
+	}
+}
+
+// line cuts or heals the line between two datacenters.
+func line(c *cassandratest.Cluster, command string, operands []string, oneWay bool) error {
+	if len(operands) != 2 {
+		return fmt.Errorf("%s: between which two datacenters?", command)
+	}
+	set := c.Heal
+	switch {
+	case command == "cut" && oneWay:
+		set = c.CutOneWay
+	case command == "cut":
+		set = c.Cut
+	}
+	if err := set(operands[0], operands[1]); err != nil {
+		return err
+	}
+	return c.Save()
+}
+
+// onNode does what a command does with a node.
+func onNode(ctx context.Context, c *cassandratest.Cluster, n *cassandratest.Node, command string, arguments []string) error {
+	switch command {
+	case "nodetool":
+		tool, err := n.Nodetool(ctx, arguments...)
+		if err != nil {
 			return err
 		}
-		return c.Save()
-	}
-	n := c.Node(flags.Arg(0))
-	if n == nil {
-		return fmt.Errorf("no node %q: see ./scripts/cassandra status", flags.Arg(0))
-	}
-	switch args[0] {
+		tool.Stdin, tool.Stdout, tool.Stderr = os.Stdin, os.Stdout, os.Stderr
+		return tool.Run()
 	case "kill":
 		n.Kill()
 	case "restart":
+		fmt.Fprintf(os.Stderr, "node %s starts; log: %s\n", n.Name, n.LogFile())
 		if err := n.Start(ctx); err != nil {
+			return err
+		}
+	case "wipe":
+		if err := n.Wipe(); err != nil {
+			return err
+		}
+	case "replace":
+		fmt.Fprintf(os.Stderr, "node %s is replaced: the others have to miss it first; log: %s\n", n.Name, n.LogFile())
+		if err := c.Replace(ctx, n); err != nil {
 			return err
 		}
 	case "pause":
@@ -129,7 +186,7 @@ func run(ctx context.Context, args []string) error {
 	case "resume":
 		return n.Resume()
 	default:
-		return fmt.Errorf("unknown command %q: see ./scripts/cassandra help", args[0])
+		return fmt.Errorf("unknown command %q: see ./scripts/cassandra help", command)
 	}
 	return c.Save()
 }

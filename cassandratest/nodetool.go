@@ -1,0 +1,38 @@
+package cassandratest
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Nodetool is a run of Cassandra's nodetool on a detached node, such as Nodetool(ctx, "status"). The
+// caller sets its output, and runs it.
+func (n *Node) Nodetool(ctx context.Context, args ...string) (*exec.Cmd, error) {
+	port, classes := "0", ""
+	for i, arg := range n.args {
+		if p, ok := strings.CutPrefix(arg, jmxPort); ok {
+			port = p
+		}
+		if arg == "-cp" {
+			_, classes, _ = strings.Cut(n.args[i+1], ":") // behind the node's own folder
+		}
+	}
+	if port == "0" || classes == "" {
+		return nil, fmt.Errorf("cassandratest: node %s has no port for nodetool: it is not detached, or was started by an older build", n.Name)
+	}
+	// With a link java runs in a namespace: what leads there stands before Java's first option.
+	way := n.args[:max(0, slices.Index(n.args, firstOption))]
+	line := slices.Concat(way, []string{
+		"-Xmx128M", "-Djava.net.preferIPv4Stack=true",
+		"-Dlogback.configurationFile=file://" + filepath.Join(n.dir, quietLogback),
+		"-Dcassandra.storagedir=" + n.dir,
+		"-cp", classes, "org.apache.cassandra.tools.NodeTool", "-h", "127.0.0.1", "-p", port,
+	}, args)
+	cmd := exec.CommandContext(ctx, n.java, line...)
+	cmd.Env = append(cmd.Environ(), "JAVA_TOOL_OPTIONS=")
+	return cmd, nil
+}
