@@ -9,6 +9,9 @@ func TakeFolder(dir, name string, share bool) (path string, alone bool, ready fu
 	return f.path, f.alone, f.ready, f.leave, err
 }
 
+// CloseOnExec is what a detached node is started behind.
+var CloseOnExec = closeOnExec
+
 // Streaming and Replacing are what a node that replaces another is started with.
 var (
 	Streaming = streaming

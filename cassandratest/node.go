@@ -61,6 +61,9 @@ func (n *Node) launch() error {
 	cmd.Env = append(os.Environ(), "JAVA_TOOL_OPTIONS=")
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = attributes(n.detached)
+	if n.detached {
+		closeOnExec()
+	}
 	started := make(chan error)
 	done := make(chan struct{})
 	go func() {

@@ -11,3 +11,6 @@ func attributes(detached bool) *syscall.SysProcAttr {
 	}
 	return &syscall.SysProcAttr{Setpgid: true}
 }
+
+// closeOnExec does nothing here: the files of a process are not listed.
+func closeOnExec() {}
