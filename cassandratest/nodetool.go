@@ -13,7 +13,11 @@ import (
 // caller sets its output, and runs it.
 func (n *Node) Nodetool(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	port, classes := "0", ""
+	var reach []string // what Java must let Cassandra's classes reach
 	for i, arg := range n.args {
+		if strings.HasPrefix(arg, "--add-") {
+			reach = append(reach, arg)
+		}
 		if p, ok := strings.CutPrefix(arg, jmxPort); ok {
 			port = p
 		}
@@ -26,13 +30,13 @@ func (n *Node) Nodetool(ctx context.Context, args ...string) (*exec.Cmd, error) 
 	}
 	// With a link java runs in a namespace: what leads there stands before Java's first option.
 	way := n.args[:max(0, slices.Index(n.args, firstOption))]
-	line := slices.Concat(way, []string{
+	line := slices.Concat(way, reach, []string{
 		"-Xmx128M", "-Djava.net.preferIPv4Stack=true",
 		"-Dlogback.configurationFile=file://" + filepath.Join(n.dir, quietLogback),
 		"-Dcassandra.storagedir=" + n.dir,
 		"-cp", classes, "org.apache.cassandra.tools.NodeTool", "-h", "127.0.0.1", "-p", port,
 	}, args)
 	cmd := exec.CommandContext(ctx, n.java, line...)
-	cmd.Env = append(cmd.Environ(), "JAVA_TOOL_OPTIONS=")
+	cmd.Env = slices.DeleteFunc(cmd.Environ(), func(s string) bool { return strings.HasPrefix(s, "JAVA_TOOL_OPTIONS=") })
 	return cmd, nil
 }

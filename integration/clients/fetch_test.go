@@ -113,6 +113,7 @@ func testFetching(t *testing.T, on servertest.Setup) {
 			if c.slow && testing.Short() {
 				t.Skip("takes too long for -short")
 			}
+			t.Parallel() // each has accounts of its own, and most of them wait
 			for i, sec := range c.securities {
 				// The large message makes one trip for each program.
 				large := i == len(c.securities)-1

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"popelago/cassandratest"
+	"popelago/mailtest"
 	"popelago/store/cassandra"
 	"popelago/store/enginetest"
 )
@@ -42,6 +43,18 @@ func config(t testing.TB) cassandra.Config {
 		Window:      time.Nanosecond, // nothing in a test is under way for long
 		ScanRate:    1_000_000,
 		Observe:     seen.Observe,
-		Timeout:     30 * time.Second, ConnectTimeout: 30 * time.Second,
+		Timeout:     2 * time.Minute, ConnectTimeout: time.Minute,
 	}
+}
+
+// impatient opens a store that gives up soon. On a busy machine that may take several attempts.
+func impatient(t *testing.T, cfg cassandra.Config) (s *cassandra.Store) {
+	t.Helper()
+	cfg.Timeout = 300 * time.Millisecond
+	mailtest.WaitFor(t, 10*time.Minute, func() (err error) {
+		s, err = cassandra.Open(t.Context(), cfg)
+		return err
+	})
+	t.Cleanup(func() { s.Close() })
+	return s
 }

@@ -20,7 +20,8 @@ var trio = cassandratest.Lazy{
 		Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 3}},
 		Settings: map[string]string{
 			"tombstone_warn_threshold": "1000", "tombstone_failure_threshold": "3000",
-			"write_request_timeout": "20s", // a busy machine is no fault
+			// A busy machine is no fault.
+			"read_request_timeout": "20s", "write_request_timeout": "20s",
 		},
 	},
 	After: cassandratest.Uncoordinated,
