@@ -205,7 +205,8 @@ const (
 	selectClock      = `SELECT toUnixTimestamp(now()) FROM system.local`
 	selectHeartbeats = `SELECT address, generation, heartbeat FROM system_views.gossip_info`
 	selectSettings   = `SELECT name, value FROM system_views.settings WHERE name IN ('commitlog_sync', 'commitlog_sync_period', ` +
-		hintSettings + `, 'write_request_timeout', 'read_request_timeout', 'authenticator', 'authenticator.class_name', ` +
+		`'hinted_handoff_enabled', 'hinted_handoff_disabled_datacenters', 'max_hint_window', 'hints_flush_period', 'max_hints_size_per_host', ` +
+		`'write_request_timeout', 'read_request_timeout', 'authenticator', 'authenticator.class_name', ` +
 		`'maximum_timestamp_fail_threshold', 'maximum_timestamp_warn_threshold', 'minimum_timestamp_fail_threshold', 'minimum_timestamp_warn_threshold')`
 )
 
@@ -215,10 +216,8 @@ const (
 	selectPeerAddresses = `SELECT data_center, native_address, native_port FROM system.peers_v2`
 	selectHints         = `SELECT dc FROM system_views.pending_hints`
 	selectDispatchers   = `SELECT active_tasks, pending_tasks FROM system_views.thread_pools WHERE name = 'HintsDispatcher'`
-	selectHintSettings  = `SELECT name, value FROM system_views.settings WHERE name IN (` + hintSettings + `)`
-
-	// what cassandra.yaml says about hints; 4.1 and 5.0 have the same names
-	hintSettings = `'hinted_handoff_enabled', 'hinted_handoff_disabled_datacenters', 'max_hint_window', 'hints_flush_period', 'max_hints_size_per_host'`
+	selectHintSettings  = `SELECT name, value FROM system_views.settings WHERE name IN (` +
+		`'hinted_handoff_enabled', 'hinted_handoff_disabled_datacenters', 'max_hint_window', 'hints_flush_period', 'max_hints_size_per_host')`
 )
 
 // Mailboxes.

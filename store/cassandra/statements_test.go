@@ -173,6 +173,8 @@ func rules() map[string]rule {
 		"selectProbe":           {"ONE", nil},
 		"selectPeerAddresses":   {"ONE " + one, nil},
 		"selectHints":           {"ONE", nil},
+		"selectDispatchers":     {"ONE", nil},
+		"selectHintSettings":    {"ONE", nil},
 	}
 }
 
