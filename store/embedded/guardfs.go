@@ -250,8 +250,9 @@ func (f *guardedFile) sync(do func() error) error {
 func (f *guardedFile) Write(p []byte) (n int, err error) {
 	n = len(p)
 	err = f.change(func() (err error) {
+		then := f.tracked.with(p) // a file may use p for its own purposes
 		if n, err = f.File.Write(p); err == nil {
-			f.tracked.wrote(p)
+			f.tracked.wrote(then)
 		}
 		return err
 	})

@@ -180,15 +180,24 @@ func (r *running) stateLocked() state {
 	return st
 }
 
-// wrote adds octets behind those written before.
-func (t *tracked) wrote(p []byte) {
+// with is what will be written when p is added.
+func (t *tracked) with(p []byte) fileState {
+	f := t.sofar()
+	if t != nil {
+		f.size += int64(len(p))
+		f.sum = crc32.Update(f.sum, castagnoli, p)
+	}
+	return f
+}
+
+// wrote is called when f is written.
+func (t *tracked) wrote(f fileState) {
 	if t == nil {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.written.size += int64(len(p))
-	t.written.sum = crc32.Update(t.written.sum, castagnoli, p)
+	t.written = f
 }
 
 // sofar is what was written until now.
