@@ -12,12 +12,12 @@ import (
 // A keyspace from before the keys were fixed is refused by all, with what to do, and is not changed.
 func TestKeyspaceWithOtherKeys(t *testing.T) {
 	cfg := config(t)
-	cfg.Keyspace = "layout_test"
+	cfg.Keyspace = "test_layout"
 	cql := session(t, cfg)
 	for _, statement := range []string{
-		"CREATE KEYSPACE IF NOT EXISTS layout_test WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1}",
-		"CREATE TABLE IF NOT EXISTS layout_test.schema_version (name text, version int, applied bigint, PRIMARY KEY ((name), version))",
-		"INSERT INTO layout_test.schema_version (name, version, applied) VALUES ('popelago', 1, 1)",
+		"CREATE KEYSPACE IF NOT EXISTS test_layout WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1}",
+		"CREATE TABLE IF NOT EXISTS test_layout.schema_version (name text, version int, applied bigint, PRIMARY KEY ((name), version))",
+		"INSERT INTO test_layout.schema_version (name, version, applied) VALUES ('popelago', 1, 1)",
 	} {
 		if err := cql.Query(statement).Exec(); err != nil {
 			t.Fatal(err)
@@ -29,7 +29,7 @@ func TestKeyspaceWithOtherKeys(t *testing.T) {
 			t.Errorf("%s: %v, want %v", what, err, cassandra.ErrSchemaLayout)
 			return
 		}
-		for _, want := range []string{"before the first release", "DROP KEYSPACE", "layout_test has version 1"} {
+		for _, want := range []string{"before the first release", "DROP KEYSPACE", "test_layout has version 1"} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s does not say %q: %v", what, want, err)
 			}
@@ -48,7 +48,7 @@ func TestKeyspaceWithOtherKeys(t *testing.T) {
 	}
 	check("Open", err)
 	var tables int
-	if err := cql.Query("SELECT count(*) FROM system_schema.tables WHERE keyspace_name = 'layout_test'").Scan(&tables); err != nil || tables != 1 {
+	if err := cql.Query("SELECT count(*) FROM system_schema.tables WHERE keyspace_name = 'test_layout'").Scan(&tables); err != nil || tables != 1 {
 		t.Errorf("%d tables, %v; want schema_version alone", tables, err)
 	}
 	found := doctor(t, cfg)

@@ -34,7 +34,7 @@ const (
 func openWindowed(t *testing.T, change func(*cassandra.Config)) *windowed {
 	t.Helper()
 	cfg := config(t)
-	cfg.Keyspace = "windowed"
+	cfg.Keyspace = "test_windowed"
 	cfg.Window = time.Hour
 	cfg.FloorEvery = 1
 	if change != nil {
