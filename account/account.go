@@ -173,7 +173,11 @@ func (d *Directory) RemoveAccount(ctx context.Context, a mail.Address) error {
 	if entryOf(rows) == nil {
 		return fmt.Errorf("account %s: %w", a, ErrNoSuchAccount)
 	}
-	removal := laterThan(d.cfg.IDs.Next(), rows)
+	id, err := store.NextID(ctx, d.all, d.cfg.IDs)
+	if err != nil {
+		return fmt.Errorf("account: remove %s: %w", a, err)
+	}
+	removal := laterThan(id, rows)
 	// Older generations first: if this stops halfway, the account is still the same one.
 	for _, r := range rows {
 		if r.Kind == "" || !r.Removed.IsZero() {
@@ -230,7 +234,7 @@ func nextGeneration(rows []store.Address) mail.MessageID {
 	return last
 }
 
-// laterThan is id, or if a clock that went back made it older than a generation or removal
+// laterThan is id, or if a clock that differs made it older than a generation or removal
 // of rows, an id just behind those: the next generation must be a new one, and the newest.
 func laterThan(id mail.MessageID, rows []store.Address) mail.MessageID {
 	last := nextGeneration(rows)

@@ -68,6 +68,7 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	a.addAccounts()
 	a.addTasks()
 	a.addCheck()
+	a.addClock()
 	return a.guard(readWhole(mux)), nil
 }
 

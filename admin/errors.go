@@ -28,7 +28,11 @@ func classify(err error) (status int, text string) {
 	case errors.Is(err, store.ErrFull):
 		return http.StatusInsufficientStorage, "nothing was changed: the disk of the server is full"
 	case errors.Is(err, store.ErrClock):
-		return http.StatusServiceUnavailable, "the clock of the server is wrong"
+		return http.StatusServiceUnavailable, "the clock of the server cannot be trusted, so nothing was changed: \"popelago clock show\" tells why"
+	case errors.Is(err, store.ErrDisagree):
+		return http.StatusServiceUnavailable, "the servers differ in a setting, and background work waits until they agree: \"popelago doctor\" tells which"
+	case errors.Is(err, task.ErrTooEarly):
+		return http.StatusServiceUnavailable, "the server has started just now, and the clock may still be put right: try again later"
 	case errors.Is(err, task.ErrStopped):
 		return http.StatusServiceUnavailable, "the server is stopping"
 	case errors.Is(err, task.ErrNotAll):
@@ -61,6 +65,9 @@ func register[In, Out any](a *api, op huma.Operation, do func(context.Context, *
 // is found in the log.
 func (a *api) problem(operation string, err error) error {
 	status, text := classify(err)
+	if errors.Is(err, store.ErrClock) { // which the store has logged as what it is
+		return huma.NewError(status, text)
+	}
 	if status >= http.StatusInternalServerError {
 		id := rand.Text()[:10]
 		a.logger.Error("admin request failed", "operation", operation, "id", id, "status", status, "cause", err)

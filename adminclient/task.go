@@ -18,7 +18,7 @@ type Task struct {
 	Next    *time.Time `json:"next,omitempty" doc:"When the next run is due."`
 	// The others are of the last run that ended.
 	Ended  *time.Time  `json:"ended,omitempty" doc:"When a run last ended."`
-	Result string      `json:"result,omitempty" doc:"How it ended: ok, error, panic, refused (the clock is wrong) or stopped."`
+	Result string      `json:"result,omitempty" doc:"How it ended: ok, error, panic, refused (the clock is wrong, the servers differ in a setting, or the server has started just now) or stopped."`
 	Error  string      `json:"error,omitempty" doc:"What went wrong. The cause is in the server's log."`
 	Report []TaskCount `json:"report" nullable:"false" doc:"What it did; empty if there was nothing to do."`
 }

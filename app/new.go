@@ -68,6 +68,8 @@ func (a *App) openStore(ctx context.Context) (store.Store, error) {
 			CacheSize:  a.cfg.Store.CacheSize,
 			Reserve:    orNegative(a.cfg.Store.Reserve),
 			Undelete:   a.cfg.Tasks.UndeleteWindow,
+			MaxStop:    orNegative(a.cfg.Store.MaxStop),
+			Settle:     orNegative(a.cfg.Store.ClockSettle),
 			Now:        a.now,
 		})
 		if errors.Is(err, embedded.ErrLocked) {
@@ -147,14 +149,14 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 		Now:      a.now,
 		Logger:   a.logger,
 	}
-	a.tasks = task.New(task.Config{Clock: a.store.Clock, Logger: a.logger}, a.registry,
+	a.tasks = task.New(task.Config{MayRun: a.store.MayReclaim, Logger: a.logger}, a.registry,
 		task.Floor(sweep, a.directory, a.store),
 		task.Reap(sweep, a.store),
 		task.Orphans(sweep, a.store),
 		task.Purge(task.PurgeConfig{
 			Every: cfg.PurgeEvery, Late: max(cfg.LateMail, cfg.UndeleteWindow), Window: window, Now: a.now, Logger: a.logger,
 		}, a.directory, a.store, a.registry),
-		task.Expire(task.ExpireConfig{Every: cfg.ExpireEvery, Window: window, Now: a.now}, a.store),
+		task.Expire(task.ExpireConfig{Every: cfg.ExpireEvery, After: a.cfg.Store.ClockSettle, Window: window, Now: a.now}, a.store),
 	)
 	// Content waits for its entries on a single machine, too.
 	a.checker = task.NewChecker(task.CheckConfig{

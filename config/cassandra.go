@@ -43,6 +43,7 @@ type Cassandra struct {
 	BulkAfter  int
 	WrittenOff []string
 	Heartbeat  time.Duration
+	ClockEvery time.Duration
 	SpoolDir   string // empty: see Config.SpoolDir
 }
 
@@ -69,6 +70,7 @@ func defaultCassandra() Cassandra {
 		FloorEvery:     2000,
 		BulkAfter:      100_000,
 		Heartbeat:      10 * time.Second,
+		ClockEvery:     time.Second,
 
 		SpeculativeDelay: 200 * time.Millisecond,
 		DownReminder:     5 * time.Minute,
@@ -138,7 +140,7 @@ func cassandraSettings(c *Cassandra) []setting {
 			"How long a read waits for the node that was asked before another node of the datacenter is asked, too; the first answer counts. It should be longer than nearly all reads take. Writes are not sent twice. 0s: never."},
 
 		{"cassandra.window", duration(&c.Window, time.Second, 30*day).because("what is being delivered must be left alone"),
-			"The in-flight window: how old a message or a removal must be before background work takes for certain that nothing about it is still under way, and clears up behind it. A delivery may take 5 minutes, or a third of it if that is less, and clocks may differ by 5 minutes: less than 15m is for tests only."},
+			"The in-flight window: how old a message or a removal must be before background work takes for certain that nothing about it is still under way, and clears up behind it. It must be the same on all servers of the cluster: while it is not, background work waits. A delivery may take 5 minutes, or a third of it if that is less, and clocks may differ by 5 minutes: less than 15m is for tests only."},
 		{"cassandra.floor_every", integer(&c.FloorEvery, 1, maxCount),
 			"How many removals from one mailbox make background work look whether all that lies before its oldest message can be skipped from then on."},
 		{"cassandra.bulk_after", integer(&c.BulkAfter, 0, maxCount),
@@ -147,6 +149,8 @@ func cassandraSettings(c *Cassandra) []setting {
 			"How often this server tells the others of its datacenter that it is alive, and compares its clock with theirs and the nodes'. The share that a server had of background work falls to the others six heartbeats after it was killed. A clock that is more than 5 minutes off stops deliveries (451), maildrops with a retention ([SYS/TEMP]) and background work until it is right."},
 		{"cassandra.down_reminder", duration(&c.DownReminder, time.Second, day),
 			"How often the log says that nodes still do not answer. That they stop, and that they are back, is logged at once."},
+		{"cassandra.clock_every", duration(&c.ClockEvery, 50*time.Millisecond, time.Minute),
+			"How often this server asks a node of its datacenter whether its clock still agrees with the cluster's: for how long a machine that was suspended, and whose clock stood still meanwhile, may take mail before it notices. No message id is made without a comparison in the last ten times that long."},
 		{"cassandra.written_off", &list{p: &c.WrittenOff, what: "the name of a datacenter such as \"dc2\"", check: checkDatacenter},
 			"Datacenters that will never come back: the servers of this one take over what is left to be cleared up behind their removals. Before that, take each out of the keyspace (ALTER KEYSPACE ... WITH replication = ...) and out of the cluster (nodetool removenode), or everything that takes away will wait for it for ever. One datacenter is enough to do it."},
 		{"cassandra.spool_dir", path(&c.SpoolDir, optional),

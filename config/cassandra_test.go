@@ -28,7 +28,7 @@ func TestCassandraSettings(t *testing.T) {
 		TLS:          true, TLSCA: "/etc/ssl/cassandra-ca.pem", TLSCertificate: "testdata/good/client.pem", TLSKey: "testdata/good/client.key",
 
 		Timeout: 3 * time.Second, ConnectTimeout: 2 * time.Second, Retries: 0, Connections: 4, Concurrency: 256,
-		QueueTime: 500 * time.Millisecond, SpeculativeDelay: 50 * time.Millisecond, Window: 15 * time.Minute, FloorEvery: 500, BulkAfter: 250_000, Heartbeat: 5 * time.Second, WrittenOff: []string{"dc9", "Berlin"},
+		QueueTime: 500 * time.Millisecond, SpeculativeDelay: 50 * time.Millisecond, Window: 15 * time.Minute, FloorEvery: 500, BulkAfter: 250_000, Heartbeat: 5 * time.Second, ClockEvery: 200 * time.Millisecond, WrittenOff: []string{"dc9", "Berlin"},
 		SpoolDir: "testdata/good/spool", DownReminder: 90 * time.Second,
 	}
 	if diff := cmp.Diff(want, c.Cassandra); diff != "" {

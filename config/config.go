@@ -38,6 +38,9 @@ type Store struct {
 	Engine    string // EngineEmbedded, EngineCassandra
 	CacheSize int64  // octets
 	Reserve   int64  // octets
+	// ClockSettle and MaxStop: see settings.go.
+	ClockSettle time.Duration
+	MaxStop     time.Duration // 0: any
 }
 
 // POP3 is the section [pop3]; all but Listen count for POP3S too.
@@ -169,7 +172,7 @@ func Default() Config {
 	return Config{
 		DataDir:         "popelago-data",
 		ShutdownTimeout: 30 * time.Second,
-		Store:           Store{Engine: EngineEmbedded, CacheSize: 16 * mib, Reserve: 64 * mib},
+		Store:           Store{Engine: EngineEmbedded, CacheSize: 16 * mib, Reserve: 64 * mib, ClockSettle: 15 * time.Minute, MaxStop: 30 * day},
 		Cassandra:       defaultCassandra(),
 		POP3: POP3{
 			MaxConnections:           10_000,

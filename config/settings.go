@@ -51,6 +51,10 @@ func settings(c *Config) []setting {
 			"Memory for blocks read from the database, with store.engine = \"embedded\"."},
 		{"store.reserve", size(&c.Store.Reserve, 0, tib),
 			"Free disk space below which no mail is taken (452), with store.engine = \"embedded\". Removing goes on, and gives space back at once."},
+		{"store.clock_settle", duration(&c.Store.ClockSettle, 0, day),
+			"How long after a start the clock may still be put right, as NTP does: so long no message expires, and with store.engine = \"embedded\" a clock that is set is followed when it has been steady for a fifteenth of that. Later a clock that is set by more than 5 minutes is not trusted: no mail is taken (451), no maildrop with a retention is opened ([SYS/TEMP]), no account or domain is changed, and background work waits, until the clock is right or \"popelago clock trust\" says that it is."},
+		{"store.max_stop", duration(&c.Store.MaxStop, 0, 3650*day),
+			"How long the server may have been off, at most, with store.engine = \"embedded\": if the clock is further ahead than that of the time when the server last ran it is not trusted, see store.clock_settle. 0s: however long."},
 	}
 	table = append(table, cassandraSettings(&c.Cassandra)...)
 	table = append(table, []setting{

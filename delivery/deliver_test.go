@@ -295,7 +295,7 @@ func TestTooOld(t *testing.T) {
 		slow.add = func(context.Context) { clock = clock.Add(limit + time.Millisecond) }
 		errs := w.Deliver(context.Background(), e, strings.NewReader("too late\r\n"))
 		for _, err := range errs {
-			if !errors.Is(err, delivery.ErrTooOld) || !errors.Is(err, store.ErrUnavailable) {
+			if !errors.Is(err, store.ErrTooOld) || !errors.Is(err, store.ErrUnavailable) {
 				t.Errorf("window %v: got %v", window, err)
 			}
 		}

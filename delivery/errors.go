@@ -27,9 +27,5 @@ var (
 	ErrCrowded = fmt.Errorf("%w: too much is coming in", store.ErrFull)
 )
 
-// ErrTooOld is the kind of store.ErrUnavailable where storing took so long that the rows had
-// to be removed again.
-var ErrTooOld = fmt.Errorf("%w: storing took too long", store.ErrUnavailable)
-
 // errAborted is what further use of a discarded Incoming returns.
 var errAborted = errors.New("delivery was given up")

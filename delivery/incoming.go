@@ -185,7 +185,7 @@ func (in *Incoming) Finish(ctx context.Context) Result {
 		err = in.complete()
 	}
 	if err == nil {
-		err = d.store.Clock() // ids are made of it
+		err = d.store.CompareClock(ctx) // ids are made of it
 	}
 	if err != nil {
 		in.fail(err)

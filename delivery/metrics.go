@@ -24,7 +24,7 @@ type metrics struct {
 	octets prometheus.Counter
 	// seconds that storing took, from the last octet of the text to the outcome.
 	seconds prometheus.Histogram
-	// tooOld counts messages removed again because storing them took too long.
+	// tooOld counts messages removed again because storing them took too long, or the clock is wrong.
 	tooOld prometheus.Counter
 
 	// attempts that are remembered.
@@ -69,7 +69,7 @@ func newMetrics(reg prometheus.Registerer, attempts func() int) (*metrics, error
 		}),
 		tooOld: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "popelago_delivery_too_old_total",
-			Help: "Messages removed again because storing them took too long.",
+			Help: "Messages removed again because storing them took too long, or because the clock turned out to be wrong.",
 		}),
 	}
 	m.ledger(attempts)

@@ -63,8 +63,8 @@ func (d *Deliverer) reusable(t *trial) *before {
 	}
 	for i := range t.before {
 		b := &t.before[i]
-		young := d.cfg.Now().Round(0).Sub(b.ID.Time()) < d.cfg.Window/2
-		if young && t.singled(b) && !anyEntry(t.entries, func(e *entry) bool { return e.due() && !d.fits(b, e) }) {
+		age := d.cfg.Now().Round(0).Sub(b.ID.Time())
+		if age < d.cfg.Window/2 && -age <= maxOthersAhead && t.singled(b) && !anyEntry(t.entries, func(e *entry) bool { return e.due() && !d.fits(b, e) }) {
 			return b
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"popelago/mail"
 	"popelago/store"
@@ -47,6 +46,15 @@ type outcome struct {
 
 // each reports whether every datacenter has to have the row.
 func (e *entry) each() bool { return e.durability.Each }
+
+// fail gives up the rows that are still due.
+func (t *trial) fail(err error) {
+	for i := range t.entries {
+		if e := &t.entries[i]; e.due() {
+			e.err = err
+		}
+	}
+}
 
 // due reports whether the row still has to be written.
 func (e *entry) due() bool { return e.err == nil && !e.had && !e.tried }
@@ -119,15 +127,19 @@ func (in *Incoming) store(ctx context.Context, res *Result) {
 // writeNew writes content, then index, under a new id.
 func (in *Incoming) writeNew(ctx context.Context, t *trial) {
 	d := in.d
-	t.id, t.size = d.cfg.IDs.Next(), in.content.Size()
+	id, err := store.NextID(ctx, d.store, d.cfg.IDs)
+	if err != nil {
+		t.fail(err)
+		return
+	}
+	t.id, t.size = id, in.content.Size()
 	for i := range t.entries {
 		if e := &t.entries[i]; e.due() {
 			e.row.Message = in.row(t.id, e.row.Message.Recipient, t.size)
 		}
 	}
 	t.content = in.putContent(ctx, t)
-	d.addRows(ctx, t)
-	d.checkAge(ctx, t, d.cfg.maxIDAge())
+	d.addInTime(ctx, t, ages{oldest: d.cfg.maxIDAge(), ahead: mail.MaxIDAhead})
 }
 
 // writeUnder writes the rows that are missing under the id of an earlier trial. Those that may
@@ -141,41 +153,13 @@ func (in *Incoming) writeUnder(ctx context.Context, t *trial, b *before) {
 			e.row.Message = in.row(t.id, b.recipients[e.row.Mailbox].Recipient, t.size)
 		}
 	}
-	d.addRows(ctx, t)
-	d.checkAge(ctx, t, d.cfg.Window/2+d.cfg.maxIDAge())
+	d.addInTime(ctx, t, ages{oldest: d.cfg.Window/2 + d.cfg.maxIDAge(), ahead: maxOthersAhead})
 }
 
 // row is what makes the message visible in one mailbox.
 func (in *Incoming) row(id mail.MessageID, recipient string, content int64) mail.Message {
 	header := mail.DeliveryHeader(in.envelope.ReversePath, recipient)
 	return mail.Message{ID: id, Size: int64(len(header)) + content, Recipient: recipient}
-}
-
-// checkAge takes the rows back if the id is over a limit by the wall clock. The monotonic clock
-// would not do: it may stand still while the machine sleeps.
-func (d *Deliverer) checkAge(ctx context.Context, t *trial, limit time.Duration) {
-	if d.cfg.Now().Round(0).Sub(t.id.Time()) <= limit {
-		return
-	}
-	t.spoiled = true
-	d.metrics.tooOld.Inc()
-	// ctx will have ended.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-	defer cancel()
-	for i := range t.entries {
-		e := &t.entries[i]
-		if !e.tried {
-			continue
-		}
-		if e.err == nil {
-			e.err = ErrTooOld
-		}
-		err := d.remove(ctx, e, t.id)
-		if e.unsure = err != nil; e.unsure {
-			d.cfg.Logger.Error("a message was stored too late and could not be removed again",
-				"message", t.id.String(), "mailbox", e.row.Mailbox.String(), "cause", err)
-		}
-	}
 }
 
 // checkOrigin makes a failure of what did not reach every datacenter if another one answers now

@@ -7,7 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -122,15 +122,25 @@ func MinMessageID(t time.Time) MessageID {
 	return messageIDFrom(ticksOf(t), 0x0080, [6]byte{0x80, 0x80, 0x80, 0x80, 0x80, 0x80})
 }
 
+// MaxIDAhead is how far a new id may be ahead of the clock it was made of. Ids of an IDSource
+// are ahead when many are made at once, and while a clock that was set back a little catches up.
+const MaxIDAhead = time.Minute
+
 // IDSource makes MessageIDs for one process. Its ids strictly increase in time, even when
-// the clock stands still or goes back. The node id is random and marked as such (the
-// multicast bit of RFC 9562 section 6.10), and never a hardware address; the clock sequence
-// is random for every id, so that two clones of one running machine do not meet.
+// the clock stands still or goes back by less than MaxIDAhead. The node id is random and marked
+// as such (the multicast bit of RFC 9562 section 6.10), and never a hardware address; the clock
+// sequence is random for every id, so that two clones of one running machine do not meet.
 //
-// Safe for concurrent use. The zero value is not usable: see NewIDSource.
+// A clock that was far ahead and is right again leaves no trace: the source goes back with the
+// clock, under another random node id, so that no id can come twice.
+//
+// The source believes its clock. store.NextID is for those who must not. Safe for concurrent use.
+// The zero value is not usable: see NewIDSource.
 type IDSource struct {
-	now  func() time.Time
-	last atomic.Uint64
+	now func() time.Time
+
+	mu   sync.Mutex
+	last uint64 // ticks of the last id
 	node [6]byte
 }
 
@@ -139,21 +149,27 @@ func NewIDSource(now func() time.Time) *IDSource {
 	if now == nil {
 		now = time.Now
 	}
-	s := &IDSource{now: now}
-	rand.Read(s.node[:])
-	s.node[0] |= 0x01
-	return s
+	return &IDSource{now: now, node: randomNode()}
+}
+
+func randomNode() (node [6]byte) {
+	rand.Read(node[:])
+	node[0] |= 0x01
+	return node
 }
 
 // Next returns a fresh id.
 func (s *IDSource) Next() MessageID {
 	var seq [2]byte
 	rand.Read(seq[:])
-	for {
-		last := s.last.Load()
-		ticks := max(ticksOf(s.now()), last+1)
-		if s.last.CompareAndSwap(last, ticks) {
-			return messageIDFrom(ticks, binary.BigEndian.Uint16(seq[:]), s.node)
-		}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ticks := ticksOf(s.now())
+	if s.last >= ticks+uint64(MaxIDAhead/100) {
+		s.node = randomNode()
+	} else {
+		ticks = max(ticks, s.last+1)
 	}
+	s.last = ticks
+	return messageIDFrom(ticks, binary.BigEndian.Uint16(seq[:]), s.node)
 }

@@ -21,7 +21,7 @@ func TestReplyTo(t *testing.T) {
 		{delivery.ErrTooLarge, "552 5.3.4"},
 		{delivery.ErrBareLineEnd, "550 5.6.0"},
 		{delivery.ErrLoop, "554 5.4.6"},
-		{delivery.ErrTooOld, "451 4.3.0"},
+		{store.ErrTooOld, "451 4.3.0"},
 		{store.ErrFull, "452 4.3.1"},
 		{store.ErrUnavailable, "451 4.3.0"},
 		{store.ErrOutcomeUnknown, "451 4.3.0"},

@@ -25,6 +25,14 @@ var ErrFull = fmt.Errorf("%w: no space left", ErrUnavailable)
 // ErrClosed is the kind of ErrUnavailable after Close.
 var ErrClosed = fmt.Errorf("%w: the store is closed", ErrUnavailable)
 
-// ErrClock is the kind of ErrUnavailable where the clock of this machine is too far from the
-// others' to make ids or to tell the age of one.
+// ErrClock is the kind of ErrUnavailable where the clock of this machine cannot be trusted, so that
+// no id can be made, and no age of one be told. See Clocks.
 var ErrClock = fmt.Errorf("%w: the clock cannot be trusted", ErrUnavailable)
+
+// ErrTooOld is the kind of ErrUnavailable where so much time has passed since an id was made that
+// rows under it might be taken for left over.
+var ErrTooOld = fmt.Errorf("%w: storing took too long", ErrUnavailable)
+
+// ErrDisagree is the kind of ErrUnavailable where background work waits because the servers of a
+// cluster differ in a setting that it rests on.
+var ErrDisagree = fmt.Errorf("%w: the servers differ in a setting", ErrUnavailable)

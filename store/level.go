@@ -40,5 +40,5 @@ func Durably(st Store, d mail.Durability, write func(Store) error) (mail.Reached
 // Unreached reports whether an error may be the fault of a datacenter that cannot be reached.
 func Unreached(err error) bool {
 	return (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrOutcomeUnknown)) &&
-		!errors.Is(err, ErrFull) && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrClock)
+		!errors.Is(err, ErrFull) && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrClock) && !errors.Is(err, ErrDisagree)
 }

@@ -17,6 +17,7 @@ type Store interface {
 	Domains
 	Attempts
 	Checks
+	Clocks
 
 	// At returns the same store with another level of reads and writes. Views share
 	// everything; closing one closes the store. An engine in one place has one level, and
@@ -28,11 +29,6 @@ type Store interface {
 	// when the engine goes on through another one: what the former acknowledged may be missing
 	// in that. Empty in an engine in one place.
 	Origin() string
-
-	// Clock returns nil if the clock of this machine can be trusted. Otherwise deliveries,
-	// reads that depend on the time of ids, and background work have to wait: ErrClock says
-	// how far it is off.
-	Clock() error
 
 	// Mine reports whether background work that is named by key falls to this server. Of the
 	// servers of a datacenter that are alive one says yes; for a moment after one came or went
@@ -49,7 +45,7 @@ type Store interface {
 
 // Background is what an engine has to do beside its calls, from time to time. All of it may be
 // called while everything else goes on, and again at any time. It stops early, without error,
-// when its context ends. While the clock cannot be trusted it fails with ErrClock.
+// when its context ends. While MayReclaim objects it fails with that error.
 //
 // Where some replicas are away, the work goes on with what the others hold alone. The rest is
 // reported as blocked, and tried again by later calls. It is an error if nothing else is left.
@@ -57,6 +53,11 @@ type Store interface {
 // Errors: ErrUnavailable, ErrOutcomeUnknown, ErrCorrupt. What was done before is reported with
 // an error, too.
 type Background interface {
+	// MayReclaim returns nil if background work may take something away: the clock can be
+	// trusted, and all servers agree for how long things have to be left alone. Errors: ErrClock,
+	// ErrDisagree.
+	MayReclaim() error
+
 	// RaiseFloors makes lists of mailboxes that much was removed from cost what is there, not
 	// what was there. An engine that does so by itself reports nothing.
 	RaiseFloors(ctx context.Context) (FloorReport, error)
@@ -193,7 +194,7 @@ type Mailboxes interface {
 	// which messages lie in other places, so that by then every server knows of it. An engine
 	// with one place for all, however many, does nothing and returns the zero time.
 	//
-	// Errors: ErrUnavailable, ErrOutcomeUnknown.
+	// Errors: ErrClock, ErrUnavailable, ErrOutcomeUnknown.
 	SetBulk(ctx context.Context, mailbox mail.MailboxID) (since time.Time, err error)
 }
 
@@ -248,14 +249,15 @@ type AddressChange struct {
 	Bulk      *time.Time
 }
 
-// Addresses holds the directory.
+// Addresses holds the directory. It is not changed while the clock cannot be trusted: a change
+// with the time of a clock that is ahead would win over later ones.
 type Addresses interface {
 	// AddressRows returns all generations of one canonical address in the order of their
 	// Generation; none if it was never made. Errors: ErrUnavailable, ErrCorrupt.
 	AddressRows(ctx context.Context, a mail.Address) ([]Address, error)
 
 	// ChangeAddress writes the named columns of one generation of an address, durably, and
-	// makes the row if need be. Errors: ErrFull, ErrUnavailable, ErrOutcomeUnknown.
+	// makes the row if need be. Errors: ErrClock, ErrFull, ErrUnavailable, ErrOutcomeUnknown.
 	ChangeAddress(ctx context.Context, a mail.Address, generation mail.MessageID, c AddressChange) error
 
 	// ListAddresses returns rows of a domain (all generations, also removed ones), with
@@ -306,19 +308,20 @@ type DomainChange struct {
 	Retention  *time.Duration
 }
 
-// Domains holds the hosted domains: few enough to be listed whole.
+// Domains holds the hosted domains: few enough to be listed whole. They are not changed while the
+// clock cannot be trusted, see Addresses.
 type Domains interface {
 	// Domain returns one. Errors: ErrNotFound, ErrUnavailable, ErrCorrupt.
 	Domain(ctx context.Context, name string) (Domain, error)
 	// ListDomains returns all, by name. Errors: ErrUnavailable, ErrCorrupt.
 	ListDomains(ctx context.Context) ([]Domain, error)
-	// PutDomain adds one, or puts another in its place, durably. Errors: ErrFull,
+	// PutDomain adds one, or puts another in its place, durably. Errors: ErrClock, ErrFull,
 	// ErrUnavailable, ErrOutcomeUnknown.
 	PutDomain(ctx context.Context, d Domain) error
 	// ChangeDomain writes the named settings of a domain, durably. Of a domain that does not
-	// exist nothing becomes visible. Errors: ErrFull, ErrUnavailable, ErrOutcomeUnknown.
+	// exist nothing becomes visible. Errors: ErrClock, ErrFull, ErrUnavailable, ErrOutcomeUnknown.
 	ChangeDomain(ctx context.Context, name string, c DomainChange) error
 	// RemoveDomain removes one, durably; no error if there is none. Accounts in it are not
-	// touched. Errors: ErrUnavailable, ErrOutcomeUnknown.
+	// touched. Errors: ErrClock, ErrUnavailable, ErrOutcomeUnknown.
 	RemoveDomain(ctx context.Context, name string) error
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,17 +32,30 @@ type checkRig struct {
 	wrap func(store.Store) store.Store // for checks
 	cfg  task.CheckConfig
 	ids  *mail.IDSource
-	now  time.Time
-	a, b mail.Address
+	// later is by how much now is ahead of the time of the rig's making.
+	later atomic.Int64
+	made  time.Time
+	a, b  mail.Address
+}
+
+func (r *checkRig) now() time.Time { return r.made.Add(time.Duration(r.later.Load())) }
+
+// pass lets time go by.
+func (r *checkRig) pass(d time.Duration) {
+	r.Helper()
+	r.later.Add(int64(d))
+	if err := r.st.TrustClock(r.Context()); err != nil {
+		r.Fatal(err)
+	}
 }
 
 func newCheckRig(t *testing.T) *checkRig {
 	r := &checkRig{
-		T: t, fs: vfs.NewMem(), ids: mail.NewIDSource(nil), now: time.Now().Add(2 * time.Hour),
+		T: t, fs: vfs.NewMem(), ids: mail.NewIDSource(nil), made: time.Now().Add(2 * time.Hour),
 		wrap: func(st store.Store) store.Store { return st },
 		a:    mail.Address{Local: "alice", Domain: "example.test"}, b: mail.Address{Local: "bob", Domain: "example.test"},
 	}
-	r.cfg = task.CheckConfig{Retries: -1, Rate: 1e6, Now: func() time.Time { return r.now }}
+	r.cfg = task.CheckConfig{Retries: -1, Rate: 1e6, Now: r.now}
 	r.open()
 	t.Cleanup(func() { r.st.Close() })
 	if err := r.st.PutDomain(t.Context(), store.Domain{Name: "example.test"}); err != nil {
@@ -57,7 +71,7 @@ func (r *checkRig) open() {
 	r.Helper()
 	// A clock that stands still would make two removals the same.
 	start := time.Now()
-	clock := func() time.Time { return r.now.Add(time.Since(start)) }
+	clock := func() time.Time { return r.now().Add(time.Since(start)) }
 	st, err := embedded.Open(embedded.Config{Dir: "data", FS: r.fs, Now: clock})
 	if err != nil {
 		r.Fatal(err)
@@ -132,7 +146,7 @@ func (r *checkRig) remove(a mail.Address, ids ...mail.MessageID) {
 
 func (r *checkRig) sweep() {
 	r.Helper()
-	if _, err := r.st.Sweep(r.Context(), r.now.Add(time.Minute)); err != nil {
+	if _, err := r.st.Sweep(r.Context(), r.now().Add(time.Minute)); err != nil {
 		r.Fatal(err)
 	}
 }
@@ -237,7 +251,7 @@ func TestCheckFindsNothing(t *testing.T) {
 	r.remove(r.a, first, shared)
 	r.check("after removals", repair)
 	for range 3 {
-		r.now = r.now.Add(48 * time.Hour)
+		r.pass(48 * time.Hour)
 		r.sweep()
 		if report := r.check("after a sweep", repair); report.Contents != 1 {
 			t.Errorf("%d contents are left, want 1", report.Contents)
@@ -306,7 +320,7 @@ func TestCheckStoresAnewWhatDoesNotFit(t *testing.T) {
 		}
 	}
 	r.wantRows("who has it too", r.b, foreign.ID)
-	r.now = r.now.Add(2 * time.Hour)
+	r.pass(2 * time.Hour)
 	r.sweep()
 	r.check("afterwards", plain)
 }
@@ -366,7 +380,7 @@ func TestRebuildKeepsRemovedOnesAway(t *testing.T) {
 	for range 3 {
 		r.check("a repair", repair, "unlisted 1/0")
 		r.wantRows("after a repair", r.b)
-		r.now = r.now.Add(48 * time.Hour)
+		r.pass(48 * time.Hour)
 		r.sweep()
 	}
 
@@ -687,7 +701,7 @@ func TestCheckStopsAndGoesOn(t *testing.T) {
 		}
 		close(pages)
 		if !o.Restart {
-			r.now = r.now.Add(8 * 24 * time.Hour)
+			r.pass(8 * 24 * time.Hour)
 		}
 		again(o, false)
 	}

@@ -56,8 +56,12 @@ func (r *checkRun) copy(ctx context.Context, e entryCandidate) error {
 	} else if n != info.Size {
 		return fmt.Errorf("%d octets instead of %d: %w", n, info.Size, store.ErrCorrupt)
 	}
+	id, err := store.NextID(ctx, r.all, r.cfg.IDs)
+	if err != nil {
+		return err
+	}
 	anew := mail.Message{
-		ID: r.cfg.IDs.Next(), Recipient: e.row.Recipient, UIDL: e.row.UniqueID(),
+		ID: id, Recipient: e.row.Recipient, UIDL: e.row.UniqueID(),
 		Size: info.Size + int64(len(mail.DeliveryHeader(info.ReversePath, e.row.Recipient))),
 	}
 	err = r.all.PutContent(ctx, anew.ID, content, store.ContentInfo{
@@ -66,13 +70,19 @@ func (r *checkRun) copy(ctx context.Context, e entryCandidate) error {
 	if err != nil {
 		return err
 	}
+	inTime := func(ctx context.Context) error {
+		return store.CheckID(ctx, r.all, anew.ID, r.cfg.Now(), maxAnewAge, mail.MaxIDAhead)
+	}
+	if err := inTime(ctx); err != nil {
+		return err
+	}
 	err = r.try(ctx, func() error {
 		// Also in a bulk mailbox without Bulk, on purpose: nobody else adds this id, and whoever is
 		// stopped and tries again need not know the account. Everybody looks there, too.
 		return r.all.AddMessages(ctx, []store.Entry{{Mailbox: e.Mailbox, Message: anew}})[0]
 	})
-	if err == nil && r.cfg.Now().Sub(anew.ID.Time()) > maxAnewAge {
-		err = fmt.Errorf("it took too long: %w", store.ErrUnavailable)
+	if err == nil {
+		err = inTime(ctx)
 	}
 	if err != nil {
 		// It may be there, or come: not for good.

@@ -16,7 +16,8 @@
 //
 // The servers of a datacenter share the work (store.Store.Mine): whatever is done on one is a
 // part, and what falls to others is counted as "elsewhere". While the clock of a server cannot
-// be trusted it does none.
+// be trusted, or the servers differ in what this rests on, it does none; and expire waits some
+// minutes after a start, in which NTP would put a wrong clock right.
 //
 // # Check
 //

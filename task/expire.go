@@ -13,6 +13,9 @@ import (
 type ExpireConfig struct {
 	// Every is the pause between two runs. Zero: only when asked for.
 	Every time.Duration
+	// After is how long after the start the job runs for the first time: a clock that is wrong
+	// then is put right by NTP within minutes. Also if somebody asks for it.
+	After time.Duration
 	// Window is the in-flight window: younger messages stay, however short a retention is.
 	Window time.Duration
 	// Now tells the time. Nil means time.Now.
@@ -28,7 +31,7 @@ func Expire(cfg ExpireConfig, st store.Store) Job {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return Job{Name: "expire", Every: cfg.Every, Run: func(ctx context.Context, _ bool) (Report, error) {
+	return Job{Name: "expire", Every: cfg.Every, After: cfg.After, Run: func(ctx context.Context, _ bool) (Report, error) {
 		e := expiry{st: st, window: cfg.Window, now: cfg.Now()}
 		if err := st.Clock(); err != nil { // behind reading it: that moment can be trusted
 			return nil, fmt.Errorf("task: expire: %w", err)

@@ -21,6 +21,8 @@ type Job struct {
 	// Every is the pause between the end of a run and the next one; a tenth of it is random,
 	// so that servers do not run in step. Zero: it runs only when asked for.
 	Every time.Duration
+	// After is how long after Start the job runs for the first time, also if it is asked for.
+	After time.Duration
 	// Run does one run. It returns soon after ctx ends. asked says that somebody wants it
 	// done now, whether or not it is due. The report is also of a run that fails.
 	Run func(ctx context.Context, asked bool) (Report, error)
@@ -74,9 +76,9 @@ func (r Report) attrs() []slog.Attr {
 
 // Config holds the settings of a Runner.
 type Config struct {
-	// Clock returns an error while the clock cannot be trusted: then no job runs. Nil: it
-	// always can.
-	Clock func() error
+	// MayRun returns an error while no job may run, see store.Background.MayReclaim. Whoever
+	// decides that also logs it. Nil: jobs always may.
+	MayRun func() error
 	// Logger takes failures, and what was done. Default: nothing is logged.
 	Logger *slog.Logger
 }
@@ -87,9 +89,10 @@ type Runner struct {
 	metrics *metrics
 	jobs    []*state
 
-	ctx    context.Context // ended by Stop
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
+	ctx     context.Context // ended by Stop
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	started time.Time
 }
 
 // New makes a Runner, which needs to be stopped. reg may be nil.
@@ -97,8 +100,8 @@ func New(cfg Config, reg prometheus.Registerer, jobs ...Job) *Runner {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Clock == nil {
-		cfg.Clock = func() error { return nil }
+	if cfg.MayRun == nil {
+		cfg.MayRun = func() error { return nil }
 	}
 	r := &Runner{cfg: cfg, metrics: newMetrics(reg)}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
@@ -108,8 +111,10 @@ func New(cfg Config, reg prometheus.Registerer, jobs ...Job) *Runner {
 	return r
 }
 
-// Start begins to run the jobs, each for the first time at once. It must be called only once.
+// Start begins to run the jobs, each for the first time at once, or after Job.After. It must be
+// called only once.
 func (r *Runner) Start() {
+	r.started = time.Now()
 	for _, s := range r.jobs {
 		r.wg.Go(func() { r.repeat(r.ctx, s) })
 	}
@@ -122,13 +127,18 @@ func (r *Runner) Stop() {
 }
 
 func (r *Runner) repeat(ctx context.Context, s *state) {
-	if s.job.Every > 0 {
+	pause := s.job.After
+	if s.job.Every > 0 && pause <= 0 {
 		r.once(ctx, s)
 	}
 	for {
 		var due <-chan time.Time
 		if every := s.job.Every; every > 0 {
-			pause := every - time.Duration(rand.Int64N(int64(every)/10+1))
+			if wait := s.job.After - time.Since(r.started); wait > 0 {
+				pause = wait
+			} else {
+				pause = every - time.Duration(rand.Int64N(int64(every)/10+1))
+			}
 			s.next(time.Now().Add(pause))
 			due = time.After(pause)
 		}
@@ -156,7 +166,11 @@ func (r *Runner) once(ctx context.Context, s *state) {
 	r.logBlocked(ctx, s, report)
 	before := s.end(result, report, err)
 	switch {
-	case result == ResultStopped, result == ResultRefused && before == ResultRefused:
+	case result == ResultStopped:
+	case result == ResultRefused:
+		if before != ResultRefused { // the cause has been logged as what it is
+			r.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, "background job has to wait", slog.String("job", name), slog.Any("cause", err))
+		}
 	case err != nil:
 		r.cfg.Logger.LogAttrs(ctx, slog.LevelError, "background job failed",
 			append(report.attrs(), slog.String("job", name), slog.Any("cause", err))...)
@@ -177,14 +191,18 @@ func (r *Runner) logBlocked(ctx context.Context, s *state, report Report) {
 	}
 }
 
-// guard runs the job if the clock allows it, and turns a panic into an error.
+// guard runs the job if it may run, and turns a panic into an error.
 func (r *Runner) guard(ctx context.Context, job Job, asked bool) (result Result, report Report, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			result, err = ResultPanic, fmt.Errorf("task: %s panicked: %v\n%s", job.Name, p, debug.Stack())
 		}
 	}()
-	if err := r.cfg.Clock(); err != nil {
+	err = r.cfg.MayRun()
+	if wait := job.After - time.Since(r.started); err == nil && wait > 0 {
+		err = fmt.Errorf("%w: it runs in %v", ErrTooEarly, wait.Round(time.Second))
+	}
+	if err != nil {
 		return ResultRefused, nil, fmt.Errorf("task: %s has to wait: %w", job.Name, err)
 	}
 	report, err = job.Run(ctx, asked)

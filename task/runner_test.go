@@ -187,7 +187,7 @@ func TestClockStopsJobs(t *testing.T) {
 			return fmt.Errorf("%w: 100 days ahead", store.ErrClock)
 		}
 		r := task.New(task.Config{
-			Clock: clock, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			MayRun: clock, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		}, nil, job("any", time.Minute, func(context.Context, bool) (task.Report, error) {
 			runs.Add(1)
 			return nil, nil
@@ -200,8 +200,8 @@ func TestClockStopsJobs(t *testing.T) {
 		if err != nil || runs.Load() != 0 || status.Result != task.ResultRefused || !errors.Is(status.Err, store.ErrClock) {
 			t.Errorf("%d runs; %+v, %v", runs.Load(), status, err)
 		}
-		if n := strings.Count(log.String(), "100 days ahead"); n != 1 {
-			t.Errorf("said %d times:\n%s", n, log.String())
+		if log.Len() > 0 {
+			t.Errorf("the store says what is wrong with the clock, and one line is enough; but:\n%s", log.String())
 		}
 		right.Store(true)
 		time.Sleep(2 * time.Minute)

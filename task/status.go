@@ -16,7 +16,7 @@ const (
 	ResultOK      Result = "ok"
 	ResultError   Result = "error"
 	ResultPanic   Result = "panic"
-	ResultRefused Result = "refused" // the clock cannot be trusted
+	ResultRefused Result = "refused" // see Config.MayRun and Job.After
 	ResultStopped Result = "stopped" // the server stops
 )
 
@@ -43,6 +43,8 @@ type Status struct {
 var (
 	// ErrNoSuchJob: no job has that name.
 	ErrNoSuchJob = errors.New("no such background job")
+	// ErrTooEarly: the server has not been running for long enough for a job, see Job.After.
+	ErrTooEarly = errors.New("the server has started just now")
 	// ErrStopped: the runner does not run any more.
 	ErrStopped = errors.New("background work has stopped")
 )

@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"popelago/adminclient"
 	"popelago/app"
+	"popelago/config"
 )
 
 // doctorLimit is how long "popelago doctor" may take: as long as nodes that do not answer make
@@ -26,7 +29,7 @@ func newDoctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor --config FILE",
 		Short: "Look at what the server stands on, and tell what is wrong",
-		Long: `Look at the data folder and the certificate and, with store.engine = "cassandra", at the
+		Long: `Look at the data folder, the certificate and the clock of a running server and, with store.engine = "cassandra", at the
 cluster: which nodes can be reached, their versions, clocks and settings, the schema, where the
 replicas are, and whether a row can be written and read. The server may be running or not.
 
@@ -55,15 +58,40 @@ func (f *doctorFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	found = append(found, examineServer(ctx, cfg)...)
 	if f.json {
 		err = printJSON(cmd.OutOrStdout(), found)
 	} else {
 		err = printFindings(cmd.OutOrStdout(), found)
 	}
-	if errors := countFindings(found, app.FindingError); err == nil && errors > 0 {
-		err = fmt.Errorf("%d of %d checks failed", errors, len(found))
+	if failed := countFindings(found, app.FindingError); err == nil && failed > 0 {
+		err = fmt.Errorf("%d of %d checks failed", failed, len(found))
 	}
 	return err
+}
+
+// askServer limits how long a running server is asked.
+const askServer = 10 * time.Second
+
+// examineServer asks the running server of a configuration whether it trusts its clock. There is
+// nothing to tell if it does not run.
+func examineServer(ctx context.Context, cfg config.Config) []app.Finding {
+	ctx, cancel := context.WithTimeout(ctx, askServer)
+	defer cancel()
+	c := adminclient.Unix(cfg.AdminSocket())
+	defer c.Close()
+	clock, err := c.Clock(ctx)
+	f := app.Finding{Level: app.FindingOK, Check: "server", Text: "the running server trusts its clock"}
+	switch {
+	case errors.Is(err, adminclient.ErrNoServer):
+		return nil
+	case err != nil:
+		f.Level, f.Text = app.FindingWarning, "the running server does not answer: "+err.Error()
+	case !clock.Trusted:
+		f.Level, f.Text = app.FindingError, "the running server does not trust its clock, and takes no mail: "+clock.Cause
+		f.Hint = `set the clock of this machine, or if it is right: popelago clock trust`
+	}
+	return []app.Finding{f}
 }
 
 func countFindings(found []app.Finding, level string) int {

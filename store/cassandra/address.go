@@ -76,7 +76,10 @@ func (s *Store) ChangeAddress(ctx context.Context, a mail.Address, generation ma
 		&times[0], &times[1], &times[2], &times[3], &times[4], &times[5], &times[6]); err != nil {
 		return err
 	}
-	timestamp := micros(s.now())
+	timestamp, err := s.changeTime(ctx, what)
+	if err != nil {
+		return err
+	}
 	for i, name := range []string{"kind", "removed", "password", "state", "created", "retention", "bulk"} {
 		if t := times[i]; t != nil && slices.Contains(columns, name) {
 			timestamp = max(timestamp, *t+1)

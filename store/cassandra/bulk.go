@@ -122,7 +122,7 @@ func (p *place) isBulk(since int64) {
 // If the marker is gone that this process has written before, the table was lost: then it is
 // written again with the next message.
 func (s *engine) learnSince(mailbox mail.MailboxID, since int64, checked time.Time, recipient string) {
-	before := micros(checked.Add(s.cfg.Window - 2*clockSkew))
+	before := micros(checked.Add(s.cfg.Window - 2*store.MaxClockSkew))
 	s.learn(mailbox, func(p *place) {
 		p.before = max(p.before, before)
 		p.isBulk(since)
@@ -145,10 +145,11 @@ func earliest(a, b int64) int64 {
 
 // SetBulk implements store.Mailboxes. The moment is a window ahead of the end of the write.
 func (s *Store) SetBulk(ctx context.Context, mailbox mail.MailboxID) (time.Time, error) {
-	if err := s.Clock(); err != nil {
+	now, err := s.changeTime(ctx, fmt.Sprintf("make mailbox %s bulk", mailbox))
+	if err != nil {
 		return time.Time{}, err
 	}
-	if err := s.mark(ctx, mailbox, micros(s.now().Add(s.cfg.Window))); err != nil {
+	if err := s.mark(ctx, mailbox, now+s.cfg.Window.Microseconds()); err != nil {
 		return time.Time{}, err
 	}
 	return s.now().Add(s.cfg.Window).Truncate(time.Microsecond).UTC(), nil

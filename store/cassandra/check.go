@@ -256,7 +256,7 @@ func (s *Store) RemoveOrphans(ctx context.Context, contents []store.ContentRow, 
 		return store.SweepReport{}, err
 	}
 	s.leave()
-	if err := s.Clock(); err != nil {
+	if err := s.MayReclaim(); err != nil {
 		return store.SweepReport{}, err
 	}
 	r := s.newSweeper(olderThan)

@@ -3,9 +3,7 @@ package cassandra
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -14,14 +12,7 @@ import (
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
-	"popelago/mail"
 	"popelago/store"
-)
-
-// How far clocks may differ. The in-flight window rests on them.
-const (
-	clockWarning = 30 * time.Second
-	clockSkew    = 5 * time.Minute // beyond it the clock cannot be trusted
 )
 
 // watch is what is known about our clock.
@@ -29,16 +20,21 @@ const (
 // Message ids are made of it, and tell what is old enough to be taken away. So it is compared
 // with those of the nodes and of the other servers, at every heartbeat, and with the highest
 // time that this server ever made an id at, which is kept when it is not running: that tells
-// when all clocks are wrong at once, as after a power cut.
+// when all clocks are wrong at once, as after a power cut. Between heartbeats a node is looked at
+// every Config.ClockEvery (clocklook.go): the clock of a machine that was suspended stands still,
+// and so does all else that the machine could measure time by.
 type watch struct {
 	last   atomic.Pointer[reading] // nil: not compared yet
 	issued atomic.Int64            // time of the highest id seen, microseconds
 
-	high atomic.Int64 // what the table watermark says
+	high atomic.Int64 // what the table watermark says; math.MinInt64: nothing
 
-	// Used by the goroutine that beats only, and before it starts.
-	known bool   // high was read
-	said  string // the clockState that was logged last
+	// turn is held by whoever compares, or changes what follows.
+	turn    chan struct{}
+	known   bool      // high was read
+	written int64     // timestamp of the row of high
+	said    string    // the clockState that was logged last
+	failed  time.Time // when a comparison failed that somebody waited for
 }
 
 // reading is the result of a comparison.
@@ -51,7 +47,7 @@ type reading struct {
 // wall is the time of day, without what Go knows of the time that passed.
 func (s *engine) wall() time.Time { return s.now().Round(0) }
 
-// Clock implements store.Store. Between two comparisons it notices that the clock was set, or
+// Clock implements store.Clocks. Between two comparisons it notices that the clock was set, or
 // that the machine stood still.
 func (s *engine) Clock() error {
 	last := s.watch.last.Load()
@@ -60,13 +56,25 @@ func (s *engine) Clock() error {
 	}
 	now := s.wall()
 	ahead := last.aheadAt(now)
-	if ahead.Abs() > clockSkew {
+	if ahead.Abs() > store.MaxClockSkew {
 		return fmt.Errorf("cassandra: %w: it is %s", store.ErrClock, describeSkew(ahead, "the cluster's"))
 	}
-	if behind := time.UnixMicro(s.watch.high.Load()).Sub(now); behind > clockSkew {
+	if behind := time.UnixMicro(s.watch.high.Load()).Sub(now); behind > store.MaxClockSkew {
 		return fmt.Errorf("cassandra: %w: it is %s", store.ErrClock, describeSkew(-behind, "the newest message id that this server made"))
 	}
 	return nil
+}
+
+// ClockState implements store.Clocks.
+func (s *engine) ClockState() store.ClockState {
+	state := store.ClockState{Now: s.wall(), Err: s.Clock()}
+	if last := s.watch.last.Load(); last != nil {
+		state.Ahead = last.aheadAt(state.Now)
+	}
+	if high := s.watch.high.Load(); high > 0 {
+		state.High = time.UnixMicro(high)
+	}
+	return state
 }
 
 // aheadAt is how far our clock is ahead of the others when it says now.
@@ -89,48 +97,33 @@ func (s *engine) latest() (time.Time, error) {
 	return others, nil
 }
 
+// moment is the time of day to note a removal with. Removals go on while the clock cannot be
+// trusted: then it is by the clocks of the others.
+func (s *engine) moment() time.Time {
+	now := s.now()
+	if s.Clock() != nil {
+		if others, err := s.latest(); err == nil {
+			return others
+		}
+	}
+	return now
+}
+
+// changeTime is the timestamp for a change of the directory. Errors: store.ErrClock: a change by a
+// clock that is ahead would win over all later ones.
+func (s *engine) changeTime(ctx context.Context, what string) (int64, error) {
+	now := micros(s.now())
+	if err := s.CompareClock(ctx); err != nil {
+		return 0, fmt.Errorf("cassandra: %s: %w", what, err)
+	}
+	return now, nil
+}
+
 func describeSkew(ahead time.Duration, what string) string {
 	if ahead < 0 {
 		return fmt.Sprintf("%v behind %s", (-ahead).Round(time.Millisecond), what)
 	}
 	return fmt.Sprintf("%v ahead of %s", ahead.Round(time.Millisecond), what)
-}
-
-// checkClock compares our clock, and says so when the result is of another kind than before.
-func (s *engine) checkClock(ctx context.Context) error {
-	w := &s.watch
-	if !w.known || micros(s.wall()) < w.high.Load() { // it may have been taken away by hand
-		if err := s.readWatermark(ctx); err != nil {
-			return err
-		}
-		w.known = true
-	}
-	ahead, ok := judgeClock(s.nodeClocks(ctx), s.peerClocks())
-	if !ok {
-		return errors.New("cassandra: no node told its clock")
-	}
-	w.last.Store(&reading{ahead: ahead, wall: s.wall(), at: time.Now()})
-	s.metrics.skew.Set(ahead.Seconds())
-	before, now := w.said, s.clockState()
-	w.said = now
-	if now == before {
-		return nil
-	}
-	switch logger := s.cfg.Logger.With("skew", ahead); now {
-	case clockWrong:
-		err := s.Clock()
-		if ahead.Abs() <= clockSkew {
-			logger = logger.With("if_that_id_was_wrong", s.forgetWatermark())
-		}
-		logger.Error("the clock is wrong: no mail is taken, and no mail expires, until it is right", "cause", err)
-	case clockDiffers:
-		logger.Warn("the clock differs from the cluster's")
-	case clockRight:
-		if before != "" {
-			logger.Info("the clock is right")
-		}
-	}
-	return nil
 }
 
 // What is to be said about the clock.
@@ -145,7 +138,7 @@ func (s *engine) clockState() string {
 	switch {
 	case s.Clock() != nil:
 		return clockWrong
-	case s.watch.last.Load().ahead.Abs() > clockWarning:
+	case s.watch.last.Load().ahead.Abs() > store.ClockWarning:
 		return clockDiffers
 	}
 	return clockRight
@@ -190,12 +183,14 @@ func (s *engine) peerClocks() []time.Duration {
 // maxAsked is how many nodes are asked for their clock at once.
 const maxAsked = 5
 
-// nodeClocks is how far our clock is ahead of those of some nodes of our datacenter.
-func (s *engine) nodeClocks(ctx context.Context) []time.Duration {
-	if s.enter(ctx, "compare the clock") != nil {
+// nodeClocks is how far our clock is ahead of those of some nodes of our datacenter, most at most.
+// It does not wait for other statements to end: a clock is looked at also while there are too many.
+func (s *engine) nodeClocks(ctx context.Context, most int) []time.Duration {
+	s.life.RLock()
+	defer s.life.RUnlock()
+	if s.closed {
 		return nil
 	}
-	defer s.leave()
 	var hosts []*gocql.HostInfo
 	for _, h := range s.session().GetHosts() {
 		if h.DataCenter() == s.origin() && h.IsUp() {
@@ -205,13 +200,13 @@ func (s *engine) nodeClocks(ctx context.Context) []time.Duration {
 	rand.Shuffle(len(hosts), func(i, j int) { hosts[i], hosts[j] = hosts[j], hosts[i] })
 	var mu sync.Mutex
 	var list []time.Duration
-	inParallel(min(len(hosts), maxAsked), func(i int) {
+	inParallel(min(len(hosts), most), func(i int) {
 		asked, began := s.wall(), time.Now()
 		var millis int64
 		err := s.session().Query(selectClock).Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).
 			SetHostID(hosts[i].HostID()).ScanContext(ctx, &millis)
 		took := time.Since(began)
-		if err != nil || took > clockWarning {
+		if err != nil || took > store.ClockWarning {
 			return
 		}
 		mu.Lock()
@@ -219,55 +214,4 @@ func (s *engine) nodeClocks(ctx context.Context) []time.Duration {
 		list = append(list, asked.Add(took/2).Sub(time.UnixMilli(millis)))
 	})
 	return list
-}
-
-// readWatermark reads up to when this server made ids.
-func (s *engine) readWatermark(ctx context.Context) error {
-	var high int64
-	found, err := s.readOne(ctx, statement{
-		cql: selectWatermark, values: []any{encodeText(s.cfg.Server)}, consistency: gocql.LocalQuorum,
-		what: "read the watermark of this server",
-	}, &high)
-	if err != nil {
-		return err
-	}
-	if !found {
-		high = math.MinInt64
-	}
-	s.watch.high.Store(high)
-	return nil
-}
-
-// note remembers an id that was written.
-func (w *watch) note(id mail.MessageID) {
-	at := id.Micros()
-	for {
-		old := w.issued.Load()
-		if at <= old || w.issued.CompareAndSwap(old, at) {
-			return
-		}
-	}
-}
-
-// raiseWatermark notes up to when this server has made ids. It is called while the clock can be
-// trusted: what was made while it could not counts as made now.
-func (s *engine) raiseWatermark(ctx context.Context) error {
-	issued := s.watch.issued.Load()
-	high := min(issued, micros(s.wall()))
-	if issued == 0 || high <= s.watch.high.Load() || !s.watch.known {
-		return nil
-	}
-	err := s.exec(ctx, statement{
-		cql: insertWatermark, values: []any{encodeText(s.cfg.Server), high, high},
-		consistency: gocql.LocalQuorum, what: "raise the watermark of this server",
-	})
-	if err == nil {
-		s.watch.high.Store(high)
-	}
-	return err
-}
-
-// forgetWatermark is what an operator can execute who knows that the watermark is wrong.
-func (s *engine) forgetWatermark() string {
-	return deleteWatermark(s.cfg.Keyspace, encodeText(s.cfg.Server), s.watch.high.Load())
 }

@@ -223,16 +223,36 @@ func TestWatermark(t *testing.T) {
 	if err := s.Clock(); !errors.Is(err, store.ErrClock) || !strings.Contains(err.Error(), "behind the newest message id") {
 		t.Errorf("the clock: %v", err)
 	}
-	// The log says how to get rid of it.
-	_, text, _ := strings.Cut(log.String(), `if_that_id_was_wrong="`)
-	statement, _, found := strings.Cut(text, `"`)
-	if !found {
+	if !strings.Contains(log.String(), `if_it_is_right="popelago clock trust"`) {
 		t.Fatalf("the log says nothing to do:\n%s", log.String())
 	}
-	if err := cql.Query(statement).Exec(); err != nil {
+	if err := s.TrustClock(t.Context()); err != nil || s.Clock() != nil {
+		t.Fatalf("an operator says that the clock is right: %v, %v", err, s.Clock())
+	}
+	// The time is remembered again from then on, also by the next start.
+	m = message(1)
+	add(t, s, mailbox("a"), m)
+	mailtest.WaitFor(t, time.Minute, func() error {
+		if at := high(); !at.Equal(m.ID.Time().Truncate(time.Microsecond)) {
+			return fmt.Errorf("the watermark is %v, want %v", at, m.ID.Time())
+		}
+		return nil
+	})
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	wantClock(t, s, nil)
+	again, clock, _ := clocked(t, 0)
+	again.Server = name
+	s = reopen(t, again)
+	if err := s.Clock(); err != nil {
+		t.Error(err)
+	}
+	// What the others say is not for an operator of this server to overrule.
+	clock.set(time.Hour)
+	wantClock(t, s, store.ErrClock)
+	if err := s.TrustClock(t.Context()); !errors.Is(err, store.ErrClock) {
+		t.Errorf("a clock that is an hour ahead of the cluster's was trusted: %v", err)
+	}
 }
 
 // Where the nodes of a datacenter agree with a wrong clock, because they are on the same machine,

@@ -89,6 +89,10 @@ type Config struct {
 	// for six of them. Default 10s.
 	Heartbeat time.Duration
 
+	// ClockEvery is how often one node is asked whether our clock still agrees: for how long a
+	// machine that was suspended may go on without noticing. Default 1s.
+	ClockEvery time.Duration
+
 	// Failover names datacenters to go on through while none of the local nodes can be reached,
 	// the first choice first. Where SpoolDir cannot be written to, the store does not. Default: none.
 	Failover []string
@@ -151,12 +155,16 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.ScanRate, 2000)
 	setDefault(&c.Heartbeat, 10*time.Second)
 	setDefault(&c.DownReminder, 5*time.Minute)
+	setDefault(&c.ClockEvery, time.Second)
 	if c.Server == "" {
 		name, err := os.Hostname()
 		if err != nil {
 			return c, fmt.Errorf("cassandra: name of this server: %w", err)
 		}
 		c.Server = name
+	}
+	if c.ClockEvery < 0 {
+		return c, fmt.Errorf("cassandra: looks at the clock %v apart", c.ClockEvery)
 	}
 	if c.Heartbeat < 0 {
 		return c, fmt.Errorf("cassandra: heartbeats %v apart", c.Heartbeat)

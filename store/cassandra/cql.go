@@ -141,9 +141,11 @@ func migrations() [][]string {
 		`CREATE TABLE IF NOT EXISTS watermark (
   server text PRIMARY KEY,
   high bigint
-) WITH comment = 'up to when each server has made ids, written with that time as timestamp, so it only rises'
+) WITH comment = 'up to when each server has made ids'
   AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
   AND read_repair = 'BLOCKING'`,
+	}, {
+		`ALTER TABLE server ADD IF NOT EXISTS window bigint`,
 	}}
 }
 
@@ -178,9 +180,14 @@ func replicationMap(replication map[string]int) string {
 	return b.String()
 }
 
-// inKeyspace names the keyspace in a statement that makes a table.
+// inKeyspace names the keyspace in a statement that makes or changes a table.
 func inKeyspace(keyspace, statement string) string {
-	return strings.Replace(statement, "CREATE TABLE IF NOT EXISTS ", "CREATE TABLE IF NOT EXISTS "+keyspace+".", 1)
+	for _, verb := range []string{"CREATE TABLE IF NOT EXISTS ", "ALTER TABLE "} {
+		if table, ok := strings.CutPrefix(statement, verb); ok {
+			return verb + keyspace + "." + table
+		}
+	}
+	return statement
 }
 
 // The schema's version, in the keyspace that %s stands for.
@@ -296,18 +303,13 @@ const (
 
 // Servers and their clocks.
 const (
-	insertServer  = `INSERT INTO server (datacenter, id, name, address, version, started, clock) VALUES (?, ?, ?, ?, ?, ?, ?) USING TTL ? AND TIMESTAMP ?`
-	selectServers = `SELECT id, clock FROM server WHERE datacenter = ?`
+	insertServer  = `INSERT INTO server (datacenter, id, name, address, version, started, clock, window) VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TTL ? AND TIMESTAMP ?`
+	selectServers = `SELECT id, name, clock, window FROM server WHERE datacenter = ?`
 	deleteServer  = `DELETE FROM server USING TIMESTAMP ? WHERE datacenter = ? AND id = ?`
 
-	selectWatermark = `SELECT high FROM watermark WHERE server = ?`
+	selectWatermark = `SELECT high, WRITETIME(high) FROM watermark WHERE server = ?`
 	insertWatermark = `INSERT INTO watermark (server, high) VALUES (?, ?) USING TIMESTAMP ?`
 )
-
-// deleteWatermark is for operators; it is only shown to them.
-func deleteWatermark(keyspace, server string, high int64) string {
-	return fmt.Sprintf("DELETE FROM %s.watermark USING TIMESTAMP %d WHERE server = '%s'", keyspace, high, strings.ReplaceAll(server, "'", "''"))
-}
 
 // Addresses.
 const (

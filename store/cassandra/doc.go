@@ -23,7 +23,7 @@
 //	                                         mailboxes, recipients, outcomes
 //	progress  ((name))                       position, begun
 //	note      ((name))                       text
-//	server    ((datacenter), id)             name, address, version, started, clock
+//	server    ((datacenter), id)             name, address, version, started, clock, window
 //	watermark ((server))                     high
 //	schema_version ((name), version)         applied
 //

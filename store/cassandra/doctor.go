@@ -88,7 +88,7 @@ func examine(ctx context.Context, cfg Config, session *gocql.Session, contacts [
 	found = append(found, judgeSchema(status, err))
 	found = append(found, judgeReplication(cfg, status, nodes)...)
 	if err == nil && status.Check() == nil {
-		found = append(found, tryStatements(ctx, cfg))
+		found = append(found, tryStatements(ctx, cfg), examineWindows(ctx, cfg, sortedKeys(status.Replication)))
 	}
 	return found
 }

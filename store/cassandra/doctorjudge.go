@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"popelago/store"
 )
 
 func judgeContacts(cfg Config, contacts []contact, nodes []node) []Finding {
@@ -138,38 +140,52 @@ func judgeVersions(nodes []node) []Finding {
 	return found
 }
 
+// judgeClocks compares the clocks of nodes with this machine's. If all of them say the same it is
+// this one that is wrong, which is one finding.
 func judgeClocks(nodes []node) []Finding {
-	var found []Finding
-	asked, worst := 0, time.Duration(0)
-	for _, n := range nodes {
-		if n.err != nil {
-			continue
+	known := having(nodes, func(n node) bool { return n.err == nil })
+	off := having(known, func(n node) bool { return n.ahead.Abs()-n.uncertain > store.ClockWarning })
+	if len(off) > 1 && len(off) == len(known) {
+		least, most := off[0], off[0]
+		for _, n := range off {
+			if n.ahead < least.ahead {
+				least = n
+			}
+			if n.ahead > most.ahead {
+				most = n
+			}
 		}
-		asked++
-		off := n.ahead.Abs()
-		worst = max(worst, off)
-		level := FindingWarning
-		switch {
-		case off-n.uncertain <= clockWarning:
-			continue
-		case off-n.uncertain > clockSkew:
-			level = FindingError
+		if most.ahead-least.ahead <= store.ClockWarning {
+			return []Finding{clockFinding(least, "this machine's clock is %[2]v %[3]s those of all "+count(len(off), "node")+" that tell theirs", -1)}
 		}
-		direction := "ahead of"
-		if n.ahead < 0 {
-			direction = "behind"
-		}
-		found = append(found, Finding{
-			Level: level, Check: "clock",
-			Text: fmt.Sprintf("the clock of %s is %v %s this machine's", n.address, off.Round(time.Millisecond), direction),
-			Hint: "let NTP set the clocks of all nodes and servers",
-		})
 	}
-	if len(found) == 0 && asked > 0 {
+	var found []Finding
+	for _, n := range off {
+		found = append(found, clockFinding(n, "the clock of %[1]s is %[2]v %[3]s this machine's", 1))
+	}
+	if len(found) == 0 && len(known) > 0 {
+		worst := time.Duration(0)
+		for _, n := range known {
+			worst = max(worst, n.ahead.Abs())
+		}
 		found = append(found, Finding{Level: FindingOK, Check: "clock",
-			Text: fmt.Sprintf("the clocks of %s are within %v of this machine's", count(asked, "node"), worst.Round(time.Millisecond))})
+			Text: fmt.Sprintf("the clocks of %s are within %v of this machine's", count(len(known), "node"), worst.Round(time.Millisecond))})
 	}
 	return found
+}
+
+// clockFinding says how far a clock is off: a node's, or with the sign -1 this machine's.
+func clockFinding(n node, format string, sign time.Duration) Finding {
+	f := Finding{Level: FindingWarning, Check: "clock", Hint: "let NTP set the clocks of all nodes and servers"}
+	if n.ahead.Abs()-n.uncertain > store.MaxClockSkew {
+		f.Level = FindingError
+	}
+	direction := "ahead of"
+	if sign*n.ahead < 0 {
+		direction = "behind"
+	}
+	f.Text = fmt.Sprintf(format, n.address, n.ahead.Abs().Round(time.Millisecond), direction)
+	return f
 }
 
 // datacenters are the names of those the nodes are in, in order.

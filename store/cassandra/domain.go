@@ -96,7 +96,10 @@ func (s *Store) updateDomain(ctx context.Context, what, name string, columns []s
 	}, &times[0], &times[1], &times[2], &times[3]); err != nil {
 		return err
 	}
-	timestamp := micros(s.now())
+	timestamp, err := s.changeTime(ctx, what)
+	if err != nil {
+		return err
+	}
 	for _, t := range times {
 		if t != nil {
 			timestamp = max(timestamp, *t+1)

@@ -146,7 +146,7 @@ func (r *sweeper) raiseFloor(ctx context.Context, mailbox mail.MailboxID) (raise
 	defer cancel()
 	for _, segment := range segments {
 		if err := r.exec(ctx, statement{
-			cql: deleteBelow, values: []any{micros(r.now.Add(2 * clockSkew)), gocql.UUID(mailbox), segment, gocql.UUID(floor)},
+			cql: deleteBelow, values: []any{micros(r.now.Add(2 * store.MaxClockSkew)), gocql.UUID(mailbox), segment, gocql.UUID(floor)},
 			consistency: gocql.LocalQuorum, what: what,
 		}); err != nil {
 			return false, err

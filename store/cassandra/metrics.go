@@ -22,6 +22,10 @@ type metrics struct {
 	pageTimeouts prometheus.Counter
 	// skew is how far our clock is ahead, servers how many are alive in this datacenter.
 	skew, servers prometheus.Gauge
+	// trusted is 1 while the clock can be trusted.
+	trusted prometheus.Gauge
+	// windows is how many different windows the servers of the cluster have.
+	windows prometheus.Gauge
 	// failover is 1 while statements go through another datacenter.
 	failover prometheus.Gauge
 	// nodes is how many nodes are in a state, "up" or "down", by datacenter.
@@ -60,6 +64,14 @@ func newMetrics(limit *limiter) *metrics {
 		Namespace: "popelago", Subsystem: "cassandra", Name: "servers",
 		Help: "Servers of this datacenter that are alive, with this one.",
 	})
+	m.trusted = prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "popelago", Subsystem: "cassandra", Name: "clock_trusted",
+		Help: "1 while the clock is taken for right, 0 while mail is refused because it is not.",
+	})
+	m.windows = prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "popelago", Subsystem: "cassandra", Name: "windows",
+		Help: "Different values of cassandra.window among the servers that are alive: background work waits unless it is 1.",
+	})
 	m.failover = prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: "popelago", Subsystem: "cassandra", Name: "failover",
 		Help: "1 while statements go through another datacenter, because no local node can be reached.",
@@ -72,7 +84,7 @@ func newMetrics(limit *limiter) *metrics {
 		Namespace: "popelago", Subsystem: "cassandra", Name: "confirming",
 		Help: "1 while reads are confirmed with the other datacenters, because the local nodes were away.",
 	})
-	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.hedged, m.pageTimeouts, m.skew, m.servers, m.failover, m.confirming, m.nodes}
+	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.hedged, m.pageTimeouts, m.skew, m.trusted, m.servers, m.windows, m.failover, m.confirming, m.nodes}
 	for _, g := range []struct {
 		name, help string
 		value      func(limiterState) int

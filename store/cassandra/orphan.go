@@ -54,7 +54,7 @@ func (r *sweeper) findOrphans(ctx context.Context, begun time.Time, looked *int)
 		s.position, s.begun = scanStart, r.now
 		r.sweeping.passed = 0
 	}
-	for s.position < scanEnd && r.Mine(name) && r.Clock() == nil {
+	for s.position < scanEnd && r.Mine(name) && r.MayReclaim() == nil {
 		s.position, err = r.scanSome(ctx, s.position, looked)
 		if err == nil {
 			err = r.tally.verdict() // of what cannot be looked at nothing is skipped

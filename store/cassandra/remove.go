@@ -36,7 +36,7 @@ func (s *Store) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids 
 
 func (s *Store) removeSome(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
 	what := fmt.Sprintf("remove %d messages from mailbox %s", len(ids), mailbox)
-	now := s.now()
+	now := s.moment()
 	at := micros(now)
 	byHour := map[int][][]any{}
 	timestamp := at

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -26,7 +27,10 @@ type beating struct {
 	id      gocql.UUID // of this process: a later one starts with timestamps of its own
 	started time.Time
 	cancel  context.CancelFunc
-	ended   chan struct{} // closed when the last beat is over
+	loops   sync.WaitGroup // the beats, and the looks at the clock
+
+	// differing says who has which window, if the servers differ; nil: they do not.
+	differing atomic.Pointer[string]
 
 	mu    sync.Mutex
 	peers map[gocql.UUID]peer // the others, as last read
@@ -50,10 +54,10 @@ type peer struct {
 func (s *engine) startBeating(ctx context.Context) {
 	beats, cancel := context.WithCancel(context.Background())
 	s.beating.id, s.beating.started = gocql.MustRandomUUID(), s.wall()
-	s.beating.cancel, s.beating.ended = cancel, make(chan struct{})
+	s.beating.cancel = cancel
 	s.beat(ctx)
-	go func() {
-		defer close(s.beating.ended)
+	s.beating.loops.Go(func() { s.keepLooking(beats) })
+	s.beating.loops.Go(func() {
 		again := time.NewTicker(s.cfg.Heartbeat)
 		defer again.Stop()
 		for {
@@ -64,14 +68,14 @@ func (s *engine) startBeating(ctx context.Context) {
 				return
 			}
 		}
-	}()
+	})
 }
 
 // stopBeating ends the heartbeats and takes this server out of the table, so that others take
 // over at once.
 func (s *engine) stopBeating() {
 	s.beating.cancel()
-	<-s.beating.ended
+	s.beating.loops.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	_ = s.exec(ctx, statement{ // it expires if not
@@ -119,7 +123,7 @@ func (s *engine) writeBeat(ctx context.Context) error {
 		cql: insertServer,
 		values: []any{
 			s.cfg.Datacenter, b.id, encodeText(s.cfg.Server), encodeText(s.cfg.Address), encodeText(s.cfg.Version),
-			micros(b.started), clock, int(s.cfg.ttl() / time.Second), s.nextBeat(),
+			micros(b.started), clock, s.cfg.Window.Microseconds(), int(s.cfg.ttl() / time.Second), s.nextBeat(),
 		},
 		consistency: gocql.LocalQuorum, what: "write a heartbeat",
 	})
@@ -129,23 +133,27 @@ func (s *engine) writeBeat(ctx context.Context) error {
 	return s.raiseWatermark(ctx)
 }
 
+// readPeers reads the heartbeats of this datacenter, and what those of the others say of windows.
 func (s *engine) readPeers(ctx context.Context) error {
 	b := &s.beating
 	asked := time.Now()
 	clocks := map[gocql.UUID]*int64{}
-	err := s.readAll(ctx, statement{
-		cql: selectServers, values: []any{s.cfg.Datacenter}, consistency: gocql.LocalQuorum, what: "read the heartbeats",
-	}, 1000, func(scan func(...any) error) error {
-		var id gocql.UUID
-		var clock *int64
-		err := scan(&id, &clock)
-		clocks[id] = clock
-		return err
-	})
-	if err != nil {
-		return err
+	var others []told
+	for _, datacenter := range s.datacenters {
+		err := s.readHeartbeats(ctx, datacenter, func(id gocql.UUID, clock *int64, t told) {
+			if id == b.id {
+				return
+			}
+			others = append(others, t)
+			if datacenter == s.cfg.Datacenter {
+				clocks[id] = clock
+			}
+		})
+		if err != nil {
+			return err
+		}
 	}
-	delete(clocks, b.id)
+	s.compareWindows(others)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	peers := make(map[gocql.UUID]peer, len(clocks))
@@ -163,6 +171,25 @@ func (s *engine) readPeers(ctx context.Context) error {
 	b.peers, b.read = peers, asked
 	s.metrics.servers.Set(float64(len(peers) + 1))
 	return nil
+}
+
+// readHeartbeats calls found for each server of a datacenter that is alive.
+func (s *engine) readHeartbeats(ctx context.Context, datacenter string, found func(id gocql.UUID, clock *int64, t told)) error {
+	return s.readAll(ctx, statement{
+		cql: selectServers, values: []any{datacenter}, consistency: gocql.LocalQuorum, what: "read the heartbeats",
+	}, 1000, func(scan func(...any) error) error {
+		var row serverRow
+		var err error
+		row.scan(func(dest ...any) bool { err = scan(dest...); return err == nil })
+		if err != nil {
+			return err
+		}
+		t, err := row.told(datacenter)
+		if err == nil {
+			found(row.id, row.clock, t)
+		}
+		return err
+	})
 }
 
 // Mine implements store.Store: of all servers that could do a piece of work the one does it

@@ -3,6 +3,7 @@ package cassandra
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,6 +41,9 @@ type engine struct {
 	beating   beating
 	watch     watch
 
+	// datacenters are those with replicas, in order.
+	datacenters []string
+
 	limit *limiter // of statements under way
 
 	// life is held for reading while a statement is executed.
@@ -70,6 +74,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		}),
 	}
 	e.places, e.inDays, e.grown, e.pageSizes = newPlaces(), newInDays(), newGrown(), newPageSizes()
+	e.watch.turn = make(chan struct{}, 1)
+	e.watch.high.Store(math.MinInt64)
 	e.recallNodes()
 	status, localAway, err := e.check(ctx)
 	if err == nil {
@@ -79,6 +85,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		e.stopCaches()
 		return nil, err
 	}
+	e.datacenters = sortedKeys(status.Replication)
 	if err := e.start(ctx, localAway); err != nil {
 		metrics.unregister(cfg.Registerer)
 		e.stopCaches()

@@ -47,7 +47,7 @@ func (s *Store) inBackground(ctx context.Context, running *sync.Mutex, olderThan
 	}
 	running.Lock()
 	defer running.Unlock()
-	if err := s.Clock(); err != nil {
+	if err := s.MayReclaim(); err != nil {
 		return store.SweepReport{}, err
 	}
 	r := s.newSweeper(olderThan)

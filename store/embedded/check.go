@@ -181,6 +181,9 @@ func (s *Store) RemoveOrphans(ctx context.Context, contents []store.ContentRow, 
 	if err := contextErr(ctx, what); err != nil {
 		return report, err
 	}
+	if err := s.mayReclaim(what); err != nil {
+		return report, err
+	}
 	var ids []mail.MessageID
 	asked := map[mail.MessageID]bool{}
 	for _, c := range contents {

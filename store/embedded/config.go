@@ -42,6 +42,13 @@ type Config struct {
 	// Undelete is how long the content of removed messages is kept also where space is short.
 	// Default 0.
 	Undelete time.Duration
+	// MaxStop is how long the server may have been off, at most: a clock that is further ahead of
+	// the time when it last ran is not trusted, see store.Clocks. Default 30 days; negative: for
+	// however long.
+	MaxStop time.Duration
+	// Settle is how long after a start a clock that is put right by NTP is followed: until then
+	// nothing durable depends on it but ids. Default 15m; negative: not at all.
+	Settle time.Duration
 }
 
 // Sizes that are part of the design, not of the configuration.
@@ -74,6 +81,12 @@ func (c *Config) setDefaults() error {
 	}
 	if c.Reserve == 0 {
 		c.Reserve = 64 << 20
+	}
+	if c.MaxStop == 0 {
+		c.MaxStop = 30 * 24 * time.Hour
+	}
+	if c.Settle == 0 {
+		c.Settle = 15 * time.Minute
 	}
 	if c.TidyAfter <= 0 {
 		c.TidyAfter = 10_000

@@ -153,6 +153,9 @@ func (s *Store) ChangeAddress(ctx context.Context, a mail.Address, generation ma
 	if err := contextErr(ctx, what); err != nil {
 		return err
 	}
+	if err := s.mayChange(what); err != nil {
+		return err
+	}
 	if err := s.checkSpace(what); err != nil {
 		return err
 	}

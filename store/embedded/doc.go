@@ -27,6 +27,7 @@
 //	    generation(16) column(1)              column is one of "ckprst"
 //	d name                                  domain: created
 //	s text name setting(1)                  one setting of a domain; setting is one of "dt"
+//	h                                       the latest time that is known to have passed
 //
 // For example the row of message 6ba7b810-9dad-11d1-80b4-00c04fd430c8 (time 0x1d19dad6ba7b810)
 // in mailbox 11112222-3333-5444-8555-666677778888 has the key
@@ -51,6 +52,9 @@
 // were under way get store.ErrOutcomeUnknown, later ones store.ErrUnavailable or
 // store.ErrFull until it is open. On a full disk it is open for reading meanwhile, also at the
 // start, unless the spare gives room enough for removals.
+//
+// The clock of the machine is believed as far as the folder and the passing of time allow
+// (clock.go): ids and retention depend on it.
 //
 // # Damage
 //

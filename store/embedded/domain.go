@@ -103,6 +103,9 @@ func (s *Store) PutDomain(ctx context.Context, d store.Domain) error {
 	if err := contextErr(ctx, what); err != nil {
 		return err
 	}
+	if err := s.mayChange(what); err != nil {
+		return err
+	}
 	if err := s.checkSpace(what); err != nil {
 		return err
 	}
@@ -116,6 +119,9 @@ func (s *Store) PutDomain(ctx context.Context, d store.Domain) error {
 func (s *Store) ChangeDomain(ctx context.Context, name string, c store.DomainChange) error {
 	const what = "change domain"
 	if err := contextErr(ctx, what); err != nil {
+		return err
+	}
+	if err := s.mayChange(what); err != nil {
 		return err
 	}
 	if err := s.checkSpace(what); err != nil {
@@ -138,7 +144,11 @@ func setSettings(g *group, name string, c store.DomainChange) error {
 
 // RemoveDomain is part of store.Domains.
 func (s *Store) RemoveDomain(ctx context.Context, name string) error {
-	return s.commit(ctx, "remove domain", &write{prepare: func(g *group) error {
+	const what = "remove domain"
+	if err := s.mayChange(what); err != nil {
+		return err
+	}
+	return s.commit(ctx, what, &write{prepare: func(g *group) error {
 		return g.batch.Delete(domainKey(name), nil)
 	}})
 }

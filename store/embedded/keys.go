@@ -12,6 +12,7 @@ const (
 	prefixAddress  = 'a'
 	prefixContent  = 'c'
 	prefixDomain   = 'd'
+	prefixHigh     = 'h'
 	prefixMailbox  = 'm'
 	prefixOrphan   = 'o'
 	prefixProgress = 'p'

@@ -13,25 +13,23 @@ func (s *Store) At(store.Level) store.Store { return s }
 // Origin is part of store.Store: there is no datacenter.
 func (s *Store) Origin() string { return "" }
 
-// Clock is part of store.Store: there is no other clock to compare with.
-func (s *Store) Clock() error { return nil }
-
 // Mine is part of store.Store: the folder is locked, there is no other server.
 func (s *Store) Mine(string) bool { return true }
 
 // RaiseFloors is part of store.Store: mailboxes are tidied as they are emptied, see tidy.go.
 func (s *Store) RaiseFloors(context.Context) (store.FloorReport, error) {
-	return store.FloorReport{}, s.unlessClosing("raise floors")
+	return store.FloorReport{}, s.mayReclaim("raise floors")
 }
 
 // SweepOrphans is part of store.Store: Sweep has a list of orphans.
 func (s *Store) SweepOrphans(context.Context, time.Time, time.Time) (store.OrphanReport, error) {
-	return store.OrphanReport{}, s.unlessClosing("sweep orphans")
+	return store.OrphanReport{}, s.mayReclaim("sweep orphans")
 }
 
-func (s *Store) unlessClosing(what string) error {
+// mayReclaim is MayReclaim while the store is open.
+func (s *Store) mayReclaim(what string) error {
 	if s.isClosing() {
 		return translate(store.ErrClosed, what)
 	}
-	return nil
+	return s.MayReclaim()
 }

@@ -43,7 +43,7 @@ func (s *Store) openLife(readOnly bool) (*life, error) {
 	if err == nil && !exists {
 		// The first log of a new database is not yet in the form in which damage can be told
 		// from a torn end (FormatWALSyncChunks): begin the second.
-		if err = db.Flush(); err != nil {
+		if err = errors.Join(s.setFirstHigh(db), db.Flush()); err != nil {
 			l.fs.fence()
 			err = errors.Join(err, db.Close())
 		}

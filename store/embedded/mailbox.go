@@ -249,7 +249,7 @@ func (s *Store) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids 
 }
 
 func (s *Store) removePage(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
-	now := s.cfg.Now().UnixMicro()
+	now := s.moment().UnixMicro()
 	moment := encodeMoment(now)
 	ids = slices.Clone(ids) // the committer may come to it after the caller stopped waiting
 	w := &write{prepare: func(g *group) error {
@@ -287,6 +287,9 @@ func (s *Store) removePage(ctx context.Context, mailbox mail.MailboxID, ids []ma
 func (s *Store) SetBulk(ctx context.Context, mailbox mail.MailboxID) (time.Time, error) {
 	const what = "make a mailbox bulk"
 	if err := contextErr(ctx, what); err != nil {
+		return time.Time{}, err
+	}
+	if err := s.mayChange(what); err != nil {
 		return time.Time{}, err
 	}
 	return time.Time{}, s.read(what, func(*pebble.DB) error { return nil })

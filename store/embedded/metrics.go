@@ -44,6 +44,12 @@ func newMetrics(s *Store) *metrics {
 		}
 		return float64(s.life.db.Metrics().DiskSpaceUsage())
 	})
+	gauge("clock_trusted", "1 while the clock is taken for right, 0 while mail is refused because it is not.", func() float64 {
+		if s.Clock() != nil {
+			return 0
+		}
+		return 1
+	})
 	gauge("usable", "1 when the database can be written, 0 while it waits to be opened again.", func() float64 {
 		s.mu.RLock()
 		defer s.mu.RUnlock()

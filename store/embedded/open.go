@@ -49,6 +49,7 @@ type Store struct {
 		sync.Mutex
 		kept bool
 	}
+	watch    watch
 }
 
 var _ store.Store = (*Store)(nil)
@@ -84,6 +85,7 @@ func Open(cfg Config) (*Store, error) {
 	go s.tidier()
 	go s.noter()
 	go s.committer()
+	s.startWatch()
 	return s, nil
 }
 
@@ -201,6 +203,7 @@ func (s *Store) Close() error {
 
 func (s *Store) close() error {
 	s.keepPending()
+	s.keepTime()
 	close(s.closing)
 	patience := time.NewTimer(closePatience)
 	defer patience.Stop()

@@ -48,8 +48,8 @@ const sweepPage = 200
 
 // Sweep is part of store.Store.
 func (s *Store) Sweep(ctx context.Context, olderThan time.Time) (report store.SweepReport, err error) {
-	if s.isClosing() {
-		return report, translate(store.ErrClosed, "sweep")
+	if err := s.mayReclaim("sweep"); err != nil {
+		return report, err
 	}
 	s.sweep.running.Lock()
 	defer s.sweep.running.Unlock()

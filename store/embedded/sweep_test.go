@@ -36,8 +36,8 @@ func addShared(ctx context.Context, s *Store, mailbox mail.MailboxID, id mail.Me
 // TestSweepWaitsForTheLastRemoval: a content stays until the last of its mailboxes has removed
 // it for long enough.
 func TestSweepWaitsForTheLastRemoval(t *testing.T) {
-	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	s, err := Open(Config{Dir: "data", FS: vfs.NewMem(), Now: func() time.Time { return now }})
+	clock := newTestClock(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
+	s, err := Open(Config{Dir: "data", FS: vfs.NewMem(), Now: clock.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,8 +48,9 @@ func TestSweepWaitsForTheLastRemoval(t *testing.T) {
 		if err := s.RemoveMessages(ctx, mailbox, []mail.MessageID{id}); err != nil {
 			t.Fatal(err)
 		}
-		now = now.Add(time.Hour)
+		clock.pass(t, s, time.Hour)
 	}
+	now := clock.now()
 	for _, test := range []struct {
 		olderThan time.Time
 		want      error

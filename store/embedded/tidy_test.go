@@ -80,8 +80,8 @@ func TestListCostIsFlat(t *testing.T) {
 // TestMarkersArePurged: markers live at least a day by the clock, and then go.
 func TestMarkersArePurged(t *testing.T) {
 	ctx := t.Context()
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	s, err := Open(Config{Dir: "data", FS: vfs.NewMem(), Now: func() time.Time { return now }})
+	clock := newTestClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	s, err := Open(Config{Dir: "data", FS: vfs.NewMem(), Now: clock.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,8 +108,8 @@ func TestMarkersArePurged(t *testing.T) {
 		pass time.Duration
 		want int
 	}{{0, 2}, {markerLife - time.Second, 2}, {2 * time.Second, 0}} {
-		now = now.Add(step.pass)
-		if _, err := s.Sweep(ctx, now.Add(1000*time.Hour)); err != nil {
+		clock.pass(t, s, step.pass)
+		if _, err := s.Sweep(ctx, clock.now().Add(1000*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		if got := markers(); got != step.want {
@@ -122,8 +122,8 @@ func TestMarkersArePurged(t *testing.T) {
 // mailboxes keep the content, and forgotten with it.
 func TestMarkersStayWithTheContent(t *testing.T) {
 	ctx := t.Context()
-	now := time.Now()
-	s, err := Open(Config{Dir: "data", FS: vfs.NewMem(), Now: func() time.Time { return now }})
+	clock := newTestClock(time.Now())
+	s, err := Open(Config{Dir: "data", FS: vfs.NewMem(), Now: clock.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,8 +138,8 @@ func TestMarkersStayWithTheContent(t *testing.T) {
 	}
 	later := func(pass time.Duration) {
 		t.Helper()
-		now = now.Add(pass)
-		if _, err := s.Sweep(ctx, now); err != nil {
+		clock.pass(t, s, pass)
+		if _, err := s.Sweep(ctx, clock.now()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,0 +1,80 @@
+package cassandra_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// A clock that is far off for a while leaves nothing behind: no change of the directory is made
+// with its time, no id is made of it, and ids are of the time it is when it is right again.
+func TestNothingOfAWrongClockLasts(t *testing.T) {
+	cfg, clock, _ := clocked(t, 0)
+	s := open(t, cfg)
+	wantClock(t, s, nil)
+	source := mail.NewIDSource(clock.now)
+	a := mail.Address{Local: "a", Domain: "poison.test"}
+	durability := store.DurabilityLocal
+	changes := map[string]func() error{
+		"an id":     func() error { _, err := store.NextID(t.Context(), s, source); return err },
+		"PutDomain": func() error { return s.PutDomain(t.Context(), store.Domain{Name: a.Domain}) },
+		"ChangeDomain": func() error {
+			return s.ChangeDomain(t.Context(), a.Domain, store.DomainChange{Durability: &durability})
+		},
+		"RemoveDomain": func() error { return s.RemoveDomain(t.Context(), a.Domain) },
+		"ChangeAddress": func() error {
+			return s.ChangeAddress(t.Context(), a, mail.MessageID{}, store.AddressChange{Kind: new(store.KindAccount)})
+		},
+		"SetBulk": func() error { _, err := s.SetBulk(t.Context(), mailbox("poison")); return err },
+	}
+	for _, off := range []time.Duration{100 * 24 * time.Hour, -100 * 24 * time.Hour} {
+		clock.set(off)
+		for what, change := range changes {
+			if err := change(); !errors.Is(err, store.ErrClock) {
+				t.Errorf("%v off: %s: %v, want %v", off, what, err, store.ErrClock)
+			}
+		}
+		clock.set(0)
+		wantClock(t, s, nil)
+		for what, change := range changes {
+			if err := change(); err != nil {
+				t.Errorf("%v off, and right again: %s: %v", off, what, err)
+			}
+		}
+		id, err := store.NextID(t.Context(), s, source)
+		if err != nil || time.Since(id.Time()).Abs() > time.Hour {
+			t.Errorf("%v off, and right again: an id of %v, %v", off, id.Time(), err)
+		}
+	}
+}
+
+// A removal goes on while the clock is wrong, and what it leaves to be cleared up is of the time
+// that it is for the cluster.
+func TestRemovalByAWrongClock(t *testing.T) {
+	cfg, clock, _ := clocked(t, 0)
+	s := open(t, cfg)
+	mb := mailbox("removed")
+	for _, off := range []time.Duration{100 * 24 * time.Hour, -100 * 24 * time.Hour} {
+		clock.set(0)
+		wantClock(t, s, nil)
+		m := message(10)
+		put(t, s, m.ID, 10, mb)
+		add(t, s, mb, m)
+		clock.set(off)
+		if err := s.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}); err != nil {
+			t.Fatal(err)
+		}
+		add(t, s, mb, m) // its removal is later than it
+		if rows, err := list(t.Context(), s, mb); err != nil || len(rows) != 0 {
+			t.Fatalf("%v off: %d messages are left, %v", off, len(rows), err)
+		}
+		clock.set(0)
+		wantClock(t, s, nil)
+		if report, err := s.Sweep(t.Context(), time.Now().Add(time.Minute)); err != nil || report.Contents != 1 {
+			t.Errorf("%v off: cleared up behind: %+v, %v; want one content", off, report, err)
+		}
+	}
+}

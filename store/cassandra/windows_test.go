@@ -1,0 +1,133 @@
+package cassandra_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/mailtest"
+	"popelago/store"
+	"popelago/store/cassandra"
+)
+
+// Servers that differ in their window, wherever in the cluster they are, do nothing in the
+// background until they agree: one would take away what the other still writes.
+func TestWindowsDiffer(t *testing.T) {
+	cfg, clock, log := clocked(t, 0)
+	cfg.Heartbeat = time.Second // a slow machine must not be taken for one that is gone
+	s := open(t, cfg)
+	wantClock(t, s, nil)
+	mb, m := mailbox("windows"), message(10)
+	put(t, s, m.ID, 10, mb)
+	wants := func(want error) {
+		t.Helper()
+		mailtest.WaitFor(t, time.Minute, func() error {
+			if err := s.MayReclaim(); !errors.Is(err, want) {
+				return err
+			}
+			return nil
+		})
+		_, floors := s.RaiseFloors(t.Context())
+		_, sweep := s.Sweep(t.Context(), clock.now())
+		_, orphans := s.SweepOrphans(t.Context(), time.Unix(0, 0), time.Unix(0, 0))
+		_, some := s.RemoveOrphans(t.Context(), nil, time.Unix(0, 0))
+		for what, err := range map[string]error{"RaiseFloors": floors, "Sweep": sweep, "SweepOrphans": orphans, "RemoveOrphans": some} {
+			if !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", what, err, want)
+			}
+		}
+	}
+	wants(nil)
+	other, _, otherLog := clocked(t, 0)
+	other.Window, other.Heartbeat = 3*time.Hour, time.Second
+	o := reopen(t, other)
+	wants(store.ErrDisagree)
+	if err := o.MayReclaim(); !errors.Is(err, store.ErrDisagree) || !strings.Contains(err.Error(), "3h0m0s on "+other.Server) {
+		t.Errorf("the other server: %v", err)
+	}
+	for _, l := range []*mailtest.Log{log, otherLog} {
+		if n := strings.Count(l.String(), "the servers differ in cassandra.window"); n != 1 {
+			t.Errorf("said %d times:\n%s", n, l.String())
+		}
+	}
+	if got := gauge(t, cfg.Registerer, "popelago_cassandra_windows"); got != 2 {
+		t.Errorf("%v windows", got)
+	}
+	found, err := cassandra.Doctor(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := finding(found, "window"); f.Level != cassandra.FindingError || !strings.Contains(f.Text, "3h0m0s on "+other.Server) {
+		t.Errorf("the doctor: %+v", found)
+	}
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wants(nil)
+	// A server of an older release does not tell.
+	cql := session(t, cfg)
+	if err := cql.Query("INSERT INTO "+cfg.Keyspace+".server (datacenter, id, name) VALUES ('dc1', ?, 'older') USING TTL 60", gocql.MustRandomUUID()).Exec(); err != nil {
+		t.Fatal(err)
+	}
+	mailtest.WaitFor(t, time.Minute, func() error {
+		if got := gauge(t, cfg.Registerer, "popelago_cassandra_servers"); got != 2 {
+			return errors.New("the older server is not seen")
+		}
+		return nil
+	})
+	wants(nil)
+	found, err = cassandra.Doctor(t.Context(), cfg)
+	if f := finding(found, "window"); err != nil || f.Level != cassandra.FindingOK {
+		t.Errorf("the doctor: %+v, %v", f, err)
+	}
+}
+
+// finding is the first one about something.
+func finding(found []cassandra.Finding, check string) cassandra.Finding {
+	for _, f := range found {
+		if f.Check == check {
+			return f
+		}
+	}
+	return cassandra.Finding{}
+}
+
+// A schema of before servers told their window is brought up to date without a loss.
+func TestSchemaLearnsOfWindows(t *testing.T) {
+	cfg := config(t)
+	cfg.Keyspace = "schema_windows"
+	ctx, cql := t.Context(), session(t, cfg)
+	if _, err := cassandra.Apply(ctx, cfg); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		"ALTER TABLE schema_windows.server DROP window",
+		"DELETE FROM schema_windows.schema_version WHERE name = 'popelago' AND version = 2",
+	} {
+		if err := cql.Query(statement).Exec(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, err := cassandra.Open(ctx, cfg); !errors.Is(err, cassandra.ErrSchemaOlder) {
+		if err == nil {
+			s.Close()
+		}
+		t.Fatalf("Open: %v, want %v", err, cassandra.ErrSchemaOlder)
+	}
+	for range 2 {
+		if _, err := cassandra.Apply(ctx, cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := cassandra.Open(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.MayReclaim(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,29 @@
+package embedded
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// testClock is a clock that stands still until it is set. The engine reads it in the background.
+type testClock struct{ at atomic.Pointer[time.Time] }
+
+func newTestClock(at time.Time) *testClock {
+	c := &testClock{}
+	c.at.Store(&at)
+	return c
+}
+
+func (c *testClock) now() time.Time { return *c.at.Load() }
+
+func (c *testClock) set(at time.Time) { c.at.Store(&at) }
+
+// pass lets time go by that no other clock knows of, and says that it is right.
+func (c *testClock) pass(t *testing.T, s *Store, d time.Duration) {
+	t.Helper()
+	c.set(c.now().Add(d))
+	if err := s.TrustClock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,324 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// skewed is a clock that runs, but may have been set. For tests in a bubble of package synctest.
+type skewed struct{ ahead time.Duration }
+
+func (c *skewed) now() time.Time { return time.Now().Add(c.ahead) }
+
+// clockRig is a folder that is opened again and again by a clock.
+type clockRig struct {
+	*testing.T
+	fs    *vfs.MemFS
+	clock skewed
+	log   strings.Builder
+	reg   *prometheus.Registry
+	cfg   Config
+	s     *Store
+}
+
+// inBubble runs f on a new folder.
+func inBubble(t *testing.T, f func(r *clockRig)) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &clockRig{T: t, fs: vfs.NewCrashableMem()}
+		r.open()
+		defer func() { r.s.Close() }()
+		f(r)
+	})
+}
+
+func (r *clockRig) open() {
+	r.Helper()
+	r.reg = prometheus.NewRegistry()
+	cfg := r.cfg
+	cfg.Dir, cfg.FS, cfg.Now, cfg.Registerer = "data", r.fs, r.clock.now, r.reg
+	cfg.Logger = slog.New(slog.NewTextHandler(&r.log, nil))
+	s, err := Open(cfg)
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.s = s
+}
+
+// stop is a clean stop of some length, behind which the clock is so much ahead.
+func (r *clockRig) stop(length, ahead time.Duration) {
+	r.Helper()
+	if err := r.s.Close(); err != nil {
+		r.Fatal(err)
+	}
+	time.Sleep(length)
+	r.clock.ahead = ahead
+	r.open()
+}
+
+// passes lets time go by and the engine look at its clock.
+func (r *clockRig) passes(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// wants checks that the clock is trusted or not, and all that follows from that.
+func (r *clockRig) wants(want error, texts ...string) {
+	r.Helper()
+	err := r.s.Clock()
+	if !errors.Is(err, want) {
+		r.Fatalf("the clock: %v, want %v", err, want)
+	}
+	for _, text := range texts {
+		if !strings.Contains(fmt.Sprint(err), text) {
+			r.Errorf("%v, want %q", err, text)
+		}
+	}
+	ctx := r.Context()
+	a := mail.Address{Local: "a", Domain: "a.test"}
+	_, sweep := r.s.Sweep(ctx, r.clock.now().Add(-time.Hour))
+	_, floors := r.s.RaiseFloors(ctx)
+	_, orphans := r.s.SweepOrphans(ctx, time.Time{}, time.Time{})
+	_, some := r.s.RemoveOrphans(ctx, nil, time.Time{})
+	_, bulk := r.s.SetBulk(ctx, mail.MailboxID{1})
+	_, id := store.NextID(ctx, r.s, mail.NewIDSource(r.clock.now))
+	for what, err := range map[string]error{
+		"Sweep": sweep, "RaiseFloors": floors, "SweepOrphans": orphans, "RemoveOrphans": some, "SetBulk": bulk, "an id": id,
+		"PutDomain":     r.s.PutDomain(ctx, store.Domain{Name: "a.test"}),
+		"ChangeDomain":  r.s.ChangeDomain(ctx, "a.test", store.DomainChange{}),
+		"RemoveDomain":  r.s.RemoveDomain(ctx, "a.test"),
+		"ChangeAddress": r.s.ChangeAddress(ctx, a, mail.MessageID{}, store.AddressChange{Kind: new(store.KindAccount)}),
+	} {
+		if !errors.Is(err, want) {
+			r.Errorf("%s: %v, want %v", what, err, want)
+		}
+	}
+	trusted := 1.0
+	if want != nil {
+		trusted = 0
+	}
+	if got := r.metric("popelago_embedded_clock_trusted"); got != trusted {
+		r.Errorf("the metric is %v, want %v", got, trusted)
+	}
+}
+
+func (r *clockRig) metric(name string) float64 {
+	r.Helper()
+	families, err := r.reg.Gather()
+	if err != nil {
+		r.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	r.Fatalf("no metric %s", name)
+	return 0
+}
+
+// said counts the lines of the log with a text.
+func (r *clockRig) said(text string) int {
+	synctest.Wait()
+	return strings.Count(r.log.String(), text)
+}
+
+const year = 365 * 24 * time.Hour
+
+// A machine that starts with a clock far off takes no mail, also with a folder made a minute ago,
+// until the clock is right: that the server notices by itself.
+func TestClockWrongAtStart(t *testing.T) {
+	for name, off := range map[string]time.Duration{"10 years ahead": 10 * year, "10 years behind": -10 * year, "3 hours behind": -3 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(r *clockRig) {
+				r.wants(nil)
+				r.passes(10 * time.Second)
+				r.stop(20*time.Second, off)
+				r.wants(store.ErrClock)
+				r.passes(time.Hour)
+				r.wants(store.ErrClock)
+				if n := r.said("the clock is wrong"); n != 1 {
+					t.Errorf("said %d times:\n%s", n, r.log.String())
+				}
+				if !strings.Contains(r.log.String(), "popelago clock trust") {
+					t.Errorf("the log says nothing to do:\n%s", r.log.String())
+				}
+				r.clock.ahead = 0
+				r.wants(nil)
+				r.passes(2 * time.Second)
+				if n := r.said("the clock is right"); n != 1 {
+					t.Errorf("said %d times:\n%s", n, r.log.String())
+				}
+				r.stop(time.Minute, 0)
+				r.wants(nil) // the wrong time left nothing behind
+			})
+		})
+	}
+}
+
+// A clock that is set while the server runs is noticed at once, in both directions, and is right
+// again when it is set back. What it said meanwhile is not remembered.
+func TestClockSetWhileRunning(t *testing.T) {
+	inBubble(t, func(r *clockRig) {
+		r.passes(24 * time.Hour)
+		for _, off := range []time.Duration{6 * time.Minute, -6 * time.Minute, 10 * year, -10 * year, 3 * 24 * time.Hour} {
+			r.clock.ahead = off
+			r.wants(store.ErrClock, "while the server ran")
+			r.passes(2 * time.Hour)
+			r.wants(store.ErrClock)
+			r.clock.ahead = 0
+			r.wants(nil)
+			r.passes(2 * time.Minute)
+		}
+		for _, off := range []time.Duration{4 * time.Minute, -4 * time.Minute} {
+			r.clock.ahead = off
+			r.wants(nil)
+		}
+		r.clock.ahead = 0
+		r.stop(time.Minute, 0)
+		r.wants(nil)
+	})
+}
+
+// NTP puts a clock right soon after a start: it is followed when it is steady, as far as what the
+// folder remembers allows it.
+func TestClockPutRightAfterTheStart(t *testing.T) {
+	for name, off := range map[string]time.Duration{"2 hours ahead at first": 2 * time.Hour, "3 days behind at first": -3 * 24 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(r *clockRig) {
+				r.passes(time.Hour)
+				r.stop(4*24*time.Hour, off)
+				r.wants(nil) // nothing tells that it is wrong
+				r.passes(10 * time.Second)
+				r.clock.ahead = 0
+				r.wants(store.ErrClock)
+				r.passes(2 * time.Minute)
+				r.wants(nil)
+				r.passes(time.Hour)
+				r.clock.ahead = off // but not later
+				r.passes(time.Hour)
+				r.wants(store.ErrClock)
+			})
+		})
+	}
+}
+
+// A server that was off for months says so and waits for one word of an operator. So does one that
+// was on with a wrong clock for so long that it believed it.
+func TestOperatorTrustsTheClock(t *testing.T) {
+	inBubble(t, func(r *clockRig) {
+		r.passes(time.Hour)
+		r.stop(29*24*time.Hour, 0)
+		r.wants(nil)
+		r.passes(time.Hour)
+		r.stop(90*24*time.Hour, 0)
+		r.wants(store.ErrClock, "when this server last ran")
+		if err := r.s.TrustClock(r.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.wants(nil)
+		r.stop(time.Second, 0) // it lasts
+		r.wants(nil)
+
+		r.stop(time.Second, 20*24*time.Hour)
+		r.passes(time.Hour)
+		r.stop(time.Second, 0)
+		r.wants(store.ErrClock, "what it was before")
+		if err := r.s.TrustClock(r.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.wants(nil)
+		r.stop(time.Second, 0)
+		r.wants(nil)
+	})
+	inBubble(t, func(r *clockRig) {
+		r.cfg.MaxStop = -1
+		r.stop(5*year, 0)
+		r.wants(nil)
+	})
+}
+
+// The time in the folder rises while the server runs, so that a crash loses a minute of it, and no
+// more often than each minute.
+func TestHighWaterRises(t *testing.T) {
+	inBubble(t, func(r *clockRig) {
+		r.passes(time.Hour)
+		before := testutil.ToFloat64(r.s.metrics.writes)
+		for range 60 {
+			r.passes(time.Minute)
+			if late := r.clock.now().Sub(r.s.ClockState().High); late > raiseEvery+2*watchEvery {
+				t.Fatalf("the folder remembers a time %v ago", late)
+			}
+		}
+		if n := testutil.ToFloat64(r.s.metrics.writes) - before; n < 50 || n > 61 {
+			t.Errorf("%v writes in an hour", n)
+		}
+		crashed := r.fs.CrashClone(vfs.CrashCloneCfg{})
+		r.clock.ahead = -7 * time.Minute
+		s, err := Open(Config{Dir: "data", FS: crashed, Now: r.clock.now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if err := s.Clock(); !errors.Is(err, store.ErrClock) {
+			t.Errorf("after a crash, 7 minutes behind: %v", err)
+		}
+		r.clock.ahead = 0
+	})
+}
+
+// Removals go on with a wrong clock, last, and are cleared up behind neither too early nor never.
+func TestRemovalByAWrongClock(t *testing.T) {
+	for name, off := range map[string]time.Duration{"ahead": 10 * year, "behind": -10 * year} {
+		for running, set := range map[string]bool{"at the start": false, "while running": true} {
+			t.Run(name+" "+running, func(t *testing.T) {
+				inBubble(t, func(r *clockRig) {
+					mailbox, m := mail.MailboxID{1}, mail.Message{ID: mail.NewIDSource(nil).Next(), Size: 1, Recipient: "a@a.test"}
+					add := func() {
+						t.Helper()
+						if errs := r.s.AddMessages(r.Context(), []store.Entry{{Mailbox: mailbox, Message: m}}); errs[0] != nil {
+							t.Fatal(errs[0])
+						}
+					}
+					add()
+					if set {
+						r.clock.ahead = off
+					} else {
+						r.stop(time.Second, off)
+					}
+					if err := r.s.RemoveMessages(r.Context(), mailbox, []mail.MessageID{m.ID}); err != nil {
+						t.Fatal(err)
+					}
+					r.clock.ahead = 0
+					for _, step := range []struct {
+						pass    time.Duration
+						markers int
+					}{{time.Hour, 1}, {25 * time.Hour, 0}} {
+						r.passes(step.pass)
+						if _, err := r.s.Sweep(r.Context(), r.clock.now().Add(-time.Minute)); err != nil {
+							t.Fatal(err)
+						}
+						markers := 0
+						if err := r.s.scan(r.Context(), []byte{prefixRemoved}, []byte{prefixRemoved + 1}, func(k, v []byte) (bool, error) {
+							markers++
+							return true, nil
+						}); err != nil || markers != step.markers {
+							t.Errorf("%v later: %d markers of removals, %v; want %d", step.pass, markers, err, step.markers)
+						}
+					}
+				})
+			})
+		}
+	}
+}

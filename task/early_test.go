@@ -1,0 +1,49 @@
+package task_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"popelago/task"
+)
+
+// A job that has to wait after a start does not run before, neither by itself nor if it is asked
+// for, whatever the clock says meanwhile; and then it runs by itself.
+func TestJobWaitsAfterTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ran := make(chan time.Time, 10)
+		early := job("early", time.Hour, func(context.Context, bool) (task.Report, error) {
+			ran <- time.Now()
+			return nil, nil
+		})
+		early.After = 15 * time.Minute
+		r := task.New(task.Config{}, nil, early)
+		start := time.Now()
+		r.Start()
+		defer r.Stop()
+		for range 3 {
+			time.Sleep(4 * time.Minute)
+			status, err := r.Run(t.Context(), "early")
+			if err != nil || status.Result != task.ResultRefused || !errors.Is(status.Err, task.ErrTooEarly) {
+				t.Errorf("%+v, %v; want it refused", status, err)
+			}
+		}
+		if got := (<-ran).Sub(start); got != 15*time.Minute {
+			t.Errorf("it ran %v after the start", got)
+		}
+		status, err := r.Run(t.Context(), "early")
+		if err != nil || status.Result != task.ResultOK {
+			t.Errorf("%+v, %v", status, err)
+		}
+	})
+}
+
+// The job that removes what is past its retention is one of those.
+func TestExpireWaitsAfterTheStart(t *testing.T) {
+	if j := task.Expire(task.ExpireConfig{After: time.Minute}, nil); j.After != time.Minute {
+		t.Errorf("it waits %v", j.After)
+	}
+}
