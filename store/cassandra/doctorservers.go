@@ -15,7 +15,7 @@ func examineWindows(ctx context.Context, cfg Config, datacenters []string) Findi
 		return failedCheck("window", "connecting", err)
 	}
 	defer endSession(session)
-	servers := []told{{name: "this configuration", datacenter: cfg.Datacenter, window: cfg.Window.Truncate(time.Microsecond)}}
+	servers := []peerNote{{name: "this configuration", datacenter: cfg.Datacenter, window: cfg.Window.Truncate(time.Microsecond)}}
 	for _, datacenter := range datacenters {
 		rows := session.Query(selectServers, datacenter).Consistency(gocql.LocalQuorum).Idempotent(true).IterContext(ctx)
 		var row serverRow
@@ -32,7 +32,7 @@ func examineWindows(ctx context.Context, cfg Config, datacenters []string) Findi
 }
 
 // judgeWindows looks whether servers have one window. The first one stands for the configuration.
-func judgeWindows(servers []told) Finding {
+func judgeWindows(servers []peerNote) Finding {
 	windows, text := describeWindows(servers)
 	if windows > 1 {
 		return Finding{

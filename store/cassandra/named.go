@@ -7,6 +7,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/mail"
+	"popelago/store"
 )
 
 // lateHours is how many hours before those still to be worked off may hold removals, too: of a
@@ -49,7 +50,7 @@ func (r *sweeper) findNamed(ctx context.Context, contents map[mail.MessageID]sto
 // findNamedBy is findNamed for some messages of one mailbox, hour by hour from that of the first.
 func (r *sweeper) findNamedBy(ctx context.Context, found *naming, mailbox mail.MailboxID, ids []mail.MessageID, datacenters []string, begins map[string]int) error {
 	shard := trashShard(mailbox)
-	last := hourOf(micros(r.now.Add(clockSkew)))
+	last := hourOf(micros(r.now.Add(store.MaxClockSkew)))
 	for hour := hourOf(ids[0].Micros()); hour <= last && len(ids) > 0; hour++ {
 		n := countUpTo(ids, mail.MinMessageID(startOfHour(hour+1)))
 		if n == 0 {

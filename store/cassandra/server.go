@@ -138,9 +138,9 @@ func (s *engine) readPeers(ctx context.Context) error {
 	b := &s.beating
 	asked := time.Now()
 	clocks := map[gocql.UUID]*int64{}
-	var others []told
+	var others []peerNote
 	for _, datacenter := range s.datacenters {
-		err := s.readHeartbeats(ctx, datacenter, func(id gocql.UUID, clock *int64, t told) {
+		err := s.readHeartbeats(ctx, datacenter, func(id gocql.UUID, clock *int64, t peerNote) {
 			if id == b.id {
 				return
 			}
@@ -174,7 +174,7 @@ func (s *engine) readPeers(ctx context.Context) error {
 }
 
 // readHeartbeats calls found for each server of a datacenter that is alive.
-func (s *engine) readHeartbeats(ctx context.Context, datacenter string, found func(id gocql.UUID, clock *int64, t told)) error {
+func (s *engine) readHeartbeats(ctx context.Context, datacenter string, found func(id gocql.UUID, clock *int64, t peerNote)) error {
 	return s.readAll(ctx, statement{
 		cql: selectServers, values: []any{datacenter}, consistency: gocql.LocalQuorum, what: "read the heartbeats",
 	}, 1000, func(scan func(...any) error) error {

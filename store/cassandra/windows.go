@@ -12,8 +12,8 @@ import (
 	"popelago/store"
 )
 
-// told is what a server says of itself by its heartbeat.
-type told struct {
+// peerNote is what a server says of itself by its heartbeat.
+type peerNote struct {
 	datacenter, name string
 	// window is its Config.Window; negative: it does not tell, as those of older releases.
 	window time.Duration
@@ -33,8 +33,8 @@ func (r *serverRow) scan(scan func(...any) bool) bool {
 }
 
 // told is what the row says.
-func (r *serverRow) told(datacenter string) (told, error) {
-	t := told{datacenter: datacenter, window: -1}
+func (r *serverRow) told(datacenter string) (peerNote, error) {
+	t := peerNote{datacenter: datacenter, window: -1}
 	if r.window != nil {
 		t.window = time.Duration(*r.window) * time.Microsecond
 	}
@@ -57,8 +57,8 @@ func (s *engine) MayReclaim() error {
 
 // compareWindows looks whether the servers that are alive have one window, and says so when that
 // changes.
-func (s *engine) compareWindows(others []told) {
-	windows, text := describeWindows(append(others, told{datacenter: s.cfg.Datacenter, name: s.cfg.Server, window: s.cfg.Window.Truncate(time.Microsecond)}))
+func (s *engine) compareWindows(others []peerNote) {
+	windows, text := describeWindows(append(others, peerNote{datacenter: s.cfg.Datacenter, name: s.cfg.Server, window: s.cfg.Window.Truncate(time.Microsecond)}))
 	s.metrics.windows.Set(float64(windows))
 	before := s.beating.differing.Load()
 	if windows == 1 {
@@ -75,7 +75,7 @@ func (s *engine) compareWindows(others []told) {
 }
 
 // describeWindows counts the windows of servers, and lists who has which.
-func describeWindows(servers []told) (windows int, text string) {
+func describeWindows(servers []peerNote) (windows int, text string) {
 	byWindow := map[time.Duration][]string{}
 	for _, t := range servers {
 		if t.window >= 0 {

@@ -55,7 +55,7 @@ func (s *Store) free(ctx context.Context) error {
 	if s.readOnly() {
 		return nil
 	}
-	rule := sweepRule{olderThan: s.cfg.Now().Add(time.Microsecond - s.cfg.Undelete), settled: true}
+	rule := sweepRule{olderThan: s.moment().Add(time.Microsecond - s.cfg.Undelete), settled: true}
 	if s.sweep.freed == nil {
 		s.sweep.freed = []byte{prefixTrash}
 	}

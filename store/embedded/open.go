@@ -49,7 +49,7 @@ type Store struct {
 		sync.Mutex
 		kept bool
 	}
-	watch    watch
+	watch watch
 }
 
 var _ store.Store = (*Store)(nil)
