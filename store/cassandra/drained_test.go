@@ -61,7 +61,7 @@ func TestBulkMarginOfClocks(t *testing.T) {
 	mailbox, now := mail.MailboxID{1}, time.Now()
 	e.learnSince(mailbox, 0, now, "")
 	for after, want := range map[time.Duration]int{
-		time.Hour: 2, time.Hour - 2*store.MaxClockSkew + time.Second: 2, time.Hour - 2*clockSkew - time.Second: 1, 0: 1,
+		time.Hour: 2, time.Hour - 2*store.MaxClockSkew + time.Second: 2, time.Hour - 2*store.MaxClockSkew - time.Second: 1, 0: 1,
 	} {
 		if n := len(e.segmentsOfMessage(mailbox, mail.MinMessageID(now.Add(after)))); n != want {
 			t.Errorf("a message of %v later is looked for in %d segments, want %d", after, n, want)
