@@ -65,6 +65,7 @@ func checkOf(s task.CheckState) adminclient.Check {
 		State: string(s.Result), Phase: s.Phase, Resumed: s.Resumed,
 		Begun: moment(s.Report.Begun), Started: moment(s.Started), Ended: moment(s.Ended),
 		Entries: s.Report.Entries, Contents: s.Report.Contents, Octets: s.Report.Octets, Young: s.Report.Young,
+		JudgedFrom: moment(s.Report.JudgedFrom), Window: s.Window.String(),
 		Removed: s.Report.Removed, Problems: s.Report.Problems(),
 		Counts: []adminclient.CheckCount{}, Findings: []adminclient.CheckFinding{},
 	}

@@ -40,6 +40,10 @@ type Check struct {
 	Contents int64 `json:"contents" doc:"Contents looked at."`
 	Octets   int64 `json:"octets" doc:"Octets read through."`
 	Young    int64 `json:"young" doc:"Entries and contents that are too young to be judged."`
+	// JudgedFrom is nil if Young is zero.
+	JudgedFrom *time.Time `json:"judgedFrom,omitempty" doc:"From when on a check can judge all that were too young."`
+	Window     string     `json:"window" doc:"The in-flight window: what was younger when the check started is too young to be judged." example:"1h0m0s"`
+
 	Removed  int64 `json:"removed" doc:"Messages that rebuilding did not list, because they were removed or are kept no longer."`
 	Problems int64 `json:"problems" doc:"Findings that are problems and not repaired."`
 

@@ -137,6 +137,8 @@ type CheckState struct {
 	Phase string
 	// Resumed says that it went on with an earlier run, which Report includes.
 	Resumed bool
+	// Window is the in-flight window: what was younger at Started was not judged.
+	Window time.Duration
 	// Started and Ended are of this run, not of an earlier one.
 	Started, Ended time.Time
 	Report         CheckReport
@@ -265,6 +267,7 @@ func (c *Checker) State() CheckState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.state
+	s.Window = c.cfg.Window
 	s.Report = s.Report.clone()
 	return s
 }

@@ -70,7 +70,7 @@ func (r *checkRun) checkPage(ctx context.Context, page []store.ContentRow) error
 			return true
 		}
 		if r.young(c.ID) {
-			r.at.Report.Young++
+			r.leave(c.ID)
 			return true
 		}
 		return false

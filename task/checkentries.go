@@ -84,7 +84,7 @@ func (r *checkRun) checkMailbox(ctx context.Context, o owner) error {
 		after = rows[len(rows)-1].ID
 		for _, row := range rows {
 			if r.young(row.ID) {
-				r.at.Report.Young++
+				r.leave(row.ID)
 			} else if err := r.compare(ctx, o, row, contents); err != nil {
 				return err
 			}

@@ -59,6 +59,9 @@ type CheckReport struct {
 	Begun time.Time
 	// Entries and Contents were looked at; Young of them were too young to be judged.
 	Entries, Contents, Young int64
+	// JudgedFrom is the moment from which a check can judge all of the Young; zero if there
+	// are none.
+	JudgedFrom time.Time
 	// Octets were read through.
 	Octets int64
 	Counts map[CheckKind]CheckCount

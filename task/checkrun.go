@@ -171,6 +171,14 @@ func (r *checkRun) pace(ctx context.Context, n int) error {
 // young reports whether a message is too young to be judged.
 func (r *checkRun) young(id mail.MessageID) bool { return !id.Time().Before(r.before) }
 
+// leave counts a message that is too young to be judged.
+func (r *checkRun) leave(id mail.MessageID) {
+	r.at.Report.Young++
+	if from := id.Time().Add(r.cfg.Window); from.After(r.at.Report.JudgedFrom) {
+		r.at.Report.JudgedFrom = from
+	}
+}
+
 // found notes a finding that is settled.
 func (r *checkRun) found(f CheckFinding) {
 	r.at.Report.add(f, r.cfg.Findings)

@@ -20,6 +20,7 @@ import (
 func newCheckCommand() *cobra.Command {
 	f := &remoteFlags{}
 	var o adminclient.CheckOptions
+	var wait bool
 	cmd := &cobra.Command{
 		Use:   "check [ADDRESS]",
 		Short: "Compare the mailboxes of a running server with the stored contents",
@@ -44,8 +45,17 @@ only repaired with --force. Entries that were lost come back with "check ADDRESS
 --rebuild", which does not list what was removed. Do that before a repair: content that
 nobody lists is an orphan.
 
-^C stops the check; the same command then goes on from there. The exit code is 1 if
-there are problems that are not repaired.`,
+Messages younger than the in-flight window (cassandra.window, an hour; 15 minutes on a
+single machine) may be deliveries under way, and are not judged. The report counts them
+and names the moment from which they can be judged. --wait checks, waits until all that
+was stored at the start can be judged, and checks once more.
+
+^C stops the check; the same command then goes on from there. Exit codes:
+
+  0  all was judged, and no problem is left; with --wait: all that was stored at the start
+  1  there are problems that are not repaired, or the check failed or was stopped
+  2  the command was called wrongly
+  3  no problem was found, but some messages are too young to be judged`,
 		Args: arguments("[ADDRESS]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -55,16 +65,23 @@ there are problems that are not repaired.`,
 				return err
 			}
 			return f.call(func(c *adminclient.Client) error {
-				check, err := runCheck(cmd.Context(), c, o, cmd.ErrOrStderr())
-				if err != nil {
-					return err
+				ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+				defer stop()
+				once := func() (adminclient.Check, error) {
+					check, err := runCheck(ctx, c, o, cmd.ErrOrStderr())
+					if err != nil {
+						return check, err
+					}
+					if f.json {
+						return check, printJSON(cmd.OutOrStdout(), check)
+					}
+					return check, printCheck(cmd.OutOrStdout(), check)
 				}
-				if f.json {
-					err = printJSON(cmd.OutOrStdout(), check)
-				} else {
-					err = printCheck(cmd.OutOrStdout(), check)
+				check, err := once()
+				if err != nil || !wait {
+					return errors.Join(err, checkOutcome(check, check.Young > 0))
 				}
-				return errors.Join(err, checkOutcome(check))
+				return checkAgain(ctx, check, once, cmd.ErrOrStderr())
 			})
 		},
 	}
@@ -74,6 +91,7 @@ there are problems that are not repaired.`,
 	flags.BoolVar(&o.Rebuild, "rebuild", false, "list what ADDRESS has lost, and do nothing else")
 	flags.BoolVar(&o.Deep, "deep", false, "read all contents whole")
 	flags.BoolVar(&o.Force, "force", false, "with --repair: whatever the numbers")
+	flags.BoolVar(&wait, "wait", false, "wait until all that is stored now can be judged, and check once more")
 	flags.BoolVar(&o.Restart, "restart", false, "begin anew instead of going on where the last check was stopped")
 	return cmd
 }
@@ -91,11 +109,9 @@ func checkUsage(o adminclient.CheckOptions) error {
 	return nil
 }
 
-// runCheck makes the server check and waits for the end, or stops it at a signal. Progress is
-// shown on w if that is a terminal.
+// runCheck makes the server check and waits for the end, or stops the check when ctx ends.
+// Progress is shown on w if that is a terminal.
 func runCheck(ctx context.Context, c *adminclient.Client, o adminclient.CheckOptions, w io.Writer) (adminclient.Check, error) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	show := func(adminclient.Check) {}
 	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		const begin = "\r\x1b[K" // of the line, which is emptied
@@ -150,11 +166,21 @@ func printCheck(w io.Writer, check adminclient.Check) error {
 	if check.Resumed && check.Begun != nil {
 		rows = append(rows, []string{"begun", when(*check.Begun) + ", and gone on with"})
 	}
+	if check.Young > 0 && check.JudgedFrom != nil {
+		rows = append(rows, []string{"can be judged from", when(roundUp(*check.JudgedFrom))})
+	}
 	if err := printTable(w, []string{"entries looked at", number(check.Entries)}, rows); err != nil {
 		return err
 	}
 	if len(check.Counts) == 0 {
-		_, err := fmt.Fprintln(w, "\nnothing was found")
+		text := "nothing was found"
+		switch all := check.Entries + check.Contents; {
+		case check.Young > 0 && check.Young == all:
+			text = "nothing was judged: all of it is too young"
+		case check.Young > 0:
+			text = fmt.Sprintf("nothing was found among the %d that are old enough", all-check.Young)
+		}
+		_, err := fmt.Fprintln(w, "\n"+text)
 		return err
 	}
 	rows = nil
@@ -181,8 +207,9 @@ func printCheck(w io.Writer, check adminclient.Check) error {
 	return printTable(w, []string{"FINDING", "MESSAGE", "ADDRESS", "WHAT"}, rows)
 }
 
-// checkOutcome is the error for a check that did not end well.
-func checkOutcome(check adminclient.Check) error {
+// checkOutcome is the error for a check that did not end well. unsure says that messages that
+// matter are too young to be judged.
+func checkOutcome(check adminclient.Check, unsure bool) error {
 	switch check.State {
 	case adminclient.CheckFailed:
 		return fmt.Errorf("the check failed: %s\nThe same command goes on from there", check.Error)
@@ -190,6 +217,9 @@ func checkOutcome(check adminclient.Check) error {
 		return errors.New("the check was stopped; the same command goes on from there")
 	}
 	if check.Problems == 0 {
+		if unsure {
+			return newUnsureError(check)
+		}
 		return nil
 	}
 	text := fmt.Sprintf("there are problems that are not repaired: %d", check.Problems)

@@ -1,8 +1,8 @@
 // Command popelago is the mail store: its server, the commands that administer it, and a load
 // generator. "popelago help" lists the commands.
 //
-// One file per noun. Exit codes: 0 done, 1 failed, 2 called wrongly. Errors are printed once,
-// to standard error, by run.
+// One file per noun. Exit codes: 0 done, 1 failed, 2 called wrongly, 3 the answer is not whole
+// (check). Errors are printed once, to standard error, by run.
 package main
 
 import (
@@ -22,6 +22,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitUnsure = 3
 )
 
 func main() { os.Exit(run(newRootCommand(), os.Args[1:])) }
@@ -45,6 +46,10 @@ func run(root *cobra.Command, args []string) int {
 			strings.ReplaceAll(settings.Error(), "\n", "\n  "))
 	default:
 		fmt.Fprintf(stderr, "popelago: %v\n", err)
+	}
+	var unsure *unsureError
+	if errors.As(err, &unsure) {
+		return exitUnsure
 	}
 	return exitFailed
 }
