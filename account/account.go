@@ -186,6 +186,7 @@ func (d *Directory) RemoveAccount(ctx context.Context, a mail.Address) error {
 		if err := d.change(ctx, a, r.Generation, store.AddressChange{Removed: &removal}); err != nil {
 			return err
 		}
+		d.ended.Set(mail.DeriveMailboxID(a, r.Generation), struct{}{})
 	}
 	return nil
 }

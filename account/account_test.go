@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"strings"
 	"testing"
 	"time"
 
@@ -115,34 +113,6 @@ func TestDomains(t *testing.T) {
 	wantErr(t, "list without domain", err, ErrNoSuchDomain)
 }
 
-// Mail in the mailboxes of removed accounts would be lost from sight with their domain.
-func TestRemoveDomainEmptiesRemovedMailboxes(t *testing.T) {
-	d, _ := withDomain(t)
-	ctx := t.Context()
-	a := addAccount(t, d, "alice@example.test", "secret")
-	id := d.cfg.IDs.Next()
-	for _, err := range d.boxes.AddMessages(ctx, []store.Entry{{Mailbox: a.Mailbox, Message: mail.Message{ID: id, Size: 1}}}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	wantErr(t, "remove account", d.RemoveAccount(ctx, a.Address), nil)
-	late := store.Entry{Mailbox: a.Mailbox, Message: mail.Message{ID: d.cfg.IDs.Next(), Size: 1}}
-	if err := d.boxes.AddMessages(ctx, []store.Entry{late})[0]; err != nil {
-		t.Fatal(err)
-	}
-	var log strings.Builder
-	d.cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	wantErr(t, "remove domain", d.RemoveDomain(ctx, "example.test"), nil)
-	if text := log.String(); !strings.Contains(text, "removed with its domain") || !strings.Contains(text, "messages=1") {
-		t.Errorf("late mail that goes with the domain is not in the log:\n%s", text)
-	}
-	rows, _, err := d.boxes.ListMessages(ctx, a.Mailbox, mail.MessageID{}, 10)
-	if err != nil || len(rows) != 0 {
-		t.Errorf("messages left behind: %v, %v", rows, err)
-	}
-}
-
 func TestResolve(t *testing.T) {
 	d, _ := withDomain(t)
 	ctx := t.Context()
@@ -204,7 +174,7 @@ func TestGenerations(t *testing.T) {
 		wantErr(t, "removed", err, ErrNoSuchAccount)
 	}
 	ended := 0
-	err := d.RemovedMailboxes(ctx, func(r RemovedMailbox) error {
+	err := d.RemovedMailboxes(ctx, nil, func(r RemovedMailbox) error {
 		if !seen[r.Mailbox] || r.Address != alice || r.Removed.IsZero() {
 			t.Errorf("unexpected %v", r)
 		}

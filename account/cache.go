@@ -16,8 +16,12 @@ type entry struct {
 	mailbox mail.MailboxID
 }
 
+// disabled reports whether an account may not be used.
+func (e *entry) disabled() bool { return e.row.State == store.StateDisabled }
+
 // cache remembers what was read from the store for a while: live accounts by canonical
-// address, domains by name. It holds no negative answers.
+// address, domains by name. A negative answer is remembered only of a domain that no datacenter
+// hosts, and the store of this one is read again before it counts.
 //
 // Items carry their own end, so that the injected clock counts and the cache needs no
 // goroutine; the size bound alone gives memory back.

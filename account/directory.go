@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
@@ -70,9 +71,12 @@ type Config struct {
 	// nothing about it.
 	Durability mail.Durability
 
-	// ElsewherePerSecond is how many addresses that are not known here, or whose password does
-	// not fit, are looked up in the other datacenters in each second. Default 100.
+	// ElsewherePerSecond is how many addresses that are not known here, or disabled, or whose
+	// password does not fit, are looked up in the other datacenters in each second. Default 100.
 	ElsewherePerSecond int
+	// ElsewhereDomainsPerSecond is how many domains that are not hosted here are looked up in
+	// the other datacenters in each second. Default 20.
+	ElsewhereDomainsPerSecond int
 
 	// MinPasswordLength is the fewest characters of a new password. Default 1.
 	MinPasswordLength int
@@ -131,6 +135,9 @@ func (c Config) withDefaults() Config {
 	if c.ElsewherePerSecond <= 0 {
 		c.ElsewherePerSecond = 100
 	}
+	if c.ElsewhereDomainsPerSecond <= 0 {
+		c.ElsewhereDomainsPerSecond = 20
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -149,17 +156,20 @@ type Directory struct {
 	all     store.Store
 	store   store.Addresses
 	domains store.Domains
-	boxes   store.Mailboxes
 
 	addresses   *cache[mail.Address, *entry]
 	domainCache *cache[string, store.Domain]
+	absent      *cache[string, struct{}]               // domains that no datacenter hosts
+	ended       *otter.Cache[mail.MailboxID, struct{}] // see Ended
 	verified    *credentialCache
 	passwords   *passwords
 	penalties   *penalties
 	metrics     *metrics
 	busyLog     rate.Sometimes
 	least       leastRetention
-	elsewhere   *rate.Limiter // reads of other datacenters
+
+	// The limits of questions to the other datacenters, about addresses and domains.
+	elsewhere, elsewhereDomains *rate.Limiter
 
 	// changes lets one change at a time read rows and write on what it read. Between
 	// processes nothing does: see the package comment on generations for why two of them
@@ -186,6 +196,14 @@ func New(cfg Config, st store.Store, reg prometheus.Registerer) (*Directory, err
 	if err != nil {
 		return nil, fmt.Errorf("account: domain cache: %w", err)
 	}
+	absent, err := newCache[string, struct{}](min(cfg.CacheSize, absentSize), cfg.CacheTTL)
+	if err != nil {
+		return nil, fmt.Errorf("account: cache of absent domains: %w", err)
+	}
+	ended, err := newEnded()
+	if err != nil {
+		return nil, fmt.Errorf("account: ended mailboxes: %w", err)
+	}
 	verified, err := newCredentialCache(cfg.CredentialCacheSize, cfg.CredentialTTL)
 	if err != nil {
 		return nil, fmt.Errorf("account: credential cache: %w", err)
@@ -199,9 +217,10 @@ func New(cfg Config, st store.Store, reg prometheus.Registerer) (*Directory, err
 		return nil, fmt.Errorf("account: passwords: %w", err)
 	}
 	return &Directory{
-		cfg: cfg, all: st, store: st, domains: st, boxes: st,
-		addresses: addresses, domainCache: domains, verified: verified, passwords: p, metrics: m,
+		cfg: cfg, all: st, store: st, domains: st,
+		addresses: addresses, domainCache: domains, absent: absent, ended: ended, verified: verified, passwords: p, metrics: m,
 		penalties: newPenalties(cfg, m), busyLog: rate.Sometimes{First: 1, Interval: time.Minute},
-		elsewhere: rate.NewLimiter(rate.Limit(cfg.ElsewherePerSecond), cfg.ElsewherePerSecond),
+		elsewhere:        rate.NewLimiter(rate.Limit(cfg.ElsewherePerSecond), cfg.ElsewherePerSecond),
+		elsewhereDomains: rate.NewLimiter(rate.Limit(cfg.ElsewhereDomainsPerSecond), cfg.ElsewhereDomainsPerSecond),
 	}, nil
 }

@@ -17,7 +17,7 @@
 // Address rows found are cached for Config.CacheTTL; changes made through this Directory
 // count at once, changes made by other processes after that time. Only good news comes from
 // that cache: before anybody hears "no such recipient", "disabled" or "bad credentials" the
-// row is read again.
+// row is read again, and then the other datacenters are asked (readElsewhere).
 //
 // Verified passwords are cached for Config.CredentialTTL after their last use, so that a
 // program polling every minute does not pay for argon2id each time. The key is an HMAC, under a

@@ -25,7 +25,7 @@ func (d *Directory) AddDomain(ctx context.Context, name string) (store.Domain, e
 	}
 	domain := store.Domain{Name: name, Created: d.nowMicros()}
 	err = d.durably(ctx, name, func(st store.Store) error { return st.PutDomain(ctx, domain) })
-	d.domainCache.forget(name)
+	d.forgetDomain(name)
 	if err != nil {
 		return store.Domain{}, fmt.Errorf("account: add domain %s: %w", name, err)
 	}
@@ -42,8 +42,8 @@ func (d *Directory) ListDomains(ctx context.Context) ([]store.Domain, error) {
 }
 
 // RemoveDomain stops hosting a domain that has no live accounts. Messages that are left in
-// the mailboxes of its removed accounts are removed first: RemovedMailboxes, which goes by
-// domain, would not find them any more.
+// the mailboxes of its removed accounts stay for those who go by RemovedMailboxes: some of them
+// may have been accepted after their account had ended.
 //
 // Errors: ErrNoSuchDomain, ErrDomainNotEmpty, the store's. It may be repeated.
 func (d *Directory) RemoveDomain(ctx context.Context, name string) error {
@@ -63,14 +63,8 @@ func (d *Directory) RemoveDomain(ctx context.Context, name string) error {
 	if len(live) > 0 {
 		return fmt.Errorf("domain %s: %w", name, ErrDomainNotEmpty)
 	}
-	err = d.removedIn(ctx, name, func(r RemovedMailbox) error {
-		return d.emptyMailbox(ctx, r)
-	})
-	if err != nil {
-		return err
-	}
 	err = d.durably(ctx, name, func(st store.Store) error { return st.RemoveDomain(ctx, name) })
-	d.domainCache.forget(name)
+	d.forgetDomain(name)
 	if err != nil {
 		return fmt.Errorf("account: remove domain %s: %w", name, err)
 	}

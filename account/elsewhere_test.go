@@ -100,7 +100,7 @@ func TestAskElsewhere(t *testing.T) {
 	if _, err := d.Resolve(ctx, bob); !errors.Is(err, ErrNoSuchRecipient) {
 		t.Errorf("the first: %v", err)
 	}
-	if _, err := d.readElsewhere(short, bob); !errors.Is(err, store.ErrUnavailable) {
+	if _, err := d.readElsewhere(short, bob, nil); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("one too many: %v", err)
 	}
 }

@@ -1,14 +1,24 @@
 package account
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"popelago/store"
+)
 
 // What Resolve and SignIn answer.
 var (
 	// ErrNoSuchRecipient: no account has this address. SMTP answers 550 5.1.1.
 	ErrNoSuchRecipient = errors.New("no such recipient")
+	// ErrNotHosted is the kind of ErrNoSuchRecipient where no datacenter hosts the domain.
+	ErrNotHosted = fmt.Errorf("%w: the domain is not hosted", ErrNoSuchRecipient)
 	// ErrDisabled: the account exists but is disabled. SignIn returns it only after
 	// the right password.
 	ErrDisabled = errors.New("account disabled")
+	// ErrBusyElsewhere is the kind of store.ErrUnavailable where the other datacenters were not
+	// asked, because too many ask for what is not here.
+	ErrBusyElsewhere = fmt.Errorf("%w: too many questions to the other datacenters", store.ErrUnavailable)
 	// ErrBadCredentials: unknown login or wrong password; which of them is not told.
 	ErrBadCredentials = errors.New("bad credentials")
 	// ErrTooManyFailures: too many logins from the client's address or network have failed

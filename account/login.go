@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"popelago/mail"
-	"popelago/store"
 )
 
 // Login is who Authenticate recognized.
@@ -34,26 +33,16 @@ func (d *Directory) authenticate(ctx context.Context, t *attempt) (_ Login, reme
 	}
 	remembered, err = d.check(ctx, e, t)
 	if cached {
-		e, remembered, err = d.checkAgain(ctx, e, d.read, t, remembered, err)
+		e, remembered, err = d.checkAgain(ctx, e, d.readAgain, t, remembered, err)
 	}
 	e, remembered, err = d.checkAgain(ctx, e, d.readElsewhere, t, remembered, err)
 	if err != nil {
 		return Login{}, false, err
 	}
-	if cached && e.row.State == store.StateDisabled {
-		if e, err = d.read(ctx, a); err != nil {
-			return Login{}, false, err
-		}
-		// Enabled elsewhere in the meantime, perhaps with another password.
-		remembered, err = d.check(ctx, e, t)
-		if err != nil {
-			return Login{}, false, err
-		}
-	}
-	if e.row.State == store.StateDisabled {
+	if e.disabled() {
 		return Login{}, false, ErrDisabled
 	}
-	domain, err := d.settings(ctx, a.Domain)
+	domain, err := d.domain(ctx, a.Domain)
 	if err != nil {
 		return Login{}, false, err
 	}
@@ -63,24 +52,33 @@ func (d *Directory) authenticate(ctx context.Context, t *attempt) (_ Login, reme
 	}, remembered, nil
 }
 
-// checkAgain reads a row again, in another way, if the password was wrong for e: it may have
-// changed elsewhere. A second hash is due only if it did.
-func (d *Directory) checkAgain(ctx context.Context, e *entry, read func(context.Context, mail.Address) (*entry, error),
+// checkAgain reads a row again, in another way, if the password was wrong for e or e is disabled:
+// both may have changed elsewhere. A second hash is due only if the password did.
+func (d *Directory) checkAgain(ctx context.Context, e *entry, read func(context.Context, mail.Address, *entry) (*entry, error),
 	t *attempt, remembered bool, err error) (*entry, bool, error) {
-	if !errors.Is(err, ErrBadCredentials) {
+	wrong := errors.Is(err, ErrBadCredentials)
+	if !wrong && (err != nil || !e.disabled()) {
 		return e, remembered, err
 	}
-	again, err := read(ctx, t.address)
+	again, readErr := read(ctx, t.address, e)
 	switch {
-	case err != nil:
-		return nil, false, err
+	case readErr != nil:
+		return nil, false, readErr
 	case again == nil:
 		return nil, false, t.refused()
 	case e != nil && again.mailbox == e.mailbox && again.row.Password == e.row.Password:
-		return e, false, t.refused()
+		if wrong {
+			err = t.refused()
+		}
+		return again, remembered, err
 	}
 	remembered, err = d.check(ctx, again, t)
 	return again, remembered, err
+}
+
+// readAgain is read for checkAgain.
+func (d *Directory) readAgain(ctx context.Context, a mail.Address, _ *entry) (*entry, error) {
+	return d.read(ctx, a)
 }
 
 // loginAddress is the canonical address that a login name means.

@@ -13,6 +13,9 @@ type metrics struct {
 	logins *prometheus.CounterVec
 	// lookups of addresses by result: cached, read, error.
 	lookups *prometheus.CounterVec
+	// elsewhere counts questions to the other datacenters by what they are about (address,
+	// domain) and the answer: found, none, busy, error.
+	elsewhere *prometheus.CounterVec
 	// hashes of passwords computed, for logins and new passwords.
 	hashes prometheus.Counter
 	// waiting is the number of logins that wait for a turn to hash.
@@ -35,6 +38,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "popelago_account_lookups_total",
 			Help: "Address lookups by result: cached, read, error.",
 		}, []string{"result"}),
+		elsewhere: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "popelago_account_elsewhere_total",
+			Help: "Questions to the other datacenters by what they are about (address, domain) and the answer: found, none, busy (too many questions: not asked), error.",
+		}, []string{"what", "answer"}),
 		hashes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "popelago_account_password_hashes_total",
 			Help: "Password hashes computed.",
@@ -56,8 +63,20 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		return m, nil
 	}
 	var failed []error
-	for _, c := range []prometheus.Collector{m.logins, m.lookups, m.hashes, m.waiting, m.busy, m.penalties} {
+	for _, c := range []prometheus.Collector{m.logins, m.lookups, m.elsewhere, m.hashes, m.waiting, m.busy, m.penalties} {
 		failed = append(failed, reg.Register(c))
 	}
 	return m, errors.Join(failed...)
+}
+
+// answered counts an answer of the other datacenters.
+func (m *metrics) answered(what string, found bool, err error) {
+	answer := answerNone
+	switch {
+	case err != nil:
+		answer = answerError
+	case found:
+		answer = answerFound
+	}
+	m.elsewhere.WithLabelValues(what, answer).Inc()
 }

@@ -2,8 +2,6 @@ package account
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"popelago/mail"
@@ -16,14 +14,7 @@ func (d *Directory) settings(ctx context.Context, name string) (store.Domain, er
 	if domain, ok := d.domainCache.get(name, d.cfg.Now()); ok {
 		return domain, nil
 	}
-	epoch := d.domainCache.begin()
-	domain, err := d.domains.Domain(ctx, name)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return store.Domain{}, fmt.Errorf("account: look up domain: %w", err)
-	}
-	// An absent one is remembered, too: accounts without a domain are left over.
-	d.domainCache.put(name, domain, true, epoch, d.cfg.Now())
-	return domain, nil
+	return d.readDomain(ctx, d.domains, name)
 }
 
 // durability is what writes for a domain have to reach, read from the store.

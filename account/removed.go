@@ -23,17 +23,30 @@ type RemovedMailbox struct {
 }
 
 // RemovedMailboxes calls fn for the mailbox of every generation that has ended or was displaced,
-// of every address in the hosted domains, also those that were emptied long ago. It stops at the
-// first error, also of fn, and returns it.
+// of every address in the domains, hosted or removed, also those that were emptied long ago. It
+// stops at the first error, also of fn, and returns it. A removed domain is left out if skip, which
+// may be nil, says so.
 //
 // Mail that was on its way when the account ended may still arrive in such a mailbox for
 // some minutes: whoever empties it has to come back, or to wait that long after Removed.
-func (d *Directory) RemovedMailboxes(ctx context.Context, fn func(RemovedMailbox) error) error {
+func (d *Directory) RemovedMailboxes(ctx context.Context, skip func(store.RemovedDomain) bool, fn func(RemovedMailbox) error) error {
 	domains, err := d.ListDomains(ctx)
 	if err != nil {
 		return err
 	}
 	for _, domain := range domains {
+		if err := d.removedIn(ctx, domain.Name, fn); err != nil {
+			return err
+		}
+	}
+	removed, err := d.domains.RemovedDomains(ctx)
+	if err != nil {
+		return fmt.Errorf("account: list removed domains: %w", err)
+	}
+	for _, domain := range removed {
+		if skip != nil && skip(domain) {
+			continue
+		}
 		if err := d.removedIn(ctx, domain.Name, fn); err != nil {
 			return err
 		}
@@ -88,40 +101,6 @@ func (d *Directory) eachAddress(ctx context.Context, domain, after string, page 
 			}
 			rows = rows[n:]
 		}
-	}
-	return nil
-}
-
-// emptyMailbox removes all messages of a mailbox. Mail that came when the account had ended was
-// acknowledged all the same: that is logged.
-func (d *Directory) emptyMailbox(ctx context.Context, r RemovedMailbox) error {
-	var after mail.MessageID
-	late := 0
-	for more := true; more; {
-		var rows []mail.Message
-		var err error
-		rows, more, err = d.boxes.ListMessages(ctx, r.Mailbox, after, pageSize)
-		if err != nil {
-			return fmt.Errorf("account: list removed mailbox %s: %w", r.Mailbox, err)
-		}
-		if len(rows) == 0 {
-			break
-		}
-		ids := make([]mail.MessageID, len(rows))
-		for i, row := range rows {
-			ids[i] = row.ID
-			if row.ID.Compare(r.Removed) > 0 {
-				late++
-			}
-		}
-		if err := d.boxes.RemoveMessages(ctx, r.Mailbox, ids); err != nil {
-			return fmt.Errorf("account: empty removed mailbox %s: %w", r.Mailbox, err)
-		}
-		after = ids[len(ids)-1]
-	}
-	if late > 0 {
-		d.cfg.Logger.Warn("mail that was accepted for an account that had ended was removed with its domain",
-			"address", r.Address.String(), "mailbox", r.Mailbox.String(), "messages", late)
 	}
 	return nil
 }

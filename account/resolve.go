@@ -10,40 +10,57 @@ import (
 
 // Resolve finds the mailbox that mail for a goes to. Recipient.Address is a as given.
 //
-// Errors: ErrNoSuchRecipient, ErrDisabled, or the store's own, wrapped: those are temporary
-// (451), never "no such".
+// Errors: ErrNoSuchRecipient, ErrNotHosted, ErrDisabled, or the store's own, wrapped: those are
+// temporary (451), never "no such". What is refused for good the other datacenters were asked
+// about, see readElsewhere.
 func (d *Directory) Resolve(ctx context.Context, a mail.Address) (mail.Recipient, error) {
 	canonical := a.Canonical()
 	if canonical.Validate() != nil {
-		return mail.Recipient{}, ErrNoSuchRecipient
+		return mail.Recipient{}, d.noRecipient(ctx, canonical)
 	}
 	e, cached, err := d.find(ctx, canonical)
 	if err != nil {
 		return mail.Recipient{}, err
 	}
-	if cached && e.row.State == store.StateDisabled {
+	if cached && e.disabled() {
 		if e, err = d.read(ctx, canonical); err != nil {
 			return mail.Recipient{}, err
 		}
 	}
-	if e == nil {
-		if e, err = d.readElsewhere(ctx, canonical); err != nil {
+	if e == nil || e.disabled() {
+		if e, err = d.readElsewhere(ctx, canonical, e); err != nil {
 			return mail.Recipient{}, err
 		}
 	}
 	switch {
 	case e == nil:
-		return mail.Recipient{}, ErrNoSuchRecipient
-	case e.row.State == store.StateDisabled:
+		return mail.Recipient{}, d.noRecipient(ctx, canonical)
+	case e.disabled():
 		return mail.Recipient{}, ErrDisabled
 	}
-	domain, err := d.settings(ctx, canonical.Domain)
+	domain, err := d.domain(ctx, canonical.Domain)
 	if err != nil {
 		return mail.Recipient{}, err
 	}
 	return mail.Recipient{
 		Address: a, Mailbox: e.mailbox, Durability: domain.Durability.Durability(d.cfg.Durability), Bulk: e.row.Bulk,
 	}, nil
+}
+
+// noRecipient says why a canonical address, which may be malformed, has no account: ErrNotHosted,
+// ErrNoSuchRecipient, or that it cannot be told.
+func (d *Directory) noRecipient(ctx context.Context, a mail.Address) error {
+	name, err := mail.CanonicalDomain(a.Domain)
+	if err != nil {
+		return ErrNotHosted
+	}
+	switch domain, err := d.domain(ctx, name); {
+	case err != nil:
+		return err
+	case domain.Name == "":
+		return ErrNotHosted
+	}
+	return ErrNoSuchRecipient
 }
 
 // find returns the live account of a canonical address, from the cache if it is there. A nil

@@ -66,7 +66,7 @@ func (d *Directory) ChangeDomain(ctx context.Context, name string, c store.Domai
 		domain.Retention = *c.Retention
 	}
 	err = d.write(name, domain.Durability.Durability(d.cfg.Durability), func(st store.Store) error { return st.ChangeDomain(ctx, name, c) })
-	d.domainCache.forget(name)
+	d.forgetDomain(name)
 	if err != nil {
 		return store.Domain{}, fmt.Errorf("account: change domain %s: %w", name, err)
 	}

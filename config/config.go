@@ -109,24 +109,25 @@ func (t TLS) On() bool { return t.SelfSigned || t.Certificate != "" }
 
 // Auth is the section [auth].
 type Auth struct {
-	AllowInsecureAuth   bool
-	DefaultDomain       string
-	MinPasswordLength   int
-	CredentialCacheTTL  time.Duration // 0: no cache
-	CredentialCacheSize int
-	AddressCacheTTL     time.Duration // 0: no cache
-	ElsewherePerSecond  int
-	MaxConcurrentHashes int // 0: the number of CPUs without one
-	MaxWaitingHashes    int
-	PenaltyAfter        int // 0: no penalties
-	PenaltyMax          time.Duration
-	PenaltyHalfLife     time.Duration
-	PenaltyMemory       int
-	KnownFor            time.Duration
-	TrustedNetworks     []string // CIDR
-	Argon2Memory        int64    // octets
-	Argon2Time          int
-	Argon2Threads       int
+	AllowInsecureAuth         bool
+	DefaultDomain             string
+	MinPasswordLength         int
+	CredentialCacheTTL        time.Duration // 0: no cache
+	CredentialCacheSize       int
+	AddressCacheTTL           time.Duration // 0: no cache
+	ElsewherePerSecond        int
+	ElsewhereDomainsPerSecond int
+	MaxConcurrentHashes       int // 0: the number of CPUs without one
+	MaxWaitingHashes          int
+	PenaltyAfter              int // 0: no penalties
+	PenaltyMax                time.Duration
+	PenaltyHalfLife           time.Duration
+	PenaltyMemory             int
+	KnownFor                  time.Duration
+	TrustedNetworks           []string // CIDR
+	Argon2Memory              int64    // octets
+	Argon2Time                int
+	Argon2Threads             int
 }
 
 // Admin is the section [admin].
@@ -201,20 +202,21 @@ func Default() Config {
 		},
 		TLS: TLS{HandshakeTimeout: 30 * time.Second},
 		Auth: Auth{
-			MinPasswordLength:   8,
-			CredentialCacheTTL:  5 * time.Minute,
-			CredentialCacheSize: 100_000,
-			AddressCacheTTL:     10 * time.Second,
-			ElsewherePerSecond:  100,
-			MaxWaitingHashes:    256,
-			PenaltyAfter:        10,
-			PenaltyMax:          time.Minute,
-			PenaltyHalfLife:     10 * time.Minute,
-			PenaltyMemory:       50_000,
-			KnownFor:            7 * day,
-			Argon2Memory:        19 * mib,
-			Argon2Time:          2,
-			Argon2Threads:       1,
+			MinPasswordLength:         8,
+			CredentialCacheTTL:        5 * time.Minute,
+			CredentialCacheSize:       100_000,
+			AddressCacheTTL:           10 * time.Second,
+			ElsewherePerSecond:        100,
+			ElsewhereDomainsPerSecond: 20,
+			MaxWaitingHashes:          256,
+			PenaltyAfter:              10,
+			PenaltyMax:                time.Minute,
+			PenaltyHalfLife:           10 * time.Minute,
+			PenaltyMemory:             50_000,
+			KnownFor:                  7 * day,
+			Argon2Memory:              19 * mib,
+			Argon2Time:                2,
+			Argon2Threads:             1,
 		},
 		Tasks:   defaultTasks(),
 		Admin:   Admin{MaxConnections: 200},

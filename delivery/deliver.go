@@ -161,31 +161,13 @@ func (d *Deliverer) Check(ctx context.Context, a mail.Address) (mail.Recipient, 
 		return d.dir.Resolve(ctx, d.cfg.Postmaster)
 	}
 	r, err := d.dir.Resolve(ctx, a)
-	if !errors.Is(err, account.ErrNoSuchRecipient) {
-		return r, err
-	}
-	if err := d.hosted(ctx, a.Domain); err != nil {
-		return mail.Recipient{}, err
-	}
-	if postmaster && !d.cfg.Postmaster.IsZero() {
+	switch {
+	case errors.Is(err, account.ErrNotHosted):
+		return mail.Recipient{}, ErrNotHosted
+	case errors.Is(err, account.ErrNoSuchRecipient) && postmaster && !d.cfg.Postmaster.IsZero():
 		return d.dir.Resolve(ctx, d.cfg.Postmaster)
 	}
-	return mail.Recipient{}, err
-}
-
-// hosted returns ErrNotHosted if mail for a domain is not ours to take.
-func (d *Deliverer) hosted(ctx context.Context, domain string) error {
-	name, err := mail.CanonicalDomain(domain)
-	if err != nil {
-		return ErrNotHosted
-	}
-	switch _, err = d.store.Domain(ctx, name); {
-	case errors.Is(err, store.ErrNotFound):
-		return ErrNotHosted
-	case err != nil:
-		return fmt.Errorf("delivery: look up domain: %w", err)
-	}
-	return nil
+	return r, err
 }
 
 // Deliver stores one message that comes in one piece, and returns one error for each

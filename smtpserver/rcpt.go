@@ -66,6 +66,9 @@ func (s *session) refuseRecipient(err error) {
 		result, level = "disabled", slog.LevelDebug
 	case errors.Is(err, delivery.ErrNotHosted):
 		result, level = "not_hosted", slog.LevelDebug
+	case errors.Is(err, account.ErrBusyElsewhere):
+		level = slog.LevelDebug // it is counted, and strangers cause it
+		s.refused++
 	}
 	s.srv.metrics.recipients.WithLabelValues(result).Inc()
 	s.log(level, "recipient refused", "result", result, "from", s.tx.envelope.ReversePath, "cause", err)

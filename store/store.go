@@ -279,6 +279,14 @@ type Domain struct {
 	Retention time.Duration
 }
 
+// RemovedDomain is a domain that is hosted no more.
+type RemovedDomain struct {
+	// Name is canonical.
+	Name string
+	// Since is when the domain was removed; zero: the engine does not know.
+	Since time.Time
+}
+
 // DurabilitySetting is a mail.Durability by name.
 type DurabilitySetting string
 
@@ -315,6 +323,9 @@ type Domains interface {
 	Domain(ctx context.Context, name string) (Domain, error)
 	// ListDomains returns all, by name. Errors: ErrUnavailable, ErrCorrupt.
 	ListDomains(ctx context.Context) ([]Domain, error)
+	// RemovedDomains returns, by name, the domains that are hosted no more and may have left
+	// addresses. Errors: ErrUnavailable, ErrCorrupt.
+	RemovedDomains(ctx context.Context) ([]RemovedDomain, error)
 	// PutDomain adds one, or puts another in its place, durably. Errors: ErrClock, ErrFull,
 	// ErrUnavailable, ErrOutcomeUnknown.
 	PutDomain(ctx context.Context, d Domain) error

@@ -48,19 +48,21 @@ func removeBetween(ctx context.Context, st store.Store, mailbox mail.MailboxID, 
 	return removed, nil
 }
 
-// countBehind counts the messages of a mailbox with ids after one.
-func countBehind(ctx context.Context, st store.Store, mailbox mail.MailboxID, after mail.MessageID) (n int, err error) {
+// eachBehind calls fn with the messages of a mailbox with ids after one, in order.
+func eachBehind(ctx context.Context, st store.Store, mailbox mail.MailboxID, after mail.MessageID, fn func(mail.Message)) (err error) {
 	for more := true; more; {
 		var rows []mail.Message
 		rows, more, err = st.ListMessages(ctx, mailbox, after, mailboxPage)
 		if err != nil {
-			return n, fmt.Errorf("task: list mailbox %s: %w", mailbox, err)
+			return fmt.Errorf("task: list mailbox %s: %w", mailbox, err)
 		}
 		if len(rows) == 0 {
 			break
 		}
-		n += len(rows)
+		for _, row := range rows {
+			fn(row)
+		}
 		after = rows[len(rows)-1].ID
 	}
-	return n, nil
+	return nil
 }

@@ -54,10 +54,10 @@ func Purge(cfg PurgeConfig, dir *account.Directory, st store.Store, reg promethe
 	if reg != nil {
 		reg.MustRegister(kept)
 	}
-	known := map[mail.MailboxID]int{} // late messages that were reported
-	var whole time.Time               // when all were last looked at
+	known := map[mail.MailboxID]lateMail{} // as the last run found it
+	var whole time.Time                    // when all were last looked at
 	return Job{Name: "purge", Every: cfg.Every, Run: func(ctx context.Context, asked bool) (Report, error) {
-		p := purge{PurgeConfig: cfg, st: st, now: cfg.Now(), before: known, late: map[mail.MailboxID]int{}}
+		p := purge{PurgeConfig: cfg, st: st, now: cfg.Now(), before: known, late: map[mail.MailboxID]lateMail{}}
 		if err := st.Clock(); err != nil { // behind reading it: that moment can be trusted
 			return nil, fmt.Errorf("task: purge: %w", err)
 		}
@@ -77,17 +77,17 @@ type purge struct {
 	PurgeConfig
 	st     store.Store
 	now    time.Time
-	whole  bool                   // look at all mailboxes
-	before map[mail.MailboxID]int // late messages as the last run found them
+	whole  bool                        // look at all mailboxes
+	before map[mail.MailboxID]lateMail // as the last run found it
 
-	late                           map[mail.MailboxID]int
+	late                           map[mail.MailboxID]lateMail
 	mailboxes, messages, elsewhere int
 	failed                         failures
 }
 
 func (p *purge) report() (r Report, kept int) {
-	for _, n := range p.late {
-		kept += n
+	for _, l := range p.late {
+		kept += l.messages
 	}
 	r.add("mailboxes", int64(p.mailboxes))
 	r.add("messages", int64(p.messages))
@@ -97,18 +97,18 @@ func (p *purge) report() (r Report, kept int) {
 }
 
 func (p *purge) run(ctx context.Context, dir *account.Directory) error {
-	err := dir.RemovedMailboxes(ctx, func(m account.RemovedMailbox) error {
+	err := dir.RemovedMailboxes(ctx, p.skips, func(m account.RemovedMailbox) error {
 		old := p.now.Sub(m.Removed.Time()) > p.Late+purgeAgain
 		switch {
-		case old && !p.whole && p.before[m.Mailbox] == 0:
+		case old && !p.whole && p.before[m.Mailbox].messages == 0:
 			return nil
 		case !p.st.Mine("purge/" + m.Mailbox.String()):
 			p.elsewhere++
 			return nil
 		}
 		err := p.empty(ctx, m)
-		if n := p.before[m.Mailbox]; err != nil && n > 0 {
-			p.late[m.Mailbox] = n
+		if l, known := p.before[m.Mailbox]; err != nil && known {
+			p.late[m.Mailbox] = l
 		}
 		return p.failed.add(ctx, err)
 	})
@@ -123,6 +123,9 @@ func (p *purge) empty(ctx context.Context, m account.RemovedMailbox) error {
 		return fmt.Errorf("task: purge: list mailbox %s: %w", m.Mailbox, err)
 	}
 	if len(rows) == 0 {
+		if _, known := p.before[m.Mailbox]; known {
+			return p.note(ctx, m.Mailbox, "") // it was handed over, or dropped
+		}
 		return nil
 	}
 	owners, err := ownersOf(ctx, p.st.At(store.LevelAll), m.Address)
@@ -138,21 +141,6 @@ func (p *purge) empty(ctx context.Context, m account.RemovedMailbox) error {
 			return p.keep(ctx, o, mail.MessageID{},
 				"mail is in the mailbox of an account that another of the same address has displaced, and is kept until the address has none")
 		}
-	}
-	return nil
-}
-
-// keep reports messages of a mailbox behind an id, if they are more than before.
-func (p *purge) keep(ctx context.Context, o owner, after mail.MessageID, text string, args ...any) error {
-	kept, err := countBehind(ctx, p.st, o.mailbox, after)
-	if err != nil {
-		return err
-	}
-	if kept > p.before[o.mailbox] {
-		p.Logger.With("address", o.address.String(), "mailbox", o.mailbox.String(), "messages", kept).Warn(text, args...)
-	}
-	if kept > 0 {
-		p.late[o.mailbox] = kept
 	}
 	return nil
 }
@@ -173,13 +161,17 @@ func (p *purge) emptySure(ctx context.Context, o owner) error {
 	over, err := removeBetween(ctx, p.st, o.mailbox, o.removed, p.youngest(max(p.Late, p.Window)))
 	p.messages += over
 	if over > 0 {
+		if _, known := p.before[o.mailbox]; !known {
+			p.before[o.mailbox] = lateMail{} // by a server before this one
+		}
 		p.Logger.Warn("mail that was accepted for an account that had ended was removed",
 			"address", o.address.String(), "mailbox", o.mailbox.String(), "messages", over)
 	}
 	if err != nil {
 		return err
 	}
-	return p.keep(ctx, o, o.removed, "mail was accepted for an account that had ended, and is kept for a while", "for", p.Late)
+	return p.keep(ctx, o, o.removed,
+		"mail was accepted for an account that had ended, and is kept for a while: popelago late list shows it", "for", p.Late)
 }
 
 // youngest is an id above all messages that are older than age.

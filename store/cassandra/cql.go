@@ -329,6 +329,7 @@ func updateAddress(columns []string) string {
 const (
 	selectDomain      = `SELECT name, created, removed, durability, retention FROM domain WHERE name = ?`
 	scanDomains       = `SELECT name, created, removed, durability, retention FROM domain`
+	scanRemoved       = `SELECT name, removed, WRITETIME(removed) FROM domain`
 	selectDomainTimes = `SELECT WRITETIME(created), WRITETIME(removed), WRITETIME(durability), WRITETIME(retention) FROM domain WHERE name = ?`
 )
 

@@ -53,6 +53,29 @@ func (s *Store) readDomains(ctx context.Context, st statement) (found []store.Do
 	return found, nil
 }
 
+// RemovedDomains implements store.Domains. A removed domain keeps its row.
+func (s *Store) RemovedDomains(ctx context.Context) (removed []store.RemovedDomain, err error) {
+	st := statement{cql: scanRemoved, consistency: s.reads(), what: "list the removed domains"}
+	err = s.readAll(ctx, st, 1000, func(scan func(...any) error) error {
+		var d store.RemovedDomain
+		var marked bool
+		var since *int64
+		if err := scan(&d.Name, &marked, &since); err != nil {
+			return err
+		}
+		if marked {
+			d.Since = moment(since)
+			removed = append(removed, d)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(removed, func(a, b store.RemovedDomain) int { return strings.Compare(a.Name, b.Name) })
+	return removed, nil
+}
+
 // PutDomain implements store.Domains.
 func (s *Store) PutDomain(ctx context.Context, d store.Domain) error {
 	return s.updateDomain(ctx, fmt.Sprintf("put domain %s", d.Name), d.Name,

@@ -279,6 +279,11 @@ func (s *faulty) ListDomains(ctx context.Context) (ds []store.Domain, err error)
 	return ds, err
 }
 
+func (s *faulty) RemovedDomains(ctx context.Context) (ds []store.RemovedDomain, err error) {
+	err = s.read("RemovedDomains", func() (err error) { ds, err = s.Store.RemovedDomains(ctx); return err })
+	return ds, err
+}
+
 func (s *faulty) PutDomain(ctx context.Context, d store.Domain) error {
 	return s.write("PutDomain", func() error { return s.Store.PutDomain(ctx, d) })
 }

@@ -1,0 +1,58 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"popelago/store"
+)
+
+// RemovedDomains is part of store.Domains. Nothing is kept about a removed domain: it is one that
+// addresses are of, and that is not there. So folders of every release tell theirs.
+func (s *Store) RemovedDomains(ctx context.Context) (removed []store.RemovedDomain, err error) {
+	const what = "list removed domains"
+	if err := contextErr(ctx, what); err != nil {
+		return nil, err
+	}
+	err = s.read(what, func(db *pebble.DB) error {
+		return eachAddressDomain(ctx, db, func(name string) error {
+			switch _, err := get(db, domainKey(name)); {
+			case errors.Is(err, store.ErrNotFound):
+				removed = append(removed, store.RemovedDomain{Name: name})
+			case err != nil:
+				return err
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return removed, nil
+}
+
+// eachAddressDomain calls fn with the domain of every address, once each, by name: with one seek
+// for each domain, however many addresses it has.
+func eachAddressDomain(ctx context.Context, db *pebble.DB, fn func(name string) error) (err error) {
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefixAddress}, UpperBound: []byte{prefixAddress + 1}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for valid := it.First(); valid; {
+		a, _, _, err := parseAddressKey(it.Key())
+		if err != nil {
+			return err
+		}
+		if err := contextErr(ctx, "list removed domains"); err != nil {
+			return err
+		}
+		if err := fn(a.Domain); err != nil {
+			return err
+		}
+		valid = it.SeekGE(successor(appendText([]byte{prefixAddress}, a.Domain)))
+	}
+	return it.Error()
+}
