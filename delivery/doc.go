@@ -19,6 +19,8 @@
 //     it is young when the rows are written. A row that could not be written within MaxIDAge
 //     of its id (less, if Config.Window is short) is removed again and the delivery fails:
 //     background jobs rely on it.
+//   - A recipient whose account this server ends between RCPT and the reply is refused, and the row
+//     removed. What another server ended in the meantime is late mail, which package task reports.
 //   - All recipients of a transaction share one id and one content. A mailbox that is reached
 //     by two of them gets one entry.
 //   - Nothing holds a whole message in memory.

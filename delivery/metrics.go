@@ -6,16 +6,17 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"popelago/account"
 	"popelago/store"
 )
 
 // metrics counts what became of messages. No label value is user data.
 type metrics struct {
 	// messages by result: stored (for all recipients), partly, refused (too large, bare line
-	// end, loop), full, unavailable, unknown (outcome unknown), incomplete (the text did not
+	// end, loop, or the accounts had ended), full, unavailable, unknown (outcome unknown), incomplete (the text did not
 	// end, or was given up).
 	messages *prometheus.CounterVec
-	// recipients by result: stored, full, unavailable, unknown. Only of messages that came
+	// recipients by result: stored, refused (the account had ended), full, unavailable, unknown. Only of messages that came
 	// in whole.
 	recipients *prometheus.CounterVec
 	// durability reached for each recipient stored: local, each, fallback.
@@ -107,7 +108,7 @@ func resultOf(err error) string {
 	switch {
 	case err == nil:
 		return "stored"
-	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrBareLineEnd), errors.Is(err, ErrLoop):
+	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrBareLineEnd), errors.Is(err, ErrLoop), errors.Is(err, account.ErrNoSuchRecipient):
 		return "refused"
 	case errors.Is(err, store.ErrFull):
 		return "full"

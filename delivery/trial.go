@@ -97,6 +97,7 @@ func (in *Incoming) store(ctx context.Context, res *Result) {
 		return
 	}
 	t.use(taken)
+	d.refuseEnded(ctx, t)
 	res.Repeated = len(t.before) > 0
 	if t.reused = d.reusable(t); t.reused != nil {
 		in.writeUnder(ctx, t, t.reused)
@@ -107,6 +108,8 @@ func (in *Incoming) store(ctx context.Context, res *Result) {
 		}
 	}
 	d.checkOrigin(t)
+	d.refuseEnded(ctx, t)
+	t.endedAmong(in.envelope.SingleReply)
 	for _, e := range t.entries {
 		if e.had {
 			d.metrics.skipped.Inc()

@@ -1,0 +1,106 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"popelago/account"
+	"popelago/delivery"
+	"popelago/mail"
+	"popelago/store"
+)
+
+// interrupted is a store that calls between before it adds the first rows.
+type interrupted struct {
+	store.Store
+	between func()
+}
+
+func (s *interrupted) AddMessages(ctx context.Context, entries []store.Entry) []error {
+	if s.between != nil {
+		s.between()
+	}
+	s.between = nil
+	return s.Store.AddMessages(ctx, entries)
+}
+
+// A recipient whose account ends between RCPT and the reply gets no acknowledged mail that nobody
+// can fetch. One reply for several makes the sender try again, with those who are left, and they
+// get no second copy.
+func TestAccountEndsBeforeTheReply(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		single     bool // SMTP
+		recipients []string
+		want       []error // for alice, who goes, and bob
+	}{
+		{"LMTP", false, []string{"alice", "bob"}, []error{account.ErrNoSuchRecipient, nil}},
+		{"SMTP, one recipient", true, []string{"alice"}, []error{account.ErrNoSuchRecipient}},
+		{"SMTP, two recipients", true, []string{"alice", "bob"}, []error{store.ErrUnavailable, nil}},
+	} {
+		for _, early := range []bool{true, false} {
+			name := tt.name + ", while its rows are written"
+			if early {
+				name = tt.name + ", while its text comes"
+			}
+			t.Run(name, func(t *testing.T) {
+				var st *interrupted
+				w := newWorld(t, delivery.Config{}, inMemory(), func(s store.Store) store.Store {
+					st = &interrupted{Store: s}
+					return st
+				})
+				e := w.envelope(t, tt.recipients...)
+				e.SingleReply = tt.single
+				end := func() {
+					if err := w.dir.RemoveAccount(t.Context(), address("alice")); err != nil {
+						t.Error(err)
+					}
+				}
+				in, err := w.Begin(t.Context(), e)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := in.ReadFrom(strings.NewReader(sample)); err != nil {
+					t.Fatal(err)
+				}
+				if early {
+					end()
+				} else {
+					st.between = end
+				}
+				res := in.Finish(t.Context())
+				for i, want := range tt.want {
+					if !errors.Is(res.Errors[i], want) || want == nil && res.Errors[i] != nil {
+						t.Errorf("recipient %d: %v, want %v", i, res.Errors[i], want)
+					}
+				}
+				rows, _, err := w.store.ListMessages(t.Context(), e.Recipients[0].Mailbox, mail.MessageID{}, 10)
+				if err != nil || len(rows) != 0 {
+					t.Errorf("the ended mailbox holds %v, %v", rows, err)
+				}
+				if len(tt.recipients) == 1 {
+					return
+				}
+				if n := len(w.messages(t, "bob")); n != 1 {
+					t.Errorf("bob has %d copies", n)
+				}
+				if _, err := w.Check(t.Context(), address("alice")); !errors.Is(err, account.ErrNoSuchRecipient) {
+					t.Errorf("RCPT in the next try: %v", err)
+				}
+				if !tt.single {
+					return
+				}
+				e = w.envelope(t, "bob")
+				e.SingleReply = true
+				if errs := w.Deliver(t.Context(), e, strings.NewReader(sample)); errs[0] != nil {
+					t.Errorf("the next try: %v", errs[0])
+				}
+				if n := len(w.messages(t, "bob")); n != 1 {
+					t.Errorf("bob has %d copies after the next try", n)
+				}
+			})
+		}
+	}
+}
