@@ -28,6 +28,8 @@ type Config struct {
 	Tasks *task.Runner
 	// Checker compares the index with the content. Default: one of its own.
 	Checker *task.Checker
+	// Late hands late mail over. Default: one of its own.
+	Late *task.Late
 	// Metrics counts panics. Default: they are only logged.
 	Metrics *Metrics
 }
@@ -58,6 +60,9 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	if cfg.Checker == nil {
 		cfg.Checker = task.NewChecker(task.CheckConfig{Logger: cfg.Logger}, st, nil)
 	}
+	if cfg.Late == nil {
+		cfg.Late = task.NewLate(dir, st, nil, nil)
+	}
 	mux := http.NewServeMux()
 	a := &api{
 		cfg: cfg, logger: cfg.Logger, directory: dir, store: st,
@@ -70,6 +75,8 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	a.addCheck()
 	a.addClock()
 	return a.guard(readWhole(mux)), nil
+	a.addLate()
+	return a.guard(http.MaxBytesHandler(mux, maxBody)), nil
 }
 
 // humaConfig describes the API and turns off what would need other sites (the documentation

@@ -1,6 +1,6 @@
 // Package adminclient holds the request and response types of the administration API and a
 // client for it. Package admin serves the API; the commands "popelago domain", "popelago
-// account" and "popelago task", and tests, call it from here.
+// account", "popelago task" and "popelago late", and tests, call it from here.
 //
 //	GET    /healthz                       Health
 //	GET    /v1/domains                    DomainList
@@ -20,6 +20,9 @@
 //	POST   /v1/check                      CheckOptions -> Check
 //	GET    /v1/check                      Check
 //	DELETE /v1/check                      -> Check
+//	GET    /v1/late                       LateList
+//	POST   /v1/late/hand-over             LateHandOver -> LateCount
+//	POST   /v1/late/drop                  LateSelection -> LateCount
 //
 // Bodies are JSON. Errors are problem details (RFC 9457) and come back as *Error. The API is
 // reached over the unix socket in the server's data folder, which the file system guards, or

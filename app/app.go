@@ -41,6 +41,7 @@ type App struct {
 	deliverer *delivery.Deliverer
 	tasks     *task.Runner
 	checker   *task.Checker
+	late      *task.Late
 
 	mu    sync.Mutex
 	addrs map[string]net.Addr

@@ -98,28 +98,29 @@ func (a *App) build() error {
 		return fmt.Errorf("auth.trusted_networks: %w", err)
 	}
 	a.directory, err = account.New(account.Config{
-		DefaultDomain:       cfg.Auth.DefaultDomain,
-		CacheTTL:            orNegative(cfg.Auth.AddressCacheTTL),
-		CredentialTTL:       orNegative(cfg.Auth.CredentialCacheTTL),
-		CredentialCacheSize: cfg.Auth.CredentialCacheSize,
-		MaxConcurrentHashes: cfg.Auth.MaxConcurrentHashes,
-		MaxWaitingHashes:    cfg.Auth.MaxWaitingHashes,
-		PenaltyAfter:        orNegative(cfg.Auth.PenaltyAfter),
-		PenaltyMax:          cfg.Auth.PenaltyMax,
-		PenaltyHalfLife:     cfg.Auth.PenaltyHalfLife,
-		PenaltyMemory:       cfg.Auth.PenaltyMemory,
-		KnownFor:            cfg.Auth.KnownFor,
-		TrustedNetworks:     trusted,
-		CountLocal:          a.countLocal,
-		Argon2Memory:        uint32(cfg.Auth.Argon2Memory >> 10),
-		Argon2Time:          cfg.Auth.Argon2Time,
-		Argon2Threads:       cfg.Auth.Argon2Threads,
-		MinPasswordLength:   cfg.Auth.MinPasswordLength,
-		ElsewherePerSecond:  cfg.Auth.ElsewherePerSecond,
-		Durability:          durability(*cfg),
-		IDs:                 ids,
-		Now:                 a.now,
-		Logger:              a.logger,
+		DefaultDomain:             cfg.Auth.DefaultDomain,
+		CacheTTL:                  orNegative(cfg.Auth.AddressCacheTTL),
+		CredentialTTL:             orNegative(cfg.Auth.CredentialCacheTTL),
+		CredentialCacheSize:       cfg.Auth.CredentialCacheSize,
+		MaxConcurrentHashes:       cfg.Auth.MaxConcurrentHashes,
+		MaxWaitingHashes:          cfg.Auth.MaxWaitingHashes,
+		PenaltyAfter:              orNegative(cfg.Auth.PenaltyAfter),
+		PenaltyMax:                cfg.Auth.PenaltyMax,
+		PenaltyHalfLife:           cfg.Auth.PenaltyHalfLife,
+		PenaltyMemory:             cfg.Auth.PenaltyMemory,
+		KnownFor:                  cfg.Auth.KnownFor,
+		TrustedNetworks:           trusted,
+		CountLocal:                a.countLocal,
+		Argon2Memory:              uint32(cfg.Auth.Argon2Memory >> 10),
+		Argon2Time:                cfg.Auth.Argon2Time,
+		Argon2Threads:             cfg.Auth.Argon2Threads,
+		MinPasswordLength:         cfg.Auth.MinPasswordLength,
+		ElsewherePerSecond:        cfg.Auth.ElsewherePerSecond,
+		ElsewhereDomainsPerSecond: cfg.Auth.ElsewhereDomainsPerSecond,
+		Durability:                durability(*cfg),
+		IDs:                       ids,
+		Now:                       a.now,
+		Logger:                    a.logger,
 	}, a.store, a.registry)
 	if err != nil {
 		return err
@@ -158,6 +159,7 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 		}, a.directory, a.store, a.registry),
 		task.Expire(task.ExpireConfig{Every: cfg.ExpireEvery, After: a.cfg.Store.ClockSettle, Window: window, Now: a.now}, a.store),
 	)
+	a.late = task.NewLate(a.directory, a.store, ids, a.now)
 	// Content waits for its entries on a single machine, too.
 	a.checker = task.NewChecker(task.CheckConfig{
 		Window: grace, Rate: cfg.CheckRate, IDs: ids, Now: a.now, Logger: a.logger,
@@ -315,5 +317,5 @@ func orNegative[T ~int | ~int64](v T) T {
 
 // buildAdmin makes the handler of the admin API; an empty token means that none is asked for.
 func (a *App) buildAdmin(token string, metrics *admin.Metrics) (http.Handler, error) {
-	return admin.New(admin.Config{Token: token, Logger: a.logger, Version: Version(), Tasks: a.tasks, Checker: a.checker, Metrics: metrics}, a.directory, a.store)
+	return admin.New(admin.Config{Token: token, Logger: a.logger, Version: Version(), Tasks: a.tasks, Checker: a.checker, Late: a.late, Metrics: metrics}, a.directory, a.store)
 }

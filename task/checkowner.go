@@ -15,7 +15,10 @@ import (
 type owner struct {
 	address mail.Address
 	mailbox mail.MailboxID
-	removed mail.MessageID // id of the removal that ended it; zero if none did
+	// generation names it; exists says that it was made, see store.Address.
+	generation mail.MessageID
+	exists     bool
+	removed    mail.MessageID // id of the removal that ended it; zero if none did
 	// live is the generation that the account is now.
 	live bool
 	// retention is how long messages stay; zero: for ever.
@@ -36,6 +39,7 @@ func ownersIn(rows []store.Address, domain store.Domain) []owner {
 	for i, row := range rows {
 		owners[i] = owner{
 			address: row.Address, mailbox: mail.DeriveMailboxID(row.Address, row.Generation), removed: row.Removed,
+			generation: row.Generation, exists: row.Kind != "",
 			retention: domain.Retention, bulk: row.Bulk,
 		}
 		if row.Retention != 0 {

@@ -1,0 +1,103 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"popelago/adminclient"
+	"popelago/mail"
+	"popelago/task"
+)
+
+func (a *api) addLate() {
+	type query struct {
+		Address string `query:"address" maxLength:"1000" doc:"Only that of this address. All of it takes a walk through the whole directory."`
+		Limit   int    `query:"limit" minimum:"1" maximum:"10000" default:"1000" doc:"Most messages of the answer."`
+	}
+	type list struct{ Body adminclient.LateList }
+	register(a, huma.Operation{
+		OperationID: "list-late", Method: http.MethodGet, Path: "/v1/late",
+		Summary: "List the mail that was accepted for accounts that had ended",
+	}, func(ctx context.Context, in *query) (*list, error) {
+		var address mail.Address
+		if in.Address != "" {
+			var err error
+			if address, err = mail.ParseAddress(in.Address); err != nil {
+				return nil, err
+			}
+		}
+		messages, more, err := a.cfg.Late.List(ctx, address, in.Limit)
+		if err != nil {
+			return nil, err
+		}
+		out := &list{adminclient.LateList{Messages: make([]adminclient.LateMessage, len(messages)), More: more}}
+		for i, m := range messages {
+			out.Body.Messages[i] = lateOf(m)
+		}
+		return out, nil
+	})
+
+	type count struct{ Body adminclient.LateCount }
+	type handOver struct{ Body adminclient.LateHandOver }
+	register(a, huma.Operation{
+		OperationID: "hand-over-late", Method: http.MethodPost, Path: "/v1/late/hand-over",
+		Summary: "Move late mail into the maildrop of an account",
+	}, func(ctx context.Context, in *handOver) (*count, error) {
+		s, err := lateSelectionOf(in.Body.LateSelection)
+		if err != nil {
+			return nil, err
+		}
+		to, err := mail.ParseAddress(in.Body.To)
+		if err != nil {
+			return nil, err
+		}
+		n, err := a.cfg.Late.HandOver(ctx, s, to)
+		if n > 0 {
+			a.logger.Info("late mail handed over", "address", s.Address.String(), "to", to.String(), "messages", n)
+		}
+		return &count{adminclient.LateCount{Messages: n}}, err
+	})
+
+	type drop struct{ Body adminclient.LateSelection }
+	register(a, huma.Operation{
+		OperationID: "drop-late", Method: http.MethodPost, Path: "/v1/late/drop",
+		Summary: "Remove late mail for good",
+	}, func(ctx context.Context, in *drop) (*count, error) {
+		s, err := lateSelectionOf(in.Body)
+		if err != nil {
+			return nil, err
+		}
+		n, err := a.cfg.Late.Drop(ctx, s)
+		if n > 0 {
+			a.logger.Info("late mail dropped", "address", s.Address.String(), "messages", n)
+		}
+		return &count{adminclient.LateCount{Messages: n}}, err
+	})
+}
+
+func lateSelectionOf(s adminclient.LateSelection) (out task.LateSelection, err error) {
+	if out.Address, err = mail.ParseAddress(s.Address); err != nil {
+		return out, err
+	}
+	if s.Mailbox != "" {
+		if out.Mailbox, err = mail.ParseMailboxID(s.Mailbox); err != nil {
+			return out, task.ErrNotLate
+		}
+	}
+	if s.Message != "" {
+		if out.Message, err = mail.ParseMessageID(s.Message); err != nil {
+			return out, task.ErrNotLate
+		}
+	}
+	return out, nil
+}
+
+func lateOf(m task.LateMessage) adminclient.LateMessage {
+	return adminclient.LateMessage{
+		Address: m.Address.String(), Mailbox: m.Mailbox.String(), Ended: m.Ended.UTC(), Displaced: m.Displaced,
+		Message: m.Message.ID.String(), Arrived: m.Message.ID.Time().UTC(), Sender: m.ReversePath,
+		Recipient: m.Message.Recipient, Size: m.Message.Size,
+	}
+}

@@ -1,0 +1,73 @@
+package adminclient
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// LateMessage is a message that was accepted for an account that had ended, or had given way to
+// another of its address. It is in no maildrop.
+type LateMessage struct {
+	Address   string    `json:"address" doc:"The address of the account."`
+	Mailbox   string    `json:"mailbox" doc:"The mailbox of the account. Another account of the address has another."`
+	Ended     time.Time `json:"ended" doc:"When the account ended, or gave way."`
+	Displaced bool      `json:"displaced" doc:"The account gave way to another of its address."`
+	Message   string    `json:"message" doc:"The id of the message."`
+	Arrived   time.Time `json:"arrived" doc:"When it was accepted."`
+	Sender    string    `json:"sender" doc:"The reverse-path of its envelope; empty also if it has none."`
+	Recipient string    `json:"recipient" doc:"The recipient of its envelope."`
+	Size      int64     `json:"size" doc:"The octets that POP3 would send."`
+}
+
+// LateList is late mail.
+type LateList struct {
+	Messages []LateMessage `json:"messages" nullable:"false"`
+	More     bool          `json:"more" doc:"There is more than the limit."`
+}
+
+// LateSelection names late mail.
+type LateSelection struct {
+	Address string `json:"address" maxLength:"1000" doc:"The address of the ended account." example:"alice@example.org"`
+	Mailbox string `json:"mailbox,omitempty" maxLength:"36" doc:"Only this mailbox. Needed if several former accounts of the address have late mail."`
+	Message string `json:"message,omitempty" maxLength:"36" doc:"Only this message."`
+}
+
+// LateHandOver asks for late mail to be handed over.
+type LateHandOver struct {
+	LateSelection
+	To string `json:"to" maxLength:"1000" doc:"The account that gets it." example:"bob@example.org"`
+}
+
+// LateCount says how many messages were handed over or dropped.
+type LateCount struct {
+	Messages int `json:"messages"`
+}
+
+// Late returns the late mail of an address; empty: of all, which takes a while where there are
+// many accounts.
+func (c *Client) Late(ctx context.Context, address string) (LateList, error) {
+	path := "/v1/late"
+	if address != "" {
+		path += "?address=" + url.QueryEscape(address)
+	}
+	var list LateList
+	err := c.call(ctx, http.MethodGet, path, nil, &list)
+	return list, err
+}
+
+// HandOverLate moves late mail into the maildrop of an account. Status 404: there is no such late
+// mail, or no such account; 409: a mailbox has to be named; 503: not every replica can be read.
+func (c *Client) HandOverLate(ctx context.Context, s LateSelection, to string) (LateCount, error) {
+	var n LateCount
+	err := c.call(ctx, http.MethodPost, "/v1/late/hand-over", LateHandOver{LateSelection: s, To: to}, &n)
+	return n, err
+}
+
+// DropLate removes late mail for good. Status as that of HandOverLate.
+func (c *Client) DropLate(ctx context.Context, s LateSelection) (LateCount, error) {
+	var n LateCount
+	err := c.call(ctx, http.MethodPost, "/v1/late/drop", s, &n)
+	return n, err
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"popelago/adminclient"
+)
+
+func newLateCommand() *cobra.Command {
+	f := &remoteFlags{}
+	cmd := newGroup("late", "Look at mail that was accepted for accounts that had ended",
+		newLateListCommand(f), newLateHandOverCommand(f), newLateDropCommand(f))
+	cmd.Long = `Look at late mail: mail that was accepted for an account that had ended, by a server that
+had not heard of that yet, and the mail of an account that gave way to another of its
+address. It is in no maildrop. The server keeps it for tasks.late_mail (7 days), and then
+removes it.`
+	f.add(cmd)
+	return cmd
+}
+
+func newLateListCommand(f *remoteFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list [ADDRESS]",
+		Short: "List the late mail of one address, or of all",
+		Args:  arguments("[ADDRESS]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			address := ""
+			if len(args) > 0 {
+				address = args[0]
+			}
+			return f.call(func(c *adminclient.Client) error {
+				list, err := c.Late(cmd.Context(), address)
+				if err != nil {
+					return err
+				}
+				if f.json {
+					return printJSON(cmd.OutOrStdout(), list)
+				}
+				rows := make([][]string, len(list.Messages))
+				for i, m := range list.Messages {
+					rows[i] = []string{m.Address, when(m.Ended), when(m.Arrived), "<" + m.Sender + ">", strconv.FormatInt(m.Size, 10), m.Message, m.Mailbox}
+				}
+				err = printTable(cmd.OutOrStdout(), []string{"ADDRESS", "ENDED", "ARRIVED", "SENDER", "OCTETS", "MESSAGE", "MAILBOX"}, rows)
+				if err == nil && list.More {
+					_, err = fmt.Fprintf(cmd.ErrOrStderr(), "there is more than these %d\n", len(rows))
+				}
+				return err
+			})
+		},
+	}
+}
+
+// lateFlags name late mail beside its address.
+type lateFlags struct{ mailbox, message string }
+
+func (l *lateFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&l.mailbox, "mailbox", "", "only that of the former account with this mailbox `ID`")
+	cmd.Flags().StringVar(&l.message, "message", "", "only the message with this `ID`")
+}
+
+func (l *lateFlags) selection(address string) adminclient.LateSelection {
+	return adminclient.LateSelection{Address: address, Mailbox: l.mailbox, Message: l.message}
+}
+
+func newLateHandOverCommand(f *remoteFlags) *cobra.Command {
+	var l lateFlags
+	cmd := &cobra.Command{
+		Use:   "hand-over ADDRESS TO",
+		Short: "Move late mail into the maildrop of another account",
+		Long: `Move the late mail of ADDRESS into the maildrop of the account TO, which may be a new one
+of the same address. Each message keeps its octets and its unique-id. The command may be
+repeated after an error.`,
+		Args: arguments("ADDRESS", "TO"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.call(func(c *adminclient.Client) error {
+				n, err := c.HandOverLate(cmd.Context(), l.selection(args[0]), args[1])
+				if err != nil {
+					return err
+				}
+				return f.result(cmd.OutOrStdout(), n, "%s has got %d messages", args[1], n.Messages)
+			})
+		},
+	}
+	l.add(cmd)
+	return cmd
+}
+
+func newLateDropCommand(f *remoteFlags) *cobra.Command {
+	var l lateFlags
+	cmd := &cobra.Command{
+		Use:   "drop ADDRESS",
+		Short: "Remove late mail for good",
+		Args:  arguments("ADDRESS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.call(func(c *adminclient.Client) error {
+				n, err := c.DropLate(cmd.Context(), l.selection(args[0]))
+				if err != nil {
+					return err
+				}
+				return f.result(cmd.OutOrStdout(), n, "%d late messages removed", n.Messages)
+			})
+		},
+	}
+	l.add(cmd)
+	return cmd
+}
