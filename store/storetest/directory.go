@@ -251,17 +251,20 @@ var domainCases = []testCase{
 		}
 		a := mail.Address{Local: "alice", Domain: "b.test"}
 		e.change(a, mail.MessageID{}, store.AddressChange{Kind: ptr(store.KindAccount)})
+		e.wantRemovedDomains()
 		for range 2 {
 			if err := e.RemoveDomain(e.ctx, "b.test"); err != nil {
 				e.Fatalf("RemoveDomain: %v", err)
 			}
 		}
 		e.wantDomains(want[0], want[2])
+		e.wantRemovedDomains("b.test") // its address is left
 		e.wantRows(a, store.Address{Address: a, Kind: store.KindAccount})
 		if err := e.PutDomain(e.ctx, want[1]); err != nil {
 			e.Fatalf("PutDomain again: %v", err)
 		}
 		e.wantDomains(want...)
+		e.wantRemovedDomains()
 	}},
 	{"settings", func(e *env) {
 		d := store.Domain{Name: "a.test", Created: time.Unix(1, 0).UTC(), Durability: store.DurabilityEach, Retention: 90 * 24 * time.Hour}

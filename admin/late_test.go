@@ -1,0 +1,76 @@
+package admin_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+
+	"popelago/adminclient"
+	"popelago/mail"
+	"popelago/store"
+	"popelago/store/storetest"
+)
+
+// Late mail is listed, handed over and dropped through the API.
+func TestLate(t *testing.T) {
+	f := (&fixture{}).start(t)
+	c := f.unix(t)
+	ctx := t.Context()
+	if list, err := c.Late(ctx, ""); err != nil || list.Messages == nil || len(list.Messages) != 0 || list.More {
+		t.Errorf("at first: %+v, %v", list, err)
+	}
+	if _, err := c.AddDomain(ctx, "example.org"); err != nil {
+		t.Fatal(err)
+	}
+	var box mail.MailboxID
+	for _, address := range []string{"bob@example.org", "alice@example.org"} {
+		a, err := c.AddAccount(ctx, address, "password")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if box, err = mail.ParseMailboxID(a.Mailbox); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.RemoveAccount(ctx, "alice@example.org"); err != nil {
+		t.Fatal(err)
+	}
+	ids := mail.NewIDSource(nil)
+	for range 2 {
+		m := mail.Message{ID: ids.Next(), Recipient: "alice@example.org"}
+		m.Size = int64(len("text") + len(mail.DeliveryHeader("s@example.net", m.Recipient)))
+		if err := storetest.Put(context.Background(), f.engine, m.ID, []byte("text"), 4, store.ContentInfo{ReversePath: "s@example.net", Mailboxes: []mail.MailboxID{box}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.engine.AddMessages(ctx, []store.Entry{{Mailbox: box, Message: m}})[0]; err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := c.Late(ctx, "alice@example.org")
+	if err != nil || len(list.Messages) != 2 {
+		t.Fatalf("late mail: %+v, %v", list, err)
+	}
+	m := list.Messages[0]
+	if m.Address != "alice@example.org" || m.Sender != "s@example.net" || m.Recipient != "alice@example.org" || m.Mailbox != box.String() || m.Size == 0 || m.Arrived.Before(m.Ended) {
+		t.Errorf("late message: %+v", m)
+	}
+
+	s := adminclient.LateSelection{Address: "alice@example.org", Message: m.Message}
+	_, err = c.HandOverLate(ctx, s, "carol@example.org")
+	wantStatus(t, "to nobody", err, http.StatusNotFound, "no such")
+	_, err = c.DropLate(ctx, adminclient.LateSelection{Address: "bob@example.org"})
+	wantStatus(t, "of a live account", err, http.StatusNotFound, "no such")
+	if n, err := c.HandOverLate(ctx, s, "bob@example.org"); err != nil || n.Messages != 1 {
+		t.Errorf("hand over: %+v, %v", n, err)
+	}
+	if bob, err := c.Account(ctx, "bob@example.org"); err != nil || bob.Messages != 1 || bob.Octets != m.Size {
+		t.Errorf("bob has %d messages of %d octets, %v", bob.Messages, bob.Octets, err)
+	}
+	s.Message = ""
+	if n, err := c.DropLate(ctx, s); err != nil || n.Messages != 1 {
+		t.Errorf("drop: %+v, %v", n, err)
+	}
+	if list, err := c.Late(ctx, ""); err != nil || len(list.Messages) != 0 {
+		t.Errorf("at last: %+v, %v", list, err)
+	}
+}
