@@ -74,9 +74,8 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	a.addTasks()
 	a.addCheck()
 	a.addClock()
-	return a.guard(readWhole(mux)), nil
 	a.addLate()
-	return a.guard(http.MaxBytesHandler(mux, maxBody)), nil
+	return a.guard(readWhole(mux)), nil
 }
 
 // humaConfig describes the API and turns off what would need other sites (the documentation
