@@ -19,9 +19,9 @@ func TestCheckSaysWhenItCanJudge(t *testing.T) {
 	if want := youngest.Time().Add(r.cfg.Window); report.Young != 2 || !report.JudgedFrom.Equal(want) {
 		t.Errorf("%d too young until %v, want 2 until %v", report.Young, report.JudgedFrom, want)
 	}
-	r.now = report.JudgedFrom
+	r.pass(report.JudgedFrom.Sub(r.now()))
 	r.check("at that moment", plain, "dangling 1/0")
-	r.now = report.JudgedFrom.Add(time.Microsecond)
+	r.pass(time.Microsecond)
 	if report := r.check("later", plain, "dangling 1/0 orphan 1/0"); report.Young != 0 || !report.JudgedFrom.IsZero() {
 		t.Errorf("later %d are too young, until %v", report.Young, report.JudgedFrom)
 	}
