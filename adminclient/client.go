@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -102,6 +103,9 @@ func (c *Client) explain(ctx context.Context, err error) error {
 		err = urlErr.Err // without the made-up URL
 	}
 	var op *net.OpError
+	if ctx.Err() == nil && errors.As(err, &op) && op.Op == "dial" && errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s: %w", c.where, ErrNotPermitted)
+	}
 	if ctx.Err() == nil && errors.As(err, &op) && op.Op == "dial" {
 		return fmt.Errorf("%w at %s: %w", ErrNoServer, c.where, op.Err)
 	}

@@ -13,6 +13,9 @@ import (
 // ErrNoServer is wrapped by errors about a server that cannot be reached.
 var ErrNoServer = errors.New("no server answers")
 
+// ErrNotPermitted: the socket of the server is there, or may be, but is not for this user.
+var ErrNotPermitted = errors.New("permission denied: only the user that runs the server may use its socket. Run this command as that user, or as root")
+
 // Error is a refusal by the server: its status and problem details (RFC 9457).
 type Error struct {
 	// Status is the HTTP status.

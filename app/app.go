@@ -102,6 +102,8 @@ func (a *App) Start(ctx context.Context) error {
 		var look context.Context
 		look, a.endLook = context.WithCancel(context.WithoutCancel(ctx))
 		a.serving.Go(func() { a.logFindings(look) })
+	} else if f, ok := examinePostmaster(a.cfg); ok {
+		a.logger.Warn(f.Text, "check", f.Check, "hint", f.Hint)
 	}
 	if a.certs != nil {
 		a.endWatch = make(chan struct{})

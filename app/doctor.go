@@ -32,6 +32,9 @@ func Doctor(ctx context.Context, cfg config.Config) ([]Finding, error) {
 	if cfg.TLS.Certificate != "" {
 		found = append(found, examineCertificate(cfg)...)
 	}
+	if f, ok := examinePostmaster(cfg); ok {
+		found = append(found, f)
+	}
 	if cfg.Store.Engine != config.EngineCassandra {
 		return append(found, examineSpace(cfg.DataDir, cfg.Store.Reserve)), ctx.Err()
 	}
@@ -64,6 +67,18 @@ func examineFolder(dir string) Finding {
 		}
 	}
 	return f
+}
+
+// examinePostmaster warns of a server that takes mail and has nobody to take that for <postmaster>.
+func examinePostmaster(cfg config.Config) (f Finding, ok bool) {
+	if cfg.Delivery.Postmaster != "" || cfg.SMTP.Listen == "" && cfg.LMTP.Listen == "" {
+		return f, false
+	}
+	return Finding{
+		Level: FindingWarning, Check: "postmaster",
+		Text: "delivery.postmaster is not set: mail for <postmaster>, and for the postmaster of domains that have no such account, is refused (RFC 5321 section 4.5.1)",
+		Hint: "set delivery.postmaster to the address of somebody who reads it",
+	}, true
 }
 
 // examineCertificate looks whether the certificate can be used, and for how long.

@@ -236,6 +236,7 @@ func Dev(dataDir string) Config {
 	c.SMTP.Listen = "127.0.0.1:1025"
 	c.LMTP.Listen = "127.0.0.1:1024"
 	c.TLS.SelfSigned = true
+	c.Delivery.Postmaster = "alice@example.test" // one of the accounts that are made
 	return c
 }
 

@@ -59,6 +59,10 @@ func (c *Config) Set(key, text, where string) error {
 
 // readTOML takes over what the file sets. The error is for a text that is not TOML.
 func (c *Config) readTOML(file string, data []byte) ([]Problem, error) {
+	data, err := plainText(file, data)
+	if err != nil {
+		return nil, err
+	}
 	var doc map[string]any
 	if err := toml.Unmarshal(data, &doc); err != nil {
 		p := Problem{Where: file, Text: strings.TrimPrefix(err.Error(), "toml: ")}
@@ -66,6 +70,9 @@ func (c *Config) readTOML(file string, data []byte) ([]Problem, error) {
 		if errors.As(err, &at) {
 			line, column := at.Position()
 			p.Where = fmt.Sprintf("%s:%d:%d", file, line, column)
+			if text := quotesInLine(data, line); text != "" {
+				p.Text = text
+			}
 		}
 		return nil, &Error{Problems: []Problem{p}}
 	}

@@ -61,6 +61,8 @@ func path(p *string, must bool) *word {
 			return errors.New("must not be empty")
 		case strings.ContainsRune(s, 0):
 			return fmt.Errorf("%q is not a path", s)
+		case strings.HasPrefix(s, "~"):
+			return fmt.Errorf("%q begins with ~, which only a shell replaces: write the whole path, such as \"/home/NAME/mail\"", s)
 		}
 		return nil
 	}}

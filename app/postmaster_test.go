@@ -1,0 +1,31 @@
+package app
+
+import (
+	"strings"
+	"testing"
+
+	"popelago/config"
+)
+
+// A server that takes mail needs somebody to read that for postmaster.
+func TestExaminePostmaster(t *testing.T) {
+	cfg := config.Default()
+	cfg.POP3.Listen = ":110"
+	if f, ok := examinePostmaster(cfg); ok {
+		t.Errorf("a server that takes no mail: %+v", f)
+	}
+	for _, listen := range []func(*config.Config){
+		func(c *config.Config) { c.SMTP.Listen = ":25" }, func(c *config.Config) { c.LMTP.Listen = ":24" },
+	} {
+		c := cfg
+		listen(&c)
+		f, ok := examinePostmaster(c)
+		if !ok || f.Level != FindingWarning || !strings.Contains(f.Text, "delivery.postmaster is not set") || !strings.Contains(f.Text, "RFC 5321 section 4.5.1") {
+			t.Errorf("a server that takes mail: %+v, %v", f, ok)
+		}
+		c.Delivery.Postmaster = "admin@example.org"
+		if f, ok := examinePostmaster(c); ok {
+			t.Errorf("with a postmaster: %+v", f)
+		}
+	}
+}
