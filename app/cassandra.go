@@ -22,6 +22,12 @@ var (
 	ErrSchemaNotApplied = errors.New("the schema must be applied first")
 	// ErrSchemaNewer: it is that of a newer release.
 	ErrSchemaNewer = errors.New("the schema is newer than this program")
+	// ErrNodesDown: nodes are down, and nothing was changed.
+	ErrNodesDown = cassandra.ErrNodesDown
+	// ErrSchemaUnfinished: applying it again goes on from there.
+	ErrSchemaUnfinished = cassandra.ErrSchemaUnfinished
+	// ErrNotAllowed: the user of the cluster lacks a permission.
+	ErrNotAllowed = cassandra.ErrNotAllowed
 )
 
 // openCassandra opens the Cassandra engine.
@@ -72,6 +78,8 @@ func explainCassandra(err error) error {
 		return fmt.Errorf("cassandra.datacenter: %w", err)
 	case errors.Is(err, cassandra.ErrNoReplication):
 		return fmt.Errorf("cassandra.replication: %w", err)
+	case errors.Is(err, cassandra.ErrNotAllowed):
+		return fmt.Errorf("cassandra.username: %w", err)
 	case errors.Is(err, cassandra.ErrNoContact):
 		return fmt.Errorf("%s: %w", contactSetting(err), err)
 	}
@@ -124,6 +132,8 @@ func cassandraConfig(cfg config.Config, logger *slog.Logger) (cassandra.Config, 
 
 		SpeculativeDelay: orNegative(c.SpeculativeDelay),
 		DownReminder:     c.DownReminder,
+
+		DefaultDurability: durability(cfg),
 	}
 	if c.PasswordFile != "" {
 		var err error

@@ -14,16 +14,19 @@ type SchemaState = cassandra.SchemaStatus
 // errNoSchema says that the chosen engine has nothing to apply.
 var errNoSchema = errors.New(`store.engine is "embedded", which has no schema: only store.engine = "cassandra" needs one`)
 
+// SchemaOptions says how a schema is applied.
+type SchemaOptions = cassandra.ApplyOptions
+
 // SchemaApply makes the keyspace and the tables, or brings them up to date, and returns the
 // states before and after. It must not be run by two at once. Nothing that is stored is lost.
 //
-// Errors: ErrSchemaNewer, and everything that is wrong with the configuration or the cluster.
-func SchemaApply(ctx context.Context, cfg config.Config) (before, after SchemaState, err error) {
+// Errors: ErrSchemaNewer, ErrSchemaUnfinished, ErrNodesDown, and everything that is wrong with the configuration or the cluster.
+func SchemaApply(ctx context.Context, cfg config.Config, o SchemaOptions) (before, after SchemaState, err error) {
 	engine, err := schemaConfig(cfg)
 	if err != nil {
 		return before, after, err
 	}
-	if before, err = cassandra.Apply(ctx, engine); err != nil {
+	if before, err = cassandra.ApplyWith(ctx, engine, o); err != nil {
 		return before, after, explainCassandra(err)
 	}
 	after, err = cassandra.Status(ctx, engine)

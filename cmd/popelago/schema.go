@@ -21,7 +21,10 @@ import (
 const schemaLimit = 15 * time.Minute
 
 // schemaFlags are the flags of "popelago schema".
-type schemaFlags struct{ settingsFlags }
+type schemaFlags struct {
+	settingsFlags
+	force bool
+}
 
 func newSchemaCommand() *cobra.Command {
 	var f schemaFlags
@@ -32,17 +35,23 @@ func newSchemaCommand() *cobra.Command {
 }
 
 func newSchemaApplyCommand(f *schemaFlags) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Make the keyspace and the tables, or bring them up to date",
 		Long: `Make the keyspace with the configured replication, and the tables in it, or bring the tables
 up to date. Run it by hand once, before the first server starts and with each release that
 asks for it, from one place at a time. Repeating it changes nothing. The replication of a
-keyspace that is there already is left alone.`,
+keyspace that is there already is left alone.
+
+Every node of every datacenter has to be up. If one is not, nothing is changed and the nodes
+are named. What it does is told step by step on standard error; if a step fails, running it
+again goes on from there.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.run(cmd, func(ctx context.Context, cfg config.Config) error {
-				before, after, err := app.SchemaApply(ctx, cfg)
+				before, after, err := app.SchemaApply(ctx, cfg, app.SchemaOptions{Force: f.force, Progress: func(step string) {
+					fmt.Fprintln(cmd.ErrOrStderr(), step)
+				}})
 				if err != nil {
 					return err
 				}
@@ -51,6 +60,8 @@ keyspace that is there already is left alone.`,
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&f.force, "force", false, "go on although nodes are down; they get the schema when they are back")
+	return cmd
 }
 
 // schemaApplied says what "schema apply" did.
@@ -148,6 +159,10 @@ func (f *settingsFlags) adviseSchema(err error) error {
 	switch {
 	case errors.Is(err, app.ErrSchemaNotApplied):
 		return fmt.Errorf("%w\nTo apply it: popelago schema apply%s", err, config)
+	case errors.Is(err, app.ErrSchemaUnfinished):
+		return fmt.Errorf("%w\nTo go on, when every node is up (popelago doctor%s): popelago schema apply%s", err, config, config)
+	case errors.Is(err, app.ErrNodesDown):
+		return fmt.Errorf("%w\nStart these nodes, or take those that will not come back out of the cluster (nodetool removenode), then repeat: popelago schema apply%s\nTo go on without them: popelago schema apply --force%s", err, config, config)
 	case errors.Is(err, app.ErrSchemaNewer):
 		return fmt.Errorf("%w\nA newer release of popelago is needed. To see what there is: popelago schema status%s", err, config)
 	}

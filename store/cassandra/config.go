@@ -11,6 +11,8 @@ import (
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/mail"
 )
 
 // Config says where the cluster is and how to use it.
@@ -99,6 +101,9 @@ type Config struct {
 	// FailoverAfter is for how long no local node can be reached before that happens, and a
 	// third of how long they have to be there before it ends. Default 10s.
 	FailoverAfter time.Duration
+
+	// DefaultDurability is what domains have that say nothing about it. Only Doctor asks.
+	DefaultDurability mail.Durability
 
 	// DownReminder is how often the log says that nodes still do not answer. Default 5m.
 	DownReminder time.Duration

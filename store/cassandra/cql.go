@@ -206,12 +206,14 @@ const (
 
 // What nodes tell of themselves and of each other, for Doctor.
 const (
-	selectRelease    = `SELECT release_version FROM system.local`
-	selectLocalNode  = `SELECT rpc_address, rpc_port, broadcast_address, data_center, rack FROM system.local`
-	selectPeers      = `SELECT native_address, native_port, peer, data_center, rack, release_version FROM system.peers_v2`
-	selectClock      = `SELECT toUnixTimestamp(now()) FROM system.local`
-	selectHeartbeats = `SELECT address, generation, heartbeat FROM system_views.gossip_info`
-	selectSettings   = `SELECT name, value FROM system_views.settings WHERE name IN ('commitlog_sync', 'commitlog_sync_period', ` +
+	selectRelease        = `SELECT release_version FROM system.local`
+	selectLocalNode      = `SELECT rpc_address, rpc_port, broadcast_address, data_center, rack FROM system.local`
+	selectPeers          = `SELECT native_address, native_port, peer, data_center, rack, release_version FROM system.peers_v2`
+	selectSchemaVersion  = `SELECT schema_version FROM system.local`
+	selectSchemaVersions = `SELECT native_address, native_port, peer, data_center, schema_version FROM system.peers_v2`
+	selectClock          = `SELECT toUnixTimestamp(now()) FROM system.local`
+	selectHeartbeats     = `SELECT address, generation, heartbeat FROM system_views.gossip_info`
+	selectSettings       = `SELECT name, value FROM system_views.settings WHERE name IN ('commitlog_sync', 'commitlog_sync_period', ` +
 		`'hinted_handoff_enabled', 'hinted_handoff_disabled_datacenters', 'max_hint_window', 'hints_flush_period', 'max_hints_size_per_host', ` +
 		`'write_request_timeout', 'read_request_timeout', 'authenticator', 'authenticator.class_name', ` +
 		`'maximum_timestamp_fail_threshold', 'maximum_timestamp_warn_threshold', 'minimum_timestamp_fail_threshold', 'minimum_timestamp_warn_threshold')`

@@ -3,6 +3,7 @@ package cassandra
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -81,16 +82,57 @@ func examine(ctx context.Context, cfg Config, session *gocql.Session, contacts [
 	found = append(found, judgeTimestamps(nodes)...)
 	found = append(found, judgeHints(nodes)...)
 	found = append(found, judgeAccess(cfg, nodes)...)
+	if r, err := readSignIn(ctx, session); err == nil {
+		found = append(found, judgeSignIn(cfg, nodes, r)...)
+	}
 	if datacenter.Level == FindingError {
 		return found // nothing below is meaningful
 	}
 	status, err := readStatus(ctx, session, cfg)
 	found = append(found, judgeSchema(status, err))
+	found = append(found, judgeNames(cfg, nodes)...)
 	found = append(found, judgeReplication(cfg, status, nodes)...)
 	if err == nil && status.Check() == nil {
-		found = append(found, tryStatements(ctx, cfg), examineWindows(ctx, cfg, sortedKeys(status.Replication)))
+		found = append(found, tryKeyspace(ctx, cfg, nodes)...)
+		found = append(found, examineWindows(ctx, cfg, sortedKeys(status.Replication)))
 	}
 	return found
+}
+
+// tryKeyspace looks at what a session of a server could do: whether it has the permissions, whether a
+// row can be written and read, and which domains need a datacenter that is away.
+func tryKeyspace(ctx context.Context, cfg Config, nodes []node) []Finding {
+	session, err := cfg.connect(ctx, nil)
+	if err != nil {
+		return []Finding{failedStatement("connecting", err)}
+	}
+	defer endSession(session)
+	if missing := lacking(ctx, session, cfg.Keyspace); len(missing) > 0 {
+		return []Finding{judgePermissions(cfg, missing)}
+	}
+	found := []Finding{tryStatements(ctx, cfg, session)}
+	var cut []string
+	for _, name := range datacenters(nodes) {
+		if isCut(cfg, nodes, name) {
+			cut = append(cut, name)
+		}
+	}
+	if len(cut) == 0 {
+		return found
+	}
+	domains, err := readAllDomains(ctx, session)
+	if err != nil {
+		return append(found, failedCheck("durability", "which domains refuse mail cannot be told", err))
+	}
+	return append(found, judgeEach(cfg, domains, cut)...)
+}
+
+// judgePermissions says what the user lacks.
+func judgePermissions(cfg Config, missing []string) Finding {
+	return Finding{
+		Level: FindingError, Check: "access", Text: fmt.Sprintf("the user %q lacks permissions, and a server does not start: %s", cfg.Username, strings.Join(missing, ", ")),
+		Hint: "execute " + grants(missing, cfg.Username),
+	}
 }
 
 // failedCheck is a finding about a look that failed.
@@ -101,32 +143,29 @@ func failedCheck(check, text string, err error) Finding {
 // slowStatement is how long a statement may take on a cluster that works well.
 const slowStatement = 500 * time.Millisecond
 
+// failedStatement is a finding about a statement of a session that failed.
+func failedStatement(what string, err error) Finding {
+	f := failedCheck("statements", what+" at LOCAL_QUORUM", err)
+	f.Hint = "without it mail is neither taken nor given out: see which nodes of this datacenter are down"
+	return f
+}
+
 // tryStatements writes a row and reads it back as sessions do.
-func tryStatements(ctx context.Context, cfg Config) Finding {
-	failed := func(what string, err error) Finding {
-		f := failedCheck("statements", what+" at LOCAL_QUORUM", err)
-		f.Hint = "without it mail is neither taken nor given out: see which nodes of this datacenter are down"
-		return f
-	}
-	session, err := cfg.connect(ctx, nil)
-	if err != nil {
-		return failed("connecting", err)
-	}
-	defer endSession(session)
+func tryStatements(ctx context.Context, cfg Config, session *gocql.Session) Finding {
 	now := micros(cfg.Now())
 	began := time.Now()
-	err = session.Query(insertProgress, doctorRow, now, now).Consistency(gocql.LocalQuorum).Idempotent(true).ExecContext(ctx)
+	err := session.Query(insertProgress, doctorRow, now, now).Consistency(gocql.LocalQuorum).Idempotent(true).ExecContext(ctx)
 	if err != nil {
-		return failed("writing", err)
+		return failedStatement("writing", err)
 	}
 	written := time.Now()
 	var position int64
 	err = session.Query(selectProgress, doctorRow).Consistency(gocql.LocalQuorum).Idempotent(true).ScanContext(ctx, &position)
 	if err != nil {
-		return failed("reading", err)
+		return failedStatement("reading", err)
 	}
 	if position < now { // the row only rises: see the table
-		return failed("reading", fmt.Errorf("what was written is not there"))
+		return failedStatement("reading", fmt.Errorf("what was written is not there"))
 	}
 	return judgeStatements(written.Sub(began), time.Since(written))
 }

@@ -41,7 +41,7 @@ func TestDoctor(t *testing.T) {
 	other.Replication = map[string]int{"dc1": 3, "dc2": 3}
 	found = doctor(t, other)
 	found.Say(t, warning, "replication", "cassandra.replication has dc1 = 3, but the keyspace 1", "ALTER KEYSPACE test")
-	found.Say(t, warning, "replication", "cassandra.replication has dc2 = 3, but the keyspace 0")
+	found.Say(t, failure, "datacenter", `cassandra.replication names datacenter "dc2", which the cluster does not have; it has dc1`, "correct the name")
 }
 
 func TestDoctorStatements(t *testing.T) {

@@ -63,6 +63,10 @@ func judgeNodes(cfg Config, nodes []node) []Finding {
 	for _, name := range datacenters(nodes) {
 		all := inDatacenter(nodes, name)
 		away := slices.DeleteFunc(slices.Clone(all), func(n node) bool { return n.err == nil })
+		if isCut(cfg, nodes, name) {
+			found = append(found, judgeCut(name, all))
+			continue
+		}
 		dead := func(n node) bool { return n.alive != nil && !*n.alive }
 		if name != cfg.Datacenter && len(away) == len(all) && !slices.ContainsFunc(away, dead) {
 			found = append(found, Finding{

@@ -167,7 +167,7 @@ func TestJudgeReplication(t *testing.T) {
 	say(t, judge(nil, map[string]int{"dc1": 2, "dc2": 1}), FindingWarning, "dc2 keeps 1 replica:")
 	say(t, judge(nil, map[string]int{"dc1": 3}), FindingWarning, "dc2 keeps no replica")
 	say(t, judge(nil, map[string]int{"dc1": 5, "dc2": 3}), FindingError, "dc1 has 3 nodes for 5 replicas")
-	say(t, judge(nil, map[string]int{"dc1": 3, "dc2": 3, "dc3": 3}), FindingError, "dc3 has 0 nodes for 3 replicas")
+	say(t, judge(nil, map[string]int{"dc1": 3, "dc2": 3, "dc3": 3}), FindingError, "3 replicas in datacenter dc3, which the cluster does not have; it has dc1, dc2")
 	both := map[string]int{"dc1": 3, "dc2": 3}
 	found := judge(both, map[string]int{"dc1": 3, "dc2": 1})
 	say(t, found, FindingWarning, "cassandra.replication has dc2 = 3, but the keyspace 1",

@@ -40,6 +40,9 @@ func judgeReplication(cfg Config, status SchemaStatus, nodes []node) []Finding {
 	for _, name := range slices.Sorted(maps.Keys(actual)) {
 		replicas, there := actual[name], len(inDatacenter(nodes, name))
 		switch {
+		case there == 0:
+			add(FindingError, "take it out, or correct the name: "+alter, "the keyspace has %s in datacenter %s, which the cluster does not have; it has %s: whatever asks all replicas fails, and so does background work",
+				count(replicas, "replica"), name, strings.Join(datacenters(nodes), ", "))
 		case there < replicas:
 			add(FindingError, alter, "datacenter %s has %s for %s: whatever asks all replicas fails, and so does background work",
 				name, count(there, "node"), count(replicas, "replica"))
@@ -54,11 +57,18 @@ func judgeReplication(cfg Config, status SchemaStatus, nodes []node) []Finding {
 			add(FindingWarning, alter, "datacenter %s keeps no replica: it is no help when another is lost, and servers there cannot use it", name)
 		}
 	}
+	wanted := cfg.Replication
+	if len(judgeNames(cfg, nodes)) > 0 {
+		wanted = nil // not to be executed
+	}
 	for _, name := range unequal(cfg.Replication, actual) {
-		add(FindingWarning, "correct cassandra.replication, or "+alterHint(status.Keyspace, cfg.Replication), "cassandra.replication has %s = %d, but the keyspace %d",
+		if len(inDatacenter(nodes, name)) == 0 {
+			continue // see judgeNames
+		}
+		add(FindingWarning, "correct cassandra.replication, or "+alterHint(status.Keyspace, wanted), "cassandra.replication has %s = %d, but the keyspace %d",
 			name, cfg.Replication[name], actual[name])
 	}
-	if len(found) == 0 {
+	if len(found) == 0 && len(judgeNames(cfg, nodes)) == 0 {
 		var texts []string
 		for _, name := range slices.Sorted(maps.Keys(actual)) {
 			texts = append(texts, fmt.Sprintf("%s in %s", count(actual[name], "replica"), name))

@@ -109,6 +109,23 @@ func readPeers(ctx context.Context, session *gocql.Session) ([]node, error) {
 	return nodes, rows.Close()
 }
 
+// readSchemaVersions reads which schema the other nodes have, as a node knows.
+func readSchemaVersions(ctx context.Context, session *gocql.Session) (nodes []node, versions []gocql.UUID, err error) {
+	rows := session.Query(selectSchemaVersions).Consistency(gocql.One).IterContext(ctx)
+	var native, peer net.IP
+	var port int
+	var datacenter string
+	var version gocql.UUID
+	for rows.Scan(&native, &port, &peer, &datacenter, &version) {
+		if datacenter == "" {
+			continue // half of a row, as it is left while a node goes
+		}
+		nodes = append(nodes, node{address: clientAddress(native, peer, port), datacenter: datacenter})
+		versions = append(versions, version)
+	}
+	return nodes, versions, rows.Close()
+}
+
 // clientAddress is where clients reach a node: at its address among the nodes if it listens on
 // all it has.
 func clientAddress(native, internal net.IP, port int) string {

@@ -21,6 +21,9 @@ var (
 	ErrNoLocalReplica = errors.New("cassandra: no replica in the local datacenter")
 	// ErrSignIn: a node wants a user or a password, or others.
 	ErrSignIn = errors.New("cassandra: sign-in refused")
+	// ErrNotAllowed: the user of the cluster lacks a permission. The text goes on with which, and
+	// what to execute.
+	ErrNotAllowed = errors.New("cassandra: the user of the cluster lacks permissions")
 	// ErrNoContact: no contact point can be reached, or lets us in. It is a store.ErrUnavailable.
 	ErrNoContact = fmt.Errorf("cassandra: no contact point can be used: %w", store.ErrUnavailable)
 )

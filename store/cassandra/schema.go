@@ -120,83 +120,15 @@ func Status(ctx context.Context, cfg Config) (SchemaStatus, error) {
 	return readStatus(ctx, session, cfg)
 }
 
-// Apply makes the keyspace and the tables, or brings them up to date, and returns the state
-// before. Repeating it changes nothing. It must not be run by two at once: Cassandra does not
-// order changes of the schema. An existing keyspace keeps its replication, and then none needs
-// to be configured.
-//
-// Errors: ErrSchemaNewer; ErrSchemaLayout; ErrUnknownDatacenter; ErrNoReplication;
-// store.ErrUnavailable; a wrong configuration.
-func Apply(ctx context.Context, cfg Config) (before SchemaStatus, err error) {
-	cfg, err = cfg.withDefaults()
-	if err != nil {
-		return before, err
-	}
-	session, err := cfg.connectAny(ctx)
-	if err != nil {
-		return before, err
-	}
-	defer endSession(session)
-	for _, datacenter := range sortedKeys(cfg.Replication) {
-		if err := checkDatacenter(ctx, session, datacenter); err != nil {
-			return before, err
-		}
-	}
-	if before, err = readStatus(ctx, session, cfg); err != nil || before.Applied == before.Known {
-		return before, err
-	}
-	if before.Applied > before.Known || before.Applied > 0 && before.Applied < firstVersion {
-		return before, before.Check()
-	}
-	if before.Replication == nil {
-		if err := checkReplication(cfg); err != nil {
-			return before, err
-		}
-		if err := change(ctx, session, createKeyspace(cfg.Keyspace, cfg.Replication)); err != nil {
-			return before, err
-		}
-	}
-	if err := change(ctx, session, inKeyspace(cfg.Keyspace, createVersions)); err != nil {
-		return before, err
-	}
-	applied := max(before.Applied, firstVersion-1)
-	for i, steps := range migrations()[applied:] {
-		for _, step := range steps {
-			if err := change(ctx, session, inKeyspace(cfg.Keyspace, step)); err != nil {
-				return before, err
-			}
-		}
-		now := micros(cfg.Now())
-		err := session.Query(fmt.Sprintf(insertVersion, cfg.Keyspace), applied+i+1, now, now).
-			Consistency(gocql.EachQuorum).Idempotent(true).ExecContext(ctx)
-		if err != nil {
-			return before, fmt.Errorf("cassandra: note the version of the schema: %w: %w", store.ErrOutcomeUnknown, err)
-		}
-	}
-	return before, nil
-}
-
-// change executes a statement that changes the schema and waits until all nodes have it.
-func change(ctx context.Context, session *gocql.Session, cql string) error {
-	err := session.Query(cql).Consistency(gocql.Quorum).ExecContext(ctx)
-	if err == nil {
-		err = session.AwaitSchemaAgreement(ctx)
-	}
-	if err != nil {
-		first, _, _ := strings.Cut(cql, "\n")
-		if !mayBeWritten(err) {
-			return fmt.Errorf("cassandra: %s: %w", first, err)
-		}
-		return fmt.Errorf("cassandra: %s: %w: %w", first, store.ErrOutcomeUnknown, err)
-	}
-	return nil
-}
-
 // readStatus reads the state of the schema.
 func readStatus(ctx context.Context, session *gocql.Session, cfg Config) (SchemaStatus, error) {
 	keyspace := cfg.Keyspace
 	status := SchemaStatus{Keyspace: keyspace, Known: SchemaVersion()}
 	failed := func(err error) (SchemaStatus, error) {
+		if unauthorized(err) {
+			missing := []string{"SELECT ON KEYSPACE " + keyspace}
+			return status, fmt.Errorf("%w: %s; execute %s", ErrNotAllowed, missing[0], grants(missing, cfg.Username))
+		}
 		return status, fmt.Errorf("cassandra: read the state of the schema: %w: %w", store.ErrUnavailable, err)
 	}
 	var replication map[string]string

@@ -101,8 +101,8 @@ func (c Config) connectAny(ctx context.Context) (*gocql.Session, error) {
 		d.NumConns = 1
 		d.ReconnectInterval = 0
 		d.HostFilter = gocql.WhiteListHostFilter(host)
-		d.MaxWaitSchemaAgreement = time.Minute
-		d.Timeout = max(d.Timeout, 20*time.Second) // making a table may take that long
+		d.MaxWaitSchemaAgreement = time.Millisecond // ApplyWith waits itself, and names the nodes
+		d.Timeout = max(d.Timeout, 20*time.Second)  // making a table may take that long
 		session, err := open(ctx, d)
 		if err == nil {
 			return session, nil

@@ -167,6 +167,8 @@ func rules() map[string]rule {
 		"selectRelease":         {one, nil},
 		"selectLocalNode":       {one, nil},
 		"selectPeers":           {one, nil},
+		"selectSchemaVersion":   {"ONE", nil},
+		"selectSchemaVersions":  {"ONE", nil},
 		"selectClock":           {one + " ONE", nil},
 		"selectHeartbeats":      {one, nil},
 		"selectSettings":        {one, nil},

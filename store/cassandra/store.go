@@ -55,7 +55,7 @@ type engine struct {
 // Open connects to a cluster whose schema is this program's. It must be ended with Close. A clock
 // that cannot be trusted is no error, see Store.Clock.
 //
-// Errors: those of SchemaStatus.Check and of Status.
+// Errors: those of SchemaStatus.Check and of Status; ErrNotAllowed.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -87,6 +87,12 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	e.datacenters = sortedKeys(status.Replication)
 	if err := e.start(ctx, localAway); err != nil {
+		metrics.unregister(cfg.Registerer)
+		e.stopCaches()
+		return nil, err
+	}
+	if err := e.checkPermissions(ctx); err != nil {
+		e.closeRoutes()
 		metrics.unregister(cfg.Registerer)
 		e.stopCaches()
 		return nil, err

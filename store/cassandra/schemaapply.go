@@ -1,0 +1,285 @@
+package cassandra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store"
+)
+
+// What may keep a schema from being applied.
+var (
+	// ErrNodesDown: nodes do not answer, and nothing was changed. The text goes on with their
+	// addresses.
+	ErrNodesDown = errors.New("cassandra: nodes do not answer, and a change of the schema needs every node")
+	// ErrMixedReleases: the nodes run different releases of Cassandra, which do not take changes of
+	// the schema from each other. Nothing was changed.
+	ErrMixedReleases = errors.New("cassandra: the nodes run different releases of Cassandra")
+	// ErrSchemaUnfinished: a change of the schema failed, or did not reach every node. Applying the
+	// schema again goes on from there.
+	ErrSchemaUnfinished = errors.New("cassandra: the schema was applied in part")
+)
+
+// ApplyOptions says how a schema is applied. The zero value looks at the nodes first and tells
+// nobody.
+type ApplyOptions struct {
+	// Force applies the schema although nodes are down: they get it when they are back.
+	Force bool
+	// Progress, if not nil, is called before each step with a line about it.
+	Progress func(step string)
+}
+
+// Apply is ApplyWith without options.
+func Apply(ctx context.Context, cfg Config) (before SchemaStatus, err error) {
+	return ApplyWith(ctx, cfg, ApplyOptions{})
+}
+
+// ApplyWith makes the keyspace and the tables, or brings them up to date, and returns the state
+// before. Repeating it changes nothing. It must not be run by two at once: Cassandra does not
+// order changes of the schema. An existing keyspace keeps its replication, and then none needs
+// to be configured.
+//
+// Every node of every datacenter has to answer. If one does not, nothing is changed.
+//
+// Errors: ErrNodesDown; ErrMixedReleases; ErrSchemaUnfinished; ErrSchemaNewer; ErrSchemaLayout;
+// ErrUnknownDatacenter; ErrNoReplication; store.ErrUnavailable; a wrong configuration.
+func ApplyWith(ctx context.Context, cfg Config, o ApplyOptions) (before SchemaStatus, err error) {
+	cfg, err = cfg.withDefaults()
+	if err != nil {
+		return before, err
+	}
+	session, err := cfg.connectAny(ctx)
+	if err != nil {
+		return before, err
+	}
+	defer endSession(session)
+	for _, datacenter := range sortedKeys(cfg.Replication) {
+		if err := checkDatacenter(ctx, session, datacenter); err != nil {
+			return before, err
+		}
+	}
+	a := applying{cfg: cfg, session: session, options: o}
+	before, err = readStatus(ctx, session, cfg)
+	if errors.Is(err, store.ErrUnavailable) {
+		if down := a.look(ctx); errors.Is(down, ErrNodesDown) {
+			err = down // says more
+		}
+	}
+	if err != nil || before.Applied == before.Known {
+		return before, err
+	}
+	if before.Applied > before.Known || before.Applied > 0 && before.Applied < firstVersion {
+		return before, before.Check()
+	}
+	if before.Replication == nil {
+		if err := checkReplication(cfg); err != nil {
+			return before, err
+		}
+	}
+	a.all = stepsFrom(before)
+	if err := a.look(ctx); err != nil {
+		return before, err
+	}
+	return before, a.run(ctx, before)
+}
+
+// applying is one run of ApplyWith.
+type applying struct {
+	cfg     Config
+	session *gocql.Session
+	options ApplyOptions
+	all     int             // how many statements there are
+	done    int             // how many of them have been executed, and are known everywhere
+	absent  map[string]bool // nodes that are down, by address; empty unless forced
+}
+
+// stepsFrom is how many statements lead from a state to this program's schema.
+func stepsFrom(before SchemaStatus) int {
+	n := 1 // the table of versions
+	if before.Replication == nil {
+		n++
+	}
+	for _, steps := range migrations()[appliedBefore(before):] {
+		n += len(steps)
+	}
+	return n
+}
+
+// appliedBefore is the version that a state begins from; on an empty cluster that before the first.
+func appliedBefore(before SchemaStatus) int { return max(before.Applied, firstVersion-1) }
+
+// say tells about a step.
+func (a *applying) say(format string, args ...any) {
+	if a.options.Progress != nil {
+		a.options.Progress(fmt.Sprintf(format, args...))
+	}
+}
+
+// look makes sure that every node answers, before anything is changed.
+func (a *applying) look(ctx context.Context) error {
+	a.say("looking at the nodes")
+	nodes, err := readNodes(ctx, a.session)
+	if err != nil {
+		return fmt.Errorf("cassandra: look at the nodes: %w: %w", store.ErrUnavailable, err)
+	}
+	probe(ctx, a.cfg, nodes)
+	readAlive(ctx, a.session, nodes)
+	down := having(nodes, node.isDown)
+	a.say("%d of %s answer", len(nodes)-len(down), count(len(nodes), "node"))
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("cassandra: look at the nodes: %w", err)
+	}
+	if len(down) > 0 && !a.options.Force {
+		return fmt.Errorf("%w: %s; nothing was changed", ErrNodesDown, describe(down))
+	}
+	a.absent = map[string]bool{}
+	for _, n := range down {
+		a.absent[n.address] = true
+	}
+	releases := map[int]bool{}
+	for _, n := range nodes {
+		releases[n.release()] = true
+	}
+	if len(releases) > 1 {
+		return fmt.Errorf("%w: finish the upgrade first; nothing was changed", ErrMixedReleases)
+	}
+	return nil
+}
+
+// readNodes reads what the node of a session tells about itself and the others.
+func readNodes(ctx context.Context, session *gocql.Session) ([]node, error) {
+	local, err := readLocalNode(ctx, session)
+	if err != nil {
+		return nil, err
+	}
+	peers, err := readPeers(ctx, session)
+	return append([]node{local}, peers...), err
+}
+
+// isDown reports whether a node does not answer us and is not known to be alive: one behind a
+// firewall may be.
+func (n node) isDown() bool { return n.err != nil && (n.alive == nil || !*n.alive) }
+
+// describe names nodes with their datacenters.
+func describe(nodes []node) string {
+	var list []string
+	for _, n := range nodes {
+		list = append(list, n.address+" ("+n.datacenter+")")
+	}
+	return strings.Join(list, ", ")
+}
+
+// run executes the statements that lead from a state to this program's schema.
+func (a *applying) run(ctx context.Context, before SchemaStatus) error {
+	if before.Replication == nil {
+		if err := a.change(ctx, "keyspace "+a.cfg.Keyspace, createKeyspace(a.cfg.Keyspace, a.cfg.Replication)); err != nil {
+			return err
+		}
+	}
+	if err := a.change(ctx, "table schema_version", inKeyspace(a.cfg.Keyspace, createVersions)); err != nil {
+		return err
+	}
+	applied := appliedBefore(before)
+	for i, steps := range migrations()[applied:] {
+		for _, step := range steps {
+			if err := a.change(ctx, subject(step), inKeyspace(a.cfg.Keyspace, step)); err != nil {
+				return err
+			}
+		}
+		now := micros(a.cfg.Now())
+		err := a.session.Query(fmt.Sprintf(insertVersion, a.cfg.Keyspace), applied+i+1, now, now).
+			Consistency(a.versions()).Idempotent(true).ExecContext(ctx)
+		if err != nil {
+			return fmt.Errorf("%w, all but the note of its version: %w: %w", ErrSchemaUnfinished, store.ErrOutcomeUnknown, err)
+		}
+	}
+	return nil
+}
+
+// versions is the consistency of the note of a version: every datacenter, or, if nodes are down on
+// purpose, the node's own.
+func (a *applying) versions() gocql.Consistency {
+	if len(a.absent) > 0 {
+		return gocql.LocalQuorum
+	}
+	return gocql.EachQuorum
+}
+
+// subject is what a statement of the schema makes, such as "table mailbox".
+func subject(cql string) string {
+	first, _, _ := strings.Cut(cql, "\n")
+	if name, ok := strings.CutPrefix(first, "CREATE TABLE IF NOT EXISTS "); ok {
+		return "table " + strings.TrimSuffix(name, " (")
+	}
+	return first
+}
+
+// change executes a statement that changes the schema and waits until all nodes have it.
+func (a *applying) change(ctx context.Context, what, cql string) error {
+	a.say("%d of %d: %s", a.done+1, a.all, what)
+	err := a.session.Query(cql).Consistency(gocql.Quorum).ExecContext(ctx)
+	if err == nil {
+		err = a.awaitAgreement(ctx)
+	}
+	switch {
+	case err == nil:
+		a.done++
+		return nil
+	case unauthorized(err):
+		err = fmt.Errorf("%w: make the schema as a user that may create keyspaces and tables (POPELAGO_CASSANDRA_USERNAME, POPELAGO_CASSANDRA_PASSWORD_FILE): %w", ErrNotAllowed, err)
+		if a.done == 0 {
+			return err
+		}
+	case a.done == 0 && !mayBeWritten(err):
+		return fmt.Errorf("cassandra: make %s: %w: %w; nothing was changed", what, store.ErrUnavailable, err)
+	}
+	return fmt.Errorf("%w (%d of %d steps are done), and failed at %s: %w", ErrSchemaUnfinished, a.done, a.all, what, err)
+}
+
+// agreementTime is how long the nodes have to take over a change of the schema.
+const agreementTime = time.Minute
+
+// awaitAgreement waits until all nodes but those that are known to be down have the same schema. The
+// error names those that do not have the one of the session's node.
+func (a *applying) awaitAgreement(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, agreementTime)
+	defer cancel()
+	for {
+		behind, err := a.behind(ctx)
+		if err == nil && len(behind) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			if len(behind) > 0 {
+				return fmt.Errorf("%s did not take it over: %w", strings.Join(behind, ", "), ctx.Err())
+			}
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// behind lists the nodes whose schema is not that of the session's node, as that one knows.
+func (a *applying) behind(ctx context.Context) ([]string, error) {
+	var own gocql.UUID
+	if err := a.session.Query(selectSchemaVersion).Consistency(gocql.One).ScanContext(ctx, &own); err != nil {
+		return nil, err
+	}
+	nodes, versions, err := readSchemaVersions(ctx, a.session)
+	if err != nil {
+		return nil, err
+	}
+	var behind []string
+	for i, n := range nodes {
+		if versions[i] != own && !a.absent[n.address] {
+			behind = append(behind, n.address+" ("+n.datacenter+")")
+		}
+	}
+	return behind, nil
+}
