@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,7 +49,7 @@ const (
 
 // attacks are the cases. Each stands for one way to make others suffer.
 func attacks() []attack {
-	return []attack{hangingUp(), guessing(), manySessions()}
+	return []attack{hangingUp(), guessing(), manySessions(), idling(), flooding()}
 }
 
 // TestAttack: whatever strangers do, a legitimate client that logs in without help from a
@@ -92,7 +93,7 @@ func startVictim(t *testing.T, settings func(*config.Config)) *victim {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Hostname = "localhost"
-	cfg.DataDir = t.TempDir()
+	cfg.DataDir = filepath.Join(t.TempDir(), "data")
 	cfg.POP3.Listen, cfg.SMTP.Listen = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Auth.CredentialCacheTTL = 0 // every login is uncached
 	cfg.Auth.AllowInsecureAuth = true
