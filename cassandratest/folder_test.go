@@ -70,15 +70,14 @@ func TestSharedClusterIsSetUpOnce(t *testing.T) {
 		}
 		came <- taken{filepath.Base(path), alone, ready, leave}
 	}()
-	up := make(chan struct{})
+	up, ready := make(chan struct{}), make(chan error, 1)
 	go func() {
 		close(up)
-		if err := first.ready(); err != nil {
-			t.Error(err)
-		}
+		ready <- first.ready()
 	}()
 	second := <-came
 	defer second.leave()
+	check(t, <-ready)
 	select {
 	case <-up:
 	default:

@@ -58,7 +58,7 @@ func TestNodesAway(t *testing.T) {
 	if _, err := cassandra.ApplyWith(t.Context(), quiet, cassandra.ApplyOptions{Progress: func(s string) { steps = append(steps, s) }}); err != nil {
 		t.Fatal(err)
 	}
-	if text := strings.Join(steps, "\n"); !strings.Contains(text, "3 of 3 nodes answer") || !strings.Contains(text, "1 of 13: keyspace away") || !strings.Contains(text, "table mailbox") {
+	if text := strings.Join(steps, "\n"); !strings.Contains(text, "3 of 3 nodes answer") || !strings.Contains(text, "1 of 14: keyspace away") || !strings.Contains(text, "table mailbox") {
 		t.Errorf("progress: %s", text)
 	}
 	s := enginetest.Reopen(t, cfg)
