@@ -191,7 +191,7 @@ func TestCertificateReload(t *testing.T) {
 // TestManySessions keeps 500 POP3 sessions open at once, all of them working.
 func TestManySessions(t *testing.T) {
 	const sessions = 500
-	s := servertest.StartServer(t, servertest.Setup{})
+	s := servertest.StartServer(t, servertest.Setup{Settings: []string{fmt.Sprintf("pop3.max_sessions_per_account = %d", sessions)}})
 	a := s.Account(t, "alice")
 	c := s.LMTPSession(t)
 	for n := range 10 {

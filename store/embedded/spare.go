@@ -57,13 +57,15 @@ func (s *Store) keepSpare() {
 	s.spare.kept = true
 }
 
+// sparePiece is how much of a file of the spare is written at a time, in octets.
+const sparePiece = 64 << 10
+
 func (s *Store) makeSpare() error {
 	fs := s.cfg.FS
 	if err := fs.MkdirAll(fs.PathJoin(s.cfg.Dir, spareDir), 0o700); err != nil {
 		return err
 	}
-	data := make([]byte, spareSize)
-	rand.Read(data) // a file system may store zeros as nothing
+	piece := make([]byte, sparePiece)
 	for i := range spareFiles {
 		if info, err := fs.Stat(s.spareName(i)); err == nil && info.Size() == spareSize {
 			continue
@@ -72,7 +74,10 @@ func (s *Store) makeSpare() error {
 		if err != nil {
 			return err
 		}
-		_, err = f.Write(data)
+		for n := 0; n < spareSize && err == nil; n += sparePiece {
+			rand.Read(piece) // a file system may store zeros, or the same again, as nothing
+			_, err = f.Write(piece)
+		}
 		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 			return err
 		}
