@@ -103,7 +103,10 @@ func TestPermissionsCoverTheSchema(t *testing.T) {
 	}
 	for _, steps := range migrations() {
 		for _, step := range steps {
-			table := strings.TrimPrefix(subject(step), "table ")
+			table, made := strings.CutPrefix(subject(step), "table ")
+			if !made { // changed: it was made before
+				continue
+			}
 			if !covered["SELECT "+table] || !covered["MODIFY "+table] {
 				t.Errorf("nobody looks whether table %s may be used", table)
 			}

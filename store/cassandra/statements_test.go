@@ -139,7 +139,7 @@ func rules() map[string]rule {
 		"deleteAttempt": {writes, func(v []any) bool { return v[0].(int64) > v[3].(int64) }},
 
 		// The servers.
-		"insertServer":    {local, given(8)},
+		"insertServer":    {local, given(9)},
 		"selectServers":   {local, nil},
 		"deleteServer":    {local, given(0)},
 		"selectWatermark": {local, nil},
@@ -152,6 +152,7 @@ func rules() map[string]rule {
 		"selectAddressTimes": {sessions, nil},
 		"selectDomain":       {sessions, nil},
 		"scanDomains":        {sessions, nil},
+		"scanRemoved":        {sessions, nil},
 		"selectDomainTimes":  {sessions, nil},
 		"updateAddress":      {writes, given(0)}, // above what is there: see TestChangesAboveAClockThatWasAhead
 		"updateDomain":       {writes, given(0)},
