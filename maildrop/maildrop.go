@@ -55,7 +55,7 @@ type Entry struct {
 }
 
 // Open reads the list of a mailbox. It costs one read for every 5,000 messages and holds about
-// 80 octets of memory for each. A mailbox that never got a message is empty.
+// 135 octets of memory for each. A mailbox that never got a message is empty.
 //
 // Errors: those of store.ListMessages; with a retention store.ErrClock, because a clock that is
 // wrong would hide mail.
