@@ -129,6 +129,10 @@ const parallelShards = 16
 // ListAddresses implements store.Addresses: shard by shard, in each by local-part. Several shards
 // are read at the same time while there is little in them.
 func (s *Store) ListAddresses(ctx context.Context, domain, after string, limit int) (rows []store.Address, more bool, err error) {
+	if err := s.enter(ctx, "list addresses"); err != nil {
+		return nil, false, err
+	}
+	s.leave()
 	limit = min(max(limit, 1), maxPage)
 	shard := 0
 	if after != "" {

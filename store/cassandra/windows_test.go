@@ -2,6 +2,7 @@ package cassandra_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func TestWindowsDiffer(t *testing.T) {
 		t.Helper()
 		mailtest.WaitFor(t, time.Minute, func() error {
 			if err := s.MayReclaim(); !errors.Is(err, want) {
-				return err
+				return fmt.Errorf("MayReclaim: %v, want %v", err, want)
 			}
 			return nil
 		})
@@ -105,7 +106,7 @@ func TestSchemaLearnsOfWindows(t *testing.T) {
 	}
 	for _, statement := range []string{
 		"ALTER TABLE schema_windows.server DROP window",
-		"DELETE FROM schema_windows.schema_version WHERE name = 'popelago' AND version = 2",
+		"DELETE FROM schema_windows.schema_version WHERE name = 'popelago' AND version = 3",
 	} {
 		if err := cql.Query(statement).Exec(); err != nil {
 			t.Fatal(err)
