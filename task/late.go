@@ -250,8 +250,12 @@ func (l *Late) copy(ctx context.Context, m mail.Message, to mail.Recipient) erro
 	} else if n != info.Size {
 		return fmt.Errorf("%d octets instead of %d: %w", n, info.Size, store.ErrCorrupt)
 	}
+	id, err := store.NextID(ctx, l.st, l.ids)
+	if err != nil {
+		return err
+	}
 	anew := mail.Message{
-		ID: l.ids.Next(), Recipient: m.Recipient, UIDL: m.UniqueID(),
+		ID: id, Recipient: m.Recipient, UIDL: m.UniqueID(),
 		Size: info.Size + int64(len(mail.DeliveryHeader(info.ReversePath, m.Recipient))),
 	}
 	_, err = store.Durably(l.st, to.Durability, func(st store.Store) error {
