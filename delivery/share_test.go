@@ -453,8 +453,11 @@ func TestShare(t *testing.T) {
 	w.mu.Lock()
 	w.before = func(operation string) {
 		if operation == "Attempts" {
+			// In one step: a last write between the two would fail.
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			cancel()
-			set("PutAttempt", nil) // just in time
+			w.fail["PutAttempt"] = nil // just in time
 		}
 	}
 	w.mu.Unlock()

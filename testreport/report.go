@@ -33,9 +33,8 @@ type report struct {
 
 // outputs are what the tests of a package that runs have printed.
 type outputs struct {
-	order  []string            // tests by their beginnings; "" is the package itself
-	text   map[string][]string // of those that have not passed
-	failed int
+	order []string            // tests by their beginnings; "" is the package itself
+	text  map[string][]string // of those that have not passed
 }
 
 func newReport(w io.Writer) *report { return &report{w: w, running: map[string]*outputs{}} }

@@ -2,7 +2,6 @@ package servertest
 
 import (
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -64,30 +63,7 @@ func (n *Node) Empty(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	rows := s.Query("SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?", n.Keyspace).Iter()
-	var wg sync.WaitGroup
-	for table := ""; rows.Scan(&table); {
-		if table == "schema_version" {
-			continue
-		}
-		wg.Go(func() {
-			found := s.Query(fmt.Sprintf("SELECT * FROM %s.%s LIMIT 1", n.Keyspace, table)).Iter()
-			count := found.NumRows()
-			if err := found.Close(); err != nil {
-				t.Error(err)
-			}
-			if count > 0 {
-				if err := s.Query(fmt.Sprintf("TRUNCATE %s.%s", n.Keyspace, table)).Exec(); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if err := rows.Close(); err != nil {
-		t.Error(err)
-	}
-	if t.Failed() {
-		t.FailNow()
+	if err := cassandratest.Empty(s, n.Keyspace); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -30,7 +30,7 @@ func clocked(t *testing.T, ahead time.Duration) (cassandra.Config, *shifted, *ma
 	cfg, clock, log := config(t), &shifted{}, &mailtest.Log{}
 	clock.set(ahead)
 	cfg.Now, cfg.Server = clock.now, fmt.Sprint(t.Name(), " ", time.Now().UnixNano())
-	cfg.Heartbeat = 100 * time.Millisecond
+	cfg.Heartbeat, cfg.MissedBeats = 100*time.Millisecond, slowMachine
 	cfg.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	cfg.Registerer = prometheus.NewRegistry()
 	return cfg, clock, log

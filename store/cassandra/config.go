@@ -87,9 +87,12 @@ type Config struct {
 	// Address and Version tell others about this server. May be empty.
 	Address, Version string
 	// Heartbeat is how often this server tells that it is alive, sees which others are, and
-	// compares its clock with theirs and the nodes'. A server that was killed counts as alive
-	// for six of them. Default 10s.
+	// compares its clock with theirs and the nodes'. Default 10s.
 	Heartbeat time.Duration
+
+	// MissedBeats is the number of heartbeats that a server may miss until it counts as gone: a
+	// server that was killed counts as alive for so long. Default 6.
+	MissedBeats int
 
 	// ClockEvery is how often one node is asked whether our clock still agrees: for how long a
 	// machine that was suspended may go on without noticing. Default 1s.
@@ -159,6 +162,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.BulkAfter, 100_000)
 	setDefault(&c.ScanRate, 2000)
 	setDefault(&c.Heartbeat, 10*time.Second)
+	setDefault(&c.MissedBeats, 6)
 	setDefault(&c.DownReminder, 5*time.Minute)
 	setDefault(&c.ClockEvery, time.Second)
 	if c.Server == "" {
@@ -173,6 +177,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Heartbeat < 0 {
 		return c, fmt.Errorf("cassandra: heartbeats %v apart", c.Heartbeat)
+	}
+	if c.MissedBeats < 0 {
+		return c, fmt.Errorf("cassandra: a server cannot be gone after %d missed heartbeats", c.MissedBeats)
 	}
 	if c.Concurrency < 0 {
 		return c, fmt.Errorf("cassandra: %d statements cannot be under way at once", c.Concurrency)

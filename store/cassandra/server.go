@@ -13,12 +13,9 @@ import (
 	"popelago/store"
 )
 
-// missedBeats is how many heartbeats of a server have to stay away until it counts as gone.
-const missedBeats = 6
-
 // ttl is how long a heartbeat stays in the table, in whole seconds.
 func (c Config) ttl() time.Duration {
-	return max(missedBeats*c.Heartbeat, time.Second).Truncate(time.Second)
+	return max(time.Duration(c.MissedBeats)*c.Heartbeat, time.Second).Truncate(time.Second)
 }
 
 // beating is this server's place among those of its datacenter: what it wrote there, and what

@@ -51,11 +51,13 @@ func wantShares(t *testing.T, least int, stores ...*cassandra.Store) []int {
 	return counts
 }
 
-// beating is a configuration with short pauses between heartbeats, but not so short that a slow
-// machine takes a server for gone.
+// slowMachine is a number of missed heartbeats that no machine is too slow for.
+const slowMachine = 6000
+
+// beating is a configuration with short pauses between heartbeats.
 func beating(t *testing.T) cassandra.Config {
 	cfg := config(t)
-	cfg.Heartbeat = time.Second
+	cfg.Heartbeat, cfg.MissedBeats = 200*time.Millisecond, slowMachine
 	return cfg
 }
 

@@ -42,13 +42,10 @@ func openWindowed(t *testing.T, change func(*cassandra.Config)) *windowed {
 	}
 	w := &windowed{T: t, cfg: cfg, cql: session(t, cfg), long: time.Now().Add(-2 * time.Hour).UnixMicro()}
 	apply(t, cfg)
-	for _, statement := range []string{ // as if it were in use for some hours
-		"TRUNCATE " + cfg.Keyspace + ".progress",
-		fmt.Sprintf("INSERT INTO %s.schema_version (name, version, applied) VALUES ('popelago', %d, %d)", cfg.Keyspace, cassandra.SchemaVersion(), w.long),
-	} {
-		if err := w.cql.Query(statement).Exec(); err != nil {
-			t.Fatal(err)
-		}
+	// As if it were in use for some hours.
+	if err := w.cql.Query(fmt.Sprintf("INSERT INTO %s.schema_version (name, version, applied) VALUES ('popelago', %d, %d)",
+		cfg.Keyspace, cassandra.SchemaVersion(), w.long)).Exec(); err != nil {
+		t.Fatal(err)
 	}
 	w.store = open(t, cfg)
 	return w
@@ -381,7 +378,7 @@ func TestTwoReapersAtTheLastRemovals(t *testing.T) {
 	var w *windowed
 	var meanwhile func()
 	w = openWindowed(t, func(cfg *cassandra.Config) {
-		cfg.Heartbeat = 200 * time.Millisecond
+		cfg.Heartbeat, cfg.MissedBeats = 200*time.Millisecond, slowMachine
 		cfg.Observe = func(s cassandra.Statement) {
 			seen.Observe(s)
 			if do := meanwhile; do != nil && nameOf(s.CQL) == "selectAlive" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,20 +15,23 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"popelago/mail"
+	"popelago/mailtest"
 	"popelago/store"
 )
 
 // skewed is a clock that runs, but may have been set. For tests in a bubble of package synctest.
-type skewed struct{ ahead time.Duration }
+type skewed struct{ ahead atomic.Int64 } // nanoseconds
 
-func (c *skewed) now() time.Time { return time.Now().Add(c.ahead) }
+func (c *skewed) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+func (c *skewed) set(ahead time.Duration) { c.ahead.Store(int64(ahead)) }
 
 // clockRig is a folder that is opened again and again by a clock.
 type clockRig struct {
 	*testing.T
 	fs    *vfs.MemFS
 	clock skewed
-	log   strings.Builder
+	log   mailtest.Log
 	reg   *prometheus.Registry
 	cfg   Config
 	s     *Store
@@ -63,7 +67,7 @@ func (r *clockRig) stop(length, ahead time.Duration) {
 		r.Fatal(err)
 	}
 	time.Sleep(length)
-	r.clock.ahead = ahead
+	r.clock.set(ahead)
 	r.open()
 }
 
@@ -154,7 +158,7 @@ func TestClockWrongAtStart(t *testing.T) {
 				if !strings.Contains(r.log.String(), "popelago clock trust") {
 					t.Errorf("the log says nothing to do:\n%s", r.log.String())
 				}
-				r.clock.ahead = 0
+				r.clock.set(0)
 				r.wants(nil)
 				r.passes(2 * time.Second)
 				if n := r.said("the clock is right"); n != 1 {
@@ -173,19 +177,19 @@ func TestClockSetWhileRunning(t *testing.T) {
 	inBubble(t, func(r *clockRig) {
 		r.passes(24 * time.Hour)
 		for _, off := range []time.Duration{6 * time.Minute, -6 * time.Minute, 10 * year, -10 * year, 3 * 24 * time.Hour} {
-			r.clock.ahead = off
+			r.clock.set(off)
 			r.wants(store.ErrClock, "while the server ran")
 			r.passes(2 * time.Hour)
 			r.wants(store.ErrClock)
-			r.clock.ahead = 0
+			r.clock.set(0)
 			r.wants(nil)
 			r.passes(2 * time.Minute)
 		}
 		for _, off := range []time.Duration{4 * time.Minute, -4 * time.Minute} {
-			r.clock.ahead = off
+			r.clock.set(off)
 			r.wants(nil)
 		}
-		r.clock.ahead = 0
+		r.clock.set(0)
 		r.stop(time.Minute, 0)
 		r.wants(nil)
 	})
@@ -201,12 +205,12 @@ func TestClockPutRightAfterTheStart(t *testing.T) {
 				r.stop(4*24*time.Hour, off)
 				r.wants(nil) // nothing tells that it is wrong
 				r.passes(10 * time.Second)
-				r.clock.ahead = 0
+				r.clock.set(0)
 				r.wants(store.ErrClock)
 				r.passes(2 * time.Minute)
 				r.wants(nil)
 				r.passes(time.Hour)
-				r.clock.ahead = off // but not later
+				r.clock.set(off) // but not later
 				r.passes(time.Hour)
 				r.wants(store.ErrClock)
 			})
@@ -265,7 +269,7 @@ func TestHighWaterRises(t *testing.T) {
 			t.Errorf("%v writes in an hour", n)
 		}
 		crashed := r.fs.CrashClone(vfs.CrashCloneCfg{})
-		r.clock.ahead = -7 * time.Minute
+		r.clock.set(-7 * time.Minute)
 		s, err := Open(Config{Dir: "data", FS: crashed, Now: r.clock.now})
 		if err != nil {
 			t.Fatal(err)
@@ -274,7 +278,7 @@ func TestHighWaterRises(t *testing.T) {
 		if err := s.Clock(); !errors.Is(err, store.ErrClock) {
 			t.Errorf("after a crash, 7 minutes behind: %v", err)
 		}
-		r.clock.ahead = 0
+		r.clock.set(0)
 	})
 }
 
@@ -293,14 +297,14 @@ func TestRemovalByAWrongClock(t *testing.T) {
 					}
 					add()
 					if set {
-						r.clock.ahead = off
+						r.clock.set(off)
 					} else {
 						r.stop(time.Second, off)
 					}
 					if err := r.s.RemoveMessages(r.Context(), mailbox, []mail.MessageID{m.ID}); err != nil {
 						t.Fatal(err)
 					}
-					r.clock.ahead = 0
+					r.clock.set(0)
 					for _, step := range []struct {
 						pass    time.Duration
 						markers int

@@ -136,10 +136,7 @@ func damageEach(t *testing.T, image *vfs.MemFS, config func(vfs.FS) embedded.Con
 			damage(t, fs, file)
 			s, err := embedded.Open(config(fs))
 			if err != nil {
-				name := path.Base(file)
-				if strings.HasSuffix(name, ".sst") {
-					name = strings.TrimSuffix(name, ".sst")
-				}
+				name := strings.TrimSuffix(path.Base(file), ".sst")
 				if !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), name) && !strings.Contains(name, "marker.manifest") {
 					t.Errorf("%s %s: Open: %v, want %v naming the file", file, how, err, store.ErrCorrupt)
 				}

@@ -8,6 +8,7 @@ import (
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
+	"popelago/cassandratest"
 	"popelago/store/cassandra"
 )
 
@@ -63,21 +64,10 @@ func Session(t testing.TB, cfg cassandra.Config) *gocql.Session {
 	return s
 }
 
-// Truncate empties the tables that hold anything, and keeps the schema. What is left of servers
-// that were killed goes, too.
+// Truncate empties the tables, and keeps the schema.
 func Truncate(t testing.TB, cfg cassandra.Config) {
 	t.Helper()
-	s := Session(t, cfg)
-	for _, table := range []string{"mailbox", "content", "trash", "floor", "address", "domain", "ledger", "note"} {
-		rows := s.Query("SELECT * FROM " + cfg.Keyspace + "." + table + " LIMIT 1").Iter()
-		n := rows.NumRows()
-		if err := rows.Close(); err != nil || n > 0 { // an error: too much was removed there
-			if err := s.Query("TRUNCATE " + cfg.Keyspace + "." + table).Exec(); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := s.Query("DELETE FROM " + cfg.Keyspace + ".server WHERE datacenter = 'dc1'").Exec(); err != nil {
+	if err := cassandratest.Empty(Session(t, cfg), cfg.Keyspace); err != nil {
 		t.Fatal(err)
 	}
 }
