@@ -58,11 +58,9 @@ func againHere() *life {
 		s.remove(t, s.one, before)
 		s.create(t, s.one, after)
 		// What the other takes before it knows is kept apart.
-		early := 0
-		for _, name := range []string{"early-1", "early-2"} {
-			if s.take(t, s.two, after, name) {
-				early++
-			}
+		early := []string{"early-1", "early-2"}
+		for _, name := range early {
+			s.must(t, s.two, after, name)
 		}
 		s.must(t, s.one, after, "new-1")
 		s.shows(t, s.one, after, "new-1")
@@ -73,7 +71,7 @@ func againHere() *life {
 			}
 			return err
 		})
-		if l.late = early + 1 - len(fresh); l.late < 0 {
+		if l.late = len(early) + 1 - len(fresh); l.late < 0 {
 			t.Errorf("the new owner sees %q in dc2", fresh)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,16 +68,18 @@ func (c *cluster) start(t testing.TB, datacenter string, settings ...string) *se
 	return srv
 }
 
-// startAhead starts a server inside the test whose clock is that much ahead of all others.
-func (c *cluster) startAhead(t testing.TB, datacenter string, ahead time.Duration, settings ...string) *servertest.Server {
+// startAhead starts a server inside the test whose clock is that much ahead of all others. stop
+// ends the server, which the end of the test does otherwise.
+func (c *cluster) startAhead(t testing.TB, datacenter string, ahead time.Duration, settings ...string) (srv *servertest.Server, stop func()) {
 	t.Helper()
 	return c.startClock(t, datacenter, func() time.Time { return time.Now().Add(ahead) }, settings...)
 }
 
-// startClock starts a server inside the test for which it is what now says.
-func (c *cluster) startClock(t testing.TB, datacenter string, now func() time.Time, settings ...string) *servertest.Server {
+// startClock starts a server inside the test for which it is what now says. stop ends the server,
+// which the end of the test does otherwise.
+func (c *cluster) startClock(t testing.TB, datacenter string, now func() time.Time, settings ...string) (srv *servertest.Server, stop func()) {
 	t.Helper()
-	srv := servertest.NewServer(t, c.setup(datacenter, settings...))
+	srv = servertest.NewServer(t, c.setup(datacenter, settings...))
 	cfg, err := config.Load(srv.Conf, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -86,12 +89,15 @@ func (c *cluster) startClock(t testing.TB, datacenter string, now func() time.Ti
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), servertest.StopLimit)
 		defer cancel()
 		if err := a.Stop(ctx); err != nil {
 			t.Errorf("stop the server with a clock of its own: %v", err)
 		}
+	})
+	t.Cleanup(func() {
+		stop()
 		if t.Failed() {
 			t.Logf("the server with a clock of its own said:\n%s", servertest.Tail(log.String(), 8000))
 		}
@@ -101,7 +107,7 @@ func (c *cluster) startClock(t testing.TB, datacenter string, now func() time.Ti
 	}
 	addrs := a.Addrs()
 	srv.POP3, srv.LMTP = addrs["pop3"].String(), addrs["lmtp"].String()
-	return srv
+	return srv, stop
 }
 
 // host makes the servers host domain, through one of them. The others ask for what they do not
@@ -122,6 +128,28 @@ func (c *cluster) waitSeen(t testing.TB) {
 	if err := c.WaitSeen(servertest.Deadline(t, nodesLimit)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// run lets a server do a background job, and returns what it counted.
+func (c *cluster) run(t testing.TB, at *servertest.Server, job string) map[string]int64 {
+	t.Helper()
+	admin := at.Admin()
+	defer admin.Close()
+	counts := map[string]int64{}
+	mailtest.WaitFor(t, nodesLimit, func() error {
+		run, err := admin.RunTask(servertest.Deadline(t, nodesLimit), job, true)
+		if err != nil {
+			return err
+		}
+		if run.Result != "ok" {
+			return fmt.Errorf("%s: %s %s", job, run.Result, run.Error)
+		}
+		for _, n := range run.Report {
+			counts[n.Name] = n.Count
+		}
+		return nil
+	})
+	return counts
 }
 
 // session is a connection to a node for the test's own statements. The caller closes it.

@@ -16,6 +16,9 @@ import (
 // forget what it knows about an account.
 const downLimit = 15 * time.Minute
 
+// node is the only Cassandra node of a storage: no other datacenter has a replica.
+var node = &servertest.Node{Lazy: &datacenters, Keyspace: "down"}
+
 // TestStorageDown kills the only node of the storage while mail comes in. Every client is told
 // that this is a fault, and to come again. When the node is back so is everything that was
 // acknowledged, and the server goes on without having been touched.
@@ -41,6 +44,9 @@ func TestStorageDown(t *testing.T) {
 	}
 
 	one.Restart(t)
+	if err := node.Get(t).WaitSeen(servertest.Deadline(t, nodesLimit)); err != nil {
+		t.Fatal(err)
+	}
 	mailtest.WaitFor(t, downLimit, func() error {
 		if reply := servertest.TryLogin(t, s, both[0]); !strings.HasPrefix(reply, "+OK") {
 			return fmt.Errorf("login: %s", reply)

@@ -7,7 +7,4 @@ import (
 	"popelago/integration/servertest"
 )
 
-// node is the Cassandra node that a test kills.
-var node = servertest.OwnNode("down")
-
-func TestMain(m *testing.M) { os.Exit(servertest.Main(m, node.Lazy, &datacenters)) }
+func TestMain(m *testing.M) { os.Exit(servertest.Main(m, &datacenters)) }

@@ -211,25 +211,3 @@ func (s *sites) ended(t testing.TB, at *servertest.Server, address string) {
 		return nil
 	})
 }
-
-// run lets a server do a background job, and returns what it counted.
-func (s *sites) run(t testing.TB, at *servertest.Server, job string) map[string]int64 {
-	t.Helper()
-	admin := at.Admin()
-	defer admin.Close()
-	counts := map[string]int64{}
-	mailtest.WaitFor(t, nodesLimit, func() error {
-		run, err := admin.RunTask(servertest.Deadline(t, nodesLimit), job, true)
-		if err != nil {
-			return err
-		}
-		if run.Result != "ok" {
-			return fmt.Errorf("%s %s: %s %s", job, s.name(at), run.Result, run.Error)
-		}
-		for _, n := range run.Report {
-			counts[n.Name] = n.Count
-		}
-		return nil
-	})
-	return counts
-}

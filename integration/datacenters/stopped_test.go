@@ -25,7 +25,7 @@ import (
 // or did so already.
 func TestStoppedInTheMiddle(t *testing.T) {
 	const window = 9 * time.Second
-	s := newSites(t, "stopped", fmt.Sprintf("cassandra.window = %q", window), `cassandra.floor_every = 1`,
+	s := newSites(t, "stopped", windowSetting(window), `cassandra.floor_every = 1`,
 		`cassandra.timeout = "1m"`, `tasks.orphans_rate = 100000`)
 	var senders []*patient
 	ctx, end := context.WithCancel(t.Context())

@@ -20,13 +20,6 @@ func SharedNode(keyspace string) *Node {
 	return &Node{cassandratest.Shared(keyspace), keyspace}
 }
 
-// OwnNode is a node for tests that kill or pause it.
-func OwnNode(keyspace string) *Node {
-	n := SharedNode(keyspace)
-	n.Share = ""
-	return n
-}
-
 // OnEachEngine runs a test with every storage engine.
 func OnEachEngine(t *testing.T, n *Node, test func(t *testing.T, s Setup)) {
 	t.Run("embedded", func(t *testing.T) { test(t, Setup{}) })
