@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -376,14 +377,16 @@ func TestBackgroundProvesAtAll(t *testing.T) {
 // neither sees what the other notes before both have noted: the later one takes the content away.
 func TestTwoReapersAtTheLastRemovals(t *testing.T) {
 	var w *windowed
-	var meanwhile func()
+	var meanwhile atomic.Pointer[func()]
 	w = openWindowed(t, func(cfg *cassandra.Config) {
 		cfg.Heartbeat, cfg.MissedBeats = 200*time.Millisecond, slowMachine
 		cfg.Observe = func(s cassandra.Statement) {
 			seen.Observe(s)
-			if do := meanwhile; do != nil && nameOf(s.CQL) == "selectAlive" {
-				meanwhile = nil
-				do()
+			if nameOf(s.CQL) != "selectAlive" {
+				return
+			}
+			if do := meanwhile.Swap(nil); do != nil {
+				(*do)()
 			}
 		}
 	})
@@ -409,13 +412,13 @@ func TestTwoReapersAtTheLastRemovals(t *testing.T) {
 	id := w.stored(aged(oldAge, 1)[0], a, b)
 	w.removedLong(a, id)
 	w.removedLong(b, id)
-	meanwhile = func() {
+	meanwhile.Store(new(func() {
 		if r, err := second.Sweep(t.Context(), time.Now()); err != nil || r.Contents != 0 {
 			t.Errorf("the second server: %+v, %v", r, err)
 		}
-	}
+	}))
 	r, err := w.store.Sweep(t.Context(), time.Now())
-	if err != nil || meanwhile != nil || r.Contents != 1 {
+	if err != nil || meanwhile.Load() != nil || r.Contents != 1 {
 		t.Errorf("the first server: %+v, %v", r, err)
 	}
 	w.exists(false, id)
