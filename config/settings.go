@@ -75,7 +75,7 @@ func settings(c *Config) []setting {
 		{"pop3.drop_after", duration(&c.POP3.DropAfter, 100*time.Millisecond, time.Hour),
 			"How old a connection that has not logged in must be to be dropped for a new one."},
 		{"pop3.max_sessions_per_account", integer(&c.POP3.MaxSessionsPerAccount, 1, maxCount),
-			"Most sessions of one account on this server at one time; the next login is refused ([IN-USE]). Each session of a large maildrop takes memory for its list."},
+			"Most sessions of one account on this server at one time; the next login is refused ([IN-USE]). The sessions share the memory of the maildrop's list, but each of them reads the whole list."},
 		{"pop3.max_failed_logins", integer(&c.POP3.MaxFailedLogins, 1, maxCount),
 			"The failed login that ends a session. Mail programs try several mechanisms with one password on one connection: less than 4 is felt."},
 		{"pop3.failure_delay", duration(&c.POP3.FailureDelay, 0, 10*time.Second),

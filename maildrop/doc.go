@@ -1,7 +1,7 @@
 // Package maildrop is a mailbox as a POP3 session sees it (RFC 1939): a list frozen at login,
 // with message-numbers from 1, marks for removal, and a commit at the end.
 //
-//	Open -> List, Stat, Read ... Mark, Reset ... -> Commit (or nothing at all)
+//	Open -> Entry, Stat, Read ... Mark, Reset ... -> Commit (or nothing at all) -> Close
 //
 // # Invariants
 //
@@ -21,7 +21,18 @@
 // session removed meanwhile answers ErrRemoved to Read once its content is gone; removing it
 // again is no error.
 //
+// # Memory
+//
+// A list takes about 32 octets for each message. A message that brought its unique-id along takes 4
+// more and the text. Ids are not kept as unique-ids, and a recipient is kept once for about 256
+// messages.
+//
+// Sessions that are opened with the same Lists share memory. Each Open reads the whole list from
+// the store, so no session sees an old list. What was read is packed into blocks of about 256
+// messages, and equal blocks are kept once. A message that comes or goes between two logins costs
+// the later session one or two blocks of its own. A session has its marks to itself.
+//
 // # Concurrency
 //
-// A Maildrop belongs to one session and is not safe for concurrent use.
+// A Maildrop belongs to one session and is not safe for concurrent use. A Lists is.
 package maildrop

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"popelago/mail"
@@ -21,9 +20,6 @@ var (
 	ErrRemoved = errors.New("message was removed by another session")
 )
 
-// pageSize is how many rows one read of the list takes.
-const pageSize = 5000
-
 // Options says how a maildrop is opened. The zero value of each field means its default.
 type Options struct {
 	// Durability is what removals have to reach.
@@ -31,6 +27,9 @@ type Options struct {
 	// Retention is how long messages stay at most: older ones are not listed. Default: for
 	// ever.
 	Retention time.Duration
+	// Lists keeps the list. The maildrops of one Lists share what their lists have in common.
+	// Default: shared with none.
+	Lists *Lists
 	// Now tells the time. Default time.Now.
 	Now func() time.Time
 }
@@ -40,9 +39,9 @@ type Maildrop struct {
 	store   store.Store
 	mailbox mail.MailboxID
 	options Options
-	list    []mail.Message
-	twins   map[int][]mail.Message // index in list -> further rows with the same unique-id
-	marks   []uint64               // one bit for each of list; nil when none was ever set
+	list    list
+	twins   twins
+	marks   []uint64 // one bit for each message; nil when none was ever set
 	marked  int
 	octets  int64 // of all that are not marked
 }
@@ -54,48 +53,44 @@ type Entry struct {
 	UIDL   mail.UIDL
 }
 
-// Open reads the list of a mailbox. It costs one read for every 5,000 messages and holds about
-// 135 octets of memory for each. A mailbox that never got a message is empty.
+// Open reads the list of a mailbox. It costs one read for every 5,000 messages, and about 32 octets
+// of memory for each message, see the package comment. A mailbox that never got a message is empty.
+// The Maildrop must be closed if Options.Lists is given.
 //
 // Errors: those of store.ListMessages; with a retention store.ErrClock, because a clock that is
 // wrong would hide mail.
 func Open(ctx context.Context, st store.Store, mailbox mail.MailboxID, o Options) (*Maildrop, error) {
+	if o.Lists == nil {
+		o.Lists = NewLists()
+	}
 	m := &Maildrop{store: st, mailbox: mailbox, options: o}
 	after, err := o.oldest(st)
 	if err != nil {
 		return nil, fmt.Errorf("maildrop: open mailbox %s: %w", mailbox, err)
 	}
-	var (
-		names   names
-		carried bool // some message brought a unique-id along
-	)
-	for {
-		rows, more, err := st.ListMessages(ctx, mailbox, after, pageSize)
-		if err != nil {
-			return nil, fmt.Errorf("maildrop: list mailbox %s: %w", mailbox, err)
+	opened := false
+	defer func() {
+		if !opened {
+			m.Close()
 		}
-		m.list = slices.Grow(m.list, len(rows))
-		for _, row := range rows {
-			row.Recipient = names.intern(row.Recipient)
-			row.Origin = names.intern(row.Origin)
-			if !row.UIDL.Valid() {
-				row.UIDL = "" // none, or one that no client may see
-			}
-			carried = carried || row.UIDL != ""
-			m.list = append(m.list, row)
-		}
-		if !more || len(rows) == 0 {
-			break
-		}
-		after = rows[len(rows)-1].ID
+	}()
+	if err := m.list.read(ctx, st, mailbox, after, o.Lists); err != nil {
+		return nil, fmt.Errorf("maildrop: list mailbox %s: %w", mailbox, err)
 	}
-	if carried {
-		m.joinTwins()
+	m.twins = findTwins(&m.list)
+	m.octets = m.list.octets
+	for _, row := range m.twins.rows {
+		m.octets -= m.list.row(row).Size
 	}
-	for i := range m.list {
-		m.octets += m.list[i].Size
-	}
+	opened = true
 	return m, nil
+}
+
+// Close gives the list back. The maildrop is empty then, and nothing is removed. It may be closed
+// again.
+func (m *Maildrop) Close() {
+	m.options.Lists.release(m.list.blocks)
+	m.list, m.twins, m.marks, m.marked, m.octets = list{}, twins{}, nil, 0, 0
 }
 
 // oldest is an id below all messages that are still listed; zero if all are.
@@ -110,62 +105,27 @@ func (o Options) oldest(st store.Store) (mail.MessageID, error) {
 	return mail.MinMessageID(now().Add(-o.Retention)), st.Clock()
 }
 
-// names keeps one copy of recipients and origins, which repeat.
-type names map[string]string
-
-func (n *names) intern(s string) string {
-	if s == "" {
-		return ""
-	}
-	if known, ok := (*n)[s]; ok {
-		return known
-	}
-	if *n == nil {
-		*n = names{}
-	}
-	(*n)[s] = s
-	return s
-}
-
-// joinTwins keeps the first of all rows with the same unique-id in the list, and the ids of
-// the others beside it.
-func (m *Maildrop) joinTwins() {
-	first := make(map[mail.UIDL]int, len(m.list))
-	kept := m.list[:0]
-	for _, row := range m.list {
-		u := row.UniqueID()
-		if i, twin := first[u]; twin {
-			if m.twins == nil {
-				m.twins = map[int][]mail.Message{}
-			}
-			m.twins[i] = append(m.twins[i], row)
-			continue
-		}
-		first[u] = len(kept)
-		kept = append(kept, row)
-	}
-	clear(m.list[len(kept):])
-	m.list = kept
-}
-
 // Len is the highest message-number, marked messages included.
-func (m *Maildrop) Len() int { return len(m.list) }
+func (m *Maildrop) Len() int { return m.list.len() - len(m.twins.rows) }
+
+// row is that of message n. Its texts share the memory of the list.
+func (m *Maildrop) row(n int) mail.Message { return m.list.row(m.twins.rowOf(n)) }
 
 // Stat is the count and the octets of the messages that are not marked.
-func (m *Maildrop) Stat() (count int, octets int64) { return len(m.list) - m.marked, m.octets }
+func (m *Maildrop) Stat() (count int, octets int64) { return m.Len() - m.marked, m.octets }
 
 // Entry tells about message n. Errors: ErrNoSuchMessage, ErrMarked.
 func (m *Maildrop) Entry(n int) (Entry, error) {
 	if err := m.check(n); err != nil {
 		return Entry{}, err
 	}
-	row := &m.list[n-1]
+	row := m.row(n)
 	return Entry{Number: n, Size: row.Size, UIDL: row.UniqueID()}, nil
 }
 
 func (m *Maildrop) check(n int) error {
 	switch {
-	case n < 1 || n > len(m.list):
+	case n < 1 || n > m.Len():
 		return ErrNoSuchMessage
 	case m.isMarked(n):
 		return ErrMarked
@@ -183,19 +143,19 @@ func (m *Maildrop) Mark(n int) error {
 		return err
 	}
 	if m.marks == nil {
-		m.marks = make([]uint64, (len(m.list)+63)/64)
+		m.marks = make([]uint64, (m.Len()+63)/64)
 	}
 	m.marks[(n-1)/64] |= 1 << ((n - 1) % 64)
 	m.marked++
-	m.octets -= m.list[n-1].Size
+	m.octets -= m.row(n).Size
 	return nil
 }
 
 // Reset takes all marks away.
 func (m *Maildrop) Reset() {
-	for n := 1; n <= len(m.list) && m.marked > 0; n++ {
+	for n := 1; n <= m.Len() && m.marked > 0; n++ {
 		if m.isMarked(n) {
-			m.octets += m.list[n-1].Size
+			m.octets += m.row(n).Size
 			m.marked--
 		}
 	}
@@ -213,12 +173,14 @@ func (m *Maildrop) Commit(ctx context.Context) (mail.Reached, error) {
 		return mail.ReachedLocal, nil
 	}
 	ids := make([]mail.MessageID, 0, m.marked)
-	for i := range m.list {
-		if m.isMarked(i + 1) {
-			ids = append(ids, m.list[i].ID)
-			for _, twin := range m.twins[i] {
-				ids = append(ids, twin.ID)
-			}
+	for n := 1; n <= m.Len(); n++ {
+		if !m.isMarked(n) {
+			continue
+		}
+		row := m.twins.rowOf(n)
+		ids = append(ids, m.list.row(row).ID)
+		for _, twin := range m.twins.of(row) {
+			ids = append(ids, m.list.row(twin.row).ID)
 		}
 	}
 	reached, err := store.Durably(m.store, m.options.Durability, func(st store.Store) error {

@@ -482,7 +482,7 @@ func TestLargeMaildropIsPagedAndBounded(t *testing.T) {
 	if pages != n/5000 {
 		t.Errorf("%d reads for %d messages", pages, n)
 	}
-	if held := int64(after.HeapAlloc) - int64(before.HeapAlloc); held > 150*n {
+	if held := int64(after.HeapAlloc) - int64(before.HeapAlloc); held > 80*n {
 		t.Errorf("%d octets are held for each message", held/n)
 	}
 	for i := 1; i <= n; i += 999 {

@@ -30,12 +30,14 @@ func (m *Maildrop) Read(ctx context.Context, n int) (*Reader, error) {
 	if err := m.check(n); err != nil {
 		return nil, err
 	}
-	r, err := m.open(ctx, m.list[n-1])
-	for _, twin := range m.twins[n-1] {
+	first := m.twins.rowOf(n)
+	row := m.list.row(first)
+	r, err := m.open(ctx, row)
+	for _, t := range m.twins.of(first) {
 		if err == nil {
 			break
 		}
-		if twin.Size == m.list[n-1].Size {
+		if twin := m.list.row(t.row); twin.Size == row.Size {
 			if other, otherErr := m.open(ctx, twin); otherErr == nil {
 				r, err = other, nil
 			}

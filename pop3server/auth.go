@@ -84,13 +84,17 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 		s.err(codeInUse, textInUse)
 		return
 	}
+	defer func() {
+		if s.drop == nil { // also after a panic
+			s.srv.open.end(login.Mailbox)
+		}
+	}()
 	opening, cancel := context.WithTimeout(ctx, s.srv.cfg.OpenTimeout)
 	defer cancel()
 	drop, err := maildrop.Open(opening, s.srv.store, login.Mailbox, maildrop.Options{
-		Durability: login.Durability, Retention: login.Retention, Now: s.srv.cfg.Now,
+		Durability: login.Durability, Retention: login.Retention, Lists: s.srv.lists, Now: s.srv.cfg.Now,
 	})
 	if err != nil {
-		s.srv.open.end(login.Mailbox)
 		s.srv.logins.forget(login.Mailbox)
 		s.fail(command, err)
 		return

@@ -18,8 +18,9 @@
 //     without a final dot.
 //   - A storage fault is [SYS/TEMP] or [SYS/PERM], never [AUTH] and never an empty maildrop.
 //   - Responses are fixed texts, numbers and unique-ids: nothing a client sent comes back.
-//   - No message and no list is held as text: memory for a session is its list (about 80
-//     octets for each message) and two buffers of 32 KiB while it is busy.
+//   - No message is held whole: memory for a session is its list (about 32 octets for each
+//     message, which the sessions of a maildrop share) and two buffers of 32 KiB while it is
+//     busy.
 //
 // # Specifications
 //

@@ -129,7 +129,7 @@ func TestLargeMaildrop(t *testing.T) {
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	if held := int64(after.HeapAlloc) - int64(before.HeapAlloc); held > 150*n {
+	if held := int64(after.HeapAlloc) - int64(before.HeapAlloc); held > 80*n {
 		t.Errorf("%d octets are held for each message", held/n)
 	}
 	go func() {

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/maildrop"
 )
 
 // outcome is how a session ended; the label "result".
@@ -34,7 +36,7 @@ type metrics struct {
 	paused    prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, lists *maildrop.Lists) (*metrics, error) {
 	sessions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "popelago_pop3server_sessions_total",
 		Help: "Sessions by result: quit, quit_failed, disconnected, timeout, bad_commands, failed_logins, " +
@@ -75,8 +77,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
+	listOctets := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "popelago_pop3server_list_octets",
+		Help: "Memory that the lists of the open maildrops take. What the sessions of a maildrop share counts once.",
+	}, func() float64 { return float64(lists.Octets()) })
 	var failed []error
-	for _, c := range []prometheus.Collector{sessions, errs, m.retrieved, m.octets, m.removed, m.paused} {
+	for _, c := range []prometheus.Collector{sessions, errs, m.retrieved, m.octets, m.removed, m.paused, listOctets} {
 		failed = append(failed, reg.Register(c))
 	}
 	return m, errors.Join(failed...)

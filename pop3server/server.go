@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/account"
+	"popelago/maildrop"
 	"popelago/store"
 	"popelago/wire"
 )
@@ -23,6 +24,7 @@ type Server struct {
 	metrics *metrics
 	logins  *loginTimes
 	open    *openSessions
+	lists   *maildrop.Lists
 }
 
 // New makes a Server for the accounts of dir and the mailboxes of st, and registers its
@@ -31,11 +33,14 @@ func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Regi
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
-	m, err := newMetrics(reg)
-	if err != nil {
+	s := &Server{
+		cfg: cfg, dir: dir, store: st, logins: newLoginTimes(cfg.LoginDelay),
+		open: newOpenSessions(cfg.MaxSessionsPerAccount), lists: maildrop.NewLists(),
+	}
+	var err error
+	if s.metrics, err = newMetrics(reg, s.lists); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, dir: dir, store: st, metrics: m, logins: newLoginTimes(cfg.LoginDelay), open: newOpenSessions(cfg.MaxSessionsPerAccount)}
 	s.clear, s.secure = s.newWire("pop3"), s.newWire("pop3s")
 	return s, nil
 }

@@ -184,6 +184,7 @@ func (s *session) finish() {
 	if s.drop == nil {
 		return
 	}
+	s.drop.Close()
 	s.srv.open.end(s.login.Mailbox)
 	args := []any{"protocol", "pop3", "session", s.c.ID(),
 		"user", s.login.Address.String(), "ended", string(s.end),

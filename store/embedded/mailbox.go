@@ -189,6 +189,9 @@ func (s *Store) listMessages(db *pebble.DB, mailbox mail.MailboxID, after mail.M
 		s.tidy.listed(mailbox, it.Stats(), s.cfg.TidyAfter)
 		err = errors.Join(err, it.Close())
 	}()
+	if !after.IsZero() {
+		rows = make([]mail.Message, 0, limit) // a list that goes on is a long one
+	}
 	recipient := ""
 	for valid := it.First(); valid; valid = it.Next() {
 		if len(rows) == limit {
