@@ -67,7 +67,7 @@ func Printable(s string) string {
 // 8265 section 3): characters outside of PRECIS' IdentifierClass, a mixture of directions, other
 // widths of ordinary characters. ASCII is free.
 func checkName(canonical string) error {
-	if isASCII(canonical) {
+	if IsASCII(canonical) {
 		return nil
 	}
 	if _, err := precis.NewIdentifier(precis.Norm(norm.NFC)).String(canonical); err != nil {
@@ -83,7 +83,8 @@ func checkName(canonical string) error {
 	return nil
 }
 
-func isASCII(s string) bool {
+// IsASCII reports whether s has ASCII characters only. An empty text has.
+func IsASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
 			return false

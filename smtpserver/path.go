@@ -62,17 +62,8 @@ func parsePath(s string) (p path, rest string, err error) {
 	if len(whole) > maxPath || mail.CheckVisible(whole) != nil || rest != "" && rest[0] != ' ' {
 		return path{}, "", errPath
 	}
-	p.ascii = isASCII(p.addr.Local) && isASCII(p.addr.Domain)
+	p.ascii = mail.IsASCII(p.addr.Local) && mail.IsASCII(p.addr.Domain)
 	return p, rest, nil
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
 }
 
 // skipSourceRoute reads "@a,@b:".

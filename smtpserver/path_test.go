@@ -89,7 +89,7 @@ func FuzzPath(f *testing.F) {
 		if p.addr.Domain == "" {
 			return
 		}
-		if len(out) > maxPath+len(`""`) || !utf8.ValidString(out) || strings.ContainsAny(out, "\r\n\x00") || p.ascii != isASCII(out) {
+		if len(out) > maxPath+len(`""`) || !utf8.ValidString(out) || strings.ContainsAny(out, "\r\n\x00") || p.ascii != mail.IsASCII(out) {
 			t.Errorf("%q became %q, ascii %t", s, out, p.ascii)
 		}
 		again, rest, err := parsePath("<" + out + ">")
