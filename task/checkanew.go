@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"popelago/mail"
@@ -46,24 +45,16 @@ func (r *checkRun) copy(ctx context.Context, e entryCandidate) error {
 		return err
 	}
 	defer body.Close()
-	content, err := r.all.NewContent(ctx)
+	content, err := copyContent(ctx, r.all, info, body)
 	if err != nil {
 		return err
 	}
 	defer content.Discard()
-	if n, err := io.Copy(content, body); err != nil {
-		return err
-	} else if n != info.Size {
-		return fmt.Errorf("%d octets instead of %d: %w", n, info.Size, store.ErrCorrupt)
-	}
 	id, err := store.NextID(ctx, r.all, r.cfg.IDs)
 	if err != nil {
 		return err
 	}
-	anew := mail.Message{
-		ID: id, Recipient: e.row.Recipient, UIDL: e.row.UniqueID(),
-		Size: info.Size + int64(len(mail.DeliveryHeader(info.ReversePath, e.row.Recipient))),
-	}
+	anew := copyOf(e.row, id, info)
 	err = r.all.PutContent(ctx, anew.ID, content, store.ContentInfo{
 		ReversePath: info.ReversePath, Mailboxes: []mail.MailboxID{e.Mailbox},
 	})

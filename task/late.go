@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"popelago/account"
@@ -240,24 +239,16 @@ func (l *Late) copy(ctx context.Context, m mail.Message, to mail.Recipient) erro
 		return err
 	}
 	defer body.Close()
-	content, err := l.st.NewContent(ctx)
+	content, err := copyContent(ctx, l.st, info, body)
 	if err != nil {
 		return err
 	}
 	defer content.Discard()
-	if n, err := io.Copy(content, body); err != nil {
-		return err
-	} else if n != info.Size {
-		return fmt.Errorf("%d octets instead of %d: %w", n, info.Size, store.ErrCorrupt)
-	}
 	id, err := store.NextID(ctx, l.st, l.ids)
 	if err != nil {
 		return err
 	}
-	anew := mail.Message{
-		ID: id, Recipient: m.Recipient, UIDL: m.UniqueID(),
-		Size: info.Size + int64(len(mail.DeliveryHeader(info.ReversePath, m.Recipient))),
-	}
+	anew := copyOf(m, id, info)
 	_, err = store.Durably(l.st, to.Durability, func(st store.Store) error {
 		return st.PutContent(ctx, anew.ID, content, store.ContentInfo{ReversePath: info.ReversePath, Mailboxes: []mail.MailboxID{to.Mailbox}})
 	})
