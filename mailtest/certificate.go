@@ -31,26 +31,11 @@ type TLS struct {
 // Certificate makes a certificate that is valid for a day.
 func Certificate(t testing.TB) *TLS {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber:          serial,
-		Subject:               pkix.Name{CommonName: "localhost"},
-		DNSNames:              []string{"localhost", "mail.example.test"},
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(24 * time.Hour),
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-	}
+	key := NewKey(t)
+	template := LocalhostTemplate(t, 24*time.Hour)
+	template.DNSNames = append(template.DNSNames, "mail.example.test")
+	template.KeyUsage |= x509.KeyUsageCertSign
+	template.IsCA = true
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -59,14 +44,10 @@ func Certificate(t testing.TB) *TLS {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	c := &TLS{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
-	writePEM(t, c.CertFile, "CERTIFICATE", der)
-	writePEM(t, c.KeyFile, "PRIVATE KEY", keyDER)
+	WriteCertificate(t, c.CertFile, der)
+	WriteKey(t, c.KeyFile, key)
 
 	roots := x509.NewCertPool()
 	roots.AddCert(leaf)
@@ -78,9 +59,67 @@ func Certificate(t testing.TB) *TLS {
 	return c
 }
 
-func writePEM(t testing.TB, name, kind string, der []byte) {
+// NewKey makes the key of a certificate.
+func NewKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
-	if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// CertificateTemplate makes a certificate to be filled in: it names no host and no use, and is valid
+// for so long from now.
+func CertificateTemplate(t testing.TB, name string, valid time.Duration) *x509.Certificate {
+	t.Helper()
+	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &x509.Certificate{
+		SerialNumber:          serial,
+		Subject:               pkix.Name{CommonName: name},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(valid),
+		BasicConstraintsValid: true,
+	}
+}
+
+// LocalhostTemplate makes a CertificateTemplate for servers on localhost, 127.0.0.1 and ::1.
+func LocalhostTemplate(t testing.TB, valid time.Duration) *x509.Certificate {
+	t.Helper()
+	c := CertificateTemplate(t, "localhost", valid)
+	c.DNSNames = []string{"localhost"}
+	c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	c.KeyUsage = x509.KeyUsageDigitalSignature
+	c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	return c
+}
+
+// WriteCertificate writes a certificate to a PEM file, which is replaced whole.
+func WriteCertificate(t testing.TB, name string, der []byte) {
+	t.Helper()
+	replacePEM(t, name, "CERTIFICATE", der, 0o644)
+}
+
+// WriteKey writes a key to a PEM file, which is replaced whole.
+func WriteKey(t testing.TB, name string, key *ecdsa.PrivateKey) {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replacePEM(t, name, "PRIVATE KEY", der, 0o600)
+}
+
+func replacePEM(t testing.TB, name, kind string, der []byte, mode os.FileMode) {
+	t.Helper()
+	tmp := name + ".tmp"
+	if err := os.WriteFile(tmp, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(tmp, name); err != nil {
 		t.Fatal(err)
 	}
 }
