@@ -281,6 +281,7 @@ func (a *App) buildSMTP(protocol smtpserver.Protocol, cfg config.SMTP, d *delive
 		DropAfter:            cfg.DropAfter,
 		MinBodyRate:          cfg.MinBodyRate,
 		SummaryEvery:         a.cfg.Log.SummaryEvery,
+		NormalizeLF:          cfg.BareLF == config.BareLFNormalize,
 		MaxConns:             cfg.MaxConnections,
 		MaxConnsPerAddr:      cfg.MaxConnectionsPerAddress,
 		CountLocal:           a.countLocal,

@@ -82,7 +82,14 @@ type SMTP struct {
 	BodyTimeout              time.Duration
 	MinBodyRate              int64 // octets a second; 0: no limit
 	WriteTimeout             time.Duration
+	BareLF                   string // BareLFRefuse or BareLFNormalize
 }
+
+// What a bare LF in the text of a message means.
+const (
+	BareLFRefuse    = "refuse"
+	BareLFNormalize = "normalize"
+)
 
 // Delivery is the section [delivery].
 type Delivery struct {
@@ -166,6 +173,7 @@ func Default() Config {
 		BodyTimeout:              5 * time.Minute,
 		MinBodyRate:              kib,
 		WriteTimeout:             time.Minute,
+		BareLF:                   BareLFRefuse,
 	}
 	lmtp := smtp
 	// The mail server in front answers for its senders.

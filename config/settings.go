@@ -218,5 +218,7 @@ func smtpSettings(name string, c *SMTP) []setting {
 			"The fewest octets a second that a message has to bring on average, after body_timeout. 0: no limit."},
 		{name + ".write_timeout", duration(&c.WriteTimeout, time.Second, day),
 			"How long a client may take to read each 32 KiB of replies."},
+		{name + ".bare_lf", oneOf(&c.BareLF, BareLFRefuse, BareLFNormalize),
+			"What a line feed without carriage return in a message means. \"refuse\": the message is refused (550). \"normalize\": a line ends there, and CRLF is stored, for senders that cannot do better; signatures over such a message do not hold any more. A message ends at CRLF . CRLF alone, and a command line at CRLF, in both cases."},
 	}
 }

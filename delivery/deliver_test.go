@@ -106,18 +106,24 @@ func (w *world) messages(t testing.TB, local string) []string {
 	drop := w.open(t, local)
 	var all []string
 	for n := 1; n <= drop.Len(); n++ {
-		r, err := drop.Read(context.Background(), n)
-		if err != nil {
-			t.Fatal(err)
-		}
-		octets, err := io.ReadAll(r)
-		if err != nil || int64(len(octets)) != r.Size {
-			t.Fatalf("read %d octets of %d: %v", len(octets), r.Size, err)
-		}
-		r.Close()
-		all = append(all, string(octets))
+		all = append(all, w.message(t, drop, n))
 	}
 	return all
+}
+
+// message reads one message of a mailbox.
+func (w *world) message(t testing.TB, drop *maildrop.Maildrop, n int) string {
+	t.Helper()
+	r, err := drop.Read(context.Background(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	octets, err := io.ReadAll(r)
+	if err != nil || int64(len(octets)) != r.Size {
+		t.Fatalf("read %d octets of %d: %v", len(octets), r.Size, err)
+	}
+	return string(octets)
 }
 
 // outcome counts messages by the result that the metrics have.

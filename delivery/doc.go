@@ -12,9 +12,10 @@
 //
 //   - A nil error for a recipient means durable, and visible to whoever lists the mailbox next.
 //     Unsure is an error. Nothing but nil means stored.
-//   - Content before index (package store says why). The stored content is the Received line
-//     followed by the text as it came, octet for octet. Its line ends are CRLF, it ends in
-//     CRLF, and Message.Size is exactly what RETR sends (RFC 1939 section 11).
+//   - Content before index (package store says why). The stored content is the Received line, an
+//     empty line if the text has no header (see opening), and the text as it came, octet for octet.
+//     Its line ends are CRLF (Envelope.NormalizeLF makes some so), it ends in CRLF, and Message.Size
+//     is exactly what RETR sends (RFC 1939 section 11).
 //   - The MessageID is chosen when all of the text is spooled, so however slow the sender was,
 //     it is young when the rows are written. A row that could not be written within MaxIDAge
 //     of its id (less, if Config.Window is short) is removed again and the delivery fails:
@@ -27,7 +28,7 @@
 //
 // # What is refused
 //
-// Texts with a bare CR or LF (RFC 5321 section 2.3.8), texts over Config.MaxMessageSize, and
+// Texts with a bare CR or LF (RFC 5321 section 2.3.8; Envelope.NormalizeLF takes LF), texts over Config.MaxMessageSize, and
 // texts that came by Config.MaxReceived servers before (section 6.3). Return-Path lines in the
 // text stay where they are, below ours: section 4.4 lets us remove them, but then what is
 // fetched would not be what was sent.

@@ -18,10 +18,14 @@ type Incoming struct {
 	envelope mail.Envelope
 	content  store.Content
 	room     *claim
+	ends     lineEnds
 	text     text
+	// held is how the text begins, until it is known how it opens; then opened is set.
+	held   []byte
+	opened bool
 	// fingerprint is of what came so far.
 	fingerprint fingerprint
-	size        int64 // of the text alone
+	size        int64 // of the text alone, as it is stored
 	err         error
 	finished    bool
 }
@@ -68,7 +72,7 @@ func (in *Incoming) giveBack() {
 	in.room.release()
 }
 
-// Size is the count of octets of the text so far.
+// Size is the count of octets of the text so far, as they are stored.
 func (in *Incoming) Size() int64 { return in.size }
 
 // Err is the first error, or nil.
@@ -111,6 +115,10 @@ func (in *Incoming) ReadFrom(r io.Reader) (n int64, err error) {
 
 // add checks one piece of the text and hands it on.
 func (in *Incoming) add(p []byte) error {
+	in.fingerprint.write(p)
+	if in.envelope.NormalizeLF {
+		p = in.ends.normalize(p)
+	}
 	in.size += int64(len(p))
 	if in.size > in.d.cfg.MaxMessageSize {
 		return ErrTooLarge
@@ -124,11 +132,7 @@ func (in *Incoming) add(p []byte) error {
 	if err := in.room.cover(in.size); err != nil {
 		return err
 	}
-	in.fingerprint.write(p)
-	if _, err := in.content.Write(p); err != nil {
-		return fmt.Errorf("delivery: write content: %w", err)
-	}
-	return nil
+	return in.write(p)
 }
 
 // Discard gives up a message that was not finished, and gives back what it holds. After
@@ -146,8 +150,11 @@ type Result struct {
 	// ID names the message. It is zero if nothing was tried. If Repeated, some recipients may
 	// have it under an earlier one.
 	ID mail.MessageID
-	// Size is the count of octets of the text as the sender counts them.
+	// Size is the count of octets of the text as the sender counts them, but for Normalized.
 	Size int64
+	// Normalized is how many line ends of the text were a bare LF. In Size each of them has two
+	// octets, as it is stored.
+	Normalized int64
 	// Errors holds one error for each recipient of the envelope, in order. Nil: stored.
 	Errors []error
 	// Reached says for each recipient that has it how far the message got.
@@ -179,7 +186,7 @@ func (r Result) Least() mail.Reached {
 func (in *Incoming) Finish(ctx context.Context) Result {
 	d := in.d
 	n := len(in.envelope.Recipients)
-	res := Result{Size: in.size, Errors: make([]error, n), Reached: make([]mail.Reached, n)}
+	res := Result{Size: in.size, Normalized: in.ends.made, Errors: make([]error, n), Reached: make([]mail.Reached, n)}
 	err := in.err
 	if err == nil {
 		err = in.complete()
@@ -219,11 +226,14 @@ func (in *Incoming) complete() error {
 	if err := in.text.end(); err != nil {
 		return err
 	}
+	if in.size == 0 {
+		return nil // nothing to be told from the header
+	}
+	if err := in.open(); err != nil {
+		return err
+	}
 	if in.text.ends {
 		return nil
 	}
-	if _, err := io.WriteString(in.content, "\r\n"); err != nil {
-		return fmt.Errorf("delivery: write content: %w", err)
-	}
-	return nil
+	return in.writeContent([]byte("\r\n"))
 }

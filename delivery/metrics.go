@@ -23,6 +23,8 @@ type metrics struct {
 	durability *prometheus.CounterVec
 	// octets of texts stored for at least one recipient, counted once for each message.
 	octets prometheus.Counter
+	// normalized counts messages stored of which a bare LF became CRLF.
+	normalized prometheus.Counter
 	// seconds that storing took, from the last octet of the text to the outcome.
 	seconds prometheus.Histogram
 	// tooOld counts messages removed again because storing them took too long, or the clock is wrong.
@@ -63,6 +65,10 @@ func newMetrics(reg prometheus.Registerer, attempts func() int) (*metrics, error
 			Name: "popelago_delivery_octets_total",
 			Help: "Octets of the messages stored, each counted once.",
 		}),
+		normalized: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "popelago_delivery_normalized_messages_total",
+			Help: "Messages stored, each counted once, of which lines ended in a bare LF.",
+		}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "popelago_delivery_store_seconds",
 			Help:    "Time from the last octet of a message to its being stored.",
@@ -77,7 +83,7 @@ func newMetrics(reg prometheus.Registerer, attempts func() int) (*metrics, error
 	if reg == nil {
 		return m, nil
 	}
-	return m, errors.Join(reg.Register(m.messages), reg.Register(m.recipients), reg.Register(m.durability), reg.Register(m.octets),
+	return m, errors.Join(reg.Register(m.messages), reg.Register(m.recipients), reg.Register(m.durability), reg.Register(m.octets), reg.Register(m.normalized),
 		reg.Register(m.seconds), reg.Register(m.tooOld), reg.Register(m.attempts), reg.Register(m.entered),
 		reg.Register(m.reused), reg.Register(m.skipped), reg.Register(m.removed), reg.Register(m.forgotten),
 		reg.Register(m.panics))
@@ -139,6 +145,9 @@ func (m *metrics) stored(res Result, took time.Duration) {
 	}
 	if good > 0 {
 		m.octets.Add(float64(res.Size))
+		if res.Normalized > 0 {
+			m.normalized.Inc()
+		}
 	}
 	if good > 0 && bad != nil {
 		m.messages.WithLabelValues("partly").Inc()

@@ -2,8 +2,8 @@ package delivery
 
 import "bytes"
 
-// text looks at a message as it passes by in pieces: at its line ends, and at its header for
-// signs of a loop. It keeps nothing of it.
+// text looks at a message as it passes by in pieces: at its line ends, at how it opens, and at its
+// header for signs of a loop. It keeps nothing of it.
 type text struct {
 	lastCR bool // the octet before was CR
 	ends   bool // what was seen ends in CRLF; also true of nothing at all
@@ -13,7 +13,12 @@ type text struct {
 	field    bool // in a line that may still turn out to be a header field: before its colon
 	name     [len(receivedName)]byte
 	nameLen  int // octets of the field's name; only the first len(name) are kept
+	blanks   int // octets of white space behind the name
 	received int // Received lines so far
+
+	opening opening
+	mailbox bool // the first line is one of an mbox file
+	looked  int  // octets that were looked at before opening was known
 }
 
 // receivedName is the name of the field that is counted.
@@ -29,9 +34,10 @@ func (t *text) scan(p []byte) error {
 	if err := t.scanLineEnds(p); err != nil {
 		return err
 	}
-	if !t.body {
-		t.scanHeader(p)
+	if t.opening == openingUnknown {
+		p = p[t.scanOpening(p):]
 	}
+	t.scanHeader(p)
 	return nil
 }
 
@@ -101,13 +107,13 @@ func (t *text) scanHeader(p []byte) {
 // beginLine decides by its first octet what a line of the header may be.
 func (t *text) beginLine(c byte) {
 	t.start = false
-	t.field, t.nameLen = false, 0
+	t.field, t.nameLen, t.blanks = false, 0, 0
 	switch {
-	case c == ' ' || c == '\t': // a continuation
+	case (c == ' ' || c == '\t') && t.opening != openingUnknown: // a continuation
 	case isFieldName(c):
 		t.field = true
 	default:
-		t.body = true
+		t.endHeader(c)
 	}
 }
 
@@ -118,13 +124,18 @@ func (t *text) scanName(p []byte) []byte {
 		switch {
 		case c == ':':
 			t.field = false
+			t.openHeader()
 			if t.nameLen == len(t.name) && bytes.EqualFold(t.name[:], []byte(receivedName)) {
 				t.received++
 			}
 			return p[i+1:]
 		case c == ' ' || c == '\t':
-		case !isFieldName(c):
-			t.body = true
+			t.blanks++
+		case t.isMailbox():
+			t.field, t.mailbox = false, true
+			return p[i:]
+		case t.blanks > 0 || !isFieldName(c):
+			t.endHeader(c)
 			return nil
 		default:
 			if t.nameLen < len(t.name) {

@@ -35,6 +35,9 @@ func TestText(t *testing.T) {
 		{"Received: x\r\n\x80: 8-bit name\r\nReceived: x\r\n", nil, true, 1},
 		{"\r\nReceived: x\r\n", nil, true, 0},
 		{"Received", nil, false, 0},
+		{"Received x: y\r\nReceived: x\r\n", nil, true, 0},
+		{"From x\r\nReceived: x\r\n", nil, true, 1},
+		{"Received: x\r\nFrom x\r\nReceived: x\r\n", nil, true, 1},
 	}
 	for _, test := range tests {
 		for _, step := range []int{1, 2, 3, 5, 1000} {
@@ -61,7 +64,7 @@ func scanBy(t *text, s string, step int) error {
 
 // FuzzText compares with the obvious way to look at line ends, and cut anywhere with whole.
 func FuzzText(f *testing.F) {
-	for _, seed := range []string{"Received: x\r\n\r\nbody\r\n", "a\rb", "a\nb", "a\r", "\r\n.\r\n", "Received :\r\n\t\r\nx"} {
+	for _, seed := range []string{"Received: x\r\n\r\nbody\r\n", "a\rb", "a\nb", "a\r", "\r\n.\r\n", "Received :\r\n\t\r\nx", "From x\r\nTo: y\r\n", " x: y", "x y: z"} {
 		f.Add(seed, 1)
 	}
 	f.Fuzz(func(t *testing.T, s string, step int) {
@@ -77,7 +80,7 @@ func FuzzText(f *testing.F) {
 		if (err == nil) != (again == nil) {
 			t.Fatalf("%q: whole %v, in steps %v", s, err, again)
 		}
-		if err == nil && (whole.ends != cut.ends || whole.received != cut.received || whole.ends != (s == "" || strings.HasSuffix(s, "\r\n"))) {
+		if err == nil && (whole.ends != cut.ends || whole.received != cut.received || whole.opening != cut.opening || whole.ends != (s == "" || strings.HasSuffix(s, "\r\n"))) {
 			t.Errorf("%q: whole %+v, in steps %+v", s, whole, cut)
 		}
 	})

@@ -14,6 +14,9 @@ type Envelope struct {
 	// SingleReply says that the sender gets one reply for all recipients, as by SMTP: it takes a
 	// failure of one for a failure of all.
 	SingleReply bool
+	// NormalizeLF says that a bare LF in the text ends a line, and is stored as CRLF. Without it a
+	// text with a bare LF is refused.
+	NormalizeLF bool
 	// Received says how the message arrived, for the Received line.
 	Received Received
 }

@@ -24,6 +24,9 @@ type Message struct {
 	Large bool
 	// LongestLine is in octets, without CRLF.
 	LongestLine int
+	// Gap is what stands between the trace lines and the message, since it does not begin with a
+	// header field: an empty line, or the name of a field.
+	Gap string
 
 	octets func() []byte
 }
@@ -58,7 +61,7 @@ func Corpus() []Message {
 	add(Message{Name: "plain"}, head+"plain\r\n\r\nHello.\r\n")
 	add(Message{Name: "dots"}, head+"dots\r\n\r\n.\r\n..\r\n...\r\n.x\r\n. \r\nx.\r\n\r\n.\r\n")
 	add(Message{Name: "dot-first"}, ".starts: with a dot\r\n\r\nbody\r\n")
-	add(Message{Name: "dot-only"}, ".\r\n")
+	add(Message{Name: "dot-only", Gap: "\r\n"}, ".\r\n")
 	add(Message{Name: "dot-last"}, head+"dot last\r\n\r\ntext\r\n.\r\n")
 	add(Message{Name: "no-final-crlf", NoFinalCRLF: true}, head+"no final line end\r\n\r\nlast line\r\n")
 	add(Message{Name: "no-final-crlf-dot", NoFinalCRLF: true}, head+"no final line end\r\n\r\n.\r\n")
@@ -76,6 +79,13 @@ func Corpus() []Message {
 	add(Message{Name: "body-only"}, "\r\nbody only\r\n")
 	add(Message{Name: "empty"}, "")
 	add(Message{Name: "one-crlf"}, "\r\n")
+	add(Message{Name: "no-header", Gap: "\r\n"}, "no header, only text\r\nSubject: not a header\r\n")
+	add(Message{Name: "no-header-70k", Gap: "\r\n"}, strings.Repeat("t", 70000)+": not a field\r\n")
+	add(Message{Name: "blank-first", Gap: "\r\n"}, " begins with a blank\r\n"+head+"not a header\r\n\r\nbody\r\n")
+	add(Message{Name: "tab-first", Gap: "\r\n"}, "\t\r\nbody\r\n")
+	add(Message{Name: "not-a-field", Gap: "\r\n"}, "Foo bar: x\r\n\r\nbody\r\n")
+	add(Message{Name: "mbox-line", Gap: "Mailbox-Line: "}, "From alice@example.test Mon Jan  2 15:04:05 2006\r\n"+head+"mbox\r\n\r\nbody\r\n")
+	add(Message{Name: "mbox-line-only", Gap: "\r\n"}, "From here on: no header\r\n\r\nbody\r\n")
 	add(Message{Name: "many-crlf"}, head+"many line ends\r\n\r\n"+strings.Repeat("\r\n", 5000))
 	add(Message{Name: "looks-like-pop3"}, head+"commands\r\n\r\n+OK\r\n-ERR\r\nQUIT\r\nDATA\r\nRSET\r\n")
 	add(Message{Name: "many-headers"}, strings.Repeat("Received: from a by b; Mon, 2 Jan 2006 15:04:05 +0000\r\n", 40)+

@@ -38,6 +38,7 @@ func (s *session) cmdDATA(arg string) {
 	s.reply(replyGoAhead())
 	start := time.Now()
 	text := s.c.NewDotReader()
+	text.LFEndsLine = s.srv.cfg.NormalizeLF
 	if _, err := s.tx.incoming.ReadFrom(text); err != nil {
 		if end := s.drain(text); end != nil {
 			s.logRefused(end)
@@ -151,6 +152,9 @@ func (s *session) logMessage(res delivery.Result, start time.Time) {
 	}
 	if !res.ID.IsZero() {
 		args = append(args, "message", res.ID.String())
+	}
+	if res.Normalized > 0 {
+		args = append(args, "bare_lf", res.Normalized)
 	}
 	if res.Repeated {
 		args = append(args, "repeated", true)

@@ -120,7 +120,7 @@ func TestCorpus(t *testing.T) {
 				if chunk == 7 && len(octets) > 20_000 {
 					continue
 				}
-				want = append(want, octets)
+				want = append(want, m.Gap+octets)
 				begin(c)
 				if chunk == 0 {
 					c.Do("DATA", "354 ")
@@ -181,7 +181,7 @@ func TestOnePacket(t *testing.T) {
 		c.Expect("250 ")
 	}
 	c.Expect("354 ")
-	c.Send("one\r\n.\r\nMAIL FROM:<b@example.org>\r\nRCPT TO:<bob@example.test>\r\n")
+	c.Send("Subject: one\r\n.\r\nMAIL FROM:<b@example.org>\r\nRCPT TO:<bob@example.test>\r\n")
 	for range 100 {
 		c.Expect("250 2.0.0 ok ")
 	}
@@ -196,7 +196,7 @@ func TestOnePacket(t *testing.T) {
 		c.Expect(prefix)
 	}
 	c.ExpectEOF()
-	for a, want := range map[string][]string{"alice": {"one\r\n", "Subject: two\r\n\r\nx\r\n"}, "bob": {"Subject: two\r\n\r\nx\r\n"}} {
+	for a, want := range map[string][]string{"alice": {"Subject: one\r\n", "Subject: two\r\n\r\nx\r\n"}, "bob": {"Subject: two\r\n\r\nx\r\n"}} {
 		got := r.Inbox(t, smtptest.Address(a))
 		if len(got) != len(want) {
 			t.Fatalf("%s has %q", a, got)

@@ -21,7 +21,9 @@
 //
 // After DATA only CRLF "." CRLF ends a text, and after BDAT only its count does. A text with a
 // bare CR or LF is read to that end and then refused, so nothing that is part of a text is
-// ever taken for a command (SMTP smuggling). Where the end of a text cannot be known any more
+// ever taken for a command (SMTP smuggling). With Config.NormalizeLF a text ends in the same places
+// and nowhere else; a bare LF in it then ends a line, behind which dot-stuffing is taken away, and
+// is stored as CRLF. A bare CR is refused always. Where the end of a text cannot be known any more
 // (a timeout in the middle of it, a BDAT command that cannot be read) the connection is
 // closed. Command lines must end in CRLF too.
 //

@@ -58,7 +58,7 @@ func TestSlowSender(t *testing.T) {
 		if took := time.Since(start); took < time.Hour {
 			t.Fatalf("the test took only %v", took)
 		}
-		if got := r.Inbox(t, smtptest.Address("alice")); len(got) != 1 || smtptest.Text(t, got[0]) != strings.Repeat(line, 200) {
+		if got := r.Inbox(t, smtptest.Address("alice")); len(got) != 1 || smtptest.Text(t, got[0]) != "\r\n"+strings.Repeat(line, 200) {
 			t.Errorf("%d messages", len(got))
 		}
 	})

@@ -66,6 +66,7 @@ func (s *session) cmdMAIL(arg string) {
 		tx.envelope.ReversePath = p.addr.PathString()
 	}
 	tx.envelope.SingleReply = s.srv.cfg.Protocol == SMTP
+	tx.envelope.NormalizeLF = s.srv.cfg.NormalizeLF
 	s.count++
 	tx.envelope.Received = mail.Received{
 		Helo: s.helo, Remote: s.c.Remote(), By: s.srv.cfg.Hostname,

@@ -66,7 +66,7 @@ func TestGoSMTPClient(t *testing.T) {
 				if m.Large || octets == "" {
 					continue // it sends an empty message as one empty line
 				}
-				want = append(want, octets)
+				want = append(want, m.Gap+octets)
 				if err := c.Mail("sender@example.org", nil); err != nil {
 					t.Fatal(err)
 				}

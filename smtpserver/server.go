@@ -48,6 +48,11 @@ type Config struct {
 	// not counting recipients and texts; one more ends it. Default 100; negative: no limit.
 	MaxHarmlessCommands int
 
+	// NormalizeLF takes a bare LF in a text for the end of a line, which is stored as CRLF.
+	// False: a text with a bare LF is refused. Neither is a bare LF ever part of what ends a text,
+	// nor does it end a command line.
+	NormalizeLF bool
+
 	// MaxConns and MaxConnsPerAddr limit connections, see wire.Config. Defaults 10,000 and
 	// 200.
 	MaxConns, MaxConnsPerAddr int

@@ -43,18 +43,25 @@ func (b *body) more() error {
 // 5321 section 4.5.2). Only exactly that sequence ends it: LF "." LF, LF "." CRLF, CR "." CR
 // and the like are text like any other, handed on unchanged, for the receiver to refuse.
 //
+// With LFEndsLine the dot-stuffing is taken away behind a bare LF too, and the receiver is to take
+// the LF for a line end. A line of one dot that does not end the text keeps its dot.
+//
 // Read returns io.EOF after the end, io.ErrUnexpectedEOF if the connection ended before it,
 // ErrTimeout, or an error of the connection.
 type DotReader struct {
+	// LFEndsLine may be set before the first Read. CRLF "." CRLF alone ends the text all the same.
+	LFEndsLine bool
+
 	body      body
 	lineStart bool // the next octet is the first of a line
+	crlf      bool // the line before ended in CRLF
 	lastCR    bool // the octet before was CR
 	err       error
 }
 
 // NewDotReader starts to read a text from c.
 func (c *Conn) NewDotReader() *DotReader {
-	return &DotReader{body: body{c: c}, lineStart: true}
+	return &DotReader{body: body{c: c}, lineStart: true, crlf: true}
 }
 
 // Read implements io.Reader.
@@ -68,7 +75,7 @@ func (d *DotReader) Read(p []byte) (int, error) {
 		in := c.in[c.r:c.w]
 		if d.lineStart && len(in) > 0 && in[0] == '.' {
 			switch {
-			case len(in) >= 3 && in[1] == '\r' && in[2] == '\n':
+			case d.crlf && len(in) >= 3 && in[1] == '\r' && in[2] == '\n':
 				c.r += 3
 				d.err = io.EOF
 				return n, d.eofUnless(n)
@@ -80,6 +87,10 @@ func (d *DotReader) Read(p []byte) (int, error) {
 					return 0, d.err
 				}
 				continue
+			}
+			if d.LFEndsLine && endsLine(in[1:]) {
+				p[n] = '.'
+				n++
 			}
 			c.r++ // the dot
 			d.lineStart, d.lastCR = false, false
@@ -107,12 +118,21 @@ func (d *DotReader) eofUnless(n int) error {
 	return io.EOF
 }
 
+// endsLine reports whether in begins with a line end.
+func endsLine(in []byte) bool {
+	return in[0] == '\n' || in[0] == '\r' && in[1] == '\n'
+}
+
 // copyText copies from in to p up to the next place where a dot begins a line.
 func (d *DotReader) copyText(p, in []byte) int {
 	k := min(len(p), len(in))
 	switch {
 	case d.lastCR && in[0] == '\n':
 		k = 1 // CRLF across two reads: look at what follows afresh
+	case d.LFEndsLine:
+		if i := bytes.Index(in[:k], []byte("\n.")); i >= 0 {
+			k = i + 1
+		}
 	default:
 		if i := bytes.Index(in[:k], []byte("\r\n.")); i >= 0 {
 			k = i + 2
@@ -120,12 +140,12 @@ func (d *DotReader) copyText(p, in []byte) int {
 	}
 	copy(p, in[:k])
 	d.body.c.r += k
-	last := in[k-1]
-	if k == 1 {
-		d.lineStart = last == '\n' && d.lastCR
-	} else {
-		d.lineStart = last == '\n' && in[k-2] == '\r'
+	last, afterCR := in[k-1], d.lastCR
+	if k > 1 {
+		afterCR = in[k-2] == '\r'
 	}
+	d.crlf = last == '\n' && afterCR
+	d.lineStart = d.crlf || d.LFEndsLine && last == '\n'
 	d.lastCR = last == '\r'
 	return k
 }

@@ -61,8 +61,8 @@ func (s *Server) CorpusOf(t testing.TB, a Account) map[string]Awkward {
 			t.Errorf("a message that nobody sent: %.200q", m.Octets)
 		case !bytes.HasPrefix(m.Octets, []byte(want)):
 			t.Errorf("%s begins %.200q, want %q", name, m.Octets, want)
-		case !bytes.HasSuffix(m.Octets, content.Octets()):
-			t.Errorf("%s does not end in what was sent", name)
+		case !bytes.HasSuffix(m.Octets, append([]byte(" +0000\r\n"+content.Gap), content.Octets()...)):
+			t.Errorf("%s does not end in what was sent, behind our Received line and %q", name, content.Gap)
 		}
 		got[name] = Awkward{content, m.Octets}
 	}

@@ -167,7 +167,8 @@ func (f *Fixture) Inbox(t testing.TB, a mail.Address) []string {
 	return messages
 }
 
-// Text is what was sent: a message without the lines that we added.
+// Text is a message without the trace lines that we added: what was sent, behind its gap if it has
+// no header.
 func Text(t testing.TB, message string) string {
 	t.Helper()
 	lines := 0
