@@ -192,8 +192,8 @@ func (s *engine) nodeClocks(ctx context.Context, most int) []time.Duration {
 		return nil
 	}
 	var hosts []*gocql.HostInfo
-	for _, h := range s.session().GetHosts() {
-		if h.DataCenter() == s.origin() && h.IsUp() {
+	for _, h := range s.route.Load().nodes() {
+		if h.IsUp() {
 			hosts = append(hosts, h)
 		}
 	}

@@ -102,7 +102,7 @@ func (k *asker) ask(ctx context.Context, s *engine, local *route) (handoff, erro
 	if err != nil {
 		return handoff{}, err
 	}
-	nodes := internalAddresses(local.session.GetHosts())
+	nodes := internalAddresses(local.nodes())
 	all := handoff{window: unknownLength}
 	for _, datacenter := range datacenters {
 		r := k.routes[datacenter]
@@ -126,7 +126,7 @@ func (k *asker) ask(ctx context.Context, s *engine, local *route) (handoff, erro
 
 // askDatacenter asks every node of one, a few at a time.
 func (k *asker) askDatacenter(ctx context.Context, r *route, local string, nodes []string) (handoff, error) {
-	hosts := r.session.GetHosts()
+	hosts := r.nodes()
 	var mu sync.Mutex
 	var failed error
 	all := handoff{window: unknownLength}

@@ -35,13 +35,19 @@ type nodeWatch struct {
 	mu       sync.Mutex
 	nodes    map[string]*watchedNode // by IP address
 	reminded map[string]time.Time    // by datacenter: the last line that says that nodes do not answer
-	sessions []*gocql.Session
+	sessions []watchedSession
 
 	driverLines seldom // of the driver's warnings
 
 	cancel context.CancelFunc
 	ended  chan struct{}
 	gossip gossip // used by the goroutine that watches only
+}
+
+// watchedSession is a session to the nodes of one datacenter.
+type watchedSession struct {
+	*gocql.Session
+	datacenter string
 }
 
 // watchedNode is a node as it was last seen, and as it was last logged.
@@ -96,10 +102,10 @@ func (w *nodeWatch) stop() {
 	}
 }
 
-// join watches the nodes of a session until it is closed.
-func (w *nodeWatch) join(session *gocql.Session) {
+// join watches the nodes of a session to a datacenter until it is closed.
+func (w *nodeWatch) join(session *gocql.Session, datacenter string) {
 	w.mu.Lock()
-	w.sessions = append(w.sessions, session)
+	w.sessions = append(w.sessions, watchedSession{session, datacenter})
 	w.mu.Unlock()
 	w.lookAtSessions(time.Now())
 	w.notify()
@@ -109,10 +115,10 @@ func (w *nodeWatch) join(session *gocql.Session) {
 func (w *nodeWatch) lookAtSessions(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.sessions = slices.DeleteFunc(w.sessions, (*gocql.Session).Closed)
-	for _, session := range w.sessions {
-		for _, host := range session.GetHosts() {
-			w.setLocked(host.ConnectAddress().String(), host.DataCenter(), host.IsUp(), "", now)
+	w.sessions = slices.DeleteFunc(w.sessions, func(s watchedSession) bool { return s.Closed() })
+	for _, s := range w.sessions {
+		for _, host := range nodesOf(s.Session, s.datacenter) {
+			w.setLocked(host.ConnectAddress().String(), s.datacenter, host.IsUp(), "", now)
 		}
 	}
 }
@@ -193,14 +199,7 @@ func (w *nodeWatch) notify() {
 func (w *nodeWatch) watches(datacenter string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, session := range w.sessions {
-		for _, host := range session.GetHosts() {
-			if host.DataCenter() == datacenter {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.sessions, func(s watchedSession) bool { return s.datacenter == datacenter })
 }
 
 // report logs what has changed and lasts, and counts.

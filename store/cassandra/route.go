@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -28,6 +29,15 @@ func (s *engine) open(ctx context.Context, datacenter string) (*route, error) {
 	}
 	return &route{datacenter, session}, nil
 }
+
+// nodesOf lists the nodes of a datacenter that a session leads to. The driver also lists what it leads
+// to no more: a contact point in another datacenter that it came across first.
+func nodesOf(session *gocql.Session, datacenter string) []*gocql.HostInfo {
+	return slices.DeleteFunc(session.GetHosts(), func(h *gocql.HostInfo) bool { return h.DataCenter() != datacenter })
+}
+
+// nodes lists the nodes of a route.
+func (r *route) nodes() []*gocql.HostInfo { return nodesOf(r.session, r.datacenter) }
 
 // start opens the local route, or if no local node can be reached one that is allowed instead.
 // Whether that happened before is known from the spool folder.
@@ -72,7 +82,7 @@ func (s *engine) origin() string { return s.route.Load().datacenter }
 func (r *route) answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	hosts := r.session.GetHosts()
+	hosts := r.nodes()
 	found := make(chan bool, len(hosts))
 	for _, h := range hosts {
 		go func() {

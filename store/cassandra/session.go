@@ -71,7 +71,7 @@ func (c Config) connect(ctx context.Context, observe func(Statement)) (*gocql.Se
 		return nil, fmt.Errorf("%w: %w", ErrNoContact, err)
 	}
 	if c.nodes != nil {
-		c.nodes.join(session)
+		c.nodes.join(session, c.Datacenter)
 	}
 	return session, nil
 }
