@@ -74,19 +74,8 @@ var (
 // readTrace reads one trace; nodes write it behind the answer. isStatement is false for heartbeats
 // and for what the driver prepares.
 func readTrace(s *gocql.Session, id []byte, replicas int) (st traced, isStatement bool, err error) {
-	var request string
-	var duration *int
-	parameters := map[string]string{}
-	if err := s.Query("SELECT request, duration, parameters FROM system_traces.sessions WHERE session_id = ?", id).
-		Scan(&request, &duration, &parameters); err != nil {
-		return st, false, fmt.Errorf("trace %x: %w", id, err)
-	}
-	st.cql = parameters["query"]
-	if request != "Execute CQL3 prepared query" || enginetest.IsHeartbeat(st.cql) {
-		return st, false, nil
-	}
-	if duration == nil {
-		return st, false, fmt.Errorf("trace %x is not complete", id)
+	if st.cql, isStatement, err = readRequest(s, id); err != nil || !isStatement {
+		return st, false, err
 	}
 	rows := s.Query("SELECT activity, source FROM system_traces.events WHERE session_id = ?", id).Iter()
 	for activity, source := "", ""; rows.Scan(&activity, &source); {
@@ -104,4 +93,48 @@ func readTrace(s *gocql.Session, id []byte, replicas int) (st traced, isStatemen
 		return st, true, fmt.Errorf("trace %x of %s tells of %d reads, want %d", id, st.cql, n, replicas)
 	}
 	return st, true, nil
+}
+
+// readRequest reads from a trace what the driver asked for, once the node has finished with that.
+// isStatement is as in readTrace.
+func readRequest(s *gocql.Session, id []byte) (cql string, isStatement bool, err error) {
+	var request string
+	var duration *int
+	parameters := map[string]string{}
+	if err := s.Query("SELECT request, duration, parameters FROM system_traces.sessions WHERE session_id = ?", id).
+		Scan(&request, &duration, &parameters); err != nil {
+		return "", false, fmt.Errorf("trace %x: %w", id, err)
+	}
+	if cql = parameters["query"]; request != "Execute CQL3 prepared query" || enginetest.IsHeartbeat(cql) {
+		return cql, false, nil
+	}
+	if duration == nil {
+		return cql, false, fmt.Errorf("trace %x is not complete", id)
+	}
+	return cql, true, nil
+}
+
+// A server that starts looks at the cluster and at what it is allowed to do. None of that is about
+// mail: it is not traced.
+func TestStartIsNotTraced(t *testing.T) {
+	cfg := config(t)
+	enginetest.Apply(t, cfg)
+	cql := enginetest.Session(t, cfg)
+	var seen traces
+	cfg.Trace = seen.trace
+	if err := enginetest.Reopen(t, cfg).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(seen.ids) == 0 {
+		t.Error("not even heartbeats are traced")
+	}
+	for _, id := range seen.ids {
+		mailtest.WaitFor(t, 10*time.Minute, func() error {
+			text, isStatement, err := readRequest(cql, id)
+			if isStatement {
+				t.Errorf("traced: %s", text)
+			}
+			return err
+		})
+	}
 }

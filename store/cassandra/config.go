@@ -120,7 +120,7 @@ type Config struct {
 	// Observe, if not nil, is called after every attempt to execute a statement, also at
 	// the same time from several goroutines.
 	Observe func(Statement)
-	// Trace, if not nil, makes the nodes trace every statement, and is called with the
+	// Trace, if not nil, makes the nodes trace every statement about mail, and is called with the
 	// session_id of each trace, which they keep in system_traces for a day. It costs them much:
 	// it is for measurements. Several goroutines may call it at the same time.
 	Trace func(session []byte)

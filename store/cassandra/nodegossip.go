@@ -78,7 +78,7 @@ func (g *gossip) hear(node string, beat heartbeat, now time.Time, silence time.D
 	return now.Sub(last.at) < silence
 }
 
-// unobserved is a statement about the cluster itself, which counts for nothing.
-func unobserved(session *gocql.Session, cql string) *gocql.Query {
-	return session.Query(cql).Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).Observer(nil)
+// unobserved is a statement about the cluster itself: it is neither counted nor traced.
+func unobserved(session *gocql.Session, cql string, values ...any) *gocql.Query {
+	return session.Query(cql, values...).Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).Observer(nil).Trace(nil)
 }

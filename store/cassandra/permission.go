@@ -44,8 +44,7 @@ func lacking(ctx context.Context, session *gocql.Session, keyspace string) []str
 	missing := map[string][]string{} // tables by permission
 	inParallel(len(all), func(i int) {
 		n := all[i]
-		q := session.Query(n.cql, make([]any, strings.Count(n.cql, "?"))...)
-		err := q.Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).Observer(nil).ExecContext(ctx)
+		err := unobserved(session, n.cql, make([]any, strings.Count(n.cql, "?"))...).ExecContext(ctx)
 		if !unauthorized(err) {
 			return
 		}
