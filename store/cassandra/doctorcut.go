@@ -19,10 +19,11 @@ func isCut(cfg Config, nodes []node, datacenter string) bool {
 	return datacenter != cfg.Datacenter && len(all) > 0 && len(having(all, func(n node) bool { return n.alive != nil && n.isDown() })) == len(all)
 }
 
-// judgeCut is the finding about a datacenter of which no node is heard.
+// judgeCut is the finding about a datacenter of which no node is heard. This datacenter takes mail and
+// gives it out without the other; domains that need both have a finding of their own, see judgeEach.
 func judgeCut(datacenter string, nodes []node) Finding {
 	return Finding{
-		Level: FindingError, Check: "node",
+		Level: FindingWarning, Check: "node",
 		Text: fmt.Sprintf("all nodes of %s are down, or the line to it is: %s", datacenter, addresses(nodes)),
 		Hint: "mend the line, or start the nodes within max_hint_window; after a longer absence repair them",
 	}

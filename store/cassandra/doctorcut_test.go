@@ -18,7 +18,7 @@ func TestJudgeCut(t *testing.T) {
 		nodes[3+i].err, nodes[3+i].alive = errors.New("no route to host"), &dead
 	}
 	found := judgeNodes(cfg, nodes)
-	say(t, found, FindingError, "all nodes of dc2 are down, or the line to it is", "10.0.2.1:9042, 10.0.2.2:9042, 10.0.2.3:9042")
+	say(t, found, FindingWarning, "all nodes of dc2 are down, or the line to it is", "10.0.2.1:9042, 10.0.2.2:9042, 10.0.2.3:9042")
 	if len(found) != 1 || !isCut(cfg, nodes, "dc2") || isCut(cfg, nodes, "dc1") {
 		t.Errorf("%+v", found)
 	}
