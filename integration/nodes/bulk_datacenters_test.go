@@ -18,9 +18,11 @@ import (
 func (e *pair) bulkLag(t *testing.T) {
 	mb, since := enginetest.Mailbox("bulk"), time.Now().Add(-24*time.Hour)
 	missed, arrived, own, gone := enginetest.Message(1), enginetest.Message(2), enginetest.Message(3), enginetest.Message(4)
-	grown := enginetest.Mailbox("grown")
+	grown, again := enginetest.Mailbox("grown"), enginetest.Mailbox("marked again")
+	m1, m2 := enginetest.Message(1), enginetest.Message(2)
 	e.away("dc2-1", func() {
 		enginetest.AddBulk(t, e.s1, mb, since, missed)
+		enginetest.AddBulk(t, e.s1, again, since, m1)
 		e.grownWithoutAll(t, grown)
 		err := e.s1.At(store.LevelEach).AddMessages(t.Context(), []store.Entry{{Mailbox: mb, Message: own, Bulk: since}})[0]
 		enginetest.WantClass(t, "the marker at each without dc2", err, store.ErrUnavailable)
@@ -50,9 +52,6 @@ func (e *pair) bulkLag(t *testing.T) {
 	}
 
 	// Another process writes the marker again.
-	again := enginetest.Mailbox("marked again")
-	m1, m2 := enginetest.Message(1), enginetest.Message(2)
-	e.away("dc2-1", func() { enginetest.AddBulk(t, e.s1, again, since, m1) })
 	enginetest.AddBulk(t, enginetest.Reopen(t, e.config("dc1")), again, since, m2)
 	mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Has(t, e.s2, again, m2) })
 }

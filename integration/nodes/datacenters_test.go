@@ -27,7 +27,14 @@ func TestTwoDatacenters(t *testing.T) {
 	e := &pair{T: t, cluster: c}
 	cfg := e.config("dc1")
 	enginetest.Apply(t, cfg)
+	e.watched = append(e.watched, watch(t, &cfg))
 	e.s1, e.s2 = enginetest.Reopen(t, cfg), enginetest.Reopen(t, e.config("dc2"))
+	for range 3 { // the driver tries contact points in any order
+		mixed := e.config("dc1")
+		mixed.Hosts = append(mixed.Hosts, e.cluster.Addresses("dc2")...)
+		e.watched = append(e.watched, watch(t, &mixed))
+		enginetest.Reopen(t, mixed)
+	}
 	t.Run("own datacenter only", e.ownDatacenterOnly)
 	t.Run("doctor sees both", e.doctorSeesBoth)
 
@@ -50,7 +57,16 @@ func TestTwoDatacenters(t *testing.T) {
 		t.Run("check waits for all", func(t *testing.T) { e.checkWaits(t, late, second) })
 		alice = enginetest.Accounts(t, e.s1, "alice")[0]
 		missed = []mail.MessageID{enginetest.Deliver(t, e.s1, 10, alice), enginetest.Deliver(t, e.s1, 600_000, alice)}
+		for _, w := range e.watched {
+			w.logged("level=WARN", "no Cassandra node of a datacenter answers", "datacenter=dc2", "nodes="+e.cluster.Addresses("dc2")[0])
+			w.counted("dc2", 0, 1)
+		}
 	})
+	for _, w := range e.watched {
+		w.logged("level=INFO", "Cassandra nodes are back", "datacenter=dc2")
+		w.counted("dc2", 1, 0)
+		w.quiet()
+	}
 	t.Run("lag is not loss", func(t *testing.T) { e.lagIsNotLoss(t, late, first, second) })
 	t.Run("removal survives", func(t *testing.T) { e.removalSurvives(t, late, gone) })
 	t.Run("check sees what one lacks", func(t *testing.T) {
@@ -68,6 +84,7 @@ type pair struct {
 	*testing.T
 	cluster *cassandratest.Cluster
 	s1, s2  *cassandra.Store
+	watched []*watched // what s1, and stores with contact points in both datacenters, say of nodes
 }
 
 func (e *pair) config(datacenter string) cassandra.Config {
@@ -138,18 +155,26 @@ func (e *pair) doctorSeesBoth(t *testing.T) {
 	found.Say(t, cassandra.FindingWarning, "contact", cfg.Hosts[1]+` is in datacenter "dc2"`)
 	found.Say(t, cassandra.FindingWarning, "settings", "hinted_handoff_enabled is false on", cfg.Hosts[0], cfg.Hosts[1])
 	found.Say(t, cassandra.FindingWarning, "replication", "dc2 keeps 1 replica:")
+	// Tables take long to be made on several nodes, and here nobody looks for them.
+	if err := enginetest.Session(t, cfg).Query("CREATE KEYSPACE one_only WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1}").Exec(); err != nil {
+		t.Fatal(err)
+	}
 	cfg.Keyspace, cfg.Replication = "one_only", map[string]int{"dc1": 1}
-	enginetest.Apply(t, cfg)
 	enginetest.Doctor(t, cfg).Say(t, cassandra.FindingWarning, "replication", "dc2 keeps no replica")
 }
 
 func (e *pair) doctorSeesAway(t *testing.T) {
 	cfg := e.config("dc1")
 	found := enginetest.Doctor(t, cfg)
-	found.Say(t, cassandra.FindingWarning, "node", e.cluster.Addresses("dc2")[0], "is down: the other nodes do not hear from it")
+	found.Say(t, cassandra.FindingWarning, "node", "all nodes of dc2 are down, or the line to it is", e.cluster.Addresses("dc2")[0])
 	if bad := found.Errors(); len(bad) > 0 {
 		t.Errorf("dc1 can do without dc2: %+v", bad)
 	}
+	if err := e.s1.PutDomain(t.Context(), store.Domain{Name: "each.test", Durability: store.DurabilityEach}); err != nil {
+		t.Fatal(err)
+	}
+	enginetest.Doctor(t, cfg).Say(t, cassandra.FindingError, "durability", "1 domain", "refuse mail now", "dc2", "each.test")
+	refusesSchema(t, cfg, e.cluster.Addresses("dc2")[0])
 }
 
 // While a replica is away Sweep fails and takes nothing.

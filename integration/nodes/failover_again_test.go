@@ -58,7 +58,7 @@ func TestFailoverAgain(t *testing.T) {
 	// serves waits until the store answers at all; what it answers is right from the start.
 	serves := func(where string) {
 		t.Helper()
-		mailtest.WaitFor(t, 3*time.Minute, func() error {
+		mailtest.WaitFor(t, 10*time.Minute, func() error {
 			rows, err := enginetest.List(t.Context(), s, mb)
 			if err == nil && len(rows) != len(taken) {
 				t.Fatalf("%d messages are listed, want %d", len(rows), len(taken))
@@ -68,7 +68,7 @@ func TestFailoverAgain(t *testing.T) {
 			}
 			return err
 		})
-		mailtest.WaitFor(t, time.Minute, func() error {
+		mailtest.WaitFor(t, 10*time.Minute, func() error {
 			if _, err := s.Domain(t.Context(), alice.Domain); err != nil {
 				return err
 			}
@@ -84,8 +84,8 @@ func TestFailoverAgain(t *testing.T) {
 	take()
 	serves("dc1")
 	other := enginetest.Reopen(t, e.config("dc2"))
-	mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Has(t, other, mb, taken[0]) })
-	mailtest.WaitFor(t, time.Minute, func() error { _, err := other.AddressRows(t.Context(), alice); return err })
+	mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Has(t, other, mb, taken[0]) })
+	mailtest.WaitFor(t, 10*time.Minute, func() error { _, err := other.AddressRows(t.Context(), alice); return err })
 
 	c.Node("dc1-1").Kill()
 	serves("dc2")
@@ -110,15 +110,15 @@ func TestFailoverAgain(t *testing.T) {
 	}
 	take()
 	each := s.At(store.LevelEach)
-	mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Has(t, each, mb, taken[len(taken)-1]) })
-	mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Has(t, other, mb, taken[len(taken)-1]) })
+	mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Has(t, each, mb, taken[len(taken)-1]) })
+	mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Has(t, other, mb, taken[len(taken)-1]) })
 
 	c.Node("dc1-1").Kill()
 	serves("dc2")
 	take()
 	c.Node("dc1-1").Restart(t)
 	serves("dc1")
-	mailtest.WaitFor(t, 5*time.Minute, wants(log, "no hints are left"))
+	mailtest.WaitFor(t, 10*time.Minute, wants(log, "no hints are left"))
 	for range 20 {
 		serves("dc1")
 	}

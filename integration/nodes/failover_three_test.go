@@ -35,18 +35,18 @@ func TestFailoverOfThree(t *testing.T) {
 	mb, m := enginetest.Mailbox("three"), enginetest.Message(100)
 	enginetest.Put(t, s, m.ID, 100, mb)
 	enginetest.Add(t, s, mb, m)
-	mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Has(t, third, mb, m) })
+	mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Has(t, third, mb, m) })
 
 	c.Node("dc1-1").Kill()
-	mailtest.WaitFor(t, 2*time.Minute, wants(&log, "going on through another"))
+	mailtest.WaitFor(t, 10*time.Minute, wants(&log, "going on through another"))
 	m = enginetest.Message(100)
 	enginetest.Put(t, third, m.ID, 100, mb)
 	enginetest.Add(t, third, mb, m)
-	mailtest.WaitFor(t, time.Minute, func() error { return enginetest.Has(t, s, mb, m) })
+	mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Has(t, s, mb, m) })
 	resume := enginetest.Pause(t, c.Node("dc3-1"))
 	c.Node("dc1-1").Restart(t)
-	mailtest.WaitFor(t, 3*time.Minute, wants(&log, "are back"))
-	mailtest.WaitFor(t, 3*time.Minute, wants(&log, "cannot be asked"))
+	mailtest.WaitFor(t, 10*time.Minute, wants(&log, "are back"))
+	mailtest.WaitFor(t, 10*time.Minute, wants(&log, "cannot be asked"))
 	missing := func() error {
 		if strings.Contains(log.String(), "read alone again") {
 			return enginetest.Has(t, s, mb, m)
@@ -57,7 +57,7 @@ func TestFailoverOfThree(t *testing.T) {
 		t.Fatal(err)
 	}
 	resume()
-	mailtest.WaitFor(t, 5*time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		if err := missing(); err != nil {
 			t.Fatal(err)
 		}
