@@ -75,7 +75,7 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 					return nil, err
 				}
 			}
-			n.args = n.arguments(lib, o.Heap, jmx)
+			n.args = n.arguments(lib, o, jmx)
 			c.Nodes = append(c.Nodes, n)
 		}
 	}

@@ -34,7 +34,7 @@ func (l *Lazy) keep(ctx context.Context, dir string) (c *Cluster, unlock func(),
 	if !filepath.IsAbs(dir) {
 		return nil, nil, fmt.Errorf("cassandratest: folder %s of %s or %s: want an absolute path", dir, KeepVariable, ShareVariable)
 	}
-	o := l.Options.withDefaults()
+	o := l.options().withDefaults()
 	o.Detached = true
 	f, err := takeFolder(dir, o.hash(), l.Share != "")
 	if err != nil {
@@ -77,7 +77,7 @@ func (o Options) hash() string {
 	n := &Node{}
 	settings := n.settings("", 1)
 	maps.Copy(settings, o.Settings)
-	text, err := json.Marshal([]any{o.Datacenters, o.Version, o.Network, o.Link, settings, n.arguments("", o.Heap, 0)})
+	text, err := json.Marshal([]any{o.Datacenters, o.Version, o.Network, o.Link, settings, n.arguments("", o, 0)})
 	if err != nil {
 		panic(err) // texts, numbers and lists of them
 	}

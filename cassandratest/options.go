@@ -38,6 +38,9 @@ type Options struct {
 	// Detached nodes outlive this process. Lazy detaches them if it keeps the cluster. They have a
 	// port for nodetool: see Node.Nodetool.
 	Detached bool
+	// Brief makes nodes that are wanted for minutes: Java spends no work on code that would be fast
+	// later, and they start with a third less. Start and Lazy set it, unless benchmarks run.
+	Brief bool
 	// Log, if not nil, is called with a line for each step of the start.
 	Log func(line string)
 }

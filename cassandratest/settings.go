@@ -102,10 +102,10 @@ func (n *Node) writeSettings(seeds string, replication int, over map[string]stri
 
 // arguments is the command line of a node, without the program. It listens for nodetool on a port
 // of its loopback address, without asking for a password; 0 is any.
-func (n *Node) arguments(lib, heap string, jmx int) []string {
+func (n *Node) arguments(lib string, o Options, jmx int) []string {
 	in := func(name string) string { return "file://" + filepath.Join(n.dir, name) }
 	args := []string{
-		firstOption, "-Xss256k", "-Xms" + heap, "-Xmx" + heap, "-XX:MaxDirectMemorySize=256M",
+		firstOption, "-Xss256k", "-Xms" + o.Heap, "-Xmx" + o.Heap, "-XX:MaxDirectMemorySize=256M",
 		"-XX:+UseG1GC", "-XX:MaxGCPauseMillis=300", "-XX:+ParallelRefProcEnabled", "-XX:+PerfDisableSharedMem",
 		"-XX:+CrashOnOutOfMemoryError", "-XX:ErrorFile=" + filepath.Join(n.dir, "crash.log"),
 		"-Djava.net.preferIPv4Stack=true",
@@ -122,6 +122,9 @@ func (n *Node) arguments(lib, heap string, jmx int) []string {
 		"-Dlogback.configurationFile=" + in("logback.xml"),
 		"-Dcassandra.storagedir=" + n.dir,
 		"-Dcassandra.logdir=" + n.dir,
+	}
+	if o.Brief {
+		args = append(args, "-XX:TieredStopAtLevel=1")
 	}
 	for _, name := range exported {
 		args = append(args, "--add-exports="+name+"=ALL-UNNAMED")

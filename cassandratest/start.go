@@ -3,6 +3,7 @@ package cassandratest
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"sync"
@@ -21,11 +22,18 @@ func Start(t testing.TB, o Options) *Cluster {
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}
+	o.Brief = !benchmarking()
 	c, err := startFor(o)
 	check(t, err)
 	t.Cleanup(c.Stop)
 	showLogs(t, c)
 	return c
+}
+
+// benchmarking reports whether this program of tests runs benchmarks.
+func benchmarking() bool {
+	f := flag.Lookup("test.bench")
+	return f != nil && f.Value.String() != ""
 }
 
 func startFor(o Options) (*Cluster, error) {
@@ -134,7 +142,7 @@ func (l *Lazy) end() {
 func (l *Lazy) Get(t testing.TB) *Cluster {
 	t.Helper()
 	l.once.Do(func() {
-		o := l.Options
+		o := l.options()
 		if dir := l.folder(); dir != "" {
 			ctx, cancel := o.limit()
 			defer cancel()
@@ -153,6 +161,13 @@ func (l *Lazy) Get(t testing.TB) *Cluster {
 	check(t, l.err)
 	showLogs(t, l.cluster)
 	return l.cluster
+}
+
+// options are those of the cluster.
+func (l *Lazy) options() Options {
+	o := l.Options
+	o.Brief = !benchmarking()
+	return o
 }
 
 // folder is where the cluster stays when the tests are done, or empty.
