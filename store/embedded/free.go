@@ -19,15 +19,8 @@ import (
 // housekeeper looks at the space until the store is closed.
 func (s *Store) housekeeper() {
 	defer s.background.Done()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := s.untilClosed()
 	defer cancel()
-	go func() {
-		select {
-		case <-s.closing:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	ticks := time.NewTicker(s.cfg.SpaceEvery)
 	defer ticks.Stop()
 	for {

@@ -192,6 +192,20 @@ func (s *Store) isClosing() bool {
 	}
 }
 
+// untilClosed returns a context for background work. It ends when the store is closed, or with
+// cancel, which must be called.
+func (s *Store) untilClosed() (ctx context.Context, cancel context.CancelFunc) {
+	ctx, cancel = context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-s.closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
 // closePatience is how long Close waits for writes under way, which a full disk may stall.
 const closePatience = 5 * time.Second
 

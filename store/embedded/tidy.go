@@ -89,15 +89,8 @@ func (t *tidy) take() map[mail.MailboxID]struct{} {
 // tidier works until the store is closed.
 func (s *Store) tidier() {
 	defer s.background.Done()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := s.untilClosed()
 	defer cancel()
-	go func() {
-		select {
-		case <-s.closing:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	for {
 		select {
 		case <-s.closing:
