@@ -122,7 +122,7 @@ func heap() int64 {
 // A list takes less than 80 octets for each message, all sessions of its mailbox together, and
 // nothing once the last has ended.
 func TestListsAreShared(t *testing.T) {
-	const n, sessions = 200_000, 12
+	const n, sessions = 200_000, 5
 	st := &rowStore{page: 5000, rows: rowsOf(n, mail.NewIDSource(nil))}
 	lists := maildrop.NewLists()
 	empty := heap()
@@ -249,7 +249,7 @@ func TestListsAfterFaults(t *testing.T) {
 
 // Sessions come and go while messages do: every list is one that the mailbox had.
 func TestListsOfManySessions(t *testing.T) {
-	const writers, sessions, rounds = 2, 8, 30
+	const writers, sessions, rounds = 2, 4, 15
 	ids := mail.NewIDSource(nil)
 	st := &rowStore{page: 500, rows: rowsOf(3000, ids)}
 	lists := maildrop.NewLists()
@@ -376,9 +376,9 @@ func (m *modelled) commit(t *testing.T, st *rowStore) {
 // whatever comes, goes and ends meanwhile.
 func TestListsAgainstModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for run := range 12 {
+	for run := range 8 {
 		ids := mail.NewIDSource(nil)
-		st := &rowStore{page: 1 + r.IntN(3000)}
+		st := &rowStore{page: 1 + r.IntN(1000)}
 		lists := maildrop.NewLists()
 		var open []*modelled
 		random := func() mail.Message {
@@ -399,11 +399,11 @@ func TestListsAgainstModel(t *testing.T) {
 			}
 			return m
 		}
-		for range 1 + r.IntN(6000) {
+		for range 1 + r.IntN(1500) {
 			st.rows = append(st.rows, random())
 		}
 		late := mail.NewIDSource(nil).Next()
-		for range 30 {
+		for range 20 {
 			switch r.IntN(6) {
 			case 0, 1:
 				d := openIn(t, lists, st)
