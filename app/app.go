@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -44,7 +45,7 @@ type App struct {
 	late      *task.Late
 
 	mu    sync.Mutex
-	addrs map[string]net.Addr
+	addrs map[string][]net.Addr
 	https []*http.Server
 	// endLook ends looking at the cluster; nil if nobody does.
 	endLook context.CancelFunc
@@ -56,11 +57,12 @@ type App struct {
 	stopped  bool
 }
 
-// service is one listener and what serves it.
+// service is one address to listen on and what serves it.
 type service struct {
-	name    string      // as in Addrs
-	address string      // host:port or unix:/path; empty: off
+	name    string      // as in Addrs; several addresses have the same
+	address string      // host:port or unix:/path
 	mode    fs.FileMode // of a unix socket
+	network string      // of host:port: tcp, tcp4 or tcp6
 	serve   func(net.Listener) error
 }
 
@@ -77,7 +79,7 @@ func (a *App) Start(ctx context.Context) error {
 	listeners := make([]net.Listener, 0, len(services))
 	var on, late []service
 	for _, s := range services {
-		l, err := listen(ctx, s.name, s.address, s.mode)
+		l, err := s.listen(ctx)
 		if errors.Is(err, syscall.ENOSPC) {
 			a.logger.Error("the disk is full: the socket is made when there is space", "service", s.name, "cause", err)
 			late = append(late, s)
@@ -93,7 +95,7 @@ func (a *App) Start(ctx context.Context) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.addrs = map[string]net.Addr{}
+	a.addrs = map[string][]net.Addr{}
 	for i, s := range on {
 		a.serveLocked(s, listeners[i])
 	}
@@ -120,7 +122,7 @@ func (a *App) Start(ctx context.Context) error {
 
 // serveLocked serves what is on a listener.
 func (a *App) serveLocked(s service, l net.Listener) {
-	a.addrs[s.name] = l.Addr()
+	a.addrs[s.name] = append(a.addrs[s.name], l.Addr())
 	a.logger.Info("listening", "service", s.name, "address", l.Addr().String())
 	a.serving.Go(func() {
 		if err := s.serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
@@ -140,7 +142,7 @@ func (a *App) listenLate(ctx context.Context, s service) {
 			return
 		case <-time.After(lateEvery):
 		}
-		l, err := listen(ctx, s.name, s.address, s.mode)
+		l, err := s.listen(ctx)
 		if err != nil {
 			continue
 		}
@@ -163,14 +165,14 @@ func (a *App) readLedger(ctx context.Context) {
 	_ = a.deliverer.ShareAttempts(ctx)
 }
 
-// Addrs is where the services listen since Start: by name "pop3", "pop3s", "smtp", "lmtp",
-// "admin-socket", "admin", "metrics".
-func (a *App) Addrs() map[string]net.Addr {
+// Addrs is where the services listen since Start, in the order that is configured: by name "pop3",
+// "pop3s", "smtp", "lmtp", "admin-socket", "admin", "metrics".
+func (a *App) Addrs() map[string][]net.Addr {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	addrs := make(map[string]net.Addr, len(a.addrs))
-	for name, addr := range a.addrs {
-		addrs[name] = addr
+	addrs := make(map[string][]net.Addr, len(a.addrs))
+	for name, all := range a.addrs {
+		addrs[name] = slices.Clone(all)
 	}
 	return addrs
 }

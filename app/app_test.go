@@ -25,8 +25,8 @@ import (
 // devConfig is the configuration of serve --dev on free ports and with cheap passwords.
 func devConfig(t *testing.T) config.Config {
 	cfg := config.Dev(filepath.Join(t.TempDir(), "data"))
-	for _, listen := range []*string{&cfg.POP3.Listen, &cfg.POP3S.Listen, &cfg.SMTP.Listen, &cfg.LMTP.Listen, &cfg.Metrics.Listen} {
-		*listen = "127.0.0.1:0"
+	for _, listen := range []*[]string{&cfg.POP3.Listen, &cfg.POP3S.Listen, &cfg.SMTP.Listen, &cfg.LMTP.Listen, &cfg.Metrics.Listen} {
+		*listen = []string{"127.0.0.1:0"}
 	}
 	cfg.Auth.Argon2Memory = 64 << 10
 	cfg.Auth.Argon2Time = 1
@@ -59,7 +59,7 @@ func addAlice(t *testing.T, a *app.App) {
 // beginText brings a message for alice by LMTP up to its text.
 func beginText(t *testing.T, a *app.App) *mailtest.Client {
 	t.Helper()
-	c := mailtest.Dial(t, a.Addrs()["lmtp"].String())
+	c := mailtest.Dial(t, a.Addrs()["lmtp"][0].String())
 	c.Expect("220")
 	c.Cmd("LHLO test")
 	for !strings.HasPrefix(c.Line(), "250 ") {
@@ -95,7 +95,7 @@ func TestMailGoesThroughAndSurvivesARestart(t *testing.T) {
 	if err != nil || !pool.AppendCertsFromPEM(pem) {
 		t.Fatalf("authority %s: %v", authority, err)
 	}
-	conn, err := tls.Dial("tcp", a.Addrs()["pop3s"].String(), &tls.Config{RootCAs: pool, ServerName: "localhost"})
+	conn, err := tls.Dial("tcp", a.Addrs()["pop3s"][0].String(), &tls.Config{RootCAs: pool, ServerName: "localhost"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,8 +142,8 @@ func TestAdminSocketAndMetrics(t *testing.T) {
 	if len(domains) != 1 || domains[0].Name != "example.test" {
 		t.Errorf("domains: %+v", domains)
 	}
-	mailtest.Dial(t, a.Addrs()["pop3"].String()).Expect("+OK")
-	resp, err := http.Get("http://" + a.Addrs()["metrics"].String() + "/metrics")
+	mailtest.Dial(t, a.Addrs()["pop3"][0].String()).Expect("+OK")
+	resp, err := http.Get("http://" + a.Addrs()["metrics"][0].String() + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestTakenAddressStopsTheStartWhole(t *testing.T) {
 	}
 	defer l.Close()
 	cfg := devConfig(t)
-	cfg.LMTP.Listen = l.Addr().String()
+	cfg.LMTP.Listen = []string{l.Addr().String()}
 	a, err := app.New(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -191,7 +191,7 @@ func TestStopTellsIdleSessionsAndWaitsForDeliveries(t *testing.T) {
 	cfg := devConfig(t)
 	a := start(t, cfg)
 	addAlice(t, a)
-	idle := mailtest.Dial(t, a.Addrs()["pop3"].String())
+	idle := mailtest.Dial(t, a.Addrs()["pop3"][0].String())
 	idle.Expect("+OK")
 	busy := beginText(t, a)
 	busy.Send("Subject: half\r\n")
@@ -207,7 +207,7 @@ func TestStopTellsIdleSessionsAndWaitsForDeliveries(t *testing.T) {
 		t.Fatal(err)
 	}
 	a = start(t, cfg)
-	c := mailtest.Dial(t, a.Addrs()["pop3"].String())
+	c := mailtest.Dial(t, a.Addrs()["pop3"][0].String())
 	c.Expect("+OK")
 	c.Do("USER alice@example.test", "+OK")
 	c.Do("PASS correct horse", "+OK")
@@ -241,7 +241,7 @@ func TestCertificateIsReloaded(t *testing.T) {
 	first := install()
 	a := start(t, cfg)
 	handshake := func(c *mailtest.TLS) error {
-		conn, err := tls.Dial("tcp", a.Addrs()["pop3s"].String(), c.Client)
+		conn, err := tls.Dial("tcp", a.Addrs()["pop3s"][0].String(), c.Client)
 		if err == nil {
 			conn.Close()
 		}

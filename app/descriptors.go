@@ -12,8 +12,8 @@ const otherDescriptors = 1500
 // comes in takes a file beside its connection.
 func (a *App) descriptors() uint64 {
 	n := otherDescriptors
-	count := func(address string, connections int) {
-		if address != "" {
+	count := func(addresses []string, connections int) {
+		if len(addresses) > 0 {
 			n += connections
 		}
 	}
@@ -21,7 +21,7 @@ func (a *App) descriptors() uint64 {
 	count(a.cfg.POP3S.Listen, a.cfg.POP3.MaxConnections)
 	count(a.cfg.SMTP.Listen, 2*a.cfg.SMTP.MaxConnections)
 	count(a.cfg.LMTP.Listen, 2*a.cfg.LMTP.MaxConnections)
-	count(a.cfg.AdminSocket(), a.cfg.Admin.MaxConnections)
+	n += a.cfg.Admin.MaxConnections // the socket
 	count(a.cfg.Admin.Listen, a.cfg.Admin.MaxConnections)
 	count(a.cfg.Metrics.Listen, a.cfg.Metrics.MaxConnections)
 	return uint64(n)

@@ -14,8 +14,8 @@ func TestDescriptors(t *testing.T) {
 	if got, want := a.descriptors(), uint64(6*10_000+200+otherDescriptors); got != want {
 		t.Errorf("%d, want %d", got, want)
 	}
-	a.cfg.POP3S.Listen, a.cfg.LMTP.Listen = "", ""
-	a.cfg.Metrics.Listen = "127.0.0.1:0"
+	a.cfg.POP3S.Listen, a.cfg.LMTP.Listen = nil, nil
+	a.cfg.Metrics.Listen = []string{"127.0.0.1:0", "[::1]:0"}
 	if got, want := a.descriptors(), uint64(3*10_000+200+50+otherDescriptors); got != want {
 		t.Errorf("%d, want %d", got, want)
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"popelago/config"
@@ -28,7 +29,7 @@ const (
 // bad. The server may be running or not. What is wrong is a finding and not an error; errors are
 // a configuration that cannot be used, and the end of ctx.
 func Doctor(ctx context.Context, cfg config.Config) ([]Finding, error) {
-	found := []Finding{examineFolder(cfg.DataDir)}
+	found := append(tellListeners(cfg), examineFolder(cfg.DataDir))
 	if cfg.TLS.Certificate != "" {
 		found = append(found, examineCertificate(cfg)...)
 	}
@@ -44,6 +45,16 @@ func Doctor(ctx context.Context, cfg config.Config) ([]Finding, error) {
 	}
 	cluster, err := cassandra.Doctor(ctx, engine)
 	return append(found, cluster...), err
+}
+
+// tellListeners says where each service listens.
+func tellListeners(cfg config.Config) (found []Finding) {
+	for _, l := range cfg.Listeners() {
+		if len(l.Addresses) > 0 {
+			found = append(found, Finding{Level: FindingOK, Check: "listen", Text: l.Name + " on " + strings.Join(l.Addresses, ", ")})
+		}
+	}
+	return found
 }
 
 // examineFolder looks whether files can be made in the data folder.
@@ -71,7 +82,7 @@ func examineFolder(dir string) Finding {
 
 // examinePostmaster warns of a server that takes mail and has nobody to take that for <postmaster>.
 func examinePostmaster(cfg config.Config) (f Finding, ok bool) {
-	if cfg.Delivery.Postmaster != "" || cfg.SMTP.Listen == "" && cfg.LMTP.Listen == "" {
+	if cfg.Delivery.Postmaster != "" || len(cfg.SMTP.Listen) == 0 && len(cfg.LMTP.Listen) == 0 {
 		return f, false
 	}
 	return Finding{

@@ -11,12 +11,13 @@ import (
 	"syscall"
 )
 
-// listen opens a listener at host:port, or at unix:/path with the given file mode. A socket
-// file that a dead server left behind is replaced; one that is still served is an error.
-func listen(ctx context.Context, name, address string, mode fs.FileMode) (net.Listener, error) {
+// listen opens the listener. A socket file that a dead server left behind is replaced; one that is
+// still served is an error.
+func (s service) listen(ctx context.Context) (net.Listener, error) {
+	name, address := s.name, s.address
 	path, isUnix := strings.CutPrefix(address, "unix:")
 	if !isUnix {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		l, err := new(net.ListenConfig).Listen(ctx, s.network, address)
 		return l, explainListen(name, address, err)
 	}
 	if len(path) > maxSocketPath {
@@ -25,7 +26,7 @@ func listen(ctx context.Context, name, address string, mode fs.FileMode) (net.Li
 	if err := removeStaleSocket(ctx, path); err != nil {
 		return nil, explainListen(name, address, err)
 	}
-	l, err := listenUnix(ctx, path, mode)
+	l, err := listenUnix(ctx, path, s.mode)
 	return l, explainListen(name, address, err)
 }
 

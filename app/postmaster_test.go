@@ -10,12 +10,12 @@ import (
 // A server that takes mail needs somebody to read that for postmaster.
 func TestExaminePostmaster(t *testing.T) {
 	cfg := config.Default()
-	cfg.POP3.Listen = ":110"
+	cfg.POP3.Listen = []string{":110"}
 	if f, ok := examinePostmaster(cfg); ok {
 		t.Errorf("a server that takes no mail: %+v", f)
 	}
 	for _, listen := range []func(*config.Config){
-		func(c *config.Config) { c.SMTP.Listen = ":25" }, func(c *config.Config) { c.LMTP.Listen = ":24" },
+		func(c *config.Config) { c.SMTP.Listen = []string{":25"} }, func(c *config.Config) { c.LMTP.Listen = []string{":24"} },
 	} {
 		c := cfg
 		listen(&c)

@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/tls"
 	"fmt"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -15,53 +16,61 @@ import (
 
 // services are all that is configured to listen.
 func (a *App) services() ([]service, error) {
-	all := []service{
-		{"pop3", a.cfg.POP3.Listen, 0, a.pop3.Serve},
-		{"pop3s", a.cfg.POP3S.Listen, 0, a.pop3.ServeTLS},
-		{"smtp", a.cfg.SMTP.Listen, 0, a.smtp.Serve},
-		// The mail server in front runs as another user: the folder says who may connect.
-		{"lmtp", a.cfg.LMTP.Listen, 0o666, a.lmtp.Serve},
+	serve := map[string]func(net.Listener) error{
+		"pop3": a.pop3.Serve, "pop3s": a.pop3.ServeTLS, "smtp": a.smtp.Serve, "lmtp": a.lmtp.Serve,
 	}
-	admin, err := a.adminServices()
+	local, err := a.serveAdmin(serve)
 	if err != nil {
 		return nil, err
 	}
-	all = append(all, admin...)
-	if address := a.cfg.Metrics.Listen; address != "" {
-		mux := http.NewServeMux()
-		mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{Registry: a.registry}))
-		all = append(all, a.httpService("metrics", address, a.cfg.Metrics.MaxConnections, mux, nil))
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{Registry: a.registry}))
+	serve["metrics"] = a.serveHTTP(a.cfg.Metrics.MaxConnections, mux, nil)
+
+	services := []service{local}
+	listeners := a.cfg.Listeners()
+	var all []string
+	for _, l := range listeners {
+		all = append(all, l.Addresses...)
 	}
-	on := all[:0]
-	for _, s := range all {
-		if s.address != "" {
-			on = append(on, s)
+	for _, l := range listeners {
+		for _, address := range l.Addresses {
+			s := service{name: l.Name, address: address, network: config.Network(address, all), serve: serve[l.Name]}
+			if l.Name == "lmtp" {
+				// The mail server in front runs as another user: the folder says who may connect.
+				s.mode = 0o666
+			}
+			services = append(services, s)
 		}
 	}
-	return on, nil
+	return services, nil
 }
 
-// adminServices are the admin API on its unix socket, which only this user can open, and over
-// TCP if that is configured, where a token is asked for.
-func (a *App) adminServices() ([]service, error) {
+// serveAdmin returns the admin API on its unix socket, which only this user can open, and adds to
+// serve the one over TCP if that is configured, where a token is asked for.
+func (a *App) serveAdmin(serve map[string]func(net.Listener) error) (local service, err error) {
 	metrics := admin.NewMetrics(a.registry)
-	local, err := a.buildAdmin("", metrics)
+	open, err := a.buildAdmin("", metrics)
 	if err != nil {
-		return nil, err
+		return local, err
 	}
-	all := []service{a.httpService("admin-socket", "unix:"+a.cfg.AdminSocket(), a.cfg.Admin.MaxConnections, local, nil)}
-	if a.cfg.Admin.Listen == "" {
-		return all, nil
+	local = service{
+		name: "admin-socket", address: "unix:" + a.cfg.AdminSocket(), mode: 0o600,
+		serve: a.serveHTTP(a.cfg.Admin.MaxConnections, open, nil),
+	}
+	if len(a.cfg.Admin.Listen) == 0 {
+		return local, nil
 	}
 	token, err := config.ReadToken(a.cfg.Admin.TokenFile)
 	if err != nil {
-		return nil, fmt.Errorf("admin.token_file: %w", err)
+		return local, fmt.Errorf("admin.token_file: %w", err)
 	}
 	remote, err := a.buildAdmin(token, metrics)
 	if err != nil {
-		return nil, err
+		return local, err
 	}
-	return append(all, a.httpService("admin", a.cfg.Admin.Listen, a.cfg.Admin.MaxConnections, remote, a.tlsConfig())), nil
+	serve["admin"] = a.serveHTTP(a.cfg.Admin.MaxConnections, remote, a.tlsConfig())
+	return local, nil
 }
 
 // tlsConfig is nil without a certificate.

@@ -11,14 +11,15 @@ import (
 // made in its place.
 func TestForeignSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "socket")
-	first, err := listen(t.Context(), "test", "unix:"+path, 0o600)
+	socket := service{name: "test", address: "unix:" + path, mode: 0o600}
+	first, err := socket.listen(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	second, err := listen(t.Context(), "test", "unix:"+path, 0o600)
+	second, err := socket.listen(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

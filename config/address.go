@@ -4,37 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"popelago/mail"
 )
-
-// address is host:port, or unix:/path where that is allowed.
-func address(p *string, unixToo bool) *word {
-	what := `an address such as "127.0.0.1:110", ":110" or "[::1]:110"`
-	if unixToo {
-		what = `an address such as "127.0.0.1:24", ":24" or "unix:/run/popelago/lmtp"`
-	}
-	return text(p, what, func(s string) error {
-		if file, ok := strings.CutPrefix(s, "unix:"); ok {
-			switch {
-			case !unixToo:
-				return errors.New("a unix socket is not possible here")
-			case !filepath.IsAbs(file):
-				return errors.New("the path of a unix socket must begin with /")
-			case len(file) > maxSocketPath:
-				return fmt.Errorf("the path of a unix socket may have %d octets", maxSocketPath)
-			}
-			return nil
-		}
-		return checkHostPort(s)
-	})
-}
-
-// maxSocketPath is the longest path of a unix socket that all systems take, in octets.
-const maxSocketPath = 103
 
 func checkHostPort(s string) error {
 	if strings.Contains(s, "://") {

@@ -45,7 +45,7 @@ type Store struct {
 
 // POP3 is the section [pop3]; all but Listen count for POP3S too.
 type POP3 struct {
-	Listen                   string // host:port; empty: off
+	Listen                   []string // each host:port; none: off
 	MaxConnections           int
 	MaxConnectionsPerAddress int
 	MaxLine                  int64 // octets
@@ -64,12 +64,12 @@ type POP3 struct {
 
 // POP3S is the section [pop3s].
 type POP3S struct {
-	Listen string // host:port; empty: off
+	Listen []string // each host:port; none: off
 }
 
 // SMTP is the section [smtp] or [lmtp].
 type SMTP struct {
-	Listen                   string // host:port, for LMTP also unix:/path; empty: off
+	Listen                   []string // each host:port, for LMTP also unix:/path; none: off
 	MaxConnections           int
 	MaxConnectionsPerAddress int
 	MaxLine                  int64 // octets
@@ -139,15 +139,15 @@ type Auth struct {
 
 // Admin is the section [admin].
 type Admin struct {
-	Socket         string // empty: see Config.AdminSocket
-	Listen         string // host:port; empty: off
+	Socket         string   // empty: see Config.AdminSocket
+	Listen         []string // each host:port; none: off
 	TokenFile      string
 	MaxConnections int
 }
 
 // Metrics is the section [metrics].
 type Metrics struct {
-	Listen         string // host:port; empty: off
+	Listen         []string // each host:port; none: off
 	MaxConnections int
 }
 
@@ -239,10 +239,10 @@ func Dev(dataDir string) Config {
 	c := Default()
 	c.Hostname = "localhost"
 	c.DataDir = dataDir
-	c.POP3.Listen = "127.0.0.1:1110"
-	c.POP3S.Listen = "127.0.0.1:1995"
-	c.SMTP.Listen = "127.0.0.1:1025"
-	c.LMTP.Listen = "127.0.0.1:1024"
+	c.POP3.Listen = []string{"127.0.0.1:1110"}
+	c.POP3S.Listen = []string{"127.0.0.1:1995"}
+	c.SMTP.Listen = []string{"127.0.0.1:1025"}
+	c.LMTP.Listen = []string{"127.0.0.1:1024"}
 	c.TLS.SelfSigned = true
 	c.Delivery.Postmaster = "alice@example.test" // one of the accounts that are made
 	return c

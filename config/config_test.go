@@ -75,12 +75,12 @@ func TestGood(t *testing.T) {
 	want := Default()
 	want.Hostname = "mail.example.org"
 	want.DataDir = "testdata/good/data"
-	want.POP3.Listen = ":1110"
+	want.POP3.Listen = []string{":1110"}
 	want.POP3.IdleTimeout = 90 * time.Minute
 	want.POP3.LoginDelay = 90 * time.Second
-	want.POP3S.Listen = "[::1]:1995"
-	want.SMTP.Listen = "localhost:1025"
-	want.LMTP.Listen = "unix:/run/popelago/lmtp.sock"
+	want.POP3S.Listen = []string{"[::1]:1995"}
+	want.SMTP.Listen = []string{"localhost:1025"}
+	want.LMTP.Listen = []string{"unix:/run/popelago/lmtp.sock"}
 	want.LMTP.MaxLine = 4096
 	want.Delivery.MaxMessageSize = 50_000_000
 	want.Delivery.Postmaster = "admin@example.org"
@@ -125,7 +125,7 @@ func TestEnvironment(t *testing.T) {
 	want := Default()
 	want.Hostname = "mail.example.org"
 	want.DataDir = "elsewhere" // from the environment: as the working folder sees it
-	want.POP3.Listen = "127.0.0.1:110"
+	want.POP3.Listen = []string{"127.0.0.1:110"}
 	want.POP3.MaxConnections = 7
 	want.SMTP.MaxRecipients = 200
 	want.Delivery.MaxMessageSize = 10_000_000
@@ -254,7 +254,7 @@ func TestDev(t *testing.T) {
 // Validate finds what flags may have put in.
 func TestValidate(t *testing.T) {
 	c := Dev("folder")
-	c.POP3.Listen = "nowhere"
+	c.POP3.Listen = []string{"nowhere"}
 	c.POP3.IdleTimeout = time.Minute
 	c.POP3.MaxConnections = 0
 	c.Delivery.MaxMessageSize = 1

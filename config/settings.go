@@ -58,8 +58,8 @@ func settings(c *Config) []setting {
 	}
 	table = append(table, cassandraSettings(&c.Cassandra)...)
 	table = append(table, []setting{
-		{"pop3.listen", address(&c.POP3.Listen, false),
-			"Where to listen, as host:port; \":110\" is port 110 of all addresses. Empty: off."},
+		{"pop3.listen", listen(&c.POP3.Listen, false),
+			"Where to listen, as host:port; \":110\" is port 110 of all addresses, \"0.0.0.0:110\" of those of IPv4; \"[::]:110\" takes IPv4 too, unless an address of IPv4 with this port is listed as well. Several are a list, [\"127.0.0.1:110\", \"[::1]:110\"]; the limits hold for all of them together. Empty: off."},
 		{"pop3.max_connections", integer(&c.POP3.MaxConnections, 1, maxCount),
 			"Most connections at one time, POP3 and POP3S each. When there are so many, the oldest one that has not logged in is dropped for a new one."},
 		{"pop3.max_connections_per_address", integer(&c.POP3.MaxConnectionsPerAddress, 1, maxCount),
@@ -89,7 +89,7 @@ func settings(c *Config) []setting {
 		{"pop3.login_delay", wholeSeconds(&c.POP3.LoginDelay, 0, day),
 			"The least time between two logins to one maildrop, told to clients (RFC 2449 section 6.5). 0s: none."},
 
-		{"pop3s.listen", address(&c.POP3S.Listen, false),
+		{"pop3s.listen", listen(&c.POP3S.Listen, false),
 			"Where to listen, as host:port; the usual port is 995. Empty: off. It needs a certificate, see [tls]."},
 	}...)
 	table = append(table, smtpSettings("smtp", &c.SMTP)...)
@@ -164,7 +164,7 @@ func settings(c *Config) []setting {
 	return append(table, []setting{
 		{"admin.socket", path(&c.Admin.Socket, optional),
 			"The unix socket of the API. Only the user that runs the server may use it. Empty: admin.sock in data_dir."},
-		{"admin.listen", address(&c.Admin.Listen, false),
+		{"admin.listen", listen(&c.Admin.Listen, false),
 			"Where to offer the API to other machines, as host:port. Empty: off. It needs token_file, and uses TLS when there is a certificate."},
 		{"admin.token_file", path(&c.Admin.TokenFile, optional),
 			"File with the secret that clients of admin.listen send as a bearer token, on one line: 16 octets at least, and not for everybody to read."},
@@ -172,7 +172,7 @@ func settings(c *Config) []setting {
 		{"admin.max_connections", integer(&c.Admin.MaxConnections, 1, maxCount),
 			"Most connections at one time, to the socket and to admin.listen each; further ones wait."},
 
-		{"metrics.listen", address(&c.Metrics.Listen, false),
+		{"metrics.listen", listen(&c.Metrics.Listen, false),
 			"Where to listen, as host:port. Empty: off. Whoever can connect can read them."},
 		{"metrics.max_connections", integer(&c.Metrics.MaxConnections, 1, maxCount),
 			"Most connections at one time; further ones wait."},
@@ -188,12 +188,12 @@ func settings(c *Config) []setting {
 
 // smtpSettings is the part of the table that SMTP and LMTP have in common.
 func smtpSettings(name string, c *SMTP) []setting {
-	listen := "Where to listen, as host:port; the usual port is 25. Empty: off."
+	where := "Where to listen, as host:port; the usual port is 25. Empty: off."
 	if name == "lmtp" {
-		listen = "Where to listen, as host:port (the usual port is 24) or unix:/path. Empty: off. Whoever can connect can deliver: keep it to this machine or network."
+		where = "Where to listen, as host:port (the usual port is 24) or unix:/path. Empty: off. Whoever can connect can deliver: keep it to this machine or network."
 	}
 	return []setting{
-		{name + ".listen", address(&c.Listen, name == "lmtp"), listen},
+		{name + ".listen", listen(&c.Listen, name == "lmtp"), where},
 		{name + ".max_connections", integer(&c.MaxConnections, 1, maxCount),
 			"Most connections at one time. When there are so many, the oldest one that has not named a recipient is dropped for a new one."},
 		{name + ".drop_after", duration(&c.DropAfter, 100*time.Millisecond, time.Hour),

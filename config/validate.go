@@ -16,7 +16,7 @@ func (c *Config) Validate() error {
 			problems = append(problems, c.problem(s.key, err.Error()))
 		}
 	}
-	if c.POP3.Listen == "" && c.POP3S.Listen == "" && c.SMTP.Listen == "" && c.LMTP.Listen == "" {
+	if len(c.POP3.Listen)+len(c.POP3S.Listen)+len(c.SMTP.Listen)+len(c.LMTP.Listen) == 0 {
 		problems = append(problems, c.problem("",
 			`nothing to listen on: set pop3.listen, pop3s.listen, smtp.listen or lmtp.listen, for instance pop3.listen = ":110"`))
 	}
@@ -28,6 +28,8 @@ func recheck(v value) error {
 	switch v := v.(type) {
 	case *word:
 		return v.check(*v.p)
+	case addresses:
+		return v.recheck()
 	case *list:
 		return v.checkAll(*v.p)
 	case *counts:
@@ -61,18 +63,7 @@ func (c *Config) check(problems []Problem) error {
 		problems = append(problems, c.problem(key, text))
 	}
 
-	listeners := []struct{ key, address string }{
-		{"pop3.listen", c.POP3.Listen}, {"pop3s.listen", c.POP3S.Listen}, {"smtp.listen", c.SMTP.Listen},
-		{"lmtp.listen", c.LMTP.Listen}, {"admin.listen", c.Admin.Listen}, {"metrics.listen", c.Metrics.Listen},
-	}
-	for i, a := range listeners {
-		for _, b := range listeners[:i] {
-			if a.address != "" && a.address == b.address && !strings.HasSuffix(a.address, ":0") {
-				fail(a.key, fmt.Sprintf("%q is the address of %s too: each needs one of its own", a.address, b.key), b.key)
-			}
-		}
-	}
-
+	c.checkListeners(fail)
 	c.checkEngine(fail)
 	switch {
 	case c.TLS.SelfSigned && c.TLS.Certificate != "":
@@ -82,11 +73,11 @@ func (c *Config) check(problems []Problem) error {
 	case c.TLS.Key != "" && c.TLS.Certificate == "":
 		fail("tls.key", "needs its certificate: set tls.certificate", "tls.certificate")
 	}
-	if c.POP3S.Listen != "" && !c.TLS.On() {
+	if len(c.POP3S.Listen) > 0 && !c.TLS.On() {
 		fail("pop3s.listen", "needs a certificate: set tls.certificate and tls.key, or tls.self_signed = true",
 			"tls.certificate", "tls.key", "tls.self_signed")
 	}
-	if c.Admin.Listen != "" && c.Admin.TokenFile == "" {
+	if len(c.Admin.Listen) > 0 && c.Admin.TokenFile == "" {
 		fail("admin.listen", "needs a secret: set admin.token_file", "admin.token_file")
 	}
 	if c.Auth.Argon2Memory%kib != 0 {

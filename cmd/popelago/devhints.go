@@ -13,7 +13,7 @@ type devHints struct {
 	users       []devUser
 	dataDir     string
 	certificate string
-	addrs       map[string]net.Addr
+	addrs       map[string][]net.Addr
 }
 
 func (h devHints) print(w io.Writer) error {
@@ -65,7 +65,10 @@ func (h devHints) printFetch(b *bytes.Buffer) {
 // addr is where a client on this machine reaches a service, nil if it is off. The certificate
 // holds for the loopback addresses.
 func (h devHints) addr(service string) *net.TCPAddr {
-	at, ok := h.addrs[service].(*net.TCPAddr)
+	if len(h.addrs[service]) == 0 {
+		return nil
+	}
+	at, ok := h.addrs[service][0].(*net.TCPAddr)
 	if !ok {
 		return nil
 	}

@@ -44,7 +44,7 @@ machine, and makes two accounts when it starts for the first time.`,
 	}
 	f.add(cmd.Flags())
 	cmd.Flags().BoolVar(&f.dev, "dev", false, "run with settings for trying things out")
-	cmd.Flags().StringVar(&f.pop3, "pop3", "", "listen for POP3 on `ADDR` (host:port; empty: do not)")
+	cmd.Flags().StringVar(&f.pop3, "pop3", "", "listen for POP3 on `ADDR` (host:port, or several with commas between; empty: do not)")
 	cmd.Flags().StringVar(&f.pop3s, "pop3s", "", "listen for POP3 over TLS on `ADDR`")
 	cmd.Flags().StringVar(&f.smtp, "smtp", "", "listen for SMTP on `ADDR`")
 	cmd.Flags().StringVar(&f.lmtp, "lmtp", "", "listen for LMTP on `ADDR` (host:port or unix:/path)")

@@ -94,7 +94,7 @@ func startVictim(t *testing.T, settings func(*config.Config)) *victim {
 	cfg := config.Default()
 	cfg.Hostname = "localhost"
 	cfg.DataDir = filepath.Join(t.TempDir(), "data")
-	cfg.POP3.Listen, cfg.SMTP.Listen = "127.0.0.1:0", "127.0.0.1:0"
+	cfg.POP3.Listen, cfg.SMTP.Listen = []string{"127.0.0.1:0"}, []string{"127.0.0.1:0"}
 	cfg.Auth.CredentialCacheTTL = 0 // every login is uncached
 	cfg.Auth.AllowInsecureAuth = true
 	if settings != nil {
@@ -112,7 +112,7 @@ func startVictim(t *testing.T, settings func(*config.Config)) *victim {
 	if err := a.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s := &victim{app: a, pop3: a.Addrs()["pop3"].String(), smtp: a.Addrs()["smtp"].String()}
+	s := &victim{app: a, pop3: a.Addrs()["pop3"][0].String(), smtp: a.Addrs()["smtp"][0].String()}
 	if _, err := a.Directory().AddDomain(t.Context(), domain); err != nil {
 		t.Fatal(err)
 	}

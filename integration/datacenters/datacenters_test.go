@@ -106,7 +106,7 @@ func (c *cluster) startClock(t testing.TB, datacenter string, now func() time.Ti
 		t.Fatal(err)
 	}
 	addrs := a.Addrs()
-	srv.POP3, srv.LMTP = addrs["pop3"].String(), addrs["lmtp"].String()
+	srv.POP3, srv.LMTP = addrs["pop3"][0].String(), addrs["lmtp"][0].String()
 	return srv, stop
 }
 
