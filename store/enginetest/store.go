@@ -3,12 +3,14 @@ package enginetest
 import (
 	"crypto/sha256"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/cassandratest"
+	"popelago/mailtest"
 	"popelago/store/cassandra"
 )
 
@@ -22,12 +24,47 @@ func Keyspace() string {
 	return fmt.Sprintf("test_%x", sha256.Sum256([]byte(schema)))[:13]
 }
 
-// Apply makes the schema, once.
+// Apply makes the schema, once. What several nodes have to agree upon is made before, see prepare.
 func Apply(t testing.TB, cfg cassandra.Config) {
 	t.Helper()
+	if len(cfg.Hosts) > 1 || len(cfg.Replication) > 1 {
+		prepare(t, cfg)
+	}
 	if _, err := cassandra.Apply(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// prepare makes the tables on several nodes, which agree when all are there. The engine waits for them
+// after each one, which takes some seconds every time.
+func prepare(t testing.TB, cfg cassandra.Config) {
+	t.Helper()
+	status, err := cassandra.Status(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status.Applied > 0 {
+		return
+	}
+	statements, err := cassandra.Schema(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := driver(cfg.Hosts[0])
+	d.HostFilter = gocql.WhiteListHostFilter(cfg.Hosts[0]) // the one that knows of each change at once
+	d.MaxWaitSchemaAgreement = -1                          // the driver would wait, too
+	s := connect(t, d)
+	defer s.Close()
+	for cql := range strings.SplitSeq(strings.TrimSpace(statements), ";\n") {
+		if cql == "" {
+			continue
+		}
+		if err := s.Query(strings.TrimSuffix(cql, ";")).Exec(); err != nil {
+			t.Fatalf("%s: %v", cql, err)
+		}
+	}
+	patient := Session(t, cfg)
+	mailtest.WaitFor(t, 10*time.Minute, func() error { return patient.AwaitSchemaAgreement(t.Context()) })
 }
 
 // Open opens an empty store.
@@ -52,10 +89,21 @@ func Reopen(t testing.TB, cfg cassandra.Config) *cassandra.Store {
 // Session is a connection of the test's own.
 func Session(t testing.TB, cfg cassandra.Config) *gocql.Session {
 	t.Helper()
-	d := gocql.NewCluster(cfg.Hosts...)
+	return connect(t, driver(cfg.Hosts...))
+}
+
+// driver is the configuration of a connection of the test's own.
+func driver(hosts ...string) *gocql.ClusterConfig {
+	d := gocql.NewCluster(hosts...)
 	d.ProtoVersion = 4
 	d.Timeout = 30 * time.Second
 	d.Consistency = gocql.One
+	return d
+}
+
+// connect opens such a connection until the end of the test.
+func connect(t testing.TB, d *gocql.ClusterConfig) *gocql.Session {
+	t.Helper()
 	s, err := d.CreateSession()
 	if err != nil {
 		t.Fatal(err)
