@@ -1,6 +1,7 @@
 package cassandratest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -172,31 +173,39 @@ func (c *Cluster) Addresses(datacenter string) []string {
 // WaitSeen waits until every running node takes every other running node to be up, by its log,
 // and can tell clients about it.
 func (c *Cluster) WaitSeen(ctx context.Context) error {
-	for {
-		err := c.seen(ctx)
-		if err == nil {
-			return nil
-		}
-		if pause(ctx) != nil {
-			return fmt.Errorf("%w: %w", err, ctx.Err())
-		}
-	}
+	return until(ctx, func() error { return c.seen(ctx) })
 }
 
 // WaitUnseen waits until no running node of two datacenters takes one of the other to be up.
 func (c *Cluster) WaitUnseen(ctx context.Context, a, b string) error {
-	for {
-		var err error
-		for _, pair := range [][2]string{{a, b}, {b, a}} {
-			for _, n := range c.Datacenter(pair[0]) {
-				_, up := n.history()
-				for _, other := range c.Datacenter(pair[1]) {
-					if n.Running() && up[other.Address] != "" {
-						err = fmt.Errorf("cassandratest: node %s still sees %s", n.Name, other.Name)
-					}
-				}
+	return until(ctx, func() error {
+		return cmp.Or(unseen(c.Datacenter(a), c.Datacenter(b)), unseen(c.Datacenter(b), c.Datacenter(a)))
+	})
+}
+
+// WaitDown waits until no running node takes a node to be up that was killed. Before that reads of
+// what it keeps wait for it in vain.
+func (c *Cluster) WaitDown(ctx context.Context, n *Node) error {
+	return until(ctx, func() error { return unseen(c.Nodes, []*Node{n}) })
+}
+
+// unseen returns an error if a running one of some nodes takes one of others to be up.
+func unseen(nodes, others []*Node) error {
+	for _, n := range nodes {
+		_, up := n.history()
+		for _, other := range others {
+			if n != other && n.Running() && up[other.Address] != "" {
+				return fmt.Errorf("cassandratest: node %s still sees %s", n.Name, other.Name)
 			}
 		}
+	}
+	return nil
+}
+
+// until calls check until it returns nil. The error at the end of the context tells of check's last.
+func until(ctx context.Context, check func() error) error {
+	for {
+		err := check()
 		if err == nil {
 			return nil
 		}

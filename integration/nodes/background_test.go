@@ -150,9 +150,12 @@ func TestBackgroundWorkWithoutANode(t *testing.T) {
 		Observe: seen.Observe, Timeout: time.Minute, ConnectTimeout: time.Minute,
 	}
 	d := &drains{T: t, cfg: cfg, store: enginetest.Open(t, cfg)}
-	d.fill(1000, 2)
+	d.fill(1000, 6)
 	dead := c.Node("dc1-5")
 	dead.Kill()
+	if err := c.WaitDown(t.Context(), dead); err != nil {
+		t.Fatal(err)
+	}
 	cfg.Hosts = cfg.Hosts[:4]
 	d.cql = enginetest.Session(t, cfg)
 	d.each(func(mb mail.MailboxID) error { return d.store.RemoveMessages(t.Context(), mb, d.held[mb]) })
