@@ -29,9 +29,12 @@ func (d *drained) note(mailbox mail.MailboxID, n int) {
 	d.change(mailbox, func(c *drain) { c.due += n; c.stuck += n })
 }
 
+// dueAnyway is more than removals count up to.
+const dueAnyway = 1 << 30
+
 // look asks that the floor of a mailbox be looked at.
 func (d *drained) look(mailbox mail.MailboxID) {
-	d.change(mailbox, func(c *drain) { c.due = max(c.due, 1<<30) })
+	d.change(mailbox, func(c *drain) { c.due = max(c.due, dueAnyway) })
 }
 
 func (d *drained) change(mailbox mail.MailboxID, change func(*drain)) {
@@ -66,18 +69,25 @@ func (d *drained) forgetLocked(n int) {
 	}
 }
 
-// take returns the mailboxes with at least so many removals, and forgets that they are due.
+// take returns the mailboxes with at least so many removals, and forgets that they are due. Those that
+// wait to be looked at again are the last: many that were looked at in vain, because a replica is
+// away, must not end a run before it comes to others, see hopelessAfter.
 func (d *drained) take(least int) []mail.MailboxID {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var list []mail.MailboxID
+	var list, again []mail.MailboxID
 	for mailbox, c := range d.counts {
-		if c.due >= least {
+		switch {
+		case c.due < least:
+			continue
+		case c.due < dueAnyway:
 			list = append(list, mailbox)
-			d.counts[mailbox] = drain{stuck: c.stuck}
+		default:
+			again = append(again, mailbox)
 		}
+		d.counts[mailbox] = drain{stuck: c.stuck}
 	}
-	return list
+	return append(list, again...)
 }
 
 // raised forgets a mailbox whose floor rose, but for removals since it was taken.

@@ -1,6 +1,7 @@
 package cassandra
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -51,6 +52,19 @@ func TestDrainedForgetsTheQuietOnes(t *testing.T) {
 	}
 	if list := d.take(2000); len(list) != 1 || list[0] != blocked {
 		t.Errorf("%d are due, want the one that is to be looked at again", len(list))
+	}
+}
+
+// Thousands of mailboxes that wait for a replica do not keep a run from those that were just drained.
+func TestDrainedComeBeforeTheBlocked(t *testing.T) {
+	var d drained
+	fresh := mail.MailboxID{15: 1}
+	d.note(fresh, 10)
+	for i := range 10_000 {
+		d.look(mail.MailboxID{byte(i >> 8), byte(i)})
+	}
+	if list := d.take(5); len(list) != 10_001 || list[0] != fresh {
+		t.Errorf("of %d mailboxes the one that was just drained is number %d, want the first of 10001", len(list), slices.Index(list, fresh)+1)
 	}
 }
 
