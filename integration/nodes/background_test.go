@@ -14,6 +14,7 @@ import (
 	"popelago/cassandratest"
 	"popelago/mail"
 	"popelago/mailtest"
+	"popelago/store"
 	"popelago/store/cassandra"
 	"popelago/store/enginetest"
 )
@@ -174,13 +175,13 @@ func TestBackgroundWorkWithoutANode(t *testing.T) {
 		return nil
 	})
 	for round := range 3 {
-		raised, err := d.store.RaiseFloors(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		swept, err := d.store.Sweep(t.Context(), time.Now())
-		if err != nil {
-			t.Fatal(err)
+		raised, err1 := d.store.RaiseFloors(t.Context())
+		swept, err2 := d.store.Sweep(t.Context(), time.Now())
+		for _, err := range []error{err1, err2} {
+			// When the first round is over there may be nothing left but what is blocked, which is an error.
+			if err != nil && (round == 0 || !errors.Is(err, store.ErrUnavailable)) {
+				t.Fatal(err)
+			}
 		}
 		t.Logf("round %d, %v after the removals: %+v, %+v", round, time.Since(drained).Round(time.Second), raised, swept)
 		if round == 0 && (raised.Blocked == 0 || swept.Blocked == 0) {
