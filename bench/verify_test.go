@@ -59,9 +59,12 @@ func TestVerifyFinds(t *testing.T) {
 		}, map[Violation]int64{UIDLChanged: 1}},
 		{"unique-ids that are not allowed", nil, func(p *peer) {
 			p.boxes[user][0].uidl = "with blank"
-			p.boxes[user][1].uidl = strings.Repeat("x", 71)
+			p.boxes[user][1].uidl = strings.Repeat("x", 256)
 			p.boxes[user][2].uidl = ""
 		}, map[Violation]int64{UIDLInvalid: 3, UIDLChanged: 3}},
+		{"a long unique-id from elsewhere", nil, func(p *peer) {
+			p.boxes[user][0].uidl = strings.Repeat("x", 255)
+		}, map[Violation]int64{UIDLChanged: 1}},
 		{"a unique-id twice", nil, func(p *peer) {
 			p.boxes[user][0].uidl = p.boxes[user][1].uidl
 		}, nil}, // see below: what else is found is a matter of taste

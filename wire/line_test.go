@@ -91,7 +91,7 @@ func FuzzReadLine(f *testing.F) {
 	f.Add([]byte("A\r\nB\nC\r\r\n\r\n"), 3, 10, true)
 	f.Add([]byte(strings.Repeat("long ", 200)+"\r\nx\r\n"), 100, 300, false)
 	f.Fuzz(func(t *testing.T, in []byte, size, limit int, strict bool) {
-		if len(in) > 10_000 {
+		if len(in) > 2000 { // the small buffer is full long before
 			return
 		}
 		size, limit = max(1, size%5000), 1+abs(limit)%5000

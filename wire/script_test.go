@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"popelago/wire"
@@ -47,9 +48,14 @@ func split(b []byte, size int) (chunks [][]byte) {
 	return append(chunks, b)
 }
 
+// unregistered are metrics that nobody reads. All tests share them: to make them takes most of the
+// time of a short session.
+var unregistered = sync.OnceValue(func() *wire.Metrics { return wire.NewMetrics(nil) })
+
 // serve runs handle on a connection that receives chunks, and returns what was sent.
 func serve(cfg wire.Config, chunks [][]byte, handle func(c *wire.Conn)) []byte {
 	conn := &scriptConn{chunks: chunks}
+	cfg.Metrics = unregistered()
 	cfg.Handle = func(_ context.Context, c *wire.Conn) { handle(c) }
 	wire.NewServer(cfg).ServeConn(conn)
 	return conn.out.Bytes()

@@ -1,0 +1,103 @@
+package pop3server_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"popelago/account"
+	"popelago/mail"
+	"popelago/mailtest"
+	"popelago/pop3server"
+	"popelago/pop3server/pop3test"
+	"popelago/store"
+)
+
+// refusing is a store that has no time to look up addresses.
+type refusing struct {
+	store.Store
+	err error // nil: it has
+}
+
+func (r *refusing) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	return r.Store.AddressRows(ctx, a)
+}
+
+func (r *refusing) At(store.Level) store.Store { return r }
+
+// loginServer has the account alice, and is to be reached from 192.0.2.1.
+func loginServer(t *testing.T, st store.Store, cfg account.Config) func() *mailtest.Client {
+	t.Helper()
+	cfg.DefaultDomain, cfg.Argon2Memory, cfg.Argon2Time = "example.test", 64, 1
+	cfg.CacheTTL, cfg.CredentialTTL = -1, -1
+	dir, err := account.New(cfg, st, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dir.AddDomain(t.Context(), "example.test"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dir.AddAccount(t.Context(), mail.Address{Local: "alice", Domain: "example.test"}, pop3test.Password); err != nil {
+		t.Fatal(err)
+	}
+	srv, err := pop3server.New(pop3server.Config{AllowInsecureAuth: true, FailureDelay: -1, MaxFailedLogins: 100}, dir, st, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() *mailtest.Client {
+		client, server := mailtest.Pipe("192.0.2.1")
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			srv.ServeConn(server)
+		}()
+		t.Cleanup(func() {
+			client.Close()
+			<-done
+		})
+		c := mailtest.NewClient(t, client)
+		c.Expect("+OK")
+		return c
+	}
+}
+
+// TestHeldBackLogin: a login whose password is not looked at, since too many from there have failed,
+// is not called a wrong password, and the session goes on.
+func TestHeldBackLogin(t *testing.T) {
+	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	connect := loginServer(t, openStore(t), account.Config{
+		PenaltyAfter: 1, PenaltyMax: time.Hour, PenaltyHalfLife: 24 * time.Hour, Now: func() time.Time { return now },
+	})
+	c := connect()
+	for i := range 8 {
+		now = now.Add(time.Hour) // all pauses have passed
+		c.Do("USER alice", "+OK")
+		c.Do(fmt.Sprintf("PASS wrong %d", i), "-ERR [AUTH] ")
+	}
+	for _, c := range []*mailtest.Client{c, connect()} {
+		c.Do("USER alice", "+OK")
+		c.Do("PASS "+pop3test.Password, "-ERR [SYS/TEMP] too many failed logins from your network, try again later")
+		c.Do("CAPA", "+OK")
+		for c.Line() != "." {
+		}
+	}
+	now = now.Add(time.Hour)
+	c.Do("USER alice", "+OK")
+	c.Do("PASS "+pop3test.Password, "+OK")
+}
+
+// TestBusyLogin: where too many logins wait already, the next one is told so.
+func TestBusyLogin(t *testing.T) {
+	st := &refusing{Store: openStore(t)}
+	c := loginServer(t, st, account.Config{})()
+	st.err = fmt.Errorf("the queue is full: %w", account.ErrBusy)
+	c.Do("USER alice", "+OK")
+	c.Do("PASS "+pop3test.Password, "-ERR [SYS/TEMP] too many logins at once, try again later")
+	st.err = nil
+	c.Do("USER alice", "+OK")
+	c.Do("PASS "+pop3test.Password, "+OK")
+}
