@@ -25,6 +25,8 @@ import (
 // of it stays on loopback addresses: every client chooses its own.
 type attack struct {
 	name string
+	// disk is how many octets the server's disk has; 0: that of the machine.
+	disk int64
 	// settings makes the server differ from the default.
 	settings func(*config.Config)
 	// prepare runs once before the attack; may be nil.
@@ -49,7 +51,7 @@ const (
 
 // attacks are the cases. Each stands for one way to make others suffer.
 func attacks() []attack {
-	return []attack{hangingUp(), guessing(), manySessions(), idling(), flooding()}
+	return []attack{hangingUp(), guessing(), manySessions(), idling(), flooding(), unfinished()}
 }
 
 // TestAttack: whatever strangers do, a legitimate client that logs in without help from a
@@ -57,7 +59,7 @@ func attacks() []attack {
 func TestAttack(t *testing.T) {
 	for _, a := range attacks() {
 		t.Run(a.name, func(t *testing.T) {
-			s := startVictim(t, a.settings)
+			s := startVictim(t, a)
 			if a.prepare != nil {
 				a.prepare(t, s)
 			}
@@ -89,16 +91,20 @@ type victim struct {
 	attempts   atomic.Int64 // connections that the attackers made
 }
 
-func startVictim(t *testing.T, settings func(*config.Config)) *victim {
+func startVictim(t *testing.T, under attack) *victim {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Hostname = "localhost"
-	cfg.DataDir = filepath.Join(t.TempDir(), "data")
+	folder := t.TempDir()
+	if under.disk > 0 {
+		folder = smallDisk(t, under.disk)
+	}
+	cfg.DataDir = filepath.Join(folder, "data")
 	cfg.POP3.Listen, cfg.SMTP.Listen = []string{"127.0.0.1:0"}, []string{"127.0.0.1:0"}
 	cfg.Auth.CredentialCacheTTL = 0 // every login is uncached
 	cfg.Auth.AllowInsecureAuth = true
-	if settings != nil {
-		settings(&cfg)
+	if under.settings != nil {
+		under.settings(&cfg)
 	}
 	a, err := app.New(t.Context(), cfg, slog.New(slog.DiscardHandler), app.WithLocalCounted())
 	if err != nil {
@@ -139,7 +145,7 @@ func loopback(n int) string { return fmt.Sprintf("127.%d.%d.1", 100+n/250%100, n
 func (s *victim) round(n int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), roundLimit)
 	defer cancel()
-	if err := s.deliver(ctx, n); err != nil {
+	if err := s.deliver(ctx, userName, n); err != nil {
 		return fmt.Errorf("deliver: %w", err)
 	}
 	if err := s.fetch(ctx, n); err != nil {
@@ -148,14 +154,15 @@ func (s *victim) round(n int) error {
 	return nil
 }
 
-func (s *victim) deliver(ctx context.Context, n int) error {
+// deliver brings message n to an account.
+func (s *victim) deliver(ctx context.Context, to string, n int) error {
 	l, err := dialLines(ctx, userAddress, s.smtp)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
 	return l.talk("220", "HELO client.example", "250", "MAIL FROM:<sender@example.org>", "250",
-		"RCPT TO:<"+userName+">", "250", "DATA", "354",
+		"RCPT TO:<"+to+">", "250", "DATA", "354",
 		fmt.Sprintf("Subject: round %d\r\n\r\ntext\r\n.", n), "250", "QUIT", "221")
 }
 
@@ -329,25 +336,47 @@ func guessing() attack {
 	}
 }
 
-// manySessions: a user of the server opens one large maildrop as often as he can, and keeps
-// the sessions open.
+// manySessions: a user of the server opens one maildrop as often as he can, looks at all of its
+// messages, and keeps the sessions open.
 func manySessions() attack {
-	const owner, password = "hoarder@" + domain, "the hoarder's secret"
+	const owner, password, messages = "hoarder@" + domain, "the hoarder's secret", 100
 	return attack{
-		name:    "many sessions of one maildrop",
-		prepare: func(t *testing.T, s *victim) { s.addAccount(t, owner, password) },
+		name: "many sessions of one maildrop",
+		prepare: func(t *testing.T, s *victim) {
+			s.addAccount(t, owner, password)
+			for n := range messages {
+				if err := s.deliver(t.Context(), owner, n); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
 		begin: func(ctx context.Context, s *victim) func() error {
+			var opened atomic.Int64
 			s.attack(ctx, 60, func(i int) {
 				l, err := dialLines(ctx, loopback(i), s.pop3)
 				if err != nil {
 					return
 				}
 				defer l.Close()
-				if l.talk("+OK", "USER "+owner, "+OK", "PASS "+password, "+OK") == nil {
+				if l.talk("+OK", "USER "+owner, "+OK", "PASS "+password, fmt.Sprintf("+OK %d ", messages)) != nil ||
+					l.talk("", "LIST", "+OK") != nil {
+					return
+				}
+				for line := ""; err == nil && line != ".\r\n"; {
+					line, err = l.in.ReadString('\n')
+				}
+				if err == nil {
+					opened.Add(1)
 					<-ctx.Done()
 				}
 			})
-			return s.atLeast(60)
+			enough := s.atLeast(60)
+			return func() error {
+				if opened.Load() == 0 {
+					return errors.New("no session has listed the messages")
+				}
+				return enough()
+			}
 		},
 	}
 }
