@@ -1,0 +1,281 @@
+package task_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"popelago/mail"
+	"popelago/mailtest"
+	"popelago/store"
+	"popelago/task"
+)
+
+// A message inside the in-flight window stays, however short the retention is.
+func TestExpireLeavesTheYoung(t *testing.T) {
+	st := openStore(t)
+	a := newAccount(t, newDirectory(t, st), "alice")
+	aged(t, st, a.Mailbox, 30*time.Minute)
+	aged(t, st, a.Mailbox, 2*time.Hour)
+	retain(t, st, "alice", time.Minute)
+	run(t, task.Expire(task.ExpireConfig{Window: time.Hour}, st))
+	if n := count(t, st, a.Mailbox); n != 1 {
+		t.Errorf("%d messages are left, want the one of half an hour ago", n)
+	}
+}
+
+// ended is what reads at LevelAll see of an account that was removed elsewhere.
+type ended struct{ store.Store }
+
+func (e ended) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
+	rows, err := e.Store.AddressRows(ctx, a)
+	for i := range rows {
+		rows[i].Removed = mail.MinMessageID(time.Now())
+	}
+	return rows, err
+}
+
+// The mail of an account that was removed elsewhere is the purge job's, with its own rules.
+func TestExpireLeavesEndedAccounts(t *testing.T) {
+	st := openStore(t)
+	a := newAccount(t, newDirectory(t, st), "alice")
+	aged(t, st, a.Mailbox, 2*day)
+	retain(t, st, "alice", day)
+	report := run(t, task.Expire(task.ExpireConfig{Window: time.Hour}, &cluster{Store: st, all: func() store.Store { return ended{st} }}))
+	if len(report) > 0 || count(t, st, a.Mailbox) != 1 {
+		t.Errorf("%v, %d messages left", report, count(t, st, a.Mailbox))
+	}
+}
+
+// asking notes for what moments the orphans were asked for.
+type asking struct {
+	store.Store
+	olderThan, begun time.Time
+}
+
+func (a *asking) SweepOrphans(_ context.Context, olderThan, begun time.Time) (store.OrphanReport, error) {
+	a.olderThan, a.begun = olderThan, begun
+	return store.OrphanReport{}, nil
+}
+
+// The search for orphans leaves what is younger than the grace period.
+func TestOrphansLeaveTheYoung(t *testing.T) {
+	now := time.Now()
+	st := &asking{Store: openStore(t)}
+	job := task.Orphans(task.SweepConfig{Orphans: day, Grace: time.Hour, Undelete: 90 * day, Now: func() time.Time { return now }}, st)
+	for _, asked := range []bool{false, true} {
+		if _, err := job.Run(t.Context(), asked); err != nil {
+			t.Fatal(err)
+		}
+		begun := now.Add(-day)
+		if asked {
+			begun = now
+		}
+		if !st.olderThan.Equal(now.Add(-time.Hour)) || !st.begun.Equal(begun) {
+			t.Errorf("asked %v: contents from before %v are looked at, unless one began after %v", asked, now.Sub(st.olderThan), now.Sub(st.begun))
+		}
+	}
+}
+
+// Late mail inside the in-flight window stays, though its time may be shorter.
+func TestPurgeLeavesYoungLateMail(t *testing.T) {
+	st := openStore(t)
+	dir := newDirectory(t, st)
+	alice := newAccount(t, dir, "alice")
+	removeAccount(t, dir, alice)
+	now := time.Now().Add(3 * time.Hour)
+	job := task.Purge(task.PurgeConfig{Late: time.Minute, Window: time.Hour, Now: func() time.Time { return now }}, dir, st, nil)
+	add(t, st, mail.NewIDSource(func() time.Time { return now.Add(-30 * time.Minute) }), alice.Mailbox)
+	run(t, job)
+	if n := count(t, st, alice.Mailbox); n != 1 {
+		t.Errorf("%d messages are left, want the one of half an hour ago", n)
+	}
+}
+
+// dated knows when domains were removed.
+type dated struct {
+	store.Store
+	since time.Time
+}
+
+func (d dated) RemovedDomains(ctx context.Context) ([]store.RemovedDomain, error) {
+	list, err := d.Store.RemovedDomains(ctx)
+	for i := range list {
+		list[i].Since = d.since
+	}
+	return list, err
+}
+
+// Late mail that comes long after the account ended goes when its time is over, not when all
+// removed accounts are next looked at; also of a removed domain, and though a run failed meanwhile.
+func TestPurgeKnowsWhatIsLate(t *testing.T) {
+	for _, removed := range []bool{false, true} {
+		engine := openStore(t)
+		st := &broken{Store: engine}
+		dir := newDirectory(t, dated{st, time.Now()})
+		alice := newAccount(t, dir, "alice")
+		removeAccount(t, dir, alice)
+		if removed {
+			if err := dir.RemoveDomain(t.Context(), "example.test"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now := time.Now().Add(1000 * time.Hour)
+		job := task.Purge(task.PurgeConfig{Late: 2 * time.Hour, Now: func() time.Time { return now }}, dir, st, nil)
+		add(t, engine, mail.NewIDSource(func() time.Time { return now.Add(-time.Minute) }), alice.Mailbox)
+		if report := run(t, job); !slices.Equal(report, task.Report{{Name: "late", N: 1}}) {
+			t.Errorf("removed %v: report %v", removed, report)
+		}
+		now = now.Add(time.Hour)
+		st.mailbox = alice.Mailbox
+		if _, err := job.Run(t.Context(), false); !errors.Is(err, store.ErrCorrupt) {
+			t.Errorf("removed %v: a mailbox that cannot be read: %v", removed, err)
+		}
+		st.mailbox = mail.MailboxID{}
+		now = now.Add(2 * time.Hour)
+		run(t, job)
+		if n := count(t, engine, alice.Mailbox); n != 0 {
+			t.Errorf("removed %v: %d messages are left when their time is over", removed, n)
+		}
+	}
+}
+
+// Once a day domains are looked at, too, that were removed long ago.
+func TestPurgeComesBackToRemovedDomains(t *testing.T) {
+	st := openStore(t)
+	dir := newDirectory(t, dated{st, time.Now()})
+	alice := newAccount(t, dir, "alice")
+	removeAccount(t, dir, alice)
+	if err := dir.RemoveDomain(t.Context(), "example.test"); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().Add(1000 * time.Hour)
+	job := task.Purge(task.PurgeConfig{Late: time.Hour, Now: func() time.Time { return now }}, dir, st, nil)
+	run(t, job)
+	add(t, st, mail.NewIDSource(func() time.Time { return now.Add(-2 * time.Hour) }), alice.Mailbox)
+	now = now.Add(25 * time.Hour)
+	run(t, job)
+	if n := count(t, st, alice.Mailbox); n != 0 {
+		t.Errorf("%d messages are left", n)
+	}
+}
+
+// Late mail falls at first to the datacenter that accepted it, and more of it is reported again,
+// also if it is older than what was there.
+func TestLateMailIsReportedWhereItCame(t *testing.T) {
+	st := openStore(t)
+	dir := newDirectory(t, st)
+	alice := newAccount(t, dir, "alice")
+	removeAccount(t, dir, alice)
+	ids := mail.NewIDSource(nil)
+	older, newer := ids.Next(), ids.Next()
+	var log mailtest.Log
+	now := time.Now().Add(time.Second)
+	look := func(want int) {
+		t.Helper()
+		for _, origin := range []string{"dc2", "dc1"} {
+			run(t, task.Purge(task.PurgeConfig{
+				Late: 7 * day, Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(&log, nil)).With("from", origin),
+			}, dir, &placed{Store: st, origin: origin}, nil))
+		}
+		if here, there := strings.Count(log.String(), "from=dc1"), strings.Count(log.String(), "from=dc2"); here != want || there != 0 {
+			t.Errorf("reported %d times by dc1 and %d times by dc2, want %d and 0", here, there, want)
+		}
+	}
+	for i, id := range []mail.MessageID{newer, older} {
+		m := mail.Message{ID: id, Size: 1, Origin: "dc1", Recipient: "alice@example.test"}
+		if err := st.AddMessages(t.Context(), []store.Entry{{Mailbox: alice.Mailbox, Message: m}})[0]; err != nil {
+			t.Fatal(err)
+		}
+		look(i + 1)
+	}
+}
+
+// sticky does not remove messages.
+type sticky struct{ store.Store }
+
+func (sticky) RemoveMessages(context.Context, mail.MailboxID, []mail.MessageID) error {
+	return fmt.Errorf("some replicas: %w", store.ErrUnavailable)
+}
+
+// What is handed over again, because it could not be removed where it was, is not copied again.
+func TestLateMailIsCopiedOnce(t *testing.T) {
+	r := newLateRig(t)
+	s := task.LateSelection{Address: r.alice.Address, Message: r.late[0].ID}
+	for range 2 {
+		if _, err := task.NewLate(r.dir, &cluster{Store: sticky{r.st}, all: func() store.Store { return r.st }}, nil, nil).HandOver(t.Context(), s, r.bob.Address); !errors.Is(err, store.ErrUnavailable) {
+			t.Fatal(err)
+		}
+	}
+	if n := count(t, r.st, r.bob.Mailbox); n != 2 {
+		t.Errorf("bob has %d rows, want his own and one copy", n)
+	}
+}
+
+// A copy that took longer than background work waits is taken back.
+func TestLateMailCopiedTooSlowly(t *testing.T) {
+	r := newLateRig(t)
+	l := task.NewLate(r.dir, r.st, r.ids, func() time.Time { return time.Now().Add(6 * time.Minute) })
+	s := task.LateSelection{Address: r.alice.Address, Message: r.late[0].ID}
+	if _, err := l.HandOver(t.Context(), s, r.bob.Address); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("handed over: %v", err)
+	}
+	if n, left := count(t, r.st, r.bob.Mailbox), count(t, r.st, r.alice.Mailbox); n != 1 || left != 3 {
+		t.Errorf("bob has %d messages, want 1; %d are left, want 3", n, left)
+	}
+}
+
+// By a clock that cannot be trusted nothing is dropped.
+func TestLateMailWaitsForTheClock(t *testing.T) {
+	r := newLateRig(t)
+	st := &cluster{Store: r.st, err: store.ErrClock}
+	st.all = func() store.Store { return st }
+	if _, err := task.NewLate(r.dir, st, nil, nil).Drop(t.Context(), task.LateSelection{Address: r.alice.Address}); !errors.Is(err, store.ErrClock) {
+		t.Errorf("dropped: %v", err)
+	}
+	if n := count(t, r.st, r.alice.Mailbox); n != 3 {
+		t.Errorf("%d messages are left, want 3", n)
+	}
+}
+
+// The moment from which all can be judged is that of the youngest, in whatever order they come.
+func TestCheckJudgesFromTheYoungest(t *testing.T) {
+	r := newCheckRig(t)
+	r.put(r.a)
+	youngest := r.ids.Next()
+	r.list(r.a, entry(youngest, r.a))
+	r.reopen()
+	r.cfg.Window = 3 * time.Hour
+	if report, want := r.check("too young", plain), youngest.Time().Add(r.cfg.Window); !report.JudgedFrom.Equal(want) {
+		t.Errorf("judged from %v, want %v", report.JudgedFrom, want)
+	}
+}
+
+// blind shows no contents the first time.
+type blind struct {
+	store.Store
+	seen *bool
+}
+
+func (b blind) ContentRows(ctx context.Context, ids []mail.MessageID) (map[mail.MessageID]store.ContentRow, error) {
+	if len(ids) > 0 && !*b.seen {
+		*b.seen = true
+		return nil, nil
+	}
+	return b.Store.ContentRows(ctx, ids)
+}
+
+// An entry is removed as dangling only if its content is missing still when that is done.
+func TestCheckLooksAgain(t *testing.T) {
+	r := newCheckRig(t)
+	id := r.deliver(r.a)
+	var seen bool
+	r.wrap = func(st store.Store) store.Store { return levels{st, blind{st, &seen}} }
+	r.check("a repair", repair)
+	r.wantRows("after the repair", r.a, id)
+}
