@@ -23,7 +23,9 @@ var node = &servertest.Node{Lazy: &datacenters, Keyspace: "down"}
 // that this is a fault, and to come again. When the node is back so is everything that was
 // acknowledged, and the server goes on without having been touched.
 func TestStorageDown(t *testing.T) {
-	s := servertest.StartServer(t, node.Setup(t))
+	setup := node.Setup(t)
+	setup.Settings = append(setup.Settings, `auth.address_cache_ttl = "2s"`) // soon nothing is remembered
+	s := servertest.StartServer(t, setup)
 	one := node.Get(t).Node("dc1-1")
 	both := []servertest.Account{s.Account(t, "alice"), s.Account(t, "bob")}
 	incoming := startTrickle(t, s, both)
