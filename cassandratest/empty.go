@@ -21,7 +21,7 @@ func Empty(s *gocql.Session, keyspace string) error {
 		}
 		name := keyspace + "." + table
 		wg.Go(func() {
-			found := s.Query("SELECT * FROM " + name + " LIMIT 1").Iter()
+			found := s.Query("SELECT * FROM " + name + " LIMIT 1").Consistency(gocql.All).Iter() // it may be on one node only
 			n := found.NumRows()
 			if err := found.Close(); err == nil && n == 0 {
 				return

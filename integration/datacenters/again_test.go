@@ -28,7 +28,7 @@ type life struct {
 // has the address is there, and in the end both datacenters agree who that is.
 func TestAgain(t *testing.T) {
 	const window = 4 * time.Minute // less than judgeAhead
-	s := newSites(t, "again", windowSetting(window))
+	s := newSites(t, windowSetting(window))
 	stories := []*life{
 		createdElsewhere(), againHere(), againThere(), againApart(), againAcross(), twoOwners(), madeTwice(),
 		passwordOfRemoved("changed-later", false), passwordOfRemoved("changed-earlier", true),

@@ -61,7 +61,7 @@ func TestChaos(t *testing.T) {
 			{Name: "dc1", Nodes: full.nodes}, {Name: "dc2", Nodes: full.nodes},
 		}})
 	}
-	c.cluster = newCluster(t, nodes, "chaos")
+	c.cluster = newCluster(t, nodes)
 	c.one, c.two = c.cluster.start(t, "dc1"), c.cluster.start(t, "dc2")
 	host(t, c.one)
 	var users []string

@@ -16,7 +16,7 @@ import (
 // do what needs the time, and loses nobody's mail: where there is a retention nothing expires,
 // and no maildrop is shown empty for that. When the clock is right again it goes on.
 func TestClockFarOff(t *testing.T) {
-	s := newSites(t, "clocks")
+	s := newSites(t)
 	admin := s.one.Admin()
 	defer admin.Close()
 	if _, err := admin.ChangeDomain(servertest.Deadline(t, servertest.StartLimit), servertest.Domain, adminclient.DomainSettings{Retention: "30d"}); err != nil {

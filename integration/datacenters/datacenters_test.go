@@ -29,18 +29,21 @@ var datacenters = cassandratest.Lazy{Options: cassandratest.Options{
 // busy machine.
 const nodesLimit = 15 * time.Minute
 
-// cluster is a Cassandra cluster with a keyspace for one test.
-type cluster struct {
-	*cassandratest.Cluster
-	keyspace string
-}
+// keyspace is what the tests have on a cluster, one after the other. It has a replica on every node.
+const keyspace = "datacenters"
 
-// newCluster makes a keyspace with a replica on every node.
-func newCluster(t testing.TB, c *cassandratest.Cluster, keyspace string) *cluster {
+// cluster is a Cassandra cluster for one test.
+type cluster struct{ *cassandratest.Cluster }
+
+// newCluster makes the keyspace, or empties what the test before has left in it: that is sooner done.
+func newCluster(t testing.TB, c *cassandratest.Cluster) *cluster {
 	t.Helper()
-	on := &cluster{c, keyspace}
+	on := &cluster{c}
 	srv := servertest.NewServer(t, on.setup("dc1"))
 	servertest.Program{Limit: nodesLimit}.Must(t, servertest.Binary(t), "schema", "apply", "--config", srv.Conf)
+	s := on.session(t, c.Nodes[0])
+	defer s.Close()
+	mailtest.WaitFor(t, nodesLimit, func() error { return cassandratest.Empty(s, keyspace) })
 	return on
 }
 
@@ -54,7 +57,7 @@ func (c *cluster) setup(datacenter string, settings ...string) servertest.Setup 
 		`store.engine = "cassandra"`,
 		fmt.Sprintf("cassandra.hosts = [%s]", strings.Join(hosts, ", ")),
 		fmt.Sprintf("cassandra.datacenter = %q", datacenter),
-		fmt.Sprintf("cassandra.keyspace = %q", c.keyspace),
+		fmt.Sprintf("cassandra.keyspace = %q", keyspace),
 		fmt.Sprintf("cassandra.replication = {dc1 = %d, dc2 = %d}", len(c.Datacenter("dc1")), len(c.Datacenter("dc2"))),
 		`cassandra.heartbeat = "1s"`,
 	}, settings...)}
@@ -169,7 +172,7 @@ func (c *cluster) repair(t testing.TB) {
 	s := c.session(t, c.Nodes[0])
 	defer s.Close()
 	for _, table := range []string{"address", "domain", "mailbox", "content", "trash"} {
-		rows := s.Query(fmt.Sprintf("SELECT * FROM %s.%s", c.keyspace, table)).
+		rows := s.Query(fmt.Sprintf("SELECT * FROM %s.%s", keyspace, table)).
 			Consistency(gocql.All).PageSize(200).IterContext(servertest.Deadline(t, nodesLimit))
 		for rows.MapScan(map[string]any{}) {
 		}

@@ -18,7 +18,7 @@ func TestDurabilityEach(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
-	c := newCluster(t, datacenters.Get(t), "durability")
+	c := newCluster(t, datacenters.Get(t))
 	const each = `cassandra.durability = "each"`
 	refuses := c.start(t, "dc1", each)
 	falls := c.start(t, "dc1", each, `cassandra.on_unreachable = "local"`)

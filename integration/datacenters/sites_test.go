@@ -20,12 +20,12 @@ type sites struct {
 	one, two *servertest.Server // in dc1, dc2
 }
 
-func newSites(t *testing.T, keyspace string, settings ...string) *sites {
+func newSites(t *testing.T, settings ...string) *sites {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs two Cassandra nodes")
 	}
-	s := &sites{cluster: newCluster(t, datacenters.Get(t), keyspace)}
+	s := &sites{cluster: newCluster(t, datacenters.Get(t))}
 	s.one, s.two = s.start(t, "dc1", settings...), s.start(t, "dc2", settings...)
 	host(t, s.one)
 	mailtest.WaitFor(t, nodesLimit, func() error { // before an address in it may be asked for

@@ -25,7 +25,7 @@ import (
 // or did so already.
 func TestStoppedInTheMiddle(t *testing.T) {
 	const window = 9 * time.Second
-	s := newSites(t, "stopped", windowSetting(window), `cassandra.floor_every = 1`,
+	s := newSites(t, windowSetting(window), `cassandra.floor_every = 1`,
 		`cassandra.timeout = "1m"`, `tasks.orphans_rate = 100000`)
 	var senders []*patient
 	ctx, end := context.WithCancel(t.Context())
@@ -131,7 +131,7 @@ func (s *sites) messages(t *testing.T, table string) map[gocql.UUID]bool {
 	ids := map[gocql.UUID]bool{}
 	mailtest.WaitFor(t, nodesLimit, func() error {
 		clear(ids)
-		rows := cql.Query(fmt.Sprintf("SELECT message FROM %s.%s", s.keyspace, table)).Consistency(gocql.One).IterContext(t.Context())
+		rows := cql.Query(fmt.Sprintf("SELECT message FROM %s.%s", keyspace, table)).Consistency(gocql.One).IterContext(t.Context())
 		for id := (gocql.UUID{}); rows.Scan(&id); {
 			ids[id] = true
 		}
