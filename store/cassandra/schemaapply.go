@@ -134,6 +134,11 @@ func (a *applying) look(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("cassandra: look at the nodes: %w", err)
 	}
+	return a.admit(nodes, down)
+}
+
+// admit decides whether the schema may be changed while some of the nodes are down.
+func (a *applying) admit(nodes, down []node) error {
 	if len(down) > 0 && !a.options.Force {
 		return fmt.Errorf("%w: %s; nothing was changed", ErrNodesDown, describe(down))
 	}
