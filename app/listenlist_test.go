@@ -123,22 +123,13 @@ func TestLimitsHoldForAllAddresses(t *testing.T) {
 
 	smtp := a.Addrs()["smtp"]
 	for i := range smtp {
-		first := mailtest.Dial(t, smtp[i].String())
-		first.Expect("220 ")
+		first := greeted(t, smtp[i])
 		mailtest.Dial(t, smtp[1-i].String()).Expect("421 4.3.2 too many connections")
 		first.Do("QUIT", "221 ")
 		first.ExpectEOF()
-		// The server notices a moment later.
-		mailtest.WaitFor(t, time.Minute, func() error {
-			c := mailtest.Dial(t, smtp[1-i].String())
-			defer c.Close()
-			if line := c.Line(); !strings.HasPrefix(line, "220 ") {
-				return errors.New(line)
-			}
-			c.Do("QUIT", "221 ")
-			c.ExpectEOF()
-			return nil
-		})
+		other := greeted(t, smtp[1-i])
+		other.Do("QUIT", "221 ")
+		other.ExpectEOF()
 	}
 
 	metrics := a.Addrs()["metrics"]
@@ -166,6 +157,21 @@ func TestLimitsHoldForAllAddresses(t *testing.T) {
 		}
 		second.Close()
 	}
+}
+
+// greeted is a connection that has a place: the server notices the end of another one a moment later.
+func greeted(t *testing.T, addr net.Addr) (c *mailtest.Client) {
+	t.Helper()
+	mailtest.WaitFor(t, time.Minute, func() error {
+		c = mailtest.Dial(t, addr.String())
+		line := c.Line()
+		if !strings.HasPrefix(line, "220 ") {
+			c.Close()
+			return errors.New(line)
+		}
+		return nil
+	})
+	return c
 }
 
 func dial(t *testing.T, addr net.Addr) net.Conn {

@@ -243,6 +243,8 @@ func Dev(dataDir string) Config {
 	c.POP3S.Listen = []string{"127.0.0.1:1995"}
 	c.SMTP.Listen = []string{"127.0.0.1:1025"}
 	c.LMTP.Listen = []string{"127.0.0.1:1024"}
+	// So many that the limit of open files of any machine is enough.
+	c.POP3.MaxConnections, c.SMTP.MaxConnections, c.LMTP.MaxConnections = 200, 200, 200
 	c.TLS.SelfSigned = true
 	c.Delivery.Postmaster = "alice@example.test" // one of the accounts that are made
 	return c

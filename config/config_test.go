@@ -249,6 +249,9 @@ func TestDev(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}
+	if n := 2*c.POP3.MaxConnections + 2*c.SMTP.MaxConnections + 2*c.LMTP.MaxConnections; n > 2000 {
+		t.Errorf("their connections may take %d open files, more than some machines allow", n)
+	}
 }
 
 // Validate finds what flags may have put in.
