@@ -26,6 +26,7 @@ import (
 
 // checkRig is a store with two accounts, whose clock is about what now says, and checks on it.
 type checkRig struct {
+	opened time.Time // when the store was opened for the first time
 	*testing.T
 	st   store.Store
 	fs   *vfs.MemFS
@@ -69,9 +70,12 @@ func newCheckRig(t *testing.T) *checkRig {
 
 func (r *checkRig) open() {
 	r.Helper()
-	// A clock that stands still would make two removals the same.
-	start := time.Now()
-	clock := func() time.Time { return r.now().Add(time.Since(start)) }
+	// A clock that stands still, or goes back when the store is opened again, would make two
+	// removals the same.
+	if r.opened.IsZero() {
+		r.opened = time.Now()
+	}
+	clock := func() time.Time { return r.now().Add(time.Since(r.opened)) }
 	st, err := embedded.Open(embedded.Config{Dir: "data", FS: r.fs, Now: clock})
 	if err != nil {
 		r.Fatal(err)
