@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -72,6 +73,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s.pending.rows = make(map[mail.MessageID]*pendingRow)
 	s.tidy.init()
+	s.sweep.seq.Store(rand.Uint64() / 2) // it has to rise
 	s.dirs.fs = cfg.FS
 	s.dirs.content = cfg.FS.PathJoin(cfg.Dir, contentDir)
 	s.dirs.tmp = cfg.FS.PathJoin(s.dirs.content, tmpDir)

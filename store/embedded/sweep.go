@@ -27,7 +27,8 @@ import (
 type sweepState struct {
 	// running is held by the one Sweep at work; another one waits.
 	running sync.Mutex
-	// seq tells trash rows of one microsecond apart.
+	// seq tells trash rows of one microsecond apart. It begins at random: a clock may stand where it
+	// stood before the last stop.
 	seq      atomic.Uint64
 	openedAt time.Time
 	// filesChecked is set when the content files were compared with their rows, which is

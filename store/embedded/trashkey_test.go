@@ -1,0 +1,32 @@
+package embedded
+
+import (
+	"testing"
+
+	"popelago/mail"
+)
+
+// Two removals of the same microsecond are both in the trash, also if the store was opened again
+// between them: a clock may have been set back by as much as the stop took.
+func TestTrashKeepsRemovalsOfOneMoment(t *testing.T) {
+	inBubble(t, func(r *clockRig) {
+		source := mail.NewIDSource(nil)
+		for i := range 3 {
+			if i > 0 {
+				r.stop(0, 0)
+			}
+			for range 2 {
+				if err := r.s.RemoveMessages(r.Context(), mail.MailboxID{byte(i)}, []mail.MessageID{source.Next()}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		rows := 0
+		if err := r.s.scan(r.Context(), []byte{prefixTrash}, []byte{prefixTrash + 1}, func(k, v []byte) (bool, error) {
+			rows++
+			return true, nil
+		}); err != nil || rows != 6 {
+			t.Errorf("%d removals are in the trash, %v; want 6", rows, err)
+		}
+	})
+}
