@@ -159,7 +159,7 @@ func targetOf(t testing.TB, s *servertest.Server, a servertest.Account, sec secu
 // message has come; then, with everything forgotten, it fetches and removes all.
 func (c client) testCorpus(t *testing.T, s *servertest.Server, a servertest.Account, sec security, large bool) {
 	to := targetOf(t, s, a, sec)
-	want := s.CorpusOf(t, a)
+	want := s.CorpusOf(t, a, nil)
 	f := c.prepare(t, to)
 
 	c.compare(t, f.fetch(t, true, len(want)), want)

@@ -23,6 +23,7 @@ func fetchmailClient() client {
 			"dot-only":      "takes a line without colon for the end of the header",
 			"line-70k":      "breaks lines of the body after 8 KiB",
 			"line-70k-dots": "breaks lines of the body after 8 KiB",
+			"no-header-70k": "breaks lines of the body after 8 KiB",
 			"header-only":   blank,
 			"empty":         blank,
 		},

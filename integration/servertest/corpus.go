@@ -44,25 +44,30 @@ func (s *Server) DeliverCorpus(t testing.TB, to map[Account]func(mailtest.Messag
 }
 
 // CorpusOf reads a maildrop that got the corpus, by name, and checks that every message is
-// our trace header followed by exactly what was accepted.
-func (s *Server) CorpusOf(t testing.TB, a Account) map[string]Awkward {
+// our trace header followed by exactly the octets that were accepted. sent holds the octets of
+// messages, by name, that a program sends with a change of its own; nil: none.
+func (s *Server) CorpusOf(t testing.TB, a Account, sent map[string]string) map[string]Awkward {
 	t.Helper()
-	sent := map[string]mailtest.Message{}
+	corpus := map[string]mailtest.Message{}
 	for _, m := range mailtest.Corpus() {
-		sent[m.Name] = m
+		corpus[m.Name] = m
 	}
 	got := map[string]Awkward{}
 	for _, m := range s.Maildrop(t, a) {
 		name := Mark(m.Octets)
-		content, ok := sent[name]
+		content, ok := corpus[name]
+		octets, changed := sent[name]
+		if !changed {
+			octets = content.Gap + string(content.Octets())
+		}
 		want := "Return-Path: <" + Sender(name) + ">\r\nDelivered-To: " + a.Address + "\r\nReceived: from "
 		switch {
 		case !ok:
 			t.Errorf("a message that nobody sent: %.200q", m.Octets)
 		case !bytes.HasPrefix(m.Octets, []byte(want)):
 			t.Errorf("%s begins %.200q, want %q", name, m.Octets, want)
-		case !bytes.HasSuffix(m.Octets, append([]byte(" +0000\r\n"+content.Gap), content.Octets()...)):
-			t.Errorf("%s does not end in what was sent, behind our Received line and %q", name, content.Gap)
+		case !bytes.HasSuffix(m.Octets, []byte(" +0000\r\n"+octets)):
+			t.Errorf("%s ends in %.200q, want our Received line, %q, and the octets that were sent", name, m.Octets[max(0, len(m.Octets)-200):], content.Gap)
 		}
 		got[name] = Awkward{content, m.Octets}
 	}
