@@ -11,15 +11,6 @@ import (
 	"popelago/store"
 )
 
-// trashedIn puts a removal of some moment into the trash of some hour.
-func (w *windowed) trashedIn(hour int, mb mail.MailboxID, at int64, id mail.MessageID) {
-	w.Helper()
-	if err := w.cql.Query("INSERT INTO "+w.cfg.Keyspace+".trash (datacenter, hour, shard, mailbox, message, removed_at) VALUES ('dc1', ?, ?, ?, ?, ?) USING TIMESTAMP ?",
-		hour, int(mb[15]), gocql.UUID(mb), gocql.UUID(id), at, at).Exec(); err != nil {
-		w.Fatal(err)
-	}
-}
-
 // Progress stays at an hour with a young removal in it, though later hours are done.
 func TestProgressStaysBehindTheYoung(t *testing.T) {
 	w := openWindowed(t, nil)

@@ -58,11 +58,17 @@ func hourOf(us int64) int { return int(us / 3_600_000_000) }
 // trashed puts a removal of some moment into the trash of two hours ago.
 func (w *windowed) trashed(mb mail.MailboxID, at int64, ids ...mail.MessageID) {
 	w.Helper()
+	w.trashedIn(hourOf(w.long), mb, at, ids...)
+}
+
+// trashedIn puts a removal of some moment into the trash of some hour.
+func (w *windowed) trashedIn(hour int, mb mail.MailboxID, at int64, ids ...mail.MessageID) {
+	w.Helper()
 	for some := range slices.Chunk(ids, 100) {
 		b := w.cql.Batch(gocql.UnloggedBatch)
 		for _, id := range some {
 			b.Query("INSERT INTO "+w.cfg.Keyspace+".trash (datacenter, hour, shard, mailbox, message, removed_at) VALUES ('dc1', ?, ?, ?, ?, ?) USING TIMESTAMP ?",
-				hourOf(w.long), int(mb[15]), gocql.UUID(mb), gocql.UUID(id), at, at)
+				hour, int(mb[15]), gocql.UUID(mb), gocql.UUID(id), at, at)
 		}
 		if err := b.Exec(); err != nil {
 			w.Fatal(err)

@@ -27,3 +27,17 @@ func (c *testClock) pass(t *testing.T, s *Store, d time.Duration) {
 		t.Fatal(err)
 	}
 }
+
+// countRows counts the rows of a store by the first octet of their keys.
+func countRows(t *testing.T, s *Store, prefixes ...byte) (n int) {
+	t.Helper()
+	for _, prefix := range prefixes {
+		if err := s.scan(t.Context(), []byte{prefix}, []byte{prefix + 1}, func(k, v []byte) (bool, error) {
+			n++
+			return true, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
+}

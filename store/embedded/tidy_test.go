@@ -91,19 +91,7 @@ func TestMarkersArePurged(t *testing.T) {
 	if err := s.RemoveMessages(ctx, mb, []mail.MessageID{m.ID}); err != nil {
 		t.Fatal(err)
 	}
-	markers := func() (n int) {
-		t.Helper()
-		for _, prefix := range []byte{prefixRemoved, prefixTrash, prefixUnpurged} {
-			err := s.scan(ctx, []byte{prefix}, []byte{prefix + 1}, func(k, v []byte) (bool, error) {
-				n++
-				return true, nil
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		return n
-	}
+	markers := func() int { return countRows(t, s, prefixRemoved, prefixTrash, prefixUnpurged) }
 	for _, step := range []struct {
 		pass time.Duration
 		want int

@@ -21,12 +21,8 @@ func TestTrashKeepsRemovalsOfOneMoment(t *testing.T) {
 				}
 			}
 		}
-		rows := 0
-		if err := r.s.scan(r.Context(), []byte{prefixTrash}, []byte{prefixTrash + 1}, func(k, v []byte) (bool, error) {
-			rows++
-			return true, nil
-		}); err != nil || rows != 6 {
-			t.Errorf("%d removals are in the trash, %v; want 6", rows, err)
+		if rows := countRows(t, r.s, prefixTrash); rows != 6 {
+			t.Errorf("%d removals are in the trash, want 6", rows)
 		}
 	})
 }
