@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,21 +12,16 @@ import (
 	"popelago/delivery"
 	"popelago/mail"
 	"popelago/maildrop"
+	"popelago/mailtest"
 	"popelago/store"
 	"popelago/store/embedded"
 	"popelago/task"
 )
 
-// setClock is a clock that is ahead of the real one. Safe for concurrent use.
-type setClock struct{ ahead atomic.Int64 }
-
-func (c *setClock) set(ahead time.Duration) { c.ahead.Store(int64(ahead)) }
-func (c *setClock) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
-
 // clockWorld is a server on one folder, whose clock can be wrong.
 type clockWorld struct {
 	*testing.T
-	clock setClock
+	clock mailtest.Clock
 	dir   string
 	st    *embedded.Store
 	*account.Directory
@@ -49,16 +43,16 @@ func newClockWorld(t *testing.T) *clockWorld {
 func (w *clockWorld) start() {
 	w.Helper()
 	var err error
-	if w.st, err = embedded.Open(embedded.Config{Dir: w.dir, Now: w.clock.now, Reserve: -1}); err != nil {
+	if w.st, err = embedded.Open(embedded.Config{Dir: w.dir, Now: w.clock.Now, Reserve: -1}); err != nil {
 		w.Fatal(err)
 	}
-	ids := mail.NewIDSource(w.clock.now)
+	ids := mail.NewIDSource(w.clock.Now)
 	st := w.wrap(w.st)
-	w.Directory, err = account.New(account.Config{Argon2Memory: 8, Argon2Time: 1, IDs: ids, Now: w.clock.now}, st, nil)
+	w.Directory, err = account.New(account.Config{Argon2Memory: 8, Argon2Time: 1, IDs: ids, Now: w.clock.Now}, st, nil)
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.Deliverer, err = delivery.New(delivery.Config{IDs: ids, Now: w.clock.now, Window: 15 * time.Minute}, w.Directory, st, nil)
+	w.Deliverer, err = delivery.New(delivery.Config{IDs: ids, Now: w.clock.Now, Window: 15 * time.Minute}, w.Directory, st, nil)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -97,7 +91,7 @@ func (w *clockWorld) list(a mail.Address, retention time.Duration) (int, error) 
 	if err != nil {
 		w.Fatal(err)
 	}
-	m, err := maildrop.Open(w.Context(), w.st, r.Mailbox, maildrop.Options{Retention: retention, Now: w.clock.now})
+	m, err := maildrop.Open(w.Context(), w.st, r.Mailbox, maildrop.Options{Retention: retention, Now: w.clock.Now})
 	if err != nil {
 		return 0, err
 	}
@@ -123,12 +117,12 @@ func TestWrongClockLosesNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			w.clock.set(off)
+			w.clock.Set(off)
 			if !running {
 				w.restart()
 			}
 			expire := func() error {
-				_, err := task.Expire(task.ExpireConfig{Now: w.clock.now}, w.st).Run(t.Context(), true)
+				_, err := task.Expire(task.ExpireConfig{Now: w.clock.Now}, w.st).Run(t.Context(), true)
 				return err
 			}
 			if err := expire(); !errors.Is(err, store.ErrClock) {
@@ -143,7 +137,7 @@ func TestWrongClockLosesNothing(t *testing.T) {
 			if n, err := w.list(a, 0); n != 3 || err != nil {
 				t.Errorf("%s, running %t: without a retention %d messages shown, %v", name, running, n, err)
 			}
-			w.clock.set(0)
+			w.clock.Set(0)
 			if err := errors.Join(w.send(a), expire()); err != nil {
 				t.Errorf("%s, running %t: when the clock is right again: %v", name, running, err)
 			}
@@ -160,7 +154,7 @@ func TestWrongClockChangesNothing(t *testing.T) {
 	for name, off := range wrongBy {
 		w := newClockWorld(t)
 		a := w.account("u")
-		w.clock.set(off)
+		w.clock.Set(off)
 		durability := store.DurabilityEach
 		for what, change := range map[string]func() error{
 			"AddDomain": func() error { _, err := w.AddDomain(t.Context(), "b.test"); return err },
@@ -182,7 +176,7 @@ func TestWrongClockChangesNothing(t *testing.T) {
 				t.Errorf("%s: %s: %v, want %v", name, what, err, store.ErrClock)
 			}
 		}
-		w.clock.set(0)
+		w.clock.Set(0)
 		if err := w.send(a); err != nil {
 			t.Fatal(err)
 		}
@@ -238,7 +232,7 @@ func TestClockSetWhileStoring(t *testing.T) {
 				return func() {
 					if did = append(did, s); s == step && !slices.Contains(did, "set") {
 						did = append(did, "set")
-						w.clock.set(off)
+						w.clock.Set(off)
 					}
 				}
 			}
@@ -252,7 +246,7 @@ func TestClockSetWhileStoring(t *testing.T) {
 			if !slices.Equal(did, want) {
 				t.Errorf("%s, at %s: %q, want %q", name, step, did, want)
 			}
-			w.clock.set(0)
+			w.clock.Set(0)
 			if err := w.send(a); err != nil {
 				t.Errorf("%s, at %s: when the clock is right again: %v", name, step, err)
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"popelago/mail"
+	"popelago/mailtest"
 	"popelago/store"
 	"popelago/store/cassandra"
 )
@@ -16,11 +17,11 @@ import (
 func TestBulkMidnight(t *testing.T) {
 	cfg := config(t)
 	first := open(t, cfg)
-	ahead, behind := &shifted{}, &shifted{}
-	ahead.set(4 * time.Minute)
-	behind.set(-4 * time.Minute)
+	ahead, behind := &mailtest.Clock{}, &mailtest.Clock{}
+	ahead.Set(4 * time.Minute)
+	behind.Set(-4 * time.Minute)
 	cfgAhead, cfgBehind := cfg, cfg
-	cfgAhead.Now, cfgBehind.Now = ahead.now, behind.now
+	cfgAhead.Now, cfgBehind.Now = ahead.Now, behind.Now
 	s1, s2 := reopen(t, cfgAhead), reopen(t, cfgBehind)
 	mb := mailbox("midnight")
 	midnight := time.Now().UTC().Truncate(24 * time.Hour)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"popelago/mail"
+	"popelago/mailtest"
 	"popelago/store/cassandra"
 )
 
@@ -108,8 +109,8 @@ func TestBulkSwitchAhead(t *testing.T) {
 // only for an earlier moment.
 func TestBulkMarksAgain(t *testing.T) {
 	cfg := config(t)
-	clock := &shifted{}
-	cfg.Now, cfg.Heartbeat = clock.now, 5*time.Minute
+	clock := &mailtest.Clock{}
+	cfg.Now, cfg.Heartbeat = clock.Now, 5*time.Minute
 	s := open(t, cfg)
 	mb, since := mailbox("marked"), time.Now().Add(-time.Hour)
 	for i, c := range []struct {
@@ -121,7 +122,7 @@ func TestBulkMarksAgain(t *testing.T) {
 		{61 * time.Minute, since.Add(time.Second), 1}, {61 * time.Minute, since.Add(-time.Second), 2}, {61 * time.Minute, since.Add(-time.Second), 1},
 		{61 * time.Minute, time.Time{}, 1}, {0, since, 2}, // the clock went back
 	} {
-		clock.set(c.ahead)
+		clock.Set(c.ahead)
 		seen.Take()
 		addBulk(t, s, mb, c.since, message(1))
 		if writes, _ := spent(seen.Take()); len(writes) != c.writes {

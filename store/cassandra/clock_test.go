@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,18 +17,12 @@ import (
 	"popelago/store/cassandra"
 )
 
-// shifted is a clock that is ahead of the real one.
-type shifted struct{ ahead atomic.Int64 }
-
-func (c *shifted) set(ahead time.Duration) { c.ahead.Store(int64(ahead)) }
-func (c *shifted) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
-
 // clocked is a configuration of a server with a clock and a name of its own.
-func clocked(t *testing.T, ahead time.Duration) (cassandra.Config, *shifted, *mailtest.Log) {
+func clocked(t *testing.T, ahead time.Duration) (cassandra.Config, *mailtest.Clock, *mailtest.Log) {
 	t.Helper()
-	cfg, clock, log := config(t), &shifted{}, &mailtest.Log{}
-	clock.set(ahead)
-	cfg.Now, cfg.Server = clock.now, fmt.Sprint(t.Name(), " ", time.Now().UnixNano())
+	cfg, clock, log := config(t), &mailtest.Clock{}, &mailtest.Log{}
+	clock.Set(ahead)
+	cfg.Now, cfg.Server = clock.Now, fmt.Sprint(t.Name(), " ", time.Now().UnixNano())
 	cfg.Heartbeat, cfg.MissedBeats = 100*time.Millisecond, slowMachine
 	cfg.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	cfg.Registerer = prometheus.NewRegistry()
@@ -79,7 +72,7 @@ func TestWrongClock(t *testing.T) {
 			if rows, err := list(t.Context(), s, mb); err != nil || len(rows) != 1 {
 				t.Errorf("%v, %v", rows, err)
 			}
-			future := clock.now().Add(time.Hour)
+			future := clock.Now().Add(time.Hour)
 			_, floors := s.RaiseFloors(t.Context())
 			_, sweep := s.Sweep(t.Context(), future)
 			_, orphans := s.SweepOrphans(t.Context(), future, future)
@@ -97,7 +90,7 @@ func TestWrongClock(t *testing.T) {
 				t.Errorf("said %d times:\n%s", n, log.String())
 			}
 
-			clock.set(0)
+			clock.Set(0)
 			wantClock(t, s, nil)
 			mailtest.WaitFor(t, 10*time.Minute, func() error {
 				if !strings.Contains(log.String(), "the clock is right") {
@@ -128,10 +121,10 @@ func TestClockDiffers(t *testing.T) {
 	if got := gauge(t, cfg.Registerer, "popelago_cassandra_clock_skew_seconds"); got < 238 || got > 242 {
 		t.Errorf("skew %v seconds", got)
 	}
-	if _, err := s.Sweep(t.Context(), clock.now()); err != nil {
+	if _, err := s.Sweep(t.Context(), clock.Now()); err != nil {
 		t.Error(err)
 	}
-	clock.set(-4 * time.Minute)
+	clock.Set(-4 * time.Minute)
 	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		if got := gauge(t, cfg.Registerer, "popelago_cassandra_clock_skew_seconds"); got > -238 || got < -242 {
 			return fmt.Errorf("skew %v seconds", got)
@@ -164,11 +157,11 @@ func TestClockIsSet(t *testing.T) {
 	cfg.Heartbeat = time.Hour
 	s := open(t, cfg)
 	for _, ahead := range []time.Duration{100 * 24 * time.Hour, -time.Hour, -6 * time.Minute, 6 * time.Minute} {
-		clock.set(ahead)
+		clock.Set(ahead)
 		if err := s.Clock(); !errors.Is(err, store.ErrClock) {
 			t.Errorf("%v ahead: %v", ahead, err)
 		}
-		clock.set(0)
+		clock.Set(0)
 		if err := s.Clock(); err != nil {
 			t.Errorf("set back: %v", err)
 		}
@@ -248,7 +241,7 @@ func TestWatermark(t *testing.T) {
 		t.Error(err)
 	}
 	// What the others say is not for an operator of this server to overrule.
-	clock.set(time.Hour)
+	clock.Set(time.Hour)
 	wantClock(t, s, store.ErrClock)
 	if err := s.TrustClock(t.Context()); !errors.Is(err, store.ErrClock) {
 		t.Errorf("a clock that is an hour ahead of the cluster's was trusted: %v", err)

@@ -15,7 +15,7 @@ func TestNothingOfAWrongClockLasts(t *testing.T) {
 	cfg, clock, _ := clocked(t, 0)
 	s := open(t, cfg)
 	wantClock(t, s, nil)
-	source := mail.NewIDSource(clock.now)
+	source := mail.NewIDSource(clock.Now)
 	a := mail.Address{Local: "a", Domain: "poison.test"}
 	durability := store.DurabilityLocal
 	changes := map[string]func() error{
@@ -31,13 +31,13 @@ func TestNothingOfAWrongClockLasts(t *testing.T) {
 		"SetBulk": func() error { _, err := s.SetBulk(t.Context(), mailbox("poison")); return err },
 	}
 	for _, off := range []time.Duration{100 * 24 * time.Hour, -100 * 24 * time.Hour} {
-		clock.set(off)
+		clock.Set(off)
 		for what, change := range changes {
 			if err := change(); !errors.Is(err, store.ErrClock) {
 				t.Errorf("%v off: %s: %v, want %v", off, what, err, store.ErrClock)
 			}
 		}
-		clock.set(0)
+		clock.Set(0)
 		wantClock(t, s, nil)
 		for what, change := range changes {
 			if err := change(); err != nil {
@@ -58,12 +58,12 @@ func TestRemovalByAWrongClock(t *testing.T) {
 	s := open(t, cfg)
 	mb := mailbox("removed")
 	for _, off := range []time.Duration{100 * 24 * time.Hour, -100 * 24 * time.Hour} {
-		clock.set(0)
+		clock.Set(0)
 		wantClock(t, s, nil)
 		m := message(10)
 		put(t, s, m.ID, 10, mb)
 		add(t, s, mb, m)
-		clock.set(off)
+		clock.Set(off)
 		if err := s.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}); err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func TestRemovalByAWrongClock(t *testing.T) {
 		if rows, err := list(t.Context(), s, mb); err != nil || len(rows) != 0 {
 			t.Fatalf("%v off: %d messages are left, %v", off, len(rows), err)
 		}
-		clock.set(0)
+		clock.Set(0)
 		wantClock(t, s, nil)
 		if report, err := s.Sweep(t.Context(), time.Now().Add(time.Minute)); err != nil || report.Contents != 1 {
 			t.Errorf("%v off: cleared up behind: %+v, %v; want one content", off, report, err)

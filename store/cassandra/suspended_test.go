@@ -21,9 +21,9 @@ func TestSuspendedMachine(t *testing.T) {
 	wantClock(t, s, nil)
 	// The nodes go on for two hours while this machine, and so its last comparison, does not.
 	cassandra.Suspend(s, 2*time.Hour)
-	clock.set(-2 * time.Hour)
+	clock.Set(-2 * time.Hour)
 	wantClock(t, s, store.ErrClock)
-	clock.set(0)
+	clock.Set(0)
 	wantClock(t, s, nil)
 }
 
@@ -34,12 +34,12 @@ func TestIDsWaitForAComparison(t *testing.T) {
 	cfg.ClockEvery = time.Hour // nobody looks
 	s := open(t, cfg)
 	wantClock(t, s, nil)
-	src := mail.NewIDSource(clock.now)
+	src := mail.NewIDSource(clock.Now)
 	if _, err := store.NextID(t.Context(), s, src); err != nil {
 		t.Fatal(err)
 	}
 	cassandra.Suspend(s, 2*time.Hour)
-	clock.set(-2 * time.Hour)
+	clock.Set(-2 * time.Hour)
 	if err := s.Clock(); err != nil {
 		t.Fatalf("nothing tells yet that time went by: %v", err)
 	}
@@ -47,7 +47,7 @@ func TestIDsWaitForAComparison(t *testing.T) {
 	if _, err := store.NextID(t.Context(), s, src); !errors.Is(err, store.ErrClock) {
 		t.Fatalf("an id two hours too old was made: %v", err)
 	}
-	clock.set(0)
+	clock.Set(0)
 	mailtest.WaitFor(t, time.Minute, func() error { _, err := store.NextID(t.Context(), s, src); return err })
 	clocks := 0
 	seen.Take()

@@ -31,7 +31,7 @@ func TestWindowsDiffer(t *testing.T) {
 			return nil
 		})
 		_, floors := s.RaiseFloors(t.Context())
-		_, sweep := s.Sweep(t.Context(), clock.now())
+		_, sweep := s.Sweep(t.Context(), clock.Now())
 		_, orphans := s.SweepOrphans(t.Context(), time.Unix(0, 0), time.Unix(0, 0))
 		_, some := s.RemoveOrphans(t.Context(), nil, time.Unix(0, 0))
 		for what, err := range map[string]error{"RaiseFloors": floors, "Sweep": sweep, "SweepOrphans": orphans, "RemoveOrphans": some} {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,18 +18,11 @@ import (
 	"popelago/store"
 )
 
-// skewed is a clock that runs, but may have been set. For tests in a bubble of package synctest.
-type skewed struct{ ahead atomic.Int64 } // nanoseconds
-
-func (c *skewed) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
-
-func (c *skewed) set(ahead time.Duration) { c.ahead.Store(int64(ahead)) }
-
 // clockRig is a folder that is opened again and again by a clock.
 type clockRig struct {
 	*testing.T
 	fs    *vfs.MemFS
-	clock skewed
+	clock mailtest.Clock
 	log   mailtest.Log
 	reg   *prometheus.Registry
 	cfg   Config
@@ -51,7 +43,7 @@ func (r *clockRig) open() {
 	r.Helper()
 	r.reg = prometheus.NewRegistry()
 	cfg := r.cfg
-	cfg.Dir, cfg.FS, cfg.Now, cfg.Registerer = "data", r.fs, r.clock.now, r.reg
+	cfg.Dir, cfg.FS, cfg.Now, cfg.Registerer = "data", r.fs, r.clock.Now, r.reg
 	cfg.Logger = slog.New(slog.NewTextHandler(&r.log, nil))
 	s, err := Open(cfg)
 	if err != nil {
@@ -67,7 +59,7 @@ func (r *clockRig) stop(length, ahead time.Duration) {
 		r.Fatal(err)
 	}
 	time.Sleep(length)
-	r.clock.set(ahead)
+	r.clock.Set(ahead)
 	r.open()
 }
 
@@ -91,12 +83,12 @@ func (r *clockRig) wants(want error, texts ...string) {
 	}
 	ctx := r.Context()
 	a := mail.Address{Local: "a", Domain: "a.test"}
-	_, sweep := r.s.Sweep(ctx, r.clock.now().Add(-time.Hour))
+	_, sweep := r.s.Sweep(ctx, r.clock.Now().Add(-time.Hour))
 	_, floors := r.s.RaiseFloors(ctx)
 	_, orphans := r.s.SweepOrphans(ctx, time.Time{}, time.Time{})
 	_, some := r.s.RemoveOrphans(ctx, nil, time.Time{})
 	_, bulk := r.s.SetBulk(ctx, mail.MailboxID{1})
-	_, id := store.NextID(ctx, r.s, mail.NewIDSource(r.clock.now))
+	_, id := store.NextID(ctx, r.s, mail.NewIDSource(r.clock.Now))
 	for what, err := range map[string]error{
 		"Sweep": sweep, "RaiseFloors": floors, "SweepOrphans": orphans, "RemoveOrphans": some, "SetBulk": bulk, "an id": id,
 		"PutDomain":     r.s.PutDomain(ctx, store.Domain{Name: "a.test"}),
@@ -158,7 +150,7 @@ func TestClockWrongAtStart(t *testing.T) {
 				if !strings.Contains(r.log.String(), "popelago clock trust") {
 					t.Errorf("the log says nothing to do:\n%s", r.log.String())
 				}
-				r.clock.set(0)
+				r.clock.Set(0)
 				r.wants(nil)
 				r.passes(2 * time.Second)
 				if n := r.said("the clock is right"); n != 1 {
@@ -177,19 +169,19 @@ func TestClockSetWhileRunning(t *testing.T) {
 	inBubble(t, func(r *clockRig) {
 		r.passes(24 * time.Hour)
 		for _, off := range []time.Duration{6 * time.Minute, -6 * time.Minute, 10 * year, -10 * year, 3 * 24 * time.Hour} {
-			r.clock.set(off)
+			r.clock.Set(off)
 			r.wants(store.ErrClock, "while the server ran")
 			r.passes(2 * time.Hour)
 			r.wants(store.ErrClock)
-			r.clock.set(0)
+			r.clock.Set(0)
 			r.wants(nil)
 			r.passes(2 * time.Minute)
 		}
 		for _, off := range []time.Duration{4 * time.Minute, -4 * time.Minute} {
-			r.clock.set(off)
+			r.clock.Set(off)
 			r.wants(nil)
 		}
-		r.clock.set(0)
+		r.clock.Set(0)
 		r.stop(time.Minute, 0)
 		r.wants(nil)
 	})
@@ -205,12 +197,12 @@ func TestClockPutRightAfterTheStart(t *testing.T) {
 				r.stop(4*24*time.Hour, off)
 				r.wants(nil) // nothing tells that it is wrong
 				r.passes(10 * time.Second)
-				r.clock.set(0)
+				r.clock.Set(0)
 				r.wants(store.ErrClock)
 				r.passes(2 * time.Minute)
 				r.wants(nil)
 				r.passes(time.Hour)
-				r.clock.set(off) // but not later
+				r.clock.Set(off) // but not later
 				r.passes(time.Hour)
 				r.wants(store.ErrClock)
 			})
@@ -261,7 +253,7 @@ func TestHighWaterRises(t *testing.T) {
 		before := testutil.ToFloat64(r.s.metrics.writes)
 		for range 60 {
 			r.passes(time.Minute)
-			if late := r.clock.now().Sub(r.s.ClockState().High); late > raiseEvery+2*watchEvery {
+			if late := r.clock.Now().Sub(r.s.ClockState().High); late > raiseEvery+2*watchEvery {
 				t.Fatalf("the folder remembers a time %v ago", late)
 			}
 		}
@@ -269,8 +261,8 @@ func TestHighWaterRises(t *testing.T) {
 			t.Errorf("%v writes in an hour", n)
 		}
 		crashed := r.fs.CrashClone(vfs.CrashCloneCfg{})
-		r.clock.set(-7 * time.Minute)
-		s, err := Open(Config{Dir: "data", FS: crashed, Now: r.clock.now})
+		r.clock.Set(-7 * time.Minute)
+		s, err := Open(Config{Dir: "data", FS: crashed, Now: r.clock.Now})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -278,7 +270,7 @@ func TestHighWaterRises(t *testing.T) {
 		if err := s.Clock(); !errors.Is(err, store.ErrClock) {
 			t.Errorf("after a crash, 7 minutes behind: %v", err)
 		}
-		r.clock.set(0)
+		r.clock.Set(0)
 	})
 }
 
@@ -297,20 +289,20 @@ func TestRemovalByAWrongClock(t *testing.T) {
 					}
 					add()
 					if set {
-						r.clock.set(off)
+						r.clock.Set(off)
 					} else {
 						r.stop(time.Second, off)
 					}
 					if err := r.s.RemoveMessages(r.Context(), mailbox, []mail.MessageID{m.ID}); err != nil {
 						t.Fatal(err)
 					}
-					r.clock.set(0)
+					r.clock.Set(0)
 					for _, step := range []struct {
 						pass    time.Duration
 						markers int
 					}{{time.Hour, 1}, {25 * time.Hour, 0}} {
 						r.passes(step.pass)
-						if _, err := r.s.Sweep(r.Context(), r.clock.now().Add(-time.Minute)); err != nil {
+						if _, err := r.s.Sweep(r.Context(), r.clock.Now().Add(-time.Minute)); err != nil {
 							t.Fatal(err)
 						}
 						if markers := countRows(t, r.s, prefixRemoved); markers != step.markers {
