@@ -1,5 +1,6 @@
 // Command testreport reads what go test -json prints. It shows a line for each package as it ends,
-// the output of tests that failed, and in the end which packages and tests took long:
+// the output of tests that failed, and in the end which packages and tests took long and why tests
+// failed:
 //
 //	go test -json ./... | go run ./testreport
 //
@@ -18,6 +19,7 @@ func main() {
 		os.Exit(1)
 	}
 	r.slowest()
+	r.whyFailed()
 	if r.failed {
 		os.Exit(1)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -27,7 +28,8 @@ type report struct {
 	w        io.Writer
 	running  map[string]*outputs // by package
 	packages []timed
-	tests    []timed // not those within others
+	tests    []timed  // not those within others
+	reasons  []string // of the tests that failed, a line each
 	failed   bool
 }
 
@@ -106,11 +108,42 @@ func (r *report) end(e event, p *outputs) {
 			for _, text := range p.text[test] {
 				io.WriteString(r.w, text)
 			}
+			r.reasons = append(r.reasons, reasons(e.Package+" "+test, p.text[test])...)
 		}
 	}
 	r.packages = append(r.packages, timed{e.Package, e.Elapsed})
 	word := map[string]string{"pass": "ok", "skip": "-", "fail": "FAIL"}[e.Action]
 	fmt.Fprintf(r.w, "%-4s %7.1f s  %s\n", word, e.Elapsed, e.Package)
+}
+
+const (
+	mostReasons = 10  // of one test
+	mostLetters = 500 // of one line
+)
+
+// reasonLine matches what t.Error and t.Fatal print, and the first lines of a panic and of a race.
+var reasonLine = regexp.MustCompile(`^ *[\w.-]+\.go:\d+: |^panic: |^fatal error: |^WARNING: DATA RACE`)
+
+// reasons returns the lines of a failed test's output that name the fault, the last ones if there
+// are many. The output of a cluster can be thousands of lines long.
+func reasons(name string, output []string) []string {
+	var found []string
+	for _, line := range output {
+		if line = strings.TrimRight(line, "\n"); reasonLine.MatchString(line) {
+			found = append(found, fmt.Sprintf("%s: %.*s", strings.TrimSpace(name), mostLetters, strings.TrimSpace(line)))
+		}
+	}
+	return found[max(0, len(found)-mostReasons):]
+}
+
+// whyFailed lists the reasons of all failed tests.
+func (r *report) whyFailed() {
+	if len(r.reasons) > 0 {
+		fmt.Fprintf(r.w, "\nwhy tests failed\n")
+	}
+	for _, reason := range r.reasons {
+		fmt.Fprintln(r.w, reason)
+	}
 }
 
 // What the list of the slowest holds.

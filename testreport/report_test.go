@@ -42,6 +42,18 @@ why
 FAIL
 FAIL     1.0 s  a
 `, true},
+		{"the reason is far up", `
+{"Action":"output","Package":"a","Test":"TestBad","Output":"    bad_test.go:7: 3 messages, want 4\n"}
+{"Action":"output","Package":"a","Test":"TestBad","Output":"INFO a node says Main.java:9: much\n"}
+{"Action":"fail","Package":"a","Test":"TestBad","Elapsed":1}
+{"Action":"fail","Package":"a","Elapsed":1}
+`, `    bad_test.go:7: 3 messages, want 4
+INFO a node says Main.java:9: much
+FAIL     1.0 s  a
+
+why tests failed
+a TestBad: bad_test.go:7: 3 messages, want 4
+`, true},
 		{"one never ends", `{"Action":"output","Package":"a","Test":"TestHangs","Output":"=== RUN\n"}
 `, `FAIL a did not come to an end
 `, true},
@@ -59,6 +71,7 @@ FAIL     1.0 s  a
 				t.Fatal(err)
 			}
 			r.slowest()
+			r.whyFailed()
 			if got.String() != c.want || r.failed != c.failed {
 				t.Errorf("got\n%s(failed: %v)\nwant\n%s(failed: %v)", &got, r.failed, c.want, c.failed)
 			}

@@ -93,10 +93,10 @@ func TestHedgedReads(t *testing.T) {
 	}
 	c := trio.Get(t)
 	paused := c.Node("dc1-2")
-	var lost, failed uint64
+	var succeeded, lost, failed uint64
 	count := func(list []cassandra.Statement) {
 		l, f := outcomesOf(list)
-		lost, failed = lost+l, failed+f
+		succeeded, lost, failed = succeeded+uint64(len(list))-l-f, lost+l, failed+f
 	}
 	answeredByPaused := func(list []cassandra.Statement) string {
 		for _, st := range list {
@@ -141,17 +141,17 @@ func TestHedgedReads(t *testing.T) {
 				t.Fatalf("a read while a node hangs: %d rows after %v: %v", len(rows), took, err)
 			}
 			now, _ := counted(t, registry)
-			if now == last {
+			hedged := now > last
+			last = now
+			if !hedged || took < delay { // a shorter one: the store itself has read something else meanwhile
 				continue
-			}
-			if last = now; took < delay {
-				t.Errorf("hedged after less than %v: the read took %v", delay, took)
 			}
 			if waited = append(waited, took); len(waited) == enough {
 				break
 			}
 		}
-		// The attempts that lost end by themselves.
+		// The other attempts end by themselves: abandoned, or with an error once the connection to
+		// the node that hangs is given up.
 		mailtest.WaitFor(t, 10*time.Minute, func() error {
 			list := own.take()
 			count(list)
@@ -159,8 +159,8 @@ func TestHedgedReads(t *testing.T) {
 				t.Errorf("the node that hangs has answered %s", cql)
 			}
 			_, outcomes := counted(t, registry)
-			if lost < uint64(len(waited)) || outcomes["abandoned"] != lost || outcomes["error"] != failed {
-				return fmt.Errorf("%d reads were hedged, %d attempts lost and %d failed, but counted were %v", len(waited), lost, failed, outcomes)
+			if outcomes["ok"] != succeeded || outcomes["abandoned"] != lost || outcomes["error"] != failed {
+				return fmt.Errorf("%d attempts succeeded, %d lost and %d failed, but counted were %v", succeeded, lost, failed, outcomes)
 			}
 			return nil
 		})
@@ -172,10 +172,12 @@ func TestHedgedReads(t *testing.T) {
 		hang()
 	}
 	slices.Sort(waited)
-	t.Logf("%d reads were hedged, with a delay of %v: %v", len(waited), delay, waited)
+	t.Logf("%d reads were hedged, with a delay of %v: %v; %d attempts lost and %d failed", len(waited), delay, waited, lost, failed)
+	if lost == 0 {
+		t.Error("no attempt was abandoned when the other one had succeeded")
+	}
 	// Some take longer: the other node may wait for the one that hangs, too, as a replica.
-	// The time-out is a minute, so that a busy machine is no fault.
-	if slowest := waited[len(waited)-1]; slowest > cfg.Timeout/2 {
+	if slowest := waited[len(waited)-1]; slowest >= cfg.Timeout {
 		t.Errorf("a hedged read took %v, the time-out is %v", slowest, cfg.Timeout)
 	}
 }
