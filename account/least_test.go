@@ -16,12 +16,13 @@ func TestLeastRetention(t *testing.T) {
 			t.Errorf("least retention %v, %v; want %v", got, err, want)
 		}
 	}
+	learn(t, d)
 	want(0)
 	if _, err := d.AddDomain(ctx, "second.test"); err != nil {
 		t.Fatal(err)
 	}
-	month, week := 30*24*time.Hour, 7*24*time.Hour
-	if _, err := d.ChangeDomain(ctx, "second.test", store.DomainChange{Retention: &month}); err != nil {
+	retention := month
+	if _, err := d.ChangeDomain(ctx, "second.test", store.DomainChange{Retention: &retention}); err != nil {
 		t.Fatal(err)
 	}
 	c.advance(time.Minute)

@@ -20,7 +20,8 @@ const MinRetention = time.Hour
 var ErrBadSetting = errors.New("setting cannot be used")
 
 // SetRetention says how long messages of an account stay at most: Forever, or zero for as long
-// as its domain says. What is older disappears at once, and is removed for good by and by.
+// as its domain says. What is older disappears at once, and is removed for good by and by. A call
+// that fails may leave LeastRetention lower than it need be until the next walk.
 //
 // Errors: mail.ErrBadAddress, ErrBadSetting, ErrNoSuchAccount, the store's.
 func (d *Directory) SetRetention(ctx context.Context, a mail.Address, retention time.Duration) error {
@@ -33,7 +34,16 @@ func (d *Directory) SetRetention(ctx context.Context, a mail.Address, retention 
 	} else if retention, err = checkRetention(retention); err != nil {
 		return err
 	}
-	if err := d.changeLive(ctx, a, store.AddressChange{Retention: &retention}); err != nil {
+	d.changes.Lock()
+	defer d.changes.Unlock()
+	e, err := d.live(ctx, a)
+	if err != nil {
+		return err
+	}
+	if err := d.lowerLeastLocked(ctx, retention); err != nil {
+		return err
+	}
+	if err := d.change(ctx, a, e.row.Generation, store.AddressChange{Retention: &retention}); err != nil {
 		return err
 	}
 	d.least.saw(retention)

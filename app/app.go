@@ -114,6 +114,7 @@ func (a *App) Start(ctx context.Context) error {
 	var share context.Context
 	share, a.endShare = context.WithCancel(context.WithoutCancel(ctx))
 	a.serving.Go(func() { a.deliverer.Share(share) })
+	a.serving.Go(func() { a.learnRetentions(share) })
 	for _, s := range late {
 		a.serving.Go(func() { a.listenLate(share, s) })
 	}
@@ -163,6 +164,16 @@ func (a *App) readLedger(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	_ = a.deliverer.ShareAttempts(ctx)
+}
+
+// learnRetentions makes known how long messages of accounts stay, for clients that have not logged
+// in. One machine looks at all its accounts. A cluster may have too many for each start: its servers
+// look only if no server ever has.
+func (a *App) learnRetentions(ctx context.Context) {
+	err := a.directory.LearnRetentions(ctx, a.cfg.Store.Engine == config.EngineEmbedded)
+	if err != nil && ctx.Err() == nil {
+		a.logger.Warn("the retentions of accounts could not be read: until the next run of expire POP3 clients may be told less before login", "cause", err)
+	}
 }
 
 // Addrs is where the services listen since Start, in the order that is configured: by name "pop3",

@@ -157,7 +157,9 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 		task.Purge(task.PurgeConfig{
 			Every: cfg.PurgeEvery, Late: max(cfg.LateMail, cfg.UndeleteWindow), Window: window, Now: a.now, Logger: a.logger,
 		}, a.directory, a.store, a.registry),
-		task.Expire(task.ExpireConfig{Every: cfg.ExpireEvery, After: a.cfg.Store.ClockSettle, Window: window, Now: a.now}, a.store),
+		task.Expire(task.ExpireConfig{
+			Every: cfg.ExpireEvery, After: a.cfg.Store.ClockSettle, Window: window, Directory: a.directory, Now: a.now,
+		}, a.store),
 	)
 	a.late = task.NewLate(a.directory, a.store, ids, a.now)
 	// Content waits for its entries on a single machine, too.

@@ -47,7 +47,7 @@ func tasksSettings(c *Tasks) []setting {
 		{"tasks.late_mail", duration(&c.LateMail, 0, 365*day),
 			"How long purge keeps mail that was accepted for an account after that had ended, by a server that had not heard of it yet. It is in no maildrop, but the log tells the mailbox. If tasks.undelete_window is longer, that counts."},
 		{"tasks.expire_every", every(&c.ExpireEvery),
-			"The pause between two runs of expire, which removes messages that are older than the retention of their account or domain. Sessions do not list those any more, whether or not it has run."},
+			"The pause between two runs of expire, which removes messages that are older than the retention of their account or domain. Sessions do not list those any more, whether or not it has run. Each run also renews the least retention of all accounts, which POP3 tells before login (EXPIRE): that rises with it."},
 		{"tasks.check_rate", integer(&c.CheckRate, 1, maxCount),
 			"How many entries of mailboxes, and contents, \"popelago check\" looks at in a second."},
 	}

@@ -2,8 +2,11 @@ package pop3server
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
+
+	"popelago/account"
 )
 
 // cmdCAPA: RFC 2449 section 5.
@@ -36,13 +39,17 @@ func (s *session) cmdCAPA(ctx context.Context, rest []byte) {
 
 // expire is the argument of EXPIRE (RFC 2449 section 6.7): after login the retention of the
 // account, before login the least retention, with USER because accounts differ. Days are
-// rounded down. Where the least retention cannot be read the answer is the least possible.
+// rounded down. Where the least retention cannot be read, or is not known yet, the answer is the
+// least possible: a client that believes a promise too high leaves mail that is gone when it
+// comes back, and one that believes a promise too low asks again after login.
 func (s *session) expire(ctx context.Context) string {
 	if s.state != stateAuthorization {
 		return expireDays(s.login.Retention)
 	}
 	least, err := s.srv.dir.LeastRetention(ctx)
 	switch {
+	case errors.Is(err, account.ErrRetentionsUnknown):
+		return "0 USER"
 	case err != nil:
 		s.log("CAPA", err)
 		return "0 USER"

@@ -56,8 +56,8 @@ type Checks interface {
 	// ErrUnavailable, ErrCorrupt.
 	Progress(ctx context.Context, name string) (string, error)
 
-	// SetProgress keeps a text, up to about 1 MiB, that says how far some work has come. It is
-	// shared by all servers. Errors: ErrFull, ErrUnavailable, ErrOutcomeUnknown.
+	// SetProgress keeps a text, up to about 1 MiB, that says how far some work has come, or what it
+	// found. It is shared by all servers. Errors: ErrFull, ErrUnavailable, ErrOutcomeUnknown.
 	SetProgress(ctx context.Context, name, text string) error
 }
 

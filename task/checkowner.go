@@ -21,8 +21,8 @@ type owner struct {
 	removed    mail.MessageID // id of the removal that ended it; zero if none did
 	// live is the generation that the account is now.
 	live bool
-	// retention is how long messages stay; zero: for ever.
-	retention time.Duration
+	// retention is how long messages stay; zero: for ever. own is store.Address.Retention.
+	retention, own time.Duration
 	// bulk is since when the mailbox is bulk; zero: it is not.
 	bulk time.Time
 }
@@ -40,7 +40,7 @@ func ownersIn(rows []store.Address, domain store.Domain) []owner {
 		owners[i] = owner{
 			address: row.Address, mailbox: mail.DeriveMailboxID(row.Address, row.Generation), removed: row.Removed,
 			generation: row.Generation, exists: row.Kind != "",
-			retention: domain.Retention, bulk: row.Bulk,
+			retention: domain.Retention, own: row.Retention, bulk: row.Bulk,
 		}
 		if row.Retention != 0 {
 			owners[i].retention = row.Retention

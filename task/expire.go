@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"popelago/account"
 	"popelago/mail"
 	"popelago/store"
 )
@@ -18,6 +19,9 @@ type ExpireConfig struct {
 	After time.Duration
 	// Window is the in-flight window: younger messages stay, however short a retention is.
 	Window time.Duration
+	// Directory learns the retentions of all accounts, which a run reads anyway, see
+	// account.Directory.NoteRetentions. Nil: nobody does.
+	Directory *account.Directory
 	// Now tells the time. Nil means time.Now.
 	Now func() time.Time
 }
@@ -27,12 +31,16 @@ type ExpireConfig struct {
 //
 // Where there is something to be removed the settings are read once more, from all replicas: a
 // retention that was made longer, wherever that was, counts.
+//
+// Every server reads the whole directory and leaves what falls to others alone. So each run also
+// renews the least retention of all accounts, for those who have not logged in yet. A run that
+// gives up, or is stopped, does not.
 func Expire(cfg ExpireConfig, st store.Store) Job {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	return Job{Name: "expire", Every: cfg.Every, After: cfg.After, Run: func(ctx context.Context, _ bool) (Report, error) {
-		e := expiry{st: st, window: cfg.Window, now: cfg.Now()}
+		e := expiry{st: st, dir: cfg.Directory, window: cfg.Window, now: cfg.Now()}
 		if err := st.Clock(); err != nil { // behind reading it: that moment can be trusted
 			return nil, fmt.Errorf("task: expire: %w", err)
 		}
@@ -44,6 +52,7 @@ func Expire(cfg ExpireConfig, st store.Store) Job {
 // expiry is one run of the expire job.
 type expiry struct {
 	st     store.Store
+	dir    *account.Directory // nil: nobody learns the retentions
 	window time.Duration
 	now    time.Time
 
@@ -59,8 +68,20 @@ func (e *expiry) report() (r Report) {
 }
 
 func (e *expiry) run(ctx context.Context) error {
-	err := eachOwner(ctx, e.st, once, "", "", func(owners []owner) error {
+	if e.dir == nil {
+		return e.failed.join(e.walk(ctx, func(time.Duration) {}))
+	}
+	err := e.dir.NoteRetentions(ctx, func(found func(time.Duration)) error { return e.walk(ctx, found) })
+	return e.failed.join(err)
+}
+
+// walk goes through all accounts, and passes the own retention of each live one to found.
+func (e *expiry) walk(ctx context.Context, found func(own time.Duration)) error {
+	return eachOwner(ctx, e.st, once, "", "", func(owners []owner) error {
 		for _, o := range owners {
+			if o.live {
+				found(o.own)
+			}
 			switch {
 			case !o.live || o.retention == 0:
 				continue
@@ -74,7 +95,6 @@ func (e *expiry) run(ctx context.Context) error {
 		}
 		return nil
 	})
-	return e.failed.join(err)
 }
 
 // expire removes what is too old from one mailbox.

@@ -67,6 +67,9 @@ func New(t testing.TB, st store.Store, cfg pop3server.Config, tlsOffered bool) *
 	if _, err := f.Directory.AddDomain(ctx, "example.test"); err != nil {
 		t.Fatal(err)
 	}
+	if err := f.Directory.LearnRetentions(ctx, true); err != nil { // as a server does when it starts
+		t.Fatal(err)
+	}
 	f.Alice = f.AddAccount(t, "alice")
 	f.Bob = f.AddAccount(t, "bob")
 	f.AddAccount(t, "carol")
