@@ -152,10 +152,11 @@ func askNode(ctx context.Context, session *gocql.Session, host *gocql.HostInfo, 
 	query := func(cql string) *gocql.Iter {
 		return session.Query(cql).Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).SetHostID(host.HostID()).IterContext(ctx)
 	}
+	a := answers{settings: map[string]string{}}
 	rows := query(selectHints)
 	var datacenter string
 	for rows.Scan(&datacenter) {
-		h.pending = h.pending || datacenter == local
+		a.hints = append(a.hints, datacenter)
 	}
 	if err := rows.Close(); err != nil {
 		return h, nil, err
@@ -163,24 +164,37 @@ func askNode(ctx context.Context, session *gocql.Session, host *gocql.HostInfo, 
 	rows = query(selectDispatchers)
 	var active, waiting int
 	for rows.Scan(&active, &waiting) {
-		h.pending = h.pending || active+waiting > 0
+		a.active, a.waiting = a.active+active, a.waiting+waiting
 	}
 	if err := rows.Close(); err != nil {
 		return h, nil, err
 	}
-	settings := map[string]string{}
 	rows = query(selectHintSettings)
 	var name, value string
 	for rows.Scan(&name, &value) {
-		settings[name] = value
+		a.settings[name] = value
 	}
 	if err := rows.Close(); err != nil {
 		return h, nil, err
 	}
-	n := node{settings: settings}
-	h.window, h.hidden = n.hintWindow(local), n.hintsHidden()
 	beats, err = scanHeartbeats(query(selectHeartbeats))
-	return h, beats, err
+	return a.handoff(local), beats, err
+}
+
+// answers are what a node says about hints.
+type answers struct {
+	hints           []string // for each node that it has some for: the datacenter of that
+	active, waiting int      // deliveries under way, and those that will be, to any node
+	settings        map[string]string
+}
+
+// handoff is what that means for the nodes of a datacenter.
+func (a answers) handoff(datacenter string) handoff {
+	n := node{settings: a.settings}
+	return handoff{
+		pending: slices.Contains(a.hints, datacenter) || a.active > 0 || a.waiting > 0,
+		window:  n.hintWindow(datacenter), hidden: n.hintsHidden(),
+	}
 }
 
 // otherDatacenters lists those that have replicas beside the local one.

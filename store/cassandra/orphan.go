@@ -105,16 +105,8 @@ func (r *sweeper) unlisted(ctx context.Context, contents map[mail.MessageID]stor
 	if err != nil {
 		return nil, err
 	}
-	some := map[mail.MessageID]stored{}
-	for id, c := range contents {
-		switch {
-		case len(alive[id]) > 0:
-		case unproven[id] != nil:
-			r.isBlocked(1)
-		default:
-			some[id] = c
-		}
-	}
+	some, unclear := without(contents, alive, unproven)
+	r.isBlocked(unclear)
 	return some, nil
 }
 
@@ -226,15 +218,12 @@ func (r *sweeper) removeParts(ctx context.Context, parts []part) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range parts {
-		if _, ok := whole[p.message]; ok {
-			continue
-		}
-		o := unread[p.message]
-		if o == nil {
-			if o, err = r.tally.failed(ctx, statement{}, r.removeChunk(ctx, p.message, p.chunk)); err != nil {
-				return err
-			}
+	loose, unclear := withoutFirst(parts, whole, unread)
+	r.isBlocked(unclear)
+	for _, p := range loose {
+		o, err := r.tally.failed(ctx, statement{}, r.removeChunk(ctx, p.message, p.chunk))
+		if err != nil {
+			return err
 		}
 		if o != nil {
 			r.isBlocked(1)
@@ -259,15 +248,8 @@ func (r *sweeper) removeOrphans(ctx context.Context, candidates map[mail.Message
 	if err != nil {
 		return err
 	}
-	for id := range found.by {
-		delete(candidates, id)
-	}
-	for id := range found.unread {
-		if _, candidate := candidates[id]; candidate {
-			delete(candidates, id)
-			r.isBlocked(1)
-		}
-	}
+	candidates, unclear := without(candidates, found.by, found.unread)
+	r.isBlocked(unclear)
 	if n := missed(candidates); n > orphanBrake && n*orphanShare > looked && looked > 0 {
 		return fmt.Errorf("cassandra: sweep: %w: %d of %d contents are in no mailbox, so many that rows must have been lost: look with \"popelago check\"",
 			store.ErrCorrupt, n, looked)

@@ -158,7 +158,7 @@ func (r *sweeper) emptyHour(ctx context.Context, p trashPart, before hourState) 
 				done[i] = true
 			}
 		}
-		err = r.clear(ctx, p, rows, done, level == gocql.All)
+		err = r.clear(ctx, p, rows, done, level)
 		if o, err = r.tally.failed(ctx, statement{}, err); err != nil {
 			return h, err
 		}
@@ -308,53 +308,4 @@ func (r *sweeper) noteRemoved(ctx context.Context, id mail.MessageID, mailbox ma
 		consistency: gocql.LocalQuorum,
 		what:        "sweep: note a removal",
 	})
-}
-
-// clear takes the rows that are done out of a partition of the trash, with a timestamp just
-// behind theirs, so that one written again later stays. If all rows are known (whole), those side
-// by side go with one range, which leaves one tombstone instead of hundreds. A row inside such a
-// range that arrives later still is lost with it; its content is then found as an orphan.
-func (r *sweeper) clear(ctx context.Context, p trashPart, rows []removal, done []bool, whole bool) error {
-	cql, together := clearTrash, func(_, _ removal) bool { return true }
-	if !whole {
-		cql, together = deleteTrash, func(a, b removal) bool { return a.mailbox == b.mailbox }
-	}
-	var values [][]any
-	for i := 0; i < len(rows); {
-		n := i
-		for n < len(rows) && done[n] && together(rows[i], rows[n]) {
-			n++
-		}
-		if n == i {
-			i++
-			continue
-		}
-		run := rows[i:n]
-		i = n
-		first, last := run[0], run[len(run)-1]
-		v := []any{behind(run), p.datacenter, p.hour, p.shard, gocql.UUID(first.mailbox)}
-		if whole {
-			v = append(v, gocql.UUID(first.message), gocql.UUID(last.mailbox), gocql.UUID(last.message))
-		} else {
-			ids := make([]mail.MessageID, len(run))
-			for i, t := range run {
-				ids[i] = t.message
-			}
-			v = append(v, uuids(ids))
-		}
-		values = append(values, v)
-	}
-	if len(values) == 0 {
-		return nil
-	}
-	return r.execBatch(ctx, statement{cql: cql, consistency: gocql.LocalQuorum, what: "sweep: clear the trash"}, values)
-}
-
-// behind is the timestamp just behind some removals.
-func behind(removals []removal) int64 {
-	var last int64
-	for _, t := range removals {
-		last = max(last, t.at)
-	}
-	return last + 1
 }

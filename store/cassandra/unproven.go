@@ -1,0 +1,35 @@
+package cassandra
+
+import "popelago/mail"
+
+// without returns those of some contents that nobody is known to have, or to have removed. unclear
+// counts those of which that is not certain, because something could not be read.
+func without(contents map[mail.MessageID]stored, by map[mail.MessageID][]mail.MailboxID, unread map[mail.MessageID]*obstacle) (rest map[mail.MessageID]stored, unclear int) {
+	rest = map[mail.MessageID]stored{}
+	for id, c := range contents {
+		switch {
+		case len(by[id]) > 0:
+		case unread[id] != nil:
+			unclear++
+		default:
+			rest[id] = c
+		}
+	}
+	return rest, unclear
+}
+
+// withoutFirst returns those of some chunks that have no chunk 0. unclear counts those of which that
+// is not certain, because it could not be read.
+func withoutFirst(parts []part, whole map[mail.MessageID]stored, unread map[mail.MessageID]*obstacle) (loose []part, unclear int) {
+	for _, p := range parts {
+		_, ok := whole[p.message]
+		switch {
+		case ok:
+		case unread[p.message] != nil:
+			unclear++
+		default:
+			loose = append(loose, p)
+		}
+	}
+	return loose, unclear
+}
