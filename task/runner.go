@@ -88,6 +88,7 @@ type Runner struct {
 	cfg     Config
 	metrics *metrics
 	jobs    []*state
+	outage  outage
 
 	ctx     context.Context // ended by Stop
 	cancel  context.CancelFunc
@@ -165,6 +166,9 @@ func (r *Runner) once(ctx context.Context, s *state) {
 	r.metrics.ended(name, result, report, took)
 	r.logBlocked(ctx, s, report)
 	before := s.end(result, report, err)
+	if answered := result != ResultStopped && result != ResultRefused && !isOutage(err); answered && r.outage.worked(name) {
+		r.cfg.Logger.InfoContext(ctx, "background jobs are answered by the storage again")
+	}
 	switch {
 	case result == ResultStopped:
 	case result == ResultRefused:
@@ -172,8 +176,7 @@ func (r *Runner) once(ctx context.Context, s *state) {
 			r.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, "background job has to wait", slog.String("job", name), slog.Any("cause", err))
 		}
 	case err != nil:
-		r.cfg.Logger.LogAttrs(ctx, slog.LevelError, "background job failed",
-			append(report.attrs(), slog.String("job", name), slog.Any("cause", err))...)
+		r.logFailure(ctx, name, report, err)
 	case len(report.done()) > 0:
 		r.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "background job done",
 			append(report.attrs(), slog.String("job", name), slog.Duration("took", took))...)

@@ -1,0 +1,61 @@
+package task_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"popelago/mailtest"
+	"popelago/store"
+	"popelago/task"
+)
+
+// A storage that does not answer is one cause: of all jobs that fail for it the log has one error, one
+// more every five minutes, and a line when it is over. Any other failure is an error each time.
+func TestOutageIsSaidOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log mailtest.Log
+		var broken error
+		run := func(context.Context, bool) (task.Report, error) { return nil, broken }
+		r := task.New(task.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, nil,
+			job("one", time.Minute, run), job("two", time.Minute, run), job("three", time.Minute, run))
+		said := func(errors, over int) {
+			t.Helper()
+			synctest.Wait()
+			text := log.String()
+			if n := strings.Count(text, "level=ERROR"); n != errors {
+				t.Errorf("%d errors, want %d:\n%s", n, errors, text)
+			}
+			if n := strings.Count(text, "answered by the storage again"); n != over {
+				t.Errorf("%d times it is over, want %d:\n%s", n, over, text)
+			}
+		}
+		outage := fmt.Errorf("wrapped: %w", store.ErrUnavailable)
+		broken = outage
+		r.Start()
+		defer r.Stop()
+		said(1, 0)
+		time.Sleep(4 * time.Minute)
+		said(1, 0)
+		time.Sleep(3 * time.Minute)
+		said(2, 0)
+		if text := log.String(); !strings.Contains(text, "others_since=") {
+			t.Errorf("nobody hears of the failures in between:\n%s", text)
+		}
+		broken = nil
+		time.Sleep(2 * time.Minute)
+		said(2, 1)
+		broken = fmt.Errorf("wrapped: %w", store.ErrOutcomeUnknown) // again, soon after
+		time.Sleep(2 * time.Minute)
+		said(3, 1)
+		broken = fmt.Errorf("%w, and %w", outage, store.ErrCorrupt)
+		if status, err := r.Run(t.Context(), "one"); err != nil || status.Result != task.ResultError {
+			t.Errorf("%+v, %v", status, err)
+		}
+		said(4, 1)
+	})
+}
