@@ -17,7 +17,8 @@ import (
 //	        clock that is behind it is wrong. So is one that is ahead of it by more than
 //	        Config.MaxStop when the server starts: nobody can tell that from a long stop.
 //	course  the time that has passed since the clock was trusted. A clock that says otherwise
-//	        was set while the server ran.
+//	        was set while the server ran. The course gives way by 2 minutes a day: many a clock
+//	        is put right a little each night, and months of that are no fault.
 //
 // What a wrong clock was trusted with cannot be told either: then TrustClock lowers high.
 type watch struct {
@@ -30,6 +31,8 @@ type watch struct {
 	// moved is the course of a clock that was set soon after a start, until it is steady.
 	moved *course
 	said  string // the state that was logged last
+	// gaveWay is when the course last gave way; zero: not yet.
+	gaveWay instant
 }
 
 // course is how time passes from a moment on.

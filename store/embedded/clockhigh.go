@@ -15,6 +15,10 @@ const (
 	watchEvery = time.Second
 	// raiseEvery is how often the time in the folder rises, at most. Each time costs a write.
 	raiseEvery = time.Minute
+	// courseStiffness is how much longer the time is in which the course follows a clock than what it
+	// follows: by 2 minutes a day. A clock that is set by more than store.MaxClockSkew is noticed all
+	// the same, and so is one that is set by as much in small steps within a day.
+	courseStiffness = 720
 	// highPatience limits each of those writes.
 	highPatience = 5 * time.Second
 )
@@ -62,6 +66,7 @@ func (s *Store) lookAtClock() {
 		return
 	}
 	s.sayLocked(clockRight, nil)
+	s.giveWayLocked()
 	if now := s.now(); s.settled() && now.Sub(*w.high.Load()) >= raiseEvery {
 		if err := s.raiseHighLocked(context.Background(), now); err != nil {
 			s.cfg.Logger.Debug("embedded store: the time is not kept", "err", err) // the fault is told elsewhere
@@ -98,6 +103,28 @@ func (s *Store) sayLocked(state string, cause error) {
 func (s *Store) settled() bool {
 	c := s.watch.course.Load()
 	return c != nil && (c.sure || c.at.passed() >= s.cfg.Settle)
+}
+
+// giveWayLocked moves the course towards a clock that can be trusted, by one part in courseStiffness
+// of the time that passed.
+func (s *Store) giveWayLocked() {
+	w := &s.watch
+	c := w.course.Load()
+	if c == nil {
+		return
+	}
+	if w.gaveWay.running.IsZero() {
+		w.gaveWay = thisInstant()
+	}
+	passed := w.gaveWay.passed()
+	if passed < raiseEvery {
+		return
+	}
+	most := passed / courseStiffness
+	moved := *c
+	moved.wall = c.wall.Add(max(-most, min(c.ahead(s.now()), most)))
+	w.gaveWay = thisInstant()
+	w.course.CompareAndSwap(c, &moved)
 }
 
 // followLocked takes a clock for right that was set soon after it was first trusted, and has been

@@ -28,6 +28,7 @@ type running struct {
 	// onDisk is the state on the disk.
 	onDisk  state
 	options string
+	isOpen  bool // since opened
 	// fixed are the files that do not change while the database is open.
 	fixed map[string]fileState
 	files map[string]*tracked // by base name
@@ -56,7 +57,7 @@ func newRunning(fs vfs.FS, dir string, st state, logger *slog.Logger) *running {
 
 func isTracked(base string) bool { return isLog(base) || isManifest(base) }
 
-// start makes the state say that the folder is in use. A new folder says so already.
+// start makes the state say that the folder is being opened. A new folder says so already.
 func (r *running) start() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -107,7 +108,7 @@ func (r *running) opened() error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.options = newestOptions(names)
+	r.isOpen, r.options = true, newestOptions(names)
 	fixed := []string{formatFile}
 	for _, name := range names {
 		if name == r.options || strings.HasPrefix(name, formatMarker) {
@@ -168,7 +169,10 @@ func (r *running) recordLocked() error {
 }
 
 func (r *running) stateLocked() state {
-	st := state{phase: phaseRunning, options: r.options, files: make(map[string]fileState)}
+	st := state{phase: phaseOpening, options: r.options, files: make(map[string]fileState)}
+	if r.isOpen {
+		st.phase = phaseRunning
+	}
 	maps.Copy(st.files, r.fixed)
 	for base, t := range r.files {
 		t.mu.Lock()

@@ -42,6 +42,7 @@ type state struct {
 // Phases of a data folder.
 const (
 	phaseNew     = "new"     // the database is still to be made
+	phaseOpening = "opening" // being opened: there may be a later OPTIONS file beside the named one
 	phaseRunning = "running" // open, or not closed in order
 	phaseClosed  = "closed"
 )

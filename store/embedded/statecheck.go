@@ -18,7 +18,8 @@ import (
 // a last write.
 //
 // It returns the state to go on from: none where the folder was changed since by a version
-// that keeps no state. Errors name the file.
+// that keeps no state, which leaves no older OPTIONS file, or where an opening was cut short.
+// Errors name the file.
 func checkState(fs vfs.FS, dir string, st state) (state, error) {
 	if st.phase == "" || st.phase == phaseNew {
 		return st, nil
@@ -27,7 +28,11 @@ func checkState(fs vfs.FS, dir string, st state) (state, error) {
 	if err != nil {
 		return st, err
 	}
-	if optionsNumber(newestOptions(names)) > optionsNumber(st.options) {
+	if newest := newestOptions(names); optionsNumber(newest) > optionsNumber(st.options) {
+		if st.phase != phaseOpening && slices.Contains(names, st.options) {
+			return st, fmt.Errorf("%s: %w: it is not of this copy of the folder: one was put over another",
+				fs.PathJoin(dir, dbDir, newest), errBadRow)
+		}
 		return state{}, nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(st.files)) {
