@@ -53,6 +53,7 @@ func classify(err error) (status int, text string) {
 // register adds an operation whose errors are classified, and logged if they are faults.
 func register[In, Out any](a *api, op huma.Operation, do func(context.Context, *In) (*Out, error)) {
 	op.MaxBodyBytes = maxBody
+	op.BodyReadTimeout = -1 // none: see readWhole
 	huma.Register(a.huma, op, func(ctx context.Context, in *In) (*Out, error) {
 		out, err := do(ctx, in)
 		if err != nil {
