@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
@@ -32,7 +33,7 @@ var ErrBadAddress = errors.New("bad address")
 func ParseAddress(s string) (Address, error) {
 	at := strings.LastIndexByte(s, '@')
 	if at < 0 {
-		return Address{}, fmt.Errorf("%w: %q has no @", ErrBadAddress, s)
+		return Address{}, fmt.Errorf("%w: %s has no @", ErrBadAddress, quoted(s))
 	}
 	a := Address{Local: s[:at], Domain: s[at+1:]}
 	if err := a.Validate(); err != nil {
@@ -49,7 +50,7 @@ func ParseNewAddress(s string) (Address, error) {
 	}
 	a, err := ParseAddress(s)
 	if err == nil && strings.Contains(a.Local, "@") {
-		return Address{}, fmt.Errorf("%w: %q has more than one @; if that is meant, write %s", ErrBadAddress, s, a.PathString())
+		return Address{}, fmt.Errorf("%w: %s has more than one @; if that is meant, write %s", ErrBadAddress, quoted(s), a.PathString())
 	}
 	return a, err
 }
@@ -58,14 +59,14 @@ func ParseNewAddress(s string) (Address, error) {
 func (a Address) Validate() error {
 	switch {
 	case a.Local == "":
-		return fmt.Errorf("%w: %q has nothing before the @", ErrBadAddress, a.String())
+		return fmt.Errorf("%w: %s has nothing before the @", ErrBadAddress, quoted(a.String()))
 	case len(a.Local) > MaxLocal:
 		return fmt.Errorf("%w: local-part longer than %d octets", ErrBadAddress, MaxLocal)
 	case strings.Contains(a.Local, " "):
-		return fmt.Errorf("%w: %q has a space in its local-part", ErrBadAddress, a.String())
+		return fmt.Errorf("%w: %s has a space in its local-part", ErrBadAddress, quoted(a.String()))
 	}
 	if err := CheckVisible(a.Local); err != nil {
-		return fmt.Errorf("%w: %q: %w", ErrBadAddress, a.String(), err)
+		return fmt.Errorf("%w: %s: %w", ErrBadAddress, quoted(a.String()), err)
 	}
 	if err := checkName(canonicalLocal(a.Local)); err != nil {
 		return fmt.Errorf("%w: %w", ErrBadAddress, err)
@@ -80,31 +81,39 @@ func canonicalLocal(local string) string { return norm.NFC.String(strings.ToLowe
 // CanonicalDomain is the form in which domains are compared and stored: lower case, NFC,
 // internationalized labels as A-labels (RFC 5890), no final dot. Address literals such as
 // [192.0.2.1] and [ipv6:2001:db8::1] are in lower case, and have the shortest form of the address.
+// Invisible characters and quotation marks are no part of a domain.
 func CanonicalDomain(d string) (string, error) {
 	if a, ok := LiteralAddress(d); ok {
 		return strings.ToLower(literal(a)), nil
 	}
 	d = strings.TrimSuffix(d, ".")
 	if d == "" || len(d) > MaxDomain {
-		return "", fmt.Errorf("%w: domain %q is empty or longer than %d octets", ErrBadAddress, d, MaxDomain)
+		return "", fmt.Errorf("%w: domain %s is empty or longer than %d octets", ErrBadAddress, quoted(d), MaxDomain)
 	}
 	if strings.HasSuffix(d, ".") { // the second
-		return "", fmt.Errorf("%w: %q is not a domain name", ErrBadAddress, d)
+		return "", fmt.Errorf("%w: %s is not a domain name", ErrBadAddress, quoted(d))
 	}
 	ascii := strings.ToLower(d)
 	if isLDH(d) && !strings.Contains(ascii, "xn--") {
 		return ascii, nil
+	}
+	// The mapping drops invisible characters, and takes quotation marks for letters.
+	if err := CheckVisible(d); err != nil {
+		return "", fmt.Errorf("%w: domain %s: %w", ErrBadAddress, quoted(d), err)
+	}
+	if strings.ContainsFunc(d, func(r rune) bool { return unicode.Is(unicode.Quotation_Mark, r) }) {
+		return "", fmt.Errorf("%w: %s is not a domain name: it has a quotation mark", ErrBadAddress, quoted(d))
 	}
 	mapped, err := idna.Lookup.ToASCII(d)
 	switch {
 	case err == nil && utf8.ValidString(d):
 		ascii = strings.TrimSuffix(mapped, ".")
 	case !isLDH(d):
-		return "", fmt.Errorf("%w: %q is not a domain name", ErrBadAddress, d)
+		return "", fmt.Errorf("%w: %s is not a domain name", ErrBadAddress, quoted(d))
 	}
 	// What is no IDNA but exists in practice, such as a_b.xn--c.example, is kept.
 	if len(ascii) > MaxDomain || !isLDH(ascii) {
-		return "", fmt.Errorf("%w: %q is not a domain name", ErrBadAddress, d)
+		return "", fmt.Errorf("%w: %s is not a domain name", ErrBadAddress, quoted(d))
 	}
 	return ascii, nil
 }
@@ -171,7 +180,7 @@ func ParsePath(s string) (Address, error) {
 	}
 	at := strings.LastIndex(s, `"@`)
 	if at < 1 {
-		return Address{}, fmt.Errorf("%w: the quotes of %q do not end", ErrBadAddress, s)
+		return Address{}, fmt.Errorf("%w: the quotes of %s do not end", ErrBadAddress, quoted(s))
 	}
 	var local strings.Builder
 	for i := 1; i < at; i++ {

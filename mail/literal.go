@@ -44,7 +44,7 @@ func CanonicalHostname(s string) (string, error) {
 	}
 	if a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")); err == nil {
 		if a.Zone() != "" {
-			return "", fmt.Errorf("%w: %q is an address of one link only", ErrBadAddress, s)
+			return "", fmt.Errorf("%w: %s is an address of one link only", ErrBadAddress, quoted(s))
 		}
 		return literal(a), nil
 	}

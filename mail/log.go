@@ -22,9 +22,29 @@ func LogText(s string) string {
 		}
 		cut = s[:end]
 	}
-	text := strings.TrimSuffix(strings.TrimPrefix(strconv.Quote(cut), `"`), `"`)
+	text := escapeInvisible(strings.TrimSuffix(strings.TrimPrefix(strconv.Quote(cut), `"`), `"`))
 	if len(cut) < len(s) {
 		text += "..."
 	}
 	return text
 }
+
+// escapeInvisible writes the invisible characters that Go counts among the printable ones as in
+// \u115f.
+func escapeInvisible(s string) string {
+	if strings.IndexFunc(s, invisible) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if invisible(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// quoted is s for the text of an error: as LogText has it, in quotation marks.
+func quoted(s string) string { return `"` + LogText(s) + `"` }

@@ -71,14 +71,14 @@ func checkName(canonical string) error {
 		return nil
 	}
 	if _, err := precis.NewIdentifier(precis.Norm(norm.NFC)).String(canonical); err != nil {
-		return fmt.Errorf("%q has characters that user names do not have (RFC 8265): %w", canonical, err)
+		return fmt.Errorf("%s has characters that user names do not have (RFC 8265): %w", quoted(canonical), err)
 	}
 	// RFC 8265 section 3.3.1 asks for the rule where there is a right-to-left character only.
 	if bidirule.DirectionString(canonical) != bidi.LeftToRight && !bidirule.ValidString(canonical) {
-		return fmt.Errorf("%q mixes directions of writing (RFC 8265)", canonical)
+		return fmt.Errorf("%s mixes directions of writing (RFC 8265)", quoted(canonical))
 	}
 	if width.Fold.String(canonical) != canonical {
-		return fmt.Errorf("%q has a character in another width than usual (RFC 8265)", canonical)
+		return fmt.Errorf("%s has a character in another width than usual (RFC 8265)", quoted(canonical))
 	}
 	return nil
 }
