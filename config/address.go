@@ -15,7 +15,7 @@ func checkHostPort(s string) error {
 		return errors.New("it is a URL")
 	}
 	colon := strings.LastIndexByte(s, ':')
-	if colon < 0 {
+	if colon < 0 || strings.HasSuffix(s, "]") {
 		return errors.New("the port is missing")
 	}
 	host, port := s[:colon], s[colon+1:]
@@ -65,8 +65,16 @@ func checkHost(s string) error {
 	if strings.HasPrefix(s, "[") || strings.ContainsAny(s, ":/@ ") {
 		return errors.New("it holds a character that host names do not have")
 	}
-	_, err := mail.CanonicalDomain(s)
-	return plain(err)
+	name, err := mail.CanonicalDomain(s)
+	if err != nil {
+		return plain(err)
+	}
+	// A name whose last label is a number is none, but an address with a mistake (RFC 3696 section 2).
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	if _, err := netip.ParseAddr(s); err != nil && strings.Trim(last, "0123456789") == "" {
+		return fmt.Errorf("%q is not an IPv4 address", s)
+	}
+	return nil
 }
 
 func checkDomain(s string) error {

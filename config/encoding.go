@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"popelago/mail"
 )
 
 // plainText returns the text of a configuration file without the byte order mark that some editors
@@ -19,20 +23,45 @@ func plainText(file string, data []byte) ([]byte, error) {
 	return data, nil
 }
 
-// typographic are quotation marks that word processors and web pages put in the place of " and '.
-const typographic = "\u2018\u2019\u201A\u201B\u201C\u201D\u201E\u201F\u00AB\u00BB\u2039\u203A"
+// isQuotationMark reports whether r is one that word processors and web pages put in the place of "
+// and ', or looks like one.
+func isQuotationMark(r rune) bool {
+	return r >= utf8.RuneSelf && (unicode.Is(unicode.Quotation_Mark, r) || r == '\u2032' || r == '\u2033')
+}
 
 // quotesInLine explains a syntax error in a line, counted from 1, that has typographic quotation
 // marks. It returns an empty text for a line without.
 func quotesInLine(data []byte, line int) string {
-	lines := strings.Split(string(data), "\n")
-	if line < 1 || line > len(lines) {
-		return ""
-	}
-	for _, r := range lines[line-1] {
-		if strings.ContainsRune(typographic, r) {
+	for _, r := range lineOf(data, line) {
+		if isQuotationMark(r) {
 			return fmt.Sprintf("%c (%U) is a typographic quotation mark: write \" in its place", r, r)
 		}
 	}
 	return ""
+}
+
+// strangeCharacter explains a syntax error at a line and a column, counted from 1 in octets, where
+// a character other than of ASCII stands. It returns an empty text where another one stands.
+func strangeCharacter(data []byte, line, column int) string {
+	text := lineOf(data, line)
+	if column < 1 || column > len(text) || text[column-1] < utf8.RuneSelf {
+		return ""
+	}
+	switch r, n := utf8.DecodeRuneInString(text[column-1:]); {
+	case r == utf8.RuneError && n == 1:
+		return fmt.Sprintf("octet 0x%02X is not UTF-8: save the file as UTF-8", text[column-1])
+	case mail.CheckVisible(string(r)) != nil:
+		return fmt.Sprintf("here stands the invisible character %U: remove it, or write an ordinary space", r)
+	default:
+		return fmt.Sprintf("%c (%U) can stand only in a text in quotation marks, or in a comment", r, r)
+	}
+}
+
+// lineOf is a line of data, counted from 1, without its end; empty if there is none.
+func lineOf(data []byte, line int) string {
+	lines := strings.Split(string(data), "\n")
+	if line < 1 || line > len(lines) {
+		return ""
+	}
+	return lines[line-1]
 }

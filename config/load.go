@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -70,9 +71,7 @@ func (c *Config) readTOML(file string, data []byte) ([]Problem, error) {
 		if errors.As(err, &at) {
 			line, column := at.Position()
 			p.Where = fmt.Sprintf("%s:%d:%d", file, line, column)
-			if text := quotesInLine(data, line); text != "" {
-				p.Text = text
-			}
+			p.Text = cmp.Or(quotesInLine(data, line), strangeCharacter(data, line, column), p.Text)
 		}
 		return nil, &Error{Problems: []Problem{p}}
 	}
@@ -148,7 +147,8 @@ func (c *Config) setOrigin(key, where string) {
 	c.origins[key] = where
 }
 
-// resolvePaths makes relative paths, but for those from the environment, relative to dir.
+// resolvePaths makes relative paths, but for those from the environment, relative to dir. A path
+// that begins with ~ or $ stays one that says so on purpose, as in "./~".
 func (c *Config) resolvePaths(dir string) {
 	for _, s := range settings(c) {
 		w, ok := s.value.(*word)
@@ -156,6 +156,9 @@ func (c *Config) resolvePaths(dir string) {
 			continue
 		}
 		*w.p = filepath.Join(dir, *w.p)
+		if forShell(*w.p) {
+			*w.p = "." + string(filepath.Separator) + *w.p
+		}
 	}
 }
 

@@ -61,12 +61,16 @@ func path(p *string, must bool) *word {
 			return errors.New("must not be empty")
 		case strings.ContainsRune(s, 0):
 			return fmt.Errorf("%q is not a path", s)
-		case strings.HasPrefix(s, "~"):
-			return fmt.Errorf("%q begins with ~, which only a shell replaces: write the whole path, such as \"/home/NAME/mail\"", s)
+		case forShell(s):
+			return fmt.Errorf("%q begins with %c, which only a shell replaces: write the whole path, such as \"/home/NAME/mail\"", s, s[0])
 		}
 		return nil
 	}}
 }
+
+// forShell reports whether a shell would replace the beginning of a path, as in ~/mail or
+// $HOME/mail.
+func forShell(path string) bool { return strings.HasPrefix(path, "~") || strings.HasPrefix(path, "$") }
 
 func oneOf(p *string, words ...string) *word {
 	quoted := make([]string, len(words))
