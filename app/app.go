@@ -199,6 +199,14 @@ func (a *App) CertificateFile() string {
 	return a.certs.certFile
 }
 
+// ReloadCertificate reads the files of the certificate again if they have changed, and logs what is
+// wrong with them.
+func (a *App) ReloadCertificate() {
+	if a.certs != nil {
+		a.certs.reload()
+	}
+}
+
 // Stop ends everything: listeners first, then sessions (told if idle, left to finish their
 // command if not; a delivery in its DATA phase too), background work, and last the store.
 // When ctx ends first, sessions are closed by force, and ctx's error is returned once all is

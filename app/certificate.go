@@ -25,6 +25,8 @@ type certificates struct {
 	current *tls.Certificate
 	seen    stamp
 	checked time.Time
+	// failed is why the files could not be read at the last look; empty: they could.
+	failed string
 }
 
 // stamp tells one state of the two files from another.
@@ -62,11 +64,11 @@ func loadPair(certFile, keyFile string) (tls.Certificate, error) {
 	fail := func(err error) (tls.Certificate, error) {
 		return tls.Certificate{}, fmt.Errorf("tls.certificate %s with tls.key %s: %w", certFile, keyFile, err)
 	}
-	chain, err := os.ReadFile(certFile)
+	chain, err := readPEM(certFile)
 	if err != nil {
 		return fail(err)
 	}
-	key, err := os.ReadFile(keyFile)
+	key, err := readPEM(keyFile)
 	if err != nil {
 		return fail(err)
 	}
@@ -80,6 +82,13 @@ func loadPair(certFile, keyFile string) (tls.Certificate, error) {
 		return fail(errOrder)
 	}
 	return fail(err)
+}
+
+// readPEM reads a PEM file without the byte order mark that some editors put before it and that
+// would hide the first block.
+func readPEM(file string) ([]byte, error) {
+	data, err := os.ReadFile(file)
+	return bytes.TrimPrefix(data, []byte("\uFEFF")), err
 }
 
 func keyEncrypted(key []byte) bool {
@@ -137,19 +146,33 @@ func (c *certificates) look() (cert *tls.Certificate, reloaded bool) {
 	c.checked = time.Now()
 	seen, err := c.stamp()
 	if err == nil && seen == c.seen {
+		c.failed = ""
 		return c.current, false
 	}
 	if err == nil {
 		var cert tls.Certificate
 		if cert, err = loadPair(c.certFile, c.keyFile); err == nil {
-			c.current, c.seen = &cert, seen
+			c.current, c.seen, c.failed = &cert, seen, ""
 			c.logger.Info("certificate reloaded", "file", c.certFile)
 			return c.current, true
 		}
 	}
-	// Half-written files are the usual cause: look again at the next handshake.
-	c.logger.Error("certificate not reloaded, the one before stays in use", "file", c.certFile, "cause", err)
+	// Half-written files are the usual cause: look again at the next handshake. Strangers cause as many
+	// handshakes as they like, so that the same mistake is logged once, and then with watch.
+	if c.failed != err.Error() {
+		c.failed = err.Error()
+		c.logger.Error("certificate not reloaded, the one before stays in use", "file", c.certFile, "cause", err)
+	}
 	return c.current, false
+}
+
+// reload looks at the files at once, and says what is wrong with them however often it was said.
+func (c *certificates) reload() {
+	c.mu.Lock()
+	c.checked, c.failed = time.Time{}, ""
+	c.mu.Unlock()
+	cert, _ := c.look()
+	c.judge(cert)
 }
 
 // judge logs what mail programs may find wrong with a certificate.
@@ -162,13 +185,12 @@ func (c *certificates) judge(cert *tls.Certificate) {
 // judgeEvery is how often a certificate that stays is judged again.
 const judgeEvery = 24 * time.Hour
 
-// watch judges the certificate now and then, until done is closed.
+// watch looks at the files now and then, until done is closed.
 func (c *certificates) watch(done <-chan struct{}) {
 	again := time.NewTicker(judgeEvery)
 	defer again.Stop()
 	for {
-		cert, _ := c.look()
-		c.judge(cert)
+		c.reload()
 		select {
 		case <-again.C:
 		case <-done:

@@ -25,12 +25,3 @@ func hostName(cfg config.Config) (string, error) {
 	}
 	return canonical, nil
 }
-
-// CheckCertificate says why the configured certificate cannot be used, if so.
-func CheckCertificate(cfg config.Config) error {
-	if cfg.TLS.Certificate == "" {
-		return nil
-	}
-	_, err := newCertificates(cfg.TLS.Certificate, cfg.TLS.Key, cfg.Hostname, quiet())
-	return err
-}

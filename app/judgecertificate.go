@@ -24,26 +24,54 @@ func judgeCertificate(file, hostname string, cert *tls.Certificate, now time.Tim
 		found = append(found, Finding{Level: level, Check: "tls", Text: "the certificate in " + file + " " + fmt.Sprintf(format, args...), Hint: hint})
 	}
 	leaf := cert.Leaf
-	at := func(t time.Time) string { return t.UTC().Format(time.DateTime + " UTC") }
 	switch left := leaf.NotAfter.Sub(now); {
 	case left <= 0:
-		add(FindingError, renewHint, "ended at %s", at(leaf.NotAfter))
+		add(FindingError, renewHint, "ended at %s", utc(leaf.NotAfter))
 	case now.Before(leaf.NotBefore):
-		add(FindingError, "wait, or set the clock of this machine if it is wrong", "holds from %s only", at(leaf.NotBefore))
+		add(FindingError, "wait, or set the clock of this machine if it is wrong", "holds from %s only", utc(leaf.NotBefore))
 	case left < renewBefore:
-		add(FindingWarning, renewHint, "holds until %s", at(leaf.NotAfter))
+		add(FindingWarning, renewHint, "holds until %s", utc(leaf.NotAfter))
 	}
 	if err := verifyName(leaf, hostname); err != nil {
 		add(FindingWarning, "get one for that name, or set hostname to the name that mail programs use", "is not for the name %s: %v", hostname, err)
 	}
+	found = append(found, judgeIssuers(file, cert, now)...)
 	if err := judgeChain(cert); err != nil {
 		add(FindingWarning, "put the server's certificate first, then the one that signed it, and so on, as certificate authorities deliver it (fullchain.pem)", "%v", err)
 	}
 	if len(found) == 0 {
-		add(FindingOK, "", "holds until %s", at(leaf.NotAfter))
+		add(FindingOK, "", "holds until %s", utc(leaf.NotAfter))
 	}
 	return found
 }
+
+// outOfTime reports whether a certificate does not hold yet, or not any more.
+func outOfTime(c *x509.Certificate, now time.Time) bool {
+	return now.Before(c.NotBefore) || !now.Before(c.NotAfter)
+}
+
+// judgeIssuers says which of the certificates behind the first one are out of their time, unless
+// the first one is: a renewed one comes with others.
+func judgeIssuers(file string, cert *tls.Certificate, now time.Time) (found []Finding) {
+	if outOfTime(cert.Leaf, now) {
+		return nil
+	}
+	for _, der := range cert.Certificate[1:] {
+		c, err := x509.ParseCertificate(der)
+		if err != nil || !outOfTime(c, now) {
+			continue // judgeChain says what cannot be read
+		}
+		found = append(found, Finding{
+			Level: FindingWarning, Check: "tls",
+			Text: fmt.Sprintf("behind the certificate in %s stands that of %q, which holds from %s to %s only", file, c.Subject, utc(c.NotBefore), utc(c.NotAfter)),
+			Hint: "put the certificate in its place that the authority delivers now (fullchain.pem)",
+		})
+	}
+	return found
+}
+
+// utc is a moment as findings tell it.
+func utc(t time.Time) string { return t.UTC().Format(time.DateTime + " UTC") }
 
 // verifyName checks that a certificate is for a host name or an address literal.
 func verifyName(leaf *x509.Certificate, hostname string) error {

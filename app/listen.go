@@ -95,7 +95,7 @@ func explainListen(name, address string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%s cannot listen on %s: another process does already", name, address)
+		return fmt.Errorf("%s cannot listen on %s: another process does already, or another listen address here", name, address)
 	case errors.Is(err, syscall.EACCES) && !strings.HasPrefix(address, "unix:"):
 		return fmt.Errorf("%s cannot listen on %s: permission denied (ports below 1024 need a privilege, such as CAP_NET_BIND_SERVICE)", name, address)
 	}

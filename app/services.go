@@ -2,7 +2,6 @@ package app
 
 import (
 	"crypto/tls"
-	"fmt"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -61,9 +60,9 @@ func (a *App) serveAdmin(serve map[string]func(net.Listener) error) (local servi
 	if len(a.cfg.Admin.Listen) == 0 {
 		return local, nil
 	}
-	token, err := config.ReadToken(a.cfg.Admin.TokenFile)
+	token, err := adminToken(a.cfg)
 	if err != nil {
-		return local, fmt.Errorf("admin.token_file: %w", err)
+		return local, err
 	}
 	remote, err := a.buildAdmin(token, metrics)
 	if err != nil {

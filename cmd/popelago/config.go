@@ -45,7 +45,7 @@ func newConfigCheckCommand() *cobra.Command {
 			if err := cfg.Validate(); err != nil {
 				return err
 			}
-			if err := app.CheckCertificate(cfg); err != nil {
+			if err := app.Check(cfg); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s can be used\n", args[0])

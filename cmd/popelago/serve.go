@@ -29,7 +29,8 @@ func newServeCommand() *cobra.Command {
 		Use:   "serve (--dev | --config FILE)",
 		Short: "Run the server",
 		Long: `Run the server until SIGINT or SIGTERM, which let sessions finish what they are doing;
-a second signal cuts them off.
+a second signal cuts them off. SIGHUP makes the server look at the files of its certificate at
+once; it finds changes by itself, too, at the next connection with TLS.
 
 With --dev it runs with settings for trying things out, on unprivileged ports of this
 machine, and makes two accounts when it starts for the first time.`,
@@ -82,6 +83,11 @@ func serve(ctx context.Context, cfg config.Config, dev bool, stdout, stderr io.W
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	hangups := make(chan os.Signal, 1)
+	if !dev { // which ends with its terminal
+		signal.Notify(hangups, syscall.SIGHUP)
+	}
+	defer signal.Stop(hangups)
 
 	a, err := app.New(ctx, cfg, logger)
 	if err != nil {
@@ -111,12 +117,24 @@ func serve(ctx context.Context, cfg config.Config, dev bool, stdout, stderr io.W
 			return err
 		}
 	}
-	select {
-	case s := <-signals:
-		logger.Info("stopping", "signal", s.String())
-	case <-ctx.Done():
-	}
+	waitForEnd(ctx, signals, hangups, a, logger)
 	return nil
+}
+
+// waitForEnd returns when a signal or ctx ends the server. At each hangup the certificate is
+// read again.
+func waitForEnd(ctx context.Context, signals, hangups <-chan os.Signal, a *app.App, logger *slog.Logger) {
+	for {
+		select {
+		case s := <-signals:
+			logger.Info("stopping", "signal", s.String())
+			return
+		case <-hangups:
+			a.ReloadCertificate()
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // stop ends the server, by force after the configured time or at the next signal. One more

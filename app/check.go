@@ -1,0 +1,42 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+
+	"popelago/config"
+)
+
+// Check says what of the files and names that valid settings lead to would keep a server from
+// starting, all of it: the name of the machine, the permissions of the data folder, the
+// certificate, the secrets.
+func Check(cfg config.Config) error {
+	var errs []error
+	hostname, err := hostName(cfg)
+	errs = append(errs, err)
+	if err := config.CheckPrivate(cfg.DataDir); err != nil {
+		errs = append(errs, fmt.Errorf("data_dir: %w", err))
+	}
+	if cfg.TLS.Certificate != "" {
+		_, err := newCertificates(cfg.TLS.Certificate, cfg.TLS.Key, hostname, quiet())
+		errs = append(errs, err)
+	}
+	if len(cfg.Admin.Listen) > 0 {
+		_, err := adminToken(cfg)
+		errs = append(errs, err)
+	}
+	if cfg.Store.Engine == config.EngineCassandra {
+		_, err := cassandraConfig(cfg, quiet())
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// adminToken reads the secret of admin.listen.
+func adminToken(cfg config.Config) (string, error) {
+	token, err := config.ReadToken(cfg.Admin.TokenFile)
+	if err != nil {
+		return "", fmt.Errorf("admin.token_file: %w", err)
+	}
+	return token, nil
+}
