@@ -1,6 +1,7 @@
 package smtpserver
 
 import (
+	"errors"
 	"log/slog"
 	"strings"
 )
@@ -18,7 +19,16 @@ func (s *session) countHarmless(verb, arg string) {
 	if limit := s.srv.cfg.MaxHarmlessCommands; limit < 0 || s.harmless <= limit {
 		return
 	}
-	s.log(slog.LevelInfo, "too many commands without a message")
-	s.reply(replyTooManyHarmless())
+	s.endFlood(replyTooManyHarmless())
+}
+
+// errFlood is the cause in the log when a session is ended for what it sent too much of.
+var errFlood = errors.New("the limit of a session is reached")
+
+// endFlood ends a session that sent too much of something. Strangers can begin another one at
+// once, so that the log sums such ends up.
+func (s *session) endFlood(r reply) {
+	s.c.LogSummed(slog.LevelInfo, r.text, errFlood)
+	s.reply(r)
 	s.end()
 }

@@ -76,9 +76,7 @@ func (s *session) refuseRecipient(err error) {
 		s.refused++
 	}
 	if limit := s.srv.cfg.MaxRefusedRecipients; limit >= 0 && s.refused > limit {
-		s.log(slog.LevelInfo, "too many refused recipients")
-		s.reply(replyTooManyRefused())
-		s.end()
+		s.endFlood(replyTooManyRefused())
 		return
 	}
 	s.reply(replyTo(err))

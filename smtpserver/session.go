@@ -54,9 +54,7 @@ func (s *session) run() {
 			s.unreadable(line, err)
 		}
 		if !s.over && s.wrong > s.srv.cfg.MaxBadCommands {
-			s.log(slog.LevelInfo, "too many bad commands")
-			s.reply(replyTooManyBad())
-			s.end()
+			s.endFlood(replyTooManyBad())
 		}
 	}
 	s.settle()

@@ -108,6 +108,8 @@ type Server struct {
 	wg        sync.WaitGroup // one for each connection
 
 	refused, dropped, handshakes *summary
+	// others are those of Conn.LogSummed by their texts, under mu.
+	others map[string]*summary
 }
 
 // NewServer makes a Server. cfg.Handle and cfg.Refuse must be set.
@@ -320,11 +322,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.wg.Wait()
 		close(done)
 	}()
-	defer func() {
-		for _, sum := range []*summary{s.refused, s.dropped, s.handshakes} {
-			sum.end()
-		}
-	}()
+	defer s.endSummaries()
 	select {
 	case <-done:
 		return nil

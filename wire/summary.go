@@ -3,7 +3,9 @@ package wire
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -47,6 +49,33 @@ func (s *summary) note(c *Conn, cause error) {
 	s.cause = cause
 	if _, ok := s.from[c.remote]; ok || len(s.from) < maxSummed {
 		s.from[c.remote]++
+	}
+}
+
+// LogSummed logs an event of the connection that strangers can cause without end: the first one at
+// once, the others summed up, see Config.SummaryEvery. There should be few texts.
+func (c *Conn) LogSummed(level slog.Level, text string, cause error) {
+	c.srv.mu.Lock()
+	sum := c.srv.others[text]
+	if sum == nil {
+		sum = newSummary(&c.srv.cfg, level, text)
+		if c.srv.others == nil {
+			c.srv.others = map[string]*summary{}
+		}
+		c.srv.others[text] = sum
+	}
+	c.srv.mu.Unlock()
+	sum.note(c, cause)
+}
+
+// endSummaries logs what was counted so far.
+func (s *Server) endSummaries() {
+	all := []*summary{s.refused, s.dropped, s.handshakes}
+	s.mu.Lock()
+	all = slices.AppendSeq(all, maps.Values(s.others))
+	s.mu.Unlock()
+	for _, sum := range all {
+		sum.end()
 	}
 }
 
