@@ -125,6 +125,8 @@ func checkPassword(password string, minLength int) error {
 		return fmt.Errorf("%w: longer than %d octets", ErrBadPassword, MaxPassword)
 	case strings.ContainsRune(password, utf8.RuneError): // or what is not UTF-8
 		return fmt.Errorf("%w: it is not UTF-8, or holds U+FFFD, which programs put in place of what is not", ErrBadPassword)
+	case strings.ContainsRune(password, '\uFEFF'):
+		return fmt.Errorf("%w: it holds a byte order mark (U+FEFF), which nobody types", ErrBadPassword)
 	case strings.ContainsFunc(password, func(r rune) bool { return r < ' ' || r >= 0x7F && r < 0xA0 }):
 		return fmt.Errorf("%w: it holds a control character", ErrBadPassword)
 	case utf8.RuneCountInString(password) < minLength:

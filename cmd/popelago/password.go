@@ -54,7 +54,8 @@ func readPassword(r io.Reader) (string, error) {
 	case len(text) > maxPasswordInput:
 		return "", errors.New("read the password: too long")
 	}
-	password := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	// Some shells put a byte order mark before what they pass on; no mail program sends it.
+	password := strings.TrimPrefix(strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), "\uFEFF")
 	if strings.ContainsAny(password, "\r\n") {
 		return "", errors.New("read the password: standard input holds more than one line")
 	}
