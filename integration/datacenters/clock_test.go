@@ -14,7 +14,8 @@ import (
 
 // TestClockFarOff: a server whose clock is 100 days ahead, or hours behind, says that it cannot
 // do what needs the time, and loses nobody's mail: where there is a retention nothing expires,
-// and no maildrop is shown empty for that. When the clock is right again it goes on.
+// and no maildrop is shown empty for that. When the clock is right again it goes on. Its log has one
+// error for each time that the clock was wrong, however much was refused then.
 func TestClockFarOff(t *testing.T) {
 	s := newSites(t)
 	admin := s.one.Admin()
@@ -34,9 +35,10 @@ func TestClockFarOff(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var ahead atomic.Int64
 			ahead.Store(int64(off))
-			wrong, _ := s.startClock(t, "dc1", func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
+			wrong, log, _ := s.startClock(t, "dc1", func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
 				`store.clock_settle = "0s"`) // expire is refused for the clock, not for being early
 			s.refuses(t, wrong, expires, stays, names[stays])
+			saysClock(t, log, 1, 0)
 			ahead.Store(0)
 			for a := range names {
 				name := strings.ReplaceAll(name, " ", "-")
@@ -49,8 +51,10 @@ func TestClockFarOff(t *testing.T) {
 				names[a] = append(names[a], name)
 				s.shows(t, wrong, a, names[a]...)
 			}
+			saysClock(t, log, 1, 1)
 			ahead.Store(int64(off)) // while it runs
 			s.refuses(t, wrong, expires, stays, names[stays])
+			saysClock(t, log, 2, 1)
 		})
 	}
 	for a := range names {
@@ -80,4 +84,38 @@ func (s *sites) refuses(t *testing.T, wrong *servertest.Server, expires, stays s
 			t.Errorf("%s: %s %+v, %v; want refused", job, run.Result, run.Report, err)
 		}
 	}
+	ctx := servertest.Deadline(t, servertest.StartLimit)
+	if _, err := admin.AddDomain(ctx, "wrong-clock.test"); err == nil {
+		t.Error("a domain was added")
+	}
+	if err := admin.SetPassword(ctx, stays.Address, "another password"); err == nil {
+		t.Error("a password was changed")
+	}
+}
+
+// saysClock waits until a server's log says so many times that the clock is wrong, and so many times
+// that it is right again, and expects no other line about the clock, but for those of sessions.
+func saysClock(t *testing.T, log *servertest.Output, wantWrong, wantRight int) {
+	t.Helper()
+	mailtest.WaitFor(t, nodesLimit, func() error {
+		var wrong, right int
+		for line := range strings.Lines(log.String()) {
+			switch {
+			case strings.Contains(line, "level=ERROR") && strings.Contains(line, "the clock is wrong"):
+				wrong++
+			case strings.Contains(line, "the clock is right"):
+				right++
+			case strings.Contains(line, "clock") && !strings.Contains(line, " session="):
+				t.Fatalf("a further line about the clock: %s", line)
+			}
+		}
+		if wrong != wantWrong || right != wantRight {
+			err := fmt.Errorf("%d times the clock is said to be wrong, and %d times to be right; want %d and %d", wrong, right, wantWrong, wantRight)
+			if wrong > wantWrong || right > wantRight {
+				t.Fatal(err)
+			}
+			return err
+		}
+		return nil
+	})
 }

@@ -75,19 +75,20 @@ func (c *cluster) start(t testing.TB, datacenter string, settings ...string) *se
 // ends the server, which the end of the test does otherwise.
 func (c *cluster) startAhead(t testing.TB, datacenter string, ahead time.Duration, settings ...string) (srv *servertest.Server, stop func()) {
 	t.Helper()
-	return c.startClock(t, datacenter, func() time.Time { return time.Now().Add(ahead) }, settings...)
+	srv, _, stop = c.startClock(t, datacenter, func() time.Time { return time.Now().Add(ahead) }, settings...)
+	return srv, stop
 }
 
-// startClock starts a server inside the test for which it is what now says. stop ends the server,
-// which the end of the test does otherwise.
-func (c *cluster) startClock(t testing.TB, datacenter string, now func() time.Time, settings ...string) (srv *servertest.Server, stop func()) {
+// startClock starts a server inside the test for which it is what now says. log has what the server
+// logs. stop ends the server, which the end of the test does otherwise.
+func (c *cluster) startClock(t testing.TB, datacenter string, now func() time.Time, settings ...string) (srv *servertest.Server, log *servertest.Output, stop func()) {
 	t.Helper()
 	srv = servertest.NewServer(t, c.setup(datacenter, settings...))
 	cfg, err := config.Load(srv.Conf, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := &servertest.Output{}
+	log = &servertest.Output{}
 	a, err := app.New(t.Context(), cfg, slog.New(slog.NewTextHandler(log, nil)), app.WithNow(now))
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +111,7 @@ func (c *cluster) startClock(t testing.TB, datacenter string, now func() time.Ti
 	}
 	addrs := a.Addrs()
 	srv.POP3, srv.LMTP = addrs["pop3"][0].String(), addrs["lmtp"][0].String()
-	return srv, stop
+	return srv, log, stop
 }
 
 // host makes the servers host domain, through one of them. The others ask for what they do not

@@ -2,6 +2,7 @@ package datacenters
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,7 +22,8 @@ var node = &servertest.Node{Lazy: &datacenters, Keyspace: "down"}
 
 // TestStorageDown kills the only node of the storage while mail comes in. Every client is told
 // that this is a fault, and to come again. When the node is back so is everything that was
-// acknowledged, and the server goes on without having been touched.
+// acknowledged, and the server goes on without having been touched. Its log has one line about each
+// kind of work that the node keeps waiting, not one for each attempt.
 func TestStorageDown(t *testing.T) {
 	setup := node.Setup(t)
 	setup.Settings = append(setup.Settings, `auth.address_cache_ttl = "2s"`) // soon nothing is remembered
@@ -32,6 +34,7 @@ func TestStorageDown(t *testing.T) {
 	mailtest.WaitFor(t, downLimit, func() error { return incoming.more(10) })
 	reading, removing, lmtp := s.Login(t, both[0]), s.Login(t, both[0]), s.LMTPSession(t)
 	removing.Do("DELE 1", "+OK")
+	said := len(s.Proc.Out.String())
 	one.Kill()
 	before := incoming.count()
 
@@ -44,6 +47,7 @@ func TestStorageDown(t *testing.T) {
 	if n := incoming.count(); n != before {
 		t.Errorf("%d messages were acknowledged when nothing could be written", n-before)
 	}
+	runJobs(t, s, 2)
 
 	one.Restart(t)
 	if err := node.Get(t).WaitSeen(servertest.Deadline(t, nodesLimit)); err != nil {
@@ -77,8 +81,71 @@ func TestStorageDown(t *testing.T) {
 			t.Errorf("%s has %d messages that were refused when nothing could be written", a.Address, seen["down"])
 		}
 	}
+	saysOutage(t, s, said)
 	t.Logf("%d messages acknowledged before the node was killed, %d after", before, incoming.count()-before)
 }
+
+// runJobs lets a server do all background jobs, some times each, whatever comes of it.
+func runJobs(t *testing.T, s *servertest.Server, times int) {
+	t.Helper()
+	admin := s.Admin()
+	defer admin.Close()
+	jobs, err := admin.Tasks(servertest.Deadline(t, servertest.StartLimit))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range times {
+		for _, job := range jobs {
+			if _, err := admin.RunTask(servertest.Deadline(t, downLimit), job.Name, true); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// Of nodes that go and come back the log says so.
+const (
+	sayGone  = "no Cassandra node of a datacenter answers: all of them are down, or the line to it is"
+	sayStill = "Cassandra nodes still do not answer"
+	sayBack  = "Cassandra nodes are back"
+)
+
+// saysOutage expects that a server has logged, from an octet of its log on, that its only node went
+// and that it is back, and of all else that went wrong meanwhile one line of a kind, and one error.
+// Lines about sessions are not counted. A busy node may go and come back several times.
+func saysOutage(t *testing.T, s *servertest.Server, from int) {
+	t.Helper()
+	var log string
+	mailtest.WaitFor(t, downLimit, func() error {
+		log = s.Proc.Out.String()[from:]
+		if gone, back := strings.Count(log, sayGone), strings.Count(log, sayBack); gone == 0 || back != gone {
+			return fmt.Errorf("%d times the node is said to be away, and %d times to be back", gone, back)
+		}
+		return nil
+	})
+	outages, count := strings.Count(log, sayGone), map[string]int{}
+	for line := range strings.Lines(log) {
+		m := logged.FindStringSubmatch(line)
+		if m == nil || m[1] == "INFO" || m[2] == sayStill || strings.Contains(line, " session=") {
+			continue
+		}
+		count[m[2]]++
+		if m[1] == "ERROR" {
+			count["errors"]++
+		}
+	}
+	for text, n := range count {
+		if n > outages {
+			t.Errorf("%d times in the log: %s", n, text)
+		}
+	}
+	if t.Failed() {
+		t.Log(log)
+	}
+}
+
+// logged is the level and the text of a line of the log.
+var logged = regexp.MustCompile(`level=(\w+) msg="([^"]*)"`)
 
 // isDown fails the test unless all that needs the storage is answered as a fault. It returns an
 // error while the server still knows the accounts.

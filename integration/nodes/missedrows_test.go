@@ -1,0 +1,121 @@
+package nodes
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"popelago/cassandratest"
+	"popelago/mail"
+	"popelago/mailtest"
+	"popelago/store"
+	"popelago/store/cassandra"
+	"popelago/store/enginetest"
+)
+
+// setting changes a line of the configuration of a node, which counts when that starts again.
+func setting(t *testing.T, n *cassandratest.Node, name, value string) {
+	t.Helper()
+	file := filepath.Join(filepath.Dir(n.LogFile()), "cassandra.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, name+":") {
+			lines = append(lines, line)
+		}
+	}
+	lines = append(lines, fmt.Sprintf("%s: %s\n", name, value))
+	if err := os.WriteFile(file, []byte(strings.Join(lines, "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// listed reads the whole list of a mailbox at once, page by page.
+func listed(t *testing.T, s store.Store, mailbox mail.MailboxID) (ids []mail.MessageID, err error) {
+	var after mail.MessageID
+	for more := true; more; {
+		var rows []mail.Message
+		if rows, more, err = s.ListMessages(t.Context(), mailbox, after, 5000); err != nil {
+			return nil, err
+		}
+		for _, m := range rows {
+			ids = append(ids, m.ID)
+			after = m.ID
+		}
+	}
+	return ids, nil
+}
+
+// A node was away, nobody has kept hints for it, and it misses 15,000 rows of one maildrop. A read of
+// both datacenters brings it what it misses before it answers, which takes too long for a whole page.
+// The maildrop opens all the same, in smaller pages, and is whole; and the log says why.
+func TestMaildropThatMissedMuch(t *testing.T) {
+	if os.Getenv("TEST_CHAOS") == "" {
+		t.Skip("needs two nodes of its own, and takes some minutes: set TEST_CHAOS=1")
+	}
+	c := cassandratest.Start(t, cassandratest.Options{
+		Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
+		Settings:    map[string]string{"hinted_handoff_enabled": "false", "read_request_timeout": "20s", "write_request_timeout": "20s"},
+	})
+	e := &pair{T: t, cluster: c}
+	patient := e.config("dc1")
+	patient.Timeout, patient.ConnectTimeout = time.Minute, time.Minute
+	enginetest.Apply(t, patient)
+	e.s1 = enginetest.Reopen(t, patient)
+
+	mailbox := enginetest.Mailbox("long")
+	var want []mail.MessageID
+	node := c.Node("dc2-1")
+	node.Kill()
+	if err := c.WaitDown(t.Context(), node); err != nil {
+		t.Fatal(err)
+	}
+	recipient := strings.Repeat("a", 60) + "@" + strings.Repeat("b", 60) + ".test"
+	for range 30 {
+		var entries []store.Entry
+		for range 500 {
+			want = append(want, enginetest.IDs.Next())
+			entries = append(entries, store.Entry{Mailbox: mailbox, Message: mail.Message{ID: want[len(want)-1], Size: 10, Recipient: recipient}})
+		}
+		for _, err := range e.s1.AddMessages(t.Context(), entries) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	setting(t, node, "read_request_timeout", "20ms") // as if it had more to do
+	node.Restart(t)
+	if err := c.WaitSeen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	there := e.config("dc2")
+	there.Timeout, there.ConnectTimeout = time.Minute, time.Minute
+	w := watch(t, &there)
+	mailtest.WaitFor(t, 10*time.Minute, func() (err error) {
+		e.s2, err = cassandra.Open(t.Context(), there)
+		return err
+	})
+	t.Cleanup(func() { e.s2.Close() })
+	if few, err := listed(t, e.s2, mailbox); err == nil && len(few) > 0 {
+		t.Fatalf("the node has %d rows that it should have missed", len(few))
+	}
+	began, attempts := time.Now(), 0
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
+		attempts++
+		got, err := listed(t, e.s2.At(store.LevelEach), mailbox)
+		if err == nil && !slices.Equal(got, want) {
+			t.Fatalf("%d messages are listed, %d were stored", len(got), len(want))
+		}
+		return err
+	})
+	t.Logf("%d messages were listed after %v, in attempt %d", len(want), time.Since(began).Round(time.Millisecond), attempts)
+	w.logged("level=WARN", "a page of a maildrop's list timed out and is read in small pages", "mailbox="+mailbox.String(), "rows=5000", "next_rows=100")
+}
