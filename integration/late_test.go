@@ -142,7 +142,7 @@ func TestLateMail(t *testing.T) {
 		if !strings.Contains(list, "\n"+a.Address+" ") {
 			t.Errorf("late mail of %s is not listed:\n%s", a.Address, list)
 		}
-		if out := l.command(1, "hand-over", a.Address, heir.Address); !strings.Contains(out, "has got 1 ") {
+		if out := l.command(1, "hand-over", a.Address, heir.Address); !strings.Contains(out, "messages handed over to "+heir.Address+": 1") {
 			t.Errorf("hand over the late mail of %s: %s", a.Address, out)
 		}
 	}

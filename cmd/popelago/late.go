@@ -80,7 +80,7 @@ repeated after an error.`,
 				if err != nil {
 					return err
 				}
-				return f.result(cmd.OutOrStdout(), n, "%s has got %d messages", args[1], n.Messages)
+				return f.result(cmd.OutOrStdout(), n, "messages handed over to %s: %d", args[1], n.Messages)
 			})
 		},
 	}

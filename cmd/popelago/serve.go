@@ -33,7 +33,8 @@ a second signal cuts them off. SIGHUP makes the server look at the files of its 
 once; it finds changes by itself, too, at the next connection with TLS.
 
 With --dev it runs with settings for trying things out, on unprivileged ports of this
-machine, and makes two accounts when it starts for the first time.`,
+machine, and makes two accounts when it starts for the first time. SIGHUP ends it, too: its
+terminal was closed.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := f.config(cmd)
@@ -84,7 +85,9 @@ func serve(ctx context.Context, cfg config.Config, dev bool, stdout, stderr io.W
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 	hangups := make(chan os.Signal, 1)
-	if !dev { // which ends with its terminal
+	if dev { // it ends with its terminal
+		signal.Notify(signals, syscall.SIGHUP)
+	} else {
 		signal.Notify(hangups, syscall.SIGHUP)
 	}
 	defer signal.Stop(hangups)
