@@ -28,8 +28,10 @@ type report struct {
 	w        io.Writer
 	running  map[string]*outputs // by package
 	packages []timed
-	tests    []timed  // not those within others
-	reasons  []string // of the tests that failed, a line each
+	tests    []timed        // not those within others
+	reasons  []string       // of the tests that failed, a line each
+	logged   []string       // by the tests that passed and whose names match show, a line each
+	show     *regexp.Regexp // nil: none
 	failed   bool
 }
 
@@ -89,6 +91,9 @@ func (r *report) add(e event) {
 			return
 		}
 		if e.Action != "fail" {
+			if r.show != nil && r.show.MatchString(e.Test) {
+				r.logged = append(r.logged, logLines(e.Package+" "+e.Test, p.text[e.Test])...)
+			}
 			delete(p.text, e.Test)
 			p.order = slices.DeleteFunc(p.order, func(name string) bool { return name == e.Test })
 		}
@@ -121,28 +126,39 @@ const (
 	mostLetters = 500 // of one line
 )
 
-// reasonLine matches what t.Error and t.Fatal print, and the first lines of a panic and of a race.
-var reasonLine = regexp.MustCompile(`^ *[\w.-]+\.go:\d+: |^panic: |^fatal error: |^WARNING: DATA RACE`)
+// logLine matches what t.Log, t.Error and t.Fatal print, and the first lines of a panic and of a race.
+var logLine = regexp.MustCompile(`^ *[\w.-]+\.go:\d+: |^panic: |^fatal error: |^WARNING: DATA RACE`)
 
-// reasons returns the lines of a failed test's output that name the fault, the last ones if there
-// are many. The output of a cluster can be thousands of lines long.
-func reasons(name string, output []string) []string {
+// logLines returns the lines of a test's output that match logLine, behind its name.
+func logLines(name string, output []string) []string {
 	var found []string
 	for _, line := range output {
-		if line = strings.TrimRight(line, "\n"); reasonLine.MatchString(line) {
+		if line = strings.TrimRight(line, "\n"); logLine.MatchString(line) {
 			found = append(found, fmt.Sprintf("%s: %.*s", strings.TrimSpace(name), mostLetters, strings.TrimSpace(line)))
 		}
 	}
+	return found
+}
+
+// reasons returns the last lines of a failed test's output that name the fault. The output of a
+// cluster beside them can be thousands of lines long.
+func reasons(name string, output []string) []string {
+	found := logLines(name, output)
 	return found[max(0, len(found)-mostReasons):]
 }
 
-// whyFailed lists the reasons of all failed tests.
-func (r *report) whyFailed() {
-	if len(r.reasons) > 0 {
-		fmt.Fprintf(r.w, "\nwhy tests failed\n")
-	}
-	for _, reason := range r.reasons {
-		fmt.Fprintln(r.w, reason)
+// conclude lists what the tests logged that are to be shown, and why tests failed.
+func (r *report) conclude() {
+	for _, part := range []struct {
+		title string
+		lines []string
+	}{{"what tests logged", r.logged}, {"why tests failed", r.reasons}} {
+		if len(part.lines) > 0 {
+			fmt.Fprintf(r.w, "\n%s\n", part.title)
+		}
+		for _, line := range part.lines {
+			fmt.Fprintln(r.w, line)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -54,6 +55,18 @@ FAIL     1.0 s  a
 why tests failed
 a TestBad: bad_test.go:7: 3 messages, want 4
 `, true},
+		{"counts are shown", `
+{"Action":"output","Package":"a","Test":"TestCounts","Output":"=== RUN\n"}
+{"Action":"output","Package":"a","Test":"TestCounts","Output":"    counts_test.go:7: 3 messages\n"}
+{"Action":"pass","Package":"a","Test":"TestCounts","Elapsed":1}
+{"Action":"output","Package":"a","Test":"TestQuiet","Output":"    quiet_test.go:7: 4 messages\n"}
+{"Action":"pass","Package":"a","Test":"TestQuiet","Elapsed":1}
+{"Action":"pass","Package":"a","Elapsed":2}
+`, `ok       2.0 s  a
+
+what tests logged
+a TestCounts: counts_test.go:7: 3 messages
+`, false},
 		{"one never ends", `{"Action":"output","Package":"a","Test":"TestHangs","Output":"=== RUN\n"}
 `, `FAIL a did not come to an end
 `, true},
@@ -67,11 +80,12 @@ a TestBad: bad_test.go:7: 3 messages, want 4
 		t.Run(c.name, func(t *testing.T) {
 			var got strings.Builder
 			r := newReport(&got)
+			r.show = regexp.MustCompile("^TestCounts")
 			if err := r.read(strings.NewReader(strings.TrimPrefix(c.in, "\n"))); err != nil {
 				t.Fatal(err)
 			}
 			r.slowest()
-			r.whyFailed()
+			r.conclude()
 			if got.String() != c.want || r.failed != c.failed {
 				t.Errorf("got\n%s(failed: %v)\nwant\n%s(failed: %v)", &got, r.failed, c.want, c.failed)
 			}
