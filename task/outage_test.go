@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,8 +20,9 @@ import (
 func TestOutageIsSaidOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log mailtest.Log
-		var broken error
-		run := func(context.Context, bool) (task.Report, error) { return nil, broken }
+		var broken atomic.Pointer[error]
+		fail := func(err error) { broken.Store(&err) }
+		run := func(context.Context, bool) (task.Report, error) { return nil, *broken.Load() }
 		r := task.New(task.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, nil,
 			job("one", time.Minute, run), job("two", time.Minute, run), job("three", time.Minute, run))
 		said := func(errors, over int) {
@@ -35,7 +37,7 @@ func TestOutageIsSaidOnce(t *testing.T) {
 			}
 		}
 		outage := fmt.Errorf("wrapped: %w", store.ErrUnavailable)
-		broken = outage
+		fail(outage)
 		r.Start()
 		defer r.Stop()
 		said(1, 0)
@@ -46,13 +48,13 @@ func TestOutageIsSaidOnce(t *testing.T) {
 		if text := log.String(); !strings.Contains(text, "others_since=") {
 			t.Errorf("nobody hears of the failures in between:\n%s", text)
 		}
-		broken = nil
+		fail(nil)
 		time.Sleep(2 * time.Minute)
 		said(2, 1)
-		broken = fmt.Errorf("wrapped: %w", store.ErrOutcomeUnknown) // again, soon after
+		fail(fmt.Errorf("wrapped: %w", store.ErrOutcomeUnknown)) // again, soon after
 		time.Sleep(2 * time.Minute)
 		said(3, 1)
-		broken = fmt.Errorf("%w, and %w", outage, store.ErrCorrupt)
+		fail(fmt.Errorf("%w, and %w", outage, store.ErrCorrupt))
 		if status, err := r.Run(t.Context(), "one"); err != nil || status.Result != task.ResultError {
 			t.Errorf("%+v, %v", status, err)
 		}
