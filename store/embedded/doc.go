@@ -72,6 +72,7 @@
 //   - in a folder without STATE, where a version that keeps none was the last to open it or a
 //     full disk had no room for it: in the last 32 KiB of the newest log and in the last record
 //     of the manifest;
+//   - where two tables of the same size stand in each other's place;
 //   - where a whole folder is an older copy of itself;
 //   - in content and tables until they are read ("popelago check --deep" reads all contents).
 //
