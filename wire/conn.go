@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -359,7 +360,7 @@ func (c *Conn) StartTLS(ctx context.Context, cfg *tls.Config) error {
 func (c *Conn) handshake(ctx context.Context, cfg *tls.Config) error {
 	err := c.shakeHands(ctx, cfg)
 	if err != nil {
-		c.srv.handshakes.note(c, err)
+		c.LogSummed(slog.LevelInfo, "TLS handshake failed", err)
 	}
 	return err
 }

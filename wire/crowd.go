@@ -2,6 +2,7 @@ package wire
 
 import (
 	"container/list"
+	"log/slog"
 	"time"
 )
 
@@ -58,7 +59,8 @@ func (s *Server) makeRoomLocked() bool {
 	c.leaving = true
 	s.crowd.leaving++
 	s.cfg.Metrics.dropped.WithLabelValues(s.cfg.Protocol, "crowded").Inc()
-	go s.dropped.note(c, ErrTooManyConns) // not while everything waits for s.mu
+	// Not while everything waits for s.mu.
+	go c.LogSummed(slog.LevelWarn, "connection dropped for a new one, since it had not logged in", ErrTooManyConns)
 	if !c.drop() {
 		s.conns[c]() // ends what it waits for
 		c.abort()

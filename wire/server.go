@@ -107,9 +107,7 @@ type Server struct {
 	crowd     crowd
 	wg        sync.WaitGroup // one for each connection
 
-	refused, dropped, handshakes *summary
-	// others are those of Conn.LogSummed by their texts, under mu.
-	others map[string]*summary
+	summaries summaries
 }
 
 // NewServer makes a Server. cfg.Handle and cfg.Refuse must be set.
@@ -121,9 +119,7 @@ func NewServer(cfg Config) *Server {
 		conns:     map[*Conn]context.CancelFunc{},
 		perAddr:   map[netip.Addr]int{},
 	}
-	s.refused = newSummary(&s.cfg, slog.LevelWarn, "connection refused")
-	s.dropped = newSummary(&s.cfg, slog.LevelWarn, "connection dropped for a new one, since it had not logged in")
-	s.handshakes = newSummary(&s.cfg, slog.LevelInfo, "TLS handshake failed")
+	s.summaries = summaries{cfg: &s.cfg, byText: map[string]*summary{}}
 	return s
 }
 
@@ -250,7 +246,7 @@ func (s *Server) refuse(c *Conn, implicitTLS bool, reason error) {
 	case ErrTooManyConnsPerAddr:
 		s.cfg.Metrics.refused.WithLabelValues(s.cfg.Protocol, "address").Inc()
 	}
-	s.refused.note(c, reason)
+	c.LogSummed(slog.LevelWarn, "connection refused", reason)
 	if !implicitTLS && s.cfg.Refuse != nil {
 		c.net.SetWriteDeadline(time.Now().Add(time.Second))
 		io.WriteString(c.net, s.cfg.Refuse(reason))
@@ -322,7 +318,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.wg.Wait()
 		close(done)
 	}()
-	defer s.endSummaries()
+	defer s.summaries.end()
 	select {
 	case <-done:
 		return nil

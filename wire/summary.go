@@ -53,26 +53,36 @@ func (s *summary) note(c *Conn, cause error) {
 }
 
 // LogSummed logs an event of the connection that strangers can cause without end: the first one at
-// once, the others summed up, see Config.SummaryEvery. There should be few texts.
+// once, the others summed up, see Config.SummaryEvery. There should be few texts, each with one
+// level.
 func (c *Conn) LogSummed(level slog.Level, text string, cause error) {
-	c.srv.mu.Lock()
-	sum := c.srv.others[text]
-	if sum == nil {
-		sum = newSummary(&c.srv.cfg, level, text)
-		if c.srv.others == nil {
-			c.srv.others = map[string]*summary{}
-		}
-		c.srv.others[text] = sum
-	}
-	c.srv.mu.Unlock()
-	sum.note(c, cause)
+	c.srv.summaries.of(level, text).note(c, cause)
 }
 
-// endSummaries logs what was counted so far.
-func (s *Server) endSummaries() {
-	all := []*summary{s.refused, s.dropped, s.handshakes}
+// summaries are those of a server.
+type summaries struct {
+	cfg *Config
+
+	mu     sync.Mutex
+	byText map[string]*summary
+}
+
+// of returns the summary of the events with a text.
+func (s *summaries) of(level slog.Level, text string) *summary {
 	s.mu.Lock()
-	all = slices.AppendSeq(all, maps.Values(s.others))
+	defer s.mu.Unlock()
+	sum := s.byText[text]
+	if sum == nil {
+		sum = newSummary(s.cfg, level, text)
+		s.byText[text] = sum
+	}
+	return sum
+}
+
+// end logs what was counted so far.
+func (s *summaries) end() {
+	s.mu.Lock()
+	all := slices.Collect(maps.Values(s.byText))
 	s.mu.Unlock()
 	for _, sum := range all {
 		sum.end()
