@@ -12,8 +12,10 @@ func TakeFolder(dir, name string, share bool) (path string, alone bool, ready fu
 // CloseOnExec is what a detached node is started behind.
 var CloseOnExec = closeOnExec
 
-// Streaming and Replacing are what a node that replaces another is started with.
+// Changed changes settings. Streaming and Replacing are what a node that replaces another is started
+// with.
 var (
+	Changed   = changed
 	Streaming = streaming
 	Replacing = replacing
 )

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // Wipe ends a node and removes all that it has stored, as the loss of its disks would. Its
@@ -38,20 +37,16 @@ func (c *Cluster) Replace(ctx context.Context, n *Node) error {
 			return err
 		}
 	}
-	path := filepath.Join(n.dir, "cassandra.yaml")
-	before, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
 	// A seed streams nothing, so this node must not be its own.
-	if err := os.WriteFile(path, []byte(streaming(string(before), others[0].Address)), 0o644); err != nil {
+	restore, err := n.rewriteSettings(func(yaml string) string { return streaming(yaml, others[0].Address) })
+	if err != nil {
 		return err
 	}
 	args := n.args
 	n.args = replacing(args, n.Address)
 	err = n.Start(ctx)
 	n.args = args
-	return errors.Join(err, os.WriteFile(path, before, 0o644), c.saveIfDetached(n), c.seenAfter(ctx, err))
+	return errors.Join(err, restore(), c.saveIfDetached(n), c.seenAfter(ctx, err))
 }
 
 // seenAfter waits until all nodes see each other, unless there was an error before.
@@ -79,17 +74,7 @@ func replacing(args []string, address string) []string {
 // streaming changes the settings of a node so that its first start streams, from a cluster that
 // a seed belongs to.
 func streaming(yaml, seed string) string {
-	var b strings.Builder
-	for line := range strings.Lines(yaml) {
-		switch {
-		case strings.HasPrefix(line, "auto_bootstrap:"):
-			line = "auto_bootstrap: true\n"
-		case strings.HasPrefix(line, "seed_provider:"):
-			line = "seed_provider: " + seedProvider(seed) + "\n"
-		}
-		b.WriteString(line)
-	}
-	return b.String()
+	return changed(yaml, map[string]string{"auto_bootstrap": "true", "seed_provider": seedProvider(seed)})
 }
 
 // waitDown waits until a node takes an address to be down, or never heard of it, by its log.

@@ -25,6 +25,13 @@ func TestReplacingNodeStreams(t *testing.T) {
 	}
 }
 
+func TestChangedSettings(t *testing.T) {
+	got := cassandratest.Changed("a: 1\nab: 2\nz: 3\n", map[string]string{"a": "one", "new": "4"})
+	if want := "a: one\nab: 2\nz: 3\nnew: 4\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // A node that is replaced has what it should hold, without the others' help, and nodetool sees it.
 func TestReplace(t *testing.T) {
 	if os.Getenv("TEST_CHAOS") == "" {

@@ -100,6 +100,42 @@ func (n *Node) writeSettings(seeds string, replication int, over map[string]stri
 	return nil
 }
 
+// ChangeSettings changes some settings of a node, by name and as YAML. They count from its next
+// start on.
+func (n *Node) ChangeSettings(settings map[string]string) error {
+	_, err := n.rewriteSettings(func(yaml string) string { return changed(yaml, settings) })
+	return err
+}
+
+// rewriteSettings changes the settings of a node until restore has put back what was there.
+func (n *Node) rewriteSettings(change func(yaml string) string) (restore func() error, err error) {
+	path := filepath.Join(n.dir, "cassandra.yaml")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	write := func(text []byte) error { return os.WriteFile(path, text, 0o644) }
+	return func() error { return write(before) }, write([]byte(change(string(before))))
+}
+
+// changed is the text of settings with some of them changed in their places, or added.
+func changed(yaml string, settings map[string]string) string {
+	left := maps.Clone(settings)
+	var b strings.Builder
+	for line := range strings.Lines(yaml) {
+		name, _, _ := strings.Cut(line, ":")
+		if value, ok := settings[name]; ok {
+			line = name + ": " + value + "\n"
+			delete(left, name)
+		}
+		b.WriteString(line)
+	}
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		b.WriteString(name + ": " + left[name] + "\n")
+	}
+	return b.String()
+}
+
 // arguments is the command line of a node, without the program. It listens for nodetool on a port
 // of its loopback address, without asking for a password; 0 is any.
 func (n *Node) arguments(lib string, o Options, jmx int) []string {

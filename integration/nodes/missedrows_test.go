@@ -1,9 +1,7 @@
 package nodes
 
 import (
-	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,42 +14,6 @@ import (
 	"popelago/store/cassandra"
 	"popelago/store/enginetest"
 )
-
-// setting changes a line of the configuration of a node, which counts when that starts again.
-func setting(t *testing.T, n *cassandratest.Node, name, value string) {
-	t.Helper()
-	file := filepath.Join(filepath.Dir(n.LogFile()), "cassandra.yaml")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var lines []string
-	for line := range strings.Lines(string(text)) {
-		if !strings.HasPrefix(line, name+":") {
-			lines = append(lines, line)
-		}
-	}
-	lines = append(lines, fmt.Sprintf("%s: %s\n", name, value))
-	if err := os.WriteFile(file, []byte(strings.Join(lines, "")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// listed reads the whole list of a mailbox at once, page by page.
-func listed(t *testing.T, s store.Store, mailbox mail.MailboxID) (ids []mail.MessageID, err error) {
-	var after mail.MessageID
-	for more := true; more; {
-		var rows []mail.Message
-		if rows, more, err = s.ListMessages(t.Context(), mailbox, after, 5000); err != nil {
-			return nil, err
-		}
-		for _, m := range rows {
-			ids = append(ids, m.ID)
-			after = m.ID
-		}
-	}
-	return ids, nil
-}
 
 // A node was away, nobody has kept hints for it, and it misses 15,000 rows of one maildrop. A read of
 // both datacenters brings it what it misses before it answers, which takes too long for a whole page.
@@ -90,7 +52,10 @@ func TestMaildropThatMissedMuch(t *testing.T) {
 			}
 		}
 	}
-	setting(t, node, "read_request_timeout", "20ms") // as if it had more to do
+	// As if the node had more to do.
+	if err := node.ChangeSettings(map[string]string{"read_request_timeout": "20ms"}); err != nil {
+		t.Fatal(err)
+	}
 	node.Restart(t)
 	if err := c.WaitSeen(t.Context()); err != nil {
 		t.Fatal(err)
@@ -104,14 +69,14 @@ func TestMaildropThatMissedMuch(t *testing.T) {
 		return err
 	})
 	t.Cleanup(func() { e.s2.Close() })
-	if few, err := listed(t, e.s2, mailbox); err == nil && len(few) > 0 {
+	if few, err := enginetest.ListAll(t.Context(), e.s2, mailbox, 5000); err == nil && len(few) > 0 {
 		t.Fatalf("the node has %d rows that it should have missed", len(few))
 	}
 	began, attempts := time.Now(), 0
 	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		attempts++
-		got, err := listed(t, e.s2.At(store.LevelEach), mailbox)
-		if err == nil && !slices.Equal(got, want) {
+		got, err := enginetest.ListAll(t.Context(), e.s2.At(store.LevelEach), mailbox, 5000)
+		if err == nil && !slices.Equal(enginetest.IDsOf(got...), want) {
 			t.Fatalf("%d messages are listed, %d were stored", len(got), len(want))
 		}
 		return err

@@ -15,9 +15,9 @@ const (
 	watchEvery = time.Second
 	// raiseEvery is how often the time in the folder rises, at most. Each time costs a write.
 	raiseEvery = time.Minute
-	// courseStiffness is how much longer the time is in which the course follows a clock than what it
-	// follows: by 2 minutes a day. A clock that is set by more than store.MaxClockSkew is noticed all
-	// the same, and so is one that is set by as much in small steps within a day.
+	// The course follows a trusted clock by one part in courseStiffness of the time that passed: by 2
+	// minutes a day. A clock that is set by more than store.MaxClockSkew is noticed all the same, and
+	// so is one that is set by as much in small steps within a day.
 	courseStiffness = 720
 	// highPatience limits each of those writes.
 	highPatience = 5 * time.Second

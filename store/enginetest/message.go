@@ -59,6 +59,24 @@ func List(ctx context.Context, s store.Store, mb mail.MailboxID) ([]mail.Message
 	return rows, err
 }
 
+// ListAll is the whole list of a mailbox, read in pages of at most limit rows.
+func ListAll(ctx context.Context, s store.Store, mb mail.MailboxID, limit int) (rows []mail.Message, err error) {
+	var after mail.MessageID
+	for more := true; more; {
+		var page []mail.Message
+		if page, more, err = s.ListMessages(ctx, mb, after, limit); err != nil {
+			return nil, err
+		}
+		if more && len(page) == 0 {
+			return nil, errors.New("an empty page says that there is more")
+		}
+		for _, m := range page {
+			rows, after = append(rows, m), m.ID
+		}
+	}
+	return rows, nil
+}
+
 // Retrieve reads content and returns an error unless it has that size.
 func Retrieve(t *testing.T, s store.Store, id mail.MessageID, size int64) error {
 	_, r, err := s.OpenContent(t.Context(), id, "")
