@@ -1,6 +1,7 @@
 package datacenters
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -34,6 +35,7 @@ func TestStorageDown(t *testing.T) {
 	mailtest.WaitFor(t, downLimit, func() error { return incoming.more(10) })
 	reading, removing, lmtp := s.Login(t, both[0]), s.Login(t, both[0]), s.LMTPSession(t)
 	removing.Do("DELE 1", "+OK")
+	mailtest.WaitFor(t, downLimit, func() error { return examined(s) })
 	said := len(s.Proc.Out.String())
 	one.Kill()
 	before := incoming.count()
@@ -83,6 +85,16 @@ func TestStorageDown(t *testing.T) {
 	}
 	saysOutage(t, s, said)
 	t.Logf("%d messages acknowledged before the node was killed, %d after", before, incoming.count()-before)
+}
+
+// examined returns an error until the server has logged the findings about its storage. The server
+// examines the storage once, after its start. A node killed during the examination is one more
+// finding.
+func examined(s *servertest.Server) error {
+	if !strings.Contains(s.Proc.Out.String(), "check=replication") {
+		return errors.New("the log has no finding about a datacenter with 1 replica")
+	}
+	return nil
 }
 
 // runJobs lets a server do all background jobs, some times each, whatever comes of it.
