@@ -58,7 +58,7 @@ func (d *Directory) AddAccount(ctx context.Context, a mail.Address, password str
 	if err := d.hosted(ctx, a.Domain); err != nil {
 		return Account{}, err
 	}
-	rows, err := d.store.AddressRows(ctx, a)
+	rows, err := d.store.Local.AddressRows(ctx, a)
 	if err != nil {
 		return Account{}, fmt.Errorf("account: look up address: %w", err)
 	}
@@ -166,14 +166,14 @@ func (d *Directory) RemoveAccount(ctx context.Context, a mail.Address) error {
 	}
 	d.changes.Lock()
 	defer d.changes.Unlock()
-	rows, err := d.store.AddressRows(ctx, a)
+	rows, err := d.store.Local.AddressRows(ctx, a)
 	if err != nil {
 		return fmt.Errorf("account: look up address: %w", err)
 	}
 	if entryOf(rows) == nil {
 		return fmt.Errorf("account %s: %w", a, ErrNoSuchAccount)
 	}
-	id, err := store.NextID(ctx, d.all, d.cfg.IDs)
+	id, err := store.NextID(ctx, d.store.Local, d.cfg.IDs)
 	if err != nil {
 		return fmt.Errorf("account: remove %s: %w", a, err)
 	}
@@ -216,7 +216,7 @@ func (d *Directory) live(ctx context.Context, a mail.Address) (*entry, error) {
 
 // change writes columns of one generation and makes this process forget what it knew.
 func (d *Directory) change(ctx context.Context, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
-	err := d.durably(ctx, a.Domain, func(st store.Store) error { return st.ChangeAddress(ctx, a, generation, c) })
+	err := d.durably(ctx, a.Domain, func(st store.Directory) error { return st.ChangeAddress(ctx, a, generation, c) })
 	d.addresses.forget(a)
 	if err != nil {
 		return fmt.Errorf("account: change %s: %w", a, err)

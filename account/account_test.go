@@ -29,7 +29,7 @@ func cheap(c *clock) Config {
 	return Config{Argon2Memory: 64, Argon2Time: 1, Now: c.Now, DefaultDomain: "example.test"}
 }
 
-func openStore(t *testing.T) store.Store {
+func openStore(t *testing.T) store.Engine {
 	t.Helper()
 	st, err := embedded.Open(embedded.Config{Dir: "data", FS: vfs.NewMem(), Reserve: -1})
 	if err != nil {
@@ -43,7 +43,12 @@ func openStore(t *testing.T) store.Store {
 	return st
 }
 
-func newDirectory(t *testing.T, cfg Config, st store.Store) *Directory {
+func newDirectory(t *testing.T, cfg Config, st store.Directory) *Directory {
+	t.Helper()
+	return newDirectoryOn(t, cfg, store.OneLevel(st))
+}
+
+func newDirectoryOn(t *testing.T, cfg Config, st store.Levels[store.Directory]) *Directory {
 	t.Helper()
 	d, err := New(cfg, st, nil)
 	if err != nil {
@@ -219,7 +224,7 @@ func TestTwoLiveGenerations(t *testing.T) {
 	alice := addr(t, "alice@example.test")
 	addAccount(t, d, "alice@example.test", "secret")
 	kind, later := store.KindAccount, d.cfg.IDs.Next()
-	err := d.store.ChangeAddress(ctx, alice, later, store.AddressChange{Kind: &kind})
+	err := d.store.Local.ChangeAddress(ctx, alice, later, store.AddressChange{Kind: &kind})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func (d *Directory) setBulk(ctx context.Context, e *entry) (since time.Time, err
 		return e.row.Bulk, nil
 	}
 	a := e.row.Address
-	if err := d.durably(ctx, a.Domain, func(st store.Store) (err error) {
+	if err := d.durably(ctx, a.Domain, func(st store.Directory) (err error) {
 		since, err = st.SetBulk(ctx, e.mailbox)
 		return err
 	}); err != nil {

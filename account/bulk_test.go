@@ -11,17 +11,15 @@ import (
 	"popelago/store"
 )
 
-// bulky is a store with bulk mailboxes.
+// bulky is a directory with bulk mailboxes.
 type bulky struct {
-	store.Store
+	store.Directory
 	clock  *clock
 	window time.Duration
 
 	marked              []mail.MailboxID
 	markErr, addressErr error
 }
-
-func (s *bulky) At(store.Level) store.Store { return s }
 
 func (s *bulky) SetBulk(_ context.Context, mailbox mail.MailboxID) (time.Time, error) {
 	if s.markErr != nil {
@@ -35,14 +33,14 @@ func (s *bulky) ChangeAddress(ctx context.Context, a mail.Address, generation ma
 	if c.Bulk != nil && s.addressErr != nil {
 		return s.addressErr
 	}
-	return s.Store.ChangeAddress(ctx, a, generation, c)
+	return s.Directory.ChangeAddress(ctx, a, generation, c)
 }
 
 // withBulk is a Directory on a store with bulk mailboxes and a window of an hour.
 func withBulk(t *testing.T) (*Directory, *bulky) {
 	t.Helper()
 	c := newClock()
-	st := &bulky{Store: openStore(t), clock: c, window: time.Hour}
+	st := &bulky{Directory: openStore(t), clock: c, window: time.Hour}
 	d := newDirectory(t, cheap(c), st)
 	if _, err := d.AddDomain(t.Context(), "example.test"); err != nil {
 		t.Fatal(err)
@@ -205,8 +203,8 @@ func TestSetBulkByRecipient(t *testing.T) {
 	}
 }
 
-// unreadable is a store whose address rows cannot be read.
-type unreadable struct{ store.Store }
+// unreadable is a directory whose address rows cannot be read.
+type unreadable struct{ store.Directory }
 
 func (unreadable) AddressRows(context.Context, mail.Address) ([]store.Address, error) {
 	return nil, store.ErrUnavailable

@@ -152,10 +152,8 @@ func (c Config) withDefaults() Config {
 
 // Directory answers for addresses and logins. Safe for concurrent use. It needs no Close.
 type Directory struct {
-	cfg     Config
-	all     store.Store
-	store   store.Addresses
-	domains store.Domains
+	cfg   Config
+	store store.Levels[store.Directory]
 
 	addresses   *cache[mail.Address, *entry]
 	domainCache *cache[string, store.Domain]
@@ -179,7 +177,7 @@ type Directory struct {
 
 // New makes a Directory on st and registers its metrics with reg (nil: they are not
 // registered).
-func New(cfg Config, st store.Store, reg prometheus.Registerer) (*Directory, error) {
+func New(cfg Config, st store.Levels[store.Directory], reg prometheus.Registerer) (*Directory, error) {
 	cfg = cfg.withDefaults()
 	if cfg.DefaultDomain != "" {
 		domain, err := mail.CanonicalDomain(cfg.DefaultDomain)
@@ -217,7 +215,7 @@ func New(cfg Config, st store.Store, reg prometheus.Registerer) (*Directory, err
 		return nil, fmt.Errorf("account: passwords: %w", err)
 	}
 	return &Directory{
-		cfg: cfg, all: st, store: st, domains: st,
+		cfg: cfg, store: st,
 		addresses: addresses, domainCache: domains, absent: absent, ended: ended, verified: verified, passwords: p, metrics: m,
 		penalties: newPenalties(cfg, m), busyLog: rate.Sometimes{First: 1, Interval: time.Minute},
 		elsewhere:        rate.NewLimiter(rate.Limit(cfg.ElsewherePerSecond), cfg.ElsewherePerSecond),

@@ -2,7 +2,7 @@
 // mailbox an address leads to, and whether a login and password belong together.
 //
 // Callers: delivery asks Resolve for each RCPT, the POP3 server asks SignIn, admin does the
-// rest. Everything is kept in a store.Store; this package holds bounded caches, the queue of
+// rest. Everything is stored in a store.Directory; this package holds bounded caches, the queue of
 // password hashes and the memory of failed logins.
 //
 // # Generations

@@ -17,14 +17,14 @@ func (d *Directory) AddDomain(ctx context.Context, name string) (store.Domain, e
 	}
 	d.changes.Lock()
 	defer d.changes.Unlock()
-	switch _, err := d.domains.Domain(ctx, name); {
+	switch _, err := d.store.Local.Domain(ctx, name); {
 	case err == nil:
 		return store.Domain{}, fmt.Errorf("domain %s: %w", name, ErrExists)
 	case !errors.Is(err, store.ErrNotFound):
 		return store.Domain{}, fmt.Errorf("account: read domain %s: %w", name, err)
 	}
 	domain := store.Domain{Name: name, Created: d.nowMicros()}
-	err = d.durably(ctx, name, func(st store.Store) error { return st.PutDomain(ctx, domain) })
+	err = d.durably(ctx, name, func(st store.Directory) error { return st.PutDomain(ctx, domain) })
 	d.forgetDomain(name)
 	if err != nil {
 		return store.Domain{}, fmt.Errorf("account: add domain %s: %w", name, err)
@@ -34,7 +34,7 @@ func (d *Directory) AddDomain(ctx context.Context, name string) (store.Domain, e
 
 // ListDomains returns the hosted domains by name.
 func (d *Directory) ListDomains(ctx context.Context) ([]store.Domain, error) {
-	domains, err := d.domains.ListDomains(ctx)
+	domains, err := d.store.Local.ListDomains(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("account: list domains: %w", err)
 	}
@@ -63,7 +63,7 @@ func (d *Directory) RemoveDomain(ctx context.Context, name string) error {
 	if len(live) > 0 {
 		return fmt.Errorf("domain %s: %w", name, ErrDomainNotEmpty)
 	}
-	err = d.durably(ctx, name, func(st store.Store) error { return st.RemoveDomain(ctx, name) })
+	err = d.durably(ctx, name, func(st store.Directory) error { return st.RemoveDomain(ctx, name) })
 	d.forgetDomain(name)
 	if err != nil {
 		return fmt.Errorf("account: remove domain %s: %w", name, err)

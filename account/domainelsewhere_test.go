@@ -13,23 +13,9 @@ import (
 	"popelago/store"
 )
 
-// site is a datacenter; what the others know is in elsewhere.
-type site struct {
-	store.Store
-	elsewhere *otherSites
-}
-
-func (s *site) At(level store.Level) store.Store {
-	if level == store.LevelEach {
-		return s.elsewhere
-	}
-	return s
-}
-
-// otherSites is the view of all datacenters together, which counts what it is asked and may be
-// out of reach.
+// otherSites is the level Each, which counts questions about domains and may be out of reach.
 type otherSites struct {
-	store.Store
+	store.Directory
 	down    bool
 	domains atomic.Int64
 }
@@ -38,7 +24,7 @@ func (o *otherSites) AddressRows(ctx context.Context, a mail.Address) ([]store.A
 	if o.down {
 		return nil, store.ErrUnavailable
 	}
-	return o.Store.AddressRows(ctx, a)
+	return o.Directory.AddressRows(ctx, a)
 }
 
 func (o *otherSites) Domain(ctx context.Context, name string) (store.Domain, error) {
@@ -46,7 +32,7 @@ func (o *otherSites) Domain(ctx context.Context, name string) (store.Domain, err
 	if o.down {
 		return store.Domain{}, store.ErrUnavailable
 	}
-	return o.Store.Domain(ctx, name)
+	return o.Directory.Domain(ctx, name)
 }
 
 // twoSites is a Directory in a datacenter that knows nothing, and one of all datacenters.
@@ -57,9 +43,9 @@ func twoSites(t *testing.T, change func(*Config)) (here, all *Directory, o *othe
 	if change != nil {
 		change(&cfg)
 	}
-	o = &otherSites{Store: openStore(t)}
-	all = newDirectory(t, cfg, o.Store)
-	return newDirectory(t, cfg, &site{Store: openStore(t), elsewhere: o}), all, o, c
+	o = &otherSites{Directory: openStore(t)}
+	all = newDirectory(t, cfg, o.Directory)
+	return newDirectoryOn(t, cfg, twoPlaces(openStore(t), o)), all, o, c
 }
 
 // A domain that another datacenter has acknowledged is hosted, though this one has not heard of
@@ -118,7 +104,7 @@ func TestStateKnownElsewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	local := newDirectory(t, here.cfg, here.all.(*site).Store) // changes what this datacenter knows
+	local := newDirectory(t, here.cfg, here.store.Local) // changes what this datacenter knows
 	for _, name := range []string{"enabled", "changed", "disabled", "removed"} {
 		a := addAccount(t, local, name+"@example.test", "secret")
 		if err := local.SetState(ctx, a.Address, store.StateDisabled); err != nil {
@@ -182,7 +168,7 @@ func TestDomainArrives(t *testing.T) {
 		_, err := here.Resolve(ctx, a)
 		wantErr(t, "before", err, ErrNotHosted)
 	}
-	local := newDirectory(t, here.cfg, here.all.(*site).Store)
+	local := newDirectory(t, here.cfg, here.store.Local)
 	if _, err := local.AddDomain(ctx, "new.test"); err != nil {
 		t.Fatal(err)
 	}

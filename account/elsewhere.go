@@ -40,8 +40,7 @@ const (
 //
 // Errors: store.ErrUnavailable while a datacenter cannot be reached; ErrBusyElsewhere.
 func (d *Directory) readElsewhere(ctx context.Context, a mail.Address, known *entry) (*entry, error) {
-	each := d.all.At(store.LevelEach)
-	if each == d.all {
+	if !d.store.Several {
 		return known, nil
 	}
 	if known == nil {
@@ -53,7 +52,7 @@ func (d *Directory) readElsewhere(ctx context.Context, a mail.Address, known *en
 	if err := d.turnElsewhere(ctx, d.elsewhere, askAddress); err != nil {
 		return nil, err
 	}
-	e, err := d.readFrom(ctx, each, a)
+	e, err := d.readFrom(ctx, d.store.Each, a)
 	d.metrics.answered(askAddress, e != nil, err)
 	return e, err
 }
@@ -69,9 +68,8 @@ func (d *Directory) domain(ctx context.Context, name string) (store.Domain, erro
 	if domain, ok := d.domainCache.get(name, d.cfg.Now()); ok && domain.Name != "" {
 		return domain, nil
 	}
-	domain, err := d.readDomain(ctx, d.domains, name)
-	each := d.all.At(store.LevelEach)
-	if err != nil || domain.Name != "" || each == d.all {
+	domain, err := d.readDomain(ctx, d.store.Local, name)
+	if err != nil || domain.Name != "" || !d.store.Several {
 		return domain, err
 	}
 	if _, absent := d.absent.get(name, d.cfg.Now()); absent {
@@ -85,7 +83,7 @@ func (d *Directory) domain(ctx context.Context, name string) (store.Domain, erro
 		return store.Domain{}, nil
 	}
 	epoch := d.absent.begin()
-	domain, err = d.readDomain(ctx, each, name)
+	domain, err = d.readDomain(ctx, d.store.Each, name)
 	d.metrics.answered(askDomain, domain.Name != "", err)
 	if err == nil {
 		d.absent.put(name, struct{}{}, domain.Name == "", epoch, d.cfg.Now())

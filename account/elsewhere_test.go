@@ -9,24 +9,16 @@ import (
 	"popelago/store"
 )
 
-// twoPlaces is a store whose view at store.LevelEach knows more than it does, or cannot be asked.
-type twoPlaces struct {
-	store.Store
-	each *view
-}
-
-// view is what is known elsewhere.
+// view is the level Each, which knows more than the local datacenter, or cannot be asked.
 type view struct {
-	store.Store
+	store.Directory
 	down  bool
 	asked int
 }
 
-func (s *twoPlaces) At(level store.Level) store.Store {
-	if level == store.LevelEach {
-		return s.each
-	}
-	return s
+// twoPlaces are the levels of a directory in two datacenters.
+func twoPlaces(local, each store.Directory) store.Levels[store.Directory] {
+	return store.Levels[store.Directory]{Local: local, Each: each, All: local, Several: true}
 }
 
 func (v *view) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
@@ -34,7 +26,7 @@ func (v *view) AddressRows(ctx context.Context, a mail.Address) ([]store.Address
 	if v.down {
 		return nil, store.ErrUnavailable
 	}
-	return v.Store.AddressRows(ctx, a)
+	return v.Directory.AddressRows(ctx, a)
 }
 
 // Nobody hears "no such recipient" or "bad credentials" before the other datacenters were asked,
@@ -42,11 +34,11 @@ func (v *view) AddressRows(ctx context.Context, a mail.Address) ([]store.Address
 func TestAskElsewhere(t *testing.T) {
 	here, _ := withDomain(t)
 	elsewhere, _ := withDomain(t)
-	st, other := here.all, elsewhere.all
+	st, other := here.store.Local, elsewhere.store.Local
 	ctx := t.Context()
 	alice := addAccount(t, elsewhere, "alice@example.test", "secret")
-	each := &view{Store: other}
-	d, err := New(here.cfg, &twoPlaces{Store: st, each: each}, nil)
+	each := &view{Directory: other}
+	d, err := New(here.cfg, twoPlaces(st, each), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +84,7 @@ func TestAskElsewhere(t *testing.T) {
 	// Whoever guesses cannot keep the other datacenters busy.
 	cfg := here.cfg
 	cfg.ElsewherePerSecond = 1
-	if d, err = New(cfg, &twoPlaces{Store: st, each: each}, nil); err != nil {
+	if d, err = New(cfg, twoPlaces(st, each), nil); err != nil {
 		t.Fatal(err)
 	}
 	short, cancel := context.WithTimeout(ctx, 1)

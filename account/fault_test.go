@@ -29,7 +29,7 @@ func TestFaults(t *testing.T) {
 	storetest.EachFault(t, func(t *testing.T, wrap func(store.Store) store.Store) {
 		ctx := t.Context()
 		engine := openStore(t)
-		d := newDirectory(t, cheap(newClock()), wrap(engine))
+		d := newDirectory(t, cheap(newClock()), wrap(store.Single(engine)).Directory.Local)
 		// try does something; after a fault it may be done again, and may then say what
 		// the fault left open.
 		try := func(what string, do func() error, already error) {

@@ -198,7 +198,7 @@ func (d *Directory) readLeast(ctx context.Context) (r leastRead, err error) {
 }
 
 func (d *Directory) readLeastNote(ctx context.Context) (string, error) {
-	text, err := d.all.Progress(ctx, leastNote)
+	text, err := d.store.Local.Progress(ctx, leastNote)
 	if err != nil {
 		return "", fmt.Errorf("account: read the least retention: %w", err)
 	}
@@ -206,7 +206,7 @@ func (d *Directory) readLeastNote(ctx context.Context) (string, error) {
 }
 
 func (d *Directory) writeLeastNote(ctx context.Context, retention time.Duration) error {
-	if err := d.all.SetProgress(ctx, leastNote, formatLeast(retention)); err != nil {
+	if err := d.store.Local.SetProgress(ctx, leastNote, formatLeast(retention)); err != nil {
 		return fmt.Errorf("account: note the least retention: %w", err)
 	}
 	return nil

@@ -21,7 +21,7 @@ func (d *Directory) LearnRetentions(ctx context.Context, anew bool) error {
 		if err != nil {
 			return err
 		}
-		if _, known := parseLeast(text); known || !d.all.Mine(leastWork) {
+		if _, known := parseLeast(text); known || !d.store.Local.Mine(leastWork) {
 			return nil
 		}
 	}

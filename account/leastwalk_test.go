@@ -156,7 +156,7 @@ func TestLeastRetentionFailedWalk(t *testing.T) {
 
 // elsewhereStore leaves all background work to other servers, and counts lists of addresses.
 type elsewhereStore struct {
-	store.Store
+	store.Directory
 	lists int
 }
 
@@ -164,14 +164,14 @@ func (s *elsewhereStore) Mine(string) bool { return false }
 
 func (s *elsewhereStore) ListAddresses(ctx context.Context, domain, after string, limit int) ([]store.Address, bool, error) {
 	s.lists++
-	return s.Store.ListAddresses(ctx, domain, after, limit)
+	return s.Directory.ListAddresses(ctx, domain, after, limit)
 }
 
 // The servers of a cluster do not walk over the accounts at each start.
 func TestLearnRetentionsOnce(t *testing.T) {
 	first, c := withDomain(t)
 	retain(t, first, "alice@example.test", week)
-	others := &elsewhereStore{Store: first.all}
+	others := &elsewhereStore{Directory: first.store.Local}
 	second := newDirectory(t, cheap(c), others)
 	start := func(what string, d *Directory, lists int) {
 		t.Helper()
@@ -185,7 +185,7 @@ func TestLearnRetentionsOnce(t *testing.T) {
 	c.advance(time.Minute)
 	wantLeast(t, "after it", second, week)
 
-	third := &elsewhereStore{Store: first.all}
+	third := &elsewhereStore{Directory: first.store.Local}
 	others = third
 	start("a later start", newDirectory(t, cheap(c), third), 0)
 	if err := newDirectory(t, cheap(c), third).LearnRetentions(t.Context(), true); err != nil || third.lists == 0 {
@@ -198,10 +198,10 @@ func TestLeastNoteOfAnotherForm(t *testing.T) {
 	d, _ := withDomain(t)
 	retain(t, d, "alice@example.test", week)
 	for _, text := range []string{"7d", "-1", "9223372036854775807", "0 1"} {
-		if err := d.all.SetProgress(t.Context(), leastNote, text); err != nil {
+		if err := d.store.Local.SetProgress(t.Context(), leastNote, text); err != nil {
 			t.Fatal(err)
 		}
-		fresh := newDirectory(t, cheap(newClock()), d.all)
+		fresh := newDirectory(t, cheap(newClock()), d.store.Local)
 		wantUnknown(t, text, fresh)
 		learn(t, fresh)
 		wantLeast(t, "after a walk over "+text, fresh, week)
@@ -217,7 +217,7 @@ func TestLeastRetentionFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		retain(t, sure, "alice@example.test", month)
-		d := newDirectory(t, cheap(newClock()), wrap(engine))
+		d := newDirectory(t, cheap(newClock()), wrap(store.Single(engine)).Directory.Local)
 		again := func(what string, do func() error) {
 			t.Helper()
 			err := do()

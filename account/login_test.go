@@ -64,7 +64,7 @@ func TestRefusalsCostTheSame(t *testing.T) {
 	addAccount(t, d, "removed@example.test", "secret")
 	wantErr(t, "remove", d.RemoveAccount(ctx, addr(t, "removed@example.test")), nil)
 	kind := store.KindAccount
-	err := d.store.ChangeAddress(ctx, addr(t, "nopassword@example.test"), mail.MessageID{}, store.AddressChange{Kind: &kind})
+	err := d.store.Local.ChangeAddress(ctx, addr(t, "nopassword@example.test"), mail.MessageID{}, store.AddressChange{Kind: &kind})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ func (d *Directory) settings(ctx context.Context, name string) (store.Domain, er
 	if domain, ok := d.domainCache.get(name, d.cfg.Now()); ok {
 		return domain, nil
 	}
-	return d.readDomain(ctx, d.domains, name)
+	return d.readDomain(ctx, d.store.Local, name)
 }
 
 // durability is what writes for a domain have to reach, read from the store.
@@ -33,7 +33,7 @@ func retention(row store.Address, domain store.Domain) time.Duration {
 
 // durably makes a change of something in a domain, as durable as the domain asks for. Nothing
 // tells the caller how far it got but the log.
-func (d *Directory) durably(ctx context.Context, domain string, write func(store.Store) error) error {
+func (d *Directory) durably(ctx context.Context, domain string, write func(store.Directory) error) error {
 	durability, err := d.durability(ctx, domain)
 	if err != nil {
 		return err
@@ -42,8 +42,8 @@ func (d *Directory) durably(ctx context.Context, domain string, write func(store
 }
 
 // write makes a change as durable as asked for.
-func (d *Directory) write(domain string, durability mail.Durability, write func(store.Store) error) error {
-	reached, err := store.Durably(d.all, durability, write)
+func (d *Directory) write(domain string, durability mail.Durability, write func(store.Directory) error) error {
+	reached, err := d.store.Durably(durability, write)
 	if reached == mail.ReachedFallback {
 		d.cfg.Logger.Warn("a change of the directory was stored in the local datacenter only: another cannot be reached", "domain", domain)
 	}

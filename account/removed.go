@@ -39,7 +39,7 @@ func (d *Directory) RemovedMailboxes(ctx context.Context, skip func(store.Remove
 			return err
 		}
 	}
-	removed, err := d.domains.RemovedDomains(ctx)
+	removed, err := d.store.Local.RemovedDomains(ctx)
 	if err != nil {
 		return fmt.Errorf("account: list removed domains: %w", err)
 	}
@@ -83,7 +83,7 @@ func (d *Directory) eachAddress(ctx context.Context, domain, after string, page 
 	for more := true; more; {
 		var rows []store.Address
 		var err error
-		rows, more, err = d.store.ListAddresses(ctx, domain, after, page)
+		rows, more, err = d.store.Local.ListAddresses(ctx, domain, after, page)
 		if err != nil {
 			return fmt.Errorf("account: list addresses of %s: %w", domain, err)
 		}

@@ -76,7 +76,7 @@ func (d *Directory) find(ctx context.Context, a mail.Address) (e *entry, cached 
 
 // read returns the live account of a canonical address from the store; nil if there is none.
 func (d *Directory) read(ctx context.Context, a mail.Address) (*entry, error) {
-	return d.readFrom(ctx, d.store, a)
+	return d.readFrom(ctx, d.store.Local, a)
 }
 
 func (d *Directory) readFrom(ctx context.Context, st store.Addresses, a mail.Address) (*entry, error) {

@@ -75,7 +75,7 @@ func (d *Directory) ChangeDomain(ctx context.Context, name string, c store.Domai
 	if c.Retention != nil {
 		domain.Retention = *c.Retention
 	}
-	err = d.write(name, domain.Durability.Durability(d.cfg.Durability), func(st store.Store) error { return st.ChangeDomain(ctx, name, c) })
+	err = d.write(name, domain.Durability.Durability(d.cfg.Durability), func(st store.Directory) error { return st.ChangeDomain(ctx, name, c) })
 	d.forgetDomain(name)
 	if err != nil {
 		return store.Domain{}, fmt.Errorf("account: change domain %s: %w", name, err)
@@ -90,7 +90,7 @@ func (d *Directory) Domain(ctx context.Context, name string) (store.Domain, erro
 	if err != nil {
 		return store.Domain{}, err
 	}
-	domain, err := d.domains.Domain(ctx, name)
+	domain, err := d.store.Local.Domain(ctx, name)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return store.Domain{}, fmt.Errorf("domain %s: %w", name, ErrNoSuchDomain)

@@ -77,17 +77,8 @@ func TestChangeDomain(t *testing.T) {
 	wantErr(t, "no domain", err, mail.ErrBadAddress)
 }
 
-// cutOff is a store whose other datacenter cannot be reached.
-type cutOff struct{ store.Store }
-
-func (c cutOff) At(level store.Level) store.Store {
-	if level == store.LevelEach {
-		return unreachable(c)
-	}
-	return c
-}
-
-type unreachable struct{ store.Store }
+// unreachable is the level Each while a datacenter cannot be reached.
+type unreachable struct{ store.Directory }
 
 func (unreachable) ChangeDomain(context.Context, string, store.DomainChange) error {
 	return fmt.Errorf("another datacenter: %w", store.ErrUnavailable)
@@ -100,7 +91,7 @@ func TestChangeDomainWhileCutOff(t *testing.T) {
 	each, local := store.DurabilityEach, store.DurabilityLocal
 	_, err := d.ChangeDomain(ctx, "example.test", store.DomainChange{Durability: &each})
 	wantErr(t, "each", err, nil)
-	d.all = cutOff{d.all}
+	d.store.Each, d.store.Several = unreachable{d.store.Local}, true
 	long := 1000 * time.Hour
 	_, err = d.ChangeDomain(ctx, "example.test", store.DomainChange{Retention: &long})
 	wantErr(t, "retention at each", err, store.ErrUnavailable)

@@ -39,13 +39,14 @@ type api struct {
 	cfg       Config
 	logger    *slog.Logger
 	directory *account.Directory
-	store     store.Store
+	mail      store.Mail
+	upkeep    store.Upkeep
 	huma      huma.API
 }
 
 // New makes the handler of the API.
 func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, error) {
-	if dir == nil || st == nil {
+	if dir == nil || st.Mail.Local == nil {
 		return nil, errors.New("admin: a directory and a store are needed")
 	}
 	if cfg.Logger == nil {
@@ -65,7 +66,7 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	}
 	mux := http.NewServeMux()
 	a := &api{
-		cfg: cfg, logger: cfg.Logger, directory: dir, store: st,
+		cfg: cfg, logger: cfg.Logger, directory: dir, mail: st.Mail.Local, upkeep: st.Upkeep.Local,
 		huma: humago.New(mux, humaConfig(cfg)),
 	}
 	a.addHealth()

@@ -32,7 +32,7 @@ import (
 
 // fixture is an API on a fresh store.
 type fixture struct {
-	engine  store.Store
+	engine  store.Engine
 	log     *mailtest.Log
 	handler http.Handler
 	wrap    func(store.Store) store.Store
@@ -56,12 +56,12 @@ func (f *fixture) start(t *testing.T) *fixture {
 		})
 		f.engine = engine
 	}
-	st := f.engine
+	st := store.Single(f.engine)
 	if f.wrap != nil {
 		st = f.wrap(st)
 	}
 	f.log = &mailtest.Log{}
-	dir, err := account.New(account.Config{Argon2Memory: 64, Argon2Time: 1, MinPasswordLength: 6}, st, nil)
+	dir, err := account.New(account.Config{Argon2Memory: 64, Argon2Time: 1, MinPasswordLength: 6}, st.Directory, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -419,14 +419,16 @@ func TestFaults(t *testing.T) {
 }
 
 // panicky panics when it is asked for the domains.
-type panicky struct{ store.Store }
+type panicky struct{ store.Directory }
 
 func (panicky) ListDomains(context.Context) ([]store.Domain, error) { panic("a defect") }
 
 // A panic ends its request only; it is logged and counted.
 func TestPanic(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	f := &fixture{wrap: func(st store.Store) store.Store { return panicky{st} }, metrics: admin.NewMetrics(reg)}
+	f := &fixture{wrap: func(st store.Store) store.Store {
+		return storetest.WithDirectory(st, panicky{st.Directory.Local})
+	}, metrics: admin.NewMetrics(reg)}
 	c := f.start(t).unix(t)
 	for range 2 {
 		_, err := c.Domains(t.Context())

@@ -9,23 +9,25 @@ import (
 
 	"popelago/mail"
 	"popelago/store"
+	"popelago/store/storetest"
 )
 
-// bulky is a store with bulk mailboxes, while it can be reached.
+// bulky is a directory with bulk mailboxes; err is the error of SetBulk.
 type bulky struct {
-	store.Store
+	store.Directory
 	since time.Time
 	err   error
 }
-
-func (s *bulky) At(store.Level) store.Store { return s }
 
 func (s *bulky) SetBulk(context.Context, mail.MailboxID) (time.Time, error) { return s.since, s.err }
 
 func TestBulk(t *testing.T) {
 	since := time.Now().Add(time.Hour).Truncate(time.Microsecond).UTC()
 	st := &bulky{since: since, err: store.ErrUnavailable}
-	f := &fixture{wrap: func(engine store.Store) store.Store { st.Store = engine; return st }}
+	f := &fixture{wrap: func(engine store.Store) store.Store {
+		st.Directory = engine.Directory.Local
+		return storetest.WithDirectory(engine, st)
+	}}
 	c := f.start(t).unix(t)
 	ctx := t.Context()
 	if _, err := c.AddDomain(ctx, "example.org"); err != nil {

@@ -22,7 +22,7 @@ func TestCheck(t *testing.T) {
 	ctx := t.Context()
 	now := time.Now().Add(2 * time.Hour)
 	cfg := task.CheckConfig{Now: func() time.Time { return now }, Rate: 1e6}
-	f.checker = task.NewChecker(cfg, f.engine, nil)
+	f.checker = task.NewChecker(cfg, store.Single(f.engine), nil)
 	t.Cleanup(f.checker.Close)
 	c := f.start(t).unix(t)
 	if check, err := c.Check(ctx); err != nil || check.State != "none" || check.Started != nil || check.Findings == nil {
@@ -119,7 +119,7 @@ func TestCheckFails(t *testing.T) {
 	fault := &storetest.Fault{K: 5}
 	f := (&fixture{}).start(t)
 	ctx := t.Context()
-	f.checker = task.NewChecker(task.CheckConfig{Retries: -1}, storetest.Faulty(f.engine, fault), nil)
+	f.checker = task.NewChecker(task.CheckConfig{Retries: -1}, storetest.Faulty(store.Single(f.engine), fault), nil)
 	t.Cleanup(f.checker.Close)
 	c := f.start(t).unix(t)
 	var check adminclient.Check
@@ -141,7 +141,7 @@ func TestCheckFails(t *testing.T) {
 		t.Errorf("%+v", check)
 	}
 
-	slow := task.NewChecker(task.CheckConfig{}, blocked{f.engine}, nil)
+	slow := task.NewChecker(task.CheckConfig{}, storetest.WithUpkeep(store.Single(f.engine), blocked{f.engine}), nil)
 	t.Cleanup(slow.Close)
 	f.checker = slow
 	c = f.start(t).unix(t)
@@ -155,10 +155,8 @@ func TestCheckFails(t *testing.T) {
 	}
 }
 
-// blocked is a store that never lists its contents.
-type blocked struct{ store.Store }
-
-func (b blocked) At(store.Level) store.Store { return b }
+// blocked never lists the contents of its store.
+type blocked struct{ store.Upkeep }
 
 func (b blocked) ListContents(ctx context.Context, _ string, _ int) ([]store.ContentRow, string, error) {
 	<-ctx.Done()

@@ -17,7 +17,7 @@ func (a *api) addClock() {
 		OperationID: "show-clock", Method: http.MethodGet, Path: "/v1/clock",
 		Summary: "Tell whether the clock of this server can be trusted",
 	}, func(context.Context, *struct{}) (*answer, error) {
-		return &answer{clockOf(a.store.ClockState())}, nil
+		return &answer{clockOf(a.upkeep.ClockState())}, nil
 	})
 	register(a, huma.Operation{
 		OperationID: "trust-clock", Method: http.MethodPost, Path: "/v1/clock/trust",
@@ -26,10 +26,10 @@ func (a *api) addClock() {
 			"clocks of a cluster: the answer tells.",
 		DefaultStatus: http.StatusOK,
 	}, func(ctx context.Context, _ *struct{}) (*answer, error) {
-		if err := a.store.TrustClock(ctx); err != nil && !errors.Is(err, store.ErrClock) {
+		if err := a.upkeep.TrustClock(ctx); err != nil && !errors.Is(err, store.ErrClock) {
 			return nil, err
 		}
-		state := a.store.ClockState()
+		state := a.upkeep.ClockState()
 		a.logger.Info("the clock was said to be right", "trusted", state.Err == nil)
 		return &answer{clockOf(state)}, nil
 	})

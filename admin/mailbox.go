@@ -16,7 +16,7 @@ const measurePage = 1000
 func (a *api) measure(ctx context.Context, mailbox mail.MailboxID) (messages int, octets int64, err error) {
 	var after mail.MessageID
 	for {
-		rows, more, err := a.store.ListMessages(ctx, mailbox, after, measurePage)
+		rows, more, err := a.mail.ListMessages(ctx, mailbox, after, measurePage)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -49,7 +49,7 @@ func (a *api) removeAccount(ctx context.Context, address mail.Address) (admincli
 	a.logger.Info("account removed", "address", acc.Address.String(), "mailbox", acc.Mailbox.String())
 	ctx, cancel := context.WithTimeout(ctx, emptyLimit)
 	defer cancel()
-	n, err := task.EmptyMailbox(ctx, a.store, acc.Mailbox, before)
+	n, err := task.EmptyMailbox(ctx, a.mail, acc.Mailbox, before)
 	if err != nil {
 		a.logger.Warn("mailbox of a removed account not yet empty", "mailbox", acc.Mailbox.String(), "cause", err)
 	}

@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"popelago/store"
+	"popelago/store/storetest"
 )
 
-// slow is a store that takes its time to read a domain, and tells how that ended.
+// slow is a directory that takes its time to read a domain, and reports the end of the read.
 type slow struct {
-	store.Store
+	store.Directory
 	takes time.Duration
 	ended chan error
 }
@@ -24,7 +25,7 @@ func (s slow) Domain(ctx context.Context, name string) (store.Domain, error) {
 	select {
 	case <-time.After(s.takes):
 		s.ended <- nil
-		return s.Store.Domain(ctx, name)
+		return s.Directory.Domain(ctx, name)
 	case <-ctx.Done():
 		s.ended <- ctx.Err()
 		return store.Domain{}, store.ErrUnavailable
@@ -59,7 +60,9 @@ func TestSlowRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ended := make(chan error, 9)
-				f := (&fixture{wrap: func(st store.Store) store.Store { return slow{st, 4 * time.Minute, ended} }}).start(t)
+				f := (&fixture{wrap: func(st store.Store) store.Store {
+					return storetest.WithDirectory(st, slow{st.Directory.Local, 4 * time.Minute, ended})
+				}}).start(t)
 				if err := f.engine.PutDomain(t.Context(), store.Domain{Name: "example.test"}); err != nil {
 					t.Fatal(err)
 				}

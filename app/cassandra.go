@@ -34,23 +34,23 @@ var (
 func (a *App) openCassandra(ctx context.Context) (store.Store, error) {
 	cfg, err := cassandraConfig(a.cfg, a.logger)
 	if err != nil {
-		return nil, err
+		return store.Store{}, err
 	}
 	cfg.Registerer, cfg.Now = a.registry, a.now
 	for _, dir := range []string{a.cfg.DataDir, cfg.SpoolDir} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, fmt.Errorf("make a folder of data_dir or cassandra.spool_dir: %w", err)
+			return store.Store{}, fmt.Errorf("make a folder of data_dir or cassandra.spool_dir: %w", err)
 		}
 	}
 	if cfg.Server, err = a.serverName(); err != nil {
-		return nil, err
+		return store.Store{}, err
 	}
 	cfg.Address, cfg.Version = a.cfg.Hostname, Version()
 	st, err := cassandra.Open(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("open the store: %w", explainCassandra(err))
+		return store.Store{}, fmt.Errorf("open the store: %w", explainCassandra(err))
 	}
-	return st, nil
+	return store.New(st.Levels()), nil
 }
 
 // serverName is this server's name among all of the cluster, for good: that of the machine and

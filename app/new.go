@@ -73,16 +73,16 @@ func (a *App) openStore(ctx context.Context) (store.Store, error) {
 			Now:        a.now,
 		})
 		if errors.Is(err, embedded.ErrLocked) {
-			return nil, fmt.Errorf("%s: %w", a.cfg.DataDir, embedded.ErrLocked)
+			return store.Store{}, fmt.Errorf("%s: %w", a.cfg.DataDir, embedded.ErrLocked)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("open the store: %w", err)
+			return store.Store{}, fmt.Errorf("open the store: %w", err)
 		}
-		return st, nil
+		return store.Single(st), nil
 	case config.EngineCassandra:
 		return a.openCassandra(ctx)
 	default:
-		return nil, fmt.Errorf("unknown storage engine %q", engine)
+		return store.Store{}, fmt.Errorf("unknown storage engine %q", engine)
 	}
 }
 
@@ -121,7 +121,7 @@ func (a *App) build() error {
 		IDs:                       ids,
 		Now:                       a.now,
 		Logger:                    a.logger,
-	}, a.store, a.registry)
+	}, a.store.Directory, a.registry)
 	if err != nil {
 		return err
 	}
@@ -150,10 +150,11 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 		Now:      a.now,
 		Logger:   a.logger,
 	}
-	a.tasks = task.New(task.Config{MayRun: a.store.MayReclaim, Logger: a.logger}, a.registry,
-		task.Floor(sweep, a.directory, a.store),
-		task.Reap(sweep, a.store),
-		task.Orphans(sweep, a.store),
+	upkeep := a.store.Upkeep.Local
+	a.tasks = task.New(task.Config{MayRun: upkeep.MayReclaim, Logger: a.logger}, a.registry,
+		task.Floor(sweep, a.directory, upkeep),
+		task.Reap(sweep, upkeep),
+		task.Orphans(sweep, upkeep),
 		task.Purge(task.PurgeConfig{
 			Every: cfg.PurgeEvery, Late: max(cfg.LateMail, cfg.UndeleteWindow), Window: window, Now: a.now, Logger: a.logger,
 		}, a.directory, a.store, a.registry),
@@ -223,7 +224,7 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 		Connections:           connections,
 		Now:                   a.now,
 		Logger:                a.logger,
-	}, a.directory, a.store, a.registry)
+	}, a.directory, a.store.Mail, a.registry)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (d *Deliverer) addInTime(ctx context.Context, t *trial, a ages) {
 
 // checkAge looks at the id by a clock that can be trusted. Errors: store.ErrTooOld, store.ErrClock.
 func (d *Deliverer) checkAge(ctx context.Context, t *trial, a ages) error {
-	return store.CheckID(ctx, d.store, t.id, d.cfg.Now(), a.oldest, a.ahead)
+	return store.CheckID(ctx, d.mail.Local, t.id, d.cfg.Now(), a.oldest, a.ahead)
 }
 
 // takeBack removes the rows that were written, or may have been. Those that had been acknowledged

@@ -55,7 +55,7 @@ func (d *Deliverer) claim(ctx context.Context, a *attempt) (ok bool, err error) 
 	} else {
 		a.ContentStored = false
 	}
-	if err := d.store.RemoveAttempt(ctx, a.Attempt); err != nil {
+	if err := d.shared.Local.RemoveAttempt(ctx, a.Attempt); err != nil {
 		a.ContentStored = false
 		d.ledger.unremoved(a.node)
 		d.enter(a.Attempt)
@@ -70,12 +70,12 @@ func (d *Deliverer) claim(ctx context.Context, a *attempt) (ok bool, err error) 
 // datacenter is asked. If that cannot be done, it counts as used: whatever was written under its
 // id may have been acknowledged by now, and must not be removed.
 func (d *Deliverer) has(ctx context.Context, a *attempt) (bool, error) {
-	before := d.store.Origin()
-	ok, err := d.store.HasAttempt(ctx, a.Attempt)
-	if ok || err != nil || before == a.through && d.store.Origin() == a.through {
+	before := d.shared.Local.Origin()
+	ok, err := d.shared.Local.HasAttempt(ctx, a.Attempt)
+	if ok || err != nil || before == a.through && d.shared.Local.Origin() == a.through {
 		return ok, err
 	}
-	ok, err = d.store.At(store.LevelEach).HasAttempt(ctx, a.Attempt)
+	ok, err = d.shared.Each.HasAttempt(ctx, a.Attempt)
 	if err != nil && store.Unreached(err) {
 		d.cfg.Logger.Warn("the datacenter that knows what became of a delivery cannot be asked: its repetition may be a second copy",
 			"message", a.ID.String(), "datacenter", a.through, "cause", err)
@@ -116,10 +116,10 @@ func (d *Deliverer) tell(ctx context.Context, nodes []*node) (told bool) {
 
 // write puts one attempt in the store.
 func (d *Deliverer) write(ctx context.Context, a attempt) error {
-	through := d.store.Origin()
-	err := d.store.PutAttempt(ctx, a.Attempt)
+	through := d.shared.Local.Origin()
+	err := d.shared.Local.PutAttempt(ctx, a.Attempt)
 	if err == nil {
-		if d.store.Origin() != through {
+		if d.shared.Local.Origin() != through {
 			through = "" // either of the two
 		}
 		d.ledger.written(a.node, through)
@@ -185,7 +185,7 @@ func (d *Deliverer) retract(ctx context.Context, a attempt) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTime)
 	defer cancel()
-	err := d.store.RemoveAttempt(ctx, a.Attempt)
+	err := d.shared.Local.RemoveAttempt(ctx, a.Attempt)
 	if err == nil {
 		d.ledger.removed(a.node)
 	}

@@ -19,7 +19,7 @@ func setBulk(t *testing.T, s *server, domain string, since time.Time) {
 	t.Helper()
 	since = since.Truncate(time.Microsecond)
 	a := mail.Address{Local: "alice", Domain: domain}
-	if err := s.Store.ChangeAddress(t.Context(), a, mail.MessageID{}, store.AddressChange{Bulk: &since}); err != nil {
+	if err := s.Engine.ChangeAddress(t.Context(), a, mail.MessageID{}, store.AddressChange{Bulk: &since}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -60,7 +60,7 @@ func (s *server) removeAll(t *testing.T, domain string, n int) {
 // rows lists a mailbox, which has to have so many.
 func (s *server) rows(t *testing.T, mailbox mail.MailboxID, n int) []mail.Message {
 	t.Helper()
-	rows, _, err := s.Store.ListMessages(t.Context(), mailbox, mail.MessageID{}, 100)
+	rows, _, err := s.Engine.ListMessages(t.Context(), mailbox, mail.MessageID{}, 100)
 	if err != nil || len(rows) != n {
 		t.Fatalf("%d rows, %v; want %d", len(rows), err, n)
 	}
@@ -71,7 +71,7 @@ func (s *server) rows(t *testing.T, mailbox mail.MailboxID, n int) []mail.Messag
 func (s *server) addAgain(t *testing.T, alice mail.Recipient, rows []mail.Message) {
 	t.Helper()
 	for _, row := range rows {
-		if err := s.Store.AddMessages(t.Context(), []store.Entry{{Mailbox: alice.Mailbox, Message: row, Bulk: alice.Bulk}})[0]; err != nil {
+		if err := s.Engine.AddMessages(t.Context(), []store.Entry{{Mailbox: alice.Mailbox, Message: row, Bulk: alice.Bulk}})[0]; err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -105,7 +105,7 @@ func TestNodeBulkBetweenTrials(t *testing.T) {
 			first := pair[0].send(t, domain, host, sample, "alice")
 			want(t, first, "unknown")
 			// Addresses are believed for so long that the second trial is before the moment, too.
-			dir, err := account.New(account.Config{CacheTTL: time.Hour}, pair[1].Store, nil)
+			dir, err := account.New(account.Config{CacheTTL: time.Hour}, store.Single(pair[1].Engine).Directory, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -208,12 +208,12 @@ func TestNodeMidnight(t *testing.T) {
 	var dirs [2]*account.Directory
 	for i, s := range pair {
 		var err error
-		if dirs[i], err = account.New(account.Config{Argon2Memory: 8, Argon2Time: 1}, s, nil); err != nil {
+		if dirs[i], err = account.New(account.Config{Argon2Memory: 8, Argon2Time: 1}, store.Single(s).Directory, nil); err != nil {
 			t.Fatal(err)
 		}
 		s.Deliverer, err = delivery.New(delivery.Config{
 			LedgerPoll: time.Millisecond, LedgerKeep: 72 * time.Hour, Now: clocks[i].now,
-		}, dirs[i], s, nil)
+		}, dirs[i], store.Single(s), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -276,7 +276,7 @@ func TestNodeMidnight(t *testing.T) {
 	}
 	removed := int64(0)
 	for i, s := range pair {
-		job := task.Purge(task.PurgeConfig{Window: time.Second, Now: func() time.Time { return time.Now().Add(time.Minute) }}, dirs[i], s, nil)
+		job := task.Purge(task.PurgeConfig{Window: time.Second, Now: func() time.Time { return time.Now().Add(time.Minute) }}, dirs[i], store.Single(s), nil)
 		report, err := job.Run(t.Context(), false)
 		if err != nil {
 			t.Fatal(err)

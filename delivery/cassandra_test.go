@@ -32,28 +32,25 @@ func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
 // server is one of those that have the cluster for their store.
 type server struct {
 	*delivery.Deliverer
-	store.Store                   // the engine
-	add         map[string]string // how rows are written, see script
-	before      func()            // rows are written
-	between     func()            // the first row and the others
+	store.Engine
+	add     map[string]string // how rows are written, see script
+	before  func()            // rows are written
+	between func()            // the first row and the others
 
 	mu         sync.Mutex
 	statements []string // since the last call of took
 }
-
-// At leads to the one level that a single datacenter has.
-func (s *server) At(store.Level) store.Store { return s }
 
 func (s *server) AddMessages(ctx context.Context, entries []store.Entry) []error {
 	if s.before != nil {
 		s.before()
 	}
 	if s.between == nil {
-		return addAs(ctx, s.Store, s.add, entries)
+		return addAs(ctx, s.Engine, s.add, entries)
 	}
-	errs := addAs(ctx, s.Store, s.add, entries[:1])
+	errs := addAs(ctx, s.Engine, s.add, entries[:1])
 	s.between()
-	return append(errs, addAs(ctx, s.Store, s.add, entries[1:])...)
+	return append(errs, addAs(ctx, s.Engine, s.add, entries[1:])...)
 }
 
 // observe notes what is done with tables that a delivery has to do with.
@@ -115,8 +112,8 @@ func servers(t *testing.T, timeout, later time.Duration) (pair [2]*server, domai
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { engine.Close() })
-		s.Store = engine
-		dir, err := account.New(account.Config{Argon2Memory: 8, Argon2Time: 1}, s, nil)
+		s.Engine = engine
+		dir, err := account.New(account.Config{Argon2Memory: 8, Argon2Time: 1}, store.Single(s).Directory, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +128,7 @@ func servers(t *testing.T, timeout, later time.Duration) (pair [2]*server, domai
 			}
 		}
 		now := func() time.Time { return time.Now().Add(time.Duration(i) * later) }
-		s.Deliverer, err = delivery.New(delivery.Config{LedgerPoll: time.Millisecond, Now: now}, dir, s, nil)
+		s.Deliverer, err = delivery.New(delivery.Config{LedgerPoll: time.Millisecond, Now: now}, dir, store.Single(s), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +161,7 @@ func (s *server) share(t *testing.T) {
 func (s *server) wantCopies(t *testing.T, domain, local string, n int) *maildrop.Maildrop {
 	t.Helper()
 	box := mail.DeriveMailboxID(mail.Address{Local: local, Domain: domain}, mail.MessageID{})
-	drop, err := maildrop.Open(t.Context(), s.Store, box, maildrop.Options{})
+	drop, err := maildrop.Open(t.Context(), store.Single(s.Engine).Mail, box, maildrop.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +314,7 @@ func TestNodeLate(t *testing.T) {
 			}
 			// The write of the first trial arrives in the end.
 			box := mail.DeriveMailboxID(mail.Address{Local: "alice", Domain: domain}, mail.MessageID{})
-			if err := pair[0].Store.AddMessages(t.Context(), []store.Entry{{Mailbox: box, Message: mail.Message{ID: first.ID, Size: 1}}})[0]; err != nil {
+			if err := pair[0].Engine.AddMessages(t.Context(), []store.Entry{{Mailbox: box, Message: mail.Message{ID: first.ID, Size: 1}}})[0]; err != nil {
 				t.Fatal(err)
 			}
 			pair[1].wantCopies(t, domain, "alice", 1)

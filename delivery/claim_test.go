@@ -57,8 +57,7 @@ func TestRepeatWhileSharingFails(t *testing.T) {
 // first of them knows of; the second answers now.
 func newLaggingWorld(t *testing.T) *ledgerWorld {
 	w := newOriginWorld(t, shared)
-	w.each = newScript(w.script.Store)
-	w.each.attempts = w.attempts
+	w.spread(t, w.attempts)
 	w.add["alice"] = "unknown"
 	want(t, w.send(t, sample, "alice"), "unknown")
 	delete(w.add, "alice")

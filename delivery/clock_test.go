@@ -15,6 +15,7 @@ import (
 	"popelago/mailtest"
 	"popelago/store"
 	"popelago/store/embedded"
+	"popelago/store/storetest"
 	"popelago/task"
 )
 
@@ -47,8 +48,8 @@ func (w *clockWorld) start() {
 		w.Fatal(err)
 	}
 	ids := mail.NewIDSource(w.clock.Now)
-	st := w.wrap(w.st)
-	w.Directory, err = account.New(account.Config{Argon2Memory: 8, Argon2Time: 1, IDs: ids, Now: w.clock.Now}, st, nil)
+	st := w.wrap(store.Single(w.st))
+	w.Directory, err = account.New(account.Config{Argon2Memory: 8, Argon2Time: 1, IDs: ids, Now: w.clock.Now}, st.Directory, nil)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func (w *clockWorld) list(a mail.Address, retention time.Duration) (int, error) 
 	if err != nil {
 		w.Fatal(err)
 	}
-	m, err := maildrop.Open(w.Context(), w.st, r.Mailbox, maildrop.Options{Retention: retention, Now: w.clock.Now})
+	m, err := maildrop.Open(w.Context(), store.Single(w.st).Mail, r.Mailbox, maildrop.Options{Retention: retention, Now: w.clock.Now})
 	if err != nil {
 		return 0, err
 	}
@@ -122,7 +123,7 @@ func TestWrongClockLosesNothing(t *testing.T) {
 				w.restart()
 			}
 			expire := func() error {
-				_, err := task.Expire(task.ExpireConfig{Now: w.clock.Now}, w.st).Run(t.Context(), true)
+				_, err := task.Expire(task.ExpireConfig{Now: w.clock.Now}, store.Single(w.st)).Run(t.Context(), true)
 				return err
 			}
 			if err := expire(); !errors.Is(err, store.ErrClock) {
@@ -196,23 +197,23 @@ func TestWrongClockChangesNothing(t *testing.T) {
 
 // meanwhile is a store that does something while content, or rows, are stored.
 type meanwhile struct {
-	store.Store
+	store.Mail
 	put, add, remove func()
 }
 
 func (m *meanwhile) PutContent(ctx context.Context, id mail.MessageID, c store.Content, info store.ContentInfo) error {
 	defer m.put()
-	return m.Store.PutContent(ctx, id, c, info)
+	return m.Mail.PutContent(ctx, id, c, info)
 }
 
 func (m *meanwhile) AddMessages(ctx context.Context, entries []store.Entry) []error {
 	defer m.add()
-	return m.Store.AddMessages(ctx, entries)
+	return m.Mail.AddMessages(ctx, entries)
 }
 
 func (m *meanwhile) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
 	defer m.remove()
-	return m.Store.RemoveMessages(ctx, mailbox, ids)
+	return m.Mail.RemoveMessages(ctx, mailbox, ids)
 }
 
 // A clock that is set while a message is being stored makes the delivery fail, however it is set:
@@ -237,7 +238,10 @@ func TestClockSetWhileStoring(t *testing.T) {
 				}
 			}
 			m.put, m.add, m.remove = on("put"), on("add"), on("remove")
-			w.wrap = func(st store.Store) store.Store { m.Store = st; return m }
+			w.wrap = func(st store.Store) store.Store {
+				m.Mail = st.Mail.Local
+				return storetest.WithMail(st, m)
+			}
 			w.restart()
 			if err := w.send(a); !errors.Is(err, store.ErrUnavailable) {
 				t.Errorf("%s, at %s: mail was taken: %v", name, step, err)

@@ -109,7 +109,8 @@ func (c Config) maxIDAge() time.Duration { return min(MaxIDAge, c.Window/3) }
 type Deliverer struct {
 	cfg     Config
 	dir     *account.Directory
-	store   store.Store
+	mail    store.Levels[store.Mail]
+	shared  store.Levels[store.Ledger]
 	metrics *metrics
 	ledger  *ledger
 	sharing sharing
@@ -140,7 +141,7 @@ func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Regi
 		}
 	}
 	return &Deliverer{
-		cfg: cfg, dir: dir, store: st, metrics: m, ledger: l, room: r,
+		cfg: cfg, dir: dir, mail: st.Mail, shared: st.Ledger, metrics: m, ledger: l, room: r,
 		buffers: sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }},
 	}, nil
 }

@@ -22,6 +22,7 @@ import (
 	"popelago/maildrop"
 	"popelago/store"
 	"popelago/store/embedded"
+	"popelago/store/storetest"
 )
 
 // world is a Deliverer on an embedded engine, with accounts alice, bob and postmaster in
@@ -29,8 +30,7 @@ import (
 type world struct {
 	*delivery.Deliverer
 	dir   *account.Directory
-	seen  store.Store // what the Deliverer sees
-	store store.Store
+	store store.Engine
 	reg   *prometheus.Registry
 }
 
@@ -46,11 +46,11 @@ func newWorld(t testing.TB, cfg delivery.Config, open embedded.Config, wrap func
 			t.Errorf("close the store: %v", err)
 		}
 	})
-	var st store.Store = engine
+	st := store.Single(engine)
 	if wrap != nil {
-		st = wrap(engine)
+		st = wrap(st)
 	}
-	dir, err := account.New(account.Config{Argon2Memory: 8, Argon2Time: 1}, st, nil)
+	dir, err := account.New(account.Config{Argon2Memory: 8, Argon2Time: 1}, st.Directory, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func newWorld(t testing.TB, cfg delivery.Config, open embedded.Config, wrap func
 			t.Fatal(err)
 		}
 	}
-	w := &world{dir: dir, seen: st, store: engine, reg: prometheus.NewRegistry()}
+	w := &world{dir: dir, store: engine, reg: prometheus.NewRegistry()}
 	if w.Deliverer, err = delivery.New(cfg, dir, st, w.reg); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func (w *world) envelope(t testing.TB, locals ...string) mail.Envelope {
 // open lists a mailbox.
 func (w *world) open(t testing.TB, local string) *maildrop.Maildrop {
 	t.Helper()
-	drop, err := maildrop.Open(context.Background(), w.store, mail.DeriveMailboxID(address(local), mail.MessageID{}), maildrop.Options{})
+	drop, err := maildrop.Open(context.Background(), store.Single(w.store).Mail, mail.DeriveMailboxID(address(local), mail.MessageID{}), maildrop.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,19 +261,24 @@ func TestCheck(t *testing.T) {
 			t.Errorf("Check(%v), postmaster %v: %v, %v; want %q, %v", test.address, test.postmaster, got, err, test.want, test.err)
 		}
 	}
-	if _, err := delivery.New(delivery.Config{Postmaster: mail.Address{Local: "x"}}, nil, nil, nil); err == nil {
+	if _, err := delivery.New(delivery.Config{Postmaster: mail.Address{Local: "x"}}, nil, store.Store{}, nil); err == nil {
 		t.Error("a postmaster without domain was taken")
 	}
 }
 
 // slowStore takes its time to add messages.
 type slowStore struct {
-	store.Store
+	store.Mail
 	add func(ctx context.Context)
 }
 
+func (s *slowStore) wrap(st store.Store) store.Store {
+	s.Mail = st.Mail.Local
+	return storetest.WithMail(st, s)
+}
+
 func (s *slowStore) AddMessages(ctx context.Context, entries []store.Entry) []error {
-	errs := s.Store.AddMessages(ctx, entries)
+	errs := s.Mail.AddMessages(ctx, entries)
 	if s.add != nil {
 		s.add(ctx)
 	}
@@ -289,10 +294,7 @@ func TestTooOld(t *testing.T) {
 		clock := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 		slow := &slowStore{}
 		cfg := delivery.Config{Now: func() time.Time { return clock }, Window: window}
-		w := newWorld(t, cfg, inMemory(), func(st store.Store) store.Store {
-			slow.Store = st
-			return slow
-		})
+		w := newWorld(t, cfg, inMemory(), slow.wrap)
 		e := w.envelope(t, "alice", "bob")
 		slow.add = func(context.Context) { clock = clock.Add(limit) }
 		if errs := w.Deliver(context.Background(), e, strings.NewReader("just in time\r\n")); errors.Join(errs...) != nil {
@@ -337,10 +339,7 @@ func TestSlowSender(t *testing.T) {
 // TestStoreTimeout: a store that hangs makes the delivery fail in time.
 func TestStoreTimeout(t *testing.T) {
 	slow := &slowStore{}
-	w := newWorld(t, delivery.Config{StoreTimeout: time.Millisecond}, inMemory(), func(st store.Store) store.Store {
-		slow.Store = st
-		return slow
-	})
+	w := newWorld(t, delivery.Config{StoreTimeout: time.Millisecond}, inMemory(), slow.wrap)
 	deadline := false
 	slow.add = func(ctx context.Context) {
 		<-ctx.Done()

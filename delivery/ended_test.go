@@ -10,11 +10,12 @@ import (
 	"popelago/delivery"
 	"popelago/mail"
 	"popelago/store"
+	"popelago/store/storetest"
 )
 
 // interrupted is a store that calls between before it adds the first rows.
 type interrupted struct {
-	store.Store
+	store.Mail
 	between func()
 }
 
@@ -23,7 +24,7 @@ func (s *interrupted) AddMessages(ctx context.Context, entries []store.Entry) []
 		s.between()
 	}
 	s.between = nil
-	return s.Store.AddMessages(ctx, entries)
+	return s.Mail.AddMessages(ctx, entries)
 }
 
 // A recipient whose account ends between RCPT and the reply gets no acknowledged mail that nobody
@@ -48,8 +49,8 @@ func TestAccountEndsBeforeTheReply(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				var st *interrupted
 				w := newWorld(t, delivery.Config{}, inMemory(), func(s store.Store) store.Store {
-					st = &interrupted{Store: s}
-					return st
+					st = &interrupted{Mail: s.Mail.Local}
+					return storetest.WithMail(s, st)
 				})
 				e := w.envelope(t, tt.recipients...)
 				e.SingleReply = tt.single

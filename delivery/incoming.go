@@ -40,7 +40,7 @@ func (d *Deliverer) Begin(ctx context.Context, e mail.Envelope) (*Incoming, erro
 	if e.Received.Time.IsZero() {
 		e.Received.Time = d.cfg.Now()
 	}
-	content, err := d.store.NewContent(ctx)
+	content, err := d.mail.Local.NewContent(ctx)
 	if err != nil {
 		err = fmt.Errorf("delivery: new content: %w", err)
 		d.metrics.message(err)
@@ -192,7 +192,7 @@ func (in *Incoming) Finish(ctx context.Context) Result {
 		err = in.complete()
 	}
 	if err == nil {
-		err = d.store.CompareClock(ctx) // ids are made of it
+		err = d.mail.Local.CompareClock(ctx) // ids are made of it
 	}
 	if err != nil {
 		in.fail(err)

@@ -21,7 +21,7 @@ import (
 // script is a store that fails as a test says, and counts what is asked of it. It keeps
 // attempts in memory, so that several Deliverers can share them.
 type script struct {
-	store.Store
+	store.Engine
 
 	mu    sync.Mutex
 	calls map[string]int
@@ -34,24 +34,25 @@ type script struct {
 	before   func(operation string)
 	attempts map[string]store.Attempt
 	gone     map[string]bool
-	// each is the view at store.LevelEach, if there are several datacenters.
+	// each is the level Each, if there are several datacenters, see spread.
 	each *script
 	// origin is the datacenter that answers; set it by moveTo.
 	origin string
 }
 
-func newScript(s store.Store) *script {
+func newScript(s store.Engine) *script {
 	return &script{
-		Store: s, calls: map[string]int{}, add: map[string]string{}, fail: map[string]error{},
+		Engine: s, calls: map[string]int{}, add: map[string]string{}, fail: map[string]error{},
 		attempts: map[string]store.Attempt{}, gone: map[string]bool{},
 	}
 }
 
-func (s *script) At(level store.Level) store.Store {
-	if level == store.LevelEach && s.each != nil {
-		return s.each
+// levels returns the store that follows the script.
+func (s *script) levels() store.Store {
+	if s.each == nil {
+		return store.Single(s)
 	}
-	return s
+	return store.New(store.Levels[*script]{Local: s, Each: s.each, All: s, Several: true})
 }
 
 func (s *script) Origin() string {
@@ -99,18 +100,18 @@ func (s *script) PutContent(ctx context.Context, id mail.MessageID, c store.Cont
 		}
 		return err
 	}
-	return s.Store.PutContent(ctx, id, c, info)
+	return s.Engine.PutContent(ctx, id, c, info)
 }
 
 func (s *script) AddMessages(ctx context.Context, entries []store.Entry) []error {
-	errs := addAs(ctx, s.Store, s.add, entries)
+	errs := addAs(ctx, s.Engine, s.add, entries)
 	s.call("AddMessages")
 	return errs
 }
 
 // addAs writes rows to st in the way that add has for the local-part of each recipient, see
 // script.
-func addAs(ctx context.Context, st store.Store, add map[string]string, entries []store.Entry) []error {
+func addAs(ctx context.Context, st store.Mailboxes, add map[string]string, entries []store.Entry) []error {
 	errs := make([]error, len(entries))
 	for i, e := range entries {
 		switch add[strings.ToLower(local(e.Message.Recipient))] {
@@ -137,17 +138,17 @@ func (s *script) Message(ctx context.Context, mailbox mail.MailboxID, id mail.Me
 	if err := s.call("Message"); err != nil {
 		return mail.Message{}, err
 	}
-	return s.Store.Message(ctx, mailbox, id)
+	return s.Engine.Message(ctx, mailbox, id)
 }
 
 func (s *script) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
 	if err := s.call("RemoveMessages"); err != nil {
 		if errors.Is(err, store.ErrOutcomeUnknown) {
-			s.Store.RemoveMessages(ctx, mailbox, ids)
+			s.Engine.RemoveMessages(ctx, mailbox, ids)
 		}
 		return err
 	}
-	return s.Store.RemoveMessages(ctx, mailbox, ids)
+	return s.Engine.RemoveMessages(ctx, mailbox, ids)
 }
 
 func name(a store.Attempt) string { return fmt.Sprint(a.Fingerprint, a.ID, a.Entered.UnixMicro()) }
@@ -247,10 +248,23 @@ func newLedgerWorld(t testing.TB, change func(*delivery.Config)) *ledgerWorld {
 		change(&w.cfg)
 	}
 	w.world = newWorld(t, w.cfg, inMemory(), func(s store.Store) store.Store {
-		w.script = newScript(s)
-		return w.script
+		w.script = newScript(s.Closer.(store.Engine))
+		return w.script.levels()
 	})
 	return w
+}
+
+// spread puts the store into several datacenters, with a script of its own for the level Each. attempts
+// are the attempts at the level Each; nil: there are none.
+func (w *ledgerWorld) spread(t testing.TB, attempts map[string]store.Attempt) {
+	t.Helper()
+	w.each = newScript(w.script.Engine)
+	w.each.attempts = attempts
+	w.reg = prometheus.NewRegistry()
+	var err error
+	if w.Deliverer, err = delivery.New(w.cfg, w.dir, w.script.levels(), w.reg); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // another is a second server on the same store.
@@ -258,7 +272,7 @@ func (w *ledgerWorld) another(t testing.TB) *delivery.Deliverer {
 	t.Helper()
 	cfg := w.cfg
 	cfg.IDs = nil
-	d, err := delivery.New(cfg, w.dir, w.script, nil)
+	d, err := delivery.New(cfg, w.dir, w.script.levels(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

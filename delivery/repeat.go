@@ -74,7 +74,7 @@ func (d *Deliverer) reusable(t *trial) *before {
 // fits reports whether the content of b is stored for the recipient of e, as durably as it has
 // to be.
 func (d *Deliverer) fits(b *before, e *entry) bool {
-	return b.recipients[e.row.Mailbox] != nil && (!e.each() || !d.several() || b.ContentReached == mail.ReachedEach)
+	return b.recipients[e.row.Mailbox] != nil && (!e.each() || !d.mail.Several || b.ContentReached == mail.ReachedEach)
 }
 
 // singled reports whether the content of b may get more rows, and no other attempt may have
@@ -120,17 +120,17 @@ func (d *Deliverer) decide(ctx context.Context, t *trial) {
 // and its content too.
 func (d *Deliverer) lookFor(ctx context.Context, b *before, e *entry) {
 	reached, err := mail.ReachedLocal, error(nil)
-	look := func(st store.Store) error {
+	look := func(st store.Mail) error {
 		_, err := st.Message(ctx, e.row.Mailbox, b.ID)
 		return err
 	}
-	if e.each() && d.several() {
-		reached, err = mail.ReachedEach, look(d.store.At(store.LevelEach))
+	if e.each() && d.mail.Several {
+		reached, err = mail.ReachedEach, look(d.mail.Each)
 		if e.durability.OrLocal && store.Unreached(err) {
-			reached, err = mail.ReachedFallback, look(d.store)
+			reached, err = mail.ReachedFallback, look(d.mail.Local)
 		}
 	} else {
-		err = look(d.store)
+		err = look(d.mail.Local)
 	}
 	switch {
 	case err == nil && (reached != mail.ReachedEach || b.ContentReached == reached):

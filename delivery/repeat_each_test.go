@@ -10,8 +10,7 @@ import (
 // newEachWorld has a store in several datacenters, which follows scripts at both levels.
 func newEachWorld(t *testing.T) *ledgerWorld {
 	w := newLedgerWorld(t, nil)
-	w.each = newScript(w.script.Store)
-	w.each.attempts = nil // a view
+	w.spread(t, nil)
 	return w
 }
 

@@ -100,8 +100,8 @@ func (d *Deliverer) readAttempts(ctx context.Context, s *sharing, start time.Tim
 		since = last
 	}
 	var read []store.Attempt
-	weight, through := 0, d.store.Origin()
-	for a, err := range d.store.Attempts(ctx, since) {
+	weight, through := 0, d.shared.Local.Origin()
+	for a, err := range d.shared.Local.Attempts(ctx, since) {
 		if err != nil {
 			return fmt.Errorf("delivery: read the ledger: %w", err)
 		}
@@ -110,7 +110,7 @@ func (d *Deliverer) readAttempts(ctx context.Context, s *sharing, start time.Tim
 			break
 		}
 	}
-	if d.store.Origin() != through {
+	if d.shared.Local.Origin() != through {
 		through = "" // either of the two
 	}
 	for i := len(read) - 1; i >= 0; i-- {
@@ -125,7 +125,7 @@ func (d *Deliverer) readAttempts(ctx context.Context, s *sharing, start time.Tim
 func (d *Deliverer) sayUnsaid(ctx context.Context) error {
 	unwritten, unremoved := d.ledger.unsaid()
 	for _, a := range unremoved {
-		if err := d.store.RemoveAttempt(ctx, a.Attempt); err != nil {
+		if err := d.shared.Local.RemoveAttempt(ctx, a.Attempt); err != nil {
 			return fmt.Errorf("delivery: remove from the ledger: %w", err)
 		}
 		d.ledger.removed(a.node)

@@ -338,7 +338,7 @@ func TestEachFault(t *testing.T) {
 // bob as script says, and every operation may meet a fault.
 func eachFault(t *testing.T, script string, elsewhere bool, wrap func(store.Store) store.Store) {
 	w := newLedgerWorld(t, shared)
-	faulty := wrap(w.script)
+	faulty := wrap(w.script.levels())
 	servers := make([]*delivery.Deliverer, 2)
 	for i := range servers {
 		var err error

@@ -95,8 +95,7 @@ func TestToldWhileMoving(t *testing.T) {
 	for _, operation := range []string{"PutAttempt", "Attempts"} {
 		t.Run(operation, func(t *testing.T) {
 			w := newOriginWorld(t, shared)
-			w.each = newScript(w.script.Store)
-			w.each.attempts = w.attempts
+			w.spread(t, w.attempts)
 			other := w.another(t)
 			move := func(at string) {
 				if at == operation {

@@ -89,7 +89,7 @@ func (in *Incoming) trial() (t *trial, entryOf []int) {
 func (in *Incoming) store(ctx context.Context, res *Result) {
 	d := in.d
 	t, entryOf := in.trial()
-	t.origin = d.store.Origin()
+	t.origin = d.mail.Local.Origin()
 	res.trial = t
 	taken, err := d.takeAttempts(ctx, t)
 	if err != nil {
@@ -130,7 +130,7 @@ func (in *Incoming) store(ctx context.Context, res *Result) {
 // writeNew writes content, then index, under a new id.
 func (in *Incoming) writeNew(ctx context.Context, t *trial) {
 	d := in.d
-	id, err := store.NextID(ctx, d.store, d.cfg.IDs)
+	id, err := store.NextID(ctx, d.mail.Local, d.cfg.IDs)
 	if err != nil {
 		t.fail(err)
 		return
@@ -168,7 +168,7 @@ func (in *Incoming) row(id mail.MessageID, recipient string, content int64) mail
 // checkOrigin makes a failure of what did not reach every datacenter if another one answers now
 // than when t began: a row may be in the one and its content, or an earlier row, in the other.
 func (d *Deliverer) checkOrigin(t *trial) {
-	now := d.store.Origin()
+	now := d.mail.Local.Origin()
 	if now == t.origin {
 		return
 	}
@@ -183,7 +183,7 @@ func (d *Deliverer) checkOrigin(t *trial) {
 
 // remove takes a row away for good, as durably as it would have been written.
 func (d *Deliverer) remove(ctx context.Context, e *entry, id mail.MessageID) error {
-	_, err := store.Durably(d.store, e.durability, func(st store.Store) error {
+	_, err := d.mail.Durably(e.durability, func(st store.Mail) error {
 		return st.RemoveMessages(ctx, e.row.Mailbox, []mail.MessageID{id})
 	})
 	return err

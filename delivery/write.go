@@ -12,7 +12,7 @@ import (
 // datacenter was to have it and one cannot be reached, it is stored locally for those who
 // make do with that, and the others get the error.
 func (in *Incoming) putContent(ctx context.Context, t *trial) outcome {
-	st := in.d.store
+	st := in.d.mail
 	info := store.ContentInfo{ReversePath: in.envelope.ReversePath}
 	for i := range t.entries {
 		if e := &t.entries[i]; e.due() {
@@ -21,8 +21,8 @@ func (in *Incoming) putContent(ctx context.Context, t *trial) outcome {
 		}
 	}
 	var err error
-	if each := st.At(store.LevelEach); each != st && anyEntry(t.entries, func(e *entry) bool { return e.due() && e.each() }) {
-		if err = each.PutContent(ctx, t.id, in.content, info); err == nil {
+	if st.Several && anyEntry(t.entries, func(e *entry) bool { return e.due() && e.each() }) {
+		if err = st.Each.PutContent(ctx, t.id, in.content, info); err == nil {
 			return outcome{reached: mail.ReachedEach}
 		}
 		local := false // somebody makes do with the local datacenter
@@ -39,7 +39,7 @@ func (in *Incoming) putContent(ctx context.Context, t *trial) outcome {
 			return outcome{err: err}
 		}
 	}
-	if err = st.PutContent(ctx, t.id, in.content, info); err != nil {
+	if err = st.Local.PutContent(ctx, t.id, in.content, info); err != nil {
 		for i := range t.entries {
 			if e := &t.entries[i]; e.due() {
 				e.err = err
@@ -71,7 +71,7 @@ func (d *Deliverer) addRows(ctx context.Context, t *trial) {
 			local = append(local, e)
 		}
 	}
-	add(ctx, d.store.At(store.LevelEach), each)
+	add(ctx, d.mail.Each, each)
 	for _, e := range each {
 		if e.err == nil {
 			e.reached = mail.ReachedEach
@@ -79,21 +79,18 @@ func (d *Deliverer) addRows(ctx context.Context, t *trial) {
 			local = append(local, e)
 		}
 	}
-	add(ctx, d.store, local)
+	add(ctx, d.mail.Local, local)
 	for _, e := range local {
 		e.reached = mail.ReachedLocal
-		if e.each() && d.several() {
+		if e.each() && d.mail.Several {
 			e.reached = mail.ReachedFallback
 		}
 	}
 }
 
-// several reports whether there are several datacenters.
-func (d *Deliverer) several() bool { return d.store.At(store.LevelEach) != d.store }
-
 // add writes rows and notes what became of each. What may have been written by the time of a
 // failure may be there, however a second write fails.
-func add(ctx context.Context, st store.Store, entries []*entry) {
+func add(ctx context.Context, st store.Mailboxes, entries []*entry) {
 	if len(entries) == 0 {
 		return
 	}

@@ -31,7 +31,7 @@ func TestTranscriptsOnCassandra(t *testing.T) {
 				t.Errorf("close the store: %v", err)
 			}
 		})
-		return st
+		return store.New(st.Levels())
 	}
 	t.Run("pop3", func(t *testing.T) {
 		pop3test.RunTranscripts(t, "../pop3server/testdata/pop3/*.txt", open)

@@ -24,7 +24,7 @@ type list struct {
 
 // read adds the rows that the store has behind after, page by page. The blocks are held in lists,
 // with an error too.
-func (l *list) read(ctx context.Context, st store.Store, mailbox mail.MailboxID, after mail.MessageID, lists *Lists) error {
+func (l *list) read(ctx context.Context, st store.Mailboxes, mailbox mail.MailboxID, after mail.MessageID, lists *Lists) error {
 	var p packer
 	for {
 		rows, more, err := st.ListMessages(ctx, mailbox, after, pageSize)

@@ -19,17 +19,13 @@ import (
 // rowStore is a mailbox of rows whose contents are nowhere: OpenContent only checks that it is asked
 // as the row says.
 type rowStore struct {
-	store.Store
+	store.Mail
 	page int // rows in a page at the most
 
 	mu      sync.Mutex
 	rows    []mail.Message // in the order of their ids
 	removed []mail.MessageID
 }
-
-func (s *rowStore) Origin() string { return "" }
-
-func (s *rowStore) At(store.Level) store.Store { return s }
 
 func (s *rowStore) ListMessages(_ context.Context, _ mail.MailboxID, after mail.MessageID, limit int) ([]mail.Message, bool, error) {
 	s.mu.Lock()
@@ -101,9 +97,9 @@ func rowsOf(n int, ids *mail.IDSource) []mail.Message {
 	return rows
 }
 
-func openIn(t testing.TB, lists *maildrop.Lists, st store.Store) *maildrop.Maildrop {
+func openIn(t testing.TB, lists *maildrop.Lists, st store.Mail) *maildrop.Maildrop {
 	t.Helper()
-	d, err := maildrop.Open(context.Background(), st, box, maildrop.Options{Lists: lists})
+	d, err := maildrop.Open(context.Background(), store.OneLevel(st), box, maildrop.Options{Lists: lists})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +233,7 @@ func TestListsAfterFaults(t *testing.T) {
 	st := &rowStore{page: 700, rows: rowsOf(3000, mail.NewIDSource(nil))}
 	storetest.EachFault(t, func(t *testing.T, wrap func(store.Store) store.Store) {
 		lists := maildrop.NewLists()
-		d, err := maildrop.Open(context.Background(), wrap(st), box, maildrop.Options{Lists: lists})
+		d, err := maildrop.Open(context.Background(), wrap(storetest.WithMail(store.Store{}, st)).Mail, box, maildrop.Options{Lists: lists})
 		if err == nil {
 			d.Close()
 		}

@@ -36,7 +36,7 @@ type Options struct {
 
 // Maildrop is an open maildrop.
 type Maildrop struct {
-	store   store.Store
+	store   store.Levels[store.Mail]
 	mailbox mail.MailboxID
 	options Options
 	list    list
@@ -59,12 +59,12 @@ type Entry struct {
 //
 // Errors: those of store.ListMessages; with a retention store.ErrClock, because a clock that is
 // wrong would hide mail.
-func Open(ctx context.Context, st store.Store, mailbox mail.MailboxID, o Options) (*Maildrop, error) {
+func Open(ctx context.Context, st store.Levels[store.Mail], mailbox mail.MailboxID, o Options) (*Maildrop, error) {
 	if o.Lists == nil {
 		o.Lists = NewLists()
 	}
 	m := &Maildrop{store: st, mailbox: mailbox, options: o}
-	after, err := o.oldest(st)
+	after, err := o.oldest(st.Local)
 	if err != nil {
 		return nil, fmt.Errorf("maildrop: open mailbox %s: %w", mailbox, err)
 	}
@@ -74,7 +74,7 @@ func Open(ctx context.Context, st store.Store, mailbox mail.MailboxID, o Options
 			m.Close()
 		}
 	}()
-	if err := m.list.read(ctx, st, mailbox, after, o.Lists); err != nil {
+	if err := m.list.read(ctx, st.Local, mailbox, after, o.Lists); err != nil {
 		return nil, fmt.Errorf("maildrop: list mailbox %s: %w", mailbox, err)
 	}
 	m.twins = findTwins(&m.list)
@@ -94,7 +94,7 @@ func (m *Maildrop) Close() {
 }
 
 // oldest is an id below all messages that are still listed; zero if all are.
-func (o Options) oldest(st store.Store) (mail.MessageID, error) {
+func (o Options) oldest(clocks store.Clocks) (mail.MessageID, error) {
 	if o.Retention <= 0 {
 		return mail.MessageID{}, nil
 	}
@@ -102,7 +102,7 @@ func (o Options) oldest(st store.Store) (mail.MessageID, error) {
 	if o.Now != nil {
 		now = o.Now
 	}
-	return mail.MinMessageID(now().Add(-o.Retention)), st.Clock()
+	return mail.MinMessageID(now().Add(-o.Retention)), clocks.Clock()
 }
 
 // Len is the highest message-number, marked messages included.
@@ -183,7 +183,7 @@ func (m *Maildrop) Commit(ctx context.Context) (mail.Reached, error) {
 			ids = append(ids, m.list.row(twin.row).ID)
 		}
 	}
-	reached, err := store.Durably(m.store, m.options.Durability, func(st store.Store) error {
+	reached, err := m.store.Durably(m.options.Durability, func(st store.Mail) error {
 		return st.RemoveMessages(ctx, m.mailbox, ids)
 	})
 	if err != nil {

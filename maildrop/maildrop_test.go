@@ -28,7 +28,7 @@ const (
 	recipient = "alice@example.test"
 )
 
-func openStore(t testing.TB) store.Store {
+func openStore(t testing.TB) store.Mail {
 	t.Helper()
 	st, err := embedded.Open(embedded.Config{Dir: "data", FS: vfs.NewMem()})
 	if err != nil {
@@ -39,7 +39,7 @@ func openStore(t testing.TB) store.Store {
 }
 
 // add stores a message. change may change its row.
-func add(t testing.TB, st store.Store, ids *mail.IDSource, content []byte, change func(*mail.Message)) mail.Message {
+func add(t testing.TB, st store.Mail, ids *mail.IDSource, content []byte, change func(*mail.Message)) mail.Message {
 	t.Helper()
 	ctx := context.Background()
 	c, err := st.NewContent(ctx)
@@ -67,9 +67,9 @@ func add(t testing.TB, st store.Store, ids *mail.IDSource, content []byte, chang
 
 func carry(u mail.UIDL) func(*mail.Message) { return func(m *mail.Message) { m.UIDL = u } }
 
-func open(t testing.TB, st store.Store) *maildrop.Maildrop {
+func open(t testing.TB, st store.Mail) *maildrop.Maildrop {
 	t.Helper()
-	d, err := maildrop.Open(context.Background(), st, box, maildrop.Options{})
+	d, err := maildrop.Open(context.Background(), store.OneLevel(st), box, maildrop.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func open(t testing.TB, st store.Store) *maildrop.Maildrop {
 }
 
 // rows are the ids that are in the mailbox.
-func rows(t testing.TB, st store.Store) (ids []mail.MessageID) {
+func rows(t testing.TB, st store.Mail) (ids []mail.MessageID) {
 	t.Helper()
 	list, more, err := st.ListMessages(context.Background(), box, mail.MessageID{}, 1000)
 	if err != nil || more {
@@ -186,7 +186,7 @@ func TestEqualUniqueIDs(t *testing.T) {
 	checkStat(t, d, 4, 4*plain.Size-2)
 
 	// The content of the first of two is gone: the other one has it.
-	gone := missing{Store: st, ids: map[mail.MessageID]bool{plain.ID: true}}
+	gone := missing{Mail: st, ids: map[mail.MessageID]bool{plain.ID: true}}
 	e := open(t, gone)
 	r, err := e.Read(ctx, 1)
 	if err != nil {
@@ -211,7 +211,7 @@ func TestEqualUniqueIDs(t *testing.T) {
 
 // missing has no content for some messages.
 type missing struct {
-	store.Store
+	store.Mail
 	ids map[mail.MessageID]bool
 }
 
@@ -219,7 +219,7 @@ func (s missing) OpenContent(ctx context.Context, id mail.MessageID, origin stri
 	if s.ids[id] {
 		return store.ContentInfo{}, nil, fmt.Errorf("open %s: %w", id, store.ErrNotFound)
 	}
-	return s.Store.OpenContent(ctx, id, origin)
+	return s.Mail.OpenContent(ctx, id, origin)
 }
 
 func TestReadGivesExactlyTheSize(t *testing.T) {
@@ -276,14 +276,14 @@ func TestReadGivesExactlyTheSize(t *testing.T) {
 
 // wrong gives other content than was stored.
 type wrong struct {
-	store.Store
+	store.Mail
 	content string
 	err     error // at the end of it
 	closed  *int
 }
 
 func (s wrong) OpenContent(ctx context.Context, id mail.MessageID, origin string) (store.ContentInfo, io.ReadCloser, error) {
-	info, r, err := s.Store.OpenContent(ctx, id, origin)
+	info, r, err := s.Mail.OpenContent(ctx, id, origin)
 	if err == nil {
 		r.Close()
 	}
@@ -326,7 +326,7 @@ func TestReadOfWrongContent(t *testing.T) {
 	}
 	for _, tt := range tests {
 		closed := 0
-		d := open(t, wrong{Store: st, content: tt.content, err: tt.end, closed: &closed})
+		d := open(t, wrong{Mail: st, content: tt.content, err: tt.end, closed: &closed})
 		for _, way := range []string{"WriteTo", "Read"} {
 			r, err := d.Read(ctx, 1)
 			if err != nil {
@@ -406,8 +406,8 @@ func TestEachFault(t *testing.T) {
 		for i := range 4 {
 			messages = append(messages, add(t, st, ids, fmt.Appendf(nil, "message %d\r\n", i), nil))
 		}
-		faulty := wrap(st)
-		d, err := maildrop.Open(ctx, faulty, box, maildrop.Options{})
+		faulty := wrap(storetest.WithMail(store.Store{}, st))
+		d, err := maildrop.Open(ctx, faulty.Mail, box, maildrop.Options{})
 		if err != nil {
 			if !errors.Is(err, store.ErrUnavailable) || d != nil {
 				t.Errorf("Open: %v", err)
@@ -449,7 +449,7 @@ func TestEachFault(t *testing.T) {
 
 // many is a mailbox of n messages, listed in pages.
 type many struct {
-	store.Store
+	store.Mail
 	n     int
 	pages *int
 }
@@ -496,7 +496,7 @@ func TestLargeMaildropIsPagedAndBounded(t *testing.T) {
 func TestOpenStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := maildrop.Open(ctx, openStore(t), box, maildrop.Options{}); err == nil {
+	if _, err := maildrop.Open(ctx, store.OneLevel(openStore(t)), box, maildrop.Options{}); err == nil {
 		t.Error("Open with a context that has ended returns nil")
 	}
 }

@@ -47,7 +47,7 @@ func (m *Maildrop) Read(ctx context.Context, n int) (*Reader, error) {
 }
 
 func (m *Maildrop) open(ctx context.Context, row mail.Message) (*Reader, error) {
-	info, content, err := m.store.OpenContent(ctx, row.ID, row.Origin)
+	info, content, err := m.store.Local.OpenContent(ctx, row.ID, row.Origin)
 	if err != nil {
 		if errors.Is(err, store.ErrNotFound) {
 			err = m.whyMissing(ctx, row.ID)
@@ -68,7 +68,7 @@ func (m *Maildrop) open(ctx context.Context, row mail.Message) (*Reader, error) 
 // whyMissing finds out why the content of a listed message is not there. If its row is still
 // in the mailbox the content may only be late: that is unavailable, not removed.
 func (m *Maildrop) whyMissing(ctx context.Context, id mail.MessageID) error {
-	_, err := m.store.Message(ctx, m.mailbox, id)
+	_, err := m.store.Local.Message(ctx, m.mailbox, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return ErrRemoved

@@ -91,7 +91,7 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 	}()
 	opening, cancel := context.WithTimeout(ctx, s.srv.cfg.OpenTimeout)
 	defer cancel()
-	drop, err := maildrop.Open(opening, s.srv.store, login.Mailbox, maildrop.Options{
+	drop, err := maildrop.Open(opening, s.srv.mail, login.Mailbox, maildrop.Options{
 		Durability: login.Durability, Retention: login.Retention, Lists: s.srv.lists, Now: s.srv.cfg.Now,
 	})
 	if err != nil {

@@ -12,14 +12,13 @@ import (
 	"popelago/store"
 )
 
-// wrongClock is a store on a machine whose clock is wrong.
+// wrongClock is the mail of a store on a machine with a wrong clock.
 type wrongClock struct {
-	store.Store
+	store.Mail
 	err error
 }
 
-func (w *wrongClock) Clock() error               { return w.err }
-func (w *wrongClock) At(store.Level) store.Store { return w }
+func (w *wrongClock) Clock() error { return w.err }
 
 // With a wrong clock a maildrop whose messages do not stay for ever cannot be opened: it might
 // look empty. Others can, and go on to be emptied.
@@ -30,8 +29,8 @@ func TestWrongClock(t *testing.T) {
 	if err := outside.Directory.SetRetention(t.Context(), alice, 90*24*time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	st := &wrongClock{Store: outside.Store, err: fmt.Errorf("%w: 100 days ahead", store.ErrClock)}
-	f := outside.On(t, st, pop3server.Config{})
+	st := &wrongClock{Mail: outside.Store.Mail.Local, err: fmt.Errorf("%w: 100 days ahead", store.ErrClock)}
+	f := onMail(t, outside, st, pop3server.Config{})
 	f.Add(t, f.Bob, "Subject: x\r\n\r\n", "")
 	for range 2 {
 		c := mailtest.NewClient(t, f.Dial(""))

@@ -11,30 +11,18 @@ import (
 	"popelago/store"
 )
 
-// severed is a store whose other datacenters cannot be reached for removals while down is set.
+// severed is the mail of all datacenters together, which cannot be reached for removals while down
+// is set.
 type severed struct {
-	store.Store
-	each *severedView
-}
-
-func (s *severed) At(level store.Level) store.Store {
-	if level == store.LevelEach {
-		return s.each
-	}
-	return s
-}
-
-// severedView is the view of a severed store at store.LevelEach.
-type severedView struct {
-	store.Store
+	store.Mail
 	down bool
 }
 
-func (v *severedView) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
+func (v *severed) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
 	if v.down {
 		return store.ErrUnavailable
 	}
-	return v.Store.RemoveMessages(ctx, mailbox, ids)
+	return v.Mail.RemoveMessages(ctx, mailbox, ids)
 }
 
 // The response to QUIT says that a removal went no further than the local datacenter, although
@@ -46,8 +34,10 @@ func TestQuitSaysThatARemovalIsLocalOnly(t *testing.T) {
 	if _, err := outside.Directory.ChangeDomain(t.Context(), "example.test", store.DomainChange{Durability: &durability}); err != nil {
 		t.Fatal(err)
 	}
-	each := &severedView{Store: outside.Store, down: true}
-	f := outside.On(t, &severed{Store: outside.Store, each: each}, pop3server.Config{})
+	st := outside.Store
+	each := &severed{Mail: st.Mail.Local, down: true}
+	st.Mail.Each, st.Mail.Several = each, true
+	f := outside.On(t, st, pop3server.Config{})
 	for _, tt := range []struct {
 		down bool
 		want string

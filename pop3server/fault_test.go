@@ -66,12 +66,11 @@ func TestEachFault(t *testing.T) {
 	})
 }
 
-// failing is a store in which some operations fail; nil functions do not.
+// failing makes some operations fail; an operation with a nil function does not fail.
 type failing struct {
-	store.Store
+	store.Mail
 	remove func(ctx context.Context) error
 	list   func() error
-	rows   func() error
 	open   func(r io.ReadCloser) (io.ReadCloser, error)
 }
 
@@ -81,7 +80,7 @@ func (s *failing) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, id
 			return err
 		}
 	}
-	return s.Store.RemoveMessages(ctx, mailbox, ids)
+	return s.Mail.RemoveMessages(ctx, mailbox, ids)
 }
 
 func (s *failing) ListMessages(ctx context.Context, mailbox mail.MailboxID, after mail.MessageID, limit int) ([]mail.Message, bool, error) {
@@ -90,20 +89,11 @@ func (s *failing) ListMessages(ctx context.Context, mailbox mail.MailboxID, afte
 			return nil, false, err
 		}
 	}
-	return s.Store.ListMessages(ctx, mailbox, after, limit)
-}
-
-func (s *failing) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
-	if s.rows != nil {
-		if err := s.rows(); err != nil {
-			return nil, err
-		}
-	}
-	return s.Store.AddressRows(ctx, a)
+	return s.Mail.ListMessages(ctx, mailbox, after, limit)
 }
 
 func (s *failing) OpenContent(ctx context.Context, id mail.MessageID, origin string) (store.ContentInfo, io.ReadCloser, error) {
-	info, r, err := s.Store.OpenContent(ctx, id, origin)
+	info, r, err := s.Mail.OpenContent(ctx, id, origin)
 	if err == nil && s.open != nil {
 		inner := r
 		if r, err = s.open(r); err != nil {
@@ -114,6 +104,19 @@ func (s *failing) OpenContent(ctx context.Context, id mail.MessageID, origin str
 }
 
 func always(err error) func() error { return func() error { return err } }
+
+// failingRows is a directory whose addresses cannot be read, unless err is nil.
+type failingRows struct {
+	store.Directory
+	err error
+}
+
+func (d *failingRows) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
+	if d.err != nil {
+		return nil, d.err
+	}
+	return d.Directory.AddressRows(ctx, a)
+}
 
 func TestFailedQuit(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
@@ -128,7 +131,7 @@ func TestFailedQuit(t *testing.T) {
 		{"hangs", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, 30 * time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			f := outside.On(t, &failing{Store: outside.Store, remove: tt.remove}, pop3server.Config{CommitTimeout: 30 * time.Second})
+			f := onMail(t, outside, &failing{Mail: outside.Store.Mail.Local, remove: tt.remove}, pop3server.Config{CommitTimeout: 30 * time.Second})
 			c := logIn(t, f)
 			c.Do("DELE 1", "+OK")
 			start := time.Now()
@@ -151,7 +154,7 @@ func TestQuitGoesOnWithoutTheClient(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	outside.AddSamples(t, 2)
 	reached, release := make(chan struct{}), make(chan struct{})
-	f := outside.On(t, &failing{Store: outside.Store, remove: func(ctx context.Context) error {
+	f := onMail(t, outside, &failing{Mail: outside.Store.Mail.Local, remove: func(ctx context.Context) error {
 		close(reached)
 		<-release
 		return ctx.Err()
@@ -177,28 +180,31 @@ func TestFaultAtLogin(t *testing.T) {
 	outside.AddSamples(t, 1)
 	for _, tt := range []struct {
 		name string
-		st   *failing
+		rows error        // of the directory
+		list func() error // of the mailbox
 		want string
 	}{
-		{"directory away", &failing{rows: always(store.ErrUnavailable)}, "-ERR [SYS/TEMP] temporary fault, try again later (session "},
-		{"directory damaged", &failing{rows: always(store.ErrCorrupt)}, "-ERR [SYS/PERM] account is damaged (session "},
-		{"list away", &failing{list: always(store.ErrUnavailable)}, "-ERR [SYS/TEMP] temporary fault, try again later (session "},
-		{"list damaged", &failing{list: always(store.ErrCorrupt)}, "-ERR [SYS/PERM] "},
-		{"unknown error", &failing{list: always(io.ErrNoProgress)}, "-ERR [SYS/TEMP] "},
-		{"timeout", &failing{list: always(context.DeadlineExceeded)}, "-ERR [SYS/TEMP] "},
+		{"directory away", store.ErrUnavailable, nil, "-ERR [SYS/TEMP] temporary fault, try again later (session "},
+		{"directory damaged", store.ErrCorrupt, nil, "-ERR [SYS/PERM] account is damaged (session "},
+		{"list away", nil, always(store.ErrUnavailable), "-ERR [SYS/TEMP] temporary fault, try again later (session "},
+		{"list damaged", nil, always(store.ErrCorrupt), "-ERR [SYS/PERM] "},
+		{"unknown error", nil, always(io.ErrNoProgress), "-ERR [SYS/TEMP] "},
+		{"timeout", nil, always(context.DeadlineExceeded), "-ERR [SYS/TEMP] "},
 	} {
-		tt.st.Store = outside.Store
-		f := outside.On(t, tt.st, pop3server.Config{LoginDelay: time.Hour, FailureDelay: -1})
+		st := &failing{Mail: outside.Store.Mail.Local, list: tt.list}
+		rows := &failingRows{outside.Store.Directory.Local, tt.rows}
+		f := outside.On(t, storetest.WithDirectory(storetest.WithMail(outside.Store, st), rows),
+			pop3server.Config{LoginDelay: time.Hour, FailureDelay: -1})
 		c := f.Client(t)
 		c.Do("USER alice", "+OK")
 		c.Do("PASS "+pop3test.Password, tt.want)
 		c.Do("STAT", "-ERR log in first")
 		c.Do("AUTH PLAIN AGFsaWNlAHNlY3JldCB3b3Jk", tt.want)
-		if tt.st.rows == nil { // wrong passwords are still wrong
+		if tt.rows == nil { // wrong passwords are still wrong
 			c.Do("USER alice", "+OK")
 			c.Do("PASS x", "-ERR [AUTH] login failed")
 		}
-		tt.st.list, tt.st.rows = nil, nil
+		st.list, rows.err = nil, nil
 		c.Do("USER alice", "+OK")
 		c.Do("PASS "+pop3test.Password, "+OK 1 ") // the failed one did not count for LOGIN-DELAY
 		c.Do("QUIT", "+OK")
@@ -246,8 +252,8 @@ func TestFaultAtRETR(t *testing.T) {
 		{"away midway", readFails(8000, store.ErrUnavailable), ""},
 		{"away at the end", readFails(1<<20, store.ErrUnavailable), ""},
 	} {
-		tt.st.Store = outside.Store
-		f := outside.On(t, tt.st, pop3server.Config{})
+		tt.st.Mail = outside.Store.Mail.Local
+		f := onMail(t, outside, tt.st, pop3server.Config{})
 		for _, command := range []string{"RETR 3", "TOP 3 1000"} {
 			c := f.LogIn(t)
 			c.Do("DELE 1", "+OK")
@@ -274,7 +280,7 @@ func TestFaultAtRETR(t *testing.T) {
 	}
 
 	// TOP of the header does not care about a body that is damaged behind it.
-	f := outside.On(t, &failing{Store: outside.Store, open: readFails(4000, store.ErrCorrupt).open}, pop3server.Config{})
+	f := onMail(t, outside, &failing{Mail: outside.Store.Mail.Local, open: readFails(4000, store.ErrCorrupt).open}, pop3server.Config{})
 	c := f.LogIn(t)
 	c.Do("TOP 3 0", "+OK")
 	c.ReadMultiline()
@@ -286,10 +292,10 @@ func TestFaultAtRETR(t *testing.T) {
 func TestBrokenTextHasNoOrderlyEnd(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	outside.Add(t, outside.Alice, strings.Repeat(content8K, 10), "big")
-	st := &failing{Store: outside.Store, open: func(r io.ReadCloser) (io.ReadCloser, error) {
+	st := &failing{Mail: outside.Store.Mail.Local, open: func(r io.ReadCloser) (io.ReadCloser, error) {
 		return &brokenReader{r, 60_000, store.ErrCorrupt}, nil
 	}}
-	f := outside.On(t, st, pop3server.Config{})
+	f := onMail(t, outside, st, pop3server.Config{})
 	c := mailtest.Dial(t, f.Listen(t))
 	c.Expect("+OK")
 	c.Do("USER alice", "+OK")
@@ -303,7 +309,7 @@ func TestBrokenTextHasNoOrderlyEnd(t *testing.T) {
 func TestMessageRemovedMeanwhile(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	outside.AddSamples(t, 2)
-	f := outside.On(t, &failing{Store: outside.Store, open: func(io.ReadCloser) (io.ReadCloser, error) {
+	f := onMail(t, outside, &failing{Mail: outside.Store.Mail.Local, open: func(io.ReadCloser) (io.ReadCloser, error) {
 		return nil, store.ErrNotFound
 	}}, pop3server.Config{})
 	c := f.LogIn(t)
@@ -324,8 +330,8 @@ func TestLog(t *testing.T) {
 	outside.AddSamples(t, 2)
 	var log mailtest.Log
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	st := &failing{Store: outside.Store}
-	f := outside.On(t, st, pop3server.Config{Logger: logger, FailureDelay: -1})
+	st := &failing{Mail: outside.Store.Mail.Local}
+	f := onMail(t, outside, st, pop3server.Config{Logger: logger, FailureDelay: -1})
 	c := f.Client(t)
 	c.Do("USER alice", "+OK")
 	c.Do("PASS hunter2 wrong", "-ERR")

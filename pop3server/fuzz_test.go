@@ -41,7 +41,7 @@ func (c *scriptConn) SetWriteDeadline(time.Time) error { return nil }
 
 // keeping counts removals instead of doing them.
 type keeping struct {
-	store.Store
+	store.Mail
 	removals int
 }
 
@@ -77,8 +77,8 @@ func FuzzSession(f *testing.F) {
 	}
 	outside := pop3test.New(f, openStore(f), pop3server.Config{}, true)
 	outside.AddSamples(f, 4)
-	st := &keeping{Store: outside.Store}
-	fixture := outside.On(f, st, pop3server.Config{FailureDelay: -1, TLS: outside.TLS.Server})
+	st := &keeping{Mail: outside.Store.Mail.Local}
+	fixture := onMail(f, outside, st, pop3server.Config{FailureDelay: -1, TLS: outside.TLS.Server})
 	sessions := 0.0
 	f.Fuzz(func(t *testing.T, state int, input []byte) {
 		state = max(state, -(state+1)) % len(states)

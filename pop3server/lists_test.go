@@ -35,7 +35,7 @@ func listOctets(t testing.TB, f *pop3test.Fixture) float64 {
 func TestSessionsShareTheList(t *testing.T) {
 	const n = 20_000
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
-	f := outside.On(t, &synthetic{Store: outside.Store, n: n, size: 1000}, pop3server.Config{})
+	f := onMail(t, outside, &synthetic{Mail: outside.Store.Mail.Local, n: n, size: 1000}, pop3server.Config{})
 	first := f.LogIn(t)
 	one := listOctets(t, f)
 	if one < 16*n || one > 80*n {
@@ -70,7 +70,7 @@ func TestSessionsShareTheList(t *testing.T) {
 }
 
 // panicking is a store with a defect.
-type panicking struct{ store.Store }
+type panicking struct{ store.Mail }
 
 func (panicking) ListMessages(context.Context, mail.MailboxID, mail.MessageID, int) ([]mail.Message, bool, error) {
 	panic("on purpose")
@@ -79,7 +79,7 @@ func (panicking) ListMessages(context.Context, mail.MailboxID, mail.MessageID, i
 // A login that a defect ends takes no place among the sessions of its account.
 func TestPanicAtLoginMakesRoom(t *testing.T) {
 	f := pop3test.New(t, openStore(t), pop3server.Config{}, false)
-	srv, err := pop3server.New(pop3server.Config{MaxSessionsPerAccount: 1}, f.Directory, panicking{f.Store}, nil)
+	srv, err := pop3server.New(pop3server.Config{MaxSessionsPerAccount: 1}, f.Directory, store.OneLevel[store.Mail](panicking{f.Store.Mail.Local}), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

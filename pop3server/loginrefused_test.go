@@ -12,11 +12,12 @@ import (
 	"popelago/pop3server"
 	"popelago/pop3server/pop3test"
 	"popelago/store"
+	"popelago/store/storetest"
 )
 
-// refusing is a store that has no time to look up addresses.
+// refusing is a directory that has no time to look up addresses.
 type refusing struct {
-	store.Store
+	store.Directory
 	err error // nil: it has
 }
 
@@ -24,17 +25,15 @@ func (r *refusing) AddressRows(ctx context.Context, a mail.Address) ([]store.Add
 	if r.err != nil {
 		return nil, r.err
 	}
-	return r.Store.AddressRows(ctx, a)
+	return r.Directory.AddressRows(ctx, a)
 }
-
-func (r *refusing) At(store.Level) store.Store { return r }
 
 // loginServer has the account alice, and is to be reached from 192.0.2.1.
 func loginServer(t *testing.T, st store.Store, cfg account.Config) func() *mailtest.Client {
 	t.Helper()
 	cfg.DefaultDomain, cfg.Argon2Memory, cfg.Argon2Time = "example.test", 64, 1
 	cfg.CacheTTL, cfg.CredentialTTL = -1, -1
-	dir, err := account.New(cfg, st, nil)
+	dir, err := account.New(cfg, st.Directory, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +43,7 @@ func loginServer(t *testing.T, st store.Store, cfg account.Config) func() *mailt
 	if _, err := dir.AddAccount(t.Context(), mail.Address{Local: "alice", Domain: "example.test"}, pop3test.Password); err != nil {
 		t.Fatal(err)
 	}
-	srv, err := pop3server.New(pop3server.Config{AllowInsecureAuth: true, FailureDelay: -1, MaxFailedLogins: 100}, dir, st, nil)
+	srv, err := pop3server.New(pop3server.Config{AllowInsecureAuth: true, FailureDelay: -1, MaxFailedLogins: 100}, dir, st.Mail, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,8 +91,9 @@ func TestHeldBackLogin(t *testing.T) {
 
 // TestBusyLogin: where too many logins wait already, the next one is told so.
 func TestBusyLogin(t *testing.T) {
-	st := &refusing{Store: openStore(t)}
-	c := loginServer(t, st, account.Config{})()
+	engine := openStore(t)
+	st := &refusing{Directory: engine.Directory.Local}
+	c := loginServer(t, storetest.WithDirectory(engine, st), account.Config{})()
 	st.err = fmt.Errorf("the queue is full: %w", account.ErrBusy)
 	c.Do("USER alice", "+OK")
 	c.Do("PASS "+pop3test.Password, "-ERR [SYS/TEMP] too many logins at once, try again later")

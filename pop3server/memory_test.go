@@ -18,7 +18,7 @@ import (
 
 // synthetic is a mailbox of n messages of size octets each, which are nowhere.
 type synthetic struct {
-	store.Store
+	store.Mail
 	n    int
 	size int64
 }
@@ -73,7 +73,7 @@ func TestHugeMessagesAreStreamed(t *testing.T) {
 		t.Skip("takes a second or two")
 	}
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
-	f := outside.On(t, &synthetic{Store: outside.Store, n: messages, size: size}, pop3server.Config{})
+	f := onMail(t, outside, &synthetic{Mail: outside.Store.Mail.Local, n: messages, size: size}, pop3server.Config{})
 	c := mailtest.Dial(t, f.Listen(t))
 	c.Expect("+OK")
 	c.Do("USER alice", "+OK")
@@ -103,7 +103,7 @@ func TestHugeMessagesAreStreamed(t *testing.T) {
 func TestLargeMaildrop(t *testing.T) {
 	const n = 100_000
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
-	f := outside.On(t, &synthetic{Store: outside.Store, n: n, size: 1000}, pop3server.Config{})
+	f := onMail(t, outside, &synthetic{Mail: outside.Store.Mail.Local, n: n, size: 1000}, pop3server.Config{})
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -150,7 +150,7 @@ func TestLargeMaildrop(t *testing.T) {
 // RETR of a message that is in memory allocates next to nothing.
 func TestRETRAllocations(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
-	f := outside.On(t, &synthetic{Store: outside.Store, n: 1, size: 8000}, pop3server.Config{})
+	f := onMail(t, outside, &synthetic{Mail: outside.Store.Mail.Local, n: 1, size: 8000}, pop3server.Config{})
 	c := mailtest.Dial(t, f.Listen(t))
 	c.Expect("+OK")
 	c.Do("USER alice", "+OK")

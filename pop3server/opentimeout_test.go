@@ -14,7 +14,7 @@ import (
 )
 
 // hangingList is a store that never comes to the end of a list.
-type hangingList struct{ store.Store }
+type hangingList struct{ store.Mail }
 
 // ListMessages implements store.Mailboxes.
 func (hangingList) ListMessages(ctx context.Context, _ mail.MailboxID, _ mail.MessageID, _ int) ([]mail.Message, bool, error) {
@@ -27,7 +27,7 @@ func TestOpenTimeout(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	outside.AddSamples(t, 1)
 	synctest.Test(t, func(t *testing.T) {
-		f := outside.On(t, hangingList{outside.Store}, pop3server.Config{OpenTimeout: 20 * time.Second})
+		f := onMail(t, outside, hangingList{outside.Store.Mail.Local}, pop3server.Config{OpenTimeout: 20 * time.Second})
 		c := mailtest.NewClient(t, f.Dial(""))
 		c.Timeout = 0
 		c.Expect("+OK")

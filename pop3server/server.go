@@ -18,7 +18,7 @@ import (
 type Server struct {
 	cfg     Config
 	dir     *account.Directory
-	store   store.Store
+	mail    store.Levels[store.Mail]
 	clear   *wire.Server // begins without TLS
 	secure  *wire.Server // begins with TLS
 	metrics *metrics
@@ -29,12 +29,12 @@ type Server struct {
 
 // New makes a Server for the accounts of dir and the mailboxes of st, and registers its
 // metrics with reg (nil: they are not registered).
-func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Registerer) (*Server, error) {
+func New(cfg Config, dir *account.Directory, st store.Levels[store.Mail], reg prometheus.Registerer) (*Server, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, dir: dir, store: st, logins: newLoginTimes(cfg.LoginDelay),
+		cfg: cfg, dir: dir, mail: st, logins: newLoginTimes(cfg.LoginDelay),
 		open: newOpenSessions(cfg.MaxSessionsPerAccount), lists: maildrop.NewLists(),
 	}
 	var err error

@@ -24,7 +24,7 @@ import (
 // left are the unique-ids in a mailbox, joined by spaces.
 func left(t testing.TB, f *pop3test.Fixture, mailbox mail.MailboxID) string {
 	t.Helper()
-	rows, _, err := f.Store.ListMessages(context.Background(), mailbox, mail.MessageID{}, 5000)
+	rows, _, err := f.Store.Mail.Local.ListMessages(context.Background(), mailbox, mail.MessageID{}, 5000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -442,11 +442,11 @@ func TestConfigIsChecked(t *testing.T) {
 		"not ASCII":      {Banner: "grüß Gott"},
 		"login delay":    {LoginDelay: -1},
 	} {
-		if _, err := pop3server.New(cfg, f.Directory, f.Store, nil); err == nil {
+		if _, err := pop3server.New(cfg, f.Directory, f.Store.Mail, nil); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	s, err := pop3server.New(pop3server.Config{}, f.Directory, f.Store, nil)
+	s, err := pop3server.New(pop3server.Config{}, f.Directory, f.Store.Mail, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -457,7 +457,7 @@ func TestConfigIsChecked(t *testing.T) {
 	if err := s.ServeTLS(l); err == nil {
 		t.Error("ServeTLS without a certificate: no error")
 	}
-	if _, err := pop3server.New(pop3server.Config{}, f.Directory, f.Store, f.Registry); err == nil {
+	if _, err := pop3server.New(pop3server.Config{}, f.Directory, f.Store.Mail, f.Registry); err == nil {
 		t.Error("metrics registered twice: no error")
 	}
 }

@@ -5,9 +5,11 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"popelago/pop3server"
 	"popelago/pop3server/pop3test"
 	"popelago/store"
 	"popelago/store/embedded"
+	"popelago/store/storetest"
 )
 
 // openStore opens an embedded store in memory, closed when the test ends.
@@ -22,7 +24,13 @@ func openStore(t testing.TB) store.Store {
 			t.Errorf("close the store: %v", err)
 		}
 	})
-	return st
+	return store.Single(st)
+}
+
+// onMail sets up another server for the accounts of f, which reaches the mailboxes through m.
+func onMail(t testing.TB, f *pop3test.Fixture, m store.Mail, cfg pop3server.Config) *pop3test.Fixture {
+	t.Helper()
+	return f.On(t, storetest.WithMail(f.Store, m), cfg)
 }
 
 func TestTranscripts(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"popelago/mail"
 	"popelago/smtpserver"
 	"popelago/smtpserver/smtptest"
+	"popelago/store"
 	"popelago/store/embedded"
 )
 
@@ -25,7 +26,7 @@ func BenchmarkDeliverLMTP(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { st.Close() })
-	r := smtptest.New(b, st, smtpserver.LMTP, nil)
+	r := smtptest.New(b, store.Single(st), smtpserver.LMTP, nil)
 	for i := range users {
 		if _, err := r.Directory.AddAccount(b.Context(), mail.Address{Local: fmt.Sprintf("user%d", i), Domain: "example.test"}, "secret"); err != nil {
 			b.Fatal(err)

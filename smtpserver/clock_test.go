@@ -7,11 +7,12 @@ import (
 	"popelago/smtpserver"
 	"popelago/smtpserver/smtptest"
 	"popelago/store"
+	"popelago/store/storetest"
 )
 
-// wrongClock is a store on a machine whose clock is wrong.
+// wrongClock is the mail of a store on a machine with a wrong clock.
 type wrongClock struct {
-	store.Store
+	store.Mail
 	err error
 }
 
@@ -22,7 +23,10 @@ func TestWrongClock(t *testing.T) {
 	for _, protocol := range []smtpserver.Protocol{smtpserver.SMTP, smtpserver.LMTP} {
 		st := &wrongClock{err: fmt.Errorf("%w: 3 hours behind", store.ErrClock)}
 		r := newRig(t, protocol, func(s *smtptest.Settings) {
-			s.Wrap = func(inner store.Store) store.Store { st.Store = inner; return st }
+			s.Wrap = func(inner store.Store) store.Store {
+				st.Mail = inner.Mail.Local
+				return storetest.WithMail(inner, st)
+			}
 		})
 		hello := "HELO client.example"
 		if protocol == smtpserver.LMTP {

@@ -66,7 +66,7 @@ func empty(t *testing.T, r *smtptest.Fixture) int {
 	ctx := context.Background()
 	for _, local := range []string{"alice", "bob", "carol", "dave", "postmaster"} {
 		n += len(r.Inbox(t, smtptest.Address(local)))
-		drop, err := maildrop.Open(ctx, r.Store, mail.DeriveMailboxID(smtptest.Address(local), mail.MessageID{}), maildrop.Options{})
+		drop, err := maildrop.Open(ctx, r.Store.Mail, mail.DeriveMailboxID(smtptest.Address(local), mail.MessageID{}), maildrop.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,6 @@ import (
 	"popelago/mailtest"
 	"popelago/smtpserver"
 	"popelago/smtpserver/smtptest"
-	"popelago/store"
 )
 
 // messageLines are the entries about messages.
@@ -37,10 +36,7 @@ func TestLog(t *testing.T) {
 	r := newRig(t, smtpserver.LMTP, func(s *smtptest.Settings) {
 		s.Server.Logger = slog.New(slog.NewJSONHandler(&log, nil))
 		s.Delivery.MaxMessageSize = 1000
-		s.Wrap = func(st store.Store) store.Store {
-			faults.Store = st
-			return faults
-		}
+		s.Wrap = faults.Wrap
 	})
 	c := r.Client(t, "LHLO client.example")
 	send := func(fault, body string) string {

@@ -14,18 +14,22 @@ import (
 	"popelago/smtpserver"
 	"popelago/smtpserver/smtptest"
 	"popelago/store"
+	"popelago/store/storetest"
 )
 
 // heldStore lets a test do something while a message is being stored.
 type heldStore struct {
-	store.Store
+	store.Mail
 	storing func()
 }
 
-func (h *heldStore) At(store.Level) store.Store { return h }
+func (h *heldStore) wrap(st store.Store) store.Store {
+	h.Mail = st.Mail.Local
+	return storetest.WithMail(st, h)
+}
 
 func (h *heldStore) AddMessages(ctx context.Context, entries []store.Entry) []error {
-	errs := h.Store.AddMessages(ctx, entries)
+	errs := h.Mail.AddMessages(ctx, entries)
 	if h.storing != nil {
 		h.storing()
 	}
@@ -135,7 +139,7 @@ func TestReplyLost(t *testing.T) {
 					var log mailtest.Log
 					r := newRig(t, protocol, func(s *smtptest.Settings) {
 						s.Server.Logger = slog.New(slog.NewJSONHandler(&log, nil))
-						s.Wrap = func(st store.Store) store.Store { held.Store = st; return held }
+						s.Wrap = held.wrap
 					})
 					hello, n := "EHLO client.example", 1
 					if protocol == smtpserver.LMTP {
@@ -187,7 +191,7 @@ func TestReplyLost(t *testing.T) {
 func TestReplyLostByForce(t *testing.T) {
 	held := &heldStore{}
 	r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) {
-		s.Wrap = func(st store.Store) store.Store { held.Store = st; return held }
+		s.Wrap = held.wrap
 	})
 	s := newSockets(t, r, "tcp")
 	c := s.open(t, "EHLO client.example", "alice")
@@ -231,7 +235,7 @@ func TestRepeated(t *testing.T) {
 		t.Run(string(test.protocol)+"/"+test.fault, func(t *testing.T) {
 			faults := &smtptest.FaultyStore{}
 			r := newRig(t, test.protocol, func(s *smtptest.Settings) {
-				s.Wrap = func(st store.Store) store.Store { faults.Store = st; return faults }
+				s.Wrap = faults.Wrap
 			})
 			hello := map[smtpserver.Protocol]string{"smtp": "EHLO x", "lmtp": "LHLO x"}[test.protocol]
 			send := func(fault string, recipients, replies []string) {

@@ -23,7 +23,7 @@ func openStore(t testing.TB) store.Store {
 			t.Errorf("close the store: %v", err)
 		}
 	})
-	return st
+	return store.Single(st)
 }
 
 // newRig sets up a server on an embedded store in memory.

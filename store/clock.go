@@ -5,47 +5,48 @@ import (
 	"time"
 )
 
-// Clocks is what an engine knows about the clock of this machine. Message ids are made of the
-// clock, and tell what is old enough to be taken away: a clock that was wrong once would lose mail.
+// Clocks reports whether the clock of the local machine is trusted. Message ids are made from the
+// clock, and the age of ids decides about removals: a wrong clock would lose mail.
 //
-// While the clock cannot be trusted no id is made, no address or domain is changed, nothing is
-// read that depends on the age of ids, and background work waits. Everything else goes on.
+// While the clock is not trusted the engine makes no id, changes no address and no domain, and
+// reads nothing that depends on the age of ids. Background work waits. All else continues.
 type Clocks interface {
-	// Clock returns nil if the clock of this machine can be trusted; otherwise ErrClock with what
-	// is wrong. It is cheap: it compares with nothing that is not in memory.
+	// Clock returns nil if the clock is trusted, and ErrClock with the reason if not. Clock is
+	// cheap: the comparison uses values in memory alone.
 	Clock() error
 
-	// CompareClock is Clock after a comparison with the clocks of others, where there are others
-	// and the last comparison was not just now. A machine that was suspended does not notice by
-	// itself that its clock stood still. Errors: ErrClock.
+	// CompareClock compares the clock with the clocks of the cluster, unless the last comparison is
+	// recent, and returns the result of Clock. A suspended machine does not notice by itself that
+	// its clock stood still. Errors: ErrClock.
 	CompareClock(ctx context.Context) error
+}
 
-	// ClockState tells about the clock.
+// ClockKeeper shows the clock to an operator and accepts the operator's word.
+type ClockKeeper interface {
+	// ClockState returns the state of the clock.
 	ClockState() ClockState
 
-	// TrustClock says for an operator that the clock is right: the engine forgets what it
-	// remembered of later times, and judges the clock anew. It cannot overrule the clocks of others.
-	// Errors: ErrClock if the clock cannot be trusted for all that; ErrUnavailable,
-	// ErrOutcomeUnknown: it may be repeated.
+	// TrustClock declares for an operator that the clock is right. The engine forgets all later
+	// times that the engine remembered, and judges the clock anew. TrustClock cannot overrule the
+	// clocks of the cluster. Errors: ErrClock if the clock is still not trusted; ErrUnavailable,
+	// ErrOutcomeUnknown: TrustClock may be repeated.
 	TrustClock(ctx context.Context) error
 }
 
-// ClockState tells about the clock of this machine.
+// ClockState describes the clock of the local machine.
 type ClockState struct {
-	// Now is the time by that clock.
+	// Now is the time of the clock.
 	Now time.Time
-	// Ahead is how far the clock is ahead of what it was compared with last; zero if it was
-	// compared with nothing.
+	// Ahead is the lead of the clock in the last comparison; zero without a comparison.
 	Ahead time.Duration
-	// High is the latest time that the engine remembers to have passed, also over restarts; zero:
-	// none.
+	// High is the latest time that the engine remembers, also over restarts; zero: none.
 	High time.Time
-	// Err is what Clock returns.
+	// Err is the result of Clock.
 	Err error
 }
 
-// How far a clock may be off. The in-flight window of background work rests on MaxClockSkew.
+// The allowed deviation of a clock. The in-flight window of background work rests on MaxClockSkew.
 const (
-	ClockWarning = 30 * time.Second // beyond it operators are told
-	MaxClockSkew = 5 * time.Minute  // beyond it a clock cannot be trusted
+	ClockWarning = 30 * time.Second // a larger deviation is reported to operators
+	MaxClockSkew = 5 * time.Minute  // a clock with a larger deviation is not trusted
 )

@@ -1,29 +1,41 @@
-// Package store is the storage contract: the one interface that every engine implements, its
-// types and its errors. It holds no engine. store/embedded keeps everything in one folder;
-// store/storetest is the suite that every engine runs, and a wrapper that injects faults.
+// Package store is the storage contract: the roles of a store, their types and their errors. The
+// package contains no engine. store/embedded keeps all data in one folder, store/cassandra keeps
+// the data in a cluster. store/storetest contains the suite that every engine runs, and wrappers
+// that inject faults.
 //
-// # What is stored
+// # Roles
 //
-//	domain    name                          -> settings
-//	address   (address, generation)         -> kind, password, state, removed
+//	Mail       contents and mailboxes             delivery, maildrop, task
+//	Directory  addresses and domains              account, task
+//	Ledger     attempts of deliveries             delivery
+//	Upkeep     background work, checks, clock     task, admin
+//
+// A package takes the roles it needs, at the levels of Levels. An Engine implements every role.
+// Store carries the roles of an open engine.
+//
+// # Data
+//
+//	domain    name                          -> created, durability, retention, removed
+//	address   (address, generation)         -> kind, removed, password, state, created, retention, bulk
 //	mailbox   mailbox -> set of (message id -> size, recipient, unique-id, origin)
-//	content   message id                    -> octets, reverse-path, mailboxes
-//	attempt   fingerprint, id, moment       -> what became of a delivery that may be repeated
+//	content   message id                    -> octets, size, reverse-path, mailboxes, removed
+//	attempt   (fingerprint, id, entered)    -> until, origin, content stored, reached and size, recipients
+//	note      name                          -> text (Notes)
 //
-// A mailbox is a two-phase set: a row is added, then removed, and removal wins for good.
-// Adding a row that was removed before changes nothing and is no error. Content is immutable
-// and shared by all recipients of one transaction.
+// A mailbox is a two-phase set: a row is added, then removed, and the removal wins permanently.
+// Adding a removed row again changes nothing and is no error. Content is immutable. All recipients
+// of a transaction share the content.
 //
 // # Order of writes
 //
-// Content before index: NewContent, write, PutContent, then AddMessages. Index before
-// content: RemoveMessages takes the rows away, Sweep the content later. So a crash leaves
-// unused content behind, never a row without content. PutContent may buffer: content is
-// durable once the AddMessages that names it has returned.
+// Content before index: NewContent, write, PutContent, then AddMessages. Index before content:
+// RemoveMessages removes the rows, Sweep removes the content later. A crash therefore leaves unused
+// content behind, never a row without content. PutContent may buffer: content is durable once the
+// AddMessages that names the content has returned.
 //
 // # Concurrency and errors
 //
-// All methods of a Store are safe for concurrent use and return soon after their context
-// ends. Every error wraps one of the sentinels of this package; compare with errors.Is. An
-// engine never returns nil for "cannot".
+// All methods of an engine are safe for concurrent use and return soon after their context ends.
+// Every error wraps a sentinel of this package; compare with errors.Is. An engine never returns nil
+// for "cannot".
 package store

@@ -5,34 +5,35 @@ import (
 	"fmt"
 )
 
-// The classes of errors. An engine translates everything its driver or disk says into one of
-// these and wraps it with what was being done.
+// The classes of errors. An engine translates every error of its driver or disk into a class and
+// wraps the class with the name of the operation.
 var (
-	// ErrNotFound: the thing named does not exist (and the engine is sure of it).
+	// ErrNotFound: the named object surely does not exist.
 	ErrNotFound = errors.New("not found")
-	// ErrUnavailable: nothing was written or read; try again later.
+	// ErrUnavailable: nothing was written or read; the caller may retry later.
 	ErrUnavailable = errors.New("storage unavailable")
-	// ErrOutcomeUnknown: the write may or may not have happened; repeat it with the same id.
+	// ErrOutcomeUnknown: the write may or may not have happened; the caller may repeat the write
+	// with the same id.
 	ErrOutcomeUnknown = errors.New("outcome of the write unknown")
-	// ErrCorrupt: what is stored is damaged. Nothing was changed.
+	// ErrCorrupt: the stored data is damaged. Nothing was changed.
 	ErrCorrupt = errors.New("stored data is damaged")
 )
 
-// ErrFull is the kind of ErrUnavailable where the disk has no room: nothing was written.
-// SMTP answers 452 4.3.1.
+// ErrFull is the kind of ErrUnavailable for a full disk: nothing was written. SMTP replies 452
+// 4.3.1.
 var ErrFull = fmt.Errorf("%w: no space left", ErrUnavailable)
 
 // ErrClosed is the kind of ErrUnavailable after Close.
 var ErrClosed = fmt.Errorf("%w: the store is closed", ErrUnavailable)
 
-// ErrClock is the kind of ErrUnavailable where the clock of this machine cannot be trusted, so that
-// no id can be made, and no age of one be told. See Clocks.
+// ErrClock is the kind of ErrUnavailable for a clock that is not trusted: no id can be made, and no
+// age of an id is known. See Clocks.
 var ErrClock = fmt.Errorf("%w: the clock cannot be trusted", ErrUnavailable)
 
-// ErrTooOld is the kind of ErrUnavailable where so much time has passed since an id was made that
-// rows under it might be taken for left over.
+// ErrTooOld is the kind of ErrUnavailable for an id so old that background work may treat rows
+// under the id as orphans.
 var ErrTooOld = fmt.Errorf("%w: storing took too long", ErrUnavailable)
 
-// ErrDisagree is the kind of ErrUnavailable where background work waits because the servers of a
-// cluster differ in a setting that it rests on.
+// ErrDisagree is the kind of ErrUnavailable for background work that waits because the servers of a
+// cluster differ in a setting that the work depends on.
 var ErrDisagree = fmt.Errorf("%w: the servers differ in a setting", ErrUnavailable)

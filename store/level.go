@@ -6,38 +6,42 @@ import (
 	"popelago/mail"
 )
 
-// Level says how many replicas a call involves, on engines that have several.
-type Level int
+// Levels is one role R of a store at each level of reads and writes. The levels share all data and
+// all state.
+type Levels[R any] struct {
+	// Local reads and writes at a quorum of the local datacenter.
+	Local R
+	// Each reads and writes at a quorum of every datacenter: a read sees all writes that any
+	// datacenter has acknowledged. A call is unavailable while a datacenter cannot be reached.
+	// Without several datacenters Each equals Local.
+	Each R
+	// All reads every replica, before a destructive decision. All writes like Local.
+	All R
+	// Several reports whether there are several datacenters.
+	Several bool
+}
 
-const (
-	// LevelLocal: a quorum of the local datacenter. What a Store has from the start.
-	LevelLocal Level = iota
-	// LevelEach: a quorum of every datacenter, for reads too: they see what any datacenter
-	// has acknowledged. Unavailable while one cannot be reached.
-	LevelEach
-	// LevelAll: every replica for reads, for those that go on to take something away;
-	// writes as with LevelLocal.
-	LevelAll
-)
+// OneLevel returns the levels of a role in one place: every level is r.
+func OneLevel[R any](r R) Levels[R] { return Levels[R]{Local: r, Each: r, All: r} }
 
-// Durably calls write with the view of st that reaches d, and if that fails and d allows it
-// with the local one. write must do the same each time, so that it can be repeated.
-func Durably(st Store, d mail.Durability, write func(Store) error) (mail.Reached, error) {
-	each := st.At(LevelEach)
-	if !d.Each || each == st {
-		return mail.ReachedLocal, write(st)
+// Durably calls write with the level that durability d asks for. If the write to every datacenter
+// fails because a datacenter cannot be reached, and d allows a fallback, Durably calls write again
+// with the local level. write must do the same each time.
+func (l Levels[R]) Durably(d mail.Durability, write func(R) error) (mail.Reached, error) {
+	if !d.Each || !l.Several {
+		return mail.ReachedLocal, write(l.Local)
 	}
-	err := write(each)
+	err := write(l.Each)
 	if err == nil {
 		return mail.ReachedEach, nil
 	}
-	if d.OrLocal && Unreached(err) && write(st) == nil {
+	if d.OrLocal && Unreached(err) && write(l.Local) == nil {
 		return mail.ReachedFallback, nil
 	}
 	return mail.ReachedEach, err
 }
 
-// Unreached reports whether an error may be the fault of a datacenter that cannot be reached.
+// Unreached reports whether an unreachable datacenter may have caused an error.
 func Unreached(err error) bool {
 	return (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrOutcomeUnknown)) &&
 		!errors.Is(err, ErrFull) && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrClock) && !errors.Is(err, ErrDisagree)

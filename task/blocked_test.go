@@ -15,9 +15,9 @@ import (
 	"popelago/task"
 )
 
-// awayStore is a store of which some replicas are away.
+// awayStore is the background work of a store with unreachable replicas.
 type awayStore struct {
-	store.Store
+	store.Background
 	blocked int
 }
 

@@ -150,9 +150,14 @@ type CheckState struct {
 // comment. Safe for concurrent use.
 type Checker struct {
 	cfg     CheckConfig
-	store   store.Store // at store.LevelLocal
-	all     store.Store // at store.LevelAll
 	metrics *checkMetrics
+
+	// The roles, at the level All.
+	mail      store.Mail
+	directory store.Directory
+	upkeep    store.Upkeep
+	// notes is at the level Local.
+	notes store.Notes
 
 	mu     sync.Mutex
 	state  CheckState
@@ -164,7 +169,8 @@ type Checker struct {
 // NewChecker makes a Checker, which needs to be closed before the store. reg may be nil.
 func NewChecker(cfg CheckConfig, st store.Store, reg prometheus.Registerer) *Checker {
 	c := &Checker{
-		cfg: cfg.withDefaults(), store: st, all: st.At(store.LevelAll), metrics: newCheckMetrics(reg),
+		cfg: cfg.withDefaults(), metrics: newCheckMetrics(reg),
+		mail: st.Mail.All, directory: st.Directory.All, upkeep: st.Upkeep.All, notes: st.Upkeep.Local,
 		cancel: func() {}, ended: make(chan struct{}),
 	}
 	close(c.ended)
@@ -182,14 +188,14 @@ func (c *Checker) Start(ctx context.Context, o CheckOptions) error {
 	if o.Force && !o.Repair {
 		return fmt.Errorf("%w: only a repair can be forced", ErrBadCheck)
 	}
-	if err := c.all.Clock(); err != nil {
+	if err := c.upkeep.Clock(); err != nil {
 		return fmt.Errorf("task: a check has to wait: %w", err)
 	}
 	var owners []owner
 	if o.Address != (mail.Address{}) {
 		o.Address = o.Address.Canonical()
 		var err error
-		if owners, err = ownersOf(ctx, c.all, o.Address); err != nil {
+		if owners, err = ownersOf(ctx, c.directory, o.Address); err != nil {
 			return explainCheck(err)
 		}
 		if o.Rebuild {

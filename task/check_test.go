@@ -28,7 +28,7 @@ import (
 type checkRig struct {
 	opened time.Time // when the store was opened for the first time
 	*testing.T
-	st   store.Store
+	st   store.Engine
 	fs   *vfs.MemFS
 	wrap func(store.Store) store.Store // for checks
 	cfg  task.CheckConfig
@@ -178,7 +178,7 @@ func (r *checkRig) wantRows(what string, a mail.Address, want ...mail.MessageID)
 
 // checker makes a Checker on the wrapped store.
 func (r *checkRig) checker(reg prometheus.Registerer) *task.Checker {
-	c := task.NewChecker(r.cfg, r.wrap(r.st), reg)
+	c := task.NewChecker(r.cfg, r.wrap(store.Single(r.st)), reg)
 	r.Cleanup(c.Close)
 	return c
 }
@@ -536,7 +536,7 @@ func TestCheckGoesOnAfterEveryFault(t *testing.T) {
 		gone := r.deliver(r.a)
 		r.remove(r.a, gone)
 		r.reopen()
-		faulty := wrap(r.st)
+		faulty := wrap(store.Single(r.st))
 		r.wrap = func(store.Store) store.Store { return faulty }
 		var s task.CheckState
 		for range 3 { // once for the fault, once more if that ended the run
@@ -567,22 +567,9 @@ func TestCheckGoesOnAfterEveryFault(t *testing.T) {
 	})
 }
 
-// levels is a store whose replicas are not all there.
-type levels struct {
-	store.Store
-	all store.Store
-}
-
-func (l levels) At(level store.Level) store.Store {
-	if level == store.LevelAll {
-		return l.all
-	}
-	return l
-}
-
-// absent fails reads at some point.
+// absent is the level All of a store with unreachable replicas.
 type absent struct {
-	store.Store
+	store.Upkeep
 	clock error
 }
 
@@ -599,12 +586,18 @@ func TestCheckNeedsAll(t *testing.T) {
 	r.list(r.a, entry(dangling, r.a))
 	r.reopen()
 	r.cfg.Retries, r.cfg.RetryPause = 2, time.Millisecond
-	r.wrap = func(st store.Store) store.Store { return levels{st, absent{Store: st}} }
+	r.wrap = func(st store.Store) store.Store {
+		st.Upkeep.All = absent{Upkeep: r.st}
+		return st
+	}
 	s, err := r.try(repair)
 	if !errors.Is(err, task.ErrNotAll) || !errors.Is(err, store.ErrUnavailable) || s.Result != task.CheckFailed || counts(s.Report) != "" {
 		t.Errorf("without a replica: %s, %v, %s", s.Result, err, counts(s.Report))
 	}
-	r.wrap = func(st store.Store) store.Store { return levels{st, absent{st, store.ErrClock}} }
+	r.wrap = func(st store.Store) store.Store {
+		st.Upkeep.All = absent{r.st, store.ErrClock}
+		return st
+	}
 	if _, err := r.try(repair); !errors.Is(err, store.ErrClock) || errors.Is(err, task.ErrNotAll) {
 		t.Errorf("with a wrong clock: %v", err)
 	}
@@ -616,13 +609,11 @@ func TestCheckNeedsAll(t *testing.T) {
 	r.check("with all", repair, "dangling 1/1 orphan 1/1")
 }
 
-// blocking is a store whose contents are listed when somebody lets it.
+// blocking lists a page of contents for each value of pages.
 type blocking struct {
-	store.Store
+	store.Upkeep
 	pages chan struct{}
 }
-
-func (b blocking) At(store.Level) store.Store { return b }
 
 func (b blocking) ListContents(ctx context.Context, after string, limit int) ([]store.ContentRow, string, error) {
 	select {
@@ -630,7 +621,7 @@ func (b blocking) ListContents(ctx context.Context, after string, limit int) ([]
 	case <-ctx.Done():
 		return nil, "", fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
 	}
-	return b.Store.ListContents(ctx, after, 2)
+	return b.Upkeep.ListContents(ctx, after, 2)
 }
 
 func TestCheckStopsAndGoesOn(t *testing.T) {
@@ -642,7 +633,7 @@ func TestCheckStopsAndGoesOn(t *testing.T) {
 	r.reopen()
 	r.cfg.Batch = 1
 	pages := make(chan struct{}, 100)
-	r.wrap = func(st store.Store) store.Store { return blocking{st, pages} }
+	r.wrap = func(st store.Store) store.Store { return storetest.WithUpkeep(st, blocking{r.st, pages}) }
 	reg := prometheus.NewRegistry()
 	c := r.checker(reg)
 	if err := c.Cancel(t.Context()); err != nil || c.State().Result != "" {
@@ -770,7 +761,7 @@ func TestCheckTriesAgain(t *testing.T) {
 		r.put(r.a)
 		r.reopen()
 		f := &storetest.Fault{K: k}
-		faulty := storetest.Faulty(r.st, f)
+		faulty := storetest.Faulty(store.Single(r.st), f)
 		r.wrap = func(store.Store) store.Store { return faulty }
 		r.check("with a fault", task.CheckOptions{Deep: true, Repair: true}, "dangling 1/1 orphan 1/1")
 		if operation, hit := f.Hit(); !hit && k == 0 {

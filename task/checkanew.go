@@ -29,7 +29,7 @@ func (r *checkRun) storeAnew(ctx context.Context, e entryCandidate) error {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
-	if err := r.try(ctx, func() error { return r.all.RemoveMessages(ctx, e.Mailbox, []mail.MessageID{e.Message}) }); err != nil {
+	if err := r.try(ctx, func() error { return r.mail.RemoveMessages(ctx, e.Mailbox, []mail.MessageID{e.Message}) }); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
@@ -37,7 +37,7 @@ func (r *checkRun) storeAnew(ctx context.Context, e entryCandidate) error {
 
 // copy stores a copy of a message.
 func (r *checkRun) copy(ctx context.Context, e entryCandidate) error {
-	info, body, err := r.all.OpenContent(ctx, e.Message, e.row.Origin)
+	info, body, err := r.mail.OpenContent(ctx, e.Message, e.row.Origin)
 	if errors.Is(err, store.ErrNotFound) {
 		return errGone
 	}
@@ -45,24 +45,24 @@ func (r *checkRun) copy(ctx context.Context, e entryCandidate) error {
 		return err
 	}
 	defer body.Close()
-	content, err := copyContent(ctx, r.all, info, body)
+	content, err := copyContent(ctx, r.mail, info, body)
 	if err != nil {
 		return err
 	}
 	defer content.Discard()
-	id, err := store.NextID(ctx, r.all, r.cfg.IDs)
+	id, err := store.NextID(ctx, r.mail, r.cfg.IDs)
 	if err != nil {
 		return err
 	}
 	anew := copyOf(e.row, id, info)
-	err = r.all.PutContent(ctx, anew.ID, content, store.ContentInfo{
+	err = r.mail.PutContent(ctx, anew.ID, content, store.ContentInfo{
 		ReversePath: info.ReversePath, Mailboxes: []mail.MailboxID{e.Mailbox},
 	})
 	if err != nil {
 		return err
 	}
 	inTime := func(ctx context.Context) error {
-		return store.CheckID(ctx, r.all, anew.ID, r.cfg.Now(), maxAnewAge, mail.MaxIDAhead)
+		return store.CheckID(ctx, r.mail, anew.ID, r.cfg.Now(), maxAnewAge, mail.MaxIDAhead)
 	}
 	if err := inTime(ctx); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (r *checkRun) copy(ctx context.Context, e entryCandidate) error {
 	err = r.try(ctx, func() error {
 		// Also in a bulk mailbox without Bulk, on purpose: nobody else adds this id, and whoever is
 		// stopped and tries again need not know the account. Everybody looks there, too.
-		return r.all.AddMessages(ctx, []store.Entry{{Mailbox: e.Mailbox, Message: anew}})[0]
+		return r.mail.AddMessages(ctx, []store.Entry{{Mailbox: e.Mailbox, Message: anew}})[0]
 	})
 	if err == nil {
 		err = inTime(ctx)
@@ -78,7 +78,7 @@ func (r *checkRun) copy(ctx context.Context, e entryCandidate) error {
 	if err != nil {
 		// It may be there, or come: not for good.
 		undo := context.WithoutCancel(ctx)
-		return errors.Join(err, r.all.RemoveMessages(undo, e.Mailbox, []mail.MessageID{anew.ID}))
+		return errors.Join(err, r.mail.RemoveMessages(undo, e.Mailbox, []mail.MessageID{anew.ID}))
 	}
 	return nil
 }
@@ -90,7 +90,7 @@ func (r *checkRun) twin(ctx context.Context, e entryCandidate) (bool, error) {
 	for more := true; more; {
 		var rows []mail.Message
 		err := r.try(ctx, func() (err error) {
-			rows, more, err = r.all.ListMessages(ctx, e.Mailbox, after, checkPage)
+			rows, more, err = r.mail.ListMessages(ctx, e.Mailbox, after, checkPage)
 			return err
 		})
 		if err != nil || len(rows) == 0 {
@@ -112,7 +112,7 @@ func (r *checkRun) twin(ctx context.Context, e entryCandidate) (bool, error) {
 // fits reports whether the content of an entry is there, and has the size that is listed.
 func (r *checkRun) fits(ctx context.Context, row mail.Message) (fits bool, err error) {
 	err = r.try(ctx, func() error {
-		contents, err := r.all.ContentRows(ctx, []mail.MessageID{row.ID})
+		contents, err := r.upkeep.ContentRows(ctx, []mail.MessageID{row.ID})
 		c, there := contents[row.ID]
 		fits = there && c.Damage == nil && row.Size == c.Info.Size+int64(len(mail.DeliveryHeader(c.Info.ReversePath, row.Recipient)))
 		return err

@@ -32,7 +32,7 @@ func (r *checkRun) checkContents(ctx context.Context) error {
 		var page []store.ContentRow
 		var next string
 		err := r.try(ctx, func() (err error) {
-			page, next, err = r.all.ListContents(ctx, position, checkPage)
+			page, next, err = r.upkeep.ListContents(ctx, position, checkPage)
 			return err
 		})
 		if err != nil {
@@ -149,7 +149,7 @@ func (r *checkRun) readThrough(ctx context.Context, l *contentLook) error {
 	}
 	err := r.try(ctx, func() error {
 		l.octets = 0
-		info, body, err := r.all.OpenContent(ctx, l.ID, "")
+		info, body, err := r.mail.OpenContent(ctx, l.ID, "")
 		if err != nil {
 			return err
 		}

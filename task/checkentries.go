@@ -30,7 +30,7 @@ func (r *checkRun) checkEntries(ctx context.Context) error {
 		}
 		return r.settleEntries(ctx)
 	}
-	err := eachOwner(ctx, r.all, r.try, string(r.at.Domain), string(r.at.After), func(owners []owner) error {
+	err := eachOwner(ctx, r.directory, r.try, string(r.at.Domain), string(r.at.After), func(owners []owner) error {
 		for _, o := range owners {
 			if err := r.checkMailbox(ctx, o); err != nil {
 				return err
@@ -62,7 +62,7 @@ func (r *checkRun) checkMailbox(ctx context.Context, o owner) error {
 		var rows []mail.Message
 		var contents map[mail.MessageID]store.ContentRow
 		err := r.try(ctx, func() (err error) {
-			rows, more, err = r.all.ListMessages(ctx, o.mailbox, after, checkPage)
+			rows, more, err = r.mail.ListMessages(ctx, o.mailbox, after, checkPage)
 			if err != nil {
 				return err
 			}
@@ -72,7 +72,7 @@ func (r *checkRun) checkMailbox(ctx context.Context, o owner) error {
 					old = append(old, row.ID)
 				}
 			}
-			contents, err = r.all.ContentRows(ctx, old)
+			contents, err = r.upkeep.ContentRows(ctx, old)
 			return err
 		})
 		if err != nil {
@@ -133,7 +133,7 @@ func (r *checkRun) compare(ctx context.Context, o owner, row mail.Message, conte
 // listed reports whether a mailbox has an entry of a message.
 func (r *checkRun) listed(ctx context.Context, mailbox mail.MailboxID, id mail.MessageID) (there bool, err error) {
 	err = r.try(ctx, func() error {
-		_, err := r.all.Message(ctx, mailbox, id)
+		_, err := r.mail.Message(ctx, mailbox, id)
 		there = err == nil
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -180,14 +180,14 @@ func (r *checkRun) settleEntries(ctx context.Context) error {
 // removeDangling removes an entry whose content is nowhere.
 func (r *checkRun) removeDangling(ctx context.Context, e entryCandidate) error {
 	err := r.try(ctx, func() error {
-		rows, err := r.all.ContentRows(ctx, []mail.MessageID{e.Message})
+		rows, err := r.upkeep.ContentRows(ctx, []mail.MessageID{e.Message})
 		if err != nil {
 			return err
 		}
 		if _, there := rows[e.Message]; there {
 			return errGone
 		}
-		return r.all.RemoveMessages(ctx, e.Mailbox, []mail.MessageID{e.Message})
+		return r.mail.RemoveMessages(ctx, e.Mailbox, []mail.MessageID{e.Message})
 	})
 	if err != nil {
 		return fmt.Errorf("task: remove the entry %s from mailbox %s: %w", e.Message, e.Mailbox, err)

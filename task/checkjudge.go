@@ -69,12 +69,12 @@ func (r *checkRun) judge(ctx context.Context) ([]verdict, error) {
 	var trashed map[mail.MessageID][]mail.MailboxID
 	var now map[mail.MessageID]store.ContentRow
 	err := r.try(ctx, func() (err error) {
-		if trashed, err = r.all.Trashed(ctx, recipients); err != nil {
+		if trashed, err = r.upkeep.Trashed(ctx, recipients); err != nil {
 			return err
 		}
 		now = make(map[mail.MessageID]store.ContentRow, len(ids))
 		for some := range slices.Chunk(ids, checkPage) {
-			rows, err := r.all.ContentRows(ctx, some)
+			rows, err := r.upkeep.ContentRows(ctx, some)
 			if err != nil {
 				return err
 			}
@@ -124,7 +124,7 @@ func (r *checkRun) whoLacks(ctx context.Context, verdicts []verdict, suspects ma
 			}
 			floor, read := floors[m]
 			if !read {
-				err := r.try(ctx, func() (err error) { floor, err = r.all.Floor(ctx, m); return err })
+				err := r.try(ctx, func() (err error) { floor, err = r.upkeep.Floor(ctx, m); return err })
 				if err != nil {
 					return fmt.Errorf("task: read the floor of mailbox %s: %w", m, err)
 				}
@@ -214,11 +214,11 @@ func (r *checkRun) removeOrphans(ctx context.Context, orphans []verdict) (map[ma
 		}
 		var left map[mail.MessageID]store.ContentRow
 		err := r.try(ctx, func() error {
-			if _, err := r.all.RemoveOrphans(ctx, rows, r.before); err != nil {
+			if _, err := r.upkeep.RemoveOrphans(ctx, rows, r.before); err != nil {
 				return err
 			}
 			var err error
-			left, err = r.all.ContentRows(ctx, ids)
+			left, err = r.upkeep.ContentRows(ctx, ids)
 			return err
 		})
 		if err != nil {

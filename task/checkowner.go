@@ -58,7 +58,7 @@ func ownersIn(rows []store.Address, domain store.Domain) []owner {
 }
 
 // ownersOf reads the owners of a canonical address.
-func ownersOf(ctx context.Context, st store.Store, a mail.Address) ([]owner, error) {
+func ownersOf(ctx context.Context, st store.Directory, a mail.Address) ([]owner, error) {
 	domain, err := st.Domain(ctx, a.Domain)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("task: read domain %s: %w", a.Domain, err)
@@ -72,7 +72,7 @@ func ownersOf(ctx context.Context, st store.Store, a mail.Address) ([]owner, err
 
 // eachOwner reads the whole directory, from behind a local-part of a domain, and calls fn with
 // the owners of one address at a time. Reads are made through try.
-func eachOwner(ctx context.Context, st store.Store, try tries, domain, after string, fn func([]owner) error) error {
+func eachOwner(ctx context.Context, st store.Directory, try tries, domain, after string, fn func([]owner) error) error {
 	var domains []store.Domain
 	if err := try(ctx, func() (err error) { domains, err = st.ListDomains(ctx); return err }); err != nil {
 		return fmt.Errorf("task: list domains: %w", err)
@@ -98,7 +98,7 @@ type tries func(ctx context.Context, do func() error) error
 // once does not repeat what fails.
 func once(_ context.Context, do func() error) error { return do() }
 
-func eachOwnerIn(ctx context.Context, st store.Store, try tries, domain store.Domain, after string, fn func([]owner) error) error {
+func eachOwnerIn(ctx context.Context, st store.Directory, try tries, domain store.Domain, after string, fn func([]owner) error) error {
 	for more := true; more; {
 		var rows []store.Address
 		err := try(ctx, func() (err error) {
@@ -143,10 +143,10 @@ func (r *checkRun) ownersAmong(ctx context.Context, mailboxes map[mail.MailboxID
 		return found, nil
 	case r.options.Rebuild:
 		var owners []owner
-		if err := r.try(ctx, func() (err error) { owners, err = ownersOf(ctx, r.all, r.options.Address); return err }); err != nil {
+		if err := r.try(ctx, func() (err error) { owners, err = ownersOf(ctx, r.directory, r.options.Address); return err }); err != nil {
 			return nil, err
 		}
 		return found, note(owners)
 	}
-	return found, eachOwner(ctx, r.all, r.try, "", "", note)
+	return found, eachOwner(ctx, r.directory, r.try, "", "", note)
 }

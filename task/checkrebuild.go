@@ -24,7 +24,7 @@ func (r *checkRun) holdFloor(ctx context.Context) error {
 		return nil
 	}
 	mailbox := r.owners[0].mailbox
-	if err := r.try(ctx, func() error { return r.all.HoldFloor(ctx, mailbox) }); err != nil {
+	if err := r.try(ctx, func() error { return r.upkeep.HoldFloor(ctx, mailbox) }); err != nil {
 		return fmt.Errorf("task: hold the floor of mailbox %s: %w", mailbox, err)
 	}
 	r.held = time.Now()
@@ -69,21 +69,21 @@ func (r *checkRun) list(ctx context.Context, o owner, c store.ContentRow) error 
 		ID: c.ID, Recipient: recipient, Size: c.Info.Size + int64(len(mail.DeliveryHeader(c.Info.ReversePath, recipient))),
 	}
 	err := r.try(ctx, func() error {
-		if err := r.all.AddMessages(ctx, []store.Entry{{Mailbox: o.mailbox, Message: m, Bulk: o.bulk}})[0]; err != nil {
+		if err := r.mail.AddMessages(ctx, []store.Entry{{Mailbox: o.mailbox, Message: m, Bulk: o.bulk}})[0]; err != nil {
 			return err
 		}
-		if _, err := r.all.Message(ctx, o.mailbox, c.ID); errors.Is(err, store.ErrNotFound) {
+		if _, err := r.mail.Message(ctx, o.mailbox, c.ID); errors.Is(err, store.ErrNotFound) {
 			return errNotListed
 		} else if err != nil {
 			return err
 		}
 		// Whoever took it for an orphan may just have removed it.
-		contents, err := r.all.ContentRows(ctx, []mail.MessageID{c.ID})
+		contents, err := r.upkeep.ContentRows(ctx, []mail.MessageID{c.ID})
 		if err != nil {
 			return err
 		}
 		if _, there := contents[c.ID]; !there {
-			if err := r.all.RemoveMessages(ctx, o.mailbox, []mail.MessageID{c.ID}); err != nil {
+			if err := r.mail.RemoveMessages(ctx, o.mailbox, []mail.MessageID{c.ID}); err != nil {
 				return err
 			}
 			return errGone

@@ -83,7 +83,7 @@ func (r *checkRun) run(ctx context.Context) error {
 func (r *checkRun) resume(ctx context.Context) error {
 	var text string
 	err := r.try(ctx, func() (err error) {
-		text, err = r.store.Progress(ctx, r.options.name())
+		text, err = r.notes.Progress(ctx, r.options.name())
 		return err
 	})
 	if err != nil {
@@ -127,7 +127,7 @@ func (r *checkRun) save(ctx context.Context) error {
 }
 
 func (r *checkRun) keep(ctx context.Context, text string) error {
-	err := r.try(ctx, func() error { return r.store.SetProgress(ctx, r.options.name(), text) })
+	err := r.try(ctx, func() error { return r.notes.SetProgress(ctx, r.options.name(), text) })
 	if err != nil {
 		return fmt.Errorf("task: note how far a check has come: %w", err)
 	}
@@ -138,7 +138,7 @@ func (r *checkRun) keep(ctx context.Context, text string) error {
 func (r *checkRun) try(ctx context.Context, do func() error) error {
 	pause := r.cfg.RetryPause
 	for n := 0; ; n++ {
-		err := r.all.Clock()
+		err := r.upkeep.Clock()
 		if err == nil {
 			err = do()
 		}

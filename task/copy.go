@@ -12,7 +12,7 @@ import (
 // copyContent writes a content that was opened to a new place, which the caller must end with
 // PutContent or Discard. Errors: those of package store; store.ErrCorrupt if body has not the size
 // that info tells.
-func copyContent(ctx context.Context, st store.Store, info store.ContentInfo, body io.Reader) (store.Content, error) {
+func copyContent(ctx context.Context, st store.Contents, info store.ContentInfo, body io.Reader) (store.Content, error) {
 	content, err := st.NewContent(ctx)
 	if err != nil {
 		return nil, err

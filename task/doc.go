@@ -14,7 +14,7 @@
 //	purge    messages in the mailboxes of removed accounts
 //	expire   messages that are older than the retention of their account or domain
 //
-// The servers of a datacenter share the work (store.Store.Mine): whatever is done on one is a
+// The servers of a datacenter share the work (store.WorkShare): whatever is done on one is a
 // part, and what falls to others is counted as "elsewhere". While the clock of a server cannot
 // be trusted, or the servers differ in what this rests on, it does none; and expire waits some
 // minutes after a start, in which NTP would put a wrong clock right.
@@ -23,7 +23,7 @@
 //
 // A Checker compares the index with the content, when it is asked to: first from the entries of
 // all mailboxes in the directory to their contents, then from all contents to the entries of the
-// mailboxes that they are for. It reads at store.LevelAll, at a rate, and judges nothing younger
+// mailboxes that they are for. It reads at the level All of store.Levels, at a rate, and judges nothing younger
 // than the in-flight window. Findings are settled in batches, and then its position is kept, so
 // that a later run goes on from there, on this server or another.
 //

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"popelago/store"
 	"popelago/task"
 )
 
@@ -43,7 +44,7 @@ func TestJobWaitsAfterTheStart(t *testing.T) {
 
 // The job that removes what is past its retention is one of those.
 func TestExpireWaitsAfterTheStart(t *testing.T) {
-	if j := task.Expire(task.ExpireConfig{After: time.Minute}, nil); j.After != time.Minute {
+	if j := task.Expire(task.ExpireConfig{After: time.Minute}, store.Store{}); j.After != time.Minute {
 		t.Errorf("it waits %v", j.After)
 	}
 }

@@ -40,8 +40,11 @@ func Expire(cfg ExpireConfig, st store.Store) Job {
 		cfg.Now = time.Now
 	}
 	return Job{Name: "expire", Every: cfg.Every, After: cfg.After, Run: func(ctx context.Context, _ bool) (Report, error) {
-		e := expiry{st: st, dir: cfg.Directory, window: cfg.Window, now: cfg.Now()}
-		if err := st.Clock(); err != nil { // behind reading it: that moment can be trusted
+		e := expiry{
+			mail: st.Mail.Local, directory: st.Directory, upkeep: st.Upkeep.Local,
+			dir: cfg.Directory, window: cfg.Window, now: cfg.Now(),
+		}
+		if err := e.upkeep.Clock(); err != nil { // behind reading it: that moment can be trusted
 			return nil, fmt.Errorf("task: expire: %w", err)
 		}
 		err := e.run(ctx)
@@ -51,10 +54,12 @@ func Expire(cfg ExpireConfig, st store.Store) Job {
 
 // expiry is one run of the expire job.
 type expiry struct {
-	st     store.Store
-	dir    *account.Directory // nil: nobody learns the retentions
-	window time.Duration
-	now    time.Time
+	mail      store.Mail
+	directory store.Levels[store.Directory]
+	upkeep    store.Upkeep
+	dir       *account.Directory // nil: nobody learns the retentions
+	window    time.Duration
+	now       time.Time
 
 	mailboxes, messages, elsewhere int
 	failed                         failures
@@ -77,7 +82,7 @@ func (e *expiry) run(ctx context.Context) error {
 
 // walk goes through all accounts, and passes the own retention of each live one to found.
 func (e *expiry) walk(ctx context.Context, found func(own time.Duration)) error {
-	return eachOwner(ctx, e.st, once, "", "", func(owners []owner) error {
+	return eachOwner(ctx, e.directory.Local, once, "", "", func(owners []owner) error {
 		for _, o := range owners {
 			if o.live {
 				found(o.own)
@@ -85,7 +90,7 @@ func (e *expiry) walk(ctx context.Context, found func(own time.Duration)) error 
 			switch {
 			case !o.live || o.retention == 0:
 				continue
-			case !e.st.Mine("expire/" + o.mailbox.String()):
+			case !e.upkeep.Mine("expire/" + o.mailbox.String()):
 				e.elsewhere++
 				continue
 			}
@@ -99,14 +104,14 @@ func (e *expiry) walk(ctx context.Context, found func(own time.Duration)) error 
 
 // expire removes what is too old from one mailbox.
 func (e *expiry) expire(ctx context.Context, o owner) error {
-	rows, _, err := e.st.ListMessages(ctx, o.mailbox, mail.MessageID{}, 1)
+	rows, _, err := e.mail.ListMessages(ctx, o.mailbox, mail.MessageID{}, 1)
 	if err != nil {
 		return fmt.Errorf("task: expire: list mailbox %s: %w", o.mailbox, err)
 	}
 	if len(rows) == 0 || rows[0].ID.Compare(e.oldest(o)) >= 0 {
 		return nil
 	}
-	owners, err := ownersOf(ctx, e.st.At(store.LevelAll), o.address)
+	owners, err := ownersOf(ctx, e.directory.All, o.address)
 	if err != nil {
 		return err
 	}
@@ -114,7 +119,7 @@ func (e *expiry) expire(ctx context.Context, o owner) error {
 		if sure.mailbox != o.mailbox || !sure.live || sure.retention == 0 {
 			continue
 		}
-		n, err := removeBetween(ctx, e.st, o.mailbox, mail.MessageID{}, e.oldest(sure))
+		n, err := removeBetween(ctx, e.mail, o.mailbox, mail.MessageID{}, e.oldest(sure))
 		if e.messages += n; n > 0 {
 			e.mailboxes++
 		}

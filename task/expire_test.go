@@ -11,18 +11,19 @@ import (
 
 	"popelago/mail"
 	"popelago/store"
+	"popelago/store/storetest"
 	"popelago/task"
 )
 
 const day = 24 * time.Hour
 
 // aged stores a message of some age.
-func aged(t *testing.T, st store.Store, mailbox mail.MailboxID, age time.Duration) {
+func aged(t *testing.T, st store.Mail, mailbox mail.MailboxID, age time.Duration) {
 	t.Helper()
 	add(t, st, mail.NewIDSource(func() time.Time { return time.Now().Add(-age) }), mailbox)
 }
 
-func retain(t *testing.T, st store.Store, local string, retention time.Duration) {
+func retain(t *testing.T, st store.Directory, local string, retention time.Duration) {
 	t.Helper()
 	a := mail.Address{Local: local, Domain: "example.test"}
 	if err := st.ChangeAddress(t.Context(), a, mail.MessageID{}, store.AddressChange{Retention: &retention}); err != nil {
@@ -30,7 +31,7 @@ func retain(t *testing.T, st store.Store, local string, retention time.Duration)
 	}
 }
 
-func retainDomain(t *testing.T, st store.Store, retention time.Duration) {
+func retainDomain(t *testing.T, st store.Directory, retention time.Duration) {
 	t.Helper()
 	if err := st.ChangeDomain(t.Context(), "example.test", store.DomainChange{Retention: &retention}); err != nil {
 		t.Fatal(err)
@@ -50,7 +51,7 @@ func TestExpire(t *testing.T) {
 	removed := newAccount(t, dir, "removed")
 	aged(t, st, removed.Mailbox, 100*day)
 	removeAccount(t, dir, removed)
-	job := task.Expire(task.ExpireConfig{Window: time.Hour}, st)
+	job := task.Expire(task.ExpireConfig{Window: time.Hour}, store.Single(st))
 	if report := run(t, job); len(report) > 0 {
 		t.Errorf("without any retention: %v", report)
 	}
@@ -81,26 +82,28 @@ func TestExpire(t *testing.T) {
 	}
 }
 
-// cluster is a store with several replicas, of which this is what reads at LevelAll see.
-type cluster struct {
-	store.Store
-	all  func() store.Store
-	mine func(key string) bool
-	err  error // of the clock
+// server is the upkeep of a server with a share of the work, and with a clock.
+type server struct {
+	store.Upkeep
+	mine func(key string) bool // nil: all work falls to the server
+	err  error                 // of the clock
 }
 
-func (c *cluster) At(level store.Level) store.Store {
-	if level == store.LevelAll {
-		return c.all()
-	}
-	return c
+func (s *server) Mine(key string) bool { return s.mine == nil || s.mine(key) }
+func (s *server) Clock() error         { return s.err }
+
+// atAll returns the store of st and u whose reads of the directory at the level All go to all.
+func atAll(st store.Engine, u store.Upkeep, all store.Directory) store.Store {
+	s := storetest.WithUpkeep(store.Single(st), u)
+	s.Directory.All = all
+	return s
 }
 
-func (c *cluster) Mine(key string) bool { return c.mine == nil || c.mine(key) }
-func (c *cluster) Clock() error         { return c.err }
+// switched is a directory that a test can replace.
+type switched struct{ store.Directory }
 
-// away is what reads at LevelAll are while a replica is away.
-type away struct{ store.Store }
+// away is the level All while a replica is away.
+type away struct{ store.Directory }
 
 func (away) AddressRows(context.Context, mail.Address) ([]store.Address, error) {
 	return nil, fmt.Errorf("a replica is away: %w", store.ErrUnavailable)
@@ -110,11 +113,11 @@ func (away) Domain(context.Context, string) (store.Domain, error) {
 	return store.Domain{}, fmt.Errorf("a replica is away: %w", store.ErrUnavailable)
 }
 
-// longer is what reads at LevelAll see of a retention that was made longer elsewhere.
-type longer struct{ store.Store }
+// longer is the level All after a retention was made longer in another datacenter.
+type longer struct{ store.Directory }
 
 func (l longer) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
-	rows, err := l.Store.AddressRows(ctx, a)
+	rows, err := l.Directory.AddressRows(ctx, a)
 	for i := range rows {
 		rows[i].Retention = -time.Microsecond
 	}
@@ -130,7 +133,9 @@ func TestTakingAwayAsksAll(t *testing.T) {
 	aged(t, st, removed.Mailbox, 2*day)
 	removeAccount(t, dir, removed)
 	retainDomain(t, st, day)
-	c := &cluster{Store: st, all: func() store.Store { return away{st} }}
+	all := &switched{away{st}}
+	here := &server{Upkeep: st}
+	c := atAll(st, here, all)
 	jobs := []task.Job{task.Expire(task.ExpireConfig{}, c), task.Purge(task.PurgeConfig{}, dir, c, nil)}
 	kept := func(what string) {
 		t.Helper()
@@ -145,8 +150,8 @@ func TestTakingAwayAsksAll(t *testing.T) {
 	}
 	kept("while a replica is away")
 
-	c.err = fmt.Errorf("%w: 100 days ahead", store.ErrClock)
-	c.all = func() store.Store { return st }
+	here.err = fmt.Errorf("%w: 100 days ahead", store.ErrClock)
+	all.Directory = st
 	for _, job := range jobs {
 		if report, err := job.Run(t.Context(), true); !errors.Is(err, store.ErrClock) || len(report) > 0 {
 			t.Errorf("%s with a wrong clock: %v, %v", job.Name, report, err)
@@ -154,16 +159,16 @@ func TestTakingAwayAsksAll(t *testing.T) {
 	}
 	kept("with a wrong clock")
 
-	c.err = nil
-	c.all = func() store.Store { return longer{st} }
+	here.err = nil
+	all.Directory = longer{st}
 	if report := run(t, jobs[0]); len(report) > 0 {
 		t.Errorf("expire with a retention that is longer elsewhere: %v", report)
 	}
 	kept("with a retention that is longer elsewhere")
 
 	// What falls to another server is left to it.
-	c.all = func() store.Store { return st }
-	c.mine = func(key string) bool {
+	all.Directory = st
+	here.mine = func(key string) bool {
 		return !strings.HasSuffix(key, "/"+live.Mailbox.String()) && !strings.HasSuffix(key, "/"+removed.Mailbox.String())
 	}
 	for _, job := range jobs {
@@ -172,7 +177,7 @@ func TestTakingAwayAsksAll(t *testing.T) {
 		}
 	}
 	kept("on a server with another share")
-	c.mine = nil
+	here.mine = nil
 	for _, job := range jobs {
 		if report := run(t, job); len(report) != 2 {
 			t.Errorf("%s: %v", job.Name, report)

@@ -11,14 +11,14 @@ import (
 	"popelago/task"
 )
 
-// keptFor is what reads at LevelAll see of a retention that was changed elsewhere.
+// keptFor is the level All after a retention was changed in another datacenter.
 type keptFor struct {
-	store.Store
+	store.Directory
 	retention time.Duration
 }
 
 func (k keptFor) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
-	rows, err := k.Store.AddressRows(ctx, a)
+	rows, err := k.Directory.AddressRows(ctx, a)
 	for i := range rows {
 		rows[i].Retention = k.retention
 	}
@@ -33,7 +33,7 @@ func TestExpireByTheRetentionOfAll(t *testing.T) {
 	for _, age := range []time.Duration{2 * day, 20 * day} {
 		aged(t, st, a.Mailbox, age)
 	}
-	c := &cluster{Store: st, all: func() store.Store { return keptFor{st, 10 * day} }}
+	c := atAll(st, st, keptFor{st, 10 * day})
 	report := run(t, task.Expire(task.ExpireConfig{}, c))
 	if want := (task.Report{{Name: "mailboxes", N: 1}, {Name: "messages", N: 1}}); !slices.Equal(report, want) {
 		t.Errorf("report %v, want %v", report, want)

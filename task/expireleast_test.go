@@ -9,6 +9,7 @@ import (
 
 	"popelago/account"
 	"popelago/store"
+	"popelago/store/storetest"
 	"popelago/task"
 )
 
@@ -40,7 +41,7 @@ func TestExpireLearnsTheLeastRetention(t *testing.T) {
 	if _, err := here.LeastRetention(t.Context()); !errors.Is(err, account.ErrRetentionsUnknown) {
 		t.Errorf("before any run: %v, want %v", err, account.ErrRetentionsUnknown)
 	}
-	c := &cluster{Store: st, mine: func(string) bool { return false }}
+	c := storetest.WithUpkeep(store.Single(st), &server{Upkeep: st, mine: func(string) bool { return false }})
 	job := task.Expire(task.ExpireConfig{Window: time.Hour, Directory: here}, c)
 	if report := run(t, job); !slices.Equal(report, task.Report{{Name: "elsewhere", N: 3}}) {
 		t.Errorf("a run of a server without a share: %v", report)
@@ -57,14 +58,14 @@ func TestExpireLearnsTheLeastRetention(t *testing.T) {
 	wantLeast(t, "without short ones", here, 60*day)
 }
 
-// stopping is a store whose lists of addresses end with the second domain.
-type stopping struct{ store.Store }
+// stopping is a directory whose lists of addresses end with the second domain.
+type stopping struct{ store.Directory }
 
 func (s stopping) ListAddresses(ctx context.Context, domain, after string, limit int) ([]store.Address, bool, error) {
 	if domain != "example.test" {
 		return nil, false, store.ErrUnavailable
 	}
-	return s.Store.ListAddresses(ctx, domain, after, limit)
+	return s.Directory.ListAddresses(ctx, domain, after, limit)
 }
 
 // A run that has not come to all accounts raises nothing.
@@ -73,16 +74,16 @@ func TestExpireThatFailsRaisesNothing(t *testing.T) {
 	dir := newDirectory(t, st)
 	newAccount(t, dir, "alice")
 	retain(t, st, "alice", 7*day)
-	run(t, task.Expire(task.ExpireConfig{Directory: dir}, st))
+	run(t, task.Expire(task.ExpireConfig{Directory: dir}, store.Single(st)))
 	retain(t, st, "alice", 30*day)
 	if _, err := dir.AddDomain(t.Context(), "second.test"); err != nil {
 		t.Fatal(err)
 	}
-	job := task.Expire(task.ExpireConfig{Directory: dir}, stopping{st})
+	job := task.Expire(task.ExpireConfig{Directory: dir}, storetest.WithDirectory(store.Single(st), stopping{st}))
 	if _, err := job.Run(t.Context(), false); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("a run that cannot read all: %v", err)
 	}
 	wantLeast(t, "after a run that failed", dir, 7*day)
-	run(t, task.Expire(task.ExpireConfig{Directory: dir}, st))
+	run(t, task.Expire(task.ExpireConfig{Directory: dir}, store.Single(st)))
 	wantLeast(t, "after a whole run", dir, 30*day)
 }

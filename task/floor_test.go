@@ -17,14 +17,13 @@ import (
 
 // grown is a store some of whose mailboxes have grown.
 type grown struct {
-	store.Store
+	store.Background
+	store.Directory
 	report  store.FloorReport
 	err     error
 	bulk    []mail.MailboxID
 	failing mail.MailboxID
 }
-
-func (s *grown) At(store.Level) store.Store { return s }
 
 func (s *grown) RaiseFloors(context.Context) (store.FloorReport, error) { return s.report, s.err }
 
@@ -39,7 +38,8 @@ func (s *grown) SetBulk(_ context.Context, mailbox mail.MailboxID) (time.Time, e
 // The floor job makes bulk what has grown, as far as it belongs to somebody. What fails holds
 // nothing else up, and is told.
 func TestFloorMakesBulk(t *testing.T) {
-	st := &grown{Store: openStore(t)}
+	engine := openStore(t)
+	st := &grown{Background: engine, Directory: engine}
 	dir := newDirectory(t, st)
 	alice, bob, carol := newAccount(t, dir, "alice"), newAccount(t, dir, "bob"), newAccount(t, dir, "carol")
 	log := &mailtest.Log{}

@@ -50,11 +50,11 @@ type LateSelection struct {
 // Late shows late mail, hands it over and drops it, when asked to. Safe for concurrent use: what
 // two do at once is done once or twice, and listed once.
 type Late struct {
-	dir *account.Directory
-	st  store.Store
-	all store.Store // at store.LevelAll
-	ids *mail.IDSource
-	now func() time.Time
+	dir       *account.Directory
+	mail      store.Levels[store.Mail]
+	directory store.Levels[store.Directory]
+	ids       *mail.IDSource
+	now       func() time.Time
 }
 
 // NewLate makes a Late. ids and now may be nil.
@@ -65,7 +65,7 @@ func NewLate(dir *account.Directory, st store.Store, ids *mail.IDSource, now fun
 	if ids == nil {
 		ids = mail.NewIDSource(now)
 	}
-	return &Late{dir: dir, st: st, all: st.At(store.LevelAll), ids: ids, now: now}
+	return &Late{dir: dir, mail: st.Mail, directory: st.Directory, ids: ids, now: now}
 }
 
 // List returns late mail of one address, or of all (the zero address), which takes a walk through
@@ -80,7 +80,7 @@ func (l *Late) List(ctx context.Context, a mail.Address, limit int) (list []Late
 		return !more
 	}
 	if !a.IsZero() {
-		err = l.of(ctx, l.st, a, take)
+		err = l.of(ctx, l.directory.Local, l.mail.Local, a, take)
 	} else {
 		err = l.dir.RemovedMailboxes(ctx, nil, func(m account.RemovedMailbox) error {
 			if more {
@@ -90,7 +90,7 @@ func (l *Late) List(ctx context.Context, a mail.Address, limit int) (list []Late
 			if m.Displaced {
 				after = mail.MessageID{}
 			}
-			return eachBehind(ctx, l.st, m.Mailbox, after, func(row mail.Message) {
+			return eachBehind(ctx, l.mail.Local, m.Mailbox, after, func(row mail.Message) {
 				take(LateMessage{Address: m.Address, Mailbox: m.Mailbox, Ended: m.Removed.Time(), Displaced: m.Displaced, Message: row})
 			})
 		})
@@ -110,8 +110,8 @@ func (l *Late) List(ctx context.Context, a mail.Address, limit int) (list []Late
 var errEnough = errors.New("enough")
 
 // of calls fn with the late mail of one canonical address until it returns false.
-func (l *Late) of(ctx context.Context, st store.Store, a mail.Address, fn func(LateMessage) bool) error {
-	owners, err := ownersOf(ctx, st, a.Canonical())
+func (l *Late) of(ctx context.Context, directory store.Directory, mailboxes store.Mailboxes, a mail.Address, fn func(LateMessage) bool) error {
+	owners, err := ownersOf(ctx, directory, a.Canonical())
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (l *Late) of(ctx context.Context, st store.Store, a mail.Address, fn func(L
 		default:
 			m.Ended = o.removed.Time()
 		}
-		err := eachBehind(ctx, st, o.mailbox, o.removed, func(row mail.Message) {
+		err := eachBehind(ctx, mailboxes, o.mailbox, o.removed, func(row mail.Message) {
 			m.Message = row
 			going = going && fn(m)
 		})
@@ -145,7 +145,7 @@ func (l *Late) of(ctx context.Context, st store.Store, a mail.Address, fn func(L
 
 // sender reads the reverse-path of a message.
 func (l *Late) sender(ctx context.Context, m mail.Message) (string, error) {
-	info, body, err := l.st.OpenContent(ctx, m.ID, m.Origin)
+	info, body, err := l.mail.Local.OpenContent(ctx, m.ID, m.Origin)
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
 		return "", nil // that it cannot be fetched shows when it is handed over
@@ -158,10 +158,10 @@ func (l *Late) sender(ctx context.Context, m mail.Message) (string, error) {
 // selected returns the late mail that s names, as all replicas know it. Errors: ErrNotLate,
 // ErrSeveralOwners, ErrNotAll, those of package store.
 func (l *Late) selected(ctx context.Context, s LateSelection) (list []LateMessage, err error) {
-	if err := l.all.Clock(); err != nil {
+	if err := l.mail.All.Clock(); err != nil {
 		return nil, fmt.Errorf("task: late mail has to wait: %w", err)
 	}
-	err = l.of(ctx, l.all, s.Address, func(m LateMessage) bool {
+	err = l.of(ctx, l.directory.All, l.mail.All, s.Address, func(m LateMessage) bool {
 		if (s.Mailbox.IsZero() || s.Mailbox == m.Mailbox) && (s.Message.IsZero() || s.Message == m.Message.ID) {
 			list = append(list, m)
 		}
@@ -226,7 +226,7 @@ func (l *Late) handOver(ctx context.Context, m LateMessage, to mail.Recipient) e
 // has reports whether a mailbox holds a copy of a message: of a hand-over that was stopped half
 // way.
 func (l *Late) has(ctx context.Context, mailbox mail.MailboxID, m mail.Message) (there bool, err error) {
-	err = eachBehind(ctx, l.st, mailbox, m.ID, func(row mail.Message) {
+	err = eachBehind(ctx, l.mail.Local, mailbox, m.ID, func(row mail.Message) {
 		there = there || row.UniqueID() == m.UniqueID()
 	})
 	return there, err
@@ -234,35 +234,35 @@ func (l *Late) has(ctx context.Context, mailbox mail.MailboxID, m mail.Message) 
 
 // copy stores a copy of a message for a recipient, under a new id.
 func (l *Late) copy(ctx context.Context, m mail.Message, to mail.Recipient) error {
-	info, body, err := l.st.OpenContent(ctx, m.ID, m.Origin)
+	info, body, err := l.mail.Local.OpenContent(ctx, m.ID, m.Origin)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	content, err := copyContent(ctx, l.st, info, body)
+	content, err := copyContent(ctx, l.mail.Local, info, body)
 	if err != nil {
 		return err
 	}
 	defer content.Discard()
-	id, err := store.NextID(ctx, l.st, l.ids)
+	id, err := store.NextID(ctx, l.mail.Local, l.ids)
 	if err != nil {
 		return err
 	}
 	anew := copyOf(m, id, info)
-	_, err = store.Durably(l.st, to.Durability, func(st store.Store) error {
+	_, err = l.mail.Durably(to.Durability, func(st store.Mail) error {
 		return st.PutContent(ctx, anew.ID, content, store.ContentInfo{ReversePath: info.ReversePath, Mailboxes: []mail.MailboxID{to.Mailbox}})
 	})
 	if err != nil {
 		return err
 	}
 	entry := store.Entry{Mailbox: to.Mailbox, Message: anew, Bulk: to.Bulk}
-	_, err = store.Durably(l.st, to.Durability, func(st store.Store) error { return st.AddMessages(ctx, []store.Entry{entry})[0] })
+	_, err = l.mail.Durably(to.Durability, func(st store.Mail) error { return st.AddMessages(ctx, []store.Entry{entry})[0] })
 	if err == nil && l.now().Round(0).Sub(anew.ID.Time()) > maxAnewAge {
 		err = fmt.Errorf("it took too long: %w", store.ErrUnavailable)
 	}
 	if err != nil {
 		undo := context.WithoutCancel(ctx)
-		return errors.Join(err, l.st.RemoveMessages(undo, to.Mailbox, []mail.MessageID{anew.ID}))
+		return errors.Join(err, l.mail.Local.RemoveMessages(undo, to.Mailbox, []mail.MessageID{anew.ID}))
 	}
 	return nil
 }
@@ -286,7 +286,7 @@ func (l *Late) Drop(ctx context.Context, s LateSelection) (n int, err error) {
 
 // remove takes a message out of the mailbox of its ended account.
 func (l *Late) remove(ctx context.Context, m LateMessage) error {
-	if err := l.st.RemoveMessages(ctx, m.Mailbox, []mail.MessageID{m.Message.ID}); err != nil {
+	if err := l.mail.Local.RemoveMessages(ctx, m.Mailbox, []mail.MessageID{m.Message.ID}); err != nil {
 		return fmt.Errorf("task: remove late message %s of mailbox %s: %w", m.Message.ID, m.Mailbox, err)
 	}
 	return nil

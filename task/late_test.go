@@ -18,7 +18,7 @@ import (
 // lateRig is a directory in which alice has ended, with late mail, and bob is alive.
 type lateRig struct {
 	*testing.T
-	st         store.Store
+	st         store.Engine
 	dir        *account.Directory
 	ids        *mail.IDSource
 	alice, bob account.Account
@@ -57,7 +57,7 @@ func (r *lateRig) put(a account.Account, u mail.UIDL) mail.Message {
 // octets are the messages of a mailbox by their unique-ids, as POP3 sends them.
 func (r *lateRig) octets(mailbox mail.MailboxID) map[mail.UIDL]string {
 	r.Helper()
-	drop, err := maildrop.Open(r.Context(), r.st, mailbox, maildrop.Options{})
+	drop, err := maildrop.Open(r.Context(), store.Single(r.st).Mail, mailbox, maildrop.Options{})
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func (r *lateRig) octets(mailbox mail.MailboxID) map[mail.UIDL]string {
 // Late mail is shown, whether or not its domain is hosted any more, and nothing else is.
 func TestLateMailIsShown(t *testing.T) {
 	r := newLateRig(t)
-	l := task.NewLate(r.dir, r.st, nil, nil)
+	l := task.NewLate(r.dir, store.Single(r.st), nil, nil)
 	for _, domain := range []string{"hosted", "removed"} {
 		for _, a := range []mail.Address{r.alice.Address, {}} {
 			list, more, err := l.List(t.Context(), a, 10)
@@ -118,7 +118,7 @@ func TestLateMailIsHandedOver(t *testing.T) {
 		for _, m := range r.late {
 			want[m.UniqueID()] = r.octets(r.alice.Mailbox)[m.UniqueID()]
 		}
-		faulty := wrap(r.st)
+		faulty := wrap(store.Single(r.st))
 		l := task.NewLate(r.dir, faulty, nil, nil)
 		s := task.LateSelection{Address: r.alice.Address}
 		n, err := l.HandOver(t.Context(), s, r.bob.Address)
@@ -155,7 +155,7 @@ func TestLateMailIsHandedOver(t *testing.T) {
 func TestLateMailIsNamedExactly(t *testing.T) {
 	r := newLateRig(t)
 	ctx := t.Context()
-	l := task.NewLate(r.dir, r.st, nil, nil)
+	l := task.NewLate(r.dir, store.Single(r.st), nil, nil)
 	for name, s := range map[string]task.LateSelection{
 		"a live account":    {Address: r.bob.Address},
 		"an unknown one":    {Address: mail.Address{Local: "nobody", Domain: "example.test"}},

@@ -14,13 +14,13 @@ const mailboxPage = 500
 
 // EmptyMailbox removes the messages of a mailbox with ids below the given one, and returns how
 // many. It may be repeated.
-func EmptyMailbox(ctx context.Context, st store.Store, mailbox mail.MailboxID, below mail.MessageID) (int, error) {
+func EmptyMailbox(ctx context.Context, st store.Mailboxes, mailbox mail.MailboxID, below mail.MessageID) (int, error) {
 	return removeBetween(ctx, st, mailbox, mail.MessageID{}, below)
 }
 
 // removeBetween removes the messages of a mailbox with ids after one and below another, and
 // returns how many, also with an error.
-func removeBetween(ctx context.Context, st store.Store, mailbox mail.MailboxID, after, below mail.MessageID) (int, error) {
+func removeBetween(ctx context.Context, st store.Mailboxes, mailbox mail.MailboxID, after, below mail.MessageID) (int, error) {
 	removed := 0
 	for after.Compare(below) < 0 {
 		rows, more, err := st.ListMessages(ctx, mailbox, after, mailboxPage)
@@ -49,7 +49,7 @@ func removeBetween(ctx context.Context, st store.Store, mailbox mail.MailboxID, 
 }
 
 // eachBehind calls fn with the messages of a mailbox with ids after one, in order.
-func eachBehind(ctx context.Context, st store.Store, mailbox mail.MailboxID, after mail.MessageID, fn func(mail.Message)) (err error) {
+func eachBehind(ctx context.Context, st store.Mailboxes, mailbox mail.MailboxID, after mail.MessageID, fn func(mail.Message)) (err error) {
 	for more := true; more; {
 		var rows []mail.Message
 		rows, more, err = st.ListMessages(ctx, mailbox, after, mailboxPage)

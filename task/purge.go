@@ -57,8 +57,11 @@ func Purge(cfg PurgeConfig, dir *account.Directory, st store.Store, reg promethe
 	known := map[mail.MailboxID]lateMail{} // as the last run found it
 	var whole time.Time                    // when all were last looked at
 	return Job{Name: "purge", Every: cfg.Every, Run: func(ctx context.Context, asked bool) (Report, error) {
-		p := purge{PurgeConfig: cfg, st: st, now: cfg.Now(), before: known, late: map[mail.MailboxID]lateMail{}}
-		if err := st.Clock(); err != nil { // behind reading it: that moment can be trusted
+		p := purge{
+			PurgeConfig: cfg, mail: st.Mail.Local, directory: st.Directory.All, upkeep: st.Upkeep.Local,
+			now: cfg.Now(), before: known, late: map[mail.MailboxID]lateMail{},
+		}
+		if err := p.upkeep.Clock(); err != nil { // behind reading it: that moment can be trusted
 			return nil, fmt.Errorf("task: purge: %w", err)
 		}
 		p.whole = asked || p.now.Sub(whole) >= purgeAll
@@ -75,10 +78,12 @@ func Purge(cfg PurgeConfig, dir *account.Directory, st store.Store, reg promethe
 // purge is one run of the purge job.
 type purge struct {
 	PurgeConfig
-	st     store.Store
-	now    time.Time
-	whole  bool                        // look at all mailboxes
-	before map[mail.MailboxID]lateMail // as the last run found it
+	mail      store.Mail
+	directory store.Directory // at the level All
+	upkeep    store.Upkeep
+	now       time.Time
+	whole     bool                        // look at all mailboxes
+	before    map[mail.MailboxID]lateMail // as the last run found it
 
 	late                           map[mail.MailboxID]lateMail
 	mailboxes, messages, elsewhere int
@@ -102,7 +107,7 @@ func (p *purge) run(ctx context.Context, dir *account.Directory) error {
 		switch {
 		case old && !p.whole && p.before[m.Mailbox].messages == 0:
 			return nil
-		case !p.st.Mine("purge/" + m.Mailbox.String()):
+		case !p.upkeep.Mine("purge/" + m.Mailbox.String()):
 			p.elsewhere++
 			return nil
 		}
@@ -118,7 +123,7 @@ func (p *purge) run(ctx context.Context, dir *account.Directory) error {
 // empty removes what is old enough from the mailbox of a removed account. Where there is
 // something to be removed all replicas are asked whether the account has ended.
 func (p *purge) empty(ctx context.Context, m account.RemovedMailbox) error {
-	rows, _, err := p.st.ListMessages(ctx, m.Mailbox, mail.MessageID{}, 1)
+	rows, _, err := p.mail.ListMessages(ctx, m.Mailbox, mail.MessageID{}, 1)
 	if err != nil {
 		return fmt.Errorf("task: purge: list mailbox %s: %w", m.Mailbox, err)
 	}
@@ -128,7 +133,7 @@ func (p *purge) empty(ctx context.Context, m account.RemovedMailbox) error {
 		}
 		return nil
 	}
-	owners, err := ownersOf(ctx, p.st.At(store.LevelAll), m.Address)
+	owners, err := ownersOf(ctx, p.directory, m.Address)
 	if err != nil {
 		return err
 	}
@@ -151,14 +156,14 @@ func (p *purge) emptySure(ctx context.Context, o owner) error {
 	if upTo.Compare(o.removed) > 0 {
 		upTo = o.removed
 	}
-	n, err := removeBetween(ctx, p.st, o.mailbox, mail.MessageID{}, upTo)
+	n, err := removeBetween(ctx, p.mail, o.mailbox, mail.MessageID{}, upTo)
 	if p.messages += n; n > 0 {
 		p.mailboxes++
 	}
 	if err != nil {
 		return err
 	}
-	over, err := removeBetween(ctx, p.st, o.mailbox, o.removed, p.youngest(max(p.Late, p.Window)))
+	over, err := removeBetween(ctx, p.mail, o.mailbox, o.removed, p.youngest(max(p.Late, p.Window)))
 	p.messages += over
 	if over > 0 {
 		if _, known := p.before[o.mailbox]; !known {

@@ -53,7 +53,7 @@ func TestPurgeEmptiesOnlyMailboxesOfRemovedAccounts(t *testing.T) {
 	add(t, st, ids, again.Mailbox)
 
 	now := time.Now()
-	job := task.Purge(task.PurgeConfig{Window: time.Hour, Now: func() time.Time { return now }}, dir, st, nil)
+	job := task.Purge(task.PurgeConfig{Window: time.Hour, Now: func() time.Time { return now }}, dir, store.Single(st), nil)
 	if report := run(t, job); len(report) > 0 || count(t, st, alice.Mailbox) != 1203 {
 		t.Errorf("within the in-flight window: %v", report)
 	}
@@ -89,7 +89,7 @@ func TestPurgeKeepsLateMail(t *testing.T) {
 	now := time.Now().Add(time.Second)
 	job := task.Purge(task.PurgeConfig{
 		Late: 7 * 24 * time.Hour, Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(&log, nil)),
-	}, dir, st, reg)
+	}, dir, store.Single(st), reg)
 	want := task.Report{{Name: "mailboxes", N: 1}, {Name: "messages", N: 1}, {Name: "late", N: 2}}
 	if report := run(t, job); !slices.Equal(report, want) {
 		t.Errorf("report %v, want %v", report, want)
@@ -145,7 +145,7 @@ func TestPurgeKeepsDisplacedMail(t *testing.T) {
 	now := time.Now().Add(time.Second)
 	job := task.Purge(task.PurgeConfig{
 		Late: time.Hour, Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(&log, nil)),
-	}, dir, st, nil)
+	}, dir, store.Single(st), nil)
 	for range 3 {
 		if report := run(t, job); !slices.Equal(report, task.Report{{Name: "late", N: 2}}) {
 			t.Errorf("report %v", report)
@@ -173,7 +173,7 @@ func TestPurgeComesBack(t *testing.T) {
 	alice := newAccount(t, dir, "alice")
 	removeAccount(t, dir, alice)
 	now := time.Now()
-	job := task.Purge(task.PurgeConfig{Late: time.Hour, Now: func() time.Time { return now }}, dir, st, nil)
+	job := task.Purge(task.PurgeConfig{Late: time.Hour, Now: func() time.Time { return now }}, dir, store.Single(st), nil)
 	now = now.Add(1000 * time.Hour)
 	run(t, job)
 	ids := mail.NewIDSource(func() time.Time { return now.Add(-2 * time.Hour) })
@@ -196,7 +196,7 @@ func TestPurgeComesBack(t *testing.T) {
 
 // broken cannot list one mailbox.
 type broken struct {
-	store.Store
+	store.Mail
 	mailbox mail.MailboxID
 }
 
@@ -204,15 +204,15 @@ func (b *broken) ListMessages(ctx context.Context, mailbox mail.MailboxID, after
 	if mailbox == b.mailbox {
 		return nil, false, fmt.Errorf("mailbox %s: %w", mailbox, store.ErrCorrupt)
 	}
-	return b.Store.ListMessages(ctx, mailbox, after, limit)
+	return b.Mail.ListMessages(ctx, mailbox, after, limit)
 }
 
 // One mailbox that cannot be emptied does not keep the others from it.
 func TestPurgeGoesOnBehindAFault(t *testing.T) {
 	engine := openStore(t)
 	ids := mail.NewIDSource(nil)
-	st := &broken{Store: engine}
-	dir := newDirectory(t, st)
+	st := &broken{Mail: engine}
+	dir := newDirectory(t, engine)
 	var removed []account.Account
 	for i := range 5 {
 		a := newAccount(t, dir, fmt.Sprint("user", i))
@@ -222,7 +222,7 @@ func TestPurgeGoesOnBehindAFault(t *testing.T) {
 	}
 	st.mailbox = removed[2].Mailbox
 	now := time.Now().Add(time.Second)
-	job := task.Purge(task.PurgeConfig{Now: func() time.Time { return now }}, dir, st, nil)
+	job := task.Purge(task.PurgeConfig{Now: func() time.Time { return now }}, dir, storetest.WithMail(store.Single(engine), st), nil)
 	report, err := job.Run(t.Context(), false)
 	if !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), st.mailbox.String()) {
 		t.Errorf("error %v", err)
@@ -245,8 +245,8 @@ func TestManyFailures(t *testing.T) {
 	for i := range 120 {
 		removeAccount(t, dir, newAccount(t, dir, fmt.Sprint("user", i)))
 	}
-	all := &allBroken{Store: st}
-	_, err := task.Purge(task.PurgeConfig{}, dir, all, nil).Run(t.Context(), false)
+	all := &allBroken{Mail: st}
+	_, err := task.Purge(task.PurgeConfig{}, dir, storetest.WithMail(store.Single(st), all), nil).Run(t.Context(), false)
 	if err == nil || all.lists != 100 || strings.Count(err.Error(), "task: purge: list mailbox") != 5 || !strings.Contains(err.Error(), "95 more") {
 		t.Errorf("%d tries; %v", all.lists, err)
 	}
@@ -254,7 +254,7 @@ func TestManyFailures(t *testing.T) {
 
 // allBroken cannot list any mailbox.
 type allBroken struct {
-	store.Store
+	store.Mail
 	lists int
 }
 
@@ -273,7 +273,7 @@ func TestEmptyMailboxGoesOnAfterEveryFault(t *testing.T) {
 		}
 		below := ids.Next()
 		add(t, st, ids, mailbox)
-		faulty := wrap(st)
+		faulty := wrap(store.Single(st)).Mail.Local
 		if _, err := task.EmptyMailbox(t.Context(), faulty, mailbox, below); err != nil {
 			if !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrOutcomeUnknown) {
 				t.Errorf("EmptyMailbox: %v", err)

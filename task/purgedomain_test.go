@@ -10,6 +10,7 @@ import (
 	"popelago/mail"
 	"popelago/mailtest"
 	"popelago/store"
+	"popelago/store/storetest"
 	"popelago/task"
 )
 
@@ -37,7 +38,7 @@ func TestPurgeOfARemovedDomain(t *testing.T) {
 		now := time.Now().Add(time.Second)
 		job := task.Purge(task.PurgeConfig{
 			Late: time.Hour, Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(&log, nil)),
-		}, dir, st, nil)
+		}, dir, store.Single(st), nil)
 		want := task.Report{{Name: "mailboxes", N: 1}, {Name: "messages", N: 1}, {Name: "late", N: 1}}
 		if report := run(t, job); !slices.Equal(report, want) {
 			t.Errorf("again %v: report %v, want %v", again, report, want)
@@ -55,15 +56,13 @@ func TestPurgeOfARemovedDomain(t *testing.T) {
 	}
 }
 
-// placed is one datacenter of several that have the same data.
+// placed is the mail in one of several datacenters with the same data.
 type placed struct {
-	store.Store
+	store.Mail
 	origin string
 }
 
-func (p *placed) Origin() string             { return p.origin }
-func (p *placed) At(store.Level) store.Store { return p }
-func (p *placed) Mine(string) bool           { return true }
+func (p *placed) Origin() string { return p.origin }
 
 // Late mail is reported by one server of the cluster, once: not by one of each datacenter, nor
 // after each restart. Only if nobody in the datacenter that accepted it does, another one does.
@@ -93,7 +92,7 @@ func TestLateMailIsReportedOnce(t *testing.T) {
 				for _, origin := range tt.alive {
 					jobs = append(jobs, task.Purge(task.PurgeConfig{
 						Late: 7 * 24 * time.Hour, Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(&log, nil)).With("from", origin),
-					}, dir, &placed{Store: st, origin: origin}, nil))
+					}, dir, storetest.WithMail(store.Single(st), &placed{st, origin}), nil))
 				}
 				return jobs
 			}

@@ -55,14 +55,14 @@ func (r lateReport) covers(other lateReport) bool {
 
 // keep counts the messages of a mailbox behind an id, and reports them unless that was done. The
 // servers of a cluster report late mail once: in each datacenter one of them looks at a mailbox
-// (store.Store.Mine), mail is left to the datacenter that accepted it for a while, and what was
+// (store.WorkShare), mail is left to the datacenter that accepted it for a while, and what was
 // reported is noted for all. A crash between report and note repeats the report.
 func (p *purge) keep(ctx context.Context, o owner, after mail.MessageID, text string, args ...any) error {
 	var found lateReport // what falls to this server
 	kept := 0
-	err := eachBehind(ctx, p.st, o.mailbox, after, func(m mail.Message) {
+	err := eachBehind(ctx, p.mail, o.mailbox, after, func(m mail.Message) {
 		kept++
-		if m.Origin == p.st.Origin() || p.now.Sub(m.ID.Time()) > othersReport {
+		if m.Origin == p.mail.Origin() || p.now.Sub(m.ID.Time()) > othersReport {
 			found.messages, found.newest = found.messages+1, m.ID
 		}
 	})
@@ -81,7 +81,7 @@ func (p *purge) keep(ctx context.Context, o owner, after mail.MessageID, text st
 	if found.messages == 0 || l.reported.covers(found) {
 		return nil
 	}
-	noted, err := p.st.Progress(ctx, lateNote(o.mailbox))
+	noted, err := p.upkeep.Progress(ctx, lateNote(o.mailbox))
 	if err != nil {
 		return fmt.Errorf("task: purge: read what was reported of mailbox %s: %w", o.mailbox, err)
 	}
@@ -95,7 +95,7 @@ func (p *purge) keep(ctx context.Context, o owner, after mail.MessageID, text st
 
 // note keeps what was reported of a mailbox for the other servers.
 func (p *purge) note(ctx context.Context, mailbox mail.MailboxID, text string) error {
-	if err := p.st.SetProgress(ctx, lateNote(mailbox), text); err != nil {
+	if err := p.upkeep.SetProgress(ctx, lateNote(mailbox), text); err != nil {
 		return fmt.Errorf("task: purge: note what was reported of mailbox %s: %w", mailbox, err)
 	}
 	return nil

@@ -37,7 +37,7 @@ func (c SweepConfig) now() time.Time {
 
 // Floor is the job that keeps the cost of listing mailboxes flat. Those that have grown too
 // large for one place it makes bulk.
-func Floor(cfg SweepConfig, dir *account.Directory, st store.Store) Job {
+func Floor(cfg SweepConfig, dir *account.Directory, st store.Background) Job {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -69,7 +69,7 @@ func setBulk(ctx context.Context, logger *slog.Logger, dir *account.Directory, g
 }
 
 // Reap is the job that gives back the space of content whose messages were removed.
-func Reap(cfg SweepConfig, st store.Store) Job {
+func Reap(cfg SweepConfig, st store.Background) Job {
 	return Job{Name: "reap", Every: cfg.Reap, Run: func(ctx context.Context, _ bool) (report Report, err error) {
 		r, err := st.Sweep(ctx, cfg.now().Add(-max(cfg.Grace, cfg.Undelete)))
 		report.addSweep(r)
@@ -82,7 +82,7 @@ func Reap(cfg SweepConfig, st store.Store) Job {
 const orphansAgain = 10 * time.Minute
 
 // Orphans is the job that gives back the space of content that never got into a mailbox.
-func Orphans(cfg SweepConfig, st store.Store) Job {
+func Orphans(cfg SweepConfig, st store.Background) Job {
 	every := min(cfg.Orphans, orphansAgain)
 	return Job{Name: "orphans", Every: every, Run: func(ctx context.Context, asked bool) (report Report, err error) {
 		now := cfg.now()

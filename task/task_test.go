@@ -16,7 +16,7 @@ import (
 	"popelago/task"
 )
 
-func openStore(t *testing.T) store.Store {
+func openStore(t *testing.T) store.Engine {
 	t.Helper()
 	st, err := embedded.Open(embedded.Config{Dir: "data", FS: vfs.NewMem()})
 	if err != nil {
@@ -27,7 +27,7 @@ func openStore(t *testing.T) store.Store {
 }
 
 // add stores a message for one mailbox and returns its id.
-func add(t *testing.T, st store.Store, ids *mail.IDSource, mailbox mail.MailboxID) mail.MessageID {
+func add(t *testing.T, st store.Mail, ids *mail.IDSource, mailbox mail.MailboxID) mail.MessageID {
 	t.Helper()
 	c, err := st.NewContent(t.Context())
 	if err != nil {
@@ -45,9 +45,9 @@ func add(t *testing.T, st store.Store, ids *mail.IDSource, mailbox mail.MailboxI
 	return id
 }
 
-func newDirectory(t *testing.T, st store.Store) *account.Directory {
+func newDirectory(t *testing.T, st store.Directory) *account.Directory {
 	t.Helper()
-	d, err := account.New(account.Config{Argon2Memory: 64, Argon2Time: 1}, st, nil)
+	d, err := account.New(account.Config{Argon2Memory: 64, Argon2Time: 1}, store.OneLevel(st), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func run(t *testing.T, job task.Job) task.Report {
 	return report
 }
 
-func count(t *testing.T, st store.Store, mailbox mail.MailboxID) int {
+func count(t *testing.T, st store.Mailboxes, mailbox mail.MailboxID) int {
 	t.Helper()
 	n := 0
 	var after mail.MessageID

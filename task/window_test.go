@@ -13,6 +13,7 @@ import (
 	"popelago/mail"
 	"popelago/mailtest"
 	"popelago/store"
+	"popelago/store/storetest"
 	"popelago/task"
 )
 
@@ -23,17 +24,17 @@ func TestExpireLeavesTheYoung(t *testing.T) {
 	aged(t, st, a.Mailbox, 30*time.Minute)
 	aged(t, st, a.Mailbox, 2*time.Hour)
 	retain(t, st, "alice", time.Minute)
-	run(t, task.Expire(task.ExpireConfig{Window: time.Hour}, st))
+	run(t, task.Expire(task.ExpireConfig{Window: time.Hour}, store.Single(st)))
 	if n := count(t, st, a.Mailbox); n != 1 {
 		t.Errorf("%d messages are left, want the one of half an hour ago", n)
 	}
 }
 
-// ended is what reads at LevelAll see of an account that was removed elsewhere.
-type ended struct{ store.Store }
+// ended is the level All after an account was removed in another datacenter.
+type ended struct{ store.Directory }
 
 func (e ended) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
-	rows, err := e.Store.AddressRows(ctx, a)
+	rows, err := e.Directory.AddressRows(ctx, a)
 	for i := range rows {
 		rows[i].Removed = mail.MinMessageID(time.Now())
 	}
@@ -46,7 +47,7 @@ func TestExpireLeavesEndedAccounts(t *testing.T) {
 	a := newAccount(t, newDirectory(t, st), "alice")
 	aged(t, st, a.Mailbox, 2*day)
 	retain(t, st, "alice", day)
-	report := run(t, task.Expire(task.ExpireConfig{Window: time.Hour}, &cluster{Store: st, all: func() store.Store { return ended{st} }}))
+	report := run(t, task.Expire(task.ExpireConfig{Window: time.Hour}, atAll(st, st, ended{st})))
 	if len(report) > 0 || count(t, st, a.Mailbox) != 1 {
 		t.Errorf("%v, %d messages left", report, count(t, st, a.Mailbox))
 	}
@@ -54,7 +55,7 @@ func TestExpireLeavesEndedAccounts(t *testing.T) {
 
 // asking notes for what moments the orphans were asked for.
 type asking struct {
-	store.Store
+	store.Background
 	olderThan, begun time.Time
 }
 
@@ -66,7 +67,7 @@ func (a *asking) SweepOrphans(_ context.Context, olderThan, begun time.Time) (st
 // The search for orphans leaves what is younger than the grace period.
 func TestOrphansLeaveTheYoung(t *testing.T) {
 	now := time.Now()
-	st := &asking{Store: openStore(t)}
+	st := &asking{Background: openStore(t)}
 	job := task.Orphans(task.SweepConfig{Orphans: day, Grace: time.Hour, Undelete: 90 * day, Now: func() time.Time { return now }}, st)
 	for _, asked := range []bool{false, true} {
 		if _, err := job.Run(t.Context(), asked); err != nil {
@@ -89,7 +90,7 @@ func TestPurgeLeavesYoungLateMail(t *testing.T) {
 	alice := newAccount(t, dir, "alice")
 	removeAccount(t, dir, alice)
 	now := time.Now().Add(3 * time.Hour)
-	job := task.Purge(task.PurgeConfig{Late: time.Minute, Window: time.Hour, Now: func() time.Time { return now }}, dir, st, nil)
+	job := task.Purge(task.PurgeConfig{Late: time.Minute, Window: time.Hour, Now: func() time.Time { return now }}, dir, store.Single(st), nil)
 	add(t, st, mail.NewIDSource(func() time.Time { return now.Add(-30 * time.Minute) }), alice.Mailbox)
 	run(t, job)
 	if n := count(t, st, alice.Mailbox); n != 1 {
@@ -99,12 +100,12 @@ func TestPurgeLeavesYoungLateMail(t *testing.T) {
 
 // dated knows when domains were removed.
 type dated struct {
-	store.Store
+	store.Directory
 	since time.Time
 }
 
 func (d dated) RemovedDomains(ctx context.Context) ([]store.RemovedDomain, error) {
-	list, err := d.Store.RemovedDomains(ctx)
+	list, err := d.Directory.RemovedDomains(ctx)
 	for i := range list {
 		list[i].Since = d.since
 	}
@@ -116,8 +117,8 @@ func (d dated) RemovedDomains(ctx context.Context) ([]store.RemovedDomain, error
 func TestPurgeKnowsWhatIsLate(t *testing.T) {
 	for _, removed := range []bool{false, true} {
 		engine := openStore(t)
-		st := &broken{Store: engine}
-		dir := newDirectory(t, dated{st, time.Now()})
+		st := &broken{Mail: engine}
+		dir := newDirectory(t, dated{engine, time.Now()})
 		alice := newAccount(t, dir, "alice")
 		removeAccount(t, dir, alice)
 		if removed {
@@ -126,7 +127,7 @@ func TestPurgeKnowsWhatIsLate(t *testing.T) {
 			}
 		}
 		now := time.Now().Add(1000 * time.Hour)
-		job := task.Purge(task.PurgeConfig{Late: 2 * time.Hour, Now: func() time.Time { return now }}, dir, st, nil)
+		job := task.Purge(task.PurgeConfig{Late: 2 * time.Hour, Now: func() time.Time { return now }}, dir, storetest.WithMail(store.Single(engine), st), nil)
 		add(t, engine, mail.NewIDSource(func() time.Time { return now.Add(-time.Minute) }), alice.Mailbox)
 		if report := run(t, job); !slices.Equal(report, task.Report{{Name: "late", N: 1}}) {
 			t.Errorf("removed %v: report %v", removed, report)
@@ -155,7 +156,7 @@ func TestPurgeComesBackToRemovedDomains(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now().Add(1000 * time.Hour)
-	job := task.Purge(task.PurgeConfig{Late: time.Hour, Now: func() time.Time { return now }}, dir, st, nil)
+	job := task.Purge(task.PurgeConfig{Late: time.Hour, Now: func() time.Time { return now }}, dir, store.Single(st), nil)
 	run(t, job)
 	add(t, st, mail.NewIDSource(func() time.Time { return now.Add(-2 * time.Hour) }), alice.Mailbox)
 	now = now.Add(25 * time.Hour)
@@ -181,7 +182,7 @@ func TestLateMailIsReportedWhereItCame(t *testing.T) {
 		for _, origin := range []string{"dc2", "dc1"} {
 			run(t, task.Purge(task.PurgeConfig{
 				Late: 7 * day, Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(&log, nil)).With("from", origin),
-			}, dir, &placed{Store: st, origin: origin}, nil))
+			}, dir, storetest.WithMail(store.Single(st), &placed{st, origin}), nil))
 		}
 		if here, there := strings.Count(log.String(), "from=dc1"), strings.Count(log.String(), "from=dc2"); here != want || there != 0 {
 			t.Errorf("reported %d times by dc1 and %d times by dc2, want %d and 0", here, there, want)
@@ -197,7 +198,7 @@ func TestLateMailIsReportedWhereItCame(t *testing.T) {
 }
 
 // sticky does not remove messages.
-type sticky struct{ store.Store }
+type sticky struct{ store.Mail }
 
 func (sticky) RemoveMessages(context.Context, mail.MailboxID, []mail.MessageID) error {
 	return fmt.Errorf("some replicas: %w", store.ErrUnavailable)
@@ -208,7 +209,8 @@ func TestLateMailIsCopiedOnce(t *testing.T) {
 	r := newLateRig(t)
 	s := task.LateSelection{Address: r.alice.Address, Message: r.late[0].ID}
 	for range 2 {
-		if _, err := task.NewLate(r.dir, &cluster{Store: sticky{r.st}, all: func() store.Store { return r.st }}, nil, nil).HandOver(t.Context(), s, r.bob.Address); !errors.Is(err, store.ErrUnavailable) {
+		l := task.NewLate(r.dir, storetest.WithMail(store.Single(r.st), sticky{r.st}), nil, nil)
+		if _, err := l.HandOver(t.Context(), s, r.bob.Address); !errors.Is(err, store.ErrUnavailable) {
 			t.Fatal(err)
 		}
 	}
@@ -220,7 +222,7 @@ func TestLateMailIsCopiedOnce(t *testing.T) {
 // A copy that took longer than background work waits is taken back.
 func TestLateMailCopiedTooSlowly(t *testing.T) {
 	r := newLateRig(t)
-	l := task.NewLate(r.dir, r.st, r.ids, func() time.Time { return time.Now().Add(6 * time.Minute) })
+	l := task.NewLate(r.dir, store.Single(r.st), r.ids, func() time.Time { return time.Now().Add(6 * time.Minute) })
 	s := task.LateSelection{Address: r.alice.Address, Message: r.late[0].ID}
 	if _, err := l.HandOver(t.Context(), s, r.bob.Address); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("handed over: %v", err)
@@ -230,11 +232,15 @@ func TestLateMailCopiedTooSlowly(t *testing.T) {
 	}
 }
 
+// wrongClock is the mail of a server whose clock is not trusted.
+type wrongClock struct{ store.Mail }
+
+func (wrongClock) Clock() error { return store.ErrClock }
+
 // By a clock that cannot be trusted nothing is dropped.
 func TestLateMailWaitsForTheClock(t *testing.T) {
 	r := newLateRig(t)
-	st := &cluster{Store: r.st, err: store.ErrClock}
-	st.all = func() store.Store { return st }
+	st := storetest.WithMail(store.Single(r.st), wrongClock{r.st})
 	if _, err := task.NewLate(r.dir, st, nil, nil).Drop(t.Context(), task.LateSelection{Address: r.alice.Address}); !errors.Is(err, store.ErrClock) {
 		t.Errorf("dropped: %v", err)
 	}
@@ -258,7 +264,7 @@ func TestCheckJudgesFromTheYoungest(t *testing.T) {
 
 // blind shows no contents the first time.
 type blind struct {
-	store.Store
+	store.Upkeep
 	seen *bool
 }
 
@@ -267,7 +273,7 @@ func (b blind) ContentRows(ctx context.Context, ids []mail.MessageID) (map[mail.
 		*b.seen = true
 		return nil, nil
 	}
-	return b.Store.ContentRows(ctx, ids)
+	return b.Upkeep.ContentRows(ctx, ids)
 }
 
 // An entry is removed as dangling only if its content is missing still when that is done.
@@ -275,7 +281,10 @@ func TestCheckLooksAgain(t *testing.T) {
 	r := newCheckRig(t)
 	id := r.deliver(r.a)
 	var seen bool
-	r.wrap = func(st store.Store) store.Store { return levels{st, blind{st, &seen}} }
+	r.wrap = func(st store.Store) store.Store {
+		st.Upkeep.All = blind{r.st, &seen}
+		return st
+	}
 	r.check("a repair", repair)
 	r.wantRows("after the repair", r.a, id)
 }

@@ -24,7 +24,7 @@ func (e *pair) bulkLag(t *testing.T) {
 		enginetest.AddBulk(t, e.s1, mb, since, missed)
 		enginetest.AddBulk(t, e.s1, again, since, m1)
 		e.grownWithoutAll(t, grown)
-		err := e.s1.At(store.LevelEach).AddMessages(t.Context(), []store.Entry{{Mailbox: mb, Message: own, Bulk: since}})[0]
+		err := e.s1.Levels().Each.AddMessages(t.Context(), []store.Entry{{Mailbox: mb, Message: own, Bulk: since}})[0]
 		enginetest.WantClass(t, "the marker at each without dc2", err, store.ErrUnavailable)
 	})
 	enginetest.AddBulk(t, e.s1, mb, since, arrived, gone) // the marker is not due again
@@ -43,7 +43,7 @@ func (e *pair) bulkLag(t *testing.T) {
 	enginetest.WantRows(t, e.s2, mb, enginetest.Sorted(arrived, own)...)
 	mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Has(t, e.s1, mb, own) })
 	// What is read at ALL is repaired.
-	rows, _, err := e.s1.At(store.LevelAll).ListMessages(t.Context(), mb, mail.MessageID{}, 10)
+	rows, _, err := e.s1.Levels().All.ListMessages(t.Context(), mb, mail.MessageID{}, 10)
 	if err != nil || len(rows) != 3 {
 		t.Fatalf("read at ALL: %v, %v", rows, err)
 	}

@@ -180,7 +180,7 @@ func (e *pair) sweepWaits(t *testing.T, gone mail.Message) {
 	if orphans.Contents != 0 {
 		t.Errorf("SweepOrphans without dc2: %+v", orphans)
 	}
-	all := e.s1.At(store.LevelAll) // what those who take away read their settings with
+	all := e.s1.Levels().All // what those who take away read their settings with
 	_, err = all.Domain(t.Context(), "example.test")
 	enginetest.WantClass(t, "a domain without dc2", err, store.ErrUnavailable)
 	_, err = all.AddressRows(t.Context(), mail.Address{Local: "a", Domain: "example.test"})

@@ -11,7 +11,6 @@ import (
 	"popelago/cassandratest"
 	"popelago/mail"
 	"popelago/mailtest"
-	"popelago/store"
 	"popelago/store/cassandra"
 	"popelago/store/enginetest"
 )
@@ -109,7 +108,7 @@ func TestFailoverAgain(t *testing.T) {
 		t.Error(err)
 	}
 	take()
-	each := s.At(store.LevelEach)
+	each := s.Levels().Each
 	mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Has(t, each, mb, taken[len(taken)-1]) })
 	mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Has(t, other, mb, taken[len(taken)-1]) })
 

@@ -75,7 +75,7 @@ func TestMaildropThatMissedMuch(t *testing.T) {
 	began, attempts := time.Now(), 0
 	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		attempts++
-		got, err := enginetest.ListAll(t.Context(), e.s2.At(store.LevelEach), mailbox, 5000)
+		got, err := enginetest.ListAll(t.Context(), e.s2.Levels().Each, mailbox, 5000)
 		if err == nil && !slices.Equal(enginetest.IDsOf(got...), want) {
 			t.Fatalf("%d messages are listed, %d were stored", len(got), len(want))
 		}

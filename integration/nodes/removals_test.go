@@ -14,6 +14,7 @@ import (
 	"popelago/maildrop"
 	"popelago/mailtest"
 	"popelago/pop3server/pop3test"
+	"popelago/store"
 	"popelago/store/cassandra"
 	"popelago/store/enginetest"
 )
@@ -98,7 +99,7 @@ func (r *removals) drained(mailbox mail.MailboxID, segment func(mail.MessageID) 
 		}
 		return b.Exec()
 	})
-	m, err := maildrop.Open(r.Context(), r.store, mailbox, maildrop.Options{})
+	m, err := maildrop.Open(r.Context(), store.New(r.store.Levels()).Mail, mailbox, maildrop.Options{})
 	if err != nil || m.Len() < len(gone) {
 		r.Fatalf("a mailbox with %d messages and more: %v", len(gone), err)
 	}
@@ -147,7 +148,7 @@ func (r *removals) login(user string) cost {
 	var seen traces
 	cfg := r.cfg
 	cfg.Trace = seen.trace
-	pop := r.pop.On(r, enginetest.Reopen(r, cfg), pop3test.Config{})
+	pop := r.pop.On(r, store.New(enginetest.Reopen(r, cfg).Levels()), pop3test.Config{})
 	c := pop.Client(r)
 	c.Do("USER "+user, "+OK")
 	c.Do("PASS "+pop3test.Password, "+OK")
@@ -181,7 +182,7 @@ func TestLoginAfterRemovals(t *testing.T) {
 	s := enginetest.Reopen(t, cfg)
 	cfg.Registerer, cfg.Logger = nil, nil // of s alone
 	r := &removals{T: t, cfg: cfg, session: enginetest.Session(t, cfg), store: s}
-	r.pop = pop3test.New(t, s, pop3test.Config{}, false)
+	r.pop = pop3test.New(t, store.New(s.Levels()), pop3test.Config{}, false)
 	now := time.Now()
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	r.deliver(r.pop.Bob, time.Time{}, idsBetween(ago(3*time.Hour), ago(2*time.Hour), live))

@@ -88,7 +88,7 @@ func (f *Fixture) On(t testing.TB, st store.Store, cfg pop3server.Config) *Fixtu
 	g.Store = st
 	g.Directory, g.Registry = newDirectory(t, st)
 	var err error
-	g.Server, err = pop3server.New(cfg, g.Directory, st, g.Registry)
+	g.Server, err = pop3server.New(cfg, g.Directory, st.Mail, g.Registry)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func newDirectory(t testing.TB, st store.Store) (*account.Directory, *prometheus
 	dir, err := account.New(account.Config{
 		DefaultDomain: "example.test",
 		Argon2Memory:  64, Argon2Time: 1,
-	}, st, reg)
+	}, st.Directory, reg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func (f *Fixture) Add(t testing.TB, mailbox mail.MailboxID, content string, u ma
 // TryAdd is Add that returns its error.
 func (f *Fixture) TryAdd(mailbox mail.MailboxID, content string, u mail.UIDL) (mail.Message, error) {
 	ctx := context.Background()
-	c, err := f.Store.NewContent(ctx)
+	c, err := f.Store.Mail.Local.NewContent(ctx)
 	if err != nil {
 		return mail.Message{}, err
 	}
@@ -189,10 +189,10 @@ func (f *Fixture) TryAdd(mailbox mail.MailboxID, content string, u mail.UIDL) (m
 	}
 	m := mail.Message{ID: f.ids.Next(), Size: int64(len(Header()) + len(content)), Recipient: Recipient, UIDL: u}
 	info := store.ContentInfo{ReversePath: Sender, Mailboxes: []mail.MailboxID{mailbox}}
-	if err := f.Store.PutContent(ctx, m.ID, c, info); err != nil {
+	if err := f.Store.Mail.Local.PutContent(ctx, m.ID, c, info); err != nil {
 		return mail.Message{}, err
 	}
-	return m, f.Store.AddMessages(ctx, []store.Entry{{Mailbox: mailbox, Message: m}})[0]
+	return m, f.Store.Mail.Local.AddMessages(ctx, []store.Entry{{Mailbox: mailbox, Message: m}})[0]
 }
 
 // samples are the first contents of a maildrop in transcripts, and the unique-ids they

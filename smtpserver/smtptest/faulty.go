@@ -16,8 +16,14 @@ import (
 //	add-second  the second entry of each AddMessages, which is not written
 //	unknown     AddMessages, which writes all the same
 type FaultyStore struct {
-	store.Store
 	Fault string
+}
+
+// Wrap returns st, whose calls fail as f.Fault says at the time of the call.
+func (f *FaultyStore) Wrap(st store.Store) store.Store {
+	st.Mail = store.OneLevel[store.Mail](&faultyMail{st.Mail.Local, f})
+	st.Directory = store.OneLevel[store.Directory](&faultyDirectory{st.Directory.Local, f})
+	return st
 }
 
 func (f *FaultyStore) errIf(fault string) error {
@@ -30,41 +36,39 @@ func (f *FaultyStore) errIf(fault string) error {
 	return nil
 }
 
-// At implements store.Store. A view of another level fails as f does at this moment.
-func (f *FaultyStore) At(level store.Level) store.Store {
-	at := f.Store.At(level)
-	if at == f.Store {
-		return f
-	}
-	return &FaultyStore{Store: at, Fault: f.Fault}
+type faultyDirectory struct {
+	store.Directory
+	f *FaultyStore
 }
 
-// AddressRows implements store.Store.
-func (f *FaultyStore) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
-	if err := f.errIf("directory"); err != nil {
+func (d *faultyDirectory) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
+	if err := d.f.errIf("directory"); err != nil {
 		return nil, err
 	}
-	return f.Store.AddressRows(ctx, a)
+	return d.Directory.AddressRows(ctx, a)
 }
 
-// Domain implements store.Store.
-func (f *FaultyStore) Domain(ctx context.Context, name string) (store.Domain, error) {
-	if err := f.errIf("domains"); err != nil {
+func (d *faultyDirectory) Domain(ctx context.Context, name string) (store.Domain, error) {
+	if err := d.f.errIf("domains"); err != nil {
 		return store.Domain{}, err
 	}
-	return f.Store.Domain(ctx, name)
+	return d.Directory.Domain(ctx, name)
 }
 
-// NewContent implements store.Store.
-func (f *FaultyStore) NewContent(ctx context.Context) (store.Content, error) {
-	if err := f.errIf("new"); err != nil {
+type faultyMail struct {
+	store.Mail
+	f *FaultyStore
+}
+
+func (m *faultyMail) NewContent(ctx context.Context) (store.Content, error) {
+	if err := m.f.errIf("new"); err != nil {
 		return nil, err
 	}
-	c, err := f.Store.NewContent(ctx)
+	c, err := m.Mail.NewContent(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &faultyContent{Content: c, f: f}, nil
+	return &faultyContent{Content: c, f: m.f}, nil
 }
 
 // faultyContent fails behind the Received line.
@@ -82,20 +86,18 @@ func (c *faultyContent) Write(p []byte) (int, error) {
 	return c.Content.Write(p)
 }
 
-// PutContent implements store.Store.
-func (f *FaultyStore) PutContent(ctx context.Context, id mail.MessageID, c store.Content, info store.ContentInfo) error {
+func (m *faultyMail) PutContent(ctx context.Context, id mail.MessageID, c store.Content, info store.ContentInfo) error {
 	inner := c.(*faultyContent).Content
-	if err := f.errIf("put"); err != nil {
+	if err := m.f.errIf("put"); err != nil {
 		inner.Discard()
 		return err
 	}
-	return f.Store.PutContent(ctx, id, inner, info)
+	return m.Mail.PutContent(ctx, id, inner, info)
 }
 
-// AddMessages implements store.Store.
-func (f *FaultyStore) AddMessages(ctx context.Context, entries []store.Entry) []error {
+func (m *faultyMail) AddMessages(ctx context.Context, entries []store.Entry) []error {
 	errs := make([]error, len(entries))
-	switch f.Fault {
+	switch m.f.Fault {
 	case "add":
 		for i := range errs {
 			errs[i] = store.ErrUnavailable
@@ -105,7 +107,7 @@ func (f *FaultyStore) AddMessages(ctx context.Context, entries []store.Entry) []
 		if len(entries) > 1 {
 			errs[1] = store.ErrUnavailable
 			rest := append(append([]store.Entry(nil), entries[0]), entries[2:]...)
-			for i, err := range f.Store.AddMessages(ctx, rest) {
+			for i, err := range m.Mail.AddMessages(ctx, rest) {
 				if i > 0 {
 					i++
 				}
@@ -114,11 +116,11 @@ func (f *FaultyStore) AddMessages(ctx context.Context, entries []store.Entry) []
 			return errs
 		}
 	case "unknown":
-		f.Store.AddMessages(ctx, entries)
+		m.Mail.AddMessages(ctx, entries)
 		for i := range errs {
 			errs[i] = store.ErrOutcomeUnknown
 		}
 		return errs
 	}
-	return f.Store.AddMessages(ctx, entries)
+	return m.Mail.AddMessages(ctx, entries)
 }

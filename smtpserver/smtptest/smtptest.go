@@ -77,7 +77,7 @@ func New(t testing.TB, st store.Store, protocol smtpserver.Protocol, change func
 
 func newDirectory(t testing.TB, st store.Store) *account.Directory {
 	t.Helper()
-	directory, err := account.New(account.Config{Argon2Memory: 8, Argon2Time: 1}, st, nil)
+	directory, err := account.New(account.Config{Argon2Memory: 8, Argon2Time: 1}, st.Directory, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func (f *Fixture) Inbox(t testing.TB, a mail.Address) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	drop, err := maildrop.Open(ctx, f.Store, acc.Mailbox, maildrop.Options{})
+	drop, err := maildrop.Open(ctx, f.Store.Mail, acc.Mailbox, maildrop.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

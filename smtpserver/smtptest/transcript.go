@@ -49,7 +49,7 @@ func dialTranscript(t *testing.T, st store.Store, protocol smtpserver.Protocol, 
 			s.Delivery.Postmaster = mail.Address{}
 		}
 		if fault := options["fault"]; fault != "" {
-			s.Wrap = func(st store.Store) store.Store { return &FaultyStore{Store: st, Fault: fault} }
+			s.Wrap = (&FaultyStore{Fault: fault}).Wrap
 		}
 		delete(options, "fault")
 	})

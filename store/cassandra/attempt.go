@@ -15,7 +15,7 @@ import (
 // maxAhead is how far the clock of a server may be ahead of another's.
 const maxAhead = 5 * time.Minute
 
-// PutAttempt implements store.Attempts. The row goes by itself when the attempt is over.
+// PutAttempt implements store.Ledger. The row goes by itself when the attempt is over.
 func (s *Store) PutAttempt(ctx context.Context, a store.Attempt) error {
 	what := fmt.Sprintf("enter the attempt %s", a.ID)
 	left := a.Until.Sub(s.now())
@@ -79,7 +79,7 @@ func (s *Store) Attempts(ctx context.Context, since time.Time) iter.Seq2[store.A
 	}
 }
 
-// HasAttempt implements store.Attempts.
+// HasAttempt implements store.Ledger.
 func (s *Store) HasAttempt(ctx context.Context, a store.Attempt) (bool, error) {
 	var until *int64
 	found, err := s.readOne(ctx, statement{
@@ -88,7 +88,7 @@ func (s *Store) HasAttempt(ctx context.Context, a store.Attempt) (bool, error) {
 	return found && moment(until).After(s.now()), err
 }
 
-// RemoveAttempt implements store.Attempts.
+// RemoveAttempt implements store.Ledger.
 func (s *Store) RemoveAttempt(ctx context.Context, a store.Attempt) error {
 	return s.exec(ctx, statement{
 		cql:         deleteAttempt,

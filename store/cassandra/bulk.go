@@ -143,7 +143,7 @@ func earliest(a, b int64) int64 {
 	return a
 }
 
-// SetBulk implements store.Mailboxes. The moment is a window ahead of the end of the write.
+// SetBulk implements store.Directory. The moment is a window ahead of the end of the write.
 func (s *Store) SetBulk(ctx context.Context, mailbox mail.MailboxID) (time.Time, error) {
 	now, err := s.changeTime(ctx, fmt.Sprintf("make mailbox %s bulk", mailbox))
 	if err != nil {

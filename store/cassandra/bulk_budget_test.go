@@ -30,7 +30,7 @@ func TestStatementBudgetBulk(t *testing.T) {
 		addBulk(t, s, mb, since, m)
 		return nil
 	}
-	login := func(s store.Store) func() error {
+	login := func(s store.Engine) func() error {
 		return func() error { _, err := list(t.Context(), s, mb); return err }
 	}
 	checkBudget(t, []operation{

@@ -119,7 +119,7 @@ func TestBulkExpire(t *testing.T) {
 		if err := b.ChangeAddress(t.Context(), b.alice, mail.MessageID{}, store.AddressChange{Retention: new(60 * time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
-		report, err := task.Expire(task.ExpireConfig{Window: time.Second}, b).Run(t.Context(), false)
+		report, err := task.Expire(task.ExpireConfig{Window: time.Second}, store.New(b.Levels())).Run(t.Context(), false)
 		if err != nil {
 			t.Fatal(err)
 		}

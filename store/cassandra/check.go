@@ -290,7 +290,7 @@ func (s *Store) RemoveOrphans(ctx context.Context, contents []store.ContentRow, 
 	return r.report, r.tally.verdict()
 }
 
-// Progress implements store.Checks.
+// Progress implements store.Notes.
 func (s *Store) Progress(ctx context.Context, name string) (string, error) {
 	text, _, err := s.readNote(ctx, name)
 	return text, err
@@ -309,7 +309,7 @@ func (s *Store) readNote(ctx context.Context, name string) (text string, written
 	return text, written, nil
 }
 
-// SetProgress implements store.Checks. Its timestamp is above that of what was there, so that
+// SetProgress implements store.Notes. Its timestamp is above that of what was there, so that
 // nothing is lost to a clock that was ahead.
 func (s *Store) SetProgress(ctx context.Context, name, text string) error {
 	_, written, err := s.readNote(ctx, name)

@@ -12,14 +12,14 @@ import (
 	"popelago/task"
 )
 
-func remove(t *testing.T, s store.Store, a mail.Address, ids ...mail.MessageID) {
+func remove(t *testing.T, s store.Engine, a mail.Address, ids ...mail.MessageID) {
 	t.Helper()
 	if err := s.RemoveMessages(t.Context(), mailbox(a.Local), ids); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func sweep(t *testing.T, s store.Store) {
+func sweep(t *testing.T, s store.Engine) {
 	t.Helper()
 	if _, err := s.Sweep(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)

@@ -65,7 +65,7 @@ func (s *engine) Clock() error {
 	return nil
 }
 
-// ClockState implements store.Clocks.
+// ClockState implements store.ClockKeeper.
 func (s *engine) ClockState() store.ClockState {
 	state := store.ClockState{Now: s.wall(), Err: s.Clock()}
 	if last := s.watch.last.Load(); last != nil {

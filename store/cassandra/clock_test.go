@@ -30,7 +30,7 @@ func clocked(t *testing.T, ahead time.Duration) (cassandra.Config, *mailtest.Clo
 }
 
 // wantClock waits until the clock is trusted, or not.
-func wantClock(t *testing.T, s store.Store, want error) {
+func wantClock(t *testing.T, s store.Engine, want error) {
 	t.Helper()
 	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		if err := s.Clock(); !errors.Is(err, want) {

@@ -9,7 +9,6 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/mail"
-	"popelago/store"
 )
 
 // Hints that are there again begin the quiet time anew.
@@ -88,7 +87,7 @@ func TestFileRemovedWhileAway(t *testing.T) {
 // through one datacenter is not marked through another.
 func TestPlacesAreOfOneDatacenter(t *testing.T) {
 	s := failing(t, t.TempDir())
-	local := s.views[store.LevelLocal]
+	local := s.Levels().Local
 	mailbox, since := mail.MailboxID{1}, micros(time.Now())
 	s.learn(mailbox, func(p *place) {
 		p.isBulk(since)

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
-
-	"popelago/store"
 )
 
 // failing is an engine whose routes lead nowhere, in a spool folder of its own or of one before.
@@ -24,8 +22,7 @@ func failing(t *testing.T, spool string) *engine {
 		t.Fatal(err)
 	}
 	l := newLimiter(cfg)
-	s := &engine{cfg: cfg, limit: l, metrics: newMetrics(l), places: newPlaces()}
-	s.makeViews(true)
+	s := &engine{cfg: cfg, limit: l, metrics: newMetrics(l), places: newPlaces(), datacenters: []string{"dc1", "dc2"}}
 	s.failover.local, s.failover.other = &route{datacenter: "dc1"}, &route{datacenter: "dc2"}
 	s.route.Store(s.failover.local)
 	return s
@@ -62,7 +59,7 @@ func (s *engine) restart(t *testing.T, now time.Time) *engine {
 
 func (s *engine) wantReads(t *testing.T, datacenter string, level gocql.Consistency) {
 	t.Helper()
-	if got := s.views[store.LevelLocal].reads(); s.origin() != datacenter || got != level {
+	if got := s.Levels().Local.reads(); s.origin() != datacenter || got != level {
 		t.Fatalf("reads go through %s at %v, want %s at %v", s.origin(), got, datacenter, level)
 	}
 }

@@ -49,7 +49,7 @@
 //
 // # Consistency
 //
-// Reads and writes of sessions are LOCAL_QUORUM, or EACH_QUORUM in a view at store.LevelEach (see
+// Reads and writes of sessions are LOCAL_QUORUM, or EACH_QUORUM at the level Each (see
 // level.go). They go to nodes of the configured datacenter only, unless all of those are away
 // and Config.Failover names another (failover.go). Afterwards reads are EACH_QUORUM until the local
 // nodes know what they missed (confirm.go, absence.go, handoff.go). Doctor asks every node about

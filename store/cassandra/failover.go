@@ -206,7 +206,7 @@ func (s *engine) switchTo(r *route, why string) {
 	s.cfg.Logger.Warn(why, "datacenter", r.datacenter)
 }
 
-// setConfirming says whether reads at LevelLocal ask for a quorum of each datacenter.
+// setConfirming says whether reads at the level Local ask for a quorum of each datacenter.
 func (s *engine) setConfirming(confirming bool) {
 	s.failover.confirming.Store(confirming)
 	s.metrics.confirming.Set(0)

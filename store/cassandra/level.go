@@ -6,27 +6,34 @@ import (
 	"popelago/store"
 )
 
-// At implements store.Store. With replicas in one datacenter only, that one is each.
-func (s *engine) At(level store.Level) store.Store { return s.views[level] }
+// level selects the consistency of reads and writes, see store.Levels.
+type level int
 
-// Origin implements store.Store.
+const (
+	levelLocal level = iota
+	levelEach
+	levelAll
+)
+
+// Origin implements store.Place.
 func (s *engine) Origin() string { return s.origin() }
 
-func (s *engine) makeViews(several bool) {
-	for level := range s.views {
-		s.views[level] = &Store{engine: s, level: store.Level(level)}
+// Levels returns the engine at each level. With replicas in one datacenter only, Each equals Local.
+func (s *engine) Levels() store.Levels[*Store] {
+	local := &Store{engine: s, level: levelLocal}
+	l := store.Levels[*Store]{Local: local, Each: local, All: &Store{engine: s, level: levelAll}}
+	if l.Several = len(s.datacenters) > 1; l.Several {
+		l.Each = &Store{engine: s, level: levelEach}
 	}
-	if !several {
-		s.views[store.LevelEach] = s.views[store.LevelLocal]
-	}
+	return l
 }
 
-// reads is the consistency of reads.
+// reads returns the consistency of reads.
 func (s *Store) reads() gocql.Consistency {
 	switch s.level {
-	case store.LevelEach:
+	case levelEach:
 		return gocql.EachQuorum
-	case store.LevelAll:
+	case levelAll:
 		return gocql.All
 	}
 	if s.failover.confirming.Load() {
@@ -35,9 +42,9 @@ func (s *Store) reads() gocql.Consistency {
 	return gocql.LocalQuorum
 }
 
-// writes is the consistency of writes.
+// writes returns the consistency of writes.
 func (s *Store) writes() gocql.Consistency {
-	if s.level == store.LevelEach {
+	if s.level == levelEach {
 		return gocql.EachQuorum
 	}
 	return gocql.LocalQuorum

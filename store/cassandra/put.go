@@ -25,7 +25,7 @@ func (s *Store) PutContent(ctx context.Context, id mail.MessageID, c store.Conte
 		return fmt.Errorf("cassandra: put content %s: %w: it is of another store", id, store.ErrUnavailable)
 	}
 	err := s.putContent(ctx, id, spool, info)
-	if err == nil || s.level != store.LevelEach {
+	if err == nil || s.level != levelEach {
 		spool.Discard()
 	}
 	return err

@@ -29,7 +29,7 @@ type firstChunk struct {
 // row was written, and must meet it. Only when each has none is it gone.
 func (s *Store) OpenContent(ctx context.Context, id mail.MessageID, _ string) (store.ContentInfo, io.ReadCloser, error) {
 	first, err := s.readFirst(ctx, id, s.reads())
-	if errors.Is(err, store.ErrNotFound) && s.level == store.LevelLocal {
+	if errors.Is(err, store.ErrNotFound) && s.level == levelLocal {
 		first, err = s.readFirst(ctx, id, gocql.EachQuorum)
 	}
 	if err != nil {

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
-
-	"popelago/store"
 )
 
 // ttl is how long a heartbeat stays in the table, in whole seconds.
@@ -189,7 +187,7 @@ func (s *engine) readHeartbeats(ctx context.Context, datacenter string, found fu
 	})
 }
 
-// Mine implements store.Store: of all servers that could do a piece of work the one does it
+// Mine implements store.WorkShare: of all servers that could do a piece of work the one does it
 // for which a hash of both is the highest. So when one goes only its own share moves.
 func (s *engine) Mine(key string) bool {
 	b := &s.beating
@@ -211,5 +209,3 @@ func weight(server gocql.UUID, key string) uint64 {
 	sum := sha256.Sum256(append(server[:], key...))
 	return binary.BigEndian.Uint64(sum[:8])
 }
-
-var _ store.Background = (*Store)(nil)

@@ -15,18 +15,17 @@ import (
 	"popelago/store"
 )
 
-var _ store.Store = (*Store)(nil)
+var _ store.Engine = (*Store)(nil)
 
 // Store is the Cassandra engine at one level. See the package comment.
 type Store struct {
 	*engine
-	level store.Level
+	level level
 }
 
-// engine is what all views of a store share.
+// engine holds the state that all levels share.
 type engine struct {
 	cfg       Config
-	views     [3]*Store             // by level
 	route     atomic.Pointer[route] // where statements go now
 	failover  failover
 	known     known
@@ -52,8 +51,9 @@ type engine struct {
 	leaving sync.Once
 }
 
-// Open connects to a cluster whose schema is this program's. It must be ended with Close. A clock
-// that cannot be trusted is no error, see Store.Clock.
+// Open connects to a cluster with the schema of the program and returns the engine at the local
+// level, see Levels. The engine must be ended with Close. A clock that is not trusted is no error,
+// see Store.Clock.
 //
 // Errors: those of SchemaStatus.Check and of Status; ErrNotAllowed.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
@@ -98,7 +98,6 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	several := len(status.Replication) > 1
-	e.makeViews(several)
 	e.cfg.nodes.start(func(ctx context.Context, now time.Time) {
 		if several {
 			e.lookAtGossip(ctx, now)
@@ -106,7 +105,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	})
 	e.startFailover(ctx)
 	e.startBeating(ctx)
-	return e.views[store.LevelLocal], nil
+	return e.Levels().Local, nil
 }
 
 // check looks at the cluster before anything else is done with it. localAway says that no local
@@ -192,7 +191,7 @@ func checkDatacenter(ctx context.Context, session *gocql.Session, name string) e
 	return nil
 }
 
-// Close implements store.Store. Statements under way finish first, those that wait to begin fail.
+// Close implements store.Engine. Statements under way finish first, those that wait to begin fail.
 func (s *engine) Close() error {
 	s.leaving.Do(func() {
 		s.stopBeating()

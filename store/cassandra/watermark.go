@@ -70,7 +70,7 @@ func (s *engine) writeWatermark(ctx context.Context, high int64) error {
 	return err
 }
 
-// TrustClock implements store.Clocks: it lowers the watermark to now.
+// TrustClock implements store.ClockKeeper: it lowers the watermark to now.
 func (s *engine) TrustClock(ctx context.Context) error {
 	if err := s.watch.take(ctx); err != nil {
 		return err

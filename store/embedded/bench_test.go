@@ -40,7 +40,7 @@ func octets(n int) []byte {
 	return b
 }
 
-func deliver(ctx context.Context, s store.Store, id mail.MessageID, mb mail.MailboxID, data []byte) error {
+func deliver(ctx context.Context, s store.Mail, id mail.MessageID, mb mail.MailboxID, data []byte) error {
 	if err := storetest.Put(ctx, s, id, data, len(data), store.ContentInfo{ReversePath: "sender@example.org", Mailboxes: []mail.MailboxID{mb}}); err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func run(b *testing.B, n int, f func() error) {
 }
 
 // fill adds n rows with content of the given size to one mailbox; size 0 means rows alone.
-func fill(b *testing.B, s store.Store, mb mail.MailboxID, n, size int) []mail.MessageID {
+func fill(b *testing.B, s store.Mail, mb mail.MailboxID, n, size int) []mail.MessageID {
 	b.Helper()
 	ids, data := mail.NewIDSource(nil), octets(size)
 	all := make([]mail.MessageID, n)

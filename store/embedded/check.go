@@ -13,7 +13,7 @@ import (
 	"popelago/store"
 )
 
-// ListContents is part of store.Store. The order is that of the ids, and a position is an id.
+// ListContents is part of store.Checks. The order is that of the ids, and a position is an id.
 // Content that waits in memory for its first message is left out.
 func (s *Store) ListContents(ctx context.Context, after string, limit int) (contents []store.ContentRow, next string, err error) {
 	const what = "list contents"
@@ -102,7 +102,7 @@ func (s *Store) fileInspected(id mail.MessageID, row contentRow) (damage, err er
 	return nil, nil
 }
 
-// ContentRows is part of store.Store.
+// ContentRows is part of store.Checks.
 func (s *Store) ContentRows(ctx context.Context, ids []mail.MessageID) (map[mail.MessageID]store.ContentRow, error) {
 	const what = "look at contents"
 	if err := contextErr(ctx, what); err != nil {
@@ -135,7 +135,7 @@ func (s *Store) ContentRows(ctx context.Context, ids []mail.MessageID) (map[mail
 	return found, nil
 }
 
-// Trashed is part of store.Store.
+// Trashed is part of store.Checks.
 func (s *Store) Trashed(ctx context.Context, contents map[mail.MessageID][]mail.MailboxID) (map[mail.MessageID][]mail.MailboxID, error) {
 	return s.inTrash(ctx, func(id mail.MessageID, mailbox mail.MailboxID) bool { return slices.Contains(contents[id], mailbox) })
 }
@@ -165,17 +165,17 @@ func (s *Store) inTrash(ctx context.Context, asked func(mail.MessageID, mail.Mai
 	return trashed, nil
 }
 
-// Floor is part of store.Store: there are none.
+// Floor is part of store.Checks: there are none.
 func (s *Store) Floor(ctx context.Context, _ mail.MailboxID) (mail.MessageID, error) {
 	return mail.MessageID{}, errors.Join(contextErr(ctx, "read a floor"), s.read("read a floor", func(*pebble.DB) error { return nil }))
 }
 
-// HoldFloor is part of store.Store: there are none.
+// HoldFloor is part of store.Checks: there are none.
 func (s *Store) HoldFloor(ctx context.Context, _ mail.MailboxID) error {
 	return errors.Join(contextErr(ctx, "hold a floor"), s.read("hold a floor", func(*pebble.DB) error { return nil }))
 }
 
-// RemoveOrphans is part of store.Store.
+// RemoveOrphans is part of store.Checks.
 func (s *Store) RemoveOrphans(ctx context.Context, contents []store.ContentRow, olderThan time.Time) (report store.SweepReport, err error) {
 	const what = "remove orphans"
 	if err := contextErr(ctx, what); err != nil {
@@ -208,7 +208,7 @@ func (s *Store) RemoveOrphans(ctx context.Context, contents []store.ContentRow, 
 	return report, nil
 }
 
-// Progress is part of store.Store.
+// Progress is part of store.Notes.
 func (s *Store) Progress(ctx context.Context, name string) (text string, err error) {
 	const what = "read progress"
 	if err := contextErr(ctx, what); err != nil {
@@ -229,7 +229,7 @@ func (s *Store) Progress(ctx context.Context, name string) (text string, err err
 	return text, err
 }
 
-// SetProgress is part of store.Store.
+// SetProgress is part of store.Notes.
 func (s *Store) SetProgress(ctx context.Context, name, text string) error {
 	const what = "note progress"
 	if err := s.checkSpace(what); err != nil {

@@ -96,7 +96,7 @@ func describeJump(ahead time.Duration) string {
 // CompareClock is part of store.Clocks: there is no other clock to compare with.
 func (s *Store) CompareClock(context.Context) error { return s.Clock() }
 
-// ClockState is part of store.Clocks.
+// ClockState is part of store.ClockKeeper.
 func (s *Store) ClockState() store.ClockState {
 	state := store.ClockState{Now: s.now(), Err: s.Clock()}
 	if high := s.watch.high.Load(); high != nil {

@@ -207,7 +207,7 @@ func (s *Store) keepTime() {
 	}
 }
 
-// TrustClock is part of store.Clocks.
+// TrustClock is part of store.ClockKeeper.
 func (s *Store) TrustClock(ctx context.Context) error {
 	w := &s.watch
 	w.mu.Lock()

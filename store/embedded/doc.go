@@ -1,6 +1,6 @@
 // Package embedded is the engine for one machine: everything in one folder, one process.
 //
-// app opens it; the packages above see only store.Store. The database is Pebble, a log-
+// app opens it; the packages above see only the roles of package store. The database is Pebble, a log-
 // structured merge tree. Content up to 32 KiB is a value in it; larger content is a file.
 //
 //	DIR/FORMAT                     one line: the format of the folder

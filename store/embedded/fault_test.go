@@ -121,7 +121,8 @@ func TestEachOperationFault(t *testing.T) {
 		ctx := t.Context()
 		engine := open(t, small(vfs.NewMem()))
 		defer engine.Close()
-		s := wrap(engine)
+		faulty := wrap(store.Single(engine))
+		s := faulty.Mail.Local
 		ids := mail.NewIDSource(nil)
 		acked := map[mail.MessageID]bool{}
 		for _, size := range []int{1000, 50_000} {
@@ -158,8 +159,8 @@ func TestEachOperationFault(t *testing.T) {
 		if rows, err := storetest.List(ctx, engine, benchMailbox(0), 10); err != nil || len(rows) != 0 {
 			t.Fatalf("after the drain: %v, %v", rows, err)
 		}
-		if _, err := s.Sweep(ctx, time.Now().Add(time.Hour)); err != nil {
-			if _, err := s.Sweep(ctx, time.Now().Add(time.Hour)); err != nil {
+		if _, err := faulty.Upkeep.Local.Sweep(ctx, time.Now().Add(time.Hour)); err != nil {
+			if _, err := faulty.Upkeep.Local.Sweep(ctx, time.Now().Add(time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 		}

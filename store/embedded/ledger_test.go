@@ -71,7 +71,7 @@ func ledgerData(id mail.MessageID, size int) []byte {
 }
 
 // deliver stores one message for several mailboxes.
-func (l *ledger) deliver(s store.Store, size int, mailboxes ...int) (mail.MessageID, error) {
+func (l *ledger) deliver(s store.Mail, size int, mailboxes ...int) (mail.MessageID, error) {
 	id := l.ids.Next()
 	info := store.ContentInfo{ReversePath: "sender@example.org"}
 	var entries []store.Entry
@@ -99,7 +99,7 @@ func (l *ledger) deliver(s store.Store, size int, mailboxes ...int) (mail.Messag
 	})
 }
 
-func (l *ledger) remove(s store.Store, mb int, ids ...mail.MessageID) error {
+func (l *ledger) remove(s store.Mail, mb int, ids ...mail.MessageID) error {
 	l.mark(func(id mail.MessageID) { l.removeTried[ledgerKey{mb, id}] = true }, ids)
 	return l.retry(func() error {
 		err := s.RemoveMessages(l.ctx, benchMailbox(mb), ids)
@@ -121,7 +121,7 @@ func (l *ledger) mark(f func(mail.MessageID), ids []mail.MessageID) {
 var ledgerAddress = mail.Address{Local: "alice", Domain: "example.test"}
 
 // changePassword must not be called concurrently.
-func (l *ledger) changePassword(s store.Store) error {
+func (l *ledger) changePassword(s store.Directory) error {
 	l.mu.Lock()
 	l.passwordTried++
 	n := l.passwordTried
@@ -168,7 +168,7 @@ func wait(ctx context.Context, d time.Duration) {
 
 // verify checks s against what had been acknowledged before a moment and what had been tried
 // by then.
-func verify(ctx context.Context, s store.Store, before, after facts) error {
+func verify(ctx context.Context, s store.Engine, before, after facts) error {
 	present := map[ledgerKey]bool{}
 	for mb := range ledgerMailboxes {
 		rows, err := storetest.List(ctx, s, benchMailbox(mb), 100)

@@ -7,21 +7,18 @@ import (
 	"popelago/store"
 )
 
-// At is part of store.Store: there is one place, and one level.
-func (s *Store) At(store.Level) store.Store { return s }
-
-// Origin is part of store.Store: there is no datacenter.
+// Origin is part of store.Place: there is no datacenter.
 func (s *Store) Origin() string { return "" }
 
-// Mine is part of store.Store: the folder is locked, there is no other server.
+// Mine is part of store.WorkShare: the folder is locked, there is no other server.
 func (s *Store) Mine(string) bool { return true }
 
-// RaiseFloors is part of store.Store: mailboxes are tidied as they are emptied, see tidy.go.
+// RaiseFloors is part of store.Background: mailboxes are tidied as they are emptied, see tidy.go.
 func (s *Store) RaiseFloors(context.Context) (store.FloorReport, error) {
 	return store.FloorReport{}, s.mayReclaim("raise floors")
 }
 
-// SweepOrphans is part of store.Store: Sweep has a list of orphans.
+// SweepOrphans is part of store.Background: Sweep has a list of orphans.
 func (s *Store) SweepOrphans(context.Context, time.Time, time.Time) (store.OrphanReport, error) {
 	return store.OrphanReport{}, s.mayReclaim("sweep orphans")
 }

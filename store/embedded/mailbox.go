@@ -286,7 +286,7 @@ func (s *Store) removePage(ctx context.Context, mailbox mail.MailboxID, ids []ma
 	return nil
 }
 
-// SetBulk is part of store.Mailboxes. All messages are in one place, which may be large.
+// SetBulk is part of store.Directory. All messages are in one place, which may be large.
 func (s *Store) SetBulk(ctx context.Context, mailbox mail.MailboxID) (time.Time, error) {
 	const what = "make a mailbox bulk"
 	if err := contextErr(ctx, what); err != nil {

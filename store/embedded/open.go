@@ -17,7 +17,7 @@ import (
 	"popelago/store"
 )
 
-// Store is the engine. It implements store.Store.
+// Store is the engine. It implements store.Engine.
 type Store struct {
 	cfg     Config
 	lock    *pebble.Lock
@@ -53,7 +53,7 @@ type Store struct {
 	watch watch
 }
 
-var _ store.Store = (*Store)(nil)
+var _ store.Engine = (*Store)(nil)
 
 // Open opens the data folder, and makes it if need be.
 //
@@ -211,7 +211,7 @@ func (s *Store) untilClosed() (ctx context.Context, cancel context.CancelFunc) {
 // closePatience is how long Close waits for writes under way, which a full disk may stall.
 const closePatience = 5 * time.Second
 
-// Close is part of store.Store. Further calls return what the first did.
+// Close is part of store.Engine. Further calls return what the first did.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() { s.closeErr = s.close() })
 	return s.closeErr

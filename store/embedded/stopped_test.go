@@ -46,7 +46,7 @@ func copyOf(fs *vfs.MemFS) *vfs.MemFS {
 
 // audit looks at everything that must be in a store that may be damaged. Each part must be
 // right, or its reading must report damage: reported says whether one did.
-func audit(ctx context.Context, s store.Store, f facts) (reported bool, err error) {
+func audit(ctx context.Context, s store.Engine, f facts) (reported bool, err error) {
 	damaged := func(err error) bool {
 		reported = reported || errors.Is(err, store.ErrCorrupt)
 		return errors.Is(err, store.ErrCorrupt)

@@ -21,16 +21,16 @@ func open(t *testing.T, cfg embedded.Config) *embedded.Store {
 }
 
 func TestConformance(t *testing.T) {
-	cfgs := map[store.Store]embedded.Config{}
+	cfgs := map[store.Engine]embedded.Config{}
 	suite := func(config func(t *testing.T) embedded.Config) storetest.Suite {
 		return storetest.Suite{
-			Open: func(t *testing.T) store.Store {
+			Open: func(t *testing.T) store.Engine {
 				cfg := config(t)
 				s := open(t, cfg)
 				cfgs[s] = cfg
 				return s
 			},
-			Reopen: func(t *testing.T, s store.Store) store.Store {
+			Reopen: func(t *testing.T, s store.Engine) store.Engine {
 				if err := s.Close(); err != nil {
 					t.Fatalf("Close: %v", err)
 				}

@@ -47,7 +47,7 @@ const flushAfter = 16 << 20
 // sweepPage is about how many contents are removed in one write; a trash row has no more.
 const sweepPage = 200
 
-// Sweep is part of store.Store.
+// Sweep is part of store.Background.
 func (s *Store) Sweep(ctx context.Context, olderThan time.Time) (report store.SweepReport, err error) {
 	if err := s.mayReclaim("sweep"); err != nil {
 		return report, err

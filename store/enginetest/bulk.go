@@ -11,7 +11,7 @@ import (
 )
 
 // AddBulk adds messages to a mailbox that is bulk since a moment.
-func AddBulk(t testing.TB, s store.Store, mb mail.MailboxID, since time.Time, ms ...mail.Message) {
+func AddBulk(t testing.TB, s store.Mail, mb mail.MailboxID, since time.Time, ms ...mail.Message) {
 	t.Helper()
 	var entries []store.Entry
 	for _, m := range ms {
@@ -42,7 +42,7 @@ func IDsOf(ms ...mail.Message) []mail.MessageID {
 }
 
 // WantRows checks that a mailbox holds exactly some messages, whatever the pages.
-func WantRows(t *testing.T, s store.Store, mb mail.MailboxID, want ...mail.Message) {
+func WantRows(t *testing.T, s store.Mail, mb mail.MailboxID, want ...mail.Message) {
 	t.Helper()
 	for _, limit := range []int{1, 3, len(want), 5000} {
 		rows, err := ListAll(t.Context(), s, mb, limit)

@@ -11,13 +11,20 @@ import (
 	"popelago/mail"
 	"popelago/mailtest"
 	"popelago/store"
+	"popelago/store/cassandra"
 	"popelago/task"
 )
 
+// Engine is the engine under test, or a wrapper of the engine.
+type Engine interface {
+	Levels() store.Levels[*cassandra.Store]
+}
+
 // Check does a run and waits for its end.
-func Check(t *testing.T, s store.Store, o task.CheckOptions) task.CheckState {
+func Check(t *testing.T, s Engine, o task.CheckOptions) task.CheckState {
 	t.Helper()
-	c := task.NewChecker(task.CheckConfig{Window: time.Nanosecond, Rate: 1e6, RetryPause: 100 * time.Millisecond}, s, nil)
+	cfg := task.CheckConfig{Window: time.Nanosecond, Rate: 1e6, RetryPause: 100 * time.Millisecond}
+	c := task.NewChecker(cfg, store.New(s.Levels()), nil)
 	defer c.Close()
 	if err := c.Start(t.Context(), o); err != nil {
 		return task.CheckState{Result: task.CheckFailed, Err: err}
@@ -33,7 +40,7 @@ func Check(t *testing.T, s store.Store, o task.CheckOptions) task.CheckState {
 
 // WantCheck does a run that has to end well and compares what it found: "dangling 2/1" are two
 // found and one repaired.
-func WantCheck(t *testing.T, what string, s store.Store, o task.CheckOptions, want ...string) task.CheckReport {
+func WantCheck(t *testing.T, what string, s Engine, o task.CheckOptions, want ...string) task.CheckReport {
 	t.Helper()
 	state := Check(t, s, o)
 	if state.Result != task.CheckDone {
@@ -52,7 +59,7 @@ func WantCheck(t *testing.T, what string, s store.Store, o task.CheckOptions, wa
 }
 
 // Accounts makes accounts in example.test and returns their addresses.
-func Accounts(t *testing.T, s store.Store, names ...string) (list []mail.Address) {
+func Accounts(t *testing.T, s store.Directory, names ...string) (list []mail.Address) {
 	t.Helper()
 	if err := s.PutDomain(t.Context(), store.Domain{Name: "example.test"}); err != nil {
 		t.Fatal(err)
@@ -68,7 +75,7 @@ func Accounts(t *testing.T, s store.Store, names ...string) (list []mail.Address
 }
 
 // Deliver stores a message of n octets for some addresses, in sizes as RETR sends it.
-func Deliver(t *testing.T, s store.Store, n int, to ...mail.Address) mail.MessageID {
+func Deliver(t *testing.T, s store.Mail, n int, to ...mail.Address) mail.MessageID {
 	t.Helper()
 	id := IDs.Next()
 	var mailboxes []mail.MailboxID
@@ -88,7 +95,7 @@ func Entry(id mail.MessageID, n int, a mail.Address) mail.Message {
 }
 
 // WantList checks what a mailbox lists, in order.
-func WantList(t *testing.T, what string, s store.Store, a mail.Address, want ...mail.MessageID) {
+func WantList(t *testing.T, what string, s store.Mail, a mail.Address, want ...mail.MessageID) {
 	t.Helper()
 	rows, err := List(t.Context(), s, Mailbox(a.Local))
 	if err != nil {

@@ -25,7 +25,7 @@ func Mailbox(name string) mail.MailboxID {
 }
 
 // Put stores content of n octets.
-func Put(t testing.TB, s store.Store, id mail.MessageID, n int, mailboxes ...mail.MailboxID) {
+func Put(t testing.TB, s store.Mail, id mail.MessageID, n int, mailboxes ...mail.MailboxID) {
 	t.Helper()
 	c, err := s.NewContent(t.Context())
 	if err != nil {
@@ -40,7 +40,7 @@ func Put(t testing.TB, s store.Store, id mail.MessageID, n int, mailboxes ...mai
 }
 
 // Add adds messages to a mailbox.
-func Add(t testing.TB, s store.Store, mb mail.MailboxID, ms ...mail.Message) {
+func Add(t testing.TB, s store.Mail, mb mail.MailboxID, ms ...mail.Message) {
 	t.Helper()
 	var entries []store.Entry
 	for _, m := range ms {
@@ -54,13 +54,13 @@ func Add(t testing.TB, s store.Store, mb mail.MailboxID, ms ...mail.Message) {
 }
 
 // List is the first page of a mailbox.
-func List(ctx context.Context, s store.Store, mb mail.MailboxID) ([]mail.Message, error) {
+func List(ctx context.Context, s store.Mail, mb mail.MailboxID) ([]mail.Message, error) {
 	rows, _, err := s.ListMessages(ctx, mb, mail.MessageID{}, 5000)
 	return rows, err
 }
 
 // ListAll is the whole list of a mailbox, read in pages of at most limit rows.
-func ListAll(ctx context.Context, s store.Store, mb mail.MailboxID, limit int) (rows []mail.Message, err error) {
+func ListAll(ctx context.Context, s store.Mail, mb mail.MailboxID, limit int) (rows []mail.Message, err error) {
 	var after mail.MessageID
 	for more := true; more; {
 		var page []mail.Message
@@ -78,7 +78,7 @@ func ListAll(ctx context.Context, s store.Store, mb mail.MailboxID, limit int) (
 }
 
 // Retrieve reads content and returns an error unless it has that size.
-func Retrieve(t *testing.T, s store.Store, id mail.MessageID, size int64) error {
+func Retrieve(t *testing.T, s store.Mail, id mail.MessageID, size int64) error {
 	_, r, err := s.OpenContent(t.Context(), id, "")
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func Retrieve(t *testing.T, s store.Store, id mail.MessageID, size int64) error 
 }
 
 // Has returns an error unless a mailbox lists a message.
-func Has(t *testing.T, s store.Store, mb mail.MailboxID, m mail.Message) error {
+func Has(t *testing.T, s store.Mail, mb mail.MailboxID, m mail.Message) error {
 	t.Helper()
 	rows, err := List(t.Context(), s, mb)
 	if err != nil {

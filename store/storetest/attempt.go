@@ -49,7 +49,7 @@ func (e *env) removeAttempt(a store.Attempt) {
 }
 
 // attempts reads all since a moment.
-func attempts(ctx context.Context, st store.Store, since time.Time) (all []store.Attempt, err error) {
+func attempts(ctx context.Context, st store.Ledger, since time.Time) (all []store.Attempt, err error) {
 	for a, err := range st.Attempts(ctx, since) {
 		if err != nil {
 			return nil, err
@@ -62,7 +62,7 @@ func attempts(ctx context.Context, st store.Store, since time.Time) (all []store
 // wantAttempts checks what there is since a moment, and that the same is found alone.
 func (e *env) wantAttempts(since time.Time, want ...store.Attempt) {
 	e.Helper()
-	got, err := attempts(e.ctx, e.Store, since)
+	got, err := attempts(e.ctx, e.Engine, since)
 	if err != nil {
 		e.Fatalf("Attempts: %v", err)
 	}
@@ -127,7 +127,7 @@ var attemptCases = []testCase{
 		all := []store.Attempt{a, again, later, other}
 		e.putAttempts(all...)
 		for len(all) > 0 {
-			got, err := attempts(e.ctx, e.Store, a.Entered)
+			got, err := attempts(e.ctx, e.Engine, a.Entered)
 			if err != nil || len(got) != len(all) {
 				e.Fatalf("Attempts: %d, %v; want %d", len(got), err, len(all))
 			}
@@ -187,7 +187,7 @@ var attemptCases = []testCase{
 		e.needAttempts()
 		a := e.attempt(time.Now(), 1)
 		e.wantCancelled("PutAttempt", e.PutAttempt(cancelled(), a))
-		_, err := attempts(cancelled(), e.Store, time.Now())
+		_, err := attempts(cancelled(), e.Engine, time.Now())
 		e.wantCancelled("Attempts", err)
 		_, err = e.HasAttempt(cancelled(), a)
 		e.wantCancelled("HasAttempt", err)
@@ -199,7 +199,7 @@ var attemptCases = []testCase{
 		if err := e.Close(); err != nil {
 			e.Fatalf("Close: %v", err)
 		}
-		_, listErr := attempts(e.ctx, e.Store, time.Now())
+		_, listErr := attempts(e.ctx, e.Engine, time.Now())
 		_, hasErr := e.HasAttempt(e.ctx, a)
 		for _, err := range []error{e.PutAttempt(e.ctx, a), listErr, hasErr, e.RemoveAttempt(e.ctx, a)} {
 			if !errors.Is(err, store.ErrClosed) {

@@ -226,7 +226,7 @@ var checkCases = []testCase{
 		if e.suite.Reopen == nil {
 			e.Skip("this engine cannot be reopened, and may hold contents back until they have a row")
 		}
-		e.Store = e.suite.Reopen(e.T, e.Store)
+		e.Engine = e.suite.Reopen(e.T, e.Engine)
 		used := e.message(1)
 		e.put(used.ID, []byte("x"), 1, mb)
 		e.add(mb, used)
@@ -269,7 +269,7 @@ var checkCases = []testCase{
 		set("a/b", "another")
 		want("a", "third")
 		if e.suite.Reopen != nil {
-			e.Store = e.suite.Reopen(e.T, e.Store)
+			e.Engine = e.suite.Reopen(e.T, e.Engine)
 			want("a", "third")
 		}
 		set("a", "")

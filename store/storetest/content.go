@@ -106,7 +106,7 @@ var contentCases = []testCase{
 			{Size: 99, ReversePath: string(pattern(256, 3)), Mailboxes: mbs},
 		} {
 			id := e.ids.Next()
-			if err := Put(e.ctx, e.Store, id, []byte("four"), 4, want); err != nil {
+			if err := Put(e.ctx, e.Engine, id, []byte("four"), 4, want); err != nil {
 				e.Fatal(err)
 			}
 			e.add(mbs[0], mail.Message{ID: id, Size: 4})

@@ -261,7 +261,7 @@ func concurrentDrain(e *env) {
 func drain(e *env, ctx context.Context, mb mail.MailboxID, seen map[mail.MessageID]bool) {
 	for {
 		last := ctx.Err() != nil
-		rows, err := List(e.ctx, e.Store, mb, 7)
+		rows, err := List(e.ctx, e.Engine, mb, 7)
 		if err != nil {
 			e.Errorf("list: %v", err)
 			return
@@ -388,7 +388,7 @@ var closeCases = []testCase{
 		e.put(later.ID, []byte("late"), 4, mb)
 		e.add(mb, m, removed)
 		e.remove(mb, removed.ID)
-		e.Store = e.suite.Reopen(e.T, e.Store)
+		e.Engine = e.suite.Reopen(e.T, e.Engine)
 		e.add(mb, removed)
 		e.wantMessages(mb, m)
 		e.wantContent(m.ID, large)

@@ -77,7 +77,7 @@ func (m *model) deliver(t *rapid.T) {
 	mbs := rapid.SliceOfNDistinct(rapid.Custom(m.mailbox), 1, modelMailboxes, func(mb mail.MailboxID) mail.MailboxID { return mb }).Draw(t, "mailboxes")
 	msg := mail.Message{ID: m.e.ids.Next(), Size: int64(size) + 20, Recipient: "x@example.test"}
 	data := pattern(size, uint32(len(m.order)))
-	err := Put(m.e.ctx, m.e.Store, msg.ID, data, rapid.IntRange(1, 1<<17).Draw(t, "piece")+size/50, store.ContentInfo{Mailboxes: mbs})
+	err := Put(m.e.ctx, m.e.Engine, msg.ID, data, rapid.IntRange(1, 1<<17).Draw(t, "piece")+size/50, store.ContentInfo{Mailboxes: mbs})
 	if err != nil {
 		t.Fatalf("put: %v", err)
 	}
@@ -153,7 +153,7 @@ func (m *model) sweep(t *rapid.T) {
 		if live {
 			continue
 		}
-		if _, _, err := Read(m.e.ctx, m.e.Store, id); !errors.Is(err, store.ErrNotFound) {
+		if _, _, err := Read(m.e.ctx, m.e.Engine, id); !errors.Is(err, store.ErrNotFound) {
 			t.Fatalf("swept content %s: %v", id, err)
 		}
 		delete(m.contents, id)
@@ -172,7 +172,7 @@ func (m *model) check(t *rapid.T) {
 	for i := range modelMailboxes {
 		mb := mailbox(fmt.Sprintf("%s-%d", m.name, i))
 		want := slices.SortedFunc(maps.Values(byMailbox[mb]), func(a, b mail.Message) int { return a.ID.Compare(b.ID) })
-		got, err := List(m.e.ctx, m.e.Store, mb, 4)
+		got, err := List(m.e.ctx, m.e.Engine, mb, 4)
 		if err != nil || !slices.Equal(got, want) {
 			t.Fatalf("mailbox %d: %v\n got %v\nwant %v", i, err, got, want)
 		}
@@ -181,7 +181,7 @@ func (m *model) check(t *rapid.T) {
 			if !ok {
 				continue // added without content
 			}
-			if _, data, err := Read(m.e.ctx, m.e.Store, msg.ID); err != nil || !bytes.Equal(data, c.data) {
+			if _, data, err := Read(m.e.ctx, m.e.Engine, msg.ID); err != nil || !bytes.Equal(data, c.data) {
 				t.Fatalf("content %s: %v, %d octets, want %d", msg.ID, err, len(data), len(c.data))
 			}
 		}

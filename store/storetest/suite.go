@@ -13,23 +13,20 @@ import (
 	"popelago/store"
 )
 
-// Suite is how an engine is put to the test.
+// Suite checks an engine against the promises of every role.
 type Suite struct {
-	// Open makes an empty store. The suite closes it.
-	Open func(t *testing.T) store.Store
-	// Reopen closes s and opens the same data again; nil where that is not possible.
-	Reopen func(t *testing.T, s store.Store) store.Store
-	// SweepLimit is how many calls of Sweep and SweepOrphans it may take until everything that may go is
-	// gone. Zero means one.
+	// Open opens an engine without data. The suite closes the engine.
+	Open func(t *testing.T) store.Engine
+	// Reopen closes s and opens the same data again. Nil: the engine cannot be reopened.
+	Reopen func(t *testing.T, s store.Engine) store.Engine
+	// SweepLimit is the number of calls of Sweep and SweepOrphans after which all removable
+	// content is removed. Zero means one.
 	SweepLimit int
-	// KeepsAttempts says that attempts are kept: the engine may serve several processes.
+	// KeepsAttempts reports that the engine stores attempts, for several processes.
 	KeepsAttempts bool
-	// Quick leaves the largest and most numerous cases away.
+	// Quick skips the largest and most numerous cases.
 	Quick bool
 }
-
-// Run runs the whole suite on the engine that open makes.
-func Run(t *testing.T, open func(t *testing.T) store.Store) { Suite{Open: open}.Run(t) }
 
 // Run runs the suite.
 func (s Suite) Run(t *testing.T) {
@@ -56,9 +53,9 @@ func (s Suite) Run(t *testing.T) {
 			for _, c := range g.cases {
 				t.Run(c.name, func(t *testing.T) {
 					st := s.Open(t)
-					e := &env{T: t, suite: s, Store: st, ctx: t.Context(), ids: mail.NewIDSource(nil)}
+					e := &env{T: t, suite: s, Engine: st, ctx: t.Context(), ids: mail.NewIDSource(nil)}
 					defer func() {
-						if err := e.Store.Close(); err != nil {
+						if err := e.Engine.Close(); err != nil {
 							t.Errorf("Close: %v", err)
 						}
 					}()
@@ -74,21 +71,21 @@ type testCase struct {
 	run  func(e *env)
 }
 
-// env is what a case works with: the test, the store and makers of values.
+// env holds the test, the engine and makers of values for a case.
 type env struct {
 	*testing.T
-	store.Store
+	store.Engine
 	suite Suite
 	ctx   context.Context
 	ids   *mail.IDSource
 }
 
-// mailbox makes a mailbox id that no other name makes.
+// mailbox makes a mailbox id unique to name.
 func mailbox(name string) mail.MailboxID {
 	return mail.DeriveMailboxID(mail.Address{Local: name, Domain: "example.test"}, mail.MessageID{})
 }
 
-// future is a moment for Sweep by which everything done in a test is old.
+// future returns a moment for Sweep that makes all data of a test old.
 func future() time.Time { return time.Now().Add(48 * time.Hour) }
 
 // message makes a row with a fresh id.
@@ -127,15 +124,15 @@ func (e *env) remove(mb mail.MailboxID, ids ...mail.MessageID) {
 // list reads a mailbox in pages of limit rows.
 func (e *env) list(mb mail.MailboxID, limit int) []mail.Message {
 	e.Helper()
-	rows, err := List(e.ctx, e.Store, mb, limit)
+	rows, err := List(e.ctx, e.Engine, mb, limit)
 	if err != nil {
 		e.Fatalf("ListMessages: %v", err)
 	}
 	return rows
 }
 
-// List reads a whole mailbox in pages of limit rows and checks what every page promises.
-func List(ctx context.Context, s store.Store, mb mail.MailboxID, limit int) (all []mail.Message, err error) {
+// List reads a whole mailbox in pages of limit rows and checks the promises about every page.
+func List(ctx context.Context, s store.Mailboxes, mb mail.MailboxID, limit int) (all []mail.Message, err error) {
 	var after mail.MessageID
 	for {
 		rows, more, err := s.ListMessages(ctx, mb, after, limit)
@@ -164,13 +161,13 @@ func List(ctx context.Context, s store.Store, mb mail.MailboxID, limit int) (all
 // put stores content in pieces of the given size.
 func (e *env) put(id mail.MessageID, data []byte, piece int, mailboxes ...mail.MailboxID) {
 	e.Helper()
-	if err := Put(e.ctx, e.Store, id, data, piece, store.ContentInfo{ReversePath: "sender@example.org", Mailboxes: mailboxes}); err != nil {
+	if err := Put(e.ctx, e.Engine, id, data, piece, store.ContentInfo{ReversePath: "sender@example.org", Mailboxes: mailboxes}); err != nil {
 		e.Fatalf("put content: %v", err)
 	}
 }
 
 // Put stores content through NewContent, Write in pieces, and PutContent.
-func Put(ctx context.Context, s store.Store, id mail.MessageID, data []byte, piece int, info store.ContentInfo) error {
+func Put(ctx context.Context, s store.Contents, id mail.MessageID, data []byte, piece int, info store.ContentInfo) error {
 	c, err := s.NewContent(ctx)
 	if err != nil {
 		return err
@@ -195,7 +192,7 @@ func nonNil(bad bool, text string) error {
 }
 
 // Read reads a content whole.
-func Read(ctx context.Context, s store.Store, id mail.MessageID) (store.ContentInfo, []byte, error) {
+func Read(ctx context.Context, s store.Contents, id mail.MessageID) (store.ContentInfo, []byte, error) {
 	info, r, err := s.OpenContent(ctx, id, "")
 	if err != nil {
 		return info, nil, err
@@ -204,10 +201,10 @@ func Read(ctx context.Context, s store.Store, id mail.MessageID) (store.ContentI
 	return info, data, errors.Join(err, r.Close())
 }
 
-// wantContent checks that a content is exactly data, by Read and by WriteTo.
+// wantContent checks that a content equals data, with Read and with WriteTo.
 func (e *env) wantContent(id mail.MessageID, data []byte) store.ContentInfo {
 	e.Helper()
-	info, got, err := Read(e.ctx, e.Store, id)
+	info, got, err := Read(e.ctx, e.Engine, id)
 	if err != nil {
 		e.Fatalf("read content: %v", err)
 	}
@@ -236,7 +233,7 @@ func (e *env) wantContent(id mail.MessageID, data []byte) store.ContentInfo {
 
 func (e *env) wantNoContent(id mail.MessageID) {
 	e.Helper()
-	if _, _, err := Read(e.ctx, e.Store, id); !errors.Is(err, store.ErrNotFound) {
+	if _, _, err := Read(e.ctx, e.Engine, id); !errors.Is(err, store.ErrNotFound) {
 		e.Fatalf("content %s: got error %v, want %v", id, err, store.ErrNotFound)
 	}
 }
@@ -250,7 +247,7 @@ func (e *env) wantMessages(mb mail.MailboxID, want ...mail.Message) {
 	}
 }
 
-// sweep calls Sweep and SweepOrphans as often as it may take and returns the sum of the reports.
+// sweep calls Sweep and SweepOrphans up to SweepLimit times and returns the sum of the reports.
 func (e *env) sweep(olderThan time.Time) store.SweepReport {
 	e.Helper()
 	sum, err := e.sweepAll(olderThan)
@@ -279,14 +276,14 @@ func (e *env) sweepAll(olderThan time.Time) (sum store.SweepReport, err error) {
 	return sum, nil
 }
 
-// cancelled is a context that has ended.
+// cancelled returns a context that has ended.
 func cancelled() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
 }
 
-// classes are the sentinels of which every error wraps one.
+// classes lists the sentinels. Every error wraps a sentinel.
 var classes = []error{store.ErrNotFound, store.ErrUnavailable, store.ErrOutcomeUnknown, store.ErrCorrupt}
 
 // wantClass checks that err wraps one of the classes.

@@ -1,0 +1,184 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"popelago/mail"
+)
+
+// Directory is the role for accounts and domains.
+type Directory interface {
+	Addresses
+	Domains
+	Notes
+	WorkShare
+	Clocks
+
+	// SetBulk makes a mailbox bulk, permanently: a mailbox with so many messages that the engine
+	// should spread them over several places. SetBulk may be called while the mailbox is in use.
+	// Repeating SetBulk changes nothing. Entry.Bulk is since from then on: from since on, messages
+	// are stored in other places. since is far enough ahead for all servers to read the account
+	// again. An engine with one place for any number of messages does nothing and returns the zero
+	// time.
+	//
+	// Errors: ErrClock, ErrUnavailable, ErrOutcomeUnknown.
+	SetBulk(ctx context.Context, mailbox mail.MailboxID) (since time.Time, err error)
+}
+
+// AddressKind is the kind of an address.
+type AddressKind string
+
+// KindAccount is an address with a mailbox and a password.
+const KindAccount AddressKind = "account"
+
+// AddressState is the state of an account.
+type AddressState string
+
+// The states of an account. The empty state counts as enabled.
+const (
+	StateEnabled  AddressState = "enabled"
+	StateDisabled AddressState = "disabled"
+)
+
+// Address is one generation of an address. A row is live when Kind is set and Removed is zero.
+// Package account decides which generation counts.
+type Address struct {
+	Address mail.Address // canonical
+	// Generation is the id of the removal that precedes the row; zero for the first row.
+	Generation mail.MessageID
+	// Kind is empty when the row does not exist.
+	Kind AddressKind
+	// Removed is the id of the removal that ended the generation; zero while the generation
+	// lives. Removed is set once and never unset.
+	Removed mail.MessageID
+	// Password is the hash in PHC or modular crypt form.
+	Password string
+	State    AddressState
+	// Created is the creation time of the row, to the microsecond.
+	Created time.Time
+	// Retention is the longest time that messages stay, to the microsecond. Zero: the retention
+	// of the domain. Negative: unlimited.
+	Retention time.Duration
+	// Bulk is the moment that SetBulk returned, to the microsecond. Zero: the mailbox is not bulk.
+	Bulk time.Time
+}
+
+// AddressChange names the columns of an address row to be written. A nil column stays unchanged.
+type AddressChange struct {
+	Kind      *AddressKind
+	Removed   *mail.MessageID
+	Password  *string
+	State     *AddressState
+	Created   *time.Time
+	Retention *time.Duration
+	Bulk      *time.Time
+}
+
+// Addresses stores the addresses. No address changes while the clock is not trusted: a change with
+// a time ahead would win over later changes.
+type Addresses interface {
+	// AddressRows returns all generations of a canonical address in the order of their
+	// Generation, or no rows for an unknown address. Errors: ErrUnavailable, ErrCorrupt.
+	AddressRows(ctx context.Context, a mail.Address) ([]Address, error)
+
+	// ChangeAddress writes the named columns of one generation of an address, durably, and
+	// creates the row if necessary. Errors: ErrClock, ErrFull, ErrUnavailable, ErrOutcomeUnknown.
+	ChangeAddress(ctx context.Context, a mail.Address, generation mail.MessageID, c AddressChange) error
+
+	// ListAddresses returns about limit rows of a domain (all generations, also removed ones)
+	// after the given local-part (empty: from the start). All rows of a local-part are side by
+	// side. The order of local-parts is the engine's own and never changes. more reports whether
+	// further rows may follow. Errors: ErrUnavailable, ErrCorrupt.
+	ListAddresses(ctx context.Context, domain, after string, limit int) (rows []Address, more bool, err error)
+}
+
+// Domain is a hosted domain.
+type Domain struct {
+	// Name is canonical, see mail.CanonicalDomain.
+	Name string
+	// Created is the time when the domain was added, to the microsecond.
+	Created time.Time
+	// Durability applies to mail, removals and accounts of the domain. Empty: the server's default.
+	Durability DurabilitySetting
+	// Retention is the longest time that messages stay, to the microsecond. Zero: unlimited.
+	Retention time.Duration
+}
+
+// RemovedDomain is a domain that is no longer hosted.
+type RemovedDomain struct {
+	// Name is canonical.
+	Name string
+	// Since is the time of the removal; zero: unknown to the engine.
+	Since time.Time
+}
+
+// DurabilitySetting is the name of a mail.Durability.
+type DurabilitySetting string
+
+// The durabilities. The empty setting stands for a default elsewhere.
+const (
+	DurabilityLocal       DurabilitySetting = "local"
+	DurabilityEach        DurabilitySetting = "each"
+	DurabilityEachOrLocal DurabilitySetting = "each-or-local"
+)
+
+// Durability returns the durability with the name s, or otherwise for any unknown name.
+func (s DurabilitySetting) Durability(otherwise mail.Durability) mail.Durability {
+	switch s {
+	case DurabilityLocal:
+		return mail.Durability{}
+	case DurabilityEach:
+		return mail.Durability{Each: true}
+	case DurabilityEachOrLocal:
+		return mail.Durability{Each: true, OrLocal: true}
+	}
+	return otherwise
+}
+
+// DomainChange names the settings of a domain to be written. A nil setting stays unchanged.
+type DomainChange struct {
+	Durability *DurabilitySetting
+	Retention  *time.Duration
+}
+
+// Domains stores the hosted domains, few enough to be listed whole. No domain changes while the
+// clock is not trusted, see Addresses.
+type Domains interface {
+	// Domain returns a domain by name. Errors: ErrNotFound, ErrUnavailable, ErrCorrupt.
+	Domain(ctx context.Context, name string) (Domain, error)
+	// ListDomains returns all domains, by name. Errors: ErrUnavailable, ErrCorrupt.
+	ListDomains(ctx context.Context) ([]Domain, error)
+	// RemovedDomains returns, by name, the domains that are no longer hosted and may have
+	// addresses left. Errors: ErrUnavailable, ErrCorrupt.
+	RemovedDomains(ctx context.Context) ([]RemovedDomain, error)
+	// PutDomain adds or replaces a domain, durably. Errors: ErrClock, ErrFull, ErrUnavailable,
+	// ErrOutcomeUnknown.
+	PutDomain(ctx context.Context, d Domain) error
+	// ChangeDomain writes the named settings of a domain, durably. Changing an unknown domain
+	// makes nothing visible. Errors: ErrClock, ErrFull, ErrUnavailable, ErrOutcomeUnknown.
+	ChangeDomain(ctx context.Context, name string, c DomainChange) error
+	// RemoveDomain removes a domain, durably. An unknown domain is no error. The accounts of the
+	// domain stay. Errors: ErrClock, ErrUnavailable, ErrOutcomeUnknown.
+	RemoveDomain(ctx context.Context, name string) error
+}
+
+// Notes stores named texts for background work. All servers share the notes.
+type Notes interface {
+	// Progress returns the text of a note; empty: there is no note. Errors: ErrUnavailable,
+	// ErrCorrupt.
+	Progress(ctx context.Context, name string) (string, error)
+
+	// SetProgress writes the text of a note, up to about 1 MiB: a position, or a result. Errors:
+	// ErrFull, ErrUnavailable, ErrOutcomeUnknown.
+	SetProgress(ctx context.Context, name, text string) error
+}
+
+// WorkShare divides background work among the servers of a datacenter.
+type WorkShare interface {
+	// Mine reports whether the background work named key falls to the local server. Exactly one
+	// server alive in the datacenter returns true; for a moment after a server came or went, two
+	// servers or none. A server without knowledge of its neighbours returns false. An engine
+	// for a single server always returns true.
+	Mine(key string) bool
+}

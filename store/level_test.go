@@ -1,0 +1,55 @@
+package store
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"popelago/mail"
+)
+
+// A write goes to the level that its durability asks for, and falls back to the local datacenter
+// only if a datacenter cannot be reached and the durability allows a fallback.
+func TestDurably(t *testing.T) {
+	local := mail.Durability{}
+	each := mail.Durability{Each: true}
+	eachOrLocal := mail.Durability{Each: true, OrLocal: true}
+	refused := errors.New("refused")
+	for _, c := range []struct {
+		name       string
+		several    bool
+		durability mail.Durability
+		fails      map[string]error // by level
+		calls      []string
+		reached    mail.Reached
+		err        error
+	}{
+		{"local", true, local, nil, []string{"local"}, mail.ReachedLocal, nil},
+		{"local, unavailable", true, local, map[string]error{"local": ErrUnavailable}, []string{"local"}, mail.ReachedLocal, ErrUnavailable},
+		{"each", true, each, nil, []string{"each"}, mail.ReachedEach, nil},
+		{"each with one datacenter", false, each, nil, []string{"local"}, mail.ReachedLocal, nil},
+		{"each, unavailable", true, each, map[string]error{"each": ErrUnavailable}, []string{"each"}, mail.ReachedEach, ErrUnavailable},
+		{"fallback", true, eachOrLocal, map[string]error{"each": ErrUnavailable}, []string{"each", "local"}, mail.ReachedFallback, nil},
+		{"fallback after an unknown outcome", true, eachOrLocal, map[string]error{"each": ErrOutcomeUnknown}, []string{"each", "local"}, mail.ReachedFallback, nil},
+		{"no fallback for a full disk", true, eachOrLocal, map[string]error{"each": ErrFull}, []string{"each"}, mail.ReachedEach, ErrFull},
+		{"no fallback for a clock", true, eachOrLocal, map[string]error{"each": ErrClock}, []string{"each"}, mail.ReachedEach, ErrClock},
+		{"failed fallback", true, eachOrLocal, map[string]error{"each": ErrOutcomeUnknown, "local": refused}, []string{"each", "local"}, mail.ReachedEach, ErrOutcomeUnknown},
+	} {
+		levels := Levels[string]{Local: "local", Each: "each", All: "all", Several: c.several}
+		var calls []string
+		reached, err := levels.Durably(c.durability, func(level string) error {
+			calls = append(calls, level)
+			return c.fails[level]
+		})
+		if reached != c.reached || !errors.Is(err, c.err) || (err == nil) != (c.err == nil) || !slices.Equal(calls, c.calls) {
+			t.Errorf("%s: %v, %v, calls %q; want %v, %v, %q", c.name, reached, err, calls, c.reached, c.err, c.calls)
+		}
+	}
+}
+
+// A store in one place has the same role at every level, and no second datacenter.
+func TestOneLevel(t *testing.T) {
+	if got, want := OneLevel("only"), (Levels[string]{Local: "only", Each: "only", All: "only"}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}

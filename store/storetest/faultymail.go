@@ -1,0 +1,130 @@
+package storetest
+
+import (
+	"context"
+	"io"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+type faultyMail struct {
+	store.Mail
+	f     *Fault
+	local bool // the level Local, or the level All without several datacenters
+}
+
+func (s *faultyMail) NewContent(ctx context.Context) (c store.Content, err error) {
+	err = s.f.read("NewContent", func() (err error) { c, err = s.Mail.NewContent(ctx); return err })
+	if err != nil {
+		return nil, err
+	}
+	return &faultyContent{c, s.f}, nil
+}
+
+func (s *faultyMail) PutContent(ctx context.Context, id mail.MessageID, c store.Content, info store.ContentInfo) error {
+	inner := c
+	if fc, ok := c.(*faultyContent); ok {
+		inner = fc.Content
+	}
+	if s.local {
+		defer inner.Discard() // an error uses up c, too
+	}
+	return s.f.write("PutContent", func() error { return s.Mail.PutContent(ctx, id, inner, info) })
+}
+
+func (s *faultyMail) OpenContent(ctx context.Context, id mail.MessageID, origin string) (info store.ContentInfo, r io.ReadCloser, err error) {
+	err = s.f.read("OpenContent", func() (err error) { info, r, err = s.Mail.OpenContent(ctx, id, origin); return err })
+	if err != nil {
+		return store.ContentInfo{}, nil, err
+	}
+	return info, &faultyReader{r, s.f}, nil
+}
+
+func (s *faultyMail) AddMessages(ctx context.Context, entries []store.Entry) []error {
+	const operation = "AddMessages"
+	if !s.f.next(operation) {
+		return s.Mail.AddMessages(ctx, entries)
+	}
+	done, class := 0, store.ErrUnavailable
+	switch {
+	case s.f.Mode == Half && len(entries) > 1:
+		done = len(entries) / 2
+	case s.f.Mode != Before:
+		done, class = len(entries), store.ErrOutcomeUnknown
+	}
+	errs := make([]error, len(entries))
+	for i := range errs {
+		errs[i] = s.f.error(class, operation)
+	}
+	if done > 0 {
+		for i, err := range s.Mail.AddMessages(ctx, entries[:done:done]) {
+			if err != nil || done < len(entries) {
+				errs[i] = err
+			}
+		}
+	}
+	return errs
+}
+
+func (s *faultyMail) ListMessages(ctx context.Context, mailbox mail.MailboxID, after mail.MessageID, limit int) (rows []mail.Message, more bool, err error) {
+	err = s.f.read("ListMessages", func() (err error) {
+		rows, more, err = s.Mail.ListMessages(ctx, mailbox, after, limit)
+		return err
+	})
+	return rows, more, err
+}
+
+func (s *faultyMail) Message(ctx context.Context, mailbox mail.MailboxID, id mail.MessageID) (m mail.Message, err error) {
+	err = s.f.read("Message", func() (err error) { m, err = s.Mail.Message(ctx, mailbox, id); return err })
+	return m, err
+}
+
+func (s *faultyMail) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
+	const operation = "RemoveMessages"
+	if !s.f.next(operation) {
+		return s.Mail.RemoveMessages(ctx, mailbox, ids)
+	}
+	if s.f.Mode == Before {
+		return s.f.error(store.ErrUnavailable, operation)
+	}
+	if s.f.Mode == Half && len(ids) > 1 {
+		ids = ids[:len(ids)/2]
+	}
+	if err := s.Mail.RemoveMessages(ctx, mailbox, ids); err != nil {
+		return err
+	}
+	return s.f.error(store.ErrOutcomeUnknown, operation)
+}
+
+type faultyContent struct {
+	store.Content
+	f *Fault
+}
+
+func (c *faultyContent) Write(p []byte) (n int, err error) {
+	err = c.f.read("Content.Write", func() (err error) { n, err = c.Content.Write(p); return err })
+	return n, err
+}
+
+type faultyReader struct {
+	io.ReadCloser
+	f *Fault
+}
+
+func (r *faultyReader) Read(p []byte) (n int, err error) {
+	err = r.f.read("Read", func() (err error) { n, err = r.ReadCloser.Read(p); return err })
+	return n, err
+}
+
+func (r *faultyReader) WriteTo(w io.Writer) (n int64, err error) {
+	err = r.f.read("WriteTo", func() (err error) {
+		if wt, ok := r.ReadCloser.(io.WriterTo); ok {
+			n, err = wt.WriteTo(w)
+		} else {
+			n, err = io.Copy(w, r.ReadCloser)
+		}
+		return err
+	})
+	return n, err
+}

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"popelago/mail"
+)
+
+// Upkeep is the role for background work, checks and administration.
+type Upkeep interface {
+	Background
+	Checks
+	Notes
+	WorkShare
+	Clocks
+	ClockKeeper
+}
+
+// Background is the periodic work of an engine. All methods may be called while other calls go on,
+// and again at any time. A method stops early, without error, when its context ends. While
+// MayReclaim returns an error, every method fails with the same error.
+//
+// While some replicas are unreachable, the work continues with data of the reachable replicas
+// alone. The rest is reported as blocked, and later calls retry. A method returns an error if all
+// remaining work is blocked.
+//
+// Errors: ErrUnavailable, ErrOutcomeUnknown, ErrCorrupt. A report also counts the work before an
+// error.
+type Background interface {
+	// MayReclaim returns nil if background work may remove data: the clock is trusted, and all
+	// servers agree on the in-flight window. Errors: ErrClock, ErrDisagree.
+	MayReclaim() error
+
+	// RaiseFloors raises the floors of mailboxes with many removals, so that the cost of a list
+	// depends on the remaining messages alone. An engine without floors reports nothing.
+	RaiseFloors(ctx context.Context) (FloorReport, error)
+
+	// Sweep removes the content of messages that all their mailboxes removed before olderThan.
+	Sweep(ctx context.Context, olderThan time.Time) (SweepReport, error)
+
+	// SweepOrphans removes content put before olderThan without a row in any mailbox. An engine
+	// that has to scan all content continues the last scan, and starts a new scan only if the last
+	// scan started before begun. An engine with a list of its orphans removes orphans in Sweep.
+	SweepOrphans(ctx context.Context, olderThan, begun time.Time) (OrphanReport, error)
+}
+
+// FloorReport counts the work of one RaiseFloors.
+type FloorReport struct {
+	Mailboxes int // mailboxes examined
+	Raised    int // mailboxes with a raised floor
+	Blocked   int // mailboxes not examined because of unreachable replicas
+	// Grown lists the mailboxes that should become bulk, noticed by the local server since the
+	// last call.
+	Grown []GrownMailbox
+}
+
+// GrownMailbox is a mailbox that should become bulk: a mailbox with very many messages, or very
+// many removals that cannot be reclaimed yet.
+type GrownMailbox struct {
+	Mailbox mail.MailboxID
+	// Recipient is the recipient of any message of the mailbox, see mail.Message.
+	Recipient string
+}
+
+// SweepReport counts the work of one Sweep.
+type SweepReport struct {
+	Contents  int   // contents removed
+	Octets    int64 // octets of the removed contents
+	Elsewhere int   // parts of the work that fall to neighbour servers
+	// Blocked counts parts of the work (removals, contents) that wait for unreachable replicas.
+	Blocked int
+}
+
+// OrphanReport counts the work of one SweepOrphans.
+type OrphanReport struct {
+	SweepReport
+	Looked int // contents examined
+}
