@@ -46,7 +46,7 @@ func newAccountAddCommand(f *remoteFlags) *cobra.Command {
 	return cmd
 }
 
-// accountPage is how many accounts are asked of the server at one time: as many as it gives.
+// accountPage is the number of accounts in one request: the server's maximum.
 const accountPage = 1000
 
 func newAccountListCommand(f *remoteFlags) *cobra.Command {
@@ -131,7 +131,8 @@ func newAccountShowCommand(f *remoteFlags) *cobra.Command {
 	}
 }
 
-// retentionInForce is the retention of an account, and what that is if it is the domain's.
+// retentionInForce returns the retention of an account as text, and says if it comes from the
+// domain.
 func retentionInForce(a adminclient.AccountDetail) string {
 	if a.Retention == adminclient.RetainAsDomain {
 		return a.DomainRetention + ", as the domain"

@@ -63,7 +63,7 @@ func (t *benchTarget) add(cmd *cobra.Command, name, value, usage string) {
 	cmd.Flags().StringVar(&t.addr, name, value, usage)
 }
 
-// addTLS defines the flags that several addresses share.
+// addTLS defines the flags shared by several addresses.
 func (t *benchTarget) addTLS(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&t.tls, "tls", "none", "encryption: none, starttls or tls")
@@ -71,12 +71,12 @@ func (t *benchTarget) addTLS(cmd *cobra.Command) {
 	f.DurationVar(&t.timeout, "timeout", time.Minute, "how long one step may take before the connection counts as lost")
 }
 
-// target returns what the flags say.
+// target returns the bench.Target of the flags.
 func (t *benchTarget) target() bench.Target {
 	return bench.Target{Addr: t.addr, TLS: bench.TLSMode(t.tls), Insecure: t.insecure, Timeout: t.timeout}
 }
 
-// benchOutput holds the flags that say how to report.
+// benchOutput holds the flags for the report.
 type benchOutput struct {
 	json bool
 }
@@ -86,8 +86,8 @@ func (o *benchOutput) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the report as JSON")
 }
 
-// run carries out work with a progress bar, prints the report and turns what went wrong into
-// an error.
+// run carries out work with a progress bar and prints the report. Errors and violations in the
+// report become an error.
 func (o *benchOutput) run(cmd *cobra.Command, work func(context.Context, *bench.Progress) (bench.Report, error)) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -106,7 +106,7 @@ func (o *benchOutput) run(cmd *cobra.Command, work func(context.Context, *bench.
 	return benchResult(&report)
 }
 
-// print writes the report in the form that was asked for.
+// print writes the report as a table or as JSON.
 func (o *benchOutput) print(w io.Writer, report *bench.Report) error {
 	if o.json {
 		return report.WriteJSON(w)
@@ -114,7 +114,7 @@ func (o *benchOutput) print(w io.Writer, report *bench.Report) error {
 	return report.WriteTable(w)
 }
 
-// benchResult returns an error if the report tells of errors or violations.
+// benchResult returns an error if the report has errors or violations.
 func benchResult(report *bench.Report) error {
 	var wrong []string
 	if n := report.Failures(); n > 0 {
@@ -129,7 +129,7 @@ func benchResult(report *bench.Report) error {
 	return errors.New("bench: " + strings.Join(wrong, ", "))
 }
 
-// openBenchJournal opens the journal at path, or returns nil for "". The caller closes it.
+// openBenchJournal opens the journal at path; "" gives nil. The caller closes the journal.
 func openBenchJournal(path string) (*bench.Journal, error) {
 	if path == "" {
 		return nil, nil

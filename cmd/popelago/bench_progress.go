@@ -13,7 +13,7 @@ import (
 	"popelago/bench"
 )
 
-// progressInterval is how often the bar is drawn.
+// progressInterval is the pause between two redraws of the bar.
 const progressInterval = 200 * time.Millisecond
 
 // showProgress draws a bar for p if w is a terminal, until the returned function is called.
@@ -51,7 +51,7 @@ func showProgress(w io.Writer, p *bench.Progress) (hide func()) {
 				return
 			case <-tick.C:
 				done, total := p.Done()
-				// One more than there is: a full bar would remove itself between two phases.
+				// One more than the total: a full bar would remove itself between two phases.
 				bar.SetTotal(max(total, done)+1, false)
 				bar.SetCurrent(done)
 			}

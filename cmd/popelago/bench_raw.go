@@ -74,7 +74,7 @@ Where nodes ask for a password, it is read from the environment variable
 	return cmd
 }
 
-// rawDatacenters brings together names and the hosts that were given with them.
+// rawDatacenters joins each datacenter name with its hosts.
 func rawDatacenters(names, hosts []string) ([]bench.RawDatacenter, error) {
 	if len(names) != len(hosts) {
 		return nil, &usageError{"each --datacenter wants one --hosts"}

@@ -43,7 +43,7 @@ func TestRawDatacenters(t *testing.T) {
 	}
 }
 
-// What the flags say reaches the run, which refuses it before it connects to anything.
+// The flags reach the run, which refuses bad values before it connects.
 func TestBenchRawFlags(t *testing.T) {
 	for _, c := range []struct {
 		args string

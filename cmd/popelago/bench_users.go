@@ -59,7 +59,7 @@ func (u *benchUsers) list() ([]string, error) {
 	return bench.Names(u.pattern, u.first, u.first+u.count-1)
 }
 
-// benchPasswords holds the flags that say where passwords are.
+// benchPasswords holds the flags for passwords.
 type benchPasswords struct {
 	file  string
 	stdin bool
@@ -107,7 +107,7 @@ func (p *benchPasswords) logins(cmd *cobra.Command, names []string) ([]bench.Log
 	return logins, nil
 }
 
-// benchLogins is the users' flags together with those of their passwords.
+// benchLogins combines the flags of users and passwords.
 type benchLogins struct {
 	users     benchUsers
 	passwords benchPasswords

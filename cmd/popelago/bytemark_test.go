@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Some shells put a byte order mark before what they pass on.
+// Some shells put a byte order mark in front of piped text.
 func TestPasswordBehindByteOrderMark(t *testing.T) {
 	if password, err := readPassword(strings.NewReader("\uFEFFsecret\r\n")); err != nil || password != "secret" {
 		t.Errorf("%q, %v", password, err)

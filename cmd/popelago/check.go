@@ -109,8 +109,8 @@ func checkUsage(o adminclient.CheckOptions) error {
 	return nil
 }
 
-// runCheck makes the server check and waits for the end, or stops the check when ctx ends.
-// Progress is shown on w if that is a terminal.
+// runCheck starts a check on the server and waits for its end. It stops the check when ctx ends. If
+// w is a terminal it shows the progress.
 func runCheck(ctx context.Context, c *adminclient.Client, o adminclient.CheckOptions, w io.Writer) (adminclient.Check, error) {
 	show := func(adminclient.Check) {}
 	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
@@ -139,7 +139,7 @@ func runCheck(ctx context.Context, c *adminclient.Client, o adminclient.CheckOpt
 	return check, err
 }
 
-// checkProgress is how far a check has come, in one line.
+// checkProgress describes the progress of a check in one line.
 func checkProgress(check adminclient.Check) string {
 	found := int64(0)
 	for _, n := range check.Counts {
@@ -152,7 +152,7 @@ func checkProgress(check adminclient.Check) string {
 	return text
 }
 
-// printCheck prints what a check found.
+// printCheck prints the findings of a check.
 func printCheck(w io.Writer, check adminclient.Check) error {
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
 	rows := [][]string{{"contents looked at", number(check.Contents)}}
@@ -207,8 +207,8 @@ func printCheck(w io.Writer, check adminclient.Check) error {
 	return printTable(w, []string{"FINDING", "MESSAGE", "ADDRESS", "WHAT"}, rows)
 }
 
-// checkOutcome is the error for a check that did not end well. unsure says that messages that
-// matter are too young to be judged.
+// checkOutcome returns the error for a check with problems or without an end. unsure says that
+// relevant messages are too young to be judged.
 func checkOutcome(check adminclient.Check, unsure bool) error {
 	switch check.State {
 	case adminclient.CheckFailed:

@@ -10,7 +10,7 @@ import (
 	"popelago/adminclient"
 )
 
-// unsureError says that a check found no problem, but could not judge all messages. The exit
+// unsureError reports a check that found no problem, but could not judge all messages. The exit
 // code is exitUnsure.
 type unsureError struct{ text string }
 
@@ -35,7 +35,7 @@ func roundUp(t time.Time) time.Time {
 	return t.Add(time.Second - time.Nanosecond).Truncate(time.Second)
 }
 
-// maxSkew is how far the clocks of servers may differ before deliveries are refused.
+// maxSkew is the largest difference of the servers' clocks at which deliveries go on.
 const maxSkew = 5 * time.Minute
 
 // futureIDs reports whether a check met messages whose ids are later than its end.
@@ -44,9 +44,9 @@ func futureIDs(check adminclient.Check) bool {
 	return err == nil && check.JudgedFrom != nil && check.Ended != nil && check.JudgedFrom.Sub(*check.Ended) > window+maxSkew
 }
 
-// checkAgain waits until all that was stored when the first check started can be judged, and
-// makes another check. What is too young for that one came later, unless its id is of a time
-// yet to come.
+// checkAgain waits until all messages stored at the start of the first check can be judged, and
+// makes another check. Messages too young for the second check arrived later, unless their ids are
+// ahead of the clock.
 func checkAgain(ctx context.Context, first adminclient.Check, check func() (adminclient.Check, error), w io.Writer) error {
 	if first.Young == 0 || first.State != adminclient.CheckDone {
 		return checkOutcome(first, false)
@@ -70,8 +70,8 @@ func checkAgain(ctx context.Context, first adminclient.Check, check func() (admi
 	return checkOutcome(second, second.Young > 0 && futureIDs(second))
 }
 
-// untilJudged is how long after the end of a check all that was stored at its start can be
-// judged. All moments are of the server's clock.
+// untilJudged returns the time from the end of a check until all messages stored at its start can
+// be judged. All moments are of the server's clock.
 func untilJudged(check adminclient.Check) (time.Duration, error) {
 	window, err := time.ParseDuration(check.Window)
 	if err != nil || check.Started == nil || check.Ended == nil {

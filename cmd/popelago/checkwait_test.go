@@ -11,7 +11,7 @@ import (
 	"popelago/adminclient"
 )
 
-// judged is a check that ends now and began a minute ago, with n messages too young.
+// judged returns a check that began a minute ago and ends now, with n messages too young.
 func judged(n int64, from time.Duration) adminclient.Check {
 	now := time.Now()
 	started, judgedFrom := now.Add(-time.Minute), now.Add(from)
@@ -22,8 +22,8 @@ func judged(n int64, from time.Duration) adminclient.Check {
 	return c
 }
 
-// A check that waits ends when all that was stored at its start was judged: no later, whatever
-// came meanwhile, and no earlier.
+// A waiting check ends when all messages stored at its start were judged: no later, whatever
+// arrived meanwhile, and no earlier.
 func TestCheckWaits(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

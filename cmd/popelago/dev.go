@@ -15,13 +15,14 @@ import (
 	"popelago/mail"
 )
 
-// devDomain and devNames are what "serve --dev" makes on its first start.
+// devDomain and devNames are the domain and the accounts that the first start of "serve --dev"
+// makes.
 const devDomain = "example.test"
 
 func devNames() []string { return []string{"alice", "bob"} }
 
-// devPasswords is the file in the data folder with a line "address password" for each account
-// made. While it is there no accounts are made: the operator may have removed them.
+// devPasswords is a file in the data folder with a line "address password" for each account that
+// was made. While the file exists no accounts are made: the operator may have removed them.
 const devPasswords = "dev-passwords.txt"
 
 // devUser is an account made by "serve --dev".
@@ -30,11 +31,11 @@ type devUser struct {
 	password string
 }
 
-// makeDevAccounts makes the accounts of a first start. It returns those that it made, now or
-// before, and that are still there.
+// makeDevAccounts makes the accounts of a first start. It returns the accounts that this start or
+// an earlier one made and that still exist.
 //
-// The passwords are written to a file of another name first, so that a start cut short here
-// is taken up again with the same ones.
+// The passwords are written to a temporary file first, so that an interrupted start can be repeated
+// with the same passwords.
 func makeDevAccounts(ctx context.Context, a *app.App, dataDir string) ([]devUser, error) {
 	file := filepath.Join(dataDir, devPasswords)
 	users, err := readDevPasswords(file)
@@ -60,7 +61,7 @@ func makeDevAccounts(ctx context.Context, a *app.App, dataDir string) ([]devUser
 	return users, os.Rename(begun, file)
 }
 
-// newDevUsers chooses passwords for the accounts that are not there yet.
+// newDevUsers chooses passwords for the accounts that do not exist yet.
 func newDevUsers(ctx context.Context, a *app.App) ([]devUser, error) {
 	there, err := devAddresses(ctx, a)
 	if err != nil {
@@ -113,7 +114,7 @@ func devDomainHosted(ctx context.Context, a *app.App) (bool, error) {
 	return false, nil
 }
 
-// devAddresses are the accounts of devDomain, none if it is not hosted.
+// devAddresses returns the accounts of devDomain; none if the domain is not hosted.
 func devAddresses(ctx context.Context, a *app.App) (map[mail.Address]bool, error) {
 	there := map[mail.Address]bool{}
 	hosted, err := devDomainHosted(ctx, a)
@@ -147,8 +148,8 @@ func onlyLive(ctx context.Context, a *app.App, users []devUser) ([]devUser, erro
 	return live, nil
 }
 
-// readDevPasswords reads a file of lines "address password". Lines of another form are left
-// out: people may write into it.
+// readDevPasswords reads a file of lines "address password", and skips all other lines: users may
+// edit the file.
 func readDevPasswords(file string) ([]devUser, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// devHints is what "serve --dev" tells: commands to copy, that work as they are.
+// devHints holds the hints of "serve --dev": commands to copy, without any change.
 type devHints struct {
 	users       []devUser
 	dataDir     string
@@ -62,8 +62,8 @@ func (h devHints) printFetch(b *bytes.Buffer) {
 	}
 }
 
-// addr is where a client on this machine reaches a service, nil if it is off. The certificate
-// holds for the loopback addresses.
+// addr returns the address of a service for a client on this machine; nil if the service is off.
+// The certificate is valid for the loopback addresses.
 func (h devHints) addr(service string) *net.TCPAddr {
 	if len(h.addrs[service]) == 0 {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"popelago/mail"
 )
 
-// The postmaster of "serve --dev" is one of the accounts that it makes.
+// The postmaster of "serve --dev" is an account that the start makes.
 func TestDevPostmaster(t *testing.T) {
 	address, err := mail.ParseAddress(config.Dev("x").Delivery.Postmaster)
 	if err != nil || address.Domain != devDomain || !slices.Contains(devNames(), address.Local) {

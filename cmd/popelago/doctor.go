@@ -14,8 +14,7 @@ import (
 	"popelago/config"
 )
 
-// doctorLimit is how long "popelago doctor" may take: as long as nodes that do not answer make
-// it wait.
+// doctorLimit bounds "popelago doctor", which waits for nodes that do not answer.
 const doctorLimit = 5 * time.Minute
 
 // doctorFlags are the flags of "popelago doctor".
@@ -73,8 +72,8 @@ func (f *doctorFlags) run(cmd *cobra.Command) error {
 // askServer limits how long a running server is asked.
 const askServer = 10 * time.Second
 
-// examineServer asks the running server of a configuration whether it trusts its clock. There is
-// nothing to tell if it does not run.
+// examineServer asks the running server of a configuration whether it trusts its clock. Without a
+// running server there are no findings.
 func examineServer(ctx context.Context, cfg config.Config) []app.Finding {
 	ctx, cancel := context.WithTimeout(ctx, askServer)
 	defer cancel()
@@ -104,7 +103,7 @@ func countFindings(found []app.Finding, level string) int {
 	return n
 }
 
-// printFindings prints a line for each, with what to do below it, and a last one about all.
+// printFindings prints a line for each finding, the remedy below it, and a summary at the end.
 func printFindings(w io.Writer, found []app.Finding) error {
 	for _, f := range found {
 		if _, err := fmt.Fprintf(w, "%-8s %-12s %s\n", f.Level, f.Check, f.Text); err != nil {

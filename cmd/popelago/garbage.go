@@ -2,18 +2,16 @@ package main
 
 import "runtime"
 
-// headroom is how much garbage may gather on top of what the collector would wait for, in
-// octets.
+// headroom is the garbage, in octets, that may accumulate beyond the collector's own limit.
 const headroom = 24 << 20
 
-// giveHeadroom lets the garbage collector of a server run less often, until the returned
-// function is called.
+// giveHeadroom lets the garbage collector of a server run less often, until the returned function
+// is called.
 //
-// The collector runs whenever the heap has grown to twice what was alive. A server that is
-// busy keeps little and throws much away, so it would run a dozen times a second and take a
-// sixth of the server's time. Octets that are alive, but never touched, put that off at a
-// known price: at most headroom more memory, however large the heap is. GOGC and GOMEMLIMIT
-// keep their meaning.
+// The collector runs whenever the heap has grown to twice the live octets. A busy server has few
+// live octets and much garbage, so the collector would run a dozen times a second and take a sixth
+// of the server's time. Live octets that are never touched delay the collector, at a known price:
+// at most headroom more memory, however large the heap. GOGC and GOMEMLIMIT keep their meaning.
 func giveHeadroom() (end func()) {
 	untouched := make([]byte, headroom)
 	return func() { runtime.KeepAlive(untouched) }

@@ -1,8 +1,8 @@
-// Command popelago is the mail store: its server, the commands that administer it, and a load
+// Command popelago is the mail store: its server, the commands for administrators, and a load
 // generator. "popelago help" lists the commands.
 //
-// One file per noun. Exit codes: 0 done, 1 failed, 2 called wrongly, 3 the answer is not whole
-// (check). Errors are printed once, to standard error, by run.
+// Each noun has one file. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 incomplete answer (check).
+// run prints errors once, to standard error.
 package main
 
 import (
@@ -27,7 +27,7 @@ const (
 
 func main() { os.Exit(run(newRootCommand(), os.Args[1:])) }
 
-// run runs the command that args name and returns the exit code.
+// run runs the command named by args and returns the exit code.
 func run(root *cobra.Command, args []string) int {
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(context.Background())

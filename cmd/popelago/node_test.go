@@ -13,21 +13,21 @@ import (
 	"popelago/cassandratest"
 )
 
-// node is the Cassandra node that the tests of this package share. It asks for a password, speaks
-// TLS to those who want it, with a certificate that names no address, and syncs its commit log as
-// Cassandra does unless it is told otherwise.
+// node is the Cassandra node shared by the tests of this package. It asks for a password, offers
+// TLS with a certificate that names no address, and syncs its commit log in Cassandra's default
+// way.
 var node = cassandratest.Lazy{Options: cassandratest.Options{Settings: map[string]string{
 	"authenticator":         "PasswordAuthenticator",
 	"authorizer":            "CassandraAuthorizer",
-	"permissions_validity":  "0ms", // what is granted counts at once
+	"permissions_validity":  "0ms", // granted rights count at once
 	"commitlog_sync":        "periodic",
 	"commitlog_sync_period": "10000ms",
 	"client_encryption_options": `{enabled: true, optional: true, keystore: "` + testFile("node/node.pem") + `", ` +
 		`ssl_context_factory: {class_name: org.apache.cassandra.security.PEMBasedSslContextFactory}}`,
 }}, After: cassandratest.Uncoordinated}
 
-// testFile is the absolute path of a file in testdata. The certificates in testdata/node are
-// for nothing but these tests.
+// testFile returns the absolute path of a file in testdata. The certificates in testdata/node are
+// for these tests only.
 func testFile(name string) string {
 	path, err := filepath.Abs(filepath.Join("testdata", filepath.FromSlash(name)))
 	if err != nil {
@@ -42,7 +42,8 @@ type testsWithNode struct{ m *testing.M }
 func (t testsWithNode) Run() int { return node.Main(t.m) }
 
 // TestNodeScripts runs testdata/nodescript/*.txtar, one after the other, with a real node. The
-// environment leads to it; CA is the file of the authority of its certificate. One more command:
+// environment holds its settings; CA is the file with the authority of its certificate. One more
+// command:
 //
 //	cql STATEMENT               execute a statement, with ` for '
 func TestNodeScripts(t *testing.T) {

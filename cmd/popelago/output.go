@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// result prints what a command did: v as JSON, or the line.
+// result prints the result of a command: v as JSON, or the line.
 func (f *remoteFlags) result(w io.Writer, v any, format string, args ...any) error {
 	if f.json {
 		return printJSON(w, v)

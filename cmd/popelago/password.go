@@ -16,8 +16,8 @@ import (
 	"popelago/mail"
 )
 
-// passwordFlags say where a new password comes from: a prompt, or standard input. It is never
-// an argument: those are seen in the list of processes and kept in the shell's history.
+// passwordFlags select the source of a new password: a prompt, or standard input. A password is
+// never an argument: arguments appear in the list of processes and in the shell's history.
 type passwordFlags struct {
 	stdin bool
 }
@@ -42,10 +42,10 @@ func (f *passwordFlags) password(cmd *cobra.Command, c *adminclient.Client, addr
 	return promptPassword(in, cmd.ErrOrStderr(), address)
 }
 
-// maxPasswordInput bounds what is read from standard input; the server takes less.
+// maxPasswordInput bounds standard input, in octets; the server accepts less.
 const maxPasswordInput = 16 << 10
 
-// readPassword reads the one line of r, without its line end.
+// readPassword reads a password from r, one line, and removes the line end.
 func readPassword(r io.Reader) (string, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxPasswordInput+1))
 	switch {
@@ -54,7 +54,7 @@ func readPassword(r io.Reader) (string, error) {
 	case len(text) > maxPasswordInput:
 		return "", errors.New("read the password: too long")
 	}
-	// Some shells put a byte order mark before what they pass on; no mail program sends it.
+	// Some shells put a byte order mark in front of piped text; mail programs never send it.
 	password := strings.TrimPrefix(strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), "\uFEFF")
 	if strings.ContainsAny(password, "\r\n") {
 		return "", errors.New("read the password: standard input holds more than one line")
@@ -62,7 +62,7 @@ func readPassword(r io.Reader) (string, error) {
 	return password, checkTyped(password)
 }
 
-// checkTyped refuses a password that could not be sent as what it is.
+// checkTyped refuses a password with characters that a mail program could not send.
 func checkTyped(password string) error {
 	if err := mail.CheckUTF8(password); err != nil {
 		return fmt.Errorf("read the password: %w: is the terminal or the program that wrote it set to another character set?", err)

@@ -10,7 +10,7 @@ import (
 	"popelago/config"
 )
 
-// remoteFlags say which server a command talks to, and how it prints what comes back.
+// remoteFlags select the server of a command, and the form of the output.
 type remoteFlags struct {
 	settingsFlags
 	server    string
@@ -27,7 +27,7 @@ func (f *remoteFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.json, "json", false, "print JSON, for programs")
 }
 
-// call runs do with a client of the server that the flags lead to.
+// call runs do with a client of the server that the flags select.
 func (f *remoteFlags) call(do func(*adminclient.Client) error) error {
 	c, start, err := f.client()
 	if err != nil {
@@ -41,8 +41,7 @@ func (f *remoteFlags) call(do func(*adminclient.Client) error) error {
 	return err
 }
 
-// client makes the client. start is the command line that starts its server, as far as it
-// is known.
+// client makes the client. start is the command line that starts the server; empty if unknown.
 func (f *remoteFlags) client() (c *adminclient.Client, start string, err error) {
 	if f.server == "" {
 		if f.tokenFile != "" {

@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newRootCommand makes the tree of commands. Each call makes a new one, with its own flags.
+// newRootCommand makes the tree of commands. Each call makes a new tree with its own flags.
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "popelago",
@@ -41,7 +41,7 @@ For a first look:  popelago serve --dev`,
 	return root
 }
 
-// newGroup makes a command that only holds others.
+// newGroup makes a command that only has subcommands.
 func newGroup(name, short string, commands ...*cobra.Command) *cobra.Command {
 	group := &cobra.Command{Use: name, Short: short}
 	asGroup(group)
@@ -49,8 +49,8 @@ func newGroup(name, short string, commands ...*cobra.Command) *cobra.Command {
 	return group
 }
 
-// asGroup makes a command fail when no command below it, or an unknown one, is named; cobra
-// by itself would print help and succeed.
+// asGroup makes a command fail if its subcommand is missing or unknown; cobra's default would print
+// help and succeed.
 func asGroup(group *cobra.Command) {
 	group.Args = cobra.ArbitraryArgs
 	group.SuggestionsMinimumDistance = 2 // letters wrong

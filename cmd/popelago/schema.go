@@ -16,8 +16,8 @@ import (
 	"popelago/config"
 )
 
-// schemaLimit is how long the commands of this file may take. Making a table takes a second or
-// two, on a cluster under load more.
+// schemaLimit bounds the commands of this file. Making a table takes a second or two, on a busy
+// cluster more.
 const schemaLimit = 15 * time.Minute
 
 // schemaFlags are the flags of "popelago schema".
@@ -64,7 +64,7 @@ again goes on from there.`,
 	return cmd
 }
 
-// schemaApplied says what "schema apply" did.
+// schemaApplied describes the effect of "schema apply".
 func schemaApplied(before, after app.SchemaState) string {
 	switch before.Applied {
 	case after.Applied:
@@ -136,7 +136,7 @@ func newSchemaPrintCommand(f *schemaFlags) *cobra.Command {
 	}
 }
 
-// run calls do with the settings the flags lead to, and adds to its error what to do about it.
+// run calls do with the settings of the flags, and adds the remedy to its error.
 func (f *schemaFlags) run(cmd *cobra.Command, do func(context.Context, config.Config) error) error {
 	cfg, err := f.load()
 	if err != nil {

@@ -18,17 +18,17 @@ func TestMain(m *testing.M) {
 	testscript.Main(testsWithNode{m}, map[string]func(){"popelago": main})
 }
 
-// TestScripts runs the command as a process of its own, as testdata/script/*.txtar say. Beside
-// the commands of testscript there are
+// TestScripts runs the command as a separate process, as testdata/script/*.txtar say. In addition
+// to the commands of testscript there are
 //
-//	exits CODE COMMAND...       run a command that has to exit with CODE
+//	exits CODE COMMAND...       run a command that must exit with CODE
 //	waitfor FILE REGEXP         wait until a file has a match
-//	waitsocket FILE             wait until somebody answers on a unix socket
+//	waitsocket FILE             wait until a server answers on a unix socket
 func TestScripts(t *testing.T) {
 	testscript.Run(t, scripts("testdata/script"))
 }
 
-// scripts are those of one folder.
+// scripts returns the scripts of one folder.
 func scripts(dir string) testscript.Params {
 	return testscript.Params{
 		Dir:                 dir,
@@ -87,7 +87,7 @@ func scriptWaitSocket(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// wait calls check until it returns nil. The limit only ends a test that would hang.
+// wait calls check until it returns nil. The limit only ends a test that hangs.
 func wait(ts *testscript.TestScript, check func() error) {
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()

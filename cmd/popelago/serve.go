@@ -85,7 +85,7 @@ func serve(ctx context.Context, cfg config.Config, dev bool, stdout, stderr io.W
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 	hangups := make(chan os.Signal, 1)
-	if dev { // it ends with its terminal
+	if dev { // a closed terminal ends the server
 		signal.Notify(signals, syscall.SIGHUP)
 	} else {
 		signal.Notify(hangups, syscall.SIGHUP)
@@ -140,8 +140,8 @@ func waitForEnd(ctx context.Context, signals, hangups <-chan os.Signal, a *app.A
 	}
 }
 
-// stop ends the server, by force after the configured time or at the next signal. One more
-// signal ends the process.
+// stop ends the server, by force after the configured time or at the next signal. A further signal
+// ends the process.
 func stop(ctx context.Context, a *app.App, cfg config.Config, signals chan os.Signal, logger *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
 	defer cancel()

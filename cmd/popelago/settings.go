@@ -8,8 +8,8 @@ import (
 	"popelago/config"
 )
 
-// settingsFlags say where a server's settings are, or its data folder. The server and the
-// commands that talk to it take the same, and so find each other.
+// settingsFlags select the server's settings, or its data folder. The server and the commands that
+// talk to it have the same flags, so that each command finds its server.
 type settingsFlags struct {
 	file string
 	data string
@@ -20,13 +20,13 @@ func (f *settingsFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.data, "data", "", "the server's data folder `DIR` (default: the configuration's, or ./popelago-data)")
 }
 
-// addFile is add for commands that do without a data folder.
+// addFile is add for commands without a data folder.
 func (f *settingsFlags) addFile(flags *pflag.FlagSet) {
 	flags.StringVar(&f.file, "config", "", "the server's configuration `FILE`")
 }
 
-// load returns the settings that the flags lead to: those of the file if there is one,
-// otherwise those of "serve --dev"; the environment over them, and flags over that.
+// load returns the settings selected by the flags: the configuration file, or else the settings of
+// "serve --dev"; the environment overrides both, and flags override all.
 func (f *settingsFlags) load() (config.Config, error) {
 	if f.file != "" {
 		cfg, err := config.Load(f.file, os.Environ())
@@ -48,7 +48,7 @@ func (f *settingsFlags) load() (config.Config, error) {
 	return cfg, nil
 }
 
-// serveCommand is the command line that starts the server these flags lead to.
+// serveCommand returns the command line that starts the server of these flags.
 func (f *settingsFlags) serveCommand() string {
 	line := "popelago serve --dev"
 	if f.file != "" {

@@ -2,7 +2,7 @@ package main
 
 import "strings"
 
-// shellWord writes s as one word of a shell command.
+// shellWord quotes s as one word of a shell command.
 func shellWord(s string) string {
 	plain := func(r rune) bool {
 		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_-./:@%+=,", r)

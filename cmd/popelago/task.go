@@ -85,7 +85,7 @@ func taskState(t adminclient.Task) string {
 	return "waiting"
 }
 
-// taskReport is what became of the last run, in one line.
+// taskReport describes the last run in one line.
 func taskReport(t adminclient.Task) string {
 	if t.Result == "" {
 		return "-"

@@ -10,16 +10,16 @@ import (
 	"popelago/mail"
 )
 
-// usageError says that a command was called wrongly.
+// usageError reports wrong usage of a command.
 type usageError struct{ text string }
 
-// Error is what was wrong.
+// Error describes the wrong usage.
 func (e *usageError) Error() string { return e.text }
 
 func quoted(s string) string { return strconv.Quote(s) }
 
-// arguments checks that the arguments named are given, and no others. The last ones may be
-// left out if they stand in brackets: [DOMAIN].
+// arguments checks that exactly the named arguments are given. The last ones are optional if they
+// stand in brackets: [DOMAIN].
 func arguments(names ...string) cobra.PositionalArgs {
 	required := 0
 	for _, n := range names {

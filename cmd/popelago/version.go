@@ -21,7 +21,7 @@ func newVersionCommand() *cobra.Command {
 	}
 }
 
-// versionText is the version of the program, and what it was built with and for.
+// versionText returns the version of the program, with compiler and platform.
 func versionText() string {
 	return fmt.Sprintf("%s (%s, %s/%s)", app.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
