@@ -16,9 +16,9 @@ type layer struct {
 	imports []string
 }
 
-// layout is the table of packages: for each, the ones of ours that its code may import.
-// Every package may also import mail; imports point down only, which the order of the table
-// shows: a package may import only what stands above it.
+// layout is the table of packages, with the packages of this module that each may import. Every
+// package may also import mail. A package may import only packages above it in the table, so
+// imports point down only.
 var layout = []layer{
 	{"mail", nil},
 	{"wire", nil},
@@ -42,7 +42,7 @@ var layout = []layer{
 	}},
 	{"cmd/popelago", []string{"config", "account", "app", "adminclient", "bench"}},
 
-	// Help for tests and measurements; nothing above imports it.
+	// Helpers for tests and measurements; no package above imports them.
 	{"mailtest", []string{"wire"}},
 	{"testreport", nil},
 	{"cassandratest", nil},
@@ -61,8 +61,8 @@ var layout = []layer{
 	{"integration/datacenters", []string{"config", "app", "integration/servertest"}},
 }
 
-// testImports is what test files may import besides: engines, suites, helpers, and the
-// packages to look with at what was done.
+// testImports lists the packages that test files may import in addition: engines, suites, helpers,
+// and packages that inspect the result.
 var testImports = []string{
 	"mailtest", "store", "store/storetest", "store/embedded", "store/cassandra", "store/enginetest", "cassandratest",
 	"pop3server/pop3test", "smtpserver/smtptest", "maildrop", "task", "adminclient", "bench",
@@ -102,7 +102,7 @@ func packages(t *testing.T) map[string]goPackage {
 	return found
 }
 
-// ours keeps the imports that are packages of this module.
+// ours returns the imports that are packages of this module.
 func ours(imports []string) []string {
 	var o []string
 	for _, path := range imports {

@@ -12,8 +12,8 @@ import (
 	"popelago/store"
 )
 
-// AccountPath is the part of a request that names an account. It is exported because huma
-// fills no embedded field that is not.
+// AccountPath is the part of a request that names an account. It is exported because huma fills
+// only exported embedded fields.
 type AccountPath struct {
 	Address string `path:"address" maxLength:"1000" doc:"The account's address."`
 }
@@ -23,7 +23,7 @@ func (p AccountPath) parse() (mail.Address, error) { return mail.ParseAddress(p.
 func (a *api) addAccounts() {
 	type listQuery struct {
 		DomainPath
-		After string `query:"after" maxLength:"1000" doc:"The local-part behind which the page starts; the next of the page before."`
+		After string `query:"after" maxLength:"1000" doc:"The page begins behind this local-part: the value of next in the page before."`
 		Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most accounts of a page."`
 	}
 	type list struct{ Body adminclient.AccountList }
@@ -63,7 +63,7 @@ func (a *api) addAccounts() {
 	type detail struct{ Body adminclient.AccountDetail }
 	register(a, huma.Operation{
 		OperationID: "show-account", Method: http.MethodGet, Path: "/v1/accounts/{address}",
-		Summary: "Show an account and what its mailbox holds",
+		Summary: "Show an account, with the count and size of its messages",
 	}, func(ctx context.Context, in *AccountPath) (*detail, error) {
 		address, err := in.parse()
 		if err != nil {
@@ -95,7 +95,7 @@ func (a *api) addAccountChanges() {
 	}
 	register(a, huma.Operation{
 		OperationID: "set-password", Method: http.MethodPut, Path: "/v1/accounts/{address}/password",
-		Summary: "Give an account another password",
+		Summary: "Set the password of an account",
 	}, func(ctx context.Context, in *password) (*struct{}, error) {
 		address, err := in.parse()
 		if err != nil {
@@ -133,7 +133,7 @@ func (a *api) addAccountChanges() {
 	}
 	register(a, huma.Operation{
 		OperationID: "set-retention", Method: http.MethodPut, Path: "/v1/accounts/{address}/retention",
-		Summary: "Say how long messages of an account stay at most",
+		Summary: "Set the retention of an account",
 	}, func(ctx context.Context, in *retention) (*struct{}, error) {
 		address, err := in.parse()
 		if err != nil {
@@ -153,7 +153,7 @@ func (a *api) addAccountChanges() {
 	type bulk struct{ Body adminclient.Bulk }
 	register(a, huma.Operation{
 		OperationID: "set-bulk", Method: http.MethodPut, Path: "/v1/accounts/{address}/bulk",
-		Summary: "Make the mailbox of an account bulk, for good",
+		Summary: "Make the mailbox of an account bulk, permanently",
 	}, func(ctx context.Context, in *AccountPath) (*bulk, error) {
 		address, err := in.parse()
 		if err != nil {

@@ -18,23 +18,23 @@ const maxBody = 64 << 10
 
 // Config holds the settings of the API.
 type Config struct {
-	// Token is what clients have to present. Empty: none is needed.
+	// Token is the secret of the clients. Empty: requests need no token.
 	Token string
-	// Version is the server's version, told by /healthz and the OpenAPI document.
+	// Version is the server's version, for /healthz and the OpenAPI document.
 	Version string
 	// Logger takes changes made and faults. Default: nothing is logged.
 	Logger *slog.Logger
 	// Tasks is the background work. Default: there is none.
 	Tasks *task.Runner
-	// Checker compares the index with the content. Default: one of its own.
+	// Checker compares the index with the content. Default: a new one.
 	Checker *task.Checker
-	// Late hands late mail over. Default: one of its own.
+	// Late hands late mail over. Default: a new one.
 	Late *task.Late
 	// Metrics counts panics. Default: they are only logged.
 	Metrics *Metrics
 }
 
-// api is what the operations share.
+// api holds the values shared by the operations.
 type api struct {
 	cfg       Config
 	logger    *slog.Logger
@@ -79,8 +79,8 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	return a.guard(readWhole(mux)), nil
 }
 
-// humaConfig describes the API and turns off what would need other sites (the documentation
-// page) or add to the bodies (links to schemas).
+// humaConfig describes the API. It turns off the documentation page, which would need other sites,
+// and links to schemas in the bodies.
 func humaConfig(cfg Config) huma.Config {
 	version := cfg.Version
 	if version == "" {
@@ -99,7 +99,7 @@ func humaConfig(cfg Config) huma.Config {
 	return c
 }
 
-// withoutValues takes what the client sent out of errors about it: it may be a password.
+// withoutValues removes the client's values from errors: a value may be a password.
 func withoutValues(_ huma.Context, _ string, body any) (any, error) {
 	if e, ok := body.(*huma.ErrorModel); ok {
 		for _, d := range e.Errors {

@@ -74,7 +74,7 @@ func (f *fixture) start(t *testing.T) *fixture {
 	return f
 }
 
-// unix serves the API on a unix socket and returns a client of it.
+// unix serves the API on a unix socket and returns a client.
 func (f *fixture) unix(t *testing.T) *adminclient.Client {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "admin") // t.TempDir is too long for a socket
@@ -99,7 +99,7 @@ func (f *fixture) unix(t *testing.T) *adminclient.Client {
 	return c
 }
 
-// wantStatus checks that err is a refusal with a status and, if given, a text.
+// wantStatus checks that err is a refusal with a status and, if text is not empty, a text.
 func wantStatus(t *testing.T, what string, err error, status int, text string) {
 	t.Helper()
 	var refused *adminclient.Error
@@ -154,7 +154,7 @@ func TestAccounts(t *testing.T) {
 	if _, err := c.AddDomain(ctx, "example.org"); err != nil {
 		t.Fatal(err)
 	}
-	// Names that need care in a URL.
+	// Names with characters that a URL must escape.
 	for _, address := range []string{"Alice@Example.org", "a/b@example.org", "x#y:1@example.org", "50%25@example.org", "ünï?@example.org", "..@example.org", "a+b&c=d@example.org"} {
 		a, err := c.AddAccount(ctx, address, "secret1")
 		if err != nil {
@@ -205,7 +205,7 @@ func TestAccounts(t *testing.T) {
 		}
 	}
 
-	// What is counted and removed with the account.
+	// Messages that are counted and removed with the account.
 	a, err := c.Account(ctx, "alice@example.org")
 	if err != nil {
 		t.Fatal(err)
@@ -338,7 +338,7 @@ func TestNoServer(t *testing.T) {
 	}
 }
 
-// Requests of other shapes than the client's.
+// Requests with shapes that the client never sends.
 func TestBadRequests(t *testing.T) {
 	f := new(fixture).start(t)
 	for _, test := range []struct {
@@ -423,7 +423,7 @@ type panicky struct{ store.Directory }
 
 func (panicky) ListDomains(context.Context) ([]store.Domain, error) { panic("a defect") }
 
-// A panic ends its request only; it is logged and counted.
+// A panic ends its request only, and is logged and counted.
 func TestPanic(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	f := &fixture{wrap: func(st store.Store) store.Store {

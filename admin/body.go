@@ -10,13 +10,13 @@ import (
 	"popelago/mail"
 )
 
-// readWhole reads the body of a request, bounded by maxBody, before anybody looks into it. A body
-// that does not come in whole, such as one in broken chunks, and one that is not UTF-8 are the
-// client's mistakes: decoded, the latter would hold other characters than were sent.
+// readWhole reads the body of a request, bounded by maxBody, before an operation decodes the body.
+// An incomplete body, such as a body in broken chunks, and a body outside UTF-8 are errors of the
+// client: decoding the latter would change its characters.
 //
-// The limits of time for reading end with the body. While a request is answered net/http reads on,
-// to notice a client that goes away, and a limit that passes would count as that: it would end the
-// context of all that takes longer.
+// The time limits for reading end with the body. During the answer net/http reads on, to notice a
+// client that disconnects. A passed limit would look like a disconnect, and would end the context
+// of every operation that takes longer.
 func readWhole(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))

@@ -48,7 +48,7 @@ func TestBulk(t *testing.T) {
 		if a, err := c.Account(ctx, "alice@example.org"); err != nil || a.Bulk == nil || !a.Bulk.Equal(since) {
 			t.Errorf("%+v, %v; want it bulk since %v", a, err, since)
 		}
-		st.since = since.Add(time.Hour) // it stays what it was
+		st.since = since.Add(time.Hour) // Bulk stays as first set
 	}
 	if a, err := c.Account(ctx, "bob@example.org"); err != nil || a.Bulk != nil {
 		t.Errorf("another account: %+v, %v", a, err)

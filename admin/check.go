@@ -32,13 +32,13 @@ func (a *api) addCheck() {
 
 	register(a, huma.Operation{
 		OperationID: "show-check", Method: http.MethodGet, Path: "/v1/check",
-		Summary: "Show how far the check is, or what the last one found",
+		Summary: "Show the progress of the running check, or the result of the last one",
 	}, func(context.Context, *struct{}) (*answer, error) { return state(), nil })
 
 	register(a, huma.Operation{
 		OperationID: "stop-check", Method: http.MethodDelete, Path: "/v1/check",
-		Summary:     "Stop the check under way",
-		Description: "The next check of the same kind goes on from there.", DefaultStatus: http.StatusOK,
+		Summary:     "Stop the running check",
+		Description: "The next check of the same kind continues where this one stopped.", DefaultStatus: http.StatusOK,
 	}, func(ctx context.Context, _ *struct{}) (*answer, error) {
 		if err := a.cfg.Checker.Cancel(ctx); err != nil {
 			return nil, err

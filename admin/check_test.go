@@ -114,7 +114,7 @@ func TestCheck(t *testing.T) {
 	wantStatus(t, "after the end", err, http.StatusServiceUnavailable, "the server is stopping")
 }
 
-// A check that cannot read everything says so, and one at a time is done.
+// A check that cannot read everything fails, and only one check runs at a time.
 func TestCheckFails(t *testing.T) {
 	fault := &storetest.Fault{K: 5}
 	f := (&fixture{}).start(t)

@@ -15,15 +15,15 @@ func (a *api) addClock() {
 	type answer struct{ Body adminclient.Clock }
 	register(a, huma.Operation{
 		OperationID: "show-clock", Method: http.MethodGet, Path: "/v1/clock",
-		Summary: "Tell whether the clock of this server can be trusted",
+		Summary: "Report whether the clock of this server is trusted",
 	}, func(context.Context, *struct{}) (*answer, error) {
 		return &answer{clockOf(a.upkeep.ClockState())}, nil
 	})
 	register(a, huma.Operation{
 		OperationID: "trust-clock", Method: http.MethodPost, Path: "/v1/clock/trust",
-		Summary: "Say that the clock of this server is right",
-		Description: "The server forgets what it remembered of later times, and judges its clock anew. That does not overrule the " +
-			"clocks of a cluster: the answer tells.",
+		Summary: "Declare the clock of this server right",
+		Description: "The server forgets the later times that it remembers, and judges its clock anew. The clocks of a cluster are not " +
+			"overruled: see trusted in the answer.",
 		DefaultStatus: http.StatusOK,
 	}, func(ctx context.Context, _ *struct{}) (*answer, error) {
 		if err := a.upkeep.TrustClock(ctx); err != nil && !errors.Is(err, store.ErrClock) {

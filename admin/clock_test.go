@@ -12,8 +12,8 @@ import (
 	"popelago/store/embedded"
 )
 
-// With a wrong clock changes are refused with words that lead on, each without a line in the log of
-// its own; and an operator says that it is right.
+// With a wrong clock changes are refused with the remedy, without a log line each; and an operator
+// declares the clock right.
 func TestClock(t *testing.T) {
 	var ahead atomic.Int64
 	engine, err := embedded.Open(embedded.Config{

@@ -13,8 +13,8 @@ import (
 	"popelago/store"
 )
 
-// DomainPath is the part of a request that names a domain. It is exported because huma fills
-// no embedded field that is not.
+// DomainPath is the part of a request that names a domain. It is exported because huma fills only
+// exported embedded fields.
 type DomainPath struct {
 	Domain string `path:"domain" maxLength:"255" doc:"The domain's name."`
 }
@@ -72,7 +72,7 @@ func (a *api) addDomainSettings() {
 	type changed struct{ Body adminclient.Domain }
 	register(a, huma.Operation{
 		OperationID: "change-domain", Method: http.MethodPut, Path: "/v1/domains/{domain}/settings",
-		Summary: "Give a domain other settings; what is absent stays as it is",
+		Summary: "Change settings of a domain; absent settings stay unchanged",
 	}, func(ctx context.Context, in *settings) (*changed, error) {
 		c, err := domainChange(in.Body)
 		if err != nil {

@@ -14,8 +14,8 @@ import (
 	"popelago/task"
 )
 
-// classify gives an error its HTTP status and the text that the client sees. Nothing else in
-// this package does. What the client may put right is told as it is, faults in fixed words.
+// classify returns the HTTP status of an error and the text for the client, for the whole package.
+// Errors of the client keep their text, faults get fixed texts.
 func classify(err error) (status int, text string) {
 	switch {
 	case errors.Is(err, mail.ErrBadAddress), errors.Is(err, account.ErrBadPassword), errors.Is(err, account.ErrWeakPassword),
@@ -67,7 +67,7 @@ func register[In, Out any](a *api, op huma.Operation, do func(context.Context, *
 // is found in the log.
 func (a *api) problem(operation string, err error) error {
 	status, text := classify(err)
-	if errors.Is(err, store.ErrClock) { // which the store has logged as what it is
+	if errors.Is(err, store.ErrClock) { // the store has logged the clock already
 		return huma.NewError(status, text)
 	}
 	if status >= http.StatusInternalServerError {

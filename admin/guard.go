@@ -11,7 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// guard lets a request through if it has the token, and turns a panic into a 500.
+// guard accepts requests with the token, and turns a panic into a 500.
 func (a *api) guard(next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(a.cfg.Token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -25,8 +25,8 @@ func (a *api) guard(next http.Handler) http.Handler {
 	})
 }
 
-// hasToken reports whether the request carries the token with this hash. Hashes are compared
-// because comparing texts tells their length.
+// hasToken reports whether the request carries the token with this hash. It compares hashes,
+// because comparing texts reveals their length.
 func hasToken(r *http.Request, want [sha256.Size]byte) bool {
 	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
 	got := sha256.Sum256([]byte(token))
@@ -50,6 +50,6 @@ func (a *api) recover(w http.ResponseWriter, r *http.Request) {
 func writeProblem(w http.ResponseWriter, status int, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
-	// The client may be gone; there is nobody else to tell.
+	// The client may be gone, so the error has no reader.
 	_ = json.NewEncoder(w).Encode(huma.ErrorModel{Title: http.StatusText(status), Status: status, Detail: detail})
 }

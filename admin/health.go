@@ -15,7 +15,7 @@ func (a *api) addHealth() {
 	type answer struct{ Body adminclient.Health }
 	register(a, huma.Operation{
 		OperationID: "health", Method: http.MethodGet, Path: healthPath,
-		Summary:  "Tell whether the server can read its store",
+		Summary:  "Report whether the server can read its store",
 		Security: []map[string][]string{},
 	}, func(ctx context.Context, _ *struct{}) (*answer, error) {
 		if _, err := a.directory.ListDomains(ctx); err != nil {

@@ -13,13 +13,13 @@ import (
 
 func (a *api) addLate() {
 	type query struct {
-		Address string `query:"address" maxLength:"1000" doc:"Only that of this address. All of it takes a walk through the whole directory."`
+		Address string `query:"address" maxLength:"1000" doc:"Only the late mail of this address. Without it the server reads the whole directory."`
 		Limit   int    `query:"limit" minimum:"1" maximum:"10000" default:"1000" doc:"Most messages of the answer."`
 	}
 	type list struct{ Body adminclient.LateList }
 	register(a, huma.Operation{
 		OperationID: "list-late", Method: http.MethodGet, Path: "/v1/late",
-		Summary: "List the mail that was accepted for accounts that had ended",
+		Summary: "List late mail: messages accepted for accounts that had ended",
 	}, func(ctx context.Context, in *query) (*list, error) {
 		var address mail.Address
 		if in.Address != "" {
@@ -63,7 +63,7 @@ func (a *api) addLate() {
 	type drop struct{ Body adminclient.LateSelection }
 	register(a, huma.Operation{
 		OperationID: "drop-late", Method: http.MethodPost, Path: "/v1/late/drop",
-		Summary: "Remove late mail for good",
+		Summary: "Remove late mail permanently",
 	}, func(ctx context.Context, in *drop) (*count, error) {
 		s, err := lateSelectionOf(in.Body)
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 	"popelago/task"
 )
 
-// measurePage is how many messages are asked of the store at one time.
+// measurePage is the number of messages in one request to the store.
 const measurePage = 1000
 
 // measure counts the messages of a mailbox and adds up their sizes.
@@ -31,18 +31,18 @@ func (a *api) measure(ctx context.Context, mailbox mail.MailboxID) (messages int
 	}
 }
 
-// emptyLimit is for how long the removal of an account may empty its mailbox before it
-// leaves the rest to the background.
+// emptyLimit bounds the time in which the removal of an account empties its mailbox; the purge job
+// removes the rest.
 const emptyLimit = 30 * time.Second
 
-// removeAccount ends an account and empties its mailbox, as far as that goes: what is left,
-// or arrives in the next minutes, is taken away by the purge job.
+// removeAccount ends an account and empties its mailbox as far as possible. The purge job removes
+// the rest, and messages that arrive in the next minutes.
 func (a *api) removeAccount(ctx context.Context, address mail.Address) (adminclient.Removal, error) {
 	acc, err := a.directory.Account(ctx, address)
 	if err != nil {
 		return adminclient.Removal{}, err
 	}
-	before := mail.MinMessageID(time.Now()) // what comes later is the purge job's
+	before := mail.MinMessageID(time.Now()) // later messages are the purge job's
 	if err := a.directory.RemoveAccount(ctx, address); err != nil {
 		return adminclient.Removal{}, err
 	}

@@ -2,7 +2,7 @@ package admin
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics counts what went wrong. One Metrics serves all handlers of a process.
+// Metrics counts failures. One Metrics serves all handlers of a process.
 type Metrics struct {
 	panics prometheus.Counter
 }

@@ -44,8 +44,8 @@ func (p pipes) Accept() (net.Conn, error) {
 func (p pipes) Close() error   { return nil }
 func (p pipes) Addr() net.Addr { return &net.UnixAddr{} }
 
-// A request may take longer than its reading may, with a body or without. A client that goes away
-// ends it.
+// The answer may take longer than the limit for reading, with a body or without. A client that
+// disconnects ends the request.
 func TestSlowRequest(t *testing.T) {
 	const account = `{"address":"alice@example.test","password":"secret word"}`
 	for name, test := range map[string]struct {

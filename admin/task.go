@@ -12,14 +12,14 @@ import (
 	"popelago/task"
 )
 
-// runWait is how long a request waits for the end of a run. Clients ask again.
+// runWait bounds the wait for the end of a run. Clients ask again.
 const runWait = 20 * time.Second
 
 func (a *api) addTasks() {
 	type list struct{ Body adminclient.TaskList }
 	register(a, huma.Operation{
 		OperationID: "list-tasks", Method: http.MethodGet, Path: "/v1/tasks",
-		Summary: "List the background jobs of this server and how they are doing",
+		Summary: "List the background jobs of this server with their last runs",
 	}, func(context.Context, *struct{}) (*list, error) {
 		out := &list{adminclient.TaskList{Tasks: []adminclient.Task{}}}
 		for _, s := range a.cfg.Tasks.Jobs() {
@@ -30,7 +30,7 @@ func (a *api) addTasks() {
 
 	type run struct {
 		Name string `path:"name" maxLength:"100" doc:"The job's name."`
-		Wait bool   `query:"wait" default:"true" doc:"Wait for the end of the run, if that is soon."`
+		Wait bool   `query:"wait" default:"true" doc:"Wait for the end of the run, up to 20 seconds."`
 	}
 	type started struct {
 		Status int
@@ -38,8 +38,8 @@ func (a *api) addTasks() {
 	}
 	register(a, huma.Operation{
 		OperationID: "run-task", Method: http.MethodPost, Path: "/v1/tasks/{name}/run",
-		Summary:     "Make a background job run now, or once more if it is running",
-		Description: "The answer is 200 when the run has ended, whatever its result, and 202 before.",
+		Summary:     "Run a background job now, or once more if it is running",
+		Description: "200: the run has ended, whatever its result. 202: the run has not ended yet.",
 	}, func(ctx context.Context, in *run) (*started, error) {
 		ctx, cancel := context.WithTimeout(ctx, runWait)
 		defer cancel()
@@ -55,8 +55,8 @@ func (a *api) addTasks() {
 	})
 }
 
-// runTask makes a job run, and waits for it as long as ctx lasts. n is what task.Status.Runs
-// will be when it has ended.
+// runTask runs a job, and waits for its end until ctx ends. n is the value of task.Status.Runs
+// after the run.
 func (a *api) runTask(ctx context.Context, name string, wait bool) (n int, status task.Status, err error) {
 	n, err = a.cfg.Tasks.Ask(name)
 	if err != nil {

@@ -7,9 +7,8 @@ import (
 	"strconv"
 )
 
-// Accounts returns a page of the accounts of a domain, from behind the local-part after
-// (empty: from the start), up to limit of them (0: as many as the server likes). Status 404:
-// there is no such domain.
+// Accounts returns a page of the accounts of a domain, from behind the local-part after (empty:
+// from the start), up to limit accounts (0: the server's default). Status 404: no such domain.
 func (c *Client) Accounts(ctx context.Context, domain, after string, limit int) (AccountList, error) {
 	query := url.Values{}
 	if after != "" {
@@ -27,49 +26,48 @@ func (c *Client) Accounts(ctx context.Context, domain, after string, limit int) 
 	return list, err
 }
 
-// AddAccount makes an account. Status 404: there is no such domain; 409: the address has an
-// account already; 400: the address or password
-// cannot be used.
+// AddAccount makes an account. Status 404: no such domain; 409: the address has an account already;
+// 400: an invalid address or password.
 func (c *Client) AddAccount(ctx context.Context, address, password string) (Account, error) {
 	var a Account
 	err := c.call(ctx, http.MethodPost, "/v1/accounts", NewAccount{Address: address, Password: password}, &a)
 	return a, err
 }
 
-// Account returns one account and what its mailbox holds. Status 404: there is none.
+// Account returns one account, with the count and size of its messages. Status 404: no such
+// account.
 func (c *Client) Account(ctx context.Context, address string) (AccountDetail, error) {
 	var a AccountDetail
 	err := c.call(ctx, http.MethodGet, accountPath(address), nil, &a)
 	return a, err
 }
 
-// SetPassword gives an account another password. Status 404: there is no such account; 400:
-// the password cannot be used.
+// SetPassword sets the password of an account. Status 404: no such account; 400: an invalid
+// password.
 func (c *Client) SetPassword(ctx context.Context, address, password string) error {
 	return c.call(ctx, http.MethodPut, accountPath(address)+"/password", Password{Password: password}, nil)
 }
 
-// SetState makes an account Enabled or Disabled. Status 404: there is no such account.
+// SetState makes an account Enabled or Disabled. Status 404: no such account.
 func (c *Client) SetState(ctx context.Context, address, state string) error {
 	return c.call(ctx, http.MethodPut, accountPath(address)+"/state", State{State: state}, nil)
 }
 
-// SetRetention says how long messages of an account stay at most, see ParseRetention. Status
-// 404: there is no such account; 400: the retention cannot be used.
+// SetRetention sets the retention of an account, see ParseRetention. Status 404: no such account;
+// 400: an invalid retention.
 func (c *Client) SetRetention(ctx context.Context, address, retention string) error {
 	return c.call(ctx, http.MethodPut, accountPath(address)+"/retention", Retention{Retention: retention}, nil)
 }
 
-// SetBulk makes the mailbox of an account bulk, for good. Status 404: there is no such account;
-// 409: the storage engine has no bulk mailboxes.
+// SetBulk makes the mailbox of an account bulk, permanently. Status 404: no such account; 409: the
+// storage engine has no bulk mailboxes.
 func (c *Client) SetBulk(ctx context.Context, address string) (Bulk, error) {
 	var b Bulk
 	err := c.call(ctx, http.MethodPut, accountPath(address)+"/bulk", nil, &b)
 	return b, err
 }
 
-// RemoveAccount ends an account and removes its messages. Status 404: there is no such
-// account.
+// RemoveAccount ends an account and removes its messages. Status 404: no such account.
 func (c *Client) RemoveAccount(ctx context.Context, address string) (Removal, error) {
 	var r Removal
 	err := c.call(ctx, http.MethodDelete, accountPath(address), nil, &r)

@@ -23,7 +23,7 @@ type Client struct {
 	where string
 }
 
-// Unix makes a client of the server that listens on a unix socket.
+// Unix makes a client of the server on a unix socket.
 func Unix(socket string) *Client {
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -48,7 +48,7 @@ func HTTP(server, token string) (*Client, error) {
 		base: strings.TrimSuffix(u.String(), "/"), token: token, where: u.String(),
 		http: &http.Client{
 			Transport: http.DefaultTransport.(*http.Transport).Clone(),
-			// A redirect could carry a password to where it was not meant for.
+			// A redirect could carry a password to another server.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
@@ -96,7 +96,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	return nil
 }
 
-// explain marks errors of connecting; the request has then reached nobody.
+// explain marks errors of connecting: the request has reached no server.
 func (c *Client) explain(ctx context.Context, err error) error {
 	var urlErr *url.Error
 	if errors.As(err, &urlErr) {

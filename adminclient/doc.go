@@ -1,6 +1,6 @@
-// Package adminclient holds the request and response types of the administration API and a
-// client for it. Package admin serves the API; the commands "popelago domain", "popelago
-// account", "popelago task" and "popelago late", and tests, call it from here.
+// Package adminclient holds the request and response types of the administration API and a client
+// for it. Package admin serves the API. The callers are the commands "popelago domain", "account",
+// "task", "check", "clock" and "late", and tests.
 //
 //	GET    /healthz                       Health
 //	GET    /v1/domains                    DomainList

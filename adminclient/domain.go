@@ -20,23 +20,23 @@ func (c *Client) Domains(ctx context.Context) ([]Domain, error) {
 	return list.Domains, err
 }
 
-// AddDomain starts hosting a domain. Status 409: it is hosted already.
+// AddDomain starts hosting a domain. Status 409: the domain is hosted already.
 func (c *Client) AddDomain(ctx context.Context, name string) (Domain, error) {
 	var d Domain
 	err := c.call(ctx, http.MethodPost, "/v1/domains", NewDomain{Name: name}, &d)
 	return d, err
 }
 
-// ChangeDomain gives a domain other settings and returns all. Status 404: there is none of that
-// name; 400: the settings cannot be used.
+// ChangeDomain changes settings of a domain and returns all. Status 404: no such domain; 400:
+// invalid settings.
 func (c *Client) ChangeDomain(ctx context.Context, name string, settings DomainSettings) (Domain, error) {
 	var d Domain
 	err := c.call(ctx, http.MethodPut, "/v1/domains/"+url.PathEscape(name)+"/settings", settings, &d)
 	return d, err
 }
 
-// RemoveDomain stops hosting a domain. Status 404: there is none of that name; 409: it still
-// has accounts.
+// RemoveDomain stops hosting a domain. Status 404: no such domain; 409: the domain still has
+// accounts.
 func (c *Client) RemoveDomain(ctx context.Context, name string) error {
 	return c.call(ctx, http.MethodDelete, "/v1/domains/"+url.PathEscape(name), nil, nil)
 }

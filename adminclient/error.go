@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// ErrNoServer is wrapped by errors about a server that cannot be reached.
+// ErrNoServer is wrapped by errors about an unreachable server.
 var ErrNoServer = errors.New("no server answers")
 
-// ErrNotPermitted: the socket of the server is there, or may be, but is not for this user.
+// ErrNotPermitted: the socket of the server exists, or may exist, but this user has no access.
 var ErrNotPermitted = errors.New("permission denied: only the user that runs the server may use its socket. Run this command as that user, or as root")
 
 // Error is a refusal by the server: its status and problem details (RFC 9457).
@@ -22,11 +22,11 @@ type Error struct {
 	Status int
 	// Detail is the server's text for people; may be empty.
 	Detail string
-	// Fields says what is wrong with the request, if the request itself is malformed.
+	// Fields names the wrong parts of a malformed request.
 	Fields []string
 }
 
-// Error is the server's text, or the status if it gave none.
+// Error is the server's text, or the status if there is no text.
 func (e *Error) Error() string {
 	text := e.Detail
 	if text == "" {
@@ -38,11 +38,11 @@ func (e *Error) Error() string {
 	return text
 }
 
-// maxErrorBody bounds what is read of an error's body.
+// maxErrorBody bounds the body of an error, in octets.
 const maxErrorBody = 64 << 10
 
-// problem is the body of an error (RFC 9457 section 3), and the list of details that our
-// server adds to it.
+// problem is the body of an error (RFC 9457 section 3), with the list of details that the server
+// adds.
 type problem struct {
 	Detail string `json:"detail"`
 	Errors []struct {
@@ -51,7 +51,7 @@ type problem struct {
 	} `json:"errors"`
 }
 
-// errorOf makes an Error of a response that is none of the expected.
+// errorOf makes an Error of an unexpected response.
 func errorOf(resp *http.Response) error {
 	e := &Error{Status: resp.StatusCode}
 	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))

@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// LateMessage is a message that was accepted for an account that had ended, or had given way to
-// another of its address. It is in no maildrop.
+// LateMessage is a message accepted for an account that had ended or was displaced. It is in no
+// maildrop.
 type LateMessage struct {
 	Address   string    `json:"address" doc:"The address of the account."`
-	Mailbox   string    `json:"mailbox" doc:"The mailbox of the account. Another account of the address has another."`
-	Ended     time.Time `json:"ended" doc:"When the account ended, or gave way."`
-	Displaced bool      `json:"displaced" doc:"The account gave way to another of its address."`
+	Mailbox   string    `json:"mailbox" doc:"The mailbox of the account. Each account of the address has a mailbox of its own."`
+	Ended     time.Time `json:"ended" doc:"When the account ended, or was displaced."`
+	Displaced bool      `json:"displaced" doc:"The account was displaced by another account of its address."`
 	Message   string    `json:"message" doc:"The id of the message."`
-	Arrived   time.Time `json:"arrived" doc:"When it was accepted."`
-	Sender    string    `json:"sender" doc:"The reverse-path of its envelope; empty also if it has none."`
-	Recipient string    `json:"recipient" doc:"The recipient of its envelope."`
+	Arrived   time.Time `json:"arrived" doc:"When the message was accepted."`
+	Sender    string    `json:"sender" doc:"The reverse-path of the envelope; may be empty."`
+	Recipient string    `json:"recipient" doc:"The recipient of the envelope."`
 	Size      int64     `json:"size" doc:"The octets that POP3 would send."`
 }
 
 // LateList is late mail.
 type LateList struct {
 	Messages []LateMessage `json:"messages" nullable:"false"`
-	More     bool          `json:"more" doc:"There is more than the limit."`
+	More     bool          `json:"more" doc:"More messages exist than the limit allows."`
 }
 
 // LateSelection names late mail.
@@ -37,7 +37,7 @@ type LateSelection struct {
 // LateHandOver asks for late mail to be handed over.
 type LateHandOver struct {
 	LateSelection
-	To string `json:"to" maxLength:"1000" doc:"The account that gets it." example:"bob@example.org"`
+	To string `json:"to" maxLength:"1000" doc:"The account that receives the messages." example:"bob@example.org"`
 }
 
 // LateCount says how many messages were handed over or dropped.
@@ -57,15 +57,15 @@ func (c *Client) Late(ctx context.Context, address string) (LateList, error) {
 	return list, err
 }
 
-// HandOverLate moves late mail into the maildrop of an account. Status 404: there is no such late
-// mail, or no such account; 409: a mailbox has to be named; 503: not every replica can be read.
+// HandOverLate moves late mail into the maildrop of an account. Status 404: no such late mail, or
+// no such account; 409: the mailbox must be named; 503: not every replica can be read.
 func (c *Client) HandOverLate(ctx context.Context, s LateSelection, to string) (LateCount, error) {
 	var n LateCount
 	err := c.call(ctx, http.MethodPost, "/v1/late/hand-over", LateHandOver{LateSelection: s, To: to}, &n)
 	return n, err
 }
 
-// DropLate removes late mail for good. Status as that of HandOverLate.
+// DropLate removes late mail permanently. It has the status codes of HandOverLate.
 func (c *Client) DropLate(ctx context.Context, s LateSelection) (LateCount, error) {
 	var n LateCount
 	err := c.call(ctx, http.MethodPost, "/v1/late/drop", s, &n)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// A socket of another user is not a server that is away.
+// A socket of another user differs from an absent server.
 func TestPermissionDenied(t *testing.T) {
 	dial := func(cause error) error {
 		return &url.Error{Op: "Get", URL: "http://unix/", Err: &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", cause)}}

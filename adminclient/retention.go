@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The retentions in words. An account without one of its own has that of its domain.
+// The retentions in words. An account without a retention has the retention of its domain.
 const (
 	RetainForever  = "forever"
 	RetainAsDomain = "domain"
@@ -16,8 +16,8 @@ const (
 // maxRetention is more than anybody needs, and less than a time.Duration can hold.
 const maxRetention = 200 * 365 * 24 * time.Hour
 
-// ParseRetention reads a retention: days such as "90d", hours such as "36h", both such as
-// "1d12h", or "forever", which is a negative one, or "domain", which is zero.
+// ParseRetention reads a retention: days such as "90d", hours such as "36h", or "1d12h"; "forever"
+// gives a negative duration, "domain" gives zero.
 func ParseRetention(s string) (time.Duration, error) {
 	switch s {
 	case RetainForever:

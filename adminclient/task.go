@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// Task is a background job and how it is doing on the server asked, since that was started.
+// Task is a background job, and its runs on a server since the start.
 type Task struct {
 	Name    string `json:"name" doc:"The job's name." example:"reap"`
-	Every   string `json:"every,omitempty" doc:"The pause between two runs; absent: it runs only when asked for." example:"1m0s"`
-	Running bool   `json:"running" doc:"A run is under way."`
-	// Runs counts the runs that ended.
-	Runs    int        `json:"runs" doc:"Runs that ended."`
+	Every   string `json:"every,omitempty" doc:"The pause between two runs; absent: the job runs only on request." example:"1m0s"`
+	Running bool   `json:"running" doc:"A run is in progress."`
+	// Runs counts the ended runs.
+	Runs    int        `json:"runs" doc:"Runs that have ended."`
 	Started *time.Time `json:"started,omitempty" doc:"When the last run began."`
 	Next    *time.Time `json:"next,omitempty" doc:"When the next run is due."`
-	// The others are of the last run that ended.
+	// The next fields describe the last run that ended.
 	Ended  *time.Time  `json:"ended,omitempty" doc:"When a run last ended."`
-	Result string      `json:"result,omitempty" doc:"How it ended: ok, error, panic, refused (the clock is wrong, the servers differ in a setting, or the server has started just now) or stopped."`
-	Error  string      `json:"error,omitempty" doc:"What went wrong. The cause is in the server's log."`
-	Report []TaskCount `json:"report" nullable:"false" doc:"What it did; empty if there was nothing to do."`
+	Result string      `json:"result,omitempty" doc:"Result of the last run: ok, error, panic, refused (the clock is wrong, the servers differ in a setting, or the server has started just now) or stopped."`
+	Error  string      `json:"error,omitempty" doc:"Description of the failure. The cause is in the server's log."`
+	Report []TaskCount `json:"report" nullable:"false" doc:"Counts of the run's work; empty if there was none."`
 }
 
-// TaskCount is one line of what a run did.
+// TaskCount is one count in the report of a run.
 type TaskCount struct {
-	Name  string `json:"name" doc:"What was counted. elsewhere: parts of the work that fall to other servers." example:"contents"`
+	Name  string `json:"name" doc:"Name of the count. elsewhere: parts of the work that other servers do." example:"contents"`
 	Count int64  `json:"count"`
 }
 
@@ -34,13 +34,13 @@ type TaskList struct {
 	Tasks []Task `json:"tasks" nullable:"false"`
 }
 
-// TaskRun is a run that was asked for.
+// TaskRun is a requested run.
 type TaskRun struct {
 	Task
-	// Run is Task.Runs when it will have ended.
-	Run int `json:"run" doc:"The count of runs when this one will have ended."`
-	// Done is set when it has: then the Task tells about this run.
-	Done bool `json:"done" doc:"Whether it has."`
+	// Run is the value of Task.Runs after the run.
+	Run int `json:"run" doc:"The value of runs when this run has ended."`
+	// Done is set after the run: then the Task describes this run.
+	Done bool `json:"done" doc:"Whether the run has ended."`
 }
 
 // Tasks returns all background jobs of the server.
@@ -50,11 +50,11 @@ func (c *Client) Tasks(ctx context.Context) ([]Task, error) {
 	return list.Tasks, err
 }
 
-// askAgain is how often RunTask looks whether a long run has ended.
+// askAgain is the pause between two questions of RunTask about a long run.
 const askAgain = time.Second
 
-// RunTask makes a background job run now and waits for its end, or does not. Status 404: there
-// is no such job. A run that fails is no error: see Task.Result.
+// RunTask runs a background job now, and waits for its end if wait is set. Status 404: no such job.
+// A failed run is no error: see Task.Result.
 func (c *Client) RunTask(ctx context.Context, name string, wait bool) (TaskRun, error) {
 	path := "/v1/tasks/" + url.PathEscape(name) + "/run"
 	if !wait {

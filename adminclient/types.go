@@ -2,7 +2,7 @@ package adminclient
 
 import "time"
 
-// Health is what /healthz answers while the server can read its store.
+// Health is the answer of /healthz while the server can read its store.
 type Health struct {
 	Status  string `json:"status" doc:"Always ok." example:"ok"`
 	Version string `json:"version" doc:"The server's version."`
@@ -16,16 +16,16 @@ type NewDomain struct {
 // Domain is a hosted domain.
 type Domain struct {
 	Name    string    `json:"name" doc:"Lower case, internationalized labels as A-labels."`
-	Created time.Time `json:"created" doc:"When it was added."`
+	Created time.Time `json:"created" doc:"When the domain was added."`
 	// Durability is empty if the server's default counts.
-	Durability string `json:"durability,omitempty" enum:"local,each,each-or-local" doc:"How far mail and removals have to get; absent: as the server is set."`
-	Retention  string `json:"retention" doc:"How long messages stay at most." example:"90d"`
+	Durability string `json:"durability,omitempty" enum:"local,each,each-or-local" doc:"Replicas that must have mail and removals before they are acknowledged; absent: the server's default."`
+	Retention  string `json:"retention" doc:"Age at which messages expire." example:"90d"`
 }
 
-// DomainSettings asks for other settings of a domain. What is empty stays as it is.
+// DomainSettings changes settings of a domain. Empty fields stay unchanged.
 type DomainSettings struct {
-	Durability string `json:"durability,omitempty" enum:"local,each,each-or-local,default" doc:"How far mail and removals have to get before they are acknowledged; default: as the server is set."`
-	Retention  string `json:"retention,omitempty" maxLength:"30" doc:"How long messages stay at most: days such as 90d, hours such as 36h, or forever." example:"90d"`
+	Durability string `json:"durability,omitempty" enum:"local,each,each-or-local,default" doc:"Replicas that must have mail and removals before they are acknowledged; default: the server's default."`
+	Retention  string `json:"retention,omitempty" maxLength:"30" doc:"Age at which messages expire: days such as 90d, hours such as 36h, or forever." example:"90d"`
 }
 
 // DefaultDurability in DomainSettings takes a durability of its own away from a domain.
@@ -39,40 +39,40 @@ type DomainList struct {
 // NewAccount asks for an account to be made.
 type NewAccount struct {
 	Address  string `json:"address" maxLength:"1000" doc:"local-part@domain, in a hosted domain." example:"alice@example.org"`
-	Password string `json:"password" doc:"The password in clear."`
+	Password string `json:"password" doc:"The password in clear text."`
 }
 
 // Account is a live account.
 type Account struct {
 	Address string    `json:"address" doc:"In canonical form."`
-	State   string    `json:"state" enum:"enabled,disabled" doc:"A disabled account takes no mail and no logins."`
-	Mailbox string    `json:"mailbox" doc:"The id of its mailbox. An account made again has another one."`
-	Created time.Time `json:"created" doc:"When it was made."`
-	// Retention is RetainAsDomain if it has none of its own.
-	Retention string `json:"retention" doc:"How long messages stay at most; domain: as long as its domain says." example:"domain"`
+	State   string    `json:"state" enum:"enabled,disabled" doc:"A disabled account accepts no mail and no logins."`
+	Mailbox string    `json:"mailbox" doc:"The id of the mailbox. An account made again has a new mailbox."`
+	Created time.Time `json:"created" doc:"When the account was made."`
+	// Retention is RetainAsDomain for an account without a retention of its own.
+	Retention string `json:"retention" doc:"Age at which messages expire; domain: the retention of the domain." example:"domain"`
 	// Bulk is nil if its mailbox is not bulk.
-	Bulk *time.Time `json:"bulk,omitempty" doc:"Since when its mailbox is bulk, which may be some time ahead; absent: it is not."`
+	Bulk *time.Time `json:"bulk,omitempty" doc:"Moment from which the mailbox is bulk, perhaps still ahead; absent: an ordinary mailbox."`
 }
 
-// AccountDetail is an account and what its mailbox holds.
+// AccountDetail is an account, with the count and size of its messages.
 type AccountDetail struct {
 	Account
-	// DomainRetention is what counts if the account has no retention of its own.
-	DomainRetention string `json:"domainRetention" doc:"The retention of its domain." example:"90d"`
+	// DomainRetention counts if the account has no retention of its own.
+	DomainRetention string `json:"domainRetention" doc:"The retention of the domain." example:"90d"`
 	Messages        int    `json:"messages" doc:"Messages in the mailbox."`
-	Octets          int64  `json:"octets" doc:"Their sizes as POP3 tells them, added up."`
+	Octets          int64  `json:"octets" doc:"Sum of the messages' sizes in POP3."`
 }
 
 // AccountList is one page of the accounts of a domain.
 type AccountList struct {
 	Accounts []Account `json:"accounts" nullable:"false"`
 	// Next is the after of the following page; empty if there is none.
-	Next string `json:"next,omitempty" doc:"The after of the following page; absent if there is none."`
+	Next string `json:"next,omitempty" doc:"Value of after for the following page; absent on the last page."`
 }
 
 // Password asks for another password.
 type Password struct {
-	Password string `json:"password" doc:"The new password in clear."`
+	Password string `json:"password" doc:"The new password in clear text."`
 }
 
 // The states of an account.
@@ -83,12 +83,12 @@ const (
 
 // Retention asks for another retention of an account.
 type Retention struct {
-	Retention string `json:"retention" maxLength:"30" doc:"How long messages stay at most: days such as 90d, hours such as 36h, forever, or domain: as long as its domain says." example:"90d"`
+	Retention string `json:"retention" maxLength:"30" doc:"Age at which messages expire: days such as 90d, hours such as 36h, forever, or domain for the retention of the domain." example:"90d"`
 }
 
-// Bulk is what became of a mailbox that was made bulk.
+// Bulk is the answer for a mailbox that was made bulk.
 type Bulk struct {
-	Since time.Time `json:"since" doc:"Since when it is, which is some time ahead at first."`
+	Since time.Time `json:"since" doc:"Moment from which the mailbox is bulk, at first some time ahead."`
 }
 
 // State asks for another state.
@@ -96,10 +96,10 @@ type State struct {
 	State string `json:"state" enum:"enabled,disabled"`
 }
 
-// Removal is what became of a removed account's messages.
+// Removal reports the removal of an account's messages.
 type Removal struct {
 	Messages int `json:"messages" doc:"Messages removed."`
 	// Pending is set when some are left for the server to remove later. Nobody can read
 	// them any more.
-	Pending bool `json:"pending" doc:"Some messages are left for the server to remove later. Nobody can read them any more."`
+	Pending bool `json:"pending" doc:"The server removes the remaining messages later. No client can read them."`
 }

@@ -1,12 +1,12 @@
-// Command testreport reads what go test -json prints. It shows a line for each package as it ends,
-// the output of tests that failed, and in the end which packages and tests took long and why tests
-// failed:
+// Command testreport reads the output of go test -json. It prints a line for each package at its
+// end and the output of failed tests; at the end it prints the slowest packages and tests, and the
+// reasons of failures:
 //
 //	go test -json ./... | go run ./testreport [-show REGEXP]
 //
-// With -show it also lists what tests logged that passed and whose names match REGEXP.
+// With -show it also prints the log of passed tests whose names match REGEXP.
 //
-// It ends with exit code 1 if anything failed. ./test uses it.
+// The exit code is 1 if a test failed. ./test uses this command.
 package main
 
 import (

@@ -17,7 +17,7 @@ type event struct {
 	Elapsed                                   float64 // seconds
 }
 
-// timed is a package, or a test of it, that has ended.
+// timed is an ended package or test.
 type timed struct {
 	name    string
 	seconds float64
@@ -28,22 +28,22 @@ type report struct {
 	w        io.Writer
 	running  map[string]*outputs // by package
 	packages []timed
-	tests    []timed        // not those within others
-	reasons  []string       // of the tests that failed, a line each
-	logged   []string       // by the tests that passed and whose names match show, a line each
+	tests    []timed        // top-level tests only
+	reasons  []string       // of the failed tests, a line each
+	logged   []string       // by the passed tests whose names match show, a line each
 	show     *regexp.Regexp // nil: none
 	failed   bool
 }
 
-// outputs are what the tests of a package that runs have printed.
+// outputs holds the output of the tests of a running package.
 type outputs struct {
 	order []string            // tests by their beginnings; "" is the package itself
-	text  map[string][]string // of those that have not passed
+	text  map[string][]string // of tests that have not passed
 }
 
 func newReport(w io.Writer) *report { return &report{w: w, running: map[string]*outputs{}} }
 
-// read takes all events. What is no event is shown as it is.
+// read reads all events, and prints other lines unchanged.
 func (r *report) read(in io.Reader) error {
 	lines := bufio.NewReader(in)
 	for {
@@ -103,8 +103,7 @@ func (r *report) add(e event) {
 	}
 }
 
-// end shows a package that has ended, and what was printed by those of its tests that failed or
-// did not come to an end.
+// end prints an ended package, and the output of its tests that failed or did not end.
 func (r *report) end(e event, p *outputs) {
 	delete(r.running, e.Package)
 	if e.Action == "fail" {
@@ -126,10 +125,11 @@ const (
 	mostLetters = 500 // of one line
 )
 
-// logLine matches what t.Log, t.Error and t.Fatal print, and the first lines of a panic and of a race.
+// logLine matches the lines of t.Log, t.Error and t.Fatal, and the first lines of a panic and of a
+// race.
 var logLine = regexp.MustCompile(`^ *[\w.-]+\.go:\d+: |^panic: |^fatal error: |^WARNING: DATA RACE`)
 
-// logLines returns the lines of a test's output that match logLine, behind its name.
+// logLines returns the lines of a test's output that match logLine, after the name of the test.
 func logLines(name string, output []string) []string {
 	var found []string
 	for _, line := range output {
@@ -141,13 +141,13 @@ func logLines(name string, output []string) []string {
 }
 
 // reasons returns the last lines of a failed test's output that name the fault. The output of a
-// cluster beside them can be thousands of lines long.
+// cluster around them can have thousands of lines.
 func reasons(name string, output []string) []string {
 	found := logLines(name, output)
 	return found[max(0, len(found)-mostReasons):]
 }
 
-// conclude lists what the tests logged that are to be shown, and why tests failed.
+// conclude prints the requested logs, and the reasons of failures.
 func (r *report) conclude() {
 	for _, part := range []struct {
 		title string
@@ -162,13 +162,13 @@ func (r *report) conclude() {
 	}
 }
 
-// What the list of the slowest holds.
+// Bounds of the list of the slowest.
 const (
 	slowSeconds = 5
 	slowTests   = 20
 )
 
-// slowest lists the packages and tests that took long, and packages that never came to an end.
+// slowest prints the slowest packages and tests, and packages that never ended.
 func (r *report) slowest() {
 	for name := range r.running {
 		r.failed = true

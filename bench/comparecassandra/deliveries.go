@@ -11,7 +11,7 @@ import (
 	"popelago/bench/process"
 )
 
-// load is one kind of work, and what was measured of it.
+// load is one kind of work, with its measurements.
 type load struct {
 	name   string
 	run    func(context.Context, time.Duration) ([]bench.Report, error)
@@ -19,7 +19,7 @@ type load struct {
 	errors int64
 }
 
-// measure runs the load on empty tables and returns how many messages a second it did.
+// measure runs the load on empty tables and returns its messages a second.
 func (w *load) measure(ctx context.Context, l *lab, d time.Duration) (perSecond float64, err error) {
 	if err := l.empty(ctx); err != nil {
 		return 0, err
@@ -30,10 +30,10 @@ func (w *load) measure(ctx context.Context, l *lab, d time.Duration) (perSecond 
 	return sum(reports, "messages").PerSecond, err
 }
 
-// comparison is what was measured of deliveries.
+// comparison holds the measurements of deliveries.
 type comparison struct {
 	bare, popelago load
-	lwt            bench.Report // empty if it was not measured
+	lwt            bench.Report // empty if not measured
 }
 
 // deliveries compares deliveries with the bare loop.

@@ -16,7 +16,7 @@ import (
 	"popelago/cassandratest"
 )
 
-// lab is the cluster and the servers that are measured.
+// lab is the cluster with the measured servers.
 type lab struct {
 	settings settings
 	dir      string
@@ -26,12 +26,12 @@ type lab struct {
 	servers []*process.Server // one for each datacenter, in order
 }
 
-// start starts everything. The caller calls stop, also if this fails.
+// start starts the cluster and the servers. The caller calls stop, also after an error.
 func (l *lab) start(ctx context.Context) (err error) {
 	note("starting Cassandra: %d nodes", len(l.nodeNames()))
 	o := cassandratest.Options{
 		Datacenters: l.settings.datacenters, Version: l.settings.version, Dir: filepath.Join(l.dir, "cluster"),
-		// Several nodes share this machine: slow is not broken.
+		// Several nodes share this machine, so slow answers are normal.
 		Settings: map[string]string{"write_request_timeout": "10000ms", "read_request_timeout": "10000ms"},
 	}
 	if l.settings.commitLog == "periodic" {
@@ -66,7 +66,8 @@ func (l *lab) start(ctx context.Context) (err error) {
 	return l.waitAccounts(ctx)
 }
 
-// waitAccounts waits until the users can sign in everywhere: accounts are made in one datacenter.
+// waitAccounts waits until the users can sign in everywhere: the accounts are made in one
+// datacenter.
 func (l *lab) waitAccounts(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -86,7 +87,7 @@ func (l *lab) waitAccounts(ctx context.Context) error {
 	return nil
 }
 
-// stop ends everything that was started.
+// stop ends servers and nodes.
 func (l *lab) stop() error {
 	var errs []error
 	for _, s := range l.servers {
@@ -162,8 +163,7 @@ func (l *lab) replication(equals string) string {
 	return strings.Join(list, ",")
 }
 
-// empty removes all mail, and what is left of the mail removed. Nodes that had too much to do
-// get time to come back.
+// empty removes all mail, and the traces of removed mail. Overloaded nodes get time to recover.
 func (l *lab) empty(ctx context.Context) error {
 	for start := time.Now(); ; {
 		err := truncate(ctx, l.cluster.Nodes[0])
@@ -176,7 +176,7 @@ func (l *lab) empty(ctx context.Context) error {
 	}
 }
 
-// truncate empties the tables that hold mail, by way of one node.
+// truncate empties the tables of mail through one node.
 func truncate(ctx context.Context, n *cassandratest.Node) error {
 	s, err := n.Session(time.Minute)
 	if err != nil {

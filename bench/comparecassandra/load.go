@@ -13,8 +13,8 @@ import (
 	"popelago/bench/process"
 )
 
-// everywhere runs one command of "popelago bench" for each datacenter, all at the same time.
-// args returns its arguments.
+// everywhere runs one command of "popelago bench" for each datacenter, all at the same time. args
+// returns the arguments.
 func (l *lab) everywhere(ctx context.Context, args func(i int, s *process.Server) []string) ([]bench.Report, error) {
 	reports, errs := make([]bench.Report, len(l.servers)), make([]error, len(l.servers))
 	var wg sync.WaitGroup
@@ -25,7 +25,7 @@ func (l *lab) everywhere(ctx context.Context, args func(i int, s *process.Server
 	return reports, errors.Join(errs...)
 }
 
-// deliver is the arguments of a delivery to all users. more limits it.
+// deliver returns the arguments of a delivery to all users. more limits the delivery.
 func (l *lab) deliver(s *process.Server, more ...string) []string {
 	return append([]string{
 		"deliver", "--addr", s.LMTP, "--users", strconv.Itoa(users), "--size", strconv.Itoa(size),
@@ -57,8 +57,8 @@ func (l *lab) raw(ctx context.Context, duration time.Duration, more ...string) (
 	return process.Bench(ctx, l.binary, append(args, more...)...)
 }
 
-// sum adds up a row of several reports: rates and counts. The latencies are those of the report
-// where they are worst.
+// sum adds up a row of several reports: rates and counts. The latencies are those of the slowest
+// report.
 func sum(reports []bench.Report, row string) bench.Row {
 	total := bench.Row{Name: row}
 	for i := range reports {
@@ -72,8 +72,8 @@ func sum(reports []bench.Report, row string) bench.Row {
 	return total
 }
 
-// tolerate turns the error of a run that was done, but met errors, into their count. Nodes that
-// are cold or have too much to do answer too late.
+// tolerate turns the error of a finished run with errors into their count: cold or overloaded nodes
+// answer too late.
 func tolerate(reports []bench.Report, err error) (met int64, _ error) {
 	if err == nil {
 		return 0, nil
@@ -90,7 +90,7 @@ func tolerate(reports []bench.Report, err error) (met int64, _ error) {
 	return met, nil
 }
 
-// where names what was measured on.
+// where describes the cluster.
 func (l *lab) where() string {
 	var list []string
 	for _, dc := range l.settings.datacenters {

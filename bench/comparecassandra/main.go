@@ -1,21 +1,19 @@
-// Command comparecassandra measures Popelago on a real Cassandra cluster on this machine, and
-// what the same cluster does for a bare loop of the writes that a delivery needs.
-// bench/compare-cassandra runs it.
+// Command comparecassandra measures Popelago on a real Cassandra cluster on this machine, and a
+// bare loop of the writes of a delivery on the same cluster. bench/compare-cassandra runs it.
 //
-// It starts the cluster (package cassandratest, with time-outs of 10 s), applies the schema,
-// starts a Popelago for each datacenter and makes 80 accounts. What follows depends on
-// --scenario:
+// The command starts the cluster (package cassandratest, with time-outs of 10 s), applies the
+// schema, starts a Popelago for each datacenter and makes 80 accounts. Then --scenario decides:
 //
 // "deliveries" alternates between "popelago bench raw-cassandra" and LMTP deliveries of the same
-// size with the same count of connections, in all datacenters at once. The tables are emptied
-// before each run, and a first round of both warms up the nodes and is not counted. Then the
-// bare loop is compared with itself plus a UID and a MODSEQ for each message by compare-and-set.
+// size with the same number of connections, in all datacenters at once. The tables are emptied
+// before each run, and an uncounted first round of both warms up the nodes. Then the bare loop is
+// compared with the same loop and a UID and a MODSEQ for each message by compare-and-set.
 //
-// "published" is what the idea behind this mail store was published with: 100 messages a second
-// to 80 users, through both datacenters; STAT of all; DELE of everything and QUIT. Every message
-// is checked in between, and system.paxos at the end.
+// "published" is the published scenario of the idea behind this mail store: 100 messages a second
+// to 80 users, through both datacenters; STAT of all; DELE of all and QUIT. Every message is
+// checked in between, and system.paxos at the end.
 //
-// Results are Markdown tables on standard output; what goes on is said on standard error.
+// The results are Markdown tables on standard output; progress goes to standard error.
 package main
 
 import (
@@ -36,7 +34,7 @@ import (
 // settings are the command's flags.
 type settings struct {
 	datacenters []cassandratest.Datacenter
-	version     string // of Cassandra; empty: the usual one
+	version     string // of Cassandra; empty: the default
 	commitLog   string // batch or periodic
 	dir         string
 	keep        bool
@@ -49,7 +47,7 @@ type settings struct {
 	length time.Duration // of the deliveries of the published scenario
 }
 
-// What is the same in all runs.
+// Constants of all runs.
 const (
 	users       = 80
 	connections = 32 // in all datacenters together
@@ -134,7 +132,7 @@ func compare(ctx context.Context, s settings, datacenters, scenario string) (err
 	return chosen.run(ctx, l)
 }
 
-// note tells the user what is going on.
+// note prints progress for the user.
 func note(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
 }

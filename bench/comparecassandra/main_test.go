@@ -14,7 +14,7 @@ import (
 	"popelago/cassandratest"
 )
 
-// pair is a lab on two datacenters that are not there.
+// pair returns a lab on two datacenters that do not exist.
 func pair(t *testing.T) *lab {
 	t.Helper()
 	return &lab{
@@ -30,7 +30,7 @@ func pair(t *testing.T) *lab {
 	}
 }
 
-// The generated configuration is one that a server takes.
+// A server accepts the generated configuration.
 func TestConfigure(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds popelago")
@@ -56,7 +56,7 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
-// Wrong flags are refused before anything is built or started.
+// Wrong flags are refused before a build or a start.
 func TestRefusedFlags(t *testing.T) {
 	good := settings{rounds: 1, duration: 1, length: 1, commitLog: "batch"}
 	for _, c := range []struct {
@@ -97,7 +97,7 @@ func TestSum(t *testing.T) {
 	}
 }
 
-// A run that met errors counts, one that was not done does not.
+// A finished run with errors counts, an unfinished run does not.
 func TestTolerate(t *testing.T) {
 	failed := errors.New("exit status 1")
 	done := bench.Report{

@@ -15,10 +15,10 @@ import (
 	"popelago/cassandratest"
 )
 
-// outcome is what the published scenario came to.
+// outcome is the result of the published scenario.
 type outcome struct {
 	delivered, listed, removed bench.Row
-	inTime                     []int64       // messages that the first STAT of all users listed, by datacenter
+	inTime                     []int64       // messages in the first STAT of all users, by datacenter
 	wait                       time.Duration // until all were listed everywhere
 	gone                       time.Duration // until none was listed any more
 	checked                    *bench.Findings
@@ -116,8 +116,7 @@ func published(ctx context.Context, l *lab) error {
 	return o.write(os.Stdout, l)
 }
 
-// stillTime waits a little. It returns an error that says why if two minutes have passed
-// since start.
+// stillTime waits a little. It returns an error with why if two minutes have passed since start.
 func stillTime(ctx context.Context, start time.Time, why string) error {
 	if time.Since(start) > 2*time.Minute {
 		return errors.New(why)
@@ -149,7 +148,7 @@ func (o *outcome) write(w io.Writer, l *lab) error {
 	fmt.Fprintf(w, "| compared octet by octet | %d messages, %d violations |\n", o.checked.Messages, o.checked.Failures())
 	fmt.Fprintf(w, "| DELE + QUIT | %d, %.0f/s, 0 errors |\n", o.removed.Count, o.removed.PerSecond)
 	fmt.Fprintf(w, "| listed afterwards, anywhere | 0, within %s |\n", o.gone.Round(time.Millisecond))
-	_, err := fmt.Fprintln(w, "| rows in system.paxos | 0 |") // or it would have ended before
+	_, err := fmt.Fprintln(w, "| rows in system.paxos | 0 |") // rows would have ended the run before
 	return err
 }
 

@@ -28,7 +28,7 @@ type dovecotValues struct {
 // packages are Dovecot's Debian packages.
 var packages = []string{"dovecot-core", "dovecot-pop3d", "dovecot-lmtpd"}
 
-// installDovecot installs Dovecot if any of it is missing.
+// installDovecot installs the missing parts of Dovecot.
 func installDovecot(ctx context.Context) error {
 	missing := false
 	for _, path := range []string{"/usr/sbin/dovecot", "/usr/lib/dovecot/pop3", "/usr/lib/dovecot/lmtp"} {
@@ -50,8 +50,8 @@ func installDovecot(ctx context.Context) error {
 	return process.Run(ctx, nil, "env", args...)
 }
 
-// startDovecot starts a Dovecot that keeps everything in dir and has nothing to do with one
-// that the machine may run.
+// startDovecot starts a Dovecot with all files in dir, independent of a Dovecot that the machine
+// may run.
 func startDovecot(ctx context.Context, dir string, s settings) (*process.Server, error) {
 	if err := installDovecot(ctx); err != nil {
 		return nil, err

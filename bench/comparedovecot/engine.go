@@ -12,8 +12,8 @@ import (
 	"popelago/bench/process"
 )
 
-// engineBenchmark is the benchmark of the embedded engine that does what a delivery needs, with
-// 8 KiB and from 16 goroutines.
+// engineBenchmark is the benchmark of one delivery to the embedded engine, with 8 KiB and 16
+// goroutines.
 const engineBenchmark = "BenchmarkDeliver/8KiB/16"
 
 // nanoseconds finds the time of one operation in the output of a benchmark.
@@ -24,8 +24,8 @@ func buildEngine(ctx context.Context, binary string) error {
 	return process.Run(ctx, nil, "go", "test", "-c", "-o", binary, "./store/embedded")
 }
 
-// engineAlone returns how many deliveries a second the embedded engine does without any server
-// around it, with its files in dir.
+// engineAlone returns the deliveries a second of the embedded engine without a server, with its
+// files in dir.
 func engineAlone(ctx context.Context, binary, dir string, d time.Duration) (perSecond float64, err error) {
 	cmd := exec.CommandContext(ctx, binary, "-test.run", "^$", "-test.bench", "^BenchmarkDeliver$/^8KiB$/^16$",
 		"-test.benchtime", d.String())

@@ -69,8 +69,7 @@ func (l *load) round(ctx context.Context, s *process.Server, set settings, r *ra
 	return err
 }
 
-// sessions opens n POP3 sessions that are logged in and returns the server's memory while they
-// are open.
+// sessions opens n POP3 sessions, logs in, and returns the server's memory while they are open.
 func (l *load) sessions(ctx context.Context, s *process.Server, n int) (memory int64, err error) {
 	cmd := exec.CommandContext(ctx, l.binary, "bench", "idle", "--addr", s.POP3, "--users", strconv.Itoa(users),
 		"--password-file", l.passwords, "--sessions", strconv.Itoa(n), "--hold", "3s")

@@ -1,13 +1,13 @@
-// Command comparedovecot measures this tree's server and Dovecot on the same machine, with
-// the same load, one after the other, and prints one table. bench/compare-dovecot runs it.
+// Command comparedovecot measures Popelago and Dovecot on the same machine, with the same load, one
+// after the other, and prints one table. bench/compare-dovecot runs it.
 //
-// Both are set up as durable as they can be (Dovecot: maildir with mail_fsync=always), on
-// the same file system, with 80 users, and Dovecot with its login, POP3 and LMTP processes
-// kept and reused. The load comes from "popelago bench", run as a process of its own.
+// Both servers have their most durable settings (Dovecot: maildir with mail_fsync=always), on the
+// same file system, with 80 users. Dovecot reuses its login, POP3 and LMTP processes. "popelago
+// bench", in a separate process, makes the load.
 //
-// One round on one server is: deliver messages of 8 KiB by LMTP over 16 connections; fetch all
-// of them several times, pipelined; remove all of them; deliver ten to each user and poll.
-// Rounds alternate between the servers, each beginning with the one that was second before.
+// One round on one server: deliver messages of 8 KiB by LMTP over 16 connections; fetch all of them
+// several times, pipelined; remove all of them; deliver ten to each user and poll. Rounds alternate
+// between the servers, and the second server of a round is the first of the next.
 package main
 
 import (
@@ -30,7 +30,7 @@ type settings struct {
 	rounds   int
 	messages int           // delivered, fetched and removed in one round
 	passes   int           // how often they are fetched
-	poll     time.Duration // how long to poll in one round
+	poll     time.Duration // time for polls in one round
 	sessions int           // open at once, for the memory
 	engine   time.Duration // how long to run the engine alone
 	extra    string        // more lines for Dovecot's configuration
@@ -79,7 +79,7 @@ func compare(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	// Dovecot's processes run as several users, who all must get here.
+	// Dovecot's processes run as several users, who all need access.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func compare(ctx context.Context, s settings) (err error) {
 	return r.write(os.Stdout, s)
 }
 
-// note tells the user what is going on.
+// note prints progress for the user.
 func note(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
 }
@@ -159,7 +159,7 @@ func note(format string, args ...any) {
 // tmpfsMagic is the type of a tmpfs in statfs(2).
 const tmpfsMagic = 0x01021994
 
-// onTmpfs reports whether dir is kept in memory.
+// onTmpfs reports whether dir is in memory.
 func onTmpfs(dir string) bool {
 	var st syscall.Statfs_t
 	return syscall.Statfs(dir, &st) == nil && st.Type == tmpfsMagic

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The engine's rate is found in what "go test -bench" prints.
+// The engine's rate is found in the output of "go test -bench".
 func TestNanoseconds(t *testing.T) {
 	const out = "goos: linux\nBenchmarkDeliver/8KiB/16-2  \t   41054\t     196801 ns/op\t  41.63 MB/s\nPASS\n"
 	if m := nanoseconds.FindStringSubmatch(out); m == nil || m[1] != "196801" {

@@ -21,9 +21,8 @@ listen = "127.0.0.1:%d"
 level = "warn"
 `
 
-// startPopelago starts our server on the embedded store with everything in dir. It is started
-// twice: once to make the accounts, and again so that its memory is that of a server that has
-// done nothing yet.
+// startPopelago starts Popelago on the embedded store with all files in dir. It starts the server
+// twice: once to make the accounts, and again to measure the memory of an idle server.
 func startPopelago(ctx context.Context, dir, binary string) (*process.Server, error) {
 	data := filepath.Join(dir, "data")
 	if err := os.MkdirAll(dir, 0o755); err != nil {

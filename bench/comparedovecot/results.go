@@ -8,15 +8,15 @@ import (
 	"popelago/bench/process"
 )
 
-// rates are what was measured on one server, one value per round.
+// rates holds the measurements of one server, one value per round.
 type rates struct {
 	deliver, poll, retr, dele []float64
 }
 
-// results is everything that was measured. Memory is in octets.
+// results holds all measurements. Memory is in octets.
 type results struct {
 	dovecot, popelago rates
-	engine            []float64 // deliveries a second without a server around it
+	engine            []float64 // deliveries a second without a server
 	idleMemory        int64     // started, and nothing done yet
 	usedMemory        int64     // after all rounds
 	sessionMemory     int64     // with many sessions open

@@ -12,11 +12,10 @@ import (
 	"popelago/bench"
 )
 
-// Bench runs "popelago bench" and returns its report. It fails if there was any error in the
-// run; if the run was done all the same, the report is there, too. binary is the program, args
-// are the arguments behind "bench".
+// Bench runs "popelago bench" and returns its report. It fails if the run had any error; a finished
+// run returns the report even then. binary is the program, args are the arguments behind "bench".
 func Bench(ctx context.Context, binary string, args ...string) (r bench.Report, err error) {
-	// What one server has left in the page cache is not written at the cost of the other.
+	// Writes the page cache now, so that no server pays for the writes of another.
 	syscall.Sync()
 	args = append([]string{"bench"}, args...)
 	cmd := exec.CommandContext(ctx, binary, append(args, "--json")...)

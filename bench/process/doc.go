@@ -1,4 +1,3 @@
-// Package process runs servers under test, and the load generator beside them, as processes
-// of their own. The commands that compare servers share it: comparedovecot and
-// comparecassandra.
+// Package process runs the servers under test, and the load generator, as separate processes.
+// comparedovecot and comparecassandra use it.
 package process

@@ -21,14 +21,13 @@ type Server struct {
 	Name string
 	LMTP string // address
 	POP3 string // address
-	Log  string // file with what it says
+	Log  string // file with the output
 
 	cmd  *exec.Cmd
 	done chan error
 }
 
-// Start runs the server's program and waits until it answers on both ports. The caller stops
-// it.
+// Start runs the server's program and waits until both ports answer. The caller stops the server.
 func (s *Server) Start(ctx context.Context, name string, args ...string) error {
 	out, err := os.OpenFile(s.Log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
@@ -37,7 +36,7 @@ func (s *Server) Start(ctx context.Context, name string, args ...string) error {
 	defer out.Close()
 	s.cmd = exec.Command(name, args...)
 	s.cmd.Stdout, s.cmd.Stderr = out, out
-	// A group of its own, so that Ctrl-C reaches this command alone and it stops the server.
+	// A process group for the server: Ctrl-C reaches only this command, which stops the server.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := s.cmd.Start(); err != nil {
 		return err
@@ -86,7 +85,7 @@ func greeting(addr string) error {
 	return err
 }
 
-// Stop ends the server and waits for it.
+// Stop ends the server and waits for its end.
 func (s *Server) Stop() error {
 	s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -114,7 +113,7 @@ func (s *Server) Memory() (int64, error) {
 	return 0, errors.New("no VmRSS in /proc")
 }
 
-// FreePorts returns n ports that nobody listens on.
+// FreePorts returns n free ports.
 func FreePorts(n int) ([]int, error) {
 	var ports []int
 	for range n {
@@ -122,14 +121,14 @@ func FreePorts(n int) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer l.Close() // only at the end, so that all differ
+		defer l.Close() // only at the end, so that all ports differ
 		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports, nil
 }
 
-// Run runs a program to its end, with stdin as its input. What it says is part of the error
-// if it fails.
+// Run runs a program to its end, with stdin as its input. On failure its output is part of the
+// error.
 func Run(ctx context.Context, stdin []byte, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdin = bytes.NewReader(stdin)

@@ -20,7 +20,7 @@ func WritePasswords(path string, n int) error {
 	return os.WriteFile(path, b.Bytes(), 0o600)
 }
 
-// AddAccounts makes the domain and n users on the Popelago that runs on a data folder.
+// AddAccounts makes the domain and n users on the running Popelago of a data folder.
 func AddAccounts(ctx context.Context, binary, data string, n int) error {
 	if err := Run(ctx, nil, binary, "domain", "add", "example.test", "--data", data); err != nil {
 		return err
