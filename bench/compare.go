@@ -2,7 +2,7 @@ package bench
 
 import "fmt"
 
-// compare returns nil if got is want, otherwise an error that says where they part.
+// compare returns nil if got equals want, otherwise an error with the first difference.
 func compare(got, want []byte) error {
 	n := min(len(got), len(want))
 	i := 0

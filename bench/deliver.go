@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// DeliverConfig says what Deliver sends, where and how fast.
+// DeliverConfig holds the messages, the target and the speed of Deliver.
 type DeliverConfig struct {
 	Target Target
 
@@ -20,7 +20,7 @@ type DeliverConfig struct {
 	// Users are the recipients' addresses, used in turn. At least one.
 	Users []string
 
-	// Recipients is how many of them each message goes to. Default 1.
+	// Recipients is the number of recipients of each message. Default 1.
 	Recipients int
 
 	// From is the reverse-path. Default bench@example.test.
@@ -28,11 +28,11 @@ type DeliverConfig struct {
 
 	Messages Messages
 
-	// First is the number of the first message. With the Seed of an earlier run and the
-	// number where it ended, a run continues it.
+	// First is the number of the first message. With the Seed of an earlier run and the number
+	// after its last message, a run continues the earlier run.
 	First int64
 
-	// Connections is how many are used at once. Default 1.
+	// Connections is the number of connections at one time. Default 1.
 	Connections int
 
 	// PerConnection ends a connection after this many messages. 0 means never.
@@ -45,16 +45,16 @@ type DeliverConfig struct {
 	// rate, latency counts from when the message was due.
 	Rate float64
 
-	// Duration and Count end the run, whichever comes first. One must be given.
+	// Duration and Count end the run, whichever comes first. At least one must be set.
 	Duration time.Duration
 	Count    int64
 
-	// Reconnect is how long to try to get connected again after a connection was lost or
-	// refused. 0 means that such a loss ends the run with an error.
+	// Reconnect is the time for new attempts after a connection was lost or refused. 0: a lost
+	// connection ends the run with an error.
 	Reconnect time.Duration
 
-	// Resend sends a message again to the recipients for whom it was refused for now or
-	// its outcome is unknown, as a mail server would, until it was taken.
+	// Resend repeats a message, as a mail server does, for the recipients that were refused
+	// temporarily or whose outcome is unknown, until all have taken it.
 	Resend bool
 
 	// Journal takes notes for Verify. May be nil.
@@ -64,7 +64,7 @@ type DeliverConfig struct {
 	Progress *Progress
 }
 
-// validate fills in the defaults and reports what is wrong in words for the user.
+// validate fills in the defaults and describes errors in words for the user.
 func (c *DeliverConfig) validate() error {
 	if err := c.Target.validate(); err != nil {
 		return err
@@ -97,12 +97,12 @@ func (c *DeliverConfig) validate() error {
 	return c.Messages.validate()
 }
 
-// Deliver brings messages in and measures how long the server takes for each, from MAIL to
-// the last reply. The rows of the report are "messages" (with at least one recipient for whom
-// it was taken) and, if they differ, "recipients". Facts tell the recipients "taken",
-// "refused" and "unknown".
+// Deliver sends messages and measures the time of each, from MAIL to the last reply. The rows of
+// the report are "messages" (with at least one recipient that was taken) and, if the counts differ,
+// "recipients". The facts count the recipients "taken", "refused" and "unknown".
 //
-// An error means that the run could not be done or not to its end; the report is valid also
+// An error means that the run did not start or did not end; the report is valid even then. Refusals
+// are counted in the report, and are no errors of the run.
 // then. Refusals are not errors of the run: they are counted in the report.
 func Deliver(ctx context.Context, cfg DeliverConfig) (Report, error) {
 	if err := cfg.validate(); err != nil {
@@ -144,8 +144,7 @@ func Deliver(ctx context.Context, cfg DeliverConfig) (Report, error) {
 	return finish(ctx, report, cfg.Journal)
 }
 
-// finish flushes the journal and tells apart a run that was cancelled from outside, which is
-// no error, and one that was given up.
+// finish flushes the journal. A run cancelled from outside is no error; an abandoned run is.
 func finish(ctx context.Context, report Report, j *Journal) (Report, error) {
 	err := j.Flush()
 	if cause := context.Cause(ctx); cause != nil {
@@ -157,7 +156,7 @@ func finish(ctx context.Context, report Report, j *Journal) (Report, error) {
 	return report, err
 }
 
-// validateName refuses what would not fit in a command line or in the journal.
+// validateName refuses a name that does not fit in a command line or in the journal.
 func validateName(s string) error {
 	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '<' || r == '>' }) {
 		return fmt.Errorf("bench: user %q: want an address without blanks", s)
@@ -165,7 +164,7 @@ func validateName(s string) error {
 	return nil
 }
 
-// deliverRun is what the connections of a run share.
+// deliverRun holds the values shared by the connections of a run.
 type deliverRun struct {
 	cfg      DeliverConfig
 	pace     *pace
@@ -173,11 +172,11 @@ type deliverRun struct {
 	stop     context.CancelCauseFunc
 }
 
-// deliverWorker is one connection after the other. Its figures are read when it is done.
+// deliverWorker uses one connection after the other. Its figures are read after its end.
 type deliverWorker struct {
 	run    *deliverRun
 	client *mailClient // nil when not connected
-	old    *mailClient // the last one, for its buffers
+	old    *mailClient // the last connection, for its buffers
 	d      delivery
 
 	messages measure
@@ -212,8 +211,8 @@ func (w *deliverWorker) work(ctx context.Context) {
 	}
 }
 
-// deliver sends one message, with all attempts that are wanted. It returns an error if there
-// is no connection to be had.
+// deliver sends one message, with all necessary attempts. It returns an error if no connection is
+// possible.
 func (w *deliverWorker) deliver(ctx context.Context, t token, recipients []string, due time.Time) error {
 	cfg := &w.run.cfg
 	pending := recipients
@@ -242,7 +241,7 @@ func (w *deliverWorker) deliver(ctx context.Context, t token, recipients []strin
 			break
 		}
 		w.resent++
-		// A connection that was lost has its own waiting in connect.
+		// A lost connection waits in connect.
 		if err == nil && !sleep(ctx, wait) {
 			break
 		}
@@ -253,8 +252,8 @@ func (w *deliverWorker) deliver(ctx context.Context, t token, recipients []strin
 	return nil
 }
 
-// account notes the outcomes of an attempt, in the journal and in the figures. lost is the
-// error of the connection, if there was one.
+// account records the outcomes of an attempt in the journal and in the figures. lost is the error
+// of the connection; may be nil.
 func (w *deliverWorker) account(ctx context.Context, lost error) (anyTaken bool) {
 	cfg := &w.run.cfg
 	for i, o := range w.d.outcomes {
@@ -281,7 +280,7 @@ func (w *deliverWorker) account(ctx context.Context, lost error) (anyTaken bool)
 	return anyTaken
 }
 
-// unfinished returns the recipients of the last attempt that want another one.
+// unfinished returns the recipients of the last attempt that need another attempt.
 func (w *deliverWorker) unfinished() []string {
 	var pending []string
 	for i, o := range w.d.outcomes {
@@ -292,15 +291,15 @@ func (w *deliverWorker) unfinished() []string {
 	return pending
 }
 
-// lostInterest reports whether the connection should end: it has carried its share, or the
-// server has said 421 (RFC 5321 section 3.8).
+// lostInterest reports whether the connection should end: it has carried its share of messages, or
+// the server has sent 421 (RFC 5321 section 3.8).
 func (w *deliverWorker) lostInterest() bool {
 	per := w.run.cfg.PerConnection
 	return per > 0 && w.client.sent >= per ||
 		slices.ContainsFunc(w.d.replies, func(s string) bool { return strings.Contains(s, ": 421") })
 }
 
-// connect makes sure that there is a connection.
+// connect makes a connection if there is none.
 func (w *deliverWorker) connect(ctx context.Context) error {
 	if w.client != nil {
 		return nil

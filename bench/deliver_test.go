@@ -35,8 +35,8 @@ func verified(t *testing.T, p *peer, n int, path string) *Findings {
 	return report.Findings
 }
 
-// What was delivered is stored octet for octet, by either protocol, with DATA and with BDAT,
-// to one recipient and to several, with connections that are reused and with ones that are not.
+// Delivered messages are stored octet for octet, by either protocol, with DATA and with BDAT, to
+// one recipient and to several, with reused and with fresh connections.
 func TestDeliver(t *testing.T) {
 	for _, protocol := range []Protocol{LMTP, SMTP} {
 		for _, chunking := range []bool{false, true} {
@@ -73,7 +73,7 @@ func TestDeliver(t *testing.T) {
 	}
 }
 
-// Each recipient has its own verdict, and refusals are told apart by reply.
+// Each recipient has a verdict, and refusals are grouped by reply.
 func TestDeliverRefusals(t *testing.T) {
 	p := newPeer(t)
 	m := newMailPeer(t, p, LMTP)
@@ -131,8 +131,8 @@ func TestDeliverNobody(t *testing.T) {
 	}
 }
 
-// A server that dies between storing and replying costs no message, only duplicates where
-// nobody could know better, and Verify says so.
+// A server that dies between storing and replying loses no message. Duplicates appear only where
+// the outcome was unknown, and Verify says so.
 func TestDeliverLostReplies(t *testing.T) {
 	for _, resend := range []bool{false, true} {
 		t.Run(fmt.Sprintf("resend=%v", resend), func(t *testing.T) {
@@ -195,7 +195,7 @@ func TestDeliverGivesUp(t *testing.T) {
 	}
 }
 
-// A cancelled run is no error and keeps what it measured.
+// A cancelled run is no error and keeps its measurements.
 func TestDeliverCancelled(t *testing.T) {
 	p := newPeer(t)
 	m := newMailPeer(t, p, SMTP)
@@ -235,7 +235,7 @@ func TestDeliverConfigErrors(t *testing.T) {
 	}
 }
 
-// A journal that cannot be written is an error of the run: a check would blame the server.
+// An unwritable journal is an error of the run: a check would blame the server.
 func TestJournalErrors(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("no /dev/full here")

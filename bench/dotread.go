@@ -5,9 +5,9 @@ import (
 	"io"
 )
 
-// dotReader reads the text of a multi-line response (RFC 1939 section 3): it takes out the
-// dot-stuffing and stops after the final dot. It passes on slices of the input buffer and
-// copies nothing.
+// dotReader reads the text of a multi-line response (RFC 1939 section 3): it removes the
+// dot-stuffing and stops after the final dot. It returns slices of the input buffer without
+// copying.
 type dotReader struct {
 	br        *bufio.Reader
 	lineStart bool
@@ -16,9 +16,8 @@ type dotReader struct {
 // newDotReader starts at the first line of a text.
 func newDotReader(br *bufio.Reader) dotReader { return dotReader{br: br, lineStart: true} }
 
-// next returns the next piece of the text, which may be of any length but empty and is valid
-// until the following call. At the end it returns io.EOF; a connection that ends before is
-// io.ErrUnexpectedEOF.
+// next returns the next piece of the text: of any length except zero, valid until the following
+// call. At the end it returns io.EOF; an early end of the connection is io.ErrUnexpectedEOF.
 func (r *dotReader) next() ([]byte, error) {
 	if r.lineStart {
 		b, err := r.br.Peek(1)
@@ -39,7 +38,7 @@ func (r *dotReader) next() ([]byte, error) {
 	}
 	b, err := r.br.Peek(max(1, r.br.Buffered()))
 	if err == nil && len(b) == 1 && b[0] == '\r' {
-		b, err = r.br.Peek(2) // what follows decides whether it ends a line
+		b, err = r.br.Peek(2) // the next two octets decide whether b ends a line
 	}
 	if err != nil {
 		return nil, noEOF(err)
@@ -54,12 +53,12 @@ func (r *dotReader) next() ([]byte, error) {
 	case len(b) >= 2 && b[len(b)-1] == '\r':
 		b = b[:len(b)-1]
 	}
-	// The octets stay in the buffer, because nothing is read into it before the next call.
+	// The octets stay in the buffer: no read fills it before the next call.
 	r.br.Discard(len(b))
 	return b, nil
 }
 
-// noEOF turns an end of the connection into one that was not expected.
+// noEOF turns the end of the connection into an unexpected end.
 func noEOF(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF

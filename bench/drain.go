@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// DrainConfig says what Drain fetches and removes.
+// DrainConfig selects the messages that Drain fetches and removes.
 type DrainConfig struct {
 	Target Target
 
-	// Logins are the maildrops. Each is used by one session at a time.
+	// Logins are the maildrops. One session at a time uses a maildrop.
 	Logins []Login
 
-	// Connections is how many sessions run at once. Default 1.
+	// Connections is the number of sessions at one time. Default 1.
 	Connections int
 
-	// Window is how many RETR or DELE commands are sent ahead of their responses, 1 to
-	// MaxWindow. Default 100.
+	// Window is the number of RETR or DELE commands ahead of their responses, 1 to MaxWindow.
+	// Default 100.
 	Window int
 
 	// NoRetr leaves out RETR. With a Journal the messages are then identified by TOP n 0.
@@ -28,18 +28,18 @@ type DrainConfig struct {
 	// NoDele leaves out DELE, so that the messages stay.
 	NoDele bool
 
-	// Check compares each message with what was sent, and its size with LIST.
+	// Check compares each message with the sent one, and its size with LIST.
 	Check bool
 
-	// Passes is how often each maildrop is gone through. 0 means once, or without end
-	// where Duration is given.
+	// Passes is the number of passes over all maildrops. 0 means one, or without end if Duration is
+	// set.
 	Passes int
 
 	// Duration ends the run before the next session. 0 means never.
 	Duration time.Duration
 
-	// Reconnect is how long to try to get connected again after a connection was lost or
-	// refused. 0 means that such a loss ends the run with an error.
+	// Reconnect is the time for new attempts after a connection was lost or refused. 0: a lost
+	// connection ends the run with an error.
 	Reconnect time.Duration
 
 	// Journal takes notes for Verify. May be nil.
@@ -49,7 +49,7 @@ type DrainConfig struct {
 	Progress *Progress
 }
 
-// validate fills in the defaults and reports what is wrong in words for the user.
+// validate fills in the defaults and describes errors in words for the user.
 func (c *DrainConfig) validate() error {
 	if err := c.Target.validate(); err != nil {
 		return err
@@ -70,13 +70,12 @@ func (c *DrainConfig) validate() error {
 	return validateLogins(c.Logins)
 }
 
-// Drain goes through maildrops: STAT, RETR of all messages, DELE of all, QUIT. The rows of the
-// report are "RETR" (messages; latency per message, from when its command was sent), "DELE+QUIT"
+// Drain empties maildrops: STAT, RETR of all messages, DELE of all, QUIT. The rows of the report
+// are "RETR" (messages; latency per message, from the sending of its command), "DELE+QUIT"
 // (messages removed; latency per session, from the first DELE to the response to QUIT) and
 // "sessions" (latency from connect to close). A message that fails a check is an error.
 //
-// An error means that the run could not be done or not to its end; the report is valid also
-// then.
+// An error means that the run did not start or did not end; the report is valid even then.
 func Drain(ctx context.Context, cfg DrainConfig) (Report, error) {
 	if err := cfg.validate(); err != nil {
 		return Report{}, err
@@ -118,7 +117,7 @@ func Drain(ctx context.Context, cfg DrainConfig) (Report, error) {
 	return finish(ctx, report, cfg.Journal)
 }
 
-// drainRun is what the connections of a run share.
+// drainRun holds the values shared by the connections of a run.
 type drainRun struct {
 	cfg      DrainConfig
 	start    time.Time
@@ -128,11 +127,11 @@ type drainRun struct {
 	stop     context.CancelCauseFunc
 }
 
-// drainWorker runs one session after the other. Its figures are read when it is done.
+// drainWorker runs one session after the other. Its figures are read after its end.
 type drainWorker struct {
 	run  *drainRun
 	text []byte // the message being read
-	want []byte // what it should be
+	want []byte // the expected message
 
 	retr     measure
 	dele     measure
@@ -152,7 +151,7 @@ func (w *drainWorker) work(ctx context.Context) {
 		err := w.session(ctx, cfg.Logins[i])
 		var no *replyError
 		var refused *connectError
-		// What was said clearly would be said again: such a maildrop does not get another try.
+		// A clear refusal would be repeated: such a maildrop gets no further attempt.
 		w.run.rounds.done(i, err == nil || errors.As(err, &no))
 		switch {
 		case err == nil:
@@ -218,10 +217,10 @@ type contents struct {
 	uidls   []string
 	sizes   []int64
 	tokens  []string
-	unread  map[int]bool // by number; those that could not be read
+	unread  map[int]bool // by number; messages that could not be read
 }
 
-// fetch reads all messages, as far as that is wanted.
+// fetch reads all messages, unless NoRetr is set.
 func (w *drainWorker) fetch(ctx context.Context, c *popClient, m *contents) error {
 	cfg := &w.run.cfg
 	verb, suffix := "RETR", ""
@@ -235,7 +234,7 @@ func (w *drainWorker) fetch(ctx context.Context, c *popClient, m *contents) erro
 		c.link.arm()
 		_, err := c.response(verb)
 		var no *replyError
-		if errors.As(err, &no) { // removed by another session, perhaps: the others can go on
+		if errors.As(err, &no) { // perhaps removed by another session: go on
 			if m.unread == nil {
 				m.unread = map[int]bool{}
 			}
@@ -265,7 +264,7 @@ func (w *drainWorker) fetch(ctx context.Context, c *popClient, m *contents) erro
 	})
 }
 
-// note takes down a message that was read, and checks it where that is wanted.
+// note records a message that was read, and checks it if Check is set.
 func (w *drainWorker) note(m *contents, number int) {
 	cfg := &w.run.cfg
 	if !cfg.Check && cfg.Journal == nil {
@@ -295,7 +294,7 @@ func (w *drainWorker) note(m *contents, number int) {
 	}
 }
 
-// remove marks all messages that could be read, or were not asked for, and does QUIT.
+// remove marks all messages except unreadable ones, and sends QUIT.
 func (w *drainWorker) remove(ctx context.Context, c *popClient, m *contents) error {
 	cfg := &w.run.cfg
 	start := time.Now()

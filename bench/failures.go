@@ -17,10 +17,10 @@ import (
 // maxClasses bounds how many classes of errors a run keeps apart.
 const maxClasses = 100
 
-// replyError is a reply or response that says no.
+// replyError is a negative reply or response.
 type replyError struct {
 	command string // "PASS", "DATA"
-	reply   string // the line as it came, without its line end
+	reply   string // the received line, without its line end
 }
 
 // Error names the command and the reply.
@@ -60,7 +60,7 @@ func (f *failures) list() []ErrorCount {
 	return out
 }
 
-// classify turns an error into the class it is counted under.
+// classify returns the class under which an error is counted.
 func classify(err error) string {
 	var reply *replyError
 	var op *net.OpError
@@ -83,9 +83,9 @@ func classify(err error) string {
 	return generalize(err.Error())
 }
 
-// generalize takes out of a reply what differs from one to the next: after the code and the
-// enhanced code, words that hold a digit, an address or a bracketed value become "#",
-// parentheses around them stay. So does a response code of POP3 such as [IN-USE].
+// generalize removes the variable parts of a reply: after the code and the enhanced code, words
+// with a digit, an address or a bracketed value become "#". Parentheses around them stay, and so
+// does a response code of POP3 such as [IN-USE].
 func generalize(reply string) string {
 	words := strings.Fields(reply)
 	for i, w := range words {

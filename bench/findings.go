@@ -8,22 +8,22 @@ type Violation string
 // The kinds.
 const (
 	Lost         Violation = "lost"         // acknowledged, not removed, and not there
-	Duplicated   Violation = "duplicated"   // there more often than it was sent
+	Duplicated   Violation = "duplicated"   // listed more often than sent
 	Resurrected  Violation = "resurrected"  // removed with +OK, and there again
-	Altered      Violation = "altered"      // other octets than were sent
-	SizeWrong    Violation = "size wrong"   // LIST or STAT differ from what RETR sends
+	Altered      Violation = "altered"      // octets differ from the sent ones
+	SizeWrong    Violation = "size wrong"   // LIST or STAT differ from RETR
 	UIDLChanged  Violation = "uidl changed" // known under another unique-id before
 	UIDLReused   Violation = "uidl reused"  // the unique-id of another message before
 	UIDLInvalid  Violation = "uidl invalid" // breaks RFC 1939 section 7, or twice in one list
 	Misdelivered Violation = "misdelivered" // was sent to other mailboxes only
-	NotTaken     Violation = "not taken"    // refused for good, and there all the same
+	NotTaken     Violation = "not taken"    // refused permanently, but stored
 	Unreadable   Violation = "unreadable"   // listed, but RETR answers -ERR
 )
 
 // violations is the order in which they are shown.
 var violations = []Violation{Lost, Duplicated, Resurrected, Altered, SizeWrong, UIDLChanged, UIDLReused, UIDLInvalid, Misdelivered, NotTaken, Unreadable}
 
-// maxExamples bounds how many violations of a kind are described one by one.
+// maxExamples bounds the described violations of each kind.
 const maxExamples = 10
 
 // Example describes one violation.
@@ -50,30 +50,29 @@ func (e Example) String() string {
 	return s
 }
 
-// Findings is what Verify found. Not safe for concurrent use.
+// Findings is the result of Verify. Not safe for concurrent use.
 type Findings struct {
 	// Mailboxes and Messages were gone through.
 	Mailboxes int64 `json:"mailboxes"`
 	Messages  int64 `json:"messages"`
 
-	// Acknowledged counts pairs of message and mailbox that the server took, Removed the
+	// Acknowledged counts pairs of message and mailbox that the server accepted, Removed the
 	// messages removed with +OK, according to the journal.
 	Acknowledged int64 `json:"acknowledged"`
 	Removed      int64 `json:"removed"`
 
-	// Violations counts them by kind; kinds that were not found are left out.
+	// Violations counts violations by kind; absent kinds were not found.
 	Violations map[Violation]int64 `json:"violations"`
 	// Examples describes the first few of each kind.
 	Examples []Example `json:"examples,omitempty"`
 
-	// What follows is allowed.
+	// The next counts are allowed.
 
 	// UnknownPresent and UnknownAbsent are messages of which no sending had a clear
 	// outcome, and which were stored at some time, or never seen.
 	UnknownPresent int64 `json:"unknown_present"`
 	UnknownAbsent  int64 `json:"unknown_absent"`
-	// UnknownDuplicates are further copies that come from sending again after an unknown
-	// outcome.
+	// UnknownDuplicates are further copies of messages that were repeated after an unknown outcome.
 	UnknownDuplicates int64 `json:"unknown_duplicates"`
 	// UnknownVanished were never acknowledged, but seen once, and are not there now.
 	UnknownVanished int64 `json:"unknown_vanished"`
@@ -81,7 +80,7 @@ type Findings struct {
 	// +OK; UnknownRemovalsPresent of them are still there.
 	UnknownRemovals        int64 `json:"unknown_removals"`
 	UnknownRemovalsPresent int64 `json:"unknown_removals_present"`
-	// Foreign are messages that the journal does not know.
+	// Foreign are messages that are not in the journal.
 	Foreign int64 `json:"foreign"`
 }
 

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Histogram buckets: values below subBuckets nanoseconds have one bucket each; above, every
-// power of two is cut into subBuckets/2 equal parts, so that a bucket is at most 1/32 wide.
+// Histogram buckets: values below subBuckets nanoseconds have one bucket each; above, every power
+// of two is cut into subBuckets/2 equal parts, so that a bucket is at most 1/32 wide.
 const (
 	subBits     = 6
 	subBuckets  = 1 << subBits
@@ -14,15 +14,15 @@ const (
 	buckets     = subBuckets + (63-subBits)*halfBuckets
 )
 
-// histogram counts durations in fixed buckets. Its size does not depend on how many it has
-// seen. The zero value is empty. One goroutine adds; merge when all are done.
+// histogram counts durations in fixed buckets. Its size does not depend on the number of values.
+// The zero value is empty. One goroutine adds; merge after the end of all.
 type histogram struct {
 	counts [buckets]uint64
 	n      uint64
 	max    time.Duration
 }
 
-// bucketOf returns the index of the bucket that holds v.
+// bucketOf returns the index of the bucket of v.
 func bucketOf(v uint64) int {
 	if v < subBuckets {
 		return int(v)
@@ -31,7 +31,7 @@ func bucketOf(v uint64) int {
 	return subBuckets + (shift-1)*halfBuckets + int(v>>shift) - halfBuckets
 }
 
-// bucketTop returns the largest value that bucket i holds.
+// bucketTop returns the largest value of bucket i.
 func bucketTop(i int) uint64 {
 	if i < subBuckets {
 		return uint64(i)
@@ -49,7 +49,7 @@ func (h *histogram) add(d time.Duration) {
 	h.max = max(h.max, d)
 }
 
-// merge adds everything that o counted.
+// merge adds all counts of o.
 func (h *histogram) merge(o *histogram) {
 	for i, c := range o.counts {
 		h.counts[i] += c
@@ -58,8 +58,8 @@ func (h *histogram) merge(o *histogram) {
 	h.max = max(h.max, o.max)
 }
 
-// quantile returns the duration that a share q (0 to 1) of the values does not exceed, at
-// most 1/32 too high. 0 for an empty histogram.
+// quantile returns the duration that a share q (0 to 1) of the values does not exceed, at most 1/32
+// too high. 0 for an empty histogram.
 func (h *histogram) quantile(q float64) time.Duration {
 	if h.n == 0 {
 		return 0
@@ -76,7 +76,7 @@ func (h *histogram) quantile(q float64) time.Duration {
 	return h.max
 }
 
-// latency returns the figures that a report shows.
+// latency returns the percentiles of a report.
 func (h *histogram) latency() Latency {
 	return Latency{
 		P50: millis(h.quantile(0.50)),

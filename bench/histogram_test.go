@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Every value must lie in the bucket it is counted in, and no bucket may be wider than 1/32.
+// Every value is within its bucket, and no bucket is wider than 1/32.
 func TestHistogramBuckets(t *testing.T) {
 	values := []uint64{0, 1, 63, 64, 65, 127, 128, 1<<32 - 1, 1 << 32, 1<<63 - 1}
 	for range 10_000 {

@@ -14,10 +14,10 @@ type IdleConfig struct {
 	// Logins are used in turn. Empty: the sessions do not log in.
 	Logins []Login
 
-	// Sessions is how many are held at once. Default 1.
+	// Sessions is the number of sessions at one time. Default 1.
 	Sessions int
 
-	// Hold is how long they are held once all are open. Default 10s.
+	// Hold is the time that all sessions stay open. Default 10s.
 	Hold time.Duration
 
 	// Held, if not nil, is called when all sessions are open, with how many there are.
@@ -27,7 +27,7 @@ type IdleConfig struct {
 	Progress *Progress
 }
 
-// validate fills in the defaults and reports what is wrong in words for the user.
+// validate fills in the defaults and describes errors in words for the user.
 func (c *IdleConfig) validate() error {
 	c.Sessions = max(c.Sessions, 1)
 	if c.Hold <= 0 {
@@ -42,13 +42,12 @@ func (c *IdleConfig) validate() error {
 	return validateLogins(c.Logins)
 }
 
-// opening is how many sessions Idle opens, and ends, at the same time.
+// opening is the number of sessions that Idle opens, or ends, at the same time.
 const opening = 32
 
-// Idle opens POP3 sessions, lets them do nothing for a while, and then looks which of them
-// still answer: QUIT must be answered with +OK. The report has the row "opened" (latency of
-// connect and login) and the facts "opened" and "answered at the end". Sessions that could
-// not be opened, or did not answer, are errors.
+// Idle opens POP3 sessions, waits, and then checks which sessions still answer QUIT with +OK. The
+// report has the row "opened" (latency of connect and login) and the facts "opened" and "answered
+// at the end". Sessions that were not opened, or did not answer, are errors.
 func Idle(ctx context.Context, cfg IdleConfig) (Report, error) {
 	if err := cfg.validate(); err != nil {
 		return Report{}, err
@@ -99,8 +98,8 @@ func Idle(ctx context.Context, cfg IdleConfig) (Report, error) {
 	return finish(ctx, report, nil)
 }
 
-// openIdle opens session number n. It gives back its buffers: thousands of sessions that do
-// nothing should cost the generator little.
+// openIdle opens session number n. It releases the buffers of the session: thousands of idle
+// sessions should cost the generator little.
 func openIdle(ctx context.Context, cfg *IdleConfig, n int64) (*popClient, error) {
 	c, err := dialPOP(ctx, cfg.Target)
 	if err != nil {

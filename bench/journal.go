@@ -13,21 +13,21 @@ import (
 // journalHeader is the first line of a journal.
 const journalHeader = "popelago-bench-journal 1"
 
-// journalBuffer is how much a journal keeps back before it writes.
+// journalBuffer is the number of octets that a journal buffers before it writes.
 const journalBuffer = 64 << 10
 
-// Journal is a file in which Deliver, Drain and Verify note what they asked of the server
-// and what it answered. It is only ever appended to, in whole lines, so several runs, at once
-// or one after the other, may use the same file. One line is one record:
+// Journal is a file in which Deliver, Drain and Verify record their requests to the server and its
+// replies. Writers only append whole lines, so several runs, at once or one after the other, may
+// use the same file. One line is one record:
 //
-//	I TOKEN MAILBOX...          about to send the message to these mailboxes
-//	A TOKEN MAILBOX             the server took it (2xx after the content)
-//	R TOKEN MAILBOX REPLY       the server did not take it, for certain
-//	U TOKEN MAILBOX REASON      nobody knows: 4xx after the content, or no reply at all
+//	I TOKEN MAILBOX...          the message is about to be sent to these mailboxes
+//	A TOKEN MAILBOX             the server took the message (2xx after the content)
+//	R TOKEN MAILBOX REPLY       the server did not take the message, for certain
+//	U TOKEN MAILBOX REASON      unknown outcome: 4xx after the content, or no reply
 //	S MAILBOX UIDL TOKEN        seen in the maildrop
 //	D SESSION MAILBOX UIDL TOKEN  marked with DELE; QUIT comes next
-//	Q SESSION RESULT            how that QUIT went: ok (+OK), failed (-ERR), unknown (no
-//	                            response), or none (it was never sent: nothing is removed)
+//	Q SESSION RESULT            result of that QUIT: ok (+OK), failed (-ERR), unknown (no
+//	                            response), or none (not sent: nothing is removed)
 //
 //	I b-5f3a9c01-1042-8192-p user7@example.test
 //	A b-5f3a9c01-1042-8192-p user7@example.test
@@ -35,9 +35,9 @@ const journalBuffer = 64 << 10
 //	D c0ffee-12 user7@example.test 3x8f0000a2 b-5f3a9c01-1042-8192-p
 //	Q c0ffee-12 ok
 //
-// An I without a verdict, and a D without Q, count as unknown. The token is "-" where the
-// message was not one of ours. A nil *Journal takes all records and drops them. Safe for
-// concurrent use. It is not synced: it is meant to survive the server, not the generator.
+// An I without a verdict, and a D without Q, count as unknown. The token is "-" for messages of
+// other origin. A nil *Journal drops all records. Safe for concurrent use. The file is not synced:
+// it must survive the server, not the generator.
 type Journal struct {
 	mu      sync.Mutex
 	file    *os.File
@@ -47,8 +47,8 @@ type Journal struct {
 	session int64
 }
 
-// OpenJournal opens the journal at path and creates it where it is missing. The caller
-// closes it.
+// OpenJournal opens the journal at path, and creates the file if it is missing. The caller closes
+// the journal.
 func OpenJournal(path string) (*Journal, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
@@ -68,7 +68,7 @@ func OpenJournal(path string) (*Journal, error) {
 	return j, nil
 }
 
-// Flush writes what was kept back and returns the first error that writing ever met.
+// Flush writes the buffer and returns the first error of any write.
 func (j *Journal) Flush() error {
 	if j == nil {
 		return nil
@@ -109,7 +109,7 @@ func (j *Journal) endLocked() {
 	}
 }
 
-// intend notes that t is about to be sent to mailboxes.
+// intend records that t is about to be sent to mailboxes.
 func (j *Journal) intend(t token, mailboxes []string) {
 	if j == nil {
 		return
@@ -123,7 +123,8 @@ func (j *Journal) intend(t token, mailboxes []string) {
 	j.endLocked()
 }
 
-// outcome notes what became of t for one mailbox. text says why, where it was not taken.
+// outcome records the outcome of t for one mailbox. text is the reason, unless the server took the
+// message.
 func (j *Journal) outcome(o outcome, t token, mailbox, text string) {
 	if j == nil {
 		return
@@ -138,7 +139,7 @@ func (j *Journal) outcome(o outcome, t token, mailbox, text string) {
 	j.endLocked()
 }
 
-// seen notes that a maildrop listed a message under uidl.
+// seen records that a maildrop listed a message under uidl.
 func (j *Journal) seen(mailbox, uidl, token string) {
 	if j == nil {
 		return
@@ -150,7 +151,7 @@ func (j *Journal) seen(mailbox, uidl, token string) {
 	j.endLocked()
 }
 
-// newSession returns a name for a session that is going to remove messages.
+// newSession returns a name for a session that will remove messages.
 func (j *Journal) newSession() string {
 	if j == nil {
 		return ""
@@ -161,7 +162,7 @@ func (j *Journal) newSession() string {
 	return j.prefix + "-" + strconv.FormatInt(j.session, 10)
 }
 
-// marked notes that a session has marked a message and is about to QUIT.
+// marked records that a session has marked a message and is about to send QUIT.
 func (j *Journal) marked(session, mailbox, uidl, token string) {
 	if j == nil {
 		return

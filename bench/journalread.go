@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// ledger is what a journal says, by mailbox.
+// ledger holds the records of a journal, by mailbox.
 type ledger map[string]*account
 
-// account is what a journal says about one mailbox.
+// account holds the records of a journal about one mailbox.
 type account struct {
 	sent  map[token]*sending
 	known map[string]*sighting // by UIDL
 }
 
-// sending counts what became of the attempts to bring a message into a mailbox.
+// sending counts the outcomes of the attempts to deliver a message to a mailbox.
 type sending struct {
 	attempts, taken, refused int
 }
@@ -27,7 +27,7 @@ func (s *sending) unknown() int { return max(0, s.attempts-s.taken-s.refused) }
 
 // sighting is a unique-id that a session has seen.
 type sighting struct {
-	token    string // "-" where it is not one of ours or was not looked at
+	token    string // "-" for a message of other origin, or one not read
 	removed  bool   // marked, and QUIT was answered with +OK
 	mayBeOut bool   // marked, and QUIT had another answer or none
 }
@@ -52,8 +52,7 @@ func readLedger(path string) (ledger, error) {
 	return l, nil
 }
 
-// parseLedger reads a journal. An incomplete last line is left out: the generator that wrote
-// it was killed.
+// parseLedger reads a journal. It ignores an incomplete last line, which a killed generator leaves.
 func parseLedger(r io.Reader) (ledger, error) {
 	l := make(ledger)
 	sessions := make(map[string][]mark)
@@ -83,7 +82,7 @@ func parseLedger(r io.Reader) (ledger, error) {
 	return l, nil
 }
 
-// record enters one record; see Journal for the form.
+// record adds one record; see Journal for the form.
 func (l ledger) record(f []string, sessions map[string][]mark) error {
 	want := map[string]int{"I": 3, "A": 3, "R": 3, "U": 3, "S": 4, "D": 5, "Q": 3}[f[0]]
 	if want == 0 || len(f) < want {
@@ -116,7 +115,7 @@ func (l ledger) record(f []string, sessions map[string][]mark) error {
 	return nil
 }
 
-// resolve enters what a session has marked, now that the result of its QUIT is known.
+// resolve adds the marks of a session after the result of its QUIT.
 func resolve(marks []mark, result string) {
 	for _, m := range marks {
 		s := m.account.sighting(m.uidl, m.token)
@@ -130,7 +129,7 @@ func resolve(marks []mark, result string) {
 	}
 }
 
-// account returns the account of a mailbox, a new one if need be.
+// account returns the account of a mailbox, and makes a missing one.
 func (l ledger) account(mailbox string) *account {
 	a := l[mailbox]
 	if a == nil {
@@ -150,7 +149,7 @@ func (a *account) sending(t token) *sending {
 	return s
 }
 
-// sighting returns what is known of uidl. A token that is known stays.
+// sighting returns the sighting of uidl. A known token stays.
 func (a *account) sighting(uidl, token string) *sighting {
 	s := a.known[uidl]
 	if s == nil {

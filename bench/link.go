@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// stopGrace is what a connection has left to finish its step once the run was cancelled, so
-// that Ctrl-C leaves as few unknown outcomes as possible.
+// stopGrace is the time that a connection has for its step after the run was cancelled, so that
+// Ctrl-C leaves few unknown outcomes.
 const stopGrace = 3 * time.Second
 
 // readBuffer is the size of a connection's input buffer: a few messages of usual size.
@@ -22,7 +22,7 @@ const readBuffer = 32 << 10
 // readers lends input buffers, because a poll opens thousands of connections a second.
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readBuffer) }}
 
-// errLongLine is a reply line that does not fit the input buffer.
+// errLongLine is a reply line longer than the input buffer.
 var errLongLine = errors.New("reply line longer than 32 KiB")
 
 // link is one client connection: buffered input, direct output. One goroutine uses it.
@@ -43,7 +43,7 @@ func newLink(ctx context.Context, conn net.Conn, timeout time.Duration) *link {
 	return l
 }
 
-// arm gives the next step its whole timeout. After the run was cancelled it changes nothing.
+// arm gives the next step its whole timeout. After the run was cancelled arm has no effect.
 func (l *link) arm() {
 	if l.ctx.Err() == nil {
 		l.conn.SetDeadline(time.Now().Add(l.timeout))
@@ -53,8 +53,8 @@ func (l *link) arm() {
 	}
 }
 
-// startTLS turns the connection into a TLS one. Input that came before the handshake is an
-// error: it would be text that anyone could have put there (RFC 3207 section 6).
+// startTLS turns the connection into a TLS one. Input before the handshake is an error: any machine
+// on the path could have inserted it (RFC 3207 section 6).
 func (l *link) startTLS(cfg *tls.Config) error {
 	if l.br.Buffered() > 0 {
 		return errors.New("the server sent more in clear text after agreeing to TLS")
@@ -75,8 +75,7 @@ func (l *link) write(b []byte) error {
 	return err
 }
 
-// line reads one line and returns it without its line end. The slice is valid until the next
-// read.
+// line reads one line and returns it without its line end. The slice is valid until the next read.
 func (l *link) line() ([]byte, error) {
 	b, err := l.br.ReadSlice('\n')
 	if err != nil {
@@ -95,7 +94,7 @@ func (l *link) line() ([]byte, error) {
 	return b, nil
 }
 
-// close ends the connection at once. It may be called twice.
+// close ends the connection at once. A second call has no effect.
 func (l *link) close() {
 	if l.br == nil {
 		return
@@ -107,8 +106,8 @@ func (l *link) close() {
 	l.br = nil
 }
 
-// rest gives back the input buffer of a connection that is going to be silent for long, and
-// takes away its deadline. Input that is already there is an error, and closes it.
+// rest releases the input buffer of a connection that will be silent for long, and removes its
+// deadline. Buffered input is an error, and closes the connection.
 func (l *link) rest() error {
 	if l.br.Buffered() > 0 {
 		l.close()
@@ -126,11 +125,11 @@ func (l *link) rest() error {
 func (l *link) wake() {
 	l.br = readers.Get().(*bufio.Reader)
 	l.br.Reset(l.conn)
-	l.conn.SetDeadline(time.Now().Add(stopGrace)) // arm makes it longer, unless the run was cancelled
+	l.conn.SetDeadline(time.Now().Add(stopGrace)) // arm extends it, unless the run was cancelled
 }
 
-// closeAfterPeer waits briefly for the server to close first, then closes. The side that
-// closes first keeps the port in TIME_WAIT, and a fast poll would use up all of its ports.
+// closeAfterPeer waits briefly for the server to close first, then closes. The side that closes
+// first keeps the port in TIME_WAIT, and a fast poll would use up all ports.
 func (l *link) closeAfterPeer() {
 	if l.br != nil {
 		l.conn.SetReadDeadline(time.Now().Add(time.Second))

@@ -27,8 +27,8 @@ func Names(pattern string, first, last int) ([]string, error) {
 	return names, nil
 }
 
-// ReadPasswords reads lines of the form "user password", separated by blanks. The password
-// goes to the end of the line. Empty lines and lines that begin with # are skipped.
+// ReadPasswords reads lines of the form "user password", separated by blanks. The password extends
+// to the end of the line. Empty lines and lines that begin with # are skipped.
 func ReadPasswords(r io.Reader) (map[string]string, error) {
 	passwords := make(map[string]string)
 	lines := bufio.NewScanner(r)
@@ -49,7 +49,7 @@ func ReadPasswords(r io.Reader) (map[string]string, error) {
 	return passwords, nil
 }
 
-// validateLogins reports what is wrong in words for the user.
+// validateLogins describes errors in words for the user.
 func validateLogins(logins []Login) error {
 	if len(logins) == 0 {
 		return errors.New("bench: no users to log in")

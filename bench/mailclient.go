@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Protocol is a protocol that brings messages in.
+// Protocol is a protocol for delivering messages.
 type Protocol string
 
 // The protocols.
@@ -25,12 +25,12 @@ type reply struct {
 // ok reports whether the reply is of class 2.
 func (r reply) ok() bool { return r.code/100 == 2 }
 
-// delivery is one message on its way: what to send, and what became of it per recipient.
+// delivery is one message in flight: its text, and its outcome for each recipient.
 type delivery struct {
 	token      token
 	recipients []string
 	outcomes   []outcome // one per recipient
-	replies    []string  // the reply that decided it, where it was not 2xx
+	replies    []string  // the reply that decided the outcome, unless 2xx
 	accepted   []int     // indexes of the recipients whose RCPT was accepted
 }
 
@@ -53,7 +53,7 @@ func (d *delivery) set(i int, o outcome, text string) {
 }
 
 // mailClient is one SMTP or LMTP connection. One goroutine uses it. After an error of the
-// connection it is of no more use.
+// connection it is unusable.
 type mailClient struct {
 	link     *link
 	protocol Protocol
@@ -65,7 +65,7 @@ type mailClient struct {
 	sent     int // messages sent on this connection
 
 	text []byte // the message being sent
-	wire []byte // what goes out next
+	wire []byte // the next output
 }
 
 // dialMail connects to t and says hello. Buffers of old, which may be nil, are used again.
@@ -85,7 +85,7 @@ func dialMail(ctx context.Context, t Target, cfg *DeliverConfig, old *mailClient
 	return c, nil
 }
 
-// hello reads the greeting and does EHLO or LHLO, and STARTTLS where the target wants it.
+// hello reads the greeting and sends EHLO or LHLO, and STARTTLS if the target wants it.
 func (c *mailClient) hello(t Target, chunking bool) error {
 	r, err := c.readReply()
 	if err != nil {
@@ -122,7 +122,7 @@ func (c *mailClient) hello(t Target, chunking bool) error {
 	return nil
 }
 
-// ehlo says hello and returns the keywords that the server offers.
+// ehlo sends EHLO or LHLO and returns the keywords of the server.
 func (c *mailClient) ehlo() (map[string]bool, error) {
 	verb := "EHLO"
 	if c.protocol == LMTP {
@@ -193,8 +193,8 @@ func (c *mailClient) readReply() (reply, error) {
 	}
 }
 
-// send carries out d. It returns an error if the connection is lost or the server broke the
-// protocol; the outcomes in d are right in any case.
+// send delivers d. It returns an error if the connection is lost or the server broke the protocol;
+// the outcomes in d are right in any case.
 func (c *mailClient) send(d *delivery) error {
 	c.sent++
 	c.text = appendMessage(c.text[:0], d.token)
@@ -214,7 +214,7 @@ func (c *mailClient) appendEnvelope(b []byte, d *delivery) []byte {
 	return b
 }
 
-// appendMAIL appends the MAIL command with the parameters that the server knows.
+// appendMAIL appends the MAIL command with the parameters that the server supports.
 func (c *mailClient) appendMAIL(b []byte, d *delivery) []byte {
 	b = append(append(append(b, "MAIL FROM:<"...), c.from...), '>')
 	if c.size {
@@ -231,8 +231,8 @@ func appendRCPT(b []byte, recipient string) []byte {
 	return append(append(append(b, "RCPT TO:<"...), recipient...), ">\r\n"...)
 }
 
-// sendDATA sends d with DATA (RFC 5321 section 4.1.1.4): one round trip for the envelope if
-// the server pipelines, one for the content.
+// sendDATA sends d with DATA (RFC 5321 section 4.1.1.4): one round trip for the envelope if the
+// server pipelines, one for the content.
 func (c *mailClient) sendDATA(d *delivery) error {
 	var data reply
 	var err error
@@ -284,8 +284,8 @@ func (c *mailClient) sendDATA(d *delivery) error {
 	return c.readVerdicts(d)
 }
 
-// sendBDAT sends the envelope and the whole content as one chunk (RFC 3030), in one round
-// trip if the server pipelines.
+// sendBDAT sends the envelope and the whole content as one chunk (RFC 3030), in one round trip if
+// the server pipelines.
 func (c *mailClient) sendBDAT(d *delivery) error {
 	c.wire = c.wire[:0]
 	if c.pipeline {
@@ -371,8 +371,8 @@ func (c *mailClient) envelopeStepwise(d *delivery) error {
 	return nil
 }
 
-// readVerdicts reads what follows the content: a reply per accepted recipient in LMTP
-// (RFC 2033 section 4.2), one in SMTP.
+// readVerdicts reads the replies after the content: one per accepted recipient in LMTP (RFC 2033
+// section 4.2), one in SMTP.
 func (c *mailClient) readVerdicts(d *delivery) error {
 	var r reply
 	var err error
@@ -391,8 +391,8 @@ func (c *mailClient) readVerdicts(d *delivery) error {
 	return nil
 }
 
-// reset ends a transaction in which no content was sent. A server that is shutting down has
-// said 421 and closes; then there is nothing to reset.
+// reset ends a transaction without content. A server that is shutting down has sent 421 and closes;
+// then no RSET is sent.
 func (c *mailClient) reset(d *delivery) error {
 	for _, text := range d.replies {
 		if strings.Contains(text, ": 421") {
@@ -406,8 +406,8 @@ func (c *mailClient) reset(d *delivery) error {
 	return err
 }
 
-// refusal returns the outcome of a reply that is not 2xx. After the content a 4xx may also
-// mean that the server is not sure.
+// refusal returns the outcome of a reply other than 2xx. After the content a 4xx may also mean that
+// the server does not know the outcome.
 func refusal(r reply, afterContent bool) outcome {
 	switch {
 	case r.code >= 500:

@@ -10,15 +10,15 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// mailPeer is an SMTP or LMTP server that stores in a peer. The protocol is that of
-// emersion/go-smtp, so that the client is not tested against our own reading of the RFCs.
+// mailPeer is an SMTP or LMTP server that stores in a peer. emersion/go-smtp speaks the protocol,
+// so that the client is tested against an independent reading of the RFCs.
 type mailPeer struct {
 	peer *peer
 	addr string
 
 	mu sync.Mutex
-	// rcpt refuses a recipient; store decides what storing for a recipient does. Both are
-	// called with mu held; nil means to take everything.
+	// rcpt refuses a recipient; store decides the result of storing for a recipient. Both are
+	// called with mu held; nil accepts all.
 	rcpt  func(to string) error
 	store func(to string, text []byte) error
 	conns []*smtp.Conn

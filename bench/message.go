@@ -19,11 +19,11 @@ const (
 	MaxSize = 1 << 30
 )
 
-// Messages says what the generated messages are like. Together with a number it gives one
-// message, always the same.
+// Messages selects the generated messages. Together with a number it gives one message, always the
+// same.
 type Messages struct {
-	// Seed separates runs: two with the same seed generate the same messages. 0 lets
-	// Deliver choose one at random.
+	// Seed separates runs: runs with the same seed generate the same messages. 0 lets Deliver
+	// choose a seed at random.
 	Seed uint64
 
 	// Size is the size of a message in octets, headers included, line ends as CRLF and
@@ -35,7 +35,7 @@ type Messages struct {
 	Awkward float64
 }
 
-// validate reports what is wrong with m in words for the user, after filling in the defaults.
+// validate fills in the defaults and describes errors of m in words for the user.
 func (m *Messages) validate() error {
 	if m.Seed == 0 {
 		m.Seed = uint64(rand.Uint32()) + 1
@@ -60,7 +60,7 @@ func (m Messages) token(n int64) token {
 	return token{seed: m.Seed, number: n, size: m.Size, awkward: awkward}
 }
 
-// token identifies a message and holds all that is needed to generate it.
+// token identifies a message and determines all its octets.
 type token struct {
 	seed    uint64
 	number  int64
@@ -68,7 +68,7 @@ type token struct {
 	awkward bool
 }
 
-// appendTo appends the token as it stands in the header line and in the journal.
+// appendTo appends the token in the form of the header line and of the journal.
 func (t token) appendTo(b []byte) []byte {
 	b = append(b, "b-"...)
 	b = strconv.AppendUint(b, t.seed, 16)
@@ -103,8 +103,8 @@ func parseToken(s string) (token, error) {
 	return token{seed: seed, number: number, size: size, awkward: parts[4] == "a"}, nil
 }
 
-// findToken looks for our header line in the header of a message. start is where that line
-// begins: what the generator sent goes from there to the end.
+// findToken looks for the X-Bench-Id line in the header of a message. start is the beginning of
+// that line: the generator's text reaches from start to the end.
 func findToken(message []byte) (t token, start int, err error) {
 	for start < len(message) {
 		line, _, _ := bytes.Cut(message[start:], []byte("\n"))
@@ -121,15 +121,14 @@ func findToken(message []byte) (t token, start int, err error) {
 	return token{}, 0, errNoToken
 }
 
-// poolLines is how many ready-made lines a pool has; each is poolLine octets with CRLF.
+// poolLines is the number of ready-made lines in a pool; each is poolLine octets with CRLF.
 const (
 	poolLines = 1024
 	poolLine  = 78
 )
 
-// pools holds the ready-made text of each seed: a poolLines*poolLine octet slice of letters
-// and digits in lines that never begin with a dot. Text that is copied costs less than text
-// that is made up.
+// pools holds the ready-made text of each seed: a slice of poolLines*poolLine octets of letters and
+// digits in lines that never begin with a dot. Copying text costs less than generating it.
 var pools sync.Map
 
 // poolOf returns the text of a seed.
@@ -150,12 +149,12 @@ func poolOf(seed uint64) []byte {
 	return actual.([]byte)
 }
 
-// markEvery is how many lines of text stand between two lines that name the token again, so
-// that parts of two messages cannot be mixed up unnoticed.
+// markEvery is the number of text lines between two lines with the token, so that mixed parts of
+// two messages are noticed.
 const markEvery = 12
 
-// appendMessage appends the message of t as RETR should return it: t.size octets, CRLF line
-// ends, no dot-stuffing.
+// appendMessage appends the message of t as RETR should return it: t.size octets, CRLF line ends,
+// no dot-stuffing.
 func appendMessage(b []byte, t token) []byte {
 	start := len(b)
 	end := start + t.size
@@ -193,8 +192,8 @@ func appendMessage(b []byte, t token) []byte {
 	return b
 }
 
-// appendAwkward appends lines that servers get wrong. CR and LF come only as CRLF, and NUL
-// not at all: those a server may refuse.
+// appendAwkward appends lines that servers often get wrong. CR and LF come only as CRLF, and NUL
+// never: a server may refuse those.
 func appendAwkward(b []byte, t token, mark int) []byte {
 	switch (t.number + int64(mark)) % 5 {
 	case 0: // dot-stuffing (RFC 5321 section 4.5.2)
@@ -205,11 +204,11 @@ func appendAwkward(b []byte, t token, mark int) []byte {
 			b = append(b, byte(c))
 		}
 		b = append(b, "\r\n"...)
-	case 2: // the longest line that is allowed (RFC 5321 section 4.5.3.1.6), and a dot more
+	case 2: // the longest allowed line (RFC 5321 section 4.5.3.1.6), and a further dot
 		b = append(b, '.')
 		b = append(b, bytes.Repeat([]byte("x"), 996)...)
 		b = append(b, ".\r\n"...)
-	case 3: // blanks, empty lines, what mailboxes of other forms would quote
+	case 3: // blanks, empty lines, lines that other mailbox formats quote
 		b = append(b, "\r\n\r\ntrailing blanks  \t\r\nFrom here on\r\n>From there\r\n\r\n"...)
 	case 4: // control octets
 		b = append(b, "\x01\x07\x08\x0b\x0c\x1a\x1b\x7f\r\n"...)
@@ -234,8 +233,8 @@ func appendStuffed(b, text []byte) []byte {
 	}
 }
 
-// indexDot returns the index of the first "\r\n." in text, or -1. It looks from line end to
-// line end, which is several times as fast as a search for three octets.
+// indexDot returns the index of the first "\r\n." in text, or -1. It jumps from line end to line
+// end, which is several times as fast as a search for three octets.
 func indexDot(text []byte) int {
 	for from := 0; ; {
 		i := bytes.IndexByte(text[from:], '\n')

@@ -9,8 +9,8 @@ import (
 	"testing/iotest"
 )
 
-// Messages have exactly the size asked for, come out the same every time, and hold nothing
-// that a server may refuse: no bare CR or LF, no NUL, no line over 998 octets.
+// Messages have exactly the requested size, are the same every time, and have no octets that a
+// server may refuse: no bare CR or LF, no NUL, no line over 998 octets.
 func TestMessages(t *testing.T) {
 	for _, size := range []int{MinSize, 401, 402, 1000, 1001, 1002, 1003, 8192, 200_000} {
 		m := Messages{Seed: 42, Size: size, Awkward: 0.5}
@@ -40,7 +40,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// A share of awkward messages is what was asked for.
+// The share of awkward messages is the requested one.
 func TestAwkwardShare(t *testing.T) {
 	for _, share := range []float64{0, 0.01, 0.1, 0.5, 1} {
 		m := Messages{Seed: 1, Size: 8192, Awkward: share}
@@ -80,8 +80,8 @@ func readDots(in io.Reader, size int) (text []byte, rest string, err error) {
 	return text, string(b), err
 }
 
-// What appendStuffed writes, the dot reader reads back, however it arrives, and it leaves
-// what follows alone.
+// The dot reader reads the text of appendStuffed back, in whatever pieces it arrives, and leaves
+// the following input alone.
 func FuzzDots(f *testing.F) {
 	for _, s := range []string{"", ".", "..", "a", "a\r\n.\r\nb", "\r", "\r\r\n.", "\r\n\r\n..\r\n.", ".\r", "a\n.\n"} {
 		f.Add([]byte(s))

@@ -1,13 +1,13 @@
 package bench
 
-// outcome is what became of a message for one recipient.
+// outcome is the result of a message for one recipient.
 type outcome byte
 
-// The outcomes. The zero value is outcomeUnknown: whoever forgets to set one claims nothing.
+// The outcomes. The zero value is outcomeUnknown, so that a forgotten outcome claims nothing.
 const (
-	outcomeUnknown outcome = iota // it may be stored: 4xx after the content, or no reply
-	outcomeTaken                  // 2xx: it is stored
-	outcomeRefused                // it is not stored: 5xx, or refused before the content
+	outcomeUnknown outcome = iota // perhaps stored: 4xx after the content, or no reply
+	outcomeTaken                  // 2xx: stored
+	outcomeRefused                // not stored: 5xx, or refused before the content
 	outcomeUnsent                 // not stored and worth another try: 4xx or lost before the content
 )
 
@@ -22,5 +22,5 @@ func (o outcome) record() byte {
 	return 'U'
 }
 
-// retry reports whether a client that wants its message delivered would try again.
+// retry reports whether a mail server would try again.
 func (o outcome) retry() bool { return o == outcomeUnknown || o == outcomeUnsent }

@@ -28,9 +28,9 @@ func newPace(rate float64, duration time.Duration, count int64) *pace {
 	return p
 }
 
-// take returns the next number and when it was due, after waiting for that time. ok is false
-// when the run is over. At full speed due is now; at a rate it may be long ago, if the server
-// does not keep up: a latency measured from it then includes the wait, as a sender feels it.
+// take waits for the next number and returns it with its due time. ok is false at the end of the
+// run. At full speed due is now; at a rate it may be long ago, if the server is too slow: a latency
+// measured from due then includes the wait, as a sender feels it.
 func (p *pace) take(ctx context.Context) (number int64, due time.Time, ok bool) {
 	if ctx.Err() != nil {
 		return 0, time.Time{}, false
@@ -50,11 +50,11 @@ func (p *pace) take(ctx context.Context) (number int64, due time.Time, ok bool) 
 	if wait := due.Sub(now); wait > 0 && !sleep(ctx, wait) {
 		return 0, time.Time{}, false
 	}
-	// With a time limit as well, a server that cannot keep up must not make the run longer.
+	// With a time limit as well, a slow server must not make the run longer.
 	return number, due, p.end.IsZero() || time.Now().Before(p.end)
 }
 
-// total returns how many numbers there will be, 0 if that is not known.
+// total returns the total of numbers, 0 if unknown.
 func (p *pace) total() int64 {
 	switch {
 	case p.count > 0:
@@ -77,8 +77,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// redial calls dial until it succeeds, for at most patience; then it returns the last error.
-// Zero patience means one call. Errors that were followed by another try are passed to failed.
+// redial calls dial until it succeeds, for at most patience; then it returns the last error. Zero
+// patience means one call. Errors followed by another call go to failed.
 func redial(ctx context.Context, patience time.Duration, dial func() error, failed func(error)) error {
 	const first, last = 10 * time.Millisecond, 500 * time.Millisecond
 	deadline := time.Now().Add(patience)

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// peer is a small mail store with a POP3 responder that tests can make misbehave. The SMTP
-// side is in mailpeer_test.go.
+// peer is a small mail store with a POP3 responder that tests can make misbehave. mailpeer_test.go
+// has the SMTP side.
 type peer struct {
 	mu       sync.Mutex
 	boxes    map[string][]stored
@@ -57,7 +57,7 @@ func newPeer(t *testing.T) *peer {
 	return p
 }
 
-// target is where the peer's POP3 listens.
+// target returns the address of the peer's POP3.
 func (p *peer) target() Target { return Target{Addr: p.listener.Addr().String()} }
 
 // add stores text for user and returns its unique-id.
@@ -85,7 +85,7 @@ func (p *peer) total() int {
 	return n
 }
 
-// size is what LIST says.
+// size is the size in LIST.
 func (p *peer) size(m stored) int64 {
 	if p.listSize != nil {
 		return p.listSize(m)
@@ -179,7 +179,7 @@ func (p *peer) session(conn net.Conn) {
 	}
 }
 
-// quit removes what was marked.
+// quit removes the marked messages.
 func (p *peer) quit(user string, marked map[string]bool) (lost bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

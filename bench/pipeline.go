@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// pipeline sends "VERB number SUFFIX" for the messages first to last, at most window ahead of
-// their responses, and calls take to read each response; sent is when the command went out. It
-// stops at the first error, and when ctx ends.
+// pipeline sends "VERB number SUFFIX" for the messages first to last, at most window ahead of their
+// responses, and calls take to read each response; sent is the time of the command. It stops at the
+// first error, and when ctx ends.
 func (c *popClient) pipeline(ctx context.Context, verb, suffix string, first, last, window int, take func(number int, sent time.Time) error) error {
 	window = min(max(window, 1), MaxWindow)
 	n := last - first + 1
-	// When half of the window is answered, that many new commands go out in one write.
+	// After half of the window is answered, the same number of new commands goes out in one write.
 	sentAt := make([]time.Time, min(window, n))
 	sent := 0
 	for number := 1; number <= n; number++ {

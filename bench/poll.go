@@ -16,29 +16,29 @@ type PollConfig struct {
 	// Logins are used in turn. At least one.
 	Logins []Login
 
-	// Connections is how many sessions run at once. Default 1.
+	// Connections is the number of sessions at one time. Default 1.
 	Connections int
 
-	// Pipeline sends USER, PASS, STAT and QUIT in one write instead of one by one.
+	// Pipeline sends USER, PASS, STAT and QUIT in one write instead of four.
 	Pipeline bool
 
 	// Rate is in sessions per second; 0 means as fast as the server takes them. With a
 	// rate, latency counts from when the session was due.
 	Rate float64
 
-	// Duration and Count end the run, whichever comes first. One must be given.
+	// Duration and Count end the run, whichever comes first. At least one must be set.
 	Duration time.Duration
 	Count    int64
 
-	// Reconnect is how long to try to get connected again after a connection was lost or
-	// refused. 0 means that a refused connection ends the run with an error.
+	// Reconnect is the time for new attempts after a connection was lost or refused. 0: a refused
+	// connection ends the run with an error.
 	Reconnect time.Duration
 
 	// Progress is updated during the run. May be nil.
 	Progress *Progress
 }
 
-// validate fills in the defaults and reports what is wrong in words for the user.
+// validate fills in the defaults and describes errors in words for the user.
 func (c *PollConfig) validate() error {
 	if err := c.Target.validate(); err != nil {
 		return err
@@ -50,10 +50,9 @@ func (c *PollConfig) validate() error {
 	return validateLogins(c.Logins)
 }
 
-// Poll opens sessions that log in, ask STAT and QUIT, as mail programs do every few minutes.
-// The report has one row, "sessions"; latency is from the connect to the response to QUIT. The
-// fact "messages listed" is the sum of what STAT told in all of them. Sessions that fail are
-// counted as errors and in neither.
+// Poll opens sessions with login, STAT and QUIT, as mail programs do every few minutes. The report
+// has one row, "sessions", with the latency from the connect to the response to QUIT. The fact
+// "messages listed" is the sum of all STAT responses. Failed sessions count as errors only.
 func Poll(ctx context.Context, cfg PollConfig) (Report, error) {
 	if err := cfg.validate(); err != nil {
 		return Report{}, err
@@ -104,7 +103,7 @@ func Poll(ctx context.Context, cfg PollConfig) (Report, error) {
 	return finish(ctx, report, nil)
 }
 
-// pollOnce runs one session and returns how many messages STAT told.
+// pollOnce runs one session and returns the number of messages in STAT.
 func pollOnce(ctx context.Context, cfg *PollConfig, login Login, failed *failures) (messages int, err error) {
 	c, err := connectPOP(ctx, cfg.Target, cfg.Reconnect, failed, cfg.Progress)
 	if err != nil {
@@ -127,7 +126,7 @@ func pollOnce(ctx context.Context, cfg *PollConfig, login Login, failed *failure
 	return messages, c.quit()
 }
 
-// connectError is a connection that could not be had, after all tries.
+// connectError is a failure to connect, after all attempts.
 type connectError struct {
 	addr string
 	err  error
@@ -139,8 +138,8 @@ func (e *connectError) Error() string { return fmt.Sprintf("bench: connect to %s
 // Unwrap returns the cause.
 func (e *connectError) Unwrap() error { return e.err }
 
-// connectPOP connects, with more tries for the time of patience. Tries that failed are
-// counted; the last one is returned as a *connectError.
+// connectPOP connects, with further attempts for the time of patience. Failed attempts are counted;
+// the last one is returned as a *connectError.
 func connectPOP(ctx context.Context, t Target, patience time.Duration, failed *failures, p *Progress) (c *popClient, err error) {
 	err = redial(ctx, patience, func() (err error) {
 		c, err = dialPOP(ctx, t)

@@ -71,7 +71,7 @@ func TestDrainHalves(t *testing.T) {
 	}
 }
 
-// A drain that checks notices what is wrong without any journal.
+// A checking drain notices errors without any journal.
 func TestDrainChecks(t *testing.T) {
 	p := filled(t, 1, 5)
 	p.listSize = func(m stored) int64 { return int64(len(m.text)) + 1 }
@@ -81,7 +81,7 @@ func TestDrainChecks(t *testing.T) {
 	}
 }
 
-// A maildrop that says no is counted and does not hold up the others.
+// A maildrop that refuses is counted and does not delay the others.
 func TestDrainRefused(t *testing.T) {
 	p := filled(t, 3, 5)
 	p.refuse = func(command string) string {
@@ -96,7 +96,7 @@ func TestDrainRefused(t *testing.T) {
 	}
 }
 
-// With Reconnect a lost session is taken up again; what it had marked is noted as unknown.
+// With Reconnect a lost session is continued; its marks are recorded as unknown.
 func TestDrainLostSessions(t *testing.T) {
 	p := newPeer(t)
 	m := newMailPeer(t, p, LMTP)
@@ -120,7 +120,7 @@ func TestDrainLostSessions(t *testing.T) {
 	}
 }
 
-// A drain without end goes on until it is told to stop, and is then no error.
+// A drain without end goes on until it is cancelled, and is then no error.
 func TestDrainUntilCancelled(t *testing.T) {
 	p := filled(t, 2, 1)
 	ctx, cancel := context.WithCancel(t.Context())

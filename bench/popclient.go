@@ -8,18 +8,18 @@ import (
 	"strconv"
 )
 
-// MaxWindow is the largest number of commands that may be sent ahead of their responses. So
-// many fit in the buffers of any connection, so writing them never waits for the server.
+// MaxWindow is the largest number of commands ahead of their responses. This many fit in the
+// buffers of any connection, so a write never waits for the server.
 const MaxWindow = 2000
 
-// popClient is one POP3 session. One goroutine uses it. After an error that is not a
-// *replyError it is of no more use.
+// popClient is one POP3 session. One goroutine uses it. After an error other than a *replyError it
+// is unusable.
 type popClient struct {
 	link *link
-	wire []byte // what goes out next
+	wire []byte // the next output
 }
 
-// dialPOP connects to t, reads the greeting and does STLS where the target wants it.
+// dialPOP connects to t, reads the greeting and sends STLS if the target wants it.
 func dialPOP(ctx context.Context, t Target) (*popClient, error) {
 	l, err := t.dial(ctx)
 	if err != nil {
@@ -33,7 +33,7 @@ func dialPOP(ctx context.Context, t Target) (*popClient, error) {
 	return c, nil
 }
 
-// greet reads the greeting and does STLS where the target wants it.
+// greet reads the greeting and sends STLS if the target wants it.
 func (c *popClient) greet(t Target) error {
 	if _, err := c.response("greeting"); err != nil {
 		return err
@@ -47,7 +47,7 @@ func (c *popClient) greet(t Target) error {
 	return c.link.startTLS(t.tlsConfig())
 }
 
-// response reads the first line of a response and returns what follows "+OK". -ERR is a
+// response reads the first line of a response and returns the text after "+OK". -ERR is a
 // *replyError. The slice is valid until the next read.
 func (c *popClient) response(command string) ([]byte, error) {
 	line, err := c.link.line()
@@ -111,7 +111,7 @@ func parseStat(rest []byte) (messages int, octets int64, err error) {
 	return 0, 0, fmt.Errorf("STAT: want two numbers, not %q", rest)
 }
 
-// poll does USER, PASS, STAT and QUIT in one write and returns how many messages STAT told.
+// poll sends USER, PASS, STAT and QUIT in one write and returns the number of messages in STAT.
 func (c *popClient) poll(l Login) (messages int, err error) {
 	c.link.arm()
 	c.wire = fmt.Appendf(c.wire[:0], "USER %s\r\nPASS %s\r\nSTAT\r\nQUIT\r\n", l.Name, l.Password)
@@ -164,7 +164,7 @@ func (c *popClient) numbered(verb string, n int, take func(number int, rest []by
 	}
 }
 
-// uidl returns the unique-ids of all messages, that of message number i at index i-1.
+// uidl returns the unique-ids of all messages; message number i has index i-1.
 func (c *popClient) uidl(n int) ([]string, error) {
 	ids := make([]string, 0, n)
 	err := c.numbered("UIDL", n, func(number int, rest []byte) error {
@@ -174,7 +174,7 @@ func (c *popClient) uidl(n int) ([]string, error) {
 	return ids, err
 }
 
-// list returns the sizes of all messages, that of message number i at index i-1.
+// list returns the sizes of all messages; message number i has index i-1.
 func (c *popClient) list(n int) ([]int64, error) {
 	sizes := make([]int64, 0, n)
 	err := c.numbered("LIST", n, func(number int, rest []byte) error {
@@ -189,7 +189,7 @@ func (c *popClient) list(n int) ([]int64, error) {
 	return sizes, err
 }
 
-// quit does QUIT and closes. A *replyError or another error says what went wrong.
+// quit sends QUIT and closes. A *replyError or another error describes the failure.
 func (c *popClient) quit() error {
 	_, err := c.command("QUIT", "")
 	c.link.closeAfterPeer()

@@ -45,7 +45,7 @@ func (r *Report) rows(w io.Writer) {
 	write(r)
 }
 
-// details writes what does not fit in the table.
+// details writes the facts, errors and findings below the table.
 func (r *Report) details(w io.Writer) error {
 	seconds := time.Duration(r.Seconds * float64(time.Second)).Round(time.Millisecond)
 	fmt.Fprintf(w, "%s: took %s", r.Name, seconds)
@@ -73,7 +73,7 @@ func (r *Report) details(w io.Writer) error {
 	return nil
 }
 
-// write writes the findings for people. stopped says that not all was looked at.
+// write writes the findings for people. stopped says that not all was checked.
 func (f *Findings) write(w io.Writer, stopped bool) {
 	fmt.Fprintf(w, "%d messages in %d mailboxes; journal: %d acknowledged, %d removed\n", f.Messages, f.Mailboxes, f.Acknowledged, f.Removed)
 	fmt.Fprintf(w, "allowed: unknown outcome %d there, %d not there, %d twice, %d vanished; removal unknown %d, %d still there; %d not in the journal\n",

@@ -2,8 +2,8 @@ package bench
 
 import "sync/atomic"
 
-// Progress is updated while a run goes on, for whoever shows it. The zero value is ready. A
-// nil *Progress counts nothing. Safe for concurrent use.
+// Progress counts the work of a running command, for a display. The zero value is ready. A nil
+// *Progress counts nothing. Safe for concurrent use.
 type Progress struct {
 	total  atomic.Int64
 	done   atomic.Int64
@@ -11,14 +11,13 @@ type Progress struct {
 	phase  atomic.Pointer[string]
 }
 
-// Done returns how many pieces of work are done and how many there will be, 0 if that is not
-// known.
+// Done returns the number of finished pieces of work and their total, 0 if unknown.
 func (p *Progress) Done() (done, total int64) { return p.done.Load(), p.total.Load() }
 
 // Errors returns how many errors there were so far.
 func (p *Progress) Errors() int64 { return p.errors.Load() }
 
-// Phase returns what is being done now, "" at first.
+// Phase returns the current phase, "" at first.
 func (p *Progress) Phase() string {
 	if s := p.phase.Load(); s != nil {
 		return *s

@@ -5,14 +5,13 @@ import (
 	"time"
 )
 
-// Milliseconds is a duration as reports show it.
+// Milliseconds is a duration in the form of reports.
 type Milliseconds float64
 
 // millis converts d.
 func millis(d time.Duration) Milliseconds { return Milliseconds(d) / Milliseconds(time.Millisecond) }
 
-// Latency holds percentiles of how long something took, at most 1/32 too high. All are 0
-// where nothing was measured.
+// Latency holds percentiles of a duration, at most 1/32 too high. All are 0 without measurements.
 type Latency struct {
 	P50 Milliseconds `json:"p50_ms"`
 	P95 Milliseconds `json:"p95_ms"`
@@ -30,14 +29,14 @@ type Row struct {
 	Latency
 }
 
-// ErrorCount is how often errors of one class happened. A class is a reply (or the text of a
-// failure of the connection) with its changing parts, such as addresses and ids, taken out.
+// ErrorCount counts the errors of one class. A class is a reply (or the text of a failed
+// connection) without its variable parts, such as addresses and ids.
 type ErrorCount struct {
 	Class string `json:"class"`
 	Count int64  `json:"count"`
 }
 
-// Fact is a further count that belongs to a run.
+// Fact is a further count of a run.
 type Fact struct {
 	Name  string `json:"name"`
 	Value int64  `json:"value"`
@@ -53,12 +52,12 @@ type Ratio struct {
 	Rounds int     `json:"rounds"`
 }
 
-// Report is what a run measured.
+// Report is the result of a run.
 type Report struct {
 	// Name is the command, such as "deliver lmtp".
 	Name string `json:"name"`
-	// Start is when the run began, Seconds how long it took by the wall clock. Rates are
-	// counts divided by Seconds.
+	// Start is the beginning of the run, Seconds its duration by the wall clock. Rates are counts
+	// divided by Seconds.
 	Start   time.Time `json:"start"`
 	Seconds float64   `json:"seconds"`
 	// Stopped is true if the run was cancelled before its end.
@@ -72,7 +71,7 @@ type Report struct {
 	// Findings is set by Verify only.
 	Findings *Findings `json:"findings,omitempty"`
 
-	// Parts are the reports of the phases of a run that has several, in order.
+	// Parts are the reports of the phases of a run, in order.
 	Parts []Report `json:"parts,omitempty"`
 }
 
@@ -120,7 +119,7 @@ func (r *Report) Fact(name string) int64 {
 	return 0
 }
 
-// addRow appends a row for what m counted in the run's time.
+// addRow appends a row for the counts of m in the run's time.
 func (r *Report) addRow(name string, m *measure) {
 	row := Row{Name: name, Count: m.count, Octets: m.octets, Latency: m.hist.latency()}
 	if r.Seconds > 0 {
@@ -154,21 +153,21 @@ func median(values []float64) float64 {
 	return slices.Sorted(slices.Values(values))[(len(values)-1)/2]
 }
 
-// measure counts one kind of work on one connection. Merge when all are done.
+// measure counts one kind of work on one connection. Merge after the end of all.
 type measure struct {
 	count  int64
 	octets int64
 	hist   histogram
 }
 
-// add counts n pieces of work that took d each, with octets in all.
+// add counts n pieces of work of duration d each, with octets in all.
 func (m *measure) add(n, octets int64, d time.Duration) {
 	m.count += n
 	m.octets += octets
 	m.hist.add(d)
 }
 
-// merge adds everything that o counted.
+// merge adds all counts of o.
 func (m *measure) merge(o *measure) {
 	m.count += o.count
 	m.octets += o.octets

@@ -2,8 +2,8 @@ package bench
 
 import "sync"
 
-// rounds hands out the maildrops 0 to n-1 in turn, each to one taker at a time, for a number
-// of passes. Safe for concurrent use.
+// rounds gives out the maildrops 0 to n-1 in turn, each to one taker at a time, for a number of
+// passes. Safe for concurrent use.
 type rounds struct {
 	mu    sync.Mutex
 	freed *sync.Cond
@@ -24,8 +24,8 @@ func newRounds(n, passes int) *rounds {
 	return r
 }
 
-// take returns the next maildrop, after waiting for one where all are taken. ok is false when
-// all passes are done. Whoever took one calls done.
+// take waits for the next free maildrop and returns it. ok is false after all passes. The caller
+// calls done afterwards.
 func (r *rounds) take() (i int, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -40,7 +40,7 @@ func (r *rounds) take() (i int, ok bool) {
 	return i, true
 }
 
-// done gives maildrop i back. finished says that a pass is complete; otherwise it comes again.
+// done gives maildrop i back. finished says that its pass is complete; otherwise it comes again.
 func (r *rounds) done(i int, finished bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// SeedConfig says how Seed runs its scenario. Zero values give the published one.
+// SeedConfig holds the settings of Seed's scenario. Zero values give the published scenario.
 type SeedConfig struct {
 	// Mail takes the messages, by Protocol; default LMTP. POP3 gives them out.
 	Mail     Target
@@ -21,29 +21,29 @@ type SeedConfig struct {
 	// Rate is in messages per second. Default 100.
 	Rate float64
 
-	// Duration is that of the delivery. Default 10m.
+	// Duration is the duration of the delivery. Default 10m.
 	Duration time.Duration
 
 	// Scale shortens Duration: 0.01 makes 6 s out of 10 minutes. Default 1.
 	Scale float64
 
-	// Connections is how many are used at once. Default 16.
+	// Connections is the number of connections at one time. Default 16.
 	Connections int
 
 	// Window is as in DrainConfig.
 	Window int
 
-	// Journal takes notes for Verify. May be nil. With one, each message is also asked for
-	// with TOP before it is removed.
+	// Journal takes records for Verify. May be nil. With a journal, each message is also read with
+	// TOP before its removal.
 	Journal *Journal
 
 	// Progress is updated during the run. May be nil.
 	Progress *Progress
 }
 
-// Seed runs the scenario with which the idea behind this mail store was published: 100
-// messages a second for 10 minutes to 80 users, then STAT for every user, then DELE of
-// everything and QUIT. The report has a part for each of the three.
+// Seed runs the published scenario of the idea behind this mail store: 100 messages a second for 10
+// minutes to 80 users, then STAT for every user, then DELE of all messages and QUIT. The report has
+// a part for each of the three.
 func Seed(ctx context.Context, cfg SeedConfig) (Report, error) {
 	if cfg.Rate == 0 {
 		cfg.Rate = 100

@@ -30,15 +30,15 @@ type Target struct {
 	// Insecure accepts any certificate.
 	Insecure bool
 
-	// Timeout is how long one step (connect, a reply, a message) may take before the
-	// connection counts as lost. Default 60s.
+	// Timeout bounds one step (connect, a reply, a message); then the connection counts as lost.
+	// Default 60s.
 	Timeout time.Duration
 }
 
 // defaultTimeout is Target.Timeout where none was given.
 const defaultTimeout = 60 * time.Second
 
-// validate reports what is wrong with t in words for the user.
+// validate describes errors of t in words for the user.
 func (t Target) validate() error {
 	switch t.TLS {
 	case "", TLSNone, TLSStart, TLSImplicit:
@@ -82,8 +82,8 @@ func (t Target) timeout() time.Duration {
 	return defaultTimeout
 }
 
-// dial connects, with TLS where the mode is TLSImplicit. Once ctx ends the connection has
-// stopGrace left to finish what it is doing.
+// dial connects, with TLS if the mode is TLSImplicit. After the end of ctx the connection has
+// stopGrace left for its step.
 func (t Target) dial(ctx context.Context) (*link, error) {
 	network, address := t.network()
 	d := net.Dialer{Timeout: t.timeout(), KeepAlive: -1}

@@ -1,13 +1,13 @@
 package bench
 
-// listed is a message that Verify met in a maildrop.
+// listed is a message that Verify found in a maildrop.
 type listed struct {
 	uidl  string
 	token token
 	ours  bool // token is valid
 }
 
-// copies counts the unique-ids under which one message was ever met in one mailbox.
+// copies counts all unique-ids of one message in one mailbox, present and past.
 type copies struct {
 	total    int // distinct, without those that vanished
 	present  int
@@ -16,15 +16,14 @@ type copies struct {
 	vanished int // seen before, never marked, and not there now
 }
 
-// judge compares a maildrop with what the journal says about it. For a message that was
-// acknowledged a times and of which u sendings had no clear outcome, c copies must ever have
-// been there, with a <= c <= a+u:
+// judge compares a maildrop with the journal. For a message with a acknowledgements and u sendings
+// of unknown outcome, c copies must have existed, with a <= c <= a+u:
 //
 //   - fewer than a: Lost;
 //   - more than a+u: Resurrected if one was removed before, otherwise Duplicated;
-//   - one that a session has seen and nobody has marked is still there under the same
+//   - a copy that a session has seen and no session has marked must be present under the same
 //     unique-id, otherwise UIDLChanged, or (never acknowledged) UnknownVanished;
-//   - one that was marked may be there only if its QUIT was not answered with +OK.
+//   - a marked copy may be present only if its QUIT was not answered with +OK.
 func (f *Findings) judge(l ledger, mailbox string, present []listed) {
 	a := l.account(mailbox)
 	found := make(map[token]*copies)

@@ -9,38 +9,36 @@ import (
 	"time"
 )
 
-// VerifyConfig says what Verify checks.
+// VerifyConfig holds the settings of Verify.
 type VerifyConfig struct {
 	Target Target
 
-	// Logins are the maildrops to go through. With a journal, every mailbox that it names
-	// must be among them.
+	// Logins are the maildrops to check. With a journal, every mailbox of the journal must be among
+	// them.
 	Logins []Login
 
-	// Journal is the path of a journal of Deliver and Drain. "" checks only what needs
-	// none: content, sizes and the form of the unique-ids.
+	// Journal is the path of a journal of Deliver and Drain. "" checks only content, sizes and the
+	// form of the unique-ids.
 	Journal string
 
-	// Record appends what was seen to the journal, so that the next Verify can tell whether
-	// a unique-id has changed.
+	// Record appends the sightings to the journal, so that the next Verify notices a changed
+	// unique-id.
 	Record bool
 
-	// Connections is how many sessions run at once. Default 1.
+	// Connections is the number of sessions at one time. Default 1.
 	Connections int
 
-	// Window is how many RETR commands are sent ahead of their responses, 1 to MaxWindow.
-	// Default 100.
+	// Window is the number of RETR commands ahead of their responses, 1 to MaxWindow. Default 100.
 	Window int
 
-	// Reconnect is how long to try to get a maildrop, whatever goes wrong before it was read
-	// to its end. 0 means one try.
+	// Reconnect is the time for attempts to read a maildrop to its end. 0 means one attempt.
 	Reconnect time.Duration
 
 	// Progress is updated during the run. May be nil.
 	Progress *Progress
 }
 
-// validate fills in the defaults and reports what is wrong in words for the user.
+// validate fills in the defaults and describes errors in words for the user.
 func (c *VerifyConfig) validate() error {
 	if err := c.Target.validate(); err != nil {
 		return err
@@ -58,11 +56,11 @@ func (c *VerifyConfig) validate() error {
 	return validateLogins(c.Logins)
 }
 
-// Verify reads all maildrops and checks that the server kept its word: every acknowledged
-// message is there exactly once and octet for octet, nothing that was removed is back, sizes
-// are what RETR sends, and unique-ids are what they were. No delivery and no drain may go on
-// meanwhile. What it found is in the report's Findings; violations are not an error of the
-// run. An error means that not everything could be checked.
+// Verify reads all maildrops and checks the server's promises: every acknowledged message is
+// present exactly once and octet for octet, no removed message is back, sizes match RETR, and
+// unique-ids are unchanged. No delivery and no drain may run at the same time. The result is in the
+// report's Findings; violations are no error of the run. An error means that the check is
+// incomplete.
 func Verify(ctx context.Context, cfg VerifyConfig) (Report, error) {
 	if err := cfg.validate(); err != nil {
 		return Report{}, err
@@ -124,7 +122,7 @@ func Verify(ctx context.Context, cfg VerifyConfig) (Report, error) {
 	return finish(ctx, report, v.journal)
 }
 
-// verifyRun is what the connections of a run share.
+// verifyRun holds the values shared by the connections of a run.
 type verifyRun struct {
 	cfg      VerifyConfig
 	ledger   ledger
@@ -136,15 +134,15 @@ type verifyRun struct {
 	journal *Journal
 }
 
-// verifyWorker goes through one maildrop after the other.
+// verifyWorker reads one maildrop after the other.
 type verifyWorker struct {
 	run  *verifyRun
 	retr *measure
 	text []byte // the message being read
-	want []byte // what it should be
+	want []byte // the expected message
 }
 
-// mailbox goes through one maildrop, again if the session is lost.
+// mailbox reads one maildrop, again if the session is lost.
 func (w *verifyWorker) mailbox(ctx context.Context, login Login) error {
 	cfg := &w.run.cfg
 	var box verifiedBox
@@ -183,7 +181,7 @@ type verifiedBox struct {
 	violations []Example
 }
 
-// read goes through one maildrop in one session. It judges nothing that needs the journal.
+// read reads one maildrop in one session. It applies only the rules that need no journal.
 func (w *verifyWorker) read(ctx context.Context, login Login) (verifiedBox, error) {
 	var box verifiedBox
 	cfg := &w.run.cfg
@@ -249,9 +247,9 @@ func (w *verifyWorker) read(ctx context.Context, login Login) (verifiedBox, erro
 	return box, c.quit()
 }
 
-// maxUIDL is the longest unique-id that is not a violation. RFC 1939 section 7 has 70 octets, but a
-// server that took over mail lists what its clients know from elsewhere, which was longer here and
-// there.
+// maxUIDL is the longest unique-id that is not a violation. RFC 1939 section 7 allows 70 octets,
+// but a server that took over mail lists the unique-ids that its clients know, and some of those
+// are longer.
 const maxUIDL = 255
 
 // check looks at STAT and at the form of the unique-ids (RFC 1939 sections 5 and 7).

@@ -13,8 +13,8 @@ func TestVerifyFinds(t *testing.T) {
 	const user = "user1@example.test"
 	for _, c := range []struct {
 		name string
-		// before happens between the delivery and a first Verify, which must find nothing;
-		// after before the second one.
+		// before runs between the delivery and a first Verify, which must find nothing; after runs
+		// before the second one.
 		before func(t *testing.T, p *peer, j *Journal)
 		after  func(p *peer)
 		want   map[Violation]int64
@@ -42,7 +42,7 @@ func TestVerifyFinds(t *testing.T) {
 		}, map[Violation]int64{Altered: 20}},
 		{"the end missing", nil, func(p *peer) {
 			p.retr = func(m stored) []byte { return m.text[:len(m.text)-2] }
-		}, nil}, // see below: this breaks the text itself
+		}, nil}, // see below: breaks the text itself
 		{"a line more at the end", nil, func(p *peer) {
 			p.retr = func(m stored) []byte { return append(bytes.Clone(m.text), "\r\n"...) }
 		}, map[Violation]int64{Altered: 20, SizeWrong: 20}},
@@ -67,7 +67,7 @@ func TestVerifyFinds(t *testing.T) {
 		}, map[Violation]int64{UIDLChanged: 1}},
 		{"a unique-id twice", nil, func(p *peer) {
 			p.boxes[user][0].uidl = p.boxes[user][1].uidl
-		}, nil}, // see below: what else is found is a matter of taste
+		}, nil}, // see below: further findings may vary
 		{"another user's message", nil, func(p *peer) {
 			p.addLocked(user, p.boxes["user2@example.test"][0].text)
 		}, map[Violation]int64{Misdelivered: 1}},
@@ -101,8 +101,8 @@ func TestVerifyFinds(t *testing.T) {
 			p.mu.Unlock()
 			switch c.name {
 			case "the end missing":
-				// Without its last CRLF the text has no final dot on a line of its own: the
-				// session breaks, which must not pass for a good one.
+				// Without its last CRLF the text has no final dot on a line of its own. The session
+				// breaks, which must not count as success.
 				cfg := VerifyConfig{Target: p.target(), Logins: logins(2), Journal: path}
 				cfg.Target.Timeout = 100 * time.Millisecond
 				if _, err := Verify(t.Context(), cfg); err == nil {
@@ -133,10 +133,10 @@ func TestVerifyFinds(t *testing.T) {
 	}
 }
 
-// removedByDrain is what the last drainHalf has removed.
+// removedByDrain holds the messages that the last drainHalf removed.
 var removedByDrain []stored
 
-// drainHalf removes the messages of user2 and notes it in the journal.
+// drainHalf removes the messages of user2 and records it in the journal.
 func drainHalf(t *testing.T, p *peer, j *Journal) {
 	p.mu.Lock()
 	removedByDrain = slices.Clone(p.boxes["user2@example.test"])
@@ -203,7 +203,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// summary returns findings in a form that can be compared.
+// summary returns findings in a comparable form.
 func summary(f *Findings) string {
 	var b strings.Builder
 	f.write(&b, false)
@@ -218,7 +218,7 @@ func TestLedgerErrors(t *testing.T) {
 	}
 }
 
-// A mailbox of the journal that nobody could look into must not pass for a good one.
+// A mailbox of the journal that cannot be read must not count as good.
 func TestVerifyNeedsAllMailboxes(t *testing.T) {
 	p := newPeer(t)
 	m := newMailPeer(t, p, LMTP)
