@@ -13,27 +13,26 @@ import (
 
 // RawConfig says how Raw writes to a Cassandra cluster.
 type RawConfig struct {
-	// Datacenters get the load in equal parts, each at its own LOCAL_QUORUM. At least one.
+	// Datacenters share the load equally, each at its own LOCAL_QUORUM. At least one.
 	Datacenters []RawDatacenter
 
-	// Replication is the count of replicas in each datacenter. Default: one in each of
-	// Datacenters.
+	// Replication is the count of replicas in each datacenter. Default: one in each of Datacenters.
 	Replication map[string]int
 
-	// Keyspace is made for the run and dropped after it. One that exists already is refused,
-	// unless it is left over from a run that was killed. Default popelago_bench.
+	// Keyspace is made for the run and dropped after it. An existing keyspace is refused, unless a
+	// killed run has left it. Default popelago_bench.
 	Keyspace string
 
 	// Username and Password sign in to the cluster; both empty without.
 	Username, Password string
 
-	// Timeout is how long to wait for the answer of a node. Default 5s.
+	// Timeout bounds the wait for the answer of a node. Default 5s.
 	Timeout time.Duration
 
-	// NodeConnections is how many connections go to each node. Default 2.
+	// NodeConnections is the number of connections to each node. Default 2.
 	NodeConnections int
 
-	// Workers is how many messages are on their way at once. Default 32.
+	// Workers is the number of messages in flight. Default 32.
 	Workers int
 
 	// Mailboxes take the messages in turn. Default 80.
@@ -46,31 +45,31 @@ type RawConfig struct {
 	// compare-and-set at SERIAL, in rounds that alternate with the bare loop.
 	LWT bool
 
-	// Rounds is how often each loop is measured. Default 1.
+	// Rounds is the number of measurements of each loop. Default 1.
 	Rounds int
 
-	// Duration is that of one loop in one round. Default 10s.
+	// Duration is the duration of one loop in one round. Default 10s.
 	Duration time.Duration
 
-	// Warmup is how long each loop runs before anything is measured. 0 means not at all: a
-	// node that has just been started then shows a fraction of what it can do.
+	// Warmup is the time that each loop runs before the measurements. 0 means no warm-up: a freshly
+	// started node then reaches a fraction of its speed.
 	Warmup time.Duration
 
 	// Progress is updated during the run. May be nil.
 	Progress *Progress
 }
 
-// RawDatacenter is a datacenter as Cassandra names it, and contact points in it: IP addresses
+// RawDatacenter is a datacenter by its name in Cassandra, and contact points in it: IP addresses
 // with or without a port.
 type RawDatacenter struct {
 	Name  string
 	Hosts []string
 }
 
-// MaxRawSize is the largest Size of RawConfig in octets: what goes in one row.
+// MaxRawSize is the largest Size of RawConfig in octets: the limit of one row.
 const MaxRawSize = 256 << 10
 
-// validate fills in the defaults and reports what is wrong in words for the user.
+// validate fills in the defaults and describes errors in words for the user.
 func (c *RawConfig) validate() error {
 	if len(c.Datacenters) == 0 {
 		return errors.New("bench: no datacenter to write to")
@@ -127,7 +126,7 @@ func (c *RawConfig) validate() error {
 	return nil
 }
 
-// driver is how a session to one datacenter is made: as a server of ours would make it.
+// driver returns the driver's configuration for one datacenter, as a popelago server sets it.
 func (c *RawConfig) driver(d RawDatacenter) *gocql.ClusterConfig {
 	cluster := gocql.NewCluster(d.Hosts...)
 	cluster.ProtoVersion = 4
@@ -148,16 +147,16 @@ func (c *RawConfig) driver(d RawDatacenter) *gocql.ClusterConfig {
 	return cluster
 }
 
-// Raw measures what a Cassandra cluster does when it is asked for nothing but the two writes
-// that one delivery needs: a row with the content and a row in the index of a mailbox. It is
-// what a server on the same cluster can be compared with.
+// Raw measures a Cassandra cluster with only the two writes of one delivery: a row with the content
+// and a row in the index of a mailbox. A server on the same cluster can be compared with the
+// result.
 //
-// The report has a part for each loop of each round, "bare 1", "lwt 1", "bare 2" and so on,
-// with the rows "messages", "content", "index" and, with LWT, "uid and modseq", and the facts
+// The report has a part for each loop of each round, "bare 1", "lwt 1", "bare 2" and so on, with
+// the rows "messages", "content", "index" and, with LWT, "uid and modseq", and the facts
 // "conflicts" and "SERIAL timeouts". With LWT it has the ratio "lwt to bare".
 //
-// An error means that the run could not be done or not to its end; the report is valid also
-// then, and the keyspace is dropped.
+// An error means that the run did not start or did not end; the report is valid even then, and the
+// keyspace is dropped.
 func Raw(ctx context.Context, cfg RawConfig) (report Report, err error) {
 	if err := cfg.validate(); err != nil {
 		return Report{}, err

@@ -21,8 +21,7 @@ var cluster = cassandratest.Lazy{}
 
 func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
 
-// rawConfig is a short run on the cluster of the tests. What is slow there must not count as a
-// failure.
+// rawConfig returns a short run on the cluster of the tests. Slow answers there are no failure.
 func rawConfig(t *testing.T) RawConfig {
 	t.Helper()
 	if testing.Short() {
@@ -34,7 +33,7 @@ func rawConfig(t *testing.T) RawConfig {
 	}
 }
 
-// admin opens a session for looking at what Raw left.
+// admin opens a session that inspects the traces of Raw.
 func admin(t *testing.T, cfg RawConfig) *gocql.Session {
 	t.Helper()
 	if err := cfg.validate(); err != nil {
@@ -70,8 +69,8 @@ const (
 	countPaxos     = `SELECT COUNT(*) FROM system.paxos`
 )
 
-// The bare loop coordinates nothing, the other one does; both are reported, and the keyspace
-// is gone afterwards.
+// The bare loop coordinates nothing, the loop with LWT does; both are reported, and the keyspace is
+// dropped afterwards.
 func TestRaw(t *testing.T) {
 	cfg := rawConfig(t)
 	s := admin(t, cfg)
@@ -119,8 +118,8 @@ func TestRaw(t *testing.T) {
 	}
 }
 
-// Every message that is counted has its two rows, and every number is taken once, however many
-// want one at the same time.
+// Every counted message has its two rows, and every number is taken once, however many workers want
+// a number at the same time.
 func TestRawRows(t *testing.T) {
 	cfg := rawConfig(t)
 	cfg.Mailboxes, cfg.Keyspace = 1, "bench_rows"
@@ -161,7 +160,7 @@ func TestRawRows(t *testing.T) {
 	}
 }
 
-// What another has made is left alone, what a killed run has left is not.
+// A foreign keyspace is left alone, the keyspace of a killed run is not.
 func TestRawKeyspaces(t *testing.T) {
 	cfg := rawConfig(t)
 	cfg.Duration = 100 * time.Millisecond
@@ -198,7 +197,7 @@ func TestRawKeyspaces(t *testing.T) {
 	}
 }
 
-// A run that is cancelled reports what it has measured and cleans up.
+// A cancelled run reports its measurements and cleans up.
 func TestRawCancelled(t *testing.T) {
 	cfg := rawConfig(t)
 	cfg.Duration = time.Hour
@@ -219,7 +218,7 @@ func TestRawCancelled(t *testing.T) {
 	}
 }
 
-// A cluster that cannot be used is told about before anything is measured.
+// An unusable cluster is reported before any measurement.
 func TestRawUnusable(t *testing.T) {
 	cfg := rawConfig(t)
 	cfg.Datacenters[0].Name = "elsewhere"
@@ -232,7 +231,7 @@ func TestRawUnusable(t *testing.T) {
 		t.Errorf("error %v, want one about dc9", err)
 	}
 	cfg = rawConfig(t)
-	cfg.Replication = map[string]int{"dc1": 3} // of one node
+	cfg.Replication = map[string]int{"dc1": 3} // for one node
 	report, err := Raw(t.Context(), cfg)
 	if err != nil || report.ErrorCount() == 0 || report.Parts[0].Row("messages").Count != 0 {
 		t.Errorf("no quorum: error %v, report %+v", err, report)
@@ -281,7 +280,7 @@ func TestRawConfig(t *testing.T) {
 	}
 }
 
-// Only what came too late counts as a time-out.
+// Only late answers count as a time-out.
 func TestTimedOut(t *testing.T) {
 	for _, c := range []struct {
 		err  error

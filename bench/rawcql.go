@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// The tables of Raw: the two that a delivery writes to, in the shape that the Cassandra
-// engine gives them, and those that other mail stores take numbers from. Nodes keep no snapshot of what is dropped.
+// The tables of Raw: the two tables of a delivery, in the shape of the Cassandra engine, and the
+// tables from which other mail stores take numbers. Nodes keep no snapshot of dropped tables.
 var rawTables = map[string]string{
 	rawMark: `(name text PRIMARY KEY) WITH allow_auto_snapshot = false`,
 	"mailbox": `(
@@ -43,10 +43,10 @@ var rawTables = map[string]string{
 	"next_modseq": `(mailbox uuid PRIMARY KEY, value bigint) WITH allow_auto_snapshot = false`,
 }
 
-// rawMark is an empty table that says that a keyspace was made by Raw.
+// rawMark is an empty table that marks a keyspace as made by Raw.
 const rawMark = "made_by_popelago_bench"
 
-// createRawKeyspace makes the keyspace, and fails if there is one.
+// createRawKeyspace makes the keyspace, and fails if it exists.
 func createRawKeyspace(keyspace string, replication map[string]int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "CREATE KEYSPACE %s WITH replication = {'class': 'NetworkTopologyStrategy'", keyspace)
@@ -57,7 +57,7 @@ func createRawKeyspace(keyspace string, replication map[string]int) string {
 	return b.String()
 }
 
-// createRawTable makes one of the tables.
+// createRawTable makes a table of Raw.
 func createRawTable(keyspace, table string) string {
 	return "CREATE TABLE " + keyspace + "." + table + " " + rawTables[table]
 }
@@ -67,7 +67,7 @@ func calmRawKeyspace(keyspace string) string {
 	return "ALTER KEYSPACE " + keyspace + " WITH durable_writes = false"
 }
 
-// dropRawKeyspace removes the keyspace with all that is in it.
+// dropRawKeyspace removes the keyspace with all its tables.
 func dropRawKeyspace(keyspace string) string { return "DROP KEYSPACE IF EXISTS " + keyspace }
 
 // selectRawTables lists the tables of a keyspace.
@@ -79,7 +79,7 @@ const (
 	rawInsertIndex   = `INSERT INTO mailbox (mailbox, segment, message, size, recipient, uidl, origin) VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
 )
 
-// rawSequence is a number that is counted up by compare-and-set.
+// rawSequence is a number that compare-and-set counts up.
 type rawSequence struct{ read, begin, next string }
 
 // sequenceOf holds the statements for the sequence in a table.

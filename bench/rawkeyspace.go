@@ -17,10 +17,10 @@ type rawKeyspace struct {
 	session *gocql.Session
 }
 
-// schemaTimeout is how long one change of the schema may take.
+// schemaTimeout bounds one change of the schema.
 const schemaTimeout = time.Minute
 
-// makeRawKeyspace makes the keyspace with its tables. Whoever gets it calls drop.
+// makeRawKeyspace makes the keyspace with its tables. The caller calls drop.
 func makeRawKeyspace(ctx context.Context, cfg *RawConfig) (*rawKeyspace, error) {
 	d := cfg.driver(cfg.Datacenters[0])
 	d.NumConns = 1
@@ -45,7 +45,7 @@ func makeRawKeyspace(ctx context.Context, cfg *RawConfig) (*rawKeyspace, error) 
 	return k, nil
 }
 
-// create makes the keyspace and the mark in it. One that exists is refused, unless it is ours.
+// create makes the keyspace with the mark. An existing keyspace is refused, unless it has the mark.
 func (k *rawKeyspace) create(ctx context.Context, replication map[string]int) error {
 	err := k.exec(ctx, createRawKeyspace(k.name, replication))
 	var exists *gocql.RequestErrAlreadyExists
@@ -73,7 +73,7 @@ func (k *rawKeyspace) create(ctx context.Context, replication map[string]int) er
 	return nil
 }
 
-// tables reports whether the keyspace has our mark, and a table that is not ours.
+// tables reports whether the keyspace has the mark, and names a foreign table.
 func (k *rawKeyspace) tables(ctx context.Context) (ours bool, foreign string, err error) {
 	rows := k.session.Query(selectRawTables, k.name).Consistency(gocql.One).IterContext(ctx)
 	var table string
@@ -91,15 +91,15 @@ func (k *rawKeyspace) exec(ctx context.Context, cql string) error {
 	return k.session.Query(cql).ExecContext(ctx)
 }
 
-// settleTime is how long writes that nobody waits for any more may still be under way.
+// settleTime bounds the time that abandoned writes may still be in flight.
 const settleTime = 3 * time.Second
 
-// drop removes the keyspace, also when the run was cancelled.
+// drop removes the keyspace, also after a cancelled run.
 //
-// A write or a hint that reaches a node while it drops the table leaves an entry in its commit
-// log that belongs to nothing, and Cassandra 5.0 stops a node that finds such an entry when it
-// wants the space back ("Unknown CF"; commit_failure_policy is stop by default). So the
-// keyspace first leaves the commit log, and gets time to come to rest.
+// If a write or a hint reaches a node while it drops the table, the node's commit log gets an entry
+// of an unknown table. Cassandra 5.0 stops a node that finds such an entry when it reclaims the
+// space ("Unknown CF"; commit_failure_policy is stop by default). So the keyspace first leaves the
+// commit log, and gets time for its last writes.
 func (k *rawKeyspace) drop() error {
 	defer k.session.Close()
 	ctx := context.Background()

@@ -10,7 +10,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// rawLoop is what the workers of Raw do over and over.
+// rawLoop is the work that the workers of Raw repeat.
 type rawLoop string
 
 // The loops.
@@ -19,7 +19,7 @@ const (
 	lwtLoop  rawLoop = "lwt"  // a UID and a MODSEQ by compare-and-set, then the two writes
 )
 
-// rawRun is what all loops share.
+// rawRun holds the values shared by all loops.
 type rawRun struct {
 	cfg       *RawConfig
 	sessions  []*gocql.Session // one for each datacenter
@@ -28,7 +28,7 @@ type rawRun struct {
 	number    atomic.Int64 // of the next message
 }
 
-// rawTexts is how many different messages are written, in turn.
+// rawTexts is the number of different messages, used in turn.
 const rawTexts = 64
 
 // newRawRun connects to all datacenters. The caller closes it.
@@ -102,7 +102,7 @@ func (r *rawRun) measure(ctx context.Context, loop rawLoop, d time.Duration) Rep
 	return report
 }
 
-// rawWorker does one message after the other. Its figures are read when it is done.
+// rawWorker writes one message after the other. Its figures are read after its end.
 type rawWorker struct {
 	run        *rawRun
 	loop       rawLoop
@@ -129,12 +129,12 @@ func (w *rawWorker) work(ctx context.Context, pace *pace, failed *failures) {
 		case ctx.Err() == nil:
 			failed.add(err, 1)
 			w.run.cfg.Progress.fail(1)
-			sleep(ctx, 10*time.Millisecond) // a cluster that is away says so at once
+			sleep(ctx, 10*time.Millisecond) // an unreachable cluster fails at once
 		}
 	}
 }
 
-// message does what the loop is for, once.
+// message does the work of the loop once.
 func (w *rawWorker) message(ctx context.Context, number int64) error {
 	mailbox := w.run.mailboxes[number%int64(len(w.run.mailboxes))]
 	if w.loop == lwtLoop {

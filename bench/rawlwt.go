@@ -9,8 +9,8 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// Waiting before a number is tried again: as long as others do at first, twice as long each
-// time, up to a bound.
+// The wait before a number is tried again: at first as long as an attempt takes, then twice as long
+// each time, up to a bound.
 const (
 	firstBackoff = 10 * time.Millisecond
 	lastBackoff  = time.Second
@@ -25,8 +25,8 @@ func (w *rawWorker) takeNumbers(ctx context.Context, mailbox gocql.UUID) error {
 }
 
 // takeNumber counts a sequence up by one: it reads the last number at SERIAL and sets the next
-// one on the condition that nobody else has. It tries again after a conflict, and after a
-// time-out, whose outcome is unknown: at worst a number is left out.
+// number if no other worker has. It tries again after a conflict, and after a time-out, whose
+// outcome is unknown: at worst a number is left out.
 func (w *rawWorker) takeNumber(ctx context.Context, s rawSequence, mailbox gocql.UUID) error {
 	for wait := firstBackoff; ; wait = min(2*wait, lastBackoff) {
 		applied, err := w.tryNumber(ctx, s, mailbox)

@@ -30,7 +30,7 @@ func TestNoClusterToLoad(t *testing.T) {
 	}
 }
 
-// Two that want the same cluster at the same time get different ones.
+// Two processes that want the same cluster at the same time get different clusters.
 func TestKeptClusterHasOneUser(t *testing.T) {
 	dir := t.TempDir()
 	take := func(want string) (leave func()) {
@@ -58,8 +58,8 @@ func TestWrongNetwork(t *testing.T) {
 	}
 }
 
-// One node is paused, resumed, killed and started again, by this process, by way of the file
-// that the command uses, and by the next run that finds it in a kept cluster.
+// A node is paused, resumed, killed and started again, by this process, through the file that the
+// command uses, and by the next run that finds the node in a kept cluster.
 func TestLifeOfANode(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a Cassandra node")
@@ -114,7 +114,7 @@ func TestLifeOfANode(t *testing.T) {
 	if again := c.Node("dc1-1"); c.Dir != loaded.Dir || again.Address != n.Address || again.Answers(ctx) != nil {
 		t.Errorf("the killed node is not back: %s at %s, was %s at %s", c.Dir, again.Address, loaded.Dir, n.Address)
 	}
-	// It is an error to make what is there, and to drop what is not.
+	// Making an existing keyspace is an error, and so is dropping a missing one.
 	executeCQL(t, c.Node("dc1-1"), createKeyspace("other"), "DROP KEYSPACE wanted")
 	if err := c.Node("dc1-1").Pause(); err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func TestLifeOfANode(t *testing.T) {
 	third.End()
 }
 
-// noticesCoordination: what Lazy.After should find is found.
+// noticesCoordination checks that Uncoordinated finds a lightweight transaction.
 func noticesCoordination(t *testing.T, c *cassandratest.Cluster) {
 	t.Helper()
 	if err := cassandratest.Uncoordinated(c); err != nil {
@@ -165,7 +165,7 @@ func executeCQL(t *testing.T, n *cassandratest.Node, statements ...string) {
 	}
 }
 
-// countStarts is how often the nodes of a cluster were started, by their logs.
+// countStarts counts the starts of a cluster's nodes in their logs.
 func countStarts(t *testing.T, c *cassandratest.Cluster) int {
 	t.Helper()
 	count := 0

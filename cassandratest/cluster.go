@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Cluster is nodes that know each other.
+// Cluster is a set of nodes that see each other.
 type Cluster struct {
 	Nodes []*Node // by datacenter, in order
 	// Dir is the folder with everything.
@@ -26,8 +26,8 @@ type Cluster struct {
 	saving  sync.Mutex
 }
 
-// New starts a cluster and waits until all nodes answer clients and see each other. It must be
-// ended with Stop. Errors: ErrMissing; others name the node and show the end of its log.
+// New starts a cluster and waits until all nodes answer clients and see each other. The caller must
+// call Stop. Errors: ErrMissing; other errors name the node and show the end of its log.
 func New(ctx context.Context, o Options) (*Cluster, error) {
 	o = o.withDefaults()
 	if o.Network < 0 || o.Network > maxNetwork || o.Link && o.Network > maxLinkedNetwork {
@@ -87,7 +87,7 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 		}
 	}
 	for i, n := range c.Nodes {
-		// One after the other: the tokens of a node depend on those that it sees.
+		// One after the other: the tokens of a node depend on the nodes that it sees.
 		o.Log(fmt.Sprintf("node %s (%d of %d) starts at %s; log: %s", n.Name, i+1, len(c.Nodes), n.Address, n.LogFile()))
 		began := time.Now()
 		err := n.writeSettings(strings.Join(seeds, ","), min(3, largest), o.Settings)
@@ -140,7 +140,7 @@ func (c *Cluster) Stop() {
 	}
 }
 
-// Node returns the node of that name, or nil.
+// Node returns the node with the name, or nil.
 func (c *Cluster) Node(name string) *Node {
 	for _, n := range c.Nodes {
 		if n.Name == name {
@@ -170,26 +170,27 @@ func (c *Cluster) Addresses(datacenter string) []string {
 	return list
 }
 
-// WaitSeen waits until every running node takes every other running node to be up, by its log,
-// and can tell clients about it.
+// WaitSeen waits until every running node considers every other running node up, by its log, and
+// can name it to clients.
 func (c *Cluster) WaitSeen(ctx context.Context) error {
 	return until(ctx, func() error { return c.seen(ctx) })
 }
 
-// WaitUnseen waits until no running node of two datacenters takes one of the other to be up.
+// WaitUnseen waits until no running node of two datacenters considers a node of the other
+// datacenter up.
 func (c *Cluster) WaitUnseen(ctx context.Context, a, b string) error {
 	return until(ctx, func() error {
 		return cmp.Or(unseen(c.Datacenter(a), c.Datacenter(b)), unseen(c.Datacenter(b), c.Datacenter(a)))
 	})
 }
 
-// WaitDown waits until no running node takes a node to be up that was killed. Before that reads of
-// what it keeps wait for it in vain.
+// WaitDown waits until no running node considers a killed node up. Before that, reads of the killed
+// node's data wait for it in vain.
 func (c *Cluster) WaitDown(ctx context.Context, n *Node) error {
 	return until(ctx, func() error { return unseen(c.Nodes, []*Node{n}) })
 }
 
-// unseen returns an error if a running one of some nodes takes one of others to be up.
+// unseen returns an error if a running node of nodes considers a node of others up.
 func unseen(nodes, others []*Node) error {
 	for _, n := range nodes {
 		_, up := n.history()
@@ -202,7 +203,7 @@ func unseen(nodes, others []*Node) error {
 	return nil
 }
 
-// until calls check until it returns nil. The error at the end of the context tells of check's last.
+// until calls check until it returns nil. If the context ends, the error has check's last error.
 func until(ctx context.Context, check func() error) error {
 	for {
 		err := check()
@@ -236,8 +237,8 @@ func (c *Cluster) seen(ctx context.Context) error {
 	return nil
 }
 
-// history reads from the node's log when it was last started, and which addresses it last took
-// to be up, since when. Times are the texts in the log.
+// history reads two facts from the node's log: its last start, and the addresses that it considers
+// up, with the moment since. Times are the texts in the log.
 //
 //	INFO  [main] 2026-11-23 22:53:02,046 StorageService Cassandra version: 5.0.6
 //	INFO  [GossipStage:1] 2026-11-23 22:53:11,938 Gossiper InetAddress /127.10.1.1:7000 is now UP
@@ -257,7 +258,7 @@ func (n *Node) history() (started string, up map[string]string) {
 			continue
 		}
 		_, rest, isAddress := strings.Cut(rest, "InetAddress ")
-		_, rest, _ = strings.Cut(rest, "/") // a host name may stand before it
+		_, rest, _ = strings.Cut(rest, "/") // a host name may stand before the slash
 		address, state, isState := strings.Cut(rest, ":7000 is now ")
 		switch {
 		case !isAddress || !isState:

@@ -10,10 +10,10 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// cqlPort is where nodes accept clients.
+// cqlPort is the port of the nodes for clients.
 const cqlPort = "9042"
 
-// listening reports whether something accepts connections of clients at an address.
+// listening reports whether a program accepts client connections at an address.
 func listening(address string) bool {
 	conn, err := net.DialTimeout("tcp", net.JoinHostPort(address, cqlPort), time.Second)
 	if err != nil {
@@ -23,8 +23,8 @@ func listening(address string) bool {
 	return true
 }
 
-// answers asks a node for the options of its native protocol and returns nil if it tells
-// them. A paused node accepts the connection, but does not answer.
+// answers asks a node for the options of its native protocol and returns nil if the node answers. A
+// paused node accepts the connection, but does not answer.
 func answers(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -50,14 +50,14 @@ func answers(ctx context.Context, address string) error {
 	return nil
 }
 
-// firstUser is the user that a cluster begins with, in case it asks for one.
+// firstUser is the first user of a cluster, for clusters that ask for a user.
 var firstUser = gocql.PasswordAuthenticator{Username: "cassandra", Password: "cassandra"}
 
-// sessionLimit is how long a node may take, for our own statements.
+// sessionLimit bounds a node's answer to our own statements.
 const sessionLimit = time.Minute
 
-// Session is a connection to this node alone, as the user that a cluster begins with. It takes up
-// to limit to connect, and to get each answer. The caller closes it.
+// Session returns a connection to this node alone, as the first user of the cluster. limit bounds
+// the connection, and each answer. The caller closes the session.
 func (n *Node) Session(limit time.Duration) (*gocql.Session, error) {
 	d := gocql.NewCluster(n.Address)
 	d.HostFilter = gocql.WhiteListHostFilter(n.Address)
@@ -68,7 +68,7 @@ func (n *Node) Session(limit time.Duration) (*gocql.Session, error) {
 	return d.CreateSession()
 }
 
-// peers is how many other nodes a node tells its clients of.
+// peers returns the number of other nodes that a node names to its clients.
 func (n *Node) peers(ctx context.Context) (int, error) {
 	s, err := n.Session(sessionLimit)
 	if err != nil {

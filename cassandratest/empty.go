@@ -8,8 +8,8 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// Empty removes all rows of a keyspace of ours, and keeps its schema and the version of it. Tables
-// without a row are left as they are: emptying one takes a node a while.
+// Empty removes all rows of a popelago keyspace, and keeps its schema with its version. Tables
+// without a row are skipped: emptying a table takes a node a while.
 func Empty(s *gocql.Session, keyspace string) error {
 	rows := s.Query("SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?", keyspace).Iter()
 	var wg sync.WaitGroup
@@ -21,7 +21,7 @@ func Empty(s *gocql.Session, keyspace string) error {
 		}
 		name := keyspace + "." + table
 		wg.Go(func() {
-			found := s.Query("SELECT * FROM " + name + " LIMIT 1").Consistency(gocql.All).Iter() // it may be on one node only
+			found := s.Query("SELECT * FROM " + name + " LIMIT 1").Consistency(gocql.All).Iter() // a row may be on one node only
 			n := found.NumRows()
 			if err := found.Close(); err == nil && n == 0 {
 				return

@@ -11,21 +11,23 @@ import (
 // folder is a subfolder for a cluster that this process may use.
 type folder struct {
 	path string
-	// alone reports that no other process used the cluster when this one took it, nor does any
-	// until ready.
+	// alone reports that no other process used the cluster when this process took it, and that none
+	// can before ready.
 	alone bool
-	// ready lets others who share the cluster in. It must be called once the cluster is up.
+	// ready admits the other processes that share the cluster. It must be called when the cluster
+	// is up.
 	ready func() error
 	// leave ends the use; so does the end of the process.
 	leave func()
 }
 
-// takeFolder takes the first subfolder with this name or name-2, name-3, ... that is free: that
-// nobody uses, or for a process that shares it, that none uses who does not.
+// takeFolder takes the first free subfolder with this name or name-2, name-3, ... A folder is free
+// if no process uses it. For a process that shares, it is also free if all its users share.
 //
-// The lock file of a folder is locked exclusively by a process that may hurt the nodes, and shared by
-// those that do not. It is taken with the setup file locked, which processes that share a cluster hold
-// until the nodes are up: so one of them starts the cluster, and the others wait.
+// The lock file of a folder is locked exclusively by a process that may harm the nodes, and shared
+// by processes that do not. A process takes the lock with the setup file locked. A process that
+// shares the cluster keeps the setup file locked until the nodes are up: so one process starts the
+// cluster, and the others wait.
 func takeFolder(dir, name string, share bool) (folder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return folder{}, err
@@ -40,7 +42,7 @@ func takeFolder(dir, name string, share bool) (folder, error) {
 	}
 }
 
-// tryFolder takes one folder. The error is EWOULDBLOCK if it is not free.
+// tryFolder takes one folder. The error is EWOULDBLOCK if the folder is not free.
 func tryFolder(path string, share bool) (folder, error) {
 	endSetup, err := lockFile(path+".setup", true)
 	if err != nil {
@@ -63,7 +65,7 @@ func tryFolder(path string, share bool) (folder, error) {
 	}
 	f.ready = func() error {
 		defer endSetup()
-		return flock(lock, syscall.LOCK_SH) // nobody else can come before: the setup file is locked
+		return flock(lock, syscall.LOCK_SH) // no other process can come before: the setup file is locked
 	}
 	return f, nil
 }

@@ -14,7 +14,7 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// taken is a folder that was taken.
+// taken is a folder after takeFolder.
 type taken struct {
 	name  string
 	alone bool
@@ -30,7 +30,7 @@ func take(t *testing.T, dir string, share bool) taken {
 	return taken{filepath.Base(path), alone, ready, leave}
 }
 
-// Those that share a cluster have the same one, and nobody else has it meanwhile.
+// Processes that share a cluster have the same one, and a process that does not share gets another.
 func TestSharedClusterHasSeveralUsers(t *testing.T) {
 	dir := t.TempDir()
 	first := take(t, dir, true)
@@ -58,7 +58,7 @@ func TestSharedClusterHasSeveralUsers(t *testing.T) {
 	}
 }
 
-// One that shares does not come in while another brings the cluster up.
+// A process that shares waits while another starts the cluster.
 func TestSharedClusterIsSetUpOnce(t *testing.T) {
 	dir := t.TempDir()
 	first := take(t, dir, true)

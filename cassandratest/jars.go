@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 )
 
-// pom asks for Cassandra of one version and all that it needs.
+// pom asks for Cassandra of one version with all its dependencies.
 const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>popelago</groupId><artifactId>cassandratest</artifactId><version>1</version>
@@ -19,7 +19,7 @@ const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 `
 
-// ErrMissing says that a program is missing, and which package has it.
+// ErrMissing names a missing program, and the package that has it.
 var ErrMissing = errors.New("cassandratest: a program is missing")
 
 // java finds the Java program: in JAVA_HOME, or else in PATH.
@@ -34,8 +34,8 @@ func java() (string, error) {
 	return path, nil
 }
 
-// jars returns the folder with the jars of a version of Cassandra, which it fills at the first
-// call: two seconds to half a minute, 66 MB. Processes that call it at once wait for each other.
+// jars returns the folder with the jars of a version of Cassandra. The first call fills the folder:
+// two seconds to half a minute, 66 MB. Processes that call it at once wait for each other.
 func jars(ctx context.Context, version string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {

@@ -15,21 +15,21 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// KeepVariable is the environment variable that names the folder, by its absolute path, in
-// which Lazy keeps clusters running from one run of the tests to the next. Each has a subfolder:
+// KeepVariable is the environment variable that names the folder, by its absolute path, in which
+// Lazy keeps clusters running from one run of the tests to the next. Each has a subfolder:
 //
-//	DIR/ac70f3b2       a cluster, named by a hash of what it was asked to be
-//	DIR/ac70f3b2-2     another, for two that wanted the same at the same time
+//	DIR/ac70f3b2       a cluster, named by a hash of its options
+//	DIR/ac70f3b2-2     another, for a second user of the same options at the same time
 //	DIR/ac70f3b2.lock  locked by the processes that use the cluster: see takeFolder
-//	DIR/ac70f3b2.setup locked by the process that takes the cluster, or brings it up
+//	DIR/ac70f3b2.setup locked by the process that takes the cluster, or starts it
 const KeepVariable = "TEST_CASSANDRA_KEEP"
 
 // ShareVariable is like KeepVariable, for clusters with Lazy.Share alone.
 const ShareVariable = "TEST_CASSANDRA_SHARE"
 
-// keep returns the cluster that an earlier run, or one at the same time, left in a subfolder of dir,
-// with all its nodes running, or starts it there. Nobody gets it who must not before unlock or
-// the end of this process.
+// keep returns the cluster that another run left in a subfolder of dir, with all its nodes running,
+// or starts a cluster there. No conflicting process gets the cluster before unlock or the end of
+// this process.
 func (l *Lazy) keep(ctx context.Context, dir string) (c *Cluster, unlock func(), err error) {
 	if !filepath.IsAbs(dir) {
 		return nil, nil, fmt.Errorf("cassandratest: folder %s of %s or %s: want an absolute path", dir, KeepVariable, ShareVariable)
@@ -65,14 +65,14 @@ func (l *Lazy) keep(ctx context.Context, dir string) (c *Cluster, unlock func(),
 	return c, f.leave, err
 }
 
-// leftover reports whether a keyspace of an earlier run has to go: any, or of those with
-// Lazy.Share any of these tests' own.
+// leftover reports whether a keyspace of an earlier run must be dropped: any keyspace, or with
+// Lazy.Share any keyspace of these tests.
 func (l *Lazy) leftover(keyspace string) bool {
 	own := l.Share == "" || keyspace == l.Share || strings.HasPrefix(keyspace, l.Share+"_")
 	return own && !slices.Contains(l.Keyspaces, keyspace)
 }
 
-// hash is short and the same for options that lead to the same cluster.
+// hash is short, and the same for options that describe the same cluster.
 func (o Options) hash() string {
 	n := &Node{}
 	settings := n.settings("", 1)
@@ -84,10 +84,10 @@ func (o Options) hash() string {
 	return fmt.Sprintf("%x", sha256.Sum256(text))[:8]
 }
 
-// revive loads a cluster and brings all its nodes back. Nodes that are gone are started again. For
-// a process that has the cluster alone, the lines between datacenters are mended, paused nodes go
-// on, and nodes that do not answer are started again. With an error the cluster, if it is not nil,
-// has to be stopped by who has it alone.
+// revive loads a cluster and brings all its nodes back. Missing nodes are started again. For a
+// process that has the cluster alone, the lines between datacenters are restored, paused nodes
+// resumed, and hanging nodes started again. After an error such a process must stop the cluster, if
+// it is not nil.
 func revive(ctx context.Context, dir string, alone bool) (*Cluster, error) {
 	c, err := Load(dir)
 	if err != nil {
@@ -122,7 +122,7 @@ func revive(ctx context.Context, dir string, alone bool) (*Cluster, error) {
 	return c, c.WaitSeen(ctx)
 }
 
-// startMissing starts the nodes that are gone, and waits for those that are slow.
+// startMissing starts the missing nodes, and waits for the slow ones.
 func (c *Cluster) startMissing(ctx context.Context) error {
 	for _, n := range c.Nodes {
 		if !n.Running() {
@@ -137,7 +137,7 @@ func (c *Cluster) startMissing(ctx context.Context) error {
 	return nil
 }
 
-// drop drops the keyspaces that are leftovers; Cassandra's own stay.
+// drop drops the leftover keyspaces; Cassandra's own stay.
 func (c *Cluster) drop(ctx context.Context, leftover func(keyspace string) bool) error {
 	s, err := c.Nodes[0].Session(sessionLimit)
 	if err != nil {

@@ -10,14 +10,14 @@ import (
 	"sync"
 )
 
-// link is the network of a cluster whose datacenters can be cut off from each other. Each is a
-// network namespace of its own, behind a router that is one, too:
+// link is the network of a cluster whose datacenters can be cut off from each other. Each
+// datacenter is a network namespace, and so is the router between them:
 //
 //	this host  10.(100+K).0.1   --- router --- 10.(100+K).1.M  datacenter 1
 //	                                       \-- 10.(100+K).2.M  datacenter 2
 //
-// This host reaches all of them whatever is cut. A cut is a rule in the router for each way that drops
-// what comes from one datacenter for another without a word, as a broken line does.
+// This host reaches all datacenters at all times. A cut is a rule in the router for each direction
+// that silently drops the packets from one datacenter to another, as a broken line does.
 type link struct {
 	network     int
 	datacenters []string
@@ -41,7 +41,7 @@ func (l *link) onLine(dc, node int) string { return l.at(dc, node) + "/24" }
 // gateway is the router's number in every network.
 const gateway = 254
 
-// canLink reports what is missing for a link.
+// canLink names the missing requirements of a link.
 func canLink() error {
 	if _, err := exec.LookPath("ip"); err != nil {
 		return fmt.Errorf("%w: ip (on Debian: apt-get install iproute2)", ErrMissing)
@@ -63,7 +63,7 @@ func ip(format string, args ...any) error {
 
 // up makes the network for some nodes in each datacenter.
 func (l *link) up(nodes []int) error {
-	l.down() // what a process that was killed left behind
+	l.down() // remains of a killed process
 	r := l.router()
 	lines := []string{
 		"netns add " + r,
@@ -105,7 +105,7 @@ func (l *link) up(nodes []int) error {
 	return nil
 }
 
-// down takes the network away, if it is there.
+// down removes the network, if it exists.
 func (l *link) down() {
 	_ = ip("link delete %s", l.host())
 	_ = ip("netns delete %s", l.router())
@@ -113,8 +113,8 @@ func (l *link) down() {
 	}
 }
 
-// healAll mends all lines, whatever is known of them: a process that was killed may have left
-// some cut.
+// healAll restores all lines, whatever this process knows of them: a killed process may have left
+// cuts.
 func (l *link) healAll() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -128,21 +128,21 @@ func (l *link) healAll() {
 	clear(l.cut)
 }
 
-// rule adds or deletes the rule that drops what comes from one datacenter for another.
+// rule adds or deletes the rule that drops the packets from one datacenter to another.
 func (l *link) rule(do string, from, to int) error {
 	return ip("-n %s rule %s iif d%d to %s blackhole", l.router(), do, from, l.subnet(to))
 }
 
-// Cut breaks the line between two datacenters: silently, both ways. Everybody else still
-// reaches both. It needs Options.Link.
+// Cut breaks the line between two datacenters: silently, in both directions. All others still reach
+// both. It needs Options.Link.
 func (c *Cluster) Cut(a, b string) error {
 	return errors.Join(c.setCut(a, b, true), c.setCut(b, a, true))
 }
 
-// CutOneWay drops what comes from one datacenter for another, and nothing of what goes back.
+// CutOneWay drops the packets from one datacenter to another, but not the packets back.
 func (c *Cluster) CutOneWay(from, to string) error { return c.setCut(from, to, true) }
 
-// Heal mends a line that was cut, one way or both.
+// Heal restores a cut line in both directions.
 func (c *Cluster) Heal(a, b string) error {
 	return errors.Join(c.setCut(a, b, false), c.setCut(b, a, false))
 }

@@ -11,8 +11,8 @@ import (
 	"popelago/cassandratest"
 )
 
-// A line between two datacenters is cut and mended: the nodes lose sight of each other and find
-// each other again, and this host reaches both all the while.
+// A line between two datacenters is cut and restored: the nodes lose sight of each other and find
+// each other again, and this host reaches both at all times.
 func TestCut(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts two Cassandra nodes")

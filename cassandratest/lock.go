@@ -10,9 +10,8 @@ import (
 	"syscall"
 )
 
-// lockFile takes the exclusive lock of a file, which it makes if need be. The lock ends with
-// unlock or with the process. Without wait, a lock that somebody else holds is the error
-// EWOULDBLOCK.
+// lockFile takes the exclusive lock of a file, and makes a missing file. The lock ends with unlock
+// or with the process. Without wait, a lock of another process is the error EWOULDBLOCK.
 func lockFile(path string, wait bool) (unlock func(), err error) {
 	how := syscall.LOCK_EX
 	if !wait {
@@ -25,7 +24,7 @@ func lockFile(path string, wait bool) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// openLocked opens a file, which it makes if need be, and locks it as flock does.
+// openLocked opens a file, makes a missing file, and locks it as flock does.
 func openLocked(path string, how int) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -47,19 +46,19 @@ func flock(f *os.File, how int) error {
 	}
 }
 
-// Networks that are given out to clusters that did not ask for one.
+// Networks for clusters that did not ask for a network.
 const (
 	firstNetwork = 10
 	lastNetwork  = 99
 )
 
-// The highest networks that can be asked for: K in 127.K.N.M, and in 10.(100+K).N.M.
+// The highest networks that a cluster can ask for: K in 127.K.N.M, and in 10.(100+K).N.M.
 const (
 	maxNetwork       = 254
 	maxLinkedNetwork = 155
 )
 
-// takeNetwork reserves a network, or any free one if asked for zero.
+// takeNetwork reserves a network; zero takes any free one.
 func takeNetwork(asked int) (network int, release func(), err error) {
 	first, last := asked, asked
 	if asked == 0 {
@@ -79,13 +78,13 @@ func takeNetwork(asked int) (network int, release func(), err error) {
 	return 0, nil, fmt.Errorf("cassandratest: no free network from %d to %d: %w", first, last, err)
 }
 
-// lockNetwork takes a network that nobody else holds, whether or not nodes listen there.
+// lockNetwork takes a network that no other process has, whether or not nodes listen there.
 func lockNetwork(k int) (release func(), err error) {
 	return lockFile(filepath.Join(os.TempDir(), fmt.Sprintf("popelago-cassandra-%d.lock", k)), false)
 }
 
-// inUse returns an error if there are nodes on a network: detached ones, whose cluster needs no
-// process that holds the lock.
+// inUse returns an error if nodes listen on a network: detached nodes, whose cluster needs no
+// process with the lock.
 func inUse(k int) error {
 	if listening(address(k, 1, 1)) {
 		return fmt.Errorf("a server listens on %s already", address(k, 1, 1))
@@ -97,8 +96,8 @@ func inUse(k int) error {
 	return nil
 }
 
-// freePort is a port of the loopback address that nobody listens on now. It is below those that
-// the system gives to outgoing connections, so that it stays free for a while.
+// freePort returns a free port of the loopback address. It is below the ports that the system gives
+// to outgoing connections, so that it stays free for a while.
 func freePort() (int, error) {
 	const first, count, tries = 20_000, 12_000, 1000
 	var err error

@@ -25,19 +25,19 @@ type Node struct {
 	dir  string
 	java string
 	args []string
-	// detached nodes outlive this process, which then is not told when they end.
+	// detached nodes outlive this process, which then does not notice their end.
 	detached bool
 	started  func() error // called with every new process; may be nil
 
 	mu   sync.Mutex
 	pid  int           // 0: was never started or has been killed
-	done chan struct{} // closed when the process has ended; nil if it is not our child
+	done chan struct{} // closed when the process has ended; nil if it is no child of ours
 }
 
-// LogFile is where the node logs.
+// LogFile returns the log of the node.
 func (n *Node) LogFile() string { return filepath.Join(n.dir, "system.log") }
 
-// Start starts the node, again if it was killed before, and waits until it answers clients.
+// Start starts the node, also after Kill, and waits until it answers clients.
 func (n *Node) Start(ctx context.Context) error {
 	if n.Running() {
 		return fmt.Errorf("cassandratest: node %s is running already", n.Name)
@@ -48,8 +48,8 @@ func (n *Node) Start(ctx context.Context) error {
 	return n.WaitAnswers(ctx)
 }
 
-// launch starts the process on a thread that stays until the process has ended: if the thread
-// went away before, the kernel would take that for the end of this process.
+// launch starts the process on a thread that stays until the process has ended: the kernel would
+// take the end of the thread as the end of this process.
 func (n *Node) launch() error {
 	out, err := os.OpenFile(filepath.Join(n.dir, "out.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -71,7 +71,7 @@ func (n *Node) launch() error {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // how it ended says nothing: we kill it
+			_ = cmd.Wait() // its result says nothing: we kill it
 			close(done)
 		}
 	}()
@@ -106,7 +106,7 @@ func (n *Node) WaitAnswers(ctx context.Context) error {
 	}
 }
 
-// pause waits a moment between two looks at something.
+// pause waits a moment between two checks.
 func pause(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -116,7 +116,7 @@ func pause(ctx context.Context) error {
 	}
 }
 
-// Running reports whether the process exists, be it paused or not.
+// Running reports whether the process exists, paused or not.
 func (n *Node) Running() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -138,17 +138,17 @@ func (n *Node) runningLocked() bool {
 	return n.isOurs(n.pid)
 }
 
-// isOurs reports whether a process id that was read from a file still is this node.
+// isOurs reports whether a process id read from a file still is this node.
 func (n *Node) isOurs(pid int) bool {
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if errors.Is(err, os.ErrNotExist) && !isDir("/proc/self") {
-		return syscall.Kill(pid, 0) == nil // no /proc on this system
+		return syscall.Kill(pid, 0) == nil // this system has no /proc
 	}
 	return err == nil && strings.Contains(string(line), n.dir)
 }
 
-// Kill ends the node at once, as a power cut of its machine would, and waits until it is gone.
-// It does nothing if the node is not running.
+// Kill ends the node at once, like a power cut of its machine, and waits until it is gone. It has
+// no effect on a node that is not running.
 func (n *Node) Kill() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -164,8 +164,8 @@ func (n *Node) Kill() {
 	n.pid = 0
 }
 
-// Pause stops the node in its tracks: its connections stay open, and nothing answers. When it
-// returns all threads stand still.
+// Pause stops the node: its connections stay open, and it answers nothing. All threads have stopped
+// when Pause returns.
 func (n *Node) Pause() error {
 	if err := n.signal(syscall.SIGSTOP); err != nil {
 		return err
@@ -183,7 +183,7 @@ func (n *Node) standsStill() bool {
 	n.mu.Unlock()
 	for _, file := range files {
 		text, err := os.ReadFile(file)
-		// pid (name) state ...; the name may hold anything
+		// pid (name) state ...; the name may contain any character
 		end := bytes.LastIndexByte(text, ')')
 		if err == nil && end >= 0 && !bytes.HasPrefix(text[end:], []byte(") T")) {
 			return false
@@ -207,7 +207,7 @@ func (n *Node) signal(s syscall.Signal) error {
 	return nil
 }
 
-// Tail is the last lines of what the node logged, for reports.
+// Tail returns the last lines of the node's log, for reports.
 func (n *Node) Tail(lines int) string {
 	var b strings.Builder
 	for _, file := range []string{filepath.Join(n.dir, "out.log"), n.LogFile()} {

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// Nodetool is a run of Cassandra's nodetool on a detached node, such as Nodetool(ctx, "status"). The
-// caller sets its output, and runs it.
+// Nodetool returns a run of Cassandra's nodetool on a detached node, such as Nodetool(ctx,
+// "status"). The caller sets its output, and runs it.
 func (n *Node) Nodetool(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	port, classes := "0", ""
-	var reach []string // what Java must let Cassandra's classes reach
+	var reach []string // packages that Java must open to Cassandra's classes
 	for i, arg := range n.args {
 		if strings.HasPrefix(arg, "--add-") {
 			reach = append(reach, arg)
@@ -28,7 +28,8 @@ func (n *Node) Nodetool(ctx context.Context, args ...string) (*exec.Cmd, error) 
 	if port == "0" || classes == "" {
 		return nil, fmt.Errorf("cassandratest: node %s has no port for nodetool: it is not detached, or was started by an older build", n.Name)
 	}
-	// With a link java runs in a namespace: what leads there stands before Java's first option.
+	// With a link java runs in a namespace: the command that enters it stands before Java's first
+	// option.
 	way := n.args[:max(0, slices.Index(n.args, firstOption))]
 	line := slices.Concat(way, reach, []string{
 		"-Xmx128M", "-Djava.net.preferIPv4Stack=true",

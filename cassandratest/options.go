@@ -7,39 +7,39 @@ import (
 	"strings"
 )
 
-// DefaultVersion is the version of Cassandra that is started if nothing else is asked for.
+// DefaultVersion is the version of Cassandra without another choice.
 const DefaultVersion = "5.0.6"
 
-// Version41 is the release of the 4.1 line that the tests know.
+// Version41 is the tested release of the 4.1 line.
 const Version41 = "4.1.9"
 
-// Options says what to start. The zero value is one node in datacenter dc1.
+// Options describe a cluster. The zero value is one node in datacenter dc1.
 type Options struct {
 	// Datacenters, in the order of their numbers. Default: dc1 with one node.
 	Datacenters []Datacenter
-	// Version of Cassandra, as Maven names it. Default: what the environment variable
-	// TEST_CASSANDRA names, or else DefaultVersion.
+	// Version of Cassandra, as Maven names it. Default: the value of the environment variable
+	// TEST_CASSANDRA, or else DefaultVersion.
 	Version string
 	// Heap of each node as Java names it. Default: 512M.
 	Heap string
-	// Network is K in 127.K.N.M, from 1 to 254, or to 155 with Link. Zero takes one that is free.
+	// Network is K in 127.K.N.M, from 1 to 254, or to 155 with Link. Zero takes a free one.
 	Network int
-	// Dir is the folder of the cluster; it is made, and must be empty or missing. No default
-	// for New; Start and Lazy use a temporary folder, Lazy that of KeepVariable if it is set.
+	// Dir is the folder of the cluster; it is made, and must be empty or missing. New has no
+	// default; Start and Lazy use a temporary folder, Lazy the folder of KeepVariable if set.
 	Dir string
-	// Settings are put in cassandra.yaml, as YAML, over what stands there; empty ones are
-	// left out. Nodes sync every write to disk before they acknowledge it (commitlog_sync
-	// "batch"), so that killing them loses nothing. Cassandra's own default is "periodic",
-	// with commitlog_sync_period "10000ms".
+	// Settings go into cassandra.yaml, as YAML, over the package's settings; empty values remove a
+	// setting. Nodes sync every write to disk before they acknowledge it (commitlog_sync "batch"),
+	// so that killing them loses nothing. Cassandra's own default is "periodic", with
+	// commitlog_sync_period "10000ms".
 	Settings map[string]string
-	// Link puts every datacenter behind a line of its own that Cut and Heal break and mend.
-	// Nodes then have the addresses 10.(100+K).N.M. Needs root and the program ip.
+	// Link puts every datacenter behind a line that Cut and Heal break and restore. Nodes then have
+	// the addresses 10.(100+K).N.M. Needs root and the program ip.
 	Link bool
 	// Detached nodes outlive this process. Lazy detaches them if it keeps the cluster. They have a
 	// port for nodetool: see Node.Nodetool.
 	Detached bool
-	// Brief makes nodes that are wanted for minutes: Java spends no work on code that would be fast
-	// later, and they start with a third less. Start and Lazy set it, unless benchmarks run.
+	// Brief is for nodes that live for minutes: Java spends no time on optimizing code for later,
+	// and the nodes start a third faster. Start and Lazy set it, unless benchmarks run.
 	Brief bool
 	// Log, if not nil, is called with a line for each step of the start.
 	Log func(line string)

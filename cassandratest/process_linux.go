@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// attributes puts a node in a process group of its own. An attached one is killed by the
-// kernel when the thread that started it ends: see Node.launch.
+// attributes puts a node in a process group of its own. The kernel kills an attached node when the
+// thread that started it ends: see Node.launch.
 func attributes(detached bool) *syscall.SysProcAttr {
 	if detached {
 		return &syscall.SysProcAttr{Setsid: true}
@@ -15,9 +15,9 @@ func attributes(detached bool) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// closeOnExec keeps programs that are started from here on from having any file of this process
-// but what they are given. A caller's lock would otherwise last as long as a detached node: Go marks
-// the files that it opens, but not those that it was started with.
+// closeOnExec hides the files of this process from the programs that it starts from now on, except
+// the given ones. Otherwise a caller's lock would last as long as a detached node: Go marks the
+// files that it opens, but not the inherited ones.
 func closeOnExec() {
 	const firstOther = 3 // behind standard input, output and error
 	files, _ := os.ReadDir("/proc/self/fd")

@@ -10,7 +10,7 @@ import (
 	"popelago/cassandratest"
 )
 
-// A node does not hold what its starter was started with, such as the file of a lock.
+// A node does not inherit the files of its starter, such as the file of a lock.
 func TestNodesInheritNoFiles(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "lock")
 	fd, err := syscall.Open(name, syscall.O_CREAT|syscall.O_RDWR, 0o600) // not marked, unlike os.Open's

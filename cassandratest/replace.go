@@ -9,9 +9,9 @@ import (
 	"slices"
 )
 
-// Wipe ends a node and removes all that it has stored, as the loss of its disks would. Its
-// settings stay. Started again as it is, it joins as a node that owns its part of the ring and has
-// nothing of what it should hold: Replace is how an operator brings it back.
+// Wipe ends a node and removes all its data, like the loss of its disks. Its settings stay. After a
+// plain start the node joins as owner of its part of the ring, without the data: Replace is the
+// operator's way to bring it back.
 func (n *Node) Wipe() error {
 	n.Kill()
 	var errs []error
@@ -22,8 +22,8 @@ func (n *Node) Wipe() error {
 }
 
 // Replace wipes a node, and starts a new one in its place, at the same address: with
-// auto_bootstrap, so that it streams from the others what it should hold before it serves. It waits
-// until the others have noticed that the old one is gone, and until all see each other.
+// auto_bootstrap, so that the new node streams its data from the others before it serves. Replace
+// waits until the others have noticed the loss of the old node, and until all see each other.
 func (c *Cluster) Replace(ctx context.Context, n *Node) error {
 	others := slices.DeleteFunc(slices.Clone(c.Nodes), func(o *Node) bool { return o == n || !o.Running() })
 	if len(others) == 0 {
@@ -37,7 +37,7 @@ func (c *Cluster) Replace(ctx context.Context, n *Node) error {
 			return err
 		}
 	}
-	// A seed streams nothing, so this node must not be its own.
+	// A seed streams nothing, so this node must not be its own seed.
 	restore, err := n.rewriteSettings(func(yaml string) string { return streaming(yaml, others[0].Address) })
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (c *Cluster) Replace(ctx context.Context, n *Node) error {
 	return errors.Join(err, restore(), c.saveIfDetached(n), c.seenAfter(ctx, err))
 }
 
-// seenAfter waits until all nodes see each other, unless there was an error before.
+// seenAfter waits until all nodes see each other, unless before is an error.
 func (c *Cluster) seenAfter(ctx context.Context, before error) error {
 	if before != nil {
 		return nil
@@ -57,7 +57,7 @@ func (c *Cluster) seenAfter(ctx context.Context, before error) error {
 	return c.WaitSeen(ctx)
 }
 
-// saveIfDetached keeps the arguments without those of the replacement.
+// saveIfDetached saves the arguments without the arguments of the replacement.
 func (c *Cluster) saveIfDetached(n *Node) error {
 	if !n.detached {
 		return nil
@@ -71,13 +71,13 @@ func replacing(args []string, address string) []string {
 	return slices.Insert(slices.Clone(args), at, "-Dcassandra.replace_address_first_boot="+address)
 }
 
-// streaming changes the settings of a node so that its first start streams, from a cluster that
-// a seed belongs to.
+// streaming changes the settings of a node so that its first start streams, from the cluster of
+// seed.
 func streaming(yaml, seed string) string {
 	return changed(yaml, map[string]string{"auto_bootstrap": "true", "seed_provider": seedProvider(seed)})
 }
 
-// waitDown waits until a node takes an address to be down, or never heard of it, by its log.
+// waitDown waits until a node considers an address down, or does not know it, by its log.
 func (n *Node) waitDown(ctx context.Context, address string) error {
 	for {
 		if _, up := n.history(); up[address] == "" {

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// saved is what is kept of a cluster for other processes, in cluster.json.
+// saved is the form of a cluster for other processes, in cluster.json.
 type saved struct {
 	Version string
 	Network int
@@ -25,8 +25,8 @@ type savedNode struct {
 
 const stateFile = "cluster.json"
 
-// Save keeps in the cluster's folder what Load needs. Detached nodes do it by themselves when
-// they start.
+// Save writes into the cluster's folder the facts that Load needs. Detached nodes are saved at
+// their start.
 func (c *Cluster) Save() error {
 	c.saving.Lock()
 	defer c.saving.Unlock()
@@ -59,10 +59,10 @@ func (c *Cluster) Save() error {
 	return nil
 }
 
-// ErrNoCluster says that a folder holds no cluster.
+// ErrNoCluster: a folder has no cluster.
 var ErrNoCluster = errors.New("cassandratest: no cluster was started here")
 
-// Load returns the cluster that another process started, detached, and saved in a folder.
+// Load returns a detached cluster that another process started and saved in a folder.
 func Load(dir string) (*Cluster, error) {
 	text, err := os.ReadFile(filepath.Join(dir, stateFile))
 	if errors.Is(err, os.ErrNotExist) {

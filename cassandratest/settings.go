@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// settings is the cassandra.yaml of a node: small buffers, and no waiting for others than the
-// nodes of this cluster.
+// settings is the cassandra.yaml of a node: small buffers, and no waiting for nodes outside this
+// cluster.
 func (n *Node) settings(seeds string, replication int) map[string]string {
 	in := func(name string) string { return filepath.Join(n.dir, name) }
 	return map[string]string{
@@ -65,7 +65,7 @@ const logback = `<configuration>
 </configuration>
 `
 
-// quietLogback is the file for programs that shall not log.
+// quietLogback is the file for programs without a log.
 const quietLogback = "logback-quiet.xml"
 
 // firstOption is the first of the options of Java.
@@ -107,7 +107,7 @@ func (n *Node) ChangeSettings(settings map[string]string) error {
 	return err
 }
 
-// rewriteSettings changes the settings of a node until restore has put back what was there.
+// rewriteSettings changes the settings of a node until restore has put back the old ones.
 func (n *Node) rewriteSettings(change func(yaml string) string) (restore func() error, err error) {
 	path := filepath.Join(n.dir, "cassandra.yaml")
 	before, err := os.ReadFile(path)
@@ -136,8 +136,8 @@ func changed(yaml string, settings map[string]string) string {
 	return b.String()
 }
 
-// arguments is the command line of a node, without the program. It listens for nodetool on a port
-// of its loopback address, without asking for a password; 0 is any.
+// arguments is the command line of a node, without the program. The node listens for nodetool on a
+// port of its loopback address, without a password; 0 is any port.
 func (n *Node) arguments(lib string, o Options, jmx int) []string {
 	in := func(name string) string { return "file://" + filepath.Join(n.dir, name) }
 	args := []string{
@@ -145,7 +145,7 @@ func (n *Node) arguments(lib string, o Options, jmx int) []string {
 		"-XX:+UseG1GC", "-XX:MaxGCPauseMillis=300", "-XX:+ParallelRefProcEnabled", "-XX:+PerfDisableSharedMem",
 		"-XX:+CrashOnOutOfMemoryError", "-XX:ErrorFile=" + filepath.Join(n.dir, "crash.log"),
 		"-Djava.net.preferIPv4Stack=true",
-		"-Djava.security.manager=allow", // 4.1 sets one
+		"-Djava.security.manager=allow", // 4.1 sets a security manager
 		"-Dio.netty.tryReflectionSetAccessible=true",
 		"-Djdk.attach.allowAttachSelf=true",
 		jmxPort + fmt.Sprint(jmx),
@@ -175,7 +175,7 @@ func (n *Node) arguments(lib string, o Options, jmx int) []string {
 	return append(args, "-cp", n.dir+":"+filepath.Join(lib, "*"), "org.apache.cassandra.service.CassandraDaemon")
 }
 
-// What Java 17 must let Cassandra reach: from jvm17-server.options of its distribution.
+// Packages that Java 17 must open to Cassandra: from jvm17-server.options of its distribution.
 var (
 	exported = []string{
 		"java.base/java.lang.ref", "java.base/java.lang.reflect", "java.base/jdk.internal.misc",

@@ -11,12 +11,11 @@ import (
 	"time"
 )
 
-// startLimit is how long the start of one node may take on a busy machine.
+// startLimit bounds the start of one node on a busy machine.
 const startLimit = 10 * time.Minute
 
-// Start starts a cluster for one test and stops it at the end of the test. If the test failed,
-// the ends of the nodes' logs are shown. Where java or mvn is missing the test is skipped, or
-// fails if CI=true.
+// Start starts a cluster for one test and stops it at the end of the test. After a failed test it
+// shows the ends of the nodes' logs. Without java or mvn the test is skipped, or fails if CI=true.
 func Start(t testing.TB, o Options) *Cluster {
 	t.Helper()
 	if o.Dir == "" {
@@ -30,7 +29,7 @@ func Start(t testing.TB, o Options) *Cluster {
 	return c
 }
 
-// benchmarking reports whether this program of tests runs benchmarks.
+// benchmarking reports whether this test program runs benchmarks.
 func benchmarking() bool {
 	f := flag.Lookup("test.bench")
 	return f != nil && f.Value.String() != ""
@@ -72,20 +71,20 @@ func showLogs(t testing.TB, c *Cluster) {
 	})
 }
 
-// Lazy is a cluster that the tests of a package share. The first that asks for it starts it,
-// and Main stops it: starting takes some fifteen seconds for each node. With KeepVariable the
-// cluster stays for the next run.
+// Lazy is a cluster shared by the tests of a package. The first test starts it, and Main stops it:
+// a start takes some fifteen seconds for each node. With KeepVariable the cluster stays for the
+// next run.
 type Lazy struct {
 	Options Options
 	// After, if not nil, looks at the cluster when all tests are done and have passed. An
 	// error fails them after all.
 	After func(*Cluster) error
-	// Keyspaces are those that the next run may find in a cluster that was kept. All others,
-	// but for Cassandra's own, are dropped before it starts: with Share those of these tests.
+	// Keyspaces are the keyspaces that the next run may find in a kept cluster. All other ones,
+	// except Cassandra's own, are dropped before the run: with Share only the ones of these tests.
 	Keyspaces []string
 	// Share, if not empty, lets other processes that share have the cluster at the same time. The
-	// tests promise that no node is killed, paused or cut off, and that their keyspaces are named
-	// Share, or Share_ and more.
+	// tests promise to kill, pause and cut off no node, and to name their keyspaces Share, or
+	// Share_ and more.
 	Share string
 
 	once    sync.Once
@@ -94,11 +93,11 @@ type Lazy struct {
 	err     error
 }
 
-// Shared is one healthy node that packages share, each with the keyspaces of a name. Without a
+// Shared is one healthy node shared by packages, each with the keyspaces of a name. Without a
 // folder named by KeepVariable or ShareVariable each package has a node of its own.
 func Shared(name string) *Lazy {
 	return &Lazy{Share: name, After: Uncoordinated, Options: Options{Settings: map[string]string{
-		// A read fails that has to skip more removals than this: Cassandra's own limit is 100,000.
+		// A read that must skip more removals than this fails: Cassandra's own limit is 100,000.
 		"tombstone_warn_threshold": "500", "tombstone_failure_threshold": "2000",
 		// A busy machine is no fault.
 		"read_request_timeout": "1m", "write_request_timeout": "1m",
@@ -125,7 +124,7 @@ func Main(m *testing.M, clusters ...*Lazy) int {
 	return code
 }
 
-// end stops the cluster, or lets others have it if it is kept.
+// end stops the cluster, or releases a kept one.
 func (l *Lazy) end() {
 	switch {
 	case l.cluster == nil:
@@ -138,7 +137,7 @@ func (l *Lazy) end() {
 	}
 }
 
-// Get returns the cluster, started. The test that stops or pauses a node must undo that.
+// Get returns the started cluster. A test that stops or pauses a node must undo this.
 func (l *Lazy) Get(t testing.TB) *Cluster {
 	t.Helper()
 	l.once.Do(func() {
@@ -163,14 +162,14 @@ func (l *Lazy) Get(t testing.TB) *Cluster {
 	return l.cluster
 }
 
-// options are those of the cluster.
+// options returns the options of the cluster.
 func (l *Lazy) options() Options {
 	o := l.Options
 	o.Brief = !benchmarking()
 	return o
 }
 
-// folder is where the cluster stays when the tests are done, or empty.
+// folder returns the folder in which the cluster stays after the tests, or "".
 func (l *Lazy) folder() string {
 	dir := os.Getenv(KeepVariable)
 	if dir == "" && l.Share != "" {
@@ -179,7 +178,7 @@ func (l *Lazy) folder() string {
 	return dir
 }
 
-// Restart starts a node that was killed, within the limit of a start.
+// Restart starts a killed node, within the limit of a start.
 func (n *Node) Restart(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)

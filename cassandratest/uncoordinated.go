@@ -10,8 +10,8 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// Uncoordinated returns an error if a node that runs has a trace of a lightweight transaction,
-// or of a SERIAL read, or a table that counts. It is made for Lazy.After.
+// Uncoordinated returns an error if a running node has a trace of a lightweight transaction, or of
+// a SERIAL read, or a table with counters. It is made for Lazy.After.
 func Uncoordinated(c *Cluster) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

@@ -1,5 +1,5 @@
-// Command cmd runs a cluster of real Cassandra nodes on this machine, for development. It is
-// what ./scripts/cassandra calls.
+// Command cmd runs a cluster of real Cassandra nodes on this machine, for development.
+// ./scripts/cassandra calls it.
 package main
 
 import (
@@ -44,7 +44,7 @@ NODE. Clusters with folders and networks of their own run side by side. If DIR i
 TEST_CASSANDRA_KEEP names, stop and status are about all clusters that tests have left there.
 `
 
-// defaultNetwork is K in 127.K.N.M: not one of those that tests take.
+// defaultNetwork is K in 127.K.N.M, outside the networks of the tests.
 const defaultNetwork = 1
 
 func main() {
@@ -123,8 +123,8 @@ func run(ctx context.Context, args []string) error {
 	return onNode(ctx, c, n, args[0], operands[1:])
 }
 
-// parse parses flags wherever they stand, and returns the operands: NODE and what follows. With
-// rest all that follows the first operand belongs to another program.
+// parse parses flags at any place, and returns the operands: NODE and the rest. With rest all
+// arguments after the first operand belong to another program.
 func parse(flags *flag.FlagSet, args []string, rest bool) (operands []string, err error) {
 	for {
 		if err := flags.Parse(args); err != nil || flags.NArg() == 0 {
@@ -155,7 +155,7 @@ func line(c *cassandratest.Cluster, command string, operands []string, oneWay bo
 	return c.Save()
 }
 
-// onNode does what a command does with a node.
+// onNode runs a command on a node.
 func onNode(ctx context.Context, c *cassandratest.Cluster, n *cassandratest.Node, command string, arguments []string) error {
 	switch command {
 	case "nodetool":
@@ -203,7 +203,7 @@ func start(ctx context.Context, o cassandratest.Options) error {
 	return status(ctx, c)
 }
 
-// clusters loads the cluster in a folder, or those in its subfolders.
+// clusters loads the cluster in a folder, or the clusters in its subfolders.
 func clusters(dir string) ([]*cassandratest.Cluster, error) {
 	c, err := cassandratest.Load(dir)
 	if err == nil {
