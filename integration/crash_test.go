@@ -11,9 +11,8 @@ import (
 	"popelago/integration/servertest"
 )
 
-// TestKilled kills the server again and again while mail goes in and out at full speed. Then
-// nothing acknowledged may be lost, nothing removed may be back, and every unique-id must be
-// what it was.
+// TestKilled kills the server again and again while mail comes in and leaves at full speed. Then no
+// acknowledged message may be lost, no removed message back, and every unique-id must be unchanged.
 func TestKilled(t *testing.T) {
 	parts, kills := 4, 5
 	if testing.Short() {
@@ -27,7 +26,7 @@ func TestKilled(t *testing.T) {
 		users = append(users, a.Address)
 		logins = append(logins, bench.Login{Name: a.Address, Password: a.Password})
 	}
-	drained := logins[:6] // the others keep all their mail
+	drained := logins[:6] // the other accounts keep all their mail
 	path := servertest.JournalIn(t)
 	for part := range parts {
 		load := startCrashLoad(t, s, path, users, drained)

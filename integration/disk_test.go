@@ -180,7 +180,7 @@ func empty(t testing.TB, name string) {
 	}
 }
 
-// attempt tries to deliver and returns the reply that decided.
+// attempt tries to deliver and returns the deciding reply.
 func attempt(t testing.TB, s *servertest.Server, to servertest.Account, octets []byte) string {
 	t.Helper()
 	c := s.LMTPSession(t)

@@ -13,7 +13,7 @@ import (
 type lateServers struct {
 	*testing.T
 	both []*servertest.Server
-	runs []*servertest.Process // of both, also those that have ended
+	runs []*servertest.Process // of both servers, including ended ones
 }
 
 func (l *lateServers) start(s *servertest.Server) {
@@ -22,7 +22,7 @@ func (l *lateServers) start(s *servertest.Server) {
 	l.runs = append(l.runs, s.Proc)
 }
 
-// purged waits until the purge of both servers keeps that many messages as late.
+// purged waits until the purge of both servers counts want messages as late.
 func (l *lateServers) purged(want int64) {
 	l.Helper()
 	mailtest.WaitFor(l, servertest.StartLimit, func() error {
@@ -69,17 +69,16 @@ func (l *lateServers) warned(accounts []servertest.Account) {
 	}
 }
 
-// command runs a command about late mail at one of the servers.
+// command runs a command about late mail at a server.
 func (l *lateServers) command(at int, name string, args ...string) string {
 	l.Helper()
 	args = append([]string{"late", name, "--config", l.both[at].Conf}, args...)
 	return servertest.Program{}.Must(l, servertest.Binary(l), args...)
 }
 
-// TestLateMail: one server ends accounts, and a domain with one of them. Another, which believes
-// what it has read before, goes on to acknowledge their mail. No maildrop has that, but it is kept:
-// the servers warn of it once, also when they start again, and an operator can list it and hand it
-// over.
+// TestLateMail: a server ends accounts, and a domain with one of them. The other server still has
+// them cached, and goes on to acknowledge their mail. No maildrop lists that mail, but it is kept:
+// the servers warn of it once, even after a restart, and an operator can list it and hand it over.
 func TestLateMail(t *testing.T) {
 	setup := node.Setup(t)
 	setup.FixedPorts = true

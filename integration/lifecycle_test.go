@@ -16,8 +16,8 @@ import (
 	"popelago/mailtest"
 )
 
-// TestStop asks the server to stop while a delivery is under way: the delivery finishes and
-// is acknowledged, idle sessions are told, nobody new comes in, and the exit code is 0.
+// TestStop asks the server to stop during a delivery: the delivery finishes and is acknowledged,
+// idle sessions are notified, new clients are refused, and the exit code is 0.
 func TestStop(t *testing.T) {
 	s := servertest.StartServer(t, servertest.Setup{FixedPorts: true})
 	a := s.Account(t, "alice")
@@ -89,8 +89,8 @@ func TestStopGivesUp(t *testing.T) {
 	}
 }
 
-// TestRestart checks that unique-ids, sizes, octets, order and accounts are the same after
-// stop and start.
+// TestRestart checks that unique-ids, sizes, octets, order and accounts are the same after stop and
+// start.
 func TestRestart(t *testing.T) {
 	s := servertest.StartServer(t, servertest.Setup{})
 	a := s.Account(t, "alice")
@@ -109,8 +109,8 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// TestSecondServer starts two servers on one data folder: the second says so and ends, and
-// the first goes on.
+// TestSecondServer starts two servers on one data folder: the second reports the conflict and ends,
+// and the first goes on.
 func TestSecondServer(t *testing.T) {
 	s := servertest.StartServer(t, servertest.Setup{})
 	a := s.Account(t, "alice")
@@ -135,7 +135,7 @@ func TestSecondServer(t *testing.T) {
 	}
 }
 
-// TestCertificateReload replaces the certificate's files: new connections get the new one,
+// TestCertificateReload replaces the certificate's files: new connections get the new certificate,
 // and a broken file leaves the old one in use.
 func TestCertificateReload(t *testing.T) {
 	s := servertest.StartServer(t, servertest.Setup{})
@@ -222,8 +222,8 @@ func TestManySessions(t *testing.T) {
 	wg.Wait()
 }
 
-// TestTwoSessions opens one maildrop twice: each session keeps the list of its login, marks
-// are its own until QUIT, and a message that the other removed does no harm.
+// TestTwoSessions opens one maildrop twice: each session keeps the list of its login, its marks are
+// invisible to the other until QUIT, and a message removed by the other session does no harm.
 func TestTwoSessions(t *testing.T) {
 	s := servertest.StartServer(t, servertest.Setup{})
 	a := s.Account(t, "alice")
@@ -259,8 +259,8 @@ func TestTwoSessions(t *testing.T) {
 	}
 }
 
-// TestDeliveryWhileDraining delivers into a maildrop that is being emptied: every message is
-// fetched exactly once.
+// TestDeliveryWhileDraining delivers into a maildrop during its removal: every message is fetched
+// exactly once.
 func TestDeliveryWhileDraining(t *testing.T) {
 	const sessions, each = 4, 100
 	s := servertest.StartServer(t, servertest.Setup{})
@@ -307,8 +307,8 @@ func TestDeliveryWhileDraining(t *testing.T) {
 	}
 }
 
-// TestDev runs what the README tells a newcomer to run: no configuration, two accounts ready,
-// and a self-signed certificate.
+// TestDev runs the README's first command: no configuration, two accounts ready, and a self-signed
+// certificate.
 func TestDev(t *testing.T) {
 	data := filepath.Join(servertest.PublicDir(t), "data")
 	addresses := map[string]string{}

@@ -10,8 +10,8 @@ import (
 	"popelago/store/cassandra"
 )
 
-// TestTranscriptsOnCassandra runs the transcripts of all protocols, which pop3server and
-// smtpserver run on the embedded engine, on the other one.
+// TestTranscriptsOnCassandra runs the transcripts of all protocols on the Cassandra engine;
+// pop3server and smtpserver run them on the embedded engine.
 func TestTranscriptsOnCassandra(t *testing.T) {
 	node.Setup(t)
 	open := func(t *testing.T) store.Store {

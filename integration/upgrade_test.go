@@ -22,7 +22,7 @@ import (
 
 var makeData = flag.String("make-data", "", "write a data folder of this build to testdata/data-`NAME`.tar.gz")
 
-// oldMessage is what an old data folder must show for one message.
+// oldMessage is the expectation for one message of an old data folder.
 type oldMessage struct {
 	UIDL   string `json:"uidl"`
 	SHA256 string `json:"sha256"`
@@ -31,11 +31,11 @@ type oldMessage struct {
 // oldAccount is the account of every old data folder.
 var oldAccount = servertest.Account{Address: "old@" + servertest.Domain, Password: "password of old times"}
 
-// TestOpensOldData opens the data folders that earlier versions left behind: one for each
-// form that ever was released. Accounts, passwords, unique-ids and octets must be as they
-// were, and the folder must take mail and lose it.
+// TestOpensOldData opens the data folders of earlier versions: one for each released form.
+// Accounts, passwords, unique-ids and octets must be unchanged, and the folder must accept mail and
+// remove it.
 //
-// A new one is made by go test ./integration -run TestOpensOldData -make-data NAME
+// go test ./integration -run TestOpensOldData -make-data NAME makes a new folder.
 func TestOpensOldData(t *testing.T) {
 	if *makeData != "" {
 		makeOldData(t, *makeData)
@@ -84,8 +84,8 @@ func describe(messages []servertest.Stored) []oldMessage {
 	return all
 }
 
-// makeOldData writes a folder with an account and the smaller messages of the corpus, one of
-// them removed, and what it must show.
+// makeOldData writes a folder with an account, the smaller messages of the corpus, one of them
+// removed, and the expectations.
 func makeOldData(t *testing.T, name string) {
 	t.Helper()
 	s := servertest.StartServer(t, servertest.Setup{})

@@ -21,24 +21,24 @@ import (
 	"popelago/mailtest"
 )
 
-// An attack is what strangers, or users with bad manners, do to a server without an end. All
-// of it stays on loopback addresses: every client chooses its own.
+// An attack is an endless abuse of a server by strangers or careless users. All connections stay on
+// loopback addresses: every client chooses its own.
 type attack struct {
 	name string
-	// disk is how many octets the server's disk has; 0: that of the machine.
+	// disk is the size of the server's disk in octets; 0: the disk of the machine.
 	disk int64
 	// settings makes the server differ from the default.
 	settings func(*config.Config)
 	// prepare runs once before the attack; may be nil.
 	prepare func(t *testing.T, s *victim)
-	// begin starts the goroutines of the attack, each of which ends soon after ctx. What it
-	// returns tells whether the attack is in full swing: nil if so.
+	// begin starts the goroutines of the attack, each of which ends soon after ctx. ready returns
+	// nil when the attack is in full swing.
 	begin func(ctx context.Context, s *victim) (ready func() error)
 }
 
-// The legitimate client: what it does in each round, and how much of it has to succeed. A
-// round has a generous limit, far above what it needs on a slow machine and far below what it
-// takes where an attack is served first.
+// The legitimate client: its work in each round, and the share of rounds that must succeed. A round
+// has a generous limit, far above its need on a slow machine and far below its duration on a server
+// that serves the attack first.
 const (
 	attackRounds = 10
 	attackGood   = 9
@@ -49,13 +49,13 @@ const (
 	userPassword = "the user's own secret"
 )
 
-// attacks are the cases. Each stands for one way to make others suffer.
+// attacks are the cases. Each stands for one kind of abuse.
 func attacks() []attack {
 	return []attack{hangingUp(), guessing(), manySessions(), idling(), flooding(), unfinished()}
 }
 
-// TestAttack: whatever strangers do, a legitimate client that logs in without help from a
-// cache, fetches and delivers, gets at least nine of ten rounds through.
+// TestAttack: during every attack a legitimate client, which logs in without a cache, fetches and
+// delivers, completes at least nine of ten rounds.
 func TestAttack(t *testing.T) {
 	for _, a := range attacks() {
 		t.Run(a.name, func(t *testing.T) {
@@ -88,7 +88,7 @@ type victim struct {
 	app        *app.App
 	pop3, smtp string
 	attackers  sync.WaitGroup
-	attempts   atomic.Int64 // connections that the attackers made
+	attempts   atomic.Int64 // connections of the attackers
 }
 
 func startVictim(t *testing.T, under attack) *victim {
@@ -140,8 +140,8 @@ func (s *victim) addAccount(t *testing.T, address, password string) {
 // loopback is the n-th loopback address for attackers, a network (/24) of its own for each.
 func loopback(n int) string { return fmt.Sprintf("127.%d.%d.1", 100+n/250%100, n%250) }
 
-// round is what the legitimate client does once: it delivers a message, logs in, fetches the
-// message and removes it.
+// round is one round of the legitimate client: it delivers a message, logs in, fetches the message
+// and removes it.
 func (s *victim) round(n int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), roundLimit)
 	defer cancel()
@@ -175,7 +175,7 @@ func (s *victim) fetch(ctx context.Context, n int) error {
 	if err := l.talk("+OK", "USER "+userName, "+OK", "PASS "+userPassword, "+OK"); err != nil {
 		return err
 	}
-	// Rounds that failed have left their messages.
+	// Failed rounds have left their messages.
 	if _, err := io.WriteString(l, "STAT\r\n"); err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (s *victim) fetch(ctx context.Context, n int) error {
 	return l.talk("", "QUIT", "+OK")
 }
 
-// lineClient is a connection that returns errors where mailtest.Client ends the test.
+// lineClient is a connection that returns errors; mailtest.Client would end the test.
 type lineClient struct {
 	net.Conn
 	in *bufio.Reader
@@ -231,7 +231,7 @@ func dialLines(ctx context.Context, local, to string) (*lineClient, error) {
 }
 
 // talk expects a reply with the prefix greeting (empty: none), and then sends commands, each
-// with the prefix of its reply behind it.
+// followed by the prefix of its reply.
 func (l *lineClient) talk(greeting string, commands ...string) error {
 	if greeting != "" {
 		if err := l.expect(greeting); err != nil {
@@ -257,8 +257,8 @@ func (l *lineClient) expect(prefix string) error {
 	return err
 }
 
-// attackers runs act in n goroutines again and again until ctx ends. act gets a number that no
-// other call has had.
+// attack runs act in n goroutines again and again until ctx ends. Each call of act gets a new
+// number.
 func (s *victim) attack(ctx context.Context, n int, act func(i int)) {
 	for range n {
 		s.attackers.Go(func() {
@@ -279,9 +279,9 @@ func (s *victim) atLeast(n int64) func() error {
 	}
 }
 
-// hangingUp: 400 clients at a time, from a hundred networks, send a wrong password and hang
-// up while their password is still to be hashed. A hash takes long enough for a queue that is
-// served in the order of arrival to be far too long for a user.
+// hangingUp: 400 clients at a time, from a hundred networks, send a wrong password and disconnect
+// while the password waits for its hash. A hash takes so long that a queue in the order of arrival
+// would keep a user waiting far too long.
 func hangingUp() attack {
 	return attack{
 		name:     "clients that send a wrong password and hang up",
@@ -297,7 +297,7 @@ func hangingUp() attack {
 					return
 				}
 				io.WriteString(l, "PASS wrong\r\n")
-				l.SetReadDeadline(time.Now().Add(time.Second)) // then it hangs up
+				l.SetReadDeadline(time.Now().Add(time.Second)) // then it disconnects
 				l.in.ReadByte()
 			})
 			return s.atLeast(800)
@@ -305,8 +305,8 @@ func hangingUp() attack {
 	}
 }
 
-// guessing: one address of the user's network guesses the user's password, and others, on as
-// many connections as it may have.
+// guessing: one address of the user's network guesses the user's password, and guesses the
+// passwords of others, on as many connections as the limits allow.
 func guessing() attack {
 	return attack{
 		name: "wrong passwords for the user's account from the user's network",
@@ -336,7 +336,7 @@ func guessing() attack {
 	}
 }
 
-// manySessions: a user of the server opens one maildrop as often as he can, looks at all of its
+// manySessions: a user of the server opens one maildrop as often as possible, reads all of its
 // messages, and keeps the sessions open.
 func manySessions() attack {
 	const owner, password, messages = "hoarder@" + domain, "the hoarder's secret", 100

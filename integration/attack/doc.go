@@ -1,3 +1,3 @@
-// Package attack holds tests of a whole server under attack: whatever strangers do, a
-// legitimate client gets its mail. All of it is bounded and stays on loopback addresses.
+// Package attack holds tests of a whole server under attack: a legitimate client always gets its
+// mail. The attacks are bounded and stay on loopback addresses.
 package attack

@@ -11,8 +11,8 @@ import (
 	"popelago/config"
 )
 
-// idling: strangers from 60 addresses hold all connections and never log in. Who is dropped comes
-// again a little later.
+// idling: strangers from 60 addresses hold all connections and never log in. A dropped stranger
+// returns a little later.
 func idling() attack {
 	const connections, dropAfter = 100, 200 * time.Millisecond
 	return attack{
@@ -34,7 +34,7 @@ func idling() attack {
 				defer l.Close()
 				stop := context.AfterFunc(ctx, func() { l.Close() })
 				defer stop()
-				io.Copy(io.Discard, l) // until the server has enough of it
+				io.Copy(io.Discard, l) // until the server drops the connection
 				pause(ctx, 5*time.Second)
 			})
 			connected := s.atLeast(2 * connections)

@@ -13,8 +13,8 @@ import (
 	"popelago/config"
 )
 
-// unfinished: a few strangers bring large texts that do not end, until nothing more is taken of
-// them, to a server with a small disk. Then they keep what they have, and come again with the rest.
+// unfinished: a few strangers send large texts without end to a server with a small disk, until the
+// server refuses more. Then they keep their texts open, and return with the rest.
 func unfinished() attack {
 	const (
 		disk      = 256 << 20
@@ -28,7 +28,7 @@ func unfinished() attack {
 		disk:     disk,
 		settings: func(c *config.Config) { c.Store.Reserve = 64 << 20 },
 		begin: func(ctx context.Context, s *victim) func() error {
-			var pieces atomic.Int64 // that the server has read
+			var pieces atomic.Int64 // read by the server
 			s.attack(ctx, strangers, func(i int) {
 				defer pause(ctx, 200*time.Millisecond)
 				l, err := dialLines(ctx, loopback(i%strangers), s.smtp)
@@ -49,7 +49,7 @@ func unfinished() attack {
 					}
 					return l.expect("250")
 				}
-				if i%2 == 0 { // in one
+				if i%2 == 0 { // in one piece
 					if l.talk("", "DATA", "354") != nil {
 						return
 					}
@@ -64,7 +64,7 @@ func unfinished() attack {
 					}
 					pieces.Add(1)
 				}
-				for err == nil && ctx.Err() == nil { // slowly, so as not to be taken for dead
+				for err == nil && ctx.Err() == nil { // slowly, so as not to look dead
 					pause(ctx, time.Second)
 					err = send(text[:2048])
 				}

@@ -9,7 +9,7 @@ import (
 	"popelago/integration/servertest"
 )
 
-// curl hands on every octet as it comes. It remembers nothing.
+// curl passes on every octet unchanged. It remembers nothing.
 func curlClient() client {
 	return client{
 		name: "curl", program: "curl", pkg: "curl",
@@ -28,7 +28,7 @@ func prepareCurl(t testing.TB, to target) fetcher {
 	return &curl{target: to, dir: servertest.ClientDir(t)}
 }
 
-// run lets curl do something with a maildrop; path is what follows host and port.
+// run runs curl on a maildrop; path is the part after host and port.
 func (c *curl) run(t testing.TB, path string, args ...string) string {
 	t.Helper()
 	scheme := "pop3"

@@ -14,7 +14,7 @@ import (
 	"popelago/mailtest"
 )
 
-// security is how a client protects its session.
+// security is the protection of a client's session.
 type security string
 
 const (
@@ -23,20 +23,20 @@ const (
 	implicitTLS security = "tls"
 )
 
-// target is a maildrop as a mail program is told about it.
+// target is a maildrop with the addresses for a mail program.
 type target struct {
 	servertest.Account
 	security security
 	port     string // on localhost
 	caFile   string
-	// logouts counts the sessions of this maildrop that have ended.
+	// logouts counts the ended sessions of this maildrop.
 	logouts func() int
 }
 
-// fetcher is a mail program set up for one maildrop, with what it remembers.
+// fetcher is a mail program set up for one maildrop, with its memory of fetched messages.
 type fetcher interface {
-	// fetch runs the program once and returns the messages that it fetched in that run, of
-	// which there should be expect. Without keep it also removes them from the server.
+	// fetch runs the program once and returns the messages of this run; expect is the expected
+	// number. Without keep it also removes them from the server.
 	fetch(t testing.TB, keep bool, expect int) [][]byte
 }
 
@@ -44,21 +44,21 @@ type fetcher interface {
 type client struct {
 	name       string
 	program    string // must be installed, from
-	pkg        string // this Debian package
+	pkg        string // the program's Debian package
 	securities []security
 	prepare    func(t testing.TB, to target) fetcher
-	// crlf says that the program hands on lines that end in CRLF instead of LF.
+	// crlf says that the program writes lines that end in CRLF instead of LF.
 	crlf bool
-	// forgetful programs do not know what they fetched before.
+	// forgetful programs do not know the messages of earlier runs.
 	forgetful bool
 	// slow programs have no place in a short run.
 	slow bool
-	// many is how many small messages it is made to fetch in one session.
+	// many is the number of small messages to fetch in one session.
 	many int
 	// wants says which messages the program can fetch at all; nil: all.
 	wants func(mailtest.Message) bool
-	// changes is what the program itself does to certain messages after fetching them, by
-	// name of the message: these must come, but may differ.
+	// changes are the program's own changes to certain messages after fetching them, by name of the
+	// message: these messages must arrive, but may differ.
 	changes map[string]string
 }
 
@@ -74,9 +74,9 @@ func clients() []client {
 	return []client{curlClient(), mpopClient(), fetchmailClient(), getmailClient(), poplibClient(), poplibLongClient(), thunderbirdClient()}
 }
 
-// TestFetching lets real mail programs fetch the corpus of awkward messages: plain, after
-// STLS and over TLS, leaving mail on the server and removing it; then thousands of small
-// ones. What a program has fetched must be what the server accepted, octet by octet.
+// TestFetching lets real mail programs fetch the corpus of awkward messages: plain, after STLS and
+// over TLS, leaving mail on the server and removing it; then thousands of small messages. Every
+// fetched message must equal the accepted one, octet by octet.
 func TestFetching(t *testing.T) { servertest.OnEachEngine(t, node, testFetching) }
 
 func testFetching(t *testing.T, on servertest.Setup) {
@@ -115,7 +115,7 @@ func testFetching(t *testing.T, on servertest.Setup) {
 			}
 			t.Parallel() // each has accounts of its own, and most of them wait
 			for i, sec := range c.securities {
-				// The large message makes one trip for each program.
+				// Each program fetches the large message once.
 				large := i == len(c.securities)-1
 				t.Run(string(sec), func(t *testing.T) {
 					c.testCorpus(t, s, accounts[key{c.name, sec}], sec, large)
@@ -138,7 +138,7 @@ func testFetching(t *testing.T, on servertest.Setup) {
 	}
 }
 
-// targetOf tells a program where to find a maildrop.
+// targetOf returns the target of a maildrop on a server.
 func targetOf(t testing.TB, s *servertest.Server, a servertest.Account, sec security) target {
 	t.Helper()
 	address := s.POP3
@@ -155,8 +155,8 @@ func targetOf(t testing.TB, s *servertest.Server, a servertest.Account, sec secu
 	return target{Account: a, security: sec, port: port, caFile: s.CA.File, logouts: logouts}
 }
 
-// testCorpus fetches the corpus with leave-on-server, again, and once more after another
-// message has come; then, with everything forgotten, it fetches and removes all.
+// testCorpus fetches the corpus with leave-on-server, again, and once more after a further message
+// has arrived; then a program without memory fetches and removes all.
 func (c client) testCorpus(t *testing.T, s *servertest.Server, a servertest.Account, sec security, large bool) {
 	to := targetOf(t, s, a, sec)
 	want := s.CorpusOf(t, a, nil)
@@ -193,8 +193,8 @@ func (c client) testCorpus(t *testing.T, s *servertest.Server, a servertest.Acco
 	}
 }
 
-// compare checks that a program fetched every message once and unchanged. What the program
-// put in front of our own header is not looked at.
+// compare checks that a program fetched every message once and unchanged. Lines that the program
+// puts in front of our header are ignored.
 func (c client) compare(t testing.TB, got [][]byte, want map[string]servertest.Awkward) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -236,8 +236,7 @@ func difference(got, want []byte) string {
 	return fmt.Sprintf("at %d got %q, want %q", at, near(got), near(want))
 }
 
-// deliverSmall brings in small messages over a few sessions: to each account as many as it
-// is to have.
+// deliverSmall delivers small messages over a few sessions, to each account the given number.
 func deliverSmall(t testing.TB, s *servertest.Server, to map[servertest.Account]int) {
 	t.Helper()
 	const sessions = 8
@@ -311,7 +310,7 @@ func takeFiles(t testing.TB, dir string) [][]byte {
 	return all
 }
 
-// makeMaildir makes an empty Maildir that anybody may write to.
+// makeMaildir makes an empty Maildir that every user may write to.
 func makeMaildir(t testing.TB, dir string) {
 	t.Helper()
 	for _, name := range []string{"", "cur", "new", "tmp"} {

@@ -84,8 +84,8 @@ func (f *fetchmail) fetch(t testing.TB, keep bool, expect int) [][]byte {
 	return takeFiles(t, out)
 }
 
-// splitBatch takes the messages, with LF, out of a text in batched SMTP. fetchmail has moved
-// the Return-Path line into the envelope; here it is put back.
+// splitBatch takes the messages, with LF, out of a text in batched SMTP. fetchmail has moved the
+// Return-Path line into the envelope; splitBatch puts it back.
 func splitBatch(text string) [][]byte {
 	var all [][]byte
 	for _, transaction := range strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "MAIL FROM:")[1:] {

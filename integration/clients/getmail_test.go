@@ -9,7 +9,7 @@ import (
 	"popelago/integration/servertest"
 )
 
-// getmail takes messages apart and puts them together again. It knows no STLS.
+// getmail takes messages apart and reassembles them. It has no STLS.
 func getmailClient() client {
 	const blank = "adds the blank line behind a header that ends the message"
 	return client{
@@ -64,7 +64,7 @@ func (g *getmail) fetch(t testing.TB, keep bool, _ int) [][]byte {
 		"received = false",
 	))
 	servertest.GiveToNobody(t, rc)
-	// getmail does not deliver as root, and the helper must be where nobody may read it.
+	// getmail does not deliver as root, and the user nobody must be able to read the helper.
 	helper := filepath.Join(g.dir, "getmail_waiting.py")
 	servertest.WriteFile(t, helper, servertest.ReadFile(t, script(t, "getmail_waiting.py")))
 	servertest.GiveToNobody(t, helper)
@@ -73,7 +73,7 @@ func (g *getmail) fetch(t testing.TB, keep bool, _ int) [][]byte {
 		t.Fatal(err)
 	}
 	first, _, _ := strings.Cut(servertest.ReadFile(t, path), "\n")
-	python := strings.TrimSpace(strings.TrimPrefix(first, "#!")) // the one that has getmail's modules
+	python := strings.TrimSpace(strings.TrimPrefix(first, "#!")) // the interpreter with getmail's modules
 	servertest.Program{Dir: g.dir, Nobody: true}.Must(t, python, helper, path, "--getmaildir="+g.dir, "--rcfile="+rc, "--quiet")
 	return takeFiles(t, filepath.Join(g.dir, "Maildir", "new"))
 }

@@ -10,7 +10,7 @@ import (
 	"popelago/mailtest"
 )
 
-// Python's poplib as it comes gives up on lines longer than mailtest.MaxPoplibLine.
+// Python's poplib without changes refuses lines longer than mailtest.MaxPoplibLine.
 func poplibClient() client {
 	return client{
 		name: "poplib", program: "python3", pkg: "python3",
@@ -22,7 +22,7 @@ func poplibClient() client {
 	}
 }
 
-// Programs that use poplib often raise its limit, and then get everything.
+// Programs that use poplib often raise its limit, and then fetch all messages.
 func poplibLongClient() client {
 	return client{
 		name: "poplib-long", program: "python3", pkg: "python3",

@@ -12,11 +12,11 @@ import (
 	"popelago/mailtest"
 )
 
-// postfix is a Postfix of its own, apart from the system's: its configuration, queue and
-// ports are the test's. It hands all mail to one LMTP server.
+// postfix is a Postfix of the test, apart from the system's: configuration, queue and ports are
+// separate. It delivers all mail to one LMTP server.
 type postfix struct {
 	dir  string
-	smtp string // where it takes mail: host:port
+	smtp string // its own address for mail: host:port
 }
 
 func startPostfix(t testing.TB, lmtp string) *postfix {
@@ -55,7 +55,7 @@ func startPostfix(t testing.TB, lmtp string) *postfix {
 		"local_recipient_maps =",
 		"message_size_limit = 100000000",
 		"queue_minfree = 0",
-		"lmtp_line_length_limit = 0", // else it folds lines longer than 998 octets
+		"lmtp_line_length_limit = 0", // otherwise Postfix folds lines longer than 998 octets
 		"smtpd_peername_lookup = no",
 		"disable_dns_lookups = yes",
 		"smtp_dns_support_level = disabled",
@@ -102,9 +102,9 @@ tlsmgr    unix       -  -  n  -    1  tlsmgr
 postlog   unix-dgram n  -  n  -    1  postlogd
 `
 
-// TestPostfixDelivers lets Postfix, which reuses connections and sends MAIL, RCPT and DATA at
-// once, bring in the corpus by LMTP; one of the recipients does not exist, and the bounce,
-// with its null reverse-path, comes back to us.
+// TestPostfixDelivers lets Postfix, which reuses connections and sends MAIL, RCPT and DATA at once,
+// deliver the corpus by LMTP; one recipient does not exist, and the bounce, with its null
+// reverse-path, is delivered to our server.
 func TestPostfixDelivers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes too long for -short")
@@ -191,7 +191,7 @@ func testPostfixDelivers(t *testing.T, on servertest.Setup) {
 	}
 }
 
-// postfixMends are messages without a proper header, to which Postfix adds what is missing.
+// postfixMends are messages without a proper header, which Postfix completes.
 var postfixMends = map[string]bool{
 	"dot-first": true, "header-only": true, "body-only": true, "empty": true, "one-crlf": true, "header-70k": true,
 }

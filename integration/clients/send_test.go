@@ -32,8 +32,8 @@ func corpusFiles(t testing.TB, fits func(mailtest.Message) bool) []string {
 	return names
 }
 
-// wantCorpus checks that a maildrop holds the messages of some files and no others, unchanged. sent
-// holds those that the program sends with a change of its own, by name.
+// wantCorpus checks that a maildrop has exactly the messages of some files, unchanged. sent holds
+// the messages, by name, that the program changes when it sends them.
 func wantCorpus(t testing.TB, s *servertest.Server, a servertest.Account, files []string, sent map[string]string) {
 	t.Helper()
 	got := s.CorpusOf(t, a, sent)
@@ -84,7 +84,7 @@ func testSending(t *testing.T, on servertest.Setup) {
 			files := corpusFiles(t, nil)
 			args := []string{script(t, "send_smtplib.py"), e.port(t, s), e.name, s.CA.File, a.Address}
 			servertest.Program{}.Must(t, "python3", append(args, files...)...)
-			wantCorpus(t, s, a, files, map[string]string{"empty": "\r\n"}) // it ends a text with CRLF
+			wantCorpus(t, s, a, files, map[string]string{"empty": "\r\n"}) // smtplib ends a text with CRLF
 		})
 		t.Run("swaks/"+e.name, func(t *testing.T) {
 			servertest.NeedProgram(t, "swaks", "swaks")
@@ -134,8 +134,8 @@ func testSending(t *testing.T, on servertest.Setup) {
 	}
 }
 
-// TestBareLineEndsAreRefused tries to bring in what could be read in two ways. The text is
-// refused once it has ended, the session goes on, and nothing is stored.
+// TestBareLineEndsAreRefused sends texts that servers read in different ways. The text is refused
+// after its end, the session goes on, and nothing is stored.
 func TestBareLineEndsAreRefused(t *testing.T) {
 	s := servertest.StartServer(t, servertest.Setup{})
 	a := s.Account(t, "alice")
@@ -173,7 +173,7 @@ func TestBareLineEndsAreRefused(t *testing.T) {
 				c.Expect("250")
 				c.Expect("250")
 				c.Expect("354")
-				// A server that falls for it takes what follows for commands of the session.
+				// A vulnerable server reads the rest as commands of the session.
 				octets := "Subject: x\r\n\r\n" + text
 				if !strings.HasSuffix(octets, "\r\n.\r\n") {
 					octets += "\r\n.\r\n"

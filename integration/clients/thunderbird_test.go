@@ -96,7 +96,7 @@ func (b *thunderbird) fetch(t testing.TB, keep bool, expect int) [][]byte {
 	t.Helper()
 	servertest.WriteFile(t, filepath.Join(b.profile, "user.js"), b.preferences(keep))
 	inbox := filepath.Join(b.profile, "Mail", "localhost", "Inbox", "cur")
-	// What Thunderbird knows about the server is written after a session that changed it.
+	// Thunderbird writes its knowledge of the server after a session that changed it.
 	state := filepath.Join(b.profile, "Mail", "localhost", "popstate.dat")
 	before, stateBefore := b.logouts(), modified(state)
 	cmd := exec.Command("thunderbird", "--headless", "--no-remote", "--profile", b.profile)

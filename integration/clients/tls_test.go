@@ -11,7 +11,7 @@ import (
 	"popelago/integration/servertest"
 )
 
-// TestTestssl lets testssl look for what Mozilla's intermediate profile leaves out.
+// TestTestssl lets testssl find deviations from Mozilla's intermediate profile.
 func TestTestssl(t *testing.T) {
 	t.Parallel()
 	servertest.NeedProgram(t, "testssl", "testssl.sh")

@@ -11,21 +11,21 @@ import (
 	"popelago/mailtest"
 )
 
-// life is a story of one address: what happens while the line is whole, what while it is cut,
-// and what must be so in the end.
+// life is a story of one address: events while the line is whole, events while it is cut, and the
+// result.
 type life struct {
 	name           string
 	whole, cut, in func(t *testing.T, s *sites)
-	// late is the number of messages that were acknowledged for an account which had ended, or
-	// had to give way, elsewhere. It is known behind in.
+	// late is the number of messages acknowledged for an account that had ended elsewhere, or was
+	// displaced. It is known after in.
 	late int
-	// after goes on when those were found.
+	// after goes on when the late messages were found.
 	after func(t *testing.T, s *sites)
 }
 
-// TestAgain: an address changes hands, in one datacenter and the other, with the line between
-// them cut or not. Nobody ever sees another owner's mail, what was acknowledged to the one who
-// has the address is there, and in the end both datacenters agree who that is.
+// TestAgain: an address changes its owner, in one datacenter and in the other, with the line
+// between them cut or not. No owner ever sees another owner's mail, mail acknowledged to the final
+// owner is present, and in the end both datacenters agree on the owner.
 func TestAgain(t *testing.T) {
 	const window = 4 * time.Minute // less than judgeAhead
 	s := newSites(t, windowSetting(window))
@@ -78,7 +78,7 @@ func TestAgain(t *testing.T) {
 		}
 	}
 	kept(s.both()...)
-	// Nor does a check take it for something else.
+	// A check judges the same.
 	found := checkAll(t, s.startJudge(t, window), adminclient.CheckOptions{Deep: true, Repair: true, Force: true})
 	if found.Problems > 0 || found.Young > 0 || found.Entries == 0 {
 		t.Errorf("check: %s: %v", counted(found), found.Findings)
@@ -96,7 +96,8 @@ func owner(address string, n int) servertest.Account {
 	return servertest.Account{Address: address + "@" + servertest.Domain, Password: fmt.Sprintf("owner %d of %s", n, address)}
 }
 
-// passed checks in both datacenters that an address is another owner's, with just these messages.
+// passed checks in both datacenters that an address belongs to another owner, with just these
+// messages.
 func (s *sites) passed(t *testing.T, before, after servertest.Account, names ...string) {
 	t.Helper()
 	for _, at := range s.both() {

@@ -11,8 +11,8 @@ import (
 	"popelago/mailtest"
 )
 
-// createdElsewhere: an account is made in one datacenter and used at once in the other. While
-// that cannot ask it says so.
+// createdElsewhere: an account is made in one datacenter and used at once in the other. While the
+// other datacenter cannot ask, it answers with a temporary error.
 func createdElsewhere() *life {
 	var all []servertest.Account
 	apart := owner("made-apart", 1)
@@ -48,7 +48,8 @@ func createdElsewhere() *life {
 	}
 }
 
-// againHere: an account is removed and made again in one go, where both have heard of it.
+// againHere: an account is removed and made again without a pause, and both datacenters know of
+// both.
 func againHere() *life {
 	l := &life{name: "again here"}
 	before, after := owner("here", 1), owner("here", 2)
@@ -57,7 +58,7 @@ func againHere() *life {
 		s.known(t, before, "old-1", "old-2")
 		s.remove(t, s.one, before)
 		s.create(t, s.one, after)
-		// What the other takes before it knows is kept apart.
+		// Mail accepted before the other server knows is kept apart.
 		early := []string{"early-1", "early-2"}
 		for _, name := range early {
 			s.must(t, s.two, after, name)
@@ -105,8 +106,8 @@ func againThere() *life {
 	}
 }
 
-// againApart: an account is removed and made again where the other cannot hear of it. That goes
-// on to take mail for the former owner, which is kept apart.
+// againApart: an account is removed and made again while the other datacenter is cut off. The other
+// datacenter goes on to accept mail for the former owner, which is kept apart.
 func againApart() *life {
 	l := &life{name: "again apart"}
 	before, after := owner("apart", 1), owner("apart", 2)
@@ -132,8 +133,8 @@ func againApart() *life {
 	return l
 }
 
-// againAcross: an account is removed while the line is whole, and made again while it is cut, by
-// who heard of the removal.
+// againAcross: an account is removed while the line is whole, and made again during a cut, in the
+// datacenter that knows of the removal.
 func againAcross() *life {
 	before, after := owner("across", 1), owner("across", 2)
 	return &life{
@@ -153,8 +154,8 @@ func againAcross() *life {
 	}
 }
 
-// twoOwners: both sides of a cut remove an account and give its address to somebody else. The
-// one whose predecessor was removed last has it in the end. The other's mail is kept apart.
+// twoOwners: both sides of a cut remove an account and give its address to a new owner. In the end
+// the owner whose predecessor was removed last has the address. The other's mail is kept apart.
 func twoOwners() *life {
 	before, first, last := owner("two", 1), owner("two", 2), owner("two", 3)
 	return &life{
@@ -199,7 +200,7 @@ func twoOwners() *life {
 	}
 }
 
-// madeTwice: both sides of a cut make an account that there was not. It is one, with the password
+// madeTwice: both sides of a cut make a new account. The result is one account, with the password
 // that was set last.
 func madeTwice() *life {
 	first, last := owner("twice", 1), owner("twice", 2)
@@ -221,7 +222,7 @@ func madeTwice() *life {
 }
 
 // passwordOfRemoved: an account is removed on one side, and its password changed on the other,
-// earlier or later. It stays removed.
+// earlier or later. The account stays removed.
 func passwordOfRemoved(name string, earlier bool) *life {
 	before, changed := owner(name, 1), owner(name, 2)
 	return &life{

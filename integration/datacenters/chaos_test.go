@@ -16,15 +16,15 @@ import (
 	"popelago/mailtest"
 )
 
-// chaosForm is how much chaos there is.
+// chaosForm is the amount of chaos.
 type chaosForm struct {
 	nodes int // and replicas, in each datacenter
 	rate  float64
-	// How long the faults last. Datacenters of one node have no outage of their own.
+	// Durations of the faults. Datacenters of one node have no outage of their own.
 	dead, paused, cut, outage, clocks time.Duration
 }
 
-// short is for every run of the tests, full is what TEST_CHAOS asks for.
+// short is for every run of the tests, full is for TEST_CHAOS.
 var (
 	short = chaosForm{nodes: 1, rate: 8, dead: 2 * time.Second, paused: 5 * time.Second,
 		cut: 8 * time.Second, clocks: 5 * time.Second}
@@ -32,7 +32,7 @@ var (
 		cut: time.Minute, outage: 30 * time.Second, clocks: 30 * time.Second}
 )
 
-// chaos is a test under way.
+// chaos is a running test.
 type chaos struct {
 	form    chaosForm
 	cluster *cluster
@@ -44,9 +44,9 @@ type chaos struct {
 	progress [2]*bench.Progress
 }
 
-// TestChaos breaks one thing after the other in two datacenters that take mail and give it
-// out all the while, and then checks that no promise was broken: nothing acknowledged is lost,
-// nothing removed is back, both datacenters show the same.
+// TestChaos breaks two datacenters in one way after the other while they accept and serve mail, and
+// then checks the promises: no acknowledged message is lost, no removed message is back, and both
+// datacenters show the same.
 func TestChaos(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes minutes")
@@ -72,7 +72,7 @@ func TestChaos(t *testing.T) {
 	}
 	path := servertest.JournalIn(t)
 	c.load = startChaosLoad(t, path, users)
-	// Some maildrops are drained in one datacenter, some in both, and some keep all.
+	// Some maildrops are drained in one datacenter, some in both, and some keep all mail.
 	c.progress[0] = c.load.at(t.Context(), "dc1", c.one, c.form.rate, c.logins[:4])
 	c.progress[1] = c.load.at(t.Context(), "dc2", c.two, c.form.rate, c.logins[2:6])
 	c.goesOn(t, 0, 1)
@@ -87,7 +87,7 @@ func TestChaos(t *testing.T) {
 	c.load.stop(t)
 	c.agree(t)
 	c.checked(t)
-	for _, s := range []*servertest.Server{c.one, c.two} { // the second must see what the first has noted
+	for _, s := range []*servertest.Server{c.one, c.two} { // the second must see the notes of the first
 		servertest.Verify(t, s, path, c.logins)
 	}
 	if err := cassandratest.Uncoordinated(nodes); err != nil {
@@ -95,13 +95,13 @@ func TestChaos(t *testing.T) {
 	}
 }
 
-// fault is one thing that breaks and is mended.
+// fault is one fault and its repair.
 type fault struct {
 	name string
 	do   func(testing.TB)
 }
 
-// faults are what breaks, one after the other. A datacenter of one node stops when that node is
+// faults are the faults, one after the other. A datacenter of one node stops when that node is
 // killed, and does not stop once more.
 func (c *chaos) faults() []fault {
 	list := []fault{
@@ -123,7 +123,7 @@ func (c *chaos) goesOn(t testing.TB, datacenters ...int) {
 	}
 }
 
-// nodeKilled kills a node of dc1. With others there, all goes on.
+// nodeKilled kills a node of dc1. If dc1 has other nodes, all goes on.
 func (c *chaos) nodeKilled(t testing.TB) {
 	n := c.last("dc1")
 	n.Kill()
@@ -145,13 +145,13 @@ func (c *chaos) nodePaused(t testing.TB) {
 	}
 }
 
-// last is a node that is not the first that servers ask.
+// last returns a node that servers do not ask first.
 func (c *chaos) last(datacenter string) *cassandratest.Node {
 	nodes := c.cluster.Datacenter(datacenter)
 	return nodes[len(nodes)-1]
 }
 
-// unharmed is the datacenters in which mail is delivered while one node is gone.
+// unharmed returns the datacenters in which mail is delivered while one node is down.
 func (c *chaos) unharmed(other int) []int {
 	if c.form.nodes > 1 {
 		return []int{0, 1}
@@ -191,8 +191,8 @@ func (c *chaos) datacenterStopped(t testing.TB) {
 	})
 }
 
-// serverKilled kills the server of dc1 while it delivers. What it was in the middle of may come
-// twice, when the sender repeats it.
+// serverKilled kills the server of dc1 while it delivers. A message in flight may be stored twice,
+// when its sender repeats it.
 func (c *chaos) serverKilled(t testing.TB) {
 	c.one.Proc.Signal(syscall.SIGKILL)
 	c.one.Proc.Wait(t, servertest.StopLimit)
@@ -221,8 +221,8 @@ func (c *chaos) clocksWrong(t testing.TB) {
 	hold(ctx, c.form.clocks)
 }
 
-// agree waits until both datacenters show the same in all maildrops. What was lost with a
-// killed node that kept it for another may need a repair.
+// agree waits until both datacenters show the same in all maildrops. Hints lost with a killed node
+// may need a repair.
 func (c *chaos) agree(t testing.TB) {
 	t.Helper()
 	start := time.Now()

@@ -11,13 +11,13 @@ import (
 	"popelago/mailtest"
 )
 
-// judgeAhead is how far the clock of a server that judges is ahead: less than what makes the server
-// refuse the work.
+// judgeAhead sets the clock of a judging server ahead, by less than the skew at which the server
+// refuses the work.
 const judgeAhead = 4*time.Minute + 30*time.Second
 
-// startJudge starts a server in dc1 for which nothing is too young to be judged: its clock is
-// further ahead of all ids than the in-flight window. Background work waits while servers that run
-// have another window.
+// startJudge starts a server in dc1 for which no message is too young to be judged: its clock is
+// further ahead of all ids than the in-flight window. Background work waits while other running
+// servers have another window.
 func (c *cluster) startJudge(t testing.TB, window time.Duration) *servertest.Server {
 	t.Helper()
 	judge, _ := c.startAhead(t, "dc1", judgeAhead, windowSetting(window), `tasks.check_rate = 10000`)
@@ -27,19 +27,19 @@ func (c *cluster) startJudge(t testing.TB, window time.Duration) *servertest.Ser
 // windowSetting is the line of the configuration file for an in-flight window.
 func windowSetting(window time.Duration) string { return fmt.Sprintf("cassandra.window = %q", window) }
 
-// checked lets a server compare all entries with all contents, repairs what interrupted
-// deliveries have left, and wants a second comparison to find nothing. The servers that took the
-// mail do not run meanwhile: they have another window.
+// checked lets a server compare all entries with all contents, repairs the remains of interrupted
+// deliveries, and expects a second comparison without findings. The servers that accepted the mail
+// do not run meanwhile: they have another window.
 func (c *chaos) checked(t testing.TB) {
 	t.Helper()
 	c.one.Stop(t)
 	c.two.Stop(t)
 	s := c.cluster.startJudge(t, time.Second)
-	c.cluster.run(t, s, "purge") // works as soon as no heartbeat tells of another window
+	c.cluster.run(t, s, "purge") // waits for the heartbeats with another window to expire
 	found := checkAll(t, s, adminclient.CheckOptions{Deep: true, Restart: true})
 	t.Logf("check: %s", counted(found))
 	for _, n := range found.Counts {
-		// An orphan, or a copy that one of several never got, is of a delivery that was refused.
+		// An orphan, or a missing copy of several, belongs to a refused delivery.
 		if n.Kind != "orphan" && n.Kind != "unlisted" && n.Found > 0 {
 			t.Errorf("check: %d times %s: %v", n.Found, n.Kind, found.Findings)
 		}

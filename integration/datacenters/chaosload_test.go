@@ -28,8 +28,8 @@ func startChaosLoad(t testing.TB, path string, users []string) *chaosLoad {
 	return l
 }
 
-// at delivers to all users at a server, so many messages in a second, and drains some of the
-// maildrops there, until ctx or the load ends. It returns the progress of deliveries.
+// at delivers to all users at a server, rate messages in a second, and drains some of the maildrops
+// there, until ctx or the load ends. It returns the progress of deliveries.
 func (l *chaosLoad) at(ctx context.Context, name string, s *servertest.Server, rate float64, drained []bench.Login) *bench.Progress {
 	progress := &bench.Progress{}
 	ctx, end := context.WithCancel(ctx)
@@ -54,7 +54,7 @@ func (l *chaosLoad) at(ctx context.Context, name string, s *servertest.Server, r
 	return progress
 }
 
-// add takes over what a run says of itself.
+// add adds the facts of a run to the sums of a server, and records its failed checks.
 func (l *chaosLoad) add(name, what string, report bench.Report, err error) {
 	what += " at " + name
 	l.Failed(what, err)
@@ -91,7 +91,7 @@ func (l *chaosLoad) stop(t testing.TB) {
 	}
 }
 
-// hold waits while something lasts.
+// hold waits for d, or until ctx ends.
 func hold(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):

@@ -12,10 +12,10 @@ import (
 	"popelago/mailtest"
 )
 
-// TestClockFarOff: a server whose clock is 100 days ahead, or hours behind, says that it cannot
-// do what needs the time, and loses nobody's mail: where there is a retention nothing expires,
-// and no maildrop is shown empty for that. When the clock is right again it goes on. Its log has one
-// error for each time that the clock was wrong, however much was refused then.
+// TestClockFarOff: a server whose clock is 100 days ahead, or hours behind, refuses all work that
+// needs the time, and loses no mail: with a retention nothing expires, and no maildrop looks empty.
+// When the clock is right again the server goes on. Its log has one error for each time that the
+// clock was wrong, however many requests were refused.
 func TestClockFarOff(t *testing.T) {
 	s := newSites(t)
 	admin := s.one.Admin()
@@ -52,7 +52,7 @@ func TestClockFarOff(t *testing.T) {
 				s.shows(t, wrong, a, names[a]...)
 			}
 			saysClock(t, log, 1, 1)
-			ahead.Store(int64(off)) // while it runs
+			ahead.Store(int64(off)) // while the server runs
 			s.refuses(t, wrong, expires, stays, names[stays])
 			saysClock(t, log, 2, 1)
 		})
@@ -64,7 +64,7 @@ func TestClockFarOff(t *testing.T) {
 	}
 }
 
-// refuses expects a server to do nothing that needs a clock.
+// refuses expects a server to do no work that needs a clock.
 func (s *sites) refuses(t *testing.T, wrong *servertest.Server, expires, stays servertest.Account, want []string) {
 	t.Helper()
 	for _, a := range []servertest.Account{expires, stays} {
@@ -93,8 +93,8 @@ func (s *sites) refuses(t *testing.T, wrong *servertest.Server, expires, stays s
 	}
 }
 
-// saysClock waits until a server's log says so many times that the clock is wrong, and so many times
-// that it is right again, and expects no other line about the clock, but for those of sessions.
+// saysClock waits until a server's log reports wantWrong times a wrong clock, and wantRight times a
+// right one, and expects no other line about the clock, except for sessions.
 func saysClock(t *testing.T, log *servertest.Output, wantWrong, wantRight int) {
 	t.Helper()
 	mailtest.WaitFor(t, nodesLimit, func() error {

@@ -18,24 +18,24 @@ import (
 	"popelago/mailtest"
 )
 
-// datacenters are two with one node each, for the tests that need no more. The line between
-// them can be cut.
+// datacenters are two datacenters of one node each, enough for most tests. The line between them
+// can be cut.
 var datacenters = cassandratest.Lazy{Options: cassandratest.Options{
 	Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
 	Link:        true,
 }, After: cassandratest.Uncoordinated}
 
-// nodesLimit is how long nodes may take to see each other, and mail to be accepted again, on a
-// busy machine.
+// nodesLimit bounds the time until nodes see each other, and mail is accepted again, on a busy
+// machine.
 const nodesLimit = 15 * time.Minute
 
-// keyspace is what the tests have on a cluster, one after the other. It has a replica on every node.
+// keyspace is the keyspace of the tests, one after the other. It has a replica on every node.
 const keyspace = "datacenters"
 
 // cluster is a Cassandra cluster for one test.
 type cluster struct{ *cassandratest.Cluster }
 
-// newCluster makes the keyspace, or empties what the test before has left in it: that is sooner done.
+// newCluster makes the keyspace, or empties the keyspace of the test before, which is faster.
 func newCluster(t testing.TB, c *cassandratest.Cluster) *cluster {
 	t.Helper()
 	on := &cluster{c}
@@ -47,7 +47,7 @@ func newCluster(t testing.TB, c *cassandratest.Cluster) *cluster {
 	return on
 }
 
-// setup is a server of a datacenter that keeps its addresses.
+// setup returns the settings of a server of a datacenter with fixed addresses.
 func (c *cluster) setup(datacenter string, settings ...string) servertest.Setup {
 	var hosts []string
 	for _, address := range c.Addresses(datacenter) {
@@ -71,16 +71,16 @@ func (c *cluster) start(t testing.TB, datacenter string, settings ...string) *se
 	return srv
 }
 
-// startAhead starts a server inside the test whose clock is that much ahead of all others. stop
-// ends the server, which the end of the test does otherwise.
+// startAhead starts a server in this process whose clock is ahead of all others. stop ends the
+// server; otherwise the end of the test does.
 func (c *cluster) startAhead(t testing.TB, datacenter string, ahead time.Duration, settings ...string) (srv *servertest.Server, stop func()) {
 	t.Helper()
 	srv, _, stop = c.startClock(t, datacenter, func() time.Time { return time.Now().Add(ahead) }, settings...)
 	return srv, stop
 }
 
-// startClock starts a server inside the test for which it is what now says. log has what the server
-// logs. stop ends the server, which the end of the test does otherwise.
+// startClock starts a server in this process with the clock now. log has the server's log. stop
+// ends the server; otherwise the end of the test does.
 func (c *cluster) startClock(t testing.TB, datacenter string, now func() time.Time, settings ...string) (srv *servertest.Server, log *servertest.Output, stop func()) {
 	t.Helper()
 	srv = servertest.NewServer(t, c.setup(datacenter, settings...))
@@ -114,8 +114,7 @@ func (c *cluster) startClock(t testing.TB, datacenter string, now func() time.Ti
 	return srv, log, stop
 }
 
-// host makes the servers host domain, through one of them. The others ask for what they do not
-// know yet.
+// host adds the domain to the servers, through one of them. The others ask for unknown domains.
 func host(t testing.TB, first *servertest.Server) {
 	t.Helper()
 	admin := first.Admin()
@@ -126,7 +125,7 @@ func host(t testing.TB, first *servertest.Server) {
 	})
 }
 
-// waitSeen waits until all nodes that run see each other.
+// waitSeen waits until all running nodes see each other.
 func (c *cluster) waitSeen(t testing.TB) {
 	t.Helper()
 	if err := c.WaitSeen(servertest.Deadline(t, nodesLimit)); err != nil {
@@ -134,7 +133,7 @@ func (c *cluster) waitSeen(t testing.TB) {
 	}
 }
 
-// run lets a server do a background job, and returns what it counted.
+// run runs a background job on a server, and returns the counts of its report.
 func (c *cluster) run(t testing.TB, at *servertest.Server, job string) map[string]int64 {
 	t.Helper()
 	admin := at.Admin()
@@ -166,8 +165,8 @@ func (c *cluster) session(t testing.TB, node *cassandratest.Node) *gocql.Session
 	return s
 }
 
-// repair does what the operator's repair does, after hints were lost with the nodes that kept
-// them: reading from all replicas makes them equal.
+// repair replaces the operator's repair after the loss of hints with their nodes: reading from all
+// replicas makes them equal.
 func (c *cluster) repair(t testing.TB) {
 	t.Helper()
 	s := c.session(t, c.Nodes[0])

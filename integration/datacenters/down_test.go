@@ -14,17 +14,16 @@ import (
 	"popelago/mailtest"
 )
 
-// downLimit is how long a server may take to notice that the storage is away or back, and to
-// forget what it knows about an account.
+// downLimit bounds the time until a server notices that the storage is down or back, and forgets
+// its cached accounts.
 const downLimit = 15 * time.Minute
 
 // node is the only Cassandra node of a storage: no other datacenter has a replica.
 var node = &servertest.Node{Lazy: &datacenters, Keyspace: "down"}
 
-// TestStorageDown kills the only node of the storage while mail comes in. Every client is told
-// that this is a fault, and to come again. When the node is back so is everything that was
-// acknowledged, and the server goes on without having been touched. Its log has one line about each
-// kind of work that the node keeps waiting, not one for each attempt.
+// TestStorageDown kills the only node of the storage while mail comes in. Every client gets a
+// temporary error. When the node is back all acknowledged mail is back, and the server goes on
+// without help. Its log has one line for each kind of blocked work, not one for each attempt.
 func TestStorageDown(t *testing.T) {
 	setup := node.Setup(t)
 	setup.Settings = append(setup.Settings, `auth.address_cache_ttl = "2s"`) // soon nothing is remembered
@@ -88,8 +87,8 @@ func TestStorageDown(t *testing.T) {
 }
 
 // examined returns an error until the server has logged the findings about its storage. The server
-// examines the storage once, after its start. A node killed during the examination is one more
-// finding.
+// examines the storage once, after its start. A node killed during the examination would be a
+// further finding.
 func examined(s *servertest.Server) error {
 	if !strings.Contains(s.Proc.Out.String(), "check=replication") {
 		return errors.New("the log has no finding about a datacenter with 1 replica")
@@ -97,7 +96,7 @@ func examined(s *servertest.Server) error {
 	return nil
 }
 
-// runJobs lets a server do all background jobs, some times each, whatever comes of it.
+// runJobs runs all background jobs of a server, several times each, whatever their results.
 func runJobs(t *testing.T, s *servertest.Server, times int) {
 	t.Helper()
 	admin := s.Admin()
@@ -115,7 +114,7 @@ func runJobs(t *testing.T, s *servertest.Server, times int) {
 	}
 }
 
-// Of nodes that go and come back the log says so.
+// Log lines about nodes that go and come back.
 const (
 	sayGone  = "no Cassandra node of a datacenter answers: all of them are down, or the line to it is"
 	sayStill = "Cassandra nodes still do not answer"
@@ -123,7 +122,7 @@ const (
 )
 
 // saysOutage expects that a server has logged, from an octet of its log on, that its only node went
-// and that it is back, and of all else that went wrong meanwhile one line of a kind, and one error.
+// down and that it is back; and for all other failures meanwhile one line of a kind, and one error.
 // Lines about sessions are not counted. A busy node may go and come back several times.
 func saysOutage(t *testing.T, s *servertest.Server, from int) {
 	t.Helper()
@@ -159,8 +158,8 @@ func saysOutage(t *testing.T, s *servertest.Server, from int) {
 // logged is the level and the text of a line of the log.
 var logged = regexp.MustCompile(`level=(\w+) msg="([^"]*)"`)
 
-// isDown fails the test unless all that needs the storage is answered as a fault. It returns an
-// error while the server still knows the accounts.
+// isDown fails the test unless all requests that need the storage get a temporary error. It returns
+// an error while the server still has the accounts cached.
 func isDown(t *testing.T, s *servertest.Server, to []servertest.Account) error {
 	t.Helper()
 	lmtp := s.LMTPSession(t)
@@ -201,12 +200,12 @@ func wantDeferred(t *testing.T, what string, replies []string) {
 	}
 }
 
-// trickle is mail that comes in over LMTP all the while, one message after the other.
+// trickle is mail that keeps coming in over LMTP, one message after the other.
 type trickle struct {
 	// acknowledged are the names of messages by recipient, to read after stop.
 	acknowledged map[servertest.Account][]string
 
-	stop  func()       // ends it
+	stop  func()       // ends the trickle
 	taken atomic.Int64 // messages acknowledged to all
 	quit  chan struct{}
 	done  chan struct{}
@@ -249,7 +248,7 @@ func startTrickle(t *testing.T, s *servertest.Server, to []servertest.Account) *
 
 func (l *trickle) count() int { return int(l.taken.Load()) }
 
-// more returns an error until that many messages have been acknowledged.
+// more returns an error until n further messages have been acknowledged.
 func (l *trickle) more(n int) error {
 	if got := l.count(); got < n {
 		return fmt.Errorf("%d messages were acknowledged, want %d", got, n)

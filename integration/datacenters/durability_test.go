@@ -11,9 +11,8 @@ import (
 	"popelago/mailtest"
 )
 
-// TestDurabilityEach: with durability = "each", what was acknowledged in one datacenter is
-// there when all nodes of that are gone in the same moment; and a datacenter that cannot be
-// reached is not passed over in silence.
+// TestDurabilityEach: with durability = "each", all mail acknowledged in one datacenter is present
+// when all its nodes die in the same moment; and an unreachable datacenter is reported.
 func TestDurabilityEach(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")

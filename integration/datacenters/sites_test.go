@@ -13,8 +13,8 @@ import (
 	"popelago/mailtest"
 )
 
-// sites are two datacenters with a server each, for what is done in both before they hear of
-// each other.
+// sites are two datacenters with a server each, for actions in both before they know of each
+// other's.
 type sites struct {
 	*cluster
 	one, two *servertest.Server // in dc1, dc2
@@ -28,7 +28,7 @@ func newSites(t *testing.T, settings ...string) *sites {
 	s := &sites{cluster: newCluster(t, datacenters.Get(t))}
 	s.one, s.two = s.start(t, "dc1", settings...), s.start(t, "dc2", settings...)
 	host(t, s.one)
-	mailtest.WaitFor(t, nodesLimit, func() error { // before an address in it may be asked for
+	mailtest.WaitFor(t, nodesLimit, func() error { // before an address in the domain may be asked for
 		admin := s.two.Admin()
 		defer admin.Close()
 		domains, err := admin.Domains(servertest.Deadline(t, servertest.StartLimit))
@@ -52,8 +52,8 @@ func (s *sites) name(of *servertest.Server) string {
 	return "at a further server"
 }
 
-// create makes an account at a server. One that has not heard of a removal yet may refuse for
-// that: then it is tried again.
+// create makes an account at a server. A server that does not know of a removal yet may refuse:
+// then create tries again.
 func (s *sites) create(t testing.TB, at *servertest.Server, a servertest.Account) {
 	t.Helper()
 	admin := at.Admin()
@@ -72,7 +72,7 @@ func (s *sites) remove(t testing.TB, at *servertest.Server, a servertest.Account
 	mailtest.WaitFor(t, nodesLimit, func() error {
 		_, err := admin.RemoveAccount(servertest.Deadline(t, servertest.StartLimit), a.Address)
 		if e := (*adminclient.Error)(nil); errors.As(err, &e) && e.Status == http.StatusNotFound && tried {
-			return nil // nobody could tell that it was done
+			return nil // no client could see that it was done
 		}
 		tried = true
 		return err
@@ -88,7 +88,7 @@ func (s *sites) setPassword(t testing.TB, at *servertest.Server, a servertest.Ac
 	})
 }
 
-// account returns what a server's administration says of an account; nil if there is none.
+// account returns the administration's view of an account; nil if there is none.
 func (s *sites) account(t testing.TB, at *servertest.Server, address string) (*adminclient.AccountDetail, error) {
 	t.Helper()
 	admin := at.Admin()
@@ -100,8 +100,8 @@ func (s *sites) account(t testing.TB, at *servertest.Server, address string) (*a
 	return &a, err
 }
 
-// take delivers a message and reports whether it was acknowledged. It may be put off, but not
-// refused.
+// take delivers a message and reports whether it was acknowledged. The server may defer the
+// message, but not refuse it.
 func (s *sites) take(t testing.TB, at *servertest.Server, a servertest.Account, name string) bool {
 	t.Helper()
 	c := at.LMTPSession(t)
@@ -113,7 +113,7 @@ func (s *sites) take(t testing.TB, at *servertest.Server, a servertest.Account, 
 	return strings.HasPrefix(reply, "250 ")
 }
 
-// must delivers a message that has to be acknowledged, if not at once: a busy machine is no fault.
+// must delivers a message until it is acknowledged: a busy machine is no fault.
 func (s *sites) must(t testing.TB, at *servertest.Server, a servertest.Account, name string) {
 	t.Helper()
 	mailtest.WaitFor(t, nodesLimit, func() error {
@@ -124,7 +124,8 @@ func (s *sites) must(t testing.TB, at *servertest.Server, a servertest.Account, 
 	})
 }
 
-// look reads a maildrop and returns the names of its messages, or the response that refused it.
+// look reads a maildrop and returns the names of its messages, or the response that refused the
+// login.
 func (s *sites) look(t testing.TB, at *servertest.Server, a servertest.Account) (names []string, refused string) {
 	t.Helper()
 	c, reply := at.SignIn(t, a)
@@ -143,8 +144,8 @@ func (s *sites) look(t testing.TB, at *servertest.Server, a servertest.Account) 
 	return names, ""
 }
 
-// shows waits until a maildrop has just these messages. Until then it may be a fault to ask for
-// it; but it never belongs to nobody, and never has anybody else's mail.
+// shows waits until a maildrop has just these messages. Until then a login may get a temporary
+// error; but the account never looks unknown, and never shows another owner's mail.
 func (s *sites) shows(t testing.TB, at *servertest.Server, a servertest.Account, want ...string) {
 	t.Helper()
 	slices.Sort(want)
@@ -165,7 +166,8 @@ func (s *sites) shows(t testing.TB, at *servertest.Server, a servertest.Account,
 	})
 }
 
-// putOff expects that a server cannot say whether there is an account, and says just that.
+// putOff expects that a server answers with a temporary error, because it cannot decide whether
+// there is an account.
 func (s *sites) putOff(t testing.TB, at *servertest.Server, a servertest.Account) {
 	t.Helper()
 	if _, refused := s.look(t, at, a); !strings.HasPrefix(refused, "-ERR [SYS/TEMP] ") {
@@ -176,7 +178,7 @@ func (s *sites) putOff(t testing.TB, at *servertest.Server, a servertest.Account
 	}
 }
 
-// locked waits until a login is refused for good. Until then it may show only these messages.
+// locked waits until a login is refused permanently. Until then it may show only these messages.
 func (s *sites) locked(t testing.TB, at *servertest.Server, a servertest.Account, may ...string) {
 	t.Helper()
 	mailtest.WaitFor(t, nodesLimit, func() error {

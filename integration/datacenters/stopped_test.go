@@ -18,11 +18,10 @@ import (
 	"popelago/mailtest"
 )
 
-// TestStoppedInTheMiddle stops a server in its tracks (SIGSTOP) while its deliveries are between
-// writing and the reply, and lets it go on when the in-flight window is over: others have
-// cleared up meanwhile, floors are above its ids, and some senders have turned to another server.
-// What it acknowledges is there; what it puts off leaves no second copy when the sender tries again
-// or did so already.
+// TestStoppedInTheMiddle stops a server (SIGSTOP) while its deliveries are between write and reply,
+// and resumes it after the in-flight window: other servers have reclaimed space meanwhile, floors
+// are above its ids, and some senders have turned to another server. Every message that it
+// acknowledges is present; a deferred message leaves no second copy when its sender repeats it.
 func TestStoppedInTheMiddle(t *testing.T) {
 	const window = 9 * time.Second
 	s := newSites(t, windowSetting(window), `cassandra.floor_every = 1`,
@@ -76,16 +75,16 @@ func TestStoppedInTheMiddle(t *testing.T) {
 	}
 }
 
-// stopInTheMiddle stops the server of dc1 with what it has sent to its node on its way, and
-// resumes it after the window and what others do then. It returns how many messages were stored
-// then that nobody had been told of: with a row, and with a content only.
+// stopInTheMiddle stops the server of dc1 while its statements are in flight, and resumes it after
+// the window and after the work of others. It returns the number of stored messages without a
+// reply: with an entry, and with a content only.
 func (s *sites) stopInTheMiddle(t *testing.T, senders []*patient, window time.Duration) (rows, contents int) {
 	t.Helper()
 	node := s.Datacenter("dc1")[0]
 	if err := node.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	hold(t.Context(), 100*time.Millisecond) // all that is under way gets stuck
+	hold(t.Context(), 100*time.Millisecond) // all statements in flight get stuck
 	s.one.Proc.Signal(syscall.SIGSTOP)
 	resume := sync.OnceFunc(func() { s.one.Proc.Signal(syscall.SIGCONT) })
 	defer resume()
@@ -108,7 +107,7 @@ func (s *sites) stopInTheMiddle(t *testing.T, senders []*patient, window time.Du
 		}
 		return nil
 	})
-	for _, p := range senders { // their owners fetch what they were sent, and floors rise
+	for _, p := range senders { // their owners fetch the messages, and floors rise
 		rows -= len(p.left())
 		for _, name := range p.fetch(t, s, s.two) { // some senders will not wait for a reply
 			s.must(t, s.two, p.to, name)
@@ -123,7 +122,7 @@ func (s *sites) stopInTheMiddle(t *testing.T, senders []*patient, window time.Du
 	return rows, contents
 }
 
-// messages is the messages that a table has in dc1.
+// messages returns the messages of a table in dc1.
 func (s *sites) messages(t *testing.T, table string) map[gocql.UUID]bool {
 	t.Helper()
 	cql := s.session(t, s.Datacenter("dc1")[0])
@@ -161,7 +160,7 @@ func (p *patient) progress() (sent, putOff int) {
 	return len(p.acknowledged), p.putOff
 }
 
-// left is what was acknowledged and not fetched.
+// left returns the acknowledged messages that were not fetched.
 func (p *patient) left() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -182,7 +181,7 @@ func (p *patient) send(ctx context.Context, t *testing.T, at *servertest.Server)
 	}
 }
 
-// allElsewhere is how many messages were acknowledged by another server than was asked first.
+// allElsewhere counts the messages acknowledged by another server than the first one asked.
 func allElsewhere(senders []*patient) (n int) {
 	for _, p := range senders {
 		p.mu.Lock()
@@ -192,7 +191,7 @@ func allElsewhere(senders []*patient) (n int) {
 	return n
 }
 
-// sentElsewhere notes that another server has acknowledged a message.
+// sentElsewhere records that another server has acknowledged a message.
 func (p *patient) sentElsewhere(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -219,11 +218,11 @@ func (p *patient) try(t *testing.T, c *mailtest.Client, name string) bool {
 	return p.elsewhere[name]
 }
 
-// fetch removes what was acknowledged from the maildrop, and returns what is left.
+// fetch removes the acknowledged messages from the maildrop, and returns the others.
 func (p *patient) fetch(t *testing.T, s *sites, at *servertest.Server) (other []string) {
 	t.Helper()
 	left := p.left()
-	mailtest.WaitFor(t, nodesLimit, func() error { // until all of it has come
+	mailtest.WaitFor(t, nodesLimit, func() error { // until all of them have arrived
 		got, refused := s.look(t, at, p.to)
 		if missing := slices.DeleteFunc(slices.Clone(left), func(name string) bool { return slices.Contains(got, name) }); len(missing) > 0 {
 			return fmt.Errorf("%s lacks %q %s: %s", p.to.Address, missing, s.name(at), refused)

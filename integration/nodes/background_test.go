@@ -19,7 +19,7 @@ import (
 	"popelago/store/enginetest"
 )
 
-// drains is a test of what background work does behind many drained maildrops.
+// drains is a test of the background work after the drain of many maildrops.
 type drains struct {
 	*testing.T
 	cfg   cassandra.Config
@@ -30,7 +30,7 @@ type drains struct {
 	held  map[mail.MailboxID][]mail.MessageID
 }
 
-// each does something for all mailboxes, several at a time.
+// each calls do for all mailboxes, several at a time.
 func (d *drains) each(do func(mail.MailboxID) error) {
 	d.Helper()
 	var group errgroup.Group
@@ -73,8 +73,8 @@ func (d *drains) whole(table, where string, values ...any) bool {
 	return err == nil
 }
 
-// unaffected are the mailboxes whose floor, and the contents whose removal, concern none of the
-// partitions that a node keeps that is away.
+// unaffected returns the mailboxes whose floor, and the contents whose removal, concern no
+// partition of the node that is down.
 func (d *drains) unaffected() (floors []mail.MailboxID, contents []mail.MessageID) {
 	var mu sync.Mutex
 	d.each(func(mb mail.MailboxID) error {
@@ -99,7 +99,7 @@ func (d *drains) unaffected() (floors []mail.MailboxID, contents []mail.MessageI
 	return floors, contents
 }
 
-// raised counts those of some mailboxes that have a floor.
+// raised counts the mailboxes with a floor.
 func (d *drains) raised(boxes []mail.MailboxID) (n int) {
 	d.Helper()
 	for _, mb := range boxes {
@@ -114,7 +114,7 @@ func (d *drains) raised(boxes []mail.MailboxID) (n int) {
 	return n
 }
 
-// there counts those of some contents that are there.
+// there counts the existing contents.
 func (d *drains) there(ids []mail.MessageID) int {
 	d.Helper()
 	rows, err := d.store.ContentRows(d.Context(), ids)
@@ -132,9 +132,9 @@ func (d *drains) all() (ids []mail.MessageID) {
 	return ids
 }
 
-// Five nodes keep three replicas of everything, and one node dies. A thousand maildrops are drained.
-// The floors of all that the dead node does not keep rise, and their contents go: within two
-// windows. The others wait, are counted, and follow when the node is back.
+// Five nodes keep three replicas of all data, and one node dies. A thousand maildrops are drained.
+// Within two windows the floors of all data outside the dead node rise, and its contents are
+// removed. The other floors and contents wait, are counted, and follow when the node is back.
 func TestBackgroundWorkWithoutANode(t *testing.T) {
 	if os.Getenv("TEST_CHAOS") == "" {
 		t.Skip("needs five nodes, and takes some minutes: set TEST_CHAOS=1")
@@ -167,7 +167,7 @@ func TestBackgroundWorkWithoutANode(t *testing.T) {
 		t.Fatal("so there is nothing to see")
 	}
 
-	// A window later, each job once in a while, as the task runner does it.
+	// A window later, each job once in a while, as the task runner does.
 	mailtest.WaitFor(t, 2*window, func() error {
 		if left := window + time.Second - time.Since(drained); left > 0 {
 			return fmt.Errorf("too young for another %v", left)
@@ -178,7 +178,7 @@ func TestBackgroundWorkWithoutANode(t *testing.T) {
 		raised, err1 := d.store.RaiseFloors(t.Context())
 		swept, err2 := d.store.Sweep(t.Context(), time.Now())
 		for _, err := range []error{err1, err2} {
-			// When the first round is over there may be nothing left but what is blocked, which is an error.
+			// After the first round all remaining work may be blocked, which is an error.
 			if err != nil && (round == 0 || !errors.Is(err, store.ErrUnavailable)) {
 				t.Fatal(err)
 			}

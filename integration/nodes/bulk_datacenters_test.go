@@ -13,8 +13,8 @@ import (
 	"popelago/store/enginetest"
 )
 
-// bulkLag shows what a datacenter that has missed the marker of a bulk mailbox lists: its own
-// deliveries always, what others took when it gets to know of it, and nothing that was removed.
+// bulkLag shows the list of a datacenter that has missed the marker of a bulk mailbox: always its
+// own deliveries, the others' deliveries once it gets the marker, and no removed message.
 func (e *pair) bulkLag(t *testing.T) {
 	mb, since := enginetest.Mailbox("bulk"), time.Now().Add(-24*time.Hour)
 	missed, arrived, own, gone := enginetest.Message(1), enginetest.Message(2), enginetest.Message(3), enginetest.Message(4)
@@ -56,8 +56,8 @@ func (e *pair) bulkLag(t *testing.T) {
 	mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Has(t, e.s2, again, m2) })
 }
 
-// grownWithoutAll removes so much from a mailbox while not all replicas can be read that it
-// should become bulk.
+// grownWithoutAll removes so many messages from a mailbox, while not all replicas can be read, that
+// the mailbox should become bulk.
 func (e *pair) grownWithoutAll(t *testing.T, mb mail.MailboxID) {
 	cfg := e.config("dc1")
 	cfg.FloorEvery, cfg.BulkAfter = 5, 10

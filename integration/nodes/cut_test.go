@@ -13,9 +13,9 @@ import (
 	"popelago/store/enginetest"
 )
 
-// The line between two datacenters is cut. Both go on taking, listing, reading and removing
-// mail, and agree when the line is mended: everything that either acknowledged is in both, and
-// nothing that either removed.
+// The line between two datacenters is cut. Both go on accepting, listing, reading and removing
+// mail, and agree when the line is back: both have all acknowledged mail of both, and no mail
+// removed in either.
 func TestCutLine(t *testing.T) {
 	if os.Getenv("TEST_CHAOS") == "" {
 		t.Skip("takes two minutes: set TEST_CHAOS=1")

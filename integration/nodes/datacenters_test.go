@@ -14,8 +14,8 @@ import (
 	"popelago/task"
 )
 
-// Two datacenters with one node and one replica each. No hints: what a node misses it does not
-// have, until a read at ALL repairs it.
+// Two datacenters with one node and one replica each. No hints: a node lacks the writes that it
+// missed, until a read at ALL repairs them.
 func TestTwoDatacenters(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs two Cassandra nodes")
@@ -33,7 +33,7 @@ func TestTwoDatacenters(t *testing.T) {
 	t.Run("own datacenter only", e.ownDatacenterOnly)
 	t.Run("doctor sees both", e.doctorSeesBoth)
 
-	// What dc2 misses while its node is away.
+	// Writes that dc2 misses while its node is down.
 	var alice mail.Address
 	var missed []mail.MessageID
 	late := enginetest.Mailbox("late")
@@ -61,7 +61,7 @@ func TestTwoDatacenters(t *testing.T) {
 	t.Run("lag is not loss", func(t *testing.T) { e.lagIsNotLoss(t, late, first, second) })
 	t.Run("removal survives", func(t *testing.T) { e.removalSurvives(t, late, gone) })
 	t.Run("check sees what one lacks", func(t *testing.T) {
-		// It takes nothing for lost, and by reading it from all it brings it to all.
+		// The check considers nothing lost, and its read of all replicas brings the message to all.
 		enginetest.WantCheck(t, "in dc2", e.s2, task.CheckOptions{Deep: true, Repair: true})
 		enginetest.WantList(t, "in dc2", e.s2, alice, missed...)
 	})
@@ -75,7 +75,7 @@ type pair struct {
 	*testing.T
 	cluster *cassandratest.Cluster
 	s1, s2  *cassandra.Store
-	w       *watched // what s1 says of nodes
+	w       *watched // the reports of s1 about nodes
 }
 
 func (e *pair) config(datacenter string) cassandra.Config {
@@ -90,7 +90,7 @@ func (e *pair) config(datacenter string) cassandra.Config {
 	}
 }
 
-// away runs f while a node is killed, and waits until it is back and seen by all.
+// away runs f while a node is down, and waits until the node is back and seen by all.
 func (e *pair) away(node string, f func()) {
 	e.Helper()
 	n := e.cluster.Node(node)
@@ -129,8 +129,8 @@ func (e *pair) ownDatacenterOnly(t *testing.T) {
 	}
 }
 
-// Contact points may be in several datacenters, though only those of the own one are of use, and
-// a datacenter may have no replicas.
+// Contact points may be in several datacenters, though only those of the own one are used, and a
+// datacenter may have no replicas.
 func (e *pair) doctorSeesBoth(t *testing.T) {
 	cfg := e.config("dc1")
 	cfg.Hosts = append(cfg.Hosts, e.cluster.Addresses("dc2")...)
@@ -146,7 +146,7 @@ func (e *pair) doctorSeesBoth(t *testing.T) {
 	found.Say(t, cassandra.FindingWarning, "contact", cfg.Hosts[1]+` is in datacenter "dc2"`)
 	found.Say(t, cassandra.FindingWarning, "settings", "hinted_handoff_enabled is false on", cfg.Hosts[0], cfg.Hosts[1])
 	found.Say(t, cassandra.FindingWarning, "replication", "dc2 keeps 1 replica:")
-	// Tables take long to be made on several nodes, and here nobody looks for them.
+	// Making tables on several nodes takes long, and this test needs none.
 	if err := enginetest.Session(t, cfg).Query("CREATE KEYSPACE one_only WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1}").Exec(); err != nil {
 		t.Fatal(err)
 	}
@@ -190,8 +190,8 @@ func (e *pair) sweepWaits(t *testing.T, gone mail.Message) {
 	}
 }
 
-// While a replica is away nothing is concluded from those that are there, and nothing is taken
-// away. What has no entry yet is a message whose entry is still to come.
+// While a replica is down a check concludes nothing from the others, and removes nothing. A content
+// without an entry may be a message whose entry is still to arrive.
 func (e *pair) checkWaits(t *testing.T, mb mail.MailboxID, unlisted mail.Message) {
 	dangling := enginetest.Message(10)
 	enginetest.Add(t, e.s1, mb, dangling)
@@ -212,12 +212,12 @@ func (e *pair) checkWaits(t *testing.T, mb mail.MailboxID, unlisted mail.Message
 	}
 }
 
-// An index row is in dc2, its content is not: it is read from dc1. While dc1 does not answer
-// nobody can tell, and nothing is changed.
+// dc2 has an entry without its content: the content is read from dc1. While dc1 does not answer the
+// outcome is unknown, and nothing changes.
 func (e *pair) lagIsNotLoss(t *testing.T, mb mail.MailboxID, first, second mail.Message) {
 	enginetest.Add(t, e.s1, mb, first, second)
 	mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Has(t, e.s2, mb, second) })
-	// On a busy machine dc1 may take too long to answer, but it is not taken for lost.
+	// On a busy machine dc1 may answer too late, but must not count as lost.
 	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		err := enginetest.Retrieve(t, e.s2, first.ID, 700_000)
 		if err != nil && !errors.Is(err, store.ErrUnavailable) {
@@ -242,8 +242,8 @@ func (e *pair) lagIsNotLoss(t *testing.T, mb mail.MailboxID, first, second mail.
 	enginetest.WantClass(t, "content that is nowhere", err, store.ErrNotFound)
 }
 
-// A removal that dc2 never heard of reaches it when the row is read by all, and a row added
-// again there afterwards stays away. Its content can then be swept.
+// A removal that dc2 missed reaches it when all replicas are read, and an entry added there again
+// afterwards stays removed. Its content can then be swept.
 func (e *pair) removalSurvives(t *testing.T, mb mail.MailboxID, gone mail.Message) {
 	if err := enginetest.Has(t, e.s2, mb, gone); err != nil {
 		t.Fatalf("dc2 heard of the removal: %v", err)

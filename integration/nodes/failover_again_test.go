@@ -15,9 +15,9 @@ import (
 	"popelago/store/enginetest"
 )
 
-// The local datacenter goes away, the server is started again meanwhile, and when the datacenter
-// is back it goes away once more before it has been told what it missed. The server starts, and
-// serves all the time, and no session ever misses what was acknowledged.
+// The local datacenter goes down, the server restarts meanwhile, and when the datacenter is back it
+// goes down once more before it has the missed writes. The server starts, serves all the time, and
+// no session ever misses acknowledged mail.
 func TestFailoverAgain(t *testing.T) {
 	if os.Getenv("TEST_CHAOS") == "" {
 		t.Skip("takes five minutes: set TEST_CHAOS=1")
@@ -54,7 +54,7 @@ func TestFailoverAgain(t *testing.T) {
 		enginetest.Add(t, s, mb, m)
 		taken = append(taken, m)
 	}
-	// serves waits until the store answers at all; what it answers is right from the start.
+	// serves waits until the store answers; its answers are right from the start.
 	serves := func(where string) {
 		t.Helper()
 		mailtest.WaitFor(t, 10*time.Minute, func() error {

@@ -16,7 +16,7 @@ import (
 	"popelago/store/enginetest"
 )
 
-// wants returns a condition: the log has that text.
+// wants returns a condition: the log has the text.
 func wants(log *mailtest.Log, text string) func() error {
 	return func() error {
 		if !strings.Contains(log.String(), text) {
@@ -26,9 +26,9 @@ func wants(log *mailtest.Log, text string) func() error {
 	}
 }
 
-// The whole local datacenter goes away: the store goes on through the other, and says so, and
-// comes back by itself. What was taken meanwhile is never missing: reads are confirmed until the
-// local node has been told.
+// The whole local datacenter goes down: the store fails over to the other datacenter, logs the
+// failover, and returns by itself. Mail accepted meanwhile is never missing: reads are confirmed
+// until the local node has the missed writes.
 func TestFailover(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs two Cassandra nodes")

@@ -12,8 +12,8 @@ import (
 	"popelago/store/enginetest"
 )
 
-// A node that stands still: nobody knows what became of a write, and nothing can be read. Then
-// it goes on, and so does the store.
+// A node is paused: the outcome of a write is unknown, and reads fail. Then the node resumes, and
+// so does the store.
 func TestPausedNode(t *testing.T) {
 	cfg := config(t)
 	patient := enginetest.Open(t, cfg)
@@ -61,8 +61,8 @@ func TestPausedNode(t *testing.T) {
 	}
 }
 
-// Closing comes to an end while the driver looks for a node that stands still, and when that
-// goes on in the middle of it.
+// Close ends while the driver looks for a paused node, and when the node resumes in the middle of
+// Close.
 func TestCloseWithoutNode(t *testing.T) {
 	cfg := config(t)
 	enginetest.Apply(t, cfg)
@@ -90,8 +90,8 @@ func TestCloseWithoutNode(t *testing.T) {
 	}
 }
 
-// A node that is gone: nothing is written, and that is what the errors say. It comes back, and
-// the store goes on with what was acknowledged, without being opened again.
+// A node is down: no write happens, and the errors say so. The node comes back, and the store goes
+// on with all acknowledged data, without being opened again.
 func TestKilledNode(t *testing.T) {
 	cfg := config(t)
 	cfg.Reconnect = 200 * time.Millisecond

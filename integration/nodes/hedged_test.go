@@ -17,7 +17,7 @@ import (
 	"popelago/store/enginetest"
 )
 
-// counted reads what a store has counted: hedged reads, and attempts at statements by outcome.
+// counted reads the counts of a store: hedged reads, and attempts at statements by outcome.
 func counted(t *testing.T, registry *prometheus.Registry) (hedged float64, outcomes map[string]uint64) {
 	t.Helper()
 	families, err := registry.Gather()
@@ -38,7 +38,7 @@ func counted(t *testing.T, registry *prometheus.Registry) (hedged float64, outco
 	return hedged, outcomes
 }
 
-// observed are the statements of one store.
+// observed holds the statements of one store.
 type observed struct {
 	mu   sync.Mutex
 	list []cassandra.Statement
@@ -60,30 +60,30 @@ func (o *observed) take() []cassandra.Statement {
 	return list
 }
 
-// outcomesOf counts the attempts of a list of statements that lost against a hedge, and that failed.
+// outcomesOf counts the attempts of a list of statements that lost against a hedge, and the failed
+// ones.
 func outcomesOf(list []cassandra.Statement) (lost, failed uint64) {
 	for _, st := range list {
 		switch {
 		case errors.Is(st.Err, context.Canceled):
 			lost++
 		case st.Err != nil:
-			failed++ // such as a node that has waited too long for the one that hangs
+			failed++ // for instance a node that waited too long for the hanging one
 		}
 	}
 	return lost, failed
 }
 
-// A node hangs: reads that it would have coordinated go on through another one about when the
-// speculative delay has passed, long before the time-out. They are counted, and nobody sees an
-// error. On a slow machine the node counts as down after a few reads: it hangs again until there
-// were enough.
+// A node hangs: reads that it would have coordinated use another node after about the speculative
+// delay, long before the time-out. They are counted, and no caller gets an error. On a slow machine
+// the node counts as down after a few reads: it hangs again until there were enough.
 func TestHedgedReads(t *testing.T) {
 	cfg := onTrio(t, 3)
 	const delay, enough = 300 * time.Millisecond, 8
 	cfg.SpeculativeDelay = delay
 	registry := prometheus.NewRegistry()
 	cfg.Registerer = registry
-	var own observed // of this store, also those that it executes by itself: all are counted
+	var own observed // of this store, including its own background statements, which are counted, too
 	cfg.Observe = own.observe
 	s := enginetest.Open(t, cfg)
 	var mailboxes []mail.MailboxID
@@ -143,15 +143,15 @@ func TestHedgedReads(t *testing.T) {
 			now, _ := counted(t, registry)
 			hedged := now > last
 			last = now
-			if !hedged || took < delay { // a shorter one: the store itself has read something else meanwhile
+			if !hedged || took < delay { // a shorter read: another read of the store itself
 				continue
 			}
 			if waited = append(waited, took); len(waited) == enough {
 				break
 			}
 		}
-		// The other attempts end by themselves: abandoned, or with an error once the connection to
-		// the node that hangs is given up.
+		// The other attempts end by themselves: abandoned, or with an error when the connection to
+		// the hanging node is closed.
 		mailtest.WaitFor(t, 10*time.Minute, func() error {
 			list := own.take()
 			count(list)
@@ -176,7 +176,7 @@ func TestHedgedReads(t *testing.T) {
 	if lost == 0 {
 		t.Error("no attempt was abandoned when the other one had succeeded")
 	}
-	// Some take longer: the other node may wait for the one that hangs, too, as a replica.
+	// Some take longer: the other node may wait for the hanging one, too, as a replica.
 	if slowest := waited[len(waited)-1]; slowest >= cfg.Timeout {
 		t.Errorf("a hedged read took %v, the time-out is %v", slowest, cfg.Timeout)
 	}

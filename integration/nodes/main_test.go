@@ -11,7 +11,7 @@ import (
 	"popelago/store/enginetest"
 )
 
-// cluster is one node, which the test that kills or pauses it brings back.
+// cluster is one node. A test that kills or pauses the node must bring it back.
 var cluster = cassandratest.Lazy{
 	Options: cassandratest.Options{Settings: map[string]string{
 		// A busy machine is no fault.
@@ -20,7 +20,7 @@ var cluster = cassandratest.Lazy{
 	After: seen.Uncoordinated,
 }
 
-// seen gathers what all statements of all tests had in common: see Uncoordinated.
+// seen gathers observations of all statements of all tests: see Uncoordinated.
 var seen enginetest.Observations
 
 func TestMain(m *testing.M) {
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	os.Exit(cassandratest.Main(m, &cluster, &trio))
 }
 
-// config is the configuration of a store on the one node.
+// config returns the configuration of a store on the one node.
 func config(t testing.TB) cassandra.Config {
 	if testing.Short() {
 		t.Skip("needs a Cassandra node")
@@ -40,14 +40,14 @@ func config(t testing.TB) cassandra.Config {
 		Keyspace:    enginetest.Keyspace(),
 		Replication: map[string]int{"dc1": 1},
 		SpoolDir:    t.TempDir(),
-		Window:      time.Nanosecond, // nothing in a test is under way for long
+		Window:      time.Nanosecond, // no write of a test stays in flight for long
 		ScanRate:    1_000_000,
 		Observe:     seen.Observe,
 		Timeout:     2 * time.Minute, ConnectTimeout: time.Minute,
 	}
 }
 
-// impatient opens a store that gives up soon. On a busy machine that may take several attempts.
+// impatient opens a store with short time-outs. On a busy machine this may take several attempts.
 func impatient(t *testing.T, cfg cassandra.Config) (s *cassandra.Store) {
 	t.Helper()
 	cfg.Timeout = 300 * time.Millisecond

@@ -15,9 +15,9 @@ import (
 	"popelago/store/enginetest"
 )
 
-// A node was away, nobody has kept hints for it, and it misses 15,000 rows of one maildrop. A read of
-// both datacenters brings it what it misses before it answers, which takes too long for a whole page.
-// The maildrop opens all the same, in smaller pages, and is whole; and the log says why.
+// A node was down, no node kept hints for it, and it misses 15,000 rows of one maildrop. A read of
+// both datacenters repairs the missing rows before it answers, which takes too long for a whole
+// page. The maildrop still opens, in smaller pages, and is complete; and the log gives the reason.
 func TestMaildropThatMissedMuch(t *testing.T) {
 	if os.Getenv("TEST_CHAOS") == "" {
 		t.Skip("needs two nodes of its own, and takes some minutes: set TEST_CHAOS=1")

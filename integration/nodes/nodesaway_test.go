@@ -19,14 +19,14 @@ import (
 	"popelago/store/enginetest"
 )
 
-// watched is what a store says of nodes that go and come back, in its log and metrics.
+// watched is a store's view of nodes that go and come back, in its log and metrics.
 type watched struct {
 	*testing.T
 	log      mailtest.Log
 	registry *prometheus.Registry
 }
 
-// watch makes a store with this configuration tell what it sees.
+// watch prepares the configuration of a store for watching.
 func watch(t *testing.T, cfg *cassandra.Config) *watched {
 	w := &watched{T: t, registry: prometheus.NewRegistry()}
 	cfg.Registerer, cfg.Logger = w.registry, slog.New(slog.NewTextHandler(&w.log, nil))
@@ -74,7 +74,8 @@ func (w *watched) logged(texts ...string) {
 	})
 }
 
-// quiet checks that the driver says nothing itself, which tries nodes that are away again and again.
+// quiet checks that the driver logs nothing itself, although it retries nodes that are down again
+// and again.
 func (w *watched) quiet() {
 	w.Helper()
 	for line := range strings.Lines(w.log.String()) {
@@ -84,7 +85,7 @@ func (w *watched) quiet() {
 	}
 }
 
-// refusesSchema checks that nobody makes a new keyspace while a node is away, and that the refusal
+// refusesSchema checks that a schema is not applied while a node is down, and that the refusal
 // names the node.
 func refusesSchema(t *testing.T, cfg cassandra.Config, away string) {
 	t.Helper()
@@ -99,8 +100,8 @@ func refusesSchema(t *testing.T, cfg cassandra.Config, away string) {
 }
 
 // Nodes go and come back, near and in another datacenter: the log has a line for each change and a
-// reminder, not one for each attempt, the metric counts, and nobody applies a schema meanwhile.
-// TestTwoDatacenters and TestLoginAfterRemovals see the most of it, too, on nodes that they have.
+// reminder, not one for each attempt, the metric counts, and no schema can be applied meanwhile.
+// TestTwoDatacenters and TestLoginAfterRemovals cover most of this, too, on their own nodes.
 func TestNodesAway(t *testing.T) {
 	if os.Getenv("TEST_CHAOS") == "" {
 		t.Skip("needs three nodes of its own, and takes some minutes: set TEST_CHAOS=1")
@@ -115,7 +116,7 @@ func TestNodesAway(t *testing.T) {
 		Timeout: 30 * time.Second, ConnectTimeout: 30 * time.Second,
 	}
 	var steps []string
-	quiet := cfg // a change of the schema is for ApplyWith to tell
+	quiet := cfg // ApplyWith reports a change of the schema
 	w := watch(t, &cfg)
 	if _, err := cassandra.ApplyWith(t.Context(), quiet, cassandra.ApplyOptions{Progress: func(s string) { steps = append(steps, s) }}); err != nil {
 		t.Fatal(err)
@@ -154,6 +155,6 @@ func TestNodesAway(t *testing.T) {
 	w.logged("level=INFO", "Cassandra nodes are back", "datacenter=dc2")
 	w.counted("dc2", 1, 0)
 
-	w.quiet() // at ten attempts a second to each node that was away
+	w.quiet() // at ten attempts a second to each node that was down
 	t.Log(w.log.String())
 }

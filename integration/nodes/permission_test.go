@@ -13,8 +13,8 @@ import (
 	"popelago/store/enginetest"
 )
 
-// A server whose user may read but not write does not start, and doctor says what to grant. Looking
-// for permissions writes nothing.
+// A server whose user may read but not write does not start, and doctor says what to grant. The
+// check of permissions writes nothing.
 func TestPermissions(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a Cassandra node")

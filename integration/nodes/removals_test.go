@@ -19,15 +19,15 @@ import (
 	"popelago/store/enginetest"
 )
 
-// cost is what a login made the nodes read, by their own traces. Of the replicas that a statement
-// read, the one that read most counts.
+// cost counts the reads of a login on the nodes, by their own traces. Of the replicas of a
+// statement, the replica that read most counts.
 type cost struct {
 	statements int
 	rows       int
-	tombstones int             // what had to be skipped
+	tombstones int             // tombstones skipped
 	most       int             // tombstones skipped by one statement
-	aborted    int             // statements that a node gave up because of them
-	inVain     int             // tombstones that those had skipped
+	aborted    int             // statements abandoned by a node for too many tombstones
+	inVain     int             // tombstones skipped by the abandoned statements
 	nodes      map[string]bool // which replicas were read
 }
 
@@ -57,7 +57,7 @@ func costOf(list []traced) (c cost) {
 	return c
 }
 
-// removals is a test of what is read of mailboxes that much was removed from.
+// removals is a test of reads in mailboxes with many removals.
 type removals struct {
 	*testing.T
 	cfg     cassandra.Config
@@ -77,13 +77,13 @@ func idsBetween(from, to time.Time, n int) []mail.MessageID {
 	return list
 }
 
-// inDays is the segment of a message of a bulk mailbox, and ordinary that of others.
+// inDays is the segment of a message of a bulk mailbox, and ordinary the segment of other messages.
 func inDays(id mail.MessageID) int { return enginetest.DayOf(id.Time()) }
 
 func ordinary(mail.MessageID) int { return 0 }
 
 // drained makes messages of a mailbox that were delivered, listed and removed again. The rows are
-// written in batches, for speed; they are removed as always.
+// written in batches, for speed, and removed in the normal way.
 func (r *removals) drained(mailbox mail.MailboxID, segment func(mail.MessageID) int, gone []mail.MessageID) {
 	r.Helper()
 	r.each(gone, 250, func(some []mail.MessageID) error { // nodes refuse larger batches over several days
@@ -119,7 +119,8 @@ func (r *removals) each(ids []mail.MessageID, n int, f func([]mail.MessageID) er
 	}
 }
 
-// deliver adds messages to a mailbox, which is bulk since some moment, or is not if that is zero.
+// deliver adds messages to a mailbox that is bulk since a moment; the zero time means an ordinary
+// mailbox.
 func (r *removals) deliver(mailbox mail.MailboxID, bulk time.Time, fresh []mail.MessageID) {
 	r.Helper()
 	var rows []mail.Message
@@ -141,8 +142,7 @@ func (r *removals) raiseFloor() {
 	})
 }
 
-// login is PASS and STAT on a server that was just started; it tells what they made the nodes
-// read.
+// login is PASS and STAT on a freshly started server; it returns their cost.
 func (r *removals) login(user string) cost {
 	r.Helper()
 	var seen traces
@@ -157,13 +157,13 @@ func (r *removals) login(user string) cost {
 	return costOf(seen.take(r, r.session, 2))
 }
 
-// A login costs what it costs on a fresh mailbox, whatever was removed before, as the nodes tell
-// in their traces: also on servers and nodes that were just started. While the floor cannot rise
-// because a node is away, a login passes over what was removed since it last rose, and nothing
-// that was removed before; no read passes over more than a node allows, and none fails for it. In
-// a bulk mailbox no read passes over more than was removed of one day.
+// A login costs as much as on a fresh mailbox, whatever was removed before, by the traces of the
+// nodes: also on freshly started servers and nodes. While the floor cannot rise because a node is
+// down, a login passes over the removals since the floor last rose, and over no earlier ones; no
+// read passes over more tombstones than a node allows, and none fails because of them. In a bulk
+// mailbox no read passes over more than the removals of one day.
 //
-// TEST_CHAOS=1 makes it 200,000 removals.
+// TEST_CHAOS=1 makes 200,000 removals.
 func TestLoginAfterRemovals(t *testing.T) {
 	const (
 		later = 10_000 // removed while a node is away
@@ -248,7 +248,7 @@ func TestLoginAfterRemovals(t *testing.T) {
 	}
 }
 
-// wantLike checks that a login costs what one on a fresh mailbox does.
+// wantLike checks that a login costs as much as a login on a fresh mailbox.
 func (r *removals) wantLike(fresh cost, what string, got cost) {
 	r.Helper()
 	r.Logf("%s: %v", what, got)
@@ -257,9 +257,9 @@ func (r *removals) wantLike(fresh cost, what string, got cost) {
 	}
 }
 
-// wantSince checks that a login passes over what was removed since the floor rose, once, and
-// that no statement passes over more than a node allows. One that would is tried again in halves:
-// what those skipped in vain is no more than twice as much.
+// wantSince checks that a login passes once over the removals since the floor rose, and that no
+// statement passes over more than a node allows. A larger statement is tried again in halves: the
+// abandoned statements have skipped at most twice as much.
 func (r *removals) wantSince(since int, what string, got cost) {
 	r.Helper()
 	r.Logf("%s: %v", what, got)

@@ -15,7 +15,7 @@ import (
 	"popelago/store/enginetest"
 )
 
-// ring is who has which tokens, read from one node.
+// ring is the map of tokens to nodes, read from one node.
 type ring struct {
 	*testing.T
 	session  *gocql.Session
@@ -50,8 +50,8 @@ func newRing(t *testing.T, cfg cassandra.Config) *ring {
 	return r
 }
 
-// replica is the node that keeps a partition of a table, if there is one replica of each: the
-// one with the first token from the partition's on. Cassandra itself computes that.
+// replica returns the node of a partition of a table with one replica: the node with the first
+// token at or after the partition's. Cassandra itself computes the token.
 func (r *ring) replica(table, key, where string, values ...any) string {
 	r.Helper()
 	var token int64
@@ -64,7 +64,7 @@ func (r *ring) replica(table, key, where string, values ...any) string {
 }
 
 // Every statement goes straight to a node that keeps its partition: with one replica of each
-// partition, on three nodes, to that very node.
+// partition, on three nodes, to exactly that node.
 func TestTokenAware(t *testing.T) {
 	cfg := onTrio(t, 1)
 	s := enginetest.Open(t, cfg)
@@ -111,7 +111,8 @@ func TestTokenAware(t *testing.T) {
 		want("trash, in a batch", "INSERT INTO trash", remove, func() string { return r.trash(mb) })
 	}
 	t.Logf("statements by node: %v", asked)
-	// Tokens are laid out for three replicas: with one a node may have next to nothing. But none has all.
+	// Tokens are distributed for three replicas: with one replica a node may have next to nothing.
+	// But no node has all.
 	if len(asked) < 2 {
 		t.Errorf("all statements went to %v", asked)
 	}

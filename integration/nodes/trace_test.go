@@ -14,7 +14,7 @@ import (
 	"popelago/store/enginetest"
 )
 
-// traces gathers the traces that nodes make of statements.
+// traces gathers the nodes' traces of statements.
 type traces struct {
 	mu  sync.Mutex
 	ids [][]byte
@@ -27,14 +27,14 @@ func (tr *traces) trace(id []byte) {
 	tr.ids = append(tr.ids, append([]byte(nil), id...))
 }
 
-// traced is a statement as the nodes saw it.
+// traced is a statement in the view of the nodes.
 type traced struct {
 	cql     string
-	aborted bool   // it had to skip too many removals
+	aborted bool   // it met too many tombstones
 	reads   []scan // one for each replica that was read, and each read of it
 }
 
-// scan is what one replica read.
+// scan is the read of one replica.
 type scan struct {
 	node             string
 	live, tombstones int
@@ -44,8 +44,8 @@ func (s traced) String() string {
 	return fmt.Sprintf("%s: %v, aborted: %v", s.cql, s.reads, s.aborted)
 }
 
-// take returns the statements but heartbeats since the last call, each a read on so many
-// replicas or more, once all that the nodes tell about them is there.
+// take returns the statements except heartbeats since the last call, each a read on at least so
+// many replicas, after the nodes have written their whole traces.
 func (tr *traces) take(t testing.TB, s *gocql.Session, replicas int) []traced {
 	t.Helper()
 	tr.mu.Lock()
@@ -65,14 +65,14 @@ func (tr *traces) take(t testing.TB, s *gocql.Session, replicas int) []traced {
 	return list
 }
 
-// What a replica traces at the end of a read, and when it gives one up.
+// Trace lines of a replica at the end of a read, and when it abandons the read.
 var (
 	scanned = regexp.MustCompile(`^Read (\d+) live rows and (\d+) tombstone cells`)
 	aborted = regexp.MustCompile(`^Scanned over \d+ tombstones .*aborted`)
 )
 
-// readTrace reads one trace; nodes write it behind the answer. isStatement is false for heartbeats
-// and for what the driver prepares.
+// readTrace reads one trace; nodes write it after the answer. isStatement is false for heartbeats
+// and for statements that the driver prepares.
 func readTrace(s *gocql.Session, id []byte, replicas int) (st traced, isStatement bool, err error) {
 	if st.cql, isStatement, err = readRequest(s, id); err != nil || !isStatement {
 		return st, false, err
@@ -95,8 +95,8 @@ func readTrace(s *gocql.Session, id []byte, replicas int) (st traced, isStatemen
 	return st, true, nil
 }
 
-// readRequest reads from a trace what the driver asked for, once the node has finished with that.
-// isStatement is as in readTrace.
+// readRequest reads the driver's request from a trace, after the node has finished it. isStatement
+// is as in readTrace.
 func readRequest(s *gocql.Session, id []byte) (cql string, isStatement bool, err error) {
 	var request string
 	var duration *int
@@ -114,8 +114,8 @@ func readRequest(s *gocql.Session, id []byte) (cql string, isStatement bool, err
 	return cql, true, nil
 }
 
-// A server that starts looks at the cluster and at what it is allowed to do. None of that is about
-// mail: it is not traced.
+// A starting server examines the cluster and its permissions. These statements do not concern mail,
+// and are not traced.
 func TestStartIsNotTraced(t *testing.T) {
 	cfg := config(t)
 	enginetest.Apply(t, cfg)

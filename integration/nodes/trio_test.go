@@ -10,11 +10,11 @@ import (
 	"popelago/store/enginetest"
 )
 
-// trioTombstones is how many removals a read on trio may skip.
+// trioTombstones is the number of tombstones that a read on trio may skip.
 const trioTombstones = 3000
 
-// trio is three nodes of one datacenter, for what needs a quorum that is not everybody. The test
-// that stops or pauses a node undoes that.
+// trio is three nodes of one datacenter, for tests that need a quorum smaller than all. A test that
+// stops or pauses a node must undo this.
 var trio = cassandratest.Lazy{
 	Options: cassandratest.Options{
 		Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 3}},
@@ -41,7 +41,7 @@ func onTrio(t testing.TB, replicas int) cassandra.Config {
 		Keyspace:         trioKeyspace(replicas),
 		Replication:      map[string]int{"dc1": replicas},
 		SpoolDir:         t.TempDir(),
-		SpeculativeDelay: -1, // what is counted is counted once
+		SpeculativeDelay: -1, // each statement is counted once
 		Reconnect:        200 * time.Millisecond,
 		Heartbeat:        time.Hour,
 		QueueTime:        time.Minute,

@@ -12,8 +12,8 @@ import (
 	"popelago/mailtest"
 )
 
-// authority is a certificate authority of one test. Mozilla's programs do not take a server
-// certificate that is its own authority, so the two are kept apart here.
+// authority is the certificate authority of one test. Mozilla's programs refuse a server
+// certificate that is its own authority, so authority and server certificate are separate.
 type authority struct {
 	File string // PEM, to be trusted
 	pool *x509.CertPool
@@ -21,7 +21,7 @@ type authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// validFor is how long the certificates are valid.
+// validFor is the validity of the certificates.
 const validFor = 90 * 24 * time.Hour
 
 func newAuthority(t testing.TB) *authority {

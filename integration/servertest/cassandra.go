@@ -8,14 +8,13 @@ import (
 	"popelago/cassandratest"
 )
 
-// Node is a Cassandra node with the keyspace that the tests of a package have there, one after
-// the other.
+// Node is a Cassandra node with one keyspace, which the tests of a package use one after the other.
 type Node struct {
 	*cassandratest.Lazy
 	Keyspace string
 }
 
-// SharedNode is a node for tests that do it no harm. Packages may share it.
+// SharedNode is a node for tests that do it no harm. Packages may share the node.
 func SharedNode(keyspace string) *Node {
 	return &Node{cassandratest.Shared(keyspace), keyspace}
 }
@@ -26,8 +25,8 @@ func OnEachEngine(t *testing.T, n *Node, test func(t *testing.T, s Setup)) {
 	t.Run("cassandra", func(t *testing.T) { test(t, n.Setup(t)) })
 }
 
-// Setup is what makes a server keep everything on the node, where nothing is yet. The schema is
-// applied as an operator does it.
+// Setup returns the settings of a server on the node, with an empty storage. The schema is applied
+// by the operator's command.
 func (n *Node) Setup(t *testing.T) Setup {
 	t.Helper()
 	if testing.Short() {

@@ -8,19 +8,19 @@ import (
 	"popelago/mailtest"
 )
 
-// Awkward is a message of the corpus and what it became in the maildrop.
+// Awkward is a message of the corpus in its maildrop.
 type Awkward struct {
 	mailtest.Message
-	Octets []byte // as RETR sends it, trace header and all
+	Octets []byte // as RETR sends them, with the trace header
 }
 
-// Sender is the reverse-path that marks a message of the corpus: it comes back in the
+// Sender returns the reverse-path that marks a message of the corpus: it comes back in the
 // Return-Path line.
 func Sender(name string) string { return "corpus-" + name + "@sender.example" }
 
 var senderMark = regexp.MustCompile(`corpus-([A-Za-z0-9-]+)@sender\.example`)
 
-// DeliverCorpus brings in the corpus, each message to those accounts that want it.
+// DeliverCorpus delivers the corpus, each message to the accounts that want it.
 func (s *Server) DeliverCorpus(t testing.TB, to map[Account]func(mailtest.Message) bool) {
 	t.Helper()
 	c := s.LMTPSession(t)
@@ -43,9 +43,9 @@ func (s *Server) DeliverCorpus(t testing.TB, to map[Account]func(mailtest.Messag
 	c.Do("QUIT", "221")
 }
 
-// CorpusOf reads a maildrop that got the corpus, by name, and checks that every message is
-// our trace header followed by exactly the octets that were accepted. sent holds the octets of
-// messages, by name, that a program sends with a change of its own; nil: none.
+// CorpusOf reads a maildrop with the corpus, by name, and checks that every message is our trace
+// header followed by exactly the accepted octets. sent holds the octets of messages, by name, that
+// a program changes when it sends them; nil: none.
 func (s *Server) CorpusOf(t testing.TB, a Account, sent map[string]string) map[string]Awkward {
 	t.Helper()
 	corpus := map[string]mailtest.Message{}

@@ -14,7 +14,7 @@ func Lines(l ...string) string { return strings.Join(l, "\n") + "\n" }
 // SmallName is the mark of a small message.
 func SmallName(n int) string { return fmt.Sprintf("small-%05d", n) }
 
-// SmallMessage is the text of a small message, as it is sent.
+// SmallMessage returns the text of a small message, as sent.
 func SmallMessage(n int) []byte {
 	return fmt.Appendf(nil, "X-Number: %d\r\nSubject: small\r\n\r\nThe body of number %d.\r\n", n, n)
 }
@@ -28,8 +28,8 @@ func TryLogin(t testing.TB, s *Server, a Account) string {
 	return reply
 }
 
-// TryDeliver sends a message and returns what became of it for each recipient: the reply to RCPT
-// if that refused it, else the one after the text. After a refusal the session can go on.
+// TryDeliver sends a message and returns a reply for each recipient: the reply to RCPT if it
+// refused the recipient, else the reply after the text. After a refusal the session can go on.
 func TryDeliver(t testing.TB, c *mailtest.Client, lmtp bool, name string, to []Account) []string {
 	t.Helper()
 	c.Do("MAIL FROM:<"+Sender(name)+">", "250")

@@ -13,7 +13,7 @@ import (
 	"popelago/mailtest"
 )
 
-// Load is mail going in and out, with notes in a journal, until it is stopped.
+// Load is mail that comes in and leaves, recorded in a journal, until Stop.
 type Load struct {
 	Journal *bench.Journal
 	Ctx     context.Context // ends with Stop
@@ -24,7 +24,7 @@ type Load struct {
 	errs []error
 }
 
-// StartLoad opens the journal at path. Stop, or the end of the test, closes it.
+// StartLoad opens the journal at path. Stop, or the end of the test, closes the journal.
 func StartLoad(t testing.TB, path string) *Load {
 	t.Helper()
 	journal, err := bench.OpenJournal(path)
@@ -48,7 +48,7 @@ func (l *Load) Run(what string, f func() (bench.Report, error)) {
 	})
 }
 
-// Failed remembers why a part of the load could not go on, unless it was stopped.
+// Failed records the reason why a part of the load ended, unless the load was stopped.
 func (l *Load) Failed(what string, err error) {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return
@@ -58,8 +58,8 @@ func (l *Load) Failed(what string, err error) {
 	l.errs = append(l.errs, fmt.Errorf("%s: %w", what, err))
 }
 
-// Stop ends the load, and fails the test if a part of it could not go on. It reports whether
-// that was not done before.
+// Stop ends the load, and fails the test if a part of the load had failed. It reports whether this
+// call stopped the load.
 func (l *Load) Stop(t testing.TB) bool {
 	t.Helper()
 	l.cancel()
@@ -92,7 +92,7 @@ func WaitDelivered(t testing.TB, limit time.Duration, where string, p *bench.Pro
 // JournalIn is the path of a new journal.
 func JournalIn(t testing.TB) string { return filepath.Join(t.TempDir(), "journal") }
 
-// Verify checks that the server kept its word, as the journal has it.
+// Verify checks the server's promises by the journal.
 func Verify(t testing.TB, s *Server, journal string, logins []bench.Login) {
 	t.Helper()
 	report, err := bench.Verify(Deadline(t, 15*time.Minute), bench.VerifyConfig{

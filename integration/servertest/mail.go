@@ -24,7 +24,7 @@ func Send(t testing.TB, c *mailtest.Client, from string, to []Account, octets []
 	}
 }
 
-// sendBDAT is send with CHUNKING, for content that does not end in CRLF.
+// sendBDAT sends with CHUNKING, for content that does not end in CRLF.
 func sendBDAT(t testing.TB, c *mailtest.Client, from string, to []Account, octets []byte) {
 	t.Helper()
 	StartTransaction(c, from, to)
@@ -56,14 +56,14 @@ func Stuff(octets []byte) string {
 	return s
 }
 
-// Stored is one message as a maildrop shows it.
+// Stored is one message of a maildrop.
 type Stored struct {
 	UIDL   string
 	Octets []byte
 }
 
-// Maildrop reads all of a maildrop and leaves it there. It checks that the sizes of LIST are
-// those of the octets.
+// Maildrop reads all messages of a maildrop and removes none. It checks the sizes in LIST against
+// the octets.
 func (s *Server) Maildrop(t testing.TB, a Account) []Stored {
 	t.Helper()
 	c := s.Login(t, a)
@@ -83,7 +83,7 @@ func (s *Server) Maildrop(t testing.TB, a Account) []Stored {
 	return all
 }
 
-// Listing is what UIDL or LIST says for each message.
+// Listing returns the response to UIDL or LIST for each message.
 func Listing(t testing.TB, c *mailtest.Client, command string) []string {
 	t.Helper()
 	c.Do(command, "+OK")

@@ -73,7 +73,7 @@ func Binary(t testing.TB) string {
 	return name
 }
 
-// NeedProgram skips the test if a program is missing. Where CI=true that is a failure.
+// NeedProgram skips the test if a program is missing. With CI=true the test fails.
 func NeedProgram(t testing.TB, program, debianPackage string) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err == nil {
@@ -90,7 +90,7 @@ func NeedRoot(t testing.TB) {
 	}
 }
 
-// Cannot skips the test. Where CI=true that is a failure.
+// Cannot skips the test. With CI=true the test fails.
 func Cannot(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {

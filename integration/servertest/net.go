@@ -31,7 +31,7 @@ func FreeAddress(t testing.TB) string {
 	return ""
 }
 
-// Dialable is nil if something accepts connections at an address.
+// Dialable returns nil if a program accepts connections at an address.
 func Dialable(address string) error {
 	c, err := net.DialTimeout("tcp", address, 5*time.Second)
 	if err == nil {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Output collects what a process says. Safe for concurrent use.
+// Output collects the output of a process. Safe for concurrent use.
 type Output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -81,7 +81,7 @@ func (p *Process) Signal(s syscall.Signal) {
 	syscall.Kill(-p.Cmd.Process.Pid, s)
 }
 
-// kill ends the group at once and waits for it.
+// kill ends the group at once and waits for its end.
 func (p *Process) kill(t testing.TB) {
 	t.Helper()
 	p.Signal(syscall.SIGKILL)
@@ -129,11 +129,11 @@ type Program struct {
 	Dir   string // folder to run in, and HOME; empty: the test's own
 	Stdin string
 	Limit time.Duration // default ten minutes
-	// Nobody runs it without root's rights, for programs that refuse root.
+	// Nobody runs the program without root's rights, for programs that refuse root.
 	Nobody bool
 }
 
-// Run runs a program and returns its exit code and all it said.
+// Run runs a program and returns its exit code and its output.
 func (p Program) Run(t testing.TB, name string, args ...string) (int, string) {
 	t.Helper()
 	if p.Limit == 0 {
@@ -158,7 +158,7 @@ func CommandOf(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Must is run that expects exit code 0.
+// Must runs a program and expects exit code 0.
 func (p Program) Must(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	code, out := p.Run(t, name, args...)
@@ -168,7 +168,7 @@ func (p Program) Must(t testing.TB, name string, args ...string) string {
 	return out
 }
 
-// nobodyID is user and group nobody on Debian.
+// nobodyID is the user and group "nobody" of Debian.
 const nobodyID = 65534
 
 // CleanEnv is an environment without the caller's settings.
@@ -210,7 +210,7 @@ func publicDirIn(t testing.TB, parent string) string {
 	return dir
 }
 
-// GiveToNobody makes files belong to the user that program.nobody runs as.
+// GiveToNobody gives files to the user of Program.Nobody.
 func GiveToNobody(t testing.TB, names ...string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -231,7 +231,7 @@ func WriteFile(t testing.TB, name, text string) {
 	}
 }
 
-// FileError is nil if there is such a file.
+// FileError returns nil if the file exists.
 func FileError(name string) error {
 	_, err := os.Stat(name)
 	return err

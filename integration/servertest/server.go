@@ -19,10 +19,10 @@ import (
 // Domain is hosted by every server of these tests.
 const Domain = "example.test"
 
-// StartLimit is how long a server may take to listen, on a busy machine.
+// StartLimit bounds the start of a server on a busy machine.
 const StartLimit = 5 * time.Minute
 
-// StopLimit is how long a server may take to stop when nothing keeps it.
+// StopLimit bounds the stop of an idle server.
 const StopLimit = 5 * time.Minute
 
 // Server is one running popelago with a data folder.
@@ -33,17 +33,17 @@ type Server struct {
 	Conf string // the configuration file
 	Proc *Process
 
-	// Where it listens: host:port.
+	// Addresses of the listeners: host:port.
 	POP3, POP3S, SMTP, LMTP string
 }
 
-// Setup is what a test may want to be different.
+// Setup holds the choices of a test.
 type Setup struct {
-	Data     string   // data folder; default a new one
+	Data     string   // data folder; default: a new folder
 	Settings []string // further lines of the configuration file
 	// FixedPorts keeps the addresses over restarts.
 	FixedPorts bool
-	// Cassandra says that settings choose that engine, which is slower: less mail will do.
+	// Cassandra says that the settings select the slower engine, so that less mail is enough.
 	Cassandra bool
 }
 
@@ -85,7 +85,7 @@ func (s *Server) CertFile() string { return filepath.Join(s.dir, "cert.pem") }
 // KeyFile is the file of the key.
 func (s *Server) KeyFile() string { return filepath.Join(s.dir, "key.pem") }
 
-// StartServer starts a server that hosts domain and stops it when the test ends.
+// StartServer starts a server that hosts Domain, and stops the server at the end of the test.
 func StartServer(t testing.TB, s Setup) *Server {
 	t.Helper()
 	srv := NewServer(t, s)
@@ -100,7 +100,7 @@ func StartServer(t testing.TB, s Setup) *Server {
 
 var listening = regexp.MustCompile(`msg=listening service=(\S+) address=(\S+)`)
 
-// Start runs the binary and waits until it listens.
+// Start runs the binary and waits until the server listens.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
 	if err := s.tryStart(t); err != nil {
@@ -146,7 +146,7 @@ func (s *Server) tryStart(t testing.TB) error {
 	}
 }
 
-// Stop ends the server as an operator does, and expects it to end well.
+// Stop ends the server as an operator does, and expects exit code 0.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	s.Proc.Signal(syscall.SIGTERM)
@@ -177,7 +177,7 @@ func (s *Server) Account(t testing.TB, name string) Account {
 	return a
 }
 
-// SignIn opens a POP3 session up to the response to PASS, whatever that is.
+// SignIn opens a POP3 session up to the response to PASS, whatever the response.
 func (s *Server) SignIn(t testing.TB, a Account) (c *mailtest.Client, reply string) {
 	t.Helper()
 	c = mailtest.Dial(t, s.POP3)
@@ -217,7 +217,7 @@ func EndReply(c *mailtest.Client) string {
 	}
 }
 
-// Deadline is a context for calls that the test must survive.
+// Deadline returns a context for calls that must end before the test does.
 func Deadline(t testing.TB, limit time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -225,7 +225,7 @@ func Deadline(t testing.TB, limit time.Duration) context.Context {
 	return ctx
 }
 
-// Exists reports whether there is such a file.
+// Exists reports whether the file exists.
 func Exists(name string) bool {
 	_, err := os.Stat(name)
 	return err == nil
