@@ -12,7 +12,7 @@ RUN CGO_ENABLED=0 go build -trimpath -o /out/popelago ./cmd/popelago && mkdir -m
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /out/popelago /usr/local/bin/popelago
-# A new volume mounted here takes over the owner.
+# A new volume mounted here gets this owner.
 COPY --from=build --chown=65532:65532 /out/data /var/lib/popelago
 USER 65532:65532
 WORKDIR /var/lib/popelago

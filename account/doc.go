@@ -1,9 +1,11 @@
 // Package account is the directory: hosted domains, their accounts and passwords, which
 // mailbox an address leads to, and whether a login and password belong together.
 //
-// Callers: delivery asks Resolve for each RCPT, the POP3 server asks SignIn, admin does the
-// rest. Everything is stored in a store.Directory; this package holds bounded caches, the queue of
-// password hashes and the memory of failed logins.
+// Callers: delivery asks Resolve for each RCPT, and Ended before the reply. The POP3 server asks
+// SignIn, and LeastRetention before a login. admin adds, changes and removes domains and accounts.
+// task asks for the mailboxes of removed accounts, makes mailboxes bulk, and renews the least
+// retention, which app reads at the start. A store.Directory keeps all data; this package holds bounded
+// caches, the queue of password hashes and the memory of failed logins.
 //
 // # Generations
 //

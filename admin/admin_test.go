@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -449,11 +450,13 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// The document describes every operation.
+// The document describes every operation, and docs/openapi.json is the same.
 func TestOpenAPI(t *testing.T) {
-	f := new(fixture).start(t)
+	f := (&fixture{token: "secret"}).start(t) // the document says so
 	w := httptest.NewRecorder()
-	f.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
+	r := httptest.NewRequest(http.MethodGet, "/openapi.json", nil)
+	r.Header.Set("Authorization", "Bearer secret")
+	f.handler.ServeHTTP(w, r)
 	body, err := io.ReadAll(w.Body)
 	if err != nil || w.Code != http.StatusOK {
 		t.Fatalf("status %d, %v", w.Code, err)
@@ -472,4 +475,9 @@ func TestOpenAPI(t *testing.T) {
 	if !strings.HasPrefix(doc.OpenAPI, "3.1") || n != 23 {
 		t.Errorf("OpenAPI %s with %d operations, want 3.1 and 23:\n%s", doc.OpenAPI, n, body)
 	}
+	var page bytes.Buffer
+	if err := json.Indent(&page, body, "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	mailtest.Golden(t, "../docs/openapi.json", strings.TrimSpace(page.String())+"\n")
 }

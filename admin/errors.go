@@ -29,9 +29,9 @@ func classify(err error) (status int, text string) {
 	case errors.Is(err, store.ErrFull):
 		return http.StatusInsufficientStorage, "nothing was changed: the disk of the server is full"
 	case errors.Is(err, store.ErrClock):
-		return http.StatusServiceUnavailable, "the clock of the server cannot be trusted, so nothing was changed: \"popelago clock show\" tells why"
+		return http.StatusServiceUnavailable, "the clock of the server cannot be trusted, so nothing was changed: \"popelago clock show\" says why"
 	case errors.Is(err, store.ErrDisagree):
-		return http.StatusServiceUnavailable, "the servers differ in a setting, and background work waits until they agree: \"popelago doctor\" tells which"
+		return http.StatusServiceUnavailable, "the servers differ in a setting, and background work waits until they agree: \"popelago doctor\" names the setting"
 	case errors.Is(err, task.ErrTooEarly):
 		return http.StatusServiceUnavailable, "the server has started just now, and the clock may still be put right: try again later"
 	case errors.Is(err, task.ErrStopped):

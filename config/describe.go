@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Describe writes the reference: a configuration file with every setting, its default, what
-// it takes and what it is for.
+// Describe writes the reference: a configuration file with every setting, its default, its values and
+// its meaning.
 func Describe(w io.Writer) error {
 	var b bytes.Buffer
 	b.WriteString(`# Popelago configuration: every setting with its default.
 #
 # Printed by "popelago config describe". "popelago config check FILE" checks a file.
-# A setting may be left out. POPELAGO_SECTION_KEY in the environment overrides one, as
+# Every setting is optional. POPELAGO_SECTION_KEY in the environment overrides one, as
 # POPELAGO_POP3_LISTEN does listen in [pop3]. Relative paths are relative to this file.
 # A server needs at least one listen address.
 `)
@@ -51,17 +51,17 @@ func DescribeMarkdown(w io.Writer) error {
 
 <!-- Made from the code by "popelago config describe --markdown". Do not edit. -->
 
-` + "`popelago serve --config popelago.toml`" + ` reads one TOML file. It is strict: unknown settings, wrong types
-and impossible values are refused at start, each with file, line and what would be right.
+` + "`popelago serve --config popelago.toml`" + ` reads one TOML file. Unknown settings, wrong types and
+impossible values are refused at the start, each with file, line and the right form.
 ` + "`popelago config check FILE`" + ` checks a file without starting, ` + "`popelago config describe`" + ` prints the
 settings below as a file to start from.
 
-- Every setting may be left out, but a server needs at least one ` + "`listen`" + ` address.
+- Every setting is optional, but a server needs at least one ` + "`listen`" + ` address.
 - A variable ` + "`POPELAGO_SECTION_KEY`" + ` in the environment overrides a setting, as ` + "`POPELAGO_POP3_LISTEN`" + ` does
   ` + "`listen`" + ` in ` + "`[pop3]`" + `; lists are written ` + "`a,b`" + ` there and tables ` + "`a=1,b=2`" + `. Flags of ` + "`serve`" + ` override both.
 - Secrets are read from files that settings name, never from the configuration itself.
-- A relative path is relative to the folder of the configuration file; one from the environment or a flag to
-  the working folder.
+- A relative path in the file starts at the folder of the file; in the environment or in a flag it starts at the
+  working folder.
 - Durations are written like ` + "`\"90s\"`, `\"10m\"`, `\"1h30m\"`" + `; sizes like ` + "`\"64MiB\"`" + ` (1024), ` + "`\"50MB\"`" + ` (1000) or a
   number of octets.
 `)

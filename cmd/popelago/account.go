@@ -13,7 +13,7 @@ func newAccountCommand() *cobra.Command {
 	cmd := newGroup("account", "Manage the accounts of a running server",
 		newAccountAddCommand(f), newAccountListCommand(f), newAccountShowCommand(f),
 		newAccountPasswdCommand(f),
-		newAccountStateCommand(f, "disable", "Take no mail and no logins for an account", adminclient.Disabled),
+		newAccountStateCommand(f, "disable", "Refuse mail and logins for an account", adminclient.Disabled),
 		newAccountStateCommand(f, "enable", "Undo disable", adminclient.Enabled),
 		newAccountRetentionCommand(f),
 		newAccountBulkCommand(f),
@@ -103,7 +103,7 @@ func listAccounts(cmd *cobra.Command, c *adminclient.Client, domains []string) (
 func newAccountShowCommand(f *remoteFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show ADDRESS",
-		Short: "Show an account and what its mailbox holds",
+		Short: "Show an account, with the count and size of its messages",
 		Args:  arguments("ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(func(c *adminclient.Client) error {
@@ -144,7 +144,7 @@ func newAccountPasswdCommand(f *remoteFlags) *cobra.Command {
 	var p passwordFlags
 	cmd := &cobra.Command{
 		Use:   "passwd ADDRESS",
-		Short: "Give an account another password",
+		Short: "Set the password of an account",
 		Args:  arguments("ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(func(c *adminclient.Client) error {
@@ -183,10 +183,10 @@ func newAccountStateCommand(f *remoteFlags, name, short, state string) *cobra.Co
 func newAccountRetentionCommand(f *remoteFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "retention ADDRESS RETENTION",
-		Short: "Say how long messages of an account stay at most",
-		Long: `Say how long messages of an account stay at most: days such as 90d, hours such as 36h, forever,
-or domain: as long as its domain says. What is older disappears at once; a longer retention later
-brings back only what was not removed by then.`,
+		Short: "Set the age at which messages of an account expire",
+		Long: `Set the age at which messages of an account expire: days such as 90d, hours such as 36h, forever,
+or domain for the retention of the domain. Older messages disappear at once; a longer retention
+later brings back only messages that were not removed by then.`,
 		Example: "  popelago account retention alice@example.org 90d",
 		Args:    arguments("ADDRESS", "RETENTION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -207,10 +207,10 @@ brings back only what was not removed by then.`,
 func newAccountBulkCommand(f *remoteFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "bulk ADDRESS",
-		Short: "Make the mailbox of an account bulk, for good",
-		Long: `Make the mailbox of an account bulk, for good: one that takes tens of thousands of messages a day,
-and gets a place of its own for each day. It begins about an hour later, needs no downtime, and
-clients notice nothing. Mailboxes that grow past cassandra.bulk_after become bulk by themselves.`,
+		Short: "Make the mailbox of an account bulk, permanently",
+		Long: `Make the mailbox of an account bulk, permanently. A bulk mailbox has a segment for each day, for
+tens of thousands of messages a day. The change begins about an hour later, needs no downtime, and
+clients notice nothing. Mailboxes that grow past cassandra.bulk_after become bulk automatically.`,
 		Example: "  popelago account bulk results@example.org",
 		Args:    arguments("ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -228,7 +228,7 @@ clients notice nothing. Mailboxes that grow past cassandra.bulk_after become bul
 func newAccountRemoveCommand(f *remoteFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove ADDRESS",
-		Short: "End an account and remove its messages, for good",
+		Short: "End an account and remove its messages, permanently",
 		Args:  arguments("ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(func(c *adminclient.Client) error {

@@ -20,16 +20,16 @@ import (
 func newBenchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Put load on any LMTP, SMTP or POP3 server, measure it and check what it did",
-		Long: `Put load on any LMTP, SMTP or POP3 server, measure it and check what it did.
+		Short: "Put load on any LMTP, SMTP or POP3 server, measure it and check its results",
+		Long: `Put load on any LMTP, SMTP or POP3 server, measure it and check its results.
 
 Results go to standard output, as a table or with --json; progress goes to standard
-error. The exit status is 0 only if nothing went wrong: no refused message, no error
-response, no violation found. Ctrl-C ends a run and prints what was measured so far.
+error. The exit status is 0 only after a run without a refused message, an error response
+or a violation. Ctrl-C ends a run and prints the results so far.
 
 Users are user1@example.test to user80@example.test unless --users, --pattern, --user or
---users-file say otherwise; the same name is the recipient's address and the POP3 login.
-The accounts have to be there. For a Popelago on this machine:
+--users-file select others; the same name is the recipient's address and the POP3 login.
+The accounts must exist. For a Popelago on this machine:
 
   for i in $(seq 80); do
     echo "$POPELAGO_BENCH_PASSWORD" | popelago account add user$i@example.test --password-stdin

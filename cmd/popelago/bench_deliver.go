@@ -18,7 +18,7 @@ type benchMessages struct {
 func (m *benchMessages) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.IntVar(&m.Size, "size", 8192, "size of a message in octets")
-	f.Float64Var(&m.Awkward, "awkward", 0, "share (0 to 1) of messages with dot lines, 8-bit octets, long lines and the like")
+	f.Float64Var(&m.Awkward, "awkward", 0, "share (0 to 1) of messages with dot lines, 8-bit octets, long lines and similar")
 	f.Uint64Var(&m.Seed, "seed", 0, "generate the same messages as another run with this seed (default random)")
 }
 
@@ -66,7 +66,7 @@ func newBenchDeliverCommand() *cobra.Command {
 	output.add(cmd)
 	f := cmd.Flags()
 	f.StringVar(&protocol, "protocol", "lmtp", "lmtp or smtp")
-	f.Float64Var(&cfg.Rate, "rate", 0, "messages per second (default as fast as the server takes them)")
+	f.Float64Var(&cfg.Rate, "rate", 0, "messages per second (default as fast as possible)")
 	f.DurationVar(&cfg.Duration, "duration", 0, "end after this time (default 10s, if there is no --count)")
 	f.Int64Var(&cfg.Count, "count", 0, "end after this many messages")
 	f.IntVar(&cfg.Connections, "connections", 1, "connections used at once")
@@ -76,7 +76,7 @@ func newBenchDeliverCommand() *cobra.Command {
 	f.BoolVar(&cfg.Chunking, "chunking", false, "send the content with BDAT instead of DATA")
 	f.Int64Var(&cfg.First, "first", 0, "number of the first message")
 	f.DurationVar(&cfg.Reconnect, "reconnect", 0, "keep trying for this long when a connection is lost or refused (default: give up)")
-	f.BoolVar(&cfg.Resend, "resend", false, "send again what was refused for now or has an unknown outcome, until it is taken")
-	f.StringVar(&journal, "journal", "", "append what was sent and answered to this file, for \"bench verify\"")
+	f.BoolVar(&cfg.Resend, "resend", false, "repeat messages that were deferred or have an unknown outcome, until they are taken")
+	f.StringVar(&journal, "journal", "", "append messages and replies to this file, for \"bench verify\"")
 	return cmd
 }

@@ -22,7 +22,7 @@ func newBenchDrainCommand() *cobra.Command {
 		Short: "Fetch all messages by POP3 and remove them",
 		Long: `Fetch all messages by POP3 and remove them: STAT, RETR of all, DELE of all, QUIT.
 
-To measure the two apart, run it with --no-dele (alias --keep) first and with --no-retr after.`,
+To measure fetching and removing apart, run it first with --no-dele (alias --keep), then with --no-retr.`,
 		Example: `  popelago bench drain --addr 127.0.0.1:1110 --password-file passwords --connections 16 --keep
   popelago bench drain --addr 127.0.0.1:1110 --password-file passwords --connections 16 --no-retr`,
 		Args: arguments(),
@@ -51,10 +51,10 @@ To measure the two apart, run it with --no-dele (alias --keep) first and with --
 	f.BoolVar(&cfg.NoRetr, "no-retr", false, "do not fetch (with --journal, messages are identified by TOP n 0)")
 	f.BoolVar(&cfg.NoDele, "no-dele", false, "do not remove")
 	f.BoolVar(&cfg.NoDele, "keep", false, "the same as --no-dele")
-	f.BoolVar(&cfg.Check, "check", false, "compare each message with what was sent, and its size with LIST")
-	f.IntVar(&cfg.Passes, "passes", 0, "how often to go through each maildrop (default once, or without end with --duration)")
+	f.BoolVar(&cfg.Check, "check", false, "compare each message with the sent one, and its size with LIST")
+	f.IntVar(&cfg.Passes, "passes", 0, "passes over each maildrop (default one, or without end with --duration)")
 	f.DurationVar(&cfg.Duration, "duration", 0, "start no session after this time")
 	f.DurationVar(&cfg.Reconnect, "reconnect", 0, "keep trying for this long when a connection is lost or refused (default: give up)")
-	f.StringVar(&journal, "journal", "", "append what was seen and removed to this file, for \"bench verify\"")
+	f.StringVar(&journal, "journal", "", "append messages seen and removed to this file, for \"bench verify\"")
 	return cmd
 }

@@ -21,10 +21,10 @@ func newBenchIdleCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "idle",
-		Short: "Hold many POP3 sessions open, for measuring a server's memory",
-		Long: `Hold many POP3 sessions open, then look which of them still answer.
+		Short: "Keep many POP3 sessions open, to measure a server's memory",
+		Long: `Keep many POP3 sessions open, then count the sessions that still answer.
 
-When all are open it says so on standard error: "holding N sessions".`,
+When all are open, standard error has a line: "holding N sessions".`,
 		Example: `  popelago bench idle --addr 127.0.0.1:1110 --password-file passwords --sessions 5000 --hold 30s`,
 		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -46,8 +46,8 @@ When all are open it says so on standard error: "holding N sessions".`,
 	logins.add(cmd)
 	output.add(cmd)
 	f := cmd.Flags()
-	f.IntVar(&cfg.Sessions, "sessions", 1000, "sessions to hold")
-	f.DurationVar(&cfg.Hold, "hold", 10*time.Second, "how long to hold them")
+	f.IntVar(&cfg.Sessions, "sessions", 1000, "sessions to keep open")
+	f.DurationVar(&cfg.Hold, "hold", 10*time.Second, "time to keep them open")
 	f.BoolVar(&noLogin, "no-login", false, "stay in the state before the login")
 	return cmd
 }

@@ -19,7 +19,7 @@ func newBenchPollCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:     "poll",
-		Short:   "Open POP3 sessions that log in, ask STAT and QUIT",
+		Short:   "Open POP3 sessions with login, STAT and QUIT",
 		Example: `  popelago bench poll --addr 127.0.0.1:1110 --password-file passwords --connections 16 --duration 10s`,
 		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -41,7 +41,7 @@ func newBenchPollCommand() *cobra.Command {
 	logins.add(cmd)
 	output.add(cmd)
 	f := cmd.Flags()
-	f.Float64Var(&cfg.Rate, "rate", 0, "sessions per second (default as fast as the server takes them)")
+	f.Float64Var(&cfg.Rate, "rate", 0, "sessions per second (default as fast as possible)")
 	f.DurationVar(&cfg.Duration, "duration", 0, "end after this time (default 10s, if there is no --count)")
 	f.Int64Var(&cfg.Count, "count", 0, "end after this many sessions")
 	f.IntVar(&cfg.Connections, "connections", 1, "sessions at once")

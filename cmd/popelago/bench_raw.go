@@ -21,22 +21,21 @@ func newBenchRawCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "raw-cassandra",
-		Short: "Measure a Cassandra cluster with nothing but the two writes of a delivery",
-		Long: `Measure a Cassandra cluster with nothing but the two writes that one delivery needs: a row
-with the content and a row in the index of a mailbox, at LOCAL_QUORUM. A server on the same
-cluster can be compared with that.
+		Short: "Measure a Cassandra cluster with only the two writes of a delivery",
+		Long: `Measure a Cassandra cluster with only the two writes of one delivery: a row with the
+content and a row in the index of a mailbox, at LOCAL_QUORUM. A server on the same cluster
+can be compared with the result.
 
 With --lwt the same loop also takes a UID and a MODSEQ for each message by compare-and-set
 at SERIAL, as mail stores do that number their messages; rounds alternate between the two
-loops, and the ratio of the medians is printed. Popelago itself never does such a thing.
+loops, and the ratio of the medians is printed. Popelago itself never sends such statements.
 
-The run makes a keyspace of its own and drops it at the end. A keyspace that it did not make
-is left alone. What the nodes keep of the dropped tables outside them stays: the rows that
---lwt leaves in system.paxos, until Cassandra purges them.
+The run makes a keyspace and drops it at the end. Foreign keyspaces are left alone. The rows
+of --lwt in system.paxos stay until Cassandra purges them.
 
-A node that has just been started shows a fraction of what it can do: hence --warmup.
+A freshly started node reaches a fraction of its speed: use --warmup.
 
-Where nodes ask for a password, it is read from the environment variable
+If the nodes ask for a password, it is read from the environment variable
 ` + benchPasswordEnv + `.`,
 		Example: `  popelago bench raw-cassandra --datacenter dc1 --hosts 127.1.1.1
   popelago bench raw-cassandra --datacenter dc1 --hosts 127.1.1.1 --datacenter dc2 --hosts 127.1.2.1 \
@@ -62,9 +61,9 @@ Where nodes ask for a password, it is read from the environment variable
 	f.StringToIntVar(&cfg.Replication, "replication", nil, "replicas in each datacenter, such as dc1=3,dc2=3 (default one in each)")
 	f.StringVar(&cfg.Keyspace, "keyspace", "popelago_bench", "keyspace to make and drop")
 	f.StringVar(&cfg.Username, "username", "", "sign in to the cluster with this name")
-	f.IntVar(&cfg.Workers, "connections", 32, "messages on their way at once, in all datacenters together")
+	f.IntVar(&cfg.Workers, "connections", 32, "messages in flight, in all datacenters together")
 	f.IntVar(&cfg.NodeConnections, "node-connections", 2, "connections to each node")
-	f.IntVar(&cfg.Mailboxes, "users", 80, "mailboxes that take the messages in turn")
+	f.IntVar(&cfg.Mailboxes, "users", 80, "mailboxes that get the messages in turn")
 	f.IntVar(&cfg.Size, "size", 8192, "size of a message in octets")
 	f.BoolVar(&cfg.LWT, "lwt", false, "compare with a UID and a MODSEQ for each message, by compare-and-set at SERIAL")
 	f.IntVar(&cfg.Rounds, "rounds", 1, "how often each loop is measured")

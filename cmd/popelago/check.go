@@ -24,37 +24,37 @@ func newCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [ADDRESS]",
 		Short: "Compare the mailboxes of a running server with the stored contents",
-		Long: `Compare the entries of all mailboxes, or of one address, with the contents that are
-stored, both ways. The server goes on working meanwhile. With several replicas all of
-them are read; while one is away nothing is concluded.
+		Long: `Compare the entries of all mailboxes, or of one address, with the stored contents, both
+ways. The server goes on working. The check reads every replica, and concludes nothing
+while one is away.
 
-What is found is one of these:
+Kinds of findings:
 
   dangling  an entry without content            --repair removes it
-  mismatch  an entry that does not fit its      --repair stores the message anew, with
+  mismatch  an entry that contradicts its       --repair stores the message anew, with
             content                             its unique-id
-  damaged   content that cannot be read whole   (found also in the middle with --deep)
-  orphan    content that no mailbox lists and   --repair removes it
-            that waits for no removal
-  unlisted  content that a mailbox it was for   --rebuild lists it
-            neither lists nor removed: no
+  damaged   content that cannot be read to      (with --deep also in the middle)
+            its end
+  orphan    content that no mailbox lists,      --repair removes it
+            and that is not in the trash
+  unlisted  content that one of its mailboxes   --rebuild lists it
+            neither lists nor has removed: no
             problem, unless there are many
 
-Whatever is found in such numbers that something must have been lost is held back: it is
-only repaired with --force. Entries that were lost come back with "check ADDRESS
---rebuild", which does not list what was removed. Do that before a repair: content that
-nobody lists is an orphan.
+Large numbers of findings mean that an index was lost. They are not repaired without
+--force. "check ADDRESS --rebuild" lists the lost entries again, except removed messages.
+Rebuild before a repair: content that no mailbox lists is an orphan.
 
 Messages younger than the in-flight window (cassandra.window, an hour; 15 minutes on a
-single machine) may be deliveries under way, and are not judged. The report counts them
-and names the moment from which they can be judged. --wait checks, waits until all that
-was stored at the start can be judged, and checks once more.
+single machine) may be deliveries in flight, and are not judged. The report counts young
+messages, and names the moment from which they can be judged. --wait checks, waits until
+all messages stored at the start can be judged, and checks once more.
 
-^C stops the check; the same command then goes on from there. Exit codes:
+^C stops the check; the same command then continues. Exit codes:
 
-  0  all was judged, and no problem is left; with --wait: all that was stored at the start
-  1  there are problems that are not repaired, or the check failed or was stopped
-  2  the command was called wrongly
+  0  all messages were judged (with --wait: all stored at the start), no problem is left
+  1  problems are left, or the check failed or was stopped
+  2  wrong usage of the command
   3  no problem was found, but some messages are too young to be judged`,
 		Args: arguments("[ADDRESS]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -87,12 +87,12 @@ was stored at the start can be judged, and checks once more.
 	}
 	f.add(cmd)
 	flags := cmd.Flags()
-	flags.BoolVar(&o.Repair, "repair", false, "put right what can be put right without a doubt")
-	flags.BoolVar(&o.Rebuild, "rebuild", false, "list what ADDRESS has lost, and do nothing else")
-	flags.BoolVar(&o.Deep, "deep", false, "read all contents whole")
-	flags.BoolVar(&o.Force, "force", false, "with --repair: whatever the numbers")
-	flags.BoolVar(&wait, "wait", false, "wait until all that is stored now can be judged, and check once more")
-	flags.BoolVar(&o.Restart, "restart", false, "begin anew instead of going on where the last check was stopped")
+	flags.BoolVar(&o.Repair, "repair", false, "repair problems that have one certain repair")
+	flags.BoolVar(&o.Rebuild, "rebuild", false, "only list the lost entries of ADDRESS again")
+	flags.BoolVar(&o.Deep, "deep", false, "read all octets of all contents")
+	flags.BoolVar(&o.Force, "force", false, "with --repair: even if the number of findings exceeds the limit")
+	flags.BoolVar(&wait, "wait", false, "wait until all messages stored now can be judged, and check once more")
+	flags.BoolVar(&o.Restart, "restart", false, "begin from the start, even if the last check was stopped")
 	return cmd
 }
 

@@ -21,7 +21,7 @@ func newClockCommand() *cobra.Command {
 func newClockShowCommand(f *remoteFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show",
-		Short: "Tell whether the server trusts its clock, and why not",
+		Short: "Show whether the server trusts its clock, and the reason if not",
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.call(func(c *adminclient.Client) error {
@@ -38,14 +38,14 @@ func newClockShowCommand(f *remoteFlags) *cobra.Command {
 func newClockTrustCommand(f *remoteFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "trust",
-		Short: "Say that the clock of the server is right",
-		Long: `Say that the clock of the server's machine is right, after you have looked at it: "date -u"
-tells the time. The server forgets that it has seen a later time, or was off for longer
-than store.max_stop, and takes mail again.
+		Short: "Declare the clock of the server right",
+		Long: `Declare the clock of the server's machine right, after you have checked the time with
+"date -u". The server forgets that it has seen a later time, or was off for longer than
+store.max_stop, and accepts mail again.
 
-If the clock is not right, what this server takes from now on may expire too early, or
-never. The clocks of a cluster are not overruled: if the server differs from those, let
-NTP set the clocks.`,
+If the clock is wrong, mail accepted from now on may expire too early, or never. The
+clocks of a cluster are not overruled: if the server differs from the cluster, let NTP
+set the clocks.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.call(func(c *adminclient.Client) error {

@@ -27,12 +27,13 @@ func newDoctorCommand() *cobra.Command {
 	var f doctorFlags
 	cmd := &cobra.Command{
 		Use:   "doctor --config FILE",
-		Short: "Look at what the server stands on, and tell what is wrong",
-		Long: `Look at the data folder, the certificate and the clock of a running server and, with store.engine = "cassandra", at the
-cluster: which nodes can be reached, their versions, clocks and settings, the schema, where the
-replicas are, and whether a row can be written and read. The server may be running or not.
+		Short: "Examine storage, certificate and clock, and report faults",
+		Long: `Examine the data folder, the certificate and the clock of a running server. With
+store.engine = "cassandra", also examine the cluster: the reachable nodes, their versions,
+clocks and settings, the schema, the replicas, and a write and a read. The server may be
+running or not.
 
-The exit code is 1 if something does not work, and 0 if there is nothing but warnings.`,
+The exit code is 1 if there are errors, and 0 if there are only warnings.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.run(cmd)

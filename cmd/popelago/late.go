@@ -11,12 +11,12 @@ import (
 
 func newLateCommand() *cobra.Command {
 	f := &remoteFlags{}
-	cmd := newGroup("late", "Look at mail that was accepted for accounts that had ended",
+	cmd := newGroup("late", "List, hand over or remove mail accepted for accounts that had ended",
 		newLateListCommand(f), newLateHandOverCommand(f), newLateDropCommand(f))
-	cmd.Long = `Look at late mail: mail that was accepted for an account that had ended, by a server that
-had not heard of that yet, and the mail of an account that gave way to another of its
-address. It is in no maildrop. The server keeps it for tasks.late_mail (7 days), and then
-removes it.`
+	cmd.Long = `List, hand over or remove late mail: mail accepted for an account that had ended, by a
+server that did not know yet, and the mail of an account displaced by another account of
+its address. Late mail is in no maildrop. The server keeps it for tasks.late_mail (7
+days), and then removes it.`
 	f.add(cmd)
 	return cmd
 }
@@ -57,7 +57,7 @@ func newLateListCommand(f *remoteFlags) *cobra.Command {
 type lateFlags struct{ mailbox, message string }
 
 func (l *lateFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&l.mailbox, "mailbox", "", "only that of the former account with this mailbox `ID`")
+	cmd.Flags().StringVar(&l.mailbox, "mailbox", "", "only the late mail of the former account with this mailbox `ID`")
 	cmd.Flags().StringVar(&l.message, "message", "", "only the message with this `ID`")
 }
 
@@ -92,7 +92,7 @@ func newLateDropCommand(f *remoteFlags) *cobra.Command {
 	var l lateFlags
 	cmd := &cobra.Command{
 		Use:   "drop ADDRESS",
-		Short: "Remove late mail for good",
+		Short: "Remove late mail permanently",
 		Args:  arguments("ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(func(c *adminclient.Client) error {

@@ -39,13 +39,13 @@ func newSchemaApplyCommand(f *schemaFlags) *cobra.Command {
 		Use:   "apply",
 		Short: "Make the keyspace and the tables, or bring them up to date",
 		Long: `Make the keyspace with the configured replication, and the tables in it, or bring the tables
-up to date. Run it by hand once, before the first server starts and with each release that
-asks for it, from one place at a time. Repeating it changes nothing. The replication of a
-keyspace that is there already is left alone.
+up to date. Run the command by hand once, before the first server starts and with each release that
+asks for it, from one place at a time. A repetition changes nothing. The replication of an
+existing keyspace stays unchanged.
 
-Every node of every datacenter has to be up. If one is not, nothing is changed and the nodes
-are named. What it does is told step by step on standard error; if a step fails, running it
-again goes on from there.`,
+Every node of every datacenter has to be up. If a node is down, the command names it and
+changes nothing. Standard error reports each step; if a step fails, a repetition of the
+command continues there.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.run(cmd, func(ctx context.Context, cfg config.Config) error {
@@ -60,7 +60,7 @@ again goes on from there.`,
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&f.force, "force", false, "go on although nodes are down; they get the schema when they are back")
+	cmd.Flags().BoolVar(&f.force, "force", false, "go on although nodes are down; these get the schema when they are back")
 	return cmd
 }
 
@@ -79,7 +79,7 @@ func schemaApplied(before, after app.SchemaState) string {
 func newSchemaStatusCommand(f *schemaFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Print which schema there is, and fail if a server could not start with it",
+		Short: "Print the state of the schema, and fail if a server could not start with it",
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.run(cmd, func(ctx context.Context, cfg config.Config) error {

@@ -28,13 +28,13 @@ func newServeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve (--dev | --config FILE)",
 		Short: "Run the server",
-		Long: `Run the server until SIGINT or SIGTERM, which let sessions finish what they are doing;
-a second signal cuts them off. SIGHUP makes the server look at the files of its certificate at
-once; it finds changes by itself, too, at the next connection with TLS.
+		Long: `Run the server until SIGINT or SIGTERM, which let sessions finish their command; a second
+signal closes their connections. SIGHUP makes the server read the files of its certificate
+at once; without a signal it notices changes at the next connection with TLS.
 
-With --dev it runs with settings for trying things out, on unprivileged ports of this
-machine, and makes two accounts when it starts for the first time. SIGHUP ends it, too: its
-terminal was closed.`,
+With --dev the server runs with settings to try out, on unprivileged ports of this machine,
+and makes two accounts at its first start. SIGHUP ends it, too, because its terminal was
+closed.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := f.config(cmd)
@@ -45,8 +45,8 @@ terminal was closed.`,
 		},
 	}
 	f.add(cmd.Flags())
-	cmd.Flags().BoolVar(&f.dev, "dev", false, "run with settings for trying things out")
-	cmd.Flags().StringVar(&f.pop3, "pop3", "", "listen for POP3 on `ADDR` (host:port, or several with commas between; empty: do not)")
+	cmd.Flags().BoolVar(&f.dev, "dev", false, "run with settings to try out")
+	cmd.Flags().StringVar(&f.pop3, "pop3", "", "listen for POP3 on `ADDR` (host:port, several separated by commas; empty: off)")
 	cmd.Flags().StringVar(&f.pop3s, "pop3s", "", "listen for POP3 over TLS on `ADDR`")
 	cmd.Flags().StringVar(&f.smtp, "smtp", "", "listen for SMTP on `ADDR`")
 	cmd.Flags().StringVar(&f.lmtp, "lmtp", "", "listen for LMTP on `ADDR` (host:port or unix:/path)")

@@ -22,7 +22,7 @@ func newTaskCommand() *cobra.Command {
 func newTaskListCommand(f *remoteFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "List the background jobs and how they are doing on this server",
+		Short: "List the background jobs of this server with their last runs",
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.call(func(c *adminclient.Client) error {
@@ -47,10 +47,10 @@ func newTaskRunCommand(f *remoteFlags) *cobra.Command {
 	var noWait bool
 	cmd := &cobra.Command{
 		Use:   "run TASK",
-		Short: "Do background work now",
-		Long: `Do background work now: this server's share of it, where several servers share a cluster.
+		Short: "Run a background job now",
+		Long: `Run a background job now: this server's share of it, if several servers share a cluster.
 
-The command waits for the end, and fails if the work did. What is given up with ^C goes on.`,
+The command waits for the end, and fails if the job fails. After ^C the job goes on.`,
 		Args: arguments("TASK"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(func(c *adminclient.Client) error {

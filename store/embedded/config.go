@@ -55,8 +55,9 @@ type Config struct {
 const (
 	// inlineLimit is the largest content that is kept in the database.
 	inlineLimit = 32 << 10
-	// markerLife is how long it is at least remembered that a message was removed, so that
-	// adding it again has no effect. An id lives for an hour (the in-flight window).
+	// markerLife is the least time that the engine remembers a removal, so that adding the message
+	// again has no effect. It is far longer than the in-flight window of a server with one folder,
+	// 15 minutes (package app).
 	markerLife = 24 * time.Hour
 )
 

@@ -1,0 +1,21 @@
+package cassandra
+
+import (
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/mailtest"
+)
+
+// The page of metrics names every metric of this engine.
+func TestMetricsPage(t *testing.T) {
+	m := newMetrics(newLimiter(Config{Concurrency: 1}))
+	m.observe(nil)(Statement{})
+	m.nodes.WithLabelValues("dc1", "up")
+	registry := prometheus.NewRegistry()
+	if err := m.register(registry); err != nil {
+		t.Fatal(err)
+	}
+	mailtest.GoldenMetrics(t, "../../docs/metrics.md", registry)
+}
