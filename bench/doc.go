@@ -5,7 +5,7 @@
 // # Callers
 //
 // The subcommands of "popelago bench", and tests that need load or a check in-process. Deliver,
-// Poll, Drain, Idle, Seed, Verify and Raw each take a config and return a Report with rates,
+// Poll, Drain, Idle, Seed and Verify each take a config and return a Report with rates,
 // latency percentiles and errors grouped by reply.
 //
 // # Messages
@@ -22,15 +22,6 @@
 //
 // Deliver and Drain write the server's replies to a Journal. Verify reads the journal and decides
 // which messages each maildrop must have. See Journal for the form and verdict.go for the rules.
-//
-// # The bare cluster
-//
-// Raw uses no server: for comparison it makes the writes of one delivery on a Cassandra cluster, in
-// a separate keyspace. With RawConfig.LWT it also takes a UID and a MODSEQ for each message, as
-// stores do that number their messages. This loop is the only place of the tree with conditional
-// statements and with reads at SERIAL. The statements show the savings of the design, and touch no
-// mail store: no server, no task and no schema command uses them. They leave rows in system.paxos,
-// so a cluster that is to be proved free of such rows must not be measured this way.
 //
 // # Cost
 //

@@ -52,6 +52,9 @@ func (m *Messages) validate() error {
 	return nil
 }
 
+// Text returns message number n as RETR should return the message.
+func (m Messages) Text(n int64) []byte { return appendMessage(nil, m.token(n)) }
+
 // token returns the identity of message number n.
 func (m Messages) token(n int64) token {
 	// The fractional part of n*share steps by share, so the awkward ones are spread evenly.

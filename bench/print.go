@@ -59,9 +59,6 @@ func (r *Report) details(w io.Writer) error {
 	for _, e := range r.Errors {
 		fmt.Fprintf(w, "%8d x %s\n", e.Count, e.Class)
 	}
-	for _, ratio := range r.Ratios {
-		fmt.Fprintf(w, "%s: %.1f/s to %.1f/s, ratio %.3f (medians, rounds: %d)\n", ratio.Name, ratio.Of, ratio.To, ratio.Value, ratio.Rounds)
-	}
 	if r.Findings != nil {
 		r.Findings.write(w, r.Stopped)
 	}

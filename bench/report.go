@@ -1,9 +1,6 @@
 package bench
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Milliseconds is a duration in the form of reports.
 type Milliseconds float64
@@ -42,16 +39,6 @@ type Fact struct {
 	Value int64  `json:"value"`
 }
 
-// Ratio compares two kinds of work between which a run alternated.
-type Ratio struct {
-	Name string `json:"name"`
-	// Of and To are the medians of the rounds, per second; Value is Of divided by To.
-	Of     float64 `json:"of"`
-	To     float64 `json:"to"`
-	Value  float64 `json:"value"`
-	Rounds int     `json:"rounds"`
-}
-
 // Report is the result of a run.
 type Report struct {
 	// Name is the command, such as "deliver lmtp".
@@ -66,7 +53,6 @@ type Report struct {
 	Rows   []Row        `json:"rows,omitempty"`
 	Facts  []Fact       `json:"facts,omitempty"`
 	Errors []ErrorCount `json:"errors,omitempty"`
-	Ratios []Ratio      `json:"ratios,omitempty"`
 
 	// Findings is set by Verify only.
 	Findings *Findings `json:"findings,omitempty"`
@@ -134,23 +120,6 @@ func (r *Report) addFact(name string, v int64) {
 	if v != 0 {
 		r.Facts = append(r.Facts, Fact{Name: name, Value: v})
 	}
-}
-
-// addRatio appends the ratio of the medians of two lists of rates.
-func (r *Report) addRatio(name string, of, to []float64) {
-	ratio := Ratio{Name: name, Of: median(of), To: median(to), Rounds: min(len(of), len(to))}
-	if ratio.To > 0 {
-		ratio.Value = ratio.Of / ratio.To
-	}
-	r.Ratios = append(r.Ratios, ratio)
-}
-
-// median returns the middle value, of two the lower; 0 if there are none.
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	return slices.Sorted(slices.Values(values))[(len(values)-1)/2]
 }
 
 // measure counts one kind of work on one connection. Merge after the end of all.

@@ -158,10 +158,13 @@ func (l *lab) configure(i int) (s *process.Server, config string, err error) {
 func (l *lab) replication(equals string) string {
 	var list []string
 	for _, dc := range l.settings.datacenters {
-		list = append(list, fmt.Sprintf("%s%s%d", dc.Name, equals, min(3, dc.Nodes)))
+		list = append(list, fmt.Sprintf("%s%s%d", dc.Name, equals, replicas(dc)))
 	}
 	return strings.Join(list, ",")
 }
+
+// replicas returns the count of replicas in a datacenter.
+func replicas(dc cassandratest.Datacenter) int { return min(3, dc.Nodes) }
 
 // empty removes all mail, and the traces of removed mail. Overloaded nodes get time to recover.
 func (l *lab) empty(ctx context.Context) error {

@@ -45,16 +45,16 @@ func (l *lab) poll(ctx context.Context, i int) (bench.Report, error) {
 	return process.Bench(ctx, l.binary, l.pop3(l.servers[i], "poll", "--count", strconv.Itoa(users))...)
 }
 
-// raw runs "popelago bench raw-cassandra" on all datacenters.
-func (l *lab) raw(ctx context.Context, duration time.Duration, more ...string) (bench.Report, error) {
-	args := []string{
-		"raw-cassandra", "--replication", l.replication("="), "--users", strconv.Itoa(users), "--size", strconv.Itoa(size),
-		"--connections", strconv.Itoa(connections), "--duration", duration.String(), "--timeout", "30s",
+// bare returns the settings of the bare loop on all datacenters.
+func (l *lab) bare(duration time.Duration) bareConfig {
+	c := bareConfig{
+		replication: map[string]int{}, workers: connections, mailboxes: users, size: size, timeout: 30 * time.Second, duration: duration,
 	}
 	for _, dc := range l.settings.datacenters {
-		args = append(args, "--datacenter", dc.Name, "--hosts", strings.Join(l.cluster.Addresses(dc.Name), ","))
+		c.datacenters = append(c.datacenters, bareDatacenter{name: dc.Name, hosts: l.cluster.Addresses(dc.Name)})
+		c.replication[dc.Name] = replicas(dc)
 	}
-	return process.Bench(ctx, l.binary, append(args, more...)...)
+	return c
 }
 
 // sum adds up a row of several reports: rates and counts. The latencies are those of the slowest

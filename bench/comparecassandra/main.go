@@ -1,13 +1,21 @@
-// Command comparecassandra measures Popelago on a real Cassandra cluster on this machine, and a
-// bare loop of the writes of a delivery on the same cluster. bench/compare-cassandra runs it.
+// Command comparecassandra measures Popelago on a real Cassandra cluster on this machine, and the
+// same cluster with a bare loop of the writes that a delivery needs. bench/compare-cassandra runs
+// comparecassandra.
 //
 // The command starts the cluster (package cassandratest, with time-outs of 10 s), applies the
-// schema, starts a Popelago for each datacenter and makes 80 accounts. Then --scenario decides:
+// schema, starts a Popelago for each datacenter and makes 80 accounts. The rest depends on
+// --scenario:
 //
-// "deliveries" alternates between "popelago bench raw-cassandra" and LMTP deliveries of the same
-// size with the same number of connections, in all datacenters at once. The tables are emptied
-// before each run, and an uncounted first round of both warms up the nodes. Then the bare loop is
-// compared with the same loop and a UID and a MODSEQ for each message by compare-and-set.
+// "deliveries" alternates between the bare loop and LMTP deliveries of the same size with the same
+// count of connections, in all datacenters at once. The tables are emptied before each run, and a
+// first round of both warms up the nodes and is not counted. Then the bare loop is compared with
+// the same loop plus a UID and a MODSEQ for each message by compare-and-set, as stores do that
+// number their messages.
+//
+// The bare loop (bare.go) has a keyspace of its own, which is dropped after each run. Its UID and
+// MODSEQ are the only conditional statements and reads at SERIAL of this tree, beside the schema
+// (CREATE ... IF NOT EXISTS). No server, no task and no schema command uses them. They leave rows in
+// system.paxos.
 //
 // "published" is the published scenario of the idea behind this mail store: 100 messages a second
 // to 80 users, through both datacenters; STAT of all; DELE of all and QUIT. Every message is

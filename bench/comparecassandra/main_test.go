@@ -126,9 +126,10 @@ func TestTolerate(t *testing.T) {
 func TestTables(t *testing.T) {
 	l := pair(t)
 	r := comparison{bare: load{rates: []float64{100, 300, 200}}, popelago: load{rates: []float64{140, 150, 160}, errors: 2}}
-	r.lwt = bench.Report{
-		Ratios: []bench.Ratio{{Name: "lwt to bare", Of: 20, To: 200, Value: 0.1}},
-		Parts:  []bench.Report{{Facts: []bench.Fact{{Name: "SERIAL timeouts", Value: 4}}}, {Facts: []bench.Fact{{Name: "SERIAL timeouts", Value: 3}}}},
+	for i, timeouts := range []int64{4, 3, 0} {
+		r.lwt = append(r.lwt,
+			bareResult{loop: bareLoop, messages: []int64{100, 300, 200}[i], seconds: 1},
+			bareResult{loop: lwtLoop, messages: []int64{30, 10, 20}[i], seconds: 1, timeouts: timeouts, conflicts: 5, errors: 1})
 	}
 	o := outcome{
 		delivered: bench.Row{Count: 6000, PerSecond: 100}, removed: bench.Row{Count: 6000, PerSecond: 900},
@@ -146,7 +147,8 @@ func TestTables(t *testing.T) {
 		"| bare loop | 200 | 100-300 | | |",
 		"| Popelago, LMTP | 150 | 140-160 | 0.75 | 0.60 |",
 		"| the same with UID and MODSEQ by compare-and-set | 20 | | 0.100 | |",
-		"7 time-outs at SERIAL",
+		"| bare loop, measured again | 200 | | | |",
+		"Compare-and-set: 7 time-outs at SERIAL, 15 conflicts, 3 other errors.",
 		"Errors: bare loop 0, Popelago 2.",
 		"| delivered | 6000, 100.0/s, 0 errors",
 		"| listed by the first STAT of each user in dc2 | 5990 |",

@@ -45,7 +45,6 @@ variable POPELAGO_BENCH_PASSWORD, never from the command line.`,
 		newBenchIdleCommand(),
 		newBenchSeedCommand(),
 		newBenchVerifyCommand(),
-		newBenchRawCommand(),
 	)
 	return cmd
 }

@@ -1,4 +1,4 @@
-package bench
+package main
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// The wait before a number is tried again: at first as long as an attempt takes, then twice as long
+// Pauses before another try for a number: the usual pause of such stores at first, twice as long
 // each time, up to a bound.
 const (
 	firstBackoff = 10 * time.Millisecond
@@ -17,37 +17,37 @@ const (
 )
 
 // takeNumbers takes a UID and a MODSEQ for one message, both at the same time.
-func (w *rawWorker) takeNumbers(ctx context.Context, mailbox gocql.UUID) error {
+func (w *bareWorker) takeNumbers(ctx context.Context, mailbox gocql.UUID) error {
 	uid := make(chan error, 1)
 	go func() { uid <- w.takeNumber(ctx, sequenceOf("next_uid"), mailbox) }()
 	err := w.takeNumber(ctx, sequenceOf("next_modseq"), mailbox)
 	return errors.Join(err, <-uid)
 }
 
-// takeNumber counts a sequence up by one: it reads the last number at SERIAL and sets the next
-// number if no other worker has. It tries again after a conflict, and after a time-out, whose
-// outcome is unknown: at worst a number is left out.
-func (w *rawWorker) takeNumber(ctx context.Context, s rawSequence, mailbox gocql.UUID) error {
+// takeNumber counts a sequence up by one: takeNumber reads the last number at SERIAL and sets the
+// next number on the condition that the last number is still the same. takeNumber tries again after
+// a conflict, and after a time-out, whose outcome is unknown: at worst a number is left out.
+func (w *bareWorker) takeNumber(ctx context.Context, s sequence, mailbox gocql.UUID) error {
 	for wait := firstBackoff; ; wait = min(2*wait, lastBackoff) {
 		applied, err := w.tryNumber(ctx, s, mailbox)
 		switch {
 		case err == nil && applied:
 			return nil
 		case err == nil:
-			w.conflicts.Add(1)
+			w.count.conflicts.Add(1)
 		case timedOut(err):
-			w.timeouts.Add(1)
+			w.count.timeouts.Add(1)
 		default:
 			return err
 		}
-		if !sleep(ctx, wait/2+rand.N(wait)) {
+		if !pause(ctx, wait/2+rand.N(wait)) {
 			return ctx.Err()
 		}
 	}
 }
 
 // tryNumber tries once.
-func (w *rawWorker) tryNumber(ctx context.Context, s rawSequence, mailbox gocql.UUID) (applied bool, err error) {
+func (w *bareWorker) tryNumber(ctx context.Context, s sequence, mailbox gocql.UUID) (applied bool, err error) {
 	var last int64
 	err = w.session.Query(s.read, mailbox).Consistency(gocql.Serial).ScanContext(ctx, &last)
 	var set *gocql.Query
@@ -62,7 +62,7 @@ func (w *rawWorker) tryNumber(ctx context.Context, s rawSequence, mailbox gocql.
 	return set.Consistency(gocql.LocalQuorum).SerialConsistency(gocql.Serial).MapScanCASContext(ctx, map[string]any{})
 }
 
-// timedOut reports whether a statement at SERIAL was not done in time, as far as anybody knows.
+// timedOut reports whether a statement at SERIAL failed for lack of time.
 func timedOut(err error) bool {
 	var read *gocql.RequestErrReadTimeout
 	var write *gocql.RequestErrWriteTimeout
