@@ -93,7 +93,7 @@ func TestFailoverAgain(t *testing.T) {
 	s = start() // knows of dc2's nodes from before
 	serves("dc2")
 	take()
-	if err := wants(log, "going on through another")(); err != nil {
+	if err := wants(log, "failing over to another datacenter")(); err != nil {
 		t.Error(err)
 	}
 	c.Node("dc1-1").Restart(t)

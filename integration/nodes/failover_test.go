@@ -67,7 +67,7 @@ func TestFailover(t *testing.T) {
 		return s.PutContent(t.Context(), meanwhile.ID, content, store.ContentInfo{})
 	})
 	enginetest.Add(t, s, mb, meanwhile)
-	mailtest.WaitFor(t, 10*time.Minute, wants(&log, "going on through another"))
+	mailtest.WaitFor(t, 10*time.Minute, wants(&log, "failing over to another datacenter"))
 	rows, err := enginetest.List(t.Context(), s, mb)
 	if err != nil || len(rows) != 2 || rows[1].Origin != "dc2" {
 		t.Fatalf("through the other datacenter: %+v, %v", rows, err)

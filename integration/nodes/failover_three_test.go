@@ -39,7 +39,7 @@ func TestFailoverOfThree(t *testing.T) {
 	mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Has(t, third, mb, m) })
 
 	c.Node("dc1-1").Kill()
-	mailtest.WaitFor(t, 10*time.Minute, wants(&log, "going on through another"))
+	mailtest.WaitFor(t, 10*time.Minute, wants(&log, "failing over to another datacenter"))
 	m = enginetest.Message(100)
 	enginetest.Put(t, third, m.ID, 100, mb)
 	enginetest.Add(t, third, mb, m)

@@ -6,36 +6,23 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 )
 
-// A file in the spool folder keeps over restarts that statements went through another datacenter:
-//
-//	confirm-reads    # Statements of dc1 went through another datacenter ...
-//	                 left 2026-11-25T20:15:00.5Z
-//	                 back 2026-11-25T20:27:30Z
-//
-// It is written, and on the disk, before the first statement goes elsewhere. What it lacks, or
-// has in another form, is not known. Without "back" the local nodes are away still.
-
-// absenceFile is the name of that file.
-const absenceFile = "confirm-reads"
-
-// absence is for how long the local nodes were away, as far as reads still have to be confirmed
-// for that: from the first time that they were left to the last return. Several absences are one
-// until reads were confirmed for long enough, because hints of the first may be there still, and
-// Cassandra keeps no more hints for a node once the oldest one is too old.
+// absence is the time during which the local nodes were away and reads still have to be confirmed:
+// from the first failover to the last failback. Consecutive absences count as one until their
+// confirmation ends. Hints of the first absence may still be there, and Cassandra keeps no more hints
+// for a node once the oldest hint is too old.
 type absence struct {
-	left time.Time // when they answered for the last time before; zero: not known
-	back time.Time // when they were there again; zero: they are away
+	left time.Time // when a local node answered last before the failover; zero: unknown
+	back time.Time // when the local nodes were there again; zero: they are away
 }
 
-// unknownLength is the length of an absence of which too little is known.
+// unknownLength is the length of an absence with an unknown beginning or end.
 const unknownLength = time.Duration(math.MaxInt64)
 
-// again is a longer absence: the local nodes were left once more. Nil is none so far.
+// again returns the absence that includes a further failover. a is nil before the first failover.
 func (a *absence) again(left time.Time) *absence {
 	if a == nil {
 		return &absence{left: left}
@@ -43,11 +30,12 @@ func (a *absence) again(left time.Time) *absence {
 	return &absence{left: a.left}
 }
 
-// returned is the absence with the moment of the return.
+// returned returns the absence with its end.
 func (a *absence) returned(at time.Time) *absence { return &absence{left: a.left, back: at} }
 
-// length is how long the absence was, or has been by now. If two clocks disagree the longer time
-// counts; if one of them went backwards it is not known.
+// length returns the duration of the absence, up to now if the absence has not ended. If the wall
+// clock and the monotonic clock disagree the longer duration counts. If the wall clock went backwards
+// the length is unknown.
 func (a *absence) length(now time.Time) time.Duration {
 	end := a.back
 	if end.IsZero() {
@@ -60,11 +48,11 @@ func (a *absence) length(now time.Time) time.Duration {
 	return length
 }
 
-// text is an absence as it is in the file.
+// text returns the contents of the file that holds an absence.
 func (a *absence) text(datacenter string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Statements of %s went through another datacenter, because no local node could be reached.\n", datacenter)
-	b.WriteString("# Reads are confirmed with the other datacenters until the local nodes know what they missed.\n")
+	b.WriteString("# Reads are confirmed with the other datacenters until the local nodes have received the writes they missed.\n")
 	b.WriteString("# Once the local nodes were repaired, remove this file.\n")
 	for _, line := range []struct {
 		name string
@@ -77,7 +65,7 @@ func (a *absence) text(datacenter string) string {
 	return b.String()
 }
 
-// parseAbsence undoes text.
+// parseAbsence undoes text. A text of another form yields an absence of unknown length.
 func parseAbsence(text string) *absence {
 	a := &absence{}
 	for line := range strings.Lines(text) {
@@ -96,63 +84,49 @@ func parseAbsence(text string) *absence {
 	return a
 }
 
-// spoolPath is a file in the spool folder.
-func (s *engine) spoolPath(name string) string {
-	dir := s.cfg.SpoolDir
-	if dir == "" {
-		dir = os.TempDir()
-	}
-	return filepath.Join(dir, name)
+// absenceFileName is the name of the absence file.
+const absenceFileName = "confirm-reads"
+
+// absenceFile is a file in the spool folder that records an absence over restarts:
+//
+//	confirm-reads    # Statements of dc1 went through another datacenter ...
+//	                 left 2026-11-25T20:15:00.5Z
+//	                 back 2026-11-25T20:27:30Z
+//
+// The file is written and synced before the first statement goes to another datacenter. A missing or
+// malformed line makes the length of the absence unknown. Without "back" the local nodes are away.
+type absenceFile struct {
+	path       string
+	datacenter string // the local one
 }
 
-// keep writes an absence into the file.
-func (s *engine) keep(a *absence) error {
-	if err := writeDurably(s.spoolPath(absenceFile), a.text(s.cfg.Datacenter)); err != nil {
-		return fmt.Errorf("keep in the spool folder that the local nodes are away: %w", err)
+func newAbsenceFile(cfg Config) absenceFile {
+	return absenceFile{path: cfg.spoolPath(absenceFileName), datacenter: cfg.Datacenter}
+}
+
+// save writes an absence.
+func (f absenceFile) save(a *absence) error {
+	if err := writeDurably(f.path, a.text(f.datacenter)); err != nil {
+		return fmt.Errorf("record in the spool folder that the local nodes are away: %w", err)
 	}
 	return nil
 }
 
-// recall reads what a server before this one kept; nil if that is nothing. What cannot be read is
-// an absence of unknown length.
-func (s *engine) recall() *absence {
-	text, err := os.ReadFile(s.spoolPath(absenceFile))
+// load reads the absence that an earlier process recorded; nil if there is no file. An unreadable
+// file yields an absence of unknown length.
+func (f absenceFile) load() *absence {
+	text, err := os.ReadFile(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return parseAbsence(string(text))
 }
 
-// isKept reports whether the file is there, or may be.
-func (s *engine) isKept() bool {
-	_, err := os.Stat(s.spoolPath(absenceFile))
+// exists reports whether the file is there, or may be there.
+func (f absenceFile) exists() bool {
+	_, err := os.Stat(f.path)
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// writeDurably puts a text into a file, on the disk when it returns. After an error, or a crash,
-// the file has the old text or the new one.
-func writeDurably(path, text string) error {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".new-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // it has another name by then, unless something failed
-	_, err = f.WriteString(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// syncDir makes the names in a folder durable.
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
+// remove removes the file. A missing file is no error.
+func (f absenceFile) remove() { _ = os.Remove(f.path) }

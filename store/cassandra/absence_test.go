@@ -35,13 +35,13 @@ func TestAbsenceText(t *testing.T) {
 // A file that cannot be read says that something was kept.
 func TestRecallUnreadable(t *testing.T) {
 	s := failing(t, t.TempDir())
-	if s.recall() != nil {
+	if s.confirmation.file.load() != nil {
 		t.Error("there is no file, and something is recalled")
 	}
-	if err := os.Mkdir(s.spoolPath(absenceFile), 0o700); err != nil {
+	if err := os.Mkdir(s.confirmation.file.path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if a := s.recall(); a == nil || a.length(time.Now()) != unknownLength {
+	if a := s.confirmation.file.load(); a == nil || a.length(time.Now()) != unknownLength {
 		t.Errorf("a file that cannot be read: %+v", a)
 	}
 }
@@ -49,7 +49,7 @@ func TestRecallUnreadable(t *testing.T) {
 // The file is replaced as a whole, and nothing is left beside it.
 func TestWriteDurably(t *testing.T) {
 	s := failing(t, t.TempDir())
-	path := s.spoolPath("x")
+	path := s.cfg.spoolPath("x")
 	for _, text := range []string{"a longer text", "short"} {
 		if err := writeDurably(path, text); err != nil {
 			t.Fatal(err)
@@ -67,14 +67,13 @@ func TestWriteDurably(t *testing.T) {
 func TestKnownNodes(t *testing.T) {
 	s := failing(t, t.TempDir())
 	seen := time.Date(2026, 11, 25, 20, 15, 0, 0, time.UTC)
-	s.known.set(map[string][]string{"dc1": {"10.1.0.1:9042"}, "dc 2": {"10.2.0.1:9042", "[fd00::1]:9042"}}, seen)
-	s.keepNodes()
+	s.peers.set(map[string][]string{"dc1": {"10.1.0.1:9042"}, "dc 2": {"10.2.0.1:9042", "[fd00::1]:9042"}}, seen)
+	s.peers.save()
 	s = failing(t, s.cfg.SpoolDir)
-	s.recallNodes()
-	if got := s.known.of("dc 2", []string{"10.2.0.1:9042", "host"}); len(got) != 3 || got[1] != "[fd00::1]:9042" || got[2] != "host" {
+	if got := s.peers.of("dc 2", []string{"10.2.0.1:9042", "host"}); len(got) != 3 || got[1] != "[fd00::1]:9042" || got[2] != "host" {
 		t.Errorf("known are %q", got)
 	}
-	if !s.known.lastSeen().Equal(seen) {
-		t.Errorf("last seen %v", s.known.lastSeen())
+	if !s.peers.lastSeen().Equal(seen) {
+		t.Errorf("last seen %v", s.peers.lastSeen())
 	}
 }

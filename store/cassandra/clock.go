@@ -4,116 +4,147 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
-
-	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/store"
 )
 
-// watch is what is known about our clock.
+// clockWatch judges the clock of this machine. Message ids are made of the clock, and their age decides
+// which rows background work may remove.
 //
-// Message ids are made of it, and tell what is old enough to be taken away. So it is compared
-// with those of the nodes and of the other servers, at every heartbeat, and with the highest
-// time that this server ever made an id at, which is kept when it is not running: that tells
-// when all clocks are wrong at once, as after a power cut. Between heartbeats a node is looked at
-// every Config.ClockEvery (clocklook.go): the clock of a machine that was suspended stands still,
-// and so does all else that the machine could measure time by.
-type watch struct {
-	last   atomic.Pointer[reading] // nil: not compared yet
-	issued atomic.Int64            // time of the highest id seen, microseconds
+// At every heartbeat clockWatch compares the clock with the clocks of nodes and of other servers, and
+// with the watermark. In between it asks one node every Config.ClockEvery (clockcompare.go): on a
+// suspended machine the clock stands still, and so does every timer of the machine. Safe for
+// concurrent use.
+type clockWatch struct {
+	cfg     Config
+	run     *runner
+	link    *link
+	peers   *peerServers
+	metrics *metrics
+	mark    *watermark
 
-	high atomic.Int64 // what the table watermark says; math.MinInt64: nothing
+	last atomic.Pointer[clockReading] // nil: never compared
 
-	// turn is held by whoever compares, or changes what follows.
-	turn    chan struct{}
-	known   bool      // high was read
-	written int64     // timestamp of the row of high
-	said    string    // the clockState that was logged last
-	failed  time.Time // when a comparison failed that somebody waited for
+	// turn is held while the clock is compared. It guards the fields below and the watermark.
+	turn   chan struct{}
+	said   string    // the clock state logged last
+	failed time.Time // when a comparison failed that a caller waited for
+
+	cancel context.CancelFunc
+	ended  chan struct{}
 }
 
-// reading is the result of a comparison.
-type reading struct {
-	ahead time.Duration // of the others
-	wall  time.Time     // our clock then
-	at    time.Time     // the same moment, as it passes whatever the clock says
+func newClockWatch(cfg Config, run *runner, l *link, peers *peerServers, m *metrics) *clockWatch {
+	return &clockWatch{
+		cfg: cfg, run: run, link: l, peers: peers, metrics: m, mark: newWatermark(run, cfg.Server),
+		turn: make(chan struct{}, 1),
+	}
 }
 
-// wall is the time of day, without what Go knows of the time that passed.
-func (s *engine) wall() time.Time { return s.now().Round(0) }
+// start begins to ask nodes for their clocks.
+func (w *clockWatch) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	w.cancel, w.ended = cancel, make(chan struct{})
+	go func() {
+		defer close(w.ended)
+		again := time.NewTicker(w.cfg.ClockEvery)
+		defer again.Stop()
+		for {
+			select {
+			case <-again.C:
+				w.look(ctx)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+}
+
+func (w *clockWatch) stop() {
+	w.cancel()
+	<-w.ended
+}
+
+// clockReading is the result of a comparison.
+type clockReading struct {
+	ahead time.Duration // how far the clock is ahead of the others
+	wall  time.Time     // the clock at the comparison
+	at    time.Time     // the same moment with the monotonic clock
+}
+
+// aheadAt returns how far the clock is ahead of the others when it says now.
+func (r *clockReading) aheadAt(now time.Time) time.Duration {
+	return r.ahead + now.Sub(r.wall) - time.Since(r.at)
+}
+
+// wall returns the time of day without the monotonic clock.
+func (w *clockWatch) wall() time.Time { return w.cfg.Now().Round(0) }
 
 // Clock implements store.Clocks. Between two comparisons it notices that the clock was set, or
-// that the machine stood still.
-func (s *engine) Clock() error {
-	last := s.watch.last.Load()
+// that the machine was suspended.
+func (w *clockWatch) Clock() error {
+	last := w.last.Load()
 	if last == nil {
 		return fmt.Errorf("cassandra: %w: it was not compared with the cluster's yet", store.ErrClock)
 	}
-	now := s.wall()
+	now := w.wall()
 	ahead := last.aheadAt(now)
 	if ahead.Abs() > store.MaxClockSkew {
 		return fmt.Errorf("cassandra: %w: it is %s", store.ErrClock, describeSkew(ahead, "the cluster's"))
 	}
-	if behind := time.UnixMicro(s.watch.high.Load()).Sub(now); behind > store.MaxClockSkew {
+	if behind := time.UnixMicro(w.mark.high.Load()).Sub(now); behind > store.MaxClockSkew {
 		return fmt.Errorf("cassandra: %w: it is %s", store.ErrClock, describeSkew(-behind, "the newest message id that this server made"))
 	}
 	return nil
 }
 
 // ClockState implements store.ClockKeeper.
-func (s *engine) ClockState() store.ClockState {
-	state := store.ClockState{Now: s.wall(), Err: s.Clock()}
-	if last := s.watch.last.Load(); last != nil {
+func (w *clockWatch) ClockState() store.ClockState {
+	state := store.ClockState{Now: w.wall(), Err: w.Clock()}
+	if last := w.last.Load(); last != nil {
 		state.Ahead = last.aheadAt(state.Now)
 	}
-	if high := s.watch.high.Load(); high > 0 {
+	if high := w.mark.high.Load(); high > 0 {
 		state.High = time.UnixMicro(high)
 	}
 	return state
 }
 
-// aheadAt is how far our clock is ahead of the others when it says now.
-func (r *reading) aheadAt(now time.Time) time.Duration {
-	return r.ahead + now.Sub(r.wall) - time.Since(r.at)
-}
-
-// latest is the time of day, also while our clock cannot be trusted: by the clocks of the others,
-// but not before the newest message id that this server made. Errors: store.ErrClock.
-func (s *engine) latest() (time.Time, error) {
-	last := s.watch.last.Load()
+// latest returns the time of day by the clocks of the others, but at least the watermark. It is right
+// also while the own clock is not trusted. Errors: store.ErrClock.
+func (w *clockWatch) latest() (time.Time, error) {
+	last := w.last.Load()
 	if last == nil {
-		return time.Time{}, s.Clock()
+		return time.Time{}, w.Clock()
 	}
-	now := s.wall()
+	now := w.wall()
 	others := now.Add(-last.aheadAt(now))
-	if made := time.UnixMicro(s.watch.high.Load()); made.After(others) {
+	if made := time.UnixMicro(w.mark.high.Load()); made.After(others) {
 		return made, nil
 	}
 	return others, nil
 }
 
-// moment is the time of day to note a removal with. Removals go on while the clock cannot be
-// trusted: then it is by the clocks of the others.
-func (s *engine) moment() time.Time {
-	now := s.now()
-	if s.Clock() != nil {
-		if others, err := s.latest(); err == nil {
+// removalTime returns the time of a removal. Removals go on while the clock is not trusted: then the
+// clocks of the others count.
+func (w *clockWatch) removalTime() time.Time {
+	now := w.cfg.Now()
+	if w.Clock() != nil {
+		if others, err := w.latest(); err == nil {
 			return others
 		}
 	}
 	return now
 }
 
-// changeTime is the timestamp for a change of the directory. Errors: store.ErrClock: a change by a
-// clock that is ahead would win over all later ones.
-func (s *engine) changeTime(ctx context.Context, what string) (int64, error) {
-	now := micros(s.now())
-	if err := s.CompareClock(ctx); err != nil {
+// changeTime returns the timestamp for a change of the directory. Errors: store.ErrClock. A change by a
+// clock that is ahead would win over all later changes.
+func (w *clockWatch) changeTime(ctx context.Context, what string) (int64, error) {
+	now := micros(w.cfg.Now())
+	if err := w.CompareClock(ctx); err != nil {
 		return 0, fmt.Errorf("cassandra: %s: %w", what, err)
 	}
 	return now, nil
@@ -126,26 +157,8 @@ func describeSkew(ahead time.Duration, what string) string {
 	return fmt.Sprintf("%v ahead of %s", ahead.Round(time.Millisecond), what)
 }
 
-// What is to be said about the clock.
-const (
-	clockRight   = "right"
-	clockDiffers = "differs"
-	clockWrong   = "wrong"
-)
-
-// clockState is the state of the clock after a comparison.
-func (s *engine) clockState() string {
-	switch {
-	case s.Clock() != nil:
-		return clockWrong
-	case s.watch.last.Load().ahead.Abs() > store.ClockWarning:
-		return clockDiffers
-	}
-	return clockRight
-}
-
-// judgeClock is how far our clock is ahead, by how far it is ahead of each node's and each other
-// server's: the median. Of two in the middle it takes the one that the nodes are nearer to.
+// judgeClock returns how far the own clock is ahead: the median of its distances to the clocks of
+// nodes and servers. Of two values in the middle judgeClock takes the one closer to a node.
 func judgeClock(nodes, peers []time.Duration) (ahead time.Duration, ok bool) {
 	all := slices.Sorted(slices.Values(slices.Concat(nodes, peers)))
 	if len(all) == 0 {
@@ -160,58 +173,4 @@ func judgeClock(nodes, peers []time.Duration) (ahead time.Duration, ok bool) {
 		}
 	}
 	return high, true
-}
-
-// peerClocks is how far our clock is ahead of each other server's. A heartbeat tells what was
-// then, and we know only since when it is there at the latest: what may be none counts as none.
-func (s *engine) peerClocks() []time.Duration {
-	b := &s.beating
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var list []time.Duration
-	for _, p := range b.peers {
-		if p.clock == nil {
-			continue
-		}
-		most := s.wall().Sub(time.UnixMicro(*p.clock))
-		least := most - time.Since(p.since)
-		list = append(list, min(max(0, least), most))
-	}
-	return list
-}
-
-// maxAsked is how many nodes are asked for their clock at once.
-const maxAsked = 5
-
-// nodeClocks is how far our clock is ahead of those of some nodes of our datacenter, most at most.
-// It does not wait for other statements to end: a clock is looked at also while there are too many.
-func (s *engine) nodeClocks(ctx context.Context, most int) []time.Duration {
-	s.life.RLock()
-	defer s.life.RUnlock()
-	if s.closed {
-		return nil
-	}
-	var hosts []*gocql.HostInfo
-	for _, h := range s.route.Load().nodes() {
-		if h.IsUp() {
-			hosts = append(hosts, h)
-		}
-	}
-	rand.Shuffle(len(hosts), func(i, j int) { hosts[i], hosts[j] = hosts[j], hosts[i] })
-	var mu sync.Mutex
-	var list []time.Duration
-	inParallel(min(len(hosts), most), func(i int) {
-		asked, began := s.wall(), time.Now()
-		var millis int64
-		err := s.session().Query(selectClock).Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).
-			SetHostID(hosts[i].HostID()).ScanContext(ctx, &millis)
-		took := time.Since(began)
-		if err != nil || took > store.ClockWarning {
-			return
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		list = append(list, asked.Add(took/2).Sub(time.UnixMilli(millis)))
-	})
-	return list
 }

@@ -14,11 +14,11 @@ import (
 	"popelago/store"
 )
 
-// hexMark begins a text that was not UTF-8.
+// hexMark begins the stored form of a text that is not UTF-8.
 const hexMark = "\x00hex:"
 
-// encodeText is the form of s for a column of type text: s itself if that is UTF-8, or else
-// hexMark and its octets in hexadecimal digits.
+// encodeText returns the form of s for a column of type text: s itself if s is UTF-8, and otherwise
+// hexMark and the octets of s in hexadecimal digits.
 func encodeText(s string) string {
 	if utf8.ValidString(s) && !strings.HasPrefix(s, hexMark) {
 		return s
@@ -39,7 +39,7 @@ func decodeText(s string) (string, error) {
 	return string(b), nil
 }
 
-// optional leaves a column unset for an empty text, which needs no space and no tombstone.
+// optional leaves a column unset for an empty text. An unset column needs neither space nor tombstone.
 func optional(s string) any {
 	if s == "" {
 		return gocql.UnsetValue
@@ -47,7 +47,7 @@ func optional(s string) any {
 	return encodeText(s)
 }
 
-// uuids is ids as the driver takes them.
+// uuids converts ids for the driver.
 func uuids[ID ~[16]byte](ids []ID) []gocql.UUID {
 	list := make([]gocql.UUID, len(ids))
 	for i, id := range ids {
@@ -56,10 +56,10 @@ func uuids[ID ~[16]byte](ids []ID) []gocql.UUID {
 	return list
 }
 
-// micros is the form of a moment in a column.
+// micros returns a moment for a column.
 func micros(t time.Time) int64 { return t.UnixMicro() }
 
-// moment undoes micros; nil is the zero time.
+// moment undoes micros; nil yields the zero time.
 func moment(us *int64) time.Time {
 	if us == nil {
 		return time.Time{}
@@ -67,7 +67,7 @@ func moment(us *int64) time.Time {
 	return time.UnixMicro(*us).UTC()
 }
 
-// span is the duration in a column of microseconds; nil is zero.
+// span returns the duration in a column of microseconds; nil yields zero.
 func span(us *int64) time.Duration {
 	if us == nil {
 		return 0
@@ -75,31 +75,31 @@ func span(us *int64) time.Duration {
 	return time.Duration(*us) * time.Microsecond
 }
 
-// after is the timestamp that wins over everything of a message, and is not before now.
+// after returns a timestamp that wins over all writes of a message, and is not before now.
 func after(now time.Time, id mail.MessageID) int64 { return max(micros(now), id.Micros()) + 1 }
 
-// Numbers of shards. They are part of the keys and can never change: see
+// Counts of shards. The keys depend on them, so they can never change: see
 // docs/decisions/0011-key-layout.md for the arithmetic.
 const (
 	addressShards = 128
 	trashShards   = 256
 )
 
-// addressShard is the shard of a local-part in the form that is stored.
+// addressShard returns the shard of a local-part in its stored form.
 func addressShard(local string) int {
 	h := fnv.New32a()
 	h.Write([]byte(local))
 	return int(h.Sum32() % addressShards)
 }
 
-// trashShard is the shard of a mailbox's removals.
+// trashShard returns the shard of the removals of a mailbox.
 func trashShard(mailbox mail.MailboxID) int { return int(mailbox[15]) % trashShards }
 
-// hourOf is the hour since 1970 that a moment is in.
+// hourOf returns the count of hours since 1970 at a moment.
 func hourOf(us int64) int { return int(us / 3_600_000_000) }
 
-// endOf is the first microsecond behind an hour.
+// endOf returns the first microsecond after an hour.
 func endOf(hour int) int64 { return int64(hour+1) * 3_600_000_000 }
 
-// startOfHour is the first moment of an hour.
+// startOfHour returns the first moment of an hour.
 func startOfHour(hour int) time.Time { return time.UnixMicro(endOf(hour - 1)) }

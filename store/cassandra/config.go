@@ -15,123 +15,120 @@ import (
 	"popelago/mail"
 )
 
-// Config says where the cluster is and how to use it.
+// Config holds the addresses of the cluster and the settings of the engine.
 type Config struct {
-	// Hosts are contact points of the local datacenter: names or IP addresses, with or
-	// without a port. At least one. Those of other datacenters are of use only if all local nodes
-	// are away at the very first start, see Failover.
+	// Hosts lists contact points of the local datacenter: names or IP addresses, with or without a
+	// port. At least one. Contact points of other datacenters are used only if all local nodes are away
+	// at the very first start, see Failover.
 	Hosts []string
-	// Datacenter is the local one, as Cassandra names it. Required.
+	// Datacenter is the name of the local datacenter in Cassandra. Required.
 	Datacenter string
-	// Rack is the nearest rack of the local datacenter; its nodes are asked first. May be
-	// empty.
+	// Rack is the nearest rack of the local datacenter. Its nodes are asked first. May be empty.
 	Rack string
-	// Keyspace holds our tables. Default: popelago.
+	// Keyspace holds the tables. Default: popelago.
 	Keyspace string
-	// Replication is the count of replicas in each datacenter. Needed by Schema, and by Apply
-	// for a new keyspace only.
+	// Replication holds the count of replicas in each datacenter. Needed by Schema, and by Apply for a
+	// new keyspace.
 	Replication map[string]int
 
-	// Username and Password sign in to the cluster; both empty without.
+	// Username and Password sign in to the cluster; both empty without sign-in.
 	Username, Password string
-	// TLS is for the connections to the nodes; nil without.
+	// TLS configures the connections to the nodes; nil without TLS.
 	TLS *tls.Config
 
-	// Timeout is how long to wait for the answer of a node. Default 5s. It should be longer
-	// than the timeouts of the nodes themselves.
+	// Timeout bounds the wait for the answer of a node. Default 5s. It should be longer than the
+	// timeouts of the nodes.
 	Timeout time.Duration
-	// ConnectTimeout is how long to wait for a connection. Default 5s.
+	// ConnectTimeout bounds the wait for a connection. Default 5s.
 	ConnectTimeout time.Duration
-	// Retries is how many other nodes are tried after one failed. Default 2; negative: none.
+	// Retries is the count of further nodes tried after a failure. Default 2; negative: none.
 	Retries int
-	// Connections to each node. Default 2.
+	// Connections is the count of connections to each node. Default 2.
 	Connections int
-	// Concurrency is how many statements may be under way at once, at most: while the cluster
-	// cannot keep up it is less, down to 16. Default 512.
+	// Concurrency is the highest count of statements in flight. While the cluster cannot keep up the
+	// limit falls, down to 16. Default 512.
 	Concurrency int
-	// QueueTime is how long a statement waits for others to end before it is given up as
-	// unavailable, without having been sent: better early than late. Default 1s.
+	// QueueTime bounds the wait of a statement for a place in flight. After it the statement fails
+	// unsent as unavailable: better early than late. Default 1s.
 	QueueTime time.Duration
-	// SpeculativeDelay is how long a read of the local datacenter waits for a node before a
-	// second one is asked, too. Default 200ms; negative: never.
+	// SpeculativeDelay is the wait of a read at LOCAL_QUORUM for a node before a second node is asked
+	// too. Default 200ms; negative: never.
 	SpeculativeDelay time.Duration
-	// ProtocolVersion of the native protocol, 4 or 5. Default 4.
+	// ProtocolVersion is the version of the native protocol, 4 or 5. Default 4.
 	ProtocolVersion int
-	// Reconnect is how often nodes that are down are tried again. Default 2s.
+	// Reconnect is the interval between attempts to reach nodes that are down. Default 2s.
 	Reconnect time.Duration
 
-	// SpoolDir is where messages larger than 256 KiB wait until they have arrived whole. With
-	// Failover it also keeps what a later process has to know (absence.go, known.go). Each server
-	// needs one of its own then. Default: the folder of temporary files.
+	// SpoolDir holds messages larger than 256 KiB until they have arrived. With Failover it also holds
+	// files for a later process (absence.go, peernodes.go), and each server needs a folder of its own.
+	// Default: the folder of temporary files.
 	SpoolDir string
 
-	// Window is the in-flight window: how old an id must be before anything that happened to
-	// it is over for good. Background work leaves all younger ones alone. Default 1h.
+	// Window is the in-flight window: beyond this age of an id no write under the id is in flight.
+	// Background work leaves younger ids alone. Default 1h.
 	Window time.Duration
-	// FloorEvery is how many removals from one mailbox make RaiseFloors look whether its floor
-	// can rise. Default 2000.
+	// FloorEvery is the count of removals from a mailbox after which RaiseFloors tries to raise its
+	// floor. Default 2000.
 	FloorEvery int
-	// BulkAfter is how many messages of an ordinary mailbox, or how many removals from one
-	// while its floor could not rise, make RaiseFloors report it as grown. Default 100,000;
-	// negative: never.
+	// BulkAfter is the count of messages of an ordinary mailbox, or of removals while its floor could
+	// not rise, after which RaiseFloors reports the mailbox as grown. Default 100,000; negative: never.
 	BulkAfter int
-	// ScanRate is how many pieces of content SweepOrphans looks at in a second. Default 2000.
+	// ScanRate is the count of chunks that SweepOrphans reads in a second. Default 2000.
 	ScanRate int
-	// WrittenOff lists datacenters that will not come back and that were taken out of the
-	// keyspace's replication. The servers of this one work off what is left of their trash.
+	// WrittenOff lists datacenters that will not come back and were removed from the replication of the
+	// keyspace. The servers of this datacenter sweep their trash.
 	WrittenOff []string
 
-	// Server names this server for good: what it remembers in the cluster is found by it. Two
-	// servers must not have the same. Default: the name of the machine.
+	// Server names this server permanently. The name is the key of its rows in the cluster, and must be
+	// unique. Default: the name of the machine.
 	Server string
-	// Address and Version tell others about this server. May be empty.
+	// Address and Version describe this server to operators. May be empty.
 	Address, Version string
-	// Heartbeat is how often this server tells that it is alive, sees which others are, and
-	// compares its clock with theirs and the nodes'. Default 10s.
+	// Heartbeat is the interval at which this server announces itself, reads the other servers, and
+	// compares its clock. Default 10s.
 	Heartbeat time.Duration
 
-	// MissedBeats is the number of heartbeats that a server may miss until it counts as gone: a
-	// server that was killed counts as alive for so long. Default 6.
+	// MissedBeats is the count of missed heartbeats after which a server counts as gone. Default 6.
 	MissedBeats int
 
-	// ClockEvery is how often one node is asked whether our clock still agrees: for how long a
-	// machine that was suspended may go on without noticing. Default 1s.
+	// ClockEvery is the interval at which one node is asked for its clock. It bounds the time for which
+	// a machine that was suspended trusts its clock. Default 1s.
 	ClockEvery time.Duration
 
-	// Failover names datacenters to go on through while none of the local nodes can be reached,
-	// the first choice first. Where SpoolDir cannot be written to, the store does not. Default: none.
+	// Failover names datacenters to fail over to while no local node can be reached, the first choice
+	// first. Without a writable SpoolDir the store does not fail over. Default: none.
 	Failover []string
-	// FailoverAfter is for how long no local node can be reached before that happens, and a
-	// third of how long they have to be there before it ends. Default 10s.
+	// FailoverAfter is the time without a local node before a failover, and a third of the time that
+	// the local nodes have to answer before the return. Default 10s.
 	FailoverAfter time.Duration
 
-	// DefaultDurability is what domains have that say nothing about it. Only Doctor asks.
+	// DefaultDurability is the durability of domains without a setting. Only Doctor uses it.
 	DefaultDurability mail.Durability
 
-	// DownReminder is how often the log says that nodes still do not answer. Default 5m.
+	// DownReminder is the interval between log lines about nodes that do not answer. Default 5m.
 	DownReminder time.Duration
 
-	// Now tells the time. Nil means time.Now.
+	// Now returns the time. Nil means time.Now.
 	Now func() time.Time
-	// Registerer gets the metrics popelago_cassandra_*; nil for none.
+	// Registerer receives the metrics popelago_cassandra_*; nil for none.
 	Registerer prometheus.Registerer
 	// Logger may be nil.
 	Logger *slog.Logger
-	// Observe, if not nil, is called after every attempt to execute a statement, also at
-	// the same time from several goroutines.
+	// Observe, if not nil, is called after every attempt to execute a statement, by several goroutines
+	// at the same time.
 	Observe func(Statement)
 	// Trace, if not nil, makes the nodes trace every statement about mail, and is called with the
-	// session_id of each trace, which they keep in system_traces for a day. It costs them much:
-	// it is for measurements. Several goroutines may call it at the same time.
+	// session_id of each trace in system_traces, by several goroutines at the same time. Tracing is
+	// expensive, and meant for measurements.
 	Trace func(session []byte)
 
-	// nodes watches the nodes of the sessions; nil: nobody does.
+	// nodes watches the nodes of the sessions; nil: none are watched.
 	nodes *nodeWatch
-	// dialer makes the connections to the nodes; nil: the driver does. For tests.
+	// dialer makes the connections to the nodes, for tests; nil: the driver makes them.
 	dialer gocql.Dialer
 }
 
-// DefaultKeyspace is the keyspace if none is configured.
+// DefaultKeyspace is the keyspace without configuration.
 const DefaultKeyspace = "popelago"
 
 func (c Config) withDefaults() (Config, error) {
@@ -182,10 +179,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("cassandra: a server cannot be gone after %d missed heartbeats", c.MissedBeats)
 	}
 	if c.Concurrency < 0 {
-		return c, fmt.Errorf("cassandra: %d statements cannot be under way at once", c.Concurrency)
+		return c, fmt.Errorf("cassandra: %d statements cannot be in flight", c.Concurrency)
 	}
 	if c.ScanRate < 0 {
-		return c, fmt.Errorf("cassandra: %d pieces of content cannot be looked at in a second", c.ScanRate)
+		return c, fmt.Errorf("cassandra: %d chunks cannot be read in a second", c.ScanRate)
 	}
 	if slices.Contains(c.WrittenOff, c.Datacenter) {
 		return c, fmt.Errorf("cassandra: the local datacenter %q cannot be written off", c.Datacenter)
@@ -209,7 +206,7 @@ func setDefault[T comparable](v *T, to T) {
 	}
 }
 
-// checkName returns an error if a keyspace's name needs quotes in CQL.
+// checkName returns an error if the name of a keyspace needs quotes in CQL.
 func checkName(s string) error {
 	for i := range len(s) {
 		c := s[i]

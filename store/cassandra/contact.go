@@ -9,8 +9,8 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// contactFailures notes why contact points could not be used, while a session is being opened. The
-// driver itself tells only of one of them, and that as a text.
+// contactFailures collects the errors of all contact points while a session is opened. The driver itself
+// returns only one of the errors, as a text.
 type contactFailures struct {
 	mu     sync.Mutex
 	failed contactErrors
@@ -32,18 +32,18 @@ func (c *contactFailures) ObserveConnect(o gocql.ObservedConnect) {
 	c.failed = append(c.failed, fmt.Errorf("%s: %w", o.Host.HostnameAndPort(), err))
 }
 
-// end returns what was noted, or other if that is nothing.
-func (c *contactFailures) end(other error) error {
+// end returns the errors collected, or fallback if there are none.
+func (c *contactFailures) end(fallback error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.done = true
 	if len(c.failed) == 0 {
-		return other
+		return fallback
 	}
 	return c.failed
 }
 
-// contactErrors are errors that read as one line.
+// contactErrors is a list of errors with a text of one line.
 type contactErrors []error
 
 // Error implements error.
@@ -55,10 +55,10 @@ func (e contactErrors) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// Unwrap lets errors.Is and errors.As look at each.
+// Unwrap returns the errors for errors.Is and errors.As.
 func (e contactErrors) Unwrap() []error { return e }
 
-// contactText is why a contact point or node cannot be used, without what is the same for all.
+// contactText returns why a contact point or node cannot be used, without the common prefix.
 func contactText(err error) string {
 	var each contactErrors
 	if errors.As(err, &each) {

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// All CQL of this package stands here. Every statement that writes has an explicit timestamp,
-// none has a condition. A segment or chunk is bound also where it is always 0: the driver sends a
-// statement straight to a node that keeps its partition only if the whole partition key is bound.
+// This file holds all CQL of the package. Every write has an explicit timestamp, no statement has a
+// condition. A segment or chunk is bound also where it is always 0: the driver sends a statement straight
+// to a replica only if the whole partition key is bound.
 
-// migrations makes the tables, step by step: migration n leads to schema version n. Each
-// statement may be repeated. Version 1 was never released, and had other keys (see firstVersion).
+// migrations returns the statements that make the tables: migration n leads to schema version n. Each
+// statement may be repeated. Version 1 was never released, and had different keys (see firstVersion).
 //
-// only_purge_repaired_tombstones: a forgotten repair costs space, but brings nothing back.
-// The ledger goes without: its rows expire by themselves, within half of its gc_grace_seconds.
+// only_purge_repaired_tombstones: a forgotten repair costs space, and revives no row. The table ledger
+// lacks the option: its rows expire within half of its gc_grace_seconds.
 //
-// read_repair BLOCKING: what one session has read at a quorum, the next one reads, too.
+// read_repair BLOCKING: a row read at a quorum in one session is read in the next session too.
 func migrations() [][]string {
 	return [][]string{{}, {
 		`CREATE TABLE IF NOT EXISTS mailbox (
@@ -149,7 +149,7 @@ func migrations() [][]string {
 	}}
 }
 
-// createVersions makes the table that tells the version of the schema.
+// createVersions makes the table of schema versions.
 const createVersions = `CREATE TABLE IF NOT EXISTS schema_version (
   name text,
   version int,
@@ -157,12 +157,12 @@ const createVersions = `CREATE TABLE IF NOT EXISTS schema_version (
   PRIMARY KEY ((name), version)
 ) WITH comment = 'the versions of the schema that were applied, and when'`
 
-// createKeyspace makes the keyspace.
+// createKeyspace returns the statement that makes the keyspace.
 func createKeyspace(keyspace string, replication map[string]int) string {
 	return "CREATE KEYSPACE IF NOT EXISTS " + keyspace + " WITH replication = " + replicationMap(replication) + " AND durable_writes = true"
 }
 
-// alterKeyspace is what operators execute to have other replicas; it is only shown to them.
+// alterKeyspace returns the statement with which operators change the replicas. Doctor shows it.
 func alterKeyspace(keyspace string, replication map[string]int) string {
 	if len(replication) == 0 {
 		return "ALTER KEYSPACE " + keyspace + " WITH replication = {'class': 'NetworkTopologyStrategy', ...}"
@@ -180,7 +180,7 @@ func replicationMap(replication map[string]int) string {
 	return b.String()
 }
 
-// inKeyspace names the keyspace in a statement that makes or changes a table.
+// inKeyspace adds the keyspace to a statement that makes or changes a table.
 func inKeyspace(keyspace, statement string) string {
 	for _, verb := range []string{"CREATE TABLE IF NOT EXISTS ", "ALTER TABLE "} {
 		if table, ok := strings.CutPrefix(statement, verb); ok {
@@ -190,13 +190,13 @@ func inKeyspace(keyspace, statement string) string {
 	return statement
 }
 
-// The schema's version, in the keyspace that %s stands for.
+// Schema versions; %s is the keyspace.
 const (
 	selectVersions = `SELECT version, applied FROM %s.schema_version WHERE name = 'popelago'`
 	insertVersion  = `INSERT INTO %s.schema_version (name, version, applied) VALUES ('popelago', ?, ?) USING TIMESTAMP ?`
 )
 
-// What every Cassandra keeps about itself.
+// Tables of Cassandra about the cluster.
 const (
 	selectLocalDatacenter = `SELECT data_center FROM system.local`
 	selectDatacenters     = `SELECT data_center FROM system.peers`
@@ -204,7 +204,7 @@ const (
 	selectVersionTable    = `SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = 'schema_version'`
 )
 
-// What nodes tell of themselves and of each other, for Doctor.
+// Tables of Cassandra about nodes, for Doctor.
 const (
 	selectRelease        = `SELECT release_version FROM system.local`
 	selectLocalNode      = `SELECT rpc_address, rpc_port, broadcast_address, data_center, rack FROM system.local`
@@ -219,7 +219,7 @@ const (
 		`'maximum_timestamp_fail_threshold', 'maximum_timestamp_warn_threshold', 'minimum_timestamp_fail_threshold', 'minimum_timestamp_warn_threshold')`
 )
 
-// Is a node there, where are the others, and what have they not been told yet?
+// Probes, addresses and hints of nodes, for failover.
 const (
 	selectProbe         = `SELECT key FROM system.local`
 	selectPeerAddresses = `SELECT data_center, native_address, native_port FROM system.peers_v2`
@@ -241,10 +241,10 @@ const (
 	listSlice      = messageColumns + ` AND message > ? AND message <= ? LIMIT ?`
 	selectMessage  = messageColumns + ` AND message = ?`
 
-	// since when a mailbox is bulk, by its marker
+	// selectBulk reads the marker of a mailbox.
 	selectBulk = `SELECT message, bulk_since FROM mailbox WHERE mailbox = ? AND segment = ? AND message = ?`
 
-	// which of some messages are alive in one segment
+	// selectAlive reads which messages are alive in one segment.
 	selectAlive = `SELECT message, size FROM mailbox WHERE mailbox = ? AND segment = ? AND message IN ?`
 
 	deleteMessages = `DELETE FROM mailbox USING TIMESTAMP ? WHERE mailbox = ? AND segment = ? AND message IN ?`
@@ -322,7 +322,7 @@ const (
 	selectAddressTimes = `SELECT WRITETIME(kind), WRITETIME(removed), WRITETIME(password), WRITETIME(state), WRITETIME(created), WRITETIME(retention), WRITETIME(bulk) FROM address WHERE domain = ? AND shard = ? AND local = ? AND generation = ?`
 )
 
-// updateAddress writes some columns of an address.
+// updateAddress returns the statement that writes columns of an address.
 func updateAddress(columns []string) string {
 	return `UPDATE address USING TIMESTAMP ? SET ` + strings.Join(columns, " = ?, ") + ` = ? WHERE domain = ? AND shard = ? AND local = ? AND generation = ?`
 }
@@ -335,7 +335,7 @@ const (
 	selectDomainTimes = `SELECT WRITETIME(created), WRITETIME(removed), WRITETIME(durability), WRITETIME(retention) FROM domain WHERE name = ?`
 )
 
-// updateDomain writes some columns of a domain.
+// updateDomain returns the statement that writes columns of a domain.
 func updateDomain(columns []string) string {
 	return `UPDATE domain USING TIMESTAMP ? SET ` + strings.Join(columns, " = ?, ") + ` = ? WHERE name = ?`
 }

@@ -9,32 +9,11 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// Finding is one thing that Doctor looked at.
-type Finding struct {
-	// Level is FindingOK, FindingWarning or FindingError.
-	Level string `json:"level"`
-	// Check is what was looked at, in one word such as "clock".
-	Check string `json:"check"`
-	// Text says what was found.
-	Text string `json:"text"`
-	// Hint says what to do about it; empty if there is nothing to do.
-	Hint string `json:"hint,omitempty"`
-}
-
-// The levels of findings.
-const (
-	FindingOK      = "ok"
-	FindingWarning = "warning" // it works, but promises less than it should
-	FindingError   = "error"   // it does not work, or not always
-)
-
-// Doctor looks at a cluster and tells what it found, good and bad: whether its nodes can be
-// reached, their versions, clocks and settings, the schema, and where its replicas are. It
-// contacts every node of every datacenter, asks for what each knows about itself, and writes one
-// row of its own. It takes up to a few times ConnectTimeout if nodes are away.
+// Doctor examines a cluster and returns good and bad findings: whether nodes can be reached, their
+// versions, clocks and settings, the schema, and the replicas. It contacts every node of every
+// datacenter, and writes one row of its own. If nodes are away it takes up to a few times ConnectTimeout.
 //
-// What is wrong with the cluster is a finding and not an error. Errors: a wrong configuration; the
-// end of ctx.
+// A fault of the cluster is a finding, not an error. Errors: a wrong configuration; the end of ctx.
 func Doctor(ctx context.Context, cfg Config) ([]Finding, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -58,14 +37,14 @@ func Doctor(ctx context.Context, cfg Config) ([]Finding, error) {
 func examine(ctx context.Context, cfg Config, session *gocql.Session, contacts []contact) []Finding {
 	local, err := readLocalNode(ctx, session)
 	if err != nil {
-		return append(judgeContacts(cfg, contacts, nil), failedCheck("node", "a node does not tell about itself", err))
+		return append(judgeContacts(cfg, contacts, nil), failedCheck("node", "a node does not describe itself", err))
 	}
-	if local.tooOld() { // it has not even the tables to look at
+	if local.tooOld() { // the tables to read do not exist
 		return append(judgeContacts(cfg, contacts, nil), judgeVersions([]node{local})...)
 	}
 	nodes, err := readPeers(ctx, session)
 	if err != nil {
-		return append(judgeContacts(cfg, contacts, nil), failedCheck("node", "a node does not tell about the others", err))
+		return append(judgeContacts(cfg, contacts, nil), failedCheck("node", "a node does not describe the other nodes", err))
 	}
 	nodes = append([]node{local}, nodes...)
 	probe(ctx, cfg, nodes)
@@ -86,7 +65,7 @@ func examine(ctx context.Context, cfg Config, session *gocql.Session, contacts [
 		found = append(found, judgeSignIn(cfg, nodes, r)...)
 	}
 	if datacenter.Level == FindingError {
-		return found // nothing below is meaningful
+		return found // the checks below need the datacenter
 	}
 	status, err := readStatus(ctx, session, cfg)
 	found = append(found, judgeSchema(status, err))
@@ -99,8 +78,8 @@ func examine(ctx context.Context, cfg Config, session *gocql.Session, contacts [
 	return found
 }
 
-// tryKeyspace looks at what a session of a server could do: whether it has the permissions, whether a
-// row can be written and read, and which domains need a datacenter that is away.
+// tryKeyspace opens a session like a server and checks permissions, a write and a read of a row, and
+// which domains need a datacenter that is away.
 func tryKeyspace(ctx context.Context, cfg Config, nodes []node) []Finding {
 	session, err := cfg.connect(ctx, nil)
 	if err != nil {
@@ -127,7 +106,7 @@ func tryKeyspace(ctx context.Context, cfg Config, nodes []node) []Finding {
 	return append(found, judgeEach(cfg, domains, cut)...)
 }
 
-// judgePermissions says what the user lacks.
+// judgePermissions reports missing permissions.
 func judgePermissions(cfg Config, missing []string) Finding {
 	return Finding{
 		Level: FindingError, Check: "access", Text: fmt.Sprintf("the user %q lacks permissions, and a server does not start: %s", cfg.Username, strings.Join(missing, ", ")),
@@ -135,22 +114,17 @@ func judgePermissions(cfg Config, missing []string) Finding {
 	}
 }
 
-// failedCheck is a finding about a look that failed.
-func failedCheck(check, text string, err error) Finding {
-	return Finding{Level: FindingError, Check: check, Text: fmt.Sprintf("%s: %v", text, err)}
-}
-
-// slowStatement is how long a statement may take on a cluster that works well.
+// slowStatement is the longest duration of a statement on a healthy cluster.
 const slowStatement = 500 * time.Millisecond
 
-// failedStatement is a finding about a statement of a session that failed.
+// failedStatement reports a statement that failed.
 func failedStatement(what string, err error) Finding {
 	f := failedCheck("statements", what+" at LOCAL_QUORUM", err)
-	f.Hint = "without it mail is neither taken nor given out: see which nodes of this datacenter are down"
+	f.Hint = "until then mail can neither be stored nor read: see which nodes of this datacenter are down"
 	return f
 }
 
-// tryStatements writes a row and reads it back as sessions do.
+// tryStatements writes a row and reads the row back, at the level of sessions.
 func tryStatements(ctx context.Context, cfg Config, session *gocql.Session) Finding {
 	now := micros(cfg.Now())
 	began := time.Now()
@@ -164,13 +138,13 @@ func tryStatements(ctx context.Context, cfg Config, session *gocql.Session) Find
 	if err != nil {
 		return failedStatement("reading", err)
 	}
-	if position < now { // the row only rises: see the table
-		return failedStatement("reading", fmt.Errorf("what was written is not there"))
+	if position < now { // the position only rises
+		return failedStatement("reading", fmt.Errorf("the row just written is missing"))
 	}
 	return judgeStatements(written.Sub(began), time.Since(written))
 }
 
-// doctorRow is the name of the row in progress that Doctor writes.
+// doctorRow is the key of the row in the table progress that Doctor writes.
 const doctorRow = "doctor"
 
 func judgeStatements(write, read time.Duration) Finding {

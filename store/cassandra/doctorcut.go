@@ -12,24 +12,24 @@ import (
 	"popelago/store"
 )
 
-// isCut reports whether no node of another datacenter is heard of: all of them are down, or the line
+// isCut reports whether no node of another datacenter is heard: all nodes are down, or the line to them
 // is.
 func isCut(cfg Config, nodes []node, datacenter string) bool {
 	all := inDatacenter(nodes, datacenter)
 	return datacenter != cfg.Datacenter && len(all) > 0 && len(having(all, func(n node) bool { return n.alive != nil && n.isDown() })) == len(all)
 }
 
-// judgeCut is the finding about a datacenter of which no node is heard. This datacenter takes mail and
-// gives it out without the other; domains that need both have a finding of their own, see judgeEach.
+// judgeCut reports a datacenter without a node that is heard. This datacenter stores and serves mail
+// without it; judgeEach reports the domains that need both.
 func judgeCut(datacenter string, nodes []node) Finding {
 	return Finding{
 		Level: FindingWarning, Check: "node",
-		Text: fmt.Sprintf("all nodes of %s are down, or the line to it is: %s", datacenter, addresses(nodes)),
+		Text: fmt.Sprintf("all nodes of %s are down, or the line to it is: %s", datacenter, nodeNames(nodes)),
 		Hint: "mend the line, or start the nodes within max_hint_window; after a longer absence repair them",
 	}
 }
 
-// judgeEach tells which domains need a datacenter that cannot be reached.
+// judgeEach reports the domains that need a datacenter that cannot be reached.
 func judgeEach(cfg Config, domains []store.Domain, cut []string) []Finding {
 	var refuse, fall []string
 	for _, d := range domains {
@@ -57,7 +57,7 @@ func judgeEach(cfg Config, domains []store.Domain, cut []string) []Finding {
 	return found
 }
 
-// judgeNames tells which datacenters the configuration names that the cluster does not have.
+// judgeNames reports configured datacenters that the cluster does not have.
 func judgeNames(cfg Config, nodes []node) []Finding {
 	names := datacenters(nodes)
 	var found []Finding
@@ -79,14 +79,14 @@ func judgeNames(cfg Config, nodes []node) []Finding {
 	return found
 }
 
-// signInReplication is where the users and their permissions are kept.
+// signInReplication holds the replicas of users and permissions.
 type signInReplication struct {
-	simple   bool // without regard to datacenters
+	simple   bool // SimpleStrategy: placed without regard to datacenters
 	replicas map[string]int
-	any      int // replicas, if simple
+	any      int // count of replicas, if simple
 }
 
-// readSignIn reads where system_auth is kept.
+// readSignIn reads the replication of system_auth.
 func readSignIn(ctx context.Context, session *gocql.Session) (r signInReplication, err error) {
 	var options map[string]string
 	if err := session.Query(selectReplication, "system_auth").Consistency(gocql.LocalOne).ScanContext(ctx, &options); err != nil {
@@ -107,8 +107,8 @@ func readSignIn(ctx context.Context, session *gocql.Session) (r signInReplicatio
 	return r, nil
 }
 
-// judgeSignIn looks whether users can sign in while a node, or another datacenter, is away. It says
-// nothing of a cluster that asks for no password.
+// judgeSignIn checks whether users can sign in while a node or another datacenter is away. Without
+// passwords it reports nothing.
 func judgeSignIn(cfg Config, nodes []node, r signInReplication) []Finding {
 	asks := having(asked(nodes), func(n node) bool {
 		name := n.setting("authenticator", "authenticator.class_name")

@@ -7,15 +7,15 @@ import (
 )
 
 const (
-	// shortHints is for how long hints should be kept, at least: a datacenter that was away for
-	// longer has to be repaired.
+	// shortHints is the shortest recommended time to keep hints. A datacenter that was away for longer
+	// has to be repaired.
 	shortHints = time.Hour
-	// slowHints is how long hints may be in memory before they are written, at most: a server that
-	// has come back to its own datacenter waits for that.
+	// slowHints is the longest recommended time before hints are written to disk. A server that has
+	// returned to its own datacenter waits for that time.
 	slowHints = time.Minute
 )
 
-// judgeHints looks at what nodes do for others that are away.
+// judgeHints checks the settings of hints.
 func judgeHints(nodes []node) []Finding {
 	known := having(asked(nodes), func(n node) bool {
 		return n.setting("max_hint_window") != "" && n.setting("hinted_handoff_enabled") == "true"
@@ -26,7 +26,7 @@ func judgeHints(nodes []node) []Finding {
 	var found []Finding
 	warn := func(some []node, hint, format string, args ...any) {
 		if len(some) > 0 {
-			found = append(found, Finding{Level: FindingWarning, Check: "hints", Text: fmt.Sprintf(format, args...) + " on " + addresses(some), Hint: hint})
+			found = append(found, Finding{Level: FindingWarning, Check: "hints", Text: fmt.Sprintf(format, args...) + " on " + nodeNames(some), Hint: hint})
 		}
 	}
 	shortest := slices.MinFunc(known, func(a, b node) int { return int(a.period("max_hint_window") - b.period("max_hint_window")) })
@@ -50,7 +50,7 @@ func judgeHints(nodes []node) []Finding {
 	return found
 }
 
-// datacentersOf lists the datacenters of some nodes.
+// datacentersOf lists the datacenters of nodes.
 func datacentersOf(nodes []node) []string {
 	named := map[string]bool{}
 	for _, n := range nodes {

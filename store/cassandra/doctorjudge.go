@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"popelago/store"
 )
 
+// judgeContacts reports the contact points.
 func judgeContacts(cfg Config, contacts []contact, nodes []node) []Finding {
 	var found []Finding
 	good := 0
@@ -40,6 +40,7 @@ func judgeContacts(cfg Config, contacts []contact, nodes []node) []Finding {
 	return found
 }
 
+// judgeDatacenter reports whether the local datacenter exists.
 func judgeDatacenter(cfg Config, nodes []node) Finding {
 	names := datacenters(nodes)
 	if !slices.Contains(names, cfg.Datacenter) {
@@ -56,8 +57,7 @@ func judgeDatacenter(cfg Config, nodes []node) Finding {
 	return Finding{Level: FindingOK, Check: "datacenter", Text: "the cluster has " + strings.Join(texts, ", ")}
 }
 
-// judgeNodes tells of nodes that could not be asked. Those of another datacenter may be behind a
-// firewall, which harms nothing but what needs them.
+// judgeNodes reports nodes that could not be asked. Nodes of another datacenter may be behind a firewall.
 func judgeNodes(cfg Config, nodes []node) []Finding {
 	var found []Finding
 	for _, name := range datacenters(nodes) {
@@ -71,7 +71,7 @@ func judgeNodes(cfg Config, nodes []node) []Finding {
 		if name != cfg.Datacenter && len(away) == len(all) && !slices.ContainsFunc(away, dead) {
 			found = append(found, Finding{
 				Level: FindingWarning, Check: "node",
-				Text: fmt.Sprintf("no node of datacenter %s can be reached from here (%s): their clocks and settings are not known", name, addresses(away)),
+				Text: fmt.Sprintf("no node of datacenter %s can be reached from here (%s): their clocks and settings are not known", name, nodeNames(away)),
 				Hint: "run popelago doctor in that datacenter, too; a server here cannot use it if this datacenter fails",
 			})
 			continue
@@ -79,7 +79,7 @@ func judgeNodes(cfg Config, nodes []node) []Finding {
 		for _, n := range away {
 			f := Finding{Level: FindingWarning, Check: "node"}
 			if dead(n) {
-				f.Text = fmt.Sprintf("%s (%s, %s) is down: the other nodes do not hear from it", n.address, n.datacenter, n.rack)
+				f.Text = fmt.Sprintf("%s (%s, %s) is down: the other nodes do not hear it", n.address, n.datacenter, n.rack)
 				f.Hint = "start it again within max_hint_window, or repair or replace it"
 			} else {
 				f.Text = fmt.Sprintf("%s (%s, %s) cannot be reached from here: %s", n.address, n.datacenter, n.rack, contactText(n.err))
@@ -88,34 +88,12 @@ func judgeNodes(cfg Config, nodes []node) []Finding {
 		}
 	}
 	if len(found) == 0 {
-		found = append(found, Finding{Level: FindingOK, Check: "node", Text: count(len(nodes), "node") + " reached: " + addresses(nodes)})
+		found = append(found, Finding{Level: FindingOK, Check: "node", Text: count(len(nodes), "node") + " reached: " + nodeNames(nodes)})
 	}
 	return found
 }
 
-// release is the major and minor version of a node, as 4.1 is 401; zero if it cannot be told.
-func (n node) release() int {
-	parts := strings.SplitN(n.version, ".", 3)
-	if len(parts) < 2 {
-		return 0
-	}
-	minor, _, _ := strings.Cut(parts[1], "-") // 6.0-SNAPSHOT
-	major, err1 := strconv.Atoi(parts[0])
-	small, err2 := strconv.Atoi(minor)
-	if err1 != nil || err2 != nil {
-		return 0
-	}
-	return major*100 + small
-}
-
-// What versions are known to work.
-const (
-	oldestRelease = 401
-	newestRelease = 500
-)
-
-func (n node) tooOld() bool { return n.release() > 0 && n.release() < oldestRelease }
-
+// judgeVersions reports the releases of the nodes.
 func judgeVersions(nodes []node) []Finding {
 	byVersion := map[string][]node{}
 	releases := map[int]bool{}
@@ -126,7 +104,7 @@ func judgeVersions(nodes []node) []Finding {
 	var found []Finding
 	for _, version := range slices.Sorted(maps.Keys(byVersion)) {
 		some := byVersion[version]
-		f := Finding{Level: FindingOK, Check: "version", Text: fmt.Sprintf("Cassandra %s on %s", version, addresses(some))}
+		f := Finding{Level: FindingOK, Check: "version", Text: fmt.Sprintf("Cassandra %s on %s", version, nodeNames(some))}
 		switch r := some[0].release(); {
 		case some[0].tooOld():
 			f.Level, f.Hint = FindingError, "upgrade Cassandra: 4.1 and 5.0 are supported"
@@ -144,8 +122,8 @@ func judgeVersions(nodes []node) []Finding {
 	return found
 }
 
-// judgeClocks compares the clocks of nodes with this machine's. If all of them say the same it is
-// this one that is wrong, which is one finding.
+// judgeClocks compares the clocks of nodes with the clock of this machine. If the nodes agree, and all
+// differ from this machine, one finding reports this machine.
 func judgeClocks(nodes []node) []Finding {
 	known := having(nodes, func(n node) bool { return n.err == nil })
 	off := having(known, func(n node) bool { return n.ahead.Abs()-n.uncertain > store.ClockWarning })
@@ -178,7 +156,7 @@ func judgeClocks(nodes []node) []Finding {
 	return found
 }
 
-// clockFinding says how far a clock is off: a node's, or with the sign -1 this machine's.
+// clockFinding reports the lead of the clock of a node, or with the sign -1 of this machine.
 func clockFinding(n node, format string, sign time.Duration) Finding {
 	f := Finding{Level: FindingWarning, Check: "clock", Hint: "let NTP set the clocks of all nodes and servers"}
 	if n.ahead.Abs()-n.uncertain > store.MaxClockSkew {
@@ -190,45 +168,4 @@ func clockFinding(n node, format string, sign time.Duration) Finding {
 	}
 	f.Text = fmt.Sprintf(format, n.address, n.ahead.Abs().Round(time.Millisecond), direction)
 	return f
-}
-
-// datacenters are the names of those the nodes are in, in order.
-func datacenters(nodes []node) []string {
-	names := map[string]bool{}
-	for _, n := range nodes {
-		names[n.datacenter] = true
-	}
-	return sortedKeys(names)
-}
-
-func inDatacenter(nodes []node, name string) []node {
-	var some []node
-	for _, n := range nodes {
-		if n.datacenter == name {
-			some = append(some, n)
-		}
-	}
-	return some
-}
-
-// addresses names nodes, the first few of many.
-func addresses(nodes []node) string {
-	const most = 6
-	var list []string
-	for _, n := range nodes {
-		list = append(list, n.address)
-	}
-	slices.Sort(list)
-	if len(list) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)
-	}
-	return strings.Join(list, ", ")
-}
-
-// count is like "1 node" or "3 nodes".
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

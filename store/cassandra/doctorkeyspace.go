@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// judgeSchema looks at the state of the schema, or at why it could not be read.
+// judgeSchema reports the state of the schema; err is set if it could not be read.
 func judgeSchema(status SchemaStatus, err error) Finding {
 	f := Finding{Level: FindingOK, Check: "schema", Text: fmt.Sprintf("keyspace %s has schema version %d", status.Keyspace, status.Applied)}
 	if err == nil {
@@ -26,7 +26,7 @@ func judgeSchema(status SchemaStatus, err error) Finding {
 	return f
 }
 
-// judgeReplication looks at where the keyspace has its replicas.
+// judgeReplication reports the replicas of the keyspace.
 func judgeReplication(cfg Config, status SchemaStatus, nodes []node) []Finding {
 	actual := status.Replication
 	if actual == nil {
@@ -59,7 +59,7 @@ func judgeReplication(cfg Config, status SchemaStatus, nodes []node) []Finding {
 	}
 	wanted := cfg.Replication
 	if len(judgeNames(cfg, nodes)) > 0 {
-		wanted = nil // not to be executed
+		wanted = nil // must not be executed
 	}
 	for _, name := range unequal(cfg.Replication, actual) {
 		if len(inDatacenter(nodes, name)) == 0 {
@@ -78,14 +78,14 @@ func judgeReplication(cfg Config, status SchemaStatus, nodes []node) []Finding {
 	return found
 }
 
-// alterHint says how to change where a keyspace is kept.
+// alterHint says how to change the replicas of a keyspace.
 func alterHint(keyspace string, replication map[string]int) string {
 	statement := alterKeyspace(keyspace, replication)
 	return "execute " + statement + ", then rebuild or repair as docs/multi-datacenter.md says"
 }
 
-// unequal are the datacenters of which the configuration says something else than is true. An
-// empty configuration says nothing.
+// unequal lists the datacenters whose configured and actual counts of replicas differ. An empty
+// configuration differs in none.
 func unequal(configured, actual map[string]int) []string {
 	if len(configured) == 0 {
 		return nil

@@ -7,32 +7,31 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// examineWindows looks whether all servers that are alive have one window, and this configuration
-// the same.
+// examineWindows checks whether all servers that are alive, and this configuration, have the same window.
 func examineWindows(ctx context.Context, cfg Config, datacenters []string) Finding {
 	session, err := cfg.connect(ctx, nil)
 	if err != nil {
 		return failedCheck("window", "connecting", err)
 	}
 	defer endSession(session)
-	servers := []peerNote{{name: "this configuration", datacenter: cfg.Datacenter, window: cfg.Window.Truncate(time.Microsecond)}}
+	servers := []serverWindow{{name: "this configuration", datacenter: cfg.Datacenter, window: cfg.Window.Truncate(time.Microsecond)}}
 	for _, datacenter := range datacenters {
 		rows := session.Query(selectServers, datacenter).Consistency(gocql.LocalQuorum).Idempotent(true).IterContext(ctx)
 		var row serverRow
 		for row.scan(rows.Scan) {
-			if t, err := row.told(datacenter); err == nil {
+			if t, err := row.windowOf(datacenter); err == nil {
 				servers = append(servers, t)
 			}
 		}
 		if err := rows.Close(); err != nil {
-			return failedCheck("window", "reading what the servers say of themselves", err)
+			return failedCheck("window", "reading the heartbeats of the servers", err)
 		}
 	}
 	return judgeWindows(servers)
 }
 
-// judgeWindows looks whether servers have one window. The first one stands for the configuration.
-func judgeWindows(servers []peerNote) Finding {
+// judgeWindows checks whether servers have the same window. The first entry is the configuration.
+func judgeWindows(servers []serverWindow) Finding {
 	windows, text := describeWindows(servers)
 	if windows > 1 {
 		return Finding{

@@ -1,54 +1,12 @@
 package cassandra
 
 import (
-	"errors"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// setting is the value of the first of some names that a node knows.
-func (n node) setting(names ...string) string {
-	for _, name := range names {
-		if v := n.settings[name]; v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
-// period is a setting that is a duration, such as "10s", "10000ms" or "1d"; zero if it is none.
-func (n node) period(name string) time.Duration {
-	text := n.setting(name)
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		count, err := strconv.Atoi(days)
-		if err != nil || count > 36500 {
-			return 0
-		}
-		return time.Duration(count) * 24 * time.Hour
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return 0
-	}
-	return d
-}
-
-// asked are the nodes whose settings are known.
-func asked(nodes []node) []node {
-	return slices.DeleteFunc(slices.Clone(nodes), func(n node) bool { return n.err != nil || n.settingsErr != nil })
-}
-
-// having are those nodes that f accepts.
-func having(nodes []node, f func(node) bool) []node {
-	return slices.DeleteFunc(slices.Clone(nodes), func(n node) bool { return !f(n) })
-}
-
-// judgeCommitLogs tells which nodes acknowledge writes that are not on disk yet.
+// judgeCommitLogs reports nodes that acknowledge writes before they are on disk.
 func judgeCommitLogs(nodes []node) []Finding {
 	known := asked(nodes)
 	unsafe := having(known, func(n node) bool { return n.setting("commitlog_sync") == "periodic" })
@@ -64,12 +22,12 @@ func judgeCommitLogs(nodes []node) []Finding {
 	}
 	return []Finding{{
 		Level: FindingWarning, Check: "commitlog",
-		Text: fmt.Sprintf("commitlog_sync is periodic on %s: a power cut of the whole site loses up to %v of acknowledged mail", addresses(unsafe), longest),
+		Text: fmt.Sprintf("commitlog_sync is periodic on %s: a power cut of the whole site loses up to %v of acknowledged mail", nodeNames(unsafe), longest),
 		Hint: "set commitlog_sync to batch, or to group, in cassandra.yaml and restart the nodes one after the other",
 	}}
 }
 
-// judgeSettings looks at what else of cassandra.yaml matters.
+// judgeSettings reports further settings of cassandra.yaml.
 func judgeSettings(cfg Config, nodes []node) []Finding {
 	var found []Finding
 	for _, n := range nodes {
@@ -85,7 +43,7 @@ func judgeSettings(cfg Config, nodes []node) []Finding {
 	if some := having(known, func(n node) bool { return n.setting("hinted_handoff_enabled") == "false" }); len(some) > 0 {
 		found = append(found, Finding{
 			Level: FindingWarning, Check: "settings",
-			Text: "hinted_handoff_enabled is false on " + addresses(some) + ": what a node misses it does not get before the next repair",
+			Text: "hinted_handoff_enabled is false on " + nodeNames(some) + ": what a node misses it does not get before the next repair",
 			Hint: "set hinted_handoff_enabled: true in cassandra.yaml",
 		})
 	}
@@ -93,7 +51,7 @@ func judgeSettings(cfg Config, nodes []node) []Finding {
 		if some := having(known, func(n node) bool { return n.period(name) > cfg.Timeout }); len(some) > 0 {
 			found = append(found, Finding{
 				Level: FindingWarning, Check: "settings",
-				Text: fmt.Sprintf("cassandra.timeout is %v, shorter than %s of %s (%s): statements are given up that may yet succeed", cfg.Timeout, name, addresses(some), some[0].setting(name)),
+				Text: fmt.Sprintf("cassandra.timeout is %v, shorter than %s of %s (%s): statements are given up that may yet succeed", cfg.Timeout, name, nodeNames(some), some[0].setting(name)),
 				Hint: "make cassandra.timeout longer, or the nodes' shorter",
 			})
 		}
@@ -104,7 +62,7 @@ func judgeSettings(cfg Config, nodes []node) []Finding {
 	return found
 }
 
-// judgeAccess looks at who else can read.
+// judgeAccess reports missing passwords and missing TLS.
 func judgeAccess(cfg Config, nodes []node) []Finding {
 	var found []Finding
 	open := having(asked(nodes), func(n node) bool {
@@ -112,7 +70,7 @@ func judgeAccess(cfg Config, nodes []node) []Finding {
 	})
 	if len(open) > 0 {
 		found = append(found, Finding{
-			Level: FindingWarning, Check: "access", Text: "no password is asked for by " + addresses(open) + ": whoever can connect can read and remove all mail",
+			Level: FindingWarning, Check: "access", Text: "no password is asked for by " + nodeNames(open) + ": whoever can connect can read and remove all mail",
 			Hint: "set authenticator: PasswordAuthenticator in cassandra.yaml, or let nobody else connect",
 		})
 	}
@@ -130,10 +88,4 @@ func judgeAccess(cfg Config, nodes []node) []Finding {
 		found = append(found, Finding{Level: FindingOK, Check: "access", Text: text})
 	}
 	return found
-}
-
-// unauthorized reports whether the user is not allowed to do what failed.
-func unauthorized(err error) bool {
-	var answer gocql.RequestError
-	return errors.As(err, &answer) && answer.Code() == gocql.ErrCodeUnauthorized
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// timestampSettings are the settings of cassandra.yaml that limit the timestamps of statements,
-// with what they break. Each has a threshold that refuses (fail) and one that only logs (warn).
+// timestampSettings lists the settings of cassandra.yaml that limit the timestamps of statements, with
+// the damage of each. Each has a threshold that refuses (fail) and a threshold that only logs (warn).
 func timestampSettings() []timestampSetting {
 	return []timestampSetting{
 		{"maximum_timestamp", "a mailbox that has grown cannot become bulk, so its mail is refused: the marker of a bulk mailbox has a timestamp in the year 5236"},
@@ -17,7 +17,7 @@ func timestampSettings() []timestampSetting {
 
 type timestampSetting struct{ name, breaks string }
 
-// judgeTimestamps looks whether nodes refuse the timestamps that this program writes with.
+// judgeTimestamps checks whether nodes refuse the timestamps of this program.
 func judgeTimestamps(nodes []node) []Finding {
 	known := asked(nodes)
 	var found []Finding
@@ -30,12 +30,12 @@ func judgeTimestamps(nodes []node) []Finding {
 			}
 			f := Finding{
 				Level: FindingError, Check: "timestamps",
-				Text: fmt.Sprintf("%s is %s on %s: %s", name, set[0].setting(name), addresses(set), s.breaks),
+				Text: fmt.Sprintf("%s is %s on %s: %s", name, set[0].setting(name), nodeNames(set), s.breaks),
 				Hint: "leave " + name + " out of cassandra.yaml",
 			}
 			if threshold == "warn" {
 				f.Level = FindingWarning
-				f.Text = fmt.Sprintf("%s is %s on %s: the nodes log statements of this program that are as they have to be", name, set[0].setting(name), addresses(set))
+				f.Text = fmt.Sprintf("%s is %s on %s: the nodes log statements of this program that are as they have to be", name, set[0].setting(name), nodeNames(set))
 			}
 			found = append(found, f)
 		}

@@ -9,11 +9,18 @@ import (
 	"popelago/store"
 )
 
+// domains implements store.Domains at one level.
+type domains struct {
+	at    level
+	run   *runner
+	clock *clockWatch
+}
+
 // Domain implements store.Domains.
-func (s *Store) Domain(ctx context.Context, name string) (store.Domain, error) {
+func (t *domains) Domain(ctx context.Context, name string) (store.Domain, error) {
 	what := fmt.Sprintf("read domain %s", name)
-	found, err := s.readDomains(ctx, statement{
-		cql: selectDomain, values: []any{name}, consistency: s.reads(), what: what,
+	found, err := t.readDomains(ctx, statement{
+		cql: selectDomain, values: []any{name}, consistency: t.at.reads(), what: what,
 	})
 	if err == nil && len(found) == 0 {
 		err = fmt.Errorf("cassandra: %s: %w", what, store.ErrNotFound)
@@ -25,14 +32,14 @@ func (s *Store) Domain(ctx context.Context, name string) (store.Domain, error) {
 }
 
 // ListDomains implements store.Domains.
-func (s *Store) ListDomains(ctx context.Context) ([]store.Domain, error) {
-	found, err := s.readDomains(ctx, statement{cql: scanDomains, consistency: s.reads(), what: "list the domains"})
+func (t *domains) ListDomains(ctx context.Context) ([]store.Domain, error) {
+	found, err := t.readDomains(ctx, statement{cql: scanDomains, consistency: t.at.reads(), what: "list the domains"})
 	slices.SortFunc(found, func(a, b store.Domain) int { return strings.Compare(a.Name, b.Name) })
 	return found, err
 }
 
-func (s *Store) readDomains(ctx context.Context, st statement) (found []store.Domain, err error) {
-	err = s.readAll(ctx, st, 1000, func(scan func(...any) error) error {
+func (t *domains) readDomains(ctx context.Context, st statement) (found []store.Domain, err error) {
+	err = t.run.readAll(ctx, st, 1000, func(scan func(...any) error) error {
 		var d store.Domain
 		var created, retention *int64
 		var removed bool
@@ -54,9 +61,9 @@ func (s *Store) readDomains(ctx context.Context, st statement) (found []store.Do
 }
 
 // RemovedDomains implements store.Domains. A removed domain keeps its row.
-func (s *Store) RemovedDomains(ctx context.Context) (removed []store.RemovedDomain, err error) {
-	st := statement{cql: scanRemoved, consistency: s.reads(), what: "list the removed domains"}
-	err = s.readAll(ctx, st, 1000, func(scan func(...any) error) error {
+func (t *domains) RemovedDomains(ctx context.Context) (removed []store.RemovedDomain, err error) {
+	st := statement{cql: scanRemoved, consistency: t.at.reads(), what: "list the removed domains"}
+	err = t.run.readAll(ctx, st, 1000, func(scan func(...any) error) error {
 		var d store.RemovedDomain
 		var marked bool
 		var since *int64
@@ -77,14 +84,14 @@ func (s *Store) RemovedDomains(ctx context.Context) (removed []store.RemovedDoma
 }
 
 // PutDomain implements store.Domains.
-func (s *Store) PutDomain(ctx context.Context, d store.Domain) error {
-	return s.updateDomain(ctx, fmt.Sprintf("put domain %s", d.Name), d.Name,
+func (t *domains) PutDomain(ctx context.Context, d store.Domain) error {
+	return t.updateDomain(ctx, fmt.Sprintf("put domain %s", d.Name), d.Name,
 		[]string{"created", "removed", "durability", "retention"},
 		[]any{micros(d.Created), false, string(d.Durability), d.Retention.Microseconds()})
 }
 
 // ChangeDomain implements store.Domains.
-func (s *Store) ChangeDomain(ctx context.Context, name string, c store.DomainChange) error {
+func (t *domains) ChangeDomain(ctx context.Context, name string, c store.DomainChange) error {
 	what := fmt.Sprintf("change domain %s", name)
 	var columns []string
 	var values []any
@@ -95,31 +102,30 @@ func (s *Store) ChangeDomain(ctx context.Context, name string, c store.DomainCha
 		columns, values = append(columns, "retention"), append(values, c.Retention.Microseconds())
 	}
 	if len(columns) == 0 {
-		if err := s.enter(ctx, what); err != nil {
+		if err := t.run.ready(ctx, what); err != nil {
 			return err
 		}
-		s.leave()
 		return nil
 	}
-	return s.updateDomain(ctx, what, name, columns, values)
+	return t.updateDomain(ctx, what, name, columns, values)
 }
 
-// RemoveDomain implements store.Domains. The row stays, marked: of a row that is gone nobody
-// could tell the timestamp that the next one has to exceed.
-func (s *Store) RemoveDomain(ctx context.Context, name string) error {
-	return s.updateDomain(ctx, fmt.Sprintf("remove domain %s", name), name, []string{"removed"}, []any{true})
+// RemoveDomain implements store.Domains. The row stays, marked: its timestamps bound the timestamp of the
+// next change from below.
+func (t *domains) RemoveDomain(ctx context.Context, name string) error {
+	return t.updateDomain(ctx, fmt.Sprintf("remove domain %s", name), name, []string{"removed"}, []any{true})
 }
 
-// updateDomain writes columns of a domain, with a timestamp that is not before now, and above
-// that of all its columns.
-func (s *Store) updateDomain(ctx context.Context, what, name string, columns []string, values []any) error {
+// updateDomain writes columns of a domain. The timestamp is at least now, and above the timestamps of all
+// columns.
+func (t *domains) updateDomain(ctx context.Context, what, name string, columns []string, values []any) error {
 	var times [4]*int64
-	if _, err := s.readOne(ctx, statement{
-		cql: selectDomainTimes, values: []any{name}, consistency: s.reads(), what: what,
+	if _, err := t.run.readOne(ctx, statement{
+		cql: selectDomainTimes, values: []any{name}, consistency: t.at.reads(), what: what,
 	}, &times[0], &times[1], &times[2], &times[3]); err != nil {
 		return err
 	}
-	timestamp, err := s.changeTime(ctx, what)
+	timestamp, err := t.clock.changeTime(ctx, what)
 	if err != nil {
 		return err
 	}
@@ -128,7 +134,7 @@ func (s *Store) updateDomain(ctx context.Context, what, name string, columns []s
 			timestamp = max(timestamp, *t+1)
 		}
 	}
-	return s.exec(ctx, statement{
-		cql: updateDomain(columns), values: slices.Concat([]any{timestamp}, values, []any{name}), consistency: s.writes(), what: what,
+	return t.run.exec(ctx, statement{
+		cql: updateDomain(columns), values: slices.Concat([]any{timestamp}, values, []any{name}), consistency: t.at.writes(), what: what,
 	})
 }

@@ -8,25 +8,24 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// driverQuiet is how long a kind of the driver's warnings stays out of the log after one was logged.
+// driverQuiet is the shortest time between two logged driver warnings of a kind.
 const driverQuiet = 5 * time.Minute
 
-// driverLogger passes the driver's warnings on, one of a kind in driverQuiet. What it calls errors is
-// a node that is away, which it deals with; the failure of a statement is reported where it was
-// called.
+// driverLogger logs the driver's warnings, one of a kind in driverQuiet. The driver's errors are about
+// nodes that are away; the failure of a statement is reported to its caller.
 //
-// The driver warns at every attempt to reach a node, several times in a second while a datacenter is
-// away. Those lines are for level debug: nodeWatch says which nodes do not answer.
+// The driver warns at every attempt to reach a node, several times a second while a datacenter is
+// away. Warnings about nodes go to level debug: nodeWatch logs which nodes do not answer.
 type driverLogger struct {
 	logger *slog.Logger
-	nodes  *nodeWatch // is told why a node cannot be reached; may be nil
+	nodes  *nodeWatch // records why a node cannot be reached; may be nil
 	seldom *seldom
 }
 
 func newDriverLogger(c Config) driverLogger {
 	l := driverLogger{c.Logger, c.nodes, &seldom{every: driverQuiet}}
 	if c.nodes != nil {
-		l.seldom = &c.nodes.driverLines // one for all sessions
+		l.seldom = &c.nodes.driverLines // shared by all sessions
 	}
 	return l
 }
@@ -43,7 +42,7 @@ func (l driverLogger) Info(msg string, fields ...gocql.LogField) { l.log(slog.Le
 // Debug implements gocql.StructuredLogger.
 func (l driverLogger) Debug(string, ...gocql.LogField) {}
 
-// aboutNodes are the warnings of the driver that say nothing but that a node cannot be reached.
+// aboutNodes lists the driver warnings that only say that a node cannot be reached.
 var aboutNodes = [...]string{
 	"Connection pool filling failed.",
 	"Pool failed to connect to host. Reconnecting according to the reconnection policy.",
@@ -75,7 +74,7 @@ func (l driverLogger) warn(msg string, fields []gocql.LogField) {
 	l.log(slog.LevelWarn, msg, fields)
 }
 
-// noteCause tells nodeWatch why a node cannot be reached.
+// noteCause records at nodeWatch why a node cannot be reached.
 func (l driverLogger) noteCause(fields []gocql.LogField) {
 	if l.nodes == nil {
 		return

@@ -10,29 +10,29 @@ import (
 	"popelago/store"
 )
 
-// What may be wrong with the configuration, seen from the cluster.
+// Errors of the configuration that the cluster shows.
 var (
-	// ErrUnknownDatacenter: it has none of that name. The text goes on with those it has.
+	// ErrUnknownDatacenter: the cluster has no datacenter of a name. The text lists its datacenters.
 	ErrUnknownDatacenter = errors.New("cassandra: the cluster has no datacenter")
-	// ErrNoReplication: there are no replicas, or impossible ones, to make a keyspace with.
+	// ErrNoReplication: a keyspace cannot be made with the configured replicas.
 	ErrNoReplication = errors.New("cassandra: no keyspace can be made")
-	// ErrNoLocalReplica: the keyspace is not kept in the local datacenter. The text goes on with
-	// where it is.
+	// ErrNoLocalReplica: the keyspace has no replica in the local datacenter. The text lists its
+	// replicas.
 	ErrNoLocalReplica = errors.New("cassandra: no replica in the local datacenter")
-	// ErrSignIn: a node wants a user or a password, or others.
+	// ErrSignIn: a node demands a user and password, or refuses the configured ones.
 	ErrSignIn = errors.New("cassandra: sign-in refused")
-	// ErrNotAllowed: the user of the cluster lacks a permission. The text goes on with which, and
-	// what to execute.
+	// ErrNotAllowed: the user of the cluster lacks permissions. The text lists them, and the statements
+	// that grant them.
 	ErrNotAllowed = errors.New("cassandra: the user of the cluster lacks permissions")
-	// ErrNoContact: no contact point can be reached, or lets us in. It is a store.ErrUnavailable.
+	// ErrNoContact: no contact point can be reached and signed in to. A store.ErrUnavailable.
 	ErrNoContact = fmt.Errorf("cassandra: no contact point can be used: %w", store.ErrUnavailable)
 )
 
-// errNoAnswer says that none of the contact points has answered yet.
+// errNoAnswer: no contact point has answered yet.
 var errNoAnswer = errors.New("no answer yet")
 
-// readError translates what a read failed with.
-func (s *engine) readError(what string, err error) error {
+// readError translates the error of a read.
+func readError(what string, err error) error {
 	var damaged gocql.UnmarshalError
 	switch {
 	case err == nil:
@@ -45,9 +45,9 @@ func (s *engine) readError(what string, err error) error {
 	return fmt.Errorf("cassandra: %s: %w: %w", what, store.ErrUnavailable, err)
 }
 
-// writeError translates what a write failed with at its last attempt. unknown says that an
-// earlier attempt may have reached a replica.
-func (s *engine) writeError(what string, err error, unknown bool) error {
+// writeError translates the error of the last attempt at a write. unknown is set if an earlier
+// attempt may have reached a replica.
+func writeError(what string, err error, unknown bool) error {
 	switch {
 	case err == nil:
 		return nil
@@ -59,8 +59,8 @@ func (s *engine) writeError(what string, err error, unknown bool) error {
 	return fmt.Errorf("cassandra: %s: %w: %w", what, store.ErrUnavailable, err)
 }
 
-// mayBeWritten reports whether a write that failed with err may have reached a replica. What
-// it does not know may have.
+// mayBeWritten reports whether a write that failed with err may have reached a replica. An unknown error
+// may have.
 func mayBeWritten(err error) bool {
 	var unsent gocql.MarshalError
 	switch {
@@ -70,12 +70,12 @@ func mayBeWritten(err error) bool {
 	}
 	var answer gocql.RequestError
 	if !errors.As(err, &answer) {
-		return true // no answer at all: a time-out, a lost connection, an ended context
+		return true // no answer: a time-out, a lost connection, an ended context
 	}
 	return !refused(answer)
 }
 
-// refused reports whether a node answered a statement without doing anything.
+// refused reports whether a node refused a statement before executing it.
 func refused(answer gocql.RequestError) bool {
 	switch answer.Code() {
 	case gocql.ErrCodeUnavailable, gocql.ErrCodeOverloaded, gocql.ErrCodeBootstrapping,
@@ -86,7 +86,7 @@ func refused(answer gocql.RequestError) bool {
 	return false
 }
 
-// hopeless reports whether another node would answer err, too.
+// hopeless reports whether another node would answer the same error.
 func hopeless(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return true
@@ -103,9 +103,15 @@ func hopeless(err error) bool {
 	return false
 }
 
-// tooManyTombstones reports whether a read failed because of what its replicas had to skip.
-// Protocol version 4 does not tell the reason of a failure, so it may also be another one.
+// tooManyTombstones reports whether a read may have failed because replicas had to skip too many
+// tombstones. Protocol version 4 does not tell the reason of a failure.
 func tooManyTombstones(err error) bool {
 	var failure *gocql.RequestErrReadFailure
 	return errors.As(err, &failure)
+}
+
+// unauthorized reports whether a statement failed because the user lacks a permission.
+func unauthorized(err error) bool {
+	var answer gocql.RequestError
+	return errors.As(err, &answer) && answer.Code() == gocql.ErrCodeUnauthorized
 }

@@ -19,7 +19,6 @@ func (a answer) Message() string { return fmt.Sprintf("code %#x", int(a)) }
 func (a answer) Error() string   { return a.Message() }
 
 func TestErrorClasses(t *testing.T) {
-	s := &Store{}
 	for _, c := range []struct {
 		err         error
 		write, read error
@@ -43,14 +42,14 @@ func TestErrorClasses(t *testing.T) {
 		{context.Canceled, store.ErrOutcomeUnknown, store.ErrUnavailable},
 		{errors.New("anything else"), store.ErrOutcomeUnknown, store.ErrUnavailable},
 	} {
-		if got := s.writeError("x", c.err, false); !errors.Is(got, c.write) {
+		if got := writeError("x", c.err, false); !errors.Is(got, c.write) {
 			t.Errorf("a write that failed with %v: %v, want %v", c.err, got, c.write)
 		}
-		if got := s.readError("x", c.err); !errors.Is(got, c.read) {
+		if got := readError("x", c.err); !errors.Is(got, c.read) {
 			t.Errorf("a read that failed with %v: %v, want %v", c.err, got, c.read)
 		}
 	}
-	if s.writeError("x", nil, true) != nil || s.readError("x", nil) != nil {
+	if writeError("x", nil, true) != nil || readError("x", nil) != nil {
 		t.Error("success became an error")
 	}
 }
@@ -64,7 +63,7 @@ func TestEarlierAttemptsCount(t *testing.T) {
 	if got := a.GetRetryType(answer(gocql.ErrCodeUnavailable)); got != gocql.RetryNextHost {
 		t.Errorf("after a refusal: %v", got)
 	}
-	if err := (&Store{}).writeError("x", answer(gocql.ErrCodeUnavailable), a.unknown.Load()); !errors.Is(err, store.ErrOutcomeUnknown) {
+	if err := writeError("x", answer(gocql.ErrCodeUnavailable), a.unknown.Load()); !errors.Is(err, store.ErrOutcomeUnknown) {
 		t.Errorf("%v, want %v", err, store.ErrOutcomeUnknown)
 	}
 	if got := a.GetRetryType(answer(gocql.ErrCodeInvalid)); got != gocql.Rethrow {

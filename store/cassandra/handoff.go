@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,54 +13,56 @@ import (
 )
 
 const (
-	// askEvery is how often the nodes of the other datacenters are asked about hints.
+	// askEvery is the interval between questions for hints to the nodes of the other datacenters.
 	askEvery = 2 * time.Second
-	// askTime is how long all of them have to answer.
+	// askTime is the time that all of the nodes have to answer.
 	askTime = 30 * time.Second
-	// hearLimit is how long a node may not have heard of another one that it takes for alive.
+	// hearLimit is the longest silence between two nodes that take each other for alive.
 	hearLimit = 10 * time.Second
-	// dispatchEvery is how often a node looks for hints that it can deliver. It shows hints only
-	// when it has looked once.
-	dispatchEvery = 10 * time.Second
 )
 
-// handoff is what nodes tell about their hints for the local nodes.
+// handoff sums up the hints that nodes hold for the local nodes.
 type handoff struct {
-	// pending: one of them has some, or delivers some to anybody, or has not heard of a local
-	// node lately, so that it does not show what it has.
+	// pending: a node holds hints, or delivers hints to any node, or has not heard a local node
+	// lately and so does not show its hints.
 	pending bool
-	// window is the shortest time for which hints are kept; zero: there are none.
+	// window is the shortest time for which hints are kept; zero: no hints are kept.
 	window time.Duration
-	// hidden is the longest time for which a hint may be there before it is shown.
+	// hidden is the longest time before a hint is shown.
 	hidden time.Duration
 }
 
-// and is what two nodes tell together.
+// and returns the handoff of two groups of nodes together.
 func (h handoff) and(other handoff) handoff {
 	return handoff{h.pending || other.pending, min(h.window, other.window), max(h.hidden, other.hidden)}
 }
 
-// told is what all nodes of the other datacenters tell, or why one of them cannot be asked.
-type told struct {
+// handoffAnswer is the answer of all nodes of the other datacenters, or the reason why a node could
+// not be asked.
+type handoffAnswer struct {
 	handoff
-	asked time.Time // when the asking began
+	asked time.Time // when the question was asked
 	err   error
 }
 
-// asker asks the nodes of all other datacenters, one time after the other, beside the goroutine
-// that watches, which calls its methods.
+// asker asks the nodes of all other datacenters for their hints, in goroutines of its own, one
+// question at a time. One goroutine calls its methods.
 type asker struct {
+	cfg  Config
+	open func(ctx context.Context, datacenter string) (*route, error)
+
 	asked  time.Time
-	answer chan told // nil: nobody is being asked
+	answer chan handoffAnswer // nil: no question is being asked
 	cancel context.CancelFunc
 
-	// Used by the one that asks.
+	// Used by the goroutine that asks.
 	routes map[string]*route // by datacenter
 	heard  hearing
 }
 
-// next returns the next answer, if it is there, and has the nodes asked again some time later.
-func (k *asker) next(ctx context.Context, s *engine, now time.Time) (a told, ok bool) {
+// next returns the answer to the last question if the answer is there, and asks again every
+// askEvery.
+func (k *asker) next(ctx context.Context, local *route, now time.Time) (a handoffAnswer, ok bool) {
 	select {
 	case a = <-k.answer:
 		k.cancel()
@@ -71,34 +71,34 @@ func (k *asker) next(ctx context.Context, s *engine, now time.Time) (a told, ok 
 	default:
 	}
 	if k.answer != nil || now.Sub(k.asked) < askEvery {
-		return told{}, false
+		return handoffAnswer{}, false
 	}
-	answered, local := make(chan told, 1), s.failover.local
+	answered := make(chan handoffAnswer, 1)
 	ctx, k.cancel = context.WithTimeout(ctx, askTime)
 	k.asked, k.answer = now, answered
 	go func() {
-		h, err := k.ask(ctx, s, local)
-		answered <- told{h, now, err}
+		h, err := k.ask(ctx, local)
+		answered <- handoffAnswer{h, now, err}
 	}()
-	return told{}, false
+	return handoffAnswer{}, false
 }
 
-// close ends what is under way. The next call of next begins anew.
+// close ends the question in progress and closes the routes. next may be called again.
 func (k *asker) close() {
 	if k.answer != nil {
 		k.cancel()
 		<-k.answer
 	}
 	for _, r := range k.routes {
-		endSession(r.session)
+		r.close()
 	}
-	*k = asker{}
+	*k = asker{cfg: k.cfg, open: k.open}
 }
 
-// ask asks every node of every other datacenter that has replicas. Writes that local nodes missed
-// may have been taken by any of them, whichever this server went through.
-func (k *asker) ask(ctx context.Context, s *engine, local *route) (handoff, error) {
-	datacenters, err := otherDatacenters(ctx, local, s.cfg)
+// ask asks every node of every other datacenter that has replicas. Any of the nodes may have accepted
+// writes that local nodes missed, whichever datacenter this server failed over to.
+func (k *asker) ask(ctx context.Context, local *route) (handoff, error) {
+	datacenters, err := otherDatacenters(ctx, local, k.cfg)
 	if err != nil {
 		return handoff{}, err
 	}
@@ -107,7 +107,7 @@ func (k *asker) ask(ctx context.Context, s *engine, local *route) (handoff, erro
 	for _, datacenter := range datacenters {
 		r := k.routes[datacenter]
 		if r == nil {
-			if r, err = s.open(ctx, datacenter); err != nil {
+			if r, err = k.open(ctx, datacenter); err != nil {
 				return handoff{}, fmt.Errorf("datacenter %q: %w", datacenter, err)
 			}
 			if k.routes == nil {
@@ -115,7 +115,7 @@ func (k *asker) ask(ctx context.Context, s *engine, local *route) (handoff, erro
 			}
 			k.routes[datacenter] = r
 		}
-		h, err := k.askDatacenter(ctx, r, s.cfg.Datacenter, nodes)
+		h, err := k.askDatacenter(ctx, r, nodes)
 		if err != nil {
 			return handoff{}, fmt.Errorf("datacenter %q: %w", datacenter, err)
 		}
@@ -124,21 +124,21 @@ func (k *asker) ask(ctx context.Context, s *engine, local *route) (handoff, erro
 	return all, nil
 }
 
-// askDatacenter asks every node of one, a few at a time.
-func (k *asker) askDatacenter(ctx context.Context, r *route, local string, nodes []string) (handoff, error) {
+// askDatacenter asks every node of a datacenter, several at a time.
+func (k *asker) askDatacenter(ctx context.Context, r *route, localNodes []string) (handoff, error) {
 	hosts := r.nodes()
 	var mu sync.Mutex
 	var failed error
 	all := handoff{window: unknownLength}
 	inParallel(len(hosts), func(i int) {
-		h, beats, err := askNode(ctx, r.session, hosts[i], local)
+		h, beats, err := askNode(ctx, r.session, hosts[i], k.cfg.Datacenter)
 		mu.Lock()
 		defer mu.Unlock()
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("node %s: %w", hosts[i].ConnectAddress(), err))
 			return
 		}
-		if !k.heard.all(hosts[i].HostID(), beats, nodes, time.Now()) {
+		if !k.heard.all(hosts[i].HostID(), beats, localNodes, time.Now()) {
 			h.pending = true
 		}
 		all = all.and(h)
@@ -146,17 +146,17 @@ func (k *asker) askDatacenter(ctx context.Context, r *route, local string, nodes
 	return all, failed
 }
 
-// askNode asks one node. Hints are looked at before those who deliver them: what is being
-// delivered is not shown among the hints.
-func askNode(ctx context.Context, session *gocql.Session, host *gocql.HostInfo, local string) (h handoff, beats map[string]heartbeat, err error) {
+// askNode asks a node for its hints. It reads the hints before the deliveries: a hint in delivery is
+// not listed among the hints.
+func askNode(ctx context.Context, session *gocql.Session, host *gocql.HostInfo, local string) (h handoff, beats map[string]nodeBeat, err error) {
 	query := func(cql string) *gocql.Iter {
 		return session.Query(cql).Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).SetHostID(host.HostID()).IterContext(ctx)
 	}
-	a := answers{settings: map[string]string{}}
+	n := nodeHints{settings: map[string]string{}}
 	rows := query(selectHints)
 	var datacenter string
 	for rows.Scan(&datacenter) {
-		a.hints = append(a.hints, datacenter)
+		n.hints = append(n.hints, datacenter)
 	}
 	if err := rows.Close(); err != nil {
 		return h, nil, err
@@ -164,7 +164,7 @@ func askNode(ctx context.Context, session *gocql.Session, host *gocql.HostInfo, 
 	rows = query(selectDispatchers)
 	var active, waiting int
 	for rows.Scan(&active, &waiting) {
-		a.active, a.waiting = a.active+active, a.waiting+waiting
+		n.active, n.waiting = n.active+active, n.waiting+waiting
 	}
 	if err := rows.Close(); err != nil {
 		return h, nil, err
@@ -172,32 +172,32 @@ func askNode(ctx context.Context, session *gocql.Session, host *gocql.HostInfo, 
 	rows = query(selectHintSettings)
 	var name, value string
 	for rows.Scan(&name, &value) {
-		a.settings[name] = value
+		n.settings[name] = value
 	}
 	if err := rows.Close(); err != nil {
 		return h, nil, err
 	}
-	beats, err = scanHeartbeats(query(selectHeartbeats))
-	return a.handoff(local), beats, err
+	beats, err = scanNodeBeats(query(selectHeartbeats))
+	return n.handoff(local), beats, err
 }
 
-// answers are what a node says about hints.
-type answers struct {
-	hints           []string // for each node that it has some for: the datacenter of that
-	active, waiting int      // deliveries under way, and those that will be, to any node
+// nodeHints holds the answers of a node about hints.
+type nodeHints struct {
+	hints           []string // the datacenter of each node that hints are held for
+	active, waiting int      // deliveries in progress and due, to any node
 	settings        map[string]string
 }
 
-// handoff is what that means for the nodes of a datacenter.
-func (a answers) handoff(datacenter string) handoff {
-	n := node{settings: a.settings}
+// handoff derives the handoff for the nodes of a datacenter.
+func (n nodeHints) handoff(datacenter string) handoff {
+	s := node{settings: n.settings}
 	return handoff{
-		pending: slices.Contains(a.hints, datacenter) || a.active > 0 || a.waiting > 0,
-		window:  n.hintWindow(datacenter), hidden: n.hintsHidden(),
+		pending: slices.Contains(n.hints, datacenter) || n.active > 0 || n.waiting > 0,
+		window:  s.hintWindow(datacenter), hidden: s.hintsHidden(),
 	}
 }
 
-// otherDatacenters lists those that have replicas beside the local one.
+// otherDatacenters lists the datacenters with replicas, without the local one.
 func otherDatacenters(ctx context.Context, local *route, cfg Config) ([]string, error) {
 	var replication map[string]string
 	if err := local.session.Query(selectReplication, cfg.Keyspace).Consistency(gocql.One).Idempotent(true).ScanContext(ctx, &replication); err != nil {
@@ -212,7 +212,7 @@ func otherDatacenters(ctx context.Context, local *route, cfg Config) ([]string, 
 	return list, nil
 }
 
-// internalAddresses is where nodes reach each other.
+// internalAddresses lists the addresses at which nodes reach each other.
 func internalAddresses(hosts []*gocql.HostInfo) []string {
 	list := make([]string, 0, len(hosts))
 	for _, h := range hosts {
@@ -225,17 +225,17 @@ func internalAddresses(hosts []*gocql.HostInfo) []string {
 	return list
 }
 
-// hearing is when nodes have heard of others, by both.
-type hearing map[[2]string]heard
+// hearing records the last heartbeat by listener and speaker.
+type hearing map[[2]string]heardBeat
 
-type heard struct {
-	beat heartbeat
-	at   time.Time // when beat was new; zero: it was the first
+type heardBeat struct {
+	beat nodeBeat
+	at   time.Time // when beat was new; zero: beat was the first
 }
 
-// all notes which heartbeats a node has heard, and reports whether it has heard of all of some
-// nodes lately.
-func (h *hearing) all(listener string, beats map[string]heartbeat, nodes []string, now time.Time) bool {
+// all records the heartbeats that a node has heard, and reports whether it has heard all of some nodes
+// within hearLimit.
+func (h *hearing) all(listener string, beats map[string]nodeBeat, nodes []string, now time.Time) bool {
 	if *h == nil {
 		*h = hearing{}
 	}
@@ -244,7 +244,7 @@ func (h *hearing) all(listener string, beats map[string]heartbeat, nodes []strin
 		key := [2]string{listener, n}
 		last, known := (*h)[key]
 		if beat, ok := beats[n]; ok && (!known || beat != last.beat) {
-			next := heard{beat: beat}
+			next := heardBeat{beat: beat}
 			if known {
 				next.at = now
 			}
@@ -254,38 +254,4 @@ func (h *hearing) all(listener string, beats map[string]heartbeat, nodes []strin
 		all = all && !last.at.IsZero() && now.Sub(last.at) < hearLimit
 	}
 	return all
-}
-
-// hintWindow is for how long a node keeps hints for nodes of a datacenter; zero: for some it keeps
-// none, or it does not tell.
-func (n node) hintWindow(datacenter string) time.Duration {
-	if n.setting("hinted_handoff_enabled") != "true" || n.hintsLimited() || slices.Contains(n.hintsDisabled(), datacenter) {
-		return 0
-	}
-	return n.period("max_hint_window")
-}
-
-// hintsDisabled lists the datacenters that a node keeps no hints for. The setting looks like
-// "[dc1, dc2]".
-func (n node) hintsDisabled() []string {
-	return strings.FieldsFunc(n.setting("hinted_handoff_disabled_datacenters"), func(r rune) bool { return strings.ContainsRune("[]{}, ", r) })
-}
-
-// hintsLimited reports whether a node throws hints away when it has many.
-func (n node) hintsLimited() bool {
-	limit := n.setting("max_hints_size_per_host")
-	return strings.Trim(limit, "0BKMGi") != ""
-}
-
-// hintsHidden is for how long a hint may be there before a node shows it.
-func (n node) hintsHidden() time.Duration {
-	return n.period("hints_flush_period") + 2*dispatchEvery + 5*time.Second
-}
-
-// hostPort is a contact point; a port of zero is left away.
-func hostPort(address string, port int) string {
-	if port == 0 {
-		return address
-	}
-	return net.JoinHostPort(address, strconv.Itoa(port))
 }

@@ -53,12 +53,12 @@ func TestHearing(t *testing.T) {
 	var h hearing
 	now := time.Now()
 	nodes := []string{"10.1.0.1", "10.1.0.2"}
-	beats := func(a, b int) map[string]heartbeat {
-		return map[string]heartbeat{"10.1.0.1": {1, a}, "10.1.0.2": {1, b}}
+	beats := func(a, b int) map[string]nodeBeat {
+		return map[string]nodeBeat{"10.1.0.1": {1, a}, "10.1.0.2": {1, b}}
 	}
 	for i, c := range []struct {
 		listener string
-		beats    map[string]heartbeat
+		beats    map[string]nodeBeat
 		after    time.Duration
 		all      bool
 	}{
@@ -68,7 +68,7 @@ func TestHearing(t *testing.T) {
 		{"y", beats(2, 2), 2 * time.Second, false},
 		{"x", beats(2, 3), 12 * time.Second, false}, // the first is silent
 		{"x", beats(1, 3), 13 * time.Second, true},
-		{"x", map[string]heartbeat{"10.1.0.1": {1, 2}}, 24 * time.Second, false},
+		{"x", map[string]nodeBeat{"10.1.0.1": {1, 2}}, 24 * time.Second, false},
 	} {
 		if got := h.all(c.listener, c.beats, nodes, now.Add(c.after)); got != c.all {
 			t.Errorf("%d: heard of all: %v", i, got)

@@ -7,14 +7,15 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store/cassandra/limit"
 )
 
-// hedged calls attempt, and once more with again = true if the first call takes longer than
-// delay and another() agrees. The first success counts and ends the context of the other call;
-// an error counts only when no call is under way any more, and then that of the first does.
-// The calls may outlast this one.
+// hedged calls attempt. If the call takes longer than delay and another() agrees, hedged calls
+// attempt a second time with again = true. The first success counts and ends the context of the
+// other call. After two errors the error of the first call counts. Calls may outlast hedged.
 //
-// The driver has the like, but takes the first answer for the result, even if it is an error.
+// The driver's own speculative execution takes the first answer for the result, even an error.
 func hedged[T any](ctx context.Context, delay time.Duration, another func() bool,
 	attempt func(ctx context.Context, again bool) (T, error)) (T, error) {
 	type result struct {
@@ -33,18 +34,18 @@ func hedged[T any](ctx context.Context, delay time.Duration, another func() bool
 	patience := time.NewTimer(delay)
 	defer patience.Stop()
 	var failed result
-	for underWay := 1; ; {
+	for inFlight := 1; ; {
 		select {
 		case r := <-results:
-			if underWay--; r.err == nil || underWay == 0 && (failed.err == nil || !r.again) {
+			if inFlight--; r.err == nil || inFlight == 0 && (failed.err == nil || !r.again) {
 				return r.value, r.err
-			} else if underWay == 0 {
+			} else if inFlight == 0 {
 				return failed.value, failed.err
 			}
 			failed = r
 		case <-patience.C:
 			if another() {
-				underWay++
+				inFlight++
 				go call(true)
 			}
 		case <-ctx.Done():
@@ -53,104 +54,105 @@ func hedged[T any](ctx context.Context, delay time.Duration, another func() bool
 	}
 }
 
-// fetch reads one page. A read of the local datacenter is hedged: another node gets it, too, if
-// the first one lets us wait.
-func (s *engine) fetch(ctx context.Context, st statement, size int, from page) (*gocql.Iter, error) {
+// fetch reads one page. A read at LOCAL_QUORUM is hedged: if the first node is slow, a second node
+// is asked too.
+func (r *runner) fetch(ctx context.Context, st statement, size int, from page) (*gocql.Iter, error) {
 	c := st.class()
-	if err := s.enterAs(ctx, st.what, c); err != nil {
+	if err := r.enter(ctx, st.what, c); err != nil {
 		return nil, err
 	}
-	ask := func(ctx context.Context, c class) (*gocql.Iter, error) {
-		defer s.leaveAs(c)
-		q, _ := s.query(st)
+	ask := func(ctx context.Context, c limit.Class) (*gocql.Iter, error) {
+		defer r.leave(c)
+		q, _ := r.query(st)
 		rows := q.PageSize(size).Prefetch(0).PageState(from).IterContext(ctx)
 		if rows.NumRows() > 0 {
 			return rows, nil
 		}
 		return rows, rows.Close()
 	}
-	if s.cfg.SpeculativeDelay <= 0 || st.consistency != gocql.LocalQuorum {
+	if r.hedgeAfter <= 0 || st.consistency != gocql.LocalQuorum {
 		rows, err := ask(ctx, c)
-		return rows, s.readError(st.what, err)
+		return rows, readError(st.what, err)
 	}
-	hosts := &tried{}
-	another := func() bool { return s.tryEnterAs(second) }
-	rows, err := hedged(ctx, s.cfg.SpeculativeDelay, another, func(ctx context.Context, again bool) (*gocql.Iter, error) {
+	hosts := &triedHosts{}
+	another := func() bool { return r.tryEnter(limit.Hedged) }
+	rows, err := hedged(ctx, r.hedgeAfter, another, func(ctx context.Context, again bool) (*gocql.Iter, error) {
 		if !again {
-			return ask(context.WithValue(ctx, triedKey{}, asking{hosts, false}), c)
+			return ask(context.WithValue(ctx, hostChoiceKey{}, hostChoice{hosts, false}), c)
 		}
-		rows, err := ask(context.WithValue(ctx, triedKey{}, asking{hosts, true}), second)
-		if !errors.Is(err, gocql.ErrNoConnections) { // there was another node
-			s.metrics.hedged.Inc()
+		rows, err := ask(context.WithValue(ctx, hostChoiceKey{}, hostChoice{hosts, true}), limit.Hedged)
+		if !errors.Is(err, gocql.ErrNoConnections) { // a second node was there
+			r.metrics.hedged.Inc()
 		}
 		return rows, err
 	})
-	return rows, s.readError(st.what, err)
+	return rows, readError(st.what, err)
 }
 
-// tried is which nodes the attempts at one read went to, by address.
-type tried struct {
+// triedHosts records the nodes asked by both calls of a hedged read, by address.
+type triedHosts struct {
 	mu    sync.Mutex
 	hosts map[string]bool
 }
 
-// triedKey is what the context of an attempt keeps its asking under.
-type triedKey struct{}
+// hostChoiceKey is the key of a hostChoice in the context of a read.
+type hostChoiceKey struct{}
 
-type asking struct {
-	*tried
-	elsewhere bool // never ask a node twice
+// hostChoice says which nodes one call of a hedged read may ask.
+type hostChoice struct {
+	*triedHosts
+	untriedOnly bool
 }
 
-// admits reports whether a node may be asked, and remembers it.
-func (a asking) admits(host string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.elsewhere && a.hosts[host] {
+// admits reports whether the call may ask a node, and records the node.
+func (c hostChoice) admits(host string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.untriedOnly && c.hosts[host] {
 		return false
 	}
-	if a.hosts == nil {
-		a.hosts = map[string]bool{}
+	if c.hosts == nil {
+		c.hosts = map[string]bool{}
 	}
-	a.hosts[host] = true
+	c.hosts[host] = true
 	return true
 }
 
-// elsewhere is a policy that keeps the second attempt at a read away from nodes that the first
-// went to.
+// untriedHosts is a policy that keeps the second call of a hedged read away from the nodes of the
+// first call.
 //
-// The driver tells a token-aware policy of a new schema through an interface that is not
-// exported, which this one lacks. It then calls KeyspaceChanged for each keyspace that is new or
-// is replicated differently instead, and the policy knows the same replicas afterwards.
-type elsewhere struct{ gocql.HostSelectionPolicy }
+// The driver announces a new schema to a token-aware policy through an unexported interface, which
+// untriedHosts lacks. Instead the driver calls KeyspaceChanged for each keyspace that is new or has
+// a new replication; afterwards the policy knows the same replicas.
+type untriedHosts struct{ gocql.HostSelectionPolicy }
 
-// AddHosts implements an optional interface of the driver, which would otherwise make a new
-// token ring for each node.
-func (e elsewhere) AddHosts(hosts []*gocql.HostInfo) {
-	if p, ok := e.HostSelectionPolicy.(interface{ AddHosts([]*gocql.HostInfo) }); ok {
+// AddHosts implements an optional interface of the driver. Without AddHosts the driver would make a
+// new token ring for each node.
+func (u untriedHosts) AddHosts(hosts []*gocql.HostInfo) {
+	if p, ok := u.HostSelectionPolicy.(interface{ AddHosts([]*gocql.HostInfo) }); ok {
 		p.AddHosts(hosts)
 		return
 	}
 	for _, h := range hosts {
-		e.AddHost(h)
+		u.AddHost(h)
 	}
 }
 
 // Pick implements gocql.HostSelectionPolicy.
-func (e elsewhere) Pick(st gocql.ExecutableStatement) gocql.NextHost {
-	next := e.HostSelectionPolicy.Pick(st)
+func (u untriedHosts) Pick(st gocql.ExecutableStatement) gocql.NextHost {
+	next := u.HostSelectionPolicy.Pick(st)
 	q, ok := st.(gocql.RetryableQuery)
 	if !ok {
 		return next
 	}
-	a, ok := q.Context().Value(triedKey{}).(asking)
+	c, ok := q.Context().Value(hostChoiceKey{}).(hostChoice)
 	if !ok {
 		return next
 	}
 	return func() gocql.SelectedHost {
 		for {
 			host := next()
-			if host == nil || host.Info() == nil || a.admits(host.Info().ConnectAddress().String()) {
+			if host == nil || host.Info() == nil || c.admits(host.Info().ConnectAddress().String()) {
 				return host
 			}
 		}

@@ -125,11 +125,11 @@ type picking struct {
 func (p picking) Context() context.Context { return p.ctx }
 
 // A second attempt goes to nodes that the first did not go to, or to none.
-func TestElsewhere(t *testing.T) {
-	p := elsewhere{fixed{hosts: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}}}
-	hosts := &tried{}
-	pick := func(elsewhere bool) func() string {
-		next := p.Pick(picking{ctx: context.WithValue(t.Context(), triedKey{}, asking{hosts, elsewhere})})
+func TestHedgedReadAsksUntriedNodes(t *testing.T) {
+	p := untriedHosts{fixed{hosts: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}}}
+	hosts := &triedHosts{}
+	pick := func(untriedOnly bool) func() string {
+		next := p.Pick(picking{ctx: context.WithValue(t.Context(), hostChoiceKey{}, hostChoice{hosts, untriedOnly})})
 		return func() string {
 			if h := next(); h != nil {
 				return h.Info().ConnectAddress().String()

@@ -6,12 +6,12 @@ import (
 )
 
 func TestJudgeWindows(t *testing.T) {
-	servers := []peerNote{
+	servers := []serverWindow{
 		{datacenter: "dc1", name: "this configuration", window: time.Hour}, {datacenter: "dc1", name: "a", window: time.Hour},
 		{datacenter: "dc2", name: "older", window: -1},
 	}
 	say(t, []Finding{judgeWindows(servers)}, FindingOK, "cassandra.window is 1h0m0s", "2 running servers")
-	servers = append(servers, peerNote{datacenter: "dc2", name: "b", window: 15 * time.Minute})
+	servers = append(servers, serverWindow{datacenter: "dc2", name: "b", window: 15 * time.Minute})
 	say(t, []Finding{judgeWindows(servers)}, FindingError, "15m0s on b in dc2; cassandra.window is 1h0m0s on a in dc1, this configuration in dc1: background work waits")
 }
 

@@ -6,67 +6,68 @@ import (
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/store/cassandra/limit"
 )
 
-// metrics are the engine's.
+// metrics holds the metrics of the engine.
 type metrics struct {
-	// seconds is how long each attempt of a statement took, by outcome: ok, error, or abandoned
-	// if nobody waited for it any more: the other attempt at a hedged read was quicker, or a
-	// client has gone.
+	// seconds holds the durations of attempts, by outcome: ok, error or abandoned. An attempt is
+	// abandoned when the other call of a hedged read was quicker, or the client has gone.
 	seconds *prometheus.HistogramVec
-	// overloaded counts statements given up before they were sent.
+	// overloaded counts statements that failed unsent.
 	overloaded prometheus.Counter
-	// hedged counts reads that a second node was asked.
+	// hedged counts reads sent to a second node.
 	hedged prometheus.Counter
-	// pageTimeouts counts pages of lists that timed out and were read again in small ones.
+	// pageTimeouts counts pages of lists that timed out and were read again in small pages.
 	pageTimeouts prometheus.Counter
-	// skew is how far our clock is ahead, servers how many are alive in this datacenter.
+	// skew is the lead of the clock of this server; servers counts the servers of this datacenter.
 	skew, servers prometheus.Gauge
-	// trusted is 1 while the clock can be trusted.
+	// trusted is 1 while the clock is trusted.
 	trusted prometheus.Gauge
-	// windows is how many different windows the servers of the cluster have.
+	// windows counts the different windows of the servers of the cluster.
 	windows prometheus.Gauge
 	// failover is 1 while statements go through another datacenter.
 	failover prometheus.Gauge
-	// nodes is how many nodes are in a state, "up" or "down", by datacenter.
+	// nodes counts nodes by datacenter and state, "up" or "down".
 	nodes *prometheus.GaugeVec
 	// confirming is 1 while reads are confirmed with the other datacenters.
 	confirming prometheus.Gauge
 	all        []prometheus.Collector
 }
 
-// newMetrics makes the metrics; limit is asked how many statements are under way.
-func newMetrics(limit *limiter) *metrics {
+// newMetrics makes the metrics; l holds the statements in flight.
+func newMetrics(l *limit.Limiter) *metrics {
 	m := &metrics{
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "popelago", Subsystem: "cassandra", Name: "statement_seconds",
-			Help:    "How long attempts to execute a statement took.",
+			Help:    "Duration of attempts to execute a statement.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15), // to 8 s
 		}, []string{"outcome"}),
 		overloaded: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "popelago", Subsystem: "cassandra", Name: "overloaded_total",
-			Help: "Statements given up unsent, because too many were under way.",
+			Help: "Statements that failed unsent, because too many were in flight.",
 		}),
 		hedged: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "popelago", Subsystem: "cassandra", Name: "hedged_reads_total",
-			Help: "Reads that a second node was asked, because the first had not answered.",
+			Help: "Reads sent to a second node, because the first node had not answered.",
 		}),
 	}
 	m.pageTimeouts = prometheus.NewCounter(prometheus.CounterOpts{
 		Namespace: "popelago", Subsystem: "cassandra", Name: "page_timeouts_total",
-		Help: "Pages of maildrops' lists that timed out, and were read again in small pages.",
+		Help: "Pages of lists of maildrops that timed out, and were read again in small pages.",
 	})
 	m.skew = prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: "popelago", Subsystem: "cassandra", Name: "clock_skew_seconds",
-		Help: "How far the clock of this server is ahead of the cluster's.",
+		Help: "Lead of the clock of this server over the clocks of the cluster.",
 	})
 	m.servers = prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: "popelago", Subsystem: "cassandra", Name: "servers",
-		Help: "Servers of this datacenter that are alive, with this one.",
+		Help: "Servers of this datacenter that are alive, including this server.",
 	})
 	m.trusted = prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: "popelago", Subsystem: "cassandra", Name: "clock_trusted",
-		Help: "1 while the clock is taken for right, 0 while mail is refused because it is not.",
+		Help: "1 while the clock is trusted, 0 while mail is refused because the clock is not trusted.",
 	})
 	m.windows = prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: "popelago", Subsystem: "cassandra", Name: "windows",
@@ -78,7 +79,7 @@ func newMetrics(limit *limiter) *metrics {
 	})
 	m.nodes = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Namespace: "popelago", Subsystem: "cassandra", Name: "nodes",
-		Help: "Cassandra nodes by datacenter and state: up if they answer, down if not.",
+		Help: "Cassandra nodes by datacenter and state: up if they answer, otherwise down.",
 	}, []string{"datacenter", "state"})
 	m.confirming = prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: "popelago", Subsystem: "cassandra", Name: "confirming",
@@ -87,15 +88,15 @@ func newMetrics(limit *limiter) *metrics {
 	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.hedged, m.pageTimeouts, m.skew, m.trusted, m.servers, m.windows, m.failover, m.confirming, m.nodes}
 	for _, g := range []struct {
 		name, help string
-		value      func(limiterState) int
+		value      func(limit.State) int
 	}{
-		{"statements_under_way", "Statements being executed.", func(s limiterState) int { return s.used }},
-		{"limit", "How many statements may be executed at one time; it falls when the cluster cannot keep up.", func(s limiterState) int { return s.limit }},
-		{"waiting", "Statements waiting until they may be executed.", func(s limiterState) int { return s.waiting }},
+		{"statements_under_way", "Statements being executed.", func(s limit.State) int { return s.Used }},
+		{"limit", "Limit of statements in flight; it falls while the cluster cannot keep up.", func(s limit.State) int { return s.Limit }},
+		{"waiting", "Statements waiting for a place in flight.", func(s limit.State) int { return s.Waiting }},
 	} {
 		m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "popelago", Subsystem: "cassandra", Name: g.name, Help: g.help,
-		}, func() float64 { return float64(g.value(limit.state())) }))
+		}, func() float64 { return float64(g.value(l.State())) }))
 	}
 	return m
 }
@@ -117,7 +118,7 @@ func (m *metrics) observe(next func(Statement)) func(Statement) {
 	}
 }
 
-// register may be given nil.
+// register registers all metrics; r may be nil.
 func (m *metrics) register(r prometheus.Registerer) error {
 	if r == nil {
 		return nil

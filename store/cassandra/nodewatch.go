@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -12,19 +11,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// How nodeWatch paces itself.
+// Intervals of nodeWatch.
 const (
-	// nodeGather is how long a change waits for others, so that a datacenter that goes is one line.
+	// nodeGather is the wait for further changes, so that the loss of a datacenter makes one line.
 	nodeGather = time.Second
-	// nodeSettle is how long a state that was logged stands before the next one of that node is.
+	// nodeSettle is the shortest time between two logged states of a node.
 	nodeSettle = 10 * time.Second
-	// nodeLook is how often all nodes are looked at without a change being reported.
+	// nodeLook is the interval between looks at all nodes without a reported change.
 	nodeLook = 10 * time.Second
 )
 
-// nodeWatch knows which nodes answer: those of its sessions by what the driver says, those of other
-// datacenters by their heartbeats among the nodes. It logs one line when nodes stop answering, one
-// every Config.DownReminder while that lasts, and one when they are back; and it keeps the metric
+// nodeWatch tracks which nodes answer: the nodes of its sessions by the driver's reports, the nodes of
+// other datacenters by their gossip. It logs one line when nodes stop answering, one line every
+// Config.DownReminder while they stay away, and one line when they are back. It sets the metric
 // popelago_cassandra_nodes. Safe for concurrent use.
 type nodeWatch struct {
 	logger   *slog.Logger
@@ -34,14 +33,14 @@ type nodeWatch struct {
 
 	mu       sync.Mutex
 	nodes    map[string]*watchedNode // by IP address
-	reminded map[string]time.Time    // by datacenter: the last line that says that nodes do not answer
+	reminded map[string]time.Time    // by datacenter: when a line about missing nodes was logged last
 	sessions []watchedSession
 
 	driverLines seldom // of the driver's warnings
 
 	cancel context.CancelFunc
 	ended  chan struct{}
-	gossip gossip // used by the goroutine that watches only
+	gossip gossip // used by the loop
 }
 
 // watchedSession is a session to the nodes of one datacenter.
@@ -50,25 +49,26 @@ type watchedSession struct {
 	datacenter string
 }
 
-// watchedNode is a node as it was last seen, and as it was last logged.
+// watchedNode holds the state of a node, and the state that was logged last.
 type watchedNode struct {
 	datacenter string
 	up         bool
 	since      time.Time // of up
-	cause      string    // why it cannot be reached
-	told       bool      // up, as the log says it
-	toldAt     time.Time // zero: nothing was logged
+	cause      string    // why the node cannot be reached
+	logged     bool      // up, as logged last
+	loggedAt   time.Time // zero: nothing was logged
 }
 
 func newNodeWatch(cfg Config, counts *prometheus.GaugeVec) *nodeWatch {
 	return &nodeWatch{
-		logger: cfg.Logger, reminder: cfg.DownReminder, counts: counts,
+		logger: cfg.Logger, reminder: cfg.DownReminder, counts: counts, gossip: gossip{every: max(cfg.Heartbeat, gossipLeast)},
 		driverLines: seldom{every: driverQuiet}, changed: make(chan struct{}, 1), nodes: map[string]*watchedNode{}, reminded: map[string]time.Time{},
 	}
 }
 
-// start begins to watch; look is called before each report and may add what it knows.
-func (w *nodeWatch) start(look func(ctx context.Context, now time.Time)) {
+// start begins the loop. session returns the session to ask for gossip about other datacenters; nil
+// with one datacenter.
+func (w *nodeWatch) start(session func() *gocql.Session) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.cancel, w.ended = cancel, make(chan struct{})
 	go func() {
@@ -88,13 +88,15 @@ func (w *nodeWatch) start(look func(ctx context.Context, now time.Time)) {
 			case <-again.C:
 			}
 			w.lookAtSessions(time.Now())
-			look(ctx, time.Now())
+			if session != nil {
+				w.lookAtGossip(ctx, session(), time.Now())
+			}
 			w.report(time.Now())
 		}
 	}()
 }
 
-// stop ends the watch, if it has begun.
+// stop ends the loop, if it was started.
 func (w *nodeWatch) stop() {
 	if w.cancel != nil {
 		w.cancel()
@@ -102,7 +104,7 @@ func (w *nodeWatch) stop() {
 	}
 }
 
-// join watches the nodes of a session to a datacenter until it is closed.
+// join watches the nodes of a session to a datacenter until the session is closed.
 func (w *nodeWatch) join(session *gocql.Session, datacenter string) {
 	w.mu.Lock()
 	w.sessions = append(w.sessions, watchedSession{session, datacenter})
@@ -111,7 +113,7 @@ func (w *nodeWatch) join(session *gocql.Session, datacenter string) {
 	w.notify()
 }
 
-// lookAtSessions takes the state of all nodes from the driver.
+// lookAtSessions reads the state of all nodes from the driver.
 func (w *nodeWatch) lookAtSessions(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -138,7 +140,7 @@ func (w *nodeWatch) OnRemovedHost(e gocql.RemovedHostEvent) {
 	w.notify()
 }
 
-// forget takes a node out that has left the cluster.
+// forget drops a node that has left the cluster.
 func (w *nodeWatch) forget(address string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -154,7 +156,7 @@ func (w *nodeWatch) hostIs(host *gocql.HostInfo, up bool) {
 	}
 }
 
-// noteCause takes why a node cannot be reached.
+// noteCause records why a node cannot be reached.
 func (w *nodeWatch) noteCause(address, cause string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -163,7 +165,7 @@ func (w *nodeWatch) noteCause(address, cause string) {
 	}
 }
 
-// set takes the state of a node, and for one that is down why.
+// set records the state of a node, with the cause if the node is down.
 func (w *nodeWatch) set(address, datacenter string, up bool, cause string, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -173,7 +175,7 @@ func (w *nodeWatch) set(address, datacenter string, up bool, cause string, now t
 func (w *nodeWatch) setLocked(address, datacenter string, up bool, cause string, now time.Time) (changed bool) {
 	n := w.nodes[address]
 	if n == nil {
-		n = &watchedNode{up: true, told: true, since: now}
+		n = &watchedNode{up: true, logged: true, since: now}
 		w.nodes[address] = n
 	}
 	n.datacenter = datacenter
@@ -187,11 +189,11 @@ func (w *nodeWatch) setLocked(address, datacenter string, up bool, cause string,
 	return true
 }
 
-// notify makes the watch report soon.
+// notify requests a report soon.
 func (w *nodeWatch) notify() {
 	select {
 	case w.changed <- struct{}{}:
-	default: // it will anyway
+	default: // a report is due anyway
 	}
 }
 
@@ -202,7 +204,7 @@ func (w *nodeWatch) watches(datacenter string) bool {
 	return slices.ContainsFunc(w.sessions, func(s watchedSession) bool { return s.datacenter == datacenter })
 }
 
-// report logs what has changed and lasts, and counts.
+// report logs lasting changes and sets the metric.
 func (w *nodeWatch) report(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -228,16 +230,16 @@ func (w *nodeWatch) reportDatacenterLocked(datacenter string, addresses []string
 			down = append(down, address)
 			longest = max(longest, now.Sub(n.since))
 		}
-		if n.up == n.told || !n.toldAt.IsZero() && now.Sub(n.toldAt) < nodeSettle {
+		if n.up == n.logged || !n.loggedAt.IsZero() && now.Sub(n.loggedAt) < nodeSettle {
 			continue
 		}
 		if n.up {
 			back = append(back, address)
-			away = max(away, n.since.Sub(n.toldAt))
+			away = max(away, n.since.Sub(n.loggedAt))
 		} else {
 			gone = append(gone, address)
 		}
-		n.told, n.toldAt = n.up, now
+		n.logged, n.loggedAt = n.up, now
 	}
 	up := len(addresses) - len(down)
 	w.counts.WithLabelValues(datacenter, "up").Set(float64(up))
@@ -263,13 +265,4 @@ func (w *nodeWatch) reportDatacenterLocked(datacenter string, addresses []string
 		log(slog.LevelWarn, "Cassandra nodes still do not answer", down, "for", longest.Round(time.Second).String(), "cause", w.nodes[down[0]].cause)
 		w.reminded[datacenter] = now
 	}
-}
-
-// firstOf names the first few of many.
-func firstOf(names []string) string {
-	const most = 6
-	if len(names) > most {
-		return strings.Join(names[:most], " ") + " " + count(len(names)-most, "more")
-	}
-	return strings.Join(names, " ")
 }

@@ -148,15 +148,15 @@ func TestGossip(t *testing.T) {
 	var g gossip
 	now := time.Unix(1_800_000_000, 0)
 	for i, c := range []struct {
-		beat heartbeat
+		beat nodeBeat
 		want bool
 	}{
-		{heartbeat{7, 100}, true}, {heartbeat{7, 110}, true},
-		{heartbeat{7, 110}, true}, {heartbeat{7, 110}, true}, // it may be late
-		{heartbeat{7, 110}, false},
-		{heartbeat{7, 105}, false}, // as a node knows that was told late
-		{heartbeat{8, 1}, true},    // started again
-		{heartbeat{}, true}, {heartbeat{}, true}, {heartbeat{}, false},
+		{nodeBeat{7, 100}, true}, {nodeBeat{7, 110}, true},
+		{nodeBeat{7, 110}, true}, {nodeBeat{7, 110}, true}, // it may be late
+		{nodeBeat{7, 110}, false},
+		{nodeBeat{7, 105}, false}, // as a node knows that was told late
+		{nodeBeat{8, 1}, true},    // started again
+		{nodeBeat{}, true}, {nodeBeat{}, true}, {nodeBeat{}, false},
 	} {
 		if got := g.hear("n", c.beat, now, 30*time.Second); got != c.want {
 			t.Errorf("%d: %v is alive: %v", i, c.beat, got)

@@ -5,36 +5,38 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store/cassandra/limit"
 )
 
-// Statement tells of one attempt to execute a statement or a batch.
+// Statement reports one attempt to execute a statement or a batch.
 type Statement struct {
-	// CQL is the text; of a batch, that of its first statement.
+	// CQL is the text; of a batch, the text of the first statement.
 	CQL string
-	// Values are those bound to it; of a batch, those of each of its statements, one after the
-	// other. They must not be changed.
+	// Values holds the bound values of each statement of a batch, or of the one statement. They must
+	// not be changed.
 	Values [][]any
-	// Idempotent says that the driver may repeat it.
+	// Idempotent is set if the driver may repeat the statement.
 	Idempotent bool
-	// Batch is the count of statements in a batch; zero if it was none.
+	// Batch is the count of statements in a batch; zero without a batch.
 	Batch int
-	// Consistency is what was asked for, such as LOCAL_QUORUM.
+	// Consistency is the consistency level, such as LOCAL_QUORUM.
 	Consistency string
-	// Serial is the serial consistency that was set; empty if none was, as it must be.
+	// Serial is the serial consistency; it must be empty.
 	Serial string
 	// Attempt counts from zero.
 	Attempt int
-	// Host is the address of the node that was asked.
+	// Host is the address of the node.
 	Host string
-	// Rows is how many rows came back.
+	// Rows is the count of rows returned.
 	Rows int
-	// Took is the time from the call to the answer.
+	// Took is the time from the request to the answer.
 	Took time.Duration
-	// Err is the error of this attempt.
+	// Err is the error of the attempt.
 	Err error
 }
 
-// observer calls itself with what the driver reports.
+// observer passes the driver's reports to itself.
 type observer func(Statement)
 
 // ObserveQuery implements gocql.QueryObserver.
@@ -70,4 +72,15 @@ func (o observer) ObserveBatch(_ context.Context, b gocql.ObservedBatch) {
 		}
 	}
 	o(s)
+}
+
+// reportTo returns an observer that reports each attempt to l and passes it on to next. next may
+// be nil.
+func reportTo(l *limit.Limiter, next func(Statement)) func(Statement) {
+	return func(s Statement) {
+		l.Learn(limit.Attempt{Host: s.Host, Local: s.Consistency == gocql.LocalQuorum.String(), Took: s.Took, Err: s.Err})
+		if next != nil {
+			next(s)
+		}
+	}
 }

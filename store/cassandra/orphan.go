@@ -14,34 +14,27 @@ import (
 	"popelago/store"
 )
 
-// Limits of what is held in memory, and done again after a restart, before candidates are
-// checked and the position is noted.
+// Limits of the scan between two notes of its position. A restart repeats the scan from the last note.
 const (
-	maxOrphans = 20_000  // candidates
-	maxLooked  = 100_000 // pieces of content
-	scanPage   = 1000    // pieces of content read at once
+	maxOrphans = 20_000  // candidates in memory
+	maxLooked  = 100_000 // chunks
+	scanPage   = 1000    // chunks read at once
 )
 
-// SweepOrphans implements store.Background. It looks through all content, in the order of the
-// tokens of Cassandra, for what nobody will ever ask for: contents of which no mailbox has a row
-// and that no trash names, and chunks without a chunk 0. How far it came is noted in the
-// cluster; one server of the datacenter does it, and another goes on when that one is gone.
-func (s *Store) SweepOrphans(ctx context.Context, olderThan, begun time.Time) (report store.OrphanReport, err error) {
-	report.SweepReport, err = s.inBackground(ctx, &s.sweeping.orphans, olderThan, func(r *sweeper, ctx context.Context) error {
-		return r.findOrphans(ctx, begun, &report.Looked)
-	})
-	return report, err
-}
+// orphanRun scans all content for orphans.
+type orphanRun struct{ *sweepRun }
 
-func (r *sweeper) findOrphans(ctx context.Context, begun time.Time, looked *int) error {
+// findOrphans scans from the noted position to the end. A scan that ended begins again if its last
+// beginning was before begun. looked counts the chunks.
+func (r *orphanRun) findOrphans(ctx context.Context, begun time.Time, looked *int) error {
 	name := "orphans/" + r.cfg.Datacenter
 	if !r.Mine(name) {
 		r.report.Elsewhere++
 		return nil
 	}
-	defer func() { // what a scan left is shown until the next one begins
-		r.sweeping.passed += r.report.Blocked
-		r.report.Blocked = r.sweeping.passed
+	defer func() { // blocked contents are reported until the next scan begins
+		r.state.passed += r.report.Blocked
+		r.report.Blocked = r.state.passed
 	}()
 	s, err := r.readScan(ctx, name)
 	if err != nil {
@@ -52,12 +45,12 @@ func (r *sweeper) findOrphans(ctx context.Context, begun time.Time, looked *int)
 			return nil
 		}
 		s.position, s.begun = scanStart, r.now
-		r.sweeping.passed = 0
+		r.state.passed = 0
 	}
 	for s.position < scanEnd && r.Mine(name) && r.MayReclaim() == nil {
 		s.position, err = r.scanSome(ctx, s.position, looked)
 		if err == nil {
-			err = r.tally.verdict() // of what cannot be looked at nothing is skipped
+			err = r.tally.verdict() // if nothing could be read the position stays
 		}
 		if err != nil {
 			return err
@@ -69,9 +62,8 @@ func (r *sweeper) findOrphans(ctx context.Context, begun time.Time, looked *int)
 	return nil
 }
 
-// scanSome looks through content behind a position, checks what it finds suspect there, and
-// returns the position that it came to.
-func (r *sweeper) scanSome(ctx context.Context, position int64, looked *int) (int64, error) {
+// scanSome scans content after a position, removes the orphans found, and returns the new position.
+func (r *orphanRun) scanSome(ctx context.Context, position int64, looked *int) (int64, error) {
 	candidates := map[mail.MessageID]stored{}
 	n := 0
 	for n < maxLooked && len(candidates) < maxOrphans && position < scanEnd {
@@ -98,20 +90,20 @@ func (r *sweeper) scanSome(ctx context.Context, position int64, looked *int) (in
 	return position, r.removeOrphans(ctx, candidates, n)
 }
 
-// unlisted are those of some contents that no mailbox has a row of. Those of which that could not be
-// proven are counted as blocked.
-func (r *sweeper) unlisted(ctx context.Context, contents map[mail.MessageID]stored) (map[mail.MessageID]stored, error) {
+// unlisted returns the contents without a row in any mailbox. Contents that could not be proven are
+// counted as blocked.
+func (r *orphanRun) unlisted(ctx context.Context, contents map[mail.MessageID]stored) (map[mail.MessageID]stored, error) {
 	alive, unproven, err := r.aliveRows(ctx, contents)
 	if err != nil {
 		return nil, err
 	}
 	some, unclear := without(contents, alive, unproven)
-	r.isBlocked(unclear)
+	r.addBlocked(unclear)
 	return some, nil
 }
 
-// pace waits until n pieces of content have taken as long as Config.ScanRate says.
-func (r *sweeper) pace(ctx context.Context, n int, took time.Duration) error {
+// pace waits until n chunks have taken the time that Config.ScanRate demands.
+func (r *orphanRun) pace(ctx context.Context, n int, took time.Duration) error {
 	wait := time.NewTimer(time.Duration(n)*time.Second/time.Duration(r.cfg.ScanRate) - took)
 	defer wait.Stop()
 	select {
@@ -122,23 +114,23 @@ func (r *sweeper) pace(ctx context.Context, n int, took time.Duration) error {
 	}
 }
 
-// Tokens below and above all others, see scan.
+// Tokens below and above all tokens, see orphanScan.
 const (
 	scanStart = math.MinInt64
 	scanEnd   = math.MaxInt64
 )
 
-// scan says how far a look through all content has come: all up to the token position is done.
-type scan struct {
+// orphanScan holds the position of a scan: the content up to the token position is done.
+type orphanScan struct {
 	position int64
 	begun    time.Time
-	written  int64 // timestamp of its row
+	written  int64 // timestamp of the row
 }
 
-// readScan reads how far a scan has come. One that never began is at its end.
-func (r *sweeper) readScan(ctx context.Context, name string) (s scan, err error) {
+// readScan reads the position of a scan. A scan that never began is at its end.
+func (r *orphanRun) readScan(ctx context.Context, name string) (s orphanScan, err error) {
 	var begun *int64
-	found, err := r.readOne(ctx, statement{
+	found, err := r.run.readOne(ctx, statement{
 		cql: selectScan, values: []any{name}, consistency: gocql.LocalQuorum, what: "sweep: read the position of a scan",
 	}, &s.position, &begun, &s.written)
 	if !found {
@@ -148,10 +140,10 @@ func (r *sweeper) readScan(ctx context.Context, name string) (s scan, err error)
 	return s, err
 }
 
-// noteScan notes how far a scan has come.
-func (r *sweeper) noteScan(ctx context.Context, name string, s *scan) error {
+// noteScan writes the position of a scan.
+func (r *orphanRun) noteScan(ctx context.Context, name string, s *orphanScan) error {
 	s.written = max(micros(r.cfg.Now()), s.written+1)
-	return r.exec(ctx, statement{
+	return r.run.exec(ctx, statement{
 		cql:         insertScan,
 		values:      []any{name, s.position, micros(s.begun), s.written},
 		consistency: gocql.LocalQuorum,
@@ -165,18 +157,18 @@ type part struct {
 	chunk   int
 }
 
-// scanned is one page of all content.
+// scanned is one page of content.
 type scanned struct {
-	wholes map[mail.MessageID]stored // old enough, by their chunk 0
-	parts  []part                    // other chunks, old enough
-	looked int                       // pieces read
-	next   int64                     // the position behind them
+	wholes map[mail.MessageID]stored // contents that are old enough, by their chunk 0
+	parts  []part                    // other chunks that are old enough
+	looked int                       // chunks read
+	next   int64                     // the position after them
 }
 
-// scanContents reads a page of content behind a position.
-func (r *sweeper) scanContents(ctx context.Context, position int64) (p scanned, err error) {
+// scanContents reads a page of content after a position.
+func (r *orphanRun) scanContents(ctx context.Context, position int64) (p scanned, err error) {
 	p = scanned{wholes: map[mail.MessageID]stored{}, next: position}
-	err = r.readAll(ctx, statement{
+	err = r.run.readAll(ctx, statement{
 		cql: scanContents, values: []any{position, scanPage}, consistency: gocql.LocalQuorum,
 		what: "sweep: look through all content",
 	}, scanPage, func(scan func(...any) error) error {
@@ -194,7 +186,7 @@ func (r *sweeper) scanContents(ctx context.Context, position int64) (p scanned, 
 		case chunk > 0:
 			p.parts = append(p.parts, part{id, chunk})
 		case size != nil:
-			p.wholes[id] = stored{size: *size, chunks: chunks, recipients: mailboxes(recipients), removed: mailboxes(removed)}
+			p.wholes[id] = stored{size: *size, chunks: chunks, recipients: mailboxIDs(recipients), removed: mailboxIDs(removed)}
 		}
 		return nil
 	})
@@ -204,8 +196,8 @@ func (r *sweeper) scanContents(ctx context.Context, position int64) (p scanned, 
 	return p, err
 }
 
-// removeParts removes those chunks that have no chunk 0.
-func (r *sweeper) removeParts(ctx context.Context, parts []part) error {
+// removeParts removes the chunks of contents without a chunk 0.
+func (r *orphanRun) removeParts(ctx context.Context, parts []part) error {
 	seen := map[mail.MessageID]bool{}
 	var ids []mail.MessageID
 	for _, p := range parts {
@@ -219,37 +211,37 @@ func (r *sweeper) removeParts(ctx context.Context, parts []part) error {
 		return err
 	}
 	loose, unclear := withoutFirst(parts, whole, unread)
-	r.isBlocked(unclear)
+	r.addBlocked(unclear)
 	for _, p := range loose {
 		o, err := r.tally.failed(ctx, statement{}, r.removeChunk(ctx, p.message, p.chunk))
 		if err != nil {
 			return err
 		}
 		if o != nil {
-			r.isBlocked(1)
+			r.addBlocked(1)
 		}
 	}
 	return nil
 }
 
-// removeOrphans removes those of some contents without a row that no trash names either. The
-// trash is read after the rows: a row that was gone has had its trash before.
+// removeOrphans removes the candidates, contents without a row, that no trash names. The trash is read
+// after the rows: trash is written before a row is removed.
 //
-// What a server whose clock was behind removed may be in the trash of an hour that was worked off
-// already. Such hours are worked off again.
+// A removal by a server whose clock was behind may be in the trash of an hour that was already swept.
+// Such hours are swept again.
 //
-// Where they are too many among those looked at, the rows have been lost: then nothing is
-// removed. looked is zero if somebody else has seen to that.
-func (r *sweeper) removeOrphans(ctx context.Context, candidates map[mail.MessageID]stored, looked int) error {
+// Too many orphans among the chunks looked at mean that rows were lost: then nothing is removed. looked
+// is zero if the caller has checked the share itself.
+func (r *orphanRun) removeOrphans(ctx context.Context, candidates map[mail.MessageID]stored, looked int) error {
 	if len(candidates) == 0 {
 		return nil
 	}
-	found, err := r.findNamed(ctx, candidates)
+	found, err := r.searchTrash(ctx, candidates)
 	if err != nil {
 		return err
 	}
 	candidates, unclear := without(candidates, found.by, found.unread)
-	r.isBlocked(unclear)
+	r.addBlocked(unclear)
 	if n := missed(candidates); n > orphanBrake && n*orphanShare > looked && looked > 0 {
 		return fmt.Errorf("cassandra: sweep: %w: %d of %d contents are in no mailbox, so many that rows must have been lost: look with \"popelago check\"",
 			store.ErrCorrupt, n, looked)
@@ -260,21 +252,20 @@ func (r *sweeper) removeOrphans(ctx context.Context, candidates map[mail.Message
 			return err
 		}
 		if o != nil {
-			r.isBlocked(1)
+			r.addBlocked(1)
 		}
 	}
 	return r.emptyLate(ctx, found.parts)
 }
 
-// More orphans than orphanBrake, and than one in orphanShare of what was looked at, are no
-// left-overs.
+// More orphans than orphanBrake, and more than one in orphanShare of the chunks looked at, mean lost
+// rows.
 const (
 	orphanBrake = 100
 	orphanShare = 10
 )
 
-// missed counts those of some contents that somebody may miss: who is not known to have removed
-// them.
+// missed counts the contents with a mailbox that is not known to have removed them.
 func missed(contents map[mail.MessageID]stored) (n int) {
 	for _, c := range contents {
 		if slices.ContainsFunc(c.recipients, func(m mail.MailboxID) bool { return !slices.Contains(c.removed, m) }) {
@@ -284,10 +275,10 @@ func missed(contents map[mail.MessageID]stored) (n int) {
 	return n
 }
 
-// emptyLate works off those of some parts of the trash that Sweep will not come to any more.
-func (r *sweeper) emptyLate(ctx context.Context, parts map[trashPart]bool) error {
+// emptyLate sweeps the partitions of the trash before the progress of Sweep.
+func (r *orphanRun) emptyLate(ctx context.Context, parts map[trashPart]bool) error {
 	for p := range parts {
-		if !slices.Contains(r.trashOf(), p.datacenter) {
+		if !slices.Contains(r.cfg.sweptDatacenters(), p.datacenter) {
 			continue
 		}
 		next, o, err := r.shardProgress(ctx, trashName(p.datacenter, p.shard))
@@ -297,11 +288,11 @@ func (r *sweeper) emptyLate(ctx context.Context, parts map[trashPart]bool) error
 		if o != nil || p.hour >= next {
 			continue
 		}
-		h, err := r.emptyHour(ctx, p, hourState{})
+		h, err := (&trashRun{r.sweepRun}).emptyHour(ctx, p, hourState{})
 		if err != nil {
 			return err
 		}
-		r.isBlocked(h.blocked)
+		r.addBlocked(h.blocked)
 	}
 	return nil
 }

@@ -2,34 +2,36 @@ package cassandra
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"github.com/maypok86/otter/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/mail"
 )
 
-// smallPage is the smallest count of rows that one statement asks for because a page timed out.
+// smallPage is the smallest count of rows that a statement asks for after a page has timed out.
 const smallPage = 100
 
-// pageSizes remembers how many rows of a mailbox can be read at once where that is less than a
-// page has.
+// pageSizes remembers the mailboxes that are read in smaller pages, after a page has timed out.
 //
-// After a node has been away, its rows of a mailbox may differ from those of the other replicas by
-// thousands. A read that comes across the difference mends it before it answers, and for a whole
-// page that may take longer than the nodes wait. A small page is mended in time, and the next
-// attempt at the list finds less to mend.
+// After an outage of a node its rows of a mailbox may differ from the other replicas by thousands. A
+// read repairs the difference before it answers, and for a whole page the repair may take longer than
+// the nodes wait. A small page is repaired in time, and the next attempt finds less to repair. Safe
+// for concurrent use.
 type pageSizes struct {
-	// sizes has an entry for each mailbox that a page of has timed out. An entry expires when its
-	// size has stayed the same for keepPageSize: then a whole page is tried again.
+	// sizes holds the mailboxes with a page that has timed out. An entry expires once its size has
+	// stayed the same for keepPageSize: then a whole page is tried again.
 	sizes *otter.Cache[mail.MailboxID, pageSize]
-	// lines keeps a thousand mailboxes of one outage from a thousand lines in the log.
-	lines seldom
+	// lines limits the log to one line a minute, however many mailboxes an outage concerns.
+	lines    seldom
+	logger   *slog.Logger
+	timeouts prometheus.Counter
 }
 
-// pageSize is how many rows one statement asks for, and how many at most while the last time-out
-// is remembered.
+// pageSize holds the count of rows of the next page, and the highest count until the entry expires.
 type pageSize struct{ rows, most int }
 
 // Bounds of the memory of pageSizes.
@@ -38,17 +40,17 @@ const (
 	keepPageSize = 10 * time.Minute
 )
 
-func newPageSizes() *pageSizes {
+func newPageSizes(logger *slog.Logger, timeouts prometheus.Counter) *pageSizes {
 	return &pageSizes{
 		sizes: otter.Must(&otter.Options[mail.MailboxID, pageSize]{
 			MaximumSize:      maxPageSizes,
 			ExpiryCalculator: otter.ExpiryWriting[mail.MailboxID, pageSize](keepPageSize),
 		}),
-		lines: seldom{every: time.Minute},
+		lines: seldom{every: time.Minute}, logger: logger, timeouts: timeouts,
 	}
 }
 
-// of is how many rows of a mailbox are to be read at once.
+// of returns the count of rows of the next page of a mailbox.
 func (p *pageSizes) of(mailbox mail.MailboxID) int {
 	if size, ok := p.sizes.GetIfPresent(mailbox); ok {
 		return size.rows
@@ -56,8 +58,8 @@ func (p *pageSizes) of(mailbox mail.MailboxID) int {
 	return maxPage
 }
 
-// failed takes the size of a page that timed out, and reports whether a smaller one is worth
-// trying.
+// failed records the size of a page that timed out, and reports whether a smaller page should be
+// tried.
 func (p *pageSizes) failed(mailbox mail.MailboxID, rows int) bool {
 	if rows <= smallPage {
 		return false
@@ -66,8 +68,8 @@ func (p *pageSizes) failed(mailbox mail.MailboxID, rows int) bool {
 	return true
 }
 
-// succeeded takes how long a page of a mailbox took to be read, of the time that a node has to
-// answer. The next page has twice as many rows after a quick page, half as many after a slow one.
+// succeeded records the duration of the read of a page; timeout is the time that a node has to answer.
+// The next page has twice as many rows after a quick page, and half as many after a slow page.
 func (p *pageSizes) succeeded(mailbox mail.MailboxID, took, timeout time.Duration) {
 	old, ok := p.sizes.GetIfPresent(mailbox)
 	if !ok {
@@ -85,7 +87,7 @@ func (p *pageSizes) succeeded(mailbox mail.MailboxID, took, timeout time.Duratio
 	}
 }
 
-// timedOut reports whether an error says that an answer, or a replica's, took too long.
+// timedOut reports whether the answer of a node or of a replica took too long.
 func timedOut(err error) bool {
 	if errors.Is(err, gocql.ErrTimeoutNoResponse) {
 		return true
@@ -94,14 +96,19 @@ func timedOut(err error) bool {
 	return errors.As(err, &answer) && answer.Code() == gocql.ErrCodeReadTimeout
 }
 
-// notePageTimeout counts and logs that the list of a mailbox is read in small pages from now on.
-func (s *engine) notePageTimeout(mailbox mail.MailboxID, rows int, cause error) {
-	s.metrics.pageTimeouts.Inc()
-	skipped, ok := s.pageSizes.lines.allow("page")
+// noteTimeout counts and logs that a mailbox is read in small pages from now on.
+func (p *pageSizes) noteTimeout(mailbox mail.MailboxID, recipient string, rows int, cause error) {
+	p.timeouts.Inc()
+	skipped, ok := p.lines.allow("page")
 	if !ok {
 		return
 	}
-	place, _ := s.placeOf(mailbox)
-	s.cfg.Logger.Warn("a page of a maildrop's list timed out and is read in small pages: nodes that were away get what they missed while it is read",
-		"mailbox", mailbox.String(), "recipient", place.recipient, "rows", rows, "next_rows", smallPage, "pages_not_logged", skipped, "cause", cause)
+	p.logger.Warn("a page of a maildrop's list timed out and is read in small pages: nodes that were away receive missed rows with the read",
+		"mailbox", mailbox.String(), "recipient", recipient, "rows", rows, "next_rows", smallPage, "pages_not_logged", skipped, "cause", cause)
 }
+
+// close ends the goroutines of the cache.
+func (p *pageSizes) close() { p.sizes.StopAllGoroutines() }
+
+// maxPage is the largest count of rows read by one statement.
+const maxPage = 5000

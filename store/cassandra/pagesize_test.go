@@ -3,11 +3,13 @@ package cassandra
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/mail"
 )
@@ -16,7 +18,7 @@ import (
 // out, shrink while they are slow, and never fall below the smallest.
 func TestPageSizes(t *testing.T) {
 	const timeout = 5 * time.Second
-	p := newPageSizes()
+	p := newPageSizes(slog.New(slog.DiscardHandler), prometheus.NewCounter(prometheus.CounterOpts{}))
 	defer p.sizes.StopAllGoroutines()
 	mailbox, other := mail.MailboxID{1}, mail.MailboxID{2}
 	want := func(rows int) {

@@ -10,12 +10,12 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// needed is a statement that needs a permission on a table.
+// needed names a statement and the permission it needs on a table.
 type needed struct {
 	permission, table, cql string
 }
 
-// permissions are statements for all that a server reads and writes.
+// permissions lists statements that need all permissions of a server.
 func permissions() []needed {
 	return []needed{
 		{"SELECT", "mailbox", selectMessage}, {"MODIFY", "mailbox", deleteMessages},
@@ -32,12 +32,11 @@ func permissions() []needed {
 	}
 }
 
-// lacking lists the permissions that the user of a session lacks, such as "MODIFY on KEYSPACE
-// popelago". What cannot be found out now, because a node does not answer, is not in the list.
+// lacking lists the permissions that the user of a session lacks, such as "MODIFY ON KEYSPACE popelago".
+// Permissions that cannot be tested now, because a node does not answer, are left out.
 //
-// A node first looks whether the user may execute a statement, and then at its values. Here all
-// values are null, which no key may be: so the statement is refused in any case, nothing is read or
-// written, and the reason tells.
+// A node first checks the permission for a statement, and then its values. All values are null, which
+// no key may be: so every statement is refused without effect, and the reason shows the permission.
 func lacking(ctx context.Context, session *gocql.Session, keyspace string) []string {
 	all := permissions()
 	var mu sync.Mutex
@@ -67,7 +66,7 @@ func lacking(ctx context.Context, session *gocql.Session, keyspace string) []str
 	return list
 }
 
-// grants are the statements that give a user what it lacks.
+// grants returns the statements that grant permissions to a user.
 func grants(lacking []string, user string) string {
 	if user == "" {
 		user = "the user of the server"
@@ -79,14 +78,14 @@ func grants(lacking []string, user string) string {
 	return strings.Join(list, "; ")
 }
 
-// checkPermissions returns an ErrNotAllowed that says what to grant if the user of the session lacks
-// anything.
-func (s *engine) checkPermissions(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+// checkPermissions returns an ErrNotAllowed with the statements to execute if the user of the session
+// lacks permissions.
+func checkPermissions(ctx context.Context, session *gocql.Session, cfg Config) error {
+	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
 	defer cancel()
-	missing := lacking(ctx, s.session(), s.cfg.Keyspace)
+	missing := lacking(ctx, session, cfg.Keyspace)
 	if len(missing) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s; execute %s", ErrNotAllowed, strings.Join(missing, ", "), grants(missing, s.cfg.Username))
+	return fmt.Errorf("%w: %s; execute %s", ErrNotAllowed, strings.Join(missing, ", "), grants(missing, cfg.Username))
 }

@@ -7,31 +7,33 @@ import (
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"golang.org/x/sync/errgroup"
+
+	"popelago/store/cassandra/limit"
 )
 
-// Limits of what background work tries while replicas are away.
+// Limits of background work while replicas are away.
 const (
-	// parallelProofs is how many partitions are read at ALL at the same time.
+	// parallelProofs is the count of partitions read at ALL at the same time.
 	parallelProofs = 16
 	// hopelessAfter failures without a single success end a run: a whole datacenter is away.
 	hopelessAfter = 200
-	// maxSlow time-outs end a run. The next run goes on from there. By then the nodes have
-	// noticed who is away, and answer at once.
+	// maxSlow time-outs end a run; the next run continues. By then the nodes have noticed the missing
+	// replicas, and answer at once.
 	maxSlow = 16
 )
 
-// errTired ends a run that waited for too many time-outs.
+// errTired ends a run after too many time-outs.
 var errTired = errors.New("cassandra: too many statements timed out")
 
-// obstacle is the error of a statement that some replicas of one partition kept from succeeding.
-// Other partitions may be on other replicas.
+// obstacle holds a statement that failed because replicas of one partition are away. Other partitions
+// may be on other replicas.
 type obstacle struct {
-	statement // no cql: nothing can tell when the obstacle is gone
+	statement // without cql: the end of the obstacle cannot be tested
 	err       error
 }
 
-// blocks reports whether an error concerns the replicas of one partition, or the load, and so
-// tells nothing about other partitions.
+// blocks reports whether an error concerns the replicas of one partition, or the load. Other partitions
+// may still succeed.
 func blocks(err error) bool {
 	var answer gocql.RequestError
 	if errors.As(err, &answer) {
@@ -43,23 +45,23 @@ func blocks(err error) bool {
 	return costTime(err)
 }
 
-// costTime reports whether somebody waited in vain before an error came: for an answer, for a
-// replica's, or for a place among the statements under way.
+// costTime reports whether an error came after a fruitless wait for an answer, for a replica, or for a
+// place among the statements in flight.
 func costTime(err error) bool {
 	var answer gocql.RequestError
 	written := errors.As(err, &answer) && answer.Code() == gocql.ErrCodeWriteTimeout
-	return written || timedOut(err) || errors.Is(err, errOverloaded) || errors.Is(err, context.DeadlineExceeded)
+	return written || timedOut(err) || errors.Is(err, limit.ErrOverloaded) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // tally counts the proofs of one run. Safe for concurrent use.
 type tally struct {
 	mu                    sync.Mutex
 	proven, blocked, slow int
-	first                 error // of those that blocked
+	first                 error // the first error that blocked
 }
 
-// proof notes the result of a read at ALL. What only blocked is an obstacle. The error is not
-// nil if the run has to end: for another reason, because nothing can be proven, or errTired.
+// proof notes the result of a read at ALL. An error that only blocks becomes an obstacle. The error is
+// not nil if the run has to end: for another cause, because nothing can be proven, or errTired.
 func (t *tally) proof(ctx context.Context, st statement, err error) (*obstacle, error) {
 	if err == nil {
 		t.mu.Lock()
@@ -70,7 +72,7 @@ func (t *tally) proof(ctx context.Context, st statement, err error) (*obstacle, 
 	return t.failed(ctx, st, err)
 }
 
-// failed notes the error of a statement that is no proof itself, see proof. err may be nil.
+// failed notes the error of a statement that is not a proof, see proof. err may be nil.
 func (t *tally) failed(ctx context.Context, st statement, err error) (*obstacle, error) {
 	switch {
 	case err == nil:
@@ -97,7 +99,7 @@ func (t *tally) failed(ctx context.Context, st statement, err error) (*obstacle,
 	return o, nil
 }
 
-// verdict is the first error that blocked if nothing at all could be proven.
+// verdict returns the first error that blocked if nothing could be proven.
 func (t *tally) verdict() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -107,48 +109,58 @@ func (t *tally) verdict() error {
 	return t.first
 }
 
-// prove reads one partition at ALL. After an obstacle some rows may have been given to row: they
-// do not count.
-func (r *sweeper) prove(ctx context.Context, st statement, size int, row func(scan func(...any) error) error) (*obstacle, error) {
-	st.consistency = gocql.All
-	if err := r.beginProof(ctx); err != nil {
-		return nil, err
-	}
-	defer r.endProof()
-	return r.tally.proof(ctx, st, r.readAll(ctx, st, size, row))
+// prover reads partitions at ALL for one run, parallelProofs at a time.
+type prover struct {
+	runner *runner
+	tally  tally
+	proofs chan struct{} // holds a value for each proof in flight
 }
 
-// beginProof waits until one more proof may be under way; endProof must follow.
-func (r *sweeper) beginProof(ctx context.Context) error {
+func newProver(run *runner) *prover {
+	return &prover{runner: run, proofs: make(chan struct{}, parallelProofs)}
+}
+
+// prove reads one partition at ALL. After an obstacle the rows passed to row do not count.
+func (p *prover) prove(ctx context.Context, st statement, size int, row func(scan func(...any) error) error) (*obstacle, error) {
+	st.consistency = gocql.All
+	if err := p.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer p.end()
+	return p.tally.proof(ctx, st, p.runner.readAll(ctx, st, size, row))
+}
+
+// begin waits until one more proof may be in flight; end must follow.
+func (p *prover) begin(ctx context.Context) error {
 	select {
-	case r.proofs <- struct{}{}:
+	case p.proofs <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (r *sweeper) endProof() { <-r.proofs }
+func (p *prover) end() { <-p.proofs }
 
-// gone reports whether what blocked before does so no more.
-func (r *sweeper) gone(ctx context.Context, o *obstacle) (bool, error) {
+// gone reports whether an obstacle is gone.
+func (p *prover) gone(ctx context.Context, o *obstacle) (bool, error) {
 	if o == nil || o.cql == "" {
 		return true, nil
 	}
-	_, err := r.read(ctx, o.statement, 10, nil, func(func(...any) error) error { return nil })
-	still, err := r.tally.proof(ctx, o.statement, err)
+	_, err := p.runner.read(ctx, o.statement, 10, nil, func(func(...any) error) error { return nil })
+	still, err := p.tally.proof(ctx, o.statement, err)
 	return still == nil, err
 }
 
-// atOnce calls do for each of some things, n of them at the same time, until a call fails.
-func atOnce[T any](ctx context.Context, n int, things []T, do func(context.Context, T) error) error {
+// atOnce calls do for each item, n of them at the same time, until a call fails.
+func atOnce[T any](ctx context.Context, n int, items []T, do func(context.Context, T) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(n)
-	for _, thing := range things {
+	for _, item := range items {
 		if ctx.Err() != nil {
 			break
 		}
-		group.Go(func() error { return do(ctx, thing) })
+		group.Go(func() error { return do(ctx, item) })
 	}
 	return group.Wait()
 }

@@ -9,12 +9,13 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/store"
+	"popelago/store/cassandra/limit"
 )
 
 // What keeps some partitions from being read does not end a run, unless nothing at all can be read;
 // time-outs do after a while, and what says nothing about replicas does at once.
 func TestTally(t *testing.T) {
-	away := fmt.Errorf("cassandra: x: %w: %w", store.ErrUnavailable, errOverloaded)
+	away := fmt.Errorf("cassandra: x: %w: %w", store.ErrUnavailable, limit.ErrOverloaded)
 	slow := fmt.Errorf("cassandra: x: %w: %w", store.ErrUnavailable, gocql.ErrTimeoutNoResponse)
 	gone := fmt.Errorf("cassandra: x: %w: %w", store.ErrUnavailable, gocql.ErrNoConnections)
 	if !blocks(away) || !blocks(slow) || blocks(gone) || blocks(store.ErrCorrupt) {

@@ -2,36 +2,30 @@ package cassandra
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"slices"
+	"strconv"
+	"sync"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store"
 )
 
-// route is a datacenter and the session that leads to its nodes.
+// probeTime is the time that a node has to answer a probe.
+const probeTime = 2 * time.Second
+
+// route is a session to the nodes of one datacenter.
 type route struct {
 	datacenter string
 	session    *gocql.Session
 }
 
-// open opens a route to one datacenter.
-func (s *engine) open(ctx context.Context, datacenter string) (*route, error) {
-	cfg := s.cfg
-	if datacenter != cfg.Datacenter {
-		cfg.Datacenter, cfg.Rack = datacenter, ""
-		cfg.Hosts = s.known.of(datacenter, cfg.Hosts)
-	}
-	session, err := cfg.connect(ctx, s.metrics.observe(s.limit.observe(cfg.Observe)))
-	if err != nil {
-		return nil, err
-	}
-	return &route{datacenter, session}, nil
-}
-
-// nodesOf lists the nodes of a datacenter that a session leads to. The driver also lists what it leads
-// to no more: a contact point in another datacenter that it came across first.
+// nodesOf lists the nodes of a datacenter that a session leads to. The driver also lists a contact
+// point of another datacenter that it met first, and does not use it any more.
 func nodesOf(session *gocql.Session, datacenter string) []*gocql.HostInfo {
 	return slices.DeleteFunc(session.GetHosts(), func(h *gocql.HostInfo) bool { return h.DataCenter() != datacenter })
 }
@@ -39,46 +33,8 @@ func nodesOf(session *gocql.Session, datacenter string) []*gocql.HostInfo {
 // nodes lists the nodes of a route.
 func (r *route) nodes() []*gocql.HostInfo { return nodesOf(r.session, r.datacenter) }
 
-// start opens the local route, or if no local node can be reached one that is allowed instead.
-// Whether that happened before is known from the spool folder.
-func (s *engine) start(ctx context.Context, localAway bool) error {
-	f, now := &s.failover, time.Now()
-	kept := s.recall()
-	var err error
-	if !localAway {
-		var local *route
-		if local, err = s.open(ctx, s.cfg.Datacenter); err == nil {
-			f.local, f.answered = local, now
-			s.route.Store(local)
-			if kept != nil {
-				s.resume(kept, now)
-			}
-			return nil
-		}
-	}
-	f.absence = kept
-	for _, datacenter := range s.cfg.Failover {
-		other, otherErr := s.open(ctx, datacenter)
-		if otherErr == nil {
-			if otherErr = s.depart(other, s.known.lastSeen()); otherErr == nil {
-				f.other = other
-				return nil
-			}
-			endSession(other.session)
-		}
-		err = errors.Join(err, otherErr)
-	}
-	return err
-}
-
-// session is where statements go now.
-func (s *engine) session() *gocql.Session { return s.route.Load().session }
-
-// origin is the datacenter that acknowledges what is written now.
-func (s *engine) origin() string { return s.route.Load().datacenter }
-
-// answers reports whether any node of a route answers. Each is asked for itself: one that hangs
-// says nothing about the others.
+// answers reports whether any node of a route answers. Each node is asked separately, so that a
+// hanging node does not delay the answer of another node.
 func (r *route) answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
@@ -100,10 +56,67 @@ func (r *route) answers(ctx context.Context) bool {
 	return false
 }
 
-// serves reports whether a quorum of a route's datacenter can be read.
+// serves reports whether a quorum of the route's datacenter can be read.
 func (r *route) serves(ctx context.Context, keyspace string) bool {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	rows := r.session.Query(fmt.Sprintf(selectVersions, keyspace)).Consistency(gocql.LocalQuorum).Idempotent(true).IterContext(ctx)
 	return rows.Close() == nil
+}
+
+// allNodes asks a node of the route for the addresses of all nodes, by datacenter.
+func (r *route) allNodes(ctx context.Context) (map[string][]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	rows := r.session.Query(selectPeerAddresses).Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).IterContext(ctx)
+	nodes := map[string][]string{}
+	var datacenter, address string
+	var port int
+	for rows.Scan(&datacenter, &address, &port) {
+		nodes[datacenter] = append(nodes[datacenter], hostPort(address, port))
+	}
+	return nodes, rows.Close()
+}
+
+// hostPort returns a contact point. A port of zero is left out.
+func hostPort(address string, port int) string {
+	if port == 0 {
+		return address
+	}
+	return net.JoinHostPort(address, strconv.Itoa(port))
+}
+
+// close closes the session; r may be nil.
+func (r *route) close() {
+	if r != nil {
+		endSession(r.session)
+	}
+}
+
+// clocks returns how far the clock wall is ahead of the clocks of some nodes of the route that are
+// up, most of them at most.
+func (r *route) clocks(ctx context.Context, most int, wall func() time.Time) []time.Duration {
+	var hosts []*gocql.HostInfo
+	for _, h := range r.nodes() {
+		if h.IsUp() {
+			hosts = append(hosts, h)
+		}
+	}
+	rand.Shuffle(len(hosts), func(i, j int) { hosts[i], hosts[j] = hosts[j], hosts[i] })
+	var mu sync.Mutex
+	var list []time.Duration
+	inParallel(min(len(hosts), most), func(i int) {
+		asked, began := wall(), time.Now()
+		var millis int64
+		err := r.session.Query(selectClock).Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).
+			SetHostID(hosts[i].HostID()).ScanContext(ctx, &millis)
+		took := time.Since(began)
+		if err != nil || took > store.ClockWarning {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		list = append(list, asked.Add(took/2).Sub(time.UnixMilli(millis)))
+	})
+	return list
 }

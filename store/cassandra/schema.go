@@ -15,37 +15,37 @@ import (
 	"popelago/store"
 )
 
-// SchemaVersion is the version that this program reads and writes.
+// SchemaVersion returns the version that this program reads and writes.
 func SchemaVersion() int { return len(migrations()) }
 
-// firstVersion is the first version with today's keys. Before it trash and addresses were in other
-// shards: what is there cannot be found any more, and no migration moves it.
+// firstVersion is the first version with today's keys. Earlier versions had trash and addresses in
+// different shards: this program does not find their rows, and no migration moves them.
 const firstVersion = 2
 
-// What may be wrong with the schema.
+// Errors of the schema.
 var (
-	// ErrSchemaLayout: the schema is that of a program from before the first release, whose keys
-	// were others. The keyspace can only be given up.
+	// ErrSchemaLayout: the schema is from before the first release, with different keys. The keyspace
+	// can only be given up.
 	ErrSchemaLayout = errors.New("cassandra: the schema is from before the first release, with keys that this program does not find: " +
 		"fetch the mail with the program that made it, remove the keyspace (DROP KEYSPACE) or configure another one, and run popelago schema apply")
-	// ErrSchemaMissing: the keyspace or our tables are not there.
+	// ErrSchemaMissing: the keyspace or its tables do not exist.
 	ErrSchemaMissing = errors.New("cassandra: there is no schema yet")
-	// ErrSchemaOlder: the schema is that of an older release.
+	// ErrSchemaOlder: the schema is from an older release.
 	ErrSchemaOlder = errors.New("cassandra: the schema is older than this program")
-	// ErrSchemaNewer: the schema is that of a newer release.
+	// ErrSchemaNewer: the schema is from a newer release.
 	ErrSchemaNewer = errors.New("cassandra: the schema is newer than this program")
 )
 
-// SchemaStatus says what is there and what should be.
+// SchemaStatus holds the schema version of the cluster and of this program.
 type SchemaStatus struct {
 	Keyspace string
-	// Known is the version that this program needs.
+	// Known is the version of this program.
 	Known int
-	// Applied is the version of the cluster; zero if there is none.
+	// Applied is the version of the cluster; zero without a schema.
 	Applied int
-	// Since is when the first version was applied.
+	// Since is the time at which the first version was applied.
 	Since time.Time
-	// Replication is the count of replicas in each datacenter; nil if there is no keyspace.
+	// Replication holds the count of replicas in each datacenter; nil without a keyspace.
 	Replication map[string]int
 }
 
@@ -65,8 +65,8 @@ func (s SchemaStatus) Check() error {
 	return nil
 }
 
-// Schema is all statements that Apply executes on an empty cluster, for reading and for those
-// who apply it by hand.
+// Schema returns all statements that Apply executes on an empty cluster, for reading and for applying by
+// hand.
 func Schema(cfg Config) (string, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -101,7 +101,7 @@ func checkReplication(cfg Config) error {
 	return nil
 }
 
-// Status reads the state of the schema. A missing one is no error.
+// Status reads the state of the schema. A missing schema is no error.
 //
 // Errors: ErrUnknownDatacenter; ErrNoLocalReplica; store.ErrUnavailable; a wrong configuration.
 func Status(ctx context.Context, cfg Config) (SchemaStatus, error) {

@@ -12,25 +12,23 @@ import (
 	"popelago/store"
 )
 
-// What may keep a schema from being applied.
+// Errors of Apply.
 var (
-	// ErrNodesDown: nodes do not answer, and nothing was changed. The text goes on with their
-	// addresses.
+	// ErrNodesDown: nodes do not answer, and nothing was changed. The text lists their addresses.
 	ErrNodesDown = errors.New("cassandra: nodes do not answer, and a change of the schema needs every node")
-	// ErrMixedReleases: the nodes run different releases of Cassandra, which do not take changes of
-	// the schema from each other. Nothing was changed.
+	// ErrMixedReleases: the nodes run different releases of Cassandra, which do not exchange changes of
+	// the schema. Nothing was changed.
 	ErrMixedReleases = errors.New("cassandra: the nodes run different releases of Cassandra")
-	// ErrSchemaUnfinished: a change of the schema failed, or did not reach every node. Applying the
-	// schema again goes on from there.
+	// ErrSchemaUnfinished: a change of the schema failed, or did not reach every node. Apply continues
+	// from there.
 	ErrSchemaUnfinished = errors.New("cassandra: the schema was applied in part")
 )
 
-// ApplyOptions says how a schema is applied. The zero value looks at the nodes first and tells
-// nobody.
+// ApplyOptions holds the options of ApplyWith. The zero value requires every node.
 type ApplyOptions struct {
-	// Force applies the schema although nodes are down: they get it when they are back.
+	// Force applies the schema although nodes are down. They receive it when they are back.
 	Force bool
-	// Progress, if not nil, is called before each step with a line about it.
+	// Progress, if not nil, is called before each step with a line of text.
 	Progress func(step string)
 }
 
@@ -39,12 +37,11 @@ func Apply(ctx context.Context, cfg Config) (before SchemaStatus, err error) {
 	return ApplyWith(ctx, cfg, ApplyOptions{})
 }
 
-// ApplyWith makes the keyspace and the tables, or brings them up to date, and returns the state
-// before. Repeating it changes nothing. It must not be run by two at once: Cassandra does not
-// order changes of the schema. An existing keyspace keeps its replication, and then none needs
-// to be configured.
+// ApplyWith makes the keyspace and the tables, or upgrades them, and returns the earlier state. Repeating
+// it changes nothing. Two calls must not run at the same time: Cassandra does not order changes of the
+// schema. An existing keyspace keeps its replication, and Config.Replication may be empty.
 //
-// Every node of every datacenter has to answer. If one does not, nothing is changed.
+// Every node of every datacenter has to answer. Otherwise nothing is changed.
 //
 // Errors: ErrNodesDown; ErrMixedReleases; ErrSchemaUnfinished; ErrSchemaNewer; ErrSchemaLayout;
 // ErrUnknownDatacenter; ErrNoReplication; store.ErrUnavailable; a wrong configuration.
@@ -67,7 +64,7 @@ func ApplyWith(ctx context.Context, cfg Config, o ApplyOptions) (before SchemaSt
 	before, err = readStatus(ctx, session, cfg)
 	if errors.Is(err, store.ErrUnavailable) {
 		if down := a.look(ctx); errors.Is(down, ErrNodesDown) {
-			err = down // says more
+			err = down // more precise
 		}
 	}
 	if err != nil || before.Applied == before.Known {
@@ -88,17 +85,17 @@ func ApplyWith(ctx context.Context, cfg Config, o ApplyOptions) (before SchemaSt
 	return before, a.run(ctx, before)
 }
 
-// applying is one run of ApplyWith.
+// applying holds one run of ApplyWith.
 type applying struct {
 	cfg     Config
 	session *gocql.Session
 	options ApplyOptions
-	all     int             // how many statements there are
-	done    int             // how many of them have been executed, and are known everywhere
+	all     int             // count of statements
+	done    int             // statements executed and known to all nodes
 	absent  map[string]bool // nodes that are down, by address; empty unless forced
 }
 
-// stepsFrom is how many statements lead from a state to this program's schema.
+// stepsFrom counts the statements that lead from a state to the schema of this program.
 func stepsFrom(before SchemaStatus) int {
 	n := 1 // the table of versions
 	if before.Replication == nil {
@@ -110,17 +107,17 @@ func stepsFrom(before SchemaStatus) int {
 	return n
 }
 
-// appliedBefore is the version that a state begins from; on an empty cluster that before the first.
+// appliedBefore returns the version to upgrade from; on an empty cluster the version before the first.
 func appliedBefore(before SchemaStatus) int { return max(before.Applied, firstVersion-1) }
 
-// say tells about a step.
+// say reports a step.
 func (a *applying) say(format string, args ...any) {
 	if a.options.Progress != nil {
 		a.options.Progress(fmt.Sprintf(format, args...))
 	}
 }
 
-// look makes sure that every node answers, before anything is changed.
+// look checks that every node answers, before any change.
 func (a *applying) look(ctx context.Context) error {
 	a.say("looking at the nodes")
 	nodes, err := readNodes(ctx, a.session)
@@ -137,7 +134,7 @@ func (a *applying) look(ctx context.Context) error {
 	return a.admit(nodes, down)
 }
 
-// admit decides whether the schema may be changed while some of the nodes are down.
+// admit decides whether the schema may be changed while nodes are down.
 func (a *applying) admit(nodes, down []node) error {
 	if len(down) > 0 && !a.options.Force {
 		return fmt.Errorf("%w: %s; nothing was changed", ErrNodesDown, describe(down))
@@ -156,7 +153,7 @@ func (a *applying) admit(nodes, down []node) error {
 	return nil
 }
 
-// readNodes reads what the node of a session tells about itself and the others.
+// readNodes reads all nodes from the system tables of the node of a session.
 func readNodes(ctx context.Context, session *gocql.Session) ([]node, error) {
 	local, err := readLocalNode(ctx, session)
 	if err != nil {
@@ -165,10 +162,6 @@ func readNodes(ctx context.Context, session *gocql.Session) ([]node, error) {
 	peers, err := readPeers(ctx, session)
 	return append([]node{local}, peers...), err
 }
-
-// isDown reports whether a node does not answer us and is not known to be alive: one behind a
-// firewall may be.
-func (n node) isDown() bool { return n.err != nil && (n.alive == nil || !*n.alive) }
 
 // describe names nodes with their datacenters.
 func describe(nodes []node) string {
@@ -179,7 +172,7 @@ func describe(nodes []node) string {
 	return strings.Join(list, ", ")
 }
 
-// run executes the statements that lead from a state to this program's schema.
+// run executes the statements that lead from a state to the schema of this program.
 func (a *applying) run(ctx context.Context, before SchemaStatus) error {
 	if before.Replication == nil {
 		if err := a.change(ctx, "keyspace "+a.cfg.Keyspace, createKeyspace(a.cfg.Keyspace, a.cfg.Replication)); err != nil {
@@ -206,8 +199,8 @@ func (a *applying) run(ctx context.Context, before SchemaStatus) error {
 	return nil
 }
 
-// versions is the consistency of the note of a version: every datacenter, or, if nodes are down on
-// purpose, the node's own.
+// versions returns the consistency for writing a version: EACH_QUORUM, or LOCAL_QUORUM if ApplyOptions.Force
+// allowed nodes to be down.
 func (a *applying) versions() gocql.Consistency {
 	if len(a.absent) > 0 {
 		return gocql.LocalQuorum
@@ -215,7 +208,7 @@ func (a *applying) versions() gocql.Consistency {
 	return gocql.EachQuorum
 }
 
-// subject is what a statement of the schema makes, such as "table mailbox".
+// subject names the object of a statement of the schema, such as "table mailbox".
 func subject(cql string) string {
 	first, _, _ := strings.Cut(cql, "\n")
 	if name, ok := strings.CutPrefix(first, "CREATE TABLE IF NOT EXISTS "); ok {
@@ -224,7 +217,7 @@ func subject(cql string) string {
 	return first
 }
 
-// change executes a statement that changes the schema and waits until all nodes have it.
+// change executes a statement that changes the schema, and waits until all nodes have the change.
 func (a *applying) change(ctx context.Context, what, cql string) error {
 	a.say("%d of %d: %s", a.done+1, a.all, what)
 	err := a.session.Query(cql).Consistency(gocql.Quorum).ExecContext(ctx)
@@ -246,11 +239,11 @@ func (a *applying) change(ctx context.Context, what, cql string) error {
 	return fmt.Errorf("%w (%d of %d steps are done), and failed at %s: %w", ErrSchemaUnfinished, a.done, a.all, what, err)
 }
 
-// agreementTime is how long the nodes have to take over a change of the schema.
+// agreementTime is the time that the nodes have to adopt a change of the schema.
 const agreementTime = time.Minute
 
-// awaitAgreement waits until all nodes but those that are known to be down have the same schema. The
-// error names those that do not have the one of the session's node.
+// awaitAgreement waits until all nodes, except for nodes known to be down, have the same schema. The error
+// names the nodes with another schema than the node of the session.
 func (a *applying) awaitAgreement(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, agreementTime)
 	defer cancel()
@@ -270,7 +263,7 @@ func (a *applying) awaitAgreement(ctx context.Context) error {
 	}
 }
 
-// behind lists the nodes whose schema is not that of the session's node, as that one knows.
+// behind lists the nodes with another schema than the node of the session, from the tables of that node.
 func (a *applying) behind(ctx context.Context) ([]string, error) {
 	var own gocql.UUID
 	if err := a.session.Query(selectSchemaVersion).Consistency(gocql.One).ScanContext(ctx, &own); err != nil {

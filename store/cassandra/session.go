@@ -12,7 +12,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// driver is the configuration that all our sessions share.
+// driver returns the driver configuration common to all sessions.
 func (c Config) driver(ctx context.Context) (*gocql.ClusterConfig, error) {
 	hosts, err := resolve(ctx, c.Hosts)
 	if err != nil {
@@ -25,9 +25,9 @@ func (c Config) driver(ctx context.Context) (*gocql.ClusterConfig, error) {
 	d.ConnectTimeout = c.ConnectTimeout
 	d.NumConns = c.Connections
 	d.Consistency = gocql.LocalQuorum
-	d.WriteCoalesceWaitTime = 0  // waiting for company costs more than it saves
-	d.DefaultTimestamp = false   // every write carries its own
-	d.DefaultIdempotence = false // every statement says so
+	d.WriteCoalesceWaitTime = 0  // waiting for more statements costs more than it saves
+	d.DefaultTimestamp = false   // every write has an explicit timestamp
+	d.DefaultIdempotence = false // set for each statement
 	d.ReconnectInterval = c.Reconnect
 	d.Metadata.CacheMode = gocql.KeyspaceOnly
 	d.Dialer = c.dialer
@@ -41,21 +41,20 @@ func (c Config) driver(ctx context.Context) (*gocql.ClusterConfig, error) {
 	return d, nil
 }
 
-// connect opens the session that statements go through: to nodes of the local datacenter only.
-// Without a filter the driver would go to other ones silently, and LOCAL_QUORUM would mean
-// their quorum.
+// connect opens a session to nodes of the local datacenter only. Without a filter the driver would fail
+// over to other datacenters silently, and LOCAL_QUORUM would mean a quorum there.
 func (c Config) connect(ctx context.Context, observe func(Statement)) (*gocql.Session, error) {
 	d, err := c.driver(ctx)
 	if err != nil {
 		return nil, err
 	}
-	d.Keyspace = c.Keyspace // without it batches are not token-aware
+	d.Keyspace = c.Keyspace // makes batches token-aware
 	d.HostFilter = gocql.DataCenterHostFilter(c.Datacenter)
 	near := gocql.DCAwareRoundRobinPolicy(c.Datacenter)
 	if c.Rack != "" {
 		near = gocql.RackAwareRoundRobinPolicy(c.Datacenter, c.Rack)
 	}
-	d.PoolConfig.HostSelectionPolicy = elsewhere{gocql.TokenAwareHostPolicy(near, gocql.ShuffleReplicas(), gocql.NonLocalReplicasFallback())}
+	d.PoolConfig.HostSelectionPolicy = untriedHosts{gocql.TokenAwareHostPolicy(near, gocql.ShuffleReplicas(), gocql.NonLocalReplicasFallback())}
 	if c.nodes != nil {
 		d.Metadata.HostListener.HostStateChangeListener, d.Metadata.HostListener.TopologyChangeListener = c.nodes, c.nodes
 	}
@@ -76,15 +75,14 @@ func (c Config) connect(ctx context.Context, observe func(Statement)) (*gocql.Se
 	return session, nil
 }
 
-// tracer calls itself with the ids of traces.
+// tracer passes the ids of traces to itself.
 type tracer func([]byte)
 
 // Trace implements gocql.Tracer.
 func (t tracer) Trace(session []byte) { t(session) }
 
-// connectAny opens a session to one node, the first of the contact points that lets us in, for
-// looking at the cluster and for the schema. What a node tells of itself and of the others fits
-// together only if it is one and the same.
+// connectAny opens a session to one node, the first contact point that can be signed in to. The schema
+// and Doctor use it: the system tables of different nodes differ.
 func (c Config) connectAny(ctx context.Context) (*gocql.Session, error) {
 	hosts, err := resolve(ctx, c.Hosts)
 	if err != nil {
@@ -101,8 +99,8 @@ func (c Config) connectAny(ctx context.Context) (*gocql.Session, error) {
 		d.NumConns = 1
 		d.ReconnectInterval = 0
 		d.HostFilter = gocql.WhiteListHostFilter(host)
-		d.MaxWaitSchemaAgreement = time.Millisecond // ApplyWith waits itself, and names the nodes
-		d.Timeout = max(d.Timeout, 20*time.Second)  // making a table may take that long
+		d.MaxWaitSchemaAgreement = time.Millisecond // ApplyWith waits instead, and names the nodes
+		d.Timeout = max(d.Timeout, 20*time.Second)  // making a table may take long
 		session, err := open(ctx, d)
 		if err == nil {
 			return session, nil
@@ -115,7 +113,7 @@ func (c Config) connectAny(ctx context.Context) (*gocql.Session, error) {
 	return nil, fmt.Errorf("%w: %w", ErrNoContact, failed)
 }
 
-// open is CreateSession with a context, and with errors that tell of each contact point.
+// open is CreateSession with a context, and with the errors of all contact points.
 func open(ctx context.Context, d *gocql.ClusterConfig) (*gocql.Session, error) {
 	type result struct {
 		session *gocql.Session
@@ -144,12 +142,12 @@ func open(ctx context.Context, d *gocql.ClusterConfig) (*gocql.Session, error) {
 	}
 }
 
-// closeLimit is how long the driver may take to close a session.
+// closeLimit is the time that the driver has to close a session.
 const closeLimit = 10 * time.Second
 
-// endSession closes a session, if there is one, or leaves it to itself after closeLimit. The
-// driver's Close never returns if the control connection is just being made again: that waits for
-// a refresh of the schema, which nobody does any more, and Close waits for that.
+// endSession closes a session; nil is allowed. After closeLimit endSession returns while the driver is
+// still closing the session. The driver's Close never returns while the control connection is being made
+// again: that waits for a refresh of the schema, which Close has stopped.
 func endSession(session *gocql.Session) {
 	if session == nil {
 		return
@@ -165,7 +163,7 @@ func endSession(session *gocql.Session) {
 	}
 }
 
-// resolve turns names into addresses: the driver would take a name and its address for two
+// resolve looks up the addresses of contact points: the driver would treat a name and its address as two
 // nodes.
 func resolve(ctx context.Context, hosts []string) ([]string, error) {
 	var list []string

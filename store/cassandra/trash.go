@@ -8,12 +8,15 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// emptyTrash works off the hours that are over, from where the last run came to, and once in a
-// window the current one, too.
-func (r *sweeper) emptyTrash(ctx context.Context) error {
-	open := r.now.Sub(r.sweeping.open) >= r.cfg.Window
+// trashRun sweeps the trash.
+type trashRun struct{ *sweepRun }
+
+// emptyTrash sweeps the hours that are over, from the position of the last run, and once in a window
+// also the current hour.
+func (r *trashRun) emptyTrash(ctx context.Context) error {
+	open := r.now.Sub(r.state.open) >= r.cfg.Window
 	var mine []trashPart
-	for _, datacenter := range r.trashOf() {
+	for _, datacenter := range r.cfg.sweptDatacenters() {
 		for shard := range trashShards {
 			if r.Mine(trashName(datacenter, shard)) {
 				mine = append(mine, trashPart{datacenter: datacenter, shard: shard})
@@ -28,29 +31,29 @@ func (r *sweeper) emptyTrash(ctx context.Context) error {
 		return err
 	}
 	if open {
-		r.sweeping.open = r.now
+		r.state.open = r.now
 	}
 	return nil
 }
 
-// trashOf lists the datacenters whose trash the servers of this one work off.
-func (s *engine) trashOf() []string {
-	return append([]string{s.cfg.Datacenter}, s.cfg.WrittenOff...)
+// sweptDatacenters lists the datacenters whose trash the servers of this datacenter sweep.
+func (c Config) sweptDatacenters() []string {
+	return append([]string{c.Datacenter}, c.WrittenOff...)
 }
 
-// trashName names a shard of the trash where progress is noted and work is shared.
+// trashName names a shard of the trash, for the table progress and for sharing work.
 func trashName(datacenter string, shard int) string {
 	return fmt.Sprintf("trash/%s/%d", datacenter, shard)
 }
 
-// emptyShard works off the hours of one shard. Progress rises up to the first hour that is not
-// complete; later hours are worked off all the same.
-func (r *sweeper) emptyShard(ctx context.Context, p trashPart, open bool) error {
+// emptyShard sweeps the hours of one shard. Progress rises up to the first incomplete hour; later hours
+// are swept all the same.
+func (r *trashRun) emptyShard(ctx context.Context, p trashPart, open bool) error {
 	name := trashName(p.datacenter, p.shard)
-	if next, known := r.sweeping.nextOf(name); known && !open && endOf(next) > r.before {
+	if next, known := r.state.nextOf(name); known && !open && endOf(next) > r.before {
 		p.hour = next
-		r.isBlocked(r.sweeping.hour(p).blocked)
-		return nil // nothing is over that was not worked off
+		r.addBlocked(r.state.hour(p).blocked)
+		return nil // all hours that are over were swept
 	}
 	start, o, err := r.shardProgress(ctx, name)
 	if o != nil || err != nil {
@@ -61,7 +64,7 @@ func (r *sweeper) emptyShard(ctx context.Context, p trashPart, open bool) error 
 	for p.hour = start; p.hour <= hourOf(r.before); p.hour++ {
 		over := endOf(p.hour) <= r.before
 		if !over && !open {
-			r.isBlocked(r.sweeping.hour(p).blocked)
+			r.addBlocked(r.state.hour(p).blocked)
 			break
 		}
 		complete, err := r.visitHour(ctx, p, over)
@@ -79,24 +82,25 @@ func (r *sweeper) emptyShard(ctx context.Context, p trashPart, open bool) error 
 		}
 	}
 	p.hour = start
-	r.sweeping.remember(p, next)
+	r.state.remember(p, next)
 	return nil
 }
 
-// shardProgress is progress for which replicas that are away are only an obstacle.
-func (r *sweeper) shardProgress(ctx context.Context, name string) (int, *obstacle, error) {
+// shardProgress is progress with missing replicas reported as an obstacle.
+func (r *sweepRun) shardProgress(ctx context.Context, name string) (int, *obstacle, error) {
 	start, err := r.progress(ctx, name)
 	o, err := r.tally.failed(ctx, statement{}, err)
 	if o != nil {
-		r.isBlocked(1)
+		r.addBlocked(1)
 	}
 	return start, o, err
 }
 
-// progress reads which hour of a shard comes next. Before the schema was made there was no trash.
-func (r *sweeper) progress(ctx context.Context, name string) (int, error) {
+// progress reads the next hour of a shard to be swept. The first is the hour in which the schema was
+// made.
+func (r *sweepRun) progress(ctx context.Context, name string) (int, error) {
 	var position *int64
-	if _, err := r.readOne(ctx, statement{
+	if _, err := r.run.readOne(ctx, statement{
 		cql: selectProgress, values: []any{name}, consistency: gocql.LocalQuorum, what: "sweep: read progress",
 	}, &position); err != nil {
 		return 0, err
@@ -104,9 +108,9 @@ func (r *sweeper) progress(ctx context.Context, name string) (int, error) {
 	if position != nil {
 		return int(*position), nil
 	}
-	if r.sweeping.since.Load() == 0 {
+	if r.state.since.Load() == 0 {
 		var first int64
-		if err := r.readAll(ctx, statement{
+		if err := r.run.readAll(ctx, statement{
 			cql: fmt.Sprintf(selectVersions, r.cfg.Keyspace), consistency: gocql.LocalQuorum, what: "sweep: read the schema's age",
 		}, 100, func(scan func(...any) error) error {
 			var version int
@@ -119,15 +123,15 @@ func (r *sweeper) progress(ctx context.Context, name string) (int, error) {
 		}); err != nil {
 			return 0, err
 		}
-		r.sweeping.since.Store(first)
+		r.state.since.Store(first)
 	}
-	const skew = time.Hour // of the clock of whoever applied the schema
-	return hourOf(r.sweeping.since.Load() - skew.Microseconds()), nil
+	const skew = time.Hour // of the clock that applied the schema
+	return hourOf(r.state.since.Load() - skew.Microseconds()), nil
 }
 
-// setProgress notes which hour comes next, with the hour as timestamp, so that it only rises.
-func (r *sweeper) setProgress(ctx context.Context, name string, position int) error {
-	return r.exec(ctx, statement{
+// setProgress notes the next hour of a shard, with the hour as timestamp, so that it only rises.
+func (r *trashRun) setProgress(ctx context.Context, name string, position int) error {
+	return r.run.exec(ctx, statement{
 		cql: insertProgress, values: []any{name, int64(position), int64(position)}, consistency: gocql.LocalQuorum,
 		what: "sweep: note progress",
 	})

@@ -8,20 +8,22 @@ import (
 	"popelago/mail"
 )
 
-// clear takes the rows that are done out of a partition of the trash, which was read at a level.
-func (r *sweeper) clear(ctx context.Context, p trashPart, rows []removal, done []bool, level gocql.Consistency) error {
+// clear removes the rows that are done from a partition of the trash, which was read at a level.
+func (r *trashRun) clear(ctx context.Context, p trashPart, rows []removal, done []bool, level gocql.Consistency) error {
 	cql, values := clearing(p, rows, done, level)
 	if len(values) == 0 {
 		return nil
 	}
-	return r.execBatch(ctx, statement{cql: cql, consistency: gocql.LocalQuorum, what: "sweep: clear the trash"}, values)
+	return r.run.execBatch(ctx, statement{cql: cql, consistency: gocql.LocalQuorum, what: "sweep: clear the trash"}, values)
 }
 
-// clearing returns the statement, and the values of each of its executions, that take the rows that
-// are done out of a partition of the trash, with a timestamp just behind theirs, so that one written
-// again later stays. If all rows are known, those side by side go with one range, which leaves one
-// tombstone instead of hundreds. A row inside such a range that arrives later still is lost with it;
-// its content is then found as an orphan. All are known only of a partition that was read at ALL.
+// clearing returns the statement, and the values of each execution, to remove the rows that are done
+// from a partition of the trash. The timestamp is just after the rows, so that a row written again later
+// stays.
+//
+// After a read at ALL every row is known: adjacent rows are removed with one range, which leaves one
+// tombstone instead of hundreds. A row that arrives later inside the range is lost with the range; the
+// scan for orphans then finds its content. After a read at another level each row is removed by itself.
 func clearing(p trashPart, rows []removal, done []bool, level gocql.Consistency) (cql string, values [][]any) {
 	whole := level == gocql.All
 	cql, together := clearTrash, func(_, _ removal) bool { return true }
@@ -55,7 +57,7 @@ func clearing(p trashPart, rows []removal, done []bool, level gocql.Consistency)
 	return cql, values
 }
 
-// behind is the timestamp just behind some removals.
+// behind returns the timestamp just after removals.
 func behind(removals []removal) int64 {
 	var last int64
 	for _, t := range removals {

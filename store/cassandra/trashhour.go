@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
-	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
@@ -25,73 +23,17 @@ type trashPart struct {
 	hour, shard int
 }
 
-// hourState is what this process remembers of a partition of the trash that Sweep has looked
-// into. Forgetting it costs reading the partition once more.
-type hourState struct {
-	complete bool      // nothing was left
-	blocked  int       // removals that could not be proven
-	retry    time.Time // not before
-	obstacle *obstacle // the first one; as long as it is there the others are not tried
-	from     page      // where a run that was tired has to go on; the rows before are counted
-}
-
-// progressed is what this process remembers of the trash. Safe for concurrent use.
-type progressed struct {
-	mu    sync.Mutex
-	next  map[string]int          // the hour of each shard that comes next, as last read or noted
-	hours map[trashPart]hourState // those from there on that were looked into
-}
-
-// maxHours bounds the memory of progressed.
-const maxHours = 100_000
-
-func (s *progressed) nextOf(name string) (next int, known bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	next, known = s.next[name]
-	return next, known
-}
-
-// remember notes which hour of a shard comes next; those before, from p on, are forgotten.
-func (s *progressed) remember(p trashPart, next int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for ; p.hour < next; p.hour++ {
-		delete(s.hours, p)
-	}
-	if s.next == nil {
-		s.next = map[string]int{}
-	}
-	s.next[trashName(p.datacenter, p.shard)] = next
-}
-
-func (s *progressed) hour(p trashPart) hourState {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.hours[p]
-}
-
-func (s *progressed) setHour(p trashPart, h hourState) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.hours == nil || len(s.hours) >= maxHours {
-		s.hours = map[trashPart]hourState{}
-	}
-	s.hours[p] = h
-}
-
-// visitHour works off a partition of the trash if there is something to be done in it, and reports
-// whether nothing is left. What was blocked is tried again a window later, if what was in the way
-// first is not any more.
-func (r *sweeper) visitHour(ctx context.Context, p trashPart, over bool) (complete bool, err error) {
-	h := r.sweeping.hour(p)
+// visitHour sweeps a partition of the trash if it has work to do, and reports whether no row is left.
+// Blocked removals are tried again a window later, if the first obstacle is gone.
+func (r *trashRun) visitHour(ctx context.Context, p trashPart, over bool) (complete bool, err error) {
+	h := r.state.hour(p)
 	switch {
 	case !over:
 		h = hourState{}
 	case h.complete:
 		return true, nil
 	case h.retry.After(r.now):
-		r.isBlocked(h.blocked)
+		r.addBlocked(h.blocked)
 		return false, nil
 	}
 	gone := true
@@ -108,18 +50,18 @@ func (r *sweeper) visitHour(ctx context.Context, p trashPart, over bool) (comple
 	if err != nil && !errors.Is(err, errTired) {
 		return false, err
 	}
-	r.isBlocked(h.blocked)
-	if !over { // there will be more in it
+	r.addBlocked(h.blocked)
+	if !over { // more rows will come
 		h = hourState{blocked: h.blocked, obstacle: h.obstacle}
 	}
-	r.sweeping.setHour(p, h)
+	r.state.setHour(p, h)
 	return h.complete, err
 }
 
-// emptyHour works off one partition of the trash, or what a run before left of it. A partition
-// that cannot be read at ALL is read at LOCAL_QUORUM: a removal that is found is one, but there
-// may be more of them. With errTired the state says where to go on: behind the page that was tiring.
-func (r *sweeper) emptyHour(ctx context.Context, p trashPart, before hourState) (h hourState, err error) {
+// emptyHour sweeps one partition of the trash, or the rest that an earlier run left. A partition that
+// cannot be read at ALL is read at LOCAL_QUORUM: every row found is a removal, but more rows may exist.
+// With errTired the state says where to continue: after the page that was tiring.
+func (r *trashRun) emptyHour(ctx context.Context, p trashPart, before hourState) (h hourState, err error) {
 	if before.from != nil {
 		h = hourState{blocked: before.blocked, obstacle: before.obstacle, from: before.from}
 	}
@@ -137,7 +79,7 @@ func (r *sweeper) emptyHour(ctx context.Context, p trashPart, before hourState) 
 			level = gocql.LocalQuorum
 			continue
 		}
-		obstacles, err := r.workOff(ctx, rows)
+		obstacles, err := r.sweepRows(ctx, rows)
 		if errors.Is(err, errTired) {
 			h.note(&obstacle{err: err}, len(rows))
 			if h.from = next; next == nil {
@@ -175,30 +117,19 @@ func (r *sweeper) emptyHour(ctx context.Context, p trashPart, before hourState) 
 	return h, nil
 }
 
-// note adds what an obstacle blocks; nil: nothing.
-func (h *hourState) note(o *obstacle, n int) {
-	if o == nil {
-		return
-	}
-	h.blocked += n
-	if h.obstacle == nil {
-		h.obstacle = o
-	}
-}
-
-// young reports whether a removal is not to be worked off yet.
-func (r *sweeper) young(t removal) bool { return t.at >= r.before || t.message.Micros() >= r.before }
+// young reports whether a removal is too young to be swept.
+func (r *trashRun) young(t removal) bool { return t.at >= r.before || t.message.Micros() >= r.before }
 
 // readTrash reads a page of a partition of the trash.
-func (r *sweeper) readTrash(ctx context.Context, p trashPart, level gocql.Consistency, from page) (rows []removal, next page, o *obstacle, err error) {
+func (r *trashRun) readTrash(ctx context.Context, p trashPart, level gocql.Consistency, from page) (rows []removal, next page, o *obstacle, err error) {
 	st := statement{
 		cql: selectTrash, values: []any{p.datacenter, p.hour, p.shard}, consistency: level, what: "sweep: read the trash",
 	}
-	if err := r.beginProof(ctx); err != nil {
+	if err := r.begin(ctx); err != nil {
 		return nil, nil, nil, err
 	}
-	defer r.endProof()
-	next, err = r.read(ctx, st, 500, from, func(scan func(...any) error) error {
+	defer r.end()
+	next, err = r.run.read(ctx, st, 500, from, func(scan func(...any) error) error {
 		var t removal
 		err := scan((*gocql.UUID)(&t.mailbox), (*gocql.UUID)(&t.message), &t.at)
 		rows = append(rows, t)
@@ -212,9 +143,8 @@ func (r *sweeper) readTrash(ctx context.Context, p trashPart, level gocql.Consis
 	return rows, next, o, err
 }
 
-// workOff does what some removals are waiting for, but for those that are young, and returns for
-// each what was in the way.
-func (r *sweeper) workOff(ctx context.Context, rows []removal) (obstacles []*obstacle, err error) {
+// sweepRows sweeps removals, except for young ones, and returns the obstacle of each; nil: none.
+func (r *trashRun) sweepRows(ctx context.Context, rows []removal) (obstacles []*obstacle, err error) {
 	byMessage := map[mail.MessageID][]int{}
 	var ids []mail.MessageID
 	for i, t := range rows {
@@ -227,7 +157,7 @@ func (r *sweeper) workOff(ctx context.Context, rows []removal) (obstacles []*obs
 	if err != nil {
 		return nil, err
 	}
-	// All mailboxes of these contents: whoever still has a row keeps the content.
+	// Every mailbox of the contents counts: a mailbox that still has a row keeps the content.
 	alive, unproven, err := r.aliveRows(ctx, contents)
 	if err != nil {
 		return nil, err
@@ -257,17 +187,16 @@ func (r *sweeper) workOff(ctx context.Context, rows []removal) (obstacles []*obs
 	return obstacles, err
 }
 
-// giveUp notes that some mailboxes removed a content, of which some mailboxes still have a row. If
-// nobody needs the content any more it goes.
+// giveUp notes that the mailboxes by removed a content; the mailboxes alive still have a row. If no
+// mailbox needs the content any more giveUp removes it.
 //
-// Those who work off the removals of the last two mailboxes at the same time may each miss what
-// the other notes. So each reads again at ALL what is noted, after noting: then the later one
-// sees both.
-func (r *sweeper) giveUp(ctx context.Context, id mail.MessageID, c stored, by, alive []mail.MailboxID) (*obstacle, error) {
+// Two servers that sweep the removals of the last two mailboxes at the same time may each miss the
+// note of the other. So each reads the notes again at ALL after writing: the later read sees both.
+func (r *trashRun) giveUp(ctx context.Context, id mail.MessageID, c stored, by, alive []mail.MailboxID) (*obstacle, error) {
 	var noted bool
 	for _, mailbox := range by {
 		if slices.Contains(alive, mailbox) || slices.Contains(c.removed, mailbox) {
-			continue // the removal was given up behind the trash row, or was noted before
+			continue // the removal failed after its trash row, or was noted before
 		}
 		c.removed = append(c.removed, mailbox)
 		if len(alive) == 0 && c.unwanted() {
@@ -295,14 +224,14 @@ func (r *sweeper) giveUp(ctx context.Context, id mail.MessageID, c stored, by, a
 	return r.tally.failed(ctx, statement{}, r.remove(ctx, id, c))
 }
 
-// unwanted reports whether all mailboxes of a content were worked off.
+// unwanted reports whether all mailboxes of a content were swept.
 func (c stored) unwanted() bool {
 	return !slices.ContainsFunc(c.recipients, func(m mail.MailboxID) bool { return !slices.Contains(c.removed, m) })
 }
 
-// noteRemoved adds a mailbox to those that were worked off.
-func (r *sweeper) noteRemoved(ctx context.Context, id mail.MessageID, mailbox mail.MailboxID) error {
-	return r.exec(ctx, statement{
+// noteRemoved adds a mailbox to the swept mailboxes of a content.
+func (r *trashRun) noteRemoved(ctx context.Context, id mail.MessageID, mailbox mail.MailboxID) error {
+	return r.run.exec(ctx, statement{
 		cql:         addRemoved,
 		values:      []any{id.Micros(), []gocql.UUID{gocql.UUID(mailbox)}, gocql.UUID(id), 0},
 		consistency: gocql.LocalQuorum,

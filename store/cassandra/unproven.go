@@ -2,8 +2,8 @@ package cassandra
 
 import "popelago/mail"
 
-// without returns those of some contents that nobody is known to have, or to have removed. unclear
-// counts those of which that is not certain, because something could not be read.
+// without returns the contents that no mailbox in by names. unclear counts the contents with a read that
+// failed: a mailbox may name them.
 func without(contents map[mail.MessageID]stored, by map[mail.MessageID][]mail.MailboxID, unread map[mail.MessageID]*obstacle) (rest map[mail.MessageID]stored, unclear int) {
 	rest = map[mail.MessageID]stored{}
 	for id, c := range contents {
@@ -18,8 +18,8 @@ func without(contents map[mail.MessageID]stored, by map[mail.MessageID][]mail.Ma
 	return rest, unclear
 }
 
-// withoutFirst returns those of some chunks that have no chunk 0. unclear counts those of which that
-// is not certain, because it could not be read.
+// withoutFirst returns the chunks of contents without a chunk 0. unclear counts the chunks whose chunk 0
+// could not be read.
 func withoutFirst(parts []part, whole map[mail.MessageID]stored, unread map[mail.MessageID]*obstacle) (loose []part, unclear int) {
 	for _, p := range parts {
 		_, ok := whole[p.message]

@@ -17,14 +17,14 @@ import (
 func TestHintsUnderWayArePending(t *testing.T) {
 	settings := hints().settings
 	for _, c := range []struct {
-		answers answers
+		answers nodeHints
 		want    bool
 	}{
-		{answers{}, false},
-		{answers{hints: []string{"dc2"}}, false},
-		{answers{hints: []string{"dc2", "dc1"}}, true},
-		{answers{active: 1}, true},
-		{answers{waiting: 1}, true},
+		{nodeHints{}, false},
+		{nodeHints{hints: []string{"dc2"}}, false},
+		{nodeHints{hints: []string{"dc2", "dc1"}}, true},
+		{nodeHints{active: 1}, true},
+		{nodeHints{waiting: 1}, true},
 	} {
 		c.answers.settings = settings
 		if h := c.answers.handoff("dc1"); h.pending != c.want || h.window != 3*time.Hour || h.hidden != 35*time.Second {

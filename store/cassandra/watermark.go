@@ -3,6 +3,7 @@ package cassandra
 import (
 	"context"
 	"math"
+	"sync/atomic"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -10,28 +11,28 @@ import (
 	"popelago/mail"
 )
 
-// readWatermark reads up to when this server made ids.
-func (s *engine) readWatermark(ctx context.Context) error {
-	var high, written *int64
-	_, err := s.readOne(ctx, statement{
-		cql: selectWatermark, values: []any{encodeText(s.cfg.Server)}, consistency: gocql.LocalQuorum,
-		what: "read the watermark of this server",
-	}, &high, &written)
-	if err != nil {
-		return err
-	}
-	s.watch.high.Store(math.MinInt64)
-	if high != nil {
-		s.watch.high.Store(*high)
-	}
-	if written != nil {
-		s.watch.written = *written
-	}
-	return nil
+// watermark holds the time of the newest message id that this server made, in the table watermark and
+// thus over restarts. It shows a wrong clock even when all clocks are wrong at once, as after a power
+// cut. The turn of clockWatch guards read, raise and lower.
+type watermark struct {
+	run    *runner
+	server string // Config.Server
+
+	issued atomic.Int64 // time of the newest id written by this process, microseconds; zero: none
+	high   atomic.Int64 // the column high; math.MinInt64: none
+
+	known   bool  // high was read
+	written int64 // timestamp of the row
 }
 
-// note remembers an id that was written.
-func (w *watch) note(id mail.MessageID) {
+func newWatermark(run *runner, server string) *watermark {
+	w := &watermark{run: run, server: encodeText(server)}
+	w.high.Store(math.MinInt64)
+	return w
+}
+
+// note records an id that a message is written under.
+func (w *watermark) note(id mail.MessageID) {
 	at := id.Micros()
 	for {
 		old := w.issued.Load()
@@ -41,54 +42,65 @@ func (w *watch) note(id mail.MessageID) {
 	}
 }
 
-// raiseWatermark notes up to when this server has made ids. It is called while the clock can be
-// trusted: what was made while it could not counts as made now.
-func (s *engine) raiseWatermark(ctx context.Context) error {
-	if err := s.watch.take(ctx); err != nil {
+// read reads the row of this server.
+func (w *watermark) read(ctx context.Context) error {
+	var high, written *int64
+	_, err := w.run.readOne(ctx, statement{
+		cql: selectWatermark, values: []any{w.server}, consistency: gocql.LocalQuorum,
+		what: "read the watermark of this server",
+	}, &high, &written)
+	if err != nil {
 		return err
 	}
-	defer s.watch.give()
-	issued := s.watch.issued.Load()
-	high := min(issued, micros(s.wall()))
-	if issued == 0 || high <= s.watch.high.Load() || !s.watch.known {
-		return nil
+	w.high.Store(math.MinInt64)
+	if high != nil {
+		w.high.Store(*high)
 	}
-	return s.writeWatermark(ctx, high)
+	if written != nil {
+		w.written = *written
+	}
+	w.known = true
+	return nil
 }
 
-// writeWatermark notes a time. It wins over all that were noted before.
-func (s *engine) writeWatermark(ctx context.Context, high int64) error {
-	timestamp := max(high, s.watch.written+1)
-	err := s.exec(ctx, statement{
-		cql: insertWatermark, values: []any{encodeText(s.cfg.Server), high, timestamp},
+// raise writes the time of the newest id made by this process, if it is above the row. The clock is
+// trusted and says now: ids made while the clock was not trusted count as made now.
+func (w *watermark) raise(ctx context.Context, now int64) error {
+	issued := w.issued.Load()
+	high := min(issued, now)
+	if issued == 0 || high <= w.high.Load() || !w.known {
+		return nil
+	}
+	return w.write(ctx, high)
+}
+
+// lower reads the row and lowers it to the clock wall if it is above. to is zero if the row was not
+// above.
+func (w *watermark) lower(ctx context.Context, wall func() time.Time) (to time.Time, err error) {
+	if err := w.read(ctx); err != nil {
+		return time.Time{}, err
+	}
+	now := wall()
+	if w.high.Load() <= micros(now) {
+		return time.Time{}, nil
+	}
+	if err := w.write(ctx, micros(now)); err != nil {
+		return time.Time{}, err
+	}
+	w.issued.Store(0)
+	return now, nil
+}
+
+// write writes a time. It wins over all times written before.
+func (w *watermark) write(ctx context.Context, high int64) error {
+	timestamp := max(high, w.written+1)
+	err := w.run.exec(ctx, statement{
+		cql: insertWatermark, values: []any{w.server, high, timestamp},
 		consistency: gocql.LocalQuorum, what: "note the watermark of this server",
 	})
 	if err == nil {
-		s.watch.high.Store(high)
-		s.watch.written = timestamp
+		w.high.Store(high)
+		w.written = timestamp
 	}
 	return err
-}
-
-// TrustClock implements store.ClockKeeper: it lowers the watermark to now.
-func (s *engine) TrustClock(ctx context.Context) error {
-	if err := s.watch.take(ctx); err != nil {
-		return err
-	}
-	defer s.watch.give()
-	if err := s.readWatermark(ctx); err != nil { // whatever was written to it
-		return err
-	}
-	s.watch.known = true
-	if now := s.wall(); s.watch.high.Load() > micros(now) {
-		if err := s.writeWatermark(ctx, micros(now)); err != nil {
-			return err
-		}
-		s.watch.issued.Store(0)
-		s.cfg.Logger.Info("an operator says that the clock is right", "now", now.Truncate(time.Second))
-	}
-	if err := s.compareHolding(ctx); err != nil {
-		return err
-	}
-	return s.Clock()
 }

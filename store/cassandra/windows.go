@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -12,11 +13,10 @@ import (
 	"popelago/store"
 )
 
-// peerNote is what a server says of itself by its heartbeat.
-type peerNote struct {
+// serverWindow is the Config.Window of a server, from its heartbeat.
+type serverWindow struct {
 	datacenter, name string
-	// window is its Config.Window; negative: it does not tell, as those of older releases.
-	window time.Duration
+	window           time.Duration // negative: unknown, from a server of an older release
 }
 
 // serverRow is a row of the table server, as selectServers reads it.
@@ -32,54 +32,58 @@ func (r *serverRow) scan(scan func(...any) bool) bool {
 	return scan(&r.id, &r.name, &r.clock, &r.window)
 }
 
-// told is what the row says.
-func (r *serverRow) told(datacenter string) (peerNote, error) {
-	t := peerNote{datacenter: datacenter, window: -1}
+// windowOf returns the window in the row.
+func (r *serverRow) windowOf(datacenter string) (serverWindow, error) {
+	w := serverWindow{datacenter: datacenter, window: -1}
 	if r.window != nil {
-		t.window = time.Duration(*r.window) * time.Microsecond
+		w.window = time.Duration(*r.window) * time.Microsecond
 	}
 	var err error
-	t.name, err = decodeText(r.name)
-	return t, err
+	w.name, err = decodeText(r.name)
+	return w, err
 }
 
-// MayReclaim implements store.Background. A server with a short window takes away what one with a
-// long window may still write, wherever in the cluster that is: so all wait until they agree.
-func (s *engine) MayReclaim() error {
-	if err := s.Clock(); err != nil {
-		return err
-	}
-	if differing := s.beating.differing.Load(); differing != nil {
+// windowCheck compares the Config.Window of all servers of the cluster. A server with a short window
+// removes rows that a server with a long window may still write, in any datacenter: so background work
+// waits on all servers until their windows agree. Safe for concurrent use.
+type windowCheck struct {
+	cfg       Config
+	metrics   *metrics
+	differing atomic.Pointer[string] // the windows by server; nil: they agree
+}
+
+// check returns nil if the windows agree. Errors: store.ErrDisagree.
+func (c *windowCheck) check() error {
+	if differing := c.differing.Load(); differing != nil {
 		return fmt.Errorf("cassandra: %w: %s", store.ErrDisagree, *differing)
 	}
 	return nil
 }
 
-// compareWindows looks whether the servers that are alive have one window, and says so when that
-// changes.
-func (s *engine) compareWindows(others []peerNote) {
-	windows, text := describeWindows(append(others, peerNote{datacenter: s.cfg.Datacenter, name: s.cfg.Server, window: s.cfg.Window.Truncate(time.Microsecond)}))
-	s.metrics.windows.Set(float64(windows))
-	before := s.beating.differing.Load()
+// compare takes the windows of all other servers that are alive, and logs a change.
+func (c *windowCheck) compare(others []serverWindow) {
+	windows, text := describeWindows(append(others, serverWindow{datacenter: c.cfg.Datacenter, name: c.cfg.Server, window: c.cfg.Window.Truncate(time.Microsecond)}))
+	c.metrics.windows.Set(float64(windows))
+	before := c.differing.Load()
 	if windows == 1 {
-		s.beating.differing.Store(nil)
+		c.differing.Store(nil)
 		if before != nil {
-			s.cfg.Logger.Info("all servers have the same cassandra.window again")
+			c.cfg.Logger.Info("all servers have the same cassandra.window again")
 		}
 		return
 	}
-	s.beating.differing.Store(&text)
+	c.differing.Store(&text)
 	if before == nil {
-		s.cfg.Logger.Error("the servers differ in cassandra.window: background work waits until they agree", "windows", text)
+		c.cfg.Logger.Error("the servers differ in cassandra.window: background work waits until they agree", "windows", text)
 	}
 }
 
-// describeWindows counts the windows of servers, and lists who has which.
-func describeWindows(servers []peerNote) (windows int, text string) {
+// describeWindows counts the different windows of servers, and lists the servers of each.
+func describeWindows(servers []serverWindow) (windows int, text string) {
 	byWindow := map[time.Duration][]string{}
-	for _, t := range servers {
-		if t.window >= 0 {
-			byWindow[t.window] = append(byWindow[t.window], t.name+" in "+t.datacenter)
+	for _, s := range servers {
+		if s.window >= 0 {
+			byWindow[s.window] = append(byWindow[s.window], s.name+" in "+s.datacenter)
 		}
 	}
 	var parts []string

@@ -1,0 +1,70 @@
+package cassandra
+
+import (
+	"context"
+	"fmt"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+)
+
+// examineCluster checks datacenter and schema before a store is opened. localAway is set if no local
+// node can be reached, and a node of another datacenter can.
+func examineCluster(ctx context.Context, cfg Config, peers *peerNodes) (status SchemaStatus, localAway bool, err error) {
+	cfg.nodes = nil // these sessions say nothing about nodes
+	session, localAway, err := contactNode(ctx, cfg, peers)
+	if err != nil {
+		return SchemaStatus{}, false, err
+	}
+	defer endSession(session)
+	if err := checkDatacenter(ctx, session, cfg.Datacenter); err != nil {
+		return SchemaStatus{}, false, err
+	}
+	if status, err = readStatus(ctx, session, cfg); err != nil {
+		return status, false, err
+	}
+	return status, localAway, status.Check()
+}
+
+// contactNode opens a session to one node. With Config.Failover, and without a local contact point
+// that answers, contactNode tries nodes known from before: local nodes first, then others.
+func contactNode(ctx context.Context, cfg Config, peers *peerNodes) (session *gocql.Session, localAway bool, err error) {
+	if len(cfg.Failover) == 0 {
+		session, err = cfg.connectAny(ctx)
+		return session, false, err
+	}
+	var failed contactErrors
+	for _, hosts := range contactPoints(cfg, peers) {
+		cfg.Hosts = hosts
+		another, contacts := tryContacts(ctx, cfg)
+		for _, c := range contacts {
+			if c.err != nil {
+				failed = append(failed, c.err)
+			} else if c.datacenter == cfg.Datacenter {
+				endSession(session)
+				return another, false, nil
+			}
+		}
+		if session == nil {
+			session = another
+		} else {
+			endSession(another)
+		}
+	}
+	if session == nil {
+		return nil, false, fmt.Errorf("%w: %w", ErrNoContact, failed)
+	}
+	return session, true, nil
+}
+
+// mostContacts is the highest count of known nodes of a datacenter to try.
+const mostContacts = 8
+
+// contactPoints lists the groups of contact points to try, in order.
+func contactPoints(cfg Config, peers *peerNodes) [][]string {
+	list := [][]string{cfg.Hosts}
+	for _, datacenter := range append([]string{cfg.Datacenter}, cfg.Failover...) {
+		nodes := peers.of(datacenter, nil)
+		list = append(list, nodes[:min(len(nodes), mostContacts)])
+	}
+	return list
+}

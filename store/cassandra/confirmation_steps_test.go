@@ -1,0 +1,124 @@
+package cassandra
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/mail"
+)
+
+// Hints that are there again begin the quiet time anew.
+func TestHintsComeAgain(t *testing.T) {
+	now := time.Now()
+	s := failing(t, t.TempDir())
+	s.away(t, now.Add(-time.Minute), now)
+	for _, step := range []struct {
+		at      time.Duration
+		pending bool
+	}{{0, false}, {30 * time.Second, true}, {40 * time.Second, false}, {70 * time.Second, false}} {
+		h := handoff{window: 3 * time.Hour, hidden: 35 * time.Second, pending: step.pending}
+		s.confirmation.judge(now.Add(step.at), handoffAnswer{handoff: h, asked: now.Add(step.at)})
+	}
+	s.wantReads(t, "dc1", gocql.EachQuorum)
+	s.confirmation.judge(now.Add(75*time.Second), handoffAnswer{handoff: handoff{window: 3 * time.Hour, hidden: 35 * time.Second}, asked: now.Add(75 * time.Second)})
+	s.wantReads(t, "dc1", gocql.LocalQuorum)
+}
+
+// An answer to what was asked before the return says nothing about hints of the absence.
+func TestAnswerFromBeforeTheReturn(t *testing.T) {
+	now := time.Now()
+	s := failing(t, t.TempDir())
+	s.away(t, now.Add(-time.Minute), now)
+	for _, asked := range []time.Time{now.Add(-time.Hour), now.Add(-time.Second), now.Add(time.Second)} {
+		if !s.confirmation.quiet.IsZero() {
+			t.Error("an old answer counts")
+		}
+		answer := make(chan handoffAnswer, 1)
+		answer <- handoffAnswer{handoff: handoff{window: 3 * time.Hour, hidden: 35 * time.Second}, asked: asked}
+		s.confirmation.asker.answer, s.confirmation.asker.cancel = answer, func() {}
+		s.confirmation.step(t.Context(), s.local, now)
+	}
+	if s.confirmation.quiet.IsZero() {
+		t.Error("a new answer does not count")
+	}
+}
+
+// The local nodes have to be there for some time before anything goes back to them.
+func TestReturnWaits(t *testing.T) {
+	now := time.Now()
+	s := failing(t, t.TempDir())
+	if err := s.depart(s.other, now); err != nil {
+		t.Fatal(err)
+	}
+	s.watchReturn(true, now)
+	s.watchReturn(true, now.Add(2900*time.Millisecond))
+	s.wantReads(t, "dc2", gocql.LocalQuorum)
+	s.watchReturn(false, now.Add(3*time.Second))
+	s.watchReturn(true, now.Add(4*time.Second))
+	s.watchReturn(true, now.Add(6900*time.Millisecond))
+	s.wantReads(t, "dc2", gocql.LocalQuorum)
+	s.watchReturn(true, now.Add(7*time.Second))
+	s.wantReads(t, "dc2", gocql.EachQuorum)
+}
+
+// The file that tells of an absence is written again when it was removed while the nodes are away.
+func TestFileRemovedWhileAway(t *testing.T) {
+	s := failing(t, t.TempDir())
+	if err := s.depart(s.other, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(s.confirmation.file.path); err != nil {
+		t.Fatal(err)
+	}
+	s.local = nil
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.watchOther(ended, time.Now())
+	if !s.confirmation.file.exists() {
+		t.Error("a restart would forget that the local nodes lack something")
+	}
+}
+
+// The states of bulk mailboxes are forgotten at a failover, and a marker written through one datacenter
+// does not count for another.
+func TestBulkStatesAreOfOneDatacenter(t *testing.T) {
+	f := failing(t, t.TempDir())
+	states := newBulkStates(time.Hour)
+	f.link.switched = states.forgetAll
+	m := &markers{cfg: f.cfg, link: f.link, states: states}
+	mailbox, since := mail.MailboxID{1}, micros(time.Now())
+	states.change(mailbox, func(b *bulkState) {
+		b.noteSince(since)
+		b.marked[0], b.through = micros(f.cfg.Now()), "dc1"
+	})
+	fresh := func(through string) bool { return m.isFresh(mailbox, since, through, gocql.LocalQuorum) }
+	if !fresh("dc1") || fresh("dc2") {
+		t.Errorf("fresh through dc1: %v, through dc2: %v", fresh("dc1"), fresh("dc2"))
+	}
+	if err := f.depart(f.other, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if _, known := states.of(mailbox); known {
+		t.Error("a state read in dc1 is used in dc2")
+	}
+}
+
+// What is removed while a floor is looked at counts for the next look.
+func TestRemovalCountsMeanwhile(t *testing.T) {
+	var d removalCounts
+	mailbox := mail.MailboxID{1}
+	d.note(mailbox, 10)
+	d.take(10)
+	d.note(mailbox, 7)
+	d.raised(mailbox)
+	if n := d.stuck(mailbox); n != 7 {
+		t.Errorf("%d removals are counted, want 7", n)
+	}
+	if list := d.take(7); len(list) != 1 {
+		t.Errorf("%d mailboxes are due, want 1", len(list))
+	}
+}

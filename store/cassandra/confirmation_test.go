@@ -1,0 +1,297 @@
+package cassandra
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store/cassandra/limit"
+)
+
+// failing returns a failover whose routes lead nowhere, with a spool folder of its own or of an earlier
+// process.
+func failing(t *testing.T, spool string) *failover {
+	t.Helper()
+	cfg, err := Config{
+		Hosts: []string{"127.0.0.1"}, Datacenter: "dc1", Failover: []string{"dc2"}, FailoverAfter: time.Second,
+		SpoolDir: spool, Server: "test", Logger: slog.New(slog.DiscardHandler),
+	}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newComplaints(cfg.Logger)
+	f := newFailover(newLink(cfg, nil, newMetrics(limit.New(limit.Config{})), newPeerNodes(cfg, c)), c)
+	f.local, f.other = &route{datacenter: "dc1"}, &route{datacenter: "dc2"}
+	f.link.current.Store(f.local)
+	return f
+}
+
+// away leads statements to dc2 from one moment to another, step by step.
+func (f *failover) away(t *testing.T, left, back time.Time) {
+	t.Helper()
+	if err := f.depart(&route{datacenter: "dc2"}, left); err != nil {
+		t.Fatal(err)
+	}
+	f.comesBack(t, back)
+}
+
+// comesBack has the local nodes serve again for long enough to lead statements back to them.
+func (f *failover) comesBack(t *testing.T, at time.Time) {
+	t.Helper()
+	start := at.Add(-3*f.cfg.FailoverAfter - 2*time.Second)
+	for _, step := range []time.Duration{0, 3 * time.Second, 5 * time.Second} {
+		f.watchReturn(true, start.Add(step))
+	}
+	f.wantReads(t, "dc1", gocql.EachQuorum)
+}
+
+// restart returns the failover of another process, started while the local nodes answer.
+func (f *failover) restart(t *testing.T, now time.Time) *failover {
+	t.Helper()
+	again := failing(t, f.cfg.SpoolDir)
+	if recorded := again.confirmation.file.load(); recorded != nil {
+		again.confirmation.resume(recorded, now)
+	}
+	return again
+}
+
+func (f *failover) wantReads(t *testing.T, datacenter string, want gocql.Consistency) {
+	t.Helper()
+	got := level{levelLocal, f.link}.reads()
+	if f.link.origin() != datacenter || got != want {
+		t.Fatalf("reads go through %s at %v, want %s at %v", f.link.origin(), got, datacenter, want)
+	}
+}
+
+// quiet lets the nodes of the other datacenters have no hints, for some time from a moment on, and
+// keep hints for 3 hours.
+func (f *failover) quiet(from time.Time, d time.Duration) {
+	h := handoff{window: 3 * time.Hour, hidden: 35 * time.Second}
+	for at := time.Duration(0); at <= d && f.confirmation.absence != nil; at += 5 * time.Second {
+		f.confirmation.judge(from.Add(at), handoffAnswer{handoff: h, asked: from.Add(at)})
+	}
+}
+
+// After an absence reads are confirmed until no hints are left for longer than a hint may be there
+// unseen, also if FailoverAfter is short.
+func TestConfirmUntilNoHints(t *testing.T) {
+	now := time.Now()
+	s := failing(t, t.TempDir())
+	s.wantReads(t, "dc1", gocql.LocalQuorum)
+	s.away(t, now.Add(-time.Minute), now)
+	s.confirmation.judge(now, handoffAnswer{handoff: handoff{window: 3 * time.Hour, hidden: 35 * time.Second, pending: true}, asked: now})
+	s.quiet(now, 30*time.Second)
+	s.wantReads(t, "dc1", gocql.EachQuorum)
+	s.confirmation.judge(now.Add(31*time.Second), handoffAnswer{err: errors.New("a node is away"), asked: now})
+	s.quiet(now.Add(32*time.Second), 30*time.Second)
+	s.wantReads(t, "dc1", gocql.EachQuorum)
+	s.quiet(now.Add(65*time.Second), 40*time.Second)
+	s.wantReads(t, "dc1", gocql.LocalQuorum)
+	if s.confirmation.file.exists() {
+		t.Error("the file is left behind")
+	}
+	s.restart(t, now).wantReads(t, "dc1", gocql.LocalQuorum)
+}
+
+// The absence that confirmation is for ends it only if it was shorter than hints are kept.
+func TestConfirmAfterLongAbsence(t *testing.T) {
+	now := time.Now()
+	for _, away := range []time.Duration{3 * time.Hour, 5 * time.Hour} {
+		s := failing(t, t.TempDir())
+		s.away(t, now.Add(-away), now)
+		s.quiet(now, time.Hour)
+		s.wantReads(t, "dc1", gocql.EachQuorum)
+	}
+	s := failing(t, t.TempDir())
+	s.away(t, now.Add(-time.Minute), now)
+	s.confirmation.judge(now, handoffAnswer{handoff: handoff{window: 0}, asked: now}) // no hints are kept
+	s.confirmation.judge(now.Add(time.Hour), handoffAnswer{handoff: handoff{window: 0}, asked: now.Add(time.Hour)})
+	s.wantReads(t, "dc1", gocql.EachQuorum)
+}
+
+// A short absence, or many, do not make a long one forgotten that nobody has mended, in the same
+// process or in another.
+func TestSecondAbsence(t *testing.T) {
+	now := time.Now()
+	for _, restart := range []bool{false, true} {
+		s := failing(t, t.TempDir())
+		s.away(t, now.Add(-5*time.Hour), now)
+		for i := range 3 {
+			if restart {
+				s = s.restart(t, now)
+			}
+			at := now.Add(time.Duration(i+1) * 10 * time.Minute)
+			s.away(t, at.Add(-time.Minute), at)
+			s.quiet(at, 5*time.Minute)
+			s.wantReads(t, "dc1", gocql.EachQuorum)
+		}
+		if err := os.Remove(s.confirmation.file.path); err != nil {
+			t.Fatal(err)
+		}
+		s.confirmation.step(t.Context(), s.local, now) // the operator has repaired the local nodes
+		s.wantReads(t, "dc1", gocql.LocalQuorum)
+		s.away(t, now.Add(20*time.Hour), now.Add(20*time.Hour+time.Minute))
+		s.quiet(now.Add(20*time.Hour+time.Minute), time.Minute)
+		s.wantReads(t, "dc1", gocql.LocalQuorum)
+	}
+}
+
+// Absences that hints were never through between are one, from the first leaving to the last
+// return: nodes keep no hints beyond the oldest one's window.
+func TestAbsencesAddUp(t *testing.T) {
+	now := time.Now()
+	s := failing(t, t.TempDir())
+	s.away(t, now, now.Add(2*time.Hour))
+	s.away(t, now.Add(2*time.Hour+time.Minute), now.Add(4*time.Hour))
+	s.quiet(now.Add(4*time.Hour), time.Hour)
+	s.wantReads(t, "dc1", gocql.EachQuorum)
+}
+
+// The local nodes go away while reads are confirmed: through the other datacenter reads need it
+// alone, and when they are back they are confirmed again.
+func TestAwayWhileConfirming(t *testing.T) {
+	now := time.Now()
+	s := failing(t, t.TempDir())
+	s.away(t, now.Add(-time.Minute), now)
+	if err := s.depart(s.other, now); err != nil {
+		t.Fatal(err)
+	}
+	s.wantReads(t, "dc2", gocql.LocalQuorum)
+	s.comesBack(t, now.Add(time.Minute))
+}
+
+// Before statements go back to the local nodes reads are confirmed already, so that none that
+// began before reads the local nodes alone; and no more when the nodes go again meanwhile.
+func TestConfirmBeforeReturn(t *testing.T) {
+	now := time.Now()
+	s := failing(t, t.TempDir())
+	if err := s.depart(s.other, now); err != nil {
+		t.Fatal(err)
+	}
+	s.watchReturn(true, now)
+	s.watchReturn(true, now.Add(3*time.Second))
+	s.wantReads(t, "dc2", gocql.EachQuorum)
+	s.watchReturn(true, now.Add(4*time.Second))
+	s.wantReads(t, "dc2", gocql.EachQuorum)
+	s.watchReturn(false, now.Add(5*time.Second))
+	s.wantReads(t, "dc2", gocql.LocalQuorum)
+	s.comesBack(t, now.Add(time.Minute))
+}
+
+// A server that is started again while it goes through another datacenter, or after the return,
+// knows of it, and since when.
+func TestRestartInFailover(t *testing.T) {
+	now := time.Now()
+	s := failing(t, t.TempDir())
+	if err := s.depart(s.other, now.Add(-5*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	// Started when they are back.
+	again := s.restart(t, now)
+	again.wantReads(t, "dc1", gocql.EachQuorum)
+	again.quiet(now, time.Hour)
+	again.wantReads(t, "dc1", gocql.EachQuorum)
+	again.restart(t, now.Add(time.Hour)).wantReads(t, "dc1", gocql.EachQuorum)
+
+	// Started twice while they are away: the absence began before the first start.
+	spool := t.TempDir()
+	s = failing(t, spool)
+	if err := s.depart(s.other, now.Add(-5*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s = failing(t, spool)
+		s.confirmation.absence = s.confirmation.file.load()
+		if err := s.depart(s.other, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.comesBack(t, now.Add(time.Minute))
+	s.quiet(now, time.Hour)
+	s.wantReads(t, "dc1", gocql.EachQuorum)
+}
+
+// The first start is while the local nodes are away, and nobody knows since when: the absence may
+// have been longer than hints are kept. If a server before has kept when they answered for the
+// last time, that counts.
+func TestStartWhileAway(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		seen time.Time
+		end  gocql.Consistency
+	}{
+		{time.Time{}, gocql.EachQuorum},
+		{now.Add(-time.Hour), gocql.LocalQuorum},
+		{now.Add(-4 * time.Hour), gocql.EachQuorum},
+		{now.Add(4 * time.Hour), gocql.EachQuorum}, // by a clock that was wrong
+	} {
+		s := failing(t, t.TempDir())
+		if !c.seen.IsZero() {
+			s.peers.set(map[string][]string{"dc2": {"10.2.0.1:9042"}}, c.seen)
+			s.peers.save()
+		}
+		s = failing(t, s.cfg.SpoolDir)
+		if err := s.depart(s.other, s.peers.lastSeen()); err != nil {
+			t.Fatal(err)
+		}
+		s.comesBack(t, now.Add(time.Minute))
+		s.quiet(now.Add(time.Minute), time.Minute)
+		s.wantReads(t, "dc1", c.end)
+	}
+}
+
+// That statements go elsewhere cannot be kept on the disk: then they do not.
+func TestNoFailoverUnkept(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing")
+	s := failing(t, missing)
+	if err := s.depart(s.other, time.Now()); err == nil {
+		t.Fatal("a restart would forget that the local nodes lack something")
+	}
+	s.wantReads(t, "dc1", gocql.LocalQuorum)
+	if err := os.Mkdir(missing, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.depart(s.other, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	s.wantReads(t, "dc2", gocql.LocalQuorum)
+}
+
+// The return cannot be kept: reads are confirmed all the same, and the absence of the file is
+// nobody's order to stop. Once there is a file, removing it is.
+func TestConfirmingWithoutItsFile(t *testing.T) {
+	now := time.Now()
+	spool := filepath.Join(t.TempDir(), "spool")
+	if err := os.Mkdir(spool, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := failing(t, spool)
+	if err := s.depart(s.other, now.Add(-time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(spool); err != nil {
+		t.Fatal(err)
+	}
+	s.comesBack(t, now)
+	if s.confirmation.obey() {
+		t.Fatal("reads are not confirmed any more, though nobody said so")
+	}
+	if err := os.Mkdir(spool, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if s.confirmation.obey() || !s.confirmation.file.exists() {
+		t.Fatal("the file was not written when that was possible")
+	}
+	if err := os.Remove(s.confirmation.file.path); err != nil {
+		t.Fatal(err)
+	}
+	if !s.confirmation.obey() {
+		t.Error("the operator removed the file, and reads are still confirmed")
+	}
+	s.wantReads(t, "dc1", gocql.LocalQuorum)
+}

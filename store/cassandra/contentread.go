@@ -1,0 +1,196 @@
+package cassandra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// firstChunk is chunk 0 of a content.
+type firstChunk struct {
+	data        []byte
+	size        *int64
+	chunks      int
+	codec       int
+	recipients  []gocql.UUID
+	reversePath string
+}
+
+// OpenContent implements store.Contents.
+//
+// An index row may reach a datacenter before its content. So a content missing at LOCAL_QUORUM is read
+// again at EACH_QUORUM: a quorum of some datacenter had the content before the row was written, and the
+// read includes a replica of that quorum. Missing again, the content does not exist.
+func (c *contents) OpenContent(ctx context.Context, id mail.MessageID, _ string) (store.ContentInfo, io.ReadCloser, error) {
+	first, err := c.readFirst(ctx, id, c.at.reads())
+	if errors.Is(err, store.ErrNotFound) && c.at.name == levelLocal {
+		first, err = c.readFirst(ctx, id, gocql.EachQuorum)
+	}
+	if err != nil {
+		return store.ContentInfo{}, nil, err
+	}
+	info := store.ContentInfo{Size: *first.size}
+	if info.ReversePath, err = decodeText(first.reversePath); err != nil {
+		return store.ContentInfo{}, nil, err
+	}
+	for _, mailbox := range first.recipients {
+		info.Mailboxes = append(info.Mailboxes, mail.MailboxID(mailbox))
+	}
+	return info, &reader{c: c, ctx: ctx, id: id, size: info.Size, chunks: first.chunks, current: first.data}, nil
+}
+
+// readFirst reads chunk 0 at a consistency.
+func (c *contents) readFirst(ctx context.Context, id mail.MessageID, level gocql.Consistency) (f firstChunk, err error) {
+	what := fmt.Sprintf("open content %s", id)
+	found, err := c.run.readOne(ctx, statement{cql: selectFirstChunk, values: []any{gocql.UUID(id), 0}, consistency: level, what: what},
+		&f.data, &f.size, &f.chunks, &f.codec, &f.recipients, &f.reversePath)
+	switch {
+	case err != nil:
+		return f, err
+	case !found || f.size == nil:
+		return f, fmt.Errorf("cassandra: %s: %w", what, store.ErrNotFound)
+	case f.codec != 0:
+		return f, fmt.Errorf("cassandra: %s: %w: coded as %d, which this release does not know", what, store.ErrCorrupt, f.codec)
+	case *f.size < 0 || f.chunks != chunksOf(*f.size) || len(f.data) != lengthOf(0, *f.size):
+		return f, fmt.Errorf("cassandra: %s: %w: %d octets in %d chunks, the first with %d", what, store.ErrCorrupt, *f.size, f.chunks, len(f.data))
+	}
+	return f, nil
+}
+
+// readChunk reads a chunk other than the first.
+func (c *contents) readChunk(ctx context.Context, id mail.MessageID, n int, size int64) ([]byte, error) {
+	what := fmt.Sprintf("read chunk %d of content %s", n, id)
+	for _, level := range []gocql.Consistency{c.at.reads(), gocql.EachQuorum} {
+		var data []byte
+		found, err := c.run.readOne(ctx, statement{cql: selectChunk, values: []any{gocql.UUID(id), n}, consistency: level, what: what}, &data)
+		switch {
+		case err != nil:
+			return nil, err
+		case found && len(data) != lengthOf(n, size):
+			return nil, fmt.Errorf("cassandra: %s: %w: %d octets", what, store.ErrCorrupt, len(data))
+		case found:
+			return data, nil
+		}
+	}
+	// A sweep removes chunk 0 last.
+	if _, err := c.readFirst(ctx, id, gocql.EachQuorum); err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("cassandra: %s: %w: it is missing", what, store.ErrCorrupt)
+}
+
+// reader reads a content chunk by chunk, and holds at most two chunks: the current one, and the next one
+// while it is being fetched.
+type reader struct {
+	c      *contents
+	ctx    context.Context
+	id     mail.MessageID
+	size   int64
+	chunks int
+
+	current []byte // chunk n
+	at      int    // position in current
+	n       int
+	next    chan fetched // gets chunk n+1; nil if the chunk was not asked for
+	err     error
+}
+
+type fetched struct {
+	data []byte
+	err  error
+}
+
+// prefetch asks for the next chunk, once.
+func (r *reader) prefetch() {
+	if r.next != nil || r.n+1 >= r.chunks {
+		return
+	}
+	next, n := make(chan fetched, 1), r.n+1
+	r.next = next
+	go func() {
+		data, err := r.c.readChunk(r.ctx, r.id, n, r.size)
+		next <- fetched{data, err}
+	}()
+}
+
+// advance makes the next chunk current. It returns io.EOF after the last.
+func (r *reader) advance() error {
+	if r.err != nil {
+		return r.err
+	}
+	if r.n+1 >= r.chunks {
+		return io.EOF
+	}
+	r.prefetch()
+	f := <-r.next
+	r.next = nil
+	if f.err != nil {
+		r.err = f.err
+		return r.err
+	}
+	r.current, r.at, r.n = f.data, 0, r.n+1
+	return nil
+}
+
+// Read implements io.Reader. The next chunk is fetched once half of the current one was read: reading
+// only the header of a message costs one chunk.
+func (r *reader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, r.err
+	}
+	for r.at == len(r.current) {
+		if err := r.advance(); err != nil {
+			return 0, err
+		}
+	}
+	if r.err != nil {
+		return 0, r.err
+	}
+	n := copy(p, r.current[r.at:])
+	r.at += n
+	if r.at > len(r.current)/2 {
+		r.prefetch()
+	}
+	return n, nil
+}
+
+// WriteTo implements io.WriterTo.
+func (r *reader) WriteTo(w io.Writer) (int64, error) {
+	var written int64
+	for {
+		if r.err != nil {
+			return written, r.err
+		}
+		if r.at < len(r.current) {
+			r.prefetch()
+			n, err := w.Write(r.current[r.at:])
+			r.at += n
+			written += int64(n)
+			if err != nil {
+				return written, err
+			}
+		}
+		if err := r.advance(); err == io.EOF {
+			return written, nil
+		} else if err != nil {
+			return written, err
+		}
+	}
+}
+
+// Close implements io.Closer.
+func (r *reader) Close() error {
+	r.current, r.at, r.chunks = nil, 0, 0
+	r.err = errUsedUp
+	if r.next != nil {
+		<-r.next // ends soon after the context, and in any case after the time-outs
+		r.next = nil
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package cassandra
+
+import (
+	"context"
+	"fmt"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+	"golang.org/x/sync/errgroup"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// Statements of one call in flight at the same time.
+const (
+	parallelChunks  = 4 // 1 MiB of memory
+	parallelEntries = 16
+)
+
+// contents implements store.Contents at one level.
+type contents struct {
+	at  level
+	cfg Config
+	run *runner
+}
+
+// NewContent implements store.Contents.
+func (c *contents) NewContent(ctx context.Context) (store.Content, error) {
+	if err := c.run.ready(ctx, "begin a content"); err != nil {
+		return nil, err
+	}
+	return &content{dir: c.cfg.SpoolDir}, nil
+}
+
+// PutContent implements store.Contents. Chunk 0 makes the content readable, and is written after all
+// other chunks.
+func (c *contents) PutContent(ctx context.Context, id mail.MessageID, written store.Content, info store.ContentInfo) error {
+	spool, ok := written.(*content)
+	if !ok {
+		return fmt.Errorf("cassandra: put content %s: %w: it is of another store", id, store.ErrUnavailable)
+	}
+	err := c.putContent(ctx, id, spool, info)
+	if err == nil || c.at.name != levelEach {
+		spool.Discard()
+	}
+	return err
+}
+
+func (c *contents) putContent(ctx context.Context, id mail.MessageID, spool *content, info store.ContentInfo) error {
+	if spool.err != nil {
+		if err := c.run.ready(ctx, "put content"); err != nil { // after Close
+			return err
+		}
+		return fmt.Errorf("cassandra: put content %s: %w", id, spool.err)
+	}
+	if spool.chunks() > 1 {
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(parallelChunks)
+		for n := 1; n < spool.chunks(); n++ {
+			group.Go(func() error { return c.putChunk(ctx, id, spool, n) })
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+	}
+	first, err := spool.chunk(0)
+	if err != nil {
+		return err
+	}
+	if first == nil {
+		first = []byte{} // empty, not null
+	}
+	return c.run.exec(ctx, statement{
+		cql: insertFirstChunk,
+		values: []any{
+			gocql.UUID(id), 0, first, spool.size, spool.chunks(), uuids(info.Mailboxes), encodeText(info.ReversePath),
+			id.Micros(),
+		},
+		consistency: c.at.writes(),
+		what:        fmt.Sprintf("put content %s", id),
+	})
+}
+
+func (c *contents) putChunk(ctx context.Context, id mail.MessageID, spool *content, n int) error {
+	data, err := spool.chunk(n)
+	if err != nil {
+		return err
+	}
+	return c.run.exec(ctx, statement{
+		cql:         insertChunk,
+		values:      []any{gocql.UUID(id), n, data, id.Micros()},
+		consistency: c.at.writes(),
+		what:        fmt.Sprintf("put chunk %d of content %s", n, id),
+	})
+}

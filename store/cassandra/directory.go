@@ -1,0 +1,212 @@
+package cassandra
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// addresses implements store.Addresses at one level.
+type addresses struct {
+	at    level
+	run   *runner
+	clock *clockWatch
+}
+
+// AddressRows implements store.Addresses.
+func (d *addresses) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
+	local := encodeText(a.Local)
+	rows, err := d.readAddresses(ctx, statement{
+		cql:         selectAddresses,
+		values:      []any{encodeText(a.Domain), addressShard(local), local},
+		consistency: d.at.reads(),
+		what:        fmt.Sprintf("read address %s", a),
+	}, a.Domain)
+	// Cassandra orders the ids of one moment in another way.
+	slices.SortFunc(rows, func(x, y store.Address) int { return x.Generation.Compare(y.Generation) })
+	return rows, err
+}
+
+func (d *addresses) readAddresses(ctx context.Context, st statement, domain string) (rows []store.Address, err error) {
+	err = d.run.readAll(ctx, st, maxPage, func(scan func(...any) error) error {
+		var (
+			local                 string
+			kind, password, state string
+			generation, removed   gocql.UUID
+			created, retention    *int64
+			bulk                  *int64
+			a                     = store.Address{Address: mail.Address{Domain: domain}}
+		)
+		err := scan(&local, &generation, &kind, &removed, &password, &state, &created, &retention, &bulk)
+		if err != nil {
+			return err
+		}
+		if a.Address.Local, err = decodeText(local); err != nil {
+			return err
+		}
+		if a.Password, err = decodeText(password); err != nil {
+			return err
+		}
+		a.Generation, a.Removed = mail.MessageID(generation), mail.MessageID(removed)
+		a.Kind, a.State = store.AddressKind(kind), store.AddressState(state)
+		a.Created, a.Retention, a.Bulk = moment(created), span(retention), moment(bulk)
+		rows = append(rows, a)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
+// ChangeAddress implements store.Addresses. The timestamp is above the timestamp of every changed column,
+// so that an earlier change by a clock that was ahead does not win.
+func (d *addresses) ChangeAddress(ctx context.Context, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
+	what := fmt.Sprintf("change address %s", a)
+	columns, values := changed(c)
+	if len(columns) == 0 {
+		if err := d.run.ready(ctx, what); err != nil {
+			return err
+		}
+		return nil
+	}
+	local := encodeText(a.Local)
+	key := []any{encodeText(a.Domain), addressShard(local), local, gocql.UUID(generation)}
+	var times [7]*int64
+	if _, err := d.run.readOne(ctx, statement{cql: selectAddressTimes, values: key, consistency: d.at.reads(), what: what},
+		&times[0], &times[1], &times[2], &times[3], &times[4], &times[5], &times[6]); err != nil {
+		return err
+	}
+	timestamp, err := d.clock.changeTime(ctx, what)
+	if err != nil {
+		return err
+	}
+	for i, name := range []string{"kind", "removed", "password", "state", "created", "retention", "bulk"} {
+		if t := times[i]; t != nil && slices.Contains(columns, name) {
+			timestamp = max(timestamp, *t+1)
+		}
+	}
+	return d.run.exec(ctx, statement{
+		cql:         updateAddress(columns),
+		values:      slices.Concat([]any{timestamp}, values, key),
+		consistency: d.at.writes(),
+		what:        what,
+	})
+}
+
+// changed lists the columns of a change, and their values.
+func changed(c store.AddressChange) (columns []string, values []any) {
+	add := func(name string, value any) {
+		columns = append(columns, name)
+		values = append(values, value)
+	}
+	if c.Kind != nil {
+		add("kind", string(*c.Kind))
+	}
+	if c.Removed != nil {
+		add("removed", gocql.UUID(*c.Removed))
+	}
+	if c.Password != nil {
+		add("password", encodeText(*c.Password))
+	}
+	if c.State != nil {
+		add("state", string(*c.State))
+	}
+	if c.Created != nil {
+		add("created", micros(*c.Created))
+	}
+	if c.Retention != nil {
+		add("retention", c.Retention.Microseconds())
+	}
+	if c.Bulk != nil {
+		add("bulk", micros(*c.Bulk))
+	}
+	return columns, values
+}
+
+// ListAddresses implements store.Addresses: shard by shard, within a shard by local-part. Several shards
+// are read at the same time while they are nearly empty.
+func (d *addresses) ListAddresses(ctx context.Context, domain, after string, limit int) (rows []store.Address, more bool, err error) {
+	if err := d.run.ready(ctx, "list addresses"); err != nil {
+		return nil, false, err
+	}
+	limit = min(max(limit, 1), maxPage)
+	shard := 0
+	if after != "" {
+		after = encodeText(after)
+		shard = addressShard(after)
+	}
+	for n := 1; shard < addressShards; {
+		want := limit - len(rows)
+		pages, err := d.listShards(ctx, domain, shard, min(n, addressShards-shard), after, want)
+		if err != nil {
+			return nil, false, err
+		}
+		before := len(rows)
+		for _, some := range pages {
+			full := len(some) >= limit-len(rows)
+			if full {
+				some = some[:limit-len(rows)]
+				// The limit may have cut generations of the last local-part.
+				last := some[len(some)-1].Address
+				first := slices.IndexFunc(some, func(a store.Address) bool { return a.Address == last })
+				all, err := d.AddressRows(ctx, last)
+				if err != nil {
+					return nil, false, err
+				}
+				some = append(some[:first], all...)
+			}
+			rows = append(rows, some...)
+			if full {
+				sortGenerations(rows)
+				return rows, true, nil
+			}
+		}
+		shard, after = shard+len(pages), ""
+		if n = min(2*n, parallelShards); 2*(len(rows)-before) > want {
+			n = 1
+		}
+	}
+	sortGenerations(rows)
+	return rows, false, nil
+}
+
+// listShards reads the first rows, up to limit, of each of n shards. after applies to the first shard.
+func (d *addresses) listShards(ctx context.Context, domain string, first, n int, after string, limit int) ([][]store.Address, error) {
+	pages := make([][]store.Address, n)
+	shards := make([]int, n)
+	for i := range shards {
+		shards[i] = i
+	}
+	err := atOnce(ctx, n, shards, func(ctx context.Context, i int) (err error) {
+		from := after
+		if i > 0 {
+			from = ""
+		}
+		pages[i], err = d.readAddresses(ctx, statement{
+			cql:         listAddresses,
+			values:      []any{encodeText(domain), first + i, from, limit},
+			consistency: d.at.reads(),
+			what:        fmt.Sprintf("list the addresses of %s", domain),
+		}, domain)
+		return err
+	})
+	return pages, err
+}
+
+// sortGenerations sorts the rows of each local-part, which are adjacent, by generation.
+func sortGenerations(rows []store.Address) {
+	for len(rows) > 0 {
+		n := slices.IndexFunc(rows, func(a store.Address) bool { return a.Address != rows[0].Address })
+		if n < 0 {
+			n = len(rows)
+		}
+		slices.SortFunc(rows[:n], func(x, y store.Address) int { return x.Generation.Compare(y.Generation) })
+		rows = rows[n:]
+	}
+}

@@ -1,0 +1,155 @@
+package cassandra
+
+import (
+	"context"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+)
+
+// heartbeat announces this server in the table server, and reads the other servers from it.
+type heartbeat struct {
+	cfg         Config
+	run         *runner
+	clock       *clockWatch
+	peers       *peerServers
+	windows     *windowCheck
+	metrics     *metrics
+	datacenters []string // with replicas, in order
+
+	started time.Time
+	cancel  context.CancelFunc
+	ended   chan struct{}
+
+	// Used by the loop, and before it starts.
+	written int64 // timestamp of the own row
+	failing bool  // the last beat failed, and was logged
+}
+
+// start does the first heartbeat and begins the loop. datacenters lists the datacenters with replicas. After a first heartbeat that fails this server
+// has no share of the background work until one succeeds.
+func (h *heartbeat) start(ctx context.Context, datacenters []string) {
+	beats, cancel := context.WithCancel(context.Background())
+	h.datacenters, h.started = datacenters, h.clock.wall()
+	h.cancel, h.ended = cancel, make(chan struct{})
+	h.beat(ctx)
+	go func() {
+		defer close(h.ended)
+		again := time.NewTicker(h.cfg.Heartbeat)
+		defer again.Stop()
+		for {
+			select {
+			case <-again.C:
+				h.beat(beats)
+			case <-beats.Done():
+				return
+			}
+		}
+	}()
+}
+
+// stop ends the loop and removes this server from the table, so that other servers take over its
+// share at once.
+func (h *heartbeat) stop() {
+	h.cancel()
+	<-h.ended
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = h.run.exec(ctx, statement{ // otherwise the row expires
+		cql: deleteServer, values: []any{h.nextTimestamp(), h.cfg.Datacenter, h.peers.own},
+		consistency: gocql.LocalQuorum, what: "take leave of the other servers",
+	})
+}
+
+// beat reads the other servers, compares the clock, and writes the own row.
+func (h *heartbeat) beat(until context.Context) {
+	ctx, cancel := context.WithTimeout(until, max(h.cfg.Timeout, h.cfg.Heartbeat))
+	defer cancel()
+	err := h.readServers(ctx)
+	if clockErr := h.clock.compareNow(ctx); err == nil {
+		err = clockErr
+	}
+	if writeErr := h.write(ctx); err == nil {
+		err = writeErr
+	}
+	failing := err != nil
+	if failing == h.failing || until.Err() != nil {
+		return
+	}
+	h.failing = failing
+	if failing {
+		h.cfg.Logger.Warn("heartbeat failed: this server may have to leave background work to the others", "cause", err)
+	} else {
+		h.cfg.Logger.Info("heartbeats work again")
+	}
+}
+
+// nextTimestamp returns the timestamp of the next write of the own row.
+func (h *heartbeat) nextTimestamp() int64 {
+	h.written = max(micros(h.cfg.Now()), h.written+1)
+	return h.written
+}
+
+func (h *heartbeat) write(ctx context.Context) error {
+	var clock any // null: this server does no background work
+	if h.clock.Clock() == nil {
+		clock = micros(h.cfg.Now())
+	}
+	err := h.run.exec(ctx, statement{
+		cql: insertServer,
+		values: []any{
+			h.cfg.Datacenter, h.peers.own, encodeText(h.cfg.Server), encodeText(h.cfg.Address), encodeText(h.cfg.Version),
+			micros(h.started), clock, h.cfg.Window.Microseconds(), int(h.cfg.ttl() / time.Second), h.nextTimestamp(),
+		},
+		consistency: gocql.LocalQuorum, what: "write a heartbeat",
+	})
+	if err != nil || clock == nil {
+		return err
+	}
+	return h.clock.raiseWatermark(ctx)
+}
+
+// readServers reads the clocks of the servers of this datacenter, and the windows of the servers of
+// all datacenters.
+func (h *heartbeat) readServers(ctx context.Context) error {
+	asked := time.Now()
+	clocks := map[gocql.UUID]*int64{}
+	var others []serverWindow
+	for _, datacenter := range h.datacenters {
+		err := h.readDatacenter(ctx, datacenter, func(id gocql.UUID, clock *int64, w serverWindow) {
+			if id == h.peers.own {
+				return
+			}
+			others = append(others, w)
+			if datacenter == h.cfg.Datacenter {
+				clocks[id] = clock
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	h.windows.compare(others)
+	h.peers.set(clocks, asked)
+	h.metrics.servers.Set(float64(len(clocks) + 1))
+	return nil
+}
+
+// readDatacenter calls found for each server of a datacenter that is alive.
+func (h *heartbeat) readDatacenter(ctx context.Context, datacenter string, found func(id gocql.UUID, clock *int64, w serverWindow)) error {
+	return h.run.readAll(ctx, statement{
+		cql: selectServers, values: []any{datacenter}, consistency: gocql.LocalQuorum, what: "read the heartbeats",
+	}, 1000, func(scan func(...any) error) error {
+		var row serverRow
+		var err error
+		row.scan(func(dest ...any) bool { err = scan(dest...); return err == nil })
+		if err != nil {
+			return err
+		}
+		w, err := row.windowOf(datacenter)
+		if err == nil {
+			found(row.id, row.clock, w)
+		}
+		return err
+	})
+}

@@ -1,0 +1,69 @@
+package cassandra
+
+import (
+	"context"
+	"sync/atomic"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+)
+
+// link leads statements to the nodes of one datacenter: the local one, or after a failover another
+// one. Safe for concurrent use.
+type link struct {
+	cfg     Config
+	observe func(Statement)
+	metrics *metrics
+	peers   *peerNodes
+	// switched, if not nil, is called after statements were led to another datacenter.
+	switched func()
+
+	current    atomic.Pointer[route]
+	confirming atomic.Bool // reads ask for a quorum of each datacenter, see confirmation
+}
+
+func newLink(cfg Config, observe func(Statement), m *metrics, peers *peerNodes) *link {
+	return &link{cfg: cfg, observe: observe, metrics: m, peers: peers}
+}
+
+// session returns the session that statements go through now.
+func (l *link) session() *gocql.Session { return l.current.Load().session }
+
+// origin returns the datacenter that acknowledges writes at LOCAL_QUORUM now.
+func (l *link) origin() string { return l.current.Load().datacenter }
+
+// open opens a route to a datacenter. The caller closes the session of the route.
+func (l *link) open(ctx context.Context, datacenter string) (*route, error) {
+	cfg := l.cfg
+	if datacenter != cfg.Datacenter {
+		cfg.Datacenter, cfg.Rack = datacenter, ""
+		cfg.Hosts = l.peers.of(datacenter, cfg.Hosts)
+	}
+	session, err := cfg.connect(ctx, l.observe)
+	if err != nil {
+		return nil, err
+	}
+	return &route{datacenter, session}, nil
+}
+
+// switchTo leads statements to another datacenter from now on.
+func (l *link) switchTo(r *route, why string) {
+	l.current.Store(r)
+	if l.switched != nil {
+		l.switched()
+	}
+	l.metrics.failover.Set(0)
+	if r.datacenter != l.cfg.Datacenter {
+		l.metrics.failover.Set(1)
+		l.setConfirming(false) // no quorum of the local datacenter answers
+	}
+	l.cfg.Logger.Warn(why, "datacenter", r.datacenter)
+}
+
+// setConfirming sets whether reads at the level Local ask for a quorum of each datacenter.
+func (l *link) setConfirming(confirming bool) {
+	l.confirming.Store(confirming)
+	l.metrics.confirming.Set(0)
+	if confirming {
+		l.metrics.confirming.Set(1)
+	}
+}

@@ -1,0 +1,99 @@
+package cassandra
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+	"golang.org/x/sync/errgroup"
+
+	"popelago/mail"
+)
+
+// removeAtOnce is the count of messages removed by two statements.
+const removeAtOnce = 500
+
+// RemoveMessages implements store.Mailboxes. The trash is written first: the sweep knows every
+// removal.
+//
+// A removal costs two writes for every 500 messages: trash, and the ordinary segment. Messages of a
+// bulk mailbox that a list of this process found only in the segment of a day are removed there, with
+// one write for each day. All other messages are removed from both possible segments, so that a row
+// added later stays away in either.
+func (m *mailboxes) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
+	if err := m.run.ready(ctx, "remove messages"); err != nil {
+		return err
+	}
+	for some := range slices.Chunk(ids, removeAtOnce) {
+		if err := m.removeSome(ctx, mailbox, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *mailboxes) removeSome(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
+	what := fmt.Sprintf("remove %d messages from mailbox %s", len(ids), mailbox)
+	now := m.clock.removalTime()
+	at := micros(now)
+	byHour := map[int][][]any{}
+	timestamp := at
+	for _, id := range ids {
+		hour := m.trashHour(at, id)
+		byHour[hour] = append(byHour[hour], []any{
+			m.cfg.Datacenter, hour, trashShard(mailbox), gocql.UUID(mailbox), gocql.UUID(id), at, at,
+		})
+		timestamp = max(timestamp, after(now, id))
+	}
+	for _, rows := range byHour {
+		if err := m.run.execBatch(ctx, statement{cql: insertTrash, consistency: m.at.writes(), what: what + ": trash"}, rows); err != nil {
+			return err
+		}
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(parallelEntries)
+	for segment, some := range m.bySegment(mailbox, ids) {
+		group.Go(func() error {
+			return m.run.exec(groupCtx, statement{
+				cql:         deleteMessages,
+				values:      []any{timestamp, gocql.UUID(mailbox), segment, uuids(some)},
+				consistency: m.at.writes(),
+				what:        what,
+			})
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	m.removals.note(mailbox, len(ids))
+	return nil
+}
+
+// trashHour returns the hour of the trash that a removal at a moment belongs to: the hour of the
+// cluster's clock, even if the own clock is behind, and at least the hour of the message. So an hour
+// that was swept gets no more removals, and the search for a removal begins at the hour of the
+// message. A message from a clock that was ahead delays the completion of its own hour only.
+func (m *mailboxes) trashHour(at int64, id mail.MessageID) int {
+	if latest, err := m.clock.latest(); err == nil {
+		at = max(at, micros(latest))
+	}
+	return hourOf(max(at, id.Micros()))
+}
+
+// bySegment lists the messages to be removed from each segment.
+func (m *mailboxes) bySegment(mailbox mail.MailboxID, ids []mail.MessageID) map[int][]mail.MessageID {
+	segments := map[int][]mail.MessageID{}
+	inDayOnly := m.dayOnly.has(mailbox)
+	for _, id := range ids {
+		if inDayOnly(id) {
+			day := dayOfID(id)
+			segments[day] = append(segments[day], id)
+			continue
+		}
+		for _, segment := range m.states.segmentsOf(mailbox, id) {
+			segments[segment] = append(segments[segment], id)
+		}
+	}
+	return segments
+}

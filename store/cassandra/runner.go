@@ -1,0 +1,194 @@
+package cassandra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store"
+	"popelago/store/cassandra/limit"
+)
+
+// runner executes statements: within the limit, with retries at other nodes, and with errors of
+// package store. Safe for concurrent use.
+type runner struct {
+	session    func() *gocql.Session // the session in use now
+	retries    int                   // see Config.Retries
+	hedgeAfter time.Duration         // see Config.SpeculativeDelay
+	limit      *limit.Limiter
+	metrics    *metrics
+
+	// life is read-locked while a statement is executed.
+	life   sync.RWMutex
+	closed bool
+}
+
+func newRunner(cfg Config, session func() *gocql.Session, l *limit.Limiter, m *metrics) *runner {
+	return &runner{session: session, retries: cfg.Retries, hedgeAfter: cfg.SpeculativeDelay, limit: l, metrics: m}
+}
+
+// close waits for the statements in flight, and fails all waiting and all later statements.
+func (r *runner) close() {
+	r.limit.Close()
+	r.life.Lock()
+	defer r.life.Unlock()
+	r.closed = true
+}
+
+// isClosed reports whether close was called.
+func (r *runner) isClosed() (closed bool) {
+	r.life.RLock()
+	defer r.life.RUnlock()
+	return r.closed
+}
+
+// ready returns the error that a statement would fail with before being sent, such as
+// store.ErrClosed. Calls that send nothing use it.
+func (r *runner) ready(ctx context.Context, what string) error {
+	if err := r.enter(ctx, what, limit.Foreground); err != nil {
+		return err
+	}
+	r.leave(limit.Foreground)
+	return nil
+}
+
+// enter begins a statement of a class other than limit.Hedged; leave must follow. It fails after
+// close, after the end of the context, and when too many statements are in flight. Nothing is sent
+// then.
+func (r *runner) enter(ctx context.Context, what string, c limit.Class) error {
+	err := ctx.Err()
+	if err == nil {
+		err = r.limit.Take(ctx, c)
+	}
+	switch {
+	case errors.Is(err, store.ErrClosed):
+		return fmt.Errorf("cassandra: %s: %w", what, store.ErrClosed)
+	case errors.Is(err, limit.ErrOverloaded):
+		r.metrics.overloaded.Inc()
+		fallthrough
+	case err != nil:
+		return fmt.Errorf("cassandra: %s: %w: %w", what, store.ErrUnavailable, err)
+	}
+	r.life.RLock()
+	if r.closed {
+		r.leave(c)
+		return fmt.Errorf("cassandra: %s: %w", what, store.ErrClosed)
+	}
+	return nil
+}
+
+// tryEnter is enter without waiting. leave must follow if it returns true.
+func (r *runner) tryEnter(c limit.Class) bool {
+	if !r.limit.Try(c) {
+		return false
+	}
+	if !r.life.TryRLock() {
+		r.limit.Release(c)
+		return false
+	}
+	if r.closed {
+		r.leave(c)
+		return false
+	}
+	return true
+}
+
+func (r *runner) leave(c limit.Class) {
+	r.life.RUnlock()
+	r.limit.Release(c)
+}
+
+// whileOpen calls do outside the limit, unless the runner is closed. close waits for do.
+func (r *runner) whileOpen(do func()) {
+	r.life.RLock()
+	defer r.life.RUnlock()
+	if !r.closed {
+		do()
+	}
+}
+
+func (r *runner) query(st statement) (*gocql.Query, *attempts) {
+	a := &attempts{limit: r.retries, impatient: st.impatient, all: st.consistency == gocql.All}
+	q := r.session().Query(st.cql, st.values...).Consistency(st.consistency).Idempotent(true).RetryPolicy(a)
+	return q, a
+}
+
+// exec executes a statement that writes.
+func (r *runner) exec(ctx context.Context, st statement) error {
+	if err := r.enter(ctx, st.what, st.class()); err != nil {
+		return err
+	}
+	defer r.leave(st.class())
+	q, a := r.query(st)
+	err := q.ExecContext(ctx)
+	return writeError(st.what, err, a.unknown.Load())
+}
+
+// execBatch executes one statement for several sets of values in one partition, as one batch.
+// st.values is not used.
+func (r *runner) execBatch(ctx context.Context, st statement, values [][]any) error {
+	if err := r.enter(ctx, st.what, st.class()); err != nil {
+		return err
+	}
+	defer r.leave(st.class())
+	a := &attempts{limit: r.retries}
+	b := r.session().Batch(gocql.UnloggedBatch).Consistency(st.consistency).RetryPolicy(a).DefaultTimestamp(false)
+	b.Entries = make([]gocql.BatchEntry, len(values))
+	for i := range values {
+		b.Entries[i] = gocql.BatchEntry{Stmt: st.cql, Args: values[i], Idempotent: true}
+	}
+	err := b.ExecContext(ctx)
+	return writeError(st.what, err, a.unknown.Load())
+}
+
+// page is a position between two pages of a result; nil stands for the first page.
+type page []byte
+
+// read executes a statement that reads, and calls row for each row of one page of up to size rows.
+// row scans and must not execute anything. The page returned is nil after the last row.
+func (r *runner) read(ctx context.Context, st statement, size int, from page, row func(scan func(...any) error) error) (page, error) {
+	rows, err := r.fetch(ctx, st, size, from)
+	if err != nil {
+		return nil, err
+	}
+	next := rows.PageState()
+	scanner := rows.Scanner()
+	for scanner.Next() {
+		if err := row(scanner.Scan); err != nil {
+			_ = scanner.Err()
+			return nil, readError(st.what, err)
+		}
+	}
+	if err := scanner.Err(); err != nil {
+		return nil, readError(st.what, err)
+	}
+	if len(next) == 0 {
+		return nil, nil
+	}
+	return page(next), nil
+}
+
+// readAll is read for all pages.
+func (r *runner) readAll(ctx context.Context, st statement, size int, row func(scan func(...any) error) error) error {
+	var from page
+	for {
+		next, err := r.read(ctx, st, size, from, row)
+		if err != nil || next == nil {
+			return err
+		}
+		from = next
+	}
+}
+
+// readOne reads a single row, if there is one.
+func (r *runner) readOne(ctx context.Context, st statement, dest ...any) (found bool, err error) {
+	_, err = r.read(ctx, st, 2, nil, func(scan func(...any) error) error {
+		found = true
+		return scan(dest...)
+	})
+	return found, err
+}
