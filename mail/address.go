@@ -12,7 +12,7 @@ import (
 )
 
 // Address is a mailbox address, local-part "@" domain (RFC 5321 section 4.1.2), without
-// quotes or escapes: Local holds what a quoted-string means, not how it was written.
+// quotes or escapes: Local holds the value of a quoted-string.
 type Address struct {
 	Local  string
 	Domain string
@@ -24,12 +24,12 @@ const (
 	MaxDomain = 255
 )
 
-// ErrBadAddress says that a text is not an address.
+// ErrBadAddress: a text is not an address.
 var ErrBadAddress = errors.New("bad address")
 
-// ParseAddress reads local-part "@" domain as people and programs write it in a command, a
-// login or a configuration: split at the last "@", no quoting. The parts may hold UTF-8 but no
-// white space or control characters, and must not be empty or too long. See Validate for the rest.
+// ParseAddress reads local-part "@" domain in the form of commands, logins and configurations: split
+// at the last "@", no quoting. The parts may hold UTF-8 but no white space or control characters, and
+// must not be empty or too long. Validate has further rules.
 func ParseAddress(s string) (Address, error) {
 	at := strings.LastIndexByte(s, '@')
 	if at < 0 {
@@ -42,8 +42,9 @@ func ParseAddress(s string) (Address, error) {
 	return a, nil
 }
 
-// ParseNewAddress is ParseAddress for an account that is to be made: an address with a second "@",
-// which is rarely meant, is taken only with its local-part in quotes, "a@b"@example.test.
+// ParseNewAddress is ParseAddress for the address of a new account. An address with a second "@" is
+// mostly a mistake: ParseNewAddress accepts a second "@" only in a local-part in quotes, as in
+// "a@b"@example.test.
 func ParseNewAddress(s string) (Address, error) {
 	if strings.HasPrefix(s, `"`) {
 		return ParsePath(s)
@@ -55,7 +56,8 @@ func ParseNewAddress(s string) (Address, error) {
 	return a, err
 }
 
-// Validate reports what makes a unusable as the address of an account, or nil.
+// Validate returns the reason why a is unusable as the address of an account, or nil. Errors:
+// ErrBadAddress.
 func (a Address) Validate() error {
 	switch {
 	case a.Local == "":
@@ -75,13 +77,13 @@ func (a Address) Validate() error {
 	return err
 }
 
-// canonicalLocal is the form in which local-parts are compared and stored.
+// canonicalLocal is a local-part in the form for comparing and storing.
 func canonicalLocal(local string) string { return norm.NFC.String(strings.ToLower(local)) }
 
-// CanonicalDomain is the form in which domains are compared and stored: lower case, NFC,
+// CanonicalDomain is a domain in the form for comparing and storing: lower case, NFC,
 // internationalized labels as A-labels (RFC 5890), no final dot. Address literals such as
 // [192.0.2.1] and [ipv6:2001:db8::1] are in lower case, and have the shortest form of the address.
-// Invisible characters and quotation marks are no part of a domain.
+// A domain has no invisible characters and no quotation marks. Errors: ErrBadAddress.
 func CanonicalDomain(d string) (string, error) {
 	if a, ok := LiteralAddress(d); ok {
 		return strings.ToLower(literal(a)), nil
@@ -90,14 +92,14 @@ func CanonicalDomain(d string) (string, error) {
 	if d == "" || len(d) > MaxDomain {
 		return "", fmt.Errorf("%w: domain %s is empty or longer than %d octets", ErrBadAddress, quoted(d), MaxDomain)
 	}
-	if strings.HasSuffix(d, ".") { // the second
+	if strings.HasSuffix(d, ".") { // a second dot
 		return "", fmt.Errorf("%w: %s is not a domain name", ErrBadAddress, quoted(d))
 	}
 	ascii := strings.ToLower(d)
 	if isLDH(d) && !strings.Contains(ascii, "xn--") {
 		return ascii, nil
 	}
-	// The mapping drops invisible characters, and takes quotation marks for letters.
+	// The mapping removes invisible characters, and treats quotation marks as letters.
 	if err := CheckVisible(d); err != nil {
 		return "", fmt.Errorf("%w: domain %s: %w", ErrBadAddress, quoted(d), err)
 	}
@@ -111,14 +113,14 @@ func CanonicalDomain(d string) (string, error) {
 	case !isLDH(d):
 		return "", fmt.Errorf("%w: %s is not a domain name", ErrBadAddress, quoted(d))
 	}
-	// What is no IDNA but exists in practice, such as a_b.xn--c.example, is kept.
+	// Domains that exist in practice though IDNA forbids them, such as a_b.xn--c.example, are kept.
 	if len(ascii) > MaxDomain || !isLDH(ascii) {
 		return "", fmt.Errorf("%w: %s is not a domain name", ErrBadAddress, quoted(d))
 	}
 	return ascii, nil
 }
 
-// isLDH reports whether d is dot-separated, non-empty labels of letters, digits, hyphens and
+// isLDH reports whether d consists of dot-separated, non-empty labels of letters, digits, hyphens and
 // underscores, up to 63 octets each, without a hyphen at either end (RFC 5321 section 4.1.2).
 func isLDH(d string) bool {
 	for label := range strings.SplitSeq(d, ".") {
@@ -136,10 +138,10 @@ func isLDH(d string) bool {
 	return true
 }
 
-// Canonical is the form in which addresses are compared and stored: CanonicalDomain, and the
-// local-part in NFC and lower case. RFC 5321 section 2.4 lets the receiving host decide
-// whether case matters in local-parts; here it does not. A domain that is not one is only
-// put into lower case: it will not be found.
+// Canonical is an address in the form for comparing and storing: CanonicalDomain, and the local-part
+// in NFC and lower case. RFC 5321 section 2.4 lets the receiving host decide whether case matters in
+// local-parts; here case does not matter. A malformed domain is only changed to lower case, and no
+// account will be found for the address.
 func (a Address) Canonical() Address {
 	domain, err := CanonicalDomain(a.Domain)
 	if err != nil {
@@ -151,11 +153,11 @@ func (a Address) Canonical() Address {
 // IsZero reports whether a is empty.
 func (a Address) IsZero() bool { return a == Address{} }
 
-// String is local-part "@" domain without any quoting.
+// String is local-part "@" domain without quoting.
 func (a Address) String() string { return a.Local + "@" + a.Domain }
 
-// PathString is a as it stands between < and > on the wire and in trace headers: the
-// local-part is a quoted-string where it is not a dot-string (RFC 5321 section 4.1.2).
+// PathString is the form of a between < and > on the wire and in trace headers: a local-part that is
+// no dot-string is a quoted-string (RFC 5321 section 4.1.2).
 func (a Address) PathString() string {
 	if isDotString(a.Local) {
 		return a.String()
@@ -196,7 +198,7 @@ func ParsePath(s string) (Address, error) {
 	return a, nil
 }
 
-// isDotString reports whether s is atoms joined by single dots. Octets from 0x80 count as
+// isDotString reports whether s consists of atoms joined by single dots. Octets from 0x80 count as
 // atom text (RFC 6531 section 3.3).
 func isDotString(s string) bool {
 	for atom := range strings.SplitSeq(s, ".") {
@@ -212,8 +214,8 @@ func isDotString(s string) bool {
 	return true
 }
 
-// IsAtomText reports whether c is atext of RFC 5322 section 3.2.3, or part of a UTF-8
-// character as RFC 6531 section 3.3 adds.
+// IsAtomText reports whether c is atext of RFC 5322 section 3.2.3, or part of a UTF-8 character as
+// RFC 6531 section 3.3 adds.
 func IsAtomText(c byte) bool {
 	switch {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c >= 0x80:

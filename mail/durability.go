@@ -1,27 +1,27 @@
 package mail
 
-// Durability says when a write counts as done: acknowledged mail, a removal, a change of an
+// Durability is the condition for a write to count as done: a message, a removal, a change of an
 // account. The zero value is a quorum of the local datacenter.
 type Durability struct {
-	// Each asks for a quorum of every datacenter instead: losing a whole one then loses
-	// nothing.
+	// Each asks for a quorum of every datacenter, so that the loss of a whole datacenter loses no
+	// acknowledged write.
 	Each bool
-	// OrLocal lets a write with Each count as done when only the local datacenter has it,
-	// if another one cannot be reached.
+	// OrLocal lets a write with Each count as done after a quorum of the local datacenter, while
+	// another datacenter cannot be reached.
 	OrLocal bool
 }
 
-// Reached says how far a write got that counts as done.
+// Reached is the durability that a write has reached.
 type Reached int
 
 const (
-	// ReachedLocal: a quorum of the local datacenter has it, as was asked for. On a single
-	// machine: its disk.
+	// ReachedLocal: a quorum of the local datacenter has the write, and Each was not asked for. On a
+	// single machine: the disk has the write.
 	ReachedLocal Reached = iota
-	// ReachedEach: a quorum of every datacenter has it.
+	// ReachedEach: a quorum of every datacenter has the write.
 	ReachedEach
-	// ReachedFallback: a quorum of the local datacenter has it; every datacenter was asked
-	// for, but one could not be reached.
+	// ReachedFallback: a quorum of the local datacenter has the write. Each was asked for, but
+	// another datacenter could not be reached.
 	ReachedFallback
 )
 

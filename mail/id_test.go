@@ -60,7 +60,7 @@ func TestIDSource(t *testing.T) {
 	}
 }
 
-// TestIDSourceClock: ids increase though the clock stands still or goes back a little.
+// TestIDSourceClock: ids increase even if the clock stops or goes back a little.
 func TestIDSourceClock(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	src := mail.NewIDSource(func() time.Time { return now })
@@ -117,7 +117,7 @@ func TestParseIDs(t *testing.T) {
 	}
 }
 
-// TestOrder: ids of one moment are ordered by their remaining bytes read as signed.
+// TestOrder: ids with the same time are ordered by their remaining bytes as signed numbers.
 func TestOrder(t *testing.T) {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	lowest := mail.MinMessageID(at)
@@ -146,7 +146,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestMailboxIDs fixes the derivation: it must never change.
+// TestMailboxIDs: the derivation must never change.
 func TestMailboxIDs(t *testing.T) {
 	removal, err := mail.ParseMessageID("c232ab00-9414-11ec-b3c8-9f6bdeced846")
 	if err != nil {
@@ -189,7 +189,7 @@ func TestUIDL(t *testing.T) {
 	}
 }
 
-// FuzzIDs: text and sort key lead back to the same id, and both keep the order.
+// FuzzIDs: text and sort key lead back to the same id, and the sort key keeps the order.
 func FuzzIDs(f *testing.F) {
 	f.Add(make([]byte, 16), "c232ab00-9414-11ec-b3c8-9f6bdeced846")
 	f.Fuzz(func(t *testing.T, raw []byte, s string) {

@@ -8,8 +8,8 @@ import (
 	"popelago/mail"
 )
 
-// A clock that was wrong once does not spoil the ids made of it when it is right again, and no
-// id comes twice though the same time comes again.
+// After a wrong clock is set right, new ids have the right time again, and no id is made twice even if
+// the same time comes twice.
 func TestIDSourceRecovers(t *testing.T) {
 	right := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	now := right

@@ -9,8 +9,8 @@ import (
 // literalTag marks an IPv6 address in an address literal (RFC 5321 section 4.1.3).
 const literalTag = "IPv6:"
 
-// LiteralAddress is the address that an address literal names: [192.0.2.1] or [IPv6:2001:db8::1]
-// (RFC 5321 section 4.1.3).
+// LiteralAddress is the IP address in an address literal, [192.0.2.1] or [IPv6:2001:db8::1] (RFC 5321
+// section 4.1.3). False: s is no address literal.
 func LiteralAddress(s string) (netip.Addr, bool) {
 	if !strings.HasPrefix(s, "[") || !strings.HasSuffix(s, "]") {
 		return netip.Addr{}, false
@@ -27,7 +27,7 @@ func LiteralAddress(s string) (netip.Addr, bool) {
 	return a, true
 }
 
-// literal is the address literal of an address.
+// literal is the address literal of an IP address.
 func literal(a netip.Addr) string {
 	if a.Is4() {
 		return "[" + a.String() + "]"
@@ -35,9 +35,9 @@ func literal(a netip.Addr) string {
 	return "[" + literalTag + a.String() + "]"
 }
 
-// CanonicalHostname is the form in which a host tells its name in greetings and trace lines: a
-// domain as CanonicalDomain makes it, or an address literal (RFC 5321 section 4.1.3) if s is an IP
-// address, with or without brackets. Errors: ErrBadAddress.
+// CanonicalHostname is the name of a host for greetings and trace lines: CanonicalDomain, or an address
+// literal (RFC 5321 section 4.1.3) if s is an IP address, with or without brackets. Errors:
+// ErrBadAddress.
 func CanonicalHostname(s string) (string, error) {
 	if a, ok := LiteralAddress(s); ok {
 		return literal(a), nil

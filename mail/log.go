@@ -6,13 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxLogText is the longest text that LogText keeps, in octets.
+// maxLogText limits the octets that LogText keeps.
 const maxLogText = 100
 
-// LogText makes a text of a client fit for a log line or a terminal: control characters,
-// characters that are invisible or turn the direction of writing, quotes, backslashes and octets
-// that are not UTF-8 are written as Go writes them in strings, as in \n, \u202e and \xfc. A
-// text of more than 100 octets is cut and ends in "...".
+// LogText makes a text of a client fit for a log line or a terminal. LogText escapes control
+// characters, invisible characters, characters that change the direction of writing, quotes,
+// backslashes and octets that are not UTF-8, as in Go strings: \n, \u202e, \xfc. A text of more than
+// 100 octets is cut and ends in "...".
 func LogText(s string) string {
 	cut := s
 	if len(s) > maxLogText {
@@ -29,8 +29,7 @@ func LogText(s string) string {
 	return text
 }
 
-// escapeInvisible writes the invisible characters that Go counts among the printable ones as in
-// \u115f.
+// escapeInvisible escapes the invisible characters that Go counts as printable, as in \u115f.
 func escapeInvisible(s string) string {
 	if strings.IndexFunc(s, invisible) < 0 {
 		return s
@@ -46,5 +45,5 @@ func escapeInvisible(s string) string {
 	return b.String()
 }
 
-// quoted is s for the text of an error: as LogText has it, in quotation marks.
+// quoted is LogText in quotation marks, for the text of an error.
 func quoted(s string) string { return `"` + LogText(s) + `"` }

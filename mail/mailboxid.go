@@ -10,17 +10,17 @@ import (
 // UUID of RFC 9562 section 5.5. The zero value means "none".
 type MailboxID [16]byte
 
-// mailboxNamespace is the name space of our mailbox ids. It must never change.
+// mailboxNamespace is the name space of mailbox ids, which must never change.
 var mailboxNamespace = [16]byte{
 	0x5f, 0x0c, 0x1e, 0x52, 0x8a, 0x47, 0x4d, 0x0b, 0x9d, 0x3a, 0x70, 0x6f, 0x70, 0x65, 0x6c, 0x61,
 }
 
-// DeriveMailboxID names the mailbox of one generation of an address. generation is the id of
-// the removal that this account follows, or zero for the first account of that address. So
-// two datacenters that create the same account at once agree without talking, and nobody
-// ever reads the mail of an earlier owner.
+// DeriveMailboxID names the mailbox of one generation of an address. generation is the id of the
+// removal before the account; zero for the first account of the address. Two datacenters that create
+// the same account at once derive the same id without communication, and no account ever reads the
+// mail of an earlier owner.
 //
-// The name hashed is the canonical address, a zero octet and the 16 octets of generation.
+// The hashed name is the canonical address, a zero octet and the 16 octets of generation.
 func DeriveMailboxID(a Address, generation MessageID) MailboxID {
 	h := sha1.New()
 	h.Write(mailboxNamespace[:])

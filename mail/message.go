@@ -4,9 +4,9 @@ package mail
 // (RFC 1939 section 7).
 type UIDL string
 
-// MaxUIDL is the longest unique-id in octets that a client gets to see. RFC 1939 section 7 has
-// 70, and our own are shorter; other servers have given out longer ones, which must stay as
-// clients know them.
+// MaxUIDL is the longest unique-id in octets that is sent to clients. RFC 1939 section 7 has 70, and
+// MessageID.UIDL is shorter. Other servers have given out longer unique-ids, which clients know and
+// which must not change after an import.
 const MaxUIDL = 255
 
 // Valid reports whether u may be sent to a POP3 client.
@@ -22,19 +22,18 @@ func (u UIDL) Valid() bool {
 	return true
 }
 
-// Message is one row of a mailbox: an entry for a stored message. A row without size is not a
-// message.
+// Message is a row of a mailbox: the entry of a stored message. A row without size is no entry.
 type Message struct {
 	// ID names the message and its content, and orders the mailbox.
 	ID MessageID
-	// Size is the count of octets RETR sends: DeliveryHeader and content, line ends as CRLF,
+	// Size is the count of octets that RETR sends: DeliveryHeader and content, line ends as CRLF,
 	// without dot-stuffing and the final dot (RFC 1939 section 11).
 	Size int64
 	// Recipient is the address that RCPT named, for the Delivered-To line.
 	Recipient string
-	// UIDL is the unique-id if the message brought one along; empty means ID.UIDL().
+	// UIDL is the unique-id of a message that was imported or restored; empty means ID.UIDL().
 	UIDL UIDL
-	// Origin is the datacenter that took the message; empty on a single machine.
+	// Origin is the datacenter that accepted the message; empty on a single machine.
 	Origin string
 }
 

@@ -13,14 +13,15 @@ import (
 
 // MessageID names one stored message: a version 1 (time-based) UUID of RFC 9562 section 5.1.
 //
-// It is chosen once per SMTP or LMTP transaction, when all of the text has come in and just
-// before it is stored, and shared by all of its recipients. It needs no coordination: see IDSource. The zero value means "none".
+// A MessageID is chosen once per SMTP or LMTP transaction, after the whole text and just before the
+// content is stored. All recipients of the transaction share the id. Choosing an id needs no
+// coordination: see IDSource. The zero value means "none".
 type MessageID [16]byte
 
 // gregorianOffset is the count of 100 ns intervals from 1582-10-15 to 1970-01-01.
 const gregorianOffset = 0x01B21DD213814000
 
-// ErrBadMessageID says that a text is not a time-based UUID.
+// ErrBadMessageID: a text is not a time-based UUID.
 var ErrBadMessageID = errors.New("not a time-based UUID")
 
 func messageIDFrom(ticks uint64, clockSeq uint16, node [6]byte) MessageID {
@@ -43,7 +44,7 @@ func (id MessageID) ticks() uint64 {
 		uint64(binary.BigEndian.Uint16(id[6:8])&0x0FFF)<<48
 }
 
-// Time is the moment inside id, in steps of 100 ns, in UTC.
+// Time is the time in id, in steps of 100 ns, in UTC.
 func (id MessageID) Time() time.Time {
 	t := int64(id.ticks()) - gregorianOffset
 	sec, rest := t/1e7, t%1e7
@@ -53,16 +54,15 @@ func (id MessageID) Time() time.Time {
 	return time.Unix(sec, rest*100).UTC()
 }
 
-// Micros is the moment inside id in microseconds since 1970: the write timestamp of
-// everything that belongs to the message.
+// Micros is the time in id in microseconds since 1970: the write timestamp of all rows of the message.
 func (id MessageID) Micros() int64 { return id.Time().UnixMicro() }
 
 // IsZero reports whether id names no message.
 func (id MessageID) IsZero() bool { return id == MessageID{} }
 
-// SortKey is a form of id whose byte order is the order of the ids: by time, then by the
-// remaining bytes read as signed, which is how Apache Cassandra orders a timeuuid. Every
-// engine lists a mailbox in this order.
+// SortKey is a form of id whose byte order is the order of the ids: by time, then by the remaining
+// bytes as signed numbers. Apache Cassandra has the same order for a timeuuid, and every engine lists
+// a mailbox in the order of SortKey.
 //
 //	8 octets  60-bit time, big endian
 //	8 octets  clock sequence and node, each with its top bit flipped
@@ -102,12 +102,11 @@ func (id MessageID) Compare(other MessageID) int {
 // String is the 36-character form of RFC 9562 section 4.
 func (id MessageID) String() string { return uuidString(id) }
 
-// UIDL is the unique-id of a message that did not bring one along: 32 hexadecimal digits.
-// It tells nothing about the host, whose node id is random for each process.
+// UIDL is the unique-id of a message that has no unique-id of its own: 32 hexadecimal digits. UIDL
+// discloses nothing about the host, whose node id is random for each process.
 func (id MessageID) UIDL() UIDL { return UIDL(hex.EncodeToString(id[:])) }
 
-// ParseMessageID reads the 36-character form. It returns ErrBadMessageID for anything that
-// is not a version 1 UUID.
+// ParseMessageID reads the 36-character form of a version 1 UUID. Errors: ErrBadMessageID.
 func ParseMessageID(s string) (MessageID, error) {
 	b, err := parseUUID(s)
 	if err != nil || b[6]>>4 != 1 || b[8]>>6 != 2 {
@@ -116,26 +115,26 @@ func ParseMessageID(s string) (MessageID, error) {
 	return MessageID(b), nil
 }
 
-// MinMessageID is the smallest id of the moment t: a lower bound for slices of a mailbox. Its
-// last eight octets are 0x80, the smallest signed octet.
+// MinMessageID is the smallest id with the time t: a lower bound for slices of a mailbox. The last
+// eight octets are 0x80, the smallest signed octet.
 func MinMessageID(t time.Time) MessageID {
 	return messageIDFrom(ticksOf(t), 0x0080, [6]byte{0x80, 0x80, 0x80, 0x80, 0x80, 0x80})
 }
 
-// MaxIDAhead is how far a new id may be ahead of the clock it was made of. Ids of an IDSource
-// are ahead when many are made at once, and while a clock that was set back a little catches up.
+// MaxIDAhead limits the lead of a new id over the clock. Ids of an IDSource are ahead of the clock when
+// many ids are made at once, and after the clock was set back a little.
 const MaxIDAhead = time.Minute
 
-// IDSource makes MessageIDs for one process. Its ids strictly increase in time, even when
-// the clock stands still or goes back by less than MaxIDAhead. The node id is random and marked
-// as such (the multicast bit of RFC 9562 section 6.10), and never a hardware address; the clock
-// sequence is random for every id, so that two clones of one running machine do not meet.
+// IDSource makes MessageIDs for one process. The ids strictly increase in time, even if the clock
+// stops or goes back by less than MaxIDAhead. The node id is random and marked as random (the
+// multicast bit of RFC 9562 section 6.10), and never a hardware address. The clock sequence is random
+// for every id, so that two clones of a running machine make different ids.
 //
-// A clock that was far ahead and is right again leaves no trace: the source goes back with the
-// clock, under another random node id, so that no id can come twice.
+// If the clock goes back further, the ids go back too. The source then chooses another random node
+// id, so that no id is made twice.
 //
-// The source believes its clock. store.NextID is for those who must not. Safe for concurrent use.
-// The zero value is not usable: see NewIDSource.
+// The source trusts its clock; store.NextID checks the clock first. Safe for concurrent use. The zero
+// value is not usable: see NewIDSource.
 type IDSource struct {
 	now func() time.Time
 
@@ -144,7 +143,7 @@ type IDSource struct {
 	node [6]byte
 }
 
-// NewIDSource makes a source that reads the time from now (nil means time.Now).
+// NewIDSource makes a source with the clock now (nil means time.Now).
 func NewIDSource(now func() time.Time) *IDSource {
 	if now == nil {
 		now = time.Now

@@ -5,20 +5,20 @@ import (
 	"unicode/utf8"
 )
 
-// DeliveryHeader is the header lines that final delivery adds for one recipient in front of
-// the stored content: Return-Path (RFC 5321 section 4.4) and Delivered-To.
+// DeliveryHeader returns the header lines that final delivery adds in front of the stored content for
+// one recipient: Return-Path (RFC 5321 section 4.4) and Delivered-To.
 //
 //	Return-Path: <sender@example.org>\r\n
 //	Delivered-To: alice@example.test\r\n
 //
-// They are made anew at each RETR, and their length is part of Message.Size: so this form
-// must never change for messages already stored.
+// Each RETR makes the lines anew, and their length is part of Message.Size. The form must therefore
+// never change for stored messages.
 func DeliveryHeader(reversePath, recipient string) string {
 	return "Return-Path: <" + reversePath + ">\r\nDelivered-To: " + recipient + "\r\n"
 }
 
-// ReceivedHeader is the Received line of RFC 5321 section 4.4 that goes in front of a message.
-// It names the recipient in a FOR clause only when there is exactly one (section 7.6).
+// ReceivedHeader is the Received line of RFC 5321 section 4.4 for the beginning of a message. Only the
+// line of a message with a single recipient has a FOR clause (section 7.6).
 //
 //	Received: from helo.example ([192.0.2.1])\r\n
 //	\tby mx.example.test with ESMTPS (TLS 1.3 TLS_AES_128_GCM_SHA256) id 0f2d41a99b03.1\r\n
@@ -61,9 +61,9 @@ func ReceivedHeader(e Envelope) string {
 	return string(b)
 }
 
-// traceAtom keeps what a client said from meaning more than a name in its header line: only
-// letters, digits and the marks of domain names and address literals stay, everything else
-// becomes "?". An empty text becomes fallback.
+// traceAtom makes a text of a client safe as a name in a header line: characters other than letters,
+// digits and the marks of domain names and address literals become "?". An empty text becomes
+// fallback.
 func traceAtom(s, fallback string) string {
 	if s == "" {
 		return fallback
@@ -78,8 +78,8 @@ func traceAtom(s, fallback string) string {
 	}, s)
 }
 
-// traceText keeps a text from breaking out of its comment or path: control characters and
-// parentheses become "?", and so do octets that are no UTF-8.
+// traceText makes a text safe in a comment or path of a header line: control characters, parentheses
+// and octets that are not UTF-8 become "?".
 func traceText(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7F || r == '(' || r == ')' || r == utf8.RuneError {

@@ -49,7 +49,7 @@ func TestDeliveryHeader(t *testing.T) {
 	}
 }
 
-// FuzzReceivedHeader: whatever a client says, the line stays one line.
+// FuzzReceivedHeader: no input of a client breaks the header line.
 func FuzzReceivedHeader(f *testing.F) {
 	f.Add("client.example", "alice", "example.test")
 	f.Add("a\r\nb", "\r\n.\r\n", "(\xff)")

@@ -8,8 +8,8 @@ import (
 	"popelago/mail"
 )
 
-// The mapping of internationalized domains drops invisible characters: two names would become one
-// unseen.
+// The mapping of internationalized domains removes invisible characters: two names would become equal
+// without notice.
 func TestDomainsWithInvisibleCharacters(t *testing.T) {
 	for _, domain := range []string{
 		"a\u200Bb.test", "a\u00ADb.test", "a\u200Db.test", "\u2060a.test", "a.te\uFE0Fst", "a\u034Fb.test", "a\uFEFF.test",
@@ -27,7 +27,8 @@ func TestDomainsWithInvisibleCharacters(t *testing.T) {
 	}
 }
 
-// Texts for logs and terminals have no invisible character, whatever Go counts as printable.
+// Texts for logs and terminals have no invisible character, even if Go counts the character as
+// printable.
 func TestErrorsAndLogTextsCanBeSeen(t *testing.T) {
 	for _, unseen := range []string{"\u115F", "\u3164", "\uFE0F", "\u034F", "\u202E", "\u200B", "\U000E0100", "\u17B4"} {
 		in := "a" + unseen + "b"

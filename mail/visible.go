@@ -12,8 +12,8 @@ import (
 	"golang.org/x/text/width"
 )
 
-// CheckUTF8 says where s stops being UTF-8, if so: what is not UTF-8 cannot be stored as what it
-// is.
+// CheckUTF8 returns the first place where s is not UTF-8, or nil. Engines cannot store text that is
+// not UTF-8.
 func CheckUTF8(s string) error {
 	for i, r := range s {
 		if r != utf8.RuneError {
@@ -26,9 +26,9 @@ func CheckUTF8(s string) error {
 	return nil
 }
 
-// CheckVisible says where s has something that cannot be told by its look: octets that are not
-// UTF-8, control characters (C1 too, RFC 5198 section 2), characters that change the direction of
-// a text, and invisible ones.
+// CheckVisible returns the first place where s has octets that are not UTF-8 or characters that a
+// reader cannot see: control characters (including C1, RFC 5198 section 2), characters that change the
+// direction of a text, and invisible characters. Nil: none.
 func CheckVisible(s string) error {
 	if err := CheckUTF8(s); err != nil {
 		return err
@@ -41,7 +41,7 @@ func CheckVisible(s string) error {
 	return nil
 }
 
-// invisible reports whether r has no look of its own. A space has none, too, but is no surprise.
+// invisible reports whether a reader cannot see r. The ASCII space does not count as invisible.
 func invisible(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r < ' ' || r == 0x7F
@@ -50,8 +50,8 @@ func invisible(r rune) bool {
 		unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, unicode.Noncharacter_Code_Point)
 }
 
-// Printable is s with a question mark in place of each character, and of each octet that is not
-// UTF-8, that CheckVisible objects to.
+// Printable is s with a question mark in place of each character that CheckVisible refuses, and of
+// each octet that is not UTF-8.
 func Printable(s string) string {
 	out := make([]rune, 0, len(s))
 	for _, r := range s { // octets that are not UTF-8 are RuneError
@@ -63,9 +63,9 @@ func Printable(s string) string {
 	return string(out)
 }
 
-// checkName says what makes the canonical local-part of an account unusable as a user name (RFC
-// 8265 section 3): characters outside of PRECIS' IdentifierClass, a mixture of directions, other
-// widths of ordinary characters. ASCII is free.
+// checkName returns the reason why the canonical local-part of an account is unusable as a user name
+// (RFC 8265 section 3): characters outside of PRECIS' IdentifierClass, mixed directions of writing,
+// wide or narrow forms of ordinary characters. Nil: usable. Any ASCII text is usable.
 func checkName(canonical string) error {
 	if IsASCII(canonical) {
 		return nil
@@ -73,7 +73,7 @@ func checkName(canonical string) error {
 	if _, err := precis.NewIdentifier(precis.Norm(norm.NFC)).String(canonical); err != nil {
 		return fmt.Errorf("%s has characters that user names do not have (RFC 8265): %w", quoted(canonical), err)
 	}
-	// RFC 8265 section 3.3.1 asks for the rule where there is a right-to-left character only.
+	// RFC 8265 section 3.3.1 applies the rule only to texts with a right-to-left character.
 	if bidirule.DirectionString(canonical) != bidi.LeftToRight && !bidirule.ValidString(canonical) {
 		return fmt.Errorf("%s mixes directions of writing (RFC 8265)", quoted(canonical))
 	}
@@ -83,7 +83,7 @@ func checkName(canonical string) error {
 	return nil
 }
 
-// IsASCII reports whether s has ASCII characters only. An empty text has.
+// IsASCII reports whether s has ASCII characters only, or is empty.
 func IsASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {

@@ -13,19 +13,19 @@ const (
 	packedEnd   = 4
 )
 
-// block is a part of a list, packed in one text: equal rows make equal texts. It never changes.
+// block is a part of a list, packed in one text: equal rows make equal texts. A block never changes.
 //
 //	4 octets  count of rows
 //	4 octets  count of texts
 //	for each row
 //	    16 octets  id
 //	    8 octets   size
-//	    2 octets   number of the text that is the recipient
-//	    2 octets   number of the text that is the unique-id the message brought along
-//	    2 octets   number of the text that is the origin
+//	    2 octets   recipient: number of its text
+//	    2 octets   unique-id of the message's own: number of its text
+//	    2 octets   origin: number of its text
 //	for each text
 //	    4 octets   end of the text, counted from the begin of text 0
-//	the texts, one after the other; text 0 is empty
+//	the texts without gaps; text 0 is empty
 //
 // Numbers are big endian. A block of one row without origin has 46 octets and its recipient.
 type block struct {
@@ -77,12 +77,13 @@ func number32(s string, at int) uint32 {
 	return uint32(s[0])<<24 | uint32(s[1])<<16 | uint32(s[2])<<8 | uint32(s[3])
 }
 
-// maxBlockRows bounds a block. The texts of a block are at most three for each row: their numbers
-// fit into 16 bits.
+// maxBlockRows limits the rows of a block. A block has at most three texts for each row, so the
+// numbers of texts fit into 16 bits.
 const maxBlockRows = 1024
 
-// lastOfBlock reports whether a block ends with the row of an id. One id in 256 ends a block. Since
-// that depends on the id alone, rows that come or go elsewhere in a list leave a block as it is.
+// lastOfBlock reports whether a block ends with the row of an id. One of 256 ids ends a block. Since
+// the end of a block depends on an id alone, changes in other parts of a list leave the block as it
+// was.
 func lastOfBlock(id mail.MessageID) bool {
 	const odd = 0x9E3779B97F4A7C15 // 2^64 / golden ratio, which spreads over the upper bits
 	mixed := binary.BigEndian.Uint64(id[:8]) * odd
@@ -101,7 +102,7 @@ type packer struct {
 	packed  []byte
 }
 
-// add takes one more row and reports whether it is the last of its block.
+// add adds a row and reports whether the row is the last of its block.
 func (p *packer) add(m mail.Message) (last bool) {
 	if p.count == 0 {
 		p.number("") // text 0
@@ -130,8 +131,8 @@ func (p *packer) number(text string) uint16 {
 	return n
 }
 
-// pack returns the block of the rows that were added since the last call. It is valid until the
-// next one.
+// pack returns the block of the rows added since the last call. The slice is valid until the next
+// call.
 func (p *packer) pack() []byte {
 	b := binary.BigEndian.AppendUint32(p.packed[:0], uint32(p.count))
 	b = binary.BigEndian.AppendUint32(b, uint32(len(p.numbers)))

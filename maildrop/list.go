@@ -9,21 +9,21 @@ import (
 	"popelago/store"
 )
 
-// pageSize is how many rows one read of the list takes.
+// pageSize is the count of rows in one read of the list.
 const pageSize = 5000
 
-// list is the rows of a mailbox in the order of their ids.
+// list holds the rows of a mailbox in the order of their ids.
 type list struct {
 	blocks  []*block
 	ends    []int // for each block: count of rows up to its end
 	octets  int64
-	carried int // count of rows that brought their unique-id along
+	carried int // count of rows with a unique-id of their own
 
-	last int // index of the block that was used last
+	last int // index of the last used block
 }
 
-// read adds the rows that the store has behind after, page by page. The blocks are held in lists,
-// with an error too.
+// read adds the rows of the mailbox behind after, page by page. The blocks are held in lists, even
+// after an error.
 func (l *list) read(ctx context.Context, st store.Mailboxes, mailbox mail.MailboxID, after mail.MessageID, lists *Lists) error {
 	var p packer
 	for {
@@ -33,7 +33,7 @@ func (l *list) read(ctx context.Context, st store.Mailboxes, mailbox mail.Mailbo
 		}
 		for _, row := range rows {
 			if !row.UIDL.Valid() {
-				row.UIDL = "" // none, or one that no client may see
+				row.UIDL = "" // absent, or invalid for a client
 			}
 			if row.UIDL != "" {
 				l.carried++
@@ -51,7 +51,7 @@ func (l *list) read(ctx context.Context, st store.Mailboxes, mailbox mail.Mailbo
 	if p.count > 0 {
 		l.append(lists.hold(p.pack()))
 	}
-	l.blocks, l.ends = slices.Clone(l.blocks), slices.Clone(l.ends) // without room for more
+	l.blocks, l.ends = slices.Clone(l.blocks), slices.Clone(l.ends) // without spare capacity
 	return nil
 }
 

@@ -23,14 +23,14 @@ func (s frozen) ListMessages(_ context.Context, _ mail.MailboxID, after mail.Mes
 	return s.rows[from:to], to < len(s.rows), nil
 }
 
-// BenchmarkList opens a maildrop of 200,000 messages. It tells the memory that all its sessions
-// hold for each message, the same as Lists.Octets tells it, and what one Open allocates.
+// BenchmarkList opens a maildrop of 200,000 messages. It reports the memory for each message that all
+// sessions hold, measured and according to Lists.Octets, and the memory that an Open allocates.
 func BenchmarkList(b *testing.B) {
 	const n = 200_000
 	for _, bench := range []struct {
 		name     string
 		sessions int
-		carried  bool // each message brought a unique-id of 32 octets along
+		carried  bool // each message has a unique-id of its own of 32 octets
 	}{
 		{"1 session", 1, false},
 		{"32 sessions", 32, false},

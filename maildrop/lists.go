@@ -2,36 +2,36 @@ package maildrop
 
 import "sync"
 
-// Lists holds the lists of all open maildrops in memory, equal parts of them once: the sessions of
-// one mailbox share what their lists have in common. A list is never taken from here. Every Open
-// reads the whole list from the store, and what it has read is kept once.
+// Lists holds the lists of all open maildrops in memory, and equal parts of lists only once: the
+// sessions of a mailbox share the equal parts of their lists. Lists is no cache: every Open reads the
+// whole list from the store.
 //
 // Safe for concurrent use. See NewLists.
 type Lists struct {
 	mu     sync.Mutex
-	blocks map[string]*block // by what is packed in them
+	blocks map[string]*block // by block.packed
 	octets int64
 }
 
 // NewLists makes a Lists without any list.
 func NewLists() *Lists { return &Lists{blocks: map[string]*block{}} }
 
-// blockOverhead is what a block takes beside what is packed in it, in octets: its struct, its place
-// in the map, and what an allocation is rounded up by.
+// blockOverhead is the memory of a block beside block.packed, in octets: the struct, the place in the
+// map, and the rounding of allocations.
 const blockOverhead = 160
 
 func (b *block) octets() int64 { return int64(len(b.packed)) + blockOverhead }
 
-// Octets is the memory that the lists take, to about a tenth. What is a session's own is not
-// counted: 16 octets for about 256 messages, 1 bit for each message once one is marked, and 24
-// octets for each further row with the same unique-id.
+// Octets is the memory of the lists, to about a tenth. The memory of single sessions is not counted:
+// 16 octets for about 256 messages, 1 bit for each message once a message is marked, and 24 octets for
+// each further row with the same unique-id.
 func (l *Lists) Octets() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.octets
 }
 
-// hold returns the block that is packed so, for one more user. packed is copied if need be.
+// hold returns the block with the given packed rows, for one more user. hold copies packed if needed.
 func (l *Lists) hold(packed []byte) *block {
 	l.mu.Lock()
 	defer l.mu.Unlock()

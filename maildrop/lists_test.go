@@ -16,11 +16,11 @@ import (
 	"popelago/store/storetest"
 )
 
-// rowStore is a mailbox of rows whose contents are nowhere: OpenContent only checks that it is asked
-// as the row says.
+// rowStore is a mailbox of rows without contents. OpenContent only compares its arguments with the
+// row.
 type rowStore struct {
 	store.Mail
-	page int // rows in a page at the most
+	page int // most rows in a page
 
 	mu      sync.Mutex
 	rows    []mail.Message // in the order of their ids
@@ -106,7 +106,7 @@ func openIn(t testing.TB, lists *maildrop.Lists, st store.Mail) *maildrop.Maildr
 	return d
 }
 
-// heap is the memory that is held, in octets.
+// heap is the memory in use, in octets.
 func heap() int64 {
 	var m runtime.MemStats
 	runtime.GC()
@@ -115,8 +115,8 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// A list takes less than 80 octets for each message, all sessions of its mailbox together, and
-// nothing once the last has ended.
+// The list of all sessions of a mailbox together takes less than 80 octets for each message, and no
+// memory after the end of the last session.
 func TestListsAreShared(t *testing.T) {
 	const n, sessions = 200_000, 5
 	st := &rowStore{page: 5000, rows: rowsOf(n, mail.NewIDSource(nil))}
@@ -158,7 +158,7 @@ func TestListsAreShared(t *testing.T) {
 	runtime.KeepAlive(drops)
 }
 
-// What changed between two logins costs a few blocks and not another list.
+// A change between two logins costs a few blocks and not a whole list.
 func TestListsShareWhatIsEqual(t *testing.T) {
 	const n = 50_000
 	ids := mail.NewIDSource(nil)
@@ -196,7 +196,8 @@ func total(rows []mail.Message) (octets int64) {
 	return octets
 }
 
-// No list is stale: a login sees what was delivered and removed before, whoever holds an older list.
+// No list is stale: a login sees all earlier deliveries and removals, even while another session holds
+// an older list.
 func TestListsAreNeverStale(t *testing.T) {
 	ctx := context.Background()
 	st, ids := openStore(t), mail.NewIDSource(nil)
@@ -209,7 +210,7 @@ func TestListsAreNeverStale(t *testing.T) {
 	checkStat(t, second, 3, a.Size+b.Size+c.Size)
 
 	second.Mark(1)
-	checkStat(t, first, 2, a.Size+b.Size) // marks are a session's own
+	checkStat(t, first, 2, a.Size+b.Size) // marks are not shared
 	if _, err := second.Commit(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +229,7 @@ func TestListsAreNeverStale(t *testing.T) {
 	checkStat(t, third, 0, 0)
 }
 
-// A list that could not be read to its end leaves nothing behind.
+// A list that could not be read to its end takes no memory.
 func TestListsAfterFaults(t *testing.T) {
 	st := &rowStore{page: 700, rows: rowsOf(3000, mail.NewIDSource(nil))}
 	storetest.EachFault(t, func(t *testing.T, wrap func(store.Store) store.Store) {
@@ -243,7 +244,7 @@ func TestListsAfterFaults(t *testing.T) {
 	})
 }
 
-// Sessions come and go while messages do: every list is one that the mailbox had.
+// Sessions and messages come and go: every list was once the list of the mailbox.
 func TestListsOfManySessions(t *testing.T) {
 	const writers, sessions, rounds = 2, 4, 15
 	ids := mail.NewIDSource(nil)
@@ -288,14 +289,14 @@ func TestListsOfManySessions(t *testing.T) {
 	}
 }
 
-// modelled is an open maildrop and what it must be.
+// modelled is an open maildrop with its expected content.
 type modelled struct {
 	drop   *maildrop.Maildrop
 	groups [][]mail.Message // for each message, its rows
 	marked map[int]bool
 }
 
-// groupsOf are the messages of rows, in order: rows with equal unique-ids are one.
+// groupsOf returns the messages of rows, in order: rows with equal unique-ids are a single message.
 func groupsOf(rows []mail.Message) (groups [][]mail.Message) {
 	at := map[mail.UIDL]int{}
 	for _, m := range rows {
@@ -332,7 +333,7 @@ func (m *modelled) check(t *testing.T, st *rowStore) {
 	}
 }
 
-// checkRead reads some messages that are still there.
+// checkRead reads several messages that still exist.
 func (m *modelled) checkRead(t *testing.T, st *rowStore, r *rand.Rand) {
 	t.Helper()
 	for range min(20, len(m.groups)) {
@@ -347,7 +348,7 @@ func (m *modelled) checkRead(t *testing.T, st *rowStore, r *rand.Rand) {
 	}
 }
 
-// commit removes the marked messages: all rows of each, and no others.
+// commit removes the marked messages: all rows of each message, and no further rows.
 func (m *modelled) commit(t *testing.T, st *rowStore) {
 	t.Helper()
 	var want []mail.MessageID
@@ -368,8 +369,8 @@ func (m *modelled) commit(t *testing.T, st *rowStore) {
 	}
 }
 
-// Lists of all kinds are what the mailbox was when they were read, for as long as they are open,
-// whatever comes, goes and ends meanwhile.
+// A list of any kind stays as the mailbox was at Open, until the list is closed. Later deliveries,
+// removals and ends of sessions do not change the list.
 func TestListsAgainstModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for run := range 8 {

@@ -10,27 +10,26 @@ import (
 	"popelago/store"
 )
 
-// Errors about one message-number. Everything else wraps an error of package store.
+// Errors of a message-number. All other errors wrap an error of package store.
 var (
 	// ErrNoSuchMessage: the number is not in the list.
 	ErrNoSuchMessage = errors.New("no such message")
 	// ErrMarked: the message is marked as deleted in this session.
 	ErrMarked = errors.New("message is marked as deleted")
-	// ErrRemoved: another session has removed the message since this one began.
+	// ErrRemoved: another session has removed the message since Open.
 	ErrRemoved = errors.New("message was removed by another session")
 )
 
-// Options says how a maildrop is opened. The zero value of each field means its default.
+// Options are the settings of a maildrop. The zero value of each field means its default.
 type Options struct {
-	// Durability is what removals have to reach.
+	// Durability is the durability of removals.
 	Durability mail.Durability
-	// Retention is how long messages stay at most: older ones are not listed. Default: for
-	// ever.
+	// Retention is the age from which messages are not listed. Default: no limit.
 	Retention time.Duration
-	// Lists keeps the list. The maildrops of one Lists share what their lists have in common.
-	// Default: shared with none.
+	// Lists holds the list. The maildrops of a Lists share the equal parts of their lists. Default: a
+	// Lists for the maildrop alone.
 	Lists *Lists
-	// Now tells the time. Default time.Now.
+	// Now is the clock of Retention. Default time.Now.
 	Now func() time.Time
 }
 
@@ -41,24 +40,24 @@ type Maildrop struct {
 	options Options
 	list    list
 	twins   twins
-	marks   []uint64 // one bit for each message; nil when none was ever set
+	marks   []uint64 // a bit for each message; nil before the first mark
 	marked  int
-	octets  int64 // of all that are not marked
+	octets  int64 // of the messages that are not marked
 }
 
-// Entry is what LIST and UIDL tell about one message.
+// Entry holds the message-number, the size and the unique-id of a message.
 type Entry struct {
 	Number int
 	Size   int64 // octets
 	UIDL   mail.UIDL
 }
 
-// Open reads the list of a mailbox. It costs one read for every 5,000 messages, and about 32 octets
+// Open reads the list of a mailbox. Open costs one read for every 5,000 messages, and about 32 octets
 // of memory for each message, see the package comment. A mailbox that never got a message is empty.
-// The Maildrop must be closed if Options.Lists is given.
+// The caller must close the Maildrop if Options.Lists is given.
 //
-// Errors: those of store.ListMessages; with a retention store.ErrClock, because a clock that is
-// wrong would hide mail.
+// Errors: the errors of store.ListMessages; with a retention also store.ErrClock, because a wrong
+// clock would hide mail.
 func Open(ctx context.Context, st store.Levels[store.Mail], mailbox mail.MailboxID, o Options) (*Maildrop, error) {
 	if o.Lists == nil {
 		o.Lists = NewLists()
@@ -86,14 +85,14 @@ func Open(ctx context.Context, st store.Levels[store.Mail], mailbox mail.Mailbox
 	return m, nil
 }
 
-// Close gives the list back. The maildrop is empty then, and nothing is removed. It may be closed
-// again.
+// Close releases the list, and removes no message. The maildrop is empty afterwards. Close may be
+// called again.
 func (m *Maildrop) Close() {
 	m.options.Lists.release(m.list.blocks)
 	m.list, m.twins, m.marks, m.marked, m.octets = list{}, twins{}, nil, 0, 0
 }
 
-// oldest is an id below all messages that are still listed; zero if all are.
+// oldest is an id below all messages to be listed; zero if all messages are listed.
 func (o Options) oldest(clocks store.Clocks) (mail.MessageID, error) {
 	if o.Retention <= 0 {
 		return mail.MessageID{}, nil
@@ -108,13 +107,13 @@ func (o Options) oldest(clocks store.Clocks) (mail.MessageID, error) {
 // Len is the highest message-number, marked messages included.
 func (m *Maildrop) Len() int { return m.list.len() - len(m.twins.rows) }
 
-// row is that of message n. Its texts share the memory of the list.
+// row is the row of message n. Its texts share the memory of the list.
 func (m *Maildrop) row(n int) mail.Message { return m.list.row(m.twins.rowOf(n)) }
 
 // Stat is the count and the octets of the messages that are not marked.
 func (m *Maildrop) Stat() (count int, octets int64) { return m.Len() - m.marked, m.octets }
 
-// Entry tells about message n. Errors: ErrNoSuchMessage, ErrMarked.
+// Entry returns the entry of message n. Errors: ErrNoSuchMessage, ErrMarked.
 func (m *Maildrop) Entry(n int) (Entry, error) {
 	if err := m.check(n); err != nil {
 		return Entry{}, err
@@ -151,7 +150,7 @@ func (m *Maildrop) Mark(n int) error {
 	return nil
 }
 
-// Reset takes all marks away.
+// Reset removes all marks.
 func (m *Maildrop) Reset() {
 	for n := 1; n <= m.Len() && m.marked > 0; n++ {
 		if m.isMarked(n) {
@@ -165,8 +164,8 @@ func (m *Maildrop) Reset() {
 // Marked is the count of marked messages.
 func (m *Maildrop) Marked() int { return m.marked }
 
-// Commit removes the marked messages, durably, once and for all, and tells how far that got. On
-// an error some of them may be removed; it may be repeated. Errors: those of
+// Commit removes the marked messages permanently, and returns the durability reached. After an error
+// some of the messages may be removed, and Commit may be repeated. Errors: the errors of
 // store.RemoveMessages.
 func (m *Maildrop) Commit(ctx context.Context) (mail.Reached, error) {
 	if m.marked == 0 {

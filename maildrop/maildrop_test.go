@@ -76,7 +76,7 @@ func open(t testing.TB, st store.Mail) *maildrop.Maildrop {
 	return d
 }
 
-// rows are the ids that are in the mailbox.
+// rows are the ids in the mailbox.
 func rows(t testing.TB, st store.Mail) (ids []mail.MessageID) {
 	t.Helper()
 	list, more, err := st.ListMessages(context.Background(), box, mail.MessageID{}, 1000)
@@ -185,7 +185,7 @@ func TestEqualUniqueIDs(t *testing.T) {
 	}
 	checkStat(t, d, 4, 4*plain.Size-2)
 
-	// The content of the first of two is gone: the other one has it.
+	// The content of the first row is gone: Read uses the content of the second row.
 	gone := missing{Mail: st, ids: map[mail.MessageID]bool{plain.ID: true}}
 	e := open(t, gone)
 	r, err := e.Read(ctx, 1)
@@ -209,7 +209,7 @@ func TestEqualUniqueIDs(t *testing.T) {
 	}
 }
 
-// missing has no content for some messages.
+// missing is a store without the content of some messages.
 type missing struct {
 	store.Mail
 	ids map[mail.MessageID]bool
@@ -274,11 +274,11 @@ func TestReadGivesExactlyTheSize(t *testing.T) {
 	}
 }
 
-// wrong gives other content than was stored.
+// wrong is a store with wrong content.
 type wrong struct {
 	store.Mail
 	content string
-	err     error // at the end of it
+	err     error // at the end of the content
 	closed  *int
 }
 
@@ -315,7 +315,7 @@ func TestReadOfWrongContent(t *testing.T) {
 		content string
 		end     error
 		want    error
-		output  int // octets at the most
+		output  int // most octets
 	}{
 		{"short", "0123\r\n", nil, store.ErrCorrupt, header + 6},
 		{"empty", "", nil, store.ErrCorrupt, 0},

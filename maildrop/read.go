@@ -10,22 +10,22 @@ import (
 	"popelago/store"
 )
 
-// Reader gives the octets of one message: exactly Size of them, or an error, never fewer.
-// Lines end in CRLF, and so does the message; dots are not stuffed.
+// Reader reads the octets of a message: exactly Size octets, or an error. Lines end in CRLF, and so
+// does the message; dots are not stuffed.
 type Reader struct {
-	// Size is the count of octets in all.
+	// Size is the count of octets of the message.
 	Size int64
 
-	header  string // what is left of the delivery header
+	header  string // the rest of the delivery header
 	content io.ReadCloser
-	left    int64 // octets of content still to come
+	left    int64 // octets of content not read yet
 	out     afterHeader
 }
 
 // Read opens message n. The Reader must be closed.
 //
-// Errors: ErrNoSuchMessage, ErrMarked, ErrRemoved; store.ErrUnavailable; store.ErrCorrupt
-// when content and list do not fit together.
+// Errors: ErrNoSuchMessage, ErrMarked, ErrRemoved; store.ErrUnavailable; store.ErrCorrupt if the
+// sizes of content and row differ.
 func (m *Maildrop) Read(ctx context.Context, n int) (*Reader, error) {
 	if err := m.check(n); err != nil {
 		return nil, err
@@ -65,8 +65,8 @@ func (m *Maildrop) open(ctx context.Context, row mail.Message) (*Reader, error) 
 	return r, nil
 }
 
-// whyMissing finds out why the content of a listed message is not there. If its row is still
-// in the mailbox the content may only be late: that is unavailable, not removed.
+// whyMissing returns the reason why the content of a listed message is missing: ErrRemoved, or
+// store.ErrUnavailable if the row is still in the mailbox, since the content may arrive later.
 func (m *Maildrop) whyMissing(ctx context.Context, id mail.MessageID) error {
 	_, err := m.store.Local.Message(ctx, m.mailbox, id)
 	switch {
@@ -75,7 +75,7 @@ func (m *Maildrop) whyMissing(ctx context.Context, id mail.MessageID) error {
 	case err != nil:
 		return err
 	}
-	return fmt.Errorf("%w: the row is there, its content is not", store.ErrUnavailable)
+	return fmt.Errorf("%w: the row exists, the content is missing", store.ErrUnavailable)
 }
 
 // Read implements io.Reader.
@@ -93,9 +93,9 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// WriteTo implements io.WriterTo. It writes nothing before the first octets of the content
-// are read, so that an error found there comes before any output. An error of w is returned
-// as it is; all others wrap one of package store.
+// WriteTo implements io.WriterTo. WriteTo writes no octet before it has read the first octets of the
+// content, so that an error of the first read comes before all output. WriteTo returns an error of w
+// unchanged; all other errors wrap an error of package store.
 func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 	r.out.w, r.out.n = w, 0
 	_, err := io.Copy(&r.out, r.content)
@@ -108,7 +108,7 @@ func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 	return r.out.n, err
 }
 
-// afterHeader passes content on, with what is left of the header in front.
+// afterHeader writes the rest of the header, then the content.
 type afterHeader struct {
 	r *Reader
 	w io.Writer
@@ -139,10 +139,10 @@ func (a *afterHeader) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// wrongSize is the error for content that is longer or shorter than it was listed.
+// wrongSize is the error for content whose size differs from the list.
 func (r *Reader) wrongSize() error {
 	return fmt.Errorf("maildrop: content misses its size by %d octets: %w", r.left, store.ErrCorrupt)
 }
 
-// Close gives the content back to the store.
+// Close closes the content.
 func (r *Reader) Close() error { return r.content.Close() }

@@ -8,14 +8,14 @@ import (
 	"popelago/mail"
 )
 
-// twins are the rows of a list that have the unique-id of an earlier row. They have no
-// message-number of their own.
+// twins are the rows of a list that have the unique-id of an earlier row. Twins have no message-number
+// of their own.
 type twins struct {
 	pairs []twin // in the order of first, then of row
 	rows  []int  // of all pairs, in order
 }
 
-// twin is a row that has the unique-id of an earlier one.
+// twin is a row that has the unique-id of an earlier row.
 type twin struct {
 	first int // the first row with the unique-id
 	row   int
@@ -31,8 +31,8 @@ func compareBearers(a, b bearer) int {
 	return cmp.Or(cmp.Compare(a.uidl, b.uidl), cmp.Compare(a.row, b.row))
 }
 
-// findTwins looks through a list. Only a row that brought its unique-id along can have that of
-// another.
+// findTwins finds the twins of a list. Two rows can have the same unique-id only if at least one row
+// has a unique-id of its own.
 func findTwins(l *list) twins {
 	if l.carried == 0 {
 		return twins{}
@@ -52,7 +52,7 @@ func findTwins(l *list) twins {
 		}
 		own := row.UniqueID()
 		_, found := slices.BinarySearchFunc(brought, own, func(b bearer, u mail.UIDL) int { return cmp.Compare(b.uidl, u) })
-		if found { // another one has it: a message that was restored
+		if found { // the message was restored under another id
 			bearers = append(bearers, bearer{own, i})
 		}
 	}
@@ -62,7 +62,7 @@ func findTwins(l *list) twins {
 	return pair(bearers)
 }
 
-// pair makes the twins of bearers, which are in the order of their unique-ids.
+// pair makes the twins of bearers, which must be in the order of their unique-ids.
 func pair(bearers []bearer) (t twins) {
 	first := 0
 	for i := 1; i < len(bearers); i++ {
@@ -77,7 +77,7 @@ func pair(bearers []bearer) (t twins) {
 		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.row, b.row))
 	})
 	slices.Sort(t.rows)
-	return twins{slices.Clone(t.pairs), slices.Clone(t.rows)} // without room for more
+	return twins{slices.Clone(t.pairs), slices.Clone(t.rows)} // without spare capacity
 }
 
 // rowOf is the row of message n.
@@ -86,7 +86,7 @@ func (t *twins) rowOf(n int) int {
 	return n - 1 + before
 }
 
-// of are the twins of a row.
+// of returns the twins of a row.
 func (t *twins) of(row int) []twin {
 	from := sort.Search(len(t.pairs), func(i int) bool { return t.pairs[i].first >= row })
 	to := from

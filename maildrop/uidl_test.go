@@ -7,7 +7,7 @@ import (
 	"popelago/mail"
 )
 
-// A unique-id that came from elsewhere is listed as it is, up to 255 octets: clients know it.
+// An imported unique-id of up to 255 octets is listed unchanged, since clients know the unique-id.
 func TestLongUniqueIDs(t *testing.T) {
 	st, ids := openStore(t), mail.NewIDSource(nil)
 	long := mail.UIDL(strings.Repeat("u", 255))

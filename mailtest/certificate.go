@@ -16,19 +16,19 @@ import (
 	"time"
 )
 
-// TLS is a self-signed certificate for localhost, mail.example.test, 127.0.0.1 and ::1, in
-// the forms that tests need.
+// TLS holds a self-signed certificate for localhost, mail.example.test, 127.0.0.1 and ::1, in the
+// forms that tests need.
 type TLS struct {
 	// Server presents the certificate.
 	Server *tls.Config
-	// Client trusts it, and expects localhost.
+	// Client trusts the certificate, and expects localhost.
 	Client *tls.Config
-	// CertFile and KeyFile are PEM files, in a folder of the test's own. CertFile is also
-	// the authority to trust.
+	// CertFile and KeyFile are PEM files, in a folder of the test's own. CertFile is also the
+	// authority to trust.
 	CertFile, KeyFile string
 }
 
-// Certificate makes a certificate that is valid for a day.
+// Certificate makes a certificate valid for a day.
 func Certificate(t testing.TB) *TLS {
 	t.Helper()
 	key := NewKey(t)
@@ -69,8 +69,8 @@ func NewKey(t testing.TB) *ecdsa.PrivateKey {
 	return key
 }
 
-// CertificateTemplate makes a certificate to be filled in: it names no host and no use, and is valid
-// for so long from now.
+// CertificateTemplate makes a certificate to be filled in, without host and use. valid is the validity
+// from now.
 func CertificateTemplate(t testing.TB, name string, valid time.Duration) *x509.Certificate {
 	t.Helper()
 	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
@@ -97,13 +97,13 @@ func LocalhostTemplate(t testing.TB, valid time.Duration) *x509.Certificate {
 	return c
 }
 
-// WriteCertificate writes a certificate to a PEM file, which is replaced whole.
+// WriteCertificate writes a certificate to a PEM file, and replaces the file atomically.
 func WriteCertificate(t testing.TB, name string, der []byte) {
 	t.Helper()
 	replacePEM(t, name, "CERTIFICATE", der, 0o644)
 }
 
-// WriteKey writes a key to a PEM file, which is replaced whole.
+// WriteKey writes a key to a PEM file, and replaces the file atomically.
 func WriteKey(t testing.TB, name string, key *ecdsa.PrivateKey) {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(key)

@@ -16,17 +16,16 @@ import (
 	"time"
 )
 
-// ReadTimeout is how long a Client waits for the server by default.
+// ReadTimeout is the default of Client.Timeout.
 const ReadTimeout = 2 * time.Minute
 
-// Client speaks a line protocol and ends the test on any surprise. It belongs to one
-// goroutine; in a goroutine other than the test's, a surprise fails the test and ends that
-// goroutine.
+// Client speaks a line protocol and ends the test on any surprise. A Client belongs to one goroutine.
+// In a goroutine other than the test's, a surprise fails the test and ends the goroutine.
 //
-// What it sends is queued and written in the background, so that a Client on a net.Pipe can
-// pipeline as much as one on a socket.
+// Output is queued and written in the background, so that a Client on a net.Pipe can pipeline as much
+// as a Client on a socket.
 type Client struct {
-	// Timeout limits each wait for the server. Zero: none, as tests under synctest need.
+	// Timeout limits each wait for the server. Zero: no limit, as tests under synctest need.
 	Timeout time.Duration
 
 	t    testing.TB
@@ -34,13 +33,13 @@ type Client struct {
 	in   *bufio.Reader
 
 	mu    sync.Mutex
-	idle  sync.Cond // signalled when the queue is empty
+	idle  sync.Cond // signalled when the queue becomes empty
 	queue [][]byte
 	busy  bool // a goroutine is writing
 	err   error
 }
 
-// NewClient makes a client of a connection and closes it when the test ends.
+// NewClient makes a client of a connection, which is closed at the end of the test.
 func NewClient(t testing.TB, conn net.Conn) *Client {
 	c := &Client{Timeout: ReadTimeout, t: t, conn: conn, in: bufio.NewReader(conn)}
 	c.idle.L = &c.mu
@@ -64,7 +63,7 @@ func (c *Client) Cmd(line string) { c.Send(line + "\r\n") }
 // Cmdf is Cmd with a format.
 func (c *Client) Cmdf(format string, args ...any) { c.Cmd(fmt.Sprintf(format, args...)) }
 
-// Send sends octets as they are.
+// Send sends octets without a line end.
 func (c *Client) Send(s string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,7 +91,7 @@ func (c *Client) write(conn net.Conn) {
 	c.idle.Broadcast()
 }
 
-// Sync waits until all that was sent is written, and returns the first error of writing.
+// Sync waits until all output is written, and returns the first error of writing.
 func (c *Client) Sync() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,7 +128,7 @@ func (c *Client) Line() string {
 	return line
 }
 
-// Expect reads a line that begins with prefix, and returns it.
+// Expect reads and returns a line, which must begin with prefix.
 func (c *Client) Expect(prefix string) string {
 	c.t.Helper()
 	line := c.Line()
@@ -139,7 +138,7 @@ func (c *Client) Expect(prefix string) string {
 	return line
 }
 
-// Do sends a line and expects an answer that begins with prefix.
+// Do sends a line and returns the answer, which must begin with prefix.
 func (c *Client) Do(line, prefix string) string {
 	c.t.Helper()
 	c.Cmd(line)
@@ -150,8 +149,8 @@ func (c *Client) Do(line, prefix string) string {
 	return answer
 }
 
-// TryMultiline reads a text up to the final dot and returns it with CRLF line ends, the
-// dot-stuffing taken away.
+// TryMultiline reads a text up to the final dot and returns the text with CRLF line ends and without
+// dot-stuffing.
 func (c *Client) TryMultiline() ([]byte, error) {
 	var text []byte
 	for {
@@ -190,7 +189,7 @@ func (c *Client) ReadFull(n int) []byte {
 	return b
 }
 
-// ExpectEOF waits until the server closes the connection without saying anything more.
+// ExpectEOF waits until the server closes the connection. Further output of the server ends the test.
 func (c *Client) ExpectEOF() {
 	c.t.Helper()
 	line, err := c.TryLine()
@@ -202,12 +201,12 @@ func (c *Client) ExpectEOF() {
 	}
 }
 
-// IsClosed reports whether err says that the peer closed the connection.
+// IsClosed reports whether err means that the peer closed the connection.
 func IsClosed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// StartTLS does a TLS handshake as the client; a nil config trusts anybody.
+// StartTLS does a TLS handshake as the client; a nil config trusts any certificate.
 func (c *Client) StartTLS(cfg *tls.Config) {
 	c.t.Helper()
 	if err := c.TryStartTLS(cfg); err != nil {
@@ -241,7 +240,7 @@ func (c *Client) TryStartTLS(cfg *tls.Config) error {
 	return nil
 }
 
-// Conn is the connection, for what a Client cannot do.
+// Conn is the connection, for operations that Client lacks.
 func (c *Client) Conn() net.Conn { return c.conn }
 
 // Close ends the connection at once.

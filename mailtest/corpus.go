@@ -5,46 +5,40 @@ import (
 	"strings"
 )
 
-// MaxTextLine is the longest line of RFC 5322 section 2.1.1 in octets, without CRLF.
-const MaxTextLine = 998
-
-// MaxPoplibLine is the longest line that Python's poplib takes, in octets with CRLF.
+// MaxPoplibLine is the longest line that Python's poplib accepts, in octets with CRLF.
 const MaxPoplibLine = 2048
 
 // Message is one message of the corpus.
 type Message struct {
 	// Name is fit for a subtest and a file name.
 	Name string
-	// NoFinalCRLF says that the sender may leave out the last CRLF where the protocol allows
-	// it (BDAT); Octets has it.
+	// NoFinalCRLF says that the sender may leave out the last CRLF if the protocol allows (BDAT);
+	// Octets has the last CRLF.
 	NoFinalCRLF bool
-	// EightBit and NUL tell what octets occur.
+	// EightBit and NUL report octets from 0x80 and NUL octets.
 	EightBit, NUL bool
-	// Large messages are worth skipping in a quick run.
+	// Large messages may be skipped in a quick run.
 	Large bool
-	// LongestLine is in octets, without CRLF.
+	// LongestLine is the longest line in octets, without CRLF.
 	LongestLine int
-	// Gap is what stands between the trace lines and the message, since it does not begin with a
-	// header field: an empty line, or the name of a field.
+	// Gap is the text between the trace lines and a message that does not begin with a header field:
+	// an empty line, or the name of a field.
 	Gap string
 
 	octets func() []byte
 }
 
-// Octets is the message as it is accepted: every line ends in CRLF. Large ones are made on
+// Octets is the message as a server accepts it: every line ends in CRLF. A large message is made on
 // demand, the same each time.
 func (m Message) Octets() []byte { return m.octets() }
-
-// Short reports whether all lines are within MaxTextLine.
-func (m Message) Short() bool { return m.LongestLine <= MaxTextLine }
 
 // Poplib reports whether Python's poplib can fetch the message.
 func (m Message) Poplib() bool { return m.LongestLine+2 <= MaxPoplibLine }
 
 const head = "From: Alice <alice@example.test>\r\nTo: bob@example.test\r\nSubject: "
 
-// Corpus returns the messages that have broken mail programs: each must come out of a
-// maildrop octet by octet as it was accepted.
+// Corpus returns messages that have broken mail programs. RETR must return each message octet by octet
+// as accepted.
 func Corpus() []Message {
 	var all []Message
 	add := func(m Message, text string) {
@@ -96,8 +90,8 @@ func Corpus() []Message {
 	return all
 }
 
-// Large makes a message of about size octets that looks like a base64 attachment, with some
-// lines that begin with a dot.
+// Large makes a message of about size octets, similar to a base64 attachment, with some lines that
+// begin with a dot.
 func Large(size int) []byte {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/."
 	var b bytes.Buffer

@@ -1,6 +1,6 @@
-// Package mailtest is help for tests of the line protocols: sessions written down as text
-// files, a scripted client, certificates, a corpus of awkward messages, a log to read in, and
-// waiting for a condition. Only tests import it.
+// Package mailtest helps to test the line protocols: transcripts of sessions, a scripted client,
+// certificates, a corpus of awkward messages, a readable log, and waiting for a condition. Only tests
+// import the package.
 //
 // # Transcripts
 //
@@ -17,19 +17,19 @@
 //	TLS
 //	EOF
 //
-//	# text            a comment; the first one says why the file exists
-//	# option key=val  handed to the function that opens the connection
+//	# text            a comment; the first comment says why the file exists
+//	# option key=val  passed to the function that opens the connection
 //	C: text           send text and CRLF
-//	C- text           send text as it is, after resolving \r \n \t \\ and \xNN; no line end
+//	C- text           send text after resolving \r \n \t \\ and \xNN; no line end
 //	S: text           the next line from the server, which must end in CRLF
-//	S: /regexp/       the same, to be matched
+//	S: /regexp/       a pattern for the next line from the server
 //	TLS               do a TLS handshake as the client
 //	CLOSE             close the connection
 //	EOF               the server closes the connection
 //
-// Octets in server lines that are no printable text stand as \xNN. Lines are sent without
-// waiting for answers, so several C lines in a row are pipelined.
+// Octets of server lines that are not printable are written as \xNN. Lines are sent without waiting
+// for answers, so several C lines in a row are pipelined.
 //
-// go test -rewrite writes what the server really says into the S lines; a regexp that still
-// matches is kept. Review the difference before committing it.
+// go test -rewrite replaces the S lines by the present answers of the server; a regexp that still
+// matches is kept. Review the difference before committing.
 package mailtest

@@ -5,21 +5,21 @@ import (
 	"sync"
 )
 
-// Log collects what the sessions of a server log, while a test reads it. The zero value is
-// empty and ready. Safe for concurrent use.
+// Log collects the log of a server, and a test may read the log at any time. The zero value is ready
+// for use. Safe for concurrent use.
 type Log struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-// Write is io.Writer.
+// Write implements io.Writer.
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.Write(p)
 }
 
-// String is everything written so far.
+// String is the log so far.
 func (l *Log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"popelago/mailtest"
 )
 
-// echo greets, sends lines back, and closes after "quit".
+// echo greets, sends lines back, and closes the connection after "quit".
 func echo(conn net.Conn, greeting string) {
 	defer conn.Close()
 	io.WriteString(conn, greeting+"\r\n")

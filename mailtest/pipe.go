@@ -5,8 +5,8 @@ import (
 	"net/netip"
 )
 
-// Pipe is net.Pipe whose server end has a client's address, such as 192.0.2.1; empty: no
-// address, as on a unix socket.
+// Pipe is net.Pipe with a client address at the server's end, such as 192.0.2.1; empty: no address, as
+// on a unix socket.
 func Pipe(remote string) (client, server net.Conn) {
 	client, server = net.Pipe()
 	if remote == "" {

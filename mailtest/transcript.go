@@ -18,12 +18,12 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write what the server says into the transcripts")
 
-// quiet is how long -rewrite waits for one more line from the server.
+// quiet limits the wait of -rewrite for a further line from the server.
 const quiet = 300 * time.Millisecond
 
-// RunTranscripts runs every file that matches glob as a subtest named after it. dial opens
-// the connection of one transcript, from the options of its header; it is called with the
-// subtest's t. See the package comment for the form of the files.
+// RunTranscripts runs every file that matches glob as a subtest with the name of the file. dial opens
+// the connection of a transcript, from the options of its header and with the subtest's t. See the
+// package comment for the form of the files.
 func RunTranscripts(t *testing.T, glob string, dial func(t *testing.T, options map[string]string) net.Conn) {
 	t.Helper()
 	names, err := filepath.Glob(glob)
@@ -72,13 +72,13 @@ func transcriptOptions(lines []string) (map[string]string, error) {
 	return options, nil
 }
 
-// transcript is one file being run.
+// transcript is a file in progress.
 type transcript struct {
 	t      *testing.T
 	name   string
 	lines  []string
 	client *Client
-	out    []string // the file as rewritten
+	out    []string // the rewritten file
 }
 
 func (r *transcript) run() {
@@ -107,8 +107,7 @@ func (r *transcript) run() {
 	}
 }
 
-// endsBlock reports whether the server is to speak after line i: what follows is not sent at
-// once.
+// endsBlock reports whether the server is to speak after line i: the next line is no C line.
 func endsBlock(lines []string, i int) bool {
 	return i+1 == len(lines) || !strings.HasPrefix(lines[i+1], "C")
 }
@@ -188,7 +187,7 @@ func pattern(text string) (string, bool) {
 	return text[1 : len(text)-1], true
 }
 
-// rewriteBlock takes what the server says now, in the place of the S lines from start on.
+// rewriteBlock replaces the S lines from start on by the present answers of the server.
 func (r *transcript) rewriteBlock(start int) {
 	var old []string
 	for i := start; i < len(r.lines) && isServerLine(r.lines[i]); i++ {

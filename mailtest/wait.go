@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// WaitFor calls check until it returns nil, and ends the test with its last error after
-// limit.
+// WaitFor calls check until check returns nil. After limit, WaitFor ends the test with the last error.
 func WaitFor(t testing.TB, limit time.Duration, check func() error) {
 	t.Helper()
 	end := time.Now().Add(limit)
