@@ -48,8 +48,9 @@ var layout = []layer{
 	{"testreport", nil},
 	{"cassandratest", nil},
 	{"cassandratest/cmd", []string{"cassandratest"}},
-	{"smtpserver/smtptest", []string{"account", "delivery", "maildrop", "mailtest", "smtpserver", "store"}},
-	{"pop3server/pop3test", []string{"account", "mailtest", "pop3server", "store"}},
+	{"mailtest/sessiontest", []string{"account", "maildrop", "mailtest", "store", "wire"}},
+	{"smtpserver/smtptest", []string{"delivery", "mailtest", "mailtest/sessiontest", "smtpserver", "store", "store/storetest"}},
+	{"pop3server/pop3test", []string{"mailtest", "mailtest/sessiontest", "pop3server", "store"}},
 	{"bench/process", []string{"bench"}},
 	{"bench/comparedovecot", []string{"bench/process"}},
 	{"bench/comparecassandra", []string{"bench", "bench/process", "cassandratest"}},
@@ -66,7 +67,7 @@ var layout = []layer{
 // and packages that inspect the result.
 var testImports = []string{
 	"mailtest", "store", "store/storetest", "store/embedded", "store/cassandra", "store/enginetest", "cassandratest",
-	"pop3server/pop3test", "smtpserver/smtptest", "maildrop", "task", "adminclient", "bench",
+	"pop3server/pop3test", "smtpserver/smtptest", "mailtest/sessiontest", "maildrop", "task", "adminclient", "bench",
 }
 
 const module = "popelago"

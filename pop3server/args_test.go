@@ -6,31 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-)
 
-func TestSplitVerb(t *testing.T) {
-	tests := []struct{ in, verb, rest string }{
-		{"", "", ""},
-		{"NOOP", "NOOP", ""},
-		{"noop", "NOOP", ""},
-		{"Noop ", "NOOP", ""},
-		{"PASS  a b ", "PASS", " a b "},
-		{"UTF8", "UTF8", ""},
-		{"LONGVERB x", "LONGVERB", "x"},
-		{"LONGVERBS x", "", "x"},
-		{" NOOP", "", "NOOP"},
-		{"NO\x00P", "", ""},
-		{"N\xc3\xb6\xc3\xb6p", "", ""},
-		{"NOOP\tx", "", ""},
-		{"NOOP\r", "", ""},
-	}
-	for _, tt := range tests {
-		v, rest := splitVerb([]byte(tt.in))
-		if got := strings.TrimRight(string(v[:]), "\x00"); got != tt.verb || string(rest) != tt.rest {
-			t.Errorf("splitVerb(%q) = %q, %q, want %q, %q", tt.in, got, rest, tt.verb, tt.rest)
-		}
-	}
-}
+	"popelago/wire"
+)
 
 func FuzzArguments(f *testing.F) {
 	for _, s := range []string{"RETR 1", "TOP 1 0", "TOP  2   3 ", "list +1", "x 99999999999999999999", "TOP 1 -1"} {
@@ -38,16 +16,11 @@ func FuzzArguments(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {
 		before := bytes.Clone(line)
-		v, rest := splitVerb(line)
+		_, rest := wire.SplitVerb(line)
 		one, ok1 := oneNumber(rest)
 		a, b, ok2 := twoNumbers(rest)
 		if !bytes.Equal(line, before) {
 			t.Fatalf("%q was changed", before)
-		}
-		if name := strings.TrimRight(string(v[:]), "\x00"); name != "" {
-			if got := strings.ToUpper(string(line[:len(name)])); got != name {
-				t.Errorf("%q: verb %q", line, name)
-			}
 		}
 		fields := strings.Split(strings.Trim(string(rest), " "), " ")
 		fields = deleteEmpty(fields)

@@ -4,56 +4,45 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"log/slog"
 
 	"popelago/account"
-	"popelago/mail"
 	"popelago/maildrop"
 	"popelago/wire"
 )
 
-// mayLogIn reports whether a password may be sent on this connection as it is now (RFC 8314
+// mayLogIn reports whether the client may send a password on the connection as it is now (RFC 8314
 // section 4.1).
 func (s *session) mayLogIn() bool {
 	return s.c.TLS() != nil || s.srv.cfg.AllowInsecureAuth || s.c.Local()
 }
 
-// cmdUSER: RFC 1939 section 7. Any name is fine, so that nobody learns which ones exist.
-func (s *session) cmdUSER(rest []byte) {
+// cmdUSER: RFC 1939 section 7. USER accepts any name, so that the response discloses no account.
+func (s *session) cmdUSER(_ context.Context, arg []byte) {
 	s.user = ""
 	switch {
 	case !s.mayLogIn():
-		s.refuseClearText()
-	case blank(rest):
-		s.bad(textSyntax)
+		s.reply(replyNeedTLS())
+	case blank(arg):
+		s.reply(replySyntax())
 	default:
-		s.user = string(trim(rest))
-		s.ok("send PASS")
+		s.user = string(trim(arg))
+		s.reply(replyOK("send PASS"))
 	}
 }
 
-// cmdPASS: RFC 1939 section 7. The rest of the line is the password, spaces included.
-func (s *session) cmdPASS(ctx context.Context, rest []byte) {
+// cmdPASS: RFC 1939 section 7. The whole argument is the password, spaces included.
+func (s *session) cmdPASS(ctx context.Context, arg []byte) {
 	user := s.user
 	s.user = ""
 	switch {
 	case !s.mayLogIn():
-		s.refuseClearText()
+		s.reply(replyNeedTLS())
 	case user == "":
-		s.bad(textNoUser)
+		s.reply(replyNoUser())
 	default:
-		s.logIn(ctx, "PASS", user, string(rest))
+		s.logIn(ctx, "PASS", user, string(arg))
 	}
-}
-
-// refuseClearText answers a login without TLS where that is not allowed.
-func (s *session) refuseClearText() {
-	s.badCommands++
-	if s.badCommands > s.srv.cfg.MaxBadCommands {
-		s.bad(textTooManyBad)
-		return
-	}
-	s.err(codeAuth, textNeedTLS)
 }
 
 // logIn checks a password and opens the maildrop.
@@ -64,7 +53,7 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 	switch {
 	case err == nil:
 	case errors.Is(err, wire.ErrGone):
-		s.end = outcomeDisconnected
+		s.ended = outcomeDisconnected
 		return
 	case loginReason(err) != "":
 		s.loginFailed(ctx, command, user, err)
@@ -74,14 +63,14 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 		return
 	}
 	if !s.srv.logins.allow(login.Mailbox) {
-		s.err(codeLoginDelay, textLoginDelay)
+		s.reply(replyLoginDelay())
 		return
 	}
 	if !s.srv.open.begin(login.Mailbox) {
 		s.srv.logins.forget(login.Mailbox)
-		s.srv.cfg.Logger.Warn("login refused: the account has too many sessions", "protocol", "pop3", "session", s.c.ID(),
+		s.log(slog.LevelWarn, "login refused: the account has too many sessions",
 			"remote", s.c.Remote(), "user", login.Address.String(), "sessions", s.srv.cfg.MaxSessionsPerAccount)
-		s.err(codeInUse, textInUse)
+		s.reply(replyInUse())
 		return
 	}
 	defer func() {
@@ -101,17 +90,15 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 	}
 	s.login, s.drop, s.state = login, drop, stateTransaction
 	s.c.Known()
-	count, octets := drop.Stat()
-	s.srv.cfg.Logger.Info("login", "protocol", "pop3", "session", s.c.ID(), "user", login.Address.String(),
-		"remote", s.c.Remote(), "tls", s.c.TLS() != nil, "messages", count, "octets", octets)
-	s.okCounts()
+	s.logLogin()
+	s.replyCounts()
 }
 
 // errOtherIdentity is the failure of a login that asks for the rights of another user.
 var errOtherIdentity = fmt.Errorf("%w: another authorization identity", account.ErrBadCredentials)
 
-// loginReason is the class of a failed login for the log; empty for what says nothing about
-// the login.
+// loginReason is the class of a failed login for the log; empty for an error that says nothing about
+// the name and the password.
 func loginReason(err error) string {
 	switch {
 	case errors.Is(err, errOtherIdentity):
@@ -128,28 +115,18 @@ func loginReason(err error) string {
 	return ""
 }
 
-// loginFailed answers a login that failed, later each time. The remote address stands in
-// front of the name in the log line: programs that ban addresses must not find an address that
-// the client sent as a name.
+// loginFailed answers a login that failed. The delay grows with each failure.
 func (s *session) loginFailed(ctx context.Context, command, user string, cause error) {
 	s.failedLogins++
-	s.srv.cfg.Logger.Info("login failed", "protocol", "pop3", "session", s.c.ID(), "remote", s.c.Remote(),
-		"reason", loginReason(cause), "user", mail.LogText(user), "command", command, "failures", s.failedLogins)
+	s.logLoginFailed(command, user, cause)
 	if delay := s.srv.cfg.FailureDelay; delay > 0 {
 		s.c.Flush()
 		watched, stop := s.c.Watch(ctx)
-		wait := time.NewTimer(delay << min(s.failedLogins-1, 4))
-		select {
-		case <-wait.C:
-		case <-watched.Done():
-		}
-		wait.Stop()
+		sleep(watched, delay<<min(s.failedLogins-1, 4))
 		stop()
 	}
 	if s.failedLogins >= s.srv.cfg.MaxFailedLogins {
-		s.err(codeAuth, textTooManyFails)
-		s.c.Linger()
-		s.end = outcomeFailedLogins
+		s.end(outcomeFailedLogins, replyTooManyFails())
 		return
 	}
 	s.fail(command, cause)

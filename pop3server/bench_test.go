@@ -17,7 +17,7 @@ import (
 // content8K is a message of about 8 KiB.
 var content8K = "Subject: 8 KiB\r\n\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 112)
 
-// benchConn is a client without comfort, so that the server is what is measured.
+// benchConn is a minimal client, so that the benchmark measures the server.
 type benchConn struct {
 	conn net.Conn
 	in   *bufio.Reader
@@ -32,7 +32,7 @@ func dialBench(b *testing.B, addr string) *benchConn {
 	return &benchConn{conn, bufio.NewReaderSize(conn, 64<<10)}
 }
 
-// expect reads lines that must begin with +OK.
+// expect reads lines, which must begin with +OK.
 func (c *benchConn) expect(lines int) error {
 	for range lines {
 		line, err := c.in.ReadSlice('\n')
@@ -96,7 +96,7 @@ func BenchmarkRETR(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 }
 
-// BenchmarkPoll does what a mail program does every minute: connect, log in, STAT, QUIT.
+// BenchmarkPoll polls as mail programs do every minute: connect, log in, STAT, QUIT.
 func BenchmarkPoll(b *testing.B) {
 	f := pop3test.New(b, openStore(b), pop3server.Config{MaxSessionsPerAccount: 10_000}, false)
 	f.AddSamples(b, 10)
@@ -126,9 +126,8 @@ func BenchmarkPoll(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "sessions/s")
 }
 
-// BenchmarkIdle tells the memory that a session holds which has retrieved a message from a
-// maildrop of ten and waits: the server's and the client's, without that of the kernel and of
-// TLS.
+// BenchmarkIdle reports the memory of an idle session that has retrieved a message from a maildrop of
+// ten messages: the memory of server and client, without the kernel and without TLS.
 func BenchmarkIdle(b *testing.B) {
 	const sessions = 2000
 	f := pop3test.New(b, openStore(b), pop3server.Config{MaxSessionsPerAccount: 10_000}, false)

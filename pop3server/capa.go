@@ -10,13 +10,9 @@ import (
 )
 
 // cmdCAPA: RFC 2449 section 5.
-func (s *session) cmdCAPA(ctx context.Context, rest []byte) {
-	if !blank(rest) {
-		s.bad(textSyntax)
-		return
-	}
+func (s *session) cmdCAPA(ctx context.Context, _ []byte) {
 	cfg := &s.srv.cfg
-	s.ok("capabilities follow")
+	s.reply(replyOK("capabilities follow"))
 	s.c.WriteString("TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n")
 	s.c.WriteString("EXPIRE " + s.expire(ctx) + "\r\n")
 	if cfg.LoginDelay > 0 {
@@ -38,10 +34,10 @@ func (s *session) cmdCAPA(ctx context.Context, rest []byte) {
 }
 
 // expire is the argument of EXPIRE (RFC 2449 section 6.7): after login the retention of the
-// account, before login the least retention, with USER because accounts differ. Days are
-// rounded down. Where the least retention cannot be read, or is not known yet, the answer is the
-// least possible: a client that believes a promise too high leaves mail that is gone when it
-// comes back, and one that believes a promise too low asks again after login.
+// account, before login the least retention, with USER because accounts differ. Days are rounded
+// down. If the least retention is unknown or cannot be read, expire returns zero days: a client that
+// trusts a promise too high loses mail, and a client that trusts a promise too low asks again after
+// login.
 func (s *session) expire(ctx context.Context) string {
 	if s.state != stateAuthorization {
 		return expireDays(s.login.Retention)
@@ -51,7 +47,7 @@ func (s *session) expire(ctx context.Context) string {
 	case errors.Is(err, account.ErrRetentionsUnknown):
 		return "0 USER"
 	case err != nil:
-		s.log("CAPA", err)
+		s.logFault("CAPA", err)
 		return "0 USER"
 	case least == 0:
 		return "NEVER"

@@ -20,8 +20,8 @@ type wrongClock struct {
 
 func (w *wrongClock) Clock() error { return w.err }
 
-// With a wrong clock a maildrop whose messages do not stay for ever cannot be opened: it might
-// look empty. Others can, and go on to be emptied.
+// With a wrong clock a maildrop with a retention cannot be opened: the maildrop might look empty.
+// Maildrops without retention can be opened and emptied.
 func TestWrongClock(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	outside.AddSamples(t, 3)
@@ -33,7 +33,7 @@ func TestWrongClock(t *testing.T) {
 	f := onMail(t, outside, st, pop3server.Config{})
 	f.Add(t, f.Bob, "Subject: x\r\n\r\n", "")
 	for range 2 {
-		c := mailtest.NewClient(t, f.Dial(""))
+		c := mailtest.NewClient(t, f.Dial(t, ""))
 		c.Expect("+OK")
 		c.Do("USER alice", "+OK")
 		c.Do("PASS "+pop3test.Password, "-ERR [SYS/TEMP]")
@@ -45,7 +45,7 @@ func TestWrongClock(t *testing.T) {
 		c.Do("QUIT", "+OK")
 	}
 	st.err = nil
-	c := mailtest.NewClient(t, f.Dial(""))
+	c := mailtest.NewClient(t, f.Dial(t, ""))
 	c.Expect("+OK")
 	c.Do("USER alice", "+OK")
 	c.Do("PASS "+pop3test.Password, "+OK 3 messages (310 octets)")

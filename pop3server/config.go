@@ -12,74 +12,74 @@ import (
 
 // Config holds the settings of a Server. The zero value of each field means its default.
 type Config struct {
-	// Banner is the text of the greeting. Default "POP3 server ready". It must be printable
-	// ASCII without "<": clients take <...@...> as an offer of APOP (RFC 1939 section 7).
+	// Banner is the text of the greeting. Default "POP3 server ready". The text must be printable
+	// ASCII without "<": clients treat <...@...> as an offer of APOP (RFC 1939 section 7).
 	Banner string
-	// Implementation is what CAPA tells about this server (RFC 2449 section 6.9). Default:
-	// nothing.
+	// Implementation is the argument of IMPLEMENTATION in CAPA (RFC 2449 section 6.9). Default: no
+	// IMPLEMENTATION.
 	Implementation string
 
-	// TLS is used for STLS and ServeTLS. Default: neither.
+	// TLS is used by STLS and ServeTLS. Nil: neither is offered.
 	TLS *tls.Config
 	// AllowInsecureAuth allows logins without TLS also from other machines.
 	AllowInsecureAuth bool
 
-	// LoginDelay is the least time between two logins to one maildrop on this server, told
-	// in CAPA (RFC 2449 section 6.5), in whole seconds. Default: none.
+	// LoginDelay is the least time between two logins to one maildrop on this server. CAPA announces
+	// the delay in whole seconds (RFC 2449 section 6.5). Default: none.
 	LoginDelay time.Duration
 
-	// MaxConns, MaxConnsPerAddr and CountLocal are those of wire.Config. Serve and ServeTLS have
-	// limits of their own.
+	// MaxConns, MaxConnsPerAddr and CountLocal: see wire.Config. Serve and ServeTLS have limits of
+	// their own.
 	MaxConns        int
 	MaxConnsPerAddr int
 	CountLocal      bool
-	// MaxLine limits a command line in octets. Default 8,192: RFC 2449 section 4 asks for 255
-	// at least, and a password may be long. SASL responses may always have 12,288 (RFC 5034
+	// MaxLine limits a command line in octets. Default 8,192: RFC 2449 section 4 asks for at least
+	// 255, and a password may be long. SASL responses may always have 12,288 octets (RFC 5034
 	// section 4).
 	MaxLine int
-	// MaxBadCommands is how many unknown, malformed or misplaced commands a session may
-	// send; the next one ends it. Default 20.
+	// MaxBadCommands limits the unknown, malformed or misplaced commands of a session. A further
+	// bad command ends the session. Default 20.
 	MaxBadCommands int
-	// MaxHarmlessCommands is how many commands in a row that neither log in nor ask for a message
-	// a session may send. A further one ends a session that has not logged in; after login it
-	// is answered a second later. Default 100.
+	// MaxHarmlessCommands limits the commands in a row that neither log in nor ask for a message. A
+	// further harmless command ends a session that has not logged in; after login the response comes
+	// a second later. Default 100.
 	MaxHarmlessCommands int
 	// MaxSessionsPerAccount limits the sessions of one account on this server at one time.
 	// Default 32.
 	MaxSessionsPerAccount int
-	// MaxFailedLogins is the failed login that ends a session. Default 8: clients try PLAIN,
-	// LOGIN and USER on one connection.
+	// MaxFailedLogins is the count of failed logins after which the session is closed. Default 8:
+	// clients try PLAIN, LOGIN and USER on one connection.
 	MaxFailedLogins int
-	// FailureDelay is how long the answer to the first failed login of a session waits; it
-	// doubles with each further one up to 16 times as much. Default 200ms; negative: none.
+	// FailureDelay delays the response to the first failed login of a session. The delay doubles
+	// with each further failed login, up to 16 times FailureDelay. Default 200ms; negative: none.
 	FailureDelay time.Duration
 
-	// LoginTimeout ends a session that has not logged in after this time. Default 90s; negative:
-	// no limit.
+	// LoginTimeout limits the time from the begin of a connection to the login. Default 90s;
+	// negative: no limit.
 	LoginTimeout time.Duration
-	// DropAfter is that of wire.Config.
+	// DropAfter: see wire.Config.
 	DropAfter time.Duration
-	// IdleTimeout ends a session that sends no whole command for this long. Default 10m, and
-	// it should not be less (RFC 1939 section 3).
+	// IdleTimeout limits the wait for a whole command. Default 10m; RFC 1939 section 3 asks for at
+	// least 10m.
 	IdleTimeout time.Duration
-	// WriteTimeout limits the time the client may take for each 32 KiB. Default 1m.
+	// WriteTimeout limits the time the client may take to receive each 32 KiB. Default 1m.
 	WriteTimeout time.Duration
 	// HandshakeTimeout limits a TLS handshake. Default 30s.
 	HandshakeTimeout time.Duration
-	// OpenTimeout limits the reading of a maildrop's list at login, page after page; beyond it the
-	// login is answered [SYS/TEMP]. Default 2m.
+	// OpenTimeout limits the time to read all pages of a maildrop's list at login. Beyond the limit
+	// the login is answered with [SYS/TEMP]. Default 2m.
 	OpenTimeout time.Duration
-	// CommitTimeout limits the removal at QUIT, with its repetitions. Shutdown waits for it
-	// even after its own context has ended. Default 1m.
+	// CommitTimeout limits the removal at QUIT, including retries. Shutdown waits for the removal
+	// even after the context of Shutdown has ended. Default 1m.
 	CommitTimeout time.Duration
 
-	// SummaryEvery is that of wire.Config.
+	// SummaryEvery: see wire.Config.
 	SummaryEvery time.Duration
-	// Connections counts connections; one serves all protocols. Default: not counted.
+	// Connections counts the connections of all protocols of a process. Nil: not counted.
 	Connections *wire.Metrics
-	// Now tells the time that maildrops go by. Default time.Now.
+	// Now is the clock of retention. Default time.Now.
 	Now func() time.Time
-	// Logger takes one line for each session and each failure. Default: nothing is logged.
+	// Logger receives a line for each session and each failure. Nil: none.
 	Logger *slog.Logger
 }
 
@@ -100,7 +100,6 @@ func (c *Config) setDefaults() error {
 	setDefault(&c.FailureDelay, 200*time.Millisecond)
 	setDefault(&c.OpenTimeout, 2*time.Minute)
 	setDefault(&c.CommitTimeout, time.Minute)
-	c.MaxLine = min(c.MaxLine, wire.MaxLineLimit)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -1,34 +1,26 @@
 package pop3server
 
-// cmdDELE: RFC 1939 section 5. It only marks; QUIT removes.
-func (s *session) cmdDELE(rest []byte) {
-	n, ok := oneNumber(rest)
+import "context"
+
+// cmdDELE: RFC 1939 section 5. DELE only marks a message; QUIT removes the message.
+func (s *session) cmdDELE(_ context.Context, arg []byte) {
+	n, ok := oneNumber(arg)
 	if !ok {
-		s.bad(textSyntax)
+		s.reply(replySyntax())
 		return
 	}
 	if err := s.drop.Mark(n); err != nil {
 		s.fail("DELE", err)
 		return
 	}
-	s.ok("marked")
+	s.reply(replyOK("marked"))
 }
 
 // cmdRSET: RFC 1939 section 5.
-func (s *session) cmdRSET(rest []byte) {
-	if !blank(rest) {
-		s.bad(textSyntax)
-		return
-	}
+func (s *session) cmdRSET(context.Context, []byte) {
 	s.drop.Reset()
-	s.okCounts()
+	s.replyCounts()
 }
 
 // cmdNOOP: RFC 1939 section 5.
-func (s *session) cmdNOOP(rest []byte) {
-	if !blank(rest) {
-		s.bad(textSyntax)
-		return
-	}
-	s.ok("")
-}
+func (s *session) cmdNOOP(context.Context, []byte) { s.reply(replyOK("")) }

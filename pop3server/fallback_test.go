@@ -25,8 +25,8 @@ func (v *severed) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, id
 	return v.Mail.RemoveMessages(ctx, mailbox, ids)
 }
 
-// The response to QUIT says that a removal went no further than the local datacenter, although
-// the domain asks for every datacenter.
+// The response to QUIT says that a removal reached the local datacenter only, although the domain asks
+// for every datacenter.
 func TestQuitSaysThatARemovalIsLocalOnly(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	outside.AddSamples(t, 3)
@@ -46,7 +46,7 @@ func TestQuitSaysThatARemovalIsLocalOnly(t *testing.T) {
 		{false, "+OK bye"},
 	} {
 		each.down = tt.down
-		c := mailtest.NewClient(t, f.Dial(""))
+		c := mailtest.NewClient(t, f.Dial(t, ""))
 		c.Expect("+OK")
 		c.Do("USER alice", "+OK")
 		c.Do("PASS "+pop3test.Password, "+OK")

@@ -20,13 +20,14 @@ import (
 	"popelago/store/storetest"
 )
 
-// Whatever operation fails: nothing is lost, nothing is faked, and a fault is called a fault.
+// After a fault of any operation no message is lost, no response is wrong, and the fault is reported
+// as a fault.
 func TestEachFault(t *testing.T) {
 	storetest.EachFault(t, func(t *testing.T, wrap func(store.Store) store.Store) {
 		outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 		outside.AddSamples(t, 3)
 		f := outside.On(t, wrap(outside.Store), pop3server.Config{})
-		c := mailtest.NewClient(t, f.Dial(""))
+		c := mailtest.NewClient(t, f.Dial(t, ""))
 		c.Expect("+OK")
 		c.Do("USER alice", "+OK")
 		c.Cmd("PASS " + pop3test.Password)
@@ -34,7 +35,7 @@ func TestEachFault(t *testing.T) {
 			if !strings.HasPrefix(line, "-ERR [SYS/TEMP]") {
 				t.Errorf("PASS: %q", line)
 			}
-			// The fault is over: the next try works.
+			// The fault is over: the next try succeeds.
 			c.Do("USER alice", "+OK")
 			c.Do("PASS "+pop3test.Password, "+OK 3 messages (310 octets)")
 		}
@@ -59,14 +60,14 @@ func TestEachFault(t *testing.T) {
 		c.Cmd("QUIT")
 		line := c.Line()
 		c.ExpectEOF()
-		if line != "+OK bye" { // one fault is overcome by repeating
+		if line != "+OK bye" { // a retry overcomes a single fault
 			t.Errorf("QUIT: %q", line)
 		}
 		checkLeft(t, outside, "second")
 	})
 }
 
-// failing makes some operations fail; an operation with a nil function does not fail.
+// failing is a store with replaced operations; a nil function is not replaced.
 type failing struct {
 	store.Mail
 	remove func(ctx context.Context) error
@@ -141,7 +142,7 @@ func TestFailedQuit(t *testing.T) {
 				t.Errorf("%s: QUIT took %v, want %v", tt.name, took, tt.took)
 			}
 			synctest.Wait()
-			if n := f.Counter(t, "popelago_pop3server_sessions_total", "result", "quit_failed"); n != 1 {
+			if n := f.Metric(t, "popelago_pop3server_sessions_total", "result", "quit_failed"); n != 1 {
 				t.Errorf("%s: %v sessions ended with quit_failed, want 1", tt.name, n)
 			}
 		})
@@ -149,7 +150,7 @@ func TestFailedQuit(t *testing.T) {
 	}
 }
 
-// QUIT is an order: it is carried out also when the connection is closed by force meanwhile.
+// QUIT is an order: the removal goes on even if the connection is closed by force meanwhile.
 func TestQuitGoesOnWithoutTheClient(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	outside.AddSamples(t, 2)
@@ -167,7 +168,7 @@ func TestQuitGoesOnWithoutTheClient(t *testing.T) {
 	cancel()
 	stopped := make(chan error, 1)
 	go func() { stopped <- f.Server.Shutdown(ctx) }()
-	c.ExpectEOF() // by now the session has been told to end
+	c.ExpectEOF() // by now the session has to end
 	close(release)
 	if err := <-stopped; err != nil && err != context.Canceled {
 		t.Errorf("Shutdown: %v", err)
@@ -206,7 +207,7 @@ func TestFaultAtLogin(t *testing.T) {
 		}
 		st.list, rows.err = nil, nil
 		c.Do("USER alice", "+OK")
-		c.Do("PASS "+pop3test.Password, "+OK 1 ") // the failed one did not count for LOGIN-DELAY
+		c.Do("PASS "+pop3test.Password, "+OK 1 ") // the failed login did not count for LOGIN-DELAY
 		c.Do("QUIT", "+OK")
 	}
 }
@@ -279,7 +280,7 @@ func TestFaultAtRETR(t *testing.T) {
 		checkLeft(t, outside, "first second big")
 	}
 
-	// TOP of the header does not care about a body that is damaged behind it.
+	// TOP of the header succeeds even if the body behind is damaged.
 	f := onMail(t, outside, &failing{Mail: outside.Store.Mail.Local, open: readFails(4000, store.ErrCorrupt).open}, pop3server.Config{})
 	c := f.LogIn(t)
 	c.Do("TOP 3 0", "+OK")
@@ -287,8 +288,8 @@ func TestFaultAtRETR(t *testing.T) {
 	c.Do("QUIT", "+OK")
 }
 
-// Where a text cannot be sent to its end the connection does not end in an orderly way: there
-// are clients that take that for the end of the text.
+// If a text cannot be sent to its end, the connection does not end in an orderly way: some clients
+// mistake an orderly end for the end of the text.
 func TestBrokenTextHasNoOrderlyEnd(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	outside.Add(t, outside.Alice, strings.Repeat(content8K, 10), "big")

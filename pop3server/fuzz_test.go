@@ -16,7 +16,7 @@ import (
 	"popelago/store"
 )
 
-// scriptConn is a connection whose peer has sent everything already.
+// scriptConn is a connection whose peer has sent all input already.
 type scriptConn struct {
 	in  []byte
 	out bytes.Buffer
@@ -39,7 +39,7 @@ func (c *scriptConn) SetDeadline(time.Time) error      { return nil }
 func (c *scriptConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *scriptConn) SetWriteDeadline(time.Time) error { return nil }
 
-// keeping counts removals instead of doing them.
+// keeping is a store that counts removals and removes nothing.
 type keeping struct {
 	store.Mail
 	removals int
@@ -50,7 +50,7 @@ func (s *keeping) RemoveMessages(context.Context, mail.MailboxID, []mail.Message
 	return nil
 }
 
-// states are the inputs that lead to each state in which a line may be read.
+// states are the inputs that lead to each state that reads a line.
 var states = []string{
 	"",
 	"USER alice\r\n",
@@ -63,8 +63,8 @@ var states = []string{
 	"USER bob\r\nPASS " + pop3test.Password + "\r\n",
 }
 
-// FuzzSession sends anything in any state: the server answers or closes, in well-formed
-// lines, and removes nothing without QUIT.
+// FuzzSession sends any octets in any state: the server answers or closes, in well-formed lines, and
+// removes no message without QUIT.
 func FuzzSession(f *testing.F) {
 	for _, line := range []string{
 		"CAPA", "QUIT", "LANG *", "UTF8", "USER x", "PASS x", "AUTH", "AUTH PLAIN =", "AUTH LOGIN", "*", "STLS", "STAT",
@@ -86,7 +86,7 @@ func FuzzSession(f *testing.F) {
 		conn := &scriptConn{in: append([]byte(states[state]), input...)}
 		fixture.Server.ServeConn(conn)
 		if sessions++; int(sessions)%64 == 0 {
-			if n := fixture.Counter(t, "popelago_pop3server_sessions_total", "result", "panicked"); n > 0 {
+			if n := fixture.Metric(t, "popelago_pop3server_sessions_total", "result", "panicked"); n > 0 {
 				t.Fatal("a session panicked")
 			}
 		}
@@ -100,7 +100,7 @@ func FuzzSession(f *testing.F) {
 	})
 }
 
-// wellFormed checks that out is lines that end in CRLF, of a length that clients take.
+// wellFormed checks that out consists of lines that end in CRLF and are no longer than clients accept.
 func wellFormed(out []byte) error {
 	if !bytes.HasPrefix(out, []byte("+OK ")) {
 		return fmt.Errorf("the greeting")

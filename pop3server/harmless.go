@@ -5,38 +5,39 @@ import (
 	"time"
 )
 
-// harmlessPause is how long the answer to a harmless command waits after login, beyond
+// harmlessPause delays the responses to harmless commands after login, beyond
 // Config.MaxHarmlessCommands.
 const harmlessPause = time.Second
 
-// countHarmless bounds what a session costs that goes on without ever logging in, or without ever
-// asking for a message: beyond Config.MaxHarmlessCommands in a row, a session that has not logged
-// in ends, and the commands of one that has are answered late. Mail programs that keep a session
-// open with NOOP do not feel it.
-func (s *session) countHarmless(ctx context.Context, v verb) {
-	switch string(v[:]) {
-	case "PASS\x00\x00\x00\x00", "AUTH\x00\x00\x00\x00": // Config.MaxFailedLogins bounds these
-		s.harmless = 0
-		return
-	case "LIST\x00\x00\x00\x00", "UIDL\x00\x00\x00\x00", "RETR\x00\x00\x00\x00", "TOP\x00\x00\x00\x00\x00", "DELE\x00\x00\x00\x00":
+// countHarmless limits the cost of a session that never logs in, or never asks for a message.
+// Beyond Config.MaxHarmlessCommands harmless commands in a row, a session that has not logged in
+// ends, and the commands of a session that has logged in are answered late. Mail programs that keep
+// a session open with NOOP stay below the limit.
+func (s *session) countHarmless(ctx context.Context, c command) {
+	if c.useful {
 		s.harmless = 0
 		return
 	}
 	s.harmless++
 	switch {
-	case s.harmless <= s.srv.cfg.MaxHarmlessCommands || string(v[:]) == "QUIT\x00\x00\x00\x00":
+	case s.harmless <= s.srv.cfg.MaxHarmlessCommands:
 	case s.state == stateAuthorization:
-		s.err("", textTooManyHarmless)
-		s.c.Linger()
-		s.end = outcomeBadCommands
+		s.end(outcomeBadCommands, replyTooManyHarmless())
 	default:
 		s.srv.metrics.paused.Inc()
 		s.c.Flush()
-		wait := time.NewTimer(harmlessPause)
-		defer wait.Stop()
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-		}
+		sleep(ctx, harmlessPause)
+	}
+}
+
+// sleep waits for d, or until ctx ends. It reports whether d has passed.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }

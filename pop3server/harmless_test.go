@@ -14,7 +14,7 @@ func TestHarmlessCommands(t *testing.T) {
 	outside.AddSamples(t, 1)
 	cfg := pop3server.Config{MaxHarmlessCommands: 10}
 	underFakeClock(t, outside, cfg, func(t *testing.T, f *pop3test.Fixture) {
-		c := mailtest.NewClient(t, f.Dial(""))
+		c := mailtest.NewClient(t, f.Dial(t, ""))
 		c.Timeout = 0
 		c.Expect("+OK")
 		for range 5 {
@@ -35,7 +35,7 @@ func TestHarmlessCommands(t *testing.T) {
 		for range 15 {
 			c.Do("NOOP", "+OK")
 		}
-		if n := f.Counter(t, "popelago_pop3server_paused_commands_total", "", ""); n != 5 {
+		if n := f.Metric(t, "popelago_pop3server_paused_commands_total", "", ""); n != 5 {
 			t.Errorf("%v commands were answered late, want 5", n)
 		}
 		c.Do("DELE 1", "+OK")
@@ -50,7 +50,7 @@ func TestHarmlessCommands(t *testing.T) {
 func TestLoginTimeout(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	took := underFakeClock(t, outside, pop3server.Config{}, func(t *testing.T, f *pop3test.Fixture) {
-		c := mailtest.NewClient(t, f.Dial(""))
+		c := mailtest.NewClient(t, f.Dial(t, ""))
 		c.Timeout = 0
 		c.Expect("+OK")
 		time.Sleep(80 * time.Second)
@@ -62,12 +62,11 @@ func TestLoginTimeout(t *testing.T) {
 	}
 }
 
-// TestCrowdedServerDropsTheIdle: strangers that hold all connections and never log in keep nobody
-// out.
+// TestCrowdedServerDropsTheIdle: strangers that hold all connections and never log in keep no user out.
 func TestCrowdedServerDropsTheIdle(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	underFakeClock(t, outside, pop3server.Config{MaxConns: 2}, func(t *testing.T, f *pop3test.Fixture) {
-		idle := mailtest.NewClient(t, f.Dial("192.0.2.1"))
+		idle := mailtest.NewClient(t, f.Dial(t, "192.0.2.1"))
 		idle.Timeout = 0
 		idle.Expect("+OK")
 		user := logIn(t, f)
@@ -76,7 +75,7 @@ func TestCrowdedServerDropsTheIdle(t *testing.T) {
 		idle.Expect("-ERR [SYS/TEMP] too many connections")
 		idle.ExpectEOF()
 		time.Sleep(3 * time.Second)
-		mailtest.NewClient(t, f.Dial("192.0.2.1")).Expect("-ERR [SYS/TEMP] too many connections")
+		mailtest.NewClient(t, f.Dial(t, "192.0.2.1")).Expect("-ERR [SYS/TEMP] too many connections")
 		user.Do("QUIT", "+OK")
 		another.Do("QUIT", "+OK")
 	})

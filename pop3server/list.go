@@ -1,42 +1,39 @@
 package pop3server
 
 import (
+	"context"
 	"strconv"
 
 	"popelago/maildrop"
 )
 
 // cmdSTAT: RFC 1939 section 5.
-func (s *session) cmdSTAT(rest []byte) {
-	if !blank(rest) {
-		s.bad(textSyntax)
-		return
-	}
+func (s *session) cmdSTAT(context.Context, []byte) {
 	count, octets := s.drop.Stat()
-	s.okNumbers(int64(count), octets, "")
+	s.replyNumbers(int64(count), octets, "")
 }
 
 // cmdLIST: RFC 1939 section 5.
-func (s *session) cmdLIST(rest []byte) {
-	s.listing(rest, "LIST", func(line []byte, e maildrop.Entry) []byte {
+func (s *session) cmdLIST(_ context.Context, arg []byte) {
+	s.listing(arg, "LIST", func(line []byte, e maildrop.Entry) []byte {
 		return strconv.AppendInt(line, e.Size, 10)
 	})
 }
 
 // cmdUIDL: RFC 1939 section 7.
-func (s *session) cmdUIDL(rest []byte) {
-	s.listing(rest, "UIDL", func(line []byte, e maildrop.Entry) []byte {
+func (s *session) cmdUIDL(_ context.Context, arg []byte) {
+	s.listing(arg, "UIDL", func(line []byte, e maildrop.Entry) []byte {
 		return append(line, e.UIDL...)
 	})
 }
 
-// listing answers with one scan line, or with all of them. value adds what the command tells
-// about a message.
-func (s *session) listing(rest []byte, command string, value func([]byte, maildrop.Entry) []byte) {
-	if !blank(rest) {
-		n, ok := oneNumber(rest)
+// listing answers with the scan line of one message, or of all messages that are not marked. value
+// appends the size or the unique-id of a message to its line.
+func (s *session) listing(arg []byte, command string, value func([]byte, maildrop.Entry) []byte) {
+	if !blank(arg) {
+		n, ok := oneNumber(arg)
 		if !ok {
-			s.bad(textSyntax)
+			s.reply(replySyntax())
 			return
 		}
 		e, err := s.drop.Entry(n)
@@ -47,7 +44,7 @@ func (s *session) listing(rest []byte, command string, value func([]byte, maildr
 		s.c.Write(scanLine(append(s.buf[:0], "+OK "...), e, value))
 		return
 	}
-	s.okCounts()
+	s.replyCounts()
 	for n := 1; n <= s.drop.Len(); n++ {
 		e, err := s.drop.Entry(n)
 		if err != nil {

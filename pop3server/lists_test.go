@@ -14,24 +14,14 @@ import (
 	"popelago/store"
 )
 
-// listOctets is the metric of the memory that lists take.
+// listOctets is the metric of the memory of lists.
 func listOctets(t testing.TB, f *pop3test.Fixture) float64 {
 	t.Helper()
-	families, err := f.Registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, family := range families {
-		if family.GetName() == "popelago_pop3server_list_octets" {
-			return family.GetMetric()[0].GetGauge().GetValue()
-		}
-	}
-	t.Fatal("no metric popelago_pop3server_list_octets")
-	return 0
+	return f.Metric(t, "popelago_pop3server_list_octets", "", "")
 }
 
-// The sessions of a maildrop share its list, have marks of their own, and leave nothing behind,
-// however they end.
+// The sessions of a maildrop share its list and have marks of their own. After all sessions have ended
+// in any way, the lists take no memory.
 func TestSessionsShareTheList(t *testing.T) {
 	const n = 20_000
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
@@ -76,7 +66,7 @@ func (panicking) ListMessages(context.Context, mail.MailboxID, mail.MessageID, i
 	panic("on purpose")
 }
 
-// A login that a defect ends takes no place among the sessions of its account.
+// A login that a defect ends does not count among the sessions of its account.
 func TestPanicAtLoginMakesRoom(t *testing.T) {
 	f := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	srv, err := pop3server.New(pop3server.Config{MaxSessionsPerAccount: 1}, f.Directory, store.OneLevel[store.Mail](panicking{f.Store.Mail.Local}), nil)

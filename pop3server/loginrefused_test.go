@@ -15,10 +15,10 @@ import (
 	"popelago/store/storetest"
 )
 
-// refusing is a directory that has no time to look up addresses.
+// refusing is a store that may refuse to look up addresses.
 type refusing struct {
 	store.Directory
-	err error // nil: it has
+	err error // nil: not refused
 }
 
 func (r *refusing) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
@@ -28,7 +28,8 @@ func (r *refusing) AddressRows(ctx context.Context, a mail.Address) ([]store.Add
 	return r.Directory.AddressRows(ctx, a)
 }
 
-// loginServer has the account alice, and is to be reached from 192.0.2.1.
+// loginServer starts a server with the account alice, and returns a function that connects from
+// 192.0.2.1.
 func loginServer(t *testing.T, st store.Store, cfg account.Config) func() *mailtest.Client {
 	t.Helper()
 	cfg.DefaultDomain, cfg.Argon2Memory, cfg.Argon2Time = "example.test", 64, 1
@@ -64,8 +65,8 @@ func loginServer(t *testing.T, st store.Store, cfg account.Config) func() *mailt
 	}
 }
 
-// TestHeldBackLogin: a login whose password is not looked at, since too many from there have failed,
-// is not called a wrong password, and the session goes on.
+// TestHeldBackLogin: after too many failed logins from a network the server does not check a password.
+// The response does not call the password wrong, and the session goes on.
 func TestHeldBackLogin(t *testing.T) {
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	connect := loginServer(t, openStore(t), account.Config{
@@ -89,7 +90,7 @@ func TestHeldBackLogin(t *testing.T) {
 	c.Do("PASS "+pop3test.Password, "+OK")
 }
 
-// TestBusyLogin: where too many logins wait already, the next one is told so.
+// TestBusyLogin: while too many logins wait, the response to a further login says so.
 func TestBusyLogin(t *testing.T) {
 	engine := openStore(t)
 	st := &refusing{Directory: engine.Directory.Local}

@@ -7,21 +7,21 @@ import (
 	"popelago/mail"
 )
 
-// loginTimes remembers when maildrops were last opened, for LOGIN-DELAY (RFC 2449 section
-// 6.5). It knows only this process. Safe for concurrent use.
+// loginTimes holds the time of the last login to each maildrop in this process, for LOGIN-DELAY (RFC
+// 2449 section 6.5). Safe for concurrent use.
 type loginTimes struct {
 	delay time.Duration
 
 	mu    sync.Mutex
 	last  map[mail.MailboxID]time.Time
-	sweep int // size of last at which old entries are dropped
+	sweep int // size of last at which old entries are removed
 }
 
 func newLoginTimes(delay time.Duration) *loginTimes {
 	return &loginTimes{delay: delay, last: map[mail.MailboxID]time.Time{}, sweep: 1000}
 }
 
-// allow reports whether a login may go on now, and if so remembers it.
+// allow reports whether a login may go on now, and notes the time of an allowed login.
 func (l *loginTimes) allow(mailbox mail.MailboxID) bool {
 	if l.delay <= 0 {
 		return true
@@ -44,7 +44,7 @@ func (l *loginTimes) allow(mailbox mail.MailboxID) bool {
 	return true
 }
 
-// forget takes back a login that came to nothing.
+// forget undoes allow, for a login that failed after all.
 func (l *loginTimes) forget(mailbox mail.MailboxID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

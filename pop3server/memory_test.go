@@ -16,7 +16,7 @@ import (
 	"popelago/store"
 )
 
-// synthetic is a mailbox of n messages of size octets each, which are nowhere.
+// synthetic is a mailbox of n made-up messages of size octets each.
 type synthetic struct {
 	store.Mail
 	n    int
@@ -68,7 +68,7 @@ func (z *zeros) WriteTo(w io.Writer) (n int64, err error) {
 }
 
 func TestHugeMessagesAreStreamed(t *testing.T) {
-	const messages, size = 5, 256 << 20 // 1.25 GiB in all
+	const messages, size = 5, 256 << 20 // 1.25 GiB together
 	if testing.Short() {
 		t.Skip("takes a second or two")
 	}
@@ -147,7 +147,7 @@ func TestLargeMaildrop(t *testing.T) {
 	c2.Do("STAT", "+OK 0 0")
 }
 
-// RETR of a message that is in memory allocates next to nothing.
+// RETR of a message in memory allocates almost no memory.
 func TestRETRAllocations(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	f := onMail(t, outside, &synthetic{Mail: outside.Store.Mail.Local, n: 1, size: 8000}, pop3server.Config{})

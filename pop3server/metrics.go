@@ -9,14 +9,14 @@ import (
 	"popelago/maildrop"
 )
 
-// outcome is how a session ended; the label "result".
+// outcome is the reason for the end of a session; the label "result".
 type outcome string
 
 const (
 	outcomeQuit         outcome = "quit"          // QUIT, +OK
 	outcomeQuitFailed   outcome = "quit_failed"   // QUIT, -ERR
 	outcomeDisconnected outcome = "disconnected"  // the client went away
-	outcomeTimeout      outcome = "timeout"       // it said or took nothing for too long
+	outcomeTimeout      outcome = "timeout"       // the client sent or received too little for too long
 	outcomeBadCommands  outcome = "bad_commands"  // over Config.MaxBadCommands or MaxHarmlessCommands
 	outcomeFailedLogins outcome = "failed_logins" // over Config.MaxFailedLogins
 	outcomeCrowded      outcome = "crowded"       // dropped for a new connection before login
@@ -26,7 +26,7 @@ const (
 	outcomePanicked     outcome = "panicked"      // a defect
 )
 
-// metrics counts what the server did.
+// metrics counts sessions, responses and messages.
 type metrics struct {
 	sessions  map[outcome]prometheus.Counter
 	errors    map[string]prometheus.Counter // by response code
@@ -56,11 +56,11 @@ func newMetrics(reg prometheus.Registerer, lists *maildrop.Lists) (*metrics, err
 			Name: "popelago_pop3server_sent_octets_total", Help: "Octets of messages sent by RETR and TOP.",
 		}),
 		removed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "popelago_pop3server_removed_messages_total", Help: "Messages removed by QUIT, by the durability that was reached.",
+			Name: "popelago_pop3server_removed_messages_total", Help: "Messages removed by QUIT, by the durability reached.",
 		}, []string{"durability"}),
 		paused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "popelago_pop3server_paused_commands_total",
-			Help: "Commands answered a second later, since their session sends harmless ones only.",
+			Help: "Commands answered a second later, since their session sends harmless commands only.",
 		}),
 	}
 	for _, o := range []outcome{outcomeQuit, outcomeQuitFailed, outcomeDisconnected, outcomeTimeout, outcomeBadCommands,
@@ -79,7 +79,7 @@ func newMetrics(reg prometheus.Registerer, lists *maildrop.Lists) (*metrics, err
 	}
 	listOctets := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "popelago_pop3server_list_octets",
-		Help: "Memory that the lists of the open maildrops take. What the sessions of a maildrop share counts once.",
+		Help: "Memory of the lists of open maildrops. Memory that the sessions of a maildrop share counts once.",
 	}, func() float64 { return float64(lists.Octets()) })
 	var failed []error
 	for _, c := range []prometheus.Collector{sessions, errs, m.retrieved, m.octets, m.removed, m.paused, listOctets} {

@@ -13,7 +13,7 @@ import (
 	"popelago/store"
 )
 
-// hangingList is a store that never comes to the end of a list.
+// hangingList is a store whose lists never end.
 type hangingList struct{ store.Mail }
 
 // ListMessages implements store.Mailboxes.
@@ -22,13 +22,13 @@ func (hangingList) ListMessages(ctx context.Context, _ mail.MailboxID, _ mail.Me
 	return nil, false, store.ErrUnavailable
 }
 
-// A list that takes too long ends a login with [SYS/TEMP], not the session.
+// A list that takes too long makes a login fail with [SYS/TEMP]; the session goes on.
 func TestOpenTimeout(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	outside.AddSamples(t, 1)
 	synctest.Test(t, func(t *testing.T) {
 		f := onMail(t, outside, hangingList{outside.Store.Mail.Local}, pop3server.Config{OpenTimeout: 20 * time.Second})
-		c := mailtest.NewClient(t, f.Dial(""))
+		c := mailtest.NewClient(t, f.Dial(t, ""))
 		c.Timeout = 0
 		c.Expect("+OK")
 		c.Do("USER alice", "+OK")

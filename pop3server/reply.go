@@ -5,9 +5,9 @@ import (
 	"strconv"
 
 	"popelago/account"
+	"popelago/mail"
 	"popelago/maildrop"
 	"popelago/store"
-	"popelago/wire"
 )
 
 // Response codes of RFC 2449 section 8 and RFC 3206.
@@ -19,54 +19,121 @@ const (
 	codeInUse      = "[IN-USE] "
 )
 
-// The texts of -ERR responses.
-const (
-	textUnknown         = "unknown command"
-	textSyntax          = "bad arguments"
-	textTooLong         = "line too long"
-	textNotYet          = "log in first"
-	textNotNow          = "not after login"
-	textNoUser          = "USER first"
-	textNoTLS           = "TLS is not available"
-	textTLSTwice        = "TLS is already active"
-	textNeedTLS         = "login needs an encrypted connection: use TLS (STLS or the POP3S port)"
-	textNoMechanism     = "unknown authentication mechanism"
-	textCancelled       = "authentication cancelled"
-	textBase64          = "bad base64"
-	textLogin           = "login failed"
-	textDisabled        = "account disabled"
-	textLoginDelay      = "minimum time between logins has not passed"
-	textNoMessage       = "no such message"
-	textMarked          = "message is marked as deleted"
-	textRemoved         = "message was removed by another session"
-	textTemp            = "temporary fault, try again later"
-	textPerm            = "message is damaged"
-	textAccountPerm     = "account is damaged"
-	textNotRemoved      = "some deleted messages not removed"
-	textStopping        = "server is shutting down"
-	textTooManyConns    = "too many connections, try again later"
-	textInUse           = "too many sessions of this account, close some and try again"
-	textHeldBack        = "too many failed logins from your network, try again later"
-	textBusy            = "too many logins at once, try again later"
-	textTooManyBad      = "too many bad commands"
-	textTooManyHarmless = "too many commands without a login"
-	textTooManyFails    = "too many failed logins"
-	textNoLanguage      = "unknown language"
-)
-
-// ok writes a positive response. text may be empty.
-func (s *session) ok(text string) {
-	s.c.WriteString("+OK")
-	if text != "" {
-		s.c.WriteString(" ")
-		s.c.WriteString(text)
-	}
-	s.c.WriteString("\r\n")
+// reply is the response to a command (RFC 1939 section 3), or its first line. All texts are fixed.
+type reply struct {
+	ok    bool
+	code  string // of a negative response: a response code, or empty
+	text  string
+	bad   bool // the command is unknown, malformed or out of place; too many end the session
+	named bool // the session id belongs to the text: the user may ask support for the cause
 }
 
-// okNumbers writes a positive response that begins with one number, or with two if b is not
-// negative, and goes on with text.
-func (s *session) okNumbers(a, b int64, text string) {
+// replyOK is a positive response. text may be empty.
+func replyOK(text string) reply { return reply{ok: true, text: text} }
+
+// The responses to bad commands.
+func replyBad(text string) reply { return reply{text: text, bad: true} }
+func replyUnknown() reply        { return replyBad("unknown command") }
+func replySyntax() reply         { return replyBad("bad arguments") }
+func replyTooLong() reply        { return replyBad("line too long") }
+func replyNoUser() reply         { return replyBad("USER first") }
+func replyNoTLS() reply          { return replyBad("TLS is not available") }
+func replyTLSActive() reply      { return replyBad("TLS is already active") }
+func replyNoMechanism() reply    { return replyBad("unknown authentication mechanism") }
+func replyCancelled() reply      { return replyBad("authentication cancelled") }
+func replyBase64() reply         { return replyBad("bad base64") }
+func replyNeedTLS() reply {
+	return reply{code: codeAuth, text: "login needs an encrypted connection: use TLS (STLS or the POP3S port)", bad: true}
+}
+
+// replyOutOfState is the response to a command that the state of the session does not allow.
+func replyOutOfState(current state) reply {
+	if current == stateAuthorization {
+		return replyBad("log in first")
+	}
+	return replyBad("not after login")
+}
+
+// The last responses of sessions that end early.
+func replyTooManyBad() reply      { return reply{text: "too many bad commands"} }
+func replyTooManyHarmless() reply { return reply{text: "too many commands without a login"} }
+func replyTooManyFails() reply    { return reply{code: codeAuth, text: "too many failed logins"} }
+func replyStopping() reply        { return reply{code: codeTemp, text: "server is shutting down"} }
+func replyTooManyConns() reply {
+	return reply{code: codeTemp, text: "too many connections, try again later"}
+}
+
+// Further negative responses.
+func replyNoLanguage() reply { return reply{text: "unknown language"} }
+func replyLoginDelay() reply {
+	return reply{code: codeLoginDelay, text: "minimum time between logins has not passed"}
+}
+func replyInUse() reply {
+	return reply{code: codeInUse, text: "too many sessions of this account, close some and try again"}
+}
+func replyNotRemoved() reply {
+	return reply{code: codeTemp, text: "some deleted messages not removed", named: true}
+}
+
+// replyBye is the response to a successful QUIT. The text says if the removal reached less than
+// the domain asks for.
+func replyBye(reached mail.Reached) reply {
+	if reached == mail.ReachedFallback {
+		return replyOK("bye, removed in the local datacenter only: another cannot be reached")
+	}
+	return replyOK("bye")
+}
+
+// replyTo is the response to a command that failed with err. A named response belongs to a fault
+// of the server, which the operator should know.
+func replyTo(err error, current state) reply {
+	switch {
+	case errors.Is(err, maildrop.ErrNoSuchMessage):
+		return reply{text: "no such message"}
+	case errors.Is(err, maildrop.ErrMarked):
+		return reply{text: "message is marked as deleted"}
+	case errors.Is(err, maildrop.ErrRemoved):
+		return reply{text: "message was removed by another session"}
+	case errors.Is(err, account.ErrBadCredentials):
+		return reply{code: codeAuth, text: "login failed"}
+	case errors.Is(err, account.ErrDisabled):
+		return reply{code: codeAuth, text: "account disabled"}
+	case errors.Is(err, account.ErrTooManyFailures):
+		return reply{code: codeTemp, text: "too many failed logins from your network, try again later"}
+	case errors.Is(err, account.ErrBusy):
+		return reply{code: codeTemp, text: "too many logins at once, try again later"}
+	case errors.Is(err, store.ErrCorrupt) && current == stateAuthorization:
+		return reply{code: codePerm, text: "account is damaged", named: true}
+	case errors.Is(err, store.ErrCorrupt):
+		return reply{code: codePerm, text: "message is damaged", named: true}
+	}
+	// Unavailable, timed out, outcome unknown, and errors that nobody foresaw.
+	return reply{code: codeTemp, text: "temporary fault, try again later", named: true}
+}
+
+// append adds r as a line to b.
+func (r reply) append(b []byte, session string) []byte {
+	if r.ok {
+		b = append(b, "+OK"...)
+		if r.text != "" {
+			b = append(b, ' ')
+		}
+	} else {
+		b = append(b, "-ERR "...)
+		b = append(b, r.code...)
+	}
+	b = append(b, r.text...)
+	if r.named {
+		b = append(b, " (session "...)
+		b = append(b, session...)
+		b = append(b, ')')
+	}
+	return append(b, "\r\n"...)
+}
+
+// replyNumbers writes a positive response: the number a, the number b unless b is negative, and
+// text.
+func (s *session) replyNumbers(a, b int64, text string) {
 	out := append(s.buf[:0], "+OK "...)
 	out = strconv.AppendInt(out, a, 10)
 	if b >= 0 {
@@ -78,8 +145,8 @@ func (s *session) okNumbers(a, b int64, text string) {
 	s.c.Write(out)
 }
 
-// okCounts writes a positive response that tells what is in the maildrop.
-func (s *session) okCounts() {
+// replyCounts writes a positive response with the counts of messages and octets in the maildrop.
+func (s *session) replyCounts() {
 	count, octets := s.drop.Stat()
 	out := append(s.buf[:0], "+OK "...)
 	out = strconv.AppendInt(out, int64(count), 10)
@@ -89,82 +156,11 @@ func (s *session) okCounts() {
 	s.c.Write(out)
 }
 
-// err writes a negative response. code is empty or one of the response codes.
-func (s *session) err(code, text string) {
-	s.srv.metrics.errors[code].Inc()
-	s.c.WriteString("-ERR ")
-	s.c.WriteString(code)
-	s.c.WriteString(text)
-	s.c.WriteString("\r\n")
-}
-
-// bad answers a command that is unknown, malformed or out of place, and ends the session
-// after too many of them.
-func (s *session) bad(text string) {
-	s.badCommands++
-	if s.badCommands > s.srv.cfg.MaxBadCommands {
-		s.err("", textTooManyBad)
-		s.c.Linger()
-		s.end = outcomeBadCommands
-		return
-	}
-	s.err("", text)
-}
-
-// fail answers a command that failed with err, and logs it where an operator may have to do
-// something.
+// fail answers a command that failed with err, and logs a fault of the server.
 func (s *session) fail(command string, err error) {
-	switch {
-	case errors.Is(err, maildrop.ErrNoSuchMessage):
-		s.err("", textNoMessage)
-	case errors.Is(err, maildrop.ErrMarked):
-		s.err("", textMarked)
-	case errors.Is(err, maildrop.ErrRemoved):
-		s.err("", textRemoved)
-	case errors.Is(err, account.ErrBadCredentials):
-		s.err(codeAuth, textLogin)
-	case errors.Is(err, account.ErrDisabled):
-		s.err(codeAuth, textDisabled)
-	case errors.Is(err, account.ErrTooManyFailures):
-		s.err(codeTemp, textHeldBack)
-	case errors.Is(err, account.ErrBusy):
-		s.err(codeTemp, textBusy)
-	case errors.Is(err, store.ErrCorrupt):
-		s.log(command, err)
-		text := textPerm
-		if s.state == stateAuthorization {
-			text = textAccountPerm
-		}
-		s.err(codePerm, s.withID(text))
-	default:
-		// Unavailable, timed out, outcome unknown, and whatever else there may be.
-		s.log(command, err)
-		s.err(codeTemp, s.withID(textTemp))
+	r := replyTo(err, s.state)
+	if r.named {
+		s.logFault(command, err)
 	}
-}
-
-// withID adds what support can find the cause by.
-func (s *session) withID(text string) string { return text + " (session " + s.c.ID() + ")" }
-
-// log tells the operator why a command failed.
-func (s *session) log(command string, cause error) {
-	level := s.srv.cfg.Logger.Warn
-	if errors.Is(cause, store.ErrCorrupt) {
-		level = s.srv.cfg.Logger.Error
-	}
-	level("command failed", "protocol", "pop3", "session", s.c.ID(), "command", command,
-		"user", s.userName(), "cause", cause)
-}
-
-// userName is who is logged in, or nobody.
-func (s *session) userName() string {
-	if s.state == stateAuthorization {
-		return ""
-	}
-	return s.login.Address.String()
-}
-
-// clientGone reports whether err is about the connection, not about the store.
-func clientGone(err error) bool {
-	return wire.IsDisconnect(err) || errors.Is(err, wire.ErrTimeout)
+	s.reply(r)
 }

@@ -10,10 +10,10 @@ import (
 )
 
 // cmdRETR: RFC 1939 section 5.
-func (s *session) cmdRETR(ctx context.Context, rest []byte) {
-	n, ok := oneNumber(rest)
+func (s *session) cmdRETR(ctx context.Context, arg []byte) {
+	n, ok := oneNumber(arg)
 	if !ok {
-		s.bad(textSyntax)
+		s.reply(replySyntax())
 		return
 	}
 	if s.send(ctx, "RETR", n, -1) {
@@ -23,17 +23,17 @@ func (s *session) cmdRETR(ctx context.Context, rest []byte) {
 }
 
 // cmdTOP: RFC 1939 section 7.
-func (s *session) cmdTOP(ctx context.Context, rest []byte) {
-	n, lines, ok := twoNumbers(rest)
+func (s *session) cmdTOP(ctx context.Context, arg []byte) {
+	n, lines, ok := twoNumbers(arg)
 	if !ok {
-		s.bad(textSyntax)
+		s.reply(replySyntax())
 		return
 	}
 	s.send(ctx, "TOP", n, lines)
 }
 
-// send streams message n to the client: all of it, or with lines >= 0 its header and so many
-// lines of its body. It reports whether all went well.
+// send streams message n to the client: the whole message, or with lines >= 0 the header and the
+// first lines of the body. It reports success.
 func (s *session) send(ctx context.Context, command string, n, lines int) bool {
 	r, err := s.drop.Read(ctx, n)
 	if err != nil {
@@ -57,38 +57,38 @@ func (s *session) send(ctx context.Context, command string, n, lines int) bool {
 		s.fail(command, err)
 		return false
 	}
-	// The client has the beginning of a text. There is no response that would tell it, so
-	// the connection breaks in a way that even careless clients take as an error.
+	// The client has the beginning of a text, and no response can report the fault. The
+	// connection breaks in a way that even careless clients treat as an error.
 	s.c.Break()
-	s.end = outcomeBroken
+	s.ended = outcomeBroken
 	if clientGone(err) || ctx.Err() != nil {
-		s.end = outcomeDisconnected
+		s.ended = outcomeDisconnected
 		if errors.Is(err, wire.ErrTimeout) {
-			s.end = outcomeTimeout
+			s.ended = outcomeTimeout
 		}
 		return false
 	}
-	s.log(command, err)
+	s.logFault(command, err)
 	return false
 }
 
 // errEnough ends the reading of a message for TOP.
 var errEnough = errors.New("enough lines")
 
-// textWriter sends a message as the text of a response. The response line goes out with the
-// first octets of the message, so that a message which cannot be read at all can still be
-// answered with -ERR. For TOP it stops with errEnough.
+// textWriter sends a message as the text of a response. The response line is sent with the first
+// octets of the message, so that a message that cannot be read at all is still answered with -ERR.
+// For TOP, Write stops with errEnough.
 type textWriter struct {
 	s       *session
 	dots    wire.DotWriter
 	size    int64
 	started bool
-	octets  int64
+	octets  int64 // sent
 
 	top    bool
 	body   bool // behind the blank line
 	left   int  // lines of the body still wanted
-	inLine int  // octets of the present line so far, CR included
+	inLine int  // octets of the present line so far, including CR
 }
 
 var _ io.Writer = (*textWriter)(nil)
@@ -101,9 +101,9 @@ func (t *textWriter) start() {
 	t.started = true
 	t.dots = *t.s.c.NewDotWriter()
 	if t.top {
-		t.s.ok("top follows")
+		t.s.reply(replyOK("top follows"))
 	} else {
-		t.s.okNumbers(t.size, -1, " octets")
+		t.s.replyNumbers(t.size, -1, " octets")
 	}
 }
 
@@ -124,7 +124,8 @@ func (t *textWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// scan finds out how much of p TOP wants, and whether that was all.
+// scan returns the count of octets of p that TOP wants. enough says that TOP wants no octets behind
+// p[:n].
 func (t *textWriter) scan(p []byte) (n int, enough bool) {
 	for n < len(p) {
 		if t.body && t.left == 0 {
@@ -146,4 +147,9 @@ func (t *textWriter) scan(p []byte) (n int, enough bool) {
 		}
 	}
 	return n, t.body && t.left == 0
+}
+
+// clientGone reports whether err is an error of the connection, as opposed to the store.
+func clientGone(err error) bool {
+	return wire.IsDisconnect(err) || errors.Is(err, wire.ErrTimeout)
 }

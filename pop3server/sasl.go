@@ -6,34 +6,33 @@ import (
 	"encoding/base64"
 )
 
-// cmdAUTH: RFC 5034. Without an argument it lists the mechanisms, which old clients ask for.
-func (s *session) cmdAUTH(ctx context.Context, rest []byte) {
+// cmdAUTH: RFC 5034. Without an argument AUTH lists the mechanisms, for old clients.
+func (s *session) cmdAUTH(ctx context.Context, arg []byte) {
 	s.user = ""
-	name, initial, hasInitial := bytes.Cut(trim(rest), []byte(" "))
+	name, initial, hasInitial := bytes.Cut(trim(arg), []byte(" "))
 	if len(name) == 0 {
-		s.ok("mechanisms follow")
+		s.reply(replyOK("mechanisms follow"))
 		if s.mayLogIn() {
 			s.c.WriteString("PLAIN\r\nLOGIN\r\n")
 		}
 		s.c.WriteString(".\r\n")
 		return
 	}
-	mechanism, _ := splitVerb(name)
 	var exchange func(ctx context.Context, response []byte)
-	switch string(mechanism[:]) {
-	case "PLAIN\x00\x00\x00":
+	switch {
+	case bytes.EqualFold(name, []byte("PLAIN")):
 		exchange = s.authPLAIN
-	case "LOGIN\x00\x00\x00":
+	case bytes.EqualFold(name, []byte("LOGIN")):
 		exchange = s.authLOGIN
 	default:
-		s.bad(textNoMechanism)
+		s.reply(replyNoMechanism())
 		return
 	}
 	if !s.mayLogIn() {
-		s.refuseClearText()
+		s.reply(replyNeedTLS())
 		return
 	}
-	var response []byte // nil: none yet
+	var response []byte // nil: no initial response
 	if hasInitial {
 		var ok bool
 		if response, ok = s.decodeResponse(trim(initial)); !ok {
@@ -43,23 +42,23 @@ func (s *session) cmdAUTH(ctx context.Context, rest []byte) {
 	exchange(ctx, response)
 }
 
-// decodeResponse decodes a response of the client, or answers and returns false. The result
-// is never nil.
+// decodeResponse decodes a response of the client. If the text is bad, decodeResponse answers and
+// returns false. A decoded response is never nil.
 func (s *session) decodeResponse(text []byte) ([]byte, bool) {
 	response, ok := decodeBase64(text)
 	if !ok {
-		s.bad(textBase64)
+		s.reply(replyBase64())
 	}
 	return response, ok
 }
 
-// decodeBase64 decodes base64 in its one canonical form; a lone "=" is the empty response
-// (RFC 5034 section 4).
+// decodeBase64 decodes base64 in its canonical form; "=" alone is the empty response (RFC 5034
+// section 4).
 func decodeBase64(text []byte) ([]byte, bool) {
 	if string(text) == "=" {
 		return []byte{}, true
 	}
-	// The library skips CR and LF wherever they are.
+	// Package base64 skips CR and LF.
 	if len(text) > maxSASL || bytes.ContainsAny(text, "\r\n") {
 		return nil, false
 	}
@@ -68,8 +67,8 @@ func decodeBase64(text []byte) ([]byte, bool) {
 	return out[:n], err == nil
 }
 
-// challenge sends a challenge, in base64 already, and returns the client's response, or
-// answers and returns false.
+// challenge sends a challenge in base64 and returns the client's response. If there is no response,
+// challenge answers and returns false.
 func (s *session) challenge(text string) ([]byte, bool) {
 	s.c.WriteString("+ ")
 	s.c.WriteString(text)
@@ -80,15 +79,15 @@ func (s *session) challenge(text string) ([]byte, bool) {
 		s.readFailed(err)
 		return nil, false
 	case string(line) == "*":
-		// RFC 5034 section 4: the client cancels. It counts as a bad command, so that nobody
-		// begins and cancels for ever.
-		s.bad(textCancelled)
+		// RFC 5034 section 4: the client cancels. The limit of bad commands ends a session that
+		// begins and cancels without end.
+		s.reply(replyCancelled())
 		return nil, false
 	}
 	return s.decodeResponse(trim(line))
 }
 
-// authPLAIN: RFC 4616. response is nil if the client has not sent it with the command.
+// authPLAIN: RFC 4616. response is nil if the command had no initial response.
 func (s *session) authPLAIN(ctx context.Context, response []byte) {
 	if response == nil {
 		var ok bool
@@ -99,9 +98,9 @@ func (s *session) authPLAIN(ctx context.Context, response []byte) {
 	authzid, authcid, password, ok := parsePLAIN(response)
 	switch {
 	case !ok:
-		s.bad(textSyntax)
+		s.reply(replySyntax())
 	case authzid != "" && authzid != authcid:
-		// Nobody may act for somebody else.
+		// No user may act for another user.
 		s.loginFailed(ctx, "AUTH", authcid, errOtherIdentity)
 	default:
 		s.logIn(ctx, "AUTH", authcid, password)
@@ -117,8 +116,8 @@ func parsePLAIN(message []byte) (authzid, authcid, password string, ok bool) {
 	return string(parts[0]), string(parts[1]), string(parts[2]), true
 }
 
-// authLOGIN asks for name and password, as Microsoft's clients of old expect it. The initial
-// response is the name.
+// authLOGIN asks for name and password, for old clients of Microsoft. The initial response is the
+// name.
 func (s *session) authLOGIN(ctx context.Context, response []byte) {
 	if response == nil {
 		var ok bool
@@ -132,7 +131,7 @@ func (s *session) authLOGIN(ctx context.Context, response []byte) {
 		return
 	}
 	if user == "" || len(password) == 0 {
-		s.bad(textSyntax)
+		s.reply(replySyntax())
 		return
 	}
 	s.logIn(ctx, "AUTH", user, string(password))

@@ -24,18 +24,20 @@ type Server struct {
 	metrics *metrics
 	logins  *loginTimes
 	open    *openSessions
-	lists   *maildrop.Lists
+	// commands is read only.
+	commands map[wire.Verb]command
+	lists    *maildrop.Lists
 }
 
-// New makes a Server for the accounts of dir and the mailboxes of st, and registers its
-// metrics with reg (nil: they are not registered).
+// New makes a Server for the accounts of dir and the mailboxes of st, and registers its metrics with
+// reg (nil: the metrics are not registered).
 func New(cfg Config, dir *account.Directory, st store.Levels[store.Mail], reg prometheus.Registerer) (*Server, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
 	s := &Server{
 		cfg: cfg, dir: dir, mail: st, logins: newLoginTimes(cfg.LoginDelay),
-		open: newOpenSessions(cfg.MaxSessionsPerAccount), lists: maildrop.NewLists(),
+		open: newOpenSessions(cfg.MaxSessionsPerAccount), lists: maildrop.NewLists(), commands: commandTable(),
 	}
 	var err error
 	if s.metrics, err = newMetrics(reg, s.lists); err != nil {
@@ -45,39 +47,36 @@ func New(cfg Config, dir *account.Directory, st store.Levels[store.Mail], reg pr
 	return s, nil
 }
 
-// newWire makes what accepts connections, with limits of its own.
+// newWire makes the part of the server that accepts connections, with limits of its own.
 func (s *Server) newWire(protocol string) *wire.Server {
 	cfg := &s.cfg
 	return wire.NewServer(wire.Config{
 		Protocol: protocol,
 		Handle:   s.handle,
-		Refuse: func(reason error) string {
-			if errors.Is(reason, wire.ErrStopping) {
-				return "-ERR " + codeTemp + textStopping + "\r\n"
-			}
-			return "-ERR " + codeTemp + textTooManyConns + "\r\n"
-		},
-		MaxConns:        cfg.MaxConns,
-		MaxConnsPerAddr: cfg.MaxConnsPerAddr,
-		CountLocal:      cfg.CountLocal,
-		DropAfter:       cfg.DropAfter,
-		LoginTimeout:    cfg.LoginTimeout,
-		// "AUTH LOGIN " and its initial response are one line.
-		MaxLine:          max(cfg.MaxLine, maxSASL+64),
-		IdleTimeout:      cfg.IdleTimeout,
-		WriteTimeout:     cfg.WriteTimeout,
-		HandshakeTimeout: cfg.HandshakeTimeout,
-		SummaryEvery:     cfg.SummaryEvery,
-		Logger:           cfg.Logger,
-		Metrics:          cfg.Connections,
+		Refuse:   s.refuse,
+
+		MaxConns: cfg.MaxConns, MaxConnsPerAddr: cfg.MaxConnsPerAddr, CountLocal: cfg.CountLocal,
+		DropAfter: cfg.DropAfter, SummaryEvery: cfg.SummaryEvery,
+		MaxLine:      max(cfg.MaxLine, maxSASL+64), // "AUTH LOGIN " and the initial response are one line
+		LoginTimeout: cfg.LoginTimeout, IdleTimeout: cfg.IdleTimeout,
+		WriteTimeout: cfg.WriteTimeout, HandshakeTimeout: cfg.HandshakeTimeout,
+		Logger: cfg.Logger, Metrics: cfg.Connections,
 	})
 }
 
-// Serve accepts connections on l until Shutdown, then returns nil. It closes l.
+// refuse is the response to a connection that exceeds a limit.
+func (s *Server) refuse(reason error) string {
+	r := replyTooManyConns()
+	if errors.Is(reason, wire.ErrStopping) {
+		r = replyStopping()
+	}
+	return string(r.append(nil, ""))
+}
+
+// Serve accepts connections on l until Shutdown, then returns nil. Serve closes l.
 func (s *Server) Serve(l net.Listener) error { return s.clear.Serve(l, nil) }
 
-// ServeTLS is Serve with TLS from the first octet (RFC 8314 section 3). Config.TLS must be
-// set.
+// ServeTLS is Serve with TLS from the first octet (RFC 8314 section 3). Config.TLS must be set.
 func (s *Server) ServeTLS(l net.Listener) error {
 	if s.cfg.TLS == nil {
 		l.Close()
@@ -86,22 +85,15 @@ func (s *Server) ServeTLS(l net.Listener) error {
 	return s.secure.Serve(l, s.cfg.TLS)
 }
 
-// ServeConn serves one connection and returns when the session is over.
+// ServeConn serves one connection that the caller made, and returns at the end of the session.
 func (s *Server) ServeConn(nc net.Conn) { s.clear.ServeConn(nc) }
 
-// Shutdown stops accepting, tells the sessions that wait for a command, lets the others
-// finish theirs, and waits for all. When ctx ends first, the remaining connections are
-// closed by force, and ctx's error is returned once they are gone.
+// Shutdown stops accepting, ends the sessions that wait for a command with a response, and waits for
+// the other sessions to finish their present command. If ctx ends first, Shutdown closes the
+// remaining connections by force and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	secure := make(chan error, 1)
 	go func() { secure <- s.secure.Shutdown(ctx) }()
 	err := s.clear.Shutdown(ctx)
 	return cmp.Or(<-secure, err)
-}
-
-// handle serves one connection.
-func (s *Server) handle(ctx context.Context, c *wire.Conn) {
-	sess := &session{srv: s, c: c}
-	defer sess.finish()
-	sess.run(ctx)
 }

@@ -42,11 +42,11 @@ func checkLeft(t testing.TB, f *pop3test.Fixture, want string) {
 	}
 }
 
-// waitCounter waits until a session was counted with a result.
+// waitSessions waits until a session was counted with a result.
 func waitSessions(t testing.TB, f *pop3test.Fixture, result string, want float64) {
 	t.Helper()
 	mailtest.WaitFor(t, 2*time.Minute, func() error {
-		if got := f.Counter(t, "popelago_pop3server_sessions_total", "result", result); got != want {
+		if got := f.Metric(t, "popelago_pop3server_sessions_total", "result", result); got != want {
 			return fmt.Errorf("%v sessions ended with %s, want %v", got, result, want)
 		}
 		return nil
@@ -121,10 +121,10 @@ func TestQuitRemovesAndNothingElseDoes(t *testing.T) {
 	c.Do("RSET", "+OK")
 	c.Do("DELE 2", "+OK")
 	c.Do("QUIT", "+OK")
-	checkLeft(t, f, "first third!~") // as soon as the answer is there
+	checkLeft(t, f, "first third!~") // as soon as the response has arrived
 	c.ExpectEOF()
 
-	if n := f.Counter(t, "popelago_pop3server_removed_messages_total", "durability", "local"); n != 1 {
+	if n := f.Metric(t, "popelago_pop3server_removed_messages_total", "durability", "local"); n != 1 {
 		t.Errorf("%v removals were counted, want 1", n)
 	}
 	c = f.LogIn(t)
@@ -242,7 +242,7 @@ func TestPipelining(t *testing.T) {
 	c.Do("STAT", "+OK 0 0")
 }
 
-// A client that sends everything before it reads anything gets all the answers.
+// A client that sends all commands before it reads gets all responses.
 func TestPipeliningWithoutReading(t *testing.T) {
 	f := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	f.Add(t, f.Alice, content8K, "")
@@ -289,7 +289,7 @@ func TestManySessionsAtOnce(t *testing.T) {
 			c.Do("USER alice", "+OK")
 			c.Do("PASS "+pop3test.Password, "+OK 3 ")
 			arrive()
-			ready.Wait() // all 500 are open now
+			ready.Wait() // all 500 sessions are open now
 			c.Do("RETR 1", "+OK 125")
 			if n := len(c.ReadMultiline()); n != 125 {
 				t.Errorf("%d octets", n)
@@ -372,7 +372,7 @@ func TestEndlessLineEndsTheSession(t *testing.T) {
 
 func TestTooManyConnections(t *testing.T) {
 	f := pop3test.New(t, openStore(t), pop3server.Config{MaxConns: 3, MaxConnsPerAddr: 1}, false)
-	dial := func(remote string) *mailtest.Client { return mailtest.NewClient(t, f.Dial(remote)) }
+	dial := func(remote string) *mailtest.Client { return mailtest.NewClient(t, f.Dial(t, remote)) }
 	a := dial("192.0.2.1")
 	a.Expect("+OK")
 	b := dial("192.0.2.1")

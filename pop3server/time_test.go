@@ -12,8 +12,8 @@ import (
 	"popelago/pop3server/pop3test"
 )
 
-// underFakeClock runs test with a server under a fake clock, on accounts and a store that
-// are outside of it, and returns how long test took.
+// underFakeClock runs test with a server under a fake clock, on accounts and a store outside of the
+// bubble, and returns the duration of test.
 func underFakeClock(t *testing.T, outside *pop3test.Fixture, cfg pop3server.Config, test func(t *testing.T, f *pop3test.Fixture)) (took time.Duration) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -24,10 +24,10 @@ func underFakeClock(t *testing.T, outside *pop3test.Fixture, cfg pop3server.Conf
 	return took
 }
 
-// logIn is Fixture.LogIn for a client without timeouts of its own.
+// logIn is Fixture.LogIn for a client without timeout.
 func logIn(t *testing.T, f *pop3test.Fixture) *mailtest.Client {
 	t.Helper()
-	c := mailtest.NewClient(t, f.Dial(""))
+	c := mailtest.NewClient(t, f.Dial(t, ""))
 	c.Timeout = 0
 	c.Expect("+OK")
 	c.Do("USER alice", "+OK")
@@ -43,9 +43,9 @@ func TestIdleTimeout(t *testing.T) {
 		c.Do("DELE 1", "+OK")
 		time.Sleep(9 * time.Minute)
 		c.Do("NOOP", "+OK")
-		c.ExpectEOF() // without a word, RFC 1939 section 3
+		c.ExpectEOF() // without a response, RFC 1939 section 3
 		synctest.Wait()
-		if n := f.Counter(t, "popelago_pop3server_sessions_total", "result", "timeout"); n != 1 {
+		if n := f.Metric(t, "popelago_pop3server_sessions_total", "result", "timeout"); n != 1 {
 			t.Errorf("%v sessions timed out, want 1", n)
 		}
 	})
@@ -54,7 +54,7 @@ func TestIdleTimeout(t *testing.T) {
 	}
 	checkLeft(t, outside, "first")
 	took = underFakeClock(t, outside, pop3server.Config{IdleTimeout: time.Hour, LoginTimeout: -1}, func(t *testing.T, f *pop3test.Fixture) {
-		c := mailtest.NewClient(t, f.Dial(""))
+		c := mailtest.NewClient(t, f.Dial(t, ""))
 		c.Timeout = 0
 		c.Expect("+OK")
 		c.ExpectEOF()
@@ -63,7 +63,7 @@ func TestIdleTimeout(t *testing.T) {
 		t.Errorf("a session without login ended after %v, want 1h", took)
 	}
 	took = underFakeClock(t, outside, pop3server.Config{LoginTimeout: -1}, func(t *testing.T, f *pop3test.Fixture) {
-		c := mailtest.NewClient(t, f.Dial(""))
+		c := mailtest.NewClient(t, f.Dial(t, ""))
 		c.Timeout = 0
 		c.Expect("+OK")
 		c.Do("AUTH PLAIN", "+ ")
@@ -74,7 +74,7 @@ func TestIdleTimeout(t *testing.T) {
 	}
 }
 
-// A client that takes a message too slowly loses the connection, and nothing else.
+// A client that receives a message too slowly loses the connection, and no message.
 func TestWriteTimeout(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	outside.Add(t, outside.Alice, strings.Repeat(strings.Repeat("x", 998)+"\r\n", 200), "big")
@@ -86,7 +86,7 @@ func TestWriteTimeout(t *testing.T) {
 			t.Errorf("a whole text of %d octets, after an hour", len(rest))
 		}
 		synctest.Wait()
-		if n := f.Counter(t, "popelago_pop3server_sessions_total", "result", "timeout"); n != 1 {
+		if n := f.Metric(t, "popelago_pop3server_sessions_total", "result", "timeout"); n != 1 {
 			t.Errorf("%v sessions timed out, want 1", n)
 		}
 	})
@@ -100,7 +100,7 @@ func TestHandshakeTimeout(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, true)
 	cfg := pop3server.Config{TLS: outside.TLS.Server, HandshakeTimeout: 20 * time.Second}
 	took := underFakeClock(t, outside, cfg, func(t *testing.T, f *pop3test.Fixture) {
-		c := mailtest.NewClient(t, f.Dial(""))
+		c := mailtest.NewClient(t, f.Dial(t, ""))
 		c.Timeout = 0
 		c.Expect("+OK")
 		c.Do("STLS", "+OK")
@@ -117,7 +117,7 @@ func TestFailedLoginsAreDelayed(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	var delays []time.Duration
 	underFakeClock(t, outside, pop3server.Config{}, func(t *testing.T, f *pop3test.Fixture) {
-		c := mailtest.NewClient(t, f.Dial(""))
+		c := mailtest.NewClient(t, f.Dial(t, ""))
 		c.Timeout = 0
 		c.Expect("+OK")
 		for range 8 {
@@ -143,7 +143,7 @@ func TestLoginDelay(t *testing.T) {
 		logIn(t, f).Do("QUIT", "+OK")
 		try := func(user, want string) {
 			t.Helper()
-			c := mailtest.NewClient(t, f.Dial(""))
+			c := mailtest.NewClient(t, f.Dial(t, ""))
 			c.Timeout = 0
 			c.Expect("+OK")
 			c.Do("USER "+user, "+OK")
@@ -154,7 +154,7 @@ func TestLoginDelay(t *testing.T) {
 		try("alice", "-ERR [LOGIN-DELAY]")
 		try("bob", "+OK")
 		time.Sleep(time.Second)
-		try("alice", "+OK") // refused ones do not count
+		try("alice", "+OK") // refused logins do not count
 		try("alice", "-ERR [LOGIN-DELAY]")
 	})
 }

@@ -12,7 +12,7 @@ import (
 	"popelago/store/storetest"
 )
 
-// openStore opens an embedded store in memory, closed when the test ends.
+// openStore opens an embedded store in memory, which is closed at the end of the test.
 func openStore(t testing.TB) store.Store {
 	t.Helper()
 	st, err := embedded.Open(embedded.Config{Dir: "data", FS: vfs.NewMem()})

@@ -5,10 +5,9 @@ import (
 	"testing"
 
 	"popelago/smtpserver"
-	"popelago/smtpserver/smtptest"
 )
 
-// TestMalformedBDAT: what follows may be a text, and is never taken for commands.
+// TestMalformedBDAT: the input behind the command may be a text, and is never executed as commands.
 func TestMalformedBDAT(t *testing.T) {
 	for _, line := range []string{
 		"BDAT\t40\r\n", "BDAT 40\n", "bdat 40 LAST\n", "BDAT 40\tLAST\r\n", "BDAT40\r\n", "BDAT\r\n", "BDAT\n", "BDAT 40 \x00\r\n", "BDAT\x0b40\r\n",
@@ -20,7 +19,7 @@ func TestMalformedBDAT(t *testing.T) {
 		c.Send(line + "RSET\r\nMAIL FROM:<smuggled@example.org>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nsmuggled\r\n.\r\n")
 		c.Expect("501 5.5.4 syntax: BDAT octets [LAST]")
 		c.ExpectEOF()
-		if got := r.Inbox(t, smtptest.Address("bob")); len(got) > 0 {
+		if got := r.Inbox(t, "bob"); len(got) > 0 {
 			t.Errorf("%q: bob got %q", line, got)
 		}
 	}
@@ -30,7 +29,8 @@ func TestMalformedBDAT(t *testing.T) {
 	c.Do("NOOP", "250 ")
 }
 
-// TestUnseenCharactersInPaths: they are refused, and never stand in a Return-Path line or a log.
+// TestUnseenCharactersInPaths: invisible characters are refused, and never stand in a Return-Path line
+// or a log.
 func TestUnseenCharactersInPaths(t *testing.T) {
 	r := newRig(t, smtpserver.SMTP, nil)
 	c := r.Client(t, "EHLO client.example\u202E\u0085")
@@ -42,7 +42,7 @@ func TestUnseenCharactersInPaths(t *testing.T) {
 	c.Do("RCPT TO:<alice@example.test>", "250 ")
 	c.Do("DATA", "354 ")
 	c.Do("Subject: x\r\n\r\n.", "250 ")
-	got := r.Inbox(t, smtptest.Address("alice"))
+	got := r.Inbox(t, "alice")
 	if len(got) != 1 || !strings.Contains(got[0], "from client.example?? ") || strings.ContainsAny(got[0], "\u202E\u0085") {
 		t.Errorf("%q", got)
 	}

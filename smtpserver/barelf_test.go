@@ -11,7 +11,7 @@ import (
 	"popelago/smtpserver/smtptest"
 )
 
-// lineBreakers are what some servers take for a line end or for the end of a text.
+// lineBreakers are sequences that some servers mistake for a line end or the end of a text.
 var lineBreakers = []string{
 	"\n.\n", "\n.\r\n", "\n.\r", "\n\n.\n", "\r.\r", "\r.\n", "\r.\r\n", "\r\r.\r\n", "\r\n.\n", "\r\n.\r", "\r\n.\r\r\n",
 	"\r\n.\n\r\n", "\r\r\n.\r\r\n", "\n\r.\r\n", "\n\r.\n\r", "\r\n.\r\x00\n", "\r\n\x00.\r\n", "\r\n.\x00\r\n", "\x00\r.\r\n",
@@ -19,8 +19,8 @@ var lineBreakers = []string{
 	"\n.x\n", "\n...\r\n", "\r\n.\n.\n", "\n.\r\n.\n", "\n.\n.\n.\n", "\x85.\x85", "\x0b.\x0b", "\r\n.\n\n", "\r\n.\r\r",
 }
 
-// normalized is what a text becomes where a bare LF ends a line: with dots, it was stuffed. A text
-// with a bare CR is none.
+// normalized is the stored form of a text if a bare LF ends a line. dots says that the text was
+// dot-stuffed. A text with a bare CR has no stored form.
 func normalized(text string, dots bool) (string, bool) {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	lines := strings.Split(text, "\n")
@@ -32,8 +32,8 @@ func normalized(text string, dots bool) (string, bool) {
 	return strings.Join(lines, "\r\n"), !strings.Contains(text, "\r")
 }
 
-// TestSmugglingNormalized: where a bare LF is a line end, CRLF "." CRLF alone ends a text as well,
-// and what came before it is one message.
+// TestSmugglingNormalized: if a bare LF is a line end, only CRLF "." CRLF ends a text, as without the
+// setting. The text before the end is a single message.
 func TestSmugglingNormalized(t *testing.T) {
 	const smuggled = "MAIL FROM:<smuggled@example.org>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nsmuggled\r\n"
 	r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) { s.Server.NormalizeLF = true })
@@ -60,7 +60,7 @@ func TestSmugglingNormalized(t *testing.T) {
 			} else {
 				c.Expect("550 5.6.0 ")
 			}
-			c.Do("NOOP", "250 2.0.0 ok") // nothing was answered in between
+			c.Do("NOOP", "250 2.0.0 ok") // no reply in between
 			c.Do("QUIT", "221 ")
 			c.ExpectEOF()
 		}
@@ -69,7 +69,7 @@ func TestSmugglingNormalized(t *testing.T) {
 	checkInbox(t, r, "bob", nil)
 }
 
-// TestSmugglingByChunksNormalized: a chunk ends at its last octet, wherever its lines end.
+// TestSmugglingByChunksNormalized: a chunk ends at its last octet, independent of its lines.
 func TestSmugglingByChunksNormalized(t *testing.T) {
 	const smuggled = "MAIL FROM:<smuggled@example.org>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nsmuggled\r\n.\r\nQUIT\r\n"
 	for _, protocol := range []smtpserver.Protocol{smtpserver.SMTP, smtpserver.LMTP} {
@@ -88,7 +88,7 @@ func TestSmugglingByChunksNormalized(t *testing.T) {
 					if line := c.Line(); strings.HasPrefix(line, "550 5.6.0 ") {
 						good = false
 						break
-					} else if !strings.HasPrefix(line, "250 2.0.0 chunk taken") {
+					} else if !strings.HasPrefix(line, "250 2.0.0 chunk received") {
 						t.Fatalf("%q by %d: the server says %q", between, size, line)
 					}
 				}
@@ -106,7 +106,7 @@ func TestSmugglingByChunksNormalized(t *testing.T) {
 
 func checkInbox(t *testing.T, r *smtptest.Fixture, local string, want []string) {
 	t.Helper()
-	got := r.Inbox(t, smtptest.Address(local))
+	got := r.Inbox(t, local)
 	if len(got) != len(want) {
 		t.Fatalf("%s has %d messages, want %d", local, len(got), len(want))
 	}
@@ -117,7 +117,7 @@ func checkInbox(t *testing.T, r *smtptest.Fixture, local string, want []string) 
 	}
 }
 
-// TestBareLF: what the setting changes, and what it leaves.
+// TestBareLF: the effects of the setting, and their limits.
 func TestBareLF(t *testing.T) {
 	for _, normalize := range []bool{false, true} {
 		var log bytes.Buffer

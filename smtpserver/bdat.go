@@ -1,6 +1,7 @@
 package smtpserver
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strconv"
@@ -31,22 +32,19 @@ func parseBDAT(arg string) (count int64, last bool, err error) {
 	return count, last, nil
 }
 
-// isBDAT reports whether a command line, however malformed it goes on, begins as BDAT does.
+// isBDAT reports whether a command line begins as BDAT does, however malformed the rest is.
 func isBDAT(line []byte) bool {
 	const verb = "BDAT"
 	return len(line) >= len(verb) && strings.EqualFold(string(line[:len(verb)]), verb) &&
 		(len(line) == len(verb) || !isLabel(line[len(verb)]) || '0' <= line[len(verb)] && line[len(verb)] <= '9')
 }
 
-// badBDAT ends the session at a malformed BDAT: nobody knows how many octets of text follow, and
-// none of them may be taken for a command.
-func (s *session) badBDAT() {
-	s.reply(replySyntax("syntax: BDAT octets [LAST]"))
-	s.end()
-}
+// badBDAT ends the session at a malformed BDAT: the count of octets of text that follow is unknown,
+// and no octet of a text may be executed as a command.
+func (s *session) badBDAT() { s.end(replySyntax("syntax: BDAT octets [LAST]")) }
 
-// cmdBDAT takes one chunk. Whatever the reply, exactly the chunk is read behind the command.
-func (s *session) cmdBDAT(arg string) {
+// cmdBDAT receives one chunk. Whatever the reply, cmdBDAT reads exactly the chunk behind the command.
+func (s *session) cmdBDAT(ctx context.Context, arg string) {
 	count, last, err := parseBDAT(arg)
 	if err != nil {
 		s.badBDAT()
@@ -59,17 +57,17 @@ func (s *session) cmdBDAT(arg string) {
 	}
 	chunk := s.c.NewBodyReader(count)
 	switch {
-	case s.tx == nil: // also the rest of a pipeline behind a chunk that was refused
-		s.skipChunk(chunk, replySequence("say MAIL first"))
+	case s.tx == nil: // also the rest of a pipeline behind a refused chunk
+		s.skipChunk(chunk, replyOutOfState("BDAT", s.state()))
 		return
 	case len(s.tx.envelope.Recipients) == 0:
 		s.skipChunk(chunk, replyNoRecipients())
 		return
 	}
 	start := time.Now()
-	err = s.takeChunk(chunk, count)
+	err = s.receiveChunk(ctx, chunk, count)
 	if err == nil && !last {
-		s.reply(replyOK("chunk taken"))
+		s.reply(replyOK("chunk received"))
 		return
 	}
 	defer s.reset()
@@ -85,16 +83,16 @@ func (s *session) cmdBDAT(arg string) {
 		s.logRefused(err)
 		s.reply(replyTo(err))
 	case s.tx.incoming != nil:
-		s.answer(s.tx.incoming.Finish(s.ctx), start)
+		s.answer(s.tx.incoming.Finish(ctx), start)
 	default:
 		s.answer(delivery.Result{Errors: repeat(err, len(s.tx.envelope.Recipients))}, start)
 	}
 }
 
-// takeChunk adds a chunk to the text of the present transaction.
-func (s *session) takeChunk(chunk io.Reader, count int64) error {
+// receiveChunk adds a chunk to the text of the present transaction.
+func (s *session) receiveChunk(ctx context.Context, chunk io.Reader, count int64) error {
 	if s.tx.incoming == nil {
-		if err := s.begin(); err != nil {
+		if err := s.begin(ctx); err != nil {
 			return err
 		}
 	}
@@ -105,7 +103,7 @@ func (s *session) takeChunk(chunk io.Reader, count int64) error {
 	return err
 }
 
-// skipChunk reads a chunk that belongs to nothing, and refuses it.
+// skipChunk reads a chunk that belongs to no transaction or no recipient, and refuses the chunk.
 func (s *session) skipChunk(chunk io.Reader, r reply) {
 	defer s.c.EndText()
 	if end := s.drain(chunk); end != nil {

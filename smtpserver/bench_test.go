@@ -15,8 +15,8 @@ import (
 	"popelago/store/embedded"
 )
 
-// BenchmarkDeliverLMTP delivers messages of 8 KiB to 80 users over 16 connections, durably, in
-// a folder of the disk. MAIL, RCPT and DATA go in one segment, as Postfix sends them.
+// BenchmarkDeliverLMTP delivers messages of 8 KiB to 80 users over 16 connections, durably, to a
+// folder of the disk. MAIL, RCPT and DATA are sent in one segment, as by Postfix.
 //
 //	go test ./smtpserver -run - -bench DeliverLMTP -benchtime 10s
 func BenchmarkDeliverLMTP(b *testing.B) {
@@ -32,7 +32,7 @@ func BenchmarkDeliverLMTP(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	addr := listen(b, r)
+	addr := r.Listen(b)
 	message := "Subject: benchmark\r\n\r\n" + strings.Repeat(strings.Repeat("x", 76)+"\r\n", size/78) + ".\r\n"
 
 	b.SetBytes(int64(len(message)))
@@ -57,7 +57,7 @@ func BenchmarkDeliverLMTP(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 }
 
-// deliverLoop delivers to the recipients that next names until there are no more.
+// deliverLoop delivers to the recipients that next returns, until next has no more recipients.
 func deliverLoop(addr, message string, next func() (string, bool)) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {

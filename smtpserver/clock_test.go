@@ -18,7 +18,7 @@ type wrongClock struct {
 
 func (w *wrongClock) Clock() error { return w.err }
 
-// With a wrong clock no id can be made: mail has to wait, and is taken when the clock is right.
+// With a wrong clock no id can be made: mail has to wait until the clock is right.
 func TestWrongClock(t *testing.T) {
 	for _, protocol := range []smtpserver.Protocol{smtpserver.SMTP, smtpserver.LMTP} {
 		st := &wrongClock{err: fmt.Errorf("%w: 3 hours behind", store.ErrClock)}
@@ -47,7 +47,7 @@ func TestWrongClock(t *testing.T) {
 			}
 		}
 		for _, local := range []string{"alice", "bob"} {
-			if n := len(r.Inbox(t, smtptest.Address(local))); n != 1 {
+			if n := len(r.Inbox(t, local)); n != 1 {
 				t.Errorf("%s has %d messages, want the one that was taken", local, n)
 			}
 		}

@@ -1,36 +1,23 @@
 package smtpserver
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"io"
-	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"popelago/delivery"
-	"popelago/mail"
 	"popelago/wire"
 )
 
-func (s *session) cmdDATA(arg string) {
-	switch {
-	case arg != "":
-		s.reply(replySyntax("DATA has no argument"))
-		return
-	case s.tx == nil:
-		s.reply(replySequence("say MAIL first"))
-		return
-	case s.tx.incoming != nil: // RFC 3030 section 2
-		s.reply(replySequence("DATA after BDAT"))
-		return
-	case len(s.tx.envelope.Recipients) == 0:
+func (s *session) cmdDATA(ctx context.Context, _ string) {
+	if len(s.tx.envelope.Recipients) == 0 {
 		s.reply(replyNoRecipients())
 		return
 	}
 	defer s.reset()
-	if err := s.begin(); err != nil {
+	if err := s.begin(ctx); err != nil {
 		s.logMessage(delivery.Result{Errors: []error{err}}, time.Now())
 		s.reply(replyTo(err))
 		return
@@ -46,17 +33,17 @@ func (s *session) cmdDATA(arg string) {
 			return
 		}
 	}
-	s.answer(s.tx.incoming.Finish(s.ctx), start)
+	s.answer(s.tx.incoming.Finish(ctx), start)
 }
 
 // begin starts the text of the present transaction.
-func (s *session) begin() (err error) {
-	s.tx.incoming, err = s.srv.deliverer.Begin(s.ctx, s.tx.envelope)
+func (s *session) begin(ctx context.Context) (err error) {
+	s.tx.incoming, err = s.srv.deliverer.Begin(ctx, s.tx.envelope)
 	return err
 }
 
-// drain reads what is left of a text that is refused, so that the session can go on behind it.
-// An error means that it cannot: errEndless, or what the connection says.
+// drain reads the rest of a refused text, so that the session can go on behind the text. After an
+// error the session must end. Errors: errEndless, or an error of the connection.
 func (s *session) drain(text io.Reader) error {
 	_, err := io.CopyN(io.Discard, text, s.maxText())
 	switch err {
@@ -68,26 +55,25 @@ func (s *session) drain(text io.Reader) error {
 	return err
 }
 
-// maxText is how long a text that is refused may go on before the client is given up.
+// maxText limits the octets of a refused text. A longer text ends the session.
 func (s *session) maxText() int64 { return s.srv.deliverer.MaxMessageSize() + 1<<20 }
 
 var errEndless = errors.New("refused message goes on without end")
 
-// cut ends a session in the middle of a text, because of end. If the client still listens it
-// gets r, or is told that it was too slow.
+// cut ends a session in the middle of a text, because of end. A client that sends too much gets r, a
+// client that is too slow gets replyTimeout.
 func (s *session) cut(end error, r reply) {
-	s.over = true
 	switch {
 	case end == errEndless:
-		s.reply(r)
-		s.c.Linger()
+		s.end(r)
 	case errors.Is(end, wire.ErrTimeout):
-		s.reply(replyTimeout())
-		s.c.Linger()
+		s.end(replyTimeout())
+	default:
+		s.ended = true
 	}
 }
 
-// answer replies to a text that has come in whole.
+// answer replies to a text that was received whole.
 func (s *session) answer(res delivery.Result, start time.Time) {
 	s.logMessage(res, start)
 	if slices.Contains(res.Errors, nil) {
@@ -105,82 +91,4 @@ func (s *session) answer(res delivery.Result, start time.Time) {
 			s.reply(replyStored(res.ID, res.Reached[i]))
 		}
 	}
-}
-
-// logRefused notes that a message is not taken, or did not come in whole.
-func (s *session) logRefused(err error) {
-	s.logMessage(delivery.Result{Errors: []error{err}}, time.Now())
-}
-
-// logMessage writes the one line of the log that every message gets.
-func (s *session) logMessage(res delivery.Result, start time.Time) {
-	stored := 0
-	var cause error
-	for _, err := range res.Errors {
-		if err == nil {
-			stored++
-		} else if cause == nil || replyTo(err).temporary() {
-			cause = err
-		}
-	}
-	result, level := "stored", slog.LevelInfo
-	switch {
-	case cause == nil:
-	case stored > 0:
-		result, level = "partly", slog.LevelWarn
-	case !replyTo(cause).temporary():
-		result = "refused"
-	case errors.Is(cause, wire.ErrTimeout) || wire.IsDisconnect(cause):
-		result = "incomplete"
-	default:
-		result, level = "deferred", slog.LevelWarn
-	}
-	s.srv.metrics.messages.WithLabelValues(result).Inc()
-	if !s.srv.cfg.Logger.Enabled(s.ctx, level) {
-		return
-	}
-	var e mail.Envelope // empty for a chunk without transaction
-	if s.tx != nil {
-		e = s.tx.envelope
-	}
-	args := []any{
-		"result", result, "from", e.ReversePath, "to", recipientNames(e.Recipients), "recipients", len(e.Recipients), "stored", stored,
-		"octets", res.Size, "seconds", time.Since(start).Seconds(),
-	}
-	if stored > 0 {
-		args = append(args, "durability", res.Least().String())
-	}
-	if !res.ID.IsZero() {
-		args = append(args, "message", res.ID.String())
-	}
-	if res.Normalized > 0 {
-		args = append(args, "bare_lf", res.Normalized)
-	}
-	if res.Repeated {
-		args = append(args, "repeated", true)
-	}
-	if cause != nil {
-		args = append(args, "cause", cause)
-	}
-	s.log(level, "message", args...)
-}
-
-// maxNames is the largest number of recipients that a log line names.
-const maxNames = 100
-
-// recipientNames are recipients for the log, separated by commas. They are addresses that RCPT
-// named and that exist here.
-func recipientNames(recipients []mail.Recipient) string {
-	var b strings.Builder
-	for i, r := range recipients {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		if i == maxNames {
-			fmt.Fprintf(&b, "and %d more", len(recipients)-maxNames)
-			break
-		}
-		b.WriteString(mail.LogText(r.Address.String()))
-	}
-	return b.String()
 }

@@ -16,13 +16,13 @@ func begin(c *mailtest.Client) {
 	c.Do("RCPT TO:<alice@example.test>", "250 ")
 }
 
-// TestSmuggling sends what some servers take for the end of a text. None of it may end one:
-// the message is refused whole, and the commands behind are never executed.
+// TestSmuggling sends sequences that some servers mistake for the end of a text. No sequence may end
+// the text: the message is refused whole, and the commands behind are never executed.
 func TestSmuggling(t *testing.T) {
 	const smuggled = "MAIL FROM:<smuggled@example.org>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nsmuggled\r\n"
 	ends := []struct {
 		octets string
-		plain  bool // no bare CR or LF: a text like any other
+		plain  bool // no bare CR or LF: an ordinary text
 	}{
 		{"\n.\n", false}, {"\n.\r\n", false}, {"\n.\r", false}, {"\n\n.\n", false},
 		{"\r.\r", false}, {"\r.\n", false}, {"\r.\r\n", false}, {"\r\r.\r\n", false},
@@ -37,7 +37,7 @@ func TestSmuggling(t *testing.T) {
 	for _, cut := range []string{"whole", "octets"} {
 		for _, end := range ends {
 			t.Run(fmt.Sprintf("%s/%q", cut, end.octets), func(t *testing.T) {
-				before := len(r.Inbox(t, smtptest.Address("alice")))
+				before := len(r.Inbox(t, "alice"))
 				c := r.Client(t, "EHLO client.example")
 				begin(c)
 				c.Do("DATA", "354 ")
@@ -55,16 +55,16 @@ func TestSmuggling(t *testing.T) {
 				} else {
 					c.Expect("550 5.6.0 ")
 				}
-				c.Do("NOOP", "250 2.0.0 ok") // nothing was answered in between
+				c.Do("NOOP", "250 2.0.0 ok") // no reply in between
 				c.Do("QUIT", "221 ")
 				c.ExpectEOF()
 				if end.plain {
 					before++
 				}
-				if got := len(r.Inbox(t, smtptest.Address("alice"))); got != before {
+				if got := len(r.Inbox(t, "alice")); got != before {
 					t.Errorf("alice has %d messages, want %d", got, before)
 				}
-				if got := r.Inbox(t, smtptest.Address("bob")); len(got) > 0 {
+				if got := r.Inbox(t, "bob"); len(got) > 0 {
 					t.Errorf("bob got %q", got)
 				}
 			})
@@ -72,7 +72,7 @@ func TestSmuggling(t *testing.T) {
 	}
 }
 
-// TestSmugglingByChunks is the same for BDAT, where a line end may be cut in two.
+// TestSmugglingByChunks is TestSmuggling for BDAT, whose chunks may split a line end.
 func TestSmugglingByChunks(t *testing.T) {
 	r := newRig(t, smtpserver.SMTP, nil)
 	for _, chunks := range [][]string{
@@ -89,19 +89,19 @@ func TestSmugglingByChunks(t *testing.T) {
 				c.Send(fmt.Sprintf("BDAT %d%s\r\n%s", len(chunk), last, chunk))
 			}
 			for answer := c.Line(); !strings.HasPrefix(answer, "550 5.6.0 "); answer = c.Line() {
-				if !strings.HasPrefix(answer, "250 2.0.0 chunk taken") {
+				if !strings.HasPrefix(answer, "250 2.0.0 chunk received") {
 					t.Fatalf("the server says %q", answer)
 				}
 			}
 		})
 	}
-	if got := r.Inbox(t, smtptest.Address("alice")); len(got) > 0 {
+	if got := r.Inbox(t, "alice"); len(got) > 0 {
 		t.Errorf("alice got %q", got)
 	}
 }
 
-// TestCorpus sends the awkward messages by DATA and in chunks of several sizes, and looks for
-// the same octets in the mailbox.
+// TestCorpus sends the awkward messages by DATA and in chunks of several sizes, and expects the same
+// octets in the mailbox.
 func TestCorpus(t *testing.T) {
 	for _, protocol := range []smtpserver.Protocol{smtpserver.SMTP, smtpserver.LMTP} {
 		r := newRig(t, protocol, nil)
@@ -131,7 +131,7 @@ func TestCorpus(t *testing.T) {
 				c.Expect("250 2.0.0 ok ")
 			}
 		}
-		got := r.Inbox(t, smtptest.Address("alice"))
+		got := r.Inbox(t, "alice")
 		if len(got) != len(want) {
 			t.Fatalf("%s: %d messages, want %d", protocol, len(got), len(want))
 		}
@@ -152,7 +152,7 @@ func stuff(s string) string {
 	return s
 }
 
-// sendChunks sends a text by BDAT, pipelined, and reads all answers but the last.
+// sendChunks sends a text by BDAT, pipelined, and reads all replies but the last.
 func sendChunks(c *mailtest.Client, octets string, size int, noFinalCRLF bool) {
 	if noFinalCRLF {
 		octets = strings.TrimSuffix(octets, "\r\n")
@@ -165,7 +165,7 @@ func sendChunks(c *mailtest.Client, octets string, size int, noFinalCRLF bool) {
 	}
 	c.Send(fmt.Sprintf("BDAT %d LAST\r\n%s", len(octets), octets))
 	for range n {
-		c.Expect("250 2.0.0 chunk taken")
+		c.Expect("250 2.0.0 chunk received")
 	}
 }
 
@@ -197,7 +197,7 @@ func TestOnePacket(t *testing.T) {
 	}
 	c.ExpectEOF()
 	for a, want := range map[string][]string{"alice": {"Subject: one\r\n", "Subject: two\r\n\r\nx\r\n"}, "bob": {"Subject: two\r\n\r\nx\r\n"}} {
-		got := r.Inbox(t, smtptest.Address(a))
+		got := r.Inbox(t, a)
 		if len(got) != len(want) {
 			t.Fatalf("%s has %q", a, got)
 		}
@@ -209,7 +209,7 @@ func TestOnePacket(t *testing.T) {
 	}
 }
 
-// TestTrace looks at the lines in front of a message.
+// TestTrace checks the lines in front of a message.
 func TestTrace(t *testing.T) {
 	tests := []struct {
 		name, hello, mail string
@@ -235,7 +235,7 @@ func TestTrace(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := newRig(t, test.protocol, func(s *smtptest.Settings) { s.Server.TLS = cert.Server })
-			c := mailtest.NewClient(t, r.Dial(t))
+			c := mailtest.NewClient(t, r.Dial(t, "192.0.2.1"))
 			c.Expect("220 ")
 			if test.tls {
 				c.Do("STARTTLS", "220 ")
@@ -250,7 +250,7 @@ func TestTrace(t *testing.T) {
 			c.Do("DATA", "354 ")
 			c.Send("Return-Path: <kept@example.org>\r\n\r\n.\r\n")
 			c.Expect("250 ")
-			got := r.Inbox(t, smtptest.Address("alice"))
+			got := r.Inbox(t, "alice")
 			if len(got) != 1 || !strings.Contains(got[0], test.want) || !strings.HasSuffix(got[0], "\r\nReturn-Path: <kept@example.org>\r\n\r\n") {
 				t.Errorf("got %q, want it to contain %q", got, test.want)
 			}

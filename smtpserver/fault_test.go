@@ -12,10 +12,9 @@ import (
 	"popelago/store/storetest"
 )
 
-// TestEachFault lets every operation of the store fail in turn while messages come in, in all
-// the ways a text can come. What was answered with 250 is in the mailbox, whole; what was
-// answered with anything else is there once at the most, whole, and only if the store said
-// that it did not know.
+// TestEachFault lets every operation of the store fail in turn while messages arrive, by DATA and by
+// BDAT. A message answered with 250 is in the mailbox, whole. A message with another reply is in the
+// mailbox at most once, whole, and only if the store reported an unknown outcome.
 func TestEachFault(t *testing.T) {
 	for _, protocol := range []smtpserver.Protocol{smtpserver.SMTP, smtpserver.LMTP} {
 		t.Run(string(protocol), func(t *testing.T) {
@@ -33,7 +32,7 @@ func faultScenario(t *testing.T, protocol smtpserver.Protocol, wrap func(store.S
 		hello = "LHLO client.example"
 	}
 	c := r.Client(t, hello)
-	want := map[string]map[string]bool{"alice": {}, "bob": {}} // text -> must be there; false: may
+	want := map[string]map[string]bool{"alice": {}, "bob": {}} // text -> true: must be in the mailbox; false: may be
 	large := strings.Repeat(strings.Repeat("x", 98)+"\r\n", 1000)
 	for i, body := range []string{"small\r\n", large, "in chunks\r\n"} {
 		var accepted []string
@@ -60,7 +59,7 @@ func faultScenario(t *testing.T, protocol smtpserver.Protocol, wrap func(store.S
 	c.ExpectEOF()
 	for local, texts := range want {
 		seen := map[string]bool{}
-		for _, m := range r.Inbox(t, smtptest.Address(local)) {
+		for _, m := range r.Inbox(t, local) {
 			octets := smtptest.Text(t, m)
 			if _, known := texts[octets]; !known || seen[octets] {
 				t.Errorf("%s has a message too many: %.100q", local, octets)
@@ -75,7 +74,7 @@ func faultScenario(t *testing.T, protocol smtpserver.Protocol, wrap func(store.S
 	}
 }
 
-// sendData sends a text by DATA. It returns the first answer to it, or to DATA.
+// sendData sends a text by DATA. It returns the first reply to the text, or the reply to DATA.
 func sendData(t *testing.T, c *mailtest.Client, octets string) []string {
 	answer := c.Do("DATA", "")
 	if !strings.HasPrefix(answer, "354 ") {
@@ -85,7 +84,7 @@ func sendData(t *testing.T, c *mailtest.Client, octets string) []string {
 	return []string{"354", c.Line()}
 }
 
-// sendTwoChunks sends a text by BDAT. It returns the answers to the chunks.
+// sendTwoChunks sends a text by BDAT. It returns the replies to the chunks.
 func sendTwoChunks(t *testing.T, c *mailtest.Client, octets string) []string {
 	c.Send(fmt.Sprintf("BDAT 10\r\n%s", octets[:10]))
 	first := c.Line()
@@ -96,7 +95,7 @@ func sendTwoChunks(t *testing.T, c *mailtest.Client, octets string) []string {
 	return []string{"354", c.Line()}
 }
 
-// note reads what answers are left, and writes down what each recipient may now expect.
+// note reads the remaining replies, and notes the messages that each recipient may now expect.
 func note(t *testing.T, protocol smtpserver.Protocol, want map[string]map[string]bool, octets string, accepted, answers []string, c *mailtest.Client) {
 	if len(answers) == 1 { // refused before the end of the text
 		if !strings.HasPrefix(answers[0], "451 ") && !strings.HasPrefix(answers[0], "554 5.5.1 no valid") {

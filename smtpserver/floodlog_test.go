@@ -11,7 +11,7 @@ import (
 	"popelago/smtpserver/smtptest"
 )
 
-// A stranger can begin a session after the other: the ends of such sessions are summed up in the log.
+// A stranger can begin session after session: the log sums up the ends of such sessions.
 func TestEndsOfFloodsAreSummedUp(t *testing.T) {
 	var log mailtest.Log
 	r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) {

@@ -11,6 +11,7 @@ import (
 	"popelago/mail"
 	"popelago/maildrop"
 	"popelago/mailtest"
+	"popelago/mailtest/sessiontest"
 	"popelago/smtpserver"
 	"popelago/smtpserver/smtptest"
 )
@@ -65,8 +66,8 @@ func empty(t *testing.T, r *smtptest.Fixture) int {
 	n := 0
 	ctx := context.Background()
 	for _, local := range []string{"alice", "bob", "carol", "dave", "postmaster"} {
-		n += len(r.Inbox(t, smtptest.Address(local)))
-		drop, err := maildrop.Open(ctx, r.Store.Mail, mail.DeriveMailboxID(smtptest.Address(local), mail.MessageID{}), maildrop.Options{})
+		n += len(r.Inbox(t, local))
+		drop, err := maildrop.Open(ctx, r.Store.Mail, mail.DeriveMailboxID(sessiontest.Address(local), mail.MessageID{}), maildrop.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

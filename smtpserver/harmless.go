@@ -6,13 +6,11 @@ import (
 	"strings"
 )
 
-// countHarmless ends a session that goes on and on without bringing a message. Recipients and
-// texts are not counted: Config.MaxRecipients, Config.MaxRefusedRecipients and wire.Config.MinBodyRate
-// bound these. An empty chunk is no text.
-func (s *session) countHarmless(verb, arg string) {
-	empty := verb == "BDAT" && arg != "" && strings.Trim(arg, "0") == ""
-	switch {
-	case verb == "RCPT", verb == "QUIT", (verb == "DATA" || verb == "BDAT") && s.tx != nil && !empty:
+// countHarmless ends a session that sends command after command and no message. Recipients and texts
+// are not counted: Config.MaxRecipients, Config.MaxRefusedRecipients and wire.Config.MinBodyRate
+// limit both. An empty chunk counts.
+func (s *session) countHarmless(c command, arg string) {
+	if c.useful || c.text && s.tx != nil && !emptyChunk(arg) {
 		return
 	}
 	s.harmless++
@@ -22,13 +20,15 @@ func (s *session) countHarmless(verb, arg string) {
 	s.endFlood(replyTooManyHarmless())
 }
 
-// errFlood is the cause in the log when a session is ended for what it sent too much of.
+// emptyChunk reports whether the argument of BDAT announces no octets.
+func emptyChunk(arg string) bool { return arg != "" && strings.Trim(arg, "0") == "" }
+
+// errFlood is the cause in the log of the end of a session that exceeded a limit.
 var errFlood = errors.New("the limit of a session is reached")
 
-// endFlood ends a session that sent too much of something. Strangers can begin another one at
-// once, so that the log sums such ends up.
+// endFlood ends a session that exceeded a limit. Strangers can begin another session at once, so the
+// log sums such ends up.
 func (s *session) endFlood(r reply) {
 	s.c.LogSummed(slog.LevelInfo, r.text, errFlood)
-	s.reply(r)
-	s.end()
+	s.end(r)
 }

@@ -10,7 +10,8 @@ import (
 	"popelago/smtpserver/smtptest"
 )
 
-// flood sends commands until the session ends, and returns how many were answered otherwise.
+// flood sends commands until the session ends, and returns the count of commands that did not end the
+// session.
 func flood(t *testing.T, c *mailtest.Client, most int, commands ...string) (answered int, last string) {
 	t.Helper()
 	for i := range most {
@@ -45,7 +46,7 @@ func TestHarmlessCommandsEndTheSession(t *testing.T) {
 	}
 }
 
-// TestMessagesAllowFurtherCommands: a sender that brings messages may go on for ever.
+// TestMessagesAllowFurtherCommands: a sender of messages has no limit of commands.
 func TestMessagesAllowFurtherCommands(t *testing.T) {
 	r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) { s.Server.MaxHarmlessCommands = 5 })
 	c := r.Client(t, "HELO client.example")

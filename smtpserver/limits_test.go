@@ -15,11 +15,11 @@ import (
 	"popelago/smtpserver/smtptest"
 )
 
-// bubble runs a test with a clock of its own. The client's timeout is off: it would end first.
+// bubble runs a test with a fake clock. The client has no timeout, which would end first.
 func bubble(t *testing.T, change func(*smtptest.Settings), test func(t *testing.T, r *smtptest.Fixture, c *mailtest.Client)) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, smtpserver.SMTP, change)
-		c := mailtest.NewClient(t, r.Dial(t))
+		c := mailtest.NewClient(t, r.Dial(t, "192.0.2.1"))
 		c.Timeout = 0
 		c.Expect("220 ")
 		c.Do("HELO client.example", "250 ")
@@ -41,8 +41,8 @@ func TestIdleTimeout(t *testing.T) {
 	})
 }
 
-// TestSlowSender: a message may take hours as long as it gets on; nothing of it is ever taken
-// for a command.
+// TestSlowSender: a message may take hours as long as octets arrive. No part of the text is ever
+// executed as a command.
 func TestSlowSender(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, r *smtptest.Fixture, c *mailtest.Client) {
 		begin(c)
@@ -58,7 +58,7 @@ func TestSlowSender(t *testing.T) {
 		if took := time.Since(start); took < time.Hour {
 			t.Fatalf("the test took only %v", took)
 		}
-		if got := r.Inbox(t, smtptest.Address("alice")); len(got) != 1 || smtptest.Text(t, got[0]) != "\r\n"+strings.Repeat(line, 200) {
+		if got := r.Inbox(t, "alice"); len(got) != 1 || smtptest.Text(t, got[0]) != "\r\n"+strings.Repeat(line, 200) {
 			t.Errorf("%d messages", len(got))
 		}
 	})
@@ -81,7 +81,7 @@ func TestTricklingSender(t *testing.T) {
 		if took := time.Since(start); took != 3*time.Minute {
 			t.Errorf("closed after %v, want 3m", took)
 		}
-		if got := r.Inbox(t, smtptest.Address("alice")); len(got) > 0 {
+		if got := r.Inbox(t, "alice"); len(got) > 0 {
 			t.Errorf("alice got %q", got)
 		}
 		time.Sleep(10 * time.Minute) // for the goroutine to end
@@ -94,7 +94,7 @@ func TestSlowChunk(t *testing.T) {
 		c.Send("BDAT 100 LAST\r\nQUIT\r\n")
 		c.Expect("421 4.4.2 timeout")
 		c.ExpectEOF()
-		if got := r.Inbox(t, smtptest.Address("alice")); len(got) > 0 {
+		if got := r.Inbox(t, "alice"); len(got) > 0 {
 			t.Errorf("alice got %q", got)
 		}
 	})
@@ -104,7 +104,7 @@ func TestSlowChunk(t *testing.T) {
 func TestDisconnect(t *testing.T) {
 	r := newRig(t, smtpserver.SMTP, nil)
 	for _, text := range []string{"DATA\r\n", "DATA\r\nhello\r\n", "DATA\r\nhello\r\n.", "DATA\r\nhello\r\n.\r", "BDAT 5\r\nhell", "BDAT 5\r\nhello", "BDAT 5 LAST\r\nhell"} {
-		conn := r.Dial(t)
+		conn := r.Dial(t, "192.0.2.1")
 		c := mailtest.NewClient(t, conn)
 		c.Expect("220 ")
 		c.Do("HELO client.example", "250 ")
@@ -125,7 +125,7 @@ func TestDisconnect(t *testing.T) {
 	if err := r.Shutdown(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.Inbox(t, smtptest.Address("alice")); len(got) > 0 {
+	if got := r.Inbox(t, "alice"); len(got) > 0 {
 		t.Errorf("alice got %q", got)
 	}
 }
@@ -158,7 +158,7 @@ func TestTooManyConnections(t *testing.T) {
 	})
 }
 
-// TestTooLargeGoesOn: a refused text has an end beyond which nobody reads on.
+// TestTooLargeGoesOn: the server stops reading a refused text at a limit.
 func TestTooLargeGoesOn(t *testing.T) {
 	r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) { s.Delivery.MaxMessageSize = 1000 })
 	c := r.Client(t, "HELO client.example")
@@ -199,12 +199,12 @@ func TestShutdown(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if got := r.Inbox(t, smtptest.Address("alice")); len(got) != 1 {
+	if got := r.Inbox(t, "alice"); len(got) != 1 {
 		t.Errorf("alice has %q", got)
 	}
 }
 
-// TestForcedShutdown: a sender that never ends its text does not hold up the server.
+// TestForcedShutdown: a sender that never ends its text does not delay the server.
 func TestForcedShutdown(t *testing.T) {
 	r := newRig(t, smtpserver.SMTP, nil)
 	c := r.Client(t, "HELO client.example")
@@ -217,12 +217,12 @@ func TestForcedShutdown(t *testing.T) {
 		t.Errorf("Shutdown: %v", err)
 	}
 	c.ExpectEOF()
-	if got := r.Inbox(t, smtptest.Address("alice")); len(got) > 0 {
+	if got := r.Inbox(t, "alice"); len(got) > 0 {
 		t.Errorf("alice got %q", got)
 	}
 }
 
-// TestFailedHandshake: after a failed STARTTLS there is no session in clear text.
+// TestFailedHandshake: after a failed STARTTLS the session does not go on in clear text.
 func TestFailedHandshake(t *testing.T) {
 	r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) { s.Server.TLS = mailtest.Certificate(t).Server })
 	c := r.Client(t, "EHLO client.example")

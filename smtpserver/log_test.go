@@ -12,6 +12,8 @@ import (
 	"popelago/mailtest"
 	"popelago/smtpserver"
 	"popelago/smtpserver/smtptest"
+	"popelago/store"
+	"popelago/store/storetest"
 )
 
 // messageLines are the entries about messages.
@@ -29,18 +31,20 @@ func messageLines(t *testing.T, log *mailtest.Log) (lines []map[string]any) {
 	return lines
 }
 
-// TestLog: each message has one line, which tells what became of it and nothing of its text.
+// TestLog: each message has one log line, which has the result of the message and nothing of its text.
 func TestLog(t *testing.T) {
 	var log mailtest.Log
-	faults := &smtptest.FaultyStore{}
+	all := &storetest.Fault{Operation: "AddMessages", Lasting: true}
+	half := &storetest.Fault{Operation: "AddMessages", Mode: storetest.Half, Lasting: true}
 	r := newRig(t, smtpserver.LMTP, func(s *smtptest.Settings) {
 		s.Server.Logger = slog.New(slog.NewJSONHandler(&log, nil))
 		s.Delivery.MaxMessageSize = 1000
-		s.Wrap = faults.Wrap
+		s.Wrap = func(st store.Store) store.Store { return storetest.Faulty(storetest.Faulty(st, all), half) }
 	})
 	c := r.Client(t, "LHLO client.example")
-	send := func(fault, body string) string {
-		faults.Fault = fault
+	send := func(fault *storetest.Fault, body string) string {
+		all.Off.Store(fault != all)
+		half.Off.Store(fault != half)
 		begin(c)
 		c.Do("RCPT TO:<bob@example.test>", "250 ")
 		c.Do("DATA", "354 ")
@@ -48,11 +52,11 @@ func TestLog(t *testing.T) {
 		c.Line()
 		return c.Line()
 	}
-	stored := send("", "x")
-	send("", strings.Repeat("x", 1000))
-	send("", "a\rb")
-	send("add", "x")
-	send("add-second", "x")
+	stored := send(nil, "x")
+	send(nil, strings.Repeat("x", 1000))
+	send(nil, "a\rb")
+	send(all, "x")
+	send(half, "x")
 	c.Do("QUIT", "221 ")
 	c.ExpectEOF()
 
@@ -88,7 +92,10 @@ func TestMetrics(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := (&smtptest.Fixture{Server: srv}).Client(t, map[smtpserver.Protocol]string{"smtp": "EHLO x", "lmtp": "LHLO x"}[protocol])
+		client, server := mailtest.Pipe("192.0.2.1")
+		go srv.ServeConn(server)
+		c := mailtest.NewClient(t, client)
+		smtptest.Hello(c, map[smtpserver.Protocol]string{"smtp": "EHLO x", "lmtp": "LHLO x"}[protocol])
 		begin(c)
 		c.Do("DATA", "354 ")
 		c.Send("x\r\n.\r\n")

@@ -17,7 +17,7 @@ import (
 	"popelago/store/storetest"
 )
 
-// heldStore lets a test do something while a message is being stored.
+// heldStore calls a function of the test while a message is being stored.
 type heldStore struct {
 	store.Mail
 	storing func()
@@ -40,7 +40,7 @@ func (h *heldStore) AddMessages(ctx context.Context, entries []store.Entry) []er
 type sockets struct {
 	*smtptest.Fixture
 	l    net.Listener
-	over chan struct{} // the session is
+	over chan struct{} // closed at the end of the session
 }
 
 func newSockets(t *testing.T, r *smtptest.Fixture, network string) *sockets {
@@ -57,7 +57,7 @@ func newSockets(t *testing.T, r *smtptest.Fixture, network string) *sockets {
 	return &sockets{Fixture: r, l: l}
 }
 
-// open begins a session and says hello and all of a message but its end.
+// open begins a session, and sends a hello and a message without its end.
 func (s *sockets) open(t *testing.T, hello string, recipients ...string) *mailtest.Client {
 	t.Helper()
 	over := make(chan struct{})
@@ -74,11 +74,7 @@ func (s *sockets) open(t *testing.T, hello string, recipients ...string) *mailte
 	}
 	t.Cleanup(func() { nc.Close(); <-over })
 	c := mailtest.NewClient(t, nc)
-	c.Expect("220 ")
-	c.Cmd(hello)
-	for line := c.Expect("250"); line[3] == '-'; {
-		line = c.Expect("250")
-	}
+	smtptest.Hello(c, hello)
 	c.Do("MAIL FROM:<sender@example.org>", "250 ")
 	for _, local := range recipients {
 		c.Do("RCPT TO:<"+local+"@example.test>", "250 ")
@@ -88,8 +84,8 @@ func (s *sockets) open(t *testing.T, hello string, recipients ...string) *mailte
 	return c
 }
 
-// TestReplyLost: a client that cannot have got the reply is not given a second copy when it
-// sends again; one that can have got it is.
+// TestReplyLost: a client that cannot have received the reply sends the message again, and the
+// mailbox gets no second copy. A client that can have received the reply gets a second copy.
 func TestReplyLost(t *testing.T) {
 	const end = ".\r\n"
 	replies := func(t *testing.T, c *mailtest.Client, n int) {
@@ -105,10 +101,10 @@ func TestReplyLost(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name    string
-		end     string                   // is sent
-		storing func(c *mailtest.Client) // then this happens
-		then    func(c *mailtest.Client) // the replies are read, and this happens
-		partly  func(c *mailtest.Client) // instead: only some are read
+		end     string                   // of the text, sent first
+		storing func(c *mailtest.Client) // while the message is being stored
+		then    func(c *mailtest.Client) // after all replies are read
+		partly  func(c *mailtest.Client) // instead of then: some replies are read
 		copies  int
 	}{
 		{name: "QUIT", end: end, then: func(c *mailtest.Client) { c.Do("QUIT", "221 ") }, copies: 2},
@@ -124,7 +120,7 @@ func TestReplyLost(t *testing.T) {
 		{name: "closed behind QUIT", end: end + "QUIT\r\n", storing: func(c *mailtest.Client) { c.Close() }, copies: 1},
 		{name: "closed behind more", end: end + "NOOP\r\nMAIL FROM:<>\r\n", storing: func(c *mailtest.Client) { c.Close() }, copies: 1},
 		{name: "closed unread", end: end, partly: func(c *mailtest.Client) {
-			// It has arrived, and nobody looks at it.
+			// The reply is in the client's system, unread.
 			if _, err := c.Conn().Read(make([]byte, 1)); err != nil {
 				c.Close()
 				return
@@ -169,7 +165,7 @@ func TestReplyLost(t *testing.T) {
 					c.Close()
 					<-s.over
 					for _, local := range []string{"alice", "bob"} {
-						if got := r.Inbox(t, smtptest.Address(local)); len(got) != test.copies {
+						if got := r.Inbox(t, local); len(got) != test.copies {
 							t.Errorf("%s has %d messages, want %d", local, len(got), test.copies)
 						}
 					}
@@ -186,8 +182,8 @@ func TestReplyLost(t *testing.T) {
 	}
 }
 
-// TestReplyLostByForce: a server that is stopped closes connections at last, also those of
-// messages that it is just storing.
+// TestReplyLostByForce: a server that is stopped closes all connections in the end, even while it
+// stores their messages.
 func TestReplyLostByForce(t *testing.T) {
 	held := &heldStore{}
 	r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) {
@@ -214,32 +210,31 @@ func TestReplyLostByForce(t *testing.T) {
 	c = newSockets(t, again, "tcp").open(t, "EHLO client.example", "alice")
 	c.Send(".\r\n")
 	c.Expect("250 ")
-	if got := r.Inbox(t, smtptest.Address("alice")); len(got) != 1 {
+	if got := r.Inbox(t, "alice"); len(got) != 1 {
 		t.Errorf("alice has %d messages", len(got))
 	}
 }
 
-// TestRepeated: a sender that is told to come again does so.
+// TestRepeated: a sender that got a temporary reply sends the message again.
 func TestRepeated(t *testing.T) {
 	for _, test := range []struct {
 		protocol smtpserver.Protocol
-		fault    string
+		mode     storetest.Mode
 		first    []string // replies
 		again    []string // recipients
 	}{
-		{smtpserver.SMTP, "add-second", []string{"451"}, []string{"alice", "bob"}},
-		{smtpserver.SMTP, "unknown", []string{"451"}, []string{"alice", "bob"}},
-		{smtpserver.LMTP, "add-second", []string{"250", "451"}, []string{"bob"}},
-		{smtpserver.LMTP, "unknown", []string{"451", "451"}, []string{"bob", "alice"}},
+		{smtpserver.SMTP, storetest.Half, []string{"451"}, []string{"alice", "bob"}},
+		{smtpserver.SMTP, storetest.After, []string{"451"}, []string{"alice", "bob"}},
+		{smtpserver.LMTP, storetest.Half, []string{"250", "451"}, []string{"bob"}},
+		{smtpserver.LMTP, storetest.After, []string{"451", "451"}, []string{"bob", "alice"}},
 	} {
-		t.Run(string(test.protocol)+"/"+test.fault, func(t *testing.T) {
-			faults := &smtptest.FaultyStore{}
+		t.Run(string(test.protocol)+"/"+test.mode.String(), func(t *testing.T) {
+			fault := &storetest.Fault{Operation: "AddMessages", Mode: test.mode, Lasting: true}
 			r := newRig(t, test.protocol, func(s *smtptest.Settings) {
-				s.Wrap = faults.Wrap
+				s.Wrap = func(st store.Store) store.Store { return storetest.Faulty(st, fault) }
 			})
 			hello := map[smtpserver.Protocol]string{"smtp": "EHLO x", "lmtp": "LHLO x"}[test.protocol]
-			send := func(fault string, recipients, replies []string) {
-				faults.Fault = fault
+			send := func(recipients, replies []string) {
 				c := r.Client(t, hello)
 				c.Do("MAIL FROM:<sender@example.org>", "250 ")
 				for _, local := range recipients {
@@ -252,14 +247,15 @@ func TestRepeated(t *testing.T) {
 				}
 				c.Do("QUIT", "221 ")
 			}
-			send(test.fault, []string{"alice", "bob"}, test.first)
+			send([]string{"alice", "bob"}, test.first)
 			ok := []string{"250", "250"}
 			if test.protocol == smtpserver.SMTP {
 				ok = ok[:1]
 			}
-			send("", test.again, ok[:min(len(ok), len(test.again))])
+			fault.Off.Store(true)
+			send(test.again, ok[:min(len(ok), len(test.again))])
 			for _, local := range []string{"alice", "bob"} {
-				if got := r.Inbox(t, smtptest.Address(local)); len(got) != 1 {
+				if got := r.Inbox(t, local); len(got) != 1 {
 					t.Errorf("%s has %d messages", local, len(got))
 				}
 			}

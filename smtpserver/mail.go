@@ -1,6 +1,8 @@
 package smtpserver
 
 import (
+	"context"
+	"crypto/tls"
 	"strconv"
 	"strings"
 	"time"
@@ -9,16 +11,16 @@ import (
 	"popelago/mail"
 )
 
-// transaction is a mail transaction (RFC 5321 section 3.3): what MAIL began, until it is done,
-// refused, or forgotten by RSET or another hello.
+// transaction is a mail transaction (RFC 5321 section 3.3). MAIL begins a transaction; a text, RSET or
+// another hello ends the transaction.
 type transaction struct {
 	envelope mail.Envelope
 	utf8     bool // MAIL had SMTPUTF8
-	// incoming is the text, once BDAT has begun it.
+	// incoming is the text, from the first chunk of BDAT on.
 	incoming *delivery.Incoming
 }
 
-// reset forgets the present transaction.
+// reset ends the present transaction.
 func (s *session) reset() {
 	if s.tx != nil && s.tx.incoming != nil {
 		s.tx.incoming.Discard()
@@ -27,15 +29,7 @@ func (s *session) reset() {
 	s.c.EndText()
 }
 
-func (s *session) cmdMAIL(arg string) {
-	switch {
-	case s.helo == "":
-		s.reply(replySequence("say hello first"))
-		return
-	case s.tx != nil:
-		s.reply(replySequence("nested MAIL"))
-		return
-	}
+func (s *session) cmdMAIL(_ context.Context, arg string) {
 	rest, ok := cutPrefixFold(arg, "FROM:")
 	if !ok {
 		s.reply(replySyntax("syntax: MAIL FROM:<reverse-path>"))
@@ -67,18 +61,18 @@ func (s *session) cmdMAIL(arg string) {
 	}
 	tx.envelope.SingleReply = s.srv.cfg.Protocol == SMTP
 	tx.envelope.NormalizeLF = s.srv.cfg.NormalizeLF
-	s.count++
+	s.transactions++
 	tx.envelope.Received = mail.Received{
 		Helo: s.helo, Remote: s.c.Remote(), By: s.srv.cfg.Hostname,
-		ID: s.c.ID() + "." + strconv.Itoa(s.count), With: s.with(tx.utf8), TLS: s.tlsText(),
+		ID: s.c.ID() + "." + strconv.Itoa(s.transactions), With: s.protocolKeyword(tx.utf8), TLS: s.tlsText(),
 		Time: time.Now(),
 	}
 	s.tx = tx
 	s.reply(replySenderOK())
 }
 
-// mailParam takes one parameter of MAIL. If it cannot, it returns the reply that says so.
-func (s *session) mailParam(tx *transaction, p param) (reply, bool) {
+// mailParam applies a parameter of MAIL to tx. ok is false if the reply refuses the parameter.
+func (s *session) mailParam(tx *transaction, p param) (refusal reply, ok bool) {
 	switch p.key {
 	case "SIZE": // RFC 1870 section 3
 		if len(p.value) > 20 || strings.Trim(p.value, "0123456789") != "" || !p.hasValue {
@@ -107,8 +101,8 @@ func (s *session) mailParam(tx *transaction, p param) (reply, bool) {
 	return reply{}, true
 }
 
-// with is the protocol keyword of the Received line (RFC 3848, RFC 6531 section 4.3).
-func (s *session) with(utf8 bool) string {
+// protocolKeyword is the protocol keyword of the Received line (RFC 3848, RFC 6531 section 4.3).
+func (s *session) protocolKeyword(utf8 bool) string {
 	w := "SMTP"
 	switch {
 	case s.srv.cfg.Protocol == LMTP:
@@ -133,11 +127,16 @@ func cutPrefixFold(s, prefix string) (string, bool) {
 	return s[len(prefix):], true
 }
 
-func (s *session) cmdRSET(arg string) {
-	if arg != "" {
-		s.reply(replySyntax("RSET has no argument"))
-		return
-	}
+func (s *session) cmdRSET(context.Context, string) {
 	s.reset()
 	s.reply(replyOK("ok"))
+}
+
+// tlsText describes TLS for the Received line; empty without TLS.
+func (s *session) tlsText() string {
+	t := s.c.TLS()
+	if t == nil {
+		return ""
+	}
+	return tls.VersionName(t.Version) + " " + tls.CipherSuiteName(t.CipherSuite)
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics counts what sessions did. All have a constant label protocol, "smtp" or "lmtp". No
-// label value is user data.
+// metrics counts replies, recipients, messages and handshakes. All have a constant label protocol,
+// "smtp" or "lmtp". No label value is user data.
 type metrics struct {
 	// replies by code, as "250".
 	replies *prometheus.CounterVec

@@ -15,7 +15,7 @@ type param struct {
 	hasValue bool
 }
 
-// parseParams reads the parameters behind a path. A keyword may occur once only.
+// parseParams reads the parameters behind a path. A keyword may occur only once.
 func parseParams(s string) ([]param, error) {
 	var params []param
 	for field := range strings.SplitSeq(s, " ") {

@@ -8,15 +8,15 @@ import (
 	"popelago/mail"
 )
 
-// maxPath is the longest path that is taken, in octets without < and >: what fits into a
+// maxPath is the longest accepted path in octets, without < and >. The path has to fit into a
 // Return-Path line of 998 octets (RFC 5322 section 2.1.1), with the two quotes that
-// mail.Address.PathString may add. RFC 5321 section 4.5.3.1.3 asks for 256; longer
-// reverse-paths are in use.
+// mail.Address.PathString may add. RFC 5321 section 4.5.3.1.3 asks for 256; longer reverse-paths are
+// in use.
 const maxPath = 998 - len(`Return-Path: <"">`)
 
 var errPath = errors.New("not a path")
 
-// path is what stands between < and > in MAIL and RCPT (RFC 5321 section 4.1.2).
+// path is the text between < and > in MAIL and RCPT (RFC 5321 section 4.1.2).
 type path struct {
 	// addr is the address; both parts are empty for the null reverse-path. The domain alone
 	// is empty for <Postmaster>.
@@ -27,9 +27,8 @@ type path struct {
 
 func (p path) null() bool { return p.addr.IsZero() }
 
-// parsePath reads a path at the beginning of s and returns what is behind it: nothing, or
-// parameters with the space in front of them. A source route is checked and left out (RFC
-// 5321 appendix C).
+// parsePath reads a path at the beginning of s. rest is the text behind the path: empty, or
+// parameters with the space in front. A source route is checked and left out (RFC 5321 appendix C).
 func parsePath(s string) (p path, rest string, err error) {
 	if !strings.HasPrefix(s, "<") {
 		return path{}, "", errPath
@@ -86,8 +85,8 @@ func skipSourceRoute(s string) (rest string, err error) {
 	}
 }
 
-// parseLocal reads a local-part: a quoted-string, or atoms and dots. Dots may stand in any
-// place: addresses such as a..b@example.jp were given out by Japanese telephone companies.
+// parseLocal reads a local-part: a quoted-string, or atoms and dots. Dots may stand in any place:
+// Japanese telephone companies gave out addresses such as a..b@example.jp.
 func parseLocal(s string) (local, rest string, err error) {
 	if strings.HasPrefix(s, `"`) {
 		return parseQuoted(s[1:])
@@ -163,8 +162,8 @@ func parseDomain(s string) (domain, rest string, err error) {
 	return s[:n], s[n:], nil
 }
 
-// isLabel reports whether c may be part of a label. The underscore is in use, though RFC 5321
-// does not know it.
+// isLabel reports whether c may be part of a label. The underscore is in use, though RFC 5321 does not
+// allow underscores.
 func isLabel(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c >= utf8.RuneSelf
 }

@@ -64,7 +64,7 @@ func TestParseBDAT(t *testing.T) {
 	}
 }
 
-// FuzzPath: what is taken is fit for a header line, and reads the same again.
+// FuzzPath: an accepted path is fit for a header line, and parses to the same path again.
 func FuzzPath(f *testing.F) {
 	for _, seed := range []string{"<>", "<a@b> SIZE=1 BODY=8BITMIME", `<"a \" b"@c.d>`, "<@a,@b:c@[192.0.2.1]>", "<ü@ü.example> SMTPUTF8", "<postmaster>"} {
 		f.Add(seed)

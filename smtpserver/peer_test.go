@@ -1,7 +1,6 @@
 package smtpserver_test
 
 import (
-	"context"
 	"net"
 	"os/exec"
 	"slices"
@@ -15,24 +14,6 @@ import (
 	"popelago/smtpserver/smtptest"
 )
 
-// listen serves r on a port of this machine until the test ends.
-func listen(t testing.TB, r *smtptest.Fixture) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error)
-	go func() { done <- r.Serve(l) }()
-	t.Cleanup(func() {
-		r.Shutdown(context.Background())
-		if err := <-done; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-	})
-	return l.Addr().String()
-}
-
 func TestGoSMTPClient(t *testing.T) {
 	cert := mailtest.Certificate(t)
 	for _, test := range []struct {
@@ -42,7 +23,7 @@ func TestGoSMTPClient(t *testing.T) {
 	}{{"smtp", smtpserver.SMTP, false}, {"starttls", smtpserver.SMTP, true}, {"lmtp", smtpserver.LMTP, false}} {
 		t.Run(test.name, func(t *testing.T) {
 			r := newRig(t, test.protocol, func(s *smtptest.Settings) { s.Server.TLS = cert.Server })
-			addr := listen(t, r)
+			addr := r.Listen(t)
 			var c *smtp.Client
 			var err error
 			switch {
@@ -64,7 +45,7 @@ func TestGoSMTPClient(t *testing.T) {
 			for _, m := range mailtest.Corpus() {
 				octets := string(m.Octets())
 				if m.Large || octets == "" {
-					continue // it sends an empty message as one empty line
+					continue // the client sends an empty message as an empty line
 				}
 				want = append(want, m.Gap+octets)
 				if err := c.Mail("sender@example.org", nil); err != nil {
@@ -90,7 +71,7 @@ func TestGoSMTPClient(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, local := range []string{"alice", "bob"} {
-				got := r.Inbox(t, smtptest.Address(local))
+				got := r.Inbox(t, local)
 				if len(got) != len(want) {
 					t.Fatalf("%s has %d messages, want %d", local, len(got), len(want))
 				}
@@ -147,7 +128,7 @@ func TestPythonSmtplib(t *testing.T) {
 				protocol = smtpserver.LMTP
 			}
 			r := newRig(t, protocol, func(s *smtptest.Settings) { s.Server.TLS = cert.Server })
-			host, port, err := net.SplitHostPort(listen(t, r))
+			host, port, err := net.SplitHostPort(r.Listen(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -162,7 +143,7 @@ func TestPythonSmtplib(t *testing.T) {
 				if local == "bob" && kind == "lmtp" {
 					continue
 				}
-				got := r.Inbox(t, smtptest.Address(local))
+				got := r.Inbox(t, local)
 				for i := range got {
 					got[i] = smtptest.Text(t, got[i])
 				}

@@ -1,6 +1,7 @@
 package smtpserver
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -9,15 +10,7 @@ import (
 	"popelago/delivery"
 )
 
-func (s *session) cmdRCPT(arg string) {
-	switch {
-	case s.tx == nil:
-		s.reply(replySequence("say MAIL first"))
-		return
-	case s.tx.incoming != nil: // RFC 3030 section 2
-		s.reply(replySequence("RCPT after BDAT"))
-		return
-	}
+func (s *session) cmdRCPT(ctx context.Context, arg string) {
 	rest, ok := cutPrefixFold(arg, "TO:")
 	if !ok {
 		s.reply(replySyntax("syntax: RCPT TO:<forward-path>"))
@@ -46,7 +39,7 @@ func (s *session) cmdRCPT(arg string) {
 		s.reply(replyTooManyRecipients())
 		return
 	}
-	r, err := s.srv.deliverer.Check(s.ctx, p.addr)
+	r, err := s.srv.deliverer.Check(ctx, p.addr)
 	if err != nil {
 		s.refuseRecipient(err)
 		return
@@ -57,6 +50,7 @@ func (s *session) cmdRCPT(arg string) {
 	s.reply(replyRecipientOK())
 }
 
+// refuseRecipient answers a recipient that delivery.Check refused with err.
 func (s *session) refuseRecipient(err error) {
 	result, level := "deferred", slog.LevelWarn
 	switch {
@@ -67,7 +61,7 @@ func (s *session) refuseRecipient(err error) {
 	case errors.Is(err, delivery.ErrNotHosted):
 		result, level = "not_hosted", slog.LevelDebug
 	case errors.Is(err, account.ErrBusyElsewhere):
-		level = slog.LevelDebug // it is counted, and strangers cause it
+		level = slog.LevelDebug // a metric counts these refusals, which strangers cause
 		s.refused++
 	}
 	s.srv.metrics.recipients.WithLabelValues(result).Inc()

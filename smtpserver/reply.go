@@ -10,22 +10,29 @@ import (
 	"popelago/store"
 )
 
-// reply is what a command is answered with (RFC 5321 section 4.2). All texts are fixed.
+// reply is the reply to a command (RFC 5321 section 4.2). All texts are fixed.
 type reply struct {
 	code     int
-	enhanced string // RFC 3463; empty for the greeting, the answers to HELO and the like, and 354
+	enhanced string // RFC 3463; empty for the greeting, the reply to a hello, and 354
 	text     string
 }
 
 // The replies that belong to no error value.
-func replyOK(text string) reply { return reply{250, "2.0.0", text} }
-func replySenderOK() reply      { return reply{250, "2.1.0", "sender ok"} }
-func replyRecipientOK() reply   { return reply{250, "2.1.5", "recipient ok"} }
-func replyBye() reply           { return reply{221, "2.0.0", "bye"} }
-func replyGoAhead() reply       { return reply{354, "", "send the message, end with CRLF . CRLF"} }
-func replyHelp() reply          { return reply{214, "2.0.0", "see RFC 5321"} }
+func replyGreeting(hostname string, p Protocol) reply {
+	if p == LMTP {
+		return reply{code: 220, text: hostname + " LMTP Popelago"}
+	}
+	return reply{code: 220, text: hostname + " ESMTP Popelago"}
+}
+func replyHELO(hostname string) reply { return reply{code: 250, text: hostname} }
+func replyOK(text string) reply       { return reply{250, "2.0.0", text} }
+func replySenderOK() reply            { return reply{250, "2.1.0", "sender ok"} }
+func replyRecipientOK() reply         { return reply{250, "2.1.5", "recipient ok"} }
+func replyBye() reply                 { return reply{221, "2.0.0", "bye"} }
+func replyGoAhead() reply             { return reply{354, "", "send the message, end with CRLF . CRLF"} }
+func replyHelp() reply                { return reply{214, "2.0.0", "see RFC 5321"} }
 func replyVerify() reply {
-	return reply{252, "2.5.0", "cannot verify, but will take a message and try"}
+	return reply{252, "2.5.0", "cannot verify the address, but will accept a message and try to deliver"}
 }
 func replyStartTLS() reply    { return reply{220, "2.0.0", "start TLS"} }
 func replyUnknown() reply     { return reply{500, "5.5.2", "command not recognized"} }
@@ -37,7 +44,7 @@ func replyControl() reply               { return reply{500, "5.5.2", "control ch
 func replySyntax(text string) reply     { return reply{501, "5.5.4", text} }
 func replyBadSender() reply             { return reply{501, "5.1.7", "syntax error in reverse-path"} }
 func replyBadRecipient() reply          { return reply{501, "5.1.3", "syntax error in forward-path"} }
-func replyNotOffered(what string) reply { return reply{502, "5.5.1", what + " is not offered here"} }
+func replyNotOffered(verb string) reply { return reply{502, "5.5.1", verb + " is not offered here"} }
 func replySequence(text string) reply   { return reply{503, "5.5.1", text} }
 func replyNoRecipients() reply          { return reply{554, "5.5.1", "no valid recipients"} }
 func replyParameter() reply {
@@ -50,7 +57,7 @@ func replyTooManyRefused() reply    { return reply{421, "4.7.0", "too many refus
 func replyTooManyHarmless() reply {
 	return reply{421, "4.7.0", "too many commands without a message"}
 }
-func replyForeign() reply      { return reply{421, "4.7.0", "this is not that kind of server"} }
+func replyHTTP() reply         { return reply{421, "4.7.0", "not an HTTP server"} }
 func replyStopping() reply     { return reply{421, "4.3.2", "shutting down"} }
 func replyTimeout() reply      { return reply{421, "4.4.2", "timeout"} }
 func replyTooManyConns() reply { return reply{421, "4.3.2", "too many connections"} }
@@ -58,7 +65,21 @@ func replyTooManyFromAddr() reply {
 	return reply{421, "4.7.0", "too many connections from your address"}
 }
 
-// replyStored is the reply for a message that is stored, and says how far it got.
+// replyOutOfState is the reply to a command that the state of the session does not allow.
+func replyOutOfState(verb string, current state) reply {
+	switch {
+	case verb == "MAIL" && current == stateConnected:
+		return replySequence("say hello first")
+	case verb == "MAIL":
+		return replySequence("nested MAIL")
+	case current == stateText: // RFC 3030 section 2
+		return replySequence(verb + " after BDAT")
+	}
+	return replySequence("say MAIL first")
+}
+
+// replyStored is the reply to a message that is stored. The text names the durability reached, unless
+// the domain asks for the local datacenter only.
 func replyStored(id mail.MessageID, reached mail.Reached) reply {
 	text := "ok " + id.String()
 	switch reached {
@@ -70,8 +91,8 @@ func replyStored(id mail.MessageID, reached mail.Reached) reply {
 	return replyOK(text)
 }
 
-// replyTo is the reply for an error of package delivery. What is not known to be permanent is
-// temporary.
+// replyTo is the reply to a command that failed with err, an error of package delivery. An error that
+// is not known to be permanent is temporary.
 func replyTo(err error) reply {
 	switch {
 	case errors.Is(err, account.ErrNoSuchRecipient):
@@ -87,16 +108,16 @@ func replyTo(err error) reply {
 	case errors.Is(err, delivery.ErrLoop):
 		return reply{554, "5.4.6", "mail loop: too many Received lines"}
 	case errors.Is(err, delivery.ErrCrowded):
-		return reply{452, "4.3.1", "too much mail is coming in for a large message, try again later"}
+		return reply{452, "4.3.1", "no room for a large message at present, try again later"}
 	case errors.Is(err, store.ErrFull):
 		return reply{452, "4.3.1", "no space left"}
 	}
 	return reply{451, "4.3.0", "temporary trouble, try again later"}
 }
 
-// replyToAll is the one reply that SMTP has for all recipients of a message. ok is the reply
-// when all of them have it. If some are to be tried again all are (RFC 5321 section 4.2.5
-// knows no middle).
+// replyToAll is the single reply of SMTP for all recipients of a message. ok is the reply if the
+// message is stored for all recipients. A temporary error of one recipient makes the sender try all
+// recipients again: RFC 5321 section 4.2.5 has no reply for a part of the recipients.
 func replyToAll(errs []error, ok reply) reply {
 	worst := ok
 	for _, err := range errs {
@@ -105,7 +126,7 @@ func replyToAll(errs []error, ok reply) reply {
 		}
 		r := replyTo(err)
 		if r.temporary() && worst.temporary() && r != worst {
-			r = replyTo(store.ErrUnavailable) // they differ: the general one
+			r = replyTo(store.ErrUnavailable) // two kinds of errors: the general reply
 		}
 		if worst.code < 400 || r.temporary() {
 			worst = r
@@ -116,13 +137,12 @@ func replyToAll(errs []error, ok reply) reply {
 
 func (r reply) temporary() bool { return r.code >= 400 && r.code < 500 }
 
-// wrong reports whether r tells a client that it makes mistakes, as opposed to refusing what
-// was well said. Bad sequences are not counted: a pipelining client gets one for each command
-// behind a refused MAIL.
-func (r reply) wrong() bool { return r.code >= 500 && r.code <= 502 || r.code == 555 }
+// bad reports whether r answers an unknown or malformed command; too many end the session. Bad
+// sequences are not counted: a pipelining client gets 503 for each command behind a refused MAIL.
+func (r reply) bad() bool { return r.code >= 500 && r.code <= 502 || r.code == 555 }
 
-// named reports whether the session id belongs to the text: somebody may ask about it.
-func (r reply) named() bool { return r.code >= 400 && !r.wrong() && r.code != 503 }
+// named reports whether the session id belongs to the text: the sender may ask support for the cause.
+func (r reply) named() bool { return r.code >= 400 && !r.bad() && r.code != 503 }
 
 // append adds r as a line to b.
 func (r reply) append(b []byte, session string) []byte {

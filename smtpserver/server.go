@@ -2,85 +2,16 @@ package smtpserver
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"strconv"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/delivery"
 	"popelago/wire"
 )
-
-// Protocol is what a Server speaks.
-type Protocol string
-
-// The two protocols.
-const (
-	SMTP Protocol = "smtp"
-	LMTP Protocol = "lmtp"
-)
-
-// Config holds the settings of a Server. Zero values mean the defaults given here.
-type Config struct {
-	// Protocol must be set.
-	Protocol Protocol
-	// Hostname is this host's name in the greeting and in Received lines. Default localhost.
-	Hostname string
-	// TLS is used by STARTTLS and ServeTLS. Nil: neither is offered.
-	TLS *tls.Config
-
-	// MaxRecipients limits the recipients of one message; more get 452 (RFC 5321 section
-	// 4.5.3.1.10). Default 1,000; the RFC asks for at least 100.
-	MaxRecipients int
-	// MaxBadCommands is how many commands of a session may be unknown or malformed; one more
-	// ends it. Default 20.
-	MaxBadCommands int
-	// MaxRefusedRecipients is how many recipients may be refused for good before a message is
-	// stored; one more ends the session: somebody is guessing addresses (RFC 5321 section
-	// 7.3). Default 100; negative: no limit.
-	MaxRefusedRecipients int
-	// MaxHarmlessCommands is how many commands a session may send before a message is stored,
-	// not counting recipients and texts; one more ends it. Default 100; negative: no limit.
-	MaxHarmlessCommands int
-
-	// NormalizeLF takes a bare LF in a text for the end of a line, which is stored as CRLF.
-	// False: a text with a bare LF is refused. Neither is a bare LF ever part of what ends a text,
-	// nor does it end a command line.
-	NormalizeLF bool
-
-	// MaxConns and MaxConnsPerAddr limit connections, see wire.Config. Defaults 10,000 and
-	// 200.
-	MaxConns, MaxConnsPerAddr int
-	// CountLocal applies MaxConnsPerAddr to clients on this machine too.
-	CountLocal bool
-	// DropAfter, MinBodyRate and SummaryEvery are those of wire.Config. A client is known from
-	// its first accepted recipient on.
-	DropAfter    time.Duration
-	MinBodyRate  int64
-	SummaryEvery time.Duration
-	// MaxLine limits a command line in octets. Default 4,096 (RFC 5321 section 4.5.3.1.4 asks
-	// for 512, and more for each extension). Lines of a text are not limited.
-	MaxLine int
-	// IdleTimeout limits the wait for a command. Default 5 minutes (RFC 5321 section
-	// 4.5.3.2.7).
-	IdleTimeout time.Duration
-	// BodyTimeout limits the wait for each 16 KiB of a text. Default 5 minutes (section
-	// 4.5.3.2.5 has 3).
-	BodyTimeout time.Duration
-	// WriteTimeout and HandshakeTimeout: see wire.Config. Defaults 1 minute and 30 seconds.
-	WriteTimeout, HandshakeTimeout time.Duration
-
-	// Logger takes a line for each message, and what an operator should know. Nil: none.
-	Logger *slog.Logger
-	// Connections counts connections, for all servers of a process. Nil: they are not
-	// counted.
-	Connections *wire.Metrics
-}
 
 // Server speaks SMTP or LMTP. Safe for concurrent use.
 type Server struct {
@@ -89,36 +20,18 @@ type Server struct {
 	metrics   *metrics
 	wire      *wire.Server
 
-	helloClear string // the answer to EHLO or LHLO where STARTTLS is offered
-	helloTLS   string // where it is not
+	// commands is read only.
+	commands map[wire.Verb]command
+
+	helloClear string // the reply to EHLO or LHLO with STARTTLS
+	helloTLS   string // the reply without STARTTLS
 }
 
-// New makes a Server and registers its metrics, with the label protocol, with reg (nil: they
+// New makes a Server and registers its metrics, with the label protocol, with reg (nil: the metrics
 // are not registered).
 func New(cfg Config, deliverer *delivery.Deliverer, reg prometheus.Registerer) (*Server, error) {
-	if cfg.Protocol != SMTP && cfg.Protocol != LMTP {
-		return nil, fmt.Errorf("smtpserver: %q is not a protocol", cfg.Protocol)
-	}
-	if cfg.Hostname == "" {
-		cfg.Hostname = "localhost"
-	}
-	if cfg.MaxRecipients <= 0 {
-		cfg.MaxRecipients = 1000
-	}
-	if cfg.MaxBadCommands <= 0 {
-		cfg.MaxBadCommands = 20
-	}
-	if cfg.MaxRefusedRecipients == 0 {
-		cfg.MaxRefusedRecipients = 100
-	}
-	if cfg.MaxHarmlessCommands == 0 {
-		cfg.MaxHarmlessCommands = 100
-	}
-	if cfg.IdleTimeout <= 0 {
-		cfg.IdleTimeout = 5 * time.Minute
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
 	}
 	m, err := newMetrics(cfg.Protocol, reg)
 	if err != nil {
@@ -129,13 +42,13 @@ func New(cfg Config, deliverer *delivery.Deliverer, reg prometheus.Registerer) (
 		"ENHANCEDSTATUSCODES", "SMTPUTF8", "CHUNKING",
 	}
 	s := &Server{
-		cfg: cfg, deliverer: deliverer, metrics: m,
-		helloTLS:   hello(cfg.Hostname, extensions),
-		helloClear: hello(cfg.Hostname, append(extensions, "STARTTLS")),
+		cfg: cfg, deliverer: deliverer, metrics: m, commands: commandTable(cfg.Protocol),
+		helloTLS:   replyEHLO(cfg.Hostname, extensions),
+		helloClear: replyEHLO(cfg.Hostname, append(extensions, "STARTTLS")),
 	}
 	s.wire = wire.NewServer(wire.Config{
 		Protocol: string(cfg.Protocol),
-		Handle:   s.serve,
+		Handle:   s.handle,
 		Refuse:   s.refuse,
 
 		MaxConns: cfg.MaxConns, MaxConnsPerAddr: cfg.MaxConnsPerAddr, CountLocal: cfg.CountLocal,
@@ -148,7 +61,7 @@ func New(cfg Config, deliverer *delivery.Deliverer, reg prometheus.Registerer) (
 	return s, nil
 }
 
-// refuse is what a connection hears that is over a limit.
+// refuse is the reply to a connection that exceeds a limit.
 func (s *Server) refuse(reason error) string {
 	r := replyTooManyConns()
 	if errors.Is(reason, wire.ErrTooManyConnsPerAddr) {
@@ -158,10 +71,10 @@ func (s *Server) refuse(reason error) string {
 	return string(r.append(nil, ""))
 }
 
-// Serve accepts connections on l until Shutdown, then returns nil. It closes l.
+// Serve accepts connections on l until Shutdown, then returns nil. Serve closes l.
 func (s *Server) Serve(l net.Listener) error { return s.wire.Serve(l, nil) }
 
-// ServeTLS is Serve for connections that begin with a TLS handshake. Config.TLS must be set.
+// ServeTLS is Serve with TLS from the first octet (RFC 8314 section 3). Config.TLS must be set.
 func (s *Server) ServeTLS(l net.Listener) error {
 	if s.cfg.TLS == nil {
 		l.Close()
@@ -170,10 +83,10 @@ func (s *Server) ServeTLS(l net.Listener) error {
 	return s.wire.Serve(l, s.cfg.TLS)
 }
 
-// ServeConn serves one connection that the caller made, and returns when it is over.
+// ServeConn serves one connection that the caller made, and returns at the end of the session.
 func (s *Server) ServeConn(nc net.Conn) { s.wire.ServeConn(nc) }
 
-// Shutdown stops accepting, sends 421 to sessions that wait for a command, and lets messages
-// on their way in finish. When ctx ends first the connections left are closed by force, and
-// ctx's error is returned.
+// Shutdown stops accepting, ends the sessions that wait for a command with 421, and waits for the
+// other sessions to finish their present command, including its text. If ctx ends first, Shutdown
+// closes the remaining connections by force and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error { return s.wire.Shutdown(ctx) }

@@ -1,8 +1,10 @@
 package smtpserver
 
-// cmdSTARTTLS changes to TLS (RFC 3207). Everything known about the client is forgotten, also
-// what it pipelined in clear text; after a failed handshake there is no way back.
-func (s *session) cmdSTARTTLS(arg string) {
+import "context"
+
+// cmdSTARTTLS changes to TLS (RFC 3207). The handshake discards the state from before: the hello, the
+// transaction, and all input behind the command. A failed handshake ends the session.
+func (s *session) cmdSTARTTLS(ctx context.Context, arg string) {
 	switch {
 	case s.c.TLS() != nil:
 		s.reply(replySequence("TLS is on already"))
@@ -16,9 +18,9 @@ func (s *session) cmdSTARTTLS(arg string) {
 	}
 	s.reset()
 	s.reply(replyStartTLS())
-	if s.c.StartTLS(s.ctx, s.srv.cfg.TLS) != nil {
+	if s.c.StartTLS(ctx, s.srv.cfg.TLS) != nil {
 		s.srv.metrics.startTLS.WithLabelValues("failed").Inc()
-		s.over = true
+		s.ended = true
 		return
 	}
 	s.srv.metrics.startTLS.WithLabelValues("ok").Inc()

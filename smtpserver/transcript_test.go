@@ -11,7 +11,7 @@ import (
 	"popelago/store/embedded"
 )
 
-// openStore opens an embedded store in memory, closed when the test ends.
+// openStore opens an embedded store in memory, which is closed at the end of the test.
 func openStore(t testing.TB) store.Store {
 	t.Helper()
 	st, err := embedded.Open(embedded.Config{Dir: "data", FS: vfs.NewMem(), Reserve: -1})

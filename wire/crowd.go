@@ -6,48 +6,47 @@ import (
 	"time"
 )
 
-// crowd is which connections may be dropped when there are too many. Guarded by Server.mu.
+// crowd holds the connections that may be dropped when there are too many. Guarded by Server.mu.
 type crowd struct {
-	// unknown are the connections that are not known, the oldest first, each with its
-	// beginning.
-	unknown list.List
-	// leaving counts the connections that were dropped and have not ended yet.
-	leaving int
+	// strangers are the connections of clients that are not known, the oldest first.
+	strangers list.List
+	// dropped counts the connections that were dropped and have not ended yet.
+	dropped int
 }
 
-// stranger is an element of crowd.unknown.
+// stranger is an element of crowd.strangers.
 type stranger struct {
 	c     *Conn
-	since time.Time
+	since time.Time // begin of the connection
 }
 
-func (cr *crowd) add(c *Conn) { c.place = cr.unknown.PushBack(stranger{c, time.Now()}) }
+func (cr *crowd) add(c *Conn) { c.stranger = cr.strangers.PushBack(stranger{c, time.Now()}) }
 
-// forget takes a connection out of those that may be dropped.
+// forget excepts a connection from being dropped.
 func (cr *crowd) forget(c *Conn) {
-	if c.place != nil {
-		cr.unknown.Remove(c.place)
-		c.place = nil
+	if c.stranger != nil {
+		cr.strangers.Remove(c.stranger)
+		c.stranger = nil
 	}
 }
 
-// remove is for a connection that has ended.
+// remove notes that a connection has ended.
 func (cr *crowd) remove(c *Conn) {
 	cr.forget(c)
-	if c.leaving {
-		cr.leaving--
+	if c.dropped {
+		cr.dropped--
 	}
 }
 
-// maxLeaving bounds how many connections are open beyond MaxConns, since they were dropped and
-// take their time to end: one in so many of MaxConns, and one more.
-const maxLeaving = 10
+// maxDropped limits the connections open beyond MaxConns: dropped connections, which take time to
+// end. The limit is this part of MaxConns, and one connection more.
+const maxDropped = 10
 
-// makeRoomLocked drops the oldest connection that is not known, and reports whether there was
-// one to drop.
+// makeRoomLocked drops the oldest connection of a client that is not known. It reports whether
+// there was a connection to drop.
 func (s *Server) makeRoomLocked() bool {
-	first := s.crowd.unknown.Front()
-	if first == nil || s.cfg.DropAfter < 0 || s.crowd.leaving > s.cfg.MaxConns/maxLeaving {
+	first := s.crowd.strangers.Front()
+	if first == nil || s.cfg.DropAfter < 0 || s.crowd.dropped > s.cfg.MaxConns/maxDropped {
 		return false
 	}
 	oldest := first.Value.(stranger)
@@ -56,20 +55,20 @@ func (s *Server) makeRoomLocked() bool {
 	}
 	c := oldest.c
 	s.crowd.forget(c)
-	c.leaving = true
-	s.crowd.leaving++
+	c.dropped = true
+	s.crowd.dropped++
 	s.cfg.Metrics.dropped.WithLabelValues(s.cfg.Protocol, "crowded").Inc()
-	// Not while everything waits for s.mu.
-	go c.LogSummed(slog.LevelWarn, "connection dropped for a new one, since it had not logged in", ErrTooManyConns)
+	// The log may be slow, and all connections wait for s.mu.
+	go c.LogSummed(slog.LevelWarn, "connection dropped for a new connection: the client had not logged in", ErrTooManyConns)
 	if !c.drop() {
-		s.conns[c]() // ends what it waits for
+		s.conns[c]() // cancels the command in progress
 		c.abort()
 	}
 	return true
 }
 
-// drop makes the present ReadLine, if it waits, and all later ones return ErrTooManyConns, and a
-// TLS handshake fail. It reports whether there was anything to wake.
+// drop makes a waiting ReadLine and all later calls return ErrTooManyConns, and makes a TLS
+// handshake fail. It reports whether the connection was in either.
 func (c *Conn) drop() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,11 +76,11 @@ func (c *Conn) drop() bool {
 	return c.wakeLocked()
 }
 
-// Known says that the client is known to the server: it has logged in, or it has named a
-// recipient. Config.LoginTimeout ends for the connection, and it is not dropped for a new one any
-// more.
+// Known notes that the server knows the client: the client has logged in, or has named a
+// recipient. From now on Config.LoginTimeout does not apply to the connection, and the server
+// never drops the connection for a new one.
 func (c *Conn) Known() {
-	c.knownBy = time.Time{}
+	c.loginBy = time.Time{}
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
 	c.srv.crowd.forget(c)

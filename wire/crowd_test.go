@@ -17,7 +17,7 @@ import (
 	"popelago/wire"
 )
 
-// crowd is a server in a bubble, and the errors that its sessions ended with.
+// crowd is a server in a bubble, with the errors that ended its sessions.
 type crowd struct {
 	t      *testing.T
 	server *wire.Server
@@ -27,7 +27,7 @@ type crowd struct {
 	conns  []net.Conn
 }
 
-// newCrowd makes a server whose clients become known by the line "known".
+// newCrowd makes a server. A client becomes known by the line "known".
 func newCrowd(t *testing.T, cfg wire.Config) *crowd {
 	cr := &crowd{t: t, reg: prometheus.NewRegistry(), ends: make(chan error, 1000)}
 	cfg.Protocol, cfg.Metrics = "pop3", wire.NewMetrics(cr.reg)
@@ -65,7 +65,7 @@ func (cr *crowd) closeAll() {
 	synctest.Wait()
 }
 
-// ended returns the error of the session that ended, or nil if none did.
+// ended returns the error of a session that has ended, or nil.
 func (cr *crowd) ended() error {
 	synctest.Wait()
 	select {
@@ -78,7 +78,7 @@ func (cr *crowd) ended() error {
 
 func (cr *crowd) dropped(reason string) float64 { return dropped(cr.t, cr.reg, reason) }
 
-// dropped is how many connections were counted as ended by a limit.
+// dropped counts the connections ended by a limit, according to the metric.
 func dropped(t *testing.T, reg *prometheus.Registry, reason string) float64 {
 	t.Helper()
 	families, err := reg.Gather()
@@ -107,7 +107,7 @@ func TestOldestStrangerIsDroppedFirst(t *testing.T) {
 		time.Sleep(time.Second)
 		cr.dial("192.0.2.3")
 
-		// While all are young the new one is refused.
+		// While all connections are young the new connection is refused.
 		if line, _ := io.ReadAll(cr.dial("192.0.2.4")); string(line) != "too many connections\r\n" {
 			t.Errorf("the new connection got %q", line)
 		}
@@ -122,7 +122,7 @@ func TestOldestStrangerIsDroppedFirst(t *testing.T) {
 		if n := cr.server.Conns(); n != 3 {
 			t.Errorf("%d connections, want 3", n)
 		}
-		// All others become known: nothing is left to drop.
+		// All clients become known: no connection may be dropped.
 		time.Sleep(time.Hour / 12)
 		for _, c := range cr.conns[2:] {
 			go io.WriteString(c, "known\r\n")
@@ -138,7 +138,7 @@ func TestOldestStrangerIsDroppedFirst(t *testing.T) {
 }
 
 // TestDroppedSessionsMayTakeTheirTime: a session that is dropped while it executes a command ends
-// later; such sessions do not add up.
+// later. The number of such sessions is limited.
 func TestDroppedSessionsMayTakeTheirTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stubborn := make(chan struct{})
@@ -194,7 +194,7 @@ func TestLoginTimeout(t *testing.T) {
 	})
 }
 
-// TestLoginTimeoutIncludesTheHandshake: so it is for a client that says nothing on a port with TLS.
+// TestLoginTimeoutIncludesTheHandshake: the client connects to a port with TLS and sends nothing.
 func TestLoginTimeoutIncludesTheHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cert := mailtest.Certificate(t)

@@ -7,12 +7,14 @@ import (
 	"time"
 )
 
-// body reads octets of a text from the connection, with a deadline that moves on with
-// progress.
+// progress is the count of octets of a text after which the read deadline is renewed.
+const progress = 16 << 10
+
+// body reads octets of a text from the connection, and renews the deadline with progress.
 type body struct {
 	c       *Conn
 	started bool
-	octets  int // since the deadline was last moved
+	octets  int // since the deadline was last renewed
 }
 
 // more reads further input from the connection.
@@ -24,7 +26,7 @@ func (b *body) more() error {
 	if !b.started || b.octets >= progress {
 		c.text.begin()
 		b.started, b.octets = true, 0
-		c.net.SetReadDeadline(c.within(time.Now().Add(c.cfg.BodyTimeout)))
+		c.net.SetReadDeadline(c.earliest(time.Now().Add(c.cfg.BodyTimeout)))
 	}
 	before := c.w - c.r
 	err := c.fill(false)
@@ -36,26 +38,26 @@ func (b *body) more() error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
-	return c.late(translate(err))
+	return c.countTimeout(translate(err))
 }
 
-// DotReader reads one text that ends in CRLF "." CRLF and takes the dot-stuffing away (RFC
-// 5321 section 4.5.2). Only exactly that sequence ends it: LF "." LF, LF "." CRLF, CR "." CR
-// and the like are text like any other, handed on unchanged, for the receiver to refuse.
+// DotReader reads one text that ends in CRLF "." CRLF and removes the dot-stuffing (RFC 5321
+// section 4.5.2). Only exactly CRLF "." CRLF ends the text. LF "." LF, LF "." CRLF, CR "." CR and
+// the like are returned unchanged as part of the text, for the receiver to refuse.
 //
-// With LFEndsLine the dot-stuffing is taken away behind a bare LF too, and the receiver is to take
-// the LF for a line end. A line of one dot that does not end the text keeps its dot.
+// With LFEndsLine a dot behind a bare LF is stuffing too, and the receiver must treat the LF as a
+// line end. A line of one dot that does not end the text keeps its dot.
 //
-// Read returns io.EOF after the end, io.ErrUnexpectedEOF if the connection ended before it,
+// Read returns io.EOF after the end, io.ErrUnexpectedEOF if the connection ended before the end,
 // ErrTimeout, or an error of the connection.
 type DotReader struct {
-	// LFEndsLine may be set before the first Read. CRLF "." CRLF alone ends the text all the same.
+	// LFEndsLine may be set before the first Read. The text still ends in CRLF "." CRLF only.
 	LFEndsLine bool
 
 	body      body
 	lineStart bool // the next octet is the first of a line
-	crlf      bool // the line before ended in CRLF
-	lastCR    bool // the octet before was CR
+	crlf      bool // the previous line ended in CRLF
+	lastCR    bool // the previous octet was CR
 	err       error
 }
 
@@ -110,7 +112,7 @@ func (d *DotReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// eofUnless returns io.EOF if nothing was read together with it.
+// eofUnless returns io.EOF if the present Read has no octets to return; n counts the octets.
 func (d *DotReader) eofUnless(n int) error {
 	if n > 0 {
 		return nil
@@ -123,12 +125,13 @@ func endsLine(in []byte) bool {
 	return in[0] == '\n' || in[0] == '\r' && in[1] == '\n'
 }
 
-// copyText copies from in to p up to the next place where a dot begins a line.
+// copyText copies from in to p up to the next dot that begins a line. It returns the count of
+// octets.
 func (d *DotReader) copyText(p, in []byte) int {
 	k := min(len(p), len(in))
 	switch {
 	case d.lastCR && in[0] == '\n':
-		k = 1 // CRLF across two reads: look at what follows afresh
+		k = 1 // CRLF across two reads: a dot may follow
 	case d.LFEndsLine:
 		if i := bytes.Index(in[:k], []byte("\n.")); i >= 0 {
 			k = i + 1
@@ -150,8 +153,8 @@ func (d *DotReader) copyText(p, in []byte) int {
 	return k
 }
 
-// BodyReader reads exactly n octets of the connection: the chunk of a BDAT command (RFC 3030
-// section 2). Read returns io.EOF behind them.
+// BodyReader reads a fixed count of octets of the connection: the chunk of a BDAT command (RFC 3030
+// section 2). Read returns io.EOF behind the chunk.
 type BodyReader struct {
 	body body
 	left int64
@@ -183,8 +186,8 @@ func (b *BodyReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// DotWriter writes one multi-line text: it puts a dot in front of lines that begin with one
-// (RFC 1939 section 3) and ends the text with "." CRLF on Close.
+// DotWriter writes one multi-line text. DotWriter stuffs the dots that begin a line (RFC 1939
+// section 3), and Close ends the text with "." CRLF.
 type DotWriter struct {
 	c         *Conn
 	lineStart bool
@@ -217,7 +220,7 @@ func (d *DotWriter) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-// Close ends the text. If its last line has no line end yet, one is added.
+// Close ends the text. If the last line has no line end, Close adds the line end.
 func (d *DotWriter) Close() error {
 	end := ".\r\n"
 	if !d.lineStart {

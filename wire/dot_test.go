@@ -11,7 +11,7 @@ import (
 	"popelago/wire"
 )
 
-// readText reads one text with reads of size octets, then the line behind it.
+// readText reads a text with reads of size octets, then the next line.
 func readText(chunks [][]byte, size int) (text []byte, next string, err error) {
 	serve(wire.Config{}, chunks, func(c *wire.Conn) {
 		d := c.NewDotReader()
@@ -45,8 +45,8 @@ func readAll(r io.Reader, size int) (all []byte, err error) {
 	}
 }
 
-// referenceText is what DotReader should do, octet by octet: the text, and how much of in is
-// left behind its end. ended is false if in ends before the text does.
+// referenceText reads a text octet by octet, as a reference for DotReader. It returns the text and the
+// rest of in. ended is false if in has no end of the text.
 func referenceText(in []byte) (text []byte, rest []byte, ended bool) {
 	start := true
 	for i := 0; i < len(in); {
@@ -55,7 +55,7 @@ func referenceText(in []byte) (text []byte, rest []byte, ended bool) {
 				return text, in[i+3:], true
 			}
 			if i+1 == len(in) || i+2 == len(in) && in[i+1] == '\r' {
-				return text, nil, false // not known yet what the dot is
+				return text, nil, false // the meaning of the dot is not known yet
 			}
 			i++
 			start = false
@@ -77,7 +77,7 @@ func TestDotReader(t *testing.T) {
 		{"line", "a\r\n.\r\n", "a\r\n", true},
 		{"stuffed", "..\r\n...\r\n.x\r\n.\r\n", ".\r\n..\r\nx\r\n", true},
 		{"blank lines", "\r\n\r\n.\r\n", "\r\n\r\n", true},
-		// End-of-data smuggling: none of these is the end.
+		// End-of-data smuggling: none of the sequences ends the text.
 		{"LF dot LF", "a\n.\n.\r\n\r\n.\r\n", "a\n.\n.\r\n\r\n", true},
 		{"LF dot CRLF", "a\n.\r\nb\r\n.\r\n", "a\n.\r\nb\r\n", true},
 		{"CRLF dot LF", "a\r\n.\nb\r\n.\r\n", "a\r\n\nb\r\n", true},

@@ -9,7 +9,7 @@ import (
 	"popelago/wire"
 )
 
-// readLF reads one text with LFEndsLine, and the line behind it.
+// readLF reads a text with LFEndsLine, and the next line.
 func readLF(in [][]byte, size int) (text []byte, next string, err error) {
 	serve(wire.Config{}, in, func(c *wire.Conn) {
 		d := c.NewDotReader()
@@ -25,8 +25,8 @@ func readLF(in [][]byte, size int) (text []byte, next string, err error) {
 	return text, next, err
 }
 
-// referenceLF is the obvious way to read a text in which LF ends lines: it ends in the same place as
-// any text.
+// referenceLF reads a text in which LF ends lines in the obvious way. The text ends in the same place
+// as without LFEndsLine.
 func referenceLF(in []byte) (text, rest []byte, ended bool) {
 	_, rest, ended = referenceText(in)
 	text = in
@@ -65,7 +65,7 @@ func TestDotReaderWithLF(t *testing.T) {
 	}
 }
 
-// FuzzDotReaderWithLF compares with the obvious way, and with where a text ends without the setting.
+// FuzzDotReaderWithLF compares the text with referenceLF, and its end with the end without LFEndsLine.
 func FuzzDotReaderWithLF(f *testing.F) {
 	f.Add([]byte("a\r\n..b\r\n.\rc\n.\n\r\n.\r\nNEXT\r\n"), 3, 2)
 	f.Add([]byte("\n.\r\r\n.\r\n"), 1, 1)
@@ -77,7 +77,7 @@ func FuzzDotReaderWithLF(f *testing.F) {
 			t.Fatalf("chunks of %d, reads of %d: ended %v, error %v", chunk, size, ended, err)
 		}
 		if !ended {
-			return // how much of a line came is not the same
+			return // the texts without end may differ in their last line
 		}
 		if !bytes.Equal(got, want) {
 			t.Fatalf("chunks of %d, reads of %d:\ngot  %q\nwant %q", chunk, size, got, want)

@@ -8,19 +8,18 @@ import (
 	"syscall"
 )
 
-// Errors of reading a command line or a text. ErrLineTooLong and ErrBareLineEnd concern one
-// line only: it was consumed, and the session may go on.
+// Errors of reading a command line or a text. ErrLineTooLong and ErrBareLineEnd concern one line
+// only: ReadLine has consumed the line, and the session may go on.
 var (
-	// ErrLineTooLong: the line was longer than Config.MaxLine; all of it was skipped.
+	// ErrLineTooLong: the line was longer than Config.MaxLine, and was skipped whole.
 	ErrLineTooLong = errors.New("line too long")
-	// ErrBareLineEnd: the line ended in LF without CR where Config.StrictLineEnd asks for
-	// CRLF.
+	// ErrBareLineEnd: the line ended in LF without CR, and Config.StrictLineEnd asks for CRLF.
 	ErrBareLineEnd = errors.New("line ends in LF without CR")
-	// ErrEndless: a line went on far beyond MaxLine; the connection is of no use any more.
+	// ErrEndless: a line was far longer than MaxLine. The connection is of no further use.
 	ErrEndless = errors.New("line without end")
-	// ErrStopping: the server is shutting down and no further command is to be read.
+	// ErrStopping: the server is shutting down, and no further command may be read.
 	ErrStopping = errors.New("server is shutting down")
-	// ErrTimeout: the peer sent or took too little for too long.
+	// ErrTimeout: the peer sent or received too little for too long.
 	ErrTimeout = errors.New("timeout")
 	// ErrGone: the peer hung up while a command waited (see Conn.Watch).
 	ErrGone = errors.New("client has hung up")
@@ -32,7 +31,7 @@ var (
 	ErrTooManyConnsPerAddr = errors.New("too many connections from this address")
 )
 
-// translate turns what the net package says into ErrTimeout where it is one.
+// translate replaces the timeouts of package net by ErrTimeout.
 func translate(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return ErrTimeout
@@ -40,7 +39,8 @@ func translate(err error) error {
 	return err
 }
 
-// IsDisconnect reports whether err only means that the peer went away: nothing to warn about.
+// IsDisconnect reports whether err only means that the peer has disconnected, which deserves no
+// warning.
 func IsDisconnect(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)

@@ -2,23 +2,23 @@ package wire
 
 import "time"
 
-// textClock is how long a text has been on its way, and how much has come. A text may come in
-// several chunks, with commands between them.
+// textClock measures the time and the octets of a text. A text may arrive in several chunks, with
+// commands between the chunks.
 type textClock struct {
-	since  time.Time // zero: no text is on its way
-	octets int64
+	since  time.Time // zero: no text is in progress
+	octets int64     // received
 }
 
-// begin starts the clock, unless it runs.
+// begin starts the clock, unless the clock runs.
 func (t *textClock) begin() {
 	if t.since.IsZero() {
 		*t = textClock{since: time.Now()}
 	}
 }
 
-// by is when the text is too slow, unless more of it comes: BodyTimeout, and the time that
-// MinBodyRate gives for what has come so far. Zero: no limit.
-func (t *textClock) by(cfg *Config) time.Time {
+// deadline is the moment from which the text is too slow, unless more octets arrive: BodyTimeout,
+// and the time that MinBodyRate allows for the octets received so far. Zero: no limit.
+func (t *textClock) deadline(cfg *Config) time.Time {
 	if t.since.IsZero() || cfg.MinBodyRate <= 0 {
 		return time.Time{}
 	}
@@ -26,14 +26,14 @@ func (t *textClock) by(cfg *Config) time.Time {
 	return t.since.Add(cfg.BodyTimeout + time.Duration(seconds*float64(time.Second)))
 }
 
-// EndText says that the text that NewDotReader or NewBodyReader began to read is over, or given
-// up. Until then further chunks belong to it, and so does the time between them:
-// Config.MinBodyRate counts for all of it.
+// EndText ends the text that NewDotReader or NewBodyReader began. Until then further chunks belong
+// to the text, and so does the time between chunks: Config.MinBodyRate is the average of the whole
+// text.
 func (c *Conn) EndText() { c.text = textClock{} }
 
-// within is deadline, or an earlier limit of the connection as a whole.
-func (c *Conn) within(deadline time.Time) time.Time {
-	for _, limit := range []time.Time{c.knownBy, c.text.by(c.cfg)} {
+// earliest is deadline, or an earlier limit of the connection as a whole.
+func (c *Conn) earliest(deadline time.Time) time.Time {
+	for _, limit := range []time.Time{c.loginBy, c.text.deadline(c.cfg)} {
 		if !limit.IsZero() && limit.Before(deadline) {
 			deadline = limit
 		}
@@ -41,17 +41,18 @@ func (c *Conn) within(deadline time.Time) time.Time {
 	return deadline
 }
 
-// late counts a timeout that a limit of the connection as a whole has caused, and hands on err.
-func (c *Conn) late(err error) error {
+// countTimeout counts err if err is a timeout caused by a limit of the connection as a whole. It
+// returns err.
+func (c *Conn) countTimeout(err error) error {
 	if err != ErrTimeout {
 		return err
 	}
 	now := time.Now()
 	passed := func(limit time.Time) bool { return !limit.IsZero() && !now.Before(limit) }
 	switch {
-	case passed(c.knownBy):
+	case passed(c.loginBy):
 		c.cfg.Metrics.dropped.WithLabelValues(c.cfg.Protocol, "login_timeout").Inc()
-	case passed(c.text.by(c.cfg)):
+	case passed(c.text.deadline(c.cfg)):
 		c.cfg.Metrics.dropped.WithLabelValues(c.cfg.Protocol, "slow_text").Inc()
 	}
 	return err

@@ -65,7 +65,7 @@ func TestReadLineAtTheLargestLimit(t *testing.T) {
 	}
 }
 
-// referenceLines is what ReadLine should return, octet by octet.
+// referenceLines reads lines octet by octet, as a reference for ReadLine.
 func referenceLines(in []byte, limit int, strict bool) (want []string) {
 	var line []byte
 	for _, b := range in {
@@ -89,8 +89,8 @@ func referenceLines(in []byte, limit int, strict bool) (want []string) {
 
 func FuzzReadLine(f *testing.F) {
 	f.Add([]byte("A\r\nB\nC\r\r\n\r\n"), 3, 10, true)
-	// Just longer than the small buffer: making an interesting input smaller takes time that grows
-	// with the square of its length, and is most of the time of a run if there are long ones.
+	// Just longer than the small buffer: the time to minimize an interesting input grows with the
+	// square of the input's length.
 	f.Add([]byte(strings.Repeat("long ", 55)+"\r\nx\r\n"), 100, 300, false)
 	f.Fuzz(func(t *testing.T, in []byte, size, limit int, strict bool) {
 		if len(in) > 600 {
@@ -106,8 +106,7 @@ func FuzzReadLine(f *testing.F) {
 
 func abs(n int) int { return max(n, -(n + 1)) }
 
-// Answers to pipelined commands are held back while a whole further command is there, and no
-// longer.
+// Replies to pipelined commands are held back only while a whole further command is in the buffer.
 func TestOutputIsFlushedBeforeWaiting(t *testing.T) {
 	conn := &countingConn{scriptConn: scriptConn{chunks: [][]byte{[]byte("A\r\nB\r\nC\r\nD"), []byte("\r\n")}}}
 	serveOn(conn, func(c *wire.Conn) {

@@ -2,8 +2,8 @@ package wire
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics counts connections. One Metrics serves all Servers of a process. The label
-// "protocol" is Config.Protocol.
+// Metrics counts connections. All Servers of a process share one Metrics. The label "protocol" is
+// Config.Protocol.
 type Metrics struct {
 	open    *prometheus.GaugeVec
 	total   *prometheus.CounterVec
@@ -12,7 +12,7 @@ type Metrics struct {
 	panics  *prometheus.CounterVec
 }
 
-// NewMetrics makes the metrics and registers them with reg, which may be nil.
+// NewMetrics makes the metrics and registers them with reg; nil: the metrics are not registered.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -26,7 +26,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"protocol", "reason"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_wire_dropped_connections_total",
-			Help: "Connections ended by a limit: crowded (dropped for a new one before it logged in), login_timeout, slow_text.",
+			Help: "Connections ended by a limit: crowded (dropped for a new connection before the login), login_timeout, slow_text.",
 		}, []string{"protocol", "reason"}),
 		panics: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_wire_panics_total", Help: "Sessions ended by a panic: each is a defect.",

@@ -12,8 +12,8 @@ import (
 	"popelago/wire"
 )
 
-// scriptConn is a connection whose peer has sent everything already. Each Read gives at most
-// one of the chunks.
+// scriptConn is a connection whose peer has sent all input already. Each Read returns octets of a
+// single chunk.
 type scriptConn struct {
 	chunks [][]byte
 	out    bytes.Buffer
@@ -48,11 +48,11 @@ func split(b []byte, size int) (chunks [][]byte) {
 	return append(chunks, b)
 }
 
-// unregistered are metrics that nobody reads. All tests share them: to make them takes most of the
-// time of a short session.
+// unregistered are metrics without a registry. All tests share the metrics, since making metrics takes
+// most of the time of a short session.
 var unregistered = sync.OnceValue(func() *wire.Metrics { return wire.NewMetrics(nil) })
 
-// serve runs handle on a connection that receives chunks, and returns what was sent.
+// serve runs handle on a connection that receives chunks, and returns the output.
 func serve(cfg wire.Config, chunks [][]byte, handle func(c *wire.Conn)) []byte {
 	conn := &scriptConn{chunks: chunks}
 	cfg.Metrics = unregistered()
@@ -66,7 +66,7 @@ func serveOn(conn net.Conn, handle func(c *wire.Conn)) {
 	wire.NewServer(wire.Config{Handle: func(_ context.Context, c *wire.Conn) { handle(c) }}).ServeConn(conn)
 }
 
-// session reads all lines, and writes down what ReadLine returned.
+// session reads all lines, and returns the results of ReadLine as texts.
 func session(cfg wire.Config, chunks [][]byte) (got []string) {
 	serve(cfg, chunks, func(c *wire.Conn) {
 		for {

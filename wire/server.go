@@ -14,88 +14,7 @@ import (
 	"time"
 )
 
-// Config is how a Server treats its connections. New fills in the defaults given here for
-// zero values.
-type Config struct {
-	// Protocol names the server in logs and metrics: "pop3", "smtp", "lmtp".
-	Protocol string
-
-	// Handle serves one connection and returns when the session is over. ctx ends when the
-	// connection is closed by force. The connection is flushed and closed afterwards.
-	Handle func(ctx context.Context, c *Conn)
-	// Refuse gives the line, with CRLF, that a connection gets which is refused because of
-	// ErrTooManyConns, ErrTooManyConnsPerAddr or ErrStopping. Never used on implicit TLS.
-	Refuse func(reason error) string
-
-	// MaxConns limits connections at the same time. Default 10,000.
-	MaxConns int
-	// DropAfter is the age from which a connection that is not known (Conn.Known) is dropped for
-	// a new one while MaxConns are open: the oldest first. Default 3 seconds; negative: none is
-	// dropped, and the new one is refused.
-	DropAfter time.Duration
-	// LoginTimeout limits the time from the beginning of a connection until it is known
-	// (Conn.Known), its TLS handshake included. Zero: no limit.
-	LoginTimeout time.Duration
-	// MaxConnsPerAddr limits those from one address (IPv6: one /64). Default 200. Clients on
-	// this machine (Conn.Local) are not counted.
-	MaxConnsPerAddr int
-	// CountLocal applies MaxConnsPerAddr to clients on this machine too.
-	CountLocal bool
-
-	// MaxLine limits a command line in octets, without its line end. Default 4,096; at most
-	// MaxLineLimit.
-	MaxLine int
-	// StrictLineEnd refuses command lines that end in LF without CR.
-	StrictLineEnd bool
-
-	// IdleTimeout limits the wait for a whole command line. Default 10 minutes.
-	IdleTimeout time.Duration
-	// BodyTimeout limits the wait for each 16 KiB of a text (or all of a shorter one).
-	// Default 5 minutes.
-	BodyTimeout time.Duration
-	// MinBodyRate is the fewest octets a second that a text has to bring on average, after
-	// BodyTimeout. Zero: no limit.
-	MinBodyRate int64
-	// WriteTimeout limits the time the peer may take for each 32 KiB of output. Default 1
-	// minute.
-	WriteTimeout time.Duration
-	// HandshakeTimeout limits a TLS handshake. Default 30 seconds.
-	HandshakeTimeout time.Duration
-
-	// SummaryEvery is how often events that strangers can cause without end (connections
-	// refused or dropped, failed TLS handshakes) are logged, summed up. Default 1 minute.
-	SummaryEvery time.Duration
-
-	Logger  *slog.Logger // nil: none
-	Metrics *Metrics     // nil: none
-}
-
-func (cfg *Config) setDefaults() {
-	setDefault(&cfg.MaxConns, 10_000)
-	setDefault(&cfg.DropAfter, 3*time.Second)
-	setDefault(&cfg.MaxConnsPerAddr, 200)
-	setDefault(&cfg.MaxLine, 4096)
-	setDefault(&cfg.IdleTimeout, 10*time.Minute)
-	setDefault(&cfg.BodyTimeout, 5*time.Minute)
-	setDefault(&cfg.WriteTimeout, time.Minute)
-	setDefault(&cfg.HandshakeTimeout, 30*time.Second)
-	setDefault(&cfg.SummaryEvery, time.Minute)
-	cfg.MaxLine = min(cfg.MaxLine, MaxLineLimit)
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Metrics == nil {
-		cfg.Metrics = NewMetrics(nil)
-	}
-}
-
-func setDefault[T int | time.Duration](p *T, d T) {
-	if *p == 0 {
-		*p = d
-	}
-}
-
-// Server accepts connections on any number of listeners, with common limits.
+// Server accepts connections on any number of listeners, which share the limits of its Config.
 type Server struct {
 	cfg Config
 
@@ -105,7 +24,7 @@ type Server struct {
 	conns     map[*Conn]context.CancelFunc
 	perAddr   map[netip.Addr]int
 	crowd     crowd
-	wg        sync.WaitGroup // one for each connection
+	wg        sync.WaitGroup // counts connections
 
 	summaries summaries
 }
@@ -124,7 +43,7 @@ func NewServer(cfg Config) *Server {
 }
 
 // Serve accepts connections on l until Shutdown, then returns nil. With a tlsConfig the
-// connection begins with a TLS handshake (implicit TLS, RFC 8314 section 3). Serve closes l.
+// connections begin with a TLS handshake (implicit TLS, RFC 8314 section 3). Serve closes l.
 func (s *Server) Serve(l net.Listener, tlsConfig *tls.Config) error {
 	if !s.track(l) {
 		l.Close()
@@ -145,7 +64,7 @@ func (s *Server) Serve(l net.Listener, tlsConfig *tls.Config) error {
 		if errors.Is(err, net.ErrClosed) {
 			return err
 		}
-		// Out of file descriptors and the like: it passes.
+		// Temporary, such as a lack of file descriptors.
 		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 		s.cfg.Logger.Warn("accept failed", "protocol", s.cfg.Protocol, "cause", err, "again_in", pause)
 		time.Sleep(pause)
@@ -175,7 +94,7 @@ func (s *Server) isStopping() bool {
 	return s.stopping
 }
 
-// start begins to serve one connection in a goroutine of its own.
+// start serves one connection in a goroutine of its own.
 func (s *Server) start(nc net.Conn, tlsConfig *tls.Config) {
 	c := newConn(nc, s)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -188,7 +107,7 @@ func (s *Server) start(nc net.Conn, tlsConfig *tls.Config) {
 	go s.serve(ctx, c, tlsConfig)
 }
 
-// addrKey is what MaxConnsPerAddr counts by.
+// addrKey is the address to which MaxConnsPerAddr applies: an IPv4 address, or an IPv6 /64.
 func addrKey(a netip.Addr) netip.Addr {
 	if a.Is6() {
 		p, _ := a.WithZone("").Prefix(64)
@@ -197,7 +116,7 @@ func addrKey(a netip.Addr) netip.Addr {
 	return a
 }
 
-// admit registers c, or says which limit it is over.
+// admit registers c, or returns the limit that c exceeds.
 func (s *Server) admit(c *Conn, cancel context.CancelFunc) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,7 +127,7 @@ func (s *Server) admit(c *Conn, cancel context.CancelFunc) error {
 	if counted && s.perAddr[key] >= s.cfg.MaxConnsPerAddr {
 		return ErrTooManyConnsPerAddr
 	}
-	if len(s.conns)-s.crowd.leaving >= s.cfg.MaxConns && !s.makeRoomLocked() {
+	if len(s.conns)-s.crowd.dropped >= s.cfg.MaxConns && !s.makeRoomLocked() {
 		return ErrTooManyConns
 	}
 	if counted {
@@ -220,10 +139,12 @@ func (s *Server) admit(c *Conn, cancel context.CancelFunc) error {
 	return nil
 }
 
-func (s *Server) counted(c *Conn) (netip.Addr, bool) {
+// counted returns the key of c in perAddr. ok is false if MaxConnsPerAddr does not apply to c.
+func (s *Server) counted(c *Conn) (key netip.Addr, ok bool) {
 	return addrKey(c.remote), c.remote.IsValid() && (s.cfg.CountLocal || !c.Local())
 }
 
+// release undoes admit.
 func (s *Server) release(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -237,7 +158,7 @@ func (s *Server) release(c *Conn) {
 	s.wg.Done()
 }
 
-// refuse ends a connection that was not admitted.
+// refuse tells a connection that was not admitted the reason, and ends the connection.
 func (s *Server) refuse(c *Conn, implicitTLS bool, reason error) {
 	defer c.net.Close()
 	switch reason {
@@ -279,8 +200,8 @@ func (s *Server) serve(ctx context.Context, c *Conn, tlsConfig *tls.Config) {
 	s.cfg.Handle(ctx, c)
 }
 
-// ServeConn serves one connection that the caller made, for tests over net.Pipe. It returns
-// when the session is over.
+// ServeConn serves one connection that the caller made, for tests over net.Pipe. It returns at the
+// end of the session.
 func (s *Server) ServeConn(nc net.Conn) {
 	c := newConn(nc, s)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -292,16 +213,9 @@ func (s *Server) ServeConn(nc net.Conn) {
 	s.serve(ctx, c, nil)
 }
 
-// Conns is the count of connections open now.
-func (s *Server) Conns() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
-}
-
-// Shutdown stops accepting, interrupts the sessions that wait for a command, lets the others
-// finish the command they are at, and waits for all. When ctx ends first, the remaining
-// connections are closed by force, and ctx's error is returned.
+// Shutdown stops accepting, interrupts the sessions that wait for a command, and waits for the
+// other sessions to finish their present command. If ctx ends first, Shutdown closes the remaining
+// connections by force and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopping = true
@@ -309,7 +223,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		l.Close()
 	}
 	for c := range s.conns {
-		c.Interrupt()
+		c.interrupt()
 	}
 	s.mu.Unlock()
 

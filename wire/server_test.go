@@ -18,7 +18,7 @@ import (
 	"popelago/wire"
 )
 
-// listen starts a server on a loopback port, for as long as the test runs.
+// listen starts a server on a loopback port until the end of the test.
 func listen(t *testing.T, cfg wire.Config, tlsConfig *tls.Config) (s *wire.Server, addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -39,7 +39,7 @@ func listen(t *testing.T, cfg wire.Config, tlsConfig *tls.Config) (s *wire.Serve
 	return s, l.Addr().String()
 }
 
-// echo answers each line with itself, and some lines with more.
+// echo answers each line with the line, and some lines with more.
 func echo(t *testing.T, cert *tls.Config) func(ctx context.Context, c *wire.Conn) {
 	return func(ctx context.Context, c *wire.Conn) {
 		c.WriteString("ready\r\n")
@@ -107,7 +107,7 @@ func TestLimitOfConnectionsPerAddress(t *testing.T) {
 		name  string
 		from  []string
 		local bool
-		fits  bool // the last one
+		fits  bool // the last connection
 	}{
 		{"IPv4", []string{"192.0.2.1", "192.0.2.1", "192.0.2.1"}, false, false},
 		{"others", []string{"192.0.2.1", "192.0.2.1", "192.0.2.2"}, false, true},
@@ -193,7 +193,7 @@ func TestFailedHandshakeEndsTheSession(t *testing.T) {
 	c.Expect("ready")
 	c.Do("STLS", "go on")
 	c.Send("NOOP\r\nNOOP\r\nNOOP\r\n")
-	// Whatever comes back (a TLS alert), it is no answer, and then it is over.
+	// The server may send a TLS alert, but no answer, and ends the connection.
 	rest, _ := io.ReadAll(c.Conn())
 	if strings.Contains(string(rest), "NOOP") {
 		t.Errorf("after a failed handshake the server says %q", rest)
@@ -218,7 +218,7 @@ func TestImplicitTLS(t *testing.T) {
 	})
 }
 
-// A text that cannot be sent to its end must not look like one that was.
+// A client can tell a text that broke off from a complete text.
 func TestBreakResetsTheConnection(t *testing.T) {
 	cert := mailtest.Certificate(t)
 	_, addr := listen(t, wire.Config{Handle: echo(t, cert.Server)}, nil)
@@ -240,7 +240,7 @@ func TestBreakResetsTheConnection(t *testing.T) {
 	}
 }
 
-// The last reply reaches a client that goes on sending.
+// The last reply reaches a client that is still sending.
 func TestLinger(t *testing.T) {
 	_, addr := listen(t, wire.Config{Handle: echo(t, nil)}, nil)
 	c := mailtest.Dial(t, addr)
@@ -270,7 +270,7 @@ func TestServeOutlivesAcceptErrors(t *testing.T) {
 	}
 }
 
-// failingListener fails some times before it gives connections.
+// failingListener fails several times before it returns connections.
 type failingListener struct {
 	failures int
 	conns    chan net.Conn

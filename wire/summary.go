@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// summary logs events of one kind that strangers can cause without end. The first one is logged
-// at once. What follows within Config.SummaryEvery is counted, and logged as one line at its end:
+// summary logs events of one kind that strangers can cause without limit. The first event is logged
+// at once. Further events within Config.SummaryEvery are counted, and logged as one line at the end
+// of the interval:
 //
 //	connection refused remote=192.0.2.1 cause="too many connections"
 //	connection refused again times=4711 addresses=60 most_from=192.0.2.1 most=200 cause="too many connections"
@@ -23,13 +24,13 @@ type summary struct {
 	text  string
 
 	mu    sync.Mutex
-	timer *time.Timer // nil: nothing happened within the last SummaryEvery
-	times int         // since the last line
+	timer *time.Timer // nil: no event within the last SummaryEvery
+	times int         // events since the last line
 	from  map[netip.Addr]int
-	cause error // of the last
+	cause error // of the last event
 }
 
-// maxSummed is for how many addresses a summary counts.
+// maxSummed limits the addresses whose events a summary counts.
 const maxSummed = 1000
 
 func newSummary(cfg *Config, level slog.Level, text string) *summary {
@@ -52,14 +53,14 @@ func (s *summary) note(c *Conn, cause error) {
 	}
 }
 
-// LogSummed logs an event of the connection that strangers can cause without end: the first one at
-// once, the others summed up, see Config.SummaryEvery. There should be few texts, each with one
-// level.
+// LogSummed logs an event of the connection that strangers can cause without limit: the first event
+// at once, further events summed up, see Config.SummaryEvery. There should be few texts, each with
+// one level.
 func (c *Conn) LogSummed(level slog.Level, text string, cause error) {
 	c.srv.summaries.of(level, text).note(c, cause)
 }
 
-// summaries are those of a server.
+// summaries are the summaries of a server.
 type summaries struct {
 	cfg *Config
 
@@ -79,7 +80,7 @@ func (s *summaries) of(level slog.Level, text string) *summary {
 	return sum
 }
 
-// end logs what was counted so far.
+// end logs the events counted so far.
 func (s *summaries) end() {
 	s.mu.Lock()
 	all := slices.Collect(maps.Values(s.byText))
@@ -89,7 +90,7 @@ func (s *summaries) end() {
 	}
 }
 
-// tick ends a period.
+// tick ends an interval.
 func (s *summary) tick() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +105,7 @@ func (s *summary) tick() {
 	s.timer.Reset(s.cfg.SummaryEvery)
 }
 
-// end logs what was counted so far.
+// end logs the events counted so far.
 func (s *summary) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

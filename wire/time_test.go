@@ -14,8 +14,8 @@ import (
 	"popelago/wire"
 )
 
-// inBubble serves handle on a pipe under a fake clock, calls client with the other end, and
-// returns how long the session took.
+// inBubble serves handle on a pipe under a fake clock, calls client with the other end, and returns
+// the duration of the session.
 func inBubble(t *testing.T, cfg wire.Config, handle func(ctx context.Context, c *wire.Conn), client func(nc net.Conn)) (took time.Duration) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestWriteTimeout(t *testing.T) {
 			_, got = c.WriteString(strings.Repeat("x", 1000))
 		}
 	}, func(nc net.Conn) {
-		// Takes an octet now and then: that is no progress.
+		// An octet now and then is no progress.
 		for b := make([]byte, 1); ; time.Sleep(10 * time.Second) {
 			if _, err := nc.Read(b); err != nil {
 				return
@@ -138,8 +138,8 @@ func TestHandshakeTimeout(t *testing.T) {
 	}
 }
 
-// Shutdown wakes sessions that wait, for a command or in a handshake, and lets the others
-// finish what they are at.
+// Shutdown wakes sessions that wait for a command or for a handshake, and lets other sessions finish
+// their present command.
 func TestShutdownInterrupts(t *testing.T) {
 	cert := mailtest.Certificate(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestShutdownInterrupts(t *testing.T) {
 			case "BUSY":
 				time.Sleep(time.Hour)
 				finished = true
-				_, err = c.ReadLine() // a second command is there already
+				_, err = c.ReadLine() // a second command has arrived already
 			}
 			results <- err
 		}})
@@ -180,7 +180,7 @@ func TestShutdownInterrupts(t *testing.T) {
 				t.Errorf("a session ended with %v, want %v", err, wire.ErrStopping)
 			}
 		}
-		// And nobody gets in any more.
+		// New connections are refused.
 		near, far := net.Pipe()
 		go s.ServeConn(far)
 		if _, err := near.Read(make([]byte, 1)); err != io.EOF {
@@ -199,7 +199,7 @@ func TestShutdownClosesByForce(t *testing.T) {
 			WriteTimeout: time.Hour,
 			Handle: func(ctx context.Context, c *wire.Conn) {
 				var err error
-				for err == nil { // the client takes nothing
+				for err == nil { // the client reads nothing
 					_, err = c.WriteString("text\r\n")
 				}
 				<-ctx.Done()

@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// Watch finds out whether the peer hangs up while a command waits. It returns a context that
-// ends with the cause ErrGone then, and a function that ends the watch, which must be called
-// before anything else is read. The slice that ReadLine returned is not valid any more.
+// Watch watches for the peer to hang up while a command waits. The context watched ends with the
+// cause ErrGone when the peer hangs up. The caller must call stop, which ends the watch, before the
+// next read. Watch invalidates the slice that ReadLine returned.
 //
-// Octets that arrive meanwhile are kept for ReadLine. A peer that closed its side behind
-// further commands may still want the answers: it does not count as gone. Neither does a peer
-// whose octets fill the input buffer.
+// ReadLine returns the octets that arrive meanwhile. A peer that closed its side behind further
+// commands may still want the replies, and does not count as gone. The same is true of a peer whose
+// octets fill the input buffer.
 func (c *Conn) Watch(ctx context.Context) (watched context.Context, stop func()) {
 	watched, cancel := context.WithCancelCause(ctx)
 	if c.r == c.w {
 		c.r, c.w = 0, 0
 	}
 	if c.inErr != nil {
-		c.gone(cancel)
+		c.hangUp(cancel)
 		return watched, func() { cancel(nil) }
 	}
 	c.net.SetReadDeadline(time.Time{})
@@ -37,7 +37,7 @@ func (c *Conn) Watch(ctx context.Context) (watched context.Context, stop func())
 				return
 			default:
 				c.inErr = err
-				c.gone(cancel)
+				c.hangUp(cancel)
 				return
 			}
 		}
@@ -49,9 +49,9 @@ func (c *Conn) Watch(ctx context.Context) (watched context.Context, stop func())
 	}
 }
 
-// gone ends a watch with ErrGone, unless there are commands left that a peer which closed its
-// side only may have the answers to.
-func (c *Conn) gone(cancel context.CancelCauseFunc) {
+// hangUp ends a watch with ErrGone, unless commands are left whose replies may still reach a peer
+// that closed its side only.
+func (c *Conn) hangUp(cancel context.CancelCauseFunc) {
 	if c.r == c.w || !errors.Is(c.inErr, io.EOF) {
 		cancel(ErrGone)
 	}

@@ -14,9 +14,9 @@ import (
 	"popelago/wire"
 )
 
-// watched serves one connection with a handler that reads a command, watches until the client
-// says so or has hung up, and then reads on. It returns the cause of the end of the watch, nil
-// if the client did not hang up, and the lines read afterwards.
+// watched serves a connection with a handler that reads a command, watches until the test ends the
+// watch or the client hangs up, and then reads on. Its results are the cause of the end of the watch,
+// nil if the client did not hang up, and the lines read afterwards.
 type watched struct {
 	watching chan struct{} // closed when the watch is on
 	enough   chan struct{} // closed by the test to end the watch
@@ -95,8 +95,8 @@ func TestWatchSeesHangUp(t *testing.T) {
 	}
 }
 
-// What arrives during a watch is read afterwards, every octet, whether or not the buffer takes
-// all of it.
+// All octets that arrive during a watch are read afterwards, even octets for which the buffer has no
+// room.
 func TestWatchKeepsInput(t *testing.T) {
 	for _, network := range watchedNetworks {
 		for _, size := range []int{1, 100, 300, 100_000} {
@@ -127,7 +127,7 @@ func TestWatchKeepsInput(t *testing.T) {
 
 func equalLines(a, b []string) bool { return strings.Join(a, "\n") == strings.Join(b, "\n") }
 
-// A client that closed its side behind further commands still wants the answers.
+// A client that closed its side behind further commands still wants the replies.
 func TestWatchAfterHalfClose(t *testing.T) {
 	nc, w := serveWatched(t, "tcp")
 	defer nc.Close()

@@ -1,5 +1,5 @@
-// Package smtptest sets up an SMTP or LMTP server for tests on any engine, and runs the
-// transcripts of package smtpserver on it.
+// Package smtptest sets up an SMTP or LMTP server for tests on any engine, and runs the transcripts
+// of package smtpserver on the server.
 //
 // The directory has the domain example.test with the accounts alice, bob, carol, postmaster and,
 // disabled, dave; and jürgen.example with jürgen. The server's name is mx.example.test.
@@ -8,167 +8,104 @@
 //
 //	recipients, bad, refused, line, size   limits
 //	tls=1                         STARTTLS is offered
-//	no-postmaster=1               nobody is configured as postmaster
-//	fault=...                     what the store answers, see FaultyStore
-//	alice=1, bob=2...             how many messages the mailbox must hold in the end; default 0
+//	no-postmaster=1               the configuration names no postmaster
+//	fault=...                     the fault of the store, see faultOf
+//	alice=1, bob=2...             the count of messages in a mailbox at the end; default 0
 package smtptest
 
 import (
-	"context"
-	"io"
-	"net"
 	"testing"
 
-	"popelago/account"
 	"popelago/delivery"
 	"popelago/mail"
-	"popelago/maildrop"
 	"popelago/mailtest"
+	"popelago/mailtest/sessiontest"
 	"popelago/smtpserver"
 	"popelago/store"
 )
 
 // Fixture is a server with accounts.
 type Fixture struct {
+	*sessiontest.Fixture
 	*smtpserver.Server
-	Directory *account.Directory
-	Store     store.Store
 	Deliverer *delivery.Deliverer
 }
 
-// Settings are what a test may change about a Fixture.
+// Settings are the settings that a test may change for a Fixture.
 type Settings struct {
 	Server   smtpserver.Config
 	Delivery delivery.Config
-	// Wrap returns what delivery sees instead of the store; nil: the store itself.
+	// Wrap returns the store for delivery, a wrapper of the store of the Fixture; nil: no wrapper.
 	Wrap func(store.Store) store.Store
-	// Deliverer is that of another Fixture on the same store, which has the accounts already;
-	// nil: a new one.
+	// Deliverer belongs to another Fixture on the same store, which has the accounts already; nil: a
+	// new Deliverer.
 	Deliverer *delivery.Deliverer
 }
 
 // New sets up accounts and a server on st, which must be empty. change may be nil.
 func New(t testing.TB, st store.Store, protocol smtpserver.Protocol, change func(*Settings)) *Fixture {
 	t.Helper()
-	set := Settings{Server: smtpserver.Config{Protocol: protocol, Hostname: "mx.example.test"}}
-	set.Delivery.Postmaster = Address("postmaster")
+	f := &Fixture{Fixture: sessiontest.New(t, st)}
+	set := Settings{Server: smtpserver.Config{Protocol: protocol, Hostname: "mx.example.test", Connections: f.Connections}}
+	set.Delivery.Postmaster = sessiontest.Address("postmaster")
 	if change != nil {
 		change(&set)
 	}
-	f := &Fixture{Store: st, Directory: newDirectory(t, st), Deliverer: set.Deliverer}
-	if f.Deliverer == nil {
-		addAccounts(t, f.Directory)
-		seen, directory := st, f.Directory
-		if set.Wrap != nil {
-			seen = set.Wrap(st)
-			directory = newDirectory(t, seen)
-		}
-		var err error
-		if f.Deliverer, err = delivery.New(set.Delivery, directory, seen, nil); err != nil {
-			t.Fatal(err)
-		}
+	if f.Deliverer = set.Deliverer; f.Deliverer == nil {
+		f.addAccounts(t)
+		f.Deliverer = f.newDeliverer(t, set)
 	}
 	var err error
-	if f.Server, err = smtpserver.New(set.Server, f.Deliverer, nil); err != nil {
+	if f.Server, err = smtpserver.New(set.Server, f.Deliverer, f.Registry); err != nil {
 		t.Fatal(err)
 	}
+	f.Start(t, f.Server)
 	return f
 }
 
-func newDirectory(t testing.TB, st store.Store) *account.Directory {
+func (f *Fixture) addAccounts(t testing.TB) {
 	t.Helper()
-	directory, err := account.New(account.Config{Argon2Memory: 8, Argon2Time: 1}, st.Directory, nil)
+	f.AddAccounts(t, "alice", "bob", "carol", "dave", "postmaster")
+	f.Disable(t, "dave")
+	f.AddDomain(t, "jürgen.example")
+	jürgen := mail.Address{Local: "jürgen", Domain: "jürgen.example"}
+	if _, err := f.Directory.AddAccount(t.Context(), jürgen, sessiontest.Password); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (f *Fixture) newDeliverer(t testing.TB, set Settings) *delivery.Deliverer {
+	t.Helper()
+	seen := f.Fixture
+	if set.Wrap != nil {
+		seen = sessiontest.New(t, set.Wrap(f.Store))
+	}
+	d, err := delivery.New(set.Delivery, seen.Directory, seen.Store, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return directory
+	return d
 }
 
-// Address is one of example.test.
-func Address(local string) mail.Address { return mail.Address{Local: local, Domain: "example.test"} }
-
-func addAccounts(t testing.TB, dir *account.Directory) {
-	t.Helper()
-	ctx := context.Background()
-	for _, d := range []string{"example.test", "jürgen.example"} {
-		if _, err := dir.AddDomain(ctx, d); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, a := range []mail.Address{
-		Address("alice"), Address("bob"), Address("carol"), Address("dave"), Address("postmaster"),
-		{Local: "jürgen", Domain: "jürgen.example"},
-	} {
-		if _, err := dir.AddAccount(ctx, a, "secret"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := dir.SetState(ctx, Address("dave"), store.StateDisabled); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// Dial opens a session over a pipe, as from 192.0.2.1.
-func (f *Fixture) Dial(t testing.TB) net.Conn {
-	client, server := mailtest.Pipe("192.0.2.1")
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f.ServeConn(server)
-	}()
-	t.Cleanup(func() {
-		client.Close()
-		<-done
-	})
-	return client
-}
-
-// Client is Dial with the greeting read and hello said.
+// Client starts a session from 192.0.2.1 and says hello.
 func (f *Fixture) Client(t testing.TB, hello string) *mailtest.Client {
 	t.Helper()
-	c := mailtest.NewClient(t, f.Dial(t))
+	c := mailtest.NewClient(t, f.Dial(t, "192.0.2.1"))
+	Hello(c, hello)
+	return c
+}
+
+// Hello reads the greeting, sends a hello and reads the reply.
+func Hello(c *mailtest.Client, hello string) {
 	c.Expect("220 ")
 	c.Cmd(hello)
 	for line := c.Expect("250"); line[3] == '-'; {
 		line = c.Expect("250")
 	}
-	return c
 }
 
-// Inbox returns what a POP3 session would fetch from a mailbox, and checks that every size is
-// true.
-func (f *Fixture) Inbox(t testing.TB, a mail.Address) []string {
-	t.Helper()
-	ctx := context.Background()
-	acc, err := f.Directory.Account(ctx, a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	drop, err := maildrop.Open(ctx, f.Store.Mail, acc.Mailbox, maildrop.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var messages []string
-	for n := 1; n <= drop.Len(); n++ {
-		m, err := drop.Read(ctx, n)
-		if err != nil {
-			t.Fatal(err)
-		}
-		octets, err := io.ReadAll(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if int64(len(octets)) != m.Size {
-			t.Errorf("message %d has %d octets, listed are %d", n, len(octets), m.Size)
-		}
-		m.Close()
-		messages = append(messages, string(octets))
-	}
-	return messages
-}
-
-// Text is a message without the trace lines that we added: what was sent, behind its gap if it has
-// no header.
+// Text is a message without the trace lines that the server added: the text that the sender sent,
+// behind the gap if the text has no header.
 func Text(t testing.TB, message string) string {
 	t.Helper()
 	lines := 0
@@ -181,6 +118,6 @@ func Text(t testing.TB, message string) string {
 			return next
 		}
 	}
-	t.Fatalf("%q does not begin with our lines", message)
+	t.Fatalf("%q does not begin with the trace lines", message)
 	return ""
 }

@@ -10,10 +10,11 @@ import (
 	"popelago/mailtest"
 	"popelago/smtpserver"
 	"popelago/store"
+	"popelago/store/storetest"
 )
 
-// RunTranscripts runs the transcripts in the subfolders smtp and lmtp of dir, each on an empty
-// store from open, which closes it when its t ends.
+// RunTranscripts runs the transcripts in the subfolders smtp and lmtp of dir, each on an empty store
+// from open. open closes the store at the end of its t.
 func RunTranscripts(t *testing.T, dir string, open func(t *testing.T) store.Store) {
 	t.Helper()
 	for _, protocol := range []smtpserver.Protocol{smtpserver.SMTP, smtpserver.LMTP} {
@@ -48,8 +49,12 @@ func dialTranscript(t *testing.T, st store.Store, protocol smtpserver.Protocol, 
 		if number("no-postmaster") > 0 {
 			s.Delivery.Postmaster = mail.Address{}
 		}
-		if fault := options["fault"]; fault != "" {
-			s.Wrap = (&FaultyStore{Fault: fault}).Wrap
+		if name := options["fault"]; name != "" {
+			fault, ok := faultOf(name)
+			if !ok {
+				t.Fatalf("unknown fault %s", name)
+			}
+			s.Wrap = func(st store.Store) store.Store { return storetest.Faulty(st, fault) }
 		}
 		delete(options, "fault")
 	})
@@ -62,10 +67,10 @@ func dialTranscript(t *testing.T, st store.Store, protocol smtpserver.Protocol, 
 	}
 	t.Cleanup(func() {
 		for local, n := range want {
-			if got := f.Inbox(t, Address(local)); len(got) != n {
+			if got := f.Inbox(t, local); len(got) != n {
 				t.Errorf("%s has %d messages, want %d: %q", local, len(got), n, got)
 			}
 		}
 	})
-	return f.Dial(t)
+	return f.Dial(t, "192.0.2.1")
 }

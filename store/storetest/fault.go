@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -41,15 +42,23 @@ func (m Mode) String() string {
 // ErrInjected is wrapped by every injected error, beside a class of package store.
 var ErrInjected = errors.New("injected fault")
 
-// Fault is one failure that happens once. All stores wrapped with the same Fault share the count of
-// operations.
+// Fault is a failure. All stores wrapped with the same Fault share the count of operations.
 type Fault struct {
 	// K is the number of the failing operation, counted from 0. Operations are the calls of all
 	// methods of store.Engine that return errors (except Close and the methods for the clock), of
 	// Content.Write, and of Read and WriteTo of the readers from OpenContent.
 	K int
+	// Operation restricts the Fault to one method, such as "AddMessages" or "Content.Write": K counts
+	// the calls of the method only. Empty: all operations.
+	Operation string
+	// Lasting makes all operations from K on fail. False: only operation K fails.
+	Lasting bool
 	// Mode is the kind of the failure.
 	Mode Mode
+	// Class is the error class of an operation that did nothing. Nil: store.ErrUnavailable.
+	Class error
+	// Off suspends the Fault: no operation fails, and none is counted. Off may change at any time.
+	Off atomic.Bool
 
 	count atomic.Int64
 	hit   atomic.Pointer[string]
@@ -65,11 +74,19 @@ func (f *Fault) Hit() (operation string, ok bool) {
 
 // next counts an operation and reports whether the operation has to fail.
 func (f *Fault) next(operation string) bool {
-	if f.count.Add(1)-1 != int64(f.K) {
+	if f.Off.Load() || f.Operation != "" && f.Operation != operation {
+		return false
+	}
+	if n := f.count.Add(1) - 1; n < int64(f.K) || n > int64(f.K) && !f.Lasting {
 		return false
 	}
 	f.hit.Store(&operation)
 	return true
+}
+
+// undone is the error of an operation that did nothing.
+func (f *Fault) undone(operation string) error {
+	return f.error(cmp.Or(f.Class, store.ErrUnavailable), operation)
 }
 
 func (f *Fault) error(class error, operation string) error {
@@ -79,7 +96,7 @@ func (f *Fault) error(class error, operation string) error {
 // read runs an operation without changes.
 func (f *Fault) read(operation string, do func() error) error {
 	if f.next(operation) {
-		return f.error(store.ErrUnavailable, operation)
+		return f.undone(operation)
 	}
 	return do()
 }
@@ -90,7 +107,7 @@ func (f *Fault) write(operation string, do func() error) error {
 		return do()
 	}
 	if f.Mode == Before {
-		return f.error(store.ErrUnavailable, operation)
+		return f.undone(operation)
 	}
 	if err := do(); err != nil {
 		return err

@@ -46,16 +46,16 @@ func (s *faultyMail) AddMessages(ctx context.Context, entries []store.Entry) []e
 	if !s.f.next(operation) {
 		return s.Mail.AddMessages(ctx, entries)
 	}
-	done, class := 0, store.ErrUnavailable
+	done, err := 0, s.f.undone(operation)
 	switch {
 	case s.f.Mode == Half && len(entries) > 1:
 		done = len(entries) / 2
 	case s.f.Mode != Before:
-		done, class = len(entries), store.ErrOutcomeUnknown
+		done, err = len(entries), s.f.error(store.ErrOutcomeUnknown, operation)
 	}
 	errs := make([]error, len(entries))
 	for i := range errs {
-		errs[i] = s.f.error(class, operation)
+		errs[i] = err
 	}
 	if done > 0 {
 		for i, err := range s.Mail.AddMessages(ctx, entries[:done:done]) {
@@ -86,7 +86,7 @@ func (s *faultyMail) RemoveMessages(ctx context.Context, mailbox mail.MailboxID,
 		return s.Mail.RemoveMessages(ctx, mailbox, ids)
 	}
 	if s.f.Mode == Before {
-		return s.f.error(store.ErrUnavailable, operation)
+		return s.f.undone(operation)
 	}
 	if s.f.Mode == Half && len(ids) > 1 {
 		ids = ids[:len(ids)/2]

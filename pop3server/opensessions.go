@@ -6,8 +6,7 @@ import (
 	"popelago/mail"
 )
 
-// openSessions counts the open sessions of each maildrop on this server. Safe for concurrent
-// use.
+// openSessions counts the open sessions of each maildrop on this server. Safe for concurrent use.
 type openSessions struct {
 	limit int
 
@@ -19,7 +18,7 @@ func newOpenSessions(limit int) *openSessions {
 	return &openSessions{limit: limit, open: map[mail.MailboxID]int{}}
 }
 
-// begin counts one more session, or returns false where there are as many as there may be.
+// begin counts one more session. It returns false if the maildrop has reached the limit.
 func (o *openSessions) begin(mailbox mail.MailboxID) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -30,7 +29,7 @@ func (o *openSessions) begin(mailbox mail.MailboxID) bool {
 	return true
 }
 
-// end takes back a successful begin.
+// end undoes a successful begin.
 func (o *openSessions) end(mailbox mail.MailboxID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"popelago/pop3server/pop3test"
 )
 
-// An account has a limited number of sessions at one time. A session that ends in whatever way
-// makes room for the next.
+// An account has a limited number of sessions at one time. The end of a session, of any kind, makes
+// room for the next session.
 func TestSessionsPerAccount(t *testing.T) {
 	f := pop3test.New(t, openStore(t), pop3server.Config{MaxSessionsPerAccount: 2}, false)
 	first, second := f.LogIn(t), f.LogIn(t)

@@ -13,11 +13,11 @@ import (
 	"popelago/wire"
 )
 
-// TestTaken: a server knows whether its last reply has come to a client that says nothing more,
-// whichever way the client goes.
-func TestTaken(t *testing.T) {
+// TestAcknowledgement: a server knows whether its last reply has reached a client that sends nothing
+// more, however the connection ends.
+func TestAcknowledgement(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux tells")
+		t.Skip("only Linux reports the queue of a socket")
 	}
 	const reply = "250 ok\r\n"
 	read := func(t *testing.T, nc net.Conn) {
@@ -25,7 +25,7 @@ func TestTaken(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	arrived := func(*testing.T, net.Conn) { time.Sleep(50 * time.Millisecond) } // in its system, unread
+	arrived := func(*testing.T, net.Conn) { time.Sleep(50 * time.Millisecond) } // in the client's system, unread
 	reset := func(_ *testing.T, nc net.Conn) {
 		if tcp, ok := nc.(*net.TCPConn); ok {
 			tcp.SetLinger(0)
@@ -35,21 +35,21 @@ func TestTaken(t *testing.T) {
 	end := func(_ *testing.T, nc net.Conn) { nc.Close() }
 	for _, test := range []struct {
 		name          string
-		before, after func(*testing.T, net.Conn) // the reply is written
+		before, after func(*testing.T, net.Conn) // the writing of the reply
 		want          bool
 	}{
-		{"closed behind it", nil, func(t *testing.T, nc net.Conn) { read(t, nc); nc.Close() }, true},
-		{"reset behind it", nil, func(t *testing.T, nc net.Conn) { read(t, nc); reset(t, nc) }, false}, // not known
-		{"half closed before it", func(t *testing.T, nc net.Conn) {
+		{"closed after the reply", nil, func(t *testing.T, nc net.Conn) { read(t, nc); nc.Close() }, true},
+		{"reset after the reply", nil, func(t *testing.T, nc net.Conn) { read(t, nc); reset(t, nc) }, false}, // the reset hides the acknowledgement
+		{"half closed before the reply", func(t *testing.T, nc net.Conn) {
 			nc.(interface{ CloseWrite() error }).CloseWrite()
 		}, read, true},
-		{"closed before it", end, nil, false},
-		{"reset before it", reset, nil, false},
-		{"closed without reading it", nil, func(t *testing.T, nc net.Conn) { arrived(t, nc); nc.Close() }, false},
+		{"closed before the reply", end, nil, false},
+		{"reset before the reply", reset, nil, false},
+		{"closed without reading the reply", nil, func(t *testing.T, nc net.Conn) { arrived(t, nc); nc.Close() }, false},
 	} {
 		for _, network := range []string{"tcp", "unix"} {
 			t.Run(test.name+"/"+network, func(t *testing.T) {
-				if test.name == "reset behind it" && network == "unix" {
+				if test.name == "reset after the reply" && network == "unix" {
 					t.Skip("a unix socket has no reset")
 				}
 				addr := "127.0.0.1:0"
@@ -65,12 +65,12 @@ func TestTaken(t *testing.T) {
 					<-ready
 					c.WriteString(reply)
 					if c.Acknowledged() {
-						t.Error("acknowledged before it was sent")
+						t.Error("acknowledged before the flush")
 					}
 					c.Flush()
 					ready <- true
 					c.ReadLine()
-					got <- c.Taken()
+					got <- c.AwaitAcknowledgement()
 				}})
 				go s.Serve(l, nil)
 				defer s.Shutdown(context.Background())
@@ -87,21 +87,21 @@ func TestTaken(t *testing.T) {
 				if test.after != nil {
 					test.after(t, nc)
 				}
-				if taken := <-got; taken != test.want {
-					t.Errorf("taken: %v, want %v", taken, test.want)
+				if acknowledged := <-got; acknowledged != test.want {
+					t.Errorf("acknowledged: %v, want %v", acknowledged, test.want)
 				}
 			})
 		}
 	}
 }
 
-// TestTakenPipe: where the system tells nothing, what was handed over counts.
-func TestTakenPipe(t *testing.T) {
+// TestAcknowledgementOfAPipe: without a socket, output counts as acknowledged once it is written.
+func TestAcknowledgementOfAPipe(t *testing.T) {
 	for _, reads := range []bool{true, false} {
 		got := make(chan bool, 1)
 		s := wire.NewServer(wire.Config{Handle: func(_ context.Context, c *wire.Conn) {
 			c.WriteString("250 ok\r\n")
-			got <- c.Taken()
+			got <- c.AwaitAcknowledgement()
 		}})
 		client, server := mailtest.Pipe("")
 		done := make(chan bool)
@@ -112,8 +112,8 @@ func TestTakenPipe(t *testing.T) {
 			}
 		}
 		client.Close()
-		if taken := <-got; taken != reads {
-			t.Errorf("taken: %v, want %v", taken, reads)
+		if acknowledged := <-got; acknowledged != reads {
+			t.Errorf("acknowledged: %v, want %v", acknowledged, reads)
 		}
 		<-done
 	}

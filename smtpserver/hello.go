@@ -1,22 +1,23 @@
 package smtpserver
 
 import (
+	"context"
 	"strings"
 
 	"popelago/mail"
 )
 
-// maxHelo is how much of the argument of a hello is kept.
+// maxHelo limits the octets that are kept of the argument of a hello.
 const maxHelo = 255
 
-// cmdHello answers HELO, EHLO and LHLO, each of which belongs to one protocol (RFC 2033
-// section 4.1). The argument is believed by nobody, so it is only asked to be there; it stands
-// in the Received line and in the log.
-func (s *session) cmdHello(arg string, protocol Protocol, extended bool) {
-	if protocol != s.srv.cfg.Protocol {
-		s.reply(replyUnknown())
-		return
-	}
+func (s *session) cmdHELO(_ context.Context, arg string) { s.hello(arg, false) }
+
+// cmdEHLO answers EHLO and LHLO.
+func (s *session) cmdEHLO(_ context.Context, arg string) { s.hello(arg, true) }
+
+// hello answers HELO, EHLO and LHLO. Any argument will do: it only stands in the Received line and
+// in the log.
+func (s *session) hello(arg string, extended bool) {
 	arg, _, _ = strings.Cut(arg, " ")
 	if arg == "" {
 		s.reply(replySyntax("hello needs a host name"))
@@ -26,7 +27,7 @@ func (s *session) cmdHello(arg string, protocol Protocol, extended bool) {
 	s.helo = mail.Printable(strings.ToValidUTF8(arg[:min(len(arg), maxHelo)], "?"))
 	s.extended = extended
 	if !extended {
-		s.reply(reply{code: 250, text: s.srv.cfg.Hostname})
+		s.reply(replyHELO(s.srv.cfg.Hostname))
 		return
 	}
 	s.srv.metrics.reply(250)
@@ -37,8 +38,8 @@ func (s *session) cmdHello(arg string, protocol Protocol, extended bool) {
 	}
 }
 
-// hello is the answer to EHLO and LHLO.
-func hello(hostname string, extensions []string) string {
+// replyEHLO is the reply to EHLO and LHLO, with all its lines.
+func replyEHLO(hostname string, extensions []string) string {
 	lines := append([]string{hostname}, extensions...)
 	var b strings.Builder
 	for i, line := range lines {

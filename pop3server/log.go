@@ -1,0 +1,57 @@
+package pop3server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// log writes a log line, which begins with the protocol and the session id.
+func (s *session) log(level slog.Level, text string, args ...any) {
+	ctx := context.Background()
+	if !s.srv.cfg.Logger.Enabled(ctx, level) {
+		return
+	}
+	base := []any{"protocol", "pop3", "session", s.c.ID()}
+	s.srv.cfg.Logger.Log(ctx, level, text, append(base, args...)...)
+}
+
+// logFault reports a command that failed, for the operator.
+func (s *session) logFault(command string, cause error) {
+	level := slog.LevelWarn
+	if errors.Is(cause, store.ErrCorrupt) {
+		level = slog.LevelError
+	}
+	user := ""
+	if s.state != stateAuthorization {
+		user = s.login.Address.String()
+	}
+	s.log(level, "command failed", "command", command, "user", user, "cause", cause)
+}
+
+// logLoginFailed reports a failed login. The remote address stands in front of the name: programs
+// that ban addresses must not find an address that the client sent as a name.
+func (s *session) logLoginFailed(command, user string, cause error) {
+	s.log(slog.LevelInfo, "login failed", "remote", s.c.Remote(), "reason", loginReason(cause),
+		"user", mail.LogText(user), "command", command, "failures", s.failedLogins)
+}
+
+// logLogin reports a login and the content of the maildrop.
+func (s *session) logLogin() {
+	count, octets := s.drop.Stat()
+	s.log(slog.LevelInfo, "login", "user", s.login.Address.String(),
+		"remote", s.c.Remote(), "tls", s.c.TLS() != nil, "messages", count, "octets", octets)
+}
+
+// logLogout reports the end of a session that was logged in.
+func (s *session) logLogout() {
+	args := []any{"user", s.login.Address.String(), "ended", string(s.ended),
+		"retrieved", s.retrieved, "octets", s.octets, "removed", s.removed}
+	if s.removed > 0 {
+		args = append(args, "durability", s.reached.String())
+	}
+	s.log(slog.LevelInfo, "logout", args...)
+}

@@ -1,0 +1,102 @@
+package smtpserver
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"popelago/wire"
+)
+
+// Protocol is the protocol of a Server.
+type Protocol string
+
+// The two protocols.
+const (
+	SMTP Protocol = "smtp"
+	LMTP Protocol = "lmtp"
+)
+
+// Config holds the settings of a Server. The zero value of each field means its default.
+type Config struct {
+	// Protocol must be set.
+	Protocol Protocol
+	// Hostname is this host's name in the greeting and in Received lines. Default localhost.
+	Hostname string
+	// TLS is used by STARTTLS and ServeTLS. Nil: neither is offered.
+	TLS *tls.Config
+
+	// MaxRecipients limits the recipients of one message. A further RCPT is answered with 452 (RFC
+	// 5321 section 4.5.3.1.10). Default 1,000; the RFC asks for at least 100.
+	MaxRecipients int
+	// MaxBadCommands limits the unknown or malformed commands of a session. A further bad command
+	// ends the session. Default 20.
+	MaxBadCommands int
+	// MaxRefusedRecipients limits the recipients that are refused permanently before a message is
+	// stored. A further refused recipient ends the session, since the client is guessing addresses
+	// (RFC 5321 section 7.3). Default 100; negative: no limit.
+	MaxRefusedRecipients int
+	// MaxHarmlessCommands limits the commands of a session before a message is stored, not counting
+	// recipients and texts. A further harmless command ends the session. Default 100; negative: no
+	// limit.
+	MaxHarmlessCommands int
+
+	// NormalizeLF treats a bare LF in a text as a line end, which is stored as CRLF. False: a text
+	// with a bare LF is refused. In either case the end of a text is CRLF "." CRLF, and a command
+	// line ends in CRLF.
+	NormalizeLF bool
+
+	// MaxConns and MaxConnsPerAddr limit connections, see wire.Config. Defaults 10,000 and 200.
+	MaxConns, MaxConnsPerAddr int
+	// CountLocal applies MaxConnsPerAddr to clients on this machine too.
+	CountLocal bool
+	// DropAfter, MinBodyRate and SummaryEvery: see wire.Config. A client is known from its first
+	// accepted recipient on.
+	DropAfter    time.Duration
+	MinBodyRate  int64
+	SummaryEvery time.Duration
+	// MaxLine limits a command line in octets. Default 4,096 (RFC 5321 section 4.5.3.1.4 asks for
+	// 512, and more for each extension). The lines of a text have no limit.
+	MaxLine int
+	// IdleTimeout limits the wait for a command. Default 5 minutes (RFC 5321 section 4.5.3.2.7).
+	IdleTimeout time.Duration
+	// BodyTimeout limits the wait for each 16 KiB of a text. Default 5 minutes (section 4.5.3.2.5
+	// has 3).
+	BodyTimeout time.Duration
+	// WriteTimeout and HandshakeTimeout: see wire.Config. Defaults 1 minute and 30 seconds.
+	WriteTimeout, HandshakeTimeout time.Duration
+
+	// Connections counts the connections of all protocols of a process. Nil: not counted.
+	Connections *wire.Metrics
+	// Logger receives a line for each message, and events for the operator. Nil: none.
+	Logger *slog.Logger
+}
+
+func (c *Config) setDefaults() error {
+	if c.Protocol != SMTP && c.Protocol != LMTP {
+		return fmt.Errorf("smtpserver: %q is not a protocol", c.Protocol)
+	}
+	if c.Hostname == "" {
+		c.Hostname = "localhost"
+	}
+	if c.MaxRecipients <= 0 {
+		c.MaxRecipients = 1000
+	}
+	if c.MaxBadCommands <= 0 {
+		c.MaxBadCommands = 20
+	}
+	if c.MaxRefusedRecipients == 0 {
+		c.MaxRefusedRecipients = 100
+	}
+	if c.MaxHarmlessCommands == 0 {
+		c.MaxHarmlessCommands = 100
+	}
+	if c.IdleTimeout <= 0 {
+		c.IdleTimeout = 5 * time.Minute
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}

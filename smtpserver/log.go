@@ -1,0 +1,109 @@
+package smtpserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"popelago/delivery"
+	"popelago/mail"
+	"popelago/wire"
+)
+
+// log writes a log line, which begins with the protocol, the session id and the client.
+func (s *session) log(level slog.Level, text string, args ...any) {
+	ctx := context.Background()
+	if !s.srv.cfg.Logger.Enabled(ctx, level) {
+		return
+	}
+	base := []any{"protocol", string(s.srv.cfg.Protocol), "session", s.c.ID(), "remote", remoteText(s.c), "helo", s.helo}
+	s.srv.cfg.Logger.Log(ctx, level, text, append(base, args...)...)
+}
+
+func remoteText(c *wire.Conn) string {
+	if a := c.Remote(); a.IsValid() {
+		return a.String()
+	}
+	return "local"
+}
+
+// logRefused reports a message that is refused, or was not received whole.
+func (s *session) logRefused(err error) {
+	s.logMessage(delivery.Result{Errors: []error{err}}, time.Now())
+}
+
+// logMessage writes the log line of a message. Every message has one line.
+func (s *session) logMessage(res delivery.Result, start time.Time) {
+	stored := 0
+	var cause error
+	for _, err := range res.Errors {
+		if err == nil {
+			stored++
+		} else if cause == nil || replyTo(err).temporary() {
+			cause = err
+		}
+	}
+	result, level := "stored", slog.LevelInfo
+	switch {
+	case cause == nil:
+	case stored > 0:
+		result, level = "partly", slog.LevelWarn
+	case !replyTo(cause).temporary():
+		result = "refused"
+	case errors.Is(cause, wire.ErrTimeout) || wire.IsDisconnect(cause):
+		result = "incomplete"
+	default:
+		result, level = "deferred", slog.LevelWarn
+	}
+	s.srv.metrics.messages.WithLabelValues(result).Inc()
+	if !s.srv.cfg.Logger.Enabled(context.Background(), level) {
+		return
+	}
+	var e mail.Envelope // empty for a chunk without transaction
+	if s.tx != nil {
+		e = s.tx.envelope
+	}
+	args := []any{
+		"result", result, "from", e.ReversePath, "to", recipientNames(e.Recipients), "recipients", len(e.Recipients), "stored", stored,
+		"octets", res.Size, "seconds", time.Since(start).Seconds(),
+	}
+	if stored > 0 {
+		args = append(args, "durability", res.Least().String())
+	}
+	if !res.ID.IsZero() {
+		args = append(args, "message", res.ID.String())
+	}
+	if res.Normalized > 0 {
+		args = append(args, "bare_lf", res.Normalized)
+	}
+	if res.Repeated {
+		args = append(args, "repeated", true)
+	}
+	if cause != nil {
+		args = append(args, "cause", cause)
+	}
+	s.log(level, "message", args...)
+}
+
+// maxNames limits the recipients that a log line names.
+const maxNames = 100
+
+// recipientNames are the addresses of recipients for the log, separated by commas. RCPT has checked
+// that the addresses exist.
+func recipientNames(recipients []mail.Recipient) string {
+	var b strings.Builder
+	for i, r := range recipients {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if i == maxNames {
+			fmt.Fprintf(&b, "and %d more", len(recipients)-maxNames)
+			break
+		}
+		b.WriteString(mail.LogText(r.Address.String()))
+	}
+	return b.String()
+}

@@ -1,0 +1,98 @@
+package wire
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	smallBuffer = 256      // octets of input buffer of an idle connection
+	bufferSize  = 32 << 10 // octets of a pooled input or output buffer
+)
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
+
+// fill reads more input behind in[r:w]. idle says that no input is pending, so that the small
+// buffer suffices.
+func (c *Conn) fill(idle bool) error {
+	if c.inErr != nil {
+		return c.inErr
+	}
+	if c.r == c.w {
+		c.r, c.w = 0, 0
+		if idle {
+			c.releaseInput()
+		}
+	}
+	if !idle && c.big == nil {
+		c.big = buffers.Get().(*[]byte)
+		c.w = copy(*c.big, c.in[c.r:c.w])
+		c.r = 0
+		c.in = *c.big
+	}
+	if c.w == len(c.in) {
+		c.w = copy(c.in, c.in[c.r:c.w])
+		c.r = 0
+	}
+	n, err := c.net.Read(c.in[c.w:])
+	c.w += n
+	c.inErr = err
+	if n > 0 {
+		return nil // the next call returns the error
+	}
+	return err
+}
+
+func (c *Conn) releaseInput() {
+	if c.big != nil {
+		buffers.Put(c.big)
+		c.big = nil
+	}
+	c.in = c.small[:]
+}
+
+// Write adds p to the output. The output is sent when it has 32 KiB, by Flush, and before ReadLine
+// waits. All calls after the first error of the connection return the same error.
+func (c *Conn) Write(p []byte) (int, error) { return write(c, p) }
+
+// WriteString is Write for a string.
+func (c *Conn) WriteString(s string) (int, error) { return write(c, s) }
+
+func write[T []byte | string](c *Conn, p T) (written int, err error) {
+	for len(p) > 0 {
+		if c.outErr != nil {
+			return written, c.outErr
+		}
+		if c.out == nil {
+			c.out = buffers.Get().(*[]byte)
+		}
+		n := copy((*c.out)[c.outN:], p)
+		c.outN += n
+		written += n
+		p = p[n:]
+		if c.outN == len(*c.out) {
+			c.flushBuffer()
+		}
+	}
+	return written, c.outErr
+}
+
+// Flush sends the output. ErrTimeout means that the peer did not receive the output in time.
+func (c *Conn) Flush() error {
+	if c.outN > 0 && c.outErr == nil {
+		c.flushBuffer()
+	}
+	if c.out != nil {
+		buffers.Put(c.out)
+		c.out = nil
+		c.outN = 0
+	}
+	return c.outErr
+}
+
+func (c *Conn) flushBuffer() {
+	c.net.SetWriteDeadline(time.Now().Add(c.cfg.WriteTimeout))
+	_, err := c.net.Write((*c.out)[:c.outN])
+	c.outN = 0
+	c.outErr = translate(err)
+}
