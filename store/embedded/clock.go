@@ -10,7 +10,7 @@ import (
 	"popelago/store"
 )
 
-// watch is what the engine knows about the clock of this machine. There is no other clock to
+// clockWatch is what the engine knows about the clock of this machine. There is no other clock to
 // compare with, so it is judged by two things:
 //
 //	high    the latest time that is known to have passed, kept in the folder (clockhigh.go). A
@@ -21,7 +21,7 @@ import (
 //	        is put right a little each night, and months of that are no fault.
 //
 // What a wrong clock was trusted with cannot be told either: then TrustClock lowers high.
-type watch struct {
+type clockWatch struct {
 	high   atomic.Pointer[time.Time] // nil: not read yet
 	course atomic.Pointer[course]    // nil: the clock was not trusted since the start
 	// opened is the moment of Open, as time passes whatever the clock says.
@@ -51,10 +51,10 @@ func (c *course) ahead(now time.Time) time.Duration {
 	return c.at.shorter(func(passed time.Duration) time.Duration { return now.Sub(c.wall.Add(passed)) })
 }
 
-// Clock is part of store.Clocks.
+// Clock implements store.Clocks.
 func (s *Store) Clock() error {
 	now := s.now()
-	w := &s.watch
+	w := &s.clock
 	high := w.high.Load()
 	if high == nil {
 		return fmt.Errorf("embedded: %w: when this server last ran is not known yet", store.ErrClock)
@@ -93,16 +93,16 @@ func describeJump(ahead time.Duration) string {
 	return "ahead by " + ahead.Round(time.Second).String()
 }
 
-// CompareClock is part of store.Clocks: there is no other clock to compare with.
+// CompareClock implements store.Clocks: there is no other clock to compare with.
 func (s *Store) CompareClock(context.Context) error { return s.Clock() }
 
-// ClockState is part of store.ClockKeeper.
+// ClockState implements store.ClockKeeper.
 func (s *Store) ClockState() store.ClockState {
 	state := store.ClockState{Now: s.now(), Err: s.Clock()}
-	if high := s.watch.high.Load(); high != nil {
+	if high := s.clock.high.Load(); high != nil {
 		state.High = *high
 	}
-	if c := s.watch.course.Load(); c != nil {
+	if c := s.clock.course.Load(); c != nil {
 		state.Ahead = c.ahead(state.Now)
 	}
 	return state
@@ -111,14 +111,14 @@ func (s *Store) ClockState() store.ClockState {
 // mayChange returns an error while the directory must not be changed, see store.Clocks.
 func (s *Store) mayChange(what string) error { return translate(s.Clock(), what) }
 
-// MayReclaim is part of store.Background.
+// MayReclaim implements store.Background.
 func (s *Store) MayReclaim() error { return s.Clock() }
 
 // moment is the time of day to note a removal with. While the clock cannot be trusted that is what
 // has passed since it could, or else since the start: removals go on, and what they leave is
 // neither cleared up too early nor kept for years.
 func (s *Store) moment() time.Time {
-	now, w := s.now(), &s.watch
+	now, w := s.now(), &s.clock
 	if s.Clock() == nil {
 		return now
 	}

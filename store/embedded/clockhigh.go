@@ -33,7 +33,7 @@ func (s *Store) setFirstHigh(db *pebble.DB) error {
 
 // startWatch looks at the clock for the first time, and goes on with that until Close.
 func (s *Store) startWatch() {
-	s.watch.opened = thisInstant()
+	s.clock.opened = thisInstant()
 	s.lookAtClock()
 	s.background.Go(func() {
 		again := time.NewTicker(watchEvery)
@@ -51,7 +51,7 @@ func (s *Store) startWatch() {
 
 // lookAtClock says what changed about the clock, and keeps the time in the folder.
 func (s *Store) lookAtClock() {
-	w := &s.watch
+	w := &s.clock
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.high.Load() == nil {
@@ -69,7 +69,7 @@ func (s *Store) lookAtClock() {
 	s.giveWayLocked()
 	if now := s.now(); s.settled() && now.Sub(*w.high.Load()) >= raiseEvery {
 		if err := s.raiseHighLocked(context.Background(), now); err != nil {
-			s.cfg.Logger.Debug("embedded store: the time is not kept", "err", err) // the fault is told elsewhere
+			s.cfg.Logger.Debug("embedded store: the time is not kept", "cause", err) // the fault is told elsewhere
 		}
 	}
 }
@@ -83,8 +83,8 @@ const (
 
 // sayLocked logs the state of the clock unless it is what was logged last.
 func (s *Store) sayLocked(state string, cause error) {
-	before := s.watch.said
-	if s.watch.said = state; state == before {
+	before := s.clock.said
+	if s.clock.said = state; state == before {
 		return
 	}
 	switch {
@@ -101,14 +101,14 @@ func (s *Store) sayLocked(state string, cause error) {
 // settled reports whether the clock has been trusted for so long that NTP would have put it right
 // by now if it had been wrong at the start: only then does the time in the folder rise.
 func (s *Store) settled() bool {
-	c := s.watch.course.Load()
+	c := s.clock.course.Load()
 	return c != nil && (c.sure || c.at.passed() >= s.cfg.Settle)
 }
 
 // giveWayLocked moves the course towards a clock that can be trusted, by one part in courseStiffness
 // of the time that passed.
 func (s *Store) giveWayLocked() {
-	w := &s.watch
+	w := &s.clock
 	c := w.course.Load()
 	if c == nil {
 		return
@@ -130,7 +130,7 @@ func (s *Store) giveWayLocked() {
 // followLocked takes a clock for right that was set soon after it was first trusted, and has been
 // steady since: NTP does that. It is then judged as at a start.
 func (s *Store) followLocked() {
-	w, now := &s.watch, s.now()
+	w, now := &s.clock, s.now()
 	c := w.course.Load()
 	if c == nil || c.sure || c.ahead(now).Abs() <= store.MaxClockSkew {
 		w.moved = nil
@@ -168,13 +168,13 @@ func (s *Store) readHighLocked() error {
 	case errors.Is(err, store.ErrNotFound):
 		now := s.now()
 		if err := s.raiseHighLocked(context.Background(), now); err != nil {
-			s.watch.high.Store(&now) // kept later
+			s.clock.high.Store(&now) // kept later
 		}
 		return nil
 	case err != nil:
 		return err
 	}
-	s.watch.high.Store(&high)
+	s.clock.high.Store(&high)
 	return nil
 }
 
@@ -187,14 +187,14 @@ func (s *Store) raiseHighLocked(ctx context.Context, to time.Time) error {
 	}})
 	if err == nil {
 		to = to.Truncate(time.Microsecond)
-		s.watch.high.Store(&to)
+		s.clock.high.Store(&to)
 	}
 	return err
 }
 
 // keepTime keeps the time of a stop.
 func (s *Store) keepTime() {
-	w := &s.watch
+	w := &s.clock
 	if !w.mu.TryLock() {
 		return // somebody waits for a disk that hangs
 	}
@@ -202,14 +202,14 @@ func (s *Store) keepTime() {
 	high := w.high.Load()
 	if now := s.now(); high != nil && s.Clock() == nil && s.settled() && now.After(*high) {
 		if err := s.raiseHighLocked(context.Background(), now); err != nil {
-			s.cfg.Logger.Debug("embedded store: the time is not kept", "err", err)
+			s.cfg.Logger.Debug("embedded store: the time is not kept", "cause", err)
 		}
 	}
 }
 
-// TrustClock is part of store.ClockKeeper.
+// TrustClock implements store.ClockKeeper.
 func (s *Store) TrustClock(ctx context.Context) error {
-	w := &s.watch
+	w := &s.clock
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := s.now()

@@ -99,20 +99,20 @@ func (s *Store) committer() {
 func (s *Store) commitGroup(ws []*write) (held *write) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	l, err := s.lifeLocked()
-	if err == nil && l.readOnly {
+	d, err := s.databaseLocked()
+	if err == nil && d.readOnly {
 		err = downErr(s.down)
 	}
 	if err != nil {
 		ws[0].done <- err
 		return nil
 	}
-	g := &group{db: l.db, batch: l.db.NewBatch()}
+	g := &group{db: d.db, batch: d.db.NewBatch()}
 	defer g.batch.Close()
 	n := 0 // ws[:n] are part of the batch
 	add := func(w *write) {
 		if err := w.prepare(g); err != nil {
-			if fault := l.fs.broken(); fault != nil {
+			if fault := d.fs.broken(); fault != nil {
 				err = downErr(fault) // what was found since is no finding
 			}
 			w.done <- err
@@ -142,7 +142,7 @@ func (s *Store) commitGroup(ws []*write) (held *write) {
 	ws = ws[:n]
 	err = nil
 	if n > 0 && !g.batch.Empty() {
-		err = s.apply(l, g.batch)
+		err = s.apply(d, g.batch)
 	}
 	for _, c := range g.stripes {
 		c.Add(1) // after a failure too: the removal may have happened
@@ -158,9 +158,9 @@ func (s *Store) commitGroup(ws []*write) (held *write) {
 }
 
 // apply makes a batch durable. A failure leaves open what became of it.
-func (s *Store) apply(l *life, b *pebble.Batch) error {
+func (s *Store) apply(d *database, b *pebble.Batch) error {
 	err := b.Commit(pebble.Sync)
-	if fault := l.fs.broken(); fault != nil {
+	if fault := d.fs.broken(); fault != nil {
 		err = fault
 	}
 	if err == nil {

@@ -55,10 +55,10 @@ type Config struct {
 const (
 	// inlineLimit is the largest content that is kept in the database.
 	inlineLimit = 32 << 10
-	// markerLife is the least time that the engine remembers a removal, so that adding the message
+	// markerAge is the least time that the engine remembers a removal, so that adding the message
 	// again has no effect. It is far longer than the in-flight window of a server with one folder,
 	// 15 minutes (package app).
-	markerLife = 24 * time.Hour
+	markerAge = 24 * time.Hour
 )
 
 func (c *Config) setDefaults() error {

@@ -24,7 +24,7 @@ const (
 	columnState     = 's'
 )
 
-// AddressRows is part of store.Addresses.
+// AddressRows implements store.Addresses.
 func (s *Store) AddressRows(ctx context.Context, a mail.Address) (rows []store.Address, err error) {
 	const what = "read address"
 	if err := contextErr(ctx, what); err != nil {
@@ -41,7 +41,7 @@ func (s *Store) AddressRows(ctx context.Context, a mail.Address) (rows []store.A
 	return rows, nil
 }
 
-// ListAddresses is part of store.Addresses. The order is that of the octets of the local-part.
+// ListAddresses implements store.Addresses. The order is that of the octets of the local-part.
 func (s *Store) ListAddresses(ctx context.Context, domain, after string, limit int) (rows []store.Address, more bool, err error) {
 	const what = "list addresses"
 	if err := contextErr(ctx, what); err != nil {
@@ -147,7 +147,7 @@ func fromMicros(micros int64) time.Time {
 	return time.UnixMicro(micros).UTC()
 }
 
-// ChangeAddress is part of store.Addresses.
+// ChangeAddress implements store.Addresses.
 func (s *Store) ChangeAddress(ctx context.Context, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
 	const what = "change address"
 	if err := contextErr(ctx, what); err != nil {

@@ -16,7 +16,7 @@ const (
 	settingRetention  = 't'
 )
 
-// Domain is part of store.Domains.
+// Domain implements store.Domains.
 func (s *Store) Domain(ctx context.Context, name string) (d store.Domain, err error) {
 	const what = "read domain"
 	if err := contextErr(ctx, what); err != nil {
@@ -66,7 +66,7 @@ func readDomain(db *pebble.DB, name string, row []byte) (store.Domain, error) {
 	return d, nil
 }
 
-// ListDomains is part of store.Domains.
+// ListDomains implements store.Domains.
 func (s *Store) ListDomains(ctx context.Context) (ds []store.Domain, err error) {
 	const what = "list domains"
 	if err := contextErr(ctx, what); err != nil {
@@ -97,7 +97,7 @@ func (s *Store) ListDomains(ctx context.Context) (ds []store.Domain, err error) 
 	return ds, nil
 }
 
-// PutDomain is part of store.Domains.
+// PutDomain implements store.Domains.
 func (s *Store) PutDomain(ctx context.Context, d store.Domain) error {
 	const what = "put domain"
 	if err := contextErr(ctx, what); err != nil {
@@ -115,7 +115,7 @@ func (s *Store) PutDomain(ctx context.Context, d store.Domain) error {
 	}})
 }
 
-// ChangeDomain is part of store.Domains.
+// ChangeDomain implements store.Domains.
 func (s *Store) ChangeDomain(ctx context.Context, name string, c store.DomainChange) error {
 	const what = "change domain"
 	if err := contextErr(ctx, what); err != nil {
@@ -142,7 +142,7 @@ func setSettings(g *group, name string, c store.DomainChange) error {
 	return nil
 }
 
-// RemoveDomain is part of store.Domains.
+// RemoveDomain implements store.Domains.
 func (s *Store) RemoveDomain(ctx context.Context, name string) error {
 	const what = "remove domain"
 	if err := s.mayChange(what); err != nil {

@@ -34,7 +34,7 @@ func (s *Store) housekeeper() {
 			continue
 		}
 		if err := s.free(ctx); err != nil && ctx.Err() == nil {
-			s.cfg.Logger.Debug("embedded store: freeing space", "err", err)
+			s.cfg.Logger.Debug("embedded store: freeing space", "cause", err)
 		}
 	}
 }
@@ -117,6 +117,6 @@ func (s *Store) squeeze(ctx context.Context, ids []mail.MessageID, removed int64
 func (s *Store) readOnly() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	l, err := s.lifeLocked()
-	return err != nil || l.readOnly
+	d, err := s.databaseLocked()
+	return err != nil || d.readOnly
 }

@@ -10,32 +10,32 @@ import (
 // listener reports what happens in one life of the database. Once a life has ended Pebble goes
 // on with files that were never written (see guardFS): what it finds then says nothing about
 // the disk.
-func (s *Store) listener(l *life) *pebble.EventListener {
+func (s *Store) listener(d *database) *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
-			if l.fs.broken() == nil {
-				s.cfg.Logger.Error("embedded store: background work failed", "err", err)
+			if d.fs.broken() == nil {
+				s.cfg.Logger.Error("embedded store: background work failed", "cause", err)
 			}
 		},
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
-			if l.fs.broken() == nil {
+			if d.fs.broken() == nil {
 				s.metrics.corrupt.Inc()
-				s.cfg.Logger.Error("embedded store: damaged file", "path", info.Path, "err", info.Details)
+				s.cfg.Logger.Error("embedded store: damaged file", "path", info.Path, "cause", info.Details)
 			}
 		},
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
-			if l.fs.broken() == nil {
+			if d.fs.broken() == nil {
 				s.cfg.Logger.Warn("embedded store: writes are waiting", "why", info.Reason)
 			}
 		},
 		WALCreated: func(info pebble.WALCreateInfo) {
 			if info.Err == nil {
-				l.fs.named(info.Path)
+				d.fs.named(info.Path)
 			}
 		},
 		ManifestCreated: func(info pebble.ManifestCreateInfo) {
 			if info.Err == nil {
-				l.fs.named(info.Path)
+				d.fs.named(info.Path)
 			}
 		},
 	}

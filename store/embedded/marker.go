@@ -17,7 +17,7 @@ import (
 // stays: whoever rebuilds a lost index from the content has to know. It then goes with the
 // content.
 func (s *Store) purgeMarkers(ctx context.Context, olderThan time.Time, _ *store.SweepReport) error {
-	before := min(olderThan.UnixMicro(), s.cfg.Now().UnixMicro()) - markerLife.Microseconds()
+	before := min(olderThan.UnixMicro(), s.cfg.Now().UnixMicro()) - markerAge.Microseconds()
 	lower, upper := []byte{prefixUnpurged}, trashKey(prefixUnpurged, before, 0)
 	for {
 		rows, err := s.listedPage(ctx, &lower, upper)
@@ -78,7 +78,7 @@ func (s *Store) dropMarkers(g *group, id mail.MessageID, mailboxes []mail.Mailbo
 	if len(mailboxes) < 2 {
 		return nil
 	}
-	before := s.cfg.Now().Add(-markerLife).UnixMicro()
+	before := s.cfg.Now().Add(-markerAge).UnixMicro()
 	for _, mailbox := range mailboxes {
 		mk := removedKey(mailbox, id)
 		v, err := get(g.db, mk[:])

@@ -39,10 +39,10 @@ func newMetrics(s *Store) *metrics {
 	gauge("disk_octets", "Octets the database has on disk, without content files.", func() float64 {
 		s.mu.RLock()
 		defer s.mu.RUnlock()
-		if s.life == nil || s.closed {
+		if s.database == nil || s.closed {
 			return 0
 		}
-		return float64(s.life.db.Metrics().DiskSpaceUsage())
+		return float64(s.database.db.Metrics().DiskSpaceUsage())
 	})
 	gauge("clock_trusted", "1 while the clock is taken for right, 0 while mail is refused because it is not.", func() float64 {
 		if s.Clock() != nil {
@@ -53,7 +53,7 @@ func newMetrics(s *Store) *metrics {
 	gauge("usable", "1 when the database can be written, 0 while it waits to be opened again.", func() float64 {
 		s.mu.RLock()
 		defer s.mu.RUnlock()
-		if l, err := s.lifeLocked(); err != nil || l.readOnly {
+		if d, err := s.databaseLocked(); err != nil || d.readOnly {
 			return 0
 		}
 		return 1

@@ -27,10 +27,10 @@ type Store struct {
 	tmpSeq  atomic.Uint64
 
 	// mu guards life: held shared while the database is used, exclusively to replace it.
-	mu     sync.RWMutex
-	life   *life
-	down   error // why life is nil or read-only
-	closed bool
+	mu       sync.RWMutex
+	database *database
+	down     error // why life is nil or read-only
+	closed   bool
 
 	closing    chan struct{} // closed first by Close
 	closeOnce  sync.Once
@@ -50,7 +50,7 @@ type Store struct {
 		sync.Mutex
 		kept bool
 	}
-	watch watch
+	clock clockWatch
 }
 
 var _ store.Engine = (*Store)(nil)
@@ -129,7 +129,7 @@ func (s *Store) open() (err error) {
 	}
 	s.cache = pebble.NewCache(s.cfg.CacheSize)
 	s.sweep.openedAt = s.cfg.Now()
-	if err = s.firstLife(); err != nil {
+	if err = s.openFirst(); err != nil {
 		s.cache.Unref()
 		s.metrics.unregister(s.cfg.Registerer)
 	}
@@ -137,27 +137,27 @@ func (s *Store) open() (err error) {
 }
 
 // openWriting opens the database for writing, on a full disk in the space of the spare.
-func (s *Store) openWriting() (*life, error) {
-	l, err := s.openLife(false)
+func (s *Store) openWriting() (*database, error) {
+	d, err := s.openDatabase(false)
 	if err != nil && isFull(err) && s.giveUpSpare() {
-		s.cfg.Logger.Warn("embedded store: the disk is full: mail is refused, and can be removed in the space that was kept for this", "err", err)
-		l, err = s.openLife(false)
+		s.cfg.Logger.Warn("embedded store: the disk is full: mail is refused, and can be removed in the space that was kept for this", "cause", err)
+		d, err = s.openDatabase(false)
 	}
-	return l, err
+	return d, err
 }
 
-// firstLife opens the database, on a full disk for reading only: the reviver then opens it for
+// openFirst opens the database, on a full disk for reading only: the reviver then opens it for
 // writing when there is space.
-func (s *Store) firstLife() (err error) {
-	if s.life, err = s.openWriting(); err == nil || !isFull(err) {
+func (s *Store) openFirst() (err error) {
+	if s.database, err = s.openWriting(); err == nil || !isFull(err) {
 		return err
 	}
-	l, readErr := s.openLife(true)
+	d, readErr := s.openDatabase(true)
 	if readErr != nil {
 		return errors.Join(err, readErr)
 	}
-	s.cfg.Logger.Error("embedded store: the disk is full; the database is open for reading only until there is space", "err", err)
-	s.life, s.down = l, err
+	s.cfg.Logger.Error("embedded store: the disk is full; the database is open for reading only until there is space", "cause", err)
+	s.database, s.down = d, err
 	s.revive <- struct{}{}
 	return nil
 }
@@ -211,7 +211,7 @@ func (s *Store) untilClosed() (ctx context.Context, cancel context.CancelFunc) {
 // closePatience is how long Close waits for writes under way, which a full disk may stall.
 const closePatience = 5 * time.Second
 
-// Close is part of store.Engine. Further calls return what the first did.
+// Close implements store.Engine. Further calls return what the first did.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() { s.closeErr = s.close() })
 	return s.closeErr
@@ -234,8 +234,8 @@ func (s *Store) close() error {
 	case <-patience.C:
 		// What was durable stays durable, the rest has not been acknowledged.
 		s.mu.RLock()
-		if s.life != nil {
-			s.life.fs.fail(store.ErrClosed)
+		if s.database != nil {
+			s.database.fs.fail(store.ErrClosed)
 		}
 		s.mu.RUnlock()
 		<-stopped
@@ -244,8 +244,8 @@ func (s *Store) close() error {
 	defer s.mu.Unlock()
 	s.closed = true
 	var err error
-	if s.life != nil {
-		err = s.closeLife(s.life)
+	if s.database != nil {
+		err = s.closeDatabase(s.database)
 	}
 	s.cache.Unref()
 	s.metrics.unregister(s.cfg.Registerer)
@@ -260,7 +260,7 @@ func (s *Store) keepPending() {
 	defer cancel()
 	for id, row := range s.pending.takeOld(1<<63 - 1) {
 		if err := s.commit(ctx, "keep content "+id.String(), spill(id, row)); err != nil {
-			s.cfg.Logger.Warn("embedded store: content without a message not kept", "err", err)
+			s.cfg.Logger.Warn("embedded store: content without a message not kept", "cause", err)
 			return
 		}
 	}

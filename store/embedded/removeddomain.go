@@ -9,7 +9,7 @@ import (
 	"popelago/store"
 )
 
-// RemovedDomains is part of store.Domains. Nothing is kept about a removed domain: it is one that
+// RemovedDomains implements store.Domains. Nothing is kept about a removed domain: it is one that
 // addresses are of, and that is not there. So folders of every release tell theirs.
 func (s *Store) RemovedDomains(ctx context.Context) (removed []store.RemovedDomain, err error) {
 	const what = "list removed domains"

@@ -162,7 +162,7 @@ func (r *running) recordLocked() error {
 		return fmt.Errorf("write %s: %w (and removing it: %w)", stateFile, err, removeErr)
 	}
 	if r.onDisk.phase != "" {
-		r.logger.Warn("embedded store: cannot write down which files must be there; damage after a crash may go unseen until it can be", "err", err)
+		r.logger.Warn("embedded store: cannot write down which files must be there; damage after a crash may go unseen until it can be", "cause", err)
 	}
 	r.onDisk = state{}
 	return nil

@@ -51,7 +51,7 @@ func (s *Store) keepSpare() {
 		return
 	}
 	if err := s.makeSpare(); err != nil {
-		s.cfg.Logger.Debug("embedded store: cannot keep space for a full disk", "err", err)
+		s.cfg.Logger.Debug("embedded store: cannot keep space for a full disk", "cause", err)
 		return
 	}
 	s.spare.kept = true

@@ -20,7 +20,7 @@ import (
 //	prefixOrphan    those that had to be written to the database
 //	prefixTrash     calls of RemoveMessages whose contents may be removed
 //	prefixUnpurged  those whose contents are gone and whose markers may be removed, once
-//	                they are older than markerLife by the clock and by olderThan
+//	                they are older than markerAge by the clock and by olderThan
 //
 // and, once after Open, the content files that no row names: left by a crash or a failure.
 
@@ -47,7 +47,7 @@ const flushAfter = 16 << 20
 // sweepPage is about how many contents are removed in one write; a trash row has no more.
 const sweepPage = 200
 
-// Sweep is part of store.Background.
+// Sweep implements store.Background.
 func (s *Store) Sweep(ctx context.Context, olderThan time.Time) (report store.SweepReport, err error) {
 	if err := s.mayReclaim("sweep"); err != nil {
 		return report, err
@@ -206,134 +206,6 @@ func (s *Store) sweepTrash(ctx context.Context, olderThan time.Time, report *sto
 	}
 }
 
-// sweepRule says which contents may be removed: no mailbox has them.
-type sweepRule struct {
-	// olderThan: no mailbox has had them since.
-	olderThan time.Time
-	// settled: all mailboxes that they are for have removed them, so that no delivery under way
-	// can add a row. Without that olderThan must be longer ago than any delivery takes.
-	settled bool
-}
-
-// sweepContents removes those of the contents that may be by a rule, and writes what also adds
-// in the same batch.
-//
-// Which ones those are is found out first. That no mailbox has got them since is looked at
-// within the write, which stands alone, so no AddMessages comes between.
-func (s *Store) sweepContents(ctx context.Context, ids []mail.MessageID, rule sweepRule, report *store.SweepReport, also func(*pebble.Batch) error) error {
-	dead := make(map[mail.MessageID]contentRow)
-	for _, id := range ids {
-		err := s.read("sweep content "+id.String(), func(db *pebble.DB) error {
-			row, isDead, err := deadContent(db, id, rule)
-			if isDead {
-				row.data = nil
-				dead[id] = row
-			}
-			return err
-		})
-		if errors.Is(err, store.ErrCorrupt) {
-			// Whose it was cannot be told: it stays.
-			s.metrics.corrupt.Inc()
-			s.cfg.Logger.Error("embedded store: a removed content is damaged and stays", "err", err)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-	}
-	err := s.commit(ctx, "sweep", &write{alone: true, prepare: func(g *group) error {
-		for id, row := range dead {
-			live, err := anyLive(g.db, id, row.info.Mailboxes)
-			if err != nil {
-				return translate(err, "sweep "+id.String())
-			}
-			if live {
-				delete(dead, id)
-				continue
-			}
-			k := contentKey(id)
-			if err := g.batch.Delete(k[:], nil); err != nil {
-				return err
-			}
-			if err := s.dropMarkers(g, id, row.info.Mailboxes); err != nil {
-				return translate(err, "sweep "+id.String())
-			}
-		}
-		return also(g.batch)
-	}})
-	if err != nil {
-		s.sweep.filesChecked.Store(false) // rows may be gone
-		return err
-	}
-	for id, row := range dead {
-		s.count(report, row.info.Size)
-		if row.kind == kindInline {
-			s.sweep.deleted += row.info.Size
-			continue
-		}
-		if err := s.removeFile(id, row.nonce); err != nil {
-			s.sweep.filesChecked.Store(false)
-			s.cfg.Logger.Warn("embedded store: cannot remove a content file yet", "err", err)
-		}
-	}
-	return nil
-}
-
-// removeFile removes the file of a content, if it is there.
-func (s *Store) removeFile(id mail.MessageID, nonce [8]byte) error {
-	if err := s.cfg.FS.Remove(s.dirs.path(id, nonce)); err != nil && !isNotExist(err) {
-		return err
-	}
-	return nil
-}
-
-// anyLive reports whether one of the mailboxes has a row of the message.
-func anyLive(db *pebble.DB, id mail.MessageID, mailboxes []mail.MailboxID) (bool, error) {
-	for _, mailbox := range mailboxes {
-		k := messageKey(mailbox, id)
-		if live, err := has(db, k[:]); err != nil || live {
-			return live, err
-		}
-	}
-	return false, nil
-}
-
-// deadContent reports whether a content may be removed by a rule.
-func deadContent(db *pebble.DB, id mail.MessageID, rule sweepRule) (row contentRow, dead bool, err error) {
-	ck := contentKey(id)
-	v, err := get(db, ck[:])
-	if errors.Is(err, store.ErrNotFound) {
-		return row, false, nil
-	}
-	if err != nil {
-		return row, false, err
-	}
-	if row, err = decodeContent(v); err != nil {
-		return row, false, err
-	}
-	for _, mailbox := range row.info.Mailboxes {
-		k := messageKey(mailbox, id)
-		if live, err := has(db, k[:]); err != nil || live {
-			return row, false, err
-		}
-		mk := k.marker()
-		v, err := get(db, mk[:])
-		if errors.Is(err, store.ErrNotFound) && !rule.settled {
-			continue
-		}
-		if errors.Is(err, store.ErrNotFound) {
-			return row, false, nil
-		}
-		if err != nil {
-			return row, false, err
-		}
-		if removedAt, err := decodeMoment(v); err != nil || removedAt >= rule.olderThan.UnixMicro() {
-			return row, false, err
-		}
-	}
-	return row, true, nil
-}
-
 // scan calls f for the rows between two keys until it returns false.
 func (s *Store) scan(ctx context.Context, lower, upper []byte, f func(k, v []byte) (bool, error)) error {
 	return s.read("sweep", func(db *pebble.DB) (err error) {
@@ -355,84 +227,20 @@ func (s *Store) scan(ctx context.Context, lower, upper []byte, f func(k, v []byt
 	})
 }
 
-// sweepFiles removes the content files of an earlier process that have no row.
-func (s *Store) sweepFiles(ctx context.Context, olderThan time.Time, report *store.SweepReport) error {
-	if s.sweep.filesChecked.Load() || !olderThan.After(s.sweep.openedAt) {
-		return nil
-	}
-	fs := s.cfg.FS
-	buckets, err := fs.List(s.dirs.content)
-	if err != nil {
-		return err
-	}
-	for _, bucket := range buckets {
-		if len(bucket) != 2 { // tmpDir, or nothing of ours
-			continue
-		}
-		dir := fs.PathJoin(s.dirs.content, bucket)
-		names, err := fs.List(dir)
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			if ctx.Err() != nil {
-				return nil
-			}
-			id, nonce, ok := fileID(name)
-			if !ok {
-				continue
-			}
-			if named, err := s.fileNamed(id, nonce); err != nil {
-				return err
-			} else if named {
-				continue
-			}
-			path := fs.PathJoin(dir, name)
-			info, err := fs.Stat(path)
-			if err == nil {
-				err = fs.Remove(path)
-			}
-			if err != nil {
-				return err
-			}
-			s.count(report, info.Size())
-		}
-	}
-	s.sweep.filesChecked.Store(true)
-	return nil
+// RaiseFloors implements store.Background: mailboxes are tidied as they are emptied, see tidy.go.
+func (s *Store) RaiseFloors(context.Context) (store.FloorReport, error) {
+	return store.FloorReport{}, s.mayReclaim("raise floors")
 }
 
-// sweepSpace gives the space of what was removed back to the disk.
-func (s *Store) sweepSpace(ctx context.Context, _ time.Time, _ *store.SweepReport) error {
-	if s.sweep.deleted >= flushAfter {
-		if err := s.read("sweep", func(db *pebble.DB) error { return db.Flush() }); err != nil {
-			return err
-		}
-		s.sweep.deleted = 0
-	}
-	s.tidy.dueForSweep(max(s.cfg.TidyAfter/sweepDivisor, 1))
-	return s.tidyDue(ctx)
+// SweepOrphans implements store.Background: Sweep has a list of orphans.
+func (s *Store) SweepOrphans(context.Context, time.Time, time.Time) (store.OrphanReport, error) {
+	return store.OrphanReport{}, s.mayReclaim("sweep orphans")
 }
 
-// fileNamed reports whether a content row, pending or written, names the file.
-func (s *Store) fileNamed(id mail.MessageID, nonce [8]byte) (bool, error) {
-	// Pending first: a row is written before it stops pending.
-	if v := s.pending.get(id); v != nil {
-		return true, nil
+// mayReclaim is MayReclaim while the store is open.
+func (s *Store) mayReclaim(what string) error {
+	if s.isClosing() {
+		return translate(store.ErrClosed, what)
 	}
-	key := contentKey(id)
-	named := false
-	err := s.read("sweep files", func(db *pebble.DB) error {
-		v, err := get(db, key[:])
-		if err != nil {
-			return err
-		}
-		row, err := decodeContent(v)
-		named = err != nil || row.kind == kindFile && row.nonce == nonce
-		return nil
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	return named, err
+	return s.MayReclaim()
 }

@@ -98,7 +98,7 @@ func (s *Store) tidier() {
 		case <-s.tidy.wake:
 		}
 		if err := s.tidyDue(ctx); err != nil && ctx.Err() == nil {
-			s.cfg.Logger.Warn("embedded store: closing the gaps in mailboxes", "err", err)
+			s.cfg.Logger.Warn("embedded store: closing the gaps in mailboxes", "cause", err)
 		}
 	}
 }

@@ -95,7 +95,7 @@ func TestMarkersArePurged(t *testing.T) {
 	for _, step := range []struct {
 		pass time.Duration
 		want int
-	}{{0, 2}, {markerLife - time.Second, 2}, {2 * time.Second, 0}} {
+	}{{0, 2}, {markerAge - time.Second, 2}, {2 * time.Second, 0}} {
 		clock.pass(t, s, step.pass)
 		if _, err := s.Sweep(ctx, clock.now().Add(1000*time.Hour)); err != nil {
 			t.Fatal(err)
@@ -142,7 +142,7 @@ func TestMarkersStayWithTheContent(t *testing.T) {
 	}
 	remove(a)
 	for range 3 {
-		later(markerLife + time.Hour)
+		later(markerAge + time.Hour)
 		if err := addShared(ctx, s, a, id); err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +162,7 @@ func TestMarkersStayWithTheContent(t *testing.T) {
 	if has(a) || !has(b) {
 		t.Errorf("markers: %v of the first, %v of the last; want only the last", has(a), has(b))
 	}
-	later(markerLife + time.Hour)
+	later(markerAge + time.Hour)
 	if has(b) {
 		t.Error("the last marker stays for ever")
 	}

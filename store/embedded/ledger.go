@@ -8,17 +8,17 @@ import (
 	"popelago/store"
 )
 
-// PutAttempt is part of store.Ledger. One process needs no ledger outside its own memory, here
+// PutAttempt implements store.Ledger. One process needs no ledger outside its own memory, here
 // and below.
 func (s *Store) PutAttempt(context.Context, store.Attempt) error { return nil }
 
-// Attempts is part of store.Ledger.
+// Attempts implements store.Ledger.
 func (s *Store) Attempts(context.Context, time.Time) iter.Seq2[store.Attempt, error] {
 	return func(func(store.Attempt, error) bool) {}
 }
 
-// HasAttempt is part of store.Ledger.
+// HasAttempt implements store.Ledger.
 func (s *Store) HasAttempt(context.Context, store.Attempt) (bool, error) { return false, nil }
 
-// RemoveAttempt is part of store.Ledger.
+// RemoveAttempt implements store.Ledger.
 func (s *Store) RemoveAttempt(context.Context, store.Attempt) error { return nil }

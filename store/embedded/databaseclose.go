@@ -8,28 +8,28 @@ import (
 	"popelago/store"
 )
 
-// closeLife ends the last life in order: all writes go to tables, so that nothing depends on a
+// closeDatabase ends the last life in order: all writes go to tables, so that nothing depends on a
 // log, and the state of the folder then says what must be there at the next start. Where that
 // fails, what was acknowledged is still durable, and the next start is one after a crash.
-func (s *Store) closeLife(l *life) error {
-	fault := l.fs.broken()
-	l.fs.closing.Store(true)
-	if fault == nil && !l.readOnly {
-		s.flushLast(l)
+func (s *Store) closeDatabase(d *database) error {
+	fault := d.fs.broken()
+	d.fs.closing.Store(true)
+	if fault == nil && !d.readOnly {
+		s.flushLast(d)
 	}
-	err := l.db.Close()
-	l.fs.fence()
+	err := d.db.Close()
+	d.fs.fence()
 	if fault != nil && !errors.Is(fault, store.ErrClosed) {
 		err = errors.Join(fault, err)
 	}
-	if err != nil || l.readOnly {
+	if err != nil || d.readOnly {
 		return err
 	}
-	if err = l.fs.broken(); err == nil {
+	if err = d.fs.broken(); err == nil {
 		err = s.writeClosed()
 	}
 	if err != nil {
-		s.cfg.Logger.Warn("embedded store: not closed in order: nothing is lost, and the next start is one as after a crash", "err", err)
+		s.cfg.Logger.Warn("embedded store: not closed in order: nothing is lost, and the next start is one as after a crash", "cause", err)
 	}
 	return nil
 }
@@ -44,8 +44,8 @@ func (s *Store) writeClosed() error {
 }
 
 // flushLast writes what is in memory to tables. A full disk may make that impossible.
-func (s *Store) flushLast(l *life) {
-	flushed, err := l.db.AsyncFlush()
+func (s *Store) flushLast(d *database) {
+	flushed, err := d.db.AsyncFlush()
 	if err != nil {
 		return
 	}
@@ -54,7 +54,7 @@ func (s *Store) flushLast(l *life) {
 	select {
 	case <-flushed:
 	case <-patience.C:
-		l.fs.fail(fmt.Errorf("the last writes could not go to tables within %v", closePatience))
+		d.fs.fail(fmt.Errorf("the last writes could not go to tables within %v", closePatience))
 		<-flushed
 	}
 }
@@ -71,8 +71,8 @@ func (s *Store) noter() {
 		case <-ticks.C:
 		}
 		s.mu.RLock()
-		if l, err := s.lifeLocked(); err == nil {
-			l.fs.record((*running).note)
+		if d, err := s.databaseLocked(); err == nil {
+			d.fs.record((*running).note)
 		}
 		s.mu.RUnlock()
 	}

@@ -2,8 +2,6 @@ package embedded
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +32,7 @@ type addition struct {
 	removed bool
 }
 
-// AddMessages is part of store.Mailboxes. All rows become durable together or not at all, so
+// AddMessages implements store.Mailboxes. All rows become durable together or not at all, so
 // all entries have the same error.
 func (s *Store) AddMessages(ctx context.Context, entries []store.Entry) []error {
 	errs := make([]error, len(entries))
@@ -155,138 +153,7 @@ func (s *Store) prepareAdditions(g *group, adds []addition, contents []pendingUs
 	return nil
 }
 
-// pageLimit bounds one page of ListMessages.
-const pageLimit = 5000
-
-// ListMessages is part of store.Mailboxes.
-func (s *Store) ListMessages(ctx context.Context, mailbox mail.MailboxID, after mail.MessageID, limit int) (rows []mail.Message, more bool, err error) {
-	const what = "list messages"
-	if err := contextErr(ctx, what); err != nil {
-		return nil, false, err
-	}
-	limit = min(max(limit, 1), pageLimit)
-	err = s.read(what, func(db *pebble.DB) error {
-		rows, more, err = s.listMessages(db, mailbox, after, limit)
-		return err
-	})
-	if err != nil {
-		return nil, false, err
-	}
-	return rows, more, nil
-}
-
-func (s *Store) listMessages(db *pebble.DB, mailbox mail.MailboxID, after mail.MessageID, limit int) (rows []mail.Message, more bool, err error) {
-	lower, upper := mailboxBounds(mailbox)
-	if !after.IsZero() {
-		k := messageKey(mailbox, after)
-		lower = append(k[:], 0) // just behind it
-	}
-	it, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
-	if err != nil {
-		return nil, false, err
-	}
-	defer func() {
-		s.tidy.listed(mailbox, it.Stats(), s.cfg.TidyAfter)
-		err = errors.Join(err, it.Close())
-	}()
-	if !after.IsZero() {
-		rows = make([]mail.Message, 0, limit) // a list that goes on is a long one
-	}
-	recipient := ""
-	for valid := it.First(); valid; valid = it.Next() {
-		if len(rows) == limit {
-			return rows, true, nil
-		}
-		k := it.Key()
-		if len(k) != rowKeyLen {
-			return nil, false, errBadRow
-		}
-		v, err := it.ValueAndErr()
-		if err != nil {
-			return nil, false, err
-		}
-		m, err := decodeMessage(v, fromSortKey(k[17:]), recipient)
-		if err != nil {
-			return nil, false, err
-		}
-		recipient = m.Recipient
-		rows = append(rows, m)
-	}
-	return rows, false, it.Error()
-}
-
-// Message is part of store.Mailboxes.
-func (s *Store) Message(ctx context.Context, mailbox mail.MailboxID, id mail.MessageID) (m mail.Message, err error) {
-	const what = "read message row"
-	if err := contextErr(ctx, what); err != nil {
-		return m, err
-	}
-	k := messageKey(mailbox, id)
-	err = s.read(what, func(db *pebble.DB) error {
-		v, err := get(db, k[:])
-		if err != nil {
-			return err
-		}
-		m, err = decodeMessage(v, id, "")
-		return err
-	})
-	if err != nil {
-		return mail.Message{}, err
-	}
-	return m, nil
-}
-
-// removePage bounds the ids of one write of RemoveMessages.
-const removePage = 2000
-
-// RemoveMessages is part of store.Mailboxes. It works on a disk below its reserve too.
-func (s *Store) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
-	for len(ids) > 0 {
-		page := ids[:min(len(ids), removePage)]
-		ids = ids[len(page):]
-		if err := s.removePage(ctx, mailbox, page); err != nil {
-			return err
-		}
-	}
-	return contextErr(ctx, "remove messages")
-}
-
-func (s *Store) removePage(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
-	now := s.moment().UnixMicro()
-	moment := encodeMoment(now)
-	ids = slices.Clone(ids) // the committer may come to it after the caller stopped waiting
-	w := &write{prepare: func(g *group) error {
-		if g.removed == nil {
-			g.removed = make(map[rowKey]struct{})
-		}
-		for _, id := range ids {
-			k := messageKey(mailbox, id)
-			mk := k.marker()
-			g.removed[k] = struct{}{}
-			if err := g.batch.Delete(k[:], nil); err != nil {
-				return err
-			}
-			if err := g.batch.Set(mk[:], moment, nil); err != nil {
-				return err
-			}
-		}
-		g.stripes = append(g.stripes, s.removals.stripe(mailbox))
-		for listed := range slices.Chunk(ids, sweepPage) {
-			trash := trashKey(prefixTrash, now, s.sweep.seq.Add(1))
-			if err := g.batch.Set(trash, encodeTrash(mailbox, listed), nil); err != nil {
-				return err
-			}
-		}
-		return nil
-	}}
-	if err := s.commit(ctx, "remove messages", w); err != nil {
-		return err
-	}
-	s.tidy.removed(mailbox, len(ids), s.cfg.TidyAfter)
-	return nil
-}
-
-// SetBulk is part of store.Directory. All messages are in one place, which may be large.
+// SetBulk implements store.Directory. All messages are in one place, which may be large.
 func (s *Store) SetBulk(ctx context.Context, mailbox mail.MailboxID) (time.Time, error) {
 	const what = "make a mailbox bulk"
 	if err := contextErr(ctx, what); err != nil {

@@ -17,54 +17,54 @@ import (
 const formatMajorVersion = pebble.FormatTableFormatV6
 
 // life is the database from one pebble.Open to its Close. See guardFS.
-type life struct {
+type database struct {
 	db *pebble.DB
 	fs *guardFS
 	// readOnly lives are for reading while a full disk leaves no room to open for writing.
 	readOnly bool
 }
 
-// openLife opens the database, after a look at whether all of it is there. The caller holds
+// openDatabase opens the database, after a look at whether all of it is there. The caller holds
 // s.lock, the lock on the folder.
-func (s *Store) openLife(readOnly bool) (*life, error) {
+func (s *Store) openDatabase(readOnly bool) (*database, error) {
 	exists, st, err := s.checkDatabase()
 	if err != nil {
 		return nil, missing(err)
 	}
-	l := &life{readOnly: readOnly}
-	l.fs = newGuardFS(s.cfg.FS, func(err error) { s.lifeEnded(l, err) })
+	d := &database{readOnly: readOnly}
+	d.fs = newGuardFS(s.cfg.FS, func(err error) { s.databaseFailed(d, err) })
 	if !readOnly {
-		l.fs.running = newRunning(s.cfg.FS, s.cfg.Dir, st, s.cfg.Logger)
-		if err := l.fs.running.start(); err != nil {
+		d.fs.running = newRunning(s.cfg.FS, s.cfg.Dir, st, s.cfg.Logger)
+		if err := d.fs.running.start(); err != nil {
 			return nil, err
 		}
 	}
-	db, err := pebble.Open(s.cfg.FS.PathJoin(s.cfg.Dir, dbDir), s.pebbleOptions(l))
+	db, err := pebble.Open(s.cfg.FS.PathJoin(s.cfg.Dir, dbDir), s.pebbleOptions(d))
 	if err == nil && !exists {
 		// The first log of a new database is not yet in the form in which damage can be told
 		// from a torn end (FormatWALSyncChunks): begin the second.
 		if err = errors.Join(s.setFirstHigh(db), db.Flush()); err != nil {
-			l.fs.fence()
+			d.fs.fence()
 			err = errors.Join(err, db.Close())
 		}
 	}
 	if err == nil {
-		l.fs.record((*running).opened)
+		d.fs.record((*running).opened)
 	}
-	l.fs.opening.Store(false)
-	if fault := l.fs.broken(); fault != nil {
-		l.fs.fence()
+	d.fs.opening.Store(false)
+	if fault := d.fs.broken(); fault != nil {
+		d.fs.fence()
 		if err == nil {
 			_ = db.Close() // of nothing that is left on the disk
 		}
 		return nil, fault
 	}
 	if err != nil {
-		l.fs.fence()
+		d.fs.fence()
 		return nil, missing(err)
 	}
-	l.db = db
-	return l, nil
+	d.db = db
+	return d, nil
 }
 
 // checkDatabase looks for damage that Pebble takes for something else, and for a database that
@@ -96,21 +96,21 @@ func missing(err error) error {
 }
 
 // pebbleOptions are those of one life.
-func (s *Store) pebbleOptions(l *life) *pebble.Options {
+func (s *Store) pebbleOptions(d *database) *pebble.Options {
 	opts := &pebble.Options{
-		FS:                          l.fs,
+		FS:                          d.fs,
 		Lock:                        s.lock,
 		Cache:                       s.cache,
 		FormatMajorVersion:          formatMajorVersion,
-		Logger:                      pebbleLogger{log: s.cfg.Logger, fs: l.fs},
+		Logger:                      pebbleLogger{log: s.cfg.Logger, fs: d.fs},
 		MemTableSize:                s.cfg.MemTableSize,
 		MemTableStopWritesThreshold: 3,
 		MaxOpenFiles:                500,
 		L0CompactionThreshold:       2,
 		BytesPerSync:                1 << 20,
-		ReadOnly:                    l.readOnly,
+		ReadOnly:                    d.readOnly,
 		CompactionConcurrencyRange:  func() (lower, upper int) { return 1, 2 },
-		EventListener:               s.listener(l),
+		EventListener:               s.listener(d),
 	}
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
@@ -124,28 +124,28 @@ func (s *Store) pebbleOptions(l *life) *pebble.Options {
 func (s *Store) read(what string, f func(db *pebble.DB) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	l, err := s.lifeLocked()
+	d, err := s.databaseLocked()
 	if err == nil {
-		err = f(l.db)
-		if fault := l.fs.broken(); fault != nil {
+		err = f(d.db)
+		if fault := d.fs.broken(); fault != nil {
 			err = downErr(fault)
 		}
 	}
 	return translate(err, what)
 }
 
-// lifeLocked is the current life, or why there is none.
-func (s *Store) lifeLocked() (*life, error) {
+// databaseLocked is the current life, or why there is none.
+func (s *Store) databaseLocked() (*database, error) {
 	switch {
 	case s.closed:
 		return nil, store.ErrClosed
-	case s.life == nil:
+	case s.database == nil:
 		return nil, downErr(s.down)
 	}
-	if fault := s.life.fs.broken(); fault != nil {
+	if fault := s.database.fs.broken(); fault != nil {
 		return nil, downErr(fault)
 	}
-	return s.life, nil
+	return s.database, nil
 }
 
 // downErr is what calls get while the database is being opened again after cause.
@@ -156,13 +156,13 @@ func downErr(cause error) error {
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, cause)
 }
 
-// lifeEnded is called once for each life that ended by a failure.
-func (s *Store) lifeEnded(l *life, err error) {
-	if l.fs.opening.Load() || l.fs.closing.Load() {
-		return // openLife and closeLife report it
+// databaseFailed is called once for each life that ended by a failure.
+func (s *Store) databaseFailed(d *database, err error) {
+	if d.fs.opening.Load() || d.fs.closing.Load() {
+		return // openDatabase and closeDatabase report it
 	}
 	s.metrics.faults.Inc()
-	s.cfg.Logger.Error("embedded store: a write to the database failed; opening it again", "err", err)
+	s.cfg.Logger.Error("embedded store: a write to the database failed; opening it again", "cause", err)
 	select {
 	case s.revive <- struct{}{}:
 	default:
@@ -200,7 +200,7 @@ func (s *Store) reviver() {
 func (s *Store) reopen() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	old := s.life
+	old := s.database
 	if s.closed || old != nil && !old.readOnly && old.fs.broken() == nil {
 		return true
 	}
@@ -211,23 +211,23 @@ func (s *Store) reopen() bool {
 		if old.readOnly && old.fs.broken() == nil && !s.roomToOpen() {
 			return false
 		}
-		s.life = nil
+		s.database = nil
 		old.fs.fence()
 		if err := old.db.Close(); err != nil {
-			s.cfg.Logger.Debug("embedded store: closing the ended database", "err", err)
+			s.cfg.Logger.Debug("embedded store: closing the ended database", "cause", err)
 		}
 	}
-	l, err := s.openWriting()
+	d, err := s.openWriting()
 	if err == nil {
-		s.life = l
+		s.database = d
 		s.down = nil
 		s.cfg.Logger.Info("embedded store: the database is open again")
 		return true
 	}
 	s.down = err
-	s.cfg.Logger.Error("embedded store: cannot open the database again yet", "err", err)
-	if l, roErr := s.openLife(true); roErr == nil {
-		s.life = l
+	s.cfg.Logger.Error("embedded store: cannot open the database again yet", "cause", err)
+	if d, roErr := s.openDatabase(true); roErr == nil {
+		s.database = d
 	}
 	return false
 }

@@ -1,0 +1,134 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// ListContents implements store.Checks. The order is that of the ids, and a position is an id.
+// Content that waits in memory for its first message is left out.
+func (s *Store) ListContents(ctx context.Context, after string, limit int) (contents []store.ContentRow, next string, err error) {
+	const what = "list contents"
+	if err := contextErr(ctx, what); err != nil {
+		return nil, "", err
+	}
+	lower := []byte{prefixContent}
+	if after != "" {
+		id, err := mail.ParseMessageID(after)
+		if err != nil {
+			return nil, "", translate(err, what)
+		}
+		k := contentKey(id)
+		lower = append(k[:], 0) // just behind it
+	}
+	limit = min(max(limit, 1), pageLimit)
+	err = s.read(what, func(db *pebble.DB) (err error) {
+		it, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: []byte{prefixContent + 1}})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, it.Close()) }()
+		for valid := it.First(); valid; valid = it.Next() {
+			if len(it.Key()) != contentKeyLen {
+				return errBadRow
+			}
+			if len(contents) == limit {
+				next = contents[limit-1].ID.String()
+				return nil
+			}
+			v, err := it.ValueAndErr()
+			if err != nil {
+				return err
+			}
+			row, err := s.contentInspected(db, fromSortKey(it.Key()[1:]), v)
+			if err != nil {
+				return err
+			}
+			contents = append(contents, row)
+		}
+		return it.Error()
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return contents, next, nil
+}
+
+// contentInspected is what can be told about a content from its row, without reading a file.
+func (s *Store) contentInspected(db *pebble.DB, id mail.MessageID, value []byte) (c store.ContentRow, err error) {
+	c.ID = id
+	row, err := decodeContent(value)
+	if err != nil {
+		c.Damage = translate(err, "content "+id.String())
+		return c, nil
+	}
+	c.Info = row.info
+	for _, mailbox := range row.info.Mailboxes {
+		mk := removedKey(mailbox, id)
+		removed, err := has(db, mk[:])
+		if err != nil {
+			return c, err
+		}
+		if removed {
+			c.Removed = append(c.Removed, mailbox)
+		}
+	}
+	if row.kind == kindFile {
+		c.Damage, err = s.fileInspected(id, row)
+	}
+	return c, err
+}
+
+// fileInspected looks whether the file of a content is there and as long as it should be.
+func (s *Store) fileInspected(id mail.MessageID, row contentRow) (damage, err error) {
+	path := s.dirs.path(id, row.nonce)
+	info, err := s.cfg.FS.Stat(path)
+	switch {
+	case isNotExist(err):
+		return translate(fmt.Errorf("%w: missing", errBadFile), path), nil
+	case err != nil:
+		return nil, err
+	case info.Size() != fileLength(row.info.Size):
+		return translate(fmt.Errorf("%w: %d octets, not %d", errBadFile, info.Size(), fileLength(row.info.Size)), path), nil
+	}
+	return nil, nil
+}
+
+// ContentRows implements store.Checks.
+func (s *Store) ContentRows(ctx context.Context, ids []mail.MessageID) (map[mail.MessageID]store.ContentRow, error) {
+	const what = "look at contents"
+	if err := contextErr(ctx, what); err != nil {
+		return nil, err
+	}
+	found := make(map[mail.MessageID]store.ContentRow, len(ids))
+	err := s.read(what, func(db *pebble.DB) error {
+		for _, id := range ids {
+			v := s.pending.get(id)
+			if v == nil {
+				key := contentKey(id)
+				var err error
+				if v, err = get(db, key[:]); errors.Is(err, store.ErrNotFound) {
+					continue
+				} else if err != nil {
+					return err
+				}
+			}
+			row, err := s.contentInspected(db, id, v)
+			if err != nil {
+				return err
+			}
+			found[id] = row
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}

@@ -1,0 +1,91 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"popelago/mail"
+)
+
+// ListMessages implements store.Mailboxes.
+func (s *Store) ListMessages(ctx context.Context, mailbox mail.MailboxID, after mail.MessageID, limit int) (rows []mail.Message, more bool, err error) {
+	const what = "list messages"
+	if err := contextErr(ctx, what); err != nil {
+		return nil, false, err
+	}
+	limit = min(max(limit, 1), pageLimit)
+	err = s.read(what, func(db *pebble.DB) error {
+		rows, more, err = s.listMessages(db, mailbox, after, limit)
+		return err
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	return rows, more, nil
+}
+
+func (s *Store) listMessages(db *pebble.DB, mailbox mail.MailboxID, after mail.MessageID, limit int) (rows []mail.Message, more bool, err error) {
+	lower, upper := mailboxBounds(mailbox)
+	if !after.IsZero() {
+		k := messageKey(mailbox, after)
+		lower = append(k[:], 0) // just behind it
+	}
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return nil, false, err
+	}
+	defer func() {
+		s.tidy.listed(mailbox, it.Stats(), s.cfg.TidyAfter)
+		err = errors.Join(err, it.Close())
+	}()
+	if !after.IsZero() {
+		rows = make([]mail.Message, 0, limit) // a list that goes on is a long one
+	}
+	recipient := ""
+	for valid := it.First(); valid; valid = it.Next() {
+		if len(rows) == limit {
+			return rows, true, nil
+		}
+		k := it.Key()
+		if len(k) != rowKeyLen {
+			return nil, false, errBadRow
+		}
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return nil, false, err
+		}
+		m, err := decodeMessage(v, fromSortKey(k[17:]), recipient)
+		if err != nil {
+			return nil, false, err
+		}
+		recipient = m.Recipient
+		rows = append(rows, m)
+	}
+	return rows, false, it.Error()
+}
+
+// Message implements store.Mailboxes.
+func (s *Store) Message(ctx context.Context, mailbox mail.MailboxID, id mail.MessageID) (m mail.Message, err error) {
+	const what = "read message row"
+	if err := contextErr(ctx, what); err != nil {
+		return m, err
+	}
+	k := messageKey(mailbox, id)
+	err = s.read(what, func(db *pebble.DB) error {
+		v, err := get(db, k[:])
+		if err != nil {
+			return err
+		}
+		m, err = decodeMessage(v, id, "")
+		return err
+	})
+	if err != nil {
+		return mail.Message{}, err
+	}
+	return m, nil
+}
+
+// pageLimit bounds one page of ListMessages.
+const pageLimit = 5000

@@ -1,0 +1,58 @@
+package embedded
+
+import (
+	"context"
+	"slices"
+
+	"popelago/mail"
+)
+
+// RemoveMessages implements store.Mailboxes. It works on a disk below its reserve too.
+func (s *Store) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
+	for len(ids) > 0 {
+		page := ids[:min(len(ids), removePage)]
+		ids = ids[len(page):]
+		if err := s.removePage(ctx, mailbox, page); err != nil {
+			return err
+		}
+	}
+	return contextErr(ctx, "remove messages")
+}
+
+func (s *Store) removePage(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
+	now := s.moment().UnixMicro()
+	moment := encodeMoment(now)
+	ids = slices.Clone(ids) // the committer may come to it after the caller stopped waiting
+	w := &write{prepare: func(g *group) error {
+		if g.removed == nil {
+			g.removed = make(map[rowKey]struct{})
+		}
+		for _, id := range ids {
+			k := messageKey(mailbox, id)
+			mk := k.marker()
+			g.removed[k] = struct{}{}
+			if err := g.batch.Delete(k[:], nil); err != nil {
+				return err
+			}
+			if err := g.batch.Set(mk[:], moment, nil); err != nil {
+				return err
+			}
+		}
+		g.stripes = append(g.stripes, s.removals.stripe(mailbox))
+		for listed := range slices.Chunk(ids, sweepPage) {
+			trash := trashKey(prefixTrash, now, s.sweep.seq.Add(1))
+			if err := g.batch.Set(trash, encodeTrash(mailbox, listed), nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+	if err := s.commit(ctx, "remove messages", w); err != nil {
+		return err
+	}
+	s.tidy.removed(mailbox, len(ids), s.cfg.TidyAfter)
+	return nil
+}
+
+// removePage bounds the ids of one write of RemoveMessages.
+const removePage = 2000

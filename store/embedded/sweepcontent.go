@@ -1,0 +1,140 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// sweepRule says which contents may be removed: no mailbox has them.
+type sweepRule struct {
+	// olderThan: no mailbox has had them since.
+	olderThan time.Time
+	// settled: all mailboxes that they are for have removed them, so that no delivery under way
+	// can add a row. Without that olderThan must be longer ago than any delivery takes.
+	settled bool
+}
+
+// sweepContents removes those of the contents that may be by a rule, and writes what also adds
+// in the same batch.
+//
+// Which ones those are is found out first. That no mailbox has got them since is looked at
+// within the write, which stands alone, so no AddMessages comes between.
+func (s *Store) sweepContents(ctx context.Context, ids []mail.MessageID, rule sweepRule, report *store.SweepReport, also func(*pebble.Batch) error) error {
+	dead := make(map[mail.MessageID]contentRow)
+	for _, id := range ids {
+		err := s.read("sweep content "+id.String(), func(db *pebble.DB) error {
+			row, isDead, err := deadContent(db, id, rule)
+			if isDead {
+				row.data = nil
+				dead[id] = row
+			}
+			return err
+		})
+		if errors.Is(err, store.ErrCorrupt) {
+			// Whose it was cannot be told: it stays.
+			s.metrics.corrupt.Inc()
+			s.cfg.Logger.Error("embedded store: a removed content is damaged and stays", "cause", err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	err := s.commit(ctx, "sweep", &write{alone: true, prepare: func(g *group) error {
+		for id, row := range dead {
+			live, err := anyLive(g.db, id, row.info.Mailboxes)
+			if err != nil {
+				return translate(err, "sweep "+id.String())
+			}
+			if live {
+				delete(dead, id)
+				continue
+			}
+			k := contentKey(id)
+			if err := g.batch.Delete(k[:], nil); err != nil {
+				return err
+			}
+			if err := s.dropMarkers(g, id, row.info.Mailboxes); err != nil {
+				return translate(err, "sweep "+id.String())
+			}
+		}
+		return also(g.batch)
+	}})
+	if err != nil {
+		s.sweep.filesChecked.Store(false) // rows may be gone
+		return err
+	}
+	for id, row := range dead {
+		s.count(report, row.info.Size)
+		if row.kind == kindInline {
+			s.sweep.deleted += row.info.Size
+			continue
+		}
+		if err := s.removeFile(id, row.nonce); err != nil {
+			s.sweep.filesChecked.Store(false)
+			s.cfg.Logger.Warn("embedded store: cannot remove a content file yet", "cause", err)
+		}
+	}
+	return nil
+}
+
+// removeFile removes the file of a content, if it is there.
+func (s *Store) removeFile(id mail.MessageID, nonce [8]byte) error {
+	if err := s.cfg.FS.Remove(s.dirs.path(id, nonce)); err != nil && !isNotExist(err) {
+		return err
+	}
+	return nil
+}
+
+// anyLive reports whether one of the mailboxes has a row of the message.
+func anyLive(db *pebble.DB, id mail.MessageID, mailboxes []mail.MailboxID) (bool, error) {
+	for _, mailbox := range mailboxes {
+		k := messageKey(mailbox, id)
+		if live, err := has(db, k[:]); err != nil || live {
+			return live, err
+		}
+	}
+	return false, nil
+}
+
+// deadContent reports whether a content may be removed by a rule.
+func deadContent(db *pebble.DB, id mail.MessageID, rule sweepRule) (row contentRow, dead bool, err error) {
+	ck := contentKey(id)
+	v, err := get(db, ck[:])
+	if errors.Is(err, store.ErrNotFound) {
+		return row, false, nil
+	}
+	if err != nil {
+		return row, false, err
+	}
+	if row, err = decodeContent(v); err != nil {
+		return row, false, err
+	}
+	for _, mailbox := range row.info.Mailboxes {
+		k := messageKey(mailbox, id)
+		if live, err := has(db, k[:]); err != nil || live {
+			return row, false, err
+		}
+		mk := k.marker()
+		v, err := get(db, mk[:])
+		if errors.Is(err, store.ErrNotFound) && !rule.settled {
+			continue
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			return row, false, nil
+		}
+		if err != nil {
+			return row, false, err
+		}
+		if removedAt, err := decodeMoment(v); err != nil || removedAt >= rule.olderThan.UnixMicro() {
+			return row, false, err
+		}
+	}
+	return row, true, nil
+}
