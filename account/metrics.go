@@ -40,7 +40,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}, []string{"result"}),
 		elsewhere: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_account_elsewhere_total",
-			Help: "Questions to the other datacenters by what they are about (address, domain) and the answer: found, none, busy (too many questions: not asked), error.",
+			Help: "Questions to the other datacenters by subject (address, domain) and answer: found, none, busy (too many questions: not asked), error.",
 		}, []string{"what", "answer"}),
 		hashes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "popelago_account_password_hashes_total",
@@ -52,11 +52,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}),
 		busy: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_account_hash_dropped_logins_total",
-			Help: "Logins that got no turn to compute a password hash, by reason: refused, displaced, abandoned.",
+			Help: "Logins that did not get their turn to compute a password hash, by reason: refused, displaced, abandoned.",
 		}, []string{"reason"}),
 		penalties: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_account_penalized_logins_total",
-			Help: "Logins from where too many have failed, by result: held, refused.",
+			Help: "Logins from addresses, networks or for accounts with too many failures, by result: held, refused.",
 		}, []string{"result"}),
 	}
 	if reg == nil {

@@ -145,10 +145,10 @@ func newCheckMetrics(reg prometheus.Registerer) *checkMetrics {
 	m := &checkMetrics{
 		running:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "popelago_task_check_running", Help: "1 while a check runs."}),
 		runs:     counter("runs", "Checks by result: done, stopped, failed.", "result"),
-		looked:   counter("looked", "Entries and contents that checks looked at.", "what"),
-		octets:   prometheus.NewCounter(prometheus.CounterOpts{Name: "popelago_task_check_octets_total", Help: "Octets of contents that checks read through."}),
-		found:    counter("findings", "What checks found by kind: dangling, mismatch, damaged, orphan, unlisted.", "kind"),
-		repaired: counter("repaired", "What checks repaired, by kind.", "kind"),
+		looked:   counter("looked", "Entries and contents examined by checks, by what: entries, contents.", "what"),
+		octets:   prometheus.NewCounter(prometheus.CounterOpts{Name: "popelago_task_check_octets_total", Help: "Octets of contents read by checks."}),
+		found:    counter("findings", "Findings of checks by kind: dangling, mismatch, damaged, orphan, unlisted.", "kind"),
+		repaired: counter("repaired", "Repairs of checks by kind: dangling, mismatch, damaged, orphan, unlisted.", "kind"),
 	}
 	if reg != nil {
 		reg.MustRegister(m.running, m.runs, m.looked, m.octets, m.found, m.repaired)

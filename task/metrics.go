@@ -30,14 +30,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "popelago_task_running", Help: "1 while a background job runs.",
 		}, []string{"job"}),
 		success: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "popelago_task_last_success_timestamp_seconds", Help: "When a background job last ended well.",
+			Name: "popelago_task_last_success_timestamp_seconds", Help: "End of the last successful run of a background job, in seconds since 1970.",
 		}, []string{"job"}),
 		done: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "popelago_task_done_total", Help: "What background jobs did, as they report it.",
+			Name: "popelago_task_done_total", Help: "Work of background jobs, by the counts of their reports: mailboxes, raised, bulk, contents, octets, looked, messages.",
 		}, []string{"job", "what"}),
 	}
 	m.blocked = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "popelago_task_blocked", Help: "Parts of the work that a background job left undone in its last run, because replicas are away.",
+		Name: "popelago_task_blocked", Help: "Parts of the work that the last run of a background job left undone, because replicas are away.",
 	}, []string{"job"})
 	if reg != nil {
 		reg.MustRegister(m.runs, m.seconds, m.running, m.success, m.done, m.blocked)

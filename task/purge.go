@@ -49,7 +49,7 @@ func Purge(cfg PurgeConfig, dir *account.Directory, st store.Store, reg promethe
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	kept := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "popelago_task_late_messages", Help: "Messages accepted for accounts that had ended or were displaced, which are kept for a while.",
+		Name: "popelago_task_late_messages", Help: "Late mail: messages accepted for accounts that had ended or were displaced, kept for tasks.late_mail.",
 	})
 	if reg != nil {
 		reg.MustRegister(kept)

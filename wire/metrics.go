@@ -22,11 +22,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "popelago_wire_connections_total", Help: "Connections accepted.",
 		}, []string{"protocol"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "popelago_wire_refused_connections_total", Help: "Connections refused by a limit.",
+			Name: "popelago_wire_refused_connections_total", Help: "Connections refused by a limit, by reason: total, address.",
 		}, []string{"protocol", "reason"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_wire_dropped_connections_total",
-			Help: "Connections ended by a limit: crowded (dropped for a new connection before the login), login_timeout, slow_text.",
+			Help: "Connections ended by a limit, by reason: crowded (displaced by a new connection before its login), login_timeout, slow_text.",
 		}, []string{"protocol", "reason"}),
 		panics: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_wire_panics_total", Help: "Sessions ended by a panic: each is a defect.",

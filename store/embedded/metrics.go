@@ -29,14 +29,14 @@ func newMetrics(s *Store) *metrics {
 	}
 	m.writes = counter("writes_total", "Writes made durable.")
 	m.groups = counter("groups_total", "Groups of writes made durable with one fsync each.")
-	m.faults = counter("faults_total", "Failures to write the database that made it necessary to open it again.")
-	m.corrupt = counter("damaged_total", "Damaged data met.")
-	m.swept = counter("swept_octets_total", "Octets of content removed by Sweep.")
-	m.tidied = counter("tidied_mailboxes_total", "Mailboxes whose gaps were closed.")
-	gauge("pending_contents", "Contents put that no message has yet.", func() float64 {
+	m.faults = counter("faults_total", "Failed writes after which the database had to be opened again.")
+	m.corrupt = counter("damaged_total", "Reads of damaged data.")
+	m.swept = counter("swept_octets_total", "Octets of reclaimed content.")
+	m.tidied = counter("tidied_mailboxes_total", "Mailboxes whose gaps of removed messages were closed.")
+	gauge("pending_contents", "Contents that no entry names yet.", func() float64 {
 		return float64(s.pending.n.Load())
 	})
-	gauge("disk_octets", "Octets the database has on disk, without content files.", func() float64 {
+	gauge("disk_octets", "Octets of the database on disk, without content files.", func() float64 {
 		s.mu.RLock()
 		defer s.mu.RUnlock()
 		if s.database == nil || s.closed {
@@ -44,13 +44,13 @@ func newMetrics(s *Store) *metrics {
 		}
 		return float64(s.database.db.Metrics().DiskSpaceUsage())
 	})
-	gauge("clock_trusted", "1 while the clock is taken for right, 0 while mail is refused because it is not.", func() float64 {
+	gauge("clock_trusted", "1 while the server trusts the clock, 0 while it refuses mail because of the clock.", func() float64 {
 		if s.Clock() != nil {
 			return 0
 		}
 		return 1
 	})
-	gauge("usable", "1 when the database can be written, 0 while it waits to be opened again.", func() float64 {
+	gauge("usable", "1 while the database can be written, 0 until it can be opened again.", func() float64 {
 		s.mu.RLock()
 		defer s.mu.RUnlock()
 		if d, err := s.databaseLocked(); err != nil || d.readOnly {
