@@ -39,18 +39,7 @@ var (
 // TestDocumentsPointToFiles checks the links of all pages, with their headings, and every path of
 // the tree that a page names.
 func TestDocumentsPointToFiles(t *testing.T) {
-	var pages []string
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
-		found, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		pages = append(pages, found...)
-	}
-	if len(pages) < 20 {
-		t.Fatalf("%d pages", len(pages))
-	}
-	for _, page := range pages {
+	for _, page := range pages(t) {
 		text := readFile(t, page)
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			checkLink(t, page, m[1])
@@ -61,6 +50,56 @@ func TestDocumentsPointToFiles(t *testing.T) {
 			}
 			if _, err := os.Stat(m[1]); err != nil {
 				t.Errorf("%s names %s: %v", page, m[1], err)
+			}
+		}
+	}
+}
+
+// pages returns all pages of documentation.
+func pages(t *testing.T) (all []string) {
+	t.Helper()
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, found...)
+	}
+	if len(all) < 20 {
+		t.Fatalf("%d pages", len(all))
+	}
+	return all
+}
+
+var (
+	metric  = regexp.MustCompile("`(popelago_[a-z0-9_]+)")
+	setting = regexp.MustCompile("`(store|cassandra|pop3s?|smtp|lmtp|delivery|tls|auth|tasks|admin|metrics|log)\\.([a-z0-9_]+)")
+	row     = regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)` \\|")
+)
+
+// TestDocumentsNameMetricsAndSettings checks that every metric and every setting that a page names
+// exists.
+func TestDocumentsNameMetricsAndSettings(t *testing.T) {
+	known := map[string]bool{"admin.sock": true} // a file
+	for _, m := range row.FindAllStringSubmatch(readFile(t, "docs/metrics.md"), -1) {
+		known[m[1]] = true
+	}
+	for section := range strings.SplitSeq(readFile(t, "docs/configuration.md"), "\n## [") {
+		name, rows, _ := strings.Cut(section, "]\n")
+		for _, m := range row.FindAllStringSubmatch(rows, -1) {
+			known[name+"."+m[1]] = true
+		}
+	}
+	for _, page := range pages(t) {
+		text := readFile(t, page)
+		for _, m := range metric.FindAllStringSubmatch(text, -1) {
+			if !known[m[1]] {
+				t.Errorf("%s names the metric %s, which docs/metrics.md does not have", page, m[1])
+			}
+		}
+		for _, m := range setting.FindAllStringSubmatch(text, -1) {
+			if key := m[1] + "." + m[2]; !known[key] {
+				t.Errorf("%s names the setting %s, which docs/configuration.md does not have", page, key)
 			}
 		}
 	}

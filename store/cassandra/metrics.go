@@ -41,7 +41,7 @@ func newMetrics(l *limit.Limiter) *metrics {
 	m := &metrics{
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "popelago", Subsystem: "cassandra", Name: "statement_seconds",
-			Help:    "Duration of attempts to execute a statement.",
+			Help:    "Duration of attempts to execute a statement, by outcome: ok, error, abandoned (no caller waits for it any more).",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15), // to 8 s
 		}, []string{"outcome"}),
 		overloaded: prometheus.NewCounter(prometheus.CounterOpts{
