@@ -56,7 +56,7 @@ func newMetrics(reg prometheus.Registerer, lists *maildrop.Lists) (*metrics, err
 			Name: "popelago_pop3server_sent_octets_total", Help: "Octets of messages sent by RETR and TOP.",
 		}),
 		removed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "popelago_pop3server_removed_messages_total", Help: "Messages removed by QUIT, by the durability reached.",
+			Name: "popelago_pop3server_removed_messages_total", Help: "Messages removed by QUIT, by the durability reached: local, each, fallback.",
 		}, []string{"durability"}),
 		paused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "popelago_pop3server_paused_commands_total",
