@@ -31,14 +31,15 @@ var layout = []layer{
 	{"store/cassandra/limit", []string{"store"}},
 	{"store/cassandra", []string{"store", "store/cassandra/limit"}},
 	{"account", []string{"store"}},
-	{"delivery", []string{"account", "store"}},
+	{"ledger", []string{"store"}},
+	{"delivery", []string{"account", "ledger", "store"}},
 	{"maildrop", []string{"store"}},
 	{"task", []string{"account", "store"}},
 	{"smtpserver", []string{"wire", "store", "account", "delivery"}},
 	{"pop3server", []string{"wire", "store", "account", "maildrop"}},
 	{"admin", []string{"account", "maildrop", "store", "task", "adminclient"}},
 	{"app", []string{
-		"wire", "config", "store", "store/embedded", "store/cassandra", "account", "delivery", "maildrop", "task",
+		"wire", "config", "store", "store/embedded", "store/cassandra", "account", "ledger", "delivery", "maildrop", "task",
 		"smtpserver", "pop3server", "admin",
 	}},
 	{"cmd/popelago", []string{"config", "account", "app", "adminclient", "bench"}},
@@ -48,6 +49,7 @@ var layout = []layer{
 	{"testreport", nil},
 	{"cassandratest", nil},
 	{"cassandratest/cmd", []string{"cassandratest"}},
+	{"delivery/deliverytest", []string{"account", "delivery", "ledger", "maildrop", "store", "store/embedded"}},
 	{"mailtest/sessiontest", []string{"account", "maildrop", "mailtest", "store", "wire"}},
 	{"smtpserver/smtptest", []string{"delivery", "mailtest", "mailtest/sessiontest", "smtpserver", "store", "store/storetest"}},
 	{"pop3server/pop3test", []string{"mailtest", "mailtest/sessiontest", "pop3server", "store"}},
@@ -67,6 +69,7 @@ var layout = []layer{
 // and packages that inspect the result.
 var testImports = []string{
 	"mailtest", "store", "store/storetest", "store/embedded", "store/cassandra", "store/enginetest", "cassandratest",
+	"pop3server/pop3test", "smtpserver/smtptest", "delivery", "delivery/deliverytest", "maildrop", "task", "adminclient", "bench",
 	"pop3server/pop3test", "smtpserver/smtptest", "mailtest/sessiontest", "maildrop", "task", "adminclient", "bench",
 }
 

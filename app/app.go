@@ -17,7 +17,7 @@ import (
 
 	"popelago/account"
 	"popelago/config"
-	"popelago/delivery"
+	"popelago/ledger"
 	"popelago/pop3server"
 	"popelago/smtpserver"
 	"popelago/store"
@@ -39,7 +39,7 @@ type App struct {
 	pop3      *pop3server.Server
 	smtp      *smtpserver.Server
 	lmtp      *smtpserver.Server
-	deliverer *delivery.Deliverer
+	ledger    *ledger.Ledger
 	tasks     *task.Runner
 	checker   *task.Checker
 	late      *task.Late
@@ -51,10 +51,10 @@ type App struct {
 	endLook context.CancelFunc
 	// endWatch ends looking at the certificate; nil if nobody does.
 	endWatch chan struct{}
-	// endShare ends sharing what is known of deliveries; nil if nobody does.
-	endShare context.CancelFunc
-	serving  sync.WaitGroup
-	stopped  bool
+	// endWork ends the work that Start began in the background; nil before Start.
+	endWork context.CancelFunc
+	serving sync.WaitGroup
+	stopped bool
 }
 
 // service is one address to listen on and what serves it.
@@ -75,7 +75,7 @@ func (a *App) Start(ctx context.Context) error {
 		return err
 	}
 	a.checkDescriptors()
-	a.readLedger(ctx)
+	a.ledger.Start(ctx)
 	listeners := make([]net.Listener, 0, len(services))
 	var on, late []service
 	for _, s := range services {
@@ -111,12 +111,11 @@ func (a *App) Start(ctx context.Context) error {
 		a.endWatch = make(chan struct{})
 		a.serving.Go(func() { a.certs.watch(a.endWatch) })
 	}
-	var share context.Context
-	share, a.endShare = context.WithCancel(context.WithoutCancel(ctx))
-	a.serving.Go(func() { a.deliverer.Share(share) })
-	a.serving.Go(func() { a.learnRetentions(share) })
+	var work context.Context
+	work, a.endWork = context.WithCancel(context.WithoutCancel(ctx))
+	a.serving.Go(func() { a.learnRetentions(work) })
 	for _, s := range late {
-		a.serving.Go(func() { a.listenLate(share, s) })
+		a.serving.Go(func() { a.listenLate(work, s) })
 	}
 	return nil
 }
@@ -156,14 +155,6 @@ func (a *App) listenLate(ctx context.Context, s service) {
 		a.serveLocked(s, l)
 		return
 	}
-}
-
-// readLedger reads what other servers know of deliveries that may be repeated to this one. If
-// that fails Share will say so.
-func (a *App) readLedger(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	_ = a.deliverer.ShareAttempts(ctx)
 }
 
 // learnRetentions makes known how long messages of accounts stay, for clients that have not logged
@@ -218,7 +209,7 @@ func (a *App) Stop(ctx context.Context) error {
 		return nil
 	}
 	a.stopped = true
-	https, endShare := a.https, a.endShare
+	https, endWork := a.https, a.endWork
 	if a.endLook != nil {
 		a.endLook()
 	}
@@ -242,10 +233,11 @@ func (a *App) Stop(ctx context.Context) error {
 		wg.Go(func() { errs[i] = shutdown(ctx) })
 	}
 	wg.Wait()
-	if endShare != nil {
-		endShare() // sessions that were cut off had something to say
+	if endWork != nil {
+		endWork()
 	}
 	a.serving.Wait()
+	a.ledger.Close() // after the sessions: closed by force, they report lost replies
 	a.tasks.Stop()
 	a.checker.Close()
 	if err := a.store.Close(); err != nil {

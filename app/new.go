@@ -17,6 +17,7 @@ import (
 	"popelago/admin"
 	"popelago/config"
 	"popelago/delivery"
+	"popelago/ledger"
 	"popelago/mail"
 	"popelago/pop3server"
 	"popelago/smtpserver"
@@ -195,11 +196,14 @@ func (a *App) loadCertificate() (err error) {
 func (a *App) buildServers(ids *mail.IDSource) error {
 	cfg := &a.cfg
 	connections := wire.NewMetrics(a.registry)
+	var err error
+	if a.ledger, err = a.buildLedger(); err != nil {
+		return err
+	}
 	deliverer, err := a.buildDeliverer(ids)
 	if err != nil {
 		return err
 	}
-	a.deliverer = deliverer
 	a.pop3, err = pop3server.New(pop3server.Config{
 		TLS:                   a.tlsConfig(),
 		AllowInsecureAuth:     cfg.Auth.AllowInsecureAuth,
@@ -235,6 +239,29 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 	return err
 }
 
+// buildLedger makes the ledger, which the servers of a cluster share.
+func (a *App) buildLedger() (*ledger.Ledger, error) {
+	cfg := ledger.Config{
+		Size:   a.cfg.Delivery.LedgerSize,
+		Keep:   a.cfg.Delivery.LedgerKeep,
+		Window: a.window(),
+		Now:    a.now,
+		Logger: a.logger,
+	}
+	if a.cfg.Store.Engine == config.EngineCassandra {
+		cfg.Poll = a.cfg.Delivery.LedgerPoll
+	}
+	return ledger.New(cfg, a.store, a.registry)
+}
+
+// window returns the in-flight window of the store.
+func (a *App) window() time.Duration {
+	if a.cfg.Store.Engine == config.EngineCassandra {
+		return a.cfg.Cassandra.Window
+	}
+	return sweepGrace
+}
+
 func (a *App) buildDeliverer(ids *mail.IDSource) (*delivery.Deliverer, error) {
 	cfg := delivery.Config{
 		MaxMessageSize:          a.cfg.Delivery.MaxMessageSize,
@@ -242,16 +269,11 @@ func (a *App) buildDeliverer(ids *mail.IDSource) (*delivery.Deliverer, error) {
 		Free:                    a.freeSpace,
 		MaxUnfinished:           a.cfg.Delivery.MaxUnfinished,
 		MaxUnfinishedPerNetwork: a.cfg.Delivery.MaxUnfinishedPerNetwork,
-		LedgerSize:              a.cfg.Delivery.LedgerSize,
-		LedgerKeep:              a.cfg.Delivery.LedgerKeep,
-		Window:                  sweepGrace,
+		Window:                  a.window(),
+		Ledger:                  a.ledger,
 		IDs:                     ids,
 		Now:                     a.now,
 		Logger:                  a.logger,
-	}
-	if a.cfg.Store.Engine == config.EngineCassandra {
-		cfg.Window = a.cfg.Cassandra.Window
-		cfg.LedgerPoll = a.cfg.Delivery.LedgerPoll
 	}
 	if text := a.cfg.Delivery.Postmaster; text != "" {
 		var err error

@@ -4,56 +4,61 @@ import (
 	"context"
 	"time"
 
+	"popelago/ledger"
 	"popelago/store"
 )
 
-// maxOthersAhead is how far the id of an attempt may be ahead of the clock: another server made it,
-// and of two clocks that can be trusted one may be so much ahead of the other.
-const maxOthersAhead = 2 * store.MaxClockSkew
-
-// ages are how old an id may be, and how far ahead, when rows are written under it.
+// ages limit how old an id may be, and how far ahead of the clock, when rows are written under it.
 type ages struct{ oldest, ahead time.Duration }
 
-// addInTime writes the rows that are due if the age of the id allows it, and takes them back if
-// meanwhile it does not any more: background work might take the message for left over, or a wrong
-// clock keep it from being listed.
-func (d *Deliverer) addInTime(ctx context.Context, t *trial, a ages) {
-	if err := d.checkAge(ctx, t, a); err != nil {
-		t.spoiled = true
-		t.fail(err)
+// addInTime writes rows if the age of the id allows it, and removes them again if the age does not
+// allow it any more: background work might treat the message as left over, or a wrong clock might
+// keep it out of the list.
+func (d *Deliverer) addInTime(ctx context.Context, out *ledger.Outcome, due []*ledger.Row, a ages) {
+	if err := d.checkAge(ctx, out, a); err != nil {
+		out.ContentStored = false
+		fail(due, err)
 		return
 	}
-	d.addRows(ctx, t)
-	// ctx may have ended, because storing took so long.
+	d.addRows(ctx, out, due)
+	// ctx may have ended if storing took long.
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	if err := d.checkAge(after, t, a); err != nil {
-		d.takeBack(after, t, err)
+	if err := d.checkAge(after, out, a); err != nil {
+		d.removeLate(after, out, due, err)
 	}
 }
 
-// checkAge looks at the id by a clock that can be trusted. Errors: store.ErrTooOld, store.ErrClock.
-func (d *Deliverer) checkAge(ctx context.Context, t *trial, a ages) error {
-	return store.CheckID(ctx, d.mail.Local, t.id, d.cfg.Now(), a.oldest, a.ahead)
+// checkAge compares the id with a clock that can be trusted. Errors: store.ErrTooOld, store.ErrClock.
+func (d *Deliverer) checkAge(ctx context.Context, out *ledger.Outcome, a ages) error {
+	return store.CheckID(ctx, d.mail.Local, out.ID, d.cfg.Now(), a.oldest, a.ahead)
 }
 
-// takeBack removes the rows that were written, or may have been. Those that had been acknowledged
-// get the error cause.
-func (d *Deliverer) takeBack(ctx context.Context, t *trial, cause error) {
-	t.spoiled = true
+// removeLate removes the rows that are stored or may be. Stored rows get the error cause.
+func (d *Deliverer) removeLate(ctx context.Context, out *ledger.Outcome, due []*ledger.Row, cause error) {
+	out.ContentStored = false
 	d.metrics.tooOld.Inc()
-	for i := range t.entries {
-		e := &t.entries[i]
-		if !e.tried {
+	for _, r := range due {
+		if r.State == ledger.Failed {
 			continue
 		}
-		if e.err == nil {
-			e.err = cause
+		if r.Err == nil {
+			r.Err = cause
 		}
-		err := d.remove(ctx, e, t.id)
-		if e.unsure = err != nil; e.unsure {
+		if err := d.remove(ctx, out, r); err != nil {
 			d.cfg.Logger.Error("a message that was stored too late, or by a wrong clock, could not be removed again",
-				"message", t.id.String(), "mailbox", e.row.Mailbox.String(), "cause", err)
+				"message", out.ID.String(), "mailbox", r.Mailbox.String(), "cause", err)
 		}
 	}
+}
+
+// remove removes a row again. After that nothing more may be written under the id. The state is
+// Failed, or Unknown if the removal fails.
+func (d *Deliverer) remove(ctx context.Context, out *ledger.Outcome, r *ledger.Row) error {
+	out.ContentStored = false
+	err := r.Remove(ctx, d.mail, out.ID)
+	if r.State = ledger.Failed; err != nil {
+		r.State = ledger.Unknown
+	}
+	return err
 }

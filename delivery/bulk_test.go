@@ -9,12 +9,14 @@ import (
 
 	"popelago/account"
 	"popelago/delivery"
+	"popelago/delivery/deliverytest"
+	"popelago/ledger"
 	"popelago/mail"
 	"popelago/store"
 	"popelago/task"
 )
 
-// setBulk makes the mailbox of alice bulk since a moment, as far as delivering is concerned.
+// setBulk makes the mailbox of alice bulk since a moment, for deliveries.
 func setBulk(t *testing.T, s *server, domain string, since time.Time) {
 	t.Helper()
 	since = since.Truncate(time.Microsecond)
@@ -24,7 +26,7 @@ func setBulk(t *testing.T, s *server, domain string, since time.Time) {
 	}
 }
 
-// recipient is what a server believes of alice now.
+// recipient returns alice as a server resolves the address now.
 func (s *server) recipient(t *testing.T, domain string) mail.Recipient {
 	t.Helper()
 	r, err := s.Check(t.Context(), mail.Address{Local: "alice", Domain: domain})
@@ -34,16 +36,16 @@ func (s *server) recipient(t *testing.T, domain string) mail.Recipient {
 	return r
 }
 
-// sendTo delivers a text to recipients that were asked for earlier.
+// sendTo delivers a text to recipients resolved earlier.
 func (s *server) sendTo(t *testing.T, text string, to ...mail.Recipient) delivery.Result {
 	t.Helper()
-	return finish(t, s.Deliverer, mail.Envelope{
+	return deliverytest.Finish(t, s.Deliverer, mail.Envelope{
 		ReversePath: "sender@example.org", SingleReply: true, Recipients: to,
 		Received: mail.Received{Remote: netip.MustParseAddr(host)},
 	}, text)
 }
 
-// removeAll removes what a server lists in the mailbox of alice.
+// removeAll removes all messages in the mailbox of alice.
 func (s *server) removeAll(t *testing.T, domain string, n int) {
 	t.Helper()
 	drop := s.wantCopies(t, domain, "alice", n)
@@ -57,7 +59,7 @@ func (s *server) removeAll(t *testing.T, domain string, n int) {
 	}
 }
 
-// rows lists a mailbox, which has to have so many.
+// rows lists a mailbox and checks the number of rows.
 func (s *server) rows(t *testing.T, mailbox mail.MailboxID, n int) []mail.Message {
 	t.Helper()
 	rows, _, err := s.Engine.ListMessages(t.Context(), mailbox, mail.MessageID{}, 100)
@@ -67,7 +69,7 @@ func (s *server) rows(t *testing.T, mailbox mail.MailboxID, n int) []mail.Messag
 	return rows
 }
 
-// addAgain writes rows as a delivery does that believes something of alice.
+// addAgain writes rows for alice as resolved earlier.
 func (s *server) addAgain(t *testing.T, alice mail.Recipient, rows []mail.Message) {
 	t.Helper()
 	for _, row := range rows {
@@ -77,14 +79,14 @@ func (s *server) addAgain(t *testing.T, alice mail.Recipient, rows []mail.Messag
 	}
 }
 
-// TestNodeBulkBudget: the first delivery of a server to a bulk mailbox pays for the marker, the
-// others nothing.
+// TestNodeBulkBudget: the first delivery of a server to a bulk mailbox pays for the marker, and later
+// deliveries pay nothing.
 func TestNodeBulkBudget(t *testing.T) {
 	pair, domain := servers(t, 30*time.Second, 0)
 	setBulk(t, pair[0], domain, time.Now().Add(-time.Hour))
 	for _, s := range pair {
 		for _, want := range []string{"insert content, insert mailbox, insert mailbox", "insert content, insert mailbox"} {
-			if res := s.send(t, domain, host, sample, "alice"); res.Errors[0] != nil {
+			if res := s.send(t, domain, host, deliverytest.Sample, "alice"); res.Errors[0] != nil {
 				t.Fatal(res.Errors)
 			}
 			if got := s.took(); got != want {
@@ -95,16 +97,16 @@ func TestNodeBulkBudget(t *testing.T) {
 	pair[0].wantCopies(t, domain, "alice", 4)
 }
 
-// TestNodeBulkBetweenTrials: the mailbox becomes bulk between two trials of a message. It was
-// before its moment, and gets no second copy.
+// TestNodeBulkBetweenTrials: the mailbox becomes bulk between two deliveries of a message. The message
+// is older than the moment, and gets no second copy.
 func TestNodeBulkBetweenTrials(t *testing.T) {
 	for _, how := range []string{"unknown", "lost"} {
 		t.Run(how, func(t *testing.T) {
 			pair, domain := servers(t, 30*time.Second, 0)
 			pair[0].add["alice"] = how
-			first := pair[0].send(t, domain, host, sample, "alice")
-			want(t, first, "unknown")
-			// Addresses are believed for so long that the second trial is before the moment, too.
+			first := pair[0].send(t, domain, host, deliverytest.Sample, "alice")
+			deliverytest.Want(t, first, "unknown")
+			// The cache keeps addresses so long that the second delivery is before the moment, too.
 			dir, err := account.New(account.Config{CacheTTL: time.Hour}, store.Single(pair[1].Engine).Directory, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -114,8 +116,8 @@ func TestNodeBulkBetweenTrials(t *testing.T) {
 				t.Fatalf("bulk since %v, %v", since, err)
 			}
 			pair[1].share(t)
-			res := pair[1].send(t, domain, host, sample, "alice")
-			want(t, res, "ok")
+			res := pair[1].send(t, domain, host, deliverytest.Sample, "alice")
+			deliverytest.Want(t, res, "ok")
 			if !res.Repeated || res.ID != first.ID {
 				t.Errorf("%+v, before %s", res, first.ID)
 			}
@@ -128,8 +130,8 @@ func TestNodeBulkBetweenTrials(t *testing.T) {
 	}
 }
 
-// TestNodeBulkNotHeard: a mailbox is bulk, and one server goes on as before. Every message is
-// there once, also one that both have stored, and what is removed stays away from both.
+// TestNodeBulkNotHeard: a mailbox is bulk, and one server does not know yet. Every message is listed
+// once, also a message stored by both servers, and a removed message stays removed for both.
 func TestNodeBulkNotHeard(t *testing.T) {
 	for _, order := range [][2]int{{0, 1}, {1, 0}} {
 		t.Run([]string{"heard first", "not heard first"}[order[0]], func(t *testing.T) {
@@ -144,27 +146,27 @@ func TestNodeBulkNotHeard(t *testing.T) {
 			first := map[string]mail.MessageID{}
 			for _, how := range []string{"unknown", "lost"} {
 				pair[a].add["alice"] = how
-				res := pair[a].sendTo(t, how+sample, believes[a])
-				want(t, res, "unknown")
+				res := pair[a].sendTo(t, how+deliverytest.Sample, believes[a])
+				deliverytest.Want(t, res, "unknown")
 				first[how] = res.ID
 			}
 			delete(pair[a].add, "alice")
-			want(t, pair[a].sendTo(t, sample, believes[a]), "ok")
+			deliverytest.Want(t, pair[a].sendTo(t, deliverytest.Sample, believes[a]), "ok")
 			pair[a].share(t)
 			pair[b].share(t)
 			for how, id := range first {
-				res := pair[b].sendTo(t, how+sample, believes[b])
-				want(t, res, "ok")
+				res := pair[b].sendTo(t, how+deliverytest.Sample, believes[b])
+				deliverytest.Want(t, res, "ok")
 				if !res.Repeated || res.ID != id {
 					t.Errorf("%s: %+v, before %s", how, res, id)
 				}
 			}
-			want(t, pair[b].sendTo(t, sample, believes[b]), "ok")
+			deliverytest.Want(t, pair[b].sendTo(t, deliverytest.Sample, believes[b]), "ok")
 			n := 2 + len(first)
 			for _, s := range pair {
 				s.wantCopies(t, domain, "alice", n)
 			}
-			// Then all come to both places, before they are removed and after.
+			// All rows are written to both places, before their removal and after.
 			rows := pair[a].rows(t, before.Mailbox, n)
 			for _, r := range believes {
 				pair[b].addAgain(t, r, rows)
@@ -180,7 +182,7 @@ func TestNodeBulkNotHeard(t *testing.T) {
 	}
 }
 
-// hand is a clock that only a test moves.
+// hand is a clock moved by a test.
 type hand struct {
 	mu sync.Mutex
 	at time.Time
@@ -198,8 +200,8 @@ func (h *hand) set(at time.Time) {
 	h.at = at
 }
 
-// TestNodeMidnight: messages come to a bulk mailbox around midnight, by servers whose clocks
-// differ, and again on the other side of it. All are there, once, in the order of their ids.
+// TestNodeMidnight: servers with different clocks deliver to a bulk mailbox around midnight, and again
+// on the other side of midnight. Every message is listed once, in the order of the ids.
 func TestNodeMidnight(t *testing.T) {
 	pair, domain := servers(t, 30*time.Second, 0)
 	midnight := time.Now().UTC().Truncate(24 * time.Hour)
@@ -211,41 +213,37 @@ func TestNodeMidnight(t *testing.T) {
 		if dirs[i], err = account.New(account.Config{Argon2Memory: 8, Argon2Time: 1}, store.Single(s).Directory, nil); err != nil {
 			t.Fatal(err)
 		}
-		s.Deliverer, err = delivery.New(delivery.Config{
-			LedgerPoll: time.Millisecond, LedgerKeep: 72 * time.Hour, Now: clocks[i].now,
-		}, dirs[i], store.Single(s), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s.Server = deliverytest.NewServer(t, delivery.Config{Now: clocks[i].now},
+			ledger.Config{Poll: time.Millisecond, Keep: 72 * time.Hour}, dirs[i], store.Single(s), nil)
 	}
 	alice := pair[0].recipient(t, domain)
 	n := 0
 	for _, s := range pair {
-		want(t, s.sendTo(t, sample, alice), "ok")
+		deliverytest.Want(t, s.sendTo(t, deliverytest.Sample, alice), "ok")
 		n++
 	}
-	// From yesterday into today, and by clocks that are wrong, from today into yesterday.
+	// From yesterday into today, and with wrong clocks from today into yesterday.
 	for i, how := range []string{"unknown", "lost", "unknown", "lost"} {
 		a, b := i/2, 1-i/2
 		clocks[0].set(midnight.Add(-200 * time.Millisecond))
 		clocks[1].set(midnight.Add(300 * time.Millisecond))
 		pair[a].add["alice"] = how
-		text := strings.Repeat("X", i+1) + sample
+		text := strings.Repeat("X", i+1) + deliverytest.Sample
 		first := pair[a].sendTo(t, text, alice)
-		want(t, first, "unknown")
+		deliverytest.Want(t, first, "unknown")
 		delete(pair[a].add, "alice")
 		pair[b].share(t)
 		res := pair[b].sendTo(t, text, alice)
-		want(t, res, "ok")
+		deliverytest.Want(t, res, "ok")
 		if !res.Repeated || res.ID != first.ID || res.ID.Time().Before(midnight) != (a == 0) {
 			t.Errorf("%s by %d, then by %d: %+v at %v, before %s", how, a, b, res, res.ID.Time(), first.ID)
 		}
 		n++
 	}
 	clocks[0].set(midnight.Add(-time.Microsecond))
-	want(t, pair[0].sendTo(t, sample, alice), "ok")
+	deliverytest.Want(t, pair[0].sendTo(t, deliverytest.Sample, alice), "ok")
 	clocks[0].set(midnight)
-	want(t, pair[0].sendTo(t, sample, alice), "ok")
+	deliverytest.Want(t, pair[0].sendTo(t, deliverytest.Sample, alice), "ok")
 	n += 2
 	rows := pair[0].rows(t, alice.Mailbox, n)
 	days := map[int64]int{}
@@ -268,7 +266,7 @@ func TestNodeMidnight(t *testing.T) {
 	// Mail of both days goes with the account.
 	for i, s := range pair {
 		clocks[i].set(midnight.Add(time.Duration(2*i-1) * time.Second))
-		want(t, s.sendTo(t, sample, alice), "ok")
+		deliverytest.Want(t, s.sendTo(t, deliverytest.Sample, alice), "ok")
 	}
 	pair[0].wantCopies(t, domain, "alice", 2)
 	if err := dirs[0].RemoveAccount(t.Context(), alice.Address); err != nil {

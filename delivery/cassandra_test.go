@@ -14,6 +14,8 @@ import (
 	"popelago/account"
 	"popelago/cassandratest"
 	"popelago/delivery"
+	"popelago/delivery/deliverytest"
+	"popelago/ledger"
 	"popelago/mail"
 	"popelago/maildrop"
 	"popelago/mailtest"
@@ -29,11 +31,11 @@ var cluster = cassandratest.Lazy{Options: cassandratest.Options{Settings: map[st
 
 func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
 
-// server is one of those that have the cluster for their store.
+// server is a server with the cluster as its store.
 type server struct {
-	*delivery.Deliverer
+	*deliverytest.Server
 	store.Engine
-	add     map[string]string // how rows are written, see script
+	add     map[string]string // the fate of rows, see deliverytest.AddAs
 	before  func()            // rows are written
 	between func()            // the first row and the others
 
@@ -46,14 +48,14 @@ func (s *server) AddMessages(ctx context.Context, entries []store.Entry) []error
 		s.before()
 	}
 	if s.between == nil {
-		return addAs(ctx, s.Engine, s.add, entries)
+		return deliverytest.AddAs(ctx, s.Engine, s.add, entries)
 	}
-	errs := addAs(ctx, s.Engine, s.add, entries[:1])
+	errs := deliverytest.AddAs(ctx, s.Engine, s.add, entries[:1])
 	s.between()
-	return append(errs, addAs(ctx, s.Engine, s.add, entries[1:])...)
+	return append(errs, deliverytest.AddAs(ctx, s.Engine, s.add, entries[1:])...)
 }
 
-// observe notes what is done with tables that a delivery has to do with.
+// observe notes the statements on tables of a delivery.
 func (s *server) observe(st cassandra.Statement) {
 	words := strings.Fields(st.CQL)
 	verb, table := words[0], words[slices.Index(words, map[string]string{"INSERT": "INTO"}[words[0]])+1]
@@ -77,8 +79,8 @@ func (s *server) took() string {
 	return strings.Join(list, ", ")
 }
 
-// config is that of the engine. Its background work, of which servers share what there is, runs
-// when a test says so, and then leaves nothing alone for being young.
+// config returns the configuration of the engine. Its background work, which the servers divide, runs
+// only when a test starts it, and spares no young id.
 func config(t *testing.T) cassandra.Config {
 	t.Helper()
 	if testing.Short() {
@@ -91,8 +93,8 @@ func config(t *testing.T) cassandra.Config {
 	}
 }
 
-// servers are two, with accounts alice, bob and root in a domain of the test's own. They share
-// what they know when share is called. For the second it is later than for the first.
+// servers returns two servers with accounts alice, bob and root in a domain of the test. They exchange
+// attempts when share is called. The clock of the second server is ahead by later.
 func servers(t *testing.T, timeout, later time.Duration) (pair [2]*server, domain string) {
 	t.Helper()
 	cfg := config(t)
@@ -128,10 +130,7 @@ func servers(t *testing.T, timeout, later time.Duration) (pair [2]*server, domai
 			}
 		}
 		now := func() time.Time { return time.Now().Add(time.Duration(i) * later) }
-		s.Deliverer, err = delivery.New(delivery.Config{LedgerPoll: time.Millisecond, Now: now}, dir, store.Single(s), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s.Server = deliverytest.NewServer(t, delivery.Config{Now: now}, ledger.Config{Poll: time.Millisecond}, dir, store.Single(s), nil)
 		pair[i] = s
 	}
 	return pair, domain
@@ -149,15 +148,15 @@ func (s *server) send(t *testing.T, domain, host, text string, locals ...string)
 		e.Recipients = append(e.Recipients, r)
 	}
 	s.took()
-	return finish(t, s.Deliverer, e, text)
+	return deliverytest.Finish(t, s.Deliverer, e, text)
 }
 
 func (s *server) share(t *testing.T) {
 	t.Helper()
-	mailtest.WaitFor(t, 10*time.Minute, func() error { return s.ShareAttempts(t.Context()) })
+	mailtest.WaitFor(t, 10*time.Minute, func() error { return s.Ledger.Exchange(t.Context()) })
 }
 
-// wantCopies checks how many messages a mailbox has, and that they are whole.
+// wantCopies checks the number of messages in a mailbox, and their content.
 func (s *server) wantCopies(t *testing.T, domain, local string, n int) *maildrop.Maildrop {
 	t.Helper()
 	box := mail.DeriveMailboxID(mail.Address{Local: local, Domain: domain}, mail.MessageID{})
@@ -174,7 +173,7 @@ func (s *server) wantCopies(t *testing.T, domain, local string, n int) *maildrop
 			t.Fatal(err)
 		}
 		b := new(strings.Builder)
-		if _, err := r.WriteTo(b); err != nil || int64(b.Len()) != r.Size || !strings.HasSuffix(b.String(), sample) {
+		if _, err := r.WriteTo(b); err != nil || int64(b.Len()) != r.Size || !strings.HasSuffix(b.String(), deliverytest.Sample) {
 			t.Errorf("message %d of %s: %d octets of %d, %v", i+1, local, b.Len(), r.Size, err)
 		}
 		r.Close()
@@ -188,8 +187,8 @@ const (
 	stranger  = "198.51.100.1"
 )
 
-// TestNodeStandsStill: a write times out, and nobody knows what became of it; nor can that be
-// written down. When the node goes on the sender comes to another server.
+// TestNodeStandsStill: a write times out with an unknown outcome, and so does the insert of the
+// attempt. When the node answers again, the sender repeats at another server.
 func TestNodeStandsStill(t *testing.T) {
 	pair, domain := servers(t, 300*time.Millisecond, 0)
 	node := cluster.Get(t).Node("dc1-1")
@@ -204,16 +203,16 @@ func TestNodeStandsStill(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	first := pair[0].send(t, domain, host, sample, "alice")
-	want(t, first, "unknown")
-	if err := pair[0].ShareAttempts(t.Context()); !errors.Is(err, store.ErrUnavailable) {
-		t.Errorf("ShareAttempts: %v", err)
+	first := pair[0].send(t, domain, host, deliverytest.Sample, "alice")
+	deliverytest.Want(t, first, "unknown")
+	if err := pair[0].Ledger.Exchange(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("Exchange: %v", err)
 	}
 	resume()
 	pair[0].share(t)
 	pair[1].share(t)
-	res := pair[1].send(t, domain, neighbour, sample, "alice")
-	want(t, res, "ok")
+	res := pair[1].send(t, domain, neighbour, deliverytest.Sample, "alice")
+	deliverytest.Want(t, res, "ok")
 	if !res.Repeated || res.ID != first.ID {
 		t.Errorf("%+v, before %s", res, first.ID)
 	}
@@ -223,19 +222,19 @@ func TestNodeStandsStill(t *testing.T) {
 	pair[1].wantCopies(t, domain, "alice", 1)
 }
 
-// TestNodeBudget: what is healthy pays nothing for what is not.
+// TestNodeBudget: a delivery without fault pays nothing for the ledger.
 func TestNodeBudget(t *testing.T) {
 	pair, domain := servers(t, 30*time.Second, 0)
 	s := pair[0]
 	for range 2 {
-		want(t, s.send(t, domain, host, sample, "alice"), "ok")
+		deliverytest.Want(t, s.send(t, domain, host, deliverytest.Sample, "alice"), "ok")
 		if got := s.took(); got != "insert content, insert mailbox" {
 			t.Errorf("statements: %s", got)
 		}
 	}
 	s.wantCopies(t, domain, "alice", 2)
 	s.add["bob"] = "unavailable"
-	want(t, s.send(t, domain, host, "X"+sample, "alice", "bob"), "ok", "unavailable")
+	deliverytest.Want(t, s.send(t, domain, host, "X"+deliverytest.Sample, "alice", "bob"), "ok", "unavailable")
 	if got := s.took(); got != "insert content, insert mailbox, insert ledger" {
 		t.Errorf("statements: %s", got)
 	}
@@ -247,7 +246,7 @@ func TestNodeBudget(t *testing.T) {
 		}
 	}
 	delete(s.add, "bob")
-	want(t, s.send(t, domain, host, "X"+sample, "alice", "bob"), "ok", "ok")
+	deliverytest.Want(t, s.send(t, domain, host, "X"+deliverytest.Sample, "alice", "bob"), "ok", "ok")
 	if got := s.took(); got != "select ledger, delete ledger, insert mailbox" {
 		t.Errorf("statements: %s", got)
 	}
@@ -255,31 +254,31 @@ func TestNodeBudget(t *testing.T) {
 	s.wantCopies(t, domain, "bob", 1)
 }
 
-// TestNodeOther: other octets and another network make another message.
+// TestNodeOther: different octets, or a different network, make another message.
 func TestNodeOther(t *testing.T) {
 	pair, domain := servers(t, 30*time.Second, 0)
 	pair[0].add["alice"] = "unknown"
-	want(t, pair[0].send(t, domain, host, sample, "alice"), "unknown")
+	deliverytest.Want(t, pair[0].send(t, domain, host, deliverytest.Sample, "alice"), "unknown")
 	pair[1].share(t)
 	for _, res := range []delivery.Result{
-		pair[1].send(t, domain, host, "X"+sample, "alice"), pair[1].send(t, domain, stranger, sample, "alice"),
+		pair[1].send(t, domain, host, "X"+deliverytest.Sample, "alice"), pair[1].send(t, domain, stranger, deliverytest.Sample, "alice"),
 	} {
-		want(t, res, "ok")
-		wantRepeated(t, res, false)
+		deliverytest.Want(t, res, "ok")
+		deliverytest.WantRepeated(t, res, false)
 	}
-	wantRepeated(t, pair[1].send(t, domain, host, sample, "alice"), true)
+	deliverytest.WantRepeated(t, pair[1].send(t, domain, host, deliverytest.Sample, "alice"), true)
 	pair[1].wantCopies(t, domain, "alice", 3)
-	// It is used up, also for the server that entered it.
+	// The attempt is used, also for the server that entered it.
 	delete(pair[0].add, "alice")
-	wantRepeated(t, pair[0].send(t, domain, host, sample, "alice"), false)
+	deliverytest.WantRepeated(t, pair[0].send(t, domain, host, deliverytest.Sample, "alice"), false)
 	pair[1].wantCopies(t, domain, "alice", 4)
 }
 
-// TestNodeRemoved: who has removed the message does not get it again.
+// TestNodeRemoved: a repetition does not restore a removed message.
 func TestNodeRemoved(t *testing.T) {
 	pair, domain := servers(t, 30*time.Second, 0)
 	pair[0].add["alice"] = "unknown"
-	want(t, pair[0].send(t, domain, host, sample, "alice"), "unknown")
+	deliverytest.Want(t, pair[0].send(t, domain, host, deliverytest.Sample, "alice"), "unknown")
 	drop := pair[1].wantCopies(t, domain, "alice", 1)
 	if err := drop.Mark(1); err != nil {
 		t.Fatal(err)
@@ -288,31 +287,31 @@ func TestNodeRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	pair[1].share(t)
-	res := pair[1].send(t, domain, host, sample, "alice")
-	want(t, res, "ok")
-	wantRepeated(t, res, true)
+	res := pair[1].send(t, domain, host, deliverytest.Sample, "alice")
+	deliverytest.Want(t, res, "ok")
+	deliverytest.WantRepeated(t, res, true)
 	pair[1].wantCopies(t, domain, "alice", 0)
 }
 
-// TestNodeLate: an id that is too old gets no more rows. A row that is there stays, one that is
-// not will never be.
+// TestNodeLate: an old id gets no more rows. A stored row stays; a missing row is removed, so that a
+// late write has no effect.
 func TestNodeLate(t *testing.T) {
 	for _, how := range []string{"unknown", "lost"} {
 		t.Run(how, func(t *testing.T) {
 			pair, domain := servers(t, 30*time.Second, 31*time.Minute)
 			pair[0].add["alice"], pair[0].add["bob"] = how, "unavailable"
-			first := pair[0].send(t, domain, host, sample, "alice", "bob")
-			want(t, first, "unknown", "unavailable")
+			first := pair[0].send(t, domain, host, deliverytest.Sample, "alice", "bob")
+			deliverytest.Want(t, first, "unknown", "unavailable")
 			pair[1].share(t)
-			res := pair[1].send(t, domain, host, sample, "alice", "bob")
-			want(t, res, "ok", "ok")
-			wantAnew(t, res, first)
+			res := pair[1].send(t, domain, host, deliverytest.Sample, "alice", "bob")
+			deliverytest.Want(t, res, "ok", "ok")
+			deliverytest.WantAnew(t, res, first)
 			pair[1].wantCopies(t, domain, "alice", 1)
 			pair[1].wantCopies(t, domain, "bob", 1)
 			if how == "unknown" {
 				return
 			}
-			// The write of the first trial arrives in the end.
+			// The first write arrives late.
 			box := mail.DeriveMailboxID(mail.Address{Local: "alice", Domain: domain}, mail.MessageID{})
 			if err := pair[0].Engine.AddMessages(t.Context(), []store.Entry{{Mailbox: box, Message: mail.Message{ID: first.ID, Size: 1}}})[0]; err != nil {
 				t.Fatal(err)
@@ -322,19 +321,19 @@ func TestNodeLate(t *testing.T) {
 	}
 }
 
-// TestNodeReplyLost: a server is stopped while a reply is under way, and its client goes to
-// another.
+// TestNodeReplyLost: a server stops while a reply is in flight, and its client repeats at another
+// server.
 func TestNodeReplyLost(t *testing.T) {
 	pair, domain := servers(t, 30*time.Second, 0)
-	res := pair[0].send(t, domain, host, sample, "alice", "bob")
-	want(t, res, "ok", "ok")
+	res := pair[0].send(t, domain, host, deliverytest.Sample, "alice", "bob")
+	deliverytest.Want(t, res, "ok", "ok")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	pair[0].ReplyLost(ended, res)
 	pair[1].share(t)
-	res = pair[1].send(t, domain, neighbour, sample, "alice", "bob")
-	want(t, res, "ok", "ok")
-	wantRepeated(t, res, true)
+	res = pair[1].send(t, domain, neighbour, deliverytest.Sample, "alice", "bob")
+	deliverytest.Want(t, res, "ok", "ok")
+	deliverytest.WantRepeated(t, res, true)
 	if got := pair[1].took(); got != "select ledger, delete ledger" {
 		t.Errorf("statements: %s", got)
 	}

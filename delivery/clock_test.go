@@ -10,6 +10,8 @@ import (
 
 	"popelago/account"
 	"popelago/delivery"
+	"popelago/delivery/deliverytest"
+	"popelago/ledger"
 	"popelago/mail"
 	"popelago/maildrop"
 	"popelago/mailtest"
@@ -19,14 +21,14 @@ import (
 	"popelago/task"
 )
 
-// clockWorld is a server on one folder, whose clock can be wrong.
+// clockWorld is a server on a folder, with a clock that can be wrong.
 type clockWorld struct {
 	*testing.T
 	clock mailtest.Clock
 	dir   string
 	st    *embedded.Store
 	*account.Directory
-	*delivery.Deliverer
+	*deliverytest.Server
 	wrap func(store.Store) store.Store
 }
 
@@ -40,7 +42,7 @@ func newClockWorld(t *testing.T) *clockWorld {
 	return w
 }
 
-// start starts the server, with one source of ids for all of it, as package app does.
+// start starts the server with one source of ids, as package app does.
 func (w *clockWorld) start() {
 	w.Helper()
 	var err error
@@ -53,10 +55,8 @@ func (w *clockWorld) start() {
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.Deliverer, err = delivery.New(delivery.Config{IDs: ids, Now: w.clock.Now, Window: 15 * time.Minute}, w.Directory, st, nil)
-	if err != nil {
-		w.Fatal(err)
-	}
+	cfg := delivery.Config{IDs: ids, Now: w.clock.Now, Window: 15 * time.Minute}
+	w.Server = deliverytest.NewServer(w.T, cfg, ledger.Config{}, w.Directory, st, nil)
 }
 
 func (w *clockWorld) restart() {
@@ -99,11 +99,11 @@ func (w *clockWorld) list(a mail.Address, retention time.Duration) (int, error) 
 	return m.Len(), nil
 }
 
-// wrongBy are clocks that are wrong.
+// wrongBy holds the errors of wrong clocks.
 var wrongBy = map[string]time.Duration{"10 years ahead": 3650 * 24 * time.Hour, "10 years behind": -3650 * 24 * time.Hour}
 
-// Nothing expires for a clock that is wrong at the start, no mail is taken that would, and no
-// maildrop is shown emptier than it is.
+// With a wrong clock no message expires, no mail is accepted, and no maildrop is shown with fewer
+// messages.
 func TestWrongClockLosesNothing(t *testing.T) {
 	const retention = 30 * 24 * time.Hour
 	for name, off := range wrongBy {
@@ -149,8 +149,8 @@ func TestWrongClockLosesNothing(t *testing.T) {
 	}
 }
 
-// An account cannot be removed, nor anything else of the directory changed, with a wrong clock; and
-// ids are of the right time when the clock is right again.
+// With a wrong clock no account can be removed, and nothing in the directory changed. Ids have the
+// right time when the clock is right again.
 func TestWrongClockChangesNothing(t *testing.T) {
 	for name, off := range wrongBy {
 		w := newClockWorld(t)
@@ -195,7 +195,7 @@ func TestWrongClockChangesNothing(t *testing.T) {
 	}
 }
 
-// meanwhile is a store that does something while content, or rows, are stored.
+// meanwhile is a store with a callback for each write of content or rows.
 type meanwhile struct {
 	store.Mail
 	put, add, remove func()
@@ -216,9 +216,9 @@ func (m *meanwhile) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, 
 	return m.Mail.RemoveMessages(ctx, mailbox, ids)
 }
 
-// A clock that is set while a message is being stored makes the delivery fail, however it is set:
-// before the rows are written none is, and after that they are taken back. The sender's next try is
-// stored once, under an id of the right time.
+// If the clock is set while a message is being stored, the delivery fails: before the rows are
+// written, none is; after that the rows are removed again. The repetition is stored once, under an id
+// of the right time.
 func TestClockSetWhileStoring(t *testing.T) {
 	for name, off := range map[string]time.Duration{
 		"10 years ahead": 3650 * 24 * time.Hour, "10 years behind": -3650 * 24 * time.Hour,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -13,54 +12,48 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/account"
+	"popelago/ledger"
 	"popelago/mail"
 	"popelago/store"
 )
 
-// MaxIDAge is how old a MessageID may be when its rows are written, or a third of Config.Window
-// if that is shorter: one twelfth of the hour that background jobs leave to what is in flight.
+// MaxIDAge limits the age of a MessageID when its rows are written; a third of Config.Window applies
+// if shorter. It is one twelfth of the hour that background jobs leave to deliveries in flight.
 const MaxIDAge = 5 * time.Minute
 
 // Config holds the settings of a Deliverer. The zero value of each field means its default.
 type Config struct {
 	// MaxMessageSize limits a text, in octets as the sender counts them: line ends as CRLF,
-	// without dot-stuffing and without the lines that we add. Default 150 MiB.
+	// without dot-stuffing and without the lines that delivery adds. Default 150 MiB.
 	MaxMessageSize int64
-	// MaxReceived is how many Received lines a message may bring along. Default 100 (RFC 5321
-	// section 6.3 asks for at least 100).
+	// MaxReceived limits the Received lines of a text. Default 100 (RFC 5321 section 6.3 asks for
+	// at least 100).
 	MaxReceived int
-	// Free tells how many octets may be written to the disk that texts are kept on while they
-	// come in. Nil: what comes in is not bounded by it.
+	// Free returns the free octets of the disk that holds incoming texts. Nil: the disk does not
+	// limit incoming texts.
 	Free func() (int64, error)
-	// MaxUnfinished is how much of the free space, in percent, texts may take together while they
-	// come in, without the first 256 KiB of each. Default 50.
+	// MaxUnfinished limits the octets of all incoming texts, without the first 256 KiB of each, in
+	// percent of the free space. Default 50.
 	MaxUnfinished int
-	// MaxUnfinishedPerNetwork is the same for the SMTP clients of one network. Default 25.
+	// MaxUnfinishedPerNetwork is the same limit for the SMTP clients of one network. Default 25.
 	MaxUnfinishedPerNetwork int
-	// StoreTimeout limits storing a message once all of it is there. Default, and longest
-	// possible, is how old an id may become, see MaxIDAge.
+	// StoreTimeout limits the time to store a complete message. Default and maximum: the age that
+	// an id may reach, see MaxIDAge.
 	StoreTimeout time.Duration
-	// Postmaster gets the mail for <Postmaster> without domain, and for postmaster in hosted
-	// domains that have no such account (RFC 5321 section 4.5.1). Zero: there is none.
+	// Postmaster receives the mail for <Postmaster> without domain, and for postmaster in hosted
+	// domains without such an account (RFC 5321 section 4.5.1). Zero: no address does.
 	Postmaster mail.Address
-
-	// LedgerSize limits what is remembered of deliveries that may be repeated though some of the
-	// message is stored, in recipients. Default 100,000.
-	LedgerSize int
-	// LedgerKeep is how long that is remembered. Default 4h.
-	LedgerKeep time.Duration
-	// LedgerPoll is how often what other servers of the same store remember is read; somebody has
-	// to run Share then. Zero: no other server has it.
-	LedgerPoll time.Duration
-	// Window is the store's in-flight window: background work leaves ids alone that are
-	// younger. Default 1h.
+	// Window is the in-flight window of the store: background work leaves younger ids alone.
+	// Default 1h.
 	Window time.Duration
 
-	// Now tells the time. Default time.Now.
+	// Ledger recognizes repeated deliveries. Default: a ledger that no other server shares.
+	Ledger *ledger.Ledger
+	// Now returns the time. Default time.Now.
 	Now func() time.Time
 	// IDs makes the message ids. Default: a source of its own.
 	IDs *mail.IDSource
-	// Logger takes what an operator should know. Default: nothing is logged.
+	// Logger receives messages for the operator. Default: no log.
 	Logger *slog.Logger
 }
 
@@ -76,12 +69,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxUnfinishedPerNetwork <= 0 {
 		c.MaxUnfinishedPerNetwork = 25
-	}
-	if c.LedgerSize <= 0 {
-		c.LedgerSize = 100_000
-	}
-	if c.LedgerKeep <= 0 {
-		c.LedgerKeep = 4 * time.Hour
 	}
 	if c.Window <= 0 {
 		c.Window = time.Hour
@@ -101,27 +88,24 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// maxIDAge is how old an id may be when rows are written under it for the first time.
+// maxIDAge limits the age of an id when the first rows are written under it.
 func (c Config) maxIDAge() time.Duration { return min(MaxIDAge, c.Window/3) }
 
-// Deliverer accepts messages. Safe for concurrent use. It needs no Close, but where several
-// servers have one store Share has to run.
+// Deliverer accepts messages. Safe for concurrent use. It needs no Close.
 type Deliverer struct {
 	cfg     Config
 	dir     *account.Directory
 	mail    store.Levels[store.Mail]
-	shared  store.Levels[store.Ledger]
+	ledger  *ledger.Ledger
 	metrics *metrics
-	ledger  *ledger
-	sharing sharing
 	room    *room
 	buffers sync.Pool // of *[]byte, bufferSize each
 }
 
-// bufferSize is how much of a text is handed on at a time.
+// bufferSize is the size of the pieces in which a text passes, in octets.
 const bufferSize = 32 << 10
 
-// New makes a Deliverer and registers its metrics with reg (nil: they are not registered).
+// New makes a Deliverer and registers its metrics with reg (nil: the metrics stay unregistered).
 func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Registerer) (*Deliverer, error) {
 	cfg = cfg.withDefaults()
 	if !cfg.Postmaster.IsZero() {
@@ -129,8 +113,7 @@ func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Regi
 			return nil, fmt.Errorf("delivery: postmaster: %w", err)
 		}
 	}
-	l := newLedger(cfg.LedgerSize, cfg.LedgerPoll > 0)
-	m, err := newMetrics(reg, l.count)
+	m, err := newMetrics(reg)
 	if err != nil {
 		return nil, fmt.Errorf("delivery: metrics: %w", err)
 	}
@@ -140,17 +123,23 @@ func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Regi
 			return nil, fmt.Errorf("delivery: metrics: %w", err)
 		}
 	}
+	l := cfg.Ledger
+	if l == nil {
+		if l, err = ledger.New(ledger.Config{Window: cfg.Window, Now: cfg.Now, Logger: cfg.Logger}, st, reg); err != nil {
+			return nil, err
+		}
+	}
 	return &Deliverer{
-		cfg: cfg, dir: dir, mail: st.Mail, shared: st.Ledger, metrics: m, ledger: l, room: r,
+		cfg: cfg, dir: dir, mail: st.Mail, ledger: l, metrics: m, room: r,
 		buffers: sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }},
 	}, nil
 }
 
-// MaxMessageSize is what SIZE announces (RFC 1870).
+// MaxMessageSize returns the limit that SIZE announces (RFC 1870).
 func (d *Deliverer) MaxMessageSize() int64 { return d.cfg.MaxMessageSize }
 
-// Check finds out whether a recipient can be accepted. An address with an empty domain and
-// the local-part postmaster, in any case, means Config.Postmaster.
+// Check looks up a recipient. An address with an empty domain and the local-part postmaster, in
+// any case, means Config.Postmaster.
 //
 // Errors: account.ErrNoSuchRecipient, account.ErrDisabled, ErrNotHosted, the store's.
 func (d *Deliverer) Check(ctx context.Context, a mail.Address) (mail.Recipient, error) {
@@ -171,23 +160,6 @@ func (d *Deliverer) Check(ctx context.Context, a mail.Address) (mail.Recipient, 
 	return r, err
 }
 
-// Deliver stores one message that comes in one piece, and returns one error for each
-// recipient of e, in order. It reads r to its end unless it fails earlier.
-//
-// Errors: ErrTooLarge, ErrBareLineEnd, ErrLoop; those of the store; the error of r, wrapped:
-// then nothing is stored.
-func (d *Deliverer) Deliver(ctx context.Context, e mail.Envelope, r io.Reader) []error {
-	in, err := d.Begin(ctx, e)
-	if err == nil {
-		defer in.Discard()
-		_, err = in.ReadFrom(r)
-	}
-	if err != nil {
-		errs := make([]error, len(e.Recipients))
-		for i := range errs {
-			errs[i] = err
-		}
-		return errs
-	}
-	return in.Finish(ctx).Errors
-}
+// ReplyLost notes that the reply with a result may not have reached the sender: the connection
+// failed. If the sender repeats the message, no second copy is stored. ctx may have ended.
+func (d *Deliverer) ReplyLost(ctx context.Context, res Result) { d.ledger.ReplyLost(ctx, res.receipt) }

@@ -6,131 +6,25 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/prometheus/client_golang/prometheus"
-
 	"popelago/account"
 	"popelago/delivery"
+	"popelago/delivery/deliverytest"
 	"popelago/mail"
-	"popelago/maildrop"
 	"popelago/store"
-	"popelago/store/embedded"
 	"popelago/store/storetest"
 )
 
-// world is a Deliverer on an embedded engine, with accounts alice, bob and postmaster in
-// example.test.
-type world struct {
-	*delivery.Deliverer
-	dir   *account.Directory
-	store store.Engine
-	reg   *prometheus.Registry
-}
-
-func newWorld(t testing.TB, cfg delivery.Config, open embedded.Config, wrap func(store.Store) store.Store) *world {
-	t.Helper()
-	open.Reserve = -1
-	engine, err := embedded.Open(open)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := engine.Close(); err != nil {
-			t.Errorf("close the store: %v", err)
-		}
-	})
-	st := store.Single(engine)
-	if wrap != nil {
-		st = wrap(st)
-	}
-	dir, err := account.New(account.Config{Argon2Memory: 8, Argon2Time: 1}, st.Directory, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := context.Background()
-	if _, err := dir.AddDomain(ctx, "example.test"); err != nil {
-		t.Fatal(err)
-	}
-	for _, local := range []string{"alice", "bob", "root"} {
-		if _, err := dir.AddAccount(ctx, address(local), "secret"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w := &world{dir: dir, store: engine, reg: prometheus.NewRegistry()}
-	if w.Deliverer, err = delivery.New(cfg, dir, st, w.reg); err != nil {
-		t.Fatal(err)
-	}
-	return w
-}
-
-func inMemory() embedded.Config { return embedded.Config{Dir: "data", FS: vfs.NewMem()} }
-
-func address(local string) mail.Address { return mail.Address{Local: local, Domain: "example.test"} }
-
-// envelope has the recipients with the given local-parts.
-func (w *world) envelope(t testing.TB, locals ...string) mail.Envelope {
-	t.Helper()
-	e := mail.Envelope{ReversePath: "sender@example.org", Received: mail.Received{
-		Helo: "client.example", Remote: netip.MustParseAddr("2001:db8::1"), By: "mx.example.test", With: "ESMTP", ID: "session.1",
-	}}
-	for _, local := range locals {
-		r, err := w.Check(context.Background(), address(local))
-		if err != nil {
-			t.Fatal(err)
-		}
-		e.Recipients = append(e.Recipients, r)
-	}
-	return e
-}
-
-// open lists a mailbox.
-func (w *world) open(t testing.TB, local string) *maildrop.Maildrop {
-	t.Helper()
-	drop, err := maildrop.Open(context.Background(), store.Single(w.store).Mail, mail.DeriveMailboxID(address(local), mail.MessageID{}), maildrop.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return drop
-}
-
-// messages reads all of a mailbox.
-func (w *world) messages(t testing.TB, local string) []string {
-	t.Helper()
-	drop := w.open(t, local)
-	var all []string
-	for n := 1; n <= drop.Len(); n++ {
-		all = append(all, w.message(t, drop, n))
-	}
-	return all
-}
-
-// message reads one message of a mailbox.
-func (w *world) message(t testing.TB, drop *maildrop.Maildrop, n int) string {
-	t.Helper()
-	r, err := drop.Read(context.Background(), n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	octets, err := io.ReadAll(r)
-	if err != nil || int64(len(octets)) != r.Size {
-		t.Fatalf("read %d octets of %d: %v", len(octets), r.Size, err)
-	}
-	return string(octets)
-}
-
-// outcome counts messages by the result that the metrics have.
-func (w *world) outcome(t *testing.T, want map[string]int) {
+// outcome checks the metric of messages by result.
+func outcome(t *testing.T, w *deliverytest.World, want map[string]int) {
 	t.Helper()
 	got := map[string]int{}
-	families, err := w.reg.Gather()
+	families, err := w.Registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,9 +42,9 @@ func (w *world) outcome(t *testing.T, want map[string]int) {
 
 func TestDeliver(t *testing.T) {
 	when := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	w := newWorld(t, delivery.Config{Now: func() time.Time { return when }}, inMemory(), nil)
+	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{Now: func() time.Time { return when }}})
 	const sent = "Return-Path: <other@example.org>\r\nSubject: x\r\n\r\n\x00\xff.\r\n"
-	for i, err := range w.Deliver(context.Background(), w.envelope(t, "alice"), strings.NewReader(sent)) {
+	for i, err := range w.Deliver(context.Background(), w.Envelope(t, "alice"), strings.NewReader(sent)) {
 		if err != nil {
 			t.Errorf("recipient %d: %v", i, err)
 		}
@@ -158,20 +52,20 @@ func TestDeliver(t *testing.T) {
 	want := "Return-Path: <sender@example.org>\r\nDelivered-To: alice@example.test\r\n" +
 		"Received: from client.example ([IPv6:2001:db8::1])\r\n\tby mx.example.test with ESMTP id session.1\r\n" +
 		"\tfor <alice@example.test>; Mon, 23 Nov 2026 12:00:00 +0000\r\n" + sent
-	if got := w.messages(t, "alice"); len(got) != 1 || got[0] != want {
+	if got := w.Messages(t, "alice"); len(got) != 1 || got[0] != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	w.outcome(t, map[string]int{"stored": 1})
+	outcome(t, w, map[string]int{"stored": 1})
 }
 
 func TestSharedByRecipients(t *testing.T) {
-	w := newWorld(t, delivery.Config{}, inMemory(), nil)
-	e := w.envelope(t, "alice", "bob", "ALICE", "alice")
+	w := deliverytest.New(t, deliverytest.Options{})
+	e := w.Envelope(t, "alice", "bob", "ALICE", "alice")
 	errs := w.Deliver(context.Background(), e, strings.NewReader("x"))
 	if len(errs) != 4 || errors.Join(errs...) != nil {
 		t.Fatalf("errors: %v", errs)
 	}
-	alice, bob := w.open(t, "alice"), w.open(t, "bob")
+	alice, bob := w.Open(t, "alice"), w.Open(t, "bob")
 	if alice.Len() != 1 || bob.Len() != 1 {
 		t.Fatalf("alice has %d messages, bob %d", alice.Len(), bob.Len())
 	}
@@ -180,7 +74,7 @@ func TestSharedByRecipients(t *testing.T) {
 	if a.UIDL != b.UIDL {
 		t.Errorf("two ids for one message: %s, %s", a.UIDL, b.UIDL)
 	}
-	if m := w.messages(t, "alice")[0]; strings.Contains(m, "bob") || strings.Contains(m, "\tfor <") || !strings.HasSuffix(m, "\r\nx\r\n") {
+	if m := w.Messages(t, "alice")[0]; strings.Contains(m, "bob") || strings.Contains(m, "\tfor <") || !strings.HasSuffix(m, "\r\nx\r\n") {
 		t.Errorf("alice got %q", m)
 	}
 }
@@ -202,25 +96,25 @@ func TestRefused(t *testing.T) {
 		{"cut at once", iotest.ErrReader(cut), cut},
 		{"unexpected EOF", iotest.ErrReader(io.ErrUnexpectedEOF), io.ErrUnexpectedEOF},
 	}
-	w := newWorld(t, delivery.Config{MaxMessageSize: 100, MaxReceived: 3}, inMemory(), nil)
+	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{MaxMessageSize: 100, MaxReceived: 3}})
 	for _, test := range tests {
-		errs := w.Deliver(context.Background(), w.envelope(t, "alice", "bob"), test.r)
+		errs := w.Deliver(context.Background(), w.Envelope(t, "alice", "bob"), test.r)
 		if len(errs) != 2 || !errors.Is(errs[0], test.want) || !errors.Is(errs[1], test.want) {
 			t.Errorf("%s: %v, want %v", test.name, errs, test.want)
 		}
 	}
 	for _, good := range []string{"", strings.Repeat("x", 100), strings.Repeat("Received:\r\n", 3)} {
-		if errs := w.Deliver(context.Background(), w.envelope(t, "bob"), strings.NewReader(good)); errs[0] != nil {
+		if errs := w.Deliver(context.Background(), w.Envelope(t, "bob"), strings.NewReader(good)); errs[0] != nil {
 			t.Errorf("%q: %v", good, errs[0])
 		}
 	}
-	if got := w.messages(t, "alice"); len(got) > 0 {
+	if got := w.Messages(t, "alice"); len(got) > 0 {
 		t.Errorf("alice got %q", got)
 	}
-	if got := w.messages(t, "bob"); len(got) != 3 {
+	if got := w.Messages(t, "bob"); len(got) != 3 {
 		t.Errorf("bob got %q", got)
 	}
-	w.outcome(t, map[string]int{"stored": 3, "refused": 6, "incomplete": 3})
+	outcome(t, w, map[string]int{"stored": 3, "refused": 6, "incomplete": 3})
 }
 
 type endless struct{}
@@ -240,22 +134,22 @@ func TestCheck(t *testing.T) {
 		want       string
 		err        error
 	}{
-		{address("alice"), mail.Address{}, "alice@example.test", nil},
-		{address("ALICE"), mail.Address{}, "ALICE@example.test", nil},
-		{address("nobody"), mail.Address{}, "", account.ErrNoSuchRecipient},
+		{deliverytest.Address("alice"), mail.Address{}, "alice@example.test", nil},
+		{deliverytest.Address("ALICE"), mail.Address{}, "ALICE@example.test", nil},
+		{deliverytest.Address("nobody"), mail.Address{}, "", account.ErrNoSuchRecipient},
 		{mail.Address{Local: "a", Domain: "elsewhere.example"}, mail.Address{}, "", delivery.ErrNotHosted},
 		{mail.Address{Local: "a", Domain: "not a domain"}, mail.Address{}, "", delivery.ErrNotHosted},
 		{mail.Address{Local: "a", Domain: "[192.0.2.1]"}, mail.Address{}, "", delivery.ErrNotHosted},
-		{mail.Address{Local: "alice"}, address("root"), "", account.ErrNoSuchRecipient},
+		{mail.Address{Local: "alice"}, deliverytest.Address("root"), "", account.ErrNoSuchRecipient},
 		{mail.Address{Local: "Postmaster"}, mail.Address{}, "", account.ErrNoSuchRecipient},
-		{mail.Address{Local: "Postmaster"}, address("root"), "root@example.test", nil},
-		{address("postMaster"), address("root"), "root@example.test", nil},
-		{address("postmaster"), mail.Address{}, "", account.ErrNoSuchRecipient},
-		{mail.Address{Local: "postmaster", Domain: "elsewhere.example"}, address("root"), "", delivery.ErrNotHosted},
-		{address("postmaster"), address("nobody"), "", account.ErrNoSuchRecipient},
+		{mail.Address{Local: "Postmaster"}, deliverytest.Address("root"), "root@example.test", nil},
+		{deliverytest.Address("postMaster"), deliverytest.Address("root"), "root@example.test", nil},
+		{deliverytest.Address("postmaster"), mail.Address{}, "", account.ErrNoSuchRecipient},
+		{mail.Address{Local: "postmaster", Domain: "elsewhere.example"}, deliverytest.Address("root"), "", delivery.ErrNotHosted},
+		{deliverytest.Address("postmaster"), deliverytest.Address("nobody"), "", account.ErrNoSuchRecipient},
 	}
 	for _, test := range tests {
-		w := newWorld(t, delivery.Config{Postmaster: test.postmaster}, inMemory(), nil)
+		w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{Postmaster: test.postmaster}})
 		got, err := w.Check(ctx, test.address)
 		if !errors.Is(err, test.err) || err == nil && got.Address.String() != test.want {
 			t.Errorf("Check(%v), postmaster %v: %v, %v; want %q, %v", test.address, test.postmaster, got, err, test.want, test.err)
@@ -285,8 +179,8 @@ func (s *slowStore) AddMessages(ctx context.Context, entries []store.Entry) []er
 	return errs
 }
 
-// TestTooOld: rows that were written too late by the wall clock are taken back. What is too late
-// follows the window if that is short.
+// TestTooOld: rows written too late by the wall clock are removed again. The limit follows a short
+// window.
 func TestTooOld(t *testing.T) {
 	for window, limit := range map[time.Duration]time.Duration{
 		0: delivery.MaxIDAge, 15 * time.Minute: delivery.MaxIDAge, 30 * time.Second: 10 * time.Second,
@@ -294,8 +188,8 @@ func TestTooOld(t *testing.T) {
 		clock := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 		slow := &slowStore{}
 		cfg := delivery.Config{Now: func() time.Time { return clock }, Window: window}
-		w := newWorld(t, cfg, inMemory(), slow.wrap)
-		e := w.envelope(t, "alice", "bob")
+		w := deliverytest.New(t, deliverytest.Options{Delivery: cfg, Wrap: slow.wrap})
+		e := w.Envelope(t, "alice", "bob")
 		slow.add = func(context.Context) { clock = clock.Add(limit) }
 		if errs := w.Deliver(context.Background(), e, strings.NewReader("just in time\r\n")); errors.Join(errs...) != nil {
 			t.Fatal(errs)
@@ -308,19 +202,19 @@ func TestTooOld(t *testing.T) {
 			}
 		}
 		for _, local := range []string{"alice", "bob"} {
-			if got := w.messages(t, local); len(got) != 1 || !strings.HasSuffix(got[0], "just in time\r\n") {
+			if got := w.Messages(t, local); len(got) != 1 || !strings.HasSuffix(got[0], "just in time\r\n") {
 				t.Errorf("window %v: %s has %q", window, local, got)
 			}
 		}
-		w.outcome(t, map[string]int{"stored": 1, "unavailable": 1})
+		outcome(t, w, map[string]int{"stored": 1, "unavailable": 1})
 	}
 }
 
-// TestSlowSender: however long the text takes, the id is young when the rows are written.
+// TestSlowSender: the id is young when the rows are written, however slow the sender is.
 func TestSlowSender(t *testing.T) {
 	clock := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	w := newWorld(t, delivery.Config{Now: func() time.Time { return clock }}, inMemory(), nil)
-	in, err := w.Begin(context.Background(), w.envelope(t, "alice"))
+	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{Now: func() time.Time { return clock }}})
+	in, err := w.Begin(context.Background(), w.Envelope(t, "alice"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,16 +230,16 @@ func TestSlowSender(t *testing.T) {
 	}
 }
 
-// TestStoreTimeout: a store that hangs makes the delivery fail in time.
+// TestStoreTimeout: a hanging store makes the delivery fail in time.
 func TestStoreTimeout(t *testing.T) {
 	slow := &slowStore{}
-	w := newWorld(t, delivery.Config{StoreTimeout: time.Millisecond}, inMemory(), slow.wrap)
+	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{StoreTimeout: time.Millisecond}, Wrap: slow.wrap})
 	deadline := false
 	slow.add = func(ctx context.Context) {
 		<-ctx.Done()
 		deadline = errors.Is(ctx.Err(), context.DeadlineExceeded)
 	}
-	w.Deliver(context.Background(), w.envelope(t, "alice"), strings.NewReader("x"))
+	w.Deliver(context.Background(), w.Envelope(t, "alice"), strings.NewReader("x"))
 	if !deadline {
 		t.Error("the store was given no deadline")
 	}
@@ -353,9 +247,9 @@ func TestStoreTimeout(t *testing.T) {
 
 // TestUseAfterEnd: an Incoming is used once.
 func TestUseAfterEnd(t *testing.T) {
-	w := newWorld(t, delivery.Config{MaxMessageSize: 10}, inMemory(), nil)
+	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{MaxMessageSize: 10}})
 	ctx := context.Background()
-	e := w.envelope(t, "alice")
+	e := w.Envelope(t, "alice")
 	in, err := w.Begin(ctx, e)
 	if err != nil {
 		t.Fatal(err)
@@ -388,7 +282,7 @@ func TestUseAfterEnd(t *testing.T) {
 	if _, err := w.Begin(ctx, mail.Envelope{}); err == nil {
 		t.Error("a message for nobody was taken")
 	}
-	if got := w.messages(t, "alice"); len(got) != 1 {
+	if got := w.Messages(t, "alice"); len(got) != 1 {
 		t.Errorf("alice has %q", got)
 	}
 }
@@ -398,9 +292,9 @@ func TestMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes 100 MB")
 	}
-	w := newWorld(t, delivery.Config{}, embedded.Config{Dir: t.TempDir()}, nil)
+	w := deliverytest.New(t, deliverytest.Options{Dir: t.TempDir()})
 	ctx := context.Background()
-	e := w.envelope(t, "alice")
+	e := w.Envelope(t, "alice")
 	line := bytes.Repeat([]byte("x"), 76)
 	line = append(line, "\r\n"...)
 	deliver := func(size int) uint64 {
@@ -418,7 +312,7 @@ func TestMemory(t *testing.T) {
 	if got := deliver(100_000_000); got > 1<<20 {
 		t.Errorf("a message of 100 MB made %d octets of garbage and memory, more than 1 MiB", got)
 	}
-	if drop := w.open(t, "alice"); drop.Len() != 2 {
+	if drop := w.Open(t, "alice"); drop.Len() != 2 {
 		t.Errorf("alice has %d messages", drop.Len())
 	}
 }

@@ -3,43 +3,49 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"popelago/account"
+	"popelago/ledger"
 	"popelago/store"
 )
 
-// errEndedAmong is the error of a recipient whose account has ended while others of the same
-// reply have the message: the sender tries again, RCPT then refuses the one, and what the others
-// have is not stored again.
+// errEndedAmong is the error of a recipient whose account has ended while other recipients of the
+// same reply have the message. The sender tries again; RCPT then refuses the ended account, and the
+// others get no second copy.
 var errEndedAmong = fmt.Errorf("%w: the account of one of the recipients has ended", store.ErrUnavailable)
 
-// refuseEnded gives the recipients whose account this server has ended since RCPT an error. A row
-// that was written is removed again: nobody could fetch it. It is called before and after rows
-// are written; a removal that ends later than the second call was acknowledged after the message.
-func (d *Deliverer) refuseEnded(ctx context.Context, t *trial) {
-	for i := range t.entries {
-		e := &t.entries[i]
-		if e.err != nil || e.had || !d.dir.Ended(e.row.Mailbox) {
-			continue
+// refuseEnded refuses recipients whose account this server has ended since RCPT.
+func (d *Deliverer) refuseEnded(rows []ledger.Row) {
+	for i := range rows {
+		if r := &rows[i]; d.dir.Ended(r.Mailbox) {
+			r.State, r.Err = ledger.Failed, account.ErrNoSuchRecipient
 		}
-		e.err = account.ErrNoSuchRecipient
-		if !e.tried {
-			continue
-		}
-		t.spoiled = true // its row is removed: nothing more may be written under the id
-		e.unsure = d.remove(ctx, e, t.id) != nil
 	}
 }
 
-// endedAmong makes refusals of ended accounts temporary where one reply is for all recipients and
-// others have the message.
-func (t *trial) endedAmong(single bool) {
-	if !single || !anyEntry(t.entries, func(e *entry) bool { return e.err == nil }) {
+// removeEnded removes the stored rows of accounts that this server ended during the delivery:
+// nobody could fetch the message. A removal of an account that ends later was acknowledged after
+// the message.
+func (d *Deliverer) removeEnded(ctx context.Context, out *ledger.Outcome) {
+	for i := range out.Plan.Rows {
+		if r := &out.Plan.Rows[i]; r.State == ledger.Stored && r.Err == nil && d.dir.Ended(r.Mailbox) {
+			r.Err = account.ErrNoSuchRecipient
+			_ = d.remove(ctx, out, r) // the state says whether it failed
+		}
+	}
+}
+
+// refuseForAll makes the refusal of ended accounts temporary if one reply is for all recipients and
+// some of them have the message.
+func refuseForAll(out *ledger.Outcome) {
+	rows := out.Plan.Rows
+	if !out.SingleReply || !slices.ContainsFunc(rows, func(r ledger.Row) bool { return r.Err == nil }) {
 		return
 	}
-	for i := range t.entries {
-		if e := &t.entries[i]; e.err == account.ErrNoSuchRecipient {
-			e.err = errEndedAmong
+	for i := range rows {
+		if rows[i].Err == account.ErrNoSuchRecipient {
+			rows[i].Err = errEndedAmong
 		}
 	}
 }

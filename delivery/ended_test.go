@@ -7,13 +7,13 @@ import (
 	"testing"
 
 	"popelago/account"
-	"popelago/delivery"
+	"popelago/delivery/deliverytest"
 	"popelago/mail"
 	"popelago/store"
 	"popelago/store/storetest"
 )
 
-// interrupted is a store that calls between before it adds the first rows.
+// interrupted is a store that calls between before the first rows are written.
 type interrupted struct {
 	store.Mail
 	between func()
@@ -27,9 +27,9 @@ func (s *interrupted) AddMessages(ctx context.Context, entries []store.Entry) []
 	return s.Mail.AddMessages(ctx, entries)
 }
 
-// A recipient whose account ends between RCPT and the reply gets no acknowledged mail that nobody
-// can fetch. One reply for several makes the sender try again, with those who are left, and they
-// get no second copy.
+// An account that ends between RCPT and the reply gets no acknowledged mail: nobody could fetch the
+// message. If one reply is for several recipients, the sender repeats for the remaining recipients,
+// and they get no second copy.
 func TestAccountEndsBeforeTheReply(t *testing.T) {
 	for _, tt := range []struct {
 		name       string
@@ -48,14 +48,14 @@ func TestAccountEndsBeforeTheReply(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				var st *interrupted
-				w := newWorld(t, delivery.Config{}, inMemory(), func(s store.Store) store.Store {
+				w := deliverytest.New(t, deliverytest.Options{Wrap: func(s store.Store) store.Store {
 					st = &interrupted{Mail: s.Mail.Local}
 					return storetest.WithMail(s, st)
-				})
-				e := w.envelope(t, tt.recipients...)
+				}})
+				e := w.Envelope(t, tt.recipients...)
 				e.SingleReply = tt.single
 				end := func() {
-					if err := w.dir.RemoveAccount(t.Context(), address("alice")); err != nil {
+					if err := w.Directory.RemoveAccount(t.Context(), deliverytest.Address("alice")); err != nil {
 						t.Error(err)
 					}
 				}
@@ -63,7 +63,7 @@ func TestAccountEndsBeforeTheReply(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := in.ReadFrom(strings.NewReader(sample)); err != nil {
+				if _, err := in.ReadFrom(strings.NewReader(deliverytest.Sample)); err != nil {
 					t.Fatal(err)
 				}
 				if early {
@@ -77,28 +77,28 @@ func TestAccountEndsBeforeTheReply(t *testing.T) {
 						t.Errorf("recipient %d: %v, want %v", i, res.Errors[i], want)
 					}
 				}
-				rows, _, err := w.store.ListMessages(t.Context(), e.Recipients[0].Mailbox, mail.MessageID{}, 10)
+				rows, _, err := w.Embedded.ListMessages(t.Context(), e.Recipients[0].Mailbox, mail.MessageID{}, 10)
 				if err != nil || len(rows) != 0 {
 					t.Errorf("the ended mailbox holds %v, %v", rows, err)
 				}
 				if len(tt.recipients) == 1 {
 					return
 				}
-				if n := len(w.messages(t, "bob")); n != 1 {
+				if n := len(w.Messages(t, "bob")); n != 1 {
 					t.Errorf("bob has %d copies", n)
 				}
-				if _, err := w.Check(t.Context(), address("alice")); !errors.Is(err, account.ErrNoSuchRecipient) {
+				if _, err := w.Check(t.Context(), deliverytest.Address("alice")); !errors.Is(err, account.ErrNoSuchRecipient) {
 					t.Errorf("RCPT in the next try: %v", err)
 				}
 				if !tt.single {
 					return
 				}
-				e = w.envelope(t, "bob")
+				e = w.Envelope(t, "bob")
 				e.SingleReply = true
-				if errs := w.Deliver(t.Context(), e, strings.NewReader(sample)); errs[0] != nil {
+				if errs := w.Deliver(t.Context(), e, strings.NewReader(deliverytest.Sample)); errs[0] != nil {
 					t.Errorf("the next try: %v", errs[0])
 				}
-				if n := len(w.messages(t, "bob")); n != 1 {
+				if n := len(w.Messages(t, "bob")); n != 1 {
 					t.Errorf("bob has %d copies after the next try", n)
 				}
 			})

@@ -7,14 +7,14 @@ import (
 	"popelago/store"
 )
 
-// What Check answers, besides account.ErrNoSuchRecipient, account.ErrDisabled and the errors
-// of the store.
+// Errors of Check, besides account.ErrNoSuchRecipient, account.ErrDisabled and the errors of the
+// store.
 var (
-	// ErrNotHosted: the recipient's domain is not one of ours, and nothing is relayed.
+	// ErrNotHosted: the recipient's domain is not hosted here, and nothing is relayed.
 	ErrNotHosted = errors.New("domain is not hosted here")
 )
 
-// Why a message is refused for good.
+// Errors of a message that is refused. All but ErrCrowded are permanent.
 var (
 	// ErrBareLineEnd: the text has a CR without LF or an LF without CR.
 	ErrBareLineEnd = errors.New("bare CR or LF in the message")
@@ -22,10 +22,10 @@ var (
 	ErrTooLarge = errors.New("message too large")
 	// ErrLoop: the header has more than Config.MaxReceived Received lines.
 	ErrLoop = errors.New("mail loop: too many Received lines")
-	// ErrCrowded: so much mail is coming in that a large message has to wait, see
-	// Config.MaxUnfinished. It is a store.ErrFull.
+	// ErrCrowded: incoming texts fill the space that Config.MaxUnfinished leaves, so a large message
+	// has to wait. It is a store.ErrFull.
 	ErrCrowded = fmt.Errorf("%w: too much is coming in", store.ErrFull)
 )
 
-// errAborted is what further use of a discarded Incoming returns.
+// errAborted is the error of a discarded Incoming that is used again.
 var errAborted = errors.New("delivery was given up")

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 
+	"popelago/ledger"
 	"popelago/mail"
 	"popelago/store"
 )
 
-// Incoming is one message on its way in: made by Begin, filled by ReadFrom as often as there
-// are chunks (RFC 3030), and ended by Finish or Discard. The first error is final: all later
-// calls return it.
+// Incoming is a message that arrives: Begin makes it, ReadFrom fills it once for each chunk
+// (RFC 3030), Finish or Discard ends it. The first error is final: all later calls return it.
 type Incoming struct {
 	d        *Deliverer
 	envelope mail.Envelope
@@ -20,19 +20,17 @@ type Incoming struct {
 	room     *claim
 	ends     lineEnds
 	text     text
-	// held is how the text begins, until it is known how it opens; then opened is set.
-	held   []byte
-	opened bool
-	// fingerprint is of what came so far.
-	fingerprint fingerprint
-	size        int64 // of the text alone, as it is stored
+	// held is the beginning of the text, until its opening is known; then opened is set.
+	held        []byte
+	opened      bool
+	fingerprint ledger.Hash // of the text so far
+	size        int64       // of the text alone, as stored
 	err         error
 	finished    bool
 }
 
-// Begin starts a message. Envelope.Received.Time is set if it is zero. Begin returns errors
-// of the store; a nil error means that Finish or Discard must be called, and Discard always
-// may.
+// Begin starts a message. It sets Envelope.Received.Time if zero. After a nil error the caller has
+// to call Finish or Discard, and may call Discard in any case. Errors: those of the store.
 func (d *Deliverer) Begin(ctx context.Context, e mail.Envelope) (*Incoming, error) {
 	if len(e.Recipients) == 0 {
 		return nil, errors.New("delivery: no recipients")
@@ -46,7 +44,7 @@ func (d *Deliverer) Begin(ctx context.Context, e mail.Envelope) (*Incoming, erro
 		d.metrics.message(err)
 		return nil, err
 	}
-	in := &Incoming{d: d, envelope: e, content: content, room: d.room.claim(e.Received.Remote, e.SingleReply), text: newText(), fingerprint: newFingerprint(e)}
+	in := &Incoming{d: d, envelope: e, content: content, room: d.room.claim(e), text: newText(), fingerprint: ledger.NewHash(e)}
 	if _, err := io.WriteString(content, mail.ReceivedHeader(e)); err != nil {
 		err = in.fail(fmt.Errorf("delivery: write content: %w", err))
 		in.Discard()
@@ -55,30 +53,24 @@ func (d *Deliverer) Begin(ctx context.Context, e mail.Envelope) (*Incoming, erro
 	return in, nil
 }
 
-// fail makes err the first error. What the message holds is given back at once: the rest of the
-// text may take its time.
+// fail makes err the first error. It frees the resources of the message at once: the rest of the
+// text may take long to arrive.
 func (in *Incoming) fail(err error) error {
 	if in.err == nil {
 		in.err = err
 		in.d.metrics.message(err)
-		in.giveBack()
+		in.free()
 	}
 	return in.err
 }
 
-// giveBack frees what the message holds. It may be called again.
-func (in *Incoming) giveBack() {
+// free frees the resources of the message. It may be called again.
+func (in *Incoming) free() {
 	in.content.Discard()
 	in.room.release()
 }
 
-// Size is the count of octets of the text so far, as they are stored.
-func (in *Incoming) Size() int64 { return in.size }
-
-// Err is the first error, or nil.
-func (in *Incoming) Err() error { return in.err }
-
-// Expect says that n more octets are on their way. Errors: ErrTooLarge, or the first error.
+// Expect announces n more octets of text. Errors: ErrTooLarge, or the first error.
 func (in *Incoming) Expect(n int64) error {
 	if in.err == nil && n > in.d.cfg.MaxMessageSize-in.size {
 		return in.fail(ErrTooLarge)
@@ -86,10 +78,11 @@ func (in *Incoming) Expect(n int64) error {
 	return in.err
 }
 
-// ReadFrom takes the next part of the text: all of r, in bounded memory. After an error of
-// ours the rest of r is not read; what r returns is wrapped. It implements io.ReaderFrom.
+// ReadFrom adds the next part of the text: all of r, in bounded memory. After an error of its own
+// it does not read the rest of r. It implements io.ReaderFrom.
 //
-// Errors: see Deliver.
+// Errors: ErrTooLarge, ErrBareLineEnd, ErrLoop, ErrCrowded; those of the store; the error of r,
+// wrapped. The message is not stored then.
 func (in *Incoming) ReadFrom(r io.Reader) (n int64, err error) {
 	if in.err != nil {
 		return 0, in.err
@@ -113,9 +106,9 @@ func (in *Incoming) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 }
 
-// add checks one piece of the text and hands it on.
+// add checks one piece of the text and writes it to the content.
 func (in *Incoming) add(p []byte) error {
-	in.fingerprint.write(p)
+	in.fingerprint.Add(p)
 	if in.envelope.NormalizeLF {
 		p = in.ends.normalize(p)
 	}
@@ -135,8 +128,7 @@ func (in *Incoming) add(p []byte) error {
 	return in.write(p)
 }
 
-// Discard gives up a message that was not finished, and gives back what it holds. After
-// Finish it does nothing.
+// Discard gives up an unfinished message and frees its resources. After Finish it does nothing.
 func (in *Incoming) Discard() {
 	if in.finished {
 		return
@@ -145,28 +137,27 @@ func (in *Incoming) Discard() {
 	in.fail(errAborted)
 }
 
-// Result is what became of a message.
+// Result holds the outcome of a delivery.
 type Result struct {
 	// ID names the message. It is zero if nothing was tried. If Repeated, some recipients may
-	// have it under an earlier one.
+	// have the message under an earlier id.
 	ID mail.MessageID
-	// Size is the count of octets of the text as the sender counts them, but for Normalized.
+	// Size counts the octets of the text. They are the octets that the sender counts, except that
+	// each line end counted by Normalized has two octets, as stored.
 	Size int64
-	// Normalized is how many line ends of the text were a bare LF. In Size each of them has two
-	// octets, as it is stored.
+	// Normalized counts the line ends that arrived as a bare LF.
 	Normalized int64
 	// Errors holds one error for each recipient of the envelope, in order. Nil: stored.
 	Errors []error
-	// Reached says for each recipient that has it how far the message got.
+	// Reached says for each recipient without an error how far the message got.
 	Reached []mail.Reached
-	// Repeated says that the message was recognized as one of which something was stored
-	// before.
+	// Repeated says that the delivery repeats an earlier one, of which something was stored.
 	Repeated bool
 
-	trial *trial
+	receipt *ledger.Receipt
 }
 
-// Least is how far the message got for all recipients that have it.
+// Least returns how far the message got for all recipients without an error.
 func (r Result) Least() mail.Reached {
 	least := mail.ReachedEach
 	for i, reached := range r.Reached {
@@ -181,8 +172,8 @@ func (r Result) Least() mail.Reached {
 	return least
 }
 
-// Finish stores the message. It may be called once, also after an error: then that is what
-// every recipient gets. It returns soon after ctx ends, and after Config.StoreTimeout.
+// Finish stores the message. It may be called once, also after an error: then every recipient gets
+// the error. It returns soon after ctx ends, and after Config.StoreTimeout.
 func (in *Incoming) Finish(ctx context.Context) Result {
 	d := in.d
 	n := len(in.envelope.Recipients)
@@ -192,7 +183,7 @@ func (in *Incoming) Finish(ctx context.Context) Result {
 		err = in.complete()
 	}
 	if err == nil {
-		err = d.mail.Local.CompareClock(ctx) // ids are made of it
+		err = d.mail.Local.CompareClock(ctx) // the clock makes the ids
 	}
 	if err != nil {
 		in.fail(err)
@@ -206,10 +197,12 @@ func (in *Incoming) Finish(ctx context.Context) Result {
 	start := d.cfg.Now()
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.StoreTimeout)
 	defer cancel()
-	in.store(ctx, &res)
-	in.giveBack()
+	outcome := in.store(ctx, &res)
+	in.free()
 	d.metrics.stored(res, d.cfg.Now().Sub(start))
-	d.remember(ctx, res.trial, in.envelope.SingleReply)
+	if outcome != nil {
+		res.receipt = d.ledger.Record(ctx, *outcome)
+	}
 	return res
 }
 
@@ -220,14 +213,14 @@ func (r *Result) all(err error) {
 	}
 }
 
-// complete checks the end of the text, and gives its last line a CRLF if it has none: POP3
-// could not send it otherwise. Only BDAT can bring such a text.
+// complete checks the end of the text, and adds a CRLF to a last line without one: POP3 could not
+// send the line otherwise. Only BDAT can bring such a text.
 func (in *Incoming) complete() error {
 	if err := in.text.end(); err != nil {
 		return err
 	}
 	if in.size == 0 {
-		return nil // nothing to be told from the header
+		return nil // the Received line needs no gap
 	}
 	if err := in.open(); err != nil {
 		return err

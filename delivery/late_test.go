@@ -5,11 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"popelago/delivery/deliverytest"
 	"popelago/maildrop"
 	"popelago/store"
 )
 
-// fetched removes all of a mailbox, as a client does that has fetched it.
+// fetched removes all messages of a mailbox, as a client does after fetching them.
 func (s *server) fetched(t *testing.T, drop *maildrop.Maildrop) {
 	t.Helper()
 	for i := range drop.Len() {
@@ -22,7 +23,7 @@ func (s *server) fetched(t *testing.T, drop *maildrop.Maildrop) {
 	}
 }
 
-// sweep does all that there is to do in the background of servers.
+// sweep runs the background work of both servers.
 func sweep(t *testing.T, pair [2]*server) {
 	t.Helper()
 	for _, s := range pair {
@@ -32,22 +33,22 @@ func sweep(t *testing.T, pair [2]*server) {
 	}
 }
 
-// TestNodeBelowFloor: the sender repeats a message when the floor of the mailbox is above its id
-// already. What is acknowledged then is listed.
+// TestNodeBelowFloor: the sender repeats a message whose id is below the floor of the mailbox. The
+// acknowledged message is listed.
 func TestNodeBelowFloor(t *testing.T) {
 	for how, result := range map[string]string{"unknown": "unknown", "lost": "unknown", "unavailable": "unavailable"} {
 		t.Run(how, func(t *testing.T) {
 			pair, domain := servers(t, 30*time.Second, 31*time.Minute)
 			pair[0].add["alice"] = how
-			first := pair[0].send(t, domain, host, sample, "alice", "bob")
-			want(t, first, result, "ok")
+			first := pair[0].send(t, domain, host, deliverytest.Sample, "alice", "bob")
+			deliverytest.Want(t, first, result, "ok")
 			pair[1].share(t)
 			if how == "unknown" {
 				pair[1].fetched(t, pair[1].wantCopies(t, domain, "alice", 1))
 			}
-			want(t, pair[0].send(t, domain, host, "later "+sample, "bob"), "ok")
+			deliverytest.Want(t, pair[0].send(t, domain, host, "later "+deliverytest.Sample, "bob"), "ok")
 			delete(pair[0].add, "alice")
-			want(t, pair[0].send(t, domain, host, "later "+sample, "alice"), "ok")
+			deliverytest.Want(t, pair[0].send(t, domain, host, "later "+deliverytest.Sample, "alice"), "ok")
 			pair[1].fetched(t, pair[1].wantCopies(t, domain, "alice", 1))
 			pair[1].fetched(t, pair[1].wantCopies(t, domain, "bob", 2))
 			if report, err := pair[1].RaiseFloors(t.Context()); err != nil || report.Raised != 2 {
@@ -55,17 +56,17 @@ func TestNodeBelowFloor(t *testing.T) {
 			}
 			sweep(t, pair)
 
-			res := pair[1].send(t, domain, host, sample, "alice", "bob")
-			want(t, res, "ok", "ok")
-			wantAnew(t, res, first)
+			res := pair[1].send(t, domain, host, deliverytest.Sample, "alice", "bob")
+			deliverytest.Want(t, res, "ok", "ok")
+			deliverytest.WantAnew(t, res, first)
 			pair[1].wantCopies(t, domain, "alice", 1)
 			pair[1].wantCopies(t, domain, "bob", 0) // who was known to have it
 		})
 	}
 }
 
-// TestNodeSecondRowLate: a message for two is removed by the first, and all is cleared up behind
-// that, before the row of the second is written: in the same trial, or in the sender's next.
+// TestNodeSecondRowLate: the first of two recipients removes a message, and background work runs,
+// before the row of the second recipient is written: in the same delivery, or in a repetition.
 func TestNodeSecondRowLate(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		t.Run(map[bool]string{false: "at once", true: "again"}[again], func(t *testing.T) {
@@ -80,21 +81,21 @@ func TestNodeSecondRowLate(t *testing.T) {
 			} else {
 				pair[0].between = clear
 			}
-			res := pair[0].send(t, domain, host, sample, "alice", "bob")
+			res := pair[0].send(t, domain, host, deliverytest.Sample, "alice", "bob")
 			if again {
-				want(t, res, "ok", "unavailable")
+				deliverytest.Want(t, res, "ok", "unavailable")
 				clear()
 				pair[1].share(t)
 				first := res
-				if res = pair[1].send(t, domain, host, sample, "alice", "bob"); res.ID != first.ID {
+				if res = pair[1].send(t, domain, host, deliverytest.Sample, "alice", "bob"); res.ID != first.ID {
 					t.Errorf("stored as %s, before as %s", res.ID, first.ID)
 				}
 			}
-			want(t, res, "ok", "ok")
+			deliverytest.Want(t, res, "ok", "ok")
 			drop := pair[1].wantCopies(t, domain, "bob", 1)
 			pair[1].wantCopies(t, domain, "alice", 0)
 
-			// When the second is done with it, too, it goes.
+			// The content is reclaimed after the second recipient has removed the message.
 			pair[1].fetched(t, drop)
 			sweep(t, pair)
 			if _, _, err := pair[1].OpenContent(t.Context(), res.ID, ""); !errors.Is(err, store.ErrNotFound) {

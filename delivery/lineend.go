@@ -2,16 +2,16 @@ package delivery
 
 import "bytes"
 
-// lineEnds makes CRLF of every bare LF of a text that passes by in pieces. Everything else, a bare
-// CR too, stays as it is.
+// lineEnds replaces every bare LF by CRLF in a text that passes in pieces. All other octets stay,
+// a bare CR too.
 type lineEnds struct {
-	lastCR bool   // the octet before was CR
-	out    []byte // the piece last returned, if it was changed
-	made   int64  // line ends that were changed
+	lastCR bool   // the octet before is CR
+	out    []byte // the piece last returned, if changed
+	made   int64  // number of replacements
 }
 
 // normalize returns p with CRLF in the place of each bare LF. The slice is valid until the next
-// call; it is p itself if there is nothing to change.
+// call. Without a bare LF normalize returns p itself.
 func (l *lineEnds) normalize(p []byte) []byte {
 	l.out = l.out[:0]
 	rest := p

@@ -2,30 +2,29 @@ package delivery
 
 import "fmt"
 
-// opening is how a text begins. It decides what has to stand between our Received line and the
-// text, for the text to stay a text: otherwise a first line that begins with white space would
-// continue the Received line, and a first line that is no header field would stand in the header.
+// opening classifies the beginning of a text. It decides which gap separates our Received line from
+// the text. Without a gap a first line that begins with white space would continue the Received
+// line, and a first line that is no header field would stand in the header.
 type opening int
 
 const (
-	// openingUnknown: too little has come.
+	// openingUnknown: too few octets have arrived.
 	openingUnknown opening = iota
 	// openingHeader: a header field, or the empty line that ends a header without fields.
 	openingHeader
-	// openingText: there is no header.
+	// openingText: the text has no header.
 	openingText
-	// openingMailbox: a line that begins "From ", as messages do in an mbox file, and a header
-	// field behind it.
+	// openingMailbox: the separator line of an mbox file, which begins "From ", and a header field
+	// behind it.
 	openingMailbox
 )
 
-// maxOpening is how many octets of a text may be looked at, and held back, before it is known how
-// the text opens: two lines of RFC 5322 section 2.1.1. A text of which nothing is known by then has
-// no header.
+// maxOpening limits the octets of a text that are examined, and held back, to find its opening: two
+// lines of RFC 5322 section 2.1.1. A text whose opening is still unknown then has no header.
 const maxOpening = 2000
 
-// gap is what stands between our Received line and the text. A text that ends before its opening
-// is known has no header. (Postfix makes a Mailbox-Line of the same form.)
+// gap returns the octets between our Received line and the text. A text that ends before its
+// opening is known has no header. (Postfix writes a Mailbox-Line of the same form.)
 func (o opening) gap() string {
 	switch o {
 	case openingHeader:
@@ -36,8 +35,8 @@ func (o opening) gap() string {
 	return "\r\n"
 }
 
-// scanOpening looks at as much of p as may be looked at before the opening is known, and returns
-// how many octets those were.
+// scanOpening examines p up to maxOpening octets of the text, and returns the number of octets
+// examined.
 func (t *text) scanOpening(p []byte) int {
 	n := min(len(p), maxOpening-t.looked)
 	t.scanHeader(p[:n])
@@ -48,13 +47,13 @@ func (t *text) scanOpening(p []byte) int {
 	return n
 }
 
-// isMailbox reports whether the line is the first one and begins "From " without being a field.
+// isMailbox reports whether the line is the first line, begins "From " and is no field.
 func (t *text) isMailbox() bool {
 	const name = "From"
 	return t.opening == openingUnknown && !t.mailbox && t.blanks > 0 && t.nameLen == len(name) && string(t.name[:len(name)]) == name
 }
 
-// openHeader notes that there is a header field.
+// openHeader notes a header field.
 func (t *text) openHeader() {
 	switch {
 	case t.opening != openingUnknown:
@@ -65,8 +64,8 @@ func (t *text) openHeader() {
 	}
 }
 
-// endHeader notes that the header is over: there is a line that does not belong to it. c is an octet
-// of the line; CR is the first one of an empty line.
+// endHeader notes a line that does not belong to the header. c is an octet of the line; CR is the
+// first octet of an empty line.
 func (t *text) endHeader(c byte) {
 	t.body = true
 	if t.opening != openingUnknown {
@@ -78,7 +77,8 @@ func (t *text) endHeader(c byte) {
 	}
 }
 
-// write hands on a piece of the text that was looked at, behind what has to stand before it.
+// write writes an examined piece of the text to the content, behind the gap. It holds the piece
+// back while the opening is unknown.
 func (in *Incoming) write(p []byte) error {
 	if !in.opened && in.text.opening == openingUnknown {
 		in.held = append(in.held, p...)
@@ -90,7 +90,7 @@ func (in *Incoming) write(p []byte) error {
 	return in.writeContent(p)
 }
 
-// open writes the gap and what was held back, once.
+// open writes the gap and the octets held back, once.
 func (in *Incoming) open() error {
 	if in.opened {
 		return nil

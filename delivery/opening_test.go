@@ -8,10 +8,11 @@ import (
 	"testing"
 
 	"popelago/delivery"
+	"popelago/delivery/deliverytest"
 )
 
-// TestOpening: a text stays a text. What does not begin with a header field is behind an empty
-// line, however the text is cut into chunks, and no octet of the text is changed.
+// TestOpening: a text stays a text. A text that does not begin with a header field is stored behind an
+// empty line, however it is cut into chunks, and no octet of the text is changed.
 func TestOpening(t *testing.T) {
 	long := strings.Repeat("x", 40_000)
 	tests := []struct{ text, gap string }{
@@ -61,14 +62,14 @@ func TestOpening(t *testing.T) {
 		{"from alice\r\nSubject: x\r\n", "\r\n"},
 		{"Fromm alice\r\nSubject: x\r\n", "\r\n"},
 	}
-	w := newWorld(t, delivery.Config{}, inMemory(), nil)
+	w := deliverytest.New(t, deliverytest.Options{})
 	n := 0
 	for _, test := range tests {
 		for _, step := range []int{1, 2, 5, 1999, 2000, 2001, 1 << 20} {
 			if step < 5 && len(test.text) > 10_000 {
 				continue
 			}
-			in, err := w.Begin(context.Background(), w.envelope(t, "alice"))
+			in, err := w.Begin(context.Background(), w.Envelope(t, "alice"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,7 +85,7 @@ func TestOpening(t *testing.T) {
 				t.Fatalf("%.60q by %d: %+v", test.text, step, res)
 			}
 			n++
-			got := w.last(t, "alice", n)
+			got := last(t, w, "alice", n)
 			_, got, ok := strings.Cut(got, " +0000\r\n")
 			want := test.gap + test.text
 			if test.text != "" && !strings.HasSuffix(want, "\r\n") {
@@ -97,18 +98,18 @@ func TestOpening(t *testing.T) {
 	}
 }
 
-// last reads the newest of n messages; the size that is listed is checked.
-func (w *world) last(t *testing.T, local string, n int) string {
+// last reads the newest of n messages, and checks the listed size.
+func last(t *testing.T, w *deliverytest.World, local string, n int) string {
 	t.Helper()
-	all := w.open(t, local)
+	all := w.Open(t, local)
 	if all.Len() != n {
 		t.Fatalf("%s has %d messages, want %d", local, all.Len(), n)
 	}
-	return w.message(t, all, n)
+	return deliverytest.ReadMessage(t, all, n)
 }
 
-// TestNormalize: a bare LF becomes CRLF wherever the text is cut, octets count as they are stored,
-// and a bare CR is refused all the same.
+// TestNormalize: a bare LF becomes CRLF wherever the text is cut, stored octets are counted, and a
+// bare CR is still refused.
 func TestNormalize(t *testing.T) {
 	tests := []struct {
 		in, want string
@@ -130,14 +131,14 @@ func TestNormalize(t *testing.T) {
 		{"Subject: x\n\r\x00\n", "", 0, delivery.ErrBareLineEnd},
 		{"X:\n" + strings.Repeat("\n", 50_000), "", 0, delivery.ErrTooLarge}, // as it is stored
 	}
-	w := newWorld(t, delivery.Config{MaxMessageSize: 66_100}, inMemory(), nil)
+	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{MaxMessageSize: 66_100}})
 	n, changed := 0, 0
 	for _, test := range tests {
 		for _, step := range []int{1, 2, 3, 1 << 20} {
 			if step < 1<<20 && len(test.in) > 10_000 {
 				continue
 			}
-			e := w.envelope(t, "alice")
+			e := w.Envelope(t, "alice")
 			e.NormalizeLF = true
 			in, err := w.Begin(context.Background(), e)
 			if err != nil {
@@ -169,21 +170,21 @@ func TestNormalize(t *testing.T) {
 			if test.made > 0 {
 				changed++
 			}
-			got := w.last(t, "alice", n)
+			got := last(t, w, "alice", n)
 			if _, got, _ := strings.Cut(got, " +0000\r\n"); got != test.want {
 				t.Errorf("%s: %.80q, want %.80q", name, got, test.want)
 			}
 		}
 	}
-	if got := w.counter(t, "popelago_delivery_normalized_messages_total"); got != float64(changed) {
+	if got := counter(t, w, "popelago_delivery_normalized_messages_total"); got != float64(changed) {
 		t.Errorf("%v messages were normalized, want %d", got, changed)
 	}
 }
 
-// counter is the value of a counter without labels.
-func (w *world) counter(t *testing.T, name string) float64 {
+// counter returns the value of a counter without labels.
+func counter(t *testing.T, w *deliverytest.World, name string) float64 {
 	t.Helper()
-	families, err := w.reg.Gather()
+	families, err := w.Registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

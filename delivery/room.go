@@ -2,29 +2,30 @@ package delivery
 
 import (
 	"fmt"
-	"net/netip"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/mail"
 )
 
-// smallText is how much of each text needs no room, in octets: small mail passes however much is
-// on its way.
+// smallText is the size up to which a text needs no room, in octets: small mail passes even while
+// large mail fills the disk.
 const smallText = 256 << 10
 
-// roomStep is how much room a text takes at a time, in octets.
+// roomStep is the unit in which a text claims room, in octets.
 const roomStep = 256 << 10
 
-// room shares the free disk space among the texts that are coming in, so that texts that never
-// end leave space for the others. Safe for concurrent use.
+// room divides the free disk space among the incoming texts, so that endless texts leave space for
+// other texts. Safe for concurrent use.
 type room struct {
-	free         func() (int64, error) // nil: there is no end of it
+	free         func() (int64, error) // nil: unlimited
 	share        int                   // percent of the free space for all texts
-	networkShare int                   // percent for those of one network
+	networkShare int                   // percent of the free space for the texts of one network
 
 	mu        sync.Mutex
-	all       int64            // octets
-	byNetwork map[string]int64 // octets, by network; only of networks that are counted
+	all       int64            // octets claimed
+	byNetwork map[string]int64 // octets claimed, by network; of counted networks only
 
 	refused *prometheus.CounterVec
 }
@@ -35,7 +36,7 @@ func newRoom(cfg Config) *room {
 		byNetwork: map[string]int64{},
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_delivery_unfinished_refused_total",
-			Help: "Messages refused since too much was on its way already, by the limit: all, network.",
+			Help: "Messages refused because unfinished messages took too much space already, by the limit: all, network.",
 		}, []string{"limit"}),
 	}
 }
@@ -47,7 +48,7 @@ func (r *room) register(reg prometheus.Registerer) error {
 	}
 	return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "popelago_delivery_unfinished_octets",
-		Help: "Octets of messages that are coming in, without the first 256 KiB of each.",
+		Help: "Octets of unfinished messages, without the first 256 KiB of each.",
 	}, func() float64 {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -55,24 +56,24 @@ func (r *room) register(reg prometheus.Registerer) error {
 	}))
 }
 
-// claim is the room of one text. It belongs to one goroutine.
+// claim is the room that one text has claimed. It belongs to one goroutine.
 type claim struct {
 	room    *room
-	network string // empty: only what all have together is bounded
+	network string // empty: no limit by network
 	octets  int64
 }
 
-// claim makes the claim of a text of a client. The clients on this machine have a front server in
-// common that answers for its senders, and so have those of LMTP.
-func (r *room) claim(remote netip.Addr, singleReply bool) *claim {
+// claim makes the claim of a text. Clients on this machine and LMTP clients are front servers, which
+// bring the mail of many senders: no limit by network applies to them.
+func (r *room) claim(e mail.Envelope) *claim {
 	c := &claim{room: r}
-	if singleReply && remote.IsValid() && !remote.IsLoopback() {
-		c.network = string(network(remote))
+	if e.SingleReply && !e.Received.Remote.IsLoopback() {
+		c.network = string(e.Received.Network())
 	}
 	return c
 }
 
-// cover takes room for a text that has size octets by now. Errors: ErrCrowded.
+// cover claims room for a text that has reached size octets. Errors: ErrCrowded.
 func (c *claim) cover(size int64) error {
 	want := size - smallText - c.octets
 	if want <= 0 || c.room.free == nil {
@@ -81,12 +82,12 @@ func (c *claim) cover(size int64) error {
 	want = (want + roomStep - 1) / roomStep * roomStep
 	free, err := c.room.free()
 	if err != nil {
-		return nil // the store will say what is wrong
+		return nil // the store will report the fault
 	}
 	r := c.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	space := max(free, 0) + r.all // what is on its way has taken its part already
+	space := max(free, 0) + r.all // free does not include the space of unfinished texts
 	switch {
 	case r.all+want > space/100*int64(r.share):
 		r.refused.WithLabelValues("all").Inc()
@@ -99,14 +100,14 @@ func (c *claim) cover(size int64) error {
 	return nil
 }
 
-// release gives the room back.
+// release returns the room.
 func (c *claim) release() {
 	c.room.mu.Lock()
 	defer c.room.mu.Unlock()
 	c.add(-c.octets)
 }
 
-// add changes the claim; room.mu is held.
+// add changes the claim. The caller holds room.mu.
 func (c *claim) add(octets int64) {
 	c.octets += octets
 	c.room.all += octets

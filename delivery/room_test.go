@@ -9,15 +9,16 @@ import (
 	"testing"
 
 	"popelago/delivery"
+	"popelago/delivery/deliverytest"
 	"popelago/store"
 )
 
 const mib = 1 << 20
 
-// upload begins a message from an address and brings part of its text.
-func upload(t *testing.T, w *world, from string, singleReply bool, octets int) (*delivery.Incoming, error) {
+// upload begins a message from an address and sends part of its text.
+func upload(t *testing.T, w *deliverytest.World, from string, singleReply bool, octets int) (*delivery.Incoming, error) {
 	t.Helper()
-	e := w.envelope(t, "alice")
+	e := w.Envelope(t, "alice")
 	e.Received.Remote, e.SingleReply = netip.Addr{}, singleReply
 	if from != "" {
 		e.Received.Remote = netip.MustParseAddr(from)
@@ -34,7 +35,7 @@ func upload(t *testing.T, w *world, from string, singleReply bool, octets int) (
 
 func TestUnfinishedTextsLeaveRoom(t *testing.T) {
 	free := int64(40 * mib)
-	w := newWorld(t, delivery.Config{Free: func() (int64, error) { return free, nil }}, inMemory(), nil)
+	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{Free: func() (int64, error) { return free, nil }}})
 	// 10 MiB for each network, 20 MiB in all.
 	if _, err := upload(t, w, "192.0.2.1", true, 8*mib); err != nil {
 		t.Fatal(err)
@@ -62,9 +63,9 @@ func TestUnfinishedTextsLeaveRoom(t *testing.T) {
 	}
 }
 
-// TestRoomIsGivenBack: by a message that is stored, refused, or given up.
+// TestRoomIsGivenBack: a stored, refused or discarded message returns its room.
 func TestRoomIsGivenBack(t *testing.T) {
-	w := newWorld(t, delivery.Config{MaxMessageSize: 9 * mib, Free: func() (int64, error) { return 40 * mib, nil }}, inMemory(), nil)
+	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{MaxMessageSize: 9 * mib, Free: func() (int64, error) { return 40 * mib, nil }}})
 	for range 4 {
 		in, err := upload(t, w, "192.0.2.1", true, 8*mib)
 		if err != nil {
@@ -84,13 +85,14 @@ func TestRoomIsGivenBack(t *testing.T) {
 	}
 }
 
-// TestFrontServersAreNotOneNetwork: mail by LMTP, and from this machine, comes from many senders.
+// TestFrontServersAreNotOneNetwork: LMTP clients and clients on this machine bring the mail of many
+// senders.
 func TestFrontServersAreNotOneNetwork(t *testing.T) {
 	for _, front := range []struct {
 		from        string
 		singleReply bool
 	}{{"192.0.2.1", false}, {"127.0.0.1", true}, {"", true}} {
-		w := newWorld(t, delivery.Config{Free: func() (int64, error) { return 40 * mib, nil }}, inMemory(), nil)
+		w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{Free: func() (int64, error) { return 40 * mib, nil }}})
 		for range 2 {
 			if _, err := upload(t, w, front.from, front.singleReply, 9*mib); err != nil {
 				t.Errorf("%+v: %v", front, err)
@@ -99,9 +101,9 @@ func TestFrontServersAreNotOneNetwork(t *testing.T) {
 	}
 }
 
-// TestNoRoomIsNoLoss: the sender of a message that was refused for want of room keeps it.
+// TestNoRoomIsNoLoss: a message refused for lack of space stays with its sender.
 func TestNoRoomIsNoLoss(t *testing.T) {
-	w := newWorld(t, delivery.Config{Free: func() (int64, error) { return 0, nil }}, inMemory(), nil)
+	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{Free: func() (int64, error) { return 0, nil }}})
 	in, err := upload(t, w, "192.0.2.1", true, mib)
 	if !errors.Is(err, delivery.ErrCrowded) {
 		t.Fatal(err)
@@ -109,14 +111,14 @@ func TestNoRoomIsNoLoss(t *testing.T) {
 	if res := in.Finish(context.Background()); !errors.Is(res.Errors[0], delivery.ErrCrowded) {
 		t.Errorf("%v", res.Errors[0])
 	}
-	if got := w.messages(t, "alice"); len(got) != 0 {
+	if got := w.Messages(t, "alice"); len(got) != 0 {
 		t.Errorf("alice has %d messages", len(got))
 	}
-	unknown := newWorld(t, delivery.Config{Free: func() (int64, error) { return 0, errors.New("no such disk") }}, inMemory(), nil)
+	unknown := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{Free: func() (int64, error) { return 0, errors.New("no such disk") }}})
 	if in, err = upload(t, unknown, "192.0.2.1", true, mib); err != nil {
 		t.Fatal(err)
 	}
-	if res := in.Finish(context.Background()); res.Errors[0] != nil || len(unknown.messages(t, "alice")) != 1 {
+	if res := in.Finish(context.Background()); res.Errors[0] != nil || len(unknown.Messages(t, "alice")) != 1 {
 		t.Error(res.Errors[0])
 	}
 }

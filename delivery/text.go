@@ -2,31 +2,31 @@ package delivery
 
 import "bytes"
 
-// text looks at a message as it passes by in pieces: at its line ends, at how it opens, and at its
-// header for signs of a loop. It keeps nothing of it.
+// text examines a message that passes in pieces: its line ends, its opening, and the Received lines
+// of its header. It keeps no octet of the text but a field name.
 type text struct {
-	lastCR bool // the octet before was CR
-	ends   bool // what was seen ends in CRLF; also true of nothing at all
+	lastCR bool // the octet before is CR
+	ends   bool // the text so far ends in CRLF, or is empty
 
-	body     bool // the header is over
+	body     bool // the header has ended
 	start    bool // the next octet begins a line
-	field    bool // in a line that may still turn out to be a header field: before its colon
+	field    bool // in the name of a possible header field, before its colon
 	name     [len(receivedName)]byte
 	nameLen  int // octets of the field's name; only the first len(name) are kept
 	blanks   int // octets of white space behind the name
 	received int // Received lines so far
 
 	opening opening
-	mailbox bool // the first line is one of an mbox file
-	looked  int  // octets that were looked at before opening was known
+	mailbox bool // the first line is a separator of an mbox file
+	looked  int  // octets examined while the opening was unknown
 }
 
-// receivedName is the name of the field that is counted.
+// receivedName names the field that text counts.
 const receivedName = "Received"
 
 func newText() text { return text{ends: true, start: true} }
 
-// scan looks at the next piece. It returns ErrBareLineEnd at the first bare CR or LF.
+// scan examines the next piece. It returns ErrBareLineEnd at the first bare CR or LF.
 func (t *text) scan(p []byte) error {
 	if len(p) == 0 {
 		return nil
@@ -41,8 +41,8 @@ func (t *text) scan(p []byte) error {
 	return nil
 }
 
-// scanLineEnds finds every LF and looks at the octet before it; then as many CR as LF means
-// that no CR is bare. (A CR at the very end waits for the next piece.)
+// scanLineEnds checks the octet before every LF; then no CR is bare if the numbers of CR and LF are
+// equal. (A CR at the very end waits for the next piece.)
 func (t *text) scanLineEnds(p []byte) error {
 	if t.lastCR && p[0] != '\n' {
 		return ErrBareLineEnd
@@ -76,7 +76,7 @@ func (t *text) scanLineEnds(p []byte) error {
 	return nil
 }
 
-// end says whether the text may end here: not in a bare CR.
+// end returns ErrBareLineEnd if the text ends in a bare CR.
 func (t *text) end() error {
 	if t.lastCR {
 		return ErrBareLineEnd
@@ -84,8 +84,8 @@ func (t *text) end() error {
 	return nil
 }
 
-// scanHeader counts Received lines until the header ends: at an empty line, or at the first
-// line that is neither a field nor the continuation of one (RFC 5322 section 2.2).
+// scanHeader counts Received lines until the header ends: at an empty line, or at the first line
+// that is neither a field nor the continuation of a field (RFC 5322 section 2.2).
 func (t *text) scanHeader(p []byte) {
 	for len(p) > 0 && !t.body {
 		if t.start {
@@ -104,7 +104,7 @@ func (t *text) scanHeader(p []byte) {
 	}
 }
 
-// beginLine decides by its first octet what a line of the header may be.
+// beginLine classifies a line of the header by its first octet.
 func (t *text) beginLine(c byte) {
 	t.start = false
 	t.field, t.nameLen, t.blanks = false, 0, 0
@@ -117,8 +117,8 @@ func (t *text) beginLine(c byte) {
 	}
 }
 
-// scanName reads on in a field name and returns what is behind its colon. White space in
-// front of the colon is obsolete but valid (RFC 5322 section 4.5).
+// scanName scans a field name and returns the octets behind its colon. White space before the colon
+// is obsolete but valid (RFC 5322 section 4.5).
 func (t *text) scanName(p []byte) []byte {
 	for i, c := range p {
 		switch {

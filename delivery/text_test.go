@@ -62,14 +62,14 @@ func scanBy(t *text, s string, step int) error {
 	return t.end()
 }
 
-// FuzzText compares with the obvious way to look at line ends, and cut anywhere with whole.
+// FuzzText compares scan with a simple check of line ends, and a text in pieces with the whole text.
 func FuzzText(f *testing.F) {
 	for _, seed := range []string{"Received: x\r\n\r\nbody\r\n", "a\rb", "a\nb", "a\r", "\r\n.\r\n", "Received :\r\n\t\r\nx", "From x\r\nTo: y\r\n", " x: y", "x y: z"} {
 		f.Add(seed, 1)
 	}
 	f.Fuzz(func(t *testing.T, s string, step int) {
 		rest := strings.ReplaceAll(s, "\r\n", "")
-		bare := strings.ContainsAny(rest, "\r\n") // "\r\r\n\n" too: what is left of it is "\r\n"
+		bare := strings.ContainsAny(rest, "\r\n") // also in "\r\r\n\n", of which "\r\n" remains
 		whole := newText()
 		err := scanBy(&whole, s, len(s)+1)
 		if bare != (err != nil) {

@@ -3,106 +3,109 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	"popelago/ledger"
 	"popelago/mail"
 	"popelago/store"
 )
 
-// putContent stores the content as durably as the most demanding recipient asks for. If every
-// datacenter was to have it and one cannot be reached, it is stored locally for those who
-// make do with that, and the others get the error.
-func (in *Incoming) putContent(ctx context.Context, t *trial) outcome {
+// putContent stores the content as durably as the most demanding recipient requires, and returns
+// the rows that have to be written behind it. If a datacenter cannot be reached, the recipients
+// that require every datacenter get the error, and the content is stored locally for the others.
+func (in *Incoming) putContent(ctx context.Context, out *ledger.Outcome, due []*ledger.Row) []*ledger.Row {
 	st := in.d.mail
 	info := store.ContentInfo{ReversePath: in.envelope.ReversePath}
-	for i := range t.entries {
-		if e := &t.entries[i]; e.due() {
-			info.Mailboxes = append(info.Mailboxes, e.row.Mailbox)
-			t.shared = append(t.shared, i)
+	for _, r := range due {
+		info.Mailboxes = append(info.Mailboxes, r.Mailbox)
+	}
+	if st.Several && slices.ContainsFunc(due, func(r *ledger.Row) bool { return r.Durability.Each }) {
+		err := st.Each.PutContent(ctx, out.ID, in.content, info)
+		if err == nil {
+			out.ContentStored, out.ContentReached = true, mail.ReachedEach
+			return due
+		}
+		if due = failDemanding(due, err); len(due) == 0 {
+			return nil
 		}
 	}
-	var err error
-	if st.Several && anyEntry(t.entries, func(e *entry) bool { return e.due() && e.each() }) {
-		if err = st.Each.PutContent(ctx, t.id, in.content, info); err == nil {
-			return outcome{reached: mail.ReachedEach}
-		}
-		local := false // somebody makes do with the local datacenter
-		for i := range t.entries {
-			if e := &t.entries[i]; !e.due() {
-				continue
-			} else if e.each() && !(e.durability.OrLocal && store.Unreached(err)) {
-				e.err = err
-			} else {
-				local = true
-			}
-		}
-		if !local {
-			return outcome{err: err}
-		}
+	if err := st.Local.PutContent(ctx, out.ID, in.content, info); err != nil {
+		fail(due, err)
+		return nil
 	}
-	if err = st.Local.PutContent(ctx, t.id, in.content, info); err != nil {
-		for i := range t.entries {
-			if e := &t.entries[i]; e.due() {
-				e.err = err
-			}
-		}
-	}
-	return outcome{err: err}
+	out.ContentStored, out.ContentReached = true, mail.ReachedLocal
+	return due
 }
 
-func anyEntry(entries []entry, is func(*entry) bool) bool {
-	for i := range entries {
-		if is(&entries[i]) {
-			return true
+// failDemanding gives the error of a write to every datacenter to the rows that require every
+// datacenter, and returns the other rows.
+func failDemanding(due []*ledger.Row, err error) (local []*ledger.Row) {
+	for _, r := range due {
+		if r.Durability.Each && !(r.Durability.OrLocal && store.Unreached(err)) {
+			fail([]*ledger.Row{r}, err)
+		} else {
+			local = append(local, r)
 		}
 	}
-	return false
+	return local
 }
 
-// addRows writes the rows that are due.
-func (d *Deliverer) addRows(ctx context.Context, t *trial) {
-	everywhere := t.content.reached == mail.ReachedEach
-	var each, local []*entry
-	for i := range t.entries {
-		switch e := &t.entries[i]; {
-		case !e.due():
-		case e.each() && everywhere:
-			each = append(each, e)
-		default:
-			local = append(local, e)
+// addRows writes rows: those that require every datacenter there, if the content is there too, and
+// the others locally.
+func (d *Deliverer) addRows(ctx context.Context, out *ledger.Outcome, due []*ledger.Row) {
+	var each, local []*ledger.Row
+	for _, r := range due {
+		if r.Durability.Each && out.ContentReached == mail.ReachedEach {
+			each = append(each, r)
+		} else {
+			local = append(local, r)
 		}
 	}
 	add(ctx, d.mail.Each, each)
-	for _, e := range each {
-		if e.err == nil {
-			e.reached = mail.ReachedEach
-		} else if e.durability.OrLocal && store.Unreached(e.err) {
-			local = append(local, e)
+	for _, r := range each {
+		if r.Err == nil {
+			r.Reached = mail.ReachedEach
+		} else if r.Durability.OrLocal && store.Unreached(r.Err) {
+			local = append(local, r)
 		}
 	}
 	add(ctx, d.mail.Local, local)
-	for _, e := range local {
-		e.reached = mail.ReachedLocal
-		if e.each() && d.mail.Several {
-			e.reached = mail.ReachedFallback
+	for _, r := range local {
+		r.Reached = mail.ReachedLocal
+		if r.Durability.Each && d.mail.Several {
+			r.Reached = mail.ReachedFallback
 		}
 	}
 }
 
-// add writes rows and notes what became of each. What may have been written by the time of a
-// failure may be there, however a second write fails.
-func add(ctx context.Context, st store.Mailboxes, entries []*entry) {
-	if len(entries) == 0 {
+// add writes rows and notes the state of each.
+func add(ctx context.Context, st store.Mail, rows []*ledger.Row) {
+	if len(rows) == 0 {
 		return
 	}
-	rows := make([]store.Entry, len(entries))
-	for i, e := range entries {
-		rows[i] = e.row
+	entries := make([]store.Entry, len(rows))
+	for i, r := range rows {
+		entries[i] = r.Entry
 	}
-	for i, err := range st.AddMessages(ctx, rows) {
-		e := entries[i]
-		if e.unsure && err != nil && !unknown(err) {
-			err = fmt.Errorf("%w: %v", store.ErrOutcomeUnknown, err)
-		}
-		e.tried, e.err, e.unsure = true, err, unknown(err)
+	for i, err := range st.AddMessages(ctx, entries) {
+		noteWrite(rows[i], err)
 	}
+}
+
+// noteWrite notes the result of a write. After an earlier write of unknown outcome the state stays
+// Unknown even if this write surely failed; the sender gets that outcome if both writes belong to
+// this delivery.
+func noteWrite(r *ledger.Row, err error) {
+	switch {
+	case err == nil:
+		r.State = ledger.Stored
+	case unknown(err):
+		r.State = ledger.Unknown
+	case r.State == ledger.Unknown && unknown(r.Err):
+		err = fmt.Errorf("%w: %v", store.ErrOutcomeUnknown, err)
+	case r.State == ledger.Unknown:
+	default:
+		r.State = ledger.Failed
+	}
+	r.Err = err
 }

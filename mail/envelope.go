@@ -51,3 +51,18 @@ type Received struct {
 	// Time is the time of arrival.
 	Time time.Time
 }
+
+// Network returns the network of the client, which the servers of one sender have in common: a /24
+// of IPv4 (4 octets) or a /64 of IPv6 (16 octets). It is nil for a client without address.
+func (r Received) Network() []byte {
+	a := r.Remote.Unmap().WithZone("")
+	bits := 64
+	if a.Is4() {
+		bits = 24
+	}
+	p, err := a.Prefix(bits)
+	if err != nil { // no address
+		return nil
+	}
+	return p.Addr().AsSlice()
+}

@@ -1,29 +1,30 @@
-package delivery_test
+package ledger_test
 
 import (
 	"testing"
 
+	"popelago/delivery/deliverytest"
 	"popelago/mail"
 	"popelago/store"
 )
 
-// newEachWorld has a store in several datacenters, which follows scripts at both levels.
+// newEachWorld has a store in several datacenters, with a script for each level.
 func newEachWorld(t *testing.T) *ledgerWorld {
 	w := newLedgerWorld(t, nil)
 	w.spread(t, nil)
 	return w
 }
 
-// sendEach delivers to recipients whose mail has to be in every datacenter.
+// sendEach delivers to recipients that require every datacenter.
 func (w *ledgerWorld) sendEach(t *testing.T, orLocal bool, locals ...string) (mail.Reached, func(results ...string), bool, mail.MessageID) {
 	t.Helper()
-	e := w.envelope(t, locals...)
+	e := w.Envelope(t, locals...)
 	e.SingleReply = true
 	for i := range e.Recipients {
 		e.Recipients[i].Durability = mail.Durability{Each: true, OrLocal: orLocal}
 	}
-	res := finish(t, w.Deliverer, e, sample)
-	return res.Least(), func(results ...string) { t.Helper(); want(t, res, results...) }, res.Repeated, res.ID
+	res := deliverytest.Finish(t, w.Deliverer, e, deliverytest.Sample)
+	return res.Least(), func(results ...string) { t.Helper(); deliverytest.Want(t, res, results...) }, res.Repeated, res.ID
 }
 
 // TestRepeatEach: the row may be in some datacenters, and is written again in all.
@@ -47,8 +48,8 @@ func TestRepeatEach(t *testing.T) {
 	w.wantCopies(t, "alice:1 bob:1")
 }
 
-// TestRepeatUnsureEach: what may have been written in every datacenter may be there although it
-// surely was not written in the local one afterwards.
+// TestRepeatUnsureEach: a row of unknown outcome in every datacenter stays unknown after a failed
+// write in the local datacenter.
 func TestRepeatUnsureEach(t *testing.T) {
 	w := newEachWorld(t)
 	w.each.add["alice"] = "unknown"
@@ -65,8 +66,8 @@ func TestRepeatUnsureEach(t *testing.T) {
 	w.wantCopies(t, "alice:1")
 }
 
-// TestRepeatFallback: a content that is only in the local datacenter is not enough for a
-// recipient whose mail has to be in every one, now that they can be reached.
+// TestRepeatFallback: content in the local datacenter only does not suffice for a recipient that
+// requires every datacenter, once all datacenters can be reached.
 func TestRepeatFallback(t *testing.T) {
 	for _, how := range []string{"unknown", "lost"} {
 		w := newEachWorld(t)
@@ -78,7 +79,7 @@ func TestRepeatFallback(t *testing.T) {
 			t.Errorf("reached %v", reached)
 		}
 		delete(w.add, "alice")
-		// As long as they cannot, it is.
+		// It suffices while a datacenter cannot be reached.
 		w.each.fail["Message"], w.each.fail["RemoveMessages"] = store.ErrUnavailable, store.ErrUnavailable
 		w.each.add["alice"] = "unavailable"
 		reached, wants, repeated, id := w.sendEach(t, true, "alice", "bob")

@@ -1,4 +1,4 @@
-package delivery
+package ledger
 
 import (
 	"net/netip"
@@ -9,8 +9,8 @@ import (
 	"popelago/mail"
 )
 
-// TestFingerprint: in whatever pieces a text comes, the same octets have the same fingerprint
-// and others do not.
+// TestFingerprint: the same octets have the same fingerprint however the text is cut into pieces, and
+// different octets have different fingerprints.
 func TestFingerprint(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		draw := func(name string) (e mail.Envelope, text []byte) {
@@ -20,14 +20,14 @@ func TestFingerprint(t *testing.T) {
 			}).Draw(t, name+" remote")
 			return e, rapid.SliceOfN(rapid.SampledFrom([]byte("ab\r\n\x00")), 0, 6).Draw(t, name+" text")
 		}
-		sum := func(name string, e mail.Envelope, text []byte) [32]byte {
-			f := newFingerprint(e)
+		sum := func(name string, e mail.Envelope, text []byte) Fingerprint {
+			f := NewHash(e)
 			for len(text) > 0 {
 				n := rapid.IntRange(1, len(text)).Draw(t, name+" piece")
-				f.write(text[:n])
+				f.Add(text[:n])
 				text = text[n:]
 			}
-			return f.sum()
+			return f.Sum()
 		}
 		e1, text1 := draw("first")
 		e2, text2 := draw("second")
@@ -46,8 +46,8 @@ func BenchmarkFingerprint(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		f := newFingerprint(mail.Envelope{ReversePath: "sender@example.org"})
-		f.write(text)
-		f.sum()
+		f := NewHash(mail.Envelope{ReversePath: "sender@example.org"})
+		f.Add(text)
+		f.Sum()
 	}
 }

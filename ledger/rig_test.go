@@ -1,4 +1,4 @@
-package delivery_test
+package ledger_test
 
 import (
 	"context"
@@ -14,29 +14,30 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/delivery"
+	"popelago/delivery/deliverytest"
 	"popelago/mail"
 	"popelago/store"
 )
 
-// script is a store that fails as a test says, and counts what is asked of it. It keeps
-// attempts in memory, so that several Deliverers can share them.
+// script is a store that fails on request and counts its calls. It keeps attempts in memory, so that
+// several servers can share them.
 type script struct {
 	store.Engine
 
 	mu    sync.Mutex
 	calls map[string]int
-	// add says how the row of a mailbox is written: by "", stored; "unavailable", not;
-	// "unknown", stored without saying so; "lost", not stored and not saying so.
+	// add is the fate of the row of a recipient, see deliverytest.AddAs.
 	add map[string]string
-	// fail makes an operation return an error; only a removal of unknown outcome is done.
+	// fail makes an operation return an error. A removal of unknown outcome is carried out.
 	fail map[string]error
-	// before is called before an operation.
+	// before is called before an operation, reading after Attempts has begun.
 	before   func(operation string)
+	reading  func(ctx context.Context)
 	attempts map[string]store.Attempt
 	gone     map[string]bool
 	// each is the level Each, if there are several datacenters, see spread.
 	each *script
-	// origin is the datacenter that answers; set it by moveTo.
+	// origin is the datacenter that answers, see moveTo.
 	origin string
 }
 
@@ -61,14 +62,14 @@ func (s *script) Origin() string {
 	return s.origin
 }
 
-// moveTo makes another datacenter answer, with all that there is.
+// moveTo makes another datacenter answer, with the same data.
 func (s *script) moveTo(origin string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.origin = origin
 }
 
-// call counts an operation and returns how it fails.
+// call counts an operation and returns its error.
 func (s *script) call(operation string) error {
 	s.mu.Lock()
 	s.calls[operation]++
@@ -80,7 +81,7 @@ func (s *script) call(operation string) error {
 	return err
 }
 
-// took returns what was asked for since the last call, as "AddMessages:1 PutContent:1".
+// took returns the calls since the last took, as "AddMessages:1 PutContent:1".
 func (s *script) took() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,34 +105,9 @@ func (s *script) PutContent(ctx context.Context, id mail.MessageID, c store.Cont
 }
 
 func (s *script) AddMessages(ctx context.Context, entries []store.Entry) []error {
-	errs := addAs(ctx, s.Engine, s.add, entries)
+	errs := deliverytest.AddAs(ctx, s.Engine, s.add, entries)
 	s.call("AddMessages")
 	return errs
-}
-
-// addAs writes rows to st in the way that add has for the local-part of each recipient, see
-// script.
-func addAs(ctx context.Context, st store.Mailboxes, add map[string]string, entries []store.Entry) []error {
-	errs := make([]error, len(entries))
-	for i, e := range entries {
-		switch add[strings.ToLower(local(e.Message.Recipient))] {
-		case "":
-			errs[i] = st.AddMessages(ctx, entries[i:i+1])[0]
-		case "unavailable":
-			errs[i] = store.ErrUnavailable
-		case "unknown":
-			st.AddMessages(ctx, entries[i:i+1])
-			errs[i] = store.ErrOutcomeUnknown
-		case "lost":
-			errs[i] = store.ErrOutcomeUnknown
-		}
-	}
-	return errs
-}
-
-func local(address string) string {
-	name, _, _ := strings.Cut(address, "@")
-	return name
 }
 
 func (s *script) Message(ctx context.Context, mailbox mail.MailboxID, id mail.MessageID) (mail.Message, error) {
@@ -153,8 +129,8 @@ func (s *script) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids
 
 func name(a store.Attempt) string { return fmt.Sprint(a.Fingerprint, a.ID, a.Entered.UnixMicro()) }
 
-func (s *script) PutAttempt(_ context.Context, a store.Attempt) error {
-	if err := s.call("PutAttempt"); err != nil {
+func (s *script) PutAttempt(ctx context.Context, a store.Attempt) error {
+	if err := errors.Join(s.call("PutAttempt"), ctx.Err()); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -166,10 +142,15 @@ func (s *script) PutAttempt(_ context.Context, a store.Attempt) error {
 	return nil
 }
 
-func (s *script) Attempts(_ context.Context, since time.Time) iter.Seq2[store.Attempt, error] {
+func (s *script) Attempts(ctx context.Context, since time.Time) iter.Seq2[store.Attempt, error] {
 	err := s.call("Attempts")
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if reading := s.reading; reading != nil {
+		s.mu.Unlock()
+		reading(ctx)
+		s.mu.Lock()
+	}
 	var list []store.Attempt
 	for _, a := range s.attempts {
 		if !a.Entered.Before(since) {
@@ -211,7 +192,7 @@ func (s *script) RemoveAttempt(_ context.Context, a store.Attempt) error {
 	return nil
 }
 
-// clock tells the time of a test; it moves by a microsecond with each look.
+// clock is the clock of a test; it moves by a microsecond with each call.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -234,23 +215,24 @@ func (c *clock) pass(d time.Duration) {
 
 // ledgerWorld is a world whose store follows a script.
 type ledgerWorld struct {
-	*world
+	*deliverytest.World
 	*script
-	clock *clock
-	cfg   delivery.Config
+	clock   *clock
+	options deliverytest.Options
 }
 
-func newLedgerWorld(t testing.TB, change func(*delivery.Config)) *ledgerWorld {
+func newLedgerWorld(t testing.TB, change func(*deliverytest.Options)) *ledgerWorld {
 	t.Helper()
 	w := &ledgerWorld{clock: newClock()}
-	w.cfg = delivery.Config{Now: w.clock.Now}
-	if change != nil {
-		change(&w.cfg)
-	}
-	w.world = newWorld(t, w.cfg, inMemory(), func(s store.Store) store.Store {
+	w.options.Delivery.Now = w.clock.Now
+	w.options.Wrap = func(s store.Store) store.Store {
 		w.script = newScript(s.Closer.(store.Engine))
 		return w.script.levels()
-	})
+	}
+	if change != nil {
+		change(&w.options)
+	}
+	w.World = deliverytest.New(t, w.options)
 	return w
 }
 
@@ -260,111 +242,48 @@ func (w *ledgerWorld) spread(t testing.TB, attempts map[string]store.Attempt) {
 	t.Helper()
 	w.each = newScript(w.script.Engine)
 	w.each.attempts = attempts
-	w.reg = prometheus.NewRegistry()
-	var err error
-	if w.Deliverer, err = delivery.New(w.cfg, w.dir, w.script.levels(), w.reg); err != nil {
-		t.Fatal(err)
-	}
+	w.Registry = prometheus.NewRegistry()
+	w.Server = deliverytest.NewServer(t, w.options.Delivery, w.options.Ledger, w.Directory, w.script.levels(), w.Registry)
 }
 
 // another is a second server on the same store.
-func (w *ledgerWorld) another(t testing.TB) *delivery.Deliverer {
+func (w *ledgerWorld) another(t testing.TB) *deliverytest.Server {
 	t.Helper()
-	cfg := w.cfg
-	cfg.IDs = nil
-	d, err := delivery.New(cfg, w.dir, w.script.levels(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
+	return deliverytest.NewServer(t, w.options.Delivery, w.options.Ledger, w.Directory, w.script.levels(), nil)
 }
-
-const sample = "Subject: x\r\n\r\nsample\r\n"
 
 // send delivers a text to some recipients by SMTP.
 func (w *ledgerWorld) send(t testing.TB, text string, locals ...string) delivery.Result {
 	t.Helper()
-	e := w.envelope(t, locals...)
+	e := w.Envelope(t, locals...)
 	e.SingleReply = true
-	return finish(t, w.Deliverer, e, text)
+	return deliverytest.Finish(t, w.Deliverer, e, text)
 }
 
 // sendLMTP delivers a text to some recipients, each with a reply of its own.
 func (w *ledgerWorld) sendLMTP(t testing.TB, text string, locals ...string) delivery.Result {
 	t.Helper()
-	return finish(t, w.Deliverer, w.envelope(t, locals...), text)
+	return deliverytest.Finish(t, w.Deliverer, w.Envelope(t, locals...), text)
 }
 
-// finish delivers a text, in two pieces.
-func finish(t testing.TB, d *delivery.Deliverer, e mail.Envelope, text string) delivery.Result {
-	t.Helper()
-	in, err := d.Begin(context.Background(), e)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, piece := range []string{text[:len(text)/2], text[len(text)/2:]} {
-		if _, err := in.ReadFrom(strings.NewReader(piece)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return in.Finish(context.Background())
-}
-
-// want checks the result of a delivery: "ok", "unknown" or "unavailable" for each recipient.
-func want(t testing.TB, res delivery.Result, results ...string) {
-	t.Helper()
-	var got []string
-	for _, err := range res.Errors {
-		switch {
-		case err == nil:
-			got = append(got, "ok")
-		case errors.Is(err, store.ErrOutcomeUnknown):
-			got = append(got, "unknown")
-		case errors.Is(err, store.ErrUnavailable):
-			got = append(got, "unavailable")
-		default:
-			got = append(got, err.Error())
-		}
-	}
-	if !slices.Equal(got, results) {
-		t.Fatalf("recipients: %v, want %v (%v)", got, results, res.Errors)
-	}
-}
-
-func wantRepeated(t testing.TB, res delivery.Result, repeated bool) {
-	t.Helper()
-	if res.Repeated != repeated {
-		t.Fatalf("recognized as repeated: %v, want %v", res.Repeated, repeated)
-	}
-}
-
-// wantAnew checks that a repetition of first was recognized, and stored under another id.
-func wantAnew(t testing.TB, res, first delivery.Result) {
-	t.Helper()
-	if !res.Repeated || res.ID == first.ID {
-		t.Errorf("recognized as repeated: %v, id %s, first %s; %+v", res.Repeated, res.ID, first.ID, res)
-	}
-}
-
-// wantCopies checks how many messages mailboxes have, as "alice:1 bob:0", and that they are
-// whole.
+// wantCopies checks the numbers of messages in mailboxes, as "alice:1 bob:0", and their content.
 func (w *ledgerWorld) wantCopies(t testing.TB, copies string) {
 	t.Helper()
 	for item := range strings.FieldsSeq(copies) {
 		local, n, _ := strings.Cut(item, ":")
-		got := w.messages(t, local)
+		got := w.Messages(t, local)
 		if fmt.Sprint(len(got)) != n {
 			t.Fatalf("%s has %d messages, want %s", local, len(got), n)
 		}
 		for _, m := range got {
-			if !strings.HasSuffix(m, sample) {
+			if !strings.HasSuffix(m, deliverytest.Sample) {
 				t.Errorf("%s has %q", local, m)
 			}
 		}
 	}
 }
 
-// wantTook checks what the store was asked for since the last time.
+// wantTook checks the calls of the store since the last took.
 func (w *ledgerWorld) wantTook(t testing.TB, operations string) {
 	t.Helper()
 	if got := w.took(); got != operations {
@@ -372,24 +291,8 @@ func (w *ledgerWorld) wantTook(t testing.TB, operations string) {
 	}
 }
 
-// metric is the value of a metric of the ledger, summed over its labels.
+// metric returns a metric of the ledger, summed over its labels.
 func (w *ledgerWorld) metric(t testing.TB, name string) (sum float64) {
 	t.Helper()
-	return gathered(t, w.reg, "popelago_delivery_ledger_"+name)
-}
-
-func gathered(t testing.TB, reg *prometheus.Registry, name string) (sum float64) {
-	t.Helper()
-	families, err := reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			if f.GetName() == name {
-				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
-			}
-		}
-	}
-	return sum
+	return deliverytest.Gather(t, w.Registry, "popelago_delivery_ledger_"+name)
 }

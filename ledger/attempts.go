@@ -1,0 +1,78 @@
+package ledger
+
+import (
+	"slices"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// attempts returns the knowledge for a repetition of a delivery: the attempts that the delivery
+// itself repeated, and its own attempt if the rows have a new id. acknowledged: the sender knows of
+// the success for each recipient without an error.
+func attempts(o Outcome, acknowledged bool) []store.Attempt {
+	p := o.Plan
+	list := make([]store.Attempt, 0, len(p.earlier)+1)
+	for i := range p.earlier {
+		list = append(list, updated(&p.earlier[i], o, acknowledged))
+	}
+	if p.reused != nil || o.ID.IsZero() {
+		return list
+	}
+	own := store.Attempt{
+		Fingerprint: p.fingerprint, ID: o.ID, Origin: p.Origin,
+		ContentStored: o.ContentStored, ContentReached: o.ContentReached, ContentSize: o.ContentSize,
+		Recipients: make([]store.AttemptRecipient, 0, len(p.Due)),
+	}
+	for _, k := range p.Due {
+		r := &p.Rows[k]
+		own.Recipients = append(own.Recipients, store.AttemptRecipient{
+			Mailbox: r.Mailbox, Recipient: r.Message.Recipient,
+			Outcome: r.State.outcome(), Reached: r.Reached, Told: acknowledged && r.Err == nil,
+		})
+	}
+	return append(list, own)
+}
+
+// updated returns a repeated attempt with the changes made by the delivery.
+func updated(e *earlier, o Outcome, acknowledged bool) store.Attempt {
+	p := o.Plan
+	a := e.Attempt
+	a.Recipients = slices.Clone(a.Recipients)
+	known := make(map[mail.MailboxID]*store.AttemptRecipient, len(a.Recipients))
+	for i := range a.Recipients {
+		known[a.Recipients[i].Mailbox] = &a.Recipients[i]
+	}
+	if e == p.reused {
+		a.ContentStored = a.ContentStored && o.ContentStored
+		for _, k := range p.Due {
+			r := &p.Rows[k]
+			known[r.Mailbox].Outcome, known[r.Mailbox].Reached = r.State.outcome(), r.Reached
+		}
+	}
+	for _, r := range p.Rows {
+		if to := known[r.Mailbox]; to != nil {
+			to.Told = acknowledged && r.Err == nil
+		}
+	}
+	return a
+}
+
+// outcome returns the outcome of a row after its write.
+func (s State) outcome() store.AttemptOutcome {
+	switch s {
+	case Stored:
+		return store.AttemptStored
+	case Unknown:
+		return store.AttemptUnknown
+	}
+	return store.AttemptUnwritten
+}
+
+// needed reports whether a repetition without the attempt would store a second copy: a row is
+// stored, or may be, and the sender does not know of a success.
+func needed(a store.Attempt) bool {
+	return slices.ContainsFunc(a.Recipients, func(r store.AttemptRecipient) bool {
+		return !r.Told && r.Outcome != store.AttemptUnwritten
+	})
+}

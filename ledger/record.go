@@ -1,0 +1,153 @@
+package ledger
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// publishTimeout limits the writes that publish a delivery to the other servers.
+const publishTimeout = 5 * time.Second
+
+// Outcome describes a delivery after its writes.
+type Outcome struct {
+	// Plan is the plan of the delivery, with the new states in its Rows.
+	Plan Plan
+	// ID is the id of the content and the rows. Zero: nothing was written.
+	ID mail.MessageID
+	// ContentStored, ContentReached and ContentSize describe the content, as in store.Attempt.
+	// ContentStored is false once rows were removed: no more rows may be written under ID.
+	ContentStored  bool
+	ContentReached mail.Reached
+	ContentSize    int64
+	// SingleReply: the sender gets one reply for all recipients, and the failure for one recipient
+	// is a failure for all.
+	SingleReply bool
+}
+
+// Receipt identifies a recorded delivery. A receipt belongs to one session. Nil: nothing was
+// recorded.
+type Receipt struct {
+	outcome Outcome
+	// acknowledged: the reply reports success to the sender for each recipient without an error.
+	acknowledged bool
+	records      []*record
+}
+
+// Record enters the knowledge for a repetition of the delivery. A delivery without fault enters
+// nothing and needs no statement.
+//
+// Where servers share the ledger, Record returns when all servers know of the entry, or ctx ends:
+// after a failure a sender may repeat at once, at another server.
+func (l *Ledger) Record(ctx context.Context, o Outcome) *Receipt {
+	r := &Receipt{outcome: o}
+	failed := slices.ContainsFunc(o.Plan.Rows, func(r Row) bool { return r.Err != nil })
+	r.acknowledged = !o.SingleReply || !failed
+	l.enterAll(r)
+	if len(r.records) == 0 {
+		return r
+	}
+	l.metrics.entered.WithLabelValues("outcome").Add(float64(len(r.records)))
+	if l.publish(ctx, r.records) {
+		wait := time.NewTimer(l.cfg.Poll * 3 / 2)
+		defer wait.Stop()
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+		}
+	}
+	return r
+}
+
+// ReplyLost notes that the reply of a recorded delivery may not have reached the sender: the
+// connection failed. A repetition then stores no second copy. ctx may have ended.
+func (l *Ledger) ReplyLost(ctx context.Context, r *Receipt) {
+	if r == nil || !r.acknowledged {
+		return
+	}
+	sure := true
+	for _, rec := range r.records {
+		v, ok := l.memory.withdraw(rec)
+		if !ok {
+			return // the sender has repeated the delivery already
+		}
+		sure = sure && l.retract(ctx, v) == nil
+	}
+	r.acknowledged, r.records = false, nil
+	r.outcome.ContentStored = r.outcome.ContentStored && sure
+	for i := range r.outcome.Plan.earlier {
+		a := &r.outcome.Plan.earlier[i]
+		a.ContentStored = a.ContentStored && sure
+	}
+	l.enterAll(r)
+	l.metrics.entered.WithLabelValues("reply").Add(float64(len(r.records)))
+	l.publish(ctx, r.records)
+}
+
+// enterAll enters the needed attempts of a delivery.
+func (l *Ledger) enterAll(r *Receipt) {
+	for _, a := range attempts(r.outcome, r.acknowledged) {
+		if needed(a) {
+			r.records = append(r.records, l.enter(a))
+		}
+	}
+}
+
+// enter puts an attempt into the ledger, under a moment of its own.
+func (l *Ledger) enter(a store.Attempt) *record {
+	now := l.cfg.Now().UTC().Truncate(time.Microsecond)
+	for ; ; now = now.Add(time.Microsecond) {
+		a.Entered, a.Until = now, now.Add(l.cfg.Keep)
+		r, forgotten := l.memory.add(a, l.shared(), "")
+		l.metrics.forgotten.Add(float64(forgotten))
+		if r != nil {
+			return r
+		}
+	}
+}
+
+// publish inserts attempts into the store for the other servers, and reports whether an insert
+// succeeded. The next exchange repeats failed inserts.
+func (l *Ledger) publish(ctx context.Context, records []*record) (published bool) {
+	if !l.shared() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	defer cancel()
+	for _, r := range records {
+		if l.insert(ctx, l.memory.view(r)) == nil {
+			published = true
+		}
+	}
+	return published
+}
+
+// insert inserts one attempt into the store.
+func (l *Ledger) insert(ctx context.Context, v view) error {
+	datacenter := l.attempts.Local.Origin()
+	err := l.attempts.Local.PutAttempt(ctx, v.Attempt)
+	if err == nil {
+		if l.attempts.Local.Origin() != datacenter {
+			datacenter = "" // either of the two
+		}
+		l.memory.inserted(v.record, datacenter)
+	}
+	return err
+}
+
+// retract removes a withdrawn attempt from the store.
+func (l *Ledger) retract(ctx context.Context, v view) error {
+	if !l.shared() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	defer cancel()
+	err := l.attempts.Local.RemoveAttempt(ctx, v.Attempt)
+	if err == nil {
+		l.memory.removed(v.record)
+	}
+	return err
+}
