@@ -10,7 +10,7 @@ import (
 	"popelago/store"
 )
 
-// Account is a live account as administration sees it.
+// Account is a live account, for administration.
 type Account struct {
 	// Address is canonical.
 	Address mail.Address
@@ -18,9 +18,9 @@ type Account struct {
 	// State is never empty.
 	State   store.AddressState
 	Created time.Time
-	// Retention is its own: zero if it is the domain's, negative if there is no end.
-	Retention time.Duration
-	// Bulk is since when its mailbox is bulk, which may be some time ahead; zero: it is not.
+	// Retention of its own.
+	Retention mail.Retention
+	// Bulk is the moment from which the mailbox is bulk, possibly in the future; zero: not bulk.
 	Bulk time.Time
 }
 
@@ -35,8 +35,8 @@ func accountOf(e *entry) Account {
 	return a
 }
 
-// AddAccount makes an account in a hosted domain. If the address was removed before, this is
-// a new generation with an empty mailbox of its own.
+// AddAccount makes an account in a hosted domain. For an address removed before, the account is a new
+// generation with an empty mailbox of its own.
 //
 // Errors: mail.ErrBadAddress, ErrBadPassword, ErrWeakPassword, ErrNoSuchDomain, ErrExists,
 // the store's. After store.ErrOutcomeUnknown a repetition may say ErrExists.
@@ -92,9 +92,9 @@ func (d *Directory) Account(ctx context.Context, a mail.Address) (Account, error
 	return accountOf(e), nil
 }
 
-// Accounts lists live accounts of a domain, up to limit of them, from behind the local-part
-// after (empty: from the start), in the engine's order. next is the after of the following
-// page; empty means that there is none.
+// Accounts lists up to limit live accounts of a domain, from behind the local-part after (empty: from
+// the start), in the order of the storage engine. next is the after of the following page; empty on
+// the last page.
 //
 // Errors: ErrNoSuchDomain, the store's.
 func (d *Directory) Accounts(ctx context.Context, domain, after string, limit int) (accounts []Account, next string, err error) {
@@ -122,8 +122,8 @@ func (d *Directory) Accounts(ctx context.Context, domain, after string, limit in
 	return accounts, next, nil
 }
 
-// SetPassword gives an account another password. The old one ends at once in this process,
-// elsewhere within Config.CacheTTL.
+// SetPassword gives an account a new password. The old password ends at once in this process, and
+// within Config.CacheTTL in other processes.
 //
 // Errors: mail.ErrBadAddress, ErrNoSuchAccount, ErrBadPassword, ErrWeakPassword, the store's.
 func (d *Directory) SetPassword(ctx context.Context, a mail.Address, password string) error {
@@ -154,11 +154,12 @@ func (d *Directory) SetState(ctx context.Context, a mail.Address, state store.Ad
 	return d.changeLive(ctx, a, store.AddressChange{State: &state})
 }
 
-// RemoveAccount ends an account for good. Its messages go later, see RemovedMailboxes.
+// RemoveAccount ends an account permanently. Background work removes the messages later, see
+// RemovedMailboxes.
 //
-// Where processes that had not heard of each other made two live generations, all of them
-// end: otherwise an older one would come back. Errors: mail.ErrBadAddress, ErrNoSuchAccount,
-// the store's; it may be repeated.
+// RemoveAccount also ends displaced generations: otherwise the newest of them would become the
+// account. Errors: mail.ErrBadAddress, ErrNoSuchAccount,
+// the store's; the call may be repeated.
 func (d *Directory) RemoveAccount(ctx context.Context, a mail.Address) error {
 	a, err := canonical(a)
 	if err != nil {
@@ -178,7 +179,7 @@ func (d *Directory) RemoveAccount(ctx context.Context, a mail.Address) error {
 		return fmt.Errorf("account: remove %s: %w", a, err)
 	}
 	removal := laterThan(id, rows)
-	// Older generations first: if this stops halfway, the account is still the same one.
+	// Older generations first: if this stops halfway, the account is still the same.
 	for _, r := range rows {
 		if r.Kind == "" || !r.Removed.IsZero() {
 			continue
@@ -191,7 +192,7 @@ func (d *Directory) RemoveAccount(ctx context.Context, a mail.Address) error {
 	return nil
 }
 
-// changeLive writes columns of the account of a canonical address.
+// changeLive writes columns of the live generation of a canonical address.
 func (d *Directory) changeLive(ctx context.Context, a mail.Address, c store.AddressChange) error {
 	d.changes.Lock()
 	defer d.changes.Unlock()
@@ -202,7 +203,7 @@ func (d *Directory) changeLive(ctx context.Context, a mail.Address, c store.Addr
 	return d.change(ctx, a, e.row.Generation, c)
 }
 
-// live reads the account of a canonical address.
+// live reads the live generation of a canonical address.
 func (d *Directory) live(ctx context.Context, a mail.Address) (*entry, error) {
 	e, err := d.read(ctx, a)
 	switch {
@@ -214,7 +215,7 @@ func (d *Directory) live(ctx context.Context, a mail.Address) (*entry, error) {
 	return e, nil
 }
 
-// change writes columns of one generation and makes this process forget what it knew.
+// change writes columns of one generation and drops the address from the cache.
 func (d *Directory) change(ctx context.Context, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
 	err := d.durably(ctx, a.Domain, func(st store.Directory) error { return st.ChangeAddress(ctx, a, generation, c) })
 	d.addresses.forget(a)
@@ -224,7 +225,7 @@ func (d *Directory) change(ctx context.Context, a mail.Address, generation mail.
 	return nil
 }
 
-// nextGeneration names the generation that follows all the given ones.
+// nextGeneration names the generation that follows all generations in rows.
 func nextGeneration(rows []store.Address) mail.MessageID {
 	var last mail.MessageID
 	for _, r := range rows {
@@ -235,8 +236,8 @@ func nextGeneration(rows []store.Address) mail.MessageID {
 	return last
 }
 
-// laterThan is id, or if a clock that differs made it older than a generation or removal
-// of rows, an id just behind those: the next generation must be a new one, and the newest.
+// laterThan returns id, or, if a clock that differs made id older than a generation or removal in
+// rows, an id just behind all of them: the next generation must be new, and the newest.
 func laterThan(id mail.MessageID, rows []store.Address) mail.MessageID {
 	last := nextGeneration(rows)
 	for _, r := range rows {

@@ -179,8 +179,8 @@ func TestGenerations(t *testing.T) {
 		wantErr(t, "removed", err, ErrNoSuchAccount)
 	}
 	ended := 0
-	err := d.RemovedMailboxes(ctx, nil, func(r RemovedMailbox) error {
-		if !seen[r.Mailbox] || r.Address != alice || r.Removed.IsZero() {
+	err := d.RemovedMailboxes(ctx, nil, func(r Generation) error {
+		if !seen[r.Mailbox] || r.Row.Address != alice || r.End.IsZero() || r.Status != Ended {
 			t.Errorf("unexpected %v", r)
 		}
 		ended++

@@ -9,11 +9,11 @@ import (
 	"popelago/store"
 )
 
-// SetBulk makes the mailbox of an account bulk, for good: for messages from the moment that it
-// returns, which lies so far ahead that all servers know of it by then. For one that is bulk
-// already that is when it began to be.
+// SetBulk makes the mailbox of an account bulk, permanently, for messages from the moment returned.
+// The moment lies so far ahead that every server knows of the change by then. For a mailbox that is
+// bulk already, SetBulk returns the moment of the first change.
 //
-// Errors: mail.ErrBadAddress, ErrNoSuchAccount, ErrNoBulk, the store's; it may be repeated.
+// Errors: mail.ErrBadAddress, ErrNoSuchAccount, ErrNoBulk, the store's; the call may be repeated.
 func (d *Directory) SetBulk(ctx context.Context, a mail.Address) (time.Time, error) {
 	a, err := canonical(a)
 	if err != nil {
@@ -28,15 +28,15 @@ func (d *Directory) SetBulk(ctx context.Context, a mail.Address) (time.Time, err
 	return d.setBulk(ctx, e)
 }
 
-// SetBulkByRecipient is SetBulk for a mailbox that one of its messages is known of: with the
-// recipient of that, see mail.Message. It does nothing, and returns zero values, if this is
-// not, or no longer, the mailbox of the recipient's account, or is bulk already.
+// SetBulkByRecipient is SetBulk for a mailbox that the caller knows by one of its messages: recipient
+// is the recipient of the message, see mail.Message. SetBulkByRecipient returns zero values, and
+// changes nothing, if the mailbox does not belong to the recipient's account, or is bulk already.
 //
 // Errors: ErrNoBulk, the store's.
 func (d *Directory) SetBulkByRecipient(ctx context.Context, recipient string, mailbox mail.MailboxID) (mail.Address, time.Time, error) {
 	a, err := mail.ParsePath(recipient)
 	if err != nil {
-		return mail.Address{}, time.Time{}, nil // nobody's
+		return mail.Address{}, time.Time{}, nil // no account's
 	}
 	a = a.Canonical()
 	d.changes.Lock()
@@ -49,8 +49,8 @@ func (d *Directory) SetBulkByRecipient(ctx context.Context, recipient string, ma
 	return a, since, err
 }
 
-// setBulk marks the mailbox first, and then tells those who deliver. It is called with changes
-// locked.
+// setBulk marks the mailbox first, and then writes the account, which deliveries read. The caller
+// holds changes.
 func (d *Directory) setBulk(ctx context.Context, e *entry) (since time.Time, err error) {
 	if !e.row.Bulk.IsZero() {
 		return e.row.Bulk, nil

@@ -19,23 +19,23 @@ type entry struct {
 // disabled reports whether an account may not be used.
 func (e *entry) disabled() bool { return e.row.State == store.StateDisabled }
 
-// cache remembers what was read from the store for a while: live accounts by canonical
-// address, domains by name. A negative answer is remembered only of a domain that no datacenter
-// hosts, and the store of this one is read again before it counts.
+// cache holds values read from the store for a while: live accounts by canonical address, domains by
+// name. The only negative answers are domains that no datacenter hosts, and the local store is read
+// again before a negative answer counts.
 //
 // Items carry their own end, so that the injected clock counts and the cache needs no
-// goroutine; the size bound alone gives memory back.
+// goroutine; the size bound alone releases memory.
 type cache[K comparable, V any] struct {
 	ttl   time.Duration
 	items *otter.Cache[K, item[V]]
 
-	// epoch counts the changes made. What was read before a change and put after it would be
-	// stale for a whole ttl: put refuses it.
+	// epoch counts the changes made. A value read before a change and put after the change would be
+	// stale for a whole ttl: put refuses the value.
 	mu    sync.Mutex
 	epoch uint64
 }
 
-// item is a value that is not to be believed from until on.
+// item is a value that is valid until a moment.
 type item[V any] struct {
 	value V
 	until time.Time
@@ -51,21 +51,21 @@ func newCache[K comparable, V any](size int, ttl time.Duration) (*cache[K, V], e
 
 func (c *cache[K, V]) get(key K, now time.Time) (value V, ok bool) {
 	i, ok := c.items.GetIfPresent(key)
-	// An end further away than ttl means that the clock went back.
+	// An end further away than ttl shows that the clock went back.
 	if !ok || !now.Before(i.until) || i.until.Sub(now) > c.ttl {
 		return value, false
 	}
 	return i.value, true
 }
 
-// begin returns the epoch to pass to put. It must be called before reading the value.
+// begin returns the epoch to pass to put. Callers call begin before they read the value.
 func (c *cache[K, V]) begin() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.epoch
 }
 
-// put remembers what was read; found is false if there is nothing under the key.
+// put stores a value read under a key; found is false if the key has no value.
 func (c *cache[K, V]) put(key K, value V, found bool, epoch uint64, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,8 +78,8 @@ func (c *cache[K, V]) put(key K, value V, found bool, epoch uint64, now time.Tim
 	}
 }
 
-// forget must be called after every change of what is under the key, also one whose outcome
-// is unknown.
+// forget must be called after every change of the value of a key, including changes with an unknown
+// outcome.
 func (c *cache[K, V]) forget(key K) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"net/netip"
 )
 
-// client is the place that a login attempt comes from, at the widths that turns and failures
-// are counted by. The zero value stands for this machine and for trusted networks.
+// client is the origin of a login, in the widths that turns and failures are counted by. The zero
+// value stands for this machine and for trusted networks.
 type client struct {
 	address netip.Prefix // IPv4: /32; IPv6: /64
 	network netip.Prefix // IPv4: /24; IPv6: /48
@@ -33,7 +33,7 @@ func clientAt(remote netip.Addr) client {
 // counted reports whether failures of the client are counted.
 func (c client) counted() bool { return c.address.IsValid() }
 
-// client returns the client of an attempt: the zero client where Config exempts the address.
+// client returns the client of a login: the zero client where Config exempts the address.
 func (d *Directory) client(remote netip.Addr) client {
 	remote = remote.Unmap().WithZone("")
 	if remote.IsLoopback() && !d.cfg.CountLocal {

@@ -15,8 +15,8 @@ import (
 // credentialKey names one verified combination of account and password.
 type credentialKey [sha256.Size]byte
 
-// credentialCache remembers passwords that were verified. It holds no wrong ones. Entries
-// carry their own end, see cache.
+// credentialCache holds verified passwords, and no wrong passwords. Entries carry their own end,
+// see cache.
 type credentialCache struct {
 	ttl    time.Duration
 	secret [32]byte // random for each process
@@ -59,8 +59,8 @@ func (c *credentialCache) key(row store.Address, password string) credentialKey 
 	return k
 }
 
-// has reports whether a combination was verified lately, and if so remembers it for longer. The
-// key holds the stored hash, so that a use never prolongs what a change of the password ended.
+// has reports whether a combination was verified lately, and if so prolongs the entry. The key
+// contains the stored hash, so that a use never prolongs a password that was changed.
 func (c *credentialCache) has(k credentialKey, now time.Time) bool {
 	until, ok := c.cache.GetIfPresent(k)
 	if !ok || !now.Before(until) || until.Sub(now) > c.ttl {

@@ -41,11 +41,11 @@ func (d *Directory) ListDomains(ctx context.Context) ([]store.Domain, error) {
 	return domains, nil
 }
 
-// RemoveDomain stops hosting a domain that has no live accounts. Messages that are left in
-// the mailboxes of its removed accounts stay for those who go by RemovedMailboxes: some of them
-// may have been accepted after their account had ended.
+// RemoveDomain stops hosting a domain that has no live accounts. Messages left in the mailboxes of its
+// removed accounts stay for RemovedMailboxes: some messages may have been accepted after the end of
+// their account.
 //
-// Errors: ErrNoSuchDomain, ErrDomainNotEmpty, the store's. It may be repeated.
+// Errors: ErrNoSuchDomain, ErrDomainNotEmpty, the store's. The call may be repeated.
 func (d *Directory) RemoveDomain(ctx context.Context, name string) error {
 	name, err := mail.CanonicalDomain(name)
 	if err != nil {
@@ -71,7 +71,7 @@ func (d *Directory) RemoveDomain(ctx context.Context, name string) error {
 	return nil
 }
 
-// hosted returns ErrNoSuchDomain if the canonical name is not hosted here.
+// hosted returns ErrNoSuchDomain if no domain with the canonical name is hosted here.
 func (d *Directory) hosted(ctx context.Context, name string) error {
 	_, err := d.Domain(ctx, name)
 	return err

@@ -57,7 +57,7 @@ func TestDomainKnownElsewhere(t *testing.T) {
 	if _, err := all.AddDomain(ctx, "new.test"); err != nil {
 		t.Fatal(err)
 	}
-	durability := store.DurabilityEach
+	durability := mail.DurabilityEach
 	if _, err := all.ChangeDomain(ctx, "new.test", store.DomainChange{Durability: &durability}); err != nil {
 		t.Fatal(err)
 	}
@@ -77,10 +77,10 @@ func TestDomainKnownElsewhere(t *testing.T) {
 
 	o.down = false
 	r, err := here.Resolve(ctx, alice.Address)
-	if err != nil || r.Mailbox != alice.Mailbox || !r.Durability.Each {
+	if err != nil || r.Mailbox != alice.Mailbox || !r.Durability.Each() {
 		t.Errorf("mail for a domain of elsewhere: %+v, %v", r, err)
 	}
-	if l, err := here.Authenticate(ctx, "alice@new.test", "secret"); err != nil || !l.Durability.Each {
+	if l, err := here.Authenticate(ctx, "alice@new.test", "secret"); err != nil || !l.Durability.Each() {
 		t.Errorf("a login in a domain of elsewhere: %+v, %v", l, err)
 	}
 	_, err = here.Resolve(ctx, addr(t, "bob@new.test"))

@@ -12,31 +12,31 @@ import (
 	"popelago/store"
 )
 
-// elsewhereWait is how long a question to the other datacenters waits for its turn.
+// elsewhereWait limits the wait of a question to the other datacenters for its turn.
 const elsewhereWait = 2 * time.Second
 
-// absentSize is the largest number of domains remembered that no datacenter hosts.
+// absentSize is the largest number of domains in memory that no datacenter hosts.
 const absentSize = 10_000
 
-// What the other datacenters are asked, and what they answer: label values of
+// Subjects of questions to the other datacenters, and answers: label values of
 // popelago_account_elsewhere_total.
 const (
 	askAddress  = "address"
 	askDomain   = "domain"
-	answerFound = "found" // they know it, or know better
-	answerNone  = "none"  // they do not know it either
-	answerBusy  = "busy"  // too many questions: it was not asked
+	answerFound = "found" // the row, or a newer row
+	answerNone  = "none"  // no row in any datacenter
+	answerBusy  = "busy"  // too many questions: not asked
 	answerError = "error" // a datacenter cannot be reached
 )
 
-// readElsewhere is read with what the other datacenters know. It is asked before anybody hears
-// "no such recipient", "disabled" or "bad credentials": an account made there a moment ago, or
-// enabled, or a password changed, may not have arrived here. known is what this datacenter
-// knows; nil: nothing, and then the domain is looked for first. Where there is one datacenter
-// there is nobody to ask, and known is returned.
+// readElsewhere reads an account from a quorum of every datacenter. The directory does so before a
+// client gets "no such recipient", "disabled" or "bad credentials": an account made in another
+// datacenter a moment ago, or enabled, or a changed password, may not have arrived here. known is the
+// account in this datacenter; nil: none, and the domain is read first. With a single datacenter,
+// readElsewhere returns known.
 //
-// Whoever guesses addresses and passwords makes these questions happen. So there are no more of
-// them in each second than Config.ElsewherePerSecond says.
+// Guesses of addresses and passwords cause these questions. So Config.ElsewherePerSecond limits the
+// questions in each second.
 //
 // Errors: store.ErrUnavailable while a datacenter cannot be reached; ErrBusyElsewhere.
 func (d *Directory) readElsewhere(ctx context.Context, a mail.Address, known *entry) (*entry, error) {
@@ -57,13 +57,13 @@ func (d *Directory) readElsewhere(ctx context.Context, a mail.Address, known *en
 	return e, err
 }
 
-// domain returns the settings of a domain by its canonical name, as readElsewhere does for an
-// address. Name is empty if no datacenter hosts it.
+// domain returns the settings of a domain by its canonical name, from the other datacenters if this
+// datacenter does not host the domain. Name is empty if no datacenter does.
 //
-// A domain that nobody hosts is asked for elsewhere by strangers, with each of their relaying
-// tries: Config.ElsewhereDomainsPerSecond limits these questions apart from those about
-// addresses, so that strangers keep nobody else waiting, and what was answered is remembered for
-// Config.CacheTTL. A domain that arrives here in the meantime counts at once.
+// Strangers that try to relay mail cause questions about domains that no datacenter hosts.
+// Config.ElsewhereDomainsPerSecond limits these questions apart from questions about addresses, so
+// that strangers delay nobody else. The directory remembers the answers for Config.CacheTTL. A domain
+// that arrives here in the meantime counts at once.
 func (d *Directory) domain(ctx context.Context, name string) (store.Domain, error) {
 	if domain, ok := d.domainCache.get(name, d.cfg.Now()); ok && domain.Name != "" {
 		return domain, nil
@@ -78,7 +78,7 @@ func (d *Directory) domain(ctx context.Context, name string) (store.Domain, erro
 	if err := d.turnElsewhere(ctx, d.elsewhereDomains, askDomain); err != nil {
 		return store.Domain{}, err
 	}
-	// Others may have asked while this one waited.
+	// The answer may have come for another caller during the wait.
 	if _, absent := d.absent.get(name, d.cfg.Now()); absent {
 		return store.Domain{}, nil
 	}
@@ -91,8 +91,8 @@ func (d *Directory) domain(ctx context.Context, name string) (store.Domain, erro
 	return domain, err
 }
 
-// readDomain reads the settings of a domain and remembers those that are there. Name is empty if
-// there is no such domain.
+// readDomain reads the settings of a domain and caches the settings of an existing domain. Name is
+// empty if the domain does not exist.
 func (d *Directory) readDomain(ctx context.Context, st store.Domains, name string) (store.Domain, error) {
 	epoch := d.domainCache.begin()
 	domain, err := st.Domain(ctx, name)
@@ -112,7 +112,7 @@ func (d *Directory) forgetDomain(name string) {
 	d.absent.forget(name)
 }
 
-// turnElsewhere waits until the other datacenters may be asked once more. Errors:
+// turnElsewhere waits until limit allows a further question to the other datacenters. Errors:
 // ErrBusyElsewhere.
 func (d *Directory) turnElsewhere(ctx context.Context, limit *rate.Limiter, what string) error {
 	wait, cancel := context.WithTimeout(ctx, elsewhereWait)

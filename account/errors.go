@@ -7,7 +7,7 @@ import (
 	"popelago/store"
 )
 
-// What Resolve and SignIn answer.
+// Errors of Resolve and SignIn.
 var (
 	// ErrNoSuchRecipient: no account has this address. SMTP answers 550 5.1.1.
 	ErrNoSuchRecipient = errors.New("no such recipient")
@@ -17,9 +17,9 @@ var (
 	// the right password.
 	ErrDisabled = errors.New("account disabled")
 	// ErrBusyElsewhere is the kind of store.ErrUnavailable where the other datacenters were not
-	// asked, because too many ask for what is not here.
+	// asked, because too many questions to them are waiting.
 	ErrBusyElsewhere = fmt.Errorf("%w: too many questions to the other datacenters", store.ErrUnavailable)
-	// ErrBadCredentials: unknown login or wrong password; which of them is not told.
+	// ErrBadCredentials: unknown login or wrong password; clients cannot see which.
 	ErrBadCredentials = errors.New("bad credentials")
 	// ErrTooManyFailures: too many logins from the client's address or network have failed
 	// lately. The password was not checked. POP3 answers [SYS/TEMP].
@@ -29,9 +29,9 @@ var (
 	ErrBusy = errors.New("too many logins at once")
 )
 
-// What administration answers.
+// Errors of administration.
 var (
-	// ErrExists: the domain or account to be added is already there.
+	// ErrExists: the domain or account to be added exists already.
 	ErrExists = errors.New("already exists")
 	// ErrNoSuchAccount: no live account has this address.
 	ErrNoSuchAccount = errors.New("no such account")
@@ -39,11 +39,11 @@ var (
 	ErrNoSuchDomain = errors.New("no such domain")
 	// ErrDomainNotEmpty: the domain still has live accounts.
 	ErrDomainNotEmpty = errors.New("domain still has accounts")
-	// ErrNoBulk: the store keeps the messages of every mailbox, however many, in one place.
+	// ErrNoBulk: the store has no bulk mailboxes, because large mailboxes cost the store nothing.
 	ErrNoBulk = errors.New("the storage engine has no bulk mailboxes, and needs none")
-	// ErrBadPassword: a new password that cannot be used: empty, over MaxPassword octets,
-	// not UTF-8, or with control characters, which no POP3 client could send.
+	// ErrBadPassword: the new password is empty, over MaxPassword octets, not UTF-8, or has control
+	// characters, which no POP3 client could send.
 	ErrBadPassword = errors.New("password cannot be used")
-	// ErrWeakPassword: a new password shorter than Config.MinPasswordLength.
+	// ErrWeakPassword: the new password is shorter than Config.MinPasswordLength.
 	ErrWeakPassword = errors.New("password too short")
 )

@@ -97,7 +97,7 @@ func TestFaults(t *testing.T) {
 		try("remove again", func() error { return d.RemoveAccount(ctx, alice) }, ErrNoSuchAccount)
 		try("ended mailboxes", func() error {
 			n := 0
-			err := d.RemovedMailboxes(ctx, nil, func(RemovedMailbox) error { n++; return nil })
+			err := d.RemovedMailboxes(ctx, nil, func(Generation) error { n++; return nil })
 			if err == nil && n != 2 {
 				t.Errorf("%d ended mailboxes, want 2", n)
 			}

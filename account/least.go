@@ -7,73 +7,67 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"popelago/mail"
 )
 
-// leastNote is the name under which the store keeps the least own retention of all accounts, see
-// store.Checks: microseconds in decimal digits, such as "604800000000" for a week; "0" if no account
-// has a retention of its own with an end. If the text is missing or has another form no walk has
-// ended yet.
+// leastNote is the name of the note, see store.Checks, with the least own retention of all accounts:
+// microseconds in decimal digits, such as "604800000000" for a week; "0" if no account has a
+// retention of its own with an end. Before the first walk has ended the text is missing or has a
+// different form.
 const leastNote = "account/least-retention"
 
 // ErrRetentionsUnknown: no walk over the accounts has ended yet, see NoteRetentions.
 var ErrRetentionsUnknown = errors.New("the retentions of the accounts are not known yet")
 
-// leastRetention is the cached part of what LeastRetention answers from.
+// leastRetention is the cached state of LeastRetention.
 type leastRetention struct {
 	turn sync.Mutex // held while the store is read
 
 	mu    sync.Mutex // held for moments only: deliveries and logins call saw
 	read  leastRead
-	until time.Time // read is to be read again then
-	epoch uint64    // counts the walks that have ended: what was read before one is out of date
+	until time.Time // the end of read
+	epoch uint64    // counts the walks that have ended; the end of a walk outdates read
 	// seen is the least own retention that this process read or set since its last walk; zero: none.
-	seen  time.Duration
-	walks map[*retentionWalk]struct{} // those under way
+	seen  mail.Retention
+	walks map[*retentionWalk]struct{} // in progress
 	// begun counts the walks that have begun; newest is the number of the last of them that has ended.
 	begun, newest uint64
 }
 
-// leastRead is what the store says.
+// leastRead is the state in the store.
 type leastRead struct {
-	least time.Duration // of the domains and of the note; zero: for ever
-	known bool          // there is a note
+	least mail.Retention // of the domains and of the note; zero: for ever
+	known bool           // there is a note
 }
 
 // retentionWalk is one walk over the accounts.
 type retentionWalk struct {
-	number uint64        // in the order of their beginnings
-	least  time.Duration // of what the walk found, and of what this process read or set meanwhile
+	number uint64         // in the order of their beginnings
+	least  mail.Retention // of what the walk found, and of what this process read or set meanwhile
 }
 
-// least is the smaller of two retentions; zero is for ever.
-func least(a, b time.Duration) time.Duration {
-	if a == 0 || b != 0 && b < a {
-		return b
-	}
-	return a
-}
-
-// saw notes the own retention of an account.
-func (l *leastRetention) saw(retention time.Duration) {
-	if retention <= 0 {
+// saw notes the own retention of an account that this process read or set.
+func (l *leastRetention) saw(retention mail.Retention) {
+	if !retention.Ends() {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.seen = least(l.seen, retention)
+	l.seen = l.seen.Shorter(retention)
 	for w := range l.walks {
-		w.least = least(w.least, retention)
+		w.least = w.least.Shorter(retention)
 	}
 }
 
-// cached returns what was read, and whether it is fresh.
+// cached returns the last read, and whether the read is fresh.
 func (l *leastRetention) cached(now time.Time, ttl time.Duration) (read leastRead, epoch uint64, fresh bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.read, l.epoch, now.Before(l.until) && l.until.Sub(now) <= ttl
 }
 
-// put remembers what was read, unless a walk has ended since then. ok is false if one has.
+// put stores a read, unless a walk has ended since the read began: then ok is false.
 func (l *leastRetention) put(read leastRead, epoch uint64, until time.Time) (ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -83,12 +77,12 @@ func (l *leastRetention) put(read leastRead, epoch uint64, until time.Time) (ok 
 	return ok
 }
 
-// answer is what LeastRetention returns by what the store says. ok is false if a walk has ended
-// since the store said it.
-func (l *leastRetention) answer(read leastRead, epoch uint64) (retention time.Duration, ok bool) {
+// answer returns the result of LeastRetention for a read. ok is false if a walk has ended since the
+// read began.
+func (l *leastRetention) answer(read leastRead, epoch uint64) (retention mail.Retention, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return least(read.least, l.seen), epoch == l.epoch
+	return read.least.Shorter(l.seen), epoch == l.epoch
 }
 
 func (l *leastRetention) begin(w *retentionWalk) {
@@ -108,26 +102,27 @@ func (l *leastRetention) end(w *retentionWalk) {
 	delete(l.walks, w)
 }
 
-// found notes the own retention of an account that a walk has come to.
-func (l *leastRetention) found(w *retentionWalk, retention time.Duration) {
-	if retention <= 0 {
+// found notes the own retention of an account of a walk.
+func (l *leastRetention) found(w *retentionWalk, retention mail.Retention) {
+	if !retention.Ends() {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w.least = least(w.least, retention)
+	w.least = w.least.Shorter(retention)
 }
 
-// take is the result of a walk. From now on the walk gathers what this process sees until noted. ok
-// is false if another walk of this process began later and has ended already: that one knows better.
-func (l *leastRetention) take(w *retentionWalk) (result time.Duration, ok bool) {
+// take returns the result of a walk, and the walk begins to gather the retentions that this process
+// sees until noted. ok is false if a later walk of this process has ended already: the later walk has
+// the better result.
+func (l *leastRetention) take(w *retentionWalk) (result mail.Retention, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	result, w.least = w.least, 0
 	return result, w.number > l.newest
 }
 
-// noted forgets what was seen before take: the note says it now.
+// noted forgets the retentions seen before take, which the note covers now.
 func (l *leastRetention) noted(w *retentionWalk) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -136,24 +131,22 @@ func (l *leastRetention) noted(w *retentionWalk) {
 	l.epoch++
 }
 
-// LeastRetention returns the least retention of all hosted domains and of all live accounts; zero:
-// messages stay for ever. It never promises more than an account has, as far as this process can
-// know:
+// LeastRetention returns the least retention of all hosted domains and of all live accounts; without
+// an end: all messages stay for ever. LeastRetention never exceeds the retention of an account, as far
+// as this process can know:
 //
-//   - The domains, and the least of the accounts that a walk has left in the store, are read once in
-//     Config.CacheTTL. So a server that has just started knows the accounts without looking at each.
+//   - The domains, and the note that a walk has left in the store, are read once in Config.CacheTTL. So
+//     a server that has just started need not read all accounts.
 //   - SetRetention lowers the least in the store before it writes the account.
-//   - Accounts that this process has read meanwhile count, too.
+//   - Accounts that this process has read since the last walk count, too.
 //
-// A retention that was made longer, and the removal of an account, count after the next walk of this
-// process: each run of the expire job is one. The same holds for a retention that was made shorter
-// but was missed here: because two processes changed the least in the store at the same moment, a
-// process of an older release made the change, or the change is still on its way from another
-// datacenter.
+// Longer retentions, and removed accounts, count after the next walk of this process: each run of the
+// expire job is a walk. The same holds for a shorter retention that this process missed: two processes
+// changed the note at the same moment, a process of an older release made the change, or the change
+// has not arrived from its datacenter yet.
 //
-// Errors: ErrRetentionsUnknown before the first walk over this store has ended: then nothing can be
-// promised. The store's.
-func (d *Directory) LeastRetention(ctx context.Context) (time.Duration, error) {
+// Errors: ErrRetentionsUnknown before the end of the first walk over this store; the store's.
+func (d *Directory) LeastRetention(ctx context.Context) (mail.Retention, error) {
 	l := &d.least
 	l.turn.Lock()
 	defer l.turn.Unlock()
@@ -178,7 +171,7 @@ func (d *Directory) LeastRetention(ctx context.Context) (time.Duration, error) {
 	}
 }
 
-// readLeast reads the domains, and what the last walk left.
+// readLeast reads the note and the domains.
 func (d *Directory) readLeast(ctx context.Context) (r leastRead, err error) {
 	text, err := d.readLeastNote(ctx)
 	if err != nil {
@@ -192,7 +185,7 @@ func (d *Directory) readLeast(ctx context.Context) (r leastRead, err error) {
 		return r, err
 	}
 	for _, domain := range domains {
-		r.least = least(r.least, domain.Retention)
+		r.least = r.least.Shorter(domain.Retention)
 	}
 	return r, nil
 }
@@ -205,23 +198,23 @@ func (d *Directory) readLeastNote(ctx context.Context) (string, error) {
 	return text, nil
 }
 
-func (d *Directory) writeLeastNote(ctx context.Context, retention time.Duration) error {
+func (d *Directory) writeLeastNote(ctx context.Context, retention mail.Retention) error {
 	if err := d.store.Local.SetProgress(ctx, leastNote, formatLeast(retention)); err != nil {
 		return fmt.Errorf("account: note the least retention: %w", err)
 	}
 	return nil
 }
 
-func formatLeast(retention time.Duration) string {
+func formatLeast(retention mail.Retention) string {
 	return strconv.FormatInt(retention.Microseconds(), 10)
 }
 
-// parseLeast undoes formatLeast. ok is false if the text has another form.
-func parseLeast(text string) (retention time.Duration, ok bool) {
+// parseLeast undoes formatLeast. ok is false if the text has a different form.
+func parseLeast(text string) (retention mail.Retention, ok bool) {
 	const most = int64(1<<63-1) / int64(time.Microsecond)
 	micros, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || micros < 0 || micros > most {
 		return 0, false
 	}
-	return time.Duration(micros) * time.Microsecond, true
+	return mail.RetentionMicroseconds(micros), true
 }

@@ -4,13 +4,14 @@ import (
 	"testing"
 	"time"
 
+	"popelago/mail"
 	"popelago/store"
 )
 
 func TestLeastRetention(t *testing.T) {
 	d, c := withDomain(t)
 	ctx := t.Context()
-	want := func(want time.Duration) {
+	want := func(want mail.Retention) {
 		t.Helper()
 		if got, err := d.LeastRetention(ctx); err != nil || got != want {
 			t.Errorf("least retention %v, %v; want %v", got, err, want)
@@ -28,7 +29,7 @@ func TestLeastRetention(t *testing.T) {
 	c.advance(time.Minute)
 	want(month)
 	a := addAccount(t, d, "alice@example.test", "secret")
-	wantErr(t, "for ever", d.SetRetention(ctx, a.Address, Forever), nil)
+	wantErr(t, "for ever", d.SetRetention(ctx, a.Address, mail.Forever), nil)
 	_, err := d.Authenticate(ctx, "alice", "secret")
 	wantErr(t, "login", err, nil)
 	want(month)

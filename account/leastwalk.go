@@ -2,19 +2,19 @@ package account
 
 import (
 	"context"
-	"time"
 
+	"popelago/mail"
 	"popelago/store"
 )
 
 // leastWork names the first walk over the accounts for store.Mine.
 const leastWork = "account/least-retention"
 
-// LearnRetentions walks over the accounts, so that LeastRetention knows them. Unless anew, it leaves
-// them alone if a walk has ended before, here or on another server, or if the walk falls to another
-// server: where there are many accounts not every start should read all. Memory is bounded. It
-// returns soon after ctx ends. Errors: the store's; then the next run of the expire job makes up
-// for it.
+// LearnRetentions walks over all accounts for LeastRetention. Unless anew, LearnRetentions does
+// nothing after the end of any walk, here or on another server, or if the walk is the share of another
+// server: with many accounts, a start should not read all of them. Memory is bounded.
+// LearnRetentions returns soon after ctx ends. Errors: the store's; the next run of the expire job is
+// the next walk then.
 func (d *Directory) LearnRetentions(ctx context.Context, anew bool) error {
 	if !anew {
 		text, err := d.readLeastNote(ctx)
@@ -25,7 +25,7 @@ func (d *Directory) LearnRetentions(ctx context.Context, anew bool) error {
 			return nil
 		}
 	}
-	return d.NoteRetentions(ctx, func(found func(time.Duration)) error {
+	return d.NoteRetentions(ctx, func(found func(mail.Retention)) error {
 		domains, err := d.ListDomains(ctx)
 		if err != nil {
 			return err
@@ -46,27 +46,26 @@ func (d *Directory) LearnRetentions(ctx context.Context, anew bool) error {
 }
 
 // NoteRetentions calls walk, which passes the own retention of every live account of all hosted
-// domains (store.Address.Retention) to found, and keeps the least for LeastRetention, here and on
-// all other servers. If walk fails nothing is kept, and its error is returned as it is.
+// domains (store.Address.Retention) to found. NoteRetentions stores the least for LeastRetention of all
+// servers. If walk fails, NoteRetentions stores nothing and returns the error unchanged.
 //
-// What was made shorter while the walk was under way counts, whether or not the walk has come to
-// it: in this process, and in others if they have written so into the store. Errors: the store's.
-// Walks may be under way at the same time.
-func (d *Directory) NoteRetentions(ctx context.Context, walk func(found func(own time.Duration)) error) error {
+// A retention made shorter during the walk counts, in this process and in other processes that have
+// lowered the note. Several walks may run at the same time. Errors: the store's.
+func (d *Directory) NoteRetentions(ctx context.Context, walk func(found func(own mail.Retention)) error) error {
 	w := &retentionWalk{}
 	before, err := d.beginWalk(ctx, w)
 	if err != nil {
 		return err
 	}
 	defer d.least.end(w)
-	if err := walk(func(own time.Duration) { d.least.found(w, own) }); err != nil {
+	if err := walk(func(own mail.Retention) { d.least.found(w, own) }); err != nil {
 		return err
 	}
 	return d.noteWalk(ctx, w, before)
 }
 
-// beginWalk returns what the store says at the beginning of a walk. Changes wait meanwhile: so the
-// walk finds what a change wrote before, and learns of later ones.
+// beginWalk begins a walk and returns the note. Changes wait meanwhile: so the walk finds the results
+// of earlier changes, and later changes tell the walk.
 func (d *Directory) beginWalk(ctx context.Context, w *retentionWalk) (before string, err error) {
 	d.changes.Lock()
 	defer d.changes.Unlock()
@@ -76,8 +75,8 @@ func (d *Directory) beginWalk(ctx context.Context, w *retentionWalk) (before str
 	return before, err
 }
 
-// noteWalk writes the result of a walk into the store. A text that is there now but was not at the
-// beginning is about a change, or of another walk, and may know more.
+// noteWalk writes the result of a walk into the note. A note that has changed since the beginning was
+// lowered by a change or written by another walk, and counts, too.
 func (d *Directory) noteWalk(ctx context.Context, w *retentionWalk, before string) error {
 	d.changes.Lock()
 	defer d.changes.Unlock()
@@ -91,7 +90,7 @@ func (d *Directory) noteWalk(ctx context.Context, w *retentionWalk, before strin
 	}
 	if now != before {
 		if other, known := parseLeast(now); known {
-			result = least(result, other)
+			result = result.Shorter(other)
 		}
 	}
 	if formatLeast(result) != now {
@@ -103,18 +102,17 @@ func (d *Directory) noteWalk(ctx context.Context, w *retentionWalk, before strin
 	return nil
 }
 
-// lowerLeastLocked lowers the least retention in the store, so that other servers, and this one
-// after a restart, do not promise more than an account will have. It does so only where a walk has
-// left one. The caller holds changes.
-func (d *Directory) lowerLeastLocked(ctx context.Context, retention time.Duration) error {
-	if retention <= 0 {
+// lowerLeastLocked lowers an existing note, so that LeastRetention of other servers, and of this
+// server after a restart, does not exceed the retention of an account. The caller holds changes.
+func (d *Directory) lowerLeastLocked(ctx context.Context, retention mail.Retention) error {
+	if !retention.Ends() {
 		return nil
 	}
 	text, err := d.readLeastNote(ctx)
 	if err != nil {
 		return err
 	}
-	if noted, known := parseLeast(text); !known || least(noted, retention) == noted {
+	if noted, known := parseLeast(text); !known || noted.Shorter(retention) == noted {
 		return nil
 	}
 	return d.writeLeastNote(ctx, retention)

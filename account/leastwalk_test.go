@@ -7,14 +7,15 @@ import (
 	"testing"
 	"time"
 
+	"popelago/mail"
 	"popelago/store"
 	"popelago/store/storetest"
 )
 
-const week, month = 7 * 24 * time.Hour, 30 * 24 * time.Hour
+const week, month = mail.Retention(7 * 24 * time.Hour), mail.Retention(30 * 24 * time.Hour)
 
 // wantLeast checks what a directory promises to those who have not logged in.
-func wantLeast(t *testing.T, what string, d *Directory, want time.Duration) {
+func wantLeast(t *testing.T, what string, d *Directory, want mail.Retention) {
 	t.Helper()
 	if got, err := d.LeastRetention(t.Context()); err != nil || got != want {
 		t.Errorf("%s: least retention %v, %v; want %v", what, got, err, want)
@@ -36,7 +37,7 @@ func learn(t *testing.T, d *Directory) {
 }
 
 // retain gives an account of example.test, which is made if need be, a retention of its own.
-func retain(t *testing.T, d *Directory, a string, retention time.Duration) {
+func retain(t *testing.T, d *Directory, a string, retention mail.Retention) {
 	t.Helper()
 	if _, err := d.Account(t.Context(), addr(t, a)); err != nil {
 		addAccount(t, d, a, "secret")
@@ -62,9 +63,9 @@ func TestLeastRetentionOutlivesTheProcess(t *testing.T) {
 
 	second := newDirectory(t, cheap(c), st)
 	wantLeast(t, "another process", second, week)
-	retain(t, first, "alice@example.test", 24*time.Hour)
+	retain(t, first, "alice@example.test", mail.Retention(24*time.Hour))
 	c.advance(time.Minute)
-	wantLeast(t, "another process, after a change", second, 24*time.Hour)
+	wantLeast(t, "another process, after a change", second, mail.Retention(24*time.Hour))
 }
 
 // A retention that was made longer, and an account that was removed, count no more after a walk.
@@ -74,7 +75,7 @@ func TestLeastRetentionRises(t *testing.T) {
 	wantLeast(t, "without accounts", d, 0)
 	retain(t, d, "alice@example.test", week)
 	retain(t, d, "bob@example.test", month)
-	retain(t, d, "carol@example.test", Forever)
+	retain(t, d, "carol@example.test", mail.Forever)
 	retain(t, d, "alice@example.test", 2*month)
 	wantLeast(t, "before a walk", d, week)
 	learn(t, d)
@@ -89,9 +90,9 @@ func TestLeastRetentionRises(t *testing.T) {
 }
 
 // walking does something in the middle of a walk that comes to the given retentions only.
-func walking(t *testing.T, d *Directory, do func(), found ...time.Duration) {
+func walking(t *testing.T, d *Directory, do func(), found ...mail.Retention) {
 	t.Helper()
-	err := d.NoteRetentions(t.Context(), func(note func(time.Duration)) error {
+	err := d.NoteRetentions(t.Context(), func(note func(mail.Retention)) error {
 		for _, own := range found {
 			note(own)
 		}
@@ -145,7 +146,7 @@ func TestLeastRetentionSlowWalk(t *testing.T) {
 func TestLeastRetentionFailedWalk(t *testing.T) {
 	d, _ := withDomain(t)
 	failed := errors.New("a failure")
-	fail := func(note func(time.Duration)) error { note(month); return failed }
+	fail := func(note func(mail.Retention)) error { note(month); return failed }
 	wantErr(t, "a walk that fails", d.NoteRetentions(t.Context(), fail), failed)
 	wantUnknown(t, "after it", d)
 	learn(t, d)
@@ -278,7 +279,7 @@ func TestLeastRetentionWithWalksUnderWay(t *testing.T) {
 		})
 	}
 	for days := 100; days > 0; days-- {
-		retention := time.Duration(days) * 24 * time.Hour
+		retention := mail.Retention(time.Duration(days) * 24 * time.Hour)
 		wantErr(t, "shorter", d.SetRetention(t.Context(), addr(t, "alice@example.test"), retention), nil)
 		wantLeast(t, "here", d, retention)
 		wantLeast(t, "after a restart", newDirectory(t, cheap(c), st), retention)

@@ -4,23 +4,22 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
 
 	"popelago/mail"
 )
 
-// Login is who Authenticate recognized.
+// Login is the account of a successful login.
 type Login struct {
 	// Address is canonical.
 	Address mail.Address
 	Mailbox mail.MailboxID
-	// Durability is what removals have to reach.
+	// Durability of removals from the maildrop.
 	Durability mail.Durability
-	// Retention is how long messages stay at most; zero: for ever.
-	Retention time.Duration
+	// Retention in force.
+	Retention mail.Retention
 }
 
-// authenticate also reports whether the password was remembered, not hashed.
+// authenticate also reports whether the password was remembered, so that no hash was computed.
 func (d *Directory) authenticate(ctx context.Context, t *attempt) (_ Login, remembered bool, err error) {
 	if !t.valid {
 		_, err := d.check(ctx, nil, t)
@@ -48,12 +47,12 @@ func (d *Directory) authenticate(ctx context.Context, t *attempt) (_ Login, reme
 	}
 	return Login{
 		Address: e.row.Address, Mailbox: e.mailbox,
-		Durability: domain.Durability.Durability(d.cfg.Durability), Retention: retention(e.row, domain),
+		Durability: domain.Durability.Or(d.cfg.Durability), Retention: e.row.Retention.Or(domain.Retention),
 	}, remembered, nil
 }
 
-// checkAgain reads a row again, in another way, if the password was wrong for e or e is disabled:
-// both may have changed elsewhere. A second hash is due only if the password did.
+// checkAgain reads a row again through read if the password was wrong for e or e is disabled: another
+// process may have changed both. A second hash is computed only if the stored hash has changed.
 func (d *Directory) checkAgain(ctx context.Context, e *entry, read func(context.Context, mail.Address, *entry) (*entry, error),
 	t *attempt, remembered bool, err error) (*entry, bool, error) {
 	wrong := errors.Is(err, ErrBadCredentials)
@@ -81,7 +80,7 @@ func (d *Directory) readAgain(ctx context.Context, a mail.Address, _ *entry) (*e
 	return d.read(ctx, a)
 }
 
-// loginAddress is the canonical address that a login name means.
+// loginAddress returns the canonical address of a login name.
 func (d *Directory) loginAddress(login string) (mail.Address, bool) {
 	if !strings.Contains(login, "@") && d.cfg.DefaultDomain != "" {
 		login += "@" + d.cfg.DefaultDomain
@@ -94,9 +93,9 @@ func (d *Directory) loginAddress(login string) (mail.Address, bool) {
 	return a, a.Validate() == nil
 }
 
-// check compares the password of an attempt with that of e; e is nil for an unknown address. It
-// computes exactly one hash, or none if this very combination was verified lately or was found
-// wrong lately for the same client.
+// check compares the password of a login with the password of e; e is nil for an unknown address.
+// check computes exactly one hash, or none if the same combination was verified lately or was wrong
+// lately for the same client.
 func (d *Directory) check(ctx context.Context, e *entry, t *attempt) (remembered bool, err error) {
 	t.stranger = e == nil
 	key := d.key(e, t)
@@ -115,7 +114,7 @@ func (d *Directory) check(ctx context.Context, e *entry, t *attempt) (remembered
 		return false, err
 	}
 	defer release()
-	// Many sessions of one user may have waited together: the first has paid for all.
+	// Many sessions of one user may have waited together: the first has computed the hash for all.
 	if d.verified.has(key, d.cfg.Now()) {
 		return true, nil
 	}

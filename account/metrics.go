@@ -6,23 +6,22 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics counts what the directory did. Label values are listed at each; none of them is
-// user data.
+// metrics counts the work of the directory. The comment of each metric lists the label values; no
+// label value is user data.
 type metrics struct {
 	// logins by result: ok, ok_cached, bad_credentials, disabled, held_back, busy, error.
 	logins *prometheus.CounterVec
 	// lookups of addresses by result: cached, read, error.
 	lookups *prometheus.CounterVec
-	// elsewhere counts questions to the other datacenters by what they are about (address,
-	// domain) and the answer: found, none, busy, error.
+	// elsewhere counts questions to the other datacenters by subject (address, domain) and answer:
+	// found, none, busy, error.
 	elsewhere *prometheus.CounterVec
 	// hashes of passwords computed, for logins and new passwords.
 	hashes prometheus.Counter
 	// waiting is the number of logins that wait for a turn to hash.
 	waiting prometheus.Gauge
-	// busy counts logins that waited for a turn or wanted to, and got none, by reason:
-	// refused (the queue was full), displaced (by a login of a better claim), abandoned (the
-	// client hung up).
+	// busy counts logins that got no turn, by reason: refused (the queue was full), displaced (by a
+	// login with a better claim), abandoned (the client hung up).
 	busy *prometheus.CounterVec
 	// penalties by result: held (the login waited), refused.
 	penalties *prometheus.CounterVec
@@ -69,7 +68,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	return m, errors.Join(failed...)
 }
 
-// answered counts an answer of the other datacenters.
+// answered counts an answer of the other datacenters about a subject.
 func (m *metrics) answered(what string, found bool, err error) {
 	answer := answerNone
 	switch {

@@ -26,7 +26,7 @@ type passwords struct {
 	queue   *queue
 	hasher  *argon2.Hasher
 	decoder *crypt.Decoder
-	// dummy is a hash of the usual cost that no password has.
+	// dummy is a hash of the usual cost that fits no password.
 	dummy   algorithm.Digest
 	metrics *metrics
 	// hashed is called for each hash computed; tests count with it.
@@ -51,7 +51,7 @@ func newPasswords(cfg Config, m *metrics) (*passwords, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Random octets in the place of a key: nobody can find a password for them.
+	// Random octets in the place of a key: no password leads to them.
 	salt, key := make([]byte, 16), make([]byte, 32)
 	rand.Read(salt)
 	rand.Read(key)
@@ -77,32 +77,32 @@ func (p *passwords) count() {
 	p.hashed()
 }
 
-// refuse does the work of checking a password that cannot be right. The caller holds a turn.
+// refuse computes a hash for a password that cannot be right. The caller holds a turn.
 func (p *passwords) refuse(password string) {
 	p.count()
 	p.dummy.Match(password)
 }
 
 // verify compares password with the stored hash of row. The caller holds a turn. Errors:
-// ErrBadCredentials, or store.ErrCorrupt for a hash that cannot be read.
+// ErrBadCredentials, or store.ErrCorrupt for a hash of an unknown form.
 func (p *passwords) verify(row store.Address, password string) error {
 	p.count()
 	digest, err := p.decoder.Decode(row.Password)
 	if err != nil {
 		p.dummy.Match(password)
-		// The library's error may quote the hash; keep it out of logs.
+		// The error of the library may quote the hash, which must stay out of logs.
 		return fmt.Errorf("account: password hash of %s is of no known form: %w", row.Address, store.ErrCorrupt)
 	}
-	// An error here is about the password (bcrypt takes 72 octets at most).
+	// An error of the library is about the password (bcrypt accepts 72 octets at most).
 	if ok, err := digest.MatchAdvanced(password); err != nil || !ok {
 		return ErrBadCredentials
 	}
 	return nil
 }
 
-// hash makes the stored form of a new password: argon2id in PHC form.
+// hash returns the stored form of a new password: argon2id in PHC form.
 func (p *passwords) hash(ctx context.Context, password string) (string, error) {
-	// New passwords come from administration: they wait with the known clients.
+	// New passwords come from administration, which waits with the known clients.
 	release, err := p.queue.turn(ctx, seat{class: classKnown})
 	if err != nil {
 		return "", err
@@ -116,15 +116,15 @@ func (p *passwords) hash(ctx context.Context, password string) (string, error) {
 	return digest.Encode(), nil
 }
 
-// checkPassword reports why a new password cannot be taken, or nil.
+// checkPassword returns the reason to refuse a new password, or nil.
 func checkPassword(password string, minLength int) error {
 	switch {
 	case password == "":
 		return fmt.Errorf("%w: it is empty", ErrBadPassword)
 	case len(password) > MaxPassword:
 		return fmt.Errorf("%w: longer than %d octets", ErrBadPassword, MaxPassword)
-	case strings.ContainsRune(password, utf8.RuneError): // or what is not UTF-8
-		return fmt.Errorf("%w: it is not UTF-8, or holds U+FFFD, which programs put in place of what is not", ErrBadPassword)
+	case strings.ContainsRune(password, utf8.RuneError): // or not UTF-8
+		return fmt.Errorf("%w: it is not UTF-8, or holds U+FFFD, which programs put in place of octets that are not UTF-8", ErrBadPassword)
 	case strings.ContainsRune(password, '\uFEFF'):
 		return fmt.Errorf("%w: it holds a byte order mark (U+FEFF), which nobody types", ErrBadPassword)
 	case strings.ContainsFunc(password, func(r rune) bool { return r < ' ' || r >= 0x7F && r < 0xA0 }):

@@ -17,17 +17,17 @@ import (
 const (
 	// firstPause is the pause after the first failure over the allowance.
 	firstPause = time.Second
-	// longestHold is the longest time that a login waits for its place to be let on. A login
-	// that would wait longer is refused at once.
+	// longestHold is the longest time that a login waits for its penalty to pass. A login that would
+	// wait longer is refused at once.
 	longestHold = 5 * time.Second
 	// guessesKept is the number of different wrong guesses remembered for one address. A
 	// repeated guess, such as from a mail program with an old password, counts little.
 	guessesKept = 16
-	// repeatedCost is what a repeated guess counts.
+	// repeatedCost is the count of a repeated guess.
 	repeatedCost = 0.02
 )
 
-// The weights of places: one failure of a place counts for 1/weight of an allowance.
+// The weights of places: one failure counts for 1/weight of the allowance of a place.
 const (
 	addressWeight = 1
 	networkWeight = 5
@@ -39,13 +39,13 @@ const (
 type tally struct {
 	failures float64 // as of at
 	at       int64   // nanoseconds since the epoch
-	ready    int64   // no login is checked before
+	ready    int64   // the next login is checked then at the earliest
 	guesses  []guess // wrong guesses, at an address only
 	oldest   uint8   // index of the oldest in guesses once there are guessesKept
-	hungUp   int64   // when a client last left the queue, as for at; at an address only
+	hungUp   int64   // a client last left the queue then, as for at; at an address only
 }
 
-// decay makes t.failures the count as of now.
+// decay updates t.failures to the moment now.
 func (t *tally) decay(now int64, halfLife time.Duration) {
 	if passed := now - t.at; passed > 0 {
 		t.failures *= math.Exp2(-float64(passed) / float64(halfLife))
@@ -72,8 +72,8 @@ func (t *tally) remember(g guess) {
 	t.oldest = (t.oldest + 1) % guessesKept
 }
 
-// penalties remembers failed logins and places of successful logins, in bounded memory. Safe
-// for concurrent use.
+// penalties holds the failures of clients and the origins of successful logins, in bounded memory.
+// Safe for concurrent use.
 type penalties struct {
 	after    float64       // failures without a penalty, for weight 1
 	max      time.Duration // the longest pause
@@ -112,14 +112,14 @@ func newPenalties(cfg Config, m *metrics) *penalties {
 // off reports whether failures are counted at all.
 func (p *penalties) off() bool { return p.after < 0 }
 
-// place is one tally that a login counts for.
+// place is one tally that counts a login.
 type place struct {
 	weight float64
 	tally  *tally
 }
 
-// places returns the tallies that exist and hold back a login. A login from where its account is
-// known is held back by failures of this very account at this very address, and by no other.
+// places returns the existing tallies that delay a login. A login from a known address of its account
+// is delayed by failures of the same account at the same address only.
 func (p *penalties) places(from client, account uint64, known bool) []place {
 	if known {
 		return existing(place{pairWeight, p.pairs.get(accountAt{account, from.address})})
@@ -136,7 +136,7 @@ func existing(places ...place) []place {
 	return slices.DeleteFunc(places, func(l place) bool { return l.tally == nil })
 }
 
-// allPlaces returns, and makes where they are missing, the tallies that a failure counts for.
+// allPlaces returns the tallies that count a failure, and adds missing tallies.
 func (p *penalties) allPlaces(from client, account uint64) []place {
 	all := []place{
 		{pairWeight, p.pairs.add(accountAt{account, from.address})},
@@ -150,7 +150,7 @@ func (p *penalties) allPlaces(from client, account uint64) []place {
 	return all
 }
 
-// pause is the time between two logins from a place; zero without a penalty.
+// pause returns the time between two logins from a place; zero without a penalty.
 func (p *penalties) pause(l place, now int64) time.Duration {
 	l.tally.decay(now, p.halfLife)
 	over := l.tally.failures/l.weight - p.after
@@ -160,15 +160,15 @@ func (p *penalties) pause(l place, now int64) time.Duration {
 	return min(p.max, time.Duration(float64(firstPause)*math.Exp2(min(over-1, 30))))
 }
 
-// wait is how long a login from a place has to wait; zero or less: not at all. A time that lies
-// further ahead than any pause was set by a clock that has gone back since.
+// wait returns the time until the next login from a place may be checked; zero or less: at once. A
+// moment that lies further ahead than any pause was set by a clock that has gone back since.
 func (p *penalties) wait(l place, now int64) time.Duration {
 	l.tally.ready = min(l.tally.ready, now+int64(p.max+longestHold))
 	return time.Duration(l.tally.ready - now)
 }
 
-// lastLogin returns the combination that an account has logged in with from an address, if
-// that was lately.
+// lastLogin returns the combination of the last login of an account from an address, if the login is
+// younger than knownFor.
 func (p *penalties) lastLogin(from client, account uint64, now time.Time) (guess, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -179,9 +179,9 @@ func (p *penalties) lastLogin(from client, account uint64, now time.Time) (guess
 	return last.guess, true
 }
 
-// admit decides about a login: it may be checked after a wait, or not at all for now (false),
-// and then wait is the time until a next try has a chance. reserved says that the login holds
-// back the ones behind it: no further penalty applies to it.
+// admit decides about a login. ok: the login may be checked after wait. Otherwise a login may succeed
+// again after wait. reserved: the login delays later logins, and no further penalty applies to the
+// login itself.
 func (p *penalties) admit(from client, account uint64, known bool, now time.Time) (wait time.Duration, reserved, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -217,7 +217,8 @@ func (p *penalties) heldBack(from client, account uint64, known bool, now time.T
 	return false
 }
 
-// failed counts a wrong guess. penalized says that the address got its first penalty by it.
+// failed counts a wrong guess. penalized reports whether the guess gave the address its first
+// penalty.
 func (p *penalties) failed(from client, account uint64, g guess, now time.Time) (penalized bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -240,7 +241,7 @@ func (p *penalties) failed(from client, account uint64, g guess, now time.Time) 
 	return penalized
 }
 
-// repeated reports whether g is a wrong guess that the same address has made lately.
+// repeated reports whether g is among the latest wrong guesses of the address.
 func (p *penalties) repeated(from client, g guess) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -248,15 +249,15 @@ func (p *penalties) repeated(from client, g guess) bool {
 	return t != nil && t.repeated(g)
 }
 
-// leftQueue notes that a client hung up while its login waited for a hash. It is no failure:
-// the server may just be slow. But others go first the next time.
+// leftQueue notes that a client hung up while its login waited for a hash. The hang-up counts as no
+// failure, because the server may just be slow, but the next login goes behind other clients.
 func (p *penalties) leftQueue(from client, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.addresses.add(from.address).hungUp = now.UnixNano()
 }
 
-// suspect reports whether logins from an address have failed lately, or hung up.
+// suspect reports whether clients at an address have failed to log in, or hung up, lately.
 func (p *penalties) suspect(from client, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -268,7 +269,7 @@ func (p *penalties) suspect(from client, now time.Time) bool {
 	return t.failures >= 1 || now.UnixNano()-t.hungUp < int64(p.halfLife)
 }
 
-// succeeded remembers that an account has logged in from an address with a combination.
+// succeeded notes a successful login of an account from an address with a combination.
 func (p *penalties) succeeded(from client, account uint64, g guess, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -20,17 +20,17 @@ const (
 	classes
 )
 
-// lowestEvery is the turn, of each so many, that the last class gets before the others, so
-// that no class waits for ever.
+// Of every lowestEvery turns the last class gets one before the better classes, so that no class
+// waits for ever.
 const lowestEvery = 4
 
 // queue gives the turns to compute password hashes. A bounded number of logins hash at one
-// time and a bounded number wait. Those that wait are served class by class, within a class
+// time and a bounded number wait. Waiting logins are served class by class, within a class
 // network by network in turn, and within a network address by address in turn: many logins
-// from one place delay that place.
+// from one network delay that network.
 //
-// A full queue refuses a new login at once, or in its favour a waiting login: the last that
-// came from the network with the most waiting logins, of the lowest class.
+// A full queue refuses a new login at once, unless a waiting login has a worse claim: then the new
+// login displaces the last login of the network with the most waiting logins of the lowest class.
 //
 // Safe for concurrent use.
 type queue struct {
@@ -45,16 +45,16 @@ type queue struct {
 	metrics *metrics
 }
 
-// seat is a login's claim to a turn.
+// seat is the claim of a login to a turn.
 type seat struct {
 	from  client
 	class class
-	// waits is called before the login waits. It returns a context that ends when the client
-	// hangs up, and a function to call after the wait. Nil: ctx alone ends the wait.
+	// waits is called before the login waits. The context returned ends when the client hangs up;
+	// the function returned is called after the wait. Nil: ctx alone ends the wait.
 	waits func(context.Context) (context.Context, func())
 }
 
-// waiter is a login that waits. ready takes exactly one value unless the login leaves before:
+// waiter is a login that waits. ready receives exactly one value unless the login leaves before:
 // nil for a turn, or an error.
 type waiter struct {
 	seat
@@ -68,9 +68,9 @@ func newQueue(hashes, places int, m *metrics) *queue {
 	return &queue{hashes: hashes, places: places, metrics: m}
 }
 
-// turn waits until a hash may be computed. release must be called after the hash.
+// turn waits until a hash may be computed. The caller calls release after the hash.
 //
-// Errors: ErrBusy if too many wait; ctx's cause, wrapped, if ctx ends first.
+// Errors: ErrBusy if too many logins wait; the cause of ctx, wrapped, if ctx ends first.
 func (q *queue) turn(ctx context.Context, s seat) (release func(), err error) {
 	w, err := q.enter(s)
 	if err != nil {
@@ -96,7 +96,7 @@ func (q *queue) turn(ctx context.Context, s seat) (release func(), err error) {
 	}
 }
 
-// enter takes a turn if one is free (nil waiter), or a place in the queue, or returns ErrBusy.
+// enter gets a turn if a turn is free (nil waiter), or a place in the queue, or returns ErrBusy.
 func (q *queue) enter(s seat) (*waiter, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -120,8 +120,8 @@ func (q *queue) enter(s seat) (*waiter, error) {
 	return w, nil
 }
 
-// victim is the waiting login that a full queue gives up for a new login; nil if the new
-// login has no better claim than any.
+// victim returns the waiting login that a new login displaces from a full queue; nil if no waiting
+// login has a worse claim.
 func (q *queue) victim(s seat) *waiter {
 	for c := classes - 1; c >= s.class; c-- {
 		var longest *network
@@ -153,7 +153,7 @@ func (q *queue) leave() {
 	w.ready <- nil
 }
 
-// next takes the login whose turn it is out of the queue; nil if none waits.
+// next removes the login whose turn has come from the queue; nil if no login waits.
 func (q *queue) next() *waiter {
 	if q.waiting == 0 {
 		return nil
@@ -175,7 +175,7 @@ func (q *queue) next() *waiter {
 	return nil
 }
 
-// abandon takes a login out whose client does not wait any longer.
+// abandon removes a login whose client has left.
 func (q *queue) abandon(w *waiter) {
 	q.mu.Lock()
 	removed := q.remove(w)
@@ -184,12 +184,12 @@ func (q *queue) abandon(w *waiter) {
 		q.metrics.busy.WithLabelValues("abandoned").Inc()
 		return
 	}
-	if <-w.ready == nil { // the turn came at the same time
+	if <-w.ready == nil { // the login got a turn at the same time
 		q.leave()
 	}
 }
 
-// remove takes w out of the queue and reports whether w was in it.
+// remove removes w from the queue and reports whether the queue contained w.
 func (q *queue) remove(w *waiter) bool {
 	r := &q.rings[w.class]
 	n := r.get(w.from.network)

@@ -2,7 +2,7 @@ package account
 
 import "container/list"
 
-// recent is a map of bounded size that forgets the entry used longest ago. It is not safe for
+// recent is a map of bounded size that forgets the least recently used entry. Not safe for
 // concurrent use.
 type recent[K comparable, V any] struct {
 	size  int
@@ -19,8 +19,8 @@ func newRecent[K comparable, V any](size int) *recent[K, V] {
 	return &recent[K, V]{size: size, items: map[K]*list.Element{}, order: list.New()}
 }
 
-// get returns the value under key for reading and changing; nil if there is none. The pointer
-// is valid until the next call of add.
+// get returns the value under key, for reading and changing; nil if the key has none. The pointer is
+// valid until the next call of add.
 func (r *recent[K, V]) get(key K) *V {
 	e, ok := r.items[key]
 	if !ok {
@@ -30,7 +30,7 @@ func (r *recent[K, V]) get(key K) *V {
 	return &e.Value.(*recentItem[K, V]).value
 }
 
-// add returns the value under key, a zero value if there was none.
+// add returns the value under key, and adds a zero value first if the key has none.
 func (r *recent[K, V]) add(key K) *V {
 	if v := r.get(key); v != nil {
 		return v

@@ -8,11 +8,10 @@ import (
 	"popelago/store"
 )
 
-// Resolve finds the mailbox that mail for a goes to. Recipient.Address is a as given.
+// Resolve finds the mailbox of mail for a. Recipient.Address is a as given.
 //
-// Errors: ErrNoSuchRecipient, ErrNotHosted, ErrDisabled, or the store's own, wrapped: those are
-// temporary (451), never "no such". What is refused for good the other datacenters were asked
-// about, see readElsewhere.
+// Errors: ErrNoSuchRecipient, ErrNotHosted, ErrDisabled, after the other datacenters were asked, see
+// readElsewhere; errors of the store, wrapped, which are temporary (451).
 func (d *Directory) Resolve(ctx context.Context, a mail.Address) (mail.Recipient, error) {
 	canonical := a.Canonical()
 	if canonical.Validate() != nil {
@@ -43,12 +42,12 @@ func (d *Directory) Resolve(ctx context.Context, a mail.Address) (mail.Recipient
 		return mail.Recipient{}, err
 	}
 	return mail.Recipient{
-		Address: a, Mailbox: e.mailbox, Durability: domain.Durability.Durability(d.cfg.Durability), Bulk: e.row.Bulk,
+		Address: a, Mailbox: e.mailbox, Durability: domain.Durability.Or(d.cfg.Durability), Bulk: e.row.Bulk,
 	}, nil
 }
 
-// noRecipient says why a canonical address, which may be malformed, has no account: ErrNotHosted,
-// ErrNoSuchRecipient, or that it cannot be told.
+// noRecipient returns the reason that a canonical address, which may be malformed, has no account:
+// ErrNotHosted, ErrNoSuchRecipient, or an error of the store.
 func (d *Directory) noRecipient(ctx context.Context, a mail.Address) error {
 	name, err := mail.CanonicalDomain(a.Domain)
 	if err != nil {
@@ -63,8 +62,8 @@ func (d *Directory) noRecipient(ctx context.Context, a mail.Address) error {
 	return ErrNoSuchRecipient
 }
 
-// find returns the live account of a canonical address, from the cache if it is there. A nil
-// entry means that there is none, and was then read from the store just now.
+// find returns the live account of a canonical address, from the cache if possible. A nil entry: no
+// live account, as read from the store just now.
 func (d *Directory) find(ctx context.Context, a mail.Address) (e *entry, cached bool, err error) {
 	if e, ok := d.addresses.get(a, d.cfg.Now()); ok {
 		d.metrics.lookups.WithLabelValues("cached").Inc()
@@ -74,7 +73,8 @@ func (d *Directory) find(ctx context.Context, a mail.Address) (e *entry, cached 
 	return e, false, err
 }
 
-// read returns the live account of a canonical address from the store; nil if there is none.
+// read returns the live account of a canonical address from the local datacenter; nil if the address
+// has none.
 func (d *Directory) read(ctx context.Context, a mail.Address) (*entry, error) {
 	return d.readFrom(ctx, d.store.Local, a)
 }
@@ -95,21 +95,11 @@ func (d *Directory) readFrom(ctx context.Context, st store.Addresses, a mail.Add
 	return e, nil
 }
 
-// entryOf picks the account among the generations of one address: the newest that exists and
-// is not removed. It returns nil if there is none.
+// entryOf returns the live generation of an address, whose rows are given; nil if there is none.
 func entryOf(rows []store.Address) *entry {
-	var live *store.Address
-	for i := range rows {
-		r := &rows[i]
-		if r.Kind == "" || !r.Removed.IsZero() {
-			continue
-		}
-		if live == nil || r.Generation.Compare(live.Generation) > 0 {
-			live = r
-		}
-	}
-	if live == nil {
+	i := liveRow(rows)
+	if i < 0 {
 		return nil
 	}
-	return &entry{row: *live, mailbox: mail.DeriveMailboxID(live.Address, live.Generation)}
+	return &entry{row: rows[i], mailbox: mail.DeriveMailboxID(rows[i].Address, rows[i].Generation)}
 }

@@ -10,27 +10,24 @@ import (
 	"popelago/store"
 )
 
-// Forever is a retention without end.
-const Forever = -time.Microsecond
+// MinRetention is the shortest retention that a setting may have. Shorter ones are mistakes.
+const MinRetention = mail.Retention(time.Hour)
 
-// MinRetention is the shortest retention there can be. Shorter ones are mistakes.
-const MinRetention = time.Hour
-
-// ErrBadSetting: a setting of a domain or account that there cannot be.
+// ErrBadSetting: the value of a setting of a domain or account is impossible.
 var ErrBadSetting = errors.New("setting cannot be used")
 
-// SetRetention says how long messages of an account stay at most: Forever, or zero for as long
-// as its domain says. What is older disappears at once, and is removed for good by and by. A call
-// that fails may leave LeastRetention lower than it need be until the next walk.
+// SetRetention sets the retention of an account. Older messages disappear at once, and background
+// work removes them permanently. A call that fails may leave LeastRetention lower than necessary
+// until the next walk.
 //
 // Errors: mail.ErrBadAddress, ErrBadSetting, ErrNoSuchAccount, the store's.
-func (d *Directory) SetRetention(ctx context.Context, a mail.Address, retention time.Duration) error {
+func (d *Directory) SetRetention(ctx context.Context, a mail.Address, retention mail.Retention) error {
 	a, err := canonical(a)
 	if err != nil {
 		return err
 	}
 	if retention < 0 {
-		retention = Forever
+		retention = mail.Forever
 	} else if retention, err = checkRetention(retention); err != nil {
 		return err
 	}
@@ -50,9 +47,9 @@ func (d *Directory) SetRetention(ctx context.Context, a mail.Address, retention 
 	return nil
 }
 
-// ChangeDomain writes settings of a hosted domain. They count at once in this process, elsewhere
-// within Config.CacheTTL. The change itself is as durable as the domain is set to be by it: so
-// less can be asked for while a datacenter is away.
+// ChangeDomain writes settings of a hosted domain. The settings count at once in this process, and
+// within Config.CacheTTL in other processes. The change has the new durability of the domain: so a
+// domain can get a lower durability while a datacenter is unreachable.
 //
 // Errors: mail.ErrBadAddress, ErrBadSetting, ErrNoSuchDomain, the store's.
 func (d *Directory) ChangeDomain(ctx context.Context, name string, c store.DomainChange) (store.Domain, error) {
@@ -75,7 +72,7 @@ func (d *Directory) ChangeDomain(ctx context.Context, name string, c store.Domai
 	if c.Retention != nil {
 		domain.Retention = *c.Retention
 	}
-	err = d.write(name, domain.Durability.Durability(d.cfg.Durability), func(st store.Directory) error { return st.ChangeDomain(ctx, name, c) })
+	err = d.write(name, domain.Durability.Or(d.cfg.Durability), func(st store.Directory) error { return st.ChangeDomain(ctx, name, c) })
 	d.forgetDomain(name)
 	if err != nil {
 		return store.Domain{}, fmt.Errorf("account: change domain %s: %w", name, err)
@@ -100,17 +97,15 @@ func (d *Directory) Domain(ctx context.Context, name string) (store.Domain, erro
 	return domain, nil
 }
 
-// checkDomainChange also makes for ever what has no end.
+// checkDomainChange also stores every retention without an end as mail.AsDomain.
 func checkDomainChange(c *store.DomainChange) error {
 	if c.Durability != nil {
-		switch *c.Durability {
-		case "", store.DurabilityLocal, store.DurabilityEach, store.DurabilityEachOrLocal:
-		default:
-			return fmt.Errorf("%w: durability %q", ErrBadSetting, *c.Durability)
+		if _, err := mail.ParseDurability(c.Durability.String()); err != nil {
+			return fmt.Errorf("%w: %w", ErrBadSetting, err)
 		}
 	}
 	if c.Retention != nil {
-		retention, err := checkRetention(max(*c.Retention, 0))
+		retention, err := checkRetention(max(*c.Retention, mail.AsDomain))
 		if err != nil {
 			return err
 		}
@@ -119,10 +114,10 @@ func checkDomainChange(c *store.DomainChange) error {
 	return nil
 }
 
-// checkRetention also cuts off what cannot be stored.
-func checkRetention(retention time.Duration) (time.Duration, error) {
-	if retention > 0 && retention < MinRetention {
+// checkRetention also rounds a retention down to microseconds, which the store keeps.
+func checkRetention(retention mail.Retention) (mail.Retention, error) {
+	if retention.Ends() && retention < MinRetention {
 		return 0, fmt.Errorf("%w: a retention of %v: at least %v", ErrBadSetting, retention, MinRetention)
 	}
-	return retention.Truncate(time.Microsecond), nil
+	return mail.RetentionMicroseconds(retention.Microseconds()), nil
 }

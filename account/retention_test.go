@@ -14,9 +14,9 @@ func TestSetRetention(t *testing.T) {
 	d, _ := withDomain(t)
 	ctx := t.Context()
 	a := addAccount(t, d, "alice@example.test", "secret")
-	const day = 24 * time.Hour
-	for _, c := range []struct{ set, want time.Duration }{
-		{90 * day, 90 * day}, {time.Hour, time.Hour}, {day + 1, day}, {-5, Forever}, {0, 0},
+	const day = mail.Retention(24 * time.Hour)
+	for _, c := range []struct{ set, want mail.Retention }{
+		{90 * day, 90 * day}, {mail.Retention(time.Hour), mail.Retention(time.Hour)}, {day + 1, day}, {-5, mail.Forever}, {0, 0},
 	} {
 		wantErr(t, "set", d.SetRetention(ctx, addr(t, "Alice@example.test"), c.set), nil)
 		got, err := d.Account(ctx, a.Address)
@@ -24,7 +24,7 @@ func TestSetRetention(t *testing.T) {
 			t.Errorf("%v: %+v, %v", c.set, got, err)
 		}
 	}
-	wantErr(t, "too short", d.SetRetention(ctx, a.Address, time.Hour-1), ErrBadSetting)
+	wantErr(t, "too short", d.SetRetention(ctx, a.Address, mail.Retention(time.Hour-1)), ErrBadSetting)
 	wantErr(t, "nobody", d.SetRetention(ctx, addr(t, "bob@example.test"), day), ErrNoSuchAccount)
 	wantErr(t, "no address", d.SetRetention(ctx, mail.Address{}, day), mail.ErrBadAddress)
 }
@@ -33,15 +33,15 @@ func TestChangeDomain(t *testing.T) {
 	d, _ := withDomain(t)
 	ctx := t.Context()
 	addAccount(t, d, "alice@example.test", "secret")
-	durability := func(s store.DurabilitySetting) store.DomainChange { return store.DomainChange{Durability: &s} }
-	retention := func(r time.Duration) store.DomainChange { return store.DomainChange{Retention: &r} }
-	const day = 24 * time.Hour
+	durability := func(s mail.Durability) store.DomainChange { return store.DomainChange{Durability: &s} }
+	retention := func(r mail.Retention) store.DomainChange { return store.DomainChange{Retention: &r} }
+	const day = mail.Retention(24 * time.Hour)
 	for _, c := range []struct {
 		change store.DomainChange
 		want   store.Domain
 	}{
-		{durability(store.DurabilityEach), store.Domain{Durability: store.DurabilityEach}},
-		{retention(90 * day), store.Domain{Durability: store.DurabilityEach, Retention: 90 * day}},
+		{durability(mail.DurabilityEach), store.Domain{Durability: mail.DurabilityEach}},
+		{retention(90 * day), store.Domain{Durability: mail.DurabilityEach, Retention: 90 * day}},
 		{durability(""), store.Domain{Retention: 90 * day}},
 		{retention(-1), store.Domain{}},
 		{store.DomainChange{}, store.Domain{}},
@@ -59,7 +59,7 @@ func TestChangeDomain(t *testing.T) {
 			t.Errorf("it is %+v, %v; want %+v", read, err, got)
 		}
 		r, err := d.Resolve(ctx, addr(t, "alice@example.test"))
-		if err != nil || r.Durability.Each != (got.Durability == store.DurabilityEach) {
+		if err != nil || r.Durability.Each() != (got.Durability == mail.DurabilityEach) {
 			t.Errorf("mail is resolved to %+v, %v", r, err)
 		}
 		l, err := d.Authenticate(ctx, "alice@example.test", "secret")
@@ -69,7 +69,7 @@ func TestChangeDomain(t *testing.T) {
 	}
 	_, err := d.ChangeDomain(ctx, "example.test", durability("everywhere"))
 	wantErr(t, "durability", err, ErrBadSetting)
-	_, err = d.ChangeDomain(ctx, "example.test", retention(time.Minute))
+	_, err = d.ChangeDomain(ctx, "example.test", retention(mail.Retention(time.Minute)))
 	wantErr(t, "retention", err, ErrBadSetting)
 	_, err = d.ChangeDomain(ctx, "elsewhere.example", retention(day))
 	wantErr(t, "elsewhere", err, ErrNoSuchDomain)
@@ -88,11 +88,11 @@ func (unreachable) ChangeDomain(context.Context, string, store.DomainChange) err
 func TestChangeDomainWhileCutOff(t *testing.T) {
 	d, _ := withDomain(t)
 	ctx := t.Context()
-	each, local := store.DurabilityEach, store.DurabilityLocal
+	each, local := mail.DurabilityEach, mail.DurabilityLocal
 	_, err := d.ChangeDomain(ctx, "example.test", store.DomainChange{Durability: &each})
 	wantErr(t, "each", err, nil)
 	d.store.Each, d.store.Several = unreachable{d.store.Local}, true
-	long := 1000 * time.Hour
+	long := mail.Retention(1000 * time.Hour)
 	_, err = d.ChangeDomain(ctx, "example.test", store.DomainChange{Retention: &long})
 	wantErr(t, "retention at each", err, store.ErrUnavailable)
 	_, err = d.ChangeDomain(ctx, "example.test", store.DomainChange{Durability: &local})

@@ -13,7 +13,7 @@ type ring[M interface{ key() netip.Prefix }] struct {
 
 func (r *ring[M]) get(k netip.Prefix) M { return r.byKey[k] }
 
-// find returns the member with a key; if there is none, a new member behind all others.
+// find returns the member with a key. If the ring has no such member, find adds one at the end.
 func (r *ring[M]) find(k netip.Prefix, make func(netip.Prefix) M) M {
 	if m, ok := r.byKey[k]; ok {
 		return m
@@ -27,7 +27,7 @@ func (r *ring[M]) find(k netip.Prefix, make func(netip.Prefix) M) M {
 	return m
 }
 
-// next returns the member whose turn it is and puts it behind all others.
+// next returns the first member and moves the member to the end.
 func (r *ring[M]) next() (m M, ok bool) {
 	if len(r.members) == 0 {
 		return m, false
@@ -61,7 +61,7 @@ func (n *network) add(w *waiter) {
 	n.waiting++
 }
 
-// next takes the login whose turn it is. There must be one.
+// next removes and returns the login whose turn has come. The network must have waiting logins.
 func (n *network) next() *waiter {
 	h, _ := n.hosts.next()
 	w := h.waiters[0]
@@ -69,7 +69,7 @@ func (n *network) next() *waiter {
 	return w
 }
 
-// last is the newest login of the address with the most waiting logins.
+// last returns the newest login of the address with the most waiting logins.
 func (n *network) last() *waiter {
 	h := n.longestHost()
 	return h.waiters[len(h.waiters)-1]

@@ -18,9 +18,9 @@ type Attempt struct {
 	// Remote is the client's address. The zero address, a loopback address (unless
 	// Config.CountLocal) and an address in Config.TrustedNetworks have no penalties.
 	Remote netip.Addr
-	// Waits is called before the attempt waits for anything but the store. It returns a
-	// context that ends when the client hangs up, and a function to call after the wait. Nil:
-	// only the context of SignIn ends a wait.
+	// Waits is called before the login waits for a penalty or a turn to hash. The context returned
+	// ends when the client hangs up; the function returned is called after the wait. Nil: only the
+	// context of SignIn ends a wait.
 	Waits func(context.Context) (context.Context, func())
 }
 
@@ -31,25 +31,25 @@ type attempt struct {
 	valid   bool         // address is one
 	from    client
 	account uint64 // see loginKey
-	// known: the account has logged in from this address lately, with proven.
+	// known: the account has logged in from this address lately, with the combination proven.
 	known  bool
 	proven guess
 
-	admitted bool  // penalties let it on
-	reserved bool  // it has waited for its penalty: no further penalty applies
-	guess    guess // the last combination looked at
-	stranger bool  // no account of this name was found
+	admitted bool  // by penalties
+	reserved bool  // the penalty is paid: no further penalty applies
+	guess    guess // the combination checked last
+	stranger bool  // the name has no account
 }
 
 // SignIn checks a login name and password.
 //
-// An attempt that fails counts for the place it came from: see penalties. An attempt waits for
-// its penalty, and for a turn to hash, while its client stays.
+// A failed login counts for the places of its client: see penalties. A login waits for its penalty,
+// and for a turn to hash, until the client hangs up.
 //
 // Errors: ErrBadCredentials, which wraps ErrNoSuchAccount for an unknown name (for the log:
 // clients must not see the difference); ErrDisabled (after the right password only);
-// ErrTooManyFailures and ErrBusy, about which the password says nothing; the store's own,
-// wrapped; and the cause of the end of the context, wrapped, if it ended while waiting.
+// ErrTooManyFailures and ErrBusy, before the password is checked; errors of the store, wrapped; the
+// cause of the end of the context, wrapped, if the context ended during a wait.
 func (d *Directory) SignIn(ctx context.Context, a Attempt) (Login, error) {
 	t := &attempt{Attempt: a, from: d.client(a.Remote)}
 	t.address, t.valid = d.loginAddress(a.Name)
@@ -67,7 +67,7 @@ func (d *Directory) SignIn(ctx context.Context, a Attempt) (Login, error) {
 	}
 	if errors.Is(err, ErrBusy) {
 		d.busyLog.Do(func() {
-			d.cfg.Logger.Warn("logins are refused: too many wait for a password hash", "places", d.cfg.MaxWaitingHashes)
+			d.cfg.Logger.Warn("logins are refused: too many logins wait for a password hash", "places", d.cfg.MaxWaitingHashes)
 		})
 	}
 	d.metrics.logins.WithLabelValues(loginResult(err, cached)).Inc()
@@ -75,8 +75,8 @@ func (d *Directory) SignIn(ctx context.Context, a Attempt) (Login, error) {
 }
 
 func (d *Directory) signIn(ctx context.Context, t *attempt) (_ Login, remembered bool, err error) {
-	// Only a login from where the account is known may try for a remembered password under a
-	// penalty: otherwise the penalty would not limit such guesses.
+	// Under a penalty, only a login from a known address of the account may be compared with a
+	// remembered password: otherwise the penalty would not limit such guesses.
 	if !t.known {
 		if err := d.admit(ctx, t); err != nil {
 			return Login{}, false, err
@@ -85,7 +85,7 @@ func (d *Directory) signIn(ctx context.Context, t *attempt) (_ Login, remembered
 	return d.authenticate(ctx, t)
 }
 
-// remember counts a failure or notes a success.
+// remember counts a failure or notes a successful login.
 func (d *Directory) remember(t *attempt, err error) {
 	now := d.cfg.Now()
 	switch {
@@ -102,7 +102,7 @@ func (d *Directory) remember(t *attempt, err error) {
 
 func (d *Directory) counts(t *attempt) bool { return t.from.counted() && !d.penalties.off() }
 
-// refused is ErrBadCredentials with what is known about the name.
+// refused returns ErrBadCredentials, which for a name without an account wraps ErrNoSuchAccount.
 func (t *attempt) refused() error {
 	if t.stranger {
 		return fmt.Errorf("%w: %w", ErrBadCredentials, ErrNoSuchAccount)
@@ -110,8 +110,7 @@ func (t *attempt) refused() error {
 	return ErrBadCredentials
 }
 
-// admit waits for the penalty of an attempt. Errors: ErrTooManyFailures; the cause of ctx's
-// end.
+// admit waits for the penalty of a login. Errors: ErrTooManyFailures; the cause of the end of ctx.
 func (d *Directory) admit(ctx context.Context, t *attempt) error {
 	if t.admitted || !d.counts(t) {
 		return nil
@@ -139,8 +138,8 @@ func (d *Directory) admit(ctx context.Context, t *attempt) error {
 	}
 }
 
-// turn waits until the attempt may hash. release must be called after the hash. Attempts that
-// came at once, before the first of them had failed, get their penalty here.
+// turn waits until the login may hash. The caller calls release after the hash. Logins that began
+// together, before the first of them had failed, get their penalty here.
 func (d *Directory) turn(ctx context.Context, t *attempt) (release func(), err error) {
 	for {
 		if err := d.admit(ctx, t); err != nil {
@@ -169,8 +168,8 @@ func (d *Directory) seat(t *attempt) seat {
 	return s
 }
 
-// key names the combination of a row and the attempt's password. Without a row the name that
-// was tried stands for it.
+// key names the combination of a row and the password of the login. Without a row the key contains
+// the login name.
 func (d *Directory) key(e *entry, t *attempt) credentialKey {
 	if e == nil {
 		row := store.Address{Address: t.address}
@@ -182,7 +181,7 @@ func (d *Directory) key(e *entry, t *attempt) credentialKey {
 	return d.verified.key(e.row, t.Password)
 }
 
-// loginResult is the label of a login in the metrics.
+// loginResult returns the label of a login in the metrics.
 func loginResult(err error, cached bool) string {
 	switch {
 	case errors.Is(err, ErrBadCredentials):

@@ -187,7 +187,7 @@ func (a *api) addAccountChanges() {
 func accountOf(a account.Account) adminclient.Account {
 	out := adminclient.Account{
 		Address: a.Address.String(), State: string(a.State), Mailbox: a.Mailbox.String(), Created: a.Created,
-		Retention: adminclient.FormatRetention(a.Retention),
+		Retention: a.Retention.String(),
 	}
 	if !a.Bulk.IsZero() {
 		out.Bulk = &a.Bulk

@@ -79,7 +79,7 @@ func TestCheck(t *testing.T) {
 		t.Errorf("%+v, want counts %s", check, want)
 	}
 	wantFinding := adminclient.CheckFinding{
-		Kind: "dangling", Message: dangling.ID.String(), Mailbox: account.Mailbox, Address: "alice@example.org", Detail: "its content is nowhere",
+		Kind: "dangling", Message: dangling.ID.String(), Mailbox: account.Mailbox, Address: "alice@example.org", Detail: "the content is missing",
 	}
 	if len(check.Findings) != 2 || check.Findings[0] != wantFinding {
 		t.Errorf("findings: %+v", check.Findings)
@@ -149,7 +149,7 @@ func TestCheckFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := c.StartCheck(ctx, adminclient.CheckOptions{})
-	wantStatus(t, "a second check", err, http.StatusConflict, "a check is under way")
+	wantStatus(t, "a second check", err, http.StatusConflict, "a check is running")
 	if check, err := c.StopCheck(ctx); err != nil || check.State != "stopped" || check.Error != "" {
 		t.Errorf("after it was stopped: %+v, %v", check, err)
 	}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"popelago/account"
 	"popelago/adminclient"
+	"popelago/mail"
 	"popelago/store"
 )
 
@@ -91,15 +91,15 @@ func (a *api) addDomainSettings() {
 // domainChange turns a request into a change.
 func domainChange(s adminclient.DomainSettings) (c store.DomainChange, err error) {
 	if s.Durability != "" {
-		durability := store.DurabilitySetting(s.Durability)
-		if s.Durability == adminclient.DefaultDurability {
-			durability = ""
+		durability, err := mail.ParseDurability(s.Durability)
+		if err != nil {
+			return c, fmt.Errorf("%w: %w", account.ErrBadSetting, err)
 		}
 		c.Durability = &durability
 	}
 	if s.Retention != "" {
 		retention, err := parseRetention(s.Retention)
-		if err == nil && retention == 0 {
+		if err == nil && retention == mail.AsDomain {
 			err = fmt.Errorf("%w: a domain has no other to follow: retention %q", account.ErrBadSetting, s.Retention)
 		}
 		if err != nil {
@@ -110,18 +110,16 @@ func domainChange(s adminclient.DomainSettings) (c store.DomainChange, err error
 	return c, nil
 }
 
-func parseRetention(s string) (time.Duration, error) {
-	d, err := adminclient.ParseRetention(s)
+func parseRetention(s string) (mail.Retention, error) {
+	r, err := mail.ParseRetention(s)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", account.ErrBadSetting, err)
 	}
-	return d, nil
+	return r, nil
 }
 
 func domainOf(d store.Domain) adminclient.Domain {
-	out := adminclient.Domain{Name: d.Name, Created: d.Created, Durability: string(d.Durability), Retention: adminclient.RetainForever}
-	if d.Retention > 0 {
-		out.Retention = adminclient.FormatRetention(d.Retention)
+	return adminclient.Domain{
+		Name: d.Name, Created: d.Created, Durability: string(d.Durability), Retention: d.Retention.Or(mail.Forever).String(),
 	}
-	return out
 }

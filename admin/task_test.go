@@ -57,7 +57,7 @@ func TestTasks(t *testing.T) {
 	}
 	_, err = c.RunTask(ctx, "slack", true)
 	wantStatus(t, "an unknown job", err, http.StatusNotFound, `"slack": no such background job`)
-	runner.Stop()
+	runner.Close()
 	_, err = c.RunTask(ctx, "quick", true)
 	wantStatus(t, "after the end", err, http.StatusServiceUnavailable, "the server is stopping")
 }

@@ -53,7 +53,7 @@ func (c *Client) SetState(ctx context.Context, address, state string) error {
 	return c.call(ctx, http.MethodPut, accountPath(address)+"/state", State{State: state}, nil)
 }
 
-// SetRetention sets the retention of an account, see ParseRetention. Status 404: no such account;
+// SetRetention sets the retention of an account, see mail.ParseRetention. Status 404: no such account;
 // 400: an invalid retention.
 func (c *Client) SetRetention(ctx context.Context, address, retention string) error {
 	return c.call(ctx, http.MethodPut, accountPath(address)+"/retention", Retention{Retention: retention}, nil)

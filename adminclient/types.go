@@ -28,9 +28,6 @@ type DomainSettings struct {
 	Retention  string `json:"retention,omitempty" maxLength:"30" doc:"Age at which messages expire: days such as 90d, hours such as 36h, or forever." example:"90d"`
 }
 
-// DefaultDurability in DomainSettings takes a durability of its own away from a domain.
-const DefaultDurability = "default"
-
 // DomainList is all hosted domains, by name.
 type DomainList struct {
 	Domains []Domain `json:"domains" nullable:"false"`
@@ -48,7 +45,7 @@ type Account struct {
 	State   string    `json:"state" enum:"enabled,disabled" doc:"A disabled account accepts no mail and no logins."`
 	Mailbox string    `json:"mailbox" doc:"The id of the mailbox. An account made again has a new mailbox."`
 	Created time.Time `json:"created" doc:"When the account was made."`
-	// Retention is RetainAsDomain for an account without a retention of its own.
+	// Retention is the text of mail.AsDomain for an account without a retention of its own.
 	Retention string `json:"retention" doc:"Age at which messages expire; domain: the retention of the domain." example:"domain"`
 	// Bulk is nil if its mailbox is not bulk.
 	Bulk *time.Time `json:"bulk,omitempty" doc:"Moment from which the mailbox is bulk, perhaps still ahead; absent: an ordinary mailbox."`

@@ -20,7 +20,6 @@ import (
 	"popelago/ledger"
 	"popelago/pop3server"
 	"popelago/smtpserver"
-	"popelago/store"
 	"popelago/task"
 )
 
@@ -33,7 +32,7 @@ type App struct {
 	// countLocal: see WithLocalCounted.
 	countLocal bool
 
-	store     store.Store
+	engine    engine
 	directory *account.Directory
 	certs     *certificates // nil without TLS
 	pop3      *pop3server.Server
@@ -44,31 +43,28 @@ type App struct {
 	checker   *task.Checker
 	late      *task.Late
 
-	mu    sync.Mutex
-	addrs map[string][]net.Addr
-	https []*http.Server
-	// endLook ends looking at the cluster; nil if nobody does.
-	endLook context.CancelFunc
-	// endWatch ends looking at the certificate; nil if nobody does.
-	endWatch chan struct{}
-	// endWork ends the work that Start began in the background; nil before Start.
-	endWork context.CancelFunc
-	serving sync.WaitGroup
+	// background ends first at Stop: work that Start begins and that ends by itself.
+	background    context.Context
+	endBackground context.CancelFunc
+	serving       sync.WaitGroup // listeners and work in the background
+
+	mu      sync.Mutex
+	addrs   map[string][]net.Addr
+	https   []*http.Server
 	stopped bool
 }
 
-// service is one address to listen on and what serves it.
+// service is one address to listen on, with its server.
 type service struct {
-	name    string      // as in Addrs; several addresses have the same
+	name    string      // see Addrs; several addresses may have the same name
 	address string      // host:port or unix:/path
 	mode    fs.FileMode // of a unix socket
 	network string      // of host:port: tcp, tcp4 or tcp6
 	serve   func(net.Listener) error
 }
 
-// Start listens on everything that is configured and begins to serve. If one address cannot
-// be had, it listens on none and says which it was; the App is then of no further use but
-// for Stop.
+// Start listens on all configured addresses and begins to serve. If one address is not available,
+// Start listens on none, and returns an error with the address; only Stop may be called afterwards.
 func (a *App) Start(ctx context.Context) error {
 	services, err := a.services()
 	if err != nil {
@@ -81,7 +77,7 @@ func (a *App) Start(ctx context.Context) error {
 	for _, s := range services {
 		l, err := s.listen(ctx)
 		if errors.Is(err, syscall.ENOSPC) {
-			a.logger.Error("the disk is full: the socket is made when there is space", "service", s.name, "cause", err)
+			a.logger.Error("the disk is full: the server makes the socket as soon as the disk has space", "service", s.name, "cause", err)
 			late = append(late, s)
 			continue
 		}
@@ -99,28 +95,24 @@ func (a *App) Start(ctx context.Context) error {
 	for i, s := range on {
 		a.serveLocked(s, listeners[i])
 	}
+	if f, ok := examinePostmaster(a.cfg); ok {
+		logFinding(a.logger, f)
+	}
 	a.tasks.Start()
-	if a.cfg.Store.Engine == config.EngineCassandra {
-		var look context.Context
-		look, a.endLook = context.WithCancel(context.WithoutCancel(ctx))
-		a.serving.Go(func() { a.logFindings(look) })
-	} else if f, ok := examinePostmaster(a.cfg); ok {
-		a.logger.Warn(f.Text, "check", f.Check, "hint", f.Hint)
-	}
 	if a.certs != nil {
-		a.endWatch = make(chan struct{})
-		a.serving.Go(func() { a.certs.watch(a.endWatch) })
+		a.certs.start()
 	}
-	var work context.Context
-	work, a.endWork = context.WithCancel(context.WithoutCancel(ctx))
-	a.serving.Go(func() { a.learnRetentions(work) })
+	a.serving.Go(func() { a.learnRetentions(a.background) })
+	if a.engine.examine != nil {
+		a.serving.Go(func() { a.logFindings(a.background) })
+	}
 	for _, s := range late {
-		a.serving.Go(func() { a.listenLate(work, s) })
+		a.serving.Go(func() { a.listenLate(a.background, s) })
 	}
 	return nil
 }
 
-// serveLocked serves what is on a listener.
+// serveLocked serves the connections of a listener.
 func (a *App) serveLocked(s service, l net.Listener) {
 	a.addrs[s.name] = append(a.addrs[s.name], l.Addr())
 	a.logger.Info("listening", "service", s.name, "address", l.Addr().String())
@@ -131,10 +123,10 @@ func (a *App) serveLocked(s service, l net.Listener) {
 	})
 }
 
-// lateEvery is how often a socket is tried for which a full disk had no room.
+// lateEvery is the interval of tries to make a socket that a full disk had no room for.
 const lateEvery = time.Second
 
-// listenLate makes a unix socket once there is room for it, unless the server stops before.
+// listenLate makes a unix socket once the disk has room, unless the server stops before.
 func (a *App) listenLate(ctx context.Context, s service) {
 	for {
 		select {
@@ -157,17 +149,16 @@ func (a *App) listenLate(ctx context.Context, s service) {
 	}
 }
 
-// learnRetentions makes known how long messages of accounts stay, for clients that have not logged
-// in. One machine looks at all its accounts. A cluster may have too many for each start: its servers
-// look only if no server ever has.
+// learnRetentions reads the retentions of accounts for LeastRetention, which clients see before login.
+// The servers of a cluster, which may have too many accounts, read them only if no server ever has.
 func (a *App) learnRetentions(ctx context.Context) {
-	err := a.directory.LearnRetentions(ctx, a.cfg.Store.Engine == config.EngineEmbedded)
+	err := a.directory.LearnRetentions(ctx, a.engine.readAllAccounts)
 	if err != nil && ctx.Err() == nil {
 		a.logger.Warn("the retentions of accounts could not be read: until the next run of expire POP3 clients may be told less before login", "cause", err)
 	}
 }
 
-// Addrs is where the services listen since Start, in the order that is configured: by name "pop3",
+// Addrs returns the addresses of the services since Start, in the configured order, by name: "pop3",
 // "pop3s", "smtp", "lmtp", "admin-socket", "admin", "metrics".
 func (a *App) Addrs() map[string][]net.Addr {
 	a.mu.Lock()
@@ -179,10 +170,10 @@ func (a *App) Addrs() map[string][]net.Addr {
 	return addrs
 }
 
-// Directory is the accounts, usable from New until Stop.
+// Directory returns the accounts, usable from New until Stop.
 func (a *App) Directory() *account.Directory { return a.directory }
 
-// CertificateFile is the PEM file of the certificate in use, empty without TLS.
+// CertificateFile returns the PEM file of the certificate in use; empty without TLS.
 func (a *App) CertificateFile() string {
 	if a.certs == nil {
 		return ""
@@ -190,36 +181,56 @@ func (a *App) CertificateFile() string {
 	return a.certs.certFile
 }
 
-// ReloadCertificate reads the files of the certificate again if they have changed, and logs what is
-// wrong with them.
+// ReloadCertificate reads the files of the certificate again if they have changed, and logs problems
+// with them.
 func (a *App) ReloadCertificate() {
 	if a.certs != nil {
 		a.certs.reload()
 	}
 }
 
-// Stop ends everything: listeners first, then sessions (told if idle, left to finish their
-// command if not; a delivery in its DATA phase too), background work, and last the store.
-// When ctx ends first, sessions are closed by force, and ctx's error is returned once all is
-// closed. Stop may be called without Start, and again.
+// Stop stops the server. Idle sessions end at once, other sessions after their current command, and a
+// delivery after its DATA phase. If ctx ends first, Stop closes the sessions by force, and returns
+// the error of ctx at the end. Stop may be called without Start, and more than once.
 func (a *App) Stop(ctx context.Context) error {
 	a.mu.Lock()
-	if a.stopped {
-		a.mu.Unlock()
+	stopped := a.stopped
+	a.stopped = true
+	a.mu.Unlock()
+	if stopped {
 		return nil
 	}
-	a.stopped = true
-	https, endWork := a.https, a.endWork
-	if a.endLook != nil {
-		a.endLook()
+	var errs []error
+	for _, step := range a.closers() {
+		errs = append(errs, step(ctx))
 	}
-	if a.endWatch != nil {
-		close(a.endWatch)
-	}
-	a.mu.Unlock()
+	return errors.Join(errs...)
+}
 
+// closers returns the steps of Stop in their order.
+func (a *App) closers() []func(context.Context) error {
+	step := func(end func()) func(context.Context) error {
+		return func(context.Context) error { end(); return nil }
+	}
+	steps := []func(context.Context) error{step(a.endBackground)}
+	if a.certs != nil {
+		steps = append(steps, step(a.certs.close))
+	}
+	return append(steps,
+		a.shutdownServers,
+		step(a.serving.Wait),
+		step(a.ledger.Close), // after the sessions: closed by force, they report lost replies
+		step(a.tasks.Close),
+		step(a.checker.Close),
+		a.closeStore,
+	)
+}
+
+// shutdownServers ends all listeners and sessions, at the same time.
+func (a *App) shutdownServers(ctx context.Context) error {
 	shutdowns := []func(context.Context) error{a.pop3.Shutdown, a.smtp.Shutdown, a.lmtp.Shutdown}
-	for _, h := range https {
+	a.mu.Lock()
+	for _, h := range a.https {
 		shutdowns = append(shutdowns, func(ctx context.Context) error {
 			if err := h.Shutdown(ctx); err != nil {
 				return errors.Join(err, h.Close())
@@ -227,21 +238,20 @@ func (a *App) Stop(ctx context.Context) error {
 			return nil
 		})
 	}
+	a.mu.Unlock()
 	errs := make([]error, len(shutdowns))
 	var wg sync.WaitGroup
 	for i, shutdown := range shutdowns {
 		wg.Go(func() { errs[i] = shutdown(ctx) })
 	}
 	wg.Wait()
-	if endWork != nil {
-		endWork()
-	}
-	a.serving.Wait()
-	a.ledger.Close() // after the sessions: closed by force, they report lost replies
-	a.tasks.Stop()
-	a.checker.Close()
-	if err := a.store.Close(); err != nil {
-		errs = append(errs, fmt.Errorf("close the store: %w", err))
-	}
 	return errors.Join(errs...)
+}
+
+// closeStore closes the storage engine.
+func (a *App) closeStore(context.Context) error {
+	if err := a.engine.store.Close(); err != nil {
+		return fmt.Errorf("close the store: %w", err)
+	}
+	return nil
 }

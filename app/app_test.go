@@ -28,7 +28,7 @@ func devConfig(t *testing.T) config.Config {
 	for _, listen := range []*[]string{&cfg.POP3.Listen, &cfg.POP3S.Listen, &cfg.SMTP.Listen, &cfg.LMTP.Listen, &cfg.Metrics.Listen} {
 		*listen = []string{"127.0.0.1:0"}
 	}
-	cfg.Auth.Argon2Memory = 64 << 10
+	cfg.Auth.Argon2Memory = 64
 	cfg.Auth.Argon2Time = 1
 	return cfg
 }

@@ -11,63 +11,82 @@ import (
 	"path/filepath"
 
 	"popelago/config"
-	"popelago/mail"
 	"popelago/store"
 	"popelago/store/cassandra"
+	"popelago/store/embedded"
 )
 
-// What may keep a server from using its cluster until something is done about the schema.
+// Errors about the schema of the cluster.
 var (
-	// ErrSchemaNotApplied: it is missing or that of an older release.
+	// ErrSchemaNotApplied: the schema is missing or from an older release.
 	ErrSchemaNotApplied = errors.New("the schema must be applied first")
-	// ErrSchemaNewer: it is that of a newer release.
+	// ErrSchemaNewer: the schema is from a newer release.
 	ErrSchemaNewer = errors.New("the schema is newer than this program")
-	// ErrNodesDown: nodes are down, and nothing was changed.
+	// ErrNodesDown: nodes are down, and the schema is unchanged.
 	ErrNodesDown = cassandra.ErrNodesDown
-	// ErrSchemaUnfinished: applying it again goes on from there.
+	// ErrSchemaUnfinished: applying the schema again continues from the failure.
 	ErrSchemaUnfinished = cassandra.ErrSchemaUnfinished
 	// ErrNotAllowed: the user of the cluster lacks a permission.
 	ErrNotAllowed = cassandra.ErrNotAllowed
 )
 
-// openCassandra opens the Cassandra engine.
-func (a *App) openCassandra(ctx context.Context) (store.Store, error) {
-	cfg, err := cassandraConfig(a.cfg, a.logger)
+// cassandraSettings are the settings of the Cassandra engine.
+type cassandraSettings struct{ config.Config }
+
+func (s cassandraSettings) open(ctx context.Context, a *App) (engine, error) {
+	cfg, err := cassandraConfig(s.Config, a.logger)
 	if err != nil {
-		return store.Store{}, err
+		return engine{}, err
 	}
 	cfg.Registerer, cfg.Now = a.registry, a.now
-	for _, dir := range []string{a.cfg.DataDir, cfg.SpoolDir} {
+	for _, dir := range []string{s.DataDir, cfg.SpoolDir} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return store.Store{}, fmt.Errorf("make a folder of data_dir or cassandra.spool_dir: %w", err)
+			return engine{}, fmt.Errorf("make a folder of data_dir or cassandra.spool_dir: %w", err)
 		}
 	}
-	if cfg.Server, err = a.serverName(); err != nil {
-		return store.Store{}, err
+	if cfg.Server, err = serverName(s.DataDir); err != nil {
+		return engine{}, err
 	}
-	cfg.Address, cfg.Version = a.cfg.Hostname, Version()
+	cfg.Address, cfg.Version = s.Hostname, Version()
 	st, err := cassandra.Open(ctx, cfg)
 	if err != nil {
-		return store.Store{}, fmt.Errorf("open the store: %w", explainCassandra(err))
+		return engine{}, fmt.Errorf("open the store: %w", explainCassandra(err))
 	}
-	return store.New(st.Levels()), nil
+	return engine{
+		store: store.New(st.Levels()), window: s.Cassandra.Window, mailboxWindow: s.Cassandra.Window, ledgerPoll: s.Ledger.Poll,
+		free:    func() (int64, error) { return embedded.FreeSpace(s.SpoolDir()) },
+		examine: func(ctx context.Context) ([]Finding, error) { return Doctor(ctx, s.Config) },
+	}, nil
 }
 
-// serverName is this server's name among all of the cluster, for good: that of the machine and
-// its data folder, which no other server of the machine can have.
-func (a *App) serverName() (string, error) {
+func (s cassandraSettings) check() error {
+	_, err := cassandraConfig(s.Config, quiet())
+	return err
+}
+
+func (s cassandraSettings) examine(ctx context.Context) ([]Finding, error) {
+	cfg, err := cassandraConfig(s.Config, quiet())
+	if err != nil {
+		return nil, err
+	}
+	return cassandra.Doctor(ctx, cfg)
+}
+
+// serverName returns the permanent name of a server in its cluster: the name of the machine and the
+// data folder, which no other server of the machine can have.
+func serverName(dataDir string) (string, error) {
 	machine, err := os.Hostname()
 	if err != nil {
 		return "", fmt.Errorf("find out the name of this machine: %w", err)
 	}
-	dir, err := filepath.Abs(a.cfg.DataDir)
+	dir, err := filepath.Abs(dataDir)
 	if err != nil {
 		return "", fmt.Errorf("find data_dir: %w", err)
 	}
 	return machine + ":" + dir, nil
 }
 
-// explainCassandra says which setting to look at, or what to do.
+// explainCassandra adds the setting with the mistake, or the remedy, to an error of the engine.
 func explainCassandra(err error) error {
 	switch {
 	case errors.Is(err, cassandra.ErrSchemaMissing), errors.Is(err, cassandra.ErrSchemaOlder):
@@ -86,7 +105,7 @@ func explainCassandra(err error) error {
 	return err
 }
 
-// contactSetting is the setting to look at if no contact point can be used.
+// contactSetting returns the setting with the mistake if no contact point can be used.
 func contactSetting(err error) string {
 	var authority x509.UnknownAuthorityError
 	var name x509.HostnameError
@@ -101,40 +120,12 @@ func contactSetting(err error) string {
 	return "cassandra.hosts"
 }
 
-// cassandraConfig turns the section [cassandra] into the engine's own configuration. It reads
-// the files that the section names.
+// cassandraConfig completes the section [cassandra] to a Config of the engine. It reads the files
+// that the section names.
 func cassandraConfig(cfg config.Config, logger *slog.Logger) (cassandra.Config, error) {
 	c := cfg.Cassandra
-	out := cassandra.Config{
-		Hosts:          c.Hosts,
-		Datacenter:     c.Datacenter,
-		Rack:           c.Rack,
-		Keyspace:       c.Keyspace,
-		Replication:    c.Replication,
-		Username:       c.Username,
-		Timeout:        c.Timeout,
-		ConnectTimeout: c.ConnectTimeout,
-		Retries:        orNegative(c.Retries),
-		Connections:    c.Connections,
-		Concurrency:    c.Concurrency,
-		QueueTime:      c.QueueTime,
-		SpoolDir:       cfg.SpoolDir(),
-		Window:         c.Window,
-		FloorEvery:     c.FloorEvery,
-		BulkAfter:      orNegative(c.BulkAfter),
-		ScanRate:       cfg.Tasks.OrphansRate,
-		WrittenOff:     c.WrittenOff,
-		Heartbeat:      c.Heartbeat,
-		ClockEvery:     c.ClockEvery,
-		Failover:       c.Failover,
-		FailoverAfter:  c.FailoverAfter,
-		Logger:         logger,
-
-		SpeculativeDelay: orNegative(c.SpeculativeDelay),
-		DownReminder:     c.DownReminder,
-
-		DefaultDurability: durability(cfg),
-	}
+	out := c.Config
+	out.SpoolDir, out.Logger, out.DefaultDurability = cfg.SpoolDir(), logger, c.DefaultDurability()
 	if c.PasswordFile != "" {
 		var err error
 		if out.Password, err = config.ReadSecret(c.PasswordFile); err != nil {
@@ -146,13 +137,7 @@ func cassandraConfig(cfg config.Config, logger *slog.Logger) (cassandra.Config, 
 	return out, err
 }
 
-// durability is what counts in domains that say nothing about it.
-func durability(cfg config.Config) mail.Durability {
-	c := cfg.Cassandra
-	return mail.Durability{Each: c.Durability == "each", OrLocal: c.OnUnreachable == "local"}
-}
-
-// cassandraTLS is the client side of TLS to the nodes; nil without.
+// cassandraTLS returns the client side of TLS to the nodes; nil without TLS.
 func cassandraTLS(c config.Cassandra) (*tls.Config, error) {
 	if !c.TLS {
 		return nil, nil
@@ -182,20 +167,20 @@ func cassandraTLS(c config.Cassandra) (*tls.Config, error) {
 		out.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return load() }
 	}
 	if !c.TLSVerifyNames {
-		// crypto/tls can leave out only the whole check, so the chain is checked here.
+		// crypto/tls can skip only the whole check, so VerifyConnection checks the chain.
 		out.InsecureSkipVerify = true
 		out.VerifyConnection = func(state tls.ConnectionState) error { return verifyChain(state, out.RootCAs) }
 	}
 	return out, nil
 }
 
-// verifyChain checks that a server's certificate comes from one of the authorities, whatever
-// names it is for.
+// verifyChain checks that the certificate of a server comes from one of the authorities, and ignores
+// the names in the certificate.
 func verifyChain(state tls.ConnectionState, authorities *x509.CertPool) error {
-	others := x509.NewCertPool()
+	chain := x509.NewCertPool()
 	for _, cert := range state.PeerCertificates[1:] {
-		others.AddCert(cert)
+		chain.AddCert(cert)
 	}
-	_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: authorities, Intermediates: others})
+	_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: authorities, Intermediates: chain})
 	return err
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// certificates serves a certificate from two PEM files and reads them again when they change.
-// A change that cannot be read is logged, and the certificate before it stays in use.
+// certificates serves a certificate from two PEM files, and reads changed files again. If the changed
+// files cannot be read, certificates logs the error and keeps the certificate in use.
 type certificates struct {
 	certFile, keyFile string
 	// hostname is the name that clients expect in the certificate.
@@ -25,20 +25,23 @@ type certificates struct {
 	current *tls.Certificate
 	seen    stamp
 	checked time.Time
-	// failed is why the files could not be read at the last look; empty: they could.
+	// failed is the last error of reading the files; empty after a success.
 	failed string
+
+	done chan struct{} // ends the loop; nil before start
+	loop sync.WaitGroup
 }
 
-// stamp tells one state of the two files from another.
+// stamp identifies a state of the two files.
 type stamp struct {
 	certTime, keyTime time.Time
 	certSize, keySize int64
 }
 
-// checkEvery is how often a handshake looks whether the files have changed.
+// checkEvery is the interval at which handshakes look for changed files.
 const checkEvery = time.Second
 
-// newCertificates loads the files once, so that a mistake is found at start.
+// newCertificates reads the files once, so that mistakes appear at start.
 func newCertificates(certFile, keyFile, hostname string, logger *slog.Logger) (*certificates, error) {
 	c := &certificates{certFile: certFile, keyFile: keyFile, hostname: hostname, logger: logger}
 	seen, err := c.stamp()
@@ -53,10 +56,10 @@ func newCertificates(certFile, keyFile, hostname string, logger *slog.Logger) (*
 	return c, nil
 }
 
-// errKeyEncrypted says that a private key needs a passphrase.
+// errKeyEncrypted: a private key needs a passphrase.
 var errKeyEncrypted = errors.New("the private key is encrypted, and nobody is there to type its passphrase: decrypt it (openssl pkey -in FILE -out FILE)")
 
-// errOrder says that the first certificate of a file is not the server's.
+// errOrder: the first certificate of a file is not the server's.
 var errOrder = errors.New("the private key belongs to a certificate further down in the file: the server's certificate must be the first, then the one that signed it, and so on")
 
 // loadPair reads a certificate with its chain and its private key.
@@ -84,8 +87,8 @@ func loadPair(certFile, keyFile string) (tls.Certificate, error) {
 	return fail(err)
 }
 
-// readPEM reads a PEM file without the byte order mark that some editors put before it and that
-// would hide the first block.
+// readPEM reads a PEM file without the byte order mark of some editors, which would hide the first
+// block.
 func readPEM(file string) ([]byte, error) {
 	data, err := os.ReadFile(file)
 	return bytes.TrimPrefix(data, []byte("\uFEFF")), err
@@ -127,7 +130,7 @@ func (c *certificates) stamp() (stamp, error) {
 	return stamp{ci.ModTime(), ki.ModTime(), ci.Size(), ki.Size()}, nil
 }
 
-// get is tls.Config.GetCertificate.
+// get implements tls.Config.GetCertificate.
 func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	cert, reloaded := c.look()
 	if reloaded {
@@ -136,7 +139,7 @@ func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return cert, nil
 }
 
-// look returns the certificate in use, and whether it was just read anew.
+// look returns the certificate in use, and whether look has just read the files again.
 func (c *certificates) look() (cert *tls.Certificate, reloaded bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -157,16 +160,16 @@ func (c *certificates) look() (cert *tls.Certificate, reloaded bool) {
 			return c.current, true
 		}
 	}
-	// Half-written files are the usual cause: look again at the next handshake. Strangers cause as many
-	// handshakes as they like, so that the same mistake is logged once, and then with watch.
+	// Half-written files are the usual cause: the next handshake looks again. Strangers can cause any
+	// number of handshakes, so the same mistake is logged once, and then by the loop.
 	if c.failed != err.Error() {
 		c.failed = err.Error()
-		c.logger.Error("certificate not reloaded, the one before stays in use", "file", c.certFile, "cause", err)
+		c.logger.Error("certificate not reloaded, the certificate in use stays", "file", c.certFile, "cause", err)
 	}
 	return c.current, false
 }
 
-// reload looks at the files at once, and says what is wrong with them however often it was said.
+// reload reads the files at once, and logs problems with them even if logged before.
 func (c *certificates) reload() {
 	c.mu.Lock()
 	c.checked, c.failed = time.Time{}, ""
@@ -175,40 +178,51 @@ func (c *certificates) reload() {
 	c.judge(cert)
 }
 
-// judge logs what mail programs may find wrong with a certificate.
+// judge logs the problems that mail programs may have with a certificate.
 func (c *certificates) judge(cert *tls.Certificate) {
 	for _, f := range judgeCertificate(c.certFile, c.hostname, cert, time.Now()) {
 		logFinding(c.logger, f)
 	}
 }
 
-// judgeEvery is how often a certificate that stays is judged again.
+// judgeEvery is the interval at which the loop judges the certificate again.
 const judgeEvery = 24 * time.Hour
 
-// watch looks at the files now and then, until done is closed.
-func (c *certificates) watch(done <-chan struct{}) {
-	again := time.NewTicker(judgeEvery)
-	defer again.Stop()
-	for {
-		c.reload()
-		select {
-		case <-again.C:
-		case <-done:
-			return
+// start begins to read the files again once a day. close must follow.
+func (c *certificates) start() {
+	c.done = make(chan struct{})
+	c.loop.Go(func() {
+		again := time.NewTicker(judgeEvery)
+		defer again.Stop()
+		for {
+			c.reload()
+			select {
+			case <-again.C:
+			case <-c.done:
+				return
+			}
 		}
-	}
+	})
 }
 
-// end is when the certificate in use ends.
+// close ends the loop and waits for it. close may be called without start.
+func (c *certificates) close() {
+	if c.done != nil {
+		close(c.done)
+	}
+	c.loop.Wait()
+}
+
+// end returns the end of the certificate in use.
 func (c *certificates) end() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.current.Leaf.NotAfter
 }
 
-// tlsConfig is the server side of TLS for all protocols: TLS 1.2 and later (RFC 8996, RFC 8314
-// section 4.1), with the cipher suites and groups of Mozilla's "intermediate" profile. Those of
-// TLS 1.3 are fixed.
+// tlsConfig returns the server side of TLS for all protocols: TLS 1.2 and later (RFC 8996, RFC 8314
+// section 4.1), with the cipher suites and groups of Mozilla's "intermediate" profile. The cipher
+// suites of TLS 1.3 are fixed.
 func (c *certificates) tlsConfig() *tls.Config {
 	return &tls.Config{
 		GetCertificate: c.get,

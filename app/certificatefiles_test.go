@@ -123,7 +123,7 @@ func TestJudgeIssuersOutOfTime(t *testing.T) {
 	if now := texts(time.Now()); !strings.HasPrefix(now, "ok: ") {
 		t.Errorf("now: %s", now)
 	}
-	if later := texts(time.Now().Add(48 * time.Hour)); !strings.HasPrefix(later, "warning: behind the certificate in "+certFile+` stands that of "CN=Root`) {
+	if later := texts(time.Now().Add(48 * time.Hour)); !strings.HasPrefix(later, "warning: behind the certificate in "+certFile+` stands the certificate of "CN=Root`) {
 		t.Errorf("in two days: %s", later)
 	}
 }

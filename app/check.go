@@ -7,9 +7,9 @@ import (
 	"popelago/config"
 )
 
-// Check says what of the files and names that valid settings lead to would keep a server from
-// starting, all of it: the name of the machine, the permissions of the data folder, the
-// certificate, the secrets.
+// Check returns all mistakes, in files and names outside of valid settings, that would keep a server
+// from starting: the name of the machine, the permissions of the data folder, the certificate, the
+// secrets.
 func Check(cfg config.Config) error {
 	var errs []error
 	hostname, err := hostName(cfg)
@@ -25,10 +25,11 @@ func Check(cfg config.Config) error {
 		_, err := adminToken(cfg)
 		errs = append(errs, err)
 	}
-	if cfg.Store.Engine == config.EngineCassandra {
-		_, err := cassandraConfig(cfg, quiet())
-		errs = append(errs, err)
+	settings, err := settingsOf(cfg)
+	if err == nil {
+		err = settings.check()
 	}
+	errs = append(errs, err)
 	return errors.Join(errs...)
 }
 

@@ -10,7 +10,7 @@ import (
 
 func TestDescriptors(t *testing.T) {
 	a := &App{cfg: config.Dev(t.TempDir())}
-	a.cfg.POP3.MaxConnections, a.cfg.SMTP.MaxConnections, a.cfg.LMTP.MaxConnections = 10_000, 10_000, 10_000
+	a.cfg.POP3.MaxConns, a.cfg.SMTP.MaxConns, a.cfg.LMTP.MaxConns = 10_000, 10_000, 10_000
 	// POP3, POP3S, and twice SMTP and LMTP, the socket of the admin API.
 	if got, want := a.descriptors(), uint64(6*10_000+200+otherDescriptors); got != want {
 		t.Errorf("%d, want %d", got, want)

@@ -15,7 +15,7 @@ import (
 	"popelago/store/embedded"
 )
 
-// Finding is one thing that Doctor looked at.
+// Finding is the result of one examination by Doctor.
 type Finding = cassandra.Finding
 
 // The levels of findings.
@@ -25,30 +25,26 @@ const (
 	FindingError   = cassandra.FindingError
 )
 
-// Doctor looks at what a server with these settings stands on, and tells what it found, good and
-// bad. The server may be running or not. What is wrong is a finding and not an error; errors are
-// a configuration that cannot be used, and the end of ctx.
+// Doctor examines the environment of a server with these settings, and returns all findings, good and
+// bad. The server may be running or not. Errors: a configuration that cannot be used; the end of ctx.
 func Doctor(ctx context.Context, cfg config.Config) ([]Finding, error) {
-	found := append(tellListeners(cfg), examineFolder(cfg.DataDir))
+	found := append(examineListeners(cfg), examineFolder(cfg.DataDir))
 	if cfg.TLS.Certificate != "" {
 		found = append(found, examineCertificate(cfg)...)
 	}
 	if f, ok := examinePostmaster(cfg); ok {
 		found = append(found, f)
 	}
-	if cfg.Store.Engine != config.EngineCassandra {
-		return append(found, examineSpace(cfg.DataDir, cfg.Store.Reserve)), ctx.Err()
-	}
-	engine, err := cassandraConfig(cfg, quiet())
+	settings, err := settingsOf(cfg)
 	if err != nil {
 		return found, err
 	}
-	cluster, err := cassandra.Doctor(ctx, engine)
-	return append(found, cluster...), err
+	storage, err := settings.examine(ctx)
+	return append(found, storage...), err
 }
 
-// tellListeners says where each service listens.
-func tellListeners(cfg config.Config) (found []Finding) {
+// examineListeners returns the addresses of each service.
+func examineListeners(cfg config.Config) (found []Finding) {
 	for _, l := range cfg.Listeners() {
 		if len(l.Addresses) > 0 {
 			found = append(found, Finding{Level: FindingOK, Check: "listen", Text: l.Name + " on " + strings.Join(l.Addresses, ", ")})
@@ -57,7 +53,7 @@ func tellListeners(cfg config.Config) (found []Finding) {
 	return found
 }
 
-// examineFolder looks whether files can be made in the data folder.
+// examineFolder examines whether the server can make files in the data folder.
 func examineFolder(dir string) Finding {
 	f := Finding{Level: FindingOK, Check: "data_dir", Text: dir + " can be written to"}
 	if err := config.CheckPrivate(dir); err != nil {
@@ -80,9 +76,9 @@ func examineFolder(dir string) Finding {
 	return f
 }
 
-// examinePostmaster warns of a server that takes mail and has nobody to take that for <postmaster>.
+// examinePostmaster warns of a server that accepts mail but has no account for <postmaster>.
 func examinePostmaster(cfg config.Config) (f Finding, ok bool) {
-	if cfg.Delivery.Postmaster != "" || len(cfg.SMTP.Listen) == 0 && len(cfg.LMTP.Listen) == 0 {
+	if !cfg.Delivery.Postmaster.IsZero() || len(cfg.SMTP.Listen) == 0 && len(cfg.LMTP.Listen) == 0 {
 		return f, false
 	}
 	return Finding{
@@ -92,7 +88,7 @@ func examinePostmaster(cfg config.Config) (f Finding, ok bool) {
 	}, true
 }
 
-// examineCertificate looks whether the certificate can be used, and for how long.
+// examineCertificate examines the certificate.
 func examineCertificate(cfg config.Config) []Finding {
 	hostname, err := hostName(cfg)
 	if err != nil {
@@ -105,7 +101,7 @@ func examineCertificate(cfg config.Config) []Finding {
 	return judgeCertificate(cfg.TLS.Certificate, hostname, certs.current, time.Now())
 }
 
-// examineSpace looks at the free space of the data folder's disk.
+// examineSpace examines the free space of the disk of the data folder.
 func examineSpace(dir string, reserve int64) Finding {
 	f := Finding{Level: FindingOK, Check: "space"}
 	free, err := embedded.FreeSpace(dir)
@@ -126,28 +122,31 @@ func examineSpace(dir string, reserve int64) Finding {
 	return f
 }
 
-// quiet is for what returns all it has to say.
+// quiet returns a logger for functions that return all results.
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func mebibytes(octets int64) string { return fmt.Sprintf("%d MiB", octets>>20) }
 
-// logFindings looks at the cluster once and logs what is not as it should be. It ends with ctx.
+// logFindings examines the cluster once and logs warnings and errors. logFindings ends with ctx.
 func (a *App) logFindings(ctx context.Context) {
-	found, err := Doctor(ctx, a.cfg)
+	found, err := a.engine.examine(ctx)
 	if ctx.Err() != nil {
 		return
 	}
 	if err != nil {
-		a.logger.Warn("looking at the cluster failed", "cause", err)
+		a.logger.Warn("the cluster could not be examined", "cause", err)
 	}
 	for _, f := range found {
-		if f.Check != "tls" && f.Check != "clock" && f.Check != "window" { // see certificates.watch; the engine says the others
+		switch f.Check {
+		case "tls", "postmaster": // certificates and Start log these
+		case "clock", "window": // the engine logs these
+		default:
 			logFinding(a.logger, f)
 		}
 	}
 }
 
-// logFinding logs a finding: what is well at the level debug.
+// logFinding logs a finding, a good finding at the level debug.
 func logFinding(logger *slog.Logger, f Finding) {
 	level := slog.LevelDebug
 	switch f.Level {

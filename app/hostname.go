@@ -8,14 +8,14 @@ import (
 	"popelago/mail"
 )
 
-// hostName is this server's name in its canonical form: what is configured, or the name of the
-// machine.
+// hostName returns the name of this server in its canonical form: the configured name, or the name of
+// the machine.
 func hostName(cfg config.Config) (string, error) {
 	name, from := cfg.Hostname, "hostname"
 	if name == "" {
 		var err error
 		if name, err = os.Hostname(); err != nil {
-			return "", fmt.Errorf("find out the name of this machine (or set hostname): %w", err)
+			return "", fmt.Errorf("read the name of this machine (or set hostname): %w", err)
 		}
 		from = "the name of this machine (set hostname)"
 	}

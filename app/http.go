@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// serveHTTP makes an HTTP server part of Stop, and returns what serves it on one listener; it may be
-// called for several. Beyond maxConns connections on all of them, further ones wait.
+// serveHTTP adds an HTTP server to Stop, and returns a function that serves a listener, for any number
+// of listeners. Beyond maxConns connections on all listeners together, further connections wait.
 func (a *App) serveHTTP(maxConns int, h http.Handler, tlsConfig *tls.Config) func(net.Listener) error {
 	srv := &http.Server{
 		Handler:           h,
@@ -31,12 +31,11 @@ func (a *App) serveHTTP(maxConns int, h http.Handler, tlsConfig *tls.Config) fun
 	return func(l net.Listener) error { return srv.Serve(places.limit(l)) }
 }
 
-// connPlaces bounds the connections of several listeners together: each one that is served holds a
-// place.
+// connPlaces bounds the connections of several listeners together: each connection holds a place.
 type connPlaces chan struct{}
 
-// limit returns l with connections that are handed on when they have got a place. Each listener may
-// hold one more connection, which waits for its place.
+// limit returns a listener that accepts connections of l as soon as they have a place. Each listener
+// may hold one more connection, which waits for its place.
 func (p connPlaces) limit(l net.Listener) net.Listener {
 	return &limitedListener{Listener: l, places: p, closed: make(chan struct{})}
 }
@@ -69,7 +68,7 @@ func (l *limitedListener) Close() error {
 	return l.Listener.Close()
 }
 
-// placedConn gives its place back when it is closed.
+// placedConn frees its place at Close.
 type placedConn struct {
 	net.Conn
 	leave func()

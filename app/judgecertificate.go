@@ -10,14 +10,14 @@ import (
 	"popelago/mail"
 )
 
-// renewBefore is how long before its end a certificate should have been renewed.
+// renewBefore is the time before its end at which a certificate should have been renewed.
 const renewBefore = 14 * 24 * time.Hour
 
-// renewHint is what to do about a certificate that is out of its time.
+// renewHint is the remedy for a certificate near or after its end.
 const renewHint = "renew it; the server reads the files again when they change"
 
-// judgeCertificate says what mail programs will find wrong with a certificate for hostname, or
-// that it can be used. cert.Leaf must be set.
+// judgeCertificate returns the problems that mail programs will have with a certificate for hostname,
+// or a good finding. cert.Leaf must be set.
 func judgeCertificate(file, hostname string, cert *tls.Certificate, now time.Time) []Finding {
 	var found []Finding
 	add := func(level, hint, format string, args ...any) {
@@ -45,13 +45,13 @@ func judgeCertificate(file, hostname string, cert *tls.Certificate, now time.Tim
 	return found
 }
 
-// outOfTime reports whether a certificate does not hold yet, or not any more.
+// outOfTime reports whether now is outside of the time of a certificate.
 func outOfTime(c *x509.Certificate, now time.Time) bool {
 	return now.Before(c.NotBefore) || !now.Before(c.NotAfter)
 }
 
-// judgeIssuers says which of the certificates behind the first one are out of their time, unless
-// the first one is: a renewed one comes with others.
+// judgeIssuers returns findings about issuer certificates that are out of their time. If the server's
+// certificate is out of time too, judgeIssuers returns none: a renewal replaces the issuers.
 func judgeIssuers(file string, cert *tls.Certificate, now time.Time) (found []Finding) {
 	if outOfTime(cert.Leaf, now) {
 		return nil
@@ -59,18 +59,18 @@ func judgeIssuers(file string, cert *tls.Certificate, now time.Time) (found []Fi
 	for _, der := range cert.Certificate[1:] {
 		c, err := x509.ParseCertificate(der)
 		if err != nil || !outOfTime(c, now) {
-			continue // judgeChain says what cannot be read
+			continue // judgeChain reports an unreadable certificate
 		}
 		found = append(found, Finding{
 			Level: FindingWarning, Check: "tls",
-			Text: fmt.Sprintf("behind the certificate in %s stands that of %q, which holds from %s to %s only", file, c.Subject, utc(c.NotBefore), utc(c.NotAfter)),
-			Hint: "put the certificate in its place that the authority delivers now (fullchain.pem)",
+			Text: fmt.Sprintf("behind the certificate in %s stands the certificate of %q, which holds from %s to %s only", file, c.Subject, utc(c.NotBefore), utc(c.NotAfter)),
+			Hint: "replace it by the certificate that the authority delivers now (fullchain.pem)",
 		})
 	}
 	return found
 }
 
-// utc is a moment as findings tell it.
+// utc returns a moment in the form of findings.
 func utc(t time.Time) string { return t.UTC().Format(time.DateTime + " UTC") }
 
 // verifyName checks that a certificate is for a host name or an address literal.
@@ -81,8 +81,8 @@ func verifyName(leaf *x509.Certificate, hostname string) error {
 	return leaf.VerifyHostname(hostname)
 }
 
-// judgeChain says why clients may fail to find the way from a certificate to an authority: a
-// certificate of the file is out of place, or an intermediate one is missing.
+// judgeChain returns the reason that clients may not find a chain from a certificate to an authority:
+// a certificate of the file is out of place, or an intermediate certificate is missing.
 func judgeChain(cert *tls.Certificate) error {
 	chain := []*x509.Certificate{cert.Leaf}
 	for _, der := range cert.Certificate[1:] {
@@ -100,7 +100,7 @@ func judgeChain(cert *tls.Certificate) error {
 	}
 	last := chain[len(chain)-1]
 	if last.CheckSignatureFrom(last) == nil || string(last.RawIssuer) == string(last.RawSubject) {
-		return nil // an authority, or its own
+		return nil // an authority, or self-signed
 	}
 	between := x509.NewCertPool()
 	for _, c := range chain[1:] {
@@ -115,5 +115,5 @@ func judgeChain(cert *tls.Certificate) error {
 	return nil
 }
 
-// middle is a moment at which a certificate holds.
+// middle returns a moment inside of the time of a certificate.
 func middle(c *x509.Certificate) time.Time { return c.NotBefore.Add(c.NotAfter.Sub(c.NotBefore) / 2) }

@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// listen opens the listener. A socket file that a dead server left behind is replaced; one that is
-// still served is an error.
+// listen opens the listener. listen replaces the socket file of a dead server; the socket file of a
+// running server is an error.
 func (s service) listen(ctx context.Context) (net.Listener, error) {
 	name, address := s.name, s.address
 	path, isUnix := strings.CutPrefix(address, "unix:")
@@ -34,7 +34,7 @@ func (s service) listen(ctx context.Context) (net.Listener, error) {
 type unixListener struct {
 	*net.UnixListener
 	path string
-	file fs.FileInfo // the socket that was made here
+	file fs.FileInfo // the socket made by this listener
 }
 
 func listenUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
@@ -53,7 +53,7 @@ func listenUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listene
 	return l, nil
 }
 
-// Close removes the socket too, unless another server has put its own in its place.
+// Close removes the socket too, unless a different server has replaced the socket.
 func (l *unixListener) Close() error {
 	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.file) {
 		if err := os.Remove(l.path); err != nil {
@@ -66,7 +66,7 @@ func (l *unixListener) Close() error {
 // maxSocketPath is the longest path of a unix socket on Linux, in octets.
 const maxSocketPath = 107
 
-// errSocketServed says that another process answers on a unix socket.
+// errSocketServed: another process answers on a unix socket.
 var errSocketServed = errors.New("another process is listening there")
 
 func removeStaleSocket(ctx context.Context, path string) error {
@@ -77,7 +77,7 @@ func removeStaleSocket(ctx context.Context, path string) error {
 	case err != nil:
 		return err
 	case info.Mode()&fs.ModeSocket == 0:
-		return fmt.Errorf("%s is there already and is not a socket", path)
+		return fmt.Errorf("%s exists already and is not a socket", path)
 	}
 	c, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	switch {

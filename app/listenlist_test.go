@@ -117,7 +117,7 @@ func TestLimitsHoldForAllAddresses(t *testing.T) {
 	needIPv6(t)
 	cfg := devConfig(t)
 	cfg.SMTP.Listen, cfg.Metrics.Listen = []string{"127.0.0.1:0", "[::1]:0"}, []string{"127.0.0.1:0", "[::1]:0"}
-	cfg.SMTP.MaxConnections, cfg.SMTP.DropAfter = 1, time.Hour
+	cfg.SMTP.MaxConns, cfg.SMTP.DropAfter = 1, time.Hour
 	cfg.Metrics.MaxConnections = 1
 	a := start(t, cfg)
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"popelago/config"
+	"popelago/mail"
 )
 
 // A server that takes mail needs somebody to read that for postmaster.
@@ -23,7 +24,7 @@ func TestExaminePostmaster(t *testing.T) {
 		if !ok || f.Level != FindingWarning || !strings.Contains(f.Text, "delivery.postmaster is not set") || !strings.Contains(f.Text, "RFC 5321 section 4.5.1") {
 			t.Errorf("a server that takes mail: %+v, %v", f, ok)
 		}
-		c.Delivery.Postmaster = "admin@example.org"
+		c.Delivery.Postmaster = mail.Address{Local: "admin", Domain: "example.org"}
 		if f, ok := examinePostmaster(c); ok {
 			t.Errorf("with a postmaster: %+v", f)
 		}

@@ -8,19 +8,19 @@ import (
 	"popelago/store/cassandra"
 )
 
-// SchemaState says which version of the schema a cluster has and which one this program needs.
+// SchemaState has the version of the schema of a cluster, and the version that this program needs.
 type SchemaState = cassandra.SchemaStatus
 
-// errNoSchema says that the chosen engine has nothing to apply.
+// errNoSchema: the configured engine has no schema.
 var errNoSchema = errors.New(`store.engine is "embedded", which has no schema: only store.engine = "cassandra" needs one`)
 
-// SchemaOptions says how a schema is applied.
+// SchemaOptions are options of SchemaApply.
 type SchemaOptions = cassandra.ApplyOptions
 
-// SchemaApply makes the keyspace and the tables, or brings them up to date, and returns the
-// states before and after. It must not be run by two at once. Nothing that is stored is lost.
+// SchemaApply makes the keyspace and the tables, or brings them up to date, and returns the states
+// before and after. Two processes must not run SchemaApply at the same time. No stored data is lost.
 //
-// Errors: ErrSchemaNewer, ErrSchemaUnfinished, ErrNodesDown, and everything that is wrong with the configuration or the cluster.
+// Errors: ErrSchemaNewer, ErrSchemaUnfinished, ErrNodesDown, and errors of the configuration or the cluster.
 func SchemaApply(ctx context.Context, cfg config.Config, o SchemaOptions) (before, after SchemaState, err error) {
 	engine, err := schemaConfig(cfg)
 	if err != nil {
@@ -33,8 +33,7 @@ func SchemaApply(ctx context.Context, cfg config.Config, o SchemaOptions) (befor
 	return before, after, explainCassandra(err)
 }
 
-// SchemaStatus reads the state of the schema. Whether a server could start with it, CheckSchema
-// tells.
+// SchemaStatus reads the state of the schema, for CheckSchema.
 func SchemaStatus(ctx context.Context, cfg config.Config) (SchemaState, error) {
 	engine, err := schemaConfig(cfg)
 	if err != nil {
@@ -44,11 +43,12 @@ func SchemaStatus(ctx context.Context, cfg config.Config) (SchemaState, error) {
 	return state, explainCassandra(err)
 }
 
-// CheckSchema returns nil if a server could start with the schema. Errors: ErrSchemaNotApplied,
+// CheckSchema returns nil if a server can start with the schema. Errors: ErrSchemaNotApplied,
 // ErrSchemaNewer.
 func CheckSchema(state SchemaState) error { return explainCassandra(state.Check()) }
 
-// SchemaText is all statements that SchemaApply executes on an empty cluster. It needs none.
+// SchemaText returns all statements that SchemaApply executes on an empty cluster. SchemaText needs no
+// cluster.
 func SchemaText(cfg config.Config) (string, error) {
 	if cfg.Store.Engine != config.EngineCassandra {
 		return "", errNoSchema
@@ -60,7 +60,7 @@ func SchemaText(cfg config.Config) (string, error) {
 	return text, explainCassandra(err)
 }
 
-// schemaConfig is the engine's configuration, without what only a running server has.
+// schemaConfig returns the Config of the engine without the parts of a running server.
 func schemaConfig(cfg config.Config) (cassandra.Config, error) {
 	if cfg.Store.Engine != config.EngineCassandra {
 		return cassandra.Config{}, errNoSchema

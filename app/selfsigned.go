@@ -21,15 +21,14 @@ import (
 	"popelago/mail"
 )
 
-// selfSigned makes a certificate for hostname (a name, or an address literal), localhost and the
-// loopback addresses in dir, unless there is a usable one already, and returns the names of its
-// files:
+// selfSigned makes a certificate in dir for hostname (a name, or an address literal), localhost and the
+// loopback addresses, unless dir has a usable certificate already, and returns the names of the files:
 //
-//	tls-cert.pem  the certificate, and behind it that of the authority that signed it
+//	tls-cert.pem  the certificate, and then the certificate of the authority
 //	tls-key.pem   its private key
-//	tls-ca.pem    the authority alone, for programs that are to trust it
+//	tls-ca.pem    the authority alone, for programs that shall trust the authority
 //
-// The authority's private key is forgotten, so it never signs anything else.
+// The private key of the authority is dropped, so the authority signs no other certificate.
 func selfSigned(dir, hostname string) (certFile, keyFile string, err error) {
 	certFile, keyFile = filepath.Join(dir, "tls-cert.pem"), filepath.Join(dir, "tls-key.pem")
 	old, err := tls.LoadX509KeyPair(certFile, keyFile)
@@ -59,9 +58,9 @@ func selfSigned(dir, hostname string) (certFile, keyFile string, err error) {
 	return certFile, keyFile, nil
 }
 
-// usable reports whether a self-signed certificate made before can stay: it is for hostname, it
-// holds for another month, and it names the key of its authority, which strict verifiers ask for
-// (RFC 5280 section 4.2.1.1).
+// usable reports whether an existing self-signed certificate can stay: the certificate is for hostname,
+// holds for at least a month, and names the key of its authority, which strict verifiers need (RFC 5280
+// section 4.2.1.1).
 func usable(leaf *x509.Certificate, hostname string, now time.Time) bool {
 	return verifyName(leaf, hostname) == nil && leaf.NotAfter.Sub(now) > 30*24*time.Hour && !now.Before(leaf.NotBefore) &&
 		len(leaf.AuthorityKeyId) > 0
@@ -70,8 +69,8 @@ func usable(leaf *x509.Certificate, hostname string, now time.Time) bool {
 // madeCertificate is a new certificate in PEM.
 type madeCertificate struct{ leaf, authority, key []byte }
 
-// makeCertificate makes an authority and a server certificate signed by it: mail programs that
-// use Mozilla's library refuse a server certificate that is its own authority.
+// makeCertificate makes an authority and a server certificate signed by the authority: mail programs
+// with Mozilla's library refuse a server certificate that is its own authority.
 func makeCertificate(hostname string) (madeCertificate, error) {
 	names := []string{"localhost"}
 	addresses := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
@@ -124,7 +123,7 @@ func makeCertificate(hostname string) (madeCertificate, error) {
 	}, nil
 }
 
-// certificateTemplate is what both certificates have in common. They hold for a year.
+// certificateTemplate returns the common part of both certificates, which hold for a year.
 func certificateTemplate(name string, usage x509.KeyUsage) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	return &x509.Certificate{

@@ -13,7 +13,7 @@ import (
 	"popelago/config"
 )
 
-// services are all that is configured to listen.
+// services returns all configured services.
 func (a *App) services() ([]service, error) {
 	serve := map[string]func(net.Listener) error{
 		"pop3": a.pop3.Serve, "pop3s": a.pop3.ServeTLS, "smtp": a.smtp.Serve, "lmtp": a.lmtp.Serve,
@@ -36,7 +36,7 @@ func (a *App) services() ([]service, error) {
 		for _, address := range l.Addresses {
 			s := service{name: l.Name, address: address, network: config.Network(address, all), serve: serve[l.Name]}
 			if l.Name == "lmtp" {
-				// The mail server in front runs as another user: the folder says who may connect.
+				// The mail server in front runs as a different user: the folder limits access.
 				s.mode = 0o666
 			}
 			services = append(services, s)
@@ -45,8 +45,8 @@ func (a *App) services() ([]service, error) {
 	return services, nil
 }
 
-// serveAdmin returns the admin API on its unix socket, which only this user can open, and adds to
-// serve the one over TCP if that is configured, where a token is asked for.
+// serveAdmin returns the admin API on its unix socket, which only this user can open, and adds the
+// configured admin API over TCP, which needs a token, to serve.
 func (a *App) serveAdmin(serve map[string]func(net.Listener) error) (local service, err error) {
 	metrics := admin.NewMetrics(a.registry)
 	open, err := a.buildAdmin("", metrics)
@@ -72,7 +72,7 @@ func (a *App) serveAdmin(serve map[string]func(net.Listener) error) (local servi
 	return local, nil
 }
 
-// tlsConfig is nil without a certificate.
+// tlsConfig returns nil without a certificate.
 func (a *App) tlsConfig() *tls.Config {
 	if a.certs == nil {
 		return nil
@@ -80,7 +80,7 @@ func (a *App) tlsConfig() *tls.Config {
 	return a.certs.tlsConfig()
 }
 
-// Version is the version this binary was built from, as far as Go knows.
+// Version returns the version of this binary, as far as Go knows.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {

@@ -38,7 +38,7 @@ func checkHostPort(s string) error {
 	return checkHost(host)
 }
 
-// checkNode takes host or host:port; an IPv6 address may do without brackets if it has no port.
+// checkNode accepts host or host:port; an IPv6 address without port needs no brackets.
 func checkNode(s string) error {
 	bare := strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
 	if _, err := netip.ParseAddr(bare); err == nil && (bare == s || s == "["+bare+"]" && strings.Contains(bare, ":")) {
@@ -69,7 +69,7 @@ func checkHost(s string) error {
 	if err != nil {
 		return plain(err)
 	}
-	// A name whose last label is a number is none, but an address with a mistake (RFC 3696 section 2).
+	// A name whose last label is a number is an address with a mistake (RFC 3696 section 2).
 	last := name[strings.LastIndexByte(name, '.')+1:]
 	if _, err := netip.ParseAddr(s); err != nil && strings.Trim(last, "0123456789") == "" {
 		return fmt.Errorf("%q is not an IPv4 address", s)
@@ -82,12 +82,7 @@ func checkDomain(s string) error {
 	return plain(err)
 }
 
-func checkAddress(s string) error {
-	_, err := mail.ParseAddress(s)
-	return plain(err)
-}
-
-// plain drops the sentinel's words, which the message around it says already.
+// plain drops the words of the sentinel error, which the message around the error repeats.
 func plain(err error) error {
 	if err == nil {
 		return nil

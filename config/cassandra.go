@@ -6,46 +6,31 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"popelago/mail"
+	"popelago/store/cassandra"
 )
 
-// Cassandra is the section [cassandra]. It counts if Store.Engine is EngineCassandra.
+// Cassandra is the section [cassandra], in force if Store.Engine is EngineCassandra.
 type Cassandra struct {
-	Hosts        []string // host or host:port
-	Datacenter   string
-	Rack         string // empty: none is near
-	Keyspace     string
-	Replication  map[string]int // replicas by datacenter
-	Username     string         // empty: no sign-in
-	PasswordFile string
+	cassandra.Config
 
-	Durability    string   // "local" or "each"
-	OnUnreachable string   // "refuse" or "local"
-	Failover      []string // datacenters, the first choice first
-	FailoverAfter time.Duration
+	PasswordFile  string
+	Durability    string // a mail.Durability: "local" or "each"
+	OnUnreachable string // unreachableRefuse or unreachableLocal
 
 	TLS            bool
-	TLSCA          string // PEM file; empty: the system's authorities
+	TLSCA          string // PEM file; empty: the authorities of the system
 	TLSCertificate string // PEM file; empty: none
 	TLSKey         string
 	TLSVerifyNames bool
-	Timeout        time.Duration
-	ConnectTimeout time.Duration
-	Retries        int
-	Connections    int
-	Concurrency    int
-	QueueTime      time.Duration
-
-	SpeculativeDelay time.Duration // zero: off
-	DownReminder     time.Duration
-
-	Window     time.Duration
-	FloorEvery int
-	BulkAfter  int
-	WrittenOff []string
-	Heartbeat  time.Duration
-	ClockEvery time.Duration
-	SpoolDir   string // empty: see Config.SpoolDir
 }
+
+// The values of OnUnreachable.
+const (
+	unreachableRefuse = "refuse"
+	unreachableLocal  = "local"
+)
 
 // The storage engines.
 const (
@@ -55,30 +40,26 @@ const (
 
 func defaultCassandra() Cassandra {
 	return Cassandra{
-		Keyspace:       "popelago",
-		Durability:     "local",
-		OnUnreachable:  "refuse",
-		FailoverAfter:  10 * time.Second,
+		Config:         cassandra.DefaultConfig(),
+		Durability:     string(mail.DurabilityLocal),
+		OnUnreachable:  unreachableRefuse,
 		TLSVerifyNames: true,
-		Timeout:        5 * time.Second,
-		ConnectTimeout: 5 * time.Second,
-		Retries:        2,
-		Connections:    2,
-		Concurrency:    512,
-		QueueTime:      time.Second,
-		Window:         time.Hour,
-		FloorEvery:     2000,
-		BulkAfter:      100_000,
-		Heartbeat:      10 * time.Second,
-		ClockEvery:     time.Second,
-
-		SpeculativeDelay: 200 * time.Millisecond,
-		DownReminder:     5 * time.Minute,
 	}
 }
 
-// SpoolDir is the folder where large messages wait until they have arrived whole, if the
-// engine needs one.
+// DefaultDurability returns the durability of domains that have none of their own.
+func (c Cassandra) DefaultDurability() mail.Durability {
+	switch {
+	case c.Durability != string(mail.DurabilityEach):
+		return mail.DurabilityLocal
+	case c.OnUnreachable == unreachableLocal:
+		return mail.DurabilityEachOrLocal
+	}
+	return mail.DurabilityEach
+}
+
+// SpoolDir returns the folder for large messages until they have arrived whole, for the Cassandra
+// engine.
 func (c Config) SpoolDir() string {
 	if c.Cassandra.SpoolDir != "" {
 		return c.Cassandra.SpoolDir
@@ -86,7 +67,7 @@ func (c Config) SpoolDir() string {
 	return filepath.Join(c.DataDir, "spool")
 }
 
-// cassandraSettings is the part of the table about the cluster.
+// cassandraSettings returns the part of the table about the cluster.
 func cassandraSettings(c *Cassandra) []setting {
 	return []setting{
 		{"cassandra.hosts", nodes(&c.Hosts),
@@ -104,9 +85,9 @@ func cassandraSettings(c *Cassandra) []setting {
 		{"cassandra.password_file", path(&c.PasswordFile, optional),
 			"File with the password of cassandra.username, on one line."},
 
-		{"cassandra.durability", oneOf(&c.Durability, "local", "each"),
+		{"cassandra.durability", oneOf(&c.Durability, string(mail.DurabilityLocal), string(mail.DurabilityEach)),
 			"Replicas that must have a message, a removal or a change of an account before it is acknowledged, in domains without a durability of their own: \"local\" is a quorum of this datacenter, \"each\" a quorum of every datacenter. The loss of a whole datacenter loses with \"local\" the writes that had not reached another one (normally of milliseconds), with \"each\" none."},
-		{"cassandra.on_unreachable", oneOf(&c.OnUnreachable, "refuse", "local"),
+		{"cassandra.on_unreachable", oneOf(&c.OnUnreachable, unreachableRefuse, unreachableLocal),
 			"Answer with durability = \"each\" while a datacenter is unreachable: \"refuse\" answers 451, \"local\" stores in this datacenter only, and says so in the reply, the log and a metric."},
 		{"cassandra.failover", &list{p: &c.Failover, what: "the name of a datacenter such as \"dc2\"", check: checkDatacenter},
 			"Datacenters to use while no node of this one is reachable, the first choice first. Empty: none, and mail is deferred (451) in the meantime. The server returns by itself; until the nodes here have the writes that they missed, it reads from all other datacenters, too. Before a failover the server writes a note into spool_dir; if it cannot, it does not fail over."},
@@ -128,7 +109,7 @@ func cassandraSettings(c *Cassandra) []setting {
 			"Time limit for the answer of a node. Use a longer time than the nodes' write_request_timeout and read_request_timeout."},
 		{"cassandra.connect_timeout", duration(&c.ConnectTimeout, 100*time.Millisecond, 5*time.Minute),
 			"Time limit for a connection to a node."},
-		{"cassandra.retries", integer(&c.Retries, 0, 10),
+		{"cassandra.retries", integer(&c.Retries, 0, 10).zeroIsOff(),
 			"Further nodes that are tried after a node failed."},
 		{"cassandra.connections", integer(&c.Connections, 1, 64),
 			"Connections to each node."},
@@ -136,14 +117,14 @@ func cassandraSettings(c *Cassandra) []setting {
 			"Most statements in flight at one time. While the cluster is overloaded the server lowers the number, down to 16, and then raises it again. Background work that asks every replica gets a quarter."},
 		{"cassandra.queue_time", duration(&c.QueueTime, time.Millisecond, time.Minute),
 			"Time that a statement waits for its turn when concurrency is reached. Then the client gets 451 or [SYS/TEMP], earlier than by a time-out. If four times as many statements wait already, the client gets the answer at once."},
-		{"cassandra.speculative_delay", duration(&c.SpeculativeDelay, 0, time.Minute),
+		{"cassandra.speculative_delay", duration(&c.SpeculativeDelay, 0, time.Minute).zeroIsOff(),
 			"Time after which a read asks a second node of the datacenter; the first answer counts. Use a longer time than nearly all reads take. Writes are not sent twice. 0s: never."},
 
 		{"cassandra.window", duration(&c.Window, time.Second, 30*day).because("what is being delivered must be left alone"),
 			"In-flight window: background work leaves messages and removals alone that are younger, because writes of them may still be in flight. The window must be the same on all servers of the cluster; while it differs, background work waits. A delivery may take 5 minutes, or a third of the window if that is shorter, and clocks may differ by 5 minutes: use less than 15m for tests only."},
 		{"cassandra.floor_every", integer(&c.FloorEvery, 1, maxCount),
 			"Removals from one mailbox after which background work tries to raise the floor of the mailbox, so that logins skip the removed messages."},
-		{"cassandra.bulk_after", integer(&c.BulkAfter, 0, maxCount),
+		{"cassandra.bulk_after", integer(&c.BulkAfter, 0, maxCount).zeroIsOff(),
 			"Messages in a mailbox, or removals behind a message that stays, after which background work makes the mailbox bulk: the messages of each day get a segment of their own (\"popelago account bulk\" does so by hand). A bulk mailbox stays bulk. 0: never."},
 		{"cassandra.heartbeat", duration(&c.Heartbeat, 100*time.Millisecond, 5*time.Minute),
 			"Pause between two heartbeats. With a heartbeat the server reports to the others of its datacenter, and compares its clock with the clocks of servers and nodes. Six heartbeats after a server was killed the others take over its share of background work. A clock wrong by more than 5 minutes stops deliveries (451), maildrops with a retention ([SYS/TEMP]) and background work until it is right."},
@@ -158,7 +139,7 @@ func cassandraSettings(c *Cassandra) []setting {
 	}
 }
 
-// keyspace is a name that CQL takes without quotes.
+// keyspace is a setting with a name that CQL accepts without quotes.
 func keyspace(p *string) *word {
 	const what = `a name such as "popelago"`
 	return &word{p: p, what: what, check: func(s string) error {
@@ -175,8 +156,8 @@ func keyspace(p *string) *word {
 	}}
 }
 
-// checkEngine looks at what the chosen engine needs, and at what is meant for another one.
-// fail is as in check.
+// checkEngine checks the settings that the chosen engine needs, and settings of the unused engine. For
+// fail see check.
 func (c *Config) checkEngine(fail func(key, text string, depends ...string)) {
 	c.checkForeign(fail)
 	if c.Store.Engine != EngineCassandra {
@@ -240,8 +221,8 @@ func (c *Config) checkCassandraTLS(fail func(key, text string, depends ...string
 	}
 }
 
-// checkForeign refuses settings that say something to an engine which is not in use. Those
-// that stand at their default, as in the reference, say nothing.
+// checkForeign refuses settings of the unused engine, unless they have their defaults, as in the
+// reference.
 func (c *Config) checkForeign(fail func(key, text string, depends ...string)) {
 	owner := map[string]string{"store.cache_size": EngineEmbedded, "store.reserve": EngineEmbedded}
 	for _, s := range cassandraSettings(&Cassandra{}) {

@@ -5,7 +5,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"popelago/mail"
 )
 
 func TestCassandraSettings(t *testing.T) {
@@ -16,22 +17,22 @@ func TestCassandraSettings(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	want := Cassandra{
-		Hosts:       []string{"10.0.0.1", "node2.example.org:9043", "[fd00::1]:9042", "fd00::2"},
-		Datacenter:  "Frankfurt 1",
-		Rack:        "rack1",
-		Keyspace:    "mail_2",
-		Replication: map[string]int{"Frankfurt 1": 3, "ams": 5},
+	want := Default().Cassandra
+	want.Hosts = []string{"10.0.0.1", "node2.example.org:9043", "[fd00::1]:9042", "fd00::2"}
+	want.Datacenter, want.Rack, want.Keyspace = "Frankfurt 1", "rack1", "mail_2"
+	want.Replication = map[string]int{"Frankfurt 1": 3, "ams": 5}
 
-		Username: "popelago", Durability: "each", OnUnreachable: "local", Failover: []string{"ams"}, FailoverAfter: time.Minute,
-		PasswordFile: "testdata/good/cassandra.password",
-		TLS:          true, TLSCA: "/etc/ssl/cassandra-ca.pem", TLSCertificate: "testdata/good/client.pem", TLSKey: "testdata/good/client.key",
+	want.Username, want.Durability, want.OnUnreachable = "popelago", "each", "local"
+	want.Failover, want.FailoverAfter = []string{"ams"}, time.Minute
+	want.PasswordFile = "testdata/good/cassandra.password"
+	want.TLS, want.TLSCA, want.TLSCertificate = true, "/etc/ssl/cassandra-ca.pem", "testdata/good/client.pem"
+	want.TLSKey, want.TLSVerifyNames = "testdata/good/client.key", false
 
-		Timeout: 3 * time.Second, ConnectTimeout: 2 * time.Second, Retries: 0, Connections: 4, Concurrency: 256,
-		QueueTime: 500 * time.Millisecond, SpeculativeDelay: 50 * time.Millisecond, Window: 15 * time.Minute, FloorEvery: 500, BulkAfter: 250_000, Heartbeat: 5 * time.Second, ClockEvery: 200 * time.Millisecond, WrittenOff: []string{"dc9", "Berlin"},
-		SpoolDir: "testdata/good/spool", DownReminder: 90 * time.Second,
-	}
-	if diff := cmp.Diff(want, c.Cassandra); diff != "" {
+	want.Timeout, want.ConnectTimeout, want.Retries, want.Connections, want.Concurrency = 3*time.Second, 2*time.Second, off, 4, 256
+	want.QueueTime, want.SpeculativeDelay, want.Window = 500*time.Millisecond, 50*time.Millisecond, 15*time.Minute
+	want.FloorEvery, want.BulkAfter, want.Heartbeat, want.ClockEvery = 500, 250_000, 5*time.Second, 200*time.Millisecond
+	want.WrittenOff, want.SpoolDir, want.DownReminder = []string{"dc9", "Berlin"}, "testdata/good/spool", 90*time.Second
+	if diff := cmp.Diff(want, c.Cassandra, same()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	if c.Store.Engine != EngineCassandra || c.SpoolDir() != want.SpoolDir {
@@ -75,7 +76,7 @@ func TestCassandraEnvironment(t *testing.T) {
 	want.Cassandra.Replication = map[string]int{"dc1": 3, "dc2": 2}
 	want.Cassandra.TLS = true
 	want.Cassandra.Window = 20 * time.Minute
-	if diff := cmp.Diff(want, c, cmpopts.IgnoreUnexported(Config{})); diff != "" {
+	if diff := cmp.Diff(want, c, same()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	if err := c.ApplyEnv([]string{"POPELAGO_CASSANDRA_HOSTS=", "POPELAGO_CASSANDRA_REPLICATION= "}); err != nil {
@@ -120,6 +121,22 @@ func TestForeignSettings(t *testing.T) {
 		_, err := Load("", []string{test.variable})
 		if (err == nil) != test.ok {
 			t.Errorf("%s: %v", test.variable, err)
+		}
+	}
+}
+
+// The durability of domains without one of their own follows from two settings.
+func TestDefaultDurability(t *testing.T) {
+	for _, test := range []struct {
+		durability, onUnreachable string
+		want                      mail.Durability
+	}{
+		{"local", "refuse", mail.DurabilityLocal}, {"local", "local", mail.DurabilityLocal},
+		{"each", "refuse", mail.DurabilityEach}, {"each", "local", mail.DurabilityEachOrLocal},
+	} {
+		c := Cassandra{Durability: test.durability, OnUnreachable: test.onUnreachable}
+		if got := c.DefaultDurability(); got != test.want {
+			t.Errorf("%s, on unreachable %s: %q, want %q", test.durability, test.onUnreachable, got, test.want)
 		}
 	}
 }

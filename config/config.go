@@ -3,10 +3,22 @@ package config
 import (
 	"path/filepath"
 	"time"
+
+	"popelago/account"
+	"popelago/delivery"
+	"popelago/ledger"
+	"popelago/mail"
+	"popelago/pop3server"
+	"popelago/smtpserver"
+	"popelago/store/embedded"
+	"popelago/wire"
 )
 
-// Config is all settings of a server. See the table in settings.go, or docs/configuration.md
-// made from it, for the meaning, range and default of each.
+// Config holds all settings of a server. The table in settings.go, and docs/configuration.md made
+// from the table, have the meaning, the range and the default of each setting.
+//
+// A setting that a package needs is a field of that package's own Config. Fields of those that no
+// setting sets, such as a logger, stay empty here: package app sets them.
 type Config struct {
 	Hostname        string // empty: the machine's name
 	DataDir         string
@@ -18,7 +30,8 @@ type Config struct {
 	POP3S     POP3S
 	SMTP      SMTP
 	LMTP      SMTP
-	Delivery  Delivery
+	Delivery  delivery.Config
+	Ledger    ledger.Config // the section [delivery]
 	TLS       TLS
 	Auth      Auth
 	Tasks     Tasks
@@ -26,40 +39,23 @@ type Config struct {
 	Metrics   Metrics
 	Log       Log
 
-	// file is the name of the file that was read; empty without one.
+	// file is the name of the configuration file; empty without any.
 	file string
-	// origins says where each setting that is not a default came from, by key: file:line or
-	// a variable's name.
+	// origins holds the origin of each setting that was set, by key: file:line or the name of a
+	// variable.
 	origins map[string]string
 }
 
 // Store is the section [store].
 type Store struct {
-	Engine    string // EngineEmbedded, EngineCassandra
-	CacheSize int64  // octets
-	Reserve   int64  // octets
-	// ClockSettle and MaxStop: see settings.go.
-	ClockSettle time.Duration
-	MaxStop     time.Duration // 0: any
+	Engine string // EngineEmbedded, EngineCassandra
+	embedded.Config
 }
 
-// POP3 is the section [pop3]; all but Listen count for POP3S too.
+// POP3 is the section [pop3]; all but Listen is in force for POP3S too.
 type POP3 struct {
-	Listen                   []string // each host:port; none: off
-	MaxConnections           int
-	MaxConnectionsPerAddress int
-	MaxLine                  int64 // octets
-	MaxBadCommands           int
-	MaxHarmlessCommands      int
-	MaxFailedLogins          int
-	MaxSessionsPerAccount    int
-	FailureDelay             time.Duration
-	LoginTimeout             time.Duration
-	DropAfter                time.Duration
-	IdleTimeout              time.Duration
-	OpenTimeout              time.Duration
-	WriteTimeout             time.Duration
-	LoginDelay               time.Duration // 0: none
+	Listen []string // each host:port; none: off
+	pop3server.Config
 }
 
 // POP3S is the section [pop3s].
@@ -69,40 +65,16 @@ type POP3S struct {
 
 // SMTP is the section [smtp] or [lmtp].
 type SMTP struct {
-	Listen                   []string // each host:port, for LMTP also unix:/path; none: off
-	MaxConnections           int
-	MaxConnectionsPerAddress int
-	MaxLine                  int64 // octets
-	MaxBadCommands           int
-	MaxRecipients            int
-	MaxRefusedRecipients     int // 0: no limit
-	MaxHarmlessCommands      int // 0: no limit
-	DropAfter                time.Duration
-	CommandTimeout           time.Duration
-	BodyTimeout              time.Duration
-	MinBodyRate              int64 // octets a second; 0: no limit
-	WriteTimeout             time.Duration
-	BareLF                   string // BareLFRefuse or BareLFNormalize
+	Listen []string // each host:port, for LMTP also unix:/path; none: off
+	smtpserver.Config
+	BareLF string // BareLFRefuse or BareLFNormalize
 }
 
-// What a bare LF in the text of a message means.
+// Meanings of a bare LF in the text of a message.
 const (
 	BareLFRefuse    = "refuse"
 	BareLFNormalize = "normalize"
 )
-
-// Delivery is the section [delivery].
-type Delivery struct {
-	MaxMessageSize int64 // octets
-	MaxReceived    int
-	// MaxUnfinished and MaxUnfinishedPerNetwork are in percent of the free disk space.
-	MaxUnfinished           int
-	MaxUnfinishedPerNetwork int
-	Postmaster              string // address; empty: none
-	LedgerSize              int    // recipients
-	LedgerKeep              time.Duration
-	LedgerPoll              time.Duration
-}
 
 // TLS is the section [tls].
 type TLS struct {
@@ -111,30 +83,13 @@ type TLS struct {
 	HandshakeTimeout time.Duration
 }
 
-// On reports whether there is a certificate to use.
+// On reports whether the server has a certificate.
 func (t TLS) On() bool { return t.SelfSigned || t.Certificate != "" }
 
 // Auth is the section [auth].
 type Auth struct {
-	AllowInsecureAuth         bool
-	DefaultDomain             string
-	MinPasswordLength         int
-	CredentialCacheTTL        time.Duration // 0: no cache
-	CredentialCacheSize       int
-	AddressCacheTTL           time.Duration // 0: no cache
-	ElsewherePerSecond        int
-	ElsewhereDomainsPerSecond int
-	MaxConcurrentHashes       int // 0: the number of CPUs without one
-	MaxWaitingHashes          int
-	PenaltyAfter              int // 0: no penalties
-	PenaltyMax                time.Duration
-	PenaltyHalfLife           time.Duration
-	PenaltyMemory             int
-	KnownFor                  time.Duration
-	TrustedNetworks           []string // CIDR
-	Argon2Memory              int64    // octets
-	Argon2Time                int
-	Argon2Threads             int
+	account.Config
+	AllowInsecureAuth bool
 }
 
 // Admin is the section [admin].
@@ -158,83 +113,38 @@ type Log struct {
 	SummaryEvery time.Duration
 }
 
-// Default is what a server without any settings has. It listens nowhere.
+// Default returns the defaults of all settings. Most come from the package that a setting is for. A
+// server with these settings listens nowhere.
 func Default() Config {
-	smtp := SMTP{
-		MaxConnections:           10_000,
-		MaxConnectionsPerAddress: 200,
-		MaxLine:                  4 * kib,
-		MaxBadCommands:           20,
-		MaxRecipients:            1000,
-		MaxRefusedRecipients:     100,
-		MaxHarmlessCommands:      100,
-		DropAfter:                3 * time.Second,
-		CommandTimeout:           5 * time.Minute,
-		BodyTimeout:              5 * time.Minute,
-		MinBodyRate:              kib,
-		WriteTimeout:             time.Minute,
-		BareLF:                   BareLFRefuse,
-	}
+	smtp := SMTP{Config: smtpserver.DefaultConfig(), BareLF: BareLFRefuse}
+	smtp.MinBodyRate = kib
 	lmtp := smtp
 	// The mail server in front answers for its senders.
-	lmtp.MaxRefusedRecipients, lmtp.MaxHarmlessCommands = 0, 0
-	return Config{
+	lmtp.MaxRefusedRecipients, lmtp.MaxHarmlessCommands = off, off
+	c := Config{
 		DataDir:         "popelago-data",
 		ShutdownTimeout: 30 * time.Second,
-		Store:           Store{Engine: EngineEmbedded, CacheSize: 16 * mib, Reserve: 64 * mib, ClockSettle: 15 * time.Minute, MaxStop: 30 * day},
+		Store:           Store{Engine: EngineEmbedded, Config: embedded.DefaultConfig()},
 		Cassandra:       defaultCassandra(),
-		POP3: POP3{
-			MaxConnections:           10_000,
-			MaxConnectionsPerAddress: 200,
-			MaxLine:                  8 * kib,
-			MaxBadCommands:           20,
-			MaxHarmlessCommands:      100,
-			MaxFailedLogins:          8,
-			MaxSessionsPerAccount:    32,
-			FailureDelay:             200 * time.Millisecond,
-			LoginTimeout:             90 * time.Second,
-			DropAfter:                3 * time.Second,
-			IdleTimeout:              10 * time.Minute,
-			OpenTimeout:              2 * time.Minute,
-			WriteTimeout:             time.Minute,
-		},
-		SMTP: smtp,
-		LMTP: lmtp,
-		Delivery: Delivery{
-			MaxMessageSize: 150 * mib,
-			MaxReceived:    100,
-			MaxUnfinished:  50, MaxUnfinishedPerNetwork: 25,
-			LedgerSize: 100_000,
-			LedgerKeep: 4 * time.Hour,
-			LedgerPoll: 2 * time.Second,
-		},
-		TLS: TLS{HandshakeTimeout: 30 * time.Second},
-		Auth: Auth{
-			MinPasswordLength:         8,
-			CredentialCacheTTL:        5 * time.Minute,
-			CredentialCacheSize:       100_000,
-			AddressCacheTTL:           10 * time.Second,
-			ElsewherePerSecond:        100,
-			ElsewhereDomainsPerSecond: 20,
-			MaxWaitingHashes:          256,
-			PenaltyAfter:              10,
-			PenaltyMax:                time.Minute,
-			PenaltyHalfLife:           10 * time.Minute,
-			PenaltyMemory:             50_000,
-			KnownFor:                  7 * day,
-			Argon2Memory:              19 * mib,
-			Argon2Time:                2,
-			Argon2Threads:             1,
-		},
-		Tasks:   defaultTasks(),
-		Admin:   Admin{MaxConnections: 200},
-		Metrics: Metrics{MaxConnections: 50},
-		Log:     Log{Level: "info", Format: "text", SummaryEvery: time.Minute},
+		POP3:            POP3{Config: pop3server.DefaultConfig()},
+		SMTP:            smtp,
+		LMTP:            lmtp,
+		Delivery:        delivery.DefaultConfig(),
+		Ledger:          ledger.DefaultConfig(),
+		TLS:             TLS{HandshakeTimeout: wire.DefaultConfig().HandshakeTimeout},
+		Auth:            Auth{Config: account.DefaultConfig()},
+		Tasks:           defaultTasks(),
+		Admin:           Admin{MaxConnections: 200},
+		Metrics:         Metrics{MaxConnections: 50},
+		Log:             Log{Level: "info", Format: "text", SummaryEvery: wire.DefaultConfig().SummaryEvery},
 	}
+	c.Auth.MinPasswordLength = 8
+	c.Ledger.Poll = 2 * time.Second
+	return c
 }
 
-// Dev is the settings of "serve --dev": all four protocols on unprivileged ports of this
-// machine only, with a certificate made on the spot.
+// Dev returns the settings of "serve --dev": all four protocols on unprivileged ports of this machine
+// only, with a self-signed certificate.
 func Dev(dataDir string) Config {
 	c := Default()
 	c.Hostname = "localhost"
@@ -243,14 +153,14 @@ func Dev(dataDir string) Config {
 	c.POP3S.Listen = []string{"127.0.0.1:1995"}
 	c.SMTP.Listen = []string{"127.0.0.1:1025"}
 	c.LMTP.Listen = []string{"127.0.0.1:1024"}
-	// So many that the limit of open files of any machine is enough.
-	c.POP3.MaxConnections, c.SMTP.MaxConnections, c.LMTP.MaxConnections = 200, 200, 200
+	// Few enough for the limit of open files of every machine.
+	c.POP3.MaxConns, c.SMTP.MaxConns, c.LMTP.MaxConns = 200, 200, 200
 	c.TLS.SelfSigned = true
-	c.Delivery.Postmaster = "alice@example.test" // one of the accounts that are made
+	c.Delivery.Postmaster = mail.Address{Local: "alice", Domain: "example.test"} // "serve --dev" makes the account
 	return c
 }
 
-// AdminSocket is the path of the admin API's unix socket.
+// AdminSocket returns the path of the unix socket of the admin API.
 func (c Config) AdminSocket() string {
 	if c.Admin.Socket != "" {
 		return c.Admin.Socket

@@ -10,17 +10,17 @@ import (
 	"unicode"
 )
 
-// counts is a setting that is a table of names and numbers: {dc1 = 3, dc2 = 3}. In the
-// environment it is written dc1=3,dc2=3.
+// counts is a setting with a table of names and numbers: {dc1 = 3, dc2 = 3}. In the environment the
+// table is written dc1=3,dc2=3.
 type counts struct {
 	p        *map[string]int
 	min, max int
-	what     string // a name, a phrase
-	// check is for a name.
+	what     string // a phrase for a name
+	// check checks a name.
 	check func(string) error
 }
 
-// replicas is how many copies each datacenter keeps.
+// replicas is a setting with the number of replicas of each datacenter.
 func replicas(p *map[string]int) *counts {
 	return &counts{p: p, min: 1, max: 99, what: "the name of a datacenter", check: checkDatacenter}
 }
@@ -36,7 +36,7 @@ func (c *counts) set(v any) error {
 		if !ok {
 			return fmt.Errorf("%s: %s is not a whole number such as 3", show(name), show(table[name]))
 		}
-		// 32-bit machines: keep it out of range.
+		// On 32-bit machines: keep the number out of range.
 		m = with(m, name, int(min(max(n, -1), int64(c.max)+1)))
 	}
 	return c.take(m)
@@ -62,7 +62,7 @@ func (c *counts) parse(s string) error {
 	return c.take(m)
 }
 
-// with is m with one more entry; m may be nil.
+// with returns m with one more entry; m may be nil.
 func with(m map[string]int, name string, n int) map[string]int {
 	if m == nil {
 		m = map[string]int{}
@@ -103,7 +103,7 @@ func (c *counts) form() string {
 	return fmt.Sprintf("a table such as {dc1 = 3, dc2 = 3}, numbers %d to %d", c.min, c.max)
 }
 
-// bareKey is a name as a key of TOML, in quotes if it needs them.
+// bareKey returns a name as a key of TOML, with quotes if needed.
 func bareKey(name string) string {
 	plain := func(r rune) bool {
 		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-'
@@ -114,8 +114,8 @@ func bareKey(name string) string {
 	return quote(name)
 }
 
-// checkDatacenter refuses what cannot be the name of a datacenter, or of a rack, or could not
-// be written in the environment.
+// checkDatacenter refuses texts that cannot be the name of a datacenter or a rack, or cannot be
+// written in the environment.
 func checkDatacenter(s string) error {
 	switch {
 	case s == "":

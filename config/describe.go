@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Describe writes the reference: a configuration file with every setting, its default, its values and
-// its meaning.
+// Describe writes the reference: a configuration file with the default, the form and the purpose of
+// every setting.
 func Describe(w io.Writer) error {
 	var b bytes.Buffer
 	b.WriteString(`# Popelago configuration: every setting with its default.

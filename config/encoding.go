@@ -10,8 +10,8 @@ import (
 	"popelago/mail"
 )
 
-// plainText returns the text of a configuration file without the byte order mark that some editors
-// put before it. The error is for a text that is not UTF-8 but UTF-16.
+// plainText returns the text of a configuration file without the byte order mark of some editors. The
+// error is for a text in UTF-16.
 func plainText(file string, data []byte) ([]byte, error) {
 	const mark = "\xEF\xBB\xBF"
 	data = bytes.TrimPrefix(data, []byte(mark))
@@ -23,14 +23,14 @@ func plainText(file string, data []byte) ([]byte, error) {
 	return data, nil
 }
 
-// isQuotationMark reports whether r is one that word processors and web pages put in the place of "
-// and ', or looks like one.
+// isQuotationMark reports whether r is, or looks like, a quotation mark that word processors and web
+// pages put in the place of " and '.
 func isQuotationMark(r rune) bool {
 	return r >= utf8.RuneSelf && (unicode.Is(unicode.Quotation_Mark, r) || r == '\u2032' || r == '\u2033')
 }
 
 // quotesInLine explains a syntax error in a line, counted from 1, that has typographic quotation
-// marks. It returns an empty text for a line without.
+// marks. The result for a line without such marks is empty.
 func quotesInLine(data []byte, line int) string {
 	for _, r := range lineOf(data, line) {
 		if isQuotationMark(r) {
@@ -40,8 +40,8 @@ func quotesInLine(data []byte, line int) string {
 	return ""
 }
 
-// strangeCharacter explains a syntax error at a line and a column, counted from 1 in octets, where
-// a character other than of ASCII stands. It returns an empty text where another one stands.
+// strangeCharacter explains a syntax error at a line and a column, counted from 1 in octets, at a
+// character outside of ASCII. The result for a character of ASCII is empty.
 func strangeCharacter(data []byte, line, column int) string {
 	text := lineOf(data, line)
 	if column < 1 || column > len(text) || text[column-1] < utf8.RuneSelf {
@@ -57,7 +57,7 @@ func strangeCharacter(data []byte, line, column int) string {
 	}
 }
 
-// lineOf is a line of data, counted from 1, without its end; empty if there is none.
+// lineOf returns a line of data, counted from 1, without its end; empty if data has fewer lines.
 func lineOf(data []byte, line int) string {
 	lines := strings.Split(string(data), "\n")
 	if line < 1 || line > len(lines) {

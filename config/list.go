@@ -1,39 +1,21 @@
 package config
 
 import (
-	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 )
 
-// list is a setting that is several texts. In the environment they are separated by commas.
+// list is a setting with several texts, separated by commas in the environment.
 type list struct {
 	p    *[]string
-	what string // one of them, a phrase
-	// check is for one of them.
+	what string // a phrase for a text of the list
+	// check checks a text of the list.
 	check func(string) error
 }
 
 func nodes(p *[]string) *list {
 	return &list{p: p, what: `a host such as "10.0.0.1", "node1.example.org" or "[fd00::1]:9042"`, check: checkNode}
-}
-
-// networks is a list of networks in CIDR notation.
-func networks(p *[]string) *list {
-	return &list{p: p, what: `a network such as "192.0.2.0/24" or "2001:db8::/32"`, check: checkNetwork}
-}
-
-func checkNetwork(s string) error {
-	p, err := netip.ParsePrefix(s)
-	switch {
-	case err != nil:
-		return errors.New("it is not an address, a slash and a number of bits")
-	case p != p.Masked():
-		return fmt.Errorf("its address has bits behind the first %d: write %s", p.Bits(), p.Masked())
-	}
-	return nil
 }
 
 func (l *list) set(v any) error {

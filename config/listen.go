@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// addresses is a setting that says where to listen: one address as a text, or a list. Each is
-// host:port, or unix:/path where that is allowed. Empty: nowhere.
+// addresses is a setting with addresses to listen on: one address as a text, or a list. An address is
+// host:port, or unix:/path where allowed. Empty: none.
 type addresses struct{ *list }
 
 func listen(p *[]string, unixToo bool) addresses {
@@ -48,7 +48,7 @@ func (a addresses) parse(s string) error {
 	return a.recheck()
 }
 
-// recheck checks the addresses one by one, and whether they leave each other room.
+// recheck checks the addresses one by one, and for overlaps.
 func (a addresses) recheck() error {
 	if err := a.checkAll(*a.p); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (a addresses) literal() string {
 
 func (a addresses) form() string { return a.what + ", or a list of such" }
 
-// maxSocketPath is the longest path of a unix socket that all systems take, in octets.
+// maxSocketPath is the longest path of a unix socket that all systems accept, in octets.
 const maxSocketPath = 103
 
 // checkListen checks one address.
@@ -96,8 +96,8 @@ func checkListen(s string, unixToo bool) error {
 	return nil
 }
 
-// place is an address to listen on, taken apart. The host is a name or an address; the zero ip is
-// that of a name.
+// place is a parsed address to listen on. The host is a name or an IP address; the ip of a name is
+// zero.
 type place struct {
 	name string // host name, or path of a unix socket
 	all  bool   // no host: all addresses, IPv4 and IPv6
@@ -119,8 +119,8 @@ func placeOf(address string) place {
 	return place{ip: ip.Unmap(), port: port}
 }
 
-// overlap says why one address leaves no room for another; empty: it does, as far as can be told
-// without asking for the addresses of names. Port 0 is another port each time.
+// overlap returns the reason that a server cannot listen on one and other together; empty if it can, as
+// far as known without resolving names. Port 0 is a new port each time.
 func overlap(one, other string) string {
 	a, b := placeOf(one), placeOf(other)
 	switch {
@@ -140,8 +140,8 @@ func overlap(one, other string) string {
 	return ""
 }
 
-// covers reports whether listening at p takes other too. "[::]" leaves IPv4 to addresses of IPv4
-// with the same port, see Network.
+// covers reports whether listening at p includes other. "[::]" leaves IPv4 to addresses of IPv4 with
+// the same port, see Network.
 func (p place) covers(other place) bool {
 	switch {
 	case p.all:
@@ -152,9 +152,9 @@ func (p place) covers(other place) bool {
 	return p.ip.Is4() == other.ip.Is4()
 }
 
-// Network is the network of package net to listen on at address, one of all: an address of IPv4,
-// "0.0.0.0" too, is for IPv4 alone; "[::]" takes IPv4 too, but where another of them is an address of
-// IPv4 with the same port.
+// Network returns the network of package net to listen on at address, which is in all: an address of
+// IPv4, including "0.0.0.0", is for IPv4 alone; "[::]" includes IPv4, unless all has an address of IPv4
+// with the same port.
 func Network(address string, all []string) string {
 	p := placeOf(address)
 	switch {
@@ -173,7 +173,7 @@ func Network(address string, all []string) string {
 	return "tcp"
 }
 
-// Listeners are the names of the listeners and the addresses of each; those that are off too.
+// Listeners returns all listeners with their addresses, including listeners that are off.
 func (c *Config) Listeners() []Listener {
 	return []Listener{
 		{"pop3", c.POP3.Listen}, {"pop3s", c.POP3S.Listen}, {"smtp", c.SMTP.Listen},
@@ -181,13 +181,13 @@ func (c *Config) Listeners() []Listener {
 	}
 }
 
-// Listener is where one service listens.
+// Listener has the addresses of one service.
 type Listener struct {
 	Name      string   // its section
 	Addresses []string // none: off
 }
 
-// checkListeners reports addresses of two listeners that leave each other no room.
+// checkListeners reports overlapping addresses of two listeners.
 func (c *Config) checkListeners(fail func(key, text string, depends ...string)) {
 	all := c.Listeners()
 	for i, a := range all {

@@ -13,10 +13,10 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// Load reads a configuration file (none if file is empty) over the defaults, and environ, as
-// os.Environ gives it, over that, and checks the whole, but for whether there is something to
-// listen on: flags may still say so, and Validate asks. What is wrong is reported all at once,
-// as *Error; only a file that is no TOML at all ends with its first mistake.
+// Load returns the defaults, overwritten by a configuration file (none if file is empty) and then by
+// environ, in the form of os.Environ. Load checks the settings, except for an address to listen on,
+// which flags may add and Validate requires. An *Error lists all problems at once; a file that is not
+// TOML ends with its first mistake.
 func Load(file string, environ []string) (Config, error) {
 	c := Default()
 	if file == "" {
@@ -38,14 +38,14 @@ func Load(file string, environ []string) (Config, error) {
 	return c, nil
 }
 
-// ApplyEnv overwrites settings with those in environ, as os.Environ gives it. Settings are
-// checked one by one, not together: see Validate.
+// ApplyEnv overwrites settings with the settings in environ, in the form of os.Environ. ApplyEnv
+// checks the settings one by one; Validate checks them together.
 func (c *Config) ApplyEnv(environ []string) error {
 	return errorOf(c.readEnv(environ))
 }
 
-// Set takes over one setting, named by its key such as "pop3.listen", from the text of a flag;
-// where names the flag in errors. It is checked for itself only: see Validate.
+// Set overwrites one setting, named by its key such as "pop3.listen", with the text of a flag; where
+// names the flag in errors. Set checks the setting alone; Validate checks all together.
 func (c *Config) Set(key, text, where string) error {
 	s, ok := byKey(c)[key]
 	if !ok {
@@ -58,7 +58,7 @@ func (c *Config) Set(key, text, where string) error {
 	return nil
 }
 
-// readTOML takes over what the file sets. The error is for a text that is not TOML.
+// readTOML overwrites settings with the settings of a file. The error is for a text that is not TOML.
 func (c *Config) readTOML(file string, data []byte) ([]Problem, error) {
 	data, err := plainText(file, data)
 	if err != nil {
@@ -103,7 +103,7 @@ func (c *Config) readTOML(file string, data []byte) ([]Problem, error) {
 	return problems, nil
 }
 
-// readEnv takes over what the environment sets.
+// readEnv overwrites settings with the settings of the environment.
 func (c *Config) readEnv(environ []string) []Problem {
 	table := map[string]setting{}
 	for _, s := range settings(c) {
@@ -135,7 +135,7 @@ const (
 	envBenchPassword = "POPELAGO_BENCH_PASSWORD"
 )
 
-// envName is the variable that overrides a setting.
+// envName returns the variable that overrides a setting.
 func envName(key string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
@@ -147,8 +147,8 @@ func (c *Config) setOrigin(key, where string) {
 	c.origins[key] = where
 }
 
-// resolvePaths makes relative paths, but for those from the environment, relative to dir. A path
-// that begins with ~ or $ stays one that says so on purpose, as in "./~".
+// resolvePaths makes relative paths relative to dir, except for paths from the environment. A relative
+// path may begin with ~ or $ only on purpose, as in "./~".
 func (c *Config) resolvePaths(dir string) {
 	for _, s := range settings(c) {
 		w, ok := s.value.(*word)
@@ -171,7 +171,7 @@ func byKey(c *Config) map[string]setting {
 }
 
 // flatten names every value of a document by its dotted key. A table in the place of a
-// setting, and an empty table that is no section, count as values.
+// setting, and an empty table that is not a section, count as values.
 func flatten(doc map[string]any, table map[string]setting) map[string]any {
 	flat := map[string]any{}
 	var walk func(prefix string, m map[string]any)
@@ -195,7 +195,7 @@ func isSection(key string) bool {
 	return slices.ContainsFunc(sections(), func(s section) bool { return s.name == key })
 }
 
-// joinKey adds a name to a dotted key; a name that holds a dot itself is quoted.
+// joinKey adds a name to a dotted key, in quotes if the name contains a dot.
 func joinKey(prefix, name string) string {
 	if name == "" || strings.ContainsAny(name, ".\"\n\r") {
 		name = quote(name)

@@ -10,20 +10,39 @@ import (
 )
 
 // number is a setting with a range: a count, a duration or a size.
-type number[T ~int | ~int64] struct {
+type number[T ~int | ~int64 | ~uint32] struct {
 	p        *T
 	min, max T
-	reason   string // where min comes from, for the error; may be empty
-	example  string // the form, a phrase
-	// read takes a TOML value or the text of a variable.
+	reason   string // for min, in errors; may be empty
+	example  string // a phrase for the form
+	// read accepts a TOML value or the text of a variable.
 	read func(v any) (T, error)
 	show func(T) string
-	// quoted says that show gives a text, not a TOML number.
+	// quoted: show returns a text, not a TOML number.
 	quoted bool
 	check  func(T) error
+	// off: the setting 0 is stored as a negative number.
+	off bool
 }
 
-// because says where the least value comes from.
+// off is the value of a package's Config for "0: off" of a setting: zero means the default there.
+const off = -1
+
+// zeroIsOff stores the setting 0 as off.
+func (n *number[T]) zeroIsOff() *number[T] {
+	n.off = true
+	return n
+}
+
+// get returns the setting.
+func (n *number[T]) get() T {
+	if n.off && *n.p < 0 {
+		return 0
+	}
+	return *n.p
+}
+
+// because sets the reason for the least value.
 func (n *number[T]) because(reason string) *number[T] {
 	n.reason = reason
 	return n
@@ -55,6 +74,9 @@ func (n *number[T]) set(v any) error {
 			return fmt.Errorf("%s %w", show(v), err)
 		}
 	}
+	if n.off && x == 0 {
+		x--
+	}
 	*n.p = x
 	return nil
 }
@@ -68,9 +90,9 @@ func (n *number[T]) parse(s string) error {
 
 func (n *number[T]) literal() string {
 	if n.quoted {
-		return strconv.Quote(n.show(*n.p))
+		return strconv.Quote(n.show(n.get()))
 	}
-	return n.show(*n.p)
+	return n.show(n.get())
 }
 
 func (n *number[T]) form() string {
@@ -80,7 +102,7 @@ func (n *number[T]) form() string {
 func integer(p *int, least, most int) *number[int] {
 	read := func(v any) (int, error) {
 		if n, ok := v.(int64); ok {
-			// 32-bit machines: keep the order, so that the range refuses it.
+			// On 32-bit machines: keep the number out of range.
 			return int(min(max(n, math.MinInt32), math.MaxInt32)), nil
 		}
 		return 0, fmt.Errorf("%s is not a whole number such as 100", show(v))
@@ -113,7 +135,7 @@ func wholeSeconds(p *time.Duration, least, most time.Duration) *number[time.Dura
 	return n
 }
 
-// showDuration is time.Duration.String without its zeros: 10m, not 10m0s.
+// showDuration returns time.Duration.String without the last zeros: 10m, not 10m0s.
 func showDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {

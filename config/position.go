@@ -3,10 +3,10 @@ package config
 import "github.com/pelletier/go-toml/v2/unstable"
 
 // keyLines finds the line of every dotted key of a TOML text, tables included. The text must
-// be known to be well-formed. Where a key occurs again, the last place counts.
+// be well-formed. Of a repeated key, the last place counts.
 //
-// The library tells positions only of its own errors; its parser is the one part of it
-// marked as unstable that is used here, and only for line numbers.
+// The library reports positions only of its own errors. So keyLines uses the parser of the library,
+// which is marked as unstable, for line numbers only.
 func keyLines(data []byte) map[string]int {
 	lines := map[string]int{}
 	var p unstable.Parser
@@ -32,7 +32,7 @@ func addKeyValue(lines map[string]int, p *unstable.Parser, prefix string, n *uns
 	}
 }
 
-// addKey notes the line of each part of a dotted key and returns the whole.
+// addKey notes the line of each part of a dotted key and returns the whole key.
 func addKey(lines map[string]int, p *unstable.Parser, prefix string, parts unstable.Iterator) string {
 	for parts.Next() {
 		n := parts.Node()

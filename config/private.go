@@ -8,16 +8,15 @@ import (
 	"strings"
 )
 
-// ErrNotPrivate says that somebody else may read or write what only the server is to.
+// ErrNotPrivate: other users may read or write a file of the server.
 var ErrNotPrivate = errors.New("others may read or write it")
 
-// othersMay are the permissions that nothing private has: all of everybody else, and writing of
-// the group. A group may read, as where root owns a secret and the server's group has it.
+// othersMay are the permissions that a private file must not have: all for everybody, and writing for
+// the group. A group may read: root may own a secret that the server's group reads.
 const othersMay fs.FileMode = 0o027
 
-// CheckPrivate is an ErrNotPrivate where everybody may read or write a file or folder, or its
-// group may write it. The text has the command that mends it. A file that is not there is
-// private.
+// CheckPrivate returns ErrNotPrivate, with a command that helps, if everybody may read or write a file
+// or folder, or its group may write. A missing file is private.
 func CheckPrivate(name string) error {
 	info, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -36,7 +35,7 @@ func CheckPrivate(name string) error {
 	return fmt.Errorf("%s: %w (mode %04o): chmod %s %s", name, ErrNotPrivate, info.Mode().Perm(), mode, shellWord(name))
 }
 
-// shellWord is a name as a shell takes it for one word.
+// shellWord returns a name as one word of a shell.
 func shellWord(name string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-", r)

@@ -6,26 +6,25 @@ import (
 	"strings"
 )
 
-// Error is everything that is wrong with a configuration, one problem a line.
+// Error lists all problems of a configuration.
 type Error struct {
 	Problems []Problem
 }
 
-// Problem is one thing that is wrong.
+// Problem is one mistake in a configuration.
 type Problem struct {
-	// Where is file:line, file, or the name of a variable; empty when a setting is missing
-	// that nothing names.
+	// Where is file:line, file, or the name of a variable; empty for a missing setting without a file.
 	Where string
-	// Key is the setting concerned; may be empty.
+	// Key of the setting; may be empty.
 	Key string
-	// Text says what is wrong and what would be right.
+	// Text describes the mistake and the remedy.
 	Text string
 
 	file string // for the order
 	line int
 }
 
-// String is "where: key: text".
+// String returns "where: key: text".
 func (p Problem) String() string {
 	var parts []string
 	for _, s := range []string{p.Where, p.Key, p.Text} {
@@ -36,7 +35,7 @@ func (p Problem) String() string {
 	return strings.Join(parts, ": ")
 }
 
-// Error is all problems, one a line.
+// Error returns all problems, one per line.
 func (e *Error) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
@@ -45,7 +44,7 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// errorOf makes an Error of problems in the order of their places, or nil of none.
+// errorOf returns an Error with problems in the order of their places; nil without problems.
 func errorOf(problems []Problem) error {
 	if len(problems) == 0 {
 		return nil

@@ -10,7 +10,7 @@ import (
 // minTokenLength is the least length of a token in octets: nobody guesses 16 random letters.
 const minTokenLength = 16
 
-// ReadToken reads a secret that gives access over the network, so that it must be hard to guess.
+// ReadToken reads a secret that gives access over the network, and must be hard to guess.
 func ReadToken(file string) (string, error) {
 	token, err := ReadSecret(file)
 	if err == nil && len(token) < minTokenLength {
@@ -20,9 +20,8 @@ func ReadToken(file string) (string, error) {
 	return token, err
 }
 
-// ReadSecret reads the one line of a file that holds a secret and that others may not read or
-// write (CheckPrivate). The line end is not part of it. Errors name the file, never what is in
-// it.
+// ReadSecret reads the only line of a private file (CheckPrivate), without the line end. Errors name
+// the file, and never quote the secret.
 func ReadSecret(file string) (string, error) {
 	if err := CheckPrivate(file); err != nil {
 		return "", fmt.Errorf("read secret: %w", err)

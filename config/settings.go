@@ -2,13 +2,13 @@ package config
 
 import "time"
 
-// setting is one line of the table: all that is to be known about a key.
+// setting is one line of the table.
 type setting struct {
 	// key is section.name, or name for the settings before the first section.
 	key string
-	// value is where it is kept in a Config, and what it takes.
+	// value has the field in a Config, and the range.
 	value value
-	// doc is for the reference: what it is for, full sentences.
+	// doc is the help for the reference, in full sentences.
 	doc string
 }
 
@@ -35,7 +35,7 @@ func sections() []section {
 	}
 }
 
-// settings is the table, with its values kept in c.
+// settings returns the table for the fields of c.
 func settings(c *Config) []setting {
 	table := []setting{
 		{"hostname", text(&c.Hostname, "a host name such as \"mail.example.org\"", checkHostname),
@@ -49,20 +49,20 @@ func settings(c *Config) []setting {
 			"Storage engine: \"embedded\" stores all data in data_dir, \"cassandra\" in a cluster (see [cassandra])."},
 		{"store.cache_size", size(&c.Store.CacheSize, mib, tib),
 			"Memory for blocks read from the database, with store.engine = \"embedded\"."},
-		{"store.reserve", size(&c.Store.Reserve, 0, tib),
+		{"store.reserve", size(&c.Store.Reserve, 0, tib).zeroIsOff(),
 			"Free disk space below which mail is refused (452), with store.engine = \"embedded\". Removals still work, and reclaim space at once."},
-		{"store.clock_settle", duration(&c.Store.ClockSettle, 0, day),
+		{"store.clock_settle", duration(&c.Store.Settle, 0, day).zeroIsOff(),
 			"Time after a start in which NTP may still correct the clock. In this time no message expires, and with store.engine = \"embedded\" the server follows a corrected clock after a fifteenth of it. Later a clock that is set by more than 5 minutes is not trusted: mail is refused (451), maildrops with a retention stay closed ([SYS/TEMP]), accounts and domains stay unchanged, and background work waits, until the clock is right or \"popelago clock trust\" declares it right."},
-		{"store.max_stop", duration(&c.Store.MaxStop, 0, 3650*day),
+		{"store.max_stop", duration(&c.Store.MaxStop, 0, 3650*day).zeroIsOff(),
 			"Longest time that the server may have been off, with store.engine = \"embedded\". A clock that is further ahead of the time when the server last ran is not trusted (see store.clock_settle). 0s: no limit."},
 	}
 	table = append(table, cassandraSettings(&c.Cassandra)...)
 	table = append(table, []setting{
 		{"pop3.listen", listen(&c.POP3.Listen, false),
 			"Address to listen on, as host:port. \":110\" is port 110 of all addresses, \"0.0.0.0:110\" of all IPv4 addresses; \"[::]:110\" includes IPv4, unless an IPv4 address with the same port is listed, too. Several addresses are a list, [\"127.0.0.1:110\", \"[::1]:110\"], and share the limits. Empty: off."},
-		{"pop3.max_connections", integer(&c.POP3.MaxConnections, 1, maxCount),
+		{"pop3.max_connections", integer(&c.POP3.MaxConns, 1, maxCount),
 			"Most connections at one time, for POP3 and POP3S each. At the limit a new connection displaces the oldest connection that has not logged in."},
-		{"pop3.max_connections_per_address", integer(&c.POP3.MaxConnectionsPerAddress, 1, maxCount),
+		{"pop3.max_connections_per_address", integer(&c.POP3.MaxConnsPerAddr, 1, maxCount),
 			"Most connections at one time from one address (IPv6: one /64). Clients on this machine are not counted."},
 		{"pop3.max_line", size(&c.POP3.MaxLine, 512, 30*kib),
 			"Longest command line. SASL responses may always have 12,288 octets (RFC 5034 section 4)."},
@@ -78,7 +78,7 @@ func settings(c *Config) []setting {
 			"Most sessions of one account on this server at one time; the next login is refused ([IN-USE]). The sessions share the memory of the maildrop's list, but each session reads the whole list."},
 		{"pop3.max_failed_logins", integer(&c.POP3.MaxFailedLogins, 1, maxCount),
 			"Failed logins after which the session is closed. Values below 4 lock out ordinary mail programs, which try several mechanisms with one password."},
-		{"pop3.failure_delay", duration(&c.POP3.FailureDelay, 0, 10*time.Second),
+		{"pop3.failure_delay", duration(&c.POP3.FailureDelay, 0, 10*time.Second).zeroIsOff(),
 			"Delay of the answer to the first failed login of a session. The delay doubles with each further failure, up to 16 times. 0s: no delay."},
 		{"pop3.idle_timeout", duration(&c.POP3.IdleTimeout, 10*time.Minute, day).because("RFC 1939 section 3"),
 			"Time limit for the next whole command; then the session ends, and nothing is removed."},
@@ -103,13 +103,13 @@ func settings(c *Config) []setting {
 			"Most space for all unfinished messages together, in percent of the free disk space. Further messages get 452. The first 256 KiB of each message are not counted, so that small mail passes."},
 		{"delivery.max_unfinished_per_network", integer(&c.Delivery.MaxUnfinishedPerNetwork, 1, 100),
 			"Most space for the unfinished messages from the SMTP clients of one network (IPv4: a /24; IPv6: a /64), in percent of the free disk space. Clients on this machine, and LMTP clients, are not counted."},
-		{"delivery.postmaster", text(&c.Delivery.Postmaster, "a mail address such as \"admin@example.org\"", checkAddress),
+		{"delivery.postmaster", address{&c.Delivery.Postmaster},
 			"Account for mail to <postmaster> without a domain, and to the postmaster of hosted domains that have no such account (RFC 5321 section 4.5.1). Empty: none."},
-		{"delivery.ledger_size", integer(&c.Delivery.LedgerSize, 1000, maxCount),
+		{"delivery.ledger_size", integer(&c.Ledger.Size, 1000, maxCount),
 			"Most recipients in the ledger. The ledger holds deliveries that a sender will repeat although the message may be stored (a write timed out, a reply was lost, only some recipients were stored), so that the repetition makes no second copy. Each recipient takes about 200 octets."},
-		{"delivery.ledger_keep", duration(&c.Delivery.LedgerKeep, time.Minute, 12*time.Hour),
+		{"delivery.ledger_keep", duration(&c.Ledger.Keep, time.Minute, 12*time.Hour),
 			"Time that a delivery stays in the ledger. Senders should repeat within this time."},
-		{"delivery.ledger_poll", duration(&c.Delivery.LedgerPoll, 100*time.Millisecond, time.Minute),
+		{"delivery.ledger_poll", duration(&c.Ledger.Poll, 100*time.Millisecond, time.Minute),
 			"Pause between two reads of the ledger entries of the other servers in the datacenter, with store.engine = \"cassandra\". A sender whose message may be stored gets the error one and a half pauses later, so that the other servers know of the delivery by then."},
 
 		{"tls.certificate", path(&c.TLS.Certificate, optional),
@@ -127,11 +127,11 @@ func settings(c *Config) []setting {
 			"Domain of logins without @. Empty: such logins fail."},
 		{"auth.min_password_length", integer(&c.Auth.MinPasswordLength, 1, 1024),
 			"Fewest characters of a new password."},
-		{"auth.credential_cache_ttl", duration(&c.Auth.CredentialCacheTTL, 0, day),
+		{"auth.credential_cache_ttl", duration(&c.Auth.CredentialTTL, 0, day).zeroIsOff(),
 			"Time that a verified password stays cached after its last use (as a keyed digest), so that polling costs no password hash. 0s: no cache. Changed passwords and disabled accounts take effect at once."},
 		{"auth.credential_cache_size", integer(&c.Auth.CredentialCacheSize, 1, maxCount),
 			"Most verified passwords in the cache."},
-		{"auth.address_cache_ttl", duration(&c.Auth.AddressCacheTTL, 0, time.Hour),
+		{"auth.address_cache_ttl", duration(&c.Auth.CacheTTL, 0, time.Hour).zeroIsOff(),
 			"Time that an account read from the store stays cached. 0s: no cache. Changes made through this server take effect at once."},
 		{"auth.elsewhere_per_second", integer(&c.Auth.ElsewherePerSecond, 1, maxCount),
 			"Most questions a second to the other datacenters about addresses that are unknown or disabled here, and about passwords that are wrong here. The server asks before it reports the failure; above the limit it answers 451 or [SYS/TEMP]."},
@@ -141,7 +141,7 @@ func settings(c *Config) []setting {
 			"Most password hashes computed at one time; each takes argon2_memory. 0: as many as leave one CPU free."},
 		{"auth.max_waiting_hashes", integer(&c.Auth.MaxWaitingHashes, 1, maxCount),
 			"Most logins that wait for a password hash. Networks take turns, and accounts that have logged in from their address before go first. Above the limit a login is refused at once ([SYS/TEMP])."},
-		{"auth.penalty_after", integer(&c.Auth.PenaltyAfter, 0, maxCount),
+		{"auth.penalty_after", integer(&c.Auth.PenaltyAfter, 0, maxCount).zeroIsOff(),
 			"Failed logins without penalty from one address (IPv6: a /64); a network (/24, IPv6: /48) has 5 times as many, an IPv6 /32 25 times. Above the limit logins from there are checked one by one, with a pause that doubles with each failure; clients that do not wait are refused ([SYS/TEMP]). An account that has logged in from an address before is not held back there. 0: no penalties."},
 		{"auth.penalty_max", duration(&c.Auth.PenaltyMax, time.Second, day),
 			"Longest pause of a penalty."},
@@ -151,16 +151,16 @@ func settings(c *Config) []setting {
 			"Most addresses, networks and accounts whose failures and logins are remembered; each takes up to 300 octets. The least recently used are forgotten first."},
 		{"auth.known_for", duration(&c.Auth.KnownFor, time.Minute, 365*day),
 			"Time after a login in which the account counts as known at the client's address."},
-		{"auth.trusted_networks", networks(&c.Auth.TrustedNetworks),
+		{"auth.trusted_networks", networks{&c.Auth.TrustedNetworks},
 			"Networks whose failed logins are not counted, for a proxy or webmail of many users. This machine is always trusted."},
-		{"auth.argon2_memory", size(&c.Auth.Argon2Memory, 64*kib, gib),
+		{"auth.argon2_memory", kibibytes(&c.Auth.Argon2Memory, 64*kib, gib),
 			"Memory of one password hash (argon2id), in whole KiB. Existing hashes keep their own parameters."},
 		{"auth.argon2_time", integer(&c.Auth.Argon2Time, 1, 1000),
 			"Passes of one password hash."},
 		{"auth.argon2_threads", integer(&c.Auth.Argon2Threads, 1, 64),
 			"Threads of one password hash."},
 	}...)
-	table = append(table, tasksSettings(&c.Tasks)...)
+	table = append(table, tasksSettings(c)...)
 	return append(table, []setting{
 		{"admin.socket", path(&c.Admin.Socket, optional),
 			"Unix socket of the API, for the user that runs the server only. Empty: admin.sock in data_dir."},
@@ -186,7 +186,7 @@ func settings(c *Config) []setting {
 	}...)
 }
 
-// smtpSettings is the part of the table that SMTP and LMTP have in common.
+// smtpSettings returns the part of the table for SMTP or LMTP.
 func smtpSettings(name string, c *SMTP) []setting {
 	where := "Address to listen on, as host:port (usual port 25). Empty: off."
 	if name == "lmtp" {
@@ -194,23 +194,23 @@ func smtpSettings(name string, c *SMTP) []setting {
 	}
 	return []setting{
 		{name + ".listen", listen(&c.Listen, name == "lmtp"), where},
-		{name + ".max_connections", integer(&c.MaxConnections, 1, maxCount),
+		{name + ".max_connections", integer(&c.MaxConns, 1, maxCount),
 			"Most connections at one time. At the limit a new connection displaces the oldest connection that has not named a recipient."},
 		{name + ".drop_after", duration(&c.DropAfter, 100*time.Millisecond, time.Hour),
 			"Least age of a connection that has not named a recipient before a new connection may displace it."},
-		{name + ".max_connections_per_address", integer(&c.MaxConnectionsPerAddress, 1, maxCount),
+		{name + ".max_connections_per_address", integer(&c.MaxConnsPerAddr, 1, maxCount),
 			"Most connections at one time from one address (IPv6: one /64). Clients on this machine are not counted."},
 		{name + ".max_line", size(&c.MaxLine, 2*kib, 30*kib),
 			"Longest command line. Lines of messages have no limit."},
 		{name + ".max_bad_commands", integer(&c.MaxBadCommands, 1, maxCount),
 			"Unknown or malformed commands in one session; the next one ends the session."},
-		{name + ".max_refused_recipients", integer(&c.MaxRefusedRecipients, 0, maxCount),
+		{name + ".max_refused_recipients", integer(&c.MaxRefusedRecipients, 0, maxCount).zeroIsOff(),
 			"Recipients refused permanently before a message of the session is stored; the next one ends the session, because a client that guesses addresses has many. 0: no limit, for a mail server in front that answers for its senders."},
-		{name + ".max_harmless_commands", integer(&c.MaxHarmlessCommands, 0, maxCount),
+		{name + ".max_harmless_commands", integer(&c.MaxHarmlessCommands, 0, maxCount).zeroIsOff(),
 			"Commands other than recipients and messages (NOOP, RSET, MAIL, EHLO ...) before a message of the session is stored; the next one ends the session. 0: no limit."},
 		{name + ".max_recipients", integer(&c.MaxRecipients, 100, 100_000).because("RFC 5321 section 4.5.3.1.8"),
 			"Most recipients of one message; further recipients are deferred (452)."},
-		{name + ".command_timeout", duration(&c.CommandTimeout, time.Second, day),
+		{name + ".command_timeout", duration(&c.IdleTimeout, time.Second, day),
 			"Time limit for the next command (5m in RFC 5321 section 4.5.3.2.7)."},
 		{name + ".body_timeout", duration(&c.BodyTimeout, time.Second, day),
 			"Time limit for each 16 KiB of a message."},

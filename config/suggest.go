@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// unknownKey says that key is none of keys, and which it may be meant to be.
+// unknownKey returns the text of the problem that keys lack key, with the most similar key.
 func unknownKey(key string, keys []string) string {
 	near := nearest(key, keys)
 	if near == "" {
@@ -32,7 +32,7 @@ func unknownVariable(name string, names []string) string {
 	return `unknown setting in the environment; "popelago config describe" lists all`
 }
 
-// nearest is the name that differs least from s, if it is not too far away; else empty.
+// nearest returns the name that differs least from s; empty if all names differ too much.
 func nearest(s string, names []string) string {
 	best, least := "", max(len(strings.TrimPrefix(s, envPrefix))/3, 2)+1
 	for _, n := range slices.Sorted(slices.Values(names)) {
@@ -43,7 +43,7 @@ func nearest(s string, names []string) string {
 	return best
 }
 
-// distance is the Levenshtein distance of two texts in octets.
+// distance returns the Levenshtein distance of two texts in octets.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -1,54 +1,49 @@
 package config
 
-import "time"
+import (
+	"time"
 
-// Tasks is the section [tasks]. Of the pauses zero means: only when asked for.
+	"popelago/task"
+)
+
+// Tasks is the section [tasks]. A pause of zero: the job runs only when asked for.
 type Tasks struct {
-	FloorEvery     time.Duration
-	ReapEvery      time.Duration
-	OrphansEvery   time.Duration
-	OrphansRate    int // pieces of content in a second
-	PurgeEvery     time.Duration
-	ExpireEvery    time.Duration
-	UndeleteWindow time.Duration
-	LateMail       time.Duration
-	CheckRate      int // entries and contents in a second
+	Sweep  task.SweepConfig
+	Purge  task.PurgeConfig
+	Expire task.ExpireConfig
+	Check  task.CheckConfig
 }
 
 func defaultTasks() Tasks {
 	return Tasks{
-		FloorEvery:   time.Minute,
-		ReapEvery:    time.Minute,
-		OrphansEvery: day,
-		OrphansRate:  2000,
-		PurgeEvery:   10 * time.Minute,
-		ExpireEvery:  time.Hour,
-		LateMail:     7 * day,
-		CheckRate:    2000,
+		Sweep:  task.SweepConfig{Floor: time.Minute, Reap: time.Minute, Orphans: day},
+		Purge:  task.PurgeConfig{Every: 10 * time.Minute, Late: 7 * day},
+		Expire: task.ExpireConfig{Every: time.Hour},
+		Check:  task.DefaultCheckConfig(),
 	}
 }
 
-// tasksSettings is the part of the table about background work.
-func tasksSettings(c *Tasks) []setting {
+// tasksSettings returns the part of the table about background work.
+func tasksSettings(c *Config) []setting {
 	every := func(p *time.Duration) value { return duration(p, 0, 365*day) }
 	return []setting{
-		{"tasks.floor_every", every(&c.FloorEvery),
+		{"tasks.floor_every", every(&c.Tasks.Sweep.Floor),
 			"Pause between two runs of floor, which keeps mailboxes with many removals cheap to list. 0s, here and below: only on request."},
-		{"tasks.reap_every", every(&c.ReapEvery),
+		{"tasks.reap_every", every(&c.Tasks.Sweep.Reap),
 			"Pause between two runs of reap, which reclaims the space of removed messages."},
-		{"tasks.undelete_window", duration(&c.UndeleteWindow, 0, 365*day),
+		{"tasks.undelete_window", duration(&c.Tasks.Sweep.Undelete, 0, 365*day),
 			"Time that the content of removed messages is kept for recovery. 0s: only as long as safety needs (15 minutes, or cassandra.window)."},
-		{"tasks.orphans_every", every(&c.OrphansEvery),
+		{"tasks.orphans_every", every(&c.Tasks.Sweep.Orphans),
 			"Pause between two beginnings of orphans, which searches for content that no mailbox lists (after a crash between two writes). With store.engine = \"cassandra\" a search reads the whole table of contents, without the contents."},
-		{"tasks.orphans_rate", integer(&c.OrphansRate, 1, maxCount),
+		{"tasks.orphans_rate", integer(&c.Cassandra.ScanRate, 1, maxCount),
 			"Pieces of content (up to 256 KiB each) that orphans reads in a second, with store.engine = \"cassandra\"."},
-		{"tasks.purge_every", every(&c.PurgeEvery),
+		{"tasks.purge_every", every(&c.Tasks.Purge.Every),
 			"Pause between two runs of purge, which removes the messages of removed accounts."},
-		{"tasks.late_mail", duration(&c.LateMail, 0, 365*day),
+		{"tasks.late_mail", duration(&c.Tasks.Purge.Late, 0, 365*day),
 			"Time that purge keeps late mail: mail accepted for an account that had ended, by a server that did not know yet. Late mail is in no maildrop; the log names its mailbox. A longer tasks.undelete_window counts instead."},
-		{"tasks.expire_every", every(&c.ExpireEvery),
+		{"tasks.expire_every", every(&c.Tasks.Expire.Every),
 			"Pause between two runs of expire, which removes messages older than the retention of their account or domain. Sessions do not list such messages, also before a run. Each run also renews the least retention of all accounts, which POP3 announces before login (EXPIRE): it rises only with a run."},
-		{"tasks.check_rate", integer(&c.CheckRate, 1, maxCount),
+		{"tasks.check_rate", integer(&c.Tasks.Check.Rate, 1, maxCount),
 			"Entries of mailboxes, and contents, that \"popelago check\" examines in a second."},
 	}
 }

@@ -3,6 +3,10 @@ package config
 import (
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"popelago/task"
 )
 
 // Any of the jobs can be left to whoever asks for it.
@@ -19,7 +23,9 @@ func TestTasksOff(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}
-	if want := (Tasks{OrphansRate: 500, CheckRate: 70, UndeleteWindow: 7 * 24 * time.Hour}); c.Tasks != want {
-		t.Errorf("got %+v, want %+v", c.Tasks, want)
+	want := Tasks{Sweep: task.SweepConfig{Undelete: 7 * 24 * time.Hour}, Check: task.DefaultCheckConfig()}
+	want.Check.Rate = 70
+	if diff := cmp.Diff(want, c.Tasks); diff != "" || c.Cassandra.ScanRate != 500 {
+		t.Errorf("orphans rate %d; (-want +got)\n%s", c.Cassandra.ScanRate, diff)
 	}
 }

@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// Validate checks whether a server can be started with c: each setting for itself, since they
-// may have been put in one by one, all together, and that there is something to listen on.
-// The error is an *Error.
+// Validate checks whether a server can start with c: each setting alone, because callers may have set
+// fields directly, all settings together, and for an address to listen on. The error is an *Error.
 func (c *Config) Validate() error {
 	var problems []Problem
 	for _, s := range settings(c) {
@@ -23,7 +22,7 @@ func (c *Config) Validate() error {
 	return c.check(problems)
 }
 
-// recheck hands a value to its own check. It is kept as it is.
+// recheck checks a value without changing it.
 func recheck(v value) error {
 	switch v := v.(type) {
 	case *word:
@@ -32,10 +31,12 @@ func recheck(v value) error {
 		return v.recheck()
 	case *list:
 		return v.checkAll(*v.p)
+	case networks:
+		return v.recheck()
 	case *counts:
 		return v.checkAll(*v.p)
 	case *number[int]:
-		return v.set(int64(*v.p))
+		return v.set(int64(v.get()))
 	case interface{ literal() string }:
 		s := v.literal()
 		if inner, err := strconv.Unquote(s); err == nil {
@@ -46,14 +47,14 @@ func recheck(v value) error {
 	return nil
 }
 
-// check adds to problems what is wrong with settings together, and makes an error of it all.
-// Settings that have a problem of their own are left alone.
+// check adds the problems of settings together to problems, and returns an error with all of them.
+// check skips settings that have a problem already.
 func (c *Config) check(problems []Problem) error {
 	bad := map[string]bool{}
 	for _, p := range problems {
 		bad[p.Key] = true
 	}
-	// fail reports a problem at key, unless one of the settings it depends on is wrong.
+	// fail reports a problem at key, unless key or a setting in depends has a problem already.
 	fail := func(key, text string, depends ...string) {
 		for _, k := range append(depends, key) {
 			if bad[k] {
@@ -80,12 +81,9 @@ func (c *Config) check(problems []Problem) error {
 	if len(c.Admin.Listen) > 0 && c.Admin.TokenFile == "" {
 		fail("admin.listen", "needs a secret: set admin.token_file", "admin.token_file")
 	}
-	if c.Auth.Argon2Memory%kib != 0 {
-		fail("auth.argon2_memory", fmt.Sprintf("%s is not in whole KiB", showSize(c.Auth.Argon2Memory)))
-	}
-	if least := 8 * kib * int64(c.Auth.Argon2Threads); c.Auth.Argon2Memory < least {
+	if least, got := 8*kib*int64(c.Auth.Argon2Threads), kib*int64(c.Auth.Argon2Memory); got < least {
 		fail("auth.argon2_memory", fmt.Sprintf("%s is too small: at least %s with %d threads (RFC 9106 section 3.1)",
-			showSize(c.Auth.Argon2Memory), showSize(least), c.Auth.Argon2Threads), "auth.argon2_threads")
+			showSize(got), showSize(least), c.Auth.Argon2Threads), "auth.argon2_threads")
 	}
 	if socket := c.AdminSocket(); len(socket) > maxSocketPath {
 		fail("admin.socket", fmt.Sprintf("%q has %d octets, more than the %d that the path of a unix socket may have: set a shorter admin.socket, or data_dir",
@@ -94,7 +92,7 @@ func (c *Config) check(problems []Problem) error {
 	return errorOf(problems)
 }
 
-// problem makes a Problem at the place a setting came from, or at the file as a whole.
+// problem returns a Problem at the origin of a setting, or at the file as a whole.
 func (c *Config) problem(key, text string) Problem {
 	p := Problem{Where: c.origins[key], Key: key, Text: text}
 	if colon := strings.LastIndexByte(p.Where, ':'); colon >= 0 {

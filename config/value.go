@@ -18,15 +18,15 @@ const (
 	maxCount = 100_000_000
 )
 
-// value is what a setting takes. It points to where the setting is kept.
+// value is the type of a setting, with a pointer to the field.
 type value interface {
-	// set takes a value as go-toml decodes it into an empty interface.
+	// set stores a value in the form of go-toml for an empty interface.
 	set(v any) error
-	// parse takes the text of an environment variable.
+	// parse stores the text of an environment variable.
 	parse(s string) error
-	// literal is the present value as it stands in a TOML file.
+	// literal returns the present value in the form of a TOML file.
 	literal() string
-	// form says what the value looks like, for people: a phrase like "true or false".
+	// form returns a phrase for the form of the value, such as "true or false".
 	form() string
 }
 
@@ -58,7 +58,7 @@ func (t toggle) parse(s string) error {
 func (t toggle) literal() string { return strconv.FormatBool(*t.p) }
 func (t toggle) form() string    { return "true or false" }
 
-// show is a TOML value as it may stand in a message: short, on one line.
+// show returns a TOML value for a message: short, on one line.
 func show(v any) string {
 	var s string
 	switch v := v.(type) {
@@ -78,7 +78,7 @@ func show(v any) string {
 	return s
 }
 
-// quote is s as a TOML basic string.
+// quote returns s as a TOML basic string.
 func quote(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')

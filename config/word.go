@@ -6,14 +6,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"popelago/mail"
 )
 
-// word is a setting that is a text.
+// word is a setting with a text.
 type word struct {
 	p     *string
 	what  string
 	check func(string) error
-	// isPath says that a relative one is relative to the file's folder.
+	// isPath: a relative path is relative to the folder of the file.
 	isPath bool
 }
 
@@ -36,7 +38,7 @@ func (w *word) parse(s string) error {
 func (w *word) literal() string { return quote(*w.p) }
 func (w *word) form() string    { return w.what }
 
-// text is a setting that check accepts; empty is always accepted.
+// text is a setting with a text that check accepts, or an empty text.
 func text(p *string, what string, check func(string) error) *word {
 	return &word{p: p, what: what, check: func(s string) error {
 		if s == "" {
@@ -88,3 +90,38 @@ func oneOf(p *string, words ...string) *word {
 		return nil
 	}}
 }
+
+// address is a setting with a mail address; the zero address is written as an empty text.
+type address struct{ p *mail.Address }
+
+const addressForm = `a mail address such as "admin@example.org"`
+
+func (a address) set(v any) error {
+	s, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("%s is not a text: it takes %s", show(v), addressForm)
+	}
+	return a.parse(s)
+}
+
+func (a address) parse(s string) error {
+	if s == "" {
+		*a.p = mail.Address{}
+		return nil
+	}
+	parsed, err := mail.ParseAddress(s)
+	if err != nil {
+		return fmt.Errorf("%q is not %s: %w", s, addressForm, plain(err))
+	}
+	*a.p = parsed
+	return nil
+}
+
+func (a address) literal() string {
+	if a.p.IsZero() {
+		return quote("")
+	}
+	return quote(a.p.String())
+}
+
+func (a address) form() string { return addressForm }

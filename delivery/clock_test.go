@@ -86,7 +86,7 @@ func (w *clockWorld) send(a mail.Address) error {
 }
 
 // list opens the maildrop of an address.
-func (w *clockWorld) list(a mail.Address, retention time.Duration) (int, error) {
+func (w *clockWorld) list(a mail.Address, retention mail.Retention) (int, error) {
 	w.Helper()
 	r, err := w.Check(w.Context(), a)
 	if err != nil {
@@ -105,7 +105,7 @@ var wrongBy = map[string]time.Duration{"10 years ahead": 3650 * 24 * time.Hour, 
 // With a wrong clock no message expires, no mail is accepted, and no maildrop is shown with fewer
 // messages.
 func TestWrongClockLosesNothing(t *testing.T) {
-	const retention = 30 * 24 * time.Hour
+	const retention = mail.Retention(30 * 24 * time.Hour)
 	for name, off := range wrongBy {
 		for _, running := range []bool{false, true} {
 			w := newClockWorld(t)
@@ -156,7 +156,7 @@ func TestWrongClockChangesNothing(t *testing.T) {
 		w := newClockWorld(t)
 		a := w.account("u")
 		w.clock.Set(off)
-		durability := store.DurabilityEach
+		durability := mail.DurabilityEach
 		for what, change := range map[string]func() error{
 			"AddDomain": func() error { _, err := w.AddDomain(t.Context(), "b.test"); return err },
 			"ChangeDomain": func() error {
@@ -169,7 +169,7 @@ func TestWrongClockChangesNothing(t *testing.T) {
 			},
 			"SetPassword":   func() error { return w.SetPassword(t.Context(), a, "secret99") },
 			"SetState":      func() error { return w.SetState(t.Context(), a, store.StateDisabled) },
-			"SetRetention":  func() error { return w.SetRetention(t.Context(), a, time.Hour) },
+			"SetRetention":  func() error { return w.SetRetention(t.Context(), a, mail.Retention(time.Hour)) },
 			"SetBulk":       func() error { _, err := w.SetBulk(t.Context(), a); return err },
 			"RemoveAccount": func() error { return w.RemoveAccount(t.Context(), a) },
 		} {
@@ -254,7 +254,7 @@ func TestClockSetWhileStoring(t *testing.T) {
 			if err := w.send(a); err != nil {
 				t.Errorf("%s, at %s: when the clock is right again: %v", name, step, err)
 			}
-			if n, err := w.list(a, 24*time.Hour); n != 1 || err != nil {
+			if n, err := w.list(a, mail.Retention(24*time.Hour)); n != 1 || err != nil {
 				t.Errorf("%s, at %s: %d messages, %v; want one", name, step, n, err)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/account"
+	"popelago/defaults"
 	"popelago/ledger"
 	"popelago/mail"
 	"popelago/store"
@@ -19,7 +20,7 @@ import (
 
 // MaxIDAge limits the age of a MessageID when its rows are written; a third of Config.Window applies
 // if shorter. It is one twelfth of the hour that background jobs leave to deliveries in flight.
-const MaxIDAge = 5 * time.Minute
+const MaxIDAge = store.MaxIDAge
 
 // Config holds the settings of a Deliverer. The zero value of each field means its default.
 type Config struct {
@@ -57,22 +58,19 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// DefaultConfig returns the defaults of all settings that have a default value.
+func DefaultConfig() Config {
+	return Config{
+		MaxMessageSize:          150 << 20,
+		MaxReceived:             100,
+		MaxUnfinished:           50,
+		MaxUnfinishedPerNetwork: 25,
+		Window:                  store.DefaultWindow,
+	}
+}
+
 func (c Config) withDefaults() Config {
-	if c.MaxMessageSize <= 0 {
-		c.MaxMessageSize = 150 << 20
-	}
-	if c.MaxReceived <= 0 {
-		c.MaxReceived = 100
-	}
-	if c.MaxUnfinished <= 0 {
-		c.MaxUnfinished = 50
-	}
-	if c.MaxUnfinishedPerNetwork <= 0 {
-		c.MaxUnfinishedPerNetwork = 25
-	}
-	if c.Window <= 0 {
-		c.Window = time.Hour
-	}
+	c = defaults.Fill(c, DefaultConfig())
 	if c.StoreTimeout <= 0 || c.StoreTimeout > c.maxIDAge() {
 		c.StoreTimeout = c.maxIDAge()
 	}
@@ -89,7 +87,7 @@ func (c Config) withDefaults() Config {
 }
 
 // maxIDAge limits the age of an id when the first rows are written under it.
-func (c Config) maxIDAge() time.Duration { return min(MaxIDAge, c.Window/3) }
+func (c Config) maxIDAge() time.Duration { return store.MaxIDAgeIn(c.Window) }
 
 // Deliverer accepts messages. Safe for concurrent use. It needs no Close.
 type Deliverer struct {

@@ -19,7 +19,7 @@ func (in *Incoming) putContent(ctx context.Context, out *ledger.Outcome, due []*
 	for _, r := range due {
 		info.Mailboxes = append(info.Mailboxes, r.Mailbox)
 	}
-	if st.Several && slices.ContainsFunc(due, func(r *ledger.Row) bool { return r.Durability.Each }) {
+	if st.Several && slices.ContainsFunc(due, func(r *ledger.Row) bool { return r.Durability.Each() }) {
 		err := st.Each.PutContent(ctx, out.ID, in.content, info)
 		if err == nil {
 			out.ContentStored, out.ContentReached = true, mail.ReachedEach
@@ -41,7 +41,7 @@ func (in *Incoming) putContent(ctx context.Context, out *ledger.Outcome, due []*
 // datacenter, and returns the other rows.
 func failDemanding(due []*ledger.Row, err error) (local []*ledger.Row) {
 	for _, r := range due {
-		if r.Durability.Each && !(r.Durability.OrLocal && store.Unreached(err)) {
+		if r.Durability.Each() && !(r.Durability.OrLocal() && store.Unreached(err)) {
 			fail([]*ledger.Row{r}, err)
 		} else {
 			local = append(local, r)
@@ -55,7 +55,7 @@ func failDemanding(due []*ledger.Row, err error) (local []*ledger.Row) {
 func (d *Deliverer) addRows(ctx context.Context, out *ledger.Outcome, due []*ledger.Row) {
 	var each, local []*ledger.Row
 	for _, r := range due {
-		if r.Durability.Each && out.ContentReached == mail.ReachedEach {
+		if r.Durability.Each() && out.ContentReached == mail.ReachedEach {
 			each = append(each, r)
 		} else {
 			local = append(local, r)
@@ -65,14 +65,14 @@ func (d *Deliverer) addRows(ctx context.Context, out *ledger.Outcome, due []*led
 	for _, r := range each {
 		if r.Err == nil {
 			r.Reached = mail.ReachedEach
-		} else if r.Durability.OrLocal && store.Unreached(r.Err) {
+		} else if r.Durability.OrLocal() && store.Unreached(r.Err) {
 			local = append(local, r)
 		}
 	}
 	add(ctx, d.mail.Local, local)
 	for _, r := range local {
 		r.Reached = mail.ReachedLocal
-		if r.Durability.Each && d.mail.Several {
+		if r.Durability.Each() && d.mail.Several {
 			r.Reached = mail.ReachedFallback
 		}
 	}

@@ -21,7 +21,10 @@ func (w *ledgerWorld) sendEach(t *testing.T, orLocal bool, locals ...string) (ma
 	e := w.Envelope(t, locals...)
 	e.SingleReply = true
 	for i := range e.Recipients {
-		e.Recipients[i].Durability = mail.Durability{Each: true, OrLocal: orLocal}
+		e.Recipients[i].Durability = mail.DurabilityEach
+		if orLocal {
+			e.Recipients[i].Durability = mail.DurabilityEachOrLocal
+		}
 	}
 	res := deliverytest.Finish(t, w.Deliverer, e, deliverytest.Sample)
 	return res.Least(), func(results ...string) { t.Helper(); deliverytest.Want(t, res, results...) }, res.Repeated, res.ID

@@ -15,9 +15,9 @@ import (
 const (
 	// maxDelay limits the time between the moment of an attempt and its insert into the store: the
 	// clocks of two servers may differ by ten minutes, and the insert may take five.
-	maxDelay = 15 * time.Minute
+	maxDelay = store.MaxEntryDelay
 	// renewAfter is the age at which a pending insert gets a new moment.
-	renewAfter = 5 * time.Minute
+	renewAfter = store.RenewEntryAfter
 	// idle is the least ratio of the pause after a slow read to the duration of the read.
 	idle = 9
 	// firstRead limits the first read of attempts.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"popelago/defaults"
 	"popelago/store"
 )
 
@@ -29,16 +30,13 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// DefaultConfig returns the defaults of all settings that have a default value.
+func DefaultConfig() Config {
+	return Config{Size: 100_000, Keep: 4 * time.Hour, Window: store.DefaultWindow}
+}
+
 func (c Config) withDefaults() Config {
-	if c.Size <= 0 {
-		c.Size = 100_000
-	}
-	if c.Keep <= 0 {
-		c.Keep = 4 * time.Hour
-	}
-	if c.Window <= 0 {
-		c.Window = time.Hour
-	}
+	c = defaults.Fill(c, DefaultConfig())
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -114,7 +114,7 @@ func TestRepeatEachThroughAnother(t *testing.T) {
 	w.moveTo("dc1")
 	e := w.Envelope(t, "alice", "bob", "root")
 	e.SingleReply = true
-	e.Recipients[0].Durability = mail.Durability{Each: true}
+	e.Recipients[0].Durability = mail.DurabilityEach
 	w.add["root"] = "unavailable"
 	first := deliverytest.Finish(t, w.Deliverer, e, deliverytest.Sample)
 	deliverytest.Want(t, first, "ok", "ok", "unavailable")

@@ -10,7 +10,7 @@ import (
 
 // MaxAhead limits how far the id of an attempt may be ahead of the clock: another server may have
 // made the id, and the clocks of two servers may differ by twice the skew of a server.
-const MaxAhead = 2 * store.MaxClockSkew
+const MaxAhead = store.MaxOthersAhead
 
 // Plan says how a delivery stores its message.
 type Plan struct {
@@ -70,7 +70,7 @@ type doubt struct {
 //  3. Otherwise every row of unknown outcome is a doubt, in the order of the attempts.
 func decide(rows []Row, attempts []store.Attempt, s situation) (Plan, []doubt) {
 	p := Plan{
-		Origin: s.origin, Rows: slices.Clone(rows), Earlier: attempts[0].ID, MaxAge: s.window / 2,
+		Origin: s.origin, Rows: slices.Clone(rows), Earlier: attempts[0].ID, MaxAge: store.ReuseAge(s.window),
 		earlier: make([]earlier, len(attempts)),
 	}
 	for i, a := range attempts {
@@ -148,7 +148,7 @@ func (p *Plan) reusable(s situation) *earlier {
 // fits reports whether the content of the attempt is stored for the recipient of a row, as durably
 // as the row requires.
 func (a *earlier) fits(r *Row, several bool) bool {
-	return a.recipients[r.Mailbox] != nil && (!r.Durability.Each || !several || a.ContentReached == mail.ReachedEach)
+	return a.recipients[r.Mailbox] != nil && (!r.Durability.Each() || !several || a.ContentReached == mail.ReachedEach)
 }
 
 // usable reports whether rows under an id count: every attempt with the id has its content, and

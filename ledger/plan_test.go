@@ -45,7 +45,9 @@ func testRows(list []string) []Row {
 	for _, text := range list {
 		words := strings.Fields(text)
 		r := Row{Entry: store.Entry{Mailbox: testMailbox(words[0]), Message: mail.Message{Recipient: words[0] + " now"}}}
-		r.Durability.Each = slices.Contains(words, "each")
+		if slices.Contains(words, "each") {
+			r.Durability = mail.DurabilityEach
+		}
 		if slices.Contains(words, "refused") {
 			r.State, r.Err = Failed, store.ErrUnavailable
 		}

@@ -95,11 +95,11 @@ func (l *Ledger) look(ctx context.Context, d doubt) (reached mail.Reached, err e
 		_, err := st.Message(ctx, d.row.Mailbox, d.attempt.ID)
 		return err
 	}
-	if !d.row.Durability.Each || !l.mail.Several {
+	if !d.row.Durability.Each() || !l.mail.Several {
 		return mail.ReachedLocal, read(l.mail.Local)
 	}
 	err = read(l.mail.Each)
-	if d.row.Durability.OrLocal && store.Unreached(err) {
+	if d.row.Durability.OrLocal() && store.Unreached(err) {
 		return mail.ReachedFallback, read(l.mail.Local)
 	}
 	return mail.ReachedEach, err

@@ -25,7 +25,7 @@ type Options struct {
 	// Durability is the durability of removals.
 	Durability mail.Durability
 	// Retention is the age from which messages are not listed. Default: no limit.
-	Retention time.Duration
+	Retention mail.Retention
 	// Lists holds the list. The maildrops of a Lists share the equal parts of their lists. Default: a
 	// Lists for the maildrop alone.
 	Lists *Lists
@@ -94,14 +94,14 @@ func (m *Maildrop) Close() {
 
 // oldest is an id below all messages to be listed; zero if all messages are listed.
 func (o Options) oldest(clocks store.Clocks) (mail.MessageID, error) {
-	if o.Retention <= 0 {
+	if !o.Retention.Ends() {
 		return mail.MessageID{}, nil
 	}
 	now := time.Now
 	if o.Now != nil {
 		now = o.Now
 	}
-	return mail.MinMessageID(now().Add(-o.Retention)), clocks.Clock()
+	return mail.MinMessageID(o.Retention.Since(now())), clocks.Clock()
 }
 
 // Len is the highest message-number, marked messages included.

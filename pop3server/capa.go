@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"popelago/account"
+	"popelago/mail"
 )
 
 // cmdCAPA: RFC 2449 section 5.
@@ -49,16 +50,16 @@ func (s *session) expire(ctx context.Context) string {
 	case err != nil:
 		s.logFault("CAPA", err)
 		return "0 USER"
-	case least == 0:
+	case !least.Ends():
 		return "NEVER"
 	}
 	return expireDays(least) + " USER"
 }
 
-// expireDays is a retention in whole days; zero is for ever.
-func expireDays(retention time.Duration) string {
-	if retention == 0 {
+// expireDays returns a retention in whole days.
+func expireDays(retention mail.Retention) string {
+	if !retention.Ends() {
 		return "NEVER"
 	}
-	return strconv.FormatInt(int64(retention/(24*time.Hour)), 10)
+	return strconv.FormatInt(int64(time.Duration(retention)/(24*time.Hour)), 10)
 }

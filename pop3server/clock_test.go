@@ -26,7 +26,7 @@ func TestWrongClock(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	outside.AddSamples(t, 3)
 	alice := mail.Address{Local: "alice", Domain: "example.test"}
-	if err := outside.Directory.SetRetention(t.Context(), alice, 90*24*time.Hour); err != nil {
+	if err := outside.Directory.SetRetention(t.Context(), alice, mail.Retention(90*24*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	st := &wrongClock{Mail: outside.Store.Mail.Local, err: fmt.Errorf("%w: 100 days ahead", store.ErrClock)}

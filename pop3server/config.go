@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"popelago/defaults"
 	"popelago/wire"
 )
 
@@ -86,20 +87,33 @@ type Config struct {
 // maxSASL is the longest line of a SASL exchange in octets, RFC 5034 section 4.
 const maxSASL = 12288
 
-func (c *Config) setDefaults() error {
-	if c.Banner == "" {
-		c.Banner = "POP3 server ready"
+// DefaultConfig returns the defaults of all settings that have a default value.
+func DefaultConfig() Config {
+	w := wire.DefaultConfig()
+	return Config{
+		Banner:                "POP3 server ready",
+		MaxConns:              w.MaxConns,
+		MaxConnsPerAddr:       w.MaxConnsPerAddr,
+		MaxLine:               8192,
+		MaxBadCommands:        20,
+		MaxHarmlessCommands:   100,
+		MaxSessionsPerAccount: 32,
+		MaxFailedLogins:       8,
+		FailureDelay:          200 * time.Millisecond,
+		LoginTimeout:          90 * time.Second,
+		DropAfter:             w.DropAfter,
+		IdleTimeout:           w.IdleTimeout,
+		WriteTimeout:          w.WriteTimeout,
+		HandshakeTimeout:      w.HandshakeTimeout,
+		OpenTimeout:           2 * time.Minute,
+		CommitTimeout:         time.Minute,
+		SummaryEvery:          w.SummaryEvery,
 	}
-	setDefault(&c.MaxLine, 8192)
-	setDefault(&c.MaxBadCommands, 20)
-	setDefault(&c.MaxHarmlessCommands, 100)
-	setDefault(&c.LoginTimeout, 90*time.Second)
+}
+
+func (c *Config) setDefaults() error {
+	*c = defaults.Fill(*c, DefaultConfig())
 	c.LoginTimeout = max(c.LoginTimeout, 0)
-	setDefault(&c.MaxFailedLogins, 8)
-	setDefault(&c.MaxSessionsPerAccount, 32)
-	setDefault(&c.FailureDelay, 200*time.Millisecond)
-	setDefault(&c.OpenTimeout, 2*time.Minute)
-	setDefault(&c.CommitTimeout, time.Minute)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -116,10 +130,4 @@ func (c *Config) setDefaults() error {
 
 func printable(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
-}
-
-func setDefault[T int | time.Duration](p *T, d T) {
-	if *p == 0 {
-		*p = d
-	}
 }

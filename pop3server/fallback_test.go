@@ -30,7 +30,7 @@ func (v *severed) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, id
 func TestQuitSaysThatARemovalIsLocalOnly(t *testing.T) {
 	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
 	outside.AddSamples(t, 3)
-	durability := store.DurabilityEachOrLocal
+	durability := mail.DurabilityEachOrLocal
 	if _, err := outside.Directory.ChangeDomain(t.Context(), "example.test", store.DomainChange{Durability: &durability}); err != nil {
 		t.Fatal(err)
 	}

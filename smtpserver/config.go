@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"popelago/defaults"
 	"popelago/wire"
 )
 
@@ -73,28 +74,32 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// DefaultConfig returns the defaults of all settings that have a default value.
+func DefaultConfig() Config {
+	w := wire.DefaultConfig()
+	return Config{
+		Hostname:             "localhost",
+		MaxRecipients:        1000,
+		MaxBadCommands:       20,
+		MaxRefusedRecipients: 100,
+		MaxHarmlessCommands:  100,
+		MaxConns:             w.MaxConns,
+		MaxConnsPerAddr:      w.MaxConnsPerAddr,
+		DropAfter:            w.DropAfter,
+		SummaryEvery:         w.SummaryEvery,
+		MaxLine:              w.MaxLine,
+		IdleTimeout:          5 * time.Minute,
+		BodyTimeout:          w.BodyTimeout,
+		WriteTimeout:         w.WriteTimeout,
+		HandshakeTimeout:     w.HandshakeTimeout,
+	}
+}
+
 func (c *Config) setDefaults() error {
 	if c.Protocol != SMTP && c.Protocol != LMTP {
 		return fmt.Errorf("smtpserver: %q is not a protocol", c.Protocol)
 	}
-	if c.Hostname == "" {
-		c.Hostname = "localhost"
-	}
-	if c.MaxRecipients <= 0 {
-		c.MaxRecipients = 1000
-	}
-	if c.MaxBadCommands <= 0 {
-		c.MaxBadCommands = 20
-	}
-	if c.MaxRefusedRecipients == 0 {
-		c.MaxRefusedRecipients = 100
-	}
-	if c.MaxHarmlessCommands == 0 {
-		c.MaxHarmlessCommands = 100
-	}
-	if c.IdleTimeout <= 0 {
-		c.IdleTimeout = 5 * time.Minute
-	}
+	*c = defaults.Fill(*c, DefaultConfig())
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -35,7 +35,7 @@ type Checks interface {
 	// ever be. Zero: unknown. Errors: ErrUnavailable, ErrCorrupt.
 	Floor(ctx context.Context, mailbox mail.MailboxID) (mail.MessageID, error)
 
-	// HoldFloor keeps the floor of a mailbox in place for two hours, so that messages below a later
+	// HoldFloor keeps the floor of a mailbox in place for FloorHold, so that messages below a later
 	// floor can be added. HoldFloor returns when no RaiseFloors in flight on any server can raise
 	// the floor any more, after about a minute. The caller has to read Floor afterwards.
 	//

@@ -44,9 +44,3 @@ type ClockState struct {
 	// Err is the result of Clock.
 	Err error
 }
-
-// The allowed deviation of a clock. The in-flight window of background work rests on MaxClockSkew.
-const (
-	ClockWarning = 30 * time.Second // a larger deviation is reported to operators
-	MaxClockSkew = 5 * time.Minute  // a clock with a larger deviation is not trusted
-)

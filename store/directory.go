@@ -57,9 +57,8 @@ type Address struct {
 	State    AddressState
 	// Created is the creation time of the row, to the microsecond.
 	Created time.Time
-	// Retention is the longest time that messages stay, to the microsecond. Zero: the retention
-	// of the domain. Negative: unlimited.
-	Retention time.Duration
+	// Retention of the account's messages.
+	Retention mail.Retention
 	// Bulk is the moment that SetBulk returned, to the microsecond. Zero: the mailbox is not bulk.
 	Bulk time.Time
 }
@@ -71,7 +70,7 @@ type AddressChange struct {
 	Password  *string
 	State     *AddressState
 	Created   *time.Time
-	Retention *time.Duration
+	Retention *mail.Retention
 	Bulk      *time.Time
 }
 
@@ -99,10 +98,10 @@ type Domain struct {
 	Name string
 	// Created is the time when the domain was added, to the microsecond.
 	Created time.Time
-	// Durability applies to mail, removals and accounts of the domain. Empty: the server's default.
-	Durability DurabilitySetting
-	// Retention is the longest time that messages stay, to the microsecond. Zero: unlimited.
-	Retention time.Duration
+	// Durability of mail, removals and accounts of the domain.
+	Durability mail.Durability
+	// Retention of the accounts that have none of their own.
+	Retention mail.Retention
 }
 
 // RemovedDomain is a domain that is no longer hosted.
@@ -113,33 +112,10 @@ type RemovedDomain struct {
 	Since time.Time
 }
 
-// DurabilitySetting is the name of a mail.Durability.
-type DurabilitySetting string
-
-// The durabilities. The empty setting stands for a default elsewhere.
-const (
-	DurabilityLocal       DurabilitySetting = "local"
-	DurabilityEach        DurabilitySetting = "each"
-	DurabilityEachOrLocal DurabilitySetting = "each-or-local"
-)
-
-// Durability returns the durability with the name s, or otherwise for any unknown name.
-func (s DurabilitySetting) Durability(otherwise mail.Durability) mail.Durability {
-	switch s {
-	case DurabilityLocal:
-		return mail.Durability{}
-	case DurabilityEach:
-		return mail.Durability{Each: true}
-	case DurabilityEachOrLocal:
-		return mail.Durability{Each: true, OrLocal: true}
-	}
-	return otherwise
-}
-
 // DomainChange names the settings of a domain to be written. A nil setting stays unchanged.
 type DomainChange struct {
-	Durability *DurabilitySetting
-	Retention  *time.Duration
+	Durability *mail.Durability
+	Retention  *mail.Retention
 }
 
 // Domains stores the hosted domains, few enough to be listed whole. No domain changes while the

@@ -28,14 +28,14 @@ func OneLevel[R any](r R) Levels[R] { return Levels[R]{Local: r, Each: r, All: r
 // fails because a datacenter cannot be reached, and d allows a fallback, Durably calls write again
 // with the local level. write must do the same each time.
 func (l Levels[R]) Durably(d mail.Durability, write func(R) error) (mail.Reached, error) {
-	if !d.Each || !l.Several {
+	if !d.Each() || !l.Several {
 		return mail.ReachedLocal, write(l.Local)
 	}
 	err := write(l.Each)
 	if err == nil {
 		return mail.ReachedEach, nil
 	}
-	if d.OrLocal && Unreached(err) && write(l.Local) == nil {
+	if d.OrLocal() && Unreached(err) && write(l.Local) == nil {
 		return mail.ReachedFallback, nil
 	}
 	return mail.ReachedEach, err

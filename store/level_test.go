@@ -11,9 +11,9 @@ import (
 // A write goes to the level that its durability asks for, and falls back to the local datacenter
 // only if a datacenter cannot be reached and the durability allows a fallback.
 func TestDurably(t *testing.T) {
-	local := mail.Durability{}
-	each := mail.Durability{Each: true}
-	eachOrLocal := mail.Durability{Each: true, OrLocal: true}
+	local := mail.DurabilityLocal
+	each := mail.DurabilityEach
+	eachOrLocal := mail.DurabilityEachOrLocal
 	refused := errors.New("refused")
 	for _, c := range []struct {
 		name       string

@@ -62,7 +62,7 @@ func TestBlockedWorkIsShown(t *testing.T) {
 		if n := testutil.CollectAndCount(reg, "popelago_task_blocked"); n != 3 {
 			t.Errorf("%d gauges, want 3", n)
 		}
-		want := strings.NewReplacer("N", map[int]string{0: "0", 7: "7"}[blocked]).Replace(`# HELP popelago_task_blocked Parts of the work that a background job left undone in its last run, because replicas are away.
+		want := strings.NewReplacer("N", map[int]string{0: "0", 7: "7"}[blocked]).Replace(`# HELP popelago_task_blocked Parts of the work that the last run of a background job left undone, because replicas are away.
 # TYPE popelago_task_blocked gauge
 popelago_task_blocked{job="floor"} N
 popelago_task_blocked{job="orphans"} N
@@ -72,9 +72,9 @@ popelago_task_blocked{job="reap"} N
 			t.Error(err)
 		}
 	}
-	r.Stop()
+	r.Close()
 	for text, want := range map[string]int{
-		"replicas that are away": 3, "is not blocked any more": 3, `what="blocked"`: 0, "background job done": 4,
+		"needs unreachable replicas": 3, "is not blocked any more": 3, `what="blocked"`: 0, "background job done": 4,
 	} {
 		if n := strings.Count(log.String(), text); n != want {
 			t.Errorf("%q was logged %d times, want %d:\n%s", text, n, want, &log)

@@ -14,59 +14,67 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/account"
+	"popelago/defaults"
 	"popelago/mail"
 	"popelago/store"
 )
 
-// What Start may answer.
+// Errors of Checker.Start.
 var (
-	// ErrCheckRunning: one run at a time.
-	ErrCheckRunning = errors.New("a check is under way")
-	// ErrBadCheck: the options do not go together.
+	// ErrCheckRunning: a run has not ended yet.
+	ErrCheckRunning = errors.New("a check is running")
+	// ErrBadCheck: the options contradict each other.
 	ErrBadCheck = errors.New("options do not go together")
-	// ErrNotAll: not every replica could be read, so nothing was concluded from the others. A
-	// run may end with it, too.
+	// ErrNotAll: a replica could not be read, so the run concluded nothing from the others. A run in
+	// progress may end with ErrNotAll, too.
 	ErrNotAll = errors.New("not every replica could be read")
 )
 
-// CheckConfig holds the settings of a Checker. The zero value of each field means its default.
+// CheckConfig holds the settings of a Checker. The zero value of each field means its default, see
+// DefaultCheckConfig.
 type CheckConfig struct {
-	// Window is the in-flight window: younger messages are not judged. Default 1h.
+	// Window is the in-flight window: younger messages are not judged.
 	Window time.Duration
-	// Rate is how many entries and contents are looked at in a second. Default 2000.
+	// Rate limits the entries and contents read in a second.
 	Rate int
-	// Retries is how often a read that fails is repeated. Default 3; negative: never.
+	// Retries limits the repetitions of a failed read. Negative: none.
 	Retries int
-	// RetryPause is the pause before that, four times as long before each further one.
-	// Default 1s.
+	// RetryPause is the pause before the first repetition, and grows fourfold with each further
+	// repetition.
 	RetryPause time.Duration
-	// BrakeCount and BrakeShare are the brake of repairs: where more than BrakeCount, and more
-	// than one in BrakeShare of all that was looked at, would be taken away or made anew,
-	// nothing is. Nor is content for a mailbox that lacks more than BrakeCount entries.
-	// Defaults 100 and 10.
+	// BrakeCount and BrakeShare limit repairs: with more than BrakeCount findings, and more than one
+	// finding in BrakeShare entries or contents, a run repairs no finding. A run also keeps all content
+	// of a mailbox that lacks more than BrakeCount entries.
 	BrakeCount, BrakeShare int
-	// Findings is how many findings a report names; the others are counted. Default 500.
+	// Findings limits the findings that a report names; further findings are only counted.
 	Findings int
-	// Batch is how much is looked at until candidates are judged and the position is noted.
-	// Default 500,000; of candidates, a fifth.
+	// Batch limits the entries and contents read, and five times the candidates, until a run judges the
+	// candidates and stores its position.
 	Batch int
-	// Now tells the time. Default time.Now.
+	// Now returns the time. Default time.Now.
 	Now func() time.Time
-	// IDs makes the ids of messages that are stored anew. Default: a source of its own.
+	// IDs makes the ids of copies of messages. Default: a new source.
 	IDs *mail.IDSource
-	// Logger takes the beginning and the end of runs, and repairs. Default: nothing is logged.
+	// Logger receives the beginning and the end of runs, and repairs. Default: no log.
 	Logger *slog.Logger
 }
 
+// DefaultCheckConfig returns the defaults of all settings that have a default value.
+func DefaultCheckConfig() CheckConfig {
+	return CheckConfig{
+		Window:     store.DefaultWindow,
+		Rate:       2000,
+		Retries:    3,
+		RetryPause: time.Second,
+		BrakeCount: 100,
+		BrakeShare: 10,
+		Findings:   500,
+		Batch:      500_000,
+	}
+}
+
 func (c CheckConfig) withDefaults() CheckConfig {
-	setDefault(&c.Window, time.Hour)
-	setDefault(&c.Rate, 2000)
-	setDefault(&c.Retries, 3)
-	setDefault(&c.RetryPause, time.Second)
-	setDefault(&c.BrakeCount, 100)
-	setDefault(&c.BrakeShare, 10)
-	setDefault(&c.Findings, 500)
-	setDefault(&c.Batch, 500_000)
+	c = defaults.Fill(c, DefaultCheckConfig())
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -79,30 +87,23 @@ func (c CheckConfig) withDefaults() CheckConfig {
 	return c
 }
 
-func setDefault[T comparable](v *T, to T) {
-	var zero T
-	if *v == zero {
-		*v = to
-	}
-}
-
-// CheckOptions say what a run does.
+// CheckOptions are the options of a run.
 type CheckOptions struct {
-	// Address, if not zero, is the only one that is looked at, with all its generations.
+	// Address, if not zero, limits the run to the generations of one address.
 	Address mail.Address
-	// Repair puts right what can be put right without a doubt.
+	// Repair repairs all findings with a safe repair.
 	Repair bool
-	// Rebuild adds the entries that the mailbox of Address lacks. Nothing else is done.
+	// Rebuild only adds the entries that the mailbox of Address lacks.
 	Rebuild bool
 	// Deep reads all octets of all contents.
 	Deep bool
-	// Force repairs also what is found in such numbers that the brake holds it.
+	// Force repairs even if the number of findings exceeds the limit.
 	Force bool
-	// Restart begins anew where an earlier run of the same kind was stopped half way.
+	// Restart begins at the start although an earlier run of the same kind stopped half way.
 	Restart bool
 }
 
-// name is under which the position of such runs is kept.
+// name returns the name under which the position of runs with these options is stored.
 func (o CheckOptions) name() string {
 	words := []string{"check"}
 	for word, on := range map[string]bool{"repair": o.Repair, "rebuild": o.Rebuild, "deep": o.Deep, "force": o.Force} {
@@ -118,36 +119,36 @@ func (o CheckOptions) name() string {
 	return name
 }
 
-// CheckResult is what became of a run.
+// CheckResult is the result of a run.
 type CheckResult string
 
-// The results. The zero value means that there was none.
+// The results. The zero value: no run yet.
 const (
 	CheckRunning CheckResult = "running"
 	CheckDone    CheckResult = "done"
-	CheckStopped CheckResult = "stopped" // it can be gone on with
-	CheckFailed  CheckResult = "failed"  // likewise
+	CheckStopped CheckResult = "stopped" // a later run may resume
+	CheckFailed  CheckResult = "failed"  // a later run may resume
 )
 
-// CheckState tells about the last run.
+// CheckState is the state of the last run.
 type CheckState struct {
 	Options CheckOptions
 	Result  CheckResult
-	// Phase is what a run is at: "entries", "contents".
+	// Phase of the run: "entries", "contents".
 	Phase string
-	// Resumed says that it went on with an earlier run, which Report includes.
+	// Resumed: the run resumed an earlier run, which Report includes.
 	Resumed bool
-	// Window is the in-flight window: what was younger at Started was not judged.
+	// Window is the in-flight window: messages younger at Started were not judged.
 	Window time.Duration
-	// Started and Ended are of this run, not of an earlier one.
+	// Started and Ended belong to this run, and not to a resumed run.
 	Started, Ended time.Time
 	Report         CheckReport
-	// Err is why it failed.
+	// Err is the cause of CheckFailed.
 	Err error
 }
 
-// Checker compares the index with the content, both ways, when asked to. See the package
-// comment. Safe for concurrent use.
+// Checker compares the index with the content, both ways, on request. See the package comment. Safe
+// for concurrent use.
 type Checker struct {
 	cfg     CheckConfig
 	metrics *checkMetrics
@@ -161,12 +162,12 @@ type Checker struct {
 
 	mu     sync.Mutex
 	state  CheckState
-	cancel context.CancelFunc // of the run under way, or the last one
-	ended  chan struct{}      // closed when it has ended
+	cancel context.CancelFunc // of the last run
+	ended  chan struct{}      // closed at the end of the last run
 	closed bool
 }
 
-// NewChecker makes a Checker, which needs to be closed before the store. reg may be nil.
+// NewChecker makes a Checker, which the caller closes before the store. reg may be nil.
 func NewChecker(cfg CheckConfig, st store.Store, reg prometheus.Registerer) *Checker {
 	c := &Checker{
 		cfg: cfg.withDefaults(), metrics: newCheckMetrics(reg),
@@ -177,13 +178,13 @@ func NewChecker(cfg CheckConfig, st store.Store, reg prometheus.Registerer) *Che
 	return c
 }
 
-// Start begins a run, which goes on after ctx has ended.
+// Start begins a run, which continues after the end of ctx.
 //
 // Errors: ErrCheckRunning, ErrBadCheck, ErrNotAll, ErrStopped, account.ErrNoSuchAccount, those
 // of package store.
 func (c *Checker) Start(ctx context.Context, o CheckOptions) error {
 	if o.Rebuild && (o.Repair || o.Deep || o.Force || o.Address == (mail.Address{})) {
-		return fmt.Errorf("%w: rebuilding is for one address, and nothing else is done then", ErrBadCheck)
+		return fmt.Errorf("%w: rebuilding is for one address, and excludes all other options", ErrBadCheck)
 	}
 	if o.Force && !o.Repair {
 		return fmt.Errorf("%w: only a repair can be forced", ErrBadCheck)
@@ -191,17 +192,17 @@ func (c *Checker) Start(ctx context.Context, o CheckOptions) error {
 	if err := c.upkeep.Clock(); err != nil {
 		return fmt.Errorf("task: a check has to wait: %w", err)
 	}
-	var owners []owner
+	var generations []account.Generation
 	if o.Address != (mail.Address{}) {
 		o.Address = o.Address.Canonical()
 		var err error
-		if owners, err = ownersOf(ctx, c.directory, o.Address); err != nil {
+		if generations, err = generationsOf(ctx, c.directory, o.Address); err != nil {
 			return explainCheck(err)
 		}
 		if o.Rebuild {
-			owners = slices.DeleteFunc(owners, func(o owner) bool { return !o.live })
+			generations = slices.DeleteFunc(generations, func(g account.Generation) bool { return g.Status != account.Live })
 		}
-		if len(owners) == 0 {
+		if len(generations) == 0 {
 			return fmt.Errorf("account %s: %w", o.Address, account.ErrNoSuchAccount)
 		}
 	}
@@ -216,7 +217,7 @@ func (c *Checker) Start(ctx context.Context, o CheckOptions) error {
 	run, cancel := context.WithCancel(context.Background())
 	c.cancel, c.ended = cancel, make(chan struct{})
 	c.state = CheckState{Options: o, Result: CheckRunning, Started: c.cfg.Now()}
-	r := newCheckRun(c, o, owners)
+	r := newCheckRun(c, o, generations)
 	go func() {
 		defer close(c.ended)
 		c.do(run, r)
@@ -224,7 +225,7 @@ func (c *Checker) Start(ctx context.Context, o CheckOptions) error {
 	return nil
 }
 
-// do does a run and notes, logs and counts how it ended.
+// do executes a run, and stores, logs and counts the result.
 func (c *Checker) do(ctx context.Context, r *checkRun) {
 	c.metrics.running.Set(1)
 	c.cfg.Logger.Info("check begins", "kind", r.options.name())
@@ -250,7 +251,7 @@ func (c *Checker) do(ctx context.Context, r *checkRun) {
 	c.cfg.Logger.LogAttrs(ctx, level, "check ended", attrs...)
 }
 
-// explainCheck marks the errors of a store that could not read or write all it had to.
+// explainCheck adds ErrNotAll to errors of a store that did not reach all replicas.
 func explainCheck(err error) error {
 	if store.Unreached(err) {
 		return fmt.Errorf("%w: %w", ErrNotAll, err)
@@ -268,7 +269,7 @@ func guardCheck(run func() error) (err error) {
 	return run()
 }
 
-// State tells about the run under way, or the last one.
+// State returns the state of the last run.
 func (c *Checker) State() CheckState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -278,7 +279,7 @@ func (c *Checker) State() CheckState {
 	return s
 }
 
-// Cancel stops the run under way, if there is one, and waits until it has ended or ctx has.
+// Cancel stops the run in progress, if any, and waits for its end or the end of ctx.
 func (c *Checker) Cancel(ctx context.Context) error {
 	c.mu.Lock()
 	cancel, ended := c.cancel, c.ended
@@ -292,10 +293,10 @@ func (c *Checker) Cancel(ctx context.Context) error {
 	}
 }
 
-// Close stops the run under way and waits for it. No further one can be started.
+// Close stops the run in progress and waits for its end. Start fails afterwards.
 func (c *Checker) Close() {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
-	_ = c.Cancel(context.Background()) // has no end, so no error
+	_ = c.Cancel(context.Background()) // a context without an end: no error
 }

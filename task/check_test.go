@@ -390,14 +390,14 @@ func TestRebuildKeepsRemovedOnesAway(t *testing.T) {
 
 	// Past the retention of the domain, and again of the account.
 	day := 24 * time.Hour
-	if err := r.st.ChangeDomain(t.Context(), "example.test", store.DomainChange{Retention: &day}); err != nil {
+	if err := r.st.ChangeDomain(t.Context(), "example.test", store.DomainChange{Retention: new(mail.Retention(day))}); err != nil {
 		t.Fatal(err)
 	}
 	if report := r.check("past retention", rebuild); report.Removed != 2 {
 		t.Errorf("%d were kept away, want 2", report.Removed)
 	}
 	r.wantRows("past retention", r.b)
-	r.change(r.b, mail.MessageID{}, store.AddressChange{Retention: new(-time.Hour)}) // for ever
+	r.change(r.b, mail.MessageID{}, store.AddressChange{Retention: new(-mail.Retention(time.Hour))}) // for ever
 	if report := r.check("kept for ever", rebuild, "unlisted 1/1"); report.Removed != 1 {
 		t.Errorf("%d were kept away, want 1", report.Removed)
 	}

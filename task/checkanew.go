@@ -4,20 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"popelago/mail"
 	"popelago/store"
 )
 
-// maxAnewAge is how long storing a message anew may take from its id to its entry: the limit of
-// deliveries, which background work relies on.
-const maxAnewAge = 5 * time.Minute
-
-// storeAnew puts a copy of a message, under another id and with the same unique-id, in the
-// place of an entry that does not fit its content. An entry is never written again with other
-// values under its own id. If this stops half way, both are there for a while: a maildrop lists
-// messages with equal unique-ids once.
+// storeAnew replaces an entry that does not fit its content by a copy of the message under a new id
+// with the same unique-id: an entry is never written again with different values under its own id. If
+// storeAnew stops half way, the mailbox has both for a while: a maildrop lists messages with equal
+// unique-ids once.
 func (r *checkRun) storeAnew(ctx context.Context, e entryCandidate) error {
 	what := fmt.Sprintf("task: store message %s of mailbox %s anew", e.Message, e.Mailbox)
 	twin, err := r.twin(ctx, e)
@@ -62,28 +57,28 @@ func (r *checkRun) copy(ctx context.Context, e entryCandidate) error {
 		return err
 	}
 	inTime := func(ctx context.Context) error {
-		return store.CheckID(ctx, r.mail, anew.ID, r.cfg.Now(), maxAnewAge, mail.MaxIDAhead)
+		return store.CheckID(ctx, r.mail, anew.ID, r.cfg.Now(), store.MaxIDAge, mail.MaxIDAhead)
 	}
 	if err := inTime(ctx); err != nil {
 		return err
 	}
 	err = r.try(ctx, func() error {
-		// Also in a bulk mailbox without Bulk, on purpose: nobody else adds this id, and whoever is
-		// stopped and tries again need not know the account. Everybody looks there, too.
+		// Without Bulk on purpose, also in a bulk mailbox: no other process adds this id, and a
+		// repetition need not know the account. All readers read the segment of ordinary mailboxes, too.
 		return r.mail.AddMessages(ctx, []store.Entry{{Mailbox: e.Mailbox, Message: anew}})[0]
 	})
 	if err == nil {
 		err = inTime(ctx)
 	}
 	if err != nil {
-		// It may be there, or come: not for good.
+		// The entry may exist, or appear later: remove it.
 		undo := context.WithoutCancel(ctx)
 		return errors.Join(err, r.mail.RemoveMessages(undo, e.Mailbox, []mail.MessageID{anew.ID}))
 	}
 	return nil
 }
 
-// twin reports whether a copy of a message is there already, from an earlier repair that was
+// twin reports whether the mailbox has a copy of a message already, from an earlier repair that
 // stopped half way.
 func (r *checkRun) twin(ctx context.Context, e entryCandidate) (bool, error) {
 	after := e.Message // copies are younger
@@ -109,7 +104,7 @@ func (r *checkRun) twin(ctx context.Context, e entryCandidate) (bool, error) {
 	return false, nil
 }
 
-// fits reports whether the content of an entry is there, and has the size that is listed.
+// fits reports whether the content of an entry exists and has the size in the entry.
 func (r *checkRun) fits(ctx context.Context, row mail.Message) (fits bool, err error) {
 	err = r.try(ctx, func() error {
 		contents, err := r.upkeep.ContentRows(ctx, []mail.MessageID{row.ID})

@@ -9,23 +9,24 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"popelago/account"
 	"popelago/mail"
 	"popelago/store"
 )
 
-// checkParallel is how many contents are looked at at the same time.
+// checkParallel is the number of contents read at the same time.
 const checkParallel = 8
 
-// contentCandidate is a content that is to be judged together with others.
+// contentCandidate is a content that a run judges at the end of the batch.
 type contentCandidate struct {
 	store.ContentRow
-	// lacking are the mailboxes that do not list it.
+	// lacking are the mailboxes that do not list the content.
 	lacking []mail.MailboxID
-	// listed says that some mailbox does.
+	// listed: some mailbox lists the content.
 	listed bool
 }
 
-// checkContents goes from the content to the mailboxes.
+// checkContents compares all contents with the entries of their mailboxes.
 func (r *checkRun) checkContents(ctx context.Context) error {
 	position := r.at.Position
 	for {
@@ -60,13 +61,13 @@ func (r *checkRun) checkContents(ctx context.Context) error {
 	}
 }
 
-// checkPage looks at a page of contents.
+// checkPage reads the entries of a page of contents.
 func (r *checkRun) checkPage(ctx context.Context, page []store.ContentRow) error {
 	r.at.Report.Contents += int64(len(page))
 	r.metrics.looked.WithLabelValues(phaseContents).Add(float64(len(page)))
 	r.looked += len(page)
 	page = slices.DeleteFunc(page, func(c store.ContentRow) bool {
-		if r.elsewhere(c) {
+		if r.foreign(c) {
 			return true
 		}
 		if r.young(c.ID) {
@@ -91,7 +92,7 @@ func (r *checkRun) checkPage(ctx context.Context, page []store.ContentRow) error
 		r.at.Report.Octets += l.octets
 		r.metrics.octets.Add(float64(l.octets))
 		if l.damage != nil {
-			r.found(CheckFinding{Kind: KindDamaged, Message: l.ID, Detail: "it cannot be read whole"})
+			r.found(CheckFinding{Kind: KindDamaged, Message: l.ID, Detail: "the content cannot be read whole"})
 			r.cfg.Logger.Warn("check found damaged content", "message", l.ID.String(), "cause", l.damage)
 		}
 		if len(l.lacking) > 0 || l.Parts != nil || !l.listed && l.Damage == nil && !l.gone {
@@ -103,20 +104,22 @@ func (r *checkRun) checkPage(ctx context.Context, page []store.ContentRow) error
 	return nil
 }
 
-// elsewhere reports whether a content has nothing to do with the mailboxes of the run.
-func (r *checkRun) elsewhere(c store.ContentRow) bool {
-	return r.owners != nil && !slices.ContainsFunc(r.owners, func(o owner) bool { return slices.Contains(c.Info.Mailboxes, o.mailbox) })
+// foreign reports whether a content belongs to no mailbox of the run.
+func (r *checkRun) foreign(c store.ContentRow) bool {
+	return r.generations != nil && !slices.ContainsFunc(r.generations, func(g account.Generation) bool {
+		return slices.Contains(c.Info.Mailboxes, g.Mailbox)
+	})
 }
 
-// contentLook is what a look at one content shows.
+// contentLook is the result of reading one content.
 type contentLook struct {
 	contentCandidate
 	damage error
-	octets int64 // read through
+	octets int64 // read
 	gone   bool
 }
 
-// look looks for the entries of a content, and at its octets if that is asked for.
+// look reads the entries of a content, and all its octets with CheckOptions.Deep.
 func (r *checkRun) look(ctx context.Context, c store.ContentRow) (l contentLook, err error) {
 	l.ContentRow = c
 	l.damage = c.Damage

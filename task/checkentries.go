@@ -6,33 +6,33 @@ import (
 	"fmt"
 	"slices"
 
+	"popelago/account"
 	"popelago/mail"
 	"popelago/store"
 )
 
-// checkPage is how many rows or contents are asked of the store at one time.
+// checkPage is the number of rows or contents read from the store at one time.
 const checkPage = 500
 
-// entryCandidate is an entry that is to be judged together with others.
+// entryCandidate is an entry that a run judges at the end of the batch.
 type entryCandidate struct {
 	CheckFinding
-	owner owner
-	row   mail.Message
+	row mail.Message
 }
 
-// checkEntries goes from the mailboxes to the content.
+// checkEntries compares the entries of all mailboxes with their contents.
 func (r *checkRun) checkEntries(ctx context.Context) error {
-	if r.owners != nil {
-		for _, o := range r.owners {
-			if err := r.checkMailbox(ctx, o); err != nil {
+	if r.generations != nil {
+		for _, g := range r.generations {
+			if err := r.checkMailbox(ctx, g); err != nil {
 				return err
 			}
 		}
 		return r.settleEntries(ctx)
 	}
-	err := eachOwner(ctx, r.directory, r.try, string(r.at.Domain), string(r.at.After), func(owners []owner) error {
-		for _, o := range owners {
-			if err := r.checkMailbox(ctx, o); err != nil {
+	err := eachAddress(ctx, r.directory, r.try, string(r.at.Domain), string(r.at.After), func(generations []account.Generation) error {
+		for _, g := range generations {
+			if err := r.checkMailbox(ctx, g); err != nil {
 				return err
 			}
 		}
@@ -43,7 +43,7 @@ func (r *checkRun) checkEntries(ctx context.Context) error {
 		if err := r.settleEntries(ctx); err != nil {
 			return err
 		}
-		r.at.Domain, r.at.After = []byte(owners[0].address.Domain), []byte(owners[0].address.Local)
+		r.at.Domain, r.at.After = []byte(generations[0].Row.Address.Domain), []byte(generations[0].Row.Address.Local)
 		return r.save(ctx)
 	})
 	if err != nil {
@@ -52,17 +52,17 @@ func (r *checkRun) checkEntries(ctx context.Context) error {
 	return r.settleEntries(ctx)
 }
 
-// entriesBatch is how many entries are looked at until findings are settled.
+// entriesBatch is the number of entries read until findings are settled.
 func (r *checkRun) entriesBatch() int { return max(r.cfg.Batch/25, 1) }
 
 // checkMailbox compares all entries of a mailbox with their contents.
-func (r *checkRun) checkMailbox(ctx context.Context, o owner) error {
+func (r *checkRun) checkMailbox(ctx context.Context, g account.Generation) error {
 	var after mail.MessageID
 	for more := true; more; {
 		var rows []mail.Message
 		var contents map[mail.MessageID]store.ContentRow
 		err := r.try(ctx, func() (err error) {
-			rows, more, err = r.mail.ListMessages(ctx, o.mailbox, after, checkPage)
+			rows, more, err = r.mail.ListMessages(ctx, g.Mailbox, after, checkPage)
 			if err != nil {
 				return err
 			}
@@ -76,7 +76,7 @@ func (r *checkRun) checkMailbox(ctx context.Context, o owner) error {
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("task: check mailbox %s: %w", o.mailbox, err)
+			return fmt.Errorf("task: check mailbox %s: %w", g.Mailbox, err)
 		}
 		if len(rows) == 0 {
 			return nil
@@ -85,7 +85,7 @@ func (r *checkRun) checkMailbox(ctx context.Context, o owner) error {
 		for _, row := range rows {
 			if r.young(row.ID) {
 				r.leave(row.ID)
-			} else if err := r.compare(ctx, o, row, contents); err != nil {
+			} else if err := r.compare(ctx, g, row, contents); err != nil {
 				return err
 			}
 		}
@@ -105,28 +105,28 @@ func (r *checkRun) checkMailbox(ctx context.Context, o owner) error {
 	return nil
 }
 
-// compare looks whether an entry and its content fit.
-func (r *checkRun) compare(ctx context.Context, o owner, row mail.Message, contents map[mail.MessageID]store.ContentRow) error {
-	f := CheckFinding{Message: row.ID, Mailbox: o.mailbox, Address: o.address.String()}
+// compare compares an entry with its content.
+func (r *checkRun) compare(ctx context.Context, g account.Generation, row mail.Message, contents map[mail.MessageID]store.ContentRow) error {
+	f := CheckFinding{Message: row.ID, Mailbox: g.Mailbox, Address: g.Row.Address.String()}
 	c, there := contents[row.ID]
 	size := c.Info.Size + int64(len(mail.DeliveryHeader(c.Info.ReversePath, row.Recipient)))
 	switch {
 	case !there:
-		f.Kind, f.Detail = KindDangling, "its content is nowhere"
+		f.Kind, f.Detail = KindDangling, "the content is missing"
 	case c.Damage != nil:
-		return nil // the way back tells
+		return nil // checkContents reports the damage
 	case size != row.Size:
 		f.Kind, f.Detail = KindMismatch, fmt.Sprintf("%d octets are listed, there are %d", row.Size, size)
-	case !slices.Contains(c.Info.Mailboxes, o.mailbox):
-		f.Kind, f.Detail = KindMismatch, "its content is not for this mailbox"
+	case !slices.Contains(c.Info.Mailboxes, g.Mailbox):
+		f.Kind, f.Detail = KindMismatch, "the content is not for this mailbox"
 	default:
 		return nil
 	}
-	// Whoever removed the message meanwhile may have taken the content along.
-	if there, err := r.listed(ctx, o.mailbox, row.ID); err != nil || !there {
+	// A removal of the message meanwhile may have removed the content.
+	if there, err := r.listed(ctx, g.Mailbox, row.ID); err != nil || !there {
 		return err
 	}
-	r.entries = append(r.entries, entryCandidate{CheckFinding: f, owner: o, row: row})
+	r.entries = append(r.entries, entryCandidate{CheckFinding: f, row: row})
 	return nil
 }
 
@@ -146,7 +146,7 @@ func (r *checkRun) listed(ctx context.Context, mailbox mail.MailboxID, id mail.M
 	return there, nil
 }
 
-// settleEntries repairs what can be repaired of the entries found, and notes them all.
+// settleEntries repairs candidates where possible, and reports all of them.
 func (r *checkRun) settleEntries(ctx context.Context) error {
 	held := !r.options.Force && r.tooMany(len(r.entries))
 	for i, e := range r.entries {
@@ -162,7 +162,7 @@ func (r *checkRun) settleEntries(ctx context.Context) error {
 			case err == nil:
 				e.Repaired = true
 			case errors.Is(err, store.ErrCorrupt):
-				e.Detail += "; it cannot be read"
+				e.Detail += "; the content cannot be read"
 			case errors.Is(err, errGone):
 				continue
 			default:
@@ -177,7 +177,7 @@ func (r *checkRun) settleEntries(ctx context.Context) error {
 	return nil
 }
 
-// removeDangling removes an entry whose content is nowhere.
+// removeDangling removes an entry without content.
 func (r *checkRun) removeDangling(ctx context.Context, e entryCandidate) error {
 	err := r.try(ctx, func() error {
 		rows, err := r.upkeep.ContentRows(ctx, []mail.MessageID{e.Message})

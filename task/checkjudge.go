@@ -6,29 +6,30 @@ import (
 	"slices"
 	"strings"
 
+	"popelago/account"
 	"popelago/mail"
 	"popelago/store"
 )
 
-// verdict is a content that lacks entries, and what is known about those.
+// verdict is a content that lacks entries, with the reasons.
 type verdict struct {
 	contentCandidate
-	// unclear are those lacking it that are not known to have removed it.
+	// unclear are the lacking mailboxes without a trace of a removal.
 	unclear []mail.MailboxID
-	// open are the mailboxes of accounts that should list it, as far as anything is known:
-	// they have not removed it, and would keep it.
-	open []owner
-	// settled is how many others lack it, for a reason.
+	// open are the mailboxes that should list the content: no trace of a removal, and the account
+	// would keep the message.
+	open []account.Generation
+	// settled is the number of lacking mailboxes with a reason.
 	settled int
-	// trashed says that a removal names it which is still to be cleared up behind.
+	// trashed: a removal that is not reclaimed yet names the content.
 	trashed bool
 }
 
-// orphan reports whether nobody lists a content, or waits for its removal.
+// orphan reports whether no mailbox lists a content and no removal names the content.
 func (v verdict) orphan() bool { return v.Parts != nil || !v.listed && !v.trashed }
 
-// settleContents judges the contents that lack entries, repairs what can be repaired, and notes
-// all.
+// settleContents judges the contents that lack entries, repairs findings where possible, and reports
+// all of them.
 func (r *checkRun) settleContents(ctx context.Context) error {
 	if r.options.Rebuild && len(r.contents) > 0 {
 		if err := r.holdFloor(ctx); err != nil {
@@ -52,10 +53,10 @@ func (r *checkRun) settleContents(ctx context.Context) error {
 	return nil
 }
 
-// judge finds out why contents lack entries. The order of reads matters: the entries were
-// looked for first, now the trash is read and then the contents say who removed them. A removal
-// is in the trash before the entry goes, and with the content before the trash goes: it cannot
-// slip through.
+// judge finds the reasons that contents lack entries. The order of reads matters: first the entries,
+// before judge, then the trash, then the contents, which name the mailboxes that removed them. A
+// removal writes the trash before it removes the entry, and the sweep writes the content before it
+// removes the trash: so no removal escapes all three reads.
 func (r *checkRun) judge(ctx context.Context) ([]verdict, error) {
 	if len(r.contents) == 0 {
 		return nil, nil
@@ -85,14 +86,14 @@ func (r *checkRun) judge(ctx context.Context) ([]verdict, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("task: find out who removed messages: %w", err)
+		return nil, fmt.Errorf("task: find the removals of messages: %w", err)
 	}
 	var verdicts []verdict
 	suspects := map[mail.MailboxID]bool{}
 	for _, c := range r.contents {
 		latest, there := now[c.ID]
 		if there == (c.Parts != nil) {
-			continue // it is gone, or it has become whole
+			continue // the content is gone, or has become whole
 		}
 		v := verdict{contentCandidate: c, trashed: len(trashed[c.ID]) > 0}
 		v.unclear = slices.DeleteFunc(slices.Clone(c.lacking), func(m mail.MailboxID) bool {
@@ -104,12 +105,12 @@ func (r *checkRun) judge(ctx context.Context) ([]verdict, error) {
 		}
 		verdicts = append(verdicts, v)
 	}
-	return verdicts, r.whoLacks(ctx, verdicts, suspects)
+	return verdicts, r.findOpen(ctx, verdicts, suspects)
 }
 
-// whoLacks finds out which of the mailboxes that lack an entry should have it.
-func (r *checkRun) whoLacks(ctx context.Context, verdicts []verdict, suspects map[mail.MailboxID]bool) error {
-	owners, err := r.ownersAmong(ctx, suspects)
+// findOpen finds the mailboxes that lack an entry and should have the entry.
+func (r *checkRun) findOpen(ctx context.Context, verdicts []verdict, suspects map[mail.MailboxID]bool) error {
+	generations, err := r.generationsAmong(ctx, suspects)
 	if err != nil {
 		return err
 	}
@@ -117,8 +118,8 @@ func (r *checkRun) whoLacks(ctx context.Context, verdicts []verdict, suspects ma
 	for i := range verdicts {
 		v := &verdicts[i]
 		for _, m := range v.unclear {
-			o, known := owners[m]
-			if !known || !o.keeps(v.ID, r.cfg.Now()) {
+			g, known := generations[m]
+			if !known || !g.Keeps(v.ID, r.cfg.Now()) {
 				v.settled++
 				continue
 			}
@@ -134,14 +135,14 @@ func (r *checkRun) whoLacks(ctx context.Context, verdicts []verdict, suspects ma
 				v.settled++
 				continue
 			}
-			v.open = append(v.open, o)
+			v.open = append(v.open, g)
 		}
 	}
 	return nil
 }
 
-// settleOrphans removes orphans if that is asked for, and notes all findings. Where a mailbox
-// lacks many entries they were lost: what they were for is kept.
+// settleOrphans removes orphans with CheckOptions.Repair, and reports all findings. A mailbox that
+// lacks many entries has lost them: settleOrphans keeps the contents of such a mailbox.
 func (r *checkRun) settleOrphans(ctx context.Context, verdicts []verdict) error {
 	missing := map[mail.MailboxID]int{}
 	n := 0
@@ -149,12 +150,12 @@ func (r *checkRun) settleOrphans(ctx context.Context, verdicts []verdict) error 
 		if len(v.open) > 0 {
 			n++
 		}
-		for _, o := range v.open {
-			missing[o.mailbox]++
+		for _, g := range v.open {
+			missing[g.Mailbox]++
 		}
 	}
 	many := r.tooMany(n)
-	lost := func(o owner) bool { return many || missing[o.mailbox] > r.cfg.BrakeCount }
+	lost := func(g account.Generation) bool { return many || missing[g.Mailbox] > r.cfg.BrakeCount }
 	held := func(v verdict) bool {
 		return r.options.Repair && !r.options.Force && slices.ContainsFunc(v.open, lost)
 	}
@@ -173,9 +174,9 @@ func (r *checkRun) settleOrphans(ctx context.Context, verdicts []verdict) error 
 			r.found(CheckFinding{Kind: KindOrphan, Message: v.ID, Detail: v.why(), Repaired: gone[v.ID], Held: held(v)})
 			continue
 		}
-		for _, o := range v.open {
+		for _, g := range v.open {
 			r.found(CheckFinding{
-				Kind: KindUnlisted, Message: v.ID, Mailbox: o.mailbox, Address: o.address.String(), Held: lost(o),
+				Kind: KindUnlisted, Message: v.ID, Mailbox: g.Mailbox, Address: g.Row.Address.String(), Held: lost(g),
 				Detail: "stored for this mailbox too, but neither listed nor known to be removed",
 			})
 		}
@@ -183,27 +184,27 @@ func (r *checkRun) settleOrphans(ctx context.Context, verdicts []verdict) error 
 	return nil
 }
 
-// why says what is known about an orphan.
+// why returns the reason that a content is an orphan, as far as known.
 func (v verdict) why() string {
 	switch {
 	case v.Parts != nil:
 		return "part of a content without its beginning"
 	case len(v.open) == 0 && v.settled > 0:
-		return "all it was for removed it, or keep it no longer"
+		return "all its mailboxes removed it, or keep it no longer"
 	case len(v.open) == 0:
-		return "for nobody"
+		return "for no mailbox"
 	}
 	names := make([]string, 0, 3)
-	for _, o := range v.open {
+	for _, g := range v.open {
 		if len(names) == cap(names) {
 			return fmt.Sprintf("not listed for %s and %d others", strings.Join(names, ", "), len(v.open)-len(names))
 		}
-		names = append(names, o.address.String())
+		names = append(names, g.Row.Address.String())
 	}
 	return "not listed for " + strings.Join(names, ", ")
 }
 
-// removeOrphans removes orphans and returns which ones are gone.
+// removeOrphans removes orphans and returns the ids of the removed contents.
 func (r *checkRun) removeOrphans(ctx context.Context, orphans []verdict) (map[mail.MessageID]bool, error) {
 	gone := map[mail.MessageID]bool{}
 	for some := range slices.Chunk(orphans, checkPage) {

@@ -7,23 +7,24 @@ import (
 	"slices"
 	"time"
 
+	"popelago/account"
 	"popelago/mail"
 	"popelago/store"
 )
 
-// errNotListed says that an entry that was added is not there: its message was removed.
-var errNotListed = errors.New("it was removed")
+// errNotListed: an added entry does not appear, because its message was removed.
+var errNotListed = errors.New("the message was removed")
 
-// holdAgain is after how long the floor is held again, in good time before that ends.
-const holdAgain = time.Hour
+// holdAgain is the age of a hold of the floor at which the run renews the hold.
+const holdAgain = store.FloorHold / 2
 
-// holdFloor keeps the floor of the account's mailbox from rising above entries that are added under
-// their own ids: what is below a floor is lost for good. Floors are read after that.
+// holdFloor keeps the floor of the account's mailbox from rising above entries added under their own
+// ids: a mailbox loses all entries below its floor. Floors are read afterwards.
 func (r *checkRun) holdFloor(ctx context.Context) error {
 	if !r.held.IsZero() && time.Since(r.held) < holdAgain {
 		return nil
 	}
-	mailbox := r.owners[0].mailbox
+	mailbox := r.generations[0].Mailbox
 	if err := r.try(ctx, func() error { return r.upkeep.HoldFloor(ctx, mailbox) }); err != nil {
 		return fmt.Errorf("task: hold the floor of mailbox %s: %w", mailbox, err)
 	}
@@ -31,20 +32,20 @@ func (r *checkRun) holdFloor(ctx context.Context) error {
 	return nil
 }
 
-// rebuildEntries adds the entries that the account's mailbox lacks, under their own ids: where
-// a removal still has its mark, it wins.
+// rebuildEntries adds the entries that the account's mailbox lacks, under their own ids: the mark of
+// a removal, where it still exists, wins.
 func (r *checkRun) rebuildEntries(ctx context.Context, verdicts []verdict) error {
-	o := r.owners[0] // Start has seen to it
+	g := r.generations[0] // Start has read it
 	for _, v := range verdicts {
-		if v.Parts != nil || v.Damage != nil || !slices.Contains(v.lacking, o.mailbox) {
+		if v.Parts != nil || v.Damage != nil || !slices.Contains(v.lacking, g.Mailbox) {
 			continue
 		}
-		if !slices.ContainsFunc(v.open, func(open owner) bool { return open.mailbox == o.mailbox }) {
+		if !slices.ContainsFunc(v.open, func(open account.Generation) bool { return open.Mailbox == g.Mailbox }) {
 			r.at.Report.Removed++
 			continue
 		}
-		f := CheckFinding{Kind: KindUnlisted, Message: v.ID, Mailbox: o.mailbox, Address: o.address.String(), Detail: "it was not listed"}
-		switch err := r.list(ctx, o, v.ContentRow); {
+		f := CheckFinding{Kind: KindUnlisted, Message: v.ID, Mailbox: g.Mailbox, Address: g.Row.Address.String(), Detail: "the message was not listed"}
+		switch err := r.list(ctx, g, v.ContentRow); {
 		case err == nil:
 			f.Repaired = true
 		case errors.Is(err, errNotListed):
@@ -60,30 +61,30 @@ func (r *checkRun) rebuildEntries(ctx context.Context, verdicts []verdict) error
 	return nil
 }
 
-// list adds the entry of a content to a mailbox, and looks whether it has come there to stay.
-// The recipient of the message is not known any more: the account's address stands for it. It
-// goes where the one that is missing was, so that the mark of a removal is met there.
-func (r *checkRun) list(ctx context.Context, o owner, c store.ContentRow) error {
-	recipient := o.address.String()
+// list adds the entry of a content to a mailbox, and reads it back. The original recipient of the
+// message is lost: the account's address takes its place. The entry goes to the segment of the lost
+// entry, where the mark of a removal would be.
+func (r *checkRun) list(ctx context.Context, g account.Generation, c store.ContentRow) error {
+	recipient := g.Row.Address.String()
 	m := mail.Message{
 		ID: c.ID, Recipient: recipient, Size: c.Info.Size + int64(len(mail.DeliveryHeader(c.Info.ReversePath, recipient))),
 	}
 	err := r.try(ctx, func() error {
-		if err := r.mail.AddMessages(ctx, []store.Entry{{Mailbox: o.mailbox, Message: m, Bulk: o.bulk}})[0]; err != nil {
+		if err := r.mail.AddMessages(ctx, []store.Entry{{Mailbox: g.Mailbox, Message: m, Bulk: g.Row.Bulk}})[0]; err != nil {
 			return err
 		}
-		if _, err := r.mail.Message(ctx, o.mailbox, c.ID); errors.Is(err, store.ErrNotFound) {
+		if _, err := r.mail.Message(ctx, g.Mailbox, c.ID); errors.Is(err, store.ErrNotFound) {
 			return errNotListed
 		} else if err != nil {
 			return err
 		}
-		// Whoever took it for an orphan may just have removed it.
+		// Another run may just have removed the content as an orphan.
 		contents, err := r.upkeep.ContentRows(ctx, []mail.MessageID{c.ID})
 		if err != nil {
 			return err
 		}
 		if _, there := contents[c.ID]; !there {
-			if err := r.mail.RemoveMessages(ctx, o.mailbox, []mail.MessageID{c.ID}); err != nil {
+			if err := r.mail.RemoveMessages(ctx, g.Mailbox, []mail.MessageID{c.ID}); err != nil {
 				return err
 			}
 			return errGone
@@ -91,7 +92,7 @@ func (r *checkRun) list(ctx context.Context, o owner, c store.ContentRow) error 
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("task: list message %s in mailbox %s: %w", c.ID, o.mailbox, err)
+		return fmt.Errorf("task: list message %s in mailbox %s: %w", c.ID, g.Mailbox, err)
 	}
 	return nil
 }

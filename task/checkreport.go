@@ -16,59 +16,57 @@ type CheckKind string
 
 // The kinds.
 const (
-	// KindDangling: an entry whose content is nowhere. A repair removes it.
+	// KindDangling: an entry without content. A repair removes the entry.
 	KindDangling CheckKind = "dangling"
-	// KindMismatch: an entry that does not fit its content: another size, or the content does
+	// KindMismatch: an entry that does not fit its content: the size differs, or the content does
 	// not name the mailbox. A repair stores the message anew, with its unique-id.
 	KindMismatch CheckKind = "mismatch"
-	// KindDamaged: content that cannot be read whole. It stays.
+	// KindDamaged: content that cannot be read whole. A repair keeps the content.
 	KindDamaged CheckKind = "damaged"
-	// KindOrphan: content that no mailbox lists and no removal names. A repair removes it.
+	// KindOrphan: content that no mailbox lists and no removal names. A repair removes the content.
 	KindOrphan CheckKind = "orphan"
-	// KindUnlisted: content that other mailboxes list, but one that it was for neither lists
-	// nor is known to have removed: its entry was lost, or never written because the delivery
-	// failed. A problem only if there are many. Only rebuilding adds the entry.
+	// KindUnlisted: content that some mailbox lists, while another of its mailboxes neither lists the
+	// content nor shows a trace of a removal: the entry was lost, or never written because the
+	// delivery failed. Only many such findings are a problem. Only rebuilding adds the entry.
 	KindUnlisted CheckKind = "unlisted"
 )
 
-// CheckKinds are all of them.
+// CheckKinds are all kinds.
 var CheckKinds = []CheckKind{KindDangling, KindMismatch, KindDamaged, KindOrphan, KindUnlisted}
 
-// CheckCount says how often something was found.
+// CheckCount counts the findings of a kind.
 type CheckCount struct {
 	Found, Repaired int64
-	// Held are those so many that something must have been lost, see CheckConfig.BrakeCount:
-	// not repaired, or of KindUnlisted, which never are, a problem.
+	// Held counts the findings beyond the limit of CheckConfig.BrakeCount, which indicate a loss: not
+	// repaired, or, of KindUnlisted, a problem.
 	Held int64
 }
 
-// CheckFinding is one thing found.
+// CheckFinding is one finding.
 type CheckFinding struct {
 	Kind    CheckKind
 	Message mail.MessageID
-	Mailbox mail.MailboxID // zero: it is about the content
-	Address string         // of that mailbox; may be empty
+	Mailbox mail.MailboxID // zero: the finding is about the content
+	Address string         // of the mailbox; may be empty
 	Detail  string
-	// Repaired says that it was put right; Held is as in CheckCount.
+	// Repaired: the run repaired the finding. Held: see CheckCount.
 	Repaired, Held bool
 }
 
-// CheckReport is what a check found.
+// CheckReport is the report of a check.
 type CheckReport struct {
-	// Begun is when the first of the runs that it covers began.
+	// Begun is the beginning of the first run that the report covers.
 	Begun time.Time
-	// Entries and Contents were looked at; Young of them were too young to be judged.
+	// Entries and Contents count the entries and contents read, Young the ones too young to be judged.
 	Entries, Contents, Young int64
-	// JudgedFrom is the moment from which a check can judge all of the Young; zero if there
-	// are none.
+	// JudgedFrom is the moment from which a check can judge all of the Young; zero without any.
 	JudgedFrom time.Time
-	// Octets were read through.
+	// Octets read.
 	Octets int64
 	Counts map[CheckKind]CheckCount
-	// Removed counts messages that rebuilding did not list because they were removed, or are
-	// kept no longer.
+	// Removed counts messages that rebuilding did not list: removed, or past their retention.
 	Removed int64
-	// Findings are the first ones, and not KindUnlisted before others.
+	// Findings are the first findings, KindUnlisted after all other kinds.
 	Findings []CheckFinding
 }
 
@@ -78,7 +76,7 @@ func (r CheckReport) clone() CheckReport {
 	return r
 }
 
-// Problems is how many findings are problems and not repaired.
+// Problems returns the number of problems that are not repaired.
 func (r CheckReport) Problems() int64 {
 	var n int64
 	for kind, c := range r.Counts {
@@ -91,7 +89,7 @@ func (r CheckReport) Problems() int64 {
 	return n
 }
 
-// add notes a finding, and names it if there is room among limit.
+// add counts a finding, and names the finding if the report names fewer than limit.
 func (r *CheckReport) add(f CheckFinding, limit int) {
 	if r.Counts == nil {
 		r.Counts = map[CheckKind]CheckCount{}
@@ -112,7 +110,7 @@ func (r *CheckReport) add(f CheckFinding, limit int) {
 	if f.Kind == KindUnlisted {
 		return
 	}
-	// Problems take the place of what may be none.
+	// A problem takes the place of a finding that may be none.
 	if i := slices.IndexFunc(r.Findings, func(f CheckFinding) bool { return f.Kind == KindUnlisted }); i >= 0 {
 		r.Findings = append(slices.Delete(r.Findings, i, i+1), f)
 	}
@@ -128,7 +126,7 @@ func (r CheckReport) attrs() []slog.Attr {
 	return attrs
 }
 
-// checkMetrics count what checks do, in all runs of this process.
+// checkMetrics count the work of checks, in all runs of this process.
 type checkMetrics struct {
 	running  prometheus.Gauge
 	runs     *prometheus.CounterVec // label: result, a CheckResult but running

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"popelago/account"
 	"popelago/mail"
 	"popelago/store"
 )
@@ -19,47 +20,47 @@ const (
 	phaseContents = "contents"
 )
 
-// resumeWithin is how old a position may be for a run to go on from there.
+// resumeWithin is the largest age of a position that a run resumes from.
 const resumeWithin = 7 * 24 * time.Hour
 
-// checkRun is one run. It is used by one goroutine.
+// checkRun is one run, for use by one goroutine.
 type checkRun struct {
 	*Checker
-	options CheckOptions
-	owners  []owner   // of options.Address; nil: all there are
-	before  time.Time // ids from then on are too young to be judged
-	limiter *rate.Limiter
+	options     CheckOptions
+	generations []account.Generation // of options.Address; nil: all addresses
+	before      time.Time            // later ids are too young to be judged
+	limiter     *rate.Limiter
 
 	at     checkpoint
-	looked int // since findings were last settled
+	looked int // entries and contents read since findings were last settled
 
-	held time.Time // when the floor was last held, for rebuilding
+	held time.Time // the last hold of the floor, for rebuilding
 
 	entries  []entryCandidate
 	contents []contentCandidate
 	weight   int // mailboxes that contents name
 }
 
-// checkpoint says how far a run has come, and is what a later one goes on from.
+// checkpoint is the position of a run, from which a later run resumes.
 type checkpoint struct {
 	Phase string
-	// Domain and After: the addresses of domains before, and of this one up to this
-	// local-part, are done.
+	// Domain and After: all addresses of earlier domains are done, and the addresses of this domain up
+	// to this local-part.
 	Domain, After []byte
-	// Position is that of store.ListContents.
+	// Position: see store.ListContents.
 	Position string
 	Saved    time.Time
 	Report   CheckReport
 }
 
-func newCheckRun(c *Checker, o CheckOptions, owners []owner) *checkRun {
+func newCheckRun(c *Checker, o CheckOptions, generations []account.Generation) *checkRun {
 	return &checkRun{
-		Checker: c, options: o, owners: owners, before: c.cfg.Now().Add(-c.cfg.Window),
+		Checker: c, options: o, generations: generations, before: c.cfg.Now().Add(-c.cfg.Window),
 		limiter: rate.NewLimiter(rate.Limit(c.cfg.Rate), max(c.cfg.Rate/10, 1)),
 	}
 }
 
-// run does it all, or what an earlier run has left.
+// run executes the run, from the position of an earlier run if possible.
 func (r *checkRun) run(ctx context.Context) error {
 	if err := r.resume(ctx); err != nil {
 		return err
@@ -79,7 +80,7 @@ func (r *checkRun) run(ctx context.Context) error {
 	return r.keep(ctx, "")
 }
 
-// resume begins where the last run of this kind was stopped, or at the start.
+// resume sets the position: the last position of a run of this kind, or the start.
 func (r *checkRun) resume(ctx context.Context) error {
 	var text string
 	err := r.try(ctx, func() (err error) {
@@ -87,14 +88,14 @@ func (r *checkRun) resume(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("task: read how far a check has come: %w", err)
+		return fmt.Errorf("task: read the position of a check: %w", err)
 	}
 	now := r.cfg.Now()
 	fresh := checkpoint{Phase: phaseEntries, Report: CheckReport{Begun: now}}
 	if r.options.Rebuild {
 		fresh.Phase = phaseContents
 	}
-	// One that cannot be read is of another release.
+	// A position that cannot be decoded is from a different release.
 	usable := !r.options.Restart && text != "" && json.Unmarshal([]byte(text), &r.at) == nil
 	resumed := usable && now.Sub(r.at.Saved).Abs() < resumeWithin
 	if !resumed {
@@ -107,7 +108,7 @@ func (r *checkRun) resume(ctx context.Context) error {
 	return nil
 }
 
-// publish shows the report to those who ask.
+// publish copies the report to the state of the Checker.
 func (r *checkRun) publish() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -115,7 +116,7 @@ func (r *checkRun) publish() {
 	r.state.Report = r.at.Report.clone()
 }
 
-// save keeps how far the run has come. All that was found must be settled.
+// save stores the position of the run. All findings must be settled.
 func (r *checkRun) save(ctx context.Context) error {
 	r.publish()
 	r.at.Saved = r.cfg.Now()
@@ -129,12 +130,12 @@ func (r *checkRun) save(ctx context.Context) error {
 func (r *checkRun) keep(ctx context.Context, text string) error {
 	err := r.try(ctx, func() error { return r.notes.SetProgress(ctx, r.options.name(), text) })
 	if err != nil {
-		return fmt.Errorf("task: note how far a check has come: %w", err)
+		return fmt.Errorf("task: store the position of a check: %w", err)
 	}
 	return nil
 }
 
-// try does something that may be repeated until it succeeds, a few times.
+// try calls do, and repeats failed calls up to Retries times.
 func (r *checkRun) try(ctx context.Context, do func() error) error {
 	pause := r.cfg.RetryPause
 	for n := 0; ; n++ {
@@ -156,7 +157,7 @@ func (r *checkRun) try(ctx context.Context, do func() error) error {
 	}
 }
 
-// pace waits until n more may be looked at.
+// pace waits until the rate allows to read n more entries or contents.
 func (r *checkRun) pace(ctx context.Context, n int) error {
 	for n > 0 {
 		some := min(n, r.limiter.Burst())
@@ -179,7 +180,7 @@ func (r *checkRun) leave(id mail.MessageID) {
 	}
 }
 
-// found notes a finding that is settled.
+// found reports a settled finding.
 func (r *checkRun) found(f CheckFinding) {
 	r.at.Report.add(f, r.cfg.Findings)
 	r.metrics.found.WithLabelValues(string(f.Kind)).Inc()
@@ -190,11 +191,10 @@ func (r *checkRun) found(f CheckFinding) {
 	}
 }
 
-// tooMany reports whether n findings among those looked at since the last ones were settled are
-// so many that something else must be wrong.
+// tooMany reports whether n findings since findings were last settled exceed the limit of repairs.
 func (r *checkRun) tooMany(n int) bool {
 	return n > r.cfg.BrakeCount && n*r.cfg.BrakeShare > r.looked
 }
 
-// errGone says that what was to be repaired is not there any more.
-var errGone = errors.New("it is gone")
+// errGone: the finding has gone before its repair.
+var errGone = errors.New("the finding is gone")

@@ -9,9 +9,8 @@ import (
 	"popelago/store"
 )
 
-// copyContent writes a content that was opened to a new place, which the caller must end with
-// PutContent or Discard. Errors: those of package store; store.ErrCorrupt if body has not the size
-// that info tells.
+// copyContent copies an opened content to a new content, which the caller ends with PutContent or
+// Discard. Errors: those of package store; store.ErrCorrupt if the size of body differs from info.
 func copyContent(ctx context.Context, st store.Contents, info store.ContentInfo, body io.Reader) (store.Content, error) {
 	content, err := st.NewContent(ctx)
 	if err != nil {
@@ -28,8 +27,8 @@ func copyContent(ctx context.Context, st store.Contents, info store.ContentInfo,
 	return content, nil
 }
 
-// copyOf is the row of a copy of m under a new id. The copy keeps the unique-id; info is of the
-// content.
+// copyOf returns the row of a copy of m under a new id. The copy keeps the unique-id. info describes
+// the content.
 func copyOf(m mail.Message, id mail.MessageID, info store.ContentInfo) mail.Message {
 	return mail.Message{
 		ID: id, Recipient: m.Recipient, UIDL: m.UniqueID(),

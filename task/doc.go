@@ -1,35 +1,34 @@
 // Package task runs the background work of a server: jobs that repeat, each on its own.
 //
-// A job never holds anything up: it works in small steps, ends soon after its context does,
-// and what it did not finish it does the next time. A failure is logged and counted, and the
-// job runs again at its next turn. Nothing here is needed for a message to be stored, listed
-// or removed; it only takes away what nobody can see any more.
+// A job works in small steps and ends soon after its context does; the next run continues with the
+// rest. A failure is logged and counted, and the job runs again at its next turn. No job is needed
+// to store, list or remove a message: jobs only remove data that no user can see any more.
 //
 // The jobs are:
 //
-//	floor    mailboxes that much was removed from are made cheap to list; those that have grown
-//	         too large for one place become bulk, which account.Directory does
-//	reap     content of removed messages
-//	orphans  content that never got into a mailbox
-//	purge    messages in the mailboxes of removed accounts
-//	expire   messages that are older than the retention of their account or domain
+//	floor    makes mailboxes with many removals cheap to list, and lets account.Directory make
+//	         mailboxes bulk that have grown too large for one partition
+//	reap     reclaims the content of removed messages
+//	orphans  reclaims content that never got into a mailbox
+//	purge    removes the messages in the mailboxes of removed accounts
+//	expire   removes messages that are older than the retention of their account or domain
 //
-// The servers of a datacenter share the work (store.WorkShare): whatever is done on one is a
-// part, and what falls to others is counted as "elsewhere". While the clock of a server cannot
-// be trusted, or the servers differ in what this rests on, it does none; and expire waits some
-// minutes after a start, in which NTP would put a wrong clock right.
+// The servers of a datacenter share the work (store.WorkShare): each run does the server's
+// share, and counts the shares of other servers as "elsewhere". No job runs while the clock of the
+// server is not trusted, or the servers differ in a setting that safety rests on. Expire also waits
+// some minutes after a start, in which NTP would correct a wrong clock.
 //
 // # Check
 //
-// A Checker compares the index with the content, when it is asked to: first from the entries of
-// all mailboxes in the directory to their contents, then from all contents to the entries of the
-// mailboxes that they are for. It reads at the level All of store.Levels, at a rate, and judges nothing younger
-// than the in-flight window. Findings are settled in batches, and then its position is kept, so
-// that a later run goes on from there, on this server or another.
+// A Checker compares the index with the content on request: first from the entries of all mailboxes
+// in the directory to their contents, then from all contents to the entries of their mailboxes. A
+// run reads at the level All of store.Levels, at a limited rate, and judges no message younger than the in-flight
+// window. The run settles findings in batches and then stores its position, so that a later run can
+// resume, on this server or another.
 //
-// A missing entry is only missing if nothing tells that its message was removed: the trash, what
-// the content says, the floor, retention, or the end of the account. Entries are looked for
-// first, then the trash, then the content, so that no removal slips through. Nothing tells a
-// lost entry from one that a failed delivery never wrote: a repair adds none. Rebuilding does,
-// for one mailbox, at the word of a person.
+// A missing entry is a finding only without any trace of a removal: in the trash, with the content,
+// in the floor, the retention, or the end of the account. The run reads entries first, then the
+// trash, then the content, so that no removal escapes. A lost entry looks like an entry that a failed
+// delivery never wrote: so a repair adds no entries. Rebuilding does, for one mailbox, on the order
+// of an operator.
 package task

@@ -24,7 +24,7 @@ func TestJobWaitsAfterTheStart(t *testing.T) {
 		r := task.New(task.Config{}, nil, early)
 		start := time.Now()
 		r.Start()
-		defer r.Stop()
+		defer r.Close()
 		for range 3 {
 			time.Sleep(4 * time.Minute)
 			status, err := r.Run(t.Context(), "early")

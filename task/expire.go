@@ -12,29 +12,29 @@ import (
 
 // ExpireConfig holds the settings of the expire job.
 type ExpireConfig struct {
-	// Every is the pause between two runs. Zero: only when asked for.
+	// Every is the pause between two runs. Zero: only on request.
 	Every time.Duration
-	// After is how long after the start the job runs for the first time: a clock that is wrong
-	// then is put right by NTP within minutes. Also if somebody asks for it.
+	// After is the time from the start to the first run, also on request: NTP corrects a clock that is
+	// wrong at the start within minutes.
 	After time.Duration
 	// Window is the in-flight window: younger messages stay, however short a retention is.
 	Window time.Duration
-	// Directory learns the retentions of all accounts, which a run reads anyway, see
-	// account.Directory.NoteRetentions. Nil: nobody does.
+	// Directory gets the retentions of all accounts, which a run reads anyway, see
+	// account.Directory.NoteRetentions. May be nil.
 	Directory *account.Directory
-	// Now tells the time. Nil means time.Now.
+	// Now returns the time. Nil means time.Now.
 	Now func() time.Time
 }
 
-// Expire is the job that removes messages that are older than the retention of their account,
-// or else of its domain. Sessions do not list them any more anyway; this gives the space back.
+// Expire returns the job that removes messages past the retention of their account or domain.
+// Sessions omit such messages already; the job reclaims the space.
 //
-// Where there is something to be removed the settings are read once more, from all replicas: a
-// retention that was made longer, wherever that was, counts.
+// Before a removal the job reads the settings once more, from all replicas: so a longer retention,
+// set anywhere, counts.
 //
-// Every server reads the whole directory and leaves what falls to others alone. So each run also
-// renews the least retention of all accounts, for those who have not logged in yet. A run that
-// gives up, or is stopped, does not.
+// Every server reads the whole directory, and removes messages from its share of the mailboxes. So
+// each run also renews the least retention of all accounts, for clients before login. A run that
+// fails or is stopped does not.
 func Expire(cfg ExpireConfig, st store.Store) Job {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -44,7 +44,7 @@ func Expire(cfg ExpireConfig, st store.Store) Job {
 			mail: st.Mail.Local, directory: st.Directory, upkeep: st.Upkeep.Local,
 			dir: cfg.Directory, window: cfg.Window, now: cfg.Now(),
 		}
-		if err := e.upkeep.Clock(); err != nil { // behind reading it: that moment can be trusted
+		if err := e.upkeep.Clock(); err != nil { // after Now: the moment read can be trusted
 			return nil, fmt.Errorf("task: expire: %w", err)
 		}
 		err := e.run(ctx)
@@ -57,44 +57,45 @@ type expiry struct {
 	mail      store.Mail
 	directory store.Levels[store.Directory]
 	upkeep    store.Upkeep
-	dir       *account.Directory // nil: nobody learns the retentions
+	dir       *account.Directory // may be nil
 	window    time.Duration
 	now       time.Time
 
-	mailboxes, messages, elsewhere int
-	failed                         failures
+	mailboxes, messages, skipped int
+	failed                       failures
 }
 
 func (e *expiry) report() (r Report) {
 	r.add("mailboxes", int64(e.mailboxes))
 	r.add("messages", int64(e.messages))
-	r.add(elsewhere, int64(e.elsewhere))
+	r.add(othersShare, int64(e.skipped))
 	return r
 }
 
 func (e *expiry) run(ctx context.Context) error {
 	if e.dir == nil {
-		return e.failed.join(e.walk(ctx, func(time.Duration) {}))
+		return e.failed.join(e.walk(ctx, func(mail.Retention) {}))
 	}
-	err := e.dir.NoteRetentions(ctx, func(found func(time.Duration)) error { return e.walk(ctx, found) })
+	err := e.dir.NoteRetentions(ctx, func(found func(mail.Retention)) error { return e.walk(ctx, found) })
 	return e.failed.join(err)
 }
 
-// walk goes through all accounts, and passes the own retention of each live one to found.
-func (e *expiry) walk(ctx context.Context, found func(own time.Duration)) error {
-	return eachOwner(ctx, e.directory.Local, once, "", "", func(owners []owner) error {
-		for _, o := range owners {
-			if o.live {
-				found(o.own)
+// walk visits all accounts, and passes the own retention of each live account to found.
+func (e *expiry) walk(ctx context.Context, found func(own mail.Retention)) error {
+	return eachAddress(ctx, e.directory.Local, once, "", "", func(generations []account.Generation) error {
+		for _, g := range generations {
+			if g.Status != account.Live {
+				continue
 			}
+			found(g.Row.Retention)
 			switch {
-			case !o.live || o.retention == 0:
+			case !g.Retention.Ends():
 				continue
-			case !e.upkeep.Mine("expire/" + o.mailbox.String()):
-				e.elsewhere++
+			case !e.upkeep.Mine("expire/" + g.Mailbox.String()):
+				e.skipped++
 				continue
 			}
-			if err := e.failed.add(ctx, e.expire(ctx, o)); err != nil {
+			if err := e.failed.add(ctx, e.expire(ctx, g)); err != nil {
 				return err
 			}
 		}
@@ -102,24 +103,24 @@ func (e *expiry) walk(ctx context.Context, found func(own time.Duration)) error 
 	})
 }
 
-// expire removes what is too old from one mailbox.
-func (e *expiry) expire(ctx context.Context, o owner) error {
-	rows, _, err := e.mail.ListMessages(ctx, o.mailbox, mail.MessageID{}, 1)
+// expire removes messages past the retention from one mailbox.
+func (e *expiry) expire(ctx context.Context, g account.Generation) error {
+	rows, _, err := e.mail.ListMessages(ctx, g.Mailbox, mail.MessageID{}, 1)
 	if err != nil {
-		return fmt.Errorf("task: expire: list mailbox %s: %w", o.mailbox, err)
+		return fmt.Errorf("task: expire: list mailbox %s: %w", g.Mailbox, err)
 	}
-	if len(rows) == 0 || rows[0].ID.Compare(e.oldest(o)) >= 0 {
+	if len(rows) == 0 || rows[0].ID.Compare(e.oldest(g)) >= 0 {
 		return nil
 	}
-	owners, err := ownersOf(ctx, e.directory.All, o.address)
+	generations, err := generationsOf(ctx, e.directory.All, g.Row.Address)
 	if err != nil {
 		return err
 	}
-	for _, sure := range owners {
-		if sure.mailbox != o.mailbox || !sure.live || sure.retention == 0 {
+	for _, sure := range generations {
+		if sure.Mailbox != g.Mailbox || sure.Status != account.Live || !sure.Retention.Ends() {
 			continue
 		}
-		n, err := removeBetween(ctx, e.mail, o.mailbox, mail.MessageID{}, e.oldest(sure))
+		n, err := removeBetween(ctx, e.mail, g.Mailbox, mail.MessageID{}, e.oldest(sure))
 		if e.messages += n; n > 0 {
 			e.mailboxes++
 		}
@@ -128,7 +129,7 @@ func (e *expiry) expire(ctx context.Context, o owner) error {
 	return nil
 }
 
-// oldest is an id below all messages that stay.
-func (e *expiry) oldest(o owner) mail.MessageID {
-	return mail.MinMessageID(e.now.Add(-max(o.retention, e.window)))
+// oldest returns an id below all messages that stay.
+func (e *expiry) oldest(g account.Generation) mail.MessageID {
+	return mail.MinMessageID(e.now.Add(-max(time.Duration(g.Retention), e.window)))
 }

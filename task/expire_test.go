@@ -26,14 +26,14 @@ func aged(t *testing.T, st store.Mail, mailbox mail.MailboxID, age time.Duration
 func retain(t *testing.T, st store.Directory, local string, retention time.Duration) {
 	t.Helper()
 	a := mail.Address{Local: local, Domain: "example.test"}
-	if err := st.ChangeAddress(t.Context(), a, mail.MessageID{}, store.AddressChange{Retention: &retention}); err != nil {
+	if err := st.ChangeAddress(t.Context(), a, mail.MessageID{}, store.AddressChange{Retention: new(mail.Retention(retention))}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func retainDomain(t *testing.T, st store.Directory, retention time.Duration) {
 	t.Helper()
-	if err := st.ChangeDomain(t.Context(), "example.test", store.DomainChange{Retention: &retention}); err != nil {
+	if err := st.ChangeDomain(t.Context(), "example.test", store.DomainChange{Retention: new(mail.Retention(retention))}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -119,7 +119,7 @@ type longer struct{ store.Directory }
 func (l longer) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
 	rows, err := l.Directory.AddressRows(ctx, a)
 	for i := range rows {
-		rows[i].Retention = -time.Microsecond
+		rows[i].Retention = mail.Forever
 	}
 	return rows, err
 }

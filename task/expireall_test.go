@@ -20,7 +20,7 @@ type keptFor struct {
 func (k keptFor) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
 	rows, err := k.Directory.AddressRows(ctx, a)
 	for i := range rows {
-		rows[i].Retention = k.retention
+		rows[i].Retention = mail.Retention(k.retention)
 	}
 	return rows, err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"popelago/account"
+	"popelago/mail"
 	"popelago/store"
 	"popelago/store/storetest"
 	"popelago/task"
@@ -16,7 +17,7 @@ import (
 // wantLeast checks what a directory promises to those who have not logged in.
 func wantLeast(t *testing.T, what string, dir *account.Directory, want time.Duration) {
 	t.Helper()
-	if got, err := dir.LeastRetention(t.Context()); err != nil || got != want {
+	if got, err := dir.LeastRetention(t.Context()); err != nil || got != mail.Retention(want) {
 		t.Errorf("%s: least retention %v, %v; want %v", what, got, err, want)
 	}
 }
@@ -32,7 +33,7 @@ func TestExpireLearnsTheLeastRetention(t *testing.T) {
 	removed := newAccount(t, dir, "removed")
 	retain(t, st, "alice", 30*day)
 	retain(t, st, "bob", 7*day)
-	retain(t, st, "forever", account.Forever)
+	retain(t, st, "forever", time.Duration(mail.Forever))
 	retain(t, st, "removed", day)
 	removeAccount(t, dir, removed)
 	retainDomain(t, st, 60*day)

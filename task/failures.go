@@ -6,20 +6,20 @@ import (
 	"fmt"
 )
 
-// How many failures with single mailboxes a run bears, and how many of them it names.
+// Limits of failures with single mailboxes.
 const (
-	maxFailures   = 100
-	namedFailures = 5
+	maxFailures   = 100 // end the run
+	namedFailures = 5   // appear in the error of the run
 )
 
-// failures gathers what went wrong with single mailboxes, so that a run goes on with the others.
+// failures gathers the failures with single mailboxes, so that a run can continue with the next.
 type failures struct {
 	n     int
 	named []error
 }
 
-// add notes err, if it is one. It returns an error if the run should end: its context has ended,
-// or nothing seems to work.
+// add notes err, unless nil. An error returned ends the run: its context has ended, or too many
+// mailboxes have failed.
 func (f *failures) add(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
@@ -39,7 +39,7 @@ func (f *failures) add(ctx context.Context, err error) error {
 
 var errTooMany = errors.New("task: too many failures")
 
-// join is all that was noted and err, which may be nil.
+// join returns all noted failures and err, which may be nil.
 func (f *failures) join(err error) error {
 	all := f.named
 	if f.n > len(f.named) {

@@ -11,44 +11,44 @@ import (
 	"popelago/store"
 )
 
-// What handing late mail over may answer.
+// Errors of Late.HandOver and Late.Drop.
 var (
-	// ErrNotLate: what was named is no late mail, or is there no more.
+	// ErrNotLate: the selection names no late mail, or mail that has gone.
 	ErrNotLate = errors.New("no such late mail")
-	// ErrSeveralOwners: the address has late mail of several former accounts. They had
-	// different owners: a mailbox has to be named.
+	// ErrSeveralOwners: the address has late mail of several former accounts with different owners. The
+	// selection must name a mailbox.
 	ErrSeveralOwners = errors.New("the late mail is of several former accounts: name the mailbox")
 )
 
-// LateMessage is a message that was accepted for an account that had ended, or is in the mailbox
-// of one that another has displaced. It is in no maildrop.
+// LateMessage is a message accepted for an account after its end, or a message in the mailbox of a
+// displaced account. No maildrop contains the message.
 type LateMessage struct {
-	// Address is that of the account; Mailbox is the account's own.
+	// Address and Mailbox of the account.
 	Address mail.Address
 	Mailbox mail.MailboxID
-	// Ended is when the account ended, or gave way to another.
+	// Ended is the moment of the end of the account, or of its displacement.
 	Ended time.Time
-	// Displaced: the account gave way to another; its mail stays for as long as that.
+	// Displaced: a newer account displaced the account. The mail stays as long as the newer account.
 	Displaced bool
-	// Message is the entry. Its id has the time of the delivery.
+	// Message is the entry. Its id carries the time of the delivery.
 	Message mail.Message
-	// ReversePath is the envelope's; empty also if the content is not there.
+	// ReversePath of the envelope; empty also if the content is missing.
 	ReversePath string
 }
 
 // LateSelection names late mail.
 type LateSelection struct {
-	// Address is that of the ended account.
+	// Address of the ended account.
 	Address mail.Address
-	// Mailbox, if not zero, is the only one. It has to be given if several former accounts of
-	// the address have late mail.
+	// Mailbox, if not zero, limits the selection to one mailbox. Required if several former accounts
+	// of the address have late mail.
 	Mailbox mail.MailboxID
-	// Message, if not zero, is the only one.
+	// Message, if not zero, limits the selection to one message.
 	Message mail.MessageID
 }
 
-// Late shows late mail, hands it over and drops it, when asked to. Safe for concurrent use: what
-// two do at once is done once or twice, and listed once.
+// Late lists, hands over and drops late mail on request. Safe for concurrent use: two concurrent
+// hand-overs may copy a message twice, and the maildrop lists it once.
 type Late struct {
 	dir       *account.Directory
 	mail      store.Levels[store.Mail]
@@ -68,8 +68,8 @@ func NewLate(dir *account.Directory, st store.Store, ids *mail.IDSource, now fun
 	return &Late{dir: dir, mail: st.Mail, directory: st.Directory, ids: ids, now: now}
 }
 
-// List returns late mail of one address, or of all (the zero address), which takes a walk through
-// the whole directory, up to limit messages. more reports whether there is more.
+// List returns up to limit late messages of one address, or of all addresses (the zero address),
+// which takes a walk through the whole directory. more reports whether further messages exist.
 //
 // Errors: those of package store.
 func (l *Late) List(ctx context.Context, a mail.Address, limit int) (list []LateMessage, more bool, err error) {
@@ -82,17 +82,11 @@ func (l *Late) List(ctx context.Context, a mail.Address, limit int) (list []Late
 	if !a.IsZero() {
 		err = l.of(ctx, l.directory.Local, l.mail.Local, a, take)
 	} else {
-		err = l.dir.RemovedMailboxes(ctx, nil, func(m account.RemovedMailbox) error {
+		err = l.dir.RemovedMailboxes(ctx, nil, func(g account.Generation) error {
 			if more {
 				return errEnough
 			}
-			after := m.Removed
-			if m.Displaced {
-				after = mail.MessageID{}
-			}
-			return eachBehind(ctx, l.mail.Local, m.Mailbox, after, func(row mail.Message) {
-				take(LateMessage{Address: m.Address, Mailbox: m.Mailbox, Ended: m.Removed.Time(), Displaced: m.Displaced, Message: row})
-			})
+			return eachLate(ctx, l.mail.Local, g, func(m LateMessage) { take(m) })
 		})
 	}
 	if err != nil && !errors.Is(err, errEnough) {
@@ -109,38 +103,31 @@ func (l *Late) List(ctx context.Context, a mail.Address, limit int) (list []Late
 // errEnough ends a walk.
 var errEnough = errors.New("enough")
 
-// of calls fn with the late mail of one canonical address until it returns false.
+// of calls fn with the late mail of one canonical address until fn returns false.
 func (l *Late) of(ctx context.Context, directory store.Directory, mailboxes store.Mailboxes, a mail.Address, fn func(LateMessage) bool) error {
-	owners, err := ownersOf(ctx, directory, a.Canonical())
+	generations, err := generationsOf(ctx, directory, a.Canonical())
 	if err != nil {
 		return err
 	}
-	var live mail.MessageID
-	for _, o := range owners {
-		if o.live {
-			live = o.generation
-		}
-	}
 	going := true
-	for _, o := range owners {
-		m := LateMessage{Address: o.address, Mailbox: o.mailbox}
-		switch {
-		case o.live || !o.exists && o.removed.IsZero():
+	for _, g := range generations {
+		if g.Status != account.Ended && g.Status != account.Displaced {
 			continue
-		case o.removed.IsZero():
-			m.Displaced, m.Ended = true, live.Time()
-		default:
-			m.Ended = o.removed.Time()
 		}
-		err := eachBehind(ctx, mailboxes, o.mailbox, o.removed, func(row mail.Message) {
-			m.Message = row
-			going = going && fn(m)
-		})
-		if err != nil {
+		if err := eachLate(ctx, mailboxes, g, func(m LateMessage) { going = going && fn(m) }); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// eachLate calls fn with the late mail of one generation.
+func eachLate(ctx context.Context, st store.Mailboxes, g account.Generation, fn func(LateMessage)) error {
+	m := LateMessage{Address: g.Row.Address, Mailbox: g.Mailbox, Ended: g.End.Time(), Displaced: g.Status == account.Displaced}
+	return eachBehind(ctx, st, g.Mailbox, g.LateBehind(), func(row mail.Message) {
+		m.Message = row
+		fn(m)
+	})
 }
 
 // sender reads the reverse-path of a message.
@@ -148,14 +135,14 @@ func (l *Late) sender(ctx context.Context, m mail.Message) (string, error) {
 	info, body, err := l.mail.Local.OpenContent(ctx, m.ID, m.Origin)
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
-		return "", nil // that it cannot be fetched shows when it is handed over
+		return "", nil // HandOver reports the missing content
 	case err != nil:
 		return "", fmt.Errorf("task: late mail: %w", err)
 	}
 	return info.ReversePath, body.Close()
 }
 
-// selected returns the late mail that s names, as all replicas know it. Errors: ErrNotLate,
+// selected returns the late mail of a selection, from a read of all replicas. Errors: ErrNotLate,
 // ErrSeveralOwners, ErrNotAll, those of package store.
 func (l *Late) selected(ctx context.Context, s LateSelection) (list []LateMessage, err error) {
 	if err := l.mail.All.Clock(); err != nil {
@@ -181,14 +168,14 @@ func (l *Late) selected(ctx context.Context, s LateSelection) (list []LateMessag
 	return list, nil
 }
 
-// HandOver moves late mail into the maildrop of an existing account, as durably as that account's
-// domain asks for, and returns how many messages it moved. Each is copied to a new id, at the end
-// of the maildrop, keeps its unique-id and its octets, and is then removed where it was. Repeating
-// it after an error goes on.
+// HandOver moves late mail into the maildrop of an existing account, with the durability of the
+// account's domain, and returns the number of messages moved. HandOver copies each message to a new
+// id, at the end of the maildrop, with the same unique-id and octets, and then removes the original. A
+// repetition after an error continues with the rest.
 //
 // Errors: account.ErrNoSuchAccount, account.ErrDisabled, ErrNotLate, ErrSeveralOwners, ErrNotAll,
 // those of package store; store.ErrCorrupt, store.ErrNotFound: the content of a message cannot be
-// read, and it stays.
+// read, and the message stays.
 func (l *Late) HandOver(ctx context.Context, s LateSelection, to mail.Address) (n int, err error) {
 	r, err := l.dir.Resolve(ctx, to)
 	if errors.Is(err, account.ErrNoSuchRecipient) {
@@ -223,8 +210,7 @@ func (l *Late) handOver(ctx context.Context, m LateMessage, to mail.Recipient) e
 	return l.remove(ctx, m)
 }
 
-// has reports whether a mailbox holds a copy of a message: of a hand-over that was stopped half
-// way.
+// has reports whether a mailbox contains a copy of a message from a hand-over that stopped half way.
 func (l *Late) has(ctx context.Context, mailbox mail.MailboxID, m mail.Message) (there bool, err error) {
 	err = eachBehind(ctx, l.mail.Local, mailbox, m.ID, func(row mail.Message) {
 		there = there || row.UniqueID() == m.UniqueID()
@@ -257,8 +243,8 @@ func (l *Late) copy(ctx context.Context, m mail.Message, to mail.Recipient) erro
 	}
 	entry := store.Entry{Mailbox: to.Mailbox, Message: anew, Bulk: to.Bulk}
 	_, err = l.mail.Durably(to.Durability, func(st store.Mail) error { return st.AddMessages(ctx, []store.Entry{entry})[0] })
-	if err == nil && l.now().Round(0).Sub(anew.ID.Time()) > maxAnewAge {
-		err = fmt.Errorf("it took too long: %w", store.ErrUnavailable)
+	if err == nil && l.now().Round(0).Sub(anew.ID.Time()) > store.MaxIDAge {
+		err = fmt.Errorf("the copy took too long: %w", store.ErrUnavailable)
 	}
 	if err != nil {
 		undo := context.WithoutCancel(ctx)
@@ -267,7 +253,7 @@ func (l *Late) copy(ctx context.Context, m mail.Message, to mail.Recipient) erro
 	return nil
 }
 
-// Drop removes late mail for good, and returns how many messages.
+// Drop removes late mail permanently, and returns the number of messages removed.
 //
 // Errors: ErrNotLate, ErrSeveralOwners, ErrNotAll, those of package store.
 func (l *Late) Drop(ctx context.Context, s LateSelection) (n int, err error) {
@@ -284,7 +270,7 @@ func (l *Late) Drop(ctx context.Context, s LateSelection) (n int, err error) {
 	return n, nil
 }
 
-// remove takes a message out of the mailbox of its ended account.
+// remove removes a message from the mailbox of its ended account.
 func (l *Late) remove(ctx context.Context, m LateMessage) error {
 	if err := l.mail.Local.RemoveMessages(ctx, m.Mailbox, []mail.MessageID{m.Message.ID}); err != nil {
 		return fmt.Errorf("task: remove late message %s of mailbox %s: %w", m.Message.ID, m.Mailbox, err)

@@ -9,17 +9,17 @@ import (
 	"popelago/store"
 )
 
-// mailboxPage is how many messages are listed and removed at one time.
+// mailboxPage is the number of messages listed and removed at one time.
 const mailboxPage = 500
 
-// EmptyMailbox removes the messages of a mailbox with ids below the given one, and returns how
-// many. It may be repeated.
+// EmptyMailbox removes the messages of a mailbox with ids below an id, and returns their number. The
+// call may be repeated.
 func EmptyMailbox(ctx context.Context, st store.Mailboxes, mailbox mail.MailboxID, below mail.MessageID) (int, error) {
 	return removeBetween(ctx, st, mailbox, mail.MessageID{}, below)
 }
 
-// removeBetween removes the messages of a mailbox with ids after one and below another, and
-// returns how many, also with an error.
+// removeBetween removes the messages of a mailbox with ids between after and below, both exclusive,
+// and returns their number, also with an error.
 func removeBetween(ctx context.Context, st store.Mailboxes, mailbox mail.MailboxID, after, below mail.MessageID) (int, error) {
 	removed := 0
 	for after.Compare(below) < 0 {
@@ -48,7 +48,7 @@ func removeBetween(ctx context.Context, st store.Mailboxes, mailbox mail.Mailbox
 	return removed, nil
 }
 
-// eachBehind calls fn with the messages of a mailbox with ids after one, in order.
+// eachBehind calls fn with the messages of a mailbox with ids greater than after, in order.
 func eachBehind(ctx context.Context, st store.Mailboxes, mailbox mail.MailboxID, after mail.MessageID, fn func(mail.Message)) (err error) {
 	for more := true; more; {
 		var rows []mail.Message

@@ -6,8 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are the runner's. Label values: job is a Job's name, result a Result, what the name
-// of a Count.
+// metrics counts the runs of a Runner. Label values: job is the name of a Job, result a Result, what
+// the name of a Count.
 type metrics struct {
 	runs    *prometheus.CounterVec   // job, result
 	seconds *prometheus.HistogramVec // job
@@ -45,7 +45,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-// ended counts a run.
+// ended counts a run that ended.
 func (m *metrics) ended(job string, result Result, report Report, took time.Duration) {
 	m.running.WithLabelValues(job).Set(0)
 	m.runs.WithLabelValues(job, string(result)).Inc()

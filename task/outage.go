@@ -10,21 +10,22 @@ import (
 	"popelago/store"
 )
 
-// outageReminder is how often the log says again that jobs fail because the storage does not answer.
+// outageReminder is the interval at which the log repeats that jobs fail because the storage does not
+// answer.
 const outageReminder = 5 * time.Minute
 
-// outage is what the log says of jobs that fail because the storage does not answer: one line for
-// the first failure, one every outageReminder while any job goes on failing, and one when none does
-// any more. Safe for concurrent use. The zero value is ready.
+// outage limits the log lines about jobs that fail because the storage does not answer: one line for
+// the first failure, one every outageReminder while any job fails, and one at the end. Safe for
+// concurrent use. The zero value is ready.
 type outage struct {
 	mu      sync.Mutex
-	failing map[string]bool // jobs of which the last run failed
-	said    time.Time
-	unsaid  int // failures since then
+	failing map[string]bool // jobs whose last run failed
+	said    time.Time       // the last line about a failure
+	unsaid  int             // failures since said
 }
 
-// failed notes that a run of a job failed, and reports whether to say so. unsaid counts the
-// failures before of which nothing was said.
+// failed notes that a run of a job failed, and reports whether to log the failure. unsaid counts the
+// earlier failures without a line.
 func (o *outage) failed(job string, now time.Time) (unsaid int, say bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -41,8 +42,7 @@ func (o *outage) failed(job string, now time.Time) (unsaid int, say bool) {
 	return unsaid, true
 }
 
-// worked notes that the storage answered a job, and reports whether now all jobs are answered that
-// were not.
+// worked notes that the storage answered a job, and reports whether this ended the outage.
 func (o *outage) worked(job string) (over bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -58,8 +58,8 @@ func isOutage(err error) bool {
 	return (errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrOutcomeUnknown)) && !errors.Is(err, store.ErrCorrupt)
 }
 
-// logFailure logs why a run of a job failed. That the storage does not answer is one cause, however
-// many jobs it concerns.
+// logFailure logs the failure of a run. An outage of the storage is one event, whatever the number of
+// failing jobs.
 func (r *Runner) logFailure(ctx context.Context, job string, report Report, err error) {
 	level, attrs := slog.LevelError, append(report.attrs(), slog.String("job", job), slog.Any("cause", err))
 	if isOutage(err) {

@@ -39,7 +39,7 @@ func TestOutageIsSaidOnce(t *testing.T) {
 		outage := fmt.Errorf("wrapped: %w", store.ErrUnavailable)
 		fail(outage)
 		r.Start()
-		defer r.Stop()
+		defer r.Close()
 		said(1, 0)
 		time.Sleep(4 * time.Minute)
 		said(1, 0)

@@ -15,32 +15,33 @@ import (
 
 // PurgeConfig holds the settings of the purge job.
 type PurgeConfig struct {
-	// Every is the pause between two runs. Zero: only when asked for.
+	// Every is the pause between two runs. Zero: only on request.
 	Every time.Duration
-	// Late is for how long late mail is kept: what was accepted for an account that had
-	// ended, by a server that had not heard of that yet.
+	// Late is the time for which late mail is kept: mail accepted for an account after its end, by a
+	// server that did not know of the end yet.
 	Late time.Duration
-	// Window is the in-flight window: younger messages stay for now.
+	// Window is the in-flight window: younger messages stay until a later run.
 	Window time.Duration
-	// Now tells the time. Nil means time.Now.
+	// Now returns the time. Nil means time.Now.
 	Now func() time.Time
-	// Logger takes what becomes of late mail. Default: nothing is logged.
+	// Logger receives reports of late mail. Default: no log.
 	Logger *slog.Logger
 }
 
 const (
-	// purgeAgain is for how long after its removal, and the time that late mail is kept, a
-	// mailbox is looked at again, because mail may still arrive in it.
+	// purgeAgain is the time, after the removal and PurgeConfig.Late, during which each run reads a
+	// mailbox again, because mail may still arrive.
 	purgeAgain = 24 * time.Hour
-	// purgeAll is how often all mailboxes of removed accounts are looked at.
+	// purgeAll is the interval at which a run reads all mailboxes of removed accounts.
 	purgeAll = 24 * time.Hour
 )
 
-// Purge is the job that removes the messages of removed accounts. Now and then it looks at all
-// of them, and otherwise at those removed lately.
+// Purge returns the job that removes the messages of removed accounts. Once a day a run reads the
+// mailboxes of all removed accounts, and otherwise of lately removed accounts.
 //
-// Late mail was acknowledged, so somebody may want it: it is reported, and kept for a while. So is
-// that of an account which had to give way to another of its address; it stays as long as that.
+// Late mail was acknowledged, and somebody may want it: so the job reports late mail, and keeps it
+// for a time. The job also reports the mail of a displaced account, and keeps it as long as the
+// newer account exists.
 func Purge(cfg PurgeConfig, dir *account.Directory, st store.Store, reg prometheus.Registerer) Job {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -54,14 +55,14 @@ func Purge(cfg PurgeConfig, dir *account.Directory, st store.Store, reg promethe
 	if reg != nil {
 		reg.MustRegister(kept)
 	}
-	known := map[mail.MailboxID]lateMail{} // as the last run found it
-	var whole time.Time                    // when all were last looked at
+	known := map[mail.MailboxID]lateMail{} // result of the last run
+	var whole time.Time                    // the last run over all mailboxes
 	return Job{Name: "purge", Every: cfg.Every, Run: func(ctx context.Context, asked bool) (Report, error) {
 		p := purge{
 			PurgeConfig: cfg, mail: st.Mail.Local, directory: st.Directory.All, upkeep: st.Upkeep.Local,
 			now: cfg.Now(), before: known, late: map[mail.MailboxID]lateMail{},
 		}
-		if err := p.upkeep.Clock(); err != nil { // behind reading it: that moment can be trusted
+		if err := p.upkeep.Clock(); err != nil { // after Now: the moment read can be trusted
 			return nil, fmt.Errorf("task: purge: %w", err)
 		}
 		p.whole = asked || p.now.Sub(whole) >= purgeAll
@@ -82,12 +83,12 @@ type purge struct {
 	directory store.Directory // at the level All
 	upkeep    store.Upkeep
 	now       time.Time
-	whole     bool                        // look at all mailboxes
-	before    map[mail.MailboxID]lateMail // as the last run found it
+	whole     bool                        // read all mailboxes
+	before    map[mail.MailboxID]lateMail // result of the last run
 
-	late                           map[mail.MailboxID]lateMail
-	mailboxes, messages, elsewhere int
-	failed                         failures
+	late                         map[mail.MailboxID]lateMail
+	mailboxes, messages, skipped int
+	failed                       failures
 }
 
 func (p *purge) report() (r Report, kept int) {
@@ -97,89 +98,89 @@ func (p *purge) report() (r Report, kept int) {
 	r.add("mailboxes", int64(p.mailboxes))
 	r.add("messages", int64(p.messages))
 	r.add(late, int64(kept))
-	r.add(elsewhere, int64(p.elsewhere))
+	r.add(othersShare, int64(p.skipped))
 	return r, kept
 }
 
 func (p *purge) run(ctx context.Context, dir *account.Directory) error {
-	err := dir.RemovedMailboxes(ctx, p.skips, func(m account.RemovedMailbox) error {
-		old := p.now.Sub(m.Removed.Time()) > p.Late+purgeAgain
+	err := dir.RemovedMailboxes(ctx, p.skips, func(g account.Generation) error {
+		old := p.now.Sub(g.End.Time()) > p.Late+purgeAgain
 		switch {
-		case old && !p.whole && p.before[m.Mailbox].messages == 0:
+		case old && !p.whole && p.before[g.Mailbox].messages == 0:
 			return nil
-		case !p.upkeep.Mine("purge/" + m.Mailbox.String()):
-			p.elsewhere++
+		case !p.upkeep.Mine("purge/" + g.Mailbox.String()):
+			p.skipped++
 			return nil
 		}
-		err := p.empty(ctx, m)
-		if l, known := p.before[m.Mailbox]; err != nil && known {
-			p.late[m.Mailbox] = l
+		err := p.empty(ctx, g)
+		if l, known := p.before[g.Mailbox]; err != nil && known {
+			p.late[g.Mailbox] = l
 		}
 		return p.failed.add(ctx, err)
 	})
 	return p.failed.join(err)
 }
 
-// empty removes what is old enough from the mailbox of a removed account. Where there is
-// something to be removed all replicas are asked whether the account has ended.
-func (p *purge) empty(ctx context.Context, m account.RemovedMailbox) error {
-	rows, _, err := p.mail.ListMessages(ctx, m.Mailbox, mail.MessageID{}, 1)
+// empty removes old messages from the mailbox of a removed account. Before a removal it reads from
+// all replicas whether the account has ended.
+func (p *purge) empty(ctx context.Context, g account.Generation) error {
+	rows, _, err := p.mail.ListMessages(ctx, g.Mailbox, mail.MessageID{}, 1)
 	if err != nil {
-		return fmt.Errorf("task: purge: list mailbox %s: %w", m.Mailbox, err)
+		return fmt.Errorf("task: purge: list mailbox %s: %w", g.Mailbox, err)
 	}
 	if len(rows) == 0 {
-		if _, known := p.before[m.Mailbox]; known {
-			return p.note(ctx, m.Mailbox, "") // it was handed over, or dropped
+		if _, known := p.before[g.Mailbox]; known {
+			return p.note(ctx, g.Mailbox, "") // the late mail was handed over, or dropped
 		}
 		return nil
 	}
-	owners, err := ownersOf(ctx, p.directory, m.Address)
+	generations, err := generationsOf(ctx, p.directory, g.Row.Address)
 	if err != nil {
 		return err
 	}
-	for _, o := range owners {
+	for _, sure := range generations {
 		switch {
-		case o.mailbox != m.Mailbox || o.live:
-		case !o.removed.IsZero():
-			return p.emptySure(ctx, o)
-		case m.Displaced:
-			return p.keep(ctx, o, mail.MessageID{},
+		case sure.Mailbox != g.Mailbox:
+		case sure.Status == account.Ended:
+			return p.emptyEnded(ctx, sure)
+		case sure.Status == account.Displaced:
+			return p.keep(ctx, sure,
 				"mail is in the mailbox of an account that another of the same address has displaced, and is kept until the address has none")
 		}
 	}
 	return nil
 }
 
-// emptySure is empty for an account that has ended.
-func (p *purge) emptySure(ctx context.Context, o owner) error {
+// emptyEnded is empty for an account that has ended, as all replicas know.
+func (p *purge) emptyEnded(ctx context.Context, g account.Generation) error {
 	upTo := p.youngest(p.Window)
-	if upTo.Compare(o.removed) > 0 {
-		upTo = o.removed
+	if upTo.Compare(g.End) > 0 {
+		upTo = g.End
 	}
-	n, err := removeBetween(ctx, p.mail, o.mailbox, mail.MessageID{}, upTo)
+	n, err := removeBetween(ctx, p.mail, g.Mailbox, mail.MessageID{}, upTo)
 	if p.messages += n; n > 0 {
 		p.mailboxes++
 	}
 	if err != nil {
 		return err
 	}
-	over, err := removeBetween(ctx, p.mail, o.mailbox, o.removed, p.youngest(max(p.Late, p.Window)))
+	over, err := removeBetween(ctx, p.mail, g.Mailbox, g.End, p.youngest(max(p.Late, p.Window)))
 	p.messages += over
 	if over > 0 {
-		if _, known := p.before[o.mailbox]; !known {
-			p.before[o.mailbox] = lateMail{} // by a server before this one
+		if _, known := p.before[g.Mailbox]; !known {
+			p.before[g.Mailbox] = lateMail{} // reported by a different server
 		}
 		p.Logger.Warn("mail that was accepted for an account that had ended was removed",
-			"address", o.address.String(), "mailbox", o.mailbox.String(), "messages", over)
+			"address", g.Row.Address.String(), "mailbox", g.Mailbox.String(), "messages", over)
 	}
 	if err != nil {
 		return err
 	}
-	return p.keep(ctx, o, o.removed,
+	return p.keep(ctx, g,
 		"mail was accepted for an account that had ended, and is kept for a while: popelago late list shows it", "for", p.Late)
 }
 
-// youngest is an id above all messages that are older than age.
+// youngest returns an id above all messages that are older than age.
 func (p *purge) youngest(age time.Duration) mail.MessageID {
 	return mail.MinMessageID(p.now.Add(-age))
 }

@@ -6,12 +6,13 @@ import (
 	"strings"
 	"time"
 
+	"popelago/account"
 	"popelago/mail"
 	"popelago/store"
 )
 
-// othersReport is how long late mail is left to the servers of the datacenter that accepted it.
-// Then any other reports it, in case that nobody is left there.
+// othersReport is the time for which only servers of the datacenter that accepted late mail report
+// it. Afterwards every server does, in case that no server is left in the datacenter.
 const othersReport = time.Hour
 
 // lateMail is the late mail of one mailbox.
@@ -21,7 +22,7 @@ type lateMail struct {
 	reported lateReport
 }
 
-// lateReport says what late mail of a mailbox was reported. Servers share it as a text under
+// lateReport is the reported late mail of a mailbox. Servers share the report as a text under
 // lateNote:
 //
 //	12 4f2c3d00-c96b-11f0-8000-0123456789ab       count of messages, id of the newest
@@ -34,7 +35,7 @@ func lateNote(mailbox mail.MailboxID) string { return "late/" + mailbox.String()
 
 func (r lateReport) String() string { return fmt.Sprintf("%d %s", r.messages, r.newest) }
 
-// parseLateReport undoes String; an unreadable text is no report.
+// parseLateReport undoes String. The result for an unreadable text is the zero value.
 func parseLateReport(text string) (r lateReport) {
 	count, newest, _ := strings.Cut(text, " ")
 	id, err := mail.ParseMessageID(newest)
@@ -48,19 +49,19 @@ func parseLateReport(text string) (r lateReport) {
 	return r
 }
 
-// covers reports whether all of other was reported with r.
+// covers reports whether r includes all late mail of other.
 func (r lateReport) covers(other lateReport) bool {
 	return other.messages <= r.messages && other.newest.Compare(r.newest) <= 0
 }
 
-// keep counts the messages of a mailbox behind an id, and reports them unless that was done. The
-// servers of a cluster report late mail once: in each datacenter one of them looks at a mailbox
-// (store.WorkShare), mail is left to the datacenter that accepted it for a while, and what was
-// reported is noted for all. A crash between report and note repeats the report.
-func (p *purge) keep(ctx context.Context, o owner, after mail.MessageID, text string, args ...any) error {
-	var found lateReport // what falls to this server
+// keep counts the late mail of a generation and reports it unless a report was made before. The
+// servers of a cluster report late mail once: in each datacenter one server reads a mailbox
+// (store.WorkShare), servers of the accepting datacenter report first, and a note tells all
+// servers of the report. A crash between report and note repeats the report.
+func (p *purge) keep(ctx context.Context, g account.Generation, text string, args ...any) error {
+	var found lateReport // for this server to report
 	kept := 0
-	err := eachBehind(ctx, p.mail, o.mailbox, after, func(m mail.Message) {
+	err := eachBehind(ctx, p.mail, g.Mailbox, g.LateBehind(), func(m mail.Message) {
 		kept++
 		if m.Origin == p.mail.Origin() || p.now.Sub(m.ID.Time()) > othersReport {
 			found.messages, found.newest = found.messages+1, m.ID
@@ -69,41 +70,40 @@ func (p *purge) keep(ctx context.Context, o owner, after mail.MessageID, text st
 	if err != nil {
 		return err
 	}
-	before, known := p.before[o.mailbox]
+	before, known := p.before[g.Mailbox]
 	if kept == 0 {
 		if known {
-			return p.note(ctx, o.mailbox, "")
+			return p.note(ctx, g.Mailbox, "")
 		}
 		return nil
 	}
-	l := lateMail{messages: kept, domain: o.address.Domain, reported: before.reported}
-	defer func() { p.late[o.mailbox] = l }()
+	l := lateMail{messages: kept, domain: g.Row.Address.Domain, reported: before.reported}
+	defer func() { p.late[g.Mailbox] = l }()
 	if found.messages == 0 || l.reported.covers(found) {
 		return nil
 	}
-	noted, err := p.upkeep.Progress(ctx, lateNote(o.mailbox))
+	noted, err := p.upkeep.Progress(ctx, lateNote(g.Mailbox))
 	if err != nil {
-		return fmt.Errorf("task: purge: read what was reported of mailbox %s: %w", o.mailbox, err)
+		return fmt.Errorf("task: purge: read the report of late mail of mailbox %s: %w", g.Mailbox, err)
 	}
 	if l.reported = parseLateReport(noted); l.reported.covers(found) {
 		return nil
 	}
-	p.Logger.With("address", o.address.String(), "mailbox", o.mailbox.String(), "messages", kept).Warn(text, args...)
+	p.Logger.With("address", g.Row.Address.String(), "mailbox", g.Mailbox.String(), "messages", kept).Warn(text, args...)
 	l.reported = found
-	return p.note(ctx, o.mailbox, found.String())
+	return p.note(ctx, g.Mailbox, found.String())
 }
 
-// note keeps what was reported of a mailbox for the other servers.
+// note stores the report of a mailbox for the other servers.
 func (p *purge) note(ctx context.Context, mailbox mail.MailboxID, text string) error {
 	if err := p.upkeep.SetProgress(ctx, lateNote(mailbox), text); err != nil {
-		return fmt.Errorf("task: purge: note what was reported of mailbox %s: %w", mailbox, err)
+		return fmt.Errorf("task: purge: note the report of late mail of mailbox %s: %w", mailbox, err)
 	}
 	return nil
 }
 
-// skips reports whether a removed domain needs no look in this run: it was removed so long ago
-// that mail cannot come any more but from a datacenter that was cut off. A look at all comes
-// once a day.
+// skips reports whether this run may omit a removed domain: its removal is so long ago that mail can
+// only arrive from a datacenter that was cut off. A run over all mailboxes comes once a day.
 func (p *purge) skips(d store.RemovedDomain) bool {
 	if p.whole || d.Since.IsZero() || p.now.Sub(d.Since) <= p.Late+purgeAgain {
 		return false

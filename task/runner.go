@@ -18,35 +18,35 @@ import (
 type Job struct {
 	// Name is the job's name in logs, metrics and commands.
 	Name string
-	// Every is the pause between the end of a run and the next one; a tenth of it is random,
-	// so that servers do not run in step. Zero: it runs only when asked for.
+	// Every is the pause between the end of a run and the next run; a tenth is random, so that servers
+	// do not run in step. Zero: the job runs only on request.
 	Every time.Duration
-	// After is how long after Start the job runs for the first time, also if it is asked for.
+	// After is the time from Start to the first run, also on request.
 	After time.Duration
-	// Run does one run. It returns soon after ctx ends. asked says that somebody wants it
-	// done now, whether or not it is due. The report is also of a run that fails.
+	// Run executes one run, and returns soon after ctx ends. asked: the run was requested, and need not
+	// be due. A failed run has a report, too.
 	Run func(ctx context.Context, asked bool) (Report, error)
 }
 
-// Report is what a run did: counts that are not zero.
+// Report counts the work of a run. Counts of zero are absent.
 type Report []Count
 
-// Count is one line of a report. The names are fixed: they are label values, too.
+// Count is one line of a report. Name is one of a few fixed names, which are label values, too.
 type Count struct {
 	Name string
 	N    int64
 }
 
-// Counts of what was not done.
+// Counts of work that was not done.
 const (
-	elsewhere = "elsewhere" // parts of the work that fall to other servers
-	late      = "late"      // messages that are kept, see Purge
-	blocked   = "blocked"   // parts of the work that wait for replicas that are away
+	othersShare = "elsewhere" // parts of the work in the share of other servers
+	late        = "late"      // messages kept, see Purge
+	blocked     = "blocked"   // parts of the work that wait for unreachable replicas
 )
 
-// done is the report without what was not done.
+// done returns the counts of work that was done.
 func (r Report) done() Report {
-	return slices.DeleteFunc(slices.Clone(r), func(c Count) bool { return c.Name == elsewhere || c.Name == late || c.Name == blocked })
+	return slices.DeleteFunc(slices.Clone(r), func(c Count) bool { return c.Name == othersShare || c.Name == late || c.Name == blocked })
 }
 
 // add puts a count into the report unless it is zero.
@@ -56,7 +56,7 @@ func (r *Report) add(name string, n int64) {
 	}
 }
 
-// count is the count of a name.
+// count returns the count of a name.
 func (r Report) count(name string) (n int64) {
 	for _, c := range r {
 		if c.Name == name {
@@ -76,27 +76,27 @@ func (r Report) attrs() []slog.Attr {
 
 // Config holds the settings of a Runner.
 type Config struct {
-	// MayRun returns an error while no job may run, see store.Background.MayReclaim. Whoever
-	// decides that also logs it. Nil: jobs always may.
+	// MayRun returns an error while no job may run, see store.Background.MayReclaim, and logs the
+	// cause. Nil: jobs may always run.
 	MayRun func() error
-	// Logger takes failures, and what was done. Default: nothing is logged.
+	// Logger receives failures and reports. Default: no log.
 	Logger *slog.Logger
 }
 
-// Runner runs jobs until it is stopped. Safe for concurrent use.
+// Runner runs jobs from Start to Close. Safe for concurrent use.
 type Runner struct {
 	cfg     Config
 	metrics *metrics
 	jobs    []*state
 	outage  outage
 
-	ctx     context.Context // ended by Stop
+	ctx     context.Context // ended by Close
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
 	started time.Time
 }
 
-// New makes a Runner, which needs to be stopped. reg may be nil.
+// New makes a Runner, which needs Close. reg may be nil.
 func New(cfg Config, reg prometheus.Registerer, jobs ...Job) *Runner {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -112,8 +112,8 @@ func New(cfg Config, reg prometheus.Registerer, jobs ...Job) *Runner {
 	return r
 }
 
-// Start begins to run the jobs, each for the first time at once, or after Job.After. It must be
-// called only once.
+// Start begins to run the jobs, each for the first time at once, or after Job.After. Callers call
+// Start once.
 func (r *Runner) Start() {
 	r.started = time.Now()
 	for _, s := range r.jobs {
@@ -121,8 +121,8 @@ func (r *Runner) Start() {
 	}
 }
 
-// Stop ends the jobs and waits for them.
-func (r *Runner) Stop() {
+// Close ends the jobs and waits for them. Close may be called without Start.
+func (r *Runner) Close() {
 	r.cancel()
 	r.wg.Wait()
 }
@@ -153,7 +153,7 @@ func (r *Runner) repeat(ctx context.Context, s *state) {
 	}
 }
 
-// once does a run and notes, logs and counts the result.
+// once executes a run, and stores, logs and counts the result.
 func (r *Runner) once(ctx context.Context, s *state) {
 	if ctx.Err() != nil {
 		return
@@ -172,7 +172,7 @@ func (r *Runner) once(ctx context.Context, s *state) {
 	switch {
 	case result == ResultStopped:
 	case result == ResultRefused:
-		if before != ResultRefused { // the cause has been logged as what it is
+		if before != ResultRefused { // MayRun has logged the cause
 			r.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, "background job has to wait", slog.String("job", name), slog.Any("cause", err))
 		}
 	case err != nil:
@@ -183,18 +183,19 @@ func (r *Runner) once(ctx context.Context, s *state) {
 	}
 }
 
-// logBlocked logs that a job begins to leave work undone because replicas are away, or ends to.
+// logBlocked logs that a job begins to skip work because replicas are unreachable, or ends to.
 func (r *Runner) logBlocked(ctx context.Context, s *state, report Report) {
 	last, _ := s.get()
 	switch n, before := report.count(blocked), last.Report.count(blocked); {
 	case n > 0 && before == 0:
-		r.cfg.Logger.WarnContext(ctx, "background job goes on without what is kept by replicas that are away", "job", s.job.Name, blocked, n)
+		r.cfg.Logger.WarnContext(ctx, "background job skips work that needs unreachable replicas", "job", s.job.Name, blocked, n)
 	case n == 0 && before > 0:
 		r.cfg.Logger.InfoContext(ctx, "background job is not blocked any more", "job", s.job.Name)
 	}
 }
 
-// guard runs the job if it may run, and turns a panic into an error.
+// guard executes a run of a job unless MayRun or Job.After forbid it, and turns a panic into an
+// error.
 func (r *Runner) guard(ctx context.Context, job Job, asked bool) (result Result, report Report, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -203,7 +204,7 @@ func (r *Runner) guard(ctx context.Context, job Job, asked bool) (result Result,
 	}()
 	err = r.cfg.MayRun()
 	if wait := job.After - time.Since(r.started); err == nil && wait > 0 {
-		err = fmt.Errorf("%w: it runs in %v", ErrTooEarly, wait.Round(time.Second))
+		err = fmt.Errorf("%w: the job runs in %v", ErrTooEarly, wait.Round(time.Second))
 	}
 	if err != nil {
 		return ResultRefused, nil, fmt.Errorf("task: %s has to wait: %w", job.Name, err)

@@ -63,7 +63,7 @@ func TestRunnerRepeatsAndSurvivesFailures(t *testing.T) {
 			}))
 		r.Start()
 		time.Sleep(3*time.Minute + time.Second)
-		r.Stop()
+		r.Close()
 		if runs < 4 || runs > 5 {
 			t.Errorf("%d runs in three minutes, want 4 or 5", runs)
 		}
@@ -104,7 +104,7 @@ func TestStopInterruptsAJob(t *testing.T) {
 	if s := r.Jobs()[0]; !s.Running || s.Started.IsZero() || s.Runs != 0 || !s.Next.IsZero() {
 		t.Errorf("while it runs: %+v", s)
 	}
-	r.Stop()
+	r.Close()
 	if log.Len() > 0 {
 		t.Errorf("a job that was stopped is not a failure:\n%s", log.String())
 	}
@@ -133,7 +133,7 @@ func TestRunNow(t *testing.T) {
 			}),
 			job("due", time.Minute, func(context.Context, bool) (task.Report, error) { return nil, nil }))
 		r.Start()
-		defer r.Stop()
+		defer r.Close()
 		time.Sleep(time.Hour)
 		if len(starts) > 0 {
 			t.Fatalf("a job that runs only when asked for ran at %v", starts)
@@ -193,7 +193,7 @@ func TestClockStopsJobs(t *testing.T) {
 			return nil, nil
 		}))
 		r.Start()
-		defer r.Stop()
+		defer r.Close()
 		time.Sleep(10 * time.Minute)
 		status, err := r.Run(t.Context(), "any")
 		synctest.Wait()
@@ -229,7 +229,7 @@ func TestStopWhileWaiting(t *testing.T) {
 			}()
 			synctest.Wait()
 		}
-		r.Stop()
+		r.Close()
 		for range 2 {
 			if err := <-result; !errors.Is(err, task.ErrStopped) {
 				t.Errorf("Run: %v", err)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Result is how a run ended.
+// Result is the result of a run.
 type Result string
 
 // The results.
@@ -20,36 +20,36 @@ const (
 	ResultStopped Result = "stopped" // the server stops
 )
 
-// Status is what a job does and did since the server started.
+// Status is the state of a job since the start of the server.
 type Status struct {
 	Name  string
-	Every time.Duration // zero: it runs only when asked for
-	// Running says that a run is under way, which began at Started.
+	Every time.Duration // zero: only on request
+	// Running: a run, which began at Started, has not ended yet.
 	Running bool
-	// Started is when the last run began; zero: there was none.
+	// Started is the beginning of the last run; zero: no run yet.
 	Started time.Time
-	// Ended, Result, Report and Err are of the last run that ended; zero: there was none.
+	// Ended, Result, Report and Err of the last run that ended; zero: no run yet.
 	Ended  time.Time
 	Result Result
 	Report Report
 	Err    error
-	// Next is when the next run is due; zero while one is under way, and if none is.
+	// Next is the moment at which the next run is due; zero during a run, and without a due run.
 	Next time.Time
-	// Runs counts those that ended.
+	// Runs counts the runs that ended.
 	Runs int
 }
 
-// What a Runner may answer.
+// Errors of a Runner.
 var (
-	// ErrNoSuchJob: no job has that name.
+	// ErrNoSuchJob: no job has the name.
 	ErrNoSuchJob = errors.New("no such background job")
-	// ErrTooEarly: the server has not been running for long enough for a job, see Job.After.
+	// ErrTooEarly: the first run of a job is not due yet, see Job.After.
 	ErrTooEarly = errors.New("the server has started just now")
-	// ErrStopped: the runner does not run any more.
+	// ErrStopped: the runner was closed.
 	ErrStopped = errors.New("background work has stopped")
 )
 
-// Jobs tells about all jobs, in the order that they were given in.
+// Jobs returns the states of all jobs, in the order of New.
 func (r *Runner) Jobs() []Status {
 	list := make([]Status, len(r.jobs))
 	for i, s := range r.jobs {
@@ -58,7 +58,7 @@ func (r *Runner) Jobs() []Status {
 	return list
 }
 
-// Job tells about one job. Errors: ErrNoSuchJob.
+// Job returns the state of one job. Errors: ErrNoSuchJob.
 func (r *Runner) Job(name string) (Status, error) {
 	s, err := r.find(name)
 	if err != nil {
@@ -68,8 +68,8 @@ func (r *Runner) Job(name string) (Status, error) {
 	return status, nil
 }
 
-// Ask makes a job run soon, or once more if it is running, and returns what Status.Runs will be
-// when that run has ended. Errors: ErrNoSuchJob, ErrStopped.
+// Ask requests a run of a job soon, or once more after a run in progress, and returns the value that
+// Status.Runs has at the end of the requested run. Errors: ErrNoSuchJob, ErrStopped.
 func (r *Runner) Ask(name string) (run int, err error) {
 	s, err := r.find(name)
 	switch {
@@ -81,10 +81,10 @@ func (r *Runner) Ask(name string) (run int, err error) {
 	return s.ask(), nil
 }
 
-// Wait waits until so many runs of a job have ended. What became of the last is in the Status.
+// Wait waits until Status.Runs of a job is at least runs. The Status has the result of the last run.
 //
-// Errors: ErrNoSuchJob, ErrStopped; ctx.Err(), wrapped, if ctx ended first: the Status is as it
-// is then.
+// Errors: ErrNoSuchJob, ErrStopped; ctx.Err(), wrapped, if ctx ended first, with the Status of that
+// moment.
 func (r *Runner) Wait(ctx context.Context, name string, runs int) (Status, error) {
 	s, err := r.find(name)
 	if err != nil {
@@ -123,10 +123,10 @@ func (r *Runner) find(name string) (*state, error) {
 	return nil, fmt.Errorf("%q: %w", name, ErrNoSuchJob)
 }
 
-// state is a job and what is known about its runs.
+// state is a job with its Status.
 type state struct {
 	job  Job
-	wake chan struct{} // a run is asked for
+	wake chan struct{} // a run is requested
 
 	mu      sync.Mutex
 	status  Status
@@ -154,7 +154,7 @@ func (s *state) ask() int {
 	s.asked = true
 	select {
 	case s.wake <- struct{}{}:
-	default: // it is being woken
+	default: // woken already
 	}
 	if s.status.Running {
 		return s.status.Runs + 2
@@ -173,7 +173,7 @@ func (s *state) begin() (asked bool, start time.Time) {
 	defer s.mu.Unlock()
 	asked, s.asked = s.asked, false
 	select {
-	case <-s.wake: // this is that run
+	case <-s.wake: // this is the requested run
 	default:
 	}
 	start = time.Now()
@@ -181,7 +181,7 @@ func (s *state) begin() (asked bool, start time.Time) {
 	return asked, start
 }
 
-// end returns how the run before ended.
+// end stores the result of a run, and returns the result of the run before.
 func (s *state) end(result Result, report Report, err error) (before Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,19 +12,18 @@ import (
 
 // SweepConfig holds the settings of the jobs floor, reap and orphans.
 type SweepConfig struct {
-	// Floor and Reap are the pauses between runs of these jobs, Orphans that between the
-	// beginnings of two looks through all content. Zero: only when asked for.
+	// Floor and Reap are the pauses between runs of the jobs, Orphans the time between the beginnings
+	// of two searches through all content. Zero: only on request.
 	Floor, Reap, Orphans time.Duration
-	// Grace is how long content stays after the last mailbox removed it, and how long
-	// content without any mailbox is taken for a delivery still under way. It has to be
-	// longer than the longest delivery.
+	// Grace is the time for which content stays after the last mailbox removed it, and for which
+	// content without any mailbox is treated as a delivery in flight. Grace must be longer than the
+	// longest delivery.
 	Grace time.Duration
-	// Undelete is how long the content of removed messages is kept, if that is longer than
-	// Grace.
+	// Undelete is the time for which the content of removed messages is kept, if longer than Grace.
 	Undelete time.Duration
-	// Now tells the time. Nil means time.Now.
+	// Now returns the time. Nil means time.Now.
 	Now func() time.Time
-	// Logger takes which mailboxes become bulk. Default: nothing is logged.
+	// Logger receives the mailboxes that become bulk. Default: no log.
 	Logger *slog.Logger
 }
 
@@ -35,8 +34,8 @@ func (c SweepConfig) now() time.Time {
 	return c.Now()
 }
 
-// Floor is the job that keeps the cost of listing mailboxes flat. Those that have grown too
-// large for one place it makes bulk.
+// Floor returns the job that keeps the cost of listing mailboxes flat, and makes mailboxes bulk that
+// have grown too large for one partition.
 func Floor(cfg SweepConfig, dir *account.Directory, st store.Background) Job {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -52,7 +51,8 @@ func Floor(cfg SweepConfig, dir *account.Directory, st store.Background) Job {
 	}}
 }
 
-// setBulk makes mailboxes bulk, and returns how many. What fails is noticed again some time.
+// setBulk makes mailboxes bulk, and returns their number. The store reports mailboxes that fail again
+// later.
 func setBulk(ctx context.Context, logger *slog.Logger, dir *account.Directory, grown []store.GrownMailbox) (n int, err error) {
 	var failed failures
 	for _, g := range grown {
@@ -68,7 +68,7 @@ func setBulk(ctx context.Context, logger *slog.Logger, dir *account.Directory, g
 	return n, failed.join(nil)
 }
 
-// Reap is the job that gives back the space of content whose messages were removed.
+// Reap returns the job that reclaims the content of removed messages.
 func Reap(cfg SweepConfig, st store.Background) Job {
 	return Job{Name: "reap", Every: cfg.Reap, Run: func(ctx context.Context, _ bool) (report Report, err error) {
 		r, err := st.Sweep(ctx, cfg.now().Add(-max(cfg.Grace, cfg.Undelete)))
@@ -77,11 +77,11 @@ func Reap(cfg SweepConfig, st store.Background) Job {
 	}}
 }
 
-// orphansAgain is how often it is looked whether the search for orphans is due, or was left
-// unfinished by another server.
+// orphansAgain is the interval at which the job looks for a search for orphans that is due, or that
+// another server left unfinished.
 const orphansAgain = 10 * time.Minute
 
-// Orphans is the job that gives back the space of content that never got into a mailbox.
+// Orphans returns the job that reclaims content that never got into a mailbox.
 func Orphans(cfg SweepConfig, st store.Background) Job {
 	every := min(cfg.Orphans, orphansAgain)
 	return Job{Name: "orphans", Every: every, Run: func(ctx context.Context, asked bool) (report Report, err error) {
@@ -100,6 +100,6 @@ func Orphans(cfg SweepConfig, st store.Background) Job {
 func (r *Report) addSweep(s store.SweepReport) {
 	r.add("contents", int64(s.Contents))
 	r.add("octets", s.Octets)
-	r.add(elsewhere, int64(s.Elsewhere))
+	r.add(othersShare, int64(s.Elsewhere))
 	r.add(blocked, int64(s.Blocked))
 }

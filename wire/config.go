@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"popelago/defaults"
 )
 
 // Config holds the settings of a Server. The zero value of each field means its default.
@@ -60,27 +62,28 @@ type Config struct {
 	Metrics *Metrics     // nil: none
 }
 
+// DefaultConfig returns the defaults of all settings that have a default value.
+func DefaultConfig() Config {
+	return Config{
+		MaxConns:         10_000,
+		DropAfter:        3 * time.Second,
+		MaxConnsPerAddr:  200,
+		MaxLine:          4096,
+		IdleTimeout:      10 * time.Minute,
+		BodyTimeout:      5 * time.Minute,
+		WriteTimeout:     time.Minute,
+		HandshakeTimeout: 30 * time.Second,
+		SummaryEvery:     time.Minute,
+	}
+}
+
 func (cfg *Config) setDefaults() {
-	setDefault(&cfg.MaxConns, 10_000)
-	setDefault(&cfg.DropAfter, 3*time.Second)
-	setDefault(&cfg.MaxConnsPerAddr, 200)
-	setDefault(&cfg.MaxLine, 4096)
-	setDefault(&cfg.IdleTimeout, 10*time.Minute)
-	setDefault(&cfg.BodyTimeout, 5*time.Minute)
-	setDefault(&cfg.WriteTimeout, time.Minute)
-	setDefault(&cfg.HandshakeTimeout, 30*time.Second)
-	setDefault(&cfg.SummaryEvery, time.Minute)
+	*cfg = defaults.Fill(*cfg, DefaultConfig())
 	cfg.MaxLine = min(cfg.MaxLine, maxLineLimit)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
-	}
-}
-
-func setDefault[T int | time.Duration](p *T, d T) {
-	if *p == 0 {
-		*p = d
 	}
 }

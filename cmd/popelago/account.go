@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"popelago/adminclient"
+	"popelago/mail"
 )
 
 func newAccountCommand() *cobra.Command {
@@ -134,7 +135,7 @@ func newAccountShowCommand(f *remoteFlags) *cobra.Command {
 // retentionInForce returns the retention of an account as text, and says if it comes from the
 // domain.
 func retentionInForce(a adminclient.AccountDetail) string {
-	if a.Retention == adminclient.RetainAsDomain {
+	if a.Retention == mail.AsDomain.String() {
 		return a.DomainRetention + ", as the domain"
 	}
 	return a.Retention

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"popelago/adminclient"
+	"popelago/mail"
 )
 
 func newDomainCommand() *cobra.Command {
@@ -56,10 +57,7 @@ func newDomainListCommand(f *remoteFlags) *cobra.Command {
 }
 
 func domainDurability(d adminclient.Domain) string {
-	if d.Durability == "" {
-		return adminclient.DefaultDurability
-	}
-	return d.Durability
+	return mail.Durability(d.Durability).String()
 }
 
 func newDomainSetCommand(f *remoteFlags) *cobra.Command {
@@ -106,7 +104,7 @@ back only what was not removed by then.`,
 
 // checkRetention finds mistakes before a server is asked.
 func checkRetention(s string) error {
-	if _, err := adminclient.ParseRetention(s); err != nil {
+	if _, err := mail.ParseRetention(s); err != nil {
 		return &usageError{err.Error()}
 	}
 	return nil

@@ -101,7 +101,7 @@ func startVictim(t *testing.T, under attack) *victim {
 	}
 	cfg.DataDir = filepath.Join(folder, "data")
 	cfg.POP3.Listen, cfg.SMTP.Listen = []string{"127.0.0.1:0"}, []string{"127.0.0.1:0"}
-	cfg.Auth.CredentialCacheTTL = 0 // every login is uncached
+	cfg.Auth.CredentialTTL = -1 // every login is uncached
 	cfg.Auth.AllowInsecureAuth = true
 	if under.settings != nil {
 		under.settings(&cfg)

@@ -18,7 +18,7 @@ func idling() attack {
 	return attack{
 		name: "idle connections",
 		settings: func(c *config.Config) {
-			c.POP3.MaxConnections, c.SMTP.MaxConnections = connections, connections
+			c.POP3.MaxConns, c.SMTP.MaxConns = connections, connections
 			c.POP3.DropAfter, c.SMTP.DropAfter = dropAfter, dropAfter
 		},
 		begin: func(ctx context.Context, s *victim) func() error {

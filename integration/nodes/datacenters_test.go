@@ -161,7 +161,7 @@ func (e *pair) doctorSeesAway(t *testing.T) {
 	if bad := found.Errors(); len(bad) > 0 {
 		t.Errorf("dc1 can do without dc2: %+v", bad)
 	}
-	if err := e.s1.PutDomain(t.Context(), store.Domain{Name: "each.test", Durability: store.DurabilityEach}); err != nil {
+	if err := e.s1.PutDomain(t.Context(), store.Domain{Name: "each.test", Durability: mail.DurabilityEach}); err != nil {
 		t.Fatal(err)
 	}
 	enginetest.Doctor(t, cfg).Say(t, cassandra.FindingError, "durability", "1 domain", "refuse mail now", "dc2", "each.test")

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/cassandratest"
+	"popelago/mail"
 	"popelago/mailtest"
 	"popelago/store"
 	"popelago/store/cassandra"
@@ -125,7 +126,7 @@ func TestNodesAway(t *testing.T) {
 		t.Errorf("progress: %s", text)
 	}
 	s := enginetest.Reopen(t, cfg)
-	if err := s.PutDomain(t.Context(), store.Domain{Name: "each.test", Durability: store.DurabilityEach}); err != nil {
+	if err := s.PutDomain(t.Context(), store.Domain{Name: "each.test", Durability: mail.DurabilityEach}); err != nil {
 		t.Fatal(err)
 	}
 	w.counted("dc1", 2, 0)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"popelago/mail"
 	"popelago/mailtest"
 	"popelago/pop3server"
 	"popelago/store"
@@ -25,7 +26,7 @@ func RunTranscripts(t *testing.T, glob string, open func(t *testing.T) store.Sto
 			t.Fatal(err)
 		}
 		f := New(t, open(t), o.cfg, o.tls != "no")
-		if retention := time.Duration(o.expireDays) * 24 * time.Hour; retention > 0 {
+		if retention := mail.Retention(time.Duration(o.expireDays) * 24 * time.Hour); retention.Ends() {
 			if _, err := f.Directory.ChangeDomain(t.Context(), "example.test", store.DomainChange{Retention: &retention}); err != nil {
 				t.Fatal(err)
 			}

@@ -116,7 +116,7 @@ func TestBulkExpire(t *testing.T) {
 		if listed {
 			wantList(t, "before", b, b.alice, all...)
 		}
-		if err := b.ChangeAddress(t.Context(), b.alice, mail.MessageID{}, store.AddressChange{Retention: new(60 * time.Hour)}); err != nil {
+		if err := b.ChangeAddress(t.Context(), b.alice, mail.MessageID{}, store.AddressChange{Retention: new(mail.Retention(60 * time.Hour))}); err != nil {
 			t.Fatal(err)
 		}
 		report, err := task.Expire(task.ExpireConfig{Window: time.Second}, store.New(b.Levels())).Run(t.Context(), false)

@@ -68,11 +68,11 @@ func moment(us *int64) time.Time {
 }
 
 // span returns the duration in a column of microseconds; nil yields zero.
-func span(us *int64) time.Duration {
+func span(us *int64) mail.Retention {
 	if us == nil {
 		return 0
 	}
-	return time.Duration(*us) * time.Microsecond
+	return mail.RetentionMicroseconds(*us)
 }
 
 // after returns a timestamp that wins over all writes of a message, and is not before now.

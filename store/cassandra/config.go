@@ -12,7 +12,9 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"popelago/defaults"
 	"popelago/mail"
+	"popelago/store"
 )
 
 // Config holds the addresses of the cluster and the settings of the engine.
@@ -128,8 +130,30 @@ type Config struct {
 	dialer gocql.Dialer
 }
 
-// DefaultKeyspace is the keyspace without configuration.
-const DefaultKeyspace = "popelago"
+// DefaultConfig returns the defaults of all settings that have a default value.
+func DefaultConfig() Config {
+	return Config{
+		Keyspace:         "popelago",
+		Timeout:          5 * time.Second,
+		ConnectTimeout:   5 * time.Second,
+		Retries:          2,
+		Connections:      2,
+		Concurrency:      512,
+		QueueTime:        time.Second,
+		SpeculativeDelay: 200 * time.Millisecond,
+		ProtocolVersion:  4,
+		Reconnect:        2 * time.Second,
+		Window:           store.DefaultWindow,
+		FloorEvery:       2000,
+		BulkAfter:        100_000,
+		ScanRate:         2000,
+		Heartbeat:        10 * time.Second,
+		MissedBeats:      6,
+		ClockEvery:       time.Second,
+		FailoverAfter:    10 * time.Second,
+		DownReminder:     5 * time.Minute,
+	}
+}
 
 func (c Config) withDefaults() (Config, error) {
 	if len(c.Hosts) == 0 {
@@ -138,30 +162,10 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Datacenter == "" {
 		return c, errors.New("cassandra: no datacenter configured")
 	}
-	if c.Keyspace == "" {
-		c.Keyspace = DefaultKeyspace
-	}
+	c = defaults.Fill(c, DefaultConfig())
 	if err := checkName(c.Keyspace); err != nil {
 		return c, fmt.Errorf("cassandra: keyspace: %w", err)
 	}
-	setDefault(&c.Timeout, 5*time.Second)
-	setDefault(&c.ConnectTimeout, 5*time.Second)
-	setDefault(&c.Retries, 2)
-	setDefault(&c.Connections, 2)
-	setDefault(&c.Concurrency, 512)
-	setDefault(&c.QueueTime, time.Second)
-	setDefault(&c.SpeculativeDelay, 200*time.Millisecond)
-	setDefault(&c.FailoverAfter, 10*time.Second)
-	setDefault(&c.ProtocolVersion, 4)
-	setDefault(&c.Reconnect, 2*time.Second)
-	setDefault(&c.Window, time.Hour)
-	setDefault(&c.FloorEvery, 2000)
-	setDefault(&c.BulkAfter, 100_000)
-	setDefault(&c.ScanRate, 2000)
-	setDefault(&c.Heartbeat, 10*time.Second)
-	setDefault(&c.MissedBeats, 6)
-	setDefault(&c.DownReminder, 5*time.Minute)
-	setDefault(&c.ClockEvery, time.Second)
 	if c.Server == "" {
 		name, err := os.Hostname()
 		if err != nil {
@@ -197,13 +201,6 @@ func (c Config) withDefaults() (Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c, nil
-}
-
-func setDefault[T comparable](v *T, to T) {
-	var zero T
-	if *v == zero {
-		*v = to
-	}
 }
 
 // checkName returns an error if the name of a keyspace needs quotes in CQL.

@@ -9,6 +9,7 @@ import (
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
+	"popelago/mail"
 	"popelago/store"
 )
 
@@ -33,10 +34,10 @@ func judgeCut(datacenter string, nodes []node) Finding {
 func judgeEach(cfg Config, domains []store.Domain, cut []string) []Finding {
 	var refuse, fall []string
 	for _, d := range domains {
-		switch durability := d.Durability.Durability(cfg.DefaultDurability); {
-		case durability.Each && durability.OrLocal:
+		switch durability := d.Durability.Or(cfg.DefaultDurability); {
+		case durability.OrLocal():
 			fall = append(fall, d.Name)
-		case durability.Each:
+		case durability.Each():
 			refuse = append(refuse, d.Name)
 		}
 	}
@@ -148,7 +149,7 @@ func readAllDomains(ctx context.Context, session *gocql.Session) ([]store.Domain
 	var durability string
 	for rows.Scan(&d.Name, &created, &removed, &durability, &retention) {
 		if created != nil && !removed {
-			d.Durability = store.DurabilitySetting(durability)
+			d.Durability = mail.Durability(durability)
 			found = append(found, d)
 		}
 		created, retention, removed, durability = nil, nil, false, ""

@@ -35,14 +35,14 @@ func TestJudgeCut(t *testing.T) {
 // Domains that need the datacenter that is away are counted, those that go by the default, too.
 func TestJudgeEach(t *testing.T) {
 	domains := []store.Domain{
-		{Name: "each.test", Durability: store.DurabilityEach}, {Name: "local.test", Durability: store.DurabilityLocal},
-		{Name: "fall.test", Durability: store.DurabilityEachOrLocal}, {Name: "default.test"},
+		{Name: "each.test", Durability: mail.DurabilityEach}, {Name: "local.test", Durability: mail.DurabilityLocal},
+		{Name: "fall.test", Durability: mail.DurabilityEachOrLocal}, {Name: "default.test"},
 	}
 	cut := []string{"dc2"}
 	found := judgeEach(Config{}, domains, cut)
 	say(t, found, FindingError, `1 domain with durability "each" refuse mail now (451)`, "dc2 cannot be reached", "each.test")
 	say(t, found, FindingWarning, "1 domain", "this datacenter only", "fall.test")
-	say(t, judgeEach(Config{DefaultDurability: mail.Durability{Each: true}}, domains, cut), FindingError, "2 domains", "each.test default.test")
+	say(t, judgeEach(Config{DefaultDurability: mail.DurabilityEach}, domains, cut), FindingError, "2 domains", "each.test default.test")
 	if found := judgeEach(Config{}, domains[1:2], cut); len(found) != 0 {
 		t.Errorf("%+v", found)
 	}

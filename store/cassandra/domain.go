@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"popelago/mail"
 	"popelago/store"
 )
 
@@ -48,7 +49,7 @@ func (t *domains) readDomains(ctx context.Context, st statement) (found []store.
 			return err
 		}
 		d.Created, d.Retention = moment(created), span(retention)
-		d.Durability = store.DurabilitySetting(durability)
+		d.Durability = mail.Durability(durability)
 		if created != nil && !removed {
 			found = append(found, d)
 		}

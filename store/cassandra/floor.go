@@ -9,6 +9,7 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"popelago/mail"
+	"popelago/store"
 )
 
 // floors reads and caches the floors of mailboxes. No message below a floor is alive. Safe for
@@ -78,9 +79,6 @@ func (f *floors) write(ctx context.Context, mailbox mail.MailboxID, floor mail.M
 	return err
 }
 
-// holdTime is the time for which a hold keeps a floor where it is.
-const holdTime = 2 * time.Hour
-
 // floorWrites is the time that a floor job has from its last look at the hold to the end of its last
 // write.
 const floorWrites = 30 * time.Second
@@ -95,7 +93,7 @@ func (c Config) holdPause() time.Duration { return min(c.Window, 2*floorWrites) 
 func (f *floors) hold(ctx context.Context, mailbox mail.MailboxID, writes gocql.Consistency) error {
 	now := f.cfg.Now()
 	if err := f.run.exec(ctx, statement{
-		cql: holdFloor, values: []any{gocql.UUID(mailbox), micros(now.Add(holdTime)), int(holdTime / time.Second), micros(now)},
+		cql: holdFloor, values: []any{gocql.UUID(mailbox), micros(now.Add(store.FloorHold)), int(store.FloorHold / time.Second), micros(now)},
 		consistency: writes, what: fmt.Sprintf("hold the floor of mailbox %s", mailbox),
 	}); err != nil {
 		return err

@@ -19,9 +19,6 @@ type ledger struct {
 	run *runner
 }
 
-// maxAhead is the largest difference between the clocks of two servers.
-const maxAhead = 5 * time.Minute
-
 // PutAttempt implements store.Ledger. The row expires when the attempt is over.
 func (l *ledger) PutAttempt(ctx context.Context, a store.Attempt) error {
 	what := fmt.Sprintf("enter the attempt %s", a.ID)
@@ -53,7 +50,7 @@ func (l *ledger) Attempts(ctx context.Context, since time.Time) iter.Seq2[store.
 	const size = 100
 	return func(yield func(store.Attempt, error) bool) {
 		now := l.cfg.Now()
-		for hour := hourOf(micros(now.Add(maxAhead))); hour >= hourOf(micros(since)); hour-- {
+		for hour := hourOf(micros(now.Add(store.MaxOthersAhead))); hour >= hourOf(micros(since)); hour-- {
 			st := statement{
 				cql:         listAttempts,
 				values:      []any{l.cfg.Datacenter, hour, micros(since)},

@@ -17,7 +17,7 @@ func TestNothingOfAWrongClockLasts(t *testing.T) {
 	wantClock(t, s, nil)
 	source := mail.NewIDSource(clock.Now)
 	a := mail.Address{Local: "a", Domain: "poison.test"}
-	durability := store.DurabilityLocal
+	durability := mail.DurabilityLocal
 	changes := map[string]func() error{
 		"an id":     func() error { _, err := store.NextID(t.Context(), s, source); return err },
 		"PutDomain": func() error { return s.PutDomain(t.Context(), store.Domain{Name: a.Domain}) },

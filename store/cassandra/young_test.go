@@ -439,9 +439,9 @@ func TestChangesAboveAClockThatWasAhead(t *testing.T) {
 	ahead.Server, ahead.Heartbeat = "ahead", time.Hour
 	ahead.Now = func() time.Time { return time.Now().Add(48 * time.Hour) }
 	for _, s := range []*cassandra.Store{reopen(t, ahead), w.store} {
-		hash, retention := "of the clock ahead", 48*time.Hour
+		hash, retention := "of the clock ahead", mail.Retention(48*time.Hour)
 		if s == w.store {
-			hash, retention = "of now", time.Hour
+			hash, retention = "of now", mail.Retention(time.Hour)
 		}
 		if err := s.ChangeAddress(t.Context(), a, mail.MessageID{}, store.AddressChange{Password: &hash}); err != nil {
 			t.Skipf("a server whose clock is wrong changes nothing: %v", err)
@@ -457,7 +457,7 @@ func TestChangesAboveAClockThatWasAhead(t *testing.T) {
 	if err != nil || len(rows) != 1 || rows[0].Password != "of now" {
 		t.Errorf("the address: %+v, %v", rows, err)
 	}
-	if d, err := w.store.Domain(t.Context(), a.Domain); err != nil || d.Retention != time.Hour {
+	if d, err := w.store.Domain(t.Context(), a.Domain); err != nil || d.Retention != mail.Retention(time.Hour) {
 		t.Errorf("the domain: %+v, %v", d, err)
 	}
 	if text, err := w.store.Progress(t.Context(), "ahead"); err != nil || text != "of now" {

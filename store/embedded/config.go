@@ -7,6 +7,9 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/defaults"
+	"popelago/store"
 )
 
 // Config is what Open needs. Only Dir must be set.
@@ -55,16 +58,29 @@ type Config struct {
 const (
 	// inlineLimit is the largest content that is kept in the database.
 	inlineLimit = 32 << 10
-	// markerAge is the least time that the engine remembers a removal, so that adding the message
-	// again has no effect. It is far longer than the in-flight window of a server with one folder,
-	// 15 minutes (package app).
-	markerAge = 24 * time.Hour
+	// markerAge is the least age at which the engine removes the marker of a removal.
+	markerAge = store.MinRemovalMemory
 )
+
+// DefaultConfig returns the defaults of all settings that have a default value.
+func DefaultConfig() Config {
+	return Config{
+		CacheSize:    16 << 20,
+		MemTableSize: 8 << 20,
+		Reserve:      64 << 20,
+		TidyAfter:    10_000,
+		StateEvery:   10 * time.Second,
+		SpaceEvery:   time.Second,
+		MaxStop:      30 * 24 * time.Hour,
+		Settle:       15 * time.Minute,
+	}
+}
 
 func (c *Config) setDefaults() error {
 	if c.Dir == "" {
 		return errors.New("embedded: no data folder given")
 	}
+	*c = defaults.Fill(*c, DefaultConfig())
 	if c.FS == nil {
 		c.FS = vfs.Default
 	}
@@ -73,30 +89,6 @@ func (c *Config) setDefaults() error {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
-	}
-	if c.CacheSize <= 0 {
-		c.CacheSize = 16 << 20
-	}
-	if c.MemTableSize == 0 {
-		c.MemTableSize = 8 << 20
-	}
-	if c.Reserve == 0 {
-		c.Reserve = 64 << 20
-	}
-	if c.MaxStop == 0 {
-		c.MaxStop = 30 * 24 * time.Hour
-	}
-	if c.Settle == 0 {
-		c.Settle = 15 * time.Minute
-	}
-	if c.TidyAfter <= 0 {
-		c.TidyAfter = 10_000
-	}
-	if c.StateEvery <= 0 {
-		c.StateEvery = 10 * time.Second
-	}
-	if c.SpaceEvery <= 0 {
-		c.SpaceEvery = time.Second
 	}
 	return nil
 }

@@ -120,7 +120,7 @@ func setColumn(row *store.Address, column byte, v []byte) error {
 		}
 	case columnRetention:
 		if b := d.bytes(8); len(b) == 8 {
-			row.Retention = time.Duration(binary.BigEndian.Uint64(b)) * time.Microsecond
+			row.Retention = mail.RetentionMicroseconds(int64(binary.BigEndian.Uint64(b)))
 		}
 	default:
 		return errBadRow

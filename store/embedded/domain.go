@@ -3,10 +3,10 @@ package embedded
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"popelago/mail"
 	"popelago/store"
 )
 
@@ -53,11 +53,11 @@ func readDomain(db *pebble.DB, name string, row []byte) (store.Domain, error) {
 		switch setting {
 		case settingDurability:
 			value := newDecoder(v)
-			d.Durability = store.DurabilitySetting(value.text())
+			d.Durability = mail.Durability(value.text())
 			err = value.end()
 		case settingRetention:
 			micros, err = decodeMoment(v)
-			d.Retention = time.Duration(micros) * time.Microsecond
+			d.Retention = mail.RetentionMicroseconds(micros)
 		}
 		if err != nil {
 			return d, err

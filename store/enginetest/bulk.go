@@ -67,7 +67,7 @@ func Sorted(ms ...mail.Message) []mail.Message {
 func SegmentsOf(t *testing.T, cfg cassandra.Config, mb mail.MailboxID, m mail.Message) (segments []int) {
 	t.Helper()
 	if cfg.Keyspace == "" {
-		cfg.Keyspace = cassandra.DefaultKeyspace
+		cfg.Keyspace = cassandra.DefaultConfig().Keyspace
 	}
 	rows := Session(t, cfg).Query("SELECT mailbox, segment, message, size FROM " + cfg.Keyspace + ".mailbox").Iter()
 	var mailbox mail.MailboxID

@@ -187,7 +187,7 @@ var addressCases = []testCase{
 	{"concurrent changes of different columns", func(e *env) {
 		a := mail.Address{Local: "alice", Domain: "example.test"}
 		for i := range 10 {
-			want := store.Address{Address: a, Kind: store.KindAccount, Password: fmt.Sprint(i), State: store.StateDisabled, Retention: time.Duration(i-5) * time.Hour, Bulk: time.UnixMicro(int64(i) + 1).UTC()}
+			want := store.Address{Address: a, Kind: store.KindAccount, Password: fmt.Sprint(i), State: store.StateDisabled, Retention: mail.Retention(time.Duration(i-5) * time.Hour), Bulk: time.UnixMicro(int64(i) + 1).UTC()}
 			var wg sync.WaitGroup
 			for _, c := range []store.AddressChange{{Kind: &want.Kind}, {Password: &want.Password}, {State: &want.State}, {Retention: &want.Retention}, {Bulk: &want.Bulk}} {
 				wg.Go(func() {
@@ -267,7 +267,7 @@ var domainCases = []testCase{
 		e.wantRemovedDomains()
 	}},
 	{"settings", func(e *env) {
-		d := store.Domain{Name: "a.test", Created: time.Unix(1, 0).UTC(), Durability: store.DurabilityEach, Retention: 90 * 24 * time.Hour}
+		d := store.Domain{Name: "a.test", Created: time.Unix(1, 0).UTC(), Durability: mail.DurabilityEach, Retention: mail.Retention(90 * 24 * time.Hour)}
 		other := store.Domain{Name: "b.test", Created: time.Unix(2, 0).UTC()}
 		change := func(name string, c store.DomainChange) {
 			e.Helper()
@@ -289,15 +289,15 @@ var domainCases = []testCase{
 		}
 		want(d)
 		change(d.Name, store.DomainChange{})
-		change(d.Name, store.DomainChange{Durability: ptr(store.DurabilityEachOrLocal)})
-		d.Durability = store.DurabilityEachOrLocal
+		change(d.Name, store.DomainChange{Durability: ptr(mail.DurabilityEachOrLocal)})
+		d.Durability = mail.DurabilityEachOrLocal
 		want(d)
-		change(d.Name, store.DomainChange{Retention: ptr(time.Hour + time.Microsecond)})
-		d.Retention = time.Hour + time.Microsecond
+		change(d.Name, store.DomainChange{Retention: ptr(mail.Retention(time.Hour + time.Microsecond))})
+		d.Retention = mail.Retention(time.Hour + time.Microsecond)
 		want(d)
 		want(other)
 		e.wantDomains(d, other)
-		change("none.test", store.DomainChange{Durability: ptr(store.DurabilityEach)})
+		change("none.test", store.DomainChange{Durability: ptr(mail.DurabilityEach)})
 		e.wantDomains(d, other)
 		// A domain that was removed comes back without its settings.
 		if err := e.RemoveDomain(e.ctx, d.Name); err != nil {

@@ -1,0 +1,124 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// Status says what became of a generation of an address.
+type Status string
+
+const (
+	// Unmade: the row does not exist. A part of a row may exist, such as a change that arrived before
+	// the row itself.
+	Unmade Status = "unmade"
+	// Live: the generation is the account. An address has one live generation at most.
+	Live Status = "live"
+	// Displaced: the generation was made and never removed, but a newer one is the account. Two
+	// processes that had not heard of each other made both.
+	Displaced Status = "displaced"
+	// Ended: the generation was removed.
+	Ended Status = "ended"
+)
+
+// Generation is one generation of an address, judged among all generations of the address.
+type Generation struct {
+	Row     store.Address
+	Mailbox mail.MailboxID
+	Status  Status
+	// End is the id of the removal that ended the generation. Of a displaced generation, the id of
+	// the removal that the account follows. Zero otherwise.
+	End mail.MessageID
+	// Retention of the messages, in force: the account's own, or the domain's.
+	Retention mail.Retention
+}
+
+// Generations judges the generations of one address. rows are all rows of the address, in any
+// order; the result has the same order. domain is the address's domain, or the zero value.
+//
+// No other place decides which generation counts: a generation taken for ended loses its mail.
+func Generations(rows []store.Address, domain store.Domain) []Generation {
+	generations := make([]Generation, len(rows))
+	live := liveRow(rows)
+	for i, row := range rows {
+		g := Generation{
+			Row: row, Mailbox: mail.DeriveMailboxID(row.Address, row.Generation), Retention: row.Retention.Or(domain.Retention),
+		}
+		switch {
+		case !row.Removed.IsZero():
+			g.Status, g.End = Ended, row.Removed
+		case row.Kind == "":
+			g.Status = Unmade
+		case i == live:
+			g.Status = Live
+		default:
+			g.Status, g.End = Displaced, rows[live].Generation
+		}
+		generations[i] = g
+	}
+	return generations
+}
+
+// liveRow returns the index of the live generation: the newest that exists and is not removed; -1
+// without any.
+func liveRow(rows []store.Address) int {
+	live := -1
+	for i, r := range rows {
+		if r.Kind == "" || !r.Removed.IsZero() {
+			continue
+		}
+		if live < 0 || r.Generation.Compare(rows[live].Generation) > 0 {
+			live = i
+		}
+	}
+	return live
+}
+
+// Keeps reports whether the account still keeps a message with an id at the moment now.
+func (g Generation) Keeps(id mail.MessageID, now time.Time) bool {
+	return g.Status == Live && (!g.Retention.Ends() || id.Time().After(g.Retention.Since(now)))
+}
+
+// LateBehind returns an id that all late mail of a generation is behind: mail accepted for an
+// account after its end. All mail of a displaced generation is late.
+func (g Generation) LateBehind() mail.MessageID {
+	if g.Status == Ended {
+		return g.End
+	}
+	return mail.MessageID{}
+}
+
+// ListAddresses is store.Addresses.ListAddresses, or that with repetitions.
+type ListAddresses func(ctx context.Context, domain, after string, limit int) (rows []store.Address, more bool, err error)
+
+// EachAddress calls fn with all rows of one address at a time, from behind the local-part after
+// (empty: from the start), until fn returns false or an error. It asks list for page rows at a time.
+func EachAddress(ctx context.Context, list ListAddresses, domain, after string, page int, fn func([]store.Address) (bool, error)) error {
+	for more := true; more; {
+		var rows []store.Address
+		var err error
+		rows, more, err = list(ctx, domain, after, page)
+		if err != nil {
+			return fmt.Errorf("account: list addresses of %s: %w", domain, err)
+		}
+		if len(rows) == 0 {
+			return nil
+		}
+		for len(rows) > 0 {
+			n := 1
+			for n < len(rows) && rows[n].Address.Local == rows[0].Address.Local {
+				n++
+			}
+			after = rows[0].Address.Local
+			if ok, err := fn(rows[:n]); err != nil || !ok {
+				return err
+			}
+			rows = rows[n:]
+		}
+	}
+	return nil
+}

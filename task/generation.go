@@ -1,0 +1,86 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"popelago/account"
+	"popelago/mail"
+	"popelago/store"
+)
+
+// generationsOf reads the generations of a canonical address.
+func generationsOf(ctx context.Context, st store.Directory, a mail.Address) ([]account.Generation, error) {
+	domain, err := st.Domain(ctx, a.Domain)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("task: read domain %s: %w", a.Domain, err)
+	}
+	rows, err := st.AddressRows(ctx, a)
+	if err != nil {
+		return nil, fmt.Errorf("task: read address %s: %w", a, err)
+	}
+	return account.Generations(rows, domain), nil
+}
+
+// repeater calls do, and may call do again after a failure.
+type repeater func(ctx context.Context, do func() error) error
+
+// once calls do a single time.
+func once(_ context.Context, do func() error) error { return do() }
+
+// eachAddress reads the whole directory, from behind the local-part after of a domain, and calls fn
+// with the generations of one address at a time. Reads are made through try.
+func eachAddress(ctx context.Context, st store.Directory, try repeater, domain, after string, fn func([]account.Generation) error) error {
+	var domains []store.Domain
+	if err := try(ctx, func() (err error) { domains, err = st.ListDomains(ctx); return err }); err != nil {
+		return fmt.Errorf("task: list domains: %w", err)
+	}
+	list := func(ctx context.Context, domain, after string, limit int) (rows []store.Address, more bool, err error) {
+		err = try(ctx, func() error { rows, more, err = st.ListAddresses(ctx, domain, after, limit); return err })
+		return rows, more, err
+	}
+	for _, d := range domains {
+		if d.Name < domain {
+			continue
+		}
+		from := ""
+		if d.Name == domain {
+			from = after
+		}
+		err := account.EachAddress(ctx, list, d.Name, from, checkPage, func(rows []store.Address) (bool, error) {
+			err := fn(account.Generations(rows, d))
+			return err == nil, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// generationsAmong finds the generations of some mailboxes, as the directory is now. A rebuilding
+// run reads its address only.
+func (r *checkRun) generationsAmong(ctx context.Context, mailboxes map[mail.MailboxID]bool) (map[mail.MailboxID]account.Generation, error) {
+	found := map[mail.MailboxID]account.Generation{}
+	note := func(generations []account.Generation) error {
+		for _, g := range generations {
+			if mailboxes[g.Mailbox] {
+				found[g.Mailbox] = g
+			}
+		}
+		return nil
+	}
+	switch {
+	case len(mailboxes) == 0:
+		return found, nil
+	case r.options.Rebuild:
+		var generations []account.Generation
+		err := r.try(ctx, func() (err error) { generations, err = generationsOf(ctx, r.directory, r.options.Address); return err })
+		if err != nil {
+			return nil, err
+		}
+		return found, note(generations)
+	}
+	return found, eachAddress(ctx, r.directory, r.try, "", "", note)
+}
