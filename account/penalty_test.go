@@ -178,7 +178,7 @@ func TestPenaltyMemoryIsBounded(t *testing.T) {
 			t.Errorf("%d hashes in %v for one IPv6 /32", n, time.Since(start))
 		}
 		p := d.penalties
-		for _, n := range []int{p.addresses.len(), p.networks.len(), p.regions.len(), p.pairs.len(), p.logins.len()} {
+		for _, n := range []int{len(p.addresses.items), len(p.networks.items), len(p.regions.items), len(p.pairs.items), len(p.logins.items)} {
 			if n > 1000 {
 				t.Errorf("%d entries are remembered, want 1,000 at most", n)
 			}

@@ -43,5 +43,3 @@ func (r *recent[K, V]) add(key K) *V {
 	r.items[key] = r.order.PushFront(item)
 	return &item.value
 }
-
-func (r *recent[K, V]) len() int { return len(r.items) }

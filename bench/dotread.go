@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"errors"
 	"io"
 )
 
@@ -60,7 +61,7 @@ func (r *dotReader) next() ([]byte, error) {
 
 // noEOF turns the end of the connection into an unexpected end.
 func noEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
@@ -72,7 +73,7 @@ func (c *popClient) skipText() (octets int64, err error) {
 	for {
 		b, err := r.next()
 		octets += int64(len(b))
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return octets, nil
 		}
 		if err != nil {
@@ -87,7 +88,7 @@ func (c *popClient) readText(b []byte) ([]byte, error) {
 	for {
 		piece, err := r.next()
 		b = append(b, piece...)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return b, nil
 		}
 		if err != nil {

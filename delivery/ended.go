@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -44,7 +45,7 @@ func refuseForAll(out *ledger.Outcome) {
 		return
 	}
 	for i := range rows {
-		if rows[i].Err == account.ErrNoSuchRecipient {
+		if errors.Is(rows[i].Err, account.ErrNoSuchRecipient) {
 			rows[i].Err = errEndedAmong
 		}
 	}

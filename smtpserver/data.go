@@ -46,11 +46,11 @@ func (s *session) begin(ctx context.Context) (err error) {
 // error the session must end. Errors: errEndless, or an error of the connection.
 func (s *session) drain(text io.Reader) error {
 	_, err := io.CopyN(io.Discard, text, s.maxText())
-	switch err {
-	case io.EOF:
-		return nil
-	case nil:
+	switch {
+	case err == nil:
 		return errEndless
+	case errors.Is(err, io.EOF):
+		return nil
 	}
 	return err
 }
@@ -64,7 +64,7 @@ var errEndless = errors.New("refused message goes on without end")
 // client that is too slow gets replyTimeout.
 func (s *session) cut(end error, r reply) {
 	switch {
-	case end == errEndless:
+	case errors.Is(end, errEndless):
 		s.end(r)
 	case errors.Is(end, wire.ErrTimeout):
 		s.end(replyTimeout())

@@ -1,6 +1,9 @@
 package wire
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // textClock measures the time and the octets of a text. A text may arrive in several chunks, with
 // commands between the chunks.
@@ -44,7 +47,7 @@ func (c *Conn) earliest(deadline time.Time) time.Time {
 // countTimeout counts err if err is a timeout caused by a limit of the connection as a whole. It
 // returns err.
 func (c *Conn) countTimeout(err error) error {
-	if err != ErrTimeout {
+	if !errors.Is(err, ErrTimeout) {
 		return err
 	}
 	now := time.Now()

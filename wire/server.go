@@ -161,10 +161,10 @@ func (s *Server) release(c *Conn) {
 // refuse tells a connection that was not admitted the reason, and ends the connection.
 func (s *Server) refuse(c *Conn, implicitTLS bool, reason error) {
 	defer c.net.Close()
-	switch reason {
-	case ErrTooManyConns:
+	switch {
+	case errors.Is(reason, ErrTooManyConns):
 		s.cfg.Metrics.refused.WithLabelValues(s.cfg.Protocol, "total").Inc()
-	case ErrTooManyConnsPerAddr:
+	case errors.Is(reason, ErrTooManyConnsPerAddr):
 		s.cfg.Metrics.refused.WithLabelValues(s.cfg.Protocol, "address").Inc()
 	}
 	c.LogSummed(slog.LevelWarn, "connection refused", reason)

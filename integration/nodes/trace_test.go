@@ -40,10 +40,6 @@ type scan struct {
 	live, tombstones int
 }
 
-func (s traced) String() string {
-	return fmt.Sprintf("%s: %v, aborted: %v", s.cql, s.reads, s.aborted)
-}
-
 // take returns the statements except heartbeats since the last call, each a read on at least so
 // many replicas, after the nodes have written their whole traces.
 func (tr *traces) take(t testing.TB, s *gocql.Session, replicas int) []traced {

@@ -176,7 +176,7 @@ func (r *reader) WriteTo(w io.Writer) (int64, error) {
 				return written, err
 			}
 		}
-		if err := r.advance(); err == io.EOF {
+		if err := r.advance(); errors.Is(err, io.EOF) {
 			return written, nil
 		} else if err != nil {
 			return written, err

@@ -157,7 +157,7 @@ func (r *blockReader) WriteTo(w io.Writer) (total int64, err error) {
 			if r.err == nil {
 				r.err = r.fill()
 			}
-			if r.err == io.EOF {
+			if errors.Is(r.err, io.EOF) {
 				return total, nil
 			}
 			if r.err != nil {

@@ -175,7 +175,7 @@ func (r *fileReader) WriteTo(w io.Writer) (int64, error) {
 		return 0, errReaderClosed
 	}
 	n, err := r.blockReader.WriteTo(w)
-	if err != nil && r.err == err {
+	if r.err != nil && errors.Is(err, r.err) {
 		err = r.explain(err)
 	}
 	return n, err
@@ -183,7 +183,7 @@ func (r *fileReader) WriteTo(w io.Writer) (int64, error) {
 
 // explain puts a failure to read into a class of store; errors of a writer are not its matter.
 func (r *fileReader) explain(err error) error {
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
 	err = translate(err, "read "+r.path)

@@ -109,7 +109,7 @@ func Has(t *testing.T, s store.Mail, mb mail.MailboxID, m mail.Message) error {
 func WantClass(t *testing.T, what string, err, class error) {
 	t.Helper()
 	for _, c := range []error{store.ErrNotFound, store.ErrUnavailable, store.ErrOutcomeUnknown, store.ErrCorrupt} {
-		if errors.Is(err, c) != (c == class) {
+		if errors.Is(err, c) != errors.Is(class, c) {
 			t.Errorf("%s: %v, want %v", what, err, class)
 			return
 		}
