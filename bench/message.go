@@ -13,10 +13,10 @@ import (
 // tokenHeader is the first line of every generated message, up to the token.
 const tokenHeader = "X-Bench-Id: "
 
-// MinSize and MaxSize bound the size of a generated message in octets.
+// MinSize and maxSize bound the size of a generated message in octets.
 const (
 	MinSize = 400
-	MaxSize = 1 << 30
+	maxSize = 1 << 30
 )
 
 // Messages selects the generated messages. Together with a number it gives one message, always the
@@ -43,8 +43,8 @@ func (m *Messages) validate() error {
 	if m.Size == 0 {
 		m.Size = 8192
 	}
-	if m.Size < MinSize || m.Size > MaxSize {
-		return fmt.Errorf("bench: message size %d: want %d to %d octets", m.Size, MinSize, MaxSize)
+	if m.Size < MinSize || m.Size > maxSize {
+		return fmt.Errorf("bench: message size %d: want %d to %d octets", m.Size, MinSize, maxSize)
 	}
 	if m.Awkward < 0 || m.Awkward > 1 {
 		return fmt.Errorf("bench: share of awkward messages %v: want 0 to 1", m.Awkward)
@@ -100,7 +100,7 @@ func parseToken(s string) (token, error) {
 	seed, err1 := strconv.ParseUint(parts[1], 16, 64)
 	number, err2 := strconv.ParseInt(parts[2], 10, 64)
 	size, err3 := strconv.Atoi(parts[3])
-	if err1 != nil || err2 != nil || err3 != nil || size < MinSize || size > MaxSize {
+	if err1 != nil || err2 != nil || err3 != nil || size < MinSize || size > maxSize {
 		return token{}, errNoToken
 	}
 	return token{seed: seed, number: number, size: size, awkward: parts[4] == "a"}, nil
