@@ -28,7 +28,7 @@ type bulkLoad struct {
 	sent  []mail.Message
 }
 
-// fate is what became of a message.
+// fate holds the expected state of a message.
 type fate int
 
 const (

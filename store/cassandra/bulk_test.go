@@ -10,7 +10,7 @@ import (
 	"popelago/store/cassandra"
 )
 
-// daysFrom is how many days a list reads that begins at a moment and ends tomorrow.
+// daysFrom counts the days of a list from a moment to tomorrow.
 func daysFrom(moment time.Time) int {
 	return dayOf(time.Now().Add(24*time.Hour)) - dayOf(moment) + 1
 }

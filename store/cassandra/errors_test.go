@@ -11,7 +11,7 @@ import (
 	"popelago/store"
 )
 
-// answer is what a node says, by its code alone.
+// answer is a node's answer with an error, by its code alone.
 type answer int
 
 func (a answer) Code() int       { return int(a) }
@@ -56,7 +56,7 @@ func TestErrorClasses(t *testing.T) {
 
 // A refusal by the second node does not make the outcome of the first attempt known.
 func TestEarlierAttemptsCount(t *testing.T) {
-	a := &attempts{limit: 2}
+	a := &retryPolicy{limit: 2}
 	if got := a.GetRetryType(gocql.ErrTimeoutNoResponse); got != gocql.RetryNextHost {
 		t.Errorf("after a time-out: %v", got)
 	}

@@ -115,7 +115,7 @@ func (f fixed) Pick(gocql.ExecutableStatement) gocql.NextHost {
 	}
 }
 
-// picking is what the driver hands to a policy.
+// picking is the argument of the driver to a policy.
 type picking struct {
 	gocql.ExecutableStatement
 	gocql.RetryableQuery

@@ -78,7 +78,7 @@ func (o observer) ObserveBatch(_ context.Context, b gocql.ObservedBatch) {
 // be nil.
 func reportTo(l *limit.Limiter, next func(Statement)) func(Statement) {
 	return func(s Statement) {
-		l.Learn(limit.Attempt{Host: s.Host, Local: s.Consistency == gocql.LocalQuorum.String(), Took: s.Took, Err: s.Err})
+		l.Learn(limit.Result{Host: s.Host, Local: s.Consistency == gocql.LocalQuorum.String(), Took: s.Took, Err: s.Err})
 		if next != nil {
 			next(s)
 		}

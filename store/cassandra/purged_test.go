@@ -76,7 +76,7 @@ func TestCheckAfterTombstonesArePurged(t *testing.T) {
 	}
 }
 
-// tombstones is how many of them a read of a message's row meets, as the node says in a trace.
+// tombstones counts the tombstones that a read of the row of a message skips, from a trace of the node.
 func tombstones(t *testing.T, cql *gocql.Session, cfg cassandra.Config, a mail.Address, id mail.MessageID) (n int) {
 	t.Helper()
 	var trace traceID

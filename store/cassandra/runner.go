@@ -22,9 +22,9 @@ type runner struct {
 	limit      *limit.Limiter
 	metrics    *metrics
 
-	// life is read-locked while a statement is executed.
-	life   sync.RWMutex
-	closed bool
+	// inFlight is read-locked while a statement is executed.
+	inFlight sync.RWMutex
+	closed   bool
 }
 
 func newRunner(cfg Config, session func() *gocql.Session, l *limit.Limiter, m *metrics) *runner {
@@ -34,15 +34,15 @@ func newRunner(cfg Config, session func() *gocql.Session, l *limit.Limiter, m *m
 // close waits for the statements in flight, and fails all waiting and all later statements.
 func (r *runner) close() {
 	r.limit.Close()
-	r.life.Lock()
-	defer r.life.Unlock()
+	r.inFlight.Lock()
+	defer r.inFlight.Unlock()
 	r.closed = true
 }
 
 // isClosed reports whether close was called.
 func (r *runner) isClosed() (closed bool) {
-	r.life.RLock()
-	defer r.life.RUnlock()
+	r.inFlight.RLock()
+	defer r.inFlight.RUnlock()
 	return r.closed
 }
 
@@ -73,7 +73,7 @@ func (r *runner) enter(ctx context.Context, what string, c limit.Class) error {
 	case err != nil:
 		return fmt.Errorf("cassandra: %s: %w: %w", what, store.ErrUnavailable, err)
 	}
-	r.life.RLock()
+	r.inFlight.RLock()
 	if r.closed {
 		r.leave(c)
 		return fmt.Errorf("cassandra: %s: %w", what, store.ErrClosed)
@@ -86,7 +86,7 @@ func (r *runner) tryEnter(c limit.Class) bool {
 	if !r.limit.Try(c) {
 		return false
 	}
-	if !r.life.TryRLock() {
+	if !r.inFlight.TryRLock() {
 		r.limit.Release(c)
 		return false
 	}
@@ -98,21 +98,21 @@ func (r *runner) tryEnter(c limit.Class) bool {
 }
 
 func (r *runner) leave(c limit.Class) {
-	r.life.RUnlock()
+	r.inFlight.RUnlock()
 	r.limit.Release(c)
 }
 
 // whileOpen calls do outside the limit, unless the runner is closed. close waits for do.
 func (r *runner) whileOpen(do func()) {
-	r.life.RLock()
-	defer r.life.RUnlock()
+	r.inFlight.RLock()
+	defer r.inFlight.RUnlock()
 	if !r.closed {
 		do()
 	}
 }
 
-func (r *runner) query(st statement) (*gocql.Query, *attempts) {
-	a := &attempts{limit: r.retries, impatient: st.impatient, all: st.consistency == gocql.All}
+func (r *runner) query(st statement) (*gocql.Query, *retryPolicy) {
+	a := &retryPolicy{limit: r.retries, impatient: st.impatient, all: st.consistency == gocql.All}
 	q := r.session().Query(st.cql, st.values...).Consistency(st.consistency).Idempotent(true).RetryPolicy(a)
 	return q, a
 }
@@ -135,7 +135,7 @@ func (r *runner) execBatch(ctx context.Context, st statement, values [][]any) er
 		return err
 	}
 	defer r.leave(st.class())
-	a := &attempts{limit: r.retries}
+	a := &retryPolicy{limit: r.retries}
 	b := r.session().Batch(gocql.UnloggedBatch).Consistency(st.consistency).RetryPolicy(a).DefaultTimestamp(false)
 	b.Entries = make([]gocql.BatchEntry, len(values))
 	for i := range values {

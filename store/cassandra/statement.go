@@ -28,9 +28,9 @@ func (st statement) class() limit.Class {
 	return limit.Foreground
 }
 
-// attempts is the retry policy of one execution: other nodes, up to limit of them. It records
+// retryPolicy is the retry policy of one execution: other nodes, up to limit of them. It records
 // whether any attempt may have written something; the error of the last attempt alone does not tell.
-type attempts struct {
+type retryPolicy struct {
 	limit     int
 	impatient bool
 	all       bool // at ALL: another node needs the same replicas
@@ -38,12 +38,12 @@ type attempts struct {
 }
 
 // Attempt implements gocql.RetryPolicy.
-func (a *attempts) Attempt(q gocql.RetryableQuery) bool {
+func (a *retryPolicy) Attempt(q gocql.RetryableQuery) bool {
 	return q.Attempts() <= a.limit && q.Context().Err() == nil
 }
 
 // GetRetryType implements gocql.RetryPolicy.
-func (a *attempts) GetRetryType(err error) gocql.RetryType {
+func (a *retryPolicy) GetRetryType(err error) gocql.RetryType {
 	if mayBeWritten(err) {
 		a.unknown.Store(true)
 	}

@@ -18,7 +18,7 @@ import (
 	"popelago/store/cassandra"
 )
 
-// rule is what holds for a statement wherever it is executed.
+// rule holds the rule of a statement.
 type rule struct {
 	// levels are the consistencies it may have. What only one kind of caller may ask for is in
 	// TestBackgroundProvesAtAll.
@@ -83,7 +83,7 @@ func given(i int) func([]any) bool {
 	return func(v []any) bool { return v[i].(int64) > 0 }
 }
 
-// rules are those of all statements, by their names in cql.go. Parts of statements have none.
+// rules returns the rules of all statements, by their names in cql.go. Parts of statements have none.
 func rules() map[string]rule {
 	trashed := func(v []any) bool { // in the hour of the removal or later, and not before the message
 		return v[6].(int64) == v[5].(int64) && int64(v[1].(int)) >= mail.MessageID(v[4].(gocql.UUID)).Micros()/3_600_000_000

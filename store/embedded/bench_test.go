@@ -170,7 +170,7 @@ func BenchmarkRemove(b *testing.B) {
 	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "messages/s")
 }
 
-// BenchmarkPoll is what a login on a small mailbox costs.
+// BenchmarkPoll measures a login on a small mailbox.
 func BenchmarkPoll(b *testing.B) {
 	s := benchStore(b)
 	for i := range 80 {

@@ -16,8 +16,8 @@ import (
 //	  4 octets   CRC-32C of nonce, block number (8 octets, little endian) and data
 //	  data       up to 65,532 octets
 //
-// The size of the content and the nonce also stand in its row, so that a block in the wrong
-// place or in the wrong file, and a file cut short, are as visible as a flipped bit.
+// The row of the content also holds its size and the nonce. So a misplaced block, a block of another file
+// and a truncated file are found like a flipped bit.
 const (
 	fileMagic    = "PLGC"
 	fileVersion  = 1
@@ -27,16 +27,16 @@ const (
 	blockPayload = blockSize - blockPrefix
 )
 
-// fileLength is the length of the file of a content of some size.
+// fileLength returns the length of the file of a content of a size.
 func fileLength(size int64) int64 {
 	blocks := (size + blockPayload - 1) / blockPayload
 	return fileHeader + size + blockPrefix*blocks
 }
 
-// blockBuffer holds one block; it is also where small contents gather.
+// blockBuffer holds one block, or a small content being written.
 type blockBuffer [blockSize]byte
 
-// blockPool has the buffers of contents being written or read.
+// blockPool holds the buffers of contents being written or read.
 var blockPool = sync.Pool{New: func() any { return new(blockBuffer) }}
 
 func encodeFileHeader(nonce [8]byte) (h [fileHeader]byte) {
@@ -56,7 +56,7 @@ func checkFileHeader(h []byte, nonce [8]byte) error {
 	return nil
 }
 
-// blockSum is the checksum of block n.
+// blockSum returns the checksum of block n.
 func blockSum(nonce [8]byte, n int64, data []byte) uint32 {
 	var seed [16]byte
 	copy(seed[:8], nonce[:])
@@ -83,14 +83,14 @@ func checkBlock(block []byte, nonce [8]byte, n int64) ([]byte, error) {
 	return data, nil
 }
 
-// blockReader reads the data of a content file, each block verified before it is given out.
+// blockReader reads the data of a content file, and verifies each block before returning its data.
 type blockReader struct {
 	src   io.Reader
 	nonce [8]byte
 	left  int64 // octets of data not yet read from src
 	next  int64 // number of the next block
 	buf   *blockBuffer
-	data  []byte // verified, not yet given out
+	data  []byte // verified, not yet returned
 	err   error
 }
 
@@ -126,7 +126,7 @@ func (r *blockReader) fill() error {
 	return nil
 }
 
-// shortFile tells a file that ends too early from one that cannot be read.
+// shortFile distinguishes a truncated file from an unreadable file.
 func shortFile(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%w: cut short", errBadFile)

@@ -17,7 +17,7 @@ func (s *Store) Trashed(ctx context.Context, contents map[mail.MessageID][]mail.
 	return s.inTrash(ctx, func(id mail.MessageID, mailbox mail.MailboxID) bool { return slices.Contains(contents[id], mailbox) })
 }
 
-// inTrash returns which mailboxes removed some messages: what asked accepts of the trash.
+// inTrash returns the removals in the trash that asked accepts.
 func (s *Store) inTrash(ctx context.Context, asked func(mail.MessageID, mail.MailboxID) bool) (map[mail.MessageID][]mail.MailboxID, error) {
 	const what = "look through the trash"
 	if err := contextErr(ctx, what); err != nil {
@@ -34,7 +34,7 @@ func (s *Store) inTrash(ctx context.Context, asked func(mail.MessageID, mail.Mai
 		return true, err
 	})
 	if err == nil {
-		err = contextErr(ctx, what) // ended on the way
+		err = contextErr(ctx, what) // ended meanwhile
 	}
 	if err != nil {
 		return nil, err

@@ -11,8 +11,8 @@ import (
 	"popelago/store"
 )
 
-// ListContents implements store.Checks. The order is that of the ids, and a position is an id.
-// Content that waits in memory for its first message is left out.
+// ListContents implements store.Checks. Contents have the order of their ids, and a position is an id.
+// Contents waiting in memory for their first message are left out.
 func (s *Store) ListContents(ctx context.Context, after string, limit int) (contents []store.ContentRow, next string, err error) {
 	const what = "list contents"
 	if err := contextErr(ctx, what); err != nil {
@@ -25,7 +25,7 @@ func (s *Store) ListContents(ctx context.Context, after string, limit int) (cont
 			return nil, "", translate(err, what)
 		}
 		k := contentKey(id)
-		lower = append(k[:], 0) // just behind it
+		lower = append(k[:], 0) // just after
 	}
 	limit = min(max(limit, 1), pageLimit)
 	err = s.read(what, func(db *pebble.DB) (err error) {
@@ -60,7 +60,7 @@ func (s *Store) ListContents(ctx context.Context, after string, limit int) (cont
 	return contents, next, nil
 }
 
-// contentInspected is what can be told about a content from its row, without reading a file.
+// contentInspected checks the row of a content without reading a file.
 func (s *Store) contentInspected(db *pebble.DB, id mail.MessageID, value []byte) (c store.ContentRow, err error) {
 	c.ID = id
 	row, err := decodeContent(value)
@@ -85,7 +85,7 @@ func (s *Store) contentInspected(db *pebble.DB, id mail.MessageID, value []byte)
 	return c, err
 }
 
-// fileInspected looks whether the file of a content is there and as long as it should be.
+// fileInspected checks that the file of a content exists with the right length.
 func (s *Store) fileInspected(id mail.MessageID, row contentRow) (damage, err error) {
 	path := s.dirs.path(id, row.nonce)
 	info, err := s.cfg.FS.Stat(path)

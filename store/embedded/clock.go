@@ -10,43 +10,42 @@ import (
 	"popelago/store"
 )
 
-// clockWatch is what the engine knows about the clock of this machine. There is no other clock to
-// compare with, so it is judged by two things:
+// clockWatch judges the clock of this machine. There is no second clock, so two facts judge it:
 //
-//	high    the latest time that is known to have passed, kept in the folder (clockhigh.go). A
-//	        clock that is behind it is wrong. So is one that is ahead of it by more than
-//	        Config.MaxStop when the server starts: nobody can tell that from a long stop.
-//	course  the time that has passed since the clock was trusted. A clock that says otherwise
-//	        was set while the server ran. The course gives way by 2 minutes a day: many a clock
-//	        is put right a little each night, and months of that are no fault.
+//	high    the latest time known to have passed, kept in the folder (clockhigh.go). A clock behind
+//	        high is wrong. A clock ahead of high by more than Config.MaxStop at the start is wrong
+//	        too: it may have been set, or the stop was long.
+//	course  the time since the clock was trusted. A clock that departs from its course was set
+//	        while the server ran. The course follows the clock by 2 minutes a day: many clocks
+//	        are corrected a little each night, and months of corrections are no fault.
 //
-// What a wrong clock was trusted with cannot be told either: then TrustClock lowers high.
+// If a wrong clock was trusted high is wrong too: then TrustClock lowers high.
 type clockWatch struct {
 	high   atomic.Pointer[time.Time] // nil: not read yet
 	course atomic.Pointer[course]    // nil: the clock was not trusted since the start
-	// opened is the moment of Open, as time passes whatever the clock says.
+	// opened is the moment of Open, independent of the clock.
 	opened instant
 
-	mu sync.Mutex // for those who change anything
+	mu sync.Mutex // held for changes
 	// moved is the course of a clock that was set soon after a start, until it is steady.
 	moved *course
-	said  string // the state that was logged last
-	// gaveWay is when the course last gave way; zero: not yet.
+	said  string // the state logged last
+	// gaveWay is when the course last followed the clock; zero: not yet.
 	gaveWay instant
 }
 
-// course is how time passes from a moment on.
+// course holds the passing of time from a moment on.
 type course struct {
 	wall time.Time // the clock at that moment
-	at   instant   // the same moment, as time passes whatever the clock says
-	// sure: high rises although the clock is young, because an operator said so.
+	at   instant   // the same moment, independent of the clock
+	// sure is set after TrustClock: high rises although the course is young.
 	sure bool
 }
 
-// now is the time of day, without what Go knows of the time that passed.
+// now returns the time of day without the monotonic clock.
 func (s *Store) now() time.Time { return s.cfg.Now().Round(0) }
 
-// ahead is how far a clock that says now is ahead of the course.
+// ahead returns the lead of the clock over the course when the clock says now.
 func (c *course) ahead(now time.Time) time.Duration {
 	return c.at.shorter(func(passed time.Duration) time.Duration { return now.Sub(c.wall.Add(passed)) })
 }
@@ -77,7 +76,7 @@ func (s *Store) Clock() error {
 	return nil
 }
 
-// describe is like "3h0m0s behind".
+// describe returns a text such as "3h0m0s behind".
 func describe(ahead time.Duration) string {
 	if ahead < 0 {
 		return (-ahead).Round(time.Second).String() + " behind"
@@ -85,7 +84,7 @@ func describe(ahead time.Duration) string {
 	return ahead.Round(time.Second).String() + " ahead of"
 }
 
-// describeJump is like "back by 3h0m0s".
+// describeJump returns a text such as "back by 3h0m0s".
 func describeJump(ahead time.Duration) string {
 	if ahead < 0 {
 		return "back by " + (-ahead).Round(time.Second).String()
@@ -93,7 +92,7 @@ func describeJump(ahead time.Duration) string {
 	return "ahead by " + ahead.Round(time.Second).String()
 }
 
-// CompareClock implements store.Clocks: there is no other clock to compare with.
+// CompareClock implements store.Clocks. There is no second clock.
 func (s *Store) CompareClock(context.Context) error { return s.Clock() }
 
 // ClockState implements store.ClockKeeper.
@@ -114,9 +113,9 @@ func (s *Store) mayChange(what string) error { return translate(s.Clock(), what)
 // MayReclaim implements store.Background.
 func (s *Store) MayReclaim() error { return s.Clock() }
 
-// moment is the time of day to note a removal with. While the clock cannot be trusted that is what
-// has passed since it could, or else since the start: removals go on, and what they leave is
-// neither cleared up too early nor kept for years.
+// moment returns the time of a removal. While the clock is not trusted moment adds the time passed to the
+// last trusted time, or to high: removals go on, and their contents are neither swept too early nor kept
+// for years.
 func (s *Store) moment() time.Time {
 	now, w := s.now(), &s.clock
 	if s.Clock() == nil {

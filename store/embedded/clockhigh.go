@@ -11,27 +11,27 @@ import (
 )
 
 const (
-	// watchEvery is how often the clock is looked at.
+	// watchEvery is the interval between looks at the clock.
 	watchEvery = time.Second
-	// raiseEvery is how often the time in the folder rises, at most. Each time costs a write.
+	// raiseEvery is the shortest interval between writes of high.
 	raiseEvery = time.Minute
-	// The course follows a trusted clock by one part in courseStiffness of the time that passed: by 2
-	// minutes a day. A clock that is set by more than store.MaxClockSkew is noticed all the same, and
-	// so is one that is set by as much in small steps within a day.
+	// courseStiffness divides the time passed: by the quotient, 2 minutes a day, the course follows a
+	// trusted clock. A clock set by more than store.MaxClockSkew is noticed all the same, also if it is
+	// set in small steps within a day.
 	courseStiffness = 720
-	// highPatience limits each of those writes.
+	// highPatience bounds a write of high.
 	highPatience = 5 * time.Second
 )
 
-// highKey is where the latest time stands that is known to have passed.
+// highKey returns the key of high.
 func highKey() []byte { return []byte{prefixHigh} }
 
-// setFirstHigh keeps the time in a new database.
+// setFirstHigh writes high in a new database.
 func (s *Store) setFirstHigh(db *pebble.DB) error {
 	return db.Set(highKey(), encodeMoment(s.now().UnixMicro()), pebble.NoSync) // flushed next
 }
 
-// startWatch looks at the clock for the first time, and goes on with that until Close.
+// startWatch looks at the clock, now and every watchEvery until Close.
 func (s *Store) startWatch() {
 	s.clock.opened = thisInstant()
 	s.lookAtClock()
@@ -49,7 +49,7 @@ func (s *Store) startWatch() {
 	})
 }
 
-// lookAtClock says what changed about the clock, and keeps the time in the folder.
+// lookAtClock logs changes of the clock state, and raises high.
 func (s *Store) lookAtClock() {
 	w := &s.clock
 	w.mu.Lock()
@@ -69,19 +69,19 @@ func (s *Store) lookAtClock() {
 	s.giveWayLocked()
 	if now := s.now(); s.settled() && now.Sub(*w.high.Load()) >= raiseEvery {
 		if err := s.raiseHighLocked(context.Background(), now); err != nil {
-			s.cfg.Logger.Debug("embedded store: the time is not kept", "cause", err) // the fault is told elsewhere
+			s.cfg.Logger.Debug("embedded store: the time is not kept", "cause", err) // the failed write was logged
 		}
 	}
 }
 
-// What was said about the clock.
+// Clock states for the log.
 const (
 	clockUnknown = "unknown"
 	clockRight   = "right"
 	clockWrong   = "wrong"
 )
 
-// sayLocked logs the state of the clock unless it is what was logged last.
+// sayLocked logs the clock state unless it was logged last.
 func (s *Store) sayLocked(state string, cause error) {
 	before := s.clock.said
 	if s.clock.said = state; state == before {
@@ -98,15 +98,14 @@ func (s *Store) sayLocked(state string, cause error) {
 	}
 }
 
-// settled reports whether the clock has been trusted for so long that NTP would have put it right
-// by now if it had been wrong at the start: only then does the time in the folder rise.
+// settled reports whether the clock has been trusted long enough for NTP to correct a clock that was wrong
+// at the start. Only then high rises.
 func (s *Store) settled() bool {
 	c := s.clock.course.Load()
 	return c != nil && (c.sure || c.at.passed() >= s.cfg.Settle)
 }
 
-// giveWayLocked moves the course towards a clock that can be trusted, by one part in courseStiffness
-// of the time that passed.
+// giveWayLocked moves the course towards a trusted clock, see courseStiffness.
 func (s *Store) giveWayLocked() {
 	w := &s.clock
 	c := w.course.Load()
@@ -127,8 +126,8 @@ func (s *Store) giveWayLocked() {
 	w.course.CompareAndSwap(c, &moved)
 }
 
-// followLocked takes a clock for right that was set soon after it was first trusted, and has been
-// steady since: NTP does that. It is then judged as at a start.
+// followLocked accepts a clock that was set soon after it was first trusted, and has been steady since, as
+// by NTP. The clock is then judged as at a start.
 func (s *Store) followLocked() {
 	w, now := &s.clock, s.now()
 	c := w.course.Load()
@@ -151,8 +150,7 @@ func (s *Store) followLocked() {
 	w.moved = nil
 }
 
-// readHighLocked reads the time in the folder. A folder without one gets it now: it is of a release
-// that did not keep it.
+// readHighLocked reads high. A folder of a release without high gets one.
 func (s *Store) readHighLocked() error {
 	var high time.Time
 	err := s.read("read the latest time", func(db *pebble.DB) error {
@@ -178,7 +176,7 @@ func (s *Store) readHighLocked() error {
 	return nil
 }
 
-// raiseHighLocked keeps a time in the folder.
+// raiseHighLocked writes high.
 func (s *Store) raiseHighLocked(ctx context.Context, to time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, highPatience)
 	defer cancel()
@@ -192,11 +190,11 @@ func (s *Store) raiseHighLocked(ctx context.Context, to time.Time) error {
 	return err
 }
 
-// keepTime keeps the time of a stop.
+// keepTime writes the time of a stop.
 func (s *Store) keepTime() {
 	w := &s.clock
 	if !w.mu.TryLock() {
-		return // somebody waits for a disk that hangs
+		return // a write waits for a hanging disk
 	}
 	defer w.mu.Unlock()
 	high := w.high.Load()

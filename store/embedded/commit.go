@@ -11,28 +11,28 @@ import (
 	"popelago/store"
 )
 
-// Writes go through one goroutine, the committer. It takes all the writes that are waiting,
-// puts them into one batch in the order of their arrival, and makes them durable with one
-// fsync. So writes have one order, which decides between an addition and a removal of the
-// same message; and a caller can stop waiting for a disk that hangs.
+// Writes go through one goroutine, the committer. The committer gathers all waiting writes into one batch in
+// the order of their arrival, and makes the batch durable with one fsync. So writes have one order, which
+// decides between an addition and a removal of the same message, and a caller can stop waiting for a
+// hanging disk.
 
-// write is one caller's part of a batch.
+// write is the part of a caller in a batch.
 type write struct {
 	// prepare adds to g.batch. It runs in the committer and must be quick.
 	prepare func(g *group) error
-	// alone asks that everything before it is already readable.
+	// alone asks for a group of its own: all earlier writes are readable then.
 	alone bool
-	// done gets the outcome; it has room for it.
+	// done receives the outcome; it is buffered.
 	done chan error
 }
 
-// group is the writes that become durable together.
+// group holds the writes that become durable together.
 type group struct {
 	db    *pebble.DB
 	batch *pebble.Batch
 	// removed holds the rows that writes of this group remove.
 	removed map[rowKey]struct{}
-	// stripes belong to those rows.
+	// stripes holds the stripes of the removed rows.
 	stripes []*atomic.Uint64
 }
 
@@ -71,10 +71,10 @@ func (s *Store) commit(ctx context.Context, what string, w *write) error {
 	}
 }
 
-// committer runs until the store is closed. What was handed to it before is still done.
+// committer runs until the store is closed. Writes handed over before are still committed.
 func (s *Store) committer() {
 	defer close(s.committed)
-	var held *write // taken from the channel but not part of the group
+	var held *write // received, and not part of the group
 	for {
 		w := held
 		held = nil
@@ -94,8 +94,7 @@ func (s *Store) committer() {
 	}
 }
 
-// commitGroup commits ws[0] and whatever else is waiting. It returns a write that it took
-// but that must come in a later group.
+// commitGroup commits ws[0] and all waiting writes. It returns a write that must come in a later group.
 func (s *Store) commitGroup(ws []*write) (held *write) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -113,7 +112,7 @@ func (s *Store) commitGroup(ws []*write) (held *write) {
 	add := func(w *write) {
 		if err := w.prepare(g); err != nil {
 			if fault := d.fs.broken(); fault != nil {
-				err = downErr(fault) // what was found since is no finding
+				err = downErr(fault) // a broken database may return wrong results
 			}
 			w.done <- err
 			return
@@ -145,7 +144,7 @@ func (s *Store) commitGroup(ws []*write) (held *write) {
 		err = s.apply(d, g.batch)
 	}
 	for _, c := range g.stripes {
-		c.Add(1) // after a failure too: the removal may have happened
+		c.Add(1) // also after a failure: the removal may have happened
 	}
 	s.metrics.groups.Inc()
 	s.metrics.writes.Add(float64(n))
@@ -157,7 +156,7 @@ func (s *Store) commitGroup(ws []*write) (held *write) {
 	return held
 }
 
-// apply makes a batch durable. A failure leaves open what became of it.
+// apply makes a batch durable. After a failure the outcome is unknown.
 func (s *Store) apply(d *database, b *pebble.Batch) error {
 	err := b.Commit(pebble.Sync)
 	if fault := d.fs.broken(); fault != nil {

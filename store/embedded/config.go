@@ -12,16 +12,15 @@ import (
 	"popelago/store"
 )
 
-// Config is what Open needs. Only Dir must be set.
+// Config holds the settings of Open. Only Dir must be set.
 type Config struct {
-	// Dir is the data folder; it is made if need be. One process may have it open.
+	// Dir is the data folder. A missing folder is made. One process may have the folder open.
 	Dir string
-	// FS is the file system, nil for the operating system's. It serves the database and the
-	// content files alike.
+	// FS is the file system of the database and of the content files; nil for the operating system.
 	FS vfs.FS
-	// Logger gets what happens in the background; nil for none.
+	// Logger receives the log of background work; nil for none.
 	Logger *slog.Logger
-	// Registerer gets the metrics popelago_embedded_*; nil for none.
+	// Registerer receives the metrics popelago_embedded_*; nil for none.
 	Registerer prometheus.Registerer
 	// Now is the clock for removal times; nil for time.Now.
 	Now func() time.Time
@@ -34,29 +33,27 @@ type Config struct {
 	// NewContent, ChangeAddress and PutDomain answer store.ErrFull. Removals go on. Default
 	// 64 MiB; negative for none.
 	Reserve int64
-	// TidyAfter is the count of removals from one mailbox after which the gaps they leave
-	// are closed, so that listing the mailbox does not pass over them. Default 10,000.
+	// TidyAfter is the count of removals from one mailbox after which its tombstones are compacted away,
+	// so that listing the mailbox does not read them. Default 10,000.
 	TidyAfter int
-	// StateEvery is how often the length of the newest log is written down while it grows, so
-	// that a log cut short is noticed after a crash. Default 10 s.
+	// StateEvery is the interval at which the length of the growing log is recorded, so that a truncated
+	// log is noticed after a crash. Default 10 s.
 	StateEvery time.Duration
-	// SpaceEvery is how often the free space is looked at. Default 1 s.
+	// SpaceEvery is the interval between looks at the free space. Default 1 s.
 	SpaceEvery time.Duration
-	// Undelete is how long the content of removed messages is kept also where space is short.
-	// Default 0.
+	// Undelete is the time to keep the content of removed messages although space is short. Default 0.
 	Undelete time.Duration
-	// MaxStop is how long the server may have been off, at most: a clock that is further ahead of
-	// the time when it last ran is not trusted, see store.Clocks. Default 30 days; negative: for
-	// however long.
+	// MaxStop is the longest stop of the server. A clock further ahead of the time when the server last
+	// ran is not trusted, see store.Clocks. Default 30 days; negative: no limit.
 	MaxStop time.Duration
-	// Settle is how long after a start a clock that is put right by NTP is followed: until then
-	// nothing durable depends on it but ids. Default 15m; negative: not at all.
+	// Settle is the time after a start in which a clock corrected by NTP is followed. Until then only ids
+	// depend on the clock durably. Default 15m; negative: never.
 	Settle time.Duration
 }
 
 // Sizes that are part of the design, not of the configuration.
 const (
-	// inlineLimit is the largest content that is kept in the database.
+	// inlineLimit is the largest content in the database.
 	inlineLimit = 32 << 10
 	// markerAge is the least age at which the engine removes the marker of a removal.
 	markerAge = store.MinRemovalMemory

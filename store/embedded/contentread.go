@@ -41,7 +41,7 @@ func (s *Store) openContent(id mail.MessageID) (store.ContentInfo, io.ReadCloser
 		return row.info, r, nil
 	}
 	if isNotExist(err) {
-		// Sweep removes the row before the file: look whether it has.
+		// Sweep removes the row before the file: check the row again.
 		if _, small, again := s.contentRow(id); again != nil {
 			return store.ContentInfo{}, nil, again
 		} else if small != nil {
@@ -92,7 +92,7 @@ func (s *Store) contentRow(id mail.MessageID) (row contentRow, small *smallReade
 	return row, small, err
 }
 
-// smallReader reads inline content out of a pooled buffer. Its octets were verified.
+// smallReader reads inline content from a pooled buffer with verified octets.
 type smallReader struct {
 	buf  *blockBuffer
 	data []byte
@@ -181,7 +181,7 @@ func (r *fileReader) WriteTo(w io.Writer) (int64, error) {
 	return n, err
 }
 
-// explain puts a failure to read into a class of store; errors of a writer are not its matter.
+// explain translates a failure to read into an error of store. Errors of a writer are not translated.
 func (r *fileReader) explain(err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		return err

@@ -13,8 +13,8 @@ import (
 	"popelago/store"
 )
 
-// content is a message being written. The octets gather in buf; each time it is full it goes
-// to a temporary file as one block.
+// content is a message being written. The octets gather in buf; a full buf goes to a temporary file as one
+// block.
 type content struct {
 	s      *Store
 	buf    *blockBuffer // nil when used up
@@ -22,7 +22,7 @@ type content struct {
 	size   int64
 	nonce  [8]byte
 	blocks int64
-	file   vfs.File // nil while everything fits in buf
+	file   vfs.File // nil while the content fits in buf
 	path   string
 	err    error // the first failure; sticks
 }
@@ -69,7 +69,7 @@ func (c *content) Write(p []byte) (int, error) {
 // Size implements store.Content.
 func (c *content) Size() int64 { return c.size }
 
-// spaceCheckBlocks is how often, in blocks, a growing file looks at the free space.
+// spaceCheckBlocks is the count of blocks between two checks of the free space.
 const spaceCheckBlocks = 16
 
 // flush writes buf to the file as one block.
@@ -132,7 +132,7 @@ func (c *content) Discard() {
 		c.file = nil
 	}
 	if c.path != "" {
-		// What cannot be removed now is removed by the next Open.
+		// The next Open removes a remaining file.
 		if err := c.s.cfg.FS.Remove(c.path); err != nil {
 			c.s.cfg.Logger.Warn("embedded store: cannot remove a temporary file", "path", c.path, "cause", err)
 		}
@@ -173,8 +173,7 @@ func (s *Store) PutContent(ctx context.Context, id mail.MessageID, sc store.Cont
 	if err := c.finishLarge(&row); err != nil {
 		return translate(err, what)
 	}
-	// The file gets its name while its row is known already, so that Sweep never takes it
-	// for a left-over.
+	// The file gets its name after its row, so that Sweep never treats the file as left over.
 	if put, err := s.pending.put(ctx, s, id, row); err != nil || put {
 		return translate(err, what)
 	}
@@ -187,7 +186,7 @@ func (s *Store) PutContent(ctx context.Context, id mail.MessageID, sc store.Cont
 	return nil
 }
 
-// contentKnown reports whether the content was put before: then it stays as it is.
+// contentKnown reports whether the content was put before. It then stays unchanged.
 func (s *Store) contentKnown(id mail.MessageID) (known bool, err error) {
 	if s.pending.get(id) != nil {
 		return true, nil

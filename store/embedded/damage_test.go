@@ -126,7 +126,7 @@ func TestDamagedFile(t *testing.T) {
 	}
 }
 
-// tornEnd is how much of the newest log may look like a torn end after a crash, in octets: one
+// tornEnd is the part of the newest log that may look like a torn end after a crash, in octets: one
 // block of Pebble's log format.
 const tornEnd = 32 << 10
 

@@ -12,20 +12,20 @@ import (
 	"popelago/store"
 )
 
-// formatMajorVersion is Pebble's on-disk format. It is raised on purpose only, and never to
-// FormatValueSeparation, from which there is no way back.
+// formatMajorVersion is the on-disk format of Pebble. It is raised on purpose only, and never to
+// FormatValueSeparation, which cannot be undone.
 const formatMajorVersion = pebble.FormatTableFormatV6
 
-// life is the database from one pebble.Open to its Close. See guardFS.
+// database is the database from one pebble.Open to its Close. See guardFS.
 type database struct {
 	db *pebble.DB
 	fs *guardFS
-	// readOnly lives are for reading while a full disk leaves no room to open for writing.
+	// readOnly is set if a full disk left no room to open the database for writing.
 	readOnly bool
 }
 
-// openDatabase opens the database, after a look at whether all of it is there. The caller holds
-// s.lock, the lock on the folder.
+// openDatabase checks the files of the database and opens it. The caller holds s.lock, the lock on the
+// folder.
 func (s *Store) openDatabase(readOnly bool) (*database, error) {
 	exists, st, err := s.checkDatabase()
 	if err != nil {
@@ -41,8 +41,8 @@ func (s *Store) openDatabase(readOnly bool) (*database, error) {
 	}
 	db, err := pebble.Open(s.cfg.FS.PathJoin(s.cfg.Dir, dbDir), s.pebbleOptions(d))
 	if err == nil && !exists {
-		// The first log of a new database is not yet in the form in which damage can be told
-		// from a torn end (FormatWALSyncChunks): begin the second.
+		// The first log of a new database lacks the form that tells damage from a torn end
+		// (FormatWALSyncChunks): begin the second.
 		if err = errors.Join(s.setFirstHigh(db), db.Flush()); err != nil {
 			d.fs.fence()
 			err = errors.Join(err, db.Close())
@@ -55,7 +55,7 @@ func (s *Store) openDatabase(readOnly bool) (*database, error) {
 	if fault := d.fs.broken(); fault != nil {
 		d.fs.fence()
 		if err == nil {
-			_ = db.Close() // of nothing that is left on the disk
+			_ = db.Close() // closes a database whose changes were dropped
 		}
 		return nil, fault
 	}
@@ -67,8 +67,8 @@ func (s *Store) openDatabase(readOnly bool) (*database, error) {
 	return d, nil
 }
 
-// checkDatabase looks for damage that Pebble takes for something else, and for a database that
-// is not there. It returns the state of the folder.
+// checkDatabase looks for a missing database, and for damage that Pebble misjudges. It returns the state
+// of the folder.
 func (s *Store) checkDatabase() (exists bool, st state, err error) {
 	if st, err = readState(s.cfg.FS, s.cfg.Dir); err != nil {
 		return false, st, err
@@ -84,7 +84,7 @@ func (s *Store) checkDatabase() (exists bool, st state, err error) {
 	return exists, st, err
 }
 
-// missing makes damage of an error that says that there is not all that must be there.
+// missing turns an error about a missing or truncated file into damage.
 func missing(err error) error {
 	switch {
 	case isNotExist(err), errors.Is(err, pebble.ErrDBNotPristine):
@@ -95,7 +95,7 @@ func missing(err error) error {
 	return err
 }
 
-// pebbleOptions are those of one life.
+// pebbleOptions returns the options of one opening.
 func (s *Store) pebbleOptions(d *database) *pebble.Options {
 	opts := &pebble.Options{
 		FS:                          d.fs,
@@ -114,13 +114,13 @@ func (s *Store) pebbleOptions(d *database) *pebble.Options {
 	}
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-		// A block is read whole: larger ones would bring along content that nobody asked for.
+		// A block is read whole: a larger block would include unrelated content.
 		opts.Levels[i].BlockSize = 4 << 10
 	}
 	return opts
 }
 
-// read runs f on the database. What f found is thrown away if the life ended meanwhile.
+// read runs f on the database. If the database failed meanwhile the result of f is dropped.
 func (s *Store) read(what string, f func(db *pebble.DB) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -134,7 +134,7 @@ func (s *Store) read(what string, f func(db *pebble.DB) error) error {
 	return translate(err, what)
 }
 
-// databaseLocked is the current life, or why there is none.
+// databaseLocked returns the open database, or why there is none.
 func (s *Store) databaseLocked() (*database, error) {
 	switch {
 	case s.closed:
@@ -148,7 +148,7 @@ func (s *Store) databaseLocked() (*database, error) {
 	return s.database, nil
 }
 
-// downErr is what calls get while the database is being opened again after cause.
+// downErr returns the error of calls while the database is being opened again after cause.
 func downErr(cause error) error {
 	if isFull(cause) {
 		return fmt.Errorf("%w: %w", store.ErrFull, cause)
@@ -156,7 +156,7 @@ func downErr(cause error) error {
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, cause)
 }
 
-// databaseFailed is called once for each life that ended by a failure.
+// databaseFailed is called once for each database that failed.
 func (s *Store) databaseFailed(d *database, err error) {
 	if d.fs.opening.Load() || d.fs.closing.Load() {
 		return // openDatabase and closeDatabase report it
@@ -175,7 +175,7 @@ const (
 	reviveMax   = 2 * time.Second
 )
 
-// reviver opens the database again after a life ended, until the store is closed.
+// reviver opens the database again after a failure, until the store is closed.
 func (s *Store) reviver() {
 	defer s.background.Done()
 	var retry <-chan time.Time
@@ -196,7 +196,7 @@ func (s *Store) reviver() {
 	}
 }
 
-// reopen replaces an ended or read-only life. It reports whether all is well.
+// reopen replaces a failed or read-only database. It reports whether the database is open for writing.
 func (s *Store) reopen() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,9 +8,9 @@ import (
 	"popelago/store"
 )
 
-// closeDatabase ends the last life in order: all writes go to tables, so that nothing depends on a
-// log, and the state of the folder then says what must be there at the next start. Where that
-// fails, what was acknowledged is still durable, and the next start is one after a crash.
+// closeDatabase closes the database in order: all writes go to tables, so that nothing depends on a log,
+// and the state of the folder then lists the files for the next start. If that fails all acknowledged
+// writes are still durable, and the next start is like a start after a crash.
 func (s *Store) closeDatabase(d *database) error {
 	fault := d.fs.broken()
 	d.fs.closing.Store(true)
@@ -29,12 +29,12 @@ func (s *Store) closeDatabase(d *database) error {
 		err = s.writeClosed()
 	}
 	if err != nil {
-		s.cfg.Logger.Warn("embedded store: not closed in order: nothing is lost, and the next start is one as after a crash", "cause", err)
+		s.cfg.Logger.Warn("embedded store: not closed in order: no acknowledged write is lost, and the next start is like a start after a crash", "cause", err)
 	}
 	return nil
 }
 
-// writeClosed writes down which files must be there at the next start.
+// writeClosed writes the state with the files for the next start.
 func (s *Store) writeClosed() error {
 	st, err := closedState(s.cfg.FS, s.cfg.Dir)
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *Store) writeClosed() error {
 	return writeState(s.cfg.FS, s.cfg.Dir, st)
 }
 
-// flushLast writes what is in memory to tables. A full disk may make that impossible.
+// flushLast writes the memory tables to disk, unless a full disk prevents it.
 func (s *Store) flushLast(d *database) {
 	flushed, err := d.db.AsyncFlush()
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *Store) flushLast(d *database) {
 	}
 }
 
-// noter writes down how far the newest log is synced, until the store is closed.
+// noter records the synced length of the newest log, until the store is closed.
 func (s *Store) noter() {
 	defer s.background.Done()
 	ticks := time.NewTicker(s.cfg.StateEvery)

@@ -12,8 +12,8 @@ import (
 	"popelago/store"
 )
 
-// The columns of an address, one key each: a change writes the columns that it names and
-// nothing else, so that concurrent changes of different columns both last.
+// The columns of an address, one key each: a change writes only the columns it names, so that concurrent
+// changes of different columns both last.
 const (
 	columnBulk      = 'b'
 	columnCreated   = 'c'
@@ -41,7 +41,7 @@ func (s *Store) AddressRows(ctx context.Context, a mail.Address) (rows []store.A
 	return rows, nil
 }
 
-// ListAddresses implements store.Addresses. The order is that of the octets of the local-part.
+// ListAddresses implements store.Addresses. Rows are ordered by the octets of the local-part.
 func (s *Store) ListAddresses(ctx context.Context, domain, after string, limit int) (rows []store.Address, more bool, err error) {
 	const what = "list addresses"
 	if err := contextErr(ctx, what); err != nil {
@@ -62,8 +62,8 @@ func (s *Store) ListAddresses(ctx context.Context, domain, after string, limit i
 	return rows, more, nil
 }
 
-// scanAddresses puts the columns between two keys together to rows. With a limit it stops
-// when there are that many and a local-part is complete.
+// scanAddresses joins the columns between two keys to rows. With a limit scanAddresses stops after limit
+// rows at the end of a local-part.
 func scanAddresses(ctx context.Context, db *pebble.DB, lower, upper []byte, limit int) (rows []store.Address, more bool, err error) {
 	it, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {

@@ -26,7 +26,7 @@ const (
 	formatKnown = 1
 )
 
-// dirs is the part of the data folder that holds files of our own.
+// dirs is the part of the data folder without the files of Pebble.
 type dirs struct {
 	fs      vfs.FS
 	content string
@@ -35,18 +35,18 @@ type dirs struct {
 	made    [256]bool
 }
 
-// bucket is the folder of a message's file: named after an octet that is random in each id.
+// bucket returns the folder of the file of a message, named by an octet that is random in each id.
 func (d *dirs) bucket(id mail.MessageID) string {
 	return d.fs.PathJoin(d.content, hex.EncodeToString(id[9:10]))
 }
 
-// path is where the file of a large content stands. The nonce in its name keeps a second
-// put of one content from replacing the file that the row of the first names.
+// path returns the path of the file of a large content. The nonce in its name keeps a second put of a
+// content from replacing the file of the first put.
 func (d *dirs) path(id mail.MessageID, nonce [8]byte) string {
 	return d.fs.PathJoin(d.bucket(id), id.String()+"-"+hex.EncodeToString(nonce[:])+fileSuffix)
 }
 
-// fileID is what the name of a content file says.
+// fileID returns the id and the nonce in the name of a content file.
 func fileID(name string) (id mail.MessageID, nonce [8]byte, ok bool) {
 	name, ok = strings.CutSuffix(name, fileSuffix)
 	if !ok || len(name) != 36+1+16 || name[36] != '-' {
@@ -69,7 +69,7 @@ func (d *dirs) adopt(tmp string, id mail.MessageID, nonce [8]byte) error {
 	return syncDir(d.fs, bucket)
 }
 
-// makeBucket makes a folder for files, durably, when it is needed first.
+// makeBucket makes a folder for files, durably, on first use.
 func (d *dirs) makeBucket(n byte, name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -86,7 +86,7 @@ func (d *dirs) makeBucket(n byte, name string) error {
 	return nil
 }
 
-// makeFolder makes a folder and those above it that are missing, all of them durably.
+// makeFolder makes a folder and its missing parents durably.
 func makeFolder(fs vfs.FS, name string) error {
 	var above []string
 	for dir := name; ; {

@@ -10,7 +10,7 @@ import (
 	"popelago/store"
 )
 
-// The settings of a domain, one key each, as those of an address.
+// The settings of a domain, one key each, like the columns of an address.
 const (
 	settingDurability = 'd'
 	settingRetention  = 't'
@@ -35,7 +35,7 @@ func (s *Store) Domain(ctx context.Context, name string) (d store.Domain, err er
 	return d, nil
 }
 
-// readDomain puts a domain together from its row and its settings.
+// readDomain joins a domain from its row and its settings.
 func readDomain(db *pebble.DB, name string, row []byte) (store.Domain, error) {
 	micros, err := decodeMoment(row)
 	if err != nil {

@@ -18,12 +18,12 @@ var (
 	ErrNewerFormat = errors.New("the data folder has a newer format than this program knows")
 )
 
-// isFull reports whether err is about a lack of space.
+// isFull reports whether err means a lack of space.
 func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, store.ErrFull)
 }
 
-// translate puts an error of a read, or of a write that had no effect, into a class of store.
+// translate translates an error of a read, or of a write without effect, into an error of store.
 func translate(err error, what string) error {
 	switch {
 	case err == nil:
@@ -40,7 +40,7 @@ func translate(err error, what string) error {
 	}
 }
 
-// contextErr is the error for a call whose context had ended before anything was done.
+// contextErr returns the error of a call whose context ended before its begin.
 func contextErr(ctx context.Context, what string) error {
 	if ctx.Err() == nil {
 		return nil

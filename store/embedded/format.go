@@ -8,8 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// openFormat reads the format of the folder, and makes a new folder of an empty one. The lock
-// is held.
+// openFormat reads the format of the folder, and writes the format of an empty folder. The lock is held.
 func openFormat(fs vfs.FS, dir string) error {
 	st, err := readState(fs, dir)
 	if err != nil {
@@ -26,7 +25,7 @@ func openFormat(fs vfs.FS, dir string) error {
 	return checkFormat(fs, name, string(text), st)
 }
 
-// checkFormat compares the format with those this program knows, and with the state.
+// checkFormat compares the format with the known formats, and with the state.
 func checkFormat(fs vfs.FS, name, text string, st state) error {
 	err := parseFormat(name, text)
 	if f, listed := st.files[formatFile]; err != nil && listed {
@@ -48,8 +47,8 @@ func parseFormat(name, text string) error {
 	return nil
 }
 
-// makeFormat writes the format into a folder that has none, unless something is in it. The
-// state comes first: it tells a folder whose database was never made from one that lost it.
+// makeFormat writes the format of an empty folder. The state is written first: it distinguishes a folder
+// whose database was never made from a folder that lost its database.
 func makeFormat(fs vfs.FS, dir string, st state) error {
 	if st.phase != phaseNew {
 		if inside, err := somethingInside(fs, dir); err != nil {
@@ -66,7 +65,7 @@ func makeFormat(fs vfs.FS, dir string, st state) error {
 	return writeDurably(fs, dir, formatFile, fmt.Appendf(nil, formatLine, formatKnown))
 }
 
-// somethingInside names something that only a folder in use has, or is empty.
+// somethingInside returns the name of a file that only a folder in use has, or an empty name.
 func somethingInside(fs vfs.FS, dir string) (string, error) {
 	for _, sub := range []string{dbDir, contentDir} {
 		names, err := fs.List(fs.PathJoin(dir, sub))

@@ -11,10 +11,9 @@ import (
 	"popelago/store"
 )
 
-// While the free space is below the reserve no mail is accepted, and contents of removed
-// messages are not kept for the time that Sweep is given: those that are settled (see
-// sweepRule) go at once. So mail is accepted again soon after the maildrops were drained. A
-// session that reads a content keeps it open.
+// While the free space is below the reserve no mail is accepted, and settled contents of removed messages
+// (see sweepRule) are removed before the time given to Sweep. So mail is accepted again soon after the
+// maildrops were drained. A session that reads a content keeps the content open.
 
 // housekeeper looks at the space until the store is closed.
 func (s *Store) housekeeper() {
@@ -84,8 +83,8 @@ func (s *Store) free(ctx context.Context) error {
 	return nil
 }
 
-// squeeze compacts the range of keys of contents of which so many octets were removed, so that
-// their space comes back. It leaves a range alone where much else would have to be written anew.
+// squeeze compacts the range of keys of contents, after removed octets of them were removed, to reclaim
+// their space. A range with many other octets is left alone, because they would be rewritten.
 func (s *Store) squeeze(ctx context.Context, ids []mail.MessageID, removed int64) error {
 	lower, upper := contentKey(ids[0]), contentKey(ids[0])
 	for _, id := range ids[1:] {
@@ -113,7 +112,7 @@ func (s *Store) squeeze(ctx context.Context, ids []mail.MessageID, removed int64
 	})
 }
 
-// readOnly reports whether nothing can be written at present.
+// readOnly reports whether writes are impossible at present.
 func (s *Store) readOnly() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -10,33 +10,31 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// guardFS is the file system of one life of the database, from one pebble.Open to its Close.
+// guardFS is the file system of one opening of the database, from pebble.Open to Close.
 //
-// Pebble ends the process when it cannot write its log or manifest (a rotation that fails
-// even unlocks a mutex twice, which nothing can recover from). guardFS takes that decision
-// away from it: at the first such failure it ends the life. From then on every change that
-// Pebble makes is dropped and reported as done, so that nothing Pebble still does can touch
-// the folder, and Pebble can be closed in the ordinary way. The engine, which asks broken
-// after every commit and every read, believes none of it, opens the folder anew, and so
-// starts from what had been durable.
+// Pebble ends the process when it cannot write its log or manifest (a failed rotation even unlocks a
+// mutex twice, which cannot be recovered). guardFS prevents the end of the process: after the first such
+// failure every change by Pebble is dropped and reported as done. So Pebble cannot change the folder any
+// more, and can be closed in the ordinary way. The engine asks broken after every commit and every read,
+// ignores the results of a broken database, and opens the folder again from durable data.
 //
-// Failures to write tables are passed on: Pebble tries those again by itself. So are those to
-// remove what is no longer needed, and that a file does not exist.
+// Failures to write tables are passed on: Pebble repeats those writes itself. Failures to remove obsolete
+// files, and errors about missing files, are passed on too.
 type guardFS struct {
 	vfs.FS
-	// opening is true while pebble.Open runs: then a table that cannot be written ends the
-	// life too, because Open would try again until it can.
+	// opening is true while pebble.Open runs. A table that cannot be written then breaks the database
+	// too, because Open would repeat the write without end.
 	opening atomic.Bool
-	// closing is true while the last writes go to tables: they are in the log, too, so nobody
-	// waits for a table that cannot be written.
+	// closing is true while the last writes go to tables. The log holds them too, so no caller waits
+	// for a table that cannot be written.
 	closing atomic.Bool
-	// fault is the failure that ended this life.
+	// fault is the first failure.
 	fault atomic.Pointer[error]
 	// onFault is called once.
 	onFault func(error)
-	// running keeps the state of the folder; nil where nothing is changed.
+	// running keeps the state of the folder; nil for a read-only database.
 	running *running
-	// mu is held shared by every change under way, and exclusively by fence.
+	// mu is held shared by every change in flight, and exclusively by fence.
 	mu     sync.RWMutex
 	fenced bool
 	done   chan struct{} // closed by fence
@@ -48,7 +46,7 @@ func newGuardFS(fs vfs.FS, onFault func(error)) *guardFS {
 	return g
 }
 
-// broken is the failure that ended this life, or nil.
+// broken returns the failure that broke the database, or nil.
 func (g *guardFS) broken() error {
 	if e := g.fault.Load(); e != nil {
 		return *e
@@ -56,14 +54,14 @@ func (g *guardFS) broken() error {
 	return nil
 }
 
-// fail ends this life.
+// fail breaks the database.
 func (g *guardFS) fail(err error) {
 	if g.fault.CompareAndSwap(nil, &err) {
 		g.onFault(err)
 	}
 }
 
-// fence waits for the changes under way and lets no further one through.
+// fence waits for the changes in flight, and drops all later changes.
 func (g *guardFS) fence() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -76,8 +74,8 @@ func (g *guardFS) fence() {
 // tableRetryDelay keeps Pebble, which tries a failed flush again at once, from spinning.
 const tableRetryDelay = 50 * time.Millisecond
 
-// change runs one change of the file named. dropped reports that it was not run, or that its
-// error is to be hidden.
+// change runs one change of a file. dropped reports whether the change was dropped, or its error is to be
+// hidden.
 func (g *guardFS) change(name string, do func() error) (dropped bool, err error) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
@@ -122,8 +120,8 @@ func (g *guardFS) file(name string, open func() (vfs.File, error)) (vfs.File, er
 func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	return g.file(name, func() (vfs.File, error) {
 		if isMarker(g.PathBase(name)) {
-			// A marker must not become durable before the manifest that it names, and Pebble
-			// makes the two names durable together.
+			// A marker must not become durable before its manifest, and Pebble makes the two names
+			// durable together.
 			if err := syncDir(g.FS, g.PathDir(name)); err != nil {
 				return nil, err
 			}
@@ -188,7 +186,7 @@ func (g *guardFS) removal(do func() error) error {
 	return do()
 }
 
-// drop takes a file out of the state of the folder.
+// drop removes a file from the state of the folder.
 func (g *guardFS) drop(name string) error {
 	if g.running == nil {
 		return nil
@@ -196,8 +194,8 @@ func (g *guardFS) drop(name string) error {
 	return g.running.drop(g.PathBase(name))
 }
 
-// record changes the state of the folder. A state that can neither be changed nor removed ends
-// the life: it would not hold for what comes.
+// record changes the state of the folder. A state that can neither be changed nor removed breaks the
+// database: it would not hold for later writes.
 func (g *guardFS) record(do func(*running) error) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
@@ -221,7 +219,7 @@ type guardedFile struct {
 	vfs.File
 	fs   *guardFS
 	name string
-	// void files were opened after the end: there is nothing behind them.
+	// void files were opened after the failure, and drop all writes.
 	void bool
 	// tracked is not nil for logs and manifests.
 	tracked *tracked

@@ -2,22 +2,21 @@ package embedded
 
 import "time"
 
-// instant is a moment as time passes whatever the clock of this machine says.
+// instant is a moment independent of the clock of this machine.
 type instant struct {
 	// running is by the monotonic clock, which may stand still while the machine is suspended.
 	running time.Time
-	// boot is the time since the machine started, with all suspensions; zero where the system does
-	// not tell.
+	// boot is the time since the machine started, including suspensions; zero if unknown.
 	boot time.Duration
 }
 
 func thisInstant() instant { return instant{running: time.Now(), boot: sinceBoot()} }
 
-// passed is the time since then, without suspensions.
+// passed returns the time since the moment, without suspensions.
 func (i instant) passed() time.Duration { return time.Since(i.running) }
 
-// shorter is what f makes of the time that passed, with or without the suspensions since: the
-// result nearer to zero.
+// shorter applies f to the time passed, with and without suspensions, and returns the result nearer to
+// zero.
 func (i instant) shorter(f func(passed time.Duration) time.Duration) time.Duration {
 	without := f(i.passed())
 	now := sinceBoot()

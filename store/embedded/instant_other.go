@@ -4,5 +4,5 @@ package embedded
 
 import "time"
 
-// sinceBoot is zero: it is not known here.
+// sinceBoot returns zero: the time is unknown here.
 func sinceBoot() time.Duration { return 0 }

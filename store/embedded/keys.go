@@ -7,7 +7,7 @@ import (
 	"popelago/mail"
 )
 
-// The first octet of a key says what the row is. See the package comment for the layouts.
+// The first octet of a key names the kind of row. See the package comment for the layouts.
 const (
 	prefixAddress  = 'a'
 	prefixContent  = 'c'
@@ -28,7 +28,7 @@ const rowKeyLen = 1 + 16 + 16
 // rowKey names one message of one mailbox; its order within a mailbox is the list order.
 type rowKey [rowKeyLen]byte
 
-// sortKey is id's SortKey; the zero id is 16 zero octets, before every other.
+// sortKey returns the SortKey of an id; 16 zero octets for the zero id, before every id.
 func sortKey(id mail.MessageID) [16]byte {
 	if id.IsZero() {
 		return [16]byte{}
@@ -53,14 +53,14 @@ func messageKey(mailbox mail.MailboxID, id mail.MessageID) (k rowKey) {
 	return k
 }
 
-// removedKey is where the marker of a removed message stands.
+// removedKey returns the key of the marker of a removed message.
 func removedKey(mailbox mail.MailboxID, id mail.MessageID) rowKey {
 	k := messageKey(mailbox, id)
 	k[0] = prefixRemoved
 	return k
 }
 
-// marker is the removedKey that belongs to a messageKey.
+// marker returns the removedKey of a messageKey.
 func (k rowKey) marker() rowKey {
 	k[0] = prefixRemoved
 	return k
@@ -74,7 +74,7 @@ func mailboxBounds(mailbox mail.MailboxID) (lower, upper []byte) {
 	return lower, successor(lower)
 }
 
-// successor is the smallest key behind all keys that start with prefix.
+// successor returns the smallest key after all keys with a prefix.
 func successor(prefix []byte) []byte {
 	s := append([]byte(nil), prefix...)
 	for i := len(s) - 1; i >= 0; i-- {
@@ -102,7 +102,7 @@ func orphanKey(id mail.MessageID) (k [contentKeyLen]byte) {
 	return k
 }
 
-// trashKey orders removals by the time they were made; seq tells those of one moment apart.
+// trashKey orders removals by time; seq distinguishes removals of one moment.
 func trashKey(prefix byte, removedAt int64, seq uint64) []byte {
 	k := make([]byte, 17)
 	k[0] = prefix
@@ -111,7 +111,7 @@ func trashKey(prefix byte, removedAt int64, seq uint64) []byte {
 	return k
 }
 
-// errBadRow says that a stored key or value does not have its form.
+// errBadRow: a stored key or value has a wrong form.
 var errBadRow = errors.New("malformed row")
 
 // parseTrashKey undoes trashKey.
@@ -163,8 +163,7 @@ func unescapeText(b []byte) string {
 	return string(out)
 }
 
-// addressKey names one column of one generation of an address; generation and column may be
-// left away to get the prefix of many.
+// addressKey names one column of one generation of an address.
 func addressPrefix(domain, local string) []byte {
 	k := make([]byte, 0, 1+len(domain)+2+len(local)+2+17)
 	k = append(k, prefixAddress)
@@ -204,7 +203,7 @@ func settingKey(name string, setting byte) []byte {
 	return append(appendText([]byte{prefixSetting}, name), setting)
 }
 
-// progressKey is where SetProgress keeps a text.
+// progressKey returns the key of a text of SetProgress.
 func progressKey(name string) []byte {
 	return append([]byte{prefixProgress}, name...)
 }

@@ -8,8 +8,7 @@ import (
 	"popelago/store"
 )
 
-// PutAttempt implements store.Ledger. One process needs no ledger outside its own memory, here
-// and below.
+// PutAttempt implements store.Ledger. A single process needs no ledger outside its memory.
 func (s *Store) PutAttempt(context.Context, store.Attempt) error { return nil }
 
 // Attempts implements store.Ledger.

@@ -138,7 +138,7 @@ func (l *ledger) changePassword(s store.Directory) error {
 	})
 }
 
-// retryLimit is how long the store may take to be usable again after a fault.
+// retryLimit is the time that the store has to be usable again after a fault.
 const retryLimit = 20 * time.Second
 
 // retry repeats what is unavailable or unknown, as a client would.

@@ -7,9 +7,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// listener reports what happens in one life of the database. Once a life has ended Pebble goes
-// on with files that were never written (see guardFS): what it finds then says nothing about
-// the disk.
+// listener reports the events of one opening of the database. After a failure Pebble continues with files
+// that were never written (see guardFS): its events then say nothing about the disk.
 func (s *Store) listener(d *database) *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
@@ -41,7 +40,7 @@ func (s *Store) listener(d *database) *pebble.EventListener {
 	}
 }
 
-// pebbleLogger passes on what Pebble reports.
+// pebbleLogger passes on the log of Pebble.
 type pebbleLogger struct {
 	log *slog.Logger
 	fs  *guardFS
@@ -55,8 +54,8 @@ func (p pebbleLogger) Errorf(format string, args ...any) {
 	}
 }
 
-// Fatalf would end the process with Pebble's own logger. Here it ends the life. Pebble then
-// goes on and may report success, which nobody believes (see guardFS).
+// Fatalf breaks the database; the default logger of Pebble would end the process. Pebble then continues and
+// may report success, which the engine ignores (see guardFS).
 func (p pebbleLogger) Fatalf(format string, args ...any) {
 	if p.fs.broken() == nil {
 		p.log.Error("embedded store: fatal: " + fmt.Sprintf(format, args...))

@@ -30,7 +30,7 @@ func (s *Store) listMessages(db *pebble.DB, mailbox mail.MailboxID, after mail.M
 	lower, upper := mailboxBounds(mailbox)
 	if !after.IsZero() {
 		k := messageKey(mailbox, after)
-		lower = append(k[:], 0) // just behind it
+		lower = append(k[:], 0) // just after
 	}
 	it, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *Store) listMessages(db *pebble.DB, mailbox mail.MailboxID, after mail.M
 		err = errors.Join(err, it.Close())
 	}()
 	if !after.IsZero() {
-		rows = make([]mail.Message, 0, limit) // a list that goes on is a long one
+		rows = make([]mail.Message, 0, limit) // a list with further pages is long
 	}
 	recipient := ""
 	for valid := it.First(); valid; valid = it.Next() {

@@ -7,7 +7,7 @@ import (
 	"popelago/mail"
 )
 
-// RemoveMessages implements store.Mailboxes. It works on a disk below its reserve too.
+// RemoveMessages implements store.Mailboxes. It works also while the free space is below the reserve.
 func (s *Store) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
 	for len(ids) > 0 {
 		page := ids[:min(len(ids), removePage)]
@@ -22,7 +22,7 @@ func (s *Store) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids 
 func (s *Store) removePage(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
 	now := s.moment().UnixMicro()
 	moment := encodeMoment(now)
-	ids = slices.Clone(ids) // the committer may come to it after the caller stopped waiting
+	ids = slices.Clone(ids) // the committer may read ids after the caller stopped waiting
 	w := &write{prepare: func(g *group) error {
 		if g.removed == nil {
 			g.removed = make(map[rowKey]struct{})

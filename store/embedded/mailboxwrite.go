@@ -11,24 +11,22 @@ import (
 	"popelago/store"
 )
 
-// removals decides between an addition and a removal of the same message. A message is
-// visible when it has a row; RemoveMessages deletes the row and leaves a marker; a row must
-// not be added where a marker is. AddMessages looks for the marker before it hands its rows
-// to the committer, and the committer looks again only if something was removed from a
-// mailbox of the same stripe in between: a stripe counts the groups with removals, after they
-// were written.
+// removals decides between an addition and a removal of the same message. A message is visible when its row
+// exists; RemoveMessages deletes the row and leaves a marker; a row must not be added where a marker
+// stands. AddMessages looks for the marker before the committer gets its rows. The committer looks again
+// only after a removal from a mailbox of the same stripe: a stripe counts the written groups with removals.
 type removals struct {
 	stripes [256]atomic.Uint64
 }
 
 func (r *removals) stripe(mailbox mail.MailboxID) *atomic.Uint64 { return &r.stripes[mailbox[0]] }
 
-// addition is one row on its way in.
+// addition is one row to be added.
 type addition struct {
 	key     rowKey
 	value   []byte
 	id      mail.MessageID
-	seen    uint64 // the stripe's count when the marker was looked for
+	seen    uint64 // the count of the stripe at the look for the marker
 	removed bool
 }
 
@@ -76,7 +74,7 @@ func (s *Store) addMessages(ctx context.Context, entries []store.Entry) error {
 	contents := s.useContents(entries)
 	w := &write{prepare: func(g *group) error { return s.prepareAdditions(g, adds, contents) }}
 	err = s.commit(ctx, what, w)
-	// A write whose outcome is unknown may be repeated: then the content is needed again.
+	// After an unknown outcome the write may be repeated, and needs the content again.
 	s.releaseContents(contents, err == nil)
 	return err
 }
@@ -85,7 +83,7 @@ func (s *Store) addMessages(ctx context.Context, entries []store.Entry) error {
 type pendingUse struct {
 	id  mail.MessageID
 	row *pendingRow
-	// needed is set when a row that refers to the content is written.
+	// needed is set when a row with the content is written.
 	needed bool
 }
 
@@ -104,8 +102,8 @@ func (s *Store) useContents(entries []store.Entry) []pendingUse {
 	return uses
 }
 
-// releaseContents ends useContents. Unless the outcome is known the committer may still be at it:
-// then needed is its own.
+// releaseContents ends useContents. After an unknown outcome the committer may still write needed, and
+// releaseContents must not read needed.
 func (s *Store) releaseContents(uses []pendingUse, written bool) {
 	for i := range uses {
 		u := &uses[i]
@@ -153,7 +151,7 @@ func (s *Store) prepareAdditions(g *group, adds []addition, contents []pendingUs
 	return nil
 }
 
-// SetBulk implements store.Directory. All messages are in one place, which may be large.
+// SetBulk implements store.Directory. It does nothing: mailboxes of any size have one key range.
 func (s *Store) SetBulk(ctx context.Context, mailbox mail.MailboxID) (time.Time, error) {
 	const what = "make a mailbox bulk"
 	if err := contextErr(ctx, what); err != nil {

@@ -10,12 +10,12 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Pebble takes a damaged record of its manifest for the torn end of the file, and goes on
-// with what stands before it: an old state of the database, from which newer mail is missing.
-// But the manifest is synced after every record, so only its last one can be torn. Where
-// anything valid follows, the file is damaged, and nothing may be opened on it.
+// Pebble treats a damaged record of its manifest as the torn end of the file, and continues with the
+// records before: an old state of the database, which lacks newer mail. But the manifest is synced after
+// every record, so only the last record can be torn. If a valid record follows the file is damaged, and
+// the database must not be opened.
 //
-// The manifest is a row of blocks of 32 KiB, each a row of chunks that do not cross its end:
+// The manifest is a sequence of blocks of 32 KiB, each a sequence of chunks within the block:
 //
 //	4 octets  masked CRC-32C of type and data, little endian
 //	2 octets  size of the data, little endian
@@ -26,8 +26,8 @@ const (
 	manifestHeader = 7
 )
 
-// checkManifest reports damage of the manifest that Pebble would take for its end. exists is
-// false when there is no database yet.
+// checkManifest reports damage of the manifest that Pebble would treat as its end. exists is false without
+// a database.
 func checkManifest(fs vfs.FS, dir string) (exists bool, err error) {
 	desc, err := pebble.Peek(dir, fs)
 	if err != nil || !desc.Exists {
@@ -48,7 +48,7 @@ func checkManifest(fs vfs.FS, dir string) (exists bool, err error) {
 	return true, nil
 }
 
-// damagedAt is where a manifest has something invalid before something valid, or -1.
+// damagedAt returns the offset of an invalid chunk before a valid chunk, or -1.
 func damagedAt(b []byte) int {
 	at := 0
 	for at < len(b) {
@@ -66,7 +66,7 @@ func damagedAt(b []byte) int {
 	return -1
 }
 
-// chunkAt is the length of the valid chunk or of the padding of a block at an offset, or 0.
+// chunkAt returns the length of the valid chunk, or of the padding of a block, at an offset; or 0.
 func chunkAt(b []byte, at int) int {
 	left := manifestBlock - at%manifestBlock
 	if left < manifestHeader {

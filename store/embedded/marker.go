@@ -12,10 +12,9 @@ import (
 	"popelago/store"
 )
 
-// purgeMarkers forgets removals that nobody can undo by adding the message again, because
-// its id is long past the in-flight window. While other mailboxes keep the content the marker
-// stays: whoever rebuilds a lost index from the content has to know. It then goes with the
-// content.
+// purgeMarkers forgets removals of messages whose ids are long past the in-flight window: no delivery can
+// add them again. While other mailboxes keep the content the marker stays, for rebuilding a lost index from
+// the content. The marker is then removed with the content.
 func (s *Store) purgeMarkers(ctx context.Context, olderThan time.Time, _ *store.SweepReport) error {
 	before := min(olderThan.UnixMicro(), s.cfg.Now().UnixMicro()) - markerAge.Microseconds()
 	lower, upper := []byte{prefixUnpurged}, trashKey(prefixUnpurged, before, 0)
@@ -53,7 +52,7 @@ func (s *Store) purgeMarkers(ctx context.Context, olderThan time.Time, _ *store.
 	}
 }
 
-// contentNames reports whether there is a content that names a mailbox. One that is damaged may.
+// contentNames reports whether a content names a mailbox. A damaged content may.
 func (s *Store) contentNames(id mail.MessageID, mailbox mail.MailboxID) (named bool, err error) {
 	key := contentKey(id)
 	err = s.read("sweep", func(db *pebble.DB) error {
@@ -71,9 +70,8 @@ func (s *Store) contentNames(id mail.MessageID, mailbox mail.MailboxID) (named b
 	return named, err
 }
 
-// dropMarkers takes those markers away that purgeMarkers kept because of a content that goes
-// now. Younger ones are in its list still to come, and so is that of a mailbox that had the
-// content for itself.
+// dropMarkers removes the markers that purgeMarkers kept because of a content that is removed now.
+// purgeMarkers will still reach younger markers, and the marker of the only mailbox of a content.
 func (s *Store) dropMarkers(g *group, id mail.MessageID, mailboxes []mail.MailboxID) error {
 	if len(mailboxes) < 2 {
 		return nil

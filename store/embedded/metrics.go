@@ -4,7 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are the engine's. None has labels.
+// metrics holds the metrics of the engine, without labels.
 type metrics struct {
 	writes  prometheus.Counter
 	groups  prometheus.Counter

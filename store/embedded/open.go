@@ -26,10 +26,10 @@ type Store struct {
 	metrics *metrics
 	tmpSeq  atomic.Uint64
 
-	// mu guards life: held shared while the database is used, exclusively to replace it.
+	// mu guards database: held shared for use, exclusively for replacement.
 	mu       sync.RWMutex
 	database *database
-	down     error // why life is nil or read-only
+	down     error // why database is nil or read-only
 	closed   bool
 
 	closing    chan struct{} // closed first by Close
@@ -55,7 +55,7 @@ type Store struct {
 
 var _ store.Engine = (*Store)(nil)
 
-// Open opens the data folder, and makes it if need be.
+// Open opens the data folder, and makes a missing folder.
 //
 // Errors: ErrLocked, ErrNewerFormat, store.ErrCorrupt with the name of the damaged file,
 // store.ErrFull, store.ErrUnavailable.
@@ -73,7 +73,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s.pending.rows = make(map[mail.MessageID]*pendingRow)
 	s.tidy.init()
-	s.sweep.seq.Store(rand.Uint64() / 2) // it has to rise
+	s.sweep.seq.Store(rand.Uint64() / 2) // must rise
 	s.dirs.fs = cfg.FS
 	s.dirs.content = cfg.FS.PathJoin(cfg.Dir, contentDir)
 	s.dirs.tmp = cfg.FS.PathJoin(s.dirs.content, tmpDir)
@@ -146,8 +146,8 @@ func (s *Store) openWriting() (*database, error) {
 	return d, err
 }
 
-// openFirst opens the database, on a full disk for reading only: the reviver then opens it for
-// writing when there is space.
+// openFirst opens the database, on a full disk for reading only. The reviver then opens it for writing once
+// there is space.
 func (s *Store) openFirst() (err error) {
 	if s.database, err = s.openWriting(); err == nil || !isFull(err) {
 		return err
@@ -168,8 +168,8 @@ func isLocked(err error) bool {
 		strings.Contains(err.Error(), "lock held by current process")
 }
 
-// removeTemporary removes what deliveries that were under way at a crash left behind. The
-// lock on the folder is held, so nobody else is writing.
+// removeTemporary removes the temporary files of deliveries interrupted by a crash. The lock on the folder
+// is held, so no process is writing.
 func (s *Store) removeTemporary() error {
 	names, err := s.cfg.FS.List(s.dirs.tmp)
 	if err != nil {
@@ -194,7 +194,7 @@ func (s *Store) isClosing() bool {
 	}
 }
 
-// untilClosed returns a context for background work. It ends when the store is closed, or with
+// untilClosed returns a context for background work. The context ends when the store is closed, or with
 // cancel, which must be called.
 func (s *Store) untilClosed() (ctx context.Context, cancel context.CancelFunc) {
 	ctx, cancel = context.WithCancel(context.Background())
@@ -208,10 +208,10 @@ func (s *Store) untilClosed() (ctx context.Context, cancel context.CancelFunc) {
 	return ctx, cancel
 }
 
-// closePatience is how long Close waits for writes under way, which a full disk may stall.
+// closePatience bounds the wait of Close for writes in flight, which a full disk may stall.
 const closePatience = 5 * time.Second
 
-// Close implements store.Engine. Further calls return what the first did.
+// Close implements store.Engine. Further calls return the result of the first call.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() { s.closeErr = s.close() })
 	return s.closeErr
@@ -232,7 +232,7 @@ func (s *Store) close() error {
 	select {
 	case <-stopped:
 	case <-patience.C:
-		// What was durable stays durable, the rest has not been acknowledged.
+		// Durable writes stay durable; other writes were not acknowledged.
 		s.mu.RLock()
 		if s.database != nil {
 			s.database.fs.fail(store.ErrClosed)
@@ -253,8 +253,8 @@ func (s *Store) close() error {
 	return translate(err, "close")
 }
 
-// keepPending writes the contents that no message has yet, so that a delivery may go on
-// after a restart. They may be lost, so a failure is no failure to close.
+// keepPending writes the contents without a message, so that a delivery can continue after a restart. Such
+// contents may be lost, so a failure does not fail Close.
 func (s *Store) keepPending() {
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()

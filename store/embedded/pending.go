@@ -8,14 +8,14 @@ import (
 	"popelago/mail"
 )
 
-// pending has the content rows that were put but do not yet belong to a message. AddMessages
-// writes a row together with the first message that needs it, so that a delivery is one
-// write of the log, and content that never gets a message is never written.
+// pending holds content rows without a message. AddMessages writes a row together with the first message
+// that needs it, so that a delivery is one write of the log, and content without a message is never
+// written.
 //
-// The memory is bounded: beyond maxPending octets a row goes to the database at once, with a
-// note beside it (prefixOrphan) that no message has it yet.
+// The memory is bounded: beyond maxPending octets a row is written to the database at once, with an orphan
+// row (prefixOrphan) beside it.
 type pending struct {
-	n      atomic.Int64 // len(rows), to skip the lock when there are none
+	n      atomic.Int64 // len(rows), to skip the lock for an empty map
 	mu     sync.RWMutex
 	rows   map[mail.MessageID]*pendingRow
 	octets int
@@ -27,12 +27,12 @@ type pendingRow struct {
 	kind  byte   // kindInline or kindFile
 	nonce [8]byte
 	putAt int64 // microseconds
-	users int   // AddMessages calls under way
+	users int   // AddMessages calls in flight
 }
 
 const maxPending = 8 << 20
 
-// put takes a content row in. known reports that there is one already, which stays.
+// put adds a content row. known reports an existing row, which stays.
 func (p *pending) put(ctx context.Context, s *Store, id mail.MessageID, c contentRow) (known bool, err error) {
 	row := &pendingRow{value: c.encode(), size: c.info.Size, kind: c.kind, nonce: c.nonce, putAt: s.cfg.Now().UnixMicro()}
 	p.mu.Lock()
@@ -51,7 +51,7 @@ func (p *pending) put(ctx context.Context, s *Store, id mail.MessageID, c conten
 	return false, s.commit(ctx, "put content "+id.String(), spill(id, row))
 }
 
-// spill writes a row that has no message yet to the database.
+// spill writes a row without a message to the database.
 func spill(id mail.MessageID, row *pendingRow) *write {
 	return &write{prepare: func(g *group) error {
 		ck, ok := contentKey(id), orphanKey(id)
@@ -88,7 +88,7 @@ func (p *pending) get(id mail.MessageID) []byte {
 	return nil
 }
 
-// use returns the row for AddMessages, or nil; it stays until release.
+// use returns the row for AddMessages, or nil. The row stays until release.
 func (p *pending) use(id mail.MessageID) *pendingRow {
 	if p.n.Load() == 0 {
 		return nil
@@ -119,7 +119,7 @@ func (p *pending) drop(id mail.MessageID) {
 	p.removeLocked(id)
 }
 
-// takeOld forgets and returns the rows put before the moment that nobody uses.
+// takeOld forgets and returns the unused rows put before a moment.
 func (p *pending) takeOld(before int64) map[mail.MessageID]*pendingRow {
 	if p.n.Load() == 0 {
 		return nil

@@ -8,14 +8,14 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// privateFS makes files that only this user can read and write, whatever the umask: mail is
-// private, and the file system's own mode would let everybody read.
+// privateFS makes files that only this user can read and write, for every umask: mail is private, and the
+// default mode would allow all users to read.
 type privateFS struct{ vfs.FS }
 
 // privateMode is the mode of all files in the data folder. Folders have 0700.
 const privateMode = 0o600
 
-// private limits the mode of a file that was just made. A file in memory has none.
+// private limits the mode of a new file. A file in memory has no mode.
 func private(name string, f vfs.File, err error) (vfs.File, error) {
 	if err != nil || f.Fd() == vfs.InvalidFd {
 		return f, err

@@ -9,8 +9,8 @@ import (
 	"popelago/store"
 )
 
-// RemovedDomains implements store.Domains. Nothing is kept about a removed domain: it is one that
-// addresses are of, and that is not there. So folders of every release tell theirs.
+// RemovedDomains implements store.Domains. A removed domain has no row: it is found by its addresses. So the
+// removed domains of every release are found.
 func (s *Store) RemovedDomains(ctx context.Context) (removed []store.RemovedDomain, err error) {
 	const what = "list removed domains"
 	if err := contextErr(ctx, what); err != nil {
@@ -33,8 +33,7 @@ func (s *Store) RemovedDomains(ctx context.Context) (removed []store.RemovedDoma
 	return removed, nil
 }
 
-// eachAddressDomain calls fn with the domain of every address, once each, by name: with one seek
-// for each domain, however many addresses it has.
+// eachAddressDomain calls fn with each domain of an address, by name, with one seek for each domain.
 func eachAddressDomain(ctx context.Context, db *pebble.DB, fn func(name string) error) (err error) {
 	it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefixAddress}, UpperBound: []byte{prefixAddress + 1}})
 	if err != nil {

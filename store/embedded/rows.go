@@ -9,8 +9,7 @@ import (
 	"popelago/store"
 )
 
-// rowVersion is the first octet of every value. A value with another one was written by a
-// later version of the program.
+// rowVersion is the first octet of every value. Later versions of the program use a higher octet.
 const rowVersion = 1
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -78,7 +77,7 @@ func (d *decoder) bytes(n uint64) []byte {
 
 func (d *decoder) text() string { return string(d.bytes(d.uvarint())) }
 
-// end is the error, if any; everything must have been read.
+// end returns the error, if any. All octets must have been read.
 func (d *decoder) end() error {
 	if d.bad || len(d.b) != 0 {
 		return errBadRow
@@ -86,7 +85,7 @@ func (d *decoder) end() error {
 	return nil
 }
 
-// encodeMessage is the value of a mailbox row.
+// encodeMessage returns the value of a mailbox row.
 //
 //	version, varint size, text recipient, text unique-id, text origin
 func encodeMessage(m mail.Message) []byte {
@@ -98,8 +97,8 @@ func encodeMessage(m mail.Message) []byte {
 	return appendBytes(b, m.Origin)
 }
 
-// decodeMessage undoes encodeMessage. recipient is the row read before: its text is used
-// again when it is the same, as it nearly always is within one mailbox.
+// decodeMessage undoes encodeMessage. recipient is the recipient of the previous row. An equal text is
+// reused; within a mailbox nearly all are equal.
 func decodeMessage(b []byte, id mail.MessageID, recipient string) (mail.Message, error) {
 	d := newDecoder(b)
 	m := mail.Message{ID: id, Size: d.size()}
@@ -113,7 +112,7 @@ func decodeMessage(b []byte, id mail.MessageID, recipient string) (mail.Message,
 	return m, d.end()
 }
 
-// Where the octets of a content are.
+// Places of the octets of a content.
 const (
 	kindInline = 'i'
 	kindFile   = 'f'
@@ -124,7 +123,7 @@ const (
 //	version, kind, varint size, text reverse-path, varint n, n x 16 octets mailbox,
 //	8 octets nonce (kind file only), 4 octets CRC-32C, the content (kind inline only)
 //
-// The CRC covers all the other octets.
+// The CRC covers the remaining octets.
 type contentRow struct {
 	info  store.ContentInfo
 	kind  byte
@@ -190,7 +189,7 @@ func decodeContent(b []byte) (r contentRow, err error) {
 	return r, nil
 }
 
-// encodeTrash is the value of a trash row: one call of RemoveMessages.
+// encodeTrash returns the value of a trash row: one call of RemoveMessages.
 //
 //	version, 16 octets mailbox, varint n, n x 16 octets sort key
 func encodeTrash(mailbox mail.MailboxID, ids []mail.MessageID) []byte {
@@ -219,7 +218,7 @@ func decodeTrash(b []byte) (mailbox mail.MailboxID, ids []mail.MessageID, err er
 	return mailbox, ids, d.end()
 }
 
-// encodeMoment is the value of a marker and of an orphan row: version, 8 octets microseconds.
+// encodeMoment returns the value of a marker and of an orphan row: version, 8 octets microseconds.
 func encodeMoment(micros int64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{rowVersion}, uint64(micros))
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// running keeps the state of a folder while its database is open for writing. It names the logs
-// and manifests that exist durably, each with the octets at its start that are known to be on
-// the disk. A log's name is written down before the first write to it, the synced octets now
-// and then (Config.StateEvery); and a file is taken out of the state before it is removed or
-// used again. So a crash at any moment leaves a state that holds.
+// running keeps the state of a folder while its database is open for writing. The state names the logs and
+// manifests with durable names, each with the octets at its start that are known to be on disk. The name
+// of a log is recorded before the first write to the log, the synced octets every Config.StateEvery. A
+// file is removed from the state before it is removed or reused. So a crash at any moment leaves a state
+// that holds.
 //
-// Where the state cannot be written for want of space it is removed: then damage after a crash
-// is found as far as Pebble finds it.
+// If a full disk has no room for the state the state is removed: then only Pebble finds damage after a
+// crash.
 type running struct {
 	fs     vfs.FS
 	dir    string
@@ -29,7 +29,7 @@ type running struct {
 	onDisk  state
 	options string
 	isOpen  bool // since opened
-	// fixed are the files that do not change while the database is open.
+	// fixed holds the files that do not change while the database is open.
 	fixed map[string]fileState
 	files map[string]*tracked // by base name
 }
@@ -42,7 +42,7 @@ type tracked struct {
 	named bool
 }
 
-// newRunning begins with a state that was checked.
+// newRunning begins with a checked state.
 func newRunning(fs vfs.FS, dir string, st state, logger *slog.Logger) *running {
 	r := &running{fs: fs, dir: dir, logger: logger, onDisk: st, options: st.options, files: make(map[string]*tracked)}
 	for name, f := range st.files {
@@ -57,7 +57,7 @@ func newRunning(fs vfs.FS, dir string, st state, logger *slog.Logger) *running {
 
 func isTracked(base string) bool { return isLog(base) || isManifest(base) }
 
-// start makes the state say that the folder is being opened. A new folder says so already.
+// start records that the folder is being opened. A new folder has the record already.
 func (r *running) start() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -70,7 +70,7 @@ func (r *running) start() error {
 	return r.recordLocked()
 }
 
-// fixLocked takes files in that do not change from now on.
+// fixLocked records files that do not change from now on.
 func (r *running) fixLocked(names ...string) (err error) {
 	r.fixed = make(map[string]fileState, len(names))
 	for _, name := range names {
@@ -81,7 +81,7 @@ func (r *running) fixLocked(names ...string) (err error) {
 	return nil
 }
 
-// begin tracks a file that was made, or that is about to be used again.
+// begin tracks a new or reused file.
 func (r *running) begin(base string) *tracked {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -121,14 +121,14 @@ func (r *running) opened() error {
 	return r.recordLocked()
 }
 
-// note writes down how far files are synced.
+// note records the synced lengths of files.
 func (r *running) note() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.recordLocked()
 }
 
-// drop takes a file out of the state before it goes.
+// drop removes a file from the state, before the file is removed.
 func (r *running) drop(base string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -147,7 +147,7 @@ func (r *running) drop(base string) error {
 	return err
 }
 
-// recordLocked brings the state on the disk up to date. After an error it is still the old one.
+// recordLocked writes the state to disk. After an error the disk has the old state.
 func (r *running) recordLocked() error {
 	st := r.stateLocked()
 	if st.equal(r.onDisk) {
@@ -184,7 +184,7 @@ func (r *running) stateLocked() state {
 	return st
 }
 
-// with is what will be written when p is added.
+// with returns the contents after a write of p.
 func (t *tracked) with(p []byte) fileState {
 	f := t.sofar()
 	if t != nil {
@@ -204,7 +204,7 @@ func (t *tracked) wrote(f fileState) {
 	t.written = f
 }
 
-// sofar is what was written until now.
+// sofar returns the contents written so far.
 func (t *tracked) sofar() fileState {
 	if t == nil {
 		return fileState{}

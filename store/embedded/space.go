@@ -11,8 +11,8 @@ import (
 	"popelago/store"
 )
 
-// checkSpace is ErrFull when the free space of the disk is below the reserve. File systems
-// that cannot tell (those in memory) are never full.
+// checkSpace returns ErrFull if the free space of the disk is below the reserve. File systems in memory are
+// never full.
 func (s *Store) checkSpace(what string) error {
 	if s.cfg.Reserve < 0 {
 		return nil
@@ -25,8 +25,8 @@ func (s *Store) checkSpace(what string) error {
 		what, store.ErrFull, u.AvailBytes, s.cfg.Reserve)
 }
 
-// roomToOpen reports whether it is worth trying to open the database for writing: there is
-// space for what is in memory, if not as much as the reserve, and a name for a file.
+// roomToOpen reports whether the disk has space for the memory tables, and a name for a file, so that the
+// database may be opened for writing.
 func (s *Store) roomToOpen() bool {
 	fs := s.cfg.FS
 	if u, err := fs.GetDiskUsage(s.cfg.Dir); err == nil && s.cfg.Reserve >= 0 &&
@@ -42,8 +42,8 @@ func (s *Store) roomToOpen() bool {
 	return errors.Join(err, f.Close(), fs.Remove(name)) == nil
 }
 
-// FreeSpace is how much of the disk that holds a folder can be written, in octets. It may be
-// asked beside an open store.
+// FreeSpace returns the free space of the disk of a folder, in octets. It may be called beside an open
+// store.
 func FreeSpace(dir string) (int64, error) {
 	if _, err := os.Stat(dir); err != nil {
 		return 0, err

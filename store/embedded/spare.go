@@ -8,9 +8,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// The spare is space kept for a disk that others have filled: to open the database for writing
-// takes some octets and names, and without them people could read their mail but not remove it.
-// It is given up when the database cannot be opened, and kept again when there is space.
+// The spare is space reserved for a full disk. Opening the database for writing needs some octets and names;
+// without them mail could be read but not removed. The spare is given up when the database cannot be
+// opened, and made again once there is space.
 //
 //	DIR/spare/0.spare ... 7.spare    1 MiB each, of random octets
 const (
@@ -24,7 +24,7 @@ func (s *Store) spareName(i int) string {
 	return s.cfg.FS.PathJoin(s.cfg.Dir, spareDir, fmt.Sprint(i)+spareSuffix)
 }
 
-// giveUpSpare frees the spare. It reports whether there was some.
+// giveUpSpare frees the spare. It reports whether a spare existed.
 func (s *Store) giveUpSpare() (given bool) {
 	s.spare.Lock()
 	defer s.spare.Unlock()
@@ -35,8 +35,8 @@ func (s *Store) giveUpSpare() (given bool) {
 	return given
 }
 
-// keepSpare makes the spare unless it is there, if that leaves more space than the reserve by
-// as much again. What it cannot make now it makes later.
+// keepSpare makes missing files of the spare, if twice the reserve stays free. A failed file is made
+// later.
 func (s *Store) keepSpare() {
 	if s.readOnly() {
 		return
@@ -57,7 +57,7 @@ func (s *Store) keepSpare() {
 	s.spare.kept = true
 }
 
-// sparePiece is how much of a file of the spare is written at a time, in octets.
+// sparePiece is the size of one write to a file of the spare, in octets.
 const sparePiece = 64 << 10
 
 func (s *Store) makeSpare() error {
@@ -75,7 +75,7 @@ func (s *Store) makeSpare() error {
 			return err
 		}
 		for n := 0; n < spareSize && err == nil; n += sparePiece {
-			rand.Read(piece) // a file system may store zeros, or the same again, as nothing
+			rand.Read(piece) // a file system may store zeros or repetitions without space
 			_, err = f.Write(piece)
 		}
 		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {

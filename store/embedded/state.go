@@ -14,8 +14,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// state says which files of the data folder must be there, and what they must hold. It stands
-// in the file STATE:
+// state lists the files that must exist in the data folder, with their contents. The file STATE holds
+// the state:
 //
 //	popelago embedded store, state 1
 //	phase closed
@@ -26,28 +26,28 @@ import (
 //	size 88123 db/000012.sst
 //	end 5e6f7a8b
 //
-// The octets of a whole file, and those at the start of a file that grows, have a CRC-32C in
-// hex; so have all lines above the last one. Names are those below the data folder.
+// The octets of a whole file, and the octets at the start of a growing file, have a CRC-32C in hex. The
+// last line has the CRC-32C of all lines above. Names are relative to the data folder.
 type state struct {
-	// phase is empty when there is no state: in folders of versions that kept none, and
-	// where a full disk had no room for it.
+	// phase is empty without a state: in folders of versions without STATE, and after a full disk had
+	// no room for the file.
 	phase string
-	// options is the newest OPTIONS file of the database, which makes one at each opening for
-	// writing: a later one shows that a version without states has changed the folder since.
+	// options is the newest OPTIONS file of the database. Each opening for writing makes one: a later
+	// file shows that a version without STATE has changed the folder.
 	options string
-	// files are the files by their names.
+	// files holds the files by name.
 	files map[string]fileState
 }
 
 // Phases of a data folder.
 const (
-	phaseNew     = "new"     // the database is still to be made
-	phaseOpening = "opening" // being opened: there may be a later OPTIONS file beside the named one
+	phaseNew     = "new"     // the database does not exist yet
+	phaseOpening = "opening" // being opened: a later OPTIONS file may exist
 	phaseRunning = "running" // open, or not closed in order
 	phaseClosed  = "closed"
 )
 
-// fileState is what a file must be.
+// fileState holds the expected contents of a file.
 type fileState struct {
 	kind string // wholeFile, fileStart or fileSize
 	size int64
@@ -56,8 +56,8 @@ type fileState struct {
 
 // Kinds of fileState.
 const (
-	wholeFile = "whole" // exactly size octets, with that sum
-	fileStart = "start" // at least size octets, the first of them with that sum
+	wholeFile = "whole" // exactly size octets, with sum
+	fileStart = "start" // at least size octets; the first size octets have sum
 	fileSize  = "size"  // exactly size octets
 )
 
@@ -67,7 +67,7 @@ const (
 	stateKnown = "1"
 )
 
-// encode is the text of a state.
+// encode returns the text of a state.
 func (st state) encode() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s%s\nphase %s\n", stateTitle, stateKnown, st.phase)
@@ -86,8 +86,7 @@ func (st state) encode() []byte {
 	return b.Bytes()
 }
 
-// decodeState is the state in a text. That of a later form, which this program cannot judge,
-// is taken for none.
+// decodeState returns the state in a text. A text of a later form counts as no state.
 func decodeState(text []byte) (state, error) {
 	body, last, _ := cutLast(string(text))
 	if last != fmt.Sprintf("end %08x\n", crc32.Checksum([]byte(body), castagnoli)) {
@@ -109,7 +108,7 @@ func decodeState(text []byte) (state, error) {
 	return st, nil
 }
 
-// cutLast parts the last line of a text from those above.
+// cutLast splits a text before its last line.
 func cutLast(text string) (above, last string, found bool) {
 	i := strings.LastIndex(strings.TrimSuffix(text, "\n"), "\n")
 	return text[:i+1], text[i+1:], i >= 0
@@ -169,7 +168,7 @@ func writeState(fs vfs.FS, dir string, st state) error {
 	return writeDurably(fs, dir, stateFile, st.encode())
 }
 
-// removeState takes the state away durably, which needs no space.
+// removeState removes the state durably, without need of space.
 func removeState(fs vfs.FS, dir string) error {
 	if err := fs.Remove(fs.PathJoin(dir, stateFile)); err != nil && !isNotExist(err) {
 		return err
@@ -187,8 +186,7 @@ func readWhole(fs vfs.FS, name string) ([]byte, error) {
 	return b, errors.Join(err, f.Close())
 }
 
-// writeDurably puts a file with the given octets in the place of an earlier one, whole or not
-// at all.
+// writeDurably replaces a file by the given octets, as a whole or not at all.
 func writeDurably(fs vfs.FS, dir, base string, data []byte) error {
 	name := fs.PathJoin(dir, base)
 	tmp := name + tmpSuffix

@@ -12,14 +12,12 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// checkState compares the database of a data folder with what the state says of it. Pebble
-// finds damage in tables by itself when it reads them, so of tables only the sizes are in a
-// state; of the newest log and the end of the manifest Pebble takes damage for the torn end of
-// a last write.
+// checkState compares the database of a data folder with its state. Pebble finds damage in tables when it
+// reads them, so a state holds only the sizes of tables. Damage in the newest log or at the end of the
+// manifest looks to Pebble like the torn end of a last write.
 //
-// It returns the state to go on from: none where the folder was changed since by a version
-// that keeps no state, which leaves no older OPTIONS file, or where an opening was cut short.
-// Errors name the file.
+// checkState returns the state to continue from. There is none if a version without STATE has changed the
+// folder, which leaves no older OPTIONS file, or if an opening was interrupted. Errors name the file.
 func checkState(fs vfs.FS, dir string, st state) (state, error) {
 	if st.phase == "" || st.phase == phaseNew {
 		return st, nil
@@ -50,8 +48,8 @@ func checkState(fs vfs.FS, dir string, st state) (state, error) {
 	return st, nil
 }
 
-// checkStrangers finds logs and markers that came into a closed folder, as when one copy of a
-// folder is put over another: Pebble would take them for its own.
+// checkStrangers finds logs and markers that were added to a closed folder, as when one copy of a folder is
+// copied over another: Pebble would use them.
 func checkStrangers(fs vfs.FS, dir string, st state, names []string) error {
 	for _, name := range names {
 		_, listed := st.files[fs.PathJoin(dbDir, name)]
@@ -63,7 +61,7 @@ func checkStrangers(fs vfs.FS, dir string, st state, names []string) error {
 	return nil
 }
 
-// check compares a file with what it must be.
+// check compares a file with its expected contents.
 func (f fileState) check(fs vfs.FS, path string) error {
 	info, err := fs.Stat(path)
 	if isNotExist(err) {
@@ -89,7 +87,7 @@ func (f fileState) check(fs vfs.FS, path string) error {
 	return nil
 }
 
-// sumOf is the CRC-32C of the first size octets of a file.
+// sumOf returns the CRC-32C of the first size octets of a file.
 func sumOf(fs vfs.FS, path string, size int64) (uint32, error) {
 	f, err := fs.Open(path, vfs.SequentialReadsOption)
 	if err != nil {
@@ -101,7 +99,7 @@ func sumOf(fs vfs.FS, path string, size int64) (uint32, error) {
 	return h.Sum32(), err
 }
 
-// closedState is the state of a folder whose database was closed in order.
+// closedState returns the state of a folder whose database was closed in order.
 func closedState(fs vfs.FS, dir string) (state, error) {
 	st := state{phase: phaseClosed, files: make(map[string]fileState)}
 	names, err := fs.List(fs.PathJoin(dir, dbDir))
@@ -131,7 +129,7 @@ func closedState(fs vfs.FS, dir string) (state, error) {
 	return st, nil
 }
 
-// wholeState is the present state of a file.
+// wholeState returns the present state of a file.
 func wholeState(fs vfs.FS, path string) (fileState, error) {
 	info, err := fs.Stat(path)
 	if err != nil {
@@ -141,14 +139,14 @@ func wholeState(fs vfs.FS, path string) (fileState, error) {
 	return fileState{kind: wholeFile, size: info.Size(), sum: sum}, err
 }
 
-// formatMarker begins the name of the file that names Pebble's format.
+// formatMarker begins the name of the file with the format of Pebble.
 const formatMarker = "marker.format-version."
 
 func isLog(name string) bool      { return strings.HasSuffix(name, ".log") }
 func isMarker(name string) bool   { return strings.HasPrefix(name, "marker.") }
 func isManifest(name string) bool { return strings.HasPrefix(name, "MANIFEST-") }
 
-// newestOptions is the name of the last OPTIONS file among some names, or empty.
+// newestOptions returns the name of the last OPTIONS file among names, or an empty name.
 func newestOptions(names []string) (newest string) {
 	for _, name := range names {
 		if optionsNumber(name) > optionsNumber(newest) {
@@ -158,7 +156,7 @@ func newestOptions(names []string) (newest string) {
 	return newest
 }
 
-// optionsNumber is the number of an OPTIONS file, and 0 for other names.
+// optionsNumber returns the number of an OPTIONS file, and 0 for other names.
 func optionsNumber(name string) uint64 {
 	digits, ok := strings.CutPrefix(name, "OPTIONS-")
 	if !ok {

@@ -14,37 +14,37 @@ import (
 	"popelago/store"
 )
 
-// Sweep works off four lists, each in the order in which things were put there:
+// Sweep works through four lists, each in the order of insertion:
 //
-//	pending         contents in memory that never got a message
-//	prefixOrphan    those that had to be written to the database
+//	pending         contents in memory without a message
+//	prefixOrphan    contents in the database without a message
 //	prefixTrash     calls of RemoveMessages whose contents may be removed
-//	prefixUnpurged  those whose contents are gone and whose markers may be removed, once
-//	                they are older than markerAge by the clock and by olderThan
+//	prefixUnpurged  calls of RemoveMessages whose contents are gone; their markers may be removed
+//	                once they are older than markerAge by the clock and by olderThan
 //
-// and, once after Open, the content files that no row names: left by a crash or a failure.
+// and, once after Open, through the content files without a row, left by a crash or a failure.
 
 type sweepState struct {
-	// running is held by the one Sweep at work; another one waits.
+	// running is held by the running Sweep; a second Sweep waits.
 	running sync.Mutex
-	// seq tells trash rows of one microsecond apart. It begins at random: a clock may stand where it
-	// stood before the last stop.
+	// seq numbers trash rows of one microsecond. It begins at random: after a stop the clock may show an
+	// earlier time again.
 	seq      atomic.Uint64
 	openedAt time.Time
-	// filesChecked is set when the content files were compared with their rows, which is
-	// needed after Open and after failures that may have left a file without a row.
+	// filesChecked is set once the content files were compared with their rows, after Open and after
+	// failures that may have left a file without a row.
 	filesChecked atomic.Bool
 	// deleted counts octets of inline content removed since the last flush.
 	deleted int64
-	// freed is the key behind the last removal that free has looked at; nil for none.
+	// freed is the key after the last removal that free has read; nil for none.
 	freed []byte
 }
 
-// flushAfter is how many octets of inline content are removed before the tombstones are
-// flushed, so that compaction gets to know of the space to be won.
+// flushAfter is the count of octets of removed inline content after which tombstones are flushed, so that
+// compaction reclaims their space.
 const flushAfter = 16 << 20
 
-// sweepPage is about how many contents are removed in one write; a trash row has no more.
+// sweepPage is about the count of contents removed in one write; a trash row has no more.
 const sweepPage = 200
 
 // Sweep implements store.Background.
@@ -89,9 +89,8 @@ func (s *Store) sweepPending(ctx context.Context, olderThan time.Time, report *s
 	return nil
 }
 
-// contentWritten reports whether a content row is in the database. AddMessages may have
-// written it although its caller stopped waiting or heard of a failure, and may yet do so:
-// so it is looked for behind all writes that were waiting.
+// contentWritten reports whether a content row is in the database. An AddMessages may write the row after
+// its caller stopped waiting or received an error: so contentWritten reads after all waiting writes.
 func (s *Store) contentWritten(ctx context.Context, id mail.MessageID) (bool, error) {
 	written := false
 	key := contentKey(id)
@@ -100,7 +99,7 @@ func (s *Store) contentWritten(ctx context.Context, id mail.MessageID) (bool, er
 		return translate(err, "sweep "+id.String())
 	}})
 	if err != nil {
-		return false, err // the committer may still be at it
+		return false, err // the committer may still write the row
 	}
 	return written, nil
 }
@@ -111,7 +110,7 @@ func (s *Store) count(report *store.SweepReport, octets int64) {
 	s.metrics.swept.Add(float64(octets))
 }
 
-// sweepOrphans looks at contents that were written without a message.
+// sweepOrphans removes contents that were written without a message.
 func (s *Store) sweepOrphans(ctx context.Context, olderThan time.Time, report *store.SweepReport) error {
 	var ids []mail.MessageID
 	err := s.scan(ctx, []byte{prefixOrphan}, []byte{prefixOrphan + 1}, func(k, v []byte) (bool, error) {
@@ -136,7 +135,7 @@ func (s *Store) sweepOrphans(ctx context.Context, olderThan time.Time, report *s
 	return nil
 }
 
-// forgetOrphans takes the notes away that contents have no message.
+// forgetOrphans removes the orphan rows of contents.
 func forgetOrphans(b *pebble.Batch, ids []mail.MessageID) error {
 	for _, id := range ids {
 		k := orphanKey(id)
@@ -156,8 +155,7 @@ type listedRow struct {
 	ids        []mail.MessageID
 }
 
-// listedPage reads rows from *lower on, up to about sweepPage ids, and moves *lower behind
-// them.
+// listedPage reads rows from *lower on, up to about sweepPage ids, and moves *lower after them.
 func (s *Store) listedPage(ctx context.Context, lower *[]byte, upper []byte) (rows []listedRow, err error) {
 	n := 0
 	err = s.scan(ctx, *lower, upper, func(k, v []byte) (bool, error) {

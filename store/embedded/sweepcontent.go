@@ -11,20 +11,19 @@ import (
 	"popelago/store"
 )
 
-// sweepRule says which contents may be removed: no mailbox has them.
+// sweepRule selects the contents to remove. No mailbox has a row of them.
 type sweepRule struct {
-	// olderThan: no mailbox has had them since.
+	// olderThan: no mailbox has had a row since.
 	olderThan time.Time
-	// settled: all mailboxes that they are for have removed them, so that no delivery under way
-	// can add a row. Without that olderThan must be longer ago than any delivery takes.
+	// settled: all their mailboxes have removed them, so that no delivery in flight can add a row.
+	// Otherwise olderThan must be longer ago than the longest delivery.
 	settled bool
 }
 
-// sweepContents removes those of the contents that may be by a rule, and writes what also adds
-// in the same batch.
+// sweepContents removes the contents selected by a rule, and writes the additions of also in the same batch.
 //
-// Which ones those are is found out first. That no mailbox has got them since is looked at
-// within the write, which stands alone, so no AddMessages comes between.
+// The contents are selected first. The write checks again that no mailbox has a row of them; it has a
+// group of its own, so no AddMessages comes between.
 func (s *Store) sweepContents(ctx context.Context, ids []mail.MessageID, rule sweepRule, report *store.SweepReport, also func(*pebble.Batch) error) error {
 	dead := make(map[mail.MessageID]contentRow)
 	for _, id := range ids {
@@ -37,7 +36,7 @@ func (s *Store) sweepContents(ctx context.Context, ids []mail.MessageID, rule sw
 			return err
 		})
 		if errors.Is(err, store.ErrCorrupt) {
-			// Whose it was cannot be told: it stays.
+			// The mailboxes of a damaged content are unknown: the content stays.
 			s.metrics.corrupt.Inc()
 			s.cfg.Logger.Error("embedded store: a removed content is damaged and stays", "cause", err)
 			continue
@@ -84,7 +83,7 @@ func (s *Store) sweepContents(ctx context.Context, ids []mail.MessageID, rule sw
 	return nil
 }
 
-// removeFile removes the file of a content, if it is there.
+// removeFile removes the file of a content. A missing file is no error.
 func (s *Store) removeFile(id mail.MessageID, nonce [8]byte) error {
 	if err := s.cfg.FS.Remove(s.dirs.path(id, nonce)); err != nil && !isNotExist(err) {
 		return err

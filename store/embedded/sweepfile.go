@@ -11,7 +11,7 @@ import (
 	"popelago/store"
 )
 
-// sweepFiles removes the content files of an earlier process that have no row.
+// sweepFiles removes content files of an earlier process without a row.
 func (s *Store) sweepFiles(ctx context.Context, olderThan time.Time, report *store.SweepReport) error {
 	if s.sweep.filesChecked.Load() || !olderThan.After(s.sweep.openedAt) {
 		return nil
@@ -22,7 +22,7 @@ func (s *Store) sweepFiles(ctx context.Context, olderThan time.Time, report *sto
 		return err
 	}
 	for _, bucket := range buckets {
-		if len(bucket) != 2 { // tmpDir, or nothing of ours
+		if len(bucket) != 2 { // tmpDir, or a foreign folder
 			continue
 		}
 		dir := fs.PathJoin(s.dirs.content, bucket)
@@ -58,7 +58,7 @@ func (s *Store) sweepFiles(ctx context.Context, olderThan time.Time, report *sto
 	return nil
 }
 
-// sweepSpace gives the space of what was removed back to the disk.
+// sweepSpace reclaims the space of removed contents.
 func (s *Store) sweepSpace(ctx context.Context, _ time.Time, _ *store.SweepReport) error {
 	if s.sweep.deleted >= flushAfter {
 		if err := s.read("sweep", func(db *pebble.DB) error { return db.Flush() }); err != nil {

@@ -9,10 +9,10 @@ import (
 	"popelago/mail"
 )
 
-// tidy keeps the cost of listing a mailbox flat. A removed row leaves a tombstone in the
-// database, and a list passes over all that lie between its rows. After many removals from
-// one mailbox, or when a list has met many tombstones, the range of keys of that mailbox is
-// compacted down to the lowest level, where tombstones end.
+// tidy keeps the cost of listing a mailbox flat. A removed row leaves a tombstone in the database, and a
+// list reads all tombstones between its rows. After many removals from a mailbox, or after a list has read
+// many tombstones, the range of keys of the mailbox is compacted down to the lowest level, which drops
+// tombstones.
 type tidy struct {
 	mu     sync.Mutex
 	counts map[mail.MailboxID]int // removals since the mailbox was tidied
@@ -38,7 +38,7 @@ func (t *tidy) removed(mailbox mail.MailboxID, n, limit int) {
 	}
 }
 
-// listed looks at what a list had to do.
+// listed takes the statistics of a list.
 func (t *tidy) listed(mailbox mail.MailboxID, stats pebble.IteratorStats, limit int) {
 	if passedOver(stats) < limit {
 		return
@@ -48,7 +48,7 @@ func (t *tidy) listed(mailbox mail.MailboxID, stats pebble.IteratorStats, limit 
 	t.dueLocked(mailbox)
 }
 
-// passedOver is the count of keys that an iterator met and did not return.
+// passedOver counts the keys that an iterator read and did not return.
 func passedOver(stats pebble.IteratorStats) int {
 	return stats.ForwardStepCount[pebble.InternalIterCall] - stats.ForwardStepCount[pebble.InterfaceCall] +
 		int(stats.InternalStats.PointsCoveredByRangeTombstones)
@@ -63,8 +63,7 @@ func (t *tidy) dueLocked(mailbox mail.MailboxID) {
 	}
 }
 
-// sweepDivisor: Sweep tidies mailboxes with this fraction of the removals that would
-// otherwise make them due.
+// sweepDivisor divides the count of removals after which Sweep tidies a mailbox.
 const sweepDivisor = 8
 
 // dueForSweep marks the mailboxes with at least min removals.
@@ -103,7 +102,7 @@ func (s *Store) tidier() {
 	}
 }
 
-// tidyDue closes the gaps in the mailboxes that are due.
+// tidyDue compacts the mailboxes that are due.
 func (s *Store) tidyDue(ctx context.Context) error {
 	s.tidy.running.Lock()
 	defer s.tidy.running.Unlock()

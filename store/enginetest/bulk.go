@@ -10,7 +10,7 @@ import (
 	"popelago/store/cassandra"
 )
 
-// AddBulk adds messages to a mailbox that is bulk since a moment.
+// AddBulk adds messages to a mailbox with a moment of bulk.
 func AddBulk(t testing.TB, s store.Mail, mb mail.MailboxID, since time.Time, ms ...mail.Message) {
 	t.Helper()
 	var entries []store.Entry
@@ -24,12 +24,12 @@ func AddBulk(t testing.TB, s store.Mail, mb mail.MailboxID, since time.Time, ms 
 	}
 }
 
-// At makes a message of a moment.
+// At returns a message with an id of a moment.
 func At(moment time.Time) mail.Message {
 	return mail.Message{ID: mail.NewIDSource(func() time.Time { return moment }).Next(), Size: 10, Recipient: "alice@example.test"}
 }
 
-// DayOf is the segment of a bulk mailbox for messages of a moment.
+// DayOf returns the segment of a bulk mailbox for messages of a moment.
 func DayOf(moment time.Time) int { return int(moment.Unix() / 86400) }
 
 // IDsOf lists the ids of messages.
@@ -41,7 +41,7 @@ func IDsOf(ms ...mail.Message) []mail.MessageID {
 	return list
 }
 
-// WantRows checks that a mailbox holds exactly some messages, whatever the pages.
+// WantRows checks that a mailbox holds exactly the messages, with pages of any size.
 func WantRows(t *testing.T, s store.Mail, mb mail.MailboxID, want ...mail.Message) {
 	t.Helper()
 	for _, limit := range []int{1, 3, len(want), 5000} {
@@ -58,12 +58,12 @@ func WantRows(t *testing.T, s store.Mail, mb mail.MailboxID, want ...mail.Messag
 	}
 }
 
-// Sorted puts messages in the order of their ids.
+// Sorted sorts messages by id.
 func Sorted(ms ...mail.Message) []mail.Message {
 	return slices.SortedFunc(slices.Values(ms), func(a, b mail.Message) int { return a.ID.Compare(b.ID) })
 }
 
-// SegmentsOf tells in which segments of a mailbox a message has a row.
+// SegmentsOf lists the segments of a mailbox with a row of a message.
 func SegmentsOf(t *testing.T, cfg cassandra.Config, mb mail.MailboxID, m mail.Message) (segments []int) {
 	t.Helper()
 	if cfg.Keyspace == "" {

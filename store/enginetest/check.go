@@ -20,7 +20,7 @@ type Engine interface {
 	Levels() store.Levels[*cassandra.Store]
 }
 
-// Check does a run and waits for its end.
+// Check runs a check and waits for its end.
 func Check(t *testing.T, s Engine, o task.CheckOptions) task.CheckState {
 	t.Helper()
 	cfg := task.CheckConfig{Window: time.Nanosecond, Rate: 1e6, RetryPause: 100 * time.Millisecond}
@@ -38,8 +38,8 @@ func Check(t *testing.T, s Engine, o task.CheckOptions) task.CheckState {
 	return c.State()
 }
 
-// WantCheck does a run that has to end well and compares what it found: "dangling 2/1" are two
-// found and one repaired.
+// WantCheck runs a check that must succeed, and compares its findings: "dangling 2/1" means two found and
+// one repaired.
 func WantCheck(t *testing.T, what string, s Engine, o task.CheckOptions, want ...string) task.CheckReport {
 	t.Helper()
 	state := Check(t, s, o)
@@ -74,7 +74,7 @@ func Accounts(t *testing.T, s store.Directory, names ...string) (list []mail.Add
 	return list
 }
 
-// Deliver stores a message of n octets for some addresses, in sizes as RETR sends it.
+// Deliver stores a message of n octets for addresses, with the size of RETR.
 func Deliver(t *testing.T, s store.Mail, n int, to ...mail.Address) mail.MessageID {
 	t.Helper()
 	id := IDs.Next()
@@ -89,12 +89,12 @@ func Deliver(t *testing.T, s store.Mail, n int, to ...mail.Address) mail.Message
 	return id
 }
 
-// Entry is the message of an address whose content has n octets: its size is that of RETR.
+// Entry returns the message of an address with a content of n octets, with the size of RETR.
 func Entry(id mail.MessageID, n int, a mail.Address) mail.Message {
 	return mail.Message{ID: id, Size: int64(n + len(mail.DeliveryHeader("s@example.org", a.String()))), Recipient: a.String()}
 }
 
-// WantList checks what a mailbox lists, in order.
+// WantList checks the list of a mailbox, in order.
 func WantList(t *testing.T, what string, s store.Mail, a mail.Address, want ...mail.MessageID) {
 	t.Helper()
 	rows, err := List(t.Context(), s, Mailbox(a.Local))

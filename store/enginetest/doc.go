@@ -1,3 +1,3 @@
-// Package enginetest helps the tests of store/cassandra: it opens stores, fills them, looks at what
-// they list, and gathers the statements that they execute. Only tests use it.
+// Package enginetest helps the tests of store/cassandra: it opens and fills stores, checks their lists, and
+// gathers their statements. Only tests use it.
 package enginetest

@@ -7,10 +7,10 @@ import (
 	"popelago/store/cassandra"
 )
 
-// Findings are what Doctor told.
+// Findings holds the findings of Doctor.
 type Findings []cassandra.Finding
 
-// Doctor asks the engine what it finds.
+// Doctor runs the doctor of the engine.
 func Doctor(t testing.TB, cfg cassandra.Config) Findings {
 	t.Helper()
 	found, err := cassandra.Doctor(t.Context(), cfg)
@@ -20,7 +20,7 @@ func Doctor(t testing.TB, cfg cassandra.Config) Findings {
 	return found
 }
 
-// Say fails the test unless a check came to a level, with all texts in its text or hint.
+// Say fails the test unless a check has a level, with all texts in its text or hint.
 func (f Findings) Say(t testing.TB, level, check string, texts ...string) {
 	t.Helper()
 	for _, one := range f {
@@ -35,7 +35,7 @@ func (f Findings) Say(t testing.TB, level, check string, texts ...string) {
 	t.Errorf("no %s of %s with %q in %+v", level, check, texts, f)
 }
 
-// Errors are those of the highest level.
+// Errors returns the findings of the highest level.
 func (f Findings) Errors() Findings {
 	var bad Findings
 	for _, one := range f {

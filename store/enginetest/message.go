@@ -14,12 +14,12 @@ import (
 // ids makes ids for tests.
 var IDs = mail.NewIDSource(nil)
 
-// Message is one with a new id, for alice.
+// Message returns a message with a new id, for alice.
 func Message(size int64) mail.Message {
 	return mail.Message{ID: IDs.Next(), Size: size, Recipient: "alice@example.test"}
 }
 
-// Mailbox is the id of the mailbox of an address in example.test.
+// Mailbox returns the id of the mailbox of an address in example.test.
 func Mailbox(name string) mail.MailboxID {
 	return mail.DeriveMailboxID(mail.Address{Local: name, Domain: "example.test"}, mail.MessageID{})
 }
@@ -53,13 +53,13 @@ func Add(t testing.TB, s store.Mail, mb mail.MailboxID, ms ...mail.Message) {
 	}
 }
 
-// List is the first page of a mailbox.
+// List returns the first page of a mailbox.
 func List(ctx context.Context, s store.Mail, mb mail.MailboxID) ([]mail.Message, error) {
 	rows, _, err := s.ListMessages(ctx, mb, mail.MessageID{}, 5000)
 	return rows, err
 }
 
-// ListAll is the whole list of a mailbox, read in pages of at most limit rows.
+// ListAll returns the whole list of a mailbox, read in pages of at most limit rows.
 func ListAll(ctx context.Context, s store.Mail, mb mail.MailboxID, limit int) (rows []mail.Message, err error) {
 	var after mail.MessageID
 	for more := true; more; {
@@ -77,7 +77,7 @@ func ListAll(ctx context.Context, s store.Mail, mb mail.MailboxID, limit int) (r
 	return rows, nil
 }
 
-// Retrieve reads content and returns an error unless it has that size.
+// Retrieve reads content and returns an error unless the content has the size.
 func Retrieve(t *testing.T, s store.Mail, id mail.MessageID, size int64) error {
 	_, r, err := s.OpenContent(t.Context(), id, "")
 	if err != nil {
@@ -105,7 +105,7 @@ func Has(t *testing.T, s store.Mail, mb mail.MailboxID, m mail.Message) error {
 	return fmt.Errorf("%d rows, but not %s", len(rows), m.ID)
 }
 
-// WantClass checks that err is of a class and of no other.
+// WantClass checks that err is of exactly one class.
 func WantClass(t *testing.T, what string, err, class error) {
 	t.Helper()
 	for _, c := range []error{store.ErrNotFound, store.ErrUnavailable, store.ErrOutcomeUnknown, store.ErrCorrupt} {

@@ -7,7 +7,7 @@ import (
 	"popelago/cassandratest"
 )
 
-// Pause stops a node in its tracks. What it returns lets it go on, the first time.
+// Pause stops a node with SIGSTOP. The function returned lets the node continue, once.
 func Pause(t *testing.T, node *cassandratest.Node) (resume func()) {
 	t.Helper()
 	if err := node.Pause(); err != nil {

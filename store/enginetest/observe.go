@@ -9,19 +9,19 @@ import (
 	"popelago/store/cassandra"
 )
 
-// Observations are statements that were executed.
+// Observations holds executed statements.
 type Observations struct {
-	// Judge returns what is wrong with a statement. May be nil.
+	// Judge returns the fault of a statement. May be nil.
 	Judge func(cassandra.Statement) error
 
 	mu         sync.Mutex
 	statements []cassandra.Statement
-	suspect    []string // those that coordinate
-	broken     []string // the first of those that Judge finds wrong
+	suspect    []string // statements that coordinate
+	broken     []string // the first faults that Judge found
 	total      int
 }
 
-// Observe is for Config.Observe.
+// Observe serves as Config.Observe.
 func (o *Observations) Observe(s cassandra.Statement) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -43,14 +43,14 @@ func (o *Observations) Observe(s cassandra.Statement) {
 	}
 }
 
-// Broken returns what Judge found wrong, the first of it.
+// Broken returns the first faults that Judge found.
 func (o *Observations) Broken() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.broken
 }
 
-// Take returns the statements but heartbeats since the last call.
+// Take returns the statements since the last call, without heartbeats.
 func (o *Observations) Take() []cassandra.Statement {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -59,7 +59,7 @@ func (o *Observations) Take() []cassandra.Statement {
 	return list
 }
 
-// IsHeartbeat reports whether a statement is one that servers execute by themselves.
+// IsHeartbeat reports whether a statement belongs to a heartbeat.
 func IsHeartbeat(cql string) bool {
 	for _, table := range []string{" server ", " watermark ", " system.local"} {
 		if strings.Contains(cql, table) {
@@ -69,7 +69,7 @@ func IsHeartbeat(cql string) bool {
 	return false
 }
 
-// Spent is what an operation cost: writes and reads, each the CQL and its consistency.
+// Spent holds the cost of an operation: writes and reads, each with CQL and consistency.
 func Spent(list []cassandra.Statement) (writes, reads []string) {
 	for _, s := range list {
 		text := s.CQL + " at " + s.Consistency
@@ -82,8 +82,8 @@ func Spent(list []cassandra.Statement) (writes, reads []string) {
 	return writes, reads
 }
 
-// Uncoordinated looks at a node when all tests of this package are done: no statement was
-// conditional or serial, Cassandra has no trace of any, and no table counts.
+// Uncoordinated checks a node after all tests of a package: no statement was conditional or serial,
+// Cassandra has no trace of such a statement, and no table has counters.
 func (o *Observations) Uncoordinated(c *cassandratest.Cluster) error {
 	o.mu.Lock()
 	total, suspect := o.total, o.suspect

@@ -14,8 +14,8 @@ import (
 	"popelago/store/cassandra"
 )
 
-// Keyspace is the one that most tests share. Another schema has another, so that a node that is
-// kept from run to run never has one that was made by other code.
+// Keyspace returns the keyspace that most tests share. Its name depends on the schema, so that a kept node
+// never has a keyspace of another schema under the name.
 func Keyspace() string {
 	schema, err := cassandra.Schema(cassandra.Config{Hosts: []string{"-"}, Datacenter: "dc1", Replication: map[string]int{"dc1": 1}})
 	if err != nil {
@@ -24,7 +24,7 @@ func Keyspace() string {
 	return fmt.Sprintf("test_%x", sha256.Sum256([]byte(schema)))[:13]
 }
 
-// Apply makes the schema, once. What several nodes have to agree upon is made before, see prepare.
+// Apply makes the schema, once. On several nodes the tables are made before, see prepare.
 func Apply(t testing.TB, cfg cassandra.Config) {
 	t.Helper()
 	if len(cfg.Hosts) > 1 || len(cfg.Replication) > 1 {
@@ -35,8 +35,8 @@ func Apply(t testing.TB, cfg cassandra.Config) {
 	}
 }
 
-// prepare makes the tables on several nodes, which agree when all are there. The engine waits for them
-// after each one, which takes some seconds every time.
+// prepare makes the tables on several nodes, and waits once for their agreement. The engine would wait some
+// seconds after each table.
 func prepare(t testing.TB, cfg cassandra.Config) {
 	t.Helper()
 	status, err := cassandra.Status(t.Context(), cfg)
@@ -51,7 +51,7 @@ func prepare(t testing.TB, cfg cassandra.Config) {
 		t.Fatal(err)
 	}
 	d := driver(cfg.Hosts[0])
-	d.HostFilter = gocql.WhiteListHostFilter(cfg.Hosts[0]) // the one that knows of each change at once
+	d.HostFilter = gocql.WhiteListHostFilter(cfg.Hosts[0]) // this node knows of each change at once
 	d.MaxWaitSchemaAgreement = -1                          // the driver would wait, too
 	s := connect(t, d)
 	defer s.Close()
@@ -75,7 +75,7 @@ func Open(t testing.TB, cfg cassandra.Config) *cassandra.Store {
 	return Reopen(t, cfg)
 }
 
-// Reopen opens a store with what is there.
+// Reopen opens a store and keeps its rows.
 func Reopen(t testing.TB, cfg cassandra.Config) *cassandra.Store {
 	t.Helper()
 	s, err := cassandra.Open(t.Context(), cfg)
@@ -86,13 +86,13 @@ func Reopen(t testing.TB, cfg cassandra.Config) *cassandra.Store {
 	return s
 }
 
-// Session is a connection of the test's own.
+// Session returns a connection for the test alone.
 func Session(t testing.TB, cfg cassandra.Config) *gocql.Session {
 	t.Helper()
 	return connect(t, driver(cfg.Hosts...))
 }
 
-// driver is the configuration of a connection of the test's own.
+// driver returns the configuration of Session.
 func driver(hosts ...string) *gocql.ClusterConfig {
 	d := gocql.NewCluster(hosts...)
 	d.ProtoVersion = 4
@@ -101,7 +101,7 @@ func driver(hosts ...string) *gocql.ClusterConfig {
 	return d
 }
 
-// connect opens such a connection until the end of the test.
+// connect opens a connection until the end of the test.
 func connect(t testing.TB, d *gocql.ClusterConfig) *gocql.Session {
 	t.Helper()
 	s, err := d.CreateSession()

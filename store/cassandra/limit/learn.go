@@ -7,8 +7,8 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// Attempt reports one attempt to execute a statement at a node.
-type Attempt struct {
+// Result is the result of one attempt to execute a statement at a node.
+type Result struct {
 	// Host is the address of the node.
 	Host string
 	// Local is set for statements at LOCAL_QUORUM. Other levels involve distant nodes or every
@@ -22,7 +22,7 @@ type Attempt struct {
 
 // Learn lowers or raises the limit by the result of an attempt. An attempt without Local counts only
 // if a node says "overloaded".
-func (l *Limiter) Learn(a Attempt) {
+func (l *Limiter) Learn(a Result) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -48,7 +48,7 @@ func (l *Limiter) Learn(a Attempt) {
 
 // overloadedLocked reports whether an attempt failed because the cluster had too much to do. A node
 // silent since the attempt began is away; fewer statements would not help.
-func (l *Limiter) overloadedLocked(a Attempt, began time.Time) bool {
+func (l *Limiter) overloadedLocked(a Result, began time.Time) bool {
 	if errors.Is(a.Err, gocql.ErrTimeoutNoResponse) {
 		return a.Local && l.heard[a.Host].After(began)
 	}

@@ -26,8 +26,8 @@ func testLimiter(concurrency int) *Limiter {
 }
 
 // local is an attempt at LOCAL_QUORUM.
-func local(took time.Duration, err error) Attempt {
-	return Attempt{Local: true, Host: "10.0.0.1", Took: took, Err: err}
+func local(took time.Duration, err error) Result {
+	return Result{Local: true, Host: "10.0.0.1", Took: took, Err: err}
 }
 
 // run lets statements of one duration end, one each 5 ms, for a while.
@@ -86,7 +86,7 @@ func TestLimitFallsAndRises(t *testing.T) {
 	})
 }
 
-// Attempts that take far longer than before lower the limit; what is merely quick, or slow by
+// Statements that take far longer than before lower the limit; what is merely quick, or slow by
 // nature, does not.
 func TestLimitFallsByLatency(t *testing.T) {
 	for _, c := range []struct {
@@ -113,14 +113,14 @@ func TestLimitFallsByLatency(t *testing.T) {
 
 // What says nothing of the load of this datacenter does not change the limit.
 func TestLimitStays(t *testing.T) {
-	at := func(level string, err error) Attempt {
+	at := func(level string, err error) Result {
 		s := local(5*time.Second, err)
 		s.Local = level == gocql.LocalQuorum.String()
 		return s
 	}
 	for _, c := range []struct {
 		name  string
-		s     Attempt
+		s     Result
 		heard bool // the node answered something meanwhile
 		falls bool
 	}{
