@@ -128,6 +128,6 @@ func (c *confirmation) end(why string) {
 	c.absence, c.saved = nil, false
 	c.link.setConfirming(false)
 	c.file.remove()
-	c.cfg.Logger.Info("the local datacenter has received the writes it missed: its reads are no longer confirmed", "because", why)
+	c.cfg.Logger.Info("the local datacenter has received the writes it missed: it is read alone again", "because", why)
 	c.asker.close()
 }
