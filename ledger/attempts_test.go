@@ -106,9 +106,13 @@ func TestAttempts(t *testing.T) {
 				if !acknowledged && want == "" {
 					want = test.told
 				}
+				before := describeEarlier(p, names)
 				var got []string
 				for _, a := range attempts(o, acknowledged) {
 					got = append(got, describeAttempt(a, names))
+				}
+				if after := describeEarlier(p, names); after != before {
+					t.Errorf("the plan had %s, and has %s", before, after)
 				}
 				if got := strings.Join(got, " | "); got != want {
 					t.Errorf("%s <- %s: %s, acknowledged %t\ngot  %s\nwant %s", test.rows, test.before, test.outcome, acknowledged, got, want)
@@ -116,6 +120,15 @@ func TestAttempts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// describeEarlier writes the attempts that a delivery repeats.
+func describeEarlier(p Plan, names map[mail.MailboxID]string) string {
+	var all []string
+	for _, e := range p.earlier {
+		all = append(all, describeAttempt(e.Attempt, names))
+	}
+	return strings.Join(all, " | ")
 }
 
 // TestNeeded: the ledger drops an attempt that no repetition needs.

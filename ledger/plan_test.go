@@ -100,6 +100,9 @@ func describe(p Plan, doubts []doubt, names []string) string {
 	for i := range p.Rows {
 		r := &p.Rows[i]
 		b.WriteString(" " + [...]string{"pending", "stored", "known", "unknown", "failed"}[r.State])
+		if r.State == KnownBefore && r.Err != nil {
+			b.WriteString("(refused)")
+		}
 		if r.due() {
 			b.WriteString("(due)")
 		}

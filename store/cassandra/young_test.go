@@ -430,21 +430,21 @@ func TestTwoReapersAtTheLastRemovals(t *testing.T) {
 	w.exists(false, id)
 }
 
-// A change is written with a timestamp above what is there, also where that is of a clock that was
-// ahead.
+// A change has a timestamp above the timestamps of the row, also if a server wrote the row whose
+// clock is ahead by as much as the engine permits.
 func TestChangesAboveAClockThatWasAhead(t *testing.T) {
 	w := openWindowed(t, nil)
 	a := accounts(t, w.store, "ahead")[0]
 	ahead := w.cfg
 	ahead.Server, ahead.Heartbeat = "ahead", time.Hour
-	ahead.Now = func() time.Time { return time.Now().Add(48 * time.Hour) }
+	ahead.Now = func() time.Time { return time.Now().Add(4 * time.Minute) }
 	for _, s := range []*cassandra.Store{reopen(t, ahead), w.store} {
 		hash, retention := "of the clock ahead", mail.Retention(48*time.Hour)
 		if s == w.store {
 			hash, retention = "of now", mail.Retention(time.Hour)
 		}
 		if err := s.ChangeAddress(t.Context(), a, mail.MessageID{}, store.AddressChange{Password: &hash}); err != nil {
-			t.Skipf("a server whose clock is wrong changes nothing: %v", err)
+			t.Fatal(err)
 		}
 		if err := s.ChangeDomain(t.Context(), a.Domain, store.DomainChange{Retention: &retention}); err != nil {
 			t.Fatal(err)
