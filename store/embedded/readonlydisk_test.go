@@ -100,7 +100,7 @@ func TestReadOnlyDisk(t *testing.T) {
 		if n := strings.Count(log.String(), "damaged"); n > 0 {
 			t.Errorf("from change %d on: %d lines of damage:\n%s", 12*k, n, log)
 		}
-		if err := testutil.GatherAndCompare(registry, strings.NewReader(`# HELP popelago_embedded_damaged_total Damaged data met.
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(`# HELP popelago_embedded_damaged_total Reads of damaged data.
 # TYPE popelago_embedded_damaged_total counter
 popelago_embedded_damaged_total 0
 `), "popelago_embedded_damaged_total"); err != nil {
