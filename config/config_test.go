@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -18,39 +17,13 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"popelago/mail"
+	"popelago/mailtest"
 	"popelago/store/cassandra"
 )
-
-// rewriteFlag makes the tests write what they get instead of comparing with it.
-const rewriteFlag = "rewrite"
-
-func TestMain(m *testing.M) {
-	flag.Bool(rewriteFlag, false, "rewrite the expected files")
-	flag.Parse()
-	os.Exit(m.Run())
-}
 
 // same lets two configurations be compared by all that a setting may set.
 func same() cmp.Option {
 	return cmp.Options{cmpopts.IgnoreUnexported(Config{}, cassandra.Config{}), cmpopts.EquateComparable(netip.Prefix{})}
-}
-
-// golden compares got with a file.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if flag.Lookup(rewriteFlag).Value.String() == "true" {
-		if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v; go test ./config -rewrite makes it", err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s is out of date (-want +got); go test ./config -rewrite writes it anew:\n%s", file, diff)
-	}
 }
 
 // Each file has one mistake, or several of one kind; beside it is what is said about it.
@@ -72,7 +45,7 @@ func TestBad(t *testing.T) {
 			if !errors.As(err, &list) {
 				t.Errorf("%T is not *Error", err)
 			}
-			golden(t, strings.TrimSuffix(file, ".toml")+".txt", err.Error()+"\n")
+			mailtest.Golden(t, strings.TrimSuffix(file, ".toml")+".txt", err.Error()+"\n")
 		})
 	}
 }
@@ -159,7 +132,7 @@ func TestEnvironment(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	golden(t, "testdata/environment.txt", err.Error()+"\n")
+	mailtest.Golden(t, "testdata/environment.txt", err.Error()+"\n")
 }
 
 // No two settings may share a variable.
@@ -306,7 +279,7 @@ func TestDocumentation(t *testing.T) {
 	if err := DescribeMarkdown(&b); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "../docs/configuration.md", b.String())
+	mailtest.Golden(t, "../docs/configuration.md", b.String())
 }
 
 func TestDev(t *testing.T) {
@@ -334,7 +307,7 @@ func TestValidate(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	golden(t, "testdata/validate.txt", err.Error()+"\n")
+	mailtest.Golden(t, "testdata/validate.txt", err.Error()+"\n")
 	if diff := cmp.Diff(want, c, same()); diff != "" {
 		t.Errorf("Validate changed something (-before +after)\n%s", diff)
 	}

@@ -50,13 +50,12 @@ func (l *Ledger) claim(ctx context.Context, v view) (a store.Attempt, ok bool, e
 	} else {
 		v.ContentStored = false
 	}
-	if err := l.attempts.Local.RemoveAttempt(ctx, v.Attempt); err != nil {
+	if err := l.remove(ctx, v); err != nil {
 		v.ContentStored = false
 		l.memory.removalFailed(v.record)
 		l.enter(v.Attempt)
 		return a, false, err
 	}
-	l.memory.removed(v.record)
 	return v.Attempt, true, nil
 }
 

@@ -151,10 +151,9 @@ func (l *Ledger) readLocked(ctx context.Context, start time.Time) error {
 func (l *Ledger) writePending(ctx context.Context) error {
 	inserts, removals := l.memory.pending()
 	for _, v := range removals {
-		if err := l.attempts.Local.RemoveAttempt(ctx, v.Attempt); err != nil {
+		if err := l.remove(ctx, v); err != nil {
 			return fmt.Errorf("ledger: remove an attempt: %w", err)
 		}
-		l.memory.removed(v.record)
 	}
 	for _, v := range inserts {
 		if l.cfg.Now().Sub(v.Entered) > renewAfter {

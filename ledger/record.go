@@ -145,6 +145,11 @@ func (l *Ledger) retract(ctx context.Context, v view) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
+	return l.remove(ctx, v)
+}
+
+// remove removes one used attempt from the store.
+func (l *Ledger) remove(ctx context.Context, v view) error {
 	err := l.attempts.Local.RemoveAttempt(ctx, v.Attempt)
 	if err == nil {
 		l.memory.removed(v.record)
