@@ -3,7 +3,6 @@ package embedded
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -80,24 +79,9 @@ func (s *Store) contentInspected(db *pebble.DB, id mail.MessageID, value []byte)
 		}
 	}
 	if row.kind == kindFile {
-		c.Damage, err = s.fileInspected(id, row)
+		c.Damage, err = s.files.inspect(id, row)
 	}
 	return c, err
-}
-
-// fileInspected checks that the file of a content exists with the right length.
-func (s *Store) fileInspected(id mail.MessageID, row contentRow) (damage, err error) {
-	path := s.dirs.path(id, row.nonce)
-	info, err := s.cfg.FS.Stat(path)
-	switch {
-	case isNotExist(err):
-		return translate(fmt.Errorf("%w: missing", errBadFile), path), nil
-	case err != nil:
-		return nil, err
-	case info.Size() != fileLength(row.info.Size):
-		return translate(fmt.Errorf("%w: %d octets, not %d", errBadFile, info.Size(), fileLength(row.info.Size)), path), nil
-	}
-	return nil, nil
 }
 
 // ContentRows implements store.Checks.

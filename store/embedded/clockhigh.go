@@ -35,18 +35,7 @@ func (s *Store) setFirstHigh(db *pebble.DB) error {
 func (s *Store) startWatch() {
 	s.clock.opened = thisInstant()
 	s.lookAtClock()
-	s.background.Go(func() {
-		again := time.NewTicker(watchEvery)
-		defer again.Stop()
-		for {
-			select {
-			case <-again.C:
-				s.lookAtClock()
-			case <-s.closing:
-				return
-			}
-		}
-	})
+	s.closing.every(watchEvery, s.lookAtClock)
 }
 
 // lookAtClock logs changes of the clock state, and raises high.

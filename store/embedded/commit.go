@@ -52,7 +52,7 @@ func (s *Store) commit(ctx context.Context, what string, w *write) error {
 	case s.writes <- w:
 	case <-ctx.Done():
 		return contextErr(ctx, what)
-	case <-s.closing:
+	case <-s.closing.begun:
 		return translate(store.ErrClosed, what)
 	}
 	select {
@@ -81,7 +81,7 @@ func (s *Store) committer() {
 		if w == nil {
 			select {
 			case w = <-s.writes:
-			case <-s.closing:
+			case <-s.closing.begun:
 				select {
 				case w = <-s.writes:
 				default:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"popelago/mail"
@@ -49,7 +50,7 @@ func (s *Store) openContent(id mail.MessageID) (store.ContentInfo, io.ReadCloser
 		}
 		err = fmt.Errorf("%w: missing: %w", errBadFile, err)
 	}
-	return store.ContentInfo{}, nil, fmt.Errorf("%s: %w", s.dirs.path(id, row.nonce), err)
+	return store.ContentInfo{}, nil, fmt.Errorf("%s: %w", s.files.path(id, row.nonce), err)
 }
 
 // contentRow reads the row of a content; for inline content with a reader for the octets.
@@ -62,7 +63,7 @@ func (s *Store) contentRow(id mail.MessageID) (row contentRow, small *smallReade
 		return err
 	}
 	if v := s.pending.get(id); v != nil {
-		if s.isClosing() {
+		if s.closing.hasBegun() {
 			return row, nil, store.ErrClosed
 		}
 		return row, small, parse(v)
@@ -86,7 +87,7 @@ func (s *Store) contentRow(id mail.MessageID) (row contentRow, small *smallReade
 		small.Close()
 		small = nil
 	}
-	if isPebbleNotFound(err) {
+	if errors.Is(err, pebble.ErrNotFound) {
 		err = store.ErrNotFound
 	}
 	return row, small, err
@@ -148,7 +149,7 @@ type fileReader struct {
 
 // openFile opens the file of a content and verifies its first block.
 func (s *Store) openFile(id mail.MessageID, row contentRow) (*fileReader, error) {
-	path := s.dirs.path(id, row.nonce)
+	path := s.files.path(id, row.nonce)
 	f, err := s.cfg.FS.Open(path, vfs.SequentialReadsOption)
 	if err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"strconv"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -33,10 +32,10 @@ func (s *Store) NewContent(ctx context.Context) (store.Content, error) {
 	if err := contextErr(ctx, what); err != nil {
 		return nil, err
 	}
-	if s.isClosing() {
+	if s.closing.hasBegun() {
 		return nil, translate(store.ErrClosed, what)
 	}
-	if err := s.checkSpace(what); err != nil {
+	if err := s.space.check(what); err != nil {
 		return nil, err
 	}
 	return &content{s: s, buf: blockPool.Get().(*blockBuffer)}, nil
@@ -80,7 +79,7 @@ func (c *content) flush() error {
 		}
 	}
 	if c.blocks%spaceCheckBlocks == 0 {
-		if err := c.s.checkSpace("write content"); err != nil {
+		if err := c.s.space.check("write content"); err != nil {
 			return err
 		}
 	}
@@ -94,10 +93,9 @@ func (c *content) flush() error {
 
 func (c *content) create() error {
 	rand.Read(c.nonce[:])
-	fs := c.s.cfg.FS
-	c.path = fs.PathJoin(c.s.dirs.tmp, strconv.FormatUint(c.s.tmpSeq.Add(1), 10)+tmpSuffix)
-	f, err := fs.Create(c.path, vfs.WriteCategoryUnspecified)
-	if err != nil {
+	var f vfs.File
+	var err error
+	if c.path, f, err = c.s.files.create(); err != nil {
 		return err
 	}
 	c.file = f
@@ -153,7 +151,7 @@ func (s *Store) PutContent(ctx context.Context, id mail.MessageID, sc store.Cont
 		return err
 	}
 	switch {
-	case s.isClosing():
+	case s.closing.hasBegun():
 		return translate(store.ErrClosed, what)
 	case c.s != s || c.buf == nil:
 		return translate(errUsedUp, what)
@@ -177,9 +175,9 @@ func (s *Store) PutContent(ctx context.Context, id mail.MessageID, sc store.Cont
 	if put, err := s.pending.put(ctx, s, id, row); err != nil || put {
 		return translate(err, what)
 	}
-	if err := s.dirs.adopt(c.path, id, c.nonce); err != nil {
+	if err := s.files.adopt(c.path, id, c.nonce); err != nil {
 		s.pending.drop(id)
-		s.sweep.filesChecked.Store(false) // the rename may have happened
+		s.files.compared.Store(false) // the rename may have happened
 		return translate(err, what)
 	}
 	c.path = ""

@@ -24,8 +24,8 @@ type database struct {
 	readOnly bool
 }
 
-// openDatabase checks the files of the database and opens it. The caller holds s.lock, the lock on the
-// folder.
+// openDatabase checks the files of the database and opens it. The lock on the folder is
+// held.
 func (s *Store) openDatabase(readOnly bool) (*database, error) {
 	exists, st, err := s.checkDatabase()
 	if err != nil {
@@ -99,7 +99,7 @@ func missing(err error) error {
 func (s *Store) pebbleOptions(d *database) *pebble.Options {
 	opts := &pebble.Options{
 		FS:                          d.fs,
-		Lock:                        s.lock,
+		Lock:                        s.folder.lock,
 		Cache:                       s.cache,
 		FormatMajorVersion:          formatMajorVersion,
 		Logger:                      pebbleLogger{log: s.cfg.Logger, fs: d.fs},
@@ -177,12 +177,11 @@ const (
 
 // reviver opens the database again after a failure, until the store is closed.
 func (s *Store) reviver() {
-	defer s.background.Done()
 	var retry <-chan time.Time
 	delay := reviveFirst
 	for {
 		select {
-		case <-s.closing:
+		case <-s.closing.begun:
 			return
 		case <-s.revive:
 			delay = reviveFirst
@@ -208,7 +207,7 @@ func (s *Store) reopen() bool {
 		if fault := old.fs.broken(); fault != nil {
 			s.down = fault
 		}
-		if old.readOnly && old.fs.broken() == nil && !s.roomToOpen() {
+		if old.readOnly && old.fs.broken() == nil && !s.space.roomToOpen() {
 			return false
 		}
 		s.database = nil

@@ -59,21 +59,11 @@ func (s *Store) flushLast(d *database) {
 	}
 }
 
-// noter records the synced length of the newest log, until the store is closed.
-func (s *Store) noter() {
-	defer s.background.Done()
-	ticks := time.NewTicker(s.cfg.StateEvery)
-	defer ticks.Stop()
-	for {
-		select {
-		case <-s.closing:
-			return
-		case <-ticks.C:
-		}
-		s.mu.RLock()
-		if d, err := s.databaseLocked(); err == nil {
-			d.fs.record((*running).note)
-		}
-		s.mu.RUnlock()
+// note records the synced length of the newest log.
+func (s *Store) note() {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if d, err := s.databaseLocked(); err == nil {
+		d.fs.record((*running).note)
 	}
 }

@@ -15,26 +15,18 @@ import (
 // (see sweepRule) are removed before the time given to Sweep. So mail is accepted again soon after the
 // maildrops were drained. A session that reads a content keeps the content open.
 
-// housekeeper looks at the space until the store is closed.
-func (s *Store) housekeeper() {
-	defer s.background.Done()
-	ctx, cancel := s.untilClosed()
+// lookAtSpace keeps the spare, or frees space below the reserve.
+func (s *Store) lookAtSpace() {
+	if s.space.check("") == nil {
+		if !s.readOnly() {
+			s.spare.keep()
+		}
+		return
+	}
+	ctx, cancel := s.closing.context()
 	defer cancel()
-	ticks := time.NewTicker(s.cfg.SpaceEvery)
-	defer ticks.Stop()
-	for {
-		select {
-		case <-s.closing:
-			return
-		case <-ticks.C:
-		}
-		if s.checkSpace("") == nil {
-			s.keepSpare()
-			continue
-		}
-		if err := s.free(ctx); err != nil && ctx.Err() == nil {
-			s.cfg.Logger.Debug("embedded store: freeing space", "cause", err)
-		}
+	if err := s.free(ctx); err != nil && ctx.Err() == nil {
+		s.cfg.Logger.Debug("embedded store: freeing space", "cause", err)
 	}
 }
 

@@ -50,7 +50,7 @@ func (s *Store) addMessages(ctx context.Context, entries []store.Entry) error {
 	if err := contextErr(ctx, what); err != nil {
 		return err
 	}
-	if err := s.checkSpace(what); err != nil {
+	if err := s.space.check(what); err != nil {
 		return err
 	}
 	adds := make([]addition, len(entries))

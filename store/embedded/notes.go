@@ -33,7 +33,7 @@ func (s *Store) Progress(ctx context.Context, name string) (text string, err err
 // SetProgress implements store.Notes.
 func (s *Store) SetProgress(ctx context.Context, name, text string) error {
 	const what = "note progress"
-	if err := s.checkSpace(what); err != nil {
+	if err := s.space.check(what); err != nil {
 		return err
 	}
 	return s.commit(ctx, what, &write{prepare: func(g *group) error {

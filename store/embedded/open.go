@@ -3,12 +3,8 @@ package embedded
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -20,11 +16,13 @@ import (
 // Store is the engine. It implements store.Engine.
 type Store struct {
 	cfg     Config
-	lock    *pebble.Lock
+	folder  *folder
+	files   *contentFiles
+	space   *space
+	spare   *spare
 	cache   *pebble.Cache
-	dirs    dirs
 	metrics *metrics
-	tmpSeq  atomic.Uint64
+	closing *closing
 
 	// mu guards database: held shared for use, exclusively for replacement.
 	mu       sync.RWMutex
@@ -32,11 +30,9 @@ type Store struct {
 	down     error // why database is nil or read-only
 	closed   bool
 
-	closing    chan struct{} // closed first by Close
-	closeOnce  sync.Once
-	closeErr   error
-	revive     chan struct{}
-	background sync.WaitGroup
+	closeOnce sync.Once
+	closeErr  error
+	revive    chan struct{}
 
 	writes    chan *write
 	committed chan struct{} // closed when the committer has ended
@@ -46,11 +42,7 @@ type Store struct {
 	removals removals
 	tidy     tidy
 	sweep    sweepState
-	spare    struct {
-		sync.Mutex
-		kept bool
-	}
-	clock clockWatch
+	clock    clockWatch
 }
 
 var _ store.Engine = (*Store)(nil)
@@ -66,7 +58,10 @@ func Open(cfg Config) (*Store, error) {
 	cfg.FS = privateFS{cfg.FS}
 	s := &Store{
 		cfg:       cfg,
-		closing:   make(chan struct{}),
+		folder:    newFolder(cfg),
+		files:     newContentFiles(cfg),
+		space:     newSpace(cfg),
+		closing:   newClosing(),
 		revive:    make(chan struct{}, 1),
 		writes:    make(chan *write, maxGroup),
 		committed: make(chan struct{}),
@@ -74,72 +69,41 @@ func Open(cfg Config) (*Store, error) {
 	s.pending.rows = make(map[mail.MessageID]*pendingRow)
 	s.tidy.init()
 	s.sweep.seq.Store(rand.Uint64() / 2) // must rise
-	s.dirs.fs = cfg.FS
-	s.dirs.content = cfg.FS.PathJoin(cfg.Dir, contentDir)
-	s.dirs.tmp = cfg.FS.PathJoin(s.dirs.content, tmpDir)
+	s.spare = newSpare(cfg, s.space)
 	s.metrics = newMetrics(s)
 	if err := s.open(); err != nil {
 		return nil, translate(err, "open "+cfg.Dir)
 	}
-	s.background.Add(4)
-	go s.housekeeper()
-	go s.reviver()
-	go s.tidier()
-	go s.noter()
-	go s.committer()
+	s.closing.every(cfg.SpaceEvery, s.lookAtSpace)
+	s.closing.loop(s.reviver)
+	s.closing.loop(s.tidier)
+	s.closing.every(cfg.StateEvery, s.note)
+	s.closing.loop(s.committer)
 	s.startWatch()
 	return s, nil
 }
 
-func (s *Store) open() (err error) {
-	fs := s.cfg.FS
-	if err := makeFolder(fs, s.cfg.Dir); err != nil {
-		return err
-	}
-	for _, dir := range []string{fs.PathJoin(s.cfg.Dir, dbDir), s.dirs.content, s.dirs.tmp} {
-		if err := fs.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
-	}
-	s.lock, err = pebble.LockDirectory(fs.PathJoin(s.cfg.Dir, dbDir), fs)
-	if err != nil {
-		if isLocked(err) {
-			return fmt.Errorf("%w: %s: %w", ErrLocked, s.cfg.Dir, err)
-		}
-		return err
-	}
-	defer func() {
-		if err != nil {
-			s.lock.Close()
-		}
-	}()
-	if err := openFormat(fs, s.cfg.Dir); err != nil {
-		return err
-	}
-	for _, dir := range []string{s.dirs.content, s.cfg.Dir, fs.PathDir(s.cfg.Dir)} {
-		if err := syncDir(fs, dir); err != nil {
-			return err
-		}
-	}
-	if err := s.removeTemporary(); err != nil {
+func (s *Store) open() error {
+	if err := s.folder.open(s.files); err != nil {
 		return err
 	}
 	if err := s.metrics.register(s.cfg.Registerer); err != nil {
-		return err
+		return errors.Join(err, s.folder.close())
 	}
 	s.cache = pebble.NewCache(s.cfg.CacheSize)
 	s.sweep.openedAt = s.cfg.Now()
-	if err = s.openFirst(); err != nil {
+	if err := s.openFirst(); err != nil {
 		s.cache.Unref()
 		s.metrics.unregister(s.cfg.Registerer)
+		return errors.Join(err, s.folder.close())
 	}
-	return err
+	return nil
 }
 
 // openWriting opens the database for writing, on a full disk in the space of the spare.
 func (s *Store) openWriting() (*database, error) {
 	d, err := s.openDatabase(false)
-	if err != nil && isFull(err) && s.giveUpSpare() {
+	if err != nil && isFull(err) && s.spare.giveUp() {
 		s.cfg.Logger.Warn("embedded store: the disk is full: mail is refused, and can be removed in the space that was kept for this", "cause", err)
 		d, err = s.openDatabase(false)
 	}
@@ -162,51 +126,8 @@ func (s *Store) openFirst() (err error) {
 	return nil
 }
 
-// isLocked reports whether a lock is held by another process (or by this one).
-func isLocked(err error) bool {
-	return errors.Is(err, syscall.EAGAIN) || // EACCES is a matter of file modes
-		strings.Contains(err.Error(), "lock held by current process")
-}
-
-// removeTemporary removes the temporary files of deliveries interrupted by a crash. The lock on the folder
-// is held, so no process is writing.
-func (s *Store) removeTemporary() error {
-	names, err := s.cfg.FS.List(s.dirs.tmp)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if strings.HasSuffix(name, tmpSuffix) {
-			if err := s.cfg.FS.Remove(s.cfg.FS.PathJoin(s.dirs.tmp, name)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (s *Store) isClosing() bool {
-	select {
-	case <-s.closing:
-		return true
-	default:
-		return false
-	}
-}
-
-// untilClosed returns a context for background work. The context ends when the store is closed, or with
-// cancel, which must be called.
-func (s *Store) untilClosed() (ctx context.Context, cancel context.CancelFunc) {
-	ctx, cancel = context.WithCancel(context.Background())
-	go func() {
-		select {
-		case <-s.closing:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
-}
+// checkSpace, for the directory.
+func (s *Store) checkSpace(what string) error { return s.space.check(what) }
 
 // closePatience bounds the wait of Close for writes in flight, which a full disk may stall.
 const closePatience = 5 * time.Second
@@ -220,13 +141,12 @@ func (s *Store) Close() error {
 func (s *Store) close() error {
 	s.keepPending()
 	s.keepTime()
-	close(s.closing)
+	s.closing.begin()
 	patience := time.NewTimer(closePatience)
 	defer patience.Stop()
 	stopped := make(chan struct{})
 	go func() {
-		<-s.committed
-		s.background.Wait()
+		s.closing.wait()
 		close(stopped)
 	}()
 	select {
@@ -249,7 +169,7 @@ func (s *Store) close() error {
 	}
 	s.cache.Unref()
 	s.metrics.unregister(s.cfg.Registerer)
-	err = errors.Join(err, s.lock.Close())
+	err = errors.Join(err, s.folder.close())
 	return translate(err, "close")
 }
 

@@ -11,35 +11,50 @@ import (
 	"popelago/store"
 )
 
-// checkSpace returns ErrFull if the free space of the disk is below the reserve. File systems in memory are
-// never full.
-func (s *Store) checkSpace(what string) error {
-	if s.cfg.Reserve < 0 {
+// space compares the free space of the disk with the reserve. File systems in memory are never full.
+type space struct {
+	fs       vfs.FS
+	dir      string
+	reserve  int64  // Config.Reserve
+	memTable uint64 // Config.MemTableSize
+	probe    string // path of a file that roomToOpen makes and removes
+}
+
+func newSpace(cfg Config) *space {
+	probe := cfg.FS.PathJoin(cfg.Dir, contentDir, tmpDir, "probe"+tmpSuffix)
+	return &space{fs: cfg.FS, dir: cfg.Dir, reserve: cfg.Reserve, memTable: cfg.MemTableSize, probe: probe}
+}
+
+// check returns ErrFull if the free space is below the reserve.
+func (s *space) check(what string) error {
+	if s.reserve < 0 {
 		return nil
 	}
-	u, err := s.cfg.FS.GetDiskUsage(s.cfg.Dir)
-	if err != nil || u.AvailBytes >= uint64(s.cfg.Reserve) {
+	free, known := s.free()
+	if !known || free >= uint64(s.reserve) {
 		return nil
 	}
-	return fmt.Errorf("embedded: %s: %w: %d octets free, fewer than the reserve of %d",
-		what, store.ErrFull, u.AvailBytes, s.cfg.Reserve)
+	return fmt.Errorf("embedded: %s: %w: %d octets free, fewer than the reserve of %d", what, store.ErrFull, free, s.reserve)
+}
+
+// free returns the free space in octets. known is false if the file system does not say.
+func (s *space) free() (octets uint64, known bool) {
+	u, err := s.fs.GetDiskUsage(s.dir)
+	return u.AvailBytes, err == nil
 }
 
 // roomToOpen reports whether the disk has space for the memory tables, and a name for a file, so that the
 // database may be opened for writing.
-func (s *Store) roomToOpen() bool {
-	fs := s.cfg.FS
-	if u, err := fs.GetDiskUsage(s.cfg.Dir); err == nil && s.cfg.Reserve >= 0 &&
-		u.AvailBytes < min(uint64(s.cfg.Reserve), 2*s.cfg.MemTableSize) {
+func (s *space) roomToOpen() bool {
+	if free, known := s.free(); known && s.reserve >= 0 && free < min(uint64(s.reserve), 2*s.memTable) {
 		return false
 	}
-	name := fs.PathJoin(s.dirs.tmp, "probe"+tmpSuffix)
-	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
+	f, err := s.fs.Create(s.probe, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return false
 	}
 	_, err = f.Write(make([]byte, 4096))
-	return errors.Join(err, f.Close(), fs.Remove(name)) == nil
+	return errors.Join(err, f.Close(), s.fs.Remove(s.probe)) == nil
 }
 
 // FreeSpace returns the free space of the disk of a folder, in octets. It may be called beside an open

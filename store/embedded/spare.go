@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -20,57 +22,64 @@ const (
 	spareSize   = 1 << 20
 )
 
-func (s *Store) spareName(i int) string {
-	return s.cfg.FS.PathJoin(s.cfg.Dir, spareDir, fmt.Sprint(i)+spareSuffix)
+// spare keeps the files of the spare. Safe for concurrent use.
+type spare struct {
+	fs     vfs.FS
+	dir    string
+	space  *space
+	logger *slog.Logger
+
+	mu   sync.Mutex
+	kept bool // all files exist
 }
 
-// giveUpSpare frees the spare. It reports whether a spare existed.
-func (s *Store) giveUpSpare() (given bool) {
-	s.spare.Lock()
-	defer s.spare.Unlock()
-	s.spare.kept = false
+func newSpare(cfg Config, sp *space) *spare {
+	return &spare{fs: cfg.FS, dir: cfg.FS.PathJoin(cfg.Dir, spareDir), space: sp, logger: cfg.Logger}
+}
+
+func (s *spare) name(i int) string { return s.fs.PathJoin(s.dir, fmt.Sprint(i)+spareSuffix) }
+
+// giveUp frees the spare. It reports whether a spare existed.
+func (s *spare) giveUp() (given bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = false
 	for i := range spareFiles {
-		given = s.cfg.FS.Remove(s.spareName(i)) == nil || given
+		given = s.fs.Remove(s.name(i)) == nil || given
 	}
 	return given
 }
 
-// keepSpare makes missing files of the spare, if twice the reserve stays free. A failed file is made
-// later.
-func (s *Store) keepSpare() {
-	if s.readOnly() {
+// keep makes missing files, if the reserve and twice the spare stay free. A failed file is made later.
+func (s *spare) keep() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.kept {
 		return
 	}
-	s.spare.Lock() // never before s.mu: see reopen
-	defer s.spare.Unlock()
-	if s.spare.kept {
+	if free, known := s.space.free(); !known || free < uint64(max(s.space.reserve, 0))+2*spareFiles*spareSize {
 		return
 	}
-	u, err := s.cfg.FS.GetDiskUsage(s.cfg.Dir)
-	if err != nil || u.AvailBytes < uint64(max(s.cfg.Reserve, 0))+2*spareFiles*spareSize {
+	if err := s.makeFiles(); err != nil {
+		s.logger.Debug("embedded store: cannot keep space for a full disk", "cause", err)
 		return
 	}
-	if err := s.makeSpare(); err != nil {
-		s.cfg.Logger.Debug("embedded store: cannot keep space for a full disk", "cause", err)
-		return
-	}
-	s.spare.kept = true
+	s.kept = true
 }
 
 // sparePiece is the size of one write to a file of the spare, in octets.
 const sparePiece = 64 << 10
 
-func (s *Store) makeSpare() error {
-	fs := s.cfg.FS
-	if err := fs.MkdirAll(fs.PathJoin(s.cfg.Dir, spareDir), 0o700); err != nil {
+func (s *spare) makeFiles() error {
+	if err := s.fs.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
 	piece := make([]byte, sparePiece)
 	for i := range spareFiles {
-		if info, err := fs.Stat(s.spareName(i)); err == nil && info.Size() == spareSize {
+		if info, err := s.fs.Stat(s.name(i)); err == nil && info.Size() == spareSize {
 			continue
 		}
-		f, err := fs.Create(s.spareName(i), vfs.WriteCategoryUnspecified)
+		f, err := s.fs.Create(s.name(i), vfs.WriteCategoryUnspecified)
 		if err != nil {
 			return err
 		}

@@ -31,9 +31,6 @@ type sweepState struct {
 	// earlier time again.
 	seq      atomic.Uint64
 	openedAt time.Time
-	// filesChecked is set once the content files were compared with their rows, after Open and after
-	// failures that may have left a file without a row.
-	filesChecked atomic.Bool
 	// deleted counts octets of inline content removed since the last flush.
 	deleted int64
 	// freed is the key after the last removal that free has read; nil for none.
@@ -76,10 +73,10 @@ func (s *Store) sweepPending(ctx context.Context, olderThan time.Time, report *s
 	for id, row := range s.pending.takeOld(olderThan.UnixMicro()) {
 		written, err := s.contentWritten(ctx, id)
 		if err == nil && !written && row.kind == kindFile {
-			err = s.removeFile(id, row.nonce)
+			err = s.files.remove(id, row.nonce)
 		}
 		if err != nil {
-			s.sweep.filesChecked.Store(false)
+			s.files.compared.Store(false)
 			return err
 		}
 		if !written {
@@ -237,7 +234,7 @@ func (s *Store) SweepOrphans(context.Context, time.Time, time.Time) (store.Orpha
 
 // mayReclaim is MayReclaim while the store is open.
 func (s *Store) mayReclaim(what string) error {
-	if s.isClosing() {
+	if s.closing.hasBegun() {
 		return translate(store.ErrClosed, what)
 	}
 	return s.MayReclaim()

@@ -66,7 +66,7 @@ func (s *Store) sweepContents(ctx context.Context, ids []mail.MessageID, rule sw
 		return also(g.batch)
 	}})
 	if err != nil {
-		s.sweep.filesChecked.Store(false) // rows may be gone
+		s.files.compared.Store(false) // rows may be gone
 		return err
 	}
 	for id, row := range dead {
@@ -75,18 +75,10 @@ func (s *Store) sweepContents(ctx context.Context, ids []mail.MessageID, rule sw
 			s.sweep.deleted += row.info.Size
 			continue
 		}
-		if err := s.removeFile(id, row.nonce); err != nil {
-			s.sweep.filesChecked.Store(false)
+		if err := s.files.remove(id, row.nonce); err != nil {
+			s.files.compared.Store(false)
 			s.cfg.Logger.Warn("embedded store: cannot remove a content file yet", "cause", err)
 		}
-	}
-	return nil
-}
-
-// removeFile removes the file of a content. A missing file is no error.
-func (s *Store) removeFile(id mail.MessageID, nonce [8]byte) error {
-	if err := s.cfg.FS.Remove(s.dirs.path(id, nonce)); err != nil && !isNotExist(err) {
-		return err
 	}
 	return nil
 }

@@ -13,11 +13,11 @@ import (
 
 // sweepFiles removes content files of an earlier process without a row.
 func (s *Store) sweepFiles(ctx context.Context, olderThan time.Time, report *store.SweepReport) error {
-	if s.sweep.filesChecked.Load() || !olderThan.After(s.sweep.openedAt) {
+	if s.files.compared.Load() || !olderThan.After(s.sweep.openedAt) {
 		return nil
 	}
 	fs := s.cfg.FS
-	buckets, err := fs.List(s.dirs.content)
+	buckets, err := fs.List(s.files.dir)
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (s *Store) sweepFiles(ctx context.Context, olderThan time.Time, report *sto
 		if len(bucket) != 2 { // tmpDir, or a foreign folder
 			continue
 		}
-		dir := fs.PathJoin(s.dirs.content, bucket)
+		dir := fs.PathJoin(s.files.dir, bucket)
 		names, err := fs.List(dir)
 		if err != nil {
 			return err
@@ -54,7 +54,7 @@ func (s *Store) sweepFiles(ctx context.Context, olderThan time.Time, report *sto
 			s.count(report, info.Size())
 		}
 	}
-	s.sweep.filesChecked.Store(true)
+	s.files.compared.Store(true)
 	return nil
 }
 

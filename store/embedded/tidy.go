@@ -87,12 +87,11 @@ func (t *tidy) take() map[mail.MailboxID]struct{} {
 
 // tidier works until the store is closed.
 func (s *Store) tidier() {
-	defer s.background.Done()
-	ctx, cancel := s.untilClosed()
+	ctx, cancel := s.closing.context()
 	defer cancel()
 	for {
 		select {
-		case <-s.closing:
+		case <-s.closing.begun:
 			return
 		case <-s.tidy.wake:
 		}

@@ -1,0 +1,132 @@
+package embedded
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"popelago/mail"
+)
+
+// contentFiles holds the files of large contents. Safe for concurrent use.
+type contentFiles struct {
+	fs  vfs.FS
+	dir string
+	// tmp is the folder of contents being written.
+	tmp     string
+	lastTmp atomic.Uint64 // number of the newest temporary file
+	// compared is set once the files were compared with their rows, after Open and after failures that
+	// may have left a file without a row.
+	compared atomic.Bool
+
+	mu   sync.Mutex
+	made [256]bool // buckets that exist durably
+}
+
+func newContentFiles(cfg Config) *contentFiles {
+	dir := cfg.FS.PathJoin(cfg.Dir, contentDir)
+	return &contentFiles{fs: cfg.FS, dir: dir, tmp: cfg.FS.PathJoin(dir, tmpDir)}
+}
+
+// create makes a temporary file.
+func (f *contentFiles) create() (path string, file vfs.File, err error) {
+	path = f.fs.PathJoin(f.tmp, strconv.FormatUint(f.lastTmp.Add(1), 10)+tmpSuffix)
+	file, err = f.fs.Create(path, vfs.WriteCategoryUnspecified)
+	return path, file, err
+}
+
+// removeTemporary removes the temporary files of deliveries interrupted by a crash. The lock on the folder
+// is held, so no process is writing.
+func (f *contentFiles) removeTemporary() error {
+	names, err := f.fs.List(f.tmp)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, tmpSuffix) {
+			if err := f.fs.Remove(f.fs.PathJoin(f.tmp, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// bucket returns the folder of the file of a message, named by an octet that is random in each id.
+func (f *contentFiles) bucket(id mail.MessageID) string {
+	return f.fs.PathJoin(f.dir, hex.EncodeToString(id[9:10]))
+}
+
+// path returns the path of the file of a large content. The nonce in its name keeps a second put of a
+// content from replacing the file of the first put.
+func (f *contentFiles) path(id mail.MessageID, nonce [8]byte) string {
+	return f.fs.PathJoin(f.bucket(id), id.String()+"-"+hex.EncodeToString(nonce[:])+fileSuffix)
+}
+
+// fileID returns the id and the nonce in the name of a content file.
+func fileID(name string) (id mail.MessageID, nonce [8]byte, ok bool) {
+	name, ok = strings.CutSuffix(name, fileSuffix)
+	if !ok || len(name) != 36+1+16 || name[36] != '-' {
+		return id, nonce, false
+	}
+	id, idErr := mail.ParseMessageID(name[:36])
+	n, nonceErr := hex.Decode(nonce[:], []byte(name[37:]))
+	return id, nonce, idErr == nil && nonceErr == nil && n == len(nonce)
+}
+
+// adopt gives a finished temporary file the name of its message, durably.
+func (f *contentFiles) adopt(tmp string, id mail.MessageID, nonce [8]byte) error {
+	bucket := f.bucket(id)
+	if err := f.makeBucket(id[9], bucket); err != nil {
+		return err
+	}
+	if err := f.fs.Rename(tmp, f.path(id, nonce)); err != nil {
+		return err
+	}
+	return syncDir(f.fs, bucket)
+}
+
+// makeBucket makes a folder for files, durably, on first use.
+func (f *contentFiles) makeBucket(n byte, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.made[n] {
+		return nil
+	}
+	if err := f.fs.MkdirAll(name, 0o700); err != nil {
+		return err
+	}
+	if err := syncDir(f.fs, f.dir); err != nil {
+		return err
+	}
+	f.made[n] = true
+	return nil
+}
+
+// remove removes the file of a content. A missing file is no error.
+func (f *contentFiles) remove(id mail.MessageID, nonce [8]byte) error {
+	if err := f.fs.Remove(f.path(id, nonce)); err != nil && !isNotExist(err) {
+		return err
+	}
+	return nil
+}
+
+// inspect checks that the file of a content exists with the right length.
+func (f *contentFiles) inspect(id mail.MessageID, row contentRow) (damage, err error) {
+	path := f.path(id, row.nonce)
+	info, err := f.fs.Stat(path)
+	switch {
+	case isNotExist(err):
+		return translate(fmt.Errorf("%w: missing", errBadFile), path), nil
+	case err != nil:
+		return nil, err
+	case info.Size() != fileLength(row.info.Size):
+		return translate(fmt.Errorf("%w: %d octets, not %d", errBadFile, info.Size(), fileLength(row.info.Size)), path), nil
+	}
+	return nil, nil
+}

@@ -1,0 +1,114 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"github.com/cockroachdb/errors/oserror"
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Names in the data folder.
+const (
+	formatFile  = "FORMAT"
+	dbDir       = "db"
+	lockFile    = "LOCK" // in dbDir
+	contentDir  = "content"
+	tmpDir      = "tmp"
+	tmpSuffix   = ".tmp"
+	fileSuffix  = ".msg"
+	formatLine  = "popelago embedded store, format %d\n"
+	formatKnown = 1
+)
+
+// folder holds the lock on the data folder.
+type folder struct {
+	fs   vfs.FS
+	dir  string
+	lock *pebble.Lock // nil until open
+}
+
+func newFolder(cfg Config) *folder { return &folder{fs: cfg.FS, dir: cfg.Dir} }
+
+// open makes a missing folder with the folders of files, locks the folder and checks its format. close
+// must follow unless open fails.
+func (f *folder) open(files *contentFiles) (err error) {
+	if err := makeFolder(f.fs, f.dir); err != nil {
+		return err
+	}
+	db := f.fs.PathJoin(f.dir, dbDir)
+	for _, dir := range []string{db, files.dir, files.tmp} {
+		if err := f.fs.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	f.lock, err = pebble.LockDirectory(db, f.fs)
+	if err != nil {
+		if isLocked(err) {
+			return fmt.Errorf("%w: %s: %w", ErrLocked, f.dir, err)
+		}
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.lock.Close()
+		}
+	}()
+	if err := openFormat(f.fs, f.dir); err != nil {
+		return err
+	}
+	for _, dir := range []string{files.dir, f.dir, f.fs.PathDir(f.dir)} {
+		if err := syncDir(f.fs, dir); err != nil {
+			return err
+		}
+	}
+	return files.removeTemporary()
+}
+
+// close ends the lock.
+func (f *folder) close() error { return f.lock.Close() }
+
+// isLocked reports whether a lock is held by another process (or by this one).
+func isLocked(err error) bool {
+	return errors.Is(err, syscall.EAGAIN) || // EACCES is a matter of file modes
+		strings.Contains(err.Error(), "lock held by current process")
+}
+
+// makeFolder makes a folder and its missing parents durably.
+func makeFolder(fs vfs.FS, name string) error {
+	var above []string
+	for dir := name; ; {
+		_, err := fs.Stat(dir)
+		if err == nil {
+			break
+		}
+		parent := fs.PathDir(dir)
+		if !isNotExist(err) || parent == dir {
+			return err
+		}
+		above = append(above, parent)
+		dir = parent
+	}
+	if err := fs.MkdirAll(name, 0o700); err != nil {
+		return err
+	}
+	for _, dir := range above {
+		if err := syncDir(fs, dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func syncDir(fs vfs.FS, name string) error {
+	f, err := fs.OpenDir(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+func isNotExist(err error) bool { return err != nil && oserror.IsNotExist(err) }
