@@ -44,12 +44,12 @@ func (s *Store) inTrash(ctx context.Context, asked func(mail.MessageID, mail.Mai
 
 // Floor implements store.Checks: there are none.
 func (s *Store) Floor(ctx context.Context, _ mail.MailboxID) (mail.MessageID, error) {
-	return mail.MessageID{}, errors.Join(contextErr(ctx, "read a floor"), s.read("read a floor", func(*pebble.DB) error { return nil }))
+	return mail.MessageID{}, errors.Join(contextErr(ctx, "read a floor"), s.link.read("read a floor", func(*pebble.DB) error { return nil }))
 }
 
 // HoldFloor implements store.Checks: there are none.
 func (s *Store) HoldFloor(ctx context.Context, _ mail.MailboxID) error {
-	return errors.Join(contextErr(ctx, "hold a floor"), s.read("hold a floor", func(*pebble.DB) error { return nil }))
+	return errors.Join(contextErr(ctx, "hold a floor"), s.link.read("hold a floor", func(*pebble.DB) error { return nil }))
 }
 
 // RemoveOrphans implements store.Checks.

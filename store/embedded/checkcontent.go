@@ -27,7 +27,7 @@ func (s *Store) ListContents(ctx context.Context, after string, limit int) (cont
 		lower = append(k[:], 0) // just after
 	}
 	limit = min(max(limit, 1), pageLimit)
-	err = s.read(what, func(db *pebble.DB) (err error) {
+	err = s.link.read(what, func(db *pebble.DB) (err error) {
 		it, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: []byte{prefixContent + 1}})
 		if err != nil {
 			return err
@@ -91,7 +91,7 @@ func (s *Store) ContentRows(ctx context.Context, ids []mail.MessageID) (map[mail
 		return nil, err
 	}
 	found := make(map[mail.MessageID]store.ContentRow, len(ids))
-	err := s.read(what, func(db *pebble.DB) error {
+	err := s.link.read(what, func(db *pebble.DB) error {
 		for _, id := range ids {
 			v := s.pending.get(id)
 			if v == nil {

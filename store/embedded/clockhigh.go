@@ -27,8 +27,8 @@ const (
 func highKey() []byte { return []byte{prefixHigh} }
 
 // setFirstHigh writes high in a new database.
-func (s *Store) setFirstHigh(db *pebble.DB) error {
-	return db.Set(highKey(), encodeMoment(s.now().UnixMicro()), pebble.NoSync) // flushed next
+func setFirstHigh(db *pebble.DB, now time.Time) error {
+	return db.Set(highKey(), encodeMoment(now.UnixMicro()), pebble.NoSync) // flushed next
 }
 
 // startWatch looks at the clock, now and every watchEvery until Close.
@@ -142,7 +142,7 @@ func (s *Store) followLocked() {
 // readHighLocked reads high. A folder of a release without high gets one.
 func (s *Store) readHighLocked() error {
 	var high time.Time
-	err := s.read("read the latest time", func(db *pebble.DB) error {
+	err := s.link.read("read the latest time", func(db *pebble.DB) error {
 		v, err := get(db, highKey())
 		if err != nil {
 			return err
@@ -169,7 +169,7 @@ func (s *Store) readHighLocked() error {
 func (s *Store) raiseHighLocked(ctx context.Context, to time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, highPatience)
 	defer cancel()
-	err := s.commit(ctx, "keep the time", &write{prepare: func(g *group) error {
+	err := s.committer.commit(ctx, "keep the time", &write{prepare: func(g *group) error {
 		return g.batch.Set(highKey(), encodeMoment(to.UnixMicro()), nil)
 	}})
 	if err == nil {

@@ -42,17 +42,31 @@ const (
 	maxGroupOctets = 2 << 20
 )
 
-// commit hands w to the committer and waits for the outcome.
-func (s *Store) commit(ctx context.Context, what string, w *write) error {
+// committer makes writes durable. Safe for concurrent use.
+type committer struct {
+	link    *link
+	closing *closing
+	metrics *metrics
+	writes  chan *write
+	ended   chan struct{} // closed when run has ended
+	buf     []*write      // of run
+}
+
+func newCommitter(l *link, c *closing, m *metrics) *committer {
+	return &committer{link: l, closing: c, metrics: m, writes: make(chan *write, maxGroup), ended: make(chan struct{})}
+}
+
+// commit hands w to the loop and waits for the outcome.
+func (c *committer) commit(ctx context.Context, what string, w *write) error {
 	if err := contextErr(ctx, what); err != nil {
 		return err
 	}
 	w.done = make(chan error, 1)
 	select {
-	case s.writes <- w:
+	case c.writes <- w:
 	case <-ctx.Done():
 		return contextErr(ctx, what)
-	case <-s.closing.begun:
+	case <-c.closing.begun:
 		return translate(store.ErrClosed, what)
 	}
 	select {
@@ -60,8 +74,8 @@ func (s *Store) commit(ctx context.Context, what string, w *write) error {
 		return translate(err, what)
 	case <-ctx.Done():
 		return fmt.Errorf("embedded: %s: %w: %w", what, store.ErrOutcomeUnknown, context.Cause(ctx))
-	case <-s.committed:
-		// The committer has ended. It may have answered first.
+	case <-c.ended:
+		// The loop has ended. It may have answered first.
 		select {
 		case err := <-w.done:
 			return translate(err, what)
@@ -71,37 +85,32 @@ func (s *Store) commit(ctx context.Context, what string, w *write) error {
 	}
 }
 
-// committer runs until the store is closed. Writes handed over before are still committed.
-func (s *Store) committer() {
-	defer close(s.committed)
+// run commits writes until the store is closed. Writes handed over before are still committed.
+func (c *committer) run() {
+	defer close(c.ended)
 	var held *write // received, and not part of the group
 	for {
 		w := held
 		held = nil
 		if w == nil {
 			select {
-			case w = <-s.writes:
-			case <-s.closing.begun:
+			case w = <-c.writes:
+			case <-c.closing.begun:
 				select {
-				case w = <-s.writes:
+				case w = <-c.writes:
 				default:
 					return
 				}
 			}
 		}
-		ws := append(s.groupBuf[:0], w)
-		held = s.commitGroup(ws)
+		held = c.commitGroup(append(c.buf[:0], w))
 	}
 }
 
 // commitGroup commits ws[0] and all waiting writes. It returns a write that must come in a later group.
-func (s *Store) commitGroup(ws []*write) (held *write) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	d, err := s.databaseLocked()
-	if err == nil && d.readOnly {
-		err = downErr(s.down)
-	}
+func (c *committer) commitGroup(ws []*write) (held *write) {
+	d, err := c.link.useWriting()
+	defer c.link.done()
 	if err != nil {
 		ws[0].done <- err
 		return nil
@@ -125,7 +134,7 @@ func (s *Store) commitGroup(ws []*write) (held *write) {
 	for !alone && n < maxGroup && g.batch.Len() < maxGroupOctets {
 		var w *write
 		select {
-		case w = <-s.writes:
+		case w = <-c.writes:
 		default:
 		}
 		if w == nil {
@@ -141,23 +150,23 @@ func (s *Store) commitGroup(ws []*write) (held *write) {
 	ws = ws[:n]
 	err = nil
 	if n > 0 && !g.batch.Empty() {
-		err = s.apply(d, g.batch)
+		err = apply(d, g.batch)
 	}
-	for _, c := range g.stripes {
-		c.Add(1) // also after a failure: the removal may have happened
+	for _, stripe := range g.stripes {
+		stripe.Add(1) // also after a failure: the removal may have happened
 	}
-	s.metrics.groups.Inc()
-	s.metrics.writes.Add(float64(n))
+	c.metrics.groups.Inc()
+	c.metrics.writes.Add(float64(n))
 	for _, w := range ws {
 		w.done <- err
 	}
 	clear(ws)
-	s.groupBuf = ws[:0]
+	c.buf = ws[:0]
 	return held
 }
 
 // apply makes a batch durable. After a failure the outcome is unknown.
-func (s *Store) apply(d *database, b *pebble.Batch) error {
+func apply(d *database, b *pebble.Batch) error {
 	err := b.Commit(pebble.Sync)
 	if fault := d.fs.broken(); fault != nil {
 		err = fault

@@ -69,9 +69,8 @@ func (s *Store) contentRow(id mail.MessageID) (row contentRow, small *smallReade
 		return row, small, parse(v)
 	}
 	key := contentKey(id)
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	d, err := s.databaseLocked()
+	d, err := s.link.use()
+	defer s.link.done()
 	if err != nil {
 		return row, nil, err
 	}

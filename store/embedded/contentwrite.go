@@ -165,14 +165,14 @@ func (s *Store) PutContent(ctx context.Context, id mail.MessageID, sc store.Cont
 	row.info.Size = c.size
 	if c.size <= inlineLimit {
 		row.data = c.buf[blockPrefix : blockPrefix+c.n]
-		_, err := s.pending.put(ctx, s, id, row)
+		_, err := s.pending.put(ctx, id, row)
 		return translate(err, what)
 	}
 	if err := c.finishLarge(&row); err != nil {
 		return translate(err, what)
 	}
 	// The file gets its name after its row, so that Sweep never treats the file as left over.
-	if put, err := s.pending.put(ctx, s, id, row); err != nil || put {
+	if put, err := s.pending.put(ctx, id, row); err != nil || put {
 		return translate(err, what)
 	}
 	if err := s.files.adopt(c.path, id, c.nonce); err != nil {
@@ -190,7 +190,7 @@ func (s *Store) contentKnown(id mail.MessageID) (known bool, err error) {
 		return true, nil
 	}
 	key := contentKey(id)
-	err = s.read("look for content", func(db *pebble.DB) error {
+	err = s.link.read("look for content", func(db *pebble.DB) error {
 		known, err = has(db, key[:])
 		return err
 	})

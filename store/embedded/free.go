@@ -18,7 +18,7 @@ import (
 // lookAtSpace keeps the spare, or frees space below the reserve.
 func (s *Store) lookAtSpace() {
 	if s.space.check("") == nil {
-		if !s.readOnly() {
+		if s.link.writable() {
 			s.spare.keep()
 		}
 		return
@@ -36,7 +36,7 @@ func (s *Store) free(ctx context.Context) error {
 		return nil
 	}
 	defer s.sweep.running.Unlock()
-	if s.readOnly() {
+	if !s.link.writable() {
 		return nil
 	}
 	rule := sweepRule{olderThan: s.moment().Add(time.Microsecond - s.cfg.Undelete), settled: true}
@@ -89,7 +89,7 @@ func (s *Store) squeeze(ctx context.Context, ids []mail.MessageID, removed int64
 		}
 	}
 	end := append(upper[:], 0)
-	return s.read("free space", func(db *pebble.DB) error {
+	return s.link.read("free space", func(db *pebble.DB) error {
 		if err := db.Flush(); err != nil {
 			return err
 		}
@@ -102,12 +102,4 @@ func (s *Store) squeeze(ctx context.Context, ids []mail.MessageID, removed int64
 		}
 		return db.Compact(ctx, lower[:], end, false)
 	})
-}
-
-// readOnly reports whether writes are impossible at present.
-func (s *Store) readOnly() bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	d, err := s.databaseLocked()
-	return err != nil || d.readOnly
 }

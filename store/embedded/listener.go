@@ -9,22 +9,22 @@ import (
 
 // listener reports the events of one opening of the database. After a failure Pebble continues with files
 // that were never written (see guardFS): its events then say nothing about the disk.
-func (s *Store) listener(d *database) *pebble.EventListener {
+func (o *opener) listener(d *database) *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
 			if d.fs.broken() == nil {
-				s.cfg.Logger.Error("embedded store: background work failed", "cause", err)
+				o.cfg.Logger.Error("embedded store: background work failed", "cause", err)
 			}
 		},
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			if d.fs.broken() == nil {
-				s.metrics.corrupt.Inc()
-				s.cfg.Logger.Error("embedded store: damaged file", "path", info.Path, "cause", info.Details)
+				o.metrics.corrupt.Inc()
+				o.cfg.Logger.Error("embedded store: damaged file", "path", info.Path, "cause", info.Details)
 			}
 		},
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
 			if d.fs.broken() == nil {
-				s.cfg.Logger.Warn("embedded store: writes are waiting", "why", info.Reason)
+				o.cfg.Logger.Warn("embedded store: writes are waiting", "why", info.Reason)
 			}
 		},
 		WALCreated: func(info pebble.WALCreateInfo) {

@@ -16,7 +16,7 @@ func (s *Store) ListMessages(ctx context.Context, mailbox mail.MailboxID, after 
 		return nil, false, err
 	}
 	limit = min(max(limit, 1), pageLimit)
-	err = s.read(what, func(db *pebble.DB) error {
+	err = s.link.read(what, func(db *pebble.DB) error {
 		rows, more, err = s.listMessages(db, mailbox, after, limit)
 		return err
 	})
@@ -73,7 +73,7 @@ func (s *Store) Message(ctx context.Context, mailbox mail.MailboxID, id mail.Mes
 		return m, err
 	}
 	k := messageKey(mailbox, id)
-	err = s.read(what, func(db *pebble.DB) error {
+	err = s.link.read(what, func(db *pebble.DB) error {
 		v, err := get(db, k[:])
 		if err != nil {
 			return err

@@ -47,7 +47,7 @@ func (s *Store) removePage(ctx context.Context, mailbox mail.MailboxID, ids []ma
 		}
 		return nil
 	}}
-	if err := s.commit(ctx, "remove messages", w); err != nil {
+	if err := s.committer.commit(ctx, "remove messages", w); err != nil {
 		return err
 	}
 	s.tidy.removed(mailbox, len(ids), s.cfg.TidyAfter)

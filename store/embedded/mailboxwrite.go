@@ -54,7 +54,7 @@ func (s *Store) addMessages(ctx context.Context, entries []store.Entry) error {
 		return err
 	}
 	adds := make([]addition, len(entries))
-	err := s.read(what, func(db *pebble.DB) (err error) {
+	err := s.link.read(what, func(db *pebble.DB) (err error) {
 		for i, e := range entries {
 			a := &adds[i]
 			a.key = messageKey(e.Mailbox, e.Message.ID)
@@ -73,7 +73,7 @@ func (s *Store) addMessages(ctx context.Context, entries []store.Entry) error {
 	}
 	contents := s.useContents(entries)
 	w := &write{prepare: func(g *group) error { return s.prepareAdditions(g, adds, contents) }}
-	err = s.commit(ctx, what, w)
+	err = s.committer.commit(ctx, what, w)
 	// After an unknown outcome the write may be repeated, and needs the content again.
 	s.releaseContents(contents, err == nil)
 	return err
@@ -160,5 +160,5 @@ func (s *Store) SetBulk(ctx context.Context, mailbox mail.MailboxID) (time.Time,
 	if err := s.mayChange(what); err != nil {
 		return time.Time{}, err
 	}
-	return time.Time{}, s.read(what, func(*pebble.DB) error { return nil })
+	return time.Time{}, s.link.read(what, func(*pebble.DB) error { return nil })
 }

@@ -33,7 +33,7 @@ func (s *Store) purgeMarkers(ctx context.Context, olderThan time.Time, _ *store.
 				}
 			}
 		}
-		err = s.commit(ctx, "sweep", &write{prepare: func(g *group) error {
+		err = s.committer.commit(ctx, "sweep", &write{prepare: func(g *group) error {
 			for _, k := range markers {
 				if err := g.batch.Delete(k[:], nil); err != nil {
 					return err
@@ -55,7 +55,7 @@ func (s *Store) purgeMarkers(ctx context.Context, olderThan time.Time, _ *store.
 // contentNames reports whether a content names a mailbox. A damaged content may.
 func (s *Store) contentNames(id mail.MessageID, mailbox mail.MailboxID) (named bool, err error) {
 	key := contentKey(id)
-	err = s.read("sweep", func(db *pebble.DB) error {
+	err = s.link.read("sweep", func(db *pebble.DB) error {
 		v, err := get(db, key[:])
 		if errors.Is(err, store.ErrNotFound) {
 			return nil

@@ -15,7 +15,7 @@ func (s *Store) Progress(ctx context.Context, name string) (text string, err err
 	if err := contextErr(ctx, what); err != nil {
 		return "", err
 	}
-	err = s.read(what, func(db *pebble.DB) error {
+	err = s.link.read(what, func(db *pebble.DB) error {
 		v, err := get(db, progressKey(name))
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -36,7 +36,7 @@ func (s *Store) SetProgress(ctx context.Context, name, text string) error {
 	if err := s.space.check(what); err != nil {
 		return err
 	}
-	return s.commit(ctx, what, &write{prepare: func(g *group) error {
+	return s.committer.commit(ctx, what, &write{prepare: func(g *group) error {
 		if text == "" {
 			return g.batch.Delete(progressKey(name), nil)
 		}

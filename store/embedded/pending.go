@@ -2,8 +2,10 @@ package embedded
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"popelago/mail"
 )
@@ -13,12 +15,20 @@ import (
 // written.
 //
 // The memory is bounded: beyond maxPending octets a row is written to the database at once, with an orphan
-// row (prefixOrphan) beside it.
+// row (prefixOrphan) beside it. Safe for concurrent use.
 type pending struct {
-	n      atomic.Int64 // len(rows), to skip the lock for an empty map
+	committer *committer
+	now       func() time.Time
+	logger    *slog.Logger
+	n         atomic.Int64 // len(rows), to skip the lock for an empty map
+
 	mu     sync.RWMutex
 	rows   map[mail.MessageID]*pendingRow
 	octets int
+}
+
+func newPending(cfg Config, c *committer) *pending {
+	return &pending{committer: c, now: cfg.Now, logger: cfg.Logger, rows: make(map[mail.MessageID]*pendingRow)}
 }
 
 type pendingRow struct {
@@ -33,8 +43,8 @@ type pendingRow struct {
 const maxPending = 8 << 20
 
 // put adds a content row. known reports an existing row, which stays.
-func (p *pending) put(ctx context.Context, s *Store, id mail.MessageID, c contentRow) (known bool, err error) {
-	row := &pendingRow{value: c.encode(), size: c.info.Size, kind: c.kind, nonce: c.nonce, putAt: s.cfg.Now().UnixMicro()}
+func (p *pending) put(ctx context.Context, id mail.MessageID, c contentRow) (known bool, err error) {
+	row := &pendingRow{value: c.encode(), size: c.info.Size, kind: c.kind, nonce: c.nonce, putAt: p.now().UnixMicro()}
 	p.mu.Lock()
 	if old := p.rows[id]; old != nil {
 		p.mu.Unlock()
@@ -48,7 +58,7 @@ func (p *pending) put(ctx context.Context, s *Store, id mail.MessageID, c conten
 	if !full {
 		return false, nil
 	}
-	return false, s.commit(ctx, "put content "+id.String(), spill(id, row))
+	return false, p.committer.commit(ctx, "put content "+id.String(), spill(id, row))
 }
 
 // spill writes a row without a message to the database.
@@ -136,4 +146,17 @@ func (p *pending) takeOld(before int64) map[mail.MessageID]*pendingRow {
 		p.removeLocked(id)
 	}
 	return old
+}
+
+// keep writes the rows, so that a delivery can continue after a restart. Such contents may be lost, so a
+// failure is only logged.
+func (p *pending) keep() {
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	for id, row := range p.takeOld(1<<63 - 1) {
+		if err := p.committer.commit(ctx, "keep content "+id.String(), spill(id, row)); err != nil {
+			p.logger.Warn("embedded store: content without a message not kept", "cause", err)
+			return
+		}
+	}
 }

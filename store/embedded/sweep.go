@@ -91,7 +91,7 @@ func (s *Store) sweepPending(ctx context.Context, olderThan time.Time, report *s
 func (s *Store) contentWritten(ctx context.Context, id mail.MessageID) (bool, error) {
 	written := false
 	key := contentKey(id)
-	err := s.commit(ctx, "sweep", &write{alone: true, prepare: func(g *group) (err error) {
+	err := s.committer.commit(ctx, "sweep", &write{alone: true, prepare: func(g *group) (err error) {
 		written, err = has(g.db, key[:])
 		return translate(err, "sweep "+id.String())
 	}})
@@ -203,7 +203,7 @@ func (s *Store) sweepTrash(ctx context.Context, olderThan time.Time, report *sto
 
 // scan calls f for the rows between two keys until it returns false.
 func (s *Store) scan(ctx context.Context, lower, upper []byte, f func(k, v []byte) (bool, error)) error {
-	return s.read("sweep", func(db *pebble.DB) (err error) {
+	return s.link.read("sweep", func(db *pebble.DB) (err error) {
 		it, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 		if err != nil {
 			return err

@@ -27,7 +27,7 @@ type sweepRule struct {
 func (s *Store) sweepContents(ctx context.Context, ids []mail.MessageID, rule sweepRule, report *store.SweepReport, also func(*pebble.Batch) error) error {
 	dead := make(map[mail.MessageID]contentRow)
 	for _, id := range ids {
-		err := s.read("sweep content "+id.String(), func(db *pebble.DB) error {
+		err := s.link.read("sweep content "+id.String(), func(db *pebble.DB) error {
 			row, isDead, err := deadContent(db, id, rule)
 			if isDead {
 				row.data = nil
@@ -45,7 +45,7 @@ func (s *Store) sweepContents(ctx context.Context, ids []mail.MessageID, rule sw
 			return err
 		}
 	}
-	err := s.commit(ctx, "sweep", &write{alone: true, prepare: func(g *group) error {
+	err := s.committer.commit(ctx, "sweep", &write{alone: true, prepare: func(g *group) error {
 		for id, row := range dead {
 			live, err := anyLive(g.db, id, row.info.Mailboxes)
 			if err != nil {

@@ -61,7 +61,7 @@ func (s *Store) sweepFiles(ctx context.Context, olderThan time.Time, report *sto
 // sweepSpace reclaims the space of removed contents.
 func (s *Store) sweepSpace(ctx context.Context, _ time.Time, _ *store.SweepReport) error {
 	if s.sweep.deleted >= flushAfter {
-		if err := s.read("sweep", func(db *pebble.DB) error { return db.Flush() }); err != nil {
+		if err := s.link.read("sweep", func(db *pebble.DB) error { return db.Flush() }); err != nil {
 			return err
 		}
 		s.sweep.deleted = 0
@@ -78,7 +78,7 @@ func (s *Store) fileNamed(id mail.MessageID, nonce [8]byte) (bool, error) {
 	}
 	key := contentKey(id)
 	named := false
-	err := s.read("sweep files", func(db *pebble.DB) error {
+	err := s.link.read("sweep files", func(db *pebble.DB) error {
 		v, err := get(db, key[:])
 		if err != nil {
 			return err

@@ -106,7 +106,7 @@ func (s *Store) tidyDue(ctx context.Context) error {
 	s.tidy.running.Lock()
 	defer s.tidy.running.Unlock()
 	for mailbox := range s.tidy.take() {
-		err := s.read("close gaps", func(db *pebble.DB) error {
+		err := s.link.read("close gaps", func(db *pebble.DB) error {
 			lower, upper := mailboxBounds(mailbox)
 			return db.Compact(ctx, lower, upper, false)
 		})

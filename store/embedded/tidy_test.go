@@ -52,7 +52,7 @@ func TestListCostIsFlat(t *testing.T) {
 		t.Fatal(err)
 	}
 	lower, upper := mailboxBounds(mb)
-	err = s.read("test", func(db *pebble.DB) error {
+	err = s.link.read("test", func(db *pebble.DB) error {
 		it, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 		if err != nil {
 			return err
@@ -135,7 +135,7 @@ func TestMarkersStayWithTheContent(t *testing.T) {
 		t.Helper()
 		mk := removedKey(mailbox, id)
 		found := false
-		if err := s.read("test", func(db *pebble.DB) (err error) { found, err = has(db, mk[:]); return err }); err != nil {
+		if err := s.link.read("test", func(db *pebble.DB) (err error) { found, err = has(db, mk[:]); return err }); err != nil {
 			t.Fatal(err)
 		}
 		return found
@@ -177,7 +177,7 @@ func TestCheckSeesABadRow(t *testing.T) {
 	defer s.Close()
 	good, bad := shared(t, s, mail.MailboxID{1}), mail.NewIDSource(nil).Next()
 	k := contentKey(bad)
-	if err := s.commit(t.Context(), "test", &write{prepare: func(g *group) error { return g.batch.Set(k[:], []byte{rowVersion, 'x'}, nil) }}); err != nil {
+	if err := s.committer.commit(t.Context(), "test", &write{prepare: func(g *group) error { return g.batch.Set(k[:], []byte{rowVersion, 'x'}, nil) }}); err != nil {
 		t.Fatal(err)
 	}
 	page, next, err := s.ListContents(t.Context(), "", 10)

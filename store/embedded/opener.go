@@ -1,0 +1,144 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+)
+
+// formatMajorVersion is the on-disk format of Pebble. It is raised on purpose only, and never to
+// FormatValueSeparation, which cannot be undone.
+const formatMajorVersion = pebble.FormatTableFormatV6
+
+// database is the database from one pebble.Open to its Close. See guardFS.
+type database struct {
+	db *pebble.DB
+	fs *guardFS
+	// readOnly is set if a full disk left no room to open the database for writing.
+	readOnly bool
+}
+
+// opener opens and closes the database of a folder. The lock on the folder is held meanwhile.
+type opener struct {
+	cfg     Config
+	folder  *folder
+	cache   *pebble.Cache
+	metrics *metrics
+}
+
+// newOpener returns an opener; release must follow.
+func newOpener(cfg Config, f *folder, m *metrics) *opener {
+	return &opener{cfg: cfg, folder: f, cache: pebble.NewCache(cfg.CacheSize), metrics: m}
+}
+
+// release frees the memory for blocks, when no database is open.
+func (o *opener) release() { o.cache.Unref() }
+
+// open checks the files of the database and opens it. failed is called after the first failed write of the
+// open database; open returns a failure of the opening.
+func (o *opener) open(readOnly bool, failed func()) (*database, error) {
+	exists, st, err := o.check()
+	if err != nil {
+		return nil, missing(err)
+	}
+	d := &database{readOnly: readOnly}
+	d.fs = newGuardFS(o.cfg.FS, func(err error) { o.fault(d, err, failed) })
+	if !readOnly {
+		d.fs.running = newRunning(o.cfg.FS, o.cfg.Dir, st, o.cfg.Logger)
+		if err := d.fs.running.start(); err != nil {
+			return nil, err
+		}
+	}
+	db, err := pebble.Open(o.cfg.FS.PathJoin(o.cfg.Dir, dbDir), o.options(d))
+	if err == nil && !exists {
+		// The first log of a new database lacks the form that tells damage from a torn end
+		// (FormatWALSyncChunks): begin the second.
+		if err = errors.Join(setFirstHigh(db, o.cfg.Now().Round(0)), db.Flush()); err != nil {
+			d.fs.fence()
+			err = errors.Join(err, db.Close())
+		}
+	}
+	if err == nil {
+		d.fs.record((*running).opened)
+	}
+	d.fs.opening.Store(false)
+	if fault := d.fs.broken(); fault != nil {
+		d.fs.fence()
+		if err == nil {
+			_ = db.Close() // closes a database whose changes were dropped
+		}
+		return nil, fault
+	}
+	if err != nil {
+		d.fs.fence()
+		return nil, missing(err)
+	}
+	d.db = db
+	return d, nil
+}
+
+// fault is called once for each database with a failed write.
+func (o *opener) fault(d *database, err error, failed func()) {
+	if d.fs.opening.Load() || d.fs.closing.Load() {
+		return // open and close report it
+	}
+	o.metrics.faults.Inc()
+	o.cfg.Logger.Error("embedded store: a write to the database failed; opening it again", "cause", err)
+	failed()
+}
+
+// check looks for a missing database, and for damage that Pebble misjudges. It returns the state
+// of the folder.
+func (o *opener) check() (exists bool, st state, err error) {
+	if st, err = readState(o.cfg.FS, o.cfg.Dir); err != nil {
+		return false, st, err
+	}
+	if st, err = checkState(o.cfg.FS, o.cfg.Dir, st); err != nil {
+		return false, st, err
+	}
+	dir := o.cfg.FS.PathJoin(o.cfg.Dir, dbDir)
+	exists, err = checkManifest(o.cfg.FS, dir)
+	if err == nil && !exists && st.phase != phaseNew {
+		err = fmt.Errorf("%s: %w: the database is missing, or its marker.manifest", dir, errBadRow)
+	}
+	return exists, st, err
+}
+
+// missing turns an error about a missing or truncated file into damage.
+func missing(err error) error {
+	switch {
+	case isNotExist(err), errors.Is(err, pebble.ErrDBNotPristine):
+		return fmt.Errorf("%w: a file is missing: %w", errBadRow, err)
+	case err != nil && strings.Contains(err.Error(), "object size mismatch"):
+		return fmt.Errorf("%w: %w", errBadRow, err)
+	}
+	return err
+}
+
+// options returns the options of one opening.
+func (o *opener) options(d *database) *pebble.Options {
+	opts := &pebble.Options{
+		FS:                          d.fs,
+		Lock:                        o.folder.lock,
+		Cache:                       o.cache,
+		FormatMajorVersion:          formatMajorVersion,
+		Logger:                      pebbleLogger{log: o.cfg.Logger, fs: d.fs},
+		MemTableSize:                o.cfg.MemTableSize,
+		MemTableStopWritesThreshold: 3,
+		MaxOpenFiles:                500,
+		L0CompactionThreshold:       2,
+		BytesPerSync:                1 << 20,
+		ReadOnly:                    d.readOnly,
+		CompactionConcurrencyRange:  func() (lower, upper int) { return 1, 2 },
+		EventListener:               o.listener(d),
+	}
+	for i := range opts.Levels {
+		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		// A block is read whole: a larger block would include unrelated content.
+		opts.Levels[i].BlockSize = 4 << 10
+	}
+	return opts
+}
