@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,17 +13,23 @@ import (
 
 // clockWatch judges the clock of this machine. There is no second clock, so two facts judge it:
 //
-//	high    the latest time known to have passed, kept in the folder (clockhigh.go). A clock behind
+//	high    the latest time known to have passed, kept in the folder (watermark.go). A clock behind
 //	        high is wrong. A clock ahead of high by more than Config.MaxStop at the start is wrong
 //	        too: it may have been set, or the stop was long.
 //	course  the time since the clock was trusted. A clock that departs from its course was set
 //	        while the server ran. The course follows the clock by 2 minutes a day: many clocks
 //	        are corrected a little each night, and months of corrections are no fault.
 //
-// If a wrong clock was trusted high is wrong too: then TrustClock lowers high.
+// If a wrong clock was trusted high is wrong too: then TrustClock lowers high. Safe for concurrent use.
 type clockWatch struct {
-	high   atomic.Pointer[time.Time] // nil: not read yet
-	course atomic.Pointer[course]    // nil: the clock was not trusted since the start
+	clock   func() time.Time // Config.Now
+	maxStop time.Duration    // Config.MaxStop
+	settle  time.Duration    // Config.Settle
+	logger  *slog.Logger
+	closing *closing
+	mark    *watermark
+
+	course atomic.Pointer[course] // nil: the clock was not trusted since the start
 	// opened is the moment of Open, independent of the clock.
 	opened instant
 
@@ -30,8 +37,14 @@ type clockWatch struct {
 	// moved is the course of a clock that was set soon after a start, until it is steady.
 	moved *course
 	said  string // the state logged last
-	// gaveWay is when the course last followed the clock; zero: not yet.
-	gaveWay instant
+	// corrected is when the course last followed the clock; zero: not yet.
+	corrected instant
+}
+
+func newClockWatch(cfg Config, mark *watermark, c *closing) *clockWatch {
+	return &clockWatch{
+		clock: cfg.Now, maxStop: cfg.MaxStop, settle: cfg.Settle, logger: cfg.Logger, closing: c, mark: mark,
+	}
 }
 
 // course holds the passing of time from a moment on.
@@ -43,7 +56,7 @@ type course struct {
 }
 
 // now returns the time of day without the monotonic clock.
-func (s *Store) now() time.Time { return s.cfg.Now().Round(0) }
+func (w *clockWatch) now() time.Time { return w.clock().Round(0) }
 
 // ahead returns the lead of the clock over the course when the clock says now.
 func (c *course) ahead(now time.Time) time.Duration {
@@ -51,10 +64,9 @@ func (c *course) ahead(now time.Time) time.Duration {
 }
 
 // Clock implements store.Clocks.
-func (s *Store) Clock() error {
-	now := s.now()
-	w := &s.clock
-	high := w.high.Load()
+func (w *clockWatch) Clock() error {
+	now := w.now()
+	high := w.mark.high.Load()
 	if high == nil {
 		return fmt.Errorf("embedded: %w: when this server last ran is not known yet", store.ErrClock)
 	}
@@ -69,8 +81,8 @@ func (s *Store) Clock() error {
 	if w.course.Load() != nil {
 		return nil
 	}
-	if ahead := now.Sub(*high); s.cfg.MaxStop > 0 && ahead > s.cfg.MaxStop {
-		return fmt.Errorf("embedded: %w: it is %s when this server last ran, more than a stop may last (%v)", store.ErrClock, describe(ahead), s.cfg.MaxStop)
+	if ahead := now.Sub(*high); w.maxStop > 0 && ahead > w.maxStop {
+		return fmt.Errorf("embedded: %w: it is %s when this server last ran, more than a stop may last (%v)", store.ErrClock, describe(ahead), w.maxStop)
 	}
 	w.course.CompareAndSwap(nil, &course{wall: now, at: thisInstant()})
 	return nil
@@ -93,38 +105,35 @@ func describeJump(ahead time.Duration) string {
 }
 
 // CompareClock implements store.Clocks. There is no second clock.
-func (s *Store) CompareClock(context.Context) error { return s.Clock() }
+func (w *clockWatch) CompareClock(context.Context) error { return w.Clock() }
 
 // ClockState implements store.ClockKeeper.
-func (s *Store) ClockState() store.ClockState {
-	state := store.ClockState{Now: s.now(), Err: s.Clock()}
-	if high := s.clock.high.Load(); high != nil {
+func (w *clockWatch) ClockState() store.ClockState {
+	state := store.ClockState{Now: w.now(), Err: w.Clock()}
+	if high := w.mark.high.Load(); high != nil {
 		state.High = *high
 	}
-	if c := s.clock.course.Load(); c != nil {
+	if c := w.course.Load(); c != nil {
 		state.Ahead = c.ahead(state.Now)
 	}
 	return state
 }
 
 // mayChange returns an error while the directory must not be changed, see store.Clocks.
-func (s *Store) mayChange(what string) error { return translate(s.Clock(), what) }
+func (w *clockWatch) mayChange(what string) error { return translate(w.Clock(), what) }
 
-// MayReclaim implements store.Background.
-func (s *Store) MayReclaim() error { return s.Clock() }
-
-// moment returns the time of a removal. While the clock is not trusted moment adds the time passed to the
-// last trusted time, or to high: removals go on, and their contents are neither swept too early nor kept
-// for years.
-func (s *Store) moment() time.Time {
-	now, w := s.now(), &s.clock
-	if s.Clock() == nil {
+// removalTime returns the time of a removal. While the clock is not trusted removalTime adds the time passed
+// to the last trusted time, or to high: removals go on, and their contents are neither swept too early nor
+// kept for years.
+func (w *clockWatch) removalTime() time.Time {
+	now := w.now()
+	if w.Clock() == nil {
 		return now
 	}
 	if c := w.course.Load(); c != nil {
 		return now.Add(-c.ahead(now))
 	}
-	if high := w.high.Load(); high != nil {
+	if high := w.mark.high.Load(); high != nil {
 		return high.Add(w.opened.passed())
 	}
 	return now

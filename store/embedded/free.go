@@ -39,7 +39,7 @@ func (s *Store) free(ctx context.Context) error {
 	if !s.link.writable() {
 		return nil
 	}
-	rule := sweepRule{olderThan: s.moment().Add(time.Microsecond - s.cfg.Undelete), settled: true}
+	rule := sweepRule{olderThan: s.removalTime().Add(time.Microsecond - s.cfg.Undelete), settled: true}
 	if s.sweep.freed == nil {
 		s.sweep.freed = []byte{prefixTrash}
 	}

@@ -20,7 +20,7 @@ func (s *Store) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids 
 }
 
 func (s *Store) removePage(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
-	now := s.moment().UnixMicro()
+	now := s.removalTime().UnixMicro()
 	moment := encodeMoment(now)
 	ids = slices.Clone(ids) // the committer may read ids after the caller stopped waiting
 	w := &write{prepare: func(g *group) error {

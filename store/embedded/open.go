@@ -33,7 +33,8 @@ type Store struct {
 	removals removals
 	tidy     tidy
 	sweep    sweepState
-	clock    clockWatch
+
+	*clockWatch
 }
 
 var _ store.Engine = (*Store)(nil)
@@ -62,6 +63,7 @@ func Open(cfg Config) (*Store, error) {
 	s.pending = newPending(cfg, s.committer)
 	s.tidy.init()
 	s.sweep.seq.Store(rand.Uint64() / 2) // must rise
+	s.clockWatch = newClockWatch(cfg, newWatermark(s.link, s.committer), s.closing)
 	s.metrics.gauges(s.link, s.pending, func() bool { return s.Clock() == nil })
 	if err := s.open(); err != nil {
 		s.opener.release()
@@ -71,7 +73,7 @@ func Open(cfg Config) (*Store, error) {
 	s.link.start(cfg.StateEvery)
 	s.closing.loop(s.tidier)
 	s.closing.loop(s.committer.run)
-	s.startWatch()
+	s.clockWatch.start()
 	return s, nil
 }
 
@@ -110,7 +112,7 @@ func (s *Store) Close() error {
 
 func (s *Store) close() error {
 	s.pending.keep()
-	s.keepTime()
+	s.clockWatch.keepTime()
 	s.closing.begin()
 	patience := time.NewTimer(closePatience)
 	defer patience.Stop()

@@ -232,6 +232,9 @@ func (s *Store) SweepOrphans(context.Context, time.Time, time.Time) (store.Orpha
 	return store.OrphanReport{}, s.mayReclaim("sweep orphans")
 }
 
+// MayReclaim implements store.Background.
+func (s *Store) MayReclaim() error { return s.Clock() }
+
 // mayReclaim is MayReclaim while the store is open.
 func (s *Store) mayReclaim(what string) error {
 	if s.closing.hasBegun() {
