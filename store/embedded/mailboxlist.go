@@ -37,7 +37,7 @@ func (s *Store) listMessages(db *pebble.DB, mailbox mail.MailboxID, after mail.M
 		return nil, false, err
 	}
 	defer func() {
-		s.tidy.listed(mailbox, it.Stats(), s.cfg.TidyAfter)
+		s.tidier.listed(mailbox, it.Stats())
 		err = errors.Join(err, it.Close())
 	}()
 	if !after.IsZero() {

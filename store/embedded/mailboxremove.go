@@ -50,7 +50,7 @@ func (s *Store) removePage(ctx context.Context, mailbox mail.MailboxID, ids []ma
 	if err := s.committer.commit(ctx, "remove messages", w); err != nil {
 		return err
 	}
-	s.tidy.removed(mailbox, len(ids), s.cfg.TidyAfter)
+	s.tidier.removed(mailbox, len(ids))
 	return nil
 }
 

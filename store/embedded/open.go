@@ -26,12 +26,12 @@ type Store struct {
 	link      *link
 	committer *committer
 	pending   *pending
+	tidier    *tidier
 
 	closeOnce sync.Once
 	closeErr  error
 
 	removals removals
-	tidy     tidy
 	sweep    sweepState
 
 	*clockWatch
@@ -61,7 +61,7 @@ func Open(cfg Config) (*Store, error) {
 	s.link = newLink(cfg, s.opener, s.space, s.spare, s.closing)
 	s.committer = newCommitter(s.link, s.closing, s.metrics)
 	s.pending = newPending(cfg, s.committer)
-	s.tidy.init()
+	s.tidier = newTidier(cfg, s.link, s.closing, s.metrics)
 	s.sweep.seq.Store(rand.Uint64() / 2) // must rise
 	s.clockWatch = newClockWatch(cfg, newWatermark(s.link, s.committer), s.closing)
 	s.metrics.gauges(s.link, s.pending, func() bool { return s.Clock() == nil })
@@ -71,7 +71,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s.closing.every(cfg.SpaceEvery, s.lookAtSpace)
 	s.link.start(cfg.StateEvery)
-	s.closing.loop(s.tidier)
+	s.tidier.start()
 	s.closing.loop(s.committer.run)
 	s.clockWatch.start()
 	return s, nil

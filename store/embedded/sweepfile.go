@@ -66,8 +66,7 @@ func (s *Store) sweepSpace(ctx context.Context, _ time.Time, _ *store.SweepRepor
 		}
 		s.sweep.deleted = 0
 	}
-	s.tidy.dueForSweep(max(s.cfg.TidyAfter/sweepDivisor, 1))
-	return s.tidyDue(ctx)
+	return s.tidier.sweep(ctx)
 }
 
 // fileNamed reports whether a content row, pending or written, names the file.

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -9,38 +10,45 @@ import (
 	"popelago/mail"
 )
 
-// tidy keeps the cost of listing a mailbox flat. A removed row leaves a tombstone in the database, and a
+// tidier keeps the cost of listing a mailbox flat. A removed row leaves a tombstone in the database, and a
 // list reads all tombstones between its rows. After many removals from a mailbox, or after a list has read
 // many tombstones, the range of keys of the mailbox is compacted down to the lowest level, which drops
-// tombstones.
-type tidy struct {
-	mu     sync.Mutex
+// tombstones. Safe for concurrent use.
+type tidier struct {
+	link    *link
+	closing *closing
+	limit   int // Config.TidyAfter
+	logger  *slog.Logger
+	metrics *metrics
+	wake    chan struct{}
+
+	mu     sync.Mutex             // guards counts and due
 	counts map[mail.MailboxID]int // removals since the mailbox was tidied
 	due    map[mail.MailboxID]struct{}
-	wake   chan struct{}
-	// running is held while mailboxes are tidied.
-	running sync.Mutex
+
+	running sync.Mutex // held while mailboxes are tidied
 }
 
-func (t *tidy) init() {
-	t.counts = make(map[mail.MailboxID]int)
-	t.due = make(map[mail.MailboxID]struct{})
-	t.wake = make(chan struct{}, 1)
+func newTidier(cfg Config, l *link, c *closing, m *metrics) *tidier {
+	return &tidier{
+		link: l, closing: c, limit: cfg.TidyAfter, logger: cfg.Logger, metrics: m, wake: make(chan struct{}, 1),
+		counts: make(map[mail.MailboxID]int), due: make(map[mail.MailboxID]struct{}),
+	}
 }
 
 // removed counts n removals.
-func (t *tidy) removed(mailbox mail.MailboxID, n, limit int) {
+func (t *tidier) removed(mailbox mail.MailboxID, n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts[mailbox] += n
-	if t.counts[mailbox] >= limit {
+	if t.counts[mailbox] >= t.limit {
 		t.dueLocked(mailbox)
 	}
 }
 
 // listed takes the statistics of a list.
-func (t *tidy) listed(mailbox mail.MailboxID, stats pebble.IteratorStats, limit int) {
-	if passedOver(stats) < limit {
+func (t *tidier) listed(mailbox mail.MailboxID, stats pebble.IteratorStats) {
+	if passedOver(stats) < t.limit {
 		return
 	}
 	t.mu.Lock()
@@ -54,7 +62,7 @@ func passedOver(stats pebble.IteratorStats) int {
 		int(stats.InternalStats.PointsCoveredByRangeTombstones)
 }
 
-func (t *tidy) dueLocked(mailbox mail.MailboxID) {
+func (t *tidier) dueLocked(mailbox mail.MailboxID) {
 	delete(t.counts, mailbox)
 	t.due[mailbox] = struct{}{}
 	select {
@@ -66,18 +74,24 @@ func (t *tidy) dueLocked(mailbox mail.MailboxID) {
 // sweepDivisor divides the count of removals after which Sweep tidies a mailbox.
 const sweepDivisor = 8
 
-// dueForSweep marks the mailboxes with at least min removals.
-func (t *tidy) dueForSweep(min int) {
+// sweep tidies, for Sweep, also the mailboxes with fewer removals.
+func (t *tidier) sweep(ctx context.Context) error {
+	t.dueForSweep()
+	return t.tidyDue(ctx)
+}
+
+func (t *tidier) dueForSweep() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	least := max(t.limit/sweepDivisor, 1)
 	for mailbox, n := range t.counts {
-		if n >= min {
+		if n >= least {
 			t.dueLocked(mailbox)
 		}
 	}
 }
 
-func (t *tidy) take() map[mail.MailboxID]struct{} {
+func (t *tidier) take() map[mail.MailboxID]struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	due := t.due
@@ -85,35 +99,37 @@ func (t *tidy) take() map[mail.MailboxID]struct{} {
 	return due
 }
 
-// tidier works until the store is closed.
-func (s *Store) tidier() {
-	ctx, cancel := s.closing.context()
+// start starts the loop that tidies mailboxes.
+func (t *tidier) start() { t.closing.loop(t.run) }
+
+func (t *tidier) run() {
+	ctx, cancel := t.closing.context()
 	defer cancel()
 	for {
 		select {
-		case <-s.closing.begun:
+		case <-t.closing.begun:
 			return
-		case <-s.tidy.wake:
+		case <-t.wake:
 		}
-		if err := s.tidyDue(ctx); err != nil && ctx.Err() == nil {
-			s.cfg.Logger.Warn("embedded store: closing the gaps in mailboxes", "cause", err)
+		if err := t.tidyDue(ctx); err != nil && ctx.Err() == nil {
+			t.logger.Warn("embedded store: closing the gaps in mailboxes", "cause", err)
 		}
 	}
 }
 
 // tidyDue compacts the mailboxes that are due.
-func (s *Store) tidyDue(ctx context.Context) error {
-	s.tidy.running.Lock()
-	defer s.tidy.running.Unlock()
-	for mailbox := range s.tidy.take() {
-		err := s.link.read("close gaps", func(db *pebble.DB) error {
+func (t *tidier) tidyDue(ctx context.Context) error {
+	t.running.Lock()
+	defer t.running.Unlock()
+	for mailbox := range t.take() {
+		err := t.link.read("close gaps", func(db *pebble.DB) error {
 			lower, upper := mailboxBounds(mailbox)
 			return db.Compact(ctx, lower, upper, false)
 		})
 		if err != nil {
 			return err
 		}
-		s.metrics.tidied.Inc()
+		t.metrics.tidied.Inc()
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func TestListCostIsFlat(t *testing.T) {
 			return fmt.Errorf("%d rows, want %d", n, live)
 		}
 		// Sweep leaves fewer removals than that alone, and each is a row and its tombstone.
-		if over := passedOver(it.Stats()); over > 2*s.cfg.TidyAfter/sweepDivisor {
+		if over := passedOver(it.Stats()); over > 2*s.tidier.limit/sweepDivisor {
 			return fmt.Errorf("a list of %d rows passed over %d keys", n, over)
 		}
 		t.Logf("passed over %d of %d", passedOver(it.Stats()), removed)
