@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -121,6 +122,27 @@ func (l *link) read(what string, f func(db *pebble.DB) error) error {
 		}
 	}
 	return translate(err, what)
+}
+
+// scan calls f for the rows between two keys until it returns false.
+func (l *link) scan(ctx context.Context, lower, upper []byte, f func(k, v []byte) (bool, error)) error {
+	return l.read("sweep", func(db *pebble.DB) (err error) {
+		it, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, it.Close()) }()
+		for valid := it.First(); valid && ctx.Err() == nil; valid = it.Next() {
+			v, err := it.ValueAndErr()
+			if err != nil {
+				return err
+			}
+			if more, err := f(it.Key(), v); err != nil || !more {
+				return err
+			}
+		}
+		return it.Error()
+	})
 }
 
 // writable reports whether writes are possible at present.

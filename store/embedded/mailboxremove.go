@@ -39,13 +39,7 @@ func (s *Store) removePage(ctx context.Context, mailbox mail.MailboxID, ids []ma
 			}
 		}
 		g.stripes = append(g.stripes, s.removals.stripe(mailbox))
-		for listed := range slices.Chunk(ids, sweepPage) {
-			trash := trashKey(prefixTrash, now, s.sweep.seq.Add(1))
-			if err := g.batch.Set(trash, encodeTrash(mailbox, listed), nil); err != nil {
-				return err
-			}
-		}
-		return nil
+		return s.trash.put(g.batch, mailbox, ids, now)
 	}}
 	if err := s.committer.commit(ctx, "remove messages", w); err != nil {
 		return err

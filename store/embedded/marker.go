@@ -12,29 +12,41 @@ import (
 	"popelago/store"
 )
 
-// purgeMarkers forgets removals of messages whose ids are long past the in-flight window: no delivery can
+// markers removes the markers of removals that no delivery and no check needs any more.
+type markers struct {
+	link      *link
+	committer *committer
+	trash     *trash
+	now       func() time.Time
+}
+
+func newMarkers(cfg Config, l *link, c *committer, t *trash) *markers {
+	return &markers{link: l, committer: c, trash: t, now: cfg.Now}
+}
+
+// purge forgets removals of messages whose ids are long past the in-flight window: no delivery can
 // add them again. While other mailboxes keep the content the marker stays, for rebuilding a lost index from
 // the content. The marker is then removed with the content.
-func (s *Store) purgeMarkers(ctx context.Context, olderThan time.Time, _ *store.SweepReport) error {
-	before := min(olderThan.UnixMicro(), s.cfg.Now().UnixMicro()) - markerAge.Microseconds()
+func (m *markers) purge(ctx context.Context, run *sweepRun) error {
+	before := min(run.olderThan.UnixMicro(), m.now().UnixMicro()) - markerAge.Microseconds()
 	lower, upper := []byte{prefixUnpurged}, trashKey(prefixUnpurged, before, 0)
 	for {
-		rows, err := s.listedPage(ctx, &lower, upper)
+		rows, err := m.trash.page(ctx, &lower, upper)
 		if err != nil || len(rows) == 0 {
 			return err
 		}
-		var markers []rowKey
+		var purged []rowKey
 		for _, r := range rows {
 			for _, id := range r.ids {
-				if named, err := s.contentNames(id, r.mailbox); err != nil {
+				if named, err := m.named(id, r.mailbox); err != nil {
 					return err
 				} else if !named {
-					markers = append(markers, removedKey(r.mailbox, id))
+					purged = append(purged, removedKey(r.mailbox, id))
 				}
 			}
 		}
-		err = s.committer.commit(ctx, "sweep", &write{prepare: func(g *group) error {
-			for _, k := range markers {
+		err = m.committer.commit(ctx, "sweep", &write{prepare: func(g *group) error {
+			for _, k := range purged {
 				if err := g.batch.Delete(k[:], nil); err != nil {
 					return err
 				}
@@ -52,10 +64,10 @@ func (s *Store) purgeMarkers(ctx context.Context, olderThan time.Time, _ *store.
 	}
 }
 
-// contentNames reports whether a content names a mailbox. A damaged content may.
-func (s *Store) contentNames(id mail.MessageID, mailbox mail.MailboxID) (named bool, err error) {
+// named reports whether a content names a mailbox. A damaged content may.
+func (m *markers) named(id mail.MessageID, mailbox mail.MailboxID) (named bool, err error) {
 	key := contentKey(id)
-	err = s.link.read("sweep", func(db *pebble.DB) error {
+	err = m.link.read("sweep", func(db *pebble.DB) error {
 		v, err := get(db, key[:])
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -70,13 +82,13 @@ func (s *Store) contentNames(id mail.MessageID, mailbox mail.MailboxID) (named b
 	return named, err
 }
 
-// dropMarkers removes the markers that purgeMarkers kept because of a content that is removed now.
-// purgeMarkers will still reach younger markers, and the marker of the only mailbox of a content.
-func (s *Store) dropMarkers(g *group, id mail.MessageID, mailboxes []mail.MailboxID) error {
+// drop removes the markers that purge kept because of a content that is removed now. purge will still reach
+// younger markers, and the marker of the only mailbox of a content.
+func (m *markers) drop(g *group, id mail.MessageID, mailboxes []mail.MailboxID) error {
 	if len(mailboxes) < 2 {
 		return nil
 	}
-	before := s.cfg.Now().Add(-markerAge).UnixMicro()
+	before := m.now().Add(-markerAge).UnixMicro()
 	for _, mailbox := range mailboxes {
 		mk := removedKey(mailbox, id)
 		v, err := get(g.db, mk[:])

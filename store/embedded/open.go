@@ -3,7 +3,6 @@ package embedded
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -32,8 +31,10 @@ type Store struct {
 	closeErr  error
 
 	removals removals
-	sweep    sweepState
 
+	trash       *trash
+	housekeeper *housekeeper
+	*sweeper
 	*clockWatch
 }
 
@@ -62,14 +63,23 @@ func Open(cfg Config) (*Store, error) {
 	s.committer = newCommitter(s.link, s.closing, s.metrics)
 	s.pending = newPending(cfg, s.committer)
 	s.tidier = newTidier(cfg, s.link, s.closing, s.metrics)
-	s.sweep.seq.Store(rand.Uint64() / 2) // must rise
 	s.clockWatch = newClockWatch(cfg, newWatermark(s.link, s.committer), s.closing)
+	s.trash = newTrash(s.link)
+	mk := newMarkers(cfg, s.link, s.committer, s.trash)
+	r := newRemover(cfg, s.link, s.committer, s.files, mk, s.metrics)
+	state := newSweepState(s.metrics)
+	s.sweeper = &sweeper{
+		link: s.link, closing: s.closing, clock: s.clockWatch, state: state, trash: s.trash, remover: r, markers: mk,
+		orphans:   newOrphans(s.link, s.committer, s.pending, s.files, r),
+		leftovers: newLeftovers(cfg, s.link, s.pending, s.files), tidier: s.tidier,
+	}
+	s.housekeeper = newHousekeeper(cfg, s.space, s.spare, s.link, newFreer(cfg, s.link, s.clockWatch, state, s.trash, r), s.closing)
 	s.metrics.gauges(s.link, s.pending, func() bool { return s.Clock() == nil })
 	if err := s.open(); err != nil {
 		s.opener.release()
 		return nil, translate(err, "open "+cfg.Dir)
 	}
-	s.closing.every(cfg.SpaceEvery, s.lookAtSpace)
+	s.housekeeper.start(cfg.SpaceEvery)
 	s.link.start(cfg.StateEvery)
 	s.tidier.start()
 	s.closing.loop(s.committer.run)
@@ -84,7 +94,6 @@ func (s *Store) open() error {
 	if err := s.metrics.register(s.cfg.Registerer); err != nil {
 		return errors.Join(err, s.folder.close())
 	}
-	s.sweep.openedAt = s.cfg.Now()
 	if err := s.link.open(); err != nil {
 		s.metrics.unregister(s.cfg.Registerer)
 		return errors.Join(err, s.folder.close())

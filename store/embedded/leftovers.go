@@ -11,13 +11,25 @@ import (
 	"popelago/store"
 )
 
-// sweepFiles removes content files of an earlier process without a row.
-func (s *Store) sweepFiles(ctx context.Context, olderThan time.Time, report *store.SweepReport) error {
-	if s.files.compared.Load() || !olderThan.After(s.sweep.openedAt) {
+// leftovers removes content files of an earlier process without a row.
+type leftovers struct {
+	link     *link
+	pending  *pending
+	files    *contentFiles
+	openedAt time.Time
+}
+
+func newLeftovers(cfg Config, l *link, p *pending, f *contentFiles) *leftovers {
+	return &leftovers{link: l, pending: p, files: f, openedAt: cfg.Now()}
+}
+
+// sweep removes the files, unless all files were compared with their rows before.
+func (l *leftovers) sweep(ctx context.Context, run *sweepRun) error {
+	if l.files.compared.Load() || !run.olderThan.After(l.openedAt) {
 		return nil
 	}
-	fs := s.cfg.FS
-	buckets, err := fs.List(s.files.dir)
+	fs := l.files.fs
+	buckets, err := fs.List(l.files.dir)
 	if err != nil {
 		return err
 	}
@@ -25,7 +37,7 @@ func (s *Store) sweepFiles(ctx context.Context, olderThan time.Time, report *sto
 		if len(bucket) != 2 { // tmpDir, or a foreign folder
 			continue
 		}
-		dir := fs.PathJoin(s.files.dir, bucket)
+		dir := fs.PathJoin(l.files.dir, bucket)
 		names, err := fs.List(dir)
 		if err != nil {
 			return err
@@ -38,7 +50,7 @@ func (s *Store) sweepFiles(ctx context.Context, olderThan time.Time, report *sto
 			if !ok {
 				continue
 			}
-			if named, err := s.fileNamed(id, nonce); err != nil {
+			if named, err := l.named(id, nonce); err != nil {
 				return err
 			} else if named {
 				continue
@@ -51,33 +63,22 @@ func (s *Store) sweepFiles(ctx context.Context, olderThan time.Time, report *sto
 			if err != nil {
 				return err
 			}
-			s.count(report, info.Size())
+			run.count(info.Size())
 		}
 	}
-	s.files.compared.Store(true)
+	l.files.compared.Store(true)
 	return nil
 }
 
-// sweepSpace reclaims the space of removed contents.
-func (s *Store) sweepSpace(ctx context.Context, _ time.Time, _ *store.SweepReport) error {
-	if s.sweep.deleted >= flushAfter {
-		if err := s.link.read("sweep", func(db *pebble.DB) error { return db.Flush() }); err != nil {
-			return err
-		}
-		s.sweep.deleted = 0
-	}
-	return s.tidier.sweep(ctx)
-}
-
-// fileNamed reports whether a content row, pending or written, names the file.
-func (s *Store) fileNamed(id mail.MessageID, nonce [8]byte) (bool, error) {
+// named reports whether a content row, pending or written, names the file.
+func (l *leftovers) named(id mail.MessageID, nonce [8]byte) (bool, error) {
 	// Pending first: a row is written before it stops pending.
-	if v := s.pending.get(id); v != nil {
+	if v := l.pending.get(id); v != nil {
 		return true, nil
 	}
 	key := contentKey(id)
 	named := false
-	err := s.link.read("sweep files", func(db *pebble.DB) error {
+	err := l.link.read("sweep files", func(db *pebble.DB) error {
 		v, err := get(db, key[:])
 		if err != nil {
 			return err

@@ -3,7 +3,7 @@ package embedded
 import (
 	"context"
 	"errors"
-	"time"
+	"log/slog"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -11,24 +11,29 @@ import (
 	"popelago/store"
 )
 
-// sweepRule selects the contents to remove. No mailbox has a row of them.
-type sweepRule struct {
-	// olderThan: no mailbox has had a row since.
-	olderThan time.Time
-	// settled: all their mailboxes have removed them, so that no delivery in flight can add a row.
-	// Otherwise olderThan must be longer ago than the longest delivery.
-	settled bool
+// remover removes contents without a row in any mailbox.
+type remover struct {
+	link      *link
+	committer *committer
+	files     *contentFiles
+	markers   *markers
+	logger    *slog.Logger
+	metrics   *metrics
 }
 
-// sweepContents removes the contents selected by a rule, and writes the additions of also in the same batch.
+func newRemover(cfg Config, l *link, c *committer, f *contentFiles, mk *markers, m *metrics) *remover {
+	return &remover{link: l, committer: c, files: f, markers: mk, logger: cfg.Logger, metrics: m}
+}
+
+// remove removes the contents that are dead for a run, and writes the additions of also in the same batch.
 //
 // The contents are selected first. The write checks again that no mailbox has a row of them; it has a
 // group of its own, so no AddMessages comes between.
-func (s *Store) sweepContents(ctx context.Context, ids []mail.MessageID, rule sweepRule, report *store.SweepReport, also func(*pebble.Batch) error) error {
+func (r *remover) remove(ctx context.Context, run *sweepRun, ids []mail.MessageID, also func(*pebble.Batch) error) error {
 	dead := make(map[mail.MessageID]contentRow)
 	for _, id := range ids {
-		err := s.link.read("sweep content "+id.String(), func(db *pebble.DB) error {
-			row, isDead, err := deadContent(db, id, rule)
+		err := r.link.read("sweep content "+id.String(), func(db *pebble.DB) error {
+			row, isDead, err := deadContent(db, id, run)
 			if isDead {
 				row.data = nil
 				dead[id] = row
@@ -37,15 +42,15 @@ func (s *Store) sweepContents(ctx context.Context, ids []mail.MessageID, rule sw
 		})
 		if errors.Is(err, store.ErrCorrupt) {
 			// The mailboxes of a damaged content are unknown: the content stays.
-			s.metrics.corrupt.Inc()
-			s.cfg.Logger.Error("embedded store: a removed content is damaged and stays", "cause", err)
+			r.metrics.corrupt.Inc()
+			r.logger.Error("embedded store: a removed content is damaged and stays", "cause", err)
 			continue
 		}
 		if err != nil {
 			return err
 		}
 	}
-	err := s.committer.commit(ctx, "sweep", &write{alone: true, prepare: func(g *group) error {
+	err := r.committer.commit(ctx, "sweep", &write{alone: true, prepare: func(g *group) error {
 		for id, row := range dead {
 			live, err := anyLive(g.db, id, row.info.Mailboxes)
 			if err != nil {
@@ -59,25 +64,25 @@ func (s *Store) sweepContents(ctx context.Context, ids []mail.MessageID, rule sw
 			if err := g.batch.Delete(k[:], nil); err != nil {
 				return err
 			}
-			if err := s.dropMarkers(g, id, row.info.Mailboxes); err != nil {
+			if err := r.markers.drop(g, id, row.info.Mailboxes); err != nil {
 				return translate(err, "sweep "+id.String())
 			}
 		}
 		return also(g.batch)
 	}})
 	if err != nil {
-		s.files.compared.Store(false) // rows may be gone
+		r.files.compared.Store(false) // rows may be gone
 		return err
 	}
 	for id, row := range dead {
-		s.count(report, row.info.Size)
+		run.count(row.info.Size)
 		if row.kind == kindInline {
-			s.sweep.deleted += row.info.Size
+			run.state.unflushed += row.info.Size
 			continue
 		}
-		if err := s.files.remove(id, row.nonce); err != nil {
-			s.files.compared.Store(false)
-			s.cfg.Logger.Warn("embedded store: cannot remove a content file yet", "cause", err)
+		if err := r.files.remove(id, row.nonce); err != nil {
+			r.files.compared.Store(false)
+			r.logger.Warn("embedded store: cannot remove a content file yet", "cause", err)
 		}
 	}
 	return nil
@@ -94,8 +99,8 @@ func anyLive(db *pebble.DB, id mail.MessageID, mailboxes []mail.MailboxID) (bool
 	return false, nil
 }
 
-// deadContent reports whether a content may be removed by a rule.
-func deadContent(db *pebble.DB, id mail.MessageID, rule sweepRule) (row contentRow, dead bool, err error) {
+// deadContent reports whether a run may remove a content.
+func deadContent(db *pebble.DB, id mail.MessageID, run *sweepRun) (row contentRow, dead bool, err error) {
 	ck := contentKey(id)
 	v, err := get(db, ck[:])
 	if errors.Is(err, store.ErrNotFound) {
@@ -114,7 +119,7 @@ func deadContent(db *pebble.DB, id mail.MessageID, rule sweepRule) (row contentR
 		}
 		mk := k.marker()
 		v, err := get(db, mk[:])
-		if errors.Is(err, store.ErrNotFound) && !rule.settled {
+		if errors.Is(err, store.ErrNotFound) && !run.settled {
 			continue
 		}
 		if errors.Is(err, store.ErrNotFound) {
@@ -123,7 +128,7 @@ func deadContent(db *pebble.DB, id mail.MessageID, rule sweepRule) (row contentR
 		if err != nil {
 			return row, false, err
 		}
-		if removedAt, err := decodeMoment(v); err != nil || removedAt >= rule.olderThan.UnixMicro() {
+		if removedAt, err := decodeMoment(v); err != nil || removedAt >= run.olderThan.UnixMicro() {
 			return row, false, err
 		}
 	}

@@ -1,0 +1,54 @@
+package embedded
+
+import (
+	"sync"
+	"time"
+
+	"popelago/store"
+)
+
+// sweepState holds the memory of background work between two runs. One run is in progress at a time.
+type sweepState struct {
+	metrics *metrics
+
+	turn sync.Mutex // held by the run
+	// unflushed counts octets of inline content removed since the last flush.
+	unflushed int64
+}
+
+func newSweepState(m *metrics) *sweepState { return &sweepState{metrics: m} }
+
+// sweepRun is one run of background work. It holds the turn of its state until end.
+type sweepRun struct {
+	state *sweepState
+	// olderThan: no mailbox has had a row of a removed content since.
+	olderThan time.Time
+	// settled: all mailboxes of a removed content have removed their rows, so that no delivery in flight
+	// can add a row. Otherwise olderThan must be longer ago than the longest delivery.
+	settled bool
+	report  store.SweepReport
+}
+
+// begin waits for the turn, and begins a run for contents not settled. end must follow.
+func (s *sweepState) begin(olderThan time.Time) *sweepRun {
+	s.turn.Lock()
+	return &sweepRun{state: s, olderThan: olderThan}
+}
+
+// tryBegin begins a run for settled contents. It returns nil while another run is in progress; otherwise
+// end must follow.
+func (s *sweepState) tryBegin(olderThan time.Time) *sweepRun {
+	if !s.turn.TryLock() {
+		return nil
+	}
+	return &sweepRun{state: s, olderThan: olderThan, settled: true}
+}
+
+func (r *sweepRun) end() { r.state.turn.Unlock() }
+
+// count adds a removed content to the report.
+func (r *sweepRun) count(octets int64) {
+	r.report.Contents++
+	r.report.Octets += octets
+	r.state.metrics.swept.Add(float64(octets))
+}
