@@ -12,7 +12,7 @@ import (
 
 // ListContents implements store.Checks. Contents have the order of their ids, and a position is an id.
 // Contents waiting in memory for their first message are left out.
-func (s *Store) ListContents(ctx context.Context, after string, limit int) (contents []store.ContentRow, next string, err error) {
+func (c *checks) ListContents(ctx context.Context, after string, limit int) (contents []store.ContentRow, next string, err error) {
 	const what = "list contents"
 	if err := contextErr(ctx, what); err != nil {
 		return nil, "", err
@@ -27,7 +27,7 @@ func (s *Store) ListContents(ctx context.Context, after string, limit int) (cont
 		lower = append(k[:], 0) // just after
 	}
 	limit = min(max(limit, 1), pageLimit)
-	err = s.link.read(what, func(db *pebble.DB) (err error) {
+	err = c.link.read(what, func(db *pebble.DB) (err error) {
 		it, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: []byte{prefixContent + 1}})
 		if err != nil {
 			return err
@@ -45,7 +45,7 @@ func (s *Store) ListContents(ctx context.Context, after string, limit int) (cont
 			if err != nil {
 				return err
 			}
-			row, err := s.contentInspected(db, fromSortKey(it.Key()[1:]), v)
+			row, err := c.inspect(db, fromSortKey(it.Key()[1:]), v)
 			if err != nil {
 				return err
 			}
@@ -59,41 +59,41 @@ func (s *Store) ListContents(ctx context.Context, after string, limit int) (cont
 	return contents, next, nil
 }
 
-// contentInspected checks the row of a content without reading a file.
-func (s *Store) contentInspected(db *pebble.DB, id mail.MessageID, value []byte) (c store.ContentRow, err error) {
-	c.ID = id
+// inspect checks the row of a content without reading a file.
+func (c *checks) inspect(db *pebble.DB, id mail.MessageID, value []byte) (found store.ContentRow, err error) {
+	found.ID = id
 	row, err := decodeContent(value)
 	if err != nil {
-		c.Damage = translate(err, "content "+id.String())
-		return c, nil
+		found.Damage = translate(err, "content "+id.String())
+		return found, nil
 	}
-	c.Info = row.info
+	found.Info = row.info
 	for _, mailbox := range row.info.Mailboxes {
 		mk := removedKey(mailbox, id)
 		removed, err := has(db, mk[:])
 		if err != nil {
-			return c, err
+			return found, err
 		}
 		if removed {
-			c.Removed = append(c.Removed, mailbox)
+			found.Removed = append(found.Removed, mailbox)
 		}
 	}
 	if row.kind == kindFile {
-		c.Damage, err = s.files.inspect(id, row)
+		found.Damage, err = c.files.inspect(id, row)
 	}
-	return c, err
+	return found, err
 }
 
 // ContentRows implements store.Checks.
-func (s *Store) ContentRows(ctx context.Context, ids []mail.MessageID) (map[mail.MessageID]store.ContentRow, error) {
+func (c *checks) ContentRows(ctx context.Context, ids []mail.MessageID) (map[mail.MessageID]store.ContentRow, error) {
 	const what = "look at contents"
 	if err := contextErr(ctx, what); err != nil {
 		return nil, err
 	}
 	found := make(map[mail.MessageID]store.ContentRow, len(ids))
-	err := s.link.read(what, func(db *pebble.DB) error {
+	err := c.link.read(what, func(db *pebble.DB) error {
 		for _, id := range ids {
-			v := s.pending.get(id)
+			v := c.pending.get(id)
 			if v == nil {
 				key := contentKey(id)
 				var err error
@@ -103,7 +103,7 @@ func (s *Store) ContentRows(ctx context.Context, ids []mail.MessageID) (map[mail
 					return err
 				}
 			}
-			row, err := s.contentInspected(db, id, v)
+			row, err := c.inspect(db, id, v)
 			if err != nil {
 				return err
 			}

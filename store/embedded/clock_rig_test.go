@@ -32,7 +32,7 @@ func (c *testClock) pass(t *testing.T, s *Store, d time.Duration) {
 func countRows(t *testing.T, s *Store, prefixes ...byte) (n int) {
 	t.Helper()
 	for _, prefix := range prefixes {
-		if err := s.link.scan(t.Context(), []byte{prefix}, []byte{prefix + 1}, func(k, v []byte) (bool, error) {
+		if err := s.engine.link.scan(t.Context(), []byte{prefix}, []byte{prefix + 1}, func(k, v []byte) (bool, error) {
 			n++
 			return true, nil
 		}); err != nil {

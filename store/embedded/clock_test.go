@@ -250,14 +250,14 @@ func TestOperatorTrustsTheClock(t *testing.T) {
 func TestHighWaterRises(t *testing.T) {
 	inBubble(t, func(r *clockRig) {
 		r.passes(time.Hour)
-		before := testutil.ToFloat64(r.s.metrics.writes)
+		before := testutil.ToFloat64(r.s.engine.metrics.writes)
 		for range 60 {
 			r.passes(time.Minute)
 			if late := r.clock.Now().Sub(r.s.ClockState().High); late > raiseEvery+2*watchEvery {
 				t.Fatalf("the folder remembers a time %v ago", late)
 			}
 		}
-		if n := testutil.ToFloat64(r.s.metrics.writes) - before; n < 50 || n > 61 {
+		if n := testutil.ToFloat64(r.s.engine.metrics.writes) - before; n < 50 || n > 61 {
 			t.Errorf("%v writes in an hour", n)
 		}
 		crashed := r.fs.CrashClone(vfs.CrashCloneCfg{})

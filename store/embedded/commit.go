@@ -56,6 +56,9 @@ func newCommitter(l *link, c *closing, m *metrics) *committer {
 	return &committer{link: l, closing: c, metrics: m, writes: make(chan *write, maxGroup), ended: make(chan struct{})}
 }
 
+// start starts the loop that commits writes.
+func (c *committer) start() { c.closing.loop(c.run) }
+
 // commit hands w to the loop and waits for the outcome.
 func (c *committer) commit(ctx context.Context, what string, w *write) error {
 	if err := contextErr(ctx, what); err != nil {

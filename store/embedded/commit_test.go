@@ -105,7 +105,7 @@ func holdCommitter(t *testing.T, s *Store) (release func()) {
 	t.Helper()
 	begun, hold, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		done <- s.committer.commit(t.Context(), "wait", &write{prepare: func(*group) error {
+		done <- s.engine.committer.commit(t.Context(), "wait", &write{prepare: func(*group) error {
 			close(begun)
 			<-hold
 			return nil
@@ -125,7 +125,7 @@ func holdCommitter(t *testing.T, s *Store) (release func()) {
 func waitWrites(t *testing.T, s *Store, n int) {
 	t.Helper()
 	mailtest.WaitFor(t, 2*time.Minute, func() error {
-		if got := len(s.committer.writes); got != n {
+		if got := len(s.engine.committer.writes); got != n {
 			return fmt.Errorf("%d writes are waiting, want %d", got, n)
 		}
 		return nil

@@ -8,53 +8,54 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/mail"
 	"popelago/store"
 )
 
 // OpenContent implements store.Contents.
-func (s *Store) OpenContent(ctx context.Context, id mail.MessageID, origin string) (store.ContentInfo, io.ReadCloser, error) {
+func (c *contents) OpenContent(ctx context.Context, id mail.MessageID, origin string) (store.ContentInfo, io.ReadCloser, error) {
 	if err := contextErr(ctx, "open content"); err != nil {
 		return store.ContentInfo{}, nil, err
 	}
-	info, r, err := s.openContent(id)
+	info, r, err := c.openContent(id)
 	if err != nil {
 		err = translate(err, "open content "+id.String())
 		if errors.Is(err, store.ErrCorrupt) {
-			s.metrics.corrupt.Inc()
+			c.metrics.corrupt.Inc()
 		}
 		return store.ContentInfo{}, nil, err
 	}
 	return info, r, nil
 }
 
-func (s *Store) openContent(id mail.MessageID) (store.ContentInfo, io.ReadCloser, error) {
-	row, small, err := s.contentRow(id)
+func (c *contents) openContent(id mail.MessageID) (store.ContentInfo, io.ReadCloser, error) {
+	row, small, err := c.contentRow(id)
 	if err != nil {
 		return store.ContentInfo{}, nil, err
 	}
 	if row.kind == kindInline {
 		return row.info, small, nil
 	}
-	r, err := s.openFile(id, row)
+	r, err := c.openFile(id, row)
 	if err == nil {
 		return row.info, r, nil
 	}
 	if isNotExist(err) {
 		// Sweep removes the row before the file: check the row again.
-		if _, small, again := s.contentRow(id); again != nil {
+		if _, small, again := c.contentRow(id); again != nil {
 			return store.ContentInfo{}, nil, again
 		} else if small != nil {
 			small.Close()
 		}
 		err = fmt.Errorf("%w: missing: %w", errBadFile, err)
 	}
-	return store.ContentInfo{}, nil, fmt.Errorf("%s: %w", s.files.path(id, row.nonce), err)
+	return store.ContentInfo{}, nil, fmt.Errorf("%s: %w", c.files.path(id, row.nonce), err)
 }
 
 // contentRow reads the row of a content; for inline content with a reader for the octets.
-func (s *Store) contentRow(id mail.MessageID) (row contentRow, small *smallReader, err error) {
+func (c *contents) contentRow(id mail.MessageID) (row contentRow, small *smallReader, err error) {
 	parse := func(v []byte) error {
 		if row, err = decodeContent(v); err == nil && row.kind == kindInline {
 			small = newSmallReader(row.data)
@@ -62,15 +63,15 @@ func (s *Store) contentRow(id mail.MessageID) (row contentRow, small *smallReade
 		}
 		return err
 	}
-	if v := s.pending.get(id); v != nil {
-		if s.closing.hasBegun() {
+	if v := c.pending.get(id); v != nil {
+		if c.closing.hasBegun() {
 			return row, nil, store.ErrClosed
 		}
 		return row, small, parse(v)
 	}
 	key := contentKey(id)
-	d, err := s.link.use()
-	defer s.link.done()
+	d, err := c.link.use()
+	defer c.link.done()
 	if err != nil {
 		return row, nil, err
 	}
@@ -91,6 +92,8 @@ func (s *Store) contentRow(id mail.MessageID) (row contentRow, small *smallReade
 	}
 	return row, small, err
 }
+
+var errReaderClosed = fmt.Errorf("embedded: read content: %w: the reader is closed", store.ErrUnavailable)
 
 // smallReader reads inline content from a pooled buffer with verified octets.
 type smallReader struct {
@@ -141,19 +144,19 @@ func (r *smallReader) Close() error {
 // fileReader reads a content file.
 type fileReader struct {
 	blockReader
-	s    *Store
-	path string
-	file vfs.File
+	path    string
+	file    vfs.File
+	corrupt prometheus.Counter // counts damage
 }
 
 // openFile opens the file of a content and verifies its first block.
-func (s *Store) openFile(id mail.MessageID, row contentRow) (*fileReader, error) {
-	path := s.files.path(id, row.nonce)
-	f, err := s.cfg.FS.Open(path, vfs.SequentialReadsOption)
+func (c *contents) openFile(id mail.MessageID, row contentRow) (*fileReader, error) {
+	path := c.files.path(id, row.nonce)
+	f, err := c.files.fs.Open(path, vfs.SequentialReadsOption)
 	if err != nil {
 		return nil, err
 	}
-	r := &fileReader{s: s, path: path, file: f}
+	r := &fileReader{path: path, file: f, corrupt: c.metrics.corrupt}
 	r.blockReader = blockReader{src: f, nonce: row.nonce, left: row.info.Size, buf: blockPool.Get().(*blockBuffer)}
 	if err := r.start(); err != nil {
 		r.Close()
@@ -188,7 +191,7 @@ func (r *fileReader) explain(err error) error {
 	}
 	err = translate(err, "read "+r.path)
 	if errors.Is(err, store.ErrCorrupt) {
-		r.s.metrics.corrupt.Inc()
+		r.corrupt.Inc()
 	}
 	return err
 }

@@ -4,18 +4,43 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"log/slog"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"popelago/mail"
 	"popelago/store"
 )
+
+// contents implements store.Contents.
+type contents struct {
+	link    *link
+	pending *pending
+	files   *contentFiles
+	space   *space
+	closing *closing
+	logger  *slog.Logger
+	metrics *metrics
+}
+
+// NewContent implements store.Contents.
+func (c *contents) NewContent(ctx context.Context) (store.Content, error) {
+	const what = "start a content"
+	if err := contextErr(ctx, what); err != nil {
+		return nil, err
+	}
+	if c.closing.hasBegun() {
+		return nil, translate(store.ErrClosed, what)
+	}
+	if err := c.space.check(what); err != nil {
+		return nil, err
+	}
+	return &content{store: c, buf: blockPool.Get().(*blockBuffer)}, nil
+}
 
 // content is a message being written. The octets gather in buf; a full buf goes to a temporary file as one
 // block.
 type content struct {
-	s      *Store
+	store  *contents
 	buf    *blockBuffer // nil when used up
 	n      int          // octets of data in buf
 	size   int64
@@ -24,21 +49,6 @@ type content struct {
 	file   vfs.File // nil while the content fits in buf
 	path   string
 	err    error // the first failure; sticks
-}
-
-// NewContent implements store.Contents.
-func (s *Store) NewContent(ctx context.Context) (store.Content, error) {
-	const what = "start a content"
-	if err := contextErr(ctx, what); err != nil {
-		return nil, err
-	}
-	if s.closing.hasBegun() {
-		return nil, translate(store.ErrClosed, what)
-	}
-	if err := s.space.check(what); err != nil {
-		return nil, err
-	}
-	return &content{s: s, buf: blockPool.Get().(*blockBuffer)}, nil
 }
 
 var errUsedUp = fmt.Errorf("%w: the content is used up", store.ErrUnavailable)
@@ -79,7 +89,7 @@ func (c *content) flush() error {
 		}
 	}
 	if c.blocks%spaceCheckBlocks == 0 {
-		if err := c.s.space.check("write content"); err != nil {
+		if err := c.store.space.check("write content"); err != nil {
 			return err
 		}
 	}
@@ -95,7 +105,7 @@ func (c *content) create() error {
 	rand.Read(c.nonce[:])
 	var f vfs.File
 	var err error
-	if c.path, f, err = c.s.files.create(); err != nil {
+	if c.path, f, err = c.store.files.create(); err != nil {
 		return err
 	}
 	c.file = f
@@ -131,70 +141,11 @@ func (c *content) Discard() {
 	}
 	if c.path != "" {
 		// The next Open removes a remaining file.
-		if err := c.s.cfg.FS.Remove(c.path); err != nil {
-			c.s.cfg.Logger.Warn("embedded store: cannot remove a temporary file", "path", c.path, "cause", err)
+		if err := c.store.files.fs.Remove(c.path); err != nil {
+			c.store.logger.Warn("embedded store: cannot remove a temporary file", "path", c.path, "cause", err)
 		}
 		c.path = ""
 	}
-}
-
-// PutContent implements store.Contents. The row waits in memory (see pending) until
-// AddMessages writes it with the first row that needs it.
-func (s *Store) PutContent(ctx context.Context, id mail.MessageID, sc store.Content, info store.ContentInfo) error {
-	what := "put content " + id.String()
-	c, ok := sc.(*content)
-	if !ok {
-		return fmt.Errorf("embedded: %s: %w: not a content of this store", what, store.ErrUnavailable)
-	}
-	defer c.Discard()
-	if err := contextErr(ctx, what); err != nil {
-		return err
-	}
-	switch {
-	case s.closing.hasBegun():
-		return translate(store.ErrClosed, what)
-	case c.s != s || c.buf == nil:
-		return translate(errUsedUp, what)
-	case c.err != nil:
-		return translate(c.err, what)
-	}
-	if put, err := s.contentKnown(id); err != nil || put {
-		return translate(err, what)
-	}
-	row := contentRow{info: info, kind: kindInline}
-	row.info.Size = c.size
-	if c.size <= inlineLimit {
-		row.data = c.buf[blockPrefix : blockPrefix+c.n]
-		_, err := s.pending.put(ctx, id, row)
-		return translate(err, what)
-	}
-	if err := c.finishLarge(&row); err != nil {
-		return translate(err, what)
-	}
-	// The file gets its name after its row, so that Sweep never treats the file as left over.
-	if put, err := s.pending.put(ctx, id, row); err != nil || put {
-		return translate(err, what)
-	}
-	if err := s.files.adopt(c.path, id, c.nonce); err != nil {
-		s.pending.drop(id)
-		s.files.compared.Store(false) // the rename may have happened
-		return translate(err, what)
-	}
-	c.path = ""
-	return nil
-}
-
-// contentKnown reports whether the content was put before. It then stays unchanged.
-func (s *Store) contentKnown(id mail.MessageID) (known bool, err error) {
-	if s.pending.get(id) != nil {
-		return true, nil
-	}
-	key := contentKey(id)
-	err = s.link.read("look for content", func(db *pebble.DB) error {
-		known, err = has(db, key[:])
-		return err
-	})
-	return known, err
 }
 
 // finishLarge completes the temporary file of a large content.
@@ -211,5 +162,3 @@ func (c *content) finishLarge(row *contentRow) error {
 	row.nonce = c.nonce
 	return nil
 }
-
-var errReaderClosed = fmt.Errorf("embedded: read content: %w: the reader is closed", store.ErrUnavailable)

@@ -25,14 +25,7 @@ type freer struct {
 	undelete time.Duration // Config.Undelete
 	memTable uint64        // Config.MemTableSize
 	logger   *slog.Logger
-	freed    []byte // the key after the last removal that free has read
-}
-
-func newFreer(cfg Config, l *link, w *clockWatch, s *sweepState, t *trash, r *remover) *freer {
-	return &freer{
-		link: l, clock: w, state: s, trash: t, remover: r,
-		undelete: cfg.Undelete, memTable: cfg.MemTableSize, logger: cfg.Logger, freed: []byte{prefixTrash},
-	}
+	freed    []byte // the key after the last removal that free has read; nil for none
 }
 
 // free removes the settled contents of removals since its last call.
@@ -54,6 +47,9 @@ func (f *freer) free(ctx context.Context) error {
 				"contents", run.report.Contents, "octets", run.report.Octets)
 		}
 	}()
+	if f.freed == nil {
+		f.freed = []byte{prefixTrash}
+	}
 	upper := trashKey(prefixTrash, run.olderThan.UnixMicro(), 0)
 	for bytes.Compare(f.freed, upper) < 0 && ctx.Err() == nil {
 		next := f.freed

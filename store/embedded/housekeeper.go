@@ -15,10 +15,6 @@ type housekeeper struct {
 	logger  *slog.Logger
 }
 
-func newHousekeeper(cfg Config, sp *space, sr *spare, l *link, f *freer, c *closing) *housekeeper {
-	return &housekeeper{space: sp, spare: sr, link: l, freer: f, closing: c, logger: cfg.Logger}
-}
-
 // start starts the loop that looks at the space.
 func (h *housekeeper) start(every time.Duration) { h.closing.every(every, h.look) }
 

@@ -18,7 +18,6 @@ import (
 type link struct {
 	opener  *opener
 	space   *space
-	spare   *spare
 	closing *closing
 	logger  *slog.Logger
 	revive  chan struct{} // asks for another database
@@ -30,8 +29,8 @@ type link struct {
 	closed   bool
 }
 
-func newLink(cfg Config, o *opener, sp *space, sr *spare, c *closing) *link {
-	return &link{opener: o, space: sp, spare: sr, closing: c, logger: cfg.Logger, revive: make(chan struct{}, 1)}
+func newLink(cfg Config, o *opener, s *space, c *closing) *link {
+	return &link{opener: o, space: s, closing: c, logger: cfg.Logger, revive: make(chan struct{}, 1)}
 }
 
 // open opens the database, on a full disk for reading only: reopen then opens it for writing once there is
@@ -39,7 +38,7 @@ func newLink(cfg Config, o *opener, sp *space, sr *spare, c *closing) *link {
 func (l *link) open() (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.database, err = l.openWriting(); err == nil || !isFull(err) {
+	if l.database, err = l.opener.openWriting(l.failed); err == nil || !isFull(err) {
 		return err
 	}
 	d, readErr := l.opener.open(true, l.failed)
@@ -50,16 +49,6 @@ func (l *link) open() (err error) {
 	l.database, l.down = d, err
 	l.failed()
 	return nil
-}
-
-// openWriting opens the database for writing, on a full disk in the space of the spare.
-func (l *link) openWriting() (*database, error) {
-	d, err := l.opener.open(false, l.failed)
-	if err != nil && isFull(err) && l.spare.giveUp() {
-		l.logger.Warn("embedded store: the disk is full: mail is refused, and can be removed in the space that was kept for this", "cause", err)
-		d, err = l.opener.open(false, l.failed)
-	}
-	return d, err
 }
 
 // failed asks for another database.

@@ -49,7 +49,7 @@ func (l *link) reopen() bool {
 			l.logger.Debug("embedded store: closing the ended database", "cause", err)
 		}
 	}
-	d, err := l.openWriting()
+	d, err := l.opener.openWriting(l.failed)
 	if err == nil {
 		l.database = d
 		l.down = nil

@@ -10,14 +10,14 @@ import (
 )
 
 // ListMessages implements store.Mailboxes.
-func (s *Store) ListMessages(ctx context.Context, mailbox mail.MailboxID, after mail.MessageID, limit int) (rows []mail.Message, more bool, err error) {
+func (b *mailboxes) ListMessages(ctx context.Context, mailbox mail.MailboxID, after mail.MessageID, limit int) (rows []mail.Message, more bool, err error) {
 	const what = "list messages"
 	if err := contextErr(ctx, what); err != nil {
 		return nil, false, err
 	}
 	limit = min(max(limit, 1), pageLimit)
-	err = s.link.read(what, func(db *pebble.DB) error {
-		rows, more, err = s.listMessages(db, mailbox, after, limit)
+	err = b.link.read(what, func(db *pebble.DB) error {
+		rows, more, err = b.listMessages(db, mailbox, after, limit)
 		return err
 	})
 	if err != nil {
@@ -26,7 +26,7 @@ func (s *Store) ListMessages(ctx context.Context, mailbox mail.MailboxID, after 
 	return rows, more, nil
 }
 
-func (s *Store) listMessages(db *pebble.DB, mailbox mail.MailboxID, after mail.MessageID, limit int) (rows []mail.Message, more bool, err error) {
+func (b *mailboxes) listMessages(db *pebble.DB, mailbox mail.MailboxID, after mail.MessageID, limit int) (rows []mail.Message, more bool, err error) {
 	lower, upper := mailboxBounds(mailbox)
 	if !after.IsZero() {
 		k := messageKey(mailbox, after)
@@ -37,7 +37,7 @@ func (s *Store) listMessages(db *pebble.DB, mailbox mail.MailboxID, after mail.M
 		return nil, false, err
 	}
 	defer func() {
-		s.tidier.listed(mailbox, it.Stats())
+		b.tidier.listed(mailbox, it.Stats())
 		err = errors.Join(err, it.Close())
 	}()
 	if !after.IsZero() {
@@ -67,24 +67,24 @@ func (s *Store) listMessages(db *pebble.DB, mailbox mail.MailboxID, after mail.M
 }
 
 // Message implements store.Mailboxes.
-func (s *Store) Message(ctx context.Context, mailbox mail.MailboxID, id mail.MessageID) (m mail.Message, err error) {
+func (b *mailboxes) Message(ctx context.Context, mailbox mail.MailboxID, id mail.MessageID) (row mail.Message, err error) {
 	const what = "read message row"
 	if err := contextErr(ctx, what); err != nil {
-		return m, err
+		return row, err
 	}
 	k := messageKey(mailbox, id)
-	err = s.link.read(what, func(db *pebble.DB) error {
+	err = b.link.read(what, func(db *pebble.DB) error {
 		v, err := get(db, k[:])
 		if err != nil {
 			return err
 		}
-		m, err = decodeMessage(v, id, "")
+		row, err = decodeMessage(v, id, "")
 		return err
 	})
 	if err != nil {
 		return mail.Message{}, err
 	}
-	return m, nil
+	return row, nil
 }
 
 // pageLimit bounds one page of ListMessages.

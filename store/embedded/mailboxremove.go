@@ -8,19 +8,19 @@ import (
 )
 
 // RemoveMessages implements store.Mailboxes. It works also while the free space is below the reserve.
-func (s *Store) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
+func (b *mailboxes) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
 	for len(ids) > 0 {
 		page := ids[:min(len(ids), removePage)]
 		ids = ids[len(page):]
-		if err := s.removePage(ctx, mailbox, page); err != nil {
+		if err := b.removePage(ctx, mailbox, page); err != nil {
 			return err
 		}
 	}
 	return contextErr(ctx, "remove messages")
 }
 
-func (s *Store) removePage(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
-	now := s.removalTime().UnixMicro()
+func (b *mailboxes) removePage(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
+	now := b.clock.removalTime().UnixMicro()
 	moment := encodeMoment(now)
 	ids = slices.Clone(ids) // the committer may read ids after the caller stopped waiting
 	w := &write{prepare: func(g *group) error {
@@ -38,13 +38,13 @@ func (s *Store) removePage(ctx context.Context, mailbox mail.MailboxID, ids []ma
 				return err
 			}
 		}
-		g.stripes = append(g.stripes, s.removals.stripe(mailbox))
-		return s.trash.put(g.batch, mailbox, ids, now)
+		g.stripes = append(g.stripes, b.removals.stripe(mailbox))
+		return b.trash.put(g.batch, mailbox, ids, now)
 	}}
-	if err := s.committer.commit(ctx, "remove messages", w); err != nil {
+	if err := b.committer.commit(ctx, "remove messages", w); err != nil {
 		return err
 	}
-	s.tidier.removed(mailbox, len(ids))
+	b.tidier.removed(mailbox, len(ids))
 	return nil
 }
 

@@ -21,6 +21,18 @@ type removals struct {
 
 func (r *removals) stripe(mailbox mail.MailboxID) *atomic.Uint64 { return &r.stripes[mailbox[0]] }
 
+// mailboxes implements store.Mailboxes, and SetBulk of store.Directory.
+type mailboxes struct {
+	link      *link
+	committer *committer
+	pending   *pending
+	trash     *trash
+	tidier    *tidier
+	clock     *clockWatch
+	space     *space
+	removals  removals
+}
+
 // addition is one row to be added.
 type addition struct {
 	key     rowKey
@@ -32,12 +44,12 @@ type addition struct {
 
 // AddMessages implements store.Mailboxes. All rows become durable together or not at all, so
 // all entries have the same error.
-func (s *Store) AddMessages(ctx context.Context, entries []store.Entry) []error {
+func (b *mailboxes) AddMessages(ctx context.Context, entries []store.Entry) []error {
 	errs := make([]error, len(entries))
 	if len(entries) == 0 {
 		return errs
 	}
-	if err := s.addMessages(ctx, entries); err != nil {
+	if err := b.addMessages(ctx, entries); err != nil {
 		for i := range errs {
 			errs[i] = err
 		}
@@ -45,22 +57,22 @@ func (s *Store) AddMessages(ctx context.Context, entries []store.Entry) []error 
 	return errs
 }
 
-func (s *Store) addMessages(ctx context.Context, entries []store.Entry) error {
+func (b *mailboxes) addMessages(ctx context.Context, entries []store.Entry) error {
 	const what = "add messages"
 	if err := contextErr(ctx, what); err != nil {
 		return err
 	}
-	if err := s.space.check(what); err != nil {
+	if err := b.space.check(what); err != nil {
 		return err
 	}
 	adds := make([]addition, len(entries))
-	err := s.link.read(what, func(db *pebble.DB) (err error) {
+	err := b.link.read(what, func(db *pebble.DB) (err error) {
 		for i, e := range entries {
 			a := &adds[i]
 			a.key = messageKey(e.Mailbox, e.Message.ID)
 			a.value = encodeMessage(e.Message)
 			a.id = e.Message.ID
-			a.seen = s.removals.stripe(e.Mailbox).Load()
+			a.seen = b.removals.stripe(e.Mailbox).Load()
 			mk := a.key.marker()
 			if a.removed, err = has(db, mk[:]); err != nil {
 				return err
@@ -71,11 +83,11 @@ func (s *Store) addMessages(ctx context.Context, entries []store.Entry) error {
 	if err != nil {
 		return err
 	}
-	contents := s.useContents(entries)
-	w := &write{prepare: func(g *group) error { return s.prepareAdditions(g, adds, contents) }}
-	err = s.committer.commit(ctx, what, w)
+	contents := b.useContents(entries)
+	w := &write{prepare: func(g *group) error { return b.prepareAdditions(g, adds, contents) }}
+	err = b.committer.commit(ctx, what, w)
 	// After an unknown outcome the write may be repeated, and needs the content again.
-	s.releaseContents(contents, err == nil)
+	b.releaseContents(contents, err == nil)
 	return err
 }
 
@@ -87,7 +99,7 @@ type pendingUse struct {
 	needed bool
 }
 
-func (s *Store) useContents(entries []store.Entry) []pendingUse {
+func (b *mailboxes) useContents(entries []store.Entry) []pendingUse {
 	var uses []pendingUse
 	var last mail.MessageID
 	for _, e := range entries {
@@ -95,7 +107,7 @@ func (s *Store) useContents(entries []store.Entry) []pendingUse {
 			continue
 		}
 		last = e.Message.ID
-		if row := s.pending.use(last); row != nil {
+		if row := b.pending.use(last); row != nil {
 			uses = append(uses, pendingUse{id: last, row: row})
 		}
 	}
@@ -104,15 +116,15 @@ func (s *Store) useContents(entries []store.Entry) []pendingUse {
 
 // releaseContents ends useContents. After an unknown outcome the committer may still write needed, and
 // releaseContents must not read needed.
-func (s *Store) releaseContents(uses []pendingUse, written bool) {
+func (b *mailboxes) releaseContents(uses []pendingUse, written bool) {
 	for i := range uses {
 		u := &uses[i]
-		s.pending.release(u.id, u.row, written && u.needed)
+		b.pending.release(u.id, u.row, written && u.needed)
 	}
 }
 
 // prepareAdditions runs in the committer.
-func (s *Store) prepareAdditions(g *group, adds []addition, contents []pendingUse) error {
+func (b *mailboxes) prepareAdditions(g *group, adds []addition, contents []pendingUse) error {
 	for i := range adds {
 		a := &adds[i]
 		if a.removed {
@@ -122,7 +134,7 @@ func (s *Store) prepareAdditions(g *group, adds []addition, contents []pendingUs
 			a.removed = true
 			continue
 		}
-		if s.removals.stripe(a.key.mailbox()).Load() != a.seen {
+		if b.removals.stripe(a.key.mailbox()).Load() != a.seen {
 			mk := a.key.marker()
 			var err error
 			if a.removed, err = has(g.db, mk[:]); err != nil {
@@ -152,13 +164,13 @@ func (s *Store) prepareAdditions(g *group, adds []addition, contents []pendingUs
 }
 
 // SetBulk implements store.Directory. It does nothing: mailboxes of any size have one key range.
-func (s *Store) SetBulk(ctx context.Context, mailbox mail.MailboxID) (time.Time, error) {
+func (b *mailboxes) SetBulk(ctx context.Context, mailbox mail.MailboxID) (time.Time, error) {
 	const what = "make a mailbox bulk"
 	if err := contextErr(ctx, what); err != nil {
 		return time.Time{}, err
 	}
-	if err := s.mayChange(what); err != nil {
+	if err := b.clock.mayChange(what); err != nil {
 		return time.Time{}, err
 	}
-	return time.Time{}, s.link.read(what, func(*pebble.DB) error { return nil })
+	return time.Time{}, b.link.read(what, func(*pebble.DB) error { return nil })
 }

@@ -33,7 +33,7 @@ func newMetrics() *metrics {
 }
 
 // gauges adds the gauges, which ask the objects when they are read.
-func (m *metrics) gauges(l *link, p *pending, trusted func() bool) {
+func (m *metrics) gauges(l *link, p *pending, w *clockWatch) {
 	gauge := func(name, help string, f func() float64) {
 		m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "popelago", Subsystem: "embedded", Name: name, Help: help}, f))
@@ -48,7 +48,7 @@ func (m *metrics) gauges(l *link, p *pending, trusted func() bool) {
 	}
 	gauge("pending_contents", "Contents that no entry names yet.", func() float64 { return float64(p.n.Load()) })
 	gauge("disk_octets", "Octets of the database on disk, without content files.", func() float64 { return float64(l.octets()) })
-	gauge("clock_trusted", "1 while the server trusts the clock, 0 while it refuses mail because of the clock.", yes(trusted))
+	gauge("clock_trusted", "1 while the server trusts the clock, 0 while it refuses mail because of the clock.", yes(func() bool { return w.Clock() == nil }))
 	gauge("usable", "1 while the database can be written, 0 until it can be opened again.", yes(l.writable))
 }
 

@@ -9,13 +9,20 @@ import (
 	"popelago/store"
 )
 
+// notes implements store.Notes.
+type notes struct {
+	link      *link
+	committer *committer
+	space     *space
+}
+
 // Progress implements store.Notes.
-func (s *Store) Progress(ctx context.Context, name string) (text string, err error) {
+func (n *notes) Progress(ctx context.Context, name string) (text string, err error) {
 	const what = "read progress"
 	if err := contextErr(ctx, what); err != nil {
 		return "", err
 	}
-	err = s.link.read(what, func(db *pebble.DB) error {
+	err = n.link.read(what, func(db *pebble.DB) error {
 		v, err := get(db, progressKey(name))
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -31,12 +38,12 @@ func (s *Store) Progress(ctx context.Context, name string) (text string, err err
 }
 
 // SetProgress implements store.Notes.
-func (s *Store) SetProgress(ctx context.Context, name, text string) error {
+func (n *notes) SetProgress(ctx context.Context, name, text string) error {
 	const what = "note progress"
-	if err := s.space.check(what); err != nil {
+	if err := n.space.check(what); err != nil {
 		return err
 	}
-	return s.committer.commit(ctx, what, &write{prepare: func(g *group) error {
+	return n.committer.commit(ctx, what, &write{prepare: func(g *group) error {
 		if text == "" {
 			return g.batch.Delete(progressKey(name), nil)
 		}

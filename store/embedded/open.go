@@ -11,34 +11,42 @@ import (
 	"popelago/store"
 )
 
-// Store is the engine. It implements store.Engine.
+var _ store.Engine = (*Store)(nil)
+
+// Store is the engine: one object for each part of the contract of package store. See DESIGN.md.
 type Store struct {
-	cfg     Config
-	folder  *folder
-	files   *contentFiles
-	space   *space
-	spare   *spare
-	metrics *metrics
-	closing *closing
-
-	opener    *opener
-	link      *link
-	committer *committer
-	pending   *pending
-	tidier    *tidier
-
-	closeOnce sync.Once
-	closeErr  error
-
-	removals removals
-
-	trash       *trash
-	housekeeper *housekeeper
+	*engine
+	*contents
+	*mailboxes
+	ledger
+	checks
+	notes
+	place
 	*sweeper
 	*clockWatch
 }
 
-var _ store.Engine = (*Store)(nil)
+// engine holds the objects behind the parts of a Store, and opens and closes them in order.
+type engine struct {
+	cfg         Config
+	metrics     *metrics
+	closing     *closing
+	folder      *folder
+	files       *contentFiles
+	space       *space
+	opener      *opener
+	link        *link
+	committer   *committer
+	pending     *pending
+	trash       *trash
+	tidier      *tidier
+	clock       *clockWatch
+	sweep       *sweeper
+	housekeeper *housekeeper
+
+	closeOnce sync.Once
+	closeErr  error
+}
 
 // Open opens the data folder, and makes a missing folder.
 //
@@ -49,96 +57,135 @@ func Open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	cfg.FS = privateFS{cfg.FS}
-	s := &Store{
-		cfg:     cfg,
-		folder:  newFolder(cfg),
-		files:   newContentFiles(cfg),
-		space:   newSpace(cfg),
-		metrics: newMetrics(),
-		closing: newClosing(),
-	}
-	s.spare = newSpare(cfg, s.space)
-	s.opener = newOpener(cfg, s.folder, s.metrics)
-	s.link = newLink(cfg, s.opener, s.space, s.spare, s.closing)
-	s.committer = newCommitter(s.link, s.closing, s.metrics)
-	s.pending = newPending(cfg, s.committer)
-	s.tidier = newTidier(cfg, s.link, s.closing, s.metrics)
-	s.clockWatch = newClockWatch(cfg, newWatermark(s.link, s.committer), s.closing)
-	s.trash = newTrash(s.link)
-	mk := newMarkers(cfg, s.link, s.committer, s.trash)
-	r := newRemover(cfg, s.link, s.committer, s.files, mk, s.metrics)
-	state := newSweepState(s.metrics)
-	s.sweeper = &sweeper{
-		link: s.link, closing: s.closing, clock: s.clockWatch, state: state, trash: s.trash, remover: r, markers: mk,
-		orphans:   newOrphans(s.link, s.committer, s.pending, s.files, r),
-		leftovers: newLeftovers(cfg, s.link, s.pending, s.files), tidier: s.tidier,
-	}
-	s.housekeeper = newHousekeeper(cfg, s.space, s.spare, s.link, newFreer(cfg, s.link, s.clockWatch, state, s.trash, r), s.closing)
-	s.metrics.gauges(s.link, s.pending, func() bool { return s.Clock() == nil })
-	if err := s.open(); err != nil {
-		s.opener.release()
+	e := newEngine(cfg)
+	if err := e.open(); err != nil {
+		e.opener.release()
 		return nil, translate(err, "open "+cfg.Dir)
 	}
-	s.housekeeper.start(cfg.SpaceEvery)
-	s.link.start(cfg.StateEvery)
-	s.tidier.start()
-	s.closing.loop(s.committer.run)
-	s.clockWatch.start()
-	return s, nil
+	e.start()
+	return e.store(), nil
 }
 
-func (s *Store) open() error {
-	if err := s.folder.open(s.files); err != nil {
+// newEngine makes the objects, without touching the folder. Each object gets the objects it calls.
+func newEngine(cfg Config) *engine {
+	e := &engine{
+		cfg: cfg, metrics: newMetrics(), closing: newClosing(),
+		folder: newFolder(cfg), files: newContentFiles(cfg), space: newSpace(cfg),
+	}
+	spare := newSpare(cfg, e.space)
+	e.opener = newOpener(cfg, e.folder, spare, e.metrics)
+	e.link = newLink(cfg, e.opener, e.space, e.closing)
+	e.committer = newCommitter(e.link, e.closing, e.metrics)
+	e.pending = newPending(cfg, e.committer)
+	e.trash = newTrash(e.link)
+	e.tidier = newTidier(cfg, e.link, e.closing, e.metrics)
+	e.clock = newClockWatch(cfg, newWatermark(e.link, e.committer), e.closing)
+	e.metrics.gauges(e.link, e.pending, e.clock)
+
+	markers := newMarkers(cfg, e.link, e.committer, e.trash)
+	remover := &remover{
+		link: e.link, committer: e.committer, files: e.files, markers: markers,
+		logger: cfg.Logger, metrics: e.metrics,
+	}
+	state := newSweepState(e.metrics)
+	e.sweep = &sweeper{
+		link: e.link, closing: e.closing, clock: e.clock, state: state, trash: e.trash, remover: remover,
+		markers: markers, tidier: e.tidier,
+		orphans:   &orphans{link: e.link, committer: e.committer, pending: e.pending, files: e.files, remover: remover},
+		leftovers: newLeftovers(cfg, e.link, e.pending, e.files),
+	}
+	e.housekeeper = &housekeeper{
+		space: e.space, spare: spare, link: e.link, closing: e.closing, logger: cfg.Logger,
+		freer: &freer{
+			link: e.link, clock: e.clock, state: state, trash: e.trash, remover: remover,
+			undelete: cfg.Undelete, memTable: cfg.MemTableSize, logger: cfg.Logger,
+		},
+	}
+	return e
+}
+
+// store puts the parts of the contract together.
+func (e *engine) store() *Store {
+	return &Store{
+		engine: e,
+		contents: &contents{
+			link: e.link, pending: e.pending, files: e.files, space: e.space, closing: e.closing,
+			logger: e.cfg.Logger, metrics: e.metrics,
+		},
+		mailboxes: &mailboxes{
+			link: e.link, committer: e.committer, pending: e.pending, trash: e.trash, tidier: e.tidier,
+			clock: e.clock, space: e.space,
+		},
+		checks:     checks{link: e.link, pending: e.pending, files: e.files, trash: e.trash, sweeper: e.sweep},
+		notes:      notes{link: e.link, committer: e.committer, space: e.space},
+		sweeper:    e.sweep,
+		clockWatch: e.clock,
+	}
+}
+
+// open locks the folder and opens the database.
+func (e *engine) open() error {
+	if err := e.folder.open(e.files); err != nil {
 		return err
 	}
-	if err := s.metrics.register(s.cfg.Registerer); err != nil {
-		return errors.Join(err, s.folder.close())
+	if err := e.metrics.register(e.cfg.Registerer); err != nil {
+		return errors.Join(err, e.folder.close())
 	}
-	if err := s.link.open(); err != nil {
-		s.metrics.unregister(s.cfg.Registerer)
-		return errors.Join(err, s.folder.close())
+	if err := e.link.open(); err != nil {
+		e.metrics.unregister(e.cfg.Registerer)
+		return errors.Join(err, e.folder.close())
 	}
 	return nil
 }
 
-// read, commit and checkSpace are for the directory.
-func (s *Store) read(what string, f func(db *pebble.DB) error) error { return s.link.read(what, f) }
-
-func (s *Store) commit(ctx context.Context, what string, w *write) error {
-	return s.committer.commit(ctx, what, w)
+// start starts the loops. The clock writes through the committer, and comes last.
+func (e *engine) start() {
+	e.housekeeper.start(e.cfg.SpaceEvery)
+	e.link.start(e.cfg.StateEvery)
+	e.tidier.start()
+	e.committer.start()
+	e.clock.start()
 }
-
-func (s *Store) checkSpace(what string) error { return s.space.check(what) }
 
 // closePatience bounds the wait of Close for writes in flight, which a full disk may stall.
 const closePatience = 5 * time.Second
 
 // Close implements store.Engine. Further calls return the result of the first call.
-func (s *Store) Close() error {
-	s.closeOnce.Do(func() { s.closeErr = s.close() })
-	return s.closeErr
+func (e *engine) Close() error {
+	e.closeOnce.Do(func() { e.closeErr = e.close() })
+	return e.closeErr
 }
 
-func (s *Store) close() error {
-	s.pending.keep()
-	s.clockWatch.keepTime()
-	s.closing.begin()
+func (e *engine) close() error {
+	e.pending.keep()
+	e.clock.keepTime()
+	e.closing.begin()
 	patience := time.NewTimer(closePatience)
 	defer patience.Stop()
 	stopped := make(chan struct{})
 	go func() {
-		s.closing.wait()
+		e.closing.wait()
 		close(stopped)
 	}()
 	select {
 	case <-stopped:
 	case <-patience.C:
-		s.link.giveUp()
+		e.link.giveUp()
 		<-stopped
 	}
-	err := s.link.close()
-	s.opener.release()
-	s.metrics.unregister(s.cfg.Registerer)
-	err = errors.Join(err, s.folder.close())
-	return translate(err, "close")
+	err := e.link.close()
+	e.opener.release()
+	e.metrics.unregister(e.cfg.Registerer)
+	return translate(errors.Join(err, e.folder.close()), "close")
 }
+
+// read, commit and checkSpace are for the directory.
+func (s *Store) read(what string, f func(db *pebble.DB) error) error {
+	return s.engine.link.read(what, f)
+}
+
+func (s *Store) commit(ctx context.Context, what string, w *write) error {
+	return s.engine.committer.commit(ctx, what, w)
+}
+
+func (s *Store) checkSpace(what string) error { return s.engine.space.check(what) }

@@ -25,17 +25,28 @@ type database struct {
 type opener struct {
 	cfg     Config
 	folder  *folder
-	cache   *pebble.Cache
+	spare   *spare
 	metrics *metrics
+	cache   *pebble.Cache
 }
 
 // newOpener returns an opener; release must follow.
-func newOpener(cfg Config, f *folder, m *metrics) *opener {
-	return &opener{cfg: cfg, folder: f, cache: pebble.NewCache(cfg.CacheSize), metrics: m}
+func newOpener(cfg Config, f *folder, s *spare, m *metrics) *opener {
+	return &opener{cfg: cfg, folder: f, spare: s, metrics: m, cache: pebble.NewCache(cfg.CacheSize)}
 }
 
 // release frees the memory for blocks, when no database is open.
 func (o *opener) release() { o.cache.Unref() }
+
+// openWriting opens the database for writing, on a full disk in the space of the spare.
+func (o *opener) openWriting(failed func()) (*database, error) {
+	d, err := o.open(false, failed)
+	if err != nil && isFull(err) && o.spare.giveUp() {
+		o.cfg.Logger.Warn("embedded store: the disk is full: mail is refused, and can be removed in the space that was kept for this", "cause", err)
+		d, err = o.open(false, failed)
+	}
+	return d, err
+}
 
 // open checks the files of the database and opens it. failed is called after the first failed write of the
 // open database; open returns a failure of the opening.

@@ -19,10 +19,6 @@ type orphans struct {
 	remover   *remover
 }
 
-func newOrphans(l *link, c *committer, p *pending, f *contentFiles, r *remover) *orphans {
-	return &orphans{link: l, committer: c, pending: p, files: f, remover: r}
-}
-
 // sweepPending forgets contents in memory.
 func (o *orphans) sweepPending(ctx context.Context, run *sweepRun) error {
 	for id, row := range o.pending.takeOld(run.olderThan.UnixMicro()) {

@@ -21,10 +21,6 @@ type remover struct {
 	metrics   *metrics
 }
 
-func newRemover(cfg Config, l *link, c *committer, f *contentFiles, mk *markers, m *metrics) *remover {
-	return &remover{link: l, committer: c, files: f, markers: mk, logger: cfg.Logger, metrics: m}
-}
-
 // remove removes the contents that are dead for a run, and writes the additions of also in the same batch.
 //
 // The contents are selected first. The write checks again that no mailbox has a row of them; it has a

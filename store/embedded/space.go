@@ -43,6 +43,12 @@ func (s *space) free() (octets uint64, known bool) {
 	return u.AvailBytes, err == nil
 }
 
+// has reports whether some octets are known to be free beside the reserve.
+func (s *space) has(octets uint64) bool {
+	free, known := s.free()
+	return known && free >= uint64(max(s.reserve, 0))+octets
+}
+
 // roomToOpen reports whether the disk has space for the memory tables, and a name for a file, so that the
 // database may be opened for writing.
 func (s *space) roomToOpen() bool {

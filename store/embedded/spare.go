@@ -57,7 +57,7 @@ func (s *spare) keep() {
 	if s.kept {
 		return
 	}
-	if free, known := s.space.free(); !known || free < uint64(max(s.space.reserve, 0))+2*spareFiles*spareSize {
+	if !s.space.has(2 * spareFiles * spareSize) {
 		return
 	}
 	if err := s.makeFiles(); err != nil {

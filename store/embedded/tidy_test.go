@@ -52,7 +52,7 @@ func TestListCostIsFlat(t *testing.T) {
 		t.Fatal(err)
 	}
 	lower, upper := mailboxBounds(mb)
-	err = s.link.read("test", func(db *pebble.DB) error {
+	err = s.engine.link.read("test", func(db *pebble.DB) error {
 		it, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 		if err != nil {
 			return err
@@ -66,7 +66,7 @@ func TestListCostIsFlat(t *testing.T) {
 			return fmt.Errorf("%d rows, want %d", n, live)
 		}
 		// Sweep leaves fewer removals than that alone, and each is a row and its tombstone.
-		if over := passedOver(it.Stats()); over > 2*s.tidier.limit/sweepDivisor {
+		if over := passedOver(it.Stats()); over > 2*s.engine.tidier.limit/sweepDivisor {
 			return fmt.Errorf("a list of %d rows passed over %d keys", n, over)
 		}
 		t.Logf("passed over %d of %d", passedOver(it.Stats()), removed)
@@ -135,7 +135,7 @@ func TestMarkersStayWithTheContent(t *testing.T) {
 		t.Helper()
 		mk := removedKey(mailbox, id)
 		found := false
-		if err := s.link.read("test", func(db *pebble.DB) (err error) { found, err = has(db, mk[:]); return err }); err != nil {
+		if err := s.engine.link.read("test", func(db *pebble.DB) (err error) { found, err = has(db, mk[:]); return err }); err != nil {
 			t.Fatal(err)
 		}
 		return found
@@ -177,7 +177,7 @@ func TestCheckSeesABadRow(t *testing.T) {
 	defer s.Close()
 	good, bad := shared(t, s, mail.MailboxID{1}), mail.NewIDSource(nil).Next()
 	k := contentKey(bad)
-	if err := s.committer.commit(t.Context(), "test", &write{prepare: func(g *group) error { return g.batch.Set(k[:], []byte{rowVersion, 'x'}, nil) }}); err != nil {
+	if err := s.engine.committer.commit(t.Context(), "test", &write{prepare: func(g *group) error { return g.batch.Set(k[:], []byte{rowVersion, 'x'}, nil) }}); err != nil {
 		t.Fatal(err)
 	}
 	page, next, err := s.ListContents(t.Context(), "", 10)

@@ -1,0 +1,70 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// PutContent implements store.Contents. The row waits in memory (see pending) until
+// AddMessages writes it with the first row that needs it.
+func (c *contents) PutContent(ctx context.Context, id mail.MessageID, written store.Content, info store.ContentInfo) error {
+	what := "put content " + id.String()
+	w, ok := written.(*content)
+	if !ok {
+		return fmt.Errorf("embedded: %s: %w: not a content of this store", what, store.ErrUnavailable)
+	}
+	defer w.Discard()
+	if err := contextErr(ctx, what); err != nil {
+		return err
+	}
+	switch {
+	case c.closing.hasBegun():
+		return translate(store.ErrClosed, what)
+	case w.store != c || w.buf == nil:
+		return translate(errUsedUp, what)
+	case w.err != nil:
+		return translate(w.err, what)
+	}
+	if put, err := c.known(id); err != nil || put {
+		return translate(err, what)
+	}
+	row := contentRow{info: info, kind: kindInline}
+	row.info.Size = w.size
+	if w.size <= inlineLimit {
+		row.data = w.buf[blockPrefix : blockPrefix+w.n]
+		_, err := c.pending.put(ctx, id, row)
+		return translate(err, what)
+	}
+	if err := w.finishLarge(&row); err != nil {
+		return translate(err, what)
+	}
+	// The file gets its name after its row, so that Sweep never treats the file as left over.
+	if put, err := c.pending.put(ctx, id, row); err != nil || put {
+		return translate(err, what)
+	}
+	if err := c.files.adopt(w.path, id, w.nonce); err != nil {
+		c.pending.drop(id)
+		c.files.compared.Store(false) // the rename may have happened
+		return translate(err, what)
+	}
+	w.path = ""
+	return nil
+}
+
+// known reports whether the content was put before. It then stays unchanged.
+func (c *contents) known(id mail.MessageID) (known bool, err error) {
+	if c.pending.get(id) != nil {
+		return true, nil
+	}
+	key := contentKey(id)
+	err = c.link.read("look for content", func(db *pebble.DB) error {
+		known, err = has(db, key[:])
+		return err
+	})
+	return known, err
+}
