@@ -46,7 +46,7 @@
 // verified before an octet is returned.
 //
 // After a failed write to the log of the database Pebble would end the process. The engine opens the
-// folder again instead, from durable data (guardfs.go, database.go). Writes in flight fail with
+// folder again instead, from durable data (guardfs.go, linkreopen.go). Writes in flight fail with
 // store.ErrOutcomeUnknown, later writes with store.ErrUnavailable or store.ErrFull until the folder is
 // open. On a full disk the folder is open for reading meanwhile, also at the start, unless the spare
 // leaves enough room for removals.
