@@ -27,7 +27,7 @@ func benchMailbox(i int) mail.MailboxID {
 	return mail.DeriveMailboxID(mail.Address{Local: fmt.Sprint("user", i), Domain: "example.test"}, mail.MessageID{})
 }
 
-// octets are 8 KiB that do not compress well.
+// octets returns n octets that do not compress well.
 func octets(n int) []byte {
 	b := make([]byte, n)
 	x := uint32(2463534242)
@@ -47,7 +47,7 @@ func deliver(ctx context.Context, s store.Mail, id mail.MessageID, mb mail.Mailb
 	return s.AddMessages(ctx, []store.Entry{{Mailbox: mb, Message: mail.Message{ID: id, Size: int64(len(data)), Recipient: "user@example.test"}}})[0]
 }
 
-// BenchmarkDeliver is a durable delivery: content and row, with the fsync.
+// BenchmarkDeliver measures a durable delivery: content and row, with the fsync.
 func BenchmarkDeliver(b *testing.B) {
 	for _, size := range []int{8 << 10, 64 << 10} {
 		for _, n := range []int{1, 16} {

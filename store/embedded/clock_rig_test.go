@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// testClock is a clock that stands still until it is set. The engine reads it in the background.
+// testClock is a clock that stands still until set. The engine reads the clock in the background.
 type testClock struct{ at atomic.Pointer[time.Time] }
 
 func newTestClock(at time.Time) *testClock {
@@ -19,7 +19,7 @@ func (c *testClock) now() time.Time { return *c.at.Load() }
 
 func (c *testClock) set(at time.Time) { c.at.Store(&at) }
 
-// pass lets time go by that no other clock knows of, and says that it is right.
+// pass moves the clock forward, though no time passes, and declares the clock right.
 func (c *testClock) pass(t *testing.T, s *Store, d time.Duration) {
 	t.Helper()
 	c.set(c.now().Add(d))

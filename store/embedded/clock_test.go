@@ -52,7 +52,7 @@ func (r *clockRig) open() {
 	r.s = s
 }
 
-// stop is a clean stop of some length, behind which the clock is so much ahead.
+// stop closes the store for some time. At the next start the clock is ahead by the given duration.
 func (r *clockRig) stop(length, ahead time.Duration) {
 	r.Helper()
 	if err := r.s.Close(); err != nil {
@@ -63,13 +63,13 @@ func (r *clockRig) stop(length, ahead time.Duration) {
 	r.open()
 }
 
-// passes lets time go by and the engine look at its clock.
+// passes lets time pass, and lets the engine look at its clock.
 func (r *clockRig) passes(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// wants checks that the clock is trusted or not, and all that follows from that.
+// wants checks whether the clock is trusted, and all consequences.
 func (r *clockRig) wants(want error, texts ...string) {
 	r.Helper()
 	err := r.s.Clock()
@@ -132,8 +132,8 @@ func (r *clockRig) said(text string) int {
 
 const year = 365 * 24 * time.Hour
 
-// A machine that starts with a clock far off takes no mail, also with a folder made a minute ago,
-// until the clock is right: that the server notices by itself.
+// A machine that starts with a clock far off accepts no mail until the clock is right, also with a
+// folder made a minute ago. The server notices the right clock by itself.
 func TestClockWrongAtStart(t *testing.T) {
 	for name, off := range map[string]time.Duration{"10 years ahead": 10 * year, "10 years behind": -10 * year, "3 hours behind": -3 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
@@ -163,8 +163,8 @@ func TestClockWrongAtStart(t *testing.T) {
 	}
 }
 
-// A clock that is set while the server runs is noticed at once, in both directions, and is right
-// again when it is set back. What it said meanwhile is not remembered.
+// A clock set while the server runs is noticed at once, in both directions. The clock is right again
+// when set back, and the engine does not remember the wrong time.
 func TestClockSetWhileRunning(t *testing.T) {
 	inBubble(t, func(r *clockRig) {
 		r.passes(24 * time.Hour)
@@ -187,22 +187,22 @@ func TestClockSetWhileRunning(t *testing.T) {
 	})
 }
 
-// NTP puts a clock right soon after a start: it is followed when it is steady, as far as what the
-// folder remembers allows it.
+// NTP corrects a clock soon after a start: the engine follows the clock once steady, within the limits
+// of the time in the folder.
 func TestClockPutRightAfterTheStart(t *testing.T) {
 	for name, off := range map[string]time.Duration{"2 hours ahead at first": 2 * time.Hour, "3 days behind at first": -3 * 24 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(r *clockRig) {
 				r.passes(time.Hour)
 				r.stop(4*24*time.Hour, off)
-				r.wants(nil) // nothing tells that it is wrong
+				r.wants(nil) // the wrong clock is within the limits
 				r.passes(10 * time.Second)
 				r.clock.Set(0)
 				r.wants(store.ErrClock)
 				r.passes(2 * time.Minute)
 				r.wants(nil)
 				r.passes(time.Hour)
-				r.clock.Set(off) // but not later
+				r.clock.Set(off) // later a set clock is wrong
 				r.passes(time.Hour)
 				r.wants(store.ErrClock)
 			})
@@ -210,8 +210,8 @@ func TestClockPutRightAfterTheStart(t *testing.T) {
 	}
 }
 
-// A server that was off for months says so and waits for one word of an operator. So does one that
-// was on with a wrong clock for so long that it believed it.
+// A server that was off for months reports the long stop and waits for the word of an operator. So does
+// a server that ran with a wrong clock for so long that the folder remembers the wrong time.
 func TestOperatorTrustsTheClock(t *testing.T) {
 	inBubble(t, func(r *clockRig) {
 		r.passes(time.Hour)
@@ -224,7 +224,7 @@ func TestOperatorTrustsTheClock(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.wants(nil)
-		r.stop(time.Second, 0) // it lasts
+		r.stop(time.Second, 0) // the word lasts
 		r.wants(nil)
 
 		r.stop(time.Second, 20*24*time.Hour)
@@ -245,8 +245,8 @@ func TestOperatorTrustsTheClock(t *testing.T) {
 	})
 }
 
-// The time in the folder rises while the server runs, so that a crash loses a minute of it, and no
-// more often than each minute.
+// The time in the folder rises while the server runs, once a minute, so that a crash loses a minute
+// at most.
 func TestHighWaterRises(t *testing.T) {
 	inBubble(t, func(r *clockRig) {
 		r.passes(time.Hour)
@@ -274,7 +274,7 @@ func TestHighWaterRises(t *testing.T) {
 	})
 }
 
-// Removals go on with a wrong clock, last, and are cleared up behind neither too early nor never.
+// With a wrong clock removals go on and last, and their contents are reclaimed, but not too early.
 func TestRemovalByAWrongClock(t *testing.T) {
 	for name, off := range map[string]time.Duration{"ahead": 10 * year, "behind": -10 * year} {
 		for running, set := range map[string]bool{"at the start": false, "while running": true} {

@@ -7,9 +7,9 @@ import (
 	"popelago/store"
 )
 
-// A clock that is put right by a little each night, as of a virtual machine that stands still for
-// a moment while it is copied, is trusted for however long the server runs. A clock that is set by
-// much is noticed all the same, and so is one that is set by much in small steps.
+// A clock corrected by a little each night, as of a virtual machine that stands still during a nightly
+// copy, is trusted as long as the server runs. A clock set by much is still noticed, and so is a clock
+// set by much in small steps.
 func TestClockPutRightALittleEachNight(t *testing.T) {
 	for name, step := range map[string]time.Duration{"ahead": 28 * time.Second, "back": -28 * time.Second} {
 		t.Run(name, func(t *testing.T) {

@@ -41,7 +41,7 @@ func TestAddAndRemoveInOneGroup(t *testing.T) {
 	}
 }
 
-// TestWriteOutlivesItsCaller: what a caller stopped waiting for is still done, as it was asked for.
+// TestWriteOutlivesItsCaller: a write whose caller stopped waiting is still done, with the values of the call.
 func TestWriteOutlivesItsCaller(t *testing.T) {
 	s, err := Open(Config{Dir: "data", FS: vfs.NewMem()})
 	if err != nil {
@@ -82,7 +82,7 @@ func TestWriteOutlivesItsCaller(t *testing.T) {
 			if err := <-done; !errors.Is(err, store.ErrOutcomeUnknown) {
 				t.Fatalf("%s: %v, want %v", what, err, store.ErrOutcomeUnknown)
 			}
-			ids[0] = other // the slice is the caller's again
+			ids[0] = other // the slice belongs to the caller again
 			release()
 			continue
 		}
@@ -91,7 +91,7 @@ func TestWriteOutlivesItsCaller(t *testing.T) {
 			t.Fatalf("%s: %v", what, err)
 		}
 	}
-	if err := s.PutDomain(t.Context(), store.Domain{Name: "example.test"}); err != nil { // behind all of them
+	if err := s.PutDomain(t.Context(), store.Domain{Name: "example.test"}); err != nil { // after all earlier writes
 		t.Fatal(err)
 	}
 	rows, _, err := s.ListMessages(t.Context(), mailbox, mail.MessageID{}, 10)
@@ -132,8 +132,8 @@ func waitWrites(t *testing.T, s *Store, n int) {
 	})
 }
 
-// commitTogether holds the committer up until all the writes are waiting, in their order, and
-// then lets them go.
+// commitTogether holds the committer up until all the writes are waiting, in order, and releases the
+// committer then.
 func commitTogether(t *testing.T, s *Store, writes ...func() error) {
 	t.Helper()
 	release := holdCommitter(t, s)

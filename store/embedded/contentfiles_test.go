@@ -10,8 +10,7 @@ import (
 	"popelago/store/storetest"
 )
 
-// TestCrashInNewFolder loses the power after the first message in a folder whose parents were
-// made along with it.
+// TestCrashInNewFolder loses the power after the first message in a new folder with new parents.
 func TestCrashInNewFolder(t *testing.T) {
 	mem := vfs.NewCrashableMem()
 	cfg := small(mem)
@@ -31,7 +30,7 @@ func TestCrashInNewFolder(t *testing.T) {
 	}
 }
 
-// TestSweepWithStrayFile: what somebody else left among the contents is not ours to judge.
+// TestSweepWithStrayFile: Sweep leaves foreign files among the contents alone.
 func TestSweepWithStrayFile(t *testing.T) {
 	mem := vfs.NewMem()
 	s := open(t, small(mem))

@@ -11,8 +11,8 @@ import (
 	"popelago/store/embedded"
 )
 
-// TestOlderCopyOverFolder: an older copy that is put over a folder, whose own files stay beside it, is
-// not taken for the folder: it would be served as if nothing had been restored.
+// TestOlderCopyOverFolder: Open refuses a folder with an older copy put over its files. The mixture would
+// be served like the folder before the copy.
 func TestOlderCopyOverFolder(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	s := open(t, ordinary(fs))

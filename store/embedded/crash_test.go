@@ -13,14 +13,14 @@ import (
 	"popelago/store/storetest"
 )
 
-// crash is a machine that lost its power: what was on the disk, and what had been said.
+// crash is a machine that lost its power: the files on the disk, and the outcomes reported before.
 type crash struct {
 	fs            *vfs.MemFS
 	before, after facts
 	at            string
 }
 
-// pullPlug takes the disk as it is at this moment: all that was synced, and some of the rest.
+// pullPlug returns the disk at the present moment: all synced data, and a part of the data not synced.
 func pullPlug(mem *vfs.MemFS, l *ledger, rng *rand.Rand, at string) crash {
 	c := crash{before: l.snapshot(), at: at}
 	c.fs = mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 50, 100}[rng.IntN(3)], RNG: rng})
@@ -28,7 +28,7 @@ func pullPlug(mem *vfs.MemFS, l *ledger, rng *rand.Rand, at string) crash {
 	return c
 }
 
-// recover opens what was left and checks it, then crashes again and again.
+// recover opens and checks the remaining files, then crashes again and again.
 func (c crash) recover(t *testing.T, rng *rand.Rand) {
 	t.Helper()
 	s, err := embedded.Open(small(c.fs))

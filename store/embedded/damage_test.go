@@ -64,7 +64,7 @@ func writeFile(t *testing.T, fs vfs.FS, name string, b []byte) {
 	}
 }
 
-// TestDamagedFile: damage in a content file is found before the octets are given out.
+// TestDamagedFile: damage in a content file is found before the octets are returned.
 func TestDamagedFile(t *testing.T) {
 	fs := vfs.NewMem()
 	s := open(t, small(fs))
@@ -130,9 +130,8 @@ func TestDamagedFile(t *testing.T) {
 // block of Pebble's log format.
 const tornEnd = 32 << 10
 
-// TestDamagedDatabase flips one bit of a file of the database: what is read afterwards is
-// right or an error, and Open says which file. The end of the newest log is left to TestDamagedLog
-// and TestDamageAfterCrash.
+// TestDamagedDatabase flips one bit of a file of the database: reads afterwards are right or fail, and
+// Open names the file. TestDamagedLog and TestDamageAfterCrash damage the end of the newest log.
 func TestDamagedDatabase(t *testing.T) {
 	base := vfs.NewCrashableMem()
 	s := open(t, small(base))
@@ -140,7 +139,7 @@ func TestDamagedDatabase(t *testing.T) {
 	if err := l.script(s); err != nil {
 		t.Fatal(err)
 	}
-	// As after a crash, so that there is a log to be read.
+	// As after a crash, so that Open reads a log.
 	image := base.CrashClone(vfs.CrashCloneCfg{})
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -192,8 +191,8 @@ func TestDamagedDatabase(t *testing.T) {
 	t.Logf("found by Open: %d, when read: %d, harmless: %d", atOpen, atRead, harmless)
 }
 
-// TestDamagedLog flips bits of a log that was not yet written to tables. In its last 32 KiB
-// that is the same as a torn end; before, it must not go unseen.
+// TestDamagedLog flips bits of a log not yet written to tables. In the last 32 KiB of the log the damage
+// looks like a torn end; damage before must be reported.
 func TestDamagedLog(t *testing.T) {
 	base := vfs.NewCrashableMem()
 	s := open(t, embedded.Config{Dir: "data", FS: base})
@@ -234,7 +233,7 @@ func TestDamagedLog(t *testing.T) {
 	}
 }
 
-// TestCheckSeesDamage: what a check looks at tells of a file that is missing or too short.
+// TestCheckSeesDamage: a check reports a missing file and a short file.
 func TestCheckSeesDamage(t *testing.T) {
 	fs := vfs.NewMem()
 	s := open(t, small(fs))

@@ -18,13 +18,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// small makes everything that happens rarely happen in a short test.
+// small returns settings that make rare events frequent.
 func small(fs vfs.FS) embedded.Config {
 	return embedded.Config{Dir: "data", FS: fs, MemTableSize: 64 << 10, CacheSize: 1 << 20, TidyAfter: 4}
 }
 
 // TestEachFileFault runs a workload with the k-th change of a file failing, for every k: no
-// acknowledged message is lost, none is there by half, and the store is usable again.
+// acknowledged message is lost, no message is incomplete, and the store is usable again.
 func TestEachFileFault(t *testing.T) {
 	for cause, step := range map[syscall.Errno]int{syscall.EIO: 1, syscall.ENOSPC: 5} {
 		if testing.Short() {
@@ -71,8 +71,8 @@ func fileFault(t *testing.T, k int, cause error) (hit string) {
 	return hit
 }
 
-// TestOpenFault fails each change that Open makes, on a new folder and on a used one: Open
-// says so, and works when there is no fault.
+// TestOpenFault fails each change that Open makes, on a new folder and on a used folder: Open returns
+// the failure, and succeeds without the fault.
 func TestOpenFault(t *testing.T) {
 	for _, used := range []bool{false, true} {
 		t.Run(fmt.Sprintf("used=%v", used), func(t *testing.T) {

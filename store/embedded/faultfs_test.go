@@ -8,8 +8,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// faultFS calls hook before every operation that changes something; an error from it is the
-// operation's. A failing write has written half of what it should.
+// faultFS calls hook before every operation that changes a file or folder. An error of hook is the error of
+// the operation. A failing write has written half of its octets.
 type faultFS struct {
 	vfs.FS
 	hook atomic.Pointer[func(op, name string) error]
@@ -33,8 +33,8 @@ func (f *faultFS) call(op, name string) error {
 	return nil
 }
 
-// failNth makes a hook that lets n operations pass and fails the next with err. hit tells
-// which that was.
+// failNth returns a hook that lets n operations pass and fails the next operation with err. hit returns
+// the failed operation.
 func failNth(n int, err error) (hook func(op, name string) error, hit func() string) {
 	var mu sync.Mutex
 	var what string

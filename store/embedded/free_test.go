@@ -88,8 +88,8 @@ func TestDrainedDiskTakesMail(t *testing.T) {
 	}
 }
 
-// TestSpare starts on a full disk in the space kept for this: mail can be removed, and is
-// accepted again once there is room for it; then space is kept anew.
+// TestSpare starts on a full disk in the space of the spare: mail can be removed, and is accepted again
+// once the disk has room. Then the spare is made again.
 func TestSpare(t *testing.T) {
 	for name, fill := range map[string]func(*testing.T, string) func(){"octets": fillOctets, "inodes": fillInodes} {
 		t.Run(name, func(t *testing.T) {
@@ -131,8 +131,8 @@ func TestSpare(t *testing.T) {
 	}
 }
 
-// TestFreeOnlySettled: where space is short a removed content goes early only if all it is for
-// have removed it, and not before the time for which removed contents are to be kept.
+// TestFreeOnlySettled: while space is short a removed content is reclaimed early only if all its mailboxes
+// have removed the message, and not before the end of the undelete window.
 func TestFreeOnlySettled(t *testing.T) {
 	fs := newFaultFS(vfs.NewMem())
 	cfg := small(fs)
@@ -155,9 +155,9 @@ func TestFreeOnlySettled(t *testing.T) {
 		return id
 	}
 	a, b := benchMailbox(0), benchMailbox(1)
-	half := put(1, a, b) // b's row is still to come
-	kept := put(2, a, b) // b keeps it
-	gone := put(2, a, b) // both remove it
+	half := put(1, a, b) // the row of b has not been added yet
+	kept := put(2, a, b) // b keeps the message
+	gone := put(2, a, b) // a and b remove the message
 	alone := put(1, a)   // the last to be removed
 	remove := func(mb mail.MailboxID, id mail.MessageID) {
 		t.Helper()

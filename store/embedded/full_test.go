@@ -61,8 +61,8 @@ func TestReserve(t *testing.T) {
 	}
 }
 
-// TestNoSpace: every write fails for want of space, for a while. Deliveries are refused, the
-// mail can be read meanwhile, and everything goes on when space is back.
+// TestNoSpace: every write fails for want of space, for a while. Deliveries are refused, the mail can be
+// read meanwhile, and deliveries go on when space is back.
 func TestNoSpace(t *testing.T) {
 	mem := vfs.NewMem()
 	fs := newFaultFS(mem)
@@ -167,7 +167,7 @@ func TestTinyDisk(t *testing.T) {
 	}
 }
 
-// fillDisk delivers until that has failed a few times.
+// fillDisk delivers until a few deliveries have failed.
 func fillDisk(t *testing.T, l *ledger, s *embedded.Store) (acked int, failed bool) {
 	t.Helper()
 	failures := 0
@@ -196,7 +196,7 @@ func fillDisk(t *testing.T, l *ledger, s *embedded.Store) (acked int, failed boo
 	return acked, failures > 0
 }
 
-// TestLocked: a folder is open once.
+// TestLocked: a second Open of a folder is refused.
 func TestLocked(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	s := open(t, embedded.Config{Dir: dir})

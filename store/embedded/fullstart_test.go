@@ -30,7 +30,7 @@ func mountDisk(t *testing.T, options string) string {
 	return dir
 }
 
-// fillOctets takes all the space of a disk, and gives it back when called.
+// fillOctets takes all the space of a disk; the returned function frees the space.
 func fillOctets(t *testing.T, disk string) (back func()) {
 	t.Helper()
 	name := filepath.Join(disk, "filler")
@@ -65,8 +65,8 @@ func fillInodes(t *testing.T, disk string) (back func()) {
 	return func() { os.RemoveAll(dir) }
 }
 
-// TestStartOnFullDisk starts where not an octet, or not a name, can be had: mail can be read,
-// and everything else goes on by itself when there is space.
+// TestStartOnFullDisk starts on a disk without a free octet, or without a free name: mail can be read, and
+// writes go on by themselves when the disk has space.
 func TestStartOnFullDisk(t *testing.T) {
 	for name, fill := range map[string]func(*testing.T, string) func(){"octets": fillOctets, "inodes": fillInodes} {
 		for _, crashed := range []bool{false, true} {

@@ -11,8 +11,8 @@ import (
 	"popelago/store"
 )
 
-// FuzzRows feeds arbitrary octets to every decoder of keys and values. None panics, and what
-// one accepts it must give back the same after encoding it again.
+// FuzzRows feeds arbitrary octets to every decoder of keys and values. No decoder panics, and an accepted
+// value stays the same after encoding and decoding.
 func FuzzRows(f *testing.F) {
 	id := mail.NewIDSource(nil).Next()
 	mb := mail.MailboxID{1, 2, 3}
@@ -62,8 +62,7 @@ func FuzzRows(f *testing.F) {
 	})
 }
 
-// FuzzBlocks reads arbitrary octets as a content file: nothing but the original data, or
-// errBadRow.
+// FuzzBlocks reads arbitrary octets as a content file. The result must be the original data or errBadRow.
 func FuzzBlocks(f *testing.F) {
 	nonce := [8]byte{1, 2, 3}
 	data := bytes.Repeat([]byte("0123456789"), 14_000)
@@ -92,7 +91,7 @@ func FuzzBlocks(f *testing.F) {
 	})
 }
 
-// encodeFile is the file of a content.
+// encodeFile returns the file of a content.
 func encodeFile(nonce [8]byte, data []byte) []byte {
 	h := encodeFileHeader(nonce)
 	b := append([]byte(nil), h[:]...)

@@ -17,8 +17,8 @@ import (
 	"popelago/store/storetest"
 )
 
-// ledger writes to a store and keeps what was tried and what was acknowledged, so that the
-// store can be checked after a fault or a crash.
+// ledger writes to a store and records the attempts and the acknowledged writes, so that the store can be
+// checked after a fault or a crash.
 type ledger struct {
 	ids *mail.IDSource
 	// ctx of all calls.
@@ -61,7 +61,7 @@ func (l *ledger) snapshot() facts {
 	return f
 }
 
-// ledgerData is the content of a message: as many octets, all depending on its id.
+// ledgerData returns the content of a message: size octets that depend on the id.
 func ledgerData(id mail.MessageID, size int) []byte {
 	b := bytes.Repeat([]byte(id.String()+"\r\n"), size/38+1)[:size]
 	for i := 0; i+8 <= size; i += 4096 {
@@ -138,10 +138,10 @@ func (l *ledger) changePassword(s store.Directory) error {
 	})
 }
 
-// retryLimit is the time that the store has to be usable again after a fault.
+// retryLimit is the time within which the store must be usable again after a fault.
 const retryLimit = 20 * time.Second
 
-// retry repeats what is unavailable or unknown, as a client would.
+// retry repeats a call that was unavailable or has an unknown outcome, as a client would.
 func (l *ledger) retry(do func() error) error {
 	end := time.Now().Add(retryLimit)
 	for {
@@ -166,8 +166,7 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// verify checks s against what had been acknowledged before a moment and what had been tried
-// by then.
+// verify checks s against the writes acknowledged before a moment and the writes tried by then.
 func verify(ctx context.Context, s store.Engine, before, after facts) error {
 	present := map[ledgerKey]bool{}
 	for mb := range ledgerMailboxes {
@@ -256,7 +255,7 @@ func (l *ledger) script(s *embedded.Store) error {
 	return err
 }
 
-// check verifies a store that is at rest, and that it still works.
+// check verifies a store at rest, and that the store still works.
 func (l *ledger) check(t *testing.T, s *embedded.Store) {
 	t.Helper()
 	f := l.snapshot()

@@ -9,7 +9,7 @@ import (
 	"popelago/store/embedded"
 )
 
-// TestPrivateFiles: nobody else can read or write what is in the folder, whatever the umask.
+// TestPrivateFiles: no user but the owner can read or write the files of the folder, with any umask.
 func TestPrivateFiles(t *testing.T) {
 	old := syscall.Umask(0)
 	defer syscall.Umask(old)

@@ -20,7 +20,7 @@ import (
 	"popelago/store/storetest"
 )
 
-// lockedBuffer is a log that may be written and read at once.
+// lockedBuffer is a log that may be written and read at the same time.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -38,8 +38,8 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// TestReadOnlyDisk: a disk that turns read-only at any change is no damage, whoever reads
-// meanwhile: not in the log, not in the metric, not in what callers get.
+// TestReadOnlyDisk: a disk that turns read-only at any change is never reported as damage, also not to
+// readers at the same time: neither in the log nor in the metric nor to callers.
 func TestReadOnlyDisk(t *testing.T) {
 	for k := range 10 {
 		fs := newFaultFS(vfs.NewMem())

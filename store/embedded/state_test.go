@@ -42,8 +42,8 @@ func TestPhases(t *testing.T) {
 	}
 }
 
-// TestCrashInClose crashes before every change that Close makes, and before every change of the
-// next opening: nothing is lost, and nothing is taken for damage.
+// TestCrashInClose crashes before every change that Close makes, and before every change of the next
+// opening: no message is lost, and no damage is reported.
 func TestCrashInClose(t *testing.T) {
 	mem := vfs.NewCrashableMem()
 	fs := newFaultFS(mem)
@@ -80,7 +80,7 @@ func TestCrashInClose(t *testing.T) {
 }
 
 // TestFaultInClose fails each change that Close makes, once and from then on: the folder opens
-// afterwards, with everything in it.
+// afterwards, with all messages.
 func TestFaultInClose(t *testing.T) {
 	for _, stays := range []bool{false, true} {
 		for k := 0; ; k++ {
@@ -124,8 +124,8 @@ func TestFaultInClose(t *testing.T) {
 	}
 }
 
-// TestOtherVersion: a version without states opens the folder in between and changes it. Here
-// an old state is put back in its place.
+// TestOtherVersion: a version without STATE opens and changes the folder in between. The test puts an old
+// STATE back into the folder.
 func TestOtherVersion(t *testing.T) {
 	for _, closed := range []bool{true, false} {
 		fs := vfs.NewCrashableMem()
@@ -178,7 +178,7 @@ func TestWithoutState(t *testing.T) {
 	}
 }
 
-// TestStateOfLaterVersion: a state in a form that this program does not know says nothing.
+// TestStateOfLaterVersion: a state in an unknown form counts as no state.
 func TestStateOfLaterVersion(t *testing.T) {
 	image, f := stopped(t, small)
 	writeFile(t, image, "data/STATE", []byte("popelago embedded store, state 2\nend 14f252fc\n"))
@@ -192,8 +192,8 @@ func TestStateOfLaterVersion(t *testing.T) {
 	}
 }
 
-// TestCopiedFolder: a copy of a closed folder with other times, and more files beside the
-// database, is as good as the folder.
+// TestCopiedFolder: a copy of a closed folder opens like the folder, with different times of files and more
+// files beside the database.
 func TestCopiedFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	s := open(t, embedded.Config{Dir: dir})
@@ -218,8 +218,8 @@ func TestCopiedFolder(t *testing.T) {
 	l.check(t, s)
 }
 
-// TestStateFull: while there is no room for the state the store works, and the state is back
-// when there is.
+// TestStateFull: while the disk has no room for the state the store works, and the state is back when the
+// disk has room.
 func TestStateFull(t *testing.T) {
 	mem := vfs.NewMem()
 	fs := newFaultFS(mem)

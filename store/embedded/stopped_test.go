@@ -18,7 +18,7 @@ import (
 	"popelago/store/storetest"
 )
 
-// stopped is a folder in memory that was filled and closed, and what must be in it.
+// stopped returns a folder in memory that was filled and closed, and the messages that must be in the folder.
 func stopped(t *testing.T, config func(fs vfs.FS) embedded.Config) (*vfs.MemFS, facts) {
 	t.Helper()
 	fs := vfs.NewCrashableMem()
@@ -36,16 +36,16 @@ func stopped(t *testing.T, config func(fs vfs.FS) embedded.Config) (*vfs.MemFS, 
 	return fs, l.snapshot()
 }
 
-// ordinary leaves everything in one log, as a small store does.
+// ordinary leaves all writes in one log, as a small store does.
 func ordinary(fs vfs.FS) embedded.Config { return embedded.Config{Dir: "data", FS: fs} }
 
-// copyOf is another file system with the same files.
+// copyOf returns a second file system with equal files.
 func copyOf(fs *vfs.MemFS) *vfs.MemFS {
-	return fs.CrashClone(vfs.CrashCloneCfg{}) // all of it was synced
+	return fs.CrashClone(vfs.CrashCloneCfg{}) // all data was synced
 }
 
-// audit looks at everything that must be in a store that may be damaged. Each part must be
-// right, or its reading must report damage: reported says whether one did.
+// audit reads all messages of a store that may be damaged. Each message must be right, or its reading must
+// report damage: then reported is true.
 func audit(ctx context.Context, s store.Engine, f facts) (reported bool, err error) {
 	damaged := func(err error) bool {
 		reported = reported || errors.Is(err, store.ErrCorrupt)
@@ -115,8 +115,8 @@ func damages(size int) map[string]func(t *testing.T, fs vfs.FS, name string) {
 	return all
 }
 
-// TestDamageWhileStopped damages every file of a closed folder in every way: nothing may be
-// lost or come back without a report. What Open refuses it names.
+// TestDamageWhileStopped damages every file of a closed folder in every way: no message may be lost or come
+// back without a report, and Open names the files that make Open fail.
 func TestDamageWhileStopped(t *testing.T) {
 	for name, config := range map[string]func(vfs.FS) embedded.Config{"tables": small, "one log": ordinary} {
 		t.Run(name, func(t *testing.T) {
@@ -158,8 +158,8 @@ func damageEach(t *testing.T, image *vfs.MemFS, config func(vfs.FS) embedded.Con
 	t.Logf("refused by Open: %d, reported when read: %d, harmless: %d", refused, reported, harmless)
 }
 
-// TestDamageAfterCrash damages every file of a folder that was not closed, once its state says
-// how far the log is synced.
+// TestDamageAfterCrash damages every file of a folder that was not closed, once the state has the synced
+// length of the log.
 func TestDamageAfterCrash(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	cfg := ordinary(fs)
@@ -196,7 +196,7 @@ func newestLog(t *testing.T, fs vfs.FS) (newest string) {
 	return newest
 }
 
-// TestLogOfAnotherCopy: a log or marker that comes into a closed folder is not taken for ours.
+// TestLogOfAnotherCopy: Open refuses a closed folder with a foreign log or marker.
 func TestLogOfAnotherCopy(t *testing.T) {
 	image, _ := stopped(t, small)
 	other, _ := stopped(t, ordinary)
@@ -210,7 +210,7 @@ func TestLogOfAnotherCopy(t *testing.T) {
 	}
 }
 
-// TestDatabaseGone: a folder that lost its database, or its format, is not made anew.
+// TestDatabaseGone: Open refuses a folder that lost its database, or its format, and makes no new database.
 func TestDatabaseGone(t *testing.T) {
 	for name, lost := range map[string]func(file string) bool{
 		"database":            func(file string) bool { return strings.HasPrefix(file, "data/db/") },

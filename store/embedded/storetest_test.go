@@ -10,7 +10,7 @@ import (
 	"popelago/store/storetest"
 )
 
-// open opens a store that is not tuned for anything.
+// open opens a store, or fails the test.
 func open(t *testing.T, cfg embedded.Config) *embedded.Store {
 	t.Helper()
 	s, err := embedded.Open(cfg)
@@ -51,7 +51,7 @@ func TestConformance(t *testing.T) {
 		s.Run(t)
 	})
 	t.Run("tiny", func(t *testing.T) {
-		// Everything that happens rarely happens often.
+		// Small limits make rare events frequent.
 		s := suite(func(*testing.T) embedded.Config {
 			return embedded.Config{Dir: "data", FS: vfs.NewMem(), MemTableSize: 256 << 10, CacheSize: 64 << 10, TidyAfter: 5}
 		})

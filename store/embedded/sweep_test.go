@@ -13,7 +13,7 @@ import (
 	"popelago/store/storetest"
 )
 
-// shared puts a content that belongs to two mailboxes and adds it to those of them given.
+// shared puts a content of two mailboxes and adds the message to the given mailboxes.
 func shared(t *testing.T, s *Store, to ...mail.MailboxID) mail.MessageID {
 	t.Helper()
 	id := mail.NewIDSource(nil).Next()
@@ -33,8 +33,8 @@ func addShared(ctx context.Context, s *Store, mailbox mail.MailboxID, id mail.Me
 	return s.AddMessages(ctx, []store.Entry{{Mailbox: mailbox, Message: mail.Message{ID: id, Size: 4}}})[0]
 }
 
-// TestSweepWaitsForTheLastRemoval: a content stays until the last of its mailboxes has removed
-// it for long enough.
+// TestSweepWaitsForTheLastRemoval: a content stays until the removal from the last of its mailboxes is old
+// enough.
 func TestSweepWaitsForTheLastRemoval(t *testing.T) {
 	clock := newTestClock(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
 	s, err := Open(Config{Dir: "data", FS: vfs.NewMem(), Now: clock.now})
@@ -55,7 +55,7 @@ func TestSweepWaitsForTheLastRemoval(t *testing.T) {
 		olderThan time.Time
 		want      error
 	}{
-		{now.Add(-90 * time.Minute), nil}, // between the two
+		{now.Add(-90 * time.Minute), nil}, // between the two removals
 		{now, store.ErrNotFound},
 	} {
 		if _, err := s.Sweep(ctx, test.olderThan); err != nil {
@@ -67,8 +67,8 @@ func TestSweepWaitsForTheLastRemoval(t *testing.T) {
 	}
 }
 
-// TestSweepWhileAdding: the content is found without a mailbox, but one gets it before it is
-// removed.
+// TestSweepWhileAdding: Sweep finds a content without a mailbox, and the content gets a mailbox before Sweep
+// removes it.
 func TestSweepWhileAdding(t *testing.T) {
 	s, err := Open(Config{Dir: "data", FS: vfs.NewMem()})
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"popelago/store"
 )
 
-// TestListCostIsFlat: after many removals a list passes over few keys that are no messages.
-// It counts keys, not time.
+// TestListCostIsFlat: after many removals a list passes over few keys that are no messages. The test counts
+// keys, not time.
 func TestListCostIsFlat(t *testing.T) {
 	const removed, kept = 20_000, 4
 	ctx := t.Context()
@@ -34,7 +34,7 @@ func TestListCostIsFlat(t *testing.T) {
 			m := mail.Message{ID: ids.Next(), Size: 1}
 			entries = append(entries, store.Entry{Mailbox: mb, Message: m})
 			if n++; n%(removed/kept) == 0 {
-				live++ // one stays, with removed ones on both sides
+				live++ // the message stays, between removed messages
 				continue
 			}
 			gone = append(gone, m.ID)
@@ -65,7 +65,7 @@ func TestListCostIsFlat(t *testing.T) {
 		if n != live {
 			return fmt.Errorf("%d rows, want %d", n, live)
 		}
-		// Sweep leaves fewer removals than that alone, and each is a row and its tombstone.
+		// Sweep leaves fewer removals than the limit alone. A removal is a row and a tombstone.
 		if over := passedOver(it.Stats()); over > 2*s.engine.tidier.limit/sweepDivisor {
 			return fmt.Errorf("a list of %d rows passed over %d keys", n, over)
 		}
@@ -77,7 +77,7 @@ func TestListCostIsFlat(t *testing.T) {
 	}
 }
 
-// TestMarkersArePurged: markers live at least a day by the clock, and then go.
+// TestMarkersArePurged: markers stay for at least a day by the clock, and are removed then.
 func TestMarkersArePurged(t *testing.T) {
 	ctx := t.Context()
 	clock := newTestClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
@@ -106,8 +106,8 @@ func TestMarkersArePurged(t *testing.T) {
 	}
 }
 
-// TestMarkersStayWithTheContent: that a mailbox gave a message up is known for as long as other
-// mailboxes keep the content, and forgotten with it.
+// TestMarkersStayWithTheContent: the marker of a removal stays as long as a second mailbox keeps the content,
+// and is removed with the content.
 func TestMarkersStayWithTheContent(t *testing.T) {
 	ctx := t.Context()
 	clock := newTestClock(time.Now())
@@ -168,7 +168,7 @@ func TestMarkersStayWithTheContent(t *testing.T) {
 	}
 }
 
-// TestCheckSeesABadRow: a content row that cannot be read is told of, and ends nothing.
+// TestCheckSeesABadRow: a check reports an unreadable content row, and continues.
 func TestCheckSeesABadRow(t *testing.T) {
 	s, err := Open(Config{Dir: "data", FS: vfs.NewMem()})
 	if err != nil {
@@ -189,7 +189,7 @@ func TestCheckSeesABadRow(t *testing.T) {
 			t.Errorf("content %s: %v", c.ID, c.Damage)
 		}
 	}
-	// It stays, whoever asks.
+	// RemoveOrphans leaves the damaged content alone.
 	if r, err := s.RemoveOrphans(t.Context(), page, time.Now().Add(time.Hour)); err != nil || r.Contents != 0 {
 		t.Errorf("RemoveOrphans: %+v, %v", r, err)
 	}

@@ -6,8 +6,8 @@ import (
 	"popelago/mail"
 )
 
-// Two removals of the same microsecond are both in the trash, also if the store was opened again
-// between them: a clock may have been set back by as much as the stop took.
+// Two removals of the same microsecond are both in the trash, also if the store was opened again in
+// between: the clock may have been set back by the length of the stop.
 func TestTrashKeepsRemovalsOfOneMoment(t *testing.T) {
 	inBubble(t, func(r *clockRig) {
 		source := mail.NewIDSource(nil)

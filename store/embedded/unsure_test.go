@@ -15,14 +15,13 @@ import (
 	"popelago/store/storetest"
 )
 
-// TestSweepAfterUnknownOutcome sweeps after an AddMessages whose caller stopped waiting and
-// never tried again, though the disk made the message durable in the end: the message keeps
-// its content.
+// TestSweepAfterUnknownOutcome sweeps after an AddMessages whose caller stopped waiting and never tried
+// again, although the message became durable in the end: the message keeps its content.
 func TestSweepAfterUnknownOutcome(t *testing.T) {
 	fs := newFaultFS(vfs.NewMem())
 	s := open(t, small(fs))
 	defer s.Close()
-	// One stays in the database, one is a file.
+	// The small content stays in the database, the large content is a file.
 	for _, size := range []int{1000, 50_000} {
 		id := mail.NewIDSource(nil).Next()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -40,7 +39,7 @@ func TestSweepAfterUnknownOutcome(t *testing.T) {
 			t.Fatalf("%d octets: %v, want %v", size, err, store.ErrOutcomeUnknown)
 		}
 		close(release)
-		// Writes are done in order: behind this one the first is decided.
+		// Writes are done in order: after PutDomain the outcome of the delivery is decided.
 		if err := s.PutDomain(t.Context(), store.Domain{Name: "example.test"}); err != nil {
 			t.Fatal(err)
 		}
