@@ -8,8 +8,8 @@ import (
 	"popelago/mail"
 )
 
-// A write goes to the level that its durability asks for, and falls back to the local datacenter
-// only if a datacenter cannot be reached and the durability allows a fallback.
+// A write goes to the level of its durability, and falls back to the local datacenter only if a
+// datacenter cannot be reached and the durability allows a fallback.
 func TestDurably(t *testing.T) {
 	local := mail.DurabilityLocal
 	each := mail.DurabilityEach

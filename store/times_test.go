@@ -32,7 +32,7 @@ func TestTimeLine(t *testing.T) {
 			t.Errorf("%s: %v is more than %v", test.what, test.earlier, test.later)
 		}
 	}
-	// On one machine there is one clock: also in a window that only tests have.
+	// One machine has one clock, also in a window that only tests have.
 	for _, window := range []time.Duration{time.Second, time.Minute, store.LocalWindow, store.DefaultWindow, 30 * 24 * time.Hour} {
 		if last := store.ReuseAge(window) + store.MaxIDAgeIn(window); last >= window {
 			t.Errorf("in a window of %v rows may be written at %v", window, last)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// What is kept of an absence is read again as it was; what is not known makes it longer than any
-// hints are kept.
+// An absence is read as it was written; a text with an unknown part means an absence longer than
+// nodes keep hints.
 func TestAbsenceText(t *testing.T) {
 	left := time.Date(2026, 11, 25, 20, 15, 0, 5000, time.UTC)
 	for _, a := range []absence{{left, left.Add(time.Hour)}, {left, time.Time{}}, {time.Time{}, left}, {}} {
@@ -32,21 +32,21 @@ func TestAbsenceText(t *testing.T) {
 	}
 }
 
-// A file that cannot be read says that something was kept.
+// An unreadable file means an absence of unknown length.
 func TestRecallUnreadable(t *testing.T) {
 	s := failing(t, t.TempDir())
 	if s.confirmation.file.load() != nil {
-		t.Error("there is no file, and something is recalled")
+		t.Error("an absence is recalled without a file")
 	}
 	if err := os.Mkdir(s.confirmation.file.path, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if a := s.confirmation.file.load(); a == nil || a.length(time.Now()) != unknownLength {
-		t.Errorf("a file that cannot be read: %+v", a)
+		t.Errorf("an unreadable file: %+v", a)
 	}
 }
 
-// The file is replaced as a whole, and nothing is left beside it.
+// The file is replaced as a whole, and no temporary file remains.
 func TestWriteDurably(t *testing.T) {
 	s := failing(t, t.TempDir())
 	path := s.cfg.spoolPath("x")
@@ -63,7 +63,7 @@ func TestWriteDurably(t *testing.T) {
 	}
 }
 
-// Nodes are found again that a server before this one knew.
+// A server finds the nodes that an earlier server knew.
 func TestKnownNodes(t *testing.T) {
 	s := failing(t, t.TempDir())
 	seen := time.Date(2026, 11, 25, 20, 15, 0, 0, time.UTC)

@@ -109,5 +109,5 @@ func checkBudget(t *testing.T, operations []operation) {
 	}
 }
 
-// onlyReader hides that a reader is also an io.WriterTo.
+// onlyReader hides the io.WriterTo of a reader.
 type onlyReader struct{ io.Reader }

@@ -12,8 +12,8 @@ import (
 	"popelago/store/cassandra"
 )
 
-// Deliveries around midnight on two servers, one clock ahead and one behind, in whatever order
-// they arrive; and one by a server that is nearly a day ahead of the reader.
+// Deliveries around midnight on two servers, one clock ahead and one behind, arriving in any order;
+// and a delivery by a server that is nearly a day ahead of the reader.
 func TestBulkMidnight(t *testing.T) {
 	cfg := config(t)
 	first := open(t, cfg)
@@ -55,8 +55,8 @@ func TestBulkMidnight(t *testing.T) {
 	}
 }
 
-// A mailbox was made bulk on two sides of a cut, which lasted: each server goes by another
-// moment. Everything is there, once, and what is removed on either side stays away.
+// A mailbox was made bulk on two sides of a long cut: each server uses another moment. The list holds
+// every message once, and removed messages stay removed on both sides.
 func TestBulkTwoMoments(t *testing.T) {
 	cfg := config(t)
 	s1 := open(t, cfg)
@@ -86,7 +86,7 @@ func TestBulkTwoMoments(t *testing.T) {
 		addBulk(t, s1, mb, first, ms...)
 		addBulk(t, s2, mb, second, ms...)
 	}
-	both(all[2:12]...) // repeated by the other: some are in two places now
+	both(all[2:12]...) // repeated by the other server: some messages are in two places now
 	for i, s := range []*cassandra.Store{s1, s2, reopen(t, cfg)} {
 		wantRows(t, s, mb, all[5*i:]...)
 		if err := s.RemoveMessages(t.Context(), mb, idsOf(all[5*i:5*i+5]...)); err != nil {
@@ -99,8 +99,8 @@ func TestBulkTwoMoments(t *testing.T) {
 	}
 }
 
-// A server whose clock is days behind, or ahead, knows by the other clocks which day it is, and
-// lists what it is asked for. It makes no mailbox bulk.
+// A server whose clock is days behind, or ahead, finds the day by the other clocks, and lists the
+// mailbox. The server makes no mailbox bulk.
 func TestBulkWrongClock(t *testing.T) {
 	good := open(t, config(t))
 	mb := mailbox("wrong clock")
@@ -125,8 +125,8 @@ func TestBulkWrongClock(t *testing.T) {
 	}
 }
 
-// Floors rise over the segments of days, and stop at whatever is alive in any segment. A list
-// then begins at the day of the floor.
+// Floors rise over the segments of days, and stop at the first live entry of any segment. A list then
+// begins at the day of the floor.
 func TestBulkFloor(t *testing.T) {
 	cfg := config(t)
 	cfg.FloorEvery = 1
@@ -200,7 +200,7 @@ func TestBulkFloor(t *testing.T) {
 	add(t, s, mb, stray)
 	addBulk(t, s, mb, since, slices.Concat(days...)...)
 	wantRows(t, s, mb)
-	// Each segment was cleared by a range up to the floor.
+	// A range delete cleared each segment up to the floor.
 	for _, m := range []mail.Message{stray, days[4][0], days[1][0], days[0][0]} {
 		if got := segmentsOf(t, cfg, mb, m); got != nil {
 			t.Errorf("a removed message is in segments %v", got)
@@ -213,8 +213,8 @@ func TestBulkFloor(t *testing.T) {
 	login(floor)
 }
 
-// While the floor cannot rise no read has to skip more than what was removed on one day: a read
-// of the whole would fail on this node, and then be made in slices.
+// While the floor cannot rise, no read skips more tombstones than the removals of one day: a read of
+// the whole mailbox would fail on this node, and the list would be read in slices.
 func TestBulkTombstones(t *testing.T) {
 	cfg := config(t)
 	s := open(t, cfg)
@@ -231,7 +231,7 @@ func TestBulkTombstones(t *testing.T) {
 			ms = append(ms, mail.Message{ID: source.Next(), Size: 1, Recipient: "alice@example.test"})
 		}
 		addBulk(t, s, mb, since, ms...)
-		// A session: what it lists it removes.
+		// A session removes all messages of its list.
 		if rows, err := list(t.Context(), s, mb); err != nil || len(rows) != perDay+1 {
 			t.Fatalf("%d rows, %v", len(rows), err)
 		}
@@ -268,6 +268,6 @@ func TestBulkTombstones(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := len(seen.Take()); n <= want {
-		t.Errorf("an ordinary mailbox with as many removals took %d statements only: this test shows nothing", n)
+		t.Errorf("an ordinary mailbox with as many removals took %d statements only: the test shows nothing", n)
 	}
 }

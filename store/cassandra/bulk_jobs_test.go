@@ -11,13 +11,13 @@ import (
 	"popelago/task"
 )
 
-// bulkAccount is an account with a bulk mailbox, and another that gets the same messages.
+// bulkAccount holds an account with a bulk mailbox, and a second account with the same messages.
 type bulkAccount struct {
 	*cassandra.Store
 	cfg         cassandra.Config
 	since       time.Time
 	alice, bob  mail.Address
-	days, early []mail.MessageID // of the last days, the newest last; from before it was bulk
+	days, early []mail.MessageID // of the last days, the newest last; from before the mailbox became bulk
 }
 
 const bulkDays = 5
@@ -39,7 +39,7 @@ func openBulk(t *testing.T) *bulkAccount {
 	return b
 }
 
-// deliver stores a message of some age for both.
+// deliver stores a message of an age for both accounts.
 func (b *bulkAccount) deliver(t *testing.T, age time.Duration) mail.MessageID {
 	t.Helper()
 	id := at(time.Now().Add(-age)).ID
@@ -49,8 +49,8 @@ func (b *bulkAccount) deliver(t *testing.T, age time.Duration) mail.MessageID {
 	return id
 }
 
-// The index is lost: rebuilding puts each message where it was, and makes the mailbox bulk
-// again, at once. What was removed stays away.
+// The index is lost: rebuilding puts each message into its former segment, and makes the mailbox bulk
+// again, at once. Removed messages stay removed.
 func TestBulkRebuild(t *testing.T) {
 	b := openBulk(t)
 	wantCheck(t, "before", b, task.CheckOptions{Repair: true, Deep: true})
@@ -88,11 +88,11 @@ func TestBulkRebuild(t *testing.T) {
 	wantCheck(t, "afterwards", b, task.CheckOptions{Deep: true})
 }
 
-// A tombstone alone is enough, in the segment of the day where the message was removed.
+// A tombstone alone keeps a message removed, in the segment of the day where the message was removed.
 func TestBulkRebuildReadsBack(t *testing.T) {
 	b := openBulk(t)
 	wantList(t, "before", b, b.alice, append(slices.Clone(b.early), b.days...)...)
-	remove(t, b, b.alice, b.early[0], b.days[0], b.days[4]) // each only where it was listed
+	remove(t, b, b.alice, b.early[0], b.days[0], b.days[4]) // each in the segment of its entry only
 	for _, table := range []string{"trash", "content"} {
 		if err := session(t, b.cfg).Query("TRUNCATE " + b.cfg.Keyspace + "." + table).Exec(); err != nil {
 			t.Fatal(err)
@@ -107,8 +107,8 @@ func TestBulkRebuildReadsBack(t *testing.T) {
 	wantList(t, "afterwards", b, b.alice, b.days[1:4]...)
 }
 
-// Messages past their retention go, wherever they are, whether the server that has the job has
-// listed them before or not.
+// Messages past their retention go, in whatever segment, whether the server with the job has listed
+// the mailbox before or not.
 func TestBulkExpire(t *testing.T) {
 	for _, listed := range []bool{false, true} {
 		b := openBulk(t)
@@ -126,7 +126,7 @@ func TestBulkExpire(t *testing.T) {
 		if want := (task.Report{{Name: "mailboxes", N: 1}, {Name: "messages", N: 3}}); !slices.Equal(report, want) {
 			t.Errorf("report %v, want %v", report, want)
 		}
-		// They stay away, and the other's stay.
+		// The removed messages stay removed, and the second account keeps its messages.
 		for _, id := range all[:3] {
 			addBulk(t, b, mailbox("alice"), b.since, entry(id, 10, b.alice))
 		}
@@ -135,16 +135,16 @@ func TestBulkExpire(t *testing.T) {
 	}
 }
 
-// Content goes with the last row of a message in any day, and what has a row is no orphan.
+// Content goes with the last entry of its message in any day, and content with an entry is no orphan.
 func TestBulkContent(t *testing.T) {
 	b := openBulk(t)
 	all := append(slices.Clone(b.early), b.days...)
 	orphan := at(time.Now().Add(-50 * time.Hour)).ID
 	put(t, b, orphan, 10, mailbox("alice"))
-	remove(t, b, b.bob, all...) // the only rows left are those of the bulk mailbox
+	remove(t, b, b.bob, all...) // only the bulk mailbox keeps entries
 	sweep(t, b)
 	if report, err := b.SweepOrphans(t.Context(), time.Now(), time.Now()); err != nil || report.Contents != 1 {
-		t.Errorf("orphans: %+v, %v; want one", report, err)
+		t.Errorf("orphans: %+v, %v; want 1", report, err)
 	}
 	gone := func(want bool, ids ...mail.MessageID) {
 		t.Helper()

@@ -17,13 +17,13 @@ import (
 	"popelago/store/cassandra"
 )
 
-// bulkLoad is a mailbox in use on several servers, and what is known of it.
+// bulkLoad holds a mailbox in use on several servers, and the expected state of its messages.
 type bulkLoad struct {
 	mailbox mail.MailboxID
 	servers []*cassandra.Store
 
 	mu    sync.Mutex
-	since time.Time // what the address says
+	since time.Time // the moment in the address
 	fates map[mail.MessageID]fate
 	sent  []mail.Message
 }
@@ -32,7 +32,7 @@ type bulkLoad struct {
 type fate int
 
 const (
-	unsure fate = iota // it is being added
+	unsure fate = iota // the add is in flight
 	there
 	goingAway
 	gone
@@ -44,7 +44,7 @@ func (l *bulkLoad) locked(do func()) {
 	do()
 }
 
-// deliver stores messages, each through some server and some of them through another one, too.
+// deliver stores messages, each through one server and some also through a second server.
 func (l *bulkLoad) deliver(ctx, until context.Context) error {
 	for until.Err() == nil {
 		m := message(1)
@@ -63,8 +63,8 @@ func (l *bulkLoad) deliver(ctx, until context.Context) error {
 	return nil
 }
 
-// session lists all, and removes some of it. What was there before is in the list, and what was
-// gone before is not.
+// session lists all messages and removes some. The list holds every message added before, and no
+// message removed before.
 func (l *bulkLoad) session(ctx context.Context, s *cassandra.Store) error {
 	var before map[mail.MessageID]fate
 	l.locked(func() { before = maps.Clone(l.fates) })
@@ -104,7 +104,7 @@ func (l *bulkLoad) session(ctx context.Context, s *cassandra.Store) error {
 	return l.remove(ctx, s, mine)
 }
 
-// remove takes messages away.
+// remove removes messages from the mailbox.
 func (l *bulkLoad) remove(ctx context.Context, s *cassandra.Store, ids []mail.MessageID) error {
 	become := func(f fate) {
 		l.locked(func() {
@@ -121,8 +121,8 @@ func (l *bulkLoad) remove(ctx context.Context, s *cassandra.Store, ids []mail.Me
 	return nil
 }
 
-// A mailbox becomes bulk while three servers take mail for it and sessions on all of them fetch
-// and remove. Nobody notices, before its moment, at it and behind it.
+// A mailbox becomes bulk while three servers deliver into the mailbox and sessions on all of them
+// fetch and remove. No session notices, before the moment, at the moment and after it.
 func TestBulkUnderLoad(t *testing.T) {
 	cfg := config(t)
 	cfg.Window, cfg.FloorEvery = 2*time.Second, 1
@@ -149,7 +149,7 @@ func TestBulkUnderLoad(t *testing.T) {
 	wait := func(d time.Duration) {
 		select {
 		case <-time.After(d):
-		case <-ctx.Done(): // something failed
+		case <-ctx.Done(): // a session or a delivery failed
 		}
 	}
 	wait(time.Second)

@@ -15,8 +15,8 @@ func daysFrom(moment time.Time) int {
 	return dayOf(time.Now().Add(24*time.Hour)) - dayOf(moment) + 1
 }
 
-// A mailbox becomes bulk while sessions are open on two servers, and one of them goes on as
-// before, for longer than it should. Nothing is hidden, and what is removed on either stays away.
+// A mailbox becomes bulk while sessions are open on two servers, and one server stays ignorant for
+// longer than it should. No message is hidden, and removals on either server are permanent.
 func TestBulkSwitch(t *testing.T) {
 	cfg := config(t)
 	knows := open(t, cfg)
@@ -38,7 +38,7 @@ func TestBulkSwitch(t *testing.T) {
 		t.Fatalf("a message of a bulk mailbox is in segments %v, want %d", got, day)
 	}
 	if got := segmentsOf(t, cfg, mb, stray); !slices.Equal(got, []int{0}) {
-		t.Fatalf("a message from a server that has not heard is in segments %v", got)
+		t.Fatalf("a message from the ignorant server is in segments %v", got)
 	}
 	never := []mail.Message{message(6), message(7)}
 	// Removals by a server that has not listed the mailbox since.
@@ -62,8 +62,8 @@ func TestBulkSwitch(t *testing.T) {
 	}
 }
 
-// With a real window: who found a mailbox ordinary may rely on it, but only for messages that
-// are older than any switch it cannot know of.
+// With a real window: a server that found a mailbox ordinary may rely on the finding, but only for
+// messages older than any moment it cannot know.
 func TestBulkSwitchAhead(t *testing.T) {
 	cfg := config(t)
 	cfg.Window, cfg.Heartbeat = time.Hour, time.Hour
@@ -94,7 +94,7 @@ func TestBulkSwitchAhead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if writes, reads := spent(seen.Take()); len(writes) != 2 || len(reads) != 0 {
-		t.Errorf("removal by who need not know: %d writes, %d reads", len(writes), len(reads))
+		t.Errorf("a removal by the ignorant server: %d writes, %d reads", len(writes), len(reads))
 	}
 	wantRows(t, knows, mb, then)
 	if err := late.RemoveMessages(t.Context(), mb, idsOf(then)); err != nil {
@@ -105,8 +105,8 @@ func TestBulkSwitchAhead(t *testing.T) {
 	}
 }
 
-// A process writes the marker again after an hour, for a datacenter that missed it, and before that
-// only for an earlier moment.
+// A process writes the marker again after an hour, for a datacenter that missed the marker, and
+// earlier only for an earlier moment.
 func TestBulkMarksAgain(t *testing.T) {
 	cfg := config(t)
 	clock := &mailtest.Clock{}

@@ -6,8 +6,8 @@ import (
 	"popelago/mail"
 )
 
-// RaiseFloors tells which mailboxes have grown: by what a session listed, page by page, and by
-// removals while the floor could not rise.
+// RaiseFloors reports the mailboxes that have grown: by the entries that a session listed, page by
+// page, and by removals while the floor could not rise.
 func TestGrown(t *testing.T) {
 	cfg := config(t)
 	cfg.BulkAfter, cfg.FloorEvery = 20, 5
@@ -60,7 +60,7 @@ func TestGrown(t *testing.T) {
 		t.Fatalf("grown again, without a session: %v", found)
 	}
 
-	// Below the messages that are removed one stays, or none. Once the floor rises up to that.
+	// Below the removed messages one message stays, or none. The floor once rises up to the message.
 	add(t, s, stuck, message(1))
 	for i := range 5 {
 		for _, mb := range []mail.MailboxID{stuck, drained} {
@@ -93,11 +93,11 @@ func TestGrown(t *testing.T) {
 		t.Fatal(err)
 	}
 	if found := grown(); len(found) > 0 {
-		t.Errorf("grown though it is bulk: %v", found)
+		t.Errorf("a bulk mailbox has grown: %v", found)
 	}
 }
 
-// No mailbox ever becomes bulk by itself if that is not wanted.
+// A negative BulkAfter keeps all mailboxes ordinary.
 func TestGrownNever(t *testing.T) {
 	cfg := config(t)
 	cfg.BulkAfter, cfg.FloorEvery = -1, 5

@@ -26,7 +26,7 @@ func sweep(t *testing.T, s store.Engine) {
 	}
 }
 
-// loseIndex empties the index, and so forgets all removals: their tombstones, too.
+// loseIndex empties the index, and with the index the tombstones of all removals.
 func loseIndex(t *testing.T, cfg cassandra.Config) {
 	t.Helper()
 	if err := session(t, cfg).Query("TRUNCATE " + cfg.Keyspace + ".mailbox").Exec(); err != nil {
@@ -36,8 +36,8 @@ func loseIndex(t *testing.T, cfg cassandra.Config) {
 
 var plainCheck, repairCheck = task.CheckOptions{}, task.CheckOptions{Repair: true}
 
-// The index is lost. Rebuilding brings back what was in it, the same to the last octet, and
-// nothing that was removed: neither what is still in the trash nor what was worked off.
+// The index is lost. Rebuilding restores its messages, equal to the last octet, and no removed
+// message: neither a message still in the trash nor a message whose trash was worked off.
 func TestCheckRebuildsALostIndex(t *testing.T) {
 	cfg := config(t)
 	s := open(t, cfg)
@@ -58,7 +58,7 @@ func TestCheckRebuildsALostIndex(t *testing.T) {
 	loseIndex(t, cfg)
 	wantCheck(t, "a lost index", s, plainCheck, "orphan 4/0", "unlisted 1/0")
 	if report := wantCheck(t, "rebuilding", s, task.CheckOptions{Address: alice, Rebuild: true}, "unlisted 3/3"); report.Removed != 3 {
-		t.Errorf("%d were kept away, want 3: two shared ones and one in the trash", report.Removed)
+		t.Errorf("%d messages were kept away, want 3: two shared messages and a message in the trash", report.Removed)
 	}
 	wantList(t, "after rebuilding", s, alice, kept...)
 	after, err := list(t.Context(), s, mailbox("alice"))
@@ -71,8 +71,8 @@ func TestCheckRebuildsALostIndex(t *testing.T) {
 	wantCheck(t, "afterwards", s, task.CheckOptions{Deep: true})
 }
 
-// One of two removes a shared message, and the tombstone of that ends. Neither a repair nor
-// rebuilding brings it back.
+// One of two mailboxes removes a shared message, and the tombstone of the removal expires. Neither a
+// repair nor rebuilding restores the message.
 func TestCheckKeepsRemovedOnesAway(t *testing.T) {
 	for _, swept := range []bool{false, true} {
 		cfg := config(t)
@@ -98,7 +98,7 @@ func TestCheckKeepsRemovedOnesAway(t *testing.T) {
 	}
 }
 
-// A tombstone alone is enough: an entry that is added stays away, and that is noticed.
+// A tombstone alone keeps a message removed: an added entry stays away, and rebuilding notices.
 func TestRebuildReadsBack(t *testing.T) {
 	cfg := config(t)
 	s := open(t, cfg)
@@ -106,7 +106,7 @@ func TestRebuildReadsBack(t *testing.T) {
 	alice, bob := to[0], to[1]
 	id := deliver(t, s, 10, alice, bob)
 	remove(t, s, alice, id)
-	for _, table := range []string{"trash", "content"} { // whose trash came too late
+	for _, table := range []string{"trash", "content"} { // the trash row came too late
 		if err := session(t, cfg).Query("TRUNCATE " + cfg.Keyspace + "." + table).Exec(); err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +120,7 @@ func TestRebuildReadsBack(t *testing.T) {
 	wantList(t, "afterwards", s, bob, id)
 }
 
-// Below the floor nothing is listed any more, whatever the content says.
+// Entries below the floor stay unlisted, even if their content exists.
 func TestRebuildKeepsToTheFloor(t *testing.T) {
 	cfg := config(t)
 	cfg.FloorEvery = 1
@@ -147,7 +147,7 @@ func TestRebuildKeepsToTheFloor(t *testing.T) {
 	wantList(t, "after rebuilding", s, alice, high)
 }
 
-// Chunks that are missing are found without reading any, and so are those that are left over.
+// The check finds missing chunks without reading any chunk, and superfluous chunks, too.
 func TestCheckFindsMissingChunks(t *testing.T) {
 	cfg := config(t)
 	s := open(t, cfg)
@@ -182,7 +182,7 @@ func TestCheckFindsMissingChunks(t *testing.T) {
 	}
 }
 
-// After a lost index nearly all content looks like left-overs. None is taken away.
+// After a lost index nearly all content looks orphaned. The sweep reclaims nothing.
 func TestSweepOrphansStopsAtALostIndex(t *testing.T) {
 	cfg := config(t)
 	s := open(t, cfg)
@@ -203,7 +203,7 @@ func TestSweepOrphansStopsAtALostIndex(t *testing.T) {
 	wantCheck(t, "rebuilding", s, task.CheckOptions{Address: alice, Rebuild: true}, "unlisted 150/150")
 	wantList(t, "after rebuilding", s, alice, all...)
 
-	// Fewer are removed.
+	// The sweep reclaims a smaller number.
 	for range 50 {
 		put(t, s, ids.Next(), 10, mailbox("alice"))
 	}

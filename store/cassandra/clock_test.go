@@ -17,7 +17,7 @@ import (
 	"popelago/store/cassandra"
 )
 
-// clocked is a configuration of a server with a clock and a name of its own.
+// clocked returns the configuration of a server with a clock and a name of its own.
 func clocked(t *testing.T, ahead time.Duration) (cassandra.Config, *mailtest.Clock, *mailtest.Log) {
 	t.Helper()
 	cfg, clock, log := config(t), &mailtest.Clock{}, &mailtest.Log{}
@@ -29,7 +29,7 @@ func clocked(t *testing.T, ahead time.Duration) (cassandra.Config, *mailtest.Clo
 	return cfg, clock, log
 }
 
-// wantClock waits until the clock is trusted, or not.
+// wantClock waits until Clock returns want.
 func wantClock(t *testing.T, s store.Engine, want error) {
 	t.Helper()
 	mailtest.WaitFor(t, 10*time.Minute, func() error {
@@ -40,8 +40,8 @@ func wantClock(t *testing.T, s store.Engine, want error) {
 	})
 }
 
-// A server whose clock is far off starts, reads and removes, but takes nothing away in the
-// background, and goes on by itself when the clock is right.
+// A server whose clock is far off starts, reads and removes, but deletes nothing in the background,
+// and resumes by itself when the clock is right.
 func TestWrongClock(t *testing.T) {
 	for name, ahead := range map[string]time.Duration{"100 days ahead": 100 * 24 * time.Hour, "3 hours behind": -3 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
@@ -54,7 +54,7 @@ func TestWrongClock(t *testing.T) {
 			if err := good.RemoveMessages(t.Context(), mb, []mail.MessageID{gone.ID}); err != nil {
 				t.Fatal(err)
 			}
-			if err := good.Close(); err != nil { // no share of the work is left to it
+			if err := good.Close(); err != nil { // the store keeps no share of the work
 				t.Fatal(err)
 			}
 
@@ -85,7 +85,7 @@ func TestWrongClock(t *testing.T) {
 				t.Errorf("content went away: %v", err)
 			}
 			before := strings.Count(log.String(), "the clock is wrong")
-			time.Sleep(3 * cfg.Heartbeat) // heartbeats that must not say it again
+			time.Sleep(3 * cfg.Heartbeat) // heartbeats that must not log the clock again
 			if n := strings.Count(log.String(), "the clock is wrong"); n != 1 || before != 1 {
 				t.Errorf("said %d times:\n%s", n, log.String())
 			}
@@ -108,7 +108,7 @@ func TestWrongClock(t *testing.T) {
 	}
 }
 
-// A clock that is some minutes off is told about, but works.
+// A clock that is some minutes off is logged, but works.
 func TestClockDiffers(t *testing.T) {
 	cfg, clock, log := clocked(t, 4*time.Minute)
 	s := open(t, cfg)
@@ -132,7 +132,7 @@ func TestClockDiffers(t *testing.T) {
 		return s.Clock()
 	})
 	if n := strings.Count(log.String(), "the clock "); n != 1 {
-		t.Errorf("the kind did not change, but it was said %d times:\n%s", n, log.String())
+		t.Errorf("the kind did not change, but was logged %d times:\n%s", n, log.String())
 	}
 }
 
@@ -151,7 +151,7 @@ func gauge(t *testing.T, reg prometheus.Registerer, name string) float64 {
 	return 0
 }
 
-// A clock that is set while the server runs is noticed at once, not with the next heartbeat.
+// A clock that is set while the server runs is noticed at once, not at the next heartbeat.
 func TestClockIsSet(t *testing.T) {
 	cfg, clock, _ := clocked(t, 0)
 	cfg.Heartbeat = time.Hour
@@ -168,8 +168,8 @@ func TestClockIsSet(t *testing.T) {
 	}
 }
 
-// A server remembers up to when it made ids: a clock that is behind that is wrong, whatever the
-// cluster's says.
+// A server stores the time of its newest id: a clock behind this time is wrong, even if the clocks of
+// the cluster agree with the clock.
 func TestWatermark(t *testing.T) {
 	cfg, _, _ := clocked(t, 0)
 	s := open(t, cfg)
@@ -182,7 +182,7 @@ func TestWatermark(t *testing.T) {
 		return at
 	}
 	if at := high(); !at.IsZero() {
-		t.Fatalf("a server that made no id remembers %v", at)
+		t.Fatalf("a server without an id has stored %v", at)
 	}
 	m := message(1)
 	add(t, s, mailbox("a"), m)
@@ -192,7 +192,7 @@ func TestWatermark(t *testing.T) {
 		}
 		return nil
 	})
-	// An id from the future, as a wrong clock made it, is not remembered as such.
+	// The time of an id from the future, as a wrong clock made it, is not stored.
 	far := mail.Message{ID: mail.MinMessageID(time.Now().Add(1000 * time.Hour)), Size: 1, Recipient: "a@example.test"}
 	add(t, s, mailbox("a"), far)
 	mailtest.WaitFor(t, 10*time.Minute, func() error {
@@ -220,9 +220,9 @@ func TestWatermark(t *testing.T) {
 		t.Fatalf("the log says nothing to do:\n%s", log.String())
 	}
 	if err := s.TrustClock(t.Context()); err != nil || s.Clock() != nil {
-		t.Fatalf("an operator says that the clock is right: %v, %v", err, s.Clock())
+		t.Fatalf("after the operator trusted the clock: %v, %v", err, s.Clock())
 	}
-	// The time is remembered again from then on, also by the next start.
+	// The time is stored again from then on, also by the next start.
 	m = message(1)
 	add(t, s, mailbox("a"), m)
 	mailtest.WaitFor(t, time.Minute, func() error {
@@ -240,7 +240,7 @@ func TestWatermark(t *testing.T) {
 	if err := s.Clock(); err != nil {
 		t.Error(err)
 	}
-	// What the others say is not for an operator of this server to overrule.
+	// An operator of this server cannot overrule the clocks of the cluster.
 	clock.Set(time.Hour)
 	wantClock(t, s, store.ErrClock)
 	if err := s.TrustClock(t.Context()); !errors.Is(err, store.ErrClock) {
@@ -248,8 +248,8 @@ func TestWatermark(t *testing.T) {
 	}
 }
 
-// Where the nodes of a datacenter agree with a wrong clock, because they are on the same machine,
-// the other servers tell. One of them alone may be the one that is wrong.
+// If the nodes of a datacenter have the same wrong clock, because they run on the same machine, the
+// other servers reveal it. A single other server may be wrong itself.
 func TestClockOfOtherServers(t *testing.T) {
 	cfg, _, _ := clocked(t, 0)
 	s := open(t, cfg)
@@ -279,10 +279,10 @@ func TestClockOfOtherServers(t *testing.T) {
 	})
 	time.Sleep(3 * cfg.Heartbeat)
 	if err := s.Clock(); err != nil {
-		t.Errorf("one other server is wrong: %v", err)
+		t.Errorf("a single other server is wrong: %v", err)
 	}
 	gone := other(5 * hour)
 	wantClock(t, s, store.ErrClock)
-	gone() // as if it had expired: nothing here may take longer than that
+	gone() // as if the row had expired: no test may last that long
 	wantClock(t, s, nil)
 }

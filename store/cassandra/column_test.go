@@ -20,7 +20,7 @@ func TestTextRoundTrip(t *testing.T) {
 		}
 	}
 	if encodeText("plain") != "plain" {
-		t.Error("plain text is not stored as it is")
+		t.Error("plain text is stored in another form")
 	}
 	if _, err := decodeText(hexMark + "xy"); !errors.Is(err, store.ErrCorrupt) {
 		t.Errorf("damaged text: %v", err)
@@ -41,7 +41,7 @@ func TestChunks(t *testing.T) {
 	}
 }
 
-// The shards are part of stored keys: these values can never change.
+// The shards are part of stored keys: the values can never change.
 func TestShardsStay(t *testing.T) {
 	for local, want := range map[string]int{"": 69, "alice": 103, "bob": 84} {
 		if got := addressShard(local); got != want {

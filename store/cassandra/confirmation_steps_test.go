@@ -11,7 +11,7 @@ import (
 	"popelago/mail"
 )
 
-// Hints that are there again begin the quiet time anew.
+// Hints that appear again start the quiet time anew.
 func TestHintsComeAgain(t *testing.T) {
 	now := time.Now()
 	s := failing(t, t.TempDir())
@@ -28,7 +28,7 @@ func TestHintsComeAgain(t *testing.T) {
 	s.wantReads(t, "dc1", gocql.LocalQuorum)
 }
 
-// An answer to what was asked before the return says nothing about hints of the absence.
+// An answer to a question from before the return says nothing about hints of the absence.
 func TestAnswerFromBeforeTheReturn(t *testing.T) {
 	now := time.Now()
 	s := failing(t, t.TempDir())
@@ -47,7 +47,7 @@ func TestAnswerFromBeforeTheReturn(t *testing.T) {
 	}
 }
 
-// The local nodes have to be there for some time before anything goes back to them.
+// Statements return only after the local nodes have answered for some time.
 func TestReturnWaits(t *testing.T) {
 	now := time.Now()
 	s := failing(t, t.TempDir())
@@ -65,7 +65,7 @@ func TestReturnWaits(t *testing.T) {
 	s.wantReads(t, "dc2", gocql.EachQuorum)
 }
 
-// The file that tells of an absence is written again when it was removed while the nodes are away.
+// The file of an absence is written again if it was removed while the nodes are away.
 func TestFileRemovedWhileAway(t *testing.T) {
 	s := failing(t, t.TempDir())
 	if err := s.depart(s.other, time.Now()); err != nil {
@@ -79,12 +79,12 @@ func TestFileRemovedWhileAway(t *testing.T) {
 	cancel()
 	s.watchOther(ended, time.Now())
 	if !s.confirmation.file.exists() {
-		t.Error("a restart would forget that the local nodes lack something")
+		t.Error("a restart would forget that the local nodes lack writes")
 	}
 }
 
-// The states of bulk mailboxes are forgotten at a failover, and a marker written through one datacenter
-// does not count for another.
+// A failover clears the states of bulk mailboxes, and a marker written through one datacenter does
+// not count for another.
 func TestBulkStatesAreOfOneDatacenter(t *testing.T) {
 	f := failing(t, t.TempDir())
 	states := newBulkStates(time.Hour)
@@ -107,7 +107,7 @@ func TestBulkStatesAreOfOneDatacenter(t *testing.T) {
 	}
 }
 
-// What is removed while a floor is looked at counts for the next look.
+// Removals during a visit of the floor job count for the next visit.
 func TestRemovalCountsMeanwhile(t *testing.T) {
 	var d removalCounts
 	mailbox := mail.MailboxID{1}

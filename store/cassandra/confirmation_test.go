@@ -13,8 +13,8 @@ import (
 	"popelago/store/cassandra/limit"
 )
 
-// failing returns a failover whose routes lead nowhere, with a spool folder of its own or of an earlier
-// process.
+// failing returns a failover without usable routes, with a new spool folder or the folder of an
+// earlier process.
 func failing(t *testing.T, spool string) *failover {
 	t.Helper()
 	cfg, err := Config{
@@ -31,7 +31,7 @@ func failing(t *testing.T, spool string) *failover {
 	return f
 }
 
-// away leads statements to dc2 from one moment to another, step by step.
+// away leads statements to dc2 from moment left to moment back, step by step.
 func (f *failover) away(t *testing.T, left, back time.Time) {
 	t.Helper()
 	if err := f.depart(&route{datacenter: "dc2"}, left); err != nil {
@@ -40,7 +40,7 @@ func (f *failover) away(t *testing.T, left, back time.Time) {
 	f.comesBack(t, back)
 }
 
-// comesBack has the local nodes serve again for long enough to lead statements back to them.
+// comesBack lets the local nodes answer for long enough to lead statements back to them.
 func (f *failover) comesBack(t *testing.T, at time.Time) {
 	t.Helper()
 	start := at.Add(-3*f.cfg.FailoverAfter - 2*time.Second)
@@ -68,8 +68,8 @@ func (f *failover) wantReads(t *testing.T, datacenter string, want gocql.Consist
 	}
 }
 
-// quiet lets the nodes of the other datacenters have no hints, for some time from a moment on, and
-// keep hints for 3 hours.
+// quiet lets the nodes of the other datacenters have no hints for d from a moment on, and keep hints
+// for 3 hours.
 func (f *failover) quiet(from time.Time, d time.Duration) {
 	h := handoff{window: 3 * time.Hour, hidden: 35 * time.Second}
 	for at := time.Duration(0); at <= d && f.confirmation.absence != nil; at += 5 * time.Second {
@@ -77,8 +77,8 @@ func (f *failover) quiet(from time.Time, d time.Duration) {
 	}
 }
 
-// After an absence reads are confirmed until no hints are left for longer than a hint may be there
-// unseen, also if FailoverAfter is short.
+// After an absence reads are confirmed until the nodes have reported no hints for longer than a hint
+// can stay unseen, also if FailoverAfter is short.
 func TestConfirmUntilNoHints(t *testing.T) {
 	now := time.Now()
 	s := failing(t, t.TempDir())
@@ -98,7 +98,7 @@ func TestConfirmUntilNoHints(t *testing.T) {
 	s.restart(t, now).wantReads(t, "dc1", gocql.LocalQuorum)
 }
 
-// The absence that confirmation is for ends it only if it was shorter than hints are kept.
+// Confirmation ends by itself only if the absence was shorter than nodes keep hints.
 func TestConfirmAfterLongAbsence(t *testing.T) {
 	now := time.Now()
 	for _, away := range []time.Duration{3 * time.Hour, 5 * time.Hour} {
@@ -109,13 +109,13 @@ func TestConfirmAfterLongAbsence(t *testing.T) {
 	}
 	s := failing(t, t.TempDir())
 	s.away(t, now.Add(-time.Minute), now)
-	s.confirmation.judge(now, handoffAnswer{handoff: handoff{window: 0}, asked: now}) // no hints are kept
+	s.confirmation.judge(now, handoffAnswer{handoff: handoff{window: 0}, asked: now}) // nodes keep no hints
 	s.confirmation.judge(now.Add(time.Hour), handoffAnswer{handoff: handoff{window: 0}, asked: now.Add(time.Hour)})
 	s.wantReads(t, "dc1", gocql.EachQuorum)
 }
 
-// A short absence, or many, do not make a long one forgotten that nobody has mended, in the same
-// process or in another.
+// A short absence, or many, does not hide an earlier long absence that no operator has repaired, in
+// the same process or in another process.
 func TestSecondAbsence(t *testing.T) {
 	now := time.Now()
 	for _, restart := range []bool{false, true} {
@@ -141,8 +141,8 @@ func TestSecondAbsence(t *testing.T) {
 	}
 }
 
-// Absences that hints were never through between are one, from the first leaving to the last
-// return: nodes keep no hints beyond the oldest one's window.
+// Absences between which hints were not through count as one absence, from the first leaving to the
+// last return: nodes keep no hints beyond the window of the oldest hint.
 func TestAbsencesAddUp(t *testing.T) {
 	now := time.Now()
 	s := failing(t, t.TempDir())
@@ -152,8 +152,8 @@ func TestAbsencesAddUp(t *testing.T) {
 	s.wantReads(t, "dc1", gocql.EachQuorum)
 }
 
-// The local nodes go away while reads are confirmed: through the other datacenter reads need it
-// alone, and when they are back they are confirmed again.
+// The local nodes go away while reads are confirmed: reads then ask the other datacenter alone, and
+// are confirmed again after the return.
 func TestAwayWhileConfirming(t *testing.T) {
 	now := time.Now()
 	s := failing(t, t.TempDir())
@@ -165,8 +165,8 @@ func TestAwayWhileConfirming(t *testing.T) {
 	s.comesBack(t, now.Add(time.Minute))
 }
 
-// Before statements go back to the local nodes reads are confirmed already, so that none that
-// began before reads the local nodes alone; and no more when the nodes go again meanwhile.
+// Reads are confirmed before statements return to the local nodes, so that no earlier read asks the
+// local nodes alone. The return is off if the nodes go away again meanwhile.
 func TestConfirmBeforeReturn(t *testing.T) {
 	now := time.Now()
 	s := failing(t, t.TempDir())
@@ -183,22 +183,21 @@ func TestConfirmBeforeReturn(t *testing.T) {
 	s.comesBack(t, now.Add(time.Minute))
 }
 
-// A server that is started again while it goes through another datacenter, or after the return,
-// knows of it, and since when.
+// A server that restarts during a failover, or after the return, knows the absence and its beginning.
 func TestRestartInFailover(t *testing.T) {
 	now := time.Now()
 	s := failing(t, t.TempDir())
 	if err := s.depart(s.other, now.Add(-5*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	// Started when they are back.
+	// Started when the local nodes are back.
 	again := s.restart(t, now)
 	again.wantReads(t, "dc1", gocql.EachQuorum)
 	again.quiet(now, time.Hour)
 	again.wantReads(t, "dc1", gocql.EachQuorum)
 	again.restart(t, now.Add(time.Hour)).wantReads(t, "dc1", gocql.EachQuorum)
 
-	// Started twice while they are away: the absence began before the first start.
+	// Started twice while the nodes are away: the absence began before the first start.
 	spool := t.TempDir()
 	s = failing(t, spool)
 	if err := s.depart(s.other, now.Add(-5*time.Hour)); err != nil {
@@ -216,9 +215,9 @@ func TestRestartInFailover(t *testing.T) {
 	s.wantReads(t, "dc1", gocql.EachQuorum)
 }
 
-// The first start is while the local nodes are away, and nobody knows since when: the absence may
-// have been longer than hints are kept. If a server before has kept when they answered for the
-// last time, that counts.
+// The first start is while the local nodes are away, for an unknown time: the absence may have been
+// longer than nodes keep hints. If an earlier server has stored when the nodes answered last, the
+// stored time counts.
 func TestStartWhileAway(t *testing.T) {
 	now := time.Now()
 	for _, c := range []struct {
@@ -245,12 +244,12 @@ func TestStartWhileAway(t *testing.T) {
 	}
 }
 
-// That statements go elsewhere cannot be kept on the disk: then they do not.
+// If the absence cannot be written to the disk, statements stay with the local datacenter.
 func TestNoFailoverUnkept(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	s := failing(t, missing)
 	if err := s.depart(s.other, time.Now()); err == nil {
-		t.Fatal("a restart would forget that the local nodes lack something")
+		t.Fatal("a restart would forget that the local nodes lack writes")
 	}
 	s.wantReads(t, "dc1", gocql.LocalQuorum)
 	if err := os.Mkdir(missing, 0o700); err != nil {
@@ -262,8 +261,8 @@ func TestNoFailoverUnkept(t *testing.T) {
 	s.wantReads(t, "dc2", gocql.LocalQuorum)
 }
 
-// The return cannot be kept: reads are confirmed all the same, and the absence of the file is
-// nobody's order to stop. Once there is a file, removing it is.
+// If the return cannot be written, reads are confirmed all the same: a missing file is no order to
+// stop. Once the file exists, its removal is such an order.
 func TestConfirmingWithoutItsFile(t *testing.T) {
 	now := time.Now()
 	spool := filepath.Join(t.TempDir(), "spool")
@@ -285,7 +284,7 @@ func TestConfirmingWithoutItsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.confirmation.obey() || !s.confirmation.file.exists() {
-		t.Fatal("the file was not written when that was possible")
+		t.Fatal("the file was not written as soon as possible")
 	}
 	if err := os.Remove(s.confirmation.file.path); err != nil {
 		t.Fatal(err)

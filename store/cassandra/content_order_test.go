@@ -10,7 +10,7 @@ import (
 	"popelago/store/enginetest"
 )
 
-// What has a chunk 0 is complete: as long as another chunk is missing there is nothing to open.
+// A content with a chunk 0 is complete: while another chunk is missing, the content cannot be opened.
 func TestFirstChunkLast(t *testing.T) {
 	cfg := config(t)
 	enginetest.Apply(t, cfg)

@@ -80,7 +80,7 @@ func migratedTables(t *testing.T) map[string]schemaTable {
 		}
 		m := create.FindStringSubmatch(cql)
 		if m == nil {
-			t.Fatalf("a statement that the test cannot read: %s", cql)
+			t.Fatalf("the test cannot read this statement: %s", cql)
 		}
 		var table schemaTable
 		var names []string

@@ -11,7 +11,7 @@ import (
 	"popelago/store/cassandra"
 )
 
-// One node by itself: it works, and is not what mail should be kept on.
+// A single node works, and is reported as too little for mail.
 func TestDoctor(t *testing.T) {
 	cfg := config(t)
 	apply(t, cfg)
@@ -48,7 +48,7 @@ func TestDoctorStatements(t *testing.T) {
 	cfg := config(t)
 	apply(t, cfg)
 	cfg.Timeout = 2 * time.Minute
-	for range 2 { // the row of the last time is there
+	for range 2 { // the second time the row exists
 		found := doctor(t, cfg)
 		if !slices.ContainsFunc(found, func(f cassandra.Finding) bool {
 			return f.Check == "statements" && f.Level != failure && strings.Contains(f.Text, "was written in")
@@ -79,7 +79,7 @@ func TestDoctorWrongDatacenter(t *testing.T) {
 	found := doctor(t, cfg)
 	found.Say(t, failure, "datacenter", `no datacenter "dc9", but dc1`, "cassandra.datacenter")
 	if bad := found.Errors(); len(bad) != 1 {
-		t.Errorf("one mistake, %d errors: %+v", len(bad), bad)
+		t.Errorf("a single mistake, %d errors: %+v", len(bad), bad)
 	}
 }
 

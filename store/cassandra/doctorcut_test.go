@@ -9,7 +9,8 @@ import (
 	"popelago/store"
 )
 
-// A datacenter of which no node is heard is one finding: its nodes, or the line to it.
+// A datacenter without an audible node is one finding: its nodes are down, or the line to the
+// datacenter.
 func TestJudgeCut(t *testing.T) {
 	cfg := Config{Datacenter: "dc1"}
 	nodes := append(three("dc1"), three("dc2")...)
@@ -32,7 +33,8 @@ func TestJudgeCut(t *testing.T) {
 	}
 }
 
-// Domains that need the datacenter that is away are counted, those that go by the default, too.
+// The finding counts the domains that need the absent datacenter, including domains with the default
+// durability.
 func TestJudgeEach(t *testing.T) {
 	domains := []store.Domain{
 		{Name: "each.test", Durability: mail.DurabilityEach}, {Name: "local.test", Durability: mail.DurabilityLocal},
@@ -48,7 +50,7 @@ func TestJudgeEach(t *testing.T) {
 	}
 }
 
-// A wrong name is called a wrong name, with those that there are.
+// A wrong name is reported as a wrong name, with the existing names.
 func TestJudgeNames(t *testing.T) {
 	nodes := append(three("dc1"), three("dc2")...)
 	actual := map[string]int{"dc1": 3, "dc2": 3}
@@ -66,7 +68,7 @@ func TestJudgeNames(t *testing.T) {
 	}
 }
 
-// Users must be kept where they sign in.
+// Users must be stored in the datacenter of their sign-in.
 func TestJudgeSignIn(t *testing.T) {
 	nodes := append(three("dc1"), three("dc2")...)
 	cfg := Config{Username: "popelago"}
@@ -86,13 +88,13 @@ func TestJudgeSignIn(t *testing.T) {
 	}
 }
 
-// What has to be granted is said as it is to be executed.
+// The hint shows the missing grants as statements.
 func TestGrants(t *testing.T) {
 	f := judgePermissions(Config{Username: "popelago"}, []string{"MODIFY ON KEYSPACE popelago", "SELECT ON TABLE popelago.note"})
 	say(t, []Finding{f}, FindingError, `the user "popelago" lacks`, "GRANT MODIFY ON KEYSPACE popelago TO popelago; GRANT SELECT ON TABLE popelago.note TO popelago")
 }
 
-// Every table of the schema is among the permissions that are looked at, for reading and writing.
+// The permissions cover reading and writing of every table of the schema.
 func TestPermissionsCoverTheSchema(t *testing.T) {
 	covered := map[string]bool{}
 	for _, n := range permissions() {
@@ -104,7 +106,7 @@ func TestPermissionsCoverTheSchema(t *testing.T) {
 	for _, steps := range migrations() {
 		for _, step := range steps {
 			table, made := strings.CutPrefix(subject(step), "table ")
-			if !made { // changed: it was made before
+			if !made { // an altered table: an earlier migration made it
 				continue
 			}
 			if !covered["SELECT "+table] || !covered["MODIFY "+table] {

@@ -23,6 +23,6 @@ func TestJudgeHints(t *testing.T) {
 	}
 	onlyOK(t, judgeHints(fresh("hinted_handoff_disabled_datacenters", "[dc7]")))
 	if found := judgeHints(fresh("hinted_handoff_enabled", "false")); len(found) != 1 || found[0].Level != FindingOK {
-		t.Errorf("what another check says is said twice: %+v", found)
+		t.Errorf("a finding of another check is repeated: %+v", found)
 	}
 }

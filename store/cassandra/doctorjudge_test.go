@@ -22,7 +22,7 @@ func three(datacenter string) []node {
 	return nodes
 }
 
-// say fails the test unless some finding has the level and every text, in its text or hint.
+// say fails the test unless a finding has the level and every text, in its text or hint.
 func say(t *testing.T, found []Finding, level string, texts ...string) {
 	t.Helper()
 	for _, f := range found {
@@ -37,7 +37,7 @@ func say(t *testing.T, found []Finding, level string, texts ...string) {
 	t.Errorf("no %s with %q in %+v", level, texts, found)
 }
 
-// onlyOK fails the test if anything is not well.
+// onlyOK fails the test if any finding is not OK.
 func onlyOK(t *testing.T, found []Finding) {
 	t.Helper()
 	for _, f := range found {
@@ -61,11 +61,11 @@ func TestJudgeNodes(t *testing.T) {
 	say(t, judgeNodes(cfg, nodes), FindingWarning, "10.0.1.1:9042 (dc1, rack1) is down")
 	nodes[0].alive = &alive
 	say(t, judgeNodes(cfg, nodes), FindingWarning, "10.0.1.1:9042", "cannot be reached from here: connection refused")
-	nodes[0].alive = nil // not known
+	nodes[0].alive = nil // unknown
 	say(t, judgeNodes(cfg, nodes), FindingWarning, "10.0.1.1:9042", "cannot be reached from here")
 	nodes[0].err = nil
 
-	// A firewall between datacenters is one warning, and not one for each node.
+	// A firewall between datacenters is a single warning, not a warning for each node.
 	for i := range nodes[3:] {
 		nodes[3+i].err, nodes[3+i].alive = away, &alive
 	}
@@ -152,7 +152,7 @@ func TestJudgeAccess(t *testing.T) {
 	onlyOK(t, judgeAccess(Config{}, nodes))
 	say(t, judgeAccess(Config{Username: "u"}, nodes), FindingWarning, "in the clear", "cassandra.tls = true")
 	nodes[0].settings["authenticator.class_name"] = "org.apache.cassandra.auth.AllowAllAuthenticator"
-	nodes[1].settings = map[string]string{"authenticator": "AllowAllAuthenticator"} // as 4.1 has it
+	nodes[1].settings = map[string]string{"authenticator": "AllowAllAuthenticator"} // as Cassandra 4.1 reports the setting
 	say(t, judgeAccess(Config{}, nodes), FindingWarning, "no password is asked for by 10.0.1.1:9042, 10.0.1.2:9042:")
 }
 
@@ -191,7 +191,7 @@ func TestJudgeContacts(t *testing.T) {
 	say(t, found, FindingError, "c cannot be used")
 	bad.err = ErrSignIn
 	say(t, judgeContacts(cfg, []contact{bad}, nil), FindingError, "cassandra.password_file")
-	// A wrong name of the datacenter is told once, and not for each contact point.
+	// A wrong name of the datacenter is reported once, not for each contact point.
 	onlyOK(t, judgeContacts(Config{Datacenter: "dc9"}, []contact{good, remote}, nodes))
 }
 

@@ -67,6 +67,6 @@ func TestEarlierAttemptsCount(t *testing.T) {
 		t.Errorf("%v, want %v", err, store.ErrOutcomeUnknown)
 	}
 	if got := a.GetRetryType(answer(gocql.ErrCodeInvalid)); got != gocql.Rethrow {
-		t.Errorf("after a statement that is wrong everywhere: %v", got)
+		t.Errorf("after an invalid statement: %v", got)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// hints is a node with some settings.
+// hints returns a node with settings.
 func hints(settings ...string) node {
 	n := node{settings: map[string]string{
 		"hinted_handoff_enabled": "true", "hinted_handoff_disabled_datacenters": "[]", "max_hint_window": "3h",
@@ -38,7 +38,7 @@ func TestHintSettings(t *testing.T) {
 	}
 }
 
-// What several nodes tell is the worst of it.
+// The state of several nodes is the worst state of all.
 func TestHandoffOfSeveral(t *testing.T) {
 	a := handoff{window: 3 * time.Hour, hidden: 10 * time.Second}
 	b := handoff{pending: true, window: time.Hour, hidden: 35 * time.Second}
@@ -47,8 +47,8 @@ func TestHandoffOfSeveral(t *testing.T) {
 	}
 }
 
-// A node that takes another one for down keeps hints that it does not show. It takes none for
-// down whose heartbeats it hears.
+// A node that considers another node down keeps hints for the absent node without listing them. Proof
+// of the contrary is the advancing heartbeat of every node.
 func TestHearing(t *testing.T) {
 	var h hearing
 	now := time.Now()
@@ -66,7 +66,7 @@ func TestHearing(t *testing.T) {
 		{"x", beats(2, 1), time.Second, false},
 		{"x", beats(2, 2), 2 * time.Second, true},
 		{"y", beats(2, 2), 2 * time.Second, false},
-		{"x", beats(2, 3), 12 * time.Second, false}, // the first is silent
+		{"x", beats(2, 3), 12 * time.Second, false}, // the first node is silent
 		{"x", beats(1, 3), 13 * time.Second, true},
 		{"x", map[string]nodeBeat{"10.1.0.1": {1, 2}}, 24 * time.Second, false},
 	} {

@@ -11,8 +11,8 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// One call that is quick is the only one; a second one helps a slow one, never harms it, and ends
-// with it.
+// A quick call stays alone; a second call helps a slow one, never harms the first, and ends together
+// with the first.
 func TestHedged(t *testing.T) {
 	errFirst, errSecond := errors.New("first"), errors.New("second")
 	type call struct {
@@ -23,7 +23,7 @@ func TestHedged(t *testing.T) {
 	for _, c := range []struct {
 		name          string
 		first, second call
-		refused       bool // no second call is possible
+		refused       bool // a second call is impossible
 		want          string
 		err           error
 		took          time.Duration
@@ -60,7 +60,7 @@ func TestHedged(t *testing.T) {
 				if !errors.Is(err, c.err) || err == nil && got != c.want || took != c.took {
 					t.Errorf("got %q, %v after %v; want %q, %v after %v", got, err, took, c.want, c.err, c.took)
 				}
-				synctest.Wait() // the loser is over, without the clock moving
+				synctest.Wait() // the loser ends without the clock moving
 				if time.Since(began) != took {
 					t.Error("the loser goes on")
 				}
@@ -72,7 +72,7 @@ func TestHedged(t *testing.T) {
 	}
 }
 
-// It does not outlast its context, even if a call does.
+// A hedged call ends with its context, even if a call does not.
 func TestHedgedEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -124,7 +124,7 @@ type picking struct {
 
 func (p picking) Context() context.Context { return p.ctx }
 
-// A second attempt goes to nodes that the first did not go to, or to none.
+// A second call asks nodes that the first call did not ask, or no node.
 func TestHedgedReadAsksUntriedNodes(t *testing.T) {
 	p := untriedHosts{fixed{hosts: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}}}
 	hosts := &triedHosts{}
@@ -144,6 +144,6 @@ func TestHedgedReadAsksUntriedNodes(t *testing.T) {
 		}
 	}
 	if got := p.Pick(picking{ctx: t.Context()})().Info().ConnectAddress().String(); got != "10.0.0.1" {
-		t.Errorf("what is not hedged goes to %s", got)
+		t.Errorf("a statement without hedging goes to %s", got)
 	}
 }

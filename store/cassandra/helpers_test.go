@@ -5,7 +5,7 @@ import (
 	"popelago/store/enginetest"
 )
 
-// What other tests of the engine use, too, by short names.
+// Short names for the helpers that tests of other packages use, too.
 var (
 	keyspace, apply, open, reopen  = enginetest.Keyspace, enginetest.Apply, enginetest.Open, enginetest.Reopen
 	session, truncate              = enginetest.Session, enginetest.Truncate

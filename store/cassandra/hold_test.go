@@ -10,8 +10,8 @@ import (
 	"popelago/task"
 )
 
-// The index of a mailbox is lost and rebuilt while the floor job looks at the mailbox: it has just
-// seen that nothing is there when the entries come back. They stay.
+// The index of a mailbox is lost and rebuilt while the floor job visits the mailbox: the job has just
+// found no entry when the entries come back. The entries stay.
 func TestRebuildWhileTheFloorIsLookedAt(t *testing.T) {
 	cfg := config(t)
 	cfg.FloorEvery = 1
@@ -39,14 +39,14 @@ func TestRebuildWhileTheFloorIsLookedAt(t *testing.T) {
 		wantCheck(t, "rebuilding", s, task.CheckOptions{Address: alice, Rebuild: true}, "unlisted 3/3")
 	}
 	if r, err := floors.RaiseFloors(t.Context()); err != nil || r.Raised != 0 || meanwhile != nil {
-		t.Errorf("the floor rose while it was held: %+v, %v", r, err)
+		t.Errorf("the floor rose despite the hold: %+v, %v", r, err)
 	}
 	wantList(t, "afterwards", reopen(t, cfg), alice, kept...)
 
-	// The hold ends, and the floor rises up to what is there.
+	// The hold ends, and the floor rises up to the lowest entry.
 	remove(t, floors, alice, removed)
 	if r, err := floors.RaiseFloors(t.Context()); err != nil || r.Raised != 0 {
-		t.Errorf("the floor rose while it was held: %+v, %v", r, err)
+		t.Errorf("the floor rose despite the hold: %+v, %v", r, err)
 	}
 	if err := session(t, cfg).Query("DELETE held FROM "+cfg.Keyspace+".floor WHERE mailbox = ?", gocql.UUID(mailbox("alice"))).Exec(); err != nil {
 		t.Fatal(err)

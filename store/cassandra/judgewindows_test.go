@@ -15,7 +15,7 @@ func TestJudgeWindows(t *testing.T) {
 	say(t, []Finding{judgeWindows(servers)}, FindingError, "15m0s on b in dc2; cassandra.window is 1h0m0s on a in dc1, this configuration in dc1: background work waits")
 }
 
-// A wrong clock of this machine is one finding, however many nodes tell.
+// A wrong clock of this machine is a single finding for any number of nodes.
 func TestJudgeOwnClock(t *testing.T) {
 	nodes := append(three("dc1"), three("dc2")...)
 	for i := range nodes {

@@ -9,7 +9,8 @@ import (
 	"popelago/store/cassandra"
 )
 
-// A keyspace from before the keys were fixed is refused by all, with what to do, and is not changed.
+// Every command refuses a keyspace from before the keys were fixed, names the remedy, and leaves the
+// keyspace unchanged.
 func TestKeyspaceWithOtherKeys(t *testing.T) {
 	cfg := config(t)
 	cfg.Keyspace = "test_layout"

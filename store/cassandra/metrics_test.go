@@ -11,7 +11,7 @@ import (
 	"popelago/store/cassandra"
 )
 
-// Statements are counted by how they ended, and a registry is left as it was.
+// Statements are counted by their outcome, and a closed store leaves nothing in the registry.
 func TestMetrics(t *testing.T) {
 	cfg := config(t)
 	apply(t, cfg)

@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// watched is a nodeWatch whose clock and log a test has in its hands.
+// watched holds a nodeWatch with the clock and the log of a test.
 type watched struct {
 	*nodeWatch
 	t   *testing.T
@@ -37,8 +37,8 @@ func (w *watched) are(up bool, addresses ...string) {
 	}
 }
 
-// after lets a time pass, reports, and checks that so many lines were logged, the last of which has
-// the texts.
+// after advances the clock, reports, and checks the number of new lines in the log, and that the last
+// line has the texts.
 func (w *watched) after(d time.Duration, lines int, texts ...string) {
 	w.t.Helper()
 	w.now = w.now.Add(d)
@@ -60,7 +60,7 @@ func (w *watched) after(d time.Duration, lines int, texts ...string) {
 	}
 }
 
-// counts checks the metric.
+// count checks the metric.
 func (w *watched) count(datacenter string, up, down float64) {
 	w.t.Helper()
 	registry := prometheus.NewRegistry()
@@ -78,7 +78,8 @@ func (w *watched) count(datacenter string, up, down float64) {
 	}
 }
 
-// One line when a node goes, one every few minutes while it is away, one when it is back.
+// The log has a line when a node goes, a line every few minutes while the node is away, and a line
+// when it is back.
 func TestNodeGoesAndComesBack(t *testing.T) {
 	w := watchNodes(t, slog.LevelInfo)
 	w.are(true, "10.0.0.1", "10.0.0.2", "10.0.0.3")
@@ -88,7 +89,7 @@ func TestNodeGoesAndComesBack(t *testing.T) {
 	w.noteCause("10.0.0.2", "connection refused")
 	w.after(time.Second, 1, "level=WARN", "do not answer", "datacenter=dc1", "nodes=10.0.0.2", "up=2", "down=1", "connection refused")
 	w.count("dc1", 2, 1)
-	for range 20 { // the driver says so again and again
+	for range 20 { // the driver repeats the event
 		w.are(false, "10.0.0.2")
 		w.after(10*time.Second, 0)
 	}
@@ -101,7 +102,7 @@ func TestNodeGoesAndComesBack(t *testing.T) {
 	w.after(time.Hour, 0)
 }
 
-// A datacenter that goes is one line, and so are its reminders and its return.
+// A datacenter that goes has a single line in the log, and so have its reminders and its return.
 func TestDatacenterGoesAndComesBack(t *testing.T) {
 	w := watchNodes(t, slog.LevelInfo)
 	w.are(true, "10.0.0.1", "10.0.0.2", "10.0.0.3")
@@ -117,7 +118,7 @@ func TestDatacenterGoesAndComesBack(t *testing.T) {
 	w.after(299*time.Second, 1, "still do not answer", `nodes="10.0.0.2 10.0.0.3"`)
 }
 
-// A node that comes and goes by the second is one line in ten seconds at most.
+// A node that comes and goes every second has at most one line in ten seconds.
 func TestNodeFlaps(t *testing.T) {
 	w := watchNodes(t, slog.LevelInfo)
 	w.are(true, "10.0.0.1")
@@ -143,7 +144,7 @@ func TestNodeLeaves(t *testing.T) {
 	w.count("dc1", 1, 0)
 }
 
-// Nodes of other datacenters are alive as long as they beat.
+// Nodes of other datacenters are alive as long as their heartbeat advances.
 func TestGossip(t *testing.T) {
 	var g gossip
 	now := time.Unix(1_800_000_000, 0)
@@ -152,10 +153,10 @@ func TestGossip(t *testing.T) {
 		want bool
 	}{
 		{nodeBeat{7, 100}, true}, {nodeBeat{7, 110}, true},
-		{nodeBeat{7, 110}, true}, {nodeBeat{7, 110}, true}, // it may be late
+		{nodeBeat{7, 110}, true}, {nodeBeat{7, 110}, true}, // heartbeats may be late
 		{nodeBeat{7, 110}, false},
-		{nodeBeat{7, 105}, false}, // as a node knows that was told late
-		{nodeBeat{8, 1}, true},    // started again
+		{nodeBeat{7, 105}, false}, // the view of a node that heard late
+		{nodeBeat{8, 1}, true},    // restarted
 		{nodeBeat{}, true}, {nodeBeat{}, true}, {nodeBeat{}, false},
 	} {
 		if got := g.hear("n", c.beat, now, 30*time.Second); got != c.want {
@@ -165,8 +166,8 @@ func TestGossip(t *testing.T) {
 	}
 }
 
-// What the driver warns of while a node is away is for level debug, with its cause kept; other
-// warnings are logged, one of a kind.
+// Warnings of the driver while a node is away are logged at level debug, with their cause; other
+// warnings are logged once per kind.
 func TestDriverLog(t *testing.T) {
 	w := watchNodes(t, slog.LevelInfo)
 	w.are(true, "10.0.0.1")

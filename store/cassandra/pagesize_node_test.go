@@ -20,7 +20,7 @@ import (
 	"popelago/store/cassandra"
 )
 
-// logLines gathers what is logged.
+// logLines collects the lines of a log.
 type logLines struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -33,7 +33,7 @@ func (l *logLines) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// with returns the lines that hold a text.
+// with returns the lines that contain a text.
 func (l *logLines) with(text string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -48,8 +48,8 @@ func (l *logLines) with(text string) []string {
 
 func (l *logLines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
-// choking is a dialer of connections that swallow every answer of more than most octets, as if the
-// node took too long for it. Zero swallows nothing.
+// choking is a dialer whose connections swallow every answer of more than most octets, as if the node
+// were too slow. With most 0 the connections swallow nothing.
 type choking struct {
 	most      atomic.Int64
 	swallowed atomic.Int64
@@ -73,7 +73,7 @@ func (c *choking) DialContext(ctx context.Context, network, address string) (net
 	return dialed{driver, node}, nil
 }
 
-// answers passes the answers of a node on, frame by frame (native protocol v4, section 2: version,
+// answers passes on the answers of a node, frame by frame (native protocol v4, section 2: version,
 // flags, stream (2), opcode, length (4)).
 func (c *choking) answers(to io.Writer, node io.Reader) {
 	for {
@@ -96,7 +96,7 @@ func (c *choking) answers(to io.Writer, node io.Reader) {
 	}
 }
 
-// dialed is a pipe with the addresses of the connection behind it.
+// dialed is a pipe with the addresses of the connection behind the pipe.
 type dialed struct {
 	net.Conn
 	node net.Conn
@@ -144,8 +144,8 @@ func addMany(t testing.TB, s *cassandra.Store, mb mail.MailboxID, n int) []mail.
 	return all
 }
 
-// A page that no node answers in time is read in small ones: the list is whole, one line of the log
-// says why, and the next list of the mailbox begins with what was found out.
+// A page that no node answers in time is read in small pages: the list is complete, one line of the
+// log says why, and the next list of the mailbox begins with the size found.
 func TestPageTimesOut(t *testing.T) {
 	cfg := config(t)
 	var log logLines
@@ -165,7 +165,7 @@ func TestPageTimesOut(t *testing.T) {
 		t.Fatalf("%d of %d messages are listed: %v", len(got), len(want), err)
 	}
 	if n := dialer.swallowed.Load(); n == 0 || n > 4 {
-		t.Errorf("%d answers were too large, want one, and few of the pages that grow", n)
+		t.Errorf("%d answers were too large, want 1, and few while the pages grow", n)
 	}
 	lines := log.with("timed out")
 	if len(lines) != 1 || !strings.Contains(lines[0], "mailbox="+mb.String()) || !strings.Contains(lines[0], "rows=5000") ||
@@ -181,10 +181,10 @@ func TestPageTimesOut(t *testing.T) {
 		t.Fatalf("again: %d of %d messages are listed: %v", len(got), len(want), err)
 	}
 	if n := dialer.swallowed.Load() - before; n != 0 {
-		t.Errorf("the second list tried %d pages that are too large", n)
+		t.Errorf("the second list tried %d pages of too large a size", n)
 	}
 
-	// What no page can bring is an error, and soon.
+	// A list that no page size can bring ends with an error, and soon.
 	dialer.most.Store(1000)
 	if _, err := listAll(t, s, mb); err == nil {
 		t.Error("a list of which nothing can be read is no error")
@@ -195,7 +195,7 @@ func TestPageTimesOut(t *testing.T) {
 	}
 }
 
-// counter is the value of a metric, added up over its labels.
+// counter returns the value of a metric, added up over its labels.
 func counter(t testing.TB, registry *prometheus.Registry, name string) (total float64) {
 	t.Helper()
 	families, err := registry.Gather()

@@ -14,8 +14,8 @@ import (
 	"popelago/mail"
 )
 
-// After a time-out the pages are small. They grow while they are quick, up to half of what timed
-// out, shrink while they are slow, and never fall below the smallest.
+// After a time-out the pages are small. Pages grow while they are quick, up to half the size that
+// timed out, shrink while they are slow, and never fall below the smallest size.
 func TestPageSizes(t *testing.T) {
 	const timeout = 5 * time.Second
 	p := newPageSizes(slog.New(slog.DiscardHandler), prometheus.NewCounter(prometheus.CounterOpts{}))
@@ -31,7 +31,7 @@ func TestPageSizes(t *testing.T) {
 	p.succeeded(mailbox, time.Minute, timeout) // a slow page alone is no time-out
 	want(maxPage)
 	if !p.failed(mailbox, maxPage) {
-		t.Error("no smaller page is tried after a whole one")
+		t.Error("no smaller page is tried after a full-size page")
 	}
 	want(smallPage)
 	for _, rows := range []int{200, 400, 800, 1600, 2500, 2500} {
@@ -58,7 +58,7 @@ func TestPageSizes(t *testing.T) {
 	}
 }
 
-// What counts as a page that took too long, and what does not.
+// timedOut separates pages that took too long from other failures.
 func TestTimedOut(t *testing.T) {
 	for _, c := range []struct {
 		err  error
@@ -79,7 +79,7 @@ func TestTimedOut(t *testing.T) {
 	}
 }
 
-// One line of a kind in a while; the next one counts what was kept out.
+// The log has one line of a kind in a while; the next line counts the suppressed ones.
 func TestSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := seldom{every: time.Minute}

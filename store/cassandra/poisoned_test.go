@@ -9,8 +9,8 @@ import (
 	"popelago/store"
 )
 
-// A clock that is far off for a while leaves nothing behind: no change of the directory is made
-// with its time, no id is made of it, and ids are of the time it is when it is right again.
+// A clock that is far off for a while leaves no trace: no change of the directory and no id has a
+// time of the wrong clock, and new ids have the present time once the clock is right again.
 func TestNothingOfAWrongClockLasts(t *testing.T) {
 	cfg, clock, _ := clocked(t, 0)
 	s := open(t, cfg)
@@ -51,8 +51,8 @@ func TestNothingOfAWrongClockLasts(t *testing.T) {
 	}
 }
 
-// A removal goes on while the clock is wrong, and what it leaves to be cleared up is of the time
-// that it is for the cluster.
+// Removals work while the clock is wrong, and the trash of such a removal has the time of the
+// cluster.
 func TestRemovalByAWrongClock(t *testing.T) {
 	cfg, clock, _ := clocked(t, 0)
 	s := open(t, cfg)
@@ -67,14 +67,14 @@ func TestRemovalByAWrongClock(t *testing.T) {
 		if err := s.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}); err != nil {
 			t.Fatal(err)
 		}
-		add(t, s, mb, m) // its removal is later than it
+		add(t, s, mb, m) // the removal has a later timestamp
 		if rows, err := list(t.Context(), s, mb); err != nil || len(rows) != 0 {
 			t.Fatalf("%v off: %d messages are left, %v", off, len(rows), err)
 		}
 		clock.Set(0)
 		wantClock(t, s, nil)
 		if report, err := s.Sweep(t.Context(), time.Now().Add(time.Minute)); err != nil || report.Contents != 1 {
-			t.Errorf("%v off: cleared up behind: %+v, %v; want one content", off, report, err)
+			t.Errorf("%v off: reclaimed: %+v, %v; want 1 content", off, report, err)
 		}
 	}
 }

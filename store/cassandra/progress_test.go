@@ -11,7 +11,7 @@ import (
 	"popelago/store"
 )
 
-// Progress stays at an hour with a young removal in it, though later hours are done.
+// Progress stays at an hour with a young removal, though later hours are done.
 func TestProgressStaysBehindTheYoung(t *testing.T) {
 	w := openWindowed(t, nil)
 	mb := inShard(3, 1)
@@ -26,7 +26,7 @@ func TestProgressStaysBehindTheYoung(t *testing.T) {
 	}
 }
 
-// A removal in an hour that was worked off before keeps the content as long as any other.
+// A removal in an hour that was worked off before keeps its content until the removal is due.
 func TestOrphansKnowLateTrash(t *testing.T) {
 	w := openWindowed(t, nil)
 	mb := inShard(4, 1)
@@ -41,7 +41,7 @@ func TestOrphansKnowLateTrash(t *testing.T) {
 	w.exists(true, id)
 }
 
-// In a bulk mailbox the removal of what is below a floor covers the segments of days, too.
+// In a bulk mailbox the range delete below a floor covers the segments of days, too.
 func TestFloorCoversDays(t *testing.T) {
 	w := openWindowed(t, nil)
 	mb := mailbox("days")

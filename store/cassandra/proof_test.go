@@ -12,14 +12,14 @@ import (
 	"popelago/store/cassandra/limit"
 )
 
-// What keeps some partitions from being read does not end a run, unless nothing at all can be read;
-// time-outs do after a while, and what says nothing about replicas does at once.
+// Errors that keep some partitions from being read do not end a run, unless no partition can be read;
+// time-outs end the run after a while, and errors that say nothing about replicas at once.
 func TestTally(t *testing.T) {
 	away := fmt.Errorf("cassandra: x: %w: %w", store.ErrUnavailable, limit.ErrOverloaded)
 	slow := fmt.Errorf("cassandra: x: %w: %w", store.ErrUnavailable, gocql.ErrTimeoutNoResponse)
 	gone := fmt.Errorf("cassandra: x: %w: %w", store.ErrUnavailable, gocql.ErrNoConnections)
 	if !blocks(away) || !blocks(slow) || blocks(gone) || blocks(store.ErrCorrupt) {
-		t.Error("what blocks is told wrongly")
+		t.Error("blocks is wrong")
 	}
 	var y tally
 	if _, err := y.proof(t.Context(), statement{}, gone); !errors.Is(err, gocql.ErrNoConnections) {
@@ -41,7 +41,7 @@ func TestTally(t *testing.T) {
 		}
 	}
 	if err := y.verdict(); err != nil {
-		t.Errorf("something was proven, and yet: %v", err)
+		t.Errorf("despite a proof: %v", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

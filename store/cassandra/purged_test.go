@@ -14,9 +14,9 @@ import (
 	"popelago/task"
 )
 
-// TestCheckAfterTombstonesArePurged: one of two removes a shared message, and Cassandra forgets
-// that: compaction takes the tombstone away, for real. Neither a repair nor rebuilding gives the
-// message back, whether the trash was worked off before or not.
+// One of two mailboxes removes a shared message, and a real compaction of Cassandra drops the
+// tombstone. Neither a repair nor rebuilding restores the message, whether the trash was worked off
+// before or not.
 func TestCheckAfterTombstonesArePurged(t *testing.T) {
 	cfg := config(t)
 	cfg.Keyspace = "test_purged"
@@ -28,7 +28,7 @@ func TestCheckAfterTombstonesArePurged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	alter("gc_grace_seconds = 864000 AND memtable_flush_period_in_ms = 0") // as it was before this test
+	alter("gc_grace_seconds = 864000 AND memtable_flush_period_in_ms = 0") // the values before the test
 	s := open(t, cfg)
 	to := accounts(t, s, "alice", "bob")
 	alice, bob := to[0], to[1]
@@ -42,16 +42,16 @@ func TestCheckAfterTombstonesArePurged(t *testing.T) {
 		}
 	}
 
-	// Whatever is written is soon compacted; for a moment at a time tombstones may go then,
-	// whatever was repaired. Reads would leave out those that may go.
+	// Every write is soon compacted; compaction may drop tombstones at once, repaired or not, for a
+	// moment at a time only: reads ignore tombstones that compaction may drop.
 	alter("memtable_flush_period_in_ms = 500 AND compaction = " +
 		"{'class': 'SizeTieredCompactionStrategy', 'min_threshold': 2, 'only_purge_repaired_tombstones': 'false'}")
 	kept := []mail.MessageID{swept, fresh}
 	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		alter("gc_grace_seconds = 0")
 		for range 5 {
-			kept = append(kept, deliver(t, s, 10, bob)) // something to compact with
-			time.Sleep(300 * time.Millisecond)          // it is flushed every half second
+			kept = append(kept, deliver(t, s, 10, bob)) // further data for the compaction
+			time.Sleep(300 * time.Millisecond)          // the table is flushed every half second
 		}
 		alter("gc_grace_seconds = 864000")
 		if n := tombstones(t, cql, cfg, alice, swept) + tombstones(t, cql, cfg, alice, fresh); n > 0 {
@@ -88,7 +88,7 @@ func tombstones(t *testing.T, cql *gocql.Session, cfg cassandra.Config, a mail.A
 	if err := rows.Close(); err != nil {
 		t.Fatal(err)
 	}
-	mailtest.WaitFor(t, 10*time.Minute, func() error { // it is written a moment later
+	mailtest.WaitFor(t, 10*time.Minute, func() error { // the node writes the trace a moment later
 		events := cql.Query("SELECT activity FROM system_traces.events WHERE session_id = ?", []byte(trace)).Iter()
 		for activity := ""; events.Scan(&activity); {
 			if _, counts, ok := strings.Cut(activity, "Read 0 live rows and "); ok {
@@ -96,12 +96,12 @@ func tombstones(t *testing.T, cql *gocql.Session, cfg cassandra.Config, a mail.A
 				return err
 			}
 		}
-		return fmt.Errorf("the trace does not tell what was read: %w", events.Close())
+		return fmt.Errorf("the trace does not report the rows read: %w", events.Close())
 	})
 	return n
 }
 
-// traceID is the id of the trace of one statement.
+// traceID holds the id of the trace of one statement.
 type traceID []byte
 
 // Trace implements gocql.Tracer.

@@ -12,8 +12,8 @@ import (
 	"popelago/store/cassandra"
 )
 
-// A content that is taken away loses its chunk 0 last, so that whoever is stopped half way, or
-// another server, finds what is left of it.
+// The deletion of a content deletes chunk 0 last, so that a run after an interruption, on any server,
+// finds the remaining chunks.
 func TestFirstChunkGoesLast(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	w := openWindowed(t, func(cfg *cassandra.Config) {
@@ -36,10 +36,10 @@ func TestFirstChunkGoesLast(t *testing.T) {
 		return n
 	}
 	if r, err := w.store.Sweep(ctx, time.Now()); err != nil || r.Contents != 0 || ctx.Err() == nil {
-		t.Fatalf("a run that was stopped: %+v, %v", r, err)
+		t.Fatalf("an interrupted run: %+v, %v", r, err)
 	}
 	if left() != 1 {
-		t.Error("chunk 0 is gone, and others may be left")
+		t.Error("chunk 0 is gone before the other chunks")
 	}
 	w.sweep(1)
 	w.exists(false, id)

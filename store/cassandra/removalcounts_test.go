@@ -9,7 +9,7 @@ import (
 	"popelago/store"
 )
 
-// Many quiet mailboxes do not make the count of a busy one be forgotten, nor what it is stuck at.
+// Many quiet mailboxes displace neither the count of a busy mailbox nor its stuck number.
 func TestRemovalCountsForgetsTheQuietOnes(t *testing.T) {
 	var d removalCounts
 	box := func(i int) (m mail.MailboxID) {
@@ -30,20 +30,20 @@ func TestRemovalCountsForgetsTheQuietOnes(t *testing.T) {
 		t.Errorf("%d mailboxes are remembered, want at most %d", len(d.counts), maxRemovalCounts)
 	}
 	if list := d.take(2000); len(list) != 1 || list[0] != busy {
-		t.Errorf("%d mailboxes are due after %d removals from one, want it alone", len(list), removed)
+		t.Errorf("%d mailboxes are due after %d removals from one, want the busy mailbox alone", len(list), removed)
 	}
 	if n := d.stuck(busy); n != removed {
 		t.Errorf("%d of %d removals are counted", n, removed)
 	}
-	// One that was looked at in vain is remembered as well, though nothing is due.
+	// A mailbox whose floor could not rise keeps its number, though nothing is due.
 	for range 200_000 {
 		d.note(box(quiet%400_000), 1)
 		quiet++
 	}
 	if n := d.stuck(busy); n != removed {
-		t.Errorf("%d of %d removals are counted after it was looked at", n, removed)
+		t.Errorf("%d of %d removals are counted after the mailbox was visited", n, removed)
 	}
-	// One that waits for a replica is due in any case.
+	// A mailbox that waits for a replica is due in any case.
 	blocked := mail.MailboxID{15: 2}
 	d.lookAgain(blocked)
 	for range 200_000 {
@@ -51,11 +51,12 @@ func TestRemovalCountsForgetsTheQuietOnes(t *testing.T) {
 		quiet++
 	}
 	if list := d.take(2000); len(list) != 1 || list[0] != blocked {
-		t.Errorf("%d are due, want the one that is to be looked at again", len(list))
+		t.Errorf("%d are due, want the mailbox that waits for a replica", len(list))
 	}
 }
 
-// Thousands of mailboxes that wait for a replica do not keep a run from those that were just drained.
+// Thousands of mailboxes that wait for a replica do not displace recently drained mailboxes from a
+// run.
 func TestRemovalCountsComeBeforeTheBlocked(t *testing.T) {
 	var d removalCounts
 	fresh := mail.MailboxID{15: 1}
@@ -64,12 +65,12 @@ func TestRemovalCountsComeBeforeTheBlocked(t *testing.T) {
 		d.lookAgain(mail.MailboxID{byte(i >> 8), byte(i)})
 	}
 	if list := d.take(5); len(list) != 10_001 || list[0] != fresh {
-		t.Errorf("of %d mailboxes the one that was just drained is number %d, want the first of 10001", len(list), slices.Index(list, fresh)+1)
+		t.Errorf("of %d mailboxes the recently drained mailbox is number %d, want the first of 10001", len(list), slices.Index(list, fresh)+1)
 	}
 }
 
-// A message of the moment from which a mailbox may be bulk on another server is looked for in both
-// places, also if the clocks of the two differ as much as they may.
+// A message from about the moment that may make a mailbox bulk on another server is looked for in
+// both places, even if the clocks of the two servers differ by the maximum.
 func TestBulkMarginOfClocks(t *testing.T) {
 	states := newBulkStates(time.Hour)
 	mailbox, now := mail.MailboxID{1}, time.Now()

@@ -12,7 +12,7 @@ import (
 	"popelago/store/cassandra/limit"
 )
 
-// What there is no room for is not sent, and says so.
+// A statement above the limit is not sent, and its error says so.
 func TestConcurrencyIsBounded(t *testing.T) {
 	l := limit.New(limit.Config{QueueTime: time.Millisecond, Most: 2})
 	r := newRunner(Config{}, nil, l, newMetrics(l))
@@ -61,7 +61,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	r.leave(limit.Foreground)
 	r.leave(limit.Foreground)
 	r.closed = true
-	for range 3 { // each gives its place back
+	for range 3 { // each returns its slot
 		if err := r.enter(t.Context(), "x", limit.Foreground); !errors.Is(err, store.ErrClosed) {
 			t.Errorf("after Close: %v", err)
 		}

@@ -103,9 +103,9 @@ func TestSchemaOnANode(t *testing.T) {
 		t.Errorf("Apply: %v, want %v", err, cassandra.ErrSchemaNewer)
 	}
 	do("DELETE FROM test_schema.schema_version WHERE name = 'popelago'")
-	refused(cassandra.ErrSchemaMissing) // noted as if Apply had not come to its end
+	refused(cassandra.ErrSchemaMissing) // as if Apply had not come to its end
 	if _, err := cassandra.Apply(ctx, cfg); err != nil {
-		t.Errorf("Apply of what is there: %v", err)
+		t.Errorf("Apply of the present version: %v", err)
 	}
 	older := cassandra.SchemaStatus{Keyspace: "k", Known: 3, Applied: 2}
 	if err := older.Check(); !errors.Is(err, cassandra.ErrSchemaOlder) || !strings.Contains(err.Error(), "version 2, needed is 3") {

@@ -8,8 +8,8 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// While a node is down the schema is changed only if that is forced: then nobody waits for that
-// node, and the note of the version needs the others alone. Nodes of different releases are
+// While a node is down, only a forced change of the schema is possible. The change then waits for the
+// other nodes alone, and the schema version is written to them alone. Nodes of different releases are
 // refused all the same.
 func TestApplyForced(t *testing.T) {
 	up := node{address: "10.1.0.1:9042", datacenter: "dc1", version: "5.0.2"}
@@ -39,7 +39,7 @@ func TestApplyForced(t *testing.T) {
 			t.Errorf("%s: the error does not tell enough: %v", c.name, err)
 		}
 		if waits := len(c.others) == 0 || !a.absent[down.address]; err == nil && waits != (len(c.others) == 0) {
-			t.Errorf("%s: the node that is down is waited for", c.name)
+			t.Errorf("%s: the change waits for the absent node", c.name)
 		}
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"popelago/store/cassandra"
 )
 
-// shares counts how many of 300 pieces of work fall to each store, and fails unless each piece
-// falls to exactly one.
+// shares counts how many of 300 pieces of work fall to each store. It fails unless each piece falls
+// to exactly one store.
 func shares(stores ...*cassandra.Store) ([]int, error) {
 	counts := make([]int, len(stores))
 	for i := range 300 {
@@ -33,7 +33,7 @@ func shares(stores ...*cassandra.Store) ([]int, error) {
 	return counts, nil
 }
 
-// wantShares waits until all work is shared by the stores, each with at least so much of it.
+// wantShares waits until the stores share all work, and each has at least least pieces.
 func wantShares(t *testing.T, least int, stores ...*cassandra.Store) []int {
 	t.Helper()
 	var counts []int
@@ -51,10 +51,10 @@ func wantShares(t *testing.T, least int, stores ...*cassandra.Store) []int {
 	return counts
 }
 
-// slowMachine is a number of missed heartbeats that no machine is too slow for.
+// slowMachine is a number of missed heartbeats that even a very slow machine stays below.
 const slowMachine = 6000
 
-// beating is a configuration with short pauses between heartbeats.
+// beating returns a configuration with short pauses between heartbeats.
 func beating(t *testing.T) cassandra.Config {
 	cfg := config(t)
 	cfg.Heartbeat, cfg.MissedBeats = 200*time.Millisecond, slowMachine
@@ -78,13 +78,13 @@ func TestServersShareWork(t *testing.T) {
 	if after[0] < before[0] {
 		t.Errorf("shares were %v, and are %v", before, after)
 	}
-	for i, had := range first { // what is under way stays where it is
+	for i, had := range first { // work in flight stays with its server
 		if had && !s1.Mine(fmt.Sprint("work/", i)) {
 			t.Errorf("work %d moved though its server stayed", i)
 		}
 	}
 
-	// One that was killed leaves its row behind, until it expires.
+	// A killed server leaves its row behind, until the row expires.
 	ghost := gocql.MustRandomUUID()
 	cql := session(t, cfg)
 	if err := cql.Query("INSERT INTO "+cfg.Keyspace+".server (datacenter, id, clock) VALUES ('dc1', ?, ?)", ghost, time.Now().UnixMicro()).Exec(); err != nil {
@@ -101,14 +101,15 @@ func TestServersShareWork(t *testing.T) {
 	}
 	wantShares(t, 100, s1, s2)
 
-	// A server whose clock is wrong leaves its share to others.
+	// A server with a wrong clock leaves its share to the other servers.
 	late, _, _ := clocked(t, time.Hour)
 	reopen(t, late)
 	time.Sleep(2 * cfg.Heartbeat)
 	wantShares(t, 100, s1, s2)
 }
 
-// Servers share the shards of the trash, and one that goes leaves its own to the other.
+// Servers share the shards of the trash, and a server that stops leaves its shards to the remaining
+// server.
 func TestServersShareTrash(t *testing.T) {
 	s1 := open(t, beating(t))
 	s2 := reopen(t, beating(t))
@@ -160,11 +161,11 @@ func TestServersShareTrash(t *testing.T) {
 	}
 	wantShares(t, 300, s1)
 	if r, err := s1.Sweep(t.Context(), time.Now()); err != nil || r.Contents != 20 || r.Elsewhere != 0 || left() != 0 {
-		t.Errorf("the server that stays took %+v, %v; %d are left", r, err, left())
+		t.Errorf("the remaining server took %+v, %v; %d are left", r, err, left())
 	}
 }
 
-// One server looks for orphans; another goes on where it came to.
+// A server looks for orphans; another server continues from the stored position.
 func TestOrphansAreResumed(t *testing.T) {
 	cfg := beating(t)
 	s1 := open(t, cfg)
@@ -192,7 +193,7 @@ func TestOrphansAreResumed(t *testing.T) {
 		}
 		return token
 	}
-	// As if a server had been killed in the middle: half of the tokens are done.
+	// The stored position of a server that was killed in the middle: half of the tokens are done.
 	half := "INSERT INTO " + cfg.Keyspace + ".progress (name, position, begun) VALUES ('orphans/dc1', 0, ?)"
 	if err := cql.Query(half, time.Now().UnixMicro()).Exec(); err != nil {
 		t.Fatal(err)
@@ -203,12 +204,12 @@ func TestOrphansAreResumed(t *testing.T) {
 		t.Errorf("the second half: %+v, %v; %d are left", r, err, count())
 	}
 	if token := position(); token != 1<<63-1 {
-		t.Errorf("a search that is done is at %d", token)
+		t.Errorf("a finished search is at token %d", token)
 	}
 	if r, err := s1.SweepOrphans(t.Context(), time.Now(), notDue); err != nil || r != (store.OrphanReport{}) {
-		t.Errorf("when it is not due: %+v, %v", r, err)
+		t.Errorf("a search that is not due: %+v, %v", r, err)
 	}
-	// Of two servers one does it.
+	// One of two servers does the search.
 	s2 := reopen(t, cfg)
 	wantShares(t, 60, s1, s2)
 	r1, err1 := s1.SweepOrphans(t.Context(), time.Now(), time.Now())
@@ -218,7 +219,7 @@ func TestOrphansAreResumed(t *testing.T) {
 	}
 }
 
-// The search for orphans keeps to its rate, and ends when it has to.
+// The search for orphans keeps to its rate, and ends with its context.
 func TestOrphansArePaced(t *testing.T) {
 	cfg := config(t)
 	cfg.ScanRate = 20
@@ -233,7 +234,7 @@ func TestOrphansArePaced(t *testing.T) {
 	}
 }
 
-// What a server removes whose clock is behind is in the present hour of the trash all the same.
+// A removal by a server whose clock is behind is in the present hour of the trash all the same.
 func TestTrashOfAClockThatIsBehind(t *testing.T) {
 	cfg := config(t)
 	s := open(t, cfg)
@@ -252,15 +253,15 @@ func TestTrashOfAClockThatIsBehind(t *testing.T) {
 	}
 	var hour int
 	if err := session(t, cfg).Query("SELECT hour FROM " + cfg.Keyspace + ".trash").Scan(&hour); err != nil || hour < worked {
-		t.Errorf("the removal is in hour %d, %v; those before %d were worked off", hour, err, worked)
+		t.Errorf("the removal is in hour %d, %v; the hours before %d were worked off", hour, err, worked)
 	}
 	if r, err := s.Sweep(t.Context(), time.Now()); err != nil || r.Contents != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
 
-// workedOff notes by hand that the trash of a mailbox was worked off up to the present hour, and
-// returns that.
+// workedOff writes into the table of progress that the trash of a mailbox was worked off up to the
+// present hour, and returns the hour.
 func workedOff(t *testing.T, cfg cassandra.Config, mb mail.MailboxID) (hour int) {
 	t.Helper()
 	hour = int(time.Now().UnixMicro() / 3_600_000_000)
@@ -271,7 +272,7 @@ func workedOff(t *testing.T, cfg cassandra.Config, mb mail.MailboxID) (hour int)
 	return hour
 }
 
-// A removal in an hour of the trash that was worked off already is found all the same.
+// The reaper finds a removal in an hour of the trash that was worked off before.
 func TestLateTrash(t *testing.T) {
 	cfg := config(t)
 	s := open(t, cfg)
@@ -309,14 +310,14 @@ func TestLateTrash(t *testing.T) {
 	}
 }
 
-// The trash of a datacenter that was written off is worked off by another.
+// Another datacenter works off the trash of a datacenter that was written off.
 func TestWrittenOff(t *testing.T) {
 	cfg := config(t)
 	s := open(t, cfg)
 	mb, m := mailbox("written off"), message(10)
 	put(t, s, m.ID, 10, mb)
 	add(t, s, mb, m)
-	// As dc2 would have removed it.
+	// A removal as dc2 writes it.
 	cql := session(t, cfg)
 	now := time.Now().UnixMicro()
 	for _, q := range []struct {
@@ -340,7 +341,7 @@ func TestWrittenOff(t *testing.T) {
 	cfg.WrittenOff = []string{"dc2"}
 	s = reopen(t, cfg)
 	if r, err := s.Sweep(t.Context(), time.Now()); err != nil || r.Contents != 1 {
-		t.Errorf("trash of a datacenter that was written off: %+v, %v", r, err)
+		t.Errorf("the trash of the datacenter that was written off: %+v, %v", r, err)
 	}
 	cfg.WrittenOff = []string{"dc1"}
 	if _, err := cassandra.Open(t.Context(), cfg); err == nil {

@@ -20,11 +20,10 @@ import (
 
 // rule holds the rule of a statement.
 type rule struct {
-	// levels are the consistencies it may have. What only one kind of caller may ask for is in
-	// TestBackgroundProvesAtAll.
+	// levels are the permitted consistencies. TestBackgroundProvesAtAll restricts the levels further,
+	// by caller.
 	levels string
-	// timestamp checks where the timestamp of a write comes from, by the values bound. Nil: it
-	// reads.
+	// timestamp checks the origin of the timestamp of a write, by the bound values. Nil for reads.
 	timestamp func(v []any) bool
 }
 
@@ -37,14 +36,14 @@ const (
 	one      = "LOCAL_ONE"
 )
 
-// Where timestamps come from. i, j are places in the list of values.
+// Origins of timestamps. i and j are positions in the list of values.
 
-// timeOf is the time inside an id.
+// timeOf is the time inside the id at j.
 func timeOf(i, j int) func([]any) bool {
 	return func(v []any) bool { return v[i].(int64) == mail.MessageID(v[j].(gocql.UUID)).Micros() }
 }
 
-// behindID is later than the time inside an id, or inside each of several.
+// behindID is later than the time inside the id at j, or inside each id of a list.
 func behindID(i, j int) func([]any) bool {
 	return func(v []any) bool {
 		ids, several := v[j].([]gocql.UUID)
@@ -55,17 +54,17 @@ func behindID(i, j int) func([]any) bool {
 	}
 }
 
-// sameAs is another value.
+// sameAs is the value at j.
 func sameAs(i, j int) func([]any) bool {
 	return func(v []any) bool { return v[i].(int64) == v[j].(int64) }
 }
 
-// notBefore is another value, or later.
+// notBefore is the value at j, or later.
 func notBefore(i, j int) func([]any) bool {
 	return func(v []any) bool { return v[i].(int64) >= v[j].(int64) }
 }
 
-// aheadOfNow is so far ahead of now that no clock is.
+// aheadOfNow is further ahead of now than any clock.
 func aheadOfNow(i int) func([]any) bool {
 	return func(v []any) bool {
 		ahead := time.Until(time.UnixMicro(v[i].(int64)))
@@ -78,12 +77,13 @@ func notAhead(i int) func([]any) bool {
 	return func(v []any) bool { return v[i].(int64) <= time.Now().UnixMicro()+1 }
 }
 
-// given is some moment: those who choose it have tests of their own.
+// given is any moment: callers that choose the moment have tests of their own.
 func given(i int) func([]any) bool {
 	return func(v []any) bool { return v[i].(int64) > 0 }
 }
 
-// rules returns the rules of all statements, by their names in cql.go. Parts of statements have none.
+// rules returns the rules of all statements, by their names in cql.go. Fragments of statements have
+// an empty rule.
 func rules() map[string]rule {
 	trashed := func(v []any) bool { // in the hour of the removal or later, and not before the message
 		return v[6].(int64) == v[5].(int64) && int64(v[1].(int)) >= mail.MessageID(v[4].(gocql.UUID)).Micros()/3_600_000_000
@@ -120,7 +120,7 @@ func rules() map[string]rule {
 
 		// The trash, and background work.
 		"insertTrash":    {writes, trashed},
-		"selectTrash":    {all + " " + local, nil}, // LOCAL_QUORUM where ALL cannot be had
+		"selectTrash":    {all + " " + local, nil}, // LOCAL_QUORUM where ALL is out of reach
 		"selectNamed":    {all, nil},
 		"deleteTrash":    {local, notAhead(0)},
 		"clearTrash":     {local, notAhead(0)},
@@ -143,7 +143,7 @@ func rules() map[string]rule {
 		"selectServers":   {local, nil},
 		"deleteServer":    {local, given(0)},
 		"selectWatermark": {local, nil},
-		"insertWatermark": {local, notBefore(2, 1)}, // it wins over one of a later time
+		"insertWatermark": {local, notBefore(2, 1)}, // wins over a watermark of a later time
 
 		// The directory.
 		"addressColumns":     {},
@@ -154,10 +154,10 @@ func rules() map[string]rule {
 		"scanDomains":        {sessions, nil},
 		"scanRemoved":        {sessions, nil},
 		"selectDomainTimes":  {sessions, nil},
-		"updateAddress":      {writes, given(0)}, // above what is there: see TestChangesAboveAClockThatWasAhead
+		"updateAddress":      {writes, given(0)}, // above the timestamps of the row: see TestChangesAboveAClockThatWasAhead
 		"updateDomain":       {writes, given(0)},
 
-		// The schema, and what nodes tell about themselves.
+		// The schema, and the system tables of nodes.
 		"createVersions":        {},
 		"selectVersions":        {local, nil},
 		"insertVersion":         {"EACH_QUORUM", sameAs(2, 1)},
@@ -181,10 +181,10 @@ func rules() map[string]rule {
 	}
 }
 
-// built are the statements that functions make, by how they begin.
+// built maps the beginnings of statements that functions compose to their names.
 var built = map[string]string{"UPDATE address ": "updateAddress", "UPDATE domain ": "updateDomain"}
 
-// named are the texts of all constants of cql.go.
+// named holds the texts of all constants of cql.go.
 var named = func() map[string]string {
 	file, err := parser.ParseFile(token.NewFileSet(), "cql.go", nil, 0)
 	if err != nil {
@@ -218,7 +218,7 @@ var named = func() map[string]string {
 	return texts
 }()
 
-// byText finds the name of a statement.
+// byText maps the text of a statement to its name.
 var byText = func() map[string]string {
 	names := map[string]string{}
 	for name, text := range named {
@@ -229,7 +229,7 @@ var byText = func() map[string]string {
 
 var allRules = rules()
 
-// nameOf is the name of a statement; empty: it has none.
+// nameOf returns the name of a statement, or "".
 func nameOf(cql string) string {
 	if name := byText[cql]; name != "" {
 		return name
@@ -248,7 +248,7 @@ func nameOf(cql string) string {
 	return ""
 }
 
-// judgeStatement checks a statement that was executed against its rule.
+// judgeStatement compares an executed statement with its rule.
 func judgeStatement(s cassandra.Statement) error {
 	name := nameOf(s.CQL)
 	r, ok := allRules[name]
@@ -271,8 +271,8 @@ func judgeStatement(s cassandra.Statement) error {
 	return nil
 }
 
-// Every text of cql.go has a rule, and every write in it an explicit timestamp. All tests of this
-// package check what they execute against the rules.
+// Every text of cql.go has a rule, and every write there an explicit timestamp. All tests of this
+// package compare their statements with the rules.
 func TestStatementTable(t *testing.T) {
 	statements := maps.Clone(named)
 	for begin, name := range built {

@@ -12,8 +12,8 @@ import (
 	"popelago/store/storetest"
 )
 
-// plain is a store as the suite knows it: it compares rows with what it added, and this engine
-// fills in the origin.
+// plain is a store as the suite expects: the suite compares entries with the entries it added, and
+// the engine fills in the origin.
 type plain struct{ *cassandra.Store }
 
 func (p plain) ListMessages(ctx context.Context, mb mail.MailboxID, after mail.MessageID, limit int) ([]mail.Message, bool, error) {
@@ -40,7 +40,7 @@ func TestConformance(t *testing.T) {
 	conform(t, func(s *cassandra.Store) store.Engine { return plain{s} })
 }
 
-// bulk is a store all of whose mailboxes are bulk, for a day and a half.
+// bulk is a store whose mailboxes have all been bulk for a day and a half.
 type bulk struct {
 	plain
 	since time.Time

@@ -11,15 +11,16 @@ import (
 	"popelago/store/cassandra"
 )
 
-// A machine that was suspended wakes up with a clock that stood still with all else that it could
-// measure time by: the clocks of the nodes tell, long before the next heartbeat.
+// A suspended machine wakes up with a clock that stood still, as did every other time source of the
+// machine: the clocks of the nodes show the difference, long before the next heartbeat.
 func TestSuspendedMachine(t *testing.T) {
 	cfg, clock, _ := clocked(t, 0)
 	cfg.Heartbeat = time.Hour
 	cfg.ClockEvery = 50 * time.Millisecond
 	s := open(t, cfg)
 	wantClock(t, s, nil)
-	// The nodes go on for two hours while this machine, and so its last comparison, does not.
+	// The nodes continue for two hours while this machine stands still, and with the machine its last
+	// comparison.
 	cassandra.Suspend(s, 2*time.Hour)
 	clock.Set(-2 * time.Hour)
 	wantClock(t, s, store.ErrClock)
@@ -27,11 +28,11 @@ func TestSuspendedMachine(t *testing.T) {
 	wantClock(t, s, nil)
 }
 
-// Without a comparison lately an id waits for one, and is not made if there is none.
+// Without a recent comparison an id waits for a comparison, and is not made if the comparison fails.
 func TestIDsWaitForAComparison(t *testing.T) {
 	cfg, clock, _ := clocked(t, 0)
 	cfg.Heartbeat = time.Hour
-	cfg.ClockEvery = time.Hour // nobody looks
+	cfg.ClockEvery = time.Hour // no comparison by itself
 	s := open(t, cfg)
 	wantClock(t, s, nil)
 	src := mail.NewIDSource(clock.Now)
@@ -41,7 +42,7 @@ func TestIDsWaitForAComparison(t *testing.T) {
 	cassandra.Suspend(s, 2*time.Hour)
 	clock.Set(-2 * time.Hour)
 	if err := s.Clock(); err != nil {
-		t.Fatalf("nothing tells yet that time went by: %v", err)
+		t.Fatalf("before the comparison: %v", err)
 	}
 	cassandra.LastLook(s, 11*cfg.ClockEvery)
 	if _, err := store.NextID(t.Context(), s, src); !errors.Is(err, store.ErrClock) {

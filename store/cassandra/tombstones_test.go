@@ -8,9 +8,8 @@ import (
 	"popelago/mail"
 )
 
-// A mailbox in which far more was removed than one read may skip: it can be listed, and once
-// its floor has risen a login costs what it costs on a fresh one, also for a store that was
-// just opened.
+// A mailbox with far more removals than one read may skip can be listed. Once the floor has risen, a
+// login costs as much as on a fresh mailbox, also for a store opened just now.
 func TestManyRemovals(t *testing.T) {
 	cfg := config(t)
 	s := open(t, cfg)
@@ -22,7 +21,7 @@ func TestManyRemovals(t *testing.T) {
 		}
 		add(t, s, mb, alive[len(alive)-n:]...)
 	}
-	drain := func(n int) { // a removal leaves the same behind whether the row was there or not
+	drain := func(n int) { // a removal leaves the same tombstone with or without a row
 		gone := make([]mail.MessageID, n)
 		for i := range gone {
 			gone[i] = ids.Next()
@@ -41,7 +40,7 @@ func TestManyRemovals(t *testing.T) {
 				t.Fatalf("%s: %v", what, err)
 			}
 			if again && len(page) == 0 {
-				t.Fatalf("%s: an empty page says that there is more", what)
+				t.Fatalf("%s: an empty page announces a further page", what)
 			}
 			for _, m := range page {
 				m.Origin = ""
@@ -77,7 +76,7 @@ func TestManyRemovals(t *testing.T) {
 	s = reopen(t, cfg)
 	check("after the floor has risen", 300)
 
-	// With nothing alive in between the floor rises to the end.
+	// With no live entry in between the floor rises to the end.
 	if err := s.RemoveMessages(t.Context(), mb, []mail.MessageID{alive[0].ID, alive[1].ID, alive[2].ID, alive[3].ID, alive[4].ID}); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +93,7 @@ func TestManyRemovals(t *testing.T) {
 		t.Errorf("a trash with many rows: %v", err)
 	}
 	if _, err := s.Sweep(t.Context(), time.Now()); err != nil {
-		t.Errorf("a trash that had many rows: %v", err)
+		t.Errorf("a trash with many former rows: %v", err)
 	}
 	check("after the trash was worked off", 1)
 }

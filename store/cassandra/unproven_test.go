@@ -12,8 +12,8 @@ import (
 	"popelago/mail"
 )
 
-// A node that delivers hints, to whichever node, shows those no more that it is delivering: it may
-// have some for the local ones. Only who has none at all, and delivers none, has none.
+// A node that delivers hints, to any node, no longer lists the hints in delivery, and the local nodes
+// may be among the targets. Only a node without hints and without deliveries has no hints.
 func TestHintsUnderWayArePending(t *testing.T) {
 	settings := hints().settings
 	for _, c := range []struct {
@@ -33,8 +33,8 @@ func TestHintsUnderWayArePending(t *testing.T) {
 	}
 }
 
-// What could not be read is no orphan, nor are chunks without a chunk 0 if that is not certain: they
-// are counted as what has to wait.
+// Unread content is no orphan, and neither are chunks without a certain answer about chunk 0: both
+// are counted as waiting.
 func TestUnreadIsNoOrphan(t *testing.T) {
 	ids := mail.NewIDSource(nil)
 	had, unread, both, free := ids.Next(), ids.Next(), ids.Next(), ids.Next()
@@ -43,11 +43,11 @@ func TestUnreadIsNoOrphan(t *testing.T) {
 	away := map[mail.MessageID]*obstacle{unread: o, both: o}
 	contents := map[mail.MessageID]stored{had: {}, unread: {}, both: {}, free: {size: 7}}
 	if rest, unclear := without(contents, known, away); !maps.Equal(sizes(rest), map[mail.MessageID]int64{free: 7}) || unclear != 1 {
-		t.Errorf("contents that nobody has: %v, and %d are not clear; want %v and 1", rest, unclear, free)
+		t.Errorf("contents without an entry: %v, and %d are uncertain; want %v and 1", rest, unclear, free)
 	}
 	parts := []part{{had, 1}, {unread, 1}, {free, 1}, {unread, 2}, {free, 2}}
 	if loose, unclear := withoutFirst(parts, map[mail.MessageID]stored{had: {}}, away); !slices.Equal(loose, []part{{free, 1}, {free, 2}}) || unclear != 2 {
-		t.Errorf("chunks without a first: %v, and %d are not clear; want those of %v and 2", loose, unclear, free)
+		t.Errorf("chunks without chunk 0: %v, and %d are uncertain; want the chunks of %v and 2", loose, unclear, free)
 	}
 }
 
@@ -59,8 +59,8 @@ func sizes(contents map[mail.MessageID]stored) map[mail.MessageID]int64 {
 	return m
 }
 
-// A partition of the trash that was not read at ALL may have rows between those that were read. They
-// stay: no range is cleared, but each row that is done by itself.
+// A partition of the trash that was not read at ALL may have rows between the rows read. Unread rows
+// stay: the reaper clears no range, but each finished row by itself.
 func TestOnlyWhatWasReadAtAllIsClearedByRange(t *testing.T) {
 	p := trashPart{datacenter: "dc1", hour: 7, shard: 3}
 	ids := mail.NewIDSource(nil)

@@ -14,8 +14,8 @@ import (
 	"popelago/store/cassandra"
 )
 
-// Servers that differ in their window, wherever in the cluster they are, do nothing in the
-// background until they agree: one would take away what the other still writes.
+// Servers with different windows, anywhere in the cluster, do no background work until they agree: a
+// server with a shorter window would delete content that another server still delivers.
 func TestWindowsDiffer(t *testing.T) {
 	cfg, clock, log := clocked(t, 0)
 	s := open(t, cfg)
@@ -46,7 +46,7 @@ func TestWindowsDiffer(t *testing.T) {
 	o := reopen(t, other)
 	wants(store.ErrDisagree)
 	if err := o.MayReclaim(); !errors.Is(err, store.ErrDisagree) || !strings.Contains(err.Error(), "3h0m0s on "+other.Server) {
-		t.Errorf("the other server: %v", err)
+		t.Errorf("the second server: %v", err)
 	}
 	for _, l := range []*mailtest.Log{log, otherLog} {
 		if n := strings.Count(l.String(), "the servers differ in cassandra.window"); n != 1 {
@@ -67,7 +67,7 @@ func TestWindowsDiffer(t *testing.T) {
 		t.Fatal(err)
 	}
 	wants(nil)
-	// A server of an older release does not tell.
+	// The row of a server of an older release has no window.
 	cql := session(t, cfg)
 	if err := cql.Query("INSERT INTO "+cfg.Keyspace+".server (datacenter, id, name) VALUES ('dc1', ?, 'older') USING TTL 60", gocql.MustRandomUUID()).Exec(); err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestWindowsDiffer(t *testing.T) {
 	}
 }
 
-// finding is the first one about something.
+// finding returns the first finding of a check.
 func finding(found []cassandra.Finding, check string) cassandra.Finding {
 	for _, f := range found {
 		if f.Check == check {
@@ -95,7 +95,7 @@ func finding(found []cassandra.Finding, check string) cassandra.Finding {
 	return cassandra.Finding{}
 }
 
-// A schema of before servers told their window is brought up to date without a loss.
+// A schema without the windows of servers is upgraded without a loss.
 func TestSchemaLearnsOfWindows(t *testing.T) {
 	cfg := config(t)
 	cfg.Keyspace = "schema_windows"

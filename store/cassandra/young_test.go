@@ -17,8 +17,8 @@ import (
 	"popelago/store/enginetest"
 )
 
-// windowed is a store with the in-flight window of every day, and what it takes to let time have
-// passed. Ages are chosen: an old message is of three hours ago, a young one of half an hour ago.
+// windowed holds a store with an ordinary in-flight window, and helpers that let time have passed. An
+// old message has an age of three hours, a young message of half an hour.
 type windowed struct {
 	*testing.T
 	cfg   cassandra.Config
@@ -43,7 +43,7 @@ func openWindowed(t *testing.T, change func(*cassandra.Config)) *windowed {
 	}
 	w := &windowed{T: t, cfg: cfg, cql: session(t, cfg), long: time.Now().Add(-2 * time.Hour).UnixMicro()}
 	apply(t, cfg)
-	// As if it were in use for some hours.
+	// The schema looks as if it had been in use for some hours.
 	if err := w.cql.Query(fmt.Sprintf("INSERT INTO %s.schema_version (name, version, applied) VALUES ('popelago', %d, %d)",
 		cfg.Keyspace, cassandra.SchemaVersion(), w.long)).Exec(); err != nil {
 		t.Fatal(err)
@@ -52,16 +52,16 @@ func openWindowed(t *testing.T, change func(*cassandra.Config)) *windowed {
 	return w
 }
 
-// hourOf is the hour of the trash of a moment.
+// hourOf returns the hour of the trash of a moment.
 func hourOf(us int64) int { return int(us / 3_600_000_000) }
 
-// trashed puts a removal of some moment into the trash of two hours ago.
+// trashed writes a removal of moment at into the trash of two hours ago.
 func (w *windowed) trashed(mb mail.MailboxID, at int64, ids ...mail.MessageID) {
 	w.Helper()
 	w.trashedIn(hourOf(w.long), mb, at, ids...)
 }
 
-// trashedIn puts a removal of some moment into the trash of some hour.
+// trashedIn writes a removal of moment at into the trash of an hour.
 func (w *windowed) trashedIn(hour int, mb mail.MailboxID, at int64, ids ...mail.MessageID) {
 	w.Helper()
 	for some := range slices.Chunk(ids, 100) {
@@ -76,7 +76,7 @@ func (w *windowed) trashedIn(hour int, mb mail.MailboxID, at int64, ids ...mail.
 	}
 }
 
-// removedLong removes messages as if that had been two hours ago.
+// removedLong removes messages with the timestamps of two hours ago.
 func (w *windowed) removedLong(mb mail.MailboxID, ids ...mail.MessageID) {
 	w.Helper()
 	began := hourOf(time.Now().UnixMicro())
@@ -89,7 +89,7 @@ func (w *windowed) removedLong(mb mail.MailboxID, ids ...mail.MessageID) {
 	w.trashed(mb, w.long, ids...)
 }
 
-// aged makes n ids of some age, a second apart.
+// aged returns n ids of an age, a second apart.
 func aged(age time.Duration, n int) []mail.MessageID {
 	from := time.Now().Add(-age)
 	source := mail.NewIDSource(func() time.Time { from = from.Add(time.Second); return from })
@@ -100,7 +100,7 @@ func aged(age time.Duration, n int) []mail.MessageID {
 	return ids
 }
 
-// stored puts content for some mailboxes, and a row in each.
+// stored puts content for some mailboxes, and an entry into each mailbox.
 func (w *windowed) stored(id mail.MessageID, mailboxes ...mail.MailboxID) mail.MessageID {
 	w.Helper()
 	put(w, w.store, id, 10, mailboxes...)
@@ -117,7 +117,7 @@ func (w *windowed) remove(mb mail.MailboxID, ids ...mail.MessageID) {
 	}
 }
 
-// sweep does a run.
+// sweep runs the reaper once.
 func (w *windowed) sweep(wantContents int) {
 	w.Helper()
 	if r, err := w.store.Sweep(w.Context(), time.Now()); err != nil || r.Contents != wantContents || r.Blocked != 0 {
@@ -125,7 +125,7 @@ func (w *windowed) sweep(wantContents int) {
 	}
 }
 
-// exists checks which contents are there.
+// exists checks whether contents exist.
 func (w *windowed) exists(want bool, ids ...mail.MessageID) {
 	w.Helper()
 	for _, id := range ids {
@@ -136,7 +136,7 @@ func (w *windowed) exists(want bool, ids ...mail.MessageID) {
 	}
 }
 
-// inTrash returns who removed a message, by the trash.
+// inTrash returns the mailboxes that removed a message, read from the trash.
 func (w *windowed) inTrash(id mail.MessageID) (by []mail.MailboxID) {
 	w.Helper()
 	rows := w.cql.Query("SELECT mailbox, message FROM " + w.cfg.Keyspace + ".trash").Iter()
@@ -151,7 +151,7 @@ func (w *windowed) inTrash(id mail.MessageID) (by []mail.MailboxID) {
 	return by
 }
 
-// givenUp returns who removed a message, by its content.
+// givenUp returns the mailboxes that removed a message, read from its content.
 func (w *windowed) givenUp(id mail.MessageID) []mail.MailboxID {
 	w.Helper()
 	rows, err := w.store.ContentRows(w.Context(), []mail.MessageID{id})
@@ -161,11 +161,11 @@ func (w *windowed) givenUp(id mail.MessageID) []mail.MailboxID {
 	return rows[id].Removed
 }
 
-// inShard is a mailbox whose removals are in a shard of the trash.
+// inShard returns a mailbox whose removals are in a shard of the trash.
 func inShard(shard, n byte) mail.MailboxID { return mail.MailboxID{0: n, 6: 0x50, 8: 0x80, 15: shard} }
 
-// The reaper takes what was removed a window ago, of messages that are older than that, and leaves
-// all else: with its trash.
+// The reaper reclaims messages that are older than the window and were removed a window ago. Younger
+// messages and removals keep their content and their trash.
 func TestReaperLeavesTheYoung(t *testing.T) {
 	w := openWindowed(t, nil)
 	mb := mailbox("young")
@@ -175,8 +175,8 @@ func TestReaperLeavesTheYoung(t *testing.T) {
 	w.removedLong(mb, due, young)
 	w.removedLong(mb, fresh, again)
 	w.trashed(mb, time.Now().Add(-youngAge).UnixMicro(), fresh)
-	w.remove(mb, again) // once more: it is in the present hour, too
-	w.sweep(2)          // due, and again: it was removed long ago
+	w.remove(mb, again) // removed again: in the trash of the present hour, too
+	w.sweep(2)          // due, and again: it was removed hours ago
 	w.exists(false, due, again)
 	w.exists(true, fresh, young)
 	for id, want := range map[mail.MessageID]int{due: 0, fresh: 1, again: 1, young: 1} {
@@ -184,7 +184,7 @@ func TestReaperLeavesTheYoung(t *testing.T) {
 			t.Errorf("a removal is in the trash %d times, want %d", n, want)
 		}
 	}
-	// A limit of the caller's counts, too: what was removed two hours ago is not five hours old.
+	// A limit from the caller counts, too: a removal of two hours ago is not five hours old.
 	w = openWindowed(t, nil)
 	w.removedLong(mb, w.stored(aged(oldAge, 1)[0], mb))
 	if r, err := w.store.Sweep(t.Context(), time.Now().Add(-5*time.Hour)); err != nil || r.Contents != 0 {
@@ -193,8 +193,8 @@ func TestReaperLeavesTheYoung(t *testing.T) {
 	w.sweep(1)
 }
 
-// Where a page of the trash holds young removals and old ones, the young stay, whichever page they
-// are in, and the others go. One that is written again later stays, too.
+// If a page of the trash holds young and old removals, the young rows stay, on whichever page they
+// stand, and the old rows go. An old row that is written again later stays, too.
 func TestClearLeavesTheYoung(t *testing.T) {
 	w := openWindowed(t, nil)
 	first, middle, last := inShard(7, 1), inShard(7, 0x10), inShard(7, 0xF0)
@@ -220,12 +220,12 @@ func TestClearLeavesTheYoung(t *testing.T) {
 	}
 	w.trashed(middle, w.long+2, gone[0]) // a little later than before
 	if n := len(w.inTrash(gone[0])); n != 1 {
-		t.Error("a removal that was repeated is not in the trash: it was cleared with a later timestamp than its own")
+		t.Error("a repeated removal is not in the trash: the first one was cleared with a timestamp above its own")
 	}
 }
 
-// A removal that failed behind its trash row is no removal: nobody notes it, and the message stays.
-// The one of another mailbox is noted.
+// A removal that failed after its trash row is no removal: the content does not name the mailbox, and
+// the message stays. The content names the mailbox of a complete removal.
 func TestReaperAndARemovalThatFailed(t *testing.T) {
 	w := openWindowed(t, nil)
 	failed, removed := mailbox("failed"), mailbox("removed")
@@ -242,14 +242,15 @@ func TestReaperAndARemovalThatFailed(t *testing.T) {
 	}
 }
 
-// The search for orphans leaves what may be a delivery under way: contents, and parts of some.
+// The search for orphans leaves whatever may belong to a delivery in flight: contents, and chunks
+// without chunk 0.
 func TestOrphansLeaveTheYoung(t *testing.T) {
 	w := openWindowed(t, nil)
 	old, young := aged(oldAge, 2), aged(youngAge, 2)
 	mb := mailbox("orphans")
 	put(t, w.store, old[0], 10, mb)
 	put(t, w.store, young[0], 10, mb)
-	for _, id := range []mail.MessageID{old[1], young[1]} { // chunk 0 is not there yet
+	for _, id := range []mail.MessageID{old[1], young[1]} { // chunk 0 is not written yet
 		put(t, w.store, id, 300_000, mb)
 		if err := w.cql.Query("DELETE FROM "+w.cfg.Keyspace+".content WHERE message = ? AND chunk = 0", gocql.UUID(id)).Exec(); err != nil {
 			t.Fatal(err)
@@ -263,14 +264,14 @@ func TestOrphansLeaveTheYoung(t *testing.T) {
 	}
 	r, err := w.store.SweepOrphans(t.Context(), time.Now(), time.Now())
 	if err != nil || r.Contents != 1 {
-		t.Errorf("%+v, %v; want one", r, err)
+		t.Errorf("%+v, %v; want 1 content", r, err)
 	}
 	w.exists(false, old[0])
 	w.exists(true, young[0])
 	if o, y := chunks(old[1]), chunks(young[1]); o != 0 || y != 1 {
 		t.Errorf("parts without a beginning: %d old ones are left, want 0; %d young ones, want 1", o, y)
 	}
-	// Content that was removed waits for its time, which Sweep knows.
+	// Removed content waits for Sweep, which knows when the content is due.
 	waiting := w.stored(aged(oldAge, 1)[0], mb)
 	w.remove(mb, waiting)
 	if r, err := w.store.SweepOrphans(t.Context(), time.Now(), time.Now()); err != nil || r.Contents != 0 {
@@ -279,7 +280,7 @@ func TestOrphansLeaveTheYoung(t *testing.T) {
 	w.exists(true, waiting)
 }
 
-// Below a floor nothing can be added any more, so it stays below what may be under way.
+// No delivery can add an entry below a floor, so the floor stays below all deliveries in flight.
 func TestFloorLeavesTheYoung(t *testing.T) {
 	w := openWindowed(t, nil)
 	mb := mailbox("floor")
@@ -303,13 +304,13 @@ func TestFloorLeavesTheYoung(t *testing.T) {
 	add(t, w.store, mb, late)
 	for _, s := range []*cassandra.Store{w.store, reopen(t, w.cfg)} {
 		if rows, err := list(t.Context(), s, mb); err != nil || len(rows) != 1 || rows[0].ID != late.ID {
-			t.Errorf("after a delivery that took long: %v, %v", rows, err)
+			t.Errorf("after a slow delivery: %v, %v", rows, err)
 		}
 	}
 }
 
-// What was removed one by one below a floor is covered by the one removal of the whole range: that
-// is the later of both, so compaction can forget the others.
+// The range tombstone below a floor has a later timestamp than the row tombstones there, so
+// compaction can drop the row tombstones.
 func TestFloorCoversRemovals(t *testing.T) {
 	w := openWindowed(t, nil)
 	mb := mailbox("covers")
@@ -318,7 +319,7 @@ func TestFloorCoversRemovals(t *testing.T) {
 	if r, err := w.store.RaiseFloors(t.Context()); err != nil || r.Raised != 1 {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	// A row that would win over a removal of now does not win over that of the range.
+	// A row with a timestamp above the present loses against the range tombstone.
 	if err := w.cql.Query("INSERT INTO "+w.cfg.Keyspace+".mailbox (mailbox, segment, message, size) VALUES (?, 0, ?, 1) USING TIMESTAMP ?",
 		gocql.UUID(mb), gocql.UUID(gone[0]), time.Now().Add(time.Minute).UnixMicro()).Exec(); err != nil {
 		t.Fatal(err)
@@ -328,7 +329,7 @@ func TestFloorCoversRemovals(t *testing.T) {
 	}
 }
 
-// All that background work takes away it has read at ALL before, from one partition at a time.
+// Background work deletes only what the same run read at ALL, from one partition at a time.
 func TestBackgroundProvesAtAll(t *testing.T) {
 	observed := enginetest.Observations{Judge: judgeStatement}
 	w := openWindowed(t, func(cfg *cassandra.Config) { cfg.Observe = observed.Observe })
@@ -380,7 +381,8 @@ func TestBackgroundProvesAtAll(t *testing.T) {
 }
 
 // Two servers work off the removals of the last two mailboxes of a content at the same time, and
-// neither sees what the other notes before both have noted: the later one takes the content away.
+// neither sees the note of the other server before both have written theirs: the later server deletes
+// the content.
 func TestTwoReapersAtTheLastRemovals(t *testing.T) {
 	var w *windowed
 	var meanwhile atomic.Pointer[func()]
@@ -399,7 +401,7 @@ func TestTwoReapersAtTheLastRemovals(t *testing.T) {
 	cfg := w.cfg
 	cfg.Server, cfg.Observe = "other", seen.Observe
 	second := reopen(t, cfg)
-	var a, b mail.MailboxID // of shards that one of the servers has each
+	var a, b mail.MailboxID // each in a shard of another server
 	mailtest.WaitFor(t, time.Minute, func() error {
 		a, b = mail.MailboxID{}, mail.MailboxID{}
 		for shard := range 256 {
@@ -430,8 +432,8 @@ func TestTwoReapersAtTheLastRemovals(t *testing.T) {
 	w.exists(false, id)
 }
 
-// A change has a timestamp above the timestamps of the row, also if a server wrote the row whose
-// clock is ahead by as much as the engine permits.
+// A change has a timestamp above the timestamps of the row, also if the clock of the server that
+// wrote the row is ahead by as much as the engine permits.
 func TestChangesAboveAClockThatWasAhead(t *testing.T) {
 	w := openWindowed(t, nil)
 	a := accounts(t, w.store, "ahead")[0]

@@ -53,7 +53,7 @@ func WantRows(t *testing.T, s store.Mail, mb mail.MailboxID, want ...mail.Messag
 			rows[i].Origin = ""
 		}
 		if !slices.Equal(rows, want) {
-			t.Fatalf("in pages of %d: %d rows, want %d, or others:\n%v\n%v", limit, len(rows), len(want), rows, want)
+			t.Fatalf("in pages of %d: %d rows, want %d, or different rows:\n%v\n%v", limit, len(rows), len(want), rows, want)
 		}
 	}
 }

@@ -68,7 +68,7 @@ func ListAll(ctx context.Context, s store.Mail, mb mail.MailboxID, limit int) (r
 			return nil, err
 		}
 		if more && len(page) == 0 {
-			return nil, errors.New("an empty page says that there is more")
+			return nil, errors.New("an empty page announces a further page")
 		}
 		for _, m := range page {
 			rows, after = append(rows, m), m.ID

@@ -13,7 +13,7 @@ import (
 	"popelago/store"
 )
 
-// attempt makes one of n recipients that was entered at a moment and lasts a minute.
+// attempt returns an attempt with n recipients, entered at a moment, which lasts a minute.
 func (e *env) attempt(entered time.Time, n int) store.Attempt {
 	a := store.Attempt{
 		ID: e.ids.Next(), Entered: entered.UTC().Truncate(time.Microsecond), Until: entered.UTC().Add(time.Minute).Truncate(time.Microsecond),
@@ -48,7 +48,7 @@ func (e *env) removeAttempt(a store.Attempt) {
 	}
 }
 
-// attempts reads all since a moment.
+// attempts reads all attempts since a moment.
 func attempts(ctx context.Context, st store.Ledger, since time.Time) (all []store.Attempt, err error) {
 	for a, err := range st.Attempts(ctx, since) {
 		if err != nil {
@@ -59,7 +59,7 @@ func attempts(ctx context.Context, st store.Ledger, since time.Time) (all []stor
 	return all, nil
 }
 
-// wantAttempts checks what there is since a moment, and that the same is found alone.
+// wantAttempts checks the attempts since a moment, and that HasAttempt finds each.
 func (e *env) wantAttempts(since time.Time, want ...store.Attempt) {
 	e.Helper()
 	got, err := attempts(e.ctx, e.Engine, since)
@@ -95,7 +95,7 @@ var attemptCases = []testCase{
 	{"put and remove", func(e *env) {
 		e.needAttempts()
 		now := time.Now()
-		// A server whose clock is ahead, this one, and what was entered two hours before.
+		// From a server whose clock is ahead, from this server, and from two hours before.
 		ahead, here, old := e.attempt(now.Add(4*time.Minute), 20), e.attempt(now, 0), e.attempt(now.Add(-2*time.Hour), 1)
 		here.Origin, here.ContentStored, here.ContentReached, here.ContentSize = "", false, mail.ReachedLocal, 0
 		old.Until = now.UTC().Add(time.Minute).Truncate(time.Microsecond)
@@ -107,7 +107,7 @@ var attemptCases = []testCase{
 		e.removeAttempt(here)
 		e.wantAttempts(now.Add(-3*time.Hour), ahead, old)
 		e.wantAttempt(here, false)
-		e.putAttempts(here) // once and for all
+		e.putAttempts(here) // a removed attempt stays removed
 		e.wantAttempts(now.Add(-3*time.Hour), ahead, old)
 		unseen := e.attempt(now, 2)
 		e.removeAttempt(unseen)
@@ -118,7 +118,7 @@ var attemptCases = []testCase{
 		e.wantAttempts(now.Add(-3*time.Hour), old)
 	}},
 	{"names", func(e *env) {
-		// The same message tried twice, in the same microsecond and later, and another one.
+		// The same message tried twice, in the same microsecond and later, and another message.
 		e.needAttempts()
 		a := e.attempt(time.Now(), 1)
 		again, later, other := a, a, e.attempt(a.Entered, 1)

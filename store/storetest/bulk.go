@@ -9,8 +9,8 @@ import (
 	"popelago/store"
 )
 
-// addBulk adds rows to a mailbox that is bulk since a moment; zero: whoever adds them has not
-// heard of it.
+// addBulk adds rows to a mailbox that is bulk since a moment; zero: the caller does not know the
+// moment.
 func (e *env) addBulk(mb mail.MailboxID, since time.Time, ms ...mail.Message) {
 	e.Helper()
 	entries := make([]store.Entry, len(ms))
@@ -62,7 +62,7 @@ var bulkCases = []testCase{
 		e.setBulk(mailbox("b"))
 		e.wantMessages(mailbox("b"))
 	}},
-	{"who knows of it and who does not", func(e *env) {
+	{"with and without knowledge of the moment", func(e *env) {
 		mb := mailbox("a")
 		want := e.messages(5)
 		e.add(mb, want...)
@@ -101,7 +101,7 @@ var bulkCases = []testCase{
 		}
 		e.wantMessages(mb, want[0], want[1], want[42], want[43], want[44])
 	}},
-	{"removal before it is added", func(e *env) {
+	{"removal before the addition", func(e *env) {
 		mb := mailbox("a")
 		e.add(mb, e.message(1))
 		rows := e.list(mb, 10)

@@ -12,7 +12,7 @@ import (
 	"popelago/store"
 )
 
-// contents reads all contents in pages of limit and checks what every page promises.
+// contents reads all contents in pages of limit rows, and checks the promises about every page.
 func (e *env) contents(limit int) map[mail.MessageID]store.ContentRow {
 	e.Helper()
 	all := map[mail.MessageID]store.ContentRow{}
@@ -47,8 +47,7 @@ func (e *env) contentRows(ids ...mail.MessageID) map[mail.MessageID]store.Conten
 	return rows
 }
 
-// wantGivenUp checks that exactly these mailboxes are known to have removed a message: by the
-// trash, or by the content.
+// wantGivenUp checks the mailboxes that have removed a message, by the trash or by the content.
 func (e *env) wantGivenUp(what string, id mail.MessageID, want ...mail.MailboxID) {
 	e.Helper()
 	mailboxes := e.contentRows(id)[id].Info.Mailboxes
@@ -121,7 +120,7 @@ var checkCases = []testCase{
 				}
 			}
 		}
-		// Positions last, whatever is removed and put meanwhile.
+		// Positions stay valid while contents are removed and put.
 		page, next, err := e.ListContents(e.ctx, "", 4)
 		if err != nil || next == "" {
 			e.Fatalf("ListContents: %v, %q, %v", page, next, err)
@@ -161,7 +160,7 @@ var checkCases = []testCase{
 		e.remove(a, m.ID)
 		e.wantGivenUp("after a removal", m.ID, a)
 		e.sweep(time.Now().Add(-time.Hour))
-		e.wantGivenUp("after a Sweep of what is older", m.ID, a)
+		e.wantGivenUp("after a Sweep of older contents", m.ID, a)
 		for range 2 {
 			e.sweep(future())
 			e.wantGivenUp("after a Sweep", m.ID, a)
@@ -207,7 +206,7 @@ var checkCases = []testCase{
 			e.Fatalf("%d contents are left, want %d", len(got), len(rows))
 		}
 		if r := e.sweep(future()); r.Contents != 2 {
-			e.Errorf("Sweep after that: %+v, want 2 contents", r)
+			e.Errorf("the Sweep after the check: %+v, want 2 contents", r)
 		}
 		if r, err := e.RemoveOrphans(e.ctx, nil, future()); err != nil || r != (store.SweepReport{}) {
 			e.Fatalf("RemoveOrphans of none: %+v, %v", r, err)
@@ -245,7 +244,7 @@ var checkCases = []testCase{
 			e.Errorf("%d contents are left, want 1", len(got))
 		}
 		if r := e.sweep(future()); r.Contents != 0 {
-			e.Errorf("Sweep after that: %+v", r)
+			e.Errorf("the Sweep after the check: %+v", r)
 		}
 	}},
 	{"progress", func(e *env) {

@@ -12,7 +12,7 @@ import (
 	"popelago/store"
 )
 
-// pattern makes n arbitrary octets that depend on seed and on the position.
+// pattern returns n arbitrary octets that depend on seed and on the position.
 func pattern(n int, seed uint32) []byte {
 	b := make([]byte, n)
 	x := seed*2654435761 + 12345
@@ -25,7 +25,7 @@ func pattern(n int, seed uint32) []byte {
 	return b
 }
 
-// contentSizes are where engines change how they keep content.
+// contentSizes lists the sizes at which engines change the form of a stored content.
 var contentSizes = []int{
 	0, 1, 2, 1000, 8 << 10, 32<<10 - 1, 32 << 10, 32<<10 + 1, 64<<10 - 5, 64<<10 - 4, 64<<10 - 3,
 	64<<10 - 1, 64 << 10, 64<<10 + 1, 2*(64<<10-4) - 1, 2 * (64<<10 - 4), 128 << 10, 256 << 10, 256<<10 + 1, 300 << 10, 5 << 20,
@@ -50,7 +50,7 @@ var contentCases = []testCase{
 				}
 				s := stored{e.message(int64(n) + 1), pattern(n, uint32(i))}
 				e.put(s.m.ID, s.data, piece, mb)
-				e.wantContent(s.m.ID, s.data) // before it has a message
+				e.wantContent(s.m.ID, s.data) // before a message refers to the content
 				e.add(mb, s.m)
 				all = append(all, s)
 			}
@@ -154,7 +154,7 @@ var contentCases = []testCase{
 			}
 			e.wantClass("PutContent of a discarded content", err)
 		}
-		// After PutContent it does nothing.
+		// After PutContent, Discard has no effect.
 		c, err := e.NewContent(e.ctx)
 		if err != nil {
 			e.Fatal(err)
@@ -170,7 +170,7 @@ var contentCases = []testCase{
 		c.Discard()
 		e.wantContent(m.ID, data)
 		if err := e.PutContent(e.ctx, e.ids.Next(), c, store.ContentInfo{}); err == nil {
-			e.Fatal("PutContent of a content that is used up: no error")
+			e.Fatal("a second PutContent of a content: no error")
 		}
 	}},
 	{"many at once", func(e *env) {
@@ -226,7 +226,7 @@ var contentCases = []testCase{
 	}},
 }
 
-// writer gathers what is written to it.
+// writer collects the octets written.
 type writer []byte
 
 func (w *writer) Write(p []byte) (int, error) {
@@ -240,7 +240,7 @@ var sweepCases = []testCase{
 			e.Fatalf("Sweep of an empty store: %+v", r)
 		}
 	}},
-	{"keeps what is referred to", func(e *env) {
+	{"keeps referenced content", func(e *env) {
 		mb := mailbox("a")
 		for i, n := range []int{10, 100_000} {
 			m, data := e.message(1), pattern(n, uint32(i))
@@ -252,7 +252,7 @@ var sweepCases = []testCase{
 			e.wantContent(m.ID, data)
 		}
 	}},
-	{"removes what nothing refers to", func(e *env) {
+	{"removes unreferenced content", func(e *env) {
 		mb := mailbox("a")
 		var octets int64
 		var ids []mail.MessageID
@@ -321,7 +321,7 @@ var sweepCases = []testCase{
 		defer r.Close()
 		e.remove(mb, m.ID)
 		e.sweep(future())
-		// The octets, or an error; never less than all with io.EOF.
+		// The octets, or an error; never fewer octets with io.EOF.
 		got, err := io.ReadAll(r)
 		if err == nil && !slices.Equal(got, data) {
 			e.Fatalf("a reader got %d octets and no error", len(got))

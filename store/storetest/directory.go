@@ -13,7 +13,7 @@ import (
 
 func ptr[T any](v T) *T { return &v }
 
-// change makes an address row or changes it.
+// change makes or changes an address row.
 func (e *env) change(a mail.Address, generation mail.MessageID, c store.AddressChange) {
 	e.Helper()
 	if err := e.ChangeAddress(e.ctx, a, generation, c); err != nil {
@@ -38,7 +38,7 @@ func sameAddress(a, b store.Address) bool {
 	return same && a == b
 }
 
-// listAddresses reads a domain in pages and checks what every page promises.
+// listAddresses reads a domain in pages and checks the promises about every page.
 func (e *env) listAddresses(domain string, limit int) (all []store.Address) {
 	e.Helper()
 	after := ""
@@ -52,7 +52,7 @@ func (e *env) listAddresses(domain string, limit int) (all []store.Address) {
 			return all
 		}
 		if len(rows) == 0 {
-			e.Fatal("ListAddresses: an empty page says that there is more")
+			e.Fatal("ListAddresses: an empty page announces a further page")
 		}
 		after = rows[len(rows)-1].Address.Local
 	}
@@ -181,7 +181,7 @@ var addressCases = []testCase{
 		})
 		slices.SortFunc(want, order)
 		if !slices.EqualFunc(first, want, sameAddress) {
-			e.Fatalf("got %d rows, want %d, or others", len(first), len(want))
+			e.Fatalf("got %d rows, want %d, or different rows", len(first), len(want))
 		}
 	}},
 	{"concurrent changes of different columns", func(e *env) {
@@ -210,7 +210,7 @@ var addressCases = []testCase{
 	}},
 }
 
-// awkward addresses look alike, are prefixes of each other or hold what separates keys.
+// awkward addresses look alike, are prefixes of each other or contain separators of keys.
 var awkward = []mail.Address{
 	{Local: "a", Domain: "example.test"},
 	{Local: "ab", Domain: "example.test"},
@@ -258,7 +258,7 @@ var domainCases = []testCase{
 			}
 		}
 		e.wantDomains(want[0], want[2])
-		e.wantRemovedDomains("b.test") // its address is left
+		e.wantRemovedDomains("b.test") // an address of the domain remains
 		e.wantRows(a, store.Address{Address: a, Kind: store.KindAccount})
 		if err := e.PutDomain(e.ctx, want[1]); err != nil {
 			e.Fatalf("PutDomain again: %v", err)
@@ -299,7 +299,7 @@ var domainCases = []testCase{
 		e.wantDomains(d, other)
 		change("none.test", store.DomainChange{Durability: ptr(mail.DurabilityEach)})
 		e.wantDomains(d, other)
-		// A domain that was removed comes back without its settings.
+		// A removed domain comes back without its settings.
 		if err := e.RemoveDomain(e.ctx, d.Name); err != nil {
 			e.Fatalf("RemoveDomain: %v", err)
 		}

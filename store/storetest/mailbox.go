@@ -71,7 +71,7 @@ var mailboxCases = []testCase{
 				e.Fatalf("in pages of %d: %d rows, want %d", limit, len(got), len(ms))
 			}
 		}
-		// Behind a row that is not there, and behind the last.
+		// Behind an absent row, and behind the last row.
 		e.remove(mb, ms[9].ID)
 		rows, _, err := e.ListMessages(e.ctx, mb, ms[9].ID, 1)
 		if err != nil || len(rows) != 1 || rows[0] != ms[10] {
@@ -118,7 +118,7 @@ var mailboxCases = []testCase{
 		e.add(mb, m, never)
 		e.wantMessages(mb)
 		other := e.message(7)
-		e.add(mb, m, other, never) // mixed with a fresh one
+		e.add(mb, m, other, never) // mixed with a fresh row
 		e.wantMessages(mb, other)
 	}},
 	{"removal of many", func(e *env) {
@@ -208,8 +208,8 @@ func (e *env) wantCancelled(what string, err error) {
 	e.wantClass(what, err)
 }
 
-// concurrentDrain has several goroutines deliver into mailboxes that others list and drain:
-// every message must be seen, and none twice.
+// concurrentDrain lets several goroutines deliver into mailboxes that others list and drain: every
+// message must be seen, and none twice.
 func concurrentDrain(e *env) {
 	const mailboxes, deliverers = 3, 4
 	messages := 60

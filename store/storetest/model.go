@@ -36,7 +36,7 @@ var modelCases = []testCase{
 	}},
 }
 
-// model is what a store should hold: the simplest thing that keeps the contract.
+// model holds the expected data of a store, as plain maps.
 type model struct {
 	e        *env
 	name     string

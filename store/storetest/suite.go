@@ -153,7 +153,7 @@ func List(ctx context.Context, s store.Mailboxes, mb mail.MailboxID, limit int) 
 			return all, nil
 		}
 		if len(rows) == 0 {
-			return nil, errors.New("an empty page says that there is more")
+			return nil, errors.New("an empty page announces a further page")
 		}
 	}
 }
@@ -179,7 +179,7 @@ func Put(ctx context.Context, s store.Contents, id mail.MessageID, data []byte, 
 		}
 	}
 	if c.Size() != int64(len(data)) {
-		return errors.New("content has another Size than what was written")
+		return errors.New("Size differs from the number of octets written")
 	}
 	return s.PutContent(ctx, id, c, info)
 }
@@ -209,7 +209,7 @@ func (e *env) wantContent(id mail.MessageID, data []byte) store.ContentInfo {
 		e.Fatalf("read content: %v", err)
 	}
 	if !bytes.Equal(got, data) {
-		e.Fatalf("read content: got %d octets, want %d, or others", len(got), len(data))
+		e.Fatalf("read content: got %d octets, want %d, or different octets", len(got), len(data))
 	}
 	if info.Size != int64(len(data)) {
 		e.Fatalf("ContentInfo.Size: got %d, want %d", info.Size, len(data))

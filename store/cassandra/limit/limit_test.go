@@ -14,7 +14,7 @@ import (
 	"popelago/store"
 )
 
-// answer is a node's answer with an error, by its code alone.
+// answer is an error answer of a node, by its code alone.
 type answer int
 
 func (a answer) Code() int       { return int(a) }
@@ -25,12 +25,12 @@ func testLimiter(concurrency int) *Limiter {
 	return New(Config{Most: concurrency, QueueTime: time.Second, Slow: 250 * time.Millisecond})
 }
 
-// local is an attempt at LOCAL_QUORUM.
+// local returns the result of a statement at LOCAL_QUORUM.
 func local(took time.Duration, err error) Result {
 	return Result{Local: true, Host: "10.0.0.1", Took: took, Err: err}
 }
 
-// run lets statements of one duration end, one each 5 ms, for a while.
+// run ends statements of one duration, one each 5 ms, for a while.
 func (l *Limiter) run(during, took time.Duration) {
 	for ended := time.Now().Add(during); time.Now().Before(ended); {
 		time.Sleep(5 * time.Millisecond)
@@ -38,7 +38,7 @@ func (l *Limiter) run(during, took time.Duration) {
 	}
 }
 
-// fill takes all places.
+// fill takes all slots.
 func (l *Limiter) fill(t *testing.T) {
 	t.Helper()
 	for l.Try(Foreground) {
@@ -48,8 +48,8 @@ func (l *Limiter) fill(t *testing.T) {
 	}
 }
 
-// What a cluster that cannot keep up answers lowers the limit, once for all that was under way,
-// down to the least; used and all well it rises again, up to the most.
+// An overload error of a node lowers the limit, once for all statements in flight, down to the
+// minimum. In full use without errors the limit rises again, up to the maximum.
 func TestLimitFallsAndRises(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := testLimiter(512)
@@ -86,8 +86,8 @@ func TestLimitFallsAndRises(t *testing.T) {
 	})
 }
 
-// Statements that take far longer than before lower the limit; what is merely quick, or slow by
-// nature, does not.
+// Statements that take far longer than before lower the limit; quick statements, and statements that
+// are slow by nature, do not.
 func TestLimitFallsByLatency(t *testing.T) {
 	for _, c := range []struct {
 		name         string
@@ -111,7 +111,7 @@ func TestLimitFallsByLatency(t *testing.T) {
 	}
 }
 
-// What says nothing of the load of this datacenter does not change the limit.
+// Errors that say nothing about the load of this datacenter leave the limit unchanged.
 func TestLimitStays(t *testing.T) {
 	at := func(level string, err error) Result {
 		s := local(5*time.Second, err)
@@ -121,7 +121,7 @@ func TestLimitStays(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		s     Result
-		heard bool // the node answered something meanwhile
+		heard bool // the node answered other statements meanwhile
 		falls bool
 	}{
 		{"no answer from a node that is away", at("LOCAL_QUORUM", gocql.ErrTimeoutNoResponse), false, false},
@@ -151,7 +151,7 @@ func TestLimitStays(t *testing.T) {
 	}
 }
 
-// Who waits gets a place when one is free, is sent away after a while, and at once if too many
+// A waiting statement gets a free slot, is refused after a while, and is refused at once if too many
 // wait already.
 func TestWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -164,14 +164,14 @@ func TestWaiting(t *testing.T) {
 		}
 		synctest.Wait()
 		if err := l.Take(t.Context(), Foreground); !errors.Is(err, ErrOverloaded) || time.Since(began) != 0 {
-			t.Errorf("one too many: %v after %v", err, time.Since(began))
+			t.Errorf("a statement above the limit: %v after %v", err, time.Since(began))
 		}
 		if s := l.State(); s.Waiting != 8 || s.Used != 2 {
 			t.Errorf("waiting: %+v", s)
 		}
 		l.Release(Foreground)
 		if err := <-results; err != nil || time.Since(began) != 0 {
-			t.Errorf("after one has ended: %v", err)
+			t.Errorf("after an ended statement: %v", err)
 		}
 		for range 7 {
 			if err := <-results; !errors.Is(err, ErrOverloaded) || time.Since(began) != time.Second {
@@ -205,8 +205,8 @@ func TestWaiting(t *testing.T) {
 	})
 }
 
-// Background work and second attempts have their share and no more; when all places are wanted,
-// background work has one, and the rest are for who waits.
+// Background work and second calls have their share and no more. When all slots are wanted,
+// background work has one slot, and waiting statements have the rest.
 func TestShares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := testLimiter(16)
@@ -242,7 +242,7 @@ func TestShares(t *testing.T) {
 	})
 }
 
-// Many at once never exceed the limit, and give everything back. For the race detector.
+// Many statements at once never exceed the limit, and return all slots. For the race detector.
 func TestLimiterRace(t *testing.T) {
 	l := New(Config{Most: 8, QueueTime: time.Millisecond, Slow: 50 * time.Millisecond})
 	var all sync.WaitGroup
