@@ -30,7 +30,7 @@ func TestNoClusterToLoad(t *testing.T) {
 	}
 }
 
-// Two processes that want the same cluster at the same time get different clusters.
+// Two processes with the same options get different clusters at the same time.
 func TestKeptClusterHasOneUser(t *testing.T) {
 	dir := t.TempDir()
 	take := func(want string) (leave func()) {
@@ -58,8 +58,8 @@ func TestWrongNetwork(t *testing.T) {
 	}
 }
 
-// A node is paused, resumed, killed and started again, by this process, through the file that the
-// command uses, and by the next run that finds the node in a kept cluster.
+// A node is paused, resumed, killed and started again: by this process, through the file for the
+// command, and by the next run with the kept cluster.
 func TestLifeOfANode(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a Cassandra node")
@@ -138,7 +138,7 @@ func noticesCoordination(t *testing.T, c *cassandratest.Cluster) {
 	}
 	executeCQL(t, c.Nodes[0], createKeyspace("traces"), "CREATE TABLE traces.count (name text PRIMARY KEY, n counter)")
 	if err := cassandratest.Uncoordinated(c); err == nil || !strings.Contains(err.Error(), "traces.count is a counter") {
-		t.Errorf("a table that counts: %v", err)
+		t.Errorf("a table with a counter: %v", err)
 	}
 	executeCQL(t, c.Nodes[0], "DROP TABLE traces.count", "CREATE TABLE traces.once (name text PRIMARY KEY)",
 		"INSERT INTO traces.once (name) VALUES ('alice') IF NOT EXISTS")

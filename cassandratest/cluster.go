@@ -27,7 +27,7 @@ type Cluster struct {
 }
 
 // New starts a cluster and waits until all nodes answer clients and see each other. The caller must
-// call Stop. Errors: ErrMissing; other errors name the node and show the end of its log.
+// call Stop. Errors: ErrMissing; all further errors name the node and show the end of its log.
 func New(ctx context.Context, o Options) (*Cluster, error) {
 	o = o.withDefaults()
 	if o.Network < 0 || o.Network > maxNetwork || o.Link && o.Network > maxLinkedNetwork {
@@ -87,7 +87,7 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 		}
 	}
 	for i, n := range c.Nodes {
-		// One after the other: the tokens of a node depend on the nodes that it sees.
+		// Nodes start in sequence: the tokens of a node depend on the visible nodes.
 		o.Log(fmt.Sprintf("node %s (%d of %d) starts at %s; log: %s", n.Name, i+1, len(c.Nodes), n.Address, n.LogFile()))
 		began := time.Now()
 		err := n.writeSettings(strings.Join(seeds, ","), min(3, largest), o.Settings)
@@ -170,8 +170,8 @@ func (c *Cluster) Addresses(datacenter string) []string {
 	return list
 }
 
-// WaitSeen waits until every running node considers every other running node up, by its log, and
-// can name it to clients.
+// WaitSeen waits until every running node considers all running nodes up, by its log, and can name
+// them to clients.
 func (c *Cluster) WaitSeen(ctx context.Context) error {
 	return until(ctx, func() error { return c.seen(ctx) })
 }
@@ -216,7 +216,7 @@ func until(ctx context.Context, check func() error) error {
 	}
 }
 
-// seen returns an error that names a node that does not see another.
+// seen returns an error that names a node without sight of a running node.
 func (c *Cluster) seen(ctx context.Context) error {
 	started, up := map[*Node]string{}, map[*Node]map[string]string{}
 	for _, n := range c.Nodes {

@@ -68,7 +68,7 @@ func (n *Node) Session(limit time.Duration) (*gocql.Session, error) {
 	return d.CreateSession()
 }
 
-// peers returns the number of other nodes that a node names to its clients.
+// peers returns the number of peers that a node names to its clients.
 func (n *Node) peers(ctx context.Context) (int, error) {
 	s, err := n.Session(sessionLimit)
 	if err != nil {

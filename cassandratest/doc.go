@@ -38,7 +38,7 @@
 // DIR after the tests. The next run of tests that ask for the same cluster finds it, in a second
 // instead of half a minute. Missing and hanging nodes are started again, cut lines are restored,
 // and keyspaces are dropped except the ones in Lazy.Keyspaces; changes of users and of Cassandra's
-// own tables stay. One run at a time has a cluster: another run that wants the same cluster gets a
+// own tables stay. One run at a time has a cluster: a second run gets a
 // new one. ./scripts/cassandra stop --dir DIR ends them all.
 //
 // # Sharing a node

@@ -3,7 +3,7 @@ package cassandratest
 // End does the work of Main after the tests.
 func (l *Lazy) End() { l.end() }
 
-// TakeFolder takes the folder of a kept cluster, alone or shared. ready admits other processes.
+// TakeFolder takes the folder of a kept cluster, alone or shared. ready admits further processes.
 func TakeFolder(dir, name string, share bool) (path string, alone bool, ready func() error, leave func(), err error) {
 	f, err := takeFolder(dir, name, share)
 	return f.path, f.alone, f.ready, f.leave, err
@@ -12,8 +12,8 @@ func TakeFolder(dir, name string, share bool) (path string, alone bool, ready fu
 // CloseOnExec is called before the start of a detached node.
 var CloseOnExec = closeOnExec
 
-// Changed changes settings. Streaming and Replacing are settings and argument of a node that
-// replaces another.
+// Changed changes settings. Streaming and Replacing are settings and argument of a node in place of a
+// lost node.
 var (
 	Changed   = changed
 	Streaming = streaming

@@ -11,10 +11,10 @@ import (
 // folder is a subfolder for a cluster that this process may use.
 type folder struct {
 	path string
-	// alone reports that no other process used the cluster when this process took it, and that none
-	// can before ready.
+	// alone reports that the cluster had no further user when this process took the folder, and gets
+	// none before ready.
 	alone bool
-	// ready admits the other processes that share the cluster. It must be called when the cluster
+	// ready admits the further processes that share the cluster. It must be called when the cluster
 	// is up.
 	ready func() error
 	// leave ends the use; so does the end of the process.
@@ -24,10 +24,10 @@ type folder struct {
 // takeFolder takes the first free subfolder with this name or name-2, name-3, ... A folder is free
 // if no process uses it. For a process that shares, it is also free if all its users share.
 //
-// The lock file of a folder is locked exclusively by a process that may harm the nodes, and shared
-// by processes that do not. A process takes the lock with the setup file locked. A process that
-// shares the cluster keeps the setup file locked until the nodes are up: so one process starts the
-// cluster, and the others wait.
+// The lock file of a folder is locked exclusively by a process that may harm the nodes, and shared by
+// processes that do not. A process takes the lock with the setup file locked. A process that shares
+// the cluster keeps the setup file locked until the nodes are up: so a single process starts the
+// cluster, and the rest wait.
 func takeFolder(dir, name string, share bool) (folder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return folder{}, err
@@ -65,7 +65,7 @@ func tryFolder(path string, share bool) (folder, error) {
 	}
 	f.ready = func() error {
 		defer endSetup()
-		return flock(lock, syscall.LOCK_SH) // no other process can come before: the setup file is locked
+		return flock(lock, syscall.LOCK_SH) // no process can come before: the setup file is locked
 	}
 	return f, nil
 }

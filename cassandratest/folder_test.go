@@ -30,7 +30,8 @@ func take(t *testing.T, dir string, share bool) taken {
 	return taken{filepath.Base(path), alone, ready, leave}
 }
 
-// Processes that share a cluster have the same one, and a process that does not share gets another.
+// Processes that share a cluster have the same cluster, and a process that does not share gets
+// another.
 func TestSharedClusterHasSeveralUsers(t *testing.T) {
 	dir := t.TempDir()
 	first := take(t, dir, true)
@@ -43,7 +44,7 @@ func TestSharedClusterHasSeveralUsers(t *testing.T) {
 	rough := take(t, dir, false)
 	check(t, rough.ready())
 	if rough.name != "x-2" {
-		t.Errorf("one that may kill nodes got %s, want x-2", rough.name)
+		t.Errorf("a process that may kill nodes got %s, want x-2", rough.name)
 	}
 	first.leave()
 	third := take(t, dir, true)
@@ -58,7 +59,7 @@ func TestSharedClusterHasSeveralUsers(t *testing.T) {
 	}
 }
 
-// A process that shares waits while another starts the cluster.
+// A process that shares waits while another process starts the cluster.
 func TestSharedClusterIsSetUpOnce(t *testing.T) {
 	dir := t.TempDir()
 	first := take(t, dir, true)

@@ -58,7 +58,7 @@ func jars(ctx context.Context, version string) (string, error) {
 		return "", fmt.Errorf("cassandratest: %w", err)
 	}
 	defer unlock()
-	if isDir(final) { // another process was faster
+	if isDir(final) { // a faster process has made the folder
 		return final, nil
 	}
 	work, err := os.MkdirTemp(base, "download-")

@@ -27,9 +27,9 @@ const KeepVariable = "TEST_CASSANDRA_KEEP"
 // ShareVariable is like KeepVariable, for clusters with Lazy.Share alone.
 const ShareVariable = "TEST_CASSANDRA_SHARE"
 
-// keep returns the cluster that another run left in a subfolder of dir, with all its nodes running,
-// or starts a cluster there. No conflicting process gets the cluster before unlock or the end of
-// this process.
+// keep returns the cluster that an earlier run left in a subfolder of dir, with all its nodes
+// running, or starts a cluster there. No conflicting process gets the cluster before unlock or the
+// end of this process.
 func (l *Lazy) keep(ctx context.Context, dir string) (c *Cluster, unlock func(), err error) {
 	if !filepath.IsAbs(dir) {
 		return nil, nil, fmt.Errorf("cassandratest: folder %s of %s or %s: want an absolute path", dir, KeepVariable, ShareVariable)
@@ -86,8 +86,8 @@ func (o Options) hash() string {
 
 // revive loads a cluster and brings all its nodes back. Missing nodes are started again. For a
 // process that has the cluster alone, the lines between datacenters are restored, paused nodes
-// resumed, and hanging nodes started again. After an error such a process must stop the cluster, if
-// it is not nil.
+// resumed, and hanging nodes started again. After an error such a process must stop the cluster,
+// unless the cluster is nil.
 func revive(ctx context.Context, dir string, alone bool) (*Cluster, error) {
 	c, err := Load(dir)
 	if err != nil {

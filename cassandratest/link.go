@@ -113,7 +113,7 @@ func (l *link) down() {
 	}
 }
 
-// healAll restores all lines, whatever this process knows of them: a killed process may have left
+// healAll restores all lines, whatever this process knows about them: a killed process may have left
 // cuts.
 func (l *link) healAll() {
 	l.mu.Lock()
@@ -133,8 +133,8 @@ func (l *link) rule(do string, from, to int) error {
 	return ip("-n %s rule %s iif d%d to %s blackhole", l.router(), do, from, l.subnet(to))
 }
 
-// Cut breaks the line between two datacenters: silently, in both directions. All others still reach
-// both. It needs Options.Link.
+// Cut breaks the line between two datacenters: silently, in both directions. All remaining lines
+// stay. Needs Options.Link.
 func (c *Cluster) Cut(a, b string) error {
 	return errors.Join(c.setCut(a, b, true), c.setCut(b, a, true))
 }

@@ -11,8 +11,8 @@ import (
 	"popelago/cassandratest"
 )
 
-// A line between two datacenters is cut and restored: the nodes lose sight of each other and find
-// each other again, and this host reaches both at all times.
+// A line between two datacenters is cut and restored: the nodes of both lose and find each other, and
+// this host reaches all nodes at all times.
 func TestCut(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts two Cassandra nodes")
@@ -24,7 +24,7 @@ func TestCut(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 	defer cancel()
 	if err := c.Cut("dc1", "dc3"); err == nil {
-		t.Error("cut a line to a datacenter that does not exist")
+		t.Error("cut a line to an unknown datacenter")
 	}
 	for range 2 {
 		if err := c.Cut("dc1", "dc2"); err != nil {

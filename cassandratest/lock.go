@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// lockFile takes the exclusive lock of a file, and makes a missing file. The lock ends with unlock
-// or with the process. Without wait, a lock of another process is the error EWOULDBLOCK.
+// lockFile takes the exclusive lock of a file, and makes a missing file. The lock ends with unlock or
+// with the process. Without wait, a lock of another process is the error EWOULDBLOCK.
 func lockFile(path string, wait bool) (unlock func(), err error) {
 	how := syscall.LOCK_EX
 	if !wait {

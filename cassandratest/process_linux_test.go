@@ -27,6 +27,6 @@ func TestNodesInheritNoFiles(t *testing.T) {
 	}
 	cassandratest.CloseOnExec()
 	if inherited() {
-		t.Error("a program that was started has the file")
+		t.Error("a started program has the file")
 	}
 }

@@ -21,9 +21,9 @@ func (n *Node) Wipe() error {
 	return errors.Join(errs...)
 }
 
-// Replace wipes a node, and starts a new one in its place, at the same address: with
-// auto_bootstrap, so that the new node streams its data from the others before it serves. Replace
-// waits until the others have noticed the loss of the old node, and until all see each other.
+// Replace wipes a node, and starts a new node in its place, at the same address: with auto_bootstrap,
+// so that the new node streams its data before serving. Replace waits until the remaining nodes have
+// noticed the loss of the old node, and until all see each other.
 func (c *Cluster) Replace(ctx context.Context, n *Node) error {
 	others := slices.DeleteFunc(slices.Clone(c.Nodes), func(o *Node) bool { return o == n || !o.Running() })
 	if len(others) == 0 {
@@ -65,7 +65,7 @@ func (c *Cluster) saveIfDetached(n *Node) error {
 	return c.Save()
 }
 
-// replacing is the command line of the first start of a node in place of another.
+// replacing returns the command line of the first start of a node in place of a lost node.
 func replacing(args []string, address string) []string {
 	at := slices.Index(args, firstOption) + 1
 	return slices.Insert(slices.Clone(args), at, "-Dcassandra.replace_address_first_boot="+address)

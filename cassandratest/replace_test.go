@@ -32,7 +32,7 @@ func TestChangedSettings(t *testing.T) {
 	}
 }
 
-// A replaced node has all its data, without the others' help, and nodetool sees it.
+// A replaced node has all its data, without the help of the other nodes, and nodetool sees the node.
 func TestReplace(t *testing.T) {
 	if os.Getenv("TEST_CHAOS") == "" {
 		t.Skip("takes minutes: set TEST_CHAOS=1")

@@ -62,7 +62,7 @@ func (c *Cluster) Save() error {
 // ErrNoCluster: a folder has no cluster.
 var ErrNoCluster = errors.New("cassandratest: no cluster was started here")
 
-// Load returns a detached cluster that another process started and saved in a folder.
+// Load returns a detached cluster that an earlier process started and saved in a folder.
 func Load(dir string) (*Cluster, error) {
 	text, err := os.ReadFile(filepath.Join(dir, stateFile))
 	if errors.Is(err, os.ErrNotExist) {

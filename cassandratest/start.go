@@ -79,12 +79,13 @@ type Lazy struct {
 	// After, if not nil, looks at the cluster when all tests are done and have passed. An
 	// error fails them after all.
 	After func(*Cluster) error
-	// Keyspaces are the keyspaces that the next run may find in a kept cluster. All other ones,
-	// except Cassandra's own, are dropped before the run: with Share only the ones of these tests.
+	// Keyspaces are the keyspaces that the next run may find in a kept cluster. All further
+	// keyspaces, except Cassandra's own, are dropped before the run: with Share only the keyspaces of
+	// these tests.
 	Keyspaces []string
-	// Share, if not empty, lets other processes that share have the cluster at the same time. The
-	// tests promise to kill, pause and cut off no node, and to name their keyspaces Share, or
-	// Share_ and more.
+	// Share, if not empty, lets further processes that share have the cluster at the same time. The
+	// tests promise to kill, pause and cut off no node, and to name their keyspaces Share, or Share_
+	// and more.
 	Share string
 
 	once    sync.Once

@@ -25,7 +25,7 @@ func FuzzArguments(f *testing.F) {
 		fields := strings.Split(strings.Trim(string(rest), " "), " ")
 		fields = deleteEmpty(fields)
 		if ok1 != (len(fields) == 1 && digits(fields[0])) {
-			t.Errorf("%q: one number: %v", rest, ok1)
+			t.Errorf("%q: a single number: %v", rest, ok1)
 		}
 		if ok2 != (len(fields) == 2 && digits(fields[0]) && digits(fields[1])) {
 			t.Errorf("%q: two numbers: %v", rest, ok2)

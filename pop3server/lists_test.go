@@ -33,7 +33,7 @@ func TestSessionsShareTheList(t *testing.T) {
 	}
 	second, third := f.LogIn(t), f.LogIn(t)
 	if three := listOctets(t, f); three != one {
-		t.Errorf("the lists of three sessions take %v octets, that of one %v", three, one)
+		t.Errorf("the lists of three sessions take %v octets, the list of one session %v", three, one)
 	}
 	first.Do("DELE 1", "+OK")
 	first.Do("DELE 2", "+OK")

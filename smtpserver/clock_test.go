@@ -48,7 +48,7 @@ func TestWrongClock(t *testing.T) {
 		}
 		for _, local := range []string{"alice", "bob"} {
 			if n := len(r.Inbox(t, local)); n != 1 {
-				t.Errorf("%s has %d messages, want the one that was taken", local, n)
+				t.Errorf("%s has %d messages, want the accepted message", local, n)
 			}
 		}
 	}

@@ -252,7 +252,7 @@ func TestTrace(t *testing.T) {
 			c.Expect("250 ")
 			got := r.Inbox(t, "alice")
 			if len(got) != 1 || !strings.Contains(got[0], test.want) || !strings.HasSuffix(got[0], "\r\nReturn-Path: <kept@example.org>\r\n\r\n") {
-				t.Errorf("got %q, want it to contain %q", got, test.want)
+				t.Errorf("got %q, want a text with %q", got, test.want)
 			}
 		})
 	}

@@ -68,7 +68,7 @@ func faultScenario(t *testing.T, protocol smtpserver.Protocol, wrap func(store.S
 		}
 		for octets, must := range texts {
 			if must && !seen[octets] {
-				t.Errorf("%s was promised %.100q, and does not have it", local, octets)
+				t.Errorf("%s lacks an acknowledged message: %.100q", local, octets)
 			}
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	"popelago/smtpserver/smtptest"
 )
 
-// The states from which FuzzSession sends its octets.
+// prefixes lead to the states from which FuzzSession sends its octets.
 var prefixes = []string{
 	"",
 	"EHLO c\r\n",
@@ -27,8 +27,8 @@ var prefixes = []string{
 	"EHLO c\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<alice@example.test>\r\nBDAT 70\r\n",
 }
 
-// FuzzSession sends anything in any state. The server answers or closes, says only what looks
-// like a reply, and holds exactly the messages that it answered with 250.
+// FuzzSession sends any octets in any state. The server answers or closes, writes only well-formed
+// replies, and stores exactly the messages that it answered with 250.
 func FuzzSession(f *testing.F) {
 	for state := range prefixes {
 		for _, octets := range []string{
@@ -56,12 +56,12 @@ func FuzzSession(f *testing.F) {
 		prefix := strings.Replace(prefixes[int(state)%len(prefixes)], "EHLO", hello, 1)
 		stored := play(t, r, prefix+octets)
 		if got := empty(t, r); got < stored || !lmtp && got > 3*stored || got > 0 && stored == 0 {
-			t.Errorf("%d rows were made, %d times the server said that it stored something", got, stored)
+			t.Errorf("%d rows were made, the server acknowledged %d messages", got, stored)
 		}
 	})
 }
 
-// empty reads and then removes what is in the mailboxes, and returns how many rows those were.
+// empty reads and then removes all messages of the mailboxes, and returns the number of rows.
 func empty(t *testing.T, r *smtptest.Fixture) int {
 	n := 0
 	ctx := context.Background()
@@ -81,8 +81,8 @@ func empty(t *testing.T, r *smtptest.Fixture) int {
 	return n
 }
 
-// play sends octets to a session, and returns how many messages the server said that it
-// stored, by the ids that it named.
+// play sends octets to a session, and returns the number of messages acknowledged, by their ids in
+// the replies.
 func play(t *testing.T, r *smtptest.Fixture, octets string) int {
 	client, server := mailtest.Pipe("192.0.2.1")
 	done := make(chan struct{})

@@ -134,7 +134,7 @@ func TestPythonSmtplib(t *testing.T) {
 			}
 			if out, err := exec.Command(python, "-c", smtplibScript, host, port, kind).CombinedOutput(); err != nil {
 				if strings.Contains(string(out), "ModuleNotFoundError") {
-					t.Skipf("this Python is not whole: %s", out)
+					t.Skipf("Python lacks modules: %s", out)
 				}
 				t.Fatalf("%v\n%s", err, out)
 			}

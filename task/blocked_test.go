@@ -33,8 +33,8 @@ func (s *awayStore) RaiseFloors(context.Context) (store.FloorReport, error) {
 	return store.FloorReport{Blocked: s.blocked}, nil
 }
 
-// Work that waits for replicas is in the report of each job, is a gauge, and is logged when it
-// begins and when it ends: not as something that was done.
+// Work that waits for replicas is in the report of each job, has a gauge, and is logged at its
+// beginning and its end, but not as work done.
 func TestBlockedWorkIsShown(t *testing.T) {
 	st := &awayStore{blocked: 7}
 	var log bytes.Buffer

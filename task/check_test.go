@@ -24,16 +24,16 @@ import (
 	"popelago/task"
 )
 
-// checkRig is a store with two accounts, whose clock is about what now says, and checks on it.
+// checkRig holds a store with two accounts and a clock near now, and runs checks on the store.
 type checkRig struct {
-	opened time.Time // when the store was opened for the first time
+	opened time.Time // the first opening of the store
 	*testing.T
 	st   store.Engine
 	fs   *vfs.MemFS
 	wrap func(store.Store) store.Store // for checks
 	cfg  task.CheckConfig
 	ids  *mail.IDSource
-	// later is by how much now is ahead of the time of the rig's making.
+	// later is the distance of now from the time of the rig's making.
 	later atomic.Int64
 	made  time.Time
 	a, b  mail.Address
@@ -41,7 +41,7 @@ type checkRig struct {
 
 func (r *checkRig) now() time.Time { return r.made.Add(time.Duration(r.later.Load())) }
 
-// pass lets time go by.
+// pass advances the clock.
 func (r *checkRig) pass(d time.Duration) {
 	r.Helper()
 	r.later.Add(int64(d))
@@ -70,8 +70,8 @@ func newCheckRig(t *testing.T) *checkRig {
 
 func (r *checkRig) open() {
 	r.Helper()
-	// A clock that stands still, or goes back when the store is opened again, would make two
-	// removals the same.
+	// With a clock that stands still, or goes back at a reopening, two removals would have the same
+	// time.
 	if r.opened.IsZero() {
 		r.opened = time.Now()
 	}
@@ -83,7 +83,7 @@ func (r *checkRig) open() {
 	r.st = st
 }
 
-// reopen makes sure that content without an entry is on the disk.
+// reopen ensures that content without an entry is on the disk.
 func (r *checkRig) reopen() {
 	r.Helper()
 	if err := r.st.Close(); err != nil {
@@ -117,7 +117,7 @@ func (r *checkRig) put(to ...mail.Address) mail.MessageID {
 	return id
 }
 
-// entry is the row of a message that an address would have.
+// entry returns the row of a message in the mailbox of an address.
 func entry(id mail.MessageID, a mail.Address) mail.Message {
 	return mail.Message{
 		ID: id, Recipient: a.String(), Size: int64(len(text) + len(mail.DeliveryHeader("s@example.org", a.String()))),
@@ -131,7 +131,7 @@ func (r *checkRig) list(a mail.Address, m mail.Message) {
 	}
 }
 
-// deliver stores a message and lists it for all it is for.
+// deliver stores a message and lists the message for all its recipients.
 func (r *checkRig) deliver(to ...mail.Address) mail.MessageID {
 	r.Helper()
 	id := r.put(to...)
@@ -155,7 +155,7 @@ func (r *checkRig) sweep() {
 	}
 }
 
-// rows are those of an address.
+// rows returns the rows of an address.
 func (r *checkRig) rows(a mail.Address) []mail.Message {
 	r.Helper()
 	rows, err := storetest.List(r.Context(), r.st, box(a), 1000)
@@ -176,7 +176,7 @@ func (r *checkRig) wantRows(what string, a mail.Address, want ...mail.MessageID)
 	}
 }
 
-// checker makes a Checker on the wrapped store.
+// checker returns a Checker on the wrapped store.
 func (r *checkRig) checker(reg prometheus.Registerer) *task.Checker {
 	c := task.NewChecker(r.cfg, r.wrap(store.Single(r.st)), reg)
 	r.Cleanup(c.Close)
@@ -194,7 +194,7 @@ func wait(t *testing.T, c *task.Checker) task.CheckState {
 	return c.State()
 }
 
-// try does a run and returns how it ended.
+// try does a run and returns its state.
 func (r *checkRig) try(o task.CheckOptions) (task.CheckState, error) {
 	r.Helper()
 	c := r.checker(nil)
@@ -205,8 +205,8 @@ func (r *checkRig) try(o task.CheckOptions) (task.CheckState, error) {
 	return s, s.Err
 }
 
-// check does a run that has to end well, and compares its counts: "dangling 2/1" means two
-// found and one repaired, "-1" behind that one held.
+// check does a run that must succeed, and compares its counts: "dangling 2/1" means two found and one
+// repaired, "-1" behind means one held.
 func (r *checkRig) check(what string, o task.CheckOptions, want ...string) task.CheckReport {
 	r.Helper()
 	s, err := r.try(o)
@@ -251,7 +251,7 @@ func TestCheckFindsNothing(t *testing.T) {
 		}
 	}
 	r.wantRows("after a repair of nothing", r.a, first, shared)
-	// What is removed is no finding, before it is swept and after.
+	// A removed message is no finding, before the sweep and after.
 	r.remove(r.a, first, shared)
 	r.check("after removals", repair)
 	for range 3 {
@@ -264,7 +264,7 @@ func TestCheckFindsNothing(t *testing.T) {
 	r.wantRows("after all", r.b, shared)
 }
 
-// Nothing young is judged: it may be a delivery under way.
+// A check leaves young messages unjudged: they may belong to deliveries in flight.
 func TestCheckLeavesYoungOnesAlone(t *testing.T) {
 	r := newCheckRig(t)
 	r.list(r.a, entry(r.ids.Next(), r.a))
@@ -296,7 +296,7 @@ func TestCheckRemovesDanglingEntries(t *testing.T) {
 	r.check("afterwards", plain)
 }
 
-// A message whose entry does not fit its content is stored anew, under its unique-id.
+// A message with an entry that does not fit its content is stored anew, under its unique-id.
 func TestCheckStoresAnewWhatDoesNotFit(t *testing.T) {
 	r := newCheckRig(t)
 	wrong, carried, foreign := entry(r.put(r.a), r.a), entry(r.put(r.a), r.a), entry(r.put(r.b), r.a)
@@ -352,8 +352,8 @@ func TestCheckRemovesOrphans(t *testing.T) {
 	r.check("afterwards", plain)
 }
 
-// Content that only some mailboxes list is no problem: who failed to get it was told so. It is
-// named, and only rebuilding lists it.
+// Content listed by only some of its mailboxes is no problem: the sender knows about the missing
+// recipients. A check names the content, and only rebuilding lists it.
 func TestCheckNamesTheUnlisted(t *testing.T) {
 	r := newCheckRig(t)
 	id := r.put(r.a, r.b)
@@ -373,8 +373,8 @@ func TestCheckNamesTheUnlisted(t *testing.T) {
 	r.check("afterwards", plain)
 }
 
-// Rebuilding brings nothing back that was removed, is kept no longer, or belongs to an account
-// that has ended.
+// Rebuilding restores no message that was removed, is past its retention, or belongs to an ended
+// account.
 func TestRebuildKeepsRemovedOnesAway(t *testing.T) {
 	r := newCheckRig(t)
 	rebuild := task.CheckOptions{Address: r.b, Rebuild: true}
@@ -397,13 +397,13 @@ func TestRebuildKeepsRemovedOnesAway(t *testing.T) {
 		t.Errorf("%d were kept away, want 2", report.Removed)
 	}
 	r.wantRows("past retention", r.b)
-	r.change(r.b, mail.MessageID{}, store.AddressChange{Retention: new(-mail.Retention(time.Hour))}) // for ever
+	r.change(r.b, mail.MessageID{}, store.AddressChange{Retention: new(-mail.Retention(time.Hour))}) // permanently
 	if report := r.check("kept for ever", rebuild, "unlisted 1/1"); report.Removed != 1 {
 		t.Errorf("%d were kept away, want 1", report.Removed)
 	}
 	r.wantRows("kept for ever", r.b, unlisted)
 
-	// An ended account, and one that is made again.
+	// An ended account, made again.
 	end := r.ids.Next()
 	other := r.put(r.a, r.b)
 	r.list(r.a, entry(other, r.a))
@@ -423,7 +423,7 @@ func TestRebuildKeepsRemovedOnesAway(t *testing.T) {
 	}
 }
 
-// Where much is amiss, more is amiss than what can be seen: nothing is taken away.
+// Many findings hint at a larger damage: a repair then deletes nothing.
 func TestCheckBrake(t *testing.T) {
 	r := newCheckRig(t)
 	r.cfg.BrakeCount = 3
@@ -434,12 +434,12 @@ func TestCheckBrake(t *testing.T) {
 	r.reopen()
 	r.check("a repair", repair, "dangling 4/0-4 orphan 4/0-4")
 	if n := len(r.rows(r.b)); n != 4 {
-		t.Errorf("%d entries after a repair that was held, want 4", n)
+		t.Errorf("%d entries after a held repair, want 4", n)
 	}
 	r.check("a forced repair", task.CheckOptions{Repair: true, Force: true}, "dangling 4/4 orphan 4/4")
 	r.check("afterwards", plain)
 
-	// As many among many more, but all of one mailbox.
+	// The same number among many more, but all of the same mailbox.
 	for range 40 {
 		r.deliver(r.a)
 	}
@@ -451,7 +451,8 @@ func TestCheckBrake(t *testing.T) {
 	r.cfg.BrakeCount = 4
 	r.check("a repair of few", repair, "orphan 4/4")
 
-	// Others list it, so nothing would be taken away; but one mailbox has lost its entries.
+	// Another mailbox lists each content, so nothing would be deleted; but the mailbox has lost its
+	// entries.
 	for range 5 {
 		r.list(r.a, entry(r.put(r.a, r.b), r.a))
 	}
@@ -519,7 +520,7 @@ func damage(t *testing.T, fs *vfs.MemFS, id mail.MessageID, change func([]byte) 
 	t.Fatalf("no file of %s in %v", id, names)
 }
 
-// After a fault at any point a run can be gone on with, to the same report, and nothing is lost.
+// After a fault at any point a run can continue, to the same report, and without a loss.
 func TestCheckGoesOnAfterEveryFault(t *testing.T) {
 	storetest.EachFault(t, func(t *testing.T, wrap func(store.Store) store.Store) {
 		r := newCheckRig(t)
@@ -539,7 +540,7 @@ func TestCheckGoesOnAfterEveryFault(t *testing.T) {
 		faulty := wrap(store.Single(r.st))
 		r.wrap = func(store.Store) store.Store { return faulty }
 		var s task.CheckState
-		for range 3 { // once for the fault, once more if that ended the run
+		for range 3 { // once for the fault, once more if the fault ended the run
 			var err error
 			if s, err = r.try(repair); err == nil {
 				break
@@ -579,7 +580,7 @@ func (a absent) ContentRows(context.Context, []mail.MessageID) (map[mail.Message
 	return nil, fmt.Errorf("two of three replicas: %w", store.ErrUnavailable)
 }
 
-// While a replica is away, or the clock is wrong, nothing is concluded.
+// While a replica is away, or the clock is wrong, a check draws no conclusion.
 func TestCheckNeedsAll(t *testing.T) {
 	r := newCheckRig(t)
 	lone, dangling := r.put(r.a), r.ids.Next()
@@ -659,7 +660,7 @@ func TestCheckStopsAndGoesOn(t *testing.T) {
 	if s := c.State(); s.Result != task.CheckStopped || s.Err != nil {
 		t.Errorf("after Cancel: %s, %v", s.Result, s.Err)
 	}
-	close(pages) // go on without waiting
+	close(pages) // without waiting
 	again := func(o task.CheckOptions, resumed bool) {
 		t.Helper()
 		if err := c.Start(t.Context(), o); err != nil {
@@ -672,12 +673,12 @@ func TestCheckStopsAndGoesOn(t *testing.T) {
 	}
 	again(task.CheckOptions{Deep: true}, false) // of another kind
 	again(plain, true)
-	again(plain, false) // the last one was at its end
+	again(plain, false) // the last run was at its end
 	if got := testutil.CollectAndCount(reg, "popelago_task_check_runs_total"); got != 2 {
 		t.Errorf("%d results are counted, want 2: stopped and done", got)
 	}
 
-	// Anew if that is asked for, or if it was long ago.
+	// Anew on request, or after a long time.
 	for _, o := range []task.CheckOptions{{Restart: true}, {}} {
 		pages = make(chan struct{}, 1)
 		c = r.checker(nil)
@@ -717,7 +718,7 @@ func TestCheckOptionsGoTogether(t *testing.T) {
 	}
 }
 
-// The first findings are named; what may be no problem makes room for what is one.
+// A report names the first findings; unlisted contents make room for problems.
 func TestCheckNamesFindings(t *testing.T) {
 	r := newCheckRig(t)
 	r.cfg.Findings = 3
@@ -737,7 +738,7 @@ func TestCheckNamesFindings(t *testing.T) {
 	}
 }
 
-// Looking takes as long as the rate says.
+// A check takes as long as its rate demands.
 func TestCheckRate(t *testing.T) {
 	r := newCheckRig(t)
 	for range 100 {
@@ -746,7 +747,7 @@ func TestCheckRate(t *testing.T) {
 	r.cfg.Rate = 200
 	start := time.Now()
 	r.check("all well, slowly", plain)
-	if took := time.Since(start); took < 400*time.Millisecond { // nobody waits behind the last page
+	if took := time.Since(start); took < 400*time.Millisecond { // no pause after the last page
 		t.Errorf("200 at 200 in a second took %v", took)
 	}
 }

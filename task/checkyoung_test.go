@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// A report names the moment from which all can be judged that was too young, and then they are.
+// A report names the moment from which the young data can be judged, and a check at the moment judges
+// the data.
 func TestCheckSaysWhenItCanJudge(t *testing.T) {
 	r := newCheckRig(t)
 	if report := r.check("nothing there", plain); !report.JudgedFrom.IsZero() {

@@ -11,8 +11,8 @@ import (
 	"popelago/task"
 )
 
-// A job that has to wait after a start does not run before, neither by itself nor if it is asked
-// for, whatever the clock says meanwhile; and then it runs by itself.
+// A job with a delay after the start does not run before, neither by itself nor on request, whatever
+// the clock says meanwhile; after the delay the job runs by itself.
 func TestJobWaitsAfterTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ran := make(chan time.Time, 10)
@@ -29,11 +29,11 @@ func TestJobWaitsAfterTheStart(t *testing.T) {
 			time.Sleep(4 * time.Minute)
 			status, err := r.Run(t.Context(), "early")
 			if err != nil || status.Result != task.ResultRefused || !errors.Is(status.Err, task.ErrTooEarly) {
-				t.Errorf("%+v, %v; want it refused", status, err)
+				t.Errorf("%+v, %v; want a refusal", status, err)
 			}
 		}
 		if got := (<-ran).Sub(start); got != 15*time.Minute {
-			t.Errorf("it ran %v after the start", got)
+			t.Errorf("the job ran %v after the start", got)
 		}
 		status, err := r.Run(t.Context(), "early")
 		if err != nil || status.Result != task.ResultOK {
@@ -42,9 +42,9 @@ func TestJobWaitsAfterTheStart(t *testing.T) {
 	})
 }
 
-// The job that removes what is past its retention is one of those.
+// The job expire has such a delay.
 func TestExpireWaitsAfterTheStart(t *testing.T) {
 	if j := task.Expire(task.ExpireConfig{After: time.Minute}, store.Store{}); j.After != time.Minute {
-		t.Errorf("it waits %v", j.After)
+		t.Errorf("the job waits %v", j.After)
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 const day = 24 * time.Hour
 
-// aged stores a message of some age.
+// aged stores a message of an age.
 func aged(t *testing.T, st store.Mail, mailbox mail.MailboxID, age time.Duration) {
 	t.Helper()
 	add(t, st, mail.NewIDSource(func() time.Time { return time.Now().Add(-age) }), mailbox)
@@ -92,7 +92,7 @@ type server struct {
 func (s *server) Mine(key string) bool { return s.mine == nil || s.mine(key) }
 func (s *server) Clock() error         { return s.err }
 
-// atAll returns the store of st and u whose reads of the directory at the level All go to all.
+// atAll returns the store of st and u that reads the directory at the level All from all.
 func atAll(st store.Engine, u store.Upkeep, all store.Directory) store.Store {
 	s := storetest.WithUpkeep(store.Single(st), u)
 	s.Directory.All = all
@@ -113,7 +113,7 @@ func (away) Domain(context.Context, string) (store.Domain, error) {
 	return store.Domain{}, fmt.Errorf("a replica is away: %w", store.ErrUnavailable)
 }
 
-// longer is the level All after a retention was made longer in another datacenter.
+// longer is the level All after another datacenter made a retention longer.
 type longer struct{ store.Directory }
 
 func (l longer) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
@@ -124,7 +124,7 @@ func (l longer) AddressRows(ctx context.Context, a mail.Address) ([]store.Addres
 	return rows, err
 }
 
-// Nothing is taken away on what only some of the replicas know.
+// A job deletes nothing without the answer of all replicas.
 func TestTakingAwayAsksAll(t *testing.T) {
 	st := openStore(t)
 	dir := newDirectory(t, st)
@@ -162,11 +162,11 @@ func TestTakingAwayAsksAll(t *testing.T) {
 	here.err = nil
 	all.Directory = longer{st}
 	if report := run(t, jobs[0]); len(report) > 0 {
-		t.Errorf("expire with a retention that is longer elsewhere: %v", report)
+		t.Errorf("expire with a longer retention in another datacenter: %v", report)
 	}
 	kept("with a retention that is longer elsewhere")
 
-	// What falls to another server is left to it.
+	// The job leaves the work of another server to that server.
 	all.Directory = st
 	here.mine = func(key string) bool {
 		return !strings.HasSuffix(key, "/"+live.Mailbox.String()) && !strings.HasSuffix(key, "/"+removed.Mailbox.String())

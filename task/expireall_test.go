@@ -11,7 +11,7 @@ import (
 	"popelago/task"
 )
 
-// keptFor is the level All after a retention was changed in another datacenter.
+// keptFor is the level All after another datacenter changed a retention.
 type keptFor struct {
 	store.Directory
 	retention time.Duration
@@ -25,7 +25,7 @@ func (k keptFor) AddressRows(ctx context.Context, a mail.Address) ([]store.Addre
 	return rows, err
 }
 
-// Where all replicas know of a longer retention than the nearest ones, the longer one counts.
+// If all replicas know a longer retention than the nearest replicas, the longer retention counts.
 func TestExpireByTheRetentionOfAll(t *testing.T) {
 	st := openStore(t)
 	a := newAccount(t, newDirectory(t, st), "alice")
@@ -39,6 +39,6 @@ func TestExpireByTheRetentionOfAll(t *testing.T) {
 		t.Errorf("report %v, want %v", report, want)
 	}
 	if n := count(t, st, a.Mailbox); n != 1 {
-		t.Errorf("%d messages are left, want the one of 2 days ago", n)
+		t.Errorf("%d messages are left, want the message of 2 days ago", n)
 	}
 }

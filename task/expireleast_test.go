@@ -14,7 +14,7 @@ import (
 	"popelago/task"
 )
 
-// wantLeast checks what a directory promises to those who have not logged in.
+// wantLeast checks the least retention that a directory knows.
 func wantLeast(t *testing.T, what string, dir *account.Directory, want time.Duration) {
 	t.Helper()
 	if got, err := dir.LeastRetention(t.Context()); err != nil || got != mail.Retention(want) {
@@ -22,8 +22,8 @@ func wantLeast(t *testing.T, what string, dir *account.Directory, want time.Dura
 	}
 }
 
-// A run of expire learns the least retention of all accounts, also of those whose mailboxes fall to
-// other servers, and of changes that no server of today made.
+// A run of expire discovers the least retention of all accounts, including accounts with mailboxes in
+// the share of other servers, and including changes from before the start of all servers.
 func TestExpireLearnsTheLeastRetention(t *testing.T) {
 	st := openStore(t)
 	dir := newDirectory(t, st)
@@ -69,7 +69,7 @@ func (s stopping) ListAddresses(ctx context.Context, domain, after string, limit
 	return s.Directory.ListAddresses(ctx, domain, after, limit)
 }
 
-// A run that has not come to all accounts raises nothing.
+// A run that has not read all accounts raises nothing.
 func TestExpireThatFailsRaisesNothing(t *testing.T) {
 	st := openStore(t)
 	dir := newDirectory(t, st)
@@ -82,7 +82,7 @@ func TestExpireThatFailsRaisesNothing(t *testing.T) {
 	}
 	job := task.Expire(task.ExpireConfig{Directory: dir}, storetest.WithDirectory(store.Single(st), stopping{st}))
 	if _, err := job.Run(t.Context(), false); !errors.Is(err, store.ErrUnavailable) {
-		t.Errorf("a run that cannot read all: %v", err)
+		t.Errorf("a run that cannot read all accounts: %v", err)
 	}
 	wantLeast(t, "after a run that failed", dir, 7*day)
 	run(t, task.Expire(task.ExpireConfig{Directory: dir}, store.Single(st)))

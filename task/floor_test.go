@@ -15,7 +15,7 @@ import (
 	"popelago/task"
 )
 
-// grown is a store some of whose mailboxes have grown.
+// grown is a store with mailboxes that have grown.
 type grown struct {
 	store.Background
 	store.Directory
@@ -35,8 +35,8 @@ func (s *grown) SetBulk(_ context.Context, mailbox mail.MailboxID) (time.Time, e
 	return time.Now().Add(time.Hour).Truncate(time.Microsecond).UTC(), nil
 }
 
-// The floor job makes bulk what has grown, as far as it belongs to somebody. What fails holds
-// nothing else up, and is told.
+// The floor job makes grown mailboxes bulk, if they belong to an account. A failure does not delay
+// the remaining mailboxes, and is reported.
 func TestFloorMakesBulk(t *testing.T) {
 	engine := openStore(t)
 	st := &grown{Background: engine, Directory: engine}
@@ -52,7 +52,7 @@ func TestFloorMakesBulk(t *testing.T) {
 	st.report = store.FloorReport{Mailboxes: 5, Raised: 2, Grown: []store.GrownMailbox{
 		{Mailbox: mail.MailboxID{1}, Recipient: "nobody@example.test"},
 		{Mailbox: bob.Mailbox, Recipient: "bob@example.test"},
-		{Mailbox: alice.Mailbox, Recipient: "carol@example.test"}, // which is not hers
+		{Mailbox: alice.Mailbox, Recipient: "carol@example.test"}, // not the mailbox of carol
 		{Mailbox: carol.Mailbox, Recipient: "Carol@example.test"},
 	}}
 	st.err = store.ErrUnavailable
@@ -74,19 +74,19 @@ func TestFloorMakesBulk(t *testing.T) {
 		}
 	}
 
-	// Noticed again.
+	// The failed mailbox is reported again.
 	st.err, st.failing = nil, mail.MailboxID{}
 	want[2].N = 1
 	if report := run(t, job); !slices.Equal(report, want) || !slices.Contains(st.bulk, bob.Mailbox) {
 		t.Errorf("report %v, want %v; bulk %v", report, want, st.bulk)
 	}
 
-	// While it is asked to stop nothing more is begun.
+	// A job that has to stop begins no further mailbox.
 	st.failing = alice.Mailbox
 	st.report.Grown = []store.GrownMailbox{{Mailbox: alice.Mailbox, Recipient: "alice@example.test"}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := job.Run(ctx, false); err == nil {
-		t.Error("a run that was stopped says nothing")
+		t.Error("a stopped run returns no error")
 	}
 }

@@ -15,7 +15,8 @@ import (
 	"popelago/task"
 )
 
-// lateRig is a directory in which alice has ended, with late mail, and bob is alive.
+// lateRig holds a directory with the ended account alice, which has late mail, and the live account
+// bob.
 type lateRig struct {
 	*testing.T
 	st         store.Engine
@@ -54,7 +55,7 @@ func (r *lateRig) put(a account.Account, u mail.UIDL) mail.Message {
 	return m
 }
 
-// octets are the messages of a mailbox by their unique-ids, as POP3 sends them.
+// octets returns the messages of a mailbox by their unique-ids, as POP3 sends them.
 func (r *lateRig) octets(mailbox mail.MailboxID) map[mail.UIDL]string {
 	r.Helper()
 	drop, err := maildrop.Open(r.Context(), store.Single(r.st).Mail, mailbox, maildrop.Options{})
@@ -81,7 +82,7 @@ func (r *lateRig) octets(mailbox mail.MailboxID) map[mail.UIDL]string {
 	return all
 }
 
-// Late mail is shown, whether or not its domain is hosted any more, and nothing else is.
+// The list shows late mail of hosted and of removed domains, and no other mail.
 func TestLateMailIsShown(t *testing.T) {
 	r := newLateRig(t)
 	l := task.NewLate(r.dir, store.Single(r.st), nil, nil)
@@ -97,7 +98,7 @@ func TestLateMailIsShown(t *testing.T) {
 				}
 			}
 			if list, more, err := l.List(t.Context(), a, 1); err != nil || !more || len(list) != 1 {
-				t.Errorf("%s, %s, one at most: %d, more %v, %v", domain, a, len(list), more, err)
+				t.Errorf("%s, %s, at most 1: %d, more %v, %v", domain, a, len(list), more, err)
 			}
 		}
 		if domain == "hosted" {
@@ -109,8 +110,8 @@ func TestLateMailIsShown(t *testing.T) {
 	}
 }
 
-// Handing late mail over moves it into another maildrop, octet for octet and with its unique-ids,
-// once, whatever fails on the way.
+// Handing late mail over moves each message into another maildrop, octet for octet and with its
+// unique-id, once, with a fault at any point.
 func TestLateMailIsHandedOver(t *testing.T) {
 	storetest.EachFault(t, func(t *testing.T, wrap func(store.Store) store.Store) {
 		r := newLateRig(t)
@@ -151,7 +152,7 @@ func TestLateMailIsHandedOver(t *testing.T) {
 	})
 }
 
-// What is no late mail is left alone, and nobody gets the mail of two former owners by mistake.
+// Commands for late mail leave all other mail alone, and refuse to mix the mail of two former owners.
 func TestLateMailIsNamedExactly(t *testing.T) {
 	r := newLateRig(t)
 	ctx := t.Context()
@@ -171,7 +172,7 @@ func TestLateMailIsNamedExactly(t *testing.T) {
 	}
 	s := task.LateSelection{Address: r.alice.Address}
 	if _, err := l.HandOver(ctx, s, r.alice.Address); !errors.Is(err, account.ErrNoSuchAccount) {
-		t.Errorf("to an account that has ended: %v", err)
+		t.Errorf("to an ended account: %v", err)
 	}
 	second := newAccount(t, r.dir, "alice")
 	removeAccount(t, r.dir, second)
@@ -184,7 +185,7 @@ func TestLateMailIsNamedExactly(t *testing.T) {
 		t.Errorf("of the second: %d, %v", n, err)
 	}
 	if n, err := l.Drop(ctx, task.LateSelection{Address: r.alice.Address, Message: r.late[1].ID}); err != nil || n != 1 {
-		t.Errorf("drop one: %d, %v", n, err)
+		t.Errorf("drop a single message: %d, %v", n, err)
 	}
 	if n := len(r.octets(r.alice.Mailbox)); n != 2 {
 		t.Errorf("%d messages are left, want 2", n)

@@ -15,8 +15,8 @@ import (
 	"popelago/task"
 )
 
-// A storage that does not answer is one cause: of all jobs that fail for it the log has one error, one
-// more every five minutes, and a line when it is over. Any other failure is an error each time.
+// A storage that does not answer is one cause: for all failing jobs together the log has an error, a
+// further error every five minutes, and a line at the end. Any other failure is an error each time.
 func TestOutageIsSaidOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log mailtest.Log
@@ -33,7 +33,7 @@ func TestOutageIsSaidOnce(t *testing.T) {
 				t.Errorf("%d errors, want %d:\n%s", n, errors, text)
 			}
 			if n := strings.Count(text, "answered by the storage again"); n != over {
-				t.Errorf("%d times it is over, want %d:\n%s", n, over, text)
+				t.Errorf("%d lines at the end of the outage, want %d:\n%s", n, over, text)
 			}
 		}
 		outage := fmt.Errorf("wrapped: %w", store.ErrUnavailable)
@@ -51,7 +51,7 @@ func TestOutageIsSaidOnce(t *testing.T) {
 		fail(nil)
 		time.Sleep(2 * time.Minute)
 		said(2, 1)
-		fail(fmt.Errorf("wrapped: %w", store.ErrOutcomeUnknown)) // again, soon after
+		fail(fmt.Errorf("wrapped: %w", store.ErrOutcomeUnknown)) // a second outage, soon after
 		time.Sleep(2 * time.Minute)
 		said(3, 1)
 		fail(fmt.Errorf("%w, and %w", outage, store.ErrCorrupt))

@@ -19,7 +19,7 @@ import (
 	"popelago/task"
 )
 
-// newAccount makes an account in example.test, which is hosted if need be.
+// newAccount makes an account in example.test, and hosts the domain first if need be.
 func newAccount(t *testing.T, dir *account.Directory, local string) account.Account {
 	t.Helper()
 	if _, err := dir.AddDomain(t.Context(), "example.test"); err != nil && !errors.Is(err, account.ErrExists) {
@@ -73,7 +73,7 @@ func TestPurgeEmptiesOnlyMailboxesOfRemovedAccounts(t *testing.T) {
 	}
 }
 
-// Mail that was accepted for an account that had ended is reported, and kept for a while.
+// Mail accepted for an ended account is reported, and kept for a while.
 func TestPurgeKeepsLateMail(t *testing.T) {
 	st := openStore(t)
 	dir := newDirectory(t, st)
@@ -102,7 +102,7 @@ func TestPurgeKeepsLateMail(t *testing.T) {
 	if got := gather(t, reg)["late_messages"]; got != 2 {
 		t.Errorf("metric %v, want 2", got)
 	}
-	// It is said once, and again when there is more.
+	// Late mail is reported once, and again when more arrives.
 	run(t, job)
 	add(t, st, ids, alice.Mailbox)
 	run(t, job)
@@ -124,8 +124,8 @@ func TestPurgeKeepsLateMail(t *testing.T) {
 	}
 }
 
-// Two datacenters that could not hear of each other have given one address to two owners. The mail
-// of the one who has to give way is reported, and stays until the address has no account.
+// Two datacenters without contact have given the same address to two owners. The mail of the
+// displaced owner is reported, and stays until the address has no account.
 func TestPurgeKeepsDisplacedMail(t *testing.T) {
 	st := openStore(t)
 	dir := newDirectory(t, st)
@@ -165,7 +165,7 @@ func TestPurgeKeepsDisplacedMail(t *testing.T) {
 	}
 }
 
-// Accounts removed long ago are looked at once a day: a datacenter that was cut off may have
+// The job visits accounts removed long ago once a day: a datacenter that was cut off may have
 // accepted mail for them.
 func TestPurgeComesBack(t *testing.T) {
 	st := openStore(t)
@@ -207,7 +207,7 @@ func (b *broken) ListMessages(ctx context.Context, mailbox mail.MailboxID, after
 	return b.Mail.ListMessages(ctx, mailbox, after, limit)
 }
 
-// One mailbox that cannot be emptied does not keep the others from it.
+// A mailbox that cannot be emptied does not delay the remaining mailboxes.
 func TestPurgeGoesOnBehindAFault(t *testing.T) {
 	engine := openStore(t)
 	ids := mail.NewIDSource(nil)
@@ -231,14 +231,14 @@ func TestPurgeGoesOnBehindAFault(t *testing.T) {
 		t.Errorf("report %v, want %v", report, want)
 	}
 	st.mailbox = mail.MailboxID{}
-	now = now.Add(1000 * time.Hour) // it is not forgotten
+	now = now.Add(1000 * time.Hour) // the mailbox is tried again
 	run(t, job)
 	if n := count(t, engine, removed[2].Mailbox); n != 0 {
-		t.Errorf("%d messages left when it works again", n)
+		t.Errorf("%d messages left after the fault", n)
 	}
 }
 
-// A run that nothing works for ends, and does not say the same a thousand times.
+// A run whose mailboxes all fail ends early, and does not repeat its error a thousand times.
 func TestManyFailures(t *testing.T) {
 	st := openStore(t)
 	dir := newDirectory(t, st)
@@ -283,7 +283,7 @@ func TestEmptyMailboxGoesOnAfterEveryFault(t *testing.T) {
 			}
 		}
 		if n := count(t, st, mailbox); n != 1 {
-			t.Errorf("%d messages left, want the one that came later", n)
+			t.Errorf("%d messages left, want the later message", n)
 		}
 	})
 }

@@ -14,8 +14,9 @@ import (
 	"popelago/task"
 )
 
-// Late mail of an account whose domain was removed, too, is reported, kept and purged like that of
-// other accounts, whether or not the domain is hosted again. What was there before goes at once.
+// Late mail of an account whose domain was removed, too, is reported, kept and purged like late mail
+// of other accounts, whether or not the domain is hosted again. Mail from before the removal goes at
+// once.
 func TestPurgeOfARemovedDomain(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		st := openStore(t)
@@ -64,12 +65,12 @@ type placed struct {
 
 func (p *placed) Origin() string { return p.origin }
 
-// Late mail is reported by one server of the cluster, once: not by one of each datacenter, nor
-// after each restart. Only if nobody in the datacenter that accepted it does, another one does.
+// One server of the cluster reports late mail, once: not one of each datacenter, nor after each
+// restart. A server of another datacenter reports only if no server runs in the accepting datacenter.
 func TestLateMailIsReportedOnce(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		alive []string // servers that run, by their datacenters
+		alive []string // running servers, by their datacenters
 	}{
 		{"all run", []string{"dc2", "dc1", "dc3"}},
 		{"the datacenter is away that accepted it", []string{"dc2", "dc3"}},
@@ -99,7 +100,7 @@ func TestLateMailIsReportedOnce(t *testing.T) {
 			said := func() int { return strings.Count(log.String(), "is kept for a while") }
 			day := func() {
 				for range 12 {
-					for range 3 { // three runs of each
+					for range 3 { // three runs of each server
 						for _, job := range start() { // restarted each time
 							if report := run(t, job); len(report) != 1 || report[0].Name != "late" {
 								t.Errorf("report %v", report)

@@ -18,7 +18,7 @@ import (
 	"popelago/task"
 )
 
-// job makes a job of a function.
+// job returns a job of a function.
 func job(name string, every time.Duration, run func(ctx context.Context, asked bool) (task.Report, error)) task.Job {
 	return task.Job{Name: name, Every: every, Run: run}
 }
@@ -73,7 +73,7 @@ func TestRunnerRepeatsAndSurvivesFailures(t *testing.T) {
 			}
 		}
 		if strings.Contains(log.String(), "elsewhere") {
-			t.Errorf("a run that had nothing to do is in the log:\n%s", log.String())
+			t.Errorf("a run without work is in the log:\n%s", log.String())
 		}
 		got := gather(t, reg)
 		for name, want := range map[string]float64{
@@ -102,11 +102,11 @@ func TestStopInterruptsAJob(t *testing.T) {
 	r.Start()
 	<-started
 	if s := r.Jobs()[0]; !s.Running || s.Started.IsZero() || s.Runs != 0 || !s.Next.IsZero() {
-		t.Errorf("while it runs: %+v", s)
+		t.Errorf("during the run: %+v", s)
 	}
 	r.Close()
 	if log.Len() > 0 {
-		t.Errorf("a job that was stopped is not a failure:\n%s", log.String())
+		t.Errorf("a stopped job is not a failure:\n%s", log.String())
 	}
 	if s := r.Jobs()[0]; s.Running || s.Result != task.ResultStopped || s.Runs != 1 {
 		t.Errorf("after Stop: %+v", s)
@@ -116,7 +116,7 @@ func TestStopInterruptsAJob(t *testing.T) {
 	}
 }
 
-// What one asks for runs now, whether or not it is due, and is told what became of it.
+// A requested job runs now, due or not, and the caller gets its result.
 func TestRunNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type start struct {
@@ -136,14 +136,14 @@ func TestRunNow(t *testing.T) {
 		defer r.Close()
 		time.Sleep(time.Hour)
 		if len(starts) > 0 {
-			t.Fatalf("a job that runs only when asked for ran at %v", starts)
+			t.Fatalf("a job without a schedule ran at %v", starts)
 		}
 		status, err := r.Run(t.Context(), "slow")
 		if err != nil || status.Runs != 1 || status.Running || status.Result != task.ResultError || status.Err == nil ||
 			!slices.Equal(status.Report, task.Report{{"things", 1}}) || status.Ended.Sub(status.Started) != 10*time.Second {
 			t.Errorf("%+v, %v", status, err)
 		}
-		// While it runs: the run asked for is the next one, and several may wait for it.
+		// During a run: the requested run is the next one, and several callers may wait for it.
 		if n, err := r.Ask("slow"); n != 2 || err != nil {
 			t.Errorf("Ask: %d, %v", n, err)
 		}
@@ -154,7 +154,7 @@ func TestRunNow(t *testing.T) {
 			t.Errorf("Run with too little time: %+v, %v", status, err)
 		}
 		if status, err := r.Run(t.Context(), "slow"); err != nil || status.Runs != 3 {
-			t.Errorf("Run while it runs: %+v, %v", status, err)
+			t.Errorf("Run during a run: %+v, %v", status, err)
 		}
 		time.Sleep(time.Hour)
 		want := []start{{time.Hour, true}, {time.Hour + 10*time.Second, true}, {time.Hour + 20*time.Second, true}}
@@ -174,7 +174,7 @@ func TestRunNow(t *testing.T) {
 	})
 }
 
-// While the clock cannot be trusted nothing runs, and that is said once.
+// While the clock cannot be trusted no job runs, and the tasks leave the log to the store.
 func TestClockStopsJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
@@ -201,7 +201,7 @@ func TestClockStopsJobs(t *testing.T) {
 			t.Errorf("%d runs; %+v, %v", runs.Load(), status, err)
 		}
 		if log.Len() > 0 {
-			t.Errorf("the store says what is wrong with the clock, and one line is enough; but:\n%s", log.String())
+			t.Errorf("the store logs the fault of the clock, and the tasks log nothing; but:\n%s", log.String())
 		}
 		right.Store(true)
 		time.Sleep(2 * time.Minute)
@@ -212,7 +212,7 @@ func TestClockStopsJobs(t *testing.T) {
 	})
 }
 
-// A server that stops does not leave those who wait for a run waiting.
+// A stopping server answers the callers that wait for a run.
 func TestStopWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := task.New(task.Config{}, nil, job("long", 0, func(ctx context.Context, _ bool) (task.Report, error) {
@@ -222,7 +222,7 @@ func TestStopWhileWaiting(t *testing.T) {
 		}))
 		r.Start()
 		result := make(chan error)
-		for range 2 { // one for the run under way, one for the next, which never comes
+		for range 2 { // the first waits for the run in flight, the second for the next run, which never comes
 			go func() {
 				_, err := r.Run(context.Background(), "long")
 				result <- err

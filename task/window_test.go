@@ -26,11 +26,11 @@ func TestExpireLeavesTheYoung(t *testing.T) {
 	retain(t, st, "alice", time.Minute)
 	run(t, task.Expire(task.ExpireConfig{Window: time.Hour}, store.Single(st)))
 	if n := count(t, st, a.Mailbox); n != 1 {
-		t.Errorf("%d messages are left, want the one of half an hour ago", n)
+		t.Errorf("%d messages are left, want the message of half an hour ago", n)
 	}
 }
 
-// ended is the level All after an account was removed in another datacenter.
+// ended is the level All after another datacenter removed an account.
 type ended struct{ store.Directory }
 
 func (e ended) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
@@ -41,7 +41,7 @@ func (e ended) AddressRows(ctx context.Context, a mail.Address) ([]store.Address
 	return rows, err
 }
 
-// The mail of an account that was removed elsewhere is the purge job's, with its own rules.
+// The mail of an account removed in another datacenter belongs to the purge job, with its own rules.
 func TestExpireLeavesEndedAccounts(t *testing.T) {
 	st := openStore(t)
 	a := newAccount(t, newDirectory(t, st), "alice")
@@ -53,7 +53,7 @@ func TestExpireLeavesEndedAccounts(t *testing.T) {
 	}
 }
 
-// asking notes for what moments the orphans were asked for.
+// asking records the moments passed to SweepOrphans.
 type asking struct {
 	store.Background
 	olderThan, begun time.Time
@@ -64,7 +64,7 @@ func (a *asking) SweepOrphans(_ context.Context, olderThan, begun time.Time) (st
 	return store.OrphanReport{}, nil
 }
 
-// The search for orphans leaves what is younger than the grace period.
+// The search for orphans leaves contents younger than the grace period.
 func TestOrphansLeaveTheYoung(t *testing.T) {
 	now := time.Now()
 	st := &asking{Background: openStore(t)}
@@ -78,7 +78,7 @@ func TestOrphansLeaveTheYoung(t *testing.T) {
 			begun = now
 		}
 		if !st.olderThan.Equal(now.Add(-time.Hour)) || !st.begun.Equal(begun) {
-			t.Errorf("asked %v: contents from before %v are looked at, unless one began after %v", asked, now.Sub(st.olderThan), now.Sub(st.begun))
+			t.Errorf("asked %v: contents older than %v are searched, unless a search began less than %v ago", asked, now.Sub(st.olderThan), now.Sub(st.begun))
 		}
 	}
 }
@@ -94,11 +94,11 @@ func TestPurgeLeavesYoungLateMail(t *testing.T) {
 	add(t, st, mail.NewIDSource(func() time.Time { return now.Add(-30 * time.Minute) }), alice.Mailbox)
 	run(t, job)
 	if n := count(t, st, alice.Mailbox); n != 1 {
-		t.Errorf("%d messages are left, want the one of half an hour ago", n)
+		t.Errorf("%d messages are left, want the message of half an hour ago", n)
 	}
 }
 
-// dated knows when domains were removed.
+// dated is a directory with a chosen moment of removal for all removed domains.
 type dated struct {
 	store.Directory
 	since time.Time
@@ -112,8 +112,8 @@ func (d dated) RemovedDomains(ctx context.Context) ([]store.RemovedDomain, error
 	return list, err
 }
 
-// Late mail that comes long after the account ended goes when its time is over, not when all
-// removed accounts are next looked at; also of a removed domain, and though a run failed meanwhile.
+// Late mail long after the end of its account goes when its own time is over, earlier than the next
+// visit of all removed accounts; also in a removed domain, and despite a failed run meanwhile.
 func TestPurgeKnowsWhatIsLate(t *testing.T) {
 	for _, removed := range []bool{false, true} {
 		engine := openStore(t)
@@ -135,7 +135,7 @@ func TestPurgeKnowsWhatIsLate(t *testing.T) {
 		now = now.Add(time.Hour)
 		st.mailbox = alice.Mailbox
 		if _, err := job.Run(t.Context(), false); !errors.Is(err, store.ErrCorrupt) {
-			t.Errorf("removed %v: a mailbox that cannot be read: %v", removed, err)
+			t.Errorf("removed %v: an unreadable mailbox: %v", removed, err)
 		}
 		st.mailbox = mail.MailboxID{}
 		now = now.Add(2 * time.Hour)
@@ -146,7 +146,7 @@ func TestPurgeKnowsWhatIsLate(t *testing.T) {
 	}
 }
 
-// Once a day domains are looked at, too, that were removed long ago.
+// Once a day the job visits domains removed long ago, too.
 func TestPurgeComesBackToRemovedDomains(t *testing.T) {
 	st := openStore(t)
 	dir := newDirectory(t, dated{st, time.Now()})
@@ -166,8 +166,8 @@ func TestPurgeComesBackToRemovedDomains(t *testing.T) {
 	}
 }
 
-// Late mail falls at first to the datacenter that accepted it, and more of it is reported again,
-// also if it is older than what was there.
+// Late mail falls at first to the datacenter that accepted the mail, and further late mail is
+// reported again, even if it is older than the reported mail.
 func TestLateMailIsReportedWhereItCame(t *testing.T) {
 	st := openStore(t)
 	dir := newDirectory(t, st)
@@ -204,7 +204,7 @@ func (sticky) RemoveMessages(context.Context, mail.MailboxID, []mail.MessageID) 
 	return fmt.Errorf("some replicas: %w", store.ErrUnavailable)
 }
 
-// What is handed over again, because it could not be removed where it was, is not copied again.
+// A message handed over again, because its removal failed, is not copied again.
 func TestLateMailIsCopiedOnce(t *testing.T) {
 	r := newLateRig(t)
 	s := task.LateSelection{Address: r.alice.Address, Message: r.late[0].ID}
@@ -215,11 +215,11 @@ func TestLateMailIsCopiedOnce(t *testing.T) {
 		}
 	}
 	if n := count(t, r.st, r.bob.Mailbox); n != 2 {
-		t.Errorf("bob has %d rows, want his own and one copy", n)
+		t.Errorf("bob has %d rows, want his own message and one copy", n)
 	}
 }
 
-// A copy that took longer than background work waits is taken back.
+// A slow copy, slower than the delay of background work, is removed again.
 func TestLateMailCopiedTooSlowly(t *testing.T) {
 	r := newLateRig(t)
 	l := task.NewLate(r.dir, store.Single(r.st), r.ids, func() time.Time { return time.Now().Add(6 * time.Minute) })
@@ -237,7 +237,7 @@ type wrongClock struct{ store.Mail }
 
 func (wrongClock) Clock() error { return store.ErrClock }
 
-// By a clock that cannot be trusted nothing is dropped.
+// Drop refuses while the clock cannot be trusted.
 func TestLateMailWaitsForTheClock(t *testing.T) {
 	r := newLateRig(t)
 	st := storetest.WithMail(store.Single(r.st), wrongClock{r.st})
@@ -249,7 +249,7 @@ func TestLateMailWaitsForTheClock(t *testing.T) {
 	}
 }
 
-// The moment from which all can be judged is that of the youngest, in whatever order they come.
+// The moment of judgement is the moment of the youngest data, in any order.
 func TestCheckJudgesFromTheYoungest(t *testing.T) {
 	r := newCheckRig(t)
 	r.put(r.a)
@@ -262,7 +262,7 @@ func TestCheckJudgesFromTheYoungest(t *testing.T) {
 	}
 }
 
-// blind shows no contents the first time.
+// blind lists no contents the first time.
 type blind struct {
 	store.Upkeep
 	seen *bool
@@ -276,7 +276,7 @@ func (b blind) ContentRows(ctx context.Context, ids []mail.MessageID) (map[mail.
 	return b.Upkeep.ContentRows(ctx, ids)
 }
 
-// An entry is removed as dangling only if its content is missing still when that is done.
+// A repair removes a dangling entry only if the content is still missing at the removal.
 func TestCheckLooksAgain(t *testing.T) {
 	r := newCheckRig(t)
 	id := r.deliver(r.a)

@@ -17,7 +17,7 @@ import (
 	"popelago/wire"
 )
 
-// crowd is a server in a bubble, with the errors that ended its sessions.
+// crowd holds a server in a bubble, with the errors that ended its sessions.
 type crowd struct {
 	t      *testing.T
 	server *wire.Server
@@ -137,8 +137,8 @@ func TestOldestStrangerIsDroppedFirst(t *testing.T) {
 	})
 }
 
-// TestDroppedSessionsMayTakeTheirTime: a session that is dropped while it executes a command ends
-// later. The number of such sessions is limited.
+// TestDroppedSessionsMayTakeTheirTime: a session dropped during a command ends after the command. The
+// number of such sessions is limited.
 func TestDroppedSessionsMayTakeTheirTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stubborn := make(chan struct{})
@@ -154,7 +154,7 @@ func TestDroppedSessionsMayTakeTheirTime(t *testing.T) {
 			most = max(most, server.Conns())
 		}
 		if most != 12 {
-			t.Errorf("%d connections at the most, want 10 and two that are ending", most)
+			t.Errorf("%d connections at the most, want 10 and two ending connections", most)
 		}
 		close(stubborn)
 		synctest.Wait()
@@ -306,7 +306,7 @@ func TestRefusalsAreSummedUp(t *testing.T) {
 		first.Close()
 		cr.server.Shutdown(t.Context())
 		if n := count("times=1 "); n != 1 {
-			t.Errorf("what was counted at the end was logged %d times: %s", n, cr.log.String())
+			t.Errorf("the summary at the end was logged %d times: %s", n, cr.log.String())
 		}
 	})
 }
