@@ -22,39 +22,38 @@ import (
 // if shorter. It is one twelfth of the hour that background jobs leave to deliveries in flight.
 const MaxIDAge = store.MaxIDAge
 
-// Config holds the settings of a Deliverer. The zero value of each field means its default.
+// Config holds the settings of a Deliverer. The zero value of each field means its default, see
+// DefaultConfig.
 type Config struct {
-	// MaxMessageSize limits a text, in octets as the sender counts them: line ends as CRLF,
-	// without dot-stuffing and without the lines that delivery adds. Default 150 MiB.
+	// MaxMessageSize limits a text, in octets as the sender counts them: line ends as CRLF, without
+	// dot-stuffing and without the lines that delivery adds.
 	MaxMessageSize int64
-	// MaxReceived limits the Received lines of a text. Default 100 (RFC 5321 section 6.3 asks for
-	// at least 100).
+	// MaxReceived limits the Received lines of a text. RFC 5321 section 6.3 asks for at least 100.
 	MaxReceived int
 	// Free returns the free octets of the disk that holds incoming texts. Nil: the disk does not
 	// limit incoming texts.
 	Free func() (int64, error)
 	// MaxUnfinished limits the octets of all incoming texts, without the first 256 KiB of each, in
-	// percent of the free space. Default 50.
+	// percent of the free space.
 	MaxUnfinished int
-	// MaxUnfinishedPerNetwork is the same limit for the SMTP clients of one network. Default 25.
+	// MaxUnfinishedPerNetwork is the same limit for the SMTP clients of one network.
 	MaxUnfinishedPerNetwork int
-	// StoreTimeout limits the time to store a complete message. Default and maximum: the age that
+	// StoreTimeout limits the time to store a complete message. Zero means the maximum: the age that
 	// an id may reach, see MaxIDAge.
 	StoreTimeout time.Duration
 	// Postmaster receives the mail for <Postmaster> without domain, and for postmaster in hosted
 	// domains without such an account (RFC 5321 section 4.5.1). Zero: no address does.
 	Postmaster mail.Address
 	// Window is the in-flight window of the store: background work leaves younger ids alone.
-	// Default 1h.
 	Window time.Duration
 
-	// Ledger recognizes repeated deliveries. Default: a ledger that no other server shares.
+	// Ledger recognizes repeated deliveries. Nil: a ledger that no other server shares.
 	Ledger *ledger.Ledger
-	// Now returns the time. Default time.Now.
+	// Now returns the time. Nil: time.Now.
 	Now func() time.Time
-	// IDs makes the message ids. Default: a source of its own.
+	// IDs makes the message ids. Nil: a source of its own.
 	IDs *mail.IDSource
-	// Logger receives messages for the operator. Default: no log.
+	// Logger receives messages for the operator. Nil: no log.
 	Logger *slog.Logger
 }
 

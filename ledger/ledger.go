@@ -11,22 +11,22 @@ import (
 	"popelago/store"
 )
 
-// Config holds the settings of a Ledger. The zero value of each field means its default.
+// Config holds the settings of a Ledger. The zero value of each field means its default, see
+// DefaultConfig.
 type Config struct {
-	// Size limits the number of recipients in the attempts that the ledger remembers. Default 100,000.
+	// Size limits the number of recipients in the attempts that the ledger remembers.
 	Size int
-	// Keep is the time after which an attempt expires. Default 4h.
+	// Keep is the time after which an attempt expires.
 	Keep time.Duration
 	// Poll is the interval at which the ledger reads the attempts of the other servers that share
 	// the store. Zero: no other server shares the store, and the ledger keeps its attempts in memory.
 	Poll time.Duration
 	// Window is the in-flight window of the store: background work leaves younger ids alone.
-	// Default 1h.
 	Window time.Duration
 
-	// Now returns the time. Default time.Now.
+	// Now returns the time. Nil: time.Now.
 	Now func() time.Time
-	// Logger receives messages for the operator. Default: no log.
+	// Logger receives messages for the operator. Nil: no log.
 	Logger *slog.Logger
 }
 

@@ -11,12 +11,13 @@ import (
 	"popelago/wire"
 )
 
-// Config holds the settings of a Server. The zero value of each field means its default.
+// Config holds the settings of a Server. The zero value of each field means its default, see
+// DefaultConfig.
 type Config struct {
-	// Banner is the text of the greeting. Default "POP3 server ready". The text must be printable
-	// ASCII without "<": clients treat <...@...> as an offer of APOP (RFC 1939 section 7).
+	// Banner is the text of the greeting. The text must be printable ASCII without "<": clients treat
+	// <...@...> as an offer of APOP (RFC 1939 section 7).
 	Banner string
-	// Implementation is the argument of IMPLEMENTATION in CAPA (RFC 2449 section 6.9). Default: no
+	// Implementation is the argument of IMPLEMENTATION in CAPA (RFC 2449 section 6.9). Empty: no
 	// IMPLEMENTATION.
 	Implementation string
 
@@ -26,7 +27,7 @@ type Config struct {
 	AllowInsecureAuth bool
 
 	// LoginDelay is the least time between two logins to one maildrop on this server. CAPA announces
-	// the delay in whole seconds (RFC 2449 section 6.5). Default: none.
+	// the delay in whole seconds (RFC 2449 section 6.5). Zero: no delay.
 	LoginDelay time.Duration
 
 	// MaxConns, MaxConnsPerAddr and CountLocal: see wire.Config. Serve and ServeTLS have limits of
@@ -34,51 +35,47 @@ type Config struct {
 	MaxConns        int
 	MaxConnsPerAddr int
 	CountLocal      bool
-	// MaxLine limits a command line in octets. Default 8,192: RFC 2449 section 4 asks for at least
-	// 255, and a password may be long. SASL responses may always have 12,288 octets (RFC 5034
-	// section 4).
+	// MaxLine limits a command line in octets. RFC 2449 section 4 asks for at least 255, and a
+	// password may be long. SASL responses may always have 12,288 octets (RFC 5034 section 4).
 	MaxLine int
-	// MaxBadCommands limits the unknown, malformed or misplaced commands of a session. A further
-	// bad command ends the session. Default 20.
+	// MaxBadCommands limits the unknown, malformed or misplaced commands of a session. A further bad
+	// command ends the session.
 	MaxBadCommands int
 	// MaxHarmlessCommands limits the commands in a row that neither log in nor ask for a message. A
 	// further harmless command ends a session that has not logged in; after login the response comes
-	// a second later. Default 100.
+	// a second later.
 	MaxHarmlessCommands int
 	// MaxSessionsPerAccount limits the sessions of one account on this server at one time.
-	// Default 32.
 	MaxSessionsPerAccount int
-	// MaxFailedLogins is the count of failed logins after which the session is closed. Default 8:
-	// clients try PLAIN, LOGIN and USER on one connection.
+	// MaxFailedLogins is the count of failed logins after which the session is closed. Mail programs
+	// try PLAIN, LOGIN and USER on one connection.
 	MaxFailedLogins int
-	// FailureDelay delays the response to the first failed login of a session. The delay doubles
-	// with each further failed login, up to 16 times FailureDelay. Default 200ms; negative: none.
+	// FailureDelay delays the response to the first failed login of a session. The delay doubles with
+	// each further failed login, up to 16 times FailureDelay. Negative: no delay.
 	FailureDelay time.Duration
 
-	// LoginTimeout limits the time from the begin of a connection to the login. Default 90s;
-	// negative: no limit.
+	// LoginTimeout limits the time from the begin of a connection to the login. Negative: no limit.
 	LoginTimeout time.Duration
 	// DropAfter: see wire.Config.
 	DropAfter time.Duration
-	// IdleTimeout limits the wait for a whole command. Default 10m; RFC 1939 section 3 asks for at
-	// least 10m.
+	// IdleTimeout limits the wait for a whole command. RFC 1939 section 3 asks for at least 10m.
 	IdleTimeout time.Duration
-	// WriteTimeout limits the time the client may take to receive each 32 KiB. Default 1m.
+	// WriteTimeout limits the time the client may take to receive each 32 KiB.
 	WriteTimeout time.Duration
-	// HandshakeTimeout limits a TLS handshake. Default 30s.
+	// HandshakeTimeout limits a TLS handshake.
 	HandshakeTimeout time.Duration
 	// OpenTimeout limits the time to read all pages of a maildrop's list at login. Beyond the limit
-	// the login is answered with [SYS/TEMP]. Default 2m.
+	// the login is answered with [SYS/TEMP].
 	OpenTimeout time.Duration
 	// CommitTimeout limits the removal at QUIT, including retries. Shutdown waits for the removal
-	// even after the context of Shutdown has ended. Default 1m.
+	// even after the context of Shutdown has ended.
 	CommitTimeout time.Duration
 
 	// SummaryEvery: see wire.Config.
 	SummaryEvery time.Duration
 	// Connections counts the connections of all protocols of a process. Nil: not counted.
 	Connections *wire.Metrics
-	// Now is the clock of retention. Default time.Now.
+	// Now is the clock of retention. Nil: time.Now.
 	Now func() time.Time
 	// Logger receives a line for each session and each failure. Nil: none.
 	Logger *slog.Logger

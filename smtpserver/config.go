@@ -19,28 +19,28 @@ const (
 	LMTP Protocol = "lmtp"
 )
 
-// Config holds the settings of a Server. The zero value of each field means its default.
+// Config holds the settings of a Server. The zero value of each field means its default, see
+// DefaultConfig.
 type Config struct {
 	// Protocol must be set.
 	Protocol Protocol
-	// Hostname is this host's name in the greeting and in Received lines. Default localhost.
+	// Hostname is this host's name in the greeting and in Received lines.
 	Hostname string
 	// TLS is used by STARTTLS and ServeTLS. Nil: neither is offered.
 	TLS *tls.Config
 
 	// MaxRecipients limits the recipients of one message. A further RCPT is answered with 452 (RFC
-	// 5321 section 4.5.3.1.10). Default 1,000; the RFC asks for at least 100.
+	// 5321 section 4.5.3.1.10). The RFC asks for at least 100.
 	MaxRecipients int
 	// MaxBadCommands limits the unknown or malformed commands of a session. A further bad command
-	// ends the session. Default 20.
+	// ends the session.
 	MaxBadCommands int
 	// MaxRefusedRecipients limits the recipients that are refused permanently before a message is
 	// stored. A further refused recipient ends the session, since the client is guessing addresses
-	// (RFC 5321 section 7.3). Default 100; negative: no limit.
+	// (RFC 5321 section 7.3). Negative: no limit.
 	MaxRefusedRecipients int
 	// MaxHarmlessCommands limits the commands of a session before a message is stored, not counting
-	// recipients and texts. A further harmless command ends the session. Default 100; negative: no
-	// limit.
+	// recipients and texts. A further harmless command ends the session. Negative: no limit.
 	MaxHarmlessCommands int
 
 	// NormalizeLF treats a bare LF in a text as a line end, which is stored as CRLF. False: a text
@@ -48,7 +48,7 @@ type Config struct {
 	// line ends in CRLF.
 	NormalizeLF bool
 
-	// MaxConns and MaxConnsPerAddr limit connections, see wire.Config. Defaults 10,000 and 200.
+	// MaxConns and MaxConnsPerAddr limit connections, see wire.Config.
 	MaxConns, MaxConnsPerAddr int
 	// CountLocal applies MaxConnsPerAddr to clients on this machine too.
 	CountLocal bool
@@ -57,15 +57,16 @@ type Config struct {
 	DropAfter    time.Duration
 	MinBodyRate  int64
 	SummaryEvery time.Duration
-	// MaxLine limits a command line in octets. Default 4,096 (RFC 5321 section 4.5.3.1.4 asks for
-	// 512, and more for each extension). The lines of a text have no limit.
+	// MaxLine limits a command line in octets. RFC 5321 section 4.5.3.1.4 asks for 512, and more for
+	// each extension. The lines of a text have no limit.
 	MaxLine int
-	// IdleTimeout limits the wait for a command. Default 5 minutes (RFC 5321 section 4.5.3.2.7).
+	// IdleTimeout limits the wait for a command. RFC 5321 section 4.5.3.2.7 asks for at least 5
+	// minutes.
 	IdleTimeout time.Duration
-	// BodyTimeout limits the wait for each 16 KiB of a text. Default 5 minutes (section 4.5.3.2.5
-	// has 3).
+	// BodyTimeout limits the wait for each 16 KiB of a text. Section 4.5.3.2.5 asks for at least 3
+	// minutes.
 	BodyTimeout time.Duration
-	// WriteTimeout and HandshakeTimeout: see wire.Config. Defaults 1 minute and 30 seconds.
+	// WriteTimeout and HandshakeTimeout: see wire.Config.
 	WriteTimeout, HandshakeTimeout time.Duration
 
 	// Connections counts the connections of all protocols of a process. Nil: not counted.

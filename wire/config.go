@@ -8,7 +8,8 @@ import (
 	"popelago/defaults"
 )
 
-// Config holds the settings of a Server. The zero value of each field means its default.
+// Config holds the settings of a Server. The zero value of each field means its default, see
+// DefaultConfig.
 type Config struct {
 	// Protocol names the server in logs and metrics: "pop3", "smtp", "lmtp".
 	Protocol string
@@ -20,42 +21,40 @@ type Config struct {
 	// ErrTooManyConns, ErrTooManyConnsPerAddr or ErrStopping. Never used on implicit TLS.
 	Refuse func(reason error) string
 
-	// MaxConns limits connections at the same time. Default 10,000.
+	// MaxConns limits connections at the same time.
 	MaxConns int
-	// DropAfter is the least age of a connection that may be dropped for a new one while MaxConns
-	// are open. The client must not be known (Conn.Known); the oldest connection is dropped first.
-	// Default 3 seconds; negative: the new connection is refused.
+	// DropAfter is the least age of a connection that may be dropped for a new one while MaxConns are
+	// open. The client must not be known (Conn.Known); the oldest connection is dropped first.
+	// Negative: the new connection is refused.
 	DropAfter time.Duration
 	// LoginTimeout limits the time from the begin of a connection until the client is known
 	// (Conn.Known), including the TLS handshake. Zero: no limit.
 	LoginTimeout time.Duration
-	// MaxConnsPerAddr limits the connections from one address (IPv6: one /64). Default 200. Clients
-	// on this machine (Conn.Local) are not counted.
+	// MaxConnsPerAddr limits the connections from one address (IPv6: one /64). Clients on this
+	// machine (Conn.Local) are not counted.
 	MaxConnsPerAddr int
 	// CountLocal applies MaxConnsPerAddr to clients on this machine too.
 	CountLocal bool
 
-	// MaxLine limits a command line in octets, without its line end. Default 4,096; at most 32,766.
+	// MaxLine limits a command line in octets, without its line end. The maximum is 32,766.
 	MaxLine int
 	// StrictLineEnd refuses command lines that end in LF without CR.
 	StrictLineEnd bool
 
-	// IdleTimeout limits the wait for a whole command line. Default 10 minutes.
+	// IdleTimeout limits the wait for a whole command line.
 	IdleTimeout time.Duration
-	// BodyTimeout limits the wait for each 16 KiB of a text (or all of a shorter text). Default 5
-	// minutes.
+	// BodyTimeout limits the wait for each 16 KiB of a text (or all of a shorter text).
 	BodyTimeout time.Duration
 	// MinBodyRate is the least average rate of a text in octets a second, after BodyTimeout. Zero:
 	// no limit.
 	MinBodyRate int64
-	// WriteTimeout limits the time the peer may take to receive each 32 KiB of output. Default 1
-	// minute.
+	// WriteTimeout limits the time the peer may take to receive each 32 KiB of output.
 	WriteTimeout time.Duration
-	// HandshakeTimeout limits a TLS handshake. Default 30 seconds.
+	// HandshakeTimeout limits a TLS handshake.
 	HandshakeTimeout time.Duration
 
-	// SummaryEvery is the interval of the summaries of events that strangers can cause without
-	// limit: connections refused or dropped, failed TLS handshakes. Default 1 minute.
+	// SummaryEvery is the interval of the summaries of events that strangers can cause without limit:
+	// connections refused or dropped, failed TLS handshakes.
 	SummaryEvery time.Duration
 
 	Logger  *slog.Logger // nil: none

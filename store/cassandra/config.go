@@ -17,7 +17,8 @@ import (
 	"popelago/store"
 )
 
-// Config holds the addresses of the cluster and the settings of the engine.
+// Config holds the addresses of the cluster and the settings of the engine. The zero value of a field
+// means its default, see DefaultConfig.
 type Config struct {
 	// Hosts lists contact points of the local datacenter: names or IP addresses, with or without a
 	// port. At least one. Contact points of other datacenters are used only if all local nodes are away
@@ -27,7 +28,7 @@ type Config struct {
 	Datacenter string
 	// Rack is the nearest rack of the local datacenter. Its nodes are asked first. May be empty.
 	Rack string
-	// Keyspace holds the tables. Default: popelago.
+	// Keyspace holds the tables.
 	Keyspace string
 	// Replication holds the count of replicas in each datacenter. Needed by Schema, and by Apply for a
 	// new keyspace.
@@ -38,76 +39,76 @@ type Config struct {
 	// TLS configures the connections to the nodes; nil without TLS.
 	TLS *tls.Config
 
-	// Timeout bounds the wait for the answer of a node. Default 5s. It should be longer than the
-	// timeouts of the nodes.
+	// Timeout bounds the wait for the answer of a node. It should be longer than the timeouts of the
+	// nodes.
 	Timeout time.Duration
-	// ConnectTimeout bounds the wait for a connection. Default 5s.
+	// ConnectTimeout bounds the wait for a connection.
 	ConnectTimeout time.Duration
-	// Retries is the count of further nodes tried after a failure. Default 2; negative: none.
+	// Retries is the count of further nodes tried after a failure. Negative: none.
 	Retries int
-	// Connections is the count of connections to each node. Default 2.
+	// Connections is the count of connections to each node.
 	Connections int
 	// Concurrency is the highest count of statements in flight. While the cluster cannot keep up the
-	// limit falls, down to 16. Default 512.
+	// limit falls, down to 16.
 	Concurrency int
 	// QueueTime bounds the wait of a statement for a place in flight. After it the statement fails
-	// unsent as unavailable: better early than late. Default 1s.
+	// unsent as unavailable: better early than late.
 	QueueTime time.Duration
 	// SpeculativeDelay is the wait of a read at LOCAL_QUORUM for a node before a second node is asked
-	// too. Default 200ms; negative: never.
+	// too. Negative: never.
 	SpeculativeDelay time.Duration
-	// ProtocolVersion is the version of the native protocol, 4 or 5. Default 4.
+	// ProtocolVersion is the version of the native protocol, 4 or 5.
 	ProtocolVersion int
-	// Reconnect is the interval between attempts to reach nodes that are down. Default 2s.
+	// Reconnect is the interval between attempts to reach nodes that are down.
 	Reconnect time.Duration
 
-	// SpoolDir holds messages larger than 256 KiB until they have arrived. With Failover it also holds
-	// files for a later process (absence.go, peernodes.go), and each server needs a folder of its own.
-	// Default: the folder of temporary files.
+	// SpoolDir holds messages larger than 256 KiB until they have arrived. With Failover it also
+	// holds files for a later process (absence.go, peernodes.go), and each server needs a folder of
+	// its own. Empty: the folder of temporary files.
 	SpoolDir string
 
 	// Window is the in-flight window: beyond this age of an id no write under the id is in flight.
-	// Background work leaves younger ids alone. Default 1h.
+	// Background work leaves younger ids alone.
 	Window time.Duration
 	// FloorEvery is the count of removals from a mailbox after which RaiseFloors tries to raise its
-	// floor. Default 2000.
+	// floor.
 	FloorEvery int
 	// BulkAfter is the count of messages of an ordinary mailbox, or of removals while its floor could
-	// not rise, after which RaiseFloors reports the mailbox as grown. Default 100,000; negative: never.
+	// not rise, after which RaiseFloors reports the mailbox as grown. Negative: never.
 	BulkAfter int
-	// ScanRate is the count of chunks that SweepOrphans reads in a second. Default 2000.
+	// ScanRate is the count of chunks that SweepOrphans reads in a second.
 	ScanRate int
 	// WrittenOff lists datacenters that will not come back and were removed from the replication of the
 	// keyspace. The servers of this datacenter sweep their trash.
 	WrittenOff []string
 
-	// Server names this server permanently. The name is the key of its rows in the cluster, and must be
-	// unique. Default: the name of the machine.
+	// Server names this server permanently. The name is the key of its rows in the cluster, and must
+	// be unique. Empty: the name of the machine.
 	Server string
 	// Address and Version describe this server to operators. May be empty.
 	Address, Version string
 	// Heartbeat is the interval at which this server announces itself, reads the other servers, and
-	// compares its clock. Default 10s.
+	// compares its clock.
 	Heartbeat time.Duration
 
-	// MissedBeats is the count of missed heartbeats after which a server counts as gone. Default 6.
+	// MissedBeats is the count of missed heartbeats after which a server counts as gone.
 	MissedBeats int
 
-	// ClockEvery is the interval at which one node is asked for its clock. It bounds the time for which
-	// a machine that was suspended trusts its clock. Default 1s.
+	// ClockEvery is the interval at which one node is asked for its clock. It bounds the time for
+	// which a machine that was suspended trusts its clock.
 	ClockEvery time.Duration
 
 	// Failover names datacenters to fail over to while no local node can be reached, the first choice
-	// first. Without a writable SpoolDir the store does not fail over. Default: none.
+	// first. Without a writable SpoolDir the store does not fail over. Empty: no failover.
 	Failover []string
 	// FailoverAfter is the time without a local node before a failover, and a third of the time that
-	// the local nodes have to answer before the return. Default 10s.
+	// the local nodes have to answer before the return.
 	FailoverAfter time.Duration
 
 	// DefaultDurability is the durability of domains without a setting. Only Doctor uses it.
 	DefaultDurability mail.Durability
 
-	// DownReminder is the interval between log lines about nodes that do not answer. Default 5m.
+	// DownReminder is the interval between log lines about nodes that do not answer.
 	DownReminder time.Duration
 
 	// Now returns the time. Nil means time.Now.

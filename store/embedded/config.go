@@ -12,7 +12,8 @@ import (
 	"popelago/store"
 )
 
-// Config holds the settings of Open. Only Dir must be set.
+// Config holds the settings of Open. Only Dir must be set. The zero value of a field means its
+// default, see DefaultConfig.
 type Config struct {
 	// Dir is the data folder. A missing folder is made. One process may have the folder open.
 	Dir string
@@ -24,30 +25,30 @@ type Config struct {
 	Registerer prometheus.Registerer
 	// Now is the clock for removal times; nil for time.Now.
 	Now func() time.Time
-	// CacheSize is the memory in octets for blocks read from the database. Default 16 MiB.
+	// CacheSize is the memory in octets for blocks read from the database.
 	CacheSize int64
-	// MemTableSize is the memory in octets that gathers writes before they become a table;
-	// up to three are in use at once. Default 8 MiB.
+	// MemTableSize is the memory in octets that gathers writes before they become a table; up to
+	// three are in use at once.
 	MemTableSize uint64
-	// Reserve is the free disk space in octets below which nothing is added: AddMessages,
-	// NewContent, ChangeAddress and PutDomain answer store.ErrFull. Removals go on. Default
-	// 64 MiB; negative for none.
+	// Reserve is the free disk space in octets below which nothing is added: AddMessages, NewContent,
+	// ChangeAddress and PutDomain answer store.ErrFull. Removals go on. Negative for none.
 	Reserve int64
-	// TidyAfter is the count of removals from one mailbox after which its tombstones are compacted away,
-	// so that listing the mailbox does not read them. Default 10,000.
+	// TidyAfter is the count of removals from one mailbox after which its tombstones are compacted
+	// away, so that listing the mailbox does not read them.
 	TidyAfter int
-	// StateEvery is the interval at which the length of the growing log is recorded, so that a truncated
-	// log is noticed after a crash. Default 10 s.
+	// StateEvery is the interval at which the length of the growing log is recorded, so that a
+	// truncated log is noticed after a crash.
 	StateEvery time.Duration
-	// SpaceEvery is the interval between looks at the free space. Default 1 s.
+	// SpaceEvery is the interval between looks at the free space.
 	SpaceEvery time.Duration
-	// Undelete is the time to keep the content of removed messages although space is short. Default 0.
+	// Undelete is the time to keep the content of removed messages although space is short. Zero: the
+	// content may go at once.
 	Undelete time.Duration
-	// MaxStop is the longest stop of the server. A clock further ahead of the time when the server last
-	// ran is not trusted, see store.Clocks. Default 30 days; negative: no limit.
+	// MaxStop is the longest stop of the server. A clock further ahead of the time when the server
+	// last ran is not trusted, see store.Clocks. Negative: no limit.
 	MaxStop time.Duration
-	// Settle is the time after a start in which a clock corrected by NTP is followed. Until then only ids
-	// depend on the clock durably. Default 15m; negative: never.
+	// Settle is the time after a start in which a clock corrected by NTP is followed. Until then only
+	// ids depend on the clock durably. Negative: never.
 	Settle time.Duration
 }
 
