@@ -19,15 +19,8 @@ func (s *session) log(level slog.Level, text string, args ...any) {
 	if !s.srv.cfg.Logger.Enabled(ctx, level) {
 		return
 	}
-	base := []any{"protocol", string(s.srv.cfg.Protocol), "session", s.c.ID(), "remote", remoteText(s.c), "helo", s.helo}
+	base := []any{"protocol", string(s.srv.cfg.Protocol), "session", s.c.ID(), "remote", s.c.RemoteText(), "helo", s.helo}
 	s.srv.cfg.Logger.Log(ctx, level, text, append(base, args...)...)
-}
-
-func remoteText(c *wire.Conn) string {
-	if a := c.Remote(); a.IsValid() {
-		return a.String()
-	}
-	return "local"
 }
 
 // logRefused reports a message that is refused, or was not received whole.

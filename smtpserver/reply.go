@@ -112,7 +112,7 @@ func replyTo(err error) reply {
 	case errors.Is(err, store.ErrFull):
 		return reply{452, "4.3.1", "no space left"}
 	}
-	return reply{451, "4.3.0", "temporary trouble, try again later"}
+	return reply{451, "4.3.0", "temporary fault, try again later"}
 }
 
 // replyToAll is the single reply of SMTP for all recipients of a message. ok is the reply if the

@@ -84,6 +84,9 @@ func (c *Conn) ID() string { return c.id }
 // Remote is the client's address without port; the zero value for a unix socket.
 func (c *Conn) Remote() netip.Addr { return c.remote }
 
+// RemoteText names the client in logs: Remote, or "local" for a unix socket.
+func (c *Conn) RemoteText() string { return remoteText(c.remote) }
+
 // Local reports whether the client is on this machine: a loopback address or a unix socket.
 func (c *Conn) Local() bool { return !c.remote.IsValid() || c.remote.IsLoopback() }
 

@@ -43,7 +43,7 @@ func (s *summary) note(c *Conn, cause error) {
 	defer s.mu.Unlock()
 	if s.timer == nil {
 		s.timer = time.AfterFunc(s.cfg.SummaryEvery, s.tick)
-		s.log(s.text, "session", c.id, "remote", remoteText(c.remote), "cause", cause)
+		s.log(s.text, "session", c.id, "remote", c.RemoteText(), "cause", cause)
 		return
 	}
 	s.times++
@@ -135,6 +135,7 @@ func (s *summary) log(text string, args ...any) {
 	s.cfg.Logger.Log(context.Background(), s.level, text, append([]any{"protocol", s.cfg.Protocol}, args...)...)
 }
 
+// remoteText names a client in logs, see Conn.RemoteText.
 func remoteText(a netip.Addr) string {
 	if a.IsValid() {
 		return a.String()
