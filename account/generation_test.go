@@ -2,6 +2,7 @@ package account
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -82,7 +83,7 @@ func TestGenerationStatus(t *testing.T) {
 			}
 			for i, got := range Generations(rows, store.Domain{Retention: test.domain}) {
 				mailbox := mail.DeriveMailboxID(rows[i].Address, want[i].generation)
-				if got.Status != want[i].want || got.End != want[i].end || got.Retention != want[i].inForce || got.Mailbox != mailbox || got.Row != rows[i] {
+				if got.Status != want[i].want || got.End != want[i].end || got.Retention != want[i].inForce || got.Mailbox != mailbox || !reflect.DeepEqual(got.Row, rows[i]) {
 					t.Errorf("%s: generation %d of %v is %+v, want %s, end %v, retention %v", name, i, want, got, want[i].want, want[i].end, want[i].inForce)
 				}
 				late := first

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"maps"
 
 	"popelago/mail"
 	"popelago/store"
@@ -14,6 +15,25 @@ func (d *Directory) settings(ctx context.Context, name string) (store.Domain, er
 		return domain, nil
 	}
 	return d.readDomain(ctx, d.store.Local, name)
+}
+
+// changeSettings writes settings of the live generation of a canonical address, with the durability of the
+// domain. An empty value removes a setting. Callers check names and values. Errors: ErrNoSuchAccount,
+// the store's.
+func (d *Directory) changeSettings(ctx context.Context, a mail.Address, settings map[string]string) error {
+	return d.changeLive(ctx, a, store.AddressChange{Settings: settings})
+}
+
+// withSettings returns settings after a change. The result may be settings, which is not changed.
+func withSettings(settings, change map[string]string) map[string]string {
+	if len(change) == 0 {
+		return settings
+	}
+	changed := make(map[string]string, len(settings)+len(change))
+	maps.Copy(changed, settings)
+	maps.Copy(changed, change)
+	maps.DeleteFunc(changed, func(_, value string) bool { return value == "" })
+	return changed
 }
 
 // durability returns the durability of writes for a domain.

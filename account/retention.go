@@ -72,6 +72,7 @@ func (d *Directory) ChangeDomain(ctx context.Context, name string, c store.Domai
 	if c.Retention != nil {
 		domain.Retention = *c.Retention
 	}
+	domain.Settings = withSettings(domain.Settings, c.Settings)
 	err = d.write(name, domain.Durability.Or(d.cfg.Durability), func(st store.Directory) error { return st.ChangeDomain(ctx, name, c) })
 	d.forgetDomain(name)
 	if err != nil {

@@ -31,11 +31,10 @@ var ErrBadAddress = errors.New("bad address")
 // at the last "@", no quoting. The parts may hold UTF-8 but no white space or control characters, and
 // must not be empty or too long. Validate has further rules.
 func ParseAddress(s string) (Address, error) {
-	at := strings.LastIndexByte(s, '@')
-	if at < 0 {
+	a, ok := SplitAddress(s)
+	if !ok {
 		return Address{}, fmt.Errorf("%w: %s has no @", ErrBadAddress, quoted(s))
 	}
-	a := Address{Local: s[:at], Domain: s[at+1:]}
 	if err := a.Validate(); err != nil {
 		return Address{}, err
 	}
@@ -155,6 +154,15 @@ func (a Address) IsZero() bool { return a == Address{} }
 
 // String is local-part "@" domain without quoting.
 func (a Address) String() string { return a.Local + "@" + a.Domain }
+
+// SplitAddress undoes String. ok is false without an "@". SplitAddress checks nothing else.
+func SplitAddress(s string) (a Address, ok bool) {
+	at := strings.LastIndexByte(s, '@')
+	if at < 0 {
+		return Address{}, false
+	}
+	return Address{Local: s[:at], Domain: s[at+1:]}, true
+}
 
 // PathString is the form of a between < and > on the wire and in trace headers: a local-part that is
 // no dot-string is a quoted-string (RFC 5321 section 4.1.2).

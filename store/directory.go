@@ -61,9 +61,17 @@ type Address struct {
 	Retention mail.Retention
 	// Bulk is the moment that SetBulk returned, to the microsecond. Zero: the mailbox is not bulk.
 	Bulk time.Time
+	// Targets of an alias or a group: canonical, in the order of their texts. Nil: none.
+	Targets []mail.Address
+	// Settings by name. A setting without a value is absent. Nil: none. Readers share the map.
+	Settings map[string]string
 }
 
 // AddressChange names the columns of an address row to be written. A nil column stays unchanged.
+//
+// Targets and Settings are sets that several callers may change at once, also in several datacenters:
+// every target and every setting lasts or goes by itself. The later change of the same target or
+// setting wins. Of two changes at the same moment the removal wins.
 type AddressChange struct {
 	Kind      *AddressKind
 	Removed   *mail.MessageID
@@ -72,6 +80,10 @@ type AddressChange struct {
 	Created   *time.Time
 	Retention *mail.Retention
 	Bulk      *time.Time
+	// AddTargets and RemoveTargets have no address in common.
+	AddTargets, RemoveTargets []mail.Address
+	// Settings to be written, by name; an empty value removes the setting.
+	Settings map[string]string
 }
 
 // Addresses stores the addresses. No address changes while the clock is not trusted: a change with
@@ -102,6 +114,8 @@ type Domain struct {
 	Durability mail.Durability
 	// Retention of the accounts that have none of their own.
 	Retention mail.Retention
+	// Settings by name, see Address.Settings.
+	Settings map[string]string
 }
 
 // RemovedDomain is a domain that is no longer hosted.
@@ -116,6 +130,8 @@ type RemovedDomain struct {
 type DomainChange struct {
 	Durability *mail.Durability
 	Retention  *mail.Retention
+	// Settings to be written, see AddressChange.
+	Settings map[string]string
 }
 
 // Domains stores the hosted domains, few enough to be listed whole. No domain changes while the
@@ -128,7 +144,7 @@ type Domains interface {
 	// RemovedDomains returns, by name, the domains that are no longer hosted and may have
 	// addresses left. Errors: ErrUnavailable, ErrCorrupt.
 	RemovedDomains(ctx context.Context) ([]RemovedDomain, error)
-	// PutDomain adds or replaces a domain, durably. Errors: ErrClock, ErrFull, ErrUnavailable,
+	// PutDomain adds or replaces a domain with all its settings, durably. Errors: ErrClock, ErrFull, ErrUnavailable,
 	// ErrOutcomeUnknown.
 	PutDomain(ctx context.Context, d Domain) error
 	// ChangeDomain writes the named settings of a domain, durably. Changing an unknown domain

@@ -15,8 +15,9 @@
 //
 // # Data
 //
-//	domain    name                          -> created, durability, retention, removed
-//	address   (address, generation)         -> kind, removed, password, state, created, retention, bulk
+//	domain    name                          -> created, durability, retention, removed, settings
+//	address   (address, generation)         -> kind, removed, password, state, created, retention, bulk,
+//	                                           set of targets, settings
 //	mailbox   mailbox -> set of (message id -> size, recipient, unique-id, origin)
 //	content   message id                    -> octets, size, reverse-path, mailboxes, removed
 //	attempt   (fingerprint, id, entered)    -> until, origin, content stored, reached and size, recipients

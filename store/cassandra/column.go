@@ -34,10 +34,12 @@ func decodeText(s string) (string, error) {
 	}
 	b, err := hex.DecodeString(digits)
 	if err != nil {
-		return "", fmt.Errorf("%w: column with %q", store.ErrCorrupt, s)
+		return "", corruptColumn(s)
 	}
 	return string(b), nil
 }
+
+func corruptColumn(s string) error { return fmt.Errorf("%w: column with %q", store.ErrCorrupt, s) }
 
 // optional leaves a column unset for an empty text. An unset column needs neither space nor tombstone.
 func optional(s string) any {

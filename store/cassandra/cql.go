@@ -146,6 +146,12 @@ func migrations() [][]string {
   AND read_repair = 'BLOCKING'`,
 	}, {
 		`ALTER TABLE server ADD IF NOT EXISTS window bigint`,
+	}, {
+		`ALTER TABLE address ADD IF NOT EXISTS targets set<text>`,
+		`ALTER TABLE address ADD IF NOT EXISTS settings map<text, text>`,
+		`ALTER TABLE address ADD IF NOT EXISTS touched boolean`,
+		`ALTER TABLE domain ADD IF NOT EXISTS settings map<text, text>`,
+		`ALTER TABLE domain ADD IF NOT EXISTS touched boolean`,
 	}}
 }
 
@@ -313,29 +319,30 @@ const (
 	insertWatermark = `INSERT INTO watermark (server, high) VALUES (?, ?) USING TIMESTAMP ?`
 )
 
-// Addresses.
+// Addresses. A write of targets or settings also writes touched: Cassandra 4.1 has no WRITETIME of the
+// elements of a collection.
 const (
-	addressColumns  = `SELECT local, generation, kind, removed, password, state, created, retention, bulk FROM address WHERE domain = ? AND shard = ?`
+	addressColumns  = `SELECT local, generation, kind, removed, password, state, created, retention, bulk, targets, settings FROM address WHERE domain = ? AND shard = ?`
 	selectAddresses = addressColumns + ` AND local = ?`
 	listAddresses   = addressColumns + ` AND local > ? LIMIT ?`
 
-	selectAddressTimes = `SELECT WRITETIME(kind), WRITETIME(removed), WRITETIME(password), WRITETIME(state), WRITETIME(created), WRITETIME(retention), WRITETIME(bulk) FROM address WHERE domain = ? AND shard = ? AND local = ? AND generation = ?`
+	selectAddressTimes = `SELECT WRITETIME(kind), WRITETIME(removed), WRITETIME(password), WRITETIME(state), WRITETIME(created), WRITETIME(retention), WRITETIME(bulk), WRITETIME(touched) FROM address WHERE domain = ? AND shard = ? AND local = ? AND generation = ?`
 )
 
-// updateAddress returns the statement that writes columns of an address.
-func updateAddress(columns []string) string {
-	return `UPDATE address USING TIMESTAMP ? SET ` + strings.Join(columns, " = ?, ") + ` = ? WHERE domain = ? AND shard = ? AND local = ? AND generation = ?`
+// updateAddress returns the statement that makes assignments to an address.
+func updateAddress(assignments []string) string {
+	return `UPDATE address USING TIMESTAMP ? SET ` + strings.Join(assignments, ", ") + ` WHERE domain = ? AND shard = ? AND local = ? AND generation = ?`
 }
 
 // Domains.
 const (
-	selectDomain      = `SELECT name, created, removed, durability, retention FROM domain WHERE name = ?`
-	scanDomains       = `SELECT name, created, removed, durability, retention FROM domain`
+	selectDomain      = `SELECT name, created, removed, durability, retention, settings FROM domain WHERE name = ?`
+	scanDomains       = `SELECT name, created, removed, durability, retention, settings FROM domain`
 	scanRemoved       = `SELECT name, removed, WRITETIME(removed) FROM domain`
-	selectDomainTimes = `SELECT WRITETIME(created), WRITETIME(removed), WRITETIME(durability), WRITETIME(retention) FROM domain WHERE name = ?`
+	selectDomainTimes = `SELECT WRITETIME(created), WRITETIME(removed), WRITETIME(durability), WRITETIME(retention), WRITETIME(touched) FROM domain WHERE name = ?`
 )
 
-// updateDomain returns the statement that writes columns of a domain.
-func updateDomain(columns []string) string {
-	return `UPDATE domain USING TIMESTAMP ? SET ` + strings.Join(columns, " = ?, ") + ` = ? WHERE name = ?`
+// updateDomain returns the statement that makes assignments to a domain.
+func updateDomain(assignments []string) string {
+	return `UPDATE domain USING TIMESTAMP ? SET ` + strings.Join(assignments, ", ") + ` WHERE name = ?`
 }

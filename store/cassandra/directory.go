@@ -40,9 +40,11 @@ func (d *addresses) readAddresses(ctx context.Context, st statement, domain stri
 			generation, removed   gocql.UUID
 			created, retention    *int64
 			bulk                  *int64
+			targets               []string
+			settings              map[string]string
 			a                     = store.Address{Address: mail.Address{Domain: domain}}
 		)
-		err := scan(&local, &generation, &kind, &removed, &password, &state, &created, &retention, &bulk)
+		err := scan(&local, &generation, &kind, &removed, &password, &state, &created, &retention, &bulk, &targets, &settings)
 		if err != nil {
 			return err
 		}
@@ -50,6 +52,12 @@ func (d *addresses) readAddresses(ctx context.Context, st statement, domain stri
 			return err
 		}
 		if a.Password, err = decodeText(password); err != nil {
+			return err
+		}
+		if a.Targets, err = decodeTargets(targets); err != nil {
+			return err
+		}
+		if a.Settings, err = decodeSettings(settings); err != nil {
 			return err
 		}
 		a.Generation, a.Removed = mail.MessageID(generation), mail.MessageID(removed)
@@ -68,8 +76,8 @@ func (d *addresses) readAddresses(ctx context.Context, st statement, domain stri
 // so that an earlier change by a clock that was ahead does not win.
 func (d *addresses) ChangeAddress(ctx context.Context, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
 	what := fmt.Sprintf("change address %s", a)
-	columns, values := changed(c)
-	if len(columns) == 0 {
+	change := addressAssignments(c)
+	if len(change.texts) == 0 {
 		if err := d.run.ready(ctx, what); err != nil {
 			return err
 		}
@@ -77,56 +85,58 @@ func (d *addresses) ChangeAddress(ctx context.Context, a mail.Address, generatio
 	}
 	local := encodeText(a.Local)
 	key := []any{encodeText(a.Domain), addressShard(local), local, gocql.UUID(generation)}
-	var times [7]*int64
+	var times [8]*int64
 	if _, err := d.run.readOne(ctx, statement{cql: selectAddressTimes, values: key, consistency: d.at.reads(), what: what},
-		&times[0], &times[1], &times[2], &times[3], &times[4], &times[5], &times[6]); err != nil {
+		&times[0], &times[1], &times[2], &times[3], &times[4], &times[5], &times[6], &times[7]); err != nil {
 		return err
 	}
 	timestamp, err := d.clock.changeTime(ctx, what)
 	if err != nil {
 		return err
 	}
-	for i, name := range []string{"kind", "removed", "password", "state", "created", "retention", "bulk"} {
-		if t := times[i]; t != nil && slices.Contains(columns, name) {
+	for i, name := range []string{"kind", "removed", "password", "state", "created", "retention", "bulk", "touched"} {
+		if t := times[i]; t != nil && slices.Contains(change.columns, name) {
 			timestamp = max(timestamp, *t+1)
 		}
 	}
 	return d.run.exec(ctx, statement{
-		cql:         updateAddress(columns),
-		values:      slices.Concat([]any{timestamp}, values, key),
+		cql:         updateAddress(change.texts),
+		values:      slices.Concat([]any{timestamp}, change.values, key),
 		consistency: d.at.writes(),
 		what:        what,
 	})
 }
 
-// changed lists the columns of a change, and their values.
-func changed(c store.AddressChange) (columns []string, values []any) {
-	add := func(name string, value any) {
-		columns = append(columns, name)
-		values = append(values, value)
-	}
+// addressAssignments returns the assignments of a change.
+func addressAssignments(c store.AddressChange) *assignments {
+	change := &assignments{}
 	if c.Kind != nil {
-		add("kind", string(*c.Kind))
+		change.set("kind", string(*c.Kind))
 	}
 	if c.Removed != nil {
-		add("removed", gocql.UUID(*c.Removed))
+		change.set("removed", gocql.UUID(*c.Removed))
 	}
 	if c.Password != nil {
-		add("password", encodeText(*c.Password))
+		change.set("password", encodeText(*c.Password))
 	}
 	if c.State != nil {
-		add("state", string(*c.State))
+		change.set("state", string(*c.State))
 	}
 	if c.Created != nil {
-		add("created", micros(*c.Created))
+		change.set("created", micros(*c.Created))
 	}
 	if c.Retention != nil {
-		add("retention", c.Retention.Microseconds())
+		change.set("retention", c.Retention.Microseconds())
 	}
 	if c.Bulk != nil {
-		add("bulk", micros(*c.Bulk))
+		change.set("bulk", micros(*c.Bulk))
 	}
-	return columns, values
+	if len(c.AddTargets)+len(c.RemoveTargets)+len(c.Settings) > 0 {
+		change.changeTargets(c.AddTargets, c.RemoveTargets)
+		change.changeSettings(c.Settings)
+		change.touch()
+	}
+	return change
 }
 
 // ListAddresses implements store.Addresses: shard by shard, within a shard by local-part. Several shards

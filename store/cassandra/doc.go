@@ -11,8 +11,9 @@
 //	trash           ((datacenter, hour, shard), mailbox, message)  removed_at
 //	floor           ((mailbox))                    floor, held
 //	address         ((domain, shard), local, generation)  kind, removed, password, state, created,
-//	                                               retention, bulk
-//	domain          ((name))                       created, removed, durability, retention
+//	                                               retention, bulk, targets, settings, touched
+//	domain          ((name))                       created, removed, durability, retention, settings,
+//	                                               touched
 //	ledger          ((datacenter, hour), entered, fingerprint, message)  until, origin,
 //	                                               content_stored, content_reached, content_size,
 //	                                               mailboxes, recipients, outcomes

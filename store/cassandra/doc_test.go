@@ -68,7 +68,7 @@ func documentedTables(t *testing.T) map[string]schemaTable {
 func migratedTables(t *testing.T) map[string]schemaTable {
 	t.Helper()
 	create := regexp.MustCompile(`^CREATE TABLE IF NOT EXISTS (\w+) \(\n((?s:.*?))\n\)`)
-	add := regexp.MustCompile(`^ALTER TABLE (\w+) ADD IF NOT EXISTS (\w+) \w+$`)
+	add := regexp.MustCompile(`^ALTER TABLE (\w+) ADD IF NOT EXISTS (\w+) [\w<>, ]+$`)
 	key := regexp.MustCompile(`PRIMARY KEY \((.*)\)$`)
 	tables := map[string]schemaTable{}
 	for _, cql := range slices.Concat(slices.Concat(migrations()...), []string{createVersions}) {

@@ -45,7 +45,12 @@ func (t *domains) readDomains(ctx context.Context, st statement) (found []store.
 		var created, retention *int64
 		var removed bool
 		var durability string
-		if err := scan(&d.Name, &created, &removed, &durability, &retention); err != nil {
+		var settings map[string]string
+		err := scan(&d.Name, &created, &removed, &durability, &retention, &settings)
+		if err != nil {
+			return err
+		}
+		if d.Settings, err = decodeSettings(settings); err != nil {
 			return err
 		}
 		d.Created, d.Retention = moment(created), span(retention)
@@ -84,46 +89,56 @@ func (t *domains) RemovedDomains(ctx context.Context) (removed []store.RemovedDo
 	return removed, nil
 }
 
-// PutDomain implements store.Domains.
+// PutDomain implements store.Domains. The new settings replace all earlier settings: the UPDATE has a
+// timestamp above all of them, see updateDomain.
 func (t *domains) PutDomain(ctx context.Context, d store.Domain) error {
-	return t.updateDomain(ctx, fmt.Sprintf("put domain %s", d.Name), d.Name,
-		[]string{"created", "removed", "durability", "retention"},
-		[]any{micros(d.Created), false, string(d.Durability), d.Retention.Microseconds()})
+	put := &assignments{}
+	put.set("created", micros(d.Created))
+	put.set("removed", false)
+	put.set("durability", string(d.Durability))
+	put.set("retention", d.Retention.Microseconds())
+	put.set("settings", encodeSettings(d.Settings))
+	put.touch()
+	return t.updateDomain(ctx, fmt.Sprintf("put domain %s", d.Name), d.Name, put)
 }
 
 // ChangeDomain implements store.Domains.
 func (t *domains) ChangeDomain(ctx context.Context, name string, c store.DomainChange) error {
 	what := fmt.Sprintf("change domain %s", name)
-	var columns []string
-	var values []any
+	change := &assignments{}
 	if c.Durability != nil {
-		columns, values = append(columns, "durability"), append(values, string(*c.Durability))
+		change.set("durability", string(*c.Durability))
 	}
 	if c.Retention != nil {
-		columns, values = append(columns, "retention"), append(values, c.Retention.Microseconds())
+		change.set("retention", c.Retention.Microseconds())
 	}
-	if len(columns) == 0 {
+	if len(c.Settings) > 0 {
+		change.changeSettings(c.Settings)
+		change.touch()
+	}
+	if len(change.texts) == 0 {
 		if err := t.run.ready(ctx, what); err != nil {
 			return err
 		}
 		return nil
 	}
-	return t.updateDomain(ctx, what, name, columns, values)
+	return t.updateDomain(ctx, what, name, change)
 }
 
 // RemoveDomain implements store.Domains. The row stays, marked: its timestamps bound the timestamp of the
 // next change from below.
 func (t *domains) RemoveDomain(ctx context.Context, name string) error {
-	return t.updateDomain(ctx, fmt.Sprintf("remove domain %s", name), name, []string{"removed"}, []any{true})
+	remove := &assignments{}
+	remove.set("removed", true)
+	return t.updateDomain(ctx, fmt.Sprintf("remove domain %s", name), name, remove)
 }
 
-// updateDomain writes columns of a domain. The timestamp is at least now, and above the timestamps of all
-// columns.
-func (t *domains) updateDomain(ctx context.Context, what, name string, columns []string, values []any) error {
-	var times [4]*int64
+// updateDomain changes a domain. The timestamp is at least now, and above the timestamps of all columns.
+func (t *domains) updateDomain(ctx context.Context, what, name string, change *assignments) error {
+	var times [5]*int64
 	if _, err := t.run.readOne(ctx, statement{
 		cql: selectDomainTimes, values: []any{name}, consistency: t.at.reads(), what: what,
-	}, &times[0], &times[1], &times[2], &times[3]); err != nil {
+	}, &times[0], &times[1], &times[2], &times[3], &times[4]); err != nil {
 		return err
 	}
 	timestamp, err := t.clock.changeTime(ctx, what)
@@ -136,6 +151,6 @@ func (t *domains) updateDomain(ctx context.Context, what, name string, columns [
 		}
 	}
 	return t.run.exec(ctx, statement{
-		cql: updateDomain(columns), values: slices.Concat([]any{timestamp}, values, []any{name}), consistency: t.at.writes(), what: what,
+		cql: updateDomain(change.texts), values: slices.Concat([]any{timestamp}, change.values, []any{name}), consistency: t.at.writes(), what: what,
 	})
 }

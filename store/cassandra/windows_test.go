@@ -95,17 +95,20 @@ func finding(found []cassandra.Finding, check string) cassandra.Finding {
 	return cassandra.Finding{}
 }
 
-// A schema without the windows of servers is upgraded without a loss.
-func TestSchemaLearnsOfWindows(t *testing.T) {
+// A schema without the windows of servers and the sets of the directory is upgraded without a loss.
+func TestSchemaLearnsOfColumns(t *testing.T) {
 	cfg := config(t)
-	cfg.Keyspace = "schema_windows"
+	cfg.Keyspace = "schema_columns"
 	ctx, cql := t.Context(), session(t, cfg)
 	if _, err := cassandra.Apply(ctx, cfg); err != nil {
 		t.Fatal(err)
 	}
 	for _, statement := range []string{
-		"ALTER TABLE schema_windows.server DROP window",
-		"DELETE FROM schema_windows.schema_version WHERE name = 'popelago' AND version = 3",
+		"ALTER TABLE schema_columns.server DROP window",
+		"ALTER TABLE schema_columns.address DROP (targets, settings, touched)",
+		"ALTER TABLE schema_columns.domain DROP (settings, touched)",
+		"INSERT INTO schema_columns.domain (name, created, removed) VALUES ('old.test', 1, false) USING TIMESTAMP 1",
+		"DELETE FROM schema_columns.schema_version WHERE name = 'popelago' AND version >= 3",
 	} {
 		if err := cql.Query(statement).Exec(); err != nil {
 			t.Fatal(err)
@@ -129,5 +132,11 @@ func TestSchemaLearnsOfWindows(t *testing.T) {
 	defer s.Close()
 	if err := s.MayReclaim(); err != nil {
 		t.Error(err)
+	}
+	if err := s.ChangeDomain(ctx, "old.test", store.DomainChange{Settings: map[string]string{"a": "b"}}); err != nil {
+		t.Error(err)
+	}
+	if d, err := s.Domain(ctx, "old.test"); err != nil || d.Created.UnixMicro() != 1 || d.Settings["a"] != "b" {
+		t.Errorf("the domain: %+v, %v", d, err)
 	}
 }

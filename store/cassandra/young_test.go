@@ -3,6 +3,7 @@ package cassandra_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -442,13 +443,15 @@ func TestChangesAboveAClockThatWasAhead(t *testing.T) {
 	ahead.Now = func() time.Time { return time.Now().Add(4 * time.Minute) }
 	for _, s := range []*cassandra.Store{reopen(t, ahead), w.store} {
 		hash, retention := "of the clock ahead", mail.Retention(48*time.Hour)
+		change := store.AddressChange{Password: &hash, Settings: map[string]string{"a": hash, "b": hash}, AddTargets: []mail.Address{a}}
 		if s == w.store {
 			hash, retention = "of now", mail.Retention(time.Hour)
+			change.Settings, change.AddTargets, change.RemoveTargets = map[string]string{"a": hash, "b": ""}, nil, []mail.Address{a}
 		}
-		if err := s.ChangeAddress(t.Context(), a, mail.MessageID{}, store.AddressChange{Password: &hash}); err != nil {
+		if err := s.ChangeAddress(t.Context(), a, mail.MessageID{}, change); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.ChangeDomain(t.Context(), a.Domain, store.DomainChange{Retention: &retention}); err != nil {
+		if err := s.ChangeDomain(t.Context(), a.Domain, store.DomainChange{Retention: &retention, Settings: change.Settings}); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.SetProgress(t.Context(), "ahead", hash); err != nil {
@@ -456,11 +459,22 @@ func TestChangesAboveAClockThatWasAhead(t *testing.T) {
 		}
 	}
 	rows, err := w.store.AddressRows(t.Context(), a)
-	if err != nil || len(rows) != 1 || rows[0].Password != "of now" {
+	if err != nil || len(rows) != 1 || rows[0].Password != "of now" || len(rows[0].Targets) != 0 || !maps.Equal(rows[0].Settings, map[string]string{"a": "of now"}) {
 		t.Errorf("the address: %+v, %v", rows, err)
 	}
-	if d, err := w.store.Domain(t.Context(), a.Domain); err != nil || d.Retention != mail.Retention(time.Hour) {
+	if d, err := w.store.Domain(t.Context(), a.Domain); err != nil || d.Retention != mail.Retention(time.Hour) || !maps.Equal(d.Settings, map[string]string{"a": "of now"}) {
 		t.Errorf("the domain: %+v, %v", d, err)
+	}
+	// A domain that is added again begins without the settings of the clock ahead.
+	a = accounts(t, w.store, "added")[0]
+	if err := reopen(t, ahead).ChangeDomain(t.Context(), a.Domain, store.DomainChange{Settings: map[string]string{"a": "ahead"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.store.PutDomain(t.Context(), store.Domain{Name: a.Domain, Created: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := w.store.Domain(t.Context(), a.Domain); err != nil || len(d.Settings) != 0 {
+		t.Errorf("the domain, added again: %+v, %v", d, err)
 	}
 	if text, err := w.store.Progress(t.Context(), "ahead"); err != nil || text != "of now" {
 		t.Errorf("progress: %q, %v", text, err)

@@ -14,10 +14,13 @@ import (
 
 // The columns of an address, one key each: a change writes only the columns it names, so that concurrent
 // changes of different columns both last.
+// Every target and every setting has a key of its own for the same reason.
 const (
 	columnBulk      = 'b'
 	columnCreated   = 'c'
+	columnTarget    = 'g'
 	columnKind      = 'k'
+	columnSetting   = 'o'
 	columnPassword  = 'p'
 	columnRetention = 't'
 	columnRemoved   = 'r'
@@ -71,7 +74,7 @@ func scanAddresses(ctx context.Context, db *pebble.DB, lower, upper []byte, limi
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
 	for valid := it.First(); valid; valid = it.Next() {
-		a, generation, column, err := parseAddressKey(it.Key())
+		c, err := parseAddressKey(it.Key())
 		if err != nil {
 			return nil, false, err
 		}
@@ -80,17 +83,17 @@ func scanAddresses(ctx context.Context, db *pebble.DB, lower, upper []byte, limi
 			return nil, false, err
 		}
 		n := len(rows)
-		if n == 0 || rows[n-1].Address != a || rows[n-1].Generation != generation {
-			if limit > 0 && n >= limit && rows[n-1].Address != a {
+		if n == 0 || rows[n-1].Address != c.address || rows[n-1].Generation != c.generation {
+			if limit > 0 && n >= limit && rows[n-1].Address != c.address {
 				return rows, true, nil
 			}
 			if err := contextErr(ctx, "list addresses"); err != nil {
 				return nil, false, err
 			}
-			rows = append(rows, store.Address{Address: a, Generation: generation})
+			rows = append(rows, store.Address{Address: c.address, Generation: c.generation})
 			n++
 		}
-		if err := setColumn(&rows[n-1], column, v); err != nil {
+		if err := setColumn(&rows[n-1], c.column, c.element, v); err != nil {
 			return nil, false, err
 		}
 	}
@@ -98,10 +101,21 @@ func scanAddresses(ctx context.Context, db *pebble.DB, lower, upper []byte, limi
 }
 
 // setColumn puts the value of one column into a row. The value is a version octet and the
-// text, the 16 octets of an id, or 8 octets of microseconds.
-func setColumn(row *store.Address, column byte, v []byte) error {
+// text, the 16 octets of an id, or 8 octets of microseconds. The value of a target is the version octet.
+func setColumn(row *store.Address, column byte, element string, v []byte) error {
 	d := newDecoder(v)
+	if hasElements := column == columnTarget || column == columnSetting; hasElements == (element == "") {
+		return errBadRow
+	}
 	switch column {
+	case columnTarget:
+		target, ok := mail.SplitAddress(element)
+		if !ok {
+			return errBadRow
+		}
+		row.Targets = append(row.Targets, target)
+	case columnSetting:
+		row.Settings = withSetting(row.Settings, element, d.text())
 	case columnKind:
 		row.Kind = store.AddressKind(d.text())
 	case columnPassword:
@@ -159,6 +173,11 @@ func (s *Store) ChangeAddress(ctx context.Context, a mail.Address, generation ma
 	if err := s.checkSpace(what); err != nil {
 		return err
 	}
+	return s.commit(ctx, what, &write{prepare: func(g *group) error { return changeAddress(g.batch, a, generation, c) }})
+}
+
+// changeAddress adds a change to a batch.
+func changeAddress(batch *pebble.Batch, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
 	columns := make(map[byte][]byte, 5)
 	if c.Kind != nil {
 		columns[columnKind] = textColumn(string(*c.Kind))
@@ -181,12 +200,54 @@ func (s *Store) ChangeAddress(ctx context.Context, a mail.Address, generation ma
 	if c.Retention != nil {
 		columns[columnRetention] = encodeMoment(c.Retention.Microseconds())
 	}
-	return s.commit(ctx, what, &write{prepare: func(g *group) error {
-		for column, v := range columns {
-			if err := g.batch.Set(addressKey(a, generation, column), v, nil); err != nil {
-				return err
-			}
+	name := addressColumn{address: a, generation: generation}
+	for column, v := range columns {
+		name.column = column
+		if err := batch.Set(name.key(), v, nil); err != nil {
+			return err
 		}
-		return nil
-	}})
+	}
+	name.column = columnTarget
+	for _, target := range c.AddTargets {
+		name.element = target.String()
+		if err := batch.Set(name.key(), []byte{rowVersion}, nil); err != nil {
+			return err
+		}
+	}
+	for _, target := range c.RemoveTargets {
+		name.element = target.String()
+		if err := batch.Delete(name.key(), nil); err != nil {
+			return err
+		}
+	}
+	name.column = columnSetting
+	return changeSettings(batch, c.Settings, func(setting string) []byte {
+		name.element = setting
+		return name.key()
+	})
+}
+
+// changeSettings adds changes of named settings to a batch; an empty value removes the setting.
+func changeSettings(batch *pebble.Batch, settings map[string]string, key func(name string) []byte) error {
+	for name, value := range settings {
+		var err error
+		if value == "" {
+			err = batch.Delete(key(name), nil)
+		} else {
+			err = batch.Set(key(name), textColumn(value), nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withSetting puts a setting into a map, which may be nil.
+func withSetting(settings map[string]string, name, value string) map[string]string {
+	if settings == nil {
+		settings = make(map[string]string, 1)
+	}
+	settings[name] = value
+	return settings
 }

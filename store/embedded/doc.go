@@ -22,9 +22,11 @@
 //	t removed at(8) number(8)               mailbox and ids of a removal; content to be swept
 //	u removed at(8) number(8)               the same, swept; markers to be purged
 //	a text domain, text local,              one column of one generation of an address;
-//	    generation(16) column(1)              column is one of "bckprst"
+//	    generation(16) column(1) element      column is one of "bcgkoprst"; element is a target or the
+//	                                          name of a setting in the columns "g" and "o", else empty
 //	d name                                  domain: created
-//	s text name setting(1)                  one setting of a domain; setting is one of "dt"
+//	s text name setting(1) element          one setting of a domain; setting is one of "dnt"; element
+//	                                          is the name of a setting "n", else empty
 //	h                                       the latest time that is known to have passed
 //
 // For example the row of message 6ba7b810-9dad-11d1-80b4-00c04fd430c8 (time 0x1d19dad6ba7b810)

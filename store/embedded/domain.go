@@ -10,9 +10,11 @@ import (
 	"popelago/store"
 )
 
-// The settings of a domain, one key each, like the columns of an address.
+// The settings of a domain, one key each, like the columns of an address. The octet of a setting with a
+// name is followed by the name.
 const (
 	settingDurability = 'd'
+	settingNamed      = 'n'
 	settingRetention  = 't'
 )
 
@@ -36,34 +38,49 @@ func (s *Store) Domain(ctx context.Context, name string) (d store.Domain, err er
 }
 
 // readDomain joins a domain from its row and its settings.
-func readDomain(db *pebble.DB, name string, row []byte) (store.Domain, error) {
+func readDomain(db *pebble.DB, name string, row []byte) (d store.Domain, err error) {
 	micros, err := decodeMoment(row)
 	if err != nil {
 		return store.Domain{}, err
 	}
-	d := store.Domain{Name: name, Created: fromMicros(micros)}
-	for _, setting := range []byte{settingDurability, settingRetention} {
-		v, err := get(db, settingKey(name, setting))
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
+	d = store.Domain{Name: name, Created: fromMicros(micros)}
+	lower := settingPrefix(name)
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: successor(lower)})
+	if err != nil {
+		return d, err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for valid := it.First(); valid; valid = it.Next() {
+		v, err := it.ValueAndErr()
 		if err != nil {
 			return d, err
 		}
-		switch setting {
-		case settingDurability:
-			value := newDecoder(v)
-			d.Durability = mail.Durability(value.text())
-			err = value.end()
-		case settingRetention:
-			micros, err = decodeMoment(v)
-			d.Retention = mail.RetentionMicroseconds(micros)
-		}
-		if err != nil {
+		if err := setSetting(&d, it.Key()[len(lower):], v); err != nil {
 			return d, err
 		}
 	}
-	return d, nil
+	return d, it.Error()
+}
+
+// setSetting puts one setting into a domain. key is the octet of the setting, and its name if it has one.
+func setSetting(d *store.Domain, key, v []byte) error {
+	if len(key) == 0 || (key[0] == settingNamed) != (len(key) > 1) {
+		return errBadRow
+	}
+	value := newDecoder(v)
+	switch key[0] {
+	case settingDurability:
+		d.Durability = mail.Durability(value.text())
+	case settingNamed:
+		d.Settings = withSetting(d.Settings, string(key[1:]), value.text())
+	case settingRetention:
+		micros, err := decodeMoment(v)
+		d.Retention = mail.RetentionMicroseconds(micros)
+		return err
+	default:
+		return errBadRow
+	}
+	return value.end()
 }
 
 // ListDomains implements store.Domains.
@@ -110,8 +127,9 @@ func (s *Store) PutDomain(ctx context.Context, d store.Domain) error {
 		return err
 	}
 	return s.commit(ctx, what, &write{prepare: func(g *group) error {
-		err := g.batch.Set(domainKey(d.Name), momentColumn(d.Created), nil)
-		return errors.Join(err, setSettings(g, d.Name, store.DomainChange{Durability: &d.Durability, Retention: &d.Retention}))
+		named := settingKey(d.Name, settingNamed)
+		err := errors.Join(g.batch.Set(domainKey(d.Name), momentColumn(d.Created), nil), g.batch.DeleteRange(named, successor(named), nil))
+		return errors.Join(err, setSettings(g, d.Name, store.DomainChange{Durability: &d.Durability, Retention: &d.Retention, Settings: d.Settings}))
 	}})
 }
 
@@ -137,9 +155,11 @@ func setSettings(g *group, name string, c store.DomainChange) error {
 		}
 	}
 	if c.Retention != nil {
-		return g.batch.Set(settingKey(name, settingRetention), encodeMoment(c.Retention.Microseconds()), nil)
+		if err := g.batch.Set(settingKey(name, settingRetention), encodeMoment(c.Retention.Microseconds()), nil); err != nil {
+			return err
+		}
 	}
-	return nil
+	return changeSettings(g.batch, c.Settings, func(setting string) []byte { return namedSettingKey(name, setting) })
 }
 
 // RemoveDomain implements store.Domains.

@@ -21,7 +21,8 @@ func FuzzRows(f *testing.F) {
 	f.Add(contentRow{info: store.ContentInfo{Size: 99999}, kind: kindFile, nonce: [8]byte{1}}.encode())
 	f.Add(encodeTrash(mb, []mail.MessageID{id, {}}))
 	f.Add(encodeMoment(-5))
-	f.Add(addressKey(mail.Address{Local: "a\x00", Domain: "b"}, id, columnKind))
+	f.Add(addressColumn{address: mail.Address{Local: "a\x00", Domain: "b"}, generation: id, column: columnKind}.key())
+	f.Add(addressColumn{address: mail.Address{Local: "a", Domain: "b"}, column: columnTarget, element: "c@d"}.key())
 	f.Add(trashKey(prefixTrash, -1, 7))
 	f.Add([]byte("popelago embedded store, format 1\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -44,17 +45,18 @@ func FuzzRows(f *testing.F) {
 		if v, err := decodeMoment(b); err == nil && !bytes.Equal(encodeMoment(v), b) {
 			t.Errorf("moment %d", v)
 		}
-		if a, generation, column, err := parseAddressKey(b); err == nil {
-			if _, _, _, err := parseAddressKey(addressKey(a, generation, column)); err != nil {
-				t.Errorf("address %q: %v", a, err)
+		if c, err := parseAddressKey(b); err == nil {
+			if again, err := parseAddressKey(c.key()); err != nil || again != c {
+				t.Errorf("address %+v: %+v, %v", c, again, err)
 			}
 		}
 		if at, seq, err := parseTrashKey(b); err == nil && !bytes.Equal(trashKey(b[0], at, seq), b) {
 			t.Errorf("trash key %x", b)
 		}
-		for _, column := range []byte("ckprs?") {
+		for _, column := range []byte("bcgkoprst?") {
 			var row store.Address
-			_ = setColumn(&row, column, b)
+			_ = setColumn(&row, column, "a@b", b)
+			_ = setColumn(&row, column, string(b), nil)
 		}
 		_ = parseFormat("FORMAT", string(b))
 		_, _, _ = fileID(string(b))

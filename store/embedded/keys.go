@@ -163,7 +163,7 @@ func unescapeText(b []byte) string {
 	return string(out)
 }
 
-// addressKey names one column of one generation of an address.
+// addressPrefix begins the keys of an address.
 func addressPrefix(domain, local string) []byte {
 	k := make([]byte, 0, 1+len(domain)+2+len(local)+2+17)
 	k = append(k, prefixAddress)
@@ -171,36 +171,52 @@ func addressPrefix(domain, local string) []byte {
 	return appendText(k, local)
 }
 
-func addressKey(a mail.Address, generation mail.MessageID, column byte) []byte {
-	sk := sortKey(generation)
-	k := append(addressPrefix(a.Domain, a.Local), sk[:]...)
-	return append(k, column)
+// addressColumn names one column of one generation of an address.
+type addressColumn struct {
+	address    mail.Address
+	generation mail.MessageID
+	column     byte
+	// element is the text of a target or the name of a setting; empty in other columns.
+	element string
 }
 
-// parseAddressKey undoes addressKey.
-func parseAddressKey(k []byte) (a mail.Address, generation mail.MessageID, column byte, err error) {
+func (c addressColumn) key() []byte {
+	sk := sortKey(c.generation)
+	k := append(addressPrefix(c.address.Domain, c.address.Local), sk[:]...)
+	return append(append(k, c.column), c.element...)
+}
+
+// parseAddressKey undoes addressColumn.key.
+func parseAddressKey(k []byte) (c addressColumn, err error) {
 	if len(k) == 0 || k[0] != prefixAddress {
-		return a, generation, 0, errBadRow
+		return c, errBadRow
 	}
-	if a.Domain, k, err = cutText(k[1:]); err != nil {
-		return a, generation, 0, err
+	if c.address.Domain, k, err = cutText(k[1:]); err != nil {
+		return c, err
 	}
-	if a.Local, k, err = cutText(k); err != nil {
-		return a, generation, 0, err
+	if c.address.Local, k, err = cutText(k); err != nil {
+		return c, err
 	}
-	if len(k) != 17 {
-		return a, generation, 0, errBadRow
+	if len(k) < 17 {
+		return c, errBadRow
 	}
-	return a, fromSortKey(k[:16]), k[16], nil
+	c.generation, c.column, c.element = fromSortKey(k[:16]), k[16], string(k[17:])
+	return c, nil
 }
 
 func domainKey(name string) []byte {
 	return append([]byte{prefixDomain}, name...)
 }
 
+// settingPrefix begins the keys of the settings of a domain.
+func settingPrefix(domain string) []byte { return appendText([]byte{prefixSetting}, domain) }
+
 // settingKey names one setting of a domain.
-func settingKey(name string, setting byte) []byte {
-	return append(appendText([]byte{prefixSetting}, name), setting)
+func settingKey(domain string, setting byte) []byte { return append(settingPrefix(domain), setting) }
+
+// namedSettingKey names one setting of a domain that has a name.
+func namedSettingKey(domain, name string) []byte {
+	return append(settingKey(domain, settingNamed), name...)
 }
 
 // progressKey returns the key of a text of SetProgress.

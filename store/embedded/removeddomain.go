@@ -41,17 +41,17 @@ func eachAddressDomain(ctx context.Context, db *pebble.DB, fn func(name string) 
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
 	for valid := it.First(); valid; {
-		a, _, _, err := parseAddressKey(it.Key())
+		c, err := parseAddressKey(it.Key())
 		if err != nil {
 			return err
 		}
 		if err := contextErr(ctx, "list removed domains"); err != nil {
 			return err
 		}
-		if err := fn(a.Domain); err != nil {
+		if err := fn(c.address.Domain); err != nil {
 			return err
 		}
-		valid = it.SeekGE(successor(appendText([]byte{prefixAddress}, a.Domain)))
+		valid = it.SeekGE(successor(appendText([]byte{prefixAddress}, c.address.Domain)))
 	}
 	return it.Error()
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -35,7 +36,7 @@ func (e *env) wantRows(a mail.Address, want ...store.Address) {
 func sameAddress(a, b store.Address) bool {
 	same := a.Created.Equal(b.Created) && a.Bulk.Equal(b.Bulk)
 	a.Created, b.Created, a.Bulk, b.Bulk = time.Time{}, time.Time{}, time.Time{}, time.Time{}
-	return same && a == b
+	return same && reflect.DeepEqual(a, b)
 }
 
 // listAddresses reads a domain in pages and checks the promises about every page.
@@ -334,5 +335,5 @@ func (e *env) wantDomains(want ...store.Domain) {
 func sameDomain(a, b store.Domain) bool {
 	same := a.Created.Equal(b.Created)
 	a.Created, b.Created = time.Time{}, time.Time{}
-	return same && a == b
+	return same && reflect.DeepEqual(a, b)
 }

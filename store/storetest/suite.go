@@ -43,6 +43,7 @@ func (s Suite) Run(t *testing.T) {
 		{"Sweep", sweepCases},
 		{"Address", addressCases},
 		{"Domain", domainCases},
+		{"Sets", setCases},
 		{"Attempt", attemptCases},
 		{"Check", checkCases},
 		{"Close", closeCases},
