@@ -15,10 +15,9 @@ import (
 
 // contentFiles holds the files of large contents. Safe for concurrent use.
 type contentFiles struct {
-	fs  vfs.FS
-	dir string
-	// tmp is the folder of contents being written.
-	tmp     string
+	fs      vfs.FS
+	dir     string
+	tmp     string        // folder of contents being written
 	lastTmp atomic.Uint64 // number of the newest temporary file
 	// compared is set once the files were compared with their rows, after Open and after failures that
 	// may have left a file without a row.
@@ -39,6 +38,9 @@ func (f *contentFiles) create() (path string, file vfs.File, err error) {
 	file, err = f.fs.Create(path, vfs.WriteCategoryUnspecified)
 	return path, file, err
 }
+
+// discard removes a temporary file.
+func (f *contentFiles) discard(path string) error { return f.fs.Remove(path) }
 
 // removeTemporary removes the temporary files of deliveries interrupted by a crash. The lock on the folder
 // is held, so no process is writing.
@@ -108,12 +110,57 @@ func (f *contentFiles) makeBucket(n byte, name string) error {
 	return nil
 }
 
+// open opens the file with a path.
+func (f *contentFiles) open(path string) (vfs.File, error) {
+	return f.fs.Open(path, vfs.SequentialReadsOption)
+}
+
 // remove removes the file of a content. A missing file is no error.
 func (f *contentFiles) remove(id mail.MessageID, nonce [8]byte) error {
 	if err := f.fs.Remove(f.path(id, nonce)); err != nil && !isNotExist(err) {
 		return err
 	}
 	return nil
+}
+
+// suspect records that a file without a row may exist.
+func (f *contentFiles) suspect() { f.compared.Store(false) }
+
+// each calls fn for each file with a name of a content, until fn returns false.
+func (f *contentFiles) each(fn func(path string, id mail.MessageID, nonce [8]byte) (bool, error)) error {
+	buckets, err := f.fs.List(f.dir)
+	if err != nil {
+		return err
+	}
+	for _, bucket := range buckets {
+		if len(bucket) != 2 { // tmpDir, or a foreign folder
+			continue
+		}
+		dir := f.fs.PathJoin(f.dir, bucket)
+		names, err := f.fs.List(dir)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			id, nonce, ok := fileID(name)
+			if !ok {
+				continue
+			}
+			if more, err := fn(f.fs.PathJoin(dir, name), id, nonce); err != nil || !more {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// removeAt removes the file with a path and returns its size in octets.
+func (f *contentFiles) removeAt(path string) (int64, error) {
+	info, err := f.fs.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), f.fs.Remove(path)
 }
 
 // inspect checks that the file of a content exists with the right length.

@@ -49,7 +49,7 @@ func (c *contents) PutContent(ctx context.Context, id mail.MessageID, written st
 	}
 	if err := c.files.adopt(w.path, id, w.nonce); err != nil {
 		c.pending.drop(id)
-		c.files.compared.Store(false) // the rename may have happened
+		c.files.suspect() // the rename may have happened
 		return translate(err, what)
 	}
 	w.path = ""

@@ -152,7 +152,7 @@ type fileReader struct {
 // openFile opens the file of a content and verifies its first block.
 func (c *contents) openFile(id mail.MessageID, row contentRow) (*fileReader, error) {
 	path := c.files.path(id, row.nonce)
-	f, err := c.files.fs.Open(path, vfs.SequentialReadsOption)
+	f, err := c.files.open(path)
 	if err != nil {
 		return nil, err
 	}

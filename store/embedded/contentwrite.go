@@ -141,7 +141,7 @@ func (c *content) Discard() {
 	}
 	if c.path != "" {
 		// The next Open removes a remaining file.
-		if err := c.store.files.fs.Remove(c.path); err != nil {
+		if err := c.store.files.discard(c.path); err != nil {
 			c.store.logger.Warn("embedded store: cannot remove a temporary file", "path", c.path, "cause", err)
 		}
 		c.path = ""

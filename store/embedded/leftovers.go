@@ -28,46 +28,23 @@ func (l *leftovers) sweep(ctx context.Context, run *sweepRun) error {
 	if l.files.compared.Load() || !run.olderThan.After(l.openedAt) {
 		return nil
 	}
-	fs := l.files.fs
-	buckets, err := fs.List(l.files.dir)
-	if err != nil {
-		return err
+	err := l.files.each(func(path string, id mail.MessageID, nonce [8]byte) (bool, error) {
+		if ctx.Err() != nil {
+			return false, nil
+		}
+		if named, err := l.named(id, nonce); err != nil || named {
+			return true, err
+		}
+		octets, err := l.files.removeAt(path)
+		if err == nil {
+			run.count(octets)
+		}
+		return true, err
+	})
+	if err == nil && ctx.Err() == nil {
+		l.files.compared.Store(true)
 	}
-	for _, bucket := range buckets {
-		if len(bucket) != 2 { // tmpDir, or a foreign folder
-			continue
-		}
-		dir := fs.PathJoin(l.files.dir, bucket)
-		names, err := fs.List(dir)
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			if ctx.Err() != nil {
-				return nil
-			}
-			id, nonce, ok := fileID(name)
-			if !ok {
-				continue
-			}
-			if named, err := l.named(id, nonce); err != nil {
-				return err
-			} else if named {
-				continue
-			}
-			path := fs.PathJoin(dir, name)
-			info, err := fs.Stat(path)
-			if err == nil {
-				err = fs.Remove(path)
-			}
-			if err != nil {
-				return err
-			}
-			run.count(info.Size())
-		}
-	}
-	l.files.compared.Store(true)
-	return nil
+	return err
 }
 
 // named reports whether a content row, pending or written, names the file.

@@ -27,7 +27,7 @@ func (o *orphans) sweepPending(ctx context.Context, run *sweepRun) error {
 			err = o.files.remove(id, row.nonce)
 		}
 		if err != nil {
-			o.files.compared.Store(false)
+			o.files.suspect()
 			return err
 		}
 		if !written {

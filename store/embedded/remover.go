@@ -67,7 +67,7 @@ func (r *remover) remove(ctx context.Context, run *sweepRun, ids []mail.MessageI
 		return also(g.batch)
 	}})
 	if err != nil {
-		r.files.compared.Store(false) // rows may be gone
+		r.files.suspect() // rows may be gone
 		return err
 	}
 	for id, row := range dead {
@@ -77,7 +77,7 @@ func (r *remover) remove(ctx context.Context, run *sweepRun, ids []mail.MessageI
 			continue
 		}
 		if err := r.files.remove(id, row.nonce); err != nil {
-			r.files.compared.Store(false)
+			r.files.suspect()
 			r.logger.Warn("embedded store: cannot remove a content file yet", "cause", err)
 		}
 	}
