@@ -62,10 +62,11 @@ var layout = []layer{
 	{"store/enginetest", []string{"cassandratest", "mailtest", "store", "store/cassandra", "task"}},
 	{"integration/servertest", []string{"adminclient", "bench", "cassandratest", "mailtest"}},
 	{"integration", []string{"integration/servertest"}},
-	{"integration/attack", []string{"config", "app"}},
+	{"integration/sitetest", []string{"adminclient", "app", "cassandratest", "config", "integration/servertest", "mailtest"}},
+	{"integration/attack", []string{"config", "app", "integration/servertest"}},
 	{"integration/clients", []string{"integration/servertest"}},
 	{"integration/nodes", []string{"store/enginetest"}},
-	{"integration/datacenters", []string{"config", "app", "integration/servertest"}},
+	{"integration/datacenters", []string{"integration/servertest", "integration/sitetest"}},
 }
 
 // testImports lists the packages that test files may import in addition: engines, suites, helpers,

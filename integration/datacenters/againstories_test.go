@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"popelago/integration/servertest"
+	"popelago/integration/sitetest"
 	"popelago/mailtest"
 )
 
@@ -15,33 +16,33 @@ import (
 // other datacenter cannot ask, it answers with a temporary error.
 func createdElsewhere() *life {
 	var all []servertest.Account
-	apart := owner("made-apart", 1)
+	apart := sitetest.Owner("made-apart", 1)
 	return &life{
 		name: "created elsewhere",
-		whole: func(t *testing.T, s *sites) {
+		whole: func(t *testing.T, s *sitetest.Sites) {
 			for i := range 10 {
-				here, there := s.both()[i%2], s.both()[1-i%2]
-				a := owner(fmt.Sprint("made-", i), 1)
-				s.create(t, here, a)
+				here, there := s.Both()[i%2], s.Both()[1-i%2]
+				a := sitetest.Owner(fmt.Sprint("made-", i), 1)
+				s.Create(t, here, a)
 				if i%4 < 2 { // login first: nothing may be remembered from the delivery
-					if _, refused := s.look(t, there, a); refused != "" && !strings.HasPrefix(refused, "-ERR [SYS/TEMP] ") {
+					if _, refused := s.Look(t, there, a); refused != "" && !strings.HasPrefix(refused, "-ERR [SYS/TEMP] ") {
 						t.Errorf("login at once: %s", refused)
 					}
 				}
-				s.must(t, there, a, "first")
-				s.shows(t, there, a, "first")
+				s.Deliver(t, there, a, "first")
+				s.Shows(t, there, a, "first")
 				all = append(all, a)
 			}
 		},
-		cut: func(t *testing.T, s *sites) {
-			s.create(t, s.one, apart)
-			s.must(t, s.one, apart, "first")
-			s.putOff(t, s.two, apart)
+		cut: func(t *testing.T, s *sitetest.Sites) {
+			s.Create(t, s.One, apart)
+			s.Deliver(t, s.One, apart, "first")
+			s.PutOff(t, s.Two, apart)
 		},
-		in: func(t *testing.T, s *sites) {
+		in: func(t *testing.T, s *sitetest.Sites) {
 			for _, a := range append(all, apart) {
-				for _, at := range s.both() {
-					s.shows(t, at, a, "first")
+				for _, at := range s.Both() {
+					s.Shows(t, at, a, "first")
 				}
 			}
 		},
@@ -52,22 +53,22 @@ func createdElsewhere() *life {
 // both.
 func againHere() *life {
 	l := &life{name: "again here"}
-	before, after := owner("here", 1), owner("here", 2)
+	before, after := sitetest.Owner("here", 1), sitetest.Owner("here", 2)
 	var fresh []string
-	l.whole = func(t *testing.T, s *sites) {
-		s.known(t, before, "old-1", "old-2")
-		s.remove(t, s.one, before)
-		s.create(t, s.one, after)
+	l.whole = func(t *testing.T, s *sitetest.Sites) {
+		s.Known(t, before, "old-1", "old-2")
+		s.Remove(t, s.One, before)
+		s.Create(t, s.One, after)
 		// Mail accepted before the other server knows is kept apart.
 		early := []string{"early-1", "early-2"}
 		for _, name := range early {
-			s.must(t, s.two, after, name)
+			s.Deliver(t, s.Two, after, name)
 		}
-		s.must(t, s.one, after, "new-1")
-		s.shows(t, s.one, after, "new-1")
-		mailtest.WaitFor(t, nodesLimit, func() (err error) {
+		s.Deliver(t, s.One, after, "new-1")
+		s.Shows(t, s.One, after, "new-1")
+		mailtest.WaitFor(t, sitetest.Limit, func() (err error) {
 			var refused string
-			if fresh, refused = s.look(t, s.two, after); refused != "" || !slices.Contains(fresh, "new-1") {
+			if fresh, refused = s.Look(t, s.Two, after); refused != "" || !slices.Contains(fresh, "new-1") {
 				err = fmt.Errorf("%s: %q %s", after.Address, fresh, refused)
 			}
 			return err
@@ -76,8 +77,8 @@ func againHere() *life {
 			t.Errorf("the new owner sees %q in dc2", fresh)
 		}
 	}
-	l.in = func(t *testing.T, s *sites) {
-		s.passed(t, before, after, fresh...)
+	l.in = func(t *testing.T, s *sitetest.Sites) {
+		s.Passed(t, before, after, fresh...)
 		for _, name := range fresh {
 			if strings.HasPrefix(name, "old") {
 				t.Errorf("the new owner sees %q", fresh)
@@ -89,20 +90,20 @@ func againHere() *life {
 
 // againThere: an account is removed in one datacenter and at once made again in the other.
 func againThere() *life {
-	before, after := owner("there", 1), owner("there", 2)
+	before, after := sitetest.Owner("there", 1), sitetest.Owner("there", 2)
 	return &life{
 		name: "again there",
-		whole: func(t *testing.T, s *sites) {
-			s.known(t, before, "old-1", "old-2")
-			s.remove(t, s.one, before)
-			s.create(t, s.two, after)
-			s.must(t, s.two, after, "new-2")
-			s.must(t, s.one, after, "new-1")
-			for _, at := range s.both() {
-				s.shows(t, at, after, "new-1", "new-2")
+		whole: func(t *testing.T, s *sitetest.Sites) {
+			s.Known(t, before, "old-1", "old-2")
+			s.Remove(t, s.One, before)
+			s.Create(t, s.Two, after)
+			s.Deliver(t, s.Two, after, "new-2")
+			s.Deliver(t, s.One, after, "new-1")
+			for _, at := range s.Both() {
+				s.Shows(t, at, after, "new-1", "new-2")
 			}
 		},
-		in: func(t *testing.T, s *sites) { s.passed(t, before, after, "new-1", "new-2") },
+		in: func(t *testing.T, s *sitetest.Sites) { s.Passed(t, before, after, "new-1", "new-2") },
 	}
 }
 
@@ -110,24 +111,24 @@ func againThere() *life {
 // datacenter goes on to accept mail for the former owner, which is kept apart.
 func againApart() *life {
 	l := &life{name: "again apart"}
-	before, after := owner("apart", 1), owner("apart", 2)
-	l.whole = func(t *testing.T, s *sites) { s.known(t, before, "old-1", "old-2") }
-	l.cut = func(t *testing.T, s *sites) {
-		s.remove(t, s.one, before)
-		s.create(t, s.one, after)
-		s.must(t, s.one, after, "new-1")
-		s.shows(t, s.one, after, "new-1")
-		s.must(t, s.two, before, "late")
+	before, after := sitetest.Owner("apart", 1), sitetest.Owner("apart", 2)
+	l.whole = func(t *testing.T, s *sitetest.Sites) { s.Known(t, before, "old-1", "old-2") }
+	l.cut = func(t *testing.T, s *sitetest.Sites) {
+		s.Remove(t, s.One, before)
+		s.Create(t, s.One, after)
+		s.Deliver(t, s.One, after, "new-1")
+		s.Shows(t, s.One, after, "new-1")
+		s.Deliver(t, s.Two, before, "late")
 		l.late = 1
-		s.shows(t, s.two, before, "old-1", "old-2", "late")
-		if _, refused := s.look(t, s.two, after); !strings.HasPrefix(refused, "-ERR [SYS/TEMP] ") {
+		s.Shows(t, s.Two, before, "old-1", "old-2", "late")
+		if _, refused := s.Look(t, s.Two, after); !strings.HasPrefix(refused, "-ERR [SYS/TEMP] ") {
 			t.Errorf("login where the account was not heard of: %q", refused)
 		}
 	}
-	l.in = func(t *testing.T, s *sites) {
-		for _, at := range s.both() {
-			s.locked(t, at, before, "old-1", "old-2", "late")
-			s.shows(t, at, after, "new-1")
+	l.in = func(t *testing.T, s *sitetest.Sites) {
+		for _, at := range s.Both() {
+			s.Locked(t, at, before, "old-1", "old-2", "late")
+			s.Shows(t, at, after, "new-1")
 		}
 	}
 	return l
@@ -136,65 +137,65 @@ func againApart() *life {
 // againAcross: an account is removed while the line is whole, and made again during a cut, in the
 // datacenter that knows of the removal.
 func againAcross() *life {
-	before, after := owner("across", 1), owner("across", 2)
+	before, after := sitetest.Owner("across", 1), sitetest.Owner("across", 2)
 	return &life{
 		name: "again across",
-		whole: func(t *testing.T, s *sites) {
-			s.known(t, before, "old-1", "old-2")
-			s.remove(t, s.one, before)
-			s.ended(t, s.two, before.Address)
+		whole: func(t *testing.T, s *sitetest.Sites) {
+			s.Known(t, before, "old-1", "old-2")
+			s.Remove(t, s.One, before)
+			s.Ended(t, s.Two, before.Address)
 		},
-		cut: func(t *testing.T, s *sites) {
-			s.create(t, s.two, after)
-			s.must(t, s.two, after, "new-2")
-			s.shows(t, s.two, after, "new-2")
-			s.putOff(t, s.one, after)
+		cut: func(t *testing.T, s *sitetest.Sites) {
+			s.Create(t, s.Two, after)
+			s.Deliver(t, s.Two, after, "new-2")
+			s.Shows(t, s.Two, after, "new-2")
+			s.PutOff(t, s.One, after)
 		},
-		in: func(t *testing.T, s *sites) { s.passed(t, before, after, "new-2") },
+		in: func(t *testing.T, s *sitetest.Sites) { s.Passed(t, before, after, "new-2") },
 	}
 }
 
 // twoOwners: both sides of a cut remove an account and give its address to a new owner. In the end
 // the owner whose predecessor was removed last has the address. The other's mail is kept apart.
 func twoOwners() *life {
-	before, first, last := owner("two", 1), owner("two", 2), owner("two", 3)
+	before, first, last := sitetest.Owner("two", 1), sitetest.Owner("two", 2), sitetest.Owner("two", 3)
 	return &life{
 		name:  "two owners",
 		late:  1,
-		whole: func(t *testing.T, s *sites) { s.known(t, before, "old-1", "old-2") },
-		cut: func(t *testing.T, s *sites) {
-			s.remove(t, s.one, before)
-			s.create(t, s.one, first)
-			s.must(t, s.one, first, "new-1")
-			s.remove(t, s.two, before)
-			s.create(t, s.two, last)
-			s.must(t, s.two, last, "new-2")
-			s.shows(t, s.one, first, "new-1")
-			s.shows(t, s.two, last, "new-2")
+		whole: func(t *testing.T, s *sitetest.Sites) { s.Known(t, before, "old-1", "old-2") },
+		cut: func(t *testing.T, s *sitetest.Sites) {
+			s.Remove(t, s.One, before)
+			s.Create(t, s.One, first)
+			s.Deliver(t, s.One, first, "new-1")
+			s.Remove(t, s.Two, before)
+			s.Create(t, s.Two, last)
+			s.Deliver(t, s.Two, last, "new-2")
+			s.Shows(t, s.One, first, "new-1")
+			s.Shows(t, s.Two, last, "new-2")
 		},
-		in: func(t *testing.T, s *sites) {
-			for _, at := range s.both() {
-				s.locked(t, at, before)
-				s.locked(t, at, first, "new-1")
-				s.shows(t, at, last, "new-2")
+		in: func(t *testing.T, s *sitetest.Sites) {
+			for _, at := range s.Both() {
+				s.Locked(t, at, before)
+				s.Locked(t, at, first, "new-1")
+				s.Shows(t, at, last, "new-2")
 			}
-			one, err := s.account(t, s.one, last.Address)
-			two, err2 := s.account(t, s.two, last.Address)
+			one, err := s.Account(t, s.One, last.Address)
+			two, err2 := s.Account(t, s.Two, last.Address)
 			if err != nil || err2 != nil || one == nil || two == nil || one.Mailbox != two.Mailbox {
 				t.Fatalf("%+v, %v in dc1, %+v, %v in dc2", one, err, two, err2)
 			}
 		},
-		after: func(t *testing.T, s *sites) {
-			s.remove(t, s.one, last) // and no earlier owner comes back
-			for _, at := range s.both() {
-				s.ended(t, at, last.Address)
-				s.locked(t, at, first)
-				s.locked(t, at, last, "new-2")
+		after: func(t *testing.T, s *sitetest.Sites) {
+			s.Remove(t, s.One, last) // and no earlier owner comes back
+			for _, at := range s.Both() {
+				s.Ended(t, at, last.Address)
+				s.Locked(t, at, first)
+				s.Locked(t, at, last, "new-2")
 			}
-			again := owner("two", 4)
-			s.create(t, s.two, again)
-			for _, at := range s.both() {
-				s.shows(t, at, again)
+			again := sitetest.Owner("two", 4)
+			s.Create(t, s.Two, again)
+			for _, at := range s.Both() {
+				s.Shows(t, at, again)
 			}
 		},
 	}
@@ -203,19 +204,19 @@ func twoOwners() *life {
 // madeTwice: both sides of a cut make a new account. The result is one account, with the password
 // that was set last.
 func madeTwice() *life {
-	first, last := owner("twice", 1), owner("twice", 2)
+	first, last := sitetest.Owner("twice", 1), sitetest.Owner("twice", 2)
 	return &life{
 		name: "made twice",
-		cut: func(t *testing.T, s *sites) {
-			s.create(t, s.one, first)
-			s.must(t, s.one, first, "new-1")
-			s.create(t, s.two, last)
-			s.must(t, s.two, last, "new-2")
+		cut: func(t *testing.T, s *sitetest.Sites) {
+			s.Create(t, s.One, first)
+			s.Deliver(t, s.One, first, "new-1")
+			s.Create(t, s.Two, last)
+			s.Deliver(t, s.Two, last, "new-2")
 		},
-		in: func(t *testing.T, s *sites) {
-			for _, at := range s.both() {
-				s.locked(t, at, first, "new-1", "new-2")
-				s.shows(t, at, last, "new-1", "new-2")
+		in: func(t *testing.T, s *sitetest.Sites) {
+			for _, at := range s.Both() {
+				s.Locked(t, at, first, "new-1", "new-2")
+				s.Shows(t, at, last, "new-1", "new-2")
 			}
 		},
 	}
@@ -224,26 +225,26 @@ func madeTwice() *life {
 // passwordOfRemoved: an account is removed on one side, and its password changed on the other,
 // earlier or later. The account stays removed.
 func passwordOfRemoved(name string, earlier bool) *life {
-	before, changed := owner(name, 1), owner(name, 2)
+	before, changed := sitetest.Owner(name, 1), sitetest.Owner(name, 2)
 	return &life{
 		name:  "password " + name,
-		whole: func(t *testing.T, s *sites) { s.known(t, before, "old-1") },
-		cut: func(t *testing.T, s *sites) {
+		whole: func(t *testing.T, s *sitetest.Sites) { s.Known(t, before, "old-1") },
+		cut: func(t *testing.T, s *sitetest.Sites) {
 			if earlier {
-				s.setPassword(t, s.two, changed)
+				s.SetPassword(t, s.Two, changed)
 			}
-			s.remove(t, s.one, before)
+			s.Remove(t, s.One, before)
 			if !earlier {
 				hold(t.Context(), time.Millisecond) // a later microsecond, for certain
-				s.setPassword(t, s.two, changed)
+				s.SetPassword(t, s.Two, changed)
 			}
-			s.shows(t, s.two, changed, "old-1")
+			s.Shows(t, s.Two, changed, "old-1")
 		},
-		in: func(t *testing.T, s *sites) {
-			for _, at := range s.both() {
-				s.ended(t, at, before.Address)
-				s.locked(t, at, before)
-				s.locked(t, at, changed)
+		in: func(t *testing.T, s *sitetest.Sites) {
+			for _, at := range s.Both() {
+				s.Ended(t, at, before.Address)
+				s.Locked(t, at, before)
+				s.Locked(t, at, changed)
 			}
 		},
 	}

@@ -13,6 +13,7 @@ import (
 	"popelago/bench"
 	"popelago/cassandratest"
 	"popelago/integration/servertest"
+	"popelago/integration/sitetest"
 	"popelago/mailtest"
 )
 
@@ -35,7 +36,7 @@ var (
 // chaos is a running test.
 type chaos struct {
 	form    chaosForm
-	cluster *cluster
+	cluster *sitetest.Cluster
 	one     *servertest.Server // in dc1
 	two     *servertest.Server // in dc2
 	logins  []bench.Login
@@ -61,9 +62,9 @@ func TestChaos(t *testing.T) {
 			{Name: "dc1", Nodes: full.nodes}, {Name: "dc2", Nodes: full.nodes},
 		}})
 	}
-	c.cluster = newCluster(t, nodes)
-	c.one, c.two = c.cluster.start(t, "dc1"), c.cluster.start(t, "dc2")
-	host(t, c.one)
+	c.cluster = sitetest.NewCluster(t, nodes)
+	c.one, c.two = c.cluster.Start(t, "dc1"), c.cluster.Start(t, "dc2")
+	sitetest.Host(t, c.one)
 	var users []string
 	for i := range 8 {
 		a := c.one.Account(t, fmt.Sprintf("user%d", i))
@@ -80,7 +81,7 @@ func TestChaos(t *testing.T) {
 		start := time.Now()
 		fault.do(t)
 		broken := time.Since(start)
-		c.cluster.waitSeen(t)
+		c.cluster.WaitWhole(t)
 		c.goesOn(t, 0, 1)
 		t.Logf("%s: %v, all well %v later", fault.name, broken.Round(time.Second), (time.Since(start) - broken).Round(time.Second))
 	}
@@ -119,7 +120,7 @@ func (c *chaos) faults() []fault {
 func (c *chaos) goesOn(t testing.TB, datacenters ...int) {
 	t.Helper()
 	for _, i := range datacenters {
-		servertest.WaitDelivered(t, nodesLimit, fmt.Sprintf("in dc%d", i+1), c.progress[i], 20)
+		servertest.WaitDelivered(t, sitetest.Limit, fmt.Sprintf("in dc%d", i+1), c.progress[i], 20)
 	}
 }
 
@@ -185,7 +186,7 @@ func (c *chaos) datacenterStopped(t testing.TB) {
 	hold(t.Context(), c.form.outage)
 	c.goesOn(t, 0)
 	each(func(n *cassandratest.Node) {
-		if err := n.Start(servertest.Deadline(t, nodesLimit)); err != nil {
+		if err := n.Start(servertest.Deadline(t, sitetest.Limit)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -203,9 +204,9 @@ func (c *chaos) serverKilled(t testing.TB) {
 // clocksWrong adds a server in each datacenter whose clock is 4 minutes ahead or behind, for a while.
 func (c *chaos) clocksWrong(t testing.TB) {
 	const wrong = 4 * time.Minute
-	ahead, stopAhead := c.cluster.startAhead(t, "dc1", wrong)
+	ahead, stopAhead := c.cluster.StartAhead(t, "dc1", wrong)
 	defer stopAhead()
-	behind, stopBehind := c.cluster.startAhead(t, "dc2", -wrong)
+	behind, stopBehind := c.cluster.StartAhead(t, "dc2", -wrong)
 	defer stopBehind()
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
@@ -216,7 +217,7 @@ func (c *chaos) clocksWrong(t testing.TB) {
 		{"where the clock is ahead", c.load.at(ctx, "ahead", ahead, c.form.rate, c.logins[1:3])},
 		{"where the clock is behind", c.load.at(ctx, "behind", behind, c.form.rate, c.logins[3:5])},
 	} {
-		servertest.WaitDelivered(t, nodesLimit, l.name, l.progress, 20)
+		servertest.WaitDelivered(t, sitetest.Limit, l.name, l.progress, 20)
 	}
 	hold(ctx, c.form.clocks)
 }
@@ -228,10 +229,10 @@ func (c *chaos) agree(t testing.TB) {
 	start := time.Now()
 	const hints = 90 * time.Second
 	repaired := false
-	mailtest.WaitFor(t, nodesLimit, func() error {
+	mailtest.WaitFor(t, sitetest.Limit, func() error {
 		if time.Since(start) > hints && !repaired {
 			repaired = true
-			c.cluster.repair(t)
+			c.cluster.Repair(t)
 		}
 		for _, l := range c.logins {
 			a := servertest.Account{Address: l.Name, Password: l.Password}

@@ -8,24 +8,9 @@ import (
 
 	"popelago/adminclient"
 	"popelago/integration/servertest"
+	"popelago/integration/sitetest"
 	"popelago/mailtest"
 )
-
-// judgeAhead sets the clock of a judging server ahead, by less than the skew at which the server
-// refuses the work.
-const judgeAhead = 4*time.Minute + 30*time.Second
-
-// startJudge starts a server in dc1 for which no message is too young to be judged: its clock is
-// further ahead of all ids than the in-flight window. Background work waits while other running
-// servers have another window.
-func (c *cluster) startJudge(t testing.TB, window time.Duration) *servertest.Server {
-	t.Helper()
-	judge, _ := c.startAhead(t, "dc1", judgeAhead, windowSetting(window), `tasks.check_rate = 10000`)
-	return judge
-}
-
-// windowSetting is the line of the configuration file for an in-flight window.
-func windowSetting(window time.Duration) string { return fmt.Sprintf("cassandra.window = %q", window) }
 
 // checked lets a server compare all entries with all contents, repairs the remains of interrupted
 // deliveries, and expects a second comparison without findings. The servers that accepted the mail
@@ -34,8 +19,8 @@ func (c *chaos) checked(t testing.TB) {
 	t.Helper()
 	c.one.Stop(t)
 	c.two.Stop(t)
-	s := c.cluster.startJudge(t, time.Second)
-	c.cluster.run(t, s, "purge") // waits for the heartbeats with another window to expire
+	s := c.cluster.StartJudge(t, time.Second)
+	c.cluster.RunJob(t, s, "purge") // waits for the heartbeats with another window to expire
 	found := checkAll(t, s, adminclient.CheckOptions{Deep: true, Restart: true})
 	t.Logf("check: %s", counted(found))
 	for _, n := range found.Counts {
@@ -65,11 +50,11 @@ func checkAll(t testing.TB, s *servertest.Server, o adminclient.CheckOptions) ad
 	admin := s.Admin()
 	defer admin.Close()
 	var check adminclient.Check
-	mailtest.WaitFor(t, nodesLimit, func() (err error) {
+	mailtest.WaitFor(t, sitetest.Limit, func() (err error) {
 		check, err = admin.StartCheck(servertest.Deadline(t, servertest.StartLimit), o)
 		return err
 	})
-	mailtest.WaitFor(t, nodesLimit, func() (err error) {
+	mailtest.WaitFor(t, sitetest.Limit, func() (err error) {
 		if check, err = admin.Check(servertest.Deadline(t, servertest.StartLimit)); err == nil && check.State == adminclient.CheckRunning {
 			err = fmt.Errorf("still at it: %s", counted(check))
 		}

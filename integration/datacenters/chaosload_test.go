@@ -10,6 +10,7 @@ import (
 
 	"popelago/bench"
 	"popelago/integration/servertest"
+	"popelago/integration/sitetest"
 )
 
 // chaosLoad is a load on several servers.
@@ -38,14 +39,14 @@ func (l *chaosLoad) at(ctx context.Context, name string, s *servertest.Server, r
 		report, err := bench.Deliver(ctx, bench.DeliverConfig{
 			Target: bench.Target{Addr: s.LMTP}, Users: l.users, Recipients: 2, From: name + "@sender.example",
 			Messages: bench.Messages{Size: 3000, Awkward: 0.3}, Connections: 3, Rate: rate,
-			Duration: time.Hour, Reconnect: nodesLimit, Resend: true, Journal: l.Journal, Progress: progress,
+			Duration: time.Hour, Reconnect: sitetest.Limit, Resend: true, Journal: l.Journal, Progress: progress,
 		})
 		l.add(name, "deliver", report, err)
 	})
 	l.Go(func() {
 		for ctx.Err() == nil {
 			report, err := bench.Drain(ctx, bench.DrainConfig{
-				Target: bench.Target{Addr: s.POP3}, Logins: drained, Check: true, Reconnect: nodesLimit, Journal: l.Journal,
+				Target: bench.Target{Addr: s.POP3}, Logins: drained, Check: true, Reconnect: sitetest.Limit, Journal: l.Journal,
 			})
 			l.add(name, "drain", report, err)
 			hold(ctx, time.Second)

@@ -9,6 +9,7 @@ import (
 
 	"popelago/adminclient"
 	"popelago/integration/servertest"
+	"popelago/integration/sitetest"
 	"popelago/mailtest"
 )
 
@@ -18,15 +19,15 @@ import (
 // clock was wrong, however many requests were refused.
 func TestClockFarOff(t *testing.T) {
 	s := newSites(t)
-	admin := s.one.Admin()
+	admin := s.One.Admin()
 	defer admin.Close()
 	if _, err := admin.ChangeDomain(servertest.Deadline(t, servertest.StartLimit), servertest.Domain, adminclient.DomainSettings{Retention: "30d"}); err != nil {
 		t.Fatal(err)
 	}
-	expires, stays := owner("expires", 1), owner("stays", 1)
+	expires, stays := sitetest.Owner("expires", 1), sitetest.Owner("stays", 1)
 	names := map[servertest.Account][]string{expires: {"first"}, stays: {"first"}}
 	for a := range names {
-		s.known(t, a, "first")
+		s.Known(t, a, "first")
 	}
 	if err := admin.SetRetention(servertest.Deadline(t, servertest.StartLimit), stays.Address, "forever"); err != nil {
 		t.Fatal(err)
@@ -35,51 +36,51 @@ func TestClockFarOff(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var ahead atomic.Int64
 			ahead.Store(int64(off))
-			wrong, log, _ := s.startClock(t, "dc1", func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
+			wrong, log, _ := s.StartClock(t, "dc1", func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
 				`store.clock_settle = "0s"`) // expire is refused for the clock, not for being early
-			s.refuses(t, wrong, expires, stays, names[stays])
+			refuses(t, s, wrong, expires, stays, names[stays])
 			saysClock(t, log, 1, 0)
 			ahead.Store(0)
 			for a := range names {
 				name := strings.ReplaceAll(name, " ", "-")
-				mailtest.WaitFor(t, nodesLimit, func() error {
-					if !s.take(t, wrong, a, name) {
+				mailtest.WaitFor(t, sitetest.Limit, func() error {
+					if !s.Take(t, wrong, a, name) {
 						return fmt.Errorf("mail for %s is put off although the clock is right", a.Address)
 					}
 					return nil
 				})
 				names[a] = append(names[a], name)
-				s.shows(t, wrong, a, names[a]...)
+				s.Shows(t, wrong, a, names[a]...)
 			}
 			saysClock(t, log, 1, 1)
 			ahead.Store(int64(off)) // while the server runs
-			s.refuses(t, wrong, expires, stays, names[stays])
+			refuses(t, s, wrong, expires, stays, names[stays])
 			saysClock(t, log, 2, 1)
 		})
 	}
 	for a := range names {
-		for _, at := range s.both() {
-			s.shows(t, at, a, names[a]...)
+		for _, at := range s.Both() {
+			s.Shows(t, at, a, names[a]...)
 		}
 	}
 }
 
 // refuses expects a server to do no work that needs a clock.
-func (s *sites) refuses(t *testing.T, wrong *servertest.Server, expires, stays servertest.Account, want []string) {
+func refuses(t *testing.T, s *sitetest.Sites, wrong *servertest.Server, expires, stays servertest.Account, want []string) {
 	t.Helper()
 	for _, a := range []servertest.Account{expires, stays} {
-		if s.take(t, wrong, a, "refused") {
+		if s.Take(t, wrong, a, "refused") {
 			t.Errorf("mail for %s was taken", a.Address)
 		}
 	}
-	if names, refused := s.look(t, wrong, expires); !strings.HasPrefix(refused, "-ERR [SYS/TEMP] ") {
+	if names, refused := s.Look(t, wrong, expires); !strings.HasPrefix(refused, "-ERR [SYS/TEMP] ") {
 		t.Errorf("the maildrop with a retention: %q, %q, want [SYS/TEMP]", names, refused)
 	}
-	s.shows(t, wrong, stays, want...)
+	s.Shows(t, wrong, stays, want...)
 	admin := wrong.Admin()
 	defer admin.Close()
 	for _, job := range []string{"expire", "floor", "reap", "orphans", "purge"} {
-		run, err := admin.RunTask(servertest.Deadline(t, nodesLimit), job, true)
+		run, err := admin.RunTask(servertest.Deadline(t, sitetest.Limit), job, true)
 		if err != nil || run.Result != "refused" {
 			t.Errorf("%s: %s %+v, %v; want refused", job, run.Result, run.Report, err)
 		}
@@ -97,7 +98,7 @@ func (s *sites) refuses(t *testing.T, wrong *servertest.Server, expires, stays s
 // right one, and expects no other line about the clock, except for sessions.
 func saysClock(t *testing.T, log *servertest.Output, wantWrong, wantRight int) {
 	t.Helper()
-	mailtest.WaitFor(t, nodesLimit, func() error {
+	mailtest.WaitFor(t, sitetest.Limit, func() error {
 		var wrong, right int
 		for line := range strings.Lines(log.String()) {
 			switch {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"popelago/integration/servertest"
+	"popelago/integration/sitetest"
 	"popelago/mailtest"
 )
 
@@ -51,7 +52,7 @@ func TestStorageDown(t *testing.T) {
 	runJobs(t, s, 2)
 
 	one.Restart(t)
-	if err := node.Get(t).WaitSeen(servertest.Deadline(t, nodesLimit)); err != nil {
+	if err := node.Get(t).WaitSeen(servertest.Deadline(t, sitetest.Limit)); err != nil {
 		t.Fatal(err)
 	}
 	mailtest.WaitFor(t, downLimit, func() error {

@@ -8,6 +8,7 @@ import (
 
 	"popelago/cassandratest"
 	"popelago/integration/servertest"
+	"popelago/integration/sitetest"
 	"popelago/mailtest"
 )
 
@@ -17,12 +18,12 @@ func TestDurabilityEach(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
-	c := newCluster(t, datacenters.Get(t))
+	c := sitetest.NewCluster(t, datacenters.Get(t))
 	const each = `cassandra.durability = "each"`
-	refuses := c.start(t, "dc1", each)
-	falls := c.start(t, "dc1", each, `cassandra.on_unreachable = "local"`)
-	other := c.start(t, "dc2", each)
-	host(t, refuses)
+	refuses := c.Start(t, "dc1", each)
+	falls := c.Start(t, "dc1", each, `cassandra.on_unreachable = "local"`)
+	other := c.Start(t, "dc2", each)
+	sitetest.Host(t, refuses)
 	a := refuses.Account(t, "alice")
 	sent := 0
 	take := func(s *servertest.Server, words string) string {
@@ -48,7 +49,7 @@ func TestDurabilityEach(t *testing.T) {
 		t.Errorf("with the line cut: %q, want 451", reply)
 	}
 	local := take(falls, here)
-	if err := c.WaitUnseen(servertest.Deadline(t, nodesLimit), "dc1", "dc2"); err != nil {
+	if err := c.WaitUnseen(servertest.Deadline(t, sitetest.Limit), "dc1", "dc2"); err != nil {
 		t.Fatal(err)
 	}
 	sent++ // now the nodes know, and nothing times out
@@ -62,8 +63,8 @@ func TestDurabilityEach(t *testing.T) {
 	if err := c.Heal("dc1", "dc2"); err != nil {
 		t.Fatal(err)
 	}
-	c.waitSeen(t)
-	mailtest.WaitFor(t, nodesLimit, func() error {
+	c.WaitWhole(t)
+	mailtest.WaitFor(t, sitetest.Limit, func() error {
 		sent++
 		if reply := deliver(t, refuses, a, sent); !strings.HasPrefix(reply, "250 ") {
 			return fmt.Errorf("with the line mended: %s", reply)
@@ -92,7 +93,7 @@ func TestDurabilityEach(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c.waitSeen(t)
+	c.WaitWhole(t)
 	if err := cassandratest.Uncoordinated(c.Cluster); err != nil {
 		t.Error(err)
 	}
@@ -103,7 +104,7 @@ func deliver(t testing.TB, s *servertest.Server, a servertest.Account, number in
 	t.Helper()
 	c := s.LMTPSession(t)
 	defer c.Close()
-	c.Timeout = nodesLimit
+	c.Timeout = sitetest.Limit
 	return servertest.TryDeliver(t, c, true, fmt.Sprint(number), []servertest.Account{a})[0]
 }
 

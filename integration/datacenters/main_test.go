@@ -4,7 +4,25 @@ import (
 	"os"
 	"testing"
 
+	"popelago/cassandratest"
 	"popelago/integration/servertest"
+	"popelago/integration/sitetest"
 )
 
+// datacenters are two datacenters of one node each, enough for most tests. The line between them
+// can be cut.
+var datacenters = cassandratest.Lazy{Options: cassandratest.Options{
+	Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
+	Link:        true,
+}, After: cassandratest.Uncoordinated}
+
 func TestMain(m *testing.M) { os.Exit(servertest.Main(m, &datacenters)) }
+
+// newSites starts a server in each of the datacenters.
+func newSites(t *testing.T, settings ...string) *sitetest.Sites {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs two Cassandra nodes")
+	}
+	return sitetest.NewSites(t, datacenters.Get(t), settings...)
+}

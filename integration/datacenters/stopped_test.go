@@ -15,6 +15,7 @@ import (
 
 	"popelago/cassandratest"
 	"popelago/integration/servertest"
+	"popelago/integration/sitetest"
 	"popelago/mailtest"
 )
 
@@ -24,7 +25,7 @@ import (
 // acknowledges is present; a deferred message leaves no second copy when its sender repeats it.
 func TestStoppedInTheMiddle(t *testing.T) {
 	const window = 9 * time.Second
-	s := newSites(t, windowSetting(window), `cassandra.floor_every = 1`,
+	s := newSites(t, sitetest.WindowSetting(window), `cassandra.floor_every = 1`,
 		`cassandra.timeout = "1m"`, `tasks.orphans_rate = 100000`)
 	var senders []*patient
 	ctx, end := context.WithCancel(t.Context())
@@ -33,14 +34,14 @@ func TestStoppedInTheMiddle(t *testing.T) {
 	for i := range 12 {
 		p := newPatient(fmt.Sprint("user-", i))
 		senders = append(senders, p)
-		s.create(t, s.one, p.to)
-		all.Go(func() { p.send(ctx, t, s.one) })
+		s.Create(t, s.One, p.to)
+		all.Go(func() { p.send(ctx, t, s.One) })
 	}
 	goOn := func() {
 		t.Helper()
 		for _, p := range senders {
 			before, _ := p.progress()
-			mailtest.WaitFor(t, nodesLimit, func() error {
+			mailtest.WaitFor(t, sitetest.Limit, func() error {
 				if sent, _ := p.progress(); sent < before+3 {
 					return fmt.Errorf("%s got %d messages more", p.to.Address, sent-before)
 				}
@@ -51,7 +52,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 	rows, contents := 0, 0
 	for round := 0; round < 5 && (rows == 0 || contents == 0 || allElsewhere(senders) == 0); round++ {
 		goOn()
-		r, c := s.stopInTheMiddle(t, senders, window)
+		r, c := stopInTheMiddle(t, s, senders, window)
 		rows, contents = rows+r, contents+c
 	}
 	goOn()
@@ -61,8 +62,8 @@ func TestStoppedInTheMiddle(t *testing.T) {
 	for _, p := range senders {
 		_, n := p.progress()
 		delayed += n
-		for _, at := range s.both() {
-			s.shows(t, at, p.to, p.left()...)
+		for _, at := range s.Both() {
+			s.Shows(t, at, p.to, p.left()...)
 		}
 	}
 	t.Logf("when the server was stopped %d messages were in maildrops, and %d not yet, without having been acknowledged; %d times a sender was put off; %d were sent elsewhere",
@@ -70,7 +71,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 	if rows == 0 || contents == 0 || delayed == 0 || elsewhere == 0 {
 		t.Error("the test has lost its point")
 	}
-	if err := cassandratest.Uncoordinated(s.Cluster); err != nil {
+	if err := cassandratest.Uncoordinated(s.Cluster.Cluster); err != nil {
 		t.Error(err)
 	}
 }
@@ -78,23 +79,23 @@ func TestStoppedInTheMiddle(t *testing.T) {
 // stopInTheMiddle stops the server of dc1 while its statements are in flight, and resumes it after
 // the window and after the work of others. It returns the number of stored messages without a
 // reply: with an entry, and with a content only.
-func (s *sites) stopInTheMiddle(t *testing.T, senders []*patient, window time.Duration) (rows, contents int) {
+func stopInTheMiddle(t *testing.T, s *sitetest.Sites, senders []*patient, window time.Duration) (rows, contents int) {
 	t.Helper()
 	node := s.Datacenter("dc1")[0]
 	if err := node.Pause(); err != nil {
 		t.Fatal(err)
 	}
 	hold(t.Context(), 100*time.Millisecond) // all statements in flight get stuck
-	s.one.Proc.Signal(syscall.SIGSTOP)
-	resume := sync.OnceFunc(func() { s.one.Proc.Signal(syscall.SIGCONT) })
+	s.One.Proc.Signal(syscall.SIGSTOP)
+	resume := sync.OnceFunc(func() { s.One.Proc.Signal(syscall.SIGCONT) })
 	defer resume()
 	stopped := time.Now()
 	if err := node.Resume(); err != nil {
 		t.Fatal(err)
 	}
-	s.waitSeen(t)
-	mailtest.WaitFor(t, nodesLimit, func() error {
-		mailbox, content, trash := s.messages(t, "mailbox"), s.messages(t, "content"), s.messages(t, "trash")
+	s.WaitWhole(t)
+	mailtest.WaitFor(t, sitetest.Limit, func() error {
+		mailbox, content, trash := messages(t, s, "mailbox"), messages(t, s, "content"), messages(t, s, "trash")
 		rows, contents = len(mailbox), 0
 		for id := range content {
 			if !mailbox[id] && !trash[id] {
@@ -102,35 +103,35 @@ func (s *sites) stopInTheMiddle(t *testing.T, senders []*patient, window time.Du
 			}
 		}
 		hold(t.Context(), 200*time.Millisecond)
-		if len(s.messages(t, "mailbox")) != len(mailbox) || len(s.messages(t, "content")) != len(content) {
+		if len(messages(t, s, "mailbox")) != len(mailbox) || len(messages(t, s, "content")) != len(content) {
 			return errors.New("what was sent is still being written")
 		}
 		return nil
 	})
 	for _, p := range senders { // their owners fetch the messages, and floors rise
 		rows -= len(p.left())
-		for _, name := range p.fetch(t, s, s.two) { // some senders will not wait for a reply
-			s.must(t, s.two, p.to, name)
+		for _, name := range p.fetch(t, s, s.Two) { // some senders will not wait for a reply
+			s.Deliver(t, s.Two, p.to, name)
 			p.sentElsewhere(name)
 		}
 	}
 	hold(t.Context(), time.Until(stopped.Add(window+time.Second)))
 	for _, job := range []string{"floor", "reap", "orphans"} {
-		t.Log(job, s.run(t, s.two, job))
+		t.Log(job, s.RunJob(t, s.Two, job))
 	}
 	resume()
 	return rows, contents
 }
 
 // messages returns the messages of a table in dc1.
-func (s *sites) messages(t *testing.T, table string) map[gocql.UUID]bool {
+func messages(t *testing.T, s *sitetest.Sites, table string) map[gocql.UUID]bool {
 	t.Helper()
-	cql := s.session(t, s.Datacenter("dc1")[0])
+	cql := s.Session(t, s.Datacenter("dc1")[0])
 	defer cql.Close()
 	ids := map[gocql.UUID]bool{}
-	mailtest.WaitFor(t, nodesLimit, func() error {
+	mailtest.WaitFor(t, sitetest.Limit, func() error {
 		clear(ids)
-		rows := cql.Query(fmt.Sprintf("SELECT message FROM %s.%s", keyspace, table)).Consistency(gocql.One).IterContext(t.Context())
+		rows := cql.Query(fmt.Sprintf("SELECT message FROM %s.%s", sitetest.Keyspace, table)).Consistency(gocql.One).IterContext(t.Context())
 		for id := (gocql.UUID{}); rows.Scan(&id); {
 			ids[id] = true
 		}
@@ -151,7 +152,7 @@ type patient struct {
 }
 
 func newPatient(name string) *patient {
-	return &patient{to: owner(name, 1), fetched: map[string]bool{}, elsewhere: map[string]bool{}}
+	return &patient{to: sitetest.Owner(name, 1), fetched: map[string]bool{}, elsewhere: map[string]bool{}}
 }
 
 func (p *patient) progress() (sent, putOff int) {
@@ -170,7 +171,7 @@ func (p *patient) left() []string {
 func (p *patient) send(ctx context.Context, t *testing.T, at *servertest.Server) {
 	c := at.LMTPSession(t)
 	defer c.Close()
-	c.Timeout = nodesLimit
+	c.Timeout = sitetest.Limit
 	for n := 0; ctx.Err() == nil; n++ {
 		name := fmt.Sprint("n", n)
 		for !p.try(t, c, name) {
@@ -219,13 +220,13 @@ func (p *patient) try(t *testing.T, c *mailtest.Client, name string) bool {
 }
 
 // fetch removes the acknowledged messages from the maildrop, and returns the others.
-func (p *patient) fetch(t *testing.T, s *sites, at *servertest.Server) (other []string) {
+func (p *patient) fetch(t *testing.T, s *sitetest.Sites, at *servertest.Server) (other []string) {
 	t.Helper()
 	left := p.left()
-	mailtest.WaitFor(t, nodesLimit, func() error { // until all of them have arrived
-		got, refused := s.look(t, at, p.to)
+	mailtest.WaitFor(t, sitetest.Limit, func() error { // until all of them have arrived
+		got, refused := s.Look(t, at, p.to)
 		if missing := slices.DeleteFunc(slices.Clone(left), func(name string) bool { return slices.Contains(got, name) }); len(missing) > 0 {
-			return fmt.Errorf("%s lacks %q %s: %s", p.to.Address, missing, s.name(at), refused)
+			return fmt.Errorf("%s lacks %q %s: %s", p.to.Address, missing, s.Place(at), refused)
 		}
 		return nil
 	})

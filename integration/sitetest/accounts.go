@@ -1,0 +1,87 @@
+package sitetest
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"popelago/adminclient"
+	"popelago/integration/servertest"
+	"popelago/mailtest"
+)
+
+// Owner returns the n-th owner of an address: the same address with another password.
+func Owner(address string, n int) servertest.Account {
+	return servertest.Account{Address: address + "@" + servertest.Domain, Password: fmt.Sprintf("owner %d of %s", n, address)}
+}
+
+// Create makes an account at a server. A server that does not know of a removal yet may refuse:
+// then Create tries again.
+func (s *Sites) Create(t testing.TB, at *servertest.Server, a servertest.Account) {
+	t.Helper()
+	admin := at.Admin()
+	defer admin.Close()
+	mailtest.WaitFor(t, Limit, func() error {
+		_, err := admin.AddAccount(servertest.Deadline(t, servertest.StartLimit), a.Address, a.Password)
+		return err
+	})
+}
+
+// Remove removes an account at a server.
+func (s *Sites) Remove(t testing.TB, at *servertest.Server, a servertest.Account) {
+	t.Helper()
+	admin := at.Admin()
+	defer admin.Close()
+	tried := false
+	mailtest.WaitFor(t, Limit, func() error {
+		_, err := admin.RemoveAccount(servertest.Deadline(t, servertest.StartLimit), a.Address)
+		if e := (*adminclient.Error)(nil); errors.As(err, &e) && e.Status == http.StatusNotFound && tried {
+			return nil // no client could see that it was done
+		}
+		tried = true
+		return err
+	})
+}
+
+// SetPassword changes the password of an account at a server to a.Password.
+func (s *Sites) SetPassword(t testing.TB, at *servertest.Server, a servertest.Account) {
+	t.Helper()
+	admin := at.Admin()
+	defer admin.Close()
+	mailtest.WaitFor(t, Limit, func() error {
+		return admin.SetPassword(servertest.Deadline(t, servertest.StartLimit), a.Address, a.Password)
+	})
+}
+
+// Account returns the administration's view of an account; nil if there is none.
+func (s *Sites) Account(t testing.TB, at *servertest.Server, address string) (*adminclient.AccountDetail, error) {
+	t.Helper()
+	admin := at.Admin()
+	defer admin.Close()
+	a, err := admin.Account(servertest.Deadline(t, servertest.StartLimit), address)
+	if e := (*adminclient.Error)(nil); errors.As(err, &e) && e.Status == http.StatusNotFound {
+		return nil, nil
+	}
+	return &a, err
+}
+
+// Ended waits until an address has no account.
+func (s *Sites) Ended(t testing.TB, at *servertest.Server, address string) {
+	t.Helper()
+	mailtest.WaitFor(t, Limit, func() error {
+		switch a, err := s.Account(t, at, address); {
+		case err != nil:
+			return err
+		case a != nil:
+			return fmt.Errorf("%s is still there %s", address, s.Place(at))
+		}
+		c := at.LMTPSession(t)
+		defer c.Close()
+		if reply := servertest.TryDeliver(t, c, true, "ended", []servertest.Account{{Address: address}})[0]; !strings.HasPrefix(reply, "550 5.1.1 ") {
+			return fmt.Errorf("mail for %s %s: %q, want 550", address, s.Place(at), reply)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,129 @@
+package sitetest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/cassandratest"
+	"popelago/integration/servertest"
+	"popelago/mailtest"
+)
+
+// Limit bounds the time until nodes see each other, and mail is accepted again, on a busy machine.
+const Limit = 15 * time.Minute
+
+// Keyspace is the keyspace of the tests, one after the other. It has a replica on every node.
+const Keyspace = "datacenters"
+
+// Cluster is a Cassandra cluster with the datacenters dc1 and dc2, for one test.
+type Cluster struct{ *cassandratest.Cluster }
+
+// NewCluster makes the keyspace, or empties the keyspace of the test before, which is faster.
+func NewCluster(t testing.TB, c *cassandratest.Cluster) *Cluster {
+	t.Helper()
+	on := &Cluster{c}
+	srv := servertest.NewServer(t, on.Setup("dc1"))
+	servertest.Program{Limit: Limit}.Must(t, servertest.Binary(t), "schema", "apply", "--config", srv.Conf)
+	s := on.Session(t, c.Nodes[0])
+	defer s.Close()
+	mailtest.WaitFor(t, Limit, func() error { return cassandratest.Empty(s, Keyspace) })
+	return on
+}
+
+// Setup returns the settings of a server of a datacenter with fixed addresses.
+func (c *Cluster) Setup(datacenter string, settings ...string) servertest.Setup {
+	var hosts []string
+	for _, address := range c.Addresses(datacenter) {
+		hosts = append(hosts, fmt.Sprintf("%q", address))
+	}
+	return servertest.Setup{FixedPorts: true, Settings: append([]string{
+		`store.engine = "cassandra"`,
+		fmt.Sprintf("cassandra.hosts = [%s]", strings.Join(hosts, ", ")),
+		fmt.Sprintf("cassandra.datacenter = %q", datacenter),
+		fmt.Sprintf("cassandra.keyspace = %q", Keyspace),
+		fmt.Sprintf("cassandra.replication = {dc1 = %d, dc2 = %d}", len(c.Datacenter("dc1")), len(c.Datacenter("dc2"))),
+		`cassandra.heartbeat = "1s"`,
+	}, settings...)}
+}
+
+// Start starts the binary for a datacenter, with further settings.
+func (c *Cluster) Start(t testing.TB, datacenter string, settings ...string) *servertest.Server {
+	t.Helper()
+	srv := servertest.NewServer(t, c.Setup(datacenter, settings...))
+	srv.Start(t)
+	return srv
+}
+
+// Host adds the domain of the tests to the servers, through one of them. The others ask for unknown
+// domains.
+func Host(t testing.TB, first *servertest.Server) {
+	t.Helper()
+	admin := first.Admin()
+	defer admin.Close()
+	mailtest.WaitFor(t, Limit, func() error {
+		_, err := admin.AddDomain(servertest.Deadline(t, servertest.StartLimit), servertest.Domain)
+		return err
+	})
+}
+
+// WaitWhole waits until all running nodes see each other.
+func (c *Cluster) WaitWhole(t testing.TB) {
+	t.Helper()
+	if err := c.WaitSeen(servertest.Deadline(t, Limit)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// RunJob runs a background job on a server until its result is ok, and returns the counts of its
+// report by name.
+func (c *Cluster) RunJob(t testing.TB, at *servertest.Server, job string) map[string]int64 {
+	t.Helper()
+	admin := at.Admin()
+	defer admin.Close()
+	counts := map[string]int64{}
+	mailtest.WaitFor(t, Limit, func() error {
+		run, err := admin.RunTask(servertest.Deadline(t, Limit), job, true)
+		if err != nil {
+			return err
+		}
+		if run.Result != "ok" {
+			return fmt.Errorf("%s: %s %s", job, run.Result, run.Error)
+		}
+		for _, n := range run.Report {
+			counts[n.Name] = n.Count
+		}
+		return nil
+	})
+	return counts
+}
+
+// Session is a connection to a node for the test's own statements. The caller closes it.
+func (c *Cluster) Session(t testing.TB, node *cassandratest.Node) *gocql.Session {
+	t.Helper()
+	s, err := node.Session(time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Repair replaces the operator's repair after the loss of hints with their nodes: reading from all
+// replicas makes them equal.
+func (c *Cluster) Repair(t testing.TB) {
+	t.Helper()
+	s := c.Session(t, c.Nodes[0])
+	defer s.Close()
+	for _, table := range []string{"address", "domain", "mailbox", "content", "trash"} {
+		rows := s.Query(fmt.Sprintf("SELECT * FROM %s.%s", Keyspace, table)).
+			Consistency(gocql.All).PageSize(200).IterContext(servertest.Deadline(t, Limit))
+		for rows.MapScan(map[string]any{}) {
+		}
+		if err := rows.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
