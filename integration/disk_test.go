@@ -19,7 +19,7 @@ import (
 // last octet. Mail is refused for now, fetching and (above zero) removing go on, and once
 // there is space again everything works without a restart.
 func TestFullDisk(t *testing.T) {
-	disk := smallDisk(t, 256<<20)
+	disk := servertest.SmallDisk(t, 256<<20)
 	ballast := filepath.Join(disk, "ballast")
 	s := servertest.StartServer(t, servertest.Setup{Data: filepath.Join(disk, "data"), Settings: []string{`store.reserve = "32MiB"`}})
 	a := s.Account(t, "alice")
@@ -93,7 +93,7 @@ func TestStartOnFullDisk(t *testing.T) {
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			disk := smallDisk(t, 128<<20)
+			disk := servertest.SmallDisk(t, 128<<20)
 			s := servertest.StartServer(t, servertest.Setup{Data: filepath.Join(disk, "data"), Settings: []string{`store.reserve = "32MiB"`}})
 			a := s.Account(t, "alice")
 			c := s.LMTPSession(t)
@@ -125,22 +125,6 @@ func TestStartOnFullDisk(t *testing.T) {
 			})
 		})
 	}
-}
-
-// smallDisk mounts a file system of its own in memory.
-func smallDisk(t testing.TB, octets int) string {
-	t.Helper()
-	servertest.NeedRoot(t)
-	dir := servertest.PublicDir(t)
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,nr_inodes=2000", octets)); err != nil {
-		servertest.Cannot(t, fmt.Sprintf("cannot mount a tmpfs: %v", err))
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
 }
 
 func available(t testing.TB, dir string) int64 {

@@ -17,6 +17,7 @@ import (
 
 	"popelago/app"
 	"popelago/config"
+	"popelago/integration/servertest"
 	"popelago/mail"
 	"popelago/mailtest"
 )
@@ -97,7 +98,7 @@ func startVictim(t *testing.T, under attack) *victim {
 	cfg.Hostname = "localhost"
 	folder := t.TempDir()
 	if under.disk > 0 {
-		folder = smallDisk(t, under.disk)
+		folder = servertest.SmallDisk(t, under.disk)
 	}
 	cfg.DataDir = filepath.Join(folder, "data")
 	cfg.POP3.Listen, cfg.SMTP.Listen = []string{"127.0.0.1:0"}, []string{"127.0.0.1:0"}

@@ -6,8 +6,6 @@ import (
 	"io"
 	"strings"
 	"sync/atomic"
-	"syscall"
-	"testing"
 	"time"
 
 	"popelago/config"
@@ -87,19 +85,4 @@ func (l *lineClient) skipReply() error {
 			return err
 		}
 	}
-}
-
-// smallDisk is a folder on a file system of its own in memory.
-func smallDisk(t *testing.T, octets int64) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", octets)); err != nil {
-		t.Skipf("cannot mount a small disk: %v (needs root)", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
 }
