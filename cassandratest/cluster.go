@@ -216,7 +216,8 @@ func until(ctx context.Context, check func() error) error {
 	}
 }
 
-// seen returns an error that names a node without sight of a running node.
+// seen returns an error that names a node without sight of a running node. Reading the logs comes first:
+// asking a node takes a connection.
 func (c *Cluster) seen(ctx context.Context) error {
 	started, up := map[*Node]string{}, map[*Node]map[string]string{}
 	for _, n := range c.Nodes {
@@ -225,13 +226,15 @@ func (c *Cluster) seen(ctx context.Context) error {
 		}
 	}
 	for n := range up {
-		if known, err := n.peers(ctx); err != nil || known < len(c.Nodes)-1 {
-			return fmt.Errorf("cassandratest: node %s tells of %d other nodes (%v)", n.Name, known, err)
-		}
 		for other := range up {
 			if at := up[n][other.Address]; other != n && (at < started[n] || at < started[other]) {
 				return fmt.Errorf("cassandratest: node %s does not see %s", n.Name, other.Name)
 			}
+		}
+	}
+	for n := range up {
+		if known, err := n.peers(ctx); err != nil || known < len(c.Nodes)-1 {
+			return fmt.Errorf("cassandratest: node %s tells of %d other nodes (%v)", n.Name, known, err)
 		}
 	}
 	return nil
