@@ -53,6 +53,7 @@ func TestNodeScripts(t *testing.T) {
 	n := node.Get(t).Nodes[0]
 	p := scripts("testdata/nodescript")
 	p.Setup = func(env *testscript.Env) error {
+		endAtOnce(env)
 		env.Setenv("POPELAGO_STORE_ENGINE", "cassandra")
 		env.Setenv("POPELAGO_CASSANDRA_HOSTS", n.Address)
 		env.Setenv("POPELAGO_CASSANDRA_DATACENTER", "dc1")

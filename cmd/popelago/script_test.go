@@ -34,11 +34,19 @@ func scripts(dir string) testscript.Params {
 		Dir:                 dir,
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(env *testscript.Env) error {
+			endAtOnce(env)
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": scriptExits, "waitfor": scriptWaitFor, "waitsocket": scriptWaitSocket,
 		},
 	}
 }
+
+// endAtOnce lets commands with the race detector end at once: by default the detector waits a second
+// for other goroutines to report.
+func endAtOnce(env *testscript.Env) { env.Setenv("GORACE", "atexit_sleep_ms=50") }
 
 func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
@@ -100,7 +108,7 @@ func wait(ts *testscript.TestScript, check func() error) {
 		select {
 		case <-again.C:
 		case <-limit:
-			ts.Fatalf("after a minute: %v", err)
+			ts.Fatalf("after ten minutes: %v", err)
 		}
 	}
 }

@@ -176,8 +176,12 @@ func CleanEnv(home string) []string {
 	if home == "" {
 		home = os.TempDir()
 	}
-	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8", "TZ=UTC", "TMPDIR=" + os.TempDir()}
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8", "TZ=UTC", "TMPDIR=" + os.TempDir(), raceOptions}
 }
+
+// raceOptions lets a program with the race detector end at once: by default the detector waits a
+// second for other goroutines to report.
+const raceOptions = "GORACE=atexit_sleep_ms=50"
 
 // PublicDir is a temporary folder whose path every user may walk, unlike t.TempDir's.
 func PublicDir(t testing.TB) string {

@@ -111,7 +111,7 @@ func (s *Server) Start(t testing.TB) {
 func (s *Server) tryStart(t testing.TB) error {
 	t.Helper()
 	cmd := exec.Command(Binary(t), "serve", "--config", s.Conf)
-	cmd.Env = append(CleanEnv(s.dir), "GORACE=halt_on_error=1")
+	cmd.Env = append(CleanEnv(s.dir), raceOptions+" halt_on_error=1")
 	s.Proc = StartProcess(t, cmd)
 	proc := s.Proc
 	t.Cleanup(func() {
@@ -142,7 +142,7 @@ func (s *Server) tryStart(t testing.TB) error {
 		if time.Now().After(end) {
 			return fmt.Errorf("the server does not listen after %v:\n%s", StartLimit, proc.Out.String())
 		}
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 
