@@ -37,7 +37,7 @@ var layout = []layer{
 	{"task", []string{"defaults", "account", "store"}},
 	{"smtpserver", []string{"defaults", "wire", "store", "account", "delivery"}},
 	{"pop3server", []string{"defaults", "wire", "store", "account", "maildrop"}},
-	{"admin", []string{"account", "maildrop", "store", "task", "adminclient"}},
+	{"admin", []string{"account", "delivery", "maildrop", "store", "task", "adminclient"}},
 	{"config", []string{
 		"wire", "store/embedded", "store/cassandra", "account", "ledger", "delivery", "task", "smtpserver", "pop3server",
 	}},

@@ -9,6 +9,8 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"popelago/account"
+	"popelago/delivery"
+	"popelago/maildrop"
 	"popelago/store"
 	"popelago/task"
 )
@@ -30,6 +32,10 @@ type Config struct {
 	Checker *task.Checker
 	// Late hands late mail over. Default: a new one.
 	Late *task.Late
+	// Deliverer stores the messages that clients bring. Default: a new one.
+	Deliverer *delivery.Deliverer
+	// Hostname stands in the Received line of messages that clients bring.
+	Hostname string
 	// Metrics counts panics. Default: they are only logged.
 	Metrics *Metrics
 }
@@ -40,6 +46,8 @@ type api struct {
 	logger    *slog.Logger
 	directory *account.Directory
 	mail      store.Mail
+	levels    store.Levels[store.Mail]
+	lists     *maildrop.Lists
 	upkeep    store.Upkeep
 	huma      huma.API
 }
@@ -64,9 +72,16 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	if cfg.Late == nil {
 		cfg.Late = task.NewLate(dir, st, nil, nil)
 	}
+	if cfg.Deliverer == nil {
+		deliverer, err := delivery.New(delivery.Config{Logger: cfg.Logger}, dir, st, nil)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Deliverer = deliverer
+	}
 	mux := http.NewServeMux()
 	a := &api{
-		cfg: cfg, logger: cfg.Logger, directory: dir, mail: st.Mail.Local, upkeep: st.Upkeep.Local,
+		cfg: cfg, logger: cfg.Logger, directory: dir, mail: st.Mail.Local, levels: st.Mail, lists: maildrop.NewLists(), upkeep: st.Upkeep.Local,
 		huma: humago.New(mux, humaConfig(cfg)),
 	}
 	a.addHealth()
@@ -76,7 +91,8 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	a.addCheck()
 	a.addClock()
 	a.addLate()
-	return a.guard(readWhole(mux)), nil
+	a.addMaildrops()
+	return a.guard(withCaller(readWhole(mux))), nil
 }
 
 // humaConfig describes the API. It turns off the documentation page, which would need other sites,

@@ -17,8 +17,14 @@ import (
 // The time limits for reading end with the body. During the answer net/http reads on, to notice a
 // client that disconnects. A passed limit would look like a disconnect, and would end the context
 // of every operation that takes longer.
+//
+// The text of a message is no such body: the operation reads the text piece by piece.
 func readWhole(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if bringsMessage(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		var large *http.MaxBytesError
 		switch {

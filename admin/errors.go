@@ -9,7 +9,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"popelago/account"
+	"popelago/delivery"
 	"popelago/mail"
+	"popelago/maildrop"
 	"popelago/store"
 	"popelago/task"
 )
@@ -19,13 +21,20 @@ import (
 func classify(err error) (status int, text string) {
 	switch {
 	case errors.Is(err, mail.ErrBadAddress), errors.Is(err, account.ErrBadPassword), errors.Is(err, account.ErrWeakPassword),
-		errors.Is(err, account.ErrBadSetting), errors.Is(err, task.ErrBadCheck):
+		errors.Is(err, account.ErrBadSetting), errors.Is(err, task.ErrBadCheck), errors.Is(err, mail.ErrBadMessageID), errors.Is(err, errIncomplete):
 		return http.StatusBadRequest, err.Error()
-	case errors.Is(err, account.ErrNoSuchAccount), errors.Is(err, account.ErrNoSuchDomain), errors.Is(err, task.ErrNoSuchJob), errors.Is(err, task.ErrNotLate):
+	case errors.Is(err, account.ErrNoSuchAccount), errors.Is(err, account.ErrNoSuchDomain), errors.Is(err, task.ErrNoSuchJob), errors.Is(err, task.ErrNotLate),
+		errors.Is(err, maildrop.ErrNoSuchMessage), errors.Is(err, maildrop.ErrRemoved):
 		return http.StatusNotFound, err.Error()
 	case errors.Is(err, account.ErrExists), errors.Is(err, account.ErrDomainNotEmpty), errors.Is(err, task.ErrCheckRunning), errors.Is(err, account.ErrNoBulk),
 		errors.Is(err, account.ErrDisabled), errors.Is(err, task.ErrSeveralOwners):
 		return http.StatusConflict, err.Error()
+	case errors.Is(err, delivery.ErrTooLarge):
+		return http.StatusRequestEntityTooLarge, err.Error()
+	case errors.Is(err, delivery.ErrBareLineEnd), errors.Is(err, delivery.ErrLoop):
+		return http.StatusUnprocessableEntity, err.Error()
+	case errors.Is(err, maildrop.ErrNoContent):
+		return http.StatusServiceUnavailable, "the content of the message is missing, or has not arrived from another datacenter yet"
 	case errors.Is(err, store.ErrFull):
 		return http.StatusInsufficientStorage, "nothing was changed: the disk of the server is full"
 	case errors.Is(err, store.ErrClock):

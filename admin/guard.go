@@ -17,6 +17,7 @@ func (a *api) guard(next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(a.cfg.Token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer a.recover(w, r)
+		w.Header().Set("X-Content-Type-Options", "nosniff") // answers contain texts of strangers
 		if a.cfg.Token != "" && r.URL.Path != healthPath && !hasToken(r, want) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="popelago"`) // RFC 6750 section 3
 			writeProblem(w, http.StatusUnauthorized, "a valid token is needed")

@@ -17,6 +17,7 @@ import (
 
 	"popelago/account"
 	"popelago/config"
+	"popelago/delivery"
 	"popelago/ledger"
 	"popelago/pop3server"
 	"popelago/smtpserver"
@@ -42,6 +43,7 @@ type App struct {
 	tasks     *task.Runner
 	checker   *task.Checker
 	late      *task.Late
+	deliverer *delivery.Deliverer
 
 	// background ends first at Stop: work that Start begins and that ends by itself.
 	background    context.Context

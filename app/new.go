@@ -130,8 +130,7 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 	if a.ledger, err = a.buildLedger(); err != nil {
 		return err
 	}
-	deliverer, err := a.buildDeliverer(ids)
-	if err != nil {
+	if a.deliverer, err = a.buildDeliverer(ids); err != nil {
 		return err
 	}
 	pop3 := cfg.POP3.Config
@@ -144,10 +143,10 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 	if err != nil {
 		return err
 	}
-	if a.smtp, err = a.buildSMTP(smtpserver.SMTP, cfg.SMTP, deliverer, connections); err != nil {
+	if a.smtp, err = a.buildSMTP(smtpserver.SMTP, cfg.SMTP, a.deliverer, connections); err != nil {
 		return err
 	}
-	a.lmtp, err = a.buildSMTP(smtpserver.LMTP, cfg.LMTP, deliverer, connections)
+	a.lmtp, err = a.buildSMTP(smtpserver.LMTP, cfg.LMTP, a.deliverer, connections)
 	return err
 }
 
@@ -177,5 +176,8 @@ func (a *App) buildSMTP(protocol smtpserver.Protocol, cfg config.SMTP, d *delive
 
 // buildAdmin makes the handler of the admin API; with an empty token clients need none.
 func (a *App) buildAdmin(token string, metrics *admin.Metrics) (http.Handler, error) {
-	return admin.New(admin.Config{Token: token, Logger: a.logger, Version: Version(), Tasks: a.tasks, Checker: a.checker, Late: a.late, Metrics: metrics}, a.directory, a.engine.store)
+	return admin.New(admin.Config{
+		Token: token, Logger: a.logger, Version: Version(), Hostname: a.cfg.Hostname,
+		Tasks: a.tasks, Checker: a.checker, Late: a.late, Deliverer: a.deliverer, Metrics: metrics,
+	}, a.directory, a.engine.store)
 }

@@ -20,6 +20,10 @@ var (
 	ErrRemoved = errors.New("message was removed by another session")
 )
 
+// ErrNoContent is the kind of store.ErrUnavailable for a message with a row and without content: the
+// content is lost, or arrives later from another datacenter.
+var ErrNoContent = fmt.Errorf("%w: the row exists, the content is missing", store.ErrUnavailable)
+
 // Options are the settings of a maildrop. The zero value of each field means its default.
 type Options struct {
 	// Durability is the durability of removals.

@@ -66,7 +66,7 @@ func (m *Maildrop) open(ctx context.Context, row mail.Message) (*Reader, error) 
 }
 
 // whyMissing returns the reason why the content of a listed message is missing: ErrRemoved, or
-// store.ErrUnavailable if the row is still in the mailbox, since the content may arrive later.
+// ErrNoContent if the row is still in the mailbox.
 func (m *Maildrop) whyMissing(ctx context.Context, id mail.MessageID) error {
 	_, err := m.store.Local.Message(ctx, m.mailbox, id)
 	switch {
@@ -75,7 +75,7 @@ func (m *Maildrop) whyMissing(ctx context.Context, id mail.MessageID) error {
 	case err != nil:
 		return err
 	}
-	return fmt.Errorf("%w: the row exists, the content is missing", store.ErrUnavailable)
+	return ErrNoContent
 }
 
 // Read implements io.Reader.

@@ -1,7 +1,8 @@
 // Command popelago is the mail store: its server, the commands for administrators, and a load
 // generator. "popelago help" lists the commands.
 //
-// Each noun has one file. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 incomplete answer (check).
+// Each noun has one file. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 incomplete answer (check);
+// commands for mailers exit as sysexits.h says.
 // run prints errors once, to standard error.
 package main
 
@@ -40,7 +41,7 @@ func run(root *cobra.Command, args []string) int {
 	switch {
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "popelago: %v\nSee \"%s --help\".\n", err, cmd.CommandPath())
-		return exitUsage
+		return exitCode(err, exitUsage)
 	case errors.As(err, &settings):
 		fmt.Fprintf(stderr, "popelago: the configuration cannot be used:\n  %s\n",
 			strings.ReplaceAll(settings.Error(), "\n", "\n  "))
@@ -51,5 +52,5 @@ func run(root *cobra.Command, args []string) int {
 	if errors.As(err, &unsure) {
 		return exitUnsure
 	}
-	return exitFailed
+	return exitCode(err, exitFailed)
 }

@@ -1,0 +1,37 @@
+package account
+
+import (
+	"context"
+
+	"popelago/mail"
+)
+
+// Maildrop is the account whose maildrop an administrator opens, enabled or disabled.
+type Maildrop struct {
+	Account
+	// Durability of deliveries to the maildrop, and of removals.
+	Durability mail.Durability
+	// InForce is the retention in force: the account's own, or the domain's.
+	InForce mail.Retention
+}
+
+// Maildrop returns one live account with the policy that is in force for its maildrop. The account is
+// read from the store. Errors: mail.ErrBadAddress, ErrNoSuchAccount, the store's.
+func (d *Directory) Maildrop(ctx context.Context, a mail.Address) (Maildrop, error) {
+	acc, err := d.Account(ctx, a)
+	if err != nil {
+		return Maildrop{}, err
+	}
+	domain, err := d.domain(ctx, acc.Address.Domain)
+	if err != nil {
+		return Maildrop{}, err
+	}
+	return Maildrop{
+		Account: acc, Durability: domain.Durability.Or(d.cfg.Durability), InForce: acc.Retention.Or(domain.Retention),
+	}, nil
+}
+
+// Recipient returns the recipient of messages that administration copies into the maildrop.
+func (m Maildrop) Recipient() mail.Recipient {
+	return mail.Recipient{Address: m.Address, Mailbox: m.Mailbox, Durability: m.Durability, Bulk: m.Bulk}
+}

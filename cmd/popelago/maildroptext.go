@@ -1,0 +1,159 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"popelago/adminclient"
+)
+
+func newMaildropFetchCommand(f *remoteFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "fetch ADDRESS UNIQUE-ID [FILE]",
+		Short: "Fetch a message, octet for octet as RETR sends it",
+		Long: `Fetch a message, octet for octet as RETR sends it (without dot-stuffing), to standard output
+or to FILE. FILE appears only when the whole message has arrived. The server logs the access.`,
+		Args: arguments("ADDRESS", "UNIQUE-ID", "[FILE]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.call(func(c *adminclient.Client) error {
+				if len(args) < 3 {
+					_, err := c.FetchMessage(cmd.Context(), args[0], args[1], cmd.OutOrStdout())
+					return err
+				}
+				var n int64
+				if err := writeWhole(args[2], func(w io.Writer) (err error) {
+					n, err = c.FetchMessage(cmd.Context(), args[0], args[1], w)
+					return err
+				}); err != nil {
+					return err
+				}
+				return f.result(cmd.OutOrStdout(), map[string]any{"file": args[2], "octets": n}, "%d octets in %s", n, args[2])
+			})
+		},
+	}
+}
+
+// writeWhole writes a file that only its owner may read. The file gets its name, durably, only after
+// write has returned without error.
+func writeWhole(name string, write func(io.Writer) error) error {
+	file, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	err = write(file)
+	if err == nil {
+		err = file.Sync()
+	}
+	err = errors.Join(err, file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
+}
+
+func newMaildropPutCommand(f *remoteFlags) *cobra.Command {
+	sender := ""
+	cmd := &cobra.Command{
+		Use:   "put ADDRESS [FILE]",
+		Short: "Store a message in the maildrop of an account",
+		Long: `Store a message, from FILE or from standard input, in the maildrop of an account. The message
+takes the way of a message that arrives by LMTP: the same checks, a Received line, and the
+lines Return-Path and Delivered-To. LF line ends become CRLF. A mailer can use the command for
+local delivery; the exit codes are those of sysexits.h:
+
+  0   stored
+  64  wrong usage                         (EX_USAGE)
+  65  the text is refused, or too large   (EX_DATAERR)
+  66  FILE cannot be read                 (EX_NOINPUT)
+  67  no such account                     (EX_NOUSER)
+  69  the account is disabled, or the server refuses the request  (EX_UNAVAILABLE)
+  75  try again later                     (EX_TEMPFAIL)
+  77  no permission to use the server     (EX_NOPERM)
+  78  the configuration cannot be used    (EX_CONFIG)`,
+		Example: "  popelago maildrop put alice@example.org message.eml --sender bob@example.net",
+		Args: func(cmd *cobra.Command, args []string) error {
+			return withExit(exUsage, arguments("ADDRESS", "[FILE]")(cmd, args))
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			text, err := openInput(cmd, args[1:])
+			if err != nil {
+				return withExit(exNoInput, err)
+			}
+			defer text.Close()
+			read := &inputReader{Reader: text}
+			err = f.call(func(c *adminclient.Client) error {
+				put, err := c.PutMessage(cmd.Context(), args[0], sender, read)
+				if err != nil {
+					return err
+				}
+				return f.result(cmd.OutOrStdout(), put, "message %s stored in the maildrop of %s", put.UniqueID, args[0])
+			})
+			if read.err != nil {
+				return withExit(exNoInput, read.err)
+			}
+			return withExit(putExit(err), err)
+		},
+	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return withExit(exUsage, &usageError{err.Error()}) })
+	cmd.Flags().StringVar(&sender, "sender", "", "the reverse-path, an `ADDRESS`; without it the null reverse-path")
+	return cmd
+}
+
+// openInput opens the file that the arguments name; without a name, or for "-", standard input.
+func openInput(cmd *cobra.Command, names []string) (io.ReadCloser, error) {
+	if len(names) == 0 || names[0] == "-" {
+		return io.NopCloser(cmd.InOrStdin()), nil
+	}
+	return os.Open(names[0])
+}
+
+// inputReader keeps the first error of its reader, so that a file that cannot be read differs from a
+// server that cannot be reached.
+type inputReader struct {
+	io.Reader
+	err error
+}
+
+// Read implements io.Reader.
+func (r *inputReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
+}
+
+// putExit returns the exit code of a put with an error.
+func putExit(err error) int {
+	var refusal *adminclient.Error
+	var usage *usageError
+	switch {
+	case errors.As(err, &usage):
+		return exUsage
+	case errors.Is(err, adminclient.ErrNotPermitted):
+		return exNoPerm
+	case isConfigError(err):
+		return exConfig
+	case !errors.As(err, &refusal):
+		return exTempFail // the server cannot be reached, or the outcome is unknown
+	}
+	switch status := refusal.Status; {
+	case status == http.StatusNotFound:
+		return exNoUser
+	case status == http.StatusBadRequest, status == http.StatusRequestEntityTooLarge, status == http.StatusUnprocessableEntity:
+		return exDataErr
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return exNoPerm
+	case status >= http.StatusInternalServerError, status == http.StatusTooManyRequests:
+		return exTempFail
+	}
+	return exUnavailable
+}
