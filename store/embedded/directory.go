@@ -27,14 +27,20 @@ const (
 	columnState     = 's'
 )
 
+// addresses implements store.Addresses.
+type addresses struct {
+	link   *link
+	writer *directoryWriter
+}
+
 // AddressRows implements store.Addresses.
-func (s *Store) AddressRows(ctx context.Context, a mail.Address) (rows []store.Address, err error) {
+func (d *addresses) AddressRows(ctx context.Context, a mail.Address) (rows []store.Address, err error) {
 	const what = "read address"
 	if err := contextErr(ctx, what); err != nil {
 		return nil, err
 	}
 	lower := addressPrefix(a.Domain, a.Local)
-	err = s.read(what, func(db *pebble.DB) error {
+	err = d.link.read(what, func(db *pebble.DB) error {
 		rows, _, err = scanAddresses(ctx, db, lower, successor(lower), 0)
 		return err
 	})
@@ -45,7 +51,7 @@ func (s *Store) AddressRows(ctx context.Context, a mail.Address) (rows []store.A
 }
 
 // ListAddresses implements store.Addresses. Rows are ordered by the octets of the local-part.
-func (s *Store) ListAddresses(ctx context.Context, domain, after string, limit int) (rows []store.Address, more bool, err error) {
+func (d *addresses) ListAddresses(ctx context.Context, domain, after string, limit int) (rows []store.Address, more bool, err error) {
 	const what = "list addresses"
 	if err := contextErr(ctx, what); err != nil {
 		return nil, false, err
@@ -55,7 +61,7 @@ func (s *Store) ListAddresses(ctx context.Context, domain, after string, limit i
 	if after != "" {
 		lower = successor(addressPrefix(domain, after))
 	}
-	err = s.read(what, func(db *pebble.DB) error {
+	err = d.link.read(what, func(db *pebble.DB) error {
 		rows, more, err = scanAddresses(ctx, db, lower, successor(prefix), min(max(limit, 1), pageLimit))
 		return err
 	})
@@ -162,18 +168,8 @@ func fromMicros(micros int64) time.Time {
 }
 
 // ChangeAddress implements store.Addresses.
-func (s *Store) ChangeAddress(ctx context.Context, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
-	const what = "change address"
-	if err := contextErr(ctx, what); err != nil {
-		return err
-	}
-	if err := s.mayChange(what); err != nil {
-		return err
-	}
-	if err := s.checkSpace(what); err != nil {
-		return err
-	}
-	return s.commit(ctx, what, &write{prepare: func(g *group) error { return changeAddress(g.batch, a, generation, c) }})
+func (d *addresses) ChangeAddress(ctx context.Context, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
+	return d.writer.change(ctx, "change address", func(g *group) error { return changeAddress(g.batch, a, generation, c) })
 }
 
 // changeAddress adds a change to a batch.

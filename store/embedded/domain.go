@@ -18,13 +18,19 @@ const (
 	settingRetention  = 't'
 )
 
+// domains implements store.Domains.
+type domains struct {
+	link   *link
+	writer *directoryWriter
+}
+
 // Domain implements store.Domains.
-func (s *Store) Domain(ctx context.Context, name string) (d store.Domain, err error) {
+func (t *domains) Domain(ctx context.Context, name string) (d store.Domain, err error) {
 	const what = "read domain"
 	if err := contextErr(ctx, what); err != nil {
 		return d, err
 	}
-	err = s.read(what, func(db *pebble.DB) error {
+	err = t.link.read(what, func(db *pebble.DB) error {
 		v, err := get(db, domainKey(name))
 		if err == nil {
 			d, err = readDomain(db, name, v)
@@ -84,12 +90,12 @@ func setSetting(d *store.Domain, key, v []byte) error {
 }
 
 // ListDomains implements store.Domains.
-func (s *Store) ListDomains(ctx context.Context) (ds []store.Domain, err error) {
+func (t *domains) ListDomains(ctx context.Context) (ds []store.Domain, err error) {
 	const what = "list domains"
 	if err := contextErr(ctx, what); err != nil {
 		return nil, err
 	}
-	err = s.read(what, func(db *pebble.DB) (err error) {
+	err = t.link.read(what, func(db *pebble.DB) (err error) {
 		it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefixDomain}, UpperBound: []byte{prefixDomain + 1}})
 		if err != nil {
 			return err
@@ -115,37 +121,17 @@ func (s *Store) ListDomains(ctx context.Context) (ds []store.Domain, err error) 
 }
 
 // PutDomain implements store.Domains.
-func (s *Store) PutDomain(ctx context.Context, d store.Domain) error {
-	const what = "put domain"
-	if err := contextErr(ctx, what); err != nil {
-		return err
-	}
-	if err := s.mayChange(what); err != nil {
-		return err
-	}
-	if err := s.checkSpace(what); err != nil {
-		return err
-	}
-	return s.commit(ctx, what, &write{prepare: func(g *group) error {
+func (t *domains) PutDomain(ctx context.Context, d store.Domain) error {
+	return t.writer.change(ctx, "put domain", func(g *group) error {
 		named := settingKey(d.Name, settingNamed)
 		err := errors.Join(g.batch.Set(domainKey(d.Name), momentColumn(d.Created), nil), g.batch.DeleteRange(named, successor(named), nil))
 		return errors.Join(err, setSettings(g, d.Name, store.DomainChange{Durability: &d.Durability, Retention: &d.Retention, Settings: d.Settings}))
-	}})
+	})
 }
 
 // ChangeDomain implements store.Domains.
-func (s *Store) ChangeDomain(ctx context.Context, name string, c store.DomainChange) error {
-	const what = "change domain"
-	if err := contextErr(ctx, what); err != nil {
-		return err
-	}
-	if err := s.mayChange(what); err != nil {
-		return err
-	}
-	if err := s.checkSpace(what); err != nil {
-		return err
-	}
-	return s.commit(ctx, what, &write{prepare: func(g *group) error { return setSettings(g, name, c) }})
+func (t *domains) ChangeDomain(ctx context.Context, name string, c store.DomainChange) error {
+	return t.writer.change(ctx, "change domain", func(g *group) error { return setSettings(g, name, c) })
 }
 
 func setSettings(g *group, name string, c store.DomainChange) error {
@@ -163,12 +149,6 @@ func setSettings(g *group, name string, c store.DomainChange) error {
 }
 
 // RemoveDomain implements store.Domains.
-func (s *Store) RemoveDomain(ctx context.Context, name string) error {
-	const what = "remove domain"
-	if err := s.mayChange(what); err != nil {
-		return err
-	}
-	return s.commit(ctx, what, &write{prepare: func(g *group) error {
-		return g.batch.Delete(domainKey(name), nil)
-	}})
+func (t *domains) RemoveDomain(ctx context.Context, name string) error {
+	return t.writer.remove(ctx, "remove domain", func(g *group) error { return g.batch.Delete(domainKey(name), nil) })
 }

@@ -1,12 +1,9 @@
 package embedded
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"time"
-
-	"github.com/cockroachdb/pebble/v2"
 
 	"popelago/store"
 )
@@ -18,6 +15,8 @@ type Store struct {
 	*engine
 	*contents
 	*mailboxes
+	addresses
+	domains
 	ledger
 	checks
 	notes
@@ -106,6 +105,7 @@ func newEngine(cfg Config) *engine {
 
 // store puts the parts of the contract together.
 func (e *engine) store() *Store {
+	directory := &directoryWriter{committer: e.committer, clock: e.clock, space: e.space}
 	return &Store{
 		engine: e,
 		contents: &contents{
@@ -116,6 +116,8 @@ func (e *engine) store() *Store {
 			link: e.link, committer: e.committer, pending: e.pending, trash: e.trash, tidier: e.tidier,
 			clock: e.clock, space: e.space,
 		},
+		addresses:  addresses{link: e.link, writer: directory},
+		domains:    domains{link: e.link, writer: directory},
 		checks:     checks{link: e.link, pending: e.pending, files: e.files, trash: e.trash, sweeper: e.sweep},
 		notes:      notes{link: e.link, committer: e.committer, space: e.space},
 		sweeper:    e.sweep,
@@ -178,14 +180,3 @@ func (e *engine) close() error {
 	e.metrics.unregister(e.cfg.Registerer)
 	return translate(errors.Join(err, e.folder.close()), "close")
 }
-
-// read, commit and checkSpace are for the directory.
-func (s *Store) read(what string, f func(db *pebble.DB) error) error {
-	return s.engine.link.read(what, f)
-}
-
-func (s *Store) commit(ctx context.Context, what string, w *write) error {
-	return s.engine.committer.commit(ctx, what, w)
-}
-
-func (s *Store) checkSpace(what string) error { return s.engine.space.check(what) }

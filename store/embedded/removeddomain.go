@@ -11,12 +11,12 @@ import (
 
 // RemovedDomains implements store.Domains. A removed domain has no row: it is found by its addresses. So the
 // removed domains of every release are found.
-func (s *Store) RemovedDomains(ctx context.Context) (removed []store.RemovedDomain, err error) {
+func (t *domains) RemovedDomains(ctx context.Context) (removed []store.RemovedDomain, err error) {
 	const what = "list removed domains"
 	if err := contextErr(ctx, what); err != nil {
 		return nil, err
 	}
-	err = s.read(what, func(db *pebble.DB) error {
+	err = t.link.read(what, func(db *pebble.DB) error {
 		return eachAddressDomain(ctx, db, func(name string) error {
 			switch _, err := get(db, domainKey(name)); {
 			case errors.Is(err, store.ErrNotFound):
