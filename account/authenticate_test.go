@@ -9,7 +9,7 @@ import (
 // Authenticate signs in from this machine and returns what a client sees: one
 // ErrBadCredentials for all that is wrong with a name or password.
 func (d *Directory) Authenticate(ctx context.Context, login, password string) (Login, error) {
-	l, err := d.SignIn(ctx, Attempt{Name: login, Password: password})
+	l, err := d.SignIn(ctx, LoginRequest{Name: login, Password: password})
 	if errors.Is(err, ErrBadCredentials) {
 		err = ErrBadCredentials
 	}
@@ -18,7 +18,7 @@ func (d *Directory) Authenticate(ctx context.Context, login, password string) (L
 
 // signInFrom signs in from a remote address.
 func (d *Directory) signInFrom(ctx context.Context, remote, login, password string) error {
-	_, err := d.SignIn(ctx, Attempt{Name: login, Password: password, Remote: netip.MustParseAddr(remote)})
+	_, err := d.SignIn(ctx, LoginRequest{Name: login, Password: password, Remote: netip.MustParseAddr(remote)})
 	return err
 }
 

@@ -177,7 +177,7 @@ func TestHashQueueForgetsWhoHangsUp(t *testing.T) {
 	hangUp := make(chan context.CancelCauseFunc, 1)
 	result := make(chan error, 1)
 	go func() {
-		_, err := d.SignIn(t.Context(), Attempt{Name: "alice", Password: "wrong", Waits: func(ctx context.Context) (context.Context, func()) {
+		_, err := d.SignIn(t.Context(), LoginRequest{Name: "alice", Password: "wrong", Waits: func(ctx context.Context) (context.Context, func()) {
 			ctx, cancel := context.WithCancelCause(ctx)
 			hangUp <- cancel
 			return ctx, func() { cancel(nil) }
@@ -205,7 +205,7 @@ func TestWhoHangsUpGoesLast(t *testing.T) {
 			synctest.Wait()
 			cancel()
 		}()
-		_, err := d.SignIn(ctx, Attempt{Name: "alice", Password: "secret", Remote: netip.MustParseAddr("192.0.2.1")})
+		_, err := d.SignIn(ctx, LoginRequest{Name: "alice", Password: "secret", Remote: netip.MustParseAddr("192.0.2.1")})
 		wantErr(t, "hung up", err, context.Canceled)
 		for remote, want := range map[string]class{"192.0.2.1": classSuspect, "192.0.2.2": classClean} {
 			if got := d.seat(&attempt{from: at(remote)}).class; got != want {

@@ -11,8 +11,8 @@ import (
 	"popelago/store"
 )
 
-// Attempt is one try to log in.
-type Attempt struct {
+// LoginRequest holds the arguments of SignIn.
+type LoginRequest struct {
 	// Name is a full address, or a local-part of Config.DefaultDomain.
 	Name, Password string
 	// Remote is the client's address. The zero address, a loopback address (unless
@@ -24,9 +24,9 @@ type Attempt struct {
 	Waits func(context.Context) (context.Context, func())
 }
 
-// attempt is an Attempt on its way.
+// attempt is a LoginRequest in progress.
 type attempt struct {
-	Attempt
+	LoginRequest
 	address mail.Address // canonical
 	valid   bool         // address is one
 	from    client
@@ -50,8 +50,8 @@ type attempt struct {
 // clients must not see the difference); ErrDisabled (after the right password only);
 // ErrTooManyFailures and ErrBusy, before the password is checked; errors of the store, wrapped; the
 // cause of the end of the context, wrapped, if the context ended during a wait.
-func (d *Directory) SignIn(ctx context.Context, a Attempt) (Login, error) {
-	t := &attempt{Attempt: a, from: d.client(a.Remote)}
+func (d *Directory) SignIn(ctx context.Context, a LoginRequest) (Login, error) {
+	t := &attempt{LoginRequest: a, from: d.client(a.Remote)}
 	t.address, t.valid = d.loginAddress(a.Name)
 	name := a.Name
 	if t.valid {

@@ -26,8 +26,6 @@ var (
 	ErrNodesDown = cassandra.ErrNodesDown
 	// ErrSchemaUnfinished: applying the schema again continues from the failure.
 	ErrSchemaUnfinished = cassandra.ErrSchemaUnfinished
-	// ErrNotAllowed: the user of the cluster lacks a permission.
-	ErrNotAllowed = cassandra.ErrNotAllowed
 )
 
 // cassandraSettings are the settings of the Cassandra engine.

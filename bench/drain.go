@@ -18,7 +18,7 @@ type DrainConfig struct {
 	// Connections is the number of sessions at one time. Default 1.
 	Connections int
 
-	// Window is the number of RETR or DELE commands ahead of their responses, 1 to MaxWindow.
+	// Window is the number of RETR or DELE commands ahead of their responses, 1 to 2,000.
 	// Default 100.
 	Window int
 
@@ -57,8 +57,8 @@ func (c *DrainConfig) validate() error {
 	if c.Window == 0 {
 		c.Window = 100
 	}
-	if c.Window < 1 || c.Window > MaxWindow {
-		return fmt.Errorf("bench: window %d: want 1 to %d", c.Window, MaxWindow)
+	if c.Window < 1 || c.Window > maxWindow {
+		return fmt.Errorf("bench: window %d: want 1 to %d", c.Window, maxWindow)
 	}
 	if c.NoRetr && c.Check {
 		return errors.New("bench: nothing can be checked without RETR")

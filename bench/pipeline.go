@@ -10,7 +10,7 @@ import (
 // responses, and calls take to read each response; sent is the time of the command. It stops at the
 // first error, and when ctx ends.
 func (c *popClient) pipeline(ctx context.Context, verb, suffix string, first, last, window int, take func(number int, sent time.Time) error) error {
-	window = min(max(window, 1), MaxWindow)
+	window = min(max(window, 1), maxWindow)
 	n := last - first + 1
 	// After half of the window is answered, the same number of new commands goes out in one write.
 	sentAt := make([]time.Time, min(window, n))

@@ -42,7 +42,7 @@ func TestPoll(t *testing.T) {
 
 // Whatever the window, each message is fetched once, checked and removed once.
 func TestDrain(t *testing.T) {
-	for _, window := range []int{1, 2, 3, 10, MaxWindow} {
+	for _, window := range []int{1, 2, 3, 10, maxWindow} {
 		p := filled(t, 4, 25)
 		report, err := Drain(t.Context(), DrainConfig{
 			Target: p.target(), Logins: logins(4), Connections: 3, Window: window, Check: true,

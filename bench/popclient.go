@@ -8,9 +8,9 @@ import (
 	"strconv"
 )
 
-// MaxWindow is the largest number of commands ahead of their responses. This many fit in the
+// maxWindow is the largest number of commands ahead of their responses. This many fit in the
 // buffers of any connection, so a write never waits for the server.
-const MaxWindow = 2000
+const maxWindow = 2000
 
 // popClient is one POP3 session. One goroutine uses it. After an error other than a *replyError it
 // is unusable.

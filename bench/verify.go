@@ -28,7 +28,7 @@ type VerifyConfig struct {
 	// Connections is the number of sessions at one time. Default 1.
 	Connections int
 
-	// Window is the number of RETR commands ahead of their responses, 1 to MaxWindow. Default 100.
+	// Window is the number of RETR commands ahead of their responses, 1 to 2,000. Default 100.
 	Window int
 
 	// Reconnect is the time for attempts to read a maildrop to its end. 0 means one attempt.
@@ -46,8 +46,8 @@ func (c *VerifyConfig) validate() error {
 	if c.Window == 0 {
 		c.Window = 100
 	}
-	if c.Window < 1 || c.Window > MaxWindow {
-		return fmt.Errorf("bench: window %d: want 1 to %d", c.Window, MaxWindow)
+	if c.Window < 1 || c.Window > maxWindow {
+		return fmt.Errorf("bench: window %d: want 1 to %d", c.Window, maxWindow)
 	}
 	if c.Record && c.Journal == "" {
 		return errors.New("bench: nothing can be recorded without a journal")

@@ -98,10 +98,10 @@ func (n *Node) WaitAnswers(ctx context.Context) error {
 			return nil
 		}
 		if !n.Running() {
-			return fmt.Errorf("cassandratest: node %s has ended:\n%s", n.Name, n.Tail(40))
+			return fmt.Errorf("cassandratest: node %s has ended:\n%s", n.Name, n.tail(40))
 		}
 		if pause(ctx) != nil {
-			return fmt.Errorf("cassandratest: node %s does not answer (%w): %w\n%s", n.Name, ctx.Err(), err, n.Tail(40))
+			return fmt.Errorf("cassandratest: node %s does not answer (%w): %w\n%s", n.Name, ctx.Err(), err, n.tail(40))
 		}
 	}
 }
@@ -207,8 +207,8 @@ func (n *Node) signal(s syscall.Signal) error {
 	return nil
 }
 
-// Tail returns the last lines of the node's log, for reports.
-func (n *Node) Tail(lines int) string {
+// tail returns the last lines of the node's log, for reports.
+func (n *Node) tail(lines int) string {
 	var b strings.Builder
 	for _, file := range []string{filepath.Join(n.dir, "out.log"), n.LogFile()} {
 		text, err := os.ReadFile(file)

@@ -10,9 +10,6 @@ import (
 // DefaultVersion is the version of Cassandra without another choice.
 const DefaultVersion = "5.0.6"
 
-// Version41 is the tested release of the 4.1 line.
-const Version41 = "4.1.9"
-
 // Options describe a cluster. The zero value is one node in datacenter dc1.
 type Options struct {
 	// Datacenters, in the order of their numbers. Default: dc1 with one node.

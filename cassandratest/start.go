@@ -65,7 +65,7 @@ func showLogs(t testing.TB, c *Cluster) {
 	t.Cleanup(func() {
 		if t.Failed() {
 			for _, n := range c.Nodes {
-				t.Logf("end of the logs of node %s:\n%s", n.Name, n.Tail(30))
+				t.Logf("end of the logs of node %s:\n%s", n.Name, n.tail(30))
 			}
 		}
 	})

@@ -83,8 +83,8 @@ type TLS struct {
 	HandshakeTimeout time.Duration
 }
 
-// On reports whether the server has a certificate.
-func (t TLS) On() bool { return t.SelfSigned || t.Certificate != "" }
+// on reports whether the server has a certificate.
+func (t TLS) on() bool { return t.SelfSigned || t.Certificate != "" }
 
 // Auth is the section [auth].
 type Auth struct {

@@ -74,7 +74,7 @@ func (c *Config) check(problems []Problem) error {
 	case c.TLS.Key != "" && c.TLS.Certificate == "":
 		fail("tls.key", "needs its certificate: set tls.certificate", "tls.certificate")
 	}
-	if len(c.POP3S.Listen) > 0 && !c.TLS.On() {
+	if len(c.POP3S.Listen) > 0 && !c.TLS.on() {
 		fail("pop3s.listen", "needs a certificate: set tls.certificate and tls.key, or tls.self_signed = true",
 			"tls.certificate", "tls.key", "tls.self_signed")
 	}

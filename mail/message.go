@@ -4,14 +4,14 @@ package mail
 // (RFC 1939 section 7).
 type UIDL string
 
-// MaxUIDL is the longest unique-id in octets that is sent to clients. RFC 1939 section 7 has 70, and
+// maxUIDL is the longest unique-id in octets that is sent to clients. RFC 1939 section 7 has 70, and
 // MessageID.UIDL is shorter. Other servers have given out longer unique-ids, which clients know and
 // which must not change after an import.
-const MaxUIDL = 255
+const maxUIDL = 255
 
 // Valid reports whether u may be sent to a POP3 client.
 func (u UIDL) Valid() bool {
-	if len(u) < 1 || len(u) > MaxUIDL {
+	if len(u) < 1 || len(u) > maxUIDL {
 		return false
 	}
 	for i := range len(u) {

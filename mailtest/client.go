@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// ReadTimeout is the default of Client.Timeout.
-const ReadTimeout = 2 * time.Minute
+// readTimeout is the default of Client.Timeout.
+const readTimeout = 2 * time.Minute
 
 // Client speaks a line protocol and ends the test on any surprise. A Client belongs to one goroutine.
 // In a goroutine other than the test's, a surprise fails the test and ends the goroutine.
@@ -41,7 +41,7 @@ type Client struct {
 
 // NewClient makes a client of a connection, which is closed at the end of the test.
 func NewClient(t testing.TB, conn net.Conn) *Client {
-	c := &Client{Timeout: ReadTimeout, t: t, conn: conn, in: bufio.NewReader(conn)}
+	c := &Client{Timeout: readTimeout, t: t, conn: conn, in: bufio.NewReader(conn)}
 	c.idle.L = &c.mu
 	t.Cleanup(func() { conn.Close() })
 	return c
@@ -50,7 +50,7 @@ func NewClient(t testing.TB, conn net.Conn) *Client {
 // Dial connects to a TCP address.
 func Dial(t testing.TB, addr string) *Client {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", addr, ReadTimeout)
+	conn, err := net.DialTimeout("tcp", addr, readTimeout)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,19 +176,6 @@ func (c *Client) ReadMultiline() []byte {
 	return text
 }
 
-// ReadFull reads exactly n octets.
-func (c *Client) ReadFull(n int) []byte {
-	c.t.Helper()
-	if c.Timeout > 0 {
-		c.conn.SetReadDeadline(time.Now().Add(c.Timeout))
-	}
-	b := make([]byte, n)
-	if got, err := io.ReadFull(c.in, b); err != nil {
-		c.t.Fatalf("reading %d octets, after %d: %v", n, got, err)
-	}
-	return b
-}
-
 // ExpectEOF waits until the server closes the connection. Further output of the server ends the test.
 func (c *Client) ExpectEOF() {
 	c.t.Helper()
@@ -196,13 +183,13 @@ func (c *Client) ExpectEOF() {
 	if err == nil {
 		c.t.Fatalf("the server says %q, want the end of the connection", line)
 	}
-	if !IsClosed(err) {
+	if !isClosed(err) {
 		c.t.Fatalf("reading: %v, want the end of the connection", err)
 	}
 }
 
-// IsClosed reports whether err means that the peer closed the connection.
-func IsClosed(err error) bool {
+// isClosed reports whether err means that the peer closed the connection.
+func isClosed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, syscall.ECONNRESET)
 }
 

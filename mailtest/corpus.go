@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// MaxPoplibLine is the longest line that Python's poplib accepts, in octets with CRLF.
-const MaxPoplibLine = 2048
+// maxPoplibLine is the longest line that Python's poplib accepts, in octets with CRLF.
+const maxPoplibLine = 2048
 
 // Message is one message of the corpus.
 type Message struct {
@@ -33,7 +33,7 @@ type Message struct {
 func (m Message) Octets() []byte { return m.octets() }
 
 // Poplib reports whether Python's poplib can fetch the message.
-func (m Message) Poplib() bool { return m.LongestLine+2 <= MaxPoplibLine }
+func (m Message) Poplib() bool { return m.LongestLine+2 <= maxPoplibLine }
 
 const head = "From: Alice <alice@example.test>\r\nTo: bob@example.test\r\nSubject: "
 

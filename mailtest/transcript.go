@@ -153,7 +153,7 @@ func (r *transcript) step(line string) error {
 		switch {
 		case err == nil:
 			return fmt.Errorf("the server says %q, want the end", got)
-		case !IsClosed(err):
+		case !isClosed(err):
 			return fmt.Errorf("%v, want the end", err)
 		}
 		return nil
@@ -202,7 +202,7 @@ func (r *transcript) rewriteBlock(start int) {
 		}
 		got, err := r.client.TryLine()
 		if err != nil {
-			if !IsClosed(err) && !errors.Is(err, os.ErrDeadlineExceeded) {
+			if !isClosed(err) && !errors.Is(err, os.ErrDeadlineExceeded) {
 				r.t.Fatalf("%s: %v", r.name, err)
 			}
 			return

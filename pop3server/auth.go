@@ -47,7 +47,7 @@ func (s *session) cmdPASS(ctx context.Context, arg []byte) {
 
 // logIn checks a password and opens the maildrop.
 func (s *session) logIn(ctx context.Context, command, user, password string) {
-	login, err := s.srv.dir.SignIn(ctx, account.Attempt{
+	login, err := s.srv.dir.SignIn(ctx, account.LoginRequest{
 		Name: user, Password: password, Remote: s.c.Remote(), Waits: s.c.Watch,
 	})
 	switch {

@@ -10,7 +10,7 @@ import (
 	"popelago/mailtest"
 )
 
-// Python's poplib without changes refuses lines longer than mailtest.MaxPoplibLine.
+// Python's poplib without changes refuses lines longer than 2,048 octets.
 func poplibClient() client {
 	return client{
 		name: "poplib", program: "python3", pkg: "python3",

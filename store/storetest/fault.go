@@ -25,8 +25,8 @@ const (
 	Half
 )
 
-// Modes lists all modes.
-var Modes = []Mode{Before, After, Half}
+// modes lists all modes.
+var modes = []Mode{Before, After, Half}
 
 func (m Mode) String() string {
 	switch m {
@@ -39,8 +39,8 @@ func (m Mode) String() string {
 	}
 }
 
-// ErrInjected is wrapped by every injected error, beside a class of package store.
-var ErrInjected = errors.New("injected fault")
+// errInjected is wrapped by every injected error, beside a class of package store.
+var errInjected = errors.New("injected fault")
 
 // Fault is a failure. All stores wrapped with the same Fault share the count of operations.
 type Fault struct {
@@ -90,7 +90,7 @@ func (f *Fault) undone(operation string) error {
 }
 
 func (f *Fault) error(class error, operation string) error {
-	return fmt.Errorf("%s: %w: %w", operation, class, ErrInjected)
+	return fmt.Errorf("%s: %w: %w", operation, class, errInjected)
 }
 
 // read runs an operation without changes.
@@ -138,7 +138,7 @@ func wrap[R any](l store.Levels[R], with func(r R, local bool) R) store.Levels[R
 // wrap.
 func EachFault(t *testing.T, scenario func(t *testing.T, wrap func(store.Store) store.Store)) {
 	t.Helper()
-	for _, mode := range Modes {
+	for _, mode := range modes {
 		t.Run(mode.String(), func(t *testing.T) {
 			for k := 0; ; k++ {
 				f := &Fault{K: k, Mode: mode}
