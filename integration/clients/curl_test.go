@@ -9,7 +9,7 @@ import (
 	"popelago/integration/servertest"
 )
 
-// curl passes on every octet unchanged. It remembers nothing.
+// curl passes on every octet unchanged, and remembers no message.
 func curlClient() client {
 	return client{
 		name: "curl", program: "curl", pkg: "curl",
@@ -58,7 +58,7 @@ func (c *curl) fetch(t testing.TB, keep bool, expect int) [][]byte {
 		t.Errorf("UIDL said %q, and after RETR %q", before, after)
 	}
 	if !keep {
-		// DELE for each and QUIT at the end, in one session; --head: no text follows +OK.
+		// one session: DELE for each message, and QUIT at the end; --head: no text follows +OK
 		c.run(t, numbers, "--request", "DELE", "--head")
 	}
 	return takeFiles(t, out)

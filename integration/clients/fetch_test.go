@@ -36,8 +36,8 @@ type target struct {
 
 // fetcher is a mail program set up for one maildrop, with its memory of fetched messages.
 type fetcher interface {
-	// fetch runs the program once and returns the messages of this run; expect is the expected
-	// number. Without keep it also removes them from the server.
+	// fetch runs the program once and returns the messages of the run; expect is the expected number.
+	// Without keep the program also removes the messages from the server.
 	fetch(t testing.TB, keep bool, expect int) [][]byte
 }
 
@@ -50,16 +50,16 @@ type client struct {
 	prepare    func(t testing.TB, to target) fetcher
 	// crlf says that the program writes lines that end in CRLF instead of LF.
 	crlf bool
-	// forgetful programs do not know the messages of earlier runs.
+	// forgetful programs fetch the messages of earlier runs again.
 	forgetful bool
 	// slow programs have no place in a short run.
 	slow bool
 	// many is the number of small messages to fetch in one session.
 	many int
-	// wants says which messages the program can fetch at all; nil: all.
+	// wants reports the messages that the program can fetch at all; nil: all.
 	wants func(mailtest.Message) bool
-	// changes are the program's own changes to certain messages after fetching them, by name of the
-	// message: these messages must arrive, but may differ.
+	// changes are the program's own changes to certain messages after fetching, by name of the
+	// message: the named messages must arrive, but may differ.
 	changes map[string]string
 }
 
@@ -115,7 +115,7 @@ func testFetching(t *testing.T, on servertest.Setup) {
 			if c.slow && testing.Short() {
 				t.Skip("takes too long for -short")
 			}
-			t.Parallel() // each has accounts of its own, and most of them wait
+			t.Parallel() // each program has accounts of its own, and most of them wait
 			for i, sec := range c.securities {
 				// Each program fetches the large message once.
 				large := i == len(c.securities)-1
@@ -192,7 +192,7 @@ func (c client) testCorpus(t *testing.T, s *servertest.Server, a servertest.Acco
 		servertest.Send(t, session, servertest.Sender("late"), []servertest.Account{a}, []byte("Subject: late\r\n\r\nA message more.\r\n"))
 		session.Close()
 		if late := f.fetch(t, true, 1); len(late) != 1 || servertest.Mark(late[0]) != "late" {
-			t.Errorf("after one more message a run fetched %d messages", len(late))
+			t.Errorf("after a further message a run fetched %d messages", len(late))
 		}
 	}
 	if large {
@@ -230,11 +230,11 @@ func (c client) compare(t testing.TB, got [][]byte, want map[string]servertest.A
 		}
 		start := bytes.Index(octets, []byte("Return-Path: <"+servertest.Sender(name)))
 		if start < 0 {
-			t.Errorf("%s: no Return-Path line in what %s fetched: %.300q", name, c.name, octets)
+			t.Errorf("%s: no Return-Path line in the message that %s fetched: %.300q", name, c.name, octets)
 			continue
 		}
 		if octets = octets[start:]; !bytes.Equal(octets, expected) && c.changes[name] == "" {
-			t.Errorf("%s: %s fetched %d octets, not the %d that are there: %s", name, c.name, len(octets), len(expected), difference(octets, expected))
+			t.Errorf("%s: %s fetched %d octets, want %d: %s", name, c.name, len(octets), len(expected), difference(octets, expected))
 		}
 	}
 	for name := range want {

@@ -55,7 +55,7 @@ func (f *fetchmail) fetch(t testing.TB, keep bool, expect int) [][]byte {
 	out := filepath.Join(f.dir, "out")
 	deliver := fmt.Sprintf("mda 'exec cat >%s/$$'", out)
 	batch := filepath.Join(f.dir, "batch")
-	if expect > 100 { // without a process for each
+	if expect > 100 { // without a process for each message
 		deliver = fmt.Sprintf("bsmtp '%s'", batch)
 	}
 	afterwards := "keep"
@@ -84,8 +84,8 @@ func (f *fetchmail) fetch(t testing.TB, keep bool, expect int) [][]byte {
 	return takeFiles(t, out)
 }
 
-// splitBatch takes the messages, with LF, out of a text in batched SMTP. fetchmail has moved the
-// Return-Path line into the envelope; splitBatch puts it back.
+// splitBatch cuts the messages, with LF, out of a text in batched SMTP. fetchmail has moved the
+// Return-Path line into the envelope; splitBatch puts the line back.
 func splitBatch(text string) [][]byte {
 	var all [][]byte
 	for _, transaction := range strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "MAIL FROM:")[1:] {

@@ -16,7 +16,7 @@ func getmailClient() client {
 		name: "getmail", program: "getmail", pkg: "getmail6",
 		securities: []security{plain, implicitTLS},
 		prepare:    prepareGetmail,
-		many:       300, // it starts a process for each
+		many:       300, // a process for each message
 		changes: map[string]string{
 			"dot-only":    "takes a line without colon for the body",
 			"header-70k":  "folds header lines",

@@ -49,7 +49,7 @@ func (m *mpop) fetch(t testing.TB, keep bool, _ int) [][]byte {
 		text += servertest.Lines("tls on", "tls_starttls "+onOff(m.security == stls), "tls_trust_file "+m.caFile, "auth on")
 	}
 	servertest.WriteFile(t, rc, text)
-	// Cut off inside RETR, mpop 1.4.18 writes line ends for ever: hence the limit, in KiB.
+	// Cut off inside RETR, mpop 1.4.18 writes line ends without end: hence the limit, in KiB.
 	script := `ulimit -f 200000; exec mpop --quiet --file="$1" x`
 	servertest.Program{Dir: m.dir}.Must(t, "bash", "-c", script, "mpop", rc)
 	return takeFiles(t, filepath.Join(m.dir, "Maildir", "new"))

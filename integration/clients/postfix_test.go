@@ -13,7 +13,7 @@ import (
 )
 
 // postfix is a Postfix of the test, apart from the system's: configuration, queue and ports are
-// separate. It delivers all mail to one LMTP server.
+// separate. The Postfix delivers all mail to one LMTP server.
 type postfix struct {
 	dir  string
 	smtp string // its own address for mail: host:port
@@ -33,7 +33,7 @@ func startPostfix(t testing.TB, lmtp string) *postfix {
 	servertest.Program{}.Must(t, "chown", "postfix", filepath.Join(p.dir, "data"))
 	daemons := strings.TrimSpace(servertest.Program{}.Must(t, "postconf", "-d", "-h", "daemon_directory"))
 	if !servertest.Exists(filepath.Join(daemons, "master")) {
-		daemons = "/usr/lib/postfix/sbin" // Debian's main.cf says so, its default does not
+		daemons = "/usr/lib/postfix/sbin" // Debian's main.cf has the path, the default differs
 	}
 	servertest.WriteFile(t, filepath.Join(conf, "main.cf"), servertest.Lines(
 		"compatibility_level = 3.6",
@@ -118,7 +118,7 @@ func testPostfixDelivers(t *testing.T, on servertest.Setup) {
 	p := startPostfix(t, s.LMTP)
 
 	fits := func(m mailtest.Message) bool {
-		// Postfix takes NUL for the end of a line's text, and mends broken headers.
+		// Postfix treats NUL as the end of a line's text, and mends broken headers.
 		return !m.NUL && m.Gap == "" && !postfixMends[m.Name] && !(m.Large && testing.Short())
 	}
 	var c *mailtest.Client

@@ -14,7 +14,7 @@ import (
 	"popelago/mailtest"
 )
 
-// corpusFiles writes the messages that fit, each to a file named after it.
+// corpusFiles writes the chosen messages, each to a file with its name.
 func corpusFiles(t testing.TB, fits func(mailtest.Message) bool) []string {
 	t.Helper()
 	dir := servertest.PublicDir(t)
@@ -32,8 +32,8 @@ func corpusFiles(t testing.TB, fits func(mailtest.Message) bool) []string {
 	return names
 }
 
-// wantCorpus checks that a maildrop has exactly the messages of some files, unchanged. sent holds
-// the messages, by name, that the program changes when it sends them.
+// wantCorpus checks that a maildrop has exactly the messages of some files, unchanged. sent holds the
+// messages, by name, that the program changes at sending.
 func wantCorpus(t testing.TB, s *servertest.Server, a servertest.Account, files []string, sent map[string]string) {
 	t.Helper()
 	got := s.CorpusOf(t, a, sent)
@@ -65,8 +65,8 @@ type entrance struct {
 
 var entrances = []entrance{{name: "smtp"}, {name: "starttls", starttls: true}, {name: "lmtp", lmtp: true}}
 
-// entrancesOf returns the entrances of a server that the programs use. What a server accepts does not
-// depend on the engine. So without TEST_CHAOS=1 the programs use one entrance of each protocol on
+// entrancesOf returns the entrances of a server that the programs use. Every engine stores the same
+// mail of an entrance. So without TEST_CHAOS=1 the programs use one entrance of each protocol on
 // Cassandra.
 func entrancesOf(on servertest.Setup) []entrance {
 	if !on.Cassandra || os.Getenv("TEST_CHAOS") != "" {
@@ -145,7 +145,7 @@ func testSending(t *testing.T, on servertest.Setup) {
 }
 
 // TestBareLineEndsAreRefused sends texts that servers read in different ways. The text is refused
-// after its end, the session goes on, and nothing is stored.
+// after its end, the session continues, and nothing is stored.
 func TestBareLineEndsAreRefused(t *testing.T) {
 	s := servertest.StartServer(t, servertest.Setup{})
 	a := s.Account(t, "alice")

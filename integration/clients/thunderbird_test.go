@@ -13,7 +13,7 @@ import (
 	"popelago/mailtest"
 )
 
-// Thunderbird, without a screen, and with a Maildir as its store. It fetches when it starts.
+// Thunderbird, without a screen, and with a Maildir as its store, fetches at its start.
 func thunderbirdClient() client {
 	return client{
 		name: "thunderbird", program: "thunderbird", pkg: "thunderbird",
@@ -96,7 +96,7 @@ func (b *thunderbird) fetch(t testing.TB, keep bool, expect int) [][]byte {
 	t.Helper()
 	servertest.WriteFile(t, filepath.Join(b.profile, "user.js"), b.preferences(keep))
 	inbox := filepath.Join(b.profile, "Mail", "localhost", "Inbox", "cur")
-	// Thunderbird writes its knowledge of the server after a session that changed it.
+	// Thunderbird writes its state of the server after a session with changes.
 	state := filepath.Join(b.profile, "Mail", "localhost", "popstate.dat")
 	before, stateBefore := b.logouts(), modified(state)
 	cmd := exec.Command("thunderbird", "--headless", "--no-remote", "--profile", b.profile)
@@ -114,7 +114,7 @@ func (b *thunderbird) fetch(t testing.TB, keep bool, expect int) [][]byte {
 		case b.logouts() == before:
 			return fmt.Errorf("Thunderbird has not ended its session")
 		case keep && expect > 0 && modified(state).Equal(stateBefore):
-			return fmt.Errorf("Thunderbird has not written down what it knows")
+			return fmt.Errorf("Thunderbird has not written its state")
 		}
 		return nil
 	})

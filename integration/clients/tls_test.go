@@ -48,7 +48,7 @@ func TestTestssl(t *testing.T) {
 	}
 }
 
-// TestStrictVerifier: Python from 3.13 on verifies so by default.
+// TestStrictVerifier: Python from 3.13 on verifies strictly by default.
 func TestStrictVerifier(t *testing.T) {
 	t.Parallel()
 	servertest.NeedProgram(t, "python3", "python3")

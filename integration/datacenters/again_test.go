@@ -12,29 +12,29 @@ import (
 	"popelago/mailtest"
 )
 
-// life is a story of one address: events while the line is whole, events while it is cut, and the
-// result.
-type life struct {
+// story is the history of an address: events while the line is whole, events while the line is cut,
+// and the result.
+type story struct {
 	name           string
 	whole, cut, in func(t *testing.T, s *sitetest.Sites)
-	// late is the number of messages acknowledged for an account that had ended elsewhere, or was
-	// displaced. It is known after in.
+	// late is the number of messages acknowledged for an ended or displaced account. The number is
+	// known after in.
 	late int
-	// after goes on when the late messages were found.
+	// after continues when the late messages were found.
 	after func(t *testing.T, s *sitetest.Sites)
 }
 
-// TestAgain: an address changes its owner, in one datacenter and in the other, with the line
-// between them cut or not. No owner ever sees another owner's mail, mail acknowledged to the final
-// owner is present, and in the end both datacenters agree on the owner.
+// TestAgain: an address changes its owner, in one datacenter and in both, with or without a cut.
+// Every owner sees only messages for that owner, mail acknowledged to the final owner is present, and
+// in the end both datacenters agree on the owner.
 func TestAgain(t *testing.T) {
 	const window = 4 * time.Minute // less than sitetest.JudgeAhead
 	s := newSites(t, sitetest.WindowSetting(window))
-	stories := []*life{
+	stories := []*story{
 		createdElsewhere(), againHere(), againThere(), againApart(), againAcross(), twoOwners(), madeTwice(),
 		passwordOfRemoved("changed-later", false), passwordOfRemoved("changed-earlier", true),
 	}
-	stage := func(name string, of func(*life) func(*testing.T, *sitetest.Sites)) {
+	stage := func(name string, of func(*story) func(*testing.T, *sitetest.Sites)) {
 		t.Run(name, func(t *testing.T) {
 			for _, l := range stories {
 				if do := of(l); do != nil {
@@ -49,17 +49,17 @@ func TestAgain(t *testing.T) {
 			t.FailNow()
 		}
 	}
-	stage("whole", func(l *life) func(*testing.T, *sitetest.Sites) { return l.whole })
+	stage("whole", func(s *story) func(*testing.T, *sitetest.Sites) { return s.whole })
 	if err := s.Cut("dc1", "dc2"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Heal("dc1", "dc2") })
-	stage("cut", func(l *life) func(*testing.T, *sitetest.Sites) { return l.cut })
+	stage("cut", func(s *story) func(*testing.T, *sitetest.Sites) { return s.cut })
 	if err := s.Heal("dc1", "dc2"); err != nil {
 		t.Fatal(err)
 	}
 	s.WaitWhole(t)
-	stage("healed", func(l *life) func(*testing.T, *sitetest.Sites) { return l.in })
+	stage("healed", func(s *story) func(*testing.T, *sitetest.Sites) { return s.in })
 	late := 0
 	for _, l := range stories {
 		late += l.late
@@ -84,9 +84,9 @@ func TestAgain(t *testing.T) {
 	if found.Problems > 0 || found.Young > 0 || found.Entries == 0 {
 		t.Errorf("check: %s: %v", counted(found), found.Findings)
 	}
-	kept(s.Two) // dc1 has two servers that share the work
-	t.Logf("%d messages are kept that were acknowledged for accounts which had ended elsewhere", late)
-	stage("afterwards", func(l *life) func(*testing.T, *sitetest.Sites) { return l.after })
+	kept(s.Two) // two servers of dc1 share the work
+	t.Logf("%d messages are kept, acknowledged for accounts that had ended in the other datacenter", late)
+	stage("afterwards", func(s *story) func(*testing.T, *sitetest.Sites) { return s.after })
 	if err := cassandratest.Uncoordinated(s.Cluster.Cluster); err != nil {
 		t.Error(err)
 	}

@@ -13,11 +13,11 @@ import (
 )
 
 // createdElsewhere: an account is made in one datacenter and used at once in the other. While the
-// other datacenter cannot ask, it answers with a temporary error.
-func createdElsewhere() *life {
+// second datacenter cannot ask, the answer is a temporary error.
+func createdElsewhere() *story {
 	var all []servertest.Account
 	apart := sitetest.Owner("made-apart", 1)
-	return &life{
+	return &story{
 		name: "created elsewhere",
 		whole: func(t *testing.T, s *sitetest.Sites) {
 			for i := range 10 {
@@ -49,10 +49,10 @@ func createdElsewhere() *life {
 	}
 }
 
-// againHere: an account is removed and made again without a pause, and both datacenters know of
-// both.
-func againHere() *life {
-	l := &life{name: "again here"}
+// againHere: an account is removed and made again without a pause, and both datacenters know both
+// events.
+func againHere() *story {
+	l := &story{name: "again here"}
 	before, after := sitetest.Owner("here", 1), sitetest.Owner("here", 2)
 	var fresh []string
 	l.whole = func(t *testing.T, s *sitetest.Sites) {
@@ -89,9 +89,9 @@ func againHere() *life {
 }
 
 // againThere: an account is removed in one datacenter and at once made again in the other.
-func againThere() *life {
+func againThere() *story {
 	before, after := sitetest.Owner("there", 1), sitetest.Owner("there", 2)
-	return &life{
+	return &story{
 		name: "again there",
 		whole: func(t *testing.T, s *sitetest.Sites) {
 			s.Known(t, before, "old-1", "old-2")
@@ -107,10 +107,10 @@ func againThere() *life {
 	}
 }
 
-// againApart: an account is removed and made again while the other datacenter is cut off. The other
-// datacenter goes on to accept mail for the former owner, which is kept apart.
-func againApart() *life {
-	l := &life{name: "again apart"}
+// againApart: an account is removed and made again during a cut. The cut-off datacenter continues to
+// accept mail for the former owner, which is kept apart.
+func againApart() *story {
+	l := &story{name: "again apart"}
 	before, after := sitetest.Owner("apart", 1), sitetest.Owner("apart", 2)
 	l.whole = func(t *testing.T, s *sitetest.Sites) { s.Known(t, before, "old-1", "old-2") }
 	l.cut = func(t *testing.T, s *sitetest.Sites) {
@@ -135,10 +135,10 @@ func againApart() *life {
 }
 
 // againAcross: an account is removed while the line is whole, and made again during a cut, in the
-// datacenter that knows of the removal.
-func againAcross() *life {
+// datacenter with knowledge of the removal.
+func againAcross() *story {
 	before, after := sitetest.Owner("across", 1), sitetest.Owner("across", 2)
-	return &life{
+	return &story{
 		name: "again across",
 		whole: func(t *testing.T, s *sitetest.Sites) {
 			s.Known(t, before, "old-1", "old-2")
@@ -156,10 +156,11 @@ func againAcross() *life {
 }
 
 // twoOwners: both sides of a cut remove an account and give its address to a new owner. In the end
-// the owner whose predecessor was removed last has the address. The other's mail is kept apart.
-func twoOwners() *life {
+// the owner whose predecessor was removed last has the address. The mail of the displaced owner is
+// kept apart.
+func twoOwners() *story {
 	before, first, last := sitetest.Owner("two", 1), sitetest.Owner("two", 2), sitetest.Owner("two", 3)
-	return &life{
+	return &story{
 		name:  "two owners",
 		late:  1,
 		whole: func(t *testing.T, s *sitetest.Sites) { s.Known(t, before, "old-1", "old-2") },
@@ -201,11 +202,11 @@ func twoOwners() *life {
 	}
 }
 
-// madeTwice: both sides of a cut make a new account. The result is one account, with the password
-// that was set last.
-func madeTwice() *life {
+// madeTwice: both sides of a cut make a new account. The result is a single account, with the latest
+// password.
+func madeTwice() *story {
 	first, last := sitetest.Owner("twice", 1), sitetest.Owner("twice", 2)
-	return &life{
+	return &story{
 		name: "made twice",
 		cut: func(t *testing.T, s *sitetest.Sites) {
 			s.Create(t, s.One, first)
@@ -224,9 +225,9 @@ func madeTwice() *life {
 
 // passwordOfRemoved: an account is removed on one side, and its password changed on the other,
 // earlier or later. The account stays removed.
-func passwordOfRemoved(name string, earlier bool) *life {
+func passwordOfRemoved(name string, earlier bool) *story {
 	before, changed := sitetest.Owner(name, 1), sitetest.Owner(name, 2)
-	return &life{
+	return &story{
 		name:  "password " + name,
 		whole: func(t *testing.T, s *sitetest.Sites) { s.Known(t, before, "old-1") },
 		cut: func(t *testing.T, s *sitetest.Sites) {

@@ -96,14 +96,14 @@ func TestChaos(t *testing.T) {
 	}
 }
 
-// fault is one fault and its repair.
+// fault is a fault and its repair.
 type fault struct {
 	name string
 	do   func(testing.TB)
 }
 
-// faults are the faults, one after the other. A datacenter of one node stops when that node is
-// killed, and does not stop once more.
+// faults returns the faults, in order. A datacenter of one node stops when its node is killed, and
+// has no outage of its own.
 func (c *chaos) faults() []fault {
 	list := []fault{
 		{"a node is killed and restarted", c.nodeKilled},
@@ -124,7 +124,7 @@ func (c *chaos) goesOn(t testing.TB, datacenters ...int) {
 	}
 }
 
-// nodeKilled kills a node of dc1. If dc1 has other nodes, all goes on.
+// nodeKilled kills a node of dc1. If dc1 has further nodes, mail flows on.
 func (c *chaos) nodeKilled(t testing.TB) {
 	n := c.last("dc1")
 	n.Kill()
@@ -133,7 +133,7 @@ func (c *chaos) nodeKilled(t testing.TB) {
 	n.Restart(t)
 }
 
-// nodePaused stops a node of dc2 in its tracks.
+// nodePaused stops a node of dc2 with SIGSTOP.
 func (c *chaos) nodePaused(t testing.TB) {
 	n := c.last("dc2")
 	if err := n.Pause(); err != nil {
@@ -146,13 +146,13 @@ func (c *chaos) nodePaused(t testing.TB) {
 	}
 }
 
-// last returns a node that servers do not ask first.
+// last returns the node that servers ask last.
 func (c *chaos) last(datacenter string) *cassandratest.Node {
 	nodes := c.cluster.Datacenter(datacenter)
 	return nodes[len(nodes)-1]
 }
 
-// unharmed returns the datacenters in which mail is delivered while one node is down.
+// unharmed returns the datacenters that deliver mail while one node is down.
 func (c *chaos) unharmed(other int) []int {
 	if c.form.nodes > 1 {
 		return []int{0, 1}
@@ -172,7 +172,7 @@ func (c *chaos) lineCut(t testing.TB) {
 	}
 }
 
-// datacenterStopped kills all nodes of dc2 at once. The other goes on.
+// datacenterStopped kills all nodes of dc2 at once. dc1 continues.
 func (c *chaos) datacenterStopped(t testing.TB) {
 	nodes := c.cluster.Datacenter("dc2")
 	each := func(do func(*cassandratest.Node)) {
@@ -193,7 +193,7 @@ func (c *chaos) datacenterStopped(t testing.TB) {
 }
 
 // serverKilled kills the server of dc1 while it delivers. A message in flight may be stored twice,
-// when its sender repeats it.
+// when its sender repeats the message.
 func (c *chaos) serverKilled(t testing.TB) {
 	c.one.Proc.Signal(syscall.SIGKILL)
 	c.one.Proc.Wait(t, servertest.StopLimit)
@@ -238,7 +238,7 @@ func (c *chaos) agree(t testing.TB) {
 			a := servertest.Account{Address: l.Name, Password: l.Password}
 			one, two := lists(t, c.one, a), lists(t, c.two, a)
 			if !slices.Equal(one, two) {
-				return fmt.Errorf("%s: %d messages in dc1, %d in dc2, or other ones", l.Name, len(one), len(two))
+				return fmt.Errorf("%s: %d messages in dc1, %d in dc2, or different messages", l.Name, len(one), len(two))
 			}
 		}
 		return nil
@@ -246,7 +246,7 @@ func (c *chaos) agree(t testing.TB) {
 	t.Logf("both datacenters agree after %v, repaired: %v", time.Since(start).Round(time.Second), repaired)
 }
 
-// lists is the unique-ids of a maildrop with the sizes.
+// lists returns the unique-ids of a maildrop with the sizes.
 func lists(t testing.TB, s *servertest.Server, a servertest.Account) []string {
 	t.Helper()
 	session := s.Login(t, a)

@@ -13,8 +13,8 @@ import (
 )
 
 // checked lets a server compare all entries with all contents, repairs the remains of interrupted
-// deliveries, and expects a second comparison without findings. The servers that accepted the mail
-// do not run meanwhile: they have another window.
+// deliveries, and expects a second comparison without findings. The accepting servers do not run
+// meanwhile: they have another window.
 func (c *chaos) checked(t testing.TB) {
 	t.Helper()
 	c.one.Stop(t)
@@ -56,7 +56,7 @@ func checkAll(t testing.TB, s *servertest.Server, o adminclient.CheckOptions) ad
 	})
 	mailtest.WaitFor(t, sitetest.Limit, func() (err error) {
 		if check, err = admin.Check(servertest.Deadline(t, servertest.StartLimit)); err == nil && check.State == adminclient.CheckRunning {
-			err = fmt.Errorf("still at it: %s", counted(check))
+			err = fmt.Errorf("still running: %s", counted(check))
 		}
 		return err
 	})
@@ -66,7 +66,7 @@ func checkAll(t testing.TB, s *servertest.Server, o adminclient.CheckOptions) ad
 	return check
 }
 
-// counted is the numbers of a check.
+// counted returns the numbers of a check.
 func counted(check adminclient.Check) string {
 	text := []string{fmt.Sprintf("%d entries, %d contents, %d too young, %d problems", check.Entries, check.Contents, check.Young, check.Problems)}
 	for _, n := range check.Counts {

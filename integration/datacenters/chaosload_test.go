@@ -81,7 +81,7 @@ func (l *chaosLoad) add(name, what string, report bench.Report, err error) {
 	}
 }
 
-// stop ends all deliveries and drains, and says how many there were at each server.
+// stop ends all deliveries and drains, and logs their numbers at each server.
 func (l *chaosLoad) stop(t testing.TB) {
 	t.Helper()
 	if !l.Load.Stop(t) {

@@ -15,8 +15,8 @@ import (
 
 // TestClockFarOff: a server whose clock is 100 days ahead, or hours behind, refuses all work that
 // needs the time, and loses no mail: with a retention nothing expires, and no maildrop looks empty.
-// When the clock is right again the server goes on. Its log has one error for each time that the
-// clock was wrong, however many requests were refused.
+// When the clock is right again the server resumes. Its log has one error for each period of a wrong
+// clock, however many requests were refused.
 func TestClockFarOff(t *testing.T) {
 	s := newSites(t)
 	admin := s.One.Admin()
@@ -37,7 +37,7 @@ func TestClockFarOff(t *testing.T) {
 			var ahead atomic.Int64
 			ahead.Store(int64(off))
 			wrong, log, _ := s.StartClock(t, "dc1", func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
-				`store.clock_settle = "0s"`) // expire is refused for the clock, not for being early
+				`store.clock_settle = "0s"`) // the clock is the only reason of the refusal
 			refuses(t, s, wrong, expires, stays, names[stays])
 			saysClock(t, log, 1, 0)
 			ahead.Store(0)
@@ -95,7 +95,7 @@ func refuses(t *testing.T, s *sitetest.Sites, wrong *servertest.Server, expires,
 }
 
 // saysClock waits until a server's log reports wantWrong times a wrong clock, and wantRight times a
-// right one, and expects no other line about the clock, except for sessions.
+// right clock, and expects no further line about the clock, except for sessions.
 func saysClock(t *testing.T, log *servertest.Output, wantWrong, wantRight int) {
 	t.Helper()
 	mailtest.WaitFor(t, sitetest.Limit, func() error {

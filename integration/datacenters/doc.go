@@ -1,6 +1,6 @@
 // Package datacenters holds the tests of whole servers whose Cassandra nodes are killed, paused and
-// cut off. It has no code of its own.
+// cut off. The package has only tests.
 //
-// Most tests of two datacenters use two nodes, and a line between them that can be cut; TestChaos
-// with TEST_CHAOS=1 uses six.
+// Most tests of two datacenters use two nodes with a line that Cut can break; TestChaos with
+// TEST_CHAOS=1 uses six nodes.
 package datacenters

@@ -15,16 +15,16 @@ import (
 	"popelago/mailtest"
 )
 
-// downLimit bounds the time until a server notices that the storage is down or back, and forgets
-// its cached accounts.
+// downLimit bounds the time until a server notices that the storage is down or back, and drops its
+// cached accounts.
 const downLimit = 15 * time.Minute
 
 // node is the only Cassandra node of a storage: no other datacenter has a replica.
 var node = &servertest.Node{Lazy: &datacenters, Keyspace: "down"}
 
 // TestStorageDown kills the only node of the storage while mail comes in. Every client gets a
-// temporary error. When the node is back all acknowledged mail is back, and the server goes on
-// without help. Its log has one line for each kind of blocked work, not one for each attempt.
+// temporary error. When the node is back all acknowledged mail is back, and the server resumes
+// without help. Its log has a line for each kind of blocked work, not for each attempt.
 func TestStorageDown(t *testing.T) {
 	setup := node.Setup(t)
 	setup.Settings = append(setup.Settings, `auth.address_cache_ttl = "2s"`) // soon nothing is remembered
@@ -80,7 +80,7 @@ func TestStorageDown(t *testing.T) {
 			}
 		}
 		if seen["down"] != 0 {
-			t.Errorf("%s has %d messages that were refused when nothing could be written", a.Address, seen["down"])
+			t.Errorf("%s has %d refused messages", a.Address, seen["down"])
 		}
 	}
 	saysOutage(t, s, said)
@@ -122,9 +122,9 @@ const (
 	sayBack  = "Cassandra nodes are back"
 )
 
-// saysOutage expects that a server has logged, from an octet of its log on, that its only node went
-// down and that it is back; and for all other failures meanwhile one line of a kind, and one error.
-// Lines about sessions are not counted. A busy node may go and come back several times.
+// saysOutage expects that a server has logged, from an octet of its log on, the going and the return
+// of its only node; for all further failures meanwhile one line of a kind, and one error. Lines about
+// sessions are not counted. A busy node may go and come back several times.
 func saysOutage(t *testing.T, s *servertest.Server, from int) {
 	t.Helper()
 	var log string
@@ -159,8 +159,8 @@ func saysOutage(t *testing.T, s *servertest.Server, from int) {
 // logged is the level and the text of a line of the log.
 var logged = regexp.MustCompile(`level=(\w+) msg="([^"]*)"`)
 
-// isDown fails the test unless all requests that need the storage get a temporary error. It returns
-// an error while the server still has the accounts cached.
+// isDown fails the test unless all requests that need the storage get a temporary error. The result
+// is an error while the server still has the accounts cached.
 func isDown(t *testing.T, s *servertest.Server, to []servertest.Account) error {
 	t.Helper()
 	lmtp := s.LMTPSession(t)
@@ -201,7 +201,7 @@ func wantDeferred(t *testing.T, what string, replies []string) {
 	}
 }
 
-// trickle is mail that keeps coming in over LMTP, one message after the other.
+// trickle sends mail over LMTP, message after message.
 type trickle struct {
 	// acknowledged are the names of messages by recipient, to read after stop.
 	acknowledged map[servertest.Account][]string

@@ -52,13 +52,13 @@ func TestDurabilityEach(t *testing.T) {
 	if err := c.WaitUnseen(servertest.Deadline(t, sitetest.Limit), "dc1", "dc2"); err != nil {
 		t.Fatal(err)
 	}
-	sent++ // now the nodes know, and nothing times out
+	sent++ // the nodes know the outage, and nothing times out
 	if reply := deliver(t, refuses, a, sent); !strings.HasPrefix(reply, "451 ") {
-		t.Errorf("with the other datacenter known to be away: %q, want 451", reply)
+		t.Errorf("with a known outage of the other datacenter: %q, want 451", reply)
 	}
 	take(falls, here)
 	if got := namesIn(t, other, a); slices.Contains(got, local) {
-		t.Errorf("the other datacenter has what crossed no line: %q", got)
+		t.Errorf("the other datacenter has a message that crossed no line: %q", got)
 	}
 	if err := c.Heal("dc1", "dc2"); err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func TestDurabilityEach(t *testing.T) {
 			t.Errorf("message %s was acknowledged and is not there", name)
 		}
 	}
-	t.Logf("%d acknowledged in every datacenter, %d messages left where one is gone", len(acknowledged), len(got))
+	t.Logf("%d acknowledged in every datacenter, %d messages left in the remaining datacenter", len(acknowledged), len(got))
 	for _, n := range c.Datacenter("dc1") {
 		if err := n.Resume(); err != nil {
 			t.Fatal(err)

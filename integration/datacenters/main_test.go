@@ -9,8 +9,8 @@ import (
 	"popelago/integration/sitetest"
 )
 
-// datacenters are two datacenters of one node each, enough for most tests. The line between them
-// can be cut.
+// datacenters are two datacenters of one node each, enough for most tests, with a line that Cut can
+// break.
 var datacenters = cassandratest.Lazy{Options: cassandratest.Options{
 	Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
 	Link:        true,

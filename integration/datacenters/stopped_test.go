@@ -20,9 +20,9 @@ import (
 )
 
 // TestStoppedInTheMiddle stops a server (SIGSTOP) while its deliveries are between write and reply,
-// and resumes it after the in-flight window: other servers have reclaimed space meanwhile, floors
-// are above its ids, and some senders have turned to another server. Every message that it
-// acknowledges is present; a deferred message leaves no second copy when its sender repeats it.
+// and resumes it after the in-flight window: running servers have reclaimed space meanwhile, floors
+// are above its ids, and some senders have turned to another server. Every acknowledged message is
+// present; a deferred message leaves no second copy when its sender repeats the message.
 func TestStoppedInTheMiddle(t *testing.T) {
 	const window = 9 * time.Second
 	s := newSites(t, sitetest.WindowSetting(window), `cassandra.floor_every = 1`,
@@ -77,8 +77,8 @@ func TestStoppedInTheMiddle(t *testing.T) {
 }
 
 // stopInTheMiddle stops the server of dc1 while its statements are in flight, and resumes it after
-// the window and after the work of others. It returns the number of stored messages without a
-// reply: with an entry, and with a content only.
+// the window and the background work of other servers. The results are the numbers of stored messages
+// without a reply: with an entry, and with a content only.
 func stopInTheMiddle(t *testing.T, s *sitetest.Sites, senders []*patient, window time.Duration) (rows, contents int) {
 	t.Helper()
 	node := s.Datacenter("dc1")[0]
@@ -140,14 +140,14 @@ func messages(t *testing.T, s *sitetest.Sites, table string) map[gocql.UUID]bool
 	return ids
 }
 
-// patient is a sender who repeats a message until it is acknowledged, and then sends the next.
+// patient is a sender who repeats a message until the acknowledgement, and then sends the next.
 type patient struct {
 	to servertest.Account
 
 	mu           sync.Mutex
 	acknowledged []string
 	fetched      map[string]bool
-	elsewhere    map[string]bool // acknowledged by another server than was asked first
+	elsewhere    map[string]bool // acknowledged by a server not asked first
 	putOff       int
 }
 
@@ -182,7 +182,7 @@ func (p *patient) send(ctx context.Context, t *testing.T, at *servertest.Server)
 	}
 }
 
-// allElsewhere counts the messages acknowledged by another server than the first one asked.
+// allElsewhere counts the messages acknowledged by a server not asked first.
 func allElsewhere(senders []*patient) (n int) {
 	for _, p := range senders {
 		p.mu.Lock()
@@ -192,7 +192,7 @@ func allElsewhere(senders []*patient) (n int) {
 	return n
 }
 
-// sentElsewhere records that another server has acknowledged a message.
+// sentElsewhere records a message acknowledged by a server not asked first.
 func (p *patient) sentElsewhere(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -219,11 +219,11 @@ func (p *patient) try(t *testing.T, c *mailtest.Client, name string) bool {
 	return p.elsewhere[name]
 }
 
-// fetch removes the acknowledged messages from the maildrop, and returns the others.
+// fetch removes the acknowledged messages from the maildrop, and returns the remaining names.
 func (p *patient) fetch(t *testing.T, s *sitetest.Sites, at *servertest.Server) (other []string) {
 	t.Helper()
 	left := p.left()
-	mailtest.WaitFor(t, sitetest.Limit, func() error { // until all of them have arrived
+	mailtest.WaitFor(t, sitetest.Limit, func() error { // until all messages have arrived
 		got, refused := s.Look(t, at, p.to)
 		if missing := slices.DeleteFunc(slices.Clone(left), func(name string) bool { return slices.Contains(got, name) }); len(missing) > 0 {
 			return fmt.Errorf("%s lacks %q %s: %s", p.to.Address, missing, s.Place(at), refused)

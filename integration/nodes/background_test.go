@@ -19,7 +19,7 @@ import (
 	"popelago/store/enginetest"
 )
 
-// drains is a test of the background work after the drain of many maildrops.
+// drains holds a test of the background work after the drain of many maildrops.
 type drains struct {
 	*testing.T
 	cfg   cassandra.Config
@@ -73,8 +73,8 @@ func (d *drains) whole(table, where string, values ...any) bool {
 	return err == nil
 }
 
-// unaffected returns the mailboxes whose floor, and the contents whose removal, concern no
-// partition of the node that is down.
+// unaffected returns the mailboxes whose floor, and the contents whose removal, concern no partition
+// of the dead node.
 func (d *drains) unaffected() (floors []mail.MailboxID, contents []mail.MessageID) {
 	var mu sync.Mutex
 	d.each(func(mb mail.MailboxID) error {
@@ -124,7 +124,7 @@ func (d *drains) there(ids []mail.MessageID) int {
 	return len(rows)
 }
 
-// all are the ids of all messages.
+// all returns the ids of all messages.
 func (d *drains) all() (ids []mail.MessageID) {
 	for _, mb := range d.boxes {
 		ids = append(ids, d.held[mb]...)
@@ -133,8 +133,8 @@ func (d *drains) all() (ids []mail.MessageID) {
 }
 
 // Five nodes keep three replicas of all data, and one node dies. A thousand maildrops are drained.
-// Within two windows the floors of all data outside the dead node rise, and its contents are
-// removed. The other floors and contents wait, are counted, and follow when the node is back.
+// Within two windows the floors of all data outside the dead node rise, and its contents are removed.
+// The remaining floors and contents wait, are counted, and follow when the node is back.
 func TestBackgroundWorkWithoutANode(t *testing.T) {
 	if os.Getenv("TEST_CHAOS") == "" {
 		t.Skip("needs five nodes, and takes some minutes: set TEST_CHAOS=1")
@@ -196,7 +196,7 @@ func TestBackgroundWorkWithoutANode(t *testing.T) {
 	}
 	rest := len(d.all()) - len(contents)
 	if n := d.there(d.all()); n < rest {
-		t.Errorf("%d contents are there, though %d concern the dead node: what cannot be proven was removed", n, rest)
+		t.Errorf("%d contents are there, though %d concern the dead node: the unproven was removed", n, rest)
 	}
 	if r, err := d.store.SweepOrphans(t.Context(), time.Now(), time.Now()); err != nil || r.Contents != 0 || r.Blocked == 0 {
 		t.Errorf("SweepOrphans: %+v, %v", r, err)

@@ -13,8 +13,8 @@ import (
 	"popelago/store/enginetest"
 )
 
-// bulkLag shows the list of a datacenter that has missed the marker of a bulk mailbox: always its
-// own deliveries, the others' deliveries once it gets the marker, and no removed message.
+// bulkLag shows the list of a datacenter without the marker of a bulk mailbox: always its own
+// deliveries, the deliveries of the other datacenter once the marker arrives, and no removed message.
 func (e *pair) bulkLag(t *testing.T) {
 	mb, since := enginetest.Mailbox("bulk"), time.Now().Add(-24*time.Hour)
 	missed, arrived, own, gone := enginetest.Message(1), enginetest.Message(2), enginetest.Message(3), enginetest.Message(4)
@@ -42,7 +42,7 @@ func (e *pair) bulkLag(t *testing.T) {
 	enginetest.AddBulk(t, e.s2, mb, since, own)
 	enginetest.WantRows(t, e.s2, mb, enginetest.Sorted(arrived, own)...)
 	mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Has(t, e.s1, mb, own) })
-	// What is read at ALL is repaired.
+	// A read at ALL repairs.
 	rows, _, err := e.s1.Levels().All.ListMessages(t.Context(), mb, mail.MessageID{}, 10)
 	if err != nil || len(rows) != 3 {
 		t.Fatalf("read at ALL: %v, %v", rows, err)
@@ -56,8 +56,8 @@ func (e *pair) bulkLag(t *testing.T) {
 	mailtest.WaitFor(t, 10*time.Minute, func() error { return enginetest.Has(t, e.s2, again, m2) })
 }
 
-// grownWithoutAll removes so many messages from a mailbox, while not all replicas can be read, that
-// the mailbox should become bulk.
+// grownWithoutAll removes enough messages from a mailbox to make it bulk, while not all replicas can
+// be read.
 func (e *pair) grownWithoutAll(t *testing.T, mb mail.MailboxID) {
 	cfg := e.config("dc1")
 	cfg.FloorEvery, cfg.BulkAfter = 5, 10

@@ -10,7 +10,7 @@ import (
 	"popelago/store/enginetest"
 )
 
-// A message is not written while the marker cannot be.
+// A message is not written without its marker.
 func TestBulkPausedNode(t *testing.T) {
 	cfg := config(t)
 	patient := enginetest.Open(t, cfg)

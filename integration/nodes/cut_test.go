@@ -13,9 +13,9 @@ import (
 	"popelago/store/enginetest"
 )
 
-// The line between two datacenters is cut. Both go on accepting, listing, reading and removing
-// mail, and agree when the line is back: both have all acknowledged mail of both, and no mail
-// removed in either.
+// The line between two datacenters is cut. Both continue to accept, list, read and remove mail, and
+// agree when the line is back: both have all acknowledged mail of both, and no removed mail of
+// either.
 func TestCutLine(t *testing.T) {
 	if os.Getenv("TEST_CHAOS") == "" {
 		t.Skip("takes two minutes: set TEST_CHAOS=1")
@@ -74,7 +74,7 @@ func TestCutLine(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			// Each side removes some, and some of them both do.
+			// Each side removes some messages, and both remove some of the same.
 			some := []mail.MessageID{gone[0].ID}
 			for _, m := range gone[10*i+5*j:][:5] {
 				some = append(some, m.ID)

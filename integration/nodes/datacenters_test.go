@@ -14,8 +14,8 @@ import (
 	"popelago/task"
 )
 
-// Two datacenters with one node and one replica each. No hints: a node lacks the writes that it
-// missed, until a read at ALL repairs them.
+// Two datacenters with one node and one replica each. Without hints a node lacks its missed writes,
+// until a read at ALL repairs them.
 func TestTwoDatacenters(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs two Cassandra nodes")
@@ -129,8 +129,8 @@ func (e *pair) ownDatacenterOnly(t *testing.T) {
 	}
 }
 
-// Contact points may be in several datacenters, though only those of the own one are used, and a
-// datacenter may have no replicas.
+// Contact points may be in several datacenters, though only the contact points of the own datacenter
+// are used, and a datacenter may have no replicas.
 func (e *pair) doctorSeesBoth(t *testing.T) {
 	cfg := e.config("dc1")
 	cfg.Hosts = append(cfg.Hosts, e.cluster.Addresses("dc2")...)
@@ -146,7 +146,7 @@ func (e *pair) doctorSeesBoth(t *testing.T) {
 	found.Say(t, cassandra.FindingWarning, "contact", cfg.Hosts[1]+` is in datacenter "dc2"`)
 	found.Say(t, cassandra.FindingWarning, "settings", "hinted_handoff_enabled is false on", cfg.Hosts[0], cfg.Hosts[1])
 	found.Say(t, cassandra.FindingWarning, "replication", "dc2 keeps 1 replica:")
-	// Making tables on several nodes takes long, and this test needs none.
+	// Making tables on several nodes takes long, and the check needs no table.
 	if err := enginetest.Session(t, cfg).Query("CREATE KEYSPACE one_only WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1}").Exec(); err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func (e *pair) doctorSeesAway(t *testing.T) {
 	refusesSchema(t, cfg, e.cluster.Addresses("dc2")[0])
 }
 
-// While a replica is away Sweep fails and takes nothing.
+// While a replica is away Sweep fails and deletes nothing.
 func (e *pair) sweepWaits(t *testing.T, gone mail.Message) {
 	report, err := e.s1.Sweep(t.Context(), time.Now())
 	enginetest.WantClass(t, "Sweep without dc2", err, store.ErrUnavailable)
@@ -180,7 +180,7 @@ func (e *pair) sweepWaits(t *testing.T, gone mail.Message) {
 	if orphans.Contents != 0 {
 		t.Errorf("SweepOrphans without dc2: %+v", orphans)
 	}
-	all := e.s1.Levels().All // what those who take away read their settings with
+	all := e.s1.Levels().All // the level of the settings of every deletion
 	_, err = all.Domain(t.Context(), "example.test")
 	enginetest.WantClass(t, "a domain without dc2", err, store.ErrUnavailable)
 	_, err = all.AddressRows(t.Context(), mail.Address{Local: "a", Domain: "example.test"})
@@ -190,8 +190,8 @@ func (e *pair) sweepWaits(t *testing.T, gone mail.Message) {
 	}
 }
 
-// While a replica is down a check concludes nothing from the others, and removes nothing. A content
-// without an entry may be a message whose entry is still to arrive.
+// While a replica is down a check concludes nothing from the remaining replicas, and removes nothing.
+// A content without an entry may be a message whose entry is still to arrive.
 func (e *pair) checkWaits(t *testing.T, mb mail.MailboxID, unlisted mail.Message) {
 	dangling := enginetest.Message(10)
 	enginetest.Add(t, e.s1, mb, dangling)
@@ -221,7 +221,7 @@ func (e *pair) lagIsNotLoss(t *testing.T, mb mail.MailboxID, first, second mail.
 	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		err := enginetest.Retrieve(t, e.s2, first.ID, 700_000)
 		if err != nil && !errors.Is(err, store.ErrUnavailable) {
-			t.Fatalf("content that is in dc1 only: %v", err)
+			t.Fatalf("content in dc1 only: %v", err)
 		}
 		return err
 	})
@@ -242,8 +242,8 @@ func (e *pair) lagIsNotLoss(t *testing.T, mb mail.MailboxID, first, second mail.
 	enginetest.WantClass(t, "content that is nowhere", err, store.ErrNotFound)
 }
 
-// A removal that dc2 missed reaches it when all replicas are read, and an entry added there again
-// afterwards stays removed. Its content can then be swept.
+// A removal missed by dc2 reaches dc2 at a read of all replicas, and an entry added there afterwards
+// stays removed. Its content can then be swept.
 func (e *pair) removalSurvives(t *testing.T, mb mail.MailboxID, gone mail.Message) {
 	if err := enginetest.Has(t, e.s2, mb, gone); err != nil {
 		t.Fatalf("dc2 heard of the removal: %v", err)

@@ -1,4 +1,4 @@
-// Package nodes holds the tests of store/cassandra on nodes that are killed, paused and cut off,
-// and on several nodes. It has no code of its own. Tests of the engine that do their node no harm
-// are in store/cassandra.
+// Package nodes holds the tests of store/cassandra on nodes that are killed, paused and cut off, and
+// on several nodes. The package has only tests. Tests of the engine that do their node no harm are in
+// store/cassandra.
 package nodes

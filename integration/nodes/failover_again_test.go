@@ -15,9 +15,9 @@ import (
 	"popelago/store/enginetest"
 )
 
-// The local datacenter goes down, the server restarts meanwhile, and when the datacenter is back it
-// goes down once more before it has the missed writes. The server starts, serves all the time, and
-// no session ever misses acknowledged mail.
+// The local datacenter goes down, the server restarts meanwhile, and after its return the datacenter
+// goes down once more before it has the missed writes. The server starts, serves all the time, and no
+// session ever misses acknowledged mail.
 func TestFailoverAgain(t *testing.T) {
 	if os.Getenv("TEST_CHAOS") == "" {
 		t.Skip("takes five minutes: set TEST_CHAOS=1")
@@ -54,7 +54,7 @@ func TestFailoverAgain(t *testing.T) {
 		enginetest.Add(t, s, mb, m)
 		taken = append(taken, m)
 	}
-	// serves waits until the store answers; its answers are right from the start.
+	// serves waits until the store answers; the answers are right from the start.
 	serves := func(where string) {
 		t.Helper()
 		mailtest.WaitFor(t, 10*time.Minute, func() error {
@@ -90,7 +90,7 @@ func TestFailoverAgain(t *testing.T) {
 	serves("dc2")
 	take()
 	s.Close()
-	s = start() // knows of dc2's nodes from before
+	s = start() // with the dc2 nodes of the earlier process
 	serves("dc2")
 	take()
 	if err := wants(log, "failing over to another datacenter")(); err != nil {
@@ -122,7 +122,7 @@ func TestFailoverAgain(t *testing.T) {
 		serves("dc1")
 	}
 	if _, err := os.Stat(filepath.Join(cfg.SpoolDir, "confirm-reads")); err == nil {
-		t.Error("the file that asks for confirmed reads is still there")
+		t.Error("the file of the confirmation still exists")
 	}
 	s.Close()
 	s = start()

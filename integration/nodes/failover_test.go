@@ -100,6 +100,6 @@ func TestFailover(t *testing.T) {
 		t.Errorf("at home again: %+v, %v", rows, err)
 	}
 	if _, err := os.Stat(filepath.Join(cfg.SpoolDir, "confirm-reads")); err == nil {
-		t.Error("the file that asks for confirmed reads is still there")
+		t.Error("the file of the confirmation still exists")
 	}
 }

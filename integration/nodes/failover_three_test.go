@@ -13,9 +13,9 @@ import (
 	"popelago/store/enginetest"
 )
 
-// A message is accepted in the third datacenter while the first is down, and seen through the
-// second. Only the third has the hint for the message. While the third cannot be asked, the first
-// is not trusted.
+// A message is accepted in the third datacenter while the first is down, and seen through the second.
+// Only the third has the hint for the message. While the third cannot be asked, the first is not
+// trusted.
 func TestFailoverOfThree(t *testing.T) {
 	if os.Getenv("TEST_CHAOS") == "" {
 		t.Skip("takes five minutes: set TEST_CHAOS=1")

@@ -90,8 +90,8 @@ func TestCloseWithoutNode(t *testing.T) {
 	}
 }
 
-// A node is down: no write happens, and the errors say so. The node comes back, and the store goes
-// on with all acknowledged data, without being opened again.
+// A node is down: no write happens, and the errors say so. The node comes back, and the store resumes
+// with all acknowledged data, without a new Open.
 func TestKilledNode(t *testing.T) {
 	cfg := config(t)
 	cfg.Reconnect = 200 * time.Millisecond

@@ -60,23 +60,23 @@ func (o *observed) take() []cassandra.Statement {
 	return list
 }
 
-// outcomesOf counts the attempts of a list of statements that lost against a hedge, and the failed
-// ones.
+// outcomesOf counts the lost attempts of a list of statements, in which the hedge won, and the failed
+// attempts.
 func outcomesOf(list []cassandra.Statement) (lost, failed uint64) {
 	for _, st := range list {
 		switch {
 		case errors.Is(st.Err, context.Canceled):
 			lost++
 		case st.Err != nil:
-			failed++ // for instance a node that waited too long for the hanging one
+			failed++ // for instance on a node that waited too long for the hanging node
 		}
 	}
 	return lost, failed
 }
 
-// A node hangs: reads that it would have coordinated use another node after about the speculative
-// delay, long before the time-out. They are counted, and no caller gets an error. On a slow machine
-// the node counts as down after a few reads: it hangs again until there were enough.
+// A node hangs: reads for the node use another node after about the speculative delay, long before
+// the time-out. They are counted, and no caller gets an error. On a slow machine the node counts as
+// down after a few reads: it hangs again until the reads were enough.
 func TestHedgedReads(t *testing.T) {
 	cfg := onTrio(t, 3)
 	const delay, enough = 300 * time.Millisecond, 8
@@ -107,7 +107,7 @@ func TestHedgedReads(t *testing.T) {
 		return ""
 	}
 
-	var waited []time.Duration // by reads of which some statement was hedged
+	var waited []time.Duration // by reads with a hedged statement
 	hang := func() {
 		// The store uses the node, and statements are prepared there.
 		mailtest.WaitFor(t, 10*time.Minute, func() error {
@@ -150,13 +150,13 @@ func TestHedgedReads(t *testing.T) {
 				break
 			}
 		}
-		// The other attempts end by themselves: abandoned, or with an error when the connection to
+		// The slower attempts end by themselves: abandoned, or with an error when the connection to
 		// the hanging node is closed.
 		mailtest.WaitFor(t, 10*time.Minute, func() error {
 			list := own.take()
 			count(list)
 			if cql := answeredByPaused(list); cql != "" {
-				t.Errorf("the node that hangs has answered %s", cql)
+				t.Errorf("the hanging node has answered %s", cql)
 			}
 			_, outcomes := counted(t, registry)
 			if outcomes["ok"] != succeeded || outcomes["abandoned"] != lost || outcomes["error"] != failed {
@@ -174,9 +174,9 @@ func TestHedgedReads(t *testing.T) {
 	slices.Sort(waited)
 	t.Logf("%d reads were hedged, with a delay of %v: %v; %d attempts lost and %d failed", len(waited), delay, waited, lost, failed)
 	if lost == 0 {
-		t.Error("no attempt was abandoned when the other one had succeeded")
+		t.Error("no attempt was abandoned after the success of the hedge")
 	}
-	// Some take longer: the other node may wait for the hanging one, too, as a replica.
+	// Some reads take longer: as a replica, the second node may wait for the hanging node, too.
 	if slowest := waited[len(waited)-1]; slowest >= cfg.Timeout {
 		t.Errorf("a hedged read took %v, the time-out is %v", slowest, cfg.Timeout)
 	}

@@ -20,7 +20,7 @@ var cluster = cassandratest.Lazy{
 	After: seen.Uncoordinated,
 }
 
-// seen gathers observations of all statements of all tests: see Uncoordinated.
+// seen collects observations of all statements of all tests: see Uncoordinated.
 var seen enginetest.Observations
 
 func TestMain(m *testing.M) {
@@ -47,7 +47,7 @@ func config(t testing.TB) cassandra.Config {
 	}
 }
 
-// impatient opens a store with short time-outs. On a busy machine this may take several attempts.
+// impatient opens a store with short time-outs. On a busy machine Open may need several attempts.
 func impatient(t *testing.T, cfg cassandra.Config) (s *cassandra.Store) {
 	t.Helper()
 	cfg.Timeout = 300 * time.Millisecond

@@ -15,9 +15,9 @@ import (
 	"popelago/store/enginetest"
 )
 
-// A node was down, no node kept hints for it, and it misses 15,000 rows of one maildrop. A read of
-// both datacenters repairs the missing rows before it answers, which takes too long for a whole
-// page. The maildrop still opens, in smaller pages, and is complete; and the log gives the reason.
+// A node was down, no node kept hints, and the node misses 15,000 rows of one maildrop. A read of
+// both datacenters repairs the missing rows before the answer, which takes too long for a whole page.
+// The maildrop still opens, in smaller pages, and is complete; and the log gives the reason.
 func TestMaildropThatMissedMuch(t *testing.T) {
 	if os.Getenv("TEST_CHAOS") == "" {
 		t.Skip("needs two nodes of its own, and takes some minutes: set TEST_CHAOS=1")
@@ -70,7 +70,7 @@ func TestMaildropThatMissedMuch(t *testing.T) {
 	})
 	t.Cleanup(func() { e.s2.Close() })
 	if few, err := enginetest.ListAll(t.Context(), e.s2, mailbox, 5000); err == nil && len(few) > 0 {
-		t.Fatalf("the node has %d rows that it should have missed", len(few))
+		t.Fatalf("the node has %d rows of its outage", len(few))
 	}
 	began, attempts := time.Now(), 0
 	mailtest.WaitFor(t, 10*time.Minute, func() error {

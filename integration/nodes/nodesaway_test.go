@@ -62,7 +62,7 @@ func (w *watched) counted(datacenter string, up, down float64) {
 	})
 }
 
-// logged waits until the log has a line with all these texts.
+// logged waits until the log has a line with all texts.
 func (w *watched) logged(texts ...string) {
 	w.Helper()
 	mailtest.WaitFor(w, 10*time.Minute, func() error {
@@ -75,8 +75,7 @@ func (w *watched) logged(texts ...string) {
 	})
 }
 
-// quiet checks that the driver logs nothing itself, although it retries nodes that are down again
-// and again.
+// quiet checks that the driver logs nothing itself, although it retries absent nodes again and again.
 func (w *watched) quiet() {
 	w.Helper()
 	for line := range strings.Lines(w.log.String()) {
@@ -96,13 +95,13 @@ func refusesSchema(t *testing.T, cfg cassandra.Config, away string) {
 		t.Errorf("Apply while a node is down: %v", err)
 	}
 	if status, err := cassandra.Status(t.Context(), cfg); err != nil || status.Replication != nil {
-		t.Errorf("after that: %+v, %v", status, err)
+		t.Errorf("after the refusal: %+v, %v", status, err)
 	}
 }
 
 // Nodes go and come back, near and in another datacenter: the log has a line for each change and a
 // reminder, not one for each attempt, the metric counts, and no schema can be applied meanwhile.
-// TestTwoDatacenters and TestLoginAfterRemovals cover most of this, too, on their own nodes.
+// TestTwoDatacenters and TestLoginAfterRemovals cover most of this test, too, on their own nodes.
 func TestNodesAway(t *testing.T) {
 	if os.Getenv("TEST_CHAOS") == "" {
 		t.Skip("needs three nodes of its own, and takes some minutes: set TEST_CHAOS=1")
@@ -156,6 +155,6 @@ func TestNodesAway(t *testing.T) {
 	w.logged("level=INFO", "Cassandra nodes are back", "datacenter=dc2")
 	w.counted("dc2", 1, 0)
 
-	w.quiet() // at ten attempts a second to each node that was down
+	w.quiet() // at ten attempts a second to each absent node
 	t.Log(w.log.String())
 }

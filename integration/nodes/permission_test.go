@@ -13,7 +13,7 @@ import (
 	"popelago/store/enginetest"
 )
 
-// A server whose user may read but not write does not start, and doctor says what to grant. The
+// A server whose user may read but not write does not start, and doctor names the missing grants. The
 // check of permissions writes nothing.
 func TestPermissions(t *testing.T) {
 	if testing.Short() {
@@ -86,6 +86,6 @@ func TestPermissions(t *testing.T) {
 	fresh := clerk
 	fresh.Keyspace = "forbidden"
 	if _, err := cassandra.Apply(t.Context(), fresh); !errors.Is(err, cassandra.ErrNotAllowed) || !strings.Contains(err.Error(), "POPELAGO_CASSANDRA_USERNAME") {
-		t.Errorf("Apply as a user that may not: %v", err)
+		t.Errorf("Apply as a user without the right: %v", err)
 	}
 }

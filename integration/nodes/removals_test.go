@@ -77,7 +77,8 @@ func idsBetween(from, to time.Time, n int) []mail.MessageID {
 	return list
 }
 
-// inDays is the segment of a message of a bulk mailbox, and ordinary the segment of other messages.
+// inDays returns the segment of a message of a bulk mailbox, ordinary the segment of all other
+// messages.
 func inDays(id mail.MessageID) int { return enginetest.DayOf(id.Time()) }
 
 func ordinary(mail.MessageID) int { return 0 }
@@ -159,9 +160,9 @@ func (r *removals) login(user string) cost {
 
 // A login costs as much as on a fresh mailbox, whatever was removed before, by the traces of the
 // nodes: also on freshly started servers and nodes. While the floor cannot rise because a node is
-// down, a login passes over the removals since the floor last rose, and over no earlier ones; no
-// read passes over more tombstones than a node allows, and none fails because of them. In a bulk
-// mailbox no read passes over more than the removals of one day.
+// down, a login passes over the removals since the floor last rose, and over no earlier ones; no read
+// passes over more tombstones than a node allows, and none fails because of them. In a bulk mailbox
+// no read passes over more than the removals of one day.
 //
 // TEST_CHAOS=1 makes 200,000 removals.
 func TestLoginAfterRemovals(t *testing.T) {

@@ -50,8 +50,8 @@ func newRing(t *testing.T, cfg cassandra.Config) *ring {
 	return r
 }
 
-// replica returns the node of a partition of a table with one replica: the node with the first
-// token at or after the partition's. Cassandra itself computes the token.
+// replica returns the node of a partition of a table with one replica: the node with the first token
+// at or after the token of the partition. Cassandra itself computes the token.
 func (r *ring) replica(table, key, where string, values ...any) string {
 	r.Helper()
 	var token int64
@@ -78,10 +78,10 @@ func TestTokenAware(t *testing.T) {
 		}
 		list := slices.DeleteFunc(seen.Take(), func(st cassandra.Statement) bool { return !strings.HasPrefix(st.CQL, cql) })
 		if len(list) != 1 {
-			t.Fatalf("%s: %d statements that begin with %q: %v", what, len(list), cql, list)
+			t.Fatalf("%s: %d statements beginning with %q: %v", what, len(list), cql, list)
 		}
 		if to := replica(); list[0].Host != to {
-			t.Errorf("%s was sent to %s, and %s keeps it", what, list[0].Host, to)
+			t.Errorf("%s was sent to %s, and %s has the partition", what, list[0].Host, to)
 		}
 		asked[list[0].Host]++
 	}
@@ -118,7 +118,7 @@ func TestTokenAware(t *testing.T) {
 	}
 }
 
-// trash is which node keeps the newest trash of a mailbox.
+// trash returns the node with the newest trash of a mailbox.
 func (r *ring) trash(mb mail.MailboxID) string {
 	r.Helper()
 	rows := r.session.Query("SELECT datacenter, hour, shard, mailbox FROM " + r.keyspace + ".trash").Iter()

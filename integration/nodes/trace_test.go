@@ -31,7 +31,7 @@ func (tr *traces) trace(id []byte) {
 type traced struct {
 	cql     string
 	aborted bool   // it met too many tombstones
-	reads   []scan // one for each replica that was read, and each read of it
+	reads   []scan // one for each replica read, and for each of its reads
 }
 
 // scan is the read of one replica.
@@ -40,8 +40,8 @@ type scan struct {
 	live, tombstones int
 }
 
-// take returns the statements except heartbeats since the last call, each a read on at least so
-// many replicas, after the nodes have written their whole traces.
+// take returns the statements except heartbeats since the last call, each a read on at least so many
+// replicas, after the nodes have written their whole traces.
 func (tr *traces) take(t testing.TB, s *gocql.Session, replicas int) []traced {
 	t.Helper()
 	tr.mu.Lock()
@@ -91,8 +91,8 @@ func readTrace(s *gocql.Session, id []byte, replicas int) (st traced, isStatemen
 	return st, true, nil
 }
 
-// readRequest reads the driver's request from a trace, after the node has finished it. isStatement
-// is as in readTrace.
+// readRequest reads the driver's request from a trace, after the node has finished it. isStatement is
+// as in readTrace.
 func readRequest(s *gocql.Session, id []byte) (cql string, isStatement bool, err error) {
 	var request string
 	var duration *int

@@ -14,7 +14,7 @@ import (
 const trioTombstones = 3000
 
 // trio is three nodes of one datacenter, for tests that need a quorum smaller than all. A test that
-// stops or pauses a node must undo this.
+// stops or pauses a node must undo the stop.
 var trio = cassandratest.Lazy{
 	Options: cassandratest.Options{
 		Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 3}},
@@ -30,7 +30,7 @@ var trio = cassandratest.Lazy{
 // trioKeyspace is the keyspace of trio with so many replicas.
 func trioKeyspace(replicas int) string { return fmt.Sprintf("%s_%d", enginetest.Keyspace(), replicas) }
 
-// onTrio is the configuration of a store on trio with so many replicas.
+// onTrio returns the configuration of a store on trio with so many replicas.
 func onTrio(t testing.TB, replicas int) cassandra.Config {
 	if testing.Short() {
 		t.Skip("needs three Cassandra nodes")

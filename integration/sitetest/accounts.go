@@ -12,13 +12,13 @@ import (
 	"popelago/mailtest"
 )
 
-// Owner returns the n-th owner of an address: the same address with another password.
+// Owner returns the n-th owner of an address: an account of the address with a password of its own.
 func Owner(address string, n int) servertest.Account {
 	return servertest.Account{Address: address + "@" + servertest.Domain, Password: fmt.Sprintf("owner %d of %s", n, address)}
 }
 
-// Create makes an account at a server. A server that does not know of a removal yet may refuse:
-// then Create tries again.
+// Create makes an account at a server. A server without the news of a removal may refuse: then Create
+// tries again.
 func (s *Sites) Create(t testing.TB, at *servertest.Server, a servertest.Account) {
 	t.Helper()
 	admin := at.Admin()
@@ -38,7 +38,7 @@ func (s *Sites) Remove(t testing.TB, at *servertest.Server, a servertest.Account
 	mailtest.WaitFor(t, Limit, func() error {
 		_, err := admin.RemoveAccount(servertest.Deadline(t, servertest.StartLimit), a.Address)
 		if e := (*adminclient.Error)(nil); errors.As(err, &e) && e.Status == http.StatusNotFound && tried {
-			return nil // no client could see that it was done
+			return nil // no client can see the change
 		}
 		tried = true
 		return err
@@ -55,7 +55,7 @@ func (s *Sites) SetPassword(t testing.TB, at *servertest.Server, a servertest.Ac
 	})
 }
 
-// Account returns the administration's view of an account; nil if there is none.
+// Account returns the administration's view of an account; nil without an account.
 func (s *Sites) Account(t testing.TB, at *servertest.Server, address string) (*adminclient.AccountDetail, error) {
 	t.Helper()
 	admin := at.Admin()

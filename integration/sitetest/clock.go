@@ -13,24 +13,22 @@ import (
 	"popelago/integration/servertest"
 )
 
-// JudgeAhead is how far the clock of a judging server is ahead: by less than the skew at which the
-// server refuses the work.
+// JudgeAhead sets the clock of a judging server ahead, by less than the skew that stops the work.
 const JudgeAhead = 4*time.Minute + 30*time.Second
 
 // WindowSetting is the line of the configuration file for an in-flight window.
 func WindowSetting(window time.Duration) string { return fmt.Sprintf("cassandra.window = %q", window) }
 
-// StartJudge starts a server in dc1 for which no message is too young to be judged: its clock is
-// further ahead of all ids than the in-flight window. Background work waits while other running
-// servers have another window.
+// StartJudge starts a server in dc1 that can judge every message: its clock is further ahead of all
+// ids than the in-flight window. Background work waits while servers with another window run.
 func (c *Cluster) StartJudge(t testing.TB, window time.Duration) *servertest.Server {
 	t.Helper()
 	judge, _ := c.StartAhead(t, "dc1", JudgeAhead, WindowSetting(window), `tasks.check_rate = 10000`)
 	return judge
 }
 
-// StartAhead starts a server in this process whose clock is ahead of all others. stop ends the
-// server; otherwise the end of the test does.
+// StartAhead starts a server in this process with a clock ahead of all clocks. stop ends the server;
+// otherwise the end of the test does.
 func (c *Cluster) StartAhead(t testing.TB, datacenter string, ahead time.Duration, settings ...string) (srv *servertest.Server, stop func()) {
 	t.Helper()
 	srv, _, stop = c.StartClock(t, datacenter, func() time.Time { return time.Now().Add(ahead) }, settings...)

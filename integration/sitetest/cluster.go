@@ -16,7 +16,7 @@ import (
 // Limit bounds the time until nodes see each other, and mail is accepted again, on a busy machine.
 const Limit = 15 * time.Minute
 
-// Keyspace is the keyspace of the tests, one after the other. It has a replica on every node.
+// Keyspace is the keyspace of the tests, one after the other, with a replica on every node.
 const Keyspace = "datacenters"
 
 // Cluster is a Cassandra cluster with the datacenters dc1 and dc2, for one test.
@@ -58,8 +58,8 @@ func (c *Cluster) Start(t testing.TB, datacenter string, settings ...string) *se
 	return srv
 }
 
-// Host adds the domain of the tests to the servers, through one of them. The others ask for unknown
-// domains.
+// Host adds the domain of the tests to the servers, through the first. The remaining servers ask for
+// unknown domains.
 func Host(t testing.TB, first *servertest.Server) {
 	t.Helper()
 	admin := first.Admin()
@@ -101,7 +101,7 @@ func (c *Cluster) RunJob(t testing.TB, at *servertest.Server, job string) map[st
 	return counts
 }
 
-// Session is a connection to a node for the test's own statements. The caller closes it.
+// Session returns a connection to a node for the test's own statements. The caller closes it.
 func (c *Cluster) Session(t testing.TB, node *cassandratest.Node) *gocql.Session {
 	t.Helper()
 	s, err := node.Session(time.Minute)
@@ -111,7 +111,7 @@ func (c *Cluster) Session(t testing.TB, node *cassandratest.Node) *gocql.Session
 	return s
 }
 
-// Repair replaces the operator's repair after the loss of hints with their nodes: reading from all
+// Repair replaces the operator's repair after the loss of hints with their nodes: reading all
 // replicas makes them equal.
 func (c *Cluster) Repair(t testing.TB) {
 	t.Helper()

@@ -10,8 +10,8 @@ import (
 	"popelago/mailtest"
 )
 
-// Take delivers a message and reports whether it was acknowledged. The server may defer the
-// message, but not refuse it.
+// Take delivers a message and reports whether the server acknowledged the message. The server may
+// defer the message, but not refuse it.
 func (s *Sites) Take(t testing.TB, at *servertest.Server, a servertest.Account, name string) bool {
 	t.Helper()
 	c := at.LMTPSession(t)
@@ -23,7 +23,7 @@ func (s *Sites) Take(t testing.TB, at *servertest.Server, a servertest.Account, 
 	return strings.HasPrefix(reply, "250 ")
 }
 
-// Deliver delivers a message until it is acknowledged: a busy machine is no fault.
+// Deliver repeats a message until the acknowledgement: a busy machine is no fault.
 func (s *Sites) Deliver(t testing.TB, at *servertest.Server, a servertest.Account, name string) {
 	t.Helper()
 	mailtest.WaitFor(t, Limit, func() error {
@@ -54,7 +54,7 @@ func (s *Sites) Look(t testing.TB, at *servertest.Server, a servertest.Account) 
 	return names, ""
 }
 
-// Shows waits until a maildrop has just these messages. Until then a login may get a temporary
+// Shows waits until a maildrop has exactly the messages. Until then a login may get a temporary
 // error; but the account never looks unknown, and never shows another owner's mail.
 func (s *Sites) Shows(t testing.TB, at *servertest.Server, a servertest.Account, want ...string) {
 	t.Helper()
@@ -76,8 +76,7 @@ func (s *Sites) Shows(t testing.TB, at *servertest.Server, a servertest.Account,
 	})
 }
 
-// PutOff expects that a server answers with a temporary error, because it cannot decide whether
-// there is an account.
+// PutOff expects a temporary error from a server that cannot decide whether the account exists.
 func (s *Sites) PutOff(t testing.TB, at *servertest.Server, a servertest.Account) {
 	t.Helper()
 	if _, refused := s.Look(t, at, a); !strings.HasPrefix(refused, "-ERR [SYS/TEMP] ") {
@@ -88,7 +87,8 @@ func (s *Sites) PutOff(t testing.TB, at *servertest.Server, a servertest.Account
 	}
 }
 
-// Locked waits until a login is refused permanently. Until then it may show only these messages.
+// Locked waits until a login is refused permanently. Until then the login may show only the messages
+// in may.
 func (s *Sites) Locked(t testing.TB, at *servertest.Server, a servertest.Account, may ...string) {
 	t.Helper()
 	mailtest.WaitFor(t, Limit, func() error {
@@ -105,7 +105,7 @@ func (s *Sites) Locked(t testing.TB, at *servertest.Server, a servertest.Account
 	})
 }
 
-// Passed checks in both datacenters that an address belongs to another owner, with just these
+// Passed checks in both datacenters that an address belongs to another owner, with exactly the
 // messages.
 func (s *Sites) Passed(t *testing.T, before, after servertest.Account, names ...string) {
 	t.Helper()
@@ -115,7 +115,8 @@ func (s *Sites) Passed(t *testing.T, before, after servertest.Account, names ...
 	}
 }
 
-// Known makes an account in dc1, with a message from either side, which both have heard of.
+// Known makes an account in dc1, with a message from each side, and waits until both sides know the
+// account.
 func (s *Sites) Known(t *testing.T, a servertest.Account, old ...string) {
 	t.Helper()
 	s.Create(t, s.One, a)

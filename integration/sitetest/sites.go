@@ -9,8 +9,8 @@ import (
 	"popelago/mailtest"
 )
 
-// Sites are two datacenters with a server each, for actions in both before they know of each
-// other's. The methods that name a server accept further servers of the cluster, too.
+// Sites are two datacenters with a server each, for actions on both sides before the news arrives.
+// The methods that name a server accept further servers of the cluster, too.
 type Sites struct {
 	*Cluster
 	One, Two *servertest.Server // in dc1, dc2
@@ -23,7 +23,7 @@ func NewSites(t testing.TB, c *cassandratest.Cluster, settings ...string) *Sites
 	s := &Sites{Cluster: NewCluster(t, c)}
 	s.One, s.Two = s.Start(t, "dc1", settings...), s.Start(t, "dc2", settings...)
 	Host(t, s.One)
-	mailtest.WaitFor(t, Limit, func() error { // before an address in the domain may be asked for
+	mailtest.WaitFor(t, Limit, func() error { // before the first question for an address of the domain
 		admin := s.Two.Admin()
 		defer admin.Close()
 		domains, err := admin.Domains(servertest.Deadline(t, servertest.StartLimit))
