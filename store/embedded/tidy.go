@@ -26,7 +26,7 @@ type tidier struct {
 	counts map[mail.MailboxID]int // removals since the mailbox was tidied
 	due    map[mail.MailboxID]struct{}
 
-	running sync.Mutex // held while mailboxes are tidied
+	turn sync.Mutex // held while mailboxes are tidied
 }
 
 func newTidier(cfg Config, l *link, c *closing, m *metrics) *tidier {
@@ -119,8 +119,8 @@ func (t *tidier) run() {
 
 // tidyDue compacts the mailboxes that are due.
 func (t *tidier) tidyDue(ctx context.Context) error {
-	t.running.Lock()
-	defer t.running.Unlock()
+	t.turn.Lock()
+	defer t.turn.Unlock()
 	for mailbox := range t.take() {
 		err := t.link.read("close gaps", func(db *pebble.DB) error {
 			lower, upper := mailboxBounds(mailbox)
