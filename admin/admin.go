@@ -2,6 +2,7 @@ package admin
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 
@@ -13,6 +14,7 @@ import (
 	"popelago/maildrop"
 	"popelago/store"
 	"popelago/task"
+	"popelago/token"
 )
 
 // maxBody bounds request bodies, in octets. The longest is a password.
@@ -20,8 +22,13 @@ const maxBody = 64 << 10
 
 // Config holds the settings of the API.
 type Config struct {
-	// Token is the secret of the clients. Empty: requests need no token.
+	// Open accepts requests without a token, as from the administrator of the machine: for the unix
+	// socket, which the file system guards.
+	Open bool
+	// Token is a secret with all rights, from the configuration. Empty: there is none.
 	Token string
+	// Tokens judges all other tokens. Default: a new Keeper.
+	Tokens *token.Keeper
 	// Version is the server's version, for /healthz and the OpenAPI document.
 	Version string
 	// Logger takes changes made and faults. Default: nothing is logged.
@@ -50,10 +57,25 @@ type api struct {
 	lists     *maildrop.Lists
 	upkeep    store.Upkeep
 	huma      huma.API
+	rights    map[string]right
+	// operations lists all operations, by OperationID.
+	operations []string
+	// undeclared lists the operations without a right, or with a right that names a missing field.
+	undeclared []string
 }
 
 // New makes the handler of the API.
 func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, error) {
+	mux := http.NewServeMux()
+	a, err := newAPI(cfg, dir, st, mux)
+	if err != nil {
+		return nil, err
+	}
+	return a.guard(readWhole(mux)), nil
+}
+
+// newAPI registers all operations with mux.
+func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeMux) (*api, error) {
 	if dir == nil || st.Mail.Local == nil {
 		return nil, errors.New("admin: a directory and a store are needed")
 	}
@@ -62,6 +84,12 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
+	}
+	if cfg.Tokens == nil {
+		var err error
+		if cfg.Tokens, err = token.New(token.Config{Logger: cfg.Logger}, st.Directory, nil); err != nil {
+			return nil, fmt.Errorf("admin: %w", err)
+		}
 	}
 	if cfg.Tasks == nil {
 		cfg.Tasks = task.New(task.Config{}, nil)
@@ -79,10 +107,10 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 		}
 		cfg.Deliverer = deliverer
 	}
-	mux := http.NewServeMux()
 	a := &api{
 		cfg: cfg, logger: cfg.Logger, directory: dir, mail: st.Mail.Local, levels: st.Mail, lists: maildrop.NewLists(), upkeep: st.Upkeep.Local,
-		huma: humago.New(mux, humaConfig(cfg)),
+		rights: rights(),
+		huma:   humago.New(mux, humaConfig(cfg)),
 	}
 	a.addHealth()
 	a.addDomains()
@@ -92,7 +120,8 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	a.addClock()
 	a.addLate()
 	a.addMaildrops()
-	return a.guard(withCaller(readWhole(mux))), nil
+	a.addTokens()
+	return a, nil
 }
 
 // humaConfig describes the API. It turns off the documentation page, which would need other sites,
@@ -108,7 +137,7 @@ func humaConfig(cfg Config) huma.Config {
 	c.CreateHooks = nil
 	c.RejectUnknownQueryParameters = true
 	c.Transformers = append(c.Transformers, withoutValues)
-	if cfg.Token != "" {
+	if !cfg.Open {
 		c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 		c.Security = []map[string][]string{{"token": {}}}
 	}

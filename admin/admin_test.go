@@ -67,7 +67,7 @@ func (f *fixture) start(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f.handler, err = admin.New(admin.Config{
-		Token: f.token, Version: "v9", Tasks: f.tasks, Checker: f.checker, Metrics: f.metrics, Logger: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Open: f.token == "", Token: f.token, Version: "v9", Tasks: f.tasks, Checker: f.checker, Metrics: f.metrics, Logger: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}, dir, st)
 	if err != nil {
 		t.Fatal(err)
@@ -472,8 +472,8 @@ func TestOpenAPI(t *testing.T) {
 	for _, operations := range doc.Paths {
 		n += len(operations)
 	}
-	if !strings.HasPrefix(doc.OpenAPI, "3.1") || n != 29 {
-		t.Errorf("OpenAPI %s with %d operations, want 3.1 and 29:\n%s", doc.OpenAPI, n, body)
+	if !strings.HasPrefix(doc.OpenAPI, "3.1") || n != 33 {
+		t.Errorf("OpenAPI %s with %d operations, want 3.1 and 33:\n%s", doc.OpenAPI, n, body)
 	}
 	var page bytes.Buffer
 	if err := json.Indent(&page, body, "", "  "); err != nil {

@@ -23,15 +23,18 @@ func (a *api) addDomains() {
 	type list struct{ Body adminclient.DomainList }
 	register(a, huma.Operation{
 		OperationID: "list-domains", Method: http.MethodGet, Path: "/v1/domains",
-		Summary: "List the hosted domains",
+		Summary: "List the hosted domains within the scopes of the caller",
 	}, func(ctx context.Context, _ *struct{}) (*list, error) {
 		domains, err := a.directory.ListDomains(ctx)
 		if err != nil {
 			return nil, err
 		}
-		out := &list{adminclient.DomainList{Domains: make([]adminclient.Domain, len(domains))}}
-		for i, d := range domains {
-			out.Body.Domains[i] = domainOf(d)
+		caller := callerOf(ctx)
+		out := &list{adminclient.DomainList{Domains: []adminclient.Domain{}}}
+		for _, d := range domains {
+			if caller.Reaches(d.Name) {
+				out.Body.Domains = append(out.Body.Domains, domainOf(d))
+			}
 		}
 		return out, nil
 	})

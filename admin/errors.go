@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -14,6 +15,7 @@ import (
 	"popelago/maildrop"
 	"popelago/store"
 	"popelago/task"
+	"popelago/token"
 )
 
 // classify returns the HTTP status of an error and the text for the client, for the whole package.
@@ -21,13 +23,20 @@ import (
 func classify(err error) (status int, text string) {
 	switch {
 	case errors.Is(err, mail.ErrBadAddress), errors.Is(err, account.ErrBadPassword), errors.Is(err, account.ErrWeakPassword),
-		errors.Is(err, account.ErrBadSetting), errors.Is(err, task.ErrBadCheck), errors.Is(err, mail.ErrBadMessageID), errors.Is(err, errIncomplete):
+		errors.Is(err, account.ErrBadSetting), errors.Is(err, task.ErrBadCheck), errors.Is(err, mail.ErrBadMessageID), errors.Is(err, errIncomplete),
+		errors.Is(err, token.ErrBadRequest):
 		return http.StatusBadRequest, err.Error()
+	case errors.Is(err, token.ErrBadToken):
+		return http.StatusUnauthorized, err.Error()
+	case errors.Is(err, token.ErrForbidden):
+		return http.StatusForbidden, err.Error()
+	case errors.Is(err, token.ErrTooMany):
+		return http.StatusTooManyRequests, err.Error()
 	case errors.Is(err, account.ErrNoSuchAccount), errors.Is(err, account.ErrNoSuchDomain), errors.Is(err, task.ErrNoSuchJob), errors.Is(err, task.ErrNotLate),
-		errors.Is(err, maildrop.ErrNoSuchMessage), errors.Is(err, maildrop.ErrRemoved):
+		errors.Is(err, token.ErrNoSuchToken), errors.Is(err, maildrop.ErrNoSuchMessage), errors.Is(err, maildrop.ErrRemoved):
 		return http.StatusNotFound, err.Error()
 	case errors.Is(err, account.ErrExists), errors.Is(err, account.ErrDomainNotEmpty), errors.Is(err, task.ErrCheckRunning), errors.Is(err, account.ErrNoBulk),
-		errors.Is(err, account.ErrDisabled), errors.Is(err, task.ErrSeveralOwners):
+		errors.Is(err, account.ErrDisabled), errors.Is(err, task.ErrSeveralOwners), errors.Is(err, token.ErrTooManyTokens):
 		return http.StatusConflict, err.Error()
 	case errors.Is(err, delivery.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge, err.Error()
@@ -59,30 +68,50 @@ func classify(err error) (status int, text string) {
 	return http.StatusInternalServerError, "internal error"
 }
 
-// register adds an operation whose errors are classified, and logged if they are faults.
+// register adds an operation for callers with its right, see permitted.
 func register[In, Out any](a *api, op huma.Operation, do func(context.Context, *In) (*Out, error)) {
 	op.MaxBodyBytes = maxBody
 	op.BodyReadTimeout = -1 // none: see readWhole
-	huma.Register(a.huma, op, func(ctx context.Context, in *In) (*Out, error) {
-		out, err := do(ctx, in)
-		if err != nil {
-			return nil, a.problem(op.OperationID, err)
-		}
-		return out, nil
-	})
+	huma.Register(a.huma, op, permitted(a, op, do))
 }
 
-// problem is the answer for an error of an operation. A fault has an id under which its cause
-// is found in the log.
+// permitted wraps the handler of an operation: callers need the right of the operation (see rights).
+// Changes are logged with their caller. Errors are classified, and logged if they are faults.
+func permitted[In, Out any](a *api, op huma.Operation, do func(context.Context, *In) (*Out, error)) func(context.Context, *In) (*Out, error) {
+	rule := a.ruleFor(op.OperationID, op.Method, reflect.TypeFor[In]())
+	return func(ctx context.Context, in *In) (*Out, error) {
+		caller := callerOf(ctx)
+		touched, err := rule.permit(caller, reflect.ValueOf(in).Elem())
+		if err != nil {
+			a.refused(caller, rule, err)
+			return nil, a.problem(op.OperationID, err)
+		}
+		out, err := do(ctx, in)
+		var answered huma.StatusError
+		switch {
+		case errors.As(err, &answered):
+			return nil, err
+		case err != nil:
+			return nil, a.problem(op.OperationID, err)
+		}
+		a.audit(caller, rule, touched)
+		return out, nil
+	}
+}
+
+// problem is the answer for an error of an operation.
 func (a *api) problem(operation string, err error) error {
 	status, text := classify(err)
-	if errors.Is(err, store.ErrClock) { // the store has logged the clock already
-		return huma.NewError(status, text)
+	return huma.NewError(status, a.fault(operation, status, text, err))
+}
+
+// fault returns the text of an answer. A fault is logged, and gets an id under which its cause is found
+// in the log.
+func (a *api) fault(operation string, status int, text string, err error) string {
+	if errors.Is(err, store.ErrClock) || status < http.StatusInternalServerError { // the store has logged the clock already
+		return text
 	}
-	if status >= http.StatusInternalServerError {
-		id := rand.Text()[:10]
-		a.logger.Error("admin request failed", "operation", operation, "id", id, "status", status, "cause", err)
-		text += " (" + id + " in the server's log)"
-	}
-	return huma.NewError(status, text)
+	id := rand.Text()[:10]
+	a.logger.Error("admin request failed", "operation", operation, "id", id, "status", status, "cause", err)
+	return text + " (" + id + " in the server's log)"
 }

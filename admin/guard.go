@@ -6,33 +6,78 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"popelago/token"
 )
 
-// guard accepts requests with the token, and turns a panic into a 500.
+// guard accepts requests with a token, adds the caller to their context, and turns a panic into a 500.
 func (a *api) guard(next http.Handler) http.Handler {
-	want := sha256.Sum256([]byte(a.cfg.Token))
+	configured := sha256.Sum256([]byte(a.cfg.Token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer a.recover(w, r)
 		w.Header().Set("X-Content-Type-Options", "nosniff") // answers contain texts of strangers
-		if a.cfg.Token != "" && r.URL.Path != healthPath && !hasToken(r, want) {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="popelago"`) // RFC 6750 section 3
-			writeProblem(w, http.StatusUnauthorized, "a valid token is needed")
+		if r.URL.Path == healthPath {
+			next.ServeHTTP(w, r)
 			return
 		}
-		next.ServeHTTP(w, r)
+		caller, err := a.caller(r, configured)
+		if err != nil {
+			a.refuse(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(withCaller(r.Context(), caller)))
 	})
 }
 
-// hasToken reports whether the request carries the token with this hash. It compares hashes,
-// because comparing texts reveals their length.
-func hasToken(r *http.Request, want [sha256.Size]byte) bool {
-	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
-	got := sha256.Sum256([]byte(token))
-	return subtle.ConstantTimeCompare(got[:], want[:]) == 1 && ok && strings.EqualFold(scheme, "Bearer")
+// caller returns the caller of a request. configured is the hash of Config.Token. On an open socket a
+// request without the header Authorization has all rights.
+func (a *api) caller(r *http.Request, configured [sha256.Size]byte) (token.Caller, error) {
+	header := r.Header.Get("Authorization")
+	if a.cfg.Open && header == "" {
+		return token.Local(), nil
+	}
+	scheme, secret, ok := strings.Cut(header, " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return token.Caller{}, token.ErrBadToken
+	}
+	// Hashes are compared, because comparing texts reveals their length.
+	got := sha256.Sum256([]byte(secret))
+	if subtle.ConstantTimeCompare(got[:], configured[:]) == 1 && a.cfg.Token != "" {
+		return token.Configured(), nil
+	}
+	return a.cfg.Tokens.Check(r.Context(), secret, remoteOf(r))
+}
+
+// remoteOf returns the address of the client; the zero value for a unix socket.
+func remoteOf(r *http.Request) netip.Addr {
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return remote.Addr()
+}
+
+// refuse answers a request without a valid token. Storage trouble stays storage trouble.
+func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	status, text := classify(err)
+	switch status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="popelago"`)        // RFC 6750 section 3
+		if r.Header.Get("Authorization") != "" && err != token.ErrBadToken { // the others have no limit
+			a.logger.Info("admin request with a wrong token", "remote", r.RemoteAddr, "cause", err)
+		}
+	case http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", strconv.Itoa(int(token.WrongTokenMemory.Seconds())))
+	default:
+		text = a.fault("check the token", status, text, err)
+	}
+	writeProblem(w, status, text)
 }
 
 func (a *api) recover(w http.ResponseWriter, r *http.Request) {

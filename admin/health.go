@@ -9,12 +9,16 @@ import (
 	"popelago/adminclient"
 )
 
-const healthPath = "/healthz"
+// healthPath and healthOperation name the operation that needs no token.
+const (
+	healthPath      = "/healthz"
+	healthOperation = "health"
+)
 
 func (a *api) addHealth() {
 	type answer struct{ Body adminclient.Health }
 	register(a, huma.Operation{
-		OperationID: "health", Method: http.MethodGet, Path: healthPath,
+		OperationID: healthOperation, Method: http.MethodGet, Path: healthPath,
 		Summary:  "Report whether the server can read its store",
 		Security: []map[string][]string{},
 	}, func(ctx context.Context, _ *struct{}) (*answer, error) {

@@ -24,17 +24,17 @@ func (a *api) addFetch() {
 			Content:     map[string]*huma.MediaType{mediaOctets: {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
 		}},
 	}
-	huma.Register(a.huma, op, func(ctx context.Context, in *MessagePath) (*huma.StreamResponse, error) {
+	huma.Register(a.huma, op, permitted(a, op, func(ctx context.Context, in *MessagePath) (*huma.StreamResponse, error) {
 		m, n, err := a.message(ctx, *in)
 		if err != nil {
-			return nil, a.problem(op.OperationID, err)
+			return nil, err
 		}
 		return &huma.StreamResponse{Body: func(c huma.Context) {
 			defer m.Close()
 			_, w := humago.Unwrap(c)
 			a.fetch(ctx, w, m, n)
 		}}, nil
-	})
+	}))
 }
 
 // mediaOctets is the media type of a fetched message: no program should interpret mail of strangers by

@@ -54,16 +54,16 @@ func (a *api) addPut() {
 		},
 		DefaultStatus: http.StatusCreated,
 	}
-	huma.Register(a.huma, op, func(ctx context.Context, in *putRequest) (*put, error) {
+	huma.Register(a.huma, op, permitted(a, op, func(ctx context.Context, in *putRequest) (*put, error) {
 		if !strings.EqualFold(strings.TrimSpace(in.kind), mediaMessage) {
 			return nil, huma.NewError(http.StatusUnsupportedMediaType, "the text of a message has the type "+mediaMessage)
 		}
 		out, err := a.put(ctx, in)
 		if err != nil {
-			return nil, a.problem(op.OperationID, err)
+			return nil, err
 		}
 		return &put{out}, nil
-	})
+	}))
 }
 
 // put delivers a message to one account. The recipient passes the check of RCPT.

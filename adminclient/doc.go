@@ -23,6 +23,10 @@
 //	GET    /v1/late                       LateList
 //	POST   /v1/late/hand-over             LateHandOver -> LateCount
 //	POST   /v1/late/drop                  LateSelection -> LateCount
+//	GET    /v1/tokens                     TokenList, a page
+//	POST   /v1/tokens                     NewToken -> MadeToken
+//	DELETE /v1/tokens/{id}                -> RevokedTokens
+//	GET    /v1/caller                     Caller
 //
 // Bodies are JSON. Errors are problem details (RFC 9457) and come back as *Error. The API is
 // reached over the unix socket in the server's data folder, which the file system guards, or

@@ -22,6 +22,7 @@ import (
 	"popelago/pop3server"
 	"popelago/smtpserver"
 	"popelago/task"
+	"popelago/token"
 )
 
 // App is a server, running or not.
@@ -44,6 +45,7 @@ type App struct {
 	checker   *task.Checker
 	late      *task.Late
 	deliverer *delivery.Deliverer
+	tokens    *token.Keeper
 
 	// background ends first at Stop: work that Start begins and that ends by itself.
 	background    context.Context
@@ -224,6 +226,7 @@ func (a *App) closers() []func(context.Context) error {
 		step(a.ledger.Close), // after the sessions: closed by force, they report lost replies
 		step(a.tasks.Close),
 		step(a.checker.Close),
+		step(a.tokens.Close),
 		a.closeStore,
 	)
 }

@@ -33,8 +33,11 @@ func Check(cfg config.Config) error {
 	return errors.Join(errs...)
 }
 
-// adminToken reads the secret of admin.listen.
+// adminToken reads the secret of admin.listen; empty: there is none.
 func adminToken(cfg config.Config) (string, error) {
+	if cfg.Admin.TokenFile == "" {
+		return "", nil
+	}
 	token, err := config.ReadToken(cfg.Admin.TokenFile)
 	if err != nil {
 		return "", fmt.Errorf("admin.token_file: %w", err)

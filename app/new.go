@@ -21,6 +21,7 @@ import (
 	"popelago/pop3server"
 	"popelago/smtpserver"
 	"popelago/task"
+	"popelago/token"
 	"popelago/wire"
 )
 
@@ -71,6 +72,11 @@ func (a *App) build() error {
 	var err error
 	a.directory, err = account.New(accounts, a.engine.store.Directory, a.registry)
 	if err != nil {
+		return err
+	}
+	tokens := cfg.Admin.Tokens
+	tokens.CountLocal, tokens.Now, tokens.Logger = a.countLocal, a.now, a.logger
+	if a.tokens, err = token.New(tokens, a.engine.store.Directory, a.registry); err != nil {
 		return err
 	}
 	if err := a.buildServers(ids); err != nil {
@@ -174,10 +180,11 @@ func (a *App) buildSMTP(protocol smtpserver.Protocol, cfg config.SMTP, d *delive
 	return smtpserver.New(server, d, a.registry)
 }
 
-// buildAdmin makes the handler of the admin API; with an empty token clients need none.
-func (a *App) buildAdmin(token string, metrics *admin.Metrics) (http.Handler, error) {
+// buildAdmin makes the handler of the admin API. open serves requests without a token, for the unix
+// socket; secret is the token of the configuration.
+func (a *App) buildAdmin(open bool, secret string, metrics *admin.Metrics) (http.Handler, error) {
 	return admin.New(admin.Config{
-		Token: token, Logger: a.logger, Version: Version(), Hostname: a.cfg.Hostname,
+		Open: open, Token: secret, Tokens: a.tokens, Logger: a.logger, Version: Version(), Hostname: a.cfg.Hostname,
 		Tasks: a.tasks, Checker: a.checker, Late: a.late, Deliverer: a.deliverer, Metrics: metrics,
 	}, a.directory, a.engine.store)
 }

@@ -49,7 +49,7 @@ func (a *App) services() ([]service, error) {
 // configured admin API over TCP, which needs a token, to serve.
 func (a *App) serveAdmin(serve map[string]func(net.Listener) error) (local service, err error) {
 	metrics := admin.NewMetrics(a.registry)
-	open, err := a.buildAdmin("", metrics)
+	open, err := a.buildAdmin(true, "", metrics)
 	if err != nil {
 		return local, err
 	}
@@ -60,11 +60,11 @@ func (a *App) serveAdmin(serve map[string]func(net.Listener) error) (local servi
 	if len(a.cfg.Admin.Listen) == 0 {
 		return local, nil
 	}
-	token, err := adminToken(a.cfg)
+	secret, err := adminToken(a.cfg)
 	if err != nil {
 		return local, err
 	}
-	remote, err := a.buildAdmin(token, metrics)
+	remote, err := a.buildAdmin(false, secret, metrics)
 	if err != nil {
 		return local, err
 	}

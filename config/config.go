@@ -11,6 +11,7 @@ import (
 	"popelago/pop3server"
 	"popelago/smtpserver"
 	"popelago/store/embedded"
+	"popelago/token"
 	"popelago/wire"
 )
 
@@ -97,6 +98,7 @@ type Admin struct {
 	Socket         string   // empty: see Config.AdminSocket
 	Listen         []string // each host:port; none: off
 	TokenFile      string
+	Tokens         token.Config
 	MaxConnections int
 }
 
@@ -134,7 +136,7 @@ func Default() Config {
 		TLS:             TLS{HandshakeTimeout: wire.DefaultConfig().HandshakeTimeout},
 		Auth:            Auth{Config: account.DefaultConfig()},
 		Tasks:           defaultTasks(),
-		Admin:           Admin{MaxConnections: 200},
+		Admin:           Admin{MaxConnections: 200, Tokens: token.DefaultConfig()},
 		Metrics:         Metrics{MaxConnections: 50},
 		Log:             Log{Level: "info", Format: "text", SummaryEvery: wire.DefaultConfig().SummaryEvery},
 	}

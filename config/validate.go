@@ -78,9 +78,6 @@ func (c *Config) check(problems []Problem) error {
 		fail("pop3s.listen", "needs a certificate: set tls.certificate and tls.key, or tls.self_signed = true",
 			"tls.certificate", "tls.key", "tls.self_signed")
 	}
-	if len(c.Admin.Listen) > 0 && c.Admin.TokenFile == "" {
-		fail("admin.listen", "needs a secret: set admin.token_file", "admin.token_file")
-	}
 	if least, got := 8*kib*int64(c.Auth.Argon2Threads), kib*int64(c.Auth.Argon2Memory); got < least {
 		fail("auth.argon2_memory", fmt.Sprintf("%s is too small: at least %s with %d threads (RFC 9106 section 3.1)",
 			showSize(got), showSize(least), c.Auth.Argon2Threads), "auth.argon2_threads")

@@ -7,10 +7,11 @@ import (
 	"popelago/mail"
 )
 
-// Directory is the role for accounts and domains.
+// Directory is the role for accounts, domains and access tokens.
 type Directory interface {
 	Addresses
 	Domains
+	Tokens
 	Notes
 	WorkShare
 	Clocks

@@ -6,7 +6,7 @@
 // # Roles
 //
 //	Mail       contents and mailboxes             delivery, maildrop, task
-//	Directory  addresses and domains              account, task
+//	Directory  addresses, domains, tokens         account, task, token
 //	Ledger     attempts of deliveries             delivery
 //	Upkeep     background work, checks, clock     task, admin
 //
@@ -20,6 +20,7 @@
 //	                                           set of targets, settings
 //	mailbox   mailbox -> set of (message id -> size, recipient, unique-id, origin)
 //	content   message id                    -> octets, size, reverse-path, mailboxes, removed
+//	token     id                            -> hash, role, scopes, note, maker, created, expires, revoked, used
 //	attempt   (fingerprint, id, entered)    -> until, origin, content stored, reached and size, recipients
 //	note      name                          -> text (Notes)
 //

@@ -61,6 +61,14 @@ func uuids[ID ~[16]byte](ids []ID) []gocql.UUID {
 // micros returns a moment for a column.
 func micros(t time.Time) int64 { return t.UnixMicro() }
 
+// optionalMoment leaves a column unset for the zero time.
+func optionalMoment(t time.Time) any {
+	if t.IsZero() {
+		return gocql.UnsetValue
+	}
+	return micros(t)
+}
+
 // moment undoes micros; nil yields the zero time.
 func moment(us *int64) time.Time {
 	if us == nil {

@@ -152,6 +152,21 @@ func migrations() [][]string {
 		`ALTER TABLE address ADD IF NOT EXISTS touched boolean`,
 		`ALTER TABLE domain ADD IF NOT EXISTS settings map<text, text>`,
 		`ALTER TABLE domain ADD IF NOT EXISTS touched boolean`,
+	}, {
+		`CREATE TABLE IF NOT EXISTS token (
+  id text PRIMARY KEY,
+  hash blob,
+  role text,
+  scopes frozen<list<text>>,
+  note text,
+  maker text,
+  created bigint,
+  expires bigint,
+  revoked bigint,
+  used bigint
+) WITH comment = 'access tokens of the administration API, revoked is written and never removed'
+  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
+  AND read_repair = 'BLOCKING'`,
 	}}
 }
 
@@ -333,6 +348,14 @@ const (
 func updateAddress(assignments []string) string {
 	return `UPDATE address USING TIMESTAMP ? SET ` + strings.Join(assignments, ", ") + ` WHERE domain = ? AND shard = ? AND local = ? AND generation = ?`
 }
+
+// Tokens. No statement removes the column revoked, or sets it to null.
+const (
+	scanTokens  = `SELECT id, hash, role, scopes, note, maker, created, expires, revoked, used FROM token`
+	insertToken = `INSERT INTO token (id, hash, role, scopes, note, maker, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
+	revokeToken = `UPDATE token USING TIMESTAMP ? SET revoked = ? WHERE id = ?`
+	useToken    = `UPDATE token USING TIMESTAMP ? SET used = ? WHERE id = ?`
+)
 
 // Domains.
 const (

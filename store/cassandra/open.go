@@ -19,6 +19,7 @@ type Store struct {
 	mailboxes
 	addresses
 	domains
+	tokens
 	ledger
 	checks
 	notes
@@ -159,6 +160,7 @@ func (e *engine) storeAt(name levelName) *Store {
 		},
 		addresses:  addresses{at: at, run: e.runner, clock: e.clock},
 		domains:    domains{at: at, run: e.runner, clock: e.clock},
+		tokens:     tokens{at: at, run: e.runner, clock: e.clock},
 		ledger:     ledger{at: at, cfg: e.cfg, run: e.runner},
 		checks:     checks{at: at, cfg: e.cfg, run: e.runner, floors: e.caches.floors, sweeper: e.sweep},
 		notes:      notes{at: at, cfg: e.cfg, run: e.runner},

@@ -157,6 +157,12 @@ func rules() map[string]rule {
 		"updateAddress":      {writes, given(0)}, // above the timestamps of the row: see TestChangesAboveAClockThatWasAhead
 		"updateDomain":       {writes, given(0)},
 
+		// The tokens.
+		"scanTokens":  {sessions, nil},
+		"insertToken": {writes, sameAs(8, 6)},
+		"revokeToken": {writes, sameAs(0, 1)},
+		"useToken":    {writes, sameAs(0, 1)},
+
 		// The schema, and the system tables of nodes.
 		"createVersions":        {},
 		"selectVersions":        {local, nil},

@@ -18,6 +18,7 @@ const (
 	prefixProgress = 'p'
 	prefixRemoved  = 'r'
 	prefixSetting  = 's'
+	prefixToken    = 'k'
 	prefixTrash    = 't'
 	prefixUnpurged = 'u'
 )
@@ -217,6 +218,26 @@ func settingKey(domain string, setting byte) []byte { return append(settingPrefi
 // namedSettingKey names one setting of a domain that has a name.
 func namedSettingKey(domain, name string) []byte {
 	return append(settingKey(domain, settingNamed), name...)
+}
+
+// tokenKey names one part of a token.
+func tokenKey(id string, part byte) []byte {
+	return append(appendText([]byte{prefixToken}, id), part)
+}
+
+// parseTokenKey undoes tokenKey.
+func parseTokenKey(k []byte) (id string, part byte, err error) {
+	if len(k) == 0 || k[0] != prefixToken {
+		return "", 0, errBadRow
+	}
+	id, k, err = cutText(k[1:])
+	if err == nil && len(k) != 1 {
+		err = errBadRow
+	}
+	if err != nil {
+		return "", 0, err
+	}
+	return id, k[0], nil
 }
 
 // progressKey returns the key of a text of SetProgress.

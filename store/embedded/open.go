@@ -20,6 +20,7 @@ type Store struct {
 	ledger
 	checks
 	notes
+	tokens
 	place
 	*sweeper
 	*clockWatch
@@ -118,6 +119,7 @@ func (e *engine) store() *Store {
 		},
 		addresses:  addresses{link: e.link, writer: directory},
 		domains:    domains{link: e.link, writer: directory},
+		tokens:     tokens{link: e.link, writer: directory},
 		checks:     checks{link: e.link, pending: e.pending, files: e.files, trash: e.trash, sweeper: e.sweep},
 		notes:      notes{link: e.link, committer: e.committer, space: e.space},
 		sweeper:    e.sweep,

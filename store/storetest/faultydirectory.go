@@ -62,6 +62,23 @@ func (s *faultyDirectory) RemoveDomain(ctx context.Context, name string) error {
 	return s.f.write("RemoveDomain", func() error { return s.Directory.RemoveDomain(ctx, name) })
 }
 
+func (s *faultyDirectory) ListTokens(ctx context.Context) (ts []store.Token, err error) {
+	err = s.f.read("ListTokens", func() (err error) { ts, err = s.Directory.ListTokens(ctx); return err })
+	return ts, err
+}
+
+func (s *faultyDirectory) AddToken(ctx context.Context, t store.Token) error {
+	return s.f.write("AddToken", func() error { return s.Directory.AddToken(ctx, t) })
+}
+
+func (s *faultyDirectory) RevokeToken(ctx context.Context, id string, at time.Time) error {
+	return s.f.write("RevokeToken", func() error { return s.Directory.RevokeToken(ctx, id, at) })
+}
+
+func (s *faultyDirectory) UseToken(ctx context.Context, id string, at time.Time) error {
+	return s.f.write("UseToken", func() error { return s.Directory.UseToken(ctx, id, at) })
+}
+
 func (s *faultyDirectory) Progress(ctx context.Context, name string) (string, error) {
 	return s.f.progress(ctx, s.Directory, name)
 }

@@ -44,6 +44,7 @@ func (s Suite) Run(t *testing.T) {
 		{"Address", addressCases},
 		{"Domain", domainCases},
 		{"Sets", setCases},
+		{"Token", tokenCases},
 		{"Attempt", attemptCases},
 		{"Check", checkCases},
 		{"Close", closeCases},
