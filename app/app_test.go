@@ -22,7 +22,7 @@ import (
 	"popelago/mailtest"
 )
 
-// devConfig is the configuration of serve --dev on free ports and with cheap passwords.
+// devConfig returns the configuration of serve --dev on free ports and with cheap passwords.
 func devConfig(t *testing.T) config.Config {
 	cfg := config.Dev(filepath.Join(t.TempDir(), "data"))
 	for _, listen := range []*[]string{&cfg.POP3.Listen, &cfg.POP3S.Listen, &cfg.SMTP.Listen, &cfg.LMTP.Listen, &cfg.Metrics.Listen} {
@@ -56,7 +56,7 @@ func addAlice(t *testing.T, a *app.App) {
 	}
 }
 
-// beginText brings a message for alice by LMTP up to its text.
+// beginText sends a message for alice by LMTP up to its text.
 func beginText(t *testing.T, a *app.App) *mailtest.Client {
 	t.Helper()
 	c := mailtest.Dial(t, a.Addrs()["lmtp"][0].String())
@@ -104,7 +104,7 @@ func TestMailGoesThroughAndSurvivesARestart(t *testing.T) {
 	c.Cmd("CAPA")
 	c.Expect("+OK")
 	if capa := string(c.ReadMultiline()); !strings.Contains(capa, "\r\nIMPLEMENTATION Popelago\r\n") {
-		t.Errorf("CAPA does not tell what this is: %q", capa)
+		t.Errorf("CAPA does not name the implementation: %q", capa)
 	}
 	c.Do("USER alice@example.test", "+OK")
 	c.Do("PASS correct horse", "+OK")

@@ -14,7 +14,7 @@ import (
 	"popelago/config"
 )
 
-// lookAgain is a handshake more than checkEvery after the one before.
+// lookAgain is a handshake more than checkEvery after the last handshake.
 func lookAgain(c *certificates) bool {
 	c.mu.Lock()
 	c.checked = time.Time{}
@@ -23,7 +23,7 @@ func lookAgain(c *certificates) bool {
 	return reloaded
 }
 
-// Strangers cause as many handshakes as they like: a broken file is no line in the log for each.
+// Strangers can cause any number of handshakes: a broken file gets a single line in the log.
 func TestBrokenCertificateIsLoggedOnce(t *testing.T) {
 	one := sign(t, "h.example.test", true, nil)
 	certFile, keyFile := write(t, one, one)
@@ -97,11 +97,11 @@ func TestCertificateWithByteOrderMark(t *testing.T) {
 	}
 }
 
-// A certificate is as good as the worst of those behind it.
+// A certificate is as good as the worst certificate behind it.
 func TestJudgeIssuersOutOfTime(t *testing.T) {
 	root := sign(t, "Root", true, nil)
 	leaf := sign(t, "h.example.test", false, root)
-	// The authority's certificate ends before the one that it signed.
+	// The authority's certificate ends before the signed certificate.
 	short := *root.cert
 	short.NotAfter = time.Now().Add(24 * time.Hour)
 	var err error
@@ -128,7 +128,7 @@ func TestJudgeIssuersOutOfTime(t *testing.T) {
 	}
 }
 
-// What keeps a server from starting is told before anybody starts it, all at once.
+// The check before a start reports everything that keeps a server from starting, at once.
 func TestCheckTellsWhatServeRefuses(t *testing.T) {
 	cfg := config.Default()
 	cfg.Hostname, cfg.DataDir = "h.example.test", filepath.Join(t.TempDir(), "data")

@@ -33,7 +33,7 @@ func TestRaiseDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ need, want uint64 }{
-		{100, 256}, // it is not lowered
+		{100, 256}, // never lowered
 		{300, 300},
 		{before.Max, before.Max},
 	} {

@@ -26,7 +26,7 @@ type signed struct {
 	key  *ecdsa.PrivateKey
 }
 
-// sign makes a certificate; a nil issuer means that it signs itself.
+// sign makes a certificate; with a nil issuer the certificate signs itself.
 func sign(t *testing.T, name string, ca bool, issuer *signed) *signed {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -213,7 +213,7 @@ func TestSelfSigned(t *testing.T) {
 		}
 	}
 
-	// A pair of a time when the authority's key was not named.
+	// A pair from before the authority's key was named.
 	old := sign(t, "mx.example.test", false, nil)
 	if len(old.cert.AuthorityKeyId) != 0 {
 		t.Fatal("the old certificate names a key")
@@ -228,7 +228,7 @@ func TestSelfSigned(t *testing.T) {
 	}
 }
 
-// TestTLSProfile: what Mozilla's intermediate profile leaves out is not spoken.
+// TestTLSProfile: the server speaks nothing outside Mozilla's intermediate profile.
 func TestTLSProfile(t *testing.T) {
 	root := sign(t, "Root", true, nil)
 	leaf := sign(t, "mx.example.test", false, root)

@@ -30,7 +30,7 @@ func needIPv6(t *testing.T) {
 	l.Close()
 }
 
-// freePort is a port that nobody listens on, on any address.
+// freePort returns a port without a listener on any address.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", ":0")
@@ -45,8 +45,8 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// TestSeveralAddresses: each listener takes connections at all of its addresses, and the log and the
-// doctor name them.
+// TestSeveralAddresses: each listener accepts connections at all of its addresses, and the log and
+// the doctor name them.
 func TestSeveralAddresses(t *testing.T) {
 	needIPv6(t)
 	both := []string{"127.0.0.1:0", "[::1]:0"}
@@ -112,7 +112,8 @@ func TestSeveralAddresses(t *testing.T) {
 	}
 }
 
-// TestLimitsHoldForAllAddresses: a limit of connections counts those of all addresses of a listener.
+// TestLimitsHoldForAllAddresses: a limit of connections counts the connections of all addresses of a
+// listener.
 func TestLimitsHoldForAllAddresses(t *testing.T) {
 	needIPv6(t)
 	cfg := devConfig(t)
@@ -137,7 +138,7 @@ func TestLimitsHoldForAllAddresses(t *testing.T) {
 	for i := range metrics {
 		first, second := dial(t, metrics[i]), dial(t, metrics[1-i])
 		io.WriteString(first, request)
-		if _, err := io.ReadFull(first, make([]byte, 1)); err != nil { // it has the place
+		if _, err := io.ReadFull(first, make([]byte, 1)); err != nil { // the connection has the place
 			t.Fatal(err)
 		}
 		answered := make(chan error, 1)
@@ -149,7 +150,7 @@ func TestLimitsHoldForAllAddresses(t *testing.T) {
 		select {
 		case <-answered:
 			t.Errorf("%v was answered beyond the limit", metrics[1-i])
-		case <-time.After(100 * time.Millisecond): // a server that does not wait would answer sooner or later
+		case <-time.After(100 * time.Millisecond): // an impatient server would answer sooner or later
 		}
 		first.Close()
 		if err := <-answered; err != nil {
@@ -159,7 +160,8 @@ func TestLimitsHoldForAllAddresses(t *testing.T) {
 	}
 }
 
-// greeted is a connection that has a place: the server notices the end of another one a moment later.
+// greeted returns a connection with a place: the server notices the end of an earlier connection a
+// moment later.
 func greeted(t *testing.T, addr net.Addr) (c *mailtest.Client) {
 	t.Helper()
 	mailtest.WaitFor(t, time.Minute, func() error {
@@ -184,7 +186,7 @@ func dial(t *testing.T, addr net.Addr) net.Conn {
 	return c
 }
 
-// TestDualStack: "[::]" takes IPv4 too, unless an address of IPv4 with the same port is beside it.
+// TestDualStack: "[::]" accepts IPv4 too, unless an IPv4 address with the same port is beside it.
 func TestDualStack(t *testing.T) {
 	needIPv6(t)
 	for _, hosts := range [][]string{{"[::]"}, {""}, {"0.0.0.0", "[::]"}, {"[::]", "0.0.0.0"}, {"127.0.0.1", "[::]"}, {"127.0.0.1", "[::1]"}} {
@@ -215,7 +217,8 @@ func TestDualStack(t *testing.T) {
 	}
 }
 
-// TestOneTakenAddressOfSeveral: a start that cannot have one address names it, and holds none.
+// TestOneTakenAddressOfSeveral: a start without one of its addresses names the address, and holds
+// none.
 func TestOneTakenAddressOfSeveral(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestForeignSocket: whoever closes removes its own socket, and not one that another server has
-// made in its place.
+// TestForeignSocket: a closing server removes its own socket, and not the socket that a later server
+// has made in the same place.
 func TestForeignSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "socket")
 	socket := service{name: "test", address: "unix:" + path, mode: 0o600}

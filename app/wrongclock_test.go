@@ -12,9 +12,8 @@ import (
 	"popelago/mailtest"
 )
 
-// A wrong clock is one cause, and the log has one error line for it, and no warning beside that:
-// not one more for each job, change or session that it concerns. Each deferred message has its line
-// in the log, as all messages have.
+// A wrong clock is one cause: the log has a single error line, and no further line or warning for
+// each job, change or session. Each deferred message has its line in the log, as all messages have.
 func TestWrongClockIsSaidOnce(t *testing.T) {
 	cfg := devConfig(t)
 	a := start(t, cfg)

@@ -47,7 +47,7 @@ func defaultCassandra() Cassandra {
 	}
 }
 
-// DefaultDurability returns the durability of domains that have none of their own.
+// DefaultDurability returns the durability of domains without a durability of their own.
 func (c Cassandra) DefaultDurability() mail.Durability {
 	switch {
 	case c.Durability != string(mail.DurabilityEach):
@@ -86,11 +86,11 @@ func cassandraSettings(c *Cassandra) []setting {
 			"File with the password of cassandra.username, on one line."},
 
 		{"cassandra.durability", oneOf(&c.Durability, string(mail.DurabilityLocal), string(mail.DurabilityEach)),
-			"Replicas that must have a message, a removal or a change of an account before it is acknowledged, in domains without a durability of their own: \"local\" is a quorum of this datacenter, \"each\" a quorum of every datacenter. The loss of a whole datacenter loses with \"local\" the writes that had not reached another one (normally of milliseconds), with \"each\" none."},
+			"Replicas that must have a message, a removal or a change of an account before the acknowledgement, in domains without a durability of their own: \"local\" is a quorum of this datacenter, \"each\" a quorum of every datacenter. The loss of a whole datacenter loses with \"local\" the writes not yet in another datacenter (normally of milliseconds), with \"each\" no write."},
 		{"cassandra.on_unreachable", oneOf(&c.OnUnreachable, unreachableRefuse, unreachableLocal),
 			"Answer with durability = \"each\" while a datacenter is unreachable: \"refuse\" answers 451, \"local\" stores in this datacenter only, and says so in the reply, the log and a metric."},
 		{"cassandra.failover", &list{p: &c.Failover, what: "the name of a datacenter such as \"dc2\"", check: checkDatacenter},
-			"Datacenters to use while no node of this one is reachable, the first choice first. Empty: none, and mail is deferred (451) in the meantime. The server returns by itself; until the nodes here have the writes that they missed, it reads from all other datacenters, too. Before a failover the server writes a note into spool_dir; if it cannot, it does not fail over."},
+			"Datacenters to use while no node of this datacenter is reachable, the first choice first. Empty: none, and mail is deferred (451) in the meantime. The server returns by itself; until the local nodes have their missed writes, the server reads from all datacenters. Before a failover the server writes a note into spool_dir; without the note there is no failover."},
 		{"cassandra.failover_after", duration(&c.FailoverAfter, time.Second, time.Hour),
 			"Time without a reachable node here before the server fails over. The nodes must be back for three times as long before the server returns."},
 
@@ -120,20 +120,20 @@ func cassandraSettings(c *Cassandra) []setting {
 		{"cassandra.speculative_delay", duration(&c.SpeculativeDelay, 0, time.Minute).zeroIsOff(),
 			"Time after which a read asks a second node of the datacenter; the first answer counts. Use a longer time than nearly all reads take. Writes are not sent twice. 0s: never."},
 
-		{"cassandra.window", duration(&c.Window, time.Second, 30*day).because("what is being delivered must be left alone"),
-			"In-flight window: background work leaves messages and removals alone that are younger, because writes of them may still be in flight. The window must be the same on all servers of the cluster; while it differs, background work waits. A delivery may take 5 minutes, or a third of the window if that is shorter, and clocks may differ by 5 minutes: use less than 15m for tests only."},
+		{"cassandra.window", duration(&c.Window, time.Second, 30*day).because("deliveries in flight must be left alone"),
+			"In-flight window: background work leaves younger messages and removals alone, because their writes may still be in flight. The window must be the same on all servers of the cluster; while it differs, background work waits. A delivery may take 5 minutes, or a third of a window below 15 minutes, and clocks may differ by 5 minutes: use less than 15m for tests only."},
 		{"cassandra.floor_every", integer(&c.FloorEvery, 1, maxCount),
 			"Removals from one mailbox after which background work tries to raise the floor of the mailbox, so that logins skip the removed messages."},
 		{"cassandra.bulk_after", integer(&c.BulkAfter, 0, maxCount).zeroIsOff(),
 			"Messages in a mailbox, or removals behind a message that stays, after which background work makes the mailbox bulk: the messages of each day get a segment of their own (\"popelago account bulk\" does so by hand). A bulk mailbox stays bulk. 0: never."},
 		{"cassandra.heartbeat", duration(&c.Heartbeat, 100*time.Millisecond, 5*time.Minute),
-			"Pause between two heartbeats. With a heartbeat the server reports to the others of its datacenter, and compares its clock with the clocks of servers and nodes. Six heartbeats after a server was killed the others take over its share of background work. A clock wrong by more than 5 minutes stops deliveries (451), maildrops with a retention ([SYS/TEMP]) and background work until it is right."},
+			"Pause between two heartbeats. With a heartbeat the server reports to the other servers of its datacenter, and compares its clock with the clocks of servers and nodes. Six heartbeats after a server was killed the other servers take over its share of background work. A clock wrong by more than 5 minutes stops deliveries (451), maildrops with a retention ([SYS/TEMP]) and background work until the clock is right."},
 		{"cassandra.down_reminder", duration(&c.DownReminder, time.Second, day),
 			"Pause between two log lines about nodes that still do not answer. The log reports at once when nodes go down and when they are back."},
 		{"cassandra.clock_every", duration(&c.ClockEvery, 50*time.Millisecond, time.Minute),
-			"Pause between two comparisons of the clock with a node of the datacenter: a machine that was suspended, with a clock that stood still, may accept mail for this long before the server notices. Without a comparison in ten times this pause the server makes no message id."},
+			"Pause between two comparisons of the clock with a node of the datacenter: a machine whose clock stood still during a suspension may accept mail for one pause before the server notices. Without a comparison in ten pauses the server makes no message id."},
 		{"cassandra.written_off", &list{p: &c.WrittenOff, what: "the name of a datacenter such as \"dc2\"", check: checkDatacenter},
-			"Datacenters that will never come back: the servers of this datacenter reclaim the space of their removals. First take each out of the keyspace (ALTER KEYSPACE ... WITH replication = ...) and out of the cluster (nodetool removenode); otherwise background work that removes data waits for ever. Set this in one datacenter only."},
+			"Datacenters that will never come back: the servers of this datacenter reclaim the space of their removals. First take each out of the keyspace (ALTER KEYSPACE ... WITH replication = ...) and out of the cluster (nodetool removenode); otherwise background work that removes data waits permanently. Set written_off in one datacenter only."},
 		{"cassandra.spool_dir", path(&c.SpoolDir, optional),
 			"Folder for messages larger than 256 KiB until they have arrived whole. With failover the folder also holds the known nodes and the note that reads must be confirmed, so it must outlive the server. The server makes the folder if necessary. Empty: spool in data_dir."},
 	}
@@ -171,18 +171,18 @@ func (c *Config) checkEngine(fail func(key, text string, depends ...string)) {
 		fail("store.engine", `"cassandra" needs the name of this datacenter: set cassandra.datacenter, for instance datacenter = "dc1" in [cassandra]`, "cassandra.datacenter")
 	}
 	if slices.Contains(ca.Failover, ca.Datacenter) && ca.Datacenter != "" {
-		fail("cassandra.failover", fmt.Sprintf("names %q, which is cassandra.datacenter: it can only go on through another", ca.Datacenter), "cassandra.datacenter")
+		fail("cassandra.failover", fmt.Sprintf("names %q, which is cassandra.datacenter: a failover needs another datacenter", ca.Datacenter), "cassandra.datacenter")
 	}
 	if slices.Contains(ca.WrittenOff, ca.Datacenter) && ca.Datacenter != "" {
-		fail("cassandra.written_off", fmt.Sprintf("names %q, which is cassandra.datacenter: a server cannot write off its own", ca.Datacenter), "cassandra.datacenter")
+		fail("cassandra.written_off", fmt.Sprintf("names %q, which is cassandra.datacenter: a server cannot write off its own datacenter", ca.Datacenter), "cassandra.datacenter")
 	}
 	for _, name := range ca.WrittenOff {
 		if _, ok := ca.Replication[name]; ok && name != ca.Datacenter {
-			fail("cassandra.written_off", fmt.Sprintf("names %q, which has replicas in cassandra.replication: take it out there, and out of the keyspace", name), "cassandra.replication")
+			fail("cassandra.written_off", fmt.Sprintf("names %q, which has replicas in cassandra.replication: take the datacenter out there, and out of the keyspace", name), "cassandra.replication")
 		}
 	}
 	if _, ok := ca.Replication[ca.Datacenter]; !ok && len(ca.Replication) > 0 && ca.Datacenter != "" {
-		fail("cassandra.replication", fmt.Sprintf("has no replica in %q, which is cassandra.datacenter: add it, or correct one of the names", ca.Datacenter), "cassandra.datacenter")
+		fail("cassandra.replication", fmt.Sprintf("has no replica in %q, which is cassandra.datacenter: add the datacenter, or correct one of the names", ca.Datacenter), "cassandra.datacenter")
 	}
 	switch {
 	case ca.Username != "" && ca.PasswordFile == "":
@@ -217,7 +217,7 @@ func (c *Config) checkCassandraTLS(fail func(key, text string, depends ...string
 		fail("cassandra.tls_key", "needs its certificate: set cassandra.tls_certificate", "cassandra.tls_certificate")
 	}
 	if !ca.TLSVerifyNames && ca.TLSCA == "" {
-		fail("cassandra.tls_verify_names", "false needs an authority of your own: set cassandra.tls_ca; with those of the system anybody's certificate would do", "cassandra.tls_ca")
+		fail("cassandra.tls_verify_names", "false needs an authority of your own: set cassandra.tls_ca; with the authorities of the system any certificate would do", "cassandra.tls_ca")
 	}
 }
 

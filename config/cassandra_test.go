@@ -44,7 +44,7 @@ func TestCassandraSettings(t *testing.T) {
 	}
 }
 
-// The files that compose.yaml uses can be used.
+// The files of compose.yaml are valid.
 func TestDeployed(t *testing.T) {
 	for _, name := range []string{"dc1", "dc2"} {
 		c, err := Load("../deploy/"+name+".toml", nil)
@@ -109,7 +109,7 @@ func TestCheckNode(t *testing.T) {
 	}
 }
 
-// What is meant for another engine is refused wherever it comes from, but for defaults.
+// A setting for the unused engine is refused, from a file or the environment, except for its default.
 func TestForeignSettings(t *testing.T) {
 	for _, test := range []struct {
 		variable string
@@ -125,7 +125,7 @@ func TestForeignSettings(t *testing.T) {
 	}
 }
 
-// The durability of domains without one of their own follows from two settings.
+// The durability of domains without a durability of their own follows from two settings.
 func TestDefaultDurability(t *testing.T) {
 	for _, test := range []struct {
 		durability, onUnreachable string

@@ -21,12 +21,13 @@ import (
 	"popelago/store/cassandra"
 )
 
-// same lets two configurations be compared by all that a setting may set.
+// same compares two configurations by the values that settings can set.
 func same() cmp.Option {
 	return cmp.Options{cmpopts.IgnoreUnexported(Config{}, cassandra.Config{}), cmpopts.EquateComparable(netip.Prefix{})}
 }
 
-// Each file has one mistake, or several of one kind; beside it is what is said about it.
+// Each file has a single mistake, or several of one kind; the text beside the file has the expected
+// messages.
 func TestBad(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.toml")
 	if err != nil || len(files) == 0 {
@@ -81,7 +82,7 @@ func TestGood(t *testing.T) {
 func TestNoFile(t *testing.T) {
 	_, err := Load(filepath.Join(t.TempDir(), "none.toml"), nil)
 	if !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("error %v, want one that says that the file is not there", err)
+		t.Errorf("error %v, want a missing file", err)
 	}
 }
 
@@ -107,7 +108,7 @@ func TestEnvironment(t *testing.T) {
 	}
 	want := Default()
 	want.Hostname = "mail.example.org"
-	want.DataDir = "elsewhere" // from the environment: as the working folder sees it
+	want.DataDir = "elsewhere" // from the environment: relative to the working folder
 	want.POP3.Listen = []string{"127.0.0.1:110"}
 	want.POP3.MaxConns = 7
 	want.SMTP.MaxRecipients = 200
@@ -151,7 +152,7 @@ func TestVariablesAreDistinct(t *testing.T) {
 	}
 }
 
-// fieldOf is the field of a Config that a setting sets.
+// fieldOf returns the field of a Config that a setting sets.
 func fieldOf(s setting) reflect.Value {
 	v := reflect.ValueOf(s.value)
 	if v.Kind() == reflect.Pointer {
@@ -161,8 +162,8 @@ func fieldOf(s setting) reflect.Value {
 	return reflect.NewAt(p.Type().Elem(), p.UnsafePointer()).Elem()
 }
 
-// Every field of Config is a setting, every setting has a text and a section, and defaults
-// pass their own checks.
+// Every field of Config is a setting, every setting has a text and a section, and defaults pass their
+// own checks.
 func TestTable(t *testing.T) {
 	c := Default()
 	known := map[string]bool{"": true}
@@ -196,7 +197,7 @@ func TestTable(t *testing.T) {
 				if f.IsExported() {
 					walk(name, v.Field(i))
 				}
-			case reflect.Func, reflect.Interface, reflect.Pointer: // what a package works with, not a value
+			case reflect.Func, reflect.Interface, reflect.Pointer: // collaborators of a package, not values
 			default:
 				_, ok := kept[v.Field(i).Addr().Pointer()]
 				if exempt := slices.Contains(notSet, strings.TrimPrefix(name, "Config.")); f.IsExported() && ok == exempt {
@@ -208,7 +209,7 @@ func TestTable(t *testing.T) {
 	walk("Config", reflect.ValueOf(&c).Elem())
 }
 
-// notSet are the fields of packages' Configs that no setting sets: app does, or only tests.
+// notSet lists the fields of packages' Configs without a setting: app sets them, or only tests do.
 var notSet = []string{
 	"Store.Config.Dir", "Store.Config.MemTableSize", "Store.Config.TidyAfter", "Store.Config.StateEvery", "Store.Config.SpaceEvery",
 	"Store.Config.Undelete",
@@ -227,8 +228,7 @@ var notSet = []string{
 	"Tasks.Check.Findings", "Tasks.Check.Batch",
 }
 
-// Packages take zero for their default: where a setting of 0 means something else, it is stored
-// as something else.
+// Packages treat zero as the default: a setting whose 0 has a meaning is stored as another value.
 func TestZeroIsNotTheDefault(t *testing.T) {
 	for _, s := range settings(new(Default())) {
 		p := fieldOf(s)
@@ -247,7 +247,7 @@ func TestZeroIsNotTheDefault(t *testing.T) {
 	}
 }
 
-// The reference is a file that says what is so anyway.
+// The reference is a file with all defaults.
 func TestDescribe(t *testing.T) {
 	var b bytes.Buffer
 	if err := Describe(&b); err != nil {
@@ -292,7 +292,7 @@ func TestDev(t *testing.T) {
 	}
 }
 
-// Validate finds what flags may have put in.
+// Validate finds mistakes in flags.
 func TestValidate(t *testing.T) {
 	c := Dev("folder")
 	c.POP3.Listen = []string{"nowhere"}
@@ -309,7 +309,7 @@ func TestValidate(t *testing.T) {
 	}
 	mailtest.Golden(t, "testdata/validate.txt", err.Error()+"\n")
 	if diff := cmp.Diff(want, c, same()); diff != "" {
-		t.Errorf("Validate changed something (-before +after)\n%s", diff)
+		t.Errorf("Validate changed the configuration (-before +after)\n%s", diff)
 	}
 }
 
@@ -358,8 +358,8 @@ func TestReadSecret(t *testing.T) {
 	}
 }
 
-// FuzzLoad feeds texts to the reader: it refuses or accepts, and what it accepted it
-// accepts again from its own account of the values.
+// FuzzLoad feeds texts to the reader. The reader refuses or accepts a text, and accepts its own
+// description of the accepted values.
 func FuzzLoad(f *testing.F) {
 	files, err := filepath.Glob("testdata/*/*.toml")
 	if err != nil {

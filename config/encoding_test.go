@@ -35,7 +35,7 @@ func inUTF16(text string, bigEndian, mark bool) string {
 	return b.String()
 }
 
-// A byte order mark is skipped, and what is no UTF-8 is named.
+// A byte order mark is skipped, and the encoding of a text without UTF-8 is named.
 func TestEncodings(t *testing.T) {
 	const text = "hostname = \"mail.example.org\"\n"
 	c, err := loadText(t, "\uFEFF"+text)
@@ -55,7 +55,7 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// Typographic quotation marks are named where they break a line, and left alone where they do not.
+// Typographic quotation marks are named where they break a line, and accepted inside of texts.
 func TestTypographicQuotes(t *testing.T) {
 	for _, marks := range []string{"\u201C\u201D", "\u201E\u201C", "\u2018\u2019", "\u00AB\u00BB"} {
 		r := []rune(marks)
@@ -70,7 +70,7 @@ func TestTypographicQuotes(t *testing.T) {
 	}
 }
 
-// Only a shell knows what ~ means.
+// Only a shell expands ~.
 func TestTilde(t *testing.T) {
 	for _, path := range []string{"~", "~/mail", "~popelago/mail"} {
 		_, err := loadText(t, "data_dir = \""+path+"\"\n")
@@ -80,6 +80,6 @@ func TestTilde(t *testing.T) {
 	}
 	c, err := loadText(t, "data_dir = \"./~mail\"\n")
 	if err != nil || filepath.Base(c.DataDir) != "~mail" {
-		t.Errorf("a folder of that name: %q, %v", c.DataDir, err)
+		t.Errorf("a folder with ~ in its name: %q, %v", c.DataDir, err)
 	}
 }

@@ -61,12 +61,12 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// TestSettingsThatWereNotRead are checked as those that were.
+// TestSettingsThatWereNotRead: settings from code are checked like settings from a file.
 func TestSettingsThatWereNotRead(t *testing.T) {
 	c := Default()
 	c.POP3.Listen = []string{"0.0.0.0:110", "127.0.0.1:110"}
 	if err := c.Validate(); err == nil {
-		t.Error("an address that is part of another was taken")
+		t.Error("an address inside another was accepted")
 	}
 	c.POP3.Listen = []string{"127.0.0.1:110", "[::1]:110"}
 	if err := c.Validate(); err != nil {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A character that cannot stand where it stands is named as what it is, not by its octets.
+// A character in a wrong place is named by its name, not by its octets.
 func TestStrangeCharacters(t *testing.T) {
 	for text, want := range map[string]string{
 		"\uFEFF\uFEFFhostname = \"h.test\"\n":   ":1:1: here stands the invisible character U+FEFF",
@@ -31,7 +31,7 @@ func TestStrangeCharacters(t *testing.T) {
 	}
 }
 
-// Only a shell knows what $HOME means, too. A folder that is really called so can be named.
+// Only a shell expands $HOME, too. A folder with such a name is accepted.
 func TestPathsForShells(t *testing.T) {
 	if _, err := loadText(t, "data_dir = \"$HOME/mail\"\n"); err == nil || !strings.Contains(err.Error(), "begins with $, which only a shell replaces") {
 		t.Error(err)

@@ -9,7 +9,7 @@ import (
 	"popelago/task"
 )
 
-// Any of the jobs can be left to whoever asks for it.
+// Any job can be left to requests alone.
 func TestTasksOff(t *testing.T) {
 	c, err := Load("", []string{
 		"POPELAGO_POP3_LISTEN=:1110", "POPELAGO_TASKS_FLOOR_EVERY=0s", "POPELAGO_TASKS_REAP_EVERY=0s",

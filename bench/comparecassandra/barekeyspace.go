@@ -17,7 +17,7 @@ type bareKeyspace struct {
 	session *gocql.Session
 }
 
-// schemaTimeout is how long one change of the schema may take.
+// schemaTimeout limits the time of a change of the schema.
 const schemaTimeout = time.Minute
 
 // makeBareKeyspace makes the keyspace with its tables. The caller calls drop.
