@@ -11,8 +11,7 @@ import (
 // folder is a subfolder for a cluster that this process may use.
 type folder struct {
 	path string
-	// alone reports that the cluster had no further user when this process took the folder, and gets
-	// none before ready.
+	// alone reports that no process uses the cluster besides this process before ready.
 	alone bool
 	// ready admits the further processes that share the cluster. It must be called when the cluster
 	// is up.
@@ -21,13 +20,13 @@ type folder struct {
 	leave func()
 }
 
-// takeFolder takes the first free subfolder with this name or name-2, name-3, ... A folder is free
-// if no process uses it. For a process that shares, it is also free if all its users share.
+// takeFolder takes the first free subfolder with the name or name-2, name-3, ... A folder without
+// users is free. For a process that shares, a folder is also free if all its users share.
 //
 // The lock file of a folder is locked exclusively by a process that may harm the nodes, and shared by
 // processes that do not. A process takes the lock with the setup file locked. A process that shares
 // the cluster keeps the setup file locked until the nodes are up: so a single process starts the
-// cluster, and the rest wait.
+// cluster, and all further processes wait.
 func takeFolder(dir, name string, share bool) (folder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return folder{}, err

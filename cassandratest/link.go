@@ -128,7 +128,7 @@ func (l *link) healAll() {
 	clear(l.cut)
 }
 
-// rule adds or deletes the rule that drops the packets from one datacenter to another.
+// rule adds or deletes the rule that drops the packets from one datacenter to the second.
 func (l *link) rule(do string, from, to int) error {
 	return ip("-n %s rule %s iif d%d to %s blackhole", l.router(), do, from, l.subnet(to))
 }
@@ -139,7 +139,7 @@ func (c *Cluster) Cut(a, b string) error {
 	return errors.Join(c.setCut(a, b, true), c.setCut(b, a, true))
 }
 
-// CutOneWay drops the packets from one datacenter to another, but not the packets back.
+// CutOneWay drops the packets of one direction, but not the packets back.
 func (c *Cluster) CutOneWay(from, to string) error { return c.setCut(from, to, true) }
 
 // Heal restores a cut line in both directions.

@@ -11,7 +11,7 @@ import (
 )
 
 // lockFile takes the exclusive lock of a file, and makes a missing file. The lock ends with unlock or
-// with the process. Without wait, a lock of another process is the error EWOULDBLOCK.
+// with the process. Without wait, a foreign lock is the error EWOULDBLOCK.
 func lockFile(path string, wait bool) (unlock func(), err error) {
 	how := syscall.LOCK_EX
 	if !wait {
@@ -24,7 +24,7 @@ func lockFile(path string, wait bool) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// openLocked opens a file, makes a missing file, and locks it as flock does.
+// openLocked opens a file, makes a missing file, and locks the file as flock does.
 func openLocked(path string, how int) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -58,7 +58,7 @@ const (
 	maxLinkedNetwork = 155
 )
 
-// takeNetwork reserves a network; zero takes any free one.
+// takeNetwork reserves a network; zero takes a free network.
 func takeNetwork(asked int) (network int, release func(), err error) {
 	first, last := asked, asked
 	if asked == 0 {
@@ -78,7 +78,7 @@ func takeNetwork(asked int) (network int, release func(), err error) {
 	return 0, nil, fmt.Errorf("cassandratest: no free network from %d to %d: %w", first, last, err)
 }
 
-// lockNetwork takes a network that no other process has, whether or not nodes listen there.
+// lockNetwork takes a network free of other processes, whether or not nodes listen there.
 func lockNetwork(k int) (release func(), err error) {
 	return lockFile(filepath.Join(os.TempDir(), fmt.Sprintf("popelago-cassandra-%d.lock", k)), false)
 }
@@ -96,8 +96,8 @@ func inUse(k int) error {
 	return nil
 }
 
-// freePort returns a free port of the loopback address. It is below the ports that the system gives
-// to outgoing connections, so that it stays free for a while.
+// freePort returns a free port of the loopback address, below the ports of outgoing connections, so
+// that the port stays free for a while.
 func freePort() (int, error) {
 	const first, count, tries = 20_000, 12_000, 1000
 	var err error

@@ -14,8 +14,9 @@ import (
 // startLimit bounds the start of one node on a busy machine.
 const startLimit = 10 * time.Minute
 
-// Start starts a cluster for one test and stops it at the end of the test. After a failed test it
-// shows the ends of the nodes' logs. Without java or mvn the test is skipped, or fails if CI=true.
+// Start starts a cluster for a test and stops the cluster at the end of the test. After a failed test
+// Start shows the ends of the nodes' logs. Without java or mvn the test is skipped, or fails if
+// CI=true.
 func Start(t testing.TB, o Options) *Cluster {
 	t.Helper()
 	if o.Dir == "" {
@@ -71,13 +72,13 @@ func showLogs(t testing.TB, c *Cluster) {
 	})
 }
 
-// Lazy is a cluster shared by the tests of a package. The first test starts it, and Main stops it:
-// a start takes some fifteen seconds for each node. With KeepVariable the cluster stays for the
-// next run.
+// Lazy is a cluster shared by the tests of a package. The first test starts the cluster, and Main
+// stops the cluster: a start takes some fifteen seconds for each node. With KeepVariable the cluster
+// stays for the next run.
 type Lazy struct {
 	Options Options
-	// After, if not nil, looks at the cluster when all tests are done and have passed. An
-	// error fails them after all.
+	// After, if not nil, looks at the cluster when all tests are done and have passed. An error fails
+	// the tests after all.
 	After func(*Cluster) error
 	// Keyspaces are the keyspaces that the next run may find in a kept cluster. All further
 	// keyspaces, except Cassandra's own, are dropped before the run: with Share only the keyspaces of
@@ -94,8 +95,8 @@ type Lazy struct {
 	err     error
 }
 
-// Shared is one healthy node shared by packages, each with the keyspaces of a name. Without a
-// folder named by KeepVariable or ShareVariable each package has a node of its own.
+// Shared is a healthy node shared by packages, each with the keyspaces of a name. Without a folder
+// named by KeepVariable or ShareVariable each package has a node of its own.
 func Shared(name string) *Lazy {
 	return &Lazy{Share: name, After: Uncoordinated, Options: Options{Settings: map[string]string{
 		// A read that must skip more removals than this fails: Cassandra's own limit is 100,000.
@@ -108,7 +109,7 @@ func Shared(name string) *Lazy {
 // Main runs the tests of a package and stops the cluster; for TestMain.
 func (l *Lazy) Main(m *testing.M) int { return Main(m, l) }
 
-// Main runs the tests of a package that has several clusters, and stops them; for TestMain.
+// Main runs the tests of a package with several clusters, and stops the clusters; for TestMain.
 func Main(m *testing.M, clusters ...*Lazy) int {
 	for _, l := range clusters {
 		defer l.end()
@@ -138,7 +139,7 @@ func (l *Lazy) end() {
 	}
 }
 
-// Get returns the started cluster. A test that stops or pauses a node must undo this.
+// Get returns the started cluster. A test that stops or pauses a node must undo the stop.
 func (l *Lazy) Get(t testing.TB) *Cluster {
 	t.Helper()
 	l.once.Do(func() {

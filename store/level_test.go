@@ -8,8 +8,8 @@ import (
 	"popelago/mail"
 )
 
-// A write goes to the level of its durability, and falls back to the local datacenter only if a
-// datacenter cannot be reached and the durability allows a fallback.
+// A write goes to the level of its durability. With an unreachable datacenter the write falls back to
+// the local datacenter, if the durability allows a fallback.
 func TestDurably(t *testing.T) {
 	local := mail.DurabilityLocal
 	each := mail.DurabilityEach
@@ -47,7 +47,7 @@ func TestDurably(t *testing.T) {
 	}
 }
 
-// A store in one place has the same role at every level, and no second datacenter.
+// A store without a second datacenter has the same role at every level.
 func TestOneLevel(t *testing.T) {
 	if got, want := OneLevel("only"), (Levels[string]{Local: "only", Each: "only", All: "only"}); got != want {
 		t.Errorf("%+v, want %+v", got, want)

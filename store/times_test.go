@@ -8,7 +8,7 @@ import (
 	"popelago/store"
 )
 
-// Safety rests on the order of these times.
+// Safety rests on the order of the times.
 func TestTimeLine(t *testing.T) {
 	for _, test := range []struct {
 		what           string
@@ -32,7 +32,7 @@ func TestTimeLine(t *testing.T) {
 			t.Errorf("%s: %v is more than %v", test.what, test.earlier, test.later)
 		}
 	}
-	// One machine has one clock, also in a window that only tests have.
+	// A machine has a single clock, also in a window for tests.
 	for _, window := range []time.Duration{time.Second, time.Minute, store.LocalWindow, store.DefaultWindow, 30 * 24 * time.Hour} {
 		if last := store.ReuseAge(window) + store.MaxIDAgeIn(window); last >= window {
 			t.Errorf("in a window of %v rows may be written at %v", window, last)
