@@ -17,14 +17,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// clock is a time that only a test moves.
+// clock is a time moved by a test alone.
 type clock struct{ t time.Time }
 
 func newClock() *clock                   { return &clock{time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)} }
 func (c *clock) Now() time.Time          { return c.t }
 func (c *clock) advance(d time.Duration) { c.t = c.t.Add(d) }
 
-// cheap is the settings of a Directory whose hashes cost next to nothing.
+// cheap returns the settings of a Directory with cheap hashes.
 func cheap(c *clock) Config {
 	return Config{Argon2Memory: 64, Argon2Time: 1, Now: c.Now, DefaultDomain: "example.test"}
 }
@@ -57,7 +57,7 @@ func newDirectoryOn(t *testing.T, cfg Config, st store.Levels[store.Directory]) 
 	return d
 }
 
-// withDomain is a Directory that hosts example.test.
+// withDomain returns a Directory that hosts example.test.
 func withDomain(t *testing.T) (*Directory, *clock) {
 	t.Helper()
 	c := newClock()
@@ -149,7 +149,7 @@ func TestResolve(t *testing.T) {
 	wantErr(t, "enabled again", err, nil)
 }
 
-// A removed and re-made account is another mailbox: nobody reads the earlier owner's mail.
+// An account made again after a removal has another mailbox: no owner reads the earlier owner's mail.
 func TestGenerations(t *testing.T) {
 	d, _ := withDomain(t)
 	ctx := t.Context()
@@ -158,7 +158,7 @@ func TestGenerations(t *testing.T) {
 	for life := range 4 {
 		a := addAccount(t, d, "alice@example.test", fmt.Sprintf("secret%d", life))
 		if seen[a.Mailbox] {
-			t.Fatalf("life %d has the mailbox of an earlier one", life)
+			t.Fatalf("life %d has the mailbox of an earlier generation", life)
 		}
 		seen[a.Mailbox] = true
 		_, err := d.AddAccount(ctx, alice, "other")
@@ -191,8 +191,8 @@ func TestGenerations(t *testing.T) {
 	}
 }
 
-// A clock that went back between two processes must not make a generation collide with, or
-// sort before, one that has ended.
+// With a clock that went back between two processes, a new generation neither collides with an ended
+// generation nor sorts before it.
 func TestGenerationsWhenTheClockGoesBack(t *testing.T) {
 	st := openStore(t)
 	seen := map[mail.MailboxID]bool{}
@@ -207,7 +207,7 @@ func TestGenerationsWhenTheClockGoesBack(t *testing.T) {
 		}
 		a := addAccount(t, d, "alice@example.test", "secret")
 		if seen[a.Mailbox] {
-			t.Fatalf("life %d has the mailbox of an earlier one", life)
+			t.Fatalf("life %d has the mailbox of an earlier generation", life)
 		}
 		seen[a.Mailbox] = true
 		wantErr(t, "remove", d.RemoveAccount(t.Context(), a.Address), nil)
@@ -216,8 +216,8 @@ func TestGenerationsWhenTheClockGoesBack(t *testing.T) {
 	}
 }
 
-// Two datacenters cut off from each other may leave two live generations. The newest is the
-// account, and removing it does not bring the older one back.
+// Two datacenters cut off from each other may leave two live generations. The newest is the account,
+// and its removal does not restore the older generation.
 func TestTwoLiveGenerations(t *testing.T) {
 	d, _ := withDomain(t)
 	ctx := t.Context()
@@ -272,7 +272,7 @@ func TestAccountsPages(t *testing.T) {
 				break
 			}
 			if len(page) == 0 {
-				t.Fatalf("limit %d: an empty page with another behind it", limit)
+				t.Fatalf("limit %d: an empty page announces a further page", limit)
 			}
 			after = next
 		}

@@ -6,8 +6,8 @@ import (
 	"net/netip"
 )
 
-// Authenticate signs in from this machine and returns what a client sees: one
-// ErrBadCredentials for all that is wrong with a name or password.
+// Authenticate signs in from this machine and returns the view of a client: the same
+// ErrBadCredentials for every mistake in name or password.
 func (d *Directory) Authenticate(ctx context.Context, login, password string) (Login, error) {
 	l, err := d.SignIn(ctx, LoginRequest{Name: login, Password: password})
 	if errors.Is(err, ErrBadCredentials) {

@@ -36,7 +36,7 @@ func (s *bulky) ChangeAddress(ctx context.Context, a mail.Address, generation ma
 	return s.Directory.ChangeAddress(ctx, a, generation, c)
 }
 
-// withBulk is a Directory on a store with bulk mailboxes and a window of an hour.
+// withBulk returns a Directory on a store with bulk mailboxes and a window of an hour.
 func withBulk(t *testing.T) (*Directory, *bulky) {
 	t.Helper()
 	c := newClock()
@@ -48,15 +48,15 @@ func withBulk(t *testing.T) (*Directory, *bulky) {
 	return d, st
 }
 
-// wantBulk checks since when the mailbox of an account is bulk, by what is stored and by what a
-// delivery gets to know.
+// wantBulk checks the moment of bulk of an account's mailbox, in the store and in the recipient of a
+// delivery.
 func wantBulk(t *testing.T, what string, d *Directory, a mail.Address, want time.Time) {
 	t.Helper()
 	if got, err := d.Account(t.Context(), a); err != nil || !got.Bulk.Equal(want) {
-		t.Errorf("%s: the account is %+v, %v; want it bulk since %v", what, got, err, want)
+		t.Errorf("%s: the account is %+v, %v; want bulk since %v", what, got, err, want)
 	}
 	if got, err := d.Resolve(t.Context(), a); err != nil || !got.Bulk.Equal(want) {
-		t.Errorf("%s: resolved to %+v, %v; want it bulk since %v", what, got, err, want)
+		t.Errorf("%s: resolved to %+v, %v; want bulk since %v", what, got, err, want)
 	}
 }
 
@@ -83,7 +83,7 @@ func TestSetBulk(t *testing.T) {
 		t.Errorf("marked %v, want %v once", st.marked, a.Mailbox)
 	}
 	wantBulk(t, "another account", d, b.Address, time.Time{})
-	// Another server believes what it read for a while, but not until then.
+	// Another server trusts its cache for a while, but not until the moment of bulk.
 	if r, err := other.Resolve(ctx, a.Address); err != nil || !r.Bulk.IsZero() {
 		t.Errorf("another server: %+v, %v", r, err)
 	}
@@ -95,7 +95,7 @@ func TestSetBulk(t *testing.T) {
 	_, err = d.SetBulk(ctx, mail.Address{})
 	wantErr(t, "no address", err, mail.ErrBadAddress)
 
-	// The next account of that address has another mailbox.
+	// The next account of the address has another mailbox.
 	wantErr(t, "remove", d.RemoveAccount(ctx, a.Address), nil)
 	_, err = d.SetBulk(ctx, a.Address)
 	wantErr(t, "a removed account", err, ErrNoSuchAccount)
@@ -103,7 +103,7 @@ func TestSetBulk(t *testing.T) {
 	wantBulk(t, "the next account", d, a.Address, time.Time{})
 }
 
-// Where rows are believed for long, a mailbox becomes bulk when nobody believes an old one.
+// With long-lived caches a mailbox becomes bulk when no cache can hold an old row.
 func TestSetBulkWaitsForCaches(t *testing.T) {
 	for ttl, want := range map[time.Duration]time.Duration{
 		-1: time.Hour, 29 * time.Minute: time.Hour, 31 * time.Minute: 62 * time.Minute, 3 * time.Hour: 6 * time.Hour,
@@ -121,8 +121,8 @@ func TestSetBulkWaitsForCaches(t *testing.T) {
 	}
 }
 
-// Whatever fails, a delivery is told of a mailbox as bulk only when it has the marker, and it
-// may be tried again.
+// After a fault at any point, deliveries see the mailbox as bulk only if it has the marker, and the
+// change can be repeated.
 func TestSetBulkFails(t *testing.T) {
 	d, st := withBulk(t)
 	a := addAccount(t, d, "alice@example.test", "secret")

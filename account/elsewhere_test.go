@@ -16,7 +16,7 @@ type view struct {
 	asked int
 }
 
-// twoPlaces are the levels of a directory in two datacenters.
+// twoPlaces returns the levels of a directory in two datacenters.
 func twoPlaces(local, each store.Directory) store.Levels[store.Directory] {
 	return store.Levels[store.Directory]{Local: local, Each: each, All: local, Several: true}
 }
@@ -29,8 +29,8 @@ func (v *view) AddressRows(ctx context.Context, a mail.Address) ([]store.Address
 	return v.Directory.AddressRows(ctx, a)
 }
 
-// Nobody hears "no such recipient" or "bad credentials" before the other datacenters were asked,
-// and while one of them cannot be, that is a fault and nothing else.
+// A client gets "no such recipient" or "bad credentials" only after the other datacenters were asked.
+// While a datacenter is unreachable, the answer is a fault.
 func TestAskElsewhere(t *testing.T) {
 	here, _ := withDomain(t)
 	elsewhere, _ := withDomain(t)
@@ -55,7 +55,7 @@ func TestAskElsewhere(t *testing.T) {
 	}
 	asked := each.asked
 	if _, err := d.Resolve(ctx, addr(t, "bob@elsewhere.test")); !errors.Is(err, ErrNoSuchRecipient) || each.asked != asked {
-		t.Errorf("a domain that is not hosted: %v, asked %d times", err, each.asked-asked)
+		t.Errorf("a foreign domain: %v, asked %d times", err, each.asked-asked)
 	}
 
 	each.down = true
@@ -73,7 +73,7 @@ func TestAskElsewhere(t *testing.T) {
 		t.Errorf("the right password needs nobody else: %v", err)
 	}
 
-	// A password changed elsewhere, not here yet.
+	// A password changed in the other datacenter, with the news still to arrive here.
 	each.down = false
 	carol := addAccount(t, here, "carol@example.test", "before")
 	addAccount(t, elsewhere, "carol@example.test", "after")
@@ -81,7 +81,7 @@ func TestAskElsewhere(t *testing.T) {
 		t.Errorf("a password changed elsewhere: %v", err)
 	}
 
-	// Whoever guesses cannot keep the other datacenters busy.
+	// Guessing clients cannot keep the other datacenters busy.
 	cfg := here.cfg
 	cfg.ElsewherePerSecond = 1
 	if d, err = New(cfg, twoPlaces(st, each), nil); err != nil {
@@ -93,6 +93,6 @@ func TestAskElsewhere(t *testing.T) {
 		t.Errorf("the first: %v", err)
 	}
 	if _, err := d.readElsewhere(short, bob, nil); !errors.Is(err, store.ErrUnavailable) {
-		t.Errorf("one too many: %v", err)
+		t.Errorf("a question above the limit: %v", err)
 	}
 }

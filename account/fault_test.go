@@ -9,7 +9,7 @@ import (
 	"popelago/store/storetest"
 )
 
-// isFault reports whether err is a fault that says so: of the storage, and nothing else.
+// isFault reports whether err is a fault of the storage, and only a fault.
 func isFault(err error) bool {
 	for _, no := range []error{
 		ErrNoSuchRecipient, ErrDisabled, ErrBadCredentials, ErrExists, ErrNoSuchAccount,
@@ -22,16 +22,16 @@ func isFault(err error) bool {
 	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrOutcomeUnknown)
 }
 
-// TestFaults fails every storage operation in turn, through the whole life of an account.
-// Whatever fails is told as a fault, and what the directory then does agrees with the store.
+// TestFaults fails every storage operation in turn, through the whole history of an account. Every
+// failure is reported as a fault, and afterwards the directory agrees with the store.
 func TestFaults(t *testing.T) {
 	alice := mail.Address{Local: "alice", Domain: "example.test"}
 	storetest.EachFault(t, func(t *testing.T, wrap func(store.Store) store.Store) {
 		ctx := t.Context()
 		engine := openStore(t)
 		d := newDirectory(t, cheap(newClock()), wrap(store.Single(engine)).Directory.Local)
-		// try does something; after a fault it may be done again, and may then say what
-		// the fault left open.
+		// try does one step; after a fault the step may be repeated, and may then report the outcome
+		// that the fault left open.
 		try := func(what string, do func() error, already error) {
 			t.Helper()
 			err := do()
@@ -85,7 +85,7 @@ func TestFaults(t *testing.T) {
 		try("bulk", func() error {
 			_, err := d.SetBulk(ctx, alice)
 			if errors.Is(err, ErrNoBulk) {
-				return nil // what this engine says
+				return nil // the answer of this engine
 			}
 			return err
 		}, nil)

@@ -11,7 +11,7 @@ import (
 	"popelago/store"
 )
 
-// The statuses of the generations of an address, whatever the order of the rows.
+// The status of the generations of an address is independent of the order of the rows.
 func TestGenerationStatus(t *testing.T) {
 	start := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	id := func(hours int) mail.MessageID { return mail.MinMessageID(start.Add(time.Duration(hours) * time.Hour)) }
@@ -93,7 +93,7 @@ func TestGenerationStatus(t *testing.T) {
 				if got.LateBehind() != late {
 					t.Errorf("%s: late mail of generation %d is behind %v", name, i, got.LateBehind())
 				}
-				// What directory operations take for the account.
+				// The account in directory operations.
 				if e := entryOf(rows); got.Status == Live && (e == nil || e.mailbox != mailbox) || e == nil && got.Status == Displaced {
 					t.Errorf("%s: the account is %+v, generation %d %s", name, e, i, got.Status)
 				}

@@ -14,7 +14,7 @@ import (
 
 const week, month = mail.Retention(7 * 24 * time.Hour), mail.Retention(30 * 24 * time.Hour)
 
-// wantLeast checks what a directory promises to those who have not logged in.
+// wantLeast checks the retention announced before login.
 func wantLeast(t *testing.T, what string, d *Directory, want mail.Retention) {
 	t.Helper()
 	if got, err := d.LeastRetention(t.Context()); err != nil || got != want {
@@ -36,7 +36,7 @@ func learn(t *testing.T, d *Directory) {
 	}
 }
 
-// retain gives an account of example.test, which is made if need be, a retention of its own.
+// retain gives an account of example.test, made if need be, a retention of its own.
 func retain(t *testing.T, d *Directory, a string, retention mail.Retention) {
 	t.Helper()
 	if _, err := d.Account(t.Context(), addr(t, a)); err != nil {
@@ -45,8 +45,7 @@ func retain(t *testing.T, d *Directory, a string, retention mail.Retention) {
 	wantErr(t, "set the retention of "+a, d.SetRetention(t.Context(), addr(t, a), retention), nil)
 }
 
-// A process that has just started knows the retentions that were set before, and is told of those
-// that another one sets.
+// A new process knows the earlier retentions, and hears of the retentions that another process sets.
 func TestLeastRetentionOutlivesTheProcess(t *testing.T) {
 	st, c := openStore(t), newClock()
 	first := newDirectory(t, cheap(c), st)
@@ -68,7 +67,7 @@ func TestLeastRetentionOutlivesTheProcess(t *testing.T) {
 	wantLeast(t, "another process, after a change", second, mail.Retention(24*time.Hour))
 }
 
-// A retention that was made longer, and an account that was removed, count no more after a walk.
+// A lengthened retention, and a removed account, count no more after a walk.
 func TestLeastRetentionRises(t *testing.T) {
 	d, _ := withDomain(t)
 	learn(t, d)
@@ -89,7 +88,7 @@ func TestLeastRetentionRises(t *testing.T) {
 	wantLeast(t, "none", d, 0)
 }
 
-// walking does something in the middle of a walk that comes to the given retentions only.
+// walking calls do in the middle of a walk that finds only the given retentions.
 func walking(t *testing.T, d *Directory, do func(), found ...mail.Retention) {
 	t.Helper()
 	err := d.NoteRetentions(t.Context(), func(note func(mail.Retention)) error {
@@ -104,7 +103,7 @@ func walking(t *testing.T, d *Directory, do func(), found ...mail.Retention) {
 	}
 }
 
-// What is made shorter behind the back of a walk counts, in whichever process that is.
+// A retention shortened during a walk counts, in whichever process.
 func TestLeastRetentionWhileWalking(t *testing.T) {
 	c, st := newClock(), openStore(t)
 	here, there := newDirectory(t, cheap(c), st), newDirectory(t, cheap(c), st)
@@ -121,7 +120,7 @@ func TestLeastRetentionWhileWalking(t *testing.T) {
 			wantLeast(t, "changed during a walk", d, week)
 		}
 	}
-	// The walk of another process that ends meanwhile is no obstacle to the next.
+	// A simultaneous walk of another process is no obstacle to the next walk.
 	retain(t, here, "alice@example.test", month)
 	walking(t, here, func() { learn(t, there) }, month)
 	learn(t, here)
@@ -130,7 +129,7 @@ func TestLeastRetentionWhileWalking(t *testing.T) {
 	wantLeast(t, "afterwards, elsewhere", newDirectory(t, cheap(c), st), month)
 }
 
-// A walk that began before another one but ends after it knows less, and changes nothing.
+// A walk with an earlier beginning and a later end than another walk knows less, and changes nothing.
 func TestLeastRetentionSlowWalk(t *testing.T) {
 	d, _ := withDomain(t)
 	learn(t, d)
@@ -142,7 +141,7 @@ func TestLeastRetentionSlowWalk(t *testing.T) {
 	wantLeast(t, "after both", d, month)
 }
 
-// A walk that fails leaves everything as it was.
+// A failed walk changes nothing.
 func TestLeastRetentionFailedWalk(t *testing.T) {
 	d, _ := withDomain(t)
 	failed := errors.New("a failure")
@@ -194,7 +193,7 @@ func TestLearnRetentionsOnce(t *testing.T) {
 	}
 }
 
-// A text of another form counts as none.
+// A text of another form counts as no text.
 func TestLeastNoteOfAnotherForm(t *testing.T) {
 	d, _ := withDomain(t)
 	retain(t, d, "alice@example.test", week)
@@ -209,7 +208,8 @@ func TestLeastNoteOfAnotherForm(t *testing.T) {
 	}
 }
 
-// Whatever fails, nobody is promised more than an account has once its change was reported done.
+// After a fault at any point, the announced retention is never above the retention of an account
+// whose change succeeded.
 func TestLeastRetentionFaults(t *testing.T) {
 	storetest.EachFault(t, func(t *testing.T, wrap func(store.Store) store.Store) {
 		engine, ctx := openStore(t), t.Context()
@@ -252,7 +252,7 @@ func TestLeastRetentionFaults(t *testing.T) {
 	})
 }
 
-// While walks go on nobody is promised more than an account has got.
+// During walks the announced retention is never above the retention of an account.
 func TestLeastRetentionWithWalksUnderWay(t *testing.T) {
 	st, c := openStore(t), newClock()
 	d := newDirectory(t, cheap(c), st)

@@ -2,8 +2,8 @@ package account
 
 import "testing"
 
-// Whatever a client sends as its login is one canonical address or none, and logging in with
-// it ends in a refusal, not in a fault.
+// Any login text of a client is one canonical address or none, and a login with the text ends in a
+// refusal, not in a fault.
 func FuzzLogin(f *testing.F) {
 	for _, login := range []string{
 		"", "@", "alice", "alice@example.test", "Alice@EXAMPLE.test.", "a@b@c", "kim#7", "a:b@example.test",
@@ -25,7 +25,7 @@ func FuzzLogin(f *testing.F) {
 			t.Errorf("login %q means %q, which is not canonical: %q is", login, a, a.Canonical())
 		}
 		if again, ok := d.loginAddress(a.String()); !ok || again != a {
-			t.Errorf("login %q means %q, but that means %q, %v", login, a, again, ok)
+			t.Errorf("login %q means %q, which means %q, %v", login, a, again, ok)
 		}
 	})
 }

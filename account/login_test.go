@@ -53,8 +53,8 @@ func TestNoDefaultDomain(t *testing.T) {
 	wantErr(t, "without domain", err, ErrBadCredentials)
 }
 
-// Every refusal costs exactly one hash of the same kind and looks the same, so that neither
-// the time nor the answer tells which accounts exist.
+// Every refusal costs exactly one hash of the same kind and looks the same, so that neither the time
+// nor the answer reveals the existing accounts.
 func TestRefusalsCostTheSame(t *testing.T) {
 	d, c := withDomain(t)
 	ctx := t.Context()
@@ -102,7 +102,7 @@ func TestRefusalsCostTheSame(t *testing.T) {
 	}
 }
 
-// The dummy hash costs what a hash of ours costs.
+// The dummy hash costs as much as a hash of ours.
 func TestDummyCost(t *testing.T) {
 	d := newDirectory(t, Config{Argon2Memory: 128, Argon2Time: 3, Argon2Threads: 2}, openStore(t))
 	hash, err := d.passwords.hash(t.Context(), "secret")
@@ -157,7 +157,7 @@ func TestVerifiedPasswordsAreRemembered(t *testing.T) {
 	}
 	login(1)
 	login(0)
-	for range 10 { // the address cache is over; each login keeps the password remembered
+	for range 10 { // the address cache has expired; each login keeps the password cached
 		c.advance(4 * time.Minute)
 		login(0)
 	}
@@ -191,7 +191,7 @@ func TestCachesOff(t *testing.T) {
 	}
 }
 
-// Changes made here take effect at once, whatever is cached.
+// Changes made through this server take effect at once, in spite of caches.
 func TestChangesTakeEffectAtOnce(t *testing.T) {
 	d, _ := withDomain(t)
 	ctx := t.Context()
@@ -213,8 +213,8 @@ func TestChangesTakeEffectAtOnce(t *testing.T) {
 	}
 }
 
-// Changes made by another process take effect within CacheTTL if they take something away,
-// and at once if they give something.
+// Changes made by another process take effect within CacheTTL if they withdraw a right, and at once
+// if they grant a right.
 func TestChangesElsewhere(t *testing.T) {
 	st := openStore(t)
 	c := newClock()
@@ -260,7 +260,7 @@ func TestChangesElsewhere(t *testing.T) {
 	wantErr(t, "removed elsewhere", err, ErrBadCredentials)
 }
 
-// A row read before a change must not be cached after it.
+// A row read before a change must not be cached after the change.
 func TestNoStaleCacheAfterChange(t *testing.T) {
 	c := newClock()
 	a := addr(t, "alice@example.test")
@@ -313,7 +313,7 @@ func TestOtherHashes(t *testing.T) {
 	}
 }
 
-// Many sessions of one user that come at once share a hash.
+// Simultaneous sessions of the same user share a hash.
 func TestConcurrentLogins(t *testing.T) {
 	cfg := cheap(newClock())
 	cfg.MaxConcurrentHashes = 2

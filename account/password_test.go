@@ -5,8 +5,8 @@ import (
 	"testing/synctest"
 )
 
-// No more hashes are begun at one time than there are turns, also for logins that cannot
-// succeed: an attacker must not be able to use up memory.
+// The number of simultaneous hashes never exceeds the turns, even for logins that cannot succeed: an
+// attacker must not be able to use up memory.
 func TestHashesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := cheap(newClock()).withDefaults()

@@ -27,8 +27,8 @@ func withPenalties(t *testing.T, cfg Config, f func(t *testing.T, d *Directory))
 	})
 }
 
-// attack tries different wrong passwords from an address for a while, as fast as it is
-// answered and as soon as it is not refused.
+// attack tries different wrong passwords from an address for a while, as fast as the answers arrive
+// and no refusal holds the next try back.
 func attack(t *testing.T, d *Directory, remote, login string, duration time.Duration) {
 	t.Helper()
 	for end, i := time.Now().Add(duration), 0; time.Now().Before(end); i++ {
@@ -56,7 +56,7 @@ func TestGuessingTakesTime(t *testing.T) {
 				hashes := countHashes(d)
 				start := time.Now()
 				for i := 0; hashes.Load() < 100; i++ {
-					login := fmt.Sprintf("user%d", i) // spraying is no way round it
+					login := fmt.Sprintf("user%d", i) // spraying is no way round the penalty
 					if err := d.signInFrom(t.Context(), test.remote(i), login, "wrong"); errors.Is(err, ErrTooManyFailures) {
 						time.Sleep(time.Second)
 					}
@@ -69,7 +69,7 @@ func TestGuessingTakesTime(t *testing.T) {
 	}
 }
 
-// Guesses that come all at once do not slip through before the first has failed.
+// Simultaneous guesses do not slip through before the first has failed.
 func TestGuessingAtOnce(t *testing.T) {
 	withPenalties(t, Config{MaxWaitingHashes: 1000, MaxConcurrentHashes: 2}, func(t *testing.T, d *Directory) {
 		hashes := countHashes(d)
@@ -89,8 +89,8 @@ func TestGuessingAtOnce(t *testing.T) {
 	})
 }
 
-// Whoever attacks an account, or from the network of its user, the user logs in from where he
-// has just logged in: at once, and also when his password is no longer remembered.
+// A user can log in from the address of a recent login, in spite of attacks on the account or from
+// the user's network: at once, and also after the cached password has expired.
 func TestNobodyIsLockedOut(t *testing.T) {
 	for _, attacker := range []string{"192.0.2.9", "192.0.2.1"} { // the same network, the same address
 		withPenalties(t, Config{}, func(t *testing.T, d *Directory) {
@@ -112,7 +112,8 @@ func TestNobodyIsLockedOut(t *testing.T) {
 	}
 }
 
-// Others behind an address that failed are held back, but not for long, and not elsewhere.
+// Neighbours behind an address with failures are held back, but not for long, and other addresses are
+// not.
 func TestPenaltyStaysInPlace(t *testing.T) {
 	withPenalties(t, Config{}, func(t *testing.T, d *Directory) {
 		attack(t, d, "192.0.2.9", "alice", 5*time.Minute)
@@ -129,7 +130,7 @@ func TestPenaltyStaysInPlace(t *testing.T) {
 	})
 }
 
-// Mail programs try several mechanisms, and users mistype: that costs nothing.
+// Mail programs try several mechanisms, and users mistype: the first failures cost nothing.
 func TestMistakesAreFree(t *testing.T) {
 	withPenalties(t, Config{}, func(t *testing.T, d *Directory) {
 		start := time.Now()
@@ -143,8 +144,7 @@ func TestMistakesAreFree(t *testing.T) {
 	})
 }
 
-// A mail program that goes on with an old password costs neither hashes nor its neighbours
-// their logins.
+// A mail program with an old password costs neither hashes nor its neighbours' logins.
 func TestOldPasswordIsCheap(t *testing.T) {
 	withPenalties(t, Config{}, func(t *testing.T, d *Directory) {
 		hashes := countHashes(d)
@@ -188,7 +188,7 @@ func TestPenaltyMemoryIsBounded(t *testing.T) {
 	})
 }
 
-// A clock that goes back holds nobody back for longer than a penalty lasts.
+// After a clock went back no penalty lasts longer than usual.
 func TestPenaltyWhenTheClockGoesBack(t *testing.T) {
 	c := newClock()
 	p := newPenalties(cheap(c).withDefaults(), newDirectory(t, cheap(c), openStore(t)).metrics)

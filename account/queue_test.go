@@ -21,7 +21,7 @@ func newTestQueue(t *testing.T, hashes, places int) *queue {
 
 func at(address string) client { return clientAt(netip.MustParseAddr(address)) }
 
-// hold takes all turns of q and returns a function that gives one back.
+// hold takes all turns of q and returns a function that gives back one turn.
 func hold(t *testing.T, q *queue) (release func()) {
 	t.Helper()
 	for range q.hashes {
@@ -32,8 +32,8 @@ func hold(t *testing.T, q *queue) (release func()) {
 	return q.leave
 }
 
-// wait starts a login that waits in q, and returns its outcome: nil once it has its turn,
-// which it does not give back.
+// wait starts a login that waits in q, and returns its outcome: nil once the login has its turn, and
+// keeps the turn.
 func wait(ctx context.Context, q *queue, s seat) <-chan error {
 	got := make(chan error, 1)
 	go func() {
@@ -44,7 +44,7 @@ func wait(ctx context.Context, q *queue, s seat) <-chan error {
 	return got
 }
 
-// Logins from one place that fill the queue do not keep others from their turn.
+// Logins from a single place that fill the queue do not keep other logins from their turn.
 func TestHashQueueIsFair(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -91,7 +91,7 @@ func TestHashQueueIsFair(t *testing.T) {
 	}
 }
 
-// A full queue answers at once, and gives up logins with less of a claim.
+// A full queue answers at once, and drops logins with less of a claim.
 func TestHashQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newTestQueue(t, 1, 3)
@@ -105,7 +105,7 @@ func TestHashQueueIsBounded(t *testing.T) {
 		}
 		over := wait(ctx, q, seat{from: crowd, class: classSuspect})
 		if err := <-over; !errors.Is(err, ErrBusy) {
-			t.Errorf("one too many: %v, want ErrBusy", err)
+			t.Errorf("a login above the limit: %v, want ErrBusy", err)
 		}
 		fair := wait(ctx, q, seat{from: other, class: classSuspect})
 		if err := <-first[2]; !errors.Is(err, ErrBusy) {
@@ -139,7 +139,7 @@ func TestHashQueueIsBounded(t *testing.T) {
 	})
 }
 
-// The lower classes wait longer, but not for ever.
+// The lower classes wait longer, but not without end.
 func TestHashQueueStarvesNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newTestQueue(t, 1, 100)
@@ -160,7 +160,7 @@ func TestHashQueueStarvesNobody(t *testing.T) {
 	})
 }
 
-// Nobody hashes for a client that is gone.
+// A login of a client that hung up gets no hash.
 func TestHashQueueForgetsWhoHangsUp(t *testing.T) {
 	d, _ := withDomain(t)
 	addAccount(t, d, "alice@example.test", "secret")
@@ -190,13 +190,13 @@ func TestHashQueueForgetsWhoHangsUp(t *testing.T) {
 		release()
 	}
 	if n := hashes.Load(); n != 0 {
-		t.Errorf("%d hashes for a client that is gone", n)
+		t.Errorf("%d hashes for a client that hung up", n)
 	}
 	_, err := d.Authenticate(t.Context(), "alice", "secret")
 	wantErr(t, "afterwards", err, nil)
 }
 
-// Whoever has hung up while waiting waits behind others the next time.
+// A client that hung up during a wait is last the next time.
 func TestWhoHangsUpGoesLast(t *testing.T) {
 	withPenalties(t, Config{MaxConcurrentHashes: 1}, func(t *testing.T, d *Directory) {
 		hold(t, d.passwords.queue)
@@ -216,7 +216,7 @@ func TestWhoHangsUpGoesLast(t *testing.T) {
 	})
 }
 
-// Passwords leave a processor to everything else.
+// Password hashes leave a processor free.
 func TestHashesLeaveAProcessor(t *testing.T) {
 	for _, test := range []struct{ processors, threads, want int }{
 		{1, 1, 1}, {2, 1, 1}, {4, 1, 3}, {8, 2, 3}, {8, 64, 1},

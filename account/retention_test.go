@@ -47,7 +47,7 @@ func TestChangeDomain(t *testing.T) {
 		{retention(-1), store.Domain{}},
 		{store.DomainChange{}, store.Domain{}},
 	} {
-		// What was cached counts no more.
+		// The cached row counts no more.
 		if _, err := d.Resolve(ctx, addr(t, "alice@example.test")); err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +85,7 @@ func (unreachable) ChangeDomain(context.Context, string, store.DomainChange) err
 	return fmt.Errorf("another datacenter: %w", store.ErrUnavailable)
 }
 
-// While a datacenter is away a domain can be made to ask for less, but not for more.
+// While a datacenter is away a domain's durability can be lowered, but not raised.
 func TestChangeDomainWhileCutOff(t *testing.T) {
 	d, _ := withDomain(t)
 	ctx := t.Context()
