@@ -58,6 +58,7 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 	c := &Cluster{Dir: o.Dir, Version: o.Version, Network: network, release: release}
 	var seeds []string
 	largest := 0
+	classes := archive(ctx, java, lib, o)
 	for i, dc := range o.Datacenters {
 		seeds = append(seeds, address(network, i+1, 1))
 		largest = max(largest, dc.Nodes)
@@ -77,6 +78,9 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 				}
 			}
 			n.args = n.arguments(lib, o, jmx)
+			if classes != "" {
+				n.args = withArchive(n.args, n.dir, "-XX:SharedArchiveFile="+classes)
+			}
 			c.Nodes = append(c.Nodes, n)
 		}
 	}

@@ -19,3 +19,10 @@ var (
 	Streaming = streaming
 	Replacing = replacing
 )
+
+// Archive makes an archive of Java's classes once, and WithArchive adds an option for an archive to
+// the arguments of a node.
+var (
+	Archive     = archive
+	WithArchive = withArchive
+)
