@@ -62,7 +62,7 @@ func TestCheck(t *testing.T) {
 			t.Fatalf("%+v: %+v, %v", o, started, err)
 		}
 		var check adminclient.Check
-		mailtest.WaitFor(t, time.Minute, func() (err error) {
+		mailtest.WaitFor(t, 10*time.Minute, func() (err error) {
 			if check, err = c.Check(ctx); err == nil && check.State == "running" {
 				err = errors.New("it runs")
 			}
@@ -127,7 +127,7 @@ func TestCheckFails(t *testing.T) {
 		if _, err := c.StartCheck(ctx, adminclient.CheckOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		mailtest.WaitFor(t, time.Minute, func() (err error) {
+		mailtest.WaitFor(t, 10*time.Minute, func() (err error) {
 			if check, err = c.Check(ctx); err == nil && check.State == "running" {
 				err = errors.New("it runs")
 			}

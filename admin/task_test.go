@@ -41,7 +41,7 @@ func TestTasks(t *testing.T) {
 	if err != nil || run.Done || run.Run != 1 {
 		t.Errorf("without waiting: %+v, %v", run, err)
 	}
-	mailtest.WaitFor(t, time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		list, err := c.Tasks(ctx)
 		if err != nil || len(list) != 2 || list[0].Name != "quick" || list[0].Every != "1h0m0s" || list[0].Next == nil ||
 			list[1].Name != "slow" || !list[1].Running || list[1].Every != "" || list[1].Ended != nil || list[1].Report == nil {

@@ -257,7 +257,7 @@ func TestCertificateIsReloaded(t *testing.T) {
 		t.Errorf("with a damaged key file the old certificate should stay in use: %v", err)
 	}
 	second := install()
-	mailtest.WaitFor(t, 2*time.Minute, func() error { return handshake(second) })
+	mailtest.WaitFor(t, 10*time.Minute, func() error { return handshake(second) })
 }
 
 func copyFile(t *testing.T, from, to string) {

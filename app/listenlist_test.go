@@ -164,7 +164,7 @@ func TestLimitsHoldForAllAddresses(t *testing.T) {
 // moment later.
 func greeted(t *testing.T, addr net.Addr) (c *mailtest.Client) {
 	t.Helper()
-	mailtest.WaitFor(t, time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		c = mailtest.Dial(t, addr.String())
 		line := c.Line()
 		if !strings.HasPrefix(line, "220 ") {

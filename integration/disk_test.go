@@ -119,7 +119,7 @@ func TestStartOnFullDisk(t *testing.T) {
 			}
 			waitUntilTaken(t, s, a, 3)
 			wantSmall(t, s, a, 0, 1, 2, 3)
-			mailtest.WaitFor(t, 2*time.Minute, func() error {
+			mailtest.WaitFor(t, 10*time.Minute, func() error {
 				_, err := os.Stat(filepath.Join(disk, "data", "admin.sock"))
 				return err
 			})
@@ -182,7 +182,7 @@ func attempt(t testing.TB, s *servertest.Server, to servertest.Account, octets [
 // waitUntilTaken delivers small message n as soon as the server takes mail again.
 func waitUntilTaken(t testing.TB, s *servertest.Server, to servertest.Account, n int) {
 	t.Helper()
-	mailtest.WaitFor(t, 2*time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		if reply := attempt(t, s, to, servertest.SmallMessage(n)); !strings.HasPrefix(reply, "250 ") {
 			return errors.New(reply)
 		}

@@ -390,7 +390,7 @@ func TestShare(t *testing.T) {
 	count := func(text string) int { return strings.Count(log.String(), text) }
 	waitFor := func(what string, n int) {
 		t.Helper()
-		mailtest.WaitFor(t, time.Minute, func() error {
+		mailtest.WaitFor(t, 10*time.Minute, func() error {
 			if got := count(what); got < n {
 				return fmt.Errorf("%d times %q, want %d", got, what, n)
 			}
@@ -410,7 +410,7 @@ func TestShare(t *testing.T) {
 	again := func() {
 		t.Helper()
 		before := reads()
-		mailtest.WaitFor(t, time.Minute, func() error {
+		mailtest.WaitFor(t, 10*time.Minute, func() error {
 			if reads() < before+10 {
 				return errors.New("it does not go on")
 			}

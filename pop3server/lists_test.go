@@ -51,7 +51,7 @@ func TestSessionsShareTheList(t *testing.T) {
 	third.Do("QUIT", "+OK")
 	second.Do(fmt.Sprintf("UIDL %d", n), fmt.Sprintf("+OK %d ", n))
 	second.Do("QUIT", "+OK")
-	mailtest.WaitFor(t, time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		if left := listOctets(t, f); left != 0 {
 			return fmt.Errorf("%v octets are left of the lists", left)
 		}

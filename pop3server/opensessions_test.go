@@ -25,7 +25,7 @@ func TestSessionsPerAccount(t *testing.T) {
 	third.Do("NOOP", "-ERR log in first")
 	first.Do("QUIT", "+OK")
 	logInAgain := func(c *mailtest.Client) {
-		mailtest.WaitFor(t, time.Minute, func() error {
+		mailtest.WaitFor(t, 10*time.Minute, func() error {
 			c.Cmd("USER alice")
 			c.Expect("+OK")
 			c.Cmd("PASS " + pop3test.Password)

@@ -45,7 +45,7 @@ func checkLeft(t testing.TB, f *pop3test.Fixture, want string) {
 // waitSessions waits until a session was counted with a result.
 func waitSessions(t testing.TB, f *pop3test.Fixture, result string, want float64) {
 	t.Helper()
-	mailtest.WaitFor(t, 2*time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		if got := f.Metric(t, "popelago_pop3server_sessions_total", "result", result); got != want {
 			return fmt.Errorf("%v sessions ended with %s, want %v", got, result, want)
 		}

@@ -149,7 +149,7 @@ func TestTooManyConnections(t *testing.T) {
 	fifth.ExpectEOF()
 	first.Do("QUIT", "221 ")
 	first.ExpectEOF()
-	mailtest.WaitFor(t, 2*time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		c := from("192.0.2.1")
 		if line := c.Line(); !strings.HasPrefix(line, "220 ") {
 			return errors.New(line)

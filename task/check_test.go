@@ -185,7 +185,7 @@ func (r *checkRig) checker(reg prometheus.Registerer) *task.Checker {
 
 func wait(t *testing.T, c *task.Checker) task.CheckState {
 	t.Helper()
-	mailtest.WaitFor(t, time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		if c.State().Result == task.CheckRunning {
 			return errors.New("the check runs")
 		}
@@ -648,7 +648,7 @@ func TestCheckStopsAndGoesOn(t *testing.T) {
 	}
 	pages <- struct{}{}
 	pages <- struct{}{}
-	mailtest.WaitFor(t, time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		if s := c.State(); s.Report.Contents != 4 || s.Phase != "contents" || s.Resumed {
 			return fmt.Errorf("%+v", s)
 		}
@@ -686,7 +686,7 @@ func TestCheckStopsAndGoesOn(t *testing.T) {
 		if err := c.Start(t.Context(), plain); err != nil {
 			t.Fatal(err)
 		}
-		mailtest.WaitFor(t, time.Minute, func() error {
+		mailtest.WaitFor(t, 10*time.Minute, func() error {
 			if n := c.State().Report.Contents; n != 2 {
 				return fmt.Errorf("%d contents", n)
 			}

@@ -93,7 +93,7 @@ func TestLimitOfConnections(t *testing.T) {
 	c.ExpectEOF()
 	a.Do("x", "x")
 	a.Close()
-	mailtest.WaitFor(t, 2*time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		line, err := mailtest.Dial(t, addr).TryLine()
 		if err == nil && line != "ready" {
 			err = errors.New(line)
@@ -140,7 +140,7 @@ func TestLimitOfConnectionsPerAddress(t *testing.T) {
 		for _, c := range clients {
 			c.Close()
 		}
-		mailtest.WaitFor(t, 2*time.Minute, func() error {
+		mailtest.WaitFor(t, 10*time.Minute, func() error {
 			if n := s.Conns(); n > 0 {
 				return errors.New("connections are left")
 			}
@@ -210,7 +210,7 @@ func TestImplicitTLS(t *testing.T) {
 	good.Expect("ready")
 	good.Do("x", "x")
 	good.Close()
-	mailtest.WaitFor(t, 2*time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		if n := s.Conns(); n > 0 {
 			return errors.New("connections are left")
 		}

@@ -68,7 +68,7 @@ func TestAttack(t *testing.T) {
 			defer s.attackers.Wait()
 			defer stop()
 			ready := a.begin(ctx, s)
-			mailtest.WaitFor(t, 2*time.Minute, ready)
+			mailtest.WaitFor(t, 10*time.Minute, ready)
 			good := 0
 			for n := range attackRounds {
 				if err := s.round(n); err != nil {

@@ -153,7 +153,7 @@ func testPostfixDelivers(t *testing.T, on servertest.Setup) {
 	c.Expect("250")
 	c.Do("QUIT", "221")
 
-	mailtest.WaitFor(t, 2*time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		got := s.Count(t, a) // its corpus and the bounce
 		also := s.Count(t, b)
 		if got != sent+1 || also != sent+1 {

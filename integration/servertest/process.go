@@ -87,7 +87,7 @@ func (p *Process) kill(t testing.TB) {
 	p.Signal(syscall.SIGKILL)
 	select {
 	case <-p.done:
-	case <-time.After(time.Minute):
+	case <-time.After(StopLimit):
 		t.Errorf("%s does not die", p.Cmd.Path)
 	}
 }

@@ -225,7 +225,7 @@ func TestWatermark(t *testing.T) {
 	// The time is stored again from then on, also by the next start.
 	m = message(1)
 	add(t, s, mailbox("a"), m)
-	mailtest.WaitFor(t, time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		if at := high(); !at.Equal(m.ID.Time().Truncate(time.Microsecond)) {
 			return fmt.Errorf("the watermark is %v, want %v", at, m.ID.Time())
 		}

@@ -49,7 +49,7 @@ func TestIDsWaitForAComparison(t *testing.T) {
 		t.Fatalf("an id two hours too old was made: %v", err)
 	}
 	clock.Set(0)
-	mailtest.WaitFor(t, time.Minute, func() error { _, err := store.NextID(t.Context(), s, src); return err })
+	mailtest.WaitFor(t, 10*time.Minute, func() error { _, err := store.NextID(t.Context(), s, src); return err })
 	clocks := 0
 	seen.Take()
 	for range 1000 {

@@ -24,7 +24,7 @@ func TestWindowsDiffer(t *testing.T) {
 	put(t, s, m.ID, 10, mb)
 	wants := func(want error) {
 		t.Helper()
-		mailtest.WaitFor(t, time.Minute, func() error {
+		mailtest.WaitFor(t, 10*time.Minute, func() error {
 			if err := s.MayReclaim(); !errors.Is(err, want) {
 				return fmt.Errorf("MayReclaim: %v, want %v", err, want)
 			}
@@ -72,7 +72,7 @@ func TestWindowsDiffer(t *testing.T) {
 	if err := cql.Query("INSERT INTO "+cfg.Keyspace+".server (datacenter, id, name) VALUES ('dc1', ?, 'older') USING TTL 60", gocql.MustRandomUUID()).Exec(); err != nil {
 		t.Fatal(err)
 	}
-	mailtest.WaitFor(t, time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		if got := gauge(t, cfg.Registerer, "popelago_cassandra_servers"); got != 2 {
 			return errors.New("the older server is not seen")
 		}

@@ -403,7 +403,7 @@ func TestTwoReapersAtTheLastRemovals(t *testing.T) {
 	cfg.Server, cfg.Observe = "other", seen.Observe
 	second := reopen(t, cfg)
 	var a, b mail.MailboxID // each in a shard of another server
-	mailtest.WaitFor(t, time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		a, b = mail.MailboxID{}, mail.MailboxID{}
 		for shard := range 256 {
 			name := fmt.Sprintf("trash/dc1/%d", shard)

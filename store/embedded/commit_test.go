@@ -124,7 +124,7 @@ func holdCommitter(t *testing.T, s *Store) (release func()) {
 // waitWrites waits until n writes wait for the committer.
 func waitWrites(t *testing.T, s *Store, n int) {
 	t.Helper()
-	mailtest.WaitFor(t, 2*time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		if got := len(s.engine.committer.writes); got != n {
 			return fmt.Errorf("%d writes are waiting, want %d", got, n)
 		}

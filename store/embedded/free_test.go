@@ -44,7 +44,7 @@ func removeAll(t *testing.T, l *ledger, s *embedded.Store) {
 // wantMailAgain waits until mail is accepted.
 func wantMailAgain(t *testing.T, l *ledger, s *embedded.Store) {
 	t.Helper()
-	mailtest.WaitFor(t, time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		id := l.ids.Next()
 		return deliver(l.ctx, s, id, benchMailbox(9), ledgerData(id, 200_000))
 	})
@@ -98,7 +98,7 @@ func TestSpare(t *testing.T) {
 			spare := filepath.Join(cfg.Dir, "spare", "7.spare")
 			wantSpare := func() {
 				t.Helper()
-				mailtest.WaitFor(t, time.Minute, func() error { _, err := os.Stat(spare); return err })
+				mailtest.WaitFor(t, 10*time.Minute, func() error { _, err := os.Stat(spare); return err })
 			}
 			s := open(t, cfg)
 			l := newLedger(t.Context())
@@ -171,7 +171,7 @@ func TestFreeOnlySettled(t *testing.T) {
 	}
 	remove(b, gone)
 	remove(a, alone)
-	mailtest.WaitFor(t, time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		if _, _, err := storetest.Read(ctx, s, alone); !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("the content removed last: %v", err)
 		}

@@ -174,7 +174,7 @@ func TestDamageAfterCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	var image *vfs.MemFS
-	mailtest.WaitFor(t, time.Minute, func() error {
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		image = copyOf(fs)
 		state := string(readFile(t, image, "data/STATE"))
 		log := newestLog(t, image)
