@@ -63,7 +63,7 @@ func remoteOf(r *http.Request) netip.Addr {
 	return remote.Addr()
 }
 
-// refuse answers a request without a valid token. Storage trouble stays storage trouble.
+// refuse answers a request without a valid token. A fault of the storage stays a fault.
 func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	status, text := classify(err)
 	switch status {
