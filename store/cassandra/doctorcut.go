@@ -147,7 +147,8 @@ func readAllDomains(ctx context.Context, session *gocql.Session) ([]store.Domain
 	var created, retention *int64
 	var removed bool
 	var durability string
-	for rows.Scan(&d.Name, &created, &removed, &durability, &retention) {
+	var settings map[string]string
+	for rows.Scan(&d.Name, &created, &removed, &durability, &retention, &settings) {
 		if created != nil && !removed {
 			d.Durability = mail.Durability(durability)
 			found = append(found, d)
