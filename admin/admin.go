@@ -39,6 +39,8 @@ type Config struct {
 	Checker *task.Checker
 	// Late hands late mail over. Default: a new one.
 	Late *task.Late
+	// Undelete restores removed messages. Default: a new one.
+	Undelete *task.Undelete
 	// Deliverer stores the messages that clients bring. Default: a new one.
 	Deliverer *delivery.Deliverer
 	// Hostname stands in the Received line of messages that clients bring.
@@ -99,6 +101,9 @@ func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeM
 	}
 	if cfg.Late == nil {
 		cfg.Late = task.NewLate(dir, st, nil, nil)
+	}
+	if cfg.Undelete == nil {
+		cfg.Undelete = task.NewUndelete(task.UndeleteConfig{}, dir, st)
 	}
 	if cfg.Deliverer == nil {
 		deliverer, err := delivery.New(delivery.Config{Logger: cfg.Logger}, dir, st, nil)

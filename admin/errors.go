@@ -36,7 +36,7 @@ func classify(err error) (status int, text string) {
 		errors.Is(err, token.ErrNoSuchToken), errors.Is(err, maildrop.ErrNoSuchMessage), errors.Is(err, maildrop.ErrRemoved):
 		return http.StatusNotFound, err.Error()
 	case errors.Is(err, account.ErrExists), errors.Is(err, account.ErrDomainNotEmpty), errors.Is(err, task.ErrCheckRunning), errors.Is(err, account.ErrNoBulk),
-		errors.Is(err, account.ErrDisabled), errors.Is(err, task.ErrSeveralOwners), errors.Is(err, token.ErrTooManyTokens):
+		errors.Is(err, account.ErrDisabled), errors.Is(err, task.ErrSeveralOwners), errors.Is(err, token.ErrTooManyTokens), errors.Is(err, task.ErrRestoring):
 		return http.StatusConflict, err.Error()
 	case errors.Is(err, delivery.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge, err.Error()

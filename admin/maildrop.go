@@ -150,6 +150,7 @@ func (a *api) addMaildrops() {
 	a.addFetch()
 	a.addRemove()
 	a.addPut()
+	a.addUndelete()
 }
 
 // page returns up to limit messages that a filter selects, from behind the message id after.

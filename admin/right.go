@@ -64,6 +64,9 @@ func rights() map[string]right {
 		"put-message":     {role: token.Operator, reach: named, fields: address},
 		"remove-messages": {role: token.Operator, reach: named, fields: address},
 
+		"list-removed-messages": {role: token.ReadOnly, reach: named, fields: address},
+		"restore-messages":      {role: token.Operator, reach: named, fields: address},
+
 		"list-late":      {role: token.ReadOnly, reach: named, fields: []string{"query:address"}},
 		"hand-over-late": {role: token.Operator, reach: named, fields: []string{"body:address", "body:to"}},
 		"drop-late":      {role: token.Operator, reach: named, fields: []string{"body:address"}},

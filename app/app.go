@@ -44,6 +44,7 @@ type App struct {
 	tasks     *task.Runner
 	checker   *task.Checker
 	late      *task.Late
+	undelete  *task.Undelete
 	deliverer *delivery.Deliverer
 	tokens    *token.Keeper
 

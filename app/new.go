@@ -105,6 +105,8 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 		task.Expire(expire, a.engine.store),
 	)
 	a.late = task.NewLate(a.directory, a.engine.store, ids, a.now)
+	kept := max(sweep.Grace, sweep.Undelete)
+	a.undelete = task.NewUndelete(task.UndeleteConfig{Window: kept, IDs: ids, Now: a.now}, a.directory, a.engine.store)
 	check := cfg.Check
 	check.Window = a.engine.window
 	check.IDs, check.Now, check.Logger = ids, a.now, a.logger
@@ -185,6 +187,6 @@ func (a *App) buildSMTP(protocol smtpserver.Protocol, cfg config.SMTP, d *delive
 func (a *App) buildAdmin(open bool, secret string, metrics *admin.Metrics) (http.Handler, error) {
 	return admin.New(admin.Config{
 		Open: open, Token: secret, Tokens: a.tokens, Logger: a.logger, Version: Version(), Hostname: a.cfg.Hostname,
-		Tasks: a.tasks, Checker: a.checker, Late: a.late, Deliverer: a.deliverer, Metrics: metrics,
+		Tasks: a.tasks, Checker: a.checker, Late: a.late, Undelete: a.undelete, Deliverer: a.deliverer, Metrics: metrics,
 	}, a.directory, a.engine.store)
 }

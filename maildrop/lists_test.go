@@ -41,11 +41,13 @@ func (s *rowStore) ListMessages(_ context.Context, _ mail.MailboxID, after mail.
 	return slices.Clone(rows), false, nil
 }
 
-func (s *rowStore) RemoveMessages(_ context.Context, _ mail.MailboxID, ids []mail.MessageID) error {
+func (s *rowStore) RemoveListed(_ context.Context, _ mail.MailboxID, rows []mail.Message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.removed = slices.Clone(ids)
-	s.remove(ids)
+	for _, row := range rows {
+		s.removed = append(s.removed, row.ID)
+	}
+	s.remove(s.removed)
 	return nil
 }
 

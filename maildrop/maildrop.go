@@ -170,27 +170,47 @@ func (m *Maildrop) Marked() int { return m.marked }
 
 // Commit removes the marked messages permanently, and returns the durability reached. After an error
 // some of the messages may be removed, and Commit may be repeated. Errors: the errors of
-// store.RemoveMessages.
+// store.RemoveListed.
 func (m *Maildrop) Commit(ctx context.Context) (mail.Reached, error) {
 	if m.marked == 0 {
 		return mail.ReachedLocal, nil
 	}
-	ids := make([]mail.MessageID, 0, m.marked)
+	reached, err := m.store.Durably(m.options.Durability, func(st store.Mail) error { return m.removeMarked(ctx, st) })
+	if err != nil {
+		return reached, fmt.Errorf("maildrop: remove %d messages of mailbox %s: %w", m.marked, m.mailbox, err)
+	}
+	return reached, nil
+}
+
+// commitPage bounds the rows of one call of store.RemoveListed.
+const commitPage = 2000
+
+// removeMarked removes the rows of the marked messages.
+func (m *Maildrop) removeMarked(ctx context.Context, st store.Mail) error {
+	rows := make([]mail.Message, 0, min(m.marked+len(m.twins.rows), commitPage))
+	remove := func(row int) (err error) {
+		if rows = append(rows, m.list.row(row)); len(rows) == commitPage {
+			err = st.RemoveListed(ctx, m.mailbox, rows)
+			rows = rows[:0]
+		}
+		return err
+	}
 	for n := 1; n <= m.Len(); n++ {
 		if !m.isMarked(n) {
 			continue
 		}
-		row := m.twins.rowOf(n)
-		ids = append(ids, m.list.row(row).ID)
-		for _, twin := range m.twins.of(row) {
-			ids = append(ids, m.list.row(twin.row).ID)
+		first := m.twins.rowOf(n)
+		if err := remove(first); err != nil {
+			return err
+		}
+		for _, twin := range m.twins.of(first) {
+			if err := remove(twin.row); err != nil {
+				return err
+			}
 		}
 	}
-	reached, err := m.store.Durably(m.options.Durability, func(st store.Mail) error {
-		return st.RemoveMessages(ctx, m.mailbox, ids)
-	})
-	if err != nil {
-		return reached, fmt.Errorf("maildrop: remove %d messages of mailbox %s: %w", len(ids), m.mailbox, err)
+	if len(rows) == 0 {
+		return nil
 	}
-	return reached, nil
+	return st.RemoveListed(ctx, m.mailbox, rows)
 }

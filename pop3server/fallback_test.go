@@ -18,11 +18,11 @@ type severed struct {
 	down bool
 }
 
-func (v *severed) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
+func (v *severed) RemoveListed(ctx context.Context, mailbox mail.MailboxID, rows []mail.Message) error {
 	if v.down {
 		return store.ErrUnavailable
 	}
-	return v.Mail.RemoveMessages(ctx, mailbox, ids)
+	return v.Mail.RemoveListed(ctx, mailbox, rows)
 }
 
 // The response to QUIT says that a removal reached the local datacenter only, although the domain asks

@@ -75,13 +75,13 @@ type failing struct {
 	open   func(r io.ReadCloser) (io.ReadCloser, error)
 }
 
-func (s *failing) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
+func (s *failing) RemoveListed(ctx context.Context, mailbox mail.MailboxID, rows []mail.Message) error {
 	if s.remove != nil {
 		if err := s.remove(ctx); err != nil {
 			return err
 		}
 	}
-	return s.Mail.RemoveMessages(ctx, mailbox, ids)
+	return s.Mail.RemoveListed(ctx, mailbox, rows)
 }
 
 func (s *failing) ListMessages(ctx context.Context, mailbox mail.MailboxID, after mail.MessageID, limit int) ([]mail.Message, bool, error) {

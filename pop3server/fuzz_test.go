@@ -45,7 +45,7 @@ type keeping struct {
 	removals int
 }
 
-func (s *keeping) RemoveMessages(context.Context, mail.MailboxID, []mail.MessageID) error {
+func (s *keeping) RemoveListed(context.Context, mail.MailboxID, []mail.Message) error {
 	s.removals++
 	return nil
 }

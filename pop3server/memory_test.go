@@ -40,8 +40,8 @@ func (s *synthetic) OpenContent(context.Context, mail.MessageID, string) (store.
 	return store.ContentInfo{Size: s.size, ReversePath: pop3test.Sender}, &zeros{left: s.size}, nil
 }
 
-func (s *synthetic) RemoveMessages(_ context.Context, _ mail.MailboxID, ids []mail.MessageID) error {
-	s.n -= len(ids)
+func (s *synthetic) RemoveListed(_ context.Context, _ mail.MailboxID, rows []mail.Message) error {
+	s.n -= len(rows)
 	return nil
 }
 

@@ -22,6 +22,7 @@
 //	content   message id                    -> octets, size, reverse-path, mailboxes, removed
 //	token     id                            -> hash, role, scopes, note, maker, created, expires, revoked, used
 //	attempt   (fingerprint, id, entered)    -> until, origin, content stored, reached and size, recipients
+//	removal   (mailbox, message id)         -> removed at, row as it was; until the content is gone
 //	note      name                          -> text (Notes)
 //
 // A mailbox is a two-phase set: a row is added, then removed, and the removal wins permanently.

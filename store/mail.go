@@ -12,6 +12,7 @@ import (
 type Mail interface {
 	Contents
 	Mailboxes
+	Removals
 	Clocks
 	Place
 }

@@ -2,23 +2,91 @@ package task
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"popelago/mail"
 	"popelago/store"
 )
 
+// copier copies messages to new ids, at the end of a mailbox.
+type copier struct {
+	mail store.Levels[store.Mail]
+	ids  *mail.IDSource
+	now  func() time.Time
+}
+
+// newCopier makes a copier. ids and now may be nil.
+func newCopier(st store.Levels[store.Mail], ids *mail.IDSource, now func() time.Time) copier {
+	if now == nil {
+		now = time.Now
+	}
+	if ids == nil {
+		ids = mail.NewIDSource(now)
+	}
+	return copier{mail: st, ids: ids, now: now}
+}
+
+// copy stores a copy of a message for a recipient, under a new id, and returns the row of the copy. The
+// copy keeps the unique-id and the octets. A nil error means that all octets were copied, as durably as
+// the recipient's domain requires.
+//
+// Errors: those of package store; errSource, with the cause, if the content of the message cannot be
+// read now.
+func (c copier) copy(ctx context.Context, m mail.Message, to mail.Recipient) (mail.Message, error) {
+	info, body, err := c.mail.Local.OpenContent(ctx, m.ID, m.Origin)
+	if err != nil {
+		return mail.Message{}, fmt.Errorf("%w: %w", errSource, err)
+	}
+	defer body.Close()
+	content, err := copyContent(ctx, c.mail.Local, info, body)
+	if err != nil {
+		return mail.Message{}, err
+	}
+	defer content.Discard()
+	id, err := store.NextID(ctx, c.mail.Local, c.ids)
+	if err != nil {
+		return mail.Message{}, err
+	}
+	anew := copyOf(m, id, info)
+	_, err = c.mail.Durably(to.Durability, func(st store.Mail) error {
+		return st.PutContent(ctx, anew.ID, content, store.ContentInfo{ReversePath: info.ReversePath, Mailboxes: []mail.MailboxID{to.Mailbox}})
+	})
+	if err != nil {
+		return mail.Message{}, err
+	}
+	entry := store.Entry{Mailbox: to.Mailbox, Message: anew, Bulk: to.Bulk}
+	_, err = c.mail.Durably(to.Durability, func(st store.Mail) error { return st.AddMessages(ctx, []store.Entry{entry})[0] })
+	if err == nil && c.now().Round(0).Sub(anew.ID.Time()) > store.MaxIDAge {
+		err = fmt.Errorf("the copy took too long: %w", store.ErrUnavailable)
+	}
+	if err != nil {
+		undo := context.WithoutCancel(ctx)
+		return mail.Message{}, errors.Join(err, c.mail.Local.RemoveMessages(undo, to.Mailbox, []mail.MessageID{anew.ID}))
+	}
+	return anew, nil
+}
+
+// errSource: the content of the message to be copied cannot be read.
+var errSource = errors.New("task: read the content")
+
 // copyContent copies an opened content to a new content, which the caller ends with PutContent or
-// Discard. Errors: those of package store; store.ErrCorrupt if the size of body differs from info.
+// Discard. Errors: those of package store; store.ErrCorrupt if the size of body differs from info;
+// errSource if body cannot be read.
 func copyContent(ctx context.Context, st store.Contents, info store.ContentInfo, body io.Reader) (store.Content, error) {
 	content, err := st.NewContent(ctx)
 	if err != nil {
 		return nil, err
 	}
-	n, err := io.Copy(content, body)
-	if err == nil && n != info.Size {
-		err = fmt.Errorf("%d octets instead of %d: %w", n, info.Size, store.ErrCorrupt)
+	source := &sourceReader{Reader: body}
+	n, err := io.Copy(content, source)
+	switch {
+	case err != nil && source.failed:
+		err = fmt.Errorf("%w: %w", errSource, err)
+	case err == nil && n != info.Size:
+		err = fmt.Errorf("%w: %d octets instead of %d: %w", errSource, n, info.Size, store.ErrCorrupt)
 	}
 	if err != nil {
 		content.Discard()
@@ -27,11 +95,24 @@ func copyContent(ctx context.Context, st store.Contents, info store.ContentInfo,
 	return content, nil
 }
 
-// copyOf returns the row of a copy of m under a new id. The copy keeps the unique-id. info describes
-// the content.
+// sourceReader notes whether its reader has failed.
+type sourceReader struct {
+	io.Reader
+	failed bool
+}
+
+// Read implements io.Reader.
+func (r *sourceReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	r.failed = r.failed || err != nil && err != io.EOF
+	return n, err
+}
+
+// copyOf returns the row of a copy of m under a new id: with all fields of m but the place of its
+// acceptance. The copy keeps the unique-id. info describes the content.
 func copyOf(m mail.Message, id mail.MessageID, info store.ContentInfo) mail.Message {
-	return mail.Message{
-		ID: id, Recipient: m.Recipient, UIDL: m.UniqueID(),
-		Size: info.Size + int64(len(mail.DeliveryHeader(info.ReversePath, m.Recipient))),
-	}
+	anew := m
+	anew.ID, anew.UIDL, anew.Origin = id, m.UniqueID(), ""
+	anew.Size = info.Size + int64(len(mail.DeliveryHeader(info.ReversePath, m.Recipient)))
+	return anew
 }

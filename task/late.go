@@ -50,22 +50,14 @@ type LateSelection struct {
 // Late lists, hands over and drops late mail on request. Safe for concurrent use: two concurrent
 // hand-overs may copy a message twice, and the maildrop lists it once.
 type Late struct {
+	copier
 	dir       *account.Directory
-	mail      store.Levels[store.Mail]
 	directory store.Levels[store.Directory]
-	ids       *mail.IDSource
-	now       func() time.Time
 }
 
 // NewLate makes a Late. ids and now may be nil.
 func NewLate(dir *account.Directory, st store.Store, ids *mail.IDSource, now func() time.Time) *Late {
-	if now == nil {
-		now = time.Now
-	}
-	if ids == nil {
-		ids = mail.NewIDSource(now)
-	}
-	return &Late{dir: dir, mail: st.Mail, directory: st.Directory, ids: ids, now: now}
+	return &Late{copier: newCopier(st.Mail, ids, now), dir: dir, directory: st.Directory}
 }
 
 // List returns up to limit late messages of one address, or of all addresses (the zero address),
@@ -203,7 +195,7 @@ func (l *Late) handOver(ctx context.Context, m LateMessage, to mail.Recipient) e
 		return err
 	}
 	if !there {
-		if err := l.copy(ctx, m.Message, to); err != nil {
+		if _, err := l.copy(ctx, m.Message, to); err != nil {
 			return err
 		}
 	}
@@ -216,41 +208,6 @@ func (l *Late) has(ctx context.Context, mailbox mail.MailboxID, m mail.Message) 
 		there = there || row.UniqueID() == m.UniqueID()
 	})
 	return there, err
-}
-
-// copy stores a copy of a message for a recipient, under a new id.
-func (l *Late) copy(ctx context.Context, m mail.Message, to mail.Recipient) error {
-	info, body, err := l.mail.Local.OpenContent(ctx, m.ID, m.Origin)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	content, err := copyContent(ctx, l.mail.Local, info, body)
-	if err != nil {
-		return err
-	}
-	defer content.Discard()
-	id, err := store.NextID(ctx, l.mail.Local, l.ids)
-	if err != nil {
-		return err
-	}
-	anew := copyOf(m, id, info)
-	_, err = l.mail.Durably(to.Durability, func(st store.Mail) error {
-		return st.PutContent(ctx, anew.ID, content, store.ContentInfo{ReversePath: info.ReversePath, Mailboxes: []mail.MailboxID{to.Mailbox}})
-	})
-	if err != nil {
-		return err
-	}
-	entry := store.Entry{Mailbox: to.Mailbox, Message: anew, Bulk: to.Bulk}
-	_, err = l.mail.Durably(to.Durability, func(st store.Mail) error { return st.AddMessages(ctx, []store.Entry{entry})[0] })
-	if err == nil && l.now().Round(0).Sub(anew.ID.Time()) > store.MaxIDAge {
-		err = fmt.Errorf("the copy took too long: %w", store.ErrUnavailable)
-	}
-	if err != nil {
-		undo := context.WithoutCancel(ctx)
-		return errors.Join(err, l.mail.Local.RemoveMessages(undo, to.Mailbox, []mail.MessageID{anew.ID}))
-	}
-	return nil
 }
 
 // Drop removes late mail permanently, and returns the number of messages removed.

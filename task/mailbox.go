@@ -14,13 +14,13 @@ const mailboxPage = 500
 
 // EmptyMailbox removes the messages of a mailbox with ids below an id, and returns their number. The
 // call may be repeated.
-func EmptyMailbox(ctx context.Context, st store.Mailboxes, mailbox mail.MailboxID, below mail.MessageID) (int, error) {
+func EmptyMailbox(ctx context.Context, st store.Mail, mailbox mail.MailboxID, below mail.MessageID) (int, error) {
 	return removeBetween(ctx, st, mailbox, mail.MessageID{}, below)
 }
 
 // removeBetween removes the messages of a mailbox with ids between after and below, both exclusive,
 // and returns their number, also with an error.
-func removeBetween(ctx context.Context, st store.Mailboxes, mailbox mail.MailboxID, after, below mail.MessageID) (int, error) {
+func removeBetween(ctx context.Context, st store.Mail, mailbox mail.MailboxID, after, below mail.MessageID) (int, error) {
 	removed := 0
 	for after.Compare(below) < 0 {
 		rows, more, err := st.ListMessages(ctx, mailbox, after, mailboxPage)
@@ -30,18 +30,14 @@ func removeBetween(ctx context.Context, st store.Mailboxes, mailbox mail.Mailbox
 		if i := slices.IndexFunc(rows, func(m mail.Message) bool { return m.ID.Compare(below) >= 0 }); i >= 0 {
 			rows, more = rows[:i], false
 		}
-		ids := make([]mail.MessageID, len(rows))
-		for i, row := range rows {
-			ids[i] = row.ID
-		}
-		if len(ids) > 0 {
-			if err := st.RemoveMessages(ctx, mailbox, ids); err != nil {
+		if len(rows) > 0 {
+			if err := st.RemoveListed(ctx, mailbox, rows); err != nil {
 				return removed, fmt.Errorf("task: remove messages of mailbox %s: %w", mailbox, err)
 			}
-			removed += len(ids)
-			after = ids[len(ids)-1]
+			removed += len(rows)
+			after = rows[len(rows)-1].ID
 		}
-		if !more || len(ids) == 0 {
+		if !more || len(rows) == 0 {
 			break
 		}
 	}

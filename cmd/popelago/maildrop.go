@@ -15,7 +15,7 @@ func newMaildropCommand() *cobra.Command {
 	f := &remoteFlags{}
 	cmd := newGroup("maildrop", "List, read, remove and add the messages of an account",
 		newMaildropListCommand(f), newMaildropHeadersCommand(f), newMaildropFetchCommand(f), newMaildropVerifyCommand(f),
-		newMaildropRemoveCommand(f), newMaildropPutCommand(f))
+		newMaildropRemoveCommand(f), newMaildropRemovedCommand(f), newMaildropRestoreCommand(f), newMaildropPutCommand(f))
 	cmd.Long = `List, read, remove and add the messages of an account. A message is named by its unique-id,
 which "maildrop list" shows. The server logs who reads, removes or adds a message.`
 	f.add(cmd)

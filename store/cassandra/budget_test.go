@@ -20,7 +20,7 @@ func TestStatementBudget(t *testing.T) {
 	message := func() mail.Message { return mail.Message{ID: ids.Next(), Size: 10, Recipient: a.String()} }
 	const chunk = 256 << 10
 	var large, small mail.Message
-	var many []mail.MessageID
+	var many []mail.Message
 	checkBudget(t, []operation{
 		{"deliver 1 recipient, 256 KiB", nil, func() error {
 			small = message()
@@ -58,14 +58,13 @@ func TestStatementBudget(t *testing.T) {
 			return err
 		}, 0, 1},
 		{"DELE x 500, QUIT", func() {
-			rows := make([]mail.Message, 500)
-			for i := range rows {
-				rows[i] = message()
-				many = append(many, rows[i].ID)
+			many = make([]mail.Message, 500)
+			for i := range many {
+				many[i] = message()
 			}
-			add(t, s, mb, rows...)
-		}, func() error { return s.RemoveMessages(t.Context(), mb, many) }, 2, 0},
-		{"DELE x 501, QUIT", func() { many = append(many, small.ID) }, func() error { return s.RemoveMessages(t.Context(), mb, many) }, 4, 0},
+			add(t, s, mb, many...)
+		}, func() error { return s.RemoveListed(t.Context(), mb, many) }, 2, 0},
+		{"DELE x 501, QUIT", func() { many = append(many, small) }, func() error { return s.RemoveListed(t.Context(), mb, many) }, 4, 0},
 		{"address not cached", nil, func() error { _, err := s.AddressRows(t.Context(), a); return err }, 0, 1},
 		{"change a password", nil, func() error {
 			hash := "x"

@@ -167,6 +167,9 @@ func migrations() [][]string {
 ) WITH comment = 'access tokens of the administration API, revoked is written and never removed'
   AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
   AND read_repair = 'BLOCKING'`,
+	}, {
+		`ALTER TABLE trash ADD IF NOT EXISTS entry blob`,
+		`ALTER TABLE trash ADD IF NOT EXISTS bare boolean`,
 	}}
 }
 
@@ -298,11 +301,16 @@ const (
 
 // Trash and background work.
 const (
-	insertTrash = `INSERT INTO trash (datacenter, hour, shard, mailbox, message, removed_at) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
-	selectTrash = `SELECT mailbox, message, removed_at FROM trash WHERE datacenter = ? AND hour = ? AND shard = ?`
-	selectNamed = `SELECT message FROM trash WHERE datacenter = ? AND hour = ? AND shard = ? AND mailbox = ? AND message IN ?`
-	deleteTrash = `DELETE FROM trash USING TIMESTAMP ? WHERE datacenter = ? AND hour = ? AND shard = ? AND mailbox = ? AND message IN ?`
-	clearTrash  = `DELETE FROM trash USING TIMESTAMP ? WHERE datacenter = ? AND hour = ? AND shard = ? AND (mailbox, message) >= (?, ?) AND (mailbox, message) <= (?, ?)`
+	insertTrash = `INSERT INTO trash (datacenter, hour, shard, mailbox, message, removed_at, entry) VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
+
+	// insertBareTrash leaves the entry of an earlier removal in place.
+	insertBareTrash = `INSERT INTO trash (datacenter, hour, shard, mailbox, message, removed_at, bare) VALUES (?, ?, ?, ?, ?, ?, true) USING TIMESTAMP ?`
+
+	selectRemoved = `SELECT message, removed_at, entry, bare FROM trash WHERE datacenter = ? AND hour = ? AND shard = ? AND mailbox = ?`
+	selectTrash   = `SELECT mailbox, message, removed_at FROM trash WHERE datacenter = ? AND hour = ? AND shard = ?`
+	selectNamed   = `SELECT message FROM trash WHERE datacenter = ? AND hour = ? AND shard = ? AND mailbox = ? AND message IN ?`
+	deleteTrash   = `DELETE FROM trash USING TIMESTAMP ? WHERE datacenter = ? AND hour = ? AND shard = ? AND mailbox = ? AND message IN ?`
+	clearTrash    = `DELETE FROM trash USING TIMESTAMP ? WHERE datacenter = ? AND hour = ? AND shard = ? AND (mailbox, message) >= (?, ?) AND (mailbox, message) <= (?, ?)`
 
 	selectProgress = `SELECT position FROM progress WHERE name = ?`
 	insertProgress = `INSERT INTO progress (name, position) VALUES (?, ?) USING TIMESTAMP ?`

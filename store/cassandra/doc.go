@@ -8,7 +8,7 @@
 //	mailbox         ((mailbox, segment), message)  size, recipient, uidl, origin, bulk_since (static)
 //	content         ((message, chunk))             data; chunk 0 also: size, chunks, codec, key_id,
 //	                                               recipients, reverse_path, removed
-//	trash           ((datacenter, hour, shard), mailbox, message)  removed_at
+//	trash           ((datacenter, hour, shard), mailbox, message)  removed_at, entry, bare
 //	floor           ((mailbox))                    floor, held
 //	address         ((domain, shard), local, generation)  kind, removed, password, state, created,
 //	                                               retention, bulk, targets, settings, touched

@@ -26,6 +26,23 @@ func (m *mailboxes) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, 
 		return err
 	}
 	for some := range slices.Chunk(ids, removeAtOnce) {
+		rows := make([]mail.Message, len(some))
+		for i, id := range some {
+			rows[i].ID = id
+		}
+		if err := m.removeSome(ctx, mailbox, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RemoveListed implements store.Removals, at the cost of RemoveMessages.
+func (m *mailboxes) RemoveListed(ctx context.Context, mailbox mail.MailboxID, rows []mail.Message) error {
+	if err := m.run.ready(ctx, "remove messages"); err != nil {
+		return err
+	}
+	for some := range slices.Chunk(rows, removeAtOnce) {
 		if err := m.removeSome(ctx, mailbox, some); err != nil {
 			return err
 		}
@@ -33,21 +50,37 @@ func (m *mailboxes) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, 
 	return nil
 }
 
-func (m *mailboxes) removeSome(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
+// trashStatement is the statement, and the hour, of some removals.
+type trashStatement struct {
+	cql  string
+	hour int
+}
+
+// removeSome removes some rows. A row without size is removed by its id alone: the trash then keeps the
+// row that an earlier removal has put there.
+func (m *mailboxes) removeSome(ctx context.Context, mailbox mail.MailboxID, removed []mail.Message) error {
+	ids := make([]mail.MessageID, len(removed))
+	for i, row := range removed {
+		ids[i] = row.ID
+	}
 	what := fmt.Sprintf("remove %d messages from mailbox %s", len(ids), mailbox)
 	now := m.clock.removalTime()
 	at := micros(now)
-	byHour := map[int][][]any{}
+	inserts := map[trashStatement][][]any{}
 	timestamp := at
-	for _, id := range ids {
-		hour := m.trashHour(at, id)
-		byHour[hour] = append(byHour[hour], []any{
-			m.cfg.Datacenter, hour, trashShard(mailbox), gocql.UUID(mailbox), gocql.UUID(id), at, at,
-		})
-		timestamp = max(timestamp, after(now, id))
+	for _, row := range removed {
+		st := trashStatement{cql: insertTrash, hour: m.trashHour(at, row.ID)}
+		values := []any{m.cfg.Datacenter, st.hour, trashShard(mailbox), gocql.UUID(mailbox), gocql.UUID(row.ID), at}
+		if row.Size > 0 {
+			values = append(values, row.AppendRow(nil))
+		} else {
+			st.cql = insertBareTrash
+		}
+		inserts[st] = append(inserts[st], append(values, at))
+		timestamp = max(timestamp, after(now, row.ID))
 	}
-	for _, rows := range byHour {
-		if err := m.run.execBatch(ctx, statement{cql: insertTrash, consistency: m.at.writes(), what: what + ": trash"}, rows); err != nil {
+	for st, rows := range inserts {
+		if err := m.run.execBatch(ctx, statement{cql: st.cql, consistency: m.at.writes(), what: what + ": trash"}, rows); err != nil {
 			return err
 		}
 	}

@@ -88,6 +88,7 @@ func rules() map[string]rule {
 	trashed := func(v []any) bool { // in the hour of the removal or later, and not before the message
 		return v[6].(int64) == v[5].(int64) && int64(v[1].(int)) >= mail.MessageID(v[4].(gocql.UUID)).Micros()/3_600_000_000
 	}
+	keeping := func(v []any) bool { return v[7].(int64) == v[5].(int64) && trashed(append(v[:6:6], v[5])) }
 	return map[string]rule{
 		// The mailboxes.
 		"insertMessage":  {writes, timeOf(7, 2)},
@@ -119,17 +120,19 @@ func rules() map[string]rule {
 		"deleteChunk":       {local, behindID(0, 1)},
 
 		// The trash, and background work.
-		"insertTrash":    {writes, trashed},
-		"selectTrash":    {all + " " + local, nil}, // LOCAL_QUORUM where ALL is out of reach
-		"selectNamed":    {all, nil},
-		"deleteTrash":    {local, notAhead(0)},
-		"clearTrash":     {local, notAhead(0)},
-		"selectProgress": {local, nil},
-		"insertProgress": {local, sameAs(2, 1)},
-		"selectScan":     {local, nil},
-		"insertScan":     {local, notBefore(3, 2)},
-		"selectNote":     {sessions, nil},
-		"insertNote":     {writes, given(2)},
+		"insertTrash":     {writes, keeping},
+		"insertBareTrash": {writes, trashed},
+		"selectRemoved":   {sessions, nil},
+		"selectTrash":     {all + " " + local, nil}, // LOCAL_QUORUM where ALL is out of reach
+		"selectNamed":     {all, nil},
+		"deleteTrash":     {local, notAhead(0)},
+		"clearTrash":      {local, notAhead(0)},
+		"selectProgress":  {local, nil},
+		"insertProgress":  {local, sameAs(2, 1)},
+		"selectScan":      {local, nil},
+		"insertScan":      {local, notBefore(3, 2)},
+		"selectNote":      {sessions, nil},
+		"insertNote":      {writes, given(2)},
 
 		// The ledger.
 		"insertAttempt": {writes, sameAs(13, 2)},

@@ -34,7 +34,7 @@ func (r *sweepRun) searchTrash(ctx context.Context, contents map[mail.MessageID]
 	}
 	byMailbox := byMailbox(contents)
 	var err error
-	if s.datacenters, err = s.allDatacenters(ctx); err != nil {
+	if s.datacenters, err = trashDatacenters(ctx, s.run, s.cfg); err != nil {
 		return s, err
 	}
 	if s.begins, err = s.readBegins(ctx, byMailbox); err != nil {
@@ -100,21 +100,6 @@ func (s *trashSearch) readNamed(ctx context.Context, p trashPart, mailbox mail.M
 		s.mu.Unlock()
 	}
 	return named, nil
-}
-
-// allDatacenters lists all datacenters that may have trash: the datacenters of the keyspace, the local
-// one, and the ones written off.
-func (s *trashSearch) allDatacenters(ctx context.Context) ([]string, error) {
-	var replication map[string]string
-	if _, err := s.run.readOne(ctx, statement{
-		cql: selectReplication, values: []any{s.cfg.Keyspace}, consistency: gocql.LocalOne, what: "sweep: read the replication",
-	}, &replication); err != nil {
-		return nil, err
-	}
-	list := slices.Concat(s.cfg.sweptDatacenters(), sortedKeys(replication))
-	list = slices.DeleteFunc(list, func(name string) bool { return name == "class" })
-	slices.Sort(list)
-	return slices.Compact(list), nil
 }
 
 // readBegins reads the first hour that may hold removals, for the shards of mailboxes.

@@ -105,6 +105,7 @@ func TestSchemaLearnsOfColumns(t *testing.T) {
 	}
 	for _, statement := range []string{
 		"ALTER TABLE schema_columns.server DROP window",
+		"ALTER TABLE schema_columns.trash DROP (entry, bare)",
 		"ALTER TABLE schema_columns.address DROP (targets, settings, touched)",
 		"ALTER TABLE schema_columns.domain DROP (settings, touched)",
 		"INSERT INTO schema_columns.domain (name, created, removed) VALUES ('old.test', 1, false) USING TIMESTAMP 1",

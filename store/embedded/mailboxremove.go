@@ -9,9 +9,21 @@ import (
 
 // RemoveMessages implements store.Mailboxes. It works also while the free space is below the reserve.
 func (b *mailboxes) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
-	for len(ids) > 0 {
-		page := ids[:min(len(ids), removePage)]
-		ids = ids[len(page):]
+	for page := range slices.Chunk(ids, removePage) {
+		rows := make([]mail.Message, len(page))
+		for i, id := range page {
+			rows[i].ID = id
+		}
+		if err := b.removePage(ctx, mailbox, rows); err != nil {
+			return err
+		}
+	}
+	return contextErr(ctx, "remove messages")
+}
+
+// RemoveListed implements store.Removals, as RemoveMessages.
+func (b *mailboxes) RemoveListed(ctx context.Context, mailbox mail.MailboxID, rows []mail.Message) error {
+	for page := range slices.Chunk(rows, removePage) {
 		if err := b.removePage(ctx, mailbox, page); err != nil {
 			return err
 		}
@@ -19,22 +31,37 @@ func (b *mailboxes) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, 
 	return contextErr(ctx, "remove messages")
 }
 
-func (b *mailboxes) removePage(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
+// removePage removes some rows. A row without size is removed by its id alone.
+func (b *mailboxes) removePage(ctx context.Context, mailbox mail.MailboxID, rows []mail.Message) error {
 	now := b.clock.removalTime().UnixMicro()
-	moment := encodeMoment(now)
-	ids = slices.Clone(ids) // the committer may read ids after the caller stopped waiting
+	// The committer may read ids and markers after the caller stopped waiting.
+	ids := make([]mail.MessageID, len(rows))
+	markers := make([][]byte, len(rows))
+	for i, row := range rows {
+		ids[i] = row.ID
+		if row.Size > 0 {
+			markers[i] = removedMarker{removedAt: now, row: row.AppendRow(nil)}.encode()
+		}
+	}
 	w := &write{prepare: func(g *group) error {
 		if g.removed == nil {
 			g.removed = make(map[rowKey]struct{})
 		}
-		for _, id := range ids {
+		for i, id := range ids {
 			k := messageKey(mailbox, id)
 			mk := k.marker()
 			g.removed[k] = struct{}{}
 			if err := g.batch.Delete(k[:], nil); err != nil {
 				return err
 			}
-			if err := g.batch.Set(mk[:], moment, nil); err != nil {
+			value := markers[i]
+			if value == nil {
+				var err error
+				if value, err = keepRow(g.db, mk, now); err != nil {
+					return translate(err, "remove messages")
+				}
+			}
+			if err := g.batch.Set(mk[:], value, nil); err != nil {
 				return err
 			}
 		}
@@ -48,5 +75,5 @@ func (b *mailboxes) removePage(ctx context.Context, mailbox mail.MailboxID, ids 
 	return nil
 }
 
-// removePage bounds the ids of one write of RemoveMessages.
+// removePage bounds the rows of one write of RemoveMessages.
 const removePage = 2000

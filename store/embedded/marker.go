@@ -98,8 +98,8 @@ func (m *markers) drop(g *group, id mail.MessageID, mailboxes []mail.MailboxID) 
 		if err != nil {
 			return err
 		}
-		removedAt, err := decodeMoment(v)
-		if err == nil && removedAt < before {
+		removed, err := decodeMarker(v)
+		if err == nil && removed.removedAt < before {
 			err = g.batch.Delete(mk[:], nil)
 		}
 		if err != nil {

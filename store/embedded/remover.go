@@ -124,7 +124,7 @@ func deadContent(db *pebble.DB, id mail.MessageID, run *sweepRun) (row contentRo
 		if err != nil {
 			return row, false, err
 		}
-		if removedAt, err := decodeMoment(v); err != nil || removedAt >= run.olderThan.UnixMicro() {
+		if m, err := decodeMarker(v); err != nil || m.removedAt >= run.olderThan.UnixMicro() {
 			return row, false, err
 		}
 	}

@@ -218,7 +218,7 @@ func decodeTrash(b []byte) (mailbox mail.MailboxID, ids []mail.MessageID, err er
 	return mailbox, ids, d.end()
 }
 
-// encodeMoment returns the value of a marker and of an orphan row: version, 8 octets microseconds.
+// encodeMoment returns the value of an orphan row, and of a marker of older versions: version, 8 octets microseconds.
 func encodeMoment(micros int64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{rowVersion}, uint64(micros))
 }

@@ -3,6 +3,8 @@ package storetest
 import (
 	"context"
 	"io"
+	"iter"
+	"time"
 
 	"popelago/mail"
 	"popelago/store"
@@ -95,6 +97,30 @@ func (s *faultyMail) RemoveMessages(ctx context.Context, mailbox mail.MailboxID,
 		return err
 	}
 	return s.f.error(store.ErrOutcomeUnknown, operation)
+}
+
+func (s *faultyMail) RemoveListed(ctx context.Context, mailbox mail.MailboxID, rows []mail.Message) error {
+	const operation = "RemoveMessages"
+	if !s.f.next(operation) {
+		return s.Mail.RemoveListed(ctx, mailbox, rows)
+	}
+	if s.f.Mode == Before {
+		return s.f.undone(operation)
+	}
+	if s.f.Mode == Half && len(rows) > 1 {
+		rows = rows[:len(rows)/2]
+	}
+	if err := s.Mail.RemoveListed(ctx, mailbox, rows); err != nil {
+		return err
+	}
+	return s.f.error(store.ErrOutcomeUnknown, operation)
+}
+
+func (s *faultyMail) RemovedMessages(ctx context.Context, mailbox mail.MailboxID, since time.Time) iter.Seq2[store.Removal, error] {
+	if err := s.f.read("RemovedMessages", func() error { return nil }); err != nil {
+		return func(yield func(store.Removal, error) bool) { yield(store.Removal{}, err) }
+	}
+	return s.Mail.RemovedMessages(ctx, mailbox, since)
 }
 
 type faultyContent struct {

@@ -38,6 +38,7 @@ func (s Suite) Run(t *testing.T) {
 		cases []testCase
 	}{
 		{"Mailbox", mailboxCases},
+		{"Removal", removalCases},
 		{"Bulk", bulkCases},
 		{"Content", contentCases},
 		{"Sweep", sweepCases},

@@ -1,0 +1,129 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"popelago/account"
+	"popelago/adminclient"
+	"popelago/mail"
+	"popelago/task"
+)
+
+// restoreTime bounds the time of a request. Clients ask again.
+const restoreTime = 20 * time.Second
+
+func (a *api) addUndelete() {
+	type query struct {
+		AccountPath
+		Since time.Time `query:"since" doc:"Only messages removed since this moment; absent: since the undelete window began."`
+		Limit int       `query:"limit" minimum:"1" maximum:"10000" default:"1000" doc:"Most messages of the answer."`
+	}
+	type list struct{ Body adminclient.RemovedList }
+	register(a, huma.Operation{
+		OperationID: "list-removed-messages", Method: http.MethodGet, Path: "/v1/maildrops/{address}/removed",
+		Summary:     "List the removed messages of an account that can be restored",
+		Description: "Messages that are in the maildrop again are left out.",
+	}, func(ctx context.Context, in *query) (*list, error) {
+		address, err := in.parse()
+		if err != nil {
+			return nil, err
+		}
+		found, err := a.cfg.Undelete.List(ctx, address, in.Since, in.Limit)
+		if err != nil {
+			return nil, err
+		}
+		return &list{removedOf(found, a.cfg.Undelete.Window())}, nil
+	})
+
+	type restore struct {
+		AccountPath
+		Body adminclient.RestoreRequest
+	}
+	type restored struct{ Body adminclient.Restored }
+	register(a, huma.Operation{
+		OperationID: "restore-messages", Method: http.MethodPost, Path: "/v1/maildrops/{address}/restore",
+		Summary:       "Bring removed messages back into the maildrop, under their unique-ids",
+		Description:   "A message that is in the maildrop already is not restored again. The retention counts from the restore.",
+		DefaultStatus: http.StatusOK,
+	}, func(ctx context.Context, in *restore) (*restored, error) {
+		address, err := in.parse()
+		if err != nil {
+			return nil, err
+		}
+		s, err := parseRestore(in.Body)
+		if err != nil {
+			return nil, err
+		}
+		report, err := a.cfg.Undelete.Restore(ctx, address, s, time.Now().Add(restoreTime))
+		a.noteRestore(ctx, address, report, err)
+		if err != nil {
+			return nil, err
+		}
+		return &restored{restoredOf(report)}, nil
+	})
+}
+
+// noteRestore logs a restore of at least one message.
+func (a *api) noteRestore(ctx context.Context, address mail.Address, r task.RestoreReport, err error) {
+	if r.Messages == 0 {
+		return
+	}
+	more := []any{"messages", r.Messages, "octets", r.Octets}
+	if err != nil {
+		more = append(more, "incomplete", err.Error())
+	}
+	acc, _ := a.directory.Maildrop(ctx, address) // ended meanwhile: without mailbox
+	acc.Address = address.Canonical()
+	a.accessed(ctx, "restore-messages", acc, more...)
+}
+
+// errRestoreSelection: a restore has no selection, or several.
+var errRestoreSelection = errors.New("name unique-ids, or all, or a moment since which messages were removed")
+
+func parseRestore(r adminclient.RestoreRequest) (s task.RestoreSelection, err error) {
+	if len(r.UniqueIDs) > 0 && r.All || len(r.UniqueIDs) == 0 && !r.All && r.Since == nil {
+		return s, fmt.Errorf("%w: %w", account.ErrBadSetting, errRestoreSelection)
+	}
+	for _, u := range r.UniqueIDs {
+		s.UniqueIDs = append(s.UniqueIDs, mail.UIDL(u))
+	}
+	if r.Since != nil {
+		s.Since = *r.Since
+	}
+	return s, nil
+}
+
+func removedOf(l task.RemovedList, window time.Duration) adminclient.RemovedList {
+	out := adminclient.RemovedList{
+		Messages: make([]adminclient.RemovedMessage, len(l.Messages)), More: l.More, Partial: l.Partial, Window: window.String(),
+	}
+	for i, r := range l.Messages {
+		out.Messages[i] = adminclient.RemovedMessage{
+			UniqueID: string(r.Message.UniqueID()), ID: r.Message.ID.String(), Removed: r.At, Arrived: r.Message.ID.Time(),
+			Octets: r.Message.Size, Recipient: mail.Printable(r.Message.Recipient),
+		}
+	}
+	return out
+}
+
+func restoredOf(r task.RestoreReport) adminclient.Restored {
+	return adminclient.Restored{
+		Messages: r.Messages, Octets: r.Octets, There: uniqueIDs(r.There), Missing: uniqueIDs(r.Missing), Gone: r.Gone, Waiting: r.Waiting,
+		More: r.More, Partial: r.Partial,
+	}
+}
+
+// uniqueIDs returns unique-ids as a list, never nil.
+func uniqueIDs(ids []mail.UIDL) []string {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = string(id)
+	}
+	return list
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"popelago/adminclient"
+	"popelago/mail"
+)
+
+// sinceFlag is a moment: an age, or a time.
+type sinceFlag struct{ text string }
+
+func (s *sinceFlag) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.text, "since", "", "only messages removed since `WHEN`: an age such as 2h or 3d, or a time such as 2026-11-26T10:00:00Z")
+}
+
+// moment returns the zero time without the flag.
+func (s *sinceFlag) moment() (time.Time, error) {
+	if s.text == "" {
+		return time.Time{}, nil
+	}
+	if at, err := time.Parse(time.RFC3339, s.text); err == nil {
+		return at, nil
+	}
+	if age, err := mail.ParseRetention(s.text); err == nil && age.Ends() {
+		return time.Now().Add(-time.Duration(age)), nil
+	}
+	return time.Time{}, &usageError{quoted(s.text) + " is neither an age such as \"2h\" nor a time such as \"2026-11-26T10:00:00Z\""}
+}
+
+func newMaildropRemovedCommand(f *remoteFlags) *cobra.Command {
+	var since sinceFlag
+	limit := 0
+	cmd := &cobra.Command{
+		Use:   "removed ADDRESS",
+		Short: "List the removed messages of an account that can be restored",
+		Long: `List the removed messages of an account that can be restored, the last removal first: those
+whose content is still kept (tasks.undelete_window), and that are not in the maildrop again.
+Messages that were removed because of their age are among them.`,
+		Args: arguments("ADDRESS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			from, err := since.moment()
+			if err != nil {
+				return err
+			}
+			return f.call(func(c *adminclient.Client) error {
+				list, err := c.RemovedMessages(cmd.Context(), args[0], from, limit)
+				if err != nil {
+					return err
+				}
+				if f.json {
+					return printJSON(cmd.OutOrStdout(), list)
+				}
+				return printRemoved(cmd, list)
+			})
+		},
+	}
+	since.add(cmd)
+	cmd.Flags().IntVar(&limit, "limit", 1000, "list at most this `NUMBER` of messages")
+	return cmd
+}
+
+func printRemoved(cmd *cobra.Command, list adminclient.RemovedList) error {
+	rows := make([][]string, len(list.Messages))
+	for i, m := range list.Messages {
+		octets := "unknown"
+		if m.Octets > 0 {
+			octets = strconv.FormatInt(m.Octets, 10)
+		}
+		rows[i] = []string{when(m.Removed), m.UniqueID, octets, when(m.Arrived)}
+	}
+	err := printTable(cmd.OutOrStdout(), []string{"REMOVED", "UNIQUE-ID", "OCTETS", "ARRIVED"}, rows)
+	notes := cmd.ErrOrStderr()
+	if list.More {
+		fmt.Fprintf(notes, "there is more than these %d\n", len(rows))
+	}
+	if list.Partial {
+		fmt.Fprintln(notes, partialNote)
+	}
+	if len(rows) == 0 {
+		fmt.Fprintf(notes, "removed messages are kept for %s (tasks.undelete_window)\n", list.Window)
+	}
+	return err
+}
+
+// partialNote tells that a search could not see everything.
+const partialNote = "not every datacenter answered: messages that were removed elsewhere may be missing"
+
+func newMaildropRestoreCommand(f *remoteFlags) *cobra.Command {
+	var since sinceFlag
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "restore ADDRESS [UNIQUE-ID...]",
+		Short: "Bring removed messages back into the maildrop",
+		Long: `Bring removed messages back into the maildrop, under their unique-ids: those named, all that
+"maildrop removed" lists (--all), or those removed since a moment (--since). A message that is
+in the maildrop already stays as it is, so the command may be repeated.
+
+Exit codes: 0 restored, or in the maildrop already; 1 failed, or not everything could be
+restored; 2 wrong usage.`,
+		Example: `  popelago maildrop restore alice@example.org --since 2h
+  popelago maildrop restore alice@example.org 6ba7b8109dad11d180b400c04fd430c8`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return &usageError{"ADDRESS is missing"}
+			}
+			return checkTexts(args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			requests, err := restores(args[1:], all, since)
+			if err != nil {
+				return err
+			}
+			return f.call(func(c *adminclient.Client) error { return restoreAll(cmd, f, c, args[0], requests) })
+		},
+	}
+	since.add(cmd)
+	cmd.Flags().BoolVar(&all, "all", false, "restore all removed messages")
+	return cmd
+}
+
+// restores returns the requests for a restore.
+func restores(uniqueIDs []string, all bool, since sinceFlag) (requests []adminclient.RestoreRequest, err error) {
+	from, err := since.moment()
+	if err != nil {
+		return nil, err
+	}
+	r := adminclient.RestoreRequest{All: all}
+	if !from.IsZero() {
+		r.Since = &from
+	}
+	switch {
+	case len(uniqueIDs) > 0 && all, len(uniqueIDs) == 0 && !all && r.Since == nil:
+		return nil, &usageError{"name UNIQUE-IDs, or --all, or --since WHEN"}
+	case len(uniqueIDs) == 0:
+		return []adminclient.RestoreRequest{r}, nil
+	}
+	for r.UniqueIDs = range slices.Chunk(uniqueIDs, removeAtOnce) {
+		requests = append(requests, r)
+	}
+	return requests, nil
+}
+
+// restoreAll makes requests, each until its end, and prints the sum.
+func restoreAll(cmd *cobra.Command, f *remoteFlags, c *adminclient.Client, address string, requests []adminclient.RestoreRequest) error {
+	sum := adminclient.Restored{There: []string{}, Missing: []string{}}
+	for _, r := range requests {
+		for more := true; more; {
+			part, err := c.Restore(cmd.Context(), address, r)
+			if err != nil {
+				if sum.Messages > 0 {
+					err = fmt.Errorf("after %d messages: %w", sum.Messages, err)
+				}
+				return err
+			}
+			sum.Messages += part.Messages
+			sum.Octets += part.Octets
+			sum.Partial = sum.Partial || part.Partial
+			// The last answer counts each of these once.
+			if more = part.More && part.Messages > 0; !more {
+				sum.There, sum.Missing = append(sum.There, part.There...), append(sum.Missing, part.Missing...)
+				sum.Gone, sum.Waiting, sum.More = sum.Gone+part.Gone, sum.Waiting+part.Waiting, sum.More || part.More
+			}
+		}
+	}
+	if err := f.result(cmd.OutOrStdout(), sum, "messages restored: %d, octets: %d", sum.Messages, sum.Octets); err != nil {
+		return err
+	}
+	return restoreOutcome(cmd, address, sum)
+}
+
+// restoreOutcome returns the error for a restore that is not complete.
+func restoreOutcome(cmd *cobra.Command, address string, sum adminclient.Restored) error {
+	if sum.Partial {
+		fmt.Fprintln(cmd.ErrOrStderr(), partialNote)
+	}
+	var lacking []string
+	if len(sum.Missing) > 0 {
+		lacking = append(lacking, "no removal that can be undone: "+listed(sum.Missing))
+	}
+	if sum.Gone > 0 {
+		lacking = append(lacking, fmt.Sprintf("content gone or damaged: %d", sum.Gone))
+	}
+	if sum.Waiting > 0 {
+		lacking = append(lacking, fmt.Sprintf("content not readable now: %d; try again later", sum.Waiting))
+	}
+	if sum.More {
+		lacking = append(lacking, "time has run out; the same command goes on")
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	return errors.New("not everything of " + address + " was restored: " + strings.Join(lacking, "; "))
+}

@@ -1,0 +1,247 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"popelago/account"
+	"popelago/mail"
+	"popelago/store"
+)
+
+// ErrRestoring: this server is restoring messages of the same account.
+var ErrRestoring = errors.New("a restore of this maildrop is running")
+
+// UndeleteConfig holds the settings of an Undelete. The zero value of each field means its default.
+type UndeleteConfig struct {
+	// Window is the time for which the content of removed messages is kept. Default
+	// store.DefaultWindow.
+	Window time.Duration
+	// IDs makes the ids of copies. Default: a source of its own.
+	IDs *mail.IDSource
+	// Now returns the time. Default time.Now.
+	Now func() time.Time
+}
+
+// Undelete lists the removed messages of an account and restores them. A restore is an import: the
+// message gets a new id, and keeps its octets and its unique-id. The old id stays removed. Only the
+// present account of an address gets its messages back: an account made again has another mailbox.
+//
+// A unique-id stands for a message: removed, restored and removed again, the message is listed once. So
+// a repeated restore, or a restore on both sides of a cut, makes a single message: the maildrop lists
+// copies with equal unique-ids once, and removes the copies together.
+//
+// Safe for concurrent use.
+type Undelete struct {
+	copier
+	dir    *account.Directory
+	window time.Duration
+
+	mu   sync.Mutex
+	busy map[mail.MailboxID]bool // with a running restore
+}
+
+// NewUndelete makes an Undelete.
+func NewUndelete(cfg UndeleteConfig, dir *account.Directory, st store.Store) *Undelete {
+	if cfg.Window <= 0 {
+		cfg.Window = store.DefaultWindow
+	}
+	return &Undelete{copier: newCopier(st.Mail, cfg.IDs, cfg.Now), dir: dir, window: cfg.Window, busy: map[mail.MailboxID]bool{}}
+}
+
+// Window is the time for which the content of removed messages is kept.
+func (u *Undelete) Window() time.Duration { return u.window }
+
+// RemovedMessage is a removed message with its content.
+type RemovedMessage struct {
+	// Message is the row as it was. Size and Recipient are unknown (0, empty) if an older version of
+	// the program removed the message.
+	Message mail.Message
+	// At is the time of the last removal.
+	At time.Time
+}
+
+// RemovedList is a list of removed messages.
+type RemovedList struct {
+	// Messages are in the order of their removals, the last removal first.
+	Messages []RemovedMessage
+	// More reports that further messages exist than the limit allows.
+	More bool
+	// Partial reports that not every datacenter answered: messages removed elsewhere, a moment ago or
+	// since the datacenters are cut off, may be missing.
+	Partial bool
+}
+
+// List returns up to limit messages removed since a moment (zero: within the window), without the
+// messages in the maildrop.
+//
+// Errors: mail.ErrBadAddress, account.ErrNoSuchAccount, those of package store.
+func (u *Undelete) List(ctx context.Context, a mail.Address, since time.Time, limit int) (RemovedList, error) {
+	acc, err := u.dir.Maildrop(ctx, a)
+	if err != nil {
+		return RemovedList{}, err
+	}
+	search := removedSearch{account: acc, since: u.since(since), now: u.now(), batch: 2 * (limit + 1)}
+	list := RemovedList{}
+	list.Partial, err = u.widely(func(st store.Mail) error {
+		list.Messages, list.More = nil, false
+		found, err := search.run(ctx, st)
+		for _, r := range found {
+			if len(list.Messages) == limit {
+				list.More = true
+				break
+			}
+			list.Messages = append(list.Messages, RemovedMessage{Message: r[0].Message, At: r[0].At})
+		}
+		return err
+	})
+	return list, err
+}
+
+// since returns the first moment of a search.
+func (u *Undelete) since(asked time.Time) time.Time {
+	if asked.IsZero() {
+		return u.now().Add(-u.window)
+	}
+	return asked
+}
+
+// widely reads from every datacenter. If a datacenter does not answer, widely reads from the local
+// datacenter alone, and reports partial.
+func (u *Undelete) widely(read func(store.Mail) error) (partial bool, err error) {
+	if !u.mail.Several {
+		return false, read(u.mail.Local)
+	}
+	if err = read(u.mail.Each); err == nil || !store.Unreached(err) {
+		return false, err
+	}
+	return true, read(u.mail.Local)
+}
+
+// begin marks the mailbox as busy until the function returned is called. Errors: ErrRestoring.
+func (u *Undelete) begin(mailbox mail.MailboxID) (end func(), err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.busy[mailbox] {
+		return nil, ErrRestoring
+	}
+	u.busy[mailbox] = true
+	return func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		delete(u.busy, mailbox)
+	}, nil
+}
+
+// RestoreSelection names the messages to be restored: the unique-ids, or, without any, all.
+type RestoreSelection struct {
+	UniqueIDs []mail.UIDL
+	// Since is the moment from which removals count. Zero: the begin of the window.
+	Since time.Time
+}
+
+// RestoreReport counts the work of a Restore.
+type RestoreReport struct {
+	// Messages and Octets count the restored messages.
+	Messages int
+	Octets   int64
+	// There lists the named messages found in the maildrop.
+	There []mail.UIDL
+	// Missing lists the named messages without a removal.
+	Missing []mail.UIDL
+	// Gone counts the messages whose content is gone or damaged.
+	Gone int
+	// Waiting counts the messages whose content could not be read now, for example because it has
+	// not arrived from another datacenter yet.
+	Waiting int
+	// More reports that time has run out: the restore must be repeated.
+	More bool
+	// Partial: see RemovedList.
+	Partial bool
+}
+
+// restoreBatch is the count of messages between two reads of the trash.
+const restoreBatch = 5000
+
+// Restore copies removed messages back into the maildrop of a live account, in the order of their
+// arrival, with the durability of the account's domain. Restore starts no further copy after until.
+// Messages in the maildrop are not copied again. The retention counts from the restore.
+//
+// Errors: mail.ErrBadAddress, account.ErrNoSuchAccount, ErrRestoring, those of package store. The report
+// also counts the messages restored before an error.
+func (u *Undelete) Restore(ctx context.Context, a mail.Address, s RestoreSelection, until time.Time) (r RestoreReport, err error) {
+	acc, err := u.dir.Maildrop(ctx, a)
+	if err != nil {
+		return r, err
+	}
+	end, err := u.begin(acc.Mailbox)
+	if err != nil {
+		return r, err
+	}
+	defer end()
+	search := removedSearch{
+		account: acc, since: u.since(s.Since), now: u.now(), batch: restoreBatch, tried: map[mail.UIDL]bool{}, wanted: wantedOf(s.UniqueIDs),
+	}
+	for {
+		var found [][]store.Removal
+		partial, err := u.widely(func(st store.Mail) error { found, err = search.run(ctx, st); return err })
+		r.Partial = r.Partial || partial
+		if err != nil {
+			return r, err
+		}
+		if len(found) == 0 {
+			break
+		}
+		byArrival(found)
+		for _, removals := range found {
+			if r.More = !u.now().Before(until); r.More {
+				return r, nil
+			}
+			if err := u.restore(ctx, acc, removals, &r); err != nil {
+				return r, err
+			}
+			search.tried[removals[0].Message.UniqueID()] = true
+		}
+	}
+	for _, id := range s.UniqueIDs {
+		switch {
+		case search.there[id]:
+			r.There = append(r.There, id)
+		case !search.tried[id]:
+			r.Missing = append(r.Missing, id)
+		}
+	}
+	return r, nil
+}
+
+// restore copies a message from the content of any of its removals, and counts the result. restore
+// returns only errors that concern further messages too.
+func (u *Undelete) restore(ctx context.Context, acc account.Maildrop, removals []store.Removal, r *RestoreReport) error {
+	var cause error
+	for _, removal := range removals {
+		m := removal.Message
+		if m.Recipient == "" {
+			m.Recipient = acc.Address.String() // an older version kept no row
+		}
+		anew, err := u.copy(ctx, m, acc.Recipient())
+		switch {
+		case err == nil:
+			r.Messages++
+			r.Octets += anew.Size
+			return nil
+		case ctx.Err() != nil || !errors.Is(err, errSource):
+			return fmt.Errorf("task: restore message %s of %s: %w", m.ID, acc.Address, err)
+		case cause == nil || !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrCorrupt):
+			cause = err
+		}
+	}
+	if errors.Is(cause, store.ErrNotFound) || errors.Is(cause, store.ErrCorrupt) {
+		r.Gone++
+	} else {
+		r.Waiting++
+	}
+	return nil
+}

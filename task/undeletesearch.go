@@ -1,0 +1,127 @@
+package task
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"popelago/account"
+	"popelago/mail"
+	"popelago/store"
+)
+
+// removedSearch finds the removed messages of an account without the messages in its maildrop.
+type removedSearch struct {
+	account account.Maildrop
+	since   time.Time
+	now     time.Time
+	// batch bounds the messages of a run.
+	batch int
+	// wanted limits the search to some messages; nil: all.
+	wanted map[mail.UIDL]bool
+	// tried holds messages to be left out.
+	tried map[mail.UIDL]bool
+	// there collects the wanted messages in the maildrop.
+	there map[mail.UIDL]bool
+}
+
+func wantedOf(ids []mail.UIDL) map[mail.UIDL]bool {
+	if len(ids) == 0 {
+		return nil
+	}
+	wanted := make(map[mail.UIDL]bool, len(ids))
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	return wanted
+}
+
+// run returns the removals of up to batch messages: for each message all of its removals found, the last
+// removal first. The message with the last removal comes first. After fewer than half of batch messages no
+// further message is left.
+//
+// run reads the maildrop after each batch of removed messages, and drops the messages in the maildrop, which
+// were restored before. So the memory is bounded, however many messages were removed.
+func (s *removedSearch) run(ctx context.Context, st store.Mail) (found [][]store.Removal, err error) {
+	if err := s.noteThere(ctx, st); err != nil {
+		return nil, err
+	}
+	candidates := map[mail.UIDL][]store.Removal{}
+	full := false
+	for r, err := range st.RemovedMessages(ctx, s.account.Mailbox, s.since) {
+		if err != nil {
+			return nil, fmt.Errorf("task: list removed messages of %s: %w", s.account.Address, err)
+		}
+		u := r.Message.UniqueID()
+		if s.tried[u] || s.wanted != nil && !s.wanted[u] {
+			continue
+		}
+		candidates[u] = append(candidates[u], r)
+		if len(candidates) < s.batch {
+			continue
+		}
+		if err := s.dropListed(ctx, st, candidates); err != nil {
+			return nil, err
+		}
+		if full = len(candidates) >= (s.batch+1)/2; full {
+			break
+		}
+	}
+	if !full {
+		if err := s.dropListed(ctx, st, candidates); err != nil {
+			return nil, err
+		}
+	}
+	for _, removals := range candidates {
+		slices.SortFunc(removals, func(a, b store.Removal) int { return b.At.Compare(a.At) })
+		found = append(found, removals)
+	}
+	slices.SortFunc(found, func(a, b []store.Removal) int {
+		return cmp.Or(b[0].At.Compare(a[0].At), a[0].Message.ID.Compare(b[0].Message.ID))
+	})
+	return found, nil
+}
+
+// eachListed calls fn with the unique-id of each message in the maildrop.
+func (s *removedSearch) eachListed(ctx context.Context, st store.Mail, fn func(mail.UIDL)) error {
+	var after mail.MessageID
+	if s.account.InForce.Ends() {
+		after = mail.MinMessageID(s.account.InForce.Since(s.now))
+	}
+	return eachBehind(ctx, st, s.account.Mailbox, after, func(row mail.Message) { fn(row.UniqueID()) })
+}
+
+// dropListed removes the candidates in the maildrop.
+func (s *removedSearch) dropListed(ctx context.Context, st store.Mail, candidates map[mail.UIDL][]store.Removal) error {
+	if len(candidates) == 0 {
+		return nil
+	}
+	return s.eachListed(ctx, st, func(u mail.UIDL) { delete(candidates, u) })
+}
+
+// noteThere notes which wanted messages the maildrop lists.
+func (s *removedSearch) noteThere(ctx context.Context, st store.Mail) error {
+	if s.wanted == nil || s.there != nil {
+		return nil
+	}
+	there := map[mail.UIDL]bool{}
+	err := s.eachListed(ctx, st, func(u mail.UIDL) {
+		if s.wanted[u] {
+			there[u] = true
+		}
+	})
+	if err == nil {
+		s.there = there
+	}
+	return err
+}
+
+// byArrival sorts messages by the oldest id of each.
+func byArrival(found [][]store.Removal) {
+	arrival := func(removals []store.Removal) mail.MessageID {
+		return slices.MinFunc(removals, func(a, b store.Removal) int { return a.Message.ID.Compare(b.Message.ID) }).Message.ID
+	}
+	slices.SortFunc(found, func(a, b []store.Removal) int { return arrival(a).Compare(arrival(b)) })
+}
