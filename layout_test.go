@@ -44,7 +44,7 @@ var layout = []layer{
 	}},
 	{"app", []string{
 		"wire", "config", "store", "store/embedded", "store/cassandra", "account", "token", "ledger", "delivery", "maildrop", "task",
-		"smtpserver", "pop3server", "admin",
+		"smtpserver", "pop3server", "adminclient", "admin",
 	}},
 	{"cmd/popelago", []string{"config", "account", "app", "adminclient", "bench"}},
 

@@ -75,13 +75,13 @@ func (t *tally) remember(g guess) {
 // penalties holds the failures of clients and the origins of successful logins, in bounded memory.
 // Safe for concurrent use.
 type penalties struct {
-	after    float64       // failures without a penalty, for weight 1
-	max      time.Duration // the longest pause
-	halfLife time.Duration
-	knownFor time.Duration
-	seed     maphash.Seed
+	seed maphash.Seed
 
 	mu        sync.Mutex
+	after     float64       // failures without a penalty, for weight 1
+	max       time.Duration // the longest pause
+	halfLife  time.Duration
+	knownFor  time.Duration
 	addresses *recent[netip.Prefix, tally]
 	networks  *recent[netip.Prefix, tally]
 	regions   *recent[netip.Prefix, tally]
@@ -110,7 +110,22 @@ func newPenalties(cfg Config, m *metrics) *penalties {
 }
 
 // off reports whether failures are counted at all.
-func (p *penalties) off() bool { return p.after < 0 }
+func (p *penalties) off() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.after < 0
+}
+
+// set changes the settings of penalties. Failures that were counted stay.
+func (p *penalties) set(cfg Config) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.after, p.max, p.halfLife, p.knownFor = float64(cfg.PenaltyAfter), cfg.PenaltyMax, cfg.PenaltyHalfLife, cfg.KnownFor
+}
+
+// SetPenalties takes PenaltyAfter, PenaltyMax, PenaltyHalfLife and KnownFor from cfg. Failed logins that
+// were counted stay.
+func (d *Directory) SetPenalties(cfg Config) { d.penalties.set(cfg.withDefaults()) }
 
 // place is one tally that counts a login.
 type place struct {

@@ -60,7 +60,10 @@ func (a *api) addAccounts() {
 		return &added{accountOf(acc)}, nil
 	})
 
-	type detail struct{ Body adminclient.AccountDetail }
+	type detail struct {
+		ETag string `header:"ETag"`
+		Body adminclient.AccountDetail
+	}
 	register(a, huma.Operation{
 		OperationID: "show-account", Method: http.MethodGet, Path: "/v1/accounts/{address}",
 		Summary: "Show an account, with the count and size of its messages",
@@ -77,7 +80,10 @@ func (a *api) addAccounts() {
 		if err != nil {
 			return nil, err
 		}
-		out := &detail{adminclient.AccountDetail{Account: accountOf(acc), DomainRetention: domainOf(domain).Retention}}
+		out := &detail{Body: adminclient.AccountDetail{Account: accountOf(acc), DomainRetention: domainOf(domain).Retention}}
+		if out.ETag, err = tagOf(out.Body.Account); err != nil {
+			return nil, err
+		}
 		out.Body.Messages, out.Body.Octets, err = a.measure(ctx, acc.Mailbox)
 		if err != nil {
 			return nil, err

@@ -45,6 +45,8 @@ type Config struct {
 	Deliverer *delivery.Deliverer
 	// Hostname stands in the Received line of messages that clients bring.
 	Hostname string
+	// Process is the server itself. Default: a server that cannot be controlled.
+	Process Process
 	// Metrics counts panics. Default: they are only logged.
 	Metrics *Metrics
 }
@@ -73,7 +75,7 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	if err != nil {
 		return nil, err
 	}
-	return a.guard(readWhole(mux)), nil
+	return a.guard(readWhole(problems(mux))), nil
 }
 
 // newAPI registers all operations with mux.
@@ -86,6 +88,9 @@ func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeM
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
+	}
+	if cfg.Process == nil {
+		cfg.Process = noProcess{cfg.Version}
 	}
 	if cfg.Tokens == nil {
 		var err error
@@ -126,6 +131,8 @@ func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeM
 	a.addLate()
 	a.addMaildrops()
 	a.addTokens()
+	a.addServer()
+	a.addConfig()
 	return a, nil
 }
 

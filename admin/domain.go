@@ -72,7 +72,22 @@ func (a *api) addDomainSettings() {
 		DomainPath
 		Body adminclient.DomainSettings
 	}
-	type changed struct{ Body adminclient.Domain }
+	type changed struct {
+		ETag string `header:"ETag"`
+		Body adminclient.Domain
+	}
+	register(a, huma.Operation{
+		OperationID: "show-domain", Method: http.MethodGet, Path: "/v1/domains/{domain}",
+		Summary: "Show a hosted domain",
+	}, func(ctx context.Context, in *DomainPath) (*changed, error) {
+		d, err := a.directory.Domain(ctx, in.Domain)
+		if err != nil {
+			return nil, err
+		}
+		out := &changed{Body: domainOf(d)}
+		out.ETag, err = tagOf(out.Body)
+		return out, err
+	})
 	register(a, huma.Operation{
 		OperationID: "change-domain", Method: http.MethodPut, Path: "/v1/domains/{domain}/settings",
 		Summary: "Change settings of a domain; absent settings stay unchanged",
@@ -85,7 +100,10 @@ func (a *api) addDomainSettings() {
 		if err != nil {
 			return nil, err
 		}
-		out := &changed{domainOf(d)}
+		out := &changed{Body: domainOf(d)}
+		if out.ETag, err = tagOf(out.Body); err != nil {
+			return nil, err
+		}
 		a.logger.Info("domain changed", "domain", d.Name, "durability", out.Body.Durability, "retention", out.Body.Retention)
 		return out, nil
 	})

@@ -24,8 +24,16 @@ func classify(err error) (status int, text string) {
 	switch {
 	case errors.Is(err, mail.ErrBadAddress), errors.Is(err, account.ErrBadPassword), errors.Is(err, account.ErrWeakPassword),
 		errors.Is(err, account.ErrBadSetting), errors.Is(err, task.ErrBadCheck), errors.Is(err, mail.ErrBadMessageID), errors.Is(err, errIncomplete),
-		errors.Is(err, token.ErrBadRequest):
+		errors.Is(err, token.ErrBadRequest), errors.Is(err, errNoTag):
 		return http.StatusBadRequest, err.Error()
+	case errors.Is(err, errChanged):
+		return http.StatusPreconditionFailed, err.Error()
+	case errors.Is(err, ErrReload):
+		return http.StatusUnprocessableEntity, err.Error()
+	case errors.Is(err, ErrNoLogLevel):
+		return http.StatusConflict, err.Error()
+	case errors.Is(err, errNotReady):
+		return http.StatusServiceUnavailable, err.Error()
 	case errors.Is(err, token.ErrBadToken):
 		return http.StatusUnauthorized, err.Error()
 	case errors.Is(err, token.ErrForbidden):
@@ -72,6 +80,9 @@ func classify(err error) (status int, text string) {
 func register[In, Out any](a *api, op huma.Operation, do func(context.Context, *In) (*Out, error)) {
 	op.MaxBodyBytes = maxBody
 	op.BodyReadTimeout = -1 // none: see readWhole
+	if a.rights[op.OperationID].tag != untagged {
+		op = withIfMatch(op)
+	}
 	huma.Register(a.huma, op, permitted(a, op, do))
 }
 
@@ -84,6 +95,9 @@ func permitted[In, Out any](a *api, op huma.Operation, do func(context.Context, 
 		touched, err := rule.permit(caller, reflect.ValueOf(in).Elem())
 		if err != nil {
 			a.refused(caller, rule, err)
+			return nil, a.problem(op.OperationID, err)
+		}
+		if err := a.matches(ctx, rule.tag, first(touched)); err != nil {
 			return nil, a.problem(op.OperationID, err)
 		}
 		out, err := do(ctx, in)
@@ -99,6 +113,14 @@ func permitted[In, Out any](a *api, op huma.Operation, do func(context.Context, 
 	}
 }
 
+// first returns the first of some texts; empty: there is none.
+func first(texts []string) string {
+	if len(texts) == 0 {
+		return ""
+	}
+	return texts[0]
+}
+
 // problem is the answer for an error of an operation.
 func (a *api) problem(operation string, err error) error {
 	status, text := classify(err)
@@ -108,7 +130,7 @@ func (a *api) problem(operation string, err error) error {
 // fault returns the text of an answer. A fault is logged, and gets an id under which its cause is found
 // in the log.
 func (a *api) fault(operation string, status int, text string, err error) string {
-	if errors.Is(err, store.ErrClock) || status < http.StatusInternalServerError { // the store has logged the clock already
+	if errors.Is(err, store.ErrClock) || errors.Is(err, errNotReady) || status < http.StatusInternalServerError { // the store has logged the clock, and the server the drain
 		return text
 	}
 	id := rand.Text()[:10]

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
@@ -22,7 +23,7 @@ func (a *api) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer a.recover(w, r)
 		w.Header().Set("X-Content-Type-Options", "nosniff") // answers contain texts of strangers
-		if r.URL.Path == healthPath {
+		if r.URL.Path == healthPath || r.URL.Path == readyPath {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -31,7 +32,11 @@ func (a *api) guard(next http.Handler) http.Handler {
 			a.refuse(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(withCaller(r.Context(), caller)))
+		ctx := withCaller(r.Context(), caller)
+		if condition := r.Header.Get("If-Match"); condition != "" {
+			ctx = context.WithValue(ctx, ifMatchKey{}, condition)
+		}
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 

@@ -35,6 +35,8 @@ type right struct {
 	// owns lists the fields of the body that a caller may set in its own domains. Any other field needs
 	// the scope "all". Nil: all fields.
 	owns []string
+	// tag is the resource of the path that If-Match compares.
+	tag tagged
 }
 
 // rights declares the right of each operation, by OperationID, for the whole package. register refuses
@@ -44,18 +46,19 @@ func rights() map[string]right {
 	domain := []string{"path:domain"}
 	return map[string]right{
 		"list-domains":  {role: token.ReadOnly, reach: filtered},
+		"show-domain":   {role: token.ReadOnly, reach: named, fields: domain},
 		"add-domain":    {role: token.Admin, reach: server},
-		"change-domain": {role: token.Admin, reach: named, fields: domain, owns: []string{"retention"}},
-		"remove-domain": {role: token.Admin, reach: server},
+		"change-domain": {role: token.Admin, reach: named, fields: domain, owns: []string{"retention"}, tag: taggedDomain},
+		"remove-domain": {role: token.Admin, reach: server, fields: domain, tag: taggedDomain},
 
 		"list-accounts":  {role: token.ReadOnly, reach: named, fields: domain},
 		"add-account":    {role: token.Operator, reach: named, fields: []string{"body:address"}},
 		"show-account":   {role: token.ReadOnly, reach: named, fields: address},
-		"set-password":   {role: token.Operator, reach: named, fields: address},
-		"set-state":      {role: token.Operator, reach: named, fields: address},
-		"set-retention":  {role: token.Operator, reach: named, fields: address},
+		"set-password":   {role: token.Operator, reach: named, fields: address, tag: taggedAccount},
+		"set-state":      {role: token.Operator, reach: named, fields: address, tag: taggedAccount},
+		"set-retention":  {role: token.Operator, reach: named, fields: address, tag: taggedAccount},
 		"set-bulk":       {role: token.Operator, reach: server},
-		"remove-account": {role: token.Operator, reach: named, fields: address},
+		"remove-account": {role: token.Operator, reach: named, fields: address, tag: taggedAccount},
 
 		"list-messages":   {role: token.ReadOnly, reach: named, fields: address},
 		"show-header":     {role: token.Operator, reach: named, fields: address},
@@ -80,6 +83,17 @@ func rights() map[string]right {
 		"trust-clock": {role: token.Admin, reach: server},
 
 		healthOperation: {role: token.ReadOnly, reach: filtered}, // for everybody, see guard
+		readyOperation:  {role: token.ReadOnly, reach: filtered},
+
+		"show-server":     {role: token.ReadOnly, reach: server},
+		"drain-server":    {role: token.Operator, reach: server},
+		"undrain-server":  {role: token.Operator, reach: server},
+		"show-config":     {role: token.Operator, reach: server},
+		"reload-config":   {role: token.Admin, reach: server},
+		"show-log-level":  {role: token.ReadOnly, reach: server},
+		"set-log-level":   {role: token.Operator, reach: server},
+		"reset-log-level": {role: token.Operator, reach: server},
+		"list-servers":    {role: token.ReadOnly, reach: server},
 
 		"list-tokens":  {role: token.Admin, reach: filtered},
 		"add-token":    {role: token.Admin, reach: filtered},
@@ -171,7 +185,7 @@ func (u rule) permit(c token.Caller, in reflect.Value) (touched []string, err er
 		}
 	}
 	switch {
-	case c.Role == token.Admin && c.All, u.operation == healthOperation:
+	case c.Role == token.Admin && c.All, u.operation == healthOperation, u.operation == readyOperation:
 		return touched, nil
 	case !u.declared:
 		return touched, fmt.Errorf("%w: %s needs the role admin and the scope all", token.ErrForbidden, u.operation)

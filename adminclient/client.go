@@ -21,6 +21,8 @@ type Client struct {
 	http  *http.Client
 	// where names the server in errors.
 	where string
+	// ifMatch is the header If-Match; empty: none.
+	ifMatch string
 }
 
 // Unix makes a client of the server on a unix socket.
@@ -53,6 +55,38 @@ func HTTP(server, token string) (*Client, error) {
 		},
 	}
 	return c, nil
+}
+
+// IfMatch returns a client whose changes of accounts and domains need the state with an entity-tag, see
+// AccountTag and DomainTag. Otherwise they fail with status 412, and change nothing.
+func (c *Client) IfMatch(tag string) *Client {
+	out := *c
+	out.ifMatch = tag
+	return &out
+}
+
+// AccountTag returns the entity-tag of an account. Status 404: no such account.
+func (c *Client) AccountTag(ctx context.Context, address string) (string, error) {
+	return c.tag(ctx, accountPath(address))
+}
+
+// DomainTag returns the entity-tag of a domain. Status 404: no such domain.
+func (c *Client) DomainTag(ctx context.Context, name string) (string, error) {
+	return c.tag(ctx, "/v1/domains/"+url.PathEscape(name))
+}
+
+// tag returns the entity-tag of the resource at a path.
+func (c *Client) tag(ctx context.Context, path string) (string, error) {
+	req, err := c.request(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := c.do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	return resp.Header.Get("ETag"), nil
 }
 
 // Close closes idle connections.
@@ -98,6 +132,9 @@ func (c *Client) request(ctx context.Context, method, path string, body io.Reade
 	req.Header.Set("Accept", "application/json, application/problem+json")
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.ifMatch != "" {
+		req.Header.Set("If-Match", c.ifMatch)
 	}
 	return req, nil
 }

@@ -6,6 +6,7 @@
 //	GET    /v1/domains                    DomainList
 //	POST   /v1/domains                    NewDomain -> Domain
 //	PUT    /v1/domains/{domain}/settings  DomainSettings -> Domain
+//	GET    /v1/domains/{domain}           Domain
 //	DELETE /v1/domains/{domain}
 //	GET    /v1/domains/{domain}/accounts  AccountList, a page
 //	POST   /v1/accounts                   NewAccount -> Account
@@ -26,6 +27,16 @@
 //	GET    /v1/tokens                     TokenList, a page
 //	POST   /v1/tokens                     NewToken -> MadeToken
 //	DELETE /v1/tokens/{id}                -> RevokedTokens
+//	GET    /readyz                        Health
+//	GET    /v1/server                     Service
+//	PUT    /v1/server/drain               -> Service
+//	DELETE /v1/server/drain               -> Service
+//	GET    /v1/servers                    ServerList
+//	GET    /v1/config                     SettingList
+//	POST   /v1/config/reload              -> Reload
+//	GET    /v1/log/level                  LogLevel
+//	PUT    /v1/log/level                  NewLogLevel -> LogLevel
+//	DELETE /v1/log/level                  -> LogLevel
 //	GET    /v1/caller                     Caller
 //
 // Bodies are JSON. Errors are problem details (RFC 9457) and come back as *Error. The API is

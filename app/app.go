@@ -47,6 +47,9 @@ type App struct {
 	undelete  *task.Undelete
 	deliverer *delivery.Deliverer
 	tokens    *token.Keeper
+	drain     drain
+	reload    reload
+	levels    levels
 
 	// background ends first at Stop: work that Start begins and that ends by itself.
 	background    context.Context
@@ -183,7 +186,7 @@ func (a *App) CertificateFile() string {
 	if a.certs == nil {
 		return ""
 	}
-	return a.certs.certFile
+	return a.certs.file()
 }
 
 // ReloadCertificate reads the files of the certificate again if they have changed, and logs problems
@@ -217,7 +220,7 @@ func (a *App) closers() []func(context.Context) error {
 	step := func(end func()) func(context.Context) error {
 		return func(context.Context) error { end(); return nil }
 	}
-	steps := []func(context.Context) error{step(a.endBackground)}
+	steps := []func(context.Context) error{step(a.endBackground), step(a.stopDrain), step(a.levels.stop)}
 	if a.certs != nil {
 		steps = append(steps, step(a.certs.close))
 	}

@@ -178,9 +178,37 @@ func (c *certificates) reload() {
 	c.judge(cert)
 }
 
+// swap takes the certificate from other files. An error leaves the certificate in use.
+func (c *certificates) swap(certFile, keyFile string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.certFile == certFile && c.keyFile == keyFile {
+		return nil
+	}
+	other := certificates{certFile: certFile, keyFile: keyFile}
+	seen, err := other.stamp()
+	if err != nil {
+		return err
+	}
+	cert, err := loadPair(certFile, keyFile)
+	if err != nil {
+		return err
+	}
+	c.certFile, c.keyFile, c.current, c.seen, c.checked, c.failed = certFile, keyFile, &cert, seen, time.Now(), ""
+	c.logger.Info("certificate reloaded", "file", certFile)
+	return nil
+}
+
+// file returns the PEM file of the certificate in use.
+func (c *certificates) file() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.certFile
+}
+
 // judge logs the problems that mail programs may have with a certificate.
 func (c *certificates) judge(cert *tls.Certificate) {
-	for _, f := range judgeCertificate(c.certFile, c.hostname, cert, time.Now()) {
+	for _, f := range judgeCertificate(c.file(), c.hostname, cert, time.Now()) {
 		logFinding(c.logger, f)
 	}
 }

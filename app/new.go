@@ -74,6 +74,9 @@ func (a *App) build() error {
 	if err != nil {
 		return err
 	}
+	a.reload.inForce = cfg.Clone()
+	a.drain.set(cfg.DrainDelay, cfg.DrainTimeout)
+	a.levels.configure(cfg.Log.Level)
 	tokens := cfg.Admin.Tokens
 	tokens.CountLocal, tokens.Now, tokens.Logger = a.countLocal, a.now, a.logger
 	if a.tokens, err = token.New(tokens, a.engine.store.Directory, a.registry); err != nil {
@@ -187,6 +190,6 @@ func (a *App) buildSMTP(protocol smtpserver.Protocol, cfg config.SMTP, d *delive
 func (a *App) buildAdmin(open bool, secret string, metrics *admin.Metrics) (http.Handler, error) {
 	return admin.New(admin.Config{
 		Open: open, Token: secret, Tokens: a.tokens, Logger: a.logger, Version: Version(), Hostname: a.cfg.Hostname,
-		Tasks: a.tasks, Checker: a.checker, Late: a.late, Undelete: a.undelete, Deliverer: a.deliverer, Metrics: metrics,
+		Tasks: a.tasks, Checker: a.checker, Late: a.late, Undelete: a.undelete, Deliverer: a.deliverer, Metrics: metrics, Process: a,
 	}, a.directory, a.engine.store)
 }

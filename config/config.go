@@ -21,9 +21,13 @@ import (
 // A setting that a package needs is a field of that package's own Config. Fields of those that no
 // setting sets, such as a logger, stay empty here: package app sets them.
 type Config struct {
+	// ConfigVersion is the version of the defaults, see versions.go.
+	ConfigVersion   int
 	Hostname        string // empty: the machine's name
 	DataDir         string
 	ShutdownTimeout time.Duration
+	DrainDelay      time.Duration
+	DrainTimeout    time.Duration
 
 	Store     Store
 	Cassandra Cassandra
@@ -124,8 +128,11 @@ func Default() Config {
 	// The mail server in front answers for its senders.
 	lmtp.MaxRefusedRecipients, lmtp.MaxHarmlessCommands = off, off
 	c := Config{
+		ConfigVersion:   latestVersion,
 		DataDir:         "popelago-data",
 		ShutdownTimeout: 30 * time.Second,
+		DrainDelay:      5 * time.Second,
+		DrainTimeout:    5 * time.Minute,
 		Store:           Store{Engine: EngineEmbedded, Config: embedded.DefaultConfig()},
 		Cassandra:       defaultCassandra(),
 		POP3:            POP3{Config: pop3server.DefaultConfig()},

@@ -241,7 +241,7 @@ func TestZeroIsNotTheDefault(t *testing.T) {
 		}
 		before := p.Int()
 		if err := s.value.parse(zero); err == nil && p.Int() == 0 && before != 0 && !strings.HasPrefix(s.key, "tasks.") &&
-			!slices.Contains([]string{"shutdown_timeout", "smtp.min_body_rate", "lmtp.min_body_rate"}, s.key) {
+			!slices.Contains([]string{"shutdown_timeout", "drain_delay", "drain_timeout", "smtp.min_body_rate", "lmtp.min_body_rate"}, s.key) {
 			t.Errorf("%s = %s is stored as zero, although the default is %d", s.key, zero, before)
 		}
 	}

@@ -42,6 +42,12 @@ func (n *number[T]) get() T {
 	return *n.p
 }
 
+// checked adds a check of values within the range.
+func (n *number[T]) checked(check func(T) error) *number[T] {
+	n.check = check
+	return n
+}
+
 // because sets the reason for the least value.
 func (n *number[T]) because(reason string) *number[T] {
 	n.reason = reason

@@ -38,12 +38,18 @@ func sections() []section {
 // settings returns the table for the fields of c.
 func settings(c *Config) []setting {
 	table := []setting{
+		{"config_version", integer(&c.ConfigVersion, 1, maxCount).checked(checkVersion),
+			"Version of the defaults that this file was written for. With it a later release keeps the defaults of this version; without it the defaults of the release count. Present version: 1."},
 		{"hostname", text(&c.Hostname, "a host name such as \"mail.example.org\"", checkHostname),
 			"Name of this host, in greetings and Received lines. Empty: the name of the machine."},
 		{"data_dir", path(&c.DataDir, required),
 			"Folder for all data; with store.engine = \"cassandra\" only for this server's own files. The server makes the folder if necessary, and only one server at a time can use it. A folder that every user may read or write is refused."},
 		{"shutdown_timeout", duration(&c.ShutdownTimeout, 0, time.Hour),
 			"Time for sessions to finish their command when the server stops; then their connections are closed."},
+		{"drain_delay", duration(&c.DrainDelay, 0, time.Hour),
+			"Time between \"popelago server drain\" and the first refused connection. The server is not ready (/readyz) from the start, so that a load balancer can take the server off its list meanwhile."},
+		{"drain_timeout", duration(&c.DrainTimeout, 0, day),
+			"Time for sessions to end by themselves after \"popelago server drain\" refuses new ones; then each session ends after its present command."},
 
 		{"store.engine", oneOf(&c.Store.Engine, EngineEmbedded, EngineCassandra),
 			"Storage engine: \"embedded\" stores all data in data_dir, \"cassandra\" in a cluster (see [cassandra])."},

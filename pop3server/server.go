@@ -97,3 +97,25 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.clear.Shutdown(ctx)
 	return cmp.Or(<-secure, err)
 }
+
+// Drain refuses new connections with [SYS/TEMP] while on is set; sessions go on.
+func (s *Server) Drain(on bool) {
+	s.clear.Drain(on)
+	s.secure.Drain(on)
+}
+
+// EndSessions ends the sessions that wait for a command with [SYS/TEMP], and the other sessions after
+// their present command.
+func (s *Server) EndSessions() {
+	s.clear.EndSessions()
+	s.secure.EndSessions()
+}
+
+// Sessions returns the number of open connections.
+func (s *Server) Sessions() int { return s.clear.Sessions() + s.secure.Sessions() }
+
+// SetLimits changes Config.MaxConns and Config.MaxConnsPerAddr. Connections beyond a lower limit stay.
+func (s *Server) SetLimits(maxConns, maxConnsPerAddr int) {
+	s.clear.SetLimits(maxConns, maxConnsPerAddr)
+	s.secure.SetLimits(maxConns, maxConnsPerAddr)
+}

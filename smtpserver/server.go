@@ -64,8 +64,11 @@ func New(cfg Config, deliverer *delivery.Deliverer, reg prometheus.Registerer) (
 // refuse is the reply to a connection that exceeds a limit.
 func (s *Server) refuse(reason error) string {
 	r := replyTooManyConns()
-	if errors.Is(reason, wire.ErrTooManyConnsPerAddr) {
+	switch {
+	case errors.Is(reason, wire.ErrTooManyConnsPerAddr):
 		r = replyTooManyFromAddr()
+	case errors.Is(reason, wire.ErrStopping):
+		r = replyStopping()
 	}
 	s.metrics.reply(r.code)
 	return string(r.append(nil, ""))
@@ -90,3 +93,18 @@ func (s *Server) ServeConn(nc net.Conn) { s.wire.ServeConn(nc) }
 // other sessions to finish their present command, including its text. If ctx ends first, Shutdown
 // closes the remaining connections by force and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error { return s.wire.Shutdown(ctx) }
+
+// Drain refuses new connections with 421 while on is set; sessions go on.
+func (s *Server) Drain(on bool) { s.wire.Drain(on) }
+
+// EndSessions ends the sessions that wait for a command with 421, and the other sessions after their
+// present command, including its text.
+func (s *Server) EndSessions() { s.wire.EndSessions() }
+
+// Sessions returns the number of open connections.
+func (s *Server) Sessions() int { return s.wire.Sessions() }
+
+// SetLimits changes Config.MaxConns and Config.MaxConnsPerAddr. Connections beyond a lower limit stay.
+func (s *Server) SetLimits(maxConns, maxConnsPerAddr int) {
+	s.wire.SetLimits(maxConns, maxConnsPerAddr)
+}

@@ -15,6 +15,25 @@ type Upkeep interface {
 	WorkShare
 	Clocks
 	ClockKeeper
+	// Servers returns the servers that use the store, by datacenter and name, as far as their
+	// heartbeats are known. An engine for a single server returns that server. Errors: ErrUnavailable,
+	// ErrCorrupt.
+	Servers(ctx context.Context) ([]Server, error)
+}
+
+// Server is a server that uses the store. Fields that an engine does not know are empty.
+type Server struct {
+	// Name is permanent: the machine and the data folder of the server.
+	Name       string
+	Datacenter string
+	// Address is the host name of the server.
+	Address string
+	Version string
+	Started time.Time
+	// Clock is the clock of the server at its last heartbeat. Zero: the server does not trust its clock.
+	Clock time.Time
+	// Own marks the local server.
+	Own bool
 }
 
 // Background is the periodic work of an engine. All methods may be called while other calls go on,

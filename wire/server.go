@@ -20,6 +20,7 @@ type Server struct {
 
 	mu        sync.Mutex
 	stopping  bool
+	draining  bool // see Drain
 	listeners map[net.Listener]struct{}
 	conns     map[*Conn]context.CancelFunc
 	perAddr   map[netip.Addr]int
@@ -120,7 +121,7 @@ func addrKey(a netip.Addr) netip.Addr {
 func (s *Server) admit(c *Conn, cancel context.CancelFunc) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopping {
+	if s.stopping || s.draining {
 		return ErrStopping
 	}
 	key, counted := s.counted(c)

@@ -11,8 +11,8 @@ import (
 )
 
 func newConfigCommand() *cobra.Command {
-	return newGroup("config", "Describe and check the configuration file",
-		newConfigDescribeCommand(), newConfigCheckCommand())
+	return newGroup("config", "Describe and check the configuration file, and see and reload a server's",
+		newConfigDescribeCommand(), newConfigCheckCommand(), newConfigShowCommand(), newConfigReloadCommand())
 }
 
 func newConfigDescribeCommand() *cobra.Command {

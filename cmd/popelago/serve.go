@@ -29,8 +29,9 @@ func newServeCommand() *cobra.Command {
 		Use:   "serve (--dev | --config FILE)",
 		Short: "Run the server",
 		Long: `Run the server until SIGINT or SIGTERM, which let sessions finish their command; a second
-signal closes their connections. SIGHUP makes the server read the files of its certificate
-at once; without a signal it notices changes at the next connection with TLS.
+signal closes their connections. SIGHUP makes the server read its configuration and its
+certificate again, as "popelago config reload" does; without a signal the server notices a
+changed certificate at the next connection with TLS.
 
 With --dev the server runs with settings to try out, on unprivileged ports of this machine,
 and makes two accounts at its first start. SIGHUP ends it, too, because its terminal was
@@ -41,7 +42,8 @@ closed.`,
 			if err != nil {
 				return err
 			}
-			return f.adviseSchema(serve(cmd.Context(), cfg, f.dev, cmd.OutOrStdout(), cmd.ErrOrStderr()))
+			load := func() (config.Config, error) { return f.config(cmd) }
+			return f.adviseSchema(serve(cmd.Context(), cfg, f.dev, load, cmd.OutOrStdout(), cmd.ErrOrStderr()))
 		},
 	}
 	f.add(cmd.Flags())
@@ -74,10 +76,11 @@ func (f *serveFlags) config(cmd *cobra.Command) (config.Config, error) {
 	return cfg, cfg.Validate()
 }
 
-// serve runs a server until a signal ends it.
-func serve(ctx context.Context, cfg config.Config, dev bool, stdout, stderr io.Writer) (err error) {
+// serve runs a server until a signal ends it. load reads the configuration again.
+func serve(ctx context.Context, cfg config.Config, dev bool, load func() (config.Config, error), stdout, stderr io.Writer) (err error) {
 	defer giveHeadroom()()
-	logger, err := newLogger(stderr, cfg.Log)
+	level := new(slog.LevelVar)
+	logger, err := newLogger(stderr, cfg.Log, level)
 	if err != nil {
 		return err
 	}
@@ -92,7 +95,7 @@ func serve(ctx context.Context, cfg config.Config, dev bool, stdout, stderr io.W
 	}
 	defer signal.Stop(hangups)
 
-	a, err := app.New(ctx, cfg, logger)
+	a, err := app.New(ctx, cfg, logger, app.WithReload(load), app.WithLogLevel(level))
 	if err != nil {
 		return err
 	}
@@ -124,8 +127,8 @@ func serve(ctx context.Context, cfg config.Config, dev bool, stdout, stderr io.W
 	return nil
 }
 
-// waitForEnd returns when a signal or ctx ends the server. At each hangup the certificate is
-// read again.
+// waitForEnd returns when a signal or ctx ends the server. At each hangup the configuration and
+// the certificate are read again.
 func waitForEnd(ctx context.Context, signals, hangups <-chan os.Signal, a *app.App, logger *slog.Logger) {
 	for {
 		select {
@@ -133,7 +136,7 @@ func waitForEnd(ctx context.Context, signals, hangups <-chan os.Signal, a *app.A
 			logger.Info("stopping", "signal", s.String())
 			return
 		case <-hangups:
-			a.ReloadCertificate()
+			_, _ = a.Reload(ctx) // an error is in the log already
 		case <-ctx.Done():
 			return
 		}
@@ -164,9 +167,8 @@ func stop(ctx context.Context, a *app.App, cfg config.Config, signals chan os.Si
 	return err
 }
 
-// newLogger makes the log of the server.
-func newLogger(w io.Writer, cfg config.Log) (*slog.Logger, error) {
-	var level slog.Level
+// newLogger makes the log of the server, and sets its level.
+func newLogger(w io.Writer, cfg config.Log, level *slog.LevelVar) (*slog.Logger, error) {
 	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
 		return nil, fmt.Errorf("log level: %w", err)
 	}

@@ -336,6 +336,7 @@ const (
 const (
 	insertServer  = `INSERT INTO server (datacenter, id, name, address, version, started, clock, window) VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TTL ? AND TIMESTAMP ?`
 	selectServers = `SELECT id, name, clock, window FROM server WHERE datacenter = ?`
+	listServers   = `SELECT id, name, address, version, started, clock FROM server WHERE datacenter = ?`
 	deleteServer  = `DELETE FROM server USING TIMESTAMP ? WHERE datacenter = ? AND id = ?`
 
 	selectWatermark = `SELECT high, WRITETIME(high) FROM watermark WHERE server = ?`

@@ -144,6 +144,7 @@ func rules() map[string]rule {
 		// The servers.
 		"insertServer":    {local, given(9)},
 		"selectServers":   {local, nil},
+		"listServers":     {local, nil},
 		"deleteServer":    {local, given(0)},
 		"selectWatermark": {local, nil},
 		"insertWatermark": {local, notBefore(2, 1)}, // wins over a watermark of a later time

@@ -94,3 +94,8 @@ func (s *faultyUpkeep) Progress(ctx context.Context, name string) (string, error
 func (s *faultyUpkeep) SetProgress(ctx context.Context, name, text string) error {
 	return s.f.setProgress(ctx, s.Upkeep, name, text)
 }
+
+func (s *faultyUpkeep) Servers(ctx context.Context) (servers []store.Server, err error) {
+	err = s.f.read("Servers", func() (err error) { servers, err = s.Upkeep.Servers(ctx); return err })
+	return servers, err
+}

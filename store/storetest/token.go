@@ -137,6 +137,20 @@ var tokenCases = []testCase{
 		e.Engine = e.suite.Reopen(e.T, e.Engine)
 		e.wantTokens(t)
 	}},
+	{"servers", func(e *env) {
+		servers, err := e.Servers(e.ctx)
+		own := 0
+		for _, s := range servers {
+			if s.Own {
+				own++
+			}
+		}
+		if err != nil || own != 1 {
+			e.Fatalf("Servers: %+v, %v; want the own server once", servers, err)
+		}
+		_, err = e.Servers(cancelled())
+		e.wantClass("Servers", err)
+	}},
 	{"cancelled", func(e *env) {
 		_, err := e.ListTokens(cancelled())
 		e.wantClass("ListTokens", err)

@@ -1,0 +1,116 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"popelago/adminclient"
+	"popelago/store"
+)
+
+// Process is the running server, as far as the API controls it. app implements Process.
+type Process interface {
+	// Service returns the state of the server.
+	Service() adminclient.Service
+	// Drain takes the server out of service, Undrain puts it back. Both may be repeated.
+	Drain()
+	Undrain()
+	// Settings returns the settings in force. No setting is a secret.
+	Settings() []adminclient.Setting
+	// Reload reads the configuration again. Errors: ErrReload.
+	Reload(ctx context.Context) (adminclient.Reload, error)
+	// LogLevel returns the level of the log, SetLogLevel changes it for a while (zero: without end);
+	// the empty level stands for the configured level. Errors: ErrNoLogLevel.
+	LogLevel() adminclient.LogLevel
+	SetLogLevel(level string, lasts time.Duration) (adminclient.LogLevel, error)
+}
+
+// Errors of Process.
+var (
+	// ErrReload: the configuration cannot be used. The settings in force stay.
+	ErrReload = errors.New("the configuration was not reloaded, and the settings in force stay")
+	// ErrNoLogLevel: the level of the log cannot be changed.
+	ErrNoLogLevel = errors.New("the log level cannot be changed")
+)
+
+// errNotReady: the server is drained.
+var errNotReady = errors.New("the server is out of service: \"popelago server undrain\" puts it back")
+
+// readyPath and readyOperation name the operation for load balancers, which needs no token.
+const (
+	readyPath      = "/readyz"
+	readyOperation = "ready"
+)
+
+func (a *api) addServer() {
+	type health struct{ Body adminclient.Health }
+	register(a, huma.Operation{
+		OperationID: readyOperation, Method: http.MethodGet, Path: readyPath,
+		Summary:  "Report whether the server is in service and can read its store, for load balancers",
+		Security: []map[string][]string{},
+	}, func(ctx context.Context, _ *struct{}) (*health, error) {
+		if a.cfg.Process.Service().State != adminclient.Serving {
+			return nil, errNotReady
+		}
+		if _, err := a.directory.ListDomains(ctx); err != nil {
+			return nil, err
+		}
+		return &health{adminclient.Health{Status: "ok", Version: a.cfg.Version}}, nil
+	})
+
+	type answer struct{ Body adminclient.Service }
+	state := func() (*answer, error) { return &answer{a.cfg.Process.Service()}, nil }
+	register(a, huma.Operation{
+		OperationID: "show-server", Method: http.MethodGet, Path: "/v1/server",
+		Summary: "Show the state of this server",
+	}, func(context.Context, *struct{}) (*answer, error) { return state() })
+	register(a, huma.Operation{
+		OperationID: "drain-server", Method: http.MethodPut, Path: "/v1/server/drain",
+		Summary: "Take this server out of service",
+		Description: "/readyz fails at once. After drain_delay the server refuses new connections. Sessions end by themselves, or " +
+			"after drain_timeout. A restart ends the drain.",
+		DefaultStatus: http.StatusOK,
+	}, func(context.Context, *struct{}) (*answer, error) {
+		a.cfg.Process.Drain()
+		return state()
+	})
+	register(a, huma.Operation{
+		OperationID: "undrain-server", Method: http.MethodDelete, Path: "/v1/server/drain",
+		Summary: "Put this server back into service", DefaultStatus: http.StatusOK,
+	}, func(context.Context, *struct{}) (*answer, error) {
+		a.cfg.Process.Undrain()
+		return state()
+	})
+
+	type list struct{ Body adminclient.ServerList }
+	register(a, huma.Operation{
+		OperationID: "list-servers", Method: http.MethodGet, Path: "/v1/servers",
+		Summary: "List the servers of all datacenters whose heartbeats are known",
+	}, func(ctx context.Context, _ *struct{}) (*list, error) {
+		servers, err := a.upkeep.Servers(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out := &list{adminclient.ServerList{Servers: make([]adminclient.Server, len(servers))}}
+		for i, s := range servers {
+			out.Body.Servers[i] = a.serverOf(s)
+		}
+		return out, nil
+	})
+}
+
+func (a *api) serverOf(s store.Server) adminclient.Server {
+	out := adminclient.Server{
+		Name: s.Name, Datacenter: s.Datacenter, Hostname: s.Address, Version: s.Version,
+		Started: moment(s.Started), Clock: moment(s.Clock), Own: s.Own,
+	}
+	if s.Own {
+		own := a.cfg.Process.Service()
+		out.Version, out.Hostname = own.Version, own.Hostname
+	}
+	return out
+}

@@ -1,0 +1,113 @@
+package admin
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"popelago/mail"
+)
+
+// Entity-tags (RFC 9110 section 8.8.3) come from the content of a resource as the API shows it. A request
+// with If-Match changes nothing unless the resource that this server reads has one of the tags. So two
+// administrators at once notice each other. If-Match coordinates nothing: between the comparison and the
+// write, and in another datacenter, the resource may change, and the last write wins.
+
+// tagged names the resource whose tag If-Match compares.
+type tagged int
+
+// The resources with a tag.
+const (
+	untagged tagged = iota
+	taggedAccount
+	taggedDomain
+)
+
+// Errors of If-Match.
+var (
+	// errChanged: the resource has another tag. HTTP answers 412.
+	errChanged = errors.New("the resource has changed: If-Match names another state of it")
+	// errNoTag: the operation has no use for If-Match. HTTP answers 400.
+	errNoTag = errors.New("this operation does not support If-Match")
+)
+
+// tagOf returns the strong entity-tag of a value of package adminclient.
+func tagOf(v any) (string, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("admin: entity-tag: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:15]) + `"`, nil
+}
+
+// withIfMatch describes the header If-Match of an operation on a resource with a tag.
+func withIfMatch(op huma.Operation) huma.Operation {
+	op.Parameters = append(op.Parameters, &huma.Param{
+		Name: "If-Match", In: "header", Schema: &huma.Schema{Type: "string"},
+		Description: "Entity-tags of the resource: with any other tag the answer is 412, and nothing changes. A check against the state that this server reads; no coordination of datacenters.",
+	})
+	return op
+}
+
+// matches checks the condition of a request. resource is the address or the domain in the path. Errors:
+// errChanged, errNoTag, those of reading the resource.
+func (a *api) matches(ctx context.Context, kind tagged, resource string) error {
+	condition := ifMatchOf(ctx)
+	if condition == "" {
+		return nil
+	}
+	var current string
+	var err error
+	switch kind {
+	case taggedAccount:
+		current, err = a.accountTag(ctx, resource)
+	case taggedDomain:
+		current, err = a.domainTag(ctx, resource)
+	default:
+		return errNoTag
+	}
+	if err != nil {
+		return err
+	}
+	for tag := range strings.SplitSeq(condition, ",") {
+		if tag = strings.TrimSpace(tag); tag == "*" || tag == current {
+			return nil
+		}
+	}
+	return errChanged
+}
+
+func (a *api) accountTag(ctx context.Context, text string) (string, error) {
+	address, err := mail.ParseAddress(text)
+	if err != nil {
+		return "", err
+	}
+	acc, err := a.directory.Account(ctx, address)
+	if err != nil {
+		return "", err
+	}
+	return tagOf(accountOf(acc))
+}
+
+func (a *api) domainTag(ctx context.Context, name string) (string, error) {
+	d, err := a.directory.Domain(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	return tagOf(domainOf(d))
+}
+
+// ifMatchKey is the key of the header If-Match in the context of a request.
+type ifMatchKey struct{}
+
+func ifMatchOf(ctx context.Context) string {
+	condition, _ := ctx.Value(ifMatchKey{}).(string)
+	return condition
+}

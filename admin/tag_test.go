@@ -1,0 +1,84 @@
+package admin_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"popelago/adminclient"
+)
+
+// Two administrators at once notice each other.
+func TestIfMatch(t *testing.T) {
+	f := new(fixture).start(t)
+	c := f.unix(t)
+	ctx := t.Context()
+	if _, err := c.AddDomain(ctx, "a.test"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.AddAccount(ctx, "alice@a.test", "secret word"); err != nil {
+		t.Fatal(err)
+	}
+	tag := func(of func() (string, error)) string {
+		t.Helper()
+		tag, err := of()
+		if err != nil || len(tag) < 10 {
+			t.Fatalf("tag %q, %v", tag, err)
+		}
+		return tag
+	}
+	account := func() (string, error) { return c.AccountTag(ctx, "alice@a.test") }
+	domain := func() (string, error) { return c.DomainTag(ctx, "A.test") }
+
+	before, domainBefore := tag(account), tag(domain)
+	if tag(account) != before || before == domainBefore {
+		t.Error("a tag changed by itself, or tags do not differ")
+	}
+	mine := c.IfMatch(before)
+	if err := mine.SetState(ctx, "alice@a.test", adminclient.Disabled); err != nil {
+		t.Error(err)
+	}
+	after := tag(account)
+	if after == before {
+		t.Error("the tag is the same after a change")
+	}
+	for what, err := range map[string]error{
+		"state":     mine.SetState(ctx, "alice@a.test", adminclient.Enabled),
+		"password":  mine.SetPassword(ctx, "alice@a.test", "another word"),
+		"retention": mine.SetRetention(ctx, "alice@a.test", "90d"),
+		"remove":    func() error { _, err := mine.RemoveAccount(ctx, "alice@a.test"); return err }(),
+	} {
+		wantStatus(t, what, err, http.StatusPreconditionFailed, "has changed")
+	}
+	if tag(account) != after {
+		t.Error("a refused change has changed something")
+	}
+	if err := c.IfMatch(`"x", `+after).SetState(ctx, "alice@a.test", adminclient.Enabled); err != nil {
+		t.Errorf("one of several tags: %v", err)
+	}
+	if tag(account) != before {
+		t.Error("the same state has another tag")
+	}
+	if err := c.IfMatch("*").SetRetention(ctx, "alice@a.test", "90d"); err != nil {
+		t.Errorf("any tag: %v", err)
+	}
+	wantStatus(t, "of nothing", c.IfMatch("*").SetState(ctx, "nobody@a.test", adminclient.Enabled), http.StatusNotFound, "no such account")
+
+	change := func(c *adminclient.Client) error {
+		_, err := c.ChangeDomain(ctx, "a.test", adminclient.DomainSettings{Retention: "30d"})
+		return err
+	}
+	if err := change(c.IfMatch(domainBefore)); err != nil {
+		t.Error(err)
+	}
+	wantStatus(t, "change again", change(c.IfMatch(domainBefore)), http.StatusPreconditionFailed, "has changed")
+	wantStatus(t, "remove", c.IfMatch(domainBefore).RemoveDomain(ctx, "a.test"), http.StatusPreconditionFailed, "has changed")
+	_, err := c.IfMatch(before).AddDomain(ctx, "b.test")
+	wantStatus(t, "without a resource", err, http.StatusBadRequest, "If-Match")
+
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/domains/a.test", nil))
+	if w.Header().Get("ETag") != tag(domain) {
+		t.Errorf("ETag %q", w.Header().Get("ETag"))
+	}
+}

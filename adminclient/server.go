@@ -1,0 +1,71 @@
+package adminclient
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// The states of a server.
+const (
+	Serving  = "serving"
+	Draining = "draining"
+	Drained  = "drained"
+)
+
+// Service is the state of the server that answers.
+type Service struct {
+	State    string     `json:"state" enum:"serving,draining,drained" doc:"draining: out of service, with sessions or connections left. drained: no session is left."`
+	Since    *time.Time `json:"since,omitempty" doc:"Begin of the drain."`
+	Sessions int        `json:"sessions" doc:"Open connections of POP3, SMTP and LMTP."`
+	Version  string     `json:"version"`
+	Hostname string     `json:"hostname"`
+}
+
+// Server is a server of the cluster.
+type Server struct {
+	Name       string     `json:"name" doc:"Permanent name of the server: its machine and data folder."`
+	Datacenter string     `json:"datacenter,omitempty"`
+	Hostname   string     `json:"hostname,omitempty"`
+	Version    string     `json:"version"`
+	Started    *time.Time `json:"started,omitempty"`
+	Clock      *time.Time `json:"clock,omitempty" doc:"The clock of the server at its last heartbeat; absent: the server does not trust its clock."`
+	Own        bool       `json:"own" doc:"The server that answers."`
+}
+
+// ServerList is all servers whose heartbeats are known, by datacenter and name.
+type ServerList struct {
+	Servers []Server `json:"servers" nullable:"false"`
+}
+
+// Ready asks whether the server is in service. Status 503: it is drained, or cannot read its store.
+func (c *Client) Ready(ctx context.Context) (Health, error) {
+	var h Health
+	err := c.call(ctx, http.MethodGet, "/readyz", nil, &h)
+	return h, err
+}
+
+// Service returns the state of the server.
+func (c *Client) Service(ctx context.Context) (Service, error) {
+	var s Service
+	err := c.call(ctx, http.MethodGet, "/v1/server", nil, &s)
+	return s, err
+}
+
+// Drain takes the server out of service, or puts it back, and returns its state.
+func (c *Client) Drain(ctx context.Context, on bool) (Service, error) {
+	var s Service
+	method := http.MethodPut
+	if !on {
+		method = http.MethodDelete
+	}
+	err := c.call(ctx, method, "/v1/server/drain", nil, &s)
+	return s, err
+}
+
+// Servers returns the servers of all datacenters.
+func (c *Client) Servers(ctx context.Context) ([]Server, error) {
+	var list ServerList
+	err := c.call(ctx, http.MethodGet, "/v1/servers", nil, &list)
+	return list.Servers, err
+}
