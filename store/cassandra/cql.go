@@ -153,7 +153,7 @@ func migrations() [][]string {
 		`ALTER TABLE domain ADD IF NOT EXISTS settings map<text, text>`,
 		`ALTER TABLE domain ADD IF NOT EXISTS touched boolean`,
 	}, {
-		`CREATE TABLE IF NOT EXISTS token (
+		`CREATE TABLE IF NOT EXISTS access_token (
   id text PRIMARY KEY,
   hash blob,
   role text,
@@ -360,10 +360,10 @@ func updateAddress(assignments []string) string {
 
 // Tokens. No statement removes the column revoked, or sets it to null.
 const (
-	scanTokens  = `SELECT id, hash, role, scopes, note, maker, created, expires, revoked, used FROM token`
-	insertToken = `INSERT INTO token (id, hash, role, scopes, note, maker, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
-	revokeToken = `UPDATE token USING TIMESTAMP ? SET revoked = ? WHERE id = ?`
-	useToken    = `UPDATE token USING TIMESTAMP ? SET used = ? WHERE id = ?`
+	scanTokens  = `SELECT id, hash, role, scopes, note, maker, created, expires, revoked, used FROM access_token`
+	insertToken = `INSERT INTO access_token (id, hash, role, scopes, note, maker, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
+	revokeToken = `UPDATE access_token USING TIMESTAMP ? SET revoked = ? WHERE id = ?`
+	useToken    = `UPDATE access_token USING TIMESTAMP ? SET used = ? WHERE id = ?`
 )
 
 // Domains.

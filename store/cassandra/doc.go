@@ -14,7 +14,7 @@
 //	                                               retention, bulk, targets, settings, touched
 //	domain          ((name))                       created, removed, durability, retention, settings,
 //	                                               touched
-//	token           ((id))                         hash, role, scopes, note, maker, created, expires,
+//	access_token    ((id))                         hash, role, scopes, note, maker, created, expires,
 //	                                               revoked, used
 //	ledger          ((datacenter, hour), entered, fingerprint, message)  until, origin,
 //	                                               content_stored, content_reached, content_size,

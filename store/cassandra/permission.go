@@ -24,7 +24,7 @@ func permissions() []needed {
 		{"SELECT", "floor", selectFloor}, {"MODIFY", "floor", insertFloor},
 		{"SELECT", "address", selectAddresses}, {"MODIFY", "address", updateAddress([]string{"state = ?"})},
 		{"SELECT", "domain", selectDomain}, {"MODIFY", "domain", updateDomain([]string{"durability = ?"})},
-		{"SELECT", "token", scanTokens}, {"MODIFY", "token", revokeToken},
+		{"SELECT", "access_token", scanTokens}, {"MODIFY", "access_token", revokeToken},
 		{"SELECT", "ledger", selectAttempt}, {"MODIFY", "ledger", deleteAttempt},
 		{"SELECT", "progress", selectProgress}, {"MODIFY", "progress", insertProgress},
 		{"SELECT", "note", selectNote}, {"MODIFY", "note", insertNote},
