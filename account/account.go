@@ -20,6 +20,8 @@ type Account struct {
 	Created time.Time
 	// Retention of its own.
 	Retention mail.Retention
+	// Settings of its own by name, without retention.
+	Settings map[string]string
 	// Bulk is the moment from which the mailbox is bulk, possibly in the future; zero: not bulk.
 	Bulk time.Time
 }
@@ -27,7 +29,7 @@ type Account struct {
 func accountOf(e *entry) Account {
 	a := Account{
 		Address: e.row.Address, Mailbox: e.mailbox, State: e.row.State, Created: e.row.Created,
-		Retention: e.row.Retention, Bulk: e.row.Bulk,
+		Retention: e.row.Retention, Settings: e.row.Settings, Bulk: e.row.Bulk,
 	}
 	if a.State == "" {
 		a.State = store.StateEnabled

@@ -70,6 +70,9 @@ type Config struct {
 
 	// Durability of mail, removals and changes in domains that have none of their own.
 	Durability mail.Durability
+	// Policy counts for accounts without settings of their own in domains without settings of their own.
+	// Policy.Durability and Policy.Retention have no effect.
+	Policy Policy
 
 	// ElsewherePerSecond limits the addresses looked up in the other datacenters in each second:
 	// unknown or disabled here, or with a password that does not fit.
@@ -108,6 +111,7 @@ func DefaultConfig() Config {
 		ElsewherePerSecond:        100,
 		ElsewhereDomainsPerSecond: 20,
 		MinPasswordLength:         1,
+		Policy:                    DefaultPolicy(),
 	}
 }
 
@@ -144,6 +148,8 @@ type Directory struct {
 	metrics     *metrics
 	busyLog     rate.Sometimes
 	least       leastRetention
+	// settingsByName is read only.
+	settingsByName map[string]Setting
 
 	// Limits of questions to the other datacenters, about addresses and about domains.
 	elsewhere, elsewhereDomains *rate.Limiter
@@ -194,7 +200,7 @@ func New(cfg Config, st store.Levels[store.Directory], reg prometheus.Registerer
 		return nil, fmt.Errorf("account: passwords: %w", err)
 	}
 	return &Directory{
-		cfg: cfg, store: st,
+		cfg: cfg, store: st, settingsByName: byName(),
 		addresses: addresses, domainCache: domains, absent: absent, ended: ended, verified: verified, passwords: p, metrics: m,
 		penalties: newPenalties(cfg, m), busyLog: rate.Sometimes{First: 1, Interval: time.Minute},
 		elsewhere:        rate.NewLimiter(rate.Limit(cfg.ElsewherePerSecond), cfg.ElsewherePerSecond),

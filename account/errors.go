@@ -13,8 +13,8 @@ var (
 	ErrNoSuchRecipient = errors.New("no such recipient")
 	// ErrNotHosted is the kind of ErrNoSuchRecipient where no datacenter hosts the domain.
 	ErrNotHosted = fmt.Errorf("%w: the domain is not hosted", ErrNoSuchRecipient)
-	// ErrDisabled: the account exists but is disabled. SignIn returns it only after
-	// the right password.
+	// ErrDisabled: the account exists but is disabled, has expired, or may not be used this way. The text
+	// has the reason, for the log alone. SignIn returns ErrDisabled only after the right password.
 	ErrDisabled = errors.New("account disabled")
 	// ErrBusyElsewhere is the kind of store.ErrUnavailable where the other datacenters were not
 	// asked, because too many questions to them are waiting.

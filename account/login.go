@@ -17,6 +17,8 @@ type Login struct {
 	Durability mail.Durability
 	// Retention in force.
 	Retention mail.Retention
+	// Reading is the level of the list of the maildrop.
+	Reading mail.Reading
 }
 
 // authenticate also reports whether the password was remembered, so that no hash was computed.
@@ -38,16 +40,17 @@ func (d *Directory) authenticate(ctx context.Context, t *attempt) (_ Login, reme
 	if err != nil {
 		return Login{}, false, err
 	}
-	if e.disabled() {
-		return Login{}, false, ErrDisabled
-	}
-	domain, err := d.domain(ctx, a.Domain)
+	now, p, err := d.permitted(ctx, e, true, usePOP3)
 	if err != nil {
 		return Login{}, false, err
 	}
+	if now == nil || now.mailbox != e.mailbox || now.row.Password != e.row.Password {
+		if remembered, err = d.check(ctx, now, t); err != nil { // another account or password, meanwhile
+			return Login{}, false, err
+		}
+	}
 	return Login{
-		Address: e.row.Address, Mailbox: e.mailbox,
-		Durability: domain.Durability.Or(d.cfg.Durability), Retention: e.row.Retention.Or(domain.Retention),
+		Address: now.row.Address, Mailbox: now.mailbox, Durability: p.Durability, Retention: p.Retention, Reading: p.Reading,
 	}, remembered, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"popelago/mail"
+	"popelago/store"
 )
 
 // Maildrop is the account whose maildrop an administrator opens, enabled or disabled.
@@ -26,9 +27,8 @@ func (d *Directory) Maildrop(ctx context.Context, a mail.Address) (Maildrop, err
 	if err != nil {
 		return Maildrop{}, err
 	}
-	return Maildrop{
-		Account: acc, Durability: domain.Durability.Or(d.cfg.Durability), InForce: acc.Retention.Or(domain.Retention),
-	}, nil
+	p := d.policy(store.Address{Retention: acc.Retention, Settings: acc.Settings}, domain)
+	return Maildrop{Account: acc, Durability: p.Durability, InForce: p.Retention}, nil
 }
 
 // Recipient returns the recipient of messages that administration copies into the maildrop.

@@ -21,29 +21,19 @@ func (d *Directory) Resolve(ctx context.Context, a mail.Address) (mail.Recipient
 	if err != nil {
 		return mail.Recipient{}, err
 	}
-	if cached && e.disabled() {
-		if e, err = d.read(ctx, canonical); err != nil {
+	if e == nil {
+		if e, err = d.readElsewhere(ctx, canonical, nil); err != nil {
 			return mail.Recipient{}, err
 		}
 	}
-	if e == nil || e.disabled() {
-		if e, err = d.readElsewhere(ctx, canonical, e); err != nil {
-			return mail.Recipient{}, err
-		}
-	}
-	switch {
-	case e == nil:
+	if e == nil {
 		return mail.Recipient{}, d.noRecipient(ctx, canonical)
-	case e.disabled():
-		return mail.Recipient{}, ErrDisabled
 	}
-	domain, err := d.domain(ctx, canonical.Domain)
-	if err != nil {
-		return mail.Recipient{}, err
+	r, err := d.recipient(ctx, a, e, cached)
+	if err == nil && r.Account.IsZero() {
+		err = d.noRecipient(ctx, canonical)
 	}
-	return mail.Recipient{
-		Address: a, Mailbox: e.mailbox, Durability: domain.Durability.Or(d.cfg.Durability), Bulk: e.row.Bulk,
-	}, nil
+	return r, err
 }
 
 // noRecipient returns the reason that a canonical address, which may be malformed, has no account:

@@ -26,25 +26,7 @@ func (d *Directory) SetRetention(ctx context.Context, a mail.Address, retention 
 	if err != nil {
 		return err
 	}
-	if retention < 0 {
-		retention = mail.Forever
-	} else if retention, err = checkRetention(retention); err != nil {
-		return err
-	}
-	d.changes.Lock()
-	defer d.changes.Unlock()
-	e, err := d.live(ctx, a)
-	if err != nil {
-		return err
-	}
-	if err := d.lowerLeastLocked(ctx, retention); err != nil {
-		return err
-	}
-	if err := d.change(ctx, a, e.row.Generation, store.AddressChange{Retention: &retention}); err != nil {
-		return err
-	}
-	d.least.saw(retention)
-	return nil
+	return d.changeOwn(ctx, a, store.AddressChange{Retention: &retention})
 }
 
 // ChangeDomain writes settings of a hosted domain. The settings count at once in this process, and
@@ -113,6 +95,14 @@ func checkDomainChange(c *store.DomainChange) error {
 		c.Retention = &retention
 	}
 	return nil
+}
+
+// checkOwnRetention is checkRetention for an account, whose retention may also have no end.
+func checkOwnRetention(retention mail.Retention) (mail.Retention, error) {
+	if retention < 0 {
+		return mail.Forever, nil
+	}
+	return checkRetention(retention)
 }
 
 // checkRetention also rounds a retention down to microseconds, which the store keeps.

@@ -80,7 +80,7 @@ func (a *api) addAccounts() {
 		if err != nil {
 			return nil, err
 		}
-		out := &detail{Body: adminclient.AccountDetail{Account: accountOf(acc), DomainRetention: domainOf(domain).Retention}}
+		out := &detail{Body: adminclient.AccountDetail{Account: accountOf(acc), DomainRetention: domainOf(domain).Retention, Settings: acc.Settings}}
 		if out.ETag, err = tagOf(out.Body.Account); err != nil {
 			return nil, err
 		}

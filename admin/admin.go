@@ -12,6 +12,7 @@ import (
 	"popelago/account"
 	"popelago/delivery"
 	"popelago/maildrop"
+	"popelago/quota"
 	"popelago/store"
 	"popelago/task"
 	"popelago/token"
@@ -45,6 +46,8 @@ type Config struct {
 	Deliverer *delivery.Deliverer
 	// Hostname stands in the Received line of messages that clients bring.
 	Hostname string
+	// Quotas knows the usage of maildrops. Default: a new one.
+	Quotas *quota.Keeper
 	// Process is the server itself. Default: a server that cannot be controlled.
 	Process Process
 	// Metrics counts panics. Default: they are only logged.
@@ -60,6 +63,7 @@ type api struct {
 	levels    store.Levels[store.Mail]
 	lists     *maildrop.Lists
 	upkeep    store.Upkeep
+	quotas    *quota.Keeper
 	huma      huma.API
 	rights    map[string]right
 	// operations lists all operations, by OperationID.
@@ -110,6 +114,12 @@ func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeM
 	if cfg.Undelete == nil {
 		cfg.Undelete = task.NewUndelete(task.UndeleteConfig{}, dir, st)
 	}
+	if cfg.Quotas == nil {
+		var err error
+		if cfg.Quotas, err = quota.New(quota.Config{Logger: cfg.Logger}, dir, st, nil); err != nil {
+			return nil, err
+		}
+	}
 	if cfg.Deliverer == nil {
 		deliverer, err := delivery.New(delivery.Config{Logger: cfg.Logger}, dir, st, nil)
 		if err != nil {
@@ -118,13 +128,15 @@ func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeM
 		cfg.Deliverer = deliverer
 	}
 	a := &api{
-		cfg: cfg, logger: cfg.Logger, directory: dir, mail: st.Mail.Local, levels: st.Mail, lists: maildrop.NewLists(), upkeep: st.Upkeep.Local,
+		cfg: cfg, logger: cfg.Logger, directory: dir, mail: st.Mail.Local, levels: st.Mail, lists: maildrop.NewLists(), upkeep: st.Upkeep.Local, quotas: cfg.Quotas,
 		rights: rights(),
 		huma:   humago.New(mux, humaConfig(cfg)),
 	}
 	a.addHealth()
 	a.addDomains()
 	a.addAccounts()
+	a.addSettings()
+	a.addQuotas()
 	a.addTasks()
 	a.addCheck()
 	a.addClock()

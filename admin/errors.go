@@ -13,6 +13,7 @@ import (
 	"popelago/delivery"
 	"popelago/mail"
 	"popelago/maildrop"
+	"popelago/quota"
 	"popelago/store"
 	"popelago/task"
 	"popelago/token"
@@ -52,6 +53,8 @@ func classify(err error) (status int, text string) {
 		return http.StatusUnprocessableEntity, err.Error()
 	case errors.Is(err, maildrop.ErrNoContent):
 		return http.StatusServiceUnavailable, "the content of the message is missing, or has not arrived from another datacenter yet"
+	case errors.Is(err, quota.ErrOver):
+		return http.StatusInsufficientStorage, "the maildrop is full"
 	case errors.Is(err, store.ErrFull):
 		return http.StatusInsufficientStorage, "nothing was changed: the disk of the server is full"
 	case errors.Is(err, store.ErrClock):

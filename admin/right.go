@@ -60,6 +60,15 @@ func rights() map[string]right {
 		"set-bulk":       {role: token.Operator, reach: server},
 		"remove-account": {role: token.Operator, reach: named, fields: address, tag: taggedAccount},
 
+		"describe-settings":     {role: token.ReadOnly, reach: filtered},
+		"show-domain-settings":  {role: token.ReadOnly, reach: named, fields: domain},
+		"set-domain-settings":   {role: token.Admin, reach: named, fields: domain}, // see mayChange
+		"show-account-settings": {role: token.ReadOnly, reach: named, fields: address},
+		"set-account-settings":  {role: token.Operator, reach: named, fields: address}, // see mayChange
+		"show-quota":            {role: token.ReadOnly, reach: named, fields: address},
+		"show-domain-quota":     {role: token.ReadOnly, reach: named, fields: domain},
+		"list-quotas":           {role: token.ReadOnly, reach: named, fields: domain},
+
 		"list-messages":   {role: token.ReadOnly, reach: named, fields: address},
 		"show-header":     {role: token.Operator, reach: named, fields: address},
 		"fetch-message":   {role: token.Operator, reach: named, fields: address},

@@ -7,6 +7,10 @@
 //	POST   /v1/domains                    NewDomain -> Domain
 //	PUT    /v1/domains/{domain}/settings  DomainSettings -> Domain
 //	GET    /v1/domains/{domain}           Domain
+//	GET    /v1/domains/{domain}/settings  Settings
+//	PATCH  /v1/domains/{domain}/settings  names and values -> Settings
+//	GET    /v1/domains/{domain}/quota     DomainQuota
+//	GET    /v1/domains/{domain}/quotas    QuotaList, a page
 //	DELETE /v1/domains/{domain}
 //	GET    /v1/domains/{domain}/accounts  AccountList, a page
 //	POST   /v1/accounts                   NewAccount -> Account
@@ -15,7 +19,11 @@
 //	PUT    /v1/accounts/{address}/state     State
 //	PUT    /v1/accounts/{address}/retention Retention
 //	PUT    /v1/accounts/{address}/bulk      -> Bulk
+//	GET    /v1/accounts/{address}/settings  Settings
+//	PATCH  /v1/accounts/{address}/settings  names and values -> Settings
+//	GET    /v1/accounts/{address}/quota     Quota
 //	DELETE /v1/accounts/{address}         Removal
+//	GET    /v1/settings                   SettingInfoList
 //	GET    /v1/tasks                      TaskList
 //	POST   /v1/tasks/{name}/run           -> TaskRun
 //	POST   /v1/check                      CheckOptions -> Check

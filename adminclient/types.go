@@ -58,6 +58,8 @@ type AccountDetail struct {
 	DomainRetention string `json:"domainRetention" doc:"The retention of the domain." example:"90d"`
 	Messages        int    `json:"messages" doc:"Messages in the mailbox."`
 	Octets          int64  `json:"octets" doc:"Sum of the messages' sizes in POP3."`
+	// Settings holds the settings of the account's own.
+	Settings map[string]string `json:"settings,omitempty" doc:"The settings that the account has itself, by name."`
 }
 
 // AccountList is one page of the accounts of a domain.

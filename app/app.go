@@ -20,6 +20,7 @@ import (
 	"popelago/delivery"
 	"popelago/ledger"
 	"popelago/pop3server"
+	"popelago/quota"
 	"popelago/smtpserver"
 	"popelago/task"
 	"popelago/token"
@@ -50,6 +51,7 @@ type App struct {
 	drain     drain
 	reload    reload
 	levels    levels
+	quotas    *quota.Keeper
 
 	// background ends first at Stop: work that Start begins and that ends by itself.
 	background    context.Context

@@ -19,6 +19,7 @@ import (
 	"popelago/ledger"
 	"popelago/mail"
 	"popelago/pop3server"
+	"popelago/quota"
 	"popelago/smtpserver"
 	"popelago/task"
 	"popelago/token"
@@ -99,6 +100,8 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 	purge.Late, purge.Window, purge.Now, purge.Logger = max(purge.Late, sweep.Undelete), window, a.now, a.logger
 	expire := cfg.Expire
 	expire.After, expire.Window, expire.Directory, expire.Now = a.cfg.Store.Settle, window, a.directory, a.now
+	usage := cfg.Usage
+	usage.Now = a.now
 	upkeep := a.engine.store.Upkeep.Local
 	a.tasks = task.New(task.Config{MayRun: upkeep.MayReclaim, Logger: a.logger}, a.registry,
 		task.Floor(sweep, a.directory, upkeep),
@@ -106,6 +109,7 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 		task.Orphans(sweep, upkeep),
 		task.Purge(purge, a.directory, a.engine.store, a.registry),
 		task.Expire(expire, a.engine.store),
+		task.Usage(usage, a.directory, a.quotas, a.engine.store),
 	)
 	a.late = task.NewLate(a.directory, a.engine.store, ids, a.now)
 	kept := max(sweep.Grace, sweep.Undelete)
@@ -138,6 +142,11 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 	cfg := &a.cfg
 	connections := wire.NewMetrics(a.registry)
 	var err error
+	quotas := cfg.Quota
+	quotas.Now, quotas.Logger = a.now, a.logger
+	if a.quotas, err = quota.New(quotas, a.directory, a.engine.store, a.registry); err != nil {
+		return err
+	}
 	if a.ledger, err = a.buildLedger(); err != nil {
 		return err
 	}
@@ -150,6 +159,9 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 	pop3.AllowInsecureAuth, pop3.CountLocal = cfg.Auth.AllowInsecureAuth, a.countLocal
 	pop3.SummaryEvery, pop3.Connections = cfg.Log.SummaryEvery, connections
 	pop3.Now, pop3.Logger = a.now, a.logger
+	pop3.Removed = func(mailbox mail.MailboxID, messages int, octets int64) {
+		a.quotas.Removed(mailbox, quota.Usage{Octets: octets, Messages: int64(messages)})
+	}
 	a.pop3, err = pop3server.New(pop3, a.directory, a.engine.store.Mail, a.registry)
 	if err != nil {
 		return err
@@ -171,7 +183,7 @@ func (a *App) buildLedger() (*ledger.Ledger, error) {
 
 func (a *App) buildDeliverer(ids *mail.IDSource) (*delivery.Deliverer, error) {
 	cfg := a.cfg.Delivery
-	cfg.Free, cfg.Window, cfg.Ledger = a.engine.free, a.engine.window, a.ledger
+	cfg.Free, cfg.Window, cfg.Ledger, cfg.Quota = a.engine.free, a.engine.window, a.ledger, a.quotas
 	cfg.IDs, cfg.Now, cfg.Logger = ids, a.now, a.logger
 	return delivery.New(cfg, a.directory, a.engine.store, a.registry)
 }
@@ -190,6 +202,6 @@ func (a *App) buildSMTP(protocol smtpserver.Protocol, cfg config.SMTP, d *delive
 func (a *App) buildAdmin(open bool, secret string, metrics *admin.Metrics) (http.Handler, error) {
 	return admin.New(admin.Config{
 		Open: open, Token: secret, Tokens: a.tokens, Logger: a.logger, Version: Version(), Hostname: a.cfg.Hostname,
-		Tasks: a.tasks, Checker: a.checker, Late: a.late, Undelete: a.undelete, Deliverer: a.deliverer, Metrics: metrics, Process: a,
+		Tasks: a.tasks, Checker: a.checker, Late: a.late, Undelete: a.undelete, Deliverer: a.deliverer, Quotas: a.quotas, Metrics: metrics, Process: a,
 	}, a.directory, a.engine.store)
 }

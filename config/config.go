@@ -9,6 +9,7 @@ import (
 	"popelago/ledger"
 	"popelago/mail"
 	"popelago/pop3server"
+	"popelago/quota"
 	"popelago/smtpserver"
 	"popelago/store/embedded"
 	"popelago/token"
@@ -37,6 +38,7 @@ type Config struct {
 	LMTP      SMTP
 	Delivery  delivery.Config
 	Ledger    ledger.Config // the section [delivery]
+	Quota     quota.Config  // the section [policy]
 	TLS       TLS
 	Auth      Auth
 	Tasks     Tasks
@@ -140,6 +142,7 @@ func Default() Config {
 		LMTP:            lmtp,
 		Delivery:        delivery.DefaultConfig(),
 		Ledger:          ledger.DefaultConfig(),
+		Quota:           quota.DefaultConfig(),
 		TLS:             TLS{HandshakeTimeout: wire.DefaultConfig().HandshakeTimeout},
 		Auth:            Auth{Config: account.DefaultConfig()},
 		Tasks:           defaultTasks(),

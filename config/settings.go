@@ -26,6 +26,7 @@ func sections() []section {
 		{"smtp", "SMTP (RFC 5321), with STARTTLS if there is a certificate. The server accepts mail for its own accounts only, and never relays."},
 		{"lmtp", "LMTP (RFC 2033), for delivery from a mail server in front of this one."},
 		{"delivery", "Acceptance of messages, by SMTP and LMTP."},
+		{"policy", "What accounts may do, unless the account or its domain has a setting of its own: \"popelago account set\", \"popelago domain set\"."},
 		{"tls", "The certificate of all protocols, with TLS 1.2 and later. Changed files are read again."},
 		{"auth", "Logins and passwords."},
 		{"tasks", "Background work. \"popelago task list\" shows the jobs, \"popelago task run NAME\" runs a job now. Servers of one cluster share the work, and should have the same settings."},
@@ -166,6 +167,7 @@ func settings(c *Config) []setting {
 		{"auth.argon2_threads", integer(&c.Auth.Argon2Threads, 1, 64),
 			"Threads of one password hash."},
 	}...)
+	table = append(table, policySettings(c)...)
 	table = append(table, tasksSettings(c)...)
 	return append(table, []setting{
 		{"admin.socket", path(&c.Admin.Socket, optional),

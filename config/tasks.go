@@ -11,6 +11,7 @@ type Tasks struct {
 	Sweep  task.SweepConfig
 	Purge  task.PurgeConfig
 	Expire task.ExpireConfig
+	Usage  task.UsageConfig
 	Check  task.CheckConfig
 }
 
@@ -19,6 +20,7 @@ func defaultTasks() Tasks {
 		Sweep:  task.SweepConfig{Floor: time.Minute, Reap: time.Minute, Orphans: day},
 		Purge:  task.PurgeConfig{Every: 10 * time.Minute, Late: 7 * day},
 		Expire: task.ExpireConfig{Every: time.Hour},
+		Usage:  task.UsageConfig{Every: 15 * time.Minute},
 		Check:  task.DefaultCheckConfig(),
 	}
 }
@@ -43,6 +45,8 @@ func tasksSettings(c *Config) []setting {
 			"Time that purge keeps late mail: mail accepted for an account that had ended, by a server that did not know yet. Late mail is in no maildrop; the log names its mailbox. A longer tasks.undelete_window counts instead."},
 		{"tasks.expire_every", every(&c.Tasks.Expire.Every),
 			"Pause between two runs of expire, which removes messages older than the retention of their account or domain. Sessions do not list such messages, also before a run. Each run also renews the least retention of all accounts, which POP3 announces before login (EXPIRE): it rises only with a run."},
+		{"tasks.usage_every", every(&c.Tasks.Usage.Every),
+			"Pause between two runs of usage, which measures the domains with a domain_quota. A run reads the list of every maildrop of such a domain, on one server of the cluster."},
 		{"tasks.check_rate", integer(&c.Tasks.Check.Rate, 1, maxCount),
 			"Entries of mailboxes, and contents, that \"popelago check\" examines in a second."},
 	}

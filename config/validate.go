@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"popelago/account"
+	"popelago/mail"
 )
 
 // Validate checks whether a server can start with c: each setting alone, because callers may have set
@@ -31,6 +34,8 @@ func recheck(v value) error {
 		return v.recheck()
 	case *list:
 		return v.checkAll(*v.p)
+	case policyValue:
+		return v.s.Check(&account.Policy{}, v.s.Show(*v.p))
 	case networks:
 		return v.recheck()
 	case *counts:
@@ -80,7 +85,7 @@ func (c *Config) check(problems []Problem) error {
 	}
 	if least, got := 8*kib*int64(c.Auth.Argon2Threads), kib*int64(c.Auth.Argon2Memory); got < least {
 		fail("auth.argon2_memory", fmt.Sprintf("%s is too small: at least %s with %d threads (RFC 9106 section 3.1)",
-			showSize(got), showSize(least), c.Auth.Argon2Threads), "auth.argon2_threads")
+			mail.FormatOctets(got), mail.FormatOctets(least), c.Auth.Argon2Threads), "auth.argon2_threads")
 	}
 	if socket := c.AdminSocket(); len(socket) > maxSocketPath {
 		fail("admin.socket", fmt.Sprintf("%q has %d octets, more than the %d that the path of a unix socket may have: set a shorter admin.socket, or data_dir",

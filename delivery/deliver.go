@@ -15,6 +15,7 @@ import (
 	"popelago/defaults"
 	"popelago/ledger"
 	"popelago/mail"
+	"popelago/quota"
 	"popelago/store"
 )
 
@@ -49,6 +50,8 @@ type Config struct {
 
 	// Ledger recognizes repeated deliveries. Nil: a ledger that no other server shares.
 	Ledger *ledger.Ledger
+	// Quota knows the usage of mailboxes. Nil: a keeper of its own.
+	Quota *quota.Keeper
 	// Now returns the time. Nil: time.Now.
 	Now func() time.Time
 	// IDs makes the message ids. Nil: a source of its own.
@@ -94,6 +97,7 @@ type Deliverer struct {
 	dir     *account.Directory
 	mail    store.Levels[store.Mail]
 	ledger  *ledger.Ledger
+	quota   *quota.Keeper
 	metrics *metrics
 	room    *room
 	buffers sync.Pool // of *[]byte, bufferSize each
@@ -126,8 +130,14 @@ func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Regi
 			return nil, err
 		}
 	}
+	q := cfg.Quota
+	if q == nil {
+		if q, err = quota.New(quota.Config{Now: cfg.Now, Logger: cfg.Logger}, dir, st, reg); err != nil {
+			return nil, err
+		}
+	}
 	return &Deliverer{
-		cfg: cfg, dir: dir, mail: st.Mail, ledger: l, metrics: m, room: r,
+		cfg: cfg, dir: dir, mail: st.Mail, ledger: l, quota: q, metrics: m, room: r,
 		buffers: sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }},
 	}, nil
 }

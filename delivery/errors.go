@@ -18,7 +18,7 @@ var (
 var (
 	// ErrBareLineEnd: the text has a CR without LF or an LF without CR.
 	ErrBareLineEnd = errors.New("bare CR or LF in the message")
-	// ErrTooLarge: the text is longer than Config.MaxMessageSize.
+	// ErrTooLarge: the text is longer than Config.MaxMessageSize, or than the account accepts.
 	ErrTooLarge = errors.New("message too large")
 	// ErrLoop: the header has more than Config.MaxReceived Received lines.
 	ErrLoop = errors.New("mail loop: too many Received lines")

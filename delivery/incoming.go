@@ -25,6 +25,7 @@ type Incoming struct {
 	opened      bool
 	fingerprint ledger.Hash // of the text so far
 	size        int64       // of the text alone, as stored
+	maxSize     int64
 	err         error
 	finished    bool
 }
@@ -44,7 +45,7 @@ func (d *Deliverer) Begin(ctx context.Context, e mail.Envelope) (*Incoming, erro
 		d.metrics.message(err)
 		return nil, err
 	}
-	in := &Incoming{d: d, envelope: e, content: content, room: d.room.claim(e), text: newText(), fingerprint: ledger.NewHash(e)}
+	in := &Incoming{d: d, envelope: e, maxSize: d.maxSize(e), content: content, room: d.room.claim(e), text: newText(), fingerprint: ledger.NewHash(e)}
 	if _, err := io.WriteString(content, mail.ReceivedHeader(e)); err != nil {
 		err = in.fail(fmt.Errorf("delivery: write content: %w", err))
 		in.Discard()
@@ -72,7 +73,7 @@ func (in *Incoming) free() {
 
 // Expect announces n more octets of text. Errors: ErrTooLarge, or the first error.
 func (in *Incoming) Expect(n int64) error {
-	if in.err == nil && n > in.d.cfg.MaxMessageSize-in.size {
+	if in.err == nil && n > in.maxSize-in.size {
 		return in.fail(ErrTooLarge)
 	}
 	return in.err
@@ -113,7 +114,7 @@ func (in *Incoming) add(p []byte) error {
 		p = in.ends.normalize(p)
 	}
 	in.size += int64(len(p))
-	if in.size > in.d.cfg.MaxMessageSize {
+	if in.size > in.maxSize {
 		return ErrTooLarge
 	}
 	if err := in.text.scan(p); err != nil {

@@ -7,17 +7,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/account"
+	"popelago/quota"
 	"popelago/store"
 )
 
 // metrics counts messages by their outcome. No label value is user data.
 type metrics struct {
 	// messages by result: stored (for all recipients), partly, refused (too large, bare line end,
-	// loop, or the accounts had ended), full, unavailable, unknown (outcome unknown), incomplete (the
+	// loop, or the accounts had ended), over_quota, full, unavailable, unknown (outcome unknown), incomplete (the
 	// text did not end, or the session gave it up).
 	messages *prometheus.CounterVec
-	// recipients of complete messages by result: stored, refused (the account had ended), full,
-	// unavailable, unknown.
+	// recipients of complete messages by result: stored, refused (the account had ended, or the message is
+	// too large for the account), over_quota, full, unavailable, unknown.
 	recipients *prometheus.CounterVec
 	// durability counts stored recipients by the durability reached: local, each, fallback.
 	durability *prometheus.CounterVec
@@ -35,11 +36,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_delivery_messages_total",
-			Help: "Messages by result: stored, partly, refused, full, unavailable, unknown, incomplete.",
+			Help: "Messages by result: stored, partly, refused, over_quota, full, unavailable, unknown, incomplete.",
 		}, []string{"result"}),
 		recipients: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_delivery_recipients_total",
-			Help: "Recipients of complete messages by result: stored, full, unavailable, unknown.",
+			Help: "Recipients of complete messages by result: stored, refused, over_quota, full, unavailable, unknown.",
 		}, []string{"result"}),
 		durability: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_delivery_durability_total",
@@ -77,6 +78,8 @@ func resultOf(err error) string {
 		return "stored"
 	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrBareLineEnd), errors.Is(err, ErrLoop), errors.Is(err, account.ErrNoSuchRecipient):
 		return "refused"
+	case errors.Is(err, quota.ErrOver):
+		return "over_quota"
 	case errors.Is(err, store.ErrFull):
 		return "full"
 	case errors.Is(err, store.ErrOutcomeUnknown):

@@ -44,7 +44,9 @@ func (in *Incoming) store(ctx context.Context, res *Result) *ledger.Outcome {
 		return nil
 	}
 	out := &ledger.Outcome{Plan: plan, SingleReply: in.envelope.SingleReply}
-	if due := dueRows(plan); len(due) > 0 {
+	places := in.reserve(ctx, &out.Plan, rowOf)
+	defer places.done(out.Plan.Rows)
+	if due := dueRows(out.Plan); len(due) > 0 {
 		in.writeDue(ctx, out, due)
 	}
 	d.checkOrigin(out)

@@ -26,8 +26,12 @@ type Envelope struct {
 type Recipient struct {
 	Address Address
 	Mailbox MailboxID
-	// Durability is the durability that the recipient's domain asks for.
+	// Account is the canonical address of the account with the mailbox.
+	Account Address
+	// Durability is the durability that the recipient's account or domain asks for.
 	Durability Durability
+	// Limits of mail to the account.
+	Limits Limits
 	// Bulk is the time from which the mailbox is bulk, see store.Entry; zero: not bulk.
 	Bulk time.Time
 }

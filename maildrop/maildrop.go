@@ -28,6 +28,8 @@ var ErrNoContent = fmt.Errorf("%w: the row exists, the content is missing", stor
 type Options struct {
 	// Durability is the durability of removals.
 	Durability mail.Durability
+	// Reading is the level of the list.
+	Reading mail.Reading
 	// Retention is the age from which messages are not listed. Default: no limit.
 	Retention mail.Retention
 	// Lists holds the list. The maildrops of a Lists share the equal parts of their lists. Default: a
@@ -42,11 +44,15 @@ type Maildrop struct {
 	store   store.Levels[store.Mail]
 	mailbox mail.MailboxID
 	options Options
-	list    list
-	twins   twins
-	marks   []uint64 // a bit for each message; nil before the first mark
-	marked  int
-	octets  int64 // of the messages that are not marked
+	// listed is the level that the list was read at.
+	listed   store.Mail
+	fallback bool // see Fallback
+	list     list
+	twins    twins
+	marks    []uint64 // a bit for each message; nil before the first mark
+	marked   int
+	octets   int64 // of the messages that are not marked
+	total    int64 // octets of all messages
 }
 
 // Entry holds the message-number, the size and the unique-id of a message.
@@ -59,6 +65,9 @@ type Entry struct {
 // Open reads the list of a mailbox. Open costs one read for every 5,000 messages, and about 32 octets
 // of memory for each message, see the package comment. A mailbox that never got a message is empty.
 // The caller must close the Maildrop if Options.Lists is given.
+//
+// With mail.ReadingEach, the maildrop does not open while a datacenter cannot be reached; see Fallback for
+// mail.ReadingEachOrLocal.
 //
 // Errors: the errors of store.ListMessages; with a retention also store.ErrClock, because a wrong
 // clock would hide mail.
@@ -77,7 +86,7 @@ func Open(ctx context.Context, st store.Levels[store.Mail], mailbox mail.Mailbox
 			m.Close()
 		}
 	}()
-	if err := m.list.read(ctx, st.Local, mailbox, after, o.Lists); err != nil {
+	if err := m.read(ctx, after); err != nil {
 		return nil, fmt.Errorf("maildrop: list mailbox %s: %w", mailbox, err)
 	}
 	m.twins = findTwins(&m.list)
@@ -85,15 +94,36 @@ func Open(ctx context.Context, st store.Levels[store.Mail], mailbox mail.Mailbox
 	for _, row := range m.twins.rows {
 		m.octets -= m.list.row(row).Size
 	}
+	m.total = m.octets
 	opened = true
 	return m, nil
 }
+
+// read reads the list at the level of Options.Reading.
+func (m *Maildrop) read(ctx context.Context, after mail.MessageID) error {
+	o := m.options
+	m.listed = m.store.Local
+	if o.Reading.Each() && m.store.Several {
+		m.listed = m.store.Each
+		err := m.list.read(ctx, m.listed, m.mailbox, after, o.Lists)
+		if err == nil || !o.Reading.OrLocal() || !store.Unreached(err) {
+			return err
+		}
+		o.Lists.release(m.list.blocks)
+		m.list, m.listed, m.fallback = list{}, m.store.Local, true
+	}
+	return m.list.read(ctx, m.listed, m.mailbox, after, o.Lists)
+}
+
+// Fallback reports whether the list is the local datacenter's although Options.Reading asks for every
+// datacenter: another datacenter could not be reached, and messages acknowledged there may be missing.
+func (m *Maildrop) Fallback() bool { return m.fallback }
 
 // Close releases the list, and removes no message. The maildrop is empty afterwards. Close may be
 // called again.
 func (m *Maildrop) Close() {
 	m.options.Lists.release(m.list.blocks)
-	m.list, m.twins, m.marks, m.marked, m.octets = list{}, twins{}, nil, 0, 0
+	m.list, m.twins, m.marks, m.marked, m.octets, m.total = list{}, twins{}, nil, 0, 0, 0
 }
 
 // oldest is an id below all messages to be listed; zero if all messages are listed.
@@ -167,6 +197,9 @@ func (m *Maildrop) Reset() {
 
 // Marked is the count of marked messages.
 func (m *Maildrop) Marked() int { return m.marked }
+
+// MarkedOctets is the octets of the marked messages.
+func (m *Maildrop) MarkedOctets() int64 { return m.total - m.octets }
 
 // Commit removes the marked messages permanently, and returns the durability reached. After an error
 // some of the messages may be removed, and Commit may be repeated. Errors: the errors of

@@ -68,7 +68,7 @@ func (m *Maildrop) open(ctx context.Context, row mail.Message) (*Reader, error) 
 // whyMissing returns the reason why the content of a listed message is missing: ErrRemoved, or
 // ErrNoContent if the row is still in the mailbox.
 func (m *Maildrop) whyMissing(ctx context.Context, id mail.MessageID) error {
-	_, err := m.store.Local.Message(ctx, m.mailbox, id)
+	_, err := m.listed.Message(ctx, m.mailbox, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return ErrRemoved

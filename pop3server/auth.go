@@ -81,7 +81,7 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 	opening, cancel := context.WithTimeout(ctx, s.srv.cfg.OpenTimeout)
 	defer cancel()
 	drop, err := maildrop.Open(opening, s.srv.mail, login.Mailbox, maildrop.Options{
-		Durability: login.Durability, Retention: login.Retention, Lists: s.srv.lists, Now: s.srv.cfg.Now,
+		Durability: login.Durability, Reading: login.Reading, Retention: login.Retention, Lists: s.srv.lists, Now: s.srv.cfg.Now,
 	})
 	if err != nil {
 		s.srv.logins.forget(login.Mailbox)
@@ -91,6 +91,7 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 	s.login, s.drop, s.state = login, drop, stateTransaction
 	s.c.Known()
 	s.logLogin()
+	s.countReading()
 	s.replyCounts()
 }
 

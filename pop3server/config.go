@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"popelago/defaults"
+	"popelago/mail"
 	"popelago/wire"
 )
 
@@ -75,6 +76,8 @@ type Config struct {
 	SummaryEvery time.Duration
 	// Connections counts the connections of all protocols of a process. Nil: not counted.
 	Connections *wire.Metrics
+	// Removed is called after a session has removed messages from a maildrop. Nil: no call.
+	Removed func(mailbox mail.MailboxID, messages int, octets int64)
 	// Now is the clock of retention. Nil: time.Now.
 	Now func() time.Time
 	// Logger receives a line for each session and each failure. Nil: none.

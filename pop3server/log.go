@@ -46,6 +46,21 @@ func (s *session) logLogin() {
 		"remote", s.c.Remote(), "tls", s.c.TLS() != nil, "messages", count, "octets", octets)
 }
 
+// countReading counts a list that every datacenter was asked for, and reports a list of the local
+// datacenter alone.
+func (s *session) countReading() {
+	if !s.login.Reading.Each() {
+		return
+	}
+	level := mail.ReachedEach
+	if s.drop.Fallback() {
+		level = mail.ReachedFallback
+		s.log(slog.LevelWarn, "the list of a maildrop was read in the local datacenter only: another datacenter cannot be reached",
+			"user", s.login.Address.String())
+	}
+	s.srv.metrics.lists.WithLabelValues(level.String()).Inc()
+}
+
 // logLogout reports the end of a session that was logged in.
 func (s *session) logLogout() {
 	args := []any{"user", s.login.Address.String(), "ended", string(s.ended),

@@ -34,6 +34,7 @@ type metrics struct {
 	octets    prometheus.Counter
 	removed   *prometheus.CounterVec // label: durability reached, "local", "each" or "fallback"
 	paused    prometheus.Counter
+	lists     *prometheus.CounterVec // label: level reached, "each" or "fallback"
 }
 
 func newMetrics(reg prometheus.Registerer, lists *maildrop.Lists) (*metrics, error) {
@@ -58,6 +59,10 @@ func newMetrics(reg prometheus.Registerer, lists *maildrop.Lists) (*metrics, err
 		removed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_pop3server_removed_messages_total", Help: "Messages removed by QUIT, by the durability reached: local, each, fallback.",
 		}, []string{"durability"}),
+		lists: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "popelago_pop3server_each_lists_total",
+			Help: "Lists of maildrops with the reading level each or each-or-local, by level reached: each, fallback (another datacenter could not be reached).",
+		}, []string{"level"}),
 		paused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "popelago_pop3server_paused_commands_total",
 			Help: "Commands answered a second later, since their session sends harmless commands only.",
@@ -82,7 +87,7 @@ func newMetrics(reg prometheus.Registerer, lists *maildrop.Lists) (*metrics, err
 		Help: "Memory of the lists of open maildrops. Memory that the sessions of a maildrop share counts once.",
 	}, func() float64 { return float64(lists.Octets()) })
 	var failed []error
-	for _, c := range []prometheus.Collector{sessions, errs, m.retrieved, m.octets, m.removed, m.paused, listOctets} {
+	for _, c := range []prometheus.Collector{sessions, errs, m.retrieved, m.octets, m.removed, m.paused, m.lists, listOctets} {
 		failed = append(failed, reg.Register(c))
 	}
 	return m, errors.Join(failed...)

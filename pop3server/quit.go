@@ -36,6 +36,9 @@ func (s *session) cmdQUIT(ctx context.Context, _ []byte) {
 		return
 	}
 	s.removed = s.drop.Marked()
+	if removed := s.srv.cfg.Removed; removed != nil {
+		removed(s.login.Mailbox, s.removed, s.drop.MarkedOctets())
+	}
 	s.reached = reached
 	s.srv.metrics.removed.WithLabelValues(reached.String()).Add(float64(s.removed))
 	s.reply(replyBye(reached))

@@ -15,7 +15,8 @@ import (
 // another hello ends the transaction.
 type transaction struct {
 	envelope mail.Envelope
-	utf8     bool // MAIL had SMTPUTF8
+	utf8     bool  // MAIL had SMTPUTF8
+	size     int64 // of the text, as MAIL declared; zero: MAIL had no SIZE
 	// incoming is the text, from the first chunk of BDAT on.
 	incoming *delivery.Incoming
 }
@@ -82,6 +83,7 @@ func (s *session) mailParam(tx *transaction, p param) (refusal reply, ok bool) {
 		if err != nil || n > s.srv.deliverer.MaxMessageSize() {
 			return replyTo(delivery.ErrTooLarge), false
 		}
+		tx.size = n
 	case "BODY": // RFC 6152 section 3
 		switch strings.ToUpper(p.value) {
 		case "7BIT", "8BITMIME":

@@ -12,8 +12,8 @@ import (
 type metrics struct {
 	// replies by code, as "250".
 	replies *prometheus.CounterVec
-	// recipients by result of RCPT: accepted, unknown, disabled, not_hosted, deferred,
-	// too_many. Malformed commands are not counted.
+	// recipients by result of RCPT: accepted, unknown, disabled, not_hosted, over_quota, too_large,
+	// deferred, too_many. Malformed commands are not counted.
 	recipients *prometheus.CounterVec
 	// messages by result: stored, partly, refused, deferred, incomplete.
 	messages *prometheus.CounterVec
@@ -28,7 +28,7 @@ func newMetrics(protocol Protocol, reg prometheus.Registerer) (*metrics, error) 
 		}, []string{"code"}),
 		recipients: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_smtpserver_recipients_total",
-			Help: "RCPT commands by result: accepted, unknown, disabled, not_hosted, deferred, too_many.",
+			Help: "RCPT commands by result: accepted, unknown, disabled, not_hosted, over_quota, too_large, deferred, too_many.",
 		}, []string{"result"}),
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_smtpserver_messages_total",

@@ -8,6 +8,8 @@ import (
 
 	"popelago/account"
 	"popelago/delivery"
+	"popelago/mail"
+	"popelago/quota"
 )
 
 func (s *session) cmdRCPT(ctx context.Context, arg string) {
@@ -34,9 +36,7 @@ func (s *session) cmdRCPT(ctx context.Context, arg string) {
 		return
 	}
 	m := s.srv.metrics
-	if len(s.tx.envelope.Recipients) >= s.srv.cfg.MaxRecipients {
-		m.recipients.WithLabelValues("too_many").Inc()
-		s.reply(replyTooManyRecipients())
+	if s.tooMany(s.srv.cfg.MaxRecipients) {
 		return
 	}
 	r, err := s.srv.deliverer.Check(ctx, p.addr)
@@ -45,9 +45,36 @@ func (s *session) cmdRCPT(ctx context.Context, arg string) {
 		return
 	}
 	s.c.Known()
+	if s.tooMany(fewest(append(s.tx.envelope.Recipients, r), s.srv.cfg.MaxRecipients)) {
+		return
+	}
+	if err := s.srv.deliverer.Admit(ctx, r, s.tx.size); err != nil {
+		s.refuseRecipient(err)
+		return
+	}
 	m.recipients.WithLabelValues("accepted").Inc()
 	s.tx.envelope.Recipients = append(s.tx.envelope.Recipients, r)
 	s.reply(replyRecipientOK())
+}
+
+// tooMany refuses a further recipient if the transaction has limit recipients already.
+func (s *session) tooMany(limit int) bool {
+	if len(s.tx.envelope.Recipients) < limit {
+		return false
+	}
+	s.srv.metrics.recipients.WithLabelValues("too_many").Inc()
+	s.reply(replyTooManyRecipients())
+	return true
+}
+
+// fewest returns the least limit of recipients of the server and of the recipients.
+func fewest(recipients []mail.Recipient, limit int) int {
+	for _, r := range recipients {
+		if n := r.Limits.Recipients; n > 0 {
+			limit = min(limit, n)
+		}
+	}
+	return limit
 }
 
 // refuseRecipient answers a recipient that delivery.Check refused with err.
@@ -60,13 +87,19 @@ func (s *session) refuseRecipient(err error) {
 		result, level = "disabled", slog.LevelDebug
 	case errors.Is(err, delivery.ErrNotHosted):
 		result, level = "not_hosted", slog.LevelDebug
+	case errors.Is(err, quota.ErrOver):
+		result, level = "over_quota", slog.LevelInfo
+	case errors.Is(err, delivery.ErrTooLarge):
+		result, level = "too_large", slog.LevelDebug
 	case errors.Is(err, account.ErrBusyElsewhere):
 		level = slog.LevelDebug // a metric counts these refusals, which strangers cause
 		s.refused++
 	}
 	s.srv.metrics.recipients.WithLabelValues(result).Inc()
 	s.log(level, "recipient refused", "result", result, "from", s.tx.envelope.ReversePath, "cause", err)
-	if result != "deferred" {
+	switch result {
+	case "deferred", "over_quota", "too_large": // the address is right
+	default:
 		s.refused++
 	}
 	if limit := s.srv.cfg.MaxRefusedRecipients; limit >= 0 && s.refused > limit {

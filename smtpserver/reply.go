@@ -7,6 +7,7 @@ import (
 	"popelago/account"
 	"popelago/delivery"
 	"popelago/mail"
+	"popelago/quota"
 	"popelago/store"
 )
 
@@ -101,6 +102,10 @@ func replyTo(err error) reply {
 		return reply{550, "5.2.1", "mailbox disabled"}
 	case errors.Is(err, delivery.ErrNotHosted):
 		return reply{550, "5.7.1", "relaying denied"}
+	case errors.Is(err, quota.ErrRefused):
+		return reply{552, "5.2.2", "mailbox full"}
+	case errors.Is(err, quota.ErrOver):
+		return reply{452, "4.2.2", "mailbox full, try again later"}
 	case errors.Is(err, delivery.ErrTooLarge):
 		return reply{552, "5.3.4", "message too large"}
 	case errors.Is(err, delivery.ErrBareLineEnd):

@@ -33,7 +33,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "popelago_task_last_success_timestamp_seconds", Help: "End of the last successful run of a background job, in seconds since 1970.",
 		}, []string{"job"}),
 		done: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "popelago_task_done_total", Help: "Work of background jobs, by the counts of their reports: mailboxes, raised, bulk, contents, octets, looked, messages.",
+			Name: "popelago_task_done_total", Help: "Work of background jobs, by the counts of their reports: mailboxes, raised, bulk, contents, octets, looked, messages, domains.",
 		}, []string{"job", "what"}),
 	}
 	m.blocked = prometheus.NewGaugeVec(prometheus.GaugeOpts{

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -17,6 +19,8 @@ func newAccountCommand() *cobra.Command {
 		newAccountStateCommand(f, "disable", "Refuse mail and logins for an account", adminclient.Disabled),
 		newAccountStateCommand(f, "enable", "Undo disable", adminclient.Enabled),
 		newAccountRetentionCommand(f),
+		newSetCommand(f, accountSettings()),
+		newSettingsCommand(f, accountSettings()),
 		newAccountBulkCommand(f),
 		newAccountRemoveCommand(f))
 	f.add(cmd)
@@ -123,6 +127,11 @@ func newAccountShowCommand(f *remoteFlags) *cobra.Command {
 					{"octets", strconv.FormatInt(a.Octets, 10)},
 					{"mailbox", a.Mailbox},
 				}
+				for _, name := range slices.Sorted(maps.Keys(a.Settings)) {
+					if name != "retention" {
+						rows = append(rows, []string{name, a.Settings[name]})
+					}
+				}
 				if a.Bulk != nil {
 					rows = append(rows, []string{"bulk", "since " + when(*a.Bulk)})
 				}
@@ -165,12 +174,18 @@ func newAccountPasswdCommand(f *remoteFlags) *cobra.Command {
 }
 
 func newAccountStateCommand(f *remoteFlags, name, short, state string) *cobra.Command {
-	return &cobra.Command{
+	var reason string
+	cmd := &cobra.Command{
 		Use:   name + " ADDRESS",
 		Short: short,
 		Args:  arguments("ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(func(c *adminclient.Client) error {
+				if reason != "" {
+					if _, err := c.SetAccountSettings(cmd.Context(), args[0], map[string]string{"reason": reason}); err != nil {
+						return err
+					}
+				}
 				if err := c.SetState(cmd.Context(), args[0], state); err != nil {
 					return err
 				}
@@ -179,6 +194,10 @@ func newAccountStateCommand(f *remoteFlags, name, short, state string) *cobra.Co
 			})
 		},
 	}
+	if state == adminclient.Disabled {
+		cmd.Flags().StringVar(&reason, "reason", "", "`TEXT` for administrators: the setting reason")
+	}
+	return cmd
 }
 
 func newAccountRetentionCommand(f *remoteFlags) *cobra.Command {

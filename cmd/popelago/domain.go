@@ -10,7 +10,7 @@ import (
 func newDomainCommand() *cobra.Command {
 	f := &remoteFlags{}
 	cmd := newGroup("domain", "Manage the domains of a running server",
-		newDomainAddCommand(f), newDomainListCommand(f), newDomainSetCommand(f), newDomainRemoveCommand(f))
+		newDomainAddCommand(f), newDomainListCommand(f), newDomainSetCommand(f), newSettingsCommand(f, domainSettings()), newDomainRemoveCommand(f))
 	f.add(cmd)
 	return cmd
 }
@@ -63,7 +63,7 @@ func domainDurability(d adminclient.Domain) string {
 func newDomainSetCommand(f *remoteFlags) *cobra.Command {
 	var settings adminclient.DomainSettings
 	cmd := &cobra.Command{
-		Use:   "set DOMAIN (--durability D | --retention R)...",
+		Use:   "set DOMAIN (--durability D | --retention R | NAME=VALUE)...",
 		Short: "Change the settings of a domain",
 		Long: `Change the settings of a domain.
 
@@ -76,17 +76,28 @@ where there are several datacenters:
 
 --retention says how long messages stay at most: days such as 90d, hours such as 36h, or forever.
 Accounts may have their own. What is older disappears at once; a longer retention later brings
-back only what was not removed by then.`,
-		Example: "  popelago domain set example.org --durability each --retention 90d",
-		Args:    arguments("DOMAIN"),
+back only what was not removed by then.
+
+NAME=VALUE changes a setting by name, for all accounts that have no such setting of their own. "none" as
+the value removes a setting. "popelago domain settings" without a domain describes all settings.`,
+		Example: "  popelago domain set example.org --durability each --retention 90d\n" +
+			"  popelago domain set example.org quota=2GiB reading=each-or-local",
+		Args: withSettings("DOMAIN", false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case settings.Durability == "" && settings.Retention == "":
-				return &usageError{"--durability or --retention is needed"}
+			case settings.Durability == "" && settings.Retention == "" && len(args) == 1:
+				return &usageError{"--durability, --retention or NAME=VALUE is needed"}
 			case settings.Retention != "":
 				if err := checkRetention(settings.Retention); err != nil {
 					return err
 				}
+			}
+			if len(args) > 1 {
+				changes, err := domainChanges(args[1:], settings)
+				if err != nil {
+					return err
+				}
+				return f.call(func(c *adminclient.Client) error { return f.changeSettings(cmd, c, domainSettings(), args[0], changes) })
 			}
 			return f.call(func(c *adminclient.Client) error {
 				d, err := c.ChangeDomain(cmd.Context(), args[0], settings)
@@ -100,6 +111,27 @@ back only what was not removed by then.`,
 	cmd.Flags().StringVar(&settings.Durability, "durability", "", "`D`: local, each, each-or-local or default")
 	cmd.Flags().StringVar(&settings.Retention, "retention", "", "`R`: such as 90d, or forever")
 	return cmd
+}
+
+// domainChanges reads arguments such as quota=2GiB together with the flags.
+func domainChanges(args []string, flags adminclient.DomainSettings) (map[string]string, error) {
+	changes, err := changesOf(args)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range map[string]string{"durability": flags.Durability, "retention": flags.Retention} {
+		if _, twice := changes[name]; twice && value != "" {
+			return nil, &usageError{name + " is set twice"}
+		}
+		switch value {
+		case "":
+		case mail.DurabilityDefault.String():
+			changes[name] = ""
+		default:
+			changes[name] = value
+		}
+	}
+	return changes, nil
 }
 
 // checkRetention finds mistakes before a server is asked.

@@ -1,0 +1,60 @@
+package account
+
+import (
+	"context"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// Limited is a live account with the limits in force.
+type Limited struct {
+	Address mail.Address
+	Mailbox mail.MailboxID
+	Limits  mail.Limits
+}
+
+// Limited returns a live account with its limits, read from the store. Errors: mail.ErrBadAddress,
+// ErrNoSuchAccount, the store's.
+func (d *Directory) Limited(ctx context.Context, a mail.Address) (Limited, error) {
+	a, err := canonical(a)
+	if err != nil {
+		return Limited{}, err
+	}
+	e, err := d.live(ctx, a)
+	if err != nil {
+		return Limited{}, err
+	}
+	domain, err := d.Domain(ctx, a.Domain)
+	if err != nil {
+		return Limited{}, err
+	}
+	return d.limited(e, domain), nil
+}
+
+// ListLimited lists up to limit live accounts of a domain with their limits, as Accounts does.
+func (d *Directory) ListLimited(ctx context.Context, name, after string, limit int) (accounts []Limited, next string, err error) {
+	domain, err := d.Domain(ctx, name)
+	if err != nil {
+		return nil, "", err
+	}
+	limit = max(limit, 1)
+	err = d.eachAddress(ctx, domain.Name, after, limit, func(rows []store.Address) (bool, error) {
+		if len(accounts) == limit {
+			next = accounts[limit-1].Address.Local
+			return false, nil
+		}
+		if e := entryOf(rows); e != nil {
+			accounts = append(accounts, d.limited(e, domain))
+		}
+		return true, nil
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return accounts, next, nil
+}
+
+func (d *Directory) limited(e *entry, domain store.Domain) Limited {
+	return Limited{Address: e.row.Address, Mailbox: e.mailbox, Limits: d.policy(e.row, domain).limits()}
+}

@@ -1,0 +1,71 @@
+package adminclient
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+)
+
+// SettingInfo describes a setting of accounts or domains.
+type SettingInfo struct {
+	Name    string   `json:"name"`
+	Form    string   `json:"form" doc:"Form of a value." example:"on or off"`
+	Default string   `json:"default" doc:"The value where nobody has the setting."`
+	Doc     string   `json:"doc" doc:"Help."`
+	For     []string `json:"for" nullable:"false" doc:"Who may have the setting: account, domain, server."`
+}
+
+// SettingInfoList is all settings.
+type SettingInfoList struct {
+	Settings []SettingInfo `json:"settings" nullable:"false"`
+}
+
+// EffectiveSetting is the value of a setting in force.
+type EffectiveSetting struct {
+	Name   string `json:"name"`
+	Value  string `json:"value"`
+	Source string `json:"source" enum:"account,domain,server" doc:"Where the value comes from."`
+}
+
+// Settings is the settings of an account or a domain.
+type Settings struct {
+	Settings  map[string]string  `json:"settings" doc:"The settings that the account or domain has itself, by name."`
+	Effective []EffectiveSetting `json:"effective" nullable:"false" doc:"The values in force."`
+}
+
+// SettingInfos describes all settings of accounts and domains.
+func (c *Client) SettingInfos(ctx context.Context) ([]SettingInfo, error) {
+	var list SettingInfoList
+	err := c.call(ctx, http.MethodGet, "/v1/settings", nil, &list)
+	return list.Settings, err
+}
+
+// AccountSettings returns the settings of an account. Status 404: no such account.
+func (c *Client) AccountSettings(ctx context.Context, address string) (Settings, error) {
+	var s Settings
+	err := c.call(ctx, http.MethodGet, accountPath(address)+"/settings", nil, &s)
+	return s, err
+}
+
+// SetAccountSettings changes settings of an account by name; an empty text removes a setting. Status 404:
+// no such account; 400: an unknown name or an invalid value.
+func (c *Client) SetAccountSettings(ctx context.Context, address string, changes map[string]string) (Settings, error) {
+	var s Settings
+	err := c.call(ctx, http.MethodPatch, accountPath(address)+"/settings", changes, &s)
+	return s, err
+}
+
+// DomainSettings returns the settings of a domain. Status 404: no such domain.
+func (c *Client) DomainSettings(ctx context.Context, name string) (Settings, error) {
+	var s Settings
+	err := c.call(ctx, http.MethodGet, "/v1/domains/"+url.PathEscape(name)+"/settings", nil, &s)
+	return s, err
+}
+
+// SetDomainSettings changes settings of a domain by name; an empty text removes a setting. Status 404: no
+// such domain; 400: an unknown name or an invalid value.
+func (c *Client) SetDomainSettings(ctx context.Context, name string, changes map[string]string) (Settings, error) {
+	var s Settings
+	err := c.call(ctx, http.MethodPatch, "/v1/domains/"+url.PathEscape(name)+"/settings", changes, &s)
+	return s, err
+}

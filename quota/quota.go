@@ -1,0 +1,259 @@
+package quota
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/account"
+	"popelago/defaults"
+	"popelago/mail"
+	"popelago/store"
+)
+
+// Config holds the settings of a Keeper. The zero value of each field means its default.
+type Config struct {
+	// TTL is the time for which the usage of a mailbox, and the measured usage of a domain, is remembered.
+	// A usage that took long to read is remembered for twenty times the duration of the read.
+	TTL time.Duration
+	// Size is the largest number of mailboxes, and of domains, remembered.
+	Size int
+
+	// Now returns the time. Nil: time.Now.
+	Now func() time.Time
+	// Logger receives messages for the operator. Nil: no log.
+	Logger *slog.Logger
+}
+
+// DefaultConfig returns the defaults of all settings that have a default value.
+func DefaultConfig() Config { return Config{TTL: 10 * time.Second, Size: 100_000} }
+
+func (c Config) withDefaults() Config {
+	c = defaults.Fill(c, DefaultConfig())
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+const (
+	// refuseAge is the age of the usage from which a refusal needs a new read, unless the read takes long.
+	refuseAge = time.Second
+	// readShare limits the time spent on reads of one mailbox: the usage is remembered for at least
+	// readShare times the duration of its read.
+	readShare = 20
+)
+
+// Keeper knows the usage of mailboxes and domains. Safe for concurrent use. A Keeper needs no Close.
+type Keeper struct {
+	cfg       Config
+	dir       *account.Directory
+	mail      store.Levels[store.Mail]
+	notes     store.Notes
+	mailboxes *otter.Cache[mail.MailboxID, *entry]
+	domains   *otter.Cache[string, *domainEntry]
+	metrics   *metrics
+}
+
+// New makes a Keeper and registers its metrics with reg (nil: the metrics stay unregistered).
+func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Registerer) (*Keeper, error) {
+	cfg = cfg.withDefaults()
+	mailboxes, err := otter.New(&otter.Options[mail.MailboxID, *entry]{MaximumSize: cfg.Size})
+	if err != nil {
+		return nil, fmt.Errorf("quota: mailboxes: %w", err)
+	}
+	domains, err := otter.New(&otter.Options[string, *domainEntry]{MaximumSize: cfg.Size})
+	if err != nil {
+		return nil, fmt.Errorf("quota: domains: %w", err)
+	}
+	m, err := newMetrics(reg)
+	if err != nil {
+		return nil, fmt.Errorf("quota: metrics: %w", err)
+	}
+	return &Keeper{cfg: cfg, dir: dir, mail: st.Mail, notes: st.Directory.Local, mailboxes: mailboxes, domains: domains, metrics: m}, nil
+}
+
+// Admit reports whether a message of some octets may be accepted for a recipient; zero octets: the size is
+// unknown. Errors: ErrOver, ErrRefused; the store's, if the usage is unknown.
+func (k *Keeper) Admit(ctx context.Context, r mail.Recipient, octets int64) error {
+	_, err := k.claim(ctx, r, octets, false)
+	return err
+}
+
+// Reserve is Admit for a message that is about to be stored. The caller ends the claim with Claim.Done. A
+// recipient without quota has a nil claim.
+func (k *Keeper) Reserve(ctx context.Context, r mail.Recipient, octets int64) (*Claim, error) {
+	return k.claim(ctx, r, octets, true)
+}
+
+func (k *Keeper) claim(ctx context.Context, r mail.Recipient, octets int64, reserve bool) (*Claim, error) {
+	l := r.Limits
+	if !l.Quota() {
+		return nil, nil
+	}
+	c := &Claim{keeper: k, recipient: r, octets: max(octets, 1)}
+	if l.Domain() {
+		if err := k.admitDomain(ctx, c, reserve); err != nil {
+			return nil, err
+		}
+	}
+	if l.Mailbox() {
+		if err := k.admitMailbox(ctx, c, reserve); err != nil {
+			c.Done(false)
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// admitMailbox checks the quota of the mailbox; with reserve the claim gets a place.
+func (k *Keeper) admitMailbox(ctx context.Context, c *Claim, reserve bool) error {
+	l := c.recipient.Limits
+	e := k.entry(c.recipient.Mailbox)
+	if err := k.refresh(ctx, e, c.recipient, k.cfg.TTL); err != nil {
+		return err
+	}
+	ok, sure, read := e.fits(l, c.octets, reserve)
+	if !ok {
+		if err := k.refresh(ctx, e, c.recipient, min(refuseAge, k.cfg.TTL)); err != nil {
+			return err
+		}
+		ok, sure, read = e.fits(l, c.octets, reserve)
+	}
+	if ok {
+		if reserve {
+			c.entry, c.read = e, read
+		}
+		return nil
+	}
+	if !l.Refuse || !sure {
+		return k.refused(quotaMailbox, ErrOver)
+	}
+	return k.refuse(ctx, e, c, reserve)
+}
+
+// refuse reads the limits and the usage again, from every datacenter, before a permanent refusal. If either
+// has become unknown, the refusal is temporary.
+func (k *Keeper) refuse(ctx context.Context, e *entry, c *Claim, reserve bool) error {
+	now := k.cfg.Now()
+	r := c.recipient
+	if e.refuses(r.Limits, c.octets, now) {
+		return k.refused(quotaMailbox, ErrRefused)
+	}
+	l, err := k.dir.Limits(ctx, r.Account)
+	if err != nil {
+		return k.refused(quotaMailbox, fmt.Errorf("%w; the limits are unknown: %w", ErrOver, err))
+	}
+	if ok, _, read := e.fits(l, c.octets, reserve); ok {
+		if reserve {
+			c.entry, c.read = e, read
+		}
+		return nil
+	}
+	u, err := Measure(ctx, k.mail.Each, r.Mailbox, l.Retention, now)
+	switch {
+	case err != nil:
+		return k.refused(quotaMailbox, fmt.Errorf("%w; the usage elsewhere is unknown: %w", ErrOver, err))
+	case !l.Refuse || u.plus(Usage{c.octets, 1}).within(l.Octets, l.Messages):
+		return k.refused(quotaMailbox, ErrOver)
+	}
+	e.noteRefused(refusal{until: now.Add(refuseAge), octets: c.octets, limits: r.Limits})
+	return k.refused(quotaMailbox, ErrRefused)
+}
+
+// refused counts a refusal and returns err.
+func (k *Keeper) refused(quota string, err error) error {
+	k.metrics.refused(quota, err)
+	return err
+}
+
+func (k *Keeper) entry(mailbox mail.MailboxID) *entry {
+	if e, ok := k.mailboxes.GetIfPresent(mailbox); ok {
+		return e
+	}
+	e, _ := k.mailboxes.SetIfAbsent(mailbox, newEntry())
+	return e
+}
+
+// refresh reads the usage of the mailbox of r, unless the usage is younger than ttl. Callers that need the
+// same usage wait for one read.
+func (k *Keeper) refresh(ctx context.Context, e *entry, r mail.Recipient, ttl time.Duration) error {
+	if e.fresh(k.cfg.Now(), ttl) {
+		return nil
+	}
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("quota: wait for the usage of mailbox %s: %w: %w", r.Mailbox, store.ErrUnavailable, context.Cause(ctx))
+	}
+	began := k.cfg.Now()
+	if e.fresh(began, ttl) {
+		return nil
+	}
+	e.beginRead()
+	u, err := Measure(ctx, k.mail.Local, r.Mailbox, r.Limits.Retention, began)
+	k.metrics.read(err)
+	if err != nil {
+		e.failRead()
+		return err
+	}
+	e.endRead(u, began, max(k.cfg.Now().Sub(began), 0))
+	return nil
+}
+
+// fresh reports whether the last read is younger than ttl.
+func (e *entry) fresh(now time.Time, ttl time.Duration) bool {
+	age, took, ok := e.age(now)
+	return ok && age < max(ttl, readShare*took)
+}
+
+// Claim is a place for a message in a mailbox with a quota. A nil Claim needs no place.
+type Claim struct {
+	keeper    *Keeper
+	recipient mail.Recipient
+	octets    int64
+	entry     *entry // of a mailbox with a quota
+	read      int    // see entry.fits
+	domain    *domainEntry
+}
+
+// Done ends the claim. stored reports that the message is stored, or may be. Done may be called again.
+func (c *Claim) Done(stored bool) {
+	if c == nil {
+		return
+	}
+	if c.domain != nil {
+		c.domain.settle(c.octets, stored, c.keeper.cfg.Now())
+	}
+	if c.entry != nil {
+		before, after := c.entry.settle(c.octets, stored, c.read)
+		c.keeper.warn(c.recipient, before, after)
+	}
+	c.entry, c.domain = nil, nil
+}
+
+// Removed notes that the local server has removed messages from a mailbox. A mailbox that is not remembered
+// costs nothing.
+func (k *Keeper) Removed(mailbox mail.MailboxID, removed Usage) {
+	if e, ok := k.mailboxes.GetIfPresent(mailbox); ok {
+		e.removed(removed)
+	}
+}
+
+// Usage returns the usage of a mailbox, at most Config.TTL old. Errors: the store's.
+func (k *Keeper) Usage(ctx context.Context, mailbox mail.MailboxID, retention mail.Retention) (Usage, error) {
+	e := k.entry(mailbox)
+	r := mail.Recipient{Mailbox: mailbox, Limits: mail.Limits{Retention: retention}}
+	if err := k.refresh(ctx, e, r, k.cfg.TTL); err != nil {
+		return Usage{}, err
+	}
+	return e.usage(), nil
+}
