@@ -25,8 +25,8 @@ func TestPolicy(t *testing.T) {
 	if _, err := c.AddDomain(ctx, "example.org"); err != nil {
 		t.Fatal(err)
 	}
-	// A local-part with octets that a path must escape.
-	const address = `"a/b%2F<i>"@example.org`
+	// A local-part that a path must escape.
+	const address = "a/b@example.org"
 	for _, a := range []string{address, "bob@example.org"} {
 		if _, err := c.AddAccount(ctx, a, "secret12"); err != nil {
 			t.Fatal(err)
