@@ -31,7 +31,6 @@ var layout = []layer{
 	{"store/embedded", []string{"defaults", "store"}},
 	{"store/cassandra/limit", []string{"store"}},
 	{"store/cassandra", []string{"defaults", "store", "store/cassandra/limit"}},
-	{"account", []string{"defaults", "store"}},
 	{"token", []string{"defaults", "store"}},
 	{"account", []string{"defaults", "store", "suggest"}},
 	{"ledger", []string{"defaults", "store"}},
@@ -43,11 +42,11 @@ var layout = []layer{
 	{"pop3server", []string{"defaults", "wire", "store", "account", "maildrop"}},
 	{"admin", []string{"account", "delivery", "maildrop", "quota", "store", "task", "token", "adminclient"}},
 	{"config", []string{
-		"wire", "store/embedded", "store/cassandra", "account", "token", "ledger", "delivery", "task", "smtpserver", "pop3server",
+		"suggest", "wire", "store/embedded", "store/cassandra", "account", "token", "ledger", "quota", "delivery", "task", "smtpserver", "pop3server",
 	}},
 	{"app", []string{
-		"wire", "config", "store", "store/embedded", "store/cassandra", "account", "token", "ledger", "delivery", "maildrop", "task",
-		"smtpserver", "pop3server", "adminclient", "admin",
+		"wire", "config", "store", "store/embedded", "store/cassandra", "account", "token", "ledger", "quota", "delivery", "maildrop",
+		"task", "smtpserver", "pop3server", "adminclient", "admin",
 	}},
 	{"cmd/popelago", []string{"config", "account", "app", "adminclient", "bench"}},
 
