@@ -43,12 +43,11 @@ func (a *api) guard(next http.Handler) http.Handler {
 // caller returns the caller of a request. configured is the hash of Config.Token. On an open socket a
 // request without the header Authorization has all rights.
 func (a *api) caller(r *http.Request, configured [sha256.Size]byte) (token.Caller, error) {
-	header := r.Header.Get("Authorization")
-	if a.cfg.Open && header == "" {
+	if a.cfg.Open && r.Header.Get("Authorization") == "" {
 		return token.Local(), nil
 	}
-	scheme, secret, ok := strings.Cut(header, " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
+	secret, ok := bearer(r)
+	if !ok {
 		return token.Caller{}, token.ErrBadToken
 	}
 	// Hashes are compared, because comparing texts reveals their length.
@@ -57,6 +56,12 @@ func (a *api) caller(r *http.Request, configured [sha256.Size]byte) (token.Calle
 		return token.Configured(), nil
 	}
 	return a.cfg.Tokens.Check(r.Context(), secret, remoteOf(r))
+}
+
+// bearer returns the secret in the header Authorization (RFC 6750 section 2.1); false without a secret.
+func bearer(r *http.Request) (secret string, ok bool) {
+	scheme, secret, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	return secret, ok && strings.EqualFold(scheme, "Bearer")
 }
 
 // remoteOf returns the address of the client; the zero value for a unix socket.
@@ -73,8 +78,8 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	status, text := classify(err)
 	switch status {
 	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="popelago"`)        // RFC 6750 section 3
-		if r.Header.Get("Authorization") != "" && err != token.ErrBadToken { // the others have no limit
+		w.Header().Set("WWW-Authenticate", `Bearer realm="popelago"`) // RFC 6750 section 3
+		if _, ok := bearer(r); ok {                                   // requests without a token have no limit, and so no log line
 			a.logger.Info("admin request with a wrong token", "remote", r.RemoteAddr, "cause", err)
 		}
 	case http.StatusTooManyRequests:

@@ -127,7 +127,7 @@ func (t *textRequest) Read(p []byte) (int, error) {
 	if err != nil {
 		_ = t.control.SetReadDeadline(time.Time{})
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = errors.Join(errIncomplete, err)
 	}
 	return n, err

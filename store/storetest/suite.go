@@ -182,7 +182,7 @@ func Put(ctx context.Context, s store.Contents, id mail.MessageID, data []byte, 
 		}
 	}
 	if c.Size() != int64(len(data)) {
-		return errors.New("Size differs from the number of octets written")
+		return errors.New("the size differs from the number of octets written")
 	}
 	return s.PutContent(ctx, id, c, info)
 }
