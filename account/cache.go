@@ -19,9 +19,6 @@ type entry struct {
 // disabled reports whether an account may not be used.
 func (e *entry) disabled() bool { return e.row.State == store.StateDisabled }
 
-// setting returns a setting of the address's own; empty: there is none.
-func (e *entry) setting(name string) string { return e.row.Settings[name] }
-
 // cache holds values read from the store for a while: live accounts by canonical address, domains by
 // name. The only negative answers are domains that no datacenter hosts, and the local store is read
 // again before a negative answer counts.

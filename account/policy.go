@@ -17,13 +17,6 @@ func (d *Directory) settings(ctx context.Context, name string) (store.Domain, er
 	return d.readDomain(ctx, d.store.Local, name)
 }
 
-// changeSettings writes settings of the live generation of a canonical address, with the durability of the
-// domain. An empty value removes a setting. Callers check names and values. Errors: ErrNoSuchAccount,
-// the store's.
-func (d *Directory) changeSettings(ctx context.Context, a mail.Address, settings map[string]string) error {
-	return d.changeLive(ctx, a, store.AddressChange{Settings: settings})
-}
-
 // withSettings returns settings after a change. The result may be settings, which is not changed.
 func withSettings(settings, change map[string]string) map[string]string {
 	if len(change) == 0 {

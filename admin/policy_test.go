@@ -92,14 +92,7 @@ func TestDelegatedSettings(t *testing.T) {
 	url := f.serve(t)
 	ctx := t.Context()
 	root := client(t, url, "configured-secret")
-	for _, domain := range []string{"a.test", "b.test"} {
-		if _, err := root.AddDomain(ctx, domain); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := root.AddAccount(ctx, "alice@"+domain, "secret word"); err != nil {
-			t.Fatal(err)
-		}
-	}
+	addTwoDomains(t, root)
 	c, _ := made(t, url, root, "admin", "domain:a.test")
 	change := func(name, value string) error {
 		_, err := c.SetDomainSettings(ctx, "a.test", map[string]string{name: value})

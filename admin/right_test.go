@@ -55,19 +55,25 @@ func TestEveryOperationHasItsRight(t *testing.T) {
 	}
 }
 
+// addTwoDomains adds a.test and b.test, each with the account alice.
+func addTwoDomains(t *testing.T, root *adminclient.Client) {
+	t.Helper()
+	for _, domain := range []string{"a.test", "b.test"} {
+		if _, err := root.AddDomain(t.Context(), domain); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := root.AddAccount(t.Context(), "alice@"+domain, "secret word"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestRoles(t *testing.T) {
 	f := (&fixture{token: "configured-secret"}).start(t)
 	url := f.serve(t)
 	ctx := t.Context()
 	root := client(t, url, "configured-secret")
-	for _, domain := range []string{"a.test", "b.test"} {
-		if _, err := root.AddDomain(ctx, domain); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := root.AddAccount(ctx, "alice@"+domain, "secret word"); err != nil {
-			t.Fatal(err)
-		}
-	}
+	addTwoDomains(t, root)
 	// What each caller may do. The steps change nothing that a later one needs.
 	steps := []struct {
 		name string

@@ -56,10 +56,11 @@ func (a *api) addServer() {
 		if a.cfg.Process.Service().State != adminclient.Serving {
 			return nil, errNotReady
 		}
-		if _, err := a.directory.ListDomains(ctx); err != nil {
+		h, err := a.health(ctx)
+		if err != nil {
 			return nil, err
 		}
-		return &health{adminclient.Health{Status: "ok", Version: a.cfg.Version}}, nil
+		return &health{h}, nil
 	})
 
 	type answer struct{ Body adminclient.Service }

@@ -1,7 +1,5 @@
 package mail
 
-import "fmt"
-
 // Reading names the datacenters that the list of a maildrop is read from. Its text form is one of
 // "local", "each" and "each-or-local".
 type Reading string
@@ -18,15 +16,6 @@ const (
 	// ReadingEachOrLocal: ReadingEach, and ReadingLocal while a datacenter cannot be reached.
 	ReadingEachOrLocal Reading = "each-or-local"
 )
-
-// ParseReading reads the text form.
-func ParseReading(s string) (Reading, error) {
-	switch r := Reading(s); r {
-	case ReadingLocal, ReadingEach, ReadingEachOrLocal:
-		return r, nil
-	}
-	return "", fmt.Errorf("%q is not a reading level: local, each or each-or-local", s)
-}
 
 // String returns the text form.
 func (r Reading) String() string {

@@ -46,14 +46,5 @@ func hashOf(secret string) (hash [32]byte, err error) {
 	return sha256.Sum256([]byte(secret)), nil
 }
 
-// IDOf returns the id of the token with a secret. Errors: ErrMalformed.
-func IDOf(secret string) (string, error) {
-	hash, err := hashOf(secret)
-	if err != nil {
-		return "", err
-	}
-	return idOf(hash), nil
-}
-
 // idOf returns the id of a token: the first characters of its hash in base32.
 func idOf(hash [32]byte) string { return letters.EncodeToString(hash[:])[:idLength] }

@@ -19,7 +19,8 @@ func TestSecret(t *testing.T) {
 			t.Fatalf("secret %q", s)
 		}
 		seen[s] = true
-		id, err := IDOf(s)
+		hash, err := hashOf(s)
+		id := idOf(hash)
 		if err != nil || len(id) != 12 || strings.Contains(s, id) || seen[id] {
 			t.Fatalf("id %q of %q, %v", id, s, err)
 		}

@@ -80,6 +80,15 @@ func newAccountListCommand(f *remoteFlags) *cobra.Command {
 
 // listAccounts returns the accounts of the domains given, or of all if none is given.
 func listAccounts(cmd *cobra.Command, c *adminclient.Client, domains []string) ([]adminclient.Account, error) {
+	return inDomains(cmd, c, domains, func(domain, after string) ([]adminclient.Account, string, error) {
+		page, err := c.Accounts(cmd.Context(), domain, after, accountPage)
+		return page.Accounts, page.Next, err
+	})
+}
+
+// inDomains returns all items of the domains given, or of all domains if none is given. list returns the page of
+// a domain behind after, and the after of the next page; empty: the page was the last.
+func inDomains[T any](cmd *cobra.Command, c *adminclient.Client, domains []string, list func(domain, after string) (page []T, next string, err error)) ([]T, error) {
 	if len(domains) == 0 {
 		all, err := c.Domains(cmd.Context())
 		if err != nil {
@@ -89,20 +98,20 @@ func listAccounts(cmd *cobra.Command, c *adminclient.Client, domains []string) (
 			domains = append(domains, d.Name)
 		}
 	}
-	accounts := []adminclient.Account{} // [] in JSON
+	items := []T{} // [] in JSON
 	for _, domain := range domains {
 		for after := ""; ; {
-			page, err := c.Accounts(cmd.Context(), domain, after, accountPage)
+			page, next, err := list(domain, after)
 			if err != nil {
 				return nil, err
 			}
-			accounts = append(accounts, page.Accounts...)
-			if after = page.Next; after == "" {
+			items = append(items, page...)
+			if after = next; after == "" {
 				break
 			}
 		}
 	}
-	return accounts, nil
+	return items, nil
 }
 
 func newAccountShowCommand(f *remoteFlags) *cobra.Command {

@@ -111,27 +111,8 @@ const quotaPage = 100
 
 // listQuotas returns the quotas of the domains given, or of all if none is given.
 func listQuotas(cmd *cobra.Command, c *adminclient.Client, domains []string, above int) ([]adminclient.Quota, error) {
-	if len(domains) == 0 {
-		all, err := c.Domains(cmd.Context())
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range all {
-			domains = append(domains, d.Name)
-		}
-	}
-	quotas := []adminclient.Quota{} // [] in JSON
-	for _, domain := range domains {
-		for after := ""; ; {
-			page, err := c.Quotas(cmd.Context(), domain, after, quotaPage, above)
-			if err != nil {
-				return nil, err
-			}
-			quotas = append(quotas, page.Quotas...)
-			if after = page.Next; after == "" {
-				break
-			}
-		}
-	}
-	return quotas, nil
+	return inDomains(cmd, c, domains, func(domain, after string) ([]adminclient.Quota, string, error) {
+		page, err := c.Quotas(cmd.Context(), domain, after, quotaPage, above)
+		return page.Quotas, page.Next, err
+	})
 }

@@ -83,37 +83,30 @@ func (s *faultyMail) Message(ctx context.Context, mailbox mail.MailboxID, id mai
 }
 
 func (s *faultyMail) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
-	const operation = "RemoveMessages"
-	if !s.f.next(operation) {
-		return s.Mail.RemoveMessages(ctx, mailbox, ids)
-	}
-	if s.f.Mode == Before {
-		return s.f.undone(operation)
-	}
-	if s.f.Mode == Half && len(ids) > 1 {
-		ids = ids[:len(ids)/2]
-	}
-	if err := s.Mail.RemoveMessages(ctx, mailbox, ids); err != nil {
-		return err
-	}
-	return s.f.error(store.ErrOutcomeUnknown, operation)
+	return remove(s.f, ids, func(ids []mail.MessageID) error { return s.Mail.RemoveMessages(ctx, mailbox, ids) })
 }
 
 func (s *faultyMail) RemoveListed(ctx context.Context, mailbox mail.MailboxID, rows []mail.Message) error {
+	return remove(s.f, rows, func(rows []mail.Message) error { return s.Mail.RemoveListed(ctx, mailbox, rows) })
+}
+
+// remove calls do, or fails as f says: before do, after do, or after do with half of the messages. Both forms of
+// removal count as RemoveMessages.
+func remove[M any](f *Fault, messages []M, do func([]M) error) error {
 	const operation = "RemoveMessages"
-	if !s.f.next(operation) {
-		return s.Mail.RemoveListed(ctx, mailbox, rows)
+	if !f.next(operation) {
+		return do(messages)
 	}
-	if s.f.Mode == Before {
-		return s.f.undone(operation)
+	if f.Mode == Before {
+		return f.undone(operation)
 	}
-	if s.f.Mode == Half && len(rows) > 1 {
-		rows = rows[:len(rows)/2]
+	if f.Mode == Half && len(messages) > 1 {
+		messages = messages[:len(messages)/2]
 	}
-	if err := s.Mail.RemoveListed(ctx, mailbox, rows); err != nil {
+	if err := do(messages); err != nil {
 		return err
 	}
-	return s.f.error(store.ErrOutcomeUnknown, operation)
+	return f.error(store.ErrOutcomeUnknown, operation)
 }
 
 func (s *faultyMail) RemovedMessages(ctx context.Context, mailbox mail.MailboxID, since time.Time) iter.Seq2[store.Removal, error] {
