@@ -118,7 +118,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		return nil
 	}
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("the answer of %s cannot be read: %w", c.where, err)
+		return fmt.Errorf("%w from %s: %w", ErrNoAnswer, c.where, err)
 	}
 	return nil
 }
@@ -152,7 +152,8 @@ func (c *Client) do(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// explain marks errors of connecting: the request has reached no server.
+// explain describes an error of a request. ErrNoServer and ErrNotPermitted: the request has reached no
+// server. ErrNoAnswer: the request may have reached the server.
 func (c *Client) explain(ctx context.Context, err error) error {
 	var urlErr *url.Error
 	if errors.As(err, &urlErr) {
@@ -165,5 +166,5 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	if ctx.Err() == nil && errors.As(err, &op) && op.Op == "dial" {
 		return fmt.Errorf("%w at %s: %w", ErrNoServer, c.where, op.Err)
 	}
-	return fmt.Errorf("%s: %w", c.where, err)
+	return fmt.Errorf("%w from %s: %w", ErrNoAnswer, c.where, err)
 }

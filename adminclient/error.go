@@ -13,6 +13,10 @@ import (
 // ErrNoServer is wrapped by errors about an unreachable server.
 var ErrNoServer = errors.New("no server answers")
 
+// ErrNoAnswer is wrapped by errors about an answer that is missing or cannot be read. The server may have
+// done the work.
+var ErrNoAnswer = errors.New("no answer that can be used")
+
 // ErrNotPermitted: the socket of the server exists, or may exist, but this user has no access.
 var ErrNotPermitted = errors.New("permission denied: only the user that runs the server may use its socket. Run this command as that user, or as root")
 

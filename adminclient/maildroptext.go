@@ -56,7 +56,7 @@ func (c *Client) PutMessage(ctx context.Context, address, sender string, text io
 	}
 	defer resp.Body.Close()
 	if err := json.NewDecoder(resp.Body).Decode(&put); err != nil {
-		return put, fmt.Errorf("the answer of %s cannot be read: %w", c.where, err)
+		return put, fmt.Errorf("%w from %s: %w", ErrNoAnswer, c.where, err)
 	}
 	return put, nil
 }

@@ -74,7 +74,7 @@ type service struct {
 }
 
 // Start listens on all configured addresses and begins to serve. If one address is not available,
-// Start listens on none, and returns an error with the address; only Stop may be called afterwards.
+// Start listens on none, and returns an ErrListen with the address; only Stop may be called afterwards.
 func (a *App) Start(ctx context.Context) error {
 	services, err := a.services()
 	if err != nil {

@@ -16,18 +16,6 @@ import (
 	"popelago/store/embedded"
 )
 
-// Errors about the schema of the cluster.
-var (
-	// ErrSchemaNotApplied: the schema is missing or from an older release.
-	ErrSchemaNotApplied = errors.New("the schema must be applied first")
-	// ErrSchemaNewer: the schema is from a newer release.
-	ErrSchemaNewer = errors.New("the schema is newer than this program")
-	// ErrNodesDown: nodes are down, and the schema is unchanged.
-	ErrNodesDown = cassandra.ErrNodesDown
-	// ErrSchemaUnfinished: applying the schema again continues from the failure.
-	ErrSchemaUnfinished = cassandra.ErrSchemaUnfinished
-)
-
 // cassandraSettings are the settings of the Cassandra engine.
 type cassandraSettings struct{ config.Config }
 
@@ -39,7 +27,7 @@ func (s cassandraSettings) open(ctx context.Context, a *App) (engine, error) {
 	cfg.Registerer, cfg.Now = a.registry, a.now
 	for _, dir := range []string{s.DataDir, cfg.SpoolDir} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return engine{}, fmt.Errorf("make a folder of data_dir or cassandra.spool_dir: %w", err)
+			return engine{}, asSetting(fmt.Errorf("make a folder of data_dir or cassandra.spool_dir: %w", err))
 		}
 	}
 	if cfg.Server, err = serverName(s.DataDir); err != nil {
@@ -92,30 +80,31 @@ func explainCassandra(err error) error {
 	case errors.Is(err, cassandra.ErrSchemaNewer):
 		return fmt.Errorf("%w: %w", ErrSchemaNewer, err)
 	case errors.Is(err, cassandra.ErrUnknownDatacenter), errors.Is(err, cassandra.ErrNoLocalReplica):
-		return fmt.Errorf("cassandra.datacenter: %w", err)
+		return asSetting(fmt.Errorf("cassandra.datacenter: %w", err))
 	case errors.Is(err, cassandra.ErrNoReplication):
-		return fmt.Errorf("cassandra.replication: %w", err)
+		return asSetting(fmt.Errorf("cassandra.replication: %w", err))
 	case errors.Is(err, cassandra.ErrNotAllowed):
 		return fmt.Errorf("cassandra.username: %w", err)
 	case errors.Is(err, cassandra.ErrNoContact):
-		return fmt.Errorf("%s: %w", contactSetting(err), err)
+		return explainContact(err)
 	}
 	return err
 }
 
-// contactSetting returns the setting with the mistake if no contact point can be used.
-func contactSetting(err error) string {
+// explainContact adds the setting with the mistake if no contact point can be used. Nodes that do not
+// answer are no proof of a mistake.
+func explainContact(err error) error {
 	var authority x509.UnknownAuthorityError
 	var name x509.HostnameError
 	switch {
 	case errors.Is(err, cassandra.ErrSignIn):
-		return "cassandra.username, cassandra.password_file"
+		return asSetting(fmt.Errorf("cassandra.username, cassandra.password_file: %w", err))
 	case errors.As(err, &authority):
-		return "cassandra.tls_ca"
+		return asSetting(fmt.Errorf("cassandra.tls_ca: %w", err))
 	case errors.As(err, &name):
-		return "cassandra.tls_verify_names"
+		return asSetting(fmt.Errorf("cassandra.tls_verify_names: %w", err))
 	}
-	return "cassandra.hosts"
+	return fmt.Errorf("cassandra.hosts: %w", err)
 }
 
 // cassandraConfig completes the section [cassandra] to a Config of the engine. It reads the files
@@ -127,12 +116,12 @@ func cassandraConfig(cfg config.Config, logger *slog.Logger) (cassandra.Config, 
 	if c.PasswordFile != "" {
 		var err error
 		if out.Password, err = config.ReadSecret(c.PasswordFile); err != nil {
-			return cassandra.Config{}, fmt.Errorf("cassandra.password_file: %w", err)
+			return cassandra.Config{}, asSetting(fmt.Errorf("cassandra.password_file: %w", err))
 		}
 	}
 	var err error
 	out.TLS, err = cassandraTLS(c)
-	return out, err
+	return out, asSetting(err)
 }
 
 // cassandraTLS returns the client side of TLS to the nodes; nil without TLS.

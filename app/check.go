@@ -9,7 +9,7 @@ import (
 
 // Check returns all mistakes, in files and names outside of valid settings, that would keep a server
 // from starting: the name of the machine, the permissions of the data folder, the certificate, the
-// secrets.
+// secrets. The error is a SettingError.
 func Check(cfg config.Config) error {
 	var errs []error
 	hostname, err := hostName(cfg)
@@ -30,7 +30,7 @@ func Check(cfg config.Config) error {
 		err = settings.check()
 	}
 	errs = append(errs, err)
-	return errors.Join(errs...)
+	return asSetting(errors.Join(errs...))
 }
 
 // adminToken reads the secret of admin.listen; empty: there is none.
@@ -40,7 +40,7 @@ func adminToken(cfg config.Config) (string, error) {
 	}
 	token, err := config.ReadToken(cfg.Admin.TokenFile)
 	if err != nil {
-		return "", fmt.Errorf("admin.token_file: %w", err)
+		return "", asSetting(fmt.Errorf("admin.token_file: %w", err))
 	}
 	return token, nil
 }

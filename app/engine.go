@@ -49,7 +49,7 @@ func settingsOf(cfg config.Config) (engineSettings, error) {
 	case config.EngineCassandra:
 		return cassandraSettings{cfg}, nil
 	}
-	return nil, fmt.Errorf("unknown storage engine %q", cfg.Store.Engine)
+	return nil, asSetting(fmt.Errorf("unknown storage engine %q", cfg.Store.Engine))
 }
 
 // embeddedSettings are the settings of the embedded engine.

@@ -15,13 +15,13 @@ func hostName(cfg config.Config) (string, error) {
 	if name == "" {
 		var err error
 		if name, err = os.Hostname(); err != nil {
-			return "", fmt.Errorf("read the name of this machine (or set hostname): %w", err)
+			return "", asSetting(fmt.Errorf("read the name of this machine (or set hostname): %w", err))
 		}
 		from = "the name of this machine (set hostname)"
 	}
 	canonical, err := mail.CanonicalHostname(name)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", from, err)
+		return "", asSetting(fmt.Errorf("%s: %w", from, err))
 	}
 	return canonical, nil
 }

@@ -90,14 +90,15 @@ func removeStaleSocket(ctx context.Context, path string) error {
 	return err
 }
 
+// explainListen makes an ErrListen of an error. Nil stays nil.
 func explainListen(name, address string, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%s cannot listen on %s: another process does already, or another listen address here", name, address)
+		return fmt.Errorf("%s %w on %s: another process does already, or another listen address here", name, ErrListen, address)
 	case errors.Is(err, syscall.EACCES) && !strings.HasPrefix(address, "unix:"):
-		return fmt.Errorf("%s cannot listen on %s: permission denied (ports below 1024 need a privilege, such as CAP_NET_BIND_SERVICE)", name, address)
+		return fmt.Errorf("%s %w on %s: permission denied (ports below 1024 need a privilege, such as CAP_NET_BIND_SERVICE)", name, ErrListen, address)
 	}
-	return fmt.Errorf("%s cannot listen on %s: %w", name, address, err)
+	return fmt.Errorf("%s %w on %s: %w", name, ErrListen, address, err)
 }

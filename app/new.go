@@ -27,7 +27,8 @@ import (
 )
 
 // New makes a server from a valid configuration: it opens the store and makes all parts above. Stop
-// must follow, also without Start.
+// must follow, also without Start. Errors: SettingError, ErrSchemaNotApplied, ErrSchemaNewer, ErrSchemaLayout, ErrNotAllowed,
+// ErrNewerFormat, ErrLocked, ErrFull, ErrUnavailable, others.
 func New(ctx context.Context, cfg config.Config, logger *slog.Logger, options ...Option) (*App, error) {
 	var err error
 	if cfg.Hostname, err = hostName(cfg); err != nil {
@@ -41,7 +42,7 @@ func New(ctx context.Context, cfg config.Config, logger *slog.Logger, options ..
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	// A user who may write there can replace files, and read mail.
 	if err := config.CheckPrivate(cfg.DataDir); err != nil {
-		return nil, fmt.Errorf("data_dir: %w", err)
+		return nil, asSetting(fmt.Errorf("data_dir: %w", err))
 	}
 	settings, err := settingsOf(cfg)
 	if err != nil {
@@ -52,7 +53,7 @@ func New(ctx context.Context, cfg config.Config, logger *slog.Logger, options ..
 	}
 	// The embedded engine has made the folder already, durably.
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, errors.Join(fmt.Errorf("make the data folder: %w", err), a.engine.store.Close())
+		return nil, errors.Join(asSetting(fmt.Errorf("make the data folder: %w", err)), a.engine.store.Close())
 	}
 	if err := a.build(); err != nil {
 		return nil, errors.Join(err, a.engine.store.Close())
@@ -65,7 +66,7 @@ func (a *App) build() error {
 	cfg := &a.cfg
 	ids := mail.NewIDSource(a.now)
 	if err := a.loadCertificate(); err != nil {
-		return err
+		return asSetting(err)
 	}
 	accounts := cfg.Auth.Config
 	accounts.CountLocal, accounts.Durability = a.countLocal, cfg.Cassandra.DefaultDurability()

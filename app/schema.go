@@ -12,7 +12,7 @@ import (
 type SchemaState = cassandra.SchemaStatus
 
 // errNoSchema: the configured engine has no schema.
-var errNoSchema = errors.New(`store.engine is "embedded", which has no schema: only store.engine = "cassandra" needs one`)
+var errNoSchema error = &SettingError{errors.New(`store.engine is "embedded", which has no schema: only store.engine = "cassandra" needs one`)}
 
 // SchemaOptions are options of SchemaApply.
 type SchemaOptions = cassandra.ApplyOptions
@@ -20,7 +20,8 @@ type SchemaOptions = cassandra.ApplyOptions
 // SchemaApply makes the keyspace and the tables, or brings them up to date, and returns the states
 // before and after. Two processes must not run SchemaApply at the same time. No stored data is lost.
 //
-// Errors: ErrSchemaNewer, ErrSchemaUnfinished, ErrNodesDown, and errors of the configuration or the cluster.
+// Errors: ErrSchemaNewer, ErrSchemaLayout, ErrSchemaUnfinished, ErrNodesDown, ErrMixedReleases, ErrNotAllowed, ErrUnavailable,
+// a SettingError.
 func SchemaApply(ctx context.Context, cfg config.Config, o SchemaOptions) (before, after SchemaState, err error) {
 	engine, err := schemaConfig(cfg)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -24,8 +25,9 @@ func newBenchCommand() *cobra.Command {
 		Long: `Put load on any LMTP, SMTP or POP3 server, measure it and check its results.
 
 Results go to standard output, as a table or with --json; progress goes to standard
-error. The exit status is 0 only after a run without a refused message, an error response
-or a violation. Ctrl-C ends a run and prints the results so far.
+error. The exit code is 0 only after a run without a refused message, an error response or
+a violation; 1 after a run with any; 69 if the server cannot be reached or ends a
+connection; 64 for a wrong flag. Ctrl-C ends a run and prints the results so far.
 
 Users are user1@example.test to user80@example.test unless --users, --pattern, --user or
 --users-file select others; the same name is the recipient's address and the POP3 login.
@@ -100,9 +102,22 @@ func (o *benchOutput) run(cmd *cobra.Command, work func(context.Context, *bench.
 		}
 	}
 	if err != nil {
-		return err
+		return benchFailed(&report, err)
 	}
 	return benchResult(&report)
+}
+
+// benchFailed gives an error of a run its exit code. A run without a name did not begin: a flag or a
+// file cannot be used.
+func benchFailed(report *bench.Report, err error) error {
+	var file *fs.PathError
+	switch {
+	case errors.As(err, &file):
+		return err
+	case report.Name == "":
+		return withExit(exitUsage, err)
+	}
+	return withExit(exitUnavailable, err)
 }
 
 // print writes the report as a table or as JSON.
@@ -125,7 +140,7 @@ func benchResult(report *bench.Report) error {
 	if len(wrong) == 0 {
 		return nil
 	}
-	return errors.New("bench: " + strings.Join(wrong, ", "))
+	return problem("bench: " + strings.Join(wrong, ", "))
 }
 
 // openBenchJournal opens the journal at path; "" gives nil. The caller closes the journal.

@@ -50,13 +50,14 @@ func (u *benchUsers) list() ([]string, error) {
 			}
 		}
 		if len(names) == 0 {
-			return nil, fmt.Errorf("%s: no users in it", u.file)
+			return nil, withExit(exitData, fmt.Errorf("%s: no users in it", u.file))
 		}
 	}
 	if len(names) > 0 {
 		return names, nil
 	}
-	return bench.Names(u.pattern, u.first, u.first+u.count-1)
+	names, err := bench.Names(u.pattern, u.first, u.first+u.count-1)
+	return names, withExit(exitUsage, err)
 }
 
 // benchPasswords holds the flags for passwords.
@@ -84,12 +85,12 @@ func (p *benchPasswords) logins(cmd *cobra.Command, names []string) ([]bench.Log
 		}
 		defer f.Close()
 		if of, err = bench.ReadPasswords(f); err != nil {
-			return nil, err
+			return nil, withExit(exitData, err)
 		}
 	case p.stdin:
 		line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("read the password: %w", err)
+			return nil, withExit(exitNoInput, fmt.Errorf("read the password: %w", err))
 		}
 		common = strings.TrimRight(line, "\r\n")
 	}
@@ -100,7 +101,7 @@ func (p *benchPasswords) logins(cmd *cobra.Command, names []string) ([]bench.Log
 			password = common
 		}
 		if password == "" {
-			return nil, fmt.Errorf("no password for %s: give --password-file, --password-stdin or %s", name, benchPasswordEnv)
+			return nil, withExit(exitUsage, fmt.Errorf("no password for %s: give --password-file, --password-stdin or %s", name, benchPasswordEnv))
 		}
 		logins[i] = bench.Login{Name: name, Password: password}
 	}

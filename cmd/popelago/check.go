@@ -52,10 +52,12 @@ all messages stored at the start can be judged, and checks once more.
 
 ^C stops the check; the same command then continues. Exit codes:
 
-  0  all messages were judged (with --wait: all stored at the start), no problem is left
-  1  problems are left, or the check failed or was stopped
-  2  wrong usage of the command
-  3  no problem was found, but some messages are too young to be judged`,
+  0   all messages were judged (with --wait: all stored at the start), no problem is left
+  1   problems are left, or the check failed or was stopped
+  3   no problem was found, but some messages are too young to be judged
+  64  wrong usage of the command
+
+Any other code means that there is no result: see "popelago help exit-codes".`,
 		Args: arguments("[ADDRESS]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -133,7 +135,7 @@ func runCheck(ctx context.Context, c *adminclient.Client, o adminclient.CheckOpt
 			return c.StopCheck(end)
 		}
 		if err == nil && (check.Started == nil || !check.Started.Equal(*started)) {
-			err = errors.New("the check was lost, perhaps by a restart of the server: the same command goes on from where it was")
+			err = problem("the check was lost, perhaps by a restart of the server: the same command goes on from where it was")
 		}
 	}
 	return check, err
@@ -212,9 +214,9 @@ func printCheck(w io.Writer, check adminclient.Check) error {
 func checkOutcome(check adminclient.Check, unsure bool) error {
 	switch check.State {
 	case adminclient.CheckFailed:
-		return fmt.Errorf("the check failed: %s\nThe same command goes on from there", check.Error)
+		return problem("the check failed: " + check.Error + "\nThe same command goes on from there")
 	case adminclient.CheckStopped:
-		return errors.New("the check was stopped; the same command goes on from there")
+		return problem("the check was stopped; the same command goes on from there")
 	}
 	if check.Problems == 0 {
 		if unsure {
@@ -230,5 +232,5 @@ func checkOutcome(check adminclient.Check, unsure bool) error {
 	if held > 0 {
 		text += fmt.Sprintf("\n%d are held back: in such numbers they tell that something was lost. Look for that first.", held)
 	}
-	return errors.New(text)
+	return problem(text)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -61,7 +60,7 @@ func checkAgain(ctx context.Context, first adminclient.Check, check func() (admi
 	select {
 	case <-wait.C:
 	case <-ctx.Done():
-		return errors.New("stopped before all could be judged")
+		return problem("stopped before all could be judged")
 	}
 	second, err := check()
 	if err != nil {
@@ -75,7 +74,7 @@ func checkAgain(ctx context.Context, first adminclient.Check, check func() (admi
 func untilJudged(check adminclient.Check) (time.Duration, error) {
 	window, err := time.ParseDuration(check.Window)
 	if err != nil || check.Started == nil || check.Ended == nil {
-		return 0, errors.New("the server does not say when the messages can be judged: it is of an older release")
+		return 0, problem("the server does not say when the messages can be judged: it is of an older release")
 	}
 	from := check.Started.Add(window)
 	if check.JudgedFrom != nil && check.JudgedFrom.Before(from) {

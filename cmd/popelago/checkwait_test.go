@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,7 +29,7 @@ func TestCheckWaits(t *testing.T) {
 		first  func() adminclient.Check
 		second func() adminclient.Check
 		wait   time.Duration
-		code   int // 0, exitFailed or exitUnsure
+		code   int // 0, exitProblems or exitUnsure
 	}{
 		{"nothing young", func() adminclient.Check { return judged(0, 0) }, nil, 0, exitOK},
 		{"the youngest is 50 minutes old", func() adminclient.Check { return judged(3, 10*time.Minute) },
@@ -40,9 +39,9 @@ func TestCheckWaits(t *testing.T) {
 		{"ids of the future", func() adminclient.Check { return judged(3, 1000*time.Hour) },
 			func() adminclient.Check { return judged(3, 999*time.Hour) }, 59 * time.Minute, exitUnsure},
 		{"a problem", func() adminclient.Check { return judged(3, time.Minute) },
-			func() adminclient.Check { c := judged(0, 0); c.Problems = 1; return c }, time.Minute, exitFailed},
+			func() adminclient.Check { c := judged(0, 0); c.Problems = 1; return c }, time.Minute, exitProblems},
 		{"failed at once", func() adminclient.Check { c := judged(3, time.Minute); c.State = adminclient.CheckFailed; return c },
-			nil, 0, exitFailed},
+			nil, 0, exitProblems},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -51,13 +50,7 @@ func TestCheckWaits(t *testing.T) {
 					checks++
 					return tt.second(), nil
 				}, t.Output())
-				code := exitOK
-				var unsure *unsureError
-				if errors.As(err, &unsure) {
-					code = exitUnsure
-				} else if err != nil {
-					code = exitFailed
-				}
+				code := exitCode(err)
 				want := 0
 				if tt.second != nil {
 					want = 1

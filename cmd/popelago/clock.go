@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"io"
 	"time"
 
@@ -57,7 +56,7 @@ set the clocks.`,
 					return err
 				}
 				if !clock.Trusted {
-					return errors.New("the clock is not trusted for all that")
+					return problem("the clock is not trusted for all that")
 				}
 				return nil
 			})

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,6 +56,10 @@ those that need a restart.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.call(func(c *adminclient.Client) error {
 				r, err := c.Reload(cmd.Context())
+				var refusal *adminclient.Error
+				if errors.As(err, &refusal) && refusal.Status == http.StatusUnprocessableEntity {
+					return withExit(exitConfig, err)
+				}
 				if err != nil {
 					return err
 				}

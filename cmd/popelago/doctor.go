@@ -33,7 +33,8 @@ store.engine = "cassandra", also examine the cluster: the reachable nodes, their
 clocks and settings, the schema, the replicas, and a write and a read. The server may be
 running or not.
 
-The exit code is 1 if there are errors, and 0 if there are only warnings.`,
+The exit code is 1 if there are errors, and 0 if there are only warnings. Any other
+code means that there is no result: see "popelago help exit-codes".`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.run(cmd)
@@ -65,7 +66,7 @@ func (f *doctorFlags) run(cmd *cobra.Command) error {
 		err = printFindings(cmd.OutOrStdout(), found)
 	}
 	if failed := countFindings(found, app.FindingError); err == nil && failed > 0 {
-		err = fmt.Errorf("%d of %d checks failed", failed, len(found))
+		err = problem(fmt.Sprintf("%d of %d checks failed", failed, len(found)))
 	}
 	return err
 }

@@ -171,7 +171,7 @@ func newMaildropVerifyCommand(f *remoteFlags) *cobra.Command {
 		Use:   "verify ADDRESS UNIQUE-ID",
 		Short: "Read a message to its end, and compare its size with the list",
 		Long: `Read a message to its end on the server, and compare its size with the list. Exit codes: 0 the
-message is sound, 1 the message is damaged or its content is missing.`,
+message is sound, 1 the message is damaged or its content is missing, 67 no such message.`,
 		Args: arguments("ADDRESS", "UNIQUE-ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(func(c *adminclient.Client) error {
@@ -191,7 +191,7 @@ message is sound, 1 the message is damaged or its content is missing.`,
 				if err != nil || v.State == adminclient.MessageSound {
 					return err
 				}
-				return fmt.Errorf("the message is %s; the server's log has the cause", v.State)
+				return problem("the message is " + v.State + "; the server's log has the cause")
 			})
 		},
 	}

@@ -22,7 +22,7 @@ func newMaildropRemoveCommand(f *remoteFlags) *cobra.Command {
 		Long: `Remove messages of an account: those named, those that a filter selects, or all. The messages
 are removed as by DELE and QUIT. --dry-run only counts the messages and their octets.
 
-Exit codes: 0 removed, 1 failed, or a unique-id is not in the maildrop, 2 wrong usage.`,
+Exit codes: 0 removed, 1 a unique-id is not in the maildrop, 64 wrong usage, 67 no such account.`,
 		Example: `  popelago maildrop remove alice@example.org --older-than 365d --dry-run
   popelago maildrop remove alice@example.org 6ba7b8109dad11d180b400c04fd430c8`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -107,7 +107,7 @@ func removeAll(cmd *cobra.Command, f *remoteFlags, c *adminclient.Client, addres
 		return err
 	}
 	if len(sum.Missing) > 0 {
-		return fmt.Errorf("not in the maildrop of %s: %s", address, listed(sum.Missing))
+		return problem("not in the maildrop of " + address + ": " + listed(sum.Missing))
 	}
 	return nil
 }

@@ -43,15 +43,15 @@ or to FILE. FILE appears only when the whole message has arrived. The server log
 func writeWhole(name string, write func(io.Writer) error) error {
 	file, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*") // mode 0600
 	if err != nil {
-		return err
+		return withExit(exitConflict, err)
 	}
 	err = write(file)
 	if err == nil {
-		err = file.Sync()
+		err = withExit(exitIO, file.Sync())
 	}
-	err = errors.Join(err, file.Close())
+	err = errors.Join(err, withExit(exitIO, file.Close()))
 	if err == nil {
-		err = os.Rename(file.Name(), name)
+		err = withExit(exitConflict, os.Rename(file.Name(), name))
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(file.Name()))
@@ -67,7 +67,7 @@ func newMaildropPutCommand(f *remoteFlags) *cobra.Command {
 		Long: `Store a message, from FILE or from standard input, in the maildrop of an account. The message
 takes the way of a message that arrives by LMTP: the same checks, a Received line, and the
 lines Return-Path and Delivered-To. LF line ends become CRLF. A mailer can use the command for
-local delivery; the exit codes are those of sysexits.h:
+local delivery; the exit codes say whether a mailer should try again:
 
   0   stored
   64  wrong usage                         (EX_USAGE)
@@ -80,12 +80,12 @@ local delivery; the exit codes are those of sysexits.h:
   78  the configuration cannot be used    (EX_CONFIG)`,
 		Example: "  popelago maildrop put alice@example.org message.eml --sender bob@example.net",
 		Args: func(cmd *cobra.Command, args []string) error {
-			return withExit(exUsage, arguments("ADDRESS", "[FILE]")(cmd, args))
+			return withExit(exitUsage, arguments("ADDRESS", "[FILE]")(cmd, args))
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := openInput(cmd, args[1:])
 			if err != nil {
-				return withExit(exNoInput, err)
+				return withExit(exitNoInput, err)
 			}
 			defer text.Close()
 			read := &inputReader{Reader: text}
@@ -97,12 +97,12 @@ local delivery; the exit codes are those of sysexits.h:
 				return f.result(cmd.OutOrStdout(), put, "message %s stored in the maildrop of %s", put.UniqueID, args[0])
 			})
 			if read.err != nil {
-				return withExit(exNoInput, read.err)
+				return withExit(exitNoInput, read.err)
 			}
 			return withExit(putExit(err), err)
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return withExit(exUsage, &usageError{err.Error()}) })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return withExit(exitUsage, &usageError{err.Error()}) })
 	cmd.Flags().StringVar(&sender, "sender", "", "the reverse-path, an `ADDRESS`; without it the null reverse-path")
 	return cmd
 }
@@ -131,29 +131,32 @@ func (r *inputReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// putExit returns the exit code of a put with an error.
+// putExit returns the exit code of a put. Unlike exitCode, putExit lets a mailer try again whenever the message may
+// be stored later.
 func putExit(err error) int {
 	var refusal *adminclient.Error
 	var usage *usageError
 	switch {
+	case err == nil:
+		return exitOK
 	case errors.As(err, &usage):
-		return exUsage
+		return exitUsage
 	case errors.Is(err, adminclient.ErrNotPermitted):
-		return exNoPerm
+		return exitNoPerm
 	case isConfigError(err):
-		return exConfig
+		return exitConfig
 	case !errors.As(err, &refusal):
-		return exTempFail // the server cannot be reached, or the outcome is unknown
+		return exitTemp // the server cannot be reached, or the outcome is unknown
 	}
 	switch status := refusal.Status; {
 	case status == http.StatusNotFound:
-		return exNoUser
+		return exitNoUser
 	case status == http.StatusBadRequest, status == http.StatusRequestEntityTooLarge, status == http.StatusUnprocessableEntity:
-		return exDataErr
+		return exitData
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return exNoPerm
+		return exitNoPerm
 	case status >= http.StatusInternalServerError, status == http.StatusTooManyRequests:
-		return exTempFail
+		return exitTemp
 	}
-	return exUnavailable
+	return exitUnavailable
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -103,8 +102,8 @@ func newMaildropRestoreCommand(f *remoteFlags) *cobra.Command {
 "maildrop removed" lists (--all), or those removed since a moment (--since). A message that is
 in the maildrop already stays as it is, so the command may be repeated.
 
-Exit codes: 0 restored, or in the maildrop already; 1 failed, or not everything could be
-restored; 2 wrong usage.`,
+Exit codes: 0 restored, or in the maildrop already; 1 not everything could be restored;
+64 wrong usage; 67 no such account.`,
 		Example: `  popelago maildrop restore alice@example.org --since 2h
   popelago maildrop restore alice@example.org 6ba7b8109dad11d180b400c04fd430c8`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -197,5 +196,5 @@ func restoreOutcome(cmd *cobra.Command, address string, sum adminclient.Restored
 	if len(lacking) == 0 {
 		return nil
 	}
-	return errors.New("not everything of " + address + " was restored: " + strings.Join(lacking, "; "))
+	return problem("not everything of " + address + " was restored: " + strings.Join(lacking, "; "))
 }

@@ -50,14 +50,14 @@ func readPassword(r io.Reader) (string, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxPasswordInput+1))
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("read the password: %w", err)
+		return "", withExit(exitNoInput, fmt.Errorf("read the password: %w", err))
 	case len(text) > maxPasswordInput:
-		return "", errors.New("read the password: too long")
+		return "", withExit(exitData, errors.New("read the password: too long"))
 	}
 	// Some shells put a byte order mark in front of piped text; mail programs never send it.
 	password := strings.TrimPrefix(strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), "\uFEFF")
 	if strings.ContainsAny(password, "\r\n") {
-		return "", errors.New("read the password: standard input holds more than one line")
+		return "", withExit(exitData, errors.New("read the password: standard input holds more than one line"))
 	}
 	return password, checkTyped(password)
 }
@@ -65,7 +65,7 @@ func readPassword(r io.Reader) (string, error) {
 // checkTyped refuses a password with characters that a mail program could not send.
 func checkTyped(password string) error {
 	if err := mail.CheckUTF8(password); err != nil {
-		return fmt.Errorf("read the password: %w: is the terminal or the program that wrote it set to another character set?", err)
+		return withExit(exitData, fmt.Errorf("read the password: %w: is the terminal or the program that wrote it set to another character set?", err))
 	}
 	return nil
 }
@@ -81,7 +81,7 @@ func promptPassword(in *os.File, out io.Writer, address string) (string, error) 
 		return "", err
 	}
 	if first != second {
-		return "", errors.New("the two passwords are not the same")
+		return "", withExit(exitData, errors.New("the two passwords are not the same"))
 	}
 	return first, checkTyped(first)
 }
@@ -89,14 +89,14 @@ func promptPassword(in *os.File, out io.Writer, address string) (string, error) 
 func promptLine(in *os.File, out io.Writer, prompt string) (string, error) {
 	restore, err := restoreOnInterrupt(in)
 	if err != nil {
-		return "", fmt.Errorf("read the password: %w", err)
+		return "", withExit(exitNoInput, fmt.Errorf("read the password: %w", err))
 	}
 	defer restore()
 	fmt.Fprint(out, prompt)
 	line, err := term.ReadPassword(int(in.Fd()))
 	fmt.Fprintln(out)
 	if err != nil {
-		return "", fmt.Errorf("read the password: %w", err)
+		return "", withExit(exitNoInput, fmt.Errorf("read the password: %w", err))
 	}
 	return string(line), nil
 }
@@ -116,7 +116,7 @@ func restoreOnInterrupt(terminal *os.File) (done func(), err error) {
 		case <-signals:
 			_ = term.Restore(int(terminal.Fd()), state)
 			fmt.Fprintln(os.Stderr)
-			os.Exit(exitFailed)
+			os.Exit(exitNoInput)
 		case <-stopped:
 		}
 	}()

@@ -42,8 +42,23 @@ For a first look:  popelago serve --dev`,
 		newDoctorCommand(),
 		bench,
 		newVersionCommand(),
+		newExitHelp(),
 	)
+	checkCompletion(root)
 	return root
+}
+
+// checkCompletion makes cobra's commands "completion SHELL", with the same errors of usage as all commands.
+func checkCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	completion, _, err := root.Find([]string{"completion"})
+	if err != nil || completion == root {
+		return
+	}
+	asGroup(completion)
+	for _, shell := range completion.Commands() {
+		shell.Args = arguments()
+	}
 }
 
 // newGroup makes a command that only has subcommands.

@@ -160,9 +160,9 @@ func stop(ctx context.Context, a *app.App, cfg config.Config, signals chan os.Si
 	err := a.Stop(ctx)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("sessions were cut off: not finished after %v", cfg.ShutdownTimeout)
+		return problem(fmt.Sprintf("sessions were cut off: not finished after %v", cfg.ShutdownTimeout))
 	case errors.Is(err, context.Canceled):
-		return errors.New("sessions were cut off by a second signal")
+		return problem("sessions were cut off by a second signal")
 	}
 	return err
 }

@@ -120,7 +120,7 @@ func waitDrained(ctx context.Context, c *adminclient.Client, s adminclient.Servi
 		}
 	}
 	if s.State != adminclient.Drained {
-		return s, fmt.Errorf("the server is %s: somebody has put it back into service", s.State)
+		return s, withExit(exitConflict, fmt.Errorf("the server is %s: somebody has put it back into service", s.State))
 	}
 	return s, nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -50,7 +49,7 @@ func newTaskRunCommand(f *remoteFlags) *cobra.Command {
 		Short: "Run a background job now",
 		Long: `Run a background job now: this server's share of it, if several servers share a cluster.
 
-The command waits for the end, and fails if the job fails. After ^C the job goes on.`,
+The command waits for the end, and fails (exit code 1) if the job fails. After ^C the job goes on.`,
 		Args: arguments("TASK"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(func(c *adminclient.Client) error {
@@ -65,7 +64,7 @@ The command waits for the end, and fails if the job fails. After ^C the job goes
 					return err
 				}
 				if run.Result != "ok" {
-					return errors.New("the work is not done")
+					return problem("the work is not done")
 				}
 				return nil
 			})
