@@ -24,12 +24,15 @@ type Account struct {
 	Settings map[string]string
 	// Bulk is the moment from which the mailbox is bulk, possibly in the future; zero: not bulk.
 	Bulk time.Time
+	// PasswordTag differs after every change of the password, also to the same password. Nobody can test
+	// passwords with it: the salt of the stored hash is part of it, and secret.
+	PasswordTag string
 }
 
 func accountOf(e *entry) Account {
 	a := Account{
 		Address: e.row.Address, Mailbox: e.mailbox, State: e.row.State, Created: e.row.Created,
-		Retention: e.row.Retention, Settings: e.row.Settings, Bulk: e.row.Bulk,
+		Retention: e.row.Retention, Settings: e.row.Settings, Bulk: e.row.Bulk, PasswordTag: passwordTag(e.row.Password),
 	}
 	if a.State == "" {
 		a.State = store.StateEnabled

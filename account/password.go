@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -114,6 +115,12 @@ func (p *passwords) hash(ctx context.Context, password string) (string, error) {
 		return "", fmt.Errorf("account: hash password: %w", err)
 	}
 	return digest.Encode(), nil
+}
+
+// passwordTag returns Account.PasswordTag for a stored hash: 22 letters and digits in base64.
+func passwordTag(hash string) string {
+	sum := sha256.Sum256([]byte("password tag\x00" + hash))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
 // checkPassword returns the reason to refuse a new password, or nil.

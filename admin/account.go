@@ -81,7 +81,7 @@ func (a *api) addAccounts() {
 			return nil, err
 		}
 		out := &detail{Body: adminclient.AccountDetail{Account: accountOf(acc), DomainRetention: domainOf(domain).Retention, Settings: acc.Settings}}
-		if out.ETag, err = tagOf(out.Body.Account); err != nil {
+		if out.ETag, err = tagOfAccount(acc); err != nil {
 			return nil, err
 		}
 		out.Body.Messages, out.Body.Octets, err = a.measure(ctx, acc.Mailbox)

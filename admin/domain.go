@@ -85,7 +85,7 @@ func (a *api) addDomainSettings() {
 			return nil, err
 		}
 		out := &changed{Body: domainOf(d)}
-		out.ETag, err = tagOf(out.Body)
+		out.ETag, err = tagOfDomain(d)
 		return out, err
 	})
 	register(a, huma.Operation{
@@ -101,7 +101,7 @@ func (a *api) addDomainSettings() {
 			return nil, err
 		}
 		out := &changed{Body: domainOf(d)}
-		if out.ETag, err = tagOf(out.Body); err != nil {
+		if out.ETag, err = tagOfDomain(d); err != nil {
 			return nil, err
 		}
 		a.logger.Info("domain changed", "domain", d.Name, "durability", out.Body.Durability, "retention", out.Body.Retention)

@@ -62,9 +62,9 @@ func rights() map[string]right {
 
 		"describe-settings":     {role: token.ReadOnly, reach: filtered},
 		"show-domain-settings":  {role: token.ReadOnly, reach: named, fields: domain},
-		"set-domain-settings":   {role: token.Admin, reach: named, fields: domain}, // see mayChange
+		"set-domain-settings":   {role: token.Admin, reach: named, fields: domain, tag: taggedDomain}, // see mayChange
 		"show-account-settings": {role: token.ReadOnly, reach: named, fields: address},
-		"set-account-settings":  {role: token.Operator, reach: named, fields: address}, // see mayChange
+		"set-account-settings":  {role: token.Operator, reach: named, fields: address, tag: taggedAccount}, // see mayChange
 		"show-quota":            {role: token.ReadOnly, reach: named, fields: address},
 		"show-domain-quota":     {role: token.ReadOnly, reach: named, fields: domain},
 		"list-quotas":           {role: token.ReadOnly, reach: named, fields: domain},

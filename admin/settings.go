@@ -11,6 +11,7 @@ import (
 
 	"popelago/account"
 	"popelago/adminclient"
+	"popelago/mail"
 	"popelago/token"
 )
 
@@ -54,16 +55,11 @@ func (a *api) addSettings() {
 	})
 	a.addAccountSettings()
 
-	type shown struct{ Body adminclient.Settings }
 	register(a, huma.Operation{
 		OperationID: "show-domain-settings", Method: http.MethodGet, Path: "/v1/domains/{domain}/settings",
 		Summary: "Show the settings of a domain, and the values in force",
-	}, func(ctx context.Context, in *DomainPath) (*shown, error) {
-		view, err := a.directory.DomainSettings(ctx, in.Domain)
-		if err != nil {
-			return nil, err
-		}
-		return &shown{settingsOf(view)}, nil
+	}, func(ctx context.Context, in *DomainPath) (*shownSettings, error) {
+		return a.showDomainSettings(ctx, in.Domain)
 	})
 
 	type change struct {
@@ -73,7 +69,7 @@ func (a *api) addSettings() {
 	register(a, huma.Operation{
 		OperationID: "set-domain-settings", Method: http.MethodPatch, Path: "/v1/domains/{domain}/settings",
 		Summary: "Change settings of a domain by name; absent settings stay unchanged",
-	}, func(ctx context.Context, in *change) (*shown, error) {
+	}, func(ctx context.Context, in *change) (*shownSettings, error) {
 		if err := mayChange(ctx, in.Body); err != nil {
 			return nil, err
 		}
@@ -86,29 +82,53 @@ func (a *api) addSettings() {
 			return nil, err
 		}
 		a.logger.Info("domain settings changed", "domain", d.Name, "settings", slices.Sorted(maps.Keys(in.Body)))
-		view, err := a.directory.DomainSettings(ctx, in.Domain)
-		if err != nil {
-			return nil, err
-		}
-		return &shown{settingsOf(view)}, nil
+		return a.showDomainSettings(ctx, in.Domain)
 	})
 }
 
+// shownSettings is the answer of the operations on the settings of one account or domain.
+type shownSettings struct {
+	ETag string `header:"ETag"`
+	Body adminclient.Settings
+}
+
+// showDomainSettings reads the tag first: settings newer than their tag cost a repetition, and settings older
+// than their tag would let a change pass that saw the old ones.
+func (a *api) showDomainSettings(ctx context.Context, name string) (*shownSettings, error) {
+	tag, err := a.domainTag(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	view, err := a.directory.DomainSettings(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &shownSettings{tag, settingsOf(view)}, nil
+}
+
+// showAccountSettings reads the tag first, see showDomainSettings.
+func (a *api) showAccountSettings(ctx context.Context, address mail.Address) (*shownSettings, error) {
+	tag, err := a.accountTag(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	view, err := a.directory.AccountSettings(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	return &shownSettings{tag, settingsOf(view)}, nil
+}
+
 func (a *api) addAccountSettings() {
-	type shown struct{ Body adminclient.Settings }
 	register(a, huma.Operation{
 		OperationID: "show-account-settings", Method: http.MethodGet, Path: "/v1/accounts/{address}/settings",
 		Summary: "Show the settings of an account, and the values in force",
-	}, func(ctx context.Context, in *AccountPath) (*shown, error) {
+	}, func(ctx context.Context, in *AccountPath) (*shownSettings, error) {
 		address, err := in.parse()
 		if err != nil {
 			return nil, err
 		}
-		view, err := a.directory.AccountSettings(ctx, address)
-		if err != nil {
-			return nil, err
-		}
-		return &shown{settingsOf(view)}, nil
+		return a.showAccountSettings(ctx, address)
 	})
 
 	type change struct {
@@ -118,7 +138,7 @@ func (a *api) addAccountSettings() {
 	register(a, huma.Operation{
 		OperationID: "set-account-settings", Method: http.MethodPatch, Path: "/v1/accounts/{address}/settings",
 		Summary: "Change settings of an account by name; absent settings stay unchanged",
-	}, func(ctx context.Context, in *change) (*shown, error) {
+	}, func(ctx context.Context, in *change) (*shownSettings, error) {
 		address, err := in.parse()
 		if err != nil {
 			return nil, err
@@ -130,11 +150,7 @@ func (a *api) addAccountSettings() {
 			return nil, err
 		}
 		a.logger.Info("account settings changed", "address", address.String(), "settings", slices.Sorted(maps.Keys(in.Body)))
-		view, err := a.directory.AccountSettings(ctx, address)
-		if err != nil {
-			return nil, err
-		}
-		return &shown{settingsOf(view)}, nil
+		return a.showAccountSettings(ctx, address)
 	})
 }
 

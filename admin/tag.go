@@ -11,10 +11,14 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"popelago/account"
+	"popelago/adminclient"
 	"popelago/mail"
+	"popelago/store"
 )
 
-// Entity-tags (RFC 9110 section 8.8.3) come from the content of a resource as the API shows it. A request
+// Entity-tags (RFC 9110 section 8.8.3) come from the properties and the own settings of an account or a domain,
+// and from the password of an account. The settings in /settings have the tag of their account or domain. A request
 // with If-Match changes nothing unless the resource that this server reads has one of the tags. So two
 // administrators at once notice each other. If-Match coordinates nothing: between the comparison and the
 // write, and in another datacenter, the resource may change, and the last write wins.
@@ -37,7 +41,7 @@ var (
 	errNoTag = errors.New("this operation does not support If-Match")
 )
 
-// tagOf returns the strong entity-tag of a value of package adminclient.
+// tagOf returns the strong entity-tag of a value, from its form in JSON.
 func tagOf(v any) (string, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -67,7 +71,10 @@ func (a *api) matches(ctx context.Context, kind tagged, resource string) error {
 	var err error
 	switch kind {
 	case taggedAccount:
-		current, err = a.accountTag(ctx, resource)
+		var address mail.Address
+		if address, err = mail.ParseAddress(resource); err == nil {
+			current, err = a.accountTag(ctx, address)
+		}
 	case taggedDomain:
 		current, err = a.domainTag(ctx, resource)
 	default:
@@ -84,16 +91,20 @@ func (a *api) matches(ctx context.Context, kind tagged, resource string) error {
 	return errChanged
 }
 
-func (a *api) accountTag(ctx context.Context, text string) (string, error) {
-	address, err := mail.ParseAddress(text)
-	if err != nil {
-		return "", err
-	}
+func (a *api) accountTag(ctx context.Context, address mail.Address) (string, error) {
 	acc, err := a.directory.Account(ctx, address)
 	if err != nil {
 		return "", err
 	}
-	return tagOf(accountOf(acc))
+	return tagOfAccount(acc)
+}
+
+func tagOfAccount(acc account.Account) (string, error) {
+	return tagOf(struct {
+		adminclient.Account
+		Settings map[string]string `json:"settings,omitempty"` // an empty map is no map
+		Password string            `json:"password"`
+	}{accountOf(acc), acc.Settings, acc.PasswordTag})
 }
 
 func (a *api) domainTag(ctx context.Context, name string) (string, error) {
@@ -101,7 +112,14 @@ func (a *api) domainTag(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return tagOf(domainOf(d))
+	return tagOfDomain(d)
+}
+
+func tagOfDomain(d store.Domain) (string, error) {
+	return tagOf(struct {
+		adminclient.Domain
+		Settings map[string]string `json:"settings,omitempty"`
+	}{domainOf(d), d.Settings})
 }
 
 // ifMatchKey is the key of the header If-Match in the context of a request.

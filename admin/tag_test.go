@@ -42,7 +42,12 @@ func TestIfMatch(t *testing.T) {
 	if after == before {
 		t.Error("the tag is the same after a change")
 	}
+	set := func(c *adminclient.Client, value string) error {
+		_, err := c.SetAccountSettings(ctx, "alice@a.test", map[string]string{"recipients": value})
+		return err
+	}
 	for what, err := range map[string]error{
+		"settings":  set(mine, "50"),
 		"state":     mine.SetState(ctx, "alice@a.test", adminclient.Enabled),
 		"password":  mine.SetPassword(ctx, "alice@a.test", "another word"),
 		"retention": mine.SetRetention(ctx, "alice@a.test", "90d"),
@@ -64,6 +69,42 @@ func TestIfMatch(t *testing.T) {
 	}
 	wantStatus(t, "of nothing", c.IfMatch("*").SetState(ctx, "nobody@a.test", adminclient.Enabled), http.StatusNotFound, "no such account")
 
+	// A change of the password or of a setting alters the tag, and the tag of the settings is the same.
+	for _, made := range []func() error{
+		func() error { return set(c, "50") },
+		func() error { return c.SetPassword(ctx, "alice@a.test", "another word") },
+		func() error { return c.SetPassword(ctx, "alice@a.test", "another word") },
+	} {
+		before := tag(account)
+		if err := made(); err != nil {
+			t.Fatal(err)
+		}
+		if tag(account) == before {
+			t.Error("the tag is the same after a change")
+		}
+		wantStatus(t, "old tag", set(c.IfMatch(before), "60"), http.StatusPreconditionFailed, "has changed")
+	}
+	shown, err := c.AccountSettings(ctx, "alice@a.test")
+	if err != nil || shown.Tag != tag(account) {
+		t.Errorf("the settings have the tag %q, %v", shown.Tag, err)
+	}
+	shown, err = c.IfMatch(shown.Tag).SetAccountSettings(ctx, "alice@a.test", map[string]string{"recipients": "none"})
+	if err != nil || shown.Tag != tag(account) {
+		t.Errorf("the changed settings have the tag %q, %v", shown.Tag, err)
+	}
+	quota := func(c *adminclient.Client, value string) (adminclient.Settings, error) {
+		return c.SetDomainSettings(ctx, "a.test", map[string]string{"quota": value})
+	}
+	shown, err = quota(c.IfMatch(domainBefore), "1GiB")
+	if err != nil || shown.Tag != tag(domain) || shown.Tag == domainBefore {
+		t.Errorf("the changed settings of the domain have the tag %q, %v", shown.Tag, err)
+	}
+	_, err = quota(c.IfMatch(domainBefore), "2GiB")
+	wantStatus(t, "settings of the domain", err, http.StatusPreconditionFailed, "has changed")
+	if shown, err = quota(c.IfMatch(shown.Tag), ""); err != nil || shown.Tag != domainBefore {
+		t.Errorf("the former state of the domain has the tag %q, not %q, %v", shown.Tag, domainBefore, err)
+	}
+
 	change := func(c *adminclient.Client) error {
 		_, err := c.ChangeDomain(ctx, "a.test", adminclient.DomainSettings{Retention: "30d"})
 		return err
@@ -73,7 +114,7 @@ func TestIfMatch(t *testing.T) {
 	}
 	wantStatus(t, "change again", change(c.IfMatch(domainBefore)), http.StatusPreconditionFailed, "has changed")
 	wantStatus(t, "remove", c.IfMatch(domainBefore).RemoveDomain(ctx, "a.test"), http.StatusPreconditionFailed, "has changed")
-	_, err := c.IfMatch(before).AddDomain(ctx, "b.test")
+	_, err = c.IfMatch(before).AddDomain(ctx, "b.test")
 	wantStatus(t, "without a resource", err, http.StatusBadRequest, "If-Match")
 
 	w := httptest.NewRecorder()

@@ -58,7 +58,7 @@ func HTTP(server, token string) (*Client, error) {
 }
 
 // IfMatch returns a client whose changes of accounts and domains need the state with an entity-tag, see
-// AccountTag and DomainTag. Otherwise they fail with status 412, and change nothing.
+// AccountTag, DomainTag and Settings.Tag. Otherwise they fail with status 412, and change nothing.
 func (c *Client) IfMatch(tag string) *Client {
 	out := *c
 	out.ifMatch = tag
@@ -94,33 +94,39 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // call does one request. in and out are the JSON bodies, nil for none.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	_, err := c.exchange(ctx, method, path, in, out)
+	return err
+}
+
+// exchange is call, and returns the header of the answer; nil after an error.
+func (c *Client) exchange(ctx context.Context, method, path string, in, out any) (http.Header, error) {
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
-			return fmt.Errorf("adminclient: %w", err)
+			return nil, fmt.Errorf("adminclient: %w", err)
 		}
 		body = bytes.NewReader(b)
 	}
 	req, err := c.request(ctx, method, path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := c.do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	if out == nil {
-		return nil
+		return resp.Header, nil
 	}
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("%w from %s: %w", ErrNoAnswer, c.where, err)
+		return nil, fmt.Errorf("%w from %s: %w", ErrNoAnswer, c.where, err)
 	}
-	return nil
+	return resp.Header, nil
 }
 
 // request makes a request with the token of the client. body may be nil.

@@ -31,6 +31,8 @@ type EffectiveSetting struct {
 type Settings struct {
 	Settings  map[string]string  `json:"settings" doc:"The settings that the account or domain has itself, by name."`
 	Effective []EffectiveSetting `json:"effective" nullable:"false" doc:"The values in force."`
+	// Tag is the entity-tag of the account or the domain, from the header ETag, for Client.IfMatch.
+	Tag string `json:"-"`
 }
 
 // SettingInfos describes all settings of accounts and domains.
@@ -42,30 +44,29 @@ func (c *Client) SettingInfos(ctx context.Context) ([]SettingInfo, error) {
 
 // AccountSettings returns the settings of an account. Status 404: no such account.
 func (c *Client) AccountSettings(ctx context.Context, address string) (Settings, error) {
-	var s Settings
-	err := c.call(ctx, http.MethodGet, accountPath(address)+"/settings", nil, &s)
-	return s, err
+	return c.settings(ctx, http.MethodGet, accountPath(address), nil)
 }
 
 // SetAccountSettings changes settings of an account by name; an empty text removes a setting. Status 404:
 // no such account; 400: an unknown name or an invalid value.
 func (c *Client) SetAccountSettings(ctx context.Context, address string, changes map[string]string) (Settings, error) {
-	var s Settings
-	err := c.call(ctx, http.MethodPatch, accountPath(address)+"/settings", changes, &s)
-	return s, err
+	return c.settings(ctx, http.MethodPatch, accountPath(address), changes)
 }
 
 // DomainSettings returns the settings of a domain. Status 404: no such domain.
 func (c *Client) DomainSettings(ctx context.Context, name string) (Settings, error) {
-	var s Settings
-	err := c.call(ctx, http.MethodGet, "/v1/domains/"+url.PathEscape(name)+"/settings", nil, &s)
-	return s, err
+	return c.settings(ctx, http.MethodGet, "/v1/domains/"+url.PathEscape(name), nil)
 }
 
 // SetDomainSettings changes settings of a domain by name; an empty text removes a setting. Status 404: no
 // such domain; 400: an unknown name or an invalid value.
 func (c *Client) SetDomainSettings(ctx context.Context, name string, changes map[string]string) (Settings, error) {
-	var s Settings
-	err := c.call(ctx, http.MethodPatch, "/v1/domains/"+url.PathEscape(name)+"/settings", changes, &s)
+	return c.settings(ctx, http.MethodPatch, "/v1/domains/"+url.PathEscape(name), changes)
+}
+
+// settings reads or changes the settings of the resource at a path.
+func (c *Client) settings(ctx context.Context, method, path string, in any) (s Settings, err error) {
+	header, err := c.exchange(ctx, method, path+"/settings", in, &s)
+	s.Tag = header.Get("ETag")
 	return s, err
 }

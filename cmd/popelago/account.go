@@ -15,14 +15,14 @@ func newAccountCommand() *cobra.Command {
 	f := &remoteFlags{}
 	cmd := newGroup("account", "Manage the accounts of a running server",
 		newAccountAddCommand(f), newAccountListCommand(f), newAccountShowCommand(f),
-		newAccountPasswdCommand(f),
-		newAccountStateCommand(f, "disable", "Refuse mail and logins for an account", adminclient.Disabled),
-		newAccountStateCommand(f, "enable", "Undo disable", adminclient.Enabled),
-		newAccountRetentionCommand(f),
-		newSetCommand(f, accountSettings()),
+		f.addIfMatch(newAccountPasswdCommand(f)),
+		f.addIfMatch(newAccountStateCommand(f, "disable", "Refuse mail and logins for an account", adminclient.Disabled)),
+		f.addIfMatch(newAccountStateCommand(f, "enable", "Undo disable", adminclient.Enabled)),
+		f.addIfMatch(newAccountRetentionCommand(f)),
+		f.addIfMatch(newSetCommand(f, accountSettings())),
 		newSettingsCommand(f, accountSettings()),
 		newAccountBulkCommand(f),
-		newAccountRemoveCommand(f))
+		f.addIfMatch(newAccountRemoveCommand(f)))
 	f.add(cmd)
 	return cmd
 }
@@ -191,8 +191,12 @@ func newAccountStateCommand(f *remoteFlags, name, short, state string) *cobra.Co
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(func(c *adminclient.Client) error {
 				if reason != "" {
-					if _, err := c.SetAccountSettings(cmd.Context(), args[0], map[string]string{"reason": reason}); err != nil {
+					s, err := c.SetAccountSettings(cmd.Context(), args[0], map[string]string{"reason": reason})
+					if err != nil {
 						return err
+					}
+					if f.ifMatch != "" { // the reason has changed the tag
+						c = c.IfMatch(s.Tag)
 					}
 				}
 				if err := c.SetState(cmd.Context(), args[0], state); err != nil {

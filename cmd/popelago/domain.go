@@ -10,7 +10,8 @@ import (
 func newDomainCommand() *cobra.Command {
 	f := &remoteFlags{}
 	cmd := newGroup("domain", "Manage the domains of a running server",
-		newDomainAddCommand(f), newDomainListCommand(f), newDomainSetCommand(f), newSettingsCommand(f, domainSettings()), newDomainRemoveCommand(f))
+		newDomainAddCommand(f), newDomainListCommand(f), f.addIfMatch(newDomainSetCommand(f)), newSettingsCommand(f, domainSettings()),
+		f.addIfMatch(newDomainRemoveCommand(f)))
 	f.add(cmd)
 	return cmd
 }

@@ -16,7 +16,7 @@ import (
 	"popelago/config"
 )
 
-// Each class of errors has one exit code, however often the error was wrapped.
+// Errors of a class have the exit code of the class, wrapped or not.
 func TestExitCodes(t *testing.T) {
 	missing := &fs.PathError{Op: "open", Path: "none", Err: fs.ErrNotExist}
 	full := &fs.PathError{Op: "write", Path: "/dev/stdout", Err: errors.New("no space left on device")}

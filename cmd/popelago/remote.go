@@ -16,6 +16,8 @@ type remoteFlags struct {
 	server    string
 	tokenFile string
 	json      bool
+	// ifMatch is the entity-tag that a change needs; empty: any.
+	ifMatch string
 }
 
 // add defines the flags for cmd and all commands below it.
@@ -27,6 +29,12 @@ func (f *remoteFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.json, "json", false, "print JSON, for programs")
 }
 
+// addIfMatch defines the flag of a command that changes an account or a domain.
+func (f *remoteFlags) addIfMatch(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().StringVar(&f.ifMatch, "if-match", "", "change nothing unless the account or domain has this `TAG`, see \"settings --tag\"")
+	return cmd
+}
+
 // call runs do with a client of the server that the flags select.
 func (f *remoteFlags) call(do func(*adminclient.Client) error) error {
 	c, start, err := f.client()
@@ -34,6 +42,9 @@ func (f *remoteFlags) call(do func(*adminclient.Client) error) error {
 		return err
 	}
 	defer c.Close()
+	if f.ifMatch != "" {
+		c = c.IfMatch(f.ifMatch)
+	}
 	err = do(c)
 	if start != "" && errors.Is(err, adminclient.ErrNoServer) {
 		return fmt.Errorf("%w\nIs it running? To start it: %s", err, start)

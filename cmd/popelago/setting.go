@@ -110,11 +110,15 @@ func from(of settingsOf, source string) string {
 }
 
 func newSettingsCommand(f *remoteFlags, of settingsOf) *cobra.Command {
-	return &cobra.Command{
+	var tag bool
+	cmd := &cobra.Command{
 		Use:   "settings [" + of.what + "]",
 		Short: "Show the settings in force and where they come from, or describe all settings",
 		Args:  arguments("[" + of.what + "]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if tag && len(args) == 0 {
+				return &usageError{"--tag needs " + of.what}
+			}
 			return f.call(func(c *adminclient.Client) error {
 				if len(args) == 0 {
 					return f.describeSettings(cmd, c, of)
@@ -122,6 +126,9 @@ func newSettingsCommand(f *remoteFlags, of settingsOf) *cobra.Command {
 				s, err := of.get(c, cmd.Context(), args[0])
 				if err != nil {
 					return err
+				}
+				if tag {
+					return f.result(cmd.OutOrStdout(), map[string]string{"tag": s.Tag}, "%s", s.Tag)
 				}
 				if f.json {
 					return printJSON(cmd.OutOrStdout(), s)
@@ -134,6 +141,8 @@ func newSettingsCommand(f *remoteFlags, of settingsOf) *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&tag, "tag", false, "print the entity-tag of the present state instead, for --if-match")
+	return cmd
 }
 
 // describeSettings prints the settings that accounts or domains may have.
