@@ -116,7 +116,7 @@ func (d *Directory) Accounts(ctx context.Context, domain, after string, limit in
 			next = accounts[limit-1].Address.Local
 			return false, nil
 		}
-		if e := entryOf(rows); e != nil {
+		if e := entryOf(rows); e.isAccount() {
 			accounts = append(accounts, accountOf(e))
 		}
 		return true, nil
@@ -176,9 +176,14 @@ func (d *Directory) RemoveAccount(ctx context.Context, a mail.Address) error {
 	if err != nil {
 		return fmt.Errorf("account: look up address: %w", err)
 	}
-	if entryOf(rows) == nil {
+	if !entryOf(rows).isAccount() {
 		return fmt.Errorf("account %s: %w", a, ErrNoSuchAccount)
 	}
+	return d.endRows(ctx, a, rows, func(store.Address) bool { return true })
+}
+
+// endRows ends the generations of an address that exist and that ends selects. The caller holds changes.
+func (d *Directory) endRows(ctx context.Context, a mail.Address, rows []store.Address, ends func(store.Address) bool) error {
 	id, err := store.NextID(ctx, d.store.Local, d.cfg.IDs)
 	if err != nil {
 		return fmt.Errorf("account: remove %s: %w", a, err)
@@ -186,7 +191,7 @@ func (d *Directory) RemoveAccount(ctx context.Context, a mail.Address) error {
 	removal := laterThan(id, rows)
 	// Older generations first: if this stops halfway, the account is still the same.
 	for _, r := range rows {
-		if r.Kind == "" || !r.Removed.IsZero() {
+		if r.Kind == "" || !r.Removed.IsZero() || !ends(r) {
 			continue
 		}
 		if err := d.change(ctx, a, r.Generation, store.AddressChange{Removed: &removal}); err != nil {
@@ -208,13 +213,13 @@ func (d *Directory) changeLive(ctx context.Context, a mail.Address, c store.Addr
 	return d.change(ctx, a, e.row.Generation, c)
 }
 
-// live reads the live generation of a canonical address.
+// live reads the live account of a canonical address.
 func (d *Directory) live(ctx context.Context, a mail.Address) (*entry, error) {
 	e, err := d.read(ctx, a)
 	switch {
 	case err != nil:
 		return nil, err
-	case e == nil:
+	case !e.isAccount():
 		return nil, fmt.Errorf("account %s: %w", a, ErrNoSuchAccount)
 	}
 	return e, nil
@@ -223,7 +228,7 @@ func (d *Directory) live(ctx context.Context, a mail.Address) (*entry, error) {
 // change writes columns of one generation and drops the address from the cache.
 func (d *Directory) change(ctx context.Context, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
 	err := d.durably(ctx, a.Domain, func(st store.Directory) error { return st.ChangeAddress(ctx, a, generation, c) })
-	d.addresses.forget(a)
+	d.forgetAddress(a)
 	if err != nil {
 		return fmt.Errorf("account: change %s: %w", a, err)
 	}

@@ -41,12 +41,17 @@ func (d *Directory) SetBulkByRecipient(ctx context.Context, recipient string, ma
 	a = a.Canonical()
 	d.changes.Lock()
 	defer d.changes.Unlock()
-	e, err := d.read(ctx, a)
-	if err != nil || e == nil || e.mailbox != mailbox || !e.row.Bulk.IsZero() {
+	x := newExpansion(d, a)
+	x.lookup = x.fromCache
+	e, _, _, err := x.locate(ctx, a, false) // the recipient may have a tag
+	if err == nil && e != nil {
+		e, err = d.read(ctx, e.row.Address)
+	}
+	if err != nil || !e.isAccount() || e.mailbox != mailbox || !e.row.Bulk.IsZero() {
 		return mail.Address{}, time.Time{}, err
 	}
 	since, err := d.setBulk(ctx, e)
-	return a, since, err
+	return e.row.Address, since, err
 }
 
 // setBulk marks the mailbox first, and then writes the account, which deliveries read. The caller

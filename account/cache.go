@@ -10,7 +10,7 @@ import (
 	"popelago/store"
 )
 
-// entry is a live account as read from the store.
+// entry is a live account, alias or group as read from the store.
 type entry struct {
 	row     store.Address
 	mailbox mail.MailboxID
@@ -18,6 +18,17 @@ type entry struct {
 
 // disabled reports whether an account may not be used.
 func (e *entry) disabled() bool { return e.row.State == store.StateDisabled }
+
+// isAccount reports whether an entry, which may be nil, is an account.
+func (e *entry) isAccount() bool { return e != nil && e.row.Kind == store.KindAccount }
+
+// orNone returns e if e is an account, and otherwise nil.
+func (e *entry) orNone() *entry {
+	if e.isAccount() {
+		return e
+	}
+	return nil
+}
 
 // cache holds values read from the store for a while: live accounts by canonical address, domains by
 // name. The only negative answers are domains that no datacenter hosts, and the local store is read

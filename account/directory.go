@@ -81,6 +81,11 @@ type Config struct {
 	// datacenters in each second.
 	ElsewhereDomainsPerSecond int
 
+	// MaxAliasDepth limits the aliases and groups on the way from an address to an account.
+	MaxAliasDepth int
+	// MaxAliasAccounts limits the accounts that an address leads to.
+	MaxAliasAccounts int
+
 	// MinPasswordLength is the fewest characters of a new password.
 	MinPasswordLength int
 
@@ -110,6 +115,8 @@ func DefaultConfig() Config {
 		KnownFor:                  7 * 24 * time.Hour,
 		ElsewherePerSecond:        100,
 		ElsewhereDomainsPerSecond: 20,
+		MaxAliasDepth:             10,
+		MaxAliasAccounts:          1000,
 		MinPasswordLength:         1,
 		Policy:                    DefaultPolicy(),
 	}
@@ -141,13 +148,16 @@ type Directory struct {
 	addresses   *cache[mail.Address, *entry]
 	domainCache *cache[string, store.Domain]
 	absent      *cache[string, struct{}]               // domains that no datacenter hosts
+	missing     *cache[mail.Address, struct{}]         // addresses without a row that another rule may find
 	ended       *otter.Cache[mail.MailboxID, struct{}] // see Ended
 	verified    *credentialCache
 	passwords   *passwords
 	penalties   *penalties
 	metrics     *metrics
 	busyLog     rate.Sometimes
-	least       leastRetention
+	// misdirectedLog limits the messages about mistakes in the directory.
+	misdirectedLog rate.Sometimes
+	least          leastRetention
 	// settingsByName is read only.
 	settingsByName map[string]Setting
 
@@ -183,6 +193,10 @@ func New(cfg Config, st store.Levels[store.Directory], reg prometheus.Registerer
 	if err != nil {
 		return nil, fmt.Errorf("account: cache of absent domains: %w", err)
 	}
+	missing, err := newCache[mail.Address, struct{}](cfg.CacheSize, cfg.CacheTTL)
+	if err != nil {
+		return nil, fmt.Errorf("account: cache of missing addresses: %w", err)
+	}
 	ended, err := newEnded()
 	if err != nil {
 		return nil, fmt.Errorf("account: ended mailboxes: %w", err)
@@ -201,8 +215,9 @@ func New(cfg Config, st store.Levels[store.Directory], reg prometheus.Registerer
 	}
 	return &Directory{
 		cfg: cfg, store: st, settingsByName: byName(),
-		addresses: addresses, domainCache: domains, absent: absent, ended: ended, verified: verified, passwords: p, metrics: m,
+		addresses: addresses, domainCache: domains, absent: absent, missing: missing, ended: ended, verified: verified, passwords: p, metrics: m,
 		penalties: newPenalties(cfg, m), busyLog: rate.Sometimes{First: 1, Interval: time.Minute},
+		misdirectedLog:   rate.Sometimes{First: 1, Interval: time.Minute},
 		elsewhere:        rate.NewLimiter(rate.Limit(cfg.ElsewherePerSecond), cfg.ElsewherePerSecond),
 		elsewhereDomains: rate.NewLimiter(rate.Limit(cfg.ElsewhereDomainsPerSecond), cfg.ElsewhereDomainsPerSecond),
 	}, nil

@@ -41,11 +41,12 @@ func (d *Directory) ListDomains(ctx context.Context) ([]store.Domain, error) {
 	return domains, nil
 }
 
-// RemoveDomain stops hosting a domain that has no live accounts. Messages left in the mailboxes of its
+// RemoveDomain stops hosting a domain that has no live accounts, aliases and groups, and that no domain
+// stands for. Messages left in the mailboxes of its
 // removed accounts stay for RemovedMailboxes: some messages may have been accepted after the end of
 // their account.
 //
-// Errors: ErrNoSuchDomain, ErrDomainNotEmpty, the store's. The call may be repeated.
+// Errors: ErrNoSuchDomain, ErrDomainNotEmpty, ErrDomainInUse, the store's. The call may be repeated.
 func (d *Directory) RemoveDomain(ctx context.Context, name string) error {
 	name, err := mail.CanonicalDomain(name)
 	if err != nil {
@@ -56,12 +57,16 @@ func (d *Directory) RemoveDomain(ctx context.Context, name string) error {
 	if err := d.hosted(ctx, name); err != nil {
 		return err
 	}
-	live, _, err := d.Accounts(ctx, name, "", 1)
-	if err != nil {
+	if err := d.noneStandsFor(ctx, name); err != nil {
 		return err
 	}
-	if len(live) > 0 {
-		return fmt.Errorf("domain %s: %w", name, ErrDomainNotEmpty)
+	if err := d.eachAddress(ctx, name, "", pageSize, func(rows []store.Address) (bool, error) {
+		if entryOf(rows) != nil {
+			return false, fmt.Errorf("domain %s: %w", name, ErrDomainNotEmpty)
+		}
+		return true, nil
+	}); err != nil {
+		return err
 	}
 	err = d.durably(ctx, name, func(st store.Directory) error { return st.RemoveDomain(ctx, name) })
 	d.forgetDomain(name)

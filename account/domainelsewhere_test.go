@@ -241,7 +241,8 @@ func TestStrangersKeepNobodyWaiting(t *testing.T) {
 			}
 		}
 		took := time.Since(start)
-		if asked, most := int(o.domains.Load())-2, limit+int(took.Seconds()*limit); asked > most || asked+busy != many || took > 2*elsewhereWait {
+		// Of the other questions two were asked before, and one was for the rules of example.test.
+		if asked, most := int(o.domains.Load())-3, limit+int(took.Seconds()*limit); asked > most || asked+busy != many || took > 2*elsewhereWait {
 			t.Errorf("%d questions, %d too many, in %v: want %d questions at most", asked, busy, took, most)
 		}
 	})

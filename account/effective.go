@@ -35,6 +35,10 @@ type Policy struct {
 	Durability mail.Durability
 	// Retention of messages.
 	Retention mail.Retention
+
+	// CatchAll, Delimiter and AliasOf route mail for unknown addresses of a domain, see the settings with
+	// these names. Empty: no such rule.
+	CatchAll, Delimiter, AliasOf string
 }
 
 // DefaultPolicy returns the server's policy with the default of every setting.

@@ -16,6 +16,12 @@ var (
 	// ErrDisabled: the account exists but is disabled, has expired, or may not be used this way. The text
 	// has the reason, for the log alone. SignIn returns ErrDisabled only after the right password.
 	ErrDisabled = errors.New("account disabled")
+	// ErrMisdirected: an alias or a group leads to itself only, or too far, or to too many accounts.
+	// The mail waits with its sender until an administrator has corrected the directory: SMTP
+	// answers 451 4.3.5.
+	ErrMisdirected = errors.New("the address leads nowhere, or too far")
+	// ErrSeveralAccounts: the address leads to several accounts.
+	ErrSeveralAccounts = errors.New("the address leads to several accounts")
 	// ErrBusyElsewhere is the kind of store.ErrUnavailable where the other datacenters were not
 	// asked, because too many questions to them are waiting.
 	ErrBusyElsewhere = fmt.Errorf("%w: too many questions to the other datacenters", store.ErrUnavailable)
@@ -37,8 +43,15 @@ var (
 	ErrNoSuchAccount = errors.New("no such account")
 	// ErrNoSuchDomain: the domain is not hosted here.
 	ErrNoSuchDomain = errors.New("no such domain")
-	// ErrDomainNotEmpty: the domain still has live accounts.
-	ErrDomainNotEmpty = errors.New("domain still has accounts")
+	// ErrNoSuchAlias: no live alias, or no live group, has this address.
+	ErrNoSuchAlias = errors.New("no such alias or group")
+	// ErrBadTarget: a target of an alias, a group or a domain cannot be used: it does not exist, or
+	// leads back.
+	ErrBadTarget = errors.New("target cannot be used")
+	// ErrDomainNotEmpty: the domain still has live accounts, aliases or groups.
+	ErrDomainNotEmpty = errors.New("domain still has accounts, aliases or groups")
+	// ErrDomainInUse: other domains stand for the domain.
+	ErrDomainInUse = errors.New("other domains stand for the domain")
 	// ErrNoBulk: the store has no bulk mailboxes, because large mailboxes cost the store nothing.
 	ErrNoBulk = errors.New("the storage engine has no bulk mailboxes, and needs none")
 	// ErrBadPassword: the new password is empty, over MaxPassword octets, not UTF-8, or has control

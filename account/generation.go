@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -64,18 +65,41 @@ func Generations(rows []store.Address, domain store.Domain) []Generation {
 }
 
 // liveRow returns the index of the live generation: the newest that exists and is not removed; -1
-// without any.
+// without any. Of several kinds that follow the same removal the account counts, which has a maildrop, and
+// then the group.
 func liveRow(rows []store.Address) int {
 	live := -1
 	for i, r := range rows {
 		if r.Kind == "" || !r.Removed.IsZero() {
 			continue
 		}
-		if live < 0 || r.Generation.Compare(rows[live].Generation) > 0 {
+		if live < 0 || compareGenerations(r, rows[live]) > 0 {
 			live = i
 		}
 	}
 	return live
+}
+
+// kindNumber numbers the kinds. Rows of different kinds that follow the same removal are siblings: two
+// datacenters that make an account and an alias of one address at the same time make two rows, and the
+// alias does not take the password or the maildrop of the account.
+func kindNumber(kind store.AddressKind) byte {
+	switch kind {
+	case store.KindAlias:
+		return 1
+	case store.KindGroup:
+		return 2
+	}
+	return 0
+}
+
+// follows returns the removal that a row follows, in the form of mail.MessageID.Sibling.
+func follows(r store.Address) mail.MessageID { return r.Generation.Sibling(kindNumber(r.Kind)) }
+
+// compareGenerations orders rows of one address that exist: -1, 0 or +1.
+func compareGenerations(a, b store.Address) int {
+	rank := [...]int{0: 2, 1: 0, 2: 1} // by kindNumber
+	return cmp.Or(follows(a).Compare(follows(b)), cmp.Compare(rank[kindNumber(a.Kind)], rank[kindNumber(b.Kind)]))
 }
 
 // Keeps reports whether the account still keeps a message with an id at the moment now.

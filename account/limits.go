@@ -44,7 +44,7 @@ func (d *Directory) ListLimited(ctx context.Context, name, after string, limit i
 			next = accounts[limit-1].Address.Local
 			return false, nil
 		}
-		if e := entryOf(rows); e != nil {
+		if e := entryOf(rows); e.isAccount() {
 			accounts = append(accounts, d.limited(e, domain))
 		}
 		return true, nil

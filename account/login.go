@@ -27,8 +27,7 @@ func (d *Directory) authenticate(ctx context.Context, t *attempt) (_ Login, reme
 		_, err := d.check(ctx, nil, t)
 		return Login{}, false, err
 	}
-	a := t.address
-	e, cached, err := d.find(ctx, a)
+	e, cached, err := d.findLogin(ctx, t)
 	if err != nil {
 		return Login{}, false, err
 	}
@@ -63,6 +62,7 @@ func (d *Directory) checkAgain(ctx context.Context, e *entry, read func(context.
 		return e, remembered, err
 	}
 	again, readErr := read(ctx, t.address, e)
+	again = again.orNone()
 	switch {
 	case readErr != nil:
 		return nil, false, readErr
@@ -76,6 +76,25 @@ func (d *Directory) checkAgain(ctx context.Context, e *entry, read func(context.
 	}
 	remembered, err = d.check(ctx, again, t)
 	return again, remembered, err
+}
+
+// findLogin finds the account of a login. The name in a domain that stands for another also names the
+// account in the other domain: then t.address becomes the address of the account. An alias or a group is no
+// account, and nobody logs in to it.
+func (d *Directory) findLogin(ctx context.Context, t *attempt) (e *entry, cached bool, err error) {
+	e, cached, err = d.find(ctx, t.address)
+	if err != nil || e.isAccount() {
+		return e, cached, err
+	}
+	domain, err := d.settings(ctx, t.address.Domain)
+	if err != nil {
+		return nil, false, err
+	}
+	if real := domain.Settings[SettingAliasOf]; real != "" {
+		t.address.Domain = real
+		e, cached, err = d.find(ctx, t.address)
+	}
+	return e.orNone(), cached, err
 }
 
 // readAgain is read for checkAgain.

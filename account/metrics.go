@@ -16,6 +16,8 @@ type metrics struct {
 	// elsewhere counts questions to the other datacenters by subject (address, domain) and answer:
 	// found, none, busy, error.
 	elsewhere *prometheus.CounterVec
+	// skipped counts targets of aliases and groups that got no mail, by reason: missing, disabled.
+	skipped *prometheus.CounterVec
 	// hashes of passwords computed, for logins and new passwords.
 	hashes prometheus.Counter
 	// waiting is the number of logins that wait for a turn to hash.
@@ -41,6 +43,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "popelago_account_elsewhere_total",
 			Help: "Questions to the other datacenters by subject (address, domain) and answer: found, none, busy (too many questions: not asked), error.",
 		}, []string{"what", "answer"}),
+		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "popelago_account_skipped_targets_total",
+			Help: "Targets of aliases and groups that got no mail beside targets that did, by reason: missing, disabled.",
+		}, []string{"reason"}),
 		hashes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "popelago_account_password_hashes_total",
 			Help: "Password hashes computed.",
@@ -62,7 +68,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		return m, nil
 	}
 	var failed []error
-	for _, c := range []prometheus.Collector{m.logins, m.lookups, m.elsewhere, m.hashes, m.waiting, m.busy, m.penalties} {
+	for _, c := range []prometheus.Collector{m.logins, m.lookups, m.elsewhere, m.skipped, m.hashes, m.waiting, m.busy, m.penalties} {
 		failed = append(failed, reg.Register(c))
 	}
 	return m, errors.Join(failed...)

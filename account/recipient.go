@@ -19,7 +19,8 @@ const (
 )
 
 // recipient returns the recipient a with the mailbox of the account e. cached reports that e may be old.
-// recipient returns no mailbox if the account has ended meanwhile.
+// recipient returns no mailbox if the account has ended meanwhile. The catch-all of a domain always has an
+// original address: programs that split its mail find the line in each message.
 //
 // Errors: ErrDisabled, after the other datacenters were asked; the store's.
 func (d *Directory) recipient(ctx context.Context, a mail.Address, e *entry, cached bool) (mail.Recipient, error) {
@@ -27,10 +28,14 @@ func (d *Directory) recipient(ctx context.Context, a mail.Address, e *entry, cac
 	if err != nil || e == nil {
 		return mail.Recipient{}, err
 	}
-	return mail.Recipient{
+	r := mail.Recipient{
 		Address: a, Mailbox: e.mailbox, Account: e.row.Address,
 		Durability: p.Durability, Limits: p.limits(), Bulk: e.row.Bulk,
-	}, nil
+	}
+	if p.CatchAll != "" && p.CatchAll == r.Account.String() {
+		r.Original = a
+	}
+	return r, nil
 }
 
 // permitted returns the account e and its policy if the policy permits a use. Before a refusal, permitted
@@ -121,7 +126,7 @@ func (e disabledError) Unwrap() error { return ErrDisabled }
 // readPolicy reads an account and its domain; the entry is nil if the address has no account.
 func (d *Directory) readPolicy(ctx context.Context, st store.Directory, a mail.Address) (*entry, Policy, error) {
 	e, err := d.readFrom(ctx, st, a)
-	if err != nil || e == nil {
+	if err != nil || !e.isAccount() {
 		return nil, Policy{}, err
 	}
 	domain, err := d.readDomain(ctx, st, a.Domain)

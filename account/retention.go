@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"popelago/mail"
@@ -33,7 +34,7 @@ func (d *Directory) SetRetention(ctx context.Context, a mail.Address, retention 
 // within Config.CacheTTL in other processes. The change has the new durability of the domain: so a
 // domain can get a lower durability while a datacenter is unreachable.
 //
-// Errors: mail.ErrBadAddress, ErrBadSetting, ErrNoSuchDomain, the store's.
+// Errors: mail.ErrBadAddress, ErrBadSetting, ErrBadTarget, ErrDomainInUse, ErrNoSuchDomain, the store's.
 func (d *Directory) ChangeDomain(ctx context.Context, name string, c store.DomainChange) (store.Domain, error) {
 	name, err := mail.CanonicalDomain(name)
 	if err != nil {
@@ -47,6 +48,12 @@ func (d *Directory) ChangeDomain(ctx context.Context, name string, c store.Domai
 	domain, err := d.Domain(ctx, name)
 	if err != nil {
 		return store.Domain{}, err
+	}
+	if len(c.Settings) > 0 {
+		c.Settings = maps.Clone(c.Settings)
+		if err := d.checkRouting(ctx, domain, c.Settings); err != nil {
+			return store.Domain{}, err
+		}
 	}
 	if c.Durability != nil {
 		domain.Durability = *c.Durability

@@ -54,7 +54,7 @@ func (s Setting) Show(p Policy) string { return s.show(p) }
 
 // Settings returns all settings, in the order of the documentation.
 func Settings() []Setting {
-	return slices.Concat(permissionSettings(), limitSettings(), storageSettings())
+	return slices.Concat(permissionSettings(), limitSettings(), storageSettings(), routingSettings())
 }
 
 func permissionSettings() []Setting {

@@ -472,8 +472,8 @@ func TestOpenAPI(t *testing.T) {
 	for _, operations := range doc.Paths {
 		n += len(operations)
 	}
-	if !strings.HasPrefix(doc.OpenAPI, "3.1") || n != 54 {
-		t.Errorf("OpenAPI %s with %d operations, want 3.1 and 54:\n%s", doc.OpenAPI, n, body)
+	if !strings.HasPrefix(doc.OpenAPI, "3.1") || n != 66 {
+		t.Errorf("OpenAPI %s with %d operations, want 3.1 and 66:\n%s", doc.OpenAPI, n, body)
 	}
 	var page bytes.Buffer
 	if err := json.Indent(&page, body, "", "  "); err != nil {

@@ -41,11 +41,12 @@ func classify(err error) (status int, text string) {
 		return http.StatusForbidden, err.Error()
 	case errors.Is(err, token.ErrTooMany):
 		return http.StatusTooManyRequests, err.Error()
-	case errors.Is(err, account.ErrNoSuchAccount), errors.Is(err, account.ErrNoSuchDomain), errors.Is(err, task.ErrNoSuchJob), errors.Is(err, task.ErrNotLate),
+	case errors.Is(err, account.ErrNoSuchAccount), errors.Is(err, account.ErrNoSuchAlias), errors.Is(err, account.ErrNoSuchDomain), errors.Is(err, task.ErrNoSuchJob), errors.Is(err, task.ErrNotLate),
 		errors.Is(err, token.ErrNoSuchToken), errors.Is(err, maildrop.ErrNoSuchMessage), errors.Is(err, maildrop.ErrRemoved):
 		return http.StatusNotFound, err.Error()
 	case errors.Is(err, account.ErrExists), errors.Is(err, account.ErrDomainNotEmpty), errors.Is(err, task.ErrCheckRunning), errors.Is(err, account.ErrNoBulk),
-		errors.Is(err, account.ErrDisabled), errors.Is(err, task.ErrSeveralOwners), errors.Is(err, token.ErrTooManyTokens), errors.Is(err, task.ErrRestoring):
+		errors.Is(err, account.ErrDisabled), errors.Is(err, task.ErrSeveralOwners), errors.Is(err, token.ErrTooManyTokens), errors.Is(err, task.ErrRestoring),
+		errors.Is(err, account.ErrBadTarget), errors.Is(err, account.ErrDomainInUse), errors.Is(err, account.ErrMisdirected), errors.Is(err, account.ErrSeveralAccounts):
 		return http.StatusConflict, err.Error()
 	case errors.Is(err, delivery.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge, err.Error()

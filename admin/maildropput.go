@@ -83,7 +83,7 @@ func (a *api) put(ctx context.Context, in *putRequest) (out adminclient.PutMessa
 	if err != nil {
 		return out, err
 	}
-	recipient, err := a.cfg.Deliverer.Check(ctx, address)
+	recipients, err := a.cfg.Deliverer.Check(ctx, address)
 	if errors.Is(err, account.ErrNoSuchRecipient) || errors.Is(err, delivery.ErrNotHosted) {
 		err = account.ErrNoSuchAccount
 	}
@@ -91,7 +91,7 @@ func (a *api) put(ctx context.Context, in *putRequest) (out adminclient.PutMessa
 		return out, err
 	}
 	incoming, err := a.cfg.Deliverer.Begin(ctx, mail.Envelope{
-		ReversePath: in.Sender, Recipients: []mail.Recipient{recipient}, NormalizeLF: true,
+		ReversePath: in.Sender, Recipients: recipients, NormalizeLF: true,
 		Received: mail.Received{Helo: "administration", By: a.cfg.Hostname, With: "HTTP"},
 	})
 	if err != nil {

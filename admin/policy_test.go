@@ -101,7 +101,8 @@ func TestDelegatedSettings(t *testing.T) {
 	if err := change("quota", "1GiB"); err != nil {
 		t.Error(err)
 	}
-	for name, v := range map[string]string{"domain_quota": "1TiB", "deliver": "on", "expires": "never", "durability": "local"} {
+	for name, v := range map[string]string{"domain_quota": "1TiB", "deliver": "on", "expires": "never", "durability": "local",
+		"catch_all": "alice@b.test", "delimiter": "+", "alias_of": "b.test"} {
 		wantStatus(t, name, change(name, v), http.StatusForbidden, "not permitted")
 	}
 	if _, err := c.SetAccountSettings(ctx, "alice@a.test", map[string]string{"quota": "2GiB"}); err != nil {

@@ -69,6 +69,20 @@ func rights() map[string]right {
 		"show-domain-quota":     {role: token.ReadOnly, reach: named, fields: domain},
 		"list-quotas":           {role: token.ReadOnly, reach: named, fields: domain},
 
+		// The domains of targets and members are touched too: an alias sends them mail.
+		"list-aliases":     {role: token.ReadOnly, reach: named, fields: domain},
+		"add-alias":        {role: token.Operator, reach: named, fields: []string{"body:address", "body:target"}},
+		"show-alias":       {role: token.ReadOnly, reach: named, fields: address},
+		"set-alias-target": {role: token.Operator, reach: named, fields: []string{"path:address", "body:target"}},
+		"remove-alias":     {role: token.Operator, reach: named, fields: address},
+		"list-groups":      {role: token.ReadOnly, reach: named, fields: domain},
+		"add-group":        {role: token.Operator, reach: named, fields: []string{"body:address", "body:members"}},
+		"show-group":       {role: token.ReadOnly, reach: named, fields: address},
+		"add-member":       {role: token.Operator, reach: named, fields: []string{"path:address", "path:member"}},
+		"remove-member":    {role: token.Operator, reach: named, fields: address},
+		"remove-group":     {role: token.Operator, reach: named, fields: address},
+		"resolve-address":  {role: token.ReadOnly, reach: named, fields: address},
+
 		"list-messages":   {role: token.ReadOnly, reach: named, fields: address},
 		"show-header":     {role: token.Operator, reach: named, fields: address},
 		"fetch-message":   {role: token.Operator, reach: named, fields: address},

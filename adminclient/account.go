@@ -4,25 +4,13 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strconv"
 )
 
 // Accounts returns a page of the accounts of a domain, from behind the local-part after (empty:
 // from the start), up to limit accounts (0: the server's default). Status 404: no such domain.
 func (c *Client) Accounts(ctx context.Context, domain, after string, limit int) (AccountList, error) {
-	query := url.Values{}
-	if after != "" {
-		query.Set("after", after)
-	}
-	if limit > 0 {
-		query.Set("limit", strconv.Itoa(limit))
-	}
-	path := "/v1/domains/" + url.PathEscape(domain) + "/accounts"
-	if len(query) > 0 {
-		path += "?" + query.Encode()
-	}
 	var list AccountList
-	err := c.call(ctx, http.MethodGet, path, nil, &list)
+	err := c.call(ctx, http.MethodGet, pagePath(domain, "accounts", after, limit), nil, &list)
 	return list, err
 }
 

@@ -33,7 +33,7 @@ func (s *server) recipient(t *testing.T, domain string) mail.Recipient {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r
+	return r[0]
 }
 
 // sendTo delivers a text to recipients resolved earlier.

@@ -145,7 +145,7 @@ func (s *server) send(t *testing.T, domain, host, text string, locals ...string)
 		if err != nil {
 			t.Fatal(err)
 		}
-		e.Recipients = append(e.Recipients, r)
+		e.Recipients = append(e.Recipients, r...)
 	}
 	s.took()
 	return deliverytest.Finish(t, s.Deliverer, e, text)

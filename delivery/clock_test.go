@@ -82,7 +82,7 @@ func (w *clockWorld) send(a mail.Address) error {
 	if err != nil {
 		w.Fatal(err)
 	}
-	return w.Deliver(w.Context(), mail.Envelope{Recipients: []mail.Recipient{r}}, strings.NewReader("S: x\r\n\r\nx\r\n"))[0]
+	return w.Deliver(w.Context(), mail.Envelope{Recipients: r}, strings.NewReader("S: x\r\n\r\nx\r\n"))[0]
 }
 
 // list opens the maildrop of an address.
@@ -92,7 +92,7 @@ func (w *clockWorld) list(a mail.Address, retention mail.Retention) (int, error)
 	if err != nil {
 		w.Fatal(err)
 	}
-	m, err := maildrop.Open(w.Context(), store.Single(w.st).Mail, r.Mailbox, maildrop.Options{Retention: retention, Now: w.clock.Now})
+	m, err := maildrop.Open(w.Context(), store.Single(w.st).Mail, r[0].Mailbox, maildrop.Options{Retention: retention, Now: w.clock.Now})
 	if err != nil {
 		return 0, err
 	}
@@ -185,7 +185,7 @@ func TestWrongClockChangesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows, _, err := w.st.ListMessages(t.Context(), r.Mailbox, mail.MessageID{}, 10)
+		rows, _, err := w.st.ListMessages(t.Context(), r[0].Mailbox, mail.MessageID{}, 10)
 		if err != nil || len(rows) != 1 || time.Since(rows[0].ID.Time()).Abs() > time.Hour {
 			t.Errorf("%s: %v, %v", name, rows, err)
 		}

@@ -145,24 +145,25 @@ func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Regi
 // MaxMessageSize returns the limit that SIZE announces (RFC 1870).
 func (d *Deliverer) MaxMessageSize() int64 { return d.cfg.MaxMessageSize }
 
-// Check looks up a recipient. An address with an empty domain and the local-part postmaster, in
-// any case, means Config.Postmaster.
+// Check looks up the recipients of a RCPT command: at least one, and several behind an alias or a group. An
+// address with an empty domain and the local-part postmaster, in any case, means Config.Postmaster.
 //
-// Errors: account.ErrNoSuchRecipient, account.ErrDisabled, ErrNotHosted, the store's.
-func (d *Deliverer) Check(ctx context.Context, a mail.Address) (mail.Recipient, error) {
+// Errors: account.ErrNoSuchRecipient, account.ErrDisabled, account.ErrMisdirected, ErrNotHosted, the
+// store's.
+func (d *Deliverer) Check(ctx context.Context, a mail.Address) ([]mail.Recipient, error) {
 	postmaster := strings.EqualFold(a.Local, "postmaster")
 	if a.Domain == "" {
 		if !postmaster || d.cfg.Postmaster.IsZero() {
-			return mail.Recipient{}, account.ErrNoSuchRecipient
+			return nil, account.ErrNoSuchRecipient
 		}
-		return d.dir.Resolve(ctx, d.cfg.Postmaster)
+		return d.dir.Expand(ctx, d.cfg.Postmaster)
 	}
-	r, err := d.dir.Resolve(ctx, a)
+	r, err := d.dir.Expand(ctx, a)
 	switch {
 	case errors.Is(err, account.ErrNotHosted):
-		return mail.Recipient{}, ErrNotHosted
+		return nil, ErrNotHosted
 	case errors.Is(err, account.ErrNoSuchRecipient) && postmaster && !d.cfg.Postmaster.IsZero():
-		return d.dir.Resolve(ctx, d.cfg.Postmaster)
+		return d.dir.Expand(ctx, d.cfg.Postmaster)
 	}
 	return r, err
 }

@@ -151,7 +151,7 @@ func TestCheck(t *testing.T) {
 	for _, test := range tests {
 		w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{Postmaster: test.postmaster}})
 		got, err := w.Check(ctx, test.address)
-		if !errors.Is(err, test.err) || err == nil && got.Address.String() != test.want {
+		if !errors.Is(err, test.err) || err == nil && (len(got) != 1 || got[0].Address.String() != test.want) {
 			t.Errorf("Check(%v), postmaster %v: %v, %v; want %q, %v", test.address, test.postmaster, got, err, test.want, test.err)
 		}
 	}

@@ -39,13 +39,13 @@ func (d *Deliverer) removeEnded(ctx context.Context, out *ledger.Outcome) {
 
 // refuseForAll makes the refusal of ended accounts temporary if one reply is for all recipients and
 // some of them have the message.
-func refuseForAll(out *ledger.Outcome) {
+func refuseForAll(out *ledger.Outcome, c *commands) {
 	rows := out.Plan.Rows
 	if !out.SingleReply || !slices.ContainsFunc(rows, func(r ledger.Row) bool { return r.Err == nil }) {
 		return
 	}
 	for i := range rows {
-		if errors.Is(rows[i].Err, account.ErrNoSuchRecipient) {
+		if errors.Is(rows[i].Err, account.ErrNoSuchRecipient) && !c.spared(i) {
 			rows[i].Err = errEndedAmong
 		}
 	}

@@ -148,9 +148,9 @@ type Result struct {
 	Size int64
 	// Normalized counts the line ends that arrived as a bare LF.
 	Normalized int64
-	// Errors holds one error for each recipient of the envelope, in order. Nil: stored.
+	// Errors holds one error for each RCPT command of the envelope, in order. Nil: stored.
 	Errors []error
-	// Reached says for each recipient without an error how far the message got.
+	// Reached says for each command without an error how far the message got.
 	Reached []mail.Reached
 	// Repeated says that the delivery repeats an earlier one, of which something was stored.
 	Repeated bool
@@ -162,12 +162,8 @@ type Result struct {
 func (r Result) Least() mail.Reached {
 	least := mail.ReachedEach
 	for i, reached := range r.Reached {
-		switch {
-		case r.Errors[i] != nil || reached == mail.ReachedEach:
-		case reached == mail.ReachedFallback:
-			return reached
-		default:
-			least = reached
+		if r.Errors[i] == nil {
+			least = least.Least(reached)
 		}
 	}
 	return least
@@ -177,7 +173,7 @@ func (r Result) Least() mail.Reached {
 // the error. It returns soon after ctx ends, and after Config.StoreTimeout.
 func (in *Incoming) Finish(ctx context.Context) Result {
 	d := in.d
-	n := len(in.envelope.Recipients)
+	n := in.envelope.Commands()
 	res := Result{Size: in.size, Normalized: in.ends.made, Errors: make([]error, n), Reached: make([]mail.Reached, n)}
 	err := in.err
 	if err == nil {

@@ -9,15 +9,35 @@ import (
 	"popelago/quota"
 )
 
-// Admit reports whether a message may be accepted for a recipient. size counts the octets of the message as
-// its sender declared them; zero: the size is unknown. Errors: ErrTooLarge, quota.ErrOver,
-// quota.ErrRefused; those of the store.
-func (d *Deliverer) Admit(ctx context.Context, r mail.Recipient, size int64) error {
+// Admit reports whether a message may be accepted for the recipients of a RCPT command. size counts the octets
+// of the message as its sender declared them; zero: the size is unknown. A command is refused if the limits of
+// all recipients refuse the message, see reserve; a temporary refusal then counts before a permanent one.
+//
+// Errors: ErrTooLarge, quota.ErrOver, quota.ErrRefused; those of the store.
+func (d *Deliverer) Admit(ctx context.Context, recipients []mail.Recipient, size int64) (refusal error) {
+	for _, r := range recipients {
+		err := d.admit(ctx, r, size)
+		switch {
+		case err == nil:
+			return nil
+		case !limited(err):
+			return err
+		case gravity(err) > gravity(refusal):
+			refusal = err
+		}
+	}
+	return refusal
+}
+
+func (d *Deliverer) admit(ctx context.Context, r mail.Recipient, size int64) error {
 	if r.Limits.Size > 0 && size > r.Limits.Size {
 		return ErrTooLarge
 	}
 	return d.quota.Admit(ctx, r, size)
 }
+
+// limited reports whether an error is the refusal by a limit of an account.
+func limited(err error) bool { return errors.Is(err, quota.ErrOver) || errors.Is(err, ErrTooLarge) }
 
 // maxSize returns the size of the largest text that one of the recipients accepts.
 func (d *Deliverer) maxSize(e mail.Envelope) int64 {
@@ -37,29 +57,29 @@ type places []*quota.Claim
 // reserve takes a place in its mailbox for each due row of a plan. A row that exceeds a limit of its account
 // gets the error, and is due no more. A row that an earlier delivery may have written needs no place.
 //
-// Where one reply is for all recipients, a limit yields if a recipient has or gets the message: otherwise the
-// sender would return or repeat the message for all.
-func (in *Incoming) reserve(ctx context.Context, plan *ledger.Plan, rowOf []int) places {
+// A limit yields where one reply also stands for a recipient that has or gets the message: the other members
+// of a group, or all recipients of a transaction with a single reply. Otherwise the sender would return or
+// repeat a message that was delivered, and one full maildrop would stop the mail of a group.
+func (in *Incoming) reserve(ctx context.Context, plan *ledger.Plan, c *commands, rowOf []int) places {
 	claims := make(places, len(plan.Rows))
-	var over []*ledger.Row
+	over := map[int]bool{}
 	for i, r := range in.envelope.Recipients {
-		row := &plan.Rows[rowOf[i]]
-		if claims[rowOf[i]] != nil || row.Err != nil || row.State != ledger.Pending {
+		k := rowOf[i]
+		row := &plan.Rows[k]
+		if claims[k] != nil || row.Err != nil || row.State != ledger.Pending {
 			continue
 		}
 		claim, err := in.place(ctx, r)
-		claims[rowOf[i]] = claim
+		claims[k] = claim
 		if err == nil {
 			continue
 		}
 		row.State, row.Err = ledger.Failed, err
-		if errors.Is(err, quota.ErrOver) || errors.Is(err, ErrTooLarge) {
-			over = append(over, row)
-		}
+		over[k] = limited(err)
 	}
-	if len(over) > 0 && in.envelope.SingleReply && hasTaker(plan.Rows) {
-		for _, row := range over {
-			row.State, row.Err = ledger.Pending, nil
+	for _, k := range c.besideTakers() {
+		if over[k] {
+			plan.Rows[k].State, plan.Rows[k].Err = ledger.Pending, nil
 		}
 	}
 	due := plan.Due[:0]
@@ -82,16 +102,6 @@ func (in *Incoming) place(ctx context.Context, r mail.Recipient) (*quota.Claim, 
 	}
 	header := mail.DeliveryHeader(in.envelope.ReversePath, r.Address.PathString())
 	return in.d.quota.Reserve(ctx, r, int64(len(header))+in.content.Size())
-}
-
-// hasTaker reports whether a recipient has the message or may still get it.
-func hasTaker(rows []ledger.Row) bool {
-	for _, r := range rows {
-		if r.Err == nil {
-			return true
-		}
-	}
-	return false
 }
 
 // done ends the claims. A row of unknown outcome counts as stored.

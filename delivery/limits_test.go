@@ -3,6 +3,8 @@ package delivery_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -103,7 +105,7 @@ func TestTooLargeForAll(t *testing.T) {
 	if err := in.Expect(1025); !errors.Is(err, delivery.ErrTooLarge) {
 		t.Error(err)
 	}
-	if err := w.Admit(t.Context(), w.Envelope(t, "alice").Recipients[0], 1025); !errors.Is(err, delivery.ErrTooLarge) {
+	if err := w.Admit(t.Context(), w.Envelope(t, "alice").Recipients, 1025); !errors.Is(err, delivery.ErrTooLarge) {
 		t.Error(err)
 	}
 }
@@ -135,12 +137,91 @@ func TestReadsOfQuota(t *testing.T) {
 	}
 	for range 5 {
 		e := w.Envelope(t, "alice")
-		if err := w.Admit(t.Context(), e.Recipients[0], 100); err != nil {
+		if err := w.Admit(t.Context(), e.Recipients[:1], 100); err != nil {
 			t.Fatal(err)
 		}
 		deliverytest.Want(t, deliverytest.Finish(t, w.Deliverer, e, deliverytest.Sample), "ok")
 	}
 	if n := c.n.Load(); n != 1 {
 		t.Errorf("%d reads with a quota", n)
+	}
+}
+
+// A limit of a member yields beside members that take the message, also where each RCPT command has a reply of its
+// own. A limit of all members refuses the message, temporarily as long as a repetition may reach a member.
+func TestQuotaOfGroup(t *testing.T) {
+	full, refusing, small := map[string]string{"quota": "1KiB"}, map[string]string{"quota": "1KiB", "over_quota": "refuse"}, map[string]string{"message_size": "1KiB"}
+	for _, c := range []struct {
+		name       string
+		alice, bob map[string]string
+		to         []string
+		want       string
+	}{
+		{"room for one", full, nil, []string{"team"}, "ok"},
+		{"refused by one", refusing, nil, []string{"team"}, "ok"},
+		{"too large for one", small, nil, []string{"team"}, "ok"},
+		{"no room", full, full, []string{"team", "root"}, "over ok"},
+		{"refused by all", refusing, refusing, []string{"team"}, "refused"},
+		{"refused by one, full the other", refusing, full, []string{"team"}, "over"},
+		{"too large for one, full the other", small, full, []string{"team"}, "over"},
+		{"the member by itself, too", full, nil, []string{"alice", "team"}, "ok ok"},
+		{"another command gives no room", full, nil, []string{"alice", "root"}, "over ok"},
+	} {
+		for _, known := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, size known %v", c.name, known), func(t *testing.T) {
+				w := withGroup(t, deliverytest.Options{})
+				for local, settings := range map[string]map[string]string{"alice": c.alice, "bob": c.bob} {
+					if err := w.Directory.SetAccountSettings(t.Context(), deliverytest.Address(local), settings); err != nil {
+						t.Fatal(err)
+					}
+				}
+				text := "Subject: x\r\n\r\n" + strings.Repeat("0123456789\r\n", 200)
+				e := w.Envelope(t, c.to...)
+				if known {
+					err := w.Admit(t.Context(), w.Envelope(t, "team").Recipients, int64(len(text)))
+					res := deliverytest.Finish(t, w.Deliverer, w.Envelope(t, "team"), text)
+					if got := classes(delivery.Result{Errors: []error{err}}); got != classes(res) {
+						t.Errorf("admitted: %s; delivered: %s", got, classes(res))
+					}
+					return
+				}
+				res := deliverytest.Finish(t, w.Deliverer, e, text)
+				if got := classes(res); got != c.want {
+					t.Fatalf("%s, want %s", got, c.want)
+				}
+				if res.Errors[len(c.to)-1] == nil && c.to[len(c.to)-1] == "team" {
+					if got := counts(t, w, "alice", "bob"); !slices.Equal(got, []int{1, 1}) {
+						t.Errorf("messages: %v", got)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A fault of one member makes the whole reply temporary, also where a limit refuses the other member for good.
+func TestFaultBesideLimit(t *testing.T) {
+	broken := &brokenFor{}
+	w := withGroup(t, deliverytest.Options{Wrap: func(st store.Store) store.Store {
+		broken.Mail = st.Mail.Local
+		st.Mail = store.OneLevel[store.Mail](broken)
+		return st
+	}})
+	settings := map[string]string{"quota": "1KiB", "over_quota": "refuse"}
+	if err := w.Directory.SetAccountSettings(t.Context(), deliverytest.Address("alice"), settings); err != nil {
+		t.Fatal(err)
+	}
+	e := w.Envelope(t, "team")
+	text := "Subject: x\r\n\r\n" + strings.Repeat("0123456789\r\n", 200)
+	broken.mailbox = deliverytest.Mailbox("bob")
+	if err := w.Deliver(t.Context(), e, strings.NewReader(text))[0]; !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("with a fault: %v", err)
+	}
+	broken.mailbox = mail.MailboxID{}
+	if err := w.Deliver(t.Context(), e, strings.NewReader(text))[0]; err != nil {
+		t.Errorf("the repetition: %v", err)
+	}
+	if got := counts(t, w, "alice", "bob"); !slices.Equal(got, []int{1, 1}) {
+		t.Errorf("messages: %v", got)
 	}
 }

@@ -44,15 +44,16 @@ func (in *Incoming) store(ctx context.Context, res *Result) *ledger.Outcome {
 		return nil
 	}
 	out := &ledger.Outcome{Plan: plan, SingleReply: in.envelope.SingleReply}
-	places := in.reserve(ctx, &out.Plan, rowOf)
+	c := newCommands(in.envelope, out, rowOf)
+	places := in.reserve(ctx, &out.Plan, c, rowOf)
 	defer places.done(out.Plan.Rows)
 	if due := dueRows(out.Plan); len(due) > 0 {
 		in.writeDue(ctx, out, due)
 	}
 	d.checkOrigin(out)
 	d.removeEnded(ctx, out)
-	refuseForAll(out)
-	res.report(out, rowOf)
+	refuseForAll(out, c)
+	res.report(out, c)
 	return out
 }
 
@@ -65,17 +66,24 @@ func dueRows(plan ledger.Plan) []*ledger.Row {
 	return due
 }
 
-// report enters the outcome for each recipient.
-func (r *Result) report(out *ledger.Outcome, rowOf []int) {
+// report enters the outcome for each RCPT command.
+func (r *Result) report(out *ledger.Outcome, c *commands) {
 	r.Repeated = out.Plan.Repeated()
 	if r.ID = out.ID; r.ID.IsZero() {
 		r.ID = out.Plan.Earlier
 	}
-	for i, k := range rowOf {
-		row := &out.Plan.Rows[k]
-		r.Reached[i] = row.Reached
-		if row.Err != nil {
-			r.Errors[i] = fmt.Errorf("delivery: store message %s: %w", r.ID, row.Err)
+	out.Repeats = make([]bool, len(out.Plan.Rows))
+	for i, rows := range c.rows {
+		err := c.err(i)
+		if err != nil {
+			r.Errors[i] = fmt.Errorf("delivery: store message %s: %w", r.ID, err)
+		}
+		r.Reached[i] = mail.ReachedEach
+		for _, k := range rows {
+			out.Repeats[k] = out.Repeats[k] || err != nil
+			if row := &out.Plan.Rows[k]; row.Err == nil {
+				r.Reached[i] = r.Reached[i].Least(row.Reached)
+			}
 		}
 	}
 }

@@ -28,7 +28,7 @@ func attempts(o Outcome, acknowledged bool) []store.Attempt {
 		r := &p.Rows[k]
 		own.Recipients = append(own.Recipients, store.AttemptRecipient{
 			Mailbox: r.Mailbox, Recipient: r.Message.Recipient,
-			Outcome: r.State.outcome(), Reached: r.Reached, Told: acknowledged && r.Err == nil,
+			Outcome: r.State.outcome(), Reached: r.Reached, Told: acknowledged && !o.repeats(k),
 		})
 	}
 	return append(list, own)
@@ -50,9 +50,9 @@ func updated(e *earlier, o Outcome, acknowledged bool) store.Attempt {
 			known[r.Mailbox].Outcome, known[r.Mailbox].Reached = r.State.outcome(), r.Reached
 		}
 	}
-	for _, r := range p.Rows {
+	for i, r := range p.Rows {
 		if to := known[r.Mailbox]; to != nil {
-			to.Told = acknowledged && r.Err == nil
+			to.Told = acknowledged && !o.repeats(i)
 		}
 	}
 	return a

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"popelago/mail"
@@ -26,6 +25,27 @@ type Outcome struct {
 	// SingleReply: the sender gets one reply for all recipients, and the failure for one recipient
 	// is a failure for all.
 	SingleReply bool
+	// Repeats says for each row whether the sender repeats the row: a recipient of the row gets a
+	// failure. A recipient may have several rows. Nil: the sender repeats the rows with an error.
+	Repeats []bool
+}
+
+// repeats reports whether the sender repeats row i, apart from a single reply.
+func (o Outcome) repeats(i int) bool {
+	if o.Repeats == nil {
+		return o.Plan.Rows[i].Err != nil
+	}
+	return o.Repeats[i]
+}
+
+// failed reports whether a recipient gets a failure.
+func (o Outcome) failed() bool {
+	for i := range o.Plan.Rows {
+		if o.repeats(i) {
+			return true
+		}
+	}
+	return false
 }
 
 // Receipt identifies a recorded delivery. A receipt belongs to one session. Nil: nothing was
@@ -44,8 +64,7 @@ type Receipt struct {
 // after a failure a sender may repeat at once, at another server.
 func (l *Ledger) Record(ctx context.Context, o Outcome) *Receipt {
 	r := &Receipt{outcome: o}
-	failed := slices.ContainsFunc(o.Plan.Rows, func(r Row) bool { return r.Err != nil })
-	r.acknowledged = !o.SingleReply || !failed
+	r.acknowledged = !o.SingleReply || !o.failed()
 	l.enterAll(r)
 	if len(r.records) == 0 {
 		return r

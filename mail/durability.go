@@ -73,6 +73,15 @@ const (
 	ReachedFallback
 )
 
+// Least returns the lesser of two: fallback, local, each.
+func (r Reached) Least(other Reached) Reached {
+	switch {
+	case r == ReachedEach, other == ReachedFallback:
+		return other
+	}
+	return r
+}
+
 // String returns the name in logs and metrics: local, each or fallback.
 func (r Reached) String() string {
 	switch r {

@@ -10,8 +10,11 @@ import (
 type Envelope struct {
 	// ReversePath is the sender as a path without < and >; empty for the null reverse-path.
 	ReversePath string
-	// Recipients are the accepted RCPT commands, in order. A mailbox may occur twice.
+	// Recipients are the recipients of the accepted RCPT commands, in order. A mailbox may occur twice.
 	Recipients []Recipient
+	// PerCommand counts the recipients of each accepted RCPT command, in order: an alias or a group
+	// leads to several. Nil: each command has one.
+	PerCommand []int
 	// SingleReply says that the sender gets a single reply for all recipients, as with SMTP: a
 	// failure for one recipient makes the sender repeat the message for all recipients.
 	SingleReply bool
@@ -22,10 +25,36 @@ type Envelope struct {
 	Received Received
 }
 
-// Recipient is an accepted RCPT: the address as given and its mailbox.
+// Commands returns the number of accepted RCPT commands.
+func (e Envelope) Commands() int {
+	if e.PerCommand == nil {
+		return len(e.Recipients)
+	}
+	return len(e.PerCommand)
+}
+
+// EachCommand calls fn with the number of each accepted RCPT command, from 0, and the range of its
+// recipients: Recipients[from:to].
+func (e Envelope) EachCommand(fn func(command, from, to int)) {
+	from := 0
+	for i := range e.Commands() {
+		to := from + 1
+		if e.PerCommand != nil {
+			to = from + e.PerCommand[i]
+		}
+		fn(i, from, to)
+		from = to
+	}
+}
+
+// Recipient is a mailbox behind an accepted RCPT command.
 type Recipient struct {
+	// Address is the final address, for the Delivered-To line: the address of RCPT, or the address to which
+	// an alias, a group, or a rule of the domain leads.
 	Address Address
-	Mailbox MailboxID
+	// Original is the address of RCPT, for the X-Original-To line. Zero: no such line.
+	Original Address
+	Mailbox  MailboxID
 	// Account is the canonical address of the account with the mailbox.
 	Account Address
 	// Durability is the durability that the recipient's account or domain asks for.
@@ -34,6 +63,14 @@ type Recipient struct {
 	Limits Limits
 	// Bulk is the time from which the mailbox is bulk, see store.Entry; zero: not bulk.
 	Bulk time.Time
+}
+
+// Named returns the address of RCPT.
+func (r Recipient) Named() Address {
+	if r.Original.IsZero() {
+		return r.Address
+	}
+	return r.Original
 }
 
 // Received holds the parts of the Received line (RFC 5321 section 4.4).

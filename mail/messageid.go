@@ -85,6 +85,16 @@ func MessageIDFromSortKey(k [16]byte) MessageID {
 	return messageIDFrom(binary.BigEndian.Uint64(k[:8]), clockSeq, node)
 }
 
+// Sibling returns id with the bits of n, less than 4, reversed in the last octet.
+// So the Sibling of a Sibling is id. The zero id has the siblings of the first moment of UUIDs.
+func (id MessageID) Sibling(n byte) MessageID {
+	if id.IsZero() {
+		id = messageIDFrom(0, 0, [6]byte{})
+	}
+	id[15] ^= n & 3
+	return id
+}
+
 // Compare orders ids as a mailbox lists them: -1, 0 or +1. The zero id comes first.
 func (id MessageID) Compare(other MessageID) int {
 	switch {

@@ -50,9 +50,9 @@ func ReceivedHeader(e Envelope) string {
 		b = append(b, " id "...)
 		b = append(b, traceAtom(r.ID, "")...)
 	}
-	if len(e.Recipients) == 1 {
+	if e.Commands() == 1 {
 		b = append(b, "\r\n\tfor <"...)
-		b = append(b, traceText(e.Recipients[0].Address.PathString())...)
+		b = append(b, traceText(e.Recipients[0].Named().PathString())...)
 		b = append(b, '>')
 	}
 	b = append(b, "; "...)

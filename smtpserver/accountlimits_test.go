@@ -4,10 +4,12 @@ import (
 	"strings"
 	"testing"
 
+	"popelago/mail"
 	"popelago/mailtest"
 	"popelago/mailtest/sessiontest"
 	"popelago/smtpserver"
 	"popelago/smtpserver/smtptest"
+	"popelago/store"
 )
 
 // withSettings makes an LMTP server with settings of alice, and a session.
@@ -88,4 +90,39 @@ func TestRecipientsOfAccount(t *testing.T) {
 		client.Cmd("RSET")
 		client.Expect("250 ")
 	}
+}
+
+// A group is refused if the limits of all members refuse the message, and counts as one recipient.
+func TestLimitsOfGroup(t *testing.T) {
+	f := smtptest.New(t, openStore(t), smtpserver.LMTP, nil)
+	ctx := t.Context()
+	alice, bob := sessiontest.Address("alice"), sessiontest.Address("bob")
+	if _, err := f.Directory.AddAlias(ctx, sessiontest.Address("team"), store.KindGroup, []mail.Address{alice, bob}); err != nil {
+		t.Fatal(err)
+	}
+	set := func(a mail.Address, settings map[string]string) {
+		t.Helper()
+		if err := f.Directory.SetAccountSettings(ctx, a, settings); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client := f.Client(t, "LHLO client.example")
+	rcpt := func(size string, replies ...string) {
+		t.Helper()
+		client.Cmd("MAIL FROM:<a@example.org>" + size)
+		client.Expect("250 ")
+		for i, reply := range replies {
+			client.Cmd("RCPT TO:<" + []string{"team", "carol"}[i] + "@example.test>")
+			client.Expect(reply)
+		}
+		client.Cmd("RSET")
+		client.Expect("250 ")
+	}
+	set(alice, map[string]string{"quota": "1KiB", "over_quota": "refuse", "recipients": "2"})
+	rcpt(" SIZE=2000", "250 ", "250 ")
+	set(bob, map[string]string{"quota": "1KiB", "recipients": "1"})
+	rcpt(" SIZE=2000", "452 4.2.2 ")
+	rcpt("", "250 ", "452 4.5.3 ")
+	set(bob, map[string]string{"over_quota": "refuse"})
+	rcpt(" SIZE=2000", "552 5.2.2 ")
 }

@@ -85,7 +85,7 @@ func (s *session) cmdBDAT(ctx context.Context, arg string) {
 	case s.tx.incoming != nil:
 		s.answer(s.tx.incoming.Finish(ctx), start)
 	default:
-		s.answer(delivery.Result{Errors: repeat(err, len(s.tx.envelope.Recipients))}, start)
+		s.answer(delivery.Result{Errors: repeat(err, s.tx.envelope.Commands())}, start)
 	}
 }
 

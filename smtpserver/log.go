@@ -60,7 +60,7 @@ func (s *session) logMessage(res delivery.Result, start time.Time) {
 		e = s.tx.envelope
 	}
 	args := []any{
-		"result", result, "from", e.ReversePath, "to", recipientNames(e.Recipients), "recipients", len(e.Recipients), "stored", stored,
+		"result", result, "from", e.ReversePath, "to", recipientNames(e), "recipients", e.Commands(), "stored", stored,
 		"octets", res.Size, "seconds", time.Since(start).Seconds(),
 	}
 	if stored > 0 {
@@ -84,19 +84,22 @@ func (s *session) logMessage(res delivery.Result, start time.Time) {
 // maxNames limits the recipients that a log line names.
 const maxNames = 100
 
-// recipientNames are the addresses of recipients for the log, separated by commas. RCPT has checked
-// that the addresses exist.
-func recipientNames(recipients []mail.Recipient) string {
+// recipientNames are the addresses of RCPT, for the log, separated by commas. RCPT has checked that
+// the addresses exist.
+func recipientNames(e mail.Envelope) string {
 	var b strings.Builder
-	for i, r := range recipients {
-		if i > 0 {
+	e.EachCommand(func(command, from, _ int) {
+		if command > maxNames {
+			return
+		}
+		if command > 0 {
 			b.WriteByte(',')
 		}
-		if i == maxNames {
-			fmt.Fprintf(&b, "and %d more", len(recipients)-maxNames)
-			break
+		if command == maxNames {
+			fmt.Fprintf(&b, "and %d more", e.Commands()-maxNames)
+			return
 		}
-		b.WriteString(mail.LogText(r.Address.String()))
-	}
+		b.WriteString(mail.LogText(e.Recipients[from].Named().String()))
+	})
 	return b.String()
 }

@@ -35,31 +35,31 @@ func (s *session) cmdRCPT(ctx context.Context, arg string) {
 		s.reply(replyNotASCII())
 		return
 	}
-	m := s.srv.metrics
-	if s.tooMany(s.srv.cfg.MaxRecipients) {
+	e := &s.tx.envelope
+	if s.tooMany(len(e.Recipients), s.srv.cfg.MaxRecipients) { // the members of groups included: each takes memory
 		return
 	}
-	r, err := s.srv.deliverer.Check(ctx, p.addr)
+	found, err := s.srv.deliverer.Check(ctx, p.addr)
 	if err != nil {
 		s.refuseRecipient(err)
 		return
 	}
 	s.c.Known()
-	if s.tooMany(fewest(append(s.tx.envelope.Recipients, r), s.srv.cfg.MaxRecipients)) {
+	if s.tooMany(e.Commands(), fewest(e.Recipients, fewest(found, s.srv.cfg.MaxRecipients))) {
 		return
 	}
-	if err := s.srv.deliverer.Admit(ctx, r, s.tx.size); err != nil {
+	if err := s.srv.deliverer.Admit(ctx, found, s.tx.size); err != nil {
 		s.refuseRecipient(err)
 		return
 	}
-	m.recipients.WithLabelValues("accepted").Inc()
-	s.tx.envelope.Recipients = append(s.tx.envelope.Recipients, r)
+	s.srv.metrics.recipients.WithLabelValues("accepted").Inc()
+	e.Recipients, e.PerCommand = append(e.Recipients, found...), append(e.PerCommand, len(found))
 	s.reply(replyRecipientOK())
 }
 
 // tooMany refuses a further recipient if the transaction has limit recipients already.
-func (s *session) tooMany(limit int) bool {
-	if len(s.tx.envelope.Recipients) < limit {
+func (s *session) tooMany(has, limit int) bool {
+	if has < limit {
 		return false
 	}
 	s.srv.metrics.recipients.WithLabelValues("too_many").Inc()

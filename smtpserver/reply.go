@@ -100,6 +100,8 @@ func replyTo(err error) reply {
 		return reply{550, "5.1.1", "no such recipient here"}
 	case errors.Is(err, account.ErrDisabled):
 		return reply{550, "5.2.1", "mailbox disabled"}
+	case errors.Is(err, account.ErrMisdirected):
+		return reply{451, "4.3.5", "the address leads nowhere at present, try again later"}
 	case errors.Is(err, delivery.ErrNotHosted):
 		return reply{550, "5.7.1", "relaying denied"}
 	case errors.Is(err, quota.ErrRefused):

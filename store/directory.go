@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"popelago/mail"
@@ -30,8 +31,15 @@ type Directory interface {
 // AddressKind is the kind of an address.
 type AddressKind string
 
-// KindAccount is an address with a mailbox and a password.
-const KindAccount AddressKind = "account"
+// The kinds of an address.
+const (
+	// KindAccount is an address with a mailbox and a password.
+	KindAccount AddressKind = "account"
+	// KindAlias is an address whose mail goes to its target.
+	KindAlias AddressKind = "alias"
+	// KindGroup is an address whose mail goes to each of its targets, the members.
+	KindGroup AddressKind = "group"
+)
 
 // AddressState is the state of an account.
 type AddressState string
@@ -86,6 +94,9 @@ type AddressChange struct {
 	// Settings to be written, by name; an empty value removes the setting.
 	Settings map[string]string
 }
+
+// CompareTargets is the order of Address.Targets.
+func CompareTargets(a, b mail.Address) int { return strings.Compare(a.String(), b.String()) }
 
 // Addresses stores the addresses. No address changes while the clock is not trusted: a change with
 // a time ahead would win over later changes.

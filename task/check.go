@@ -200,7 +200,7 @@ func (c *Checker) Start(ctx context.Context, o CheckOptions) error {
 			return explainCheck(err)
 		}
 		if o.Rebuild {
-			generations = slices.DeleteFunc(generations, func(g account.Generation) bool { return g.Status != account.Live })
+			generations = slices.DeleteFunc(generations, func(g account.Generation) bool { return g.Status != account.Live || g.Row.Kind != store.KindAccount })
 		}
 		if len(generations) == 0 {
 			return fmt.Errorf("account %s: %w", o.Address, account.ErrNoSuchAccount)

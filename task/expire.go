@@ -84,7 +84,7 @@ func (e *expiry) run(ctx context.Context) error {
 func (e *expiry) walk(ctx context.Context, found func(own mail.Retention)) error {
 	return eachAddress(ctx, e.directory.Local, once, "", "", func(generations []account.Generation) error {
 		for _, g := range generations {
-			if g.Status != account.Live {
+			if g.Status != account.Live || g.Row.Kind != store.KindAccount {
 				continue
 			}
 			found(g.Row.Retention)

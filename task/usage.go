@@ -86,7 +86,7 @@ func (u *usage) measure(ctx context.Context, domain store.Domain) error {
 	}
 	err = account.EachAddress(ctx, u.directory.ListAddresses, domain.Name, "", checkPage, func(rows []store.Address) (bool, error) {
 		for _, g := range account.Generations(rows, domain) {
-			if g.Status != account.Live {
+			if g.Status != account.Live || g.Row.Kind != store.KindAccount {
 				continue
 			}
 			used, err := quota.Measure(ctx, u.mail, g.Mailbox, g.Retention, u.cfg.Now())

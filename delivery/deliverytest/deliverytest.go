@@ -116,7 +116,7 @@ func (w *World) Envelope(t testing.TB, locals ...string) mail.Envelope {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e.Recipients = append(e.Recipients, r)
+		e.Recipients, e.PerCommand = append(e.Recipients, r...), append(e.PerCommand, len(r))
 	}
 	return e
 }
@@ -129,7 +129,7 @@ func (s *Server) Deliver(ctx context.Context, e mail.Envelope, r io.Reader) []er
 		_, err = in.ReadFrom(r)
 	}
 	if err != nil {
-		errs := make([]error, len(e.Recipients))
+		errs := make([]error, e.Commands())
 		for i := range errs {
 			errs[i] = err
 		}

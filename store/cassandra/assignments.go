@@ -1,10 +1,10 @@
 package cassandra
 
 import (
-	"cmp"
 	"slices"
 
 	"popelago/mail"
+	"popelago/store"
 )
 
 // assignments are the assignments of an UPDATE, and the values to bind.
@@ -109,6 +109,6 @@ func decodeTargets(encoded []string) ([]mail.Address, error) {
 		}
 		targets = append(targets, target)
 	}
-	slices.SortFunc(targets, func(a, b mail.Address) int { return cmp.Compare(a.String(), b.String()) })
+	slices.SortFunc(targets, store.CompareTargets)
 	return targets, nil
 }

@@ -134,7 +134,7 @@ var setCases = []testCase{
 }
 
 func sortedTargets(targets []mail.Address) []mail.Address {
-	return slices.SortedFunc(slices.Values(targets), func(a, b mail.Address) int { return strings.Compare(a.String(), b.String()) })
+	return slices.SortedFunc(slices.Values(targets), store.CompareTargets)
 }
 
 // awkwardSettings returns settings with names and values that look alike, are prefixes of each other or

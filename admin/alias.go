@@ -1,0 +1,161 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"popelago/account"
+	"popelago/adminclient"
+	"popelago/mail"
+	"popelago/store"
+)
+
+// AliasPath names an alias or a group in a request. AliasPath is exported because huma fills
+// only exported embedded fields.
+type AliasPath struct {
+	Address string `path:"address" maxLength:"1000" doc:"The address of the alias or group."`
+}
+
+func (p AliasPath) parse() (mail.Address, error) { return mail.ParseAddress(p.Address) }
+
+// aliasPage is the query of a list of aliases or groups.
+type aliasPage struct {
+	DomainPath
+	After string `query:"after" maxLength:"1000" doc:"The page begins behind this local-part: the value of next in the page before."`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most entries of a page."`
+}
+
+func (a *api) addAliases() {
+	type list struct{ Body adminclient.AliasList }
+	register(a, huma.Operation{
+		OperationID: "list-aliases", Method: http.MethodGet, Path: "/v1/domains/{domain}/aliases",
+		Summary: "List the aliases of a domain, a page at a time",
+	}, func(ctx context.Context, in *aliasPage) (*list, error) {
+		found, next, err := a.directory.Aliases(ctx, in.Domain, store.KindAlias, in.After, in.Limit)
+		if err != nil {
+			return nil, err
+		}
+		out := &list{adminclient.AliasList{Aliases: make([]adminclient.Alias, len(found)), Next: next}}
+		for i, one := range found {
+			out.Body.Aliases[i] = aliasOf(one)
+		}
+		return out, nil
+	})
+
+	type add struct{ Body adminclient.NewAlias }
+	type result struct{ Body adminclient.Alias }
+	register(a, huma.Operation{
+		OperationID: "add-alias", Method: http.MethodPost, Path: "/v1/aliases",
+		Summary: "Make an alias in a hosted domain", DefaultStatus: http.StatusCreated,
+	}, func(ctx context.Context, in *add) (*result, error) {
+		address, err := mail.ParseNewAddress(in.Body.Address)
+		if err != nil {
+			return nil, err
+		}
+		made, err := a.addAlias(ctx, address, store.KindAlias, []string{in.Body.Target})
+		if err != nil {
+			return nil, err
+		}
+		return &result{aliasOf(made)}, nil
+	})
+
+	register(a, huma.Operation{
+		OperationID: "show-alias", Method: http.MethodGet, Path: "/v1/aliases/{address}",
+		Summary: "Show an alias",
+	}, func(ctx context.Context, in *AliasPath) (*result, error) {
+		address, err := in.parse()
+		if err != nil {
+			return nil, err
+		}
+		found, err := a.directory.Alias(ctx, address, store.KindAlias)
+		if err != nil {
+			return nil, err
+		}
+		return &result{aliasOf(found)}, nil
+	})
+
+	type target struct {
+		AliasPath
+		Body adminclient.AliasTarget
+	}
+	register(a, huma.Operation{
+		OperationID: "set-alias-target", Method: http.MethodPut, Path: "/v1/aliases/{address}/target",
+		Summary: "Give an alias another target",
+	}, func(ctx context.Context, in *target) (*result, error) {
+		address, err := in.parse()
+		if err != nil {
+			return nil, err
+		}
+		to, err := mail.ParseAddress(in.Body.Target)
+		if err != nil {
+			return nil, err
+		}
+		changed, err := a.directory.SetTarget(ctx, address, to)
+		if err != nil {
+			return nil, err
+		}
+		a.logAlias("alias changed", changed)
+		return &result{aliasOf(changed)}, nil
+	})
+
+	register(a, huma.Operation{
+		OperationID: "remove-alias", Method: http.MethodDelete, Path: "/v1/aliases/{address}",
+		Summary: "Remove an alias",
+	}, func(ctx context.Context, in *AliasPath) (*struct{}, error) {
+		return nil, a.removeAlias(ctx, in, store.KindAlias)
+	})
+}
+
+// addAlias makes an alias or a group.
+func (a *api) addAlias(ctx context.Context, address mail.Address, kind store.AddressKind, targets []string) (account.Alias, error) {
+	to, err := parseAddresses(targets)
+	if err != nil {
+		return account.Alias{}, err
+	}
+	made, err := a.directory.AddAlias(ctx, address, kind, to)
+	if err == nil {
+		a.logAlias(string(kind)+" added", made)
+	}
+	return made, err
+}
+
+func (a *api) removeAlias(ctx context.Context, in *AliasPath, kind store.AddressKind) error {
+	address, err := in.parse()
+	if err != nil {
+		return err
+	}
+	if err := a.directory.RemoveAlias(ctx, address, kind); err != nil {
+		return err
+	}
+	a.logger.Info(string(kind)+" removed", "address", address.String())
+	return nil
+}
+
+func (a *api) logAlias(text string, one account.Alias) {
+	a.logger.Info(text, "address", one.Address.String(), "targets", len(one.Targets))
+}
+
+func parseAddresses(texts []string) ([]mail.Address, error) {
+	list := make([]mail.Address, len(texts))
+	for i, text := range texts {
+		var err error
+		if list[i], err = mail.ParseAddress(text); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func aliasOf(a account.Alias) adminclient.Alias {
+	return adminclient.Alias{Address: a.Address.String(), Targets: addressTexts(a.Targets), Created: a.Created}
+}
+
+func addressTexts(addresses []mail.Address) []string {
+	texts := make([]string, len(addresses))
+	for i, a := range addresses {
+		texts[i] = a.String()
+	}
+	return texts
+}

@@ -1,0 +1,86 @@
+package adminclient
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// NewAlias asks for an alias to be made.
+type NewAlias struct {
+	Address string `json:"address" maxLength:"1000" doc:"local-part@domain, in a hosted domain." example:"sales@example.org"`
+	Target  string `json:"target" maxLength:"1000" doc:"The address that gets the mail: an account, alias or group here." example:"alice@example.org"`
+}
+
+// Alias is a live alias.
+type Alias struct {
+	Address string    `json:"address" doc:"In canonical form."`
+	Targets []string  `json:"targets" nullable:"false" doc:"The address that gets the mail. Several only after two datacenters have changed the alias at the same time: each gets the mail."`
+	Created time.Time `json:"created" doc:"When the alias was made."`
+}
+
+// AliasTarget asks for another target of an alias.
+type AliasTarget struct {
+	Target string `json:"target" maxLength:"1000" doc:"The address that gets the mail." example:"bob@example.org"`
+}
+
+// AliasList is a page of the aliases of a domain.
+type AliasList struct {
+	Aliases []Alias `json:"aliases" nullable:"false"`
+	// Next is the after of the following page; empty if there is none.
+	Next string `json:"next,omitempty" doc:"Value of after for the following page; absent on the last page."`
+}
+
+// Aliases returns a page of the aliases of a domain, like Accounts. Status 404: no such domain.
+func (c *Client) Aliases(ctx context.Context, domain, after string, limit int) (AliasList, error) {
+	var list AliasList
+	err := c.call(ctx, http.MethodGet, pagePath(domain, "aliases", after, limit), nil, &list)
+	return list, err
+}
+
+// pagePath is the path of a page of a list of a domain.
+func pagePath(domain, list, after string, limit int) string {
+	query := url.Values{}
+	if after != "" {
+		query.Set("after", after)
+	}
+	if limit > 0 {
+		query.Set("limit", strconv.Itoa(limit))
+	}
+	path := "/v1/domains/" + url.PathEscape(domain) + "/" + list
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	return path
+}
+
+// AddAlias makes an alias. Status 404: no such domain; 409: the address exists already, or the target
+// cannot be used; 400: an invalid address.
+func (c *Client) AddAlias(ctx context.Context, address, target string) (Alias, error) {
+	var a Alias
+	err := c.call(ctx, http.MethodPost, "/v1/aliases", NewAlias{Address: address, Target: target}, &a)
+	return a, err
+}
+
+// Alias returns an alias. Status 404: no such alias.
+func (c *Client) Alias(ctx context.Context, address string) (Alias, error) {
+	var a Alias
+	err := c.call(ctx, http.MethodGet, aliasPath(address), nil, &a)
+	return a, err
+}
+
+// SetAliasTarget gives an alias another target. Status 404: no such alias; 409: the target cannot be used.
+func (c *Client) SetAliasTarget(ctx context.Context, address, target string) (Alias, error) {
+	var a Alias
+	err := c.call(ctx, http.MethodPut, aliasPath(address)+"/target", AliasTarget{Target: target}, &a)
+	return a, err
+}
+
+// RemoveAlias removes an alias. Status 404: no such alias.
+func (c *Client) RemoveAlias(ctx context.Context, address string) error {
+	return c.call(ctx, http.MethodDelete, aliasPath(address), nil, nil)
+}
+
+func aliasPath(address string) string { return "/v1/aliases/" + url.PathEscape(address) }

@@ -1,0 +1,81 @@
+package delivery
+
+import (
+	"errors"
+	"slices"
+
+	"popelago/account"
+	"popelago/ledger"
+	"popelago/mail"
+	"popelago/quota"
+)
+
+// commands judges the RCPT commands of a transaction by their rows. A command has several rows behind an
+// alias or a group.
+type commands struct {
+	rows [][]int // for each command the indices of its rows
+	out  *ledger.Outcome
+}
+
+func newCommands(e mail.Envelope, out *ledger.Outcome, rowOf []int) *commands {
+	c := &commands{rows: make([][]int, e.Commands()), out: out}
+	e.EachCommand(func(command, from, to int) { c.rows[command] = rowOf[from:to] })
+	return c
+}
+
+// err returns the error of a command; nil: the message is stored for each row that counts. A row of an
+// account that has ended does not count beside others: a group goes without the member. Of several errors the
+// gravest counts.
+func (c *commands) err(command int) (gravest error) {
+	ended, stored := error(nil), false
+	for _, k := range c.rows[command] {
+		switch err := c.out.Plan.Rows[k].Err; {
+		case err == nil:
+			stored = true
+		case errors.Is(err, account.ErrNoSuchRecipient):
+			ended = err
+		case gravity(err) > gravity(gravest):
+			gravest = err
+		}
+	}
+	if gravest == nil && !stored {
+		return ended
+	}
+	return gravest
+}
+
+// gravity orders the errors behind one reply: no error; a permanent refusal by a limit; a temporary one; a
+// fault. The sender repeats a message as long as a repetition may reach one more recipient.
+func gravity(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, quota.ErrRefused), errors.Is(err, ErrTooLarge):
+		return 1
+	case errors.Is(err, quota.ErrOver):
+		return 2
+	}
+	return 3
+}
+
+// besideTakers returns the rows whose reply also stands for a row without an error.
+func (c *commands) besideTakers() (rows []int) {
+	takes := func(k int) bool { return c.out.Plan.Rows[k].Err == nil }
+	replies := c.rows
+	if c.out.SingleReply {
+		replies = [][]int{slices.Concat(c.rows...)}
+	}
+	for _, reply := range replies {
+		if slices.ContainsFunc(reply, takes) {
+			rows = append(rows, reply...)
+		}
+	}
+	return rows
+}
+
+// spared reports whether no command needs a row: every command with the row has a row without an error.
+func (c *commands) spared(row int) bool {
+	return !slices.ContainsFunc(c.rows, func(rows []int) bool {
+		return slices.Contains(rows, row) && !slices.ContainsFunc(rows, func(k int) bool { return c.out.Plan.Rows[k].Err == nil })
+	})
+}
