@@ -27,8 +27,8 @@
 //   - A recipient whose account this server ends between RCPT and the reply is refused, and the row
 //     removed. Mail for an account that another server ended is late mail, which package task
 //     reports.
-//   - All recipients of a transaction share one id and one content. A mailbox of several recipients
-//     gets one row.
+//   - All recipients of a transaction share one id and one content. A mailbox gets a row for each address
+//     that RCPT named: the second and further rows of a mailbox have ids and contents of their own.
 //   - A message that its sender repeats, after a failure or a lost reply, gets the missing rows and no
 //     other: package ledger plans them. A delivery without fault pays no statement for the ledger.
 //   - No buffer holds a whole message in memory.

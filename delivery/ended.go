@@ -32,9 +32,19 @@ func (d *Deliverer) removeEnded(ctx context.Context, out *ledger.Outcome) {
 	for i := range out.Plan.Rows {
 		if r := &out.Plan.Rows[i]; r.State == ledger.Stored && r.Err == nil && d.dir.Ended(r.Mailbox) {
 			r.Err = account.ErrNoSuchRecipient
-			_ = d.remove(ctx, out, r) // the state says whether it failed
+			_ = d.remove(ctx, partOf(out, r), r) // the state says whether it failed
 		}
 	}
+}
+
+// partOf returns the part with the id of a stored row.
+func partOf(out *ledger.Outcome, r *ledger.Row) *ledger.Part {
+	for _, part := range out.Further {
+		if part.ID == r.Message.ID {
+			return part
+		}
+	}
+	return &out.Part
 }
 
 // refuseForAll makes the refusal of ended accounts temporary if one reply is for all recipients and

@@ -100,7 +100,7 @@ func (in *Incoming) place(ctx context.Context, r mail.Recipient) (*quota.Claim, 
 	if !r.Limits.Quota() {
 		return nil, nil
 	}
-	header := mail.DeliveryHeader(in.envelope.ReversePath, r.Address.PathString())
+	header := addresses(r).Header(in.envelope.ReversePath)
 	return in.d.quota.Reserve(ctx, r, int64(len(header))+in.content.Size())
 }
 

@@ -164,7 +164,7 @@ func TestQuotaOfGroup(t *testing.T) {
 		{"refused by all", refusing, refusing, []string{"team"}, "refused"},
 		{"refused by one, full the other", refusing, full, []string{"team"}, "over"},
 		{"too large for one, full the other", small, full, []string{"team"}, "over"},
-		{"the member by itself, too", full, nil, []string{"alice", "team"}, "ok ok"},
+		{"the member by itself gets no copy of its own", full, nil, []string{"alice", "team"}, "over ok"},
 		{"another command gives no room", full, nil, []string{"alice", "root"}, "over ok"},
 	} {
 		for _, known := range []bool{true, false} {

@@ -4,32 +4,49 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"popelago/ledger"
 	"popelago/mail"
 	"popelago/store"
 )
 
-// rows lists the rows to be written, one for each mailbox, and for each recipient the index of its
-// row. The first of several recipients with one mailbox gives its address.
+// rowName names a row: the copy of a mailbox for one address that RCPT named.
+type rowName struct {
+	mailbox mail.MailboxID
+	named   mail.Address // canonical
+}
+
+// rows lists the rows to be written, one for each mailbox and address that RCPT named, and for each recipient
+// the index of its row. The first of several equal recipients gives its address.
 func (in *Incoming) rows() (rows []ledger.Row, rowOf []int) {
 	recipients := in.envelope.Recipients
 	rows = make([]ledger.Row, 0, len(recipients))
 	rowOf = make([]int, len(recipients))
-	index := make(map[mail.MailboxID]int, len(recipients))
+	index := make(map[rowName]int, len(recipients))
 	for i, r := range recipients {
-		k, twice := index[r.Mailbox]
+		name := rowName{r.Mailbox, r.Named().Canonical()}
+		k, twice := index[name]
 		if !twice {
 			k = len(rows)
-			index[r.Mailbox] = k
+			index[name] = k
 			rows = append(rows, ledger.Row{
-				Entry:      store.Entry{Mailbox: r.Mailbox, Message: mail.Message{Recipient: r.Address.PathString()}, Bulk: r.Bulk},
+				Entry:      store.Entry{Mailbox: r.Mailbox, Message: addresses(r), Bulk: r.Bulk},
 				Durability: r.Durability,
 			})
 		}
 		rowOf[i] = k
 	}
 	return rows, rowOf
+}
+
+// addresses returns the message of a recipient with its addresses alone.
+func addresses(r mail.Recipient) mail.Message {
+	m := mail.Message{Recipient: r.Address.PathString()}
+	if !r.Original.IsZero() {
+		m.Original = r.Original.PathString()
+	}
+	return m
 }
 
 // store stores the message in the mailboxes of its recipients, except where an earlier delivery has
@@ -47,23 +64,14 @@ func (in *Incoming) store(ctx context.Context, res *Result) *ledger.Outcome {
 	c := newCommands(in.envelope, out, rowOf)
 	places := in.reserve(ctx, &out.Plan, c, rowOf)
 	defer places.done(out.Plan.Rows)
-	if due := dueRows(out.Plan); len(due) > 0 {
-		in.writeDue(ctx, out, due)
+	if len(out.Plan.Due) > 0 {
+		in.writeDue(ctx, out)
 	}
 	d.checkOrigin(out)
 	d.removeEnded(ctx, out)
 	refuseForAll(out, c)
 	res.report(out, c)
 	return out
-}
-
-// dueRows returns the rows that a plan has to have written.
-func dueRows(plan ledger.Plan) []*ledger.Row {
-	due := make([]*ledger.Row, len(plan.Due))
-	for i, k := range plan.Due {
-		due[i] = &plan.Rows[k]
-	}
-	return due
 }
 
 // report enters the outcome for each RCPT command.
@@ -89,32 +97,105 @@ func (r *Result) report(out *ledger.Outcome, c *commands) {
 }
 
 // writeDue writes the rows that are due: under the id of an earlier delivery if the plan has one,
-// or else behind new content under a new id.
-func (in *Incoming) writeDue(ctx context.Context, out *ledger.Outcome, due []*ledger.Row) {
+// or else behind new content under a new id. A mailbox with several rows gets the further rows under new ids
+// of their own, behind contents of their own.
+func (in *Incoming) writeDue(ctx context.Context, out *ledger.Outcome) {
 	d, plan := in.d, out.Plan
 	if !plan.ID.IsZero() {
+		due := rowsOf(plan, plan.Due)
 		out.ID, out.ContentStored, out.ContentReached, out.ContentSize = plan.ID, true, plan.ContentReached, plan.ContentSize
-		in.name(out, due)
-		d.addInTime(ctx, out, due, ages{oldest: plan.MaxAge + d.cfg.maxIDAge(), ahead: ledger.MaxAhead})
+		in.name(&out.Part, due)
+		d.addInTime(ctx, &out.Part, due, ages{oldest: plan.MaxAge + d.cfg.maxIDAge(), ahead: ledger.MaxAhead})
 		return
 	}
+	for i, layer := range layers(plan) {
+		part := &out.Part
+		if i > 0 {
+			part = &ledger.Part{}
+			out.Further = append(out.Further, part)
+		}
+		part.Due = layer
+		due := rowsOf(plan, layer)
+		if i > 0 {
+			if err := in.copyContent(ctx, out); err != nil {
+				fail(due, err)
+				continue
+			}
+		}
+		in.writeNew(ctx, part, due)
+	}
+}
+
+// writeNew writes rows behind the content, under a new id.
+func (in *Incoming) writeNew(ctx context.Context, part *ledger.Part, due []*ledger.Row) {
+	d := in.d
 	id, err := store.NextID(ctx, d.mail.Local, d.cfg.IDs)
 	if err != nil {
 		fail(due, err)
 		return
 	}
-	out.ID, out.ContentSize = id, in.content.Size()
-	in.name(out, due)
-	if due = in.putContent(ctx, out, due); len(due) > 0 {
-		d.addInTime(ctx, out, due, ages{oldest: d.cfg.maxIDAge(), ahead: mail.MaxIDAhead})
+	part.ID, part.ContentSize = id, in.content.Size()
+	in.name(part, due)
+	if due = in.putContent(ctx, part, due); len(due) > 0 {
+		d.addInTime(ctx, part, due, ages{oldest: d.cfg.maxIDAge(), ahead: mail.MaxIDAhead})
 	}
 }
 
+// layers divides the due rows of a plan so that no layer has two rows of a mailbox.
+func layers(p ledger.Plan) (layers [][]int) {
+	count := make(map[mail.MailboxID]int, len(p.Due))
+	for _, k := range p.Due {
+		n := count[p.Rows[k].Mailbox]
+		count[p.Rows[k].Mailbox]++
+		if n == len(layers) {
+			layers = append(layers, nil)
+		}
+		layers[n] = append(layers[n], k)
+	}
+	return layers
+}
+
+// rowsOf returns the rows of a plan with some indices.
+func rowsOf(p ledger.Plan, indices []int) []*ledger.Row {
+	rows := make([]*ledger.Row, len(indices))
+	for i, k := range indices {
+		rows[i] = &p.Rows[k]
+	}
+	return rows
+}
+
+// copyContent makes a new content with the octets of the stored content: the first PutContent has used up
+// in.content.
+func (in *Incoming) copyContent(ctx context.Context, out *ledger.Outcome) error {
+	if !out.ContentStored {
+		return fmt.Errorf("%w: the first copy of the message is not stored", store.ErrUnavailable)
+	}
+	_, stored, err := in.d.mail.Local.OpenContent(ctx, out.ID, out.Plan.Origin)
+	if errors.Is(err, store.ErrNotFound) {
+		err = fmt.Errorf("%w: the first copy of the message cannot be read", store.ErrUnavailable)
+	}
+	if err != nil {
+		return err
+	}
+	defer stored.Close()
+	content, err := in.d.mail.Local.NewContent(ctx)
+	if err != nil {
+		return err
+	}
+	if n, err := io.Copy(content, stored); err != nil || n != out.ContentSize {
+		content.Discard()
+		return errors.Join(fmt.Errorf("%w: %d octets of %d were copied", store.ErrUnavailable, n, out.ContentSize), err)
+	}
+	in.content = content
+	return nil
+}
+
 // name gives each row its message: the id, and the size that RETR will send.
-func (in *Incoming) name(out *ledger.Outcome, rows []*ledger.Row) {
+func (in *Incoming) name(part *ledger.Part, rows []*ledger.Row) {
 	for _, r := range rows {
-		header := mail.DeliveryHeader(in.envelope.ReversePath, r.Message.Recipient)
-		r.Message = mail.Message{ID: out.ID, Size: int64(len(header)) + out.ContentSize, Recipient: r.Message.Recipient}
+		m := mail.Message{ID: part.ID, Recipient: r.Message.Recipient, Original: r.Message.Original}
+		m.Size = int64(len(m.Header(in.envelope.ReversePath))) + part.ContentSize
+		r.Message = m
 	}
 }
 
@@ -136,13 +217,20 @@ func (d *Deliverer) checkOrigin(out *ledger.Outcome) {
 	if now == before {
 		return
 	}
-	out.ContentStored = out.ContentStored && out.ContentReached == mail.ReachedEach
+	for _, part := range parts(out) {
+		part.ContentStored = part.ContentStored && part.ContentReached == mail.ReachedEach
+	}
 	for i := range out.Plan.Rows {
 		if r := &out.Plan.Rows[i]; r.Err == nil && r.Reached != mail.ReachedEach {
 			r.State = ledger.Unknown
 			r.Err = fmt.Errorf("%w: statements failed over from datacenter %q to %q during the delivery", store.ErrOutcomeUnknown, before, now)
 		}
 	}
+}
+
+// parts returns all parts of a delivery.
+func parts(out *ledger.Outcome) []*ledger.Part {
+	return append([]*ledger.Part{&out.Part}, out.Further...)
 }
 
 // unknown reports whether a write may have been done although it failed.

@@ -13,27 +13,27 @@ import (
 // putContent stores the content as durably as the most demanding recipient requires, and returns
 // the rows that have to be written behind it. If a datacenter cannot be reached, the recipients
 // that require every datacenter get the error, and the content is stored locally for the others.
-func (in *Incoming) putContent(ctx context.Context, out *ledger.Outcome, due []*ledger.Row) []*ledger.Row {
+func (in *Incoming) putContent(ctx context.Context, part *ledger.Part, due []*ledger.Row) []*ledger.Row {
 	st := in.d.mail
 	info := store.ContentInfo{ReversePath: in.envelope.ReversePath}
 	for _, r := range due {
 		info.Mailboxes = append(info.Mailboxes, r.Mailbox)
 	}
 	if st.Several && slices.ContainsFunc(due, func(r *ledger.Row) bool { return r.Durability.Each() }) {
-		err := st.Each.PutContent(ctx, out.ID, in.content, info)
+		err := st.Each.PutContent(ctx, part.ID, in.content, info)
 		if err == nil {
-			out.ContentStored, out.ContentReached = true, mail.ReachedEach
+			part.ContentStored, part.ContentReached = true, mail.ReachedEach
 			return due
 		}
 		if due = failDemanding(due, err); len(due) == 0 {
 			return nil
 		}
 	}
-	if err := st.Local.PutContent(ctx, out.ID, in.content, info); err != nil {
+	if err := st.Local.PutContent(ctx, part.ID, in.content, info); err != nil {
 		fail(due, err)
 		return nil
 	}
-	out.ContentStored, out.ContentReached = true, mail.ReachedLocal
+	part.ContentStored, part.ContentReached = true, mail.ReachedLocal
 	return due
 }
 
@@ -52,10 +52,10 @@ func failDemanding(due []*ledger.Row, err error) (local []*ledger.Row) {
 
 // addRows writes rows: those that require every datacenter there, if the content is there too, and
 // the others locally.
-func (d *Deliverer) addRows(ctx context.Context, out *ledger.Outcome, due []*ledger.Row) {
+func (d *Deliverer) addRows(ctx context.Context, part *ledger.Part, due []*ledger.Row) {
 	var each, local []*ledger.Row
 	for _, r := range due {
-		if r.Durability.Each() && out.ContentReached == mail.ReachedEach {
+		if r.Durability.Each() && part.ContentReached == mail.ReachedEach {
 			each = append(each, r)
 		} else {
 			local = append(local, r)

@@ -84,7 +84,7 @@ func TestAttempts(t *testing.T) {
 					p.Due = append(p.Due, i)
 				}
 			}
-			o := Outcome{Plan: p, ID: p.ID, ContentStored: true, ContentReached: p.ContentReached}
+			o := Outcome{Plan: p, Part: Part{ID: p.ID, ContentStored: true, ContentReached: p.ContentReached}}
 			i := 0
 			for word := range strings.FieldsSeq(test.outcome) {
 				switch word {

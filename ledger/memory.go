@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"popelago/mail"
 	"popelago/store"
 )
 
@@ -127,7 +126,7 @@ func (m *memory) useLocked(r *record) {
 	r.used, r.write = true, writeNone
 }
 
-// reserve returns the attempts with a fingerprint and the mailbox of a row, and marks them as used.
+// reserve returns the attempts with a fingerprint and the key of a row, and marks them as used.
 // The exchange writes nothing about a reserved attempt: an attempt missing in the store was used by
 // another server.
 func (m *memory) reserve(f Fingerprint, rows []Row, now time.Time) (reserved []view) {
@@ -137,12 +136,12 @@ func (m *memory) reserve(f Fingerprint, rows []Row, now time.Time) (reserved []v
 	if len(same) == 0 {
 		return nil
 	}
-	mailboxes := make(map[mail.MailboxID]bool, len(rows))
-	for _, r := range rows {
-		mailboxes[r.Mailbox] = true
+	keys := make(map[copyKey]bool, len(rows))
+	for i := range rows {
+		keys[rows[i].key()] = true
 	}
 	for _, r := range slices.Clone(same) {
-		if r.used || !r.Until.After(now) || !concerns(r.Attempt, mailboxes) {
+		if r.used || !r.Until.After(now) || !concerns(r.Attempt, keys) {
 			continue
 		}
 		reserved = append(reserved, r.viewLocked())
@@ -151,11 +150,11 @@ func (m *memory) reserve(f Fingerprint, rows []Row, now time.Time) (reserved []v
 	return reserved
 }
 
-// concerns reports whether the sender may repeat an attempt to some mailboxes: the sender does not
+// concerns reports whether the sender may repeat an attempt for some rows: the sender does not
 // know of a success.
-func concerns(a store.Attempt, mailboxes map[mail.MailboxID]bool) bool {
+func concerns(a store.Attempt, keys map[copyKey]bool) bool {
 	return slices.ContainsFunc(a.Recipients, func(r store.AttemptRecipient) bool {
-		return mailboxes[r.Mailbox] && !r.Told
+		return keys[attemptKey(r)] && !r.Told
 	})
 }
 

@@ -44,7 +44,7 @@ func (p Plan) Repeated() bool { return len(p.earlier) > 0 }
 // earlier is a repeated attempt.
 type earlier struct {
 	store.Attempt
-	recipients map[mail.MailboxID]*store.AttemptRecipient
+	recipients map[copyKey]*store.AttemptRecipient
 }
 
 // situation holds the circumstances of a decision.
@@ -85,7 +85,8 @@ func decide(rows []Row, attempts []store.Attempt, s situation) (Plan, []doubt) {
 	p.ID, p.ContentSize, p.ContentReached = p.reused.ID, p.reused.ContentSize, p.reused.ContentReached
 	for i := range p.Rows {
 		if r := &p.Rows[i]; r.due() {
-			r.Message.Recipient = p.reused.recipients[r.Mailbox].Recipient
+			first := p.reused.recipients[r.key()]
+			r.Message.Recipient, r.Message.Original = first.Recipient, first.Original
 			if p.maybeUnder(p.ID, r) {
 				r.State = Unknown
 			}
@@ -99,10 +100,10 @@ func decide(rows []Row, attempts []store.Attempt, s situation) (Plan, []doubt) {
 // acknowledged only there is unknown, unless the sender knows of the success and will not repeat.
 func asSeenFrom(origin string, a store.Attempt) earlier {
 	a.Recipients = slices.Clone(a.Recipients)
-	e := earlier{Attempt: a, recipients: make(map[mail.MailboxID]*store.AttemptRecipient, len(a.Recipients))}
+	e := earlier{Attempt: a, recipients: make(map[copyKey]*store.AttemptRecipient, len(a.Recipients))}
 	for i := range e.Recipients {
 		r := &e.Recipients[i]
-		e.recipients[r.Mailbox] = r
+		e.recipients[attemptKey(*r)] = r
 		if a.Origin != origin && r.Outcome == store.AttemptStored && r.Reached != mail.ReachedEach && !r.Told {
 			r.Outcome = store.AttemptUnknown
 		}
@@ -121,7 +122,7 @@ func asSeenFrom(origin string, a store.Attempt) earlier {
 // row.
 func (r *Row) markKnown(attempts []earlier) {
 	for _, a := range attempts {
-		if known := a.recipients[r.Mailbox]; known != nil && known.Outcome == store.AttemptStored {
+		if known := a.recipients[r.key()]; known != nil && known.Outcome == store.AttemptStored {
 			r.State, r.Reached, r.Err = KnownBefore, known.Reached, nil
 		}
 	}
@@ -148,7 +149,7 @@ func (p *Plan) reusable(s situation) *earlier {
 // fits reports whether the content of the attempt is stored for the recipient of a row, as durably
 // as the row requires.
 func (a *earlier) fits(r *Row, several bool) bool {
-	return a.recipients[r.Mailbox] != nil && (!r.Durability.Each() || !several || a.ContentReached == mail.ReachedEach)
+	return a.recipients[r.key()] != nil && (!r.Durability.Each() || !several || a.ContentReached == mail.ReachedEach)
 }
 
 // usable reports whether rows under an id count: every attempt with the id has its content, and
@@ -171,7 +172,7 @@ func (p *Plan) maybeUnder(id mail.MessageID, r *Row) bool {
 
 // maybe reports whether the outcome of the row is unknown to the attempt.
 func (a *earlier) maybe(r *Row) bool {
-	known := a.recipients[r.Mailbox]
+	known := a.recipients[r.key()]
 	return known != nil && known.Outcome == store.AttemptUnknown
 }
 

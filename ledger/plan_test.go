@@ -44,7 +44,7 @@ func testRows(list []string) []Row {
 	var rows []Row
 	for _, text := range list {
 		words := strings.Fields(text)
-		r := Row{Entry: store.Entry{Mailbox: testMailbox(words[0]), Message: mail.Message{Recipient: words[0] + " now"}}}
+		r := Row{Entry: store.Entry{Mailbox: testMailbox(words[0]), Message: mail.Message{Recipient: words[0] + "@example.test"}}}
 		if slices.Contains(words, "each") {
 			r.Durability = mail.DurabilityEach
 		}
@@ -75,7 +75,7 @@ func testAttempt(t *testing.T, text string) store.Attempt {
 			a.ContentReached = mail.ReachedEach
 		default:
 			k := strings.IndexAny(word, "?+-")
-			r := store.AttemptRecipient{Mailbox: testMailbox(word[:k]), Recipient: word[:k] + " before"}
+			r := store.AttemptRecipient{Mailbox: testMailbox(word[:k]), Recipient: strings.ToUpper(word[:k]) + "@EXAMPLE.test"}
 			r.Outcome = map[byte]store.AttemptOutcome{'?': store.AttemptUnknown, '+': store.AttemptStored, '-': store.AttemptUnwritten}[word[k]]
 			r.Told = strings.Contains(word, "!")
 			if strings.Contains(word, "*") {
@@ -106,7 +106,7 @@ func describe(p Plan, doubts []doubt, names []string) string {
 		if r.due() {
 			b.WriteString("(due)")
 		}
-		if strings.HasSuffix(r.Message.Recipient, "before") {
+		if strings.HasSuffix(r.Message.Recipient, "EXAMPLE.test") {
 			b.WriteString("'")
 		}
 	}

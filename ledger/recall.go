@@ -9,7 +9,7 @@ import (
 )
 
 // Recall plans a delivery with a fingerprint: all rows are due unless the ledger has an attempt of
-// the message. Each mailbox has one row, Pending or, for a refused recipient, Failed with an Err. A
+// the message. Each mailbox has one row for each address that RCPT named, Pending or, for a refused recipient, Failed with an Err. A
 // refused row is not due, and becomes KnownBefore if an earlier delivery stored the row.
 //
 // The attempts of the earlier deliveries leave the ledger: the caller has to Record the outcome.
@@ -70,7 +70,7 @@ func (l *Ledger) settle(ctx context.Context, d doubt) {
 		return
 	}
 	l.metrics.removed.Inc()
-	d.attempt.recipients[d.row.Mailbox].Outcome = store.AttemptUnwritten
+	d.attempt.recipients[d.row.key()].Outcome = store.AttemptUnwritten
 }
 
 // find looks for a row and reports whether the row counts: row and content are stored as durably as
@@ -79,7 +79,7 @@ func (l *Ledger) find(ctx context.Context, d doubt) bool {
 	reached, err := l.look(ctx, d)
 	switch {
 	case err == nil && (reached != mail.ReachedEach || d.attempt.ContentReached == reached):
-		known := d.attempt.recipients[d.row.Mailbox]
+		known := d.attempt.recipients[d.row.key()]
 		known.Outcome, known.Reached = store.AttemptStored, reached
 		d.row.State, d.row.Reached = KnownBefore, reached
 		return true

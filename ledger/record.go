@@ -15,6 +15,20 @@ const publishTimeout = 5 * time.Second
 type Outcome struct {
 	// Plan is the plan of the delivery, with the new states in its Rows.
 	Plan Plan
+	// Part holds the rows with one id, at most one row for each mailbox.
+	Part
+	// Further are the parts with further copies for the same mailboxes, under new ids of their own.
+	Further []*Part
+	// SingleReply: the sender gets one reply for all recipients, and the failure for one recipient
+	// is a failure for all.
+	SingleReply bool
+	// Repeats says for each row whether the sender repeats the row: a recipient of the row gets a
+	// failure. A recipient may have several rows. Nil: the sender repeats the rows with an error.
+	Repeats []bool
+}
+
+// Part is the part of a delivery with one id.
+type Part struct {
 	// ID is the id of the content and the rows. Zero: nothing was written.
 	ID mail.MessageID
 	// ContentStored, ContentReached and ContentSize describe the content, as in store.Attempt.
@@ -22,12 +36,8 @@ type Outcome struct {
 	ContentStored  bool
 	ContentReached mail.Reached
 	ContentSize    int64
-	// SingleReply: the sender gets one reply for all recipients, and the failure for one recipient
-	// is a failure for all.
-	SingleReply bool
-	// Repeats says for each row whether the sender repeats the row: a recipient of the row gets a
-	// failure. A recipient may have several rows. Nil: the sender repeats the rows with an error.
-	Repeats []bool
+	// Due holds the indices of the rows. Nil: all of Plan.Due.
+	Due []int
 }
 
 // repeats reports whether the sender repeats row i, apart from a single reply.
@@ -97,6 +107,9 @@ func (l *Ledger) ReplyLost(ctx context.Context, r *Receipt) {
 	}
 	r.acknowledged, r.records = false, nil
 	r.outcome.ContentStored = r.outcome.ContentStored && sure
+	for _, part := range r.outcome.Further {
+		part.ContentStored = part.ContentStored && sure
+	}
 	for i := range r.outcome.Plan.earlier {
 		a := &r.outcome.Plan.earlier[i]
 		a.ContentStored = a.ContentStored && sure

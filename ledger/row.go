@@ -7,7 +7,8 @@ import (
 	"popelago/store"
 )
 
-// Row is an index row of one delivery: the message in one mailbox.
+// Row is an index row of one delivery: a copy of the message in one mailbox. A mailbox has a row for each
+// address that RCPT named.
 type Row struct {
 	store.Entry
 	Durability mail.Durability
@@ -17,6 +18,28 @@ type Row struct {
 	// Err is the reason why the recipient gets no success. Nil: the row is due, Stored or KnownBefore.
 	Err error
 }
+
+// copyKey names a row among the rows of a message, in every repetition: the copy of a mailbox for one address
+// that RCPT named.
+type copyKey struct {
+	mailbox mail.MailboxID
+	named   string // the address that RCPT named, in canonical form
+}
+
+func (r *Row) key() copyKey { return keyOf(r.Mailbox, r.Message.Recipient, r.Message.Original) }
+
+// keyOf returns the key of a row with a recipient and an original recipient, see mail.Message.
+func keyOf(mailbox mail.MailboxID, recipient, original string) copyKey {
+	if original == "" {
+		original = recipient
+	}
+	if a, err := mail.ParsePath(original); err == nil {
+		original = a.Canonical().String()
+	}
+	return copyKey{mailbox, original}
+}
+
+func attemptKey(r store.AttemptRecipient) copyKey { return keyOf(r.Mailbox, r.Recipient, r.Original) }
 
 // State is the state of a row.
 type State int

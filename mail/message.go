@@ -26,15 +26,30 @@ func (u UIDL) Valid() bool {
 type Message struct {
 	// ID names the message and its content, and orders the mailbox.
 	ID MessageID
-	// Size is the count of octets that RETR sends: DeliveryHeader and content, line ends as CRLF,
+	// Size is the count of octets that RETR sends: Header and content, line ends as CRLF,
 	// without dot-stuffing and the final dot (RFC 1939 section 11).
 	Size int64
-	// Recipient is the address that RCPT named, for the Delivered-To line.
+	// Recipient is the final address, for the Delivered-To line: the address that RCPT named, or the
+	// address that an alias, a group or a rule of the domain leads to.
 	Recipient string
+	// Original is the address that RCPT named, for the X-Original-To line. Empty: no such line.
+	Original string
 	// UIDL is the unique-id of a message that was imported or restored; empty means ID.UIDL().
 	UIDL UIDL
 	// Origin is the datacenter that accepted the message; empty on a single machine.
 	Origin string
+}
+
+// Header returns the header lines that final delivery adds in front of the stored content: DeliveryHeader, and
+// X-Original-To if the message has an Original.
+//
+//	X-Original-To: sales@example.test\r\n
+func (m Message) Header(reversePath string) string {
+	header := DeliveryHeader(reversePath, m.Recipient)
+	if m.Original != "" {
+		header += "X-Original-To: " + m.Original + "\r\n"
+	}
+	return header
 }
 
 // UniqueID is the unique-id that UIDL lists for m.

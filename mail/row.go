@@ -11,6 +11,7 @@ const (
 	rowRecipient = 2
 	rowUIDL      = 3
 	rowOrigin    = 4
+	rowOriginal  = 5
 )
 
 // errBadRow: a packed row is malformed.
@@ -27,7 +28,8 @@ func (m Message) AppendRow(b []byte) []byte {
 	}
 	b = appendField(b, rowRecipient, m.Recipient)
 	b = appendField(b, rowUIDL, string(m.UIDL))
-	return appendField(b, rowOrigin, m.Origin)
+	b = appendField(b, rowOrigin, m.Origin)
+	return appendField(b, rowOriginal, m.Original)
 }
 
 func appendField(b []byte, tag byte, text string) []byte {
@@ -62,6 +64,8 @@ func ParseRow(id MessageID, b []byte) (Message, error) {
 			m.UIDL = UIDL(text)
 		case rowOrigin:
 			m.Origin = string(text)
+		case rowOriginal:
+			m.Original = string(text)
 		}
 	}
 	return m, nil

@@ -62,3 +62,14 @@ func FuzzReceivedHeader(f *testing.F) {
 		}
 	})
 }
+
+func TestHeader(t *testing.T) {
+	m := mail.Message{Recipient: "b@example.test"}
+	if got := m.Header("a@example.org"); got != mail.DeliveryHeader("a@example.org", "b@example.test") {
+		t.Errorf("without original: %q", got)
+	}
+	m.Original = "c@example.test"
+	if got, want := m.Header(""), "Return-Path: <>\r\nDelivered-To: b@example.test\r\nX-Original-To: c@example.test\r\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

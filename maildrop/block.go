@@ -2,6 +2,7 @@ package maildrop
 
 import (
 	"encoding/binary"
+	"strings"
 
 	"popelago/mail"
 )
@@ -20,7 +21,7 @@ const (
 //	for each row
 //	    16 octets  id
 //	    8 octets   size
-//	    2 octets   recipient: number of its text
+//	    2 octets   recipient: number of its text, see joinRecipient
 //	    2 octets   unique-id of the message's own: number of its text
 //	    2 octets   origin: number of its text
 //	for each text
@@ -50,13 +51,34 @@ func (b *block) id(i int) mail.MessageID {
 // row unpacks row i, counted from 0. Its texts share the memory of the block.
 func (b *block) row(i int) mail.Message {
 	at := blockCounts + packedRow*i
+	recipient, original := cutRecipient(b.text(number16(b.packed, at+24)))
 	return mail.Message{
 		ID:        b.id(i),
 		Size:      int64(number32(b.packed, at+16))<<32 | int64(number32(b.packed, at+20)),
-		Recipient: b.text(number16(b.packed, at+24)),
+		Recipient: recipient,
+		Original:  original,
 		UIDL:      mail.UIDL(b.text(number16(b.packed, at+26))),
 		Origin:    b.text(number16(b.packed, at+28)),
 	}
+}
+
+// joinRecipient returns the text of a recipient: the recipient alone, or a zero octet, the recipient, a zero
+// octet and the original recipient. RCPT accepts no address with a zero octet.
+func joinRecipient(m mail.Message) string {
+	if m.Original == "" {
+		return m.Recipient
+	}
+	return "\x00" + m.Recipient + "\x00" + m.Original
+}
+
+// cutRecipient undoes joinRecipient.
+func cutRecipient(text string) (recipient, original string) {
+	joined, both := strings.CutPrefix(text, "\x00")
+	if !both {
+		return text, ""
+	}
+	recipient, original, _ = strings.Cut(joined, "\x00")
+	return recipient, original
 }
 
 // text is text n, counted from 0.
@@ -110,7 +132,7 @@ func (p *packer) add(m mail.Message) (last bool) {
 	p.count++
 	p.rows = append(p.rows, m.ID[:]...)
 	p.rows = binary.BigEndian.AppendUint64(p.rows, uint64(m.Size))
-	p.rows = binary.BigEndian.AppendUint16(p.rows, p.number(m.Recipient))
+	p.rows = binary.BigEndian.AppendUint16(p.rows, p.number(joinRecipient(m)))
 	p.rows = binary.BigEndian.AppendUint16(p.rows, p.number(string(m.UIDL)))
 	p.rows = binary.BigEndian.AppendUint16(p.rows, p.number(m.Origin))
 	return p.count == maxBlockRows || lastOfBlock(m.ID)

@@ -54,7 +54,7 @@ func (m *Maildrop) open(ctx context.Context, row mail.Message) (*Reader, error) 
 		}
 		return nil, fmt.Errorf("maildrop: open message %s: %w", row.ID, err)
 	}
-	header := mail.DeliveryHeader(info.ReversePath, row.Recipient)
+	header := row.Header(info.ReversePath)
 	if int64(len(header))+info.Size != row.Size {
 		content.Close()
 		return nil, fmt.Errorf("maildrop: message %s has %d octets of header and %d of content, but %d were listed: %w",

@@ -18,7 +18,7 @@
 //	domain    name                          -> created, durability, retention, removed, settings
 //	address   (address, generation)         -> kind, removed, password, state, created, retention, bulk,
 //	                                           set of targets, settings
-//	mailbox   mailbox -> set of (message id -> size, recipient, unique-id, origin)
+//	mailbox   mailbox -> set of (message id -> size, recipient, original, unique-id, origin)
 //	content   message id                    -> octets, size, reverse-path, mailboxes, removed
 //	token     id                            -> hash, role, scopes, note, maker, created, expires, revoked, used
 //	attempt   (fingerprint, id, entered)    -> until, origin, content stored, reached and size, recipients

@@ -34,7 +34,8 @@ type Attempt struct {
 	// ContentSize is the count of octets of the content.
 	ContentSize int64
 
-	// Recipients lists all recipients of the content, each with a mailbox of its own.
+	// Recipients lists all recipients of the content, each with a mailbox of its own. A mailbox that
+	// gets several copies of a message has them in several attempts.
 	Recipients []AttemptRecipient
 }
 
@@ -44,7 +45,9 @@ type AttemptRecipient struct {
 	// Recipient is the recipient of the row, see mail.Message. A repetition of the row keeps the
 	// same recipient.
 	Recipient string
-	Outcome   AttemptOutcome
+	// Original is the original recipient of the row, see mail.Message.
+	Original string
+	Outcome  AttemptOutcome
 	// Reached is the reach of a stored row.
 	Reached mail.Reached
 	// Told reports that the sender has received a success for the recipient, and will not repeat

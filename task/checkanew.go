@@ -109,7 +109,7 @@ func (r *checkRun) fits(ctx context.Context, row mail.Message) (fits bool, err e
 	err = r.try(ctx, func() error {
 		contents, err := r.upkeep.ContentRows(ctx, []mail.MessageID{row.ID})
 		c, there := contents[row.ID]
-		fits = there && c.Damage == nil && row.Size == c.Info.Size+int64(len(mail.DeliveryHeader(c.Info.ReversePath, row.Recipient)))
+		fits = there && c.Damage == nil && row.Size == c.Info.Size+int64(len(row.Header(c.Info.ReversePath)))
 		return err
 	})
 	return fits, err

@@ -109,7 +109,7 @@ func (r *checkRun) checkMailbox(ctx context.Context, g account.Generation) error
 func (r *checkRun) compare(ctx context.Context, g account.Generation, row mail.Message, contents map[mail.MessageID]store.ContentRow) error {
 	f := CheckFinding{Message: row.ID, Mailbox: g.Mailbox, Address: g.Row.Address.String()}
 	c, there := contents[row.ID]
-	size := c.Info.Size + int64(len(mail.DeliveryHeader(c.Info.ReversePath, row.Recipient)))
+	size := c.Info.Size + int64(len(row.Header(c.Info.ReversePath)))
 	switch {
 	case !there:
 		f.Kind, f.Detail = KindDangling, "the content is missing"

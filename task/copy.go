@@ -113,6 +113,6 @@ func (r *sourceReader) Read(p []byte) (int, error) {
 func copyOf(m mail.Message, id mail.MessageID, info store.ContentInfo) mail.Message {
 	anew := m
 	anew.ID, anew.UIDL, anew.Origin = id, m.UniqueID(), ""
-	anew.Size = info.Size + int64(len(mail.DeliveryHeader(info.ReversePath, m.Recipient)))
+	anew.Size = info.Size + int64(len(anew.Header(info.ReversePath)))
 	return anew
 }

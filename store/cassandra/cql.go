@@ -170,6 +170,9 @@ func migrations() [][]string {
 	}, {
 		`ALTER TABLE trash ADD IF NOT EXISTS entry blob`,
 		`ALTER TABLE trash ADD IF NOT EXISTS bare boolean`,
+	}, {
+		`ALTER TABLE mailbox ADD IF NOT EXISTS original text`,
+		`ALTER TABLE ledger ADD IF NOT EXISTS originals frozen<list<text>>`,
 	}}
 }
 
@@ -255,12 +258,12 @@ const (
 
 // Mailboxes.
 const (
-	insertMessage = `INSERT INTO mailbox (mailbox, segment, message, size, recipient, uidl, origin) VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
+	insertMessage = `INSERT INTO mailbox (mailbox, segment, message, size, recipient, uidl, origin, original) VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
 
 	// markBulk writes the marker of a bulk mailbox, see marker.
 	markBulk = `INSERT INTO mailbox (mailbox, segment, message, bulk_since) VALUES (?, ?, ?, ?) USING TIMESTAMP ?`
 
-	messageColumns = `SELECT message, size, recipient, uidl, origin, bulk_since FROM mailbox WHERE mailbox = ? AND segment = ?`
+	messageColumns = `SELECT message, size, recipient, uidl, origin, original, bulk_since FROM mailbox WHERE mailbox = ? AND segment = ?`
 	listMessages   = messageColumns + ` AND message > ? LIMIT ?`
 	listSlice      = messageColumns + ` AND message > ? AND message <= ? LIMIT ?`
 	selectMessage  = messageColumns + ` AND message = ?`
@@ -323,9 +326,9 @@ const (
 
 // The ledger of attempts.
 const (
-	insertAttempt = `INSERT INTO ledger (datacenter, hour, entered, fingerprint, message, until, origin, content_stored, content_reached, content_size, mailboxes, recipients, outcomes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?`
+	insertAttempt = `INSERT INTO ledger (datacenter, hour, entered, fingerprint, message, until, origin, content_stored, content_reached, content_size, mailboxes, recipients, originals, outcomes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?`
 
-	listAttempts = `SELECT entered, fingerprint, message, until, origin, content_stored, content_reached, content_size, mailboxes, recipients, outcomes FROM ledger WHERE datacenter = ? AND hour = ? AND entered >= ?`
+	listAttempts = `SELECT entered, fingerprint, message, until, origin, content_stored, content_reached, content_size, mailboxes, recipients, originals, outcomes FROM ledger WHERE datacenter = ? AND hour = ? AND entered >= ?`
 
 	attemptRow    = ` WHERE datacenter = ? AND hour = ? AND entered = ? AND fingerprint = ? AND message = ?`
 	selectAttempt = `SELECT until FROM ledger` + attemptRow

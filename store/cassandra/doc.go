@@ -5,7 +5,8 @@
 //
 // The first pair of parentheses holds the partition key.
 //
-//	mailbox         ((mailbox, segment), message)  size, recipient, uidl, origin, bulk_since (static)
+//	mailbox         ((mailbox, segment), message)  size, recipient, uidl, origin, original,
+//	                                               bulk_since (static)
 //	content         ((message, chunk))             data; chunk 0 also: size, chunks, codec, key_id,
 //	                                               recipients, reverse_path, removed
 //	trash           ((datacenter, hour, shard), mailbox, message)  removed_at, entry, bare
@@ -18,7 +19,7 @@
 //	                                               revoked, used
 //	ledger          ((datacenter, hour), entered, fingerprint, message)  until, origin,
 //	                                               content_stored, content_reached, content_size,
-//	                                               mailboxes, recipients, outcomes
+//	                                               mailboxes, recipients, originals, outcomes
 //	progress        ((name))                       position, begun
 //	note            ((name))                       text
 //	server          ((datacenter), id)             name, address, version, started, clock, window

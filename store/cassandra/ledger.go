@@ -29,13 +29,15 @@ func (l *ledger) PutAttempt(ctx context.Context, a store.Attempt) error {
 	ttl := int(left/time.Second) + 2 // nodes count whole seconds
 	mailboxes := make([]gocql.UUID, len(a.Recipients))
 	recipients := make([]string, len(a.Recipients))
+	originals := make([]string, len(a.Recipients))
 	outcomes := make([]byte, len(a.Recipients))
 	for i, r := range a.Recipients {
-		mailboxes[i], recipients[i], outcomes[i] = gocql.UUID(r.Mailbox), encodeText(r.Recipient), encodeOutcome(r)
+		mailboxes[i], outcomes[i] = gocql.UUID(r.Mailbox), encodeOutcome(r)
+		recipients[i], originals[i] = encodeText(r.Recipient), encodeText(r.Original)
 	}
 	entered := micros(a.Entered)
 	values := append(l.attemptKey(a), micros(a.Until), a.Origin, a.ContentStored, int(a.ContentReached), a.ContentSize,
-		mailboxes, recipients, outcomes, entered, ttl)
+		mailboxes, recipients, originals, outcomes, entered, ttl)
 	return l.run.exec(ctx, statement{cql: insertAttempt, values: values, consistency: l.at.writes(), what: what})
 }
 
@@ -108,15 +110,18 @@ func scanAttempt(scan func(...any) error) (a store.Attempt, err error) {
 	var fingerprint, outcomes []byte
 	var reached int
 	var mailboxes []gocql.UUID
-	var recipients []string
+	var recipients, originals []string
 	if err := scan(&entered, &fingerprint, (*gocql.UUID)(&a.ID), &until, &a.Origin, &a.ContentStored, &reached, &a.ContentSize,
-		&mailboxes, &recipients, &outcomes); err != nil {
+		&mailboxes, &recipients, &originals, &outcomes); err != nil {
 		return a, err
 	}
 	a.Entered, a.Until = moment(&entered), moment(&until)
 	a.ContentReached = mail.Reached(reached)
 	n := len(mailboxes)
-	if copy(a.Fingerprint[:], fingerprint) != len(a.Fingerprint) || len(recipients) != n || len(outcomes) != n {
+	if originals == nil { // written before the column existed
+		originals = make([]string, n)
+	}
+	if copy(a.Fingerprint[:], fingerprint) != len(a.Fingerprint) || len(recipients) != n || len(originals) != n || len(outcomes) != n {
 		return a, fmt.Errorf("cassandra: attempt %s: %w", a.ID, store.ErrCorrupt)
 	}
 	a.Recipients = make([]store.AttemptRecipient, n)
@@ -124,6 +129,9 @@ func scanAttempt(scan func(...any) error) (a store.Attempt, err error) {
 		r := decodeOutcome(outcomes[i])
 		r.Mailbox = mail.MailboxID(mailboxes[i])
 		if r.Recipient, err = decodeText(recipients[i]); err != nil {
+			return a, err
+		}
+		if r.Original, err = decodeText(originals[i]); err != nil {
 			return a, err
 		}
 		a.Recipients[i] = r

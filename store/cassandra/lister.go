@@ -114,8 +114,8 @@ func (l *lister) listPage(ctx context.Context, what listing, segment int, st sta
 // mailbox; nil in segments without one.
 func scanMessage(scan func(...any) error) (m mail.Message, isMessage bool, since *int64, err error) {
 	var size *int64
-	var recipient, uidl, origin string
-	if err := scan((*gocql.UUID)(&m.ID), &size, &recipient, &uidl, &origin, &since); err != nil {
+	var recipient, uidl, origin, original string
+	if err := scan((*gocql.UUID)(&m.ID), &size, &recipient, &uidl, &origin, &original, &since); err != nil {
 		return m, false, nil, err
 	}
 	if size == nil {
@@ -123,6 +123,9 @@ func scanMessage(scan func(...any) error) (m mail.Message, isMessage bool, since
 	}
 	m.Size, m.Origin = *size, origin
 	if m.Recipient, err = decodeText(recipient); err != nil {
+		return m, false, since, err
+	}
+	if m.Original, err = decodeText(original); err != nil {
 		return m, false, since, err
 	}
 	text, err := decodeText(uidl)

@@ -48,7 +48,7 @@ func (m *mailboxes) addMessage(ctx context.Context, e store.Entry) error {
 			cql: insertMessage,
 			values: []any{
 				gocql.UUID(e.Mailbox), segment, gocql.UUID(row.ID), row.Size, encodeText(row.Recipient), optional(string(row.UIDL)),
-				row.Origin, row.ID.Micros(),
+				row.Origin, optional(row.Original), row.ID.Micros(),
 			},
 			consistency: m.at.writes(),
 			what:        fmt.Sprintf("add message %s to mailbox %s", row.ID, e.Mailbox),

@@ -91,7 +91,7 @@ func rules() map[string]rule {
 	keeping := func(v []any) bool { return v[7].(int64) == v[5].(int64) && trashed(append(v[:6:6], v[5])) }
 	return map[string]rule{
 		// The mailboxes.
-		"insertMessage":  {writes, timeOf(7, 2)},
+		"insertMessage":  {writes, timeOf(8, 2)},
 		"markBulk":       {writes, func(v []any) bool { return v[4].(int64)+v[3].(int64) == mail.MessageID(v[2].(gocql.UUID)).Micros() }},
 		"messageColumns": {},
 		"listMessages":   {sessions, nil},
@@ -135,7 +135,7 @@ func rules() map[string]rule {
 		"insertNote":      {writes, given(2)},
 
 		// The ledger.
-		"insertAttempt": {writes, sameAs(13, 2)},
+		"insertAttempt": {writes, sameAs(14, 2)},
 		"listAttempts":  {sessions, nil},
 		"attemptRow":    {},
 		"selectAttempt": {sessions, nil},

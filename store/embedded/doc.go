@@ -14,7 +14,7 @@
 // Ids stand in keys as mail.MessageID.SortKey, so that rows have the order of a list. "text" is octets
 // with 0x00 written as 0x00 0xFF, ended by 0x00 0x01. Values begin with a version octet.
 //
-//	m mailbox(16) id(16)                    size, recipient, unique-id, origin
+//	m mailbox(16) id(16)                    size, recipient, unique-id, origin, original
 //	r mailbox(16) id(16)                    marker of a removal: removed at, the row as it was
 //	c id(16)                                content row: size, reverse-path, mailboxes, octets
 //	o id(16)                                marker of a content without a message: put at

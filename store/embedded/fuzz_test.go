@@ -17,6 +17,7 @@ func FuzzRows(f *testing.F) {
 	id := mail.NewIDSource(nil).Next()
 	mb := mail.MailboxID{1, 2, 3}
 	f.Add(encodeMessage(mail.Message{ID: id, Size: 5, Recipient: "a@b", UIDL: "u", Origin: "dc"}))
+	f.Add(encodeMessage(mail.Message{ID: id, Size: 5, Recipient: "a@b", Original: "c@d"}))
 	f.Add(contentRow{info: store.ContentInfo{Size: 3, ReversePath: "x", Mailboxes: []mail.MailboxID{mb}}, kind: kindInline, data: []byte("abc")}.encode())
 	f.Add(contentRow{info: store.ContentInfo{Size: 99999}, kind: kindFile, nonce: [8]byte{1}}.encode())
 	f.Add(encodeTrash(mb, []mail.MessageID{id, {}}))

@@ -87,14 +87,20 @@ func (d *decoder) end() error {
 
 // encodeMessage returns the value of a mailbox row.
 //
-//	version, varint size, text recipient, text unique-id, text origin
+//	version, varint size, text recipient, text unique-id, text origin, text original
+//
+// A row without original ends behind origin.
 func encodeMessage(m mail.Message) []byte {
-	b := make([]byte, 0, 1+10+3+len(m.Recipient)+len(m.UIDL)+len(m.Origin))
+	b := make([]byte, 0, 1+10+4+len(m.Original)+len(m.Recipient)+len(m.UIDL)+len(m.Origin))
 	b = append(b, rowVersion)
 	b = binary.AppendUvarint(b, uint64(max(m.Size, 0)))
 	b = appendBytes(b, m.Recipient)
 	b = appendBytes(b, string(m.UIDL))
-	return appendBytes(b, m.Origin)
+	b = appendBytes(b, m.Origin)
+	if m.Original != "" {
+		b = appendBytes(b, m.Original)
+	}
+	return b
 }
 
 // decodeMessage undoes encodeMessage. recipient is the recipient of the previous row. An equal text is
@@ -109,6 +115,9 @@ func decodeMessage(b []byte, id mail.MessageID, recipient string) (mail.Message,
 	}
 	m.UIDL = mail.UIDL(d.text())
 	m.Origin = d.text()
+	if !d.bad && len(d.b) > 0 {
+		m.Original = d.text()
+	}
 	return m, d.end()
 }
 

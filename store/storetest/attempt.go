@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"popelago/mail"
@@ -26,7 +27,8 @@ func (e *env) attempt(entered time.Time, n int) store.Attempt {
 	for i := range n {
 		a.Recipients[i] = store.AttemptRecipient{
 			Mailbox: mailbox(fmt.Sprint(i)), Recipient: fmt.Sprintf("\xFF%d@example.test", i),
-			Outcome: store.AttemptOutcome(i % 3), Reached: mail.Reached(i / 3 % 3), Told: i%2 == 0,
+			Original: strings.Repeat("\xFFsales@example.test", i%2),
+			Outcome:  store.AttemptOutcome(i % 3), Reached: mail.Reached(i / 3 % 3), Told: i%2 == 0,
 		}
 	}
 	return a

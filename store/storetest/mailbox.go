@@ -32,7 +32,7 @@ var mailboxCases = []testCase{
 		mb := mailbox("a")
 		ms := []mail.Message{
 			{ID: e.ids.Next(), Size: 1},
-			{ID: e.ids.Next(), Size: 1 << 40, Recipient: "ålice@example.test", UIDL: "~", Origin: "dc2"},
+			{ID: e.ids.Next(), Size: 1 << 40, Recipient: "ålice@example.test", Original: "sales@\xFF\x00", UIDL: "~", Origin: "dc2"},
 			{ID: e.ids.Next(), Size: 7, Recipient: strings.Repeat("x", 320), UIDL: mail.UIDL(strings.Repeat("!", 70))},
 		}
 		e.add(mb, ms...)

@@ -1,0 +1,153 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"popelago/account"
+	"popelago/delivery/deliverytest"
+	"popelago/mail"
+	"popelago/maildrop"
+	"popelago/store"
+)
+
+// brokenCopy fails to add the copies for one address that RCPT named. lost: the copy is stored, and its outcome
+// is unknown.
+type brokenCopy struct {
+	store.Mail
+	named string
+	lost  bool
+}
+
+func (b *brokenCopy) AddMessages(ctx context.Context, entries []store.Entry) []error {
+	errs := make([]error, len(entries))
+	for i := range entries {
+		hit := b.named != "" && strings.HasPrefix(entries[i].Message.Original, b.named)
+		if hit && !b.lost {
+			errs[i] = store.ErrUnavailable
+			continue
+		}
+		if errs[i] = b.Mail.AddMessages(ctx, entries[i:i+1])[0]; hit {
+			errs[i] = store.ErrOutcomeUnknown
+		}
+	}
+	return errs
+}
+
+// oneMaildrop is a world in which alice gets the mail for all unknown addresses.
+func oneMaildrop(t *testing.T) (*deliverytest.World, *brokenCopy) {
+	t.Helper()
+	broken := &brokenCopy{}
+	w := deliverytest.New(t, deliverytest.Options{Wrap: func(st store.Store) store.Store {
+		broken.Mail = st.Mail.Local
+		st.Mail = store.OneLevel[store.Mail](broken)
+		return st
+	}})
+	change := store.DomainChange{Settings: map[string]string{account.SettingCatchAll: "alice@example.test", account.SettingDelimiter: "+"}}
+	if _, err := w.Directory.ChangeDomain(t.Context(), "example.test", change); err != nil {
+		t.Fatal(err)
+	}
+	return w, broken
+}
+
+// fetched returns the headers of delivery of all messages of alice, sorted: Delivered-To and X-Original-To
+// without the domain. Each message has the octets that LIST announces.
+func fetched(t *testing.T, w *deliverytest.World, text string) (headers []string) {
+	t.Helper()
+	m, err := maildrop.Open(t.Context(), store.Single(w.Embedded).Mail, deliverytest.Mailbox("alice"), maildrop.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= m.Len(); n++ {
+		r, err := m.Read(t.Context(), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		octets, err := io.ReadAll(r)
+		if err = errors.Join(err, r.Close()); err != nil || int64(len(octets)) != r.Size || !strings.HasSuffix(string(octets), text) {
+			t.Errorf("message %d: %v, %d octets of %d: %q", n, err, len(octets), r.Size, octets)
+		}
+		var names []string
+		for line := range strings.SplitSeq(string(octets), "\r\n") {
+			name, value, _ := strings.Cut(line, ": ")
+			if name == "Delivered-To" || name == "X-Original-To" {
+				names = append(names, strings.TrimSuffix(value, "@example.test"))
+			}
+		}
+		headers = append(headers, strings.Join(names, "<"))
+	}
+	slices.Sort(headers)
+	return headers
+}
+
+// One maildrop for a whole domain gets a copy for each address that RCPT named, whatever the header of the
+// message says, and programs that split the mail by recipient find the address. The same address twice is one copy.
+func TestCopyForEachAddress(t *testing.T) {
+	for name, text := range map[string]string{"small": "S: x\r\n\r\nx\r\n", "large": "S: x\r\n\r\n" + strings.Repeat("0123456789abcd\r\n", 20_000)} {
+		t.Run(name, func(t *testing.T) {
+			w, _ := oneMaildrop(t)
+			e := w.Envelope(t, "sales", "Info", "alice", "alice+tag", "bob", "info", "sales")
+			for i, err := range w.Deliver(t.Context(), e, strings.NewReader(text)) {
+				if err != nil {
+					t.Errorf("recipient %d: %v", i, err)
+				}
+			}
+			want := []string{"alice+tag<alice+tag", "alice<Info", "alice<alice", "alice<sales"}
+			if got := fetched(t, w, text); !slices.Equal(got, want) {
+				t.Errorf("messages: %q, want %q", got, want)
+			}
+			if got := counts(t, w, "bob"); !slices.Equal(got, []int{1}) {
+				t.Errorf("messages of bob: %v", got)
+			}
+		})
+	}
+}
+
+// A repetition adds the missing copies and no other, whichever copy failed, by LMTP and by SMTP, whether the copy
+// was written or not.
+func TestCopiesAreRepeated(t *testing.T) {
+	const text = "S: x\r\n\r\nx\r\n"
+	locals := []string{"one", "two", "three"}
+	for _, failing := range locals {
+		for _, single := range []bool{false, true} {
+			for _, lost := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s fails, single reply %v, lost %v", failing, single, lost), func(t *testing.T) {
+					w, broken := oneMaildrop(t)
+					e := w.Envelope(t, locals...)
+					e.SingleReply = single
+					send := func(e mail.Envelope) []error { return w.Deliver(t.Context(), e, strings.NewReader(text)) }
+					broken.named, broken.lost = failing, lost
+					failed := []string(nil)
+					for i, err := range send(e) {
+						if err != nil {
+							failed = append(failed, locals[i])
+						}
+					}
+					if len(failed) == 0 {
+						t.Fatal("nothing failed")
+					}
+					broken.named = ""
+					again := w.Envelope(t, failed...)
+					if single {
+						again = w.Envelope(t, locals...)
+					}
+					again.SingleReply = single
+					for _, err := range send(again) {
+						if err != nil {
+							t.Errorf("the repetition: %v", err)
+						}
+					}
+					want := []string{"alice<one", "alice<three", "alice<two"}
+					if got := fetched(t, w, text); !slices.Equal(got, want) {
+						t.Errorf("messages: %q, want %q", got, want)
+					}
+				})
+			}
+		}
+	}
+}
