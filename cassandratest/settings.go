@@ -150,6 +150,7 @@ func (n *Node) arguments(lib string, o Options, jmx int) []string {
 		"-Djdk.attach.allowAttachSelf=true",
 		jmxPort + fmt.Sprint(jmx),
 		"-Dcassandra.superuser_setup_delay_ms=0",
+		"-Dcassandra.auth_bcrypt_gensalt_log2_rounds=4", // a sign-in takes no time
 		"-Dcassandra.skip_wait_for_gossip_to_settle=0",
 		"-Dcassandra.ring_delay_ms=1000",
 		"-Dcassandra-foreground=yes",

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"popelago/cassandratest"
 	"popelago/mail"
 	"popelago/mailtest"
 	"popelago/store"
@@ -14,20 +13,19 @@ import (
 	"popelago/task"
 )
 
-// Two datacenters with one node and one replica each. Without hints a node lacks its missed writes,
-// until a read at ALL repairs them.
+// TestTwoDatacenters breaks two datacenters with a node and a replica each, in several ways.
 func TestTwoDatacenters(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs two Cassandra nodes")
-	}
-	c := cassandratest.Start(t, cassandratest.Options{
-		Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
-		Settings:    map[string]string{"hinted_handoff_enabled": "false", "read_request_timeout": "5000ms", "write_request_timeout": "5000ms"},
-	})
-	e := &pair{T: t, cluster: c}
+	t.Run("without hints", testWithoutHints)
+	t.Run("failover", testFailover)
+	t.Run("failover again", testFailoverAgain)
+}
+
+// Without hints a node lacks its missed writes, until a read at ALL repairs them.
+func testWithoutHints(t *testing.T) {
+	e := newPair(t)
 	cfg := e.config("dc1")
 	enginetest.Apply(t, cfg)
-	cfg.Hosts = append(cfg.Hosts, c.Addresses("dc2")...) // the driver tries contact points in any order
+	cfg.Hosts = append(cfg.Hosts, e.cluster.Addresses("dc2")...) // the driver tries contact points in any order
 	e.w = watch(t, &cfg)
 	e.s1, e.s2 = enginetest.Reopen(t, cfg), enginetest.Reopen(t, e.config("dc2"))
 	t.Run("own datacenter only", e.ownDatacenterOnly)
@@ -36,7 +34,7 @@ func TestTwoDatacenters(t *testing.T) {
 	// Writes that dc2 misses while its node is down.
 	var alice mail.Address
 	var missed []mail.MessageID
-	late := enginetest.Mailbox("late")
+	late, bulk := enginetest.Mailbox("late"), newLaggingBulk(e)
 	first, second, gone := enginetest.Message(700_000), enginetest.Message(10), enginetest.Message(10)
 	enginetest.Put(t, e.s1, gone.ID, 10, late)
 	enginetest.Add(t, e.s1, late, gone)
@@ -54,10 +52,12 @@ func TestTwoDatacenters(t *testing.T) {
 		missed = []mail.MessageID{enginetest.Deliver(t, e.s1, 10, alice), enginetest.Deliver(t, e.s1, 600_000, alice)}
 		e.w.logged("level=WARN", "no Cassandra node of a datacenter answers", "datacenter=dc2", "nodes="+e.cluster.Addresses("dc2")[0])
 		e.w.counted("dc2", 0, 1)
+		t.Run("bulk without dc2", bulk.without)
 	})
 	e.w.logged("level=INFO", "Cassandra nodes are back", "datacenter=dc2")
 	e.w.counted("dc2", 1, 0)
 	e.w.quiet()
+	t.Run("bulk", bulk.after) // before a check reads all replicas
 	t.Run("lag is not loss", func(t *testing.T) { e.lagIsNotLoss(t, late, first, second) })
 	t.Run("removal survives", func(t *testing.T) { e.removalSurvives(t, late, gone) })
 	t.Run("check sees what one lacks", func(t *testing.T) {
@@ -65,44 +65,6 @@ func TestTwoDatacenters(t *testing.T) {
 		enginetest.WantCheck(t, "in dc2", e.s2, task.CheckOptions{Deep: true, Repair: true})
 		enginetest.WantList(t, "in dc2", e.s2, alice, missed...)
 	})
-	t.Run("bulk", e.bulkLag)
-	if err := seen.Uncoordinated(c); err != nil {
-		t.Error(err)
-	}
-}
-
-type pair struct {
-	*testing.T
-	cluster *cassandratest.Cluster
-	s1, s2  *cassandra.Store
-	w       *watched // the reports of s1 about nodes
-}
-
-func (e *pair) config(datacenter string) cassandra.Config {
-	return cassandra.Config{
-		Hosts:       e.cluster.Addresses(datacenter),
-		Datacenter:  datacenter,
-		Replication: map[string]int{"dc1": 1, "dc2": 1},
-		Reconnect:   200 * time.Millisecond,
-		Window:      time.Nanosecond,
-		ScanRate:    1_000_000,
-		Observe:     seen.Observe,
-	}
-}
-
-// away runs f while a node is down, and waits until the node is back and seen by all.
-func (e *pair) away(node string, f func()) {
-	e.Helper()
-	n := e.cluster.Node(node)
-	n.Kill()
-	f()
-	n.Restart(e.T)
-	if err := e.cluster.WaitSeen(e.Context()); err != nil {
-		e.Fatal(err)
-	}
-	for _, s := range []*cassandra.Store{e.s1, e.s2} {
-		mailtest.WaitFor(e.T, 10*time.Minute, func() error { _, err := s.ListDomains(e.Context()); return err })
-	}
 }
 
 func (e *pair) ownDatacenterOnly(t *testing.T) {

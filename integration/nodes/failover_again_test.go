@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"popelago/cassandratest"
 	"popelago/mail"
 	"popelago/mailtest"
 	"popelago/store/cassandra"
@@ -18,16 +17,12 @@ import (
 // The local datacenter goes down, the server restarts meanwhile, and after its return the datacenter
 // goes down once more before it has the missed writes. The server starts, serves all the time, and no
 // session ever misses acknowledged mail.
-func TestFailoverAgain(t *testing.T) {
+func testFailoverAgain(t *testing.T) {
 	if os.Getenv("TEST_CHAOS") == "" {
 		t.Skip("takes five minutes: set TEST_CHAOS=1")
 	}
-	c := cassandratest.Start(t, cassandratest.Options{
-		Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
-		Settings:    map[string]string{"hints_flush_period": "1000ms"},
-	})
-	e := &pair{T: t, cluster: c}
-	cfg := e.config("dc1")
+	e := newPair(t, "dc2")
+	c, cfg := e.cluster, e.config("dc1")
 	var log *mailtest.Log
 	cfg.Failover, cfg.FailoverAfter = []string{"dc2"}, time.Second
 	cfg.ConnectTimeout = time.Second

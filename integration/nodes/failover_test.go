@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"popelago/cassandratest"
 	"popelago/mailtest"
 	"popelago/store"
 	"popelago/store/enginetest"
@@ -29,16 +28,9 @@ func wants(log *mailtest.Log, text string) func() error {
 // The whole local datacenter goes down: the store fails over to the other datacenter, logs the
 // failover, and returns by itself. Mail accepted meanwhile is never missing: reads are confirmed
 // until the local node has the missed writes.
-func TestFailover(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs two Cassandra nodes")
-	}
-	c := cassandratest.Start(t, cassandratest.Options{
-		Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
-		Settings:    map[string]string{"hints_flush_period": "1000ms"},
-	})
-	e := &pair{T: t, cluster: c}
-	cfg := e.config("dc1")
+func testFailover(t *testing.T) {
+	e := newPair(t, "dc2")
+	c, cfg := e.cluster, e.config("dc1")
 	var log mailtest.Log
 	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	// A busy machine that hangs for a moment is no outage.

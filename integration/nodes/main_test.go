@@ -11,9 +11,11 @@ import (
 	"popelago/store/enginetest"
 )
 
-// cluster is one node. A test that kills or pauses the node must bring it back.
+// cluster is one node that asks for a user. A test that kills or pauses the node must bring it back.
 var cluster = cassandratest.Lazy{
 	Options: cassandratest.Options{Settings: map[string]string{
+		"authenticator": "PasswordAuthenticator", "authorizer": "CassandraAuthorizer",
+		"permissions_validity": "0ms", "roles_validity": "0ms", "credentials_validity": "0ms",
 		// A busy machine is no fault.
 		"read_request_timeout": "20s", "write_request_timeout": "20s",
 	}},
@@ -26,7 +28,7 @@ var seen enginetest.Observations
 func TestMain(m *testing.M) {
 	cluster.Keyspaces = []string{enginetest.Keyspace()}
 	trio.Keyspaces = []string{trioKeyspace(1), trioKeyspace(3)}
-	os.Exit(cassandratest.Main(m, &cluster, &trio))
+	os.Exit(cassandratest.Main(m, &cluster, &datacenters, &trio))
 }
 
 // config returns the configuration of a store on the one node.
@@ -40,6 +42,8 @@ func config(t testing.TB) cassandra.Config {
 		Keyspace:    enginetest.Keyspace(),
 		Replication: map[string]int{"dc1": 1},
 		SpoolDir:    t.TempDir(),
+		Username:    "cassandra",
+		Password:    "cassandra",
 		Window:      time.Nanosecond, // no write of a test stays in flight for long
 		ScanRate:    1_000_000,
 		Observe:     seen.Observe,

@@ -101,7 +101,7 @@ func refusesSchema(t *testing.T, cfg cassandra.Config, away string) {
 
 // Nodes go and come back, near and in another datacenter: the log has a line for each change and a
 // reminder, not one for each attempt, the metric counts, and no schema can be applied meanwhile.
-// TestTwoDatacenters and TestLoginAfterRemovals cover most of this test, too, on their own nodes.
+// TestTwoDatacenters and TestLoginAfterRemovals cover most of this test, too, on shared nodes.
 func TestNodesAway(t *testing.T) {
 	if os.Getenv("TEST_CHAOS") == "" {
 		t.Skip("needs three nodes of its own, and takes some minutes: set TEST_CHAOS=1")

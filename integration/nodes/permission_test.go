@@ -4,11 +4,9 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
-	"popelago/cassandratest"
 	"popelago/store/cassandra"
 	"popelago/store/enginetest"
 )
@@ -16,32 +14,18 @@ import (
 // A server whose user may read but not write does not start, and doctor names the missing grants. The
 // check of permissions writes nothing.
 func TestPermissions(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a Cassandra node")
-	}
-	c := cassandratest.Start(t, cassandratest.Options{Settings: map[string]string{
-		"authenticator": "PasswordAuthenticator", "authorizer": "CassandraAuthorizer",
-		"permissions_validity": "0ms", "roles_validity": "0ms", "credentials_validity": "0ms",
-		"read_request_timeout": "20s", "write_request_timeout": "20s",
-	}})
-	owner := cassandra.Config{
-		Hosts: c.Addresses("dc1"), Datacenter: "dc1", Keyspace: "allowed", Replication: map[string]int{"dc1": 1},
-		SpoolDir: t.TempDir(), Username: "cassandra", Password: "cassandra",
-		Timeout: 30 * time.Second, ConnectTimeout: 30 * time.Second,
-	}
-	enginetest.Apply(t, owner)
-	cql, err := c.Node("dc1-1").Session(time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cql.Close()
+	owner := config(t)
+	owner.Keyspace = "allowed"
+	cql := enginetest.Session(t, owner)
 	do := func(statement string) {
 		t.Helper()
 		if err := cql.Query(statement).Consistency(gocql.One).Exec(); err != nil {
 			t.Fatalf("%s: %v", statement, err)
 		}
 	}
-	do("CREATE ROLE IF NOT EXISTS clerk WITH PASSWORD = 'clerk' AND LOGIN = true")
+	enginetest.Apply(t, owner)
+	do("DROP ROLE IF EXISTS clerk") // of an earlier run on a kept node
+	do("CREATE ROLE clerk WITH PASSWORD = 'clerk' AND LOGIN = true")
 	clerk := owner
 	clerk.Username, clerk.Password = "clerk", "clerk"
 	refused := func(texts ...string) {

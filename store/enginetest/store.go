@@ -96,6 +96,7 @@ func Session(t testing.TB, cfg cassandra.Config) *gocql.Session {
 func driver(hosts ...string) *gocql.ClusterConfig {
 	d := gocql.NewCluster(hosts...)
 	d.ProtoVersion = 4
+	d.Authenticator = gocql.PasswordAuthenticator{Username: "cassandra", Password: "cassandra"} // if a node asks
 	d.Timeout = 30 * time.Second
 	d.Consistency = gocql.One
 	return d
