@@ -26,13 +26,15 @@ type story struct {
 
 // TestAgain: an address changes its owner, in one datacenter and in both, with or without a cut.
 // Every owner sees only messages for that owner, mail acknowledged to the final owner is present, and
-// in the end both datacenters agree on the owner.
+// in the end both datacenters agree on the owner. Likewise aliases, settings, quotas and access tokens
+// change on both sides.
 func TestAgain(t *testing.T) {
 	const window = 4 * time.Minute // less than sitetest.JudgeAhead
-	s := newSites(t, sitetest.WindowSetting(window))
+	s := newSites(t, sitetest.WindowSetting(window), `admin.listen = "127.0.0.1:0"`)
 	stories := []*story{
 		createdElsewhere(), againHere(), againThere(), againApart(), againAcross(), twoOwners(), madeTwice(),
 		passwordOfRemoved("changed-later", false), passwordOfRemoved("changed-earlier", true),
+		aliasesAcross(), loopMadeApart(), settingsApart(), quotaApart(), tokensAcross(),
 	}
 	stage := func(name string, of func(*story) func(*testing.T, *sitetest.Sites)) {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package servertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -158,6 +159,24 @@ func (s *Server) Stop(t testing.TB) {
 // Admin is a client of the administration API.
 func (s *Server) Admin() *adminclient.Client {
 	return adminclient.Unix(filepath.Join(s.Data, "admin.sock"))
+}
+
+// API waits for the listener of the administration API for other machines, and returns its address. The
+// settings need admin.listen.
+func (s *Server) API(t testing.TB) (address string) {
+	t.Helper()
+	mailtest.WaitFor(t, StartLimit, func() error {
+		for _, m := range listening.FindAllStringSubmatch(s.Proc.Out.String(), -1) {
+			if m[1] == "admin" {
+				address = m[2]
+			}
+		}
+		if address == "" {
+			return errors.New("the server does not listen for the administration API")
+		}
+		return nil
+	})
+	return address
 }
 
 // Account is a user of the server.

@@ -1,6 +1,7 @@
 package sitetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -21,11 +22,22 @@ func Owner(address string, n int) servertest.Account {
 // tries again.
 func (s *Sites) Create(t testing.TB, at *servertest.Server, a servertest.Account) {
 	t.Helper()
+	s.Administer(t, at, func(ctx context.Context, admin *adminclient.Client) error {
+		_, err := admin.AddAccount(ctx, a.Address, a.Password)
+		return err
+	})
+}
+
+// Administer asks the administration of a server until the server agrees. A server may lack the news from
+// another datacenter.
+func (s *Sites) Administer(t testing.TB, at *servertest.Server, ask func(context.Context, *adminclient.Client) error) {
+	t.Helper()
 	admin := at.Admin()
 	defer admin.Close()
 	mailtest.WaitFor(t, Limit, func() error {
-		_, err := admin.AddAccount(servertest.Deadline(t, servertest.StartLimit), a.Address, a.Password)
-		return err
+		ctx, cancel := context.WithTimeout(context.Background(), servertest.StartLimit)
+		defer cancel()
+		return ask(ctx, admin)
 	})
 }
 
@@ -48,10 +60,8 @@ func (s *Sites) Remove(t testing.TB, at *servertest.Server, a servertest.Account
 // SetPassword changes the password of an account at a server to a.Password.
 func (s *Sites) SetPassword(t testing.TB, at *servertest.Server, a servertest.Account) {
 	t.Helper()
-	admin := at.Admin()
-	defer admin.Close()
-	mailtest.WaitFor(t, Limit, func() error {
-		return admin.SetPassword(servertest.Deadline(t, servertest.StartLimit), a.Address, a.Password)
+	s.Administer(t, at, func(ctx context.Context, admin *adminclient.Client) error {
+		return admin.SetPassword(ctx, a.Address, a.Password)
 	})
 }
 
