@@ -33,8 +33,10 @@ type Policy struct {
 	Reading mail.Reading
 	// Durability of mail and removals, see Config.Durability.
 	Durability mail.Durability
-	// Retention of messages.
+	// Retention of messages, within the bounds.
 	Retention mail.Retention
+	// RetentionMin and RetentionMax bound Retention, see Keeping; without an end: no bound.
+	RetentionMin, RetentionMax mail.Retention
 
 	// CatchAll, Delimiter and AliasOf route mail for unknown addresses of a domain, see the settings with
 	// these names. Empty: no such rule.
@@ -82,7 +84,7 @@ func (p Policy) limits() mail.Limits {
 // newer release wrote the value, counts as absent.
 func (d *Directory) policy(row store.Address, domain store.Domain) Policy {
 	p := d.domainPolicy(domain)
-	p.Retention = row.Retention.Or(domain.Retention)
+	p.Retention = p.keeping(domain.Retention).Of(row.Retention)
 	d.apply(&p, row.Settings, func(s Setting) bool { return s.Account })
 	return p
 }
@@ -90,8 +92,9 @@ func (d *Directory) policy(row store.Address, domain store.Domain) Policy {
 // domainPolicy returns the policy of the accounts of a domain that have no settings of their own.
 func (d *Directory) domainPolicy(domain store.Domain) Policy {
 	p := d.cfg.Policy
-	p.Durability, p.Retention = domain.Durability.Or(d.cfg.Durability), domain.Retention
+	p.Durability = domain.Durability.Or(d.cfg.Durability)
 	d.apply(&p, domain.Settings, func(s Setting) bool { return s.Domain })
+	p.Retention = p.keeping(domain.Retention).Of(mail.AsDomain)
 	return p
 }
 

@@ -41,6 +41,8 @@ var (
 	ErrExists = errors.New("already exists")
 	// ErrNoSuchAccount: no live account has this address.
 	ErrNoSuchAccount = errors.New("no such account")
+	// ErrNoChoice: the domain has no bounds of retentions, so its users do not choose their own.
+	ErrNoChoice = errors.New("the domain leaves no choice of the retention to its users")
 	// ErrNoSuchDomain: the domain is not hosted here.
 	ErrNoSuchDomain = errors.New("no such domain")
 	// ErrNoSuchAlias: no live alias, or no live group, has this address.

@@ -233,7 +233,7 @@ func TestAccountAndAliasAtOnce(t *testing.T) {
 	rows, err := r.reads.AddressRows(ctx, before.Address)
 	r.must(nil, err)
 	var displaced int
-	for _, g := range Generations(rows, store.Domain{}) {
+	for _, g := range Generations(rows, Keeping{}) {
 		if g.Status == Displaced {
 			displaced++
 		}

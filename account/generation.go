@@ -34,20 +34,21 @@ type Generation struct {
 	// End is the id of the removal that ended the generation. Of a displaced generation, the id of
 	// the removal that the account follows. Zero otherwise.
 	End mail.MessageID
-	// Retention of the messages, in force: the account's own, or the domain's.
+	// Retention of the messages, in force: see Keeping.
 	Retention mail.Retention
 }
 
 // Generations judges the generations of one address. rows are all rows of the address, in any
-// order; the result has the same order. domain is the address's domain, or the zero value.
+// order; the result has the same order. keep is the rule of the domain of the address; the zero value if
+// the caller ignores Generation.Retention.
 //
 // No other place decides which generation counts: a generation taken for ended loses its mail.
-func Generations(rows []store.Address, domain store.Domain) []Generation {
+func Generations(rows []store.Address, keep Keeping) []Generation {
 	generations := make([]Generation, len(rows))
 	live := liveRow(rows)
 	for i, row := range rows {
 		g := Generation{
-			Row: row, Mailbox: mail.DeriveMailboxID(row.Address, row.Generation), Retention: row.Retention.Or(domain.Retention),
+			Row: row, Mailbox: mail.DeriveMailboxID(row.Address, row.Generation), Retention: keep.Of(row.Retention),
 		}
 		switch {
 		case !row.Removed.IsZero():

@@ -81,7 +81,7 @@ func TestGenerationStatus(t *testing.T) {
 					rows[i].Kind = store.KindAccount
 				}
 			}
-			for i, got := range Generations(rows, store.Domain{Retention: test.domain}) {
+			for i, got := range Generations(rows, Policy{}.Keeping(store.Domain{Retention: test.domain})) {
 				mailbox := mail.DeriveMailboxID(rows[i].Address, want[i].generation)
 				if got.Status != want[i].want || got.End != want[i].end || got.Retention != want[i].inForce || got.Mailbox != mailbox || !reflect.DeepEqual(got.Row, rows[i]) {
 					t.Errorf("%s: generation %d of %v is %+v, want %s, end %v, retention %v", name, i, want, got, want[i].want, want[i].end, want[i].inForce)

@@ -37,8 +37,9 @@ type leastRetention struct {
 
 // leastRead is the state in the store.
 type leastRead struct {
-	least mail.Retention // of the domains and of the note; zero: for ever
-	known bool           // there is a note
+	domains []Keeping      // the different rules of the hosted domains
+	note    mail.Retention // the least own retention of the accounts; zero: for ever
+	known   bool           // there is a note
 }
 
 // retentionWalk is one walk over the accounts.
@@ -82,7 +83,20 @@ func (l *leastRetention) put(read leastRead, epoch uint64, until time.Time) (ok 
 func (l *leastRetention) answer(read leastRead, epoch uint64) (retention mail.Retention, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return read.least.Shorter(l.seen), epoch == l.epoch
+	return read.least(l.seen), epoch == l.epoch
+}
+
+// least returns the least retention in force, where an account with the retention seen exists, too.
+func (r leastRead) least(seen mail.Retention) mail.Retention {
+	own := r.note.Shorter(seen)
+	if len(r.domains) == 0 {
+		return own
+	}
+	least := r.domains[0].leastOf(own)
+	for _, k := range r.domains[1:] {
+		least = least.Shorter(k.leastOf(own))
+	}
+	return least
 }
 
 func (l *leastRetention) begin(w *retentionWalk) {
@@ -131,8 +145,8 @@ func (l *leastRetention) noted(w *retentionWalk) {
 	l.epoch++
 }
 
-// LeastRetention returns the least retention of all hosted domains and of all live accounts; without
-// an end: all messages stay for ever. LeastRetention never exceeds the retention of an account, as far
+// LeastRetention returns the least retention of all hosted domains and of all live accounts, within the
+// bounds of the domains; without an end: all messages stay for ever. LeastRetention never exceeds the retention of an account, as far
 // as this process can know:
 //
 //   - The domains, and the note that a walk has left in the store, are read once in Config.CacheTTL. So
@@ -177,15 +191,19 @@ func (d *Directory) readLeast(ctx context.Context) (r leastRead, err error) {
 	if err != nil {
 		return r, err
 	}
-	if r.least, r.known = parseLeast(text); !r.known {
+	if r.note, r.known = parseLeast(text); !r.known {
 		return r, nil
 	}
 	domains, err := d.ListDomains(ctx)
 	if err != nil {
 		return r, err
 	}
+	known := map[Keeping]bool{}
 	for _, domain := range domains {
-		r.least = r.least.Shorter(domain.Retention)
+		if k := d.Keeping(domain); !known[k] {
+			known[k] = true
+			r.domains = append(r.domains, k)
+		}
 	}
 	return r, nil
 }

@@ -12,7 +12,7 @@ type Maildrop struct {
 	Account
 	// Durability of deliveries to the maildrop, and of removals.
 	Durability mail.Durability
-	// InForce is the retention in force: the account's own, or the domain's.
+	// InForce is the retention in force, see Keeping.
 	InForce mail.Retention
 }
 

@@ -44,7 +44,7 @@ func (d *Directory) RemovedMailboxes(ctx context.Context, skip func(store.Remove
 
 func (d *Directory) removedIn(ctx context.Context, domain string, fn func(Generation) error) error {
 	return d.eachAddress(ctx, domain, "", pageSize, func(rows []store.Address) (bool, error) {
-		for _, g := range Generations(rows, store.Domain{}) {
+		for _, g := range Generations(rows, Keeping{}) {
 			if g.Status != Ended && g.Status != Displaced {
 				continue
 			}

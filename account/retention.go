@@ -27,7 +27,7 @@ func (d *Directory) SetRetention(ctx context.Context, a mail.Address, retention 
 	if err != nil {
 		return err
 	}
-	return d.changeOwn(ctx, a, store.AddressChange{Retention: &retention})
+	return d.changeOwn(ctx, a, nil, store.AddressChange{Retention: &retention})
 }
 
 // ChangeDomain writes settings of a hosted domain. The settings count at once in this process, and
@@ -62,6 +62,11 @@ func (d *Directory) ChangeDomain(ctx context.Context, name string, c store.Domai
 		domain.Retention = *c.Retention
 	}
 	domain.Settings = withSettings(domain.Settings, c.Settings)
+	if c.Settings[SettingRetentionMin] != "" || c.Settings[SettingRetentionMax] != "" {
+		if err := d.Keeping(domain).contradicts(); err != nil {
+			return store.Domain{}, err
+		}
+	}
 	err = d.write(name, domain.Durability.Or(d.cfg.Durability), func(st store.Directory) error { return st.ChangeDomain(ctx, name, c) })
 	d.forgetDomain(name)
 	if err != nil {

@@ -102,7 +102,7 @@ func storageSettings() []Setting {
 	}
 	retention := Setting{
 		Name: "retention", Form: "days such as 90d, hours such as 36h, or forever", Account: true, Domain: true, Delegated: true,
-		Doc: "Age at which messages expire. Older messages disappear at once; a longer retention later brings back only messages that were not removed by then.",
+		Doc: "Age at which messages expire. Older messages disappear at once; a longer retention later brings back only messages that were not removed by then. The domain's retention_min and retention_max bound it.",
 		read: func(p *Policy, text string) (err error) {
 			if p.Retention, err = mail.ParseRetention(text); err == nil && p.Retention == mail.AsDomain {
 				err = fmt.Errorf("%q is not a retention of its own", text)
@@ -118,6 +118,8 @@ func storageSettings() []Setting {
 		reading.delegated().everywhere("Datacenters that the list of a maildrop is read from at login: the server's (local), every datacenter (each), or every datacenter that can be reached (each-or-local). With each a list has every acknowledged message, for one more round trip; a login fails ([SYS/TEMP]) while a datacenter cannot be reached."),
 		durability,
 		retention,
+		retentionMin(),
+		retentionMax(),
 	}
 }
 

@@ -66,11 +66,12 @@ func (d *Directory) SetAccountSettings(ctx context.Context, a mail.Address, text
 	if err != nil {
 		return err
 	}
-	return d.changeOwn(ctx, a, c)
+	return d.changeOwn(ctx, a, nil, c)
 }
 
-// changeOwn writes settings of the live generation of a canonical address, a retention included.
-func (d *Directory) changeOwn(ctx context.Context, a mail.Address, c store.AddressChange) error {
+// changeOwn writes settings of the live generation of a canonical address, a retention included. With a
+// mailbox, the generation must be the one with the mailbox, otherwise the error is ErrNoSuchAccount.
+func (d *Directory) changeOwn(ctx context.Context, a mail.Address, mailbox *mail.MailboxID, c store.AddressChange) error {
 	if c.Retention != nil {
 		retention, err := checkOwnRetention(*c.Retention)
 		if err != nil {
@@ -83,6 +84,9 @@ func (d *Directory) changeOwn(ctx context.Context, a mail.Address, c store.Addre
 	e, err := d.live(ctx, a)
 	if err != nil {
 		return err
+	}
+	if mailbox != nil && e.mailbox != *mailbox {
+		return fmt.Errorf("account %s: %w", a, ErrNoSuchAccount)
 	}
 	if c.Retention == nil {
 		return d.change(ctx, a, e.row.Generation, c)

@@ -38,15 +38,15 @@ func TestSettingsWithNames(t *testing.T) {
 	_, err := d.AddAccount(ctx, alice, "secret")
 	must(err)
 	want("", "")
-	must(d.changeOwn(ctx, alice, store.AddressChange{Settings: map[string]string{"a": "1", "b": "2"}}))
+	must(d.changeOwn(ctx, alice, nil, store.AddressChange{Settings: map[string]string{"a": "1", "b": "2"}}))
 	change(map[string]string{"a": "3", "b": "4"})
 	want("1", "3")
-	must(d.changeOwn(ctx, alice, store.AddressChange{Settings: map[string]string{"a": ""}}))
+	must(d.changeOwn(ctx, alice, nil, store.AddressChange{Settings: map[string]string{"a": ""}}))
 	if got := change(map[string]string{"a": ""}); !maps.Equal(got.Settings, map[string]string{"b": "4"}) {
 		t.Errorf("the changed domain: %+v", got)
 	}
 	want("", "")
-	must(d.changeOwn(ctx, alice, store.AddressChange{Settings: map[string]string{"a": "5"}}))
+	must(d.changeOwn(ctx, alice, nil, store.AddressChange{Settings: map[string]string{"a": "5"}}))
 	change(map[string]string{"a": "6"})
 	must(d.RemoveAccount(ctx, alice))
 	must(d.RemoveDomain(ctx, "example.test"))
@@ -55,7 +55,7 @@ func TestSettingsWithNames(t *testing.T) {
 	_, err = d.AddAccount(ctx, alice, "secret")
 	must(err)
 	want("", "")
-	if err := d.changeOwn(ctx, mail.Address{Local: "bob", Domain: "example.test"}, store.AddressChange{Settings: map[string]string{"a": "1"}}); err == nil {
+	if err := d.changeOwn(ctx, mail.Address{Local: "bob", Domain: "example.test"}, nil, store.AddressChange{Settings: map[string]string{"a": "1"}}); err == nil {
 		t.Error("the settings of no account were changed")
 	}
 }

@@ -80,7 +80,10 @@ func (a *api) addAccounts() {
 		if err != nil {
 			return nil, err
 		}
-		out := &detail{Body: adminclient.AccountDetail{Account: accountOf(acc), DomainRetention: domainOf(domain).Retention, Settings: acc.Settings}}
+		out := &detail{Body: adminclient.AccountDetail{
+			Account: accountOf(acc), DomainRetention: domainOf(domain).Retention,
+			RetentionInForce: inForce(a.directory.Keeping(domain).Of(acc.Retention)), Settings: acc.Settings,
+		}}
 		if out.ETag, err = tagOfAccount(acc); err != nil {
 			return nil, err
 		}

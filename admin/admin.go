@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -28,6 +29,10 @@ type Config struct {
 	Open bool
 	// Token is a secret with all rights, from the configuration. Empty: there is none.
 	Token string
+	// AllowInsecureAuth accepts passwords of users over connections without TLS, see selfPath.
+	AllowInsecureAuth bool
+	// FailureDelay delays the answer to a wrong password. Default: none.
+	FailureDelay time.Duration
 	// Tokens judges all other tokens. Default: a new Keeper.
 	Tokens *token.Keeper
 	// Version is the server's version, for /healthz and the OpenAPI document.
@@ -136,6 +141,7 @@ func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeM
 	a.addDomains()
 	a.addAccounts()
 	a.addSettings()
+	a.addSelf()
 	a.addQuotas()
 	a.addAliases()
 	a.addGroups()
@@ -165,7 +171,10 @@ func humaConfig(cfg Config) huma.Config {
 	c.RejectUnknownQueryParameters = true
 	c.Transformers = append(c.Transformers, withoutValues)
 	if !cfg.Open {
-		c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+		c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+			"token":    {Type: "http", Scheme: "bearer"},
+			"password": {Type: "http", Scheme: "basic", Description: "Address and password of an account, for the operations below " + selfPath + " alone."},
+		}
 		c.Security = []map[string][]string{{"token": {}}}
 	}
 	return c

@@ -139,8 +139,11 @@ func parseRetention(s string) (mail.Retention, error) {
 	return r, nil
 }
 
+// inForce returns the text of a retention in force.
+func inForce(r mail.Retention) string { return r.Or(mail.Forever).String() }
+
 func domainOf(d store.Domain) adminclient.Domain {
 	return adminclient.Domain{
-		Name: d.Name, Created: d.Created, Durability: string(d.Durability), Retention: d.Retention.Or(mail.Forever).String(),
+		Name: d.Name, Created: d.Created, Durability: string(d.Durability), Retention: inForce(d.Retention),
 	}
 }

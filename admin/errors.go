@@ -37,8 +37,14 @@ func classify(err error) (status int, text string) {
 		return http.StatusServiceUnavailable, err.Error()
 	case errors.Is(err, token.ErrBadToken):
 		return http.StatusUnauthorized, err.Error()
-	case errors.Is(err, token.ErrForbidden):
+	case errors.Is(err, account.ErrBadCredentials), errors.Is(err, errNeedsPassword):
+		return http.StatusUnauthorized, errNeedsPassword.Error()
+	case errors.Is(err, errLoginRefused):
+		return http.StatusForbidden, errLoginRefused.Error()
+	case errors.Is(err, token.ErrForbidden), errors.Is(err, account.ErrNoChoice), errors.Is(err, errNeedsTLS):
 		return http.StatusForbidden, err.Error()
+	case errors.Is(err, account.ErrTooManyFailures), errors.Is(err, account.ErrBusy):
+		return http.StatusTooManyRequests, "too many logins: try again later"
 	case errors.Is(err, token.ErrTooMany):
 		return http.StatusTooManyRequests, err.Error()
 	case errors.Is(err, account.ErrNoSuchAccount), errors.Is(err, account.ErrNoSuchAlias), errors.Is(err, account.ErrNoSuchDomain), errors.Is(err, task.ErrNoSuchJob), errors.Is(err, task.ErrNotLate),

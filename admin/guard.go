@@ -27,6 +27,10 @@ func (a *api) guard(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		if strings.HasPrefix(r.URL.Path, selfPath) {
+			a.guardSelf(w, r, next)
+			return
+		}
 		caller, err := a.caller(r, configured)
 		if err != nil {
 			a.refuse(w, r, err)

@@ -23,6 +23,8 @@ const (
 	named
 	// filtered: the operation shows or touches what the scopes of the caller reach, by itself.
 	filtered
+	// self: the account of a user who gave its address and password. No token reaches it.
+	self
 )
 
 // right is the right that a caller needs for an operation.
@@ -118,6 +120,9 @@ func rights() map[string]right {
 		"reset-log-level": {role: token.Operator, reach: server},
 		"list-servers":    {role: token.ReadOnly, reach: server},
 
+		"show-own-retention": {reach: self},
+		"set-own-retention":  {reach: self},
+
 		"list-tokens":  {role: token.Admin, reach: filtered},
 		"add-token":    {role: token.Admin, reach: filtered},
 		"revoke-token": {role: token.Admin, reach: filtered},
@@ -208,6 +213,10 @@ func (u rule) permit(c token.Caller, in reflect.Value) (touched []string, err er
 		}
 	}
 	switch {
+	case u.reach == self && u.declared && c.ID == userCaller:
+		return touched, nil
+	case u.reach == self:
+		return touched, errNeedsPassword
 	case c.Role == token.Admin && c.All, u.operation == healthOperation, u.operation == readyOperation:
 		return touched, nil
 	case !u.declared:

@@ -21,6 +21,8 @@ type Client struct {
 	http  *http.Client
 	// where names the server in errors.
 	where string
+	// address and password of an account count instead of the token, see AsUser; empty: none.
+	address, password string
 	// ifMatch is the header If-Match; empty: none.
 	ifMatch string
 }
@@ -136,7 +138,10 @@ func (c *Client) request(ctx context.Context, method, path string, body io.Reade
 		return nil, fmt.Errorf("adminclient: %w", err)
 	}
 	req.Header.Set("Accept", "application/json, application/problem+json")
-	if c.token != "" {
+	switch {
+	case c.address != "":
+		req.SetBasicAuth(c.address, c.password)
+	case c.token != "":
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	if c.ifMatch != "" {

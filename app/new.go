@@ -101,6 +101,7 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 	purge.Late, purge.Window, purge.Now, purge.Logger = max(purge.Late, sweep.Undelete), window, a.now, a.logger
 	expire := cfg.Expire
 	expire.After, expire.Window, expire.Directory, expire.Now = a.cfg.Store.Settle, window, a.directory, a.now
+	expire.Keeping = a.directory.Keeping
 	usage := cfg.Usage
 	usage.Now = a.now
 	upkeep := a.engine.store.Upkeep.Local
@@ -116,7 +117,7 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 	kept := max(sweep.Grace, sweep.Undelete)
 	a.undelete = task.NewUndelete(task.UndeleteConfig{Window: kept, IDs: ids, Now: a.now}, a.directory, a.engine.store)
 	check := cfg.Check
-	check.Window = a.engine.window
+	check.Window, check.Keeping = a.engine.window, a.directory.Keeping
 	check.IDs, check.Now, check.Logger = ids, a.now, a.logger
 	a.checker = task.NewChecker(check, a.engine.store, a.registry)
 }
@@ -202,7 +203,7 @@ func (a *App) buildSMTP(protocol smtpserver.Protocol, cfg config.SMTP, d *delive
 // socket; secret is the token of the configuration.
 func (a *App) buildAdmin(open bool, secret string, metrics *admin.Metrics) (http.Handler, error) {
 	return admin.New(admin.Config{
-		Open: open, Token: secret, Tokens: a.tokens, Logger: a.logger, Version: Version(), Hostname: a.cfg.Hostname,
+		Open: open, AllowInsecureAuth: a.cfg.Auth.AllowInsecureAuth, FailureDelay: max(a.cfg.POP3.FailureDelay, 0), Token: secret, Tokens: a.tokens, Logger: a.logger, Version: Version(), Hostname: a.cfg.Hostname,
 		Tasks: a.tasks, Checker: a.checker, Late: a.late, Undelete: a.undelete, Deliverer: a.deliverer, Quotas: a.quotas, Metrics: metrics, Process: a,
 	}, a.directory, a.engine.store)
 }

@@ -87,6 +87,9 @@ func (c *Config) check(problems []Problem) error {
 		fail("auth.argon2_memory", fmt.Sprintf("%s is too small: at least %s with %d threads (RFC 9106 section 3.1)",
 			mail.FormatOctets(got), mail.FormatOctets(least), c.Auth.Argon2Threads), "auth.argon2_threads")
 	}
+	if err := c.Auth.Policy.Check(); err != nil {
+		fail("policy."+account.SettingRetentionMin, err.Error(), "policy."+account.SettingRetentionMax)
+	}
 	if socket := c.AdminSocket(); len(socket) > maxSocketPath {
 		fail("admin.socket", fmt.Sprintf("%q has %d octets, more than the %d that the path of a unix socket may have: set a shorter admin.socket, or data_dir",
 			socket, len(socket), maxSocketPath), "data_dir")

@@ -104,6 +104,19 @@ func (r Retention) Since(now time.Time) time.Time {
 	return now.Add(-time.Duration(r))
 }
 
+// Within returns the retention that is nearest to r among the retentions from least to greatest. A bound
+// without an end is no bound. If the bounds contradict each other, least counts, because mail that was kept
+// too long can still be removed.
+func (r Retention) Within(least, greatest Retention) Retention {
+	if greatest.Ends() {
+		r = r.Shorter(greatest)
+	}
+	if r.Ends() && r < least {
+		return least
+	}
+	return r
+}
+
 // Shorter returns the retention of r and other that ends first. Without an end in either, the
 // result is the zero value or Forever.
 func (r Retention) Shorter(other Retention) Retention {

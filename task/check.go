@@ -51,6 +51,8 @@ type CheckConfig struct {
 	// Batch limits the entries and contents read, and five times the candidates, until a run judges the
 	// candidates and stores its position.
 	Batch int
+	// Keeping is account.Directory.Keeping. Default: the rule of a server without a policy.
+	Keeping func(store.Domain) account.Keeping
 	// Now returns the time. Default time.Now.
 	Now func() time.Time
 	// IDs makes the ids of copies of messages. Default: a new source.
@@ -151,6 +153,7 @@ type CheckState struct {
 // for concurrent use.
 type Checker struct {
 	cfg     CheckConfig
+	keeping keepingOf
 	metrics *checkMetrics
 
 	// The roles, at the level All.
@@ -170,7 +173,7 @@ type Checker struct {
 // NewChecker makes a Checker, which the caller closes before the store. reg may be nil.
 func NewChecker(cfg CheckConfig, st store.Store, reg prometheus.Registerer) *Checker {
 	c := &Checker{
-		cfg: cfg.withDefaults(), metrics: newCheckMetrics(reg),
+		cfg: cfg.withDefaults(), keeping: keepingOf(cfg.Keeping).orPlain(), metrics: newCheckMetrics(reg),
 		mail: st.Mail.All, directory: st.Directory.All, upkeep: st.Upkeep.All, notes: st.Upkeep.Local,
 		cancel: func() {}, ended: make(chan struct{}),
 	}
@@ -196,7 +199,7 @@ func (c *Checker) Start(ctx context.Context, o CheckOptions) error {
 	if o.Address != (mail.Address{}) {
 		o.Address = o.Address.Canonical()
 		var err error
-		if generations, err = generationsOf(ctx, c.directory, o.Address); err != nil {
+		if generations, err = generationsOf(ctx, c.directory, c.keeping, o.Address); err != nil {
 			return explainCheck(err)
 		}
 		if o.Rebuild {

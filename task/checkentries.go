@@ -30,7 +30,7 @@ func (r *checkRun) checkEntries(ctx context.Context) error {
 		}
 		return r.settleEntries(ctx)
 	}
-	err := eachAddress(ctx, r.directory, r.try, string(r.at.Domain), string(r.at.After), func(generations []account.Generation) error {
+	err := eachAddress(ctx, r.directory, r.keeping, r.try, string(r.at.Domain), string(r.at.After), func(generations []account.Generation) error {
 		for _, g := range generations {
 			if err := r.checkMailbox(ctx, g); err != nil {
 				return err

@@ -19,6 +19,8 @@ type ExpireConfig struct {
 	After time.Duration
 	// Window is the in-flight window: younger messages stay, however short a retention is.
 	Window time.Duration
+	// Keeping is account.Directory.Keeping. Nil: the rule of a server without a policy.
+	Keeping func(store.Domain) account.Keeping
 	// Directory gets the retentions of all accounts, which a run reads anyway, see
 	// account.Directory.NoteRetentions. May be nil.
 	Directory *account.Directory
@@ -42,7 +44,7 @@ func Expire(cfg ExpireConfig, st store.Store) Job {
 	return Job{Name: "expire", Every: cfg.Every, After: cfg.After, Run: func(ctx context.Context, _ bool) (Report, error) {
 		e := expiry{
 			mail: st.Mail.Local, directory: st.Directory, upkeep: st.Upkeep.Local,
-			dir: cfg.Directory, window: cfg.Window, now: cfg.Now(),
+			keep: keepingOf(cfg.Keeping).orPlain(), dir: cfg.Directory, window: cfg.Window, now: cfg.Now(),
 		}
 		if err := e.upkeep.Clock(); err != nil { // after Now: the moment read can be trusted
 			return nil, fmt.Errorf("task: expire: %w", err)
@@ -57,6 +59,7 @@ type expiry struct {
 	mail      store.Mail
 	directory store.Levels[store.Directory]
 	upkeep    store.Upkeep
+	keep      keepingOf
 	dir       *account.Directory // may be nil
 	window    time.Duration
 	now       time.Time
@@ -82,7 +85,7 @@ func (e *expiry) run(ctx context.Context) error {
 
 // walk visits all accounts, and passes the own retention of each live account to found.
 func (e *expiry) walk(ctx context.Context, found func(own mail.Retention)) error {
-	return eachAddress(ctx, e.directory.Local, once, "", "", func(generations []account.Generation) error {
+	return eachAddress(ctx, e.directory.Local, e.keep, once, "", "", func(generations []account.Generation) error {
 		for _, g := range generations {
 			if g.Status != account.Live || g.Row.Kind != store.KindAccount {
 				continue
@@ -112,7 +115,7 @@ func (e *expiry) expire(ctx context.Context, g account.Generation) error {
 	if len(rows) == 0 || rows[0].ID.Compare(e.oldest(g)) >= 0 {
 		return nil
 	}
-	generations, err := generationsOf(ctx, e.directory.All, g.Row.Address)
+	generations, err := generationsOf(ctx, e.directory.All, e.keep, g.Row.Address)
 	if err != nil {
 		return err
 	}

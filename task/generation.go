@@ -10,8 +10,20 @@ import (
 	"popelago/store"
 )
 
+// keepingOf returns the rule of a domain that decides how long messages are kept, see
+// account.Directory.Keeping.
+type keepingOf func(store.Domain) account.Keeping
+
+// orPlain returns k, and for nil the rule of a server without a policy.
+func (k keepingOf) orPlain() keepingOf {
+	if k == nil {
+		return account.Policy{}.Keeping
+	}
+	return k
+}
+
 // generationsOf reads the generations of a canonical address.
-func generationsOf(ctx context.Context, st store.Directory, a mail.Address) ([]account.Generation, error) {
+func generationsOf(ctx context.Context, st store.Directory, keep keepingOf, a mail.Address) ([]account.Generation, error) {
 	domain, err := st.Domain(ctx, a.Domain)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("task: read domain %s: %w", a.Domain, err)
@@ -20,7 +32,7 @@ func generationsOf(ctx context.Context, st store.Directory, a mail.Address) ([]a
 	if err != nil {
 		return nil, fmt.Errorf("task: read address %s: %w", a, err)
 	}
-	return account.Generations(rows, domain), nil
+	return account.Generations(rows, keep(domain)), nil
 }
 
 // repeater calls do, and may call do again after a failure.
@@ -31,7 +43,7 @@ func once(_ context.Context, do func() error) error { return do() }
 
 // eachAddress reads the whole directory, from behind the local-part after of a domain, and calls fn
 // with the generations of one address at a time. Reads are made through try.
-func eachAddress(ctx context.Context, st store.Directory, try repeater, domain, after string, fn func([]account.Generation) error) error {
+func eachAddress(ctx context.Context, st store.Directory, keep keepingOf, try repeater, domain, after string, fn func([]account.Generation) error) error {
 	var domains []store.Domain
 	if err := try(ctx, func() (err error) { domains, err = st.ListDomains(ctx); return err }); err != nil {
 		return fmt.Errorf("task: list domains: %w", err)
@@ -48,8 +60,9 @@ func eachAddress(ctx context.Context, st store.Directory, try repeater, domain, 
 		if d.Name == domain {
 			from = after
 		}
+		rule := keep(d)
 		err := account.EachAddress(ctx, list, d.Name, from, checkPage, func(rows []store.Address) (bool, error) {
-			err := fn(account.Generations(rows, d))
+			err := fn(account.Generations(rows, rule))
 			return err == nil, err
 		})
 		if err != nil {
@@ -76,11 +89,14 @@ func (r *checkRun) generationsAmong(ctx context.Context, mailboxes map[mail.Mail
 		return found, nil
 	case r.options.Rebuild:
 		var generations []account.Generation
-		err := r.try(ctx, func() (err error) { generations, err = generationsOf(ctx, r.directory, r.options.Address); return err })
+		err := r.try(ctx, func() (err error) {
+			generations, err = generationsOf(ctx, r.directory, r.keeping, r.options.Address)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
 		return found, note(generations)
 	}
-	return found, eachAddress(ctx, r.directory, r.try, "", "", note)
+	return found, eachAddress(ctx, r.directory, r.keeping, r.try, "", "", note)
 }

@@ -97,7 +97,7 @@ var errEnough = errors.New("enough")
 
 // of calls fn with the late mail of one canonical address until fn returns false.
 func (l *Late) of(ctx context.Context, directory store.Directory, mailboxes store.Mailboxes, a mail.Address, fn func(LateMessage) bool) error {
-	generations, err := generationsOf(ctx, directory, a.Canonical())
+	generations, err := generationsOf(ctx, directory, account.Policy{}.Keeping, a.Canonical())
 	if err != nil {
 		return err
 	}

@@ -134,7 +134,7 @@ func (p *purge) empty(ctx context.Context, g account.Generation) error {
 		}
 		return nil
 	}
-	generations, err := generationsOf(ctx, p.directory, g.Row.Address)
+	generations, err := generationsOf(ctx, p.directory, account.Policy{}.Keeping, g.Row.Address)
 	if err != nil {
 		return err
 	}

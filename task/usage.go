@@ -79,13 +79,14 @@ func (u *usage) measure(ctx context.Context, domain store.Domain) error {
 	if err != nil {
 		return err
 	}
+	keep := u.dir.Keeping(domain)
 	total := quota.Total{Began: u.cfg.Now()}
 	if age := total.Began.Sub(last.Began); !u.asked && known && age >= 0 && age < u.cfg.Every/2 {
 		u.skipped++
 		return nil
 	}
 	err = account.EachAddress(ctx, u.directory.ListAddresses, domain.Name, "", checkPage, func(rows []store.Address) (bool, error) {
-		for _, g := range account.Generations(rows, domain) {
+		for _, g := range account.Generations(rows, keep) {
 			if g.Status != account.Live || g.Row.Kind != store.KindAccount {
 				continue
 			}

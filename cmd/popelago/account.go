@@ -151,12 +151,16 @@ func newAccountShowCommand(f *remoteFlags) *cobra.Command {
 }
 
 // retentionInForce returns the retention of an account as text, and says if it comes from the
-// domain.
+// domain, or from the bounds of the domain.
 func retentionInForce(a adminclient.AccountDetail) string {
-	if a.Retention == mail.AsDomain.String() {
-		return a.DomainRetention + ", as the domain"
+	own, source := a.Retention, ""
+	if own == mail.AsDomain.String() {
+		own, source = a.DomainRetention, ", as the domain"
 	}
-	return a.Retention
+	if a.RetentionInForce != own {
+		return a.RetentionInForce + ", bounded by the domain: " + own
+	}
+	return own + source
 }
 
 func newAccountPasswdCommand(f *remoteFlags) *cobra.Command {

@@ -1,0 +1,62 @@
+package account
+
+import (
+	"context"
+	"fmt"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// Keeping returns the rule of a domain.
+func (d *Directory) Keeping(domain store.Domain) Keeping { return d.cfg.Policy.Keeping(domain) }
+
+// Choice is the retention of an account, as its user may choose it.
+type Choice struct {
+	// Own is the retention of the account itself.
+	Own mail.Retention
+	// InForce is the retention in force, see Keeping.
+	InForce mail.Retention
+	// Free reports whether users of the domain choose their own retention.
+	Free bool
+	// Least and Greatest are texts of the bounds, such as "10d" and "forever".
+	Least, Greatest string
+}
+
+// Choice returns the retention of the account of a login, read from the store. Errors: ErrNoSuchAccount if
+// the account has ended since; the store's.
+func (d *Directory) Choice(ctx context.Context, l Login) (Choice, error) {
+	e, err := d.live(ctx, l.Address)
+	if err != nil {
+		return Choice{}, err
+	}
+	if e.mailbox != l.Mailbox {
+		return Choice{}, fmt.Errorf("account %s: %w", l.Address, ErrNoSuchAccount)
+	}
+	domain, err := d.Domain(ctx, l.Address.Domain)
+	if err != nil {
+		return Choice{}, err
+	}
+	k := d.Keeping(domain)
+	return Choice{
+		Own: e.row.Retention, InForce: k.Of(e.row.Retention), Free: k.bounded(), Least: k.leastText(), Greatest: k.greatestText(),
+	}, nil
+}
+
+// Choose sets the retention of the account of a login, as its user wishes; mail.AsDomain: the retention of
+// the domain. The retention must be within the bounds of the domain.
+//
+// Errors: ErrNoChoice, ErrBadSetting, ErrNoSuchAccount if the account has ended since, the store's.
+func (d *Directory) Choose(ctx context.Context, l Login, own mail.Retention) error {
+	domain, err := d.Domain(ctx, l.Address.Domain)
+	if err != nil {
+		return err
+	}
+	if own, err = checkOwnRetention(own); err != nil {
+		return err
+	}
+	if err := d.Keeping(domain).checkChoice(own); err != nil {
+		return err
+	}
+	return d.changeOwn(ctx, l.Address, &l.Mailbox, store.AddressChange{Retention: &own})
+}

@@ -1,0 +1,124 @@
+package account
+
+import (
+	"fmt"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// Names of the settings of domains that bound the retentions of their accounts.
+const (
+	SettingRetentionMin = "retention_min"
+	SettingRetentionMax = "retention_max"
+)
+
+// Keeping is the rule that decides how long the messages of the accounts of a domain are kept. No other
+// place decides. The zero value keeps messages without a retention of their account for ever.
+type Keeping struct {
+	// retention counts for accounts without a retention of their own.
+	retention mail.Retention
+	// least and greatest bound every retention; without an end there is no bound.
+	least, greatest mail.Retention
+}
+
+// Keeping returns the rule of a domain under the policy p of the server. A value that this release cannot
+// read counts as absent.
+func (p Policy) Keeping(domain store.Domain) Keeping {
+	for _, s := range []Setting{retentionMin(), retentionMax()} {
+		if text, ok := domain.Settings[s.Name]; ok {
+			_ = s.read(&p, text) // a failed read changes nothing
+		}
+	}
+	return p.keeping(domain.Retention)
+}
+
+// keeping is Keeping for a policy with the settings of the domain.
+func (p Policy) keeping(ofDomain mail.Retention) Keeping {
+	return Keeping{retention: ofDomain, least: p.RetentionMin, greatest: p.RetentionMax}
+}
+
+// Of returns the retention in force of an account with the retention own: own, or the retention of the
+// domain, within the bounds of the domain. The bounds count at every moment, also for retentions that were
+// set before them.
+func (k Keeping) Of(own mail.Retention) mail.Retention {
+	return own.Or(k.retention).Within(k.least, k.greatest)
+}
+
+// leastOf returns the least retention in force of all accounts of the domain, where no account has a
+// retention of its own less than own.
+func (k Keeping) leastOf(own mail.Retention) mail.Retention {
+	return own.Shorter(k.retention).Within(k.least, k.greatest)
+}
+
+// bounded reports whether the domain bounds retentions at all, beyond MinRetention.
+func (k Keeping) bounded() bool { return k.greatest.Ends() || k.least > MinRetention }
+
+// Check checks the policy of a server as a whole. Errors: ErrBadSetting.
+func (p Policy) Check() error { return p.keeping(mail.AsDomain).contradicts() }
+
+// contradicts returns an ErrBadSetting if the bounds contradict each other.
+func (k Keeping) contradicts() error {
+	if k.least.Ends() && k.greatest.Ends() && k.least > k.greatest {
+		return fmt.Errorf("%w: %s %v is more than %s %v", ErrBadSetting, SettingRetentionMin, k.least, SettingRetentionMax, k.greatest)
+	}
+	return nil
+}
+
+// checkChoice checks a retention that a user chooses. Errors: ErrNoChoice, ErrBadSetting.
+func (k Keeping) checkChoice(own mail.Retention) error {
+	switch {
+	case !k.bounded():
+		return ErrNoChoice
+	case k.Of(own) != own.Or(k.retention) && own != mail.AsDomain:
+		return fmt.Errorf("%w: a retention of %v: the domain allows %s to %s", ErrBadSetting, own, k.leastText(), k.greatestText())
+	}
+	return nil
+}
+
+func (k Keeping) leastText() string { return retentionMin().show(Policy{RetentionMin: k.least}) }
+
+func (k Keeping) greatestText() string { return retentionMax().show(Policy{RetentionMax: k.greatest}) }
+
+// retentionMin is the setting of the least retention.
+func retentionMin() Setting {
+	return Setting{
+		Name: SettingRetentionMin, Form: "days such as 10d, or hours such as 36h",
+		read: func(p *Policy, text string) error {
+			r, err := mail.ParseRetention(text)
+			switch {
+			case err != nil:
+				return err
+			case !r.Ends() || r < MinRetention:
+				return fmt.Errorf("%.60q is not a retention of at least %v with an end", text, MinRetention)
+			}
+			p.RetentionMin = r
+			return nil
+		},
+		show: func(p Policy) string {
+			if p.RetentionMin.Ends() {
+				return p.RetentionMin.String()
+			}
+			return MinRetention.String()
+		},
+	}.ofDomains("Least retention of an account. A shorter retention, of the account or the domain, counts as this one, also if it was set before.")
+}
+
+// retentionMax is the setting of the greatest retention.
+func retentionMax() Setting {
+	return Setting{
+		Name: SettingRetentionMax, Form: "days such as 365d, hours such as 36h, or forever",
+		read: func(p *Policy, text string) error {
+			r, err := mail.ParseRetention(text)
+			switch {
+			case err != nil:
+				return err
+			case r == mail.AsDomain || r.Ends() && r < MinRetention:
+				return fmt.Errorf("%.60q is neither a retention of at least %v nor forever", text, MinRetention)
+			}
+			p.RetentionMax = r
+			return nil
+		},
+		show: func(p Policy) string { return p.RetentionMax.Or(mail.Forever).String() },
+	}.ofDomains("Greatest retention of an account. A longer retention, or none, counts as this one at once: older messages disappear, and the job expire removes them. Where a domain has either bound, its users may choose their own retention within the bounds.")
+}
