@@ -26,7 +26,7 @@ func (c *clock) advance(d time.Duration) { c.t = c.t.Add(d) }
 
 // cheap returns the settings of a Directory with cheap hashes.
 func cheap(c *clock) Config {
-	return Config{Argon2Memory: 64, Argon2Time: 1, Now: c.Now, DefaultDomain: "example.test"}
+	return Config{Argon2Memory: 8, Argon2Time: 1, Now: c.Now, DefaultDomain: "example.test"}
 }
 
 func openStore(t *testing.T) store.Engine {
