@@ -22,8 +22,9 @@ type link struct {
 	network     int
 	datacenters []string
 
-	mu  sync.Mutex
-	cut map[[2]int]bool // from, to: numbers of datacenters
+	mu   sync.Mutex
+	cut  map[[2]int]bool // from, to: numbers of datacenters
+	slow *os.File        // the device of a lag
 }
 
 // linkedAddress is address for a cluster with a link.
@@ -107,6 +108,7 @@ func (l *link) up(nodes []int) error {
 
 // down removes the network, if it exists.
 func (l *link) down() {
+	l.hurry()
 	_ = ip("link delete %s", l.host())
 	_ = ip("netns delete %s", l.router())
 	for dc := 1; ip("netns delete %s", l.namespace(dc)) == nil; dc++ {
@@ -114,8 +116,9 @@ func (l *link) down() {
 }
 
 // healAll restores all lines, whatever this process knows about them: a killed process may have left
-// cuts.
+// cuts and lags.
 func (l *link) healAll() {
+	l.hurry()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for x := range l.datacenters {
@@ -130,7 +133,7 @@ func (l *link) healAll() {
 
 // rule adds or deletes the rule that drops the packets from one datacenter to the second.
 func (l *link) rule(do string, from, to int) error {
-	return ip("-n %s rule %s iif d%d to %s blackhole", l.router(), do, from, l.subnet(to))
+	return ip("-n %s rule %s pref %d iif d%d to %s blackhole", l.router(), do, cutRule, from, l.subnet(to))
 }
 
 // Cut breaks the line between two datacenters: silently, in both directions. All remaining lines
@@ -152,12 +155,12 @@ func (c *Cluster) setCut(from, to string, cut bool) error {
 		return fmt.Errorf("cassandratest: this cluster was started without a link that can be cut")
 	}
 	l := c.link
+	x, y, err := l.numbers(from, to)
+	if err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	x, y := slices.Index(l.datacenters, from)+1, slices.Index(l.datacenters, to)+1
-	if x == 0 || y == 0 || x == y {
-		return fmt.Errorf("cassandratest: no line between datacenters %q and %q: there are %q", from, to, l.datacenters)
-	}
 	way := [2]int{x, y}
 	if l.cut[way] == cut {
 		return nil
@@ -174,4 +177,13 @@ func (c *Cluster) setCut(from, to string, cut bool) error {
 	}
 	l.cut[way] = cut
 	return nil
+}
+
+// numbers returns the numbers of two different datacenters.
+func (l *link) numbers(a, b string) (x, y int, err error) {
+	x, y = slices.Index(l.datacenters, a)+1, slices.Index(l.datacenters, b)+1
+	if x == 0 || y == 0 || x == y {
+		return 0, 0, fmt.Errorf("cassandratest: no line between datacenters %q and %q: there are %q", a, b, l.datacenters)
+	}
+	return x, y, nil
 }

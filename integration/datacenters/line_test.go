@@ -1,4 +1,4 @@
-package cassandratest_test
+package datacenters
 
 import (
 	"context"
@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"popelago/cassandratest"
 )
 
 // A line between two datacenters is cut and restored: the nodes of both lose and find each other, and
@@ -17,14 +15,15 @@ func TestCut(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts two Cassandra nodes")
 	}
-	c := cassandratest.Start(t, cassandratest.Options{
-		Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
-		Link:        true,
-	})
+	c := datacenters.Get(t)
+	t.Cleanup(func() { c.Heal("dc1", "dc2") })
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 	defer cancel()
 	if err := c.Cut("dc1", "dc3"); err == nil {
 		t.Error("cut a line to an unknown datacenter")
+	}
+	if err := c.Lag("dc1", "dc3", time.Second); err == nil {
+		t.Error("a lag to an unknown datacenter")
 	}
 	for range 2 {
 		if err := c.Cut("dc1", "dc2"); err != nil {
