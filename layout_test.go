@@ -67,9 +67,10 @@ var layout = []layer{
 	{"integration", []string{"integration/servertest"}},
 	{"integration/sitetest", []string{"adminclient", "app", "cassandratest", "config", "integration/servertest", "mailtest"}},
 	{"integration/attack", []string{"config", "app", "integration/servertest"}},
-	{"integration/clients", []string{"integration/servertest"}},
+	{"integration/mailprogram", []string{"integration/servertest", "mailtest"}},
+	{"integration/clients", []string{"integration/mailprogram", "integration/servertest"}},
 	{"integration/nodes", []string{"store/enginetest"}},
-	{"integration/datacenters", []string{"integration/servertest", "integration/sitetest"}},
+	{"integration/datacenters", []string{"integration/mailprogram", "integration/servertest", "integration/sitetest"}},
 }
 
 // testImports lists the packages that test files may import in addition: engines, suites, helpers,

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"popelago/integration/mailprogram"
 	"popelago/integration/servertest"
 )
 
@@ -32,19 +33,19 @@ func prepareCurl(t testing.TB, to target) fetcher {
 func (c *curl) run(t testing.TB, path string, args ...string) string {
 	t.Helper()
 	scheme := "pop3"
-	if c.security == implicitTLS {
+	if c.Security == implicitTLS {
 		scheme = "pop3s"
 	}
-	args = append(args, "--silent", "--show-error", "--fail-early", "--cacert", c.caFile, "--config", "-",
-		scheme+"://localhost:"+c.port+"/"+path)
-	if c.security == stls {
+	args = append(args, "--silent", "--show-error", "--fail-early", "--cacert", c.CAFile, "--config", "-",
+		scheme+"://localhost:"+c.Port+"/"+path)
+	if c.Security == stls {
 		args = append(args, "--ssl-reqd")
 	}
 	p := servertest.Program{Dir: c.dir, Stdin: fmt.Sprintf("user = %q\n", c.Address+":"+c.Password)}
 	return p.Must(t, "curl", args...)
 }
 
-func (c *curl) fetch(t testing.TB, keep bool, expect int) [][]byte {
+func (c *curl) Fetch(t testing.TB, keep bool, expect int) [][]byte {
 	t.Helper()
 	before := c.run(t, "", "--request", "UIDL")
 	numbers := fmt.Sprintf("[1-%d]", expect)
@@ -61,5 +62,5 @@ func (c *curl) fetch(t testing.TB, keep bool, expect int) [][]byte {
 		// one session: DELE for each message, and QUIT at the end; --head: no text follows +OK
 		c.run(t, numbers, "--request", "DELE", "--head")
 	}
-	return takeFiles(t, out)
+	return mailprogram.TakeFiles(t, out)
 }

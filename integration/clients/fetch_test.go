@@ -3,42 +3,34 @@ package clients
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
+	"popelago/integration/mailprogram"
 	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
 
 // security is the protection of a client's session.
-type security string
+type security = mailprogram.Security
 
 const (
-	plain       security = "plain"
-	stls        security = "stls"
-	implicitTLS security = "tls"
+	plain       = mailprogram.Plain
+	stls        = mailprogram.STLS
+	implicitTLS = mailprogram.TLS
 )
 
 // target is a maildrop with the addresses for a mail program.
-type target struct {
-	servertest.Account
-	security security
-	port     string // on localhost
-	caFile   string
-	// logouts counts the ended sessions of this maildrop.
-	logouts func() int
-}
+type target = mailprogram.Target
 
 // fetcher is a mail program set up for one maildrop, with its memory of fetched messages.
 type fetcher interface {
-	// fetch runs the program once and returns the messages of the run; expect is the expected number.
+	// Fetch runs the program once and returns the messages of the run; expect is the expected number.
 	// Without keep the program also removes the messages from the server.
-	fetch(t testing.TB, keep bool, expect int) [][]byte
+	Fetch(t testing.TB, keep bool, expect int) [][]byte
 }
 
 // client is a mail program.
@@ -130,12 +122,12 @@ func testFetching(t *testing.T, on servertest.Setup) {
 			}
 			t.Run("many", func(t *testing.T) {
 				a := crowds[c.name]
-				f := c.prepare(t, targetOf(t, s, a, c.securities[0]))
+				f := c.prepare(t, mailprogram.TargetOf(t, s, a, c.securities[0]))
 				want := map[string][]byte{}
 				for n := range small[a] {
 					want[servertest.SmallName(n)] = nil
 				}
-				got := f.fetch(t, false, len(want))
+				got := f.Fetch(t, false, len(want))
 				c.compareSmall(t, got, want)
 				if n := s.Count(t, a); n != 0 {
 					t.Errorf("%d messages are left in the maildrop", n)
@@ -161,42 +153,25 @@ func fetching(on servertest.Setup) []client {
 	return all
 }
 
-// targetOf returns the target of a maildrop on a server.
-func targetOf(t testing.TB, s *servertest.Server, a servertest.Account, sec security) target {
-	t.Helper()
-	address := s.POP3
-	if sec == implicitTLS {
-		address = s.POP3S
-	}
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	logouts := func() int {
-		return strings.Count(s.Proc.Out.String(), "user="+a.Address+" ended=")
-	}
-	return target{Account: a, security: sec, port: port, caFile: s.CA.File, logouts: logouts}
-}
-
 // testCorpus fetches the corpus with leave-on-server, again, and once more after a further message
 // has arrived; then a program without memory fetches and removes all.
 func (c client) testCorpus(t *testing.T, s *servertest.Server, a servertest.Account, sec security, large bool) {
-	to := targetOf(t, s, a, sec)
+	to := mailprogram.TargetOf(t, s, a, sec)
 	want := s.CorpusOf(t, a, nil)
 	f := c.prepare(t, to)
 
-	c.compare(t, f.fetch(t, true, len(want)), want)
+	c.compare(t, f.Fetch(t, true, len(want)), want)
 	if n := s.Count(t, a); n != len(want) {
 		t.Fatalf("%d messages in the maildrop after fetching with leave-on-server, want %d", n, len(want))
 	}
 	if !c.forgetful {
-		if again := f.fetch(t, true, 0); len(again) != 0 {
+		if again := f.Fetch(t, true, 0); len(again) != 0 {
 			t.Errorf("a second run fetched %d messages", len(again))
 		}
 		session := s.LMTPSession(t)
 		servertest.Send(t, session, servertest.Sender("late"), []servertest.Account{a}, []byte("Subject: late\r\n\r\nA message more.\r\n"))
 		session.Close()
-		if late := f.fetch(t, true, 1); len(late) != 1 || servertest.Mark(late[0]) != "late" {
+		if late := f.Fetch(t, true, 1); len(late) != 1 || servertest.Mark(late[0]) != "late" {
 			t.Errorf("after a further message a run fetched %d messages", len(late))
 		}
 	}
@@ -210,7 +185,7 @@ func (c client) testCorpus(t *testing.T, s *servertest.Server, a servertest.Acco
 	}
 
 	fresh := c.prepare(t, to)
-	c.compare(t, fresh.fetch(t, false, len(want)), want)
+	c.compare(t, fresh.Fetch(t, false, len(want)), want)
 	if n := s.Count(t, a); n != 0 {
 		t.Errorf("%d messages are left in the maildrop after removal", n)
 	}
@@ -313,24 +288,6 @@ func (c client) compareSmall(t testing.TB, got [][]byte, want map[string][]byte)
 	if len(seen) != len(want) {
 		t.Errorf("%d messages fetched, want %d", len(seen), len(want))
 	}
-}
-
-// takeFiles reads the files of a folder and removes them.
-func takeFiles(t testing.TB, dir string) [][]byte {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all [][]byte
-	for _, e := range entries {
-		name := filepath.Join(dir, e.Name())
-		all = append(all, []byte(servertest.ReadFile(t, name)))
-		if err := os.Remove(name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return all
 }
 
 // makeMaildir makes an empty Maildir that every user may write to.

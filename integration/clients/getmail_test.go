@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"popelago/integration/mailprogram"
 	"popelago/integration/servertest"
 )
 
@@ -38,11 +39,11 @@ func prepareGetmail(t testing.TB, to target) fetcher {
 	return g
 }
 
-func (g *getmail) fetch(t testing.TB, keep bool, _ int) [][]byte {
+func (g *getmail) Fetch(t testing.TB, keep bool, _ int) [][]byte {
 	t.Helper()
 	retriever := servertest.Lines("type = SimplePOP3Retriever")
-	if g.security == implicitTLS {
-		retriever = servertest.Lines("type = SimplePOP3SSLRetriever", "ca_certs = "+g.caFile)
+	if g.Security == implicitTLS {
+		retriever = servertest.Lines("type = SimplePOP3SSLRetriever", "ca_certs = "+g.CAFile)
 	}
 	rc := filepath.Join(g.dir, "getmailrc")
 	remove := "true"
@@ -51,7 +52,7 @@ func (g *getmail) fetch(t testing.TB, keep bool, _ int) [][]byte {
 	}
 	servertest.WriteFile(t, rc, "[retriever]\n"+retriever+servertest.Lines(
 		"server = localhost",
-		"port = "+g.port,
+		"port = "+g.Port,
 		"username = "+g.Address,
 		"password = "+g.Password,
 		"[destination]",
@@ -75,5 +76,5 @@ func (g *getmail) fetch(t testing.TB, keep bool, _ int) [][]byte {
 	first, _, _ := strings.Cut(servertest.ReadFile(t, path), "\n")
 	python := strings.TrimSpace(strings.TrimPrefix(first, "#!")) // the interpreter with getmail's modules
 	servertest.Program{Dir: g.dir, Nobody: true}.Must(t, python, helper, path, "--getmaildir="+g.dir, "--rcfile="+rc, "--quiet")
-	return takeFiles(t, filepath.Join(g.dir, "Maildir", "new"))
+	return mailprogram.TakeFiles(t, filepath.Join(g.dir, "Maildir", "new"))
 }

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"popelago/integration/mailprogram"
 	"popelago/integration/servertest"
 )
 
@@ -28,7 +29,7 @@ func prepareMpop(t testing.TB, to target) fetcher {
 	return m
 }
 
-func (m *mpop) fetch(t testing.TB, keep bool, _ int) [][]byte {
+func (m *mpop) Fetch(t testing.TB, keep bool, _ int) [][]byte {
 	t.Helper()
 	rc := filepath.Join(m.dir, "mpoprc")
 	text := servertest.Lines(
@@ -37,22 +38,22 @@ func (m *mpop) fetch(t testing.TB, keep bool, _ int) [][]byte {
 		"uidls_file "+filepath.Join(m.dir, "uidls"),
 		"account x",
 		"host localhost",
-		"port "+m.port,
+		"port "+m.Port,
 		"user "+m.Address,
 		`password "`+m.Password+`"`,
 		"keep "+onOff(keep),
 		"delivery maildir "+filepath.Join(m.dir, "Maildir"),
 	)
-	if m.security == plain {
+	if m.Security == plain {
 		text += servertest.Lines("tls off", "auth user") // chooses no clear-text login by itself
 	} else {
-		text += servertest.Lines("tls on", "tls_starttls "+onOff(m.security == stls), "tls_trust_file "+m.caFile, "auth on")
+		text += servertest.Lines("tls on", "tls_starttls "+onOff(m.Security == stls), "tls_trust_file "+m.CAFile, "auth on")
 	}
 	servertest.WriteFile(t, rc, text)
 	// Cut off inside RETR, mpop 1.4.18 writes line ends without end: hence the limit, in KiB.
 	script := `ulimit -f 200000; exec mpop --quiet --file="$1" x`
 	servertest.Program{Dir: m.dir}.Must(t, "bash", "-c", script, "mpop", rc)
-	return takeFiles(t, filepath.Join(m.dir, "Maildir", "new"))
+	return mailprogram.TakeFiles(t, filepath.Join(m.dir, "Maildir", "new"))
 }
 
 func onOff(on bool) string {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"testing"
 
+	"popelago/integration/mailprogram"
 	"popelago/integration/servertest"
 	"popelago/mailtest"
 )
@@ -48,16 +49,16 @@ func preparePoplib(t testing.TB, to target, lineLimit int) fetcher {
 	return p
 }
 
-func (p *poplib) fetch(t testing.TB, keep bool, _ int) [][]byte {
+func (p *poplib) Fetch(t testing.TB, keep bool, _ int) [][]byte {
 	t.Helper()
 	afterwards := "remove"
 	if keep {
 		afterwards = "keep"
 	}
 	out := filepath.Join(p.dir, "out")
-	servertest.Program{Stdin: p.Password}.Must(t, "python3", script(t, "fetch_poplib.py"), p.port, string(p.security), p.caFile,
+	servertest.Program{Stdin: p.Password}.Must(t, "python3", script(t, "fetch_poplib.py"), p.Port, string(p.Security), p.CAFile,
 		p.Address, out, filepath.Join(p.dir, "seen"), afterwards, strconv.Itoa(p.lineLimit))
-	return takeFiles(t, out)
+	return mailprogram.TakeFiles(t, out)
 }
 
 // script is the absolute path of a helper program in testdata.
