@@ -70,8 +70,12 @@ type Address struct {
 	Retention mail.Retention
 	// Bulk is the moment that SetBulk returned, to the microsecond. Zero: the mailbox is not bulk.
 	Bulk time.Time
-	// Targets of an alias or a group: canonical, in the order of their texts. Nil: none.
+	// Targets of an alias or a group: canonical, in the order of their texts. Nil: none. An account with
+	// targets has moved: it was renamed to them.
 	Targets []mail.Address
+	// Origin names the generation whose mailbox the account has, after a rename. Zero: the account has the
+	// mailbox of its own generation. Set together with Kind, and never changed.
+	Origin Origin
 	// Settings by name. A setting without a value is absent. Nil: none. Readers share the map.
 	Settings map[string]string
 }
@@ -89,6 +93,7 @@ type AddressChange struct {
 	Created   *time.Time
 	Retention *mail.Retention
 	Bulk      *time.Time
+	Origin    *Origin
 	// AddTargets and RemoveTargets have no address in common.
 	AddTargets, RemoveTargets []mail.Address
 	// Settings to be written, by name; an empty value removes the setting.
@@ -114,6 +119,10 @@ type Addresses interface {
 	// side. The order of local-parts is the engine's own and never changes. more reports whether
 	// further rows may follow. Errors: ErrUnavailable, ErrCorrupt.
 	ListAddresses(ctx context.Context, domain, after string, limit int) (rows []Address, more bool, err error)
+
+	// SearchAddresses is ListAddresses for the local-parts that begin with prefix, which is UTF-8. The
+	// cost follows the rows returned; rows without the prefix cost nothing.
+	SearchAddresses(ctx context.Context, domain, prefix, after string, limit int) (rows []Address, more bool, err error)
 }
 
 // Domain is a hosted domain.

@@ -86,6 +86,15 @@ func decodeSettings(encoded map[string]string) (map[string]string, error) {
 	return settings, nil
 }
 
+// decodeOrigin reads the column origin; the zero value without one.
+func decodeOrigin(encoded string) (store.Origin, error) {
+	text, err := decodeText(encoded)
+	if err != nil || text == "" {
+		return store.Origin{}, err
+	}
+	return store.ParseOrigin(text)
+}
+
 // encodeTargets returns addresses in the form of the column targets.
 func encodeTargets(targets []mail.Address) []string {
 	encoded := make([]string, len(targets))

@@ -173,6 +173,8 @@ func migrations() [][]string {
 	}, {
 		`ALTER TABLE mailbox ADD IF NOT EXISTS original text`,
 		`ALTER TABLE ledger ADD IF NOT EXISTS originals frozen<list<text>>`,
+	}, {
+		`ALTER TABLE address ADD IF NOT EXISTS origin text`,
 	}}
 }
 
@@ -349,11 +351,12 @@ const (
 // Addresses. A write of targets or settings also writes touched: Cassandra 4.1 has no WRITETIME of the
 // elements of a collection.
 const (
-	addressColumns  = `SELECT local, generation, kind, removed, password, state, created, retention, bulk, targets, settings FROM address WHERE domain = ? AND shard = ?`
+	addressColumns  = `SELECT local, generation, kind, removed, password, state, created, retention, bulk, targets, settings, origin FROM address WHERE domain = ? AND shard = ?`
 	selectAddresses = addressColumns + ` AND local = ?`
 	listAddresses   = addressColumns + ` AND local > ? LIMIT ?`
+	searchAddresses = addressColumns + ` AND local >= ? AND local < ? LIMIT ?`
 
-	selectAddressTimes = `SELECT WRITETIME(kind), WRITETIME(removed), WRITETIME(password), WRITETIME(state), WRITETIME(created), WRITETIME(retention), WRITETIME(bulk), WRITETIME(touched) FROM address WHERE domain = ? AND shard = ? AND local = ? AND generation = ?`
+	selectAddressTimes = `SELECT WRITETIME(kind), WRITETIME(removed), WRITETIME(password), WRITETIME(state), WRITETIME(created), WRITETIME(retention), WRITETIME(bulk), WRITETIME(touched), WRITETIME(origin) FROM address WHERE domain = ? AND shard = ? AND local = ? AND generation = ?`
 )
 
 // updateAddress returns the statement that makes assignments to an address.

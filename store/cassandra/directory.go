@@ -37,6 +37,7 @@ func (d *addresses) readAddresses(ctx context.Context, st statement, domain stri
 		var (
 			local                 string
 			kind, password, state string
+			origin                string
 			generation, removed   gocql.UUID
 			created, retention    *int64
 			bulk                  *int64
@@ -44,7 +45,7 @@ func (d *addresses) readAddresses(ctx context.Context, st statement, domain stri
 			settings              map[string]string
 			a                     = store.Address{Address: mail.Address{Domain: domain}}
 		)
-		err := scan(&local, &generation, &kind, &removed, &password, &state, &created, &retention, &bulk, &targets, &settings)
+		err := scan(&local, &generation, &kind, &removed, &password, &state, &created, &retention, &bulk, &targets, &settings, &origin)
 		if err != nil {
 			return err
 		}
@@ -58,6 +59,9 @@ func (d *addresses) readAddresses(ctx context.Context, st statement, domain stri
 			return err
 		}
 		if a.Settings, err = decodeSettings(settings); err != nil {
+			return err
+		}
+		if a.Origin, err = decodeOrigin(origin); err != nil {
 			return err
 		}
 		a.Generation, a.Removed = mail.MessageID(generation), mail.MessageID(removed)
@@ -85,16 +89,16 @@ func (d *addresses) ChangeAddress(ctx context.Context, a mail.Address, generatio
 	}
 	local := encodeText(a.Local)
 	key := []any{encodeText(a.Domain), addressShard(local), local, gocql.UUID(generation)}
-	var times [8]*int64
+	var times [9]*int64
 	if _, err := d.run.readOne(ctx, statement{cql: selectAddressTimes, values: key, consistency: d.at.reads(), what: what},
-		&times[0], &times[1], &times[2], &times[3], &times[4], &times[5], &times[6], &times[7]); err != nil {
+		&times[0], &times[1], &times[2], &times[3], &times[4], &times[5], &times[6], &times[7], &times[8]); err != nil {
 		return err
 	}
 	timestamp, err := d.clock.changeTime(ctx, what)
 	if err != nil {
 		return err
 	}
-	for i, name := range []string{"kind", "removed", "password", "state", "created", "retention", "bulk", "touched"} {
+	for i, name := range []string{"kind", "removed", "password", "state", "created", "retention", "bulk", "touched", "origin"} {
 		if t := times[i]; t != nil && slices.Contains(change.columns, name) {
 			timestamp = max(timestamp, *t+1)
 		}
@@ -131,6 +135,9 @@ func addressAssignments(c store.AddressChange) *assignments {
 	if c.Bulk != nil {
 		change.set("bulk", micros(*c.Bulk))
 	}
+	if c.Origin != nil {
+		change.set("origin", encodeText(c.Origin.String()))
+	}
 	if len(c.AddTargets)+len(c.RemoveTargets)+len(c.Settings) > 0 {
 		change.changeTargets(c.AddTargets, c.RemoveTargets)
 		change.changeSettings(c.Settings)
@@ -142,6 +149,11 @@ func addressAssignments(c store.AddressChange) *assignments {
 // ListAddresses implements store.Addresses: shard by shard, within a shard by local-part. Several shards
 // are read at the same time while they are nearly empty.
 func (d *addresses) ListAddresses(ctx context.Context, domain, after string, limit int) (rows []store.Address, more bool, err error) {
+	return d.SearchAddresses(ctx, domain, "", after, limit)
+}
+
+// SearchAddresses implements store.Addresses, as ListAddresses. Every shard has its part of a prefix.
+func (d *addresses) SearchAddresses(ctx context.Context, domain, prefix, after string, limit int) (rows []store.Address, more bool, err error) {
 	if err := d.run.ready(ctx, "list addresses"); err != nil {
 		return nil, false, err
 	}
@@ -153,7 +165,7 @@ func (d *addresses) ListAddresses(ctx context.Context, domain, after string, lim
 	}
 	for n := 1; shard < addressShards; {
 		want := limit - len(rows)
-		pages, err := d.listShards(ctx, domain, shard, min(n, addressShards-shard), after, want)
+		pages, err := d.listShards(ctx, domain, prefix, shard, min(n, addressShards-shard), after, want)
 		if err != nil {
 			return nil, false, err
 		}
@@ -186,8 +198,12 @@ func (d *addresses) ListAddresses(ctx context.Context, domain, after string, lim
 	return rows, false, nil
 }
 
+// lastRune behind a prefix is behind every text with the prefix: no local-part has a character that is
+// not visible.
+const lastRune = "\U0010FFFF"
+
 // listShards reads the first rows, up to limit, of each of n shards. after applies to the first shard.
-func (d *addresses) listShards(ctx context.Context, domain string, first, n int, after string, limit int) ([][]store.Address, error) {
+func (d *addresses) listShards(ctx context.Context, domain, prefix string, first, n int, after string, limit int) ([][]store.Address, error) {
 	pages := make([][]store.Address, n)
 	shards := make([]int, n)
 	for i := range shards {
@@ -198,12 +214,20 @@ func (d *addresses) listShards(ctx context.Context, domain string, first, n int,
 		if i > 0 {
 			from = ""
 		}
-		pages[i], err = d.readAddresses(ctx, statement{
+		st := statement{
 			cql:         listAddresses,
 			values:      []any{encodeText(domain), first + i, from, limit},
 			consistency: d.at.reads(),
 			what:        fmt.Sprintf("list the addresses of %s", domain),
-		}, domain)
+		}
+		if prefix != "" {
+			lower := prefix
+			if from >= prefix {
+				lower = from + "\x00" // the first text behind from
+			}
+			st.cql, st.values = searchAddresses, []any{encodeText(domain), first + i, lower, prefix + lastRune, limit}
+		}
+		pages[i], err = d.readAddresses(ctx, st, domain)
 		return err
 	})
 	return pages, err

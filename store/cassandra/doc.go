@@ -12,7 +12,8 @@
 //	trash           ((datacenter, hour, shard), mailbox, message)  removed_at, entry, bare
 //	floor           ((mailbox))                    floor, held
 //	address         ((domain, shard), local, generation)  kind, removed, password, state, created,
-//	                                               retention, bulk, targets, settings, touched
+//	                                               retention, bulk, targets, settings, touched,
+//	                                               origin
 //	domain          ((name))                       created, removed, durability, retention, settings,
 //	                                               touched
 //	access_token    ((id))                         hash, role, scopes, note, maker, created, expires,

@@ -153,6 +153,7 @@ func rules() map[string]rule {
 		"addressColumns":     {},
 		"selectAddresses":    {sessions, nil},
 		"listAddresses":      {sessions, nil},
+		"searchAddresses":    {sessions, nil},
 		"selectAddressTimes": {sessions, nil},
 		"selectDomain":       {sessions, nil},
 		"scanDomains":        {sessions, nil},

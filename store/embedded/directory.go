@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -18,6 +19,7 @@ import (
 const (
 	columnBulk      = 'b'
 	columnCreated   = 'c'
+	columnOrigin    = 'f'
 	columnTarget    = 'g'
 	columnKind      = 'k'
 	columnSetting   = 'o'
@@ -52,17 +54,27 @@ func (d *addresses) AddressRows(ctx context.Context, a mail.Address) (rows []sto
 
 // ListAddresses implements store.Addresses. Rows are ordered by the octets of the local-part.
 func (d *addresses) ListAddresses(ctx context.Context, domain, after string, limit int) (rows []store.Address, more bool, err error) {
+	return d.SearchAddresses(ctx, domain, "", after, limit)
+}
+
+// SearchAddresses implements store.Addresses.
+func (d *addresses) SearchAddresses(ctx context.Context, domain, prefix, after string, limit int) (rows []store.Address, more bool, err error) {
 	const what = "list addresses"
 	if err := contextErr(ctx, what); err != nil {
 		return nil, false, err
 	}
-	prefix := appendText([]byte{prefixAddress}, domain)
-	lower := prefix
+	lower := appendStart(appendText([]byte{prefixAddress}, domain), prefix)
+	upper := successor(lower)
 	if after != "" {
-		lower = successor(addressPrefix(domain, after))
+		if behind := successor(addressPrefix(domain, after)); bytes.Compare(behind, lower) > 0 {
+			lower = behind
+		}
+	}
+	if bytes.Compare(lower, upper) >= 0 {
+		return nil, false, nil
 	}
 	err = d.link.read(what, func(db *pebble.DB) error {
-		rows, more, err = scanAddresses(ctx, db, lower, successor(prefix), min(max(limit, 1), pageLimit))
+		rows, more, err = scanAddresses(ctx, db, lower, upper, min(max(limit, 1), pageLimit))
 		return err
 	})
 	if err != nil {
@@ -126,6 +138,11 @@ func setColumn(row *store.Address, column byte, element string, v []byte) error 
 		row.Kind = store.AddressKind(d.text())
 	case columnPassword:
 		row.Password = d.text()
+	case columnOrigin:
+		var err error
+		if row.Origin, err = store.ParseOrigin(d.text()); err != nil {
+			return err
+		}
 	case columnState:
 		row.State = store.AddressState(d.text())
 	case columnRemoved:
@@ -192,6 +209,9 @@ func changeAddress(batch *pebble.Batch, a mail.Address, generation mail.MessageI
 	}
 	if c.Bulk != nil {
 		columns[columnBulk] = momentColumn(*c.Bulk)
+	}
+	if c.Origin != nil {
+		columns[columnOrigin] = textColumn(c.Origin.String())
 	}
 	if c.Retention != nil {
 		columns[columnRetention] = encodeMoment(c.Retention.Microseconds())

@@ -22,7 +22,7 @@
 //	t removed at(8) number(8)               mailbox and ids of a removal; content to be swept
 //	u removed at(8) number(8)               the same, swept; markers to be purged
 //	a text domain, text local,              one column of one generation of an address;
-//	    generation(16) column(1) element      column is one of "bcgkoprst"; element is a target or the
+//	    generation(16) column(1) element      column is one of "bcfgkoprst"; element is a target or the
 //	                                          name of a setting in the columns "g" and "o", else empty
 //	d name                                  domain: created
 //	s text name setting(1) element          one setting of a domain; setting is one of "dnt"; element

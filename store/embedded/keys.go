@@ -125,14 +125,17 @@ func parseTrashKey(k []byte) (removedAt int64, seq uint64, err error) {
 
 // appendText appends s so that keys sort as the texts do and no text is a prefix of another:
 // 0x00 becomes 0x00 0xFF, and 0x00 0x01 ends the text.
-func appendText(k []byte, s string) []byte {
+func appendText(k []byte, s string) []byte { return append(appendStart(k, s), 0x00, 0x01) }
+
+// appendStart appends the octets that begin the form of every text that begins with s.
+func appendStart(k []byte, s string) []byte {
 	for i := range len(s) {
 		k = append(k, s[i])
 		if s[i] == 0 {
 			k = append(k, 0xFF)
 		}
 	}
-	return append(k, 0x00, 0x01)
+	return k
 }
 
 // cutText undoes appendText and returns what follows.

@@ -185,6 +185,52 @@ var addressCases = []testCase{
 			e.Fatalf("got %d rows, want %d, or different rows", len(first), len(want))
 		}
 	}},
+	{"search", func(e *env) {
+		for _, local := range []string{"ann", "anna", "anna.b", "annex", "anz", "b", "ä", "änne", "an%", "an_"} {
+			e.change(mail.Address{Local: local, Domain: "example.test"}, mail.MessageID{}, store.AddressChange{Kind: ptr(store.KindAccount)})
+		}
+		removed := e.ids.Next()
+		e.change(mail.Address{Local: "anna", Domain: "example.test"}, mail.MessageID{}, store.AddressChange{Removed: &removed})
+		e.change(mail.Address{Local: "anna", Domain: "example.test"}, removed, store.AddressChange{Kind: ptr(store.KindAccount)})
+		e.change(mail.Address{Local: "ann", Domain: "example.test.org"}, mail.MessageID{}, store.AddressChange{Kind: ptr(store.KindAccount)})
+		for _, c := range []struct {
+			prefix string
+			want   []string
+		}{
+			{"ann", []string{"ann", "anna", "anna", "anna.b", "annex"}},
+			{"anna", []string{"anna", "anna", "anna.b"}},
+			{"an%", []string{"an%"}},
+			{"ä", []string{"ä", "änne"}},
+			{"c", nil},
+			{"example", nil},
+			{"", []string{"an%", "an_", "ann", "anna", "anna", "anna.b", "annex", "anz", "b", "ä", "änne"}},
+		} {
+			for _, limit := range []int{1, 2, 3, 100} {
+				var got []string
+				for after, more := "", true; more; {
+					var rows []store.Address
+					var err error
+					if rows, more, err = e.SearchAddresses(e.ctx, "example.test", c.prefix, after, limit); err != nil {
+						e.Fatalf("SearchAddresses: %v", err)
+					}
+					for _, row := range rows {
+						got = append(got, row.Address.Local)
+						after = row.Address.Local
+					}
+					if more && len(rows) == 0 {
+						e.Fatal("SearchAddresses: an empty page announces a further page")
+					}
+				}
+				if slices.Sort(got); !slices.Equal(got, c.want) {
+					e.Errorf("prefix %q in pages of %d: %q, want %q", c.prefix, limit, got, c.want)
+				}
+			}
+		}
+		// The page behind a local-part that is before, or behind, the prefix.
+		if rows, _, err := e.SearchAddresses(e.ctx, "example.test", "\U0001F600", "b", 5); err != nil || len(rows) != 0 {
+			e.Errorf("behind an address without the prefix: %+v, %v", rows, err)
+		}
+	}},
 	{"concurrent changes of different columns", func(e *env) {
 		a := mail.Address{Local: "alice", Domain: "example.test"}
 		for i := range 10 {
@@ -208,6 +254,8 @@ var addressCases = []testCase{
 		e.wantCancelled("ChangeAddress", e.ChangeAddress(cancelled(), a, mail.MessageID{}, store.AddressChange{Kind: ptr(store.KindAccount)}))
 		_, _, err = e.ListAddresses(cancelled(), a.Domain, "", 5)
 		e.wantCancelled("ListAddresses", err)
+		_, _, err = e.SearchAddresses(cancelled(), a.Domain, "a", "", 5)
+		e.wantCancelled("SearchAddresses", err)
 	}},
 }
 

@@ -35,6 +35,14 @@ func (s *faultyDirectory) ListAddresses(ctx context.Context, domain, after strin
 	return rows, more, err
 }
 
+func (s *faultyDirectory) SearchAddresses(ctx context.Context, domain, prefix, after string, limit int) (rows []store.Address, more bool, err error) {
+	err = s.f.read("SearchAddresses", func() (err error) {
+		rows, more, err = s.Directory.SearchAddresses(ctx, domain, prefix, after, limit)
+		return err
+	})
+	return rows, more, err
+}
+
 func (s *faultyDirectory) Domain(ctx context.Context, name string) (d store.Domain, err error) {
 	err = s.f.read("Domain", func() (err error) { d, err = s.Directory.Domain(ctx, name); return err })
 	return d, err

@@ -46,6 +46,18 @@ var setCases = []testCase{
 		want.Settings = map[string]string{"a": "again"}
 		e.wantRows(a, want)
 	}},
+	{"origin", func(e *env) {
+		for i, origin := range []store.Origin{{Address: awkward[5]}, {Address: awkward[6], Generation: e.ids.Next()}, {Address: awkward[8]}} {
+			a := mail.Address{Local: fmt.Sprint("alice", i), Domain: "example.test"}
+			want := store.Address{Address: a, Generation: e.ids.Next(), Kind: store.KindAccount, Origin: origin}
+			e.change(a, want.Generation, store.AddressChange{Kind: &want.Kind, Origin: &want.Origin})
+			e.change(a, want.Generation, store.AddressChange{State: &want.State})
+			e.wantRows(a, want)
+			if got := e.listAddresses("example.test", 5); len(got) != i+1 || got[i].Mailbox() == (store.Address{}).Mailbox() {
+				e.Errorf("ListAddresses: %+v", got)
+			}
+		}
+	}},
 	{"a new generation begins empty", func(e *env) {
 		a, target := mail.Address{Local: "alice", Domain: "example.test"}, mail.Address{Local: "bob", Domain: "example.test"}
 		first := store.Address{Address: a, Kind: "alias", Targets: []mail.Address{target}, Settings: map[string]string{"a": "b"}, Removed: e.ids.Next()}
