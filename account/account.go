@@ -40,6 +40,11 @@ func accountOf(e *entry) Account {
 	return a
 }
 
+// OwnSettings returns the settings of the account's own by name, a retention included.
+func (a Account) OwnSettings() map[string]string {
+	return addressTexts(store.Address{Settings: a.Settings, Retention: a.Retention})
+}
+
 // AddAccount makes an account in a hosted domain. For an address removed before, the account is a new
 // generation with an empty mailbox of its own.
 //
@@ -103,28 +108,11 @@ func (d *Directory) Account(ctx context.Context, a mail.Address) (Account, error
 //
 // Errors: ErrNoSuchDomain, the store's.
 func (d *Directory) Accounts(ctx context.Context, domain, after string, limit int) (accounts []Account, next string, err error) {
-	domain, err = mail.CanonicalDomain(domain)
-	if err != nil {
-		return nil, "", err
+	found, next, err := d.SearchAccounts(ctx, domain, Search{}, after, limit)
+	for _, f := range found {
+		accounts = append(accounts, f.Account)
 	}
-	if err := d.hosted(ctx, domain); err != nil {
-		return nil, "", err
-	}
-	limit = max(limit, 1)
-	err = d.eachAddress(ctx, domain, after, limit, func(rows []store.Address) (bool, error) {
-		if len(accounts) == limit {
-			next = accounts[limit-1].Address.Local
-			return false, nil
-		}
-		if e := entryOf(rows); e.isAccount() {
-			accounts = append(accounts, accountOf(e))
-		}
-		return true, nil
-	})
-	if err != nil {
-		return nil, "", err
-	}
-	return accounts, next, nil
+	return accounts, next, err
 }
 
 // SetPassword gives an account a new password. The old password ends at once in this process, and
@@ -189,15 +177,21 @@ func (d *Directory) endRows(ctx context.Context, a mail.Address, rows []store.Ad
 		return fmt.Errorf("account: remove %s: %w", a, err)
 	}
 	removal := laterThan(id, rows)
+	shared, err := d.sharedRows(ctx, rows)
+	if err != nil {
+		return err
+	}
 	// Older generations first: if this stops halfway, the account is still the same.
-	for _, r := range rows {
-		if r.Kind == "" || !r.Removed.IsZero() || !ends(r) {
+	for i, r := range rows {
+		if r.Kind == "" || !r.Removed.IsZero() || r.Moved() || !ends(r) {
 			continue
 		}
 		if err := d.change(ctx, a, r.Generation, store.AddressChange{Removed: &removal}); err != nil {
 			return err
 		}
-		d.ended.Set(mail.DeriveMailboxID(a, r.Generation), struct{}{})
+		if !shared[i] {
+			d.ended.Set(r.Mailbox(), struct{}{})
+		}
 	}
 	return nil
 }
@@ -235,15 +229,28 @@ func (d *Directory) change(ctx context.Context, a mail.Address, generation mail.
 	return nil
 }
 
-// nextGeneration names the generation that follows all generations in rows.
+// nextGeneration names the generation that follows all generations in rows. A rename ends a generation
+// without the id of a removal: the generation that follows is the one of the next moment.
 func nextGeneration(rows []store.Address) mail.MessageID {
 	var last mail.MessageID
 	for _, r := range rows {
-		if r.Removed.Compare(last) > 0 {
-			last = r.Removed
+		end := r.Removed
+		if r.Moved() {
+			end = later(r.Generation, r.Generation)
+		}
+		if end.Compare(last) > 0 {
+			last = end
 		}
 	}
 	return last
+}
+
+// later returns the id of the moment after an id, with the octets behind the time of another id.
+func later(id, own mail.MessageID) mail.MessageID {
+	key, rest := id.Sibling(0).SortKey(), own.Sibling(0).SortKey()
+	binary.BigEndian.PutUint64(key[:8], binary.BigEndian.Uint64(key[:8])+1)
+	copy(key[8:], rest[8:])
+	return mail.MessageIDFromSortKey(key)
 }
 
 // laterThan returns id, or, if a clock that differs made id older than a generation or removal in
@@ -258,10 +265,7 @@ func laterThan(id mail.MessageID, rows []store.Address) mail.MessageID {
 	if id.Compare(last) > 0 {
 		return id
 	}
-	key, own := last.SortKey(), id.SortKey()
-	binary.BigEndian.PutUint64(key[:8], binary.BigEndian.Uint64(key[:8])+1)
-	copy(key[8:], own[8:])
-	return mail.MessageIDFromSortKey(key)
+	return later(last, id)
 }
 
 func canonical(a mail.Address) (mail.Address, error) {

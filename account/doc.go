@@ -14,6 +14,9 @@
 // only place of this rule. A generation is named by the id of the removal that the generation
 // follows; zero names the first.
 //
+// A renamed account keeps its mailbox: the row of the new address names the origin of the mailbox, and the old row
+// is marked as moved. See Rename and Shared, and docs/decisions/0022-rename-keeps-the-mailbox.md.
+//
 // # Caches
 //
 // Address rows found are cached for Config.CacheTTL; changes made through this Directory

@@ -134,7 +134,7 @@ type SettingsView struct {
 func addressTexts(row store.Address) map[string]string {
 	texts := cloned(row.Settings)
 	if row.Retention != mail.AsDomain {
-		texts["retention"] = row.Retention.String()
+		texts[settingRetention] = row.Retention.String()
 	}
 	return texts
 }
@@ -146,7 +146,7 @@ func domainTexts(domain store.Domain) map[string]string {
 		texts["durability"] = domain.Durability.String()
 	}
 	if domain.Retention != mail.AsDomain {
-		texts["retention"] = domain.Retention.String()
+		texts[settingRetention] = domain.Retention.String()
 	}
 	return texts
 }

@@ -24,6 +24,9 @@ const (
 	Displaced Status = "displaced"
 	// Ended: the generation was removed.
 	Ended Status = "ended"
+	// Moved: the account was renamed, and its mailbox belongs to another row. The generation has no mail of
+	// its own.
+	Moved Status = "moved"
 )
 
 // Generation is one generation of an address, judged among all generations of the address.
@@ -46,11 +49,17 @@ type Generation struct {
 func Generations(rows []store.Address, keep Keeping) []Generation {
 	generations := make([]Generation, len(rows))
 	live := liveRow(rows)
+	var mailbox mail.MailboxID // of the live row
+	if live >= 0 {
+		mailbox = rows[live].Mailbox()
+	}
 	for i, row := range rows {
 		g := Generation{
-			Row: row, Mailbox: mail.DeriveMailboxID(row.Address, row.Generation), Retention: keep.Of(row.Retention),
+			Row: row, Mailbox: row.Mailbox(), Retention: keep.Of(row.Retention),
 		}
 		switch {
+		case row.Moved(), i != live && g.Mailbox == mailbox:
+			g.Status = Moved
 		case !row.Removed.IsZero():
 			g.Status, g.End = Ended, row.Removed
 		case row.Kind == "":
@@ -71,7 +80,7 @@ func Generations(rows []store.Address, keep Keeping) []Generation {
 func liveRow(rows []store.Address) int {
 	live := -1
 	for i, r := range rows {
-		if r.Kind == "" || !r.Removed.IsZero() {
+		if r.Kind == "" || !r.Removed.IsZero() || r.Moved() {
 			continue
 		}
 		if live < 0 || compareGenerations(r, rows[live]) > 0 {

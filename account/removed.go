@@ -48,6 +48,11 @@ func (d *Directory) removedIn(ctx context.Context, domain string, fn func(Genera
 			if g.Status != Ended && g.Status != Displaced {
 				continue
 			}
+			if shared, err := Shared(ctx, d.store.Local, g, rows); err != nil {
+				return false, err
+			} else if shared {
+				continue
+			}
 			if err := fn(g); err != nil {
 				return false, err
 			}

@@ -122,7 +122,7 @@ func entryOf(rows []store.Address) *entry {
 	if i < 0 {
 		return nil
 	}
-	return &entry{row: rows[i], mailbox: mail.DeriveMailboxID(rows[i].Address, rows[i].Generation)}
+	return &entry{row: rows[i], mailbox: rows[i].Mailbox()}
 }
 
 // forgetAddress must be called after every change of an address, see cache.forget.

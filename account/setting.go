@@ -9,6 +9,9 @@ import (
 	"popelago/suggest"
 )
 
+// settingRetention is the setting that has a column of its own in accounts and domains.
+const settingRetention = "retention"
+
 // Setting describes a setting of accounts, domains or the server. Settings lists all. A setting counts
 // for an account if the account has the setting; otherwise the setting of the domain counts, otherwise the
 // setting of the server.
@@ -101,7 +104,7 @@ func storageSettings() []Setting {
 		inDomain: func(c *store.DomainChange, p Policy) { c.Durability = &p.Durability },
 	}
 	retention := Setting{
-		Name: "retention", Form: "days such as 90d, hours such as 36h, or forever", Account: true, Domain: true, Delegated: true,
+		Name: settingRetention, Form: "days such as 90d, hours such as 36h, or forever", Account: true, Domain: true, Delegated: true,
 		Doc: "Age at which messages expire. Older messages disappear at once; a longer retention later brings back only messages that were not removed by then. The domain's retention_min and retention_max bound it.",
 		read: func(p *Policy, text string) (err error) {
 			if p.Retention, err = mail.ParseRetention(text); err == nil && p.Retention == mail.AsDomain {

@@ -51,8 +51,19 @@ func (d *Directory) SetAccountSettings(ctx context.Context, a mail.Address, text
 	if err != nil {
 		return err
 	}
-	c := store.AddressChange{Settings: map[string]string{}}
+	c, _, err := d.accountChange(texts)
+	if err != nil {
+		return err
+	}
+	return d.changeOwn(ctx, a, nil, c)
+}
+
+// accountChange reads settings of an account, by name. canonical holds them in the form of addressTexts; a
+// setting to be removed has an empty text. Errors: ErrBadSetting.
+func (d *Directory) accountChange(texts map[string]string) (c store.AddressChange, canonical map[string]string, err error) {
+	c.Settings, canonical = map[string]string{}, map[string]string{}
 	err = d.readSettings(texts, func(s Setting, p Policy, text string) error {
+		canonical[s.Name] = text
 		switch {
 		case !s.Account:
 			return fmt.Errorf("%w: %s is a setting of domains", ErrBadSetting, s.Name)
@@ -63,10 +74,15 @@ func (d *Directory) SetAccountSettings(ctx context.Context, a mail.Address, text
 		}
 		return nil
 	})
-	if err != nil {
-		return err
+	if err != nil || c.Retention == nil {
+		return c, canonical, err
 	}
-	return d.changeOwn(ctx, a, nil, c)
+	retention, err := checkOwnRetention(*c.Retention)
+	c.Retention = &retention
+	if retention != mail.AsDomain {
+		canonical[settingRetention] = retention.String()
+	}
+	return c, canonical, err
 }
 
 // changeOwn writes settings of the live generation of a canonical address, a retention included. With a

@@ -57,6 +57,9 @@ func (r *checkRun) entriesBatch() int { return max(r.cfg.Batch/25, 1) }
 
 // checkMailbox compares all entries of a mailbox with their contents.
 func (r *checkRun) checkMailbox(ctx context.Context, g account.Generation) error {
+	if g.Status == account.Moved {
+		return nil // its mailbox belongs to another generation, which the run checks
+	}
 	var after mail.MessageID
 	for more := true; more; {
 		var rows []mail.Message

@@ -35,6 +35,15 @@ func generationsOf(ctx context.Context, st store.Directory, keep keepingOf, a ma
 	return account.Generations(rows, keep(domain)), nil
 }
 
+// rowsOf returns the rows of generations.
+func rowsOf(generations []account.Generation) []store.Address {
+	rows := make([]store.Address, len(generations))
+	for i, g := range generations {
+		rows[i] = g.Row
+	}
+	return rows
+}
+
 // repeater calls do, and may call do again after a failure.
 type repeater func(ctx context.Context, do func() error) error
 
@@ -78,7 +87,7 @@ func (r *checkRun) generationsAmong(ctx context.Context, mailboxes map[mail.Mail
 	found := map[mail.MailboxID]account.Generation{}
 	note := func(generations []account.Generation) error {
 		for _, g := range generations {
-			if mailboxes[g.Mailbox] {
+			if mailboxes[g.Mailbox] && g.Status != account.Moved {
 				found[g.Mailbox] = g
 			}
 		}

@@ -106,6 +106,11 @@ func (l *Late) of(ctx context.Context, directory store.Directory, mailboxes stor
 		if g.Status != account.Ended && g.Status != account.Displaced {
 			continue
 		}
+		if shared, err := account.Shared(ctx, directory, g, rowsOf(generations)); err != nil {
+			return err
+		} else if shared {
+			continue
+		}
 		if err := eachLate(ctx, mailboxes, g, func(m LateMessage) { going = going && fn(m) }); err != nil {
 			return err
 		}

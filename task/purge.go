@@ -138,9 +138,15 @@ func (p *purge) empty(ctx context.Context, g account.Generation) error {
 	if err != nil {
 		return err
 	}
+	siblings := rowsOf(generations)
 	for _, sure := range generations {
+		if sure.Mailbox != g.Mailbox {
+			continue
+		}
+		if shared, err := account.Shared(ctx, p.directory, sure, siblings); err != nil || shared {
+			return err
+		}
 		switch {
-		case sure.Mailbox != g.Mailbox:
 		case sure.Status == account.Ended:
 			return p.emptyEnded(ctx, sure)
 		case sure.Status == account.Displaced:

@@ -1,0 +1,393 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"popelago/mail"
+	"popelago/store"
+	"popelago/store/storetest"
+)
+
+// delivers checks that mail for an address reaches one mailbox.
+func delivers(t *testing.T, d *Directory, address string, want mail.MailboxID) {
+	t.Helper()
+	r, err := d.Resolve(t.Context(), addr(t, address))
+	if err != nil || r.Mailbox != want {
+		t.Errorf("mail for %s reaches %s, %v; want %s", address, r.Mailbox, err, want)
+	}
+}
+
+func renamed(t *testing.T, d *Directory, from, to string) Account {
+	t.Helper()
+	a, err := d.Rename(t.Context(), addr(t, from), addr(t, to))
+	if err != nil {
+		t.Fatalf("rename %s to %s: %v", from, to, err)
+	}
+	return a
+}
+
+// unowned returns the addresses whose mailboxes the jobs may empty or report.
+func unowned(t *testing.T, d *Directory) (list []string) {
+	t.Helper()
+	err := d.RemovedMailboxes(t.Context(), nil, func(g Generation) error {
+		list = append(list, string(g.Status)+" "+g.Row.Address.String())
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestRename(t *testing.T) {
+	d, _ := withDomain(t)
+	ctx := t.Context()
+	if _, err := d.AddDomain(ctx, "other.test"); err != nil {
+		t.Fatal(err)
+	}
+	old := addAccount(t, d, "ann@example.test", "secret")
+	wantErr(t, "settings", d.SetAccountSettings(ctx, old.Address, map[string]string{"quota": "2GiB", "retention": "90d"}), nil)
+	delivers(t, d, "ann@example.test", old.Mailbox) // and is cached
+	if _, err := d.Authenticate(ctx, "ann@example.test", "secret"); err != nil {
+		t.Fatal(err)
+	}
+	a := renamed(t, d, "Ann@example.test", "Anna@other.test")
+	if a.Mailbox != old.Mailbox || a.Address.String() != "anna@other.test" || a.Settings["quota"] != "2GiB" || a.Retention != mail.Retention(90*24*3600*1e9) || a.PasswordTag != old.PasswordTag || !a.Created.Equal(old.Created) {
+		t.Errorf("%+v, before %+v", a, old)
+	}
+	if read, err := d.Account(ctx, addr(t, "anna@other.test")); err != nil || read.Mailbox != a.Mailbox || read.PasswordTag != a.PasswordTag || read.Settings["quota"] != "2GiB" {
+		t.Errorf("read again: %+v, %v", read, err)
+	}
+	delivers(t, d, "anna@other.test", old.Mailbox)
+	delivers(t, d, "ann@example.test", old.Mailbox)
+	if l, err := d.Authenticate(ctx, "anna@other.test", "secret"); err != nil || l.Mailbox != old.Mailbox {
+		t.Errorf("login with the new address: %+v, %v", l, err)
+	}
+	_, err := d.Authenticate(ctx, "ann@example.test", "secret")
+	wantErr(t, "login with the old address", err, ErrBadCredentials)
+	if d.Ended(old.Mailbox) {
+		t.Error("the mailbox counts as ended")
+	}
+	if list := unowned(t, d); len(list) > 0 {
+		t.Errorf("mailboxes without an owner: %q", list)
+	}
+	// The same rename again changes nothing.
+	if again := renamed(t, d, "ann@example.test", "anna@other.test"); again.Mailbox != a.Mailbox {
+		t.Errorf("again: %+v", again)
+	}
+	// The alias goes, and the address gets another owner, whose mailbox is new.
+	wantErr(t, "remove alias", d.RemoveAlias(ctx, old.Address, store.KindAlias), nil)
+	if next := addAccount(t, d, "ann@example.test", "another"); next.Mailbox == old.Mailbox {
+		t.Error("the next owner of the address has the mailbox of the first")
+	}
+	delivers(t, d, "anna@other.test", old.Mailbox)
+	wantErr(t, "remove the next owner", d.RemoveAccount(ctx, old.Address), nil)
+	if d.Ended(old.Mailbox) {
+		t.Error("the removal of the next owner has ended the mailbox of the first")
+	}
+	wantErr(t, "remove", d.RemoveAccount(ctx, a.Address), nil)
+	if !d.Ended(old.Mailbox) {
+		t.Error("the mailbox of the removed account does not count as ended")
+	}
+	if list := unowned(t, d); !slices.Contains(list, "ended anna@other.test") || len(list) != 3 { // with the alias and the next owner
+		t.Errorf("mailboxes without an owner: %q", list)
+	}
+}
+
+func TestRenameIsRefused(t *testing.T) {
+	d, _ := withDomain(t)
+	ctx := t.Context()
+	bob := addr(t, "bob@example.test")
+	addAccount(t, d, "ann@example.test", "secret")
+	addAccount(t, d, "bob@example.test", "secret")
+	for name, kind := range map[string]store.AddressKind{"sales@example.test": store.KindAlias, "team@example.test": store.KindGroup} {
+		if _, err := d.AddAlias(ctx, addr(t, name), kind, []mail.Address{bob}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		from, to string
+		want     error
+		text     string
+	}{
+		{"ann@example.test", "bob@example.test", ErrExists, "account bob@example.test"},
+		{"ann@example.test", "ANN@example.test", ErrExists, "account ann@example.test"},
+		{"ann@example.test", "sales@example.test", ErrExists, "alias sales@example.test"},
+		{"ann@example.test", "team@example.test", ErrExists, "group team@example.test"},
+		{"bob@example.test", "team@example.test", ErrExists, "group team@example.test"},
+		{"ann@example.test", "ann@nowhere.test", ErrNoSuchDomain, "nowhere.test"},
+		{"nobody@example.test", "zoe@example.test", ErrNoSuchAccount, "nobody@example.test"},
+		{"sales@example.test", "zoe@example.test", ErrNoSuchAccount, "sales@example.test is no account but an alias of bob@example.test"},
+		{"sales@example.test", "bob@example.test", ErrNoSuchAccount, "no account but an alias"},
+	} {
+		_, err := d.Rename(ctx, addr(t, test.from), addr(t, test.to))
+		wantErr(t, test.from+" to "+test.to, err, test.want)
+		if err == nil || !strings.Contains(err.Error(), test.text) {
+			t.Errorf("%s to %s: %v, want %q", test.from, test.to, err, test.text)
+		}
+	}
+	delivers(t, d, "sales@example.test", mail.DeriveMailboxID(bob, mail.MessageID{}))
+	// The alias of an account may become its address.
+	if a := renamed(t, d, "bob@example.test", "sales@example.test"); a.Mailbox != mail.DeriveMailboxID(bob, mail.MessageID{}) {
+		t.Errorf("%+v", a)
+	}
+	delivers(t, d, "bob@example.test", mail.DeriveMailboxID(bob, mail.MessageID{}))
+}
+
+// An account that is renamed to and fro, and on, keeps its mailbox, and each address leads to it.
+func TestRenameBackAndOn(t *testing.T) {
+	d, _ := withDomain(t)
+	ctx := t.Context()
+	box := addAccount(t, d, "a@example.test", "secret").Mailbox
+	at := "a@example.test"
+	for i, to := range []string{"b", "a", "b", "a", "c", "b", "a", "d"} {
+		to += "@example.test"
+		if a := renamed(t, d, at, to); a.Mailbox != box {
+			t.Fatalf("%d: %s has the mailbox %s", i, to, a.Mailbox)
+		}
+		at = to
+		truth := newDirectory(t, cheap(newClock()), d.store.Local)
+		for _, address := range []string{"a@example.test", "b@example.test", to} {
+			delivers(t, truth, address, box)
+			delivers(t, d, address, box)
+		}
+		if l, err := truth.Authenticate(ctx, to, "secret"); err != nil || l.Mailbox != box {
+			t.Errorf("%d: login as %s: %v", i, to, err)
+		}
+		for _, line := range unowned(t, d) {
+			if line != "displaced a@example.test" && line != "displaced b@example.test" && line != "displaced c@example.test" { // former aliases
+				t.Errorf("%d: %s", i, line)
+			}
+		}
+		if list, _, err := d.Accounts(ctx, "example.test", "", 10); err != nil || len(list) != 1 {
+			t.Errorf("%d: accounts %+v, %v", i, list, err)
+		}
+	}
+	wantErr(t, "remove", d.RemoveAccount(ctx, addr(t, at)), nil)
+	if !d.Ended(box) {
+		t.Error("the mailbox of the removed account does not count as ended")
+	}
+	n := 0
+	err := d.RemovedMailboxes(ctx, nil, func(g Generation) error {
+		if g.Mailbox == box {
+			n++
+		}
+		return nil
+	})
+	if err != nil || n == 0 {
+		t.Errorf("nobody empties the mailbox of the removed account: %d, %v", n, err)
+	}
+}
+
+// A rename fails at each operation of the storage. Both addresses lead to the mailbox then, no job may empty the
+// mailbox, the removal of one of the two accounts leaves it alone, and a repetition completes the rename.
+func TestRenameStopsHalfWay(t *testing.T) {
+	for _, removed := range []string{"", "ann@example.test", "anna@example.test"} {
+		storetest.EachFault(t, func(t *testing.T, wrap func(store.Store) store.Store) {
+			ctx := t.Context()
+			engine := openStore(t)
+			sound := newDirectory(t, cheap(newClock()), engine)
+			if _, err := sound.AddDomain(ctx, "example.test"); err != nil {
+				t.Fatal(err)
+			}
+			box := addAccount(t, sound, "ann@example.test", "secret").Mailbox
+			d := newDirectory(t, cheap(newClock()), wrap(store.Single(engine)).Directory.Local)
+			_, err := d.Rename(ctx, addr(t, "ann@example.test"), addr(t, "anna@example.test"))
+			if err != nil && !isFault(err) {
+				t.Fatalf("%v is no fault", err)
+			}
+			truth := newDirectory(t, cheap(newClock()), engine)
+			delivers(t, truth, "ann@example.test", box)
+			if _, notYet := truth.Account(ctx, addr(t, "anna@example.test")); notYet == nil {
+				delivers(t, truth, "anna@example.test", box)
+			}
+			for _, line := range unowned(t, truth) {
+				if line != "displaced ann@example.test" { // the alias that waits
+					t.Error(line)
+				}
+			}
+			if removed != "" {
+				other := map[string]string{"ann@example.test": "anna@example.test", "anna@example.test": "ann@example.test"}[removed]
+				_, there := truth.Account(ctx, addr(t, other))
+				if err := truth.RemoveAccount(ctx, addr(t, removed)); errors.Is(err, ErrNoSuchAccount) {
+					return
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				if there == nil {
+					delivers(t, truth, other, box)
+					if truth.Ended(box) {
+						t.Error("the removal has ended the mailbox of the other account")
+					}
+					mustOwn(t, truth, box)
+				}
+				return
+			}
+			if _, err := truth.Rename(ctx, addr(t, "ann@example.test"), addr(t, "anna@example.test")); err != nil {
+				t.Fatalf("again: %v", err)
+			}
+			again := newDirectory(t, cheap(newClock()), engine)
+			delivers(t, again, "ann@example.test", box)
+			delivers(t, again, "anna@example.test", box)
+			if _, err := again.Account(ctx, addr(t, "ann@example.test")); !errors.Is(err, ErrNoSuchAccount) {
+				t.Errorf("the old address is still an account: %v", err)
+			}
+			if list, _, err := again.Accounts(ctx, "example.test", "", 10); err != nil || len(list) != 1 {
+				t.Errorf("accounts %+v, %v", list, err)
+			}
+		})
+	}
+}
+
+// mustOwn checks that no job takes a mailbox for the mailbox of an ended account.
+func mustOwn(t *testing.T, d *Directory, box mail.MailboxID) {
+	t.Helper()
+	err := d.RemovedMailboxes(t.Context(), nil, func(g Generation) error {
+		if g.Mailbox == box {
+			t.Errorf("%s %s: the jobs may empty a mailbox that has an owner", g.Status, g.Row.Address)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// site is a datacenter that is cut off, and records its changes of addresses.
+type site struct {
+	store.Directory
+	mu      sync.Mutex
+	changes []func(store.Directory) error
+}
+
+func (s *site) ChangeAddress(ctx context.Context, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
+	s.mu.Lock()
+	s.changes = append(s.changes, func(st store.Directory) error { return st.ChangeAddress(ctx, a, generation, c) })
+	s.mu.Unlock()
+	return s.Directory.ChangeAddress(ctx, a, generation, c)
+}
+
+// Changes on both sides of a cut, and their union in each order of arrival.
+func TestRenameOnBothSides(t *testing.T) {
+	ann := "ann@example.test"
+	for name, test := range map[string]struct {
+		one, two func(d *Directory) error
+		check    func(t *testing.T, d *Directory, box mail.MailboxID)
+	}{
+		"the same rename": {
+			one: func(d *Directory) error {
+				_, err := d.Rename(t.Context(), addr(t, ann), addr(t, "anna@example.test"))
+				return err
+			},
+			two: func(d *Directory) error {
+				_, err := d.Rename(t.Context(), addr(t, ann), addr(t, "anna@example.test"))
+				return err
+			},
+			check: func(t *testing.T, d *Directory, box mail.MailboxID) {
+				delivers(t, d, ann, box)
+				delivers(t, d, "anna@example.test", box)
+				if list := unowned(t, d); len(list) > 0 {
+					t.Errorf("without owner: %q", list)
+				}
+			},
+		},
+		"two names": {
+			one: func(d *Directory) error {
+				_, err := d.Rename(t.Context(), addr(t, ann), addr(t, "anna@example.test"))
+				return err
+			},
+			two: func(d *Directory) error {
+				_, err := d.Rename(t.Context(), addr(t, ann), addr(t, "anne@example.test"))
+				return err
+			},
+			check: func(t *testing.T, d *Directory, box mail.MailboxID) {
+				for _, a := range []string{ann, "anna@example.test", "anne@example.test"} {
+					delivers(t, d, a, box)
+				}
+				shared, err := d.SharesMailbox(t.Context(), addr(t, "anna@example.test"))
+				if err != nil || !shared {
+					t.Errorf("shared: %t, %v", shared, err)
+				}
+				wantErr(t, "remove one", d.RemoveAccount(t.Context(), addr(t, "anna@example.test")), nil)
+				delivers(t, d, "anne@example.test", box)
+				mustOwn(t, d, box)
+				if shared, err := d.SharesMailbox(t.Context(), addr(t, "anne@example.test")); err != nil || shared {
+					t.Errorf("the last owner: shared %t, %v", shared, err)
+				}
+			},
+		},
+		"a rename and a removal": {
+			one: func(d *Directory) error {
+				_, err := d.Rename(t.Context(), addr(t, ann), addr(t, "anna@example.test"))
+				return err
+			},
+			two: func(d *Directory) error { return d.RemoveAccount(t.Context(), addr(t, ann)) },
+			check: func(t *testing.T, d *Directory, box mail.MailboxID) {
+				delivers(t, d, ann, box)
+				delivers(t, d, "anna@example.test", box)
+				mustOwn(t, d, box)
+			},
+		},
+		"a rename and an account with the new address": {
+			one: func(d *Directory) error {
+				_, err := d.Rename(t.Context(), addr(t, ann), addr(t, "anna@example.test"))
+				return err
+			},
+			two: func(d *Directory) error {
+				_, err := d.AddAccount(t.Context(), addr(t, "anna@example.test"), "stranger")
+				return err
+			},
+			check: func(t *testing.T, d *Directory, box mail.MailboxID) {
+				delivers(t, d, ann, box)
+				delivers(t, d, "anna@example.test", box)
+				if l, err := d.Authenticate(t.Context(), "anna@example.test", "stranger"); err == nil {
+					t.Errorf("a stranger has the mailbox %s", l.Mailbox)
+				}
+				if l, err := d.Authenticate(t.Context(), "anna@example.test", "secret"); err != nil || l.Mailbox != box {
+					t.Errorf("the owner: %+v, %v", l, err)
+				}
+			},
+		},
+	} {
+		for _, oneFirst := range []bool{true, false} {
+			t.Run(name, func(t *testing.T) {
+				var sites [2]*site
+				var box mail.MailboxID
+				for i, change := range []func(*Directory) error{test.one, test.two} {
+					sites[i] = &site{Directory: openStore(t)}
+					d := newDirectory(t, cheap(newClock()), sites[i])
+					if _, err := d.AddDomain(t.Context(), "example.test"); err != nil {
+						t.Fatal(err)
+					}
+					if i == 1 {
+						for _, c := range sites[0].changes[:1] { // the account itself
+							if err := c(sites[1].Directory); err != nil {
+								t.Fatal(err)
+							}
+						}
+					} else {
+						box = addAccount(t, d, ann, "secret").Mailbox
+					}
+					if err := change(d); err != nil {
+						t.Fatal(err)
+					}
+				}
+				first, second := sites[0], sites[1]
+				if !oneFirst {
+					first, second = second, first
+				}
+				for _, c := range second.changes {
+					if err := c(first.Directory); err != nil {
+						t.Fatal(err)
+					}
+				}
+				test.check(t, newDirectory(t, cheap(newClock()), first.Directory), box)
+			})
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"popelago/mail"
+	"popelago/store"
+)
+
+// sharedLimit limits the addresses that Shared reads for one mailbox.
+const sharedLimit = 100
+
+// Shared reports whether an account other than a generation has the mailbox of the generation: a rename has
+// stopped half way, or two datacenters have renamed the account at the same time. rows are the rows of the
+// generation's address.
+//
+// Shared follows the aliases that a rename leaves behind, and the origin of the mailbox. Beyond sharedLimit
+// addresses Shared reports true, so that nothing is removed. An address that was never renamed costs no read.
+//
+// Errors: the store's.
+func Shared(ctx context.Context, st store.Addresses, g Generation, rows []store.Address) (bool, error) {
+	known := map[mail.Address]bool{g.Row.Address: true}
+	for next := []mail.Address(nil); ; next = next[1:] {
+		for _, r := range rows {
+			other := r.Address != g.Row.Address || r.Generation != g.Row.Generation
+			if other && r.Kind == store.KindAccount && r.Removed.IsZero() && !r.Moved() && r.Mailbox() == g.Mailbox {
+				return true, nil
+			}
+			for _, a := range leadsOf(r) {
+				if !known[a] {
+					known[a] = true
+					next = append(next, a)
+				}
+			}
+		}
+		switch {
+		case len(next) == 0:
+			return false, nil
+		case len(known) > sharedLimit:
+			return true, nil
+		}
+		var err error
+		if rows, err = st.AddressRows(ctx, next[0]); err != nil {
+			return false, fmt.Errorf("account: read address %s: %w", next[0], err)
+		}
+	}
+}
+
+// leadsOf returns the addresses that may have the mailbox of a row.
+func leadsOf(r store.Address) []mail.Address {
+	var leads []mail.Address
+	if r.Kind == store.KindAccount || r.Kind == store.KindAlias {
+		leads = slices.Clone(r.Targets)
+	}
+	if r.Origin != (store.Origin{}) {
+		leads = append(leads, r.Origin.Address)
+	}
+	return leads
+}
+
+// sharedRows reports for each row of an address whether its mailbox is shared.
+func (d *Directory) sharedRows(ctx context.Context, rows []store.Address) ([]bool, error) {
+	shared := make([]bool, len(rows))
+	for i, r := range rows {
+		var err error
+		if shared[i], err = Shared(ctx, d.store.Local, Generation{Row: r, Mailbox: r.Mailbox()}, rows); err != nil {
+			return nil, err
+		}
+	}
+	return shared, nil
+}
+
+// SharesMailbox reports whether the mailbox of a live account belongs to another account too, see Shared.
+// Errors: mail.ErrBadAddress, ErrNoSuchAccount, the store's.
+func (d *Directory) SharesMailbox(ctx context.Context, a mail.Address) (bool, error) {
+	a, err := canonical(a)
+	if err != nil {
+		return false, err
+	}
+	rows, err := d.store.Local.AddressRows(ctx, a)
+	if err != nil {
+		return false, fmt.Errorf("account: look up address: %w", err)
+	}
+	e := entryOf(rows)
+	if !e.isAccount() {
+		return false, fmt.Errorf("account %s: %w", a, ErrNoSuchAccount)
+	}
+	return Shared(ctx, d.store.Local, Generation{Row: e.row, Mailbox: e.mailbox}, rows)
+}
