@@ -21,26 +21,7 @@ type AccountPath struct {
 func (p AccountPath) parse() (mail.Address, error) { return mail.ParseAddress(p.Address) }
 
 func (a *api) addAccounts() {
-	type listQuery struct {
-		DomainPath
-		After string `query:"after" maxLength:"1000" doc:"The page begins behind this local-part: the value of next in the page before."`
-		Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most accounts of a page."`
-	}
-	type list struct{ Body adminclient.AccountList }
-	register(a, huma.Operation{
-		OperationID: "list-accounts", Method: http.MethodGet, Path: "/v1/domains/{domain}/accounts",
-		Summary: "List the accounts of a domain, a page at a time",
-	}, func(ctx context.Context, in *listQuery) (*list, error) {
-		accounts, next, err := a.directory.Accounts(ctx, in.Domain, in.After, in.Limit)
-		if err != nil {
-			return nil, err
-		}
-		out := &list{adminclient.AccountList{Accounts: make([]adminclient.Account, len(accounts)), Next: next}}
-		for i, acc := range accounts {
-			out.Body.Accounts[i] = accountOf(acc)
-		}
-		return out, nil
-	})
+	a.addAccountList()
 
 	type add struct{ Body adminclient.NewAccount }
 	type added struct{ Body adminclient.Account }
@@ -95,6 +76,7 @@ func (a *api) addAccounts() {
 	})
 
 	a.addAccountChanges()
+	a.addImport()
 }
 
 func (a *api) addAccountChanges() {
@@ -174,6 +156,31 @@ func (a *api) addAccountChanges() {
 		}
 		a.logger.Info("account made bulk", "address", address.String(), "since", since)
 		return &bulk{adminclient.Bulk{Since: since}}, nil
+	})
+
+	type rename struct {
+		AccountPath
+		Body adminclient.NewAddress
+	}
+	type renamed struct{ Body adminclient.Account }
+	register(a, huma.Operation{
+		OperationID: "rename-account", Method: http.MethodPost, Path: "/v1/accounts/{address}/rename",
+		Summary: "Give an account another address; the old address becomes an alias",
+	}, func(ctx context.Context, in *rename) (*renamed, error) {
+		address, err := in.parse()
+		if err != nil {
+			return nil, err
+		}
+		to, err := mail.ParseNewAddress(in.Body.To)
+		if err != nil {
+			return nil, err
+		}
+		acc, err := a.directory.Rename(ctx, address, to)
+		if err != nil {
+			return nil, err
+		}
+		a.logger.Info("account renamed", "from", address.String(), "to", acc.Address.String(), "mailbox", acc.Mailbox.String())
+		return &renamed{accountOf(acc)}, nil
 	})
 
 	type removal struct{ Body adminclient.Removal }

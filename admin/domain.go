@@ -20,11 +20,15 @@ type DomainPath struct {
 }
 
 func (a *api) addDomains() {
+	type page struct {
+		After string `query:"after" maxLength:"255" doc:"The page begins behind this name: the value of next in the page before."`
+		Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"1000" doc:"Most domains of a page."`
+	}
 	type list struct{ Body adminclient.DomainList }
 	register(a, huma.Operation{
 		OperationID: "list-domains", Method: http.MethodGet, Path: "/v1/domains",
-		Summary: "List the hosted domains within the scopes of the caller",
-	}, func(ctx context.Context, _ *struct{}) (*list, error) {
+		Summary: "List the hosted domains within the scopes of the caller, a page at a time",
+	}, func(ctx context.Context, in *page) (*list, error) {
 		domains, err := a.directory.ListDomains(ctx)
 		if err != nil {
 			return nil, err
@@ -32,9 +36,14 @@ func (a *api) addDomains() {
 		caller := callerOf(ctx)
 		out := &list{adminclient.DomainList{Domains: []adminclient.Domain{}}}
 		for _, d := range domains {
-			if caller.Reaches(d.Name) {
-				out.Body.Domains = append(out.Body.Domains, domainOf(d))
+			if d.Name <= in.After || !caller.Reaches(d.Name) {
+				continue
 			}
+			if n := len(out.Body.Domains); n == in.Limit {
+				out.Body.Next = out.Body.Domains[n-1].Name
+				break
+			}
+			out.Body.Domains = append(out.Body.Domains, domainOf(d))
 		}
 		return out, nil
 	})

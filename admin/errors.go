@@ -24,12 +24,12 @@ import (
 func classify(err error) (status int, text string) {
 	switch {
 	case errors.Is(err, mail.ErrBadAddress), errors.Is(err, account.ErrBadPassword), errors.Is(err, account.ErrWeakPassword),
-		errors.Is(err, account.ErrBadSetting), errors.Is(err, task.ErrBadCheck), errors.Is(err, mail.ErrBadMessageID), errors.Is(err, errIncomplete),
+		errors.Is(err, account.ErrBadSetting), errors.Is(err, account.ErrBadSearch), errors.Is(err, task.ErrBadCheck), errors.Is(err, mail.ErrBadMessageID), errors.Is(err, errIncomplete),
 		errors.Is(err, token.ErrBadRequest), errors.Is(err, errNoTag):
 		return http.StatusBadRequest, err.Error()
-	case errors.Is(err, errChanged):
+	case errors.Is(err, errChanged), errors.Is(err, account.ErrChanged):
 		return http.StatusPreconditionFailed, err.Error()
-	case errors.Is(err, ErrReload):
+	case errors.Is(err, ErrReload), errors.Is(err, account.ErrTooManyToSort):
 		return http.StatusUnprocessableEntity, err.Error()
 	case errors.Is(err, ErrNoLogLevel):
 		return http.StatusConflict, err.Error()
@@ -50,7 +50,7 @@ func classify(err error) (status int, text string) {
 	case errors.Is(err, account.ErrNoSuchAccount), errors.Is(err, account.ErrNoSuchAlias), errors.Is(err, account.ErrNoSuchDomain), errors.Is(err, task.ErrNoSuchJob), errors.Is(err, task.ErrNotLate),
 		errors.Is(err, token.ErrNoSuchToken), errors.Is(err, maildrop.ErrNoSuchMessage), errors.Is(err, maildrop.ErrRemoved):
 		return http.StatusNotFound, err.Error()
-	case errors.Is(err, account.ErrExists), errors.Is(err, account.ErrDomainNotEmpty), errors.Is(err, task.ErrCheckRunning), errors.Is(err, account.ErrNoBulk),
+	case errors.Is(err, account.ErrExists), errors.Is(err, account.ErrTwice), errors.Is(err, account.ErrDomainNotEmpty), errors.Is(err, task.ErrCheckRunning), errors.Is(err, account.ErrNoBulk),
 		errors.Is(err, account.ErrDisabled), errors.Is(err, task.ErrSeveralOwners), errors.Is(err, token.ErrTooManyTokens), errors.Is(err, task.ErrRestoring),
 		errors.Is(err, account.ErrBadTarget), errors.Is(err, account.ErrDomainInUse), errors.Is(err, account.ErrMisdirected), errors.Is(err, account.ErrSeveralAccounts):
 		return http.StatusConflict, err.Error()

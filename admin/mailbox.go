@@ -42,11 +42,18 @@ func (a *api) removeAccount(ctx context.Context, address mail.Address) (admincli
 	if err != nil {
 		return adminclient.Removal{}, err
 	}
+	shared, err := a.directory.SharesMailbox(ctx, address)
+	if err != nil {
+		return adminclient.Removal{}, err
+	}
 	before := mail.MinMessageID(time.Now()) // later messages are the purge job's
 	if err := a.directory.RemoveAccount(ctx, address); err != nil {
 		return adminclient.Removal{}, err
 	}
 	a.logger.Info("account removed", "address", acc.Address.String(), "mailbox", acc.Mailbox.String())
+	if shared {
+		return adminclient.Removal{Shared: true}, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, emptyLimit)
 	defer cancel()
 	n, err := task.EmptyMailbox(ctx, a.mail, acc.Mailbox, before)

@@ -6,14 +6,6 @@ import (
 	"net/url"
 )
 
-// Accounts returns a page of the accounts of a domain, from behind the local-part after (empty:
-// from the start), up to limit accounts (0: the server's default). Status 404: no such domain.
-func (c *Client) Accounts(ctx context.Context, domain, after string, limit int) (AccountList, error) {
-	var list AccountList
-	err := c.call(ctx, http.MethodGet, pagePath(domain, "accounts", after, limit), nil, &list)
-	return list, err
-}
-
 // AddAccount makes an account. Status 404: no such domain; 409: the address has an account already;
 // 400: an invalid address or password.
 func (c *Client) AddAccount(ctx context.Context, address, password string) (Account, error) {
@@ -45,6 +37,14 @@ func (c *Client) SetState(ctx context.Context, address, state string) error {
 // 400: an invalid retention.
 func (c *Client) SetRetention(ctx context.Context, address, retention string) error {
 	return c.call(ctx, http.MethodPut, accountPath(address)+"/retention", Retention{Retention: retention}, nil)
+}
+
+// RenameAccount gives an account another address, and makes the old address its alias. The call may be
+// repeated. Status 404: no such account, or no such domain; 409: something else has the new address.
+func (c *Client) RenameAccount(ctx context.Context, address, to string) (Account, error) {
+	var a Account
+	err := c.call(ctx, http.MethodPost, accountPath(address)+"/rename", NewAddress{To: to}, &a)
+	return a, err
 }
 
 // SetBulk makes the mailbox of an account bulk, permanently. Status 404: no such account; 409: the

@@ -42,6 +42,11 @@ func (c *Client) Aliases(ctx context.Context, domain, after string, limit int) (
 
 // pagePath is the path of a page of a list of a domain.
 func pagePath(domain, list, after string, limit int) string {
+	return "/v1/domains/" + url.PathEscape(domain) + "/" + list + pageQuery(after, limit)
+}
+
+// pageQuery returns the query of a page, such as "?after=alice&limit=10", or nothing.
+func pageQuery(after string, limit int) string {
 	query := url.Values{}
 	if after != "" {
 		query.Set("after", after)
@@ -49,11 +54,10 @@ func pagePath(domain, list, after string, limit int) string {
 	if limit > 0 {
 		query.Set("limit", strconv.Itoa(limit))
 	}
-	path := "/v1/domains/" + url.PathEscape(domain) + "/" + list
-	if len(query) > 0 {
-		path += "?" + query.Encode()
+	if len(query) == 0 {
+		return ""
 	}
-	return path
+	return "?" + query.Encode()
 }
 
 // AddAlias makes an alias. Status 404: no such domain; 409: the address exists already, or the target

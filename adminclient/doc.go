@@ -3,7 +3,7 @@
 // "task", "check", "clock" and "late", and tests.
 //
 //	GET    /healthz                       Health
-//	GET    /v1/domains                    DomainList
+//	GET    /v1/domains                    DomainList, a page
 //	POST   /v1/domains                    NewDomain -> Domain
 //	PUT    /v1/domains/{domain}/settings  DomainSettings -> Domain
 //	GET    /v1/domains/{domain}           Domain
@@ -14,11 +14,13 @@
 //	DELETE /v1/domains/{domain}
 //	GET    /v1/domains/{domain}/accounts  AccountList, a page
 //	POST   /v1/accounts                   NewAccount -> Account
+//	POST   /v1/accounts/import            Import -> ImportReport
 //	GET    /v1/accounts/{address}         AccountDetail
 //	PUT    /v1/accounts/{address}/password  Password
 //	PUT    /v1/accounts/{address}/state     State
 //	PUT    /v1/accounts/{address}/retention Retention
 //	PUT    /v1/accounts/{address}/bulk      -> Bulk
+//	POST   /v1/accounts/{address}/rename    NewAddress -> Account
 //	GET    /v1/accounts/{address}/settings  Settings
 //	PATCH  /v1/accounts/{address}/settings  names and values -> Settings
 //	GET    /v1/accounts/{address}/quota     Quota

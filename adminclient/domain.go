@@ -13,11 +13,27 @@ func (c *Client) Health(ctx context.Context) (Health, error) {
 	return h, err
 }
 
-// Domains returns all hosted domains, by name.
+// Domains returns all hosted domains within the scopes of the token, by name.
 func (c *Client) Domains(ctx context.Context) ([]Domain, error) {
+	all := []Domain{}
+	for after := ""; ; {
+		page, err := c.DomainPage(ctx, after, 0)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Domains...)
+		if after = page.Next; after == "" {
+			return all, nil
+		}
+	}
+}
+
+// DomainPage returns a page of the hosted domains, from behind the name after (empty: from the start), up
+// to limit domains (0: the server's default).
+func (c *Client) DomainPage(ctx context.Context, after string, limit int) (DomainList, error) {
 	var list DomainList
-	err := c.call(ctx, http.MethodGet, "/v1/domains", nil, &list)
-	return list.Domains, err
+	err := c.call(ctx, http.MethodGet, "/v1/domains"+pageQuery(after, limit), nil, &list)
+	return list, err
 }
 
 // AddDomain starts hosting a domain. Status 409: the domain is hosted already.

@@ -28,9 +28,11 @@ type DomainSettings struct {
 	Retention  string `json:"retention,omitempty" maxLength:"30" doc:"Age at which messages expire: days such as 90d, hours such as 36h, or forever." example:"90d"`
 }
 
-// DomainList is all hosted domains, by name.
+// DomainList is a page of the hosted domains, by name.
 type DomainList struct {
 	Domains []Domain `json:"domains" nullable:"false"`
+	// Next is the after of the following page; empty if there is none.
+	Next string `json:"next,omitempty" doc:"Value of after for the following page; absent on the last page."`
 }
 
 // NewAccount asks for an account to be made.
@@ -63,11 +65,9 @@ type AccountDetail struct {
 	Settings map[string]string `json:"settings,omitempty" doc:"The settings that the account has itself, by name."`
 }
 
-// AccountList is one page of the accounts of a domain.
-type AccountList struct {
-	Accounts []Account `json:"accounts" nullable:"false"`
-	// Next is the after of the following page; empty if there is none.
-	Next string `json:"next,omitempty" doc:"Value of after for the following page; absent on the last page."`
+// NewAddress asks for another address of an account.
+type NewAddress struct {
+	To string `json:"to" maxLength:"1000" doc:"The new address, in a hosted domain." example:"alice.miller@example.org"`
 }
 
 // Password asks for another password.
@@ -102,4 +102,6 @@ type Removal struct {
 	// Pending is set when some are left for the server to remove later. Nobody can read
 	// them any more.
 	Pending bool `json:"pending" doc:"The server removes the remaining messages later. No client can read them."`
+	// Shared is set when another account has the mailbox too, and keeps the messages.
+	Shared bool `json:"shared,omitempty" doc:"Another account has the mailbox too, because a rename stopped half way or was made twice at once; the messages stay."`
 }

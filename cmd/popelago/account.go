@@ -22,6 +22,7 @@ func newAccountCommand() *cobra.Command {
 		f.addIfMatch(newSetCommand(f, accountSettings())),
 		newSettingsCommand(f, accountSettings()),
 		newAccountBulkCommand(f),
+		f.addIfMatch(newAccountRenameCommand(f)),
 		f.addIfMatch(newAccountRemoveCommand(f)))
 	f.add(cmd)
 	return cmd
@@ -49,69 +50,6 @@ func newAccountAddCommand(f *remoteFlags) *cobra.Command {
 	}
 	p.add(cmd)
 	return cmd
-}
-
-// accountPage is the number of accounts in one request: the server's maximum.
-const accountPage = 1000
-
-func newAccountListCommand(f *remoteFlags) *cobra.Command {
-	return &cobra.Command{
-		Use:   "list [DOMAIN]",
-		Short: "List the accounts of a domain, or of all",
-		Args:  arguments("[DOMAIN]"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.call(func(c *adminclient.Client) error {
-				accounts, err := listAccounts(cmd, c, args)
-				if err != nil {
-					return err
-				}
-				if f.json {
-					return printJSON(cmd.OutOrStdout(), accounts)
-				}
-				rows := make([][]string, len(accounts))
-				for i, a := range accounts {
-					rows[i] = []string{a.Address, a.State, when(a.Created)}
-				}
-				return printTable(cmd.OutOrStdout(), []string{"ADDRESS", "STATE", "CREATED"}, rows)
-			})
-		},
-	}
-}
-
-// listAccounts returns the accounts of the domains given, or of all if none is given.
-func listAccounts(cmd *cobra.Command, c *adminclient.Client, domains []string) ([]adminclient.Account, error) {
-	return inDomains(cmd, c, domains, func(domain, after string) ([]adminclient.Account, string, error) {
-		page, err := c.Accounts(cmd.Context(), domain, after, accountPage)
-		return page.Accounts, page.Next, err
-	})
-}
-
-// inDomains returns all items of the domains given, or of all domains if none is given. list returns the page of
-// a domain behind after, and the after of the next page; empty: the page was the last.
-func inDomains[T any](cmd *cobra.Command, c *adminclient.Client, domains []string, list func(domain, after string) (page []T, next string, err error)) ([]T, error) {
-	if len(domains) == 0 {
-		all, err := c.Domains(cmd.Context())
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range all {
-			domains = append(domains, d.Name)
-		}
-	}
-	items := []T{} // [] in JSON
-	for _, domain := range domains {
-		for after := ""; ; {
-			page, next, err := list(domain, after)
-			if err != nil {
-				return nil, err
-			}
-			items = append(items, page...)
-			if after = next; after == "" {
-				break
-			}
-		}
-	}
-	return items, nil
 }
 
 func newAccountShowCommand(f *remoteFlags) *cobra.Command {
@@ -262,6 +200,27 @@ clients notice nothing. Mailboxes that grow past cassandra.bulk_after become bul
 	}
 }
 
+func newAccountRenameCommand(f *remoteFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "rename OLD NEW",
+		Short: "Give an account another address; the old one becomes an alias",
+		Long: `Give an account another address, also in another domain. The account keeps its mail, its password, its
+state and its settings. The old address becomes an alias: mail for it arrives as before, logins need the new
+address. The command may be repeated after an error, and "rename NEW OLD" undoes it.`,
+		Example: "  popelago account rename ann@example.org ann.miller@example.org",
+		Args:    arguments("OLD", "NEW"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.call(func(c *adminclient.Client) error {
+				a, err := c.RenameAccount(cmd.Context(), args[0], args[1])
+				if err != nil {
+					return err
+				}
+				return f.result(cmd.OutOrStdout(), a, "account %s is now %s; the old address is an alias", args[0], a.Address)
+			})
+		},
+	}
+}
+
 func newAccountRemoveCommand(f *remoteFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove ADDRESS",
@@ -274,8 +233,11 @@ func newAccountRemoveCommand(f *remoteFlags) *cobra.Command {
 					return err
 				}
 				text := "account %s removed, messages removed: %d"
-				if r.Pending {
+				switch {
+				case r.Pending:
 					text += "; the rest will follow"
+				case r.Shared:
+					text += "; another account has the mailbox too, and keeps it"
 				}
 				return f.result(cmd.OutOrStdout(), r, text, args[0], r.Messages)
 			})

@@ -43,7 +43,7 @@ func newAliasListCommand(f *remoteFlags) *cobra.Command {
 		Args:  arguments("[DOMAIN]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(func(c *adminclient.Client) error {
-				aliases, err := listOf(cmd, c, args, func(domain, after string) ([]adminclient.Alias, string, error) {
+				aliases, err := inDomains(cmd, c, args, func(domain, after string) ([]adminclient.Alias, string, error) {
 					page, err := c.Aliases(cmd.Context(), domain, after, accountPage)
 					return page.Aliases, page.Next, err
 				})
@@ -61,34 +61,6 @@ func newAliasListCommand(f *remoteFlags) *cobra.Command {
 			})
 		},
 	}
-}
-
-// listOf reads all pages of a list of the domain in args, or of all domains.
-func listOf[T any](cmd *cobra.Command, c *adminclient.Client, args []string, page func(domain, after string) ([]T, string, error)) ([]T, error) {
-	domains := args
-	if len(args) == 0 {
-		found, err := c.Domains(cmd.Context())
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range found {
-			domains = append(domains, d.Name)
-		}
-	}
-	all := []T{}
-	for _, domain := range domains {
-		for after := ""; ; {
-			some, next, err := page(domain, after)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, some...)
-			if after = next; after == "" {
-				break
-			}
-		}
-	}
-	return all, nil
 }
 
 func newAliasShowCommand(f *remoteFlags) *cobra.Command {

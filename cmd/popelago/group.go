@@ -50,7 +50,7 @@ func newGroupListCommand(f *remoteFlags) *cobra.Command {
 		Args:  arguments("[DOMAIN]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(func(c *adminclient.Client) error {
-				groups, err := listOf(cmd, c, args, func(domain, after string) ([]adminclient.Group, string, error) {
+				groups, err := inDomains(cmd, c, args, func(domain, after string) ([]adminclient.Group, string, error) {
 					page, err := c.Groups(cmd.Context(), domain, after, accountPage)
 					return page.Groups, page.Next, err
 				})

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"popelago/adminclient"
+)
+
+// accountPage is the number of accounts in one request: the server's maximum.
+const accountPage = 1000
+
+// accountListFlags select the accounts of a list, and its form.
+type accountListFlags struct {
+	adminclient.AccountQuery
+	limit int
+}
+
+func (l *accountListFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&l.Prefix, "prefix", "", "only local-parts that begin with `TEXT`; quick in a domain of any size")
+	flags.StringVar(&l.Contains, "contains", "", "only addresses with the part `TEXT`; reads all accounts")
+	flags.StringVar(&l.State, "state", "", "only accounts in this `STATE`: enabled or disabled")
+	flags.StringSliceVar(&l.May, "may", nil, "only accounts that permit a `USE` now: deliver or pop3")
+	flags.StringSliceVar(&l.MayNot, "may-not", nil, "only accounts that refuse a `USE` now: deliver or pop3")
+	flags.StringArrayVar(&l.Settings, "setting", nil, "`NAME`: only accounts with the setting of their own; NAME=VALUE: only accounts for which the value is in force")
+	flags.StringVar(&l.Sort, "sort", "", "sort by `FIELD`: address, created or state, with a leading - descending; up to 10,000 addresses")
+	flags.StringSliceVar(&l.Fields, "fields", nil, "`FIELDS` to print: address, state, created, mailbox, retention, bulk, own, messages, octets, tag, or names of settings")
+	flags.IntVar(&l.limit, "limit", 0, "at most `N` accounts; 0: all")
+}
+
+func newAccountListCommand(f *remoteFlags) *cobra.Command {
+	var l accountListFlags
+	cmd := &cobra.Command{
+		Use:   "list [DOMAIN]",
+		Short: "List the accounts of a domain, or of all",
+		Long: `List the accounts of a domain, or of all domains, in the order of the storage, or sorted by a field.
+Several conditions select the accounts that fulfil all of them. The fields messages and octets read each
+maildrop.`,
+		Example: "  popelago account list example.org --prefix al --fields address,quota,messages\n" +
+			"  popelago account list example.org --sort -created --limit 10\n" +
+			"  popelago account list example.org --may-not pop3 --fields address,pop3,reason",
+		Args: arguments("[DOMAIN]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if l.limit < 0 {
+				return &usageError{fmt.Sprintf("--limit %d is negative", l.limit)}
+			}
+			return f.call(func(c *adminclient.Client) error {
+				accounts, err := l.list(cmd, c, args)
+				if err != nil {
+					return err
+				}
+				if f.json {
+					return printJSON(cmd.OutOrStdout(), accounts)
+				}
+				return l.print(cmd, accounts)
+			})
+		},
+	}
+	l.add(cmd)
+	return cmd
+}
+
+// list returns the accounts of the domains given, or of all if none is given.
+func (l *accountListFlags) list(cmd *cobra.Command, c *adminclient.Client, domains []string) ([]adminclient.ListedAccount, error) {
+	found := 0
+	accounts, err := inDomains(cmd, c, domains, func(domain, after string) ([]adminclient.ListedAccount, string, error) {
+		size := accountPage
+		if l.limit > 0 {
+			if size = min(size, l.limit-found); size <= 0 {
+				return nil, "", nil
+			}
+		}
+		page, err := c.SearchAccounts(cmd.Context(), domain, l.AccountQuery, after, size)
+		found += len(page.Accounts)
+		return page.Accounts, page.Next, err
+	})
+	return accounts, err
+}
+
+func (l *accountListFlags) print(cmd *cobra.Command, accounts []adminclient.ListedAccount) error {
+	fields := l.Fields
+	if len(fields) == 0 {
+		fields = []string{"address", "state", "created"}
+	}
+	heading := make([]string, len(fields))
+	for i, field := range fields {
+		heading[i] = strings.ToUpper(field)
+	}
+	rows := make([][]string, len(accounts))
+	for i, a := range accounts {
+		rows[i] = make([]string, len(fields))
+		for j, field := range fields {
+			rows[i][j] = fieldOf(a, field)
+		}
+	}
+	return printTable(cmd.OutOrStdout(), heading, rows)
+}
+
+// fieldOf returns a field of an account as text.
+func fieldOf(a adminclient.ListedAccount, field string) string {
+	switch field {
+	case "address":
+		return a.Address
+	case "state":
+		return a.State
+	case "mailbox":
+		return a.Mailbox
+	case "created":
+		return when(*a.Created)
+	case "retention":
+		return a.Retention
+	case "bulk":
+		if a.Bulk == nil {
+			return "no"
+		}
+		return "since " + when(*a.Bulk)
+	case "tag":
+		return a.Tag
+	case "own":
+		return settingsText(a.Own)
+	case "messages":
+		return strconv.FormatInt(*a.Messages, 10)
+	case "octets":
+		return strconv.FormatInt(*a.Octets, 10)
+	}
+	return a.Settings[field]
+}
+
+// inDomains returns all items of the domains given, or of all domains if none is given. list returns the page of
+// a domain behind after, and the after of the next page; empty: the page was the last.
+func inDomains[T any](cmd *cobra.Command, c *adminclient.Client, domains []string, list func(domain, after string) (page []T, next string, err error)) ([]T, error) {
+	if len(domains) == 0 {
+		all, err := c.Domains(cmd.Context())
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range all {
+			domains = append(domains, d.Name)
+		}
+	}
+	items := []T{} // [] in JSON
+	for _, domain := range domains {
+		for after := ""; ; {
+			page, next, err := list(domain, after)
+			if err != nil {
+				return nil, err
+			}
+			items = append(items, page...)
+			if after = next; after == "" {
+				break
+			}
+		}
+	}
+	return items, nil
+}
+
+// settingsText returns settings as text, such as "pop3=off quota=2GiB".
+func settingsText(settings map[string]string) string {
+	var texts []string
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		texts = append(texts, name+"="+settings[name])
+	}
+	return strings.Join(texts, " ")
+}

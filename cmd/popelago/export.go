@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"popelago/adminclient"
+	"popelago/mail"
+)
+
+func newExportCommand() *cobra.Command {
+	f := &remoteFlags{}
+	var asCSV bool
+	cmd := &cobra.Command{
+		Use:   "export [DOMAIN]",
+		Short: "Print domains with their accounts, aliases, groups and settings, without secrets",
+		Long: `Print the domains within the scopes of the caller, or one of them, with their accounts, aliases, groups
+and settings, in the form of "popelago apply" (TOML), or the accounts alone in the form of "popelago import".
+Passwords and their hashes are not part of either.`,
+		Example: "  popelago export example.org >example.org.toml\n  popelago export example.org --csv >users.csv",
+		Args:    arguments("[DOMAIN]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.json {
+				return &usageError{"export prints TOML, or CSV with --csv"}
+			}
+			return f.call(func(c *adminclient.Client) error {
+				if asCSV {
+					return exportCSV(cmd, c, args)
+				}
+				return exportTOML(cmd, c, args)
+			})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&asCSV, "csv", false, "print the accounts as comma-separated values")
+	return cmd
+}
+
+// presentDomain is a domain as the server has it.
+type presentDomain struct {
+	exists bool
+	file   domainFile
+	// tag is the entity-tag of the domain, tags those of the accounts by local-part.
+	tag  string
+	tags map[string]string
+	// several holds the aliases with more than one target.
+	several map[string][]string
+}
+
+// readPresent reads a domain, hosted or not.
+func readPresent(ctx context.Context, c *adminclient.Client, domain string) (p presentDomain, err error) {
+	p.file = domainFile{Settings: map[string]string{}, Accounts: map[string]map[string]string{}, Aliases: map[string]string{}, Groups: map[string][]string{}}
+	p.tags, p.several = map[string]string{}, map[string][]string{}
+	settings, err := c.DomainSettings(ctx, domain)
+	if hasStatus(err, http.StatusNotFound) {
+		return p, nil
+	}
+	if err != nil {
+		return p, err
+	}
+	p.exists, p.tag, p.file.Settings = true, settings.Tag, settings.Settings
+	for after := ""; ; {
+		page, err := c.SearchAccounts(ctx, domain, adminclient.AccountQuery{Fields: []string{"address", "state", "own", "tag"}}, after, accountPage)
+		if err != nil {
+			return p, err
+		}
+		for _, a := range page.Accounts {
+			local := localOf(a.Address)
+			values := map[string]string{}
+			for name, value := range a.Own {
+				values[name] = value
+			}
+			if a.State != adminclient.Enabled {
+				values[keyState] = a.State
+			}
+			p.file.Accounts[local], p.tags[local] = values, a.Tag
+		}
+		if after = page.Next; after == "" {
+			break
+		}
+	}
+	return p, p.readAliases(ctx, c, domain)
+}
+
+func (p *presentDomain) readAliases(ctx context.Context, c *adminclient.Client, domain string) error {
+	for after := ""; ; {
+		page, err := c.Aliases(ctx, domain, after, accountPage)
+		if err != nil {
+			return err
+		}
+		for _, a := range page.Aliases {
+			local := localOf(a.Address)
+			if len(a.Targets) > 0 {
+				p.file.Aliases[local] = a.Targets[0]
+			}
+			if len(a.Targets) != 1 {
+				p.several[local] = a.Targets
+			}
+		}
+		if after = page.Next; after == "" {
+			break
+		}
+	}
+	for after := ""; ; {
+		page, err := c.Groups(ctx, domain, after, accountPage)
+		if err != nil {
+			return err
+		}
+		for _, g := range page.Groups {
+			slices.Sort(g.Members)
+			p.file.Groups[localOf(g.Address)] = g.Members
+		}
+		if after = page.Next; after == "" {
+			return nil
+		}
+	}
+}
+
+// localOf returns the local-part of an address in the server's form.
+func localOf(address string) string {
+	a, _ := mail.SplitAddress(address)
+	return a.Local
+}
+
+// exportedDomains returns the domains in args, or all.
+func exportedDomains(ctx context.Context, c *adminclient.Client, args []string) ([]string, error) {
+	if len(args) > 0 {
+		return args, nil
+	}
+	all, err := c.Domains(ctx)
+	names := make([]string, len(all))
+	for i, d := range all {
+		names[i] = d.Name
+	}
+	return names, err
+}
+
+func exportTOML(cmd *cobra.Command, c *adminclient.Client, args []string) error {
+	domains, err := exportedDomains(cmd.Context(), c, args)
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if _, err := fmt.Fprintln(out, `# Made by "popelago export", for "popelago apply". Passwords are not part of this file.`); err != nil {
+		return err
+	}
+	for _, domain := range domains {
+		p, err := readPresent(cmd.Context(), c, domain)
+		switch {
+		case err != nil:
+			return err
+		case !p.exists:
+			return withExit(exitNoUser, fmt.Errorf("domain %s: no such domain", domain))
+		}
+		if name, err := mail.CanonicalDomain(domain); err == nil {
+			domain = name
+		}
+		if err := p.file.write(out, domain); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exportCSV prints accounts page by page. A column stands for every setting of accounts.
+func exportCSV(cmd *cobra.Command, c *adminclient.Client, args []string) error {
+	domains, err := exportedDomains(cmd.Context(), c, args)
+	if err != nil {
+		return err
+	}
+	infos, err := c.SettingInfos(cmd.Context())
+	if err != nil {
+		return err
+	}
+	header := []string{columnAddress, columnState}
+	for _, s := range infos {
+		if slices.Contains(s.For, "account") {
+			header = append(header, s.Name)
+		}
+	}
+	w := csv.NewWriter(cmd.OutOrStdout())
+	if err := w.Write(header); err != nil {
+		return err
+	}
+	query := adminclient.AccountQuery{Fields: []string{"address", "state", "own"}}
+	for _, domain := range domains {
+		for after := ""; ; {
+			page, err := c.SearchAccounts(cmd.Context(), domain, query, after, accountPage)
+			if err != nil {
+				return err
+			}
+			if err := writeUsers(w, header, page.Accounts); err != nil {
+				return err
+			}
+			if after = page.Next; after == "" {
+				break
+			}
+		}
+	}
+	w.Flush()
+	return w.Error()
+}
+
+func writeUsers(w *csv.Writer, header []string, accounts []adminclient.ListedAccount) error {
+	for _, a := range accounts {
+		row := make([]string, len(header))
+		for i, name := range header {
+			switch name {
+			case columnAddress:
+				row[i] = exactAddress(a.Address)
+			case columnState:
+				row[i] = a.State
+			default:
+				row[i] = a.Own[name]
+			}
+		}
+		if err := w.Write(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exactAddress returns an address of the server in the form of requests for new accounts: an unusual local-part
+// stands in quotes.
+func exactAddress(address string) string {
+	a, ok := mail.SplitAddress(address)
+	if !ok {
+		return address
+	}
+	return a.PathString()
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"popelago/adminclient"
+	"popelago/mail"
+)
+
+// Columns of a file of users, beside the settings of accounts.
+const (
+	columnAddress  = "address"
+	columnPassword = "password"
+	columnHash     = "password_hash"
+	columnState    = "state"
+)
+
+// userLine is a line of a file of users.
+type userLine struct {
+	number  int
+	account adminclient.ImportedAccount
+	// refusal is the reason for sending nothing; empty: the line is sent.
+	refusal string
+}
+
+// maxUserLine limits the octets of a user in a request.
+const maxUserLine = 16 << 10
+
+// readUsers reads a file of users: a header, and a user on each line. A line is a record: a faulty line, such as
+// a line with an open quotation, costs the line alone. settings are the names of the settings
+// of accounts. Errors: about the header, or about characters; no error quotes a field.
+func readUsers(text []byte, settings []string) ([]userLine, error) {
+	text = bytes.TrimPrefix(text, []byte("\uFEFF"))
+	lines := strings.Split(string(text), "\n")
+	header, comma, at := []string(nil), ',', 0
+	for header == nil {
+		if at == len(lines) {
+			return nil, errors.New("the file has no header line, such as: address,password,quota")
+		}
+		line := strings.TrimSuffix(lines[at], "\r")
+		if at++; strings.TrimSpace(line) == "" {
+			continue
+		}
+		if !strings.Contains(line, ",") && strings.Contains(line, ";") {
+			comma = ';' // as some spreadsheets write it
+		}
+		var err error
+		if header, err = fieldsOf(line, comma); err != nil {
+			return nil, fmt.Errorf("line %d, the header: %w", at, err)
+		}
+		if err := checkHeader(header, settings); err != nil {
+			return nil, fmt.Errorf("line %d, the header: %w", at, err)
+		}
+	}
+	var users []userLine
+	first := map[mail.Address]int{}
+	for ; at < len(lines); at++ {
+		line := strings.TrimSuffix(lines[at], "\r")
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		u := userOf(line, comma, header)
+		u.number = at + 1
+		if a, err := mail.ParseAddress(u.account.Address); err == nil {
+			if n, twice := first[a.Canonical()]; twice {
+				u.refusal = fmt.Sprintf("line %d has the same address", n)
+			} else {
+				first[a.Canonical()] = u.number
+			}
+		}
+		users = append(users, u)
+	}
+	return users, nil
+}
+
+// fieldsOf splits a line. Errors never quote the line.
+func fieldsOf(line string, comma rune) ([]string, error) {
+	if err := mail.CheckUTF8(line); err != nil {
+		return nil, err
+	}
+	r := csv.NewReader(strings.NewReader(line))
+	r.Comma = comma
+	fields, err := r.Read()
+	if err != nil {
+		var parse *csv.ParseError
+		if errors.As(err, &parse) {
+			err = parse.Err
+		}
+		return nil, err
+	}
+	if _, err := r.Read(); err != io.EOF {
+		return nil, errors.New("a carriage return inside of the line")
+	}
+	return fields, nil
+}
+
+func checkHeader(header, settings []string) error {
+	known := append([]string{columnAddress, columnPassword, columnHash, columnState}, settings...)
+	for i, name := range header {
+		header[i] = strings.ToLower(strings.TrimSpace(name))
+		switch {
+		case !slices.Contains(known, header[i]):
+			return fmt.Errorf("%s is no column: %s, or a setting of \"popelago account settings\"", quoted(name), strings.Join(known[:4], ", "))
+		case slices.Contains(header[:i], header[i]):
+			return fmt.Errorf("the column %s is there twice", header[i])
+		}
+	}
+	if !slices.Contains(header, columnAddress) {
+		return errors.New("the column address is missing; the first line names the columns, such as: address,password,quota")
+	}
+	return nil
+}
+
+// userOf reads a line. An empty field leaves a part of the account unchanged.
+func userOf(line string, comma rune, header []string) (u userLine) {
+	fields, err := fieldsOf(line, comma)
+	switch {
+	case err != nil:
+		u.refusal = err.Error()
+		return u
+	case len(fields) != len(header):
+		u.refusal = fmt.Sprintf("%d fields, and the header has %d", len(fields), len(header))
+		return u
+	}
+	for i, name := range header {
+		switch value := fields[i]; name {
+		case columnAddress:
+			u.account.Address = strings.TrimSpace(value)
+		case columnPassword:
+			u.account.Password = value
+		case columnHash:
+			u.account.PasswordHash = strings.TrimSpace(value)
+		case columnState:
+			u.account.State = strings.ToLower(strings.TrimSpace(value))
+		default:
+			if value = strings.TrimSpace(value); value != "" {
+				if u.account.Settings == nil {
+					u.account.Settings = map[string]string{}
+				}
+				u.account.Settings[name] = value
+			}
+		}
+	}
+	switch state := u.account.State; {
+	case u.account.Address == "":
+		u.refusal = "the address is missing"
+	case state != "" && state != adminclient.Enabled && state != adminclient.Disabled:
+		u.refusal = fmt.Sprintf("%s is not a state: %s or %s", quoted(state), adminclient.Enabled, adminclient.Disabled)
+	case userSize(u.account) > maxUserLine:
+		u.refusal = "the line is too long"
+	}
+	return u
+}
+
+// userSize returns the octets of a user in a request.
+func userSize(a adminclient.ImportedAccount) int {
+	text, err := json.Marshal(a)
+	if err != nil {
+		return maxUserLine + 1
+	}
+	return len(text)
+}
