@@ -22,8 +22,8 @@
 // the loopback aliases must exist.
 //
 // With Options.Link every datacenter is a network namespace behind a router, on 10.(100+K).N.M, and
-// Cut and Heal break and restore the line between two datacenters. Link needs root and the program
-// ip, and leaves nothing behind after Stop.
+// Cut and Heal break and restore the line between two datacenters, and Lag delays its packets. Link
+// needs root and the program ip, and leaves nothing behind after Stop.
 //
 // # Life of a node
 //
