@@ -191,7 +191,11 @@ func (w *wanderer) whole() {
 // behindLag fetches in the datacenter opposite the last delivery, and then in the datacenter of the
 // delivery.
 func (w *wanderer) behindLag() {
-	for i := range 2 {
+	deliveries := 2
+	if os.Getenv("TEST_CHAOS") != "" {
+		deliveries = 4
+	}
+	for i := range deliveries {
 		at, other := w.sites.Both()[i%2], w.sites.Both()[1-i%2]
 		w.send(at, 1)
 		if w.each() {
