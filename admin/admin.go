@@ -53,6 +53,8 @@ type Config struct {
 	Hostname string
 	// Quotas knows the usage of maildrops. Default: a new one.
 	Quotas *quota.Keeper
+	// Peers says how the other servers are asked. Default: they are not.
+	Peers Peers
 	// Process is the server itself. Default: a server that cannot be controlled.
 	Process Process
 	// Metrics counts panics. Default: they are only logged.
@@ -69,6 +71,7 @@ type api struct {
 	lists     *maildrop.Lists
 	upkeep    store.Upkeep
 	quotas    *quota.Keeper
+	peers     *peers
 	huma      huma.API
 	rights    map[string]right
 	// operations lists all operations, by OperationID.
@@ -133,7 +136,7 @@ func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeM
 		cfg.Deliverer = deliverer
 	}
 	a := &api{
-		cfg: cfg, logger: cfg.Logger, directory: dir, mail: st.Mail.Local, levels: st.Mail, lists: maildrop.NewLists(), upkeep: st.Upkeep.Local, quotas: cfg.Quotas,
+		cfg: cfg, logger: cfg.Logger, directory: dir, mail: st.Mail.Local, levels: st.Mail, lists: maildrop.NewLists(), upkeep: st.Upkeep.Local, quotas: cfg.Quotas, peers: newPeers(cfg.Peers),
 		rights: rights(),
 		huma:   humago.New(mux, humaConfig(cfg)),
 	}
@@ -153,6 +156,7 @@ func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeM
 	a.addMaildrops()
 	a.addTokens()
 	a.addServer()
+	a.addSessions()
 	a.addConfig()
 	return a, nil
 }

@@ -43,6 +43,8 @@ type fixture struct {
 	token   string
 	// insecure accepts passwords of users without TLS.
 	insecure bool
+	process  admin.Process
+	peers    admin.Peers
 }
 
 func (f *fixture) start(t *testing.T) *fixture {
@@ -69,7 +71,7 @@ func (f *fixture) start(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f.handler, err = admin.New(admin.Config{
-		Open: f.token == "", AllowInsecureAuth: f.insecure, Token: f.token, Version: "v9", Tasks: f.tasks, Checker: f.checker, Metrics: f.metrics, Logger: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Open: f.token == "", AllowInsecureAuth: f.insecure, Token: f.token, Version: "v9", Tasks: f.tasks, Checker: f.checker, Metrics: f.metrics, Process: f.process, Peers: f.peers, Logger: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}, dir, st)
 	if err != nil {
 		t.Fatal(err)
@@ -474,8 +476,8 @@ func TestOpenAPI(t *testing.T) {
 	for _, operations := range doc.Paths {
 		n += len(operations)
 	}
-	if !strings.HasPrefix(doc.OpenAPI, "3.1") || n != 70 {
-		t.Errorf("OpenAPI %s with %d operations, want 3.1 and 70:\n%s", doc.OpenAPI, n, body)
+	if !strings.HasPrefix(doc.OpenAPI, "3.1") || n != 73 {
+		t.Errorf("OpenAPI %s with %d operations, want 3.1 and 73:\n%s", doc.OpenAPI, n, body)
 	}
 	var page bytes.Buffer
 	if err := json.Indent(&page, body, "", "  "); err != nil {

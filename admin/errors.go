@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"popelago/account"
+	"popelago/adminclient"
 	"popelago/delivery"
 	"popelago/mail"
 	"popelago/maildrop"
@@ -22,7 +23,10 @@ import (
 // classify returns the HTTP status of an error and the text for the client, for the whole package.
 // Errors of the client keep their text, faults get fixed texts.
 func classify(err error) (status int, text string) {
+	var refusal *adminclient.Error // by another server, see onServer
 	switch {
+	case errors.As(err, &refusal):
+		return refusal.Status, err.Error()
 	case errors.Is(err, mail.ErrBadAddress), errors.Is(err, account.ErrBadPassword), errors.Is(err, account.ErrWeakPassword),
 		errors.Is(err, account.ErrBadSetting), errors.Is(err, account.ErrBadSearch), errors.Is(err, task.ErrBadCheck), errors.Is(err, mail.ErrBadMessageID), errors.Is(err, errIncomplete),
 		errors.Is(err, token.ErrBadRequest), errors.Is(err, errNoTag):
@@ -33,7 +37,7 @@ func classify(err error) (status int, text string) {
 		return http.StatusUnprocessableEntity, err.Error()
 	case errors.Is(err, ErrNoLogLevel):
 		return http.StatusConflict, err.Error()
-	case errors.Is(err, errNotReady):
+	case errors.Is(err, errNotReady), errors.Is(err, errPeer):
 		return http.StatusServiceUnavailable, err.Error()
 	case errors.Is(err, token.ErrBadToken):
 		return http.StatusUnauthorized, err.Error()
@@ -48,7 +52,7 @@ func classify(err error) (status int, text string) {
 	case errors.Is(err, token.ErrTooMany):
 		return http.StatusTooManyRequests, err.Error()
 	case errors.Is(err, account.ErrNoSuchAccount), errors.Is(err, account.ErrNoSuchAlias), errors.Is(err, account.ErrNoSuchDomain), errors.Is(err, task.ErrNoSuchJob), errors.Is(err, task.ErrNotLate),
-		errors.Is(err, token.ErrNoSuchToken), errors.Is(err, maildrop.ErrNoSuchMessage), errors.Is(err, maildrop.ErrRemoved):
+		errors.Is(err, token.ErrNoSuchToken), errors.Is(err, errNoServer), errors.Is(err, maildrop.ErrNoSuchMessage), errors.Is(err, maildrop.ErrRemoved):
 		return http.StatusNotFound, err.Error()
 	case errors.Is(err, account.ErrExists), errors.Is(err, account.ErrTwice), errors.Is(err, account.ErrDomainNotEmpty), errors.Is(err, task.ErrCheckRunning), errors.Is(err, account.ErrNoBulk),
 		errors.Is(err, account.ErrDisabled), errors.Is(err, task.ErrSeveralOwners), errors.Is(err, token.ErrTooManyTokens), errors.Is(err, task.ErrRestoring),
@@ -140,7 +144,7 @@ func (a *api) problem(operation string, err error) error {
 // fault returns the text of an answer. A fault is logged, and gets an id under which its cause is found
 // in the log.
 func (a *api) fault(operation string, status int, text string, err error) string {
-	if errors.Is(err, store.ErrClock) || errors.Is(err, errNotReady) || status < http.StatusInternalServerError { // the store has logged the clock, and the server the drain
+	if errors.Is(err, store.ErrClock) || errors.Is(err, errNotReady) || errors.Is(err, errPeer) || status < http.StatusInternalServerError { // the store has logged the clock, and the server the drain
 		return text
 	}
 	id := rand.Text()[:10]

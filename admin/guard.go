@@ -36,7 +36,7 @@ func (a *api) guard(next http.Handler) http.Handler {
 			a.refuse(w, r, err)
 			return
 		}
-		ctx := withCaller(r.Context(), caller)
+		ctx := withSecret(withCaller(r.Context(), caller), r)
 		if condition := r.Header.Get("If-Match"); condition != "" {
 			ctx = context.WithValue(ctx, ifMatchKey{}, condition)
 		}

@@ -13,8 +13,14 @@ type noProcess struct{ version string }
 
 // Service implements Process.
 func (p noProcess) Service() adminclient.Service {
-	return adminclient.Service{State: adminclient.Serving, Version: p.version}
+	return adminclient.Service{State: adminclient.Serving, Version: p.version, Now: time.Now()}
 }
+
+// Sessions implements Process.
+func (noProcess) Sessions() []adminclient.Session { return nil }
+
+// EndSession implements Process.
+func (noProcess) EndSession(string) bool { return false }
 
 // Drain implements Process.
 func (noProcess) Drain() {}

@@ -103,6 +103,7 @@ func rights() map[string]right {
 
 		"list-tasks":  {role: token.ReadOnly, reach: server},
 		"run-task":    {role: token.Operator, reach: server},
+		"cancel-task": {role: token.Operator, reach: server},
 		"start-check": {role: token.Operator, reach: server},
 		"show-check":  {role: token.ReadOnly, reach: server},
 		"stop-check":  {role: token.Operator, reach: server},
@@ -124,6 +125,10 @@ func rights() map[string]right {
 
 		"show-own-retention": {reach: self},
 		"set-own-retention":  {reach: self},
+
+		// A token for domains reaches the sessions of their accounts.
+		"list-sessions":       {role: token.ReadOnly, reach: filtered},
+		"disconnect-sessions": {role: token.Operator, reach: filtered, fields: []string{"body:user", "body:id"}},
 
 		"list-tokens":  {role: token.Admin, reach: filtered},
 		"add-token":    {role: token.Admin, reach: filtered},

@@ -9,13 +9,16 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"popelago/adminclient"
-	"popelago/store"
 )
 
 // Process is the running server, as far as the API controls it. app implements Process.
 type Process interface {
 	// Service returns the state of the server.
 	Service() adminclient.Service
+	// Sessions describes the open sessions, without Server and Datacenter. EndSession ends a session: false
+	// if no such session is open, or if the session ends already.
+	Sessions() []adminclient.Session
+	EndSession(id string) bool
 	// Drain takes the server out of service, Undrain puts it back. Both may be repeated.
 	Drain()
 	Undrain()
@@ -90,27 +93,51 @@ func (a *api) addServer() {
 	type list struct{ Body adminclient.ServerList }
 	register(a, huma.Operation{
 		OperationID: "list-servers", Method: http.MethodGet, Path: "/v1/servers",
-		Summary: "List the servers of all datacenters whose heartbeats are known",
+		Summary:     "List the servers of all datacenters whose heartbeats are known, with their load",
+		Description: "Each server is asked for its state and its load. A server that does not answer is listed with the reason.",
 	}, func(ctx context.Context, _ *struct{}) (*list, error) {
-		servers, err := a.upkeep.Servers(ctx)
+		servers, warning, err := a.servers(ctx, selection{})
 		if err != nil {
 			return nil, err
 		}
-		out := &list{adminclient.ServerList{Servers: make([]adminclient.Server, len(servers))}}
-		for i, s := range servers {
-			out.Body.Servers[i] = a.serverOf(s)
+		parts := gather(ctx, a, servers, a.ownState, askState, func(s peerState) string { return s.service.Server })
+		out := &list{adminclient.ServerList{Servers: make([]adminclient.Server, len(parts)), Warning: warning, Complete: warning == ""}}
+		for i, p := range parts {
+			out.Body.Servers[i] = serverOf(p)
+			out.Body.Complete = out.Body.Complete && p.err == nil
 		}
 		return out, nil
 	})
 }
 
-func (a *api) serverOf(s store.Server) adminclient.Server {
+// peerState is the state of a server with the difference of its clock.
+type peerState struct {
+	service adminclient.Service
+	ahead   time.Duration
+}
+
+// ownState returns the state of this server.
+func (a *api) ownState() peerState { return peerState{service: a.cfg.Process.Service()} }
+
+// askState asks a server for its state. Its clock is compared with the middle of the question.
+func askState(ctx context.Context, c *adminclient.Client) (peerState, error) {
+	asked := time.Now()
+	s, err := c.Service(ctx)
+	took := time.Since(asked)
+	return peerState{s, s.Now.Sub(asked.Add(took / 2).Round(0))}, err
+}
+
+func serverOf(p part[peerState]) adminclient.Server {
+	s := p.server
 	out := adminclient.Server{
 		Name: s.Name, Datacenter: s.Datacenter, Hostname: s.Address, Version: s.Version,
 		Started: moment(s.Started), Clock: moment(s.Clock), Own: s.Own,
+		Answered: p.asked.Answered, Problem: p.asked.Problem, LastHeartbeat: p.asked.LastHeartbeat,
 	}
-	if s.Own {
-		own := a.cfg.Process.Service()
+	if p.err == nil {
+		own := p.answer.service
+		ahead := p.answer.ahead.Seconds()
+		out.State, out.Since, out.Load, out.ConfigVersion, out.Ahead = own.State, own.Since, own.Load, own.ConfigVersion, &ahead
 		out.Version, out.Hostname = own.Version, own.Hostname
 	}
 	return out

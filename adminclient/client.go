@@ -59,6 +59,15 @@ func HTTP(server, token string) (*Client, error) {
 	return c, nil
 }
 
+// Via is HTTP with requests that go through a transport.
+func Via(server, token string, transport http.RoundTripper) (*Client, error) {
+	c, err := HTTP(server, token)
+	if err == nil {
+		c.http.Transport = transport
+	}
+	return c, err
+}
+
 // IfMatch returns a client whose changes of accounts and domains need the state with an entity-tag, see
 // AccountTag, DomainTag and Settings.Tag. Otherwise they fail with status 412, and change nothing.
 func (c *Client) IfMatch(tag string) *Client {

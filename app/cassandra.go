@@ -33,13 +33,13 @@ func (s cassandraSettings) open(ctx context.Context, a *App) (engine, error) {
 	if cfg.Server, err = serverName(s.DataDir); err != nil {
 		return engine{}, err
 	}
-	cfg.Address, cfg.Version = s.Hostname, Version()
+	cfg.Address, cfg.Version, cfg.Admin = s.Hostname, Version(), s.Admin.Advertise
 	st, err := cassandra.Open(ctx, cfg)
 	if err != nil {
 		return engine{}, fmt.Errorf("open the store: %w", explainCassandra(err))
 	}
 	return engine{
-		store: store.New(st.Levels()), window: s.Cassandra.Window, mailboxWindow: s.Cassandra.Window, ledgerPoll: s.Ledger.Poll,
+		name: cfg.Server, datacenter: cfg.Datacenter, store: store.New(st.Levels()), window: s.Cassandra.Window, mailboxWindow: s.Cassandra.Window, ledgerPoll: s.Ledger.Poll,
 		free:    func() (int64, error) { return embedded.FreeSpace(s.SpoolDir()) },
 		examine: func(ctx context.Context) ([]Finding, error) { return Doctor(ctx, s.Config) },
 	}, nil
@@ -131,13 +131,9 @@ func cassandraTLS(c config.Cassandra) (*tls.Config, error) {
 	}
 	out := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.TLSCA != "" {
-		pem, err := os.ReadFile(c.TLSCA)
-		if err != nil {
+		var err error
+		if out.RootCAs, err = authorities(c.TLSCA); err != nil {
 			return nil, fmt.Errorf("cassandra.tls_ca: %w", err)
-		}
-		out.RootCAs = x509.NewCertPool()
-		if !out.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("cassandra.tls_ca: %s holds no certificate in PEM", c.TLSCA)
 		}
 	}
 	if c.TLSCertificate != "" {

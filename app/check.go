@@ -25,6 +25,9 @@ func Check(cfg config.Config) error {
 		_, err := adminToken(cfg)
 		errs = append(errs, err)
 	}
+	if _, err := peerAuthorities(cfg); err != nil {
+		errs = append(errs, err)
+	}
 	settings, err := settingsOf(cfg)
 	if err == nil {
 		err = settings.check()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"popelago/adminclient"
+	"popelago/wire"
 )
 
 // drain takes a server out of service without ending it. The server is not ready from the start of a
@@ -33,6 +34,8 @@ type drained interface {
 	Drain(on bool)
 	EndSessions()
 	Sessions() int
+	OpenSessions() []wire.Session
+	EndSession(id string) bool
 }
 
 func (a *App) drained() []drained { return []drained{a.pop3, a.smtp, a.lmtp} }
@@ -120,7 +123,10 @@ func (a *App) Service() adminclient.Service {
 	d := &a.drain
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := adminclient.Service{State: adminclient.Serving, Version: Version(), Hostname: a.cfg.Hostname, Sessions: a.sessions()}
+	s := adminclient.Service{
+		State: adminclient.Serving, Version: Version(), Hostname: a.cfg.Hostname, Sessions: a.sessions(),
+		Server: a.engine.name, Datacenter: a.engine.datacenter, Now: a.now().UTC(), ConfigVersion: a.cfg.ConfigVersion, Load: a.load(),
+	}
 	if !d.since.IsZero() {
 		since := d.since.UTC()
 		s.State, s.Since = adminclient.Draining, &since

@@ -15,6 +15,8 @@ import (
 // a server.
 type engine struct {
 	store store.Store
+	// name and datacenter name this server in its cluster, see store.Server.
+	name, datacenter string
 	// window is the in-flight window of deliveries and of contents without entries.
 	window time.Duration
 	// mailboxWindow is the in-flight window of entries, for purge and expire. Zero on a single
@@ -66,8 +68,12 @@ func (s embeddedSettings) open(_ context.Context, a *App) (engine, error) {
 	if err != nil {
 		return engine{}, fmt.Errorf("open the store: %w", err)
 	}
+	name, err := serverName(s.DataDir)
+	if err != nil {
+		return engine{}, errors.Join(err, st.Close())
+	}
 	return engine{
-		store: store.Single(st), window: store.LocalWindow, readAllAccounts: true,
+		name: name, store: store.Single(st), window: store.LocalWindow, readAllAccounts: true,
 		free: func() (int64, error) {
 			free, err := embedded.FreeSpace(s.DataDir)
 			return free - max(s.Store.Reserve, 0), err

@@ -105,7 +105,7 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 	usage := cfg.Usage
 	usage.Now = a.now
 	upkeep := a.engine.store.Upkeep.Local
-	a.tasks = task.New(task.Config{MayRun: upkeep.MayReclaim, Logger: a.logger}, a.registry,
+	a.tasks = task.New(task.Config{MayRun: upkeep.MayReclaim, History: a.cfg.Tasks.History, Logger: a.logger}, a.registry,
 		task.Floor(sweep, a.directory, upkeep),
 		task.Reap(sweep, upkeep),
 		task.Orphans(sweep, upkeep),
@@ -202,8 +202,16 @@ func (a *App) buildSMTP(protocol smtpserver.Protocol, cfg config.SMTP, d *delive
 // buildAdmin makes the handler of the admin API. open serves requests without a token, for the unix
 // socket; secret is the token of the configuration.
 func (a *App) buildAdmin(open bool, secret string, metrics *admin.Metrics) (http.Handler, error) {
+	peers, err := peers(a.cfg, secret)
+	if err != nil {
+		return nil, err
+	}
+	if open {
+		secret = ""
+	}
 	return admin.New(admin.Config{
-		Open: open, AllowInsecureAuth: a.cfg.Auth.AllowInsecureAuth, FailureDelay: max(a.cfg.POP3.FailureDelay, 0), Token: secret, Tokens: a.tokens, Logger: a.logger, Version: Version(), Hostname: a.cfg.Hostname,
+		Peers: peers,
+		Open:  open, AllowInsecureAuth: a.cfg.Auth.AllowInsecureAuth, FailureDelay: max(a.cfg.POP3.FailureDelay, 0), Token: secret, Tokens: a.tokens, Logger: a.logger, Version: Version(), Hostname: a.cfg.Hostname,
 		Tasks: a.tasks, Checker: a.checker, Late: a.late, Undelete: a.undelete, Deliverer: a.deliverer, Quotas: a.quotas, Metrics: metrics, Process: a,
 	}, a.directory, a.engine.store)
 }

@@ -50,7 +50,13 @@ func (a *App) services() ([]service, error) {
 // configured admin API over TCP, which needs a token, to serve.
 func (a *App) serveAdmin(serve map[string]func(net.Listener) error) (local service, err error) {
 	metrics := admin.NewMetrics(a.registry)
-	open, err := a.buildAdmin(true, "", metrics)
+	secret := ""
+	if len(a.cfg.Admin.Listen) > 0 {
+		if secret, err = adminToken(a.cfg); err != nil {
+			return local, err
+		}
+	}
+	open, err := a.buildAdmin(true, secret, metrics)
 	if err != nil {
 		return local, err
 	}
@@ -60,10 +66,6 @@ func (a *App) serveAdmin(serve map[string]func(net.Listener) error) (local servi
 	}
 	if len(a.cfg.Admin.Listen) == 0 {
 		return local, nil
-	}
-	secret, err := adminToken(a.cfg)
-	if err != nil {
-		return local, err
 	}
 	remote, err := a.buildAdmin(false, secret, metrics)
 	if err != nil {

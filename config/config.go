@@ -106,6 +106,14 @@ type Admin struct {
 	TokenFile      string
 	Tokens         token.Config
 	MaxConnections int
+	// Advertise is the URL of the API for the other servers; empty: they do not ask.
+	Advertise string
+	// Peers lists the hosts that may get tokens, see admin.Peers.
+	Peers        []string
+	PeersPlain   bool
+	PeersCA      string // PEM file; empty: the authorities of the system
+	PeersTimeout time.Duration
+	PeersAtOnce  int
 }
 
 // Metrics is the section [metrics].
@@ -146,7 +154,7 @@ func Default() Config {
 		TLS:             TLS{HandshakeTimeout: wire.DefaultConfig().HandshakeTimeout},
 		Auth:            Auth{Config: account.DefaultConfig()},
 		Tasks:           defaultTasks(),
-		Admin:           Admin{MaxConnections: 200, Tokens: token.DefaultConfig()},
+		Admin:           Admin{MaxConnections: 200, PeersTimeout: 5 * time.Second, PeersAtOnce: 32, Tokens: token.DefaultConfig()},
 		Metrics:         Metrics{MaxConnections: 50},
 		Log:             Log{Level: "info", Format: "text", SummaryEvery: wire.DefaultConfig().SummaryEvery},
 	}

@@ -193,6 +193,18 @@ func settings(c *Config) []setting {
 
 		{"admin.max_connections", integer(&c.Admin.MaxConnections, 1, maxCount),
 			"Most connections at one time, to the socket and to admin.listen each; further connections wait."},
+		{"admin.advertise", adminURL(&c.Admin.Advertise),
+			"URL of this server's API for the other servers of the cluster, which they find with the heartbeat. Empty: the sessions, the tasks and the load of this server are seen on this server only. Use https:// and a name of the certificate."},
+		{"admin.peers", peers(&c.Admin.Peers),
+			"Hosts of the other servers. For an answer about all servers, this server asks the others with the token of the caller. A host outside of this list gets no token, whatever the heartbeats say: everybody who can write to the cluster can write heartbeats. Empty: no other server is asked."},
+		{"admin.peers_ca", path(&c.Admin.PeersCA, optional),
+			"File with the authorities (PEM) of the certificates of the other servers. Empty: the authorities of the system."},
+		{"admin.peers_plain", boolean(&c.Admin.PeersPlain),
+			"Allows http:// to other machines: everybody on the way can read the tokens."},
+		{"admin.peers_timeout", duration(&c.Admin.PeersTimeout, 100*time.Millisecond, time.Minute),
+			"Time limit for the answer of another server. The answer of this server comes without the late part, and says so."},
+		{"admin.peers_at_once", integer(&c.Admin.PeersAtOnce, 1, 1000),
+			"Most other servers asked at the same time for one answer."},
 
 		{"metrics.listen", listen(&c.Metrics.Listen, false),
 			"Address to listen on, as host:port. Empty: off. Every client that can connect can read the metrics."},

@@ -13,6 +13,8 @@ type Tasks struct {
 	Expire task.ExpireConfig
 	Usage  task.UsageConfig
 	Check  task.CheckConfig
+	// History is the number of runs of each job that the server remembers; off: none.
+	History int
 }
 
 func defaultTasks() Tasks {
@@ -22,6 +24,8 @@ func defaultTasks() Tasks {
 		Expire: task.ExpireConfig{Every: time.Hour},
 		Usage:  task.UsageConfig{Every: 15 * time.Minute},
 		Check:  task.DefaultCheckConfig(),
+
+		History: task.DefaultHistory,
 	}
 }
 
@@ -47,6 +51,8 @@ func tasksSettings(c *Config) []setting {
 			"Pause between two runs of expire, which removes messages older than the retention of their account or domain. Sessions do not list such messages, also before a run. Each run also renews the least retention of all accounts, which POP3 announces before login (EXPIRE): it rises only with a run."},
 		{"tasks.usage_every", every(&c.Tasks.Usage.Every),
 			"Pause between two runs of usage, which measures the domains with a domain_quota. A run reads the list of every maildrop of such a domain, on one server of the cluster."},
+		{"tasks.history", integer(&c.Tasks.History, 0, 1000).zeroIsOff(),
+			"Runs of each job that \"popelago task history\" lists, since the start of the server. Runs on schedule that had nothing to do are left out. 0: none."},
 		{"tasks.check_rate", integer(&c.Tasks.Check.Rate, 1, maxCount),
 			"Entries of mailboxes, and contents, that \"popelago check\" examines in a second."},
 	}

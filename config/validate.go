@@ -70,6 +70,7 @@ func (c *Config) check(problems []Problem) error {
 	}
 
 	c.checkListeners(fail)
+	c.checkPeers(fail)
 	c.checkEngine(fail)
 	switch {
 	case c.TLS.SelfSigned && c.TLS.Certificate != "":

@@ -89,6 +89,7 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 		return
 	}
 	s.login, s.drop, s.state = login, drop, stateTransaction
+	s.account = login.Address.String()
 	s.c.Known()
 	s.logLogin()
 	s.countReading()

@@ -18,6 +18,17 @@ const (
 	anyState = stateAuthorization | stateTransaction
 )
 
+// String returns the word of RFC 1939 in lower case.
+func (s state) String() string {
+	switch s {
+	case stateTransaction:
+		return "transaction"
+	case stateUpdate:
+		return "update"
+	}
+	return "authorization"
+}
+
 // command is a row of the table of commands.
 type command struct {
 	verb   string

@@ -13,17 +13,18 @@ import (
 type outcome string
 
 const (
-	outcomeQuit         outcome = "quit"          // QUIT, +OK
-	outcomeQuitFailed   outcome = "quit_failed"   // QUIT, -ERR
-	outcomeDisconnected outcome = "disconnected"  // the client went away
-	outcomeTimeout      outcome = "timeout"       // the client sent or received too little for too long
-	outcomeBadCommands  outcome = "bad_commands"  // over Config.MaxBadCommands or MaxHarmlessCommands
-	outcomeFailedLogins outcome = "failed_logins" // over Config.MaxFailedLogins
-	outcomeCrowded      outcome = "crowded"       // dropped for a new connection before login
-	outcomeTLS          outcome = "tls_failed"    // the handshake of STLS failed
-	outcomeBroken       outcome = "broken"        // a message could not be sent to its end
-	outcomeShutdown     outcome = "shutdown"      // of the server
-	outcomePanicked     outcome = "panicked"      // a defect
+	outcomeQuit          outcome = "quit"          // QUIT, +OK
+	outcomeQuitFailed    outcome = "quit_failed"   // QUIT, -ERR
+	outcomeDisconnected  outcome = "disconnected"  // the client went away
+	outcomeTimeout       outcome = "timeout"       // the client sent or received too little for too long
+	outcomeBadCommands   outcome = "bad_commands"  // over Config.MaxBadCommands or MaxHarmlessCommands
+	outcomeFailedLogins  outcome = "failed_logins" // over Config.MaxFailedLogins
+	outcomeCrowded       outcome = "crowded"       // dropped for a new connection before login
+	outcomeTLS           outcome = "tls_failed"    // the handshake of STLS failed
+	outcomeBroken        outcome = "broken"        // a message could not be sent to its end
+	outcomeShutdown      outcome = "shutdown"      // of the server
+	outcomeAdministrator outcome = "administrator" // ended by the administrator
+	outcomePanicked      outcome = "panicked"      // a defect
 )
 
 // metrics counts sessions, responses and messages.
@@ -41,7 +42,7 @@ func newMetrics(reg prometheus.Registerer, lists *maildrop.Lists) (*metrics, err
 	sessions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "popelago_pop3server_sessions_total",
 		Help: "Sessions by result: quit, quit_failed, disconnected, timeout, bad_commands, failed_logins, " +
-			"crowded, tls_failed, broken, shutdown, panicked.",
+			"crowded, tls_failed, broken, shutdown, administrator, panicked.",
 	}, []string{"result"})
 	errs := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "popelago_pop3server_errors_total",
@@ -69,7 +70,7 @@ func newMetrics(reg prometheus.Registerer, lists *maildrop.Lists) (*metrics, err
 		}),
 	}
 	for _, o := range []outcome{outcomeQuit, outcomeQuitFailed, outcomeDisconnected, outcomeTimeout, outcomeBadCommands,
-		outcomeFailedLogins, outcomeCrowded, outcomeTLS, outcomeBroken, outcomeShutdown, outcomePanicked} {
+		outcomeFailedLogins, outcomeCrowded, outcomeTLS, outcomeBroken, outcomeShutdown, outcomeAdministrator, outcomePanicked} {
 		m.sessions[o] = sessions.WithLabelValues(string(o))
 	}
 	for _, code := range []string{"", codeAuth, codeTemp, codePerm, codeLoginDelay, codeInUse} {

@@ -28,6 +28,7 @@ func (s *session) cmdQUIT(ctx context.Context, _ []byte) {
 		return
 	}
 	s.state = stateUpdate
+	s.report("QUIT")
 	reached, err := s.commit(ctx)
 	if err != nil {
 		s.ended = outcomeQuitFailed

@@ -59,6 +59,7 @@ func replyTooManyBad() reply      { return reply{text: "too many bad commands"} 
 func replyTooManyHarmless() reply { return reply{text: "too many commands without a login"} }
 func replyTooManyFails() reply    { return reply{code: codeAuth, text: "too many failed logins"} }
 func replyStopping() reply        { return reply{code: codeTemp, text: "server is shutting down"} }
+func replyEnded() reply           { return reply{code: codeTemp, text: "session ended by the administrator"} }
 func replyTooManyConns() reply {
 	return reply{code: codeTemp, text: "too many connections, try again later"}
 }

@@ -61,6 +61,10 @@ func (s *session) send(ctx context.Context, command string, n, lines int) bool {
 	// connection breaks in a way that even careless clients treat as an error.
 	s.c.Break()
 	s.ended = outcomeBroken
+	if errors.Is(err, wire.ErrEnded) {
+		s.ended = outcomeAdministrator
+		return false
+	}
 	if clientGone(err) || ctx.Err() != nil {
 		s.ended = outcomeDisconnected
 		if errors.Is(err, wire.ErrTimeout) {
@@ -110,6 +114,9 @@ func (t *textWriter) start() {
 // Write implements io.Writer.
 func (t *textWriter) Write(p []byte) (int, error) {
 	t.start()
+	if t.s.c.EndRequested() {
+		return 0, wire.ErrEnded
+	}
 	wanted, enough := p, false
 	if t.top {
 		var n int

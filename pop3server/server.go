@@ -114,6 +114,16 @@ func (s *Server) EndSessions() {
 // Sessions returns the number of open connections.
 func (s *Server) Sessions() int { return s.clear.Sessions() + s.secure.Sessions() }
 
+// OpenSessions describes the open connections.
+func (s *Server) OpenSessions() []wire.Session {
+	return append(s.clear.OpenSessions(), s.secure.OpenSessions()...)
+}
+
+// EndSession ends a session for the administrator: between two commands, or in the text of a message. A
+// QUIT in progress comes to its end; without QUIT nothing is removed. False: no such session, or the
+// session ends already.
+func (s *Server) EndSession(id string) bool { return s.clear.EndSession(id) || s.secure.EndSession(id) }
+
 // SetLimits changes Config.MaxConns and Config.MaxConnsPerAddr. Connections beyond a lower limit stay.
 func (s *Server) SetLimits(maxConns, maxConnsPerAddr int) {
 	s.clear.SetLimits(maxConns, maxConnsPerAddr)

@@ -17,9 +17,12 @@ type session struct {
 	state state
 	user  string // the name that USER gave, until PASS
 	login account.Login
-	drop  *maildrop.Maildrop // from stateTransaction on
-	ended outcome            // "" while the session goes on
+	// account is the address of login, from stateTransaction on.
+	account string
+	drop    *maildrop.Maildrop // from stateTransaction on
+	ended   outcome            // "" while the session goes on
 
+	commands     int64
 	badCommands  int
 	harmless     int // harmless commands in a row, see countHarmless
 	failedLogins int
@@ -42,6 +45,7 @@ func (s *Server) handle(ctx context.Context, c *wire.Conn) {
 
 // run reads and executes commands until the session ends.
 func (s *session) run(ctx context.Context) {
+	s.report("")
 	s.reply(replyOK(s.srv.cfg.Banner))
 	for s.ended == "" {
 		line, err := s.c.ReadLine()
@@ -62,6 +66,8 @@ func (s *session) readFailed(err error) {
 		s.end(outcomeBadCommands, replyTooLong())
 	case errors.Is(err, wire.ErrStopping):
 		s.end(outcomeShutdown, replyStopping())
+	case errors.Is(err, wire.ErrEnded):
+		s.end(outcomeAdministrator, replyEnded())
 	case errors.Is(err, wire.ErrTooManyConns):
 		s.end(outcomeCrowded, replyTooManyConns())
 	case errors.Is(err, wire.ErrTimeout):
@@ -76,6 +82,9 @@ func (s *session) readFailed(err error) {
 func (s *session) execute(ctx context.Context, line []byte) {
 	verb, arg := wire.SplitVerb(line)
 	c := s.srv.commands[verb]
+	s.commands++
+	s.report(c.verb)
+	defer s.report("")
 	if len(line) > s.srv.cfg.MaxLine && !c.longLine {
 		s.reply(replyTooLong())
 		return
@@ -93,6 +102,14 @@ func (s *session) execute(ctx context.Context, line []byte) {
 	default:
 		c.run(s, ctx, arg)
 	}
+}
+
+// report shows the session to the administrator, with the verb of the command in execution; empty: none.
+func (s *session) report(command string) {
+	s.c.Report(wire.Progress{
+		User: s.account, State: s.state.String(), Command: command,
+		Commands: s.commands, Messages: int64(s.retrieved), Octets: s.octets,
+	})
 }
 
 // reply writes the response to a command, and ends the session after too many bad commands. The

@@ -19,6 +19,19 @@ const (
 	anyState = stateConnected | stateReady | stateTransaction | stateText
 )
 
+// String returns a word for the administrator.
+func (s state) String() string {
+	switch s {
+	case stateConnected:
+		return "connected"
+	case stateReady:
+		return "ready"
+	case stateTransaction:
+		return "transaction"
+	}
+	return "text"
+}
+
 // state is the present state of the session.
 func (s *session) state() state {
 	switch {

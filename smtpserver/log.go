@@ -39,6 +39,9 @@ func (s *session) logMessage(res delivery.Result, start time.Time) {
 			cause = err
 		}
 	}
+	if stored > 0 {
+		s.messages, s.octets = s.messages+1, s.octets+res.Size
+	}
 	result, level := "stored", slog.LevelInfo
 	switch {
 	case cause == nil:

@@ -60,6 +60,7 @@ func replyTooManyHarmless() reply {
 }
 func replyHTTP() reply         { return reply{421, "4.7.0", "not an HTTP server"} }
 func replyStopping() reply     { return reply{421, "4.3.2", "shutting down"} }
+func replyEnded() reply        { return reply{421, "4.3.2", "session ended by the administrator"} }
 func replyTimeout() reply      { return reply{421, "4.4.2", "timeout"} }
 func replyTooManyConns() reply { return reply{421, "4.3.2", "too many connections"} }
 func replyTooManyFromAddr() reply {

@@ -104,6 +104,13 @@ func (s *Server) EndSessions() { s.wire.EndSessions() }
 // Sessions returns the number of open connections.
 func (s *Server) Sessions() int { return s.wire.Sessions() }
 
+// OpenSessions describes the open connections.
+func (s *Server) OpenSessions() []wire.Session { return s.wire.OpenSessions() }
+
+// EndSession ends a session for the administrator with 421, between two commands: a text in progress is
+// read to its end and gets its reply before. False: no such session, or the session ends already.
+func (s *Server) EndSession(id string) bool { return s.wire.EndSession(id) }
+
 // SetLimits changes Config.MaxConns and Config.MaxConnsPerAddr. Connections beyond a lower limit stay.
 func (s *Server) SetLimits(maxConns, maxConnsPerAddr int) {
 	s.wire.SetLimits(maxConns, maxConnsPerAddr)

@@ -23,6 +23,9 @@ type session struct {
 	buf      []byte
 
 	transactions int // begun
+	commands     int64
+	messages     int64 // stored for a recipient at least
+	octets       int64 // of these messages
 	badCommands  int
 	refused      int // recipients refused permanently since a message was stored
 	harmless     int // harmless commands since a message was stored, see countHarmless
@@ -40,6 +43,7 @@ func (s *Server) handle(ctx context.Context, c *wire.Conn) {
 
 // run reads and executes commands until the session ends.
 func (s *session) run(ctx context.Context) {
+	s.report("")
 	s.reply(replyGreeting(s.srv.cfg.Hostname, s.srv.cfg.Protocol))
 	for !s.ended {
 		line, err := s.c.ReadLine()
@@ -72,6 +76,8 @@ func (s *session) readFailed(line []byte, err error) {
 	switch {
 	case errors.Is(err, wire.ErrStopping):
 		s.end(replyStopping())
+	case errors.Is(err, wire.ErrEnded):
+		s.end(replyEnded())
 	case errors.Is(err, wire.ErrTooManyConns):
 		s.end(replyTooManyConns())
 	case errors.Is(err, wire.ErrTimeout):
@@ -100,6 +106,9 @@ func (s *session) execute(ctx context.Context, line []byte) {
 	verb, rest := wire.SplitVerb(bytes.TrimRight(line, " \t"))
 	arg := strings.TrimLeft(string(rest), " ")
 	c := s.srv.commands[verb]
+	s.commands++
+	s.report(c.verb)
+	defer s.report("")
 	if s.countHarmless(c, arg); s.ended {
 		return
 	}
@@ -113,6 +122,13 @@ func (s *session) execute(ctx context.Context, line []byte) {
 	default:
 		c.run(s, ctx, arg)
 	}
+}
+
+// report shows the session to the administrator, with the verb of the command in execution; empty: none.
+func (s *session) report(command string) {
+	s.c.Report(wire.Progress{
+		State: s.state().String(), Command: command, Commands: s.commands, Messages: s.messages, Octets: s.octets,
+	})
 }
 
 // reply writes the reply to a command, and ends the session after too many bad commands. The next

@@ -16,8 +16,9 @@ type Upkeep interface {
 	Clocks
 	ClockKeeper
 	// Servers returns the servers that use the store, by datacenter and name, as far as their
-	// heartbeats are known. An engine for a single server returns that server. Errors: ErrUnavailable,
-	// ErrCorrupt.
+	// heartbeats are known. A server whose heartbeats have ended stays in the list for an hour, see
+	// Server.Lost. The list always has the local server. An engine for a single server returns that server.
+	// With an error the list has the servers that were known before. Errors: ErrUnavailable, ErrCorrupt.
 	Servers(ctx context.Context) ([]Server, error)
 }
 
@@ -34,6 +35,11 @@ type Server struct {
 	Clock time.Time
 	// Own marks the local server.
 	Own bool
+	// Admin is the URL of the administration API for the other servers; empty: they cannot ask.
+	Admin string
+	// Lost is the moment of the last heartbeat that was read, of a server whose heartbeats have ended: the
+	// server was stopped, has died, or has lost the cluster. Zero: the heartbeats go on.
+	Lost time.Time
 }
 
 // Background is the periodic work of an engine. All methods may be called while other calls go on,

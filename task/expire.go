@@ -101,6 +101,7 @@ func (e *expiry) walk(ctx context.Context, found func(own mail.Retention)) error
 			if err := e.failed.add(ctx, e.expire(ctx, g)); err != nil {
 				return err
 			}
+			showProgress(ctx, e.report())
 		}
 		return nil
 	})

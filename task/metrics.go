@@ -20,7 +20,7 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "popelago_task_runs_total", Help: "Runs of background jobs by result: ok, error, panic, refused (the clock is wrong, servers differ, or it is too early), stopped.",
+			Name: "popelago_task_runs_total", Help: "Runs of background jobs by result: ok, error, panic, refused (the clock is wrong, servers differ, or it is too early), stopped, cancelled.",
 		}, []string{"job", "result"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "popelago_task_run_seconds", Help: "Duration of runs of background jobs.",

@@ -116,6 +116,8 @@ func (p *purge) run(ctx context.Context, dir *account.Directory) error {
 		if l, known := p.before[g.Mailbox]; err != nil && known {
 			p.late[g.Mailbox] = l
 		}
+		soFar, _ := p.report()
+		showProgress(ctx, soFar)
 		return p.failed.add(ctx, err)
 	})
 	return p.failed.join(err)

@@ -79,9 +79,14 @@ type Config struct {
 	// MayRun returns an error while no job may run, see store.Background.MayReclaim, and logs the
 	// cause. Nil: jobs may always run.
 	MayRun func() error
+	// History is the number of runs of each job that History returns. Negative: none. Default 20.
+	History int
 	// Logger receives failures and reports. Default: no log.
 	Logger *slog.Logger
 }
+
+// DefaultHistory is the default of Config.History.
+const DefaultHistory = 20
 
 // Runner runs jobs from Start to Close. Safe for concurrent use.
 type Runner struct {
@@ -100,6 +105,9 @@ type Runner struct {
 func New(cfg Config, reg prometheus.Registerer, jobs ...Job) *Runner {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.History == 0 {
+		cfg.History = DefaultHistory
 	}
 	if cfg.MayRun == nil {
 		cfg.MayRun = func() error { return nil }
@@ -159,18 +167,21 @@ func (r *Runner) once(ctx context.Context, s *state) {
 		return
 	}
 	name := s.job.Name
-	asked, start := s.begin()
+	run, asked, start := s.begin(ctx)
 	r.metrics.running.WithLabelValues(name).Set(1)
-	result, report, err := r.guard(ctx, s.job, asked)
+	result, report, err := r.guard(run, s.job, asked)
 	took := time.Since(start)
 	r.metrics.ended(name, result, report, took)
 	r.logBlocked(ctx, s, report)
-	before := s.end(result, report, err)
-	if answered := result != ResultStopped && result != ResultRefused && !isOutage(err); answered && r.outage.worked(name) {
+	before := s.end(asked, result, report, err, r.cfg.History)
+	if answered := result != ResultStopped && result != ResultCancelled && result != ResultRefused && !isOutage(err); answered && r.outage.worked(name) {
 		r.cfg.Logger.InfoContext(ctx, "background jobs are answered by the storage again")
 	}
 	switch {
 	case result == ResultStopped:
+	case result == ResultCancelled:
+		r.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "background job was cancelled",
+			append(report.attrs(), slog.String("job", name), slog.Duration("took", took))...)
 	case result == ResultRefused:
 		if before != ResultRefused { // MayRun has logged the cause
 			r.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, "background job has to wait", slog.String("job", name), slog.Any("cause", err))
@@ -211,6 +222,8 @@ func (r *Runner) guard(ctx context.Context, job Job, asked bool) (result Result,
 	}
 	report, err = job.Run(ctx, asked)
 	switch {
+	case context.Cause(ctx) == ErrCancelled && (err == nil || errors.Is(err, ctx.Err())): // some jobs end early without an error
+		return ResultCancelled, report, ErrCancelled
 	case err == nil:
 		return ResultOK, report, nil
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):

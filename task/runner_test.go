@@ -237,3 +237,77 @@ func TestStopWhileWaiting(t *testing.T) {
 		}
 	})
 }
+
+// A cancelled run ends between two steps, and the history says so. Runs on schedule without work are
+// left out.
+func TestCancel(t *testing.T) {
+	steps, result := make(chan int), make(chan error, 1)
+	r := task.New(task.Config{History: 2}, nil, task.Job{Name: "long", Run: func(ctx context.Context, _ bool) (task.Report, error) {
+		for n := int64(0); ; n++ {
+			select {
+			case <-ctx.Done():
+				return task.Report{{Name: "messages", N: n}}, <-result
+			case steps <- 1:
+			}
+		}
+	}})
+	defer r.Close()
+	r.Start()
+	if ended, err := r.Cancel("long"); err != nil || ended {
+		t.Errorf("without a run: %v, %v", ended, err)
+	}
+	if _, err := r.Cancel("short"); !errors.Is(err, task.ErrNoSuchJob) {
+		t.Errorf("%v", err)
+	}
+	for i, err := range []error{nil, context.Canceled, errors.New("a fault beside")} {
+		n, err2 := r.Ask("long")
+		if err2 != nil {
+			t.Fatal(err2)
+		}
+		<-steps
+		<-steps
+		result <- err
+		for range 2 {
+			if ended, err := r.Cancel("long"); err != nil || (!ended && i < 0) {
+				t.Errorf("%v, %v", ended, err)
+			}
+		}
+		s, err2 := r.Wait(t.Context(), "long", n)
+		want := task.ResultCancelled
+		if i == 2 {
+			want = task.ResultError
+		}
+		if err2 != nil || s.Result != want || len(s.Report) != 1 || s.Running {
+			t.Errorf("%v: %+v, %v", err, s, err2)
+		}
+	}
+	past, err := r.History("long")
+	if err != nil || len(past) != 2 || past[0].Result != task.ResultError || past[1].Result != task.ResultCancelled || !past[0].Asked ||
+		past[0].Ended.Before(past[1].Ended) || !errors.Is(past[1].Err, task.ErrCancelled) {
+		t.Errorf("%+v, %v", past, err)
+	}
+}
+
+// The history keeps the runs that tell something.
+func TestHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		r := task.New(task.Config{}, nil, task.Job{Name: "often", Every: time.Minute, Run: func(context.Context, bool) (task.Report, error) {
+			n++
+			switch n {
+			case 3:
+				return task.Report{{Name: "messages", N: 7}}, nil
+			case 5:
+				return nil, errors.New("broken")
+			}
+			return nil, nil
+		}})
+		r.Start()
+		time.Sleep(time.Hour)
+		r.Close()
+		past, err := r.History("often")
+		if err != nil || n < 50 || len(past) != 2 || past[0].Result != task.ResultError || past[1].Report[0].N != 7 || past[1].Asked {
+			t.Errorf("%d runs: %+v, %v", n, past, err)
+		}
+	})
+}

@@ -13,11 +13,12 @@ type Result string
 
 // The results.
 const (
-	ResultOK      Result = "ok"
-	ResultError   Result = "error"
-	ResultPanic   Result = "panic"
-	ResultRefused Result = "refused" // see Config.MayRun and Job.After
-	ResultStopped Result = "stopped" // the server stops
+	ResultOK        Result = "ok"
+	ResultError     Result = "error"
+	ResultPanic     Result = "panic"
+	ResultRefused   Result = "refused"   // see Config.MayRun and Job.After
+	ResultStopped   Result = "stopped"   // the server stops
+	ResultCancelled Result = "cancelled" // see Runner.Cancel
 )
 
 // Status is the state of a job since the start of the server.
@@ -26,6 +27,8 @@ type Status struct {
 	Every time.Duration // zero: only on request
 	// Running: a run, which began at Started, has not ended yet.
 	Running bool
+	// Progress is the report of the run in progress so far, of jobs that tell.
+	Progress Report
 	// Started is the beginning of the last run; zero: no run yet.
 	Started time.Time
 	// Ended, Result, Report and Err of the last run that ended; zero: no run yet.
@@ -131,7 +134,10 @@ type state struct {
 	mu      sync.Mutex
 	status  Status
 	asked   bool
-	changed chan struct{} // closed, and another made, when a run ends
+	stop    context.CancelCauseFunc // ends the run in progress
+	shows   *progress               // of the run in progress
+	past    []Past                  // the oldest first, see Config.History
+	changed chan struct{}           // closed, and another made, when a run ends
 }
 
 func newState(job Job) *state {
@@ -144,7 +150,11 @@ func newState(job Job) *state {
 func (s *state) get() (Status, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.status, s.changed
+	status := s.status
+	if status.Running {
+		status.Progress = s.shows.get()
+	}
+	return status, s.changed
 }
 
 // ask returns the number of the run that will begin next.
@@ -168,7 +178,10 @@ func (s *state) next(at time.Time) {
 	s.status.Next = at
 }
 
-func (s *state) begin() (asked bool, start time.Time) {
+// begin begins a run, which the returned context ends early.
+func (s *state) begin(ctx context.Context) (run context.Context, asked bool, start time.Time) {
+	shows := &progress{}
+	run, stop := context.WithCancelCause(context.WithValue(ctx, progressKey{}, shows))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	asked, s.asked = s.asked, false
@@ -178,16 +191,22 @@ func (s *state) begin() (asked bool, start time.Time) {
 	}
 	start = time.Now()
 	s.status.Running, s.status.Started, s.status.Next = true, start, time.Time{}
-	return asked, start
+	s.stop, s.shows = stop, shows
+	return run, asked, start
 }
 
-// end stores the result of a run, and returns the result of the run before.
-func (s *state) end(result Result, report Report, err error) (before Result) {
+// end stores the result of a run, and returns the result of the run before. The history has at most most
+// runs.
+func (s *state) end(asked bool, result Result, report Report, err error, most int) (before Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.stop(nil)
 	before = s.status.Result
 	s.status.Running = false
 	s.status.Ended = time.Now()
+	s.noteLocked(Past{
+		Started: s.status.Started, Ended: s.status.Ended, Asked: asked, Result: result, Report: report, Err: err,
+	}, before, most)
 	s.status.Result, s.status.Report, s.status.Err = result, report, err
 	s.status.Runs++
 	close(s.changed)

@@ -95,6 +95,7 @@ func (u *usage) measure(ctx context.Context, domain store.Domain) error {
 				return false, err
 			}
 			u.mailboxes++
+			showProgress(ctx, u.report())
 			total.Octets += used.Octets
 			total.Messages += used.Messages
 		}

@@ -48,7 +48,12 @@ type Conn struct {
 	outN   int
 	outErr error
 
+	since time.Time
+
 	mu              sync.Mutex
+	progress        Progress
+	secured         bool               // TLS is on, as tls for other goroutines
+	ended           bool               // by the administrator
 	waiting         bool               // ReadLine waits for a command
 	cancelHandshake context.CancelFunc // ends the TLS handshake in progress; nil: none
 	stopping        bool
@@ -61,7 +66,7 @@ type Conn struct {
 }
 
 func newConn(nc net.Conn, srv *Server) *Conn {
-	c := &Conn{srv: srv, cfg: &srv.cfg, raw: nc, net: nc, id: newSessionID()}
+	c := &Conn{srv: srv, cfg: &srv.cfg, raw: nc, net: nc, id: newSessionID(), since: time.Now()}
 	c.in = c.small[:]
 	if limit := c.cfg.LoginTimeout; limit > 0 {
 		c.loginBy = time.Now().Add(limit)

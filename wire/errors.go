@@ -19,6 +19,8 @@ var (
 	ErrEndless = errors.New("line without end")
 	// ErrStopping: the server is shutting down, and no further command may be read.
 	ErrStopping = errors.New("server is shutting down")
+	// ErrEnded: the administrator ended the session, and no further command may be read.
+	ErrEnded = errors.New("session was ended by the administrator")
 	// ErrTimeout: the peer sent or received too little for too long.
 	ErrTimeout = errors.New("timeout")
 	// ErrGone: the peer hung up while a command waited (see Conn.Watch).

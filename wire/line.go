@@ -21,7 +21,7 @@ const (
 // need the verb.
 //
 // Errors: ErrLineTooLong, ErrBareLineEnd (the session may go on); ErrEndless, ErrStopping,
-// ErrTooManyConns (the connection is dropped for a new one), ErrTimeout, io.EOF and errors of the
+// ErrTooManyConns (the connection is dropped for a new one), ErrEnded, ErrTimeout, io.EOF and errors of the
 // connection (the session must end).
 func (c *Conn) ReadLine() ([]byte, error) {
 	if err := c.mayRead(); err != nil {
@@ -101,6 +101,8 @@ func (c *Conn) endedLocked() error {
 		return ErrStopping
 	case c.crowded:
 		return ErrTooManyConns
+	case c.ended:
+		return ErrEnded
 	}
 	return nil
 }

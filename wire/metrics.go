@@ -8,7 +8,7 @@ type Metrics struct {
 	open    *prometheus.GaugeVec
 	total   *prometheus.CounterVec
 	refused *prometheus.CounterVec // label reason: "total", "address"
-	dropped *prometheus.CounterVec // label reason: "crowded", "login_timeout", "slow_text"
+	dropped *prometheus.CounterVec // label reason: "crowded", "login_timeout", "slow_text", "administrator"
 	panics  *prometheus.CounterVec
 }
 
@@ -26,7 +26,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"protocol", "reason"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_wire_dropped_connections_total",
-			Help: "Connections ended by a limit, by reason: crowded (displaced by a new connection before its login), login_timeout, slow_text.",
+			Help: "Connections ended by a limit or the administrator, by reason: crowded (displaced by a new connection before its login), login_timeout, slow_text, administrator.",
 		}, []string{"protocol", "reason"}),
 		panics: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_wire_panics_total", Help: "Sessions ended by a panic: each is a defect.",

@@ -38,7 +38,7 @@ func (c *Conn) tryHandshake(ctx context.Context, cfg *tls.Config) error {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	c.mu.Lock()
-	if c.stopping {
+	if c.stopping || c.ended {
 		cancel()
 	}
 	c.cancelHandshake = cancel
@@ -46,9 +46,9 @@ func (c *Conn) tryHandshake(ctx context.Context, cfg *tls.Config) error {
 	err := tc.HandshakeContext(ctx)
 	c.mu.Lock()
 	c.cancelHandshake = nil
-	stopped := c.stopping
+	stopped := c.stopping || c.ended
 	if err == nil {
-		c.net = tc
+		c.net, c.secured = tc, true
 	}
 	c.mu.Unlock()
 	switch {

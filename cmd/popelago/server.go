@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"popelago/adminclient"
+	"popelago/mail"
 )
 
 func newServerCommand() *cobra.Command {
@@ -51,29 +52,69 @@ func (f *remoteFlags) printService(w io.Writer, s adminclient.Service) error {
 func newServerListCommand(f *remoteFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "List the servers of all datacenters whose heartbeats are known",
-		Args:  arguments(),
+		Short: "List the servers of all datacenters with their state and their load",
+		Long: `List the servers of all datacenters whose heartbeats are known, with the state and the load that
+each reports. AHEAD is the difference of its clock to the clock of the server that answers. The
+exit code is 1 if a server did not answer: standard error gives the reason.`,
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.call(func(c *adminclient.Client) error {
-				servers, err := c.Servers(cmd.Context())
+				list, err := c.Servers(cmd.Context())
 				if err != nil {
 					return err
 				}
 				if f.json {
-					return printJSON(cmd.OutOrStdout(), servers)
+					err = printJSON(cmd.OutOrStdout(), list)
+				} else {
+					err = printServers(cmd.OutOrStdout(), list.Servers)
 				}
-				rows := make([][]string, len(servers))
-				for i, s := range servers {
-					clock := "not trusted"
-					if s.Clock != nil {
-						clock = when(*s.Clock)
+				if err != nil || list.Complete {
+					return err
+				}
+				for _, s := range list.Servers {
+					if !s.Answered {
+						reportMissing(cmd.ErrOrStderr(), s.Name, s.Datacenter, s.Problem, s.LastHeartbeat)
 					}
-					rows[i] = []string{s.Name, s.Datacenter, s.Hostname, s.Version, whenOrNever(s.Started), clock, yesNo(s.Own)}
 				}
-				return printTable(cmd.OutOrStdout(), []string{"SERVER", "DATACENTER", "HOSTNAME", "VERSION", "STARTED", "CLOCK", "OWN"}, rows)
+				return incomplete(list.Warning)
 			})
 		},
 	}
+}
+
+func printServers(w io.Writer, servers []adminclient.Server) error {
+	rows := make([][]string, len(servers))
+	for i, s := range servers {
+		clock := "not trusted"
+		if s.Clock != nil {
+			clock = when(*s.Clock)
+		}
+		rows[i] = append([]string{
+			mail.Printable(s.Name), orDash(s.Datacenter), orDash(mail.Printable(s.Hostname)), orDash(s.Version), whenOrNever(s.Started), clock, yesNo(s.Own),
+		}, loadColumns(s)...)
+	}
+	heading := []string{"SERVER", "DATACENTER", "HOSTNAME", "VERSION", "STARTED", "CLOCK", "OWN", "STATE", "AHEAD", "POP3", "SMTP", "LMTP", "RECEIVING", "SENDING", "HEAP", "CONFIG"}
+	return printTable(w, heading, rows)
+}
+
+// loadColumns returns the columns that come from the server itself, as heading of printServers names them.
+func loadColumns(s adminclient.Server) []string {
+	if !s.Answered {
+		return []string{"no answer", "-", "-", "-", "-", "-", "-", "-", "-"}
+	}
+	ahead := "-"
+	if s.Ahead != nil {
+		ahead = strconv.FormatFloat(*s.Ahead, 'f', 3, 64) + "s"
+	}
+	columns := []string{s.State, ahead}
+	if s.Load == nil {
+		columns = append(columns, "-", "-", "-", "-", "-", "-")
+	} else {
+		of := s.Load.Sessions
+		columns = append(columns, strconv.Itoa(of["pop3"]+of["pop3s"]), strconv.Itoa(of["smtp"]), strconv.Itoa(of["lmtp"]),
+			strconv.Itoa(s.Load.Deliveries), strconv.Itoa(s.Load.Retrievals), strconv.FormatInt(s.Load.HeapOctets>>20, 10)+"MiB")
+	}
+	return append(columns, strconv.Itoa(s.ConfigVersion))
 }
 
 func newServerDrainCommand(f *remoteFlags) *cobra.Command {

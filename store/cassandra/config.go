@@ -85,6 +85,9 @@ type Config struct {
 	// Server names this server permanently. The name is the key of its rows in the cluster, and must
 	// be unique. Empty: the name of the machine.
 	Server string
+	// Admin is the URL of the administration API of this server for the other servers; empty: they cannot
+	// ask this server.
+	Admin string
 	// Address and Version describe this server to operators. May be empty.
 	Address, Version string
 	// Heartbeat is the interval at which this server announces itself, reads the other servers, and

@@ -175,6 +175,8 @@ func migrations() [][]string {
 		`ALTER TABLE ledger ADD IF NOT EXISTS originals frozen<list<text>>`,
 	}, {
 		`ALTER TABLE address ADD IF NOT EXISTS origin text`,
+	}, {
+		`ALTER TABLE server ADD IF NOT EXISTS admin text`,
 	}}
 }
 
@@ -339,9 +341,8 @@ const (
 
 // Servers and their clocks.
 const (
-	insertServer  = `INSERT INTO server (datacenter, id, name, address, version, started, clock, window) VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TTL ? AND TIMESTAMP ?`
-	selectServers = `SELECT id, name, clock, window FROM server WHERE datacenter = ?`
-	listServers   = `SELECT id, name, address, version, started, clock FROM server WHERE datacenter = ?`
+	insertServer  = `INSERT INTO server (datacenter, id, name, address, version, started, clock, window, admin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) USING TTL ? AND TIMESTAMP ?`
+	selectServers = `SELECT id, name, address, version, started, clock, window, admin FROM server WHERE datacenter = ?`
 	deleteServer  = `DELETE FROM server USING TIMESTAMP ? WHERE datacenter = ? AND id = ?`
 
 	selectWatermark = `SELECT high, WRITETIME(high) FROM watermark WHERE server = ?`

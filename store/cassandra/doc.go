@@ -23,7 +23,7 @@
 //	                                               mailboxes, recipients, originals, outcomes
 //	progress        ((name))                       position, begun
 //	note            ((name))                       text
-//	server          ((datacenter), id)             name, address, version, started, clock, window
+//	server          ((datacenter), id)             name, address, version, started, clock, window, admin
 //	watermark       ((server))                     high
 //	schema_version  ((name), version)              applied
 //

@@ -13,6 +13,7 @@ type heartbeat struct {
 	run         *runner
 	clock       *clockWatch
 	peers       *peerServers
+	roll        *roll
 	windows     *windowCheck
 	metrics     *metrics
 	datacenters []string // with replicas, in order
@@ -99,7 +100,7 @@ func (h *heartbeat) write(ctx context.Context) error {
 		cql: insertServer,
 		values: []any{
 			h.cfg.Datacenter, h.peers.own, encodeText(h.cfg.Server), encodeText(h.cfg.Address), encodeText(h.cfg.Version),
-			micros(h.started), clock, h.cfg.Window.Microseconds(), int(h.cfg.ttl() / time.Second), h.nextTimestamp(),
+			micros(h.started), clock, h.cfg.Window.Microseconds(), encodeText(h.cfg.Admin), int(h.cfg.ttl() / time.Second), h.nextTimestamp(),
 		},
 		consistency: gocql.LocalQuorum, what: "write a heartbeat",
 	})
@@ -116,14 +117,24 @@ func (h *heartbeat) readServers(ctx context.Context) error {
 	clocks := map[gocql.UUID]*int64{}
 	var others []serverWindow
 	for _, datacenter := range h.datacenters {
-		err := h.readDatacenter(ctx, datacenter, func(id gocql.UUID, clock *int64, w serverWindow) {
-			if id == h.peers.own {
-				return
+		err := h.readDatacenter(ctx, datacenter, func(row serverRow) error {
+			if row.id == h.peers.own {
+				return nil
 			}
+			w, err := row.windowOf(datacenter)
+			if err != nil {
+				return err
+			}
+			s, err := row.serverOf(datacenter)
+			if err != nil {
+				return err
+			}
+			h.roll.see(s, asked)
 			others = append(others, w)
 			if datacenter == h.cfg.Datacenter {
-				clocks[id] = clock
+				clocks[row.id] = row.clock
 			}
+			return nil
 		})
 		if err != nil {
 			return err
@@ -136,7 +147,7 @@ func (h *heartbeat) readServers(ctx context.Context) error {
 }
 
 // readDatacenter calls found for each server of a datacenter that is alive.
-func (h *heartbeat) readDatacenter(ctx context.Context, datacenter string, found func(id gocql.UUID, clock *int64, w serverWindow)) error {
+func (h *heartbeat) readDatacenter(ctx context.Context, datacenter string, found func(serverRow) error) error {
 	return h.run.readAll(ctx, statement{
 		cql: selectServers, values: []any{datacenter}, consistency: gocql.LocalQuorum, what: "read the heartbeats",
 	}, 1000, func(scan func(...any) error) error {
@@ -146,10 +157,6 @@ func (h *heartbeat) readDatacenter(ctx context.Context, datacenter string, found
 		if err != nil {
 			return err
 		}
-		w, err := row.windowOf(datacenter)
-		if err == nil {
-			found(row.id, row.clock, w)
-		}
-		return err
+		return found(row)
 	})
 }

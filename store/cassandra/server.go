@@ -1,44 +1,42 @@
 package cassandra
 
 import (
-	"cmp"
 	"context"
-	"slices"
-
-	gocql "github.com/apache/cassandra-gocql-driver/v2"
+	"time"
 
 	"popelago/store"
 )
 
 // Servers implements store.Upkeep, from the heartbeats in all datacenters.
-func (e *engine) Servers(ctx context.Context) (all []store.Server, err error) {
-	for _, datacenter := range e.heartbeat.datacenters {
-		st := statement{cql: listServers, values: []any{datacenter}, consistency: gocql.LocalQuorum, what: "list the servers"}
-		err := e.runner.readAll(ctx, st, 1000, func(scan func(...any) error) error {
-			var id gocql.UUID
-			var texts [3]string // name, address, version
-			var started, clock *int64
-			if err := scan(&id, &texts[0], &texts[1], &texts[2], &started, &clock); err != nil {
-				return err
+func (e *engine) Servers(ctx context.Context) ([]store.Server, error) {
+	h := e.heartbeat
+	asked := time.Now()
+	for _, datacenter := range h.datacenters {
+		err := h.readDatacenter(ctx, datacenter, func(row serverRow) error {
+			s, err := row.serverOf(datacenter)
+			if err == nil && row.id != h.peers.own {
+				h.roll.see(s, asked)
 			}
-			for i := range texts {
-				var err error
-				if texts[i], err = decodeText(texts[i]); err != nil {
-					return err
-				}
-			}
-			all = append(all, store.Server{
-				Name: texts[0], Datacenter: datacenter, Address: texts[1], Version: texts[2],
-				Started: moment(started), Clock: moment(clock), Own: id == e.heartbeat.peers.own,
-			})
-			return nil
+			return err
 		})
 		if err != nil {
-			return nil, err
+			return h.servers(time.Time{}), err
 		}
 	}
-	slices.SortFunc(all, func(a, b store.Server) int {
-		return cmp.Or(cmp.Compare(a.Datacenter, b.Datacenter), cmp.Compare(a.Name, b.Name), a.Started.Compare(b.Started))
-	})
-	return all, nil
+	return h.servers(asked), nil
+}
+
+// servers returns the servers on the roll and this server. A server whose heartbeat was not read since
+// a moment is lost.
+func (h *heartbeat) servers(since time.Time) []store.Server {
+	own := store.Server{
+		Name: h.cfg.Server, Datacenter: h.cfg.Datacenter, Address: h.cfg.Address, Version: h.cfg.Version,
+		Started: h.started, Admin: h.cfg.Admin, Own: true,
+	}
+	if h.clock.Clock() == nil {
+		own.Clock = h.cfg.Now()
+	}
+	all := append(h.roll.list(since), own)
+	sortServers(all)
+	return all
 }

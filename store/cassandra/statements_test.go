@@ -142,9 +142,8 @@ func rules() map[string]rule {
 		"deleteAttempt": {writes, func(v []any) bool { return v[0].(int64) > v[3].(int64) }},
 
 		// The servers.
-		"insertServer":    {local, given(9)},
+		"insertServer":    {local, given(10)},
 		"selectServers":   {local, nil},
-		"listServers":     {local, nil},
 		"deleteServer":    {local, given(0)},
 		"selectWatermark": {local, nil},
 		"insertWatermark": {local, notBefore(2, 1)}, // wins over a watermark of a later time

@@ -21,15 +21,28 @@ type serverWindow struct {
 
 // serverRow is a row of the table server, as selectServers reads it.
 type serverRow struct {
-	id            gocql.UUID
-	name          string
-	clock, window *int64
+	id                     gocql.UUID
+	name, address, version string
+	started, clock, window *int64
+	admin                  string
 }
 
 // scan reads the next row.
 func (r *serverRow) scan(scan func(...any) bool) bool {
 	*r = serverRow{}
-	return scan(&r.id, &r.name, &r.clock, &r.window)
+	return scan(&r.id, &r.name, &r.address, &r.version, &r.started, &r.clock, &r.window, &r.admin)
+}
+
+// serverOf returns the server in the row.
+func (r *serverRow) serverOf(datacenter string) (store.Server, error) {
+	s := store.Server{Datacenter: datacenter, Started: moment(r.started), Clock: moment(r.clock)}
+	for to, text := range map[*string]string{&s.Name: r.name, &s.Address: r.address, &s.Version: r.version, &s.Admin: r.admin} {
+		var err error
+		if *to, err = decodeText(text); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
 }
 
 // windowOf returns the window in the row.

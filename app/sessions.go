@@ -1,0 +1,66 @@
+package app
+
+import (
+	"runtime"
+	"runtime/metrics"
+
+	"popelago/adminclient"
+	"popelago/wire"
+)
+
+// Sessions describes the open sessions, for the administration API.
+func (a *App) Sessions() []adminclient.Session {
+	var all []adminclient.Session
+	for _, server := range a.drained() {
+		for _, s := range server.OpenSessions() {
+			all = append(all, sessionOf(s))
+		}
+	}
+	return all
+}
+
+// EndSession ends a session for the administrator. False: no such session is open, or the session ends
+// already.
+func (a *App) EndSession(id string) bool {
+	for _, server := range a.drained() {
+		if server.EndSession(id) {
+			return true
+		}
+	}
+	return false
+}
+
+func sessionOf(s wire.Session) adminclient.Session {
+	client := "local"
+	if s.Remote.IsValid() {
+		client = s.Remote.String()
+	}
+	return adminclient.Session{
+		ID: s.ID, Protocol: s.Protocol, TLS: s.TLS, User: s.User, Client: client, Since: s.Since.UTC().Round(0),
+		State: s.State, Command: s.Command, Ending: s.Ending, Commands: s.Commands, Messages: s.Messages, Octets: s.Octets,
+	}
+}
+
+// load returns the figures of this moment.
+func (a *App) load() *adminclient.Load {
+	l := &adminclient.Load{
+		Sessions: map[string]int{"pop3": 0, "pop3s": 0, "smtp": 0, "lmtp": 0}, Goroutines: runtime.NumGoroutine(),
+	}
+	for _, server := range a.drained() {
+		for _, s := range server.OpenSessions() {
+			l.Sessions[s.Protocol]++
+			switch s.Command {
+			case "DATA", "BDAT":
+				l.Deliveries++
+			case "RETR", "TOP":
+				l.Retrievals++
+			}
+		}
+	}
+	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(heap)
+	if heap[0].Value.Kind() == metrics.KindUint64 {
+		l.HeapOctets = int64(heap[0].Value.Uint64())
+	}
+	return l
+}
