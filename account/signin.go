@@ -18,6 +18,8 @@ type LoginRequest struct {
 	// Remote is the client's address. The zero address, a loopback address (unless
 	// Config.CountLocal) and an address in Config.TrustedNetworks have no penalties.
 	Remote netip.Addr
+	// Trial: an administrator tests the login, and neither penalties nor metrics count it.
+	Trial bool
 	// Waits is called before the login waits for a penalty or a turn to hash. The context returned
 	// ends when the client hangs up; the function returned is called after the wait. Nil: only the
 	// context of SignIn ends a wait.
@@ -70,7 +72,9 @@ func (d *Directory) SignIn(ctx context.Context, a LoginRequest) (Login, error) {
 			d.cfg.Logger.Warn("logins are refused: too many logins wait for a password hash", "places", d.cfg.MaxWaitingHashes)
 		})
 	}
-	d.metrics.logins.WithLabelValues(loginResult(err, cached)).Inc()
+	if !a.Trial {
+		d.metrics.logins.WithLabelValues(loginResult(err, cached)).Inc()
+	}
 	return l, err
 }
 
@@ -100,7 +104,9 @@ func (d *Directory) remember(t *attempt, err error) {
 	}
 }
 
-func (d *Directory) counts(t *attempt) bool { return t.from.counted() && !d.penalties.off() }
+func (d *Directory) counts(t *attempt) bool {
+	return !t.Trial && t.from.counted() && !d.penalties.off()
+}
 
 // refused returns ErrBadCredentials, which for a name without an account wraps ErrNoSuchAccount.
 func (t *attempt) refused() error {

@@ -53,7 +53,7 @@ type Config struct {
 	Hostname string
 	// Quotas knows the usage of maildrops. Default: a new one.
 	Quotas *quota.Keeper
-	// Peers says how the other servers are asked. Default: they are not.
+	// Peers says how peers are asked. Default: no peer is asked.
 	Peers Peers
 	// Process is the server itself. Default: a server that cannot be controlled.
 	Process Process
@@ -72,6 +72,7 @@ type api struct {
 	upkeep    store.Upkeep
 	quotas    *quota.Keeper
 	peers     *peers
+	guesses   guesses
 	huma      huma.API
 	rights    map[string]right
 	// operations lists all operations, by OperationID.
@@ -157,6 +158,7 @@ func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeM
 	a.addTokens()
 	a.addServer()
 	a.addSessions()
+	a.addTrials()
 	a.addConfig()
 	return a, nil
 }

@@ -21,7 +21,7 @@ var errNoServer = errors.New("no such server: \"popelago server list\" lists the
 type selection struct {
 	server     string // a name or a host name
 	datacenter string
-	// local: this server alone, and no other server is asked.
+	// local: this server alone, and no peer is asked.
 	local bool
 }
 
@@ -85,7 +85,7 @@ type part[T any] struct {
 }
 
 // gather asks the servers at the same time, each within Peers.Timeout. own gives the part of this
-// server, ask the part of another; from returns the name of the server that answered.
+// server, ask the part of a peer; from returns the name of the server that answered.
 func gather[T any](ctx context.Context, a *api, servers []store.Server, own func() T, ask func(context.Context, *adminclient.Client) (T, error), from func(T) string) []part[T] {
 	parts := make([]part[T], len(servers))
 	token := cmp.Or(secretOf(ctx), a.peers.Secret)
@@ -111,7 +111,7 @@ func gather[T any](ctx context.Context, a *api, servers []store.Server, own func
 	return parts
 }
 
-// askOne asks one other server. Errors: of the client, errOtherServer, see peers.client.
+// askOne asks a peer. Errors: of the client, errOtherServer, see peers.client.
 func askOne[T any](ctx context.Context, a *api, s store.Server, token string, ask func(context.Context, *adminclient.Client) (T, error), from func(T) string) (answer T, err error) {
 	c, err := a.peers.client(s, token)
 	if err != nil {

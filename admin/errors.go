@@ -23,7 +23,7 @@ import (
 // classify returns the HTTP status of an error and the text for the client, for the whole package.
 // Errors of the client keep their text, faults get fixed texts.
 func classify(err error) (status int, text string) {
-	var refusal *adminclient.Error // by another server, see onServer
+	var refusal *adminclient.Error // by a peer, see onServer
 	switch {
 	case errors.As(err, &refusal):
 		return refusal.Status, err.Error()
@@ -49,8 +49,10 @@ func classify(err error) (status int, text string) {
 		return http.StatusForbidden, err.Error()
 	case errors.Is(err, account.ErrTooManyFailures), errors.Is(err, account.ErrBusy):
 		return http.StatusTooManyRequests, "too many logins: try again later"
-	case errors.Is(err, token.ErrTooMany):
+	case errors.Is(err, token.ErrTooMany), errors.Is(err, errTooManyTrials):
 		return http.StatusTooManyRequests, err.Error()
+	case errors.Is(err, account.ErrNoSuchRecipient), errors.Is(err, delivery.ErrNotHosted):
+		return http.StatusNotFound, err.Error()
 	case errors.Is(err, account.ErrNoSuchAccount), errors.Is(err, account.ErrNoSuchAlias), errors.Is(err, account.ErrNoSuchDomain), errors.Is(err, task.ErrNoSuchJob), errors.Is(err, task.ErrNotLate),
 		errors.Is(err, token.ErrNoSuchToken), errors.Is(err, errNoServer), errors.Is(err, maildrop.ErrNoSuchMessage), errors.Is(err, maildrop.ErrRemoved):
 		return http.StatusNotFound, err.Error()

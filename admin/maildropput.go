@@ -23,7 +23,7 @@ const mediaMessage = "message/rfc822"
 // bringsMessage reports whether the body of a request is the text of a message: such a body is not
 // read whole, see readWhole.
 func bringsMessage(r *http.Request) bool {
-	return r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/v1/maildrops/") && strings.HasSuffix(r.URL.Path, "/messages")
+	return r.Method == http.MethodPost && (r.URL.Path == testMessagePath || strings.HasPrefix(r.URL.Path, "/v1/maildrops/") && strings.HasSuffix(r.URL.Path, "/messages"))
 }
 
 // putRequest names the maildrop and the reverse-path; Resolve keeps the body.

@@ -22,6 +22,21 @@ func (noProcess) Sessions() []adminclient.Session { return nil }
 // EndSession implements Process.
 func (noProcess) EndSession(string) bool { return false }
 
+// RcptReply implements Replies.
+func (noProcess) RcptReply(err error) string { return fmt.Sprint(err) }
+
+// TextReply implements Replies.
+func (noProcess) TextReply(err error) string { return fmt.Sprint(err) }
+
+// LoginReply implements Replies.
+func (noProcess) LoginReply(err error) string { return fmt.Sprint(err) }
+
+// ClearReply implements Replies.
+func (noProcess) ClearReply() string { return "" }
+
+// MayLogIn implements Replies.
+func (noProcess) MayLogIn(tls, local bool) bool { return tls || local }
+
 // Drain implements Process.
 func (noProcess) Drain() {}
 

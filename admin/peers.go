@@ -18,19 +18,19 @@ import (
 	"popelago/store"
 )
 
-// Peers says how the API asks the other servers of the cluster. A request to a peer carries the token of
+// Peers says how the API asks the peers: the other servers of the cluster. A request to a peer carries the token of
 // the caller, so Peers decides which addresses may get tokens: every user of the cluster can write the
 // heartbeat of a server.
 type Peers struct {
 	// Hosts lists the hosts that may get tokens: a name, ".example.org" for all names below, an IP
-	// address, or a network. Empty: no other server is asked.
+	// address, or a network. Empty: no peer is asked.
 	Hosts []string
-	// Plain allows http:// to other machines.
+	// Plain allows http:// beyond this machine.
 	Plain bool
 	// Authorities signed the certificates of the peers. Nil: the authorities of the system.
 	Authorities *x509.CertPool
 	// Secret is the token for callers of the unix socket, who have none. Empty: their requests reach no
-	// other server.
+	// peer.
 	Secret string
 	// Timeout limits the answer of each peer. Default 5 s.
 	Timeout time.Duration
@@ -51,7 +51,7 @@ var (
 	errOtherServer = errors.New("another server answers at its address")
 )
 
-// peers makes clients of the other servers.
+// peers makes clients of the peers.
 type peers struct {
 	Peers
 	transport http.RoundTripper

@@ -13,6 +13,7 @@ import (
 
 // Process is the running server, as far as the API controls it. app implements Process.
 type Process interface {
+	Replies
 	// Service returns the state of the server.
 	Service() adminclient.Service
 	// Sessions describes the open sessions, without Server and Datacenter. EndSession ends a session: false

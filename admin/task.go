@@ -99,8 +99,8 @@ func (a *api) addTasks() {
 // errPeer: the server that was named did not do the work.
 var errPeer = errors.New("the server did not answer")
 
-// onServer does something on the server with a name, this one or another; empty: on this one. Errors:
-// errNoServer, errPeer, refusals of the other server.
+// onServer does something on the server with a name, or on this server for an empty name. Errors:
+// errNoServer, errPeer, refusals of the peer.
 func onServer[T any](ctx context.Context, a *api, name string, own func() (T, error), ask func(context.Context, *adminclient.Client) (T, error), from func(T) string) (out T, err error) {
 	if name == "" {
 		return own()

@@ -9,7 +9,7 @@ import (
 	"popelago/config"
 )
 
-// peers returns how the administration API asks the other servers. secret is the token for callers
+// peers returns how the administration API asks the peers. secret is the token for callers
 // without a token.
 func peers(cfg config.Config, secret string) (admin.Peers, error) {
 	roots, err := peerAuthorities(cfg)

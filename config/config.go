@@ -106,7 +106,7 @@ type Admin struct {
 	TokenFile      string
 	Tokens         token.Config
 	MaxConnections int
-	// Advertise is the URL of the API for the other servers; empty: they do not ask.
+	// Advertise is the URL of the API for the peers; empty: no peer can ask.
 	Advertise string
 	// Peers lists the hosts that may get tokens, see admin.Peers.
 	Peers        []string

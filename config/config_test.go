@@ -215,7 +215,7 @@ var notSet = []string{
 	"Store.Config.Dir", "Store.Config.MemTableSize", "Store.Config.TidyAfter", "Store.Config.StateEvery", "Store.Config.SpaceEvery",
 	"Store.Config.Undelete",
 	"Cassandra.Config.Password", "Cassandra.Config.ProtocolVersion", "Cassandra.Config.Reconnect", "Cassandra.Config.Server",
-	"Cassandra.Config.Address", "Cassandra.Config.Version", "Cassandra.Config.MissedBeats", "Cassandra.Config.DefaultDurability",
+	"Cassandra.Config.Admin", "Cassandra.Config.Address", "Cassandra.Config.Version", "Cassandra.Config.MissedBeats", "Cassandra.Config.DefaultDurability",
 	"POP3.Config.Banner", "POP3.Config.Implementation", "POP3.Config.AllowInsecureAuth", "POP3.Config.CountLocal",
 	"POP3.Config.HandshakeTimeout", "POP3.Config.CommitTimeout", "POP3.Config.SummaryEvery",
 	"SMTP.Config.Protocol", "SMTP.Config.Hostname", "SMTP.Config.NormalizeLF", "SMTP.Config.CountLocal", "SMTP.Config.SummaryEvery",

@@ -24,7 +24,7 @@ func TestTasksOff(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}
-	want := Tasks{Sweep: task.SweepConfig{Undelete: 7 * 24 * time.Hour}, Check: task.DefaultCheckConfig()}
+	want := Tasks{Sweep: task.SweepConfig{Undelete: 7 * 24 * time.Hour}, Check: task.DefaultCheckConfig(), History: task.DefaultHistory}
 	want.Check.Rate = 70
 	if diff := cmp.Diff(want, c.Tasks); diff != "" || c.Cassandra.ScanRate != 500 {
 		t.Errorf("orphans rate %d; (-want +got)\n%s", c.Cassandra.ScanRate, diff)

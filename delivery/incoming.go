@@ -17,6 +17,7 @@ type Incoming struct {
 	d        *Deliverer
 	envelope mail.Envelope
 	content  store.Content
+	trial    bool
 	room     *claim
 	ends     lineEnds
 	text     text
@@ -33,6 +34,11 @@ type Incoming struct {
 // Begin starts a message. It sets Envelope.Received.Time if zero. After a nil error the caller has
 // to call Finish or Discard, and may call Discard in any case. Errors: those of the store.
 func (d *Deliverer) Begin(ctx context.Context, e mail.Envelope) (*Incoming, error) {
+	return d.begin(ctx, e, false)
+}
+
+// begin is Begin. No metric counts a trial, see Try.
+func (d *Deliverer) begin(ctx context.Context, e mail.Envelope, trial bool) (*Incoming, error) {
 	if len(e.Recipients) == 0 {
 		return nil, errors.New("delivery: no recipients")
 	}
@@ -45,7 +51,7 @@ func (d *Deliverer) Begin(ctx context.Context, e mail.Envelope) (*Incoming, erro
 		d.metrics.message(err)
 		return nil, err
 	}
-	in := &Incoming{d: d, envelope: e, maxSize: d.maxSize(e), content: content, room: d.room.claim(e), text: newText(), fingerprint: ledger.NewHash(e)}
+	in := &Incoming{d: d, trial: trial, envelope: e, maxSize: d.maxSize(e), content: content, room: d.room.claim(e), text: newText(), fingerprint: ledger.NewHash(e)}
 	if _, err := io.WriteString(content, mail.ReceivedHeader(e)); err != nil {
 		err = in.fail(fmt.Errorf("delivery: write content: %w", err))
 		in.Discard()
@@ -59,7 +65,9 @@ func (d *Deliverer) Begin(ctx context.Context, e mail.Envelope) (*Incoming, erro
 func (in *Incoming) fail(err error) error {
 	if in.err == nil {
 		in.err = err
-		in.d.metrics.message(err)
+		if !in.trial {
+			in.d.metrics.message(err)
+		}
 		in.free()
 	}
 	return in.err

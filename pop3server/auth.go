@@ -11,11 +11,8 @@ import (
 	"popelago/wire"
 )
 
-// mayLogIn reports whether the client may send a password on the connection as it is now (RFC 8314
-// section 4.1).
-func (s *session) mayLogIn() bool {
-	return s.c.TLS() != nil || s.srv.cfg.AllowInsecureAuth || s.c.Local()
-}
+// mayLogIn reports whether the client may send a password on the connection as it is now.
+func (s *session) mayLogIn() bool { return s.srv.MayLogIn(s.c.TLS() != nil, s.c.Local()) }
 
 // cmdUSER: RFC 1939 section 7. USER accepts any name, so that the response discloses no account.
 func (s *session) cmdUSER(_ context.Context, arg []byte) {

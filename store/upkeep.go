@@ -35,7 +35,7 @@ type Server struct {
 	Clock time.Time
 	// Own marks the local server.
 	Own bool
-	// Admin is the URL of the administration API for the other servers; empty: they cannot ask.
+	// Admin is the URL of the administration API for the peers; empty: no peer can ask.
 	Admin string
 	// Lost is the moment of the last heartbeat that was read, of a server whose heartbeats have ended: the
 	// server was stopped, has died, or has lost the cluster. Zero: the heartbeats go on.

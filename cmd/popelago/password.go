@@ -32,7 +32,7 @@ func (f *passwordFlags) password(cmd *cobra.Command, c *adminclient.Client, addr
 		return readPassword(cmd.InOrStdin())
 	}
 	in, ok := cmd.InOrStdin().(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
+	if !ok || !isTerminal(in) {
 		return "", &usageError{"standard input is not a terminal: give the password with --password-stdin"}
 	}
 	// Better known before anybody types a password.
@@ -41,6 +41,8 @@ func (f *passwordFlags) password(cmd *cobra.Command, c *adminclient.Client, addr
 	}
 	return promptPassword(in, cmd.ErrOrStderr(), address)
 }
+
+func isTerminal(file *os.File) bool { return term.IsTerminal(int(file.Fd())) }
 
 // maxPasswordInput bounds standard input, in octets; the server accepts less.
 const maxPasswordInput = 16 << 10

@@ -85,7 +85,7 @@ type Config struct {
 	// Server names this server permanently. The name is the key of its rows in the cluster, and must
 	// be unique. Empty: the name of the machine.
 	Server string
-	// Admin is the URL of the administration API of this server for the other servers; empty: they cannot
+	// Admin is the URL of the administration API of this server for the peers; empty: no peer can
 	// ask this server.
 	Admin string
 	// Address and Version describe this server to operators. May be empty.
