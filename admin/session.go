@@ -18,12 +18,6 @@ import (
 	"popelago/token"
 )
 
-// Bounds of a list of sessions.
-const (
-	defaultSessions = 1000
-	maxSessions     = 10_000
-)
-
 // SessionQuery is SessionFilter as a query. SessionQuery is exported because huma fills only exported
 // embedded fields.
 type SessionQuery struct {

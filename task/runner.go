@@ -222,7 +222,7 @@ func (r *Runner) guard(ctx context.Context, job Job, asked bool) (result Result,
 	}
 	report, err = job.Run(ctx, asked)
 	switch {
-	case context.Cause(ctx) == ErrCancelled && (err == nil || errors.Is(err, ctx.Err())): // some jobs end early without an error
+	case errors.Is(context.Cause(ctx), ErrCancelled) && (err == nil || errors.Is(err, ctx.Err())): // some jobs end early without an error
 		return ResultCancelled, report, ErrCancelled
 	case err == nil:
 		return ResultOK, report, nil
