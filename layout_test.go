@@ -32,6 +32,7 @@ var layout = []layer{
 	{"store/cassandra/limit", []string{"store"}},
 	{"store/cassandra", []string{"defaults", "store", "store/cassandra/limit"}},
 	{"token", []string{"defaults", "store"}},
+	{"visit", []string{"defaults", "store"}},
 	{"account", []string{"defaults", "store", "suggest"}},
 	{"ledger", []string{"defaults", "store"}},
 	{"quota", []string{"defaults", "account", "store"}},
@@ -42,10 +43,10 @@ var layout = []layer{
 	{"pop3server", []string{"defaults", "wire", "store", "account", "maildrop"}},
 	{"admin", []string{"account", "delivery", "maildrop", "quota", "store", "task", "token", "adminclient"}},
 	{"config", []string{
-		"suggest", "wire", "store/embedded", "store/cassandra", "account", "token", "ledger", "quota", "delivery", "task", "smtpserver", "pop3server",
+		"suggest", "wire", "store/embedded", "store/cassandra", "account", "token", "visit", "ledger", "quota", "delivery", "task", "smtpserver", "pop3server",
 	}},
 	{"app", []string{
-		"wire", "config", "store", "store/embedded", "store/cassandra", "account", "token", "ledger", "quota", "delivery", "maildrop",
+		"wire", "config", "store", "store/embedded", "store/cassandra", "account", "token", "visit", "ledger", "quota", "delivery", "maildrop",
 		"task", "smtpserver", "pop3server", "adminclient", "admin",
 	}},
 	{"cmd/popelago", []string{"config", "account", "app", "adminclient", "bench"}},

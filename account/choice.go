@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"popelago/mail"
 	"popelago/store"
@@ -59,4 +60,13 @@ func (d *Directory) Choose(ctx context.Context, l Login, own mail.Retention) err
 		return err
 	}
 	return d.changeOwn(ctx, l.Address, &l.Mailbox, store.AddressChange{Retention: &own})
+}
+
+// LastLogin returns the last login to a mailbox that is noted; zero: none. Errors: the store's.
+func (d *Directory) LastLogin(ctx context.Context, mailbox mail.MailboxID) (time.Time, error) {
+	at, err := d.store.Local.LastLogin(ctx, mailbox)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("account: last login: %w", err)
+	}
+	return at, nil
 }

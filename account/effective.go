@@ -37,6 +37,8 @@ type Policy struct {
 	Retention mail.Retention
 	// RetentionMin and RetentionMax bound Retention, see Keeping; without an end: no bound.
 	RetentionMin, RetentionMax mail.Retention
+	// AfterRetrieval is the retention after the first retrieval, within the bounds; without an end: none.
+	AfterRetrieval mail.Retention
 
 	// CatchAll, Delimiter and AliasOf route mail for unknown addresses of a domain, see the settings with
 	// these names. Empty: no such rule.
@@ -84,8 +86,9 @@ func (p Policy) limits() mail.Limits {
 // newer release wrote the value, counts as absent.
 func (d *Directory) policy(row store.Address, domain store.Domain) Policy {
 	p := d.domainPolicy(domain)
-	p.Retention = p.keeping(domain.Retention).Of(row.Retention)
+	k := p.keeping(domain.Retention)
 	d.apply(&p, row.Settings, func(s Setting) bool { return s.Account })
+	p.Retention, p.AfterRetrieval = k.Of(row.Retention), k.AfterRetrieval(row.Settings)
 	return p
 }
 
@@ -94,7 +97,8 @@ func (d *Directory) domainPolicy(domain store.Domain) Policy {
 	p := d.cfg.Policy
 	p.Durability = domain.Durability.Or(d.cfg.Durability)
 	d.apply(&p, domain.Settings, func(s Setting) bool { return s.Domain })
-	p.Retention = p.keeping(domain.Retention).Of(mail.AsDomain)
+	k := p.keeping(domain.Retention)
+	p.Retention, p.AfterRetrieval = k.Of(mail.AsDomain), k.AfterRetrieval(nil)
 	return p
 }
 

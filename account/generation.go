@@ -39,6 +39,8 @@ type Generation struct {
 	End mail.MessageID
 	// Retention of the messages, in force: see Keeping.
 	Retention mail.Retention
+	// AfterRetrieval is the retention after the first retrieval, in force: see Keeping.
+	AfterRetrieval mail.Retention
 }
 
 // Generations judges the generations of one address. rows are all rows of the address, in any
@@ -56,6 +58,7 @@ func Generations(rows []store.Address, keep Keeping) []Generation {
 	for i, row := range rows {
 		g := Generation{
 			Row: row, Mailbox: row.Mailbox(), Retention: keep.Of(row.Retention),
+			AfterRetrieval: keep.AfterRetrieval(row.Settings),
 		}
 		switch {
 		case row.Moved(), i != live && g.Mailbox == mailbox:

@@ -33,7 +33,7 @@ func (d *Directory) LearnRetentions(ctx context.Context, anew bool) error {
 		for _, domain := range domains {
 			err := d.eachAddress(ctx, domain.Name, "", pageSize, func(rows []store.Address) (bool, error) {
 				if e := entryOf(rows); e != nil {
-					found(e.row.Retention)
+					found(OwnLeast(e.row))
 				}
 				return true, nil
 			})
@@ -45,8 +45,7 @@ func (d *Directory) LearnRetentions(ctx context.Context, anew bool) error {
 	})
 }
 
-// NoteRetentions calls walk, which passes the own retention of every live account of all hosted
-// domains (store.Address.Retention) to found. NoteRetentions stores the least for LeastRetention of all
+// NoteRetentions calls walk, which passes OwnLeast of every live account of all hosted domains to found. NoteRetentions stores the least for LeastRetention of all
 // servers. If walk fails, NoteRetentions stores nothing and returns the error unchanged.
 //
 // A retention made shorter during the walk counts, in this process and in other processes that have

@@ -17,6 +17,8 @@ type Login struct {
 	Durability mail.Durability
 	// Retention in force.
 	Retention mail.Retention
+	// AfterRetrieval is the retention after the first retrieval in force; without an end: none.
+	AfterRetrieval mail.Retention
 	// Reading is the level of the list of the maildrop.
 	Reading mail.Reading
 }
@@ -49,7 +51,8 @@ func (d *Directory) authenticate(ctx context.Context, t *attempt) (_ Login, reme
 		}
 	}
 	return Login{
-		Address: now.row.Address, Mailbox: now.mailbox, Durability: p.Durability, Retention: p.Retention, Reading: p.Reading,
+		Address: now.row.Address, Mailbox: now.mailbox, Durability: p.Durability, Retention: p.Retention, AfterRetrieval: p.AfterRetrieval,
+		Reading: p.Reading,
 	}, remembered, nil
 }
 

@@ -110,7 +110,7 @@ func (d *Directory) readFrom(ctx context.Context, st store.Addresses, a mail.Add
 	d.metrics.lookups.WithLabelValues("read").Inc()
 	e := entryOf(rows)
 	if e != nil {
-		d.least.saw(e.row.Retention)
+		d.least.saw(OwnLeast(e.row))
 	}
 	d.addresses.put(a, e, e != nil, epoch, d.cfg.Now())
 	return e, nil

@@ -123,6 +123,7 @@ func storageSettings() []Setting {
 		retention,
 		retentionMin(),
 		retentionMax(),
+		afterRetrieval(),
 	}
 }
 

@@ -104,16 +104,17 @@ func (d *Directory) changeOwn(ctx context.Context, a mail.Address, mailbox *mail
 	if mailbox != nil && e.mailbox != *mailbox {
 		return fmt.Errorf("account %s: %w", a, ErrNoSuchAccount)
 	}
-	if c.Retention == nil {
-		return d.change(ctx, a, e.row.Generation, c)
+	own := ownAfterRetrieval(c.Settings)
+	if c.Retention != nil {
+		own = own.Shorter(*c.Retention)
 	}
-	if err := d.lowerLeastLocked(ctx, *c.Retention); err != nil {
+	if err := d.lowerLeastLocked(ctx, own); err != nil {
 		return err
 	}
 	if err := d.change(ctx, a, e.row.Generation, c); err != nil {
 		return err
 	}
-	d.least.saw(*c.Retention)
+	d.least.saw(own)
 	return nil
 }
 

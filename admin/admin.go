@@ -31,6 +31,8 @@ type Config struct {
 	Token string
 	// AllowInsecureAuth accepts passwords of users over connections without TLS, see selfPath.
 	AllowInsecureAuth bool
+	// NotesLogins reports whether the server notes logins, for the activity of accounts.
+	NotesLogins bool
 	// FailureDelay delays the answer to a wrong password. Default: none.
 	FailureDelay time.Duration
 	// Tokens judges all other tokens. Default: a new Keeper.

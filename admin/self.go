@@ -14,9 +14,9 @@ import (
 )
 
 // selfPath begins the paths of the operations for users. A user gives the address and the password of an
-// account (RFC 7617) instead of a token, and reaches the operations on this account alone; a token does not
-// reach them. A login here has the rules of a POP3 login: the same penalties and permissions, and no
-// password without TLS. Each connection has one wrong password.
+// account (RFC 7617) instead of a token, and reaches the own account alone; tokens are refused. A login
+// here has the rules of a POP3 login: the same penalties and permissions, and no password without TLS. A
+// wrong password ends the connection.
 const selfPath = "/v1/self/"
 
 // userCaller is the ID of a caller who gave the password of an account. Such a caller has no role.
@@ -26,7 +26,7 @@ const userCaller = "user"
 var (
 	// errNeedsPassword: the request has no right address and password. HTTP answers 401.
 	errNeedsPassword = errors.New("the address and the password of an account are needed")
-	// errNeedsTLS: the password came over a connection that others can read. HTTP answers 403.
+	// errNeedsTLS: the password came over a readable connection. HTTP answers 403.
 	errNeedsTLS = errors.New("passwords are accepted over TLS alone")
 	// errLoginRefused: the account is disabled, has expired, or has no permission to log in. HTTP
 	// answers 403, without the reason, which is for administrators.
@@ -65,7 +65,7 @@ func (a *api) signIn(r *http.Request) (account.Login, error) {
 	return login, err
 }
 
-// refuseUser answers a request without the right address and password. A fault of the storage stays a fault.
+// refuseUser answers a request without the right address and password. A storage fault stays a fault.
 func (a *api) refuseUser(w http.ResponseWriter, r *http.Request, err error) {
 	status, text := classify(err)
 	switch {

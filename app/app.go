@@ -24,6 +24,7 @@ import (
 	"popelago/smtpserver"
 	"popelago/task"
 	"popelago/token"
+	"popelago/visit"
 )
 
 // App is a server, running or not.
@@ -52,6 +53,7 @@ type App struct {
 	reload    reload
 	levels    levels
 	quotas    *quota.Keeper
+	visits    *visit.Keeper
 
 	// background ends first at Stop: work that Start begins and that ends by itself.
 	background    context.Context
@@ -233,8 +235,19 @@ func (a *App) closers() []func(context.Context) error {
 		step(a.tasks.Close),
 		step(a.checker.Close),
 		step(a.tokens.Close),
+		a.closeVisits, // after the sessions, which tell of retrievals at their end
 		a.closeStore,
 	)
+}
+
+// visitPatience bounds the wait for notes about visits at the end.
+const visitPatience = 5 * time.Second
+
+func (a *App) closeVisits(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), visitPatience)
+	defer cancel()
+	a.visits.Close(ctx)
+	return nil
 }
 
 // shutdownServers ends all listeners and sessions, at the same time.

@@ -23,6 +23,7 @@ import (
 	"popelago/smtpserver"
 	"popelago/task"
 	"popelago/token"
+	"popelago/visit"
 	"popelago/wire"
 )
 
@@ -149,6 +150,11 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 	if a.quotas, err = quota.New(quotas, a.directory, a.engine.store, a.registry); err != nil {
 		return err
 	}
+	visits := cfg.Visits
+	visits.Now, visits.Logger = a.now, a.logger
+	if a.visits, err = visit.New(visits, a.engine.store, a.registry); err != nil {
+		return err
+	}
 	if a.ledger, err = a.buildLedger(); err != nil {
 		return err
 	}
@@ -163,6 +169,10 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 	pop3.Now, pop3.Logger = a.now, a.logger
 	pop3.Removed = func(mailbox mail.MailboxID, messages int, octets int64) {
 		a.quotas.Removed(mailbox, quota.Usage{Octets: octets, Messages: int64(messages)})
+	}
+	pop3.LoggedIn = func(l account.Login) { a.visits.LoggedIn(l.Mailbox) }
+	pop3.Retrieved = func(l account.Login, ids []mail.MessageID) {
+		a.visits.Retrieved(l.Mailbox, ids, time.Duration(l.AfterRetrieval)+account.NoteSlack)
 	}
 	a.pop3, err = pop3server.New(pop3, a.directory, a.engine.store.Mail, a.registry)
 	if err != nil {
@@ -211,7 +221,8 @@ func (a *App) buildAdmin(open bool, secret string, metrics *admin.Metrics) (http
 	}
 	return admin.New(admin.Config{
 		Peers: peers,
-		Open:  open, AllowInsecureAuth: a.cfg.Auth.AllowInsecureAuth, FailureDelay: max(a.cfg.POP3.FailureDelay, 0), Token: secret, Tokens: a.tokens, Logger: a.logger, Version: Version(), Hostname: a.cfg.Hostname,
+		Open:  open, AllowInsecureAuth: a.cfg.Auth.AllowInsecureAuth, FailureDelay: max(a.cfg.POP3.FailureDelay, 0),
+		NotesLogins: a.cfg.Visits.LoginEvery > 0, Token: secret, Tokens: a.tokens, Logger: a.logger, Version: Version(), Hostname: a.cfg.Hostname,
 		Tasks: a.tasks, Checker: a.checker, Late: a.late, Undelete: a.undelete, Deliverer: a.deliverer, Quotas: a.quotas, Metrics: metrics, Process: a,
 	}, a.directory, a.engine.store)
 }

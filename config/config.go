@@ -13,6 +13,7 @@ import (
 	"popelago/smtpserver"
 	"popelago/store/embedded"
 	"popelago/token"
+	"popelago/visit"
 	"popelago/wire"
 )
 
@@ -39,6 +40,7 @@ type Config struct {
 	Delivery  delivery.Config
 	Ledger    ledger.Config // the section [delivery]
 	Quota     quota.Config  // the section [policy]
+	Visits    visit.Config  // the section [pop3]
 	TLS       TLS
 	Auth      Auth
 	Tasks     Tasks
@@ -151,6 +153,7 @@ func Default() Config {
 		Delivery:        delivery.DefaultConfig(),
 		Ledger:          ledger.DefaultConfig(),
 		Quota:           quota.DefaultConfig(),
+		Visits:          visit.DefaultConfig(),
 		TLS:             TLS{HandshakeTimeout: wire.DefaultConfig().HandshakeTimeout},
 		Auth:            Auth{Config: account.DefaultConfig()},
 		Tasks:           defaultTasks(),

@@ -96,6 +96,11 @@ func settings(c *Config) []setting {
 		{"pop3.login_delay", wholeSeconds(&c.POP3.LoginDelay, 0, day),
 			"Least time between two logins to one maildrop, announced to clients (RFC 2449 section 6.5). 0s: none."},
 
+		{"pop3.note_logins_every", duration(&c.Visits.LoginEvery, 0, 365*day).zeroIsOff(),
+			"Least time between two notes about the last login of an account, on each server. \"popelago account show\" shows the last login, late by this time at most. 0s: logins are not noted."},
+		{"pop3.max_waiting_notes", integer(&c.Visits.Waiting, 1000, maxCount),
+			"Most notes about logins and retrieved messages that wait for the store, about 32 octets each. Further notes are dropped and counted: a message whose retrieval is not noted is kept longer."},
+
 		{"pop3s.listen", listen(&c.POP3S.Listen, false),
 			"Address to listen on, as host:port (usual port 995). Empty: off. POP3S needs a certificate, see [tls]."},
 	}...)

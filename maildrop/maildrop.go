@@ -50,9 +50,11 @@ type Maildrop struct {
 	list     list
 	twins    twins
 	marks    []uint64 // a bit for each message; nil before the first mark
-	marked   int
-	octets   int64 // of the messages that are not marked
-	total    int64 // octets of all messages
+	// retrieved is as marks, for Retrieved.
+	retrieved []uint64
+	marked    int
+	octets    int64 // of the messages that are not marked
+	total     int64 // octets of all messages
 }
 
 // Entry holds the message-number, the size and the unique-id of a message.
@@ -123,7 +125,7 @@ func (m *Maildrop) Fallback() bool { return m.fallback }
 // called again.
 func (m *Maildrop) Close() {
 	m.options.Lists.release(m.list.blocks)
-	m.list, m.twins, m.marks, m.marked, m.octets, m.total = list{}, twins{}, nil, 0, 0, 0
+	m.list, m.twins, m.marks, m.retrieved, m.marked, m.octets, m.total = list{}, twins{}, nil, nil, 0, 0, 0
 }
 
 // oldest is an id below all messages to be listed; zero if all messages are listed.

@@ -88,6 +88,9 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 	s.login, s.drop, s.state = login, drop, stateTransaction
 	s.account = login.Address.String()
 	s.c.Known()
+	if loggedIn := s.srv.cfg.LoggedIn; loggedIn != nil {
+		loggedIn(login)
+	}
 	s.logLogin()
 	s.countReading()
 	s.replyCounts()

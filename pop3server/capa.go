@@ -35,13 +35,15 @@ func (s *session) cmdCAPA(ctx context.Context, _ []byte) {
 }
 
 // expire is the argument of EXPIRE (RFC 2449 section 6.7): after login the retention of the
-// account, before login the least retention, with USER because accounts differ. Days are rounded
+// account, before login the least retention, with USER because accounts differ. Where a retention after
+// retrieval counts, too, expire returns the shorter of both: EXPIRE announces the least time of a message
+// under any condition. Days are rounded
 // down. If the least retention is unknown or cannot be read, expire returns zero days: a client that
 // trusts a promise too high loses mail, and a client that trusts a promise too low asks again after
 // login.
 func (s *session) expire(ctx context.Context) string {
 	if s.state != stateAuthorization {
-		return expireDays(s.login.Retention)
+		return expireDays(s.login.Retention.Shorter(s.login.AfterRetrieval))
 	}
 	least, err := s.srv.dir.LeastRetention(ctx)
 	switch {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"popelago/account"
 	"popelago/defaults"
 	"popelago/mail"
 	"popelago/wire"
@@ -78,6 +79,11 @@ type Config struct {
 	Connections *wire.Metrics
 	// Removed is called after a session has removed messages from a maildrop. Nil: no call.
 	Removed func(mailbox mail.MailboxID, messages int, octets int64)
+	// LoggedIn is called after each successful login. Nil: no call. LoggedIn must not wait.
+	LoggedIn func(account.Login)
+	// Retrieved is called at the end of a session of an account with a retention after retrieval, with all
+	// messages retrieved whole and not removed in the session. Nil: no call. Retrieved must not wait.
+	Retrieved func(account.Login, []mail.MessageID)
 	// Now is the clock of retention. Nil: time.Now.
 	Now func() time.Time
 	// Logger receives a line for each session and each failure. Nil: none.

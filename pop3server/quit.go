@@ -20,6 +20,7 @@ const (
 // after the removal.
 func (s *session) cmdQUIT(ctx context.Context, _ []byte) {
 	s.ended = outcomeQuit
+	s.confirmRetrieved()
 	if s.c.Buffered() > 0 {
 		s.c.Linger()
 	}

@@ -17,6 +17,7 @@ func (s *session) cmdRETR(ctx context.Context, arg []byte) {
 		return
 	}
 	if s.send(ctx, "RETR", n, -1) {
+		s.noteRetrieved(n)
 		s.retrieved++
 		s.srv.metrics.retrieved.Inc()
 	}

@@ -27,10 +27,11 @@ type session struct {
 	harmless     int // harmless commands in a row, see countHarmless
 	failedLogins int
 
-	retrieved int          // messages sent by RETR
-	octets    int64        // of messages sent by RETR and TOP
-	removed   int          // messages
-	reached   mail.Reached // by the removal
+	unconfirmed []int        // messages sent by RETR, see confirmRetrieved
+	retrieved   int          // messages sent by RETR
+	octets      int64        // of messages sent by RETR and TOP
+	removed     int          // messages
+	reached     mail.Reached // by the removal
 
 	text textWriter // of RETR and TOP
 	buf  [128]byte  // for composing a response
@@ -48,10 +49,14 @@ func (s *session) run(ctx context.Context) {
 	s.report("")
 	s.reply(replyOK(s.srv.cfg.Banner))
 	for s.ended == "" {
+		waited := s.c.Buffered() == 0
 		line, err := s.c.ReadLine()
 		if err != nil {
 			s.readFailed(err)
 			continue
+		}
+		if waited {
+			s.confirmRetrieved()
 		}
 		s.execute(ctx, line)
 	}
@@ -148,6 +153,7 @@ func (s *session) finish() {
 	if s.drop == nil {
 		return
 	}
+	s.reportRetrieved()
 	s.drop.Close()
 	s.srv.open.end(s.login.Mailbox)
 	s.logLogout()

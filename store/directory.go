@@ -13,6 +13,7 @@ type Directory interface {
 	Addresses
 	Domains
 	Tokens
+	Logins
 	Notes
 	WorkShare
 	Clocks

@@ -23,6 +23,8 @@
 //	token     id                            -> hash, role, scopes, note, maker, created, expires, revoked, used
 //	attempt   (fingerprint, id, entered)    -> until, origin, content stored, reached and size, recipients
 //	removal   (mailbox, message id)         -> removed at, row as it was; until the content is gone
+//	retrieval (mailbox, message id)         -> first retrieved at; until the message is gone, or for a time
+//	login     mailbox                       -> last login at
 //	note      name                          -> text (Notes)
 //
 // A mailbox is a two-phase set: a row is added, then removed, and the removal wins permanently.

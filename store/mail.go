@@ -13,6 +13,7 @@ type Mail interface {
 	Contents
 	Mailboxes
 	Removals
+	Retrievals
 	Clocks
 	Place
 }

@@ -29,7 +29,8 @@ type ExpireConfig struct {
 }
 
 // Expire returns the job that removes messages past the retention of their account or domain.
-// Sessions omit such messages already; the job reclaims the space.
+// Sessions omit such messages already; the job reclaims the space. The job also removes messages past the
+// retention after the first retrieval, which sessions list until then, see retrieved.
 //
 // Before a removal the job reads the settings once more, from all replicas: so a longer retention,
 // set anywhere, counts.
@@ -90,9 +91,9 @@ func (e *expiry) walk(ctx context.Context, found func(own mail.Retention)) error
 			if g.Status != account.Live || g.Row.Kind != store.KindAccount {
 				continue
 			}
-			found(g.Row.Retention)
+			found(account.OwnLeast(g.Row))
 			switch {
-			case !g.Retention.Ends():
+			case !g.Retention.Ends() && !g.AfterRetrieval.Ends():
 				continue
 			case !e.upkeep.Mine("expire/" + g.Mailbox.String()):
 				e.skipped++
@@ -107,33 +108,61 @@ func (e *expiry) walk(ctx context.Context, found func(own mail.Retention)) error
 	})
 }
 
-// expire removes messages past the retention from one mailbox.
+// expire removes messages past a retention from one mailbox.
 func (e *expiry) expire(ctx context.Context, g account.Generation) error {
 	rows, _, err := e.mail.ListMessages(ctx, g.Mailbox, mail.MessageID{}, 1)
 	if err != nil {
 		return fmt.Errorf("task: expire: list mailbox %s: %w", g.Mailbox, err)
 	}
-	if len(rows) == 0 || rows[0].ID.Compare(e.oldest(g)) >= 0 {
+	if len(rows) == 0 {
 		return nil
 	}
-	generations, err := generationsOf(ctx, e.directory.All, e.keep, g.Row.Address)
-	if err != nil {
+	oldest := rows[0].ID
+	aged := oldest.Compare(e.below(g.Retention)) < 0
+	retrieved, err := e.anyRetrieved(ctx, g, oldest)
+	if err != nil || !aged && !retrieved {
 		return err
 	}
-	for _, sure := range generations {
-		if sure.Mailbox != g.Mailbox || sure.Status != account.Live || !sure.Retention.Ends() {
-			continue
-		}
-		n, err := removeBetween(ctx, e.mail, g.Mailbox, mail.MessageID{}, e.oldest(sure))
-		if e.messages += n; n > 0 {
+	sure, err := e.surely(ctx, g)
+	if err != nil || sure == nil {
+		return err
+	}
+	removed := e.messages
+	defer func() {
+		if e.messages > removed {
 			e.mailboxes++
 		}
-		return err
+	}()
+	if sure.Retention.Ends() {
+		n, err := removeBetween(ctx, e.mail, g.Mailbox, mail.MessageID{}, e.below(sure.Retention))
+		if e.messages += n; err != nil {
+			return err
+		}
 	}
-	return nil
+	if !retrieved || !sure.AfterRetrieval.Ends() {
+		return nil
+	}
+	return e.removeRetrieved(ctx, *sure, oldest)
 }
 
-// oldest returns an id below all messages that stay.
-func (e *expiry) oldest(g account.Generation) mail.MessageID {
-	return mail.MinMessageID(e.now.Add(-max(time.Duration(g.Retention), e.window)))
+// surely reads a generation again, from all replicas; nil if the generation is the account no more.
+func (e *expiry) surely(ctx context.Context, g account.Generation) (*account.Generation, error) {
+	generations, err := generationsOf(ctx, e.directory.All, e.keep, g.Row.Address)
+	if err != nil {
+		return nil, err
+	}
+	for _, sure := range generations {
+		if sure.Mailbox == g.Mailbox && sure.Status == account.Live {
+			return &sure, nil
+		}
+	}
+	return nil, nil
+}
+
+// below returns an id below all messages that a retention keeps; the zero id without an end.
+func (e *expiry) below(r mail.Retention) mail.MessageID {
+	if !r.Ends() {
+		return mail.MessageID{}
+	}
+	return mail.MinMessageID(e.now.Add(-max(time.Duration(r), e.window)))
 }

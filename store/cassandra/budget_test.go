@@ -65,6 +65,14 @@ func TestStatementBudget(t *testing.T) {
 			add(t, s, mb, many...)
 		}, func() error { return s.RemoveListed(t.Context(), mb, many) }, 2, 0},
 		{"DELE x 501, QUIT", func() { many = append(many, small) }, func() error { return s.RemoveListed(t.Context(), mb, many) }, 4, 0},
+		{"note 500 retrievals", nil, func() error {
+			retrieved := make([]mail.MessageID, 500)
+			for i := range retrieved {
+				retrieved[i] = ids.Next()
+			}
+			return s.NoteRetrieved(t.Context(), mb, retrieved, time.Now(), time.Hour)
+		}, 1, 0},
+		{"note a login", nil, func() error { return s.NoteLogin(t.Context(), mb, time.Now()) }, 1, 0},
 		{"address not cached", nil, func() error { _, err := s.AddressRows(t.Context(), a); return err }, 0, 1},
 		{"change a password", nil, func() error {
 			hash := "x"

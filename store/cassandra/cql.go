@@ -177,6 +177,25 @@ func migrations() [][]string {
 		`ALTER TABLE address ADD IF NOT EXISTS origin text`,
 	}, {
 		`ALTER TABLE server ADD IF NOT EXISTS admin text`,
+	}, {
+		`CREATE TABLE IF NOT EXISTS retrieval (
+  mailbox uuid,
+  segment int,
+  message timeuuid,
+  at bigint,
+  PRIMARY KEY ((mailbox, segment), message)
+) WITH CLUSTERING ORDER BY (message ASC)
+  AND comment = 'when messages were retrieved first, with a timestamp that falls with at, rows expire'
+  AND compaction = {'class': 'LeveledCompactionStrategy'}
+  AND gc_grace_seconds = 86400
+  AND read_repair = 'BLOCKING'`,
+		`CREATE TABLE IF NOT EXISTS login (
+  mailbox uuid PRIMARY KEY,
+  at bigint
+) WITH comment = 'the last login of each account, rows expire'
+  AND compaction = {'class': 'LeveledCompactionStrategy'}
+  AND gc_grace_seconds = 86400
+  AND read_repair = 'BLOCKING'`,
 	}}
 }
 
@@ -371,6 +390,16 @@ const (
 	insertToken = `INSERT INTO access_token (id, hash, role, scopes, note, maker, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
 	revokeToken = `UPDATE access_token USING TIMESTAMP ? SET revoked = ? WHERE id = ?`
 	useToken    = `UPDATE access_token USING TIMESTAMP ? SET used = ? WHERE id = ?`
+)
+
+// Retrievals and logins.
+const (
+	insertRetrieval = `INSERT INTO retrieval (mailbox, segment, message, at) VALUES (?, ?, ?, ?) USING TTL ? AND TIMESTAMP ?`
+	listRetrievals  = `SELECT message, at FROM retrieval WHERE mailbox = ? AND segment = ? AND message > ? AND message <= ?`
+	deleteRetrieval = `DELETE FROM retrieval USING TIMESTAMP ? WHERE mailbox = ? AND segment = ? AND message IN ?`
+
+	insertLogin = `INSERT INTO login (mailbox, at) VALUES (?, ?) USING TTL ? AND TIMESTAMP ?`
+	selectLogin = `SELECT at FROM login WHERE mailbox = ?`
 )
 
 // Domains.

@@ -18,6 +18,8 @@
 //	                                               touched
 //	access_token    ((id))                         hash, role, scopes, note, maker, created, expires,
 //	                                               revoked, used
+//	retrieval       ((mailbox, segment), message)  at
+//	login           ((mailbox))                    at
 //	ledger          ((datacenter, hour), entered, fingerprint, message)  until, origin,
 //	                                               content_stored, content_reached, content_size,
 //	                                               mailboxes, recipients, originals, outcomes
@@ -36,6 +38,9 @@
 // A mailbox is a two-phase set. A row is inserted with the timestamp inside its message id, and removed
 // with a later timestamp: max(now, id time)+1. So a removal wins, whatever the clocks and the order of
 // arrival. A row without size is not a message.
+//
+// A note of a retrieval (table retrieval) is written with a timestamp that falls with its time: so the
+// earliest note for a message stays, without a read. No note changes a mailbox.
 //
 // Content is written with the timestamp of its id, chunk 0 last. A content with a chunk 0 is complete.
 //

@@ -20,6 +20,8 @@ type Store struct {
 	addresses
 	domains
 	tokens
+	retrievals
+	logins
 	ledger
 	checks
 	notes
@@ -161,6 +163,8 @@ func (e *engine) storeAt(name levelName) *Store {
 		addresses:  addresses{at: at, run: e.runner, clock: e.clock},
 		domains:    domains{at: at, run: e.runner, clock: e.clock},
 		tokens:     tokens{at: at, run: e.runner, clock: e.clock},
+		retrievals: retrievals{at: at, cfg: e.cfg, run: e.runner, clock: e.clock, states: e.caches.states},
+		logins:     logins{at: at, run: e.runner, clock: e.clock},
 		ledger:     ledger{at: at, cfg: e.cfg, run: e.runner},
 		checks:     checks{at: at, cfg: e.cfg, run: e.runner, floors: e.caches.floors, sweeper: e.sweep},
 		notes:      notes{at: at, cfg: e.cfg, run: e.runner},

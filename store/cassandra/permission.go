@@ -25,6 +25,8 @@ func permissions() []needed {
 		{"SELECT", "address", selectAddresses}, {"MODIFY", "address", updateAddress([]string{"state = ?"})},
 		{"SELECT", "domain", selectDomain}, {"MODIFY", "domain", updateDomain([]string{"durability = ?"})},
 		{"SELECT", "access_token", scanTokens}, {"MODIFY", "access_token", revokeToken},
+		{"SELECT", "retrieval", listRetrievals}, {"MODIFY", "retrieval", deleteRetrieval},
+		{"SELECT", "login", selectLogin}, {"MODIFY", "login", insertLogin},
 		{"SELECT", "ledger", selectAttempt}, {"MODIFY", "ledger", deleteAttempt},
 		{"SELECT", "progress", selectProgress}, {"MODIFY", "progress", insertProgress},
 		{"SELECT", "note", selectNote}, {"MODIFY", "note", insertNote},

@@ -134,6 +134,19 @@ func rules() map[string]rule {
 		"selectNote":      {sessions, nil},
 		"insertNote":      {writes, given(2)},
 
+		// The retrievals and logins.
+		"insertRetrieval": {writes, func(v []any) bool {
+			return v[5].(int64)+v[3].(int64) == 2*time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro() && v[3].(int64) >= mail.MessageID(v[2].(gocql.UUID)).Micros()
+		}},
+		"listRetrievals": {sessions, nil},
+		"deleteRetrieval": {writes, func(v []any) bool { // no note for a message can be later
+			return !slices.ContainsFunc(v[3].([]gocql.UUID), func(id gocql.UUID) bool {
+				return v[0].(int64) < 2*time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()-mail.MessageID(id).Micros()
+			})
+		}},
+		"insertLogin": {writes, sameAs(3, 1)},
+		"selectLogin": {sessions, nil},
+
 		// The ledger.
 		"insertAttempt": {writes, sameAs(14, 2)},
 		"listAttempts":  {sessions, nil},

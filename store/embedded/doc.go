@@ -28,6 +28,8 @@
 //	s text name setting(1) element          one setting of a domain; setting is one of "dnt"; element
 //	                                          is the name of a setting "n", else empty
 //	k text id part(1)                       one part of a token; part is one of "mru"
+//	v mailbox(16) id(16)                    note of a retrieval: first retrieved at
+//	l mailbox(16)                           last login at
 //	h                                       the latest time that is known to have passed
 //
 // For example the row of message 6ba7b810-9dad-11d1-80b4-00c04fd430c8 (time 0x1d19dad6ba7b810)

@@ -13,6 +13,7 @@ const (
 	prefixContent  = 'c'
 	prefixDomain   = 'd'
 	prefixHigh     = 'h'
+	prefixLogin    = 'l'
 	prefixMailbox  = 'm'
 	prefixOrphan   = 'o'
 	prefixProgress = 'p'
@@ -21,9 +22,11 @@ const (
 	prefixToken    = 'k'
 	prefixTrash    = 't'
 	prefixUnpurged = 'u'
+	// prefixRetrieval is the first octet of notes of retrievals.
+	prefixRetrieval = 'v'
 )
 
-// rowKeyLen is the length of a key in prefixMailbox and prefixRemoved.
+// rowKeyLen is the length of a key in prefixMailbox, prefixRemoved and prefixRetrieval.
 const rowKeyLen = 1 + 16 + 16
 
 // rowKey names one message of one mailbox; its order within a mailbox is the list order.
@@ -60,6 +63,16 @@ func removedKey(mailbox mail.MailboxID, id mail.MessageID) rowKey {
 	k[0] = prefixRemoved
 	return k
 }
+
+// retrievalKey returns the key of the note of a retrieval.
+func retrievalKey(mailbox mail.MailboxID, id mail.MessageID) rowKey {
+	k := messageKey(mailbox, id)
+	k[0] = prefixRetrieval
+	return k
+}
+
+// loginKey returns the key of the last login of an account.
+func loginKey(mailbox mail.MailboxID) []byte { return append([]byte{prefixLogin}, mailbox[:]...) }
 
 // marker returns the removedKey of a messageKey.
 func (k rowKey) marker() rowKey {

@@ -21,6 +21,8 @@ type Store struct {
 	checks
 	notes
 	tokens
+	retrievals
+	logins
 	place
 	*sweeper
 	*clockWatch
@@ -120,6 +122,8 @@ func (e *engine) store() *Store {
 		addresses:  addresses{link: e.link, writer: directory},
 		domains:    domains{link: e.link, writer: directory},
 		tokens:     tokens{link: e.link, writer: directory},
+		retrievals: retrievals{link: e.link, writer: directory},
+		logins:     logins{link: e.link, writer: directory},
 		checks:     checks{link: e.link, pending: e.pending, files: e.files, trash: e.trash, sweeper: e.sweep},
 		notes:      notes{link: e.link, committer: e.committer, space: e.space},
 		sweeper:    e.sweep,

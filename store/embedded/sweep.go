@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -73,7 +74,13 @@ func (s *sweeper) sweepTrash(ctx context.Context, run *sweepRun) error {
 		if err != nil || len(rows) == 0 {
 			return err
 		}
-		err = s.remover.remove(ctx, run, idsOf(rows), func(b *pebble.Batch) error { return moveSwept(b, rows) })
+		notes, err := retrievalsOf(s.link, rows)
+		if err != nil {
+			return err
+		}
+		err = s.remover.remove(ctx, run, idsOf(rows), func(b *pebble.Batch) error {
+			return errors.Join(deleteKeys(b, notes), moveSwept(b, rows))
+		})
 		if err != nil {
 			return err
 		}

@@ -87,6 +87,15 @@ func (s *faultyDirectory) UseToken(ctx context.Context, id string, at time.Time)
 	return s.f.write("UseToken", func() error { return s.Directory.UseToken(ctx, id, at) })
 }
 
+func (s *faultyDirectory) NoteLogin(ctx context.Context, mailbox mail.MailboxID, at time.Time) error {
+	return s.f.write("NoteLogin", func() error { return s.Directory.NoteLogin(ctx, mailbox, at) })
+}
+
+func (s *faultyDirectory) LastLogin(ctx context.Context, mailbox mail.MailboxID) (at time.Time, err error) {
+	err = s.f.read("LastLogin", func() (err error) { at, err = s.Directory.LastLogin(ctx, mailbox); return err })
+	return at, err
+}
+
 func (s *faultyDirectory) Progress(ctx context.Context, name string) (string, error) {
 	return s.f.progress(ctx, s.Directory, name)
 }

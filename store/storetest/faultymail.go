@@ -116,6 +116,21 @@ func (s *faultyMail) RemovedMessages(ctx context.Context, mailbox mail.MailboxID
 	return s.Mail.RemovedMessages(ctx, mailbox, since)
 }
 
+func (s *faultyMail) NoteRetrieved(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID, at time.Time, keep time.Duration) error {
+	return s.f.write("NoteRetrieved", func() error { return s.Mail.NoteRetrieved(ctx, mailbox, ids, at, keep) })
+}
+
+func (s *faultyMail) RetrievedMessages(ctx context.Context, mailbox mail.MailboxID, after, through mail.MessageID) iter.Seq2[store.Retrieval, error] {
+	if err := s.f.read("RetrievedMessages", func() error { return nil }); err != nil {
+		return func(yield func(store.Retrieval, error) bool) { yield(store.Retrieval{}, err) }
+	}
+	return s.Mail.RetrievedMessages(ctx, mailbox, after, through)
+}
+
+func (s *faultyMail) ForgetRetrieved(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
+	return s.f.write("ForgetRetrieved", func() error { return s.Mail.ForgetRetrieved(ctx, mailbox, ids) })
+}
+
 type faultyContent struct {
 	store.Content
 	f *Fault

@@ -43,6 +43,8 @@ func (s Suite) Run(t *testing.T) {
 	}{
 		{"Mailbox", true, mailboxCases},
 		{"Removal", true, removalCases},
+		{"Retrieval", true, retrievalCases},
+		{"Login", false, loginCases},
 		{"Bulk", true, bulkCases},
 		{"Content", true, contentCases},
 		{"Sweep", true, sweepCases},
