@@ -47,7 +47,8 @@ func (a *api) addAccounts() {
 	}
 	register(a, huma.Operation{
 		OperationID: "show-account", Method: http.MethodGet, Path: "/v1/accounts/{address}",
-		Summary: "Show an account, with the count and size of its messages",
+		Summary:     "Show an account, with its messages, its last login and its last delivery",
+		Description: "A part that cannot be read in time is listed in missing and its values are absent; the answer has the other parts.",
 	}, func(ctx context.Context, in *AccountPath) (*detail, error) {
 		address, err := in.parse()
 		if err != nil {
@@ -61,17 +62,15 @@ func (a *api) addAccounts() {
 		if err != nil {
 			return nil, err
 		}
+		keep := a.directory.Keeping(domain)
 		out := &detail{Body: adminclient.AccountDetail{
 			Account: accountOf(acc), DomainRetention: domainOf(domain).Retention,
-			RetentionInForce: inForce(a.directory.Keeping(domain).Of(acc.Retention)), Settings: acc.Settings,
+			RetentionInForce: inForce(keep.Of(acc.Retention)), Settings: acc.Settings,
 		}}
 		if out.ETag, err = tagOfAccount(acc); err != nil {
 			return nil, err
 		}
-		out.Body.Messages, out.Body.Octets, err = a.measure(ctx, acc.Mailbox)
-		if err != nil {
-			return nil, err
-		}
+		out.Body.Activity = a.activity(ctx, acc, keep)
 		return out, nil
 	})
 

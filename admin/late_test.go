@@ -63,8 +63,8 @@ func TestLate(t *testing.T) {
 	if n, err := c.HandOverLate(ctx, s, "bob@example.org"); err != nil || n.Messages != 1 {
 		t.Errorf("hand over: %+v, %v", n, err)
 	}
-	if bob, err := c.Account(ctx, "bob@example.org"); err != nil || bob.Messages != 1 || bob.Octets != m.Size {
-		t.Errorf("bob has %d messages of %d octets, %v", bob.Messages, bob.Octets, err)
+	if bob, err := c.Account(ctx, "bob@example.org"); err != nil || bob.Messages == nil || *bob.Messages != 1 || *bob.Octets != m.Size {
+		t.Errorf("bob has %+v, %v", bob, err)
 	}
 	s.Message = ""
 	if n, err := c.DropLate(ctx, s); err != nil || n.Messages != 1 {

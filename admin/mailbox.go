@@ -12,21 +12,30 @@ import (
 // measurePage is the number of messages in one request to the store.
 const measurePage = 1000
 
+// measured is the result of measure.
+type measured struct {
+	messages int
+	octets   int64
+	// oldest and newest are the first and the last id of the list; zero: it is empty.
+	oldest, newest mail.MessageID
+}
+
 // measure counts the messages of a mailbox and adds up their sizes.
-func (a *api) measure(ctx context.Context, mailbox mail.MailboxID) (messages int, octets int64, err error) {
-	var after mail.MessageID
+func (a *api) measure(ctx context.Context, mailbox mail.MailboxID) (m measured, err error) {
 	for {
-		rows, more, err := a.mail.ListMessages(ctx, mailbox, after, measurePage)
+		rows, more, err := a.mail.ListMessages(ctx, mailbox, m.newest, measurePage)
 		if err != nil {
-			return 0, 0, err
+			return measured{}, err
 		}
-		for _, m := range rows {
-			messages++
-			octets += m.Size
-			after = m.ID
+		for _, row := range rows {
+			if m.messages++; m.messages == 1 {
+				m.oldest = row.ID
+			}
+			m.octets += row.Size
+			m.newest = row.ID
 		}
 		if !more || len(rows) == 0 {
-			return messages, octets, nil
+			return m, nil
 		}
 	}
 }

@@ -59,8 +59,7 @@ type AccountDetail struct {
 	// DomainRetention counts if the account has no retention of its own.
 	DomainRetention  string `json:"domainRetention" doc:"The retention of the domain." example:"90d"`
 	RetentionInForce string `json:"retentionInForce" doc:"The age in force: the account's or the domain's, within the bounds retention_min and retention_max." example:"90d"`
-	Messages         int    `json:"messages" doc:"Messages in the mailbox."`
-	Octets           int64  `json:"octets" doc:"Sum of the messages' sizes in POP3."`
+	Activity
 	// Settings holds the settings of the account's own.
 	Settings map[string]string `json:"settings,omitempty" doc:"The settings that the account has itself, by name."`
 }

@@ -3,7 +3,7 @@ package main
 import (
 	"maps"
 	"slices"
-	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +55,7 @@ func newAccountAddCommand(f *remoteFlags) *cobra.Command {
 func newAccountShowCommand(f *remoteFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show ADDRESS",
-		Short: "Show an account, with the count and size of its messages",
+		Short: "Show an account, with its messages, its last login and its last delivery",
 		Args:  arguments("ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(func(c *adminclient.Client) error {
@@ -70,10 +70,8 @@ func newAccountShowCommand(f *remoteFlags) *cobra.Command {
 					{"state", a.State},
 					{"created", when(a.Created)},
 					{"retention", retentionInForce(a)},
-					{"messages", strconv.Itoa(a.Messages)},
-					{"octets", strconv.FormatInt(a.Octets, 10)},
-					{"mailbox", a.Mailbox},
 				}
+				rows = append(append(rows, activityRows(a.Activity)...), []string{"mailbox", a.Mailbox})
 				for _, name := range slices.Sorted(maps.Keys(a.Settings)) {
 					if name != "retention" {
 						rows = append(rows, []string{name, a.Settings[name]})
@@ -82,7 +80,10 @@ func newAccountShowCommand(f *remoteFlags) *cobra.Command {
 				if a.Bulk != nil {
 					rows = append(rows, []string{"bulk", "since " + when(*a.Bulk)})
 				}
-				return printTable(cmd.OutOrStdout(), []string{"address", a.Address}, rows)
+				if err := printTable(cmd.OutOrStdout(), []string{"address", a.Address}, rows); err != nil || len(a.Missing) == 0 {
+					return err
+				}
+				return problem("these parts could not be read now: " + strings.Join(a.Missing, ", "))
 			})
 		},
 	}
