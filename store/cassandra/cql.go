@@ -15,7 +15,8 @@ import (
 // statement may be repeated. Version 1 was never released, and had different keys (see firstVersion).
 //
 // only_purge_repaired_tombstones: a forgotten repair costs space, and revives no row. The table ledger
-// lacks the option: its rows expire within half of its gc_grace_seconds.
+// lacks the option: its rows expire within half of its gc_grace_seconds. The tables retrieval and login lack
+// the option, too: a row that comes back there revives no message, and expires.
 //
 // read_repair BLOCKING: a row read at a quorum in one session is read in the next session too.
 func migrations() [][]string {
