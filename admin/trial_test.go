@@ -79,7 +79,7 @@ func TestTrialsOfMail(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want %s", test.name, got, err, test.want)
 		}
 	}
-	if a, err := root.Account(ctx, "alice@a.test"); err != nil || a.Messages != 0 {
+	if a, err := root.Account(ctx, "alice@a.test"); err != nil || a.Messages == nil || *a.Messages != 0 {
 		t.Errorf("something was stored: %+v, %v", a, err)
 	}
 	c, _ := made(t, url, root, "read-only", "domain:b.test")
