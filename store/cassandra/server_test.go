@@ -348,3 +348,41 @@ func TestWrittenOff(t *testing.T) {
 		t.Error("a server can write off its own datacenter")
 	}
 }
+
+// Servers find each other with their addresses, and a server that has stopped stays in the list as lost.
+func TestServersFindEachOther(t *testing.T) {
+	cfg := beating(t)
+	cfg.Server, cfg.Admin = "a", "https://a.example.test:8080"
+	s1 := open(t, cfg)
+	cfg.Server, cfg.Admin = "b", ""
+	s2 := reopen(t, cfg)
+	listed := func(s *cassandra.Store) map[string]store.Server {
+		all, err := s.Servers(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		by := map[string]store.Server{}
+		for _, one := range all {
+			if one.Name == "a" || one.Name == "b" {
+				by[one.Name] = one
+			}
+		}
+		return by
+	}
+	by := listed(s2)
+	if a := by["a"]; a.Admin != "https://a.example.test:8080" || a.Own || !a.Lost.IsZero() || a.Datacenter != "dc1" || a.Started.IsZero() {
+		t.Errorf("%+v", by)
+	}
+	if b := by["b"]; !b.Own || b.Admin != "" || !b.Lost.IsZero() {
+		t.Errorf("%+v", by)
+	}
+	if by := listed(s1); len(by) != 2 || !by["a"].Own || by["b"].Own {
+		t.Errorf("%+v", by)
+	}
+	if err := s2.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if by := listed(s1); by["b"].Lost.IsZero() || !by["a"].Lost.IsZero() {
+		t.Errorf("after the end of b: %+v", by)
+	}
+}
