@@ -28,7 +28,7 @@ type Retrievals interface {
 	NoteRetrieved(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID, at time.Time, keep time.Duration) error
 
 	// RetrievedMessages returns the notes of a mailbox for ids after after (zero: from the start) up to
-	// through, in the engine's order. Notes for messages that were removed meanwhile may be among them.
+	// through, in the engine's order. The caller has listed the mailbox before. Notes for messages that were removed meanwhile may be among them.
 	// The iteration ends with the first error.
 	//
 	// Errors: ErrUnavailable, ErrCorrupt.

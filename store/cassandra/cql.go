@@ -395,11 +395,11 @@ const (
 
 // Retrievals and logins.
 const (
-	insertRetrieval = `INSERT INTO retrieval (mailbox, segment, message, at) VALUES (?, ?, ?, ?) USING TTL ? AND TIMESTAMP ?`
+	insertRetrieval = `INSERT INTO retrieval (mailbox, segment, message, at) VALUES (?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?`
 	listRetrievals  = `SELECT message, at FROM retrieval WHERE mailbox = ? AND segment = ? AND message > ? AND message <= ?`
 	deleteRetrieval = `DELETE FROM retrieval USING TIMESTAMP ? WHERE mailbox = ? AND segment = ? AND message IN ?`
 
-	insertLogin = `INSERT INTO login (mailbox, at) VALUES (?, ?) USING TTL ? AND TIMESTAMP ?`
+	insertLogin = `INSERT INTO login (mailbox, at) VALUES (?, ?) USING TIMESTAMP ? AND TTL ?`
 	selectLogin = `SELECT at FROM login WHERE mailbox = ?`
 )
 

@@ -45,7 +45,7 @@ func (r *retrievals) NoteRetrieved(ctx context.Context, mailbox mail.MailboxID, 
 			values := make([][]any, len(chunk))
 			for i, id := range chunk {
 				first := max(micros(at), id.Micros())
-				values[i] = []any{gocql.UUID(mailbox), segment, gocql.UUID(id), first, ttl, fallingTimestamp(first)}
+				values[i] = []any{gocql.UUID(mailbox), segment, gocql.UUID(id), first, fallingTimestamp(first), ttl}
 			}
 			st := statement{cql: insertRetrieval, consistency: r.at.writes(), what: what}
 			if err := r.run.execBatch(ctx, st, values); err != nil {
@@ -196,7 +196,7 @@ func (l *logins) NoteLogin(ctx context.Context, mailbox mail.MailboxID, at time.
 		return fmt.Errorf("cassandra: %s: %w", what, err)
 	}
 	return l.run.exec(ctx, statement{
-		cql: insertLogin, values: []any{gocql.UUID(mailbox), micros(at), ttlOf(store.MaxNoteAge), micros(at)},
+		cql: insertLogin, values: []any{gocql.UUID(mailbox), micros(at), micros(at), ttlOf(store.MaxNoteAge)},
 		consistency: l.at.writes(), what: what,
 	})
 }
