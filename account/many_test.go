@@ -154,7 +154,6 @@ func TestCallsDoNotGrowWithTheDomain(t *testing.T) {
 			}
 		}
 		counts := map[string]map[string]int{}
-		todo := operations(d, n)
 		for _, name := range []string{"page", "search", "show", "RCPT", "RCPT again", "login"} {
 			d = newDirectory(t, cfg, st) // without caches
 			if name == "RCPT again" {
@@ -162,7 +161,7 @@ func TestCallsDoNotGrowWithTheDomain(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			todo = operations(d, n)
+			todo := operations(d, n)
 			st.reset()
 			if err := todo[name](t.Context()); err != nil {
 				t.Errorf("%s with %d accounts: %v", name, n, err)
