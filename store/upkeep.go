@@ -16,8 +16,8 @@ type Upkeep interface {
 	Clocks
 	ClockKeeper
 	// Servers returns the servers that use the store, by datacenter and name, as far as their
-	// heartbeats are known. A server whose heartbeats have ended stays in the list for an hour, see
-	// Server.Lost. The list always has the local server. An engine for a single server returns that server.
+	// heartbeats are known. A server whose heartbeats have expired stays in the list for an hour, see
+	// Server.Lost; a server that was stopped leaves the list. The list always has the local server. An engine for a single server returns that server.
 	// With an error the list has the servers that were known before. Errors: ErrUnavailable, ErrCorrupt.
 	Servers(ctx context.Context) ([]Server, error)
 }
@@ -37,8 +37,8 @@ type Server struct {
 	Own bool
 	// Admin is the URL of the administration API for the peers; empty: no peer can ask.
 	Admin string
-	// Lost is the moment of the last heartbeat that was read, of a server whose heartbeats have ended: the
-	// server was stopped, has died, or has lost the cluster. Zero: the heartbeats go on.
+	// Lost is the moment of the last heartbeat that was read, of a server whose heartbeats have expired: the
+	// server has died, or has lost the cluster. Zero: the heartbeats go on.
 	Lost time.Time
 }
 

@@ -2,6 +2,7 @@ package visit
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -185,6 +186,9 @@ func (k *Keeper) write() {
 		k.metrics.count(v, resultFailed)
 		if v.what == whatLogin {
 			k.logins.Invalidate(v.mailbox)
+		}
+		if errors.Is(err, store.ErrClock) {
+			continue // the store has logged the clock
 		}
 		k.trouble.Do(func() {
 			k.cfg.Logger.Warn("a visit could not be noted", "what", v.what, "mailbox", v.mailbox.String(), "cause", err)

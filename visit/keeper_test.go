@@ -1,8 +1,12 @@
 package visit_test
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -162,4 +166,21 @@ func sum(t *testing.T, reg *prometheus.Registry, result string) (total float64) 
 		}
 	}
 	return total
+}
+
+// A failed note is logged, unless the clock cannot be trusted: the store logs the clock.
+func TestLogOfFailedNotes(t *testing.T) {
+	for cause, want := range map[error]int{store.ErrUnavailable: 1, store.ErrClock: 0} {
+		var log bytes.Buffer
+		n := &notes{hold: free(), err: fmt.Errorf("engine: %w", cause)}
+		k, reg := start(t, visit.Config{Writers: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))}, n)
+		k.LoggedIn(box("alice"))
+		k.Close(t.Context())
+		if sum(t, reg, "failed") != 1 {
+			t.Errorf("%v: %v failed notes are counted, want 1", cause, sum(t, reg, "failed"))
+		}
+		if got := strings.Count(log.String(), "could not be noted"); got != want {
+			t.Errorf("%v: %d lines, want %d: %s", cause, got, want, log.String())
+		}
+	}
 }

@@ -129,7 +129,7 @@ func (h *heartbeat) readServers(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			h.roll.see(s, asked)
+			h.roll.see(s, asked, row.expiry(asked))
 			others = append(others, w)
 			if datacenter == h.cfg.Datacenter {
 				clocks[row.id] = row.clock
@@ -140,6 +140,7 @@ func (h *heartbeat) readServers(ctx context.Context) error {
 			return err
 		}
 	}
+	h.roll.leave(asked, time.Now())
 	h.windows.compare(others)
 	h.peers.set(clocks, asked)
 	h.metrics.servers.Set(float64(len(clocks) + 1))

@@ -13,8 +13,11 @@ import (
 // without the cluster a server has no session left that could be used.
 const rollMemory = time.Hour
 
-// roll lists the other servers of all datacenters, including servers whose heartbeats have ended. Safe
-// for concurrent use.
+// expiryUnit is the precision of the expiry of a row.
+const expiryUnit = time.Second
+
+// roll lists the other servers of all datacenters, including servers whose heartbeats have expired. Servers that
+// were stopped are not listed. Safe for concurrent use.
 type roll struct {
 	// own is the server that keeps the roll; its earlier processes are not listed.
 	own rollKey
@@ -26,19 +29,20 @@ type roll struct {
 // rollKey names a server.
 type rollKey struct{ datacenter, name string }
 
-// rollEntry is a server with the moment at which its heartbeat was last read.
+// rollEntry is a server with the moment at which its heartbeat was last read, and the moment at which the
+// heartbeat expires.
 type rollEntry struct {
-	server store.Server
-	seen   time.Time
+	server        store.Server
+	seen, expires time.Time
 }
 
 func newRoll(cfg Config) *roll {
 	return &roll{own: rollKey{cfg.Datacenter, cfg.Server}, entries: map[rollKey]rollEntry{}}
 }
 
-// see enters a server whose heartbeat is in the table, as asked for at a moment. An earlier process of a
-// known server, whose heartbeat has not expired yet, changes nothing.
-func (r *roll) see(s store.Server, asked time.Time) {
+// see enters a server whose heartbeat is in the table, as asked for at a moment, and expires at another. An
+// earlier process of a known server, whose heartbeat has not expired yet, changes nothing.
+func (r *roll) see(s store.Server, asked, expires time.Time) {
 	key := rollKey{s.Datacenter, s.Name}
 	if key == r.own {
 		return
@@ -50,10 +54,22 @@ func (r *roll) see(s store.Server, asked time.Time) {
 			return
 		}
 		if known.seen.After(asked) {
-			asked = known.seen
+			asked, expires = known.seen, known.expires
 		}
 	}
-	r.entries[key] = rollEntry{s, asked}
+	r.entries[key] = rollEntry{s, asked, expires}
+}
+
+// leave removes the servers that were not seen by a whole reading of the heartbeats, asked for at a moment, and
+// whose heartbeats had not expired at its end: a server that is stopped removes its heartbeat.
+func (r *roll) leave(asked, end time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, e := range r.entries {
+		if e.seen.Before(asked) && end.Before(e.expires.Add(-expiryUnit)) {
+			delete(r.entries, key)
+		}
+	}
 }
 
 // list returns the servers by datacenter and name. Servers whose heartbeat was last read before a moment

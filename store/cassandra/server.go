@@ -15,7 +15,7 @@ func (e *engine) Servers(ctx context.Context) ([]store.Server, error) {
 		err := h.readDatacenter(ctx, datacenter, func(row serverRow) error {
 			s, err := row.serverOf(datacenter)
 			if err == nil && row.id != h.peers.own {
-				h.roll.see(s, asked)
+				h.roll.see(s, asked, row.expiry(asked))
 			}
 			return err
 		})
@@ -23,6 +23,7 @@ func (e *engine) Servers(ctx context.Context) ([]store.Server, error) {
 			return h.servers(time.Time{}), err
 		}
 	}
+	h.roll.leave(asked, time.Now())
 	return h.servers(asked), nil
 }
 

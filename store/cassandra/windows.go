@@ -25,12 +25,13 @@ type serverRow struct {
 	name, address, version string
 	started, clock, window *int64
 	admin                  string
+	left                   *int // seconds until the row expires
 }
 
 // scan reads the next row.
 func (r *serverRow) scan(scan func(...any) bool) bool {
 	*r = serverRow{}
-	return scan(&r.id, &r.name, &r.address, &r.version, &r.started, &r.clock, &r.window, &r.admin)
+	return scan(&r.id, &r.name, &r.address, &r.version, &r.started, &r.clock, &r.window, &r.admin, &r.left)
 }
 
 // serverOf returns the server in the row.
@@ -43,6 +44,15 @@ func (r *serverRow) serverOf(datacenter string) (store.Server, error) {
 		}
 	}
 	return s, nil
+}
+
+// expiry returns the moment at which the row of a server expires that sends no further heartbeat, as read at a
+// moment.
+func (r *serverRow) expiry(read time.Time) time.Time {
+	if r.left == nil {
+		return read
+	}
+	return read.Add(time.Duration(*r.left) * time.Second)
 }
 
 // windowOf returns the window in the row.
