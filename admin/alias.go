@@ -45,7 +45,11 @@ func (a *api) addAliases() {
 	})
 
 	type add struct{ Body adminclient.NewAlias }
-	type result struct{ Body adminclient.Alias }
+	type result struct {
+		ETag string `header:"ETag"`
+		Body adminclient.Alias
+	}
+	resultOf := func(made account.Alias) *result { return &result{tagOfAlias(made), aliasOf(made)} }
 	register(a, huma.Operation{
 		OperationID: "add-alias", Method: http.MethodPost, Path: "/v1/aliases",
 		Summary: "Make an alias in a hosted domain", DefaultStatus: http.StatusCreated,
@@ -58,7 +62,7 @@ func (a *api) addAliases() {
 		if err != nil {
 			return nil, err
 		}
-		return &result{aliasOf(made)}, nil
+		return resultOf(made), nil
 	})
 
 	register(a, huma.Operation{
@@ -73,7 +77,7 @@ func (a *api) addAliases() {
 		if err != nil {
 			return nil, err
 		}
-		return &result{aliasOf(found)}, nil
+		return resultOf(found), nil
 	})
 
 	type target struct {
@@ -97,7 +101,7 @@ func (a *api) addAliases() {
 			return nil, err
 		}
 		a.logAlias("alias changed", changed)
-		return &result{aliasOf(changed)}, nil
+		return resultOf(changed), nil
 	})
 
 	register(a, huma.Operation{
@@ -149,7 +153,7 @@ func parseAddresses(texts []string) ([]mail.Address, error) {
 }
 
 func aliasOf(a account.Alias) adminclient.Alias {
-	return adminclient.Alias{Address: a.Address.String(), Targets: addressTexts(a.Targets), Created: a.Created}
+	return adminclient.Alias{Address: a.Address.String(), Targets: addressTexts(a.Targets), Created: a.Created, Tag: tagOfAlias(a)}
 }
 
 func addressTexts(addresses []mail.Address) []string {

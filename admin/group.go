@@ -53,7 +53,10 @@ func (a *api) addGroups() {
 		return &result{groupOf(made)}, nil
 	})
 
-	type detail struct{ Body adminclient.GroupDetail }
+	type detail struct {
+		ETag string `header:"ETag"`
+		Body adminclient.GroupDetail
+	}
 	register(a, huma.Operation{
 		OperationID: "show-group", Method: http.MethodGet, Path: "/v1/groups/{address}",
 		Summary: "Show a group, with the members that have no account any more",
@@ -70,7 +73,7 @@ func (a *api) addGroups() {
 		if err != nil {
 			return nil, err
 		}
-		out := &detail{adminclient.GroupDetail{Group: groupOf(found), Missing: []string{}}}
+		out := &detail{tagOfAlias(found), adminclient.GroupDetail{Group: groupOf(found), Missing: []string{}}}
 		for _, s := range explained.Steps {
 			if s.Result == account.ResultMissing {
 				out.Body.Missing = append(out.Body.Missing, s.Address.String())
@@ -120,5 +123,5 @@ func (a *api) addMembers() {
 }
 
 func groupOf(a account.Alias) adminclient.Group {
-	return adminclient.Group{Address: a.Address.String(), Members: addressTexts(a.Targets), Created: a.Created}
+	return adminclient.Group{Address: a.Address.String(), Members: addressTexts(a.Targets), Created: a.Created, Tag: tagOfAlias(a)}
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // Entity-tags (RFC 9110 section 8.8.3) come from the properties and the own settings of an account or a domain,
-// and from the password of an account. The settings in /settings have the tag of their account or domain. A request
+// from the password of an account, and from the targets of an alias or a group. The settings in /settings have the tag of their account or domain. A request
 // with If-Match changes nothing unless the resource that this server reads has one of the tags. So two
 // administrators at once notice each other. If-Match coordinates nothing: between the comparison and the
 // write, and in another datacenter, the resource may change, and the last write wins.
@@ -31,6 +31,8 @@ const (
 	untagged tagged = iota
 	taggedAccount
 	taggedDomain
+	taggedAlias
+	taggedGroup
 )
 
 // Errors of If-Match.
@@ -47,8 +49,13 @@ func tagOf(v any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("admin: entity-tag: %w", err)
 	}
-	sum := sha256.Sum256(text)
-	return `"` + base64.RawURLEncoding.EncodeToString(sum[:15]) + `"`, nil
+	return tagOfText(string(text)), nil
+}
+
+// tagOfText returns the strong entity-tag of a text.
+func tagOfText(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:15]) + `"`
 }
 
 // withIfMatch describes the header If-Match of an operation on a resource with a tag.
@@ -77,6 +84,10 @@ func (a *api) matches(ctx context.Context, kind tagged, resource string) error {
 		}
 	case taggedDomain:
 		current, err = a.domainTag(ctx, resource)
+	case taggedAlias:
+		current, err = a.aliasTag(ctx, resource, store.KindAlias)
+	case taggedGroup:
+		current, err = a.aliasTag(ctx, resource, store.KindGroup)
 	default:
 		return errNoTag
 	}
@@ -120,6 +131,23 @@ func tagOfDomain(d store.Domain) (string, error) {
 		adminclient.Domain
 		Settings map[string]string `json:"settings,omitempty"`
 	}{domainOf(d), d.Settings})
+}
+
+// aliasTag returns the entity-tag of an alias or a group.
+func (a *api) aliasTag(ctx context.Context, resource string, kind store.AddressKind) (string, error) {
+	address, err := mail.ParseAddress(resource)
+	if err != nil {
+		return "", err
+	}
+	found, err := a.directory.Alias(ctx, address, kind)
+	if err != nil {
+		return "", err
+	}
+	return tagOfAlias(found), nil
+}
+
+func tagOfAlias(a account.Alias) string {
+	return tagOfText(fmt.Sprintf("%s %s %d %q", a.Kind, a.Address, a.Created.UnixMicro(), addressTexts(a.Targets)))
 }
 
 // ifMatchKey is the key of the header If-Match in the context of a request.

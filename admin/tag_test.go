@@ -123,3 +123,54 @@ func TestIfMatch(t *testing.T) {
 		t.Errorf("ETag %q", w.Header().Get("ETag"))
 	}
 }
+
+// The tags of aliases and groups come from their targets.
+func TestIfMatchOfAliases(t *testing.T) {
+	f := new(fixture).start(t)
+	c := f.unix(t)
+	ctx := t.Context()
+	if _, err := c.AddDomain(ctx, "a.test"); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range []string{"alice@a.test", "bob@a.test"} {
+		if _, err := c.AddAccount(ctx, a, "secret word"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alias, err := c.AddAlias(ctx, "sales@a.test", "alice@a.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	group, err := c.AddGroup(ctx, "team@a.test", []string{"alice@a.test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shown, err := c.Alias(ctx, alias.Address); err != nil || shown.Tag != alias.Tag || len(alias.Tag) < 10 || alias.Tag == group.Tag {
+		t.Fatalf("%+v, %v; made with the tag %s, and the group with %s", shown, err, alias.Tag, group.Tag)
+	}
+	if page, err := c.Groups(ctx, "a.test", "", 0); err != nil || len(page.Groups) != 1 || page.Groups[0].Tag != group.Tag {
+		t.Fatalf("%+v, %v; made with the tag %s", page, err, group.Tag)
+	}
+	changed, err := c.IfMatch(alias.Tag).SetAliasTarget(ctx, alias.Address, "bob@a.test")
+	if err != nil || changed.Tag == alias.Tag {
+		t.Errorf("%+v, %v", changed, err)
+	}
+	grown, err := c.IfMatch(group.Tag).AddMember(ctx, group.Address, "bob@a.test")
+	if err != nil || grown.Tag == group.Tag {
+		t.Errorf("%+v, %v", grown, err)
+	}
+	late := c.IfMatch(alias.Tag)
+	_, err = late.SetAliasTarget(ctx, alias.Address, "alice@a.test")
+	wantStatus(t, "target", err, http.StatusPreconditionFailed, "has changed")
+	wantStatus(t, "alias", late.RemoveAlias(ctx, alias.Address), http.StatusPreconditionFailed, "has changed")
+	late = c.IfMatch(group.Tag)
+	_, err = late.RemoveMember(ctx, group.Address, "alice@a.test")
+	wantStatus(t, "member", err, http.StatusPreconditionFailed, "has changed")
+	wantStatus(t, "group", late.RemoveGroup(ctx, group.Address), http.StatusPreconditionFailed, "has changed")
+	if err := c.IfMatch(changed.Tag).RemoveAlias(ctx, alias.Address); err != nil {
+		t.Error(err)
+	}
+	if err := c.IfMatch(grown.Tag).RemoveGroup(ctx, group.Address); err != nil {
+		t.Error(err)
+	}
+}

@@ -19,6 +19,7 @@ type Alias struct {
 	Address string    `json:"address" doc:"In canonical form."`
 	Targets []string  `json:"targets" nullable:"false" doc:"The address that gets the mail. Several only after two datacenters have changed the alias at the same time: each gets the mail."`
 	Created time.Time `json:"created" doc:"When the alias was made."`
+	Tag     string    `json:"tag" doc:"Entity-tag for If-Match."`
 }
 
 // AliasTarget asks for another target of an alias.

@@ -68,8 +68,8 @@ func Via(server, token string, transport http.RoundTripper) (*Client, error) {
 	return c, err
 }
 
-// IfMatch returns a client whose changes of accounts and domains need the state with an entity-tag, see
-// AccountTag, DomainTag and Settings.Tag. Otherwise they fail with status 412, and change nothing.
+// IfMatch returns a client whose changes of accounts, domains, aliases and groups need the state with an
+// entity-tag, see AccountTag, DomainTag, Settings.Tag, Alias.Tag and Group.Tag. Otherwise they fail with status 412, and change nothing.
 func (c *Client) IfMatch(tag string) *Client {
 	out := *c
 	out.ifMatch = tag

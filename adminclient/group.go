@@ -18,6 +18,7 @@ type Group struct {
 	Address string    `json:"address" doc:"In canonical form."`
 	Members []string  `json:"members" nullable:"false" doc:"The addresses that get the mail."`
 	Created time.Time `json:"created" doc:"When the group was made."`
+	Tag     string    `json:"tag" doc:"Entity-tag for If-Match."`
 }
 
 // GroupDetail is a group with its missing members.

@@ -11,7 +11,8 @@ import (
 func newAliasCommand() *cobra.Command {
 	f := &remoteFlags{}
 	cmd := newGroup("alias", "Manage the aliases of a running server",
-		newAliasAddCommand(f), newAliasListCommand(f), newAliasShowCommand(f), newAliasSetCommand(f), newAliasRemoveCommand(f))
+		newAliasAddCommand(f), newAliasListCommand(f), newAliasShowCommand(f), f.addIfMatch(newAliasSetCommand(f)),
+		f.addIfMatch(newAliasRemoveCommand(f)))
 	f.add(cmd)
 	return cmd
 }

@@ -205,7 +205,7 @@ func (p *plan) remove(prune bool, text string, do func(context.Context, *admincl
 
 func (p *plan) compareAliases(full func(string) string, want domainFile, present presentDomain, prune bool) {
 	for _, local := range sortedKeys(want.Aliases) {
-		target, address := want.Aliases[local], full(local)
+		target, address, tag := want.Aliases[local], full(local), present.tags[local]
 		before, exists := present.file.Aliases[local]
 		if several := present.several[local]; several != nil {
 			before = strings.Join(several, " ")
@@ -218,14 +218,17 @@ func (p *plan) compareAliases(full func(string) string, want domainFile, present
 			}})
 		case before != target:
 			p.aliases = append(p.aliases, change{Text: "~ alias " + address + ": " + orNone(before) + " -> " + target, do: func(ctx context.Context, c *adminclient.Client) error {
-				_, err := c.SetAliasTarget(ctx, address, target)
+				_, err := c.IfMatch(tag).SetAliasTarget(ctx, address, target)
 				return err
 			}})
 		}
 	}
 	for _, local := range sortedKeys(present.file.Aliases) {
 		if _, named := want.Aliases[local]; !named {
-			p.remove(prune, "- alias "+full(local), func(ctx context.Context, c *adminclient.Client) error { return c.RemoveAlias(ctx, full(local)) })
+			tag := present.tags[local]
+			p.remove(prune, "- alias "+full(local), func(ctx context.Context, c *adminclient.Client) error {
+				return c.IfMatch(tag).RemoveAlias(ctx, full(local))
+			})
 		}
 	}
 }
@@ -260,7 +263,10 @@ func (p *plan) compareGroups(full func(string) string, want domainFile, present 
 	}
 	for _, local := range sortedKeys(present.file.Groups) {
 		if _, named := want.Groups[local]; !named {
-			p.remove(prune, "- group "+full(local), func(ctx context.Context, c *adminclient.Client) error { return c.RemoveGroup(ctx, full(local)) })
+			tag := present.tags[local]
+			p.remove(prune, "- group "+full(local), func(ctx context.Context, c *adminclient.Client) error {
+				return c.IfMatch(tag).RemoveGroup(ctx, full(local))
+			})
 		}
 	}
 }

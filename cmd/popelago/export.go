@@ -45,7 +45,7 @@ Passwords and their hashes are not part of either.`,
 type presentDomain struct {
 	exists bool
 	file   domainFile
-	// tag is the entity-tag of the domain, tags those of the accounts by local-part.
+	// tag is the entity-tag of the domain, tags those of accounts, aliases and groups by local-part.
 	tag  string
 	tags map[string]string
 	// several holds the aliases with more than one target.
@@ -95,6 +95,7 @@ func (p *presentDomain) readAliases(ctx context.Context, c *adminclient.Client, 
 		}
 		for _, a := range page.Aliases {
 			local := localOf(a.Address)
+			p.tags[local] = a.Tag
 			if len(a.Targets) > 0 {
 				p.file.Aliases[local] = a.Targets[0]
 			}
@@ -113,7 +114,7 @@ func (p *presentDomain) readAliases(ctx context.Context, c *adminclient.Client, 
 		}
 		for _, g := range page.Groups {
 			slices.Sort(g.Members)
-			p.file.Groups[localOf(g.Address)] = g.Members
+			p.file.Groups[localOf(g.Address)], p.tags[localOf(g.Address)] = g.Members, g.Tag
 		}
 		if after = page.Next; after == "" {
 			return nil

@@ -12,10 +12,10 @@ import (
 func newGroupCommand() *cobra.Command {
 	f := &remoteFlags{}
 	member := newGroup("member", "Add and remove members of a group",
-		newMemberCommand(f, "add", "Add a member to a group", "added to", (*adminclient.Client).AddMember),
-		newMemberCommand(f, "remove", "Remove a member from a group", "removed from", (*adminclient.Client).RemoveMember))
+		f.addIfMatch(newMemberCommand(f, "add", "Add a member to a group", "added to", (*adminclient.Client).AddMember)),
+		f.addIfMatch(newMemberCommand(f, "remove", "Remove a member from a group", "removed from", (*adminclient.Client).RemoveMember)))
 	cmd := newGroup("group", "Manage the groups of a running server",
-		newGroupAddCommand(f), newGroupListCommand(f), newGroupShowCommand(f), member, newGroupRemoveCommand(f))
+		newGroupAddCommand(f), newGroupListCommand(f), newGroupShowCommand(f), member, f.addIfMatch(newGroupRemoveCommand(f)))
 	f.add(cmd)
 	return cmd
 }

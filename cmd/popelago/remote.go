@@ -29,9 +29,9 @@ func (f *remoteFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.json, "json", false, "print JSON, for programs")
 }
 
-// addIfMatch defines the flag of a command that changes an account or a domain.
+// addIfMatch defines the flag of a command that changes an account, a domain, an alias or a group.
 func (f *remoteFlags) addIfMatch(cmd *cobra.Command) *cobra.Command {
-	cmd.Flags().StringVar(&f.ifMatch, "if-match", "", "change nothing unless the account or domain has this `TAG`, see \"settings --tag\"")
+	cmd.Flags().StringVar(&f.ifMatch, "if-match", "", "change nothing unless the account, domain, alias or group has this `TAG`, see \"settings --tag\" and \"show --json\"")
 	return cmd
 }
 
