@@ -1,6 +1,7 @@
 package sitetest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -16,6 +17,9 @@ import (
 // Limit bounds the time until nodes see each other, and mail is accepted again, on a busy machine.
 const Limit = 15 * time.Minute
 
+// tryAgain is the exit code of a command that can be repeated, see EX_TEMPFAIL in sysexits.h.
+const tryAgain = 75
+
 // Keyspace is the keyspace of the tests, one after the other, with a replica on every node.
 const Keyspace = "datacenters"
 
@@ -27,7 +31,19 @@ func NewCluster(t testing.TB, c *cassandratest.Cluster) *Cluster {
 	t.Helper()
 	on := &Cluster{c}
 	srv := servertest.NewServer(t, on.Setup("dc1"))
-	servertest.Program{Limit: Limit}.Must(t, servertest.Binary(t), "schema", "apply", "--config", srv.Conf)
+	// Many new nodes on a busy machine may need longer than the time limit of a step: then the command asks
+	// to be repeated.
+	mailtest.WaitFor(t, Limit, func() error {
+		code, out := servertest.Program{Limit: Limit}.Run(t, servertest.Binary(t), "schema", "apply", "--config", srv.Conf)
+		switch code {
+		case 0:
+			return nil
+		case tryAgain:
+			return errors.New(out)
+		}
+		t.Fatalf("schema apply: exit code %d\n%s", code, out)
+		return nil
+	})
 	s := on.Session(t, c.Nodes[0])
 	defer s.Close()
 	mailtest.WaitFor(t, Limit, func() error { return cassandratest.Empty(s, Keyspace) })
