@@ -287,17 +287,9 @@ func (x *expansion) complain(text string, args ...any) {
 }
 
 // chain returns addresses as text, such as "a@example.org -> b@example.org".
-func chain(path []mail.Address) string { return strings.Join(texts(path), " -> ") }
+func chain(path []mail.Address) string { return strings.Join(mail.AddressTexts(path), " -> ") }
 
 // names returns addresses as text for the log.
 func names(addresses []mail.Address) string {
-	return mail.LogText(strings.Join(texts(addresses), ","))
-}
-
-func texts(addresses []mail.Address) []string {
-	list := make([]string, len(addresses))
-	for i, a := range addresses {
-		list[i] = a.String()
-	}
-	return list
+	return mail.LogText(strings.Join(mail.AddressTexts(addresses), ","))
 }

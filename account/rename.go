@@ -110,7 +110,7 @@ func (r *rename) movedBefore(there *entry) (done bool, err error) {
 		return true, nil
 	}
 	if r.account != nil {
-		return false, fmt.Errorf("%s is no account but an %s of %s: %w", r.from, r.account.row.Kind, strings.Join(texts(r.account.row.Targets), ", "), ErrNoSuchAccount)
+		return false, fmt.Errorf("%s is no account but an %s of %s: %w", r.from, r.account.row.Kind, strings.Join(mail.AddressTexts(r.account.row.Targets), ", "), ErrNoSuchAccount)
 	}
 	return false, fmt.Errorf("account %s: %w", r.from, ErrNoSuchAccount)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"golang.org/x/time/rate"
 
 	"popelago/account"
 	"popelago/delivery"
@@ -74,7 +75,7 @@ type api struct {
 	upkeep    store.Upkeep
 	quotas    *quota.Keeper
 	peers     *peers
-	guesses   guesses
+	guesses   *rate.Limiter // wrong passwords in tests
 	huma      huma.API
 	rights    map[string]right
 	// operations lists all operations, by OperationID.
@@ -140,8 +141,8 @@ func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeM
 	}
 	a := &api{
 		cfg: cfg, logger: cfg.Logger, directory: dir, mail: st.Mail.Local, levels: st.Mail, lists: maildrop.NewLists(), upkeep: st.Upkeep.Local, quotas: cfg.Quotas, peers: newPeers(cfg.Peers),
-		rights: rights(),
-		huma:   humago.New(mux, humaConfig(cfg)),
+		guesses: newGuesses(), rights: rights(),
+		huma: humago.New(mux, humaConfig(cfg)),
 	}
 	a.addHealth()
 	a.addDomains()

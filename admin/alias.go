@@ -18,8 +18,6 @@ type AliasPath struct {
 	Address string `path:"address" maxLength:"1000" doc:"The address of the alias or group."`
 }
 
-func (p AliasPath) parse() (mail.Address, error) { return mail.ParseAddress(p.Address) }
-
 // aliasPage is the query of a list of aliases or groups.
 type aliasPage struct {
 	DomainPath
@@ -33,15 +31,8 @@ func (a *api) addAliases() {
 		OperationID: "list-aliases", Method: http.MethodGet, Path: "/v1/domains/{domain}/aliases",
 		Summary: "List the aliases of a domain, a page at a time",
 	}, func(ctx context.Context, in *aliasPage) (*list, error) {
-		found, next, err := a.directory.Aliases(ctx, in.Domain, store.KindAlias, in.After, in.Limit)
-		if err != nil {
-			return nil, err
-		}
-		out := &list{adminclient.AliasList{Aliases: make([]adminclient.Alias, len(found)), Next: next}}
-		for i, one := range found {
-			out.Body.Aliases[i] = aliasOf(one)
-		}
-		return out, nil
+		aliases, next, err := pageOf(ctx, a, in, store.KindAlias, aliasOf)
+		return &list{adminclient.AliasList{Aliases: aliases, Next: next}}, err
 	})
 
 	type add struct{ Body adminclient.NewAlias }
@@ -54,11 +45,7 @@ func (a *api) addAliases() {
 		OperationID: "add-alias", Method: http.MethodPost, Path: "/v1/aliases",
 		Summary: "Make an alias in a hosted domain", DefaultStatus: http.StatusCreated,
 	}, func(ctx context.Context, in *add) (*result, error) {
-		address, err := mail.ParseNewAddress(in.Body.Address)
-		if err != nil {
-			return nil, err
-		}
-		made, err := a.addAlias(ctx, address, store.KindAlias, []string{in.Body.Target})
+		made, err := a.addAlias(ctx, in.Body.Address, store.KindAlias, []string{in.Body.Target})
 		if err != nil {
 			return nil, err
 		}
@@ -69,11 +56,7 @@ func (a *api) addAliases() {
 		OperationID: "show-alias", Method: http.MethodGet, Path: "/v1/aliases/{address}",
 		Summary: "Show an alias",
 	}, func(ctx context.Context, in *AliasPath) (*result, error) {
-		address, err := in.parse()
-		if err != nil {
-			return nil, err
-		}
-		found, err := a.directory.Alias(ctx, address, store.KindAlias)
+		found, err := a.alias(ctx, in.Address, store.KindAlias)
 		if err != nil {
 			return nil, err
 		}
@@ -88,15 +71,11 @@ func (a *api) addAliases() {
 		OperationID: "set-alias-target", Method: http.MethodPut, Path: "/v1/aliases/{address}/target",
 		Summary: "Give an alias another target",
 	}, func(ctx context.Context, in *target) (*result, error) {
-		address, err := in.parse()
+		both, err := parseAddresses([]string{in.Address, in.Body.Target})
 		if err != nil {
 			return nil, err
 		}
-		to, err := mail.ParseAddress(in.Body.Target)
-		if err != nil {
-			return nil, err
-		}
-		changed, err := a.directory.SetTarget(ctx, address, to)
+		changed, err := a.directory.SetTarget(ctx, both[0], both[1])
 		if err != nil {
 			return nil, err
 		}
@@ -112,8 +91,31 @@ func (a *api) addAliases() {
 	})
 }
 
+// pageOf returns a page of the aliases or groups of a domain, in the form that of makes.
+func pageOf[T any](ctx context.Context, a *api, in *aliasPage, kind store.AddressKind, of func(account.Alias) T) (page []T, next string, err error) {
+	found, next, err := a.directory.Aliases(ctx, in.Domain, kind, in.After, in.Limit)
+	page = make([]T, len(found))
+	for i, one := range found {
+		page[i] = of(one)
+	}
+	return page, next, err
+}
+
+// alias returns the alias or the group with an address.
+func (a *api) alias(ctx context.Context, text string, kind store.AddressKind) (account.Alias, error) {
+	address, err := mail.ParseAddress(text)
+	if err != nil {
+		return account.Alias{}, err
+	}
+	return a.directory.Alias(ctx, address, kind)
+}
+
 // addAlias makes an alias or a group.
-func (a *api) addAlias(ctx context.Context, address mail.Address, kind store.AddressKind, targets []string) (account.Alias, error) {
+func (a *api) addAlias(ctx context.Context, text string, kind store.AddressKind, targets []string) (account.Alias, error) {
+	address, err := mail.ParseNewAddress(text)
+	if err != nil {
+		return account.Alias{}, err
+	}
 	to, err := parseAddresses(targets)
 	if err != nil {
 		return account.Alias{}, err
@@ -126,7 +128,7 @@ func (a *api) addAlias(ctx context.Context, address mail.Address, kind store.Add
 }
 
 func (a *api) removeAlias(ctx context.Context, in *AliasPath, kind store.AddressKind) error {
-	address, err := in.parse()
+	address, err := mail.ParseAddress(in.Address)
 	if err != nil {
 		return err
 	}
@@ -153,13 +155,5 @@ func parseAddresses(texts []string) ([]mail.Address, error) {
 }
 
 func aliasOf(a account.Alias) adminclient.Alias {
-	return adminclient.Alias{Address: a.Address.String(), Targets: addressTexts(a.Targets), Created: a.Created, Tag: tagOfAlias(a)}
-}
-
-func addressTexts(addresses []mail.Address) []string {
-	texts := make([]string, len(addresses))
-	for i, a := range addresses {
-		texts[i] = a.String()
-	}
-	return texts
+	return adminclient.Alias{Address: a.Address.String(), Targets: mail.AddressTexts(a.Targets), Created: a.Created, Tag: tagOfAlias(a)}
 }

@@ -25,15 +25,8 @@ func (a *api) addGroups() {
 		OperationID: "list-groups", Method: http.MethodGet, Path: "/v1/domains/{domain}/groups",
 		Summary: "List the groups of a domain, a page at a time",
 	}, func(ctx context.Context, in *aliasPage) (*list, error) {
-		found, next, err := a.directory.Aliases(ctx, in.Domain, store.KindGroup, in.After, in.Limit)
-		if err != nil {
-			return nil, err
-		}
-		out := &list{adminclient.GroupList{Groups: make([]adminclient.Group, len(found)), Next: next}}
-		for i, one := range found {
-			out.Body.Groups[i] = groupOf(one)
-		}
-		return out, nil
+		groups, next, err := pageOf(ctx, a, in, store.KindGroup, groupOf)
+		return &list{adminclient.GroupList{Groups: groups, Next: next}}, err
 	})
 
 	type add struct{ Body adminclient.NewGroup }
@@ -42,11 +35,7 @@ func (a *api) addGroups() {
 		OperationID: "add-group", Method: http.MethodPost, Path: "/v1/groups",
 		Summary: "Make a group in a hosted domain", DefaultStatus: http.StatusCreated,
 	}, func(ctx context.Context, in *add) (*result, error) {
-		address, err := mail.ParseNewAddress(in.Body.Address)
-		if err != nil {
-			return nil, err
-		}
-		made, err := a.addAlias(ctx, address, store.KindGroup, in.Body.Members)
+		made, err := a.addAlias(ctx, in.Body.Address, store.KindGroup, in.Body.Members)
 		if err != nil {
 			return nil, err
 		}
@@ -61,11 +50,7 @@ func (a *api) addGroups() {
 		OperationID: "show-group", Method: http.MethodGet, Path: "/v1/groups/{address}",
 		Summary: "Show a group, with the members that have no account any more",
 	}, func(ctx context.Context, in *AliasPath) (*detail, error) {
-		address, err := in.parse()
-		if err != nil {
-			return nil, err
-		}
-		found, err := a.directory.Alias(ctx, address, store.KindGroup)
+		found, err := a.alias(ctx, in.Address, store.KindGroup)
 		if err != nil {
 			return nil, err
 		}
@@ -123,5 +108,5 @@ func (a *api) addMembers() {
 }
 
 func groupOf(a account.Alias) adminclient.Group {
-	return adminclient.Group{Address: a.Address.String(), Members: addressTexts(a.Targets), Created: a.Created, Tag: tagOfAlias(a)}
+	return adminclient.Group{Address: a.Address.String(), Members: mail.AddressTexts(a.Targets), Created: a.Created, Tag: tagOfAlias(a)}
 }

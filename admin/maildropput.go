@@ -46,12 +46,9 @@ func (a *api) addPut() {
 	type put struct{ Body adminclient.PutMessage }
 	op := huma.Operation{
 		OperationID: "put-message", Method: http.MethodPost, Path: "/v1/maildrops/{address}/messages",
-		Summary:     "Store a message in a maildrop, through delivery",
-		Description: "The message gets the lines and passes the checks of a message that arrives by LMTP. A bare LF becomes CRLF.",
-		RequestBody: &huma.RequestBody{
-			Required: true, Description: "The text of the message.",
-			Content: map[string]*huma.MediaType{mediaMessage: {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
-		},
+		Summary:       "Store a message in a maildrop, through delivery",
+		Description:   "The message gets the lines and passes the checks of a message that arrives by LMTP. A bare LF becomes CRLF.",
+		RequestBody:   textBody(),
 		DefaultStatus: http.StatusCreated,
 	}
 	huma.Register(a.huma, op, permitted(a, op, func(ctx context.Context, in *putRequest) (*put, error) {
@@ -64,6 +61,14 @@ func (a *api) addPut() {
 		}
 		return &put{out}, nil
 	}))
+}
+
+// textBody describes a request whose body is the text of a message.
+func textBody() *huma.RequestBody {
+	return &huma.RequestBody{
+		Required: true, Description: "The text of the message.",
+		Content: map[string]*huma.MediaType{mediaMessage: {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
+	}
 }
 
 // put delivers a message to one account. The recipient passes the check of RCPT.

@@ -50,7 +50,7 @@ func resolutionOf(a mail.Address, e account.Explanation) adminclient.Resolution 
 	}
 	for i, s := range e.Steps {
 		out.Steps[i] = adminclient.ResolutionStep{
-			Depth: s.Depth, Address: s.Address.String(), Result: s.Result, Rule: s.Rule, Targets: addressTexts(s.Targets),
+			Depth: s.Depth, Address: s.Address.String(), Result: s.Result, Rule: s.Rule, Targets: mail.AddressTexts(s.Targets),
 		}
 	}
 	for i, r := range e.Recipients {

@@ -15,6 +15,7 @@ import (
 	"popelago/account"
 	"popelago/adminclient"
 	"popelago/mail"
+	"popelago/store"
 	"popelago/token"
 )
 
@@ -69,11 +70,7 @@ func (a *api) addSessions() {
 
 // listSessions returns the sessions of all selected servers that the caller may see, the oldest first.
 func (a *api) listSessions(ctx context.Context, f adminclient.SessionFilter, limit int) (out adminclient.SessionList, err error) {
-	match, err := sessionMatcher(f, callerOf(ctx), time.Now())
-	if err != nil {
-		return out, err
-	}
-	servers, warning, err := a.servers(ctx, selection{f.Server, f.Datacenter, f.Local})
+	match, servers, warning, err := a.selectSessions(ctx, f)
 	if err != nil {
 		return out, err
 	}
@@ -112,11 +109,7 @@ func (a *api) endSessions(ctx context.Context, e adminclient.SessionEnd) (out ad
 	if f.ID == "" && f.User == "" && f.Client == "" && !e.All {
 		return out, fmt.Errorf("%w: name a session, a user or a client, or set all", account.ErrBadSetting)
 	}
-	match, err := sessionMatcher(f, callerOf(ctx), time.Now())
-	if err != nil {
-		return out, err
-	}
-	servers, warning, err := a.servers(ctx, selection{f.Server, f.Datacenter, f.Local})
+	match, servers, warning, err := a.selectSessions(ctx, f)
 	if err != nil {
 		return out, err
 	}
@@ -139,6 +132,16 @@ func (a *api) endSessions(ctx context.Context, e adminclient.SessionEnd) (out ad
 	}
 	a.logger.Info("sessions disconnected", "by", callerOf(ctx).ID, "ended", out.Ended, "complete", out.Complete)
 	return out, nil
+}
+
+// selectSessions returns the selection of a filter for the caller: a function that selects sessions, and the
+// servers. Errors: as sessionMatcher and servers.
+func (a *api) selectSessions(ctx context.Context, f adminclient.SessionFilter) (match func(adminclient.Session) bool, servers []store.Server, warning string, err error) {
+	if match, err = sessionMatcher(f, callerOf(ctx), time.Now()); err != nil {
+		return nil, nil, "", err
+	}
+	servers, warning, err = a.servers(ctx, selection{f.Server, f.Datacenter, f.Local})
+	return match, servers, warning, err
 }
 
 // sessionMatcher returns a function that reports whether a filter selects a session that the caller
@@ -194,7 +197,7 @@ func clientMatcher(text string) (func(string) bool, error) {
 	if text == "" {
 		return func(string) bool { return true }, nil
 	}
-	if text == localClient {
+	if text == adminclient.LocalClient {
 		return func(client string) bool { return client == text }, nil
 	}
 	network, err := netip.ParsePrefix(text)
@@ -211,6 +214,3 @@ func clientMatcher(text string) (func(string) bool, error) {
 		return err == nil && network.Contains(ip)
 	}, nil
 }
-
-// localClient names the clients of unix sockets, see adminclient.Session.Client.
-const localClient = "local"

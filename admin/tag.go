@@ -135,11 +135,7 @@ func tagOfDomain(d store.Domain) (string, error) {
 
 // aliasTag returns the entity-tag of an alias or a group.
 func (a *api) aliasTag(ctx context.Context, resource string, kind store.AddressKind) (string, error) {
-	address, err := mail.ParseAddress(resource)
-	if err != nil {
-		return "", err
-	}
-	found, err := a.directory.Alias(ctx, address, kind)
+	found, err := a.alias(ctx, resource, kind)
 	if err != nil {
 		return "", err
 	}
@@ -147,7 +143,7 @@ func (a *api) aliasTag(ctx context.Context, resource string, kind store.AddressK
 }
 
 func tagOfAlias(a account.Alias) string {
-	return tagOfText(fmt.Sprintf("%s %s %d %q", a.Kind, a.Address, a.Created.UnixMicro(), addressTexts(a.Targets)))
+	return tagOfText(fmt.Sprintf("%s %s %d %q", a.Kind, a.Address, a.Created.UnixMicro(), mail.AddressTexts(a.Targets)))
 }
 
 // ifMatchKey is the key of the header If-Match in the context of a request.

@@ -76,12 +76,9 @@ func (a *api) addTrials() {
 	})
 	register(a, huma.Operation{
 		OperationID: "test-message", Method: http.MethodPost, Path: testMessagePath,
-		Summary:     "Explain the decisions about a message to an address, and the replies",
-		Description: "The message takes the way of delivery up to its storage: nothing is stored. A bare LF becomes CRLF.",
-		RequestBody: &huma.RequestBody{
-			Required: true, Description: "The text of the message.",
-			Content: map[string]*huma.MediaType{mediaMessage: {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
-		},
+		Summary:       "Explain the decisions about a message to an address, and the replies",
+		Description:   "The message takes the way of delivery up to its storage: nothing is stored. A bare LF becomes CRLF.",
+		RequestBody:   textBody(),
 		DefaultStatus: http.StatusOK,
 	}, func(ctx context.Context, in *trialMessage) (*result, error) {
 		t := a.newTrial(ctx)

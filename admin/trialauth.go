@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"popelago/account"
 	"popelago/adminclient"
@@ -28,7 +29,7 @@ func (t *trial) auth(ctx context.Context, in adminclient.AuthTrial) error {
 	wait, held := t.a.directory.HeldBack(in.Address, remote)
 	t.step("penalty", refused(!held, fmt.Sprintf("too many logins of the client have failed: refused for %v", wait.Round(time.Second))),
 		fmt.Sprintf("the login waits %v", wait.Round(time.Millisecond)))
-	if !t.a.guesses.allow() {
+	if t.a.guesses.Tokens() < 1 {
 		return errTooManyTrials
 	}
 	login, err := t.a.directory.SignIn(ctx, account.LoginRequest{Name: in.Address, Password: in.Password, Trial: true})
@@ -40,7 +41,7 @@ func (t *trial) auth(ctx context.Context, in adminclient.AuthTrial) error {
 	}
 	t.step("account", refused(!stranger, "no account has the login name"), "the login name names an account")
 	if wrong {
-		t.a.guesses.note()
+		t.a.guesses.Reserve() // also beyond the limit: passwords tested at the same time count, too
 	}
 	if !stranger {
 		t.step("password", refused(!wrong, "the password is wrong"), "the password is right")
@@ -72,25 +73,5 @@ const (
 	guessesBack = 10 * time.Second // one more guess in each
 )
 
-// guesses counts wrong passwords. Safe for concurrent use.
-type guesses struct {
-	mu   sync.Mutex
-	used float64
-	at   time.Time // of used
-}
-
-// allow reports whether another password may be tested.
-func (g *guesses) allow() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	now := time.Now()
-	g.used, g.at = max(0, g.used-now.Sub(g.at).Seconds()/guessesBack.Seconds()), now
-	return g.used+1 <= maxGuesses
-}
-
-// note counts a wrong password.
-func (g *guesses) note() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.used++
-}
+// newGuesses returns the limit of wrong passwords.
+func newGuesses() *rate.Limiter { return rate.NewLimiter(rate.Every(guessesBack), maxGuesses) }

@@ -111,20 +111,25 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 
 // exchange is call, and returns the header of the answer; nil after an error.
 func (c *Client) exchange(ctx context.Context, method, path string, in, out any) (http.Header, error) {
-	var body io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return nil, fmt.Errorf("adminclient: %w", err)
-		}
-		body = bytes.NewReader(b)
+	if in == nil {
+		return c.send(ctx, method, path, "", nil, out)
 	}
+	b, err := json.Marshal(in)
+	if err != nil {
+		return nil, fmt.Errorf("adminclient: %w", err)
+	}
+	return c.send(ctx, method, path, "application/json", bytes.NewReader(b), out)
+}
+
+// send does one request with a body of a media type, or without body (nil), and reads the answer as JSON into
+// out, unless out is nil. It returns the header of the answer; nil after an error.
+func (c *Client) send(ctx context.Context, method, path, mediaType string, body io.Reader, out any) (http.Header, error) {
 	req, err := c.request(ctx, method, path, body)
 	if err != nil {
 		return nil, err
 	}
-	if in != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", mediaType)
 	}
 	resp, err := c.do(req)
 	if err != nil {

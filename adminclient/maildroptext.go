@@ -2,7 +2,6 @@ package adminclient
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -45,18 +44,6 @@ func (c *Client) PutMessage(ctx context.Context, address, sender string, text io
 	query := url.Values{}
 	set(query, "sender", sender)
 	var put PutMessage
-	req, err := c.request(ctx, http.MethodPost, maildropPath(address, "messages", query), text)
-	if err != nil {
-		return put, err
-	}
-	req.Header.Set("Content-Type", mediaMessage)
-	resp, err := c.do(req)
-	if err != nil {
-		return put, err
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(&put); err != nil {
-		return put, fmt.Errorf("%w from %s: %w", ErrNoAnswer, c.where, err)
-	}
-	return put, nil
+	_, err := c.send(ctx, http.MethodPost, maildropPath(address, "messages", query), mediaMessage, text, &put)
+	return put, err
 }

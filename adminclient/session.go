@@ -28,6 +28,9 @@ type Parts struct {
 	Servers  []Asked `json:"servers" nullable:"false" doc:"The servers that were asked, by datacenter and name."`
 }
 
+// LocalClient is Session.Client for the clients of unix sockets.
+const LocalClient = "local"
+
 // Session is an open connection of POP3, SMTP or LMTP.
 type Session struct {
 	Server     string    `json:"server" doc:"Permanent name of the server."`

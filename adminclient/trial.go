@@ -2,8 +2,6 @@ package adminclient
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -70,18 +68,6 @@ func (c *Client) TestMessage(ctx context.Context, address, sender string, text i
 	query := url.Values{"address": {address}}
 	set(query, "sender", sender)
 	var out Trial
-	req, err := c.request(ctx, http.MethodPost, withQuery("/v1/tests/message", query), text)
-	if err != nil {
-		return out, err
-	}
-	req.Header.Set("Content-Type", mediaMessage)
-	resp, err := c.do(req)
-	if err != nil {
-		return out, err
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
-		return out, fmt.Errorf("%w from %s: %w", ErrNoAnswer, c.where, err)
-	}
-	return out, nil
+	_, err := c.send(ctx, http.MethodPost, withQuery("/v1/tests/message", query), mediaMessage, text, &out)
+	return out, err
 }

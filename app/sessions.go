@@ -31,7 +31,7 @@ func (a *App) EndSession(id string) bool {
 }
 
 func sessionOf(s wire.Session) adminclient.Session {
-	client := "local"
+	client := adminclient.LocalClient
 	if s.Remote.IsValid() {
 		client = s.Remote.String()
 	}

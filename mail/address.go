@@ -164,6 +164,15 @@ func SplitAddress(s string) (a Address, ok bool) {
 	return Address{Local: s[:at], Domain: s[at+1:]}, true
 }
 
+// AddressTexts returns the texts of addresses.
+func AddressTexts(addresses []Address) []string {
+	texts := make([]string, len(addresses))
+	for i, a := range addresses {
+		texts[i] = a.String()
+	}
+	return texts
+}
+
 // PathString is the form of a between < and > on the wire and in trace headers: a local-part that is
 // no dot-string is a quoted-string (RFC 5321 section 4.1.2).
 func (a Address) PathString() string {

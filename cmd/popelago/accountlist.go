@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -135,29 +136,48 @@ func fieldOf(a adminclient.ListedAccount, field string) string {
 // inDomains returns all items of the domains given, or of all domains if none is given. list returns the page of
 // a domain behind after, and the after of the next page; empty: the page was the last.
 func inDomains[T any](cmd *cobra.Command, c *adminclient.Client, domains []string, list func(domain, after string) (page []T, next string, err error)) ([]T, error) {
-	if len(domains) == 0 {
-		all, err := c.Domains(cmd.Context())
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range all {
-			domains = append(domains, d.Name)
-		}
+	domains, err := domainsOf(cmd.Context(), c, domains)
+	if err != nil {
+		return nil, err
 	}
 	items := []T{} // [] in JSON
 	for _, domain := range domains {
-		for after := ""; ; {
-			page, next, err := list(domain, after)
-			if err != nil {
-				return nil, err
-			}
+		err := eachPage(func(after string) ([]T, string, error) { return list(domain, after) }, func(page []T) error {
 			items = append(items, page...)
-			if after = next; after == "" {
-				break
-			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return items, nil
+}
+
+// domainsOf returns the domains given, or all domains if none is given.
+func domainsOf(ctx context.Context, c *adminclient.Client, domains []string) ([]string, error) {
+	if len(domains) > 0 {
+		return domains, nil
+	}
+	all, err := c.Domains(ctx)
+	for _, d := range all {
+		domains = append(domains, d.Name)
+	}
+	return domains, err
+}
+
+// eachPage calls visit for each page of a list. list returns the page behind after, and the next after; empty:
+// the page is the last.
+func eachPage[T any](list func(after string) (page []T, next string, err error), visit func(page []T) error) error {
+	for after := ""; ; {
+		page, next, err := list(after)
+		if err == nil {
+			err = visit(page)
+		}
+		if err != nil || next == "" {
+			return err
+		}
+		after = next
+	}
 }
 
 // settingsText returns settings as text, such as "pop3=off quota=2GiB".

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,8 +31,8 @@ Things that the file does not name stay as they are. --prune removes them, but o
 the file names: accounts with their mail, aliases, groups, members of groups, and settings. No domain is
 ever removed.
 
-An account or a domain that somebody else changes between the comparison and the change stays as it is, and
-the command ends with exit code 73: run it again.`,
+An account, a domain or an alias that somebody else changes between the comparison and the change stays as
+it is, and the command ends with exit code 73: run it again.`,
 		Example: "  popelago export example.org >example.org.toml\n  popelago apply example.org.toml --dry-run",
 		Args:    arguments("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -110,10 +111,7 @@ func (p *plan) compare(domain string, want domainFile, present presentDomain, pr
 	if len(changes) > 0 {
 		tag := present.tag
 		p.settings = append(p.settings, change{Text: "~ domain " + domain + ": " + texts, do: func(ctx context.Context, c *adminclient.Client) error {
-			if tag != "" {
-				c = c.IfMatch(tag)
-			}
-			_, err := c.SetDomainSettings(ctx, domain, changes)
+			_, err := c.IfMatch(tag).SetDomainSettings(ctx, domain, changes)
 			return err
 		}})
 	}
@@ -148,12 +146,7 @@ func (p *plan) settingsDiff(want, present map[string]string, prune bool) (change
 	return changes, strings.Join(texts, ", ")
 }
 
-func orNone(value string) string {
-	if value == "" {
-		return "none"
-	}
-	return value
-}
+func orNone(value string) string { return cmp.Or(value, "none") }
 
 func (p *plan) compareAccounts(full func(string) string, want domainFile, present presentDomain, prune bool) {
 	for _, local := range sortedKeys(want.Accounts) {
@@ -163,10 +156,7 @@ func (p *plan) compareAccounts(full func(string) string, want domainFile, presen
 		if len(changes) > 0 {
 			user.Settings = changes
 		}
-		state, stateBefore := want.Accounts[local][keyState], before[keyState]
-		if stateBefore == "" {
-			stateBefore = adminclient.Enabled
-		}
+		state, stateBefore := want.Accounts[local][keyState], cmp.Or(before[keyState], adminclient.Enabled)
 		if state != "" && state != stateBefore {
 			user.State = state
 			text = strings.TrimPrefix(text+", state "+stateBefore+" -> "+state, ", ")

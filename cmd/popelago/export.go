@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -64,36 +65,38 @@ func readPresent(ctx context.Context, c *adminclient.Client, domain string) (p p
 		return p, err
 	}
 	p.exists, p.tag, p.file.Settings = true, settings.Tag, settings.Settings
-	for after := ""; ; {
-		page, err := c.SearchAccounts(ctx, domain, adminclient.AccountQuery{Fields: []string{"address", "state", "own", "tag"}}, after, accountPage)
-		if err != nil {
-			return p, err
-		}
-		for _, a := range page.Accounts {
+	err = eachPage(accountsOf(ctx, c, domain, "address", "state", "own", "tag"), func(page []adminclient.ListedAccount) error {
+		for _, a := range page {
 			local := localOf(a.Address)
 			values := map[string]string{}
-			for name, value := range a.Own {
-				values[name] = value
-			}
+			maps.Copy(values, a.Own)
 			if a.State != adminclient.Enabled {
 				values[keyState] = a.State
 			}
 			p.file.Accounts[local], p.tags[local] = values, a.Tag
 		}
-		if after = page.Next; after == "" {
-			break
-		}
+		return nil
+	})
+	if err != nil {
+		return p, err
 	}
 	return p, p.readAliases(ctx, c, domain)
 }
 
+// accountsOf returns the list of the accounts of a domain with some fields, for eachPage.
+func accountsOf(ctx context.Context, c *adminclient.Client, domain string, fields ...string) func(after string) ([]adminclient.ListedAccount, string, error) {
+	return func(after string) ([]adminclient.ListedAccount, string, error) {
+		page, err := c.SearchAccounts(ctx, domain, adminclient.AccountQuery{Fields: fields}, after, accountPage)
+		return page.Accounts, page.Next, err
+	}
+}
+
 func (p *presentDomain) readAliases(ctx context.Context, c *adminclient.Client, domain string) error {
-	for after := ""; ; {
+	err := eachPage(func(after string) ([]adminclient.Alias, string, error) {
 		page, err := c.Aliases(ctx, domain, after, accountPage)
-		if err != nil {
-			return err
-		}
-		for _, a := range page.Aliases {
+		return page.Aliases, page.Next, err
+	}, func(page []adminclient.Alias) error {
+		for _, a := range page {
 			local := localOf(a.Address)
 			p.tags[local] = a.Tag
 			if len(a.Targets) > 0 {
@@ -103,23 +106,21 @@ func (p *presentDomain) readAliases(ctx context.Context, c *adminclient.Client, 
 				p.several[local] = a.Targets
 			}
 		}
-		if after = page.Next; after == "" {
-			break
-		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	for after := ""; ; {
+	return eachPage(func(after string) ([]adminclient.Group, string, error) {
 		page, err := c.Groups(ctx, domain, after, accountPage)
-		if err != nil {
-			return err
-		}
-		for _, g := range page.Groups {
+		return page.Groups, page.Next, err
+	}, func(page []adminclient.Group) error {
+		for _, g := range page {
 			slices.Sort(g.Members)
 			p.file.Groups[localOf(g.Address)], p.tags[localOf(g.Address)] = g.Members, g.Tag
 		}
-		if after = page.Next; after == "" {
-			return nil
-		}
-	}
+		return nil
+	})
 }
 
 // localOf returns the local-part of an address in the server's form.
@@ -128,21 +129,8 @@ func localOf(address string) string {
 	return a.Local
 }
 
-// exportedDomains returns the domains in args, or all.
-func exportedDomains(ctx context.Context, c *adminclient.Client, args []string) ([]string, error) {
-	if len(args) > 0 {
-		return args, nil
-	}
-	all, err := c.Domains(ctx)
-	names := make([]string, len(all))
-	for i, d := range all {
-		names[i] = d.Name
-	}
-	return names, err
-}
-
 func exportTOML(cmd *cobra.Command, c *adminclient.Client, args []string) error {
-	domains, err := exportedDomains(cmd.Context(), c, args)
+	domains, err := domainsOf(cmd.Context(), c, args)
 	if err != nil {
 		return err
 	}
@@ -170,37 +158,25 @@ func exportTOML(cmd *cobra.Command, c *adminclient.Client, args []string) error 
 
 // exportCSV prints accounts page by page. A column stands for every setting of accounts.
 func exportCSV(cmd *cobra.Command, c *adminclient.Client, args []string) error {
-	domains, err := exportedDomains(cmd.Context(), c, args)
+	domains, err := domainsOf(cmd.Context(), c, args)
 	if err != nil {
 		return err
 	}
-	infos, err := c.SettingInfos(cmd.Context())
+	settings, err := accountSettingNames(cmd.Context(), c)
 	if err != nil {
 		return err
 	}
-	header := []string{columnAddress, columnState}
-	for _, s := range infos {
-		if slices.Contains(s.For, "account") {
-			header = append(header, s.Name)
-		}
-	}
+	header := append([]string{columnAddress, columnState}, settings...)
 	w := csv.NewWriter(cmd.OutOrStdout())
 	if err := w.Write(header); err != nil {
 		return err
 	}
-	query := adminclient.AccountQuery{Fields: []string{"address", "state", "own"}}
 	for _, domain := range domains {
-		for after := ""; ; {
-			page, err := c.SearchAccounts(cmd.Context(), domain, query, after, accountPage)
-			if err != nil {
-				return err
-			}
-			if err := writeUsers(w, header, page.Accounts); err != nil {
-				return err
-			}
-			if after = page.Next; after == "" {
-				break
-			}
+		err := eachPage(accountsOf(cmd.Context(), c, domain, "address", "state", "own"), func(page []adminclient.ListedAccount) error {
+			return writeUsers(w, header, page)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	w.Flush()

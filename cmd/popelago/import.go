@@ -81,18 +81,23 @@ func readInput(cmd *cobra.Command, name string) ([]byte, error) {
 
 // usersOf reads the users of a file. The server names the settings.
 func usersOf(ctx context.Context, c *adminclient.Client, text []byte) ([]userLine, error) {
-	infos, err := c.SettingInfos(ctx)
+	settings, err := accountSettingNames(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	var settings []string
-	for _, s := range infos {
-		if slices.Contains(s.For, "account") {
-			settings = append(settings, s.Name)
-		}
-	}
 	users, err := readUsers(text, settings)
 	return users, withExit(exitData, err)
+}
+
+// accountSettingNames returns the names of the settings of accounts.
+func accountSettingNames(ctx context.Context, c *adminclient.Client) (names []string, err error) {
+	infos, err := c.SettingInfos(ctx)
+	for _, s := range infos {
+		if slices.Contains(s.For, "account") {
+			names = append(names, s.Name)
+		}
+	}
+	return names, err
 }
 
 // importedLine is the report about a line.

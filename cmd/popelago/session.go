@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -94,12 +95,7 @@ func printSessions(w io.Writer, list adminclient.SessionList) error {
 	return err
 }
 
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
+func orDash(s string) string { return cmp.Or(s, "-") }
 
 // reportParts names the servers that did not answer.
 func reportParts(w io.Writer, p adminclient.Parts) error {
