@@ -20,7 +20,7 @@ var modelCases = []testCase{
 		rapid.Check(e.T, func(t *rapid.T) {
 			// One store serves all checks; each has mailboxes of its own.
 			n++
-			if e.suite.Quick && n > 20 {
+			if e.suite.Quick && n > 20 || e.suite.ModelChecks > 0 && n > e.suite.ModelChecks {
 				return
 			}
 			m := &model{e: e, name: fmt.Sprint(n), rows: map[modelKey]mail.Message{}, removed: map[modelKey]bool{}, contents: map[mail.MessageID]modelContent{}}

@@ -24,6 +24,9 @@ type Suite struct {
 	SweepLimit int
 	// KeepsAttempts reports that the engine stores attempts, for several processes.
 	KeepsAttempts bool
+	// ModelChecks limits the number of random histories that are compared with a model; 0 is no limit but the
+	// setting -rapid.checks (100 by default).
+	ModelChecks int
 	// Quick skips the largest and most numerous cases.
 	Quick bool
 	// EntriesOnly skips the groups of cases that add no entries to mailboxes, for a second run with
