@@ -36,8 +36,12 @@ func TestErrorsAreProblems(t *testing.T) {
 	parameter := regexp.MustCompile(`\{[a-z]+\}`)
 	statuses := map[int]int{}
 	for _, path := range slices.Sorted(maps.Keys(doc.Paths)) {
+		names := []string{"none@none.test", "%00", "%FF", "none.test", strings.Repeat("x", 2000)}
+		if !parameter.MatchString(path) {
+			names = names[:1] // every name makes the same request
+		}
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch} {
-			for _, name := range []string{"none@none.test", "%00", "%FF", "none.test", strings.Repeat("x", 2000)} {
+			for _, name := range names {
 				for _, rest := range []string{"", "?unknown=1", "?limit=0&uniqueId=x&after=%00"} {
 					for _, body := range []string{"", "{", "[]", `{"unknown":1}`, "\xff", `{"address":"none@none.test","to":"x","name":"@","password":""}`} {
 						for _, token := range []string{"secret", "wrong", ""} {
