@@ -37,21 +37,43 @@ type Node struct {
 // LogFile returns the log of the node.
 func (n *Node) LogFile() string { return filepath.Join(n.dir, "system.log") }
 
-// Start starts the node, also after Kill, and waits until it answers clients.
+// Start starts the node, also after Kill, and waits until it answers clients. A node gives up if no peer answers
+// for two seconds, which happens on a busy machine: Start starts the node again, up to lonelyStarts times.
 func (n *Node) Start(ctx context.Context) error {
 	if n.Running() {
 		return fmt.Errorf("cassandratest: node %s is running already", n.Name)
 	}
-	if err := n.launch(); err != nil {
-		return fmt.Errorf("cassandratest: start node %s: %w", n.Name, err)
+	for attempt := 1; ; attempt++ {
+		before := n.output()
+		if err := n.launch(); err != nil {
+			return fmt.Errorf("cassandratest: start node %s: %w", n.Name, err)
+		}
+		err := n.WaitAnswers(ctx)
+		if err == nil || n.Running() || ctx.Err() != nil || attempt == lonelyStarts || !lonely(n.output()[len(before):]) {
+			return err
+		}
 	}
-	return n.WaitAnswers(ctx)
+}
+
+// lonelyStarts is the count of starts of a node whose peers do not answer.
+const lonelyStarts = 10
+
+// lonely reports whether a node has ended because no peer answered.
+func lonely(output string) bool { return strings.Contains(output, "Unable to gossip with any peers") }
+
+// outputFile is the name of the file with the output of all starts of a node, beside its log.
+const outputFile = "out.log"
+
+// output returns the output of all starts of the node.
+func (n *Node) output() string {
+	text, _ := os.ReadFile(filepath.Join(n.dir, outputFile)) // no file before the first start
+	return string(text)
 }
 
 // launch starts the process on a thread that stays until the process has ended: the kernel would
 // take the end of the thread as the end of this process.
 func (n *Node) launch() error {
-	out, err := os.OpenFile(filepath.Join(n.dir, "out.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	out, err := os.OpenFile(filepath.Join(n.dir, outputFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
@@ -210,7 +232,7 @@ func (n *Node) signal(s syscall.Signal) error {
 // tail returns the last lines of the node's log, for reports.
 func (n *Node) tail(lines int) string {
 	var b strings.Builder
-	for _, file := range []string{filepath.Join(n.dir, "out.log"), n.LogFile()} {
+	for _, file := range []string{filepath.Join(n.dir, outputFile), n.LogFile()} {
 		text, err := os.ReadFile(file)
 		if err != nil || len(text) == 0 {
 			continue

@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -53,13 +54,17 @@ func TestMaildropThatMissedMuch(t *testing.T) {
 		}
 	}
 	// As if the node had more to do.
-	if err := node.ChangeSettings(map[string]string{"read_request_timeout": "20ms"}); err != nil {
-		t.Fatal(err)
+	timeout := 20 * time.Millisecond
+	restart := func() {
+		if err := node.ChangeSettings(map[string]string{"read_request_timeout": fmt.Sprint(timeout.Milliseconds(), "ms")}); err != nil {
+			t.Fatal(err)
+		}
+		node.Restart(t)
+		if err := c.WaitSeen(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
-	node.Restart(t)
-	if err := c.WaitSeen(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	restart()
 
 	there := e.config("dc2")
 	there.Timeout, there.ConnectTimeout = time.Minute, time.Minute
@@ -73,14 +78,20 @@ func TestMaildropThatMissedMuch(t *testing.T) {
 		t.Fatalf("the node has %d rows of its outage", len(few))
 	}
 	began, attempts := time.Now(), 0
-	mailtest.WaitFor(t, 10*time.Minute, func() error {
+	mailtest.WaitFor(t, 30*time.Minute, func() error {
 		attempts++
 		got, err := enginetest.ListAll(t.Context(), e.s2.Levels().Each, mailbox, 5000)
+		if err != nil && attempts%5 == 0 {
+			// On a busy machine even a small page takes longer.
+			node.Kill()
+			timeout *= 2
+			restart()
+		}
 		if err == nil && !slices.Equal(enginetest.IDsOf(got...), want) {
 			t.Fatalf("%d messages are listed, %d were stored", len(got), len(want))
 		}
 		return err
 	})
-	t.Logf("%d messages were listed after %v, in attempt %d", len(want), time.Since(began).Round(time.Millisecond), attempts)
+	t.Logf("%d messages were listed after %v, in attempt %d, with a timeout of %v", len(want), time.Since(began).Round(time.Millisecond), attempts, timeout)
 	w.logged("level=WARN", "a page of a maildrop's list timed out and is read in small pages", "mailbox="+mailbox.String(), "rows=5000", "next_rows=100")
 }
