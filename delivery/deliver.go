@@ -13,6 +13,7 @@ import (
 
 	"popelago/account"
 	"popelago/defaults"
+	"popelago/event"
 	"popelago/ledger"
 	"popelago/mail"
 	"popelago/quota"
@@ -52,6 +53,8 @@ type Config struct {
 	Ledger *ledger.Ledger
 	// Quota knows the usage of mailboxes. Nil: a keeper of its own.
 	Quota *quota.Keeper
+	// Events gets an event for each recipient of a complete text. Nil: none.
+	Events event.Listener
 	// Now returns the time. Nil: time.Now.
 	Now func() time.Time
 	// IDs makes the message ids. Nil: a source of its own.

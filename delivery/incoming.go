@@ -21,6 +21,7 @@ type Incoming struct {
 	room     *claim
 	ends     lineEnds
 	text     text
+	headerID headerID // while events are reported
 	// held is the beginning of the text, until its opening is known; then opened is set.
 	held        []byte
 	opened      bool
@@ -128,6 +129,9 @@ func (in *Incoming) add(p []byte) error {
 	if err := in.text.scan(p); err != nil {
 		return err
 	}
+	if in.listening() {
+		in.headerID.scan(p)
+	}
 	if in.text.received > in.d.cfg.MaxReceived {
 		return ErrLoop
 	}
@@ -193,6 +197,7 @@ func (in *Incoming) Finish(ctx context.Context) Result {
 	if err != nil {
 		in.fail(err)
 		in.Discard()
+		in.reportRefused(err)
 		res.all(err)
 		return res
 	}

@@ -57,6 +57,7 @@ func (in *Incoming) store(ctx context.Context, res *Result) *ledger.Outcome {
 	d.refuseEnded(rows)
 	plan, err := d.ledger.Recall(ctx, in.fingerprint.Sum(), rows)
 	if err != nil {
+		in.reportRefused(err)
 		res.all(fmt.Errorf("delivery: look for an earlier delivery of the message: %w", err))
 		return nil
 	}
@@ -71,6 +72,7 @@ func (in *Incoming) store(ctx context.Context, res *Result) *ledger.Outcome {
 	d.removeEnded(ctx, out)
 	refuseForAll(out, c)
 	res.report(out, c)
+	in.reportRows(out, rowOf)
 	return out
 }
 

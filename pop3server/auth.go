@@ -85,6 +85,12 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 		s.fail(command, err)
 		return
 	}
+	if err := s.reportLogin(ctx, login, drop); err != nil {
+		drop.Close()
+		s.srv.logins.forget(login.Mailbox)
+		s.fail(command, err)
+		return
+	}
 	s.login, s.drop, s.state = login, drop, stateTransaction
 	s.account = login.Address.String()
 	s.c.Known()

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"popelago/event"
 	"popelago/pop3server"
 	"popelago/pop3server/pop3test"
 )
@@ -47,9 +48,19 @@ func (c *benchConn) expect(lines int) error {
 }
 
 // BenchmarkRETR retrieves messages of 8 KiB, a thousand commands in each write.
-func BenchmarkRETR(b *testing.B) {
+func BenchmarkRETR(b *testing.B) { benchRETR(b, nil) }
+
+// BenchmarkRETRWithEvents is BenchmarkRETR with a listener of events.
+func BenchmarkRETRWithEvents(b *testing.B) { benchRETR(b, nothing{}) }
+
+// nothing is a listener that forgets.
+type nothing struct{}
+
+func (nothing) Happened(event.Event) {}
+
+func benchRETR(b *testing.B, l event.Listener) {
 	const messages = 1000
-	f := pop3test.New(b, openStore(b), pop3server.Config{MaxSessionsPerAccount: 10_000}, false)
+	f := pop3test.New(b, openStore(b), pop3server.Config{MaxSessionsPerAccount: 10_000, Events: l}, false)
 	for range messages {
 		f.Add(b, f.Alice, content8K, "")
 	}

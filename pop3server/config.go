@@ -9,6 +9,7 @@ import (
 
 	"popelago/account"
 	"popelago/defaults"
+	"popelago/event"
 	"popelago/mail"
 	"popelago/wire"
 )
@@ -84,6 +85,11 @@ type Config struct {
 	// Retrieved is called at the end of a session of an account with a retention after retrieval, with all
 	// messages retrieved whole and not removed in the session. Nil: no call. Retrieved must not wait.
 	Retrieved func(account.Login, []mail.MessageID)
+	// Events gets an event for each login, and for each message retrieved or removed. Nil: none.
+	Events event.Listener
+	// Required makes each login and each RETR wait for the record of its event, which Events does not get.
+	// Without the record the response is [SYS/TEMP]. Nil: nothing waits.
+	Required event.Recorder
 	// Now is the clock of retention. Nil: time.Now.
 	Now func() time.Time
 	// Logger receives a line for each session and each failure. Nil: none.

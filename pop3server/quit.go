@@ -33,6 +33,7 @@ func (s *session) cmdQUIT(ctx context.Context, _ []byte) {
 	reached, err := s.commit(ctx)
 	if err != nil {
 		s.ended = outcomeQuitFailed
+		s.reportRemoved("the removal was not confirmed")
 		s.logFault("QUIT", err)
 		s.reply(replyNotRemoved())
 		return
@@ -42,6 +43,7 @@ func (s *session) cmdQUIT(ctx context.Context, _ []byte) {
 		removed(s.login.Mailbox, s.removed, s.drop.MarkedOctets())
 	}
 	s.reached = reached
+	s.reportRemoved("")
 	s.srv.metrics.removed.WithLabelValues(reached.String()).Add(float64(s.removed))
 	s.reply(replyBye(reached))
 }

@@ -16,8 +16,13 @@ func (s *session) cmdRETR(ctx context.Context, arg []byte) {
 		s.reply(replySyntax())
 		return
 	}
+	if err := s.recordRetrieval(ctx, n); err != nil {
+		s.fail("RETR", err)
+		return
+	}
 	if s.send(ctx, "RETR", n, -1) {
 		s.noteRetrieved(n)
+		s.reportRetrieval(n)
 		s.retrieved++
 		s.srv.metrics.retrieved.Inc()
 	}

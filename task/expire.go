@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"popelago/account"
+	"popelago/event"
 	"popelago/mail"
 	"popelago/store"
 )
@@ -24,6 +25,8 @@ type ExpireConfig struct {
 	// Directory gets the retentions of all accounts, which a run reads anyway, see
 	// account.Directory.NoteRetentions. May be nil.
 	Directory *account.Directory
+	// Events gets an event for each removed message. Nil: none.
+	Events event.Listener
 	// Now returns the time. Nil means time.Now.
 	Now func() time.Time
 }
@@ -45,7 +48,7 @@ func Expire(cfg ExpireConfig, st store.Store) Job {
 	return Job{Name: "expire", Every: cfg.Every, After: cfg.After, Run: func(ctx context.Context, _ bool) (Report, error) {
 		e := expiry{
 			mail: st.Mail.Local, directory: st.Directory, upkeep: st.Upkeep.Local,
-			keep: keepingOf(cfg.Keeping).orPlain(), dir: cfg.Directory, window: cfg.Window, now: cfg.Now(),
+			keep: keepingOf(cfg.Keeping).orPlain(), events: cfg.Events, dir: cfg.Directory, window: cfg.Window, now: cfg.Now(),
 		}
 		if err := e.upkeep.Clock(); err != nil { // after Now: the moment read can be trusted
 			return nil, fmt.Errorf("task: expire: %w", err)
@@ -61,6 +64,7 @@ type expiry struct {
 	directory store.Levels[store.Directory]
 	upkeep    store.Upkeep
 	keep      keepingOf
+	events    event.Listener     // may be nil
 	dir       *account.Directory // may be nil
 	window    time.Duration
 	now       time.Time
@@ -134,7 +138,7 @@ func (e *expiry) expire(ctx context.Context, g account.Generation) error {
 		}
 	}()
 	if sure.Retention.Ends() {
-		n, err := removeBetween(ctx, e.mail, g.Mailbox, mail.MessageID{}, e.below(sure.Retention))
+		n, err := removeBetween(ctx, e.mail, g.Mailbox, mail.MessageID{}, e.below(sure.Retention), reporter(e.events, event.Expired, *sure))
 		if e.messages += n; err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"popelago/account"
+	"popelago/event"
 	"popelago/mail"
 	"popelago/store"
 )
@@ -51,17 +52,18 @@ func (e *expiry) removeRetrieved(ctx context.Context, g account.Generation, olde
 			continue
 		}
 		if ids = append(ids, n.ID); len(ids) == mailboxPage {
-			if err := e.removeDue(ctx, g.Mailbox, ids); err != nil {
+			if err := e.removeDue(ctx, g, ids); err != nil {
 				return err
 			}
 			ids = nil
 		}
 	}
-	return e.removeDue(ctx, g.Mailbox, ids)
+	return e.removeDue(ctx, g, ids)
 }
 
 // removeDue removes the listed messages among ids, and the notes for all.
-func (e *expiry) removeDue(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
+func (e *expiry) removeDue(ctx context.Context, g account.Generation, ids []mail.MessageID) error {
+	mailbox := g.Mailbox
 	if len(ids) == 0 {
 		return nil
 	}
@@ -72,6 +74,9 @@ func (e *expiry) removeDue(ctx context.Context, mailbox mail.MailboxID, ids []ma
 	if len(rows) > 0 {
 		if err := e.mail.RemoveListed(ctx, mailbox, rows); err != nil {
 			return fmt.Errorf("task: expire: remove retrieved messages of mailbox %s: %w", mailbox, err)
+		}
+		if report := reporter(e.events, event.Expired, g); report != nil {
+			report(rows)
 		}
 		e.messages += len(rows)
 	}

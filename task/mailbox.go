@@ -13,14 +13,14 @@ import (
 const mailboxPage = 500
 
 // EmptyMailbox removes the messages of a mailbox with ids below an id, and returns their number. The
-// call may be repeated.
-func EmptyMailbox(ctx context.Context, st store.Mail, mailbox mail.MailboxID, below mail.MessageID) (int, error) {
-	return removeBetween(ctx, st, mailbox, mail.MessageID{}, below)
+// call may be repeated. report gets the removed messages; nil: no call.
+func EmptyMailbox(ctx context.Context, st store.Mail, mailbox mail.MailboxID, below mail.MessageID, report func([]mail.Message)) (int, error) {
+	return removeBetween(ctx, st, mailbox, mail.MessageID{}, below, report)
 }
 
 // removeBetween removes the messages of a mailbox with ids between after and below, both exclusive,
-// and returns their number, also with an error.
-func removeBetween(ctx context.Context, st store.Mail, mailbox mail.MailboxID, after, below mail.MessageID) (int, error) {
+// and returns their number, also with an error. report gets the removed messages; nil: no call.
+func removeBetween(ctx context.Context, st store.Mail, mailbox mail.MailboxID, after, below mail.MessageID, report func([]mail.Message)) (int, error) {
 	removed := 0
 	for after.Compare(below) < 0 {
 		rows, more, err := st.ListMessages(ctx, mailbox, after, mailboxPage)
@@ -33,6 +33,9 @@ func removeBetween(ctx context.Context, st store.Mail, mailbox mail.MailboxID, a
 		if len(rows) > 0 {
 			if err := st.RemoveListed(ctx, mailbox, rows); err != nil {
 				return removed, fmt.Errorf("task: remove messages of mailbox %s: %w", mailbox, err)
+			}
+			if report != nil {
+				report(rows)
 			}
 			removed += len(rows)
 			after = rows[len(rows)-1].ID

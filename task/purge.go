@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/account"
+	"popelago/event"
 	"popelago/mail"
 	"popelago/store"
 )
@@ -22,6 +23,8 @@ type PurgeConfig struct {
 	Late time.Duration
 	// Window is the in-flight window: younger messages stay until a later run.
 	Window time.Duration
+	// Events gets an event for each removed message. Nil: none.
+	Events event.Listener
 	// Now returns the time. Nil means time.Now.
 	Now func() time.Time
 	// Logger receives reports of late mail. Default: no log.
@@ -165,14 +168,14 @@ func (p *purge) emptyEnded(ctx context.Context, g account.Generation) error {
 	if upTo.Compare(g.End) > 0 {
 		upTo = g.End
 	}
-	n, err := removeBetween(ctx, p.mail, g.Mailbox, mail.MessageID{}, upTo)
+	n, err := removeBetween(ctx, p.mail, g.Mailbox, mail.MessageID{}, upTo, reporter(p.Events, event.Purged, g))
 	if p.messages += n; n > 0 {
 		p.mailboxes++
 	}
 	if err != nil {
 		return err
 	}
-	over, err := removeBetween(ctx, p.mail, g.Mailbox, g.End, p.youngest(max(p.Late, p.Window)))
+	over, err := removeBetween(ctx, p.mail, g.Mailbox, g.End, p.youngest(max(p.Late, p.Window)), reporter(p.Events, event.Purged, g))
 	p.messages += over
 	if over > 0 {
 		if _, known := p.before[g.Mailbox]; !known {

@@ -274,11 +274,11 @@ func TestEmptyMailboxGoesOnAfterEveryFault(t *testing.T) {
 		below := ids.Next()
 		add(t, st, ids, mailbox)
 		faulty := wrap(store.Single(st)).Mail.Local
-		if _, err := task.EmptyMailbox(t.Context(), faulty, mailbox, below); err != nil {
+		if _, err := task.EmptyMailbox(t.Context(), faulty, mailbox, below, nil); err != nil {
 			if !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrOutcomeUnknown) {
 				t.Errorf("EmptyMailbox: %v", err)
 			}
-			if _, err := task.EmptyMailbox(t.Context(), faulty, mailbox, below); err != nil {
+			if _, err := task.EmptyMailbox(t.Context(), faulty, mailbox, below, nil); err != nil {
 				t.Fatal(err)
 			}
 		}

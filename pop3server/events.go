@@ -1,0 +1,93 @@
+package pop3server
+
+import (
+	"context"
+
+	"popelago/account"
+	"popelago/event"
+	"popelago/mail"
+	"popelago/maildrop"
+)
+
+// about returns the part of an event that all events of a session of an account share.
+func (s *session) about(kind event.Kind, login account.Login) event.Event {
+	e := event.Event{
+		Kind: kind, Mailbox: login.Mailbox, Address: login.Address.String(), Remote: s.c.Remote(), Protocol: "POP3", Session: s.c.ID(),
+	}
+	if s.c.TLS() != nil {
+		e.Protocol = "POP3S"
+	}
+	return e
+}
+
+// of adds a message to an event. The texts are copies: the row shares the memory of the whole list.
+func of(e event.Event, row mail.Message) event.Event {
+	e.Message, e.Size, e.UIDL = row.ID, row.Size, mail.UIDL([]byte(row.UIDL))
+	return e
+}
+
+// reportLogin reports a login and the list of its maildrop. Errors: those of event.Recorder.
+func (s *session) reportLogin(ctx context.Context, login account.Login, drop *maildrop.Maildrop) error {
+	if s.srv.cfg.Events == nil && s.srv.cfg.Required == nil {
+		return nil
+	}
+	e := s.about(event.LoggedIn, login)
+	count, octets := drop.Stat()
+	e.Messages, e.Size = int64(count), octets
+	if s.srv.cfg.Required != nil {
+		return s.srv.cfg.Required.Record(ctx, e)
+	}
+	s.srv.cfg.Events.Happened(e)
+	return nil
+}
+
+// recordRetrieval waits, before message n is sent, for the record of its retrieval, where a record is
+// required. Errors: those of event.Recorder.
+func (s *session) recordRetrieval(ctx context.Context, n int) error {
+	if s.srv.cfg.Required == nil {
+		return nil
+	}
+	row, err := s.drop.Row(n)
+	if err != nil || s.retrievalReported(n) {
+		return nil // send answers the error
+	}
+	if err := s.srv.cfg.Required.Record(ctx, of(s.about(event.Retrieved, s.login), row)); err != nil {
+		return err
+	}
+	s.noteReported(n)
+	return nil
+}
+
+// reportRetrieval reports the retrieval of message n, once in a session.
+func (s *session) reportRetrieval(n int) {
+	if s.srv.cfg.Events == nil || s.retrievalReported(n) {
+		return
+	}
+	row, err := s.drop.Row(n)
+	if err != nil {
+		return
+	}
+	s.noteReported(n)
+	s.srv.cfg.Events.Happened(of(s.about(event.Retrieved, s.login), row))
+}
+
+func (s *session) retrievalReported(n int) bool {
+	return s.reported != nil && s.reported[(n-1)/64]&(1<<((n-1)%64)) != 0
+}
+
+func (s *session) noteReported(n int) {
+	if s.reported == nil {
+		s.reported = make([]uint64, (s.drop.Len()+63)/64)
+	}
+	s.reported[(n-1)/64] |= 1 << ((n - 1) % 64)
+}
+
+// reportRemoved reports the messages that QUIT has removed, or may have removed: doubt says why not surely.
+func (s *session) reportRemoved(doubt string) {
+	if s.srv.cfg.Events == nil {
+		return
+	}
+	e := s.about(event.Removed, s.login)
+	e.Reached, e.Cause = s.reached, doubt
+	s.drop.EachMarked(func(row mail.Message) { s.srv.cfg.Events.Happened(of(e, row)) })
+}
