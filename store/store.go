@@ -9,6 +9,7 @@ type Engine interface {
 	Directory
 	Ledger
 	Upkeep
+	Journal
 
 	// Close ends the engine at all levels. Calls in flight finish or fail with ErrClosed. Readers
 	// from OpenContent must be closed before.
@@ -21,6 +22,7 @@ type Store struct {
 	Directory Levels[Directory]
 	Ledger    Levels[Ledger]
 	Upkeep    Levels[Upkeep]
+	Journal   Levels[Journal]
 
 	// Closer ends the engine, see Engine.Close.
 	io.Closer
@@ -33,6 +35,7 @@ func New[E Engine](l Levels[E]) Store {
 		Directory: Levels[Directory]{Local: l.Local, Each: l.Each, All: l.All, Several: l.Several},
 		Ledger:    Levels[Ledger]{Local: l.Local, Each: l.Each, All: l.All, Several: l.Several},
 		Upkeep:    Levels[Upkeep]{Local: l.Local, Each: l.Each, All: l.All, Several: l.Several},
+		Journal:   Levels[Journal]{Local: l.Local, Each: l.Each, All: l.All, Several: l.Several},
 		Closer:    l.Local,
 	}
 }

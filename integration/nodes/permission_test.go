@@ -50,7 +50,7 @@ func TestPermissions(t *testing.T) {
 	enginetest.Doctor(t, clerk).Say(t, cassandra.FindingError, "access", `the user "clerk" lacks permissions`, "GRANT MODIFY ON KEYSPACE allowed TO clerk")
 	do("GRANT MODIFY ON TABLE allowed.mailbox TO clerk")
 	refused("GRANT MODIFY ON TABLE allowed.content TO clerk", "GRANT MODIFY ON TABLE allowed.watermark TO clerk")
-	for _, table := range []string{"mailbox", "content", "trash", "floor", "address", "domain", "access_token", "retrieval", "login", "ledger", "progress", "note", "server", "watermark"} {
+	for _, table := range []string{"mailbox", "content", "trash", "floor", "address", "domain", "access_token", "retrieval", "login", "trace", "audit", "ledger", "progress", "note", "server", "watermark"} {
 		rows := cql.Query("SELECT * FROM allowed." + table).Consistency(gocql.One).Iter()
 		n := rows.NumRows()
 		if err := rows.Close(); err != nil || n > 0 {

@@ -73,6 +73,17 @@ func TestStatementBudget(t *testing.T) {
 			return s.NoteRetrieved(t.Context(), mb, retrieved, time.Now(), time.Hour)
 		}, 1, 0},
 		{"note a login", nil, func() error { return s.NoteLogin(t.Context(), mb, time.Now()) }, 1, 0},
+		{"record 200 events of a key", nil, func() error {
+			rows := make([]store.Record, 200)
+			for i := range rows {
+				rows[i] = store.Record{Key: "k", At: time.Now(), ID: [16]byte{15: byte(i)}, Data: []byte("x")}
+			}
+			return s.AddRecords(t.Context(), store.JournalTrace, rows, time.Hour)
+		}, 1, 0},
+		{"read the events of a key and a day", nil, func() error {
+			_, _, err := s.Records(t.Context(), store.JournalTrace, "k", store.DayOf(time.Now()), store.Record{}, 1000)
+			return err
+		}, 0, 1},
 		{"address not cached", nil, func() error { _, err := s.AddressRows(t.Context(), a); return err }, 0, 1},
 		{"change a password", nil, func() error {
 			hash := "x"

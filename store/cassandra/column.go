@@ -93,6 +93,7 @@ func after(now time.Time, id mail.MessageID) int64 { return max(micros(now), id.
 const (
 	addressShards = 128
 	trashShards   = 256
+	journalShards = 256 // of one day
 )
 
 // addressShard returns the shard of a local-part in its stored form.

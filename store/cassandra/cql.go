@@ -16,7 +16,7 @@ import (
 //
 // only_purge_repaired_tombstones: a forgotten repair costs space, and revives no row. The table ledger
 // lacks the option: its rows expire within half of its gc_grace_seconds. The tables retrieval and login lack
-// the option, too: a row that comes back there revives no message, and expires.
+// the option, too: a row that comes back there revives no message, and expires. So do the journals.
 //
 // read_repair BLOCKING: a row read at a quorum in one session is read in the next session too.
 func migrations() [][]string {
@@ -197,7 +197,28 @@ func migrations() [][]string {
   AND compaction = {'class': 'LeveledCompactionStrategy'}
   AND gc_grace_seconds = 86400
   AND read_repair = 'BLOCKING'`,
+	}, {
+		createJournal("trace"),
+		createJournal("audit"),
 	}}
+}
+
+// createJournal returns the statement for the table of a journal. A partition holds the rows of a day and of
+// the keys of a shard, so a batch writes rows of many keys.
+func createJournal(name string) string {
+	return `CREATE TABLE IF NOT EXISTS ` + name + ` (
+  day int,
+  shard int,
+  key blob,
+  at bigint,
+  id blob,
+  data blob,
+  PRIMARY KEY ((day, shard), key, at, id)
+) WITH CLUSTERING ORDER BY (key ASC, at DESC, id DESC)
+  AND comment = 'a journal, by the day (since 1970) of at, in 256 shards by FNV-1a of key, rows expire'
+  AND compaction = {'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'DAYS', 'compaction_window_size': 1}
+  AND gc_grace_seconds = 86400
+  AND read_repair = 'BLOCKING'`
 }
 
 // createVersions makes the table of schema versions.
@@ -401,6 +422,15 @@ const (
 
 	insertLogin = `INSERT INTO login (mailbox, at) VALUES (?, ?) USING TIMESTAMP ? AND TTL ?`
 	selectLogin = `SELECT at FROM login WHERE mailbox = ?`
+)
+
+// Journals.
+const (
+	insertTrace = `INSERT INTO trace (day, shard, key, at, id, data) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?`
+	insertAudit = `INSERT INTO audit (day, shard, key, at, id, data) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?`
+
+	listTrace = `SELECT at, id, data FROM trace WHERE day = ? AND shard = ? AND key = ? AND (at, id) < (?, ?) LIMIT ?`
+	listAudit = `SELECT at, id, data FROM audit WHERE day = ? AND shard = ? AND key = ? AND (at, id) < (?, ?) LIMIT ?`
 )
 
 // Domains.

@@ -20,6 +20,8 @@
 //	                                               revoked, used
 //	retrieval       ((mailbox, segment), message)  at
 //	login           ((mailbox))                    at
+//	trace           ((day, shard), key, at, id)  data
+//	audit           ((day, shard), key, at, id)  data
 //	ledger          ((datacenter, hour), entered, fingerprint, message)  until, origin,
 //	                                               content_stored, content_reached, content_size,
 //	                                               mailboxes, recipients, originals, outcomes

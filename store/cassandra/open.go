@@ -23,6 +23,7 @@ type Store struct {
 	retrievals
 	logins
 	ledger
+	journal
 	checks
 	notes
 	*sweeper
@@ -166,6 +167,7 @@ func (e *engine) storeAt(name levelName) *Store {
 		retrievals: retrievals{at: at, cfg: e.cfg, run: e.runner, clock: e.clock, states: e.caches.states},
 		logins:     logins{at: at, run: e.runner, clock: e.clock},
 		ledger:     ledger{at: at, cfg: e.cfg, run: e.runner},
+		journal:    journal{at: at, run: e.runner},
 		checks:     checks{at: at, cfg: e.cfg, run: e.runner, floors: e.caches.floors, sweeper: e.sweep},
 		notes:      notes{at: at, cfg: e.cfg, run: e.runner},
 		sweeper:    e.sweep,

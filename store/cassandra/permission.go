@@ -27,6 +27,8 @@ func permissions() []needed {
 		{"SELECT", "access_token", scanTokens}, {"MODIFY", "access_token", revokeToken},
 		{"SELECT", "retrieval", listRetrievals}, {"MODIFY", "retrieval", deleteRetrieval},
 		{"SELECT", "login", selectLogin}, {"MODIFY", "login", insertLogin},
+		{"SELECT", "trace", listTrace}, {"MODIFY", "trace", insertTrace},
+		{"SELECT", "audit", listAudit}, {"MODIFY", "audit", insertAudit},
 		{"SELECT", "ledger", selectAttempt}, {"MODIFY", "ledger", deleteAttempt},
 		{"SELECT", "progress", selectProgress}, {"MODIFY", "progress", insertProgress},
 		{"SELECT", "note", selectNote}, {"MODIFY", "note", insertNote},

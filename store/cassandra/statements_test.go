@@ -147,6 +147,12 @@ func rules() map[string]rule {
 		"insertLogin": {writes, sameAs(2, 1)},
 		"selectLogin": {sessions, nil},
 
+		// The journals.
+		"insertTrace": {writes, sameAs(6, 3)},
+		"listTrace":   {sessions, nil},
+		"insertAudit": {writes, sameAs(6, 3)},
+		"listAudit":   {sessions, nil},
+
 		// The ledger.
 		"insertAttempt": {writes, sameAs(14, 2)},
 		"listAttempts":  {sessions, nil},

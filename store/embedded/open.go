@@ -23,6 +23,7 @@ type Store struct {
 	tokens
 	retrievals
 	logins
+	*journals
 	place
 	*sweeper
 	*clockWatch
@@ -124,6 +125,7 @@ func (e *engine) store() *Store {
 		tokens:     tokens{link: e.link, writer: directory},
 		retrievals: retrievals{link: e.link, writer: directory},
 		logins:     logins{link: e.link, writer: directory},
+		journals:   newJournals(e.cfg, e.link, e.committer, e.clock, e.space),
 		checks:     checks{link: e.link, pending: e.pending, files: e.files, trash: e.trash, sweeper: e.sweep},
 		notes:      notes{link: e.link, committer: e.committer, space: e.space},
 		sweeper:    e.sweep,

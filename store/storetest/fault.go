@@ -122,6 +122,7 @@ func Faulty(s store.Store, f *Fault) store.Store {
 		Directory: wrap(s.Directory, func(r store.Directory, _ bool) store.Directory { return &faultyDirectory{r, f} }),
 		Ledger:    wrap(s.Ledger, func(r store.Ledger, _ bool) store.Ledger { return &faultyLedger{r, f} }),
 		Upkeep:    wrap(s.Upkeep, func(r store.Upkeep, _ bool) store.Upkeep { return &faultyUpkeep{r, f} }),
+		Journal:   wrap(s.Journal, func(r store.Journal, _ bool) store.Journal { return &faultyJournal{r, f} }),
 		Closer:    s.Closer,
 	}
 }

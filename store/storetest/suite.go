@@ -56,6 +56,7 @@ func (s Suite) Run(t *testing.T) {
 		{"Sets", false, setCases},
 		{"Token", false, tokenCases},
 		{"Attempt", false, attemptCases},
+		{"Journal", false, journalCases},
 		{"Check", true, checkCases},
 		{"Close", true, closeCases},
 		{"Model", true, modelCases},

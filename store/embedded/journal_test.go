@@ -1,0 +1,61 @@
+package embedded_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"popelago/store"
+	"popelago/store/embedded"
+)
+
+// Days before keep end with the first write of a day, unless the clock is not trusted.
+func TestJournalDaysEnd(t *testing.T) {
+	now := time.Date(2026, 11, 26, 23, 0, 0, 0, time.UTC)
+	cfg := embedded.Config{Dir: "data", FS: vfs.NewMem(), Now: func() time.Time { return now }}
+	s := open(t, cfg)
+	defer func() { s.Close() }()
+	const day = 24 * time.Hour
+	add := func(age time.Duration) store.Record {
+		t.Helper()
+		r := store.Record{Key: "k", At: now.Add(-age), ID: [16]byte{1}, Data: []byte("x")}
+		if err := s.AddRecords(t.Context(), store.JournalTrace, []store.Record{r}, 3*day); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	there := func(r store.Record) bool {
+		t.Helper()
+		rows, _, err := s.Records(t.Context(), store.JournalTrace, r.Key, store.DayOf(r.At), store.Record{}, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(rows) == 1
+	}
+	fresh, kept := add(0), add(3*day)
+	if !there(fresh) || !there(kept) {
+		t.Fatal("a row went too early")
+	}
+	again := func(later time.Duration) { // the clock of a server that was off is trusted
+		t.Helper()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(later)
+		s = open(t, cfg)
+	}
+	again(time.Hour) // the next day
+	add(0)
+	if !there(fresh) || there(kept) {
+		t.Errorf("after a day: fresh %v, kept %v", there(fresh), there(kept))
+	}
+	now = now.Add(100 * day) // the clock jumps, and is not trusted
+	if s.CompareClock(t.Context()) == nil {
+		t.Fatal("the clock is still trusted")
+	}
+	jumped := add(0)
+	if !there(fresh) || !there(jumped) {
+		t.Errorf("after a jump of the clock: fresh %v, new %v", there(fresh), there(jumped))
+	}
+}
