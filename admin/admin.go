@@ -13,11 +13,13 @@ import (
 
 	"popelago/account"
 	"popelago/delivery"
+	"popelago/event"
 	"popelago/maildrop"
 	"popelago/quota"
 	"popelago/store"
 	"popelago/task"
 	"popelago/token"
+	"popelago/trace"
 )
 
 // maxBody bounds request bodies, in octets. The longest is a password.
@@ -54,6 +56,13 @@ type Config struct {
 	Deliverer *delivery.Deliverer
 	// Hostname stands in the Received line of messages that clients bring.
 	Hostname string
+	// Events gets an event for each access to mail and for each change. Nil: none.
+	Events event.Listener
+	// Required makes the accesses of administrators to mail wait for the record of their event, which Events
+	// does not get. Nil: no access waits.
+	Required event.Recorder
+	// Traces finds the records of events. Default: a new one.
+	Traces *trace.Reader
 	// Quotas knows the usage of maildrops. Default: a new one.
 	Quotas *quota.Keeper
 	// Peers says how peers are asked. Default: no peer is asked.
@@ -126,6 +135,9 @@ func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeM
 	if cfg.Undelete == nil {
 		cfg.Undelete = task.NewUndelete(task.UndeleteConfig{}, dir, st)
 	}
+	if cfg.Traces == nil {
+		cfg.Traces = trace.NewReader(trace.DefaultConfig(), st, nil)
+	}
 	if cfg.Quotas == nil {
 		var err error
 		if cfg.Quotas, err = quota.New(quota.Config{Logger: cfg.Logger}, dir, st, nil); err != nil {
@@ -163,6 +175,7 @@ func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeM
 	a.addSessions()
 	a.addTrials()
 	a.addConfig()
+	a.addTraces()
 	return a, nil
 }
 

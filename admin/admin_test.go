@@ -29,6 +29,7 @@ import (
 	"popelago/store/embedded"
 	"popelago/store/storetest"
 	"popelago/task"
+	"popelago/trace"
 )
 
 // fixture is an API on a fresh store.
@@ -45,7 +46,13 @@ type fixture struct {
 	insecure bool
 	process  admin.Process
 	peers    admin.Peers
+	// config changes the configuration; nil: no change.
+	config func(*adminConfig, store.Store)
+	keeper *trace.Keeper // of traced
 }
+
+// adminConfig is admin.Config.
+type adminConfig = admin.Config
 
 func (f *fixture) start(t *testing.T) *fixture {
 	t.Helper()
@@ -70,9 +77,13 @@ func (f *fixture) start(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.handler, err = admin.New(admin.Config{
+	cfg := admin.Config{
 		Open: f.token == "", AllowInsecureAuth: f.insecure, Token: f.token, Version: "v9", Tasks: f.tasks, Checker: f.checker, Metrics: f.metrics, Process: f.process, Peers: f.peers, Logger: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	}, dir, st)
+	}
+	if f.config != nil {
+		f.config(&cfg, st)
+	}
+	f.handler, err = admin.New(cfg, dir, st)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -476,8 +487,8 @@ func TestOpenAPI(t *testing.T) {
 	for _, operations := range doc.Paths {
 		n += len(operations)
 	}
-	if !strings.HasPrefix(doc.OpenAPI, "3.1") || n != 76 {
-		t.Errorf("OpenAPI %s with %d operations, want 3.1 and 76:\n%s", doc.OpenAPI, n, body)
+	if !strings.HasPrefix(doc.OpenAPI, "3.1") || n != 78 {
+		t.Errorf("OpenAPI %s with %d operations, want 3.1 and 78:\n%s", doc.OpenAPI, n, body)
 	}
 	var page bytes.Buffer
 	if err := json.Indent(&page, body, "", "  "); err != nil {

@@ -18,6 +18,7 @@ import (
 	"popelago/store"
 	"popelago/task"
 	"popelago/token"
+	"popelago/trace"
 )
 
 // classify returns the HTTP status of an error and the text for the client, for the whole package.
@@ -29,7 +30,7 @@ func classify(err error) (status int, text string) {
 		return refusal.Status, err.Error()
 	case errors.Is(err, mail.ErrBadAddress), errors.Is(err, account.ErrBadPassword), errors.Is(err, account.ErrWeakPassword),
 		errors.Is(err, account.ErrBadSetting), errors.Is(err, account.ErrBadSearch), errors.Is(err, task.ErrBadCheck), errors.Is(err, mail.ErrBadMessageID), errors.Is(err, errIncomplete),
-		errors.Is(err, token.ErrBadRequest), errors.Is(err, errNoTag):
+		errors.Is(err, token.ErrBadRequest), errors.Is(err, errNoTag), errors.Is(err, trace.ErrBadPosition), errors.Is(err, errSubject):
 		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, errChanged), errors.Is(err, account.ErrChanged):
 		return http.StatusPreconditionFailed, err.Error()
@@ -116,6 +117,7 @@ func permitted[In, Out any](a *api, op huma.Operation, do func(context.Context, 
 		if err := a.matches(ctx, rule.tag, first(touched)); err != nil {
 			return nil, a.problem(op.OperationID, err)
 		}
+		before := a.before(ctx, rule, touched)
 		out, err := do(ctx, in)
 		var answered huma.StatusError
 		switch {
@@ -125,6 +127,7 @@ func permitted[In, Out any](a *api, op huma.Operation, do func(context.Context, 
 			return nil, a.problem(op.OperationID, err)
 		}
 		a.audit(caller, rule, touched)
+		a.reportChange(ctx, rule, touched, before)
 		return out, nil
 	}
 }

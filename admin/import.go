@@ -11,6 +11,7 @@ import (
 
 	"popelago/account"
 	"popelago/adminclient"
+	"popelago/event"
 	"popelago/mail"
 	"popelago/store"
 	"popelago/token"
@@ -49,6 +50,10 @@ func (a *api) importAccounts(ctx context.Context, in adminclient.Import) admincl
 		}
 		result.Outcome, result.Changes, result.NoPassword = string(done.Outcome), done.Changes, done.NoPassword
 		if !in.DryRun && done.Outcome != account.OutcomeUnchanged {
+			a.happened(ctx, event.Event{
+				Kind: event.Changed, Operation: "import-accounts", Address: wanted[i].Address.Canonical().String(),
+				After: result.Outcome + ": " + strings.Join(done.Changes, ","),
+			})
 			a.logger.Info("account imported", "address", wanted[i].Address.String(), "outcome", result.Outcome,
 				"changes", strings.Join(done.Changes, ","), "token", callerOf(ctx).ID)
 		}

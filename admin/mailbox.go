@@ -65,7 +65,7 @@ func (a *api) removeAccount(ctx context.Context, address mail.Address) (admincli
 	}
 	ctx, cancel := context.WithTimeout(ctx, emptyLimit)
 	defer cancel()
-	n, err := task.EmptyMailbox(ctx, a.mail, acc.Mailbox, before)
+	n, err := task.EmptyMailbox(ctx, a.mail, acc.Mailbox, before, a.reportRemoved(ctx, "remove-account", acc.Address, acc.Mailbox))
 	if err != nil {
 		a.logger.Warn("mailbox of a removed account not yet empty", "mailbox", acc.Mailbox.String(), "cause", err)
 	}

@@ -125,6 +125,9 @@ func (a *api) addMaildrops() {
 			return nil, err
 		}
 		defer m.Close()
+		if err := a.access(ctx, "show-header", m, n); err != nil {
+			return nil, err
+		}
 		out, err := m.header(ctx, n)
 		if err != nil {
 			return nil, err

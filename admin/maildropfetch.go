@@ -29,6 +29,10 @@ func (a *api) addFetch() {
 		if err != nil {
 			return nil, err
 		}
+		if err := a.access(ctx, "fetch-message", m, n); err != nil {
+			m.Close()
+			return nil, err
+		}
 		return &huma.StreamResponse{Body: func(c huma.Context) {
 			defer m.Close()
 			_, w := humago.Unwrap(c)

@@ -14,6 +14,7 @@ import (
 	"popelago/account"
 	"popelago/adminclient"
 	"popelago/delivery"
+	"popelago/event"
 	"popelago/mail"
 )
 
@@ -111,6 +112,9 @@ func (a *api) put(ctx context.Context, in *putRequest) (out adminclient.PutMessa
 		return out, err
 	}
 	out = adminclient.PutMessage{ID: res.ID.String(), UniqueID: string(res.ID.UIDL()), Octets: res.Size, Repeated: res.Repeated}
+	a.happened(ctx, event.Event{
+		Kind: event.Accessed, Operation: "put-message", Mailbox: acc.Mailbox, Address: acc.Address.String(), Message: res.ID, Size: res.Size, Sender: in.Sender,
+	})
 	a.accessed(ctx, "put-message", acc, "message", out.ID, "uniqueId", out.UniqueID, "sender", in.Sender, "octets", out.Octets)
 	return out, nil
 }

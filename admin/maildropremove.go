@@ -40,6 +40,7 @@ func (a *api) addRemove() {
 		defer m.Close()
 		out, err := m.remove(ctx, in.Body, selects)
 		if out.Messages > 0 && !in.Body.DryRun {
+			a.removedMessages(ctx, m, out.Octets)
 			more := []any{"messages", out.Messages, "octets", out.Octets, "selection", selectionOf(in.Body)}
 			if err != nil {
 				more = append(more, "incomplete", err.Error())

@@ -102,6 +102,10 @@ func rights() map[string]right {
 		"test-auth":    {role: token.Admin, reach: named, fields: []string{"body:address"}},
 		"test-message": {role: token.ReadOnly, reach: named, fields: []string{"query:address"}},
 
+		// The answers hold what the scopes of the caller reach.
+		"trace-mail": {role: token.Operator, reach: filtered},
+		"list-audit": {role: token.Admin, reach: filtered},
+
 		"list-late":      {role: token.ReadOnly, reach: named, fields: []string{"query:address"}},
 		"hand-over-late": {role: token.Operator, reach: named, fields: []string{"body:address", "body:to"}},
 		"drop-late":      {role: token.Operator, reach: named, fields: []string{"body:address"}},

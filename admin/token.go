@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"popelago/adminclient"
+	"popelago/event"
 	"popelago/store"
 	"popelago/token"
 )
@@ -50,6 +52,7 @@ func (a *api) addTokens() {
 		if err != nil {
 			return nil, err
 		}
+		a.happened(ctx, event.Event{Kind: event.Changed, Operation: "add-token", After: fmt.Sprintf("token %s, role %s, scopes %s", t.ID, t.Role, strings.Join(t.Scopes, ","))})
 		a.logger.Info("token added", "id", t.ID, "role", t.Role, "scopes", strings.Join(t.Scopes, ","), "maker", t.Maker)
 		return &added{adminclient.MadeToken{Token: tokenOf(t), Secret: secret}}, nil
 	})
@@ -67,6 +70,7 @@ func (a *api) addTokens() {
 		if err != nil {
 			return nil, err
 		}
+		a.happened(ctx, event.Event{Kind: event.Changed, Operation: "revoke-token", Before: "tokens " + strings.Join(ids, ",")})
 		a.logger.Info("token revoked", "ids", strings.Join(ids, ","), "everywhere", everywhere)
 		return &revoked{adminclient.RevokedTokens{IDs: ids, Everywhere: everywhere}}, nil
 	})

@@ -11,6 +11,7 @@ import (
 
 	"popelago/account"
 	"popelago/adminclient"
+	"popelago/event"
 	"popelago/mail"
 	"popelago/task"
 )
@@ -80,6 +81,9 @@ func (a *api) noteRestore(ctx context.Context, address mail.Address, r task.Rest
 	}
 	acc, _ := a.directory.Maildrop(ctx, address) // ended meanwhile: without mailbox
 	acc.Address = address.Canonical()
+	a.happened(ctx, event.Event{
+		Kind: event.Accessed, Operation: "restore-messages", Mailbox: acc.Mailbox, Address: acc.Address.String(), Messages: int64(r.Messages), Size: r.Octets,
+	})
 	a.accessed(ctx, "restore-messages", acc, more...)
 }
 

@@ -24,6 +24,7 @@ import (
 	"popelago/smtpserver"
 	"popelago/task"
 	"popelago/token"
+	"popelago/trace"
 	"popelago/visit"
 )
 
@@ -54,6 +55,7 @@ type App struct {
 	levels    levels
 	quotas    *quota.Keeper
 	visits    *visit.Keeper
+	traces    *trace.Keeper
 
 	// background ends first at Stop: work that Start begins and that ends by itself.
 	background    context.Context
@@ -236,6 +238,7 @@ func (a *App) closers() []func(context.Context) error {
 		step(a.checker.Close),
 		step(a.tokens.Close),
 		a.closeVisits, // after the sessions, which tell of retrievals at their end
+		a.closeTraces,
 		a.closeStore,
 	)
 }

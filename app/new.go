@@ -23,6 +23,7 @@ import (
 	"popelago/smtpserver"
 	"popelago/task"
 	"popelago/token"
+	"popelago/trace"
 	"popelago/visit"
 	"popelago/wire"
 )
@@ -85,6 +86,9 @@ func (a *App) build() error {
 	if a.tokens, err = token.New(tokens, a.engine.store.Directory, a.registry); err != nil {
 		return err
 	}
+	if err := a.buildTraces(); err != nil {
+		return err
+	}
 	if err := a.buildServers(ids); err != nil {
 		return err
 	}
@@ -103,6 +107,7 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 	expire := cfg.Expire
 	expire.After, expire.Window, expire.Directory, expire.Now = a.cfg.Store.Settle, window, a.directory, a.now
 	expire.Keeping = a.directory.Keeping
+	expire.Events, purge.Events = a.events(), a.events()
 	usage := cfg.Usage
 	usage.Now = a.now
 	upkeep := a.engine.store.Upkeep.Local
@@ -167,6 +172,7 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 	pop3.AllowInsecureAuth, pop3.CountLocal = cfg.Auth.AllowInsecureAuth, a.countLocal
 	pop3.SummaryEvery, pop3.Connections = cfg.Log.SummaryEvery, connections
 	pop3.Now, pop3.Logger = a.now, a.logger
+	pop3.Events, pop3.Required = a.events(), a.required()
 	pop3.Removed = func(mailbox mail.MailboxID, messages int, octets int64) {
 		a.quotas.Removed(mailbox, quota.Usage{Octets: octets, Messages: int64(messages)})
 	}
@@ -196,7 +202,7 @@ func (a *App) buildLedger() (*ledger.Ledger, error) {
 func (a *App) buildDeliverer(ids *mail.IDSource) (*delivery.Deliverer, error) {
 	cfg := a.cfg.Delivery
 	cfg.Free, cfg.Window, cfg.Ledger, cfg.Quota = a.engine.free, a.engine.window, a.ledger, a.quotas
-	cfg.IDs, cfg.Now, cfg.Logger = ids, a.now, a.logger
+	cfg.IDs, cfg.Now, cfg.Logger, cfg.Events = ids, a.now, a.logger, a.events()
 	return delivery.New(cfg, a.directory, a.engine.store, a.registry)
 }
 
@@ -224,5 +230,6 @@ func (a *App) buildAdmin(open bool, secret string, metrics *admin.Metrics) (http
 		Open:  open, AllowInsecureAuth: a.cfg.Auth.AllowInsecureAuth, FailureDelay: max(a.cfg.POP3.FailureDelay, 0),
 		NotesLogins: a.cfg.Visits.LoginEvery > 0, Token: secret, Tokens: a.tokens, Logger: a.logger, Version: Version(), Hostname: a.cfg.Hostname,
 		Tasks: a.tasks, Checker: a.checker, Late: a.late, Undelete: a.undelete, Deliverer: a.deliverer, Quotas: a.quotas, Metrics: metrics, Process: a,
+		Events: a.events(), Required: a.required(), Traces: trace.NewReader(a.traceConfig(), a.engine.store, a.traces),
 	}, a.directory, a.engine.store)
 }

@@ -13,6 +13,7 @@ import (
 	"popelago/smtpserver"
 	"popelago/store/embedded"
 	"popelago/token"
+	"popelago/trace"
 	"popelago/visit"
 	"popelago/wire"
 )
@@ -41,6 +42,7 @@ type Config struct {
 	Ledger    ledger.Config // the section [delivery]
 	Quota     quota.Config  // the section [policy]
 	Visits    visit.Config  // the section [pop3]
+	Trace     trace.Config  // the sections [trace] and [audit]
 	TLS       TLS
 	Auth      Auth
 	Tasks     Tasks
@@ -154,6 +156,7 @@ func Default() Config {
 		Ledger:          ledger.DefaultConfig(),
 		Quota:           quota.DefaultConfig(),
 		Visits:          visit.DefaultConfig(),
+		Trace:           trace.DefaultConfig(),
 		TLS:             TLS{HandshakeTimeout: wire.DefaultConfig().HandshakeTimeout},
 		Auth:            Auth{Config: account.DefaultConfig()},
 		Tasks:           defaultTasks(),

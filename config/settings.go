@@ -30,6 +30,8 @@ func sections() []section {
 		{"tls", "The certificate of all protocols, with TLS 1.2 and later. Changed files are read again."},
 		{"auth", "Logins, passwords and addresses."},
 		{"tasks", "Background work. \"popelago task list\" shows the jobs, \"popelago task run NAME\" runs a job now. Servers of one cluster share the work, and should have the same settings."},
+		{"trace", "Records for the question where a message is: \"popelago trace\"."},
+		{"audit", "Records for the question who it was: \"popelago audit\"."},
 		{"admin", "The administration API that the commands \"popelago domain\", \"popelago account\", \"popelago task\" and \"popelago check\" use."},
 		{"metrics", "Metrics for Prometheus, at /metrics."},
 		{"log", "The log, on standard error."},
@@ -178,6 +180,7 @@ func settings(c *Config) []setting {
 	}...)
 	table = append(table, policySettings(c)...)
 	table = append(table, tasksSettings(c)...)
+	table = append(table, traceSettings(c)...)
 	return append(table, []setting{
 		{"admin.socket", path(&c.Admin.Socket, optional),
 			"Unix socket of the API, for the user that runs the server only. Empty: admin.sock in data_dir."},

@@ -72,6 +72,9 @@ func (c *Config) check(problems []Problem) error {
 	c.checkListeners(fail)
 	c.checkPeers(fail)
 	c.checkEngine(fail)
+	if c.Trace.Required && !c.Trace.Audit.Enabled {
+		fail("audit.required", "needs audit.enabled = true", "audit.enabled")
+	}
 	switch {
 	case c.TLS.SelfSigned && c.TLS.Certificate != "":
 		fail("tls.self_signed", "is true although there is a tls.certificate: set one of them", "tls.certificate")

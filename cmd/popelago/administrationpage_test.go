@@ -22,8 +22,19 @@ import (
 // "..." stands for any text within a line, and a line "..." for any lines. A last line "exit status
 // N" is the exit status; a command without the line must succeed.
 func TestAdministrationPage(t *testing.T) {
-	steps := consoleSteps(t, "../../docs/administration.md")
-	servePage(t)
+	tryPage(t, "../../docs/administration.md", "")
+}
+
+// TestObservabilityPage does the same with docs/observability.md and a server that keeps records.
+func TestObservabilityPage(t *testing.T) {
+	tryPage(t, "../../docs/observability.md", "[trace]\nenabled = true\n[audit]\nenabled = true\n")
+}
+
+// tryPage runs the commands of a page with further settings of the server.
+func tryPage(t *testing.T, page, settings string) {
+	t.Helper()
+	steps := consoleSteps(t, page)
+	servePage(t, settings)
 	results := runSteps(t, steps)
 	for i, step := range steps {
 		if got := results[i]; !step.matches(got) {
@@ -95,15 +106,15 @@ func consoleSteps(t *testing.T, page string) (steps []consoleStep) {
 	return steps
 }
 
-// servePage starts a server in a new folder, which becomes the working folder of the test.
-func servePage(t *testing.T) {
+// servePage starts a server with further settings in a new folder, which becomes the working folder of the test.
+func servePage(t *testing.T, settings string) {
 	t.Helper()
 	popelago, err := exec.LookPath("popelago") // installed by testscript.Main
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Chdir(t.TempDir())
-	if err := os.WriteFile("popelago.toml", []byte("pop3.listen = \"127.0.0.1:0\"\nhostname = \"mx.example.org\"\n"), 0o600); err != nil {
+	if err := os.WriteFile("popelago.toml", []byte("pop3.listen = \"127.0.0.1:0\"\nhostname = \"mx.example.org\"\n"+settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer

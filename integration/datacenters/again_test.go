@@ -30,11 +30,11 @@ type story struct {
 // change on both sides.
 func TestAgain(t *testing.T) {
 	const window = 4 * time.Minute // less than sitetest.JudgeAhead
-	s := newSites(t, sitetest.WindowSetting(window), `admin.listen = "127.0.0.1:0"`)
+	s := newSites(t, sitetest.WindowSetting(window), `admin.listen = "127.0.0.1:0"`, "trace.enabled = true", "audit.enabled = true")
 	stories := []*story{
 		createdElsewhere(), againHere(), againThere(), againApart(), againAcross(), twoOwners(), madeTwice(),
 		passwordOfRemoved("changed-later", false), passwordOfRemoved("changed-earlier", true),
-		aliasesAcross(), loopMadeApart(), settingsApart(), quotaApart(), tokensAcross(),
+		aliasesAcross(), loopMadeApart(), settingsApart(), quotaApart(), tokensAcross(), traceAcross(),
 	}
 	stage := func(name string, of func(*story) func(*testing.T, *sitetest.Sites)) {
 		t.Run(name, func(t *testing.T) {

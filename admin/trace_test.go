@@ -1,0 +1,205 @@
+package admin_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"popelago/adminclient"
+	"popelago/event"
+	"popelago/mail"
+	"popelago/store"
+	"popelago/trace"
+)
+
+// traced adds a keeper of records to a fixture. The keeper ends with the test.
+func (f *fixture) traced(t *testing.T) *fixture {
+	t.Helper()
+	f.config = func(cfg *adminConfig, st store.Store) {
+		c := trace.DefaultConfig()
+		c.Trace.Enabled, c.Audit.Enabled = true, true
+		c.Place = event.Place{Server: "mx1", Now: time.Now}
+		keeper, err := trace.New(c, st, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { keeper.Close(context.Background()) })
+		f.keeper = keeper
+		cfg.Events, cfg.Traces = keeper, trace.NewReader(c, st, keeper)
+	}
+	return f
+}
+
+// lines describes events, the newest first.
+func lines(list adminclient.EventList) string {
+	var all []string
+	for _, e := range list.Events {
+		all = append(all, strings.TrimSpace(fmt.Sprintf("%s %s %s", e.Kind, e.Operation, e.Address)))
+	}
+	return strings.Join(all, "; ")
+}
+
+func put(t *testing.T, c *adminclient.Client, address string) adminclient.PutMessage {
+	t.Helper()
+	m, err := c.PutMessage(t.Context(), address, "", strings.NewReader("Message-ID: <1@example.org>\r\n\r\nsecret text\r\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// Every access and every change of an administrator is found, with the state before and after, and without
+// passwords, secrets and texts of messages.
+func TestAuditOfAdministrators(t *testing.T) {
+	f := new(fixture).traced(t).start(t)
+	c, ctx := f.unix(t), t.Context()
+	const alice = "alice@example.org"
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := c.AddDomain(ctx, "Example.org")
+	must(err)
+	_, err = c.AddAccount(ctx, "Alice@example.org", "geheim12")
+	must(err)
+	_, err = c.SetAccountSettings(ctx, alice, map[string]string{"quota": "1GiB"})
+	must(err)
+	must(c.SetPassword(ctx, alice, "geheim34"))
+	m := put(t, c, alice)
+	_, err = c.MessageHeader(ctx, alice, m.UniqueID)
+	must(err)
+	_, err = c.FetchMessage(ctx, alice, m.UniqueID, io.Discard)
+	must(err)
+	_, err = c.RemoveMessages(ctx, alice, adminclient.MaildropRemoval{All: true})
+	must(err)
+	_, err = c.Restore(ctx, alice, adminclient.RestoreRequest{All: true})
+	must(err)
+	secret, err := c.AddToken(ctx, adminclient.NewToken{Role: "operator", Scopes: []string{"domain:example.org"}, Lifetime: "1h"})
+	must(err)
+
+	list, err := c.Audit(ctx, adminclient.EventQuery{Subject: "ALICE@example.org"})
+	must(err)
+	const want = "access restore-messages alice@example.org; access remove-messages alice@example.org; removed remove-messages alice@example.org; " +
+		"access fetch-message alice@example.org; access show-header alice@example.org; access put-message alice@example.org; " +
+		"change set-password alice@example.org; change set-account-settings alice@example.org; change add-account alice@example.org"
+	if got := lines(list); got != want {
+		t.Errorf("audit of alice:\n got %s\nwant %s", got, want)
+	}
+	settings := list.Events[7]
+	if strings.Contains(settings.Before, "quota") || !strings.Contains(settings.After, `"quota":"1GiB"`) || settings.Actor != "socket" {
+		t.Errorf("settings %+v", settings)
+	}
+	everything, err := c.Audit(ctx, adminclient.EventQuery{})
+	must(err)
+	if got := lines(everything); !strings.HasPrefix(got, "change add-token; ") || !strings.HasSuffix(got, "; change add-domain example.org") {
+		t.Errorf("audit of all: %s", got)
+	}
+	text := fmt.Sprintf("%+v %+v", list, everything)
+	for _, secret := range []string{"geheim", "$argon2", secret.Secret, "secret text"} {
+		if strings.Contains(text, secret) {
+			t.Errorf("the audit has %q", secret)
+		}
+	}
+
+	story, err := c.Trace(ctx, adminclient.EventQuery{Subject: m.UniqueID})
+	must(err)
+	if got := lines(story); got != "removed remove-messages alice@example.org; access fetch-message alice@example.org; access show-header alice@example.org; access put-message alice@example.org" {
+		t.Errorf("trace: %s", got)
+	}
+	for _, subject := range []string{m.ID, strings.ToUpper(m.UniqueID)} {
+		if other, err := c.Trace(ctx, adminclient.EventQuery{Subject: subject}); err != nil || lines(other) != lines(story) {
+			t.Errorf("trace of %s: %s, %v", subject, lines(other), err)
+		}
+	}
+	_, err = c.Trace(ctx, adminclient.EventQuery{Subject: "two words"})
+	wantStatus(t, "no subject", err, http.StatusBadRequest, "name a message id")
+	_, err = c.Trace(ctx, adminclient.EventQuery{Subject: "x", As: "id"})
+	wantStatus(t, "no id", err, http.StatusBadRequest, "")
+	_, err = c.Audit(ctx, adminclient.EventQuery{Before: "x"})
+	wantStatus(t, "no position", err, http.StatusBadRequest, "not a position")
+}
+
+// A caller sees the events of the own domains alone.
+func TestTraceWithinScopes(t *testing.T) {
+	f := (&fixture{token: "a secret of sixteen"}).traced(t).start(t)
+	url := f.serve(t)
+	all := client(t, url, "a secret of sixteen")
+	ctx := t.Context()
+	for _, domain := range []string{"one.test", "two.test"} {
+		if _, err := all.AddDomain(ctx, domain); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id := mail.NewIDSource(nil).Next()
+	for _, address := range []string{"a@one.test", "b@two.test"} {
+		f.keeper.Happened(event.Event{Kind: event.Accepted, Time: time.Now().Add(-time.Minute), Address: address, Message: id, HeaderID: "1@example.org"})
+		f.keeper.Happened(event.Event{Kind: event.LoggedIn, Address: address})
+	}
+	one, _ := made(t, url, all, "admin", "domain:one.test")
+	for _, subject := range []string{id.String(), "<1@example.org>", "1@example.org"} {
+		list, err := one.Trace(ctx, adminclient.EventQuery{Subject: subject})
+		if err != nil || lines(list) != "login  a@one.test; accepted  a@one.test" {
+			t.Errorf("trace of %s: %q, %v", subject, lines(list), err)
+		}
+	}
+	_, err := one.Trace(ctx, adminclient.EventQuery{Subject: "b@two.test"})
+	wantStatus(t, "another address", err, http.StatusForbidden, "")
+	for _, subject := range []string{"b@two.test", "two.test"} {
+		_, err = one.Audit(ctx, adminclient.EventQuery{Subject: subject})
+		wantStatus(t, subject, err, http.StatusForbidden, "")
+	}
+	list, err := one.Audit(ctx, adminclient.EventQuery{})
+	if err != nil || lines(list) != "change add-domain one.test" {
+		t.Errorf("audit %q, %v", lines(list), err)
+	}
+	operator, _ := made(t, url, all, "operator", "all")
+	_, err = operator.Audit(ctx, adminclient.EventQuery{})
+	wantStatus(t, "an operator", err, http.StatusForbidden, "needs the role admin")
+}
+
+// recorder fails on demand.
+type recorder struct {
+	mu   sync.Mutex
+	fail error
+	all  []event.Event
+}
+
+func (r *recorder) Record(_ context.Context, e event.Event) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fail == nil {
+		r.all = append(r.all, e)
+	}
+	return r.fail
+}
+
+// Where a record is required, no message is shown without it.
+func TestRequiredRecord(t *testing.T) {
+	r := &recorder{}
+	f := &fixture{}
+	f.config = func(cfg *adminConfig, _ store.Store) { cfg.Required = r }
+	c := f.start(t).unix(t)
+	ctx := t.Context()
+	if _, err := c.AddDomain(ctx, "example.org"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.AddAccount(ctx, "alice@example.org", "geheim12"); err != nil {
+		t.Fatal(err)
+	}
+	m := put(t, c, "alice@example.org")
+	if _, err := c.MessageHeader(ctx, "alice@example.org", m.UniqueID); err != nil || len(r.all) != 1 || r.all[0].Actor != "socket" {
+		t.Errorf("header: %v, records %+v", err, r.all)
+	}
+	r.fail = fmt.Errorf("test: %w", store.ErrUnavailable)
+	_, err := c.MessageHeader(ctx, "alice@example.org", m.UniqueID)
+	wantStatus(t, "header", err, http.StatusServiceUnavailable, "")
+	_, err = c.FetchMessage(ctx, "alice@example.org", m.UniqueID, io.Discard)
+	wantStatus(t, "message", err, http.StatusServiceUnavailable, "")
+}

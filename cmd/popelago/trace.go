@@ -1,0 +1,201 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"popelago/adminclient"
+)
+
+// eventFlags bound a list of events.
+type eventFlags struct {
+	since, until momentFlag
+	limit        int
+}
+
+// momentFlag is an age or a time, see sinceFlag.
+type momentFlag = sinceFlag
+
+func (f *eventFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.since.text, "since", "", "only events since `WHEN`: an age such as 2h or 3d, or a time such as 2026-11-26T10:00:00Z")
+	cmd.Flags().StringVar(&f.until.text, "until", "", "only events before `WHEN`")
+	cmd.Flags().IntVar(&f.limit, "limit", 200, "list at most this `NUMBER` of events")
+}
+
+func (f *eventFlags) query() (q adminclient.EventQuery, err error) {
+	if q.Since, err = f.since.moment(); err == nil {
+		q.Until, err = f.until.moment()
+	}
+	if err == nil && f.limit < 1 {
+		err = &usageError{"--limit must be at least 1"}
+	}
+	q.Limit = min(f.limit, 1000)
+	return q, err
+}
+
+func newTraceCommand() *cobra.Command {
+	var f remoteFlags
+	var events eventFlags
+	as := ""
+	cmd := &cobra.Command{
+		Use:   "trace MESSAGE-ID|UIDL|ID|ADDRESS",
+		Short: "Show where a message went: accepted, listed, retrieved, removed",
+		Long: `Show the events of a message in all datacenters, the newest first: when which server accepted
+it, from where, and how durably; the logins that listed it until it was first retrieved; who
+retrieved and removed it, or when it expired. For an address, show the events of its mail and
+its logins.
+
+A message has several names: the header field Message-ID, the unique-id (UIDL), and the id
+in the reply to the sender and in the log. Events of the last seconds at other servers may be missing. The
+server must keep records (trace.enabled).
+
+Exit codes: 0 events were found; 1 none was found, or a datacenter could not be asked;
+64 wrong usage.`,
+		Example: `  popelago trace '<20261126.1234@example.org>'
+  popelago trace alice@example.org --since 2h`,
+		Args: arguments("MESSAGE-ID|UIDL|ID|ADDRESS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			q, err := events.query()
+			if err != nil {
+				return err
+			}
+			q.Subject, q.As = args[0], as
+			return f.call(func(c *adminclient.Client) error {
+				list, err := c.Trace(cmd.Context(), q)
+				if err != nil {
+					return err
+				}
+				return printEvents(cmd, &f, list, "trace")
+			})
+		},
+	}
+	f.add(cmd)
+	events.add(cmd)
+	cmd.Flags().StringVar(&as, "as", "", "the `KIND` of the name: id, uidl, message-id or address, if its form is not enough")
+	return cmd
+}
+
+func newAuditCommand() *cobra.Command {
+	var f remoteFlags
+	var events eventFlags
+	cmd := &cobra.Command{
+		Use:   "audit [ADDRESS|DOMAIN]",
+		Short: "Show who logged in, retrieved and removed mail, and what administrators did",
+		Long: `Show the logins, retrievals and removals of an account, and the actions of administrators, in all
+datacenters, the newest first: of the account, in the domain, or all of them. A look of an
+administrator into a maildrop is always among them. Events of the last seconds may be
+missing. The server must keep records (audit.enabled).
+
+Exit codes: 0 events were found; 1 none was found, or a datacenter could not be asked;
+64 wrong usage.`,
+		Example: `  popelago audit alice@example.org --since 2d
+  popelago audit --json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return &usageError{"there is more than one ADDRESS or DOMAIN"}
+			}
+			return checkTexts(args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			q, err := events.query()
+			if err != nil {
+				return err
+			}
+			if len(args) > 0 {
+				q.Subject = args[0]
+			}
+			return f.call(func(c *adminclient.Client) error {
+				list, err := c.Audit(cmd.Context(), q)
+				if err != nil {
+					return err
+				}
+				return printEvents(cmd, &f, list, "audit")
+			})
+		},
+	}
+	f.add(cmd)
+	events.add(cmd)
+	return cmd
+}
+
+// printEvents prints a list, and returns a problem if it has no event or may lack some.
+func printEvents(cmd *cobra.Command, f *remoteFlags, list adminclient.EventList, section string) error {
+	var err error
+	if f.json {
+		err = printJSON(cmd.OutOrStdout(), list)
+	} else {
+		err = printEventTable(cmd, list)
+	}
+	if err != nil {
+		return err
+	}
+	notes := cmd.ErrOrStderr()
+	if list.Next != "" {
+		fmt.Fprintf(notes, "there are more than these %d: a greater --limit, or --until the time of the last one, shows more\n", len(list.Events))
+	}
+	switch {
+	case list.Partial:
+		return problem("a datacenter could not be asked: its newest events may be missing")
+	case len(list.Events) == 0 && !list.Enabled:
+		return problem("no event found: this server keeps no records (" + section + ".enabled)")
+	case len(list.Events) == 0:
+		kept, _ := time.ParseDuration(list.Kept)
+		return problem(fmt.Sprintf("no event found: records are kept for %d days (%s.keep)", int(kept.Hours()/24), section))
+	}
+	return nil
+}
+
+func printEventTable(cmd *cobra.Command, list adminclient.EventList) error {
+	rows := make([][]string, len(list.Events))
+	for i, e := range list.Events {
+		place := e.Server
+		if e.Datacenter != "" {
+			place = e.Datacenter + " " + place
+		}
+		rows[i] = []string{when(e.Time), e.Kind, e.Address, e.UniqueID, actorOf(e), place, detailsOf(e)}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return printTable(cmd.OutOrStdout(), []string{"TIME", "EVENT", "ACCOUNT", "UNIQUE-ID", "BY", "SERVER", "DETAILS"}, rows)
+}
+
+// actorOf names the client or the administrator behind an event.
+func actorOf(e adminclient.Event) string {
+	parts := []string{}
+	for _, part := range []string{e.Actor, e.Protocol, e.Remote} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// detailsOf describes the rest of an event as NAME=VALUE.
+func detailsOf(e adminclient.Event) string {
+	var parts []string
+	add := func(name, text string) {
+		if text != "" {
+			parts = append(parts, name+"="+text)
+		}
+	}
+	add("operation", e.Operation)
+	add("from", e.Sender)
+	add("to", e.Recipient)
+	add("message-id", e.MessageID)
+	if e.Messages > 0 || e.Kind == "login" {
+		add("messages", fmt.Sprint(e.Messages))
+	}
+	if e.Octets > 0 {
+		add("octets", fmt.Sprint(e.Octets))
+	}
+	add("durability", e.Durability)
+	add("session", e.Session)
+	add("cause", e.Cause)
+	add("before", e.Before)
+	add("after", e.After)
+	return strings.Join(parts, " ")
+}
