@@ -62,6 +62,33 @@ func (d *Directory) Choose(ctx context.Context, l Login, own mail.Retention) err
 	return d.changeOwn(ctx, l.Address, &l.Mailbox, store.AddressChange{Retention: &own})
 }
 
+// ChoosePassword sets the password of the account of a login, as its user wishes. Sessions go on.
+//
+// Errors: ErrBadPassword, ErrWeakPassword, ErrNoSuchAccount if the account has ended since, the store's.
+func (d *Directory) ChoosePassword(ctx context.Context, l Login, password string) error {
+	if err := checkPassword(password, d.cfg.MinPasswordLength); err != nil {
+		return err
+	}
+	hash, err := d.passwords.hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return d.changeOwn(ctx, l.Address, &l.Mailbox, store.AddressChange{Password: &hash})
+}
+
+// OwnMaildrop returns the maildrop of the account of a login. Errors: ErrNoSuchAccount if the account has
+// ended since, the store's.
+func (d *Directory) OwnMaildrop(ctx context.Context, l Login) (Maildrop, error) {
+	m, err := d.Maildrop(ctx, l.Address)
+	if err == nil && m.Mailbox != l.Mailbox {
+		err = fmt.Errorf("account %s: %w", l.Address, ErrNoSuchAccount)
+	}
+	if err != nil {
+		return Maildrop{}, err
+	}
+	return m, nil
+}
+
 // LastLogin returns the last login to a mailbox that is noted; zero: none. Errors: the store's.
 func (d *Directory) LastLogin(ctx context.Context, mailbox mail.MailboxID) (time.Time, error) {
 	at, err := d.store.Local.LastLogin(ctx, mailbox)

@@ -161,6 +161,8 @@ func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeM
 	a.addAccounts()
 	a.addSettings()
 	a.addSelf()
+	a.addSelfSessions()
+	a.addSelfMail()
 	a.addQuotas()
 	a.addAliases()
 	a.addGroups()

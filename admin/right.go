@@ -135,6 +135,12 @@ func rights() map[string]right {
 		"show-own-retention": {reach: self},
 		"set-own-retention":  {reach: self},
 
+		"set-own-password":          {reach: self},
+		"list-own-sessions":         {reach: self},
+		"disconnect-own-sessions":   {reach: self},
+		"list-own-removed-messages": {reach: self},
+		"restore-own-messages":      {reach: self},
+
 		// A token for domains reaches the sessions of their accounts.
 		"list-sessions":       {role: token.ReadOnly, reach: filtered},
 		"disconnect-sessions": {role: token.Operator, reach: filtered, fields: []string{"body:user", "body:id"}},

@@ -107,10 +107,9 @@ func loginOf(ctx context.Context) (account.Login, error) {
 }
 
 func (a *api) addSelf() {
-	security := []map[string][]string{{"password": {}}}
 	type shown struct{ Body adminclient.OwnRetention }
 	register(a, huma.Operation{
-		OperationID: "show-own-retention", Method: http.MethodGet, Path: selfPath + "retention", Security: security,
+		OperationID: "show-own-retention", Method: http.MethodGet, Path: selfPath + "retention", Security: userSecurity(),
 		Summary: "Show a user the retention of the own account, and its bounds",
 	}, func(ctx context.Context, _ *struct{}) (*shown, error) {
 		login, err := loginOf(ctx)
@@ -123,7 +122,7 @@ func (a *api) addSelf() {
 
 	type change struct{ Body adminclient.Retention }
 	register(a, huma.Operation{
-		OperationID: "set-own-retention", Method: http.MethodPut, Path: selfPath + "retention", Security: security,
+		OperationID: "set-own-retention", Method: http.MethodPut, Path: selfPath + "retention", Security: userSecurity(),
 		Summary: "Let a user choose the retention of the own account, within the bounds of the domain",
 	}, func(ctx context.Context, in *change) (*shown, error) {
 		login, err := loginOf(ctx)

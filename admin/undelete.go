@@ -62,7 +62,9 @@ func (a *api) addUndelete() {
 			return nil, err
 		}
 		report, err := a.cfg.Undelete.Restore(ctx, address, s, time.Now().Add(restoreTime))
-		a.noteRestore(ctx, address, report, err)
+		acc, _ := a.directory.Maildrop(ctx, address) // ended meanwhile: without mailbox
+		acc.Address = address.Canonical()
+		a.noteRestore(ctx, acc, report, err)
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +73,7 @@ func (a *api) addUndelete() {
 }
 
 // noteRestore logs a restore of at least one message.
-func (a *api) noteRestore(ctx context.Context, address mail.Address, r task.RestoreReport, err error) {
+func (a *api) noteRestore(ctx context.Context, acc account.Maildrop, r task.RestoreReport, err error) {
 	if r.Messages == 0 {
 		return
 	}
@@ -79,8 +81,6 @@ func (a *api) noteRestore(ctx context.Context, address mail.Address, r task.Rest
 	if err != nil {
 		more = append(more, "incomplete", err.Error())
 	}
-	acc, _ := a.directory.Maildrop(ctx, address) // ended meanwhile: without mailbox
-	acc.Address = address.Canonical()
 	a.happened(ctx, event.Event{
 		Kind: event.Accessed, Operation: "restore-messages", Mailbox: acc.Mailbox, Address: acc.Address.String(), Messages: int64(r.Messages), Size: r.Octets,
 	})

@@ -36,6 +36,13 @@ func (c *Client) DomainPage(ctx context.Context, after string, limit int) (Domai
 	return list, err
 }
 
+// Domain returns a hosted domain. Status 404: no such domain.
+func (c *Client) Domain(ctx context.Context, name string) (Domain, error) {
+	var d Domain
+	err := c.call(ctx, http.MethodGet, "/v1/domains/"+url.PathEscape(name), nil, &d)
+	return d, err
+}
+
 // AddDomain starts hosting a domain. Status 409: the domain is hosted already.
 func (c *Client) AddDomain(ctx context.Context, name string) (Domain, error) {
 	var d Domain

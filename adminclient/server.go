@@ -33,8 +33,12 @@ type Load struct {
 	Sessions   map[string]int `json:"sessions" doc:"Open connections by protocol: pop3, pop3s, smtp, lmtp."`
 	Deliveries int            `json:"deliveries" doc:"Messages that SMTP and LMTP are receiving or storing."`
 	Retrievals int            `json:"retrievals" doc:"Messages that POP3 is sending."`
-	Goroutines int            `json:"goroutines"`
-	HeapOctets int64          `json:"heapOctets" doc:"Memory of live and not yet collected objects."`
+	// Accepted, Retrieved and Removed grow from the start of the server; two moments give a rate.
+	Accepted   int64 `json:"accepted" doc:"Messages accepted for at least one recipient since the start of the server."`
+	Retrieved  int64 `json:"retrieved" doc:"Messages sent by RETR since the start of the server."`
+	Removed    int64 `json:"removed" doc:"Messages removed by QUIT since the start of the server."`
+	Goroutines int   `json:"goroutines"`
+	HeapOctets int64 `json:"heapOctets" doc:"Memory of live and not yet collected objects."`
 }
 
 // Server is a server of the cluster.

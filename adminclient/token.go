@@ -66,12 +66,8 @@ const tokenPage = 1000
 func (c *Client) Tokens(ctx context.Context, all bool) ([]Token, error) {
 	tokens := []Token{}
 	for after := ""; ; {
-		query := url.Values{"all": {strconv.FormatBool(all)}, "limit": {strconv.Itoa(tokenPage)}}
-		if after != "" {
-			query.Set("after", after)
-		}
-		var page TokenList
-		if err := c.call(ctx, http.MethodGet, "/v1/tokens?"+query.Encode(), nil, &page); err != nil {
+		page, err := c.TokenPage(ctx, all, after, tokenPage)
+		if err != nil {
 			return nil, err
 		}
 		tokens = append(tokens, page.Tokens...)
@@ -79,6 +75,16 @@ func (c *Client) Tokens(ctx context.Context, all bool) ([]Token, error) {
 			return tokens, nil
 		}
 	}
+}
+
+// TokenPage returns a page of the access tokens within the rights of the caller, from behind the id after
+// (empty: from the start), up to limit tokens; all includes revoked and expired tokens.
+func (c *Client) TokenPage(ctx context.Context, all bool, after string, limit int) (TokenList, error) {
+	query := url.Values{"all": {strconv.FormatBool(all)}, "limit": {strconv.Itoa(limit)}}
+	set(query, "after", after)
+	var page TokenList
+	err := c.call(ctx, http.MethodGet, "/v1/tokens?"+query.Encode(), nil, &page)
+	return page, err
 }
 
 // AddToken makes an access token. Status 403: the token would go beyond the rights or the expiry of the

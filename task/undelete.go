@@ -84,6 +84,13 @@ func (u *Undelete) List(ctx context.Context, a mail.Address, since time.Time, li
 	if err != nil {
 		return RemovedList{}, err
 	}
+	return u.ListIn(ctx, acc, since, limit)
+}
+
+// ListIn is List for a maildrop that the caller has looked up: the mailbox stays the same if the address
+// gets another account meanwhile.
+func (u *Undelete) ListIn(ctx context.Context, acc account.Maildrop, since time.Time, limit int) (RemovedList, error) {
+	var err error
 	search := removedSearch{account: acc, since: u.since(since), now: u.now(), batch: 2 * (limit + 1)}
 	list := RemovedList{}
 	list.Partial, err = u.widely(func(st store.Mail) error {
@@ -177,6 +184,11 @@ func (u *Undelete) Restore(ctx context.Context, a mail.Address, s RestoreSelecti
 	if err != nil {
 		return r, err
 	}
+	return u.RestoreIn(ctx, acc, s, until)
+}
+
+// RestoreIn is Restore for a maildrop that the caller has looked up, as ListIn.
+func (u *Undelete) RestoreIn(ctx context.Context, acc account.Maildrop, s RestoreSelection, until time.Time) (r RestoreReport, err error) {
 	end, err := u.begin(acc.Mailbox)
 	if err != nil {
 		return r, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -117,7 +118,11 @@ Exit codes: 0 restored, or in the maildrop already; 1 not everything could be re
 			if err != nil {
 				return err
 			}
-			return f.call(func(c *adminclient.Client) error { return restoreAll(cmd, f, c, args[0], requests) })
+			return f.call(func(c *adminclient.Client) error {
+				return restoreAll(cmd, f, args[0], requests, func(ctx context.Context, r adminclient.RestoreRequest) (adminclient.Restored, error) {
+					return c.Restore(ctx, args[0], r)
+				})
+			})
 		},
 	}
 	since.add(cmd)
@@ -147,12 +152,15 @@ func restores(uniqueIDs []string, all bool, since sinceFlag) (requests []admincl
 	return requests, nil
 }
 
-// restoreAll makes requests, each until its end, and prints the sum.
-func restoreAll(cmd *cobra.Command, f *remoteFlags, c *adminclient.Client, address string, requests []adminclient.RestoreRequest) error {
+// restoreAll makes requests with restore, each until its end, and prints the sum.
+func restoreAll(
+	cmd *cobra.Command, f *remoteFlags, address string, requests []adminclient.RestoreRequest,
+	restore func(context.Context, adminclient.RestoreRequest) (adminclient.Restored, error),
+) error {
 	sum := adminclient.Restored{There: []string{}, Missing: []string{}}
 	for _, r := range requests {
 		for more := true; more; {
-			part, err := c.Restore(cmd.Context(), address, r)
+			part, err := restore(cmd.Context(), r)
 			if err != nil {
 				if sum.Messages > 0 {
 					err = fmt.Errorf("after %d messages: %w", sum.Messages, err)

@@ -49,6 +49,18 @@ const maxPasswordInput = 16 << 10
 
 // readPassword reads a password from r, one line, and removes the line end.
 func readPassword(r io.Reader) (string, error) {
+	password, err := readPiped(r)
+	if err != nil {
+		return "", err
+	}
+	if strings.ContainsAny(password, "\r\n") {
+		return "", withExit(exitData, errors.New("read the password: standard input holds more than one line"))
+	}
+	return password, checkTyped(password)
+}
+
+// readPiped reads a text from r, and removes the last line end.
+func readPiped(r io.Reader) (string, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxPasswordInput+1))
 	switch {
 	case err != nil:
@@ -57,11 +69,7 @@ func readPassword(r io.Reader) (string, error) {
 		return "", withExit(exitData, errors.New("read the password: too long"))
 	}
 	// Some shells put a byte order mark in front of piped text; mail programs never send it.
-	password := strings.TrimPrefix(strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), "\uFEFF")
-	if strings.ContainsAny(password, "\r\n") {
-		return "", withExit(exitData, errors.New("read the password: standard input holds more than one line"))
-	}
-	return password, checkTyped(password)
+	return strings.TrimPrefix(strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), "\uFEFF"), nil
 }
 
 // checkTyped refuses a password with characters that a mail program could not send.

@@ -11,7 +11,8 @@ import (
 
 func newSelfCommand() *cobra.Command {
 	f := &remoteFlags{}
-	cmd := newGroup("self", "Change the own account, with its address and password", newSelfRetentionCommand(f))
+	cmd := newGroup("self", "Change the own account, with its address and password", newSelfRetentionCommand(f), newSelfPasswordCommand(f),
+		newSelfSessionsCommand(f), newSelfDisconnectCommand(f), newSelfRemovedCommand(f), newSelfRestoreCommand(f))
 	f.add(cmd)
 	return cmd
 }

@@ -52,21 +52,26 @@ sessions may be missing, and standard error names the server and the reason.`,
 				if err != nil {
 					return err
 				}
-				if f.json {
-					err = printJSON(cmd.OutOrStdout(), list)
-				} else {
-					err = printSessions(cmd.OutOrStdout(), list)
-				}
-				if err != nil {
-					return err
-				}
-				return reportParts(cmd.ErrOrStderr(), list.Parts)
+				return f.showSessions(cmd, list)
 			})
 		},
 	}
 	addSessionFilter(cmd.Flags(), &filter)
 	cmd.Flags().IntVar(&limit, "limit", 0, "at most `N` sessions, up to 10000 (default 1000)")
 	return cmd
+}
+
+// showSessions prints a list of sessions, and names the servers that did not answer.
+func (f *remoteFlags) showSessions(cmd *cobra.Command, list adminclient.SessionList) (err error) {
+	if f.json {
+		err = printJSON(cmd.OutOrStdout(), list)
+	} else {
+		err = printSessions(cmd.OutOrStdout(), list)
+	}
+	if err != nil {
+		return err
+	}
+	return reportParts(cmd.ErrOrStderr(), list.Parts)
 }
 
 func printSessions(w io.Writer, list adminclient.SessionList) error {
