@@ -44,12 +44,13 @@ var layout = []layer{
 	{"smtpserver", []string{"defaults", "wire", "store", "account", "delivery", "quota"}},
 	{"pop3server", []string{"defaults", "event", "wire", "store", "account", "maildrop"}},
 	{"admin", []string{"event", "account", "trace", "delivery", "maildrop", "quota", "store", "task", "token", "adminclient"}},
+	{"console", []string{"defaults", "adminclient"}},
 	{"config", []string{
-		"suggest", "wire", "store", "store/embedded", "store/cassandra", "account", "token", "trace", "visit", "ledger", "quota", "delivery", "task", "smtpserver", "pop3server",
+		"suggest", "wire", "store", "store/embedded", "store/cassandra", "account", "token", "trace", "visit", "ledger", "quota", "delivery", "task", "smtpserver", "pop3server", "console",
 	}},
 	{"app", []string{
 		"event", "wire", "config", "store", "store/embedded", "store/cassandra", "account", "token", "trace", "visit", "ledger", "quota", "delivery", "maildrop",
-		"task", "smtpserver", "pop3server", "adminclient", "admin",
+		"task", "smtpserver", "pop3server", "adminclient", "admin", "console",
 	}},
 	{"cmd/popelago", []string{"config", "account", "app", "adminclient", "bench"}},
 
@@ -60,6 +61,7 @@ var layout = []layer{
 	{"cassandratest/cmd", []string{"cassandratest"}},
 	{"delivery/deliverytest", []string{"account", "delivery", "ledger", "maildrop", "store", "store/embedded"}},
 	{"mailtest/sessiontest", []string{"account", "maildrop", "mailtest", "store", "wire"}},
+	{"console/consoletest", []string{"account", "admin", "adminclient", "console", "mailtest", "store", "store/embedded"}},
 	{"smtpserver/smtptest", []string{"delivery", "mailtest", "mailtest/sessiontest", "smtpserver", "store", "store/storetest"}},
 	{"pop3server/pop3test", []string{"mailtest", "mailtest/sessiontest", "pop3server", "store"}},
 	{"bench/process", []string{"bench"}},
@@ -81,7 +83,7 @@ var layout = []layer{
 var testImports = []string{
 	"mailtest", "store", "store/storetest", "store/embedded", "store/cassandra", "store/enginetest", "cassandratest",
 	"pop3server/pop3test", "smtpserver/smtptest", "delivery", "delivery/deliverytest", "maildrop", "task", "adminclient", "bench",
-	"pop3server/pop3test", "smtpserver/smtptest", "mailtest/sessiontest", "maildrop", "task", "adminclient", "bench",
+	"pop3server/pop3test", "smtpserver/smtptest", "mailtest/sessiontest", "maildrop", "task", "adminclient", "bench", "console/consoletest",
 }
 
 const module = "popelago"

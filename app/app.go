@@ -173,7 +173,7 @@ func (a *App) learnRetentions(ctx context.Context) {
 }
 
 // Addrs returns the addresses of the services since Start, in the configured order, by name: "pop3",
-// "pop3s", "smtp", "lmtp", "admin-socket", "admin", "metrics".
+// "pop3s", "smtp", "lmtp", "admin-socket", "admin", "userpage", "metrics".
 func (a *App) Addrs() map[string][]net.Addr {
 	a.mu.Lock()
 	defer a.mu.Unlock()

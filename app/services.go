@@ -11,6 +11,7 @@ import (
 
 	"popelago/admin"
 	"popelago/config"
+	"popelago/console"
 )
 
 // services returns all configured services.
@@ -47,11 +48,11 @@ func (a *App) services() ([]service, error) {
 }
 
 // serveAdmin returns the admin API on its unix socket, which only this user can open, and adds the
-// configured admin API over TCP, which needs a token, to serve.
+// configured admin API over TCP, which needs a token, and the pages, to serve.
 func (a *App) serveAdmin(serve map[string]func(net.Listener) error) (local service, err error) {
-	metrics := admin.NewMetrics(a.registry)
+	metrics, pages := admin.NewMetrics(a.registry), console.NewMetrics(a.registry)
 	secret := ""
-	if len(a.cfg.Admin.Listen) > 0 {
+	if len(a.cfg.Admin.Listen) > 0 || len(a.cfg.UserPage.Listen) > 0 {
 		if secret, err = adminToken(a.cfg); err != nil {
 			return local, err
 		}
@@ -64,15 +65,14 @@ func (a *App) serveAdmin(serve map[string]func(net.Listener) error) (local servi
 		name: "admin-socket", address: "unix:" + a.cfg.AdminSocket(), mode: 0o600,
 		serve: a.serveHTTP(a.cfg.Admin.MaxConnections, open, nil),
 	}
-	if len(a.cfg.Admin.Listen) == 0 {
+	if len(a.cfg.Admin.Listen) == 0 && len(a.cfg.UserPage.Listen) == 0 {
 		return local, nil
 	}
 	remote, err := a.buildAdmin(false, secret, metrics)
 	if err != nil {
 		return local, err
 	}
-	serve["admin"] = a.serveHTTP(a.cfg.Admin.MaxConnections, remote, a.tlsConfig())
-	return local, nil
+	return local, a.servePages(serve, remote, secret, pages)
 }
 
 // tlsConfig returns nil without a certificate.

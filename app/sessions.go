@@ -57,10 +57,43 @@ func (a *App) load() *adminclient.Load {
 			}
 		}
 	}
+	a.loadCounters(l)
 	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(heap)
 	if heap[0].Value.Kind() == metrics.KindUint64 {
 		l.HeapOctets = int64(heap[0].Value.Uint64())
 	}
 	return l
+}
+
+// loadCounters reads the counters of messages from the metrics, which count them already.
+func (a *App) loadCounters(l *adminclient.Load) {
+	families, err := a.registry.Gather()
+	if err != nil {
+		a.logger.Warn("the metrics could not be read: the counters of messages may be missing", "cause", err)
+	}
+	for _, f := range families {
+		var to *int64
+		switch f.GetName() {
+		case "popelago_delivery_messages_total":
+			to = &l.Accepted
+		case "popelago_pop3server_retrieved_messages_total":
+			to = &l.Retrieved
+		case "popelago_pop3server_removed_messages_total":
+			to = &l.Removed
+		default:
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			result := ""
+			for _, label := range m.GetLabel() {
+				if label.GetName() == "result" {
+					result = label.GetValue()
+				}
+			}
+			if result == "" || result == "stored" || result == "partly" {
+				*to += int64(m.GetCounter().GetValue())
+			}
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"popelago/account"
+	"popelago/console"
 	"popelago/delivery"
 	"popelago/ledger"
 	"popelago/mail"
@@ -47,6 +48,7 @@ type Config struct {
 	Auth      Auth
 	Tasks     Tasks
 	Admin     Admin
+	UserPage  UserPage
 	Metrics   Metrics
 	Log       Log
 
@@ -118,6 +120,16 @@ type Admin struct {
 	PeersCA      string // PEM file; empty: the authorities of the system
 	PeersTimeout time.Duration
 	PeersAtOnce  int
+	// Console serves the console at Listen.
+	Console       bool
+	ConsoleConfig console.Config
+}
+
+// UserPage is the section [userpage].
+type UserPage struct {
+	Listen         []string // each host:port; none: off
+	MaxConnections int
+	Session        time.Duration // see console.Config
 }
 
 // Metrics is the section [metrics].
@@ -160,7 +172,8 @@ func Default() Config {
 		TLS:             TLS{HandshakeTimeout: wire.DefaultConfig().HandshakeTimeout},
 		Auth:            Auth{Config: account.DefaultConfig()},
 		Tasks:           defaultTasks(),
-		Admin:           Admin{MaxConnections: 200, PeersTimeout: 5 * time.Second, PeersAtOnce: 32, Tokens: token.DefaultConfig()},
+		Admin:           Admin{MaxConnections: 200, PeersTimeout: 5 * time.Second, PeersAtOnce: 32, Tokens: token.DefaultConfig(), ConsoleConfig: console.DefaultConfig()},
+		UserPage:        UserPage{MaxConnections: 200, Session: time.Hour},
 		Metrics:         Metrics{MaxConnections: 50},
 		Log:             Log{Level: "info", Format: "text", SummaryEvery: wire.DefaultConfig().SummaryEvery},
 	}

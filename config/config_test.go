@@ -223,7 +223,7 @@ var notSet = []string{
 	"LMTP.Config.Protocol", "LMTP.Config.Hostname", "LMTP.Config.NormalizeLF", "LMTP.Config.CountLocal", "LMTP.Config.SummaryEvery",
 	"LMTP.Config.HandshakeTimeout",
 	"Delivery.StoreTimeout", "Delivery.Window", "Ledger.Window",
-	"Admin.Tokens.CountLocal", "Auth.Config.CacheSize", "Auth.Config.CountLocal", "Auth.Config.Durability",
+	"Admin.Tokens.CountLocal", "Admin.ConsoleConfig.Secret", "Auth.Config.CacheSize", "Auth.Config.CountLocal", "Auth.Config.Durability",
 	"Tasks.Sweep.Grace", "Tasks.Purge.Window", "Tasks.Expire.After", "Tasks.Expire.Window",
 	"Tasks.Check.Window", "Tasks.Check.Retries", "Tasks.Check.RetryPause", "Tasks.Check.BrakeCount", "Tasks.Check.BrakeShare",
 	"Trace.FlushEvents", "Trace.Timeout", "Trace.Tries", "Trace.Place.Server", "Trace.Place.Datacenter",

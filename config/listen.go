@@ -177,7 +177,7 @@ func Network(address string, all []string) string {
 func (c *Config) Listeners() []Listener {
 	return []Listener{
 		{"pop3", c.POP3.Listen}, {"pop3s", c.POP3S.Listen}, {"smtp", c.SMTP.Listen},
-		{"lmtp", c.LMTP.Listen}, {"admin", c.Admin.Listen}, {"metrics", c.Metrics.Listen},
+		{"lmtp", c.LMTP.Listen}, {"admin", c.Admin.Listen}, {"userpage", c.UserPage.Listen}, {"metrics", c.Metrics.Listen},
 	}
 }
 

@@ -87,6 +87,9 @@ func (c *Config) check(problems []Problem) error {
 		fail("pop3s.listen", "needs a certificate: set tls.certificate and tls.key, or tls.self_signed = true",
 			"tls.certificate", "tls.key", "tls.self_signed")
 	}
+	if c.Admin.Console && len(c.Admin.Listen) == 0 {
+		fail("admin.console", "needs an address: set admin.listen", "admin.listen")
+	}
 	if least, got := 8*kib*int64(c.Auth.Argon2Threads), kib*int64(c.Auth.Argon2Memory); got < least {
 		fail("auth.argon2_memory", fmt.Sprintf("%s is too small: at least %s with %d threads (RFC 9106 section 3.1)",
 			mail.FormatOctets(got), mail.FormatOctets(least), c.Auth.Argon2Threads), "auth.argon2_threads")

@@ -1,0 +1,87 @@
+package console
+
+import (
+	"net/http"
+	"time"
+
+	"popelago/adminclient"
+)
+
+func (c *console) addMaildrops(mux *http.ServeMux) {
+	mux.HandleFunc("GET "+Root+"maildrop", c.page(c.showMaildrop))
+	mux.HandleFunc("GET "+Root+"message", c.page(c.showMessage))
+	mux.HandleFunc("GET "+Root+"removed", c.page(c.listRemoved))
+	mux.HandleFunc("POST "+Root+"removed", c.page(c.restore))
+}
+
+// maildropPage is the data of the page of a maildrop.
+type maildropPage struct {
+	adminclient.MaildropList
+	Address string
+	Domain  string
+	Filter  adminclient.MaildropFilter
+	Paging  paging
+}
+
+func (c *console) showMaildrop(r *request) error {
+	form := r.URL.Query()
+	page := maildropPage{Address: form.Get("address")}
+	page.Domain = domainOf(page.Address)
+	page.Filter = adminclient.MaildropFilter{OlderThan: form.Get("olderThan"), NewerThan: form.Get("newerThan")}
+	var err error
+	page.MaildropList, err = r.api.Maildrop(r.Context(), page.Address, page.Filter, form.Get("after"), pageSize)
+	if err != nil {
+		return err
+	}
+	page.Paging = pagingOf("maildrop", form, page.Next)
+	return c.show(r, "maildrop", "Maildrop of "+page.Address, "domains", page)
+}
+
+// messagePage is the data of the page of a message.
+type messagePage struct {
+	adminclient.MessageHeader
+	Address string
+	Domain  string
+}
+
+func (c *console) showMessage(r *request) error {
+	page := messagePage{Address: r.FormValue("address")}
+	page.Domain = domainOf(page.Address)
+	var err error
+	if page.MessageHeader, err = r.api.MessageHeader(r.Context(), page.Address, r.FormValue("uniqueId")); err != nil {
+		return err
+	}
+	return c.show(r, "message", "Message "+page.UniqueID, "domains", page)
+}
+
+// removedMost is the number of removed messages on the page: each can be restored by its box.
+const removedMost = 200
+
+// removedPage is the data of the page with removed messages.
+type removedPage struct {
+	adminclient.RemovedList
+	Address  string
+	Domain   string
+	Restored *adminclient.Restored // the result of the form; nil: none
+}
+
+func (c *console) listRemoved(r *request) error { return c.showRemoved(r, r.FormValue("address"), nil) }
+
+func (c *console) showRemoved(r *request, address string, restored *adminclient.Restored) error {
+	list, err := r.api.RemovedMessages(r.Context(), address, time.Time{}, removedMost)
+	if err != nil {
+		return err
+	}
+	return c.show(r, "removed", "Removed messages of "+address, "domains", removedPage{list, address, domainOf(address), restored})
+}
+
+// restore shows the result with the page, because it has more than a sentence. Sending the form again
+// restores nothing twice.
+func (c *console) restore(r *request) error {
+	address := r.PostForm.Get("address")
+	restored, err := r.api.Restore(r.Context(), address, restoreOrder(r.PostForm))
+	if err != nil {
+		return err
+	}
+	return c.showRemoved(r, address, &restored)
+}

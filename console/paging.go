@@ -1,0 +1,51 @@
+package console
+
+import (
+	"net/url"
+)
+
+// pageSize is the number of entries on a page of a list.
+const pageSize = 50
+
+// paging leads to the next and the first page of a list.
+type paging struct {
+	First string // URL of the first page; empty: this is the first
+	Next  string // URL of the next page; empty: this is the last
+}
+
+// pagingOf returns the paging of a list at a path with its parameters. next is the after of the next page;
+// empty: none.
+func pagingOf(path string, query url.Values, next string) paging {
+	q := url.Values{}
+	for name, values := range query {
+		if name != "after" && name != "done" && len(values) > 0 && values[0] != "" {
+			q[name] = values
+		}
+	}
+	link := func(after string) string {
+		if after != "" {
+			q.Set("after", after)
+		}
+		if len(q) == 0 {
+			return path
+		}
+		return path + "?" + q.Encode()
+	}
+	var p paging
+	if query.Get("after") != "" {
+		p.First = link("")
+	}
+	if next != "" {
+		p.Next = link(next)
+	}
+	return p
+}
+
+// with returns a path with parameters, given as names and values in turn.
+func with(path string, pairs ...string) string {
+	q := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		q.Set(pairs[i], pairs[i+1])
+	}
+	return path + "?" + q.Encode()
+}
