@@ -38,6 +38,7 @@ type Keeper struct {
 	waiting []event.Event
 	spare   []event.Event // written, for the next round
 	closed  bool
+	last    time.Time     // of an event, see orderedLocked
 	taken   uint64        // events that waited so far
 	done    uint64        // events of these that were written or dropped
 	moved   chan struct{} // closed when done grows
@@ -82,9 +83,13 @@ func (k *Keeper) Happened(e event.Event) {
 	if !k.Enabled() {
 		return
 	}
+	untimed := e.Time.IsZero()
 	e = k.cfg.Place.Stamp(e)
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if untimed {
+		e.Time = k.orderedLocked(e.Time)
+	}
 	switch {
 	case k.closed:
 		k.metrics.dropped.WithLabelValues(reasonStopped).Inc()
@@ -97,6 +102,17 @@ func (k *Keeper) Happened(e event.Event) {
 	if len(k.waiting) == k.cfg.FlushEvents {
 		k.signal()
 	}
+}
+
+// orderedLocked returns a time to the microsecond, and a later one for each event: events of one moment keep
+// their order.
+func (k *Keeper) orderedLocked(at time.Time) time.Time {
+	at = at.Truncate(time.Microsecond)
+	if ahead := k.last.Sub(at); ahead >= 0 && ahead < time.Second {
+		at = k.last.Add(time.Microsecond)
+	}
+	k.last = at
+	return at
 }
 
 func (k *Keeper) signal() {

@@ -145,6 +145,20 @@ func TestStory(t *testing.T) {
 	want(t, "an unknown name", "", func() (trace.Answer, error) { return w.UIDL(t.Context(), "unknown", in, all) })
 }
 
+// Events of one moment keep their order.
+func TestOneMoment(t *testing.T) {
+	now := time.Now()
+	cfg := on()
+	cfg.Place.Now = func() time.Time { return now }
+	w := newWorld(t, cfg, nil)
+	for _, kind := range []event.Kind{event.Accepted, event.LoggedIn, event.Retrieved, event.Removed, event.Accepted} {
+		w.Happened(event.Event{Kind: kind, Address: "alice@example.test"})
+	}
+	want(t, "one moment", "accepted removed retrieved login accepted", func() (trace.Answer, error) {
+		return w.Account(t.Context(), "alice@example.test", trace.Range{Limit: 10}, all)
+	})
+}
+
 // Pages follow each other without a gap, also across days and within one moment.
 func TestPages(t *testing.T) {
 	w := newWorld(t, on(), nil)
