@@ -3,7 +3,9 @@ package account
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	"popelago/mail"
 	"popelago/store"
 )
 
@@ -18,32 +20,58 @@ const pageSize = 500
 // Mail that was in flight when the account ended may arrive in such a mailbox for some minutes
 // after Generation.End: background work has to empty the mailbox again later.
 func (d *Directory) RemovedMailboxes(ctx context.Context, skip func(store.RemovedDomain) bool, fn func(Generation) error) error {
-	domains, err := d.ListDomains(ctx)
+	return d.RemovedMailboxesBehind(ctx, mail.Address{}, skip, fn)
+}
+
+// RemovedMailboxesBehind is RemovedMailboxes from behind a canonical address; the zero address: from the
+// start. The walk has the order of the names of the domains, hosted or removed, then the store's order of
+// addresses, then the order of generations. So the end of a domain between two walks moves no address.
+func (d *Directory) RemovedMailboxesBehind(ctx context.Context, after mail.Address, skip func(store.RemovedDomain) bool, fn func(Generation) error) error {
+	names, err := d.everyDomain(ctx, skip)
 	if err != nil {
 		return err
 	}
-	for _, domain := range domains {
-		if err := d.removedIn(ctx, domain.Name, fn); err != nil {
-			return err
-		}
-	}
-	removed, err := d.store.Local.RemovedDomains(ctx)
-	if err != nil {
-		return fmt.Errorf("account: list removed domains: %w", err)
-	}
-	for _, domain := range removed {
-		if skip != nil && skip(domain) {
+	for _, name := range names {
+		local := ""
+		switch {
+		case name < after.Domain:
 			continue
+		case name == after.Domain:
+			local = after.Local
 		}
-		if err := d.removedIn(ctx, domain.Name, fn); err != nil {
+		if err := d.removedIn(ctx, name, local, fn); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (d *Directory) removedIn(ctx context.Context, domain string, fn func(Generation) error) error {
-	return d.eachAddress(ctx, domain, "", pageSize, func(rows []store.Address) (bool, error) {
+// everyDomain returns the names of all domains, hosted or removed, in their order. skip is as for
+// RemovedMailboxes.
+func (d *Directory) everyDomain(ctx context.Context, skip func(store.RemovedDomain) bool) (names []string, err error) {
+	domains, err := d.ListDomains(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, domain := range domains {
+		names = append(names, domain.Name)
+	}
+	removed, err := d.store.Local.RemovedDomains(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("account: list removed domains: %w", err)
+	}
+	for _, domain := range removed {
+		if skip == nil || !skip(domain) {
+			names = append(names, domain.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil // a domain may have been removed, or made again, between the two reads
+}
+
+// removedIn is RemovedMailboxes in one domain, from behind a local-part.
+func (d *Directory) removedIn(ctx context.Context, domain, after string, fn func(Generation) error) error {
+	return d.eachAddress(ctx, domain, after, pageSize, func(rows []store.Address) (bool, error) {
 		for _, g := range Generations(rows, Keeping{}) {
 			if g.Status != Ended && g.Status != Displaced {
 				continue

@@ -14,12 +14,14 @@ import (
 func (a *api) addLate() {
 	type query struct {
 		Address string `query:"address" maxLength:"1000" doc:"Only the late mail of this address. Without it the server reads the whole directory."`
-		Limit   int    `query:"limit" minimum:"1" maximum:"10000" default:"1000" doc:"Most messages of the answer."`
+		After   string `query:"after" maxLength:"1000" doc:"The page begins behind this place: the value of next in the page before."`
+		Limit   int    `query:"limit" minimum:"1" maximum:"10000" default:"1000" doc:"Most messages of a page."`
 	}
 	type list struct{ Body adminclient.LateList }
 	register(a, huma.Operation{
 		OperationID: "list-late", Method: http.MethodGet, Path: "/v1/late",
-		Summary: "List late mail: messages accepted for accounts that had ended",
+		Summary:     "List late mail, messages accepted for accounts that had ended, a page at a time",
+		Description: "A page without address reads 1000 mailboxes at most: a page without messages may have a next page.",
 	}, func(ctx context.Context, in *query) (*list, error) {
 		var address mail.Address
 		if in.Address != "" {
@@ -28,11 +30,11 @@ func (a *api) addLate() {
 				return nil, err
 			}
 		}
-		messages, more, err := a.cfg.Late.List(ctx, address, in.Limit)
+		messages, next, err := a.cfg.Late.List(ctx, address, in.After, in.Limit)
 		if err != nil {
 			return nil, err
 		}
-		out := &list{adminclient.LateList{Messages: make([]adminclient.LateMessage, len(messages)), More: more}}
+		out := &list{adminclient.LateList{Messages: make([]adminclient.LateMessage, len(messages)), Next: next}}
 		for i, m := range messages {
 			out.Body.Messages[i] = lateOf(m)
 		}

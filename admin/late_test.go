@@ -16,7 +16,7 @@ func TestLate(t *testing.T) {
 	f := (&fixture{}).start(t)
 	c := f.unix(t)
 	ctx := t.Context()
-	if list, err := c.Late(ctx, ""); err != nil || list.Messages == nil || len(list.Messages) != 0 || list.More {
+	if list, err := c.Late(ctx, "", "", 0); err != nil || list.Messages == nil || len(list.Messages) != 0 || list.Next != "" {
 		t.Errorf("at first: %+v, %v", list, err)
 	}
 	if _, err := c.AddDomain(ctx, "example.org"); err != nil {
@@ -46,10 +46,20 @@ func TestLate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	list, err := c.Late(ctx, "alice@example.org")
+	list, err := c.Late(ctx, "alice@example.org", "", 0)
 	if err != nil || len(list.Messages) != 2 {
 		t.Fatalf("late mail: %+v, %v", list, err)
 	}
+	first, err := c.Late(ctx, "", "", 1)
+	if err != nil || len(first.Messages) != 1 || first.Next == "" {
+		t.Fatalf("a page: %+v, %v", first, err)
+	}
+	rest, err := c.Late(ctx, "", first.Next, 1)
+	if err != nil || len(rest.Messages) != 1 || rest.Next != "" || rest.Messages[0] != list.Messages[1] {
+		t.Errorf("the next page: %+v, %v; want %+v", rest, err, list.Messages[1:])
+	}
+	_, err = c.Late(ctx, "bob@example.org", first.Next, 1)
+	wantStatus(t, "a page of another address", err, http.StatusBadRequest, "after is not the next")
 	m := list.Messages[0]
 	if m.Address != "alice@example.org" || m.Sender != "s@example.net" || m.Recipient != "alice@example.org" || m.Mailbox != box.String() || m.Size == 0 || m.Arrived.Before(m.Ended) {
 		t.Errorf("late message: %+v", m)
@@ -70,7 +80,7 @@ func TestLate(t *testing.T) {
 	if n, err := c.DropLate(ctx, s); err != nil || n.Messages != 1 {
 		t.Errorf("drop: %+v, %v", n, err)
 	}
-	if list, err := c.Late(ctx, ""); err != nil || len(list.Messages) != 0 {
+	if list, err := c.Late(ctx, "", "", 0); err != nil || len(list.Messages) != 0 {
 		t.Errorf("at last: %+v, %v", list, err)
 	}
 }

@@ -92,8 +92,8 @@ func TestRoles(t *testing.T) {
 		}},
 		{"list tokens", func(c *adminclient.Client) error { _, err := c.Tokens(ctx, false); return err }},
 		{"list tasks", func(c *adminclient.Client) error { _, err := c.Tasks(ctx); return err }},
-		{"late of all", func(c *adminclient.Client) error { _, err := c.Late(ctx, ""); return err }},
-		{"late of one", func(c *adminclient.Client) error { _, err := c.Late(ctx, "alice@a.test"); return err }},
+		{"late of all", func(c *adminclient.Client) error { _, err := c.Late(ctx, "", "", 0); return err }},
+		{"late of one", func(c *adminclient.Client) error { _, err := c.Late(ctx, "alice@a.test", "", 0); return err }},
 		{"other: list accounts", func(c *adminclient.Client) error { _, err := c.Accounts(ctx, "b.test", "", 0); return err }},
 		{"other: show account", func(c *adminclient.Client) error { _, err := c.Account(ctx, "alice@b.test"); return err }},
 		{"other: set password", func(c *adminclient.Client) error { return c.SetPassword(ctx, "alice@b.test", "another word") }},
@@ -154,7 +154,7 @@ func TestScopeHidesTheRest(t *testing.T) {
 				_, err := c.ChangeDomain(ctx, domain, adminclient.DomainSettings{Retention: "90d"})
 				return err
 			},
-			"late": func() error { _, err := c.Late(ctx, "alice@"+domain); return err },
+			"late": func() error { _, err := c.Late(ctx, "alice@"+domain, "", 0); return err },
 			"drop": func() error {
 				_, err := c.DropLate(ctx, adminclient.LateSelection{Address: "alice@" + domain})
 				return err

@@ -21,10 +21,11 @@ type LateMessage struct {
 	Size      int64     `json:"size" doc:"The octets that POP3 would send."`
 }
 
-// LateList is late mail.
+// LateList is a page of late mail.
 type LateList struct {
 	Messages []LateMessage `json:"messages" nullable:"false"`
-	More     bool          `json:"more" doc:"More messages exist than the limit allows."`
+	// Next is the after of the following page; empty if there is none.
+	Next string `json:"next,omitempty" doc:"Value of after for the following page; absent on the last page."`
 }
 
 // LateSelection names late mail.
@@ -45,15 +46,16 @@ type LateCount struct {
 	Messages int `json:"messages"`
 }
 
-// Late returns the late mail of an address; empty: of all, which takes a while where there are
-// many accounts.
-func (c *Client) Late(ctx context.Context, address string) (LateList, error) {
-	path := "/v1/late"
-	if address != "" {
-		path += "?address=" + url.QueryEscape(address)
-	}
+// Late returns a page of the late mail of an address (empty: of all), from behind after (empty: from the start),
+// up to limit messages (0: the server's default). A page without messages may have a next page. Status 400:
+// after is not the Next of such a list.
+func (c *Client) Late(ctx context.Context, address, after string, limit int) (LateList, error) {
+	query := url.Values{}
+	set(query, "address", address)
+	set(query, "after", after)
+	setNumber(query, "limit", int64(limit))
 	var list LateList
-	err := c.call(ctx, http.MethodGet, path, nil, &list)
+	err := c.call(ctx, http.MethodGet, withQuery("/v1/late", query), nil, &list)
 	return list, err
 }
 

@@ -11,8 +11,10 @@ import (
 	"popelago/store"
 )
 
-// Errors of Late.HandOver and Late.Drop.
+// Errors of Late.
 var (
+	// ErrBadPage: the page of List begins at no place of the list.
+	ErrBadPage = errors.New("after is not the next of a page of this list")
 	// ErrNotLate: the selection names no late mail, or mail that has gone.
 	ErrNotLate = errors.New("no such late mail")
 	// ErrSeveralOwners: the address has late mail of several former accounts with different owners. The
@@ -34,6 +36,8 @@ type LateMessage struct {
 	Message mail.Message
 	// ReversePath of the envelope; empty also if the content is missing.
 	ReversePath string
+
+	generation mail.MessageID // of the account
 }
 
 // LateSelection names late mail.
@@ -60,73 +64,6 @@ func NewLate(dir *account.Directory, st store.Store, ids *mail.IDSource, now fun
 	return &Late{copier: newCopier(st.Mail, ids, now), dir: dir, directory: st.Directory}
 }
 
-// List returns up to limit late messages of one address, or of all addresses (the zero address),
-// which takes a walk through the whole directory. more reports whether further messages exist.
-//
-// Errors: those of package store.
-func (l *Late) List(ctx context.Context, a mail.Address, limit int) (list []LateMessage, more bool, err error) {
-	take := func(m LateMessage) bool {
-		if more = len(list) == limit; !more {
-			list = append(list, m)
-		}
-		return !more
-	}
-	if !a.IsZero() {
-		err = l.of(ctx, l.directory.Local, l.mail.Local, a, take)
-	} else {
-		err = l.dir.RemovedMailboxes(ctx, nil, func(g account.Generation) error {
-			if more {
-				return errEnough
-			}
-			return eachLate(ctx, l.mail.Local, g, func(m LateMessage) { take(m) })
-		})
-	}
-	if err != nil && !errors.Is(err, errEnough) {
-		return nil, false, err
-	}
-	for i := range list {
-		if list[i].ReversePath, err = l.sender(ctx, list[i].Message); err != nil {
-			return nil, false, err
-		}
-	}
-	return list, more, nil
-}
-
-// errEnough ends a walk.
-var errEnough = errors.New("enough")
-
-// of calls fn with the late mail of one canonical address until fn returns false.
-func (l *Late) of(ctx context.Context, directory store.Directory, mailboxes store.Mailboxes, a mail.Address, fn func(LateMessage) bool) error {
-	generations, err := generationsOf(ctx, directory, account.Policy{}.Keeping, a.Canonical())
-	if err != nil {
-		return err
-	}
-	going := true
-	for _, g := range generations {
-		if g.Status != account.Ended && g.Status != account.Displaced {
-			continue
-		}
-		if shared, err := account.Shared(ctx, directory, g, rowsOf(generations)); err != nil {
-			return err
-		} else if shared {
-			continue
-		}
-		if err := eachLate(ctx, mailboxes, g, func(m LateMessage) { going = going && fn(m) }); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// eachLate calls fn with the late mail of one generation.
-func eachLate(ctx context.Context, st store.Mailboxes, g account.Generation, fn func(LateMessage)) error {
-	m := LateMessage{Address: g.Row.Address, Mailbox: g.Mailbox, Ended: g.End.Time(), Displaced: g.Status == account.Displaced}
-	return eachBehind(ctx, st, g.Mailbox, g.LateBehind(), func(row mail.Message) {
-		m.Message = row
-		fn(m)
-	})
-}
-
 // sender reads the reverse-path of a message.
 func (l *Late) sender(ctx context.Context, m mail.Message) (string, error) {
 	info, body, err := l.mail.Local.OpenContent(ctx, m.ID, m.Origin)
@@ -145,11 +82,12 @@ func (l *Late) selected(ctx context.Context, s LateSelection) (list []LateMessag
 	if err := l.mail.All.Clock(); err != nil {
 		return nil, fmt.Errorf("task: late mail has to wait: %w", err)
 	}
-	err = l.of(ctx, l.directory.All, l.mail.All, s.Address, func(m LateMessage) bool {
+	at := place{address: s.Address.Canonical()}
+	err = eachLateOf(ctx, l.directory.All, l.mail.All, at, func(m LateMessage) error {
 		if (s.Mailbox.IsZero() || s.Mailbox == m.Mailbox) && (s.Message.IsZero() || s.Message == m.Message.ID) {
 			list = append(list, m)
 		}
-		return true
+		return nil
 	})
 	if err != nil {
 		return nil, explainCheck(err)
@@ -209,9 +147,15 @@ func (l *Late) handOver(ctx context.Context, m LateMessage, to mail.Recipient) e
 
 // has reports whether a mailbox contains a copy of a message from a hand-over that stopped half way.
 func (l *Late) has(ctx context.Context, mailbox mail.MailboxID, m mail.Message) (there bool, err error) {
-	err = eachBehind(ctx, l.mail.Local, mailbox, m.ID, func(row mail.Message) {
-		there = there || row.UniqueID() == m.UniqueID()
+	err = eachBehind(ctx, l.mail.Local, mailbox, m.ID, func(row mail.Message) error {
+		if there = row.UniqueID() == m.UniqueID(); there {
+			return errEnough
+		}
+		return nil
 	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
 	return there, err
 }
 

@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -88,17 +89,17 @@ func TestLateMailIsShown(t *testing.T) {
 	l := task.NewLate(r.dir, store.Single(r.st), nil, nil)
 	for _, domain := range []string{"hosted", "removed"} {
 		for _, a := range []mail.Address{r.alice.Address, {}} {
-			list, more, err := l.List(t.Context(), a, 10)
-			if err != nil || more || len(list) != 2 {
-				t.Fatalf("%s, %s: %+v, more %v, %v", domain, a, list, more, err)
+			list, next, err := l.List(t.Context(), a, "", 10)
+			if err != nil || next != "" || len(list) != 2 {
+				t.Fatalf("%s, %s: %+v, next %q, %v", domain, a, list, next, err)
 			}
 			for i, m := range list {
 				if m.Address != r.alice.Address || m.Mailbox != r.alice.Mailbox || m.Message != r.late[i] || m.ReversePath != lateSender || m.Ended.IsZero() || m.Displaced {
 					t.Errorf("%s, %s: %+v, want %+v", domain, a, m, r.late[i])
 				}
 			}
-			if list, more, err := l.List(t.Context(), a, 1); err != nil || !more || len(list) != 1 {
-				t.Errorf("%s, %s, at most 1: %d, more %v, %v", domain, a, len(list), more, err)
+			if list, next, err := l.List(t.Context(), a, "", 1); err != nil || next == "" || len(list) != 1 {
+				t.Errorf("%s, %s, at most 1: %d, next %q, %v", domain, a, len(list), next, err)
 			}
 		}
 		if domain == "hosted" {
@@ -108,6 +109,126 @@ func TestLateMailIsShown(t *testing.T) {
 			}
 		}
 	}
+}
+
+// lateIDs walks through the late mail of an address (zero: of all) by pages of limit messages, and calls between
+// after each page.
+func (r *lateRig) lateIDs(l *task.Late, a mail.Address, limit int, between func()) (ids []mail.MessageID) {
+	r.Helper()
+	for after := ""; ; {
+		list, next, err := l.List(r.Context(), a, after, limit)
+		if err != nil || len(list) > limit || next == after && next != "" {
+			r.Fatalf("page behind %q: %d messages, next %q, %v", after, len(list), next, err)
+		}
+		for _, m := range list {
+			ids = append(ids, m.Message.ID)
+		}
+		if after = next; after == "" {
+			return ids
+		}
+		between()
+	}
+}
+
+// Pages of any length show each late message once: over several addresses, former accounts and domains, while
+// mail arrives and goes, and while a domain ends.
+func TestLateMailByPages(t *testing.T) {
+	r := newLateRig(t)
+	ctx := t.Context()
+	l := task.NewLate(r.dir, store.Single(r.st), nil, nil)
+	for _, domain := range []string{"aaa.test", "zzz.test"} { // around the domain of alice
+		if _, err := r.dir.AddDomain(ctx, domain); err != nil {
+			t.Fatal(err)
+		}
+		a, err := r.dir.AddAccount(ctx, mail.Address{Local: "carol", Domain: domain}, "secret word")
+		if err != nil {
+			t.Fatal(err)
+		}
+		removeAccount(t, r.dir, a)
+		r.late = append(r.late, r.put(a, ""), r.put(a, ""), r.put(a, ""))
+	}
+	again := newAccount(t, r.dir, "alice")
+	removeAccount(t, r.dir, again)
+	ofAlice := append(r.late[:2:2], r.put(again, ""), r.put(again, ""))
+	want := append(slices.Clone(r.late), ofAlice[2:]...)
+	sorted := func(ids []mail.MessageID) []mail.MessageID {
+		return slices.SortedFunc(slices.Values(ids), mail.MessageID.Compare)
+	}
+	for limit := 1; limit <= len(want)+1; limit++ {
+		if got := r.lateIDs(l, mail.Address{}, limit, func() {}); !slices.Equal(sorted(got), sorted(idsOf(want))) {
+			t.Errorf("by pages of %d: %v, want %v", limit, got, idsOf(want))
+		}
+		if got := r.lateIDs(l, r.alice.Address, limit, func() {}); !slices.Equal(got, idsOf(ofAlice)) {
+			t.Errorf("alice by pages of %d: %v, want %v", limit, got, idsOf(ofAlice))
+		}
+	}
+
+	page := 0
+	got := r.lateIDs(l, mail.Address{}, 1, func() { // the first pages have the mail of aaa.test, of alice then
+		switch page++; page {
+		case 1:
+			if err := r.dir.RemoveDomain(ctx, "aaa.test"); err != nil {
+				t.Fatal(err)
+			}
+		case 4: // the place of the page is a message that goes
+			if err := r.st.RemoveMessages(ctx, r.alice.Mailbox, []mail.MessageID{r.late[0].ID}); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, r.put(again, ""))
+		}
+	})
+	if !slices.Equal(sorted(got), sorted(idsOf(want))) {
+		t.Errorf("while the directory changes: %v, want %v", got, idsOf(want))
+	}
+}
+
+func idsOf(list []mail.Message) []mail.MessageID {
+	ids := make([]mail.MessageID, len(list))
+	for i, m := range list {
+		ids[i] = m.ID
+	}
+	return ids
+}
+
+// A page reads a bounded number of mailboxes. The page of an address takes no place of another address.
+func TestLateMailPagesAreBounded(t *testing.T) {
+	r := newLateRig(t)
+	ctx := t.Context()
+	counting := &countingLists{Mail: r.st}
+	st := store.Single(r.st)
+	st.Mail.Local = counting
+	l := task.NewLate(r.dir, st, nil, nil)
+	const gone = 1500
+	for i := range gone {
+		kind, removed := store.KindAccount, r.ids.Next()
+		a := mail.Address{Local: fmt.Sprintf("aaa%d", i), Domain: "example.test"}
+		if err := r.st.ChangeAddress(ctx, a, mail.MessageID{}, store.AddressChange{Kind: &kind, Removed: &removed}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, next, err := l.List(ctx, mail.Address{}, "", 10)
+	if err != nil || len(list) != 0 || next == "" || counting.lists > 1010 {
+		t.Fatalf("the first page: %d messages, next %q, %v, after %d reads", len(list), next, err, counting.lists)
+	}
+	if got := r.lateIDs(l, mail.Address{}, 10, func() {}); !slices.Equal(got, idsOf(r.late)) {
+		t.Errorf("all pages: %v, want %v", got, idsOf(r.late))
+	}
+	for _, after := range []string{next, "!", "Zm9v", "YUBiCgoKCg"} {
+		if _, _, err := l.List(ctx, r.alice.Address, after, 10); !errors.Is(err, task.ErrBadPage) {
+			t.Errorf("the late mail of alice behind %q: %v", after, err)
+		}
+	}
+}
+
+// countingLists counts the lists of mailboxes.
+type countingLists struct {
+	store.Mail
+	lists int
+}
+
+func (c *countingLists) ListMessages(ctx context.Context, mailbox mail.MailboxID, after mail.MessageID, limit int) ([]mail.Message, bool, error) {
+	c.lists++
+	return c.Mail.ListMessages(ctx, mailbox, after, limit)
 }
 
 // Handing late mail over moves each message into another maildrop, octet for octet and with its

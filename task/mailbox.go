@@ -47,8 +47,9 @@ func removeBetween(ctx context.Context, st store.Mail, mailbox mail.MailboxID, a
 	return removed, nil
 }
 
-// eachBehind calls fn with the messages of a mailbox with ids greater than after, in order.
-func eachBehind(ctx context.Context, st store.Mailboxes, mailbox mail.MailboxID, after mail.MessageID, fn func(mail.Message)) (err error) {
+// eachBehind calls fn with the messages of a mailbox with ids greater than after, in order. The walk stops
+// at the first error of fn, and returns the error.
+func eachBehind(ctx context.Context, st store.Mailboxes, mailbox mail.MailboxID, after mail.MessageID, fn func(mail.Message) error) (err error) {
 	for more := true; more; {
 		var rows []mail.Message
 		rows, more, err = st.ListMessages(ctx, mailbox, after, mailboxPage)
@@ -59,7 +60,9 @@ func eachBehind(ctx context.Context, st store.Mailboxes, mailbox mail.MailboxID,
 			break
 		}
 		for _, row := range rows {
-			fn(row)
+			if err := fn(row); err != nil {
+				return err
+			}
 		}
 		after = rows[len(rows)-1].ID
 	}

@@ -61,11 +61,12 @@ func (r lateReport) covers(other lateReport) bool {
 func (p *purge) keep(ctx context.Context, g account.Generation, text string, args ...any) error {
 	var found lateReport // for this server to report
 	kept := 0
-	err := eachBehind(ctx, p.mail, g.Mailbox, g.LateBehind(), func(m mail.Message) {
+	err := eachBehind(ctx, p.mail, g.Mailbox, g.LateBehind(), func(m mail.Message) error {
 		kept++
 		if m.Origin == p.mail.Origin() || p.now.Sub(m.ID.Time()) > othersReport {
 			found.messages, found.newest = found.messages+1, m.ID
 		}
+		return nil
 	})
 	if err != nil {
 		return err

@@ -57,7 +57,7 @@ func TestRenamedAccountKeepsItsMail(t *testing.T) {
 			t.Fatal(err)
 		}
 		add(t, st, ids, bob.Mailbox)
-		list, _, err := late.List(t.Context(), remove, 10)
+		list, _, err := late.List(t.Context(), remove, "", 10)
 		now = now.Add(48 * time.Hour) // each run reads all mailboxes
 		run(t, purge)
 		n := count(t, st, bob.Mailbox)

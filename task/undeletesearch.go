@@ -90,7 +90,7 @@ func (s *removedSearch) eachListed(ctx context.Context, st store.Mail, fn func(m
 	if s.account.InForce.Ends() {
 		after = mail.MinMessageID(s.account.InForce.Since(s.now))
 	}
-	return eachBehind(ctx, st, s.account.Mailbox, after, func(row mail.Message) { fn(row.UniqueID()) })
+	return eachBehind(ctx, st, s.account.Mailbox, after, func(row mail.Message) error { fn(row.UniqueID()); return nil })
 }
 
 // dropListed removes the candidates in the maildrop.

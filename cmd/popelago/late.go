@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -32,22 +31,25 @@ func newLateListCommand(f *remoteFlags) *cobra.Command {
 				address = args[0]
 			}
 			return f.call(func(c *adminclient.Client) error {
-				list, err := c.Late(cmd.Context(), address)
+				messages := []adminclient.LateMessage{} // [] in JSON
+				err := eachPage(func(after string) ([]adminclient.LateMessage, string, error) {
+					page, err := c.Late(cmd.Context(), address, after, maildropPage)
+					return page.Messages, page.Next, err
+				}, func(page []adminclient.LateMessage) error {
+					messages = append(messages, page...)
+					return nil
+				})
 				if err != nil {
 					return err
 				}
 				if f.json {
-					return printJSON(cmd.OutOrStdout(), list)
+					return printJSON(cmd.OutOrStdout(), adminclient.LateList{Messages: messages})
 				}
-				rows := make([][]string, len(list.Messages))
-				for i, m := range list.Messages {
+				rows := make([][]string, len(messages))
+				for i, m := range messages {
 					rows[i] = []string{m.Address, when(m.Ended), when(m.Arrived), "<" + m.Sender + ">", strconv.FormatInt(m.Size, 10), m.Message, m.Mailbox}
 				}
-				err = printTable(cmd.OutOrStdout(), []string{"ADDRESS", "ENDED", "ARRIVED", "SENDER", "OCTETS", "MESSAGE", "MAILBOX"}, rows)
-				if err == nil && list.More {
-					_, err = fmt.Fprintf(cmd.ErrOrStderr(), "there is more than these %d\n", len(rows))
-				}
-				return err
+				return printTable(cmd.OutOrStdout(), []string{"ADDRESS", "ENDED", "ARRIVED", "SENDER", "OCTETS", "MESSAGE", "MAILBOX"}, rows)
 			})
 		},
 	}
