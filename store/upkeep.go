@@ -50,6 +50,8 @@ type Server struct {
 // alone. The rest is reported as blocked, and later calls retry. A method returns an error if all
 // remaining work is blocked.
 //
+// With a context of Watch the methods show their reports while they work.
+//
 // Errors: ErrUnavailable, ErrOutcomeUnknown, ErrCorrupt. A report also counts the work before an
 // error.
 type Background interface {
@@ -75,6 +77,7 @@ type FloorReport struct {
 	Mailboxes int // mailboxes examined
 	Raised    int // mailboxes with a raised floor
 	Blocked   int // mailboxes not examined because of unreachable replicas
+	Remaining int // mailboxes still to be examined, see Watch; 0 at the end
 	// Grown lists the mailboxes that should become bulk, noticed by the local server since the
 	// last call.
 	Grown []GrownMailbox
@@ -95,10 +98,16 @@ type SweepReport struct {
 	Elsewhere int   // parts of the work that fall to neighbour servers
 	// Blocked counts parts of the work (removals, contents) that wait for unreachable replicas.
 	Blocked int
+	// Remaining counts the parts of the work that the run has not finished yet, if the engine knows, see
+	// Watch; 0 at the end.
+	Remaining int
 }
 
 // OrphanReport counts the work of one SweepOrphans.
 type OrphanReport struct {
 	SweepReport
 	Looked int // contents examined
+	// Percent of all content that a scan has examined, runs of other servers included, see Watch; 0 at the
+	// end, and if the engine has no scan.
+	Percent int
 }

@@ -37,6 +37,9 @@ type Count struct {
 	N    int64
 }
 
+// remaining counts the parts of the work that a run in progress has not reached yet.
+const remaining = "remaining"
+
 // Counts of work that was not done.
 const (
 	othersShare = "elsewhere" // parts of the work in the share of other servers

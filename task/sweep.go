@@ -41,14 +41,20 @@ func Floor(cfg SweepConfig, dir *account.Directory, st store.Background) Job {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	return Job{Name: "floor", Every: cfg.Floor, Run: func(ctx context.Context, _ bool) (report Report, err error) {
-		r, err := st.RaiseFloors(ctx)
-		report.add("mailboxes", int64(r.Mailboxes))
-		report.add("raised", int64(r.Raised))
-		report.add(blocked, int64(r.Blocked))
+		r, err := st.RaiseFloors(store.Watch(ctx, func(soFar store.FloorReport) { showProgress(ctx, floorReport(soFar)) }))
+		report = floorReport(r)
 		bulk, bulkErr := setBulk(ctx, cfg.Logger, dir, r.Grown)
 		report.add("bulk", int64(bulk))
 		return report, errors.Join(err, bulkErr)
 	}}
+}
+
+func floorReport(f store.FloorReport) (r Report) {
+	r.add("mailboxes", int64(f.Mailboxes))
+	r.add("raised", int64(f.Raised))
+	r.add(blocked, int64(f.Blocked))
+	r.add(remaining, int64(f.Remaining))
+	return r
 }
 
 // setBulk makes mailboxes bulk, and returns their number. The store reports mailboxes that fail again
@@ -70,10 +76,10 @@ func setBulk(ctx context.Context, logger *slog.Logger, dir *account.Directory, g
 
 // Reap returns the job that reclaims the content of removed messages.
 func Reap(cfg SweepConfig, st store.Background) Job {
-	return Job{Name: "reap", Every: cfg.Reap, Run: func(ctx context.Context, _ bool) (report Report, err error) {
-		r, err := st.Sweep(ctx, cfg.now().Add(-max(cfg.Grace, cfg.Undelete)))
-		report.addSweep(r)
-		return report, err
+	return Job{Name: "reap", Every: cfg.Reap, Run: func(ctx context.Context, _ bool) (Report, error) {
+		watched := store.Watch(ctx, func(soFar store.SweepReport) { showProgress(ctx, sweepReport(soFar)) })
+		r, err := st.Sweep(watched, cfg.now().Add(-max(cfg.Grace, cfg.Undelete)))
+		return sweepReport(r), err
 	}}
 }
 
@@ -84,22 +90,29 @@ const orphansAgain = 10 * time.Minute
 // Orphans returns the job that reclaims content that never got into a mailbox.
 func Orphans(cfg SweepConfig, st store.Background) Job {
 	every := min(cfg.Orphans, orphansAgain)
-	return Job{Name: "orphans", Every: every, Run: func(ctx context.Context, asked bool) (report Report, err error) {
+	return Job{Name: "orphans", Every: every, Run: func(ctx context.Context, asked bool) (Report, error) {
 		now := cfg.now()
 		begun := now.Add(-cfg.Orphans)
 		if asked {
 			begun = now
 		}
-		r, err := st.SweepOrphans(ctx, now.Add(-cfg.Grace), begun)
-		report.add("looked", int64(r.Looked))
-		report.addSweep(r.SweepReport)
-		return report, err
+		watched := store.Watch(ctx, func(soFar store.OrphanReport) { showProgress(ctx, orphanReport(soFar)) })
+		r, err := st.SweepOrphans(watched, now.Add(-cfg.Grace), begun)
+		return orphanReport(r), err
 	}}
 }
 
-func (r *Report) addSweep(s store.SweepReport) {
+func orphanReport(o store.OrphanReport) (r Report) {
+	r.add("percent", int64(o.Percent))
+	r.add("looked", int64(o.Looked))
+	return append(r, sweepReport(o.SweepReport)...)
+}
+
+func sweepReport(s store.SweepReport) (r Report) {
 	r.add("contents", int64(s.Contents))
 	r.add("octets", s.Octets)
 	r.add(othersShare, int64(s.Elsewhere))
 	r.add(blocked, int64(s.Blocked))
+	r.add(remaining, int64(s.Remaining))
+	return r
 }

@@ -59,7 +59,7 @@ func (k *checks) RemoveOrphans(ctx context.Context, contents []store.ContentRow,
 	if err := k.sweeper.MayReclaim(); err != nil {
 		return store.SweepReport{}, err
 	}
-	r := &orphanRun{k.sweeper.newRun(olderThan)}
+	r := &orphanRun{sweepRun: k.sweeper.newRun(olderThan)}
 	var ids []mail.MessageID
 	var parts []part
 	for _, c := range contents {

@@ -22,7 +22,10 @@ const (
 )
 
 // orphanRun scans all content for orphans.
-type orphanRun struct{ *sweepRun }
+type orphanRun struct {
+	*sweepRun
+	percent int // of all content examined; r.mu guards it
+}
 
 // findOrphans scans from the noted position to the end. A scan that ended begins again if its last
 // beginning was before begun. looked counts the chunks.
@@ -36,6 +39,10 @@ func (r *orphanRun) findOrphans(ctx context.Context, begun time.Time, looked *in
 		r.state.passed += r.report.Blocked
 		r.report.Blocked = r.state.passed
 	}()
+	watched := ctx
+	ctx = store.Watch(ctx, func(soFar store.SweepReport) {
+		store.Show(watched, store.OrphanReport{SweepReport: soFar, Looked: *looked, Percent: r.percent})
+	})
 	s, err := r.readScan(ctx, name)
 	if err != nil {
 		return err
@@ -82,12 +89,26 @@ func (r *orphanRun) scanSome(ctx context.Context, position int64, looked *int) (
 		}
 		position = p.next
 		n += p.looked
-		*looked += p.looked
+		r.note(ctx, looked, p)
 		if err := r.pace(ctx, p.looked, time.Since(start)); err != nil {
 			return 0, err
 		}
 	}
 	return position, r.removeOrphans(ctx, candidates, n)
+}
+
+// note counts and shows a page of the scan.
+func (r *orphanRun) note(ctx context.Context, looked *int, p scanned) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	*looked += p.looked
+	r.percent = percentOf(p.next)
+	r.showLocked(ctx)
+}
+
+// percentOf returns the part of all tokens up to a position.
+func percentOf(position int64) int {
+	return int((float64(position) - scanStart) / (scanEnd - float64(scanStart)) * 100)
 }
 
 // unlisted returns the contents without a row in any mailbox. Contents that could not be proven are

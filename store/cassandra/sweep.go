@@ -53,7 +53,7 @@ func (s *sweeper) Sweep(ctx context.Context, olderThan time.Time) (store.SweepRe
 // after the first is gone.
 func (s *sweeper) SweepOrphans(ctx context.Context, olderThan, begun time.Time) (report store.OrphanReport, err error) {
 	report.SweepReport, err = s.inBackground(ctx, &s.state.orphans, olderThan, func(ctx context.Context, r *sweepRun) error {
-		return (&orphanRun{r}).findOrphans(ctx, begun, &report.Looked)
+		return (&orphanRun{sweepRun: r}).findOrphans(ctx, begun, &report.Looked)
 	})
 	return report, err
 }

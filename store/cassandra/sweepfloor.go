@@ -24,6 +24,7 @@ func (r *floorRun) raiseAll(ctx context.Context, report *store.FloorReport) erro
 	for _, mailbox := range mailboxes {
 		open[mailbox] = true
 	}
+	remaining := len(mailboxes)
 	err := atOnce(ctx, parallelFloors, mailboxes, func(ctx context.Context, mailbox mail.MailboxID) error {
 		raised, err := r.raise(ctx, mailbox)
 		o, err := r.tally.proof(ctx, statement{}, err)
@@ -42,6 +43,10 @@ func (r *floorRun) raiseAll(ctx context.Context, report *store.FloorReport) erro
 				r.noteStuck(mailbox)
 			}
 		}
+		remaining--
+		soFar := *report
+		soFar.Remaining = remaining
+		store.Show(ctx, soFar)
 		return err
 	})
 	for mailbox := range open {

@@ -21,8 +21,10 @@ type sweepRun struct {
 	now    time.Time
 	before int64 // ids and removals from this microsecond on are left alone
 
-	mu     sync.Mutex // guards report, and the results of parallel reads
+	mu     sync.Mutex // guards report, remaining, and the results of parallel reads
 	report store.SweepReport
+	// remaining counts shards of the trash that are still to be swept.
+	remaining int
 }
 
 // addBlocked counts parts of the work that wait for replicas.
@@ -178,7 +180,15 @@ func (r *sweepRun) remove(ctx context.Context, id mail.MessageID, c stored) erro
 	defer r.mu.Unlock()
 	r.report.Contents++
 	r.report.Octets += c.size
+	r.showLocked(ctx)
 	return nil
+}
+
+// showLocked shows the report so far. r.mu is held.
+func (r *sweepRun) showLocked(ctx context.Context) {
+	soFar := r.report
+	soFar.Remaining = r.remaining
+	store.Show(ctx, soFar)
 }
 
 func (r *sweepRun) removeChunk(ctx context.Context, id mail.MessageID, n int) error {

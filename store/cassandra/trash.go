@@ -25,8 +25,14 @@ func (r *trashRun) emptyTrash(ctx context.Context) error {
 			}
 		}
 	}
+	r.remaining = len(mine)
 	if err := atOnce(ctx, parallelShards, mine, func(ctx context.Context, p trashPart) error {
-		return r.emptyShard(ctx, p, open)
+		err := r.emptyShard(ctx, p, open)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.remaining--
+		r.showLocked(ctx)
+		return err
 	}); err != nil {
 		return err
 	}

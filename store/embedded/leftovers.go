@@ -38,6 +38,7 @@ func (l *leftovers) sweep(ctx context.Context, run *sweepRun) error {
 		octets, err := l.files.removeAt(path)
 		if err == nil {
 			run.count(octets)
+			store.Show(ctx, run.report)
 		}
 		return true, err
 	})

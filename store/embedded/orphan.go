@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"popelago/mail"
+	"popelago/store"
 )
 
 // orphans removes contents that were put without a message, from memory and from the database.
@@ -32,6 +33,7 @@ func (o *orphans) sweepPending(ctx context.Context, run *sweepRun) error {
 		}
 		if !written {
 			run.count(row.size)
+			store.Show(ctx, run.report)
 		}
 	}
 	return nil

@@ -278,6 +278,50 @@ var sweepCases = []testCase{
 			e.Fatalf("Sweep again: %+v", r)
 		}
 	}},
+	{"is watched", func(e *env) {
+		mb := mailbox("a")
+		var octets int64
+		for i, n := range []int{10, 100_000, 20} {
+			m := e.message(1)
+			e.put(m.ID, pattern(n, uint32(i)), 4096, mb)
+			e.add(mb, m)
+			e.remove(mb, m.ID)
+			octets += int64(n)
+		}
+		e.put(e.ids.Next(), pattern(30, 4), 30, mb) // without a message
+		octets += 30
+		var sum, last store.SweepReport
+		show := func(r store.SweepReport) {
+			if r.Contents < last.Contents || r.Octets < last.Octets || r.Remaining < 0 {
+				e.Errorf("%+v is shown after %+v", r, last)
+			}
+			last = r
+		}
+		ended := func(what string, r store.SweepReport, err error) {
+			if last.Remaining = 0; err != nil || r.Remaining != 0 || r.Contents != last.Contents || r.Octets != last.Octets {
+				e.Errorf("%s: %+v, %v; the last report shown: %+v", what, r, err, last)
+			}
+			sum.Contents, sum.Octets = sum.Contents+r.Contents, sum.Octets+r.Octets
+			last = store.SweepReport{}
+		}
+		for range e.suite.SweepLimit {
+			r, err := e.Sweep(store.Watch(e.ctx, show), future())
+			ended("Sweep", r, err)
+			o, err := e.SweepOrphans(store.Watch(e.ctx, func(r store.OrphanReport) {
+				if r.Percent < 0 || r.Percent > 100 {
+					e.Errorf("%+v is shown", r)
+				}
+				show(r.SweepReport)
+			}), future(), future())
+			ended("SweepOrphans", o.SweepReport, err)
+			if o.Percent != 0 {
+				e.Errorf("SweepOrphans: %+v", o)
+			}
+		}
+		if sum.Contents != 4 || sum.Octets != octets {
+			e.Errorf("swept: %+v, want 4 contents with %d octets", sum, octets)
+		}
+	}},
 	{"shared content", func(e *env) {
 		a, b, c := mailbox("a"), mailbox("b"), mailbox("c")
 		for i, n := range []int{10, 100_000} {
