@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"sync"
 	"time"
 )
@@ -77,7 +78,8 @@ func write[T []byte | string](c *Conn, p T) (written int, err error) {
 	return written, c.outErr
 }
 
-// Flush sends the output. ErrTimeout means that the peer did not receive the output in time.
+// Flush sends the output. ErrTimeout means that the peer did not receive the output in time, ErrEnded also that
+// the administrator has ended the session meanwhile.
 func (c *Conn) Flush() error {
 	if c.outN > 0 && c.outErr == nil {
 		c.flushBuffer()
@@ -91,8 +93,57 @@ func (c *Conn) Flush() error {
 }
 
 func (c *Conn) flushBuffer() {
-	c.net.SetWriteDeadline(time.Now().Add(c.cfg.WriteTimeout))
-	_, err := c.net.Write((*c.out)[:c.outN])
+	if c.outErr = c.beginWrite(); c.outErr == nil {
+		_, err := c.net.Write((*c.out)[:c.outN])
+		if c.outErr = c.endWrite(err); c.outErr != nil {
+			c.broken = true // a part may have reached the peer, see Break
+		}
+	}
 	c.outN = 0
-	c.outErr = translate(err)
+}
+
+// beginWrite notes that output is sent, and sets its deadline. Errors: ErrEnded in the middle of a text.
+func (c *Conn) beginWrite() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	limit := c.cfg.WriteTimeout
+	switch {
+	case c.ended && c.sendingText:
+		return ErrEnded
+	case c.ended:
+		limit = min(limit, lingerTime)
+	}
+	c.writing = true
+	c.net.SetWriteDeadline(time.Now().Add(limit))
+	return nil
+}
+
+// endWrite notes the end of a write, and translates its error.
+func (c *Conn) endWrite(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writing = false
+	if err = translate(err); c.ended && errors.Is(err, ErrTimeout) {
+		return ErrEnded
+	}
+	return err
+}
+
+// hastenLocked shortens a write in progress of a session that the administrator ends: the client may not read.
+// A text breaks off at once; a reply has lingerTime.
+func (c *Conn) hastenLocked() {
+	switch {
+	case !c.writing:
+	case c.sendingText:
+		c.net.SetWriteDeadline(time.Unix(1, 0))
+	default:
+		c.net.SetWriteDeadline(time.Now().Add(lingerTime))
+	}
+}
+
+// noteText notes the begin or the end of a text that is sent.
+func (c *Conn) noteText(begins bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sendingText = begins
 }

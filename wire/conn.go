@@ -54,7 +54,10 @@ type Conn struct {
 	progress        Progress
 	secured         bool               // TLS is on, as tls for other goroutines
 	ended           bool               // by the administrator
+	closed          bool               // the last output has been sent
 	waiting         bool               // ReadLine waits for a command
+	writing         bool               // output is being sent
+	sendingText     bool               // between NewDotWriter and Close
 	cancelHandshake context.CancelFunc // ends the TLS handshake in progress; nil: none
 	stopping        bool
 	crowded         bool // to be dropped for a new connection
@@ -127,6 +130,7 @@ func (c *Conn) close() {
 		c.raw.Close()
 	}
 	err := c.Flush()
+	c.noteClosed()
 	if half, ok := c.net.(interface{ CloseWrite() error }); ok && c.linger && err == nil {
 		half.CloseWrite()
 		c.net.SetReadDeadline(time.Now().Add(lingerTime))
@@ -135,6 +139,13 @@ func (c *Conn) close() {
 	c.net.Close()
 	c.r, c.w = 0, 0
 	c.releaseInput()
+}
+
+// noteClosed notes that the session has come to its end: nothing is left for EndSession.
+func (c *Conn) noteClosed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
 }
 
 // abort ends the connection at once, from another goroutine than the handler's.

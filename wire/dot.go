@@ -186,7 +186,8 @@ func (b *BodyReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// DotWriter writes one multi-line text. DotWriter stuffs the dots that begin a line (RFC 1939
+// DotWriter writes one multi-line text, which breaks off with ErrEnded if the administrator ends the session.
+// DotWriter stuffs the dots that begin a line (RFC 1939
 // section 3), and Close ends the text with "." CRLF.
 type DotWriter struct {
 	c         *Conn
@@ -194,7 +195,10 @@ type DotWriter struct {
 }
 
 // NewDotWriter starts a text on c.
-func (c *Conn) NewDotWriter() *DotWriter { return &DotWriter{c: c, lineStart: true} }
+func (c *Conn) NewDotWriter() *DotWriter {
+	c.noteText(true)
+	return &DotWriter{c: c, lineStart: true}
+}
 
 // Write implements io.Writer. Line ends in p must be CRLF.
 func (d *DotWriter) Write(p []byte) (int, error) {
@@ -227,5 +231,6 @@ func (d *DotWriter) Close() error {
 		end = "\r\n.\r\n"
 	}
 	_, err := d.c.WriteString(end)
+	d.c.noteText(false)
 	return err
 }

@@ -52,16 +52,17 @@ func (c *Conn) session() Session {
 	}
 }
 
-// end makes a waiting ReadLine and all later calls return ErrEnded, and makes a TLS handshake fail. It
-// returns false for a connection that ends already.
+// end makes a waiting ReadLine and all later calls return ErrEnded, makes a TLS handshake fail, and hastens output
+// that the client does not receive. It returns false for a connection that ends already.
 func (c *Conn) end() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.endedLocked() != nil {
+	if c.closed || c.endedLocked() != nil {
 		return false
 	}
 	c.ended = true
 	c.wakeLocked()
+	c.hastenLocked()
 	return true
 }
 
@@ -76,9 +77,10 @@ func (s *Server) OpenSessions() []Session {
 	return all
 }
 
-// EndSession ends a session for the administrator: at once if the session waits for a command,
-// otherwise after the present command, including its text. It returns false if no such session is open,
-// or if the session ends already.
+// EndSession ends a session for the administrator: at once if the session waits for a command or sends a text,
+// otherwise after the present command, including the text that the command receives. Output that the client
+// does not receive delays the end by two seconds at most. It returns false if no such session is open, or if the
+// session ends already.
 func (s *Server) EndSession(id string) bool {
 	c := s.find(id)
 	if c == nil || !c.end() {

@@ -38,7 +38,7 @@ func (c *Conn) tryHandshake(ctx context.Context, cfg *tls.Config) error {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	c.mu.Lock()
-	if c.stopping || c.ended {
+	if c.endedLocked() != nil {
 		cancel()
 	}
 	c.cancelHandshake = cancel
@@ -46,15 +46,15 @@ func (c *Conn) tryHandshake(ctx context.Context, cfg *tls.Config) error {
 	err := tc.HandshakeContext(ctx)
 	c.mu.Lock()
 	c.cancelHandshake = nil
-	stopped := c.stopping || c.ended
+	stopped := c.endedLocked()
 	if err == nil {
 		c.net, c.secured = tc, true
 	}
 	c.mu.Unlock()
 	switch {
 	case err == nil:
-	case stopped:
-		return ErrStopping
+	case stopped != nil:
+		return stopped
 	case errors.Is(err, context.DeadlineExceeded):
 		return c.countTimeout(ErrTimeout)
 	default:
