@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -132,10 +133,15 @@ func expect(err error, got, want int) error {
 }
 
 // A page of the list, a search, a login and RCPT make the same calls of the store, and read the same rows, with
-// 100 accounts in a domain and with 20,000. An import makes the same calls for each account.
+// 100 accounts in a domain and with 20,000, and with TEST_CHAOS=1 with a million. An import makes the same calls for
+// each account.
 func TestCallsDoNotGrowWithTheDomain(t *testing.T) {
 	var before map[string]map[string]int
-	for _, n := range []int{100, 20_000} {
+	sizes := []int{100, 20_000}
+	if os.Getenv("TEST_CHAOS") == "1" {
+		sizes = append(sizes, 1_000_000)
+	}
+	for _, n := range sizes {
 		st := &countedDirectory{Directory: openStore(t), calls: map[string]int{}}
 		cfg := cheap(newClock())
 		cfg.PenaltyAfter = -1
@@ -147,7 +153,9 @@ func TestCallsDoNotGrowWithTheDomain(t *testing.T) {
 		importMany(t, d, hash, 0, 100)
 		if n > 100 {
 			st.reset()
+			began := time.Now()
 			importMany(t, d, hash, 100, n)
+			t.Logf("import of %d accounts: %.0f accounts/s", n-100, float64(n-100)/time.Since(began).Seconds())
 			calls := st.reset()
 			if calls["AddressRows"] != n-100 || calls["ChangeAddress"] != n-100 || calls["rows"] != 0 {
 				t.Errorf("the import of %d accounts makes the calls %v", n-100, calls)
@@ -163,10 +171,12 @@ func TestCallsDoNotGrowWithTheDomain(t *testing.T) {
 			}
 			todo := operations(d, n)
 			st.reset()
+			began := time.Now()
 			if err := todo[name](t.Context()); err != nil {
 				t.Errorf("%s with %d accounts: %v", name, n, err)
 			}
 			counts[name] = st.reset()
+			t.Logf("%d accounts: %s %v, %v", n, name, counts[name], time.Since(began))
 		}
 		for name, got := range counts {
 			if before != nil && !maps.Equal(got, before[name]) {
