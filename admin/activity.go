@@ -19,8 +19,8 @@ func (a *api) activity(ctx context.Context, acc account.Account, keep account.Ke
 	out := adminclient.Activity{
 		NotesLogins: a.cfg.NotesLogins, NotesRetrievals: keep.AfterRetrieval(acc.Settings).Ends(),
 	}
-	part := func(name string, read func(context.Context) error) bool {
-		ctx, cancel := context.WithTimeout(ctx, partLimit)
+	part := func(name string, limit time.Duration, read func(context.Context) error) bool {
+		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		err := read(ctx)
 		if err != nil {
@@ -29,16 +29,21 @@ func (a *api) activity(ctx context.Context, acc account.Account, keep account.Ke
 		}
 		return err == nil
 	}
-	part(adminclient.PartLogin, func(ctx context.Context) error {
+	part(adminclient.PartLogin, partLimit, func(ctx context.Context) error {
 		at, err := a.directory.LastLogin(ctx, acc.Mailbox)
 		if err == nil && !at.IsZero() {
 			out.LastLogin = &at
 		}
 		return err
 	})
+	u := unfetched{api: a, mailbox: acc.Mailbox}
+	visit, limit := func([]mail.Message) {}, partLimit
+	if out.NotesRetrievals { // in the same walk
+		visit, limit = u.visit(ctx), 2*partLimit
+	}
 	var m measured
-	listed := part(adminclient.PartMaildrop, func(ctx context.Context) (err error) {
-		m, err = a.measure(ctx, acc.Mailbox)
+	listed := part(adminclient.PartMaildrop, limit, func(ctx context.Context) (err error) {
+		m, err = a.measure(ctx, acc.Mailbox, visit)
 		return err
 	})
 	if listed {
@@ -52,42 +57,52 @@ func (a *api) activity(ctx context.Context, acc account.Account, keep account.Ke
 	case !out.NotesRetrievals:
 	case !listed:
 		out.Missing = append(out.Missing, adminclient.PartRetrievals)
-	default:
-		part(adminclient.PartRetrievals, func(ctx context.Context) error {
-			n, err := a.unfetched(ctx, acc.Mailbox)
-			if err == nil {
-				out.Unfetched = &n
-			}
-			return err
-		})
+	case part(adminclient.PartRetrievals, partLimit, func(context.Context) error { return u.err }):
+		out.Unfetched = &u.count
 	}
 	return out
 }
 
-// unfetched counts the messages of a mailbox without a note of a retrieval, a page at a time.
-func (a *api) unfetched(ctx context.Context, mailbox mail.MailboxID) (n int, err error) {
-	var after mail.MessageID
-	for more := true; more; {
-		var rows []mail.Message
-		rows, more, err = a.mail.ListMessages(ctx, mailbox, after, measurePage)
-		if err != nil || len(rows) == 0 {
-			return n, err
+// unfetched counts the messages of a mailbox without a note of a retrieval.
+type unfetched struct {
+	api     *api
+	mailbox mail.MailboxID
+	count   int
+	after   mail.MessageID // the last message visited
+	spent   time.Duration  // by reading notes
+	err     error          // of reading notes
+}
+
+// visit returns a function that counts a page of messages. Reading the notes has partLimit for itself; after an
+// error no further note is read.
+func (u *unfetched) visit(ctx context.Context) func([]mail.Message) {
+	return func(rows []mail.Message) {
+		if u.err != nil || len(rows) == 0 {
+			return
 		}
-		last := rows[len(rows)-1].ID
-		var noted []mail.MessageID
-		for r, err := range a.mail.RetrievedMessages(ctx, mailbox, after, last) {
-			if err != nil {
-				return 0, err
-			}
-			noted = append(noted, r.ID)
-		}
-		slices.SortFunc(noted, mail.MessageID.Compare)
-		for _, row := range rows {
-			if _, found := slices.BinarySearchFunc(noted, row.ID, mail.MessageID.Compare); !found {
-				n++
-			}
-		}
-		after = last
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(ctx, partLimit-u.spent)
+		defer cancel()
+		u.err = u.page(ctx, rows)
+		u.spent += time.Since(began)
 	}
-	return n, nil
+}
+
+func (u *unfetched) page(ctx context.Context, rows []mail.Message) error {
+	last := rows[len(rows)-1].ID
+	var noted []mail.MessageID
+	for r, err := range u.api.mail.RetrievedMessages(ctx, u.mailbox, u.after, last) {
+		if err != nil {
+			return err
+		}
+		noted = append(noted, r.ID)
+	}
+	slices.SortFunc(noted, mail.MessageID.Compare)
+	for _, row := range rows {
+		if _, found := slices.BinarySearchFunc(noted, row.ID, mail.MessageID.Compare); !found {
+			u.count++
+		}
+	}
+	u.after = last
+	return nil
 }

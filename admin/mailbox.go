@@ -20,8 +20,9 @@ type measured struct {
 	oldest, newest mail.MessageID
 }
 
-// measure counts the messages of a mailbox and adds up their sizes.
-func (a *api) measure(ctx context.Context, mailbox mail.MailboxID) (m measured, err error) {
+// measure counts the messages of a mailbox and adds up their sizes. It passes each page of messages, in order, to
+// visit.
+func (a *api) measure(ctx context.Context, mailbox mail.MailboxID, visit func([]mail.Message)) (m measured, err error) {
 	for {
 		rows, more, err := a.mail.ListMessages(ctx, mailbox, m.newest, measurePage)
 		if err != nil {
@@ -34,6 +35,7 @@ func (a *api) measure(ctx context.Context, mailbox mail.MailboxID) (m measured, 
 			m.octets += row.Size
 			m.newest = row.ID
 		}
+		visit(rows)
 		if !more || len(rows) == 0 {
 			return m, nil
 		}

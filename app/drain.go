@@ -29,8 +29,8 @@ func (d *drain) set(delay, timeout time.Duration) {
 	d.delay, d.timeout = delay, timeout
 }
 
-// drained is a protocol server that can be taken out of service.
-type drained interface {
+// protocolServer is a server of one protocol: its sessions, and its drain.
+type protocolServer interface {
 	Drain(on bool)
 	EndSessions()
 	Sessions() int
@@ -38,7 +38,7 @@ type drained interface {
 	EndSession(id string) bool
 }
 
-func (a *App) drained() []drained { return []drained{a.pop3, a.smtp, a.lmtp} }
+func (a *App) protocols() []protocolServer { return []protocolServer{a.pop3, a.smtp, a.lmtp} }
 
 // Drain begins to take the server out of service. Draining again changes nothing. A restart ends the
 // drain.
@@ -70,7 +70,7 @@ func (a *App) whileDraining(since time.Time, do func()) {
 // refuse refuses new connections. a.drain.mu is held.
 func (a *App) refuse() {
 	a.drain.refusing = true
-	for _, s := range a.drained() {
+	for _, s := range a.protocols() {
 		s.Drain(true)
 	}
 	a.logger.Info("new connections are refused: the server is out of service")
@@ -79,7 +79,7 @@ func (a *App) refuse() {
 // endSessions ends the sessions that are left.
 func (a *App) endSessions() {
 	a.logger.Info("sessions are ended: the server is out of service", "sessions", a.sessions())
-	for _, s := range a.drained() {
+	for _, s := range a.protocols() {
 		s.EndSessions()
 	}
 }
@@ -96,7 +96,7 @@ func (a *App) Undrain() {
 		t.Stop()
 	}
 	d.since, d.refusing, d.timers = time.Time{}, false, nil
-	for _, s := range a.drained() {
+	for _, s := range a.protocols() {
 		s.Drain(false)
 	}
 	a.logger.Info("the server is back in service")
@@ -112,7 +112,7 @@ func (a *App) stopDrain() {
 }
 
 func (a *App) sessions() (n int) {
-	for _, s := range a.drained() {
+	for _, s := range a.protocols() {
 		n += s.Sessions()
 	}
 	return n

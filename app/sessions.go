@@ -11,7 +11,7 @@ import (
 // Sessions describes the open sessions, for the administration API.
 func (a *App) Sessions() []adminclient.Session {
 	var all []adminclient.Session
-	for _, server := range a.drained() {
+	for _, server := range a.protocols() {
 		for _, s := range server.OpenSessions() {
 			all = append(all, sessionOf(s))
 		}
@@ -22,7 +22,7 @@ func (a *App) Sessions() []adminclient.Session {
 // EndSession ends a session for the administrator. False: no such session is open, or the session ends
 // already.
 func (a *App) EndSession(id string) bool {
-	for _, server := range a.drained() {
+	for _, server := range a.protocols() {
 		if server.EndSession(id) {
 			return true
 		}
@@ -46,7 +46,7 @@ func (a *App) load() *adminclient.Load {
 	l := &adminclient.Load{
 		Sessions: map[string]int{"pop3": 0, "pop3s": 0, "smtp": 0, "lmtp": 0}, Goroutines: runtime.NumGoroutine(),
 	}
-	for _, server := range a.drained() {
+	for _, server := range a.protocols() {
 		for _, s := range server.OpenSessions() {
 			l.Sessions[s.Protocol]++
 			switch s.Command {

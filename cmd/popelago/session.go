@@ -62,16 +62,8 @@ sessions may be missing, and standard error names the server and the reason.`,
 }
 
 // showSessions prints a list of sessions, and names the servers that did not answer.
-func (f *remoteFlags) showSessions(cmd *cobra.Command, list adminclient.SessionList) (err error) {
-	if f.json {
-		err = printJSON(cmd.OutOrStdout(), list)
-	} else {
-		err = printSessions(cmd.OutOrStdout(), list)
-	}
-	if err != nil {
-		return err
-	}
-	return reportParts(cmd.ErrOrStderr(), list.Parts)
+func (f *remoteFlags) showSessions(cmd *cobra.Command, list adminclient.SessionList) error {
+	return f.showParts(cmd, list, list.Parts, func(w io.Writer) error { return printSessions(w, list) })
 }
 
 func printSessions(w io.Writer, list adminclient.SessionList) error {
@@ -101,6 +93,21 @@ func printSessions(w io.Writer, list adminclient.SessionList) error {
 }
 
 func orDash(s string) string { return cmp.Or(s, "-") }
+
+// showParts prints an answer of several servers as JSON, or by print, and then names the servers that did not answer.
+func (f *remoteFlags) showParts(cmd *cobra.Command, answer any, parts adminclient.Parts, print func(io.Writer) error) error {
+	out := cmd.OutOrStdout()
+	var err error
+	if f.json {
+		err = printJSON(out, answer)
+	} else {
+		err = print(out)
+	}
+	if err != nil {
+		return err
+	}
+	return reportParts(cmd.ErrOrStderr(), parts)
+}
 
 // reportParts names the servers that did not answer.
 func reportParts(w io.Writer, p adminclient.Parts) error {
@@ -163,10 +170,10 @@ The exit code is 1 if a server did not answer. The command may be repeated.`,
 				if err != nil {
 					return err
 				}
-				if err := f.result(cmd.OutOrStdout(), ended, "sessions ended: %d", ended.Ended); err != nil {
+				return f.showParts(cmd, ended, ended.Parts, func(w io.Writer) error {
+					_, err := fmt.Fprintf(w, "sessions ended: %d\n", ended.Ended)
 					return err
-				}
-				return reportParts(cmd.ErrOrStderr(), ended.Parts)
+				})
 			})
 		},
 	}

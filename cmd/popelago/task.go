@@ -35,15 +35,7 @@ not answer: standard error names the server and the reason.`,
 				if err != nil {
 					return err
 				}
-				if f.json {
-					err = printJSON(cmd.OutOrStdout(), list)
-				} else {
-					err = printTasks(cmd.OutOrStdout(), list)
-				}
-				if err != nil {
-					return err
-				}
-				return reportParts(cmd.ErrOrStderr(), list.Parts)
+				return f.showParts(cmd, list, list.Parts, func(w io.Writer) error { return printTasks(w, list) })
 			})
 		},
 	}
@@ -105,7 +97,7 @@ func newTaskHistoryCommand(f *remoteFlags) *cobra.Command {
 		Use:   "history [TASK]",
 		Short: "List the last runs of background jobs, the latest first",
 		Long: `List the last runs of background jobs of all servers, the latest first: as many as tasks.history
-for each job, since the start of each server. Runs on schedule that had nothing to do are left out.`,
+for each job and server. Runs on schedule that had nothing to do are left out.`,
 		Args: arguments("[TASK]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(func(c *adminclient.Client) error {
@@ -119,15 +111,7 @@ for each job, since the start of each server. Runs on schedule that had nothing 
 						return withExit(exitNoUser, fmt.Errorf("%s: no such background job", quoted(args[0])))
 					}
 				}
-				if f.json {
-					err = printJSON(cmd.OutOrStdout(), list)
-				} else {
-					err = printHistory(cmd.OutOrStdout(), list.Tasks)
-				}
-				if err != nil {
-					return err
-				}
-				return reportParts(cmd.ErrOrStderr(), list.Parts)
+				return f.showParts(cmd, list, list.Parts, func(w io.Writer) error { return printHistory(w, list.Tasks) })
 			})
 		},
 	}
