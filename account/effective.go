@@ -123,7 +123,9 @@ const (
 // InForce is the value of a setting in force.
 type InForce struct {
 	Name, Value string
-	Source      Source
+	// Source of the value; with a Bound, of the value that the bound replaces.
+	Source Source
+	Bound  Bound
 }
 
 // SettingsView shows the settings of an account or a domain.
@@ -165,7 +167,8 @@ func cloned(texts map[string]string) map[string]string {
 // accountView shows the settings of an account.
 func (d *Directory) accountView(row store.Address, domain store.Domain) SettingsView {
 	own, ofDomain := addressTexts(row), domainTexts(domain)
-	return viewOf(d.policy(row, domain), own, func(s Setting) (bool, Source) {
+	p := d.policy(row, domain)
+	v := viewOf(p, own, func(s Setting) (bool, Source) {
 		switch {
 		case s.Account && s.readable(own):
 			return s.Account, SourceAccount
@@ -174,17 +177,22 @@ func (d *Directory) accountView(row store.Address, domain store.Domain) Settings
 		}
 		return s.Account, SourceServer
 	})
+	v.noteBounds(p, d.Keeping(domain), row, ofDomain)
+	return v
 }
 
 // domainView shows the settings of a domain.
 func (d *Directory) domainView(domain store.Domain) SettingsView {
 	own := domainTexts(domain)
-	return viewOf(d.domainPolicy(domain), own, func(s Setting) (bool, Source) {
+	p := d.domainPolicy(domain)
+	v := viewOf(p, own, func(s Setting) (bool, Source) {
 		if s.readable(own) {
 			return s.Domain, SourceDomain
 		}
 		return s.Domain, SourceServer
 	})
+	v.noteBounds(p, d.Keeping(domain), store.Address{}, own)
+	return v
 }
 
 // viewOf lists the values of p. has reports whether a setting belongs to the list, and its source.

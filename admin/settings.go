@@ -184,7 +184,9 @@ func mayChange(ctx context.Context, change SettingsChange) error {
 func settingsOf(v account.SettingsView) adminclient.Settings {
 	s := adminclient.Settings{Settings: v.Own, Effective: make([]adminclient.EffectiveSetting, len(v.InForce))}
 	for i, f := range v.InForce {
-		s.Effective[i] = adminclient.EffectiveSetting{Name: f.Name, Value: f.Value, Source: string(f.Source)}
+		s.Effective[i] = adminclient.EffectiveSetting{
+			Name: f.Name, Value: f.Value, Source: string(f.Source), BoundBy: f.Bound.Setting, BoundSource: string(f.Bound.Source),
+		}
 	}
 	return s
 }

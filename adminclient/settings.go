@@ -24,7 +24,10 @@ type SettingInfoList struct {
 type EffectiveSetting struct {
 	Name   string `json:"name"`
 	Value  string `json:"value"`
-	Source string `json:"source" enum:"account,domain,server" doc:"Where the value comes from."`
+	Source string `json:"source" enum:"account,domain,server" doc:"Where the value comes from; with boundBy, the value that the bound replaces."`
+	// BoundBy and BoundSource name the setting that bounds the value; empty: the value is within its bounds.
+	BoundBy     string `json:"boundBy,omitempty" doc:"The setting that replaces a retention beyond it: retention_min or retention_max. Absent: the value is within its bounds."`
+	BoundSource string `json:"boundSource,omitempty" enum:"domain,server" doc:"Where that setting comes from."`
 }
 
 // Settings is the settings of an account or a domain.

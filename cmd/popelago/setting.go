@@ -86,7 +86,7 @@ func (f *remoteFlags) changeSettings(cmd *cobra.Command, c *adminclient.Client, 
 	}
 	for _, e := range s.Effective {
 		if _, changed := changes[e.Name]; changed {
-			if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s is %s%s\n", name, e.Name, orNothing(e.Value), from(of, e.Source)); err != nil {
+			if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s is %s%s\n", name, e.Name, orNothing(e.Value), from(of, e)); err != nil {
 				return err
 			}
 		}
@@ -102,11 +102,23 @@ func orNothing(s string) string {
 }
 
 // from names the source of a value, unless the value is the account's or the domain's own.
-func from(of settingsOf, source string) string {
-	if of.what == "ADDRESS" && source == "account" || of.what == "DOMAIN" && source == "domain" {
-		return ""
+func from(of settingsOf, e adminclient.EffectiveSetting) string {
+	text := ", as the " + e.Source
+	if of.what == "ADDRESS" && e.Source == "account" || of.what == "DOMAIN" && e.Source == "domain" {
+		text = ""
 	}
-	return ", as the " + source
+	if e.BoundBy != "" {
+		text = fmt.Sprintf(", by %s of the %s", e.BoundBy, e.BoundSource)
+	}
+	return text
+}
+
+// sourceOf describes the source of a value in a table, such as "account, bound by retention_max of the domain".
+func sourceOf(e adminclient.EffectiveSetting) string {
+	if e.BoundBy == "" {
+		return e.Source
+	}
+	return fmt.Sprintf("%s, bound by %s of the %s", e.Source, e.BoundBy, e.BoundSource)
 }
 
 func newSettingsCommand(f *remoteFlags, of settingsOf) *cobra.Command {
@@ -135,7 +147,7 @@ func newSettingsCommand(f *remoteFlags, of settingsOf) *cobra.Command {
 				}
 				rows := make([][]string, len(s.Effective))
 				for i, e := range s.Effective {
-					rows[i] = []string{e.Name, e.Value, e.Source}
+					rows[i] = []string{e.Name, e.Value, sourceOf(e)}
 				}
 				return printTable(cmd.OutOrStdout(), []string{"SETTING", "VALUE", "SOURCE"}, rows)
 			})
