@@ -17,7 +17,7 @@ type Alias struct {
 	// Kind is store.KindAlias or store.KindGroup.
 	Kind store.AddressKind
 	// Targets are canonical, in the order of their texts. An alias has a single target; two datacenters that
-	// changed an alias at the same time may leave several, and each gets the mail.
+	// changed an alias at the same time may leave several, and each gets the mail, or none, and mail is refused.
 	Targets []mail.Address
 	Created time.Time
 }
@@ -102,12 +102,14 @@ func (d *Directory) Aliases(ctx context.Context, domain string, kind store.Addre
 	return list, next, nil
 }
 
-// SetTarget gives an alias another target. Errors: as ChangeTargets.
-func (d *Directory) SetTarget(ctx context.Context, a, target mail.Address) (Alias, error) {
-	target = target.Canonical()
-	return d.changeTargets(ctx, a, store.KindAlias, []mail.Address{target}, func(now []mail.Address) []mail.Address {
-		return slices.DeleteFunc(slices.Clone(now), func(t mail.Address) bool { return t == target })
-	})
+// SetTarget gives an alias other targets: usually one. None and several targets are for an alias as two
+// datacenters may leave it. Errors: as ChangeMembers.
+func (d *Directory) SetTarget(ctx context.Context, a mail.Address, targets ...mail.Address) (Alias, error) {
+	targets, err := canonicalTargets(targets)
+	if err != nil {
+		return Alias{}, err
+	}
+	return d.changeTargets(ctx, a, store.KindAlias, targets, func(now []mail.Address) []mail.Address { return now })
 }
 
 // ChangeMembers adds and removes members of a group. A member that is there already, or is not there, is

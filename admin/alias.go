@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -45,7 +46,11 @@ func (a *api) addAliases() {
 		OperationID: "add-alias", Method: http.MethodPost, Path: "/v1/aliases",
 		Summary: "Make an alias in a hosted domain", DefaultStatus: http.StatusCreated,
 	}, func(ctx context.Context, in *add) (*result, error) {
-		made, err := a.addAlias(ctx, in.Body.Address, store.KindAlias, []string{in.Body.Target})
+		targets, err := targetsOf(in.Body.AliasTarget)
+		if err != nil {
+			return nil, err
+		}
+		made, err := a.addAlias(ctx, in.Body.Address, store.KindAlias, targets)
 		if err != nil {
 			return nil, err
 		}
@@ -71,11 +76,15 @@ func (a *api) addAliases() {
 		OperationID: "set-alias-target", Method: http.MethodPut, Path: "/v1/aliases/{address}/target",
 		Summary: "Give an alias another target",
 	}, func(ctx context.Context, in *target) (*result, error) {
-		both, err := parseAddresses([]string{in.Address, in.Body.Target})
+		address, err := mail.ParseAddress(in.Address)
 		if err != nil {
 			return nil, err
 		}
-		changed, err := a.directory.SetTarget(ctx, both[0], both[1])
+		targets, err := targetsOf(in.Body)
+		if err != nil {
+			return nil, err
+		}
+		changed, err := a.directory.SetTarget(ctx, address, targets...)
 		if err != nil {
 			return nil, err
 		}
@@ -110,17 +119,27 @@ func (a *api) alias(ctx context.Context, text string, kind store.AddressKind) (a
 	return a.directory.Alias(ctx, address, kind)
 }
 
+// errNoTarget: a request names no target, or names targets in two ways.
+var errNoTarget = errors.New("either target or targets is needed")
+
+// targetsOf returns the targets that a request names. Errors: errNoTarget, mail.ErrBadAddress.
+func targetsOf(t adminclient.AliasTarget) ([]mail.Address, error) {
+	switch {
+	case (t.Target == "") == (t.Targets == nil):
+		return nil, errNoTarget
+	case t.Targets == nil:
+		return parseAddresses([]string{t.Target})
+	}
+	return parseAddresses(t.Targets)
+}
+
 // addAlias makes an alias or a group.
-func (a *api) addAlias(ctx context.Context, text string, kind store.AddressKind, targets []string) (account.Alias, error) {
+func (a *api) addAlias(ctx context.Context, text string, kind store.AddressKind, targets []mail.Address) (account.Alias, error) {
 	address, err := mail.ParseNewAddress(text)
 	if err != nil {
 		return account.Alias{}, err
 	}
-	to, err := parseAddresses(targets)
-	if err != nil {
-		return account.Alias{}, err
-	}
-	made, err := a.directory.AddAlias(ctx, address, kind, to)
+	made, err := a.directory.AddAlias(ctx, address, kind, targets)
 	if err == nil {
 		a.logAlias(string(kind)+" added", made)
 	}

@@ -29,8 +29,8 @@ func classify(err error) (status int, text string) {
 	case errors.As(err, &refusal):
 		return refusal.Status, err.Error()
 	case errors.Is(err, mail.ErrBadAddress), errors.Is(err, account.ErrBadPassword), errors.Is(err, account.ErrWeakPassword),
-		errors.Is(err, account.ErrBadSetting), errors.Is(err, account.ErrBadSearch), errors.Is(err, task.ErrBadCheck), errors.Is(err, mail.ErrBadMessageID), errors.Is(err, errIncomplete),
-		errors.Is(err, token.ErrBadRequest), errors.Is(err, errNoTag), errors.Is(err, trace.ErrBadPosition), errors.Is(err, errSubject):
+		errors.Is(err, account.ErrBadSetting), errors.Is(err, account.ErrBadSearch), errors.Is(err, task.ErrBadCheck), errors.Is(err, task.ErrBadPage), errors.Is(err, mail.ErrBadMessageID), errors.Is(err, errIncomplete),
+		errors.Is(err, token.ErrBadRequest), errors.Is(err, errNoTag), errors.Is(err, errNoTarget), errors.Is(err, trace.ErrBadPosition), errors.Is(err, errSubject):
 		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, errChanged), errors.Is(err, account.ErrChanged):
 		return http.StatusPreconditionFailed, err.Error()

@@ -35,7 +35,11 @@ func (a *api) addGroups() {
 		OperationID: "add-group", Method: http.MethodPost, Path: "/v1/groups",
 		Summary: "Make a group in a hosted domain", DefaultStatus: http.StatusCreated,
 	}, func(ctx context.Context, in *add) (*result, error) {
-		made, err := a.addAlias(ctx, in.Body.Address, store.KindGroup, in.Body.Members)
+		members, err := parseAddresses(in.Body.Members)
+		if err != nil {
+			return nil, err
+		}
+		made, err := a.addAlias(ctx, in.Body.Address, store.KindGroup, members)
 		if err != nil {
 			return nil, err
 		}

@@ -75,9 +75,9 @@ func rights() map[string]right {
 
 		// The domains of targets and members are touched too: an alias sends them mail.
 		"list-aliases":     {role: token.ReadOnly, reach: named, fields: domain},
-		"add-alias":        {role: token.Operator, reach: named, fields: []string{"body:address", "body:target"}},
+		"add-alias":        {role: token.Operator, reach: named, fields: []string{"body:address", "body:target", "body:targets"}},
 		"show-alias":       {role: token.ReadOnly, reach: named, fields: address},
-		"set-alias-target": {role: token.Operator, reach: named, fields: []string{"path:address", "body:target"}, tag: taggedAlias},
+		"set-alias-target": {role: token.Operator, reach: named, fields: []string{"path:address", "body:target", "body:targets"}, tag: taggedAlias},
 		"remove-alias":     {role: token.Operator, reach: named, fields: address, tag: taggedAlias},
 		"list-groups":      {role: token.ReadOnly, reach: named, fields: domain},
 		"add-group":        {role: token.Operator, reach: named, fields: []string{"body:address", "body:members"}},

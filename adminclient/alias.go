@@ -11,20 +11,29 @@ import (
 // NewAlias asks for an alias to be made.
 type NewAlias struct {
 	Address string `json:"address" maxLength:"1000" doc:"local-part@domain, in a hosted domain." example:"sales@example.org"`
-	Target  string `json:"target" maxLength:"1000" doc:"The address that gets the mail: an account, alias or group here." example:"alice@example.org"`
+	AliasTarget
 }
 
 // Alias is a live alias.
 type Alias struct {
 	Address string    `json:"address" doc:"In canonical form."`
-	Targets []string  `json:"targets" nullable:"false" doc:"The address that gets the mail. Several only after two datacenters have changed the alias at the same time: each gets the mail."`
+	Targets []string  `json:"targets" nullable:"false" doc:"The address that gets the mail. Several, or none, only after two datacenters have changed the alias at the same time: each gets the mail."`
 	Created time.Time `json:"created" doc:"When the alias was made."`
 	Tag     string    `json:"tag" doc:"Entity-tag for If-Match."`
 }
 
 // AliasTarget asks for another target of an alias.
 type AliasTarget struct {
-	Target string `json:"target" maxLength:"1000" doc:"The address that gets the mail." example:"bob@example.org"`
+	Target  string   `json:"target,omitempty" maxLength:"1000" doc:"The address that gets the mail: an account, alias or group here." example:"bob@example.org"`
+	Targets []string `json:"targets,omitzero" required:"false" nullable:"false" maxItems:"1000" doc:"Instead of target, for an alias as two datacenters may leave it: several addresses, or none."`
+}
+
+// aliasTarget is the form of targets in a request.
+func aliasTarget(targets []string) AliasTarget {
+	if len(targets) == 1 {
+		return AliasTarget{Target: targets[0]}
+	}
+	return AliasTarget{Targets: append([]string{}, targets...)}
 }
 
 // AliasList is a page of the aliases of a domain.
@@ -61,11 +70,11 @@ func pageQuery(after string, limit int) string {
 	return "?" + query.Encode()
 }
 
-// AddAlias makes an alias. Status 404: no such domain; 409: the address exists already, or the target
+// AddAlias makes an alias, usually with one target. Status 404: no such domain; 409: the address exists already, or the target
 // cannot be used; 400: an invalid address.
-func (c *Client) AddAlias(ctx context.Context, address, target string) (Alias, error) {
+func (c *Client) AddAlias(ctx context.Context, address string, targets ...string) (Alias, error) {
 	var a Alias
-	err := c.call(ctx, http.MethodPost, "/v1/aliases", NewAlias{Address: address, Target: target}, &a)
+	err := c.call(ctx, http.MethodPost, "/v1/aliases", NewAlias{Address: address, AliasTarget: aliasTarget(targets)}, &a)
 	return a, err
 }
 
@@ -76,10 +85,10 @@ func (c *Client) Alias(ctx context.Context, address string) (Alias, error) {
 	return a, err
 }
 
-// SetAliasTarget gives an alias another target. Status 404: no such alias; 409: the target cannot be used.
-func (c *Client) SetAliasTarget(ctx context.Context, address, target string) (Alias, error) {
+// SetAliasTarget gives an alias other targets, usually one. Status 404: no such alias; 409: the target cannot be used.
+func (c *Client) SetAliasTarget(ctx context.Context, address string, targets ...string) (Alias, error) {
 	var a Alias
-	err := c.call(ctx, http.MethodPut, aliasPath(address)+"/target", AliasTarget{Target: target}, &a)
+	err := c.call(ctx, http.MethodPut, aliasPath(address)+"/target", aliasTarget(targets), &a)
 	return a, err
 }
 

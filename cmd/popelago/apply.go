@@ -195,20 +195,18 @@ func (p *plan) remove(prune bool, text string, do func(context.Context, *admincl
 
 func (p *plan) compareAliases(full func(string) string, want domainFile, present presentDomain, prune bool) {
 	for _, local := range sortedKeys(want.Aliases) {
-		target, address, tag := want.Aliases[local], full(local), present.tags[local]
-		before, exists := present.file.Aliases[local]
-		if several := present.several[local]; several != nil {
-			before = strings.Join(several, " ")
-		}
-		switch {
+		targets, address, tag := want.Aliases.targets(local), full(local), present.tags[local]
+		before := present.file.Aliases.targets(local)
+		to := " -> " + orNone(strings.Join(targets, " "))
+		switch _, exists := present.file.Aliases[local]; {
 		case !exists:
-			p.aliases = append(p.aliases, change{Text: "+ alias " + address + " -> " + target, do: func(ctx context.Context, c *adminclient.Client) error {
-				_, err := c.AddAlias(ctx, exactAddress(address), target)
+			p.aliases = append(p.aliases, change{Text: "+ alias " + address + to, do: func(ctx context.Context, c *adminclient.Client) error {
+				_, err := c.AddAlias(ctx, exactAddress(address), targets...)
 				return err
 			}})
-		case before != target:
-			p.aliases = append(p.aliases, change{Text: "~ alias " + address + ": " + orNone(before) + " -> " + target, do: func(ctx context.Context, c *adminclient.Client) error {
-				_, err := c.IfMatch(tag).SetAliasTarget(ctx, address, target)
+		case !slices.Equal(before, targets):
+			p.aliases = append(p.aliases, change{Text: "~ alias " + address + ": " + orNone(strings.Join(before, " ")) + to, do: func(ctx context.Context, c *adminclient.Client) error {
+				_, err := c.IfMatch(tag).SetAliasTarget(ctx, address, targets...)
 				return err
 			}})
 		}
@@ -314,12 +312,13 @@ func (p *plan) runAccounts(ctx context.Context, c *adminclient.Client) error {
 	if err != nil {
 		return err
 	}
+	var refusals []error // the accounts of a batch are independent of each other
 	for i, r := range results {
 		if r.Reason != "" {
-			return explainApply(p.accounts[i], &adminclient.Error{Status: r.Status, Detail: r.Reason})
+			refusals = append(refusals, explainApply(p.accounts[i], &adminclient.Error{Status: r.Status, Detail: r.Reason}))
 		}
 	}
-	return nil
+	return errors.Join(refusals...)
 }
 
 // runAliases makes aliases and groups. After a conflict, such as a target without an account yet, a change is

@@ -27,7 +27,7 @@ import (
 //	"bob" = {state = "disabled"}
 //
 //	[domains."example.org".aliases]
-//	"sales" = "alice@example.org"
+//	"sales" = "alice@example.org" # or a list, for an alias as two datacenters may leave it
 //
 //	[domains."example.org".groups]
 //	"team" = ["alice@example.org", "bob@example.org"]
@@ -39,8 +39,37 @@ type directoryFile struct {
 type domainFile struct {
 	Settings map[string]string            `toml:"settings"`
 	Accounts map[string]map[string]string `toml:"accounts"` // settings, and keyState
-	Aliases  map[string]string            `toml:"aliases"`
+	Aliases  aliasTable                   `toml:"aliases"`
 	Groups   map[string][]string          `toml:"groups"`
+}
+
+// aliasTable holds the targets of aliases: in a file a text, or a list of texts; in canonical form a []string, in
+// order.
+type aliasTable map[string]any
+
+// targets returns the targets of an alias in canonical form.
+func (t aliasTable) targets(local string) []string {
+	list, _ := t[local].([]string)
+	return list
+}
+
+// targetsIn returns the targets of an alias in a file.
+func targetsIn(value any) ([]string, error) {
+	switch v := value.(type) {
+	case string:
+		return []string{v}, nil
+	case []any:
+		list := make([]string, len(v))
+		for i, one := range v {
+			text, ok := one.(string)
+			if !ok {
+				return nil, errors.New("a target is an address in quotes")
+			}
+			list[i] = text
+		}
+		return list, nil
+	}
+	return nil, errors.New("the target is an address in quotes, or a list of addresses")
 }
 
 // keyState is the key of an account for its state.
@@ -87,7 +116,7 @@ func explainTOML(err error) error {
 }
 
 func (d domainFile) canonical(domain string) (domainFile, error) {
-	out := domainFile{Accounts: map[string]map[string]string{}, Aliases: map[string]string{}, Groups: map[string][]string{}}
+	out := domainFile{Accounts: map[string]map[string]string{}, Aliases: aliasTable{}, Groups: map[string][]string{}}
 	var err error
 	if out.Settings, err = canonicalSettings(d.Settings, func(s account.Setting) bool { return s.Domain }); err != nil {
 		return out, err
@@ -114,16 +143,19 @@ func (d domainFile) canonical(domain string) (domainFile, error) {
 			return out, fmt.Errorf("account %s: %w", quoted(name), err)
 		}
 	}
-	for key, target := range d.Aliases {
+	for key, value := range d.Aliases {
 		name, err := local("alias", key)
 		if err != nil {
 			return out, err
 		}
-		targets, err := canonicalAddresses([]string{target})
+		targets, err := targetsIn(value)
+		if err == nil {
+			targets, err = canonicalAddresses(targets)
+		}
 		if err != nil {
 			return out, fmt.Errorf("alias %s: %w", quoted(name), err)
 		}
-		out.Aliases[name] = targets[0]
+		out.Aliases[name] = targets
 	}
 	for key, members := range d.Groups {
 		name, err := local("group", key)
@@ -203,19 +235,27 @@ func (d domainFile) write(w io.Writer, domain string) error {
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	})
-	table("aliases", sortedKeys(d.Aliases), func(k string) string { return tomlText(d.Aliases[k]) })
-	table("groups", sortedKeys(d.Groups), func(k string) string {
-		texts := make([]string, len(d.Groups[k]))
-		for i, m := range d.Groups[k] {
-			texts[i] = tomlText(m)
+	table("aliases", sortedKeys(d.Aliases), func(k string) string {
+		if targets := d.Aliases.targets(k); len(targets) == 1 {
+			return tomlText(targets[0])
 		}
-		return "[" + strings.Join(texts, ", ") + "]"
+		return tomlList(d.Aliases.targets(k))
 	})
+	table("groups", sortedKeys(d.Groups), func(k string) string { return tomlList(d.Groups[k]) })
 	_, err := w.Write(b.Bytes())
 	return err
 }
 
 func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
+
+// tomlList returns a list of basic strings of TOML.
+func tomlList(list []string) string {
+	texts := make([]string, len(list))
+	for i, text := range list {
+		texts[i] = tomlText(text)
+	}
+	return "[" + strings.Join(texts, ", ") + "]"
+}
 
 // tomlText returns a basic string of TOML, which has the escapes of JSON.
 func tomlText(s string) string {

@@ -49,14 +49,12 @@ type presentDomain struct {
 	// tag is the entity-tag of the domain, tags those of accounts, aliases and groups by local-part.
 	tag  string
 	tags map[string]string
-	// several holds the aliases with more than one target.
-	several map[string][]string
 }
 
 // readPresent reads a domain, hosted or not.
 func readPresent(ctx context.Context, c *adminclient.Client, domain string) (p presentDomain, err error) {
-	p.file = domainFile{Settings: map[string]string{}, Accounts: map[string]map[string]string{}, Aliases: map[string]string{}, Groups: map[string][]string{}}
-	p.tags, p.several = map[string]string{}, map[string][]string{}
+	p.file = domainFile{Settings: map[string]string{}, Accounts: map[string]map[string]string{}, Aliases: aliasTable{}, Groups: map[string][]string{}}
+	p.tags = map[string]string{}
 	settings, err := c.DomainSettings(ctx, domain)
 	if hasStatus(err, http.StatusNotFound) {
 		return p, nil
@@ -97,14 +95,8 @@ func (p *presentDomain) readAliases(ctx context.Context, c *adminclient.Client, 
 		return page.Aliases, page.Next, err
 	}, func(page []adminclient.Alias) error {
 		for _, a := range page {
-			local := localOf(a.Address)
-			p.tags[local] = a.Tag
-			if len(a.Targets) > 0 {
-				p.file.Aliases[local] = a.Targets[0]
-			}
-			if len(a.Targets) != 1 {
-				p.several[local] = a.Targets
-			}
+			slices.Sort(a.Targets)
+			p.file.Aliases[localOf(a.Address)], p.tags[localOf(a.Address)] = a.Targets, a.Tag
 		}
 		return nil
 	})
