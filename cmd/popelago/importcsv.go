@@ -33,8 +33,9 @@ type userLine struct {
 // maxUserLine limits the octets of a user in a request.
 const maxUserLine = 16 << 10
 
-// readUsers reads a file of users: a header, and a user on each line. A line is a record: a faulty line, such as
-// a line with an open quotation, costs the line alone. settings are the names of the settings
+// readUsers reads a file of users: a header, and a user on each line. A line is a record, unless a quoted field goes
+// on in the next lines, see recordAt. A faulty line, such as a line whose quotation never ends, costs the line alone.
+// A byte order mark, and CRLF as line end, are no part of the fields. settings are the names of the settings
 // of accounts. Errors: about the header, or about characters; no error quotes a field.
 func readUsers(text []byte, settings []string) ([]userLine, error) {
 	text = bytes.TrimPrefix(text, []byte("\uFEFF"))
@@ -66,8 +67,12 @@ func readUsers(text []byte, settings []string) ([]userLine, error) {
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
+		number := at + 1
+		if whole, last := recordAt(lines, at, comma, len(header)); last > at {
+			line, at = whole, last
+		}
 		u := userOf(line, comma, header)
-		u.number = at + 1
+		u.number = number
 		if a, err := mail.ParseAddress(u.account.Address); err == nil {
 			if n, twice := first[a.Canonical()]; twice {
 				u.refusal = fmt.Sprintf("line %d has the same address", n)
@@ -80,7 +85,26 @@ func readUsers(text []byte, settings []string) ([]userLine, error) {
 	return users, nil
 }
 
-// fieldsOf splits a line. Errors never quote the line.
+// recordAt returns the record that begins in a line, and its last line: the line itself, or more lines if a quoted
+// field contains line ends and the record has as many fields as the header. So no rest of a field counts as a user.
+func recordAt(lines []string, at int, comma rune, fields int) (record string, last int) {
+	odd := func(i int) bool { return strings.Count(lines[i], `"`)%2 == 1 }
+	if record = lines[at]; !odd(at) {
+		return record, at
+	}
+	for last = at + 1; last < len(lines) && !odd(last); last++ {
+	}
+	if last == len(lines) {
+		return record, at
+	}
+	whole := strings.TrimSuffix(strings.Join(lines[at:last+1], "\n"), "\r")
+	if got, err := fieldsOf(whole, comma); err != nil || len(got) != fields {
+		return record, at
+	}
+	return whole, last
+}
+
+// fieldsOf splits a record. Errors never quote the record.
 func fieldsOf(line string, comma rune) ([]string, error) {
 	if err := mail.CheckUTF8(line); err != nil {
 		return nil, err
