@@ -197,7 +197,7 @@ func (a *api) cancelTask(name string) (out adminclient.TaskCancel, err error) {
 func taskOf(s task.Status) adminclient.Task {
 	t := adminclient.Task{
 		Name: s.Name, Running: s.Running, Runs: s.Runs, Result: string(s.Result), Report: countsOf(s.Report),
-		Started: moment(s.Started), Ended: moment(s.Ended), Next: moment(s.Next), Error: failureOf(s.Err),
+		Started: moment(s.Started), Ended: moment(s.Ended), Next: moment(s.Next), Error: DescribeFailure(s.Err),
 	}
 	if s.Running {
 		t.Progress = countsOf(s.Progress)
@@ -211,12 +211,12 @@ func taskOf(s task.Status) adminclient.Task {
 func pastOf(p task.Past) adminclient.PastRun {
 	return adminclient.PastRun{
 		Started: p.Started.UTC().Round(0), Ended: p.Ended.UTC().Round(0), Asked: p.Asked, Result: string(p.Result),
-		Error: failureOf(p.Err), Report: countsOf(p.Report),
+		Error: cmp.Or(DescribeFailure(p.Err), p.Failure), Report: countsOf(p.Report),
 	}
 }
 
-// failureOf describes the failure of a run; empty without an error.
-func failureOf(err error) string {
+// DescribeFailure describes the failure of a run of a background job for the API; empty without an error.
+func DescribeFailure(err error) string {
 	switch {
 	case err == nil:
 		return ""

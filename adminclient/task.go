@@ -15,7 +15,7 @@ type Task struct {
 	Every      string `json:"every,omitempty" doc:"The pause between two runs; absent: the job runs only on request." example:"1m0s"`
 	Running    bool   `json:"running" doc:"A run is in progress."`
 	// Progress is the report of the run in progress so far.
-	Progress []TaskCount `json:"progress,omitempty" doc:"Counts of the run in progress so far, with the jobs expire, purge and usage."`
+	Progress []TaskCount `json:"progress,omitempty" doc:"Counts of the run in progress so far. remaining: parts of the work that the run has not reached yet; percent: part of all content that the search for orphans has examined."`
 	// Runs counts the ended runs.
 	Runs    int        `json:"runs" doc:"Runs that have ended."`
 	Started *time.Time `json:"started,omitempty" doc:"When the last run began."`
@@ -26,7 +26,7 @@ type Task struct {
 	Error  string      `json:"error,omitempty" doc:"Description of the failure. The cause is in the server's log."`
 	Report []TaskCount `json:"report" nullable:"false" doc:"Counts of the run's work; empty if there was none."`
 	// History is the last runs, the latest first.
-	History []PastRun `json:"history,omitempty" doc:"The last runs since the start of the server, the latest first, if asked for. Runs on schedule that had nothing to do are left out."`
+	History []PastRun `json:"history,omitempty" doc:"The last runs, also before the start of the server, the latest first, if asked for. Runs on schedule that had nothing to do are left out."`
 }
 
 // PastRun is a run of a background job that ended.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -96,6 +97,9 @@ func (a *App) build() error {
 	return nil
 }
 
+// historyFile is the file in the data folder with the history of the background jobs.
+const historyFile = "task-history.json"
+
 // buildTasks makes the background jobs.
 func (a *App) buildTasks(ids *mail.IDSource) {
 	cfg := a.cfg.Tasks
@@ -111,7 +115,11 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 	usage := cfg.Usage
 	usage.Now = a.now
 	upkeep := a.engine.store.Upkeep.Local
-	a.tasks = task.New(task.Config{MayRun: upkeep.MayReclaim, History: a.cfg.Tasks.History, Logger: a.logger}, a.registry,
+	runner := task.Config{
+		MayRun: upkeep.MayReclaim, History: a.cfg.Tasks.History, HistoryFile: filepath.Join(a.cfg.DataDir, historyFile),
+		Describe: admin.DescribeFailure, Logger: a.logger,
+	}
+	a.tasks = task.New(runner, a.registry,
 		task.Floor(sweep, a.directory, upkeep),
 		task.Reap(sweep, upkeep),
 		task.Orphans(sweep, upkeep),

@@ -52,7 +52,7 @@ func tasksSettings(c *Config) []setting {
 		{"tasks.usage_every", every(&c.Tasks.Usage.Every),
 			"Pause between two runs of usage, which measures the domains with a domain_quota. A run reads the list of every maildrop of such a domain, on one server of the cluster."},
 		{"tasks.history", integer(&c.Tasks.History, 0, 1000).zeroIsOff(),
-			"Runs of each job that \"popelago task history\" lists, since the start of the server. Runs on schedule that had nothing to do are left out. 0: none."},
+			"Runs of each job that \"popelago task history\" lists. The file task-history.json in data_dir keeps the runs for the next start. Runs on schedule that had nothing to do are left out. 0: none."},
 		{"tasks.check_rate", integer(&c.Tasks.Check.Rate, 1, maxCount),
 			"Entries of mailboxes, and contents, that \"popelago check\" examines in a second."},
 	}

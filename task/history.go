@@ -14,7 +14,10 @@ type Past struct {
 	Asked          bool // the run was requested
 	Result         Result
 	Report         Report
-	Err            error
+	// Err of a run since the start of the server; nil for earlier runs.
+	Err error
+	// Failure is Err in words, see Config.Describe; also for runs before the start.
+	Failure string
 }
 
 // notable reports whether the history keeps a run behind an earlier run. Runs on schedule that had nothing
@@ -31,8 +34,8 @@ func (p Past) notable(before Result) bool {
 	return true
 }
 
-// History returns the last runs of a job since the start of the server, the latest first, see
-// Config.History. Errors: ErrNoSuchJob.
+// History returns the last runs of a job, the latest first, see Config.History and Config.HistoryFile. Errors:
+// ErrNoSuchJob.
 func (r *Runner) History(name string) ([]Past, error) {
 	s, err := r.find(name)
 	if err != nil {
@@ -45,15 +48,29 @@ func (r *Runner) History(name string) ([]Past, error) {
 	return list, nil
 }
 
-// noteLocked puts a run into the history. s.mu is held.
-func (s *state) noteLocked(p Past, before Result, most int) {
+// noteLocked puts a run into the history, and reports whether the history has changed. s.mu is held.
+func (s *state) noteLocked(p Past, before Result, most int) bool {
 	if !p.notable(before) || most <= 0 {
-		return
+		return false
 	}
-	s.past = append(s.past, p)
-	if over := len(s.past) - most; over > 0 {
-		s.past = slices.Delete(s.past, 0, over)
+	s.past = lastOf(append(s.past, p), most)
+	return true
+}
+
+// lastOf returns the last runs, up to most.
+func lastOf(past []Past, most int) []Past {
+	return slices.Delete(past, 0, max(len(past)-max(most, 0), 0))
+}
+
+// histories returns the history of every job, by name, the oldest run first.
+func (r *Runner) histories() map[string][]Past {
+	all := map[string][]Past{}
+	for _, s := range r.jobs {
+		s.mu.Lock()
+		all[s.job.Name] = slices.Clone(s.past)
+		s.mu.Unlock()
 	}
+	return all
 }
 
 // ErrCancelled is the cause of the end of a run that Cancel ended.

@@ -84,6 +84,11 @@ type Config struct {
 	MayRun func() error
 	// History is the number of runs of each job that History returns. Negative: none. Default 20.
 	History int
+	// HistoryFile is the path of a file in an existing folder that keeps the history for the next start; empty: the
+	// history ends with the Runner.
+	HistoryFile string
+	// Describe returns the failure of a run in words, for HistoryFile. Nil: without words.
+	Describe func(error) string
 	// Logger receives failures and reports. Default: no log.
 	Logger *slog.Logger
 }
@@ -97,6 +102,7 @@ type Runner struct {
 	metrics *metrics
 	jobs    []*state
 	outage  outage
+	file    historyFile
 
 	ctx     context.Context // ended by Close
 	cancel  context.CancelFunc
@@ -115,10 +121,19 @@ func New(cfg Config, reg prometheus.Registerer, jobs ...Job) *Runner {
 	if cfg.MayRun == nil {
 		cfg.MayRun = func() error { return nil }
 	}
-	r := &Runner{cfg: cfg, metrics: newMetrics(reg)}
+	if cfg.Describe == nil {
+		cfg.Describe = func(error) string { return "" }
+	}
+	r := &Runner{cfg: cfg, metrics: newMetrics(reg), file: historyFile{path: cfg.HistoryFile, logger: cfg.Logger}}
+	if cfg.History < 0 {
+		r.file.path = ""
+	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
+	before := r.file.load()
 	for _, job := range jobs {
-		r.jobs = append(r.jobs, newState(job))
+		s := newState(job)
+		s.past = lastOf(before[job.Name], cfg.History)
+		r.jobs = append(r.jobs, s)
 	}
 	return r
 }
@@ -176,7 +191,14 @@ func (r *Runner) once(ctx context.Context, s *state) {
 	took := time.Since(start)
 	r.metrics.ended(name, result, report, took)
 	r.logBlocked(ctx, s, report)
-	before := s.end(asked, result, report, err, r.cfg.History)
+	failure := ""
+	if err != nil {
+		failure = r.cfg.Describe(err)
+	}
+	before, noted := s.end(asked, result, report, err, failure, r.cfg.History)
+	if noted {
+		r.file.save(r.histories)
+	}
 	if answered := result != ResultStopped && result != ResultCancelled && result != ResultRefused && !isOutage(err); answered && r.outage.worked(name) {
 		r.cfg.Logger.InfoContext(ctx, "background jobs are answered by the storage again")
 	}

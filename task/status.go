@@ -136,7 +136,7 @@ type state struct {
 	asked   bool
 	stop    context.CancelCauseFunc // ends the run in progress
 	shows   *progress               // of the run in progress
-	past    []Past                  // the oldest first, see Config.History
+	past    []Past                  // the oldest first, see Config.History and Config.HistoryFile
 	changed chan struct{}           // closed, and another made, when a run ends
 }
 
@@ -195,21 +195,21 @@ func (s *state) begin(ctx context.Context) (run context.Context, asked bool, sta
 	return run, asked, start
 }
 
-// end stores the result of a run, and returns the result of the run before. The history has at most most
-// runs.
-func (s *state) end(asked bool, result Result, report Report, err error, most int) (before Result) {
+// end stores the result of a run, and returns the result of the run before, and whether the history has changed.
+// The history has at most most runs. failure is err in words.
+func (s *state) end(asked bool, result Result, report Report, err error, failure string, most int) (before Result, noted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stop(nil)
 	before = s.status.Result
 	s.status.Running = false
 	s.status.Ended = time.Now()
-	s.noteLocked(Past{
-		Started: s.status.Started, Ended: s.status.Ended, Asked: asked, Result: result, Report: report, Err: err,
+	noted = s.noteLocked(Past{
+		Started: s.status.Started, Ended: s.status.Ended, Asked: asked, Result: result, Report: report, Err: err, Failure: failure,
 	}, before, most)
 	s.status.Result, s.status.Report, s.status.Err = result, report, err
 	s.status.Runs++
 	close(s.changed)
 	s.changed = make(chan struct{})
-	return before
+	return before, noted
 }
