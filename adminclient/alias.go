@@ -28,7 +28,7 @@ type AliasTarget struct {
 	Targets []string `json:"targets,omitzero" required:"false" nullable:"false" maxItems:"1000" doc:"Instead of target, for an alias as two datacenters may leave it: several addresses, or none."`
 }
 
-// aliasTarget is the form of targets in a request.
+// aliasTarget returns the request for targets.
 func aliasTarget(targets []string) AliasTarget {
 	if len(targets) == 1 {
 		return AliasTarget{Target: targets[0]}

@@ -48,7 +48,7 @@ type LateCount struct {
 
 // Late returns a page of the late mail of an address (empty: of all), from behind after (empty: from the start),
 // up to limit messages (0: the server's default). A page without messages may have a next page. Status 400:
-// after is not the Next of such a list.
+// after is not the Next of the same list.
 func (c *Client) Late(ctx context.Context, address, after string, limit int) (LateList, error) {
 	query := url.Values{}
 	set(query, "address", address)

@@ -1,6 +1,11 @@
 package pop3server
 
-import "context"
+import (
+	"context"
+	"errors"
+
+	"popelago/wire"
+)
 
 // cmdSTLS: RFC 2595 section 4. The handshake discards the state from before: the name that USER
 // gave, and all input behind the command.
@@ -15,7 +20,10 @@ func (s *session) cmdSTLS(ctx context.Context, _ []byte) {
 	}
 	s.user = ""
 	s.reply(replyOK("begin TLS negotiation"))
-	if s.c.StartTLS(ctx, s.srv.cfg.TLS) != nil {
+	switch err := s.c.StartTLS(ctx, s.srv.cfg.TLS); {
+	case errors.Is(err, wire.ErrEnded):
+		s.ended = outcomeAdministrator
+	case err != nil:
 		s.ended = outcomeTLS
 	}
 }

@@ -78,8 +78,8 @@ func write[T []byte | string](c *Conn, p T) (written int, err error) {
 	return written, c.outErr
 }
 
-// Flush sends the output. ErrTimeout means that the peer did not receive the output in time, ErrEnded also that
-// the administrator has ended the session meanwhile.
+// Flush sends the output. Errors: ErrTimeout, the peer did not receive the output in time; ErrEnded, the
+// administrator has ended the session meanwhile; errors of the connection.
 func (c *Conn) Flush() error {
 	if c.outN > 0 && c.outErr == nil {
 		c.flushBuffer()

@@ -187,7 +187,7 @@ func (b *BodyReader) Read(p []byte) (int, error) {
 }
 
 // DotWriter writes one multi-line text, which breaks off with ErrEnded if the administrator ends the session.
-// DotWriter stuffs the dots that begin a line (RFC 1939
+// DotWriter stuffs the dots at the begin of a line (RFC 1939
 // section 3), and Close ends the text with "." CRLF.
 type DotWriter struct {
 	c         *Conn

@@ -53,7 +53,7 @@ func (c *Conn) session() Session {
 }
 
 // end makes a waiting ReadLine and all later calls return ErrEnded, makes a TLS handshake fail, and hastens output
-// that the client does not receive. It returns false for a connection that ends already.
+// behind a client that does not read. end returns false for a connection that ends already.
 func (c *Conn) end() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,9 +78,9 @@ func (s *Server) OpenSessions() []Session {
 }
 
 // EndSession ends a session for the administrator: at once if the session waits for a command or sends a text,
-// otherwise after the present command, including the text that the command receives. Output that the client
-// does not receive delays the end by two seconds at most. It returns false if no such session is open, or if the
-// session ends already.
+// otherwise after the present command, including the text that the command receives. Output to a client that does
+// not read delays the end by two seconds at most. EndSession returns false if the session is not open, or ends
+// already.
 func (s *Server) EndSession(id string) bool {
 	c := s.find(id)
 	if c == nil || !c.end() {
