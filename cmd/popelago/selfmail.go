@@ -108,10 +108,7 @@ unless its QUIT is in progress. The exit code is 1 if a server did not answer.`,
 				if err != nil {
 					return err
 				}
-				if err := f.result(cmd.OutOrStdout(), ended, "sessions ended: %d", ended.Ended); err != nil {
-					return err
-				}
-				return reportParts(cmd.ErrOrStderr(), ended.Parts)
+				return f.showEnded(cmd, ended)
 			})
 		},
 	}

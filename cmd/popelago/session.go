@@ -143,6 +143,14 @@ func incomplete(warning string) error {
 	return problem("the answer is incomplete: not every server has answered")
 }
 
+// showEnded prints the number of sessions that were ended, and names the servers that did not answer.
+func (f *remoteFlags) showEnded(cmd *cobra.Command, ended adminclient.SessionsEnded) error {
+	return f.showParts(cmd, ended, ended.Parts, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "sessions ended: %d\n", ended.Ended)
+		return err
+	})
+}
+
 func newSessionDisconnectCommand(f *remoteFlags) *cobra.Command {
 	var end adminclient.SessionEnd
 	cmd := &cobra.Command{
@@ -170,10 +178,7 @@ The exit code is 1 if a server did not answer. The command may be repeated.`,
 				if err != nil {
 					return err
 				}
-				return f.showParts(cmd, ended, ended.Parts, func(w io.Writer) error {
-					_, err := fmt.Fprintf(w, "sessions ended: %d\n", ended.Ended)
-					return err
-				})
+				return f.showEnded(cmd, ended)
 			})
 		},
 	}
