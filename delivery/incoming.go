@@ -185,6 +185,7 @@ func (r Result) Least() mail.Reached {
 // the error. It returns soon after ctx ends, and after Config.StoreTimeout.
 func (in *Incoming) Finish(ctx context.Context) Result {
 	d := in.d
+	received := d.cfg.Now()
 	n := in.envelope.Commands()
 	res := Result{Size: in.size, Normalized: in.ends.made, Errors: make([]error, n), Reached: make([]mail.Reached, n)}
 	err := in.err
@@ -209,7 +210,8 @@ func (in *Incoming) Finish(ctx context.Context) Result {
 	defer cancel()
 	outcome := in.store(ctx, &res)
 	in.free()
-	d.metrics.stored(res, d.cfg.Now().Sub(start))
+	ended := d.cfg.Now()
+	d.metrics.stored(res, ended.Sub(start), ended.Sub(received))
 	if outcome != nil {
 		res.receipt = d.ledger.Record(ctx, *outcome)
 	}

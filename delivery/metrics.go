@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/account"
+	"popelago/mail"
 	"popelago/quota"
 	"popelago/store"
 )
@@ -28,6 +29,9 @@ type metrics struct {
 	normalized prometheus.Counter
 	// seconds between the last octet of the text and the outcome.
 	seconds prometheus.Histogram
+	// visible holds the seconds from the last octet of a text to the moment at which all mailboxes list the
+	// message, by the least durability reached, for messages stored for all recipients.
+	visible [3]prometheus.Observer // by mail.Reached
 	// tooOld counts messages removed again because storing took too long, or the clock is wrong.
 	tooOld prometheus.Counter
 }
@@ -57,18 +61,31 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "popelago_delivery_store_seconds",
 			Help:    "Time from the last octet of a message to its being stored.",
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60},
+			Buckets: storeBuckets(),
 		}),
 		tooOld: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "popelago_delivery_too_old_total",
 			Help: "Messages removed again because storing them took too long, or because the clock turned out to be wrong.",
 		}),
 	}
+	visible := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "popelago_delivery_visible_seconds",
+		Help:    "Time from the last octet of a message to its being listed in all its maildrops in this datacenter, by the least durability reached: local, each, fallback. Messages that a recipient did not get are not counted.",
+		Buckets: storeBuckets(),
+	}, []string{"durability"})
+	for _, reached := range []mail.Reached{mail.ReachedLocal, mail.ReachedEach, mail.ReachedFallback} {
+		m.visible[reached] = visible.WithLabelValues(reached.String())
+	}
 	if reg == nil {
 		return m, nil
 	}
-	return m, errors.Join(reg.Register(m.messages), reg.Register(m.recipients), reg.Register(m.durability), reg.Register(m.octets), reg.Register(m.normalized),
+	return m, errors.Join(reg.Register(visible), reg.Register(m.messages), reg.Register(m.recipients), reg.Register(m.durability), reg.Register(m.octets), reg.Register(m.normalized),
 		reg.Register(m.seconds), reg.Register(m.tooOld))
+}
+
+// storeBuckets are the bounds of the durations of storing, in seconds.
+func storeBuckets() []float64 {
+	return []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60}
 }
 
 // resultOf returns the label for an error.
@@ -93,8 +110,9 @@ func resultOf(err error) string {
 // message counts a message that failed before it could be stored.
 func (m *metrics) message(err error) { m.messages.WithLabelValues(resultOf(err)).Inc() }
 
-// stored counts the outcome of a complete message.
-func (m *metrics) stored(res Result, took time.Duration) {
+// stored counts the outcome of a complete message. took is the time to store the message, visible the time
+// since the last octet of its text.
+func (m *metrics) stored(res Result, took, visible time.Duration) {
 	m.seconds.Observe(took.Seconds())
 	good := 0
 	var bad error
@@ -112,6 +130,9 @@ func (m *metrics) stored(res Result, took time.Duration) {
 		if res.Normalized > 0 {
 			m.normalized.Inc()
 		}
+	}
+	if bad == nil {
+		m.visible[res.Least()].Observe(visible.Seconds())
 	}
 	if good > 0 && bad != nil {
 		m.messages.WithLabelValues("partly").Inc()

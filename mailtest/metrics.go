@@ -13,8 +13,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// description matches the text of a prometheus.Desc: name, help and labels.
-var description = regexp.MustCompile(`^Desc\{fqName: ("(?:[^"\\]|\\.)*"), help: ("(?:[^"\\]|\\.)*"), .*variableLabels: \{(.*)\}\}$`)
+// description matches the text of a prometheus.Desc: name, help, constant and variable labels.
+var description = regexp.MustCompile(`^Desc\{fqName: ("(?:[^"\\]|\\.)*"), help: ("(?:[^"\\]|\\.)*"), .*constLabels: \{(.*)\}, variableLabels: \{(.*)\}\}$`)
+
+// constant matches a constant label of a description.
+var constant = regexp.MustCompile(`([a-zA-Z_]+)="(?:[^"\\]|\\.)*"`)
 
 // GoldenMetrics compares the metrics of a registry with a page that has a section "## PACKAGE" for
 // the metrics popelago_PACKAGE_*. With -rewrite it writes the sections of the registry into the page,
@@ -71,15 +74,23 @@ func metricTables(t testing.TB, reg *prometheus.Registry) map[string]string {
 		if kind == "" {
 			t.Errorf("%s has no sample, so its type is unknown", name)
 		}
+		var names []string
+		for _, c := range constant.FindAllStringSubmatch(m[3], -1) {
+			names = append(names, c[1])
+		}
+		if m[4] != "" {
+			names = append(names, strings.Split(m[4], ",")...)
+		}
 		labels := ""
-		if m[3] != "" {
-			labels = "`" + strings.Join(strings.Split(m[3], ","), "`, `") + "`"
+		if len(names) > 0 {
+			labels = "`" + strings.Join(names, "`, `") + "`"
 		}
 		rows[parts[1]] = append(rows[parts[1]], fmt.Sprintf("| `%s` | %s | %s | %s |\n", name, kind, labels, help))
 	}
 	tables := map[string]string{}
 	for section, lines := range rows {
 		slices.Sort(lines)
+		lines = slices.Compact(lines) // objects with different constant labels
 		tables[section] = "| metric | type | labels | meaning |\n|---|---|---|---|\n" + strings.Join(lines, "")
 	}
 	return tables

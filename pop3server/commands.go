@@ -3,6 +3,8 @@ package pop3server
 import (
 	"context"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"popelago/wire"
 )
 
@@ -35,14 +37,16 @@ type command struct {
 	states state // the states that allow the command
 	run    func(s *session, ctx context.Context, arg []byte)
 
+	seconds prometheus.Observer // of the durations of the command
+
 	noArgument bool // an argument is a syntax error
 	longLine   bool // the line may be longer than Config.MaxLine
 	useful     bool // the command ends a row of harmless commands, see countHarmless
 }
 
 // commandTable returns the commands by verb. arg of command.run is the rest of the line behind the
-// first space. The slice is valid until the next read.
-func commandTable() map[wire.Verb]command {
+// first space. The slice is valid until the next read. m observes their durations.
+func commandTable(m *metrics) map[wire.Verb]command {
 	table := map[wire.Verb]command{}
 	for _, c := range []command{
 		{verb: "CAPA", states: anyState, run: (*session).cmdCAPA, noArgument: true},
@@ -65,6 +69,7 @@ func commandTable() map[wire.Verb]command {
 		{verb: "RSET", states: stateTransaction, run: (*session).cmdRSET, noArgument: true},
 		{verb: "NOOP", states: stateTransaction, run: (*session).cmdNOOP, noArgument: true},
 	} {
+		c.seconds = m.commands.WithLabelValues(c.verb)
 		table[wire.VerbOf(c.verb)] = c
 	}
 	return table

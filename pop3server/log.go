@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"popelago/mail"
 	"popelago/store"
@@ -61,6 +62,17 @@ func (s *session) countReading() {
 	s.srv.metrics.lists.WithLabelValues(level.String()).Inc()
 }
 
+// logEnd reports the end of a session without a login: at the level debug if no login failed, since any
+// stranger and every check of a load balancer can begin such a session.
+func (s *session) logEnd() {
+	level := slog.LevelInfo
+	if s.failedLogins == 0 {
+		level = slog.LevelDebug
+	}
+	s.log(level, "session ended", "remote", s.c.RemoteText(), "tls", s.c.TLS() != nil, "ended", string(s.ended),
+		"commands", s.commands, "failures", s.failedLogins, "seconds", time.Since(s.began).Seconds())
+}
+
 // logLogout reports the end of a session that was logged in.
 func (s *session) logLogout() {
 	args := []any{"user", s.login.Address.String(), "ended", string(s.ended),
@@ -68,5 +80,6 @@ func (s *session) logLogout() {
 	if s.removed > 0 {
 		args = append(args, "durability", s.reached.String())
 	}
+	args = append(args, "remote", s.c.RemoteText(), "tls", s.c.TLS() != nil, "commands", s.commands, "seconds", time.Since(s.began).Seconds())
 	s.log(slog.LevelInfo, "logout", args...)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/maildrop"
+	"popelago/wire"
 )
 
 // outcome is the reason for the end of a session; the label "result".
@@ -36,7 +37,12 @@ type metrics struct {
 	removed   *prometheus.CounterVec // label: durability reached, "local", "each" or "fallback"
 	paused    prometheus.Counter
 	lists     *prometheus.CounterVec // label: level reached, "each" or "fallback"
+	// commands holds the durations of commands by verb; commandOther stands for all further verbs.
+	commands *prometheus.HistogramVec
 }
+
+// commandOther is the label value of unknown commands.
+const commandOther = "other"
 
 func newMetrics(reg prometheus.Registerer, lists *maildrop.Lists) (*metrics, error) {
 	sessions := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -69,6 +75,11 @@ func newMetrics(reg prometheus.Registerer, lists *maildrop.Lists) (*metrics, err
 			Help: "Commands answered a second later, since their session sends harmless commands only.",
 		}),
 	}
+	m.commands = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "popelago_pop3server_command_seconds",
+		Help:    "Time from a command line to the end of its response, by command: CAPA, QUIT, LANG, UTF8, USER, PASS, AUTH, STLS, STAT, LIST, UIDL, RETR, TOP, DELE, RSET, NOOP, other. PASS and AUTH include the delay after a failed login.",
+		Buckets: wire.CommandBuckets(),
+	}, []string{"command"})
 	for _, o := range []outcome{outcomeQuit, outcomeQuitFailed, outcomeDisconnected, outcomeTimeout, outcomeBadCommands,
 		outcomeFailedLogins, outcomeCrowded, outcomeTLS, outcomeBroken, outcomeShutdown, outcomeAdministrator, outcomePanicked} {
 		m.sessions[o] = sessions.WithLabelValues(string(o))
@@ -88,7 +99,7 @@ func newMetrics(reg prometheus.Registerer, lists *maildrop.Lists) (*metrics, err
 		Help: "Memory of the lists of open maildrops. Memory that the sessions of a maildrop share counts once.",
 	}, func() float64 { return float64(lists.Octets()) })
 	var failed []error
-	for _, c := range []prometheus.Collector{sessions, errs, m.retrieved, m.octets, m.removed, m.paused, m.lists, listOctets} {
+	for _, c := range []prometheus.Collector{sessions, errs, m.retrieved, m.octets, m.removed, m.paused, m.lists, m.commands, listOctets} {
 		failed = append(failed, reg.Register(c))
 	}
 	return m, errors.Join(failed...)

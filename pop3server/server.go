@@ -26,6 +26,7 @@ type Server struct {
 	open    *openSessions
 	// commands is read only.
 	commands map[wire.Verb]command
+	other    prometheus.Observer // of the durations of unknown commands
 	lists    *maildrop.Lists
 }
 
@@ -37,12 +38,13 @@ func New(cfg Config, dir *account.Directory, st store.Levels[store.Mail], reg pr
 	}
 	s := &Server{
 		cfg: cfg, dir: dir, mail: st, logins: newLoginTimes(cfg.LoginDelay),
-		open: newOpenSessions(cfg.MaxSessionsPerAccount), lists: maildrop.NewLists(), commands: commandTable(),
+		open: newOpenSessions(cfg.MaxSessionsPerAccount), lists: maildrop.NewLists(),
 	}
 	var err error
 	if s.metrics, err = newMetrics(reg, s.lists); err != nil {
 		return nil, err
 	}
+	s.commands, s.other = commandTable(s.metrics), s.metrics.commands.WithLabelValues(commandOther)
 	s.clear, s.secure = s.newWire("pop3"), s.newWire("pop3s")
 	return s, nil
 }

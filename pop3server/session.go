@@ -3,6 +3,7 @@ package pop3server
 import (
 	"context"
 	"errors"
+	"time"
 
 	"popelago/account"
 	"popelago/mail"
@@ -22,6 +23,7 @@ type session struct {
 	drop    *maildrop.Maildrop // from stateTransaction on
 	ended   outcome            // "" while the session goes on
 
+	began        time.Time
 	commands     int64
 	badCommands  int
 	harmless     int // harmless commands in a row, see countHarmless
@@ -40,7 +42,7 @@ type session struct {
 
 // handle serves one connection.
 func (s *Server) handle(ctx context.Context, c *wire.Conn) {
-	sess := &session{srv: s, c: c, state: stateAuthorization}
+	sess := &session{srv: s, c: c, state: stateAuthorization, began: time.Now()}
 	defer sess.finish()
 	sess.run(ctx)
 }
@@ -86,11 +88,18 @@ func (s *session) readFailed(err error) {
 
 // execute executes one command line.
 func (s *session) execute(ctx context.Context, line []byte) {
+	start := time.Now()
 	verb, arg := wire.SplitVerb(line)
-	c := s.srv.commands[verb]
+	c, known := s.srv.commands[verb]
+	if !known {
+		c.seconds = s.srv.other
+	}
 	s.commands++
 	s.report(c.verb)
-	defer s.report("")
+	defer func() {
+		c.seconds.Observe(time.Since(start).Seconds())
+		s.report("")
+	}()
 	if len(line) > s.srv.cfg.MaxLine && !c.longLine {
 		s.reply(replyTooLong())
 		return
@@ -152,6 +161,7 @@ func (s *session) finish() {
 	}
 	s.srv.metrics.sessions[s.ended].Inc()
 	if s.drop == nil {
+		s.logEnd()
 		return
 	}
 	s.reportRetrieved()

@@ -41,7 +41,7 @@ func isBDAT(line []byte) bool {
 
 // badBDAT ends the session at a malformed BDAT: the count of octets of text that follow is unknown,
 // and no octet of a text may be executed as a command.
-func (s *session) badBDAT() { s.end(replySyntax("syntax: BDAT octets [LAST]")) }
+func (s *session) badBDAT() { s.end(outcomeBadText, replySyntax("syntax: BDAT octets [LAST]")) }
 
 // cmdBDAT receives one chunk. Whatever the reply, cmdBDAT reads exactly the chunk behind the command.
 func (s *session) cmdBDAT(ctx context.Context, arg string) {

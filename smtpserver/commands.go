@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"popelago/wire"
 )
 
@@ -51,18 +53,23 @@ type command struct {
 	states state // the states that allow the command
 	run    func(s *session, ctx context.Context, arg string)
 
+	seconds prometheus.Observer // of the durations of the command
+
 	noArgument bool // an argument is a syntax error
 	useful     bool // the command is never counted as harmless, see countHarmless
 	text       bool // in a transaction only a text without octets is counted as harmless
 }
 
 // commandTable returns the commands of a protocol by verb. arg of command.run is the rest of the line
-// without the spaces around it.
-func commandTable(p Protocol) map[wire.Verb]command {
+// without the spaces around it. m observes their durations.
+func commandTable(p Protocol, m *metrics) map[wire.Verb]command {
 	table := map[wire.Verb]command{}
+	other := m.commands.WithLabelValues(commandOther)
+	put := func(c command) { table[wire.VerbOf(c.verb)] = c }
 	add := func(commands ...command) {
 		for _, c := range commands {
-			table[wire.VerbOf(c.verb)] = c
+			c.seconds = m.commands.WithLabelValues(c.verb)
+			put(c)
 		}
 	}
 	if p == SMTP {
@@ -84,12 +91,12 @@ func commandTable(p Protocol) map[wire.Verb]command {
 		command{verb: "QUIT", states: anyState, run: (*session).cmdQUIT, noArgument: true, useful: true},
 	)
 	for _, verb := range []string{"EXPN", "AUTH", "ETRN", "TURN", "SEND", "SOML", "SAML"} {
-		add(command{verb: verb, states: anyState, run: func(s *session, _ context.Context, _ string) {
+		put(command{verb: verb, states: anyState, seconds: other, run: func(s *session, _ context.Context, _ string) {
 			s.reply(replyNotOffered(verb))
 		}})
 	}
 	for _, verb := range []string{"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT"} {
-		add(command{verb: verb, states: anyState, run: (*session).cmdHTTP})
+		put(command{verb: verb, states: anyState, seconds: other, run: (*session).cmdHTTP})
 	}
 	return table
 }
@@ -108,7 +115,7 @@ func (s *session) cmdVRFY(_ context.Context, arg string) {
 }
 
 func (s *session) cmdQUIT(context.Context, string) {
-	s.ended = true
+	s.ended = outcomeQuit
 	s.reply(replyBye())
 }
 
@@ -116,5 +123,5 @@ func (s *session) cmdQUIT(context.Context, string) {
 // is executed.
 func (s *session) cmdHTTP(context.Context, string) {
 	s.log(slog.LevelInfo, "client speaks HTTP")
-	s.end(replyHTTP())
+	s.end(outcomeBadCommands, replyHTTP())
 }

@@ -65,11 +65,11 @@ var errEndless = errors.New("refused message goes on without end")
 func (s *session) cut(end error, r reply) {
 	switch {
 	case errors.Is(end, errEndless):
-		s.end(r)
+		s.end(outcomeBadText, r)
 	case errors.Is(end, wire.ErrTimeout):
-		s.end(replyTimeout())
+		s.end(outcomeTimeout, replyTimeout())
 	default:
-		s.ended = true
+		s.ended = outcomeOf(end)
 	}
 }
 

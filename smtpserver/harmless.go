@@ -30,5 +30,5 @@ var errFlood = errors.New("the limit of a session is reached")
 // log sums such ends up.
 func (s *session) endFlood(r reply) {
 	s.c.LogSummed(slog.LevelInfo, r.text, errFlood)
-	s.end(r)
+	s.end(outcomeBadCommands, r)
 }

@@ -63,8 +63,11 @@ func (s *session) logMessage(res delivery.Result, start time.Time) {
 		e = s.tx.envelope
 	}
 	args := []any{
-		"result", result, "from", e.ReversePath, "to", recipientNames(e), "recipients", e.Commands(), "stored", stored,
+		"tls", s.c.TLS() != nil, "result", result, "from", e.ReversePath, "to", recipientNames(e), "recipients", e.Commands(), "stored", stored,
 		"octets", res.Size, "seconds", time.Since(start).Seconds(),
+	}
+	if e.Commands() == 1 {
+		args = append(args, "account", accountNames(e.Recipients))
 	}
 	if stored > 0 {
 		args = append(args, "durability", res.Least().String())
@@ -82,6 +85,64 @@ func (s *session) logMessage(res delivery.Result, start time.Time) {
 		args = append(args, "cause", cause)
 	}
 	s.log(level, "message", args...)
+	s.logRecipients(e, res)
+}
+
+// logRecipients writes a line for each recipient of a complete message with several recipients. The line of
+// the message has the same keys for a single recipient.
+func (s *session) logRecipients(e mail.Envelope, res delivery.Result) {
+	if e.Commands() < 2 || len(res.Errors) != e.Commands() {
+		return
+	}
+	e.EachCommand(func(i, from, to int) {
+		args := []any{"result", "stored", "from", e.ReversePath, "to", mail.LogText(e.Recipients[from].Named().String()),
+			"account", accountNames(e.Recipients[from:to])}
+		if !res.ID.IsZero() {
+			args = append(args, "message", res.ID.String())
+		}
+		err := res.Errors[i]
+		switch {
+		case err == nil:
+			s.log(slog.LevelInfo, "recipient", append(args, "durability", res.Reached[i].String())...)
+			return
+		case replyTo(err).temporary():
+			args[1] = "deferred"
+		default:
+			args[1] = "refused"
+		}
+		s.log(slog.LevelInfo, "recipient", append(args, "cause", err)...)
+	})
+}
+
+// logEnd writes the line at the end of the session: at the level debug for a session without an accepted
+// recipient, which any stranger can begin.
+func (s *session) logEnd() {
+	level := slog.LevelInfo
+	if s.accepted == 0 {
+		level = slog.LevelDebug
+	}
+	s.log(level, "session ended", "tls", s.c.TLS() != nil, "ended", string(s.ended), "commands", s.commands,
+		"recipients", s.accepted, "refused", s.turnedAway, "messages", s.messages, "octets", s.octets,
+		"seconds", time.Since(s.began).Seconds())
+}
+
+// accountNames are the addresses of the accounts behind a recipient, for the log, separated by commas.
+func accountNames(recipients []mail.Recipient) string {
+	if len(recipients) == 1 {
+		return mail.LogText(recipients[0].Address.String())
+	}
+	var b strings.Builder
+	for i, r := range recipients {
+		if i == maxNames {
+			fmt.Fprintf(&b, ",and %d more", len(recipients)-maxNames)
+			break
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(mail.LogText(r.Address.String()))
+	}
+	return b.String()
 }
 
 // maxNames limits the recipients that a log line names.

@@ -3,6 +3,7 @@ package smtpserver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 
@@ -36,35 +37,53 @@ func (s *session) cmdRCPT(ctx context.Context, arg string) {
 		return
 	}
 	e := &s.tx.envelope
-	if s.tooMany(len(e.Recipients), s.srv.cfg.MaxRecipients) { // the members of groups included: each takes memory
+	if s.tooMany(p.addr, len(e.Recipients), s.srv.cfg.MaxRecipients) { // the members of groups included: each takes memory
 		return
 	}
 	found, err := s.srv.deliverer.Check(ctx, p.addr)
 	if err != nil {
-		s.refuseRecipient(err)
+		s.refuseRecipient(p.addr, err)
 		return
 	}
 	s.c.Known()
-	if s.tooMany(e.Commands(), fewest(e.Recipients, fewest(found, s.srv.cfg.MaxRecipients))) {
+	if s.tooMany(p.addr, e.Commands(), fewest(e.Recipients, fewest(found, s.srv.cfg.MaxRecipients))) {
 		return
 	}
 	if err := s.srv.deliverer.Admit(ctx, found, s.tx.size); err != nil {
-		s.refuseRecipient(err)
+		s.refuseRecipient(p.addr, err)
 		return
 	}
 	s.srv.metrics.recipients.WithLabelValues("accepted").Inc()
+	s.accepted++
 	e.Recipients, e.PerCommand = append(e.Recipients, found...), append(e.PerCommand, len(found))
 	s.reply(replyRecipientOK())
 }
 
-// tooMany refuses a further recipient if the transaction has limit recipients already.
-func (s *session) tooMany(has, limit int) bool {
+// tooMany refuses the further recipient to if the transaction has limit recipients already.
+func (s *session) tooMany(to mail.Address, has, limit int) bool {
 	if has < limit {
 		return false
 	}
-	s.srv.metrics.recipients.WithLabelValues("too_many").Inc()
+	s.recipientRefused(slog.LevelInfo, to, "too_many", fmt.Errorf("the message has %d recipients already", has))
 	s.reply(replyTooManyRecipients())
 	return true
+}
+
+// shownRefusals and shownBurst limit the refused recipients that the log shows at the level info: so many in
+// a second, and so many at once. Strangers can cause any number; further lines have the level debug.
+const (
+	shownRefusals = 20
+	shownBurst    = 200
+)
+
+// recipientRefused counts and logs a recipient refused at RCPT. Strangers cause refusals of the level info.
+func (s *session) recipientRefused(level slog.Level, to mail.Address, result string, cause error) {
+	s.srv.metrics.recipients.WithLabelValues(result).Inc()
+	s.turnedAway++
+	if level == slog.LevelInfo && !s.srv.shown.Allow() {
+		level = slog.LevelDebug
+	}
+	s.log(level, "recipient refused", "result", result, "from", s.tx.envelope.ReversePath, "to", mail.LogText(to.String()), "cause", cause)
 }
 
 // fewest returns the least limit of recipients of the server and of the recipients.
@@ -77,26 +96,25 @@ func fewest(recipients []mail.Recipient, limit int) int {
 	return limit
 }
 
-// refuseRecipient answers a recipient that delivery.Check refused with err.
-func (s *session) refuseRecipient(err error) {
+// refuseRecipient answers the recipient to, which delivery.Check refused with err.
+func (s *session) refuseRecipient(to mail.Address, err error) {
 	result, level := "deferred", slog.LevelWarn
 	switch {
 	case errors.Is(err, account.ErrNoSuchRecipient):
-		result, level = "unknown", slog.LevelDebug
+		result, level = "unknown", slog.LevelInfo
 	case errors.Is(err, account.ErrDisabled):
-		result, level = "disabled", slog.LevelDebug
+		result, level = "disabled", slog.LevelInfo
 	case errors.Is(err, delivery.ErrNotHosted):
-		result, level = "not_hosted", slog.LevelDebug
+		result, level = "not_hosted", slog.LevelInfo
 	case errors.Is(err, quota.ErrOver):
 		result, level = "over_quota", slog.LevelInfo
 	case errors.Is(err, delivery.ErrTooLarge):
-		result, level = "too_large", slog.LevelDebug
+		result, level = "too_large", slog.LevelInfo
 	case errors.Is(err, account.ErrBusyElsewhere):
 		level = slog.LevelDebug // a metric counts these refusals, which strangers cause
 		s.refused++
 	}
-	s.srv.metrics.recipients.WithLabelValues(result).Inc()
-	s.log(level, "recipient refused", "result", result, "from", s.tx.envelope.ReversePath, "cause", err)
+	s.recipientRefused(level, to, result, err)
 	switch result {
 	case "deferred", "over_quota", "too_large": // the address is right
 	default:

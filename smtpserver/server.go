@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"popelago/delivery"
 	"popelago/wire"
@@ -22,6 +23,9 @@ type Server struct {
 
 	// commands is read only.
 	commands map[wire.Verb]command
+	other    prometheus.Observer // of the durations of unknown commands
+	// shown limits the refused recipients in the log.
+	shown *rate.Limiter
 
 	helloClear string // the reply to EHLO or LHLO with STARTTLS
 	helloTLS   string // the reply without STARTTLS
@@ -42,7 +46,8 @@ func New(cfg Config, deliverer *delivery.Deliverer, reg prometheus.Registerer) (
 		"ENHANCEDSTATUSCODES", "SMTPUTF8", "CHUNKING",
 	}
 	s := &Server{
-		cfg: cfg, deliverer: deliverer, metrics: m, commands: commandTable(cfg.Protocol),
+		cfg: cfg, deliverer: deliverer, metrics: m, commands: commandTable(cfg.Protocol, m), other: m.commands.WithLabelValues(commandOther),
+		shown:      rate.NewLimiter(shownRefusals, shownBurst),
 		helloTLS:   replyEHLO(cfg.Hostname, extensions),
 		helloClear: replyEHLO(cfg.Hostname, append(extensions, "STARTTLS")),
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"time"
 
 	"popelago/delivery"
 	"popelago/wire"
@@ -19,14 +20,17 @@ type session struct {
 	helo     string // the argument of the last HELO, EHLO or LHLO; empty: none yet
 	extended bool   // the last hello was EHLO or LHLO
 	tx       *transaction
-	ended    bool // no further command is read
+	ended    outcome // empty: the session goes on
 	buf      []byte
 
+	began        time.Time
 	transactions int // begun
 	commands     int64
 	messages     int64 // stored for a recipient at least
 	octets       int64 // of these messages
 	badCommands  int
+	accepted     int // recipients at RCPT
+	turnedAway   int // recipients at RCPT
 	refused      int // recipients refused permanently since a message was stored
 	harmless     int // harmless commands since a message was stored, see countHarmless
 
@@ -36,8 +40,8 @@ type session struct {
 
 // handle serves one connection.
 func (s *Server) handle(ctx context.Context, c *wire.Conn) {
-	sess := &session{srv: s, c: c}
-	defer sess.reset()
+	sess := &session{srv: s, c: c, began: time.Now()}
+	defer sess.finish()
 	sess.run(ctx)
 }
 
@@ -45,7 +49,7 @@ func (s *Server) handle(ctx context.Context, c *wire.Conn) {
 func (s *session) run(ctx context.Context) {
 	s.report("")
 	s.reply(replyGreeting(s.srv.cfg.Hostname, s.srv.cfg.Protocol))
-	for !s.ended {
+	for s.ended == "" {
 		line, err := s.c.ReadLine()
 		if err != nil {
 			s.readFailed(line, err)
@@ -73,22 +77,22 @@ func (s *session) readFailed(line []byte, err error) {
 	if s.state() == stateText {
 		defer s.logRefused(err)
 	}
-	switch {
-	case errors.Is(err, wire.ErrStopping):
-		s.end(replyStopping())
-	case errors.Is(err, wire.ErrEnded):
-		s.end(replyEnded())
-	case errors.Is(err, wire.ErrTooManyConns):
-		s.end(replyTooManyConns())
-	case errors.Is(err, wire.ErrTimeout):
-		s.end(replyTimeout())
+	switch why := outcomeOf(err); {
 	case errors.Is(err, wire.ErrEndless):
-		s.end(replyLineTooLong())
+		s.end(outcomeBadCommands, replyLineTooLong())
+	case why == outcomeShutdown:
+		s.end(why, replyStopping())
+	case why == outcomeAdministrator:
+		s.end(why, replyEnded())
+	case why == outcomeCrowded:
+		s.end(why, replyTooManyConns())
+	case why == outcomeTimeout:
+		s.end(why, replyTimeout())
 	default:
 		if !wire.IsDisconnect(err) {
 			s.log(slog.LevelInfo, "connection failed", "cause", err)
 		}
-		s.ended = true
+		s.ended = why
 	}
 }
 
@@ -103,13 +107,20 @@ func (s *session) execute(ctx context.Context, line []byte) {
 		s.reply(replyControl())
 		return
 	}
+	start := time.Now()
 	verb, rest := wire.SplitVerb(bytes.TrimRight(line, " \t"))
 	arg := strings.TrimLeft(string(rest), " ")
-	c := s.srv.commands[verb]
+	c, known := s.srv.commands[verb]
+	if !known {
+		c.seconds = s.srv.other
+	}
 	s.commands++
 	s.report(c.verb)
-	defer s.report("")
-	if s.countHarmless(c, arg); s.ended {
+	defer func() {
+		c.seconds.Observe(time.Since(start).Seconds())
+		s.report("")
+	}()
+	if s.countHarmless(c, arg); s.ended != "" {
 		return
 	}
 	switch {
@@ -144,9 +155,19 @@ func (s *session) reply(r reply) {
 	}
 }
 
+// finish counts and logs the session.
+func (s *session) finish() {
+	s.reset()
+	if s.ended == "" {
+		s.ended = outcomePanicked
+	}
+	s.srv.metrics.sessions[s.ended].Inc()
+	s.logEnd()
+}
+
 // end writes r as the last reply and ends the session. The client may still be sending.
-func (s *session) end(r reply) {
-	s.ended = true
+func (s *session) end(o outcome, r reply) {
+	s.ended = o
 	s.write(r)
 	s.c.Linger()
 }

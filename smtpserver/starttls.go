@@ -20,7 +20,7 @@ func (s *session) cmdSTARTTLS(ctx context.Context, arg string) {
 	s.reply(replyStartTLS())
 	if s.c.StartTLS(ctx, s.srv.cfg.TLS) != nil {
 		s.srv.metrics.startTLS.WithLabelValues("failed").Inc()
-		s.ended = true
+		s.ended = outcomeTLS
 		return
 	}
 	s.srv.metrics.startTLS.WithLabelValues("ok").Inc()

@@ -3,9 +3,11 @@ package task_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -80,4 +82,42 @@ popelago_task_blocked{job="reap"} N
 			t.Errorf("%q was logged %d times, want %d:\n%s", text, n, want, &log)
 		}
 	}
+}
+
+// The last complete run of a job is the last that left no work undone, and the start of the process before: so the
+// age of a backlog is known from the start on.
+func TestLastCompleteRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := prometheus.NewRegistry()
+		outcome := func() (task.Report, error) { return nil, errors.New("no luck") }
+		r := task.New(task.Config{}, reg,
+			job("odd", 1000*time.Hour, func(context.Context, bool) (task.Report, error) { return outcome() }),
+			job("asked", 0, func(context.Context, bool) (task.Report, error) { return nil, nil }))
+		begun := float64(time.Now().Unix())
+		r.Start()
+		synctest.Wait() // for the first run
+		for _, step := range []struct {
+			run  func() (task.Report, error)
+			want float64 // in hours after the start
+		}{
+			{outcome, 0},
+			{func() (task.Report, error) { return task.Report{{Name: "blocked", N: 1}}, nil }, 0},
+			{func() (task.Report, error) { return task.Report{{Name: "contents", N: 1}}, nil }, 2},
+			{func() (task.Report, error) { return nil, errors.New("no luck") }, 2},
+		} {
+			outcome = step.run
+			if _, err := r.Run(t.Context(), "odd"); err != nil {
+				t.Fatal(err)
+			}
+			got := gather(t, reg)
+			if hours := (got["last_complete_timestamp_seconds odd"] - begun) / 3600; hours != step.want {
+				t.Errorf("complete after %v hours, want %v", hours, step.want)
+			}
+			if _, known := got["last_complete_timestamp_seconds asked"]; known {
+				t.Error("a job on request has a backlog")
+			}
+			time.Sleep(time.Hour)
+		}
+		r.Close()
+	})
 }

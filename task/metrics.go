@@ -15,6 +15,9 @@ type metrics struct {
 	success *prometheus.GaugeVec     // job
 	done    *prometheus.CounterVec   // job, what
 	blocked *prometheus.GaugeVec     // job
+	// complete holds the end of the last run that left no work undone, or the start of the process. A job
+	// that runs only on request has no sample before its first run.
+	complete *prometheus.GaugeVec // job
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -39,8 +42,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.blocked = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "popelago_task_blocked", Help: "Parts of the work that the last run of a background job left undone, because replicas are away.",
 	}, []string{"job"})
+	m.complete = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "popelago_task_last_complete_timestamp_seconds", Help: "End of the last run of a background job that left no work undone, or the start of the process, in seconds since 1970: all work that has waited longer is a backlog.",
+	}, []string{"job"})
 	if reg != nil {
-		reg.MustRegister(m.runs, m.seconds, m.running, m.success, m.done, m.blocked)
+		reg.MustRegister(m.runs, m.seconds, m.running, m.success, m.done, m.blocked, m.complete)
 	}
 	return m
 }
@@ -52,6 +58,9 @@ func (m *metrics) ended(job string, result Result, report Report, took time.Dura
 	m.seconds.WithLabelValues(job).Observe(took.Seconds())
 	if result == ResultOK {
 		m.success.WithLabelValues(job).SetToCurrentTime()
+		if report.count(blocked) == 0 {
+			m.complete.WithLabelValues(job).SetToCurrentTime()
+		}
 	}
 	m.blocked.WithLabelValues(job).Set(float64(report.count(blocked)))
 	for _, c := range report.done() {

@@ -49,7 +49,8 @@ const (
 
 // done returns the counts of work that was done.
 func (r Report) done() Report {
-	return slices.DeleteFunc(slices.Clone(r), func(c Count) bool { return c.Name == othersShare || c.Name == late || c.Name == blocked })
+	undone := []string{othersShare, late, blocked, AlarmUnfetched, AlarmGrowing}
+	return slices.DeleteFunc(slices.Clone(r), func(c Count) bool { return slices.Contains(undone, c.Name) })
 }
 
 // add puts a count into the report unless it is zero.
@@ -134,6 +135,9 @@ func New(cfg Config, reg prometheus.Registerer, jobs ...Job) *Runner {
 		s := newState(job)
 		s.past = lastOf(before[job.Name], cfg.History)
 		r.jobs = append(r.jobs, s)
+		if job.Every > 0 {
+			r.metrics.complete.WithLabelValues(job.Name).SetToCurrentTime()
+		}
 	}
 	return r
 }

@@ -12,6 +12,11 @@ type Metrics struct {
 	panics  *prometheus.CounterVec
 }
 
+// CommandBuckets are the bounds of the durations of commands, in seconds, for the histograms of the protocols.
+func CommandBuckets() []float64 {
+	return []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60}
+}
+
 // NewMetrics makes the metrics and registers them with reg; nil: the metrics are not registered.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{

@@ -33,12 +33,15 @@ type metrics struct {
 	nodes *prometheus.GaugeVec
 	// confirming is 1 while reads are confirmed with the other datacenters.
 	confirming prometheus.Gauge
-	all        []prometheus.Collector
+	// kinds measures statements by their kind.
+	kinds *kinds
+	all   []prometheus.Collector
 }
 
 // newMetrics makes the metrics; l holds the statements in flight.
 func newMetrics(l *limit.Limiter) *metrics {
 	m := &metrics{
+		kinds: newKinds(),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "popelago", Subsystem: "cassandra", Name: "statement_seconds",
 			Help:    "Duration of attempts to execute a statement, by outcome: ok, error, abandoned (no caller waits for it any more).",
@@ -85,7 +88,7 @@ func newMetrics(l *limit.Limiter) *metrics {
 		Namespace: "popelago", Subsystem: "cassandra", Name: "confirming",
 		Help: "1 while reads are confirmed with the other datacenters, because the local nodes were away.",
 	})
-	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.hedged, m.pageTimeouts, m.skew, m.trusted, m.servers, m.windows, m.failover, m.confirming, m.nodes}
+	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.hedged, m.pageTimeouts, m.skew, m.trusted, m.servers, m.windows, m.failover, m.confirming, m.nodes, m.kinds.seconds, m.kinds.failed}
 	for _, g := range []struct {
 		name, help string
 		value      func(limit.State) int
@@ -112,6 +115,7 @@ func (m *metrics) observe(next func(Statement)) func(Statement) {
 			outcome = "error"
 		}
 		m.seconds.WithLabelValues(outcome).Observe(s.Took.Seconds())
+		m.kinds.observe(s)
 		if next != nil {
 			next(s)
 		}

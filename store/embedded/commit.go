@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -153,7 +154,7 @@ func (c *committer) commitGroup(ws []*write) (held *write) {
 	ws = ws[:n]
 	err = nil
 	if n > 0 && !g.batch.Empty() {
-		err = apply(d, g.batch)
+		err = c.apply(d, g.batch)
 	}
 	for _, stripe := range g.stripes {
 		stripe.Add(1) // also after a failure: the removal may have happened
@@ -166,6 +167,17 @@ func (c *committer) commitGroup(ws []*write) (held *write) {
 	clear(ws)
 	c.buf = ws[:0]
 	return held
+}
+
+// apply makes a batch durable, and measures the time.
+func (c *committer) apply(d *database, b *pebble.Batch) error {
+	start := time.Now()
+	err := apply(d, b)
+	c.metrics.commits.Observe(time.Since(start).Seconds())
+	if err != nil {
+		c.metrics.failed.Inc()
+	}
+	return err
 }
 
 // apply makes a batch durable. After a failure the outcome is unknown.

@@ -12,6 +12,9 @@ type metrics struct {
 	corrupt prometheus.Counter
 	swept   prometheus.Counter
 	tidied  prometheus.Counter
+	// commits holds the durations of groups of writes, with their fsync; failed counts groups in vain.
+	commits prometheus.Histogram
+	failed  prometheus.Counter
 	all     []prometheus.Collector
 }
 
@@ -29,6 +32,12 @@ func newMetrics() *metrics {
 	m.corrupt = counter("damaged_total", "Reads of damaged data.")
 	m.swept = counter("swept_octets_total", "Octets of reclaimed content.")
 	m.tidied = counter("tidied_mailboxes_total", "Mailboxes whose gaps of removed messages were closed.")
+	m.failed = counter("failed_groups_total", "Groups of writes that failed.")
+	m.commits = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: "popelago", Subsystem: "embedded", Name: "commit_seconds",
+		Help: "Time to make a group of writes durable, with its fsync.", Buckets: prometheus.ExponentialBuckets(0.0001, 3, 11), // to 6 s
+	})
+	m.all = append(m.all, m.commits)
 	return m
 }
 
