@@ -52,6 +52,8 @@ type Config struct {
 	Late *task.Late
 	// Undelete restores removed messages. Default: a new one.
 	Undelete *task.Undelete
+	// Alarms holds the maildrops that need attention. Default: none.
+	Alarms *task.Alarms
 	// Deliverer stores the messages that clients bring. Default: a new one.
 	Deliverer *delivery.Deliverer
 	// Hostname stands in the Received line of messages that clients bring.
@@ -132,6 +134,12 @@ func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeM
 	if cfg.Late == nil {
 		cfg.Late = task.NewLate(dir, st, nil, nil)
 	}
+	if cfg.Alarms == nil {
+		var err error
+		if cfg.Alarms, err = task.NewAlarms(task.AlarmConfig{}, st, nil); err != nil {
+			return nil, err
+		}
+	}
 	if cfg.Undelete == nil {
 		cfg.Undelete = task.NewUndelete(task.UndeleteConfig{}, dir, st)
 	}
@@ -171,6 +179,7 @@ func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeM
 	a.addCheck()
 	a.addClock()
 	a.addLate()
+	a.addAlarms()
 	a.addMaildrops()
 	a.addTokens()
 	a.addServer()

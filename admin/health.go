@@ -32,8 +32,13 @@ func (a *api) addHealth() {
 
 // health returns the health of a server that can read its store. Errors: the store's.
 func (a *api) health(ctx context.Context) (adminclient.Health, error) {
-	if _, err := a.directory.ListDomains(ctx); err != nil {
+	if err := NewReadiness(a.directory, a.upkeep, a.cfg.Process).Storage(ctx); err != nil {
 		return adminclient.Health{}, err
 	}
-	return adminclient.Health{Status: "ok", Version: a.cfg.Version}, nil
+	return a.healthy(), nil
+}
+
+// healthy is the answer of a server without a fault.
+func (a *api) healthy() adminclient.Health {
+	return adminclient.Health{Status: "ok", Version: a.cfg.Version}
 }

@@ -110,6 +110,8 @@ func rights() map[string]right {
 		"hand-over-late": {role: token.Operator, reach: named, fields: []string{"body:address", "body:to"}},
 		"drop-late":      {role: token.Operator, reach: named, fields: []string{"body:address"}},
 
+		"list-alarms": {role: token.ReadOnly, reach: filtered},
+
 		"list-tasks":  {role: token.ReadOnly, reach: server},
 		"run-task":    {role: token.Operator, reach: server},
 		"cancel-task": {role: token.Operator, reach: server},

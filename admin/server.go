@@ -41,9 +41,6 @@ var (
 	ErrNoLogLevel = errors.New("the log level cannot be changed")
 )
 
-// errNotReady: the server is drained.
-var errNotReady = errors.New("the server is out of service: \"popelago server undrain\" puts it back")
-
 // readyPath and readyOperation name the operation for load balancers, which needs no token.
 const (
 	readyPath      = "/readyz"
@@ -54,17 +51,14 @@ func (a *api) addServer() {
 	type health struct{ Body adminclient.Health }
 	register(a, huma.Operation{
 		OperationID: readyOperation, Method: http.MethodGet, Path: readyPath,
-		Summary:  "Report whether the server is in service and can read its store, for load balancers",
-		Security: []map[string][]string{},
+		Summary:     "Report whether the server is in service, can read its store and trusts its clock, for load balancers",
+		Description: "Status 503 has the reasons in the detail.",
+		Security:    []map[string][]string{},
 	}, func(ctx context.Context, _ *struct{}) (*health, error) {
-		if a.cfg.Process.Service().State != adminclient.Serving {
-			return nil, errNotReady
-		}
-		h, err := a.health(ctx)
-		if err != nil {
+		if err := NewReadiness(a.directory, a.upkeep, a.cfg.Process).Check(ctx); err != nil {
 			return nil, err
 		}
-		return &health{h}, nil
+		return &health{a.healthy()}, nil
 	})
 
 	type answer struct{ Body adminclient.Service }

@@ -34,6 +34,7 @@
 //	GET    /v1/late                       LateList
 //	POST   /v1/late/hand-over             LateHandOver -> LateCount
 //	POST   /v1/late/drop                  LateSelection -> LateCount
+//	GET    /v1/alarms                     AlarmList
 //	GET    /v1/tokens                     TokenList, a page
 //	POST   /v1/tokens                     NewToken -> MadeToken
 //	DELETE /v1/tokens/{id}                -> RevokedTokens

@@ -48,6 +48,7 @@ type App struct {
 	checker   *task.Checker
 	late      *task.Late
 	undelete  *task.Undelete
+	alarms    *task.Alarms
 	deliverer *delivery.Deliverer
 	tokens    *token.Keeper
 	drain     drain

@@ -1,8 +1,6 @@
 package app
 
 import (
-	"fmt"
-	"net/http"
 	"sync"
 	"time"
 
@@ -27,6 +25,13 @@ func (d *drain) set(delay, timeout time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.delay, d.timeout = delay, timeout
+}
+
+// draining reports whether a drain has begun.
+func (d *drain) draining() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.since.IsZero()
 }
 
 // protocolServer is a server of one protocol: its sessions, and its drain.
@@ -135,14 +140,4 @@ func (a *App) Service() adminclient.Service {
 		}
 	}
 	return s
-}
-
-// serveReady answers a load balancer that asks the listener of the metrics.
-func (a *App) serveReady(w http.ResponseWriter, _ *http.Request) {
-	s := a.Service()
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if s.State != adminclient.Serving {
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
-	fmt.Fprintln(w, s.State) // the client may be gone
 }

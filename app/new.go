@@ -93,15 +93,17 @@ func (a *App) build() error {
 	if err := a.buildServers(ids); err != nil {
 		return err
 	}
-	a.buildTasks(ids)
-	return nil
+	if err := a.buildTasks(ids); err != nil {
+		return err
+	}
+	return a.registerMetrics()
 }
 
 // historyFile is the file in the data folder with the history of the background jobs.
 const historyFile = "task-history.json"
 
 // buildTasks makes the background jobs.
-func (a *App) buildTasks(ids *mail.IDSource) {
+func (a *App) buildTasks(ids *mail.IDSource) error {
 	cfg := a.cfg.Tasks
 	window := a.engine.mailboxWindow
 	sweep := cfg.Sweep
@@ -114,6 +116,12 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 	expire.Events, purge.Events = a.events(), a.events()
 	usage := cfg.Usage
 	usage.Now = a.now
+	alarm := cfg.Alarm
+	alarm.NotesLogins, alarm.Keeping, alarm.Now, alarm.Logger = a.cfg.Visits.LoginEvery > 0, a.directory.Keeping, a.now, a.logger
+	var err error
+	if a.alarms, err = task.NewAlarms(alarm, a.engine.store, a.registry); err != nil {
+		return err
+	}
 	upkeep := a.engine.store.Upkeep.Local
 	runner := task.Config{
 		MayRun: upkeep.MayReclaim, History: a.cfg.Tasks.History, HistoryFile: filepath.Join(a.cfg.DataDir, historyFile),
@@ -126,6 +134,7 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 		task.Purge(purge, a.directory, a.engine.store, a.registry),
 		task.Expire(expire, a.engine.store),
 		task.Usage(usage, a.directory, a.quotas, a.engine.store),
+		a.alarms.Job(),
 	)
 	a.late = task.NewLate(a.directory, a.engine.store, ids, a.now)
 	kept := max(sweep.Grace, sweep.Undelete)
@@ -134,6 +143,7 @@ func (a *App) buildTasks(ids *mail.IDSource) {
 	check.Window, check.Keeping = a.engine.window, a.directory.Keeping
 	check.IDs, check.Now, check.Logger = ids, a.now, a.logger
 	a.checker = task.NewChecker(check, a.engine.store, a.registry)
+	return nil
 }
 
 func (a *App) loadCertificate() (err error) {
@@ -237,7 +247,7 @@ func (a *App) buildAdmin(open bool, secret string, metrics *admin.Metrics) (http
 		Peers: peers,
 		Open:  open, AllowInsecureAuth: a.cfg.Auth.AllowInsecureAuth, FailureDelay: max(a.cfg.POP3.FailureDelay, 0),
 		NotesLogins: a.cfg.Visits.LoginEvery > 0, Token: secret, Tokens: a.tokens, Logger: a.logger, Version: Version(), Hostname: a.cfg.Hostname,
-		Tasks: a.tasks, Checker: a.checker, Late: a.late, Undelete: a.undelete, Deliverer: a.deliverer, Quotas: a.quotas, Metrics: metrics, Process: a,
+		Tasks: a.tasks, Checker: a.checker, Late: a.late, Undelete: a.undelete, Deliverer: a.deliverer, Quotas: a.quotas, Alarms: a.alarms, Metrics: metrics, Process: a,
 		Events: a.events(), Required: a.required(), Traces: trace.NewReader(a.traceConfig(), a.engine.store, a.traces),
 	}, a.directory, a.engine.store)
 }

@@ -25,6 +25,7 @@ func (a *App) services() ([]service, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{Registry: a.registry}))
+	mux.HandleFunc("GET /healthz", a.serveHealth)
 	mux.HandleFunc("GET /readyz", a.serveReady)
 	serve["metrics"] = a.serveHTTP(a.cfg.Metrics.MaxConnections, mux, nil)
 

@@ -228,7 +228,7 @@ var notSet = []string{
 	"Tasks.Check.Window", "Tasks.Check.Retries", "Tasks.Check.RetryPause", "Tasks.Check.BrakeCount", "Tasks.Check.BrakeShare",
 	"Trace.FlushEvents", "Trace.Timeout", "Trace.Tries", "Trace.Place.Server", "Trace.Place.Datacenter",
 	"Visits.Accounts", "Visits.Writers", "Visits.Timeout",
-	"Tasks.Check.Findings", "Tasks.Check.Batch",
+	"Tasks.Check.Findings", "Tasks.Check.Batch", "Tasks.Alarm.NotesLogins",
 }
 
 // Packages treat zero as the default: a setting whose 0 has a meaning is stored as another value.

@@ -12,6 +12,7 @@ type Tasks struct {
 	Purge  task.PurgeConfig
 	Expire task.ExpireConfig
 	Usage  task.UsageConfig
+	Alarm  task.AlarmConfig
 	Check  task.CheckConfig
 	// History is the number of runs of each job that the server remembers; off: none.
 	History int
@@ -23,6 +24,7 @@ func defaultTasks() Tasks {
 		Purge:  task.PurgeConfig{Every: 10 * time.Minute, Late: 7 * day},
 		Expire: task.ExpireConfig{Every: time.Hour},
 		Usage:  task.UsageConfig{Every: 15 * time.Minute},
+		Alarm:  task.DefaultAlarmConfig(),
 		Check:  task.DefaultCheckConfig(),
 
 		History: task.DefaultHistory,
@@ -51,6 +53,14 @@ func tasksSettings(c *Config) []setting {
 			"Pause between two runs of expire, which removes messages older than the retention of their account or domain. Sessions do not list such messages, also before a run. Each run also renews the least retention of all accounts, which POP3 announces before login (EXPIRE): it rises only with a run."},
 		{"tasks.usage_every", every(&c.Tasks.Usage.Every),
 			"Pause between two runs of usage, which measures the domains with a domain_quota. A run reads the list of every maildrop of such a domain, on one server of the cluster."},
+		{"tasks.alarms_every", every(&c.Tasks.Alarm.Every),
+			"Pause between two runs of alarms, which finds maildrops with mail that nobody fetches, and maildrops that grow out of character. \"popelago alarm list\" names them."},
+		{"tasks.alarm_unfetched", duration(&c.Tasks.Alarm.Unfetched, 0, 10*365*day),
+			"Age of mail from which alarms reports a maildrop that nobody has logged in to for as long. It needs pop3.note_logins_every. 0s: never."},
+		{"tasks.alarm_growing", integer(&c.Tasks.Alarm.Growing, 0, maxCount),
+			"Messages of one day, still in the maildrop, from which alarms compares the day with the week before. 0: never."},
+		{"tasks.alarm_growing_factor", integer(&c.Tasks.Alarm.Factor, 2, 1000),
+			"A maildrop grows out of character if the day brought so many times the messages of an average day of the week before."},
 		{"tasks.history", integer(&c.Tasks.History, 0, 1000).zeroIsOff(),
 			"Runs of each job that \"popelago task history\" lists. The file task-history.json in data_dir keeps the runs for the next start. Runs on schedule that had nothing to do are left out. 0: none."},
 		{"tasks.check_rate", integer(&c.Tasks.Check.Rate, 1, maxCount),

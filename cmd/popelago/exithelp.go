@@ -19,7 +19,7 @@ type exitMeaning struct {
 func exitMeanings() []exitMeaning {
 	return []exitMeaning{
 		{exitOK, "", "done"},
-		{exitProblems, "", "the command did its work and reports problems: findings of check, doctor, maildrop verify and bench, " +
+		{exitProblems, "", "the command did its work and reports problems: findings of check, doctor, maildrop verify, bench and probe, " +
 			"a check or a job that failed or was stopped, messages that could not be removed or restored, sessions that were cut off"},
 		{exitUnsure, "", "check: no problem was found, but some messages are too young to be judged"},
 		{exitUsage, "EX_USAGE", "wrong usage of the command"},

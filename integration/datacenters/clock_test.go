@@ -79,7 +79,7 @@ func refuses(t *testing.T, s *sitetest.Sites, wrong *servertest.Server, expires,
 	s.Shows(t, wrong, stays, want...)
 	admin := wrong.Admin()
 	defer admin.Close()
-	for _, job := range []string{"expire", "floor", "reap", "orphans", "purge", "usage"} {
+	for _, job := range []string{"expire", "floor", "reap", "orphans", "purge", "usage", "alarms"} {
 		run, err := admin.RunTask(servertest.Deadline(t, sitetest.Limit), job, true)
 		if err != nil || run.Result != "refused" {
 			t.Errorf("%s: %s %+v, %v; want refused", job, run.Result, run.Report, err)
