@@ -129,8 +129,8 @@ func TestAlerts(t *testing.T) {
 			t.Errorf("%s: the runbook %q names no section", name, runbook)
 		}
 		checkLink(t, "README.md", runbook)
-		fires := regexp.MustCompile(`alertname: ` + name + `\n        exp_alerts:\n`).FindAllString(cases, -1)
-		silent := regexp.MustCompile(`alertname: ` + name + `\n        exp_alerts: \[\]\n`).FindAllString(cases, -1)
+		fires := regexp.MustCompile(`alertname: `+name+`\n        exp_alerts:\n`).FindAllString(cases, -1)
+		silent := regexp.MustCompile(`alertname: `+name+`\n        exp_alerts: \[\]\n`).FindAllString(cases, -1)
 		if len(fires) == 0 || len(silent) == 0 {
 			t.Errorf("%s: %d cases in which the alert fires, %d in which it is silent", name, len(fires), len(silent))
 		}
