@@ -53,7 +53,7 @@ in the reply to the sender and in the log. Events of the last seconds at other s
 server must keep records (trace.enabled).
 
 Exit codes: 0 events were found; 1 none was found, or a datacenter could not be asked;
-64 wrong usage.`,
+64 wrong usage; 65 the name has no known form.`,
 		Example: `  popelago trace '<20261126.1234@example.org>'
   popelago trace alice@example.org --since 2h`,
 		Args: arguments("MESSAGE-ID|UIDL|ID|ADDRESS"),
