@@ -183,13 +183,17 @@ func TestPasswordOpensNothingElse(t *testing.T) {
 	if err := json.Unmarshal(get("/openapi.json", "Bearer configured-secret").Body.Bytes(), &doc); err != nil {
 		t.Fatal(err)
 	}
-	if len(doc.Paths[ownPath]) != 2 {
-		t.Errorf("operations at %s: %v", ownPath, doc.Paths[ownPath])
+	// The operations of a user on the account, which the other tests of this file and of selfmail_test.go cover.
+	own := map[string]int{ownPath: 2, "/v1/self/password": 1, "/v1/self/sessions": 1, "/v1/self/sessions/disconnect": 1, "/v1/self/removed": 1, "/v1/self/restore": 1}
+	for path, operations := range own {
+		if len(doc.Paths[path]) != operations {
+			t.Errorf("operations at %s: %v", path, doc.Paths[path])
+		}
 	}
 	paths := []string{"/openapi.json", "/", "/v1", "/v1/self", "/v1/self/../domains", "/v1/self/%2e%2e/domains", "//v1/self/retention", "/v1/self/retention/../../domains"}
 	parameter := regexp.MustCompile(`\{[a-z]+\}`)
 	for path := range doc.Paths {
-		if path != ownPath && path != "/healthz" && path != "/readyz" {
+		if own[path] == 0 && path != "/healthz" && path != "/readyz" {
 			paths = append(paths, parameter.ReplaceAllString(path, "alice@example.test"))
 		}
 	}

@@ -26,3 +26,8 @@ var (
 	Archive     = archive
 	WithArchive = withArchive
 )
+
+// NodeOf returns a node that was never started, with a folder and the arguments of Java.
+func NodeOf(dir string, args []string) *Node {
+	return &Node{Name: "dc1-1", dir: dir, java: "java", args: args}
+}

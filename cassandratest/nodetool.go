@@ -22,7 +22,7 @@ func (n *Node) Nodetool(ctx context.Context, args ...string) (*exec.Cmd, error) 
 			port = p
 		}
 		if arg == "-cp" {
-			_, classes, _ = strings.Cut(n.args[i+1], ":") // behind the node's own folder
+			classes = strings.TrimPrefix(n.args[i+1], n.dir+":") // without the node's own folder
 		}
 	}
 	if port == "0" || classes == "" {

@@ -81,3 +81,15 @@ func TestNodetoolNeedsAPort(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// nodetool gets the jars of the node, with or without the node's own folder among them.
+func TestNodetoolGetsTheJars(t *testing.T) {
+	for _, classes := range []string{"/nodes/dc1-1:/jars/*", "/jars/*"} {
+		n := cassandratest.NodeOf("/nodes/dc1-1", []string{"-ea", "-Dcassandra.jmx.local.port=7199", "-cp", classes, "Main"})
+		tool, err := n.Nodetool(t.Context(), "status")
+		check(t, err)
+		if line := strings.Join(tool.Args, " "); !strings.Contains(line, " -cp /jars/* ") || !strings.HasSuffix(line, "-p 7199 status") {
+			t.Errorf("with %s: %s", classes, line)
+		}
+	}
+}
