@@ -49,7 +49,7 @@ func rights() map[string]right {
 	return map[string]right{
 		"list-domains":  {role: token.ReadOnly, reach: filtered},
 		"show-domain":   {role: token.ReadOnly, reach: named, fields: domain},
-		"add-domain":    {role: token.Admin, reach: server},
+		"add-domain":    {role: token.Admin, reach: server, fields: []string{"body:name"}},
 		"change-domain": {role: token.Admin, reach: named, fields: domain, owns: []string{"retention"}, tag: taggedDomain},
 		"remove-domain": {role: token.Admin, reach: server, fields: domain, tag: taggedDomain},
 
@@ -60,7 +60,7 @@ func rights() map[string]right {
 		"set-password":    {role: token.Operator, reach: named, fields: address, tag: taggedAccount},
 		"set-state":       {role: token.Operator, reach: named, fields: address, tag: taggedAccount},
 		"set-retention":   {role: token.Operator, reach: named, fields: address, tag: taggedAccount},
-		"set-bulk":        {role: token.Operator, reach: server},
+		"set-bulk":        {role: token.Operator, reach: server, fields: address},
 		"rename-account":  {role: token.Operator, reach: named, fields: []string{"path:address", "body:to"}, tag: taggedAccount},
 		"remove-account":  {role: token.Operator, reach: named, fields: address, tag: taggedAccount},
 
