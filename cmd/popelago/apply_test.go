@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"popelago/account"
 	"popelago/adminclient"
 	"popelago/app"
 	"popelago/config"
@@ -155,6 +158,110 @@ changes: 2; not in the file, and kept: 1
 	}
 	if out := s.want(file, "apply", "-"); !strings.HasPrefix(out, "changes: 0;") {
 		t.Errorf("the fifth run:\n%s", out)
+	}
+}
+
+// everything is a file with every kind of row and setting.
+func everything() string {
+	values := map[string]string{
+		"deliver": "off", "pop3": "off", "reason": "a \"reason\", with #, ' and ü", "expires": "2099-12-31", "quota": "2GiB",
+		"quota_messages": "1000", "over_quota": "refuse", "message_size": "10MiB", "recipients": "7", "reading": "each-or-local",
+		"durability": "each", "retention": "90d", "retention_after_retrieval": "14d", "retention_min": "10d", "retention_max": "365d",
+		"domain_quota": "1TiB", "domain_quota_messages": "100000", "catch_all": "bob@a.test", "delimiter": "+", "alias_of": "b.test",
+	}
+	var b bytes.Buffer
+	settings := account.Settings()
+	file := domainFile{
+		Settings: map[string]string{}, Accounts: map[string]map[string]string{
+			"all": {}, "bob": {}, "off": {keyState: adminclient.Disabled}, "ended": {"expires": "2001-02-03", keyState: adminclient.Disabled},
+			"o'brien+x/y%2f": {"quota": "1GiB"}, "jürgen": {}, "=cmd|x": {"pop3": "off"},
+		},
+		Aliases: aliasTable{"one": []string{"bob@a.test"}, "two": []string{"all@a.test", "bob@a.test"}, "none": []string{}, "chain": []string{"one@a.test"}},
+		Groups:  map[string][]string{"team": {"all@a.test", "jürgen@a.test", "two@a.test"}, "empty": {}},
+	}
+	for _, s := range settings {
+		if s.Account {
+			file.Accounts["all"][s.Name] = values[s.Name]
+		}
+		if s.Domain && s.Name != "alias_of" {
+			file.Settings[s.Name] = values[s.Name]
+		}
+	}
+	if err := file.write(&b, "a.test"); err != nil {
+		panic(err)
+	}
+	other := domainFile{Settings: map[string]string{"alias_of": "a.test"}}
+	if err := other.write(&b, "c.test"); err != nil {
+		panic(err)
+	}
+	if err := (domainFile{}).write(&b, "empty.test"); err != nil {
+		panic(err)
+	}
+	return b.String()
+}
+
+// apply makes every kind of row and setting, and what export then prints is the same file, on which apply finds
+// nothing to change: on the same server, also with --prune, and on another server after one run.
+func TestExportAndApplyAgree(t *testing.T) {
+	first, second := newSite(t), newSite(t)
+	file := everything()
+	first.want(file, "apply", "-")
+	exported := first.want("", "export")
+	if got := exported[strings.Index(exported, "\n")+1:]; got != file {
+		t.Errorf("export prints\n%s\nwant\n%s", got, file)
+	}
+	const nothing = "changes: 0; nothing was changed\n"
+	for _, args := range [][]string{{"apply", "-", "--dry-run"}, {"apply", "-", "--dry-run", "--prune"}} {
+		if out := first.want(exported, args...); out != nothing {
+			t.Errorf("%q finds\n%s", args, out)
+		}
+	}
+	if out := first.want(exported, "apply", "-"); out != "changes: 0\n" {
+		t.Errorf("apply of the exported file:\n%s", out)
+	}
+
+	// The other server has rows of its own, and an alias with a target where the first has none.
+	ctx := t.Context()
+	second.must(second.admin.AddDomain(ctx, "a.test"))
+	second.must(second.admin.AddAccount(ctx, "mallory@a.test", "secret word"))
+	second.must(second.admin.AddAlias(ctx, "none@a.test", "mallory@a.test"))
+	second.must(second.admin.AddAlias(ctx, "more@a.test", "mallory@a.test"))
+	second.want(exported, "apply", "-", "--prune")
+	if out := second.want(exported, "apply", "-", "--dry-run", "--prune"); out != nothing {
+		t.Errorf("on the other server the second run finds\n%s", out)
+	}
+	if got := second.want("", "export"); got != exported {
+		t.Errorf("the other server exports\n%s\nwant\n%s", got, exported)
+	}
+	none, err := second.admin.Alias(ctx, "none@a.test")
+	if err != nil || len(none.Targets) != 0 {
+		t.Errorf("the alias without a target: %+v, %v", none, err)
+	}
+	if out, _, code := second.command("", "address", "resolve", "none@a.test"); code != 0 || !strings.Contains(out, "refused: no such recipient") {
+		t.Errorf("mail for an alias without a target: exit code %d\n%s", code, out)
+	}
+
+	// The accounts as a file of users.
+	users := first.want("", "export", "--csv")
+	if out := first.want(users, "import", "-", "--quiet"); !strings.HasPrefix(out, "made: 0, changed: 0, unchanged: 7, refused: 0") {
+		t.Errorf("import of the exported users:\n%s", out)
+	}
+}
+
+// The test names every setting.
+func TestEverythingHasEverySetting(t *testing.T) {
+	file, err := readDirectoryFile([]byte(everything()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range account.Settings() {
+		a, d := file.Domains["a.test"].Accounts["all"], file.Domains["a.test"].Settings
+		if s.Name == "alias_of" {
+			d = file.Domains["c.test"].Settings
+		}
+		if s.Account && a[s.Name] == "" || s.Domain && d[s.Name] == "" {
+			t.Errorf("the file lacks a value of %s: %v, %v", s.Name, slices.Sorted(maps.Keys(a)), slices.Sorted(maps.Keys(d)))
+		}
 	}
 }
 

@@ -20,6 +20,8 @@ var node = cassandratest.Lazy{Options: cassandratest.Options{Settings: map[strin
 	"authenticator":         "PasswordAuthenticator",
 	"authorizer":            "CassandraAuthorizer",
 	"permissions_validity":  "0ms", // granted rights count at once
+	"read_request_timeout":  "20s", // a busy machine is no fault
+	"write_request_timeout": "20s",
 	"commitlog_sync":        "periodic",
 	"commitlog_sync_period": "10000ms",
 	"client_encryption_options": `{enabled: true, optional: true, keystore: "` + testFile("node/node.pem") + `", ` +
