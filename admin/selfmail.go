@@ -10,6 +10,7 @@ import (
 
 	"popelago/account"
 	"popelago/adminclient"
+	"popelago/mail"
 	"popelago/token"
 )
 
@@ -86,7 +87,8 @@ func onSessions(ctx context.Context) (context.Context, account.Login, error) {
 // addSelfMail registers the operations of a user on the own removed messages.
 func (a *api) addSelfMail() {
 	type query struct {
-		Limit int `query:"limit" minimum:"1" maximum:"1000" default:"200" doc:"Most messages of the answer."`
+		After string `query:"after" maxLength:"70" doc:"The next of the page before."`
+		Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"200" doc:"Most messages of the answer."`
 	}
 	type list struct{ Body adminclient.RemovedList }
 	register(a, huma.Operation{
@@ -97,7 +99,7 @@ func (a *api) addSelfMail() {
 		if err != nil {
 			return nil, err
 		}
-		found, err := a.cfg.Undelete.ListIn(ctx, own, time.Time{}, in.Limit)
+		found, err := a.cfg.Undelete.ListIn(ctx, own, time.Time{}, mail.UIDL(in.After), in.Limit)
 		if err != nil {
 			return nil, err
 		}

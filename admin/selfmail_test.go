@@ -47,7 +47,7 @@ func TestOwnAccountAlone(t *testing.T) {
 	if err := alice.SetOwnPassword(t.Context(), "another word"); err != nil {
 		t.Error(err)
 	}
-	_, err = alice.OwnRemovedMessages(t.Context(), 0)
+	_, err = alice.OwnRemovedMessages(t.Context(), "", 0)
 	wantStatus(t, "with the old password", err, http.StatusUnauthorized, "")
 	_, err = alice.AsUser("alice@example.test", "another word").RestoreOwn(t.Context(), adminclient.RestoreRequest{})
 	wantStatus(t, "restore nothing", err, http.StatusBadRequest, "name unique-ids")
@@ -64,7 +64,7 @@ func TestOwnAccountOfANewOwner(t *testing.T) {
 	root := client(t, url, "configured-secret")
 	addBounded(t, root)
 	old := client(t, url, "").AsUser("alice@example.test", "secret word")
-	if _, err := old.OwnRemovedMessages(t.Context(), 0); err != nil {
+	if _, err := old.OwnRemovedMessages(t.Context(), "", 0); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := root.RemoveAccount(t.Context(), "alice@example.test"); err != nil {
@@ -80,9 +80,9 @@ func TestOwnAccountOfANewOwner(t *testing.T) {
 	if _, err := root.RemoveMessages(t.Context(), "alice@example.test", adminclient.MaildropRemoval{All: true}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = old.OwnRemovedMessages(t.Context(), 0)
+	_, err = old.OwnRemovedMessages(t.Context(), "", 0)
 	wantStatus(t, "the old owner", err, http.StatusUnauthorized, "")
-	list, err := old.AsUser("alice@example.test", "another word").OwnRemovedMessages(t.Context(), 0)
+	list, err := old.AsUser("alice@example.test", "another word").OwnRemovedMessages(t.Context(), "", 0)
 	if err != nil || len(list.Messages) != 1 || list.Messages[0].UniqueID != put.UniqueID {
 		t.Errorf("the new owner: %+v, %v", list, err)
 	}

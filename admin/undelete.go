@@ -23,19 +23,20 @@ func (a *api) addUndelete() {
 	type query struct {
 		AccountPath
 		Since time.Time `query:"since" doc:"Only messages removed since this moment; absent: since the undelete window began."`
+		After string    `query:"after" maxLength:"70" doc:"The next of the page before."`
 		Limit int       `query:"limit" minimum:"1" maximum:"10000" default:"1000" doc:"Most messages of the answer."`
 	}
 	type list struct{ Body adminclient.RemovedList }
 	register(a, huma.Operation{
 		OperationID: "list-removed-messages", Method: http.MethodGet, Path: "/v1/maildrops/{address}/removed",
 		Summary:     "List the removed messages of an account that can be restored",
-		Description: "Messages that are in the maildrop again are left out.",
+		Description: "Messages that are in the maildrop again are left out. Each page has the last removal first, and the smallest unique-ids of those to come.",
 	}, func(ctx context.Context, in *query) (*list, error) {
 		address, err := in.parse()
 		if err != nil {
 			return nil, err
 		}
-		found, err := a.cfg.Undelete.List(ctx, address, in.Since, in.Limit)
+		found, err := a.cfg.Undelete.List(ctx, address, in.Since, mail.UIDL(in.After), in.Limit)
 		if err != nil {
 			return nil, err
 		}
@@ -105,7 +106,7 @@ func parseRestore(r adminclient.RestoreRequest) (s task.RestoreSelection, err er
 
 func removedOf(l task.RemovedList, window time.Duration) adminclient.RemovedList {
 	out := adminclient.RemovedList{
-		Messages: make([]adminclient.RemovedMessage, len(l.Messages)), More: l.More, Partial: l.Partial, Window: window.String(),
+		Messages: make([]adminclient.RemovedMessage, len(l.Messages)), Next: string(l.Next), Partial: l.Partial, Window: window.String(),
 	}
 	for i, r := range l.Messages {
 		out.Messages[i] = adminclient.RemovedMessage{

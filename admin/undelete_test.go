@@ -18,8 +18,8 @@ func TestUndelete(t *testing.T) {
 	if _, err := a.RemoveMessages(ctx, aliceAddress, adminclient.MaildropRemoval{All: true}); err != nil {
 		t.Fatal(err)
 	}
-	list, err := a.RemovedMessages(ctx, aliceAddress, time.Time{}, 0)
-	if err != nil || len(list.Messages) != 2 || list.More || list.Partial || list.Window != "1h0m0s" {
+	list, err := a.RemovedMessages(ctx, aliceAddress, time.Time{}, "", 0)
+	if err != nil || len(list.Messages) != 2 || list.Next != "" || list.Partial || list.Window != "1h0m0s" {
 		t.Fatalf("%+v, %v", list, err)
 	}
 	for _, m := range list.Messages {
@@ -31,11 +31,15 @@ func TestUndelete(t *testing.T) {
 			t.Errorf("%+v, want %+v", m, w)
 		}
 	}
-	if list, err := a.RemovedMessages(ctx, aliceAddress, time.Now().Add(time.Hour), 0); err != nil || len(list.Messages) != 0 {
+	if list, err := a.RemovedMessages(ctx, aliceAddress, time.Now().Add(time.Hour), "", 0); err != nil || len(list.Messages) != 0 {
 		t.Errorf("since a moment ahead: %+v, %v", list, err)
 	}
-	if list, err := a.RemovedMessages(ctx, aliceAddress, begin, 1); err != nil || len(list.Messages) != 1 || !list.More {
-		t.Errorf("one at most: %+v, %v", list, err)
+	page, err := a.RemovedMessages(ctx, aliceAddress, begin, "", 1)
+	if err != nil || len(page.Messages) != 1 || page.Next != page.Messages[0].UniqueID {
+		t.Errorf("one at most: %+v, %v", page, err)
+	}
+	if rest, err := a.RemovedMessages(ctx, aliceAddress, begin, page.Next, 1); err != nil || len(rest.Messages) != 1 || rest.Next != "" || rest.Messages[0].UniqueID == page.Next {
+		t.Errorf("the next page: %+v, %v", rest, err)
 	}
 	one := adminclient.RestoreRequest{UniqueIDs: []string{before[0].UniqueID, "nowhere"}}
 	r, err := a.Restore(ctx, aliceAddress, one)

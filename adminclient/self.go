@@ -69,9 +69,13 @@ func (c *Client) EndOwnSessions(ctx context.Context, e OwnSessionEnd) (SessionsE
 }
 
 // OwnRemovedMessages lists the messages of the account of AsUser that were removed within the undelete
-// window, up to limit messages (0: the server's default). Errors: as OwnRetention.
-func (c *Client) OwnRemovedMessages(ctx context.Context, limit int) (RemovedList, error) {
+// window, up to limit messages (0: the server's default). after is the Next of the page before, or empty.
+// Errors: as OwnRetention.
+func (c *Client) OwnRemovedMessages(ctx context.Context, after string, limit int) (RemovedList, error) {
 	query := url.Values{}
+	if after != "" {
+		query.Set("after", after)
+	}
 	setNumber(query, "limit", int64(limit))
 	var list RemovedList
 	err := c.call(ctx, http.MethodGet, withQuery("/v1/self/removed", query), nil, &list)

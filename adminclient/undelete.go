@@ -20,7 +20,7 @@ type RemovedMessage struct {
 // RemovedList is a list of removed messages, without the messages in the maildrop.
 type RemovedList struct {
 	Messages []RemovedMessage `json:"messages" nullable:"false" doc:"In the order of their removals, the last removal first."`
-	More     bool             `json:"more" doc:"More messages exist than the limit allows."`
+	Next     string           `json:"next,omitempty" doc:"The value of after for the next page; absent: there is no further message."`
 	Partial  bool             `json:"partial" doc:"Not every datacenter answered: messages removed elsewhere may be missing."`
 	Window   string           `json:"window" doc:"The time for which removed messages are kept." example:"168h0m0s"`
 }
@@ -46,11 +46,15 @@ type Restored struct {
 }
 
 // RemovedMessages lists the messages of an account removed since a moment (zero: within the
-// undelete window), up to limit messages (0: the server's default). Status 404: no such account.
-func (c *Client) RemovedMessages(ctx context.Context, address string, since time.Time, limit int) (RemovedList, error) {
+// undelete window), up to limit messages (0: the server's default). after is the Next of the page before, or
+// empty. Status 404: no such account.
+func (c *Client) RemovedMessages(ctx context.Context, address string, since time.Time, after string, limit int) (RemovedList, error) {
 	query := url.Values{}
 	if !since.IsZero() {
 		query.Set("since", since.UTC().Format(time.RFC3339Nano))
+	}
+	if after != "" {
+		query.Set("after", after)
 	}
 	setNumber(query, "limit", int64(limit))
 	var list RemovedList

@@ -68,7 +68,7 @@ type removedPage struct {
 func (c *console) listRemoved(r *request) error { return c.showRemoved(r, r.FormValue("address"), nil) }
 
 func (c *console) showRemoved(r *request, address string, restored *adminclient.Restored) error {
-	list, err := r.api.RemovedMessages(r.Context(), address, time.Time{}, removedMost)
+	list, err := r.api.RemovedMessages(r.Context(), address, time.Time{}, "", removedMost)
 	if err != nil {
 		return err
 	}

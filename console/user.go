@@ -184,7 +184,7 @@ func (u *userPages) disconnect(r *request) error {
 }
 
 func (u *userPages) showRemoved(r *request, restored *adminclient.Restored) error {
-	list, err := r.api.OwnRemovedMessages(r.Context(), removedMost)
+	list, err := r.api.OwnRemovedMessages(r.Context(), "", removedMost)
 	if err != nil {
 		return err
 	}

@@ -68,39 +68,37 @@ type RemovedMessage struct {
 type RemovedList struct {
 	// Messages are in the order of their removals, the last removal first.
 	Messages []RemovedMessage
-	// More reports that further messages exist than the limit allows.
-	More bool
+	// Next is the position of the next page, for List; empty: there is no further message.
+	Next mail.UIDL
 	// Partial reports that not every datacenter answered: messages removed elsewhere, a moment ago or
 	// since the datacenters are cut off, may be missing.
 	Partial bool
 }
 
-// List returns up to limit messages removed since a moment (zero: within the window), without the
-// messages in the maildrop.
+// List returns a page of the messages removed since a moment (zero: within the window), without the messages
+// in the maildrop: up to limit messages whose unique-ids come behind after. Each page is in the order of the
+// removals, and holds smaller unique-ids than the next page; so removals and restores between two pages neither
+// hide nor repeat a message.
 //
 // Errors: mail.ErrBadAddress, account.ErrNoSuchAccount, those of package store.
-func (u *Undelete) List(ctx context.Context, a mail.Address, since time.Time, limit int) (RemovedList, error) {
+func (u *Undelete) List(ctx context.Context, a mail.Address, since time.Time, after mail.UIDL, limit int) (RemovedList, error) {
 	acc, err := u.dir.Maildrop(ctx, a)
 	if err != nil {
 		return RemovedList{}, err
 	}
-	return u.ListIn(ctx, acc, since, limit)
+	return u.ListIn(ctx, acc, since, after, limit)
 }
 
 // ListIn is List for a maildrop that the caller has looked up: the mailbox stays the same if the address
 // gets another account meanwhile.
-func (u *Undelete) ListIn(ctx context.Context, acc account.Maildrop, since time.Time, limit int) (RemovedList, error) {
+func (u *Undelete) ListIn(ctx context.Context, acc account.Maildrop, since time.Time, after mail.UIDL, limit int) (RemovedList, error) {
 	var err error
 	search := removedSearch{account: acc, since: u.since(since), now: u.now(), batch: 2 * (limit + 1)}
 	list := RemovedList{}
 	list.Partial, err = u.widely(func(st store.Mail) error {
-		list.Messages, list.More = nil, false
-		found, err := search.run(ctx, st)
+		found, next, err := search.page(ctx, st, after, limit)
+		list.Messages, list.Next = nil, next
 		for _, r := range found {
-			if len(list.Messages) == limit {
-				list.More = true
-				break
-			}
 			list.Messages = append(list.Messages, RemovedMessage{Message: r[0].Message, At: r[0].At})
 		}
 		return err

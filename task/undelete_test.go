@@ -69,7 +69,7 @@ func (r *undeleteRig) restore(u *task.Undelete, ids ...mail.UIDL) task.RestoreRe
 // removed lists the unique-ids of bob's removed messages.
 func (r *undeleteRig) removed(u *task.Undelete) (ids []mail.UIDL) {
 	r.Helper()
-	list, err := u.List(r.Context(), r.bob.Address, time.Time{}, 100)
+	list, err := u.List(r.Context(), r.bob.Address, time.Time{}, "", 100)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -90,8 +90,8 @@ func TestRestore(t *testing.T) {
 		t.Errorf("at first: %v", ids)
 	}
 	r.quit(every)
-	list, err := u.List(t.Context(), r.bob.Address, time.Time{}, 2)
-	if err != nil || !list.More || list.Partial || len(list.Messages) != 2 {
+	list, err := u.List(t.Context(), r.bob.Address, time.Time{}, "", 2)
+	if err != nil || list.Next == "" || list.Partial || len(list.Messages) != 2 {
 		t.Errorf("two at most: %+v, %v", list, err)
 	}
 	if ids := r.removed(u); len(ids) != 3 {
@@ -312,7 +312,7 @@ func TestRestoreOfAnotherGeneration(t *testing.T) {
 	r.quit(every)
 	removeAccount(t, r.dir, r.bob)
 	u := r.on(store.Single(r.st))
-	if _, err := u.List(t.Context(), r.bob.Address, time.Time{}, 10); !errors.Is(err, account.ErrNoSuchAccount) {
+	if _, err := u.List(t.Context(), r.bob.Address, time.Time{}, "", 10); !errors.Is(err, account.ErrNoSuchAccount) {
 		t.Errorf("of an ended account: %v", err)
 	}
 	r.bob = newAccount(t, r.dir, "bob")
@@ -357,11 +357,11 @@ func TestRestoreDuringACut(t *testing.T) {
 	each, local := &split{Mail: r.st, away: true}, &split{Mail: r.st, away: true}
 	st.Mail.Each, st.Mail.Local, st.Mail.Several = each, local, true
 	u := r.on(st)
-	if _, err := u.List(t.Context(), r.bob.Address, time.Time{}, 10); !errors.Is(err, store.ErrUnavailable) {
+	if _, err := u.List(t.Context(), r.bob.Address, time.Time{}, "", 10); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("nothing answers: %v", err)
 	}
 	local.away = false
-	list, err := u.List(t.Context(), r.bob.Address, time.Time{}, 10)
+	list, err := u.List(t.Context(), r.bob.Address, time.Time{}, "", 10)
 	if err != nil || !list.Partial || len(list.Messages) != 1 {
 		t.Errorf("the local datacenter answers: %+v, %v", list, err)
 	}
@@ -434,4 +434,67 @@ type nested struct {
 func (n *nested) ListMessages(ctx context.Context, mailbox mail.MailboxID, after mail.MessageID, limit int) ([]mail.Message, bool, error) {
 	n.within()
 	return n.Mail.ListMessages(ctx, mailbox, after, limit)
+}
+
+// The pages of the removed messages hold each message once, whatever is removed and restored in between, and
+// however few messages a page has.
+func TestRemovedByPages(t *testing.T) {
+	r := newUndeleteRig(t)
+	u := r.on(store.Single(r.st))
+	var want []mail.UIDL
+	for range 23 {
+		want = append(want, r.put(r.bob, "").UniqueID())
+	}
+	r.quit(every)
+	slices.Sort(want)
+	for limit := range 9 {
+		limit++
+		var got []mail.UIDL
+		after, pages := mail.UIDL(""), 0
+		for {
+			pages++
+			list, err := u.List(t.Context(), r.bob.Address, time.Time{}, after, limit)
+			if err != nil || len(list.Messages) > limit {
+				t.Fatalf("limit %d: %+v, %v", limit, list, err)
+			}
+			for i, m := range list.Messages {
+				got = append(got, m.Message.UniqueID())
+				if i > 0 && m.At.After(list.Messages[i-1].At) {
+					t.Errorf("limit %d: a later removal stands behind an earlier removal", limit)
+				}
+			}
+			if list.Next == "" {
+				break
+			}
+			if list.Next <= after {
+				t.Fatalf("limit %d: after %s comes %s", limit, after, list.Next)
+			}
+			after = list.Next
+		}
+		if slices.Sort(got); !slices.Equal(got, want) || pages != (len(want)+limit-1)/limit {
+			t.Errorf("limit %d: %d messages in %d pages: %v, want %v", limit, len(got), pages, got, want)
+		}
+	}
+	// A page ends behind restored messages, too.
+	first, err := u.List(t.Context(), r.bob.Address, time.Time{}, "", 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.restore(u, first.Messages[0].Message.UniqueID(), want[20])
+	var rest []mail.UIDL
+	for after := first.Next; ; {
+		list, err := u.List(t.Context(), r.bob.Address, time.Time{}, after, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range list.Messages {
+			rest = append(rest, m.Message.UniqueID())
+		}
+		if after = list.Next; after == "" {
+			break
+		}
+	}
+	if slices.Sort(rest); !slices.Equal(rest, append(slices.Clone(want[5:20]), want[21:]...)) {
+		t.Errorf("after a restore the other pages hold %v", rest)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -74,14 +75,61 @@ func (s *removedSearch) run(ctx context.Context, st store.Mail) (found [][]store
 			return nil, err
 		}
 	}
-	for _, removals := range candidates {
+	return byRemoval(candidates), nil
+}
+
+// byRemoval returns messages, each with its removals: the last removal first.
+func byRemoval(messages map[mail.UIDL][]store.Removal) (found [][]store.Removal) {
+	for _, removals := range messages {
 		slices.SortFunc(removals, func(a, b store.Removal) int { return b.At.Compare(a.At) })
 		found = append(found, removals)
 	}
 	slices.SortFunc(found, func(a, b []store.Removal) int {
 		return cmp.Or(b[0].At.Compare(a[0].At), a[0].Message.ID.Compare(b[0].Message.ID))
 	})
-	return found, nil
+	return found
+}
+
+// page returns the removals of up to limit messages: of the smallest unique-ids behind after, in the order of
+// run. next is the largest unique-id of a page with a further page; otherwise empty. Like run, page reads the
+// maildrop after each batch, so that the memory is bounded.
+func (s *removedSearch) page(ctx context.Context, st store.Mail, after mail.UIDL, limit int) (found [][]store.Removal, next mail.UIDL, err error) {
+	candidates := map[mail.UIDL][]store.Removal{}
+	for r, err := range st.RemovedMessages(ctx, s.account.Mailbox, s.since) {
+		if err != nil {
+			return nil, "", fmt.Errorf("task: list removed messages of %s: %w", s.account.Address, err)
+		}
+		u := r.Message.UniqueID()
+		if u <= after || next != "" && u > next {
+			continue
+		}
+		candidates[u] = append(candidates[u], r)
+		if len(candidates) < s.batch {
+			continue
+		}
+		if err := s.dropListed(ctx, st, candidates); err != nil {
+			return nil, "", err
+		}
+		next = cmp.Or(keepSmallest(candidates, limit), next)
+	}
+	if err := s.dropListed(ctx, st, candidates); err != nil {
+		return nil, "", err
+	}
+	next = cmp.Or(keepSmallest(candidates, limit), next)
+	return byRemoval(candidates), next, nil
+}
+
+// keepSmallest drops all but the limit smallest unique-ids, and returns the largest of these; empty: it has
+// dropped none.
+func keepSmallest(messages map[mail.UIDL][]store.Removal, limit int) mail.UIDL {
+	if len(messages) <= limit {
+		return ""
+	}
+	ids := slices.Sorted(maps.Keys(messages))
+	for _, u := range ids[limit:] {
+		delete(messages, u)
+	}
+	return ids[limit-1]
 }
 
 // eachListed calls fn with the unique-id of each message in the maildrop.

@@ -37,7 +37,7 @@ func (s *sinceFlag) moment() (time.Time, error) {
 
 func newMaildropRemovedCommand(f *remoteFlags) *cobra.Command {
 	var since sinceFlag
-	limit := 0
+	limit, after := 0, ""
 	cmd := &cobra.Command{
 		Use:   "removed ADDRESS",
 		Short: "List the removed messages of an account that can be restored",
@@ -51,7 +51,7 @@ Messages that were removed because of their age are among them.`,
 				return err
 			}
 			return f.call(func(c *adminclient.Client) error {
-				list, err := c.RemovedMessages(cmd.Context(), args[0], from, limit)
+				list, err := c.RemovedMessages(cmd.Context(), args[0], from, after, limit)
 				if err != nil {
 					return err
 				}
@@ -64,8 +64,12 @@ Messages that were removed because of their age are among them.`,
 	}
 	since.add(cmd)
 	cmd.Flags().IntVar(&limit, "limit", 1000, "list at most this `NUMBER` of messages")
+	cmd.Flags().StringVar(&after, "after", "", afterRemovedHelp)
 	return cmd
 }
+
+// afterRemovedHelp is the help text of --after.
+const afterRemovedHelp = "list the page behind this `UNIQUE-ID`, which the page before names"
 
 func printRemoved(cmd *cobra.Command, list adminclient.RemovedList) error {
 	rows := make([][]string, len(list.Messages))
@@ -78,8 +82,8 @@ func printRemoved(cmd *cobra.Command, list adminclient.RemovedList) error {
 	}
 	err := printTable(cmd.OutOrStdout(), []string{"REMOVED", "UNIQUE-ID", "OCTETS", "ARRIVED"}, rows)
 	notes := cmd.ErrOrStderr()
-	if list.More {
-		fmt.Fprintf(notes, "there is more than these %d\n", len(rows))
+	if list.Next != "" {
+		fmt.Fprintf(notes, "there is more than these %d: --after %s\n", len(rows), list.Next)
 	}
 	if list.Partial {
 		fmt.Fprintln(notes, partialNote)

@@ -119,14 +119,14 @@ unless its QUIT is in progress. The exit code is 1 if a server did not answer.`,
 
 func newSelfRemovedCommand(f *remoteFlags) *cobra.Command {
 	var p passwordFlags
-	limit := 0
+	limit, after := 0, ""
 	cmd := &cobra.Command{
 		Use:   "removed ADDRESS",
 		Short: "List the removed messages of the own account that can be restored",
 		Args:  arguments("ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.asUser(cmd, &p, args[0], func(c *adminclient.Client) error {
-				list, err := c.OwnRemovedMessages(cmd.Context(), limit)
+				list, err := c.OwnRemovedMessages(cmd.Context(), after, limit)
 				if err != nil {
 					return err
 				}
@@ -139,6 +139,7 @@ func newSelfRemovedCommand(f *remoteFlags) *cobra.Command {
 	}
 	p.add(cmd)
 	cmd.Flags().IntVar(&limit, "limit", 0, "list at most this `NUMBER` of messages, up to 1000 (default 200)")
+	cmd.Flags().StringVar(&after, "after", "", afterRemovedHelp)
 	return cmd
 }
 

@@ -52,7 +52,7 @@ func (u *undelete) duringCut(t *testing.T, falls, other *servertest.Server) {
 	}
 	there := other.Admin()
 	defer there.Close()
-	list, err := there.RemovedMessages(servertest.Deadline(t, sitetest.Limit), u.Address, time.Time{}, 0)
+	list, err := there.RemovedMessages(servertest.Deadline(t, sitetest.Limit), u.Address, time.Time{}, "", 0)
 	if err != nil || len(list.Messages) != 2 || !list.Partial {
 		t.Errorf("removed, at the other datacenter: %+v, %v", list, err)
 	}
