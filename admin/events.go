@@ -39,8 +39,7 @@ func (a *api) access(ctx context.Context, operation string, m *openedMaildrop, n
 	}
 	e := event.Event{
 		Kind: event.Accessed, Operation: operation, Mailbox: m.account.Mailbox, Address: m.account.Address.String(),
-		Message: row.ID, Size: row.Size, UIDL: mail.UIDL([]byte(row.UIDL)),
-	}
+	}.Of(row)
 	if a.cfg.Required != nil {
 		return a.cfg.Required.Record(ctx, a.signed(ctx, e))
 	}
@@ -57,8 +56,7 @@ func (a *api) reportRemoved(ctx context.Context, operation string, address mail.
 	e := event.Event{Kind: event.Removed, Operation: operation, Mailbox: mailbox, Address: address.String()}
 	return func(rows []mail.Message) {
 		for _, row := range rows {
-			e.Message, e.Size, e.UIDL = row.ID, row.Size, mail.UIDL([]byte(row.UIDL))
-			a.happened(ctx, e)
+			a.happened(ctx, e.Of(row))
 		}
 	}
 }

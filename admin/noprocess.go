@@ -16,6 +16,9 @@ func (p noProcess) Service() adminclient.Service {
 	return adminclient.Service{State: adminclient.Serving, Version: p.version, Now: time.Now()}
 }
 
+// Load implements Process.
+func (noProcess) Load() *adminclient.Load { return nil }
+
 // Sessions implements Process.
 func (noProcess) Sessions() []adminclient.Session { return nil }
 

@@ -14,8 +14,10 @@ import (
 // Process is the running server, as far as the API controls it. app implements Process.
 type Process interface {
 	Replies
-	// Service returns the state of the server.
+	// Service returns the state of the server, without its load.
 	Service() adminclient.Service
+	// Load returns the figures of this moment; nil: unknown.
+	Load() *adminclient.Load
 	// Sessions describes the open sessions, without Server and Datacenter. EndSession ends a session: false
 	// if no such session is open, or if the session ends already.
 	Sessions() []adminclient.Session
@@ -62,7 +64,7 @@ func (a *api) addServer() {
 	})
 
 	type answer struct{ Body adminclient.Service }
-	state := func() (*answer, error) { return &answer{a.cfg.Process.Service()}, nil }
+	state := func() (*answer, error) { return &answer{a.loaded()}, nil }
 	register(a, huma.Operation{
 		OperationID: "show-server", Method: http.MethodGet, Path: "/v1/server",
 		Summary: "Show the state of this server",
@@ -112,7 +114,14 @@ type peerState struct {
 }
 
 // ownState returns the state of this server.
-func (a *api) ownState() peerState { return peerState{service: a.cfg.Process.Service()} }
+func (a *api) ownState() peerState { return peerState{service: a.loaded()} }
+
+// loaded returns the state of this server with its load.
+func (a *api) loaded() adminclient.Service {
+	s := a.cfg.Process.Service()
+	s.Load = a.cfg.Process.Load()
+	return s
+}
 
 // askState asks a server for its state. Its clock is compared with the middle of the question.
 func askState(ctx context.Context, c *adminclient.Client) (peerState, error) {

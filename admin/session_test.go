@@ -30,8 +30,13 @@ type process struct {
 func (p *process) Service() adminclient.Service {
 	return adminclient.Service{
 		State: adminclient.Serving, Version: "v9", Hostname: p.name + ".example.test", Server: p.name, Datacenter: "dc1", Now: time.Now(),
-		ConfigVersion: 1, Load: &adminclient.Load{Sessions: map[string]int{"pop3": len(p.sessions)}, Deliveries: 2, Retrievals: 3},
+		ConfigVersion: 1,
 	}
+}
+
+// Load implements admin.Process.
+func (p *process) Load() *adminclient.Load {
+	return &adminclient.Load{Sessions: map[string]int{"pop3": len(p.sessions)}, Deliveries: 2, Retrievals: 3}
 }
 
 // Sessions implements admin.Process.

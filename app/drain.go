@@ -123,15 +123,14 @@ func (a *App) sessions() (n int) {
 	return n
 }
 
-// Service returns the state of the server, for the administration API.
+// Service returns the state of the server without its load, for the administration API and load balancers.
 func (a *App) Service() adminclient.Service {
-	load := a.load() // reads the metrics, one of which asks whether the server is draining
 	d := &a.drain
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := adminclient.Service{
 		State: adminclient.Serving, Version: Version(), Hostname: a.cfg.Hostname, Sessions: a.sessions(),
-		Server: a.engine.name, Datacenter: a.engine.datacenter, Now: a.now().UTC(), ConfigVersion: a.cfg.ConfigVersion, Load: load,
+		Server: a.engine.name, Datacenter: a.engine.datacenter, Now: a.now().UTC(), ConfigVersion: a.cfg.ConfigVersion,
 	}
 	if !d.since.IsZero() {
 		since := d.since.UTC()

@@ -41,8 +41,8 @@ func sessionOf(s wire.Session) adminclient.Session {
 	}
 }
 
-// load returns the figures of this moment.
-func (a *App) load() *adminclient.Load {
+// Load returns the figures of this moment, for the administration API.
+func (a *App) Load() *adminclient.Load {
 	l := &adminclient.Load{
 		Sessions: map[string]int{"pop3": 0, "pop3s": 0, "smtp": 0, "lmtp": 0}, Goroutines: runtime.NumGoroutine(),
 	}

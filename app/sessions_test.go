@@ -64,7 +64,7 @@ func TestSessions(t *testing.T) {
 	if s := by["smtp"]; s.State != "ready" || s.Command != "" || s.Commands != 1 {
 		t.Errorf("SMTP: %+v", s)
 	}
-	if l := a.Service().Load; l.Sessions["pop3"] != 1 || l.Sessions["lmtp"] != 1 || l.Deliveries != 1 || l.Retrievals != 0 || l.HeapOctets == 0 {
+	if l := a.Load(); l.Sessions["pop3"] != 1 || l.Sessions["lmtp"] != 1 || l.Deliveries != 1 || l.Retrievals != 0 || l.HeapOctets == 0 {
 		t.Errorf("load %+v", l)
 	}
 

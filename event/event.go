@@ -100,6 +100,12 @@ type Event struct {
 	Recorded bool
 }
 
+// Of returns the event with a message. The unique-id is a copy: rows share the memory of a list.
+func (e Event) Of(row mail.Message) Event {
+	e.Message, e.Size, e.UIDL = row.ID, row.Size, mail.UIDL([]byte(row.UIDL))
+	return e
+}
+
 // Listener gets events. Safe for concurrent use.
 type Listener interface {
 	// Happened takes an event, and must not wait for anything.

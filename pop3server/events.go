@@ -20,12 +20,6 @@ func (s *session) about(kind event.Kind, login account.Login) event.Event {
 	return e
 }
 
-// of adds a message to an event. The texts are copies: the row shares the memory of the whole list.
-func of(e event.Event, row mail.Message) event.Event {
-	e.Message, e.Size, e.UIDL = row.ID, row.Size, mail.UIDL([]byte(row.UIDL))
-	return e
-}
-
 // reportLogin reports a login and the list of its maildrop. Errors: those of event.Recorder.
 func (s *session) reportLogin(ctx context.Context, login account.Login, drop *maildrop.Maildrop) error {
 	if s.srv.cfg.Events == nil && s.srv.cfg.Required == nil {
@@ -51,7 +45,7 @@ func (s *session) recordRetrieval(ctx context.Context, n int) error {
 	if err != nil || s.retrievalReported(n) {
 		return nil // send answers the error
 	}
-	if err := s.srv.cfg.Required.Record(ctx, of(s.about(event.Retrieved, s.login), row)); err != nil {
+	if err := s.srv.cfg.Required.Record(ctx, s.about(event.Retrieved, s.login).Of(row)); err != nil {
 		return err
 	}
 	s.noteReported(n)
@@ -68,7 +62,7 @@ func (s *session) reportRetrieval(n int) {
 		return
 	}
 	s.noteReported(n)
-	s.srv.cfg.Events.Happened(of(s.about(event.Retrieved, s.login), row))
+	s.srv.cfg.Events.Happened(s.about(event.Retrieved, s.login).Of(row))
 }
 
 func (s *session) retrievalReported(n int) bool {
@@ -89,5 +83,5 @@ func (s *session) reportRemoved(doubt string) {
 	}
 	e := s.about(event.Removed, s.login)
 	e.Reached, e.Cause = s.reached, doubt
-	s.drop.EachMarked(func(row mail.Message) { s.srv.cfg.Events.Happened(of(e, row)) })
+	s.drop.EachMarked(func(row mail.Message) { s.srv.cfg.Events.Happened(e.Of(row)) })
 }

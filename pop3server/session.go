@@ -30,7 +30,7 @@ type session struct {
 	failedLogins int
 
 	unconfirmed []int        // messages sent by RETR, see confirmRetrieved
-	reported    []uint64     // a bit for each message whose retrieval was reported, see firstRetrieval
+	reported    []uint64     // a bit for each message whose retrieval was reported, see reportRetrieval
 	retrieved   int          // messages sent by RETR
 	octets      int64        // of messages sent by RETR and TOP
 	removed     int          // messages

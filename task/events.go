@@ -15,8 +15,7 @@ func reporter(l event.Listener, kind event.Kind, g account.Generation) func([]ma
 	e := event.Event{Kind: kind, Mailbox: g.Mailbox, Address: g.Row.Address.String()}
 	return func(rows []mail.Message) {
 		for _, row := range rows {
-			e.Message, e.Size, e.UIDL = row.ID, row.Size, row.UIDL
-			l.Happened(e)
+			l.Happened(e.Of(row))
 		}
 	}
 }

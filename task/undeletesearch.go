@@ -42,47 +42,65 @@ func wantedOf(ids []mail.UIDL) map[mail.UIDL]bool {
 // run returns the removals of up to batch messages: for each message all of its removals found, the last
 // removal first. The message with the last removal comes first. After fewer than half of batch messages no
 // further message is left.
-//
-// run reads the maildrop after each batch of removed messages, and drops the messages in the maildrop, which
-// were restored before. So the memory is bounded, however many messages were removed.
-func (s *removedSearch) run(ctx context.Context, st store.Mail) (found [][]store.Removal, err error) {
+func (s *removedSearch) run(ctx context.Context, st store.Mail) ([][]store.Removal, error) {
 	if err := s.noteThere(ctx, st); err != nil {
 		return nil, err
 	}
-	candidates := map[mail.UIDL][]store.Removal{}
-	full := false
+	wants := func(u mail.UIDL) bool { return !s.tried[u] && (s.wanted == nil || s.wanted[u]) }
+	found, err := s.collect(ctx, st, wants, func(messages removals) bool { return len(messages) >= (s.batch+1)/2 })
+	return byRemoval(found), err
+}
+
+// page returns the removals of up to limit messages: of the smallest unique-ids behind after, in the order of
+// run. next is the largest unique-id of a page with a further page; otherwise empty.
+func (s *removedSearch) page(ctx context.Context, st store.Mail, after mail.UIDL, limit int) (list [][]store.Removal, next mail.UIDL, err error) {
+	wants := func(u mail.UIDL) bool { return u > after && (next == "" || u <= next) }
+	shorten := func(messages removals) bool {
+		next = cmp.Or(messages.keepSmallest(limit), next)
+		return false
+	}
+	found, err := s.collect(ctx, st, wants, shorten)
+	shorten(found)
+	return byRemoval(found), next, err
+}
+
+// removals holds removed messages, each with all of its removals found.
+type removals map[mail.UIDL][]store.Removal
+
+// collect returns the wanted messages without the messages in the maildrop, which were restored before. Whenever
+// batch messages have been found, collect reads the maildrop and drops the messages in it; then enough may drop
+// further messages, and true ends the search. So the memory is bounded, however many messages were removed.
+func (s *removedSearch) collect(ctx context.Context, st store.Mail, wants func(mail.UIDL) bool, enough func(removals) bool) (removals, error) {
+	found := removals{}
 	for r, err := range st.RemovedMessages(ctx, s.account.Mailbox, s.since) {
 		if err != nil {
 			return nil, fmt.Errorf("task: list removed messages of %s: %w", s.account.Address, err)
 		}
 		u := r.Message.UniqueID()
-		if s.tried[u] || s.wanted != nil && !s.wanted[u] {
+		if !wants(u) {
 			continue
 		}
-		candidates[u] = append(candidates[u], r)
-		if len(candidates) < s.batch {
+		if found[u] = append(found[u], r); len(found) < s.batch {
 			continue
 		}
-		if err := s.dropListed(ctx, st, candidates); err != nil {
+		if err := s.dropListed(ctx, st, found); err != nil {
 			return nil, err
 		}
-		if full = len(candidates) >= (s.batch+1)/2; full {
-			break
+		if enough(found) {
+			return found, nil
 		}
 	}
-	if !full {
-		if err := s.dropListed(ctx, st, candidates); err != nil {
-			return nil, err
-		}
+	if err := s.dropListed(ctx, st, found); err != nil {
+		return nil, err
 	}
-	return byRemoval(candidates), nil
+	return found, nil
 }
 
 // byRemoval returns messages, each with its removals: the last removal first.
-func byRemoval(messages map[mail.UIDL][]store.Removal) (found [][]store.Removal) {
-	for _, removals := range messages {
-		slices.SortFunc(removals, func(a, b store.Removal) int { return b.At.Compare(a.At) })
-		found = append(found, removals)
+func byRemoval(messages removals) (found [][]store.Removal) {
+	for _, all := range messages {
+		slices.SortFunc(all, func(a, b store.Removal) int { return b.At.Compare(a.At) })
+		found = append(found, all)
 	}
 	slices.SortFunc(found, func(a, b []store.Removal) int {
 		return cmp.Or(b[0].At.Compare(a[0].At), a[0].Message.ID.Compare(b[0].Message.ID))
@@ -90,38 +108,9 @@ func byRemoval(messages map[mail.UIDL][]store.Removal) (found [][]store.Removal)
 	return found
 }
 
-// page returns the removals of up to limit messages: of the smallest unique-ids behind after, in the order of
-// run. next is the largest unique-id of a page with a further page; otherwise empty. Like run, page reads the
-// maildrop after each batch, so that the memory is bounded.
-func (s *removedSearch) page(ctx context.Context, st store.Mail, after mail.UIDL, limit int) (found [][]store.Removal, next mail.UIDL, err error) {
-	candidates := map[mail.UIDL][]store.Removal{}
-	for r, err := range st.RemovedMessages(ctx, s.account.Mailbox, s.since) {
-		if err != nil {
-			return nil, "", fmt.Errorf("task: list removed messages of %s: %w", s.account.Address, err)
-		}
-		u := r.Message.UniqueID()
-		if u <= after || next != "" && u > next {
-			continue
-		}
-		candidates[u] = append(candidates[u], r)
-		if len(candidates) < s.batch {
-			continue
-		}
-		if err := s.dropListed(ctx, st, candidates); err != nil {
-			return nil, "", err
-		}
-		next = cmp.Or(keepSmallest(candidates, limit), next)
-	}
-	if err := s.dropListed(ctx, st, candidates); err != nil {
-		return nil, "", err
-	}
-	next = cmp.Or(keepSmallest(candidates, limit), next)
-	return byRemoval(candidates), next, nil
-}
-
 // keepSmallest drops all but the limit smallest unique-ids, and returns the largest of these; empty: it has
 // dropped none.
-func keepSmallest(messages map[mail.UIDL][]store.Removal, limit int) mail.UIDL {
+func (messages removals) keepSmallest(limit int) mail.UIDL {
 	if len(messages) <= limit {
 		return ""
 	}
@@ -142,7 +131,7 @@ func (s *removedSearch) eachListed(ctx context.Context, st store.Mail, fn func(m
 }
 
 // dropListed removes the candidates in the maildrop.
-func (s *removedSearch) dropListed(ctx context.Context, st store.Mail, candidates map[mail.UIDL][]store.Removal) error {
+func (s *removedSearch) dropListed(ctx context.Context, st store.Mail, candidates removals) error {
 	if len(candidates) == 0 {
 		return nil
 	}

@@ -52,13 +52,7 @@ Messages that were removed because of their age are among them.`,
 			}
 			return f.call(func(c *adminclient.Client) error {
 				list, err := c.RemovedMessages(cmd.Context(), args[0], from, after, limit)
-				if err != nil {
-					return err
-				}
-				if f.json {
-					return printJSON(cmd.OutOrStdout(), list)
-				}
-				return printRemoved(cmd, list)
+				return f.showRemoved(cmd, list, err)
 			})
 		},
 	}
@@ -71,7 +65,14 @@ Messages that were removed because of their age are among them.`,
 // afterRemovedHelp is the help text of --after.
 const afterRemovedHelp = "list the page behind this `UNIQUE-ID`, which the page before names"
 
-func printRemoved(cmd *cobra.Command, list adminclient.RemovedList) error {
+// showRemoved prints a page of removed messages, unless err is the reason why there is none.
+func (f *remoteFlags) showRemoved(cmd *cobra.Command, list adminclient.RemovedList, err error) error {
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return printJSON(cmd.OutOrStdout(), list)
+	}
 	rows := make([][]string, len(list.Messages))
 	for i, m := range list.Messages {
 		octets := "unknown"
@@ -80,7 +81,7 @@ func printRemoved(cmd *cobra.Command, list adminclient.RemovedList) error {
 		}
 		rows[i] = []string{when(m.Removed), m.UniqueID, octets, when(m.Arrived)}
 	}
-	err := printTable(cmd.OutOrStdout(), []string{"REMOVED", "UNIQUE-ID", "OCTETS", "ARRIVED"}, rows)
+	err = printTable(cmd.OutOrStdout(), []string{"REMOVED", "UNIQUE-ID", "OCTETS", "ARRIVED"}, rows)
 	notes := cmd.ErrOrStderr()
 	if list.Next != "" {
 		fmt.Fprintf(notes, "there is more than these %d: --after %s\n", len(rows), list.Next)

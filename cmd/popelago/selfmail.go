@@ -127,13 +127,7 @@ func newSelfRemovedCommand(f *remoteFlags) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.asUser(cmd, &p, args[0], func(c *adminclient.Client) error {
 				list, err := c.OwnRemovedMessages(cmd.Context(), after, limit)
-				if err != nil {
-					return err
-				}
-				if f.json {
-					return printJSON(cmd.OutOrStdout(), list)
-				}
-				return printRemoved(cmd, list)
+				return f.showRemoved(cmd, list, err)
 			})
 		},
 	}

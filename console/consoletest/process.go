@@ -39,8 +39,14 @@ func (p *Process) Service() adminclient.Service {
 	defer p.mu.Unlock()
 	return adminclient.Service{
 		State: p.state, Version: "v9", Hostname: p.Name + ".example.test", Server: p.Name, Datacenter: "dc1", Now: time.Now(), Sessions: len(p.sessions),
-		Load: &adminclient.Load{Sessions: map[string]int{"pop3": len(p.sessions)}, Accepted: p.accepted, HeapOctets: 32 << 20},
 	}
+}
+
+// Load implements admin.Process.
+func (p *Process) Load() *adminclient.Load {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return &adminclient.Load{Sessions: map[string]int{"pop3": len(p.sessions)}, Accepted: p.accepted, HeapOctets: 32 << 20}
 }
 
 // Sessions implements admin.Process.
