@@ -9,7 +9,7 @@
 //	Directory  addresses, domains, tokens         account, task, token
 //	Ledger     attempts of deliveries             delivery
 //	Upkeep     background work, checks, clock     task, admin
-//	Journal    traces and audits                  journal
+//	Journal    traces, audits, waiting events     trace, webhook
 //
 // A package takes the roles it needs, at the levels of Levels. An Engine implements every role.
 // Store carries the roles of an open engine.
@@ -28,6 +28,7 @@
 //	login     mailbox                       -> last login at
 //	note      name                          -> text (Notes)
 //	journal   (name, key, day, at, id)      -> data; for a time
+//	mark      (list, name)                  -> the latest position, see Mark; for a time
 //
 // A mailbox is a two-phase set: a row is added, then removed, and the removal wins permanently.
 // Adding a removed row again changes nothing and is no error. Content is immutable. All recipients

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"time"
 )
@@ -14,6 +16,8 @@ const (
 	JournalTrace JournalName = "trace"
 	// JournalAudit holds logins, retrievals, removals and administrative actions.
 	JournalAudit JournalName = "audit"
+	// JournalQueue holds events that wait for webhooks.
+	JournalQueue JournalName = "queue"
 )
 
 // Record is a row of a journal. Journal, Key, At and ID name the row.
@@ -54,4 +58,49 @@ type Journal interface {
 	//
 	// Errors: ErrUnavailable, ErrCorrupt.
 	Records(ctx context.Context, j JournalName, key string, day int, before Record, limit int) (rows []Record, more bool, err error)
+
+	// RecordsAfter returns rows as Records does, in the other order: the rows behind the row after, the earliest
+	// At first, then the lowest ID. The zero Record stands before the first row.
+	RecordsAfter(ctx context.Context, j JournalName, key string, day int, after Record, limit int) (rows []Record, more bool, err error)
+
+	// AdvanceMarks moves marks of a list forward. Of all positions that a mark ever got, the mark keeps the one
+	// with the latest At; so calls of several servers need no order. Positions of a mark with equal At must be
+	// equal. A mark lasts for keep at least after its last move, and may be lost afterwards. After an error some,
+	// all or none of the marks have moved; the call may be repeated.
+	//
+	// Errors: ErrFull, ErrUnavailable, ErrOutcomeUnknown.
+	AdvanceMarks(ctx context.Context, list string, marks []Mark, keep time.Duration) error
+
+	// Marks returns the marks of a list, by name. Errors: ErrUnavailable, ErrCorrupt.
+	Marks(ctx context.Context, list string) ([]Mark, error)
 }
+
+// Mark is a named position in a list of marks.
+type Mark struct {
+	// Name distinguishes the marks of a list. List and name have up to MaxRecordKey octets each.
+	Name string
+	Position
+}
+
+// Position is a place in a journal, or any pair of numbers with the same order: by At, to the microsecond, then by
+// ID. The zero value stands before all others.
+type Position struct {
+	At time.Time
+	ID [16]byte
+}
+
+// Compare returns -1, 0 or 1 as p stands before, at or behind q.
+func (p Position) Compare(q Position) int {
+	return cmp.Or(cmp.Compare(p.micros(), q.micros()), bytes.Compare(p.ID[:], q.ID[:]))
+}
+
+// micros returns the time in microseconds, and 0 for the zero time.
+func (p Position) micros() int64 {
+	if p.At.IsZero() {
+		return 0
+	}
+	return p.At.UnixMicro()
+}
+
+// Position returns the place of a row.
+func (r Record) Position() Position { return Position{At: r.At, ID: r.ID} }

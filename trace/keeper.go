@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,19 +28,7 @@ type Keeper struct {
 	metrics *metrics
 	trouble rate.Sometimes // of the log
 
-	writer sync.WaitGroup
-	ctx    context.Context // of the writes
-	cancel context.CancelFunc
-	wake   chan struct{} // enough events wait, or the keeper closes
-
-	mu      sync.Mutex
-	waiting []event.Event
-	spare   []event.Event // written, for the next round
-	closed  bool
-	last    time.Time     // of an event, see orderedLocked
-	taken   uint64        // events that waited so far
-	done    uint64        // events of these that were written or dropped
-	moved   chan struct{} // closed when done grows
+	buffer *event.Buffer
 }
 
 // New makes a Keeper and registers its metrics with reg, which may be nil. Close must follow.
@@ -55,13 +42,15 @@ func New(cfg Config, st store.Store, reg prometheus.Registerer) (*Keeper, error)
 	if cfg.Place.Now == nil {
 		cfg.Place.Now = time.Now
 	}
-	k := &Keeper{cfg: cfg, store: st.Journal.Local, wake: make(chan struct{}, 1), moved: make(chan struct{}), trouble: rate.Sometimes{First: 1, Interval: time.Minute}}
+	k := &Keeper{cfg: cfg, store: st.Journal.Local, trouble: rate.Sometimes{First: 1, Interval: time.Minute}}
 	var err error
-	if k.metrics, err = newMetrics(reg, k.count); err != nil {
+	if k.metrics, err = newMetrics(reg, func() float64 { return float64(k.buffer.Waiting()) }); err != nil {
 		return nil, err
 	}
-	k.ctx, k.cancel = context.WithCancel(context.Background())
-	k.writer.Go(k.run)
+	k.buffer = event.NewBuffer(event.BufferConfig{
+		Place: cfg.Place, Waiting: cfg.Waiting, FlushEvery: cfg.FlushEvery, FlushEvents: cfg.FlushEvents, Write: k.write,
+		Dropped: func(reason string) { k.metrics.dropped.WithLabelValues(reason).Inc() },
+	})
 	return k, nil
 }
 
@@ -71,54 +60,10 @@ func (k *Keeper) Enabled() bool { return k.cfg.Trace.Enabled || k.cfg.Audit.Enab
 // Required reports whether logins, retrievals and accesses have to wait for Record.
 func (k *Keeper) Required() bool { return k.cfg.Required && k.cfg.Audit.Enabled }
 
-// count returns the number of waiting events.
-func (k *Keeper) count() float64 {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return float64(len(k.waiting))
-}
-
 // Happened implements event.Listener.
 func (k *Keeper) Happened(e event.Event) {
-	if !k.Enabled() {
-		return
-	}
-	untimed := e.Time.IsZero()
-	e = k.cfg.Place.Stamp(e)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if untimed {
-		e.Time = k.orderedLocked(e.Time)
-	}
-	switch {
-	case k.closed:
-		k.metrics.dropped.WithLabelValues(reasonStopped).Inc()
-		return
-	case len(k.waiting) >= k.cfg.Waiting:
-		k.metrics.dropped.WithLabelValues(reasonFull).Inc()
-		return
-	}
-	k.waiting, k.taken = append(k.waiting, e), k.taken+1
-	if len(k.waiting) == k.cfg.FlushEvents {
-		k.signal()
-	}
-}
-
-// orderedLocked returns a time to the microsecond, and a later one for each event: events of one moment keep
-// their order.
-func (k *Keeper) orderedLocked(at time.Time) time.Time {
-	at = at.Truncate(time.Microsecond)
-	if ahead := k.last.Sub(at); ahead >= 0 && ahead < time.Second {
-		at = k.last.Add(time.Microsecond)
-	}
-	k.last = at
-	return at
-}
-
-func (k *Keeper) signal() {
-	select {
-	case k.wake <- struct{}{}:
-	default:
+	if k.Enabled() {
+		k.buffer.Happened(e)
 	}
 }
 
@@ -139,85 +84,14 @@ func (k *Keeper) Record(ctx context.Context, e event.Event) error {
 }
 
 // Close writes the waiting records, and gives up at the end of ctx. Later events are dropped.
-func (k *Keeper) Close(ctx context.Context) {
-	k.mu.Lock()
-	k.closed = true
-	k.mu.Unlock()
-	k.signal()
-	stop := context.AfterFunc(ctx, k.cancel)
-	defer stop()
-	k.writer.Wait()
-	k.cancel()
-}
-
-// run writes events until Close.
-func (k *Keeper) run() {
-	tick := time.NewTicker(k.cfg.FlushEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-k.wake:
-		}
-		for {
-			events, closed := k.take()
-			if len(events) == 0 && closed {
-				return
-			}
-			if len(events) == 0 {
-				break
-			}
-			k.write(events)
-			k.giveBack(events)
-		}
-	}
-}
-
-// take takes the waiting events.
-func (k *Keeper) take() (events []event.Event, closed bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	events, k.waiting, k.spare = k.waiting, k.spare, nil
-	return events, k.closed
-}
-
-// giveBack returns the memory of written events, unless a peak made it large.
-func (k *Keeper) giveBack(events []event.Event) {
-	clear(events)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.done += uint64(len(events))
-	close(k.moved)
-	k.moved = make(chan struct{})
-	if cap(events) <= 2*k.cfg.FlushEvents {
-		k.spare = events[:0]
-	}
-}
+func (k *Keeper) Close(ctx context.Context) { k.buffer.Close(ctx) }
 
 // Flush writes the events that wait now, and returns when they are written or dropped, or at the end of ctx.
-func (k *Keeper) Flush(ctx context.Context) {
-	k.mu.Lock()
-	target := k.taken
-	k.mu.Unlock()
-	for {
-		k.mu.Lock()
-		moved, done := k.moved, k.done >= target
-		k.mu.Unlock()
-		if done {
-			return
-		}
-		k.signal()
-		select {
-		case <-moved:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
+func (k *Keeper) Flush(ctx context.Context) { k.buffer.Flush(ctx) }
 
 // newRow returns the row of an event without a key.
 func newRow(e event.Event) store.Record {
-	r := store.Record{At: e.Time.Truncate(time.Microsecond), Data: encode(e)}
+	r := store.Record{At: e.Time.Truncate(time.Microsecond), Data: event.Encode(e)}
 	rand.Read(r.ID[:])
 	return r
 }
@@ -242,7 +116,7 @@ type batch struct {
 const maxBatch = 2000
 
 // write writes the records of events.
-func (k *Keeper) write(events []event.Event) {
+func (k *Keeper) write(ctx context.Context, events []event.Event) {
 	for len(events) > 0 {
 		some := events[:min(len(events), maxBatch)]
 		events = events[len(some):]
@@ -257,23 +131,23 @@ func (k *Keeper) write(events []event.Event) {
 				audits.rows, audits.events = appendRows(audits.rows, keys, r), audits.events+1
 			}
 		}
-		k.writeBatch(traces)
-		k.writeBatch(audits)
+		k.writeBatch(ctx, traces)
+		k.writeBatch(ctx, audits)
 	}
 }
 
 // writeBatch writes one batch, several times if necessary.
-func (k *Keeper) writeBatch(b batch) {
+func (k *Keeper) writeBatch(ctx context.Context, b batch) {
 	if b.events == 0 {
 		return
 	}
 	var err error
 	for try := range k.cfg.Tries {
-		if try > 0 && !k.pause(time.Second<<(try-1)) {
+		if try > 0 && !k.pause(ctx, time.Second<<(try-1)) {
 			break
 		}
-		ctx, cancel := context.WithTimeout(k.ctx, k.cfg.Timeout)
-		err = k.store.AddRecords(ctx, b.journal, b.rows, b.keep)
+		writing, cancel := context.WithTimeout(ctx, k.cfg.Timeout)
+		err = k.store.AddRecords(writing, b.journal, b.rows, b.keep)
 		cancel()
 		if err == nil {
 			k.metrics.written.WithLabelValues(string(b.journal)).Add(float64(b.events))
@@ -283,9 +157,9 @@ func (k *Keeper) writeBatch(b batch) {
 			break
 		}
 	}
-	reason := reasonFailed
-	if k.ctx.Err() != nil {
-		reason = reasonStopped
+	reason := event.DropFailed
+	if ctx.Err() != nil {
+		reason = event.DropStopped
 	}
 	k.metrics.dropped.WithLabelValues(reason).Add(float64(b.events))
 	k.trouble.Do(func() {
@@ -294,11 +168,11 @@ func (k *Keeper) writeBatch(b batch) {
 }
 
 // pause waits between two tries, and returns false at the end of Close.
-func (k *Keeper) pause(d time.Duration) bool {
+func (k *Keeper) pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(min(d, k.cfg.Timeout)):
 		return true
-	case <-k.ctx.Done():
+	case <-ctx.Done():
 		return false
 	}
 }

@@ -3,21 +3,15 @@ package trace
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"popelago/event"
 	"popelago/store"
-)
-
-// The reasons for a dropped record.
-const (
-	reasonFull    = "full"    // too many events waited
-	reasonFailed  = "failed"  // the store did not take the record
-	reasonStopped = "stopped" // the server stopped
 )
 
 // metrics counts records.
 type metrics struct {
 	// written by journal, see store.JournalName.
 	written *prometheus.CounterVec
-	// dropped by reason, see the constants.
+	// dropped by reason, see event.DropFull.
 	dropped *prometheus.CounterVec
 	waiting prometheus.GaugeFunc
 }
@@ -39,7 +33,7 @@ func newMetrics(reg prometheus.Registerer, waiting func() float64) (*metrics, er
 	for _, j := range []store.JournalName{store.JournalTrace, store.JournalAudit} {
 		m.written.WithLabelValues(string(j))
 	}
-	for _, reason := range []string{reasonFull, reasonFailed, reasonStopped} {
+	for _, reason := range []string{event.DropFull, event.DropFailed, event.DropStopped} {
 		m.dropped.WithLabelValues(reason)
 	}
 	if reg == nil {

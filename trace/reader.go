@@ -235,3 +235,12 @@ func (s *scan) isPartial() bool {
 	defer s.mu.Unlock()
 	return s.partial
 }
+
+// decode returns the event of a row. Errors: store.ErrCorrupt.
+func decode(row store.Record) (event.Event, error) {
+	e, err := event.Decode(row.At, row.Data)
+	if err != nil {
+		return e, fmt.Errorf("trace: %w: %w", store.ErrCorrupt, err)
+	}
+	return e, nil
+}

@@ -84,6 +84,14 @@ func TestStatementBudget(t *testing.T) {
 			_, _, err := s.Records(t.Context(), store.JournalTrace, "k", store.DayOf(time.Now()), store.Record{}, 1000)
 			return err
 		}, 0, 1},
+		{"advance 4 marks", nil, func() error {
+			marks := make([]store.Mark, 4)
+			for i := range marks {
+				marks[i] = store.Mark{Name: string(rune('a' + i)), Position: store.Position{At: time.Now()}}
+			}
+			return s.AdvanceMarks(t.Context(), "list", marks, time.Hour)
+		}, 1, 0},
+		{"read marks", nil, func() error { _, err := s.Marks(t.Context(), "list"); return err }, 0, 1},
 		{"address not cached", nil, func() error { _, err := s.AddressRows(t.Context(), a); return err }, 0, 1},
 		{"change a password", nil, func() error {
 			hash := "x"

@@ -200,6 +200,18 @@ func migrations() [][]string {
 	}, {
 		createJournal("trace"),
 		createJournal("audit"),
+	}, {
+		createJournal("queue"),
+		`CREATE TABLE IF NOT EXISTS mark (
+  list blob,
+  name blob,
+  at bigint,
+  id blob,
+  PRIMARY KEY (list, name)
+) WITH comment = 'positions in journals, with at as the timestamp: the latest position wins; rows expire'
+  AND compaction = {'class': 'LeveledCompactionStrategy'}
+  AND gc_grace_seconds = 86400
+  AND read_repair = 'BLOCKING'`,
 	}}
 }
 
@@ -428,9 +440,19 @@ const (
 const (
 	insertTrace = `INSERT INTO trace (day, shard, key, at, id, data) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?`
 	insertAudit = `INSERT INTO audit (day, shard, key, at, id, data) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?`
+	insertQueue = `INSERT INTO queue (day, shard, key, at, id, data) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?`
 
 	listTrace = `SELECT at, id, data FROM trace WHERE day = ? AND shard = ? AND key = ? AND (at, id) < (?, ?) LIMIT ?`
 	listAudit = `SELECT at, id, data FROM audit WHERE day = ? AND shard = ? AND key = ? AND (at, id) < (?, ?) LIMIT ?`
+	listQueue = `SELECT at, id, data FROM queue WHERE day = ? AND shard = ? AND key = ? AND (at, id) < (?, ?) LIMIT ?`
+
+	// The order of the table, turned around.
+	listTraceAfter = `SELECT at, id, data FROM trace WHERE day = ? AND shard = ? AND key = ? AND (at, id) > (?, ?) ORDER BY key DESC, at ASC, id ASC LIMIT ?`
+	listAuditAfter = `SELECT at, id, data FROM audit WHERE day = ? AND shard = ? AND key = ? AND (at, id) > (?, ?) ORDER BY key DESC, at ASC, id ASC LIMIT ?`
+	listQueueAfter = `SELECT at, id, data FROM queue WHERE day = ? AND shard = ? AND key = ? AND (at, id) > (?, ?) ORDER BY key DESC, at ASC, id ASC LIMIT ?`
+
+	insertMark = `INSERT INTO mark (list, name, at, id) VALUES (?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?`
+	listMarks  = `SELECT name, at, id FROM mark WHERE list = ?`
 )
 
 // Domains.

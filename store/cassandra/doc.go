@@ -22,6 +22,8 @@
 //	login           ((mailbox))                    at
 //	trace           ((day, shard), key, at, id)  data
 //	audit           ((day, shard), key, at, id)  data
+//	queue           ((day, shard), key, at, id)  data
+//	mark            ((list), name)               at, id
 //	ledger          ((datacenter, hour), entered, fingerprint, message)  until, origin,
 //	                                               content_stored, content_reached, content_size,
 //	                                               mailboxes, recipients, originals, outcomes

@@ -21,12 +21,17 @@ type journal struct {
 // journalAtOnce is the count of rows of a batch.
 const journalAtOnce = 200
 
-// journalStatements returns the statements that write and list a journal.
-func journalStatements(j store.JournalName) (insert, list string) {
-	if j == store.JournalAudit {
-		return insertAudit, listAudit
+// journalStatements holds the statements that write and list a journal.
+type journalStatements struct{ insert, list, listAfter string }
+
+func statementsOf(j store.JournalName) journalStatements {
+	switch j {
+	case store.JournalAudit:
+		return journalStatements{insertAudit, listAudit, listAuditAfter}
+	case store.JournalQueue:
+		return journalStatements{insertQueue, listQueue, listQueueAfter}
 	}
-	return insertTrace, listTrace
+	return journalStatements{insertTrace, listTrace, listTraceAfter}
 }
 
 // journalShard returns the shard of a key.
@@ -45,7 +50,7 @@ func (l *journal) AddRecords(ctx context.Context, j store.JournalName, rows []st
 	if err := l.run.ready(ctx, what); err != nil {
 		return err
 	}
-	insert, _ := journalStatements(j)
+	insert := statementsOf(j).insert
 	ttl := journalTTL(keep)
 	values := map[journalPartition][][]any{}
 	for _, r := range rows {
@@ -71,14 +76,26 @@ func journalTTL(keep time.Duration) int {
 
 // Records implements store.Journal: a read of a partition.
 func (l *journal) Records(ctx context.Context, j store.JournalName, key string, day int, before store.Record, limit int) (rows []store.Record, more bool, err error) {
-	_, list := journalStatements(j)
 	at := int64(math.MaxInt64)
 	if !before.At.IsZero() {
 		at = micros(before.At)
 	}
+	return l.records(ctx, j, statementsOf(j).list, key, day, at, before.ID, limit)
+}
+
+// RecordsAfter implements store.Journal: a read of a partition.
+func (l *journal) RecordsAfter(ctx context.Context, j store.JournalName, key string, day int, after store.Record, limit int) (rows []store.Record, more bool, err error) {
+	at := int64(math.MinInt64)
+	if !after.At.IsZero() {
+		at = micros(after.At)
+	}
+	return l.records(ctx, j, statementsOf(j).listAfter, key, day, at, after.ID, limit)
+}
+
+func (l *journal) records(ctx context.Context, j store.JournalName, cql, key string, day int, at int64, id [16]byte, limit int) (rows []store.Record, more bool, err error) {
 	st := statement{
-		cql:         list,
-		values:      []any{day, journalShard(key), []byte(key), at, before.ID[:], limit},
+		cql:         cql,
+		values:      []any{day, journalShard(key), []byte(key), at, id[:], limit},
 		consistency: l.at.reads(),
 		what:        fmt.Sprintf("read the journal %s", j),
 	}
@@ -97,4 +114,45 @@ func (l *journal) Records(ctx context.Context, j store.JournalName, key string, 
 		return nil
 	})
 	return rows, len(rows) == limit, err
+}
+
+// AdvanceMarks implements store.Journal: a write. The time of the position is the timestamp, so the latest
+// position wins, and the clocks of the servers do not count.
+func (l *journal) AdvanceMarks(ctx context.Context, list string, marks []store.Mark, keep time.Duration) error {
+	what := fmt.Sprintf("advance %d marks", len(marks))
+	if err := l.run.ready(ctx, what); err != nil || len(marks) == 0 {
+		return err
+	}
+	ttl := journalTTL(keep)
+	values := make([][]any, len(marks))
+	for i, m := range marks {
+		at := micros(m.At)
+		values[i] = []any{[]byte(list), []byte(m.Name), at, m.ID[:], at, ttl}
+	}
+	for some := range slices.Chunk(values, journalAtOnce) {
+		if err := l.run.execBatch(ctx, statement{cql: insertMark, consistency: l.at.writes(), what: what}, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Marks implements store.Journal: a read of a partition.
+func (l *journal) Marks(ctx context.Context, list string) (marks []store.Mark, err error) {
+	st := statement{cql: listMarks, values: []any{[]byte(list)}, consistency: l.at.reads(), what: "read marks"}
+	err = l.run.readAll(ctx, st, maxPage, func(scan func(...any) error) error {
+		var m store.Mark
+		var name, id []byte
+		var at int64
+		if err := scan(&name, &at, &id); err != nil {
+			return err
+		}
+		if copy(m.ID[:], id) != len(m.ID) {
+			return fmt.Errorf("%w: a mark has an id of %d octets", store.ErrCorrupt, len(id))
+		}
+		m.Name, m.At = string(name), moment(&at)
+		marks = append(marks, m)
+		return nil
+	})
+	return marks, err
 }

@@ -152,6 +152,15 @@ func rules() map[string]rule {
 		"listTrace":   {sessions, nil},
 		"insertAudit": {writes, sameAs(6, 3)},
 		"listAudit":   {sessions, nil},
+		"insertQueue": {writes, sameAs(6, 3)},
+		"listQueue":   {sessions, nil},
+
+		"listTraceAfter": {sessions, nil},
+		"listAuditAfter": {sessions, nil},
+		"listQueueAfter": {sessions, nil},
+
+		"insertMark": {writes, sameAs(4, 2)},
+		"listMarks":  {sessions, nil},
 
 		// The ledger.
 		"insertAttempt": {writes, sameAs(14, 2)},

@@ -30,9 +30,10 @@
 //	k text id part(1)                       one part of a token; part is one of "mru"
 //	v mailbox(16) id(16)                    note of a retrieval: first retrieved at
 //	l mailbox(16)                           last login at
-//	j journal(1) day(4) text key            row of a journal; journal is "t" (trace) or "a" (audit), day is the
-//	    at(8) id(16)                          day of at since 1970; at and id have all bits flipped, so that
-//	                                          the newest row comes first: data
+//	j journal(1) day(4) text key            row of a journal; journal is "t" (trace), "a" (audit) or "q" (queue),
+//	    at(8) id(16)                          day is the day of at since 1970; at and id have all bits
+//	                                          flipped, so that the newest row comes first: data
+//	n text list name                        position of a mark: at(8) id(16)
 //	h                                       the latest time that is known to have passed
 //
 // For example the row of message 6ba7b810-9dad-11d1-80b4-00c04fd430c8 (time 0x1d19dad6ba7b810)

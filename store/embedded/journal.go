@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,7 @@ type journals struct {
 	now       func() time.Time
 	trace     atomic.Int64 // see ended
 	audit     atomic.Int64
+	queue     atomic.Int64
 }
 
 func newJournals(cfg Config, l *link, c *committer, clock *clockWatch, s *space) *journals {
@@ -28,8 +30,11 @@ func newJournals(cfg Config, l *link, c *committer, clock *clockWatch, s *space)
 
 // journalLetter is the letter of a journal in keys.
 func journalLetter(j store.JournalName) byte {
-	if j == store.JournalAudit {
+	switch j {
+	case store.JournalAudit:
 		return 'a'
+	case store.JournalQueue:
+		return 'q'
 	}
 	return 't'
 }
@@ -93,8 +98,11 @@ func (l *journals) AddRecords(ctx context.Context, j store.JournalName, rows []s
 
 // ended returns the first day of a journal that is not known to be ended.
 func (l *journals) ended(j store.JournalName) *atomic.Int64 {
-	if j == store.JournalAudit {
+	switch j {
+	case store.JournalAudit:
 		return &l.audit
+	case store.JournalQueue:
+		return &l.queue
 	}
 	return &l.trace
 }
@@ -119,17 +127,113 @@ func (l *journals) Records(ctx context.Context, j store.JournalName, key string,
 	if !before.At.IsZero() {
 		from = append(appendJournalTail(bytes.Clone(list), before.At.UnixMicro(), before.ID), 0)
 	}
-	err = l.link.scan(ctx, from, successor(list), func(k, v []byte) (bool, error) {
+	err = l.link.scan(ctx, from, successor(list), journalRows(&rows, key, list, limit))
+	if err == nil {
+		err = contextErr(ctx, what)
+	}
+	return rows, len(rows) == limit, err
+}
+
+// RecordsAfter implements store.Journal.
+func (l *journals) RecordsAfter(ctx context.Context, j store.JournalName, key string, day int, after store.Record, limit int) (rows []store.Record, more bool, err error) {
+	const what = "read a journal"
+	if err := contextErr(ctx, what); err != nil {
+		return nil, false, err
+	}
+	list := journalList(j, key, day)
+	to := successor(list)
+	if !after.At.IsZero() {
+		to = appendJournalTail(bytes.Clone(list), after.At.UnixMicro(), after.ID)
+	}
+	err = l.link.scanBack(ctx, list, to, journalRows(&rows, key, list, limit))
+	if err == nil {
+		err = contextErr(ctx, what)
+	}
+	return rows, len(rows) == limit, err
+}
+
+// journalRows returns the function of a scan that collects up to limit rows of a list.
+func journalRows(rows *[]store.Record, key string, list []byte, limit int) func(k, v []byte) (bool, error) {
+	return func(k, v []byte) (bool, error) {
 		d := newDecoder(v)
 		if d.bad || len(k) != len(list)+journalTail {
 			return false, errBadRow
 		}
 		at, id := parseJournalTail(k[len(list):])
-		rows = append(rows, store.Record{Key: key, At: fromMicros(at), ID: id, Data: bytes.Clone(d.b)})
-		return len(rows) < limit, nil
+		*rows = append(*rows, store.Record{Key: key, At: fromMicros(at), ID: id, Data: bytes.Clone(d.b)})
+		return len(*rows) < limit, nil
+	}
+}
+
+// markList begins the keys of the marks of a list.
+func markList(list string) []byte { return appendText([]byte{prefixMark}, list) }
+
+// markLen is the length of the value of a mark: version(1) at(8) id(16).
+const markLen = 1 + 8 + 16
+
+// parseMark returns the position of a mark.
+func parseMark(v []byte) (store.Position, error) {
+	if len(v) != markLen || v[0] != rowVersion {
+		return store.Position{}, errBadRow
+	}
+	return store.Position{At: fromMicros(int64(binary.BigEndian.Uint64(v[1:9]))), ID: [16]byte(v[9:])}, nil
+}
+
+// AdvanceMarks implements store.Journal. Marks are kept for ever.
+func (l *journals) AdvanceMarks(ctx context.Context, list string, marks []store.Mark, _ time.Duration) error {
+	const what = "advance marks"
+	if err := contextErr(ctx, what); err != nil {
+		return err
+	}
+	if err := l.space.check(what); err != nil {
+		return err
+	}
+	latest := map[string]store.Position{}
+	for _, m := range marks {
+		if m.Compare(latest[m.Name]) > 0 {
+			latest[m.Name] = m.Position
+		}
+	}
+	// Alone: prepare reads all earlier positions.
+	return l.committer.commit(ctx, what, &write{alone: true, prepare: func(g *group) error {
+		for name, p := range latest {
+			if err := advanceMark(g, append(markList(list), name...), p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
+}
+
+// advanceMark moves a mark forward.
+func advanceMark(g *group, key []byte, p store.Position) error {
+	switch old, err := get(g.db, key); {
+	case errors.Is(err, store.ErrNotFound):
+	case err != nil:
+		return err
+	default:
+		if before, err := parseMark(old); err != nil || p.Compare(before) <= 0 {
+			return err
+		}
+	}
+	v := append(binary.BigEndian.AppendUint64([]byte{rowVersion}, uint64(p.At.UnixMicro())), p.ID[:]...)
+	return g.batch.Set(key, v, nil)
+}
+
+// Marks implements store.Journal.
+func (l *journals) Marks(ctx context.Context, list string) (marks []store.Mark, err error) {
+	const what = "read marks"
+	if err := contextErr(ctx, what); err != nil {
+		return nil, err
+	}
+	from := markList(list)
+	err = l.link.scan(ctx, from, successor(from), func(k, v []byte) (bool, error) {
+		p, err := parseMark(v)
+		marks = append(marks, store.Mark{Name: string(k[len(from):]), Position: p})
+		return true, err
 	})
 	if err == nil {
 		err = contextErr(ctx, what)
 	}
-	return rows, len(rows) == limit, err
+	return marks, err
 }

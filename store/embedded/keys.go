@@ -16,6 +16,7 @@ const (
 	prefixJournal  = 'j'
 	prefixLogin    = 'l'
 	prefixMailbox  = 'm'
+	prefixMark     = 'n'
 	prefixOrphan   = 'o'
 	prefixProgress = 'p'
 	prefixRemoved  = 'r'

@@ -1,14 +1,13 @@
-package trace
+package event
 
 import (
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
-	"popelago/event"
 	"popelago/mail"
-	"popelago/store"
 )
 
 // Tags of the fields of a stored event. A tag never changes its meaning. Texts come first.
@@ -43,10 +42,10 @@ const (
 	maxChange = 1800
 )
 
-// encode returns the stored form of an event without its time, of at most store.MaxRecordData octets.
+// Encode returns the stored form of an event without its time, of at most MaxEncoded octets.
 //
 //	for each field that is not zero: 1 octet tag, varint length, the octets; a number is a varint in the octets
-func encode(e event.Event) []byte {
+func Encode(e Event) []byte {
 	b := make([]byte, 0, 256)
 	text := func(tag byte, s string, most int) {
 		if s = bounded(s, most); s != "" {
@@ -88,29 +87,32 @@ func encode(e event.Event) []byte {
 	return b
 }
 
-var errBadRecord = errors.New("malformed record")
+// MaxEncoded is the length of the longest result of Encode, in octets.
+const MaxEncoded = 8 << 10
 
-// decode undoes encode. Fields with an unknown tag, of a later version, are skipped. Errors:
-// store.ErrCorrupt.
-func decode(r store.Record) (event.Event, error) {
-	e := event.Event{Time: r.At}
-	for b := r.Data; len(b) > 0; {
+// ErrMalformed: Decode got octets that Encode does not make.
+var ErrMalformed = errors.New("event: malformed record")
+
+// Decode undoes Encode. Fields with an unknown tag, of a later version, are skipped. Errors: ErrMalformed.
+func Decode(at time.Time, data []byte) (Event, error) {
+	e := Event{Time: at}
+	for b := data; len(b) > 0; {
 		tag := b[0]
 		size, n := binary.Uvarint(b[1:])
 		if n <= 0 || size > uint64(len(b)-1-n) {
-			return e, fmt.Errorf("trace: %w: %w", store.ErrCorrupt, errBadRecord)
+			return e, ErrMalformed
 		}
 		field := b[1+n : 1+n+int(size)]
 		b = b[1+n+int(size):]
 		if !set(&e, tag, field) {
-			return e, fmt.Errorf("trace: field %d: %w: %w", tag, store.ErrCorrupt, errBadRecord)
+			return e, fmt.Errorf("%w: field %d", ErrMalformed, tag)
 		}
 	}
 	return e, nil
 }
 
 // texts maps the tags of texts to their fields.
-func texts(e *event.Event) map[byte]*string {
+func texts(e *Event) map[byte]*string {
 	return map[byte]*string{
 		tagKind: (*string)(&e.Kind), tagServer: &e.Server, tagDatacenter: &e.Datacenter, tagAddress: &e.Address,
 		tagRecipient: &e.Recipient, tagSender: &e.Sender, tagHeaderID: &e.HeaderID, tagUIDL: (*string)(&e.UIDL),
@@ -120,7 +122,7 @@ func texts(e *event.Event) map[byte]*string {
 }
 
 // set stores a field. It reports whether the field is well formed.
-func set(e *event.Event, tag byte, field []byte) bool {
+func set(e *Event, tag byte, field []byte) bool {
 	if p := texts(e)[tag]; p != nil {
 		*p = string(field)
 		return true
@@ -148,3 +150,6 @@ func set(e *event.Event, tag byte, field []byte) bool {
 	}
 	return true
 }
+
+// bounded returns the first n octets of a text.
+func bounded(s string, n int) string { return s[:min(len(s), n)] }
