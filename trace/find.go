@@ -29,7 +29,8 @@ func (r *Reader) Account(ctx context.Context, address string, in Range, may Filt
 }
 
 // HeaderID finds messages in the trace by a field Message-ID in the form of event.HeaderID. The answer has the
-// whole story of each message, see Message, of up to maxStories messages.
+// whole story of each message, see Message, of up to maxStories messages. A page may have more events than
+// Range.Limit.
 func (r *Reader) HeaderID(ctx context.Context, id string, in Range, may Filter) (Answer, error) {
 	a, err := r.read(ctx, store.JournalTrace, []string{keyHeader(id)}, in, may)
 	if err != nil || len(a.Events) == 0 {
@@ -46,17 +47,49 @@ func (r *Reader) HeaderID(ctx context.Context, id string, in Range, may Filter) 
 	}
 	a.Events = slices.DeleteFunc(a.Events, func(e event.Event) bool { return !e.Message.IsZero() })
 	for _, id := range ids {
-		story, err := r.Message(ctx, id, Range{From: in.From, To: in.To, Limit: in.Limit}, may)
+		story, err := r.Message(ctx, id, in, may)
 		if err != nil {
 			return a, err
 		}
 		a.Events, a.Partial = append(a.Events, story.Events...), a.Partial || story.Partial
-		if a.Next == "" {
-			a.Next = story.Next
+		if a.Next, err = newer(a.Next, story.Next); err != nil {
+			return a, err
 		}
+	}
+	if err := a.cut(); err != nil {
+		return a, err
 	}
 	sortEvents(a.Events)
 	return a, nil
+}
+
+// newer returns the newer of two positions; empty positions are older than all others.
+func newer(a, b string) (string, error) {
+	first, err := parsePosition(a)
+	if err != nil {
+		return "", err
+	}
+	second, err := parsePosition(b)
+	if err != nil {
+		return "", err
+	}
+	if a == "" || b != "" && compareRows(second, first) < 0 {
+		return b, nil
+	}
+	return a, nil
+}
+
+// cut drops the events older than Next: the next page has them. Logins stay, since no next page of a story
+// has logins.
+func (a *Answer) cut() error {
+	next, err := parsePosition(a.Next)
+	if err != nil || a.Next == "" {
+		return err
+	}
+	a.Events = slices.DeleteFunc(a.Events, func(e event.Event) bool {
+		return e.Kind != event.LoggedIn && e.Time.Before(next.At)
+	})
+	return nil
 }
 
 // maxStories bounds the messages whose whole stories one answer has.

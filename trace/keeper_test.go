@@ -201,6 +201,47 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// The pages of the stories of a Message-ID have every event, also when each story is longer than a page.
+func TestPagesOfStories(t *testing.T) {
+	w := newWorld(t, on(), nil)
+	start := time.Now().Add(-30 * time.Minute)
+	ids := []mail.MessageID{w.ids.Next(), w.ids.Next()}
+	total := 0
+	happened := func(kind event.Kind, second float64, id mail.MessageID) {
+		total++
+		w.Happened(event.Event{Kind: kind, Time: start.Add(time.Duration(second * float64(time.Second))), Message: id, HeaderID: "1@example.org", Address: "alice@example.test", Size: int64(total)})
+	}
+	for n := range 20 {
+		happened(event.Retrieved, float64(10+3*n), ids[0])
+		happened(event.Retrieved, float64(10+n)+0.5, ids[1])
+	}
+	happened(event.Accepted, 1, ids[0])
+	happened(event.Accepted, 2, ids[1])
+	seen := map[int64]bool{}
+	in := trace.Range{Limit: 4}
+	for pages := 1; ; pages++ {
+		a, err := w.HeaderID(t.Context(), "1@example.org", in, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range a.Events {
+			if seen[e.Size] {
+				t.Errorf("event %d is there twice", e.Size)
+			}
+			seen[e.Size] = true
+		}
+		if in.Before = a.Next; a.Next == "" {
+			break
+		}
+		if pages > total {
+			t.Fatal("the pages do not end")
+		}
+	}
+	if len(seen) != total {
+		t.Errorf("the pages have %d events, want %d", len(seen), total)
+	}
+}
+
 // The audit has administrative actions by account, by domain and all together, and no deliveries.
 func TestAudit(t *testing.T) {
 	w := newWorld(t, on(), nil)
