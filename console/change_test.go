@@ -5,6 +5,7 @@ import (
 	"html"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -152,26 +153,81 @@ func TestPaging(t *testing.T) {
 		}
 	}
 	for first, rows := range map[string]int{"accounts?domain=b.test&state=enabled": 121, "maildrop?address=alice%40a.test": 120} {
-		seen := map[string]bool{}
-		n := 0
-		for path := first; path != ""; n++ {
-			a := b.Get(path)
-			want(t, path, a, http.StatusOK)
-			if n > 0 && !strings.Contains(a.Body, `href="`+html.EscapeString(first[:strings.IndexByte(first, '?')+1])) {
-				t.Errorf("%s has no link to the first page", path)
-			}
-			for _, row := range strings.Split(a.Body, `<th scope="row"`)[1:] {
-				seen[row[:strings.Index(row, "</th>")]] = true
-			}
-			path = ""
-			if _, after, ok := strings.Cut(a.Body, `" rel="next"`); ok {
-				before := a.Body[:len(a.Body)-len(after)-len(`" rel="next"`)]
-				path = html.UnescapeString(before[strings.LastIndex(before, `href="`)+len(`href="`):])
-			}
-		}
-		if len(seen) != rows || n != 3 {
+		if seen, n := allPages(t, b, first); len(seen) != rows || n != 3 {
 			t.Errorf("%s: %d rows on %d pages, want %d on 3", first, len(seen), n, rows)
 		}
+	}
+}
+
+// allPages follows the links to the next page of a list, and returns its rows and the number of pages.
+func allPages(t *testing.T, b *consoletest.Browser, first string) (seen map[string]bool, n int) {
+	t.Helper()
+	seen = map[string]bool{}
+	name, _, _ := strings.Cut(first, "?")
+	for path := first; path != ""; n++ {
+		a := b.Get(path)
+		want(t, path, a, http.StatusOK)
+		if hasFirst := regexp.MustCompile(`href="` + regexp.QuoteMeta(strings.TrimPrefix(name, "/")) + `[^"]*">(First page|Newest events)<`).MatchString(a.Body); hasFirst != (n > 0) {
+			t.Errorf("page %d, %s, has a link to the first page: %v", n, path, hasFirst)
+		}
+		for _, row := range strings.Split(a.Body, "<tr>")[1:] {
+			if strings.Contains(row, `<th scope="row"`) {
+				seen[row[:strings.Index(row, "</tr>")]] = true
+			}
+		}
+		path = nextPage(a.Body)
+		if path != "" && strings.HasPrefix(first, "/") {
+			path = "/" + path
+		}
+	}
+	return seen, n
+}
+
+// nextPage returns the link of a page to the next one; empty: none.
+func nextPage(body string) string {
+	before, _, ok := strings.Cut(body, `" rel="next"`)
+	if !ok {
+		return ""
+	}
+	return html.UnescapeString(before[strings.LastIndex(before, `href="`)+len(`href="`):])
+}
+
+// The removed messages beyond the first page are shown, and restored, in the console and on the page of users.
+func TestManyRemovedMessages(t *testing.T) {
+	site := newSite(t, consoletest.Setup{})
+	const messages = 403
+	for range messages {
+		if _, err := site.API.PutMessage(t.Context(), "alice@a.test", "", strings.NewReader("Subject: x\r\n\r\nx\r\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := site.API.RemoveMessages(t.Context(), "alice@a.test", adminclient.MaildropRemoval{All: true}); err != nil {
+		t.Fatal(err)
+	}
+	left := messages
+	for first, b := range map[string]*consoletest.Browser{
+		"removed?address=alice%40a.test": site.Browser(t).SignIn(consoletest.Secret), "/removed": user(t, site, "alice@a.test", "secret word"),
+	} {
+		if seen, n := allPages(t, b, first); len(seen) != left || n != 3 {
+			t.Errorf("%s: %d rows on %d pages, want %d on 3", first, len(seen), n, left)
+		}
+		second := nextPage(b.Get(first).Body)
+		if strings.HasPrefix(first, "/") {
+			second = "/" + second
+		}
+		page := b.Get(second)
+		want(t, second, page, http.StatusOK, "also of other pages")
+		path, _, _ := strings.Cut(first, "?")
+		form := url.Values{"address": {"alice@a.test"}, "after": {field(t, page, "after")}, "uniqueId": {field(t, page, "uniqueId")}}
+		restored := b.Post(path, form)
+		want(t, "restore on the second page", restored, http.StatusOK, "1 message restored", `name="after" value="`+form.Get("after")+`"`)
+		if strings.Contains(restored.Body, `value="`+form.Get("uniqueId")+`"`) {
+			t.Errorf("%s shows the restored message", second)
+		}
+		left--
+	}
+	if left != messages-2 {
+		t.Error("no message was restored")
 	}
 }
 

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"net/url"
 	"time"
 
 	"popelago/adminclient"
@@ -54,7 +55,7 @@ func (c *console) showMessage(r *request) error {
 	return c.show(r, "message", "Message "+page.UniqueID, "domains", page)
 }
 
-// removedMost is the number of removed messages on the page: each can be restored by its box.
+// removedMost is the number of removed messages on a page: each can be restored by its box.
 const removedMost = 200
 
 // removedPage is the data of the page with removed messages.
@@ -62,26 +63,38 @@ type removedPage struct {
 	adminclient.RemovedList
 	Address  string
 	Domain   string
+	After    string                // the position of the page
 	Restored *adminclient.Restored // the result of the form; nil: none
+	Paging   paging
 }
 
-func (c *console) listRemoved(r *request) error { return c.showRemoved(r, r.FormValue("address"), nil) }
+// newRemovedPage makes the page behind after of the removed messages of an account.
+func newRemovedPage(list adminclient.RemovedList, address, after string, restored *adminclient.Restored) removedPage {
+	form := url.Values{"address": {address}, "after": {after}}
+	return removedPage{
+		RemovedList: list, Address: address, Domain: domainOf(address), After: after, Restored: restored,
+		Paging: pagingOf("removed", form, list.Next),
+	}
+}
 
-func (c *console) showRemoved(r *request, address string, restored *adminclient.Restored) error {
-	list, err := r.api.RemovedMessages(r.Context(), address, time.Time{}, "", removedMost)
+func (c *console) listRemoved(r *request) error { return c.showRemoved(r, nil) }
+
+// showRemoved shows the page that the URL or the form names.
+func (c *console) showRemoved(r *request, restored *adminclient.Restored) error {
+	address, after := r.FormValue("address"), r.FormValue("after")
+	list, err := r.api.RemovedMessages(r.Context(), address, time.Time{}, after, removedMost)
 	if err != nil {
 		return err
 	}
-	return c.show(r, "removed", "Removed messages of "+address, "domains", removedPage{list, address, domainOf(address), restored})
+	return c.show(r, "removed", "Removed messages of "+address, "domains", newRemovedPage(list, address, after, restored))
 }
 
 // restore shows the result with the page, because it has more than a sentence. Sending the form again
 // restores nothing twice.
 func (c *console) restore(r *request) error {
-	address := r.PostForm.Get("address")
-	restored, err := r.api.Restore(r.Context(), address, restoreOrder(r.PostForm))
+	restored, err := r.api.Restore(r.Context(), r.FormValue("address"), restoreOrder(r.PostForm))
 	if err != nil {
 		return err
 	}
-	return c.showRemoved(r, address, &restored)
+	return c.showRemoved(r, &restored)
 }

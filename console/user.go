@@ -184,11 +184,14 @@ func (u *userPages) disconnect(r *request) error {
 }
 
 func (u *userPages) showRemoved(r *request, restored *adminclient.Restored) error {
-	list, err := r.api.OwnRemovedMessages(r.Context(), "", removedMost)
+	after := r.FormValue("after")
+	list, err := r.api.OwnRemovedMessages(r.Context(), after, removedMost)
 	if err != nil {
 		return err
 	}
-	return u.show(r, "removed", "Removed messages", "removed", removedPage{RemovedList: list, Address: r.session.Name, Restored: restored})
+	page := newRemovedPage(list, r.session.Name, after, restored)
+	page.Paging = pagingOf("removed", url.Values{"after": {after}}, list.Next)
+	return u.show(r, "removed", "Removed messages", "removed", page)
 }
 
 func (u *userPages) restore(r *request) error {
