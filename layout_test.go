@@ -61,7 +61,7 @@ var layout = []layer{
 	{"cassandratest/cmd", []string{"cassandratest"}},
 	{"delivery/deliverytest", []string{"account", "delivery", "ledger", "maildrop", "store", "store/embedded"}},
 	{"mailtest/sessiontest", []string{"account", "maildrop", "mailtest", "store", "wire"}},
-	{"console/consoletest", []string{"account", "admin", "adminclient", "console", "mailtest", "store", "store/embedded"}},
+	{"console/consoletest", []string{"account", "admin", "adminclient", "console", "event", "mailtest", "store", "store/embedded", "trace"}},
 	{"smtpserver/smtptest", []string{"delivery", "mailtest", "mailtest/sessiontest", "smtpserver", "store", "store/storetest"}},
 	{"pop3server/pop3test", []string{"mailtest", "mailtest/sessiontest", "pop3server", "store"}},
 	{"bench/process", []string{"bench"}},
@@ -81,7 +81,7 @@ var layout = []layer{
 // testImports lists the packages that test files may import in addition: engines, suites, helpers,
 // and packages that inspect the result.
 var testImports = []string{
-	"mailtest", "store", "store/storetest", "store/embedded", "store/cassandra", "store/enginetest", "cassandratest",
+	"event", "mailtest", "store", "store/storetest", "store/embedded", "store/cassandra", "store/enginetest", "cassandratest",
 	"pop3server/pop3test", "smtpserver/smtptest", "delivery", "delivery/deliverytest", "maildrop", "task", "adminclient", "bench",
 	"pop3server/pop3test", "smtpserver/smtptest", "mailtest/sessiontest", "maildrop", "task", "adminclient", "bench", "console/consoletest",
 }

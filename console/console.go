@@ -86,6 +86,7 @@ func New(cfg Config, api http.Handler) (http.Handler, error) {
 	c.addAliases(mux)
 	c.addMaildrops(mux)
 	c.addSessions(mux)
+	c.addEvents(mux)
 	c.addTasks(mux)
 	c.addTokens(mux)
 	mux.HandleFunc(Root, c.page(func(*request) error { return errNoPage }))

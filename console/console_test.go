@@ -20,6 +20,7 @@ var pages = []string{
 	"account?address=alice%40a.test", "quotas?domain=a.test&above=0", "find?address=alice%40a.test", "find?address=nobody%40a.test",
 	"maildrop?address=alice%40a.test", "removed?address=alice%40a.test", "aliases?domain=a.test", "alias?address=sales%40a.test", "groups?domain=a.test", "group?address=team%40a.test", "find?address=team%40a.test",
 	"tasks", "tokens", "tokens?all=yes", "sessions", "sessions?user=alice%40a.test&protocol=pop3",
+	"trace", "trace?subject=alice%40a.test", "trace?subject=%3C1%40example.org%3E&as=message-id&since=2h&until=2026-11-26+10:00", "audit", "audit?subject=alice%40a.test&since=3d", "audit?subject=a.test",
 }
 
 // newSite starts a console with the domains a.test and b.test, and an account in each.

@@ -16,15 +16,20 @@ type paging struct {
 // pagingOf returns the paging of a list at a path with its parameters. next is the after of the next page;
 // empty: none.
 func pagingOf(path string, query url.Values, next string) paging {
+	return pagingBy("after", path, query, next)
+}
+
+// pagingBy is pagingOf with another parameter in place of after.
+func pagingBy(position, path string, query url.Values, next string) paging {
 	q := url.Values{}
 	for name, values := range query {
-		if name != "after" && name != "done" && len(values) > 0 && values[0] != "" {
+		if name != position && name != "done" && len(values) > 0 && values[0] != "" {
 			q[name] = values
 		}
 	}
 	link := func(after string) string {
 		if after != "" {
-			q.Set("after", after)
+			q.Set(position, after)
 		}
 		if len(q) == 0 {
 			return path
@@ -32,7 +37,7 @@ func pagingOf(path string, query url.Values, next string) paging {
 		return path + "?" + q.Encode()
 	}
 	var p paging
-	if query.Get("after") != "" {
+	if query.Get(position) != "" {
 		p.First = link("")
 	}
 	if next != "" {

@@ -75,16 +75,16 @@ func TestServersAndSessions(t *testing.T) {
 	want(t, "cancel no job", b.Post("tasks/cancel", url.Values{"name": {"none"}}), http.StatusNotFound)
 }
 
-// event is a server-sent event.
-type event struct{ name, data string }
+// sent is a server-sent event.
+type sent struct{ name, data string }
 
 // stream opens a stream of live figures.
-func stream(t *testing.T, site *consoletest.Site, b *consoletest.Browser) (next func() event, resp *http.Response) {
+func stream(t *testing.T, site *consoletest.Site, b *consoletest.Browser) (next func() sent, resp *http.Response) {
 	t.Helper()
 	resp = b.Open("live")
 	lines := bufio.NewScanner(resp.Body)
-	return func() event {
-		var e event
+	return func() sent {
+		var e sent
 		for lines.Scan() {
 			switch name, value, _ := strings.Cut(lines.Text(), ": "); name {
 			case "event":
@@ -95,7 +95,7 @@ func stream(t *testing.T, site *consoletest.Site, b *consoletest.Browser) (next 
 				return e
 			}
 		}
-		return event{"closed", ""}
+		return sent{"closed", ""}
 	}, resp
 }
 
@@ -136,7 +136,7 @@ func TestLiveFigures(t *testing.T) {
 	})
 	want(t, "a second stream", b.Get("live"), http.StatusServiceUnavailable, "too many pages")
 
-	last := func(next func() event) event {
+	last := func(next func() sent) sent {
 		for {
 			if e := next(); e.name != "" {
 				return e
@@ -152,8 +152,8 @@ func TestLiveFigures(t *testing.T) {
 	resp.Body.Close()
 
 	b = site.Browser(t).SignIn(consoletest.Secret)
-	open := func() func() event {
-		var next func() event
+	open := func() func() sent {
+		var next func() sent
 		mailtest.WaitFor(t, time.Minute, func() error {
 			n, resp := stream(t, site, b)
 			if resp.StatusCode != http.StatusOK { // the place of the stream before
@@ -225,6 +225,8 @@ func TestFaults(t *testing.T) {
 		"":                             {http.StatusServiceUnavailable, "storage unavailable"},
 		"account?address=alice@a.test": {http.StatusServiceUnavailable, "The server cannot do this now"},
 		"domains":                      {http.StatusInternalServerError, "The server has a defect"},
+		"trace?subject=alice@a.test":   {http.StatusServiceUnavailable, "The server cannot do this now"},
+		"audit":                        {http.StatusServiceUnavailable, "storage unavailable"},
 		"domain?name=huge":             {http.StatusInternalServerError, "The server has a defect"},
 	} {
 		w := ask(http.MethodGet, path, "")

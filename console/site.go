@@ -74,12 +74,17 @@ func (v view) Whole() bool {
 
 // show writes a page.
 func (s *site) show(r *request, name, title, here string, data any) error {
+	return s.showWith(r, http.StatusOK, name, title, here, data)
+}
+
+// showWith writes a page with a status.
+func (s *site) showWith(r *request, status int, name, title, here string, data any) error {
 	v := view{Root: s.root, Title: title, Here: here, Notice: notices[r.URL.Query().Get("done")], Data: data}
 	if r.caller.ID != "" {
 		v.Caller = &r.caller
 	}
 	v.User = r.session.Name
-	return s.render(r.w, http.StatusOK, name, v)
+	return s.render(r.w, status, name, v)
 }
 
 // render writes a page whole, or returns an error.

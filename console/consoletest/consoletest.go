@@ -2,6 +2,7 @@
 package consoletest
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -17,9 +19,11 @@ import (
 	"popelago/admin"
 	"popelago/adminclient"
 	"popelago/console"
+	"popelago/event"
 	"popelago/mailtest"
 	"popelago/store"
 	"popelago/store/embedded"
+	"popelago/trace"
 )
 
 // Secret is the token of the configuration, with all rights.
@@ -36,6 +40,8 @@ type Setup struct {
 	Peers admin.Peers
 	// Plain serves HTTP without TLS.
 	Plain bool
+	// NoRecords keeps no records of events.
+	NoRecords bool
 }
 
 // Site is a running console.
@@ -45,6 +51,8 @@ type Site struct {
 	// API calls the API with all rights.
 	API *adminclient.Client
 	Log *mailtest.Log
+	// Events keeps the records of the trace and the audit.
+	Events *trace.Keeper
 	// Handler serves the console and the API, without a connection.
 	Handler http.Handler
 
@@ -75,7 +83,17 @@ func Start(t testing.TB, setup Setup) *Site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api, err := admin.New(admin.Config{Token: Secret, Version: "v9", Logger: logger, Process: setup.Process, Peers: setup.Peers}, dir, st)
+	records := trace.DefaultConfig()
+	records.Trace.Enabled, records.Audit.Enabled = !setup.NoRecords, !setup.NoRecords
+	records.Place = event.Place{Server: "here", Now: time.Now}
+	if site.Events, err = trace.New(records, st, nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { site.Events.Close(context.Background()) })
+	api, err := admin.New(admin.Config{
+		Token: Secret, Version: "v9", Logger: logger, Process: setup.Process, Peers: setup.Peers, Events: site.Events,
+		Traces: trace.NewReader(records, st, site.Events),
+	}, dir, st)
 	if err != nil {
 		t.Fatal(err)
 	}
