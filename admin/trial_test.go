@@ -118,11 +118,12 @@ func TestTrialsOfLogins(t *testing.T) {
 	if err := root.SetState(ctx, "alice@b.test", adminclient.Disabled); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := auth(root, "alice@b.test", "secret word", false); err != nil || decisions(got) != before+"account, password, permission!" {
+	got, err := auth(root, "alice@b.test", "secret word", false)
+	if err != nil || decisions(got) != before+"account, password, permission!" || !strings.Contains(got.Steps[len(got.Steps)-1].Detail, "the account is disabled") {
 		t.Errorf("disabled: %+v, %v", got, err)
 	}
 	operator, _ := made(t, url, root, "operator", "domain:a.test")
-	_, err := auth(operator, "alice@a.test", "secret word", false)
+	_, err = auth(operator, "alice@a.test", "secret word", false)
 	wantStatus(t, "an operator", err, http.StatusForbidden, "needs the role admin")
 	own, _ := made(t, url, root, "admin", "domain:a.test")
 	_, err = auth(own, "alice@b.test", "secret word", false)

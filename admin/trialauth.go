@@ -50,7 +50,11 @@ func (t *trial) auth(ctx context.Context, in adminclient.AuthTrial) error {
 		}
 	}
 	if !wrong {
-		t.step("permission", refused(!disabled, "logins are refused: pop3, expires, or the state of the account"), "the account may log in: "+login.Address.String())
+		var refusal error // names the setting or the state
+		if disabled {
+			refusal = err
+		}
+		t.step("permission", refusal, "the account may log in: "+login.Address.String())
 	}
 	t.Accepted = err == nil && may && !held
 	switch {

@@ -137,6 +137,10 @@ func TestLateMail(t *testing.T) {
 	if strings.Count(list, "<"+servertest.Sender("late")+">") != 2 || strings.Contains(list, "early") {
 		t.Errorf("late mail is listed as\n%s", list)
 	}
+	step := mailtest.ConsoleSection(t, "../docs/observability.md", "Mail for an account that has ended")[0]
+	if printed := l.command(1, "list", ended[0].Address); !step.Matches(printed) {
+		t.Errorf("$ %s\nprints\n%s\nthe page says\n%s", step.Command, printed, step.Output)
+	}
 	for _, a := range ended {
 		if !strings.Contains(list, "\n"+a.Address+" ") {
 			t.Errorf("late mail of %s is not listed:\n%s", a.Address, list)

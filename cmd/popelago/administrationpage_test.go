@@ -1,139 +1,105 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"popelago/mailtest"
 )
 
 // TestAdministrationPage runs the commands of docs/administration.md one after the other, in one
-// shell, against one server on the embedded store.
-//
-// A block of the page begins with "```console". A line that begins with "$ " is a command, which a
-// "\" at the end continues. The lines behind a command are its output, standard error included:
-// "..." stands for any text within a line, and a line "..." for any lines. A last line "exit status
-// N" is the exit status; a command without the line must succeed.
+// shell, against one server on the embedded store. mailtest.ConsoleStep has the form of the page.
 func TestAdministrationPage(t *testing.T) {
-	tryPage(t, "../../docs/administration.md", "")
+	steps := mailtest.ConsoleSteps(t, "../../docs/administration.md")
+	newPageServer(t).start("")
+	trySteps(t, steps)
 }
 
-// TestObservabilityPage does the same with docs/observability.md and a server that keeps records.
-func TestObservabilityPage(t *testing.T) {
-	tryPage(t, "../../docs/observability.md", "[trace]\nenabled = true\n[audit]\nenabled = true\n")
-}
-
-// tryPage runs the commands of a page with further settings of the server.
-func tryPage(t *testing.T, page, settings string) {
+// trySteps runs commands of a page in one shell, so that variables last, and compares their outputs with the
+// page. trySteps returns the outputs.
+func trySteps(t *testing.T, steps []mailtest.ConsoleStep) []string {
 	t.Helper()
-	steps := consoleSteps(t, page)
-	servePage(t, settings)
 	results := runSteps(t, steps)
 	for i, step := range steps {
-		if got := results[i]; !step.matches(got) {
-			t.Errorf("line %d: $ %s\nprints\n%s\nthe page says\n%s", step.line, step.command, got, step.output)
+		if got := results[i]; !step.Matches(got) {
+			t.Errorf("line %d: $ %s\nprints\n%s\nthe page says\n%s", step.Line, step.Command, got, step.Output)
 		}
 	}
+	return results
 }
 
-// consoleStep is one command of a page.
-type consoleStep struct {
-	line    int    // of the page, for messages
-	command string // for the shell
-	output  string // expected, with "..." for any text
+// pageServer is the server that the commands of a page ask.
+type pageServer struct {
+	t     *testing.T
+	log   mailtest.Log // of all runs
+	cmd   *exec.Cmd    // nil: does not run
+	ended chan error
 }
 
-// anyLines is a line of a page that stands for any lines, including none.
-const anyLines = "...\n"
+// pageConfig is the configuration file of the server of a page, in its folder.
+const pageConfig = "popelago.toml"
 
-// exitStatus matches the last line of a command that failed.
-var exitStatus = regexp.MustCompile(`(?m)^exit status \d+\n\z`)
-
-func (s consoleStep) matches(got string) bool {
-	if exitStatus.FindString(got) != exitStatus.FindString(s.output) {
-		return false
-	}
-	pattern := strings.Builder{}
-	for line := range strings.Lines(s.output) {
-		if line == anyLines {
-			pattern.WriteString(`(?:.*\n)*`)
-			continue
-		}
-		pattern.WriteString(strings.ReplaceAll(regexp.QuoteMeta(line), `\.\.\.`, `.*`))
-	}
-	return regexp.MustCompile(`^` + pattern.String() + `$`).MatchString(got)
-}
-
-func consoleSteps(t *testing.T, page string) (steps []consoleStep) {
+// newPageServer makes a server in a new folder, which becomes the working folder of the test.
+func newPageServer(t *testing.T) *pageServer {
 	t.Helper()
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var step *consoleStep
-	inside, goesOn := false, false
-	n := 0
-	for line := range strings.Lines(string(text)) {
-		n++
-		command, isCommand := strings.CutPrefix(line, "$ ")
-		switch {
-		case !inside:
-			inside = line == "```console\n"
-		case line == "```\n":
-			inside, step = false, nil
-		case goesOn:
-			step.command += line
-		case isCommand:
-			steps = append(steps, consoleStep{line: n, command: command})
-			step = &steps[len(steps)-1]
-		case step == nil:
-			t.Fatalf("%s:%d: output without a command", page, n)
-		default:
-			step.output += line
-		}
-		goesOn = inside && step != nil && step.output == "" && strings.HasSuffix(line, "\\\n")
-	}
-	if len(steps) == 0 {
-		t.Fatalf("%s has no commands", page)
-	}
-	return steps
-}
-
-// servePage starts a server with further settings in a new folder, which becomes the working folder of the test.
-func servePage(t *testing.T, settings string) {
-	t.Helper()
-	popelago, err := exec.LookPath("popelago") // installed by testscript.Main
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Chdir(t.TempDir())
-	if err := os.WriteFile("popelago.toml", []byte("pop3.listen = \"127.0.0.1:0\"\nhostname = \"mx.example.org\"\n"+settings), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var log bytes.Buffer
-	cmd := exec.Command(popelago, "serve", "--config", "popelago.toml")
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	s := &pageServer{t: t}
 	t.Cleanup(func() {
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Error(err)
-		}
-		if err := <-ended; err != nil || t.Failed() {
-			t.Errorf("the server ended with %v; its log:\n%s", err, &log)
+		s.stop()
+		if t.Failed() {
+			t.Logf("the log of the server:\n%s", s.log.String())
 		}
 	})
-	waitForSocket(t, filepath.Join("popelago-data", "admin.sock"), ended)
+	return s
+}
+
+// configure writes the configuration file with further settings.
+func (s *pageServer) configure(settings string) {
+	s.t.Helper()
+	text := "hostname = \"mx.example.org\"\npop3.listen = \"127.0.0.1:0\"\n" + settings
+	if err := os.WriteFile(pageConfig, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// start starts the server with further settings.
+func (s *pageServer) start(settings string) {
+	s.t.Helper()
+	s.configure(settings)
+	popelago, err := exec.LookPath("popelago") // installed by testscript.Main
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.cmd = exec.Command(popelago, "serve", "--config", pageConfig)
+	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.ended = make(chan error, 1)
+	go func(cmd *exec.Cmd, ended chan error) { ended <- cmd.Wait() }(s.cmd, s.ended)
+	waitForSocket(s.t, filepath.Join("popelago-data", "admin.sock"), s.ended)
+}
+
+// stop ends the server, if it runs.
+func (s *pageServer) stop() {
+	s.t.Helper()
+	if s.cmd == nil {
+		return
+	}
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		s.t.Error(err)
+	}
+	if err := <-s.ended; err != nil {
+		s.t.Errorf("the server ended with %v", err)
+	}
+	s.cmd = nil
 }
 
 // waitForSocket returns when a server has made its socket. A server that ends fails the test.
@@ -154,14 +120,14 @@ func waitForSocket(t *testing.T, socket string, ended chan error) {
 	}
 }
 
-// runSteps runs the commands in one shell, so that variables last, and returns their outputs.
-func runSteps(t *testing.T, steps []consoleStep) []string {
+// runSteps runs the commands in one shell and returns their outputs.
+func runSteps(t *testing.T, steps []mailtest.ConsoleStep) []string {
 	t.Helper()
 	out := t.TempDir()
 	var script strings.Builder
 	for i, s := range steps {
 		name := filepath.Join(out, strconv.Itoa(i))
-		fmt.Fprintf(&script, "{ %s} >%s 2>&1 </dev/null\nstatus=$?; [ $status = 0 ] || echo \"exit status $status\" >>%s\n", s.command, name, name)
+		fmt.Fprintf(&script, "{ %s} >%s 2>&1 </dev/null\nstatus=$?; [ $status = 0 ] || echo \"exit status $status\" >>%s\n", s.Command, name, name)
 	}
 	cmd := exec.Command("bash", "-c", script.String())
 	if text, err := cmd.CombinedOutput(); err != nil || len(text) > 0 {

@@ -120,6 +120,10 @@ func (e *pair) doctorSeesAway(t *testing.T) {
 	cfg := e.config("dc1")
 	found := enginetest.Doctor(t, cfg)
 	found.Say(t, cassandra.FindingWarning, "node", "all nodes of dc2 are down, or the line to it is", e.cluster.Addresses("dc2")[0])
+	step := mailtest.ConsoleSection(t, "../../docs/observability.md", "Nodes or a datacenter are down")[0]
+	if printed := found.Printed(); !step.Matches(printed) {
+		t.Errorf("$ %s\nprints\n%s\nthe page says\n%s", step.Command, printed, step.Output)
+	}
 	if bad := found.Errors(); len(bad) > 0 {
 		t.Errorf("dc1 can do without dc2: %+v", bad)
 	}

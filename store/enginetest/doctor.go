@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -33,6 +34,18 @@ func (f Findings) Say(t testing.TB, level, check string, texts ...string) {
 		}
 	}
 	t.Errorf("no %s of %s with %q in %+v", level, check, texts, f)
+}
+
+// Printed returns the findings in the form of popelago doctor, without the summary.
+func (f Findings) Printed() string {
+	var lines strings.Builder
+	for _, one := range f {
+		fmt.Fprintf(&lines, "%-8s %-12s %s\n", one.Level, one.Check, one.Text)
+		if one.Hint != "" {
+			fmt.Fprintf(&lines, "%-8s %-12s -> %s\n", "", "", one.Hint)
+		}
+	}
+	return lines.String()
 }
 
 // Errors returns the findings of the highest level.
