@@ -24,25 +24,26 @@ var layout = []layer{
 	{"event", nil},
 	{"defaults", nil},
 	{"suggest", nil},
+	{"span", nil},
 	{"wire", []string{"defaults"}},
 	{"adminclient", nil},
 	{"bench", nil},
 	{"store", nil},
 	{"store/storetest", []string{"store"}},
-	{"store/embedded", []string{"defaults", "store"}},
+	{"store/embedded", []string{"span", "defaults", "store"}},
 	{"store/cassandra/limit", []string{"store"}},
-	{"store/cassandra", []string{"defaults", "store", "store/cassandra/limit"}},
+	{"store/cassandra", []string{"span", "defaults", "store", "store/cassandra/limit"}},
 	{"token", []string{"defaults", "store"}},
 	{"trace", []string{"defaults", "event", "store"}},
 	{"visit", []string{"defaults", "store"}},
 	{"account", []string{"defaults", "store", "suggest"}},
 	{"ledger", []string{"defaults", "store"}},
 	{"quota", []string{"defaults", "account", "store"}},
-	{"delivery", []string{"defaults", "event", "account", "ledger", "quota", "store"}},
+	{"delivery", []string{"span", "defaults", "event", "account", "ledger", "quota", "store"}},
 	{"maildrop", []string{"store"}},
-	{"task", []string{"defaults", "event", "account", "quota", "store"}},
-	{"smtpserver", []string{"defaults", "wire", "store", "account", "delivery", "quota"}},
-	{"pop3server", []string{"defaults", "event", "wire", "store", "account", "maildrop"}},
+	{"task", []string{"span", "defaults", "event", "account", "quota", "store"}},
+	{"smtpserver", []string{"span", "defaults", "wire", "store", "account", "delivery", "quota"}},
+	{"pop3server", []string{"span", "defaults", "event", "wire", "store", "account", "maildrop"}},
 	{"admin", []string{"event", "account", "trace", "delivery", "maildrop", "quota", "store", "task", "token", "adminclient"}},
 	{"console", []string{"defaults", "adminclient"}},
 	{"config", []string{
@@ -52,7 +53,7 @@ var layout = []layer{
 		"event", "wire", "config", "store", "store/embedded", "store/cassandra", "account", "token", "trace", "visit", "ledger", "quota", "delivery", "maildrop",
 		"task", "smtpserver", "pop3server", "adminclient", "admin", "console",
 	}},
-	{"cmd/popelago", []string{"config", "account", "app", "adminclient", "bench"}},
+	{"cmd/popelago", []string{"span", "config", "account", "app", "adminclient", "bench"}},
 
 	// Helpers for tests and measurements; no package above imports them.
 	{"mailtest", []string{"wire"}},
@@ -82,7 +83,7 @@ var layout = []layer{
 // and packages that inspect the result.
 var testImports = []string{
 	"event", "mailtest", "store", "store/storetest", "store/embedded", "store/cassandra", "store/enginetest", "cassandratest",
-	"pop3server/pop3test", "smtpserver/smtptest", "delivery", "delivery/deliverytest", "maildrop", "task", "adminclient", "bench",
+	"pop3server/pop3test", "smtpserver/smtptest", "delivery", "delivery/deliverytest", "maildrop", "task", "trace", "adminclient", "bench",
 	"pop3server/pop3test", "smtpserver/smtptest", "mailtest/sessiontest", "maildrop", "task", "adminclient", "bench", "console/consoletest",
 }
 

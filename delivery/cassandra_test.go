@@ -41,6 +41,9 @@ type server struct {
 
 	mu         sync.Mutex
 	statements []string // since the last call of took
+	recorded   int      // rows of journals
+
+	dir *account.Directory
 }
 
 func (s *server) AddMessages(ctx context.Context, entries []store.Entry) []error {
@@ -67,6 +70,9 @@ func (s *server) observe(st cassandra.Statement) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if table == "trace" || table == "audit" {
+		s.recorded += len(st.Values)
+	}
 	s.statements = append(s.statements, strings.ToLower(verb)+" "+table)
 }
 
@@ -131,7 +137,7 @@ func servers(t *testing.T, timeout, later time.Duration) (pair [2]*server, domai
 		}
 		now := func() time.Time { return time.Now().Add(time.Duration(i) * later) }
 		s.Server = deliverytest.NewServer(t, delivery.Config{Now: now}, ledger.Config{Poll: time.Millisecond}, dir, store.Single(s), nil)
-		pair[i] = s
+		pair[i], s.dir = s, dir
 	}
 	return pair, domain
 }

@@ -7,6 +7,7 @@ import (
 
 	"popelago/ledger"
 	"popelago/mail"
+	"popelago/span"
 	"popelago/store"
 )
 
@@ -15,6 +16,8 @@ import (
 // that require every datacenter get the error, and the content is stored locally for the others.
 func (in *Incoming) putContent(ctx context.Context, part *ledger.Part, due []*ledger.Row) []*ledger.Row {
 	st := in.d.mail
+	ctx, work := span.Start(ctx, "store content")
+	defer func() { work.End(nil) }()
 	info := store.ContentInfo{ReversePath: in.envelope.ReversePath}
 	for _, r := range due {
 		info.Mailboxes = append(info.Mailboxes, r.Mailbox)
@@ -83,12 +86,21 @@ func add(ctx context.Context, st store.Mail, rows []*ledger.Row) {
 	if len(rows) == 0 {
 		return
 	}
+	ctx, all := span.Start(ctx, "store entries")
+	defer func() { all.End(nil) }()
 	entries := make([]store.Entry, len(rows))
+	work := make([]span.Span, len(rows))
 	for i, r := range rows {
 		entries[i] = r.Entry
+		_, work[i] = span.Start(ctx, "recipient")
+		if span.Built {
+			work[i].Text("mailbox", r.Mailbox.String())
+			work[i].Text("message", r.Message.ID.String())
+		}
 	}
 	for i, err := range st.AddMessages(ctx, entries) {
 		noteWrite(rows[i], err)
+		work[i].End(err)
 	}
 }
 

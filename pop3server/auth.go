@@ -8,6 +8,7 @@ import (
 
 	"popelago/account"
 	"popelago/maildrop"
+	"popelago/span"
 	"popelago/wire"
 )
 
@@ -44,6 +45,8 @@ func (s *session) cmdPASS(ctx context.Context, arg []byte) {
 
 // logIn checks a password and opens the maildrop.
 func (s *session) logIn(ctx context.Context, command, user, password string) {
+	ctx, work := span.Start(ctx, "login")
+	defer func() { s.endLogin(work) }()
 	login, err := s.srv.dir.SignIn(ctx, account.LoginRequest{
 		Name: user, Password: password, Remote: s.c.Remote(), Waits: s.c.Watch,
 	})
@@ -100,6 +103,17 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 	s.logLogin()
 	s.countReading()
 	s.replyCounts()
+}
+
+// endLogin ends the span of a login.
+func (s *session) endLogin(work span.Span) {
+	if s.drop == nil {
+		work.Text("result", "refused")
+	} else {
+		work.Text("result", "ok")
+		work.Int("messages", int64(s.drop.Len()))
+	}
+	work.End(nil)
 }
 
 // errOtherIdentity is the failure of a login that asks for the rights of another user.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"popelago/mail"
+	"popelago/span"
 	"popelago/store"
 )
 
@@ -30,7 +31,10 @@ func (s *session) cmdQUIT(ctx context.Context, _ []byte) {
 	}
 	s.state = stateUpdate
 	s.report("QUIT")
+	ctx, work := span.Start(ctx, "QUIT")
+	work.Int("messages", int64(s.drop.Marked()))
 	reached, err := s.commit(ctx)
+	work.End(err)
 	if err != nil {
 		s.ended = outcomeQuitFailed
 		s.reportRemoved("the removal was not confirmed")

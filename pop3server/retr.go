@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 
+	"popelago/span"
 	"popelago/wire"
 )
 
@@ -16,6 +17,11 @@ func (s *session) cmdRETR(ctx context.Context, arg []byte) {
 		s.reply(replySyntax())
 		return
 	}
+	ctx, work := span.Start(ctx, "RETR")
+	defer func(before int64) {
+		work.Int("octets", s.octets-before)
+		work.End(nil)
+	}(s.octets)
 	if err := s.recordRetrieval(ctx, n); err != nil {
 		s.fail("RETR", err)
 		return

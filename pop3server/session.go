@@ -8,6 +8,7 @@ import (
 	"popelago/account"
 	"popelago/mail"
 	"popelago/maildrop"
+	"popelago/span"
 	"popelago/wire"
 )
 
@@ -43,6 +44,9 @@ type session struct {
 // handle serves one connection.
 func (s *Server) handle(ctx context.Context, c *wire.Conn) {
 	sess := &session{srv: s, c: c, state: stateAuthorization, began: time.Now()}
+	ctx, work := span.Start(ctx, "POP3 session")
+	work.Text("session", c.ID())
+	defer func() { sess.endWork(work) }()
 	defer sess.finish()
 	sess.run(ctx)
 }
@@ -152,6 +156,15 @@ func (s *session) write(r reply) {
 		s.srv.metrics.errors[r.code].Inc()
 	}
 	s.c.Write(r.append(s.buf[:0], s.c.ID()))
+}
+
+// endWork ends the span of the session.
+func (s *session) endWork(work span.Span) {
+	work.Text("ended", string(s.ended))
+	work.Int("commands", s.commands)
+	work.Int("retrieved", int64(s.retrieved))
+	work.Int("removed", int64(s.removed))
+	work.End(nil)
 }
 
 // finish counts and logs the session.

@@ -64,6 +64,8 @@ func (s *session) cmdBDAT(ctx context.Context, arg string) {
 		s.skipChunk(chunk, replyNoRecipients())
 		return
 	}
+	ctx = s.startWork(ctx, "BDAT")
+	defer s.endWork()
 	start := time.Now()
 	err = s.receiveChunk(ctx, chunk, count)
 	if err == nil && !last {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"popelago/delivery"
+	"popelago/span"
 	"popelago/wire"
 )
 
@@ -17,6 +18,8 @@ func (s *session) cmdDATA(ctx context.Context, _ string) {
 		return
 	}
 	defer s.reset()
+	ctx = s.startWork(ctx, "DATA")
+	defer s.endWork()
 	if err := s.begin(ctx); err != nil {
 		s.logMessage(delivery.Result{Errors: []error{err}}, time.Now())
 		s.reply(replyTo(err))
@@ -34,6 +37,31 @@ func (s *session) cmdDATA(ctx context.Context, _ string) {
 		}
 	}
 	s.answer(s.tx.incoming.Finish(ctx), start)
+}
+
+// startWork begins the span of a command with text. endWork must follow.
+func (s *session) startWork(ctx context.Context, command string) context.Context {
+	ctx, s.work = span.Start(ctx, command)
+	s.work.Text("protocol", string(s.srv.cfg.Protocol))
+	s.work.Text("session", s.c.ID())
+	s.work.Int("recipients", int64(s.tx.envelope.Commands()))
+	return ctx
+}
+
+// noteWork notes the result of a message in the span of its command.
+func (s *session) noteWork(res delivery.Result, result string, cause error) {
+	s.failure = cause
+	s.work.Text("result", result)
+	s.work.Int("octets", res.Size)
+	if span.Built && !res.ID.IsZero() {
+		s.work.Text("message", res.ID.String())
+	}
+}
+
+// endWork ends the span of a command with text.
+func (s *session) endWork() {
+	s.work.End(s.failure)
+	s.work, s.failure = span.Span{}, nil
 }
 
 // begin starts the text of the present transaction.

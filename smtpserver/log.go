@@ -55,6 +55,7 @@ func (s *session) logMessage(res delivery.Result, start time.Time) {
 		result, level = "deferred", slog.LevelWarn
 	}
 	s.srv.metrics.messages.WithLabelValues(result).Inc()
+	s.noteWork(res, result, cause)
 	if !s.srv.cfg.Logger.Enabled(context.Background(), level) {
 		return
 	}

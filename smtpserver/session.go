@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"popelago/delivery"
+	"popelago/span"
 	"popelago/wire"
 )
 
@@ -36,6 +37,10 @@ type session struct {
 
 	// promised are the stored messages whose replies may not have reached the client.
 	promised []delivery.Result
+
+	// work is the span of the present command with text, and failure the first error of its message.
+	work    span.Span
+	failure error
 }
 
 // handle serves one connection.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/span"
 )
 
 // Job is one kind of background work.
@@ -249,7 +251,9 @@ func (r *Runner) guard(ctx context.Context, job Job, asked bool) (result Result,
 	if err != nil {
 		return ResultRefused, nil, fmt.Errorf("task: %s has to wait: %w", job.Name, err)
 	}
+	ctx, work := span.Start(ctx, "job "+job.Name)
 	report, err = job.Run(ctx, asked)
+	work.End(err)
 	switch {
 	case errors.Is(context.Cause(ctx), ErrCancelled) && (err == nil || errors.Is(err, ctx.Err())): // some jobs end early without an error
 		return ResultCancelled, report, ErrCancelled

@@ -9,11 +9,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"popelago/app"
 	"popelago/config"
+	"popelago/span"
 )
 
 // serveFlags are the flags of "popelago serve".
@@ -76,6 +78,9 @@ func (f *serveFlags) config(cmd *cobra.Command) (config.Config, error) {
 	return cfg, cfg.Validate()
 }
 
+// lastSpans limits the export of the last spans at the end of the server.
+const lastSpans = 3 * time.Second
+
 // serve runs a server until a signal ends it. load reads the configuration again.
 func serve(ctx context.Context, cfg config.Config, dev bool, load func() (config.Config, error), stdout, stderr io.Writer) (err error) {
 	defer giveHeadroom()()
@@ -95,6 +100,15 @@ func serve(ctx context.Context, cfg config.Config, dev bool, load func() (config
 	}
 	defer signal.Stop(hangups)
 
+	stopSpans, err := span.Setup(ctx, versionText(), logger)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSpans)
+		defer cancel()
+		stopSpans(last)
+	}()
 	a, err := app.New(ctx, cfg, logger, app.WithReload(load), app.WithLogLevel(level))
 	if err != nil {
 		return err

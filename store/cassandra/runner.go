@@ -9,6 +9,7 @@ import (
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
+	tracespan "popelago/span"
 	"popelago/store"
 	"popelago/store/cassandra/limit"
 )
@@ -118,19 +119,26 @@ func (r *runner) query(st statement) (*gocql.Query, *retryPolicy) {
 }
 
 // exec executes a statement that writes.
-func (r *runner) exec(ctx context.Context, st statement) error {
+func (r *runner) exec(ctx context.Context, st statement) (err error) {
+	ctx, work := tracespan.Start(ctx, "statement")
+	work.Text("db.query.text", st.cql) // a constant with ? for the values
+	defer func() { work.End(err) }()
 	if err := r.enter(ctx, st.what, st.class()); err != nil {
 		return err
 	}
 	defer r.leave(st.class())
 	q, a := r.query(st)
-	err := q.ExecContext(ctx)
+	err = q.ExecContext(ctx)
 	return writeError(st.what, err, a.unknown.Load())
 }
 
 // execBatch executes one statement for several sets of values in one partition, as one batch.
 // st.values is not used.
-func (r *runner) execBatch(ctx context.Context, st statement, values [][]any) error {
+func (r *runner) execBatch(ctx context.Context, st statement, values [][]any) (err error) {
+	ctx, work := tracespan.Start(ctx, "statement")
+	work.Text("db.query.text", st.cql)
+	work.Int("db.operation.batch.size", int64(len(values)))
+	defer func() { work.End(err) }()
 	if err := r.enter(ctx, st.what, st.class()); err != nil {
 		return err
 	}
@@ -141,7 +149,7 @@ func (r *runner) execBatch(ctx context.Context, st statement, values [][]any) er
 	for i := range values {
 		b.Entries[i] = gocql.BatchEntry{Stmt: st.cql, Args: values[i], Idempotent: true}
 	}
-	err := b.ExecContext(ctx)
+	err = b.ExecContext(ctx)
 	return writeError(st.what, err, a.unknown.Load())
 }
 
@@ -151,7 +159,10 @@ type page []byte
 // read executes a statement that reads, and calls row for each row of one page of up to size rows.
 // row scans and must not execute anything. The page returned is nil after the last row.
 func (r *runner) read(ctx context.Context, st statement, size int, from page, row func(scan func(...any) error) error) (page, error) {
+	ctx, work := tracespan.Start(ctx, "statement")
+	work.Text("db.query.text", st.cql)
 	rows, err := r.fetch(ctx, st, size, from)
+	work.End(err)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"popelago/span"
 	"popelago/store"
 )
 
@@ -61,7 +62,9 @@ func newCommitter(l *link, c *closing, m *metrics) *committer {
 func (c *committer) start() { c.closing.loop(c.run) }
 
 // commit hands w to the loop and waits for the outcome.
-func (c *committer) commit(ctx context.Context, what string, w *write) error {
+func (c *committer) commit(ctx context.Context, what string, w *write) (err error) {
+	ctx, work := span.Start(ctx, "commit")
+	defer func() { work.End(err) }()
 	if err := contextErr(ctx, what); err != nil {
 		return err
 	}
