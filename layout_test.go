@@ -74,7 +74,8 @@ var layout = []layer{
 	{"integration/sitetest", []string{"adminclient", "app", "cassandratest", "config", "integration/servertest", "mailtest"}},
 	{"integration/attack", []string{"config", "app", "integration/servertest"}},
 	{"integration/mailprogram", []string{"integration/servertest", "mailtest"}},
-	{"integration/clients", []string{"integration/mailprogram", "integration/servertest"}},
+	{"integration/browser", []string{"integration/servertest", "mailtest"}},
+	{"integration/clients", []string{"integration/browser", "integration/mailprogram", "integration/servertest"}},
 	{"integration/nodes", []string{"store/enginetest"}},
 	{"integration/datacenters", []string{"integration/mailprogram", "integration/servertest", "integration/sitetest"}},
 }

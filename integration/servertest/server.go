@@ -2,7 +2,6 @@ package servertest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -163,16 +162,29 @@ func (s *Server) Admin() *adminclient.Client {
 
 // API waits for the listener of the administration API for other machines, and returns its address. The
 // settings need admin.listen.
-func (s *Server) API(t testing.TB) (address string) {
+func (s *Server) API(t testing.TB) string {
+	t.Helper()
+	return s.listener(t, "admin")
+}
+
+// UserPages waits for the listener of the pages for users, and returns its address. The settings need
+// userpage.listen.
+func (s *Server) UserPages(t testing.TB) string {
+	t.Helper()
+	return s.listener(t, "userpage")
+}
+
+// listener waits for the listener of a service, and returns its address.
+func (s *Server) listener(t testing.TB, service string) (address string) {
 	t.Helper()
 	mailtest.WaitFor(t, StartLimit, func() error {
 		for _, m := range listening.FindAllStringSubmatch(s.Proc.Out.String(), -1) {
-			if m[1] == "admin" {
+			if m[1] == service {
 				address = m[2]
 			}
 		}
 		if address == "" {
-			return errors.New("the server does not listen for the administration API")
+			return fmt.Errorf("the server does not listen for the service %s", service)
 		}
 		return nil
 	})
