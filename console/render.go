@@ -122,18 +122,26 @@ func formatTime(v any, layout string) string {
 	return ""
 }
 
-// spanOf formats a duration of package time in days or hours: 168h0m0s is "7 days". Other texts stay.
+// spanOf formats a duration of package time in one unit: 168h0m0s is "7 days", 15m0s is "15 minutes". Other
+// texts stay.
 func spanOf(text string) string {
 	d, err := time.ParseDuration(text)
-	switch {
-	case err != nil || d%time.Hour != 0:
+	if err != nil || d <= 0 {
 		return text
-	case d%(24*time.Hour) == 0 && d > 24*time.Hour:
-		return fmt.Sprintf("%d days", d/(24*time.Hour))
-	case d == time.Hour:
-		return "1 hour"
 	}
-	return fmt.Sprintf("%d hours", d/time.Hour)
+	for _, unit := range []struct {
+		name string
+		time.Duration
+	}{{"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}, {"second", time.Second}} {
+		switch n := d / unit.Duration; {
+		case d%unit.Duration != 0 || n == 1 && unit.name == "day": // 24 hours
+		case n == 1:
+			return "1 " + unit.name
+		default:
+			return fmt.Sprintf("%d %ss", n, unit.name)
+		}
+	}
+	return text
 }
 
 // aheadOf formats the difference of a clock, in seconds.
