@@ -12,7 +12,7 @@ import (
 var (
 	errSignedOut  = errors.New("you are not signed in")
 	errExpired    = errors.New("your session has ended: sign in again")
-	errNoPage     = errors.New("the console has no such page")
+	errNoPage     = errors.New("no page has this address")
 	errForeign    = errors.New("the request came from another site, and changed nothing")
 	errDefect     = errors.New("the server has a defect: its log has the details")
 	errBadForm    = errors.New("the form did not arrive whole")
