@@ -20,6 +20,7 @@ import (
 	"popelago/task"
 	"popelago/token"
 	"popelago/trace"
+	"popelago/webhook"
 )
 
 // maxBody bounds request bodies, in octets. The longest is a password.
@@ -65,6 +66,8 @@ type Config struct {
 	Required event.Recorder
 	// Traces finds the records of events. Default: a new one.
 	Traces *trace.Reader
+	// Webhooks lists the queue of events. Default: a new one without webhooks.
+	Webhooks Webhooks
 	// Quotas knows the usage of maildrops. Default: a new one.
 	Quotas *quota.Keeper
 	// Peers says how peers are asked. Default: no peer is asked.
@@ -143,6 +146,9 @@ func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeM
 	if cfg.Undelete == nil {
 		cfg.Undelete = task.NewUndelete(task.UndeleteConfig{}, dir, st)
 	}
+	if cfg.Webhooks.Queue == nil {
+		cfg.Webhooks = Webhooks{webhook.NewQueue(webhook.DefaultConfig(), st, nil), func() map[string]webhook.Failure { return nil }}
+	}
 	if cfg.Traces == nil {
 		cfg.Traces = trace.NewReader(trace.DefaultConfig(), st, nil)
 	}
@@ -187,6 +193,7 @@ func newAPI(cfg Config, dir *account.Directory, st store.Store, mux *http.ServeM
 	a.addTrials()
 	a.addConfig()
 	a.addTraces()
+	a.addEvents()
 	return a, nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"popelago/task"
 	"popelago/token"
 	"popelago/trace"
+	"popelago/webhook"
 )
 
 // classify returns the HTTP status of an error and the text for the client, for the whole package.
@@ -55,7 +56,7 @@ func classify(err error) (status int, text string) {
 	case errors.Is(err, account.ErrNoSuchRecipient), errors.Is(err, delivery.ErrNotHosted):
 		return http.StatusNotFound, err.Error()
 	case errors.Is(err, account.ErrNoSuchAccount), errors.Is(err, account.ErrNoSuchAlias), errors.Is(err, account.ErrNoSuchDomain), errors.Is(err, task.ErrNoSuchJob), errors.Is(err, task.ErrNotLate),
-		errors.Is(err, token.ErrNoSuchToken), errors.Is(err, errNoServer), errors.Is(err, maildrop.ErrNoSuchMessage), errors.Is(err, maildrop.ErrRemoved):
+		errors.Is(err, token.ErrNoSuchToken), errors.Is(err, webhook.ErrNoWebhook), errors.Is(err, webhook.ErrDatacenter), errors.Is(err, errNoServer), errors.Is(err, maildrop.ErrNoSuchMessage), errors.Is(err, maildrop.ErrRemoved):
 		return http.StatusNotFound, err.Error()
 	case errors.Is(err, account.ErrExists), errors.Is(err, account.ErrTwice), errors.Is(err, account.ErrDomainNotEmpty), errors.Is(err, task.ErrCheckRunning), errors.Is(err, account.ErrNoBulk),
 		errors.Is(err, account.ErrDisabled), errors.Is(err, task.ErrSeveralOwners), errors.Is(err, token.ErrTooManyTokens), errors.Is(err, task.ErrRestoring),

@@ -112,6 +112,10 @@ func rights() map[string]right {
 
 		"list-alarms": {role: token.ReadOnly, reach: filtered},
 
+		"list-events":    {role: token.Operator, reach: filtered},
+		"list-webhooks":  {role: token.ReadOnly, reach: server},
+		"replay-webhook": {role: token.Admin, reach: server},
+
 		"list-tasks":  {role: token.ReadOnly, reach: server},
 		"run-task":    {role: token.Operator, reach: server},
 		"cancel-task": {role: token.Operator, reach: server},

@@ -159,13 +159,13 @@ func (a *api) eventsOf(j store.JournalName, found trace.Answer) adminclient.Even
 		Events: make([]adminclient.Event, len(found.Events)), Next: found.Next, Partial: found.Partial, Enabled: enabled, Kept: kept.String(),
 	}
 	for i, e := range found.Events {
-		out.Events[i] = eventOf(e)
+		out.Events[i] = EventOf(e)
 	}
 	return out
 }
 
-// eventOf returns the API's form of an event.
-func eventOf(e event.Event) adminclient.Event {
+// EventOf returns the API's form of an event.
+func EventOf(e event.Event) adminclient.Event {
 	out := adminclient.Event{
 		Time: e.Time.UTC(), Kind: string(e.Kind), Server: e.Server, Datacenter: e.Datacenter, Address: mail.Printable(e.Address),
 		Recipient: mail.Printable(e.Recipient), Sender: mail.Printable(e.Sender), MessageID: mail.Printable(e.HeaderID),

@@ -11,7 +11,7 @@ import (
 // unknown.
 type Event struct {
 	Time       time.Time `json:"time" doc:"When, by the clock of the server."`
-	Kind       string    `json:"kind" doc:"accepted, refused, over-quota, login, retrieved, removed, expired, purged; access and change are actions of administrators."`
+	Kind       string    `json:"kind" doc:"accepted, refused, over-quota, login, retrieved, removed, expired, purged, unfetched, growing; access and change are actions of administrators."`
 	Server     string    `json:"server" doc:"The server that reports the event."`
 	Datacenter string    `json:"datacenter,omitempty" doc:"The datacenter of the server."`
 	Address    string    `json:"address,omitempty" doc:"The account; for an action on a domain the domain."`
@@ -67,12 +67,8 @@ func (q EventQuery) values() url.Values {
 	set("subject", q.Subject)
 	set("as", q.As)
 	set("before", q.Before)
-	if !q.Since.IsZero() {
-		v.Set("since", q.Since.UTC().Format(time.RFC3339Nano))
-	}
-	if !q.Until.IsZero() {
-		v.Set("until", q.Until.UTC().Format(time.RFC3339Nano))
-	}
+	setMoment(v, "since", q.Since)
+	setMoment(v, "until", q.Until)
 	setNumber(v, "limit", int64(q.Limit))
 	return v
 }

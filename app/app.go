@@ -56,6 +56,7 @@ type App struct {
 	levels    levels
 	quotas    *quota.Keeper
 	visits    *visit.Keeper
+	hooks     events
 	traces    *trace.Keeper
 
 	// background ends first at Stop: work that Start begins and that ends by itself.
@@ -114,6 +115,7 @@ func (a *App) Start(ctx context.Context) error {
 		logFinding(a.logger, f)
 	}
 	a.tasks.Start()
+	a.hooks.sender.Start()
 	if a.certs != nil {
 		a.certs.start()
 	}
@@ -240,6 +242,7 @@ func (a *App) closers() []func(context.Context) error {
 		step(a.tokens.Close),
 		a.closeVisits, // after the sessions, which tell of retrievals at their end
 		a.closeTraces,
+		a.closeWebhooks,
 		a.closeStore,
 	)
 }

@@ -28,6 +28,8 @@ func Check(cfg config.Config) error {
 	if _, err := peerAuthorities(cfg); err != nil {
 		errs = append(errs, err)
 	}
+	_, err = targets(cfg)
+	errs = append(errs, err)
 	settings, err := settingsOf(cfg)
 	if err == nil {
 		err = settings.check()

@@ -90,6 +90,9 @@ func (a *App) build() error {
 	if err := a.buildTraces(); err != nil {
 		return err
 	}
+	if err := a.buildWebhooks(); err != nil {
+		return err
+	}
 	if err := a.buildServers(ids); err != nil {
 		return err
 	}
@@ -118,6 +121,7 @@ func (a *App) buildTasks(ids *mail.IDSource) error {
 	usage.Now = a.now
 	alarm := cfg.Alarm
 	alarm.NotesLogins, alarm.Keeping, alarm.Now, alarm.Logger = a.cfg.Visits.LoginEvery > 0, a.directory.Keeping, a.now, a.logger
+	alarm.Events = a.events()
 	var err error
 	if a.alarms, err = task.NewAlarms(alarm, a.engine.store, a.registry); err != nil {
 		return err
@@ -249,5 +253,6 @@ func (a *App) buildAdmin(open bool, secret string, metrics *admin.Metrics) (http
 		NotesLogins: a.cfg.Visits.LoginEvery > 0, Token: secret, Tokens: a.tokens, Logger: a.logger, Version: Version(), Hostname: a.cfg.Hostname,
 		Tasks: a.tasks, Checker: a.checker, Late: a.late, Undelete: a.undelete, Deliverer: a.deliverer, Quotas: a.quotas, Alarms: a.alarms, Metrics: metrics, Process: a,
 		Events: a.events(), Required: a.required(), Traces: trace.NewReader(a.traceConfig(), a.engine.store, a.traces),
+		Webhooks: admin.Webhooks{Queue: a.hooks.queue, Failures: a.hooks.sender.Failures},
 	}, a.directory, a.engine.store)
 }

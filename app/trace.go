@@ -16,25 +16,58 @@ func (a *App) buildTraces() (err error) {
 
 func (a *App) traceConfig() trace.Config {
 	cfg := a.cfg.Trace
-	cfg.Place = event.Place{Server: a.engine.name, Datacenter: a.engine.datacenter, Now: a.now}
+	cfg.Place = a.place()
 	cfg.Logger = a.logger
 	return cfg
 }
 
-// events returns the listener of all parts; nil if no record is kept, so that no event is built.
+// place returns the origin of the events of this server.
+func (a *App) place() event.Place {
+	return event.Place{Server: a.engine.name, Datacenter: a.engine.datacenter, Now: a.now}
+}
+
+// events returns the listener of all parts; nil if nothing is kept, so that no event is built.
 func (a *App) events() event.Listener {
-	if !a.traces.Enabled() {
-		return nil
+	var all event.Listeners
+	if a.traces.Enabled() {
+		all = append(all, a.traces)
 	}
-	return a.traces
+	if a.cfg.Events.Enabled {
+		all = append(all, a.hooks.outbox)
+	}
+	switch len(all) {
+	case 0:
+		return nil
+	case 1:
+		return all[0]
+	}
+	return all
 }
 
 // required returns the recorder that logins, retrievals and accesses wait for; nil: they do not wait.
 func (a *App) required() event.Recorder {
-	if !a.traces.Required() {
+	switch {
+	case !a.traces.Required():
 		return nil
+	case !a.cfg.Events.Enabled:
+		return a.traces
 	}
-	return a.traces
+	return recorder{a.traces, a.hooks.outbox}
+}
+
+// recorder passes recorded events on to another listener, too.
+type recorder struct {
+	event.Recorder
+	listener event.Listener
+}
+
+// Record implements event.Recorder.
+func (r recorder) Record(ctx context.Context, e event.Event) error {
+	err := r.Recorder.Record(ctx, e)
+	if err == nil {
+		r.listener.Happened(e)
+	}
+	return err
 }
 
 // tracePatience bounds the wait for records at the end.

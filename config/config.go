@@ -16,6 +16,7 @@ import (
 	"popelago/token"
 	"popelago/trace"
 	"popelago/visit"
+	"popelago/webhook"
 	"popelago/wire"
 )
 
@@ -44,6 +45,7 @@ type Config struct {
 	Quota     quota.Config  // the section [policy]
 	Visits    visit.Config  // the section [pop3]
 	Trace     trace.Config  // the sections [trace] and [audit]
+	Events    Events
 	TLS       TLS
 	Auth      Auth
 	Tasks     Tasks
@@ -125,6 +127,13 @@ type Admin struct {
 	ConsoleConfig console.Config
 }
 
+// Events is the section [events].
+type Events struct {
+	webhook.Config
+	Webhooks []string // each NAME=URL
+	Keys     string   // the file with the keys of the webhooks
+}
+
 // UserPage is the section [userpage].
 type UserPage struct {
 	Listen         []string // each host:port; none: off
@@ -169,6 +178,7 @@ func Default() Config {
 		Quota:           quota.DefaultConfig(),
 		Visits:          visit.DefaultConfig(),
 		Trace:           trace.DefaultConfig(),
+		Events:          Events{Config: webhook.DefaultConfig()},
 		TLS:             TLS{HandshakeTimeout: wire.DefaultConfig().HandshakeTimeout},
 		Auth:            Auth{Config: account.DefaultConfig()},
 		Tasks:           defaultTasks(),

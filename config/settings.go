@@ -32,6 +32,7 @@ func sections() []section {
 		{"tasks", "Background work. \"popelago task list\" shows the jobs, \"popelago task run NAME\" runs a job now. Servers of one cluster share the work, and should have the same settings."},
 		{"trace", "Records for the question where a message is: \"popelago trace\"."},
 		{"audit", "Records for the question who it was: \"popelago audit\"."},
+		{"events", "The queue of events, and the webhooks that get them: \"popelago event\"."},
 		{"admin", "The administration API that the commands \"popelago domain\", \"popelago account\", \"popelago task\" and \"popelago check\" use."},
 		{"userpage", "Web pages for users: their password, their sessions, their retention, and their removed messages."},
 		{"metrics", "Metrics for Prometheus, at /metrics."},
@@ -182,6 +183,7 @@ func settings(c *Config) []setting {
 	table = append(table, policySettings(c)...)
 	table = append(table, tasksSettings(c)...)
 	table = append(table, traceSettings(c)...)
+	table = append(table, eventsSettings(c)...)
 	return append(table, []setting{
 		{"admin.socket", path(&c.Admin.Socket, optional),
 			"Unix socket of the API, for the user that runs the server only. Empty: admin.sock in data_dir."},

@@ -72,6 +72,7 @@ func (c *Config) check(problems []Problem) error {
 	c.checkListeners(fail)
 	c.checkPeers(fail)
 	c.checkEngine(fail)
+	c.checkEvents(fail)
 	if c.Trace.Required && !c.Trace.Audit.Enabled {
 		fail("audit.required", "needs audit.enabled = true", "audit.enabled")
 	}

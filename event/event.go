@@ -37,6 +37,10 @@ const (
 	Expired Kind = "expired"
 	// Purged: a message of an account that had ended was removed.
 	Purged Kind = "purged"
+	// Unfetched: nobody fetches the mail of an account, see package task. Time is the run of the job alarms.
+	Unfetched Kind = "unfetched"
+	// Growing: a maildrop grows out of character, see package task. Messages counts the messages of the day.
+	Growing Kind = "growing"
 )
 
 // The kinds of administrative actions. Each has an Actor.
@@ -46,6 +50,11 @@ const (
 	// Changed: an administrator has changed a domain, an account, an alias, a token or the server.
 	Changed Kind = "change"
 )
+
+// Kinds returns all kinds.
+func Kinds() []Kind {
+	return []Kind{Accepted, Refused, OverQuota, LoggedIn, Retrieved, Removed, Expired, Purged, Unfetched, Growing, Accessed, Changed}
+}
 
 // Administrative reports whether k is the kind of an administrative action.
 func (k Kind) Administrative() bool { return k == Accessed || k == Changed }

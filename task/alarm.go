@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/account"
+	"popelago/event"
 	"popelago/mail"
 	"popelago/store"
 )
@@ -40,6 +41,8 @@ type AlarmConfig struct {
 	NotesLogins bool
 	// Keeping is account.Directory.Keeping. Nil: the rule of a server without a policy.
 	Keeping func(store.Domain) account.Keeping
+	// Events is told of alarms that the run before did not have. Nil: nobody is.
+	Events event.Listener
 	// Now returns the time. Nil means time.Now.
 	Now func() time.Time
 	// Logger receives a line with counts after each run with alarms. Default: no log.
@@ -198,6 +201,7 @@ func (r *alarmRun) publish() {
 	slices.SortFunc(r.alarms, func(a, b Alarm) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Address.Domain, b.Address.Domain), cmp.Compare(a.Address.Local, b.Address.Local))
 	})
+	r.reportNew()
 	r.all, r.counts, r.ended = r.alarms, r.found, r.now
 	for _, kind := range []string{AlarmUnfetched, AlarmGrowing} {
 		r.gauge.WithLabelValues(kind).Set(float64(r.found[kind]))
@@ -205,6 +209,26 @@ func (r *alarmRun) publish() {
 	if r.found[AlarmUnfetched]+r.found[AlarmGrowing] > 0 {
 		r.cfg.Logger.Warn("maildrops need attention: \"popelago alarm list\" names them",
 			AlarmUnfetched, r.found[AlarmUnfetched], AlarmGrowing, r.found[AlarmGrowing])
+	}
+}
+
+// reportNew reports the alarms that the run before did not have. After a start of the server, all are new.
+func (r *alarmRun) reportNew() {
+	if r.cfg.Events == nil {
+		return
+	}
+	type name struct {
+		kind    string
+		mailbox mail.MailboxID
+	}
+	before := map[name]bool{}
+	for _, a := range r.all {
+		before[name{a.Kind, a.Mailbox}] = true
+	}
+	for _, a := range r.alarms {
+		if !before[name{a.Kind, a.Mailbox}] {
+			r.cfg.Events.Happened(event.Event{Kind: event.Kind(a.Kind), Time: r.now, Mailbox: a.Mailbox, Address: a.Address.String(), Messages: int64(a.Day)})
+		}
 	}
 }
 

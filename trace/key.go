@@ -28,7 +28,7 @@ func keyHeader(id string) string {
 func traceKeys(e event.Event) (keys []string) {
 	isAccount := strings.Contains(e.Address, "@")
 	switch {
-	case e.Kind == event.Changed || !isAccount:
+	case e.Kind == event.Changed || e.Kind == event.Unfetched || e.Kind == event.Growing || !isAccount:
 		return nil
 	case e.Kind == event.LoggedIn:
 		return []string{keyLogins(e.Address)}
@@ -49,7 +49,7 @@ func traceKeys(e event.Event) (keys []string) {
 // auditKeys lists the keys of an event in the audit.
 func auditKeys(e event.Event) (keys []string) {
 	switch e.Kind {
-	case event.Accepted, event.Refused, event.OverQuota:
+	case event.Accepted, event.Refused, event.OverQuota, event.Unfetched, event.Growing:
 		return nil
 	}
 	_, domain, isAccount := cutLast(e.Address)

@@ -151,16 +151,24 @@ func printEvents(cmd *cobra.Command, f *remoteFlags, list adminclient.EventList,
 func printEventTable(cmd *cobra.Command, list adminclient.EventList) error {
 	rows := make([][]string, len(list.Events))
 	for i, e := range list.Events {
-		place := e.Server
-		if e.Datacenter != "" {
-			place = e.Datacenter + " " + place
-		}
-		rows[i] = []string{when(e.Time), e.Kind, e.Address, e.UniqueID, actorOf(e), place, detailsOf(e)}
+		rows[i] = eventRow(e)
 	}
 	if len(rows) == 0 {
 		return nil
 	}
-	return printTable(cmd.OutOrStdout(), []string{"TIME", "EVENT", "ACCOUNT", "UNIQUE-ID", "BY", "SERVER", "DETAILS"}, rows)
+	return printTable(cmd.OutOrStdout(), eventColumns, rows)
+}
+
+// eventColumns are the columns of eventRow.
+var eventColumns = []string{"TIME", "EVENT", "ACCOUNT", "UNIQUE-ID", "BY", "SERVER", "DETAILS"}
+
+// eventRow returns the line of an event in a table.
+func eventRow(e adminclient.Event) []string {
+	place := e.Server
+	if e.Datacenter != "" {
+		place = e.Datacenter + " " + place
+	}
+	return []string{when(e.Time), e.Kind, e.Address, e.UniqueID, actorOf(e), place, detailsOf(e)}
 }
 
 // actorOf names the client or the administrator behind an event.
