@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -18,6 +19,11 @@ func TestMetricsPage(t *testing.T) {
 	cfg := config.Dev(filepath.Join(t.TempDir(), "data"))
 	cfg.POP3.Listen, cfg.POP3S.Listen, cfg.SMTP.Listen, cfg.LMTP.Listen = []string{"127.0.0.1:0"}, nil, nil, nil
 	cfg.Metrics.Listen = nil
+	cfg.Events.Enabled, cfg.Events.Webhooks = true, []string{"crm=http://127.0.0.1:1/"}
+	cfg.Events.Keys = filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(cfg.Events.Keys, []byte("crm MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	a, err := New(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

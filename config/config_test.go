@@ -212,6 +212,7 @@ func TestTable(t *testing.T) {
 
 // notSet lists the fields of packages' Configs without a setting: app sets them, or only tests do.
 var notSet = []string{
+	"Events.Config.Alone", "Events.Config.Targets", "Events.Config.Version", "Events.Config.Place.Server", "Events.Config.Place.Datacenter",
 	"Store.Config.Dir", "Store.Config.MemTableSize", "Store.Config.TidyAfter", "Store.Config.StateEvery", "Store.Config.SpaceEvery",
 	"Store.Config.Undelete",
 	"Cassandra.Config.Password", "Cassandra.Config.ProtocolVersion", "Cassandra.Config.Reconnect", "Cassandra.Config.Server",
