@@ -207,7 +207,7 @@ func migrations() [][]string {
   name blob,
   at bigint,
   id blob,
-  PRIMARY KEY (list, name)
+  PRIMARY KEY ((list), name)
 ) WITH comment = 'positions in journals, with at as the timestamp: the latest position wins; rows expire'
   AND compaction = {'class': 'LeveledCompactionStrategy'}
   AND gc_grace_seconds = 86400
