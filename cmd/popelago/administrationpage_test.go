@@ -41,6 +41,7 @@ type pageServer struct {
 	log   mailtest.Log // of all runs
 	cmd   *exec.Cmd    // nil: does not run
 	ended chan error
+	from  int // the length of the log before the last run
 }
 
 // pageConfig is the configuration file of the server of a page, in its folder.
@@ -73,6 +74,7 @@ func (s *pageServer) configure(settings string) {
 func (s *pageServer) start(settings string) {
 	s.t.Helper()
 	s.configure(settings)
+	s.from = len(s.log.String())
 	popelago, err := exec.LookPath("popelago") // installed by testscript.Main
 	if err != nil {
 		s.t.Fatal(err)

@@ -152,8 +152,14 @@ func (s *pageFault) try(t *testing.T, f fault, steps []mailtest.ConsoleStep) {
 		f.begin(s)
 	}
 	for i := range steps {
-		for name, address := range map[string]string{"mx.example.org:24": s.address("lmtp"), "mx.example.org:9090": s.address("metrics"), "mx.example.org:110": s.pop3} {
-			steps[i].Command = strings.ReplaceAll(steps[i].Command, name, address)
+		for name, address := range map[string]func() string{
+			"mx.example.org:24":   func() string { return s.address("lmtp") },
+			"mx.example.org:9090": func() string { return s.address("metrics") },
+			"mx.example.org:110":  func() string { return s.pop3 },
+		} {
+			if strings.Contains(steps[i].Command, name) {
+				steps[i].Command = strings.ReplaceAll(steps[i].Command, name, address())
+			}
 		}
 	}
 	results := trySteps(t, steps)
@@ -170,13 +176,19 @@ func (s *pageFault) restart() {
 	s.start(observed)
 }
 
-// address is the address of a service of the last run.
-func (s *pageFault) address(service string) string {
-	all := regexp.MustCompile(`service=`+service+` address=(\S+)`).FindAllStringSubmatch(s.log.String(), -1)
-	if len(all) == 0 {
-		s.t.Fatalf("the log names no address of %s", service)
-	}
-	return all[len(all)-1][1]
+// address is the address of a service of the last run. The server logs its addresses one after the other.
+func (s *pageFault) address(service string) (address string) {
+	s.t.Helper()
+	line := regexp.MustCompile(`service=` + service + ` address=(\S+)\n`)
+	mailtest.WaitFor(s.t, 10*time.Minute, func() error {
+		m := line.FindStringSubmatch(s.log.String()[s.from:])
+		if m == nil {
+			return fmt.Errorf("the log names no address of %s", service)
+		}
+		address = m[1]
+		return nil
+	})
+	return address
 }
 
 // run runs a command, which must succeed.
@@ -328,6 +340,7 @@ func (s *pageFault) full() {
 // dayBehind replaces the server by a server whose clock is a day behind.
 func (s *pageFault) dayBehind() {
 	s.stop()
+	s.from = len(s.log.String())
 	cfg, err := config.Load(pageConfig, nil)
 	if err != nil {
 		s.t.Fatal(err)
