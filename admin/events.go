@@ -61,6 +61,16 @@ func (a *api) reportRemoved(ctx context.Context, operation string, address mail.
 	}
 }
 
+// reportRestored returns a function that reports messages that the operation has restored; nil without a
+// listener.
+func (a *api) reportRestored(ctx context.Context, operation string, address mail.Address, mailbox mail.MailboxID) func(mail.Message) {
+	if a.cfg.Events == nil {
+		return nil
+	}
+	e := event.Event{Kind: event.Restored, Operation: operation, Mailbox: mailbox, Address: address.String()}
+	return func(row mail.Message) { a.happened(ctx, e.Of(row)) }
+}
+
 // removedMessages reports the messages of a maildrop that an administrator has removed, and the request.
 func (a *api) removedMessages(ctx context.Context, m *openedMaildrop, octets int64) {
 	report := a.reportRemoved(ctx, "remove-messages", m.account.Address, m.account.Mailbox)

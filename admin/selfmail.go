@@ -120,6 +120,7 @@ func (a *api) addSelfMail() {
 		if err != nil {
 			return nil, err
 		}
+		s.Restored = a.reportRestored(ctx, "restore-own-messages", own.Address, own.Mailbox)
 		report, err := a.cfg.Undelete.RestoreIn(ctx, own, s, time.Now().Add(restoreTime))
 		if report.Messages > 0 {
 			a.logger.Info("messages restored by their user", "address", own.Address.String(), "messages", report.Messages, "octets", report.Octets)

@@ -86,13 +86,13 @@ func TestAuditOfAdministrators(t *testing.T) {
 
 	list, err := c.Audit(ctx, adminclient.EventQuery{Subject: "ALICE@example.org"})
 	must(err)
-	const want = "access restore-messages alice@example.org; access remove-messages alice@example.org; removed remove-messages alice@example.org; " +
+	const want = "access restore-messages alice@example.org; restored restore-messages alice@example.org; access remove-messages alice@example.org; removed remove-messages alice@example.org; " +
 		"access fetch-message alice@example.org; access show-header alice@example.org; access put-message alice@example.org; " +
 		"change set-password alice@example.org; change set-account-settings alice@example.org; change add-account alice@example.org"
 	if got := lines(list); got != want {
 		t.Errorf("audit of alice:\n got %s\nwant %s", got, want)
 	}
-	settings := list.Events[7]
+	settings := list.Events[8]
 	if strings.Contains(settings.Before, "quota") || !strings.Contains(settings.After, `"quota":"1GiB"`) || settings.Actor != "socket" {
 		t.Errorf("settings %+v", settings)
 	}
@@ -110,7 +110,7 @@ func TestAuditOfAdministrators(t *testing.T) {
 
 	story, err := c.Trace(ctx, adminclient.EventQuery{Subject: m.UniqueID})
 	must(err)
-	if got := lines(story); got != "removed remove-messages alice@example.org; access fetch-message alice@example.org; access show-header alice@example.org; access put-message alice@example.org" {
+	if got := lines(story); got != "restored restore-messages alice@example.org; removed remove-messages alice@example.org; access fetch-message alice@example.org; access show-header alice@example.org; access put-message alice@example.org" {
 		t.Errorf("trace: %s", got)
 	}
 	for _, subject := range []string{m.ID, strings.ToUpper(m.UniqueID)} {

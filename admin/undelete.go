@@ -62,9 +62,12 @@ func (a *api) addUndelete() {
 		if err != nil {
 			return nil, err
 		}
-		report, err := a.cfg.Undelete.Restore(ctx, address, s, time.Now().Add(restoreTime))
-		acc, _ := a.directory.Maildrop(ctx, address) // ended meanwhile: without mailbox
-		acc.Address = address.Canonical()
+		acc, err := a.directory.Maildrop(ctx, address)
+		if err != nil {
+			return nil, err
+		}
+		s.Restored = a.reportRestored(ctx, "restore-messages", acc.Address, acc.Mailbox)
+		report, err := a.cfg.Undelete.RestoreIn(ctx, acc, s, time.Now().Add(restoreTime))
 		a.noteRestore(ctx, acc, report, err)
 		if err != nil {
 			return nil, err

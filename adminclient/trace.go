@@ -11,7 +11,7 @@ import (
 // unknown.
 type Event struct {
 	Time       time.Time `json:"time" doc:"When, by the clock of the server."`
-	Kind       string    `json:"kind" doc:"accepted, refused, over-quota, login, retrieved, removed, expired, purged, unfetched, growing; access and change are actions of administrators."`
+	Kind       string    `json:"kind" doc:"accepted, refused, over-quota, login, retrieved, removed, expired, purged, restored, unfetched, growing; access and change are actions of administrators."`
 	Server     string    `json:"server" doc:"The server that reports the event."`
 	Datacenter string    `json:"datacenter,omitempty" doc:"The datacenter of the server."`
 	Address    string    `json:"address,omitempty" doc:"The account; for an action on a domain the domain."`

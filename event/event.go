@@ -37,6 +37,8 @@ const (
 	Expired Kind = "expired"
 	// Purged: a message of an account that had ended was removed.
 	Purged Kind = "purged"
+	// Restored: a removed message was brought back into a maildrop, under another id and the same unique-id.
+	Restored Kind = "restored"
 	// Unfetched: nobody fetches the mail of an account, see package task. Time is the run of the job alarms.
 	Unfetched Kind = "unfetched"
 	// Growing: a maildrop grows out of character, see package task. Messages counts the messages of the day.
@@ -53,7 +55,7 @@ const (
 
 // Kinds returns all kinds.
 func Kinds() []Kind {
-	return []Kind{Accepted, Refused, OverQuota, LoggedIn, Retrieved, Removed, Expired, Purged, Unfetched, Growing, Accessed, Changed}
+	return []Kind{Accepted, Refused, OverQuota, LoggedIn, Retrieved, Removed, Expired, Purged, Restored, Unfetched, Growing, Accessed, Changed}
 }
 
 // Administrative reports whether k is the kind of an administrative action.

@@ -146,9 +146,11 @@ type RestoreSelection struct {
 	UniqueIDs []mail.UIDL
 	// Since is the moment from which removals count. Zero: the begin of the window.
 	Since time.Time
+	// Restored is called with each restored message, as the maildrop has it. Nil: nobody is told.
+	Restored func(mail.Message)
 }
 
-// RestoreReport counts the work of a Restore.
+// RestoreReport counts the work of RestoreIn.
 type RestoreReport struct {
 	// Messages and Octets count the restored messages.
 	Messages int
@@ -171,21 +173,11 @@ type RestoreReport struct {
 // restoreBatch is the count of messages between two reads of the trash.
 const restoreBatch = 5000
 
-// Restore copies removed messages back into the maildrop of a live account, in the order of their
-// arrival, with the durability of the account's domain. Restore starts no further copy after until.
-// Messages in the maildrop are not copied again. The retention counts from the restore.
+// RestoreIn copies removed messages back into the maildrop of a live account that the caller has looked up, as for
+// ListIn: in the order of their arrival, with the durability of the account's domain. RestoreIn starts no further
+// copy after until. Messages in the maildrop are not copied again. The retention counts from the restore.
 //
-// Errors: mail.ErrBadAddress, account.ErrNoSuchAccount, ErrRestoring, those of package store. The report
-// also counts the messages restored before an error.
-func (u *Undelete) Restore(ctx context.Context, a mail.Address, s RestoreSelection, until time.Time) (r RestoreReport, err error) {
-	acc, err := u.dir.Maildrop(ctx, a)
-	if err != nil {
-		return r, err
-	}
-	return u.RestoreIn(ctx, acc, s, until)
-}
-
-// RestoreIn is Restore for a maildrop that the caller has looked up, as ListIn.
+// Errors: ErrRestoring, those of package store. The report also counts the messages restored before an error.
 func (u *Undelete) RestoreIn(ctx context.Context, acc account.Maildrop, s RestoreSelection, until time.Time) (r RestoreReport, err error) {
 	end, err := u.begin(acc.Mailbox)
 	if err != nil {
@@ -210,7 +202,7 @@ func (u *Undelete) RestoreIn(ctx context.Context, acc account.Maildrop, s Restor
 			if r.More = !u.now().Before(until); r.More {
 				return r, nil
 			}
-			if err := u.restore(ctx, acc, removals, &r); err != nil {
+			if err := u.restore(ctx, acc, removals, s.Restored, &r); err != nil {
 				return r, err
 			}
 			search.tried[removals[0].Message.UniqueID()] = true
@@ -229,7 +221,7 @@ func (u *Undelete) RestoreIn(ctx context.Context, acc account.Maildrop, s Restor
 
 // restore copies a message from the content of any of its removals, and counts the result. restore
 // returns only errors that concern further messages too.
-func (u *Undelete) restore(ctx context.Context, acc account.Maildrop, removals []store.Removal, r *RestoreReport) error {
+func (u *Undelete) restore(ctx context.Context, acc account.Maildrop, removals []store.Removal, restored func(mail.Message), r *RestoreReport) error {
 	var cause error
 	for _, removal := range removals {
 		m := removal.Message
@@ -241,6 +233,9 @@ func (u *Undelete) restore(ctx context.Context, acc account.Maildrop, removals [
 		case err == nil:
 			r.Messages++
 			r.Octets += anew.Size
+			if restored != nil {
+				restored(anew)
+			}
 			return nil
 		case ctx.Err() != nil || !errors.Is(err, errSource):
 			return fmt.Errorf("task: restore message %s of %s: %w", m.ID, acc.Address, err)

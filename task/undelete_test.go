@@ -56,10 +56,20 @@ func (r *undeleteRig) quit(remove func(mail.UIDL) bool) {
 
 func every(mail.UIDL) bool { return true }
 
+// maildrop looks up the maildrop of bob.
+func (r *undeleteRig) maildrop() account.Maildrop {
+	r.Helper()
+	acc, err := r.dir.Maildrop(r.Context(), r.bob.Address)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return acc
+}
+
 // restore restores messages of bob; without unique-ids all.
 func (r *undeleteRig) restore(u *task.Undelete, ids ...mail.UIDL) task.RestoreReport {
 	r.Helper()
-	report, err := u.Restore(r.Context(), r.bob.Address, task.RestoreSelection{UniqueIDs: ids}, time.Now().Add(time.Hour))
+	report, err := u.RestoreIn(r.Context(), r.maildrop(), task.RestoreSelection{UniqueIDs: ids}, time.Now().Add(time.Hour))
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -400,7 +410,7 @@ func TestRestoreInParts(t *testing.T) {
 	u := task.NewUndelete(task.UndeleteConfig{IDs: r.ids, Now: func() time.Time { now = now.Add(time.Second); return now }}, r.dir, store.Single(r.st))
 	total := 0
 	for more := true; more; {
-		report, err := u.Restore(t.Context(), r.bob.Address, task.RestoreSelection{}, now.Add(4*time.Second))
+		report, err := u.RestoreIn(t.Context(), r.maildrop(), task.RestoreSelection{}, now.Add(4*time.Second))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -416,7 +426,7 @@ func TestRestoreInParts(t *testing.T) {
 	n := &nested{Mail: r.st}
 	u = r.on(storetest.WithMail(store.Single(r.st), n))
 	n.within = func() {
-		if _, err := u.Restore(t.Context(), r.bob.Address, task.RestoreSelection{}, time.Now()); !errors.Is(err, task.ErrRestoring) {
+		if _, err := u.RestoreIn(t.Context(), r.maildrop(), task.RestoreSelection{}, time.Now()); !errors.Is(err, task.ErrRestoring) {
 			t.Errorf("a second restore: %v, want %v", err, task.ErrRestoring)
 		}
 	}

@@ -36,10 +36,10 @@ func (r *Reader) HeaderID(ctx context.Context, id string, in Range, may Filter) 
 	if err != nil || len(a.Events) == 0 {
 		return a, err
 	}
-	var ids []mail.MessageID
+	var ids []mail.UIDL
 	for _, e := range a.Events {
-		if !e.Message.IsZero() && !slices.Contains(ids, e.Message) {
-			ids = append(ids, e.Message)
+		if id := uniqueID(e); !e.Message.IsZero() && !slices.Contains(ids, id) {
+			ids = append(ids, id)
 		}
 	}
 	if len(ids) > maxStories {
@@ -47,7 +47,7 @@ func (r *Reader) HeaderID(ctx context.Context, id string, in Range, may Filter) 
 	}
 	a.Events = slices.DeleteFunc(a.Events, func(e event.Event) bool { return !e.Message.IsZero() })
 	for _, id := range ids {
-		story, err := r.Message(ctx, id, in, may)
+		story, err := r.UIDL(ctx, id, in, may)
 		if err != nil {
 			return a, err
 		}
@@ -95,17 +95,16 @@ func (a *Answer) cut() error {
 // maxStories bounds the messages whose whole stories one answer has.
 const maxStories = 5
 
-// UIDL finds a message in the trace by its unique-id.
+// uniqueID returns the unique-id of the message of an event.
+func uniqueID(e event.Event) mail.UIDL { return mail.Message{ID: e.Message, UIDL: e.UIDL}.UniqueID() }
+
+// UIDL finds the story of a message in the trace by its unique-id, as Message does. A restored message has another id and the same
+// unique-id, so the story goes on.
 func (r *Reader) UIDL(ctx context.Context, u mail.UIDL, in Range, may Filter) (Answer, error) {
-	a, err := r.read(ctx, store.JournalTrace, []string{keyUIDL(u)}, in, may)
-	if err != nil || len(a.Events) > 0 {
-		return a, err
+	if octets, err := hex.DecodeString(strings.ToLower(string(u))); err == nil && len(octets) == len(mail.MessageID{}) {
+		return r.Message(ctx, mail.MessageID(octets), in, may)
 	}
-	octets, err := hex.DecodeString(strings.ToLower(string(u)))
-	if err != nil || len(octets) != len(mail.MessageID{}) {
-		return a, nil
-	}
-	return r.Message(ctx, mail.MessageID(octets), in, may)
+	return r.story(ctx, []string{keyUIDL(u)}, in, may)
 }
 
 // Message finds the story of a message in the trace: the events of the message, and of each account the logins
@@ -114,7 +113,12 @@ func (r *Reader) Message(ctx context.Context, id mail.MessageID, in Range, may F
 	if earliest := id.Time().Add(-ahead); in.From.Before(earliest) {
 		in.From = earliest
 	}
-	a, err := r.read(ctx, store.JournalTrace, []string{keyMessage(id)}, in, may)
+	return r.story(ctx, []string{keyMessage(id), keyUIDL(mail.Message{ID: id}.UniqueID())}, in, may)
+}
+
+// story finds the events under some keys of a message, and the logins.
+func (r *Reader) story(ctx context.Context, keys []string, in Range, may Filter) (Answer, error) {
+	a, err := r.read(ctx, store.JournalTrace, keys, in, may)
 	if err != nil || in.Before != "" {
 		return a, err
 	}
@@ -145,7 +149,7 @@ func waits(events []event.Event) map[string]wait {
 	for _, e := range slices.Backward(events) { // the oldest first
 		w, accepted := all[e.Address]
 		switch e.Kind {
-		case event.Accepted:
+		case event.Accepted, event.Restored:
 			if !accepted {
 				all[e.Address] = wait{from: e.Time}
 			}

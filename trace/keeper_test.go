@@ -98,6 +98,33 @@ func sum(t *testing.T, reg *prometheus.Registry, name, label string) (total floa
 	return total
 }
 
+// A restored message has another id, and the same unique-id: its story goes on under each of its names.
+func TestStoryOfRestored(t *testing.T) {
+	w := newWorld(t, on(), nil)
+	id, anew := w.ids.Next(), w.ids.Next()
+	at := time.Now().Add(-time.Minute)
+	for i, e := range []event.Event{
+		{Kind: event.Accepted, Message: id, HeaderID: "1@example.org"}, {Kind: event.Removed, Message: id},
+		{Kind: event.Restored, Message: anew, UIDL: id.UIDL()}, {Kind: event.Retrieved, Message: anew, UIDL: id.UIDL()},
+	} {
+		e.Time, e.Address, e.Mailbox = at.Add(time.Duration(i)*time.Second), "alice@example.test", mail.MailboxID{1}
+		w.Happened(e)
+	}
+	in := trace.Range{Limit: 10}
+	const story = "retrieved restored removed accepted"
+	want(t, "by unique-id", story, func() (trace.Answer, error) { return w.UIDL(t.Context(), id.UIDL(), in, all) })
+	want(t, "by id", story, func() (trace.Answer, error) { return w.Message(t.Context(), id, in, all) })
+	want(t, "by Message-ID", story, func() (trace.Answer, error) { return w.HeaderID(t.Context(), "1@example.org", in, all) })
+	want(t, "by the new id", "retrieved restored", func() (trace.Answer, error) { return w.Message(t.Context(), anew, in, all) })
+	want(t, "by a page of the story", "restored removed", func() (trace.Answer, error) {
+		a, err := w.UIDL(t.Context(), id.UIDL(), trace.Range{Limit: 1}, all)
+		if err != nil {
+			return a, err
+		}
+		return w.UIDL(t.Context(), id.UIDL(), trace.Range{Limit: 2, Before: a.Next}, all)
+	})
+}
+
 // The story of a message is found by each of its names, and the mail of an account by its address.
 func TestStory(t *testing.T) {
 	w := newWorld(t, on(), nil)

@@ -61,7 +61,7 @@ const storePatience = 10 * time.Second
 func DefaultConfig() Config {
 	return Config{
 		Keep:    7 * 24 * time.Hour,
-		Kinds:   kindNames(event.Accepted, event.OverQuota, event.Retrieved, event.Removed, event.Expired, event.Purged, event.Unfetched, event.Growing),
+		Kinds:   kindNames(event.Accepted, event.OverQuota, event.Retrieved, event.Removed, event.Expired, event.Purged, event.Restored, event.Unfetched, event.Growing),
 		Waiting: 50_000, FlushEvery: 500 * time.Millisecond, Settle: 2 * time.Second,
 		Batch: 100, Timeout: 10 * time.Second, RetryMax: 5 * time.Minute,
 	}
