@@ -29,6 +29,8 @@ func permissions() []needed {
 		{"SELECT", "login", selectLogin}, {"MODIFY", "login", insertLogin},
 		{"SELECT", "trace", listTrace}, {"MODIFY", "trace", insertTrace},
 		{"SELECT", "audit", listAudit}, {"MODIFY", "audit", insertAudit},
+		{"SELECT", "queue", listQueue}, {"MODIFY", "queue", insertQueue},
+		{"SELECT", "mark", listMarks}, {"MODIFY", "mark", insertMark},
 		{"SELECT", "ledger", selectAttempt}, {"MODIFY", "ledger", deleteAttempt},
 		{"SELECT", "progress", selectProgress}, {"MODIFY", "progress", insertProgress},
 		{"SELECT", "note", selectNote}, {"MODIFY", "note", insertNote},
