@@ -65,7 +65,7 @@ func (s *server) observe(st cassandra.Statement) {
 	if verb != "INSERT" {
 		table = words[slices.Index(words, "FROM")+1]
 	}
-	if slices.Contains([]string{"server", "progress", "floor"}, table) || strings.Contains(table, ".") {
+	if slices.Contains([]string{"server", "progress", "floor", "watermark"}, table) || strings.Contains(table, ".") {
 		return // the engine's own business
 	}
 	s.mu.Lock()
