@@ -42,7 +42,11 @@ func TestRestoredMessagesKeepTheirUniqueIDs(t *testing.T) {
 	}
 	u := task.NewUndelete(task.UndeleteConfig{}, f.Directory, f.Store)
 	alice := mail.Address{Local: "alice", Domain: "example.test"}
-	report, err := u.Restore(t.Context(), alice, task.RestoreSelection{}, time.Now().Add(time.Hour))
+	drop, err := f.Directory.Maildrop(t.Context(), alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := u.RestoreIn(t.Context(), drop, task.RestoreSelection{}, time.Now().Add(time.Hour))
 	if err != nil || report.Messages != 3 {
 		t.Fatalf("%+v, %v", report, err)
 	}
