@@ -87,7 +87,7 @@ func (f *Fetchmail) run(t testing.TB, keep bool, expect int) (messages [][]byte,
 		fmt.Sprintf("user '%s' password '%s' %s %s", f.Address, f.Password, tls, afterwards),
 		"norewrite nodropstatus "+deliver,
 	))
-	code, said = servertest.Program{Dir: f.dir}.Run(t, "fetchmail", "--nosyslog", "-f", rc)
+	code, said = servertest.Program{Dir: f.dir}.Run(t, "fetchmail", "--nosyslog", "--pidfile", filepath.Join(f.dir, "fetchmail.pid"), "-f", rc) // of root, one at a time otherwise
 	if expect > 100 && code == fetchmailGotMail {
 		return splitBatch(servertest.ReadFile(t, batch)), code, said
 	}
