@@ -19,7 +19,7 @@ func eventsSettings(c *Config) []setting {
 			"Kinds of the events in the queue: accepted, refused, over-quota, login, retrieved, removed, expired, purged, restored, unfetched, growing, access, change."},
 		{"events.domains", &list{p: &e.Domains, what: "a domain such as \"example.org\"", check: checkDomain},
 			"Domains whose events enter the queue. None: all domains."},
-		{"events.webhooks", &list{p: &e.Webhooks, what: `a webhook such as "crm=https://hooks.example.org/mail"`, check: checkWebhook},
+		{"events.webhooks", &list{p: &e.Webhooks, what: `a webhook such as "crm=https://hooks.example.org/mail"`, check: checkWebhook, secret: true},
 			"Webhooks, each NAME=URL: the servers send each event of the queue there by HTTP POST, signed, until the webhook answers 2xx. A new name gets the events from its first start on. Needs events.enabled and events.webhook_keys."},
 		{"events.webhook_keys", path(&e.Keys, optional),
 			"File with the keys of the webhooks, a line \"NAME KEY\" for each: KEY is base64 of 24 to 64 octets, such as of head -c 32 /dev/urandom | base64. A file that every user may read is refused."},

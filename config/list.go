@@ -12,6 +12,8 @@ type list struct {
 	what string // a phrase for a text of the list
 	// check checks a text of the list.
 	check func(string) error
+	// secret: no text is shown, since a text may have a password.
+	secret bool
 }
 
 func nodes(p *[]string) *list {
@@ -55,6 +57,9 @@ func (l *list) take(texts []string) error {
 func (l *list) checkAll(texts []string) error {
 	for i, s := range texts {
 		if err := l.check(s); err != nil {
+			if l.secret {
+				return fmt.Errorf("entry %d is not %s: %w", i+1, l.what, err)
+			}
 			return fmt.Errorf("%s is not %s: %w", show(s), l.what, err)
 		}
 		if slices.Contains(texts[:i], s) {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -114,10 +113,7 @@ func ParseTarget(text string) (Target, error) {
 		return Target{}, fmt.Errorf("the form is NAME=URL, with a name of up to %d small letters, digits and hyphens", maxName)
 	}
 	u, err := url.Parse(address)
-	var parse *url.Error
-	switch {
-	case errors.As(err, &parse):
-		return Target{}, fmt.Errorf("the URL of %s: %w", name, parse.Err) // the text of the URL may have a password
+	switch { // no text quotes the URL, which may have a password
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return Target{}, fmt.Errorf("the URL of %s is not an absolute URL of http or https", name)
 	case u.User != nil:

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -69,8 +70,13 @@ func TestReady(t *testing.T) {
 			t.Errorf("%s: %d rows, want %d", c.what, got, c.want)
 		}
 	}
-	if got := len(ready(rows[3:], time.Time{}, now, 2*time.Second)); got != 1 {
-		t.Error("a row of a clock far ahead waits")
+	ahead := row(-time.Hour)
+	ahead.lane = "ahead"
+	if got := ready(append(rows[2:3:3], ahead), time.Time{}, now, 2*time.Second); len(got) != 1 || got[0].lane != "ahead" {
+		t.Errorf("%v: a row of a clock far ahead waits behind a young row of another lane", got)
+	}
+	if got := ready(rows[2:], time.Time{}, now, 2*time.Second); len(got) != 0 {
+		t.Errorf("%v: a row passes a young row of its lane", got)
 	}
 }
 
@@ -92,12 +98,17 @@ func TestBegin(t *testing.T) {
 	o := &Outbox{cfg: Config{Place: event.Place{Now: func() time.Time { return now }}}, clock: func() error { return wrong }}
 	check := func(what string, n int, want time.Time) {
 		t.Helper()
-		got := o.begin(n)
-		if !got.Equal(want) {
-			t.Errorf("%s: %v, want %v", what, got, want)
+		got, err := o.begin(n)
+		if err != nil || !got.Equal(want) {
+			t.Errorf("%s: %v, %v, want %v", what, got, err, want)
 		}
 		o.last = got.Add(time.Duration(n-1) * time.Microsecond)
 	}
+	wrong = store.ErrClock
+	if _, err := o.begin(1); !errors.Is(err, store.ErrClock) || o.lane != "" {
+		t.Errorf("a lane begins by a clock that is not trusted: %v", err)
+	}
+	wrong = nil
 	check("before the hour", 2, hour.Add(-3*time.Microsecond))
 	check("across the hour", 5, hour)
 	check("a clock that stands still", 1, hour.Add(5*time.Microsecond))

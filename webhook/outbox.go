@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -21,6 +22,7 @@ var _ event.Listener = (*Outbox)(nil)
 type Outbox struct {
 	cfg     Config
 	store   store.Journal
+	place   store.Place
 	clock   func() error // of store.Clocks
 	metrics *metrics
 	trouble rate.Sometimes // of the log
@@ -36,7 +38,7 @@ type Outbox struct {
 // called after a write to the queue. Close must follow.
 func NewOutbox(cfg Config, st store.Store, reg prometheus.Registerer, written func()) (*Outbox, error) {
 	cfg = cfg.filled()
-	o := &Outbox{cfg: cfg, store: st.Journal.Local, clock: st.Upkeep.Local.Clock, written: written, trouble: rate.Sometimes{First: 1, Interval: time.Minute}}
+	o := &Outbox{cfg: cfg, store: st.Journal.Local, place: st.Mail.Local, clock: st.Upkeep.Local.Clock, written: written, trouble: rate.Sometimes{First: 1, Interval: time.Minute}}
 	var err error
 	if o.metrics, err = newMetrics(reg, func() float64 { return float64(o.buffer.Waiting()) }); err != nil {
 		return nil, err
@@ -80,8 +82,13 @@ const maxFlush = 200
 func (o *Outbox) write(ctx context.Context, events []event.Event) {
 	for some := range slices.Chunk(events, maxFlush) {
 		pause := 100 * time.Millisecond
+		ids := make([][16]byte, len(some)) // the same in each try
+		for i := range ids {
+			binary.BigEndian.PutUint64(ids[i][:8], rand.Uint64())
+			binary.BigEndian.PutUint64(ids[i][8:], rand.Uint64())
+		}
 		for {
-			err := o.add(ctx, some)
+			err := o.add(ctx, some, ids)
 			if err == nil {
 				break
 			}
@@ -114,15 +121,24 @@ func wait(ctx context.Context, d time.Duration) bool {
 
 // add writes rows with new times: rows of a failed write may arrive later, behind rows with later times, and do
 // not count. The mark of the head is first: a reader looks for the rows, even if this server dies in between.
-func (o *Outbox) add(ctx context.Context, events []event.Event) error {
+//
+// During a failover the rows would reach the own datacenter in any order, and a position could pass them: the events
+// wait, as they do until the clock is trusted for the first time.
+func (o *Outbox) add(ctx context.Context, events []event.Event, ids [][16]byte) error {
 	ctx, cancel := context.WithTimeout(ctx, storePatience)
 	defer cancel()
-	at := o.begin(len(events))
+	if away(o.place, o.cfg) {
+		return errAway
+	}
+	at, err := o.begin(len(events))
+	if err != nil {
+		return err
+	}
 	rows := make([]store.Record, len(events))
 	heads := map[int]time.Time{}
 	for i, e := range events {
 		part := partOf(e.Mailbox)
-		rows[i] = store.Record{Key: rowKey(o.lane, part, hourOf(at)), At: at, Data: encode(e)}
+		rows[i] = store.Record{Key: rowKey(o.lane, part, hourOf(at)), At: at, ID: ids[i], Data: encode(e)}
 		heads[part], o.last = at, at
 		at = at.Add(time.Microsecond)
 	}
@@ -136,6 +152,9 @@ func (o *Outbox) add(ctx context.Context, events []event.Event) error {
 	if err := o.store.AddRecords(ctx, store.JournalQueue, rows, o.cfg.Keep); err != nil {
 		return err
 	}
+	if away(o.place, o.cfg) { // perhaps since before the write
+		return errAway
+	}
 	o.metrics.queued.Add(float64(len(events)))
 	if o.written != nil {
 		o.written()
@@ -144,10 +163,13 @@ func (o *Outbox) add(ctx context.Context, events []event.Event) error {
 }
 
 // begin returns the time of the first of n rows: later than each row before, with all n in one hour. A clock that is
-// not trusted does not count, once there is a row.
-func (o *Outbox) begin(n int) time.Time {
+// not trusted does not count, and begins no lane.
+func (o *Outbox) begin(n int) (time.Time, error) {
 	now := o.cfg.Place.Now().Truncate(time.Microsecond)
 	if o.lane == "" {
+		if err := o.clock(); err != nil {
+			return now, err
+		}
 		o.lane = laneName(now, rand.Uint64())
 	} else if next := o.last.Add(time.Microsecond); now.Before(next) || o.clock() != nil {
 		now = next
@@ -155,7 +177,16 @@ func (o *Outbox) begin(n int) time.Time {
 	if end := now.Add(time.Duration(n) * time.Microsecond); hourOf(end) != hourOf(now) {
 		now = beginOf(hourOf(end))
 	}
-	return now
+	return now, nil
+}
+
+// errAway: the store has failed over to another datacenter.
+var errAway = errors.New("the store has failed over to another datacenter")
+
+// away reports whether the store has failed over to another datacenter.
+func away(p store.Place, cfg Config) bool {
+	origin := p.Origin()
+	return origin != "" && origin != cfg.Place.Datacenter
 }
 
 // keepMarks returns the time for which marks are kept: longer than each event.

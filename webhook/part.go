@@ -56,6 +56,12 @@ type batch struct {
 // forget makes the part read the positions before it sends again.
 func (p *part) forget() { *p = part{hook: p.hook, number: p.number} }
 
+// forgetPositions is forget, but for the age of the events that wait.
+func (p *part) forgetPositions() { *p = part{hook: p.hook, number: p.number, oldest: p.oldest} }
+
+// mine reports whether this server sends the part.
+func (p *part) mine() bool { return p.hook.share.Mine("webhook/" + partName(p.hook.Name, p.number)) }
+
 // begin takes the positions sent, unless the part has its own.
 func (p *part) begin(sent map[string]store.Position) {
 	if p.lanes != nil {
@@ -70,13 +76,13 @@ func (p *part) begin(sent map[string]store.Position) {
 func newLane(sent store.Position) *lane { return &lane{sent: sent, hour: hourOf(sent.At)} }
 
 // maxRound bounds the requests of a part in a round: other parts begin to wait for the round.
-const maxRound = 50
+const maxRound = 10
 
 // send sends what waits in the lanes with some heads.
 func (p *part) send(ctx context.Context, heads map[string]store.Position) {
 	p.forgetLanes(heads)
 	for range maxRound {
-		if ctx.Err() != nil || p.hook.cfg.Place.Now().Before(p.next) {
+		if ctx.Err() != nil || p.hook.cfg.Place.Now().Before(p.next) || !p.mine() {
 			return
 		}
 		if p.pending == nil {
@@ -88,6 +94,7 @@ func (p *part) send(ctx context.Context, heads map[string]store.Position) {
 			return
 		}
 	}
+	p.hook.look() // more may wait
 }
 
 // forgetLanes forgets lanes whose head is lost: all their events have expired.
@@ -126,6 +133,7 @@ func (p *part) request(ctx context.Context) bool {
 	}
 	p.next = h.cfg.Place.Now().Add(pause)
 	h.state.failed(p.number, h.cfg.Place.Now(), err)
+	h.checkAge(ctx, p.pending.first)
 	return false
 }
 
@@ -214,9 +222,7 @@ func (p *part) collect(ctx context.Context, heads map[string]store.Position) boo
 	p.oldest = time.Time{}
 	if len(rows) > 0 {
 		p.oldest = rows[0].row.At
-		if now.Sub(p.oldest) > h.cfg.Keep {
-			h.state.expired(ctx, h, p.oldest)
-		}
+		h.checkAge(ctx, p.oldest)
 	}
 	rows = ready(rows, horizon, now, settleOf(h.cfg))
 	if rows = rows[:min(len(rows), h.cfg.Batch)]; len(rows) == 0 {
@@ -232,6 +238,13 @@ func (p *part) collect(ctx context.Context, heads map[string]store.Position) boo
 	return true
 }
 
+// checkAge reports an event that waits beyond Config.Keep.
+func (h *hook) checkAge(ctx context.Context, oldest time.Time) {
+	if h.cfg.Place.Now().Sub(oldest) > h.cfg.Keep {
+		h.state.expired(ctx, h, oldest)
+	}
+}
+
 // settleOf returns the time for which rows wait.
 func settleOf(cfg Config) time.Duration {
 	if cfg.Alone {
@@ -243,15 +256,21 @@ func settleOf(cfg Config) time.Duration {
 // farAhead is the lead of a row's time from which the row does not wait: its server has a wrong clock.
 const farAhead = time.Minute
 
-// ready returns the rows that no row of another lane can precede: up to the horizon, and settled.
-func ready(rows []queued, horizon, now time.Time, settle time.Duration) []queued {
-	for i, q := range rows {
+// ready returns the rows that no row of another lane can precede: up to the horizon, and settled. A lane waits behind
+// its first row that is not ready; the other lanes do not.
+func ready(rows []queued, horizon, now time.Time, settle time.Duration) (out []queued) {
+	waits := map[string]bool{}
+	for _, q := range rows {
 		young := settle > 0 && q.row.At.After(now.Add(-settle)) && q.row.At.Before(now.Add(farAhead))
-		if young || !horizon.IsZero() && q.row.At.After(horizon) {
-			return rows[:i]
+		switch {
+		case waits[q.lane]:
+		case young, !horizon.IsZero() && q.row.At.After(horizon):
+			waits[q.lane] = true
+		default:
+			out = append(out, q)
 		}
 	}
-	return rows
+	return out
 }
 
 // read returns the first rows of a lane behind the row sent, up to a batch. more: further rows may follow.
@@ -277,7 +296,11 @@ func (p *part) read(ctx context.Context, name string, l *lane, head store.Positi
 				after = page[len(page)-1]
 			}
 		}
-		if len(rows) == 0 && hour < hourOf(head.At) {
+		switch {
+		case hour == hourOf(head.At):
+		case len(rows) > 0: // the next hours may be many
+			return rows, true, nil
+		default:
 			l.hour = hour + 1 // a lane writes to no earlier hour than its head
 		}
 	}

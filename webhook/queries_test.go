@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -224,35 +225,40 @@ func counter(t *testing.T, s *server, name string) (total float64) {
 	return total
 }
 
-// away is a store that has failed over.
-type away struct {
+// placed is a store that fails over and comes back.
+type placed struct {
 	store.Mail
-	origin string
+	origin atomic.Value
 }
 
-func (a *away) Origin() string { return a.origin }
+func (p *placed) Origin() string { return p.origin.Load().(string) }
 
-// During a failover nothing is sent: the other datacenter may lack rows, and a position would pass them.
+// During a failover nothing enters the queue and nothing is sent: the other datacenter may lack rows, and a position
+// would pass them. Afterwards all events are sent.
 func TestFailover(t *testing.T) {
 	r, st := newReceiver(t), newStore(t)
 	cfg := configured(r)
 	cfg.Place.Datacenter = "dc1"
-	over := st
-	over.Mail = store.OneLevel[store.Mail](&away{st.Mail.Local, "dc2"})
-	home := st
-	home.Mail = store.OneLevel[store.Mail](&away{st.Mail.Local, "dc1"})
-	s := start(t, cfg, home)
-	began(t, cfg, home)
-	s.close()
-	s = start(t, cfg, over)
+	place := &placed{Mail: st.Mail.Local}
+	place.origin.Store("dc1")
+	st.Mail = store.OneLevel[store.Mail](place)
+	s := start(t, cfg, st)
+	began(t, cfg, st)
 	s.Happened(accepted(1, 1))
-	s.Flush(t.Context())
-	s.Wake()
-	time.Sleep(20 * time.Millisecond)
-	s.close()
-	if n := r.asked(); n != 0 {
-		t.Errorf("%d requests during a failover", n)
+	eventually(t, "the first event", func() bool { return r.count() == 1 })
+	place.origin.Store("dc2")
+	for n := 2; n <= 5; n++ {
+		s.Happened(accepted(1, n))
 	}
-	start(t, cfg, home)
-	eventually(t, "the event", func() bool { return r.count() == 1 })
+	s.Wake()
+	time.Sleep(50 * time.Millisecond)
+	list, err := webhook.NewQueue(cfg, st, nil).List(t.Context(), webhook.Range{Limit: 10}, everything)
+	if err != nil || len(list.Entries) != 1 || r.asked() != 1 {
+		t.Errorf("during a failover the queue has %d events, %v; %d requests", len(list.Entries), err, r.asked())
+	}
+	place.origin.Store("dc1")
+	eventually(t, "all events", func() bool { return r.count() == 5 })
+	if numbers, _ := r.perMaildrop(); fmt.Sprint(numbers[address(1)]) != "[1 2 3 4 5]" {
+		t.Errorf("%v", numbers)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,8 +45,8 @@ type queued struct {
 	row  store.Record
 }
 
-// eventID returns the id of an event: the lane and the time of the row.
-func (q queued) eventID() string { return fmt.Sprintf("%s-%x", q.lane, q.row.At.UnixMicro()) }
+// eventID returns the id of an event: the same for all rows of the event.
+func (q queued) eventID() string { return hex.EncodeToString(q.row.ID[:]) }
 
 // client sends requests.
 type client struct {

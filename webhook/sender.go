@@ -63,10 +63,7 @@ func (s *Sender) Close() {
 // Wake makes the Sender look at the queue at once.
 func (s *Sender) Wake() {
 	for _, h := range s.hooks {
-		select {
-		case h.wake <- struct{}{}:
-		default:
-		}
+		h.look()
 	}
 }
 
@@ -106,6 +103,14 @@ type hook struct {
 	parts [parts]*part
 }
 
+// look makes the loop look at the queue at once.
+func (h *hook) look() {
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
 func (h *hook) run(ctx context.Context) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -122,17 +127,20 @@ func (h *hook) run(ctx context.Context) {
 
 // away reports whether the store has failed over to another datacenter: rows may be missing there, and a position
 // would pass them.
-func (h *hook) away() bool {
-	origin := h.place.Origin()
-	return origin != "" && origin != h.cfg.Place.Datacenter
-}
+func (h *hook) away() bool { return away(h.place, h.cfg) }
 
 // round sends what waits, in all parts of this server at the same time. During a failover nothing is sent.
 func (h *hook) round(ctx context.Context) {
+	if h.away() {
+		for _, p := range h.parts {
+			p.forgetPositions()
+		}
+		h.showAge(h.parts[:])
+		return
+	}
 	var mine []*part
-	away := h.away()
 	for _, p := range h.parts {
-		if !away && h.share.Mine("webhook/"+partName(h.Name, p.number)) {
+		if p.mine() {
 			mine = append(mine, p)
 		} else {
 			p.forget()

@@ -64,7 +64,7 @@ func (l *journal) AddRecords(ctx context.Context, j store.JournalName, rows []st
 	}
 	errs := make([]error, len(batches))
 	inParallel(len(batches), func(i int) {
-		errs[i] = l.run.execBatch(ctx, statement{cql: insert, consistency: l.at.writes(), what: what}, batches[i])
+		errs[i] = l.run.execBatch(ctx, statement{cql: insert, consistency: l.at.writes(), what: what, background: j == store.JournalQueue}, batches[i])
 	})
 	return errors.Join(errs...)
 }
@@ -98,6 +98,7 @@ func (l *journal) records(ctx context.Context, j store.JournalName, cql, key str
 		values:      []any{day, journalShard(key), []byte(key), at, id[:], limit},
 		consistency: l.at.reads(),
 		what:        fmt.Sprintf("read the journal %s", j),
+		background:  j == store.JournalQueue,
 	}
 	err = l.run.readAll(ctx, st, min(limit, maxPage), func(scan func(...any) error) error {
 		r := store.Record{Key: key}
@@ -130,7 +131,7 @@ func (l *journal) AdvanceMarks(ctx context.Context, list string, marks []store.M
 		values[i] = []any{[]byte(list), []byte(m.Name), at, m.ID[:], at, ttl}
 	}
 	for some := range slices.Chunk(values, journalAtOnce) {
-		if err := l.run.execBatch(ctx, statement{cql: insertMark, consistency: l.at.writes(), what: what}, some); err != nil {
+		if err := l.run.execBatch(ctx, statement{cql: insertMark, consistency: l.at.writes(), what: what, background: true}, some); err != nil {
 			return err
 		}
 	}
@@ -139,7 +140,7 @@ func (l *journal) AdvanceMarks(ctx context.Context, list string, marks []store.M
 
 // Marks implements store.Journal: a read of a partition.
 func (l *journal) Marks(ctx context.Context, list string) (marks []store.Mark, err error) {
-	st := statement{cql: listMarks, values: []any{[]byte(list)}, consistency: l.at.reads(), what: "read marks"}
+	st := statement{cql: listMarks, values: []any{[]byte(list)}, consistency: l.at.reads(), what: "read marks", background: true}
 	err = l.run.readAll(ctx, st, maxPage, func(scan func(...any) error) error {
 		var m store.Mark
 		var name, id []byte

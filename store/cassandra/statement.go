@@ -18,11 +18,13 @@ type statement struct {
 	// impatient statements are not tried at another node after a time-out: the caller then asks
 	// for less.
 	impatient bool
+	// background statements make way for mail.
+	background bool
 }
 
 // class returns the class of a statement for the limiter. Statements at ALL are background work.
 func (st statement) class() limit.Class {
-	if st.consistency == gocql.All {
+	if st.background || st.consistency == gocql.All {
 		return limit.Background
 	}
 	return limit.Foreground
