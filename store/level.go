@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"popelago/mail"
 )
@@ -46,3 +47,28 @@ func Unreached(err error) bool {
 	return (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrOutcomeUnknown)) &&
 		!errors.Is(err, ErrFull) && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrClock) && !errors.Is(err, ErrDisagree)
 }
+
+// Wide reads for one answer: at the level Each, and from the first failure because of an unreachable datacenter on,
+// at the level Local. See Levels.Wide. Safe for concurrent use.
+type Wide[R any] struct {
+	levels  Levels[R]
+	partial atomic.Bool
+}
+
+// Wide returns the reads for one answer.
+func (l Levels[R]) Wide() *Wide[R] { return &Wide[R]{levels: l} }
+
+// Read calls read with the level, and calls read again with the level Local if a datacenter cannot be reached.
+func (w *Wide[R]) Read(read func(R) error) error {
+	if w.levels.Several && !w.Partial() {
+		err := read(w.levels.Each)
+		if err == nil || !Unreached(err) {
+			return err
+		}
+		w.partial.Store(true)
+	}
+	return read(w.levels.Local)
+}
+
+// Partial reports whether a datacenter could not be reached: writes that it alone has acknowledged may be missing.
+func (w *Wide[R]) Partial() bool { return w.partial.Load() }

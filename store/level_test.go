@@ -53,3 +53,34 @@ func TestOneLevel(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
+
+// The reads for an answer ask every datacenter, and after an unreachable one the local datacenter alone.
+func TestWide(t *testing.T) {
+	refused := errors.New("refused")
+	for _, c := range []struct {
+		name    string
+		several bool
+		fails   map[string]error // by level
+		calls   []string         // of two reads
+		partial bool
+		err     error
+	}{
+		{"each", true, nil, []string{"each", "each"}, false, nil},
+		{"one datacenter", false, nil, []string{"local", "local"}, false, nil},
+		{"unreachable", true, map[string]error{"each": ErrUnavailable}, []string{"each", "local", "local"}, true, nil},
+		{"another failure", true, map[string]error{"each": ErrCorrupt}, []string{"each", "each"}, false, ErrCorrupt},
+		{"both", true, map[string]error{"each": ErrUnavailable, "local": refused}, []string{"each", "local", "local"}, true, refused},
+	} {
+		w := Levels[string]{Local: "local", Each: "each", All: "all", Several: c.several}.Wide()
+		var calls []string
+		for range 2 {
+			err := w.Read(func(level string) error { calls = append(calls, level); return c.fails[level] })
+			if !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
+				t.Errorf("%s: %v, want %v", c.name, err, c.err)
+			}
+		}
+		if w.Partial() != c.partial || !slices.Equal(calls, c.calls) {
+			t.Errorf("%s: partial %v, calls %q; want %v, %q", c.name, w.Partial(), calls, c.partial, c.calls)
+		}
+	}
+}

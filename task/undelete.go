@@ -117,13 +117,9 @@ func (u *Undelete) since(asked time.Time) time.Time {
 // widely reads from every datacenter. If a datacenter does not answer, widely reads from the local
 // datacenter alone, and reports partial.
 func (u *Undelete) widely(read func(store.Mail) error) (partial bool, err error) {
-	if !u.mail.Several {
-		return false, read(u.mail.Local)
-	}
-	if err = read(u.mail.Each); err == nil || !store.Unreached(err) {
-		return false, err
-	}
-	return true, read(u.mail.Local)
+	w := u.mail.Wide()
+	err = w.Read(read)
+	return w.Partial(), err
 }
 
 // begin marks the mailbox as busy until the function returned is called. Errors: ErrRestoring.

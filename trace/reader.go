@@ -106,7 +106,7 @@ func (r *Reader) read(ctx context.Context, j store.JournalName, keys []string, i
 	if !in.From.IsZero() {
 		first = max(first, store.DayOf(in.From))
 	}
-	s := scan{store: r.store, journal: j, keys: keys, in: in, before: before, keep: keep, answer: &a}
+	s := scan{store: r.store.Wide(), journal: j, keys: keys, in: in, before: before, keep: keep, answer: &a}
 	for ; last >= first && a.Next == ""; last -= daysAtOnce {
 		if err := s.days(ctx, last, max(first, last-daysAtOnce+1)); err != nil {
 			return a, err
@@ -124,16 +124,13 @@ func (r *Reader) keepOf(j store.JournalName) time.Duration {
 
 // scan is one read of several days.
 type scan struct {
-	store   store.Levels[store.Journal]
+	store   *store.Wide[store.Journal]
 	journal store.JournalName
 	keys    []string
 	in      Range
 	before  store.Record
 	keep    func(event.Event) bool
-
-	mu      sync.Mutex
 	answer  *Answer
-	partial bool
 }
 
 // days reads the days from last back to first, and appends their events to the answer.
@@ -149,7 +146,7 @@ func (s *scan) days(ctx context.Context, last, first int) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	s.answer.Partial = s.answer.Partial || s.partial
+	s.answer.Partial = s.store.Partial()
 	for _, rows := range found {
 		for _, row := range rows {
 			e, err := decode(row)
@@ -218,22 +215,11 @@ func (s *scan) list(ctx context.Context, key string, day int) (rows []store.Reco
 
 // page reads rows in every datacenter, or in the local one if another cannot be asked.
 func (s *scan) page(ctx context.Context, key string, day int, before store.Record, limit int) (rows []store.Record, more bool, err error) {
-	if s.store.Several && !s.isPartial() {
-		rows, more, err = s.store.Each.Records(ctx, s.journal, key, day, before, limit)
-		if err == nil || !store.Unreached(err) {
-			return rows, more, err
-		}
-		s.mu.Lock()
-		s.partial = true
-		s.mu.Unlock()
-	}
-	return s.store.Local.Records(ctx, s.journal, key, day, before, limit)
-}
-
-func (s *scan) isPartial() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.partial
+	err = s.store.Read(func(j store.Journal) (err error) {
+		rows, more, err = j.Records(ctx, s.journal, key, day, before, limit)
+		return err
+	})
+	return rows, more, err
 }
 
 // decode returns the event of a row. Errors: store.ErrCorrupt.

@@ -61,30 +61,6 @@ type List struct {
 	Partial bool
 }
 
-// levels reads in every datacenter, or in the local one if another cannot be asked.
-type levels struct {
-	store.Levels[store.Journal]
-	mu      sync.Mutex
-	partial bool
-}
-
-// asked calls read with the journal at the level.
-func (l *levels) asked(read func(store.Journal) error) error {
-	l.mu.Lock()
-	each := l.Several && !l.partial
-	l.mu.Unlock()
-	if each {
-		err := read(l.Each)
-		if err == nil || !store.Unreached(err) {
-			return err
-		}
-		l.mu.Lock()
-		l.partial = true
-		l.mu.Unlock()
-	}
-	return read(l.Local)
-}
-
 // datacenters returns the datacenters with servers, the local one first.
 func (q *Queue) datacenters(ctx context.Context) []string {
 	all := []string{q.cfg.Place.Datacenter}
@@ -107,10 +83,10 @@ func (q *Queue) List(ctx context.Context, in Range, may func(event.Event) bool) 
 		q.outbox.Flush(flushing)
 		cancel()
 	}
-	l := &levels{Levels: q.store}
+	w := q.store.Wide()
 	heads := map[string]store.Position{} // by the name of the mark
 	for _, datacenter := range q.datacenters(ctx) {
-		err := l.asked(func(j store.Journal) error {
+		err := w.Read(func(j store.Journal) error {
 			marks, err := j.Marks(ctx, headList(datacenter))
 			for _, m := range marks {
 				heads[m.Name] = m.Position
@@ -134,7 +110,7 @@ func (q *Queue) List(ctx context.Context, in Range, may func(event.Event) bool) 
 	}
 	out := List{}
 	for hour := last; hour >= first && !out.More; hour-- {
-		entries, err := q.hour(ctx, l, heads, hour, in, may)
+		entries, err := q.hour(ctx, w, heads, hour, in, may)
 		if err != nil {
 			return List{}, err
 		}
@@ -143,12 +119,12 @@ func (q *Queue) List(ctx context.Context, in Range, may func(event.Event) bool) 
 			out.Entries, out.More = out.Entries[:in.Limit], true
 		}
 	}
-	out.Partial = l.partial
+	out.Partial = w.Partial()
 	return out, nil
 }
 
 // hour returns the entries of an hour, the newest first. There may be more of them than the limit.
-func (q *Queue) hour(ctx context.Context, l *levels, heads map[string]store.Position, hour int, in Range, may func(event.Event) bool) ([]Entry, error) {
+func (q *Queue) hour(ctx context.Context, w *store.Wide[store.Journal], heads map[string]store.Position, hour int, in Range, may func(event.Event) bool) ([]Entry, error) {
 	var mu sync.Mutex
 	var entries []Entry
 	var reads errgroup.Group
@@ -159,7 +135,7 @@ func (q *Queue) hour(ctx context.Context, l *levels, heads map[string]store.Posi
 			continue
 		}
 		reads.Go(func() error {
-			some, err := q.lane(ctx, l, lane, part, hour, in, may)
+			some, err := q.lane(ctx, w, lane, part, hour, in, may)
 			mu.Lock()
 			defer mu.Unlock()
 			entries = append(entries, some...)
@@ -172,14 +148,14 @@ func (q *Queue) hour(ctx context.Context, l *levels, heads map[string]store.Posi
 }
 
 // lane returns the entries of an hour of a lane, the newest first, one more than the limit at most.
-func (q *Queue) lane(ctx context.Context, l *levels, lane string, part, hour int, in Range, may func(event.Event) bool) (entries []Entry, err error) {
+func (q *Queue) lane(ctx context.Context, w *store.Wide[store.Journal], lane string, part, hour int, in Range, may func(event.Event) bool) (entries []Entry, err error) {
 	before := store.Record{At: in.Until.Truncate(time.Microsecond)}
 	if in.Until.IsZero() {
 		before = store.Record{}
 	}
 	for more := true; more && len(entries) <= in.Limit; {
 		var rows []store.Record
-		if err := l.asked(func(j store.Journal) (err error) {
+		if err := w.Read(func(j store.Journal) (err error) {
 			rows, more, err = j.Records(ctx, store.JournalQueue, rowKey(lane, part, hour), store.DayOf(beginOf(hour)), before, min(in.Limit+1, 1000))
 			return err
 		}); err != nil {
