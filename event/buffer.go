@@ -182,6 +182,18 @@ func (b *Buffer) Flush(ctx context.Context) {
 	}
 }
 
+// Pause waits between two tries of a write, and returns false if ctx ends before.
+func Pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // Listeners is a Listener that passes each event to several.
 type Listeners []Listener
 

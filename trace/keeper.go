@@ -143,7 +143,7 @@ func (k *Keeper) writeBatch(ctx context.Context, b batch) {
 	}
 	var err error
 	for try := range k.cfg.Tries {
-		if try > 0 && !k.pause(ctx, time.Second<<(try-1)) {
+		if try > 0 && !event.Pause(ctx, min(time.Second<<(try-1), k.cfg.Timeout)) {
 			break
 		}
 		writing, cancel := context.WithTimeout(ctx, k.cfg.Timeout)
@@ -165,14 +165,4 @@ func (k *Keeper) writeBatch(ctx context.Context, b batch) {
 	k.trouble.Do(func() {
 		k.cfg.Logger.Warn("events could not be recorded: trace and audit lack them, mail is not affected", "journal", string(b.journal), "events", b.events, "cause", err)
 	})
-}
-
-// pause waits between two tries, and returns false at the end of Close.
-func (k *Keeper) pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(min(d, k.cfg.Timeout)):
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -96,7 +96,7 @@ func (o *Outbox) write(ctx context.Context, events []event.Event) {
 				o.trouble.Do(func() {
 					o.cfg.Logger.Warn("events cannot enter the queue of the webhooks: they wait, mail is not affected", "events", len(some), "cause", err)
 				})
-				if wait(ctx, pause) {
+				if event.Pause(ctx, pause) {
 					pause = min(2*pause, 5*time.Second)
 					continue
 				}
@@ -104,18 +104,6 @@ func (o *Outbox) write(ctx context.Context, events []event.Event) {
 			o.metrics.dropped.WithLabelValues(event.DropStopped).Add(float64(len(some)))
 			break
 		}
-	}
-}
-
-// wait waits, and returns false if ctx ends before.
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
