@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -32,6 +33,33 @@ type Event struct {
 	Operation  string    `json:"operation,omitempty" doc:"The action of the administrator, as the API names it."`
 	Before     string    `json:"before,omitempty" doc:"The subject before a change."`
 	After      string    `json:"after,omitempty" doc:"The subject after a change."`
+}
+
+// Fact is a further fact of an event.
+type Fact struct{ Name, Text string }
+
+// Facts lists the facts of an event without its time, kind, account, message, client and server, and without
+// the states before and after a change.
+func (e Event) Facts() (all []Fact) {
+	add := func(name, text string) {
+		if text != "" {
+			all = append(all, Fact{name, text})
+		}
+	}
+	add("operation", e.Operation)
+	add("from", e.Sender)
+	add("to", e.Recipient)
+	add("message-id", e.MessageID)
+	if e.Messages > 0 || e.Kind == "login" {
+		add("messages", strconv.FormatInt(e.Messages, 10))
+	}
+	if e.Octets > 0 {
+		add("octets", strconv.FormatInt(e.Octets, 10))
+	}
+	add("durability", e.Durability)
+	add("session", e.Session)
+	add("cause", e.Cause)
+	return all
 }
 
 // EventList is a list of events.

@@ -56,7 +56,7 @@ type App struct {
 	levels    levels
 	quotas    *quota.Keeper
 	visits    *visit.Keeper
-	hooks     events
+	hooks     webhooks
 	traces    *trace.Keeper
 
 	// background ends first at Stop: work that Start begins and that ends by itself.

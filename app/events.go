@@ -12,8 +12,8 @@ import (
 	"popelago/webhook"
 )
 
-// events holds the consumers of events beside the traces.
-type events struct {
+// webhooks holds the queue of events and the parts around it.
+type webhooks struct {
 	outbox *webhook.Outbox
 	sender *webhook.Sender
 	queue  *webhook.Queue

@@ -40,12 +40,9 @@ type eventsPage struct {
 // eventRow is an event on a page.
 type eventRow struct {
 	adminclient.Event
-	Details []detail
+	Details []adminclient.Fact
 	Changes []change
 }
-
-// detail is a further fact of an event.
-type detail struct{ Name, Text string }
 
 // change is a field of the subject that a change has made, changed or taken away.
 type change struct {
@@ -132,26 +129,13 @@ func (c *console) momentIn(text string) (time.Time, error) {
 }
 
 // detailsOf lists the facts of an event that have no column of their own.
-func detailsOf(e adminclient.Event) []detail {
-	var all []detail
-	add := func(name, text string) {
-		if text != "" {
-			all = append(all, detail{name, text})
+func detailsOf(e adminclient.Event) []adminclient.Fact {
+	all := e.Facts()
+	for i := range all {
+		if all[i].Name == "message-id" {
+			all[i].Name = "Message-ID" // as the form of the page calls it
 		}
 	}
-	add("operation", e.Operation)
-	add("from", e.Sender)
-	add("to", e.Recipient)
-	add("Message-ID", e.MessageID)
-	if e.Messages > 0 || e.Kind == "login" {
-		add("messages", fmt.Sprint(e.Messages))
-	}
-	if e.Octets > 0 {
-		add("octets", fmt.Sprint(e.Octets))
-	}
-	add("durability", e.Durability)
-	add("session", e.Session)
-	add("cause", e.Cause)
 	return all
 }
 

@@ -47,10 +47,9 @@ type lane struct {
 
 // batch is the content of a request.
 type batch struct {
-	id    string
-	text  []byte
-	rows  []queued
-	first time.Time
+	id   string
+	text []byte
+	rows []queued
 }
 
 // forget makes the part read the positions before it sends again.
@@ -133,7 +132,7 @@ func (p *part) request(ctx context.Context) bool {
 	}
 	p.next = h.cfg.Place.Now().Add(pause)
 	h.state.failed(p.number, h.cfg.Place.Now(), err)
-	h.checkAge(ctx, p.pending.first)
+	h.checkAge(ctx, p.pending.rows[0].row.At)
 	return false
 }
 
@@ -234,7 +233,7 @@ func (p *part) collect(ctx context.Context, heads map[string]store.Position) boo
 		return false
 	}
 	sum := sha256.Sum256(text)
-	p.pending = &batch{id: "msg_" + hex.EncodeToString(sum[:12]), text: text, rows: rows, first: rows[0].row.At}
+	p.pending = &batch{id: "msg_" + hex.EncodeToString(sum[:12]), text: text, rows: rows}
 	return true
 }
 

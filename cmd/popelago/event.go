@@ -59,19 +59,12 @@ func printQueue(cmd *cobra.Command, f *remoteFlags, list adminclient.QueueList) 
 	if err != nil {
 		return err
 	}
-	if list.More {
-		fmt.Fprintf(cmd.ErrOrStderr(), "there are more than these %d: a greater --limit, or --until the time of the last one, shows more\n", len(list.Events))
-	}
-	switch {
-	case list.Partial:
-		return problem("a datacenter could not be asked: its newest events may be missing")
-	case len(list.Events) == 0 && !list.Enabled:
-		return problem("no event found: this server keeps no queue of events (events.enabled)")
-	case len(list.Events) == 0:
+	none := "this server keeps no queue of events (events.enabled)"
+	if list.Enabled {
 		kept, _ := time.ParseDuration(list.Kept)
-		return problem(fmt.Sprintf("no event found: events are kept for %d hours (events.keep)", int(kept.Hours())))
+		none = fmt.Sprintf("events are kept for %d hours (events.keep)", int(kept.Hours()))
 	}
-	return nil
+	return endEvents(cmd, len(list.Events), list.More, list.Partial, none)
 }
 
 func printQueueTable(cmd *cobra.Command, f *remoteFlags, list adminclient.QueueList) error {

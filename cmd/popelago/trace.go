@@ -132,18 +132,25 @@ func printEvents(cmd *cobra.Command, f *remoteFlags, list adminclient.EventList,
 	if err != nil {
 		return err
 	}
-	notes := cmd.ErrOrStderr()
-	if list.Next != "" {
-		fmt.Fprintf(notes, "there are more than these %d: a greater --limit, or --until the time of the last one, shows more\n", len(list.Events))
+	none := "this server keeps no records (" + section + ".enabled)"
+	if list.Enabled {
+		kept, _ := time.ParseDuration(list.Kept)
+		none = fmt.Sprintf("records are kept for %d days (%s.keep)", int(kept.Hours()/24), section)
+	}
+	return endEvents(cmd, len(list.Events), list.Next != "", list.Partial, none)
+}
+
+// endEvents says whether there are more than n events, and returns a problem if some may be missing, or if there
+// is none, for a reason.
+func endEvents(cmd *cobra.Command, n int, more, partial bool, none string) error {
+	if more {
+		fmt.Fprintf(cmd.ErrOrStderr(), "there are more than these %d: a greater --limit, or --until the time of the last one, shows more\n", n)
 	}
 	switch {
-	case list.Partial:
+	case partial:
 		return problem("a datacenter could not be asked: its newest events may be missing")
-	case len(list.Events) == 0 && !list.Enabled:
-		return problem("no event found: this server keeps no records (" + section + ".enabled)")
-	case len(list.Events) == 0:
-		kept, _ := time.ParseDuration(list.Kept)
-		return problem(fmt.Sprintf("no event found: records are kept for %d days (%s.keep)", int(kept.Hours()/24), section))
+	case n == 0:
+		return problem("no event found: " + none)
 	}
 	return nil
 }
@@ -185,25 +192,13 @@ func actorOf(e adminclient.Event) string {
 // detailsOf describes the rest of an event as NAME=VALUE.
 func detailsOf(e adminclient.Event) string {
 	var parts []string
-	add := func(name, text string) {
-		if text != "" {
-			parts = append(parts, name+"="+text)
+	for _, fact := range e.Facts() {
+		parts = append(parts, fact.Name+"="+fact.Text)
+	}
+	for _, state := range []adminclient.Fact{{Name: "before", Text: e.Before}, {Name: "after", Text: e.After}} {
+		if state.Text != "" {
+			parts = append(parts, state.Name+"="+state.Text)
 		}
 	}
-	add("operation", e.Operation)
-	add("from", e.Sender)
-	add("to", e.Recipient)
-	add("message-id", e.MessageID)
-	if e.Messages > 0 || e.Kind == "login" {
-		add("messages", fmt.Sprint(e.Messages))
-	}
-	if e.Octets > 0 {
-		add("octets", fmt.Sprint(e.Octets))
-	}
-	add("durability", e.Durability)
-	add("session", e.Session)
-	add("cause", e.Cause)
-	add("before", e.Before)
-	add("after", e.After)
 	return strings.Join(parts, " ")
 }

@@ -19,13 +19,14 @@ type journals struct {
 	clock     *clockWatch
 	space     *space
 	now       func() time.Time
-	trace     atomic.Int64 // see ended
-	audit     atomic.Int64
-	queue     atomic.Int64
+	// ended holds the first day of each journal that is not known to be ended.
+	ended map[store.JournalName]*atomic.Int64
 }
 
 func newJournals(cfg Config, l *link, c *committer, clock *clockWatch, s *space) *journals {
-	return &journals{link: l, committer: c, clock: clock, space: s, now: cfg.Now}
+	return &journals{link: l, committer: c, clock: clock, space: s, now: cfg.Now, ended: map[store.JournalName]*atomic.Int64{
+		store.JournalTrace: {}, store.JournalAudit: {}, store.JournalQueue: {},
+	}}
 }
 
 // journalLetter is the letter of a journal in keys.
@@ -81,7 +82,7 @@ func (l *journals) AddRecords(ctx context.Context, j store.JournalName, rows []s
 		return err
 	}
 	last := store.DayOf(l.now().Add(-keep)) - 1
-	due := int64(last) >= l.ended(j).Load() && l.clock.mayChange("end a day of a journal") == nil
+	due := int64(last) >= l.ended[j].Load() && l.clock.mayChange("end a day of a journal") == nil
 	return l.committer.commit(ctx, what, &write{prepare: func(g *group) error {
 		for _, r := range rows {
 			k := appendJournalTail(journalList(j, r.Key, store.DayOf(r.At)), r.At.UnixMicro(), r.ID)
@@ -96,23 +97,12 @@ func (l *journals) AddRecords(ctx context.Context, j store.JournalName, rows []s
 	}})
 }
 
-// ended returns the first day of a journal that is not known to be ended.
-func (l *journals) ended(j store.JournalName) *atomic.Int64 {
-	switch j {
-	case store.JournalAudit:
-		return &l.audit
-	case store.JournalQueue:
-		return &l.queue
-	}
-	return &l.trace
-}
-
 // expire ends the days of a journal up to last. The clock must be trusted.
 func (l *journals) expire(g *group, j store.JournalName, last int) error {
 	if err := g.batch.DeleteRange(journalDay(j, -1<<31), journalDay(j, last+1), nil); err != nil {
 		return err
 	}
-	l.ended(j).Store(int64(last) + 1)
+	l.ended[j].Store(int64(last) + 1)
 	return nil
 }
 
