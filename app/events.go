@@ -72,6 +72,6 @@ func (a *App) closeWebhooks(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), eventsPatience)
 	defer cancel()
 	a.hooks.outbox.Close(ctx)
-	a.hooks.sender.Close()
+	a.hooks.sender.Close(ctx)
 	return nil
 }

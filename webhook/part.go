@@ -108,8 +108,8 @@ func (p *part) forgetLanes(heads map[string]store.Position) {
 // request sends the pending batch once, and reports whether the webhook has taken it.
 func (p *part) request(ctx context.Context) bool {
 	h := p.hook
-	err := h.client.post(ctx, h.Target, p.pending.id, p.pending.text)
-	if ctx.Err() != nil {
+	err := h.client.post(h.requests, h.Target, p.pending.id, p.pending.text)
+	if h.requests.Err() != nil && err != nil {
 		return false
 	}
 	var refused *refusal
@@ -118,7 +118,7 @@ func (p *part) request(ctx context.Context) bool {
 		h.metrics.requests.WithLabelValues(h.Name, resultTaken).Inc()
 		h.metrics.sent.WithLabelValues(h.Name).Add(float64(len(p.pending.rows)))
 		h.state.taken(p.number)
-		p.taken(ctx)
+		p.taken()
 		return true
 	case errors.As(err, &refused):
 		h.metrics.requests.WithLabelValues(h.Name, resultRefused).Inc()
@@ -145,7 +145,7 @@ func backOff(n int, most time.Duration) time.Duration {
 
 // taken moves the positions behind the pending batch. A position that the store does not take is written with
 // the next one; without both the events are sent again after a change of the sender.
-func (p *part) taken(ctx context.Context) {
+func (p *part) taken() {
 	if p.unsaved == nil {
 		p.unsaved = map[string]store.Position{}
 	}
@@ -159,7 +159,7 @@ func (p *part) taken(ctx context.Context) {
 	for name, at := range p.unsaved {
 		marks = append(marks, store.Mark{Name: partName(name, p.number), Position: at})
 	}
-	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	ctx, cancel := context.WithTimeout(h.requests, storePatience) // Close does not end a position half way
 	defer cancel()
 	err := h.journal.AdvanceMarks(ctx, sentList(h.cfg.Place.Datacenter, h.Name, h.epoch), marks, keepMarks(h.cfg.Keep))
 	if err != nil {

@@ -17,11 +17,12 @@ const pollEvery = time.Second
 // Sender sends the events of the queue to the webhooks: the share of this server, of the events of its
 // datacenter. Safe for concurrent use.
 type Sender struct {
-	cfg    Config
-	hooks  []*hook
-	ctx    context.Context
-	cancel context.CancelFunc
-	loops  sync.WaitGroup
+	cfg   Config
+	hooks []*hook
+	loops sync.WaitGroup
+	// ctx ends with Close, and requests with the patience of Close.
+	ctx, requests  context.Context
+	cancel, giveUp context.CancelFunc
 }
 
 // NewSender makes a Sender, and registers its metrics with reg, which may be nil. Start begins to send.
@@ -33,9 +34,10 @@ func NewSender(cfg Config, st store.Store, reg prometheus.Registerer) (*Sender, 
 	}
 	s := &Sender{cfg: cfg}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.requests, s.giveUp = context.WithCancel(context.Background())
 	c := newClient(cfg)
 	for _, t := range cfg.Targets {
-		h := &hook{Target: t, cfg: cfg, journal: st.Journal.Local, place: st.Mail.Local, share: st.Upkeep.Local, client: c, metrics: m, wake: make(chan struct{}, 1), state: newState(cfg.Logger, t.Name)}
+		h := &hook{Target: t, cfg: cfg, journal: st.Journal.Local, place: st.Mail.Local, share: st.Upkeep.Local, client: c, requests: s.requests, metrics: m, wake: make(chan struct{}, 1), state: newState(cfg.Logger, t.Name)}
 		for i := range h.parts {
 			h.parts[i] = &part{hook: h, number: i}
 		}
@@ -51,10 +53,14 @@ func (s *Sender) Start() {
 	}
 }
 
-// Close ends all requests. Their events are sent again after the next start.
-func (s *Sender) Close() {
+// Close waits for the requests in flight, and gives up at the end of ctx. The events of a request without an
+// answer are sent again after the next start.
+func (s *Sender) Close(ctx context.Context) {
 	s.cancel()
+	stop := context.AfterFunc(ctx, s.giveUp)
+	defer stop()
 	s.loops.Wait()
+	s.giveUp()
 	for _, h := range s.hooks {
 		h.client.http.CloseIdleConnections()
 	}
@@ -94,9 +100,11 @@ type hook struct {
 	place   store.Place
 	share   store.WorkShare
 	client  *client
-	metrics *sendMetrics
-	wake    chan struct{}
-	state   *state
+	// requests ends with the patience of Sender.Close.
+	requests context.Context
+	metrics  *sendMetrics
+	wake     chan struct{}
+	state    *state
 
 	// Of the loop alone.
 	epoch epoch

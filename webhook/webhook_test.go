@@ -177,7 +177,7 @@ type server struct {
 func (s *server) close() {
 	s.once.Do(func() {
 		s.Outbox.Close(context.Background())
-		s.Sender.Close()
+		s.Sender.Close(context.Background())
 	})
 }
 
