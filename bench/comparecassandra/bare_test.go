@@ -17,7 +17,10 @@ import (
 	"popelago/cassandratest"
 )
 
-var cluster = cassandratest.Lazy{}
+// The node waits almost as long as the driver: a busy machine is no fault.
+var cluster = cassandratest.Lazy{Options: cassandratest.Options{Settings: map[string]string{
+	"read_request_timeout": "50s", "write_request_timeout": "50s", "cas_contention_timeout": "50s",
+}}}
 
 func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
 
