@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	gocql "github.com/apache/cassandra-gocql-driver/v2"
+	"popelago/store/cassandra/driver"
 )
 
 // examineCluster checks datacenter and schema before a store is opened. localAway is set if no local
@@ -27,7 +27,7 @@ func examineCluster(ctx context.Context, cfg Config, peers *peerNodes) (status S
 
 // contactNode opens a session to one node. With Config.Failover, and without a local contact point
 // that answers, contactNode tries nodes known from before: local nodes first, then others.
-func contactNode(ctx context.Context, cfg Config, peers *peerNodes) (session *gocql.Session, localAway bool, err error) {
+func contactNode(ctx context.Context, cfg Config, peers *peerNodes) (session driver.Session, localAway bool, err error) {
 	if len(cfg.Failover) == 0 {
 		session, err = cfg.connectAny(ctx)
 		return session, false, err

@@ -15,6 +15,7 @@ import (
 	"popelago/defaults"
 	"popelago/mail"
 	"popelago/store"
+	"popelago/store/cassandra/driver"
 )
 
 // Config holds the addresses of the cluster and the settings of the engine. The zero value of a field
@@ -127,6 +128,9 @@ type Config struct {
 	// session_id of each trace in system_traces, by several goroutines at the same time. Tracing is
 	// expensive, and meant for measurements.
 	Trace func(session []byte)
+
+	// Cluster opens the sessions; nil: the driver for Go connects to Hosts. A simulation sets it.
+	Cluster driver.Cluster
 
 	// nodes watches the nodes of the sessions; nil: none are watched.
 	nodes *nodeWatch

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store/cassandra/driver"
 )
 
 // Doctor examines a cluster and returns good and bad findings: whether nodes can be reached, their
@@ -34,7 +36,7 @@ func Doctor(ctx context.Context, cfg Config) ([]Finding, error) {
 }
 
 // examine is Doctor with a session to one of the contact points.
-func examine(ctx context.Context, cfg Config, session *gocql.Session, contacts []contact) []Finding {
+func examine(ctx context.Context, cfg Config, session driver.Session, contacts []contact) []Finding {
 	local, err := readLocalNode(ctx, session)
 	if err != nil {
 		return append(judgeContacts(cfg, contacts, nil), failedCheck("node", "a node does not describe itself", err))
@@ -125,16 +127,16 @@ func failedStatement(what string, err error) Finding {
 }
 
 // tryStatements writes a row and reads the row back, at the level of sessions.
-func tryStatements(ctx context.Context, cfg Config, session *gocql.Session) Finding {
+func tryStatements(ctx context.Context, cfg Config, session driver.Session) Finding {
 	now := micros(cfg.Now())
 	began := time.Now()
-	err := session.Query(insertProgress, doctorRow, now, now).Consistency(gocql.LocalQuorum).Idempotent(true).ExecContext(ctx)
+	err := driver.Exec(ctx, session, driver.Statement{CQL: insertProgress, Values: []any{doctorRow, now, now}, Consistency: gocql.LocalQuorum})
 	if err != nil {
 		return failedStatement("writing", err)
 	}
 	written := time.Now()
 	var position int64
-	err = session.Query(selectProgress, doctorRow).Consistency(gocql.LocalQuorum).Idempotent(true).ScanContext(ctx, &position)
+	err = driver.ScanOne(ctx, session, driver.Statement{CQL: selectProgress, Values: []any{doctorRow}, Consistency: gocql.LocalQuorum}, &position)
 	if err != nil {
 		return failedStatement("reading", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"popelago/mail"
 	"popelago/store"
+	"popelago/store/cassandra/driver"
 )
 
 // isCut reports whether no node of another datacenter is heard: all nodes are down, or the line to them
@@ -88,9 +89,9 @@ type signInReplication struct {
 }
 
 // readSignIn reads the replication of system_auth.
-func readSignIn(ctx context.Context, session *gocql.Session) (r signInReplication, err error) {
+func readSignIn(ctx context.Context, session driver.Session) (r signInReplication, err error) {
 	var options map[string]string
-	if err := session.Query(selectReplication, "system_auth").Consistency(gocql.LocalOne).ScanContext(ctx, &options); err != nil {
+	if err := driver.ScanOne(ctx, session, atNode(selectReplication, "system_auth"), &options); err != nil {
 		return r, err
 	}
 	r.simple = !strings.HasSuffix(options["class"], "NetworkTopologyStrategy")
@@ -140,20 +141,20 @@ func judgeSignIn(cfg Config, nodes []node, r signInReplication) []Finding {
 }
 
 // readAllDomains reads the domains for judgeEach.
-func readAllDomains(ctx context.Context, session *gocql.Session) ([]store.Domain, error) {
-	rows := session.Query(scanDomains).Consistency(gocql.LocalQuorum).PageSize(1000).IterContext(ctx)
+func readAllDomains(ctx context.Context, session driver.Session) ([]store.Domain, error) {
 	var found []store.Domain
 	var d store.Domain
 	var created, retention *int64
 	var removed bool
 	var durability string
 	var settings map[string]string
-	for rows.Scan(&d.Name, &created, &removed, &durability, &retention, &settings) {
+	all := driver.Statement{CQL: scanDomains, Consistency: gocql.LocalQuorum, PageSize: 1000}
+	err := driver.Each(ctx, session, all, func() {
 		if created != nil && !removed {
 			d.Durability = mail.Durability(durability)
 			found = append(found, d)
 		}
 		created, retention, removed, durability = nil, nil, false, ""
-	}
-	return found, rows.Close()
+	}, &d.Name, &created, &removed, &durability, &retention, &settings)
+	return found, err
 }

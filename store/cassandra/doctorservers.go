@@ -5,6 +5,8 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store/cassandra/driver"
 )
 
 // examineWindows checks whether all servers that are alive, and this configuration, have the same window.
@@ -16,14 +18,15 @@ func examineWindows(ctx context.Context, cfg Config, datacenters []string) Findi
 	defer endSession(session)
 	servers := []serverWindow{{name: "this configuration", datacenter: cfg.Datacenter, window: cfg.Window.Truncate(time.Microsecond)}}
 	for _, datacenter := range datacenters {
-		rows := session.Query(selectServers, datacenter).Consistency(gocql.LocalQuorum).Idempotent(true).IterContext(ctx)
 		var row serverRow
-		for row.scan(rows.Scan) {
+		all := driver.Statement{CQL: selectServers, Values: []any{datacenter}, Consistency: gocql.LocalQuorum}
+		err := driver.Each(ctx, session, all, func() {
 			if t, err := row.windowOf(datacenter); err == nil {
 				servers = append(servers, t)
 			}
-		}
-		if err := rows.Close(); err != nil {
+			row = serverRow{}
+		}, row.columns()...)
+		if err != nil {
 			return failedCheck("window", "reading the heartbeats of the servers", err)
 		}
 	}

@@ -56,17 +56,20 @@ func TestErrorClasses(t *testing.T) {
 
 // A refusal by the second node does not make the outcome of the first attempt known.
 func TestEarlierAttemptsCount(t *testing.T) {
-	a := &retryPolicy{limit: 2}
-	if got := a.GetRetryType(gocql.ErrTimeoutNoResponse); got != gocql.RetryNextHost {
-		t.Errorf("after a time-out: %v", got)
+	a := &retry{limit: 2}
+	if !a.another(t.Context(), 1, gocql.ErrTimeoutNoResponse) {
+		t.Error("no other node is tried after a time-out")
 	}
-	if got := a.GetRetryType(answer(gocql.ErrCodeUnavailable)); got != gocql.RetryNextHost {
-		t.Errorf("after a refusal: %v", got)
+	if !a.another(t.Context(), 2, answer(gocql.ErrCodeUnavailable)) {
+		t.Error("no other node is tried after a refusal")
+	}
+	if a.another(t.Context(), 3, gocql.ErrTimeoutNoResponse) {
+		t.Error("more nodes are tried than the limit allows")
 	}
 	if err := writeError("x", answer(gocql.ErrCodeUnavailable), a.unknown.Load()); !errors.Is(err, store.ErrOutcomeUnknown) {
 		t.Errorf("%v, want %v", err, store.ErrOutcomeUnknown)
 	}
-	if got := a.GetRetryType(answer(gocql.ErrCodeInvalid)); got != gocql.Rethrow {
-		t.Errorf("after an invalid statement: %v", got)
+	if a.another(t.Context(), 1, answer(gocql.ErrCodeInvalid)) {
+		t.Error("another node is tried after an invalid statement")
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store/cassandra/driver"
 )
 
 const (
@@ -131,14 +133,14 @@ func (k *asker) askDatacenter(ctx context.Context, r *route, localNodes []string
 	var failed error
 	all := handoff{window: unknownLength}
 	inParallel(len(hosts), func(i int) {
-		h, beats, err := askNode(ctx, r.session, hosts[i], k.cfg.Datacenter)
+		h, beats, err := askNode(ctx, r.session, hosts[i].ID, k.cfg.Datacenter)
 		mu.Lock()
 		defer mu.Unlock()
 		if err != nil {
-			failed = errors.Join(failed, fmt.Errorf("node %s: %w", hosts[i].ConnectAddress(), err))
+			failed = errors.Join(failed, fmt.Errorf("node %s: %w", hosts[i].Address, err))
 			return
 		}
-		if !k.heard.all(hosts[i].HostID(), beats, localNodes, time.Now()) {
+		if !k.heard.all(hosts[i].ID, beats, localNodes, time.Now()) {
 			h.pending = true
 		}
 		all = all.and(h)
@@ -148,36 +150,24 @@ func (k *asker) askDatacenter(ctx context.Context, r *route, localNodes []string
 
 // askNode asks a node for its hints. It reads the hints before the deliveries: a hint in delivery is
 // not listed among the hints.
-func askNode(ctx context.Context, session *gocql.Session, host *gocql.HostInfo, local string) (h handoff, beats map[string]nodeBeat, err error) {
-	query := func(cql string) *gocql.Iter {
-		return session.Query(cql).Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).SetHostID(host.HostID()).IterContext(ctx)
+func askNode(ctx context.Context, session driver.Session, id, local string) (h handoff, beats map[string]nodeBeat, err error) {
+	ask := func(cql string) driver.Statement {
+		return driver.Statement{CQL: cql, Consistency: gocql.One, Node: id}
 	}
 	n := nodeHints{settings: map[string]string{}}
-	rows := query(selectHints)
 	var datacenter string
-	for rows.Scan(&datacenter) {
-		n.hints = append(n.hints, datacenter)
-	}
-	if err := rows.Close(); err != nil {
+	if err := driver.Each(ctx, session, ask(selectHints), func() { n.hints = append(n.hints, datacenter) }, &datacenter); err != nil {
 		return h, nil, err
 	}
-	rows = query(selectDispatchers)
 	var active, waiting int
-	for rows.Scan(&active, &waiting) {
-		n.active, n.waiting = n.active+active, n.waiting+waiting
-	}
-	if err := rows.Close(); err != nil {
+	add := func() { n.active, n.waiting = n.active+active, n.waiting+waiting }
+	if err := driver.Each(ctx, session, ask(selectDispatchers), add, &active, &waiting); err != nil {
 		return h, nil, err
 	}
-	rows = query(selectHintSettings)
-	var name, value string
-	for rows.Scan(&name, &value) {
-		n.settings[name] = value
-	}
-	if err := rows.Close(); err != nil {
+	if err := readPairs(ctx, session, ask(selectHintSettings), n.settings); err != nil {
 		return h, nil, err
 	}
-	beats, err = scanNodeBeats(query(selectHeartbeats))
+	beats, err = scanNodeBeats(ctx, session, ask(selectHeartbeats))
 	return n.handoff(local), beats, err
 }
 
@@ -200,7 +190,7 @@ func (n nodeHints) handoff(datacenter string) handoff {
 // otherDatacenters lists the datacenters with replicas, without the local one.
 func otherDatacenters(ctx context.Context, local *route, cfg Config) ([]string, error) {
 	var replication map[string]string
-	if err := local.session.Query(selectReplication, cfg.Keyspace).Consistency(gocql.One).Idempotent(true).ScanContext(ctx, &replication); err != nil {
+	if err := driver.ScanOne(ctx, local.session, driver.Statement{CQL: selectReplication, Values: []any{cfg.Keyspace}, Consistency: gocql.One}, &replication); err != nil {
 		return nil, fmt.Errorf("which datacenters have replicas: %w", err)
 	}
 	var list []string
@@ -213,14 +203,10 @@ func otherDatacenters(ctx context.Context, local *route, cfg Config) ([]string, 
 }
 
 // internalAddresses lists the addresses at which nodes reach each other.
-func internalAddresses(hosts []*gocql.HostInfo) []string {
-	list := make([]string, 0, len(hosts))
-	for _, h := range hosts {
-		address := h.Peer()
-		if address == nil || address.IsUnspecified() {
-			address = h.BroadcastAddress()
-		}
-		list = append(list, address.String())
+func internalAddresses(nodes []driver.Node) []string {
+	list := make([]string, 0, len(nodes))
+	for _, n := range nodes {
+		list = append(list, n.Internal)
 	}
 	return list
 }

@@ -153,9 +153,7 @@ func (h *heartbeat) readDatacenter(ctx context.Context, datacenter string, found
 		cql: selectServers, values: []any{datacenter}, consistency: gocql.LocalQuorum, what: "read the heartbeats",
 	}, 1000, func(scan func(...any) error) error {
 		var row serverRow
-		var err error
-		row.scan(func(dest ...any) bool { err = scan(dest...); return err == nil })
-		if err != nil {
+		if err := scan(row.columns()...); err != nil {
 			return err
 		}
 		return found(row)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store/cassandra/driver"
 )
 
 // A quick call stays alone; a second call helps a slow one, never harms the first, and ends together
@@ -127,9 +129,9 @@ func (p picking) Context() context.Context { return p.ctx }
 // A second call asks nodes that the first call did not ask, or no node.
 func TestHedgedReadAsksUntriedNodes(t *testing.T) {
 	p := untriedHosts{fixed{hosts: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}}}
-	hosts := &triedHosts{}
-	pick := func(untriedOnly bool) func() string {
-		next := p.Pick(picking{ctx: context.WithValue(t.Context(), hostChoiceKey{}, hostChoice{hosts, untriedOnly})})
+	choice, other := driver.NewChoices()
+	pick := func(c *driver.Choice) func() string {
+		next := p.Pick(picking{ctx: context.WithValue(t.Context(), choiceKey{}, c)})
 		return func() string {
 			if h := next(); h != nil {
 				return h.Info().ConnectAddress().String()
@@ -137,7 +139,7 @@ func TestHedgedReadAsksUntriedNodes(t *testing.T) {
 			return "none"
 		}
 	}
-	first, again := pick(false), pick(true)
+	first, again := pick(choice), pick(other)
 	for i, got := range []string{first(), again(), first(), again(), again()} {
 		if want := []string{"10.0.0.1", "10.0.0.2", "10.0.0.2", "10.0.0.3", "none"}[i]; got != want {
 			t.Errorf("pick %d: %s, want %s", i, got, want)

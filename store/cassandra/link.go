@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 
-	gocql "github.com/apache/cassandra-gocql-driver/v2"
+	"popelago/store/cassandra/driver"
 )
 
 // link leads statements to the nodes of one datacenter: the local one, or after a failover another
@@ -26,7 +26,7 @@ func newLink(cfg Config, observe func(Statement), m *metrics, peers *peerNodes) 
 }
 
 // session returns the session that statements go through now.
-func (l *link) session() *gocql.Session { return l.current.Load().session }
+func (l *link) session() driver.Session { return l.current.Load().session }
 
 // origin returns the datacenter that acknowledges writes at LOCAL_QUORUM now.
 func (l *link) origin() string { return l.current.Load().datacenter }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store/cassandra/driver"
 )
 
 // gossip holds the heartbeats of the nodes of other datacenters, as the nodes of this datacenter hear
@@ -35,7 +37,7 @@ const (
 
 // lookAtGossip asks a node for the heartbeats of the nodes of other datacenters, once in a heartbeat
 // of this server. Without permission to read system_views their state stays unknown.
-func (w *nodeWatch) lookAtGossip(ctx context.Context, session *gocql.Session, now time.Time) {
+func (w *nodeWatch) lookAtGossip(ctx context.Context, session driver.Session, now time.Time) {
 	g := &w.gossip
 	if now.Sub(g.asked) < g.every {
 		return
@@ -78,6 +80,6 @@ func (g *gossip) hear(node string, beat nodeBeat, now time.Time, silence time.Du
 }
 
 // unobserved returns a statement about the cluster itself, which is neither counted nor traced.
-func unobserved(session *gocql.Session, cql string, values ...any) *gocql.Query {
-	return session.Query(cql, values...).Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).Observer(nil).Trace(nil)
+func unobserved(cql string, values ...any) driver.Statement {
+	return driver.Statement{CQL: cql, Values: values, Consistency: gocql.One, Quiet: true}
 }

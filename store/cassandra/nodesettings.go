@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	gocql "github.com/apache/cassandra-gocql-driver/v2"
+	"popelago/store/cassandra/driver"
 )
 
 // setting returns the value of the first name that a node knows.
@@ -65,14 +65,10 @@ func (n node) hintsHidden() time.Duration {
 }
 
 // readSettings reads the settings that Doctor judges.
-func readSettings(ctx context.Context, session *gocql.Session) (map[string]string, error) {
+func readSettings(ctx context.Context, session driver.Session) (map[string]string, error) {
 	settings := map[string]string{}
-	rows := session.Query(selectSettings).Consistency(gocql.LocalOne).IterContext(ctx)
-	var name, value string
-	for rows.Scan(&name, &value) {
-		settings[name] = value
-	}
-	return settings, rows.Close()
+	err := readPairs(ctx, session, atNode(selectSettings), settings)
+	return settings, err
 }
 
 // dispatchEvery is the interval at which a node looks for hints to deliver. A node shows a hint only

@@ -12,6 +12,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/store"
+	"popelago/store/cassandra/driver"
 )
 
 // contact holds the result of trying a contact point.
@@ -38,11 +39,22 @@ type node struct {
 	settingsErr error
 }
 
+// atNode returns a statement about the node of a session that connectAny opened.
+func atNode(cql string, values ...any) driver.Statement {
+	return driver.Statement{CQL: cql, Values: values, Consistency: gocql.LocalOne}
+}
+
+// readPairs reads rows of a name and a value into a map.
+func readPairs(ctx context.Context, session driver.Session, st driver.Statement, into map[string]string) error {
+	var name, value string
+	return driver.Each(ctx, session, st, func() { into[name] = value }, &name, &value)
+}
+
 // tryContacts opens a session to each contact point and keeps one session; nil if no contact point can be
 // used.
-func tryContacts(ctx context.Context, cfg Config) (*gocql.Session, []contact) {
+func tryContacts(ctx context.Context, cfg Config) (driver.Session, []contact) {
 	contacts := make([]contact, len(cfg.Hosts))
-	sessions := make([]*gocql.Session, len(cfg.Hosts))
+	sessions := make([]driver.Session, len(cfg.Hosts))
 	inParallel(len(cfg.Hosts), func(i int) {
 		c := &contacts[i]
 		c.host = cfg.Hosts[i]
@@ -50,12 +62,12 @@ func tryContacts(ctx context.Context, cfg Config) (*gocql.Session, []contact) {
 		one.Hosts = []string{c.host}
 		session, err := one.connectAny(ctx)
 		if err == nil {
-			err = session.Query(selectLocalDatacenter).Consistency(gocql.LocalOne).ScanContext(ctx, &c.datacenter)
+			err = driver.ScanOne(ctx, session, atNode(selectLocalDatacenter), &c.datacenter)
 			sessions[i] = session
 		}
 		c.err = err
 	})
-	var kept *gocql.Session
+	var kept driver.Session
 	for i, session := range sessions {
 		switch {
 		case session == nil:
@@ -83,51 +95,49 @@ func inParallel(n int, do func(i int)) {
 }
 
 // readLocalNode reads the node of a session.
-func readLocalNode(ctx context.Context, session *gocql.Session) (node, error) {
+func readLocalNode(ctx context.Context, session driver.Session) (node, error) {
 	var n node
 	var rpc, broadcast net.IP
 	var port int
-	err := session.Query(selectRelease).Consistency(gocql.LocalOne).ScanContext(ctx, &n.version)
+	err := driver.ScanOne(ctx, session, atNode(selectRelease), &n.version)
 	if err != nil || n.tooOld() {
 		return n, err
 	}
-	err = session.Query(selectLocalNode).Consistency(gocql.LocalOne).ScanContext(ctx, &rpc, &port, &broadcast, &n.datacenter, &n.rack)
+	err = driver.ScanOne(ctx, session, atNode(selectLocalNode), &rpc, &port, &broadcast, &n.datacenter, &n.rack)
 	n.address, n.internal = clientAddress(rpc, broadcast, port), broadcast.String()
 	return n, err
 }
 
 // readPeers reads the other nodes from the tables of a node.
-func readPeers(ctx context.Context, session *gocql.Session) ([]node, error) {
+func readPeers(ctx context.Context, session driver.Session) ([]node, error) {
 	var nodes []node
-	rows := unobserved(session, selectPeers).IterContext(ctx)
 	var native, peer net.IP
 	var port int
 	var n node
-	for rows.Scan(&native, &port, &peer, &n.datacenter, &n.rack, &n.version) {
+	err := driver.Each(ctx, session, unobserved(selectPeers), func() {
 		if n.datacenter == "" {
-			continue // half a row, left while a node leaves the cluster
+			return // half a row, left while a node leaves the cluster
 		}
 		n.address, n.internal = clientAddress(native, peer, port), peer.String()
 		nodes = append(nodes, n)
-	}
-	return nodes, rows.Close()
+	}, &native, &port, &peer, &n.datacenter, &n.rack, &n.version)
+	return nodes, err
 }
 
 // readSchemaVersions reads the schema versions of the other nodes from the tables of a node.
-func readSchemaVersions(ctx context.Context, session *gocql.Session) (nodes []node, versions []gocql.UUID, err error) {
-	rows := session.Query(selectSchemaVersions).Consistency(gocql.One).IterContext(ctx)
+func readSchemaVersions(ctx context.Context, session driver.Session) (nodes []node, versions []gocql.UUID, err error) {
 	var native, peer net.IP
 	var port int
 	var datacenter string
 	var version gocql.UUID
-	for rows.Scan(&native, &port, &peer, &datacenter, &version) {
+	err = driver.Each(ctx, session, atNode(selectSchemaVersions), func() {
 		if datacenter == "" {
-			continue // half a row, left while a node leaves the cluster
+			return // half a row, left while a node leaves the cluster
 		}
 		nodes = append(nodes, node{address: clientAddress(native, peer, port), datacenter: datacenter})
 		versions = append(versions, version)
-	}
-	return nodes, versions, rows.Close()
+	}, &native, &port, &peer, &datacenter, &version)
+	return nodes, versions, err
 }
 
 // clientAddress returns the address for clients: the internal address if the node listens on all
@@ -161,12 +171,12 @@ func probe(ctx context.Context, cfg Config, nodes []node) {
 }
 
 // readClock returns the lead of the clock of a node over now, plus or minus half of the round trip.
-func readClock(ctx context.Context, session *gocql.Session, now func() time.Time) (ahead, uncertain time.Duration, err error) {
+func readClock(ctx context.Context, session driver.Session, now func() time.Time) (ahead, uncertain time.Duration, err error) {
 	const rounds = 3 // the shortest round trip is the most precise
 	for i := range rounds {
 		asked, began := now(), time.Now()
 		var millis int64
-		if err := session.Query(selectClock).Consistency(gocql.LocalOne).ScanContext(ctx, &millis); err != nil {
+		if err := driver.ScanOne(ctx, session, atNode(selectClock), &millis); err != nil {
 			return 0, 0, err
 		}
 		half := time.Since(began) / 2
@@ -179,7 +189,7 @@ func readClock(ctx context.Context, session *gocql.Session, now func() time.Time
 
 // readAlive finds out by gossip whether nodes that could not be asked are alive. A living node beats once a
 // second.
-func readAlive(ctx context.Context, session *gocql.Session, nodes []node) {
+func readAlive(ctx context.Context, session driver.Session, nodes []node) {
 	first, err := readNodeBeats(ctx, session)
 	if err != nil {
 		return // Cassandra 4.0 lacks the table
@@ -213,32 +223,26 @@ func readAlive(ctx context.Context, session *gocql.Session, nodes []node) {
 // nodeBeat is a heartbeat of a node: a count that restarts with each generation.
 type nodeBeat struct{ generation, count int }
 
-func readNodeBeats(ctx context.Context, session *gocql.Session) (map[string]nodeBeat, error) {
-	return scanNodeBeats(unobserved(session, selectHeartbeats).IterContext(ctx))
+func readNodeBeats(ctx context.Context, session driver.Session) (map[string]nodeBeat, error) {
+	return scanNodeBeats(ctx, session, unobserved(selectHeartbeats))
 }
 
 // scanNodeBeats reads the newest heartbeat of each node, by internal address.
-func scanNodeBeats(rows *gocql.Iter) (map[string]nodeBeat, error) {
+func scanNodeBeats(ctx context.Context, session driver.Session, st driver.Statement) (map[string]nodeBeat, error) {
 	beats := map[string]nodeBeat{}
 	var address net.IP
 	var beat nodeBeat
-	for rows.Scan(&address, &beat.generation, &beat.count) {
-		beats[address.String()] = beat
-	}
-	return beats, rows.Close()
+	err := driver.Each(ctx, session, st, func() { beats[address.String()] = beat }, &address, &beat.generation, &beat.count)
+	return beats, err
 }
 
 // checkDatacenter returns ErrUnknownDatacenter, with the known datacenters, if the cluster has no
 // datacenter of a name.
-func checkDatacenter(ctx context.Context, session *gocql.Session, name string) error {
+func checkDatacenter(ctx context.Context, session driver.Session, name string) error {
 	known := map[string]bool{}
 	for _, cql := range []string{selectLocalDatacenter, selectDatacenters} {
-		rows := session.Query(cql).Consistency(gocql.LocalOne).IterContext(ctx)
 		var datacenter string
-		for rows.Scan(&datacenter) {
-			known[datacenter] = true
-		}
-		if err := rows.Close(); err != nil {
+		if err := driver.Each(ctx, session, atNode(cql), func() { known[datacenter] = true }, &datacenter); err != nil {
 			return fmt.Errorf("cassandra: look at the cluster: %w: %w", store.ErrUnavailable, err)
 		}
 	}

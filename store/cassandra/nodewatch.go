@@ -9,6 +9,8 @@ import (
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/store/cassandra/driver"
 )
 
 // Intervals of nodeWatch.
@@ -45,7 +47,7 @@ type nodeWatch struct {
 
 // watchedSession is a session to the nodes of one datacenter.
 type watchedSession struct {
-	*gocql.Session
+	driver.Session
 	datacenter string
 }
 
@@ -68,7 +70,7 @@ func newNodeWatch(cfg Config, counts *prometheus.GaugeVec) *nodeWatch {
 
 // start begins the loop. session returns the session to ask for gossip about other datacenters; nil
 // with one datacenter.
-func (w *nodeWatch) start(session func() *gocql.Session) {
+func (w *nodeWatch) start(session func() driver.Session) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.cancel, w.ended = cancel, make(chan struct{})
 	go func() {
@@ -105,7 +107,7 @@ func (w *nodeWatch) stop() {
 }
 
 // join watches the nodes of a session to a datacenter until the session is closed.
-func (w *nodeWatch) join(session *gocql.Session, datacenter string) {
+func (w *nodeWatch) join(session driver.Session, datacenter string) {
 	w.mu.Lock()
 	w.sessions = append(w.sessions, watchedSession{session, datacenter})
 	w.mu.Unlock()
@@ -119,8 +121,8 @@ func (w *nodeWatch) lookAtSessions(now time.Time) {
 	defer w.mu.Unlock()
 	w.sessions = slices.DeleteFunc(w.sessions, func(s watchedSession) bool { return s.Closed() })
 	for _, s := range w.sessions {
-		for _, host := range nodesOf(s.Session, s.datacenter) {
-			w.setLocked(host.ConnectAddress().String(), s.datacenter, host.IsUp(), "", now)
+		for _, n := range nodesOf(s.Session, s.datacenter) {
+			w.setLocked(n.Address, s.datacenter, n.Up, "", now)
 		}
 	}
 }

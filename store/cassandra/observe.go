@@ -2,39 +2,15 @@ package cassandra
 
 import (
 	"context"
-	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
+	"popelago/store/cassandra/driver"
 	"popelago/store/cassandra/limit"
 )
 
 // Statement reports one attempt to execute a statement or a batch.
-type Statement struct {
-	// CQL is the text; of a batch, the text of the first statement.
-	CQL string
-	// Values holds the bound values of each statement of a batch, or of the one statement. They must
-	// not be changed.
-	Values [][]any
-	// Idempotent is set if the driver may repeat the statement.
-	Idempotent bool
-	// Batch is the count of statements in a batch; zero without a batch.
-	Batch int
-	// Consistency is the consistency level, such as LOCAL_QUORUM.
-	Consistency string
-	// Serial is the serial consistency; it must be empty.
-	Serial string
-	// Attempt counts from zero.
-	Attempt int
-	// Host is the address of the node.
-	Host string
-	// Rows is the count of rows returned.
-	Rows int
-	// Took is the time from the request to the answer.
-	Took time.Duration
-	// Err is the error of the attempt.
-	Err error
-}
+type Statement = driver.Attempt
 
 // observer passes the driver's reports to itself.
 type observer func(Statement)

@@ -4,9 +4,8 @@ import (
 	"context"
 	"sync"
 
-	gocql "github.com/apache/cassandra-gocql-driver/v2"
-
 	"popelago/store"
+	"popelago/store/cassandra/driver"
 	"popelago/store/cassandra/limit"
 )
 
@@ -112,7 +111,7 @@ func (e *engine) open(ctx context.Context, localAway bool) error {
 
 // start starts the loops. datacenters lists the datacenters with replicas.
 func (e *engine) start(ctx context.Context, datacenters []string) {
-	var gossip func() *gocql.Session
+	var gossip func() driver.Session
 	if len(datacenters) > 1 {
 		gossip = e.link.session
 	}

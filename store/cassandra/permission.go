@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	gocql "github.com/apache/cassandra-gocql-driver/v2"
+	"popelago/store/cassandra/driver"
 )
 
 // needed names a statement and the permission it needs on a table.
@@ -44,13 +44,13 @@ func permissions() []needed {
 //
 // A node first checks the permission for a statement, and then its values. All values are null, which
 // no key may be: so every statement is refused without effect, and the reason shows the permission.
-func lacking(ctx context.Context, session *gocql.Session, keyspace string) []string {
+func lacking(ctx context.Context, session driver.Session, keyspace string) []string {
 	all := permissions()
 	var mu sync.Mutex
 	missing := map[string][]string{} // tables by permission
 	inParallel(len(all), func(i int) {
 		n := all[i]
-		err := unobserved(session, n.cql, make([]any, strings.Count(n.cql, "?"))...).ExecContext(ctx)
+		err := driver.Exec(ctx, session, unobserved(n.cql, make([]any, strings.Count(n.cql, "?"))...))
 		if !unauthorized(err) {
 			return
 		}
@@ -87,7 +87,7 @@ func grants(lacking []string, user string) string {
 
 // checkPermissions returns an ErrNotAllowed with the statements to execute if the user of the session
 // lacks permissions.
-func checkPermissions(ctx context.Context, session *gocql.Session, cfg Config) error {
+func checkPermissions(ctx context.Context, session driver.Session, cfg Config) error {
 	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
 	defer cancel()
 	missing := lacking(ctx, session, cfg.Keyspace)

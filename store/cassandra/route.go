@@ -13,6 +13,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/store"
+	"popelago/store/cassandra/driver"
 )
 
 // probeTime is the time that a node has to answer a probe.
@@ -21,17 +22,17 @@ const probeTime = 2 * time.Second
 // route is a session to the nodes of one datacenter.
 type route struct {
 	datacenter string
-	session    *gocql.Session
+	session    driver.Session
 }
 
 // nodesOf lists the nodes of a datacenter that a session leads to. The driver also lists a contact
 // point of another datacenter that it met first, and does not use it any more.
-func nodesOf(session *gocql.Session, datacenter string) []*gocql.HostInfo {
-	return slices.DeleteFunc(session.GetHosts(), func(h *gocql.HostInfo) bool { return h.DataCenter() != datacenter })
+func nodesOf(session driver.Session, datacenter string) []driver.Node {
+	return slices.DeleteFunc(session.Nodes(), func(n driver.Node) bool { return n.Datacenter != datacenter })
 }
 
 // nodes lists the nodes of a route.
-func (r *route) nodes() []*gocql.HostInfo { return nodesOf(r.session, r.datacenter) }
+func (r *route) nodes() []driver.Node { return nodesOf(r.session, r.datacenter) }
 
 // answers reports whether any node of a route answers. Each node is asked separately, so that a
 // hanging node does not delay the answer of another node.
@@ -43,8 +44,7 @@ func (r *route) answers(ctx context.Context) bool {
 	for _, h := range hosts {
 		go func() {
 			var key string
-			err := r.session.Query(selectProbe).Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).
-				SetHostID(h.HostID()).ScanContext(ctx, &key)
+			err := driver.ScanOne(ctx, r.session, driver.Statement{CQL: selectProbe, Consistency: gocql.One, Node: h.ID}, &key)
 			found <- err == nil
 		}()
 	}
@@ -60,22 +60,20 @@ func (r *route) answers(ctx context.Context) bool {
 func (r *route) serves(ctx context.Context, keyspace string) bool {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	rows := r.session.Query(fmt.Sprintf(selectVersions, keyspace)).Consistency(gocql.LocalQuorum).Idempotent(true).IterContext(ctx)
-	return rows.Close() == nil
+	return driver.Exec(ctx, r.session, driver.Statement{CQL: fmt.Sprintf(selectVersions, keyspace), Consistency: gocql.LocalQuorum}) == nil
 }
 
 // allNodes asks a node of the route for the addresses of all nodes, by datacenter.
 func (r *route) allNodes(ctx context.Context) (map[string][]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	rows := r.session.Query(selectPeerAddresses).Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).IterContext(ctx)
 	nodes := map[string][]string{}
 	var datacenter, address string
 	var port int
-	for rows.Scan(&datacenter, &address, &port) {
+	err := driver.Each(ctx, r.session, driver.Statement{CQL: selectPeerAddresses, Consistency: gocql.One}, func() {
 		nodes[datacenter] = append(nodes[datacenter], hostPort(address, port))
-	}
-	return nodes, rows.Close()
+	}, &datacenter, &address, &port)
+	return nodes, err
 }
 
 // hostPort returns a contact point. A port of zero is left out.
@@ -96,9 +94,9 @@ func (r *route) close() {
 // clocks returns how far the clock wall is ahead of the clocks of some nodes of the route that are
 // up, most of them at most.
 func (r *route) clocks(ctx context.Context, most int, wall func() time.Time) []time.Duration {
-	var hosts []*gocql.HostInfo
+	var hosts []driver.Node
 	for _, h := range r.nodes() {
-		if h.IsUp() {
+		if h.Up {
 			hosts = append(hosts, h)
 		}
 	}
@@ -108,8 +106,7 @@ func (r *route) clocks(ctx context.Context, most int, wall func() time.Time) []t
 	inParallel(min(len(hosts), most), func(i int) {
 		asked, began := wall(), time.Now()
 		var millis int64
-		err := r.session.Query(selectClock).Consistency(gocql.One).Idempotent(true).RetryPolicy(nil).
-			SetHostID(hosts[i].HostID()).ScanContext(ctx, &millis)
+		err := driver.ScanOne(ctx, r.session, driver.Statement{CQL: selectClock, Consistency: gocql.One, Node: hosts[i].ID}, &millis)
 		took := time.Since(began)
 		if err != nil || took > store.ClockWarning {
 			return

@@ -11,13 +11,14 @@ import (
 
 	tracespan "popelago/span"
 	"popelago/store"
+	"popelago/store/cassandra/driver"
 	"popelago/store/cassandra/limit"
 )
 
 // runner executes statements: within the limit, with retries at other nodes, and with errors of
 // package store. Safe for concurrent use.
 type runner struct {
-	session    func() *gocql.Session // the session in use now
+	session    func() driver.Session // the session in use now
 	retries    int                   // see Config.Retries
 	hedgeAfter time.Duration         // see Config.SpeculativeDelay
 	limit      *limit.Limiter
@@ -28,7 +29,7 @@ type runner struct {
 	closed   bool
 }
 
-func newRunner(cfg Config, session func() *gocql.Session, l *limit.Limiter, m *metrics) *runner {
+func newRunner(cfg Config, session func() driver.Session, l *limit.Limiter, m *metrics) *runner {
 	return &runner{session: session, retries: cfg.Retries, hedgeAfter: cfg.SpeculativeDelay, limit: l, metrics: m}
 }
 
@@ -112,10 +113,10 @@ func (r *runner) whileOpen(do func()) {
 	}
 }
 
-func (r *runner) query(st statement) (*gocql.Query, *retryPolicy) {
-	a := &retryPolicy{limit: r.retries, impatient: st.impatient, all: st.consistency == gocql.All}
-	q := r.session().Query(st.cql, st.values...).Consistency(st.consistency).Idempotent(true).RetryPolicy(a)
-	return q, a
+// prepare returns the statement to send, and what decides about its retries.
+func (r *runner) prepare(st statement) (*driver.Statement, *retry) {
+	a := &retry{limit: r.retries, impatient: st.impatient, all: st.consistency == gocql.All}
+	return &driver.Statement{CQL: st.cql, Values: st.values, Consistency: st.consistency, Retry: a.another}, a
 }
 
 // exec executes a statement that writes.
@@ -127,8 +128,8 @@ func (r *runner) exec(ctx context.Context, st statement) (err error) {
 		return err
 	}
 	defer r.leave(st.class())
-	q, a := r.query(st)
-	err = q.ExecContext(ctx)
+	send, a := r.prepare(st)
+	_, err = r.session().Execute(ctx, send)
 	return writeError(st.what, err, a.unknown.Load())
 }
 
@@ -143,13 +144,8 @@ func (r *runner) execBatch(ctx context.Context, st statement, values [][]any) (e
 		return err
 	}
 	defer r.leave(st.class())
-	a := &retryPolicy{limit: r.retries}
-	b := r.session().Batch(gocql.UnloggedBatch).Consistency(st.consistency).RetryPolicy(a).DefaultTimestamp(false)
-	b.Entries = make([]gocql.BatchEntry, len(values))
-	for i := range values {
-		b.Entries[i] = gocql.BatchEntry{Stmt: st.cql, Args: values[i], Idempotent: true}
-	}
-	err = b.ExecContext(ctx)
+	a := &retry{limit: r.retries}
+	_, err = r.session().Execute(ctx, &driver.Statement{CQL: st.cql, Batch: values, Consistency: st.consistency, Retry: a.another})
 	return writeError(st.what, err, a.unknown.Load())
 }
 
@@ -166,15 +162,14 @@ func (r *runner) read(ctx context.Context, st statement, size int, from page, ro
 	if err != nil {
 		return nil, err
 	}
-	next := rows.PageState()
-	scanner := rows.Scanner()
-	for scanner.Next() {
-		if err := row(scanner.Scan); err != nil {
-			_ = scanner.Err()
+	next := rows.Page()
+	for rows.Next() {
+		if err := row(rows.Scan); err != nil {
+			_ = rows.Close()
 			return nil, readError(st.what, err)
 		}
 	}
-	if err := scanner.Err(); err != nil {
+	if err := rows.Close(); err != nil {
 		return nil, readError(st.what, err)
 	}
 	if len(next) == 0 {

@@ -13,6 +13,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/store"
+	"popelago/store/cassandra/driver"
 )
 
 // SchemaVersion returns the version that this program reads and writes.
@@ -121,7 +122,7 @@ func Status(ctx context.Context, cfg Config) (SchemaStatus, error) {
 }
 
 // readStatus reads the state of the schema.
-func readStatus(ctx context.Context, session *gocql.Session, cfg Config) (SchemaStatus, error) {
+func readStatus(ctx context.Context, session driver.Session, cfg Config) (SchemaStatus, error) {
 	keyspace := cfg.Keyspace
 	status := SchemaStatus{Keyspace: keyspace, Known: SchemaVersion()}
 	failed := func(err error) (SchemaStatus, error) {
@@ -132,7 +133,7 @@ func readStatus(ctx context.Context, session *gocql.Session, cfg Config) (Schema
 		return status, fmt.Errorf("cassandra: read the state of the schema: %w: %w", store.ErrUnavailable, err)
 	}
 	var replication map[string]string
-	err := session.Query(selectReplication, keyspace).Consistency(gocql.LocalOne).ScanContext(ctx, &replication)
+	err := driver.ScanOne(ctx, session, atNode(selectReplication, keyspace), &replication)
 	if errors.Is(err, gocql.ErrNotFound) {
 		return status, nil
 	} else if err != nil {
@@ -148,22 +149,21 @@ func readStatus(ctx context.Context, session *gocql.Session, cfg Config) (Schema
 		return status, fmt.Errorf("%w: keyspace %s has none in %q, but %v", ErrNoLocalReplica, keyspace, cfg.Datacenter, replication)
 	}
 	var table string
-	err = session.Query(selectVersionTable, keyspace).Consistency(gocql.LocalOne).ScanContext(ctx, &table)
+	err = driver.ScanOne(ctx, session, atNode(selectVersionTable, keyspace), &table)
 	if errors.Is(err, gocql.ErrNotFound) {
 		return status, nil
 	} else if err != nil {
 		return failed(err)
 	}
-	rows := session.Query(fmt.Sprintf(selectVersions, keyspace)).Consistency(gocql.LocalQuorum).IterContext(ctx)
 	var version int
 	var applied int64
-	for rows.Scan(&version, &applied) {
+	err = driver.Each(ctx, session, driver.Statement{CQL: fmt.Sprintf(selectVersions, keyspace), Consistency: gocql.LocalQuorum}, func() {
 		if at := time.UnixMicro(applied).UTC(); status.Since.IsZero() || at.Before(status.Since) {
 			status.Since = at
 		}
 		status.Applied = max(status.Applied, version)
-	}
-	if err := rows.Close(); err != nil {
+	}, &version, &applied)
+	if err != nil {
 		return failed(err)
 	}
 	return status, nil

@@ -10,6 +10,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/store"
+	"popelago/store/cassandra/driver"
 )
 
 // Errors of Apply.
@@ -88,7 +89,7 @@ func ApplyWith(ctx context.Context, cfg Config, o ApplyOptions) (before SchemaSt
 // applying holds one run of ApplyWith.
 type applying struct {
 	cfg     Config
-	session *gocql.Session
+	session driver.Session
 	options ApplyOptions
 	all     int             // count of statements
 	done    int             // statements executed and known to all nodes
@@ -154,7 +155,7 @@ func (a *applying) admit(nodes, down []node) error {
 }
 
 // readNodes reads all nodes from the system tables of the node of a session.
-func readNodes(ctx context.Context, session *gocql.Session) ([]node, error) {
+func readNodes(ctx context.Context, session driver.Session) ([]node, error) {
 	local, err := readLocalNode(ctx, session)
 	if err != nil {
 		return nil, err
@@ -190,8 +191,9 @@ func (a *applying) run(ctx context.Context, before SchemaStatus) error {
 			}
 		}
 		now := micros(a.cfg.Now())
-		err := a.session.Query(fmt.Sprintf(insertVersion, a.cfg.Keyspace), applied+i+1, now, now).
-			Consistency(a.versions()).Idempotent(true).ExecContext(ctx)
+		err := driver.Exec(ctx, a.session, driver.Statement{
+			CQL: fmt.Sprintf(insertVersion, a.cfg.Keyspace), Values: []any{applied + i + 1, now, now}, Consistency: a.versions(),
+		})
 		if err != nil {
 			return fmt.Errorf("%w, all but the note of its version: %w: %w", ErrSchemaUnfinished, store.ErrOutcomeUnknown, err)
 		}
@@ -220,7 +222,7 @@ func subject(cql string) string {
 // change executes a statement that changes the schema, and waits until all nodes have the change.
 func (a *applying) change(ctx context.Context, what, cql string) error {
 	a.say("%d of %d: %s", a.done+1, a.all, what)
-	err := a.session.Query(cql).Consistency(gocql.Quorum).ExecContext(ctx)
+	err := driver.Exec(ctx, a.session, driver.Statement{CQL: cql, Consistency: gocql.Quorum, Once: true})
 	if err == nil {
 		err = a.awaitAgreement(ctx)
 	}
@@ -266,7 +268,7 @@ func (a *applying) awaitAgreement(ctx context.Context) error {
 // behind lists the nodes with another schema than the node of the session, from the tables of that node.
 func (a *applying) behind(ctx context.Context) ([]string, error) {
 	var own gocql.UUID
-	if err := a.session.Query(selectSchemaVersion).Consistency(gocql.One).ScanContext(ctx, &own); err != nil {
+	if err := driver.ScanOne(ctx, a.session, atNode(selectSchemaVersion), &own); err != nil {
 		return nil, err
 	}
 	nodes, versions, err := readSchemaVersions(ctx, a.session)

@@ -1,6 +1,7 @@
 package cassandra
 
 import (
+	"context"
 	"sync/atomic"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -30,27 +31,22 @@ func (st statement) class() limit.Class {
 	return limit.Foreground
 }
 
-// retryPolicy is the retry policy of one execution: other nodes, up to limit of them. It records
-// whether any attempt may have written something; the error of the last attempt alone does not tell.
-type retryPolicy struct {
+// retry decides about retries of one execution: other nodes, up to limit of them. It records whether any
+// attempt may have written something; the error of the last attempt alone does not tell.
+type retry struct {
 	limit     int
 	impatient bool
 	all       bool // at ALL: another node needs the same replicas
 	unknown   atomic.Bool
 }
 
-// Attempt implements gocql.RetryPolicy.
-func (a *retryPolicy) Attempt(q gocql.RetryableQuery) bool {
-	return q.Attempts() <= a.limit && q.Context().Err() == nil
-}
-
-// GetRetryType implements gocql.RetryPolicy.
-func (a *retryPolicy) GetRetryType(err error) gocql.RetryType {
+// another reports whether another node is tried after an attempt that failed, see driver.Statement.Retry.
+func (a *retry) another(ctx context.Context, attempts int, err error) bool {
 	if mayBeWritten(err) {
 		a.unknown.Store(true)
 	}
 	if hopeless(err) || a.impatient && timedOut(err) || a.all && blocks(err) {
-		return gocql.Rethrow
+		return false
 	}
-	return gocql.RetryNextHost
+	return attempts <= a.limit && ctx.Err() == nil
 }

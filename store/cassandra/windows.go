@@ -28,10 +28,9 @@ type serverRow struct {
 	left                   *int // seconds until the row expires
 }
 
-// scan reads the next row.
-func (r *serverRow) scan(scan func(...any) bool) bool {
-	*r = serverRow{}
-	return scan(&r.id, &r.name, &r.address, &r.version, &r.started, &r.clock, &r.window, &r.admin, &r.left)
+// columns returns the destinations of the columns of selectServers.
+func (r *serverRow) columns() []any {
+	return []any{&r.id, &r.name, &r.address, &r.version, &r.started, &r.clock, &r.window, &r.admin, &r.left}
 }
 
 // serverOf returns the server in the row.
