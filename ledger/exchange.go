@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -76,10 +75,8 @@ func (l *Ledger) exchangeUntil(ctx context.Context) {
 			l.cfg.Logger.Info("all servers recognize repeated deliveries again")
 		}
 		failing = err != nil
-		// A tenth is random, so that servers do not run in step.
-		pause := l.cfg.Poll - time.Duration(rand.Int64N(int64(l.cfg.Poll)/10+1))
 		select {
-		case <-time.After(pause):
+		case <-time.After(store.Stagger(l.cfg.Poll)):
 		case <-ctx.Done():
 		}
 	}

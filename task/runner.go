@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/span"
+	"popelago/store"
 )
 
 // Job is one kind of background work.
@@ -170,7 +170,7 @@ func (r *Runner) repeat(ctx context.Context, s *state) {
 			if wait := s.job.After - time.Since(r.started); wait > 0 {
 				pause = wait
 			} else {
-				pause = every - time.Duration(rand.Int64N(int64(every)/10+1))
+				pause = store.Stagger(every)
 			}
 			s.next(time.Now().Add(pause))
 			due = time.After(pause)

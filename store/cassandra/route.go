@@ -2,8 +2,9 @@ package cassandra
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"net"
 	"slices"
 	"strconv"
@@ -84,6 +85,14 @@ func hostPort(address string, port int) string {
 	return net.JoinHostPort(address, strconv.Itoa(port))
 }
 
+// shuffle puts nodes in a random order. The random numbers come from crypto/rand, which a test can fix.
+func shuffle(nodes []driver.Node) {
+	var seed [32]byte
+	rand.Read(seed[:])
+	r := mathrand.New(mathrand.NewChaCha8(seed))
+	r.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
+}
+
 // close closes the session; r may be nil.
 func (r *route) close() {
 	if r != nil {
@@ -100,7 +109,7 @@ func (r *route) clocks(ctx context.Context, most int, wall func() time.Time) []t
 			hosts = append(hosts, h)
 		}
 	}
-	rand.Shuffle(len(hosts), func(i, j int) { hosts[i], hosts[j] = hosts[j], hosts[i] })
+	shuffle(hosts)
 	var mu sync.Mutex
 	var list []time.Duration
 	inParallel(min(len(hosts), most), func(i int) {
