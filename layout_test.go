@@ -34,6 +34,7 @@ var layout = []layer{
 	{"store/cassandra/limit", []string{"store"}},
 	{"store/cassandra/driver", nil},
 	{"store/cassandra", []string{"span", "defaults", "store", "store/cassandra/driver", "store/cassandra/limit"}},
+	{"store/cassandra/keyload", []string{"store", "store/cassandra"}},
 	{"token", []string{"defaults", "store"}},
 	{"trace", []string{"defaults", "event", "store"}},
 	{"webhook", []string{"defaults", "event", "store"}},
@@ -55,7 +56,7 @@ var layout = []layer{
 		"event", "wire", "config", "store", "store/embedded", "store/cassandra", "account", "token", "trace", "webhook", "visit", "ledger", "quota", "delivery", "maildrop",
 		"task", "smtpserver", "pop3server", "adminclient", "admin", "console",
 	}},
-	{"cmd/popelago", []string{"span", "config", "account", "app", "adminclient", "bench"}},
+	{"cmd/popelago", []string{"span", "config", "account", "app", "adminclient", "bench", "store/cassandra/keyload"}},
 
 	// Helpers for tests and measurements; no package above imports them.
 	{"mailtest", []string{"wire"}},
@@ -87,7 +88,7 @@ var layout = []layer{
 var testImports = []string{
 	"event", "mailtest", "store", "store/storetest", "store/embedded", "store/cassandra", "store/enginetest", "cassandratest",
 	"pop3server/pop3test", "smtpserver/smtptest", "delivery", "delivery/deliverytest", "maildrop", "task", "trace", "adminclient", "bench",
-	"pop3server/pop3test", "smtpserver/smtptest", "mailtest/sessiontest", "maildrop", "task", "adminclient", "bench", "console/consoletest",
+	"pop3server/pop3test", "smtpserver/smtptest", "mailtest/sessiontest", "maildrop", "task", "adminclient", "bench", "console/consoletest", "store/cassandra/keyload",
 }
 
 const module = "popelago"

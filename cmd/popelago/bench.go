@@ -47,6 +47,7 @@ variable POPELAGO_BENCH_PASSWORD, never from the command line.`,
 		newBenchIdleCommand(),
 		newBenchSeedCommand(),
 		newBenchVerifyCommand(),
+		newBenchKeysCommand(),
 	)
 	return cmd
 }
