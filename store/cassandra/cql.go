@@ -395,7 +395,7 @@ const (
 // Servers and their clocks.
 const (
 	insertServer  = `INSERT INTO server (datacenter, id, name, address, version, started, clock, window, admin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) USING TTL ? AND TIMESTAMP ?`
-	selectServers = `SELECT id, name, address, version, started, clock, window, admin, TTL(started) FROM server WHERE datacenter = ?`
+	selectServers = `SELECT id, name, address, version, started, clock, window, admin, TTL(started), WRITETIME(started) FROM server WHERE datacenter = ?`
 	deleteServer  = `DELETE FROM server USING TIMESTAMP ? WHERE datacenter = ? AND id = ?`
 
 	selectWatermark = `SELECT high, WRITETIME(high) FROM watermark WHERE server = ?`

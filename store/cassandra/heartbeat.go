@@ -15,6 +15,7 @@ type heartbeat struct {
 	peers       *peerServers
 	roll        *roll
 	windows     *windowCheck
+	pulse       *pulse
 	metrics     *metrics
 	datacenters []string // with replicas, in order
 
@@ -129,7 +130,11 @@ func (h *heartbeat) readServers(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			h.roll.see(s, asked, row.expiry(asked))
+			until, alive := h.pulse.read(row, asked)
+			if !alive {
+				return nil
+			}
+			h.roll.see(s, asked, until)
 			others = append(others, w)
 			if datacenter == h.cfg.Datacenter {
 				clocks[row.id] = row.clock
@@ -140,6 +145,7 @@ func (h *heartbeat) readServers(ctx context.Context) error {
 			return err
 		}
 	}
+	h.pulse.forget(asked)
 	h.roll.leave(asked, time.Now())
 	h.windows.compare(others)
 	h.peers.set(clocks, asked)

@@ -15,7 +15,9 @@ func (e *engine) Servers(ctx context.Context) ([]store.Server, error) {
 		err := h.readDatacenter(ctx, datacenter, func(row serverRow) error {
 			s, err := row.serverOf(datacenter)
 			if err == nil && row.id != h.peers.own {
-				h.roll.see(s, asked, row.expiry(asked))
+				if until, alive := h.pulse.read(row, asked); alive {
+					h.roll.see(s, asked, until)
+				}
 			}
 			return err
 		})

@@ -26,11 +26,12 @@ type serverRow struct {
 	started, clock, window *int64
 	admin                  string
 	left                   *int // seconds until the row expires
+	written                *int64
 }
 
 // columns returns the destinations of the columns of selectServers.
 func (r *serverRow) columns() []any {
-	return []any{&r.id, &r.name, &r.address, &r.version, &r.started, &r.clock, &r.window, &r.admin, &r.left}
+	return []any{&r.id, &r.name, &r.address, &r.version, &r.started, &r.clock, &r.window, &r.admin, &r.left, &r.written}
 }
 
 // serverOf returns the server in the row.
@@ -43,15 +44,6 @@ func (r *serverRow) serverOf(datacenter string) (store.Server, error) {
 		}
 	}
 	return s, nil
-}
-
-// expiry returns the moment at which the row of a server expires that sends no further heartbeat, as read at a
-// moment.
-func (r *serverRow) expiry(read time.Time) time.Time {
-	if r.left == nil {
-		return read
-	}
-	return read.Add(time.Duration(*r.left) * time.Second)
 }
 
 // windowOf returns the window in the row.
