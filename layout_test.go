@@ -62,6 +62,7 @@ var layout = []layer{
 	{"mailtest", []string{"wire"}},
 	{"testreport", nil},
 	{"cassandratest", nil},
+	{"simulation/cluster", []string{"store/cassandra/driver"}},
 	{"cassandratest/cmd", []string{"cassandratest"}},
 	{"delivery/deliverytest", []string{"account", "delivery", "ledger", "maildrop", "store", "store/embedded"}},
 	{"mailtest/sessiontest", []string{"account", "maildrop", "mailtest", "store", "wire"}},

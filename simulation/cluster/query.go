@@ -1,0 +1,551 @@
+package cluster
+
+import (
+	"math"
+	"slices"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+)
+
+// defaultPage is the size of a page for a statement without one, as in the driver for Go.
+const defaultPage = 5000
+
+// query is a statement that reads, in progress at a coordinator. It reads the ring in one or more steps: one
+// for a single partition, and one for each run of the ring otherwise.
+type query struct {
+	cluster   *Cluster
+	request   *request
+	plan      *plan
+	outcome   outcome
+	size      int // of the page; zero: no pages
+	remaining int // rows until LIMIT
+	command   readCommand
+	next      int // of a scan: the next range of the ring
+	width     int // of a scan: how many ranges the next step reads
+	wait      *deadlines
+	deadline  *deadline
+	step      *step
+}
+
+// startRead executes a request that reads.
+func (c *Cluster) startRead(r *request) {
+	q := &query{cluster: c, request: r, plan: r.plan, size: r.pageSize, wait: c.reads, width: 16}
+	if err := q.prepare(); err != nil {
+		c.respond(r, result{}, err)
+		return
+	}
+	if q.plan.partition == nil {
+		c.counters.Scans++
+		q.wait = c.scans
+	} else {
+		c.counters.Reads++
+	}
+	q.deadline = q.wait.add(q.expire)
+	q.advance()
+}
+
+// prepare evaluates the statement.
+func (q *query) prepare() error {
+	p, values, now := q.plan, q.request.values[0], q.request.node.moment().second
+	if q.size == 0 {
+		q.size = defaultPage
+	}
+	limit, set, err := p.limit.number(values, scalars["int"], "limit")
+	if err != nil {
+		return err
+	}
+	if set && limit <= 0 {
+		return invalid("LIMIT must be strictly positive")
+	}
+	q.remaining = math.MaxInt32
+	if set {
+		q.remaining = int(limit)
+	}
+	selected, err := p.selection(values)
+	if err != nil {
+		return err
+	}
+	q.command = readCommand{
+		table: p.table, intervals: selected.intervals, reversed: p.reversed, full: p.full, now: now, failAt: q.cluster.config.FailTombstones,
+		scan: p.partition == nil, from: place{token: math.MinInt64}, to: math.MaxInt64,
+	}
+	if p.partition != nil {
+		if q.command.key, err = p.key(values); err != nil {
+			return err
+		}
+		q.command.token = tokenOf([]byte(q.command.key))
+	} else if err := q.prepareScan(values); err != nil {
+		return err
+	}
+	if err := q.resume(); err != nil {
+		return err
+	}
+	q.command.limit = min(q.size, q.remaining)
+	q.outcome = outcome{plan: p, now: now, limit: q.command.limit}
+	return nil
+}
+
+// prepareScan evaluates the conditions on the token.
+func (q *query) prepareScan(values []value) error {
+	for i := range q.plan.scanned {
+		r := &q.plan.scanned[i]
+		token, set, err := r.value.number(values, scalars["bigint"], "token")
+		if err != nil {
+			return err
+		}
+		if !set {
+			return invalid("Invalid null token value")
+		}
+		c := &q.command
+		switch r.sign {
+		case ">":
+			c.from = place{token: token, kind: afterToken}
+		case ">=":
+			c.from = place{token: token}
+		case "<":
+			if token == math.MinInt64 {
+				c.to = token
+			} else {
+				c.to = token - 1
+			}
+		case "<=":
+			c.to = token
+		default:
+			c.from, c.to = place{token: token}, token
+		}
+	}
+	return nil
+}
+
+// resume goes to the position of the page.
+func (q *query) resume() error {
+	if len(q.request.page) == 0 {
+		return nil
+	}
+	at, err := decodePage(q.request.page)
+	if err != nil {
+		return err
+	}
+	c := &q.command
+	q.remaining = at.remaining
+	c.resumes, c.resumed, c.after = true, at.key, at.position
+	if c.scan {
+		c.from = place{token: at.token, key: at.key, kind: beforeKey}
+	}
+	return nil
+}
+
+// advance starts the next step, or answers.
+func (q *query) advance() {
+	c := q.cluster
+	s := &step{query: q, command: q.command}
+	if !q.command.scan {
+		s.ranges = []int{c.ring.rangeOf(q.command.token)}
+	} else {
+		q.scanRanges(s)
+	}
+	s.command.limit = q.outcome.limit - len(q.outcome.rows)
+	if err := s.choose(); err != nil {
+		q.answer(result{}, err)
+		return
+	}
+	q.step = s
+	s.ask(s.nodes)
+	if c.config.Speculate > 0 && q.request.consistency != gocql.EachQuorum {
+		s.patience = c.patience.add(s.speculate)
+	}
+}
+
+// scanRanges gives the next ranges of the ring to a step.
+func (q *query) scanRanges(s *step) {
+	ring := q.cluster.ring
+	if q.next == 0 && q.command.from.token > ring.tokens[0] {
+		if q.next = ring.rangeOf(q.command.from.token); q.next == 0 {
+			q.next = len(ring.tokens)
+		}
+	}
+	last := min(q.next+q.width-1, len(ring.tokens))
+	q.width *= 2
+	for i := q.next; i <= last; i++ {
+		s.ranges = append(s.ranges, i%len(ring.tokens)) // beyond the last token: the range of the first
+	}
+	if last < len(ring.tokens) {
+		s.command.to = min(q.command.to, ring.tokens[last])
+	}
+	q.next = last + 1
+}
+
+// stepped takes the merged partitions of a step.
+func (q *query) stepped(parts []*partition) {
+	full := false
+	for _, p := range parts {
+		if full = q.outcome.add(p, q.command.resumes && q.command.resumed == p.key); full {
+			break
+		}
+	}
+	ring := q.cluster.ring
+	if !full && q.command.scan && q.next <= len(ring.tokens) && ring.tokens[min(q.next-1, len(ring.tokens)-1)] < q.command.to {
+		q.command.from = place{token: q.step.command.to, kind: afterToken}
+		q.advance()
+		return
+	}
+	q.finish()
+}
+
+// finish answers with the rows found.
+func (q *query) finish() {
+	o := &q.outcome
+	res := result{types: q.plan.resultTypes(), rows: o.rows}
+	q.remaining -= len(o.rows)
+	single := !q.command.scan
+	if len(o.rows) >= q.size && q.remaining > 0 && !(single && o.lone) {
+		o.last.remaining = q.remaining
+		res.page = o.last.encode()
+	}
+	q.answer(res, nil)
+}
+
+func (q *query) answer(res result, err error) {
+	q.deadline.expired = nil
+	q.cluster.respond(q.request, res, err)
+}
+
+func (q *query) current() bool {
+	n := q.request.node
+	return n.running && n.life == q.request.life && q.deadline.expired != nil
+}
+
+func (q *query) expire() {
+	n := q.request.node
+	if !n.running || n.life != q.request.life {
+		return
+	}
+	q.cluster.counters.ReadTimeouts++
+	q.cluster.respond(q.request, result{}, readTimeout(q.request.consistency, len(q.step.replies), q.step.need.total))
+}
+
+// step is a read of one partition or of a run of the ring, at replicas of each range.
+type step struct {
+	query   *query
+	command readCommand
+	ranges  []int           // of the ring
+	need    need            // of the first range
+	needs   []need          // of each range
+	chosen  map[int]*choice // by range
+	nodes   []*node         // asked, in order
+	replies map[*node]*answer
+	round   int
+	merged  []*partition
+	repairs int // writes of repairs that are awaited
+	spare   []*node
+	// patience is the wait before one more replica is asked.
+	patience *deadline
+}
+
+// choice is the choice of replicas of a range.
+type choice struct {
+	nodes []*node
+	need  need
+}
+
+// choose chooses the replicas to ask: the coordinator, then those of its datacenter, by chance.
+func (s *step) choose() error {
+	q := s.query
+	c, r := q.cluster, q.request
+	s.chosen, s.replies = make(map[int]*choice, len(s.ranges)), map[*node]*answer{}
+	for _, i := range s.ranges {
+		replicas := c.ring.replicasAt(q.plan.keyspace, i)
+		needed, ok := needOf(r.consistency, q.plan.keyspace, replicas, r.node.datacenter)
+		if !ok {
+			return invalid("reads at %s are not simulated", r.consistency)
+		}
+		if err := c.assure(r, needed, replicas); err != nil {
+			return err
+		}
+		s.need = needed
+		p := &choice{need: needed}
+		for _, n := range s.prefer(replicas) {
+			if !c.alive(r.node, n) || needed.local != "" && n.datacenter != needed.local {
+				continue
+			}
+			if _, enough := needed.counts(p.nodes); enough || needed.each != nil && sufficient(p.nodes, needed, n.datacenter) {
+				s.spare = append(s.spare, n)
+				continue
+			}
+			p.nodes = append(p.nodes, n)
+		}
+		s.chosen[i] = p
+		for _, n := range p.nodes {
+			if !slices.Contains(s.nodes, n) {
+				s.nodes = append(s.nodes, n)
+			}
+		}
+	}
+	return nil
+}
+
+// sufficient reports whether enough nodes of a datacenter are chosen.
+func sufficient(nodes []*node, needed need, datacenter string) bool {
+	have := 0
+	for _, n := range nodes {
+		if n.datacenter == datacenter {
+			have++
+		}
+	}
+	return have >= needed.each[datacenter]
+}
+
+// prefer orders replicas. In a scan, nodes that are asked anyway come before others.
+func (s *step) prefer(replicas []*node) []*node {
+	c, self := s.query.cluster, s.query.request.node
+	list := slices.Clone(replicas)
+	c.config.Random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	rank := func(n *node) int {
+		switch {
+		case n == self:
+			return 0
+		case n.datacenter == self.datacenter && s.command.scan && slices.Contains(s.nodes, n):
+			return 1
+		case n.datacenter == self.datacenter:
+			return 2
+		}
+		return 3
+	}
+	slices.SortStableFunc(list, func(a, b *node) int { return rank(a) - rank(b) })
+	return list
+}
+
+// ask sends the command to nodes.
+func (s *step) ask(nodes []*node) {
+	q := s.query
+	c, coordinator := q.cluster, q.request.node
+	round := s.round
+	for _, n := range nodes {
+		command := s.command
+		if command.scan {
+			command.selected = func(token int64) bool { return slices.Contains(s.chosen[c.ring.rangeOf(token)].nodes, n) }
+		}
+		c.send(&coordinator.peer, n, q.wait.wait, func() {
+			a := n.read(&command)
+			c.send(&n.peer, coordinator, q.wait.wait, func() { s.reply(n, a, round) })
+		})
+	}
+}
+
+// speculate asks one more replica of a single partition if an answer is missing.
+func (s *step) speculate() {
+	if s.command.scan || s.round > 0 || !s.query.current() || s.query.step != s || len(s.spare) == 0 || len(s.replies) >= len(s.nodes) {
+		return
+	}
+	s.query.cluster.counters.Speculations++
+	extra := s.spare[0]
+	s.spare = s.spare[1:]
+	s.nodes = append(s.nodes, extra)
+	p := s.chosen[s.ranges[0]]
+	p.nodes = append(slices.Clone(p.nodes), extra)
+	s.ask([]*node{extra})
+}
+
+// reply takes the answer of a replica.
+func (s *step) reply(n *node, a *answer, round int) {
+	q := s.query
+	if !q.current() || q.step != s || round != s.round || s.repairs > 0 {
+		return
+	}
+	if a.failed {
+		q.answer(result{}, readFailure(q.request.consistency, len(s.replies), s.need.total, 1))
+		return
+	}
+	s.replies[n] = a
+	if s.enough() {
+		s.resolve()
+	}
+}
+
+// enough reports whether enough replicas of each range have answered.
+func (s *step) enough() bool {
+	if !s.command.scan {
+		answered := make([]*node, 0, 8)
+		for _, n := range s.nodes {
+			if s.replies[n] != nil {
+				answered = append(answered, n)
+			}
+		}
+		_, enough := s.need.counts(answered)
+		return enough
+	}
+	return len(s.replies) == len(s.nodes)
+}
+
+// participants returns the nodes that answered, in the order in which they were asked.
+func (s *step) participants() []*node {
+	list := make([]*node, 0, len(s.nodes))
+	for _, n := range s.nodes {
+		if s.replies[n] != nil {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// resolve merges the answers, and repairs replicas that differ. Answers that differ are asked for once more:
+// the first answers but one were digests.
+func (s *step) resolve() {
+	q := s.query
+	if s.patience != nil {
+		s.patience.expired = nil
+	}
+	nodes := s.participants()
+	if !s.command.scan && s.round == 0 && s.differ(nodes) {
+		q.cluster.counters.Mismatches++
+		s.again(nodes)
+		return
+	}
+	bound := s.bound(nodes)
+	parts := s.merge(nodes, bound)
+	if s.short(parts, bound) {
+		q.cluster.counters.ShortReads++
+		s.command.limit *= 2
+		s.again(nodes)
+		return
+	}
+	s.merged = parts
+	s.repair(nodes, bound)
+	if s.repairs == 0 {
+		q.stepped(s.merged)
+	}
+}
+
+// again asks the same nodes once more.
+func (s *step) again(nodes []*node) {
+	s.round++
+	s.nodes = nodes
+	clear(s.replies)
+	s.ask(nodes)
+}
+
+// differ reports whether the answers about a single partition differ.
+func (s *step) differ(nodes []*node) bool {
+	var first *partition
+	for i, n := range nodes {
+		var p *partition
+		if parts := s.replies[n].parts; len(parts) > 0 {
+			p = parts[0]
+		}
+		if i == 0 {
+			first = p
+		} else if !samePartitions(first, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// bound returns the earliest cut of the answers.
+func (s *step) bound(nodes []*node) *cut {
+	var bound *cut
+	for _, n := range nodes {
+		if at := s.replies[n].cut; at != nil && (bound == nil || at.compare(bound) < 0) {
+			bound = at
+		}
+	}
+	return bound
+}
+
+// merge merges the answers up to a cut.
+func (s *step) merge(nodes []*node, bound *cut) []*partition {
+	if len(nodes) == 1 {
+		return s.replies[nodes[0]].parts
+	}
+	lists := make([][]*partition, len(nodes))
+	for i, n := range nodes {
+		lists[i] = s.replies[n].upTo(bound)
+	}
+	var merged []*partition
+	for {
+		var first *partition
+		for _, l := range lists {
+			if len(l) > 0 && (first == nil || ringOrder(l[0], first) < 0) {
+				first = l[0]
+			}
+		}
+		if first == nil {
+			return merged
+		}
+		var same []*partition
+		equal := true
+		for i, l := range lists {
+			if len(l) > 0 && ringOrder(l[0], first) == 0 {
+				equal = equal && samePartitions(l[0], first)
+				same = append(same, l[0])
+				lists[i] = l[1:]
+			}
+		}
+		if equal {
+			merged = append(merged, first)
+		} else {
+			merged = append(merged, mergePartitions(same))
+		}
+	}
+}
+
+// short reports whether the merged answer has too few live rows although a replica has more.
+func (s *step) short(parts []*partition, bound *cut) bool {
+	if bound == nil || len(s.nodes) == 1 {
+		return false
+	}
+	probe := outcome{plan: s.query.plan, now: s.command.now, limit: s.query.outcome.limit - len(s.query.outcome.rows)}
+	for _, p := range parts {
+		if probe.add(p, s.command.resumes && s.command.resumed == p.key) {
+			return false
+		}
+	}
+	return true
+}
+
+// repair writes to each replica what its answer lacks.
+func (s *step) repair(nodes []*node, bound *cut) {
+	q := s.query
+	c, coordinator := q.cluster, q.request.node
+	if len(nodes) == 1 {
+		return
+	}
+	for _, n := range nodes {
+		have := s.replies[n].upTo(bound)
+		m := &mutation{table: s.command.table}
+		for _, p := range s.merged {
+			if s.command.scan && !slices.Contains(s.chosen[c.ring.rangeOf(p.token)].nodes, n) {
+				continue
+			}
+			for len(have) > 0 && ringOrder(have[0], p) < 0 {
+				have = have[1:]
+			}
+			var own *partition
+			if len(have) > 0 && ringOrder(have[0], p) == 0 {
+				own = have[0]
+			}
+			if lacking := own.lacks(p); lacking != nil {
+				m.parts = append(m.parts, lacking)
+			}
+		}
+		if len(m.parts) == 0 {
+			continue
+		}
+		c.counters.Repairs++
+		s.repairs++
+		c.send(&coordinator.peer, n, c.config.WriteTimeout, func() {
+			n.apply(m)
+			c.send(&n.peer, coordinator, c.config.WriteTimeout, s.repaired)
+		})
+	}
+}
+
+// repaired counts the end of the write of a repair.
+func (s *step) repaired() {
+	if !s.query.current() || s.query.step != s {
+		return
+	}
+	if s.repairs--; s.repairs == 0 {
+		s.query.stepped(s.merged)
+	}
+}
