@@ -274,6 +274,9 @@ func (p *plan) resolveRelations() error {
 	slices.SortStableFunc(p.ranges, func(a, b restriction) int { return a.first - b.first })
 	p.full = len(p.ranges) == 0
 	if p.verb == selectVerb {
+		if !p.full && p.selectsKind(staticColumn) && !p.selectsKind(clusteringColumn) && !p.selectsKind(regularColumn) {
+			return invalid("Cannot restrict clustering columns when selecting only static columns")
+		}
 		return p.resolveOrder()
 	}
 	equals := 0
@@ -296,6 +299,13 @@ func (p *plan) resolveRelations() error {
 		}
 	}
 	return nil
+}
+
+// selectsKind reports whether a column of a kind is selected.
+func (p *plan) selectsKind(kind columnKind) bool {
+	return slices.ContainsFunc(p.selectors, func(s selector) bool {
+		return slices.ContainsFunc(s.columns, func(name string) bool { return p.table.byName[name].kind == kind })
+	})
 }
 
 // restrict notes a condition on clustering columns.
