@@ -127,13 +127,14 @@ func Deliver(ctx context.Context, cfg DeliverConfig) (Report, error) {
 	for i := range workers {
 		sum.messages.merge(&workers[i].messages)
 		sum.taken += workers[i].taken
+		sum.octets += workers[i].octets
 		sum.refused += workers[i].refused
 		sum.unknown += workers[i].unknown
 		sum.resent += workers[i].resent
 	}
 	report.addRow("messages", &sum.messages)
 	if cfg.Recipients > 1 {
-		recipients := measure{count: sum.taken, octets: sum.taken * int64(cfg.Messages.Size), hist: sum.messages.hist}
+		recipients := measure{count: sum.taken, octets: sum.octets, hist: sum.messages.hist}
 		report.addRow("recipients", &recipients)
 	}
 	report.addFact("taken", sum.taken)
@@ -181,6 +182,7 @@ type deliverWorker struct {
 
 	messages measure
 	taken    int64
+	octets   int64 // of the recipients that took a message
 	refused  int64
 	unknown  int64
 	resent   int64
@@ -261,6 +263,7 @@ func (w *deliverWorker) account(ctx context.Context, lost error) (anyTaken bool)
 		switch o {
 		case outcomeTaken:
 			w.taken++
+			w.octets += int64(w.d.token.size)
 			anyTaken = true
 			continue
 		case outcomeUnknown:

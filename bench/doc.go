@@ -12,7 +12,7 @@
 //
 // The token in the first header line determines the whole message:
 //
-//	X-Bench-Id: b-<seed, hex>-<number>-<size in octets>-<p plain | a awkward>
+//	X-Bench-Id: b-<seed, hex>-<number>-<size in octets>-<p plain | a awkward | r realistic>
 //	X-Bench-Id: b-5f3a9c01-1042-8192-p
 //
 // So a reader of a maildrop can generate the message again and compare it octet by octet, from that

@@ -15,8 +15,9 @@ const tokenHeader = "X-Bench-Id: "
 
 // MinSize and maxSize bound the size of a generated message in octets.
 const (
-	MinSize = 400
-	maxSize = 1 << 30
+	MinSize      = 400
+	minRealistic = 3000
+	maxSize      = 1 << 30
 )
 
 // Messages selects the generated messages. Together with a number it gives one message, always the
@@ -27,12 +28,16 @@ type Messages struct {
 	Seed uint64
 
 	// Size is the size of a message in octets, headers included, line ends as CRLF and
-	// without dot-stuffing. Default 8192.
+	// without dot-stuffing. Default 8192; with Realistic each message has a size of its own.
 	Size int
 
 	// Awkward is the share (0 to 1) of messages with lines of dots, 8-bit octets, lines
 	// of 998 octets, trailing blanks and empty lines. Default 0.
 	Awkward float64
+
+	// Realistic messages are letters, newsletters, notices and mail with attachments, which compress
+	// as real mail does. The other messages are letters and digits at random.
+	Realistic bool
 }
 
 // validate fills in the defaults and describes errors of m in words for the user.
@@ -40,16 +45,27 @@ func (m *Messages) validate() error {
 	if m.Seed == 0 {
 		m.Seed = uint64(rand.Uint32()) + 1
 	}
-	if m.Size == 0 {
+	if m.Size == 0 && !m.Realistic {
 		m.Size = 8192
 	}
-	if m.Size < MinSize || m.Size > maxSize {
-		return fmt.Errorf("bench: message size %d: want %d to %d octets", m.Size, MinSize, maxSize)
+	if smallest := m.smallest(); m.Size != 0 && m.Size < smallest || m.Size < 0 || m.Size > maxSize {
+		return fmt.Errorf("bench: message size %d: want %d to %d octets", m.Size, smallest, maxSize)
 	}
 	if m.Awkward < 0 || m.Awkward > 1 {
 		return fmt.Errorf("bench: share of awkward messages %v: want 0 to 1", m.Awkward)
 	}
+	if m.Awkward > 0 && m.Realistic {
+		return errors.New("bench: messages are either awkward or realistic")
+	}
 	return nil
+}
+
+// smallest returns the smallest size in octets.
+func (m Messages) smallest() int {
+	if m.Realistic {
+		return minRealistic
+	}
+	return MinSize
 }
 
 // Text returns message number n as RETR should return the message.
@@ -60,15 +76,20 @@ func (m Messages) token(n int64) token {
 	// The fractional part of n*share steps by share, so the awkward ones are spread evenly.
 	share := m.Awkward
 	awkward := share > 0 && (share >= 1 || int64(float64(n+1)*share) != int64(float64(n)*share))
-	return token{seed: m.Seed, number: n, size: m.Size, awkward: awkward}
+	size := m.Size
+	if size == 0 && m.Realistic {
+		size = realisticSize(m.Seed, n)
+	}
+	return token{seed: m.Seed, number: n, size: size, awkward: awkward, realistic: m.Realistic}
 }
 
 // token identifies a message and determines all its octets.
 type token struct {
-	seed    uint64
-	number  int64
-	size    int
-	awkward bool
+	seed      uint64
+	number    int64
+	size      int
+	awkward   bool
+	realistic bool
 }
 
 // appendTo appends the token in the form of the header line and of the journal.
@@ -79,8 +100,11 @@ func (t token) appendTo(b []byte) []byte {
 	b = strconv.AppendInt(b, t.number, 10)
 	b = append(b, '-')
 	b = strconv.AppendInt(b, int64(t.size), 10)
-	if t.awkward {
+	switch {
+	case t.awkward:
 		return append(b, "-a"...)
+	case t.realistic:
+		return append(b, "-r"...)
 	}
 	return append(b, "-p"...)
 }
@@ -94,16 +118,17 @@ var errNoToken = errors.New("no " + strings.TrimSuffix(tokenHeader, ": ") + " he
 // parseToken reads the text form.
 func parseToken(s string) (token, error) {
 	parts := strings.Split(s, "-")
-	if len(parts) != 5 || parts[0] != "b" || parts[4] != "a" && parts[4] != "p" {
+	if len(parts) != 5 || parts[0] != "b" || len(parts[4]) != 1 || !strings.Contains("apr", parts[4]) {
 		return token{}, errNoToken
 	}
 	seed, err1 := strconv.ParseUint(parts[1], 16, 64)
 	number, err2 := strconv.ParseInt(parts[2], 10, 64)
 	size, err3 := strconv.Atoi(parts[3])
-	if err1 != nil || err2 != nil || err3 != nil || size < MinSize || size > maxSize {
+	realistic := parts[4] == "r"
+	if smallest := (Messages{Realistic: realistic}).smallest(); err1 != nil || err2 != nil || err3 != nil || size < smallest || size > maxSize {
 		return token{}, errNoToken
 	}
-	return token{seed: seed, number: number, size: size, awkward: parts[4] == "a"}, nil
+	return token{seed: seed, number: number, size: size, awkward: parts[4] == "a", realistic: realistic}, nil
 }
 
 // findToken looks for the X-Bench-Id line in the header of a message. start is the beginning of
@@ -159,6 +184,9 @@ const markEvery = 12
 // appendMessage appends the message of t as RETR should return it: t.size octets, CRLF line ends,
 // no dot-stuffing.
 func appendMessage(b []byte, t token) []byte {
+	if t.realistic {
+		return appendRealistic(b, t)
+	}
 	start := len(b)
 	end := start + t.size
 	b = append(b, tokenHeader...)
@@ -186,13 +214,7 @@ func appendMessage(b []byte, t token) []byte {
 		b = append(b, pool[line*poolLine:(line+n)*poolLine]...)
 		line = (line + n) % poolLines
 	}
-	// Cut to size. The last line may come out short, or lose only its line end.
-	b = b[:end]
-	b[end-2], b[end-1] = '\r', '\n'
-	if b[end-3] == '\r' { // a bare CR must not come out of the cut
-		b[end-3] = '='
-	}
-	return b
+	return cutTo(b, end)
 }
 
 // appendAwkward appends lines that servers often get wrong. CR and LF come only as CRLF, and NUL

@@ -40,6 +40,47 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// Realistic messages are as exact as the others, with a size for all and with sizes of their own.
+func TestRealisticMessages(t *testing.T) {
+	kinds := map[mailKind]int{}
+	for _, size := range []int{0, minRealistic, 3001, 3002, 8192, 30_000, 200_001} {
+		m := Messages{Seed: 7, Size: size, Realistic: true}
+		if err := m.validate(); err != nil {
+			t.Fatal(err)
+		}
+		for n := range int64(200) {
+			tok := m.token(n)
+			if size != 0 && tok.size != size {
+				t.Fatalf("message %v: want %d octets", tok, size)
+			}
+			kinds[tok.kind()]++
+			text := appendMessage(nil, tok)
+			if len(text) != tok.size || !bytes.HasSuffix(text, []byte("\r\n")) || bytes.IndexByte(text, 0) >= 0 {
+				t.Fatalf("message %v has %d octets, no final CRLF, or a NUL", tok, len(text))
+			}
+			if !bytes.Equal(text, m.Text(n)) {
+				t.Fatalf("message %v differs when generated again", tok)
+			}
+			for line := range strings.SplitSeq(strings.TrimSuffix(string(text), "\r\n"), "\r\n") {
+				if strings.ContainsAny(line, "\r\n") || len(line) > 998 {
+					t.Fatalf("message %v has the line %q", tok, line)
+				}
+			}
+			if !bytes.Contains(text, []byte("\r\n\r\n")) {
+				t.Fatalf("message %v has no body", tok)
+			}
+			if got, _, err := findToken(text); err != nil || got != tok {
+				t.Fatalf("findToken: %v, %v; want %v", got, err, tok)
+			}
+		}
+	}
+	for _, k := range mailKinds {
+		if kinds[k.kind] < 20 {
+			t.Errorf("%d messages of kind %d", kinds[k.kind], k.kind)
+		}
+	}
+}
+
 // The share of awkward messages is the requested one.
 func TestAwkwardShare(t *testing.T) {
 	for _, share := range []float64{0, 0.01, 0.1, 0.5, 1} {

@@ -17,8 +17,9 @@ type benchMessages struct {
 // add defines the flags.
 func (m *benchMessages) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.IntVar(&m.Size, "size", 8192, "size of a message in octets")
+	f.IntVar(&m.Size, "size", 0, "size of a message in octets (default 8192; with --realistic between 3 and 600 KB)")
 	f.Float64Var(&m.Awkward, "awkward", 0, "share (0 to 1) of messages with dot lines, 8-bit octets, long lines and similar")
+	f.BoolVar(&m.Realistic, "realistic", false, "send letters, newsletters, notices and attachments, which compress as mail does, in place of random letters and digits")
 	f.Uint64Var(&m.Seed, "seed", 0, "generate the same messages as another run with this seed (default random)")
 }
 
