@@ -30,10 +30,11 @@ var layout = []layer{
 	{"bench", nil},
 	{"store", nil},
 	{"store/storetest", []string{"store"}},
-	{"store/embedded", []string{"span", "defaults", "store"}},
+	{"store/codec", []string{"store"}},
+	{"store/embedded", []string{"span", "defaults", "store", "store/codec"}},
 	{"store/cassandra/limit", []string{"store"}},
 	{"store/cassandra/driver", nil},
-	{"store/cassandra", []string{"span", "defaults", "store", "store/cassandra/driver", "store/cassandra/limit"}},
+	{"store/cassandra", []string{"span", "defaults", "store", "store/codec", "store/cassandra/driver", "store/cassandra/limit"}},
 	{"store/cassandra/keyload", []string{"store", "store/cassandra"}},
 	{"token", []string{"defaults", "store"}},
 	{"trace", []string{"defaults", "event", "store"}},
@@ -50,7 +51,7 @@ var layout = []layer{
 	{"admin", []string{"event", "account", "trace", "webhook", "delivery", "maildrop", "quota", "store", "task", "token", "adminclient"}},
 	{"console", []string{"defaults", "adminclient"}},
 	{"config", []string{
-		"suggest", "wire", "store", "store/embedded", "store/cassandra", "account", "token", "trace", "webhook", "visit", "ledger", "quota", "delivery", "task", "smtpserver", "pop3server", "console",
+		"suggest", "wire", "store", "store/codec", "store/embedded", "store/cassandra", "account", "token", "trace", "webhook", "visit", "ledger", "quota", "delivery", "task", "smtpserver", "pop3server", "console",
 	}},
 	{"app", []string{
 		"event", "wire", "config", "store", "store/embedded", "store/cassandra", "account", "token", "trace", "webhook", "visit", "ledger", "quota", "delivery", "maildrop",

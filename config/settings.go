@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"popelago/store/codec"
+)
 
 // setting is one line of the table.
 type setting struct {
@@ -62,6 +66,8 @@ func settings(c *Config) []setting {
 			"Memory for blocks read from the database, with store.engine = \"embedded\"."},
 		{"store.reserve", size(&c.Store.Reserve, 0, tib).zeroIsOff(),
 			"Free disk space below which mail is refused (452), with store.engine = \"embedded\". Removals still work, and reclaim space at once."},
+		{"store.compression", oneOf(&c.Store.Compression, codec.MethodZstd, codec.MethodNone),
+			"Compression of new contents: \"zstd\" compresses each content that becomes at least 5% smaller, \"none\" stores all contents as they are. Contents of both kinds are read with both values. A server of a release without compression refuses compressed contents: in a cluster, set \"none\" until the last server has the new release. A data folder used with \"zstd\" is refused by releases without compression."},
 		{"store.clock_settle", duration(&c.Store.Settle, 0, day).zeroIsOff(),
 			"Time after a start in which NTP may still correct the clock. In this time no message expires, and with store.engine = \"embedded\" the server follows a corrected clock after a fifteenth of it. Later a clock that is set by more than 5 minutes is not trusted: mail is refused (451), maildrops with a retention stay closed ([SYS/TEMP]), accounts and domains stay unchanged, and background work waits, until the clock is right or \"popelago clock trust\" declares it right."},
 		{"store.max_stop", duration(&c.Store.MaxStop, 0, 3650*day).zeroIsOff(),

@@ -62,6 +62,7 @@ type ContentRow struct {
 	// further fields are unknown then. Nil for a complete content.
 	Parts []int
 	// Damage is an ErrCorrupt if the content cannot be read whole, as far as a check detects
-	// damage without reading all octets. Nil without visible damage.
+	// damage without reading all octets, or an ErrUnavailable if only a later release can read
+	// the content. Nil without visible damage.
 	Damage error
 }

@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"io"
 	"sync"
+
+	"popelago/store/codec"
 )
 
 // The file of a large content:
@@ -16,18 +18,26 @@ import (
 //	  4 octets   CRC-32C of nonce, block number (8 octets, little endian) and data
 //	  data       up to 65,532 octets
 //
+// The file of a coded content has version 2, and blocks of
+//
+//	4 octets   CRC-32C of nonce, block number, length and coded data
+//	4 octets   length of the coded data, little endian
+//	coded data, see package codec; for up to 65,532 octets
+//
 // The row of the content also holds its size and the nonce. So a misplaced block, a block of another file
 // and a truncated file are found like a flipped bit.
 const (
 	fileMagic    = "PLGC"
 	fileVersion  = 1
+	codedVersion = 2
 	fileHeader   = 16
 	blockSize    = 64 << 10
 	blockPrefix  = 4
+	codedPrefix  = 8
 	blockPayload = blockSize - blockPrefix
 )
 
-// fileLength returns the length of the file of a content of a size.
+// fileLength returns the length of the file of a raw content of a size.
 func fileLength(size int64) int64 {
 	blocks := (size + blockPayload - 1) / blockPayload
 	return fileHeader + size + blockPrefix*blocks
@@ -39,18 +49,31 @@ type blockBuffer [blockSize]byte
 // blockPool holds the buffers of contents being written or read.
 var blockPool = sync.Pool{New: func() any { return new(blockBuffer) }}
 
-func encodeFileHeader(nonce [8]byte) (h [fileHeader]byte) {
+// codedBuffer holds one coded block.
+type codedBuffer [codedPrefix + blockPayload + codedSlack]byte
+
+// codedSlack is room for compressed data that is longer than the data.
+const codedSlack = 1 << 10
+
+// codedPool holds the buffers of coded contents being written or read.
+var codedPool = sync.Pool{New: func() any { return new(codedBuffer) }}
+
+func encodeFileHeader(id codec.ID, nonce [8]byte) (h [fileHeader]byte) {
 	copy(h[:], fileMagic)
-	binary.LittleEndian.PutUint32(h[4:8], fileVersion)
+	version := uint32(fileVersion)
+	if id != codec.Raw {
+		version = codedVersion
+	}
+	binary.LittleEndian.PutUint32(h[4:8], version)
 	copy(h[8:], nonce[:])
 	return h
 }
 
 var errBadFile = fmt.Errorf("%w: content file", errBadRow)
 
-// checkFileHeader verifies that h is the header of the file with the given nonce.
-func checkFileHeader(h []byte, nonce [8]byte) error {
-	if want := encodeFileHeader(nonce); string(h) != string(want[:]) {
+// checkFileHeader verifies that h is the header of the file with the given codec and nonce.
+func checkFileHeader(h []byte, id codec.ID, nonce [8]byte) error {
+	if want := encodeFileHeader(id, nonce); string(h) != string(want[:]) {
 		return fmt.Errorf("%w: wrong header", errBadFile)
 	}
 	return nil
@@ -69,6 +92,15 @@ func blockSum(nonce [8]byte, n int64, data []byte) uint32 {
 func sealBlock(b *blockBuffer, size int, nonce [8]byte, n int64) []byte {
 	binary.LittleEndian.PutUint32(b[:blockPrefix], blockSum(nonce, n, b[blockPrefix:blockPrefix+size]))
 	return b[:blockPrefix+size]
+}
+
+// sealCodedBlock puts the checksum and the length in front of a coded block and returns the whole block. form
+// may be in b, behind the prefix.
+func sealCodedBlock(b *codedBuffer, form []byte, nonce [8]byte, n int64) []byte {
+	block := b[:codedPrefix+copy(b[codedPrefix:], form)]
+	binary.LittleEndian.PutUint32(block[blockPrefix:], uint32(len(form)))
+	binary.LittleEndian.PutUint32(block, blockSum(nonce, n, block[blockPrefix:]))
+	return block
 }
 
 // checkBlock verifies block n and returns its data.
@@ -92,6 +124,10 @@ type blockReader struct {
 	buf   *blockBuffer
 	data  []byte // verified, not yet returned
 	err   error
+
+	codec codec.ID
+	coder *codec.Coder
+	coded *codedBuffer // of a coded content
 }
 
 // start reads the header and the first block.
@@ -100,7 +136,7 @@ func (r *blockReader) start() error {
 	if _, err := io.ReadFull(r.src, h[:]); err != nil {
 		return shortFile(err)
 	}
-	if err := checkFileHeader(h[:], r.nonce); err != nil {
+	if err := checkFileHeader(h[:], r.codec, r.nonce); err != nil {
 		return err
 	}
 	return r.fill()
@@ -112,11 +148,11 @@ func (r *blockReader) fill() error {
 		return io.EOF
 	}
 	size := min(r.left, blockPayload)
-	b := r.buf[:blockPrefix+size]
-	if _, err := io.ReadFull(r.src, b); err != nil {
-		return shortFile(err)
+	read := r.readRaw
+	if r.codec != codec.Raw {
+		read = r.readCoded
 	}
-	data, err := checkBlock(b, r.nonce, r.next)
+	data, err := read(int(size))
 	if err != nil {
 		return err
 	}
@@ -124,6 +160,38 @@ func (r *blockReader) fill() error {
 	r.left -= size
 	r.next++
 	return nil
+}
+
+// readRaw reads the next block of a raw content, with size octets.
+func (r *blockReader) readRaw(size int) ([]byte, error) {
+	b := r.buf[:blockPrefix+size]
+	if _, err := io.ReadFull(r.src, b); err != nil {
+		return nil, shortFile(err)
+	}
+	return checkBlock(b, r.nonce, r.next)
+}
+
+// readCoded reads the next block of a coded content, with size octets when decoded.
+func (r *blockReader) readCoded(size int) ([]byte, error) {
+	if _, err := io.ReadFull(r.src, r.coded[:codedPrefix]); err != nil {
+		return nil, shortFile(err)
+	}
+	length := binary.LittleEndian.Uint32(r.coded[blockPrefix:])
+	if length == 0 || length > uint32(size) {
+		return nil, fmt.Errorf("%w: block %d has %d octets", errBadFile, r.next, length)
+	}
+	b := r.coded[:codedPrefix+length]
+	if _, err := io.ReadFull(r.src, b[codedPrefix:]); err != nil {
+		return nil, shortFile(err)
+	}
+	if _, err := checkBlock(b, r.nonce, r.next); err != nil {
+		return nil, err
+	}
+	data, err := r.coder.Decode(r.codec, r.buf[:0], b[codedPrefix:], size)
+	if err != nil {
+		return nil, fmt.Errorf("%w: block %d: %w", errBadFile, r.next, err)
+	}
+	return data, nil
 }
 
 // shortFile distinguishes a truncated file from an unreadable file.

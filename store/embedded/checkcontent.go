@@ -8,6 +8,7 @@ import (
 
 	"popelago/mail"
 	"popelago/store"
+	"popelago/store/codec"
 )
 
 // ListContents implements store.Checks. Contents have the order of their ids, and a position is an id.
@@ -77,6 +78,10 @@ func (c *checks) inspect(db *pebble.DB, id mail.MessageID, value []byte) (found 
 		if removed {
 			found.Removed = append(found.Removed, mailbox)
 		}
+	}
+	if err := codec.Known(row.codec); err != nil {
+		found.Damage = translate(err, "content "+id.String())
+		return found, nil
 	}
 	if row.kind == kindFile {
 		found.Damage, err = c.files.inspect(id, row)

@@ -10,6 +10,7 @@ import (
 
 	"popelago/defaults"
 	"popelago/store"
+	"popelago/store/codec"
 )
 
 // Config holds the settings of Open. Only Dir must be set. The zero value of a field means its
@@ -41,6 +42,9 @@ type Config struct {
 	StateEvery time.Duration
 	// SpaceEvery is the interval between looks at the free space.
 	SpaceEvery time.Duration
+	// Compression is the method for new contents, codec.MethodZstd or codec.MethodNone. Contents written
+	// with either method are read with both.
+	Compression string
 	// Undelete is the time to keep the content of removed messages although space is short. Zero: the
 	// content may go at once.
 	Undelete time.Duration
@@ -54,7 +58,7 @@ type Config struct {
 
 // Sizes that are part of the design, not of the configuration.
 const (
-	// inlineLimit is the largest content in the database.
+	// inlineLimit is the largest content in the database, in octets as stored.
 	inlineLimit = 32 << 10
 	// markerAge is the least age at which the engine removes the marker of a removal.
 	markerAge = store.MinRemovalMemory
@@ -71,6 +75,7 @@ func DefaultConfig() Config {
 		SpaceEvery:   time.Second,
 		MaxStop:      30 * 24 * time.Hour,
 		Settle:       15 * time.Minute,
+		Compression:  codec.MethodZstd,
 	}
 }
 

@@ -172,8 +172,8 @@ func (f *contentFiles) inspect(id mail.MessageID, row contentRow) (damage, err e
 		return translate(fmt.Errorf("%w: missing", errBadFile), path), nil
 	case err != nil:
 		return nil, err
-	case info.Size() != fileLength(row.info.Size):
-		return translate(fmt.Errorf("%w: %d octets, not %d", errBadFile, info.Size(), fileLength(row.info.Size)), path), nil
+	case info.Size() != row.fileLength():
+		return translate(fmt.Errorf("%w: %d octets, not %d", errBadFile, info.Size(), row.fileLength()), path), nil
 	}
 	return nil, nil
 }

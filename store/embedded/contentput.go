@@ -8,6 +8,7 @@ import (
 
 	"popelago/mail"
 	"popelago/store"
+	"popelago/store/codec"
 )
 
 // PutContent implements store.Contents. The row waits in memory (see pending) until
@@ -35,9 +36,11 @@ func (c *contents) PutContent(ctx context.Context, id mail.MessageID, written st
 	}
 	row := contentRow{info: info, kind: kindInline}
 	row.info.Size = w.size
-	if w.size <= inlineLimit {
-		row.data = w.buf[blockPrefix : blockPrefix+w.n]
-		_, err := c.pending.put(ctx, id, row)
+	if w.inline(&row) {
+		put, err := c.pending.put(ctx, id, row)
+		if err == nil && !put {
+			c.metrics.count(row.info.Size, int64(len(row.data)))
+		}
 		return translate(err, what)
 	}
 	if err := w.finishLarge(&row); err != nil {
@@ -53,7 +56,25 @@ func (c *contents) PutContent(ctx context.Context, id mail.MessageID, written st
 		return translate(err, what)
 	}
 	w.path = ""
+	c.metrics.count(row.info.Size, row.fileLength())
 	return nil
+}
+
+// inline puts the octets of a small content into its row. It returns false for a content that needs a file.
+func (c *content) inline(row *contentRow) bool {
+	if c.blocks > 0 {
+		return false
+	}
+	c.choose()
+	row.codec, row.data = c.codec, c.data()
+	if c.codec != codec.Raw {
+		row.data = c.form
+	}
+	if len(row.data) <= inlineLimit {
+		return true
+	}
+	row.codec, row.data = codec.Raw, nil
+	return false
 }
 
 // known reports whether the content was put before. It then stays unchanged.

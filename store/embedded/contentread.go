@@ -12,6 +12,7 @@ import (
 
 	"popelago/mail"
 	"popelago/store"
+	"popelago/store/codec"
 )
 
 // OpenContent implements store.Contents.
@@ -58,7 +59,7 @@ func (c *contents) openContent(id mail.MessageID) (store.ContentInfo, io.ReadClo
 func (c *contents) contentRow(id mail.MessageID) (row contentRow, small *smallReader, err error) {
 	parse := func(v []byte) error {
 		if row, err = decodeContent(v); err == nil && row.kind == kindInline {
-			small = newSmallReader(row.data)
+			small, err = c.newSmallReader(row)
 			row.data = nil
 		}
 		return err
@@ -101,10 +102,18 @@ type smallReader struct {
 	data []byte
 }
 
-func newSmallReader(data []byte) *smallReader {
+func (c *contents) newSmallReader(row contentRow) (*smallReader, error) {
+	size := row.info.Size
+	if size > blockPayload {
+		return nil, fmt.Errorf("%w: %d octets in a row", errBadRow, size)
+	}
 	r := &smallReader{buf: blockPool.Get().(*blockBuffer)}
-	r.data = r.buf[:copy(r.buf[:], data)]
-	return r
+	var err error
+	if r.data, err = c.coder.Decode(row.codec, r.buf[:0], row.data, int(size)); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
 }
 
 func (r *smallReader) Read(p []byte) (int, error) {
@@ -151,13 +160,21 @@ type fileReader struct {
 
 // openFile opens the file of a content and verifies its first block.
 func (c *contents) openFile(id mail.MessageID, row contentRow) (*fileReader, error) {
+	if err := codec.Known(row.codec); err != nil {
+		return nil, err
+	}
 	path := c.files.path(id, row.nonce)
 	f, err := c.files.open(path)
 	if err != nil {
 		return nil, err
 	}
 	r := &fileReader{path: path, file: f, corrupt: c.metrics.corrupt}
-	r.blockReader = blockReader{src: f, nonce: row.nonce, left: row.info.Size, buf: blockPool.Get().(*blockBuffer)}
+	r.blockReader = blockReader{
+		src: f, nonce: row.nonce, left: row.info.Size, buf: blockPool.Get().(*blockBuffer), codec: row.codec, coder: c.coder,
+	}
+	if row.codec != codec.Raw {
+		r.coded = codedPool.Get().(*codedBuffer)
+	}
 	if err := r.start(); err != nil {
 		r.Close()
 		return nil, err
@@ -202,5 +219,9 @@ func (r *fileReader) Close() error {
 	}
 	blockPool.Put(r.buf)
 	r.buf, r.data = nil, nil
+	if r.coded != nil {
+		codedPool.Put(r.coded)
+		r.coded = nil
+	}
 	return r.file.Close()
 }

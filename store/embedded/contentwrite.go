@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"popelago/store"
+	"popelago/store/codec"
 )
 
 // contents implements store.Contents.
@@ -20,6 +21,9 @@ type contents struct {
 	closing *closing
 	logger  *slog.Logger
 	metrics *metrics
+	coder   *codec.Coder
+	// compress is set if new contents are compressed.
+	compress bool
 }
 
 // NewContent implements store.Contents.
@@ -38,7 +42,7 @@ func (c *contents) NewContent(ctx context.Context) (store.Content, error) {
 }
 
 // content is a message being written. The octets gather in buf; a full buf goes to a temporary file as one
-// block.
+// block. The first block decides for a codec.
 type content struct {
 	store  *contents
 	buf    *blockBuffer // nil when used up
@@ -49,6 +53,12 @@ type content struct {
 	file   vfs.File // nil while the content fits in buf
 	path   string
 	err    error // the first failure; sticks
+
+	chosen bool // codec is final
+	codec  codec.ID
+	coded  *codedBuffer // of a coded content
+	form   []byte       // the first block as compressed, until it is written; in coded
+	length int64        // octets of the file
 }
 
 var errUsedUp = fmt.Errorf("%w: the content is used up", store.ErrUnavailable)
@@ -83,6 +93,7 @@ const spaceCheckBlocks = 16
 
 // flush writes buf to the file as one block.
 func (c *content) flush() error {
+	c.choose()
 	if c.file == nil {
 		if err := c.create(); err != nil {
 			return err
@@ -93,12 +104,55 @@ func (c *content) flush() error {
 			return err
 		}
 	}
-	if _, err := c.file.Write(sealBlock(c.buf, c.n, c.nonce, c.blocks)); err != nil {
+	block := c.block()
+	if _, err := c.file.Write(block); err != nil {
 		return err
 	}
+	c.length += int64(len(block))
 	c.blocks++
 	c.n = 0
 	return nil
+}
+
+// data returns the octets in buf.
+func (c *content) data() []byte { return c.buf[blockPrefix : blockPrefix+c.n] }
+
+// block returns the octets in buf as a block of the file.
+func (c *content) block() []byte {
+	if c.codec == codec.Raw {
+		return sealBlock(c.buf, c.n, c.nonce, c.blocks)
+	}
+	form := c.form
+	if c.form = nil; form == nil {
+		form = c.store.coder.Next(c.codec, c.coded[codedPrefix:codedPrefix], c.data())
+	}
+	if len(form) == 0 {
+		form = c.data() // not shorter when compressed
+	}
+	return sealCodedBlock(c.coded, form, c.nonce, c.blocks)
+}
+
+// choose compresses the first block, and so decides for the codec of the content.
+func (c *content) choose() {
+	if c.chosen {
+		return
+	}
+	c.chosen = true
+	if !c.store.compress {
+		return
+	}
+	c.coded = codedPool.Get().(*codedBuffer)
+	if c.codec, c.form = c.store.coder.First(c.coded[codedPrefix:codedPrefix], c.data()); c.codec == codec.Raw {
+		c.dropCoded()
+	}
+}
+
+// dropCoded releases the memory for coded blocks.
+func (c *content) dropCoded() {
+	if c.coded != nil {
+		codedPool.Put(c.coded)
+		c.coded, c.form = nil, nil
+	}
 }
 
 func (c *content) create() error {
@@ -109,7 +163,8 @@ func (c *content) create() error {
 		return err
 	}
 	c.file = f
-	h := encodeFileHeader(c.nonce)
+	h := encodeFileHeader(c.codec, c.nonce)
+	c.length = int64(len(h))
 	_, err = f.Write(h[:])
 	return err
 }
@@ -135,6 +190,7 @@ func (c *content) Discard() {
 		blockPool.Put(c.buf)
 		c.buf = nil
 	}
+	c.dropCoded()
 	if c.file != nil {
 		c.file.Close()
 		c.file = nil
@@ -159,6 +215,8 @@ func (c *content) finishLarge(row *contentRow) error {
 		return err
 	}
 	row.kind = kindFile
+	row.codec = c.codec
 	row.nonce = c.nonce
+	row.length = c.length
 	return nil
 }

@@ -3,12 +3,15 @@ package embedded
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"syscall"
 
 	"github.com/cockroachdb/errors/oserror"
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"popelago/store/codec"
 )
 
 // Names in the data folder.
@@ -21,17 +24,28 @@ const (
 	tmpSuffix   = ".tmp"
 	fileSuffix  = ".msg"
 	formatLine  = "popelago embedded store, format %d\n"
-	formatKnown = 1
+	formatRaw   = 1 // all contents are raw
+	formatCoded = 2 // contents may be coded, see contentRow
+	formatKnown = formatCoded
 )
 
 // folder holds the lock on the data folder.
 type folder struct {
-	fs   vfs.FS
-	dir  string
-	lock *pebble.Lock // nil until open
+	fs     vfs.FS
+	dir    string
+	wanted int // format that new contents need
+	logger *slog.Logger
+	lock   *pebble.Lock // nil until open
+	format int          // after open
 }
 
-func newFolder(cfg Config) *folder { return &folder{fs: cfg.FS, dir: cfg.Dir} }
+func newFolder(cfg Config) *folder {
+	f := &folder{fs: cfg.FS, dir: cfg.Dir, wanted: formatRaw, logger: cfg.Logger}
+	if cfg.Compression != codec.MethodNone {
+		f.wanted = formatCoded
+	}
+	return f
+}
 
 // open makes a missing folder with the folders of files, locks the folder and checks its format. close
 // must follow unless open fails.
@@ -57,8 +71,11 @@ func (f *folder) open(files *contentFiles) (err error) {
 			f.lock.Close()
 		}
 	}()
-	if err := openFormat(f.fs, f.dir); err != nil {
+	if f.format, err = openFormat(f.fs, f.dir, f.wanted); err != nil {
 		return err
+	}
+	if f.format < f.wanted {
+		f.raiseFormat()
 	}
 	for _, dir := range []string{files.dir, f.dir, f.fs.PathDir(f.dir)} {
 		if err := syncDir(f.fs, dir); err != nil {
@@ -66,6 +83,17 @@ func (f *folder) open(files *contentFiles) (err error) {
 		}
 	}
 	return files.removeTemporary()
+}
+
+// raiseFormat raises the format of a folder of an earlier version. Without success, new contents stay raw until
+// the next start.
+func (f *folder) raiseFormat() {
+	if err := writeFormat(f.fs, f.dir, f.wanted); err != nil {
+		f.logger.Warn("embedded store: contents are not compressed: the format of the folder cannot be raised", "cause", err)
+		return
+	}
+	f.logger.Info("embedded store: the folder has a new format for compressed contents; earlier versions refuse it", "format", f.wanted)
+	f.format = f.wanted
 }
 
 // close ends the lock.

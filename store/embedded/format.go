@@ -8,48 +8,53 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// openFormat reads the format of the folder, and writes the format of an empty folder. The lock is held.
-func openFormat(fs vfs.FS, dir string) error {
+// openFormat reads the format of the folder, and writes the format wanted for an empty folder. The lock is
+// held.
+func openFormat(fs vfs.FS, dir string, wanted int) (version int, err error) {
 	st, err := readState(fs, dir)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	name := fs.PathJoin(dir, formatFile)
 	text, err := readWhole(fs, name)
 	if isNotExist(err) {
-		return makeFormat(fs, dir, st)
+		return wanted, makeFormat(fs, dir, st, wanted)
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	return checkFormat(fs, name, string(text), st)
 }
 
-// checkFormat compares the format with the known formats, and with the state.
-func checkFormat(fs vfs.FS, name, text string, st state) error {
-	err := parseFormat(name, text)
-	if f, listed := st.files[formatFile]; err != nil && listed {
-		if damage := f.check(fs, name); damage != nil {
-			return fmt.Errorf("%w; if no later version has been here: %w", err, damage)
-		}
-	}
-	return err
+// writeFormat writes a format durably.
+func writeFormat(fs vfs.FS, dir string, version int) error {
+	return writeDurably(fs, dir, formatFile, fmt.Appendf(nil, formatLine, version))
 }
 
-func parseFormat(name, text string) error {
-	var version int
+// checkFormat compares the format with the known formats, and with the state.
+func checkFormat(fs vfs.FS, name, text string, st state) (version int, err error) {
+	version, err = parseFormat(name, text)
+	if f, listed := st.files[formatFile]; err != nil && listed {
+		if damage := f.check(fs, name); damage != nil {
+			return 0, fmt.Errorf("%w; if no later version has been here: %w", err, damage)
+		}
+	}
+	return version, err
+}
+
+func parseFormat(name, text string) (version int, err error) {
 	if _, err := fmt.Sscanf(text, formatLine, &version); err != nil || version < 1 {
-		return fmt.Errorf("%s: %w: not a format line: %q", name, errBadRow, text)
+		return 0, fmt.Errorf("%s: %w: not a format line: %q", name, errBadRow, text)
 	}
 	if version > formatKnown {
-		return fmt.Errorf("%s: %w: %d, known up to %d", name, ErrNewerFormat, version, formatKnown)
+		return 0, fmt.Errorf("%s: %w: %d, known up to %d", name, ErrNewerFormat, version, formatKnown)
 	}
-	return nil
+	return version, nil
 }
 
 // makeFormat writes the format of an empty folder. The state is written first: it distinguishes a folder
 // whose database was never made from a folder that lost its database.
-func makeFormat(fs vfs.FS, dir string, st state) error {
+func makeFormat(fs vfs.FS, dir string, st state, version int) error {
 	if st.phase != phaseNew {
 		if inside, err := somethingInside(fs, dir); err != nil {
 			return err
@@ -62,7 +67,7 @@ func makeFormat(fs vfs.FS, dir string, st state) error {
 			return err
 		}
 	}
-	return writeDurably(fs, dir, formatFile, fmt.Appendf(nil, formatLine, formatKnown))
+	return writeFormat(fs, dir, version)
 }
 
 // somethingInside returns the name of a file that only a folder in use has, or an empty name.

@@ -217,7 +217,7 @@ func TestLocked(t *testing.T) {
 // TestFormat: a newer or unreadable format is refused.
 func TestFormat(t *testing.T) {
 	for text, want := range map[string]error{
-		"popelago embedded store, format 2\n": embedded.ErrNewerFormat,
+		"popelago embedded store, format 3\n": embedded.ErrNewerFormat,
 		"popelago embedded store, format 0\n": store.ErrCorrupt,
 		"something else\n":                    store.ErrCorrupt,
 		"":                                    store.ErrCorrupt,

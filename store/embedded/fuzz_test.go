@@ -9,6 +9,7 @@ import (
 
 	"popelago/mail"
 	"popelago/store"
+	"popelago/store/codec"
 )
 
 // FuzzRows feeds arbitrary octets to every decoder of keys and values. No decoder panics, and an accepted
@@ -20,6 +21,8 @@ func FuzzRows(f *testing.F) {
 	f.Add(encodeMessage(mail.Message{ID: id, Size: 5, Recipient: "a@b", Original: "c@d"}))
 	f.Add(contentRow{info: store.ContentInfo{Size: 3, ReversePath: "x", Mailboxes: []mail.MailboxID{mb}}, kind: kindInline, data: []byte("abc")}.encode())
 	f.Add(contentRow{info: store.ContentInfo{Size: 99999}, kind: kindFile, nonce: [8]byte{1}}.encode())
+	f.Add(contentRow{info: store.ContentInfo{Size: 30}, kind: kindInline, codec: codec.Zstd, data: []byte("abc")}.encode())
+	f.Add(contentRow{info: store.ContentInfo{Size: 99999}, kind: kindFile, codec: codec.Zstd, nonce: [8]byte{1}, length: 777}.encode())
 	f.Add(encodeTrash(mb, []mail.MessageID{id, {}}))
 	f.Add(encodeMoment(-5))
 	f.Add(addressColumn{address: mail.Address{Local: "a\x00", Domain: "b"}, generation: id, column: columnKind}.key())
@@ -59,7 +62,7 @@ func FuzzRows(f *testing.F) {
 			_ = setColumn(&row, column, "a@b", b)
 			_ = setColumn(&row, column, string(b), nil)
 		}
-		_ = parseFormat("FORMAT", string(b))
+		_, _ = parseFormat("FORMAT", string(b))
 		_, _, _ = fileID(string(b))
 		_ = damagedAt(b)
 	})
@@ -94,9 +97,61 @@ func FuzzBlocks(f *testing.F) {
 	})
 }
 
+// FuzzCodedBlocks reads arbitrary octets as the file of a compressed content.
+func FuzzCodedBlocks(f *testing.F) {
+	nonce := [8]byte{1, 2, 3}
+	data := bytes.Repeat([]byte("0123456789"), 14_000)
+	coder, err := codec.New(codec.MethodZstd)
+	if err != nil {
+		f.Fatal(err)
+	}
+	whole := encodeCodedFile(coder, nonce, data)
+	f.Add(whole, int64(len(data)))
+	f.Add(whole[:40], int64(len(data)))
+	f.Add(whole, int64(len(data)-1))
+	f.Add(encodeCodedFile(coder, nonce, data[:5]), int64(5))
+	f.Fuzz(func(t *testing.T, b []byte, size int64) {
+		if size <= 0 {
+			return
+		}
+		r := &blockReader{
+			src: bytes.NewReader(b), nonce: nonce, left: size, buf: new(blockBuffer),
+			codec: codec.Zstd, coder: coder, coded: new(codedBuffer),
+		}
+		err := r.start()
+		var got []byte
+		if err == nil {
+			got, err = io.ReadAll(r)
+		}
+		if err != nil && !errors.Is(err, errBadRow) {
+			t.Fatalf("error %v, want %v", err, errBadRow)
+		}
+		if err == nil && int64(len(got)) != size {
+			t.Fatalf("%d octets and no error, want %d", len(got), size)
+		}
+	})
+}
+
+// encodeCodedFile returns the file of a compressed content.
+func encodeCodedFile(coder *codec.Coder, nonce [8]byte, data []byte) []byte {
+	h := encodeFileHeader(codec.Zstd, nonce)
+	b := append([]byte(nil), h[:]...)
+	var buf codedBuffer
+	for n := int64(0); len(data) > 0; n++ {
+		chunk := data[:min(len(data), blockPayload)]
+		data = data[len(chunk):]
+		form := coder.Next(codec.Zstd, nil, chunk)
+		if len(form) == 0 {
+			form = chunk
+		}
+		b = append(b, sealCodedBlock(&buf, form, nonce, n)...)
+	}
+	return b
+}
+
 // encodeFile returns the file of a content.
 func encodeFile(nonce [8]byte, data []byte) []byte {
-	h := encodeFileHeader(nonce)
+	h := encodeFileHeader(codec.Raw, nonce)
 	b := append([]byte(nil), h[:]...)
 	var buf blockBuffer
 	for n := int64(0); len(data) > 0; n++ {

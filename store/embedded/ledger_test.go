@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"strconv"
 	"sync"
 	"testing"
@@ -61,8 +62,14 @@ func (l *ledger) snapshot() facts {
 	return f
 }
 
-// ledgerData returns the content of a message: size octets that depend on the id.
+// ledgerData returns the content of a message: size octets that depend on the id. Half of all contents can be
+// compressed.
 func ledgerData(id mail.MessageID, size int) []byte {
+	if id[9]&1 == 1 {
+		b := make([]byte, size)
+		rand.NewChaCha8([32]byte(append(id[:], id[:]...))).Read(b)
+		return b
+	}
 	b := bytes.Repeat([]byte(id.String()+"\r\n"), size/38+1)[:size]
 	for i := 0; i+8 <= size; i += 4096 {
 		copy(b[i:], strconv.Itoa(i))

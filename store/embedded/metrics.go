@@ -12,6 +12,8 @@ type metrics struct {
 	corrupt prometheus.Counter
 	swept   prometheus.Counter
 	tidied  prometheus.Counter
+	// octets and stored count the octets of new contents, as received and as stored.
+	octets, stored prometheus.Counter
 	// commits holds the durations of groups of writes, with their fsync; failed counts groups in vain.
 	commits prometheus.Histogram
 	failed  prometheus.Counter
@@ -32,6 +34,8 @@ func newMetrics() *metrics {
 	m.corrupt = counter("damaged_total", "Reads of damaged data.")
 	m.swept = counter("swept_octets_total", "Octets of reclaimed content.")
 	m.tidied = counter("tidied_mailboxes_total", "Mailboxes whose gaps of removed messages were closed.")
+	m.octets = counter("content_octets_total", "Octets of new contents, as received.")
+	m.stored = counter("content_stored_octets_total", "Octets of new contents as stored, after compression.")
 	m.failed = counter("failed_groups_total", "Groups of writes that failed.")
 	m.commits = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "popelago", Subsystem: "embedded", Name: "commit_seconds",
@@ -59,6 +63,12 @@ func (m *metrics) gauges(l *link, p *pending, w *clockWatch) {
 	gauge("disk_octets", "Octets of the database on disk, without content files.", func() float64 { return float64(l.octets()) })
 	gauge("clock_trusted", "1 while the server trusts the clock, 0 while it refuses mail because of the clock.", yes(func() bool { return w.Clock() == nil }))
 	gauge("usable", "1 while the database can be written, 0 until it can be opened again.", yes(l.writable))
+}
+
+// count counts a new content, as received and as stored.
+func (m *metrics) count(octets, stored int64) {
+	m.octets.Add(float64(octets))
+	m.stored.Add(float64(stored))
 }
 
 func (m *metrics) register(r prometheus.Registerer) error {

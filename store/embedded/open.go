@@ -2,10 +2,12 @@ package embedded
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"popelago/store"
+	"popelago/store/codec"
 )
 
 var _ store.Engine = (*Store)(nil)
@@ -36,6 +38,7 @@ type engine struct {
 	closing     *closing
 	folder      *folder
 	files       *contentFiles
+	coder       *codec.Coder
 	space       *space
 	opener      *opener
 	link        *link
@@ -53,14 +56,19 @@ type engine struct {
 
 // Open opens the data folder, and makes a missing folder.
 //
-// Errors: ErrLocked, ErrNewerFormat, store.ErrCorrupt with the name of the damaged file,
+// Errors: an unknown Config.Compression, ErrLocked, ErrNewerFormat, store.ErrCorrupt with the name of the damaged file,
 // store.ErrFull, store.ErrUnavailable.
 func Open(cfg Config) (*Store, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
+	coder, err := codec.New(cfg.Compression)
+	if err != nil {
+		return nil, fmt.Errorf("embedded: %w", err)
+	}
 	cfg.FS = privateFS{cfg.FS}
 	e := newEngine(cfg)
+	e.coder = coder
 	if err := e.open(); err != nil {
 		e.opener.release()
 		return nil, translate(err, "open "+cfg.Dir)
@@ -114,7 +122,7 @@ func (e *engine) store() *Store {
 		engine: e,
 		contents: &contents{
 			link: e.link, pending: e.pending, files: e.files, space: e.space, closing: e.closing,
-			logger: e.cfg.Logger, metrics: e.metrics,
+			logger: e.cfg.Logger, metrics: e.metrics, coder: e.coder, compress: e.folder.format >= formatCoded && e.coder.Compresses(),
 		},
 		mailboxes: &mailboxes{
 			link: e.link, committer: e.committer, pending: e.pending, trash: e.trash, tidier: e.tidier,

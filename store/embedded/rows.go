@@ -7,6 +7,7 @@ import (
 
 	"popelago/mail"
 	"popelago/store"
+	"popelago/store/codec"
 )
 
 // rowVersion is the first octet of every value. Later versions of the program use a higher octet.
@@ -125,25 +126,43 @@ func decodeMessage(b []byte, id mail.MessageID, recipient string) (mail.Message,
 const (
 	kindInline = 'i'
 	kindFile   = 'f'
+	// codedKind is the difference to the kinds of coded contents, 'I' and 'F'. Folders with such rows
+	// have a format of at least formatCoded.
+	codedKind = 'i' - 'I'
 )
 
 // contentRow is the value of a content row.
 //
 //	version, kind, varint size, text reverse-path, varint n, n x 16 octets mailbox,
-//	8 octets nonce (kind file only), 4 octets CRC-32C, the content (kind inline only)
+//	8 octets nonce (kind file only), codec (coded kinds only), varint length of the file (coded file only),
+//	4 octets CRC-32C, the content as stored (kind inline only)
 //
-// The CRC covers the remaining octets.
+// The CRC covers the remaining octets. size is the size of the content before it is coded.
 type contentRow struct {
-	info  store.ContentInfo
-	kind  byte
-	nonce [8]byte
-	data  []byte
+	info   store.ContentInfo
+	kind   byte // kindInline or kindFile
+	codec  codec.ID
+	nonce  [8]byte
+	length int64  // octets of a coded file
+	data   []byte // of inline content, as stored
+}
+
+// fileLength returns the octets of the file of a content.
+func (r contentRow) fileLength() int64 {
+	if r.codec == codec.Raw {
+		return fileLength(r.info.Size)
+	}
+	return r.length
 }
 
 func (r contentRow) encode() []byte {
-	n := 1 + 1 + 10 + 10 + len(r.info.ReversePath) + 10 + 16*len(r.info.Mailboxes) + 8 + 4
+	n := 1 + 1 + 10 + 10 + len(r.info.ReversePath) + 10 + 16*len(r.info.Mailboxes) + 8 + 1 + 10 + 4
 	b := make([]byte, 0, n+len(r.data))
-	b = append(b, rowVersion, r.kind)
+	kind := r.kind
+	if r.codec != codec.Raw {
+		kind -= codedKind
+	}
+	b = append(b, rowVersion, kind)
 	b = binary.AppendUvarint(b, uint64(r.info.Size))
 	b = appendBytes(b, r.info.ReversePath)
 	b = binary.AppendUvarint(b, uint64(len(r.info.Mailboxes)))
@@ -152,6 +171,12 @@ func (r contentRow) encode() []byte {
 	}
 	if r.kind == kindFile {
 		b = append(b, r.nonce[:]...)
+	}
+	if r.codec != codec.Raw {
+		b = append(b, byte(r.codec))
+		if r.kind == kindFile {
+			b = binary.AppendUvarint(b, uint64(r.length))
+		}
 	}
 	sum := crc32.Update(crc32.Checksum(b, castagnoli), castagnoli, r.data)
 	b = binary.LittleEndian.AppendUint32(b, sum)
@@ -162,6 +187,10 @@ func (r contentRow) encode() []byte {
 func decodeContent(b []byte) (r contentRow, err error) {
 	d := newDecoder(b)
 	r.kind = d.octet()
+	coded := r.kind == kindInline-codedKind || r.kind == kindFile-codedKind
+	if coded {
+		r.kind += codedKind
+	}
 	r.info.Size = d.size()
 	r.info.ReversePath = d.text()
 	n := d.uvarint()
@@ -181,12 +210,23 @@ func decodeContent(b []byte) (r contentRow, err error) {
 	default:
 		return r, errBadRow
 	}
+	if coded {
+		if r.codec = codec.ID(d.octet()); r.codec == codec.Raw {
+			return r, errBadRow
+		}
+		if r.kind == kindFile {
+			r.length = d.size()
+		}
+	}
 	head := b[:len(b)-len(d.b)]
 	sum := d.bytes(4)
 	if d.bad {
 		return r, errBadRow
 	}
-	if r.kind == kindInline {
+	switch {
+	case r.kind == kindInline && coded:
+		r.data = d.bytes(uint64(len(d.b)))
+	case r.kind == kindInline:
 		r.data = d.bytes(uint64(r.info.Size))
 	}
 	if err := d.end(); err != nil {

@@ -12,15 +12,30 @@ import (
 	"popelago/store"
 )
 
-// pattern returns n arbitrary octets that depend on seed and on the position.
+// pattern returns n arbitrary octets that depend on seed and on the position. An engine may compress contents:
+// of four seeds in a row, the octets cannot be compressed, can be, can be at first only, and can be but for the
+// beginning.
 func pattern(n int, seed uint32) []byte {
 	b := make([]byte, n)
+	const sentence = "Content that can be compressed, as nearly all mail can be, in lines.\r\n"
 	x := seed*2654435761 + 12345
 	for i := range b {
 		x ^= x << 13
 		x ^= x >> 17
 		x ^= x << 5
 		b[i] = byte(x)
+		text := false
+		switch seed % 4 {
+		case 1:
+			text = true
+		case 2:
+			text = i < 90_000
+		case 3:
+			text = i >= 70_000
+		}
+		if text && i%97 > 3 {
+			b[i] = sentence[(i+int(seed)+i/5000)%len(sentence)]
+		}
 	}
 	return b
 }
@@ -32,6 +47,23 @@ var contentSizes = []int{
 }
 
 var contentCases = []testCase{
+	{"compressible or not", func(e *env) {
+		mb := mailbox("a")
+		for _, n := range []int{1, 500, 33_000, 65_532, 65_533, 140_000, 256 << 10, 256<<10 + 1, 600_000, 768 << 10} {
+			for seed := range uint32(4) {
+				m, data := e.message(int64(n)), pattern(n, seed)
+				e.put(m.ID, data, 10_000, mb)
+				e.wantContent(m.ID, data)
+				e.add(mb, m)
+				e.wantContent(m.ID, data)
+				e.remove(mb, m.ID)
+				e.wantContent(m.ID, data)
+				if r := e.sweep(future()); r.Contents != 1 || r.Octets != int64(n) {
+					e.Fatalf("Sweep: %+v, want a content with %d octets", r, n)
+				}
+			}
+		}
+	}},
 	{"round trip", func(e *env) {
 		sizes := contentSizes
 		if e.suite.Quick {
