@@ -113,6 +113,7 @@ func cassandraConfig(cfg config.Config, logger *slog.Logger) (cassandra.Config, 
 	c := cfg.Cassandra
 	out := c.Config
 	out.SpoolDir, out.Logger, out.DefaultDurability = cfg.SpoolDir(), logger, c.DefaultDurability()
+	out.Compression = cfg.Store.Compression
 	if c.PasswordFile != "" {
 		var err error
 		if out.Password, err = config.ReadSecret(c.PasswordFile); err != nil {

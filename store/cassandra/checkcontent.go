@@ -12,6 +12,7 @@ import (
 
 	"popelago/mail"
 	"popelago/store"
+	"popelago/store/codec"
 )
 
 // ListContents implements store.Checks. A position is a token of Cassandra, and the order is the order
@@ -95,10 +96,10 @@ func (k *checks) listPieces(ctx context.Context, position int64, limit int) (p p
 // size.
 func scanContent(scan func(...any) error, token *int64, chunk *int) (c store.ContentRow, whole bool, err error) {
 	var size *int64
-	var chunks, codec int
+	var chunks, coded int
 	var recipients, removed []gocql.UUID
 	var reversePath string
-	if err := scan(token, (*gocql.UUID)(&c.ID), chunk, &size, &chunks, &codec, &recipients, &reversePath, &removed); err != nil {
+	if err := scan(token, (*gocql.UUID)(&c.ID), chunk, &size, &chunks, &coded, &recipients, &reversePath, &removed); err != nil {
 		return c, false, err
 	}
 	if *chunk > 0 || size == nil {
@@ -112,9 +113,10 @@ func scanContent(scan func(...any) error, token *int64, chunk *int) (c store.Con
 		c.Damage = fmt.Errorf("cassandra: content %s: reverse-path: %w", c.ID, err)
 		return c, true, nil
 	}
+	unknown := codec.Known(codec.ID(coded))
 	switch {
-	case codec != 0:
-		c.Damage = fmt.Errorf("cassandra: content %s: %w: coded as %d, which this release does not know", c.ID, store.ErrCorrupt, codec)
+	case unknown != nil:
+		c.Damage = fmt.Errorf("cassandra: content %s: %w", c.ID, unknown)
 	case *size < 0 || chunks != chunksOf(*size):
 		c.Damage = fmt.Errorf("cassandra: content %s: %w: %d octets in %d chunks", c.ID, store.ErrCorrupt, *size, chunks)
 	}

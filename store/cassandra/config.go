@@ -16,6 +16,7 @@ import (
 	"popelago/mail"
 	"popelago/store"
 	"popelago/store/cassandra/driver"
+	"popelago/store/codec"
 )
 
 // Config holds the addresses of the cluster and the settings of the engine. The zero value of a field
@@ -62,6 +63,10 @@ type Config struct {
 	ProtocolVersion int
 	// Reconnect is the interval between attempts to reach nodes that are down.
 	Reconnect time.Duration
+
+	// Compression is the method for new contents, codec.MethodZstd or codec.MethodNone. Contents written
+	// with either method are read with both.
+	Compression string
 
 	// SpoolDir holds messages larger than 256 KiB until they have arrived. With Failover it also
 	// holds files for a later process (absence.go, peernodes.go), and each server needs a folder of
@@ -132,6 +137,8 @@ type Config struct {
 	// Cluster opens the sessions; nil: the driver for Go connects to Hosts. A simulation sets it.
 	Cluster driver.Cluster
 
+	// coder compresses contents; made of Compression.
+	coder *codec.Coder
 	// nodes watches the nodes of the sessions; nil: none are watched.
 	nodes *nodeWatch
 	// dialer makes the connections to the nodes, for tests; nil: the driver makes them.
@@ -160,6 +167,7 @@ func DefaultConfig() Config {
 		ClockEvery:       time.Second,
 		FailoverAfter:    10 * time.Second,
 		DownReminder:     5 * time.Minute,
+		Compression:      codec.MethodZstd,
 	}
 }
 
@@ -201,6 +209,10 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.ProtocolVersion != 4 && c.ProtocolVersion != 5 {
 		return c, fmt.Errorf("cassandra: protocol version %d: only 4 and 5 are known", c.ProtocolVersion)
+	}
+	var err error
+	if c.coder, err = codec.New(c.Compression); err != nil {
+		return c, fmt.Errorf("cassandra: %w", err)
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -10,11 +10,12 @@ import (
 
 	"popelago/mail"
 	"popelago/store"
+	"popelago/store/codec"
 )
 
 // firstChunk is chunk 0 of a content.
 type firstChunk struct {
-	data        []byte
+	data        []byte // decoded
 	size        *int64
 	chunks      int
 	codec       int
@@ -42,7 +43,7 @@ func (c *contents) OpenContent(ctx context.Context, id mail.MessageID, _ string)
 	for _, mailbox := range first.recipients {
 		info.Mailboxes = append(info.Mailboxes, mail.MailboxID(mailbox))
 	}
-	return info, &reader{c: c, ctx: ctx, id: id, size: info.Size, chunks: first.chunks, current: first.data}, nil
+	return info, &reader{c: c, ctx: ctx, id: id, size: info.Size, chunks: first.chunks, codec: codec.ID(first.codec), current: first.data}, nil
 }
 
 // readFirst reads chunk 0 at a consistency.
@@ -55,16 +56,27 @@ func (c *contents) readFirst(ctx context.Context, id mail.MessageID, level gocql
 		return f, err
 	case !found || f.size == nil:
 		return f, fmt.Errorf("cassandra: %s: %w", what, store.ErrNotFound)
-	case f.codec != 0:
-		return f, fmt.Errorf("cassandra: %s: %w: coded as %d, which this release does not know", what, store.ErrCorrupt, f.codec)
-	case *f.size < 0 || f.chunks != chunksOf(*f.size) || len(f.data) != lengthOf(0, *f.size):
-		return f, fmt.Errorf("cassandra: %s: %w: %d octets in %d chunks, the first with %d", what, store.ErrCorrupt, *f.size, f.chunks, len(f.data))
+	case *f.size < 0 || f.chunks != chunksOf(*f.size):
+		return f, fmt.Errorf("cassandra: %s: %w: %d octets in %d chunks", what, store.ErrCorrupt, *f.size, f.chunks)
+	}
+	if f.data, _, err = c.decode(codec.ID(f.codec), nil, f.data, lengthOf(0, *f.size)); err != nil {
+		return f, fmt.Errorf("cassandra: %s: %w", what, err)
 	}
 	return f, nil
 }
 
-// readChunk reads a chunk other than the first.
-func (c *contents) readChunk(ctx context.Context, id mail.MessageID, n int, size int64) ([]byte, error) {
+// decode returns a chunk of length octets from its stored form: the stored form itself if it is raw, or else
+// memory of the caller, which is dst if there is room.
+func (c *contents) decode(coded codec.ID, dst, stored []byte, length int) (chunk []byte, own bool, err error) {
+	if codec.Known(coded) == nil && len(stored) == length {
+		return stored, false, nil
+	}
+	chunk, err = c.cfg.coder.Decode(coded, dst, stored, length)
+	return chunk, true, err
+}
+
+// readChunk reads the stored form of a chunk other than the first.
+func (c *contents) readChunk(ctx context.Context, id mail.MessageID, n int) ([]byte, error) {
 	what := fmt.Sprintf("read chunk %d of content %s", n, id)
 	for _, level := range []gocql.Consistency{c.at.reads(), gocql.EachQuorum} {
 		var data []byte
@@ -72,8 +84,6 @@ func (c *contents) readChunk(ctx context.Context, id mail.MessageID, n int, size
 		switch {
 		case err != nil:
 			return nil, err
-		case found && len(data) != lengthOf(n, size):
-			return nil, fmt.Errorf("cassandra: %s: %w: %d octets", what, store.ErrCorrupt, len(data))
 		case found:
 			return data, nil
 		}
@@ -85,24 +95,28 @@ func (c *contents) readChunk(ctx context.Context, id mail.MessageID, n int, size
 	return nil, fmt.Errorf("cassandra: %s: %w: it is missing", what, store.ErrCorrupt)
 }
 
-// reader reads a content chunk by chunk, and holds at most two chunks: the current one, and the next one
-// while it is being fetched.
+// reader reads a content chunk by chunk. It holds at most two chunks, and the stored form of the second: the
+// current chunk, and the next one while it is being fetched.
 type reader struct {
 	c      *contents
 	ctx    context.Context
 	id     mail.MessageID
 	size   int64
 	chunks int
+	codec  codec.ID
 
 	current []byte // chunk n
+	own     bool   // current is memory of the reader
 	at      int    // position in current
 	n       int
+	free    []byte       // memory for the next chunk
 	next    chan fetched // gets chunk n+1; nil if the chunk was not asked for
 	err     error
 }
 
 type fetched struct {
 	data []byte
+	own  bool
 	err  error
 }
 
@@ -111,12 +125,21 @@ func (r *reader) prefetch() {
 	if r.next != nil || r.n+1 >= r.chunks {
 		return
 	}
-	next, n := make(chan fetched, 1), r.n+1
-	r.next = next
-	go func() {
-		data, err := r.c.readChunk(r.ctx, r.id, n, r.size)
-		next <- fetched{data, err}
-	}()
+	next, n, free := make(chan fetched, 1), r.n+1, r.free
+	r.next, r.free = next, nil
+	go func() { next <- r.fetch(n, free) }()
+}
+
+// fetch reads and decodes a chunk. free is memory for the chunk.
+func (r *reader) fetch(n int, free []byte) (f fetched) {
+	stored, err := r.c.readChunk(r.ctx, r.id, n)
+	if err != nil {
+		return fetched{err: err}
+	}
+	if f.data, f.own, err = r.c.decode(r.codec, free, stored, lengthOf(n, r.size)); err != nil {
+		f.err = fmt.Errorf("cassandra: read chunk %d of content %s: %w", n, r.id, err)
+	}
+	return f
 }
 
 // advance makes the next chunk current. It returns io.EOF after the last.
@@ -134,7 +157,10 @@ func (r *reader) advance() error {
 		r.err = f.err
 		return r.err
 	}
-	r.current, r.at, r.n = f.data, 0, r.n+1
+	if r.own {
+		r.free = r.current[:0]
+	}
+	r.current, r.own, r.at, r.n = f.data, f.own, 0, r.n+1
 	return nil
 }
 
@@ -186,7 +212,7 @@ func (r *reader) WriteTo(w io.Writer) (int64, error) {
 
 // Close implements io.Closer.
 func (r *reader) Close() error {
-	r.current, r.at, r.chunks = nil, 0, 0
+	r.current, r.free, r.at, r.chunks = nil, nil, 0, 0
 	r.err = errUsedUp
 	if r.next != nil {
 		<-r.next // ends soon after the context, and in any case after the time-outs

@@ -3,17 +3,19 @@ package cassandra
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"golang.org/x/sync/errgroup"
 
 	"popelago/mail"
 	"popelago/store"
+	"popelago/store/codec"
 )
 
 // Statements of one call in flight at the same time.
 const (
-	parallelChunks  = 4 // 1 MiB of memory
+	parallelChunks  = 4 // up to 2 MiB of memory, compressed and not
 	parallelEntries = 16
 )
 
@@ -53,40 +55,60 @@ func (c *contents) putContent(ctx context.Context, id mail.MessageID, spool *con
 		}
 		return fmt.Errorf("cassandra: put content %s: %w", id, spool.err)
 	}
-	if spool.chunks() > 1 {
-		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(parallelChunks)
-		for n := 1; n < spool.chunks(); n++ {
-			group.Go(func() error { return c.putChunk(ctx, id, spool, n) })
-		}
-		if err := group.Wait(); err != nil {
-			return err
-		}
-	}
 	first, err := spool.chunk(0)
 	if err != nil {
 		return err
 	}
-	if first == nil {
-		first = []byte{} // empty, not null
+	coded, form := c.cfg.coder.First(nil, first)
+	marked := any(int8(coded))
+	if coded == codec.Raw {
+		marked, form = gocql.UnsetValue, first
 	}
-	return c.run.exec(ctx, statement{
+	if form == nil {
+		form = []byte{} // empty, not null
+	}
+	stored := int64(len(form))
+	if spool.chunks() > 1 {
+		var further atomic.Int64
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(parallelChunks)
+		for n := 1; n < spool.chunks(); n++ {
+			group.Go(func() error {
+				octets, err := c.putChunk(ctx, id, spool, n, coded)
+				further.Add(int64(octets))
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		stored += further.Load()
+	}
+	err = c.run.exec(ctx, statement{
 		cql: insertFirstChunk,
 		values: []any{
-			gocql.UUID(id), 0, first, spool.size, spool.chunks(), uuids(info.Mailboxes), encodeText(info.ReversePath),
+			gocql.UUID(id), 0, form, spool.size, spool.chunks(), marked, uuids(info.Mailboxes), encodeText(info.ReversePath),
 			id.Micros(),
 		},
 		consistency: c.at.writes(),
 		what:        fmt.Sprintf("put content %s", id),
 	})
+	if err == nil {
+		c.run.metrics.countContent(spool.size, stored)
+	}
+	return err
 }
 
-func (c *contents) putChunk(ctx context.Context, id mail.MessageID, spool *content, n int) error {
+// putChunk writes a chunk other than the first, and returns its length as stored.
+func (c *contents) putChunk(ctx context.Context, id mail.MessageID, spool *content, n int, coded codec.ID) (int, error) {
 	data, err := spool.chunk(n)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return c.run.exec(ctx, statement{
+	if form := c.cfg.coder.Next(coded, nil, data); form != nil {
+		data = form
+	}
+	return len(data), c.run.exec(ctx, statement{
 		cql:         insertChunk,
 		values:      []any{gocql.UUID(id), n, data, id.Micros()},
 		consistency: c.at.writes(),

@@ -341,7 +341,7 @@ const (
 
 // Content.
 const (
-	insertFirstChunk = `INSERT INTO content (message, chunk, data, size, chunks, recipients, reverse_path) VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
+	insertFirstChunk = `INSERT INTO content (message, chunk, data, size, chunks, codec, recipients, reverse_path) VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
 	insertChunk      = `INSERT INTO content (message, chunk, data) VALUES (?, ?, ?) USING TIMESTAMP ?`
 
 	selectFirstChunk = `SELECT data, size, chunks, codec, recipients, reverse_path FROM content WHERE message = ? AND chunk = ?`

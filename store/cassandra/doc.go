@@ -46,7 +46,8 @@
 // A note of a retrieval (table retrieval) is written with a timestamp that falls with its time: so the
 // earliest note for a message stays, without a read. No note changes a mailbox.
 //
-// Content is written with the timestamp of its id, chunk 0 last. A content with a chunk 0 is complete.
+// Content is written with the timestamp of its id, chunk 0 last. A content with a chunk 0 is complete. codec is
+// null or 0 for raw contents, see package codec.
 //
 // Background work removes a row or a content only after reads at ALL, and only when its id is older than
 // the in-flight window.

@@ -33,6 +33,8 @@ type metrics struct {
 	nodes *prometheus.GaugeVec
 	// confirming is 1 while reads are confirmed with the other datacenters.
 	confirming prometheus.Gauge
+	// octets and stored count the octets of new contents, as received and as stored.
+	octets, stored prometheus.Counter
 	// kinds measures statements by their kind.
 	kinds *kinds
 	all   []prometheus.Collector
@@ -59,6 +61,14 @@ func newMetrics(l *limit.Limiter) *metrics {
 	m.pageTimeouts = prometheus.NewCounter(prometheus.CounterOpts{
 		Namespace: "popelago", Subsystem: "cassandra", Name: "page_timeouts_total",
 		Help: "Pages of lists of maildrops that timed out, and were read again in small pages.",
+	})
+	m.octets = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: "popelago", Subsystem: "cassandra", Name: "content_octets_total",
+		Help: "Octets of new contents, as received.",
+	})
+	m.stored = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: "popelago", Subsystem: "cassandra", Name: "content_stored_octets_total",
+		Help: "Octets of new contents as stored, after compression, in one replica.",
 	})
 	m.skew = prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: "popelago", Subsystem: "cassandra", Name: "clock_skew_seconds",
@@ -88,7 +98,7 @@ func newMetrics(l *limit.Limiter) *metrics {
 		Namespace: "popelago", Subsystem: "cassandra", Name: "confirming",
 		Help: "1 while reads are confirmed with the other datacenters, because the local nodes were away.",
 	})
-	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.hedged, m.pageTimeouts, m.skew, m.trusted, m.servers, m.windows, m.failover, m.confirming, m.nodes, m.kinds.seconds, m.kinds.failed}
+	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.hedged, m.pageTimeouts, m.octets, m.stored, m.skew, m.trusted, m.servers, m.windows, m.failover, m.confirming, m.nodes, m.kinds.seconds, m.kinds.failed}
 	for _, g := range []struct {
 		name, help string
 		value      func(limit.State) int
@@ -102,6 +112,12 @@ func newMetrics(l *limit.Limiter) *metrics {
 		}, func() float64 { return float64(g.value(l.State())) }))
 	}
 	return m
+}
+
+// countContent counts a new content, as received and as stored.
+func (m *metrics) countContent(octets, stored int64) {
+	m.octets.Add(float64(octets))
+	m.stored.Add(float64(stored))
 }
 
 // observe counts a statement and passes it on to next, which may be nil.

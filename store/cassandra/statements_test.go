@@ -106,7 +106,7 @@ func rules() map[string]rule {
 		"deleteBelow":    {local, aheadOfNow(0)},
 
 		// The contents.
-		"insertFirstChunk":  {writes, timeOf(7, 0)},
+		"insertFirstChunk":  {writes, timeOf(8, 0)},
 		"insertChunk":       {writes, timeOf(3, 0)},
 		"selectFirstChunk":  {sessions, nil},
 		"selectChunk":       {sessions, nil},

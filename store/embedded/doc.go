@@ -1,6 +1,6 @@
 // Package embedded is the engine for one machine: everything in one folder, one process. It implements
-// store.Engine; app opens it. The database is Pebble, a log-structured merge tree. Content up to 32 KiB is
-// a value in the database; larger content is a file.
+// store.Engine; app opens it. The database is Pebble, a log-structured merge tree. Content up to 32 KiB
+// is a value in the database; larger content is a file. New content is compressed first (package codec).
 //
 //	DIR/FORMAT                     one line: the format of the folder
 //	DIR/STATE                      the files that must exist, and their contents
@@ -16,7 +16,7 @@
 //
 //	m mailbox(16) id(16)                    size, recipient, unique-id, origin, original
 //	r mailbox(16) id(16)                    marker of a removal: removed at, the row as it was
-//	c id(16)                                content row: size, reverse-path, mailboxes, octets
+//	c id(16)                                content row: size, reverse-path, mailboxes, codec, octets
 //	o id(16)                                marker of a content without a message: put at
 //	p name                                  progress of background work
 //	t removed at(8) number(8)               mailbox and ids of a removal; content to be swept
