@@ -215,7 +215,7 @@ var notSet = []string{
 	"Events.Config.Alone", "Events.Config.Targets", "Events.Config.Version", "Events.Config.Place.Server", "Events.Config.Place.Datacenter",
 	"Store.Config.Dir", "Store.Config.MemTableSize", "Store.Config.TidyAfter", "Store.Config.StateEvery", "Store.Config.SpaceEvery",
 	"Store.Config.Undelete",
-	"Cassandra.Config.Password", "Cassandra.Config.ProtocolVersion", "Cassandra.Config.Reconnect", "Cassandra.Config.Server",
+	"Cassandra.Config.Password", "Cassandra.Config.Compression", "Cassandra.Config.ProtocolVersion", "Cassandra.Config.Reconnect", "Cassandra.Config.Server",
 	"Cassandra.Config.Admin", "Cassandra.Config.Address", "Cassandra.Config.Version", "Cassandra.Config.MissedBeats", "Cassandra.Config.DefaultDurability",
 	"POP3.Config.Banner", "POP3.Config.Implementation", "POP3.Config.AllowInsecureAuth", "POP3.Config.CountLocal",
 	"POP3.Config.HandshakeTimeout", "POP3.Config.CommitTimeout", "POP3.Config.SummaryEvery",
