@@ -38,6 +38,9 @@ type bareConfig struct {
 	// size is the size of a message in octets, bench.MinSize to maxBareSize. Default 8192.
 	size int
 
+	// realistic writes realistic mail, see bench.Messages.
+	realistic bool
+
 	// lwt measures the loop a second time with a UID and a MODSEQ for each message, taken by
 	// compare-and-set at SERIAL, in rounds that alternate with the bare loop.
 	lwt bool

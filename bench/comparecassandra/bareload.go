@@ -76,7 +76,7 @@ func newBareRun(cfg *bareConfig) (*bareRun, error) {
 		}
 		r.mailboxes = append(r.mailboxes, id)
 	}
-	messages := bench.Messages{Seed: 1, Size: cfg.size}
+	messages := bench.Messages{Seed: 1, Size: cfg.size, Realistic: cfg.realistic}
 	for i := range int64(bareTexts) {
 		r.texts = append(r.texts, messages.Text(i))
 	}

@@ -44,7 +44,7 @@ func (l *lab) start(ctx context.Context) (err error) {
 		return err
 	}
 	for i := range l.settings.datacenters {
-		s, config, err := l.configure(i)
+		s, config, err := l.configure(i, l.data(i), "zstd")
 		if err != nil {
 			return err
 		}
@@ -128,29 +128,30 @@ type popelagoValues struct {
 	Hosts           []string
 	Replication     string
 	LMTP, POP3      int // ports
+	Compression     string
 }
 
-// configure writes the configuration of the server of datacenter i.
-func (l *lab) configure(i int) (s *process.Server, config string, err error) {
+// configure writes the configuration of a server in datacenter i, with a data folder and a compression.
+func (l *lab) configure(i int, data, compression string) (s *process.Server, config string, err error) {
 	ports, err := process.FreePorts(2)
 	if err != nil {
 		return nil, "", err
 	}
 	name := l.settings.datacenters[i].Name
 	values := popelagoValues{
-		Dir: l.data(i), Datacenter: name, Hosts: l.cluster.Addresses(name),
+		Dir: data, Compression: compression, Datacenter: name, Hosts: l.cluster.Addresses(name),
 		Replication: l.replication(" = "), LMTP: ports[0], POP3: ports[1],
 	}
 	var text bytes.Buffer
 	if err := template.Must(template.New("popelago.toml").Parse(popelagoConf)).Execute(&text, values); err != nil {
 		return nil, "", err
 	}
-	config = l.data(i) + ".toml"
+	config = data + ".toml"
 	return &process.Server{
 		Name: "popelago in " + name,
 		LMTP: fmt.Sprintf("127.0.0.1:%d", values.LMTP),
 		POP3: fmt.Sprintf("127.0.0.1:%d", values.POP3),
-		Log:  l.data(i) + ".log",
+		Log:  data + ".log",
 	}, config, os.WriteFile(config, text.Bytes(), 0o644)
 }
 

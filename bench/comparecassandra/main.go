@@ -21,6 +21,9 @@
 // to 80 users, through both datacenters; STAT of all; DELE of all and QUIT. Every message is
 // checked in between, and system.paxos at the end.
 //
+// "mail" alternates between the bare loop and two servers, with and without compression, all with realistic
+// mail of the same size, and lets POP3 fetch the messages of each server.
+//
 // The results are Markdown tables on standard output; progress goes to standard error.
 package main
 
@@ -67,7 +70,7 @@ func main() {
 	var s settings
 	var datacenters, scenario string
 	flag.StringVar(&datacenters, "datacenters", "", "NAME:NODES[,NAME:NODES...] (default dc1:1, and dc1:3,dc2:3 for the published scenario)")
-	flag.StringVar(&scenario, "scenario", "deliveries", "deliveries or published")
+	flag.StringVar(&scenario, "scenario", "deliveries", "deliveries, published or mail")
 	flag.StringVar(&s.version, "version", "", "version of Cassandra")
 	flag.StringVar(&s.commitLog, "commitlog-sync", "batch", "batch: nodes acknowledge what is on disk; periodic: what will be within 10s, Cassandra's default")
 	flag.StringVar(&s.dir, "dir", "", "make the temporary folder in this one: its disk is part of what is measured")
@@ -95,11 +98,12 @@ func compare(ctx context.Context, s settings, datacenters, scenario string) (err
 	}{
 		"deliveries": {"dc1:1", deliveries},
 		"published":  {"dc1:3,dc2:3", published},
+		"mail":       {"dc1:1", realMail},
 	}
 	chosen, ok := scenarios[scenario]
 	switch {
 	case !ok:
-		return fmt.Errorf("scenario %q: want deliveries or published", scenario)
+		return fmt.Errorf("scenario %q: want deliveries, published or mail", scenario)
 	case flag.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
 	case s.rounds < 1 || s.duration <= 0 || s.length <= 0 || s.warmup < 0:

@@ -36,7 +36,7 @@ func TestConfigure(t *testing.T) {
 		t.Skip("builds popelago")
 	}
 	l := pair(t)
-	s, config, err := l.configure(0)
+	s, config, err := l.configure(0, l.data(0), "zstd")
 	if err != nil {
 		t.Fatal(err)
 	}
