@@ -20,6 +20,7 @@ type Cluster struct {
 
 	mu       sync.Mutex
 	agenda   agenda
+	spare    []*message // for reuse
 	wakeAt   int64
 	nodes    []*node
 	byName   map[string]*node

@@ -1,38 +1,66 @@
 package cluster
 
-import (
-	"container/heap"
-	"time"
-)
+import "time"
 
-// event is something that happens at a moment.
+// event is something that happens at a moment: a message arrives, or a function is called.
 type event struct {
-	at  int64 // nanoseconds since the start of the cluster
-	seq uint64
-	do  func()
+	at      int64 // nanoseconds since the start of the cluster
+	seq     uint64
+	do      func()
+	message *message
 }
 
-// agenda orders events by moment, and events of the same moment by when they were added.
+func (e *event) before(o *event) bool { return e.at < o.at || e.at == o.at && e.seq < o.seq }
+
+// agenda orders events by moment, and events of the same moment by when they were added: a heap.
 type agenda struct {
 	events []event
 	seq    uint64
 }
 
-func (a *agenda) Len() int { return len(a.events) }
-func (a *agenda) Less(i, j int) bool {
-	if a.events[i].at != a.events[j].at {
-		return a.events[i].at < a.events[j].at
+func (a *agenda) add(e event) {
+	a.seq++
+	e.seq = a.seq
+	a.events = append(a.events, e)
+	i := len(a.events) - 1
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !e.before(&a.events[parent]) {
+			break
+		}
+		a.events[i] = a.events[parent]
+		i = parent
 	}
-	return a.events[i].seq < a.events[j].seq
+	a.events[i] = e
 }
-func (a *agenda) Swap(i, j int) { a.events[i], a.events[j] = a.events[j], a.events[i] }
-func (a *agenda) Push(x any)    { a.events = append(a.events, x.(event)) }
-func (a *agenda) Pop() any {
+
+// take removes the first event.
+func (a *agenda) take() event {
+	first := a.events[0]
 	n := len(a.events) - 1
-	e := a.events[n]
+	last := a.events[n]
 	a.events[n] = event{}
 	a.events = a.events[:n]
-	return e
+	if n == 0 {
+		return first
+	}
+	i := 0
+	for {
+		child := 2*i + 1
+		if child >= n {
+			break
+		}
+		if child+1 < n && a.events[child+1].before(&a.events[child]) {
+			child++
+		}
+		if !a.events[child].before(&last) {
+			break
+		}
+		a.events[i] = a.events[child]
+		i = child
+	}
+	a.events[i] = last
+	return first
 }
 
 // now returns the nanoseconds since the start of the cluster.
@@ -41,11 +69,13 @@ func (c *Cluster) now() int64 { return int64(time.Since(c.start)) }
 // after lets something happen later. The lock of the cluster is held then, as it is now.
 func (c *Cluster) after(wait time.Duration, do func()) { c.at(c.now()+int64(wait), do) }
 
-func (c *Cluster) at(moment int64, do func()) {
-	c.agenda.seq++
-	heap.Push(&c.agenda, event{moment, c.agenda.seq, do})
-	if moment < c.wakeAt {
-		c.wakeAt = moment
+func (c *Cluster) at(moment int64, do func()) { c.plan(event{at: moment, do: do}) }
+
+// plan puts an event on the agenda.
+func (c *Cluster) plan(e event) {
+	c.agenda.add(e)
+	if e.at < c.wakeAt {
+		c.wakeAt = e.at
 		select {
 		case c.wake <- struct{}{}:
 		default:
@@ -77,8 +107,11 @@ func (c *Cluster) happen() time.Duration {
 	now := c.now()
 	c.wakeAt = now // run looks again by itself
 	for len(c.agenda.events) > 0 && c.agenda.events[0].at <= now {
-		e := heap.Pop(&c.agenda).(event)
-		e.do()
+		if e := c.agenda.take(); e.message != nil {
+			c.arrive(e.message)
+		} else {
+			e.do()
+		}
 	}
 	if len(c.agenda.events) == 0 {
 		c.wakeAt = now + int64(time.Hour)
@@ -103,12 +136,18 @@ type deadline struct {
 }
 
 func (d *deadlines) add(expired func()) *deadline {
-	one := &deadline{d.cluster.now() + int64(d.wait), expired}
+	one := &deadline{}
+	d.start(one, expired)
+	return one
+}
+
+// start is add for a deadline that is part of something else.
+func (d *deadlines) start(one *deadline, expired func()) {
+	*one = deadline{d.cluster.now() + int64(d.wait), expired}
 	d.list = append(d.list, one)
 	if !d.armed {
 		d.arm()
 	}
-	return one
 }
 
 func (d *deadlines) arm() {

@@ -64,8 +64,14 @@ func (s *session) attempt(ctx context.Context, st *driver.Statement, hosts *[]*n
 			return nil, nil, err
 		}
 	}
+	key, token := "", int64(0)
+	if p.table != nil && p.partition != nil && len(values) > 0 {
+		if known, err := p.key(values[0]); err == nil { // the node refuses a wrong key
+			key, token = known, tokenOf([]byte(known))
+		}
+	}
 	if first {
-		*hosts = s.order(st, p, values)
+		*hosts = s.order(st, p, key, token)
 	}
 	for len(*hosts) > 0 {
 		n = (*hosts)[0]
@@ -81,14 +87,14 @@ func (s *session) attempt(ctx context.Context, st *driver.Statement, hosts *[]*n
 	c.requests++
 	r = &request{
 		seq: c.requests, session: s, node: n, plan: p, values: values, batch: st.Batch != nil, consistency: st.Consistency,
-		pageSize: st.PageSize, page: st.Page, done: make(chan reply, 1),
+		key: key, token: token, pageSize: st.PageSize, page: st.Page, done: make(chan reply, 1),
 	}
 	c.submit(r)
 	return r, n, nil
 }
 
 // order lists the nodes in the order in which they are tried: replicas first, those of the rack before others.
-func (s *session) order(st *driver.Statement, p *plan, values [][]value) []*node {
+func (s *session) order(st *driver.Statement, p *plan, key string, token int64) []*node {
 	c := s.cluster
 	if st.Node != "" {
 		i := slices.IndexFunc(s.nodes, func(n *node) bool { return n.id.String() == st.Node })
@@ -103,10 +109,8 @@ func (s *session) order(st *driver.Statement, p *plan, values [][]value) []*node
 	}
 	c.config.Random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	var replicas []*node
-	if p.table != nil && p.partition != nil && len(values) > 0 {
-		if key, err := p.key(values[0]); err == nil {
-			replicas = c.ring.replicasOf(p.keyspace, tokenOf([]byte(key)))
-		}
+	if key != "" {
+		replicas = c.ring.replicasOf(p.keyspace, token)
 	}
 	rank := func(n *node) int {
 		r := 0

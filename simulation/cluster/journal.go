@@ -23,8 +23,7 @@ type change struct {
 	kind     changeKind
 	position string
 	row      *row
-	ranges   rangeList
-	deleted  deletion
+	deletes  *partition // holds the deletions of the partition and of intervals
 }
 
 func (j *journal) note(c change) {
@@ -47,9 +46,9 @@ func (j *journal) undo() {
 		case changedStatic:
 			p.static = c.row
 		case changedRanges:
-			p.ranges = c.ranges
+			p.ranges = c.deletes.ranges
 		case changedPartition:
-			p.deleted = c.deleted
+			p.deleted = c.deletes.deleted
 		case changedRow:
 			i := p.find(c.position)
 			exists := i < len(p.rows) && p.rows[i].position == c.position

@@ -19,22 +19,24 @@ type moment struct {
 
 // writer builds the mutation of a statement.
 type writer struct {
-	plan    *plan
-	values  []value
-	at      int64
-	ttl     int32
-	second  int64
-	part    *partition
-	pending map[string]*row
+	plan   *plan
+	values []value
+	at     int64
+	ttl    int32
+	second int64
+	part   *partition
 }
 
-// write returns the partition that a statement writes.
-func (p *plan) write(values []value, now moment) (*partition, error) {
-	key, err := p.key(values)
-	if err != nil {
-		return nil, err
+// write returns the partition that a statement writes. key may be empty: then it is found in the values.
+func (p *plan) write(values []value, now moment, key string, token int64) (*partition, error) {
+	if key == "" {
+		var err error
+		if key, err = p.key(values); err != nil {
+			return nil, err
+		}
+		token = tokenOf([]byte(key))
 	}
-	w := &writer{plan: p, values: values, at: now.micros, second: now.second, part: newPartition(key, tokenOf([]byte(key)))}
+	w := &writer{plan: p, values: values, at: now.micros, second: now.second, part: newPartition(key, token)}
 	at, set, err := p.timestamp.number(values, scalars["bigint"], "timestamp")
 	if err != nil {
 		return nil, err

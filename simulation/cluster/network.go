@@ -41,30 +41,78 @@ func (c *Cluster) open(from, to *peer) bool {
 // linked reports whether messages pass in both directions.
 func (c *Cluster) linked(a, b *peer) bool { return c.open(a, b) && c.open(b, a) }
 
+// message is a message to a node: a call of handler, or of do.
+type message struct {
+	from    *peer
+	to      *node
+	life    int // of the receiver
+	sent    int64
+	expires time.Duration
+	handler handler
+	content content
+	do      func()
+}
+
+// handler handles messages of an exchange between a coordinator and replicas.
+type handler interface{ handle(m content) }
+
+// content is what a message says in an exchange.
+type content struct {
+	replica *node // the replica that is asked, or that answers
+	answers bool
+	round   int
+	answer  *answer
+	failed  bool
+}
+
 // send sends a message to a node. It is lost on a cut line and at a node that does not run, waits while the node
 // is paused, and is dropped when it has waited for longer than expires.
 func (c *Cluster) send(from *peer, to *node, expires time.Duration, do func()) {
+	c.post(message{from: from, to: to, expires: expires, do: do})
+}
+
+func (c *Cluster) post(m message) {
 	c.counters.Messages++
-	if !c.open(from, &to.peer) || from != &to.peer && c.lost() {
+	if !c.open(m.from, &m.to.peer) || m.from != &m.to.peer && c.lost() {
 		c.counters.Lost++
 		return
 	}
-	sent, life := c.now(), to.life
-	c.after(c.latency(from, &to.peer), func() {
-		if !to.running || to.life != life || !c.open(from, &to.peer) {
-			c.counters.Lost++
-			return
-		}
-		if to.paused {
-			to.waiting = append(to.waiting, func() {
-				if c.now()-sent < int64(expires) {
-					do()
-				}
-			})
-			return
-		}
-		do()
-	})
+	m.sent, m.life = c.now(), m.to.life
+	var kept *message
+	if n := len(c.spare); n > 0 {
+		kept, c.spare = c.spare[n-1], c.spare[:n-1]
+	} else {
+		kept = new(message)
+	}
+	*kept = m
+	c.plan(event{at: m.sent + int64(c.latency(m.from, &m.to.peer)), message: kept})
+}
+
+// arrive takes a message from the line.
+func (c *Cluster) arrive(kept *message) {
+	m := *kept
+	*kept = message{}
+	c.spare = append(c.spare, kept)
+	switch to := m.to; {
+	case !to.running || to.life != m.life || !c.open(m.from, &to.peer):
+		c.counters.Lost++
+	case to.paused:
+		to.waiting = append(to.waiting, func() {
+			if c.now()-m.sent < int64(m.expires) {
+				m.receive()
+			}
+		})
+	default:
+		m.receive()
+	}
+}
+
+func (m *message) receive() {
+	if m.handler != nil {
+		m.handler.handle(m.content)
+	} else {
+		m.do()
+	}
 }
 
 func (c *Cluster) lost() bool {

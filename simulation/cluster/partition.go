@@ -52,7 +52,7 @@ func (p *partition) at(position string) *row {
 // apply merges a mutation into a partition. Earlier states go to the journal, which may be nil.
 func (p *partition) apply(m *partition, j *journal) {
 	if m.deleted.supersedes(p.deleted) {
-		j.note(change{part: p, kind: changedPartition, deleted: p.deleted})
+		j.note(change{part: p, kind: changedPartition, deletes: &partition{deleted: p.deleted}})
 		p.deleted = m.deleted
 		p.setRanges(p.ranges.after(p.deleted), j)
 		if p.static != nil {
@@ -108,7 +108,7 @@ func (p *partition) setRanges(l rangeList, j *journal) {
 	if len(l) == 0 && len(p.ranges) == 0 {
 		return
 	}
-	j.note(change{part: p, kind: changedRanges, ranges: p.ranges})
+	j.note(change{part: p, kind: changedRanges, deletes: &partition{ranges: p.ranges}})
 	p.ranges = l
 }
 

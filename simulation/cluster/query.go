@@ -23,7 +23,7 @@ type query struct {
 	next      int // of a scan: the next range of the ring
 	width     int // of a scan: how many ranges the next step reads
 	wait      *deadlines
-	deadline  *deadline
+	deadline  deadline
 	step      *step
 }
 
@@ -40,7 +40,7 @@ func (c *Cluster) startRead(r *request) {
 	} else {
 		c.counters.Reads++
 	}
-	q.deadline = q.wait.add(q.expire)
+	q.wait.start(&q.deadline, q.expire)
 	q.advance()
 }
 
@@ -70,10 +70,12 @@ func (q *query) prepare() error {
 		scan: p.partition == nil, from: place{token: math.MinInt64}, to: math.MaxInt64,
 	}
 	if p.partition != nil {
-		if q.command.key, err = p.key(values); err != nil {
-			return err
+		if q.command.key, q.command.token = q.request.key, q.request.token; q.command.key == "" {
+			if q.command.key, err = p.key(values); err != nil {
+				return err
+			}
+			q.command.token = tokenOf([]byte(q.command.key))
 		}
-		q.command.token = tokenOf([]byte(q.command.key))
 	} else if err := q.prepareScan(values); err != nil {
 		return err
 	}
@@ -152,7 +154,7 @@ func (q *query) advance() {
 	q.step = s
 	s.ask(s.nodes)
 	if c.config.Speculate > 0 && q.request.consistency != gocql.EachQuorum {
-		s.patience = c.patience.add(s.speculate)
+		c.patience.start(&s.patience, s.speculate)
 	}
 }
 
@@ -207,6 +209,7 @@ func (q *query) finish() {
 
 func (q *query) answer(res result, err error) {
 	q.deadline.expired = nil
+	q.step, q.outcome = nil, outcome{} // the agenda keeps q for a while
 	q.cluster.respond(q.request, res, err)
 }
 
@@ -221,7 +224,7 @@ func (q *query) expire() {
 		return
 	}
 	q.cluster.counters.ReadTimeouts++
-	q.cluster.respond(q.request, result{}, readTimeout(q.request.consistency, len(q.step.replies), q.step.need.total))
+	q.cluster.respond(q.request, result{}, readTimeout(q.request.consistency, q.step.count, q.step.need.total))
 }
 
 // step is a read of one partition or of a run of the ring, at replicas of each range.
@@ -230,16 +233,17 @@ type step struct {
 	command readCommand
 	ranges  []int           // of the ring
 	need    need            // of the first range
-	needs   []need          // of each range
-	chosen  map[int]*choice // by range
+	only    choice          // of a single partition
+	chosen  map[int]*choice // of a scan, by range
 	nodes   []*node         // asked, in order
-	replies map[*node]*answer
+	replies []*answer       // by the order of nodes
+	count   int             // of replies
 	round   int
 	merged  []*partition
 	repairs int // writes of repairs that are awaited
 	spare   []*node
 	// patience is the wait before one more replica is asked.
-	patience *deadline
+	patience deadline
 }
 
 // choice is the choice of replicas of a range.
@@ -252,7 +256,9 @@ type choice struct {
 func (s *step) choose() error {
 	q := s.query
 	c, r := q.cluster, q.request
-	s.chosen, s.replies = make(map[int]*choice, len(s.ranges)), map[*node]*answer{}
+	if s.command.scan {
+		s.chosen = make(map[int]*choice, len(s.ranges))
+	}
 	for _, i := range s.ranges {
 		replicas := c.ring.replicasAt(q.plan.keyspace, i)
 		needed, ok := needOf(r.consistency, q.plan.keyspace, replicas, r.node.datacenter)
@@ -263,7 +269,11 @@ func (s *step) choose() error {
 			return err
 		}
 		s.need = needed
-		p := &choice{need: needed}
+		p := &s.only
+		if s.command.scan {
+			p = &choice{}
+		}
+		p.need = needed
 		for _, n := range s.prefer(replicas) {
 			if !c.alive(r.node, n) || needed.local != "" && n.datacenter != needed.local {
 				continue
@@ -274,13 +284,19 @@ func (s *step) choose() error {
 			}
 			p.nodes = append(p.nodes, n)
 		}
-		s.chosen[i] = p
+		if s.command.scan {
+			s.chosen[i] = p
+		} else {
+			s.nodes = slices.Clone(p.nodes)
+			break
+		}
 		for _, n := range p.nodes {
 			if !slices.Contains(s.nodes, n) {
 				s.nodes = append(s.nodes, n)
 			}
 		}
 	}
+	s.replies = make([]*answer, len(s.nodes), len(s.nodes)+1)
 	return nil
 }
 
@@ -318,119 +334,137 @@ func (s *step) prefer(replicas []*node) []*node {
 // ask sends the command to nodes.
 func (s *step) ask(nodes []*node) {
 	q := s.query
-	c, coordinator := q.cluster, q.request.node
-	round := s.round
 	for _, n := range nodes {
-		command := s.command
-		if command.scan {
-			command.selected = func(token int64) bool { return slices.Contains(s.chosen[c.ring.rangeOf(token)].nodes, n) }
-		}
-		c.send(&coordinator.peer, n, q.wait.wait, func() {
-			a := n.read(&command)
-			c.send(&n.peer, coordinator, q.wait.wait, func() { s.reply(n, a, round) })
+		q.cluster.post(message{
+			from: &q.request.node.peer, to: n, expires: q.wait.wait, handler: s, content: content{replica: n, round: s.round},
 		})
 	}
 }
 
+// handle executes the command at a replica, or takes the answer of a replica.
+func (s *step) handle(m content) {
+	n := m.replica
+	if m.answers {
+		s.reply(m)
+		return
+	}
+	command := s.command
+	if command.scan {
+		ring := s.query.cluster.ring
+		command.selected = func(token int64) bool { return slices.Contains(s.chosen[ring.rangeOf(token)].nodes, n) }
+	}
+	m.answers, m.answer = true, n.read(&command)
+	s.query.cluster.post(message{from: &n.peer, to: s.query.request.node, expires: s.query.wait.wait, handler: s, content: m})
+}
+
 // speculate asks one more replica of a single partition if an answer is missing.
 func (s *step) speculate() {
-	if s.command.scan || s.round > 0 || !s.query.current() || s.query.step != s || len(s.spare) == 0 || len(s.replies) >= len(s.nodes) {
+	if s.command.scan || s.round > 0 || !s.query.current() || s.query.step != s || len(s.spare) == 0 || s.count >= len(s.nodes) {
 		return
 	}
 	s.query.cluster.counters.Speculations++
 	extra := s.spare[0]
 	s.spare = s.spare[1:]
-	s.nodes = append(s.nodes, extra)
-	p := s.chosen[s.ranges[0]]
-	p.nodes = append(slices.Clone(p.nodes), extra)
-	s.ask([]*node{extra})
+	s.nodes, s.replies = append(s.nodes, extra), append(s.replies, nil)
+	s.ask(s.nodes[len(s.nodes)-1:])
 }
 
 // reply takes the answer of a replica.
-func (s *step) reply(n *node, a *answer, round int) {
+func (s *step) reply(m content) {
 	q := s.query
-	if !q.current() || q.step != s || round != s.round || s.repairs > 0 {
+	if !q.current() || q.step != s || m.round != s.round || s.repairs > 0 {
 		return
 	}
-	if a.failed {
-		q.answer(result{}, readFailure(q.request.consistency, len(s.replies), s.need.total, 1))
+	if m.answer.failed {
+		q.answer(result{}, readFailure(q.request.consistency, s.count, s.need.total, 1))
 		return
 	}
-	s.replies[n] = a
-	if s.enough() {
+	i := slices.Index(s.nodes, m.replica)
+	if s.replies[i] != nil {
+		return
+	}
+	s.replies[i] = m.answer
+	if s.count++; s.enough() {
 		s.resolve()
 	}
 }
 
 // enough reports whether enough replicas of each range have answered.
 func (s *step) enough() bool {
-	if !s.command.scan {
-		answered := make([]*node, 0, 8)
-		for _, n := range s.nodes {
-			if s.replies[n] != nil {
-				answered = append(answered, n)
-			}
-		}
-		_, enough := s.need.counts(answered)
-		return enough
+	if s.command.scan || s.count == len(s.nodes) {
+		return s.count == len(s.nodes)
 	}
-	return len(s.replies) == len(s.nodes)
+	answered := make([]*node, 0, 8)
+	for i, n := range s.nodes {
+		if s.replies[i] != nil {
+			answered = append(answered, n)
+		}
+	}
+	_, enough := s.need.counts(answered)
+	return enough
 }
 
-// participants returns the nodes that answered, in the order in which they were asked.
-func (s *step) participants() []*node {
-	list := make([]*node, 0, len(s.nodes))
-	for _, n := range s.nodes {
-		if s.replies[n] != nil {
-			list = append(list, n)
+// settle forgets the nodes that have not answered.
+func (s *step) settle() {
+	if s.count == len(s.nodes) {
+		return
+	}
+	var nodes []*node
+	var replies []*answer
+	for i, n := range s.nodes {
+		if s.replies[i] != nil {
+			nodes, replies = append(nodes, n), append(replies, s.replies[i])
 		}
 	}
-	return list
+	s.nodes, s.replies = nodes, replies
 }
 
 // resolve merges the answers, and repairs replicas that differ. Answers that differ are asked for once more:
 // the first answers but one were digests.
 func (s *step) resolve() {
 	q := s.query
-	if s.patience != nil {
-		s.patience.expired = nil
-	}
-	nodes := s.participants()
-	if !s.command.scan && s.round == 0 && s.differ(nodes) {
-		q.cluster.counters.Mismatches++
-		s.again(nodes)
+	s.patience.expired = nil
+	s.settle()
+	if !s.command.scan && s.differ() {
+		if s.round == 0 {
+			q.cluster.counters.Mismatches++
+			s.again()
+			return
+		}
+	} else if !s.command.scan && s.replies[0].cut == nil {
+		q.stepped(s.replies[0].parts) // all answers are the same
 		return
 	}
-	bound := s.bound(nodes)
-	parts := s.merge(nodes, bound)
+	bound := s.bound()
+	parts := s.merge(bound)
 	if s.short(parts, bound) {
 		q.cluster.counters.ShortReads++
 		s.command.limit *= 2
-		s.again(nodes)
+		s.again()
 		return
 	}
 	s.merged = parts
-	s.repair(nodes, bound)
+	s.repair(bound)
 	if s.repairs == 0 {
 		q.stepped(s.merged)
 	}
 }
 
 // again asks the same nodes once more.
-func (s *step) again(nodes []*node) {
+func (s *step) again() {
 	s.round++
-	s.nodes = nodes
+	s.count = 0
 	clear(s.replies)
-	s.ask(nodes)
+	s.ask(s.nodes)
 }
 
 // differ reports whether the answers about a single partition differ.
-func (s *step) differ(nodes []*node) bool {
+func (s *step) differ() bool {
 	var first *partition
-	for i, n := range nodes {
+	for i, a := range s.replies {
 		var p *partition
-		if parts := s.replies[n].parts; len(parts) > 0 {
-			p = parts[0]
+		if len(a.parts) > 0 {
+			p = a.parts[0]
 		}
 		if i == 0 {
 			first = p
@@ -442,24 +476,24 @@ func (s *step) differ(nodes []*node) bool {
 }
 
 // bound returns the earliest cut of the answers.
-func (s *step) bound(nodes []*node) *cut {
+func (s *step) bound() *cut {
 	var bound *cut
-	for _, n := range nodes {
-		if at := s.replies[n].cut; at != nil && (bound == nil || at.compare(bound) < 0) {
-			bound = at
+	for _, a := range s.replies {
+		if a.cut != nil && (bound == nil || a.cut.compare(bound) < 0) {
+			bound = a.cut
 		}
 	}
 	return bound
 }
 
 // merge merges the answers up to a cut.
-func (s *step) merge(nodes []*node, bound *cut) []*partition {
-	if len(nodes) == 1 {
-		return s.replies[nodes[0]].parts
+func (s *step) merge(bound *cut) []*partition {
+	if len(s.replies) == 1 {
+		return s.replies[0].parts
 	}
-	lists := make([][]*partition, len(nodes))
-	for i, n := range nodes {
-		lists[i] = s.replies[n].upTo(bound)
+	lists := make([][]*partition, len(s.replies))
+	for i, a := range s.replies {
+		lists[i] = a.upTo(bound)
 	}
 	var merged []*partition
 	for {
@@ -504,30 +538,14 @@ func (s *step) short(parts []*partition, bound *cut) bool {
 }
 
 // repair writes to each replica what its answer lacks.
-func (s *step) repair(nodes []*node, bound *cut) {
-	q := s.query
-	c, coordinator := q.cluster, q.request.node
-	if len(nodes) == 1 {
+func (s *step) repair(bound *cut) {
+	if len(s.nodes) == 1 {
 		return
 	}
-	for _, n := range nodes {
-		have := s.replies[n].upTo(bound)
-		m := &mutation{table: s.command.table}
-		for _, p := range s.merged {
-			if s.command.scan && !slices.Contains(s.chosen[c.ring.rangeOf(p.token)].nodes, n) {
-				continue
-			}
-			for len(have) > 0 && ringOrder(have[0], p) < 0 {
-				have = have[1:]
-			}
-			var own *partition
-			if len(have) > 0 && ringOrder(have[0], p) == 0 {
-				own = have[0]
-			}
-			if lacking := own.lacks(p); lacking != nil {
-				m.parts = append(m.parts, lacking)
-			}
-		}
+	q := s.query
+	c, coordinator := q.cluster, q.request.node
+	for i, n := range s.nodes {
+		m := s.lacking(n, s.replies[i].upTo(bound))
 		if len(m.parts) == 0 {
 			continue
 		}
@@ -538,6 +556,28 @@ func (s *step) repair(nodes []*node, bound *cut) {
 			c.send(&n.peer, coordinator, c.config.WriteTimeout, s.repaired)
 		})
 	}
+}
+
+// lacking returns what a replica lacks of the merged answer.
+func (s *step) lacking(n *node, have []*partition) *mutation {
+	ring := s.query.cluster.ring
+	m := &mutation{table: s.command.table}
+	for _, p := range s.merged {
+		if s.command.scan && !slices.Contains(s.chosen[ring.rangeOf(p.token)].nodes, n) {
+			continue
+		}
+		for len(have) > 0 && ringOrder(have[0], p) < 0 {
+			have = have[1:]
+		}
+		var own *partition
+		if len(have) > 0 && ringOrder(have[0], p) == 0 {
+			own = have[0]
+		}
+		if lacking := own.lacks(p); lacking != nil {
+			m.parts = append(m.parts, lacking)
+		}
+	}
+	return m
 }
 
 // repaired counts the end of the write of a repair.

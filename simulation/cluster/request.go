@@ -17,7 +17,9 @@ type request struct {
 	consistency gocql.Consistency
 	pageSize    int
 	page        []byte
-	timeout     *deadline
+	timeout     deadline
+	key         string // of the partition of the first values; empty: not known
+	token       int64
 	done        chan reply // has room for one
 	answered    bool
 	seq         int64 // counts requests
@@ -44,7 +46,7 @@ func (c *Cluster) submit(r *request) {
 	n, from := r.node, &r.session.server.peer
 	r.life = n.life
 	n.requests[r] = struct{}{}
-	r.timeout = c.clientDeadlines(r.session.server.timeout).add(func() { r.finish(result{}, gocql.ErrTimeoutNoResponse) })
+	c.clientDeadlines(r.session.server.timeout).start(&r.timeout, func() { r.finish(result{}, gocql.ErrTimeoutNoResponse) })
 	if !n.running && c.linked(from, &n.peer) {
 		c.after(c.latency(from, &n.peer), func() { r.finish(result{}, gocql.ErrConnectionClosed) })
 		return

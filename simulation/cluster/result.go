@@ -3,7 +3,6 @@ package cluster
 import (
 	"encoding/binary"
 	"fmt"
-	"strings"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
@@ -219,19 +218,3 @@ func (r *rows) fail(err error) error {
 }
 
 func (r *rows) Close() error { return r.err }
-
-// text shows a row for tests and messages.
-func text(row [][]byte) string {
-	var b strings.Builder
-	for i, v := range row {
-		if i > 0 {
-			b.WriteString(" | ")
-		}
-		if v == nil {
-			b.WriteString("null")
-		} else {
-			fmt.Fprintf(&b, "%x", v)
-		}
-	}
-	return b.String()
-}

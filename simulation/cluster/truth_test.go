@@ -362,6 +362,15 @@ func productTruths(t *testing.T) map[string]func(p int) []step {
 				do(insertItem, p+1000, 1, "c", nil, nil, int64(10)), do(`SELECT a FROM item WHERE p = ?`, p+1000), do(allOfP, int64(10), p+1000),
 			}
 		},
+		"tokens": func(p int) []step {
+			var steps []step
+			for n := 1; n < 36; n++ {
+				key := strings.Repeat("kü", n)[:n-n%2] + "abc"[:1+n%3]
+				key = strings.ToValidUTF8(key, "")
+				steps = append(steps, do(`INSERT INTO single (p, v) VALUES (?, ?) USING TIMESTAMP 10`, key, n), do(`SELECT token(p), v FROM single WHERE p = ?`, key))
+			}
+			return steps
+		},
 		"zy everything": func(p int) []step {
 			var steps []step
 			for size := 1; size < 40; size += 3 {

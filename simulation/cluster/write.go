@@ -19,7 +19,8 @@ type write struct {
 	acked       []*node
 	hinted      []*node
 	failed      int
-	deadline    *deadline
+	deadline    deadline
+	ackSpace    [6]*node
 	open        bool // the caller waits
 	done        func(err error)
 }
@@ -49,6 +50,7 @@ func (c *Cluster) startWrite(r *request) {
 	if r.batch {
 		w.kind = "UNLOGGED_BATCH"
 	}
+	w.acked = w.ackSpace[:0]
 	w.start()
 }
 
@@ -56,8 +58,12 @@ func (c *Cluster) startWrite(r *request) {
 func (r *request) mutation() (*mutation, error) {
 	now := r.node.moment()
 	var merged *partition
-	for _, values := range r.values {
-		p, err := r.plan.write(values, now)
+	for i, values := range r.values {
+		key := r.key
+		if i > 0 {
+			key = ""
+		}
+		p, err := r.plan.write(values, now, key, r.token)
 		switch {
 		case err != nil:
 			return nil, err
@@ -105,18 +111,25 @@ func (w *write) start() {
 			w.coordinator.hint(n, w.mutation)
 			continue
 		}
-		c.send(&w.coordinator.peer, n, c.config.WriteTimeout, func() { w.arrive(n) })
+		c.post(message{from: &w.coordinator.peer, to: n, expires: c.config.WriteTimeout, handler: w, content: content{replica: n}})
 	}
-	w.deadline = c.writes.add(w.expire)
+	c.writes.start(&w.deadline, w.expire)
 }
 
-// arrive executes the mutation at a replica.
-func (w *write) arrive(n *node) {
-	failed := n.failing
-	if !failed {
+// handle executes the mutation at a replica, or counts the answer of a replica.
+func (w *write) handle(m content) {
+	n := m.replica
+	if m.answers {
+		w.ack(n, m.failed)
+		return
+	}
+	if !n.failing {
 		n.apply(w.mutation)
 	}
-	w.cluster.send(&n.peer, w.coordinator, w.cluster.config.WriteTimeout, func() { w.ack(n, failed) })
+	w.cluster.post(message{
+		from: &n.peer, to: w.coordinator, expires: w.cluster.config.WriteTimeout, handler: w,
+		content: content{replica: n, answers: true, failed: n.failing},
+	})
 }
 
 // ack counts the answer of a replica.
