@@ -1,0 +1,89 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"popelago/account"
+	"popelago/mail"
+)
+
+// domain is the hosted domain.
+const domain = "example.test"
+
+// admin makes and removes accounts.
+type admin struct {
+	w      *World
+	rand   *rand.Rand
+	owners int
+}
+
+// run gives an address to a new owner now and then.
+func (a *admin) run(ctx context.Context) {
+	for sleep(ctx, draw(a.rand, a.w.cfg.OwnerEvery)) {
+		for _, d := range a.w.choose(a.rand, 1) {
+			a.change(context.WithoutCancel(ctx), d)
+		}
+	}
+}
+
+// change removes an account and makes it again for a new owner.
+func (a *admin) change(ctx context.Context, d *drop) {
+	s := a.w.server(a.rand, nil)
+	if s == nil || !a.w.take(d) {
+		return
+	}
+	a.w.model.end(d)
+	err := a.until(ctx, func(s *server) error {
+		err := s.directory.RemoveAccount(ctx, d.address)
+		if errors.Is(err, account.ErrNoSuchAccount) {
+			return nil
+		}
+		return err
+	})
+	a.w.story.add("account %s is removed: %v", d.name, short(err))
+	if err == nil {
+		a.make(ctx, d.address)
+	}
+}
+
+// make makes an account. Its password is the name of its maildrop.
+func (a *admin) make(ctx context.Context, address mail.Address) {
+	a.owners++
+	d := a.w.model.newDrop(address, a.owners)
+	tried := false
+	err := a.until(ctx, func(s *server) error {
+		_, err := s.directory.AddAccount(ctx, address, d.name)
+		if errors.Is(err, account.ErrExists) && tried {
+			// Either the own attempt, whose outcome was unknown, or the account before, whose removal has not
+			// arrived here.
+			_, err = s.directory.SignIn(ctx, account.LoginRequest{Name: address.String(), Password: d.name, Remote: client})
+		}
+		tried = true
+		return err
+	})
+	a.w.story.add("account %s is made: %v", d.name, short(err))
+	if err == nil {
+		a.w.offer(d)
+	}
+}
+
+// until tries at one server after the other until it succeeds, for a day.
+func (a *admin) until(ctx context.Context, try func(*server) error) error {
+	var err error
+	for range 24 * 60 {
+		s := a.w.server(a.rand, nil)
+		if s == nil {
+			err = errDied
+		} else if err = s.afterwards(try(s)); err == nil {
+			return nil
+		}
+		if !sleep(ctx, time.Minute) {
+			break
+		}
+	}
+	return fmt.Errorf("for a day: %w", err)
+}

@@ -1,0 +1,158 @@
+package simulation
+
+import (
+	"strings"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store/cassandra/driver"
+)
+
+// Planted is a defect in the statements of the engine, for judging whether runs would find it.
+type Planted struct {
+	Name   string
+	Defect Defect
+}
+
+// Defects lists the planted defects.
+func Defects() []Planted {
+	return []Planted{
+		{"an index row is acknowledged by one replica", at(write, "mailbox", gocql.LocalOne)},
+		{"a content is acknowledged by one replica", at(write, "content", gocql.LocalOne)},
+		{"a list asks one replica", at(list, "mailbox", gocql.LocalOne)},
+		{"a removal is acknowledged by one replica", at(remove, "mailbox", gocql.LocalOne)},
+		{"a removal has the time of the message", removalTime},
+		{"a message is added with a late time", additionTime},
+		{"removals leave no trash", skip(write, "trash")},
+		{"the size of a row is wrong now and then", wrongSize},
+		{"the ledger forgets attempts", skip(write, "ledger")},
+		{"a floor is raised a day too high", highFloor},
+		{"background work asks a quorum instead of all replicas", quorumForAll},
+		{"nobody asks other datacenters", localForEach},
+		{"a content is lost now and then, and acknowledged", lostContent},
+		{"a reaper does not note whose rows it has swept", skip(update, "content")},
+	}
+}
+
+// The kinds of statements, by their first word.
+const (
+	write  = "INSERT INTO "
+	list   = "SELECT "
+	remove = "DELETE FROM "
+	update = "UPDATE "
+)
+
+// concerns reports whether a statement is of a kind, and about a table.
+func concerns(st driver.Statement, kind, table string) bool {
+	if !strings.HasPrefix(st.CQL, kind) {
+		return false
+	}
+	for _, before := range []string{"INTO ", "FROM ", "UPDATE "} {
+		if strings.Contains(st.CQL, before+table+" ") {
+			return true
+		}
+	}
+	return false
+}
+
+// at lowers the consistency of statements at LOCAL_QUORUM.
+func at(kind, table string, to gocql.Consistency) Defect {
+	return func(st driver.Statement) (driver.Statement, bool) {
+		if concerns(st, kind, table) && st.Consistency == gocql.LocalQuorum {
+			st.Consistency = to
+		}
+		return st, false
+	}
+}
+
+// skip leaves statements out.
+func skip(kind, table string) Defect {
+	return func(st driver.Statement) (driver.Statement, bool) { return st, concerns(st, kind, table) }
+}
+
+// changed returns the statement with changed values, of a batch too.
+func changed(st driver.Statement, change func(values []any)) driver.Statement {
+	copied := func(values []any) []any {
+		values = append([]any(nil), values...)
+		change(values)
+		return values
+	}
+	if st.Batch == nil {
+		st.Values = copied(st.Values)
+		return st
+	}
+	batch := make([][]any, len(st.Batch))
+	for i := range batch {
+		batch[i] = copied(st.Batch[i])
+	}
+	st.Batch = batch
+	return st
+}
+
+// removalTime gives the removal of rows the timestamp of a moment before the messages.
+func removalTime(st driver.Statement) (driver.Statement, bool) {
+	if !concerns(st, remove, "mailbox") || !strings.Contains(st.CQL, "IN ?") {
+		return st, false
+	}
+	return changed(st, func(values []any) { values[0] = values[0].(int64) - time.Hour.Microseconds() }), false
+}
+
+// additionTime gives new rows a timestamp of an hour later.
+func additionTime(st driver.Statement) (driver.Statement, bool) {
+	if !concerns(st, write, "mailbox") {
+		return st, false
+	}
+	return changed(st, func(values []any) {
+		last := len(values) - 1
+		values[last] = values[last].(int64) + time.Hour.Microseconds()
+	}), false
+}
+
+// wrongSize makes the size of every row with an odd octet in its id one too large.
+func wrongSize(st driver.Statement) (driver.Statement, bool) {
+	if !concerns(st, write, "mailbox") || !strings.Contains(st.CQL, "size") {
+		return st, false
+	}
+	return changed(st, func(values []any) {
+		if id, ok := values[2].(gocql.UUID); ok && id[3]%16 == 0 {
+			values[3] = values[3].(int64) + 1
+		}
+	}), false
+}
+
+// highFloor makes a floor too high by a day.
+func highFloor(st driver.Statement) (driver.Statement, bool) {
+	if !strings.HasPrefix(st.CQL, "INSERT INTO floor (mailbox, floor)") {
+		return st, false
+	}
+	return changed(st, func(values []any) {
+		id := values[1].(gocql.UUID)
+		values[1] = gocql.MinTimeUUID(id.Time().Add(24 * time.Hour))
+	}), false
+}
+
+// quorumForAll asks for a local quorum instead of all replicas.
+func quorumForAll(st driver.Statement) (driver.Statement, bool) {
+	if st.Consistency == gocql.All {
+		st.Consistency = gocql.LocalQuorum
+	}
+	return st, false
+}
+
+// localForEach asks for a local quorum instead of a quorum of each datacenter.
+func localForEach(st driver.Statement) (driver.Statement, bool) {
+	if st.Consistency == gocql.EachQuorum && strings.HasPrefix(st.CQL, list) {
+		st.Consistency = gocql.LocalQuorum
+	}
+	return st, false
+}
+
+// lostContent sends some writes of contents to no node, and pretends success.
+func lostContent(st driver.Statement) (driver.Statement, bool) {
+	if !concerns(st, write, "content") || len(st.Values) == 0 {
+		return st, false
+	}
+	id, ok := st.Values[0].(gocql.UUID)
+	return st, ok && id[3]%64 == 0
+}

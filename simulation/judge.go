@@ -1,0 +1,148 @@
+package simulation
+
+import (
+	"context"
+	"time"
+
+	"popelago/mail"
+	"popelago/task"
+)
+
+// jobs are the background jobs, in the order in which they reclaim space.
+var jobs = []string{"purge", "expire", "floor", "reap", "orphans"}
+
+// judge waits until the cluster has recovered, and checks the promises about the end.
+func (w *World) judge(ctx context.Context) error {
+	w.story.add("all faults have ended")
+	for _, s := range w.slots {
+		if s.process() == nil {
+			if err := w.start(s); err != nil {
+				w.story.violated(promiseWork, "%s does not start on a cluster without faults: %v", s.cfg.name, err)
+				return nil
+			}
+		}
+	}
+	time.Sleep(30 * time.Minute) // hints arrive
+	w.repair()
+	time.Sleep(2 * w.cfg.Pace.Heartbeat)
+	for _, d := range w.given() {
+		w.judgeDrop(ctx, d)
+	}
+	if w.story.failed() {
+		return nil
+	}
+	w.judgeSpace(ctx)
+	return nil
+}
+
+// given lists the maildrops that the clients have.
+func (w *World) given() []*drop {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]*drop(nil), w.offered...)
+}
+
+// judgeDrop lists and retrieves a maildrop through one server of each datacenter.
+func (w *World) judgeDrop(ctx context.Context, d *drop) {
+	lists := map[string][]seen{}
+	for i, s := range w.slots {
+		if i%w.cfg.Servers != 0 {
+			continue
+		}
+		p := s.process()
+		_, drop, err := p.open(ctx, d.address, d.name)
+		if err != nil {
+			w.story.violated(promiseWork, "the login of %s through %s fails: %v", d.name, p, err)
+			return
+		}
+		all := entries(drop)
+		lists[s.cfg.datacenter] = all
+		for n, e := range all {
+			w.model.note(d, e)
+			if !w.retrieve(ctx, p, d, drop, n+1, e) {
+				w.story.violated(promiseText, "%s cannot retrieve %s through %s", d.name, e.uidl, p)
+			}
+		}
+		drop.Close()
+	}
+	w.model.final(d, lists)
+}
+
+// note notes a message that only the end has listed.
+func (m *model) note(d *drop, e seen) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if d.unique[e.uidl] == nil {
+		d.unique[e.uidl] = &listed{number: -1, size: e.size, removed: map[string]time.Time{}}
+	}
+}
+
+// judgeSpace waits until everything removed may be reclaimed, runs the jobs, and compares the contents that are
+// left with the messages that are listed.
+func (w *World) judgeSpace(ctx context.Context) {
+	p := w.cfg.Pace
+	for range 3 {
+		time.Sleep(2*p.Window + p.Undelete + time.Hour)
+		w.repair()
+		for _, name := range jobs {
+			for _, s := range w.slots {
+				status, err := s.process().tasks.Run(ctx, name)
+				w.story.add("job %s on %s: %v %v", name, s.cfg.name, status.Result, status.Report)
+				if err != nil || status.Result != task.ResultOK {
+					w.story.violated(promiseWork, "the job %s on %s: %v %v", name, s.cfg.name, status.Err, err)
+					return
+				}
+			}
+		}
+	}
+	kept := map[mail.MessageID]bool{}
+	for _, d := range w.given() {
+		ids, err := w.slots[0].process().ids(ctx, d)
+		if err != nil {
+			w.story.violated(promiseWork, "%s cannot be listed: %v", d.name, err)
+		}
+		for _, id := range ids {
+			kept[id] = true
+		}
+	}
+	contents, err := w.cluster.contents()
+	if err != nil {
+		w.story.violated(promiseWork, "the contents cannot be read: %v", err)
+	}
+	for id := range contents {
+		if !kept[id] {
+			w.story.violated(promiseSpace, "content %s is left, which no maildrop lists", id)
+		}
+	}
+	trash, err := w.cluster.Rows(keyspace, "trash")
+	if err != nil {
+		w.story.violated(promiseWork, "the trash cannot be read: %v", err)
+	}
+	if len(trash) > 0 {
+		w.story.violated(promiseSpace, "%d rows of the trash are left", len(trash))
+	}
+	w.story.add("%d messages are kept", len(kept))
+}
+
+// ids lists the message ids of a maildrop.
+func (s *server) ids(ctx context.Context, d *drop) ([]mail.MessageID, error) {
+	account, err := s.directory.Account(ctx, d.address)
+	if err != nil {
+		return nil, err
+	}
+	var ids []mail.MessageID
+	var after mail.MessageID
+	for {
+		rows, more, err := s.store.Mail.Each.ListMessages(ctx, account.Mailbox, after, 1000)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			ids = append(ids, row.ID)
+			after = row.ID
+		}
+		if !more {
+			return ids, nil
+		}
+	}
+}

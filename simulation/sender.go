@@ -1,0 +1,92 @@
+package simulation
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"popelago/mail"
+)
+
+// client is the address of every client.
+var client = netip.MustParseAddr("192.0.2.1")
+
+// sender is a mail transfer agent: it sends messages, one after the other, and repeats each message that was
+// not answered, or answered with a temporary failure, with the same octets.
+type sender struct {
+	w    *World
+	name string
+	rand *rand.Rand
+}
+
+// pauses are the pauses of a sender between attempts.
+var pauses = []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, time.Hour}
+
+// run sends until the context ends.
+func (s *sender) run(ctx context.Context) {
+	for sleep(ctx, draw(s.rand, s.w.cfg.SendEvery)) {
+		number := int(s.w.numbers.Add(1))
+		to := s.w.choose(s.rand, 1+s.rand.IntN(3)*s.rand.IntN(2))
+		if len(to) > 0 {
+			s.w.clients.Go(func() {
+				(&sending{w: s.w, rand: rand.New(rand.NewPCG(s.w.cfg.Seed, uint64(number))), number: number, to: to, single: number%2 == 0}).run(ctx)
+			})
+		}
+	}
+}
+
+// sending is a message on its way to maildrops.
+type sending struct {
+	w      *World
+	rand   *rand.Rand
+	number int
+	to     []*drop
+	single bool // a single reply for all, as SMTP has it
+	last   *server
+	died   bool // a server died during an attempt
+}
+
+// run tries until all is answered, or until the sender gives up.
+func (m *sending) run(ctx context.Context) {
+	text := m.w.texts.of(m.number)
+	for _, pause := range pauses {
+		if m.try(ctx, text); len(m.to) == 0 || !sleep(ctx, pause) {
+			return
+		}
+	}
+}
+
+// try makes one attempt; to keeps the maildrops that have to be tried again.
+func (m *sending) try(ctx context.Context, text string) {
+	s := m.w.server(m.rand, m.last)
+	if s == nil {
+		return
+	}
+	excused := m.last != nil && (m.died || m.last.cfg.datacenter != s.cfg.datacenter)
+	m.last = s
+	addresses := make([]mail.Address, len(m.to))
+	for i, d := range m.to {
+		addresses[i] = d.address
+	}
+	began, origin := time.Now(), s.engine.Origin()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Minute)
+	defer cancel()
+	errs := s.deliver(ctx, mail.Envelope{
+		ReversePath: "sender@example.org", SingleReply: m.single,
+		Received: mail.Received{Helo: "client.example", Remote: client, By: s.cfg.name, With: "ESMTP", ID: "session.1", Time: began},
+	}, addresses, text)
+	if s.engine.Origin() != origin {
+		origin = "several"
+	}
+	var again []*drop
+	for i, d := range m.to {
+		m.w.story.add("message %d for %s through %s: %v", m.number, d.name, s, short(errs[i]))
+		m.w.model.result(d, m.number, began, origin, excused, errs[i])
+		if errs[i] != nil && !permanent(errs[i]) {
+			again = append(again, d)
+			m.died = m.died || errs[i] == errDied
+		}
+	}
+	m.to = again
+}

@@ -1,0 +1,351 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"popelago/mail"
+	"popelago/store/cassandra/driver"
+)
+
+// Config describes a run. Equal configurations make equal runs.
+type Config struct {
+	Seed uint64
+	// Datacenters is the count of datacenters; Nodes, Racks and Servers count in each.
+	Datacenters, Nodes, Racks, Servers int
+	// Replicas is the count of replicas in each datacenter.
+	Replicas int
+	// Failover lets servers use another datacenter while the local nodes are away.
+	Failover bool
+	// Accounts is the count of addresses.
+	Accounts int
+	// Length is the time with clients and faults.
+	Length time.Duration
+	// SendEvery, FetchEvery and OwnerEvery are the mean pauses of each sender, fetcher and admin; Senders and
+	// Fetchers count them.
+	SendEvery, FetchEvery, OwnerEvery time.Duration
+	Senders, Fetchers                 int
+	Pace                              Pace
+	// Faults are the faults; nil: none.
+	Faults []Fault
+	// Defect changes the statements of all servers; nil: no defect.
+	Defect Defect
+	// Dir is a folder for files of the servers.
+	Dir string
+	// Verbose receives the log of the servers; nil: no log.
+	Verbose *slog.Logger
+}
+
+// Defect changes a statement, or skips the statement.
+type Defect func(st driver.Statement) (changed driver.Statement, skip bool)
+
+// World is a run in progress.
+type World struct {
+	cfg     Config
+	cluster *nodes
+	story   *story
+	model   *model
+	texts   texts
+	slots   []*slot
+	clients sync.WaitGroup
+	numbers atomic.Int64
+
+	mu      sync.Mutex
+	offered []*drop
+	loss    int // nodes that lost acknowledged writes, and were not repaired
+
+	statements atomic.Int64
+	killed     sync.WaitGroup
+}
+
+// slot is the place of a server: its process changes.
+type slot struct {
+	cfg serverConfig
+
+	mu      sync.Mutex
+	current *server // nil: not running
+}
+
+// process returns the process; nil if none runs.
+func (s *slot) process() *server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
+}
+
+// Result is the end of a run.
+type Result struct {
+	// Violations lists the broken promises.
+	Violations []string
+	// Story holds the lines about them, or the last lines.
+	Story []string
+	// Hash is equal for equal runs.
+	Hash uint64
+	Tally
+	// Statements counts the statements of servers, Work the reads and writes of nodes.
+	Statements, Work int64
+	Faults           int
+}
+
+// Run makes a world and lets it live. It must run inside a bubble of testing/synctest. Errors: the world could
+// not be made.
+func Run(cfg Config) (Result, error) {
+	w := &World{cfg: cfg, story: newStory(), texts: texts{cfg.Seed}}
+	w.model = newModel(w.story)
+	err := w.build()
+	if err == nil {
+		err = w.live()
+	}
+	w.end()
+	w.story.mu.Lock()
+	r := Result{
+		Violations: slices.Clone(w.story.violations), Hash: w.story.hash, Tally: w.model.tally,
+		Statements: w.statements.Load(), Faults: len(cfg.Faults),
+	}
+	if w.cluster != nil {
+		r.Work = w.cluster.work()
+	}
+	w.story.mu.Unlock()
+	r.Story = w.story.about("")
+	return r, err
+}
+
+// random returns the random numbers of a part of the world.
+func (w *World) random(part string, number int) *rand.Rand {
+	seed := w.cfg.Seed
+	for _, c := range part {
+		seed = seed*31 + uint64(c)
+	}
+	return rand.New(rand.NewPCG(seed, uint64(number)))
+}
+
+// datacenter returns the name of a datacenter, from 0.
+func datacenter(i int) string { return fmt.Sprintf("dc%d", i+1) }
+
+// build makes the cluster and starts the servers.
+func (w *World) build() error {
+	var err error
+	if w.cluster, err = newNodes(w.cfg); err != nil {
+		return err
+	}
+	logger := w.cfg.Verbose
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	for d := range w.cfg.Datacenters {
+		var failover []string
+		for other := range w.cfg.Datacenters {
+			if w.cfg.Failover && other != d {
+				failover = append(failover, datacenter(other))
+			}
+		}
+		for i := range w.cfg.Servers {
+			name := fmt.Sprintf("server%d-%d", d+1, i+1)
+			s := &slot{cfg: serverConfig{
+				name: name, datacenter: datacenter(d), hosts: w.cluster.contacts(datacenter(d)), dir: filepath.Join(w.cfg.Dir, name), clock: &clock{},
+				cluster: w.cluster.client(name, datacenter(d)), defect: w.cfg.Defect, pace: w.cfg.Pace, failover: failover, statements: &w.statements, logger: logger.With("server", name),
+			}}
+			if err := os.MkdirAll(s.cfg.dir, 0o700); err != nil {
+				return err
+			}
+			w.slots = append(w.slots, s)
+			if err := w.start(s); err != nil {
+				return err
+			}
+			time.Sleep(time.Duration(137+31*len(w.slots)) * time.Millisecond) // their heartbeats do not coincide
+		}
+	}
+	return nil
+}
+
+// start starts the process of a slot.
+func (w *World) start(s *slot) error {
+	p, err := startServer(s.cfg)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current = p
+	return nil
+}
+
+// kill kills the process of a slot.
+func (w *World) kill(s *slot) {
+	s.mu.Lock()
+	p := s.current
+	s.current = nil
+	s.mu.Unlock()
+	if p != nil {
+		p.link.dead.Store(true)
+		w.killed.Go(func() { _ = p.stop() })
+	}
+}
+
+// revive starts the process of a slot, and tries again while the cluster does not let it start.
+func (w *World) revive(ctx context.Context, s *slot) error {
+	for {
+		err := w.start(s)
+		if err == nil || !sleep(ctx, 30*time.Second) {
+			return err
+		}
+		w.story.add("%s does not start: %s", s.cfg.name, short(err))
+	}
+}
+
+// live lets clients and faults act, and checks the end.
+func (w *World) live() error {
+	ctx := context.Background()
+	a := &admin{w: w, rand: w.random("admin", 0)}
+	if err := a.until(ctx, func(s *server) error { _, err := s.directory.AddDomain(ctx, domain); return err }); err != nil {
+		return err
+	}
+	for i := range w.cfg.Accounts {
+		a.make(ctx, mail.Address{Local: fmt.Sprintf("user%d", i), Domain: domain})
+	}
+	acting, stop := context.WithCancel(ctx)
+	for i := range w.cfg.Senders {
+		w.clients.Go(func() { (&sender{w: w, rand: w.random("sender", i)}).run(acting) })
+	}
+	for i := range w.cfg.Fetchers {
+		w.clients.Go(func() { (&fetcher{w: w, rand: w.random("fetcher", i)}).run(acting) })
+	}
+	if w.cfg.OwnerEvery > 0 {
+		w.clients.Go(func() { a.run(acting) })
+	}
+	w.clients.Go(func() { w.repairs(acting) })
+	faults := w.inject(ctx, w.cfg.Faults)
+	time.Sleep(w.cfg.Length)
+	stop()
+	faults()
+	w.clients.Wait()
+	return w.judge(ctx)
+}
+
+// repairs repairs the cluster again and again, as an operator does.
+func (w *World) repairs(ctx context.Context) {
+	for w.cfg.Pace.Repair > 0 && sleep(ctx, w.cfg.Pace.Repair) {
+		w.repair()
+	}
+}
+
+// repair repairs the cluster. With a node that is away nothing is repaired.
+func (w *World) repair() {
+	w.mu.Lock()
+	loss := w.loss
+	w.mu.Unlock()
+	err := w.cluster.repair()
+	w.story.add("repair: %v", short(err))
+	if err != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.loss -= loss
+}
+
+// lossy reports whether a node has lost acknowledged writes, and was not repaired since.
+func (w *World) lossy() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.loss > 0
+}
+
+// lose notes that a node has lost acknowledged writes.
+func (w *World) lose() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.loss++
+}
+
+// choose returns up to n different maildrops.
+func (w *World) choose(r *rand.Rand, n int) []*drop {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []*drop
+	for _, i := range r.Perm(len(w.offered)) {
+		if len(all) < n {
+			all = append(all, w.offered[i])
+		}
+	}
+	return all
+}
+
+// offer gives a maildrop to the clients.
+func (w *World) offer(d *drop) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.offered = append(w.offered, d)
+}
+
+// take takes a maildrop from the clients, and reports whether they had it.
+func (w *World) take(d *drop) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := len(w.offered)
+	w.offered = slices.DeleteFunc(w.offered, func(o *drop) bool { return o == d })
+	return len(w.offered) < before
+}
+
+// server returns a running server: often last, if it runs. Nil: none runs.
+func (w *World) server(r *rand.Rand, last *server) *server {
+	if last != nil && last.alive() && r.IntN(3) > 0 {
+		return last
+	}
+	for _, i := range r.Perm(len(w.slots)) {
+		if p := w.slots[i].process(); p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+// end ends all processes and the cluster.
+func (w *World) end() {
+	for _, s := range w.slots {
+		w.kill(s)
+	}
+	w.killed.Wait()
+	if w.cluster != nil {
+		w.cluster.Close()
+	}
+}
+
+// sleep waits, and reports whether the context goes on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// draw returns a pause with a mean.
+func draw(r *rand.Rand, mean time.Duration) time.Duration {
+	return time.Duration(r.ExpFloat64() * float64(mean))
+}
+
+// short returns the first line of an error, "ok" without an error.
+func short(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	if errors.Is(err, errDied) {
+		return errDied.Error()
+	}
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	return text[:min(len(text), 200)]
+}
