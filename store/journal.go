@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"slices"
 	"time"
 )
 
@@ -104,3 +105,17 @@ func (p Position) micros() int64 {
 
 // Position returns the place of a row.
 func (r Record) Position() Position { return Position{At: r.At, ID: r.ID} }
+
+// MergeRecords returns the first limit of some rows of a key, each once, in the order of Journal.Records, or of
+// Journal.RecordsAfter with oldestFirst. Engines merge the rows of several places. rows is overwritten.
+func MergeRecords(rows []Record, limit int, oldestFirst bool) []Record {
+	slices.SortFunc(rows, func(a, b Record) int {
+		if oldestFirst {
+			a, b = b, a
+		}
+		return b.Position().Compare(a.Position())
+	})
+	rows = slices.CompactFunc(rows, func(a, b Record) bool { return a.Position().Compare(b.Position()) == 0 })
+	clear(rows[min(limit, len(rows)):])
+	return rows[:min(limit, len(rows))]
+}

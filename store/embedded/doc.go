@@ -30,9 +30,10 @@
 //	k text id part(1)                       one part of a token; part is one of "mru"
 //	v mailbox(16) id(16)                    note of a retrieval: first retrieved at
 //	l mailbox(16)                           last login at
-//	j journal(1) day(4) text key            row of a journal; journal is "t" (trace), "a" (audit) or "q" (queue),
-//	    at(8) id(16)                          day is the day of at since 1970; at and id have all bits
-//	                                          flipped, so that the newest row comes first: data
+//	j journal(1) day(4) volume(8) text key  row of a journal; journal is "t" (trace), "a" (audit) or "q" (queue,
+//	    at(8) id(16)                          without volume), day is the day of at since 1970; at and id have all
+//	                                          bits flipped, so that the newest row comes first: data. Each volume
+//	                                          has the rows of a time, up to 4 MiB
 //	n text list name                        position of a mark: at(8) id(16)
 //	h                                       the latest time that is known to have passed
 //

@@ -8,11 +8,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"popelago/store"
 )
 
 // journals implements store.Journal. The rows of a day are side by side, so that one range tombstone ends a
-// day.
+// day. Within a day the rows of a volume are side by side, see volume.
 type journals struct {
 	link      *link
 	committer *committer
@@ -21,12 +23,14 @@ type journals struct {
 	now       func() time.Time
 	// ended holds the first day of each journal that is not known to be ended.
 	ended map[store.JournalName]*atomic.Int64
+	// volumes holds the newest volume of each journal.
+	volumes map[store.JournalName]*volume
 }
 
 func newJournals(cfg Config, l *link, c *committer, clock *clockWatch, s *space) *journals {
 	return &journals{link: l, committer: c, clock: clock, space: s, now: cfg.Now, ended: map[store.JournalName]*atomic.Int64{
 		store.JournalTrace: {}, store.JournalAudit: {}, store.JournalQueue: {},
-	}}
+	}, volumes: map[store.JournalName]*volume{store.JournalTrace: {}, store.JournalAudit: {}}}
 }
 
 // journalLetter is the letter of a journal in keys.
@@ -45,9 +49,23 @@ func journalDay(j store.JournalName, day int) []byte {
 	return binary.BigEndian.AppendUint32([]byte{prefixJournal, journalLetter(j)}, uint32(day)^1<<31)
 }
 
-// journalList begins the keys of the rows with a key on a day.
-func journalList(j store.JournalName, key string, day int) []byte {
-	return appendText(journalDay(j, day), key)
+// hasVolumes reports whether the rows of a day of a journal are in volumes. The queue has none: few keys have all
+// its rows, and a reader follows the keys.
+func hasVolumes(j store.JournalName) bool { return j != store.JournalQueue }
+
+// volume is a part of a journal: the rows of a time, side by side. A table of the database with new rows overlaps
+// with the rows of the newest volumes alone, so a compaction writes few earlier rows again.
+type volume struct {
+	number uint64 // rises; the microsecond in which it was begun, or more
+	octets int
+}
+
+// volumeOctets is the size at which a volume is full.
+const volumeOctets = 4 << 20
+
+// journalVolume begins the keys of a volume on a day.
+func journalVolume(j store.JournalName, day int, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(journalDay(j, day), number)
 }
 
 // journalTail is the length of the end of a key: at(8) id(16).
@@ -85,7 +103,7 @@ func (l *journals) AddRecords(ctx context.Context, j store.JournalName, rows []s
 	due := int64(last) >= l.ended[j].Load() && l.clock.mayChange("end a day of a journal") == nil
 	return l.committer.commit(ctx, what, &write{prepare: func(g *group) error {
 		for _, r := range rows {
-			k := appendJournalTail(journalList(j, r.Key, store.DayOf(r.At)), r.At.UnixMicro(), r.ID)
+			k := appendJournalTail(appendText(l.place(j, r), r.Key), r.At.UnixMicro(), r.ID)
 			if err := g.batch.Set(k, append([]byte{rowVersion}, r.Data...), nil); err != nil {
 				return err
 			}
@@ -106,53 +124,103 @@ func (l *journals) expire(g *group, j store.JournalName, last int) error {
 	return nil
 }
 
+// place returns the first part of the key of a new row. Called by the committer alone.
+func (l *journals) place(j store.JournalName, r store.Record) []byte {
+	if !hasVolumes(j) {
+		return journalDay(j, store.DayOf(r.At))
+	}
+	v := l.volumes[j]
+	if v.number == 0 || v.octets >= volumeOctets {
+		*v = volume{number: max(uint64(l.now().UnixMicro()), v.number+1)}
+	}
+	v.octets += len(r.Key) + len(r.Data) + journalTail
+	return journalVolume(j, store.DayOf(r.At), v.number)
+}
+
 // Records implements store.Journal.
 func (l *journals) Records(ctx context.Context, j store.JournalName, key string, day int, before store.Record, limit int) (rows []store.Record, more bool, err error) {
-	const what = "read a journal"
-	if err := contextErr(ctx, what); err != nil {
-		return nil, false, err
-	}
-	list := journalList(j, key, day)
-	from := list
-	if !before.At.IsZero() {
-		from = append(appendJournalTail(bytes.Clone(list), before.At.UnixMicro(), before.ID), 0)
-	}
-	err = l.link.scan(ctx, from, successor(list), journalRows(&rows, key, list, limit))
-	if err == nil {
-		err = contextErr(ctx, what)
-	}
-	return rows, len(rows) == limit, err
+	return l.list(ctx, j, day, list{key: key, behind: before, limit: limit})
 }
 
 // RecordsAfter implements store.Journal.
 func (l *journals) RecordsAfter(ctx context.Context, j store.JournalName, key string, day int, after store.Record, limit int) (rows []store.Record, more bool, err error) {
+	return l.list(ctx, j, day, list{key: key, behind: after, limit: limit, oldestFirst: true})
+}
+
+// list describes rows to be read.
+type list struct {
+	key         string
+	behind      store.Record
+	limit       int
+	oldestFirst bool
+}
+
+// list reads rows of a day: in each volume, the newest first.
+func (l *journals) list(ctx context.Context, j store.JournalName, day int, in list) (rows []store.Record, more bool, err error) {
 	const what = "read a journal"
 	if err := contextErr(ctx, what); err != nil {
 		return nil, false, err
 	}
-	list := journalList(j, key, day)
-	to := successor(list)
-	if !after.At.IsZero() {
-		to = appendJournalTail(bytes.Clone(list), after.At.UnixMicro(), after.ID)
-	}
-	err = l.link.scanBack(ctx, list, to, journalRows(&rows, key, list, limit))
+	lower := journalDay(j, day)
+	err = l.link.read(what, func(db *pebble.DB) (err error) {
+		it, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: successor(lower)})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, it.Close()) }()
+		if !hasVolumes(j) {
+			rows, err = in.read(it, lower)
+			return err
+		}
+		for valid := it.Last(); valid && ctx.Err() == nil; {
+			if len(it.Key()) < len(lower)+8 {
+				return errBadRow
+			}
+			place := bytes.Clone(it.Key()[:len(lower)+8])
+			some, err := in.read(it, place)
+			if err != nil {
+				return err
+			}
+			rows = store.MergeRecords(append(rows, some...), in.limit, in.oldestFirst)
+			valid = it.SeekLT(place)
+		}
+		return it.Error()
+	})
 	if err == nil {
 		err = contextErr(ctx, what)
 	}
-	return rows, len(rows) == limit, err
+	return rows, len(rows) == in.limit, err
 }
 
-// journalRows returns the function of a scan that collects up to limit rows of a list.
-func journalRows(rows *[]store.Record, key string, list []byte, limit int) func(k, v []byte) (bool, error) {
-	return func(k, v []byte) (bool, error) {
-		d := newDecoder(v)
-		if d.bad || len(k) != len(list)+journalTail {
-			return false, errBadRow
-		}
-		at, id := parseJournalTail(k[len(list):])
-		*rows = append(*rows, store.Record{Key: key, At: fromMicros(at), ID: id, Data: bytes.Clone(d.b)})
-		return len(*rows) < limit, nil
+// read returns the rows whose keys begin with a place.
+func (in list) read(it *pebble.Iterator, place []byte) (rows []store.Record, err error) {
+	prefix := appendText(bytes.Clone(place), in.key)
+	tail := func() []byte { return appendJournalTail(bytes.Clone(prefix), in.behind.At.UnixMicro(), in.behind.ID) }
+	var valid bool
+	next := it.Next
+	switch {
+	case in.oldestFirst && in.behind.At.IsZero():
+		valid, next = it.SeekLT(successor(prefix)), it.Prev
+	case in.oldestFirst:
+		valid, next = it.SeekLT(tail()), it.Prev
+	case in.behind.At.IsZero():
+		valid = it.SeekGE(prefix)
+	default:
+		valid = it.SeekGE(append(tail(), 0))
 	}
+	for ; valid && len(rows) < in.limit && bytes.HasPrefix(it.Key(), prefix); valid = next() {
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return nil, err
+		}
+		d := newDecoder(v)
+		if d.bad || len(it.Key()) != len(prefix)+journalTail {
+			return nil, errBadRow
+		}
+		at, id := parseJournalTail(it.Key()[len(prefix):])
+		rows = append(rows, store.Record{Key: in.key, At: fromMicros(at), ID: id, Data: bytes.Clone(d.b)})
+	}
+	return rows, it.Error()
 }
 
 // markList begins the keys of the marks of a list.

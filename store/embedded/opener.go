@@ -146,10 +146,22 @@ func (o *opener) options(d *database) *pebble.Options {
 		CompactionConcurrencyRange:  func() (lower, upper int) { return 1, 2 },
 		EventListener:               o.listener(d),
 	}
+	opts.Experimental.SpanPolicyFunc = separateKinds
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		// A block is read whole: a larger block would include unrelated content.
 		opts.Levels[i].BlockSize = 4 << 10
 	}
 	return opts
+}
+
+// separateKinds ends each table behind the rows of a kind, and each table of journal rows behind a journal. A
+// table with the newest content and with a row of a mailbox would overlap with all kinds between, and each
+// compaction would write these rows again.
+func separateKinds(start []byte) (p pebble.SpanPolicy, end []byte, err error) {
+	kind := start[:min(1, len(start))]
+	if len(start) > 1 && start[0] == prefixJournal {
+		kind = start[:2] // and the letter of the journal
+	}
+	return p, successor(kind), nil
 }
