@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"runtime"
-	"sync"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -167,7 +166,7 @@ type Directory struct {
 	// changes is held by a change from its read of the rows to its write. Changes of different
 	// processes are not ordered: the package comment on generations says why two processes that add
 	// the same address at once agree.
-	changes sync.Mutex
+	changes store.Turn
 }
 
 // New makes a Directory on st and registers its metrics with reg (nil: the metrics stay
@@ -216,6 +215,7 @@ func New(cfg Config, st store.Levels[store.Directory], reg prometheus.Registerer
 	return &Directory{
 		cfg: cfg, store: st, settingsByName: byName(),
 		addresses: addresses, domainCache: domains, absent: absent, missing: missing, ended: ended, verified: verified, passwords: p, metrics: m,
+		changes: store.NewTurn(), least: leastRetention{turn: store.NewTurn()},
 		penalties: newPenalties(cfg, m), busyLog: rate.Sometimes{First: 1, Interval: time.Minute},
 		misdirectedLog:   rate.Sometimes{First: 1, Interval: time.Minute},
 		elsewhere:        rate.NewLimiter(rate.Limit(cfg.ElsewherePerSecond), cfg.ElsewherePerSecond),

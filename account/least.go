@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"popelago/mail"
+	"popelago/store"
 )
 
 // leastNote is the name of the note, see store.Checks, with the least own retention of all accounts:
@@ -22,7 +23,7 @@ var ErrRetentionsUnknown = errors.New("the retentions of the accounts are not kn
 
 // leastRetention is the cached state of LeastRetention.
 type leastRetention struct {
-	turn sync.Mutex // held while the store is read
+	turn store.Turn // held while the store is read
 
 	mu    sync.Mutex // held for moments only: deliveries and logins call saw
 	read  leastRead

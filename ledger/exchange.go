@@ -25,7 +25,7 @@ const (
 
 // exchange is the state of the exchange of attempts between servers.
 type exchange struct {
-	mu    sync.Mutex
+	turn  store.Turn
 	since time.Time // of the last complete read
 	next  time.Time // the earliest moment of the next read
 
@@ -101,8 +101,8 @@ func (l *Ledger) Exchange(ctx context.Context) error {
 		return nil
 	}
 	x := &l.exchange
-	x.mu.Lock()
-	defer x.mu.Unlock()
+	x.turn.Lock()
+	defer x.turn.Unlock()
 	start := l.cfg.Now()
 	if start.Before(x.next) {
 		return nil // a large ledger must not keep the server busy with reads

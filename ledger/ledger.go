@@ -60,7 +60,7 @@ type Ledger struct {
 // Ledger with Config.Poll needs Start and Close.
 func New(cfg Config, st store.Store, reg prometheus.Registerer) (*Ledger, error) {
 	cfg = cfg.withDefaults()
-	l := &Ledger{cfg: cfg, mail: st.Mail, attempts: st.Ledger, memory: newMemory(cfg.Size, cfg.Poll > 0)}
+	l := &Ledger{cfg: cfg, mail: st.Mail, attempts: st.Ledger, memory: newMemory(cfg.Size, cfg.Poll > 0), exchange: exchange{turn: store.NewTurn()}}
 	var err error
 	if l.metrics, err = newMetrics(reg, l.memory.count); err != nil {
 		return nil, fmt.Errorf("ledger: metrics: %w", err)

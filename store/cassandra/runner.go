@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -24,9 +23,7 @@ type runner struct {
 	limit      *limit.Limiter
 	metrics    *metrics
 
-	// inFlight is read-locked while a statement is executed.
-	inFlight sync.RWMutex
-	closed   bool
+	inFlight gate
 }
 
 func newRunner(cfg Config, session func() driver.Session, l *limit.Limiter, m *metrics) *runner {
@@ -36,17 +33,11 @@ func newRunner(cfg Config, session func() driver.Session, l *limit.Limiter, m *m
 // close waits for the statements in flight, and fails all waiting and all later statements.
 func (r *runner) close() {
 	r.limit.Close()
-	r.inFlight.Lock()
-	defer r.inFlight.Unlock()
-	r.closed = true
+	r.inFlight.close()
 }
 
 // isClosed reports whether close was called.
-func (r *runner) isClosed() (closed bool) {
-	r.inFlight.RLock()
-	defer r.inFlight.RUnlock()
-	return r.closed
-}
+func (r *runner) isClosed() bool { return r.inFlight.isClosed() }
 
 // ready returns the error that a statement would fail with before being sent, such as
 // store.ErrClosed. Calls that send nothing use it.
@@ -75,9 +66,8 @@ func (r *runner) enter(ctx context.Context, what string, c limit.Class) error {
 	case err != nil:
 		return fmt.Errorf("cassandra: %s: %w: %w", what, store.ErrUnavailable, err)
 	}
-	r.inFlight.RLock()
-	if r.closed {
-		r.leave(c)
+	if !r.inFlight.enter() {
+		r.limit.Release(c)
 		return fmt.Errorf("cassandra: %s: %w", what, store.ErrClosed)
 	}
 	return nil
@@ -88,27 +78,22 @@ func (r *runner) tryEnter(c limit.Class) bool {
 	if !r.limit.Try(c) {
 		return false
 	}
-	if !r.inFlight.TryRLock() {
+	if !r.inFlight.enter() {
 		r.limit.Release(c)
-		return false
-	}
-	if r.closed {
-		r.leave(c)
 		return false
 	}
 	return true
 }
 
 func (r *runner) leave(c limit.Class) {
-	r.inFlight.RUnlock()
+	r.inFlight.leave()
 	r.limit.Release(c)
 }
 
 // whileOpen calls do outside the limit, unless the runner is closed. close waits for do.
 func (r *runner) whileOpen(do func()) {
-	r.inFlight.RLock()
-	defer r.inFlight.RUnlock()
-	if !r.closed {
+	if r.inFlight.enter() {
+		defer r.inFlight.leave()
 		do()
 	}
 }

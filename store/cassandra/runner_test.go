@@ -60,7 +60,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	patient.leave(limit.Foreground)
 	r.leave(limit.Foreground)
 	r.leave(limit.Foreground)
-	r.closed = true
+	r.inFlight.close()
 	for range 3 { // each returns its slot
 		if err := r.enter(t.Context(), "x", limit.Foreground); !errors.Is(err, store.ErrClosed) {
 			t.Errorf("after Close: %v", err)
