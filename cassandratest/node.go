@@ -138,6 +138,13 @@ func pause(ctx context.Context) error {
 	}
 }
 
+// PID returns the id of the node's process; zero if it was never started or has been killed.
+func (n *Node) PID() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.pid
+}
+
 // Running reports whether the process exists, paused or not.
 func (n *Node) Running() bool {
 	n.mu.Lock()

@@ -24,6 +24,9 @@
 // "mail" alternates between the bare loop and two servers, with and without compression, all with realistic
 // mail of the same size, and lets POP3 fetch the messages of each server.
 //
+// "cost" measures the time of processors that servers and nodes need for a delivery, a login, a retrieval and a
+// removal. The load generator does not count.
+//
 // The results are Markdown tables on standard output; progress goes to standard error.
 package main
 
@@ -48,6 +51,7 @@ type settings struct {
 	version     string // of Cassandra; empty: the default
 	commitLog   string // batch or periodic
 	dir         string
+	heap        string // of each node; empty: the default
 	keep        bool
 
 	rounds   int
@@ -70,13 +74,14 @@ func main() {
 	var s settings
 	var datacenters, scenario string
 	flag.StringVar(&datacenters, "datacenters", "", "NAME:NODES[,NAME:NODES...] (default dc1:1, and dc1:3,dc2:3 for the published scenario)")
-	flag.StringVar(&scenario, "scenario", "deliveries", "deliveries, published or mail")
+	flag.StringVar(&scenario, "scenario", "deliveries", "deliveries, published, mail or cost")
 	flag.StringVar(&s.version, "version", "", "version of Cassandra")
 	flag.StringVar(&s.commitLog, "commitlog-sync", "batch", "batch: nodes acknowledge what is on disk; periodic: what will be within 10s, Cassandra's default")
 	flag.StringVar(&s.dir, "dir", "", "make the temporary folder in this one: its disk is part of what is measured")
+	flag.StringVar(&s.heap, "heap", "", "heap of each node, such as 512M")
 	flag.BoolVar(&s.keep, "keep", false, "leave the temporary folder, with logs and configurations")
 	flag.IntVar(&s.rounds, "rounds", 3, "deliveries: rounds of each load")
-	flag.DurationVar(&s.duration, "duration", 20*time.Second, "deliveries: how long each load runs in one round")
+	flag.DurationVar(&s.duration, "duration", 20*time.Second, "deliveries, cost: how long each load runs in one round")
 	flag.DurationVar(&s.warmup, "warmup", 2*time.Minute, "how long each load runs before anything is measured")
 	flag.BoolVar(&s.lwt, "lwt", true, "deliveries: compare with compare-and-set, too")
 	flag.DurationVar(&s.length, "length", 2*time.Minute, "published: how long to deliver; it was 10m")
@@ -99,11 +104,12 @@ func compare(ctx context.Context, s settings, datacenters, scenario string) (err
 		"deliveries": {"dc1:1", deliveries},
 		"published":  {"dc1:3,dc2:3", published},
 		"mail":       {"dc1:1", realMail},
+		"cost":       {"dc1:1", cost},
 	}
 	chosen, ok := scenarios[scenario]
 	switch {
 	case !ok:
-		return fmt.Errorf("scenario %q: want deliveries, published or mail", scenario)
+		return fmt.Errorf("scenario %q: want deliveries, published, mail or cost", scenario)
 	case flag.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
 	case s.rounds < 1 || s.duration <= 0 || s.length <= 0 || s.warmup < 0:

@@ -123,6 +123,28 @@ func TestTolerate(t *testing.T) {
 	}
 }
 
+func TestCostTable(t *testing.T) {
+	c := costs{servers: 20, nodes: 35, steps: []step{
+		{name: "delivery", count: 1000, servers: 500 * time.Millisecond, nodes: 3200 * time.Millisecond},
+		{name: "removal", count: 4000, servers: 100 * time.Millisecond, nodes: 300 * time.Millisecond},
+	}}
+	var text bytes.Buffer
+	if err := c.write(&text, pair(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{ // 3 replicas in dc1 and one in dc2, two writes
+		"| delivery | 1000 | 0.500 | 3.200 | 3.700 | 0.400 |", "| removal | 4000 | 0.025 | 0.075 | 0.100 |  |", "servers 20, nodes 35",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
+		}
+	}
+	parts := []bench.Report{{Parts: []bench.Report{{Rows: []bench.Row{{Name: "RETR", Count: 5}}}, {Rows: []bench.Row{{Name: "RETR", Count: 7}}}}}}
+	if n := total(parts, "RETR"); n != 12 {
+		t.Errorf("%d in all parts", n)
+	}
+}
+
 func TestTables(t *testing.T) {
 	l := pair(t)
 	r := comparison{bare: load{rates: []float64{100, 300, 200}}, popelago: load{rates: []float64{140, 150, 160}, errors: 2}}

@@ -1,0 +1,34 @@
+package process
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+func TestCPU(t *testing.T) {
+	got, err := parseCPU([]byte("4242 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 250 130 7 8 20 0 1 0 100 1000 200"))
+	if want := 3800 * time.Millisecond; err != nil || got != want {
+		t.Errorf("%v, %v, want %v", got, err, want)
+	}
+	for _, text := range []string{"", "1 (a) S 1 2", "1 (a) S 1 2 3 4 5 6 7 8 9 10 x 130 7"} {
+		if got, err := parseCPU([]byte(text)); err == nil {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+	before, err := CPU(os.Getpid())
+	if err != nil {
+		t.Skip(err)
+	}
+	for start := time.Now(); time.Since(start) < 100*time.Millisecond; {
+		_ = parseCPUOnce()
+	}
+	if after, err := CPU(os.Getpid()); err != nil || after <= before {
+		t.Errorf("%v after 100ms of work, %v before: %v", after, before, err)
+	}
+}
+
+func parseCPUOnce() error {
+	_, err := parseCPU([]byte("1 (a) S 1 2 3 4 5 6 7 8 9 10 1 1 7"))
+	return err
+}
