@@ -23,6 +23,8 @@ var (
 	ErrNodesDown = cassandra.ErrNodesDown
 	// ErrMixedReleases: the nodes run different releases of Cassandra, and the schema is unchanged.
 	ErrMixedReleases = cassandra.ErrMixedReleases
+	// ErrOtherProduct: the cluster is not Apache Cassandra, and nothing was changed.
+	ErrOtherProduct = cassandra.ErrOtherProduct
 	// ErrNotAllowed: the user of the cluster lacks permissions.
 	ErrNotAllowed = cassandra.ErrNotAllowed
 	// ErrNewerFormat: a newer release wrote the data folder.

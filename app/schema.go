@@ -20,7 +20,7 @@ type SchemaOptions = cassandra.ApplyOptions
 // SchemaApply makes the keyspace and the tables, or brings them up to date, and returns the states
 // before and after. Two processes must not run SchemaApply at the same time. No stored data is lost.
 //
-// Errors: ErrSchemaNewer, ErrSchemaLayout, ErrSchemaUnfinished, ErrNodesDown, ErrMixedReleases, ErrNotAllowed, ErrUnavailable,
+// Errors: ErrSchemaNewer, ErrSchemaLayout, ErrSchemaUnfinished, ErrNodesDown, ErrMixedReleases, ErrOtherProduct, ErrNotAllowed, ErrUnavailable,
 // a SettingError.
 func SchemaApply(ctx context.Context, cfg config.Config, o SchemaOptions) (before, after SchemaState, err error) {
 	engine, err := schemaConfig(cfg)

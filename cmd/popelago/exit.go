@@ -97,7 +97,7 @@ func isConfigError(err error) bool {
 func isSettingError(err error) bool {
 	var setting *app.SettingError
 	return isConfigError(err) || errors.As(err, &setting) || isAny(err, config.ErrNotPrivate,
-		app.ErrSchemaNotApplied, app.ErrSchemaNewer, app.ErrSchemaLayout, app.ErrNewerFormat)
+		app.ErrSchemaNotApplied, app.ErrSchemaNewer, app.ErrSchemaLayout, app.ErrOtherProduct, app.ErrNewerFormat)
 }
 
 // isTemporary reports whether a repetition may succeed without any change.

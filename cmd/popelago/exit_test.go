@@ -64,6 +64,7 @@ func TestExitCodes(t *testing.T) {
 		{app.ErrSchemaNotApplied, 78},
 		{app.ErrSchemaNewer, 78},
 		{app.ErrSchemaLayout, 78},
+		{app.ErrOtherProduct, 78},
 		{app.ErrNewerFormat, 78},
 		{&app.SettingError{Err: missing}, 78},
 	} {

@@ -2,8 +2,12 @@ package nodes
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/mail"
 	"popelago/mailtest"
@@ -108,12 +112,47 @@ func (e *pair) doctorSeesBoth(t *testing.T) {
 	found.Say(t, cassandra.FindingWarning, "contact", cfg.Hosts[1]+` is in datacenter "dc2"`)
 	found.Say(t, cassandra.FindingWarning, "settings", "hinted_handoff_enabled is false on", cfg.Hosts[0], cfg.Hosts[1])
 	found.Say(t, cassandra.FindingWarning, "replication", "dc2 keeps 1 replica:")
+	e.doctorSeesRepairs(t, cfg)
 	// Making tables on several nodes takes long, and the check needs no table.
 	if err := enginetest.Session(t, cfg).Query("CREATE KEYSPACE one_only WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1}").Exec(); err != nil {
 		t.Fatal(err)
 	}
 	cfg.Keyspace, cfg.Replication = "one_only", map[string]int{"dc1": 1}
 	enginetest.Doctor(t, cfg).Say(t, cassandra.FindingWarning, "replication", "dc2 keeps no replica")
+}
+
+// Doctor reads the history that nodes write of their repairs. The rows are those of "nodetool repair -pr" on one node
+// after the other.
+func (e *pair) doctorSeesRepairs(t *testing.T, cfg cassandra.Config) {
+	const keyspace = "popelago"
+	enginetest.Doctor(t, cfg).Say(t, cassandra.FindingOK, "repair", "the tables were not repaired yet: the first repair is due until", "nodetool repair -pr "+keyspace)
+	session := enginetest.Session(t, cfg)
+	var names, tables []string
+	rows := session.Query("SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?", keyspace).Iter()
+	for name := ""; rows.Scan(&name); {
+		names = append(names, name)
+	}
+	if err := rows.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		tables = append(tables, "'"+name+"'")
+	}
+	repaired := func(at, ranges string) {
+		t.Helper()
+		if err := session.Query(fmt.Sprintf(`INSERT INTO system_distributed.parent_repair_history (parent_id, keyspace_name, columnfamily_names, started_at, finished_at,
+			options, requested_ranges, successful_ranges) VALUES (now(), '%s', {%s}, '%s', '%[3]s', {'dataCenters': '', 'forceRepair': 'false', 'hosts': '', 'incremental': 'true',
+			'previewKind': 'NONE', 'primaryRange': 'true'}, {%s}, {%[4]s})`, keyspace, strings.Join(tables, ", "), at, ranges)).Consistency(gocql.Quorum).Exec(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	repaired("2026-01-02 00:00:00+0000", "'(-100,100]'")
+	enginetest.Doctor(t, cfg).Say(t, cassandra.FindingOK, "repair", "the tables were not repaired yet")
+	repaired("2026-01-03 00:00:00+0000", "'(100,5000]', '(5000,-100]'")
+	enginetest.Doctor(t, cfg).Say(t, cassandra.FindingWarning, "repair", "were not repaired since 2026-01-02; gc_grace_seconds is 10 days", "nodetool repair -pr "+keyspace)
+	today := time.Now().UTC().Format(time.DateOnly)
+	repaired(today+" 00:00:00+0000", "'(-100,100]', '(100,5000]', '(5000,-100]'")
+	enginetest.Doctor(t, cfg).Say(t, cassandra.FindingOK, "repair", "all tables were repaired", today)
 }
 
 func (e *pair) doctorSeesAway(t *testing.T) {

@@ -17,7 +17,7 @@ type systemTable struct {
 }
 
 func isSystem(space string) bool {
-	return space == "system" || space == "system_schema" || space == "system_views"
+	return space == "system" || space == "system_schema" || space == "system_views" || space == "system_distributed"
 }
 
 // systemTables holds the tables that are simulated, with the columns that are.
@@ -51,14 +51,30 @@ var systemTables = map[string]*systemTable{
 		}
 		return list
 	}},
-	"system_schema.tables": {map[string]string{"keyspace_name": "text", "table_name": "text"}, func(n *node) (list []map[string]any) {
+	"system_schema.tables": {map[string]string{
+		"keyspace_name": "text", "table_name": "text", "gc_grace_seconds": "int", "compaction": "frozen<map<text,text>>",
+	}, func(n *node) (list []map[string]any) {
 		for _, space := range sortedNames(n.cluster.schema.keyspaces) {
-			for _, name := range sortedNames(n.cluster.schema.keyspaces[space].tables) {
-				list = append(list, map[string]any{"keyspace_name": space, "table_name": name})
+			tables := n.cluster.schema.keyspaces[space].tables
+			for _, name := range sortedNames(tables) {
+				compaction := map[string]string{"only_purge_repaired_tombstones": strconv.FormatBool(tables[name].purgeRepairedOnly)}
+				list = append(list, map[string]any{
+					"keyspace_name": space, "table_name": name, "gc_grace_seconds": int(tables[name].gcGrace / time.Second), "compaction": compaction,
+				})
 			}
 		}
 		return list
 	}},
+	"system_schema.columns": {map[string]string{"keyspace_name": "text", "table_name": "text", "column_name": "text"}, func(*node) (list []map[string]any) {
+		for _, name := range []string{"broadcast_address", "cluster_name", "data_center", "host_id", "key", "rack", "release_version", "rpc_address", "rpc_port", "schema_version"} {
+			list = append(list, map[string]any{"keyspace_name": "system", "table_name": "local", "column_name": name})
+		}
+		return list
+	}},
+	"system_distributed.parent_repair_history": {map[string]string{ // no node repairs
+		"keyspace_name": "text", "columnfamily_names": "set<text>", "started_at": "timestamp", "finished_at": "timestamp", "exception_message": "text",
+		"options": "map<text,text>", "successful_ranges": "set<text>",
+	}, func(*node) []map[string]any { return nil }},
 	"system_views.settings": {map[string]string{"name": "text", "value": "text"}, settings},
 	"system_views.gossip_info": {map[string]string{"address": "inet", "generation": "int", "heartbeat": "int"}, func(n *node) (list []map[string]any) {
 		for _, o := range n.cluster.nodes {
@@ -131,6 +147,7 @@ func (p *plan) prepareSystem() error {
 			return invalid("%s %v of %s.%s is not simulated, in: %s", s.function, s.columns, p.space, p.table0(), p.cql)
 		}
 	}
+	p.mark(p.syntax.limit, int32s)
 	for i := range p.relations {
 		r := &p.relations[i]
 		typ := p.system.types[r.columns[0]]

@@ -288,6 +288,20 @@ const (
 	selectVersionTable    = `SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = 'schema_version'`
 )
 
+// Tables about the product, see product.go.
+const (
+	selectKeyspaces    = `SELECT keyspace_name FROM system_schema.keyspaces`
+	selectSystemTables = `SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'system'`
+	selectLocalColumns = `SELECT column_name FROM system_schema.columns WHERE keyspace_name = 'system' AND table_name = 'local'`
+)
+
+// Tables about repairs, for Doctor.
+const (
+	selectTableOptions = `SELECT table_name, gc_grace_seconds, compaction FROM system_schema.tables WHERE keyspace_name = ?`
+	selectRepairs      = `SELECT keyspace_name, columnfamily_names, started_at, finished_at, exception_message, options, successful_ranges ` +
+		`FROM system_distributed.parent_repair_history LIMIT ?`
+)
+
 // Tables of Cassandra about nodes, for Doctor.
 const (
 	selectRelease        = `SELECT release_version FROM system.local`

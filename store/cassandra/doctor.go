@@ -37,6 +37,9 @@ func Doctor(ctx context.Context, cfg Config) ([]Finding, error) {
 
 // examine is Doctor with a session to one of the contact points.
 func examine(ctx context.Context, cfg Config, session driver.Session, contacts []contact) []Finding {
+	if p := readProduct(ctx, cfg, session); p != nil {
+		return append(judgeContacts(cfg, contacts, nil), p.finding())
+	}
 	local, err := readLocalNode(ctx, session)
 	if err != nil {
 		return append(judgeContacts(cfg, contacts, nil), failedCheck("node", "a node does not describe itself", err))
@@ -74,6 +77,7 @@ func examine(ctx context.Context, cfg Config, session driver.Session, contacts [
 	found = append(found, judgeNames(cfg, nodes)...)
 	found = append(found, judgeReplication(cfg, status, nodes)...)
 	if err == nil && status.Check() == nil {
+		found = append(found, examineRepairs(ctx, cfg, session, status)...)
 		found = append(found, tryKeyspace(ctx, cfg, nodes)...)
 		found = append(found, examineWindows(ctx, cfg, sortedKeys(status.Replication)))
 	}

@@ -44,7 +44,7 @@ func Apply(ctx context.Context, cfg Config) (before SchemaStatus, err error) {
 //
 // Every node of every datacenter has to answer. Otherwise nothing is changed.
 //
-// Errors: ErrNodesDown; ErrMixedReleases; ErrSchemaUnfinished; ErrSchemaNewer; ErrSchemaLayout;
+// Errors: ErrOtherProduct; ErrNodesDown; ErrMixedReleases; ErrSchemaUnfinished; ErrSchemaNewer; ErrSchemaLayout;
 // ErrUnknownDatacenter; ErrNoReplication; store.ErrUnavailable; a wrong configuration.
 func ApplyWith(ctx context.Context, cfg Config, o ApplyOptions) (before SchemaStatus, err error) {
 	cfg, err = cfg.withDefaults()
@@ -56,6 +56,9 @@ func ApplyWith(ctx context.Context, cfg Config, o ApplyOptions) (before SchemaSt
 		return before, err
 	}
 	defer endSession(session)
+	if p := readProduct(ctx, cfg, session); p != nil {
+		return before, p.err()
+	}
 	for _, datacenter := range sortedKeys(cfg.Replication) {
 		if err := checkDatacenter(ctx, session, datacenter); err != nil {
 			return before, err

@@ -86,7 +86,6 @@ type sums struct {
 	shards [tables]shards
 	// The largest partitions of ordinary mailboxes and of days, in octets.
 	ordinary, day float64
-	accounts      int64
 }
 
 func newSums(s *spread) *sums {
