@@ -13,8 +13,6 @@ var everything = interval{"", endOfPartition}
 
 func (v interval) isEmpty() bool { return v.start >= v.end }
 
-func (v interval) contains(position string) bool { return v.start <= position && position < v.end }
-
 func (v interval) and(o interval) interval { return interval{max(v.start, o.start), min(v.end, o.end)} }
 
 // afterPosition is the first position after all keys that begin with a prefix.

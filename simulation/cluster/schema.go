@@ -28,15 +28,14 @@ type column struct {
 
 // table is a table. A table never changes: ALTER TABLE makes a new one with the same id.
 type table struct {
-	id                  int
-	keyspace, name      string
-	columns             []*column // in the order of their ids
-	byName              map[string]*column
-	partition, cluster  []*column
-	statics             bool
-	gcGrace             time.Duration
-	purgeRepairedOnly   bool // only_purge_repaired_tombstones
-	definition, comment string
+	id                 int
+	keyspace, name     string
+	columns            []*column // in the order of their ids
+	byName             map[string]*column
+	partition, cluster []*column
+	statics            bool
+	gcGrace            time.Duration
+	purgeRepairedOnly  bool // only_purge_repaired_tombstones
 }
 
 // keyspace is a keyspace with its replicas by datacenter.

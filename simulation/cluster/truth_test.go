@@ -322,7 +322,7 @@ func productTruths(t *testing.T) map[string]func(p int) []step {
 		"contents": func(p int) []step {
 			steps := []step{}
 			for i := range 8 {
-				steps = append(steps, do(st["insertFirstChunk"], tid(int64(i)), 0, x("data"), int64(4), 1, []gocql.UUID{uid(1), uid(2)}, unset, int64(10)), do(st["addRemoved"], int64(12), []gocql.UUID{uid(byte(i)), tid(3)}, tid(int64(i)), 0))
+				steps = append(steps, do(st["insertFirstChunk"], tid(int64(i)), 0, x("data"), int64(4), 1, []any{1, nil, unset}[i%3], []gocql.UUID{uid(1), uid(2)}, unset, int64(10)), do(st["addRemoved"], int64(12), []gocql.UUID{uid(byte(i)), tid(3)}, tid(int64(i)), 0))
 			}
 			steps = append(steps, do(st["deleteChunk"], int64(10), tid(2), 0), do(st["deleteChunk"], int64(12), tid(3), 0), do(st["selectContent"], tid(2), 0), do(st["selectFirstChunk"], tid(1), 0), do(st["selectContent"], tid(3), 0))
 			for size := 1; size < 9; size++ {
