@@ -56,7 +56,7 @@ type Config struct {
 	// QueueTime bounds the wait of a statement for a place in flight. After it the statement fails
 	// unsent as unavailable: better early than late.
 	QueueTime time.Duration
-	// SpeculativeDelay is the wait of a read at LOCAL_QUORUM for a node before a second node is asked
+	// SpeculativeDelay is the wait of a read in the local datacenter for a node before a second node is asked
 	// too. Negative: never.
 	SpeculativeDelay time.Duration
 	// ProtocolVersion is the version of the native protocol, 4 or 5.

@@ -25,14 +25,14 @@ type firstChunk struct {
 
 // OpenContent implements store.Contents.
 //
-// An index row may reach a datacenter before its content. So a content missing at LOCAL_QUORUM is read
-// again at EACH_QUORUM: a quorum of some datacenter had the content before the row was written, and the
-// read includes a replica of that quorum. Missing again, the content does not exist.
+// A content is immutable and named by its id, so one replica that has the content is enough. A replica may lack
+// the content, so a miss at one replica proves nothing: see contentLevels.
 func (c *contents) OpenContent(ctx context.Context, id mail.MessageID, _ string) (store.ContentInfo, io.ReadCloser, error) {
-	first, err := c.readFirst(ctx, id, c.at.reads())
-	if errors.Is(err, store.ErrNotFound) && c.at.name == levelLocal {
-		first, err = c.readFirst(ctx, id, gocql.EachQuorum)
-	}
+	var first firstChunk
+	err := c.eachLevel(ctx, func(level gocql.Consistency) (err error) {
+		first, err = c.readFirst(ctx, id, level)
+		return err
+	})
 	if err != nil {
 		return store.ContentInfo{}, nil, err
 	}
@@ -46,11 +46,47 @@ func (c *contents) OpenContent(ctx context.Context, id mail.MessageID, _ string)
 	return info, &reader{c: c, ctx: ctx, id: id, size: info.Size, chunks: first.chunks, codec: codec.ID(first.codec), current: first.data}, nil
 }
 
+// contentLevels returns the consistencies at which a content is looked for, in order.
+//
+// An index row may reach a datacenter before its content. So a content missing in the local datacenter is read
+// at EACH_QUORUM: a quorum of some datacenter had the content before the row was written, and the read
+// includes a replica of that quorum. Missing again, the content does not exist.
+func (c *contents) contentLevels() []gocql.Consistency {
+	switch level := c.at.reads(); {
+	case c.at.name != levelLocal:
+		return []gocql.Consistency{level}
+	case level == gocql.EachQuorum:
+		return []gocql.Consistency{gocql.LocalOne, level}
+	default:
+		return []gocql.Consistency{gocql.LocalOne, level, gocql.EachQuorum}
+	}
+}
+
+// eachLevel calls read at one level after the other, until read finds the content. A replica that lacks the
+// content, has it damaged, or fails is not the end: a quorum has other replicas. A quorum that fails is.
+func (c *contents) eachLevel(ctx context.Context, read func(gocql.Consistency) error) (err error) {
+	for i, level := range c.contentLevels() {
+		if i > 0 {
+			c.run.metrics.countReread(err)
+		}
+		err = read(level)
+		switch {
+		case err == nil, ctx.Err() != nil, unsent(err):
+			return err
+		case errors.Is(err, store.ErrNotFound), level == gocql.LocalOne:
+			continue
+		}
+		return err
+	}
+	return err
+}
+
 // readFirst reads chunk 0 at a consistency.
 func (c *contents) readFirst(ctx context.Context, id mail.MessageID, level gocql.Consistency) (f firstChunk, err error) {
 	what := fmt.Sprintf("open content %s", id)
-	found, err := c.run.readOne(ctx, statement{cql: selectFirstChunk, values: []any{gocql.UUID(id), 0}, consistency: level, what: what},
-		&f.data, &f.size, &f.chunks, &f.codec, &f.recipients, &f.reversePath)
+	found, err := c.run.readOne(ctx, statement{
+		cql: selectFirstChunk, values: []any{gocql.UUID(id), 0}, consistency: level, what: what, impatient: level == gocql.LocalOne,
+	}, &f.data, &f.size, &f.chunks, &f.codec, &f.recipients, &f.reversePath)
 	switch {
 	case err != nil:
 		return f, err
@@ -75,24 +111,33 @@ func (c *contents) decode(coded codec.ID, dst, stored []byte, length int) (chunk
 	return chunk, true, err
 }
 
-// readChunk reads the stored form of a chunk other than the first.
-func (c *contents) readChunk(ctx context.Context, id mail.MessageID, n int) ([]byte, error) {
+// readChunk reads a chunk other than the first, of length octets. free is memory for the chunk.
+func (c *contents) readChunk(ctx context.Context, id mail.MessageID, n int, coded codec.ID, length int, free []byte) (f fetched) {
 	what := fmt.Sprintf("read chunk %d of content %s", n, id)
-	for _, level := range []gocql.Consistency{c.at.reads(), gocql.EachQuorum} {
-		var data []byte
-		found, err := c.run.readOne(ctx, statement{cql: selectChunk, values: []any{gocql.UUID(id), n}, consistency: level, what: what}, &data)
+	f.err = c.eachLevel(ctx, func(level gocql.Consistency) error {
+		var stored []byte
+		found, err := c.run.readOne(ctx, statement{
+			cql: selectChunk, values: []any{gocql.UUID(id), n}, consistency: level, what: what, impatient: level == gocql.LocalOne,
+		}, &stored)
 		switch {
 		case err != nil:
-			return nil, err
-		case found:
-			return data, nil
+			return err
+		case !found:
+			return fmt.Errorf("cassandra: %s: %w", what, store.ErrNotFound)
 		}
+		if f.data, f.own, err = c.decode(coded, free, stored, length); err != nil {
+			return fmt.Errorf("cassandra: %s: %w", what, err)
+		}
+		return nil
+	})
+	if !errors.Is(f.err, store.ErrNotFound) {
+		return f
 	}
 	// A sweep removes chunk 0 last.
 	if _, err := c.readFirst(ctx, id, gocql.EachQuorum); err != nil {
-		return nil, err
+		return fetched{err: err}
 	}
-	return nil, fmt.Errorf("cassandra: %s: %w: it is missing", what, store.ErrCorrupt)
+	return fetched{err: fmt.Errorf("cassandra: %s: %w: it is missing", what, store.ErrCorrupt)}
 }
 
 // reader reads a content chunk by chunk. It holds at most two chunks, and the stored form of the second: the
@@ -127,19 +172,7 @@ func (r *reader) prefetch() {
 	}
 	next, n, free := make(chan fetched, 1), r.n+1, r.free
 	r.next, r.free = next, nil
-	go func() { next <- r.fetch(n, free) }()
-}
-
-// fetch reads and decodes a chunk. free is memory for the chunk.
-func (r *reader) fetch(n int, free []byte) (f fetched) {
-	stored, err := r.c.readChunk(r.ctx, r.id, n)
-	if err != nil {
-		return fetched{err: err}
-	}
-	if f.data, f.own, err = r.c.decode(r.codec, free, stored, lengthOf(n, r.size)); err != nil {
-		f.err = fmt.Errorf("cassandra: read chunk %d of content %s: %w", n, r.id, err)
-	}
-	return f
+	go func() { next <- r.c.readChunk(r.ctx, r.id, n, r.codec, lengthOf(n, r.size), free) }()
 }
 
 // advance makes the next chunk current. It returns io.EOF after the last.

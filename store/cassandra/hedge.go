@@ -54,7 +54,7 @@ func hedged[T any](ctx context.Context, delay time.Duration, another func() bool
 	}
 }
 
-// fetch reads one page. A read at LOCAL_QUORUM is hedged: if the first node is slow, a second node
+// fetch reads one page. A read at LOCAL_QUORUM or LOCAL_ONE is hedged: if the first node is slow, a second node
 // is asked too.
 func (r *runner) fetch(ctx context.Context, st statement, size int, from page) (driver.Rows, error) {
 	c := st.class()
@@ -67,7 +67,7 @@ func (r *runner) fetch(ctx context.Context, st statement, size int, from page) (
 		send.PageSize, send.Page, send.Choice = size, from, choice
 		return r.session().Execute(ctx, send)
 	}
-	if r.hedgeAfter <= 0 || st.consistency != gocql.LocalQuorum {
+	if r.hedgeAfter <= 0 || st.consistency != gocql.LocalQuorum && st.consistency != gocql.LocalOne {
 		rows, err := ask(ctx, c, nil)
 		return rows, readError(st.what, err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"popelago/store"
 	"popelago/store/cassandra/limit"
 )
 
@@ -35,6 +36,8 @@ type metrics struct {
 	confirming prometheus.Gauge
 	// octets and stored count the octets of new contents, as received and as stored.
 	octets, stored prometheus.Counter
+	// again counts reads of content repeated at a higher level, by reason: missing, damaged or failed.
+	again *prometheus.CounterVec
 	// kinds measures statements by their kind.
 	kinds *kinds
 	all   []prometheus.Collector
@@ -70,6 +73,10 @@ func newMetrics(l *limit.Limiter) *metrics {
 		Namespace: "popelago", Subsystem: "cassandra", Name: "content_stored_octets_total",
 		Help: "Octets of new contents as stored, after compression, in one replica.",
 	})
+	m.again = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "popelago", Subsystem: "cassandra", Name: "content_rereads_total",
+		Help: "Reads of content repeated at more replicas, by the reason at the replicas before: missing, damaged, failed.",
+	}, []string{"reason"})
 	m.skew = prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: "popelago", Subsystem: "cassandra", Name: "clock_skew_seconds",
 		Help: "Lead of the clock of this server over the clocks of the cluster.",
@@ -98,7 +105,7 @@ func newMetrics(l *limit.Limiter) *metrics {
 		Namespace: "popelago", Subsystem: "cassandra", Name: "confirming",
 		Help: "1 while reads are confirmed with the other datacenters, because the local nodes were away.",
 	})
-	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.hedged, m.pageTimeouts, m.octets, m.stored, m.skew, m.trusted, m.servers, m.windows, m.failover, m.confirming, m.nodes, m.kinds.seconds, m.kinds.failed}
+	m.all = []prometheus.Collector{m.seconds, m.overloaded, m.hedged, m.pageTimeouts, m.octets, m.stored, m.again, m.skew, m.trusted, m.servers, m.windows, m.failover, m.confirming, m.nodes, m.kinds.seconds, m.kinds.failed}
 	for _, g := range []struct {
 		name, help string
 		value      func(limit.State) int
@@ -112,6 +119,18 @@ func newMetrics(l *limit.Limiter) *metrics {
 		}, func() float64 { return float64(g.value(l.State())) }))
 	}
 	return m
+}
+
+// countReread counts a read of content that is repeated because of err.
+func (m *metrics) countReread(err error) {
+	reason := "failed"
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		reason = "missing"
+	case errors.Is(err, store.ErrCorrupt):
+		reason = "damaged"
+	}
+	m.again.WithLabelValues(reason).Inc()
 }
 
 // countContent counts a new content, as received and as stored.

@@ -98,6 +98,12 @@ func (r *runner) whileOpen(do func()) {
 	}
 }
 
+// unsent reports whether a read failed with err without being sent: too many statements are in flight, or the
+// store is closed.
+func unsent(err error) bool {
+	return errors.Is(err, limit.ErrOverloaded) || errors.Is(err, store.ErrClosed)
+}
+
 // prepare returns the statement to send, and what decides about its retries.
 func (r *runner) prepare(st statement) (*driver.Statement, *retry) {
 	a := &retry{limit: r.retries, impatient: st.impatient, all: st.consistency == gocql.All}

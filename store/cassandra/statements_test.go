@@ -108,8 +108,8 @@ func rules() map[string]rule {
 		// The contents.
 		"insertFirstChunk":  {writes, timeOf(8, 0)},
 		"insertChunk":       {writes, timeOf(3, 0)},
-		"selectFirstChunk":  {sessions, nil},
-		"selectChunk":       {sessions, nil},
+		"selectFirstChunk":  {one + " " + sessions, nil}, // a miss at one replica is no answer, see contentLevels
+		"selectChunk":       {one + " " + sessions, nil},
 		"selectContent":     {all, nil},
 		"scanContents":      {local, nil},
 		"contentColumns":    {},
