@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"popelago/account"
 	"popelago/mail"
 	"popelago/maildrop"
 )
@@ -81,9 +80,7 @@ func (f *fetcher) commit(ctx context.Context, s *server, d *drop, drop *maildrop
 		}
 	}
 	err = s.afterwards(err)
-	if s.engine.Origin() != at {
-		at = "several"
-	}
+	at = f.w.place(at, s.engine.Origin())
 	f.w.story.add("%s through %s: removes %d messages: %v", d.name, s, len(marked), short(err))
 	f.w.model.removed(d, marked, at, err)
 }
@@ -125,5 +122,3 @@ func (m *model) lives(d *drop) bool {
 	defer m.mu.Unlock()
 	return d.ending.IsZero()
 }
-
-var _ account.Login

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
@@ -15,6 +16,7 @@ type link struct {
 	cluster driver.Cluster
 	defect  Defect
 	dead    atomic.Bool
+	server  string
 	// statements counts the statements sent.
 	statements *atomic.Int64
 }
@@ -43,6 +45,7 @@ func (s linked) Execute(ctx context.Context, st *driver.Statement) (driver.Rows,
 		return nil, gocql.ErrNoConnections
 	}
 	s.link.statements.Add(1)
+	time.Sleep(orderOf(s.link.server, st))
 	if s.link.defect != nil {
 		changed, skip := s.link.defect(*st)
 		if skip {

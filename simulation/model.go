@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -86,6 +87,14 @@ type listed struct {
 	tried   bool                 // a removal was tried
 }
 
+// add adds the counts of another tally.
+func (t *Tally) add(o Tally) {
+	to, from := reflect.ValueOf(t).Elem(), reflect.ValueOf(o)
+	for i := range to.NumField() {
+		to.Field(i).SetInt(to.Field(i).Int() + from.Field(i).Int())
+	}
+}
+
 func newModel(s *story) *model { return &model{story: s, drops: map[string]*drop{}} }
 
 // count changes the tally.
@@ -123,7 +132,7 @@ func permanent(err error) bool {
 }
 
 // result notes the reply to an attempt to send a message to a maildrop through a datacenter.
-func (m *model) result(d *drop, number int, began time.Time, at string, excused bool, err error) {
+func (m *model) result(d *drop, number int, began time.Time, through, at string, excused bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := d.copies[number]
@@ -142,7 +151,7 @@ func (m *model) result(d *drop, number int, began time.Time, at string, excused 
 		m.tally.Acknowledged++
 		if c.acked.IsZero() {
 			c.acked, c.at = time.Now(), at
-			known, ok := d.known[at]
+			known, ok := d.known[through]
 			c.late = !d.first && !(ok && known.Before(began))
 			if c.late {
 				m.tally.Late++
@@ -187,14 +196,18 @@ func (m *model) list(d *drop, began time.Time, at string, all []seen, lossy bool
 		if l.size != s.size {
 			m.story.violated(promiseSize, "%s listed %s with %d octets, and now with %d", d.name, s.uidl, l.size, s.size)
 		}
-		if t, ok := l.removed[at]; ok && t.Before(began) && !lossy {
+		t, ok := l.removed[at]
+		if !ok {
+			t, ok = l.removed[everywhere]
+		}
+		if ok && t.Before(began) && !lossy {
 			m.story.violated(promiseRemoved, "%s lists %s of message %d through %s, removed there at %v", d.name, s.uidl, l.number, at, t.Sub(m.story.start))
 		}
 	}
 	if !d.ending.IsZero() || lossy {
 		return
 	}
-	m.checkVisible(d, at, on, func(c *sent) bool { return c.acked.Before(began) && c.at == at })
+	m.checkVisible(d, at, on, func(c *sent) bool { return c.acked.Before(began) && (c.at == at || c.at == everywhere) })
 }
 
 // checkVisible checks whether a list has a copy of each acknowledged message that counts, or a copy whose

@@ -76,13 +76,12 @@ func (m *sending) try(ctx context.Context, text string) {
 		ReversePath: "sender@example.org", SingleReply: m.single,
 		Received: mail.Received{Helo: "client.example", Remote: client, By: s.cfg.name, With: "ESMTP", ID: "session.1", Time: began},
 	}, addresses, text)
-	if s.engine.Origin() != origin {
-		origin = "several"
-	}
+	through := origin
+	origin = m.w.place(origin, s.engine.Origin())
 	var again []*drop
 	for i, d := range m.to {
 		m.w.story.add("message %d for %s through %s: %v", m.number, d.name, s, short(errs[i]))
-		m.w.model.result(d, m.number, began, origin, excused, errs[i])
+		m.w.model.result(d, m.number, began, through, origin, excused, errs[i])
 		if errs[i] != nil && !permanent(errs[i]) {
 			again = append(again, d)
 			m.died = m.died || errs[i] == errDied

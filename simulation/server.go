@@ -30,6 +30,7 @@ type serverConfig struct {
 	cluster          driver.Cluster
 	defect           Defect
 	pace             Pace
+	durability       mail.Durability
 	failover         []string
 	statements       *atomic.Int64
 	logger           *slog.Logger
@@ -51,7 +52,7 @@ type server struct {
 
 // startServer starts a process. Errors: those of cassandra.Open.
 func startServer(cfg serverConfig) (*server, error) {
-	s := &server{cfg: cfg, link: &link{cluster: cfg.cluster, defect: cfg.defect, statements: cfg.statements}}
+	s := &server{cfg: cfg, link: &link{cluster: cfg.cluster, server: cfg.name, defect: cfg.defect, statements: cfg.statements}}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	p := cfg.pace
@@ -78,7 +79,7 @@ func (s *server) build(ctx context.Context) (err error) {
 	now, logger, p := s.cfg.clock.Now, s.cfg.logger, s.cfg.pace
 	ids := mail.NewIDSource(now)
 	if s.directory, err = account.New(account.Config{
-		Argon2Memory: 8, Argon2Time: 1, MaxConcurrentHashes: 4, PenaltyAfter: -1, IDs: ids, Now: now, Logger: logger,
+		Argon2Memory: 8, Argon2Time: 1, MaxConcurrentHashes: 4, PenaltyAfter: -1, Durability: s.cfg.durability, IDs: ids, Now: now, Logger: logger,
 	}, s.store.Directory, nil); err != nil {
 		return err
 	}
@@ -121,13 +122,6 @@ func (s *server) stop() error {
 	err := s.engine.Close()
 	s.cancel()
 	return err
-}
-
-// kill ends the process at once: nothing that it does afterwards has an effect. The goroutines of the process
-// end in the background.
-func (s *server) kill() {
-	s.link.dead.Store(true)
-	go func() { _ = s.stop() }()
 }
 
 // alive reports whether the process runs.

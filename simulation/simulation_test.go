@@ -19,7 +19,8 @@ import (
 var (
 	seed  = flag.Uint64("seed", 0, "repeat the run with this `seed`, and print its story")
 	first = flag.Uint64("first", 1, "the first seed")
-	spend = flag.Duration("spend", 0, "make runs for this long; zero: a short while")
+	spend = flag.Duration("spend", time.Minute, "make runs for this long, of real time")
+	all   = flag.Bool("all", false, "also run the long tests")
 	log   = flag.Bool("log", false, "print the log of the servers")
 )
 
@@ -69,15 +70,51 @@ func TestSeeds(t *testing.T) {
 		return
 	}
 	began, runs := time.Now(), 0
-	for s := *first; runs == 0 || time.Since(began) < *spend; s++ {
+	var sum simulation.Result
+	for s := *first; runs == 0 || !testing.Short() && time.Since(began) < *spend; s++ {
 		cfg := simulation.Shape(s)
 		r := run(t, cfg)
 		runs++
-		t.Logf("seed %d: %+v statements=%d work=%d faults=%d hash=%x", s, r.Tally, r.Statements, r.Work, r.Faults, r.Hash)
+		sum.Add(r)
 		if len(r.Violations) > 0 {
-			cfg = simulation.Shrink(cfg, func(c simulation.Config) simulation.Result { return run(t, c) }, 30)
 			report(t, cfg, r)
+			shrink(t, cfg)
 			return
 		}
+	}
+	t.Logf("%d runs from seed %d on: %+v, %d statements, %d reads and writes of replicas, %d faults",
+		runs, *first, sum.Tally, sum.Statements, sum.Work, sum.Faults)
+}
+
+// shrink looks for the faults that a violation needs, and prints what happened to the maildrops in question.
+func shrink(t *testing.T, cfg simulation.Config) {
+	t.Helper()
+	smaller := simulation.Shrink(cfg, func(c simulation.Config) simulation.Result { return run(t, c) }, 30)
+	if r := run(t, smaller); len(r.Violations) > 0 {
+		report(t, smaller, r)
+		t.Log(strings.Join(r.About(), "\n"))
+	}
+}
+
+// TestDefects plants one defect after the other into the statements of the servers: some run finds each.
+func TestDefects(t *testing.T) {
+	if !*all {
+		t.Skip("takes many runs: only with -all")
+	}
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(400)
+	for _, planted := range simulation.Defects() {
+		t.Run(planted.Name, func(t *testing.T) {
+			began := time.Now()
+			for s := *first; s < *first+40; s++ {
+				cfg := simulation.Shape(s)
+				cfg.Defect = planted.Defect
+				if r := run(t, cfg); len(r.Violations) > 0 {
+					t.Logf("found by run %d, after %v: %s", s-*first+1, time.Since(began).Round(time.Second), r.Violations[0])
+					return
+				}
+			}
+			t.Error("no run of 40 finds the defect")
+		})
 	}
 }

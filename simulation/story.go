@@ -3,7 +3,6 @@ package simulation
 import (
 	"fmt"
 	"hash/fnv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -54,20 +53,4 @@ func (s *story) failed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.violations) > 0
-}
-
-// about returns the lines that contain any of some words.
-func (s *story) about(words ...string) []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var found []string
-	for _, line := range s.lines {
-		for _, w := range words {
-			if strings.Contains(line, w) {
-				found = append(found, line)
-				break
-			}
-		}
-	}
-	return found
 }

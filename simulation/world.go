@@ -27,6 +27,8 @@ type Config struct {
 	Replicas int
 	// Failover lets servers use another datacenter while the local nodes are away.
 	Failover bool
+	// Durability is the durability of mail, removals and changes; empty: local.
+	Durability mail.Durability
 	// Accounts is the count of addresses.
 	Accounts int
 	// Length is the time with clients and faults.
@@ -87,7 +89,7 @@ func (s *slot) process() *server {
 type Result struct {
 	// Violations lists the broken promises.
 	Violations []string
-	// Story holds the lines about them, or the last lines.
+	// Story holds what happened, the middle of a long story left out.
 	Story []string
 	// Hash is equal for equal runs.
 	Hash uint64
@@ -95,6 +97,31 @@ type Result struct {
 	// Statements counts the statements of servers, Work the reads and writes of nodes.
 	Statements, Work int64
 	Faults           int
+}
+
+// Add adds the counts of another run.
+func (r *Result) Add(o Result) {
+	r.Tally.add(o.Tally)
+	r.Statements, r.Work, r.Faults = r.Statements+o.Statements, r.Work+o.Work, r.Faults+o.Faults
+}
+
+// About returns the lines of the story about the maildrops that violations name, and about faults.
+func (r Result) About() []string {
+	words := []string{"FAULT", "ends:", "VIOLATED", "repair"}
+	for _, v := range r.Violations {
+		for _, word := range strings.Fields(v) {
+			if strings.HasPrefix(word, "user") {
+				words = append(words, word)
+			}
+		}
+	}
+	var found []string
+	for _, line := range r.Story {
+		if slices.ContainsFunc(words, func(w string) bool { return strings.Contains(line, w) }) {
+			found = append(found, line)
+		}
+	}
+	return found
 }
 
 // Run makes a world and lets it live. It must run inside a bubble of testing/synctest. Errors: the world could
@@ -116,7 +143,7 @@ func Run(cfg Config) (Result, error) {
 		r.Work = w.cluster.work()
 	}
 	w.story.mu.Unlock()
-	r.Story = w.story.about("")
+	r.Story = slices.Clone(w.story.lines)
 	return r, err
 }
 
@@ -127,6 +154,21 @@ func (w *World) random(part string, number int) *rand.Rand {
 		seed = seed*31 + uint64(c)
 	}
 	return rand.New(rand.NewPCG(seed, uint64(number)))
+}
+
+// everywhere is the place of what every datacenter has acknowledged.
+const everywhere = "everywhere"
+
+// place returns where something is that a server acknowledged: in the datacenter that its statements went to before
+// and after, or everywhere.
+func (w *World) place(before, after string) string {
+	switch {
+	case w.cfg.Durability == mail.DurabilityEach:
+		return everywhere
+	case before != after:
+		return "several"
+	}
+	return before
 }
 
 // datacenter returns the name of a datacenter, from 0.
@@ -153,7 +195,7 @@ func (w *World) build() error {
 			name := fmt.Sprintf("server%d-%d", d+1, i+1)
 			s := &slot{cfg: serverConfig{
 				name: name, datacenter: datacenter(d), hosts: w.cluster.contacts(datacenter(d)), dir: filepath.Join(w.cfg.Dir, name), clock: &clock{},
-				cluster: w.cluster.client(name, datacenter(d)), defect: w.cfg.Defect, pace: w.cfg.Pace, failover: failover, statements: &w.statements, logger: logger.With("server", name),
+				cluster: w.cluster.client(name, datacenter(d)), defect: w.cfg.Defect, pace: w.cfg.Pace, durability: w.cfg.Durability, failover: failover, statements: &w.statements, logger: logger.With("server", name),
 			}}
 			if err := os.MkdirAll(s.cfg.dir, 0o700); err != nil {
 				return err
