@@ -26,7 +26,6 @@ func Defects() []Planted {
 		{"a message is added with a late time", additionTime},
 		{"removals leave no trash", skip(write, "trash")},
 		{"the size of a row is wrong now and then", wrongSize},
-		{"the ledger forgets attempts", skip(write, "ledger")},
 		{"a floor is raised a day too high", highFloor},
 		{"background work asks a quorum instead of all replicas", quorumForAll},
 		{"nobody asks other datacenters", localForEach},

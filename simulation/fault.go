@@ -108,6 +108,8 @@ func (w *World) inject(ctx context.Context, faults []Fault) (end func()) {
 				return
 			}
 			w.story.add("FAULT %v", f)
+			w.faults.Add(1)
+			defer w.faults.Add(-1)
 			undo := w.begin(ctx, f)
 			sleep(ctx, f.For)
 			w.story.add("ends: %v", f)

@@ -45,6 +45,7 @@ type sending struct {
 	single bool // a single reply for all, as SMTP has it
 	last   *server
 	died   bool // a server died during an attempt
+	faulty bool // an attempt was made during a fault
 }
 
 // run tries until all is answered, or until the sender gives up.
@@ -63,8 +64,10 @@ func (m *sending) try(ctx context.Context, text string) {
 	if s == nil {
 		return
 	}
-	excused := m.last != nil && (m.died || m.last.cfg.datacenter != s.cfg.datacenter)
+	// Another server recognizes a repetition by the ledger, which a fault may have kept from it.
+	excused := m.last != nil && m.last != s && (m.died || m.faulty || m.last.cfg.datacenter != s.cfg.datacenter)
 	m.last = s
+	m.faulty = m.faulty || m.w.faults.Load() > 0
 	addresses := make([]mail.Address, len(m.to))
 	for i, d := range m.to {
 		addresses[i] = d.address

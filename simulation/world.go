@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"popelago/mail"
+	"popelago/store"
 	"popelago/store/cassandra/driver"
 )
 
@@ -68,11 +69,13 @@ type World struct {
 
 	statements atomic.Int64
 	killed     sync.WaitGroup
+	faults     atomic.Int64 // in progress
 }
 
 // slot is the place of a server: its process changes.
 type slot struct {
-	cfg serverConfig
+	cfg  serverConfig
+	turn store.Turn // held while a process starts
 
 	mu      sync.Mutex
 	current *server // nil: not running
@@ -193,7 +196,7 @@ func (w *World) build() error {
 		}
 		for i := range w.cfg.Servers {
 			name := fmt.Sprintf("server%d-%d", d+1, i+1)
-			s := &slot{cfg: serverConfig{
+			s := &slot{turn: store.NewTurn(), cfg: serverConfig{
 				name: name, datacenter: datacenter(d), hosts: w.cluster.contacts(datacenter(d)), dir: filepath.Join(w.cfg.Dir, name), clock: &clock{},
 				cluster: w.cluster.client(name, datacenter(d)), defect: w.cfg.Defect, pace: w.cfg.Pace, durability: w.cfg.Durability, failover: failover, statements: &w.statements, logger: logger.With("server", name),
 			}}
@@ -210,8 +213,13 @@ func (w *World) build() error {
 	return nil
 }
 
-// start starts the process of a slot.
+// start starts the process of a slot, unless one runs.
 func (w *World) start(s *slot) error {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if s.process() != nil {
+		return nil
+	}
 	p, err := startServer(s.cfg)
 	if err != nil {
 		return err
