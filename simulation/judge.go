@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"popelago/account"
 	"popelago/mail"
 	"popelago/task"
 )
@@ -97,13 +98,16 @@ func (w *World) judgeSpace(ctx context.Context) {
 	}
 	kept := map[mail.MessageID]bool{}
 	for _, d := range w.given() {
-		ids, err := w.slots[0].process().ids(ctx, d)
+		ids, err := w.slots[0].process().idsOf(ctx, d)
 		if err != nil {
 			w.story.violated(promiseWork, "%s cannot be listed: %v", d.name, err)
 		}
 		for _, id := range ids {
 			kept[id] = true
 		}
+	}
+	if err := w.displaced(ctx, kept); err != nil {
+		w.story.violated(promiseWork, "the maildrops of displaced accounts cannot be listed: %v", err)
 	}
 	contents, err := w.cluster.contents()
 	if err != nil {
@@ -124,16 +128,36 @@ func (w *World) judgeSpace(ctx context.Context) {
 	w.story.add("%d messages are kept", len(kept))
 }
 
-// ids lists the message ids of a maildrop.
-func (s *server) ids(ctx context.Context, d *drop) ([]mail.MessageID, error) {
-	account, err := s.directory.Account(ctx, d.address)
+// displaced adds the messages of displaced accounts: their mail is kept until their address has no account.
+func (w *World) displaced(ctx context.Context, kept map[mail.MessageID]bool) error {
+	s := w.slots[0].process()
+	return s.directory.RemovedMailboxes(ctx, nil, func(g account.Generation) error {
+		if g.Status != account.Displaced {
+			return nil
+		}
+		ids, err := s.ids(ctx, g.Mailbox)
+		for _, id := range ids {
+			kept[id] = true
+		}
+		return err
+	})
+}
+
+// idsOf lists the message ids of a maildrop.
+func (s *server) idsOf(ctx context.Context, d *drop) ([]mail.MessageID, error) {
+	a, err := s.directory.Account(ctx, d.address)
 	if err != nil {
 		return nil, err
 	}
+	return s.ids(ctx, a.Mailbox)
+}
+
+// ids lists the message ids of a mailbox.
+func (s *server) ids(ctx context.Context, mailbox mail.MailboxID) ([]mail.MessageID, error) {
 	var ids []mail.MessageID
 	var after mail.MessageID
 	for {
-		rows, more, err := s.store.Mail.Each.ListMessages(ctx, account.Mailbox, after, 1000)
+		rows, more, err := s.store.Mail.Each.ListMessages(ctx, mailbox, after, 1000)
 		if err != nil {
 			return nil, err
 		}
