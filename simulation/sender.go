@@ -90,5 +90,10 @@ func (m *sending) try(ctx context.Context, text string) {
 			m.died = m.died || errs[i] == errDied
 		}
 	}
+	if first := m.to[0]; errs[0] == nil && m.rand.IntN(6) == 0 { // the recipient looks at once
+		if other := m.w.server(m.rand, nil); other != nil {
+			(&fetcher{w: m.w, rand: m.rand}).session(context.WithoutCancel(ctx), other, first, false)
+		}
+	}
 	m.to = again
 }
