@@ -19,8 +19,8 @@ import (
 	"popelago/store/cassandra/driver"
 )
 
-// real is a node that is shared with the tests of other packages.
-var real = cassandratest.Shared("test")
+// real is a node that is shared with the tests of other packages, which drop the keyspaces of their own names.
+var real = cassandratest.Shared(truthSpace)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
