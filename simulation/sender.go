@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -16,7 +17,6 @@ var client = netip.MustParseAddr("192.0.2.1")
 // not answered, or answered with a temporary failure, with the same octets.
 type sender struct {
 	w    *World
-	name string
 	rand *rand.Rand
 }
 
@@ -87,7 +87,7 @@ func (m *sending) try(ctx context.Context, text string) {
 		m.w.model.result(d, m.number, began, through, origin, excused, errs[i])
 		if errs[i] != nil && !permanent(errs[i]) {
 			again = append(again, d)
-			m.died = m.died || errs[i] == errDied
+			m.died = m.died || errors.Is(errs[i], errDied)
 		}
 	}
 	if first := m.to[0]; errs[0] == nil && m.rand.IntN(6) == 0 { // the recipient looks at once

@@ -2,6 +2,7 @@ package task_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -464,9 +465,11 @@ func TestCheckBrake(t *testing.T) {
 func TestCheckFindsDamage(t *testing.T) {
 	r := newCheckRig(t)
 	var large []mail.MessageID
+	text := make([]byte, 200_000) // of random octets, which are not compressed
+	rand.Read(text)
 	for range 2 {
 		id := r.ids.Next()
-		if err := storetest.Put(t.Context(), r.st, id, make([]byte, 200_000), 1e6, store.ContentInfo{Mailboxes: []mail.MailboxID{box(r.a)}}); err != nil {
+		if err := storetest.Put(t.Context(), r.st, id, text, 1e6, store.ContentInfo{Mailboxes: []mail.MailboxID{box(r.a)}}); err != nil {
 			t.Fatal(err)
 		}
 		r.list(r.a, mail.Message{ID: id, Recipient: r.a.String(), Size: 200_000 + int64(len(mail.DeliveryHeader("", r.a.String())))})

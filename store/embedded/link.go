@@ -115,22 +115,13 @@ func (l *link) read(what string, f func(db *pebble.DB) error) error {
 
 // scan calls f for the rows between two keys until it returns false.
 func (l *link) scan(ctx context.Context, lower, upper []byte, f func(k, v []byte) (bool, error)) error {
-	return l.iterate(ctx, lower, upper, (*pebble.Iterator).First, (*pebble.Iterator).Next, f)
-}
-
-// scanBack is scan from the last key to the first.
-func (l *link) scanBack(ctx context.Context, lower, upper []byte, f func(k, v []byte) (bool, error)) error {
-	return l.iterate(ctx, lower, upper, (*pebble.Iterator).Last, (*pebble.Iterator).Prev, f)
-}
-
-func (l *link) iterate(ctx context.Context, lower, upper []byte, first, next func(*pebble.Iterator) bool, f func(k, v []byte) (bool, error)) error {
 	return l.read("sweep", func(db *pebble.DB) (err error) {
 		it, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, it.Close()) }()
-		for valid := first(it); valid && ctx.Err() == nil; valid = next(it) {
+		for valid := it.First(); valid && ctx.Err() == nil; valid = it.Next() {
 			v, err := it.ValueAndErr()
 			if err != nil {
 				return err
