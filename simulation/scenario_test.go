@@ -68,7 +68,7 @@ var scenarios = []scenario{
 	{event: "a repair is forgotten", change: func(cfg *simulation.Config) {
 		life := simulation.Life(cfg.Seed)
 		life.Datacenters, life.Nodes, life.Servers, life.Failover = 2, 3, 1, false
-		life.Pace.Repair = 0
+		life.Length, life.Pace.Repair = 20*24*time.Hour, 0
 		life.Faults = simulation.Draw(life, 30*time.Hour, simulation.NodeCrash, simulation.NodeCompact, simulation.LinesCut)
 		*cfg = life
 	}},

@@ -19,7 +19,7 @@ import (
 var (
 	seed  = flag.Uint64("seed", 0, "repeat the run with this `seed`, and print its story")
 	first = flag.Uint64("first", 1, "the first seed")
-	spend = flag.Duration("spend", 0, "make runs for this long, of real time; zero: eight runs")
+	spend = flag.Duration("spend", 0, "make runs for this long, of real time; zero: five runs")
 	all   = flag.Bool("all", false, "also run the long tests")
 	log   = flag.Bool("log", false, "print the log of the servers")
 )
@@ -71,7 +71,7 @@ func TestSeeds(t *testing.T) {
 	}
 	began, runs := time.Now(), 0
 	var sum simulation.Result
-	for s := *first; runs == 0 || !testing.Short() && runs < 8 && *spend == 0 || time.Since(began) < *spend; s++ {
+	for s := *first; runs == 0 || !testing.Short() && runs < 5 && *spend == 0 || time.Since(began) < *spend; s++ {
 		cfg := simulation.Shape(s)
 		r := run(t, cfg)
 		runs++
