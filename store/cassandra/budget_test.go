@@ -125,7 +125,11 @@ func checkBudget(t *testing.T, operations []operation) {
 				strings.Join(append(writes, reads...), "\n"))
 		}
 		for _, st := range list {
-			if st.Consistency != "LOCAL_QUORUM" {
+			want := "LOCAL_QUORUM"
+			if strings.HasPrefix(st.CQL, "SELECT data") { // a content is read from one replica first
+				want = "LOCAL_ONE"
+			}
+			if st.Consistency != want {
 				t.Errorf("%s: %s at %s", c.name, st.CQL, st.Consistency)
 			}
 			if !strings.HasPrefix(st.CQL, "SELECT") && !strings.Contains(st.CQL, "USING TIMESTAMP ?") {
