@@ -35,7 +35,8 @@ var layout = []layer{
 	{"store/cassandra/limit", []string{"store"}},
 	{"store/cassandra/driver", nil},
 	{"store/cassandra", []string{"span", "defaults", "store", "store/codec", "store/cassandra/driver", "store/cassandra/limit"}},
-	{"store/cassandra/keyload", []string{"store", "store/cassandra"}},
+	{"store/cassandra/murmur", nil},
+	{"store/cassandra/keyload", []string{"store", "store/cassandra", "store/cassandra/murmur"}},
 	{"token", []string{"defaults", "store"}},
 	{"trace", []string{"defaults", "event", "store"}},
 	{"webhook", []string{"defaults", "event", "store"}},
@@ -63,7 +64,7 @@ var layout = []layer{
 	{"mailtest", []string{"wire"}},
 	{"testreport", nil},
 	{"cassandratest", nil},
-	{"simulation/cluster", []string{"store/cassandra/driver"}},
+	{"simulation/cluster", []string{"store/cassandra/driver", "store/cassandra/murmur"}},
 	{"simulation", []string{"account", "delivery", "ledger", "maildrop", "quota", "simulation/cluster", "store", "store/cassandra", "store/cassandra/driver", "task"}},
 	{"cassandratest/cmd", []string{"cassandratest"}},
 	{"delivery/deliverytest", []string{"account", "delivery", "ledger", "maildrop", "store", "store/embedded"}},
@@ -91,7 +92,7 @@ var layout = []layer{
 var testImports = []string{
 	"event", "mailtest", "store", "store/storetest", "store/embedded", "store/cassandra", "store/enginetest", "cassandratest",
 	"pop3server/pop3test", "smtpserver/smtptest", "delivery", "delivery/deliverytest", "maildrop", "task", "trace", "adminclient", "bench",
-	"pop3server/pop3test", "smtpserver/smtptest", "mailtest/sessiontest", "maildrop", "task", "adminclient", "bench", "console/consoletest", "store/cassandra/keyload",
+	"pop3server/pop3test", "smtpserver/smtptest", "mailtest/sessiontest", "maildrop", "task", "adminclient", "bench", "console/consoletest", "store/cassandra/murmur",
 }
 
 const module = "popelago"

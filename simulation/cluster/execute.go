@@ -8,6 +8,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/store/cassandra/driver"
+	"popelago/store/cassandra/murmur"
 )
 
 // Execute implements driver.Session.
@@ -67,7 +68,7 @@ func (s *session) attempt(ctx context.Context, st *driver.Statement, hosts *[]*n
 	key, token := "", int64(0)
 	if p.table != nil && p.partition != nil && len(values) > 0 {
 		if known, err := p.key(values[0]); err == nil { // the node refuses a wrong key
-			key, token = known, tokenOf([]byte(known))
+			key, token = known, murmur.Token([]byte(known))
 		}
 	}
 	if first {

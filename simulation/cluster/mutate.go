@@ -3,6 +3,8 @@ package cluster
 import (
 	"math"
 	"slices"
+
+	"popelago/store/cassandra/murmur"
 )
 
 // mutation is a write to one partition of a table, or to several for a repair.
@@ -34,7 +36,7 @@ func (p *plan) write(values []value, now moment, key string, token int64) (*part
 		if key, err = p.key(values); err != nil {
 			return nil, err
 		}
-		token = tokenOf([]byte(key))
+		token = murmur.Token([]byte(key))
 	}
 	w := &writer{plan: p, values: values, at: now.micros, second: now.second, part: newPartition(key, token)}
 	at, set, err := p.timestamp.number(values, scalars["bigint"], "timestamp")

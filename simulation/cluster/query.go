@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store/cassandra/murmur"
 )
 
 // defaultPage is the size of a page for a statement without one, as in the driver for Go.
@@ -74,7 +76,7 @@ func (q *query) prepare() error {
 			if q.command.key, err = p.key(values); err != nil {
 				return err
 			}
-			q.command.token = tokenOf([]byte(q.command.key))
+			q.command.token = murmur.Token([]byte(q.command.key))
 		}
 	} else if err := q.prepareScan(values); err != nil {
 		return err

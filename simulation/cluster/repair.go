@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"popelago/store/cassandra/murmur"
 )
 
 // Repair makes the replicas of all partitions equal, and marks everything that all replicas have as repaired:
@@ -20,7 +22,7 @@ func (c *Cluster) Repair(keyspaceName string) error {
 	for _, name := range sortedNames(k.tables) {
 		t := k.tables[name]
 		for _, key := range c.keysOf(t) {
-			replicas := c.ring.replicasOf(k, tokenOf([]byte(key)))
+			replicas := c.ring.replicasOf(k, murmur.Token([]byte(key)))
 			if !c.meet(replicas) {
 				left++
 				continue

@@ -6,18 +6,6 @@ import (
 	"testing"
 )
 
-func TestTokens(t *testing.T) {
-	// Tokens that a real node tells, see TestTruth: here without one.
-	for key, want := range map[string]int64{
-		"": 0, "a": -8839064797231613815, "abc": -5434086359492102041, "ä": -9125847998514662820, "0123456789abcdef": 5467490433528156583,
-		"0123456789abcdefghü": 5175919696169578283,
-	} {
-		if got := tokenOf([]byte(key)); got != want {
-			t.Errorf("token of %q: %d, want %d", key, got, want)
-		}
-	}
-}
-
 func ringOf(t *testing.T, nodes, racks int, replication map[string]int) (*ring, *keyspace, []*node) {
 	t.Helper()
 	c := &Cluster{config: Config{Random: rand.New(rand.NewPCG(1, 1))}.withDefaults(), byName: map[string]*node{}}

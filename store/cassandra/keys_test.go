@@ -9,7 +9,7 @@ import (
 	"popelago/mail"
 	"popelago/store"
 	"popelago/store/cassandra"
-	"popelago/store/cassandra/keyload"
+	"popelago/store/cassandra/murmur"
 )
 
 // The keys and tokens that keyload computes are those of the rows that a store writes.
@@ -42,10 +42,10 @@ func TestKeysAreTheStored(t *testing.T) {
 	us := now.UnixMicro()
 	var mailbox, trash, address, journal []int64
 	for mb, a := range boxes {
-		mailbox = append(mailbox, keyload.Token(cassandra.AppendMailboxKey(nil, mb, us, false)), keyload.Token(cassandra.AppendMailboxKey(nil, mb, us, true)))
-		trash = append(trash, keyload.Token(cassandra.AppendTrashKey(nil, cfg.Datacenter, us, mb)))
-		address = append(address, keyload.Token(cassandra.AppendAddressKey(nil, a.Domain, a.Local)))
-		journal = append(journal, keyload.Token(cassandra.AppendJournalKey(nil, us, "a"+a.String())))
+		mailbox = append(mailbox, murmur.Token(cassandra.AppendMailboxKey(nil, mb, us, false)), murmur.Token(cassandra.AppendMailboxKey(nil, mb, us, true)))
+		trash = append(trash, murmur.Token(cassandra.AppendTrashKey(nil, cfg.Datacenter, us, mb)))
+		address = append(address, murmur.Token(cassandra.AppendAddressKey(nil, a.Domain, a.Local)))
+		journal = append(journal, murmur.Token(cassandra.AppendJournalKey(nil, us, "a"+a.String())))
 	}
 	for table, want := range map[string]struct {
 		key    string
@@ -55,8 +55,8 @@ func TestKeysAreTheStored(t *testing.T) {
 		"trash":   {"datacenter, hour, shard", trash},
 		"address": {"domain, shard", address},
 		"audit":   {"day, shard", journal},
-		"domain":  {"name", []int64{keyload.Token(cassandra.AppendNameKey(nil, "example.test"))}},
-		"server":  {"datacenter", []int64{keyload.Token(cassandra.AppendServerKey(nil, cfg.Datacenter))}},
+		"domain":  {"name", []int64{murmur.Token(cassandra.AppendNameKey(nil, "example.test"))}},
+		"server":  {"datacenter", []int64{murmur.Token(cassandra.AppendServerKey(nil, cfg.Datacenter))}},
 	} {
 		rows := session(t, cfg).Query(fmt.Sprintf("SELECT token(%s) FROM %s.%s", want.key, cfg.Keyspace, table)).Iter()
 		var token int64

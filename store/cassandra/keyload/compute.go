@@ -14,6 +14,7 @@ import (
 
 	"popelago/mail"
 	"popelago/store/cassandra"
+	"popelago/store/cassandra/murmur"
 )
 
 // datacenterName is the datacenter in which all messages are removed.
@@ -98,7 +99,9 @@ func newSums(s *spread) *sums {
 }
 
 // put adds the load of a partition.
-func (s *sums) put(table int, key []byte, l load) { s.byPart[table][s.spread.part(Token(key))].add(l) }
+func (s *sums) put(table int, key []byte, l load) {
+	s.byPart[table][s.spread.part(murmur.Token(key))].add(l)
+}
 
 // merge adds the sums of other accounts.
 func (s *sums) merge(o *sums) {
@@ -344,7 +347,7 @@ func (s *sums) nodes(w Workload, c Cluster, racks []rack) ClusterLoad {
 	kept := (w.Undelete.Hours() + 2) / hours
 	for h := range int64(hours) { // the trash of all hours that are kept
 		for _, p := range s.shards[inTrash] {
-			token := Token(cassandra.AppendTrashKey(nil, datacenterName, start+h*hour, p.mailbox))
+			token := murmur.Token(cassandra.AppendTrashKey(nil, datacenterName, start+h*hour, p.mailbox))
 			for _, r := range racks {
 				base[r.owner(token)][inTrash].octets += p.octets * kept
 			}
@@ -357,11 +360,11 @@ func (s *sums) nodes(w Workload, c Cluster, racks []rack) ClusterLoad {
 		loads := slices.Clone(base)
 		for _, r := range racks {
 			for _, p := range s.shards[inTrash] {
-				token := Token(cassandra.AppendTrashKey(nil, datacenterName, start+h*hour, p.mailbox))
+				token := murmur.Token(cassandra.AppendTrashKey(nil, datacenterName, start+h*hour, p.mailbox))
 				loads[r.owner(token)][inTrash].requests += p.requests
 			}
 			for n := range w.Datacenters {
-				token := Token(cassandra.AppendLedgerKey(nil, "dc"+strconv.Itoa(n+1), start+h*hour))
+				token := murmur.Token(cassandra.AppendLedgerKey(nil, "dc"+strconv.Itoa(n+1), start+h*hour))
 				requests := rate / float64(w.Datacenters)
 				if n == 0 { // the datacenter of the nodes: its servers read it
 					requests += float64(w.Servers) / ledgerPoll * 2 / replicas

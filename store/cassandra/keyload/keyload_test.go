@@ -145,19 +145,6 @@ func TestZipf(t *testing.T) {
 	}
 }
 
-// Tokens as nodes of Cassandra compute them; TestKeysAreTheStored in store/cassandra compares more.
-func TestToken(t *testing.T) {
-	for key, want := range map[string]int64{
-		"":     0,
-		"\x01": 8849112093580131862,
-		"a":    -8839064797231613815,
-	} {
-		if got := Token([]byte(key)); got != want {
-			t.Errorf("Token(%q) = %d, want %d", key, got, want)
-		}
-	}
-}
-
 func TestRefusesNonsense(t *testing.T) {
 	good := []Cluster{{Nodes: 3, Tokens: 1}}
 	for what, change := range map[string]func(*Workload){

@@ -1,4 +1,5 @@
-package cluster
+// Package murmur computes the tokens of partition keys as Cassandra's Murmur3Partitioner does.
+package murmur
 
 import (
 	"encoding/binary"
@@ -7,14 +8,14 @@ import (
 )
 
 const (
-	murmurA = 0x87c37b91114253d5
-	murmurB = 0x4cf5ad432745937f
+	constantA = 0x87c37b91114253d5
+	constantB = 0x4cf5ad432745937f
 )
 
-// tokenOf returns the token of a partition key: the first half of MurmurHash3 (x64, 128 bits, seed 0), with
+// Token returns the token of a partition key: the first half of MurmurHash3 (x64, 128 bits, seed 0), with
 // the octets of the last, incomplete block taken as signed. Cassandra's partitioner has this flaw, and knows no
 // smallest token.
-func tokenOf(key []byte) int64 {
+func Token(key []byte) int64 {
 	var h1, h2 uint64
 	rest := key
 	for ; len(rest) >= 16; rest = rest[16:] {
@@ -41,9 +42,9 @@ func tokenOf(key []byte) int64 {
 	return token
 }
 
-func scatter1(k uint64) uint64 { return bits.RotateLeft64(k*murmurA, 31) * murmurB }
+func scatter1(k uint64) uint64 { return bits.RotateLeft64(k*constantA, 31) * constantB }
 
-func scatter2(k uint64) uint64 { return bits.RotateLeft64(k*murmurB, 33) * murmurA }
+func scatter2(k uint64) uint64 { return bits.RotateLeft64(k*constantB, 33) * constantA }
 
 // signedOctets combines up to eight octets, each extended with its sign.
 func signedOctets(octets []byte) (k uint64) {
