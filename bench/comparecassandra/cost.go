@@ -32,19 +32,15 @@ const settle = 5 * time.Second
 // cost measures the time of processors of deliveries, logins, retrievals and removals. The load generator does not
 // count. Time of processors depends little on other work on the machine.
 func cost(ctx context.Context, l *lab) error {
-	if l.settings.warmup > 0 {
-		note("warming up: deliveries for %s", l.settings.warmup)
-		reports, err := l.lmtp(ctx, l.settings.warmup)
-		if _, err := tolerate(reports, err); err != nil {
-			return err
-		}
-	}
-	if err := l.empty(ctx); err != nil {
+	if err := l.warmUp(ctx); err != nil {
 		return err
 	}
 	var c costs
 	note("measuring the idle processes")
-	idle, err := l.spent(ctx, func() (int64, error) { return 0, wait(ctx, 15*time.Second) })
+	idle, err := l.spent(ctx, func() (int64, error) {
+		pause(ctx, 15*time.Second)
+		return 0, ctx.Err()
+	})
 	if err != nil {
 		return err
 	}
@@ -73,7 +69,8 @@ func cost(ctx context.Context, l *lab) error {
 			if _, err := tolerate(reports, err); err != nil {
 				return 0, err
 			}
-			return total(reports, s.row), wait(ctx, settle)
+			pause(ctx, settle)
+			return total(reports, s.row), ctx.Err()
 		})
 		if err != nil {
 			return err
@@ -95,16 +92,6 @@ func total(reports []bench.Report, row string) (n int64) {
 		n += reports[i].Row(row).Count + total(reports[i].Parts, row)
 	}
 	return n
-}
-
-// wait waits, or returns the error of a context that ends.
-func wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
 
 // perSecond returns milliseconds of processors a second.

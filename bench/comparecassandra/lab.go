@@ -180,6 +180,18 @@ func (l *lab) empty(ctx context.Context) error {
 	}
 }
 
+// warmUp delivers for a while, where the settings ask for it, and removes all mail.
+func (l *lab) warmUp(ctx context.Context) error {
+	if l.settings.warmup > 0 {
+		note("warming up: deliveries for %s", l.settings.warmup)
+		reports, err := l.lmtp(ctx, l.settings.warmup)
+		if _, err := tolerate(reports, err); err != nil {
+			return err
+		}
+	}
+	return l.empty(ctx)
+}
+
 // truncate empties the tables of mail through one node.
 func truncate(ctx context.Context, n *cassandratest.Node) error {
 	s, err := n.Session(time.Minute)

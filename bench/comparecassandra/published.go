@@ -26,14 +26,7 @@ type outcome struct {
 
 // published runs the published scenario through all datacenters.
 func published(ctx context.Context, l *lab) error {
-	if l.settings.warmup > 0 {
-		note("warming up: deliveries for %s", l.settings.warmup)
-		reports, err := l.lmtp(ctx, l.settings.warmup)
-		if _, err := tolerate(reports, err); err != nil {
-			return err
-		}
-	}
-	if err := l.empty(ctx); err != nil {
+	if err := l.warmUp(ctx); err != nil {
 		return err
 	}
 	var o outcome
