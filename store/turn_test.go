@@ -1,6 +1,8 @@
 package store
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,7 +24,15 @@ func TestTurn(t *testing.T) {
 		if took := time.Since(began); took < time.Hour || took%time.Hour != 0 {
 			t.Errorf("a turn came after %v", took)
 		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := turn.LockUntil(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a turn while another goes on: %v", err)
+		}
 		turn.Unlock()
 		time.Sleep(3 * time.Hour)
+		if err := turn.LockUntil(t.Context()); err != nil {
+			t.Errorf("a free turn: %v", err)
+		}
 	})
 }

@@ -29,7 +29,7 @@ type clockWatch struct {
 	last atomic.Pointer[clockReading] // nil: never compared
 
 	// turn is held while the clock is compared. It guards the fields below and the watermark.
-	turn   chan struct{}
+	turn   store.Turn
 	said   string    // the clock state logged last
 	failed time.Time // when a comparison failed that a caller waited for
 
@@ -40,7 +40,7 @@ type clockWatch struct {
 func newClockWatch(cfg Config, run *runner, l *link, peers *peerServers, m *metrics) *clockWatch {
 	return &clockWatch{
 		cfg: cfg, run: run, link: l, peers: peers, metrics: m, mark: newWatermark(run, cfg.Server),
-		turn: make(chan struct{}, 1),
+		turn: store.NewTurn(),
 	}
 }
 

@@ -44,10 +44,10 @@ func (w *clockWatch) state() string {
 func (w *clockWatch) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.Timeout)
 	defer cancel()
-	if w.acquire(ctx) != nil {
+	if w.turn.LockUntil(ctx) != nil {
 		return
 	}
-	defer w.release()
+	defer w.turn.Unlock()
 	last := w.last.Load()
 	if last == nil || w.Clock() != nil {
 		_ = w.compareHolding(ctx)
@@ -70,10 +70,10 @@ func (w *clockWatch) CompareClock(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.Timeout)
 	defer cancel()
-	if err := w.acquire(ctx); err != nil {
+	if err := w.turn.LockUntil(ctx); err != nil {
 		return fmt.Errorf("cassandra: %w: %w", store.ErrClock, err)
 	}
-	defer w.release()
+	defer w.turn.Unlock()
 	if !w.isStale() {
 		return w.Clock()
 	}
@@ -95,24 +95,12 @@ func (w *clockWatch) isStale() bool {
 	return last == nil || time.Since(last.at) > staleLooks*w.cfg.ClockEvery
 }
 
-// acquire waits for the turn to compare; release must follow. Errors: the end of ctx.
-func (w *clockWatch) acquire(ctx context.Context) error {
-	select {
-	case w.turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (w *clockWatch) release() { <-w.turn }
-
 // compareNow compares the clock, with each heartbeat.
 func (w *clockWatch) compareNow(ctx context.Context) error {
-	if err := w.acquire(ctx); err != nil {
+	if err := w.turn.LockUntil(ctx); err != nil {
 		return fmt.Errorf("cassandra: compare the clock: %w", err)
 	}
-	defer w.release()
+	defer w.turn.Unlock()
 	return w.compareHolding(ctx)
 }
 
@@ -171,19 +159,19 @@ func (w *clockWatch) say(ahead time.Duration) {
 
 // raiseWatermark records the time of the newest id. The clock is trusted.
 func (w *clockWatch) raiseWatermark(ctx context.Context) error {
-	if err := w.acquire(ctx); err != nil {
+	if err := w.turn.LockUntil(ctx); err != nil {
 		return err
 	}
-	defer w.release()
+	defer w.turn.Unlock()
 	return w.mark.raise(ctx, micros(w.wall()))
 }
 
 // TrustClock implements store.ClockKeeper: it lowers the watermark to now.
 func (w *clockWatch) TrustClock(ctx context.Context) error {
-	if err := w.acquire(ctx); err != nil {
+	if err := w.turn.LockUntil(ctx); err != nil {
 		return err
 	}
-	defer w.release()
+	defer w.turn.Unlock()
 	to, err := w.mark.lower(ctx, w.wall)
 	if err != nil {
 		return err

@@ -88,6 +88,7 @@ func newEngine(cfg Config) *engine {
 		cfg: cfg, run: e.runner, clock: e.clock, windows: windows, peers: peers, caches: e.caches,
 		lister:  &lister{cfg: cfg, run: e.runner, clock: e.clock, caches: e.caches},
 		markers: &markers{cfg: cfg, run: e.runner, link: e.link, states: e.caches.states},
+		state:   sweepState{floors: store.NewTurn(), trash: store.NewTurn(), orphans: store.NewTurn()},
 	}
 	return e
 }

@@ -3,7 +3,6 @@ package cassandra
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"popelago/store"
@@ -23,7 +22,7 @@ func (s *sweeper) Mine(key string) bool { return s.peers.mine(key) }
 // RaiseFloors implements store.Background. It raises the floors of mailboxes that this server has
 // removed many messages from, and reports the mailboxes that should become bulk.
 func (s *sweeper) RaiseFloors(ctx context.Context) (report store.FloorReport, err error) {
-	_, err = s.inBackground(ctx, &s.state.floors, s.cfg.Now(), func(ctx context.Context, r *sweepRun) error {
+	_, err = s.inBackground(ctx, s.state.floors, s.cfg.Now(), func(ctx context.Context, r *sweepRun) error {
 		err := (&floorRun{r}).raiseAll(ctx, &report)
 		report.Grown = s.candidates.take()
 		return err
@@ -42,7 +41,7 @@ func (s *sweeper) RaiseFloors(ctx context.Context) (report store.FloorReport, er
 // A content is removed when each of its mailboxes was swept, or has neither row nor trash. Until then
 // the swept mailboxes are noted in chunk 0, in a set that only grows.
 func (s *sweeper) Sweep(ctx context.Context, olderThan time.Time) (store.SweepReport, error) {
-	return s.inBackground(ctx, &s.state.trash, olderThan, func(ctx context.Context, r *sweepRun) error {
+	return s.inBackground(ctx, s.state.trash, olderThan, func(ctx context.Context, r *sweepRun) error {
 		return (&trashRun{r}).emptyTrash(ctx)
 	})
 }
@@ -52,14 +51,14 @@ func (s *sweeper) Sweep(ctx context.Context, olderThan time.Time) (store.SweepRe
 // position is noted in the cluster. One server of the datacenter scans, and another server continues
 // after the first is gone.
 func (s *sweeper) SweepOrphans(ctx context.Context, olderThan, begun time.Time) (report store.OrphanReport, err error) {
-	report.SweepReport, err = s.inBackground(ctx, &s.state.orphans, olderThan, func(ctx context.Context, r *sweepRun) error {
+	report.SweepReport, err = s.inBackground(ctx, s.state.orphans, olderThan, func(ctx context.Context, r *sweepRun) error {
 		return (&orphanRun{sweepRun: r}).findOrphans(ctx, begun, &report.Looked)
 	})
 	return report, err
 }
 
 // inBackground does a run of background work unless the run has to wait.
-func (s *sweeper) inBackground(ctx context.Context, running *sync.Mutex, olderThan time.Time, work func(context.Context, *sweepRun) error) (store.SweepReport, error) {
+func (s *sweeper) inBackground(ctx context.Context, running store.Turn, olderThan time.Time, work func(context.Context, *sweepRun) error) (store.SweepReport, error) {
 	if s.run.isClosed() {
 		return store.SweepReport{}, store.ErrClosed
 	}

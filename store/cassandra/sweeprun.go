@@ -214,7 +214,7 @@ type sweeper struct {
 // sweepState holds the memory of background work between two runs. One run of each kind is in progress
 // at a time.
 type sweepState struct {
-	floors, trash, orphans sync.Mutex // held by the run of each kind
+	floors, trash, orphans store.Turn // held by the run of each kind
 
 	open   time.Time    // when hours still open were last read
 	passed int          // contents that the last scan for orphans could not prove
