@@ -65,7 +65,7 @@ var layout = []layer{
 	{"testreport", nil},
 	{"cassandratest", nil},
 	{"simulation/cluster", []string{"store/cassandra/driver", "store/cassandra/murmur"}},
-	{"simulation", []string{"account", "delivery", "ledger", "maildrop", "quota", "simulation/cluster", "store", "store/cassandra", "store/cassandra/driver", "task"}},
+	{"simulation", []string{"account", "delivery", "event", "ledger", "maildrop", "quota", "simulation/cluster", "store", "store/cassandra", "store/cassandra/driver", "task"}},
 	{"cassandratest/cmd", []string{"cassandratest"}},
 	{"delivery/deliverytest", []string{"account", "delivery", "ledger", "maildrop", "store", "store/embedded"}},
 	{"mailtest/sessiontest", []string{"account", "maildrop", "mailtest", "store", "wire"}},

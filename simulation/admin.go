@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"popelago/account"
+	"popelago/event"
 	"popelago/mail"
 )
 
@@ -23,7 +24,7 @@ type admin struct {
 
 // run gives an address to a new owner now and then.
 func (a *admin) run(ctx context.Context) {
-	for sleep(ctx, draw(a.rand, a.w.cfg.OwnerEvery)) {
+	for event.Pause(ctx, draw(a.rand, a.w.cfg.OwnerEvery)) {
 		for _, d := range a.w.choose(a.rand, 1) {
 			a.change(context.WithoutCancel(ctx), d)
 		}
@@ -32,8 +33,7 @@ func (a *admin) run(ctx context.Context) {
 
 // change removes an account and makes it again for a new owner.
 func (a *admin) change(ctx context.Context, d *drop) {
-	s := a.w.server(a.rand, nil)
-	if s == nil || !a.w.take(d) {
+	if !a.w.take(d) {
 		return
 	}
 	a.w.model.end(d)
@@ -81,7 +81,7 @@ func (a *admin) until(ctx context.Context, try func(*server) error) error {
 		} else if err = s.afterwards(try(s)); err == nil {
 			return nil
 		}
-		if !sleep(ctx, time.Minute) {
+		if !event.Pause(ctx, time.Minute) {
 			break
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"popelago/event"
 )
 
 // Kind is a kind of fault.
@@ -104,14 +106,14 @@ func (w *World) inject(ctx context.Context, faults []Fault) (end func()) {
 	for i, f := range faults {
 		going.Go(func() {
 			at := f.At + time.Duration(i)*time.Microsecond // no two at the same moment
-			if !sleep(ctx, at-time.Since(start)) {
+			if !event.Pause(ctx, at-time.Since(start)) {
 				return
 			}
 			w.story.add("FAULT %v", f)
 			w.faults.Add(1)
 			defer w.faults.Add(-1)
 			undo := w.begin(ctx, f)
-			sleep(ctx, f.For)
+			event.Pause(ctx, f.For)
 			w.story.add("ends: %v", f)
 			undo()
 		})

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"popelago/event"
 	"popelago/mail"
 	"popelago/maildrop"
 )
@@ -18,7 +19,7 @@ type fetcher struct {
 
 // run fetches until the context ends.
 func (f *fetcher) run(ctx context.Context) {
-	for sleep(ctx, draw(f.rand, f.w.cfg.FetchEvery)) {
+	for event.Pause(ctx, draw(f.rand, f.w.cfg.FetchEvery)) {
 		for _, d := range f.w.choose(f.rand, 1) {
 			if s := f.w.server(f.rand, nil); s != nil {
 				f.session(context.WithoutCancel(ctx), s, d, f.rand.IntN(3) > 0)
@@ -75,7 +76,7 @@ func (f *fetcher) commit(ctx context.Context, s *server, d *drop, drop *maildrop
 	at := s.engine.Origin()
 	var err error
 	for range 3 {
-		if _, err = drop.Commit(ctx); err == nil || !sleep(ctx, time.Second) {
+		if _, err = drop.Commit(ctx); err == nil || !event.Pause(ctx, time.Second) {
 			break
 		}
 	}

@@ -2,6 +2,9 @@ package simulation
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"popelago/account"
@@ -78,54 +81,83 @@ func (m *model) note(d *drop, e seen) {
 	}
 }
 
-// judgeSpace waits until everything removed may be reclaimed, runs the jobs, and compares the contents that are
-// left with the messages that are listed.
+// rounds is the count of rounds of the jobs after which everything removed is reclaimed: a purge removes what a later
+// round reaps.
+const rounds = 3
+
+// judgeSpace waits until everything removed may be reclaimed and runs the jobs, until nothing is left or for all
+// rounds.
 func (w *World) judgeSpace(ctx context.Context) {
-	p := w.cfg.Pace
-	for range 3 {
-		time.Sleep(2*p.Window + p.Undelete + time.Hour)
+	var left []string
+	for range rounds {
+		time.Sleep(2*w.cfg.Pace.Window + w.cfg.Pace.Undelete + time.Hour)
 		w.repair()
-		for _, name := range jobs {
-			for _, s := range w.slots {
-				status, err := s.process().tasks.Run(ctx, name)
-				w.story.add("job %s on %s: %v %v", name, s.cfg.name, status.Result, status.Report)
-				if err != nil || status.Result != task.ResultOK {
-					w.story.violated(promiseWork, "the job %s on %s: %v %v", name, s.cfg.name, status.Err, err)
-					return
-				}
+		err := w.runJobs(ctx)
+		if err == nil {
+			left, err = w.left(ctx)
+		}
+		if err != nil {
+			w.story.violated(promiseWork, "%v", err)
+			return
+		}
+		if len(left) == 0 {
+			return
+		}
+	}
+	for _, what := range left {
+		w.story.violated(promiseSpace, "%s", what)
+	}
+}
+
+// runJobs runs every job on every server.
+func (w *World) runJobs(ctx context.Context) error {
+	for _, name := range jobs {
+		for _, s := range w.slots {
+			status, err := s.process().tasks.Run(ctx, name)
+			w.story.add("job %s on %s: %v %v", name, s.cfg.name, status.Result, status.Report)
+			if err != nil || status.Result != task.ResultOK {
+				return errors.Join(fmt.Errorf("the job %s on %s is %s", name, s.cfg.name, status.Result), err, status.Err)
 			}
 		}
 	}
+	return nil
+}
+
+// left lists the contents that no maildrop lists, and the trash.
+func (w *World) left(ctx context.Context) ([]string, error) {
 	kept := map[mail.MessageID]bool{}
 	for _, d := range w.given() {
 		ids, err := w.slots[0].process().idsOf(ctx, d)
 		if err != nil {
-			w.story.violated(promiseWork, "%s cannot be listed: %v", d.name, err)
+			return nil, fmt.Errorf("%s cannot be listed: %w", d.name, err)
 		}
 		for _, id := range ids {
 			kept[id] = true
 		}
 	}
 	if err := w.displaced(ctx, kept); err != nil {
-		w.story.violated(promiseWork, "the maildrops of displaced accounts cannot be listed: %v", err)
+		return nil, fmt.Errorf("the maildrops of displaced accounts cannot be listed: %w", err)
 	}
 	contents, err := w.cluster.contents()
 	if err != nil {
-		w.story.violated(promiseWork, "the contents cannot be read: %v", err)
+		return nil, fmt.Errorf("the contents cannot be read: %w", err)
 	}
+	var left []string
 	for id := range contents {
 		if !kept[id] {
-			w.story.violated(promiseSpace, "content %s is left, which no maildrop lists", id)
+			left = append(left, fmt.Sprintf("content %s is left, which no maildrop lists", id))
 		}
 	}
+	slices.Sort(left)
 	trash, err := w.cluster.Rows(keyspace, "trash")
 	if err != nil {
-		w.story.violated(promiseWork, "the trash cannot be read: %v", err)
+		return nil, fmt.Errorf("the trash cannot be read: %w", err)
 	}
 	if len(trash) > 0 {
-		w.story.violated(promiseSpace, "%d rows of the trash are left", len(trash))
+		left = append(left, fmt.Sprintf("%d rows of the trash are left", len(trash)))
 	}
 	w.story.add("%d messages are kept", len(kept))
+	return left, nil
 }
 
 // displaced adds the messages of displaced accounts: their mail is kept until their address has no account.

@@ -66,12 +66,11 @@ type drop struct {
 // sent is what a sender knows of a message for one maildrop.
 type sent struct {
 	number int
-	began  time.Time
 	// acked is when the message was acknowledged first; zero: never. at is the datacenter that has it.
 	acked time.Time
 	at    string
-	// repeats counts the repetitions whose first attempt may be known to no other server: the server died, or
-	// another server got the repetition.
+	// excuses counts the repetitions that may have been stored again: the server may not have known the attempts
+	// before.
 	excuses int
 	tries   int
 	ended   time.Time // when the last attempt ended
@@ -137,7 +136,7 @@ func (m *model) result(d *drop, number int, began time.Time, through, at string,
 	defer m.mu.Unlock()
 	c := d.copies[number]
 	if c == nil {
-		c = &sent{number: number, began: began}
+		c = &sent{number: number}
 		d.copies[number] = c
 		m.tally.Sent++
 	}

@@ -12,7 +12,6 @@ import (
 	"popelago/mail"
 	"popelago/simulation/cluster"
 	"popelago/store/cassandra"
-	"popelago/store/cassandra/driver"
 )
 
 // keyspace is the keyspace of the servers.
@@ -21,9 +20,8 @@ const keyspace = "popelago"
 // nodes is the cluster of a world: its nodes have numbers, from 0.
 type nodes struct {
 	*cluster.Cluster
-	names   []string
-	config  Config
-	servers []*cluster.Server
+	names  []string
+	config Config
 }
 
 // newNodes starts a cluster with the schema.
@@ -31,7 +29,6 @@ func newNodes(cfg Config) (*nodes, error) {
 	replication := map[string]int{}
 	config := cluster.Config{
 		Random: rand.New(rand.NewPCG(cfg.Seed, 3)), LogSync: -1,
-		HintWindow: cfg.Pace.Hints, HintFlush: cfg.Pace.FlushHints, ConvictAfter: cfg.Pace.DetectFailure,
 	}
 	if slices.ContainsFunc(cfg.Faults, func(f Fault) bool { return f.Kind == NodeLosesLog }) {
 		config.LogSync = 0
@@ -54,13 +51,6 @@ func newNodes(cfg Config) (*nodes, error) {
 		return nil, err
 	}
 	return n, nil
-}
-
-// client returns the way of a new server in a datacenter to the nodes.
-func (n *nodes) client(server, datacenter string) driver.Cluster {
-	s := n.Server(server, datacenter, 0)
-	n.servers = append(n.servers, s)
-	return s
 }
 
 // contacts lists contact points of a datacenter.

@@ -2,6 +2,8 @@ package simulation
 
 import (
 	"encoding/binary"
+	"hash"
+	"hash/fnv"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -18,7 +20,7 @@ const orderSpan = 20 * time.Microsecond
 
 // orderOf returns the wait of a statement of a server.
 func orderOf(server string, st *driver.Statement) time.Duration {
-	var h mix
+	h := newMix()
 	h.text(server)
 	h.text(st.CQL)
 	h.text(st.Node)
@@ -28,48 +30,37 @@ func orderOf(server string, st *driver.Statement) time.Duration {
 	for _, values := range st.Batch {
 		h.values(values)
 	}
-	return time.Duration(uint64(h) % uint64(orderSpan))
+	return time.Duration(h.Sum64() % uint64(orderSpan))
 }
 
-// mix is an FNV-1a hash, without its offset.
-type mix uint64
+// mix is a hash of values that follow each other.
+type mix struct{ hash.Hash64 }
 
-func (h *mix) bytes(b []byte) {
-	for _, c := range b {
-		*h = (*h ^ mix(c)) * 1099511628211
-	}
+func newMix() mix { return mix{fnv.New64a()} }
+
+func (h mix) bytes(b []byte) {
+	h.Write(b)
 	h.number(uint64(len(b)))
 }
 
-func (h *mix) text(s string) {
-	for i := range len(s) {
-		*h = (*h ^ mix(s[i])) * 1099511628211
-	}
-	h.number(uint64(len(s)))
-}
+func (h mix) text(s string) { h.bytes([]byte(s)) }
 
-func (h *mix) number(n uint64) {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], n)
-	for _, c := range b {
-		*h = (*h ^ mix(c)) * 1099511628211
-	}
-}
+func (h mix) number(n uint64) { h.Write(binary.LittleEndian.AppendUint64(nil, n)) }
 
 // values adds values of the types that keys have; other values tell statements of the same key apart rarely.
-func (h *mix) values(values []any) {
+func (h mix) values(values []any) {
 	for _, v := range values {
 		switch v := v.(type) {
 		case gocql.UUID:
 			h.bytes(v[:])
 		case []gocql.UUID:
-			var sum mix // in any order: a map may have listed them
+			var sum uint64 // in any order: a map may have listed them
 			for _, id := range v {
-				var one mix
+				one := newMix()
 				one.bytes(id[:])
-				sum += one
+				sum += one.Sum64()
 			}
-			h.number(uint64(sum))
+			h.number(sum)
 		case string:
 			h.text(v)
 		case []byte:
@@ -77,8 +68,6 @@ func (h *mix) values(values []any) {
 		case int:
 			h.number(uint64(v))
 		case int64:
-			h.number(uint64(v))
-		case int32:
 			h.number(uint64(v))
 		default:
 			h.number(1)

@@ -4,14 +4,13 @@ import "time"
 
 // Pace holds the lengths of the pauses of servers: a long life needs fewer heartbeats than an hour does.
 type Pace struct {
-	Window, Undelete                 time.Duration
-	Heartbeat, ClockEvery, Poll      time.Duration
-	Failover                         time.Duration
-	Floor, Reap, Orphans             time.Duration
-	Purge, Expire                    time.Duration
-	FloorEvery, BulkAfter            int
-	Repair                           time.Duration // between two repairs of all nodes
-	Hints, FlushHints, DetectFailure time.Duration
+	Window, Undelete            time.Duration
+	Heartbeat, ClockEvery, Poll time.Duration
+	Failover                    time.Duration
+	Floor, Reap, Orphans        time.Duration
+	Purge, Expire               time.Duration
+	FloorEvery, BulkAfter       int
+	Repair                      time.Duration // between two repairs of all nodes
 }
 
 // Hours is the pace of the defaults, for a life of hours.

@@ -3,8 +3,6 @@ package simulation_test
 import (
 	"os"
 	"regexp"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -82,8 +80,6 @@ var scenarios = []scenario{
 
 // TestScenarios lives through each row of the table of faults.
 func TestScenarios(t *testing.T) {
-	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(400)
 	for _, s := range scenarios {
 		if s.not != "" {
 			continue

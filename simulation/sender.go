@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"popelago/event"
 	"popelago/mail"
 )
 
@@ -25,7 +26,7 @@ var pauses = []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 15 
 
 // run sends until the context ends.
 func (s *sender) run(ctx context.Context) {
-	for sleep(ctx, draw(s.rand, s.w.cfg.SendEvery)) {
+	for event.Pause(ctx, draw(s.rand, s.w.cfg.SendEvery)) {
 		number := int(s.w.numbers.Add(1))
 		to := s.w.choose(s.rand, 1+s.rand.IntN(3)*s.rand.IntN(2))
 		if len(to) > 0 {
@@ -52,7 +53,7 @@ type sending struct {
 func (m *sending) run(ctx context.Context) {
 	text := m.w.texts.of(m.number)
 	for _, pause := range pauses {
-		if m.try(ctx, text); len(m.to) == 0 || !sleep(ctx, pause) {
+		if m.try(ctx, text); len(m.to) == 0 || !event.Pause(ctx, pause) {
 			return
 		}
 	}

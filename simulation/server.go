@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -154,7 +155,7 @@ func (s *server) deliver(ctx context.Context, e mail.Envelope, to []mail.Address
 	in, err := s.deliverer.Begin(ctx, e)
 	if err == nil {
 		defer in.Discard()
-		_, err = in.ReadFrom(newReader(text))
+		_, err = in.ReadFrom(strings.NewReader(text))
 	}
 	if err != nil {
 		return fail(err)

@@ -24,6 +24,15 @@ var (
 	log   = flag.Bool("log", false, "print the log of the servers")
 )
 
+// TestMain runs the tests on one processor, so that fewer orders of goroutines are possible, and with less garbage
+// collection: a run allocates much and keeps little.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
+
 // run makes a run in a bubble of its own.
 func run(t *testing.T, cfg simulation.Config) simulation.Result {
 	t.Helper()
@@ -57,8 +66,6 @@ func report(t *testing.T, cfg simulation.Config, r simulation.Result) {
 
 // TestSeeds makes runs with one seed after the other.
 func TestSeeds(t *testing.T) {
-	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(400)
 	if *seed != 0 {
 		cfg := simulation.Shape(*seed)
 		r := run(t, cfg)
@@ -101,8 +108,6 @@ func TestDefects(t *testing.T) {
 	if !*all {
 		t.Skip("takes many runs: only with -all")
 	}
-	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(400)
 	for _, planted := range simulation.Defects() {
 		t.Run(planted.Name, func(t *testing.T) {
 			began := time.Now()

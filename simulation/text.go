@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"strings"
 )
@@ -41,6 +40,3 @@ func (t texts) numberOf(retrieved string) (number int, fits bool) {
 	}
 	return number, strings.HasSuffix(retrieved, t.of(number))
 }
-
-// newReader returns a text as a client sends it.
-func newReader(text string) io.Reader { return strings.NewReader(text) }

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"popelago/event"
 	"popelago/mail"
 	"popelago/store"
 	"popelago/store/cassandra/driver"
@@ -198,7 +199,7 @@ func (w *World) build() error {
 			name := fmt.Sprintf("server%d-%d", d+1, i+1)
 			s := &slot{turn: store.NewTurn(), cfg: serverConfig{
 				name: name, datacenter: datacenter(d), hosts: w.cluster.contacts(datacenter(d)), dir: filepath.Join(w.cfg.Dir, name), clock: &clock{},
-				cluster: w.cluster.client(name, datacenter(d)), defect: w.cfg.Defect, pace: w.cfg.Pace, durability: w.cfg.Durability, failover: failover, statements: &w.statements, logger: logger.With("server", name),
+				cluster: w.cluster.Server(name, datacenter(d), 0), defect: w.cfg.Defect, pace: w.cfg.Pace, durability: w.cfg.Durability, failover: failover, statements: &w.statements, logger: logger.With("server", name),
 			}}
 			if err := os.MkdirAll(s.cfg.dir, 0o700); err != nil {
 				return err
@@ -246,7 +247,7 @@ func (w *World) kill(s *slot) {
 func (w *World) revive(ctx context.Context, s *slot) error {
 	for {
 		err := w.start(s)
-		if err == nil || !sleep(ctx, 30*time.Second) {
+		if err == nil || !event.Pause(ctx, 30*time.Second) {
 			return err
 		}
 		w.story.add("%s does not start: %s", s.cfg.name, short(err))
@@ -284,7 +285,7 @@ func (w *World) live() error {
 
 // repairs repairs the cluster again and again, as an operator does.
 func (w *World) repairs(ctx context.Context) {
-	for w.cfg.Pace.Repair > 0 && sleep(ctx, w.cfg.Pace.Repair) {
+	for w.cfg.Pace.Repair > 0 && event.Pause(ctx, w.cfg.Pace.Repair) {
 		w.repair()
 	}
 }
@@ -368,18 +369,6 @@ func (w *World) end() {
 	w.killed.Wait()
 	if w.cluster != nil {
 		w.cluster.Close()
-	}
-}
-
-// sleep waits, and reports whether the context goes on.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

@@ -226,12 +226,17 @@ func (w *writer) update(selected selection) error {
 		}
 	}
 	w.setStatic(static, staticOvers)
-	if len(regular) == 0 && len(overs) == 0 {
+	return w.addRows(selected, regular, overs)
+}
+
+// addRows adds a row with equal cells for each selected spot; without cells none.
+func (w *writer) addRows(selected selection, cells []*cell, overs []overCell) error {
+	if len(cells) == 0 && len(overs) == 0 {
 		return nil
 	}
 	for _, s := range selected.spots {
 		r := w.row(s)
-		r.cells, r.overs = slices.Clone(regular), slices.Clone(overs)
+		r.cells, r.overs = slices.Clone(cells), slices.Clone(overs)
 		if err := w.add(r); err != nil {
 			return err
 		}
@@ -309,15 +314,5 @@ func (w *writer) deleteColumns(selected selection) error {
 		}
 	}
 	w.setStatic(static, staticOvers)
-	if len(regular) == 0 && len(overs) == 0 {
-		return nil
-	}
-	for _, s := range selected.spots {
-		r := w.row(s)
-		r.cells, r.overs = slices.Clone(regular), slices.Clone(overs)
-		if err := w.add(r); err != nil {
-			return err
-		}
-	}
-	return nil
+	return w.addRows(selected, regular, overs)
 }
