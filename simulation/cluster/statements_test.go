@@ -1,57 +1,25 @@
 package cluster_test
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store/enginetest"
 )
 
-// productStatements reads the constants of the engine's file cql.go, by name.
+// productStatements returns the constants of the engine's file cql.go, by name.
 func productStatements(t testing.TB) map[string]string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "../../store/cassandra/cql.go", nil, 0)
+	texts, err := enginetest.Statements("../../store/cassandra/cql.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := map[string]string{}
-	var text func(ast.Expr) (string, bool)
-	text = func(e ast.Expr) (string, bool) {
-		switch e := e.(type) {
-		case *ast.BasicLit:
-			s, err := strconv.Unquote(e.Value)
-			return s, err == nil
-		case *ast.Ident:
-			s, ok := found[e.Name]
-			return s, ok
-		case *ast.BinaryExpr:
-			a, ok1 := text(e.X)
-			b, ok2 := text(e.Y)
-			return a + b, ok1 && ok2
-		}
-		return "", false
-	}
-	for _, d := range file.Decls {
-		constants, ok := d.(*ast.GenDecl)
-		if !ok || constants.Tok != token.CONST {
-			continue
-		}
-		for _, spec := range constants.Specs {
-			for i, name := range spec.(*ast.ValueSpec).Names {
-				if s, ok := text(spec.(*ast.ValueSpec).Values[i]); ok {
-					found[name.Name] = s
-				}
-			}
-		}
-	}
-	return found
+	return texts
 }
 
 // isStatement reports whether a constant is a whole statement on rows.

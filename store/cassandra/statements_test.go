@@ -2,12 +2,8 @@ package cassandra_test
 
 import (
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +12,7 @@ import (
 
 	"popelago/mail"
 	"popelago/store/cassandra"
+	"popelago/store/enginetest"
 )
 
 // rule holds the rule of a statement.
@@ -229,34 +226,9 @@ var built = map[string]string{"UPDATE address ": "updateAddress", "UPDATE domain
 
 // named holds the texts of all constants of cql.go.
 var named = func() map[string]string {
-	file, err := parser.ParseFile(token.NewFileSet(), "cql.go", nil, 0)
+	texts, err := enginetest.Statements("cql.go")
 	if err != nil {
 		panic(err)
-	}
-	texts := map[string]string{}
-	var text func(ast.Expr) string
-	text = func(e ast.Expr) string {
-		switch e := e.(type) {
-		case *ast.BasicLit:
-			s, err := strconv.Unquote(e.Value)
-			if err != nil {
-				panic(err)
-			}
-			return s
-		case *ast.BinaryExpr:
-			return text(e.X) + text(e.Y)
-		case *ast.Ident:
-			return texts[e.Name]
-		}
-		panic(fmt.Sprintf("cql.go: a constant of %T", e))
-	}
-	for _, d := range file.Decls {
-		if d, ok := d.(*ast.GenDecl); ok && d.Tok == token.CONST {
-			for _, spec := range d.Specs {
-				spec := spec.(*ast.ValueSpec)
-				texts[spec.Names[0].Name] = text(spec.Values[0])
-			}
-		}
 	}
 	return texts
 }()
