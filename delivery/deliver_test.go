@@ -233,7 +233,7 @@ func TestSlowSender(t *testing.T) {
 // TestStoreTimeout: a hanging store makes the delivery fail in time.
 func TestStoreTimeout(t *testing.T) {
 	slow := &slowStore{}
-	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{StoreTimeout: time.Millisecond}, Wrap: slow.wrap})
+	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{StoreTimeout: 2 * time.Second}, Wrap: slow.wrap}) // time for the content, on any machine
 	deadline := false
 	slow.add = func(ctx context.Context) {
 		<-ctx.Done()
