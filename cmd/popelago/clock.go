@@ -72,7 +72,7 @@ func (f *remoteFlags) printClock(w io.Writer, clock adminclient.Clock) error {
 	if clock.High != nil {
 		rows = append(rows, []string{"latest time seen", clock.High.UTC().Format(time.DateTime + " UTC")})
 	}
-	rows = append(rows, []string{"ahead by", time.Duration(clock.Ahead * float64(time.Second)).Round(time.Millisecond).String()})
+	rows = append(rows, []string{"ahead by", time.Duration(clock.Ahead * float64(time.Second)).Round(time.Second).String()})
 	if !clock.Trusted {
 		rows = append(rows, []string{"cause", clock.Cause})
 	}

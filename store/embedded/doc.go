@@ -75,10 +75,10 @@
 // meets it.
 //
 // Damage stays unseen
-//   - after a crash, in the writes of the last seconds before the crash (Config.StateEvery), if the
-//     damage is in the last 32 KiB of the log: it looks like a torn write;
+//   - after a crash, in the writes of the last seconds before the crash (Config.StateEvery): it looks like
+//     a torn write. Pebble recognizes damage far from the end of the log;
 //   - in a folder without STATE, last opened by a version without STATE or while a full disk had no room
-//     for the file: in the last 32 KiB of the newest log and in the last record of the manifest;
+//     for the file: near the end of the newest log and in the last record of the manifest;
 //   - where two tables of the same size were swapped;
 //   - where a whole folder is an older copy of itself;
 //   - in content and tables until they are read ("popelago check --deep" reads all contents).

@@ -3,6 +3,8 @@ package embedded_test
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -69,6 +71,51 @@ func fileFault(t *testing.T, k int, cause error) (hit string) {
 	defer again.Close()
 	l.check(t, again)
 	return hit
+}
+
+// TestFailedLogEndsCompactions: the log that a compaction begins cannot be made. The compaction ends, and the
+// store is usable again.
+func TestFailedLogEndsCompactions(t *testing.T) {
+	fs := newFaultFS(vfs.NewMem())
+	s := open(t, small(fs))
+	defer s.Close()
+	l := newLedger(t.Context())
+	var ids []mail.MessageID
+	for range 6 {
+		id, err := l.deliver(s, 10, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	var failed atomic.Bool
+	fs.set(func(op, name string) error {
+		if (op == "create" || op == "reuse") && strings.HasSuffix(name, ".log") && failed.CompareAndSwap(false, true) {
+			return syscall.EIO
+		}
+		return nil
+	})
+	// small tidies a mailbox after four removals.
+	if err := l.remove(s, 0, ids[:4]...); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := s.Sweep(t.Context(), time.Now().Add(-time.Hour))
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if err != nil && !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("Sweep: %v, want %v", err, store.ErrUnavailable)
+		}
+	case <-time.After(2 * time.Minute):
+		t.Fatal("the compaction does not end")
+	}
+	if !failed.Load() {
+		t.Fatal("no log was begun")
+	}
+	l.check(t, s)
 }
 
 // TestOpenFault fails each change that Open makes, on a new folder and on a used folder: Open returns

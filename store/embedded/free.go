@@ -85,17 +85,17 @@ func (f *freer) squeeze(ctx context.Context, ids []mail.MessageID, removed int64
 		}
 	}
 	end := append(upper[:], 0)
-	return f.link.read("free space", func(db *pebble.DB) error {
-		if err := db.Flush(); err != nil {
-			return err
-		}
-		all, err := db.EstimateDiskUsage(lower[:], end)
-		if err != nil {
-			return err
-		}
-		if int64(all) > 2*removed+int64(f.memTable) {
-			return nil
-		}
-		return db.Compact(ctx, lower[:], end, false)
+	const what = "free space"
+	if err := f.link.flush(ctx, what); err != nil {
+		return err
+	}
+	var all uint64
+	err := f.link.read(what, func(db *pebble.DB) (err error) {
+		all, err = db.EstimateDiskUsage(lower[:], end)
+		return err
 	})
+	if err != nil || int64(all) > 2*removed+int64(f.memTable) {
+		return err
+	}
+	return f.link.compact(ctx, what, lower[:], end)
 }

@@ -14,9 +14,13 @@ import (
 //
 // Pebble ends the process when it cannot write its log or manifest (a failed rotation even unlocks a
 // mutex twice, which cannot be recovered). guardFS prevents the end of the process: after the first such
-// failure every change by Pebble is dropped and reported as done. So Pebble cannot change the folder any
-// more, and can be closed in the ordinary way. The engine asks broken after every commit and every read,
-// ignores the results of a broken database, and opens the folder again from durable data.
+// failure every change of a log or manifest is dropped and reported as done. So Pebble cannot change the
+// durable database any more, and can be closed in the ordinary way. The engine asks broken after every commit
+// and every read, ignores the results of a broken database, and opens the folder again from durable data.
+//
+// Tables are written until fence, also by a broken database: a commit may wait for a compaction, and Pebble
+// repeats without end a compaction of a table that was dropped. No manifest names the tables, and the next
+// opening removes them.
 //
 // Failures to write tables are passed on: Pebble repeats those writes itself. Failures to remove obsolete
 // files, and errors about missing files, are passed on too.
@@ -29,7 +33,8 @@ type guardFS struct {
 	// for a table that cannot be written.
 	closing atomic.Bool
 	// fault is the first failure.
-	fault atomic.Pointer[error]
+	fault  atomic.Pointer[error]
+	failed chan struct{} // closed by the first failure
 	// onFault is called once.
 	onFault func(error)
 	// running keeps the state of the folder; nil for a read-only database.
@@ -41,7 +46,7 @@ type guardFS struct {
 }
 
 func newGuardFS(fs vfs.FS, onFault func(error)) *guardFS {
-	g := &guardFS{FS: fs, onFault: onFault, done: make(chan struct{})}
+	g := &guardFS{FS: fs, onFault: onFault, failed: make(chan struct{}), done: make(chan struct{})}
 	g.opening.Store(true)
 	return g
 }
@@ -57,6 +62,7 @@ func (g *guardFS) broken() error {
 // fail breaks the database.
 func (g *guardFS) fail(err error) {
 	if g.fault.CompareAndSwap(nil, &err) {
+		close(g.failed)
 		g.onFault(err)
 	}
 }
@@ -79,14 +85,15 @@ const tableRetryDelay = 50 * time.Millisecond
 func (g *guardFS) change(name string, do func() error) (dropped bool, err error) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	if g.fenced || g.broken() != nil {
+	broken := g.broken() != nil
+	if g.fenced || broken && !isTable(name) {
 		return true, nil
 	}
 	err = do()
 	if err == nil || isNotExist(err) {
 		return false, err
 	}
-	if isTable(name) && !g.opening.Load() && !g.closing.Load() {
+	if isTable(name) && !broken && !g.opening.Load() && !g.closing.Load() {
 		t := time.NewTimer(tableRetryDelay)
 		defer t.Stop()
 		select {
@@ -219,7 +226,7 @@ type guardedFile struct {
 	vfs.File
 	fs   *guardFS
 	name string
-	// void files were opened after the failure, and drop all writes.
+	// void files could not be opened in a broken database, and drop all writes.
 	void bool
 	// tracked is not nil for logs and manifests.
 	tracked *tracked
@@ -285,7 +292,7 @@ func (f *guardedFile) Close() error {
 		return nil
 	}
 	err := f.File.Close()
-	if err == nil || isTable(f.name) && !f.fs.opening.Load() && !f.fs.closing.Load() {
+	if err == nil || isTable(f.name) && f.fs.broken() == nil && !f.fs.opening.Load() && !f.fs.closing.Load() {
 		return err
 	}
 	f.fs.fail(err)

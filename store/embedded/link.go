@@ -100,12 +100,27 @@ func downErr(cause error) error {
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, cause)
 }
 
-// read runs f on the database. If the database failed meanwhile the result of f is dropped.
+// read runs f on the database. If the database failed meanwhile the result of f is dropped. f must end although
+// the database fails: there is no other database before.
 func (l *link) read(what string, f func(db *pebble.DB) error) error {
+	return l.with(what, func(d *database) error { return f(d.db) })
+}
+
+// flush writes the memory tables to disk.
+func (l *link) flush(ctx context.Context, what string) error {
+	return l.with(what, func(d *database) error { return d.flush(ctx) })
+}
+
+// compact moves the rows between two keys to the lowest level, which reclaims the space of removed rows.
+func (l *link) compact(ctx context.Context, what string, lower, upper []byte) error {
+	return l.with(what, func(d *database) error { return d.compact(ctx, lower, upper) })
+}
+
+func (l *link) with(what string, f func(d *database) error) error {
 	d, err := l.use()
 	defer l.done()
 	if err == nil {
-		err = f(d.db)
+		err = f(d)
 		if fault := d.fs.broken(); fault != nil {
 			err = downErr(fault)
 		}
@@ -161,9 +176,11 @@ func (l *link) note() {
 }
 
 // giveUp fails the writes in flight, which a full disk may stall. Durable writes stay durable; other writes
-// were not acknowledged.
+// were not acknowledged. Nothing is to do while the database is being replaced: it failed before.
 func (l *link) giveUp() {
-	l.mu.RLock()
+	if !l.mu.TryRLock() {
+		return
+	}
 	defer l.mu.RUnlock()
 	if l.database != nil {
 		l.database.fs.fail(store.ErrClosed)

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,6 +20,37 @@ type database struct {
 	fs *guardFS
 	// readOnly is set if a full disk left no room to open the database for writing.
 	readOnly bool
+}
+
+// flush writes the memory tables to disk. It ends with the first failure of the database: Pebble may then
+// wait without end.
+func (d *database) flush(ctx context.Context) error {
+	flushed, err := d.db.AsyncFlush()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-flushed:
+		return nil
+	case <-d.fs.failed:
+		return d.fs.broken()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// compact moves the rows between two keys to the lowest level. It ends with the first failure of the database.
+func (d *database) compact(ctx context.Context, lower, upper []byte) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-d.fs.failed:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return d.db.Compact(ctx, lower, upper, false)
 }
 
 // opener opens and closes the database of a folder. The lock on the folder is held meanwhile.

@@ -90,7 +90,7 @@ func (s *sweeper) sweepTrash(ctx context.Context, run *sweepRun) error {
 // reclaimSpace reclaims the space of removed contents and of removed rows.
 func (s *sweeper) reclaimSpace(ctx context.Context, run *sweepRun) error {
 	if run.state.unflushed >= flushAfter {
-		if err := s.link.read("sweep", func(db *pebble.DB) error { return db.Flush() }); err != nil {
+		if err := s.link.flush(ctx, "sweep"); err != nil {
 			return err
 		}
 		run.state.unflushed = 0

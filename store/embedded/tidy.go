@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -99,6 +100,13 @@ func (t *tidier) take() map[mail.MailboxID]struct{} {
 	return due
 }
 
+// keep takes mailboxes back, for the next run.
+func (t *tidier) keep(due map[mail.MailboxID]struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.Copy(t.due, due)
+}
+
 // start starts the loop that tidies mailboxes.
 func (t *tidier) start() { t.closing.loop(t.run) }
 
@@ -117,18 +125,18 @@ func (t *tidier) run() {
 	}
 }
 
-// tidyDue compacts the mailboxes that are due.
+// tidyDue compacts the mailboxes that are due. After a failure the other mailboxes stay due.
 func (t *tidier) tidyDue(ctx context.Context) error {
 	t.turn.Lock()
 	defer t.turn.Unlock()
-	for mailbox := range t.take() {
-		err := t.link.read("close gaps", func(db *pebble.DB) error {
-			lower, upper := mailboxBounds(mailbox)
-			return db.Compact(ctx, lower, upper, false)
-		})
-		if err != nil {
+	due := t.take()
+	defer func() { t.keep(due) }()
+	for mailbox := range due {
+		lower, upper := mailboxBounds(mailbox)
+		if err := t.link.compact(ctx, "close gaps", lower, upper); err != nil {
 			return err
 		}
+		delete(due, mailbox)
 		t.metrics.tidied.Inc()
 	}
 	return nil
