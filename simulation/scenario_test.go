@@ -133,3 +133,21 @@ func TestScenariosFollowTheDocs(t *testing.T) {
 		t.Errorf("scenarios:\n%s\nevents in the table:\n%s", got, want)
 	}
 }
+
+// TestOnlyClockIsWrong: a server starts while one of its two nodes has a clock that is months ahead. It distrusts its
+// own clock. What it removes is reclaimed all the same.
+func TestOnlyClockIsWrong(t *testing.T) {
+	cfg := simulation.Shape(1)
+	cfg.Datacenters, cfg.Nodes, cfg.Racks, cfg.Servers, cfg.Failover, cfg.Length = 1, 3, 1, 2, false, 2*time.Hour
+	cfg.Faults = []simulation.Fault{
+		{Kind: simulation.NodeCrash, At: 20 * time.Minute, For: time.Hour, A: 2},
+		{Kind: simulation.NodeClock, At: 21 * time.Minute, For: time.Hour, A: 0, By: 100 * 24 * time.Hour},
+		{Kind: simulation.ServerKill, At: 22 * time.Minute, For: time.Minute, A: 0},
+		{Kind: simulation.ServerKill, At: 23 * time.Minute, For: time.Minute, A: 1},
+	}
+	r := run(t, cfg)
+	if len(r.Violations) > 0 {
+		report(t, cfg, r)
+		t.Log(strings.Join(r.About(), "\n"))
+	}
+}

@@ -26,7 +26,8 @@ type clockWatch struct {
 	metrics *metrics
 	mark    *watermark
 
-	last atomic.Pointer[clockReading] // nil: never compared
+	last    atomic.Pointer[clockReading] // nil: never compared
+	trusted atomic.Pointer[clockReading] // the last comparison that trusted the clock; nil: none
 
 	// turn is held while the clock is compared. It guards the fields below and the watermark.
 	turn   store.Turn
@@ -128,16 +129,81 @@ func (w *clockWatch) latest() (time.Time, error) {
 	return others, nil
 }
 
-// removalTime returns the time of a removal. Removals go on while the clock is not trusted: then the
-// clocks of the others count.
-func (w *clockWatch) removalTime() time.Time {
+// lateTrash is how far in the past the trash of a removal may be: the search of SweepOrphans still finds the
+// trash, see lateHours. A clock further ahead than lateTrash needs a second witness.
+const lateTrash = lateHours * time.Hour
+
+// removalTimes returns the time of a removal, and the time whose trash the removal belongs to. newest is the
+// time of the newest message removed. Removals go on while the clock is not trusted. Then the clocks of the
+// others count, but a single node may be the only other clock, and wrong itself:
+//
+//   - The own time is the clock when it was trusted last, and the time passed since; in a process that never
+//     trusted its clock the clock itself.
+//   - The others are not believed if they are ahead of the own time by more than lateTrash: space would
+//     come back when that time has come. A machine that slept for so long is believed to be behind if it
+//     removes a message, or has made an id, that is newer than its own time.
+//   - The others are not believed if they are behind a time that was trusted.
+func (w *clockWatch) removalTimes(newest time.Time) (at, trash time.Time) {
 	now := w.cfg.Now()
-	if w.Clock() != nil {
-		if others, err := w.latest(); err == nil {
-			return others
-		}
+	others, err := w.latest()
+	if err != nil {
+		return now, now
 	}
-	return now
+	if w.Clock() == nil {
+		return now, later(now, others)
+	}
+	passed := later(newest, time.UnixMicro(w.mark.high.Load()))
+	own, trusted := w.ownTime()
+	switch {
+	case passed.Sub(own) > store.MaxClockSkew:
+		own = others
+	case others.Sub(own) > lateTrash:
+	case !trusted || others.After(own):
+		own = others
+	}
+	return own, own
+}
+
+// ownTime returns the clock when it was trusted last, and the time passed since. trusted is not set in a
+// process that never trusted its clock: then ownTime returns the clock.
+func (w *clockWatch) ownTime() (own time.Time, trusted bool) {
+	if t := w.trusted.Load(); t != nil {
+		return t.wall.Add(time.Since(t.at)), true
+	}
+	return w.wall(), false
+}
+
+// farAhead is the greatest distance by which endOfTime believes an own clock that was never trusted.
+const farAhead = 366 * 24 * time.Hour
+
+// endOfTime returns a moment that is not before the newest message. While the clock is not trusted it is the
+// latest that any clock says: the others may be behind, and a list that ends too early would hide messages.
+// Errors: store.ErrClock.
+func (w *clockWatch) endOfTime() (time.Time, error) {
+	others, err := w.latest()
+	if err != nil || w.Clock() == nil {
+		return others, err
+	}
+	own, trusted := w.ownTime()
+	if end := others.Add(farAhead); !trusted && own.After(end) {
+		own = end
+	}
+	return later(own, others), nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// believe notes the clock as trusted, if it is. The comparison r was made just now.
+func (w *clockWatch) believe(r *clockReading) {
+	w.last.Store(r)
+	if w.Clock() == nil {
+		w.trusted.Store(r)
+	}
 }
 
 // changeTime returns the timestamp for a change of the directory. Errors: store.ErrClock. A change by a

@@ -59,7 +59,7 @@ func (w *clockWatch) look(ctx context.Context) {
 			_ = w.compareHolding(ctx)
 			return
 		}
-		w.last.Store(now)
+		w.believe(now)
 	}
 }
 
@@ -118,7 +118,7 @@ func (w *clockWatch) compareHolding(ctx context.Context) error {
 		return errors.New("cassandra: no node told its clock")
 	}
 	began.ahead = ahead
-	w.last.Store(&began)
+	w.believe(&began)
 	w.say(ahead)
 	return nil
 }

@@ -48,12 +48,12 @@ func (l *lister) list(ctx context.Context, what listing, guess int64) (listed, e
 
 // days returns the first and last day to be read of a bulk mailbox. Errors: store.ErrClock.
 func (l *lister) days(what listing, since int64) (first, last int, err error) {
-	now, err := l.clock.latest()
+	end, err := l.clock.endOfTime()
 	if err != nil {
 		return 0, 0, err
 	}
 	first = dayOf(max(since, what.from.Micros()))
-	last = dayOf(micros(now.Add(24 * time.Hour)))
+	last = dayOf(micros(end.Add(24 * time.Hour)))
 	if !what.upTo.IsZero() {
 		last = min(last, dayOfID(what.upTo))
 	}

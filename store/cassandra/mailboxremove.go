@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"golang.org/x/sync/errgroup"
@@ -60,16 +61,18 @@ type trashStatement struct {
 // row that an earlier removal has put there.
 func (m *mailboxes) removeSome(ctx context.Context, mailbox mail.MailboxID, removed []mail.Message) error {
 	ids := make([]mail.MessageID, len(removed))
+	var newest time.Time
 	for i, row := range removed {
 		ids[i] = row.ID
+		newest = later(newest, row.ID.Time())
 	}
 	what := fmt.Sprintf("remove %d messages from mailbox %s", len(ids), mailbox)
-	now := m.clock.removalTime()
+	now, hour := m.clock.removalTimes(newest)
 	at := micros(now)
 	inserts := map[trashStatement][][]any{}
 	timestamp := at
 	for _, row := range removed {
-		st := trashStatement{cql: insertTrash, hour: m.trashHour(at, row.ID)}
+		st := trashStatement{cql: insertTrash, hour: trashHour(hour, row.ID)}
 		values := []any{m.cfg.Datacenter, st.hour, trashShard(mailbox), gocql.UUID(mailbox), gocql.UUID(row.ID), at}
 		if row.Size > 0 {
 			values = append(values, row.AppendRow(nil))
@@ -103,16 +106,11 @@ func (m *mailboxes) removeSome(ctx context.Context, mailbox mail.MailboxID, remo
 	return nil
 }
 
-// trashHour returns the hour of the trash that a removal at a moment belongs to: the hour of the
-// cluster's clock, even if the own clock is behind, and at least the hour of the message. So an hour
-// that was swept gets no more removals, and the search for a removal begins at the hour of the
-// message. A message from a clock that was ahead delays the completion of its own hour only.
-func (m *mailboxes) trashHour(at int64, id mail.MessageID) int {
-	if latest, err := m.clock.latest(); err == nil {
-		at = max(at, micros(latest))
-	}
-	return hourOf(max(at, id.Micros()))
-}
+// trashHour returns the hour of the trash that a removal at a moment belongs to, see
+// clockWatch.removalTimes: at least the hour of the message. So an hour that was swept gets no more
+// removals, and the search for a removal begins at the hour of the message. A message from a clock that was
+// ahead delays the completion of its own hour only.
+func trashHour(at time.Time, id mail.MessageID) int { return hourOf(max(micros(at), id.Micros())) }
 
 // bySegment lists the messages to be removed from each segment.
 func (m *mailboxes) bySegment(mailbox mail.MailboxID, ids []mail.MessageID) map[int][]mail.MessageID {

@@ -26,7 +26,7 @@ type trashSearch struct {
 }
 
 // searchTrash reads at ALL which contents the trash names. A removal is in the shard of its mailbox, in
-// an hour not before the message (see mailboxes.trashHour). Only these partitions are read, each for the
+// an hour not before the message (see trashHour). Only these partitions are read, each for the
 // messages of one mailbox. The search for a mailbox ends once all of its messages were found.
 func (r *sweepRun) searchTrash(ctx context.Context, contents map[mail.MessageID]stored) (*trashSearch, error) {
 	s := &trashSearch{
