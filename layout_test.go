@@ -83,7 +83,7 @@ var layout = []layer{
 	{"integration/mailprogram", []string{"integration/servertest", "mailtest"}},
 	{"integration/browser", []string{"integration/servertest", "mailtest"}},
 	{"integration/clients", []string{"integration/browser", "integration/mailprogram", "integration/servertest"}},
-	{"integration/nodes", []string{"store/enginetest"}},
+	{"integration/nodes", []string{"integration/servertest", "integration/sitetest", "store/enginetest"}},
 	{"integration/datacenters", []string{"integration/mailprogram", "integration/servertest", "integration/sitetest"}},
 }
 

@@ -2,15 +2,7 @@ package datacenters
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -19,83 +11,6 @@ import (
 	"popelago/integration/sitetest"
 	"popelago/mailtest"
 )
-
-// receiver is a program that takes events.
-type receiver struct {
-	*httptest.Server
-	down atomic.Bool
-
-	mu     sync.Mutex
-	seen   map[string]bool // by id
-	events []adminclient.Event
-	again  int
-}
-
-func newReceiver(t *testing.T) *receiver {
-	r := &receiver{seen: map[string]bool{}}
-	r.Server = httptest.NewServer(r)
-	t.Cleanup(r.Close)
-	return r
-}
-
-// settings are the settings of a server with the webhook.
-func (r *receiver) settings(t *testing.T) []string {
-	t.Helper()
-	keys := filepath.Join(t.TempDir(), "keys")
-	if err := os.WriteFile(keys, []byte("crm MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return []string{
-		"events.enabled = true", `events.kinds = ["accepted", "retrieved", "removed"]`, `events.flush_every = "50ms"`, `events.retry_max = "1s"`,
-		fmt.Sprintf("events.webhooks = [%q]", "crm="+r.URL), fmt.Sprintf("events.webhook_keys = %q", keys),
-	}
-}
-
-func (r *receiver) ServeHTTP(w http.ResponseWriter, in *http.Request) {
-	var body struct {
-		Events []struct {
-			ID    string
-			Event adminclient.Event
-		}
-	}
-	if err := json.NewDecoder(in.Body).Decode(&body); err != nil || r.down.Load() {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range body.Events {
-		if r.seen[e.ID] {
-			r.again++
-			continue
-		}
-		r.seen[e.ID] = true
-		r.events = append(r.events, e.Event)
-	}
-}
-
-// of returns the events of an account in a datacenter, in the order of their first arrival.
-func (r *receiver) of(a servertest.Account, datacenter string) (kinds []string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range r.events {
-		if e.Address == a.Address && e.Datacenter == datacenter {
-			kinds = append(kinds, e.Kind)
-		}
-	}
-	return kinds
-}
-
-// wants waits for the events of an account in a datacenter.
-func (r *receiver) wants(t *testing.T, a servertest.Account, datacenter string, want ...string) {
-	t.Helper()
-	mailtest.WaitFor(t, sitetest.Limit, func() error {
-		if got := r.of(a, datacenter); !slices.Equal(got, want) {
-			return fmt.Errorf("events of %s in %s: %q, want %q", a.Address, datacenter, got, want)
-		}
-		return nil
-	})
-}
 
 // began waits until both datacenters send to the webhook.
 func began(t *testing.T, s *sitetest.Sites) {
@@ -139,8 +54,8 @@ func queued(t *testing.T, s *sitetest.Sites, at *servertest.Server, a servertest
 // is down, and while a server dies. No event of the queue is lost, and the events of a maildrop keep their order
 // over the servers of a datacenter.
 func TestWebhooks(t *testing.T) {
-	r := newReceiver(t)
-	settings := r.settings(t)
+	r := sitetest.NewReceiver(t)
+	settings := r.Settings(t)
 	s := newSites(t, settings...)
 	second := s.Start(t, "dc1", settings...)
 	a, b := sitetest.Owner("heard", 1), sitetest.Owner("heard-too", 2)
@@ -149,8 +64,8 @@ func TestWebhooks(t *testing.T) {
 	s.Create(t, s.One, b)
 	s.Deliver(t, s.One, a, "first")
 	s.Deliver(t, s.Two, a, "from-dc2")
-	r.wants(t, a, "dc1", "accepted")
-	r.wants(t, a, "dc2", "accepted")
+	r.Wants(t, a, "dc1", "accepted")
+	r.Wants(t, a, "dc2", "accepted")
 	for _, at := range s.Both() {
 		queued(t, s, at, a, 2, false)
 	}
@@ -158,7 +73,7 @@ func TestWebhooks(t *testing.T) {
 	s.Shows(t, s.Two, b)
 
 	// The line is cut, and the webhook is down. The server that accepts the mail dies.
-	r.down.Store(true)
+	r.Down.Store(true)
 	if err := s.Cut("dc1", "dc2"); err != nil {
 		t.Fatal(err)
 	}
@@ -180,9 +95,9 @@ func TestWebhooks(t *testing.T) {
 	remove(t, s.One, b)
 	queuedLocally(s.One, 6)
 
-	r.down.Store(false)
-	r.wants(t, b, "dc2", "accepted")
-	r.wants(t, b, "dc1", "accepted", "retrieved", "removed", "accepted", "retrieved", "removed")
+	r.Down.Store(false)
+	r.Wants(t, b, "dc2", "accepted")
+	r.Wants(t, b, "dc1", "accepted", "retrieved", "removed", "accepted", "retrieved", "removed")
 	if err := s.Heal("dc1", "dc2"); err != nil {
 		t.Fatal(err)
 	}
@@ -192,17 +107,13 @@ func TestWebhooks(t *testing.T) {
 	}
 
 	// Events of both datacenters again, asked for in one of them.
-	r.mu.Lock()
-	before := r.again
-	r.mu.Unlock()
+	before := r.Again()
 	s.Administer(t, s.Two, func(ctx context.Context, admin *adminclient.Client) error {
 		_, err := admin.ReplayWebhook(ctx, "crm", adminclient.Replay{})
 		return err
 	})
 	mailtest.WaitFor(t, sitetest.Limit, func() error {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if n := r.again - before; n < 9 {
+		if n := r.Again() - before; n < 9 {
 			return fmt.Errorf("%d events arrived again, want 9", n)
 		}
 		return nil

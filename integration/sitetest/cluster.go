@@ -3,6 +3,8 @@ package sitetest
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,16 +22,20 @@ const Limit = 15 * time.Minute
 // tryAgain is the exit code of a command that can be repeated, see EX_TEMPFAIL in sysexits.h.
 const tryAgain = 75
 
-// Keyspace is the keyspace of the tests, one after the other, with a replica on every node.
+// Keyspace is the usual keyspace of the tests, one after the other.
 const Keyspace = "datacenters"
 
-// Cluster is a Cassandra cluster with the datacenters dc1 and dc2, for one test.
-type Cluster struct{ *cassandratest.Cluster }
+// Cluster is a Cassandra cluster, for one test. NewCluster prepares the datacenters dc1 and dc2.
+type Cluster struct {
+	*cassandratest.Cluster
+	// Keyspace has a replica on every node.
+	Keyspace string
+}
 
 // NewCluster makes the keyspace, or empties the keyspace of the test before, which is faster.
 func NewCluster(t testing.TB, c *cassandratest.Cluster) *Cluster {
 	t.Helper()
-	on := &Cluster{c}
+	on := &Cluster{Cluster: c, Keyspace: Keyspace}
 	srv := servertest.NewServer(t, on.Setup("dc1"))
 	// Many new nodes on a busy machine may need longer than the time limit of a step: then the command asks
 	// to be repeated.
@@ -56,12 +62,20 @@ func (c *Cluster) Setup(datacenter string, settings ...string) servertest.Setup 
 	for _, address := range c.Addresses(datacenter) {
 		hosts = append(hosts, fmt.Sprintf("%q", address))
 	}
+	replicas := map[string]int{}
+	for _, n := range c.Nodes {
+		replicas[n.Datacenter]++
+	}
+	var replication []string
+	for _, name := range slices.Sorted(maps.Keys(replicas)) {
+		replication = append(replication, fmt.Sprintf("%s = %d", name, replicas[name]))
+	}
 	return servertest.Setup{FixedPorts: true, Settings: append([]string{
 		`store.engine = "cassandra"`,
 		fmt.Sprintf("cassandra.hosts = [%s]", strings.Join(hosts, ", ")),
 		fmt.Sprintf("cassandra.datacenter = %q", datacenter),
-		fmt.Sprintf("cassandra.keyspace = %q", Keyspace),
-		fmt.Sprintf("cassandra.replication = {dc1 = %d, dc2 = %d}", len(c.Datacenter("dc1")), len(c.Datacenter("dc2"))),
+		fmt.Sprintf("cassandra.keyspace = %q", c.Keyspace),
+		fmt.Sprintf("cassandra.replication = {%s}", strings.Join(replication, ", ")),
 		`cassandra.heartbeat = "1s"`,
 	}, settings...)}
 }
@@ -134,7 +148,7 @@ func (c *Cluster) Repair(t testing.TB) {
 	s := c.Session(t, c.Nodes[0])
 	defer s.Close()
 	for _, table := range []string{"address", "domain", "mailbox", "content", "trash"} {
-		rows := s.Query(fmt.Sprintf("SELECT * FROM %s.%s", Keyspace, table)).
+		rows := s.Query(fmt.Sprintf("SELECT * FROM %s.%s", c.Keyspace, table)).
 			Consistency(gocql.All).PageSize(200).IterContext(servertest.Deadline(t, Limit))
 		for rows.MapScan(map[string]any{}) {
 		}
