@@ -57,17 +57,23 @@ func concerns(st driver.Statement, kind, table string) bool {
 
 // at lowers the consistency of statements at LOCAL_QUORUM.
 func at(kind, table string, to gocql.Consistency) Defect {
-	return func(st driver.Statement) (driver.Statement, bool) {
+	return func(st driver.Statement) (driver.Statement, Effect) {
 		if concerns(st, kind, table) && st.Consistency == gocql.LocalQuorum {
 			st.Consistency = to
+			return st, Change
 		}
-		return st, false
+		return st, Keep
 	}
 }
 
 // skip leaves statements out.
 func skip(kind, table string) Defect {
-	return func(st driver.Statement) (driver.Statement, bool) { return st, concerns(st, kind, table) }
+	return func(st driver.Statement) (driver.Statement, Effect) {
+		if concerns(st, kind, table) {
+			return st, Skip
+		}
+		return st, Keep
+	}
 }
 
 // changed returns the statement with changed values, of a batch too.
@@ -90,68 +96,72 @@ func changed(st driver.Statement, change func(values []any)) driver.Statement {
 }
 
 // removalTime gives the removal of rows the timestamp of a moment before the messages.
-func removalTime(st driver.Statement) (driver.Statement, bool) {
+func removalTime(st driver.Statement) (driver.Statement, Effect) {
 	if !concerns(st, remove, "mailbox") || !strings.Contains(st.CQL, "IN ?") {
-		return st, false
+		return st, Keep
 	}
-	return changed(st, func(values []any) { values[0] = values[0].(int64) - time.Hour.Microseconds() }), false
+	return changed(st, func(values []any) { values[0] = values[0].(int64) - time.Hour.Microseconds() }), Change
 }
 
 // additionTime gives new rows a timestamp of an hour later.
-func additionTime(st driver.Statement) (driver.Statement, bool) {
+func additionTime(st driver.Statement) (driver.Statement, Effect) {
 	if !concerns(st, write, "mailbox") {
-		return st, false
+		return st, Keep
 	}
 	return changed(st, func(values []any) {
 		last := len(values) - 1
 		values[last] = values[last].(int64) + time.Hour.Microseconds()
-	}), false
+	}), Change
 }
 
 // wrongSize makes the size of every row with an odd octet in its id one too large.
-func wrongSize(st driver.Statement) (driver.Statement, bool) {
+func wrongSize(st driver.Statement) (driver.Statement, Effect) {
 	if !concerns(st, write, "mailbox") || !strings.Contains(st.CQL, "size") {
-		return st, false
+		return st, Keep
 	}
 	return changed(st, func(values []any) {
 		if id, ok := values[2].(gocql.UUID); ok && id[3]%16 == 0 {
 			values[3] = values[3].(int64) + 1
 		}
-	}), false
+	}), Change
 }
 
 // highFloor makes a floor too high by a day.
-func highFloor(st driver.Statement) (driver.Statement, bool) {
+func highFloor(st driver.Statement) (driver.Statement, Effect) {
 	if !strings.HasPrefix(st.CQL, "INSERT INTO floor (mailbox, floor)") {
-		return st, false
+		return st, Keep
 	}
 	return changed(st, func(values []any) {
 		id := values[1].(gocql.UUID)
 		values[1] = gocql.MinTimeUUID(id.Time().Add(24 * time.Hour))
-	}), false
+	}), Change
 }
 
 // quorumForAll asks for a local quorum instead of all replicas.
-func quorumForAll(st driver.Statement) (driver.Statement, bool) {
+func quorumForAll(st driver.Statement) (driver.Statement, Effect) {
 	if st.Consistency == gocql.All {
 		st.Consistency = gocql.LocalQuorum
+		return st, Change
 	}
-	return st, false
+	return st, Keep
 }
 
 // localForEach asks for a local quorum instead of a quorum of each datacenter.
-func localForEach(st driver.Statement) (driver.Statement, bool) {
+func localForEach(st driver.Statement) (driver.Statement, Effect) {
 	if st.Consistency == gocql.EachQuorum && strings.HasPrefix(st.CQL, list) {
 		st.Consistency = gocql.LocalQuorum
+		return st, Change
 	}
-	return st, false
+	return st, Keep
 }
 
 // lostContent sends some writes of contents to no node, and pretends success.
-func lostContent(st driver.Statement) (driver.Statement, bool) {
+func lostContent(st driver.Statement) (driver.Statement, Effect) {
 	if !concerns(st, write, "content") || len(st.Values) == 0 {
-		return st, false
+		return st, Keep
 	}
-	id, ok := st.Values[0].(gocql.UUID)
-	return st, ok && id[3]%64 == 0
+	if id, ok := st.Values[0].(gocql.UUID); ok && id[3]%64 == 0 {
+		return st, Skip
+	}
+	return st, Keep
 }

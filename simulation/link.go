@@ -3,7 +3,6 @@ package simulation
 import (
 	"context"
 	"sync/atomic"
-	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
@@ -16,9 +15,8 @@ type link struct {
 	cluster driver.Cluster
 	defect  Defect
 	dead    atomic.Bool
-	server  string
-	// statements counts the statements sent.
-	statements *atomic.Int64
+	// statements counts the statements sent, changed the statements that the defect changed.
+	statements, changed *atomic.Int64
 }
 
 // Open implements driver.Cluster.
@@ -45,13 +43,15 @@ func (s linked) Execute(ctx context.Context, st *driver.Statement) (driver.Rows,
 		return nil, gocql.ErrNoConnections
 	}
 	s.link.statements.Add(1)
-	time.Sleep(orderOf(s.link.server, st))
 	if s.link.defect != nil {
-		changed, skip := s.link.defect(*st)
-		if skip {
+		other, does := s.link.defect(*st)
+		if does != Keep {
+			s.link.changed.Add(1)
+		}
+		if does == Skip {
 			return noRows{}, nil
 		}
-		st = &changed
+		st = &other
 	}
 	rows, err := s.Session.Execute(ctx, st)
 	if s.link.dead.Load() {

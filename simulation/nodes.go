@@ -25,10 +25,11 @@ type nodes struct {
 }
 
 // newNodes starts a cluster with the schema.
-func newNodes(cfg Config) (*nodes, error) {
+func newNodes(cfg Config, t *turns) (*nodes, error) {
 	replication := map[string]int{}
 	config := cluster.Config{
 		Random: rand.New(rand.NewPCG(cfg.Seed, 3)), LogSync: -1,
+		Serial: true, Turn: t.note,
 	}
 	if slices.ContainsFunc(cfg.Faults, func(f Fault) bool { return f.Kind == NodeLosesLog }) {
 		config.LogSync = 0

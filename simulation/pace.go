@@ -13,6 +13,19 @@ type Pace struct {
 	Repair                      time.Duration // between two repairs of all nodes
 }
 
+// apart returns the pace of a server, from 0: each pause is some nanoseconds longer, so that no two pauses end at the
+// same moment. Nobody decides the order of timers that end at the same moment.
+func (p Pace) apart(server int) Pace {
+	more := time.Duration(1 + 1000*server)
+	for _, pause := range []*time.Duration{
+		&p.Heartbeat, &p.ClockEvery, &p.Poll, &p.Failover, &p.Floor, &p.Reap, &p.Orphans, &p.Purge, &p.Expire,
+	} {
+		more += 61
+		*pause += more
+	}
+	return p
+}
+
 // Hours is the pace of the defaults, for a life of hours.
 func Hours() Pace {
 	return Pace{

@@ -34,6 +34,7 @@ type serverConfig struct {
 	durability       mail.Durability
 	failover         []string
 	statements       *atomic.Int64
+	changed          *atomic.Int64 // statements that the defect changed
 	logger           *slog.Logger
 }
 
@@ -53,7 +54,7 @@ type server struct {
 
 // startServer starts a process. Errors: those of cassandra.Open.
 func startServer(cfg serverConfig) (*server, error) {
-	s := &server{cfg: cfg, link: &link{cluster: cfg.cluster, server: cfg.name, defect: cfg.defect, statements: cfg.statements}}
+	s := &server{cfg: cfg, link: &link{cluster: cfg.cluster, defect: cfg.defect, statements: cfg.statements, changed: cfg.changed}}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	p := cfg.pace

@@ -21,6 +21,7 @@ var (
 	first = flag.Uint64("first", 1, "the first seed")
 	spend = flag.Duration("spend", 0, "make runs for this long, of real time; zero: five runs")
 	all   = flag.Bool("all", false, "also run the long tests")
+	sent  = flag.String("statements", "", "write the statements of the servers into a `file`")
 	log   = flag.Bool("log", false, "print the log of the servers")
 )
 
@@ -29,7 +30,8 @@ var (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(400)
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(3 << 30)
 	os.Exit(m.Run())
 }
 
@@ -42,6 +44,14 @@ func run(t *testing.T, cfg simulation.Config) simulation.Result {
 		cfg.Dir = t.TempDir()
 		if *log {
 			cfg.Verbose = slog.New(slog.NewTextHandler(os.Stderr, nil))
+		}
+		if *sent != "" {
+			file, err := os.Create(*sent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer file.Close()
+			cfg.Statements = file
 		}
 		synctest.Test(t, func(t *testing.T) {
 			var err error
@@ -114,10 +124,12 @@ func TestDefects(t *testing.T) {
 			for s := *first; s < *first+40; s++ {
 				cfg := simulation.Shape(s)
 				cfg.Defect = planted.Defect
-				if r := run(t, cfg); len(r.Violations) > 0 {
-					t.Logf("found by run %d, after %v: %s", s-*first+1, time.Since(began).Round(time.Second), r.Violations[0])
+				r := run(t, cfg)
+				if len(r.Violations) > 0 {
+					t.Logf("found by run %d, after %v (%v): %s", s-*first+1, time.Since(began).Round(time.Second), r.Broken.Round(time.Second), r.Violations[0])
 					return
 				}
+				t.Logf("run %d: %d changed, %+v", s-*first+1, r.Changed, r.Tally)
 			}
 			t.Error("no run of 40 finds the defect")
 		})

@@ -16,6 +16,7 @@ type story struct {
 	hash       uint64
 	count      int
 	violations []string
+	broken     time.Duration // when the first promise was broken
 }
 
 // keptLines is the count of lines that a story keeps: the first half and the last half of the limit.
@@ -43,6 +44,9 @@ func (s *story) violated(promise, format string, args ...any) {
 	s.add("VIOLATED %s", text)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.violations) == 0 {
+		s.broken = time.Since(s.start)
+	}
 	if len(s.violations) < 100 {
 		s.violations = append(s.violations, text)
 	}

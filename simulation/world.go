@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -44,14 +45,26 @@ type Config struct {
 	Faults []Fault
 	// Defect changes the statements of all servers; nil: no defect.
 	Defect Defect
+	// Statements receives a line for each statement; nil: none.
+	Statements io.Writer
 	// Dir is a folder for files of the servers.
 	Dir string
 	// Verbose receives the log of the servers; nil: no log.
 	Verbose *slog.Logger
 }
 
-// Defect changes a statement, or skips the statement.
-type Defect func(st driver.Statement) (changed driver.Statement, skip bool)
+// Defect changes a statement, skips the statement, or keeps it.
+type Defect func(st driver.Statement) (changed driver.Statement, does Effect)
+
+// Effect is what a defect does with a statement.
+type Effect int
+
+// The effects.
+const (
+	Keep   Effect = iota
+	Change        // the statement is sent as changed
+	Skip          // the statement is not sent, and succeeds
+)
 
 // World is a run in progress.
 type World struct {
@@ -61,6 +74,7 @@ type World struct {
 	model   *model
 	texts   texts
 	slots   []*slot
+	turns   *turns
 	clients sync.WaitGroup
 	numbers atomic.Int64
 
@@ -69,6 +83,7 @@ type World struct {
 	loss    int // nodes that lost acknowledged writes, and were not repaired
 
 	statements atomic.Int64
+	changed    atomic.Int64 // by the defect
 	killed     sync.WaitGroup
 	faults     atomic.Int64 // in progress
 }
@@ -91,8 +106,9 @@ func (s *slot) process() *server {
 
 // Result is the end of a run.
 type Result struct {
-	// Violations lists the broken promises.
+	// Violations lists the broken promises. Broken is the virtual time of the first.
 	Violations []string
+	Broken     time.Duration
 	// Story holds what happened, the middle of a long story left out.
 	Story []string
 	// Hash is equal for equal runs.
@@ -101,6 +117,8 @@ type Result struct {
 	// Statements counts the statements of servers, Work the reads and writes of nodes.
 	Statements, Work int64
 	Faults           int
+	// Changed counts the statements that the planted defect changed.
+	Changed int64
 }
 
 // Add adds the counts of another run.
@@ -131,7 +149,7 @@ func (r Result) About() []string {
 // Run makes a world and lets it live. It must run inside a bubble of testing/synctest. Errors: the world could
 // not be made.
 func Run(cfg Config) (Result, error) {
-	w := &World{cfg: cfg, story: newStory(), texts: texts{cfg.Seed}}
+	w := &World{cfg: cfg, story: newStory(), texts: texts{cfg.Seed}, turns: newTurns(cfg.Statements)}
 	w.model = newModel(w.story)
 	err := w.build()
 	if err == nil {
@@ -140,8 +158,8 @@ func Run(cfg Config) (Result, error) {
 	w.end()
 	w.story.mu.Lock()
 	r := Result{
-		Violations: slices.Clone(w.story.violations), Hash: w.story.hash, Tally: w.model.tally,
-		Statements: w.statements.Load(), Faults: len(cfg.Faults),
+		Violations: slices.Clone(w.story.violations), Broken: w.story.broken, Hash: w.story.hash ^ w.turns.hash.Sum64(), Tally: w.model.tally,
+		Statements: w.statements.Load(), Faults: len(cfg.Faults), Changed: w.changed.Load(),
 	}
 	if w.cluster != nil {
 		r.Work = w.cluster.work()
@@ -181,7 +199,7 @@ func datacenter(i int) string { return fmt.Sprintf("dc%d", i+1) }
 // build makes the cluster and starts the servers.
 func (w *World) build() error {
 	var err error
-	if w.cluster, err = newNodes(w.cfg); err != nil {
+	if w.cluster, err = newNodes(w.cfg, w.turns); err != nil {
 		return err
 	}
 	logger := w.cfg.Verbose
@@ -199,7 +217,7 @@ func (w *World) build() error {
 			name := fmt.Sprintf("server%d-%d", d+1, i+1)
 			s := &slot{turn: store.NewTurn(), cfg: serverConfig{
 				name: name, datacenter: datacenter(d), hosts: w.cluster.contacts(datacenter(d)), dir: filepath.Join(w.cfg.Dir, name), clock: &clock{},
-				cluster: w.cluster.Server(name, datacenter(d), 0), defect: w.cfg.Defect, pace: w.cfg.Pace, durability: w.cfg.Durability, failover: failover, statements: &w.statements, logger: logger.With("server", name),
+				cluster: w.cluster.Server(name, datacenter(d), 0), defect: w.cfg.Defect, pace: w.cfg.Pace.apart(len(w.slots)), durability: w.cfg.Durability, failover: failover, statements: &w.statements, changed: &w.changed, logger: logger.With("server", name),
 			}}
 			if err := os.MkdirAll(s.cfg.dir, 0o700); err != nil {
 				return err

@@ -33,6 +33,9 @@ type Cluster struct {
 	sessions map[*session]struct{}
 	counters Counters
 	requests int64
+	turns    []*turn    // statements that wait, with Config.Serial
+	answers  []answered // that were not given yet
+	over     bool       // Close was called
 
 	writes, reads, scans, patience *deadlines
 	clients                        map[time.Duration]*deadlines
@@ -114,6 +117,7 @@ func (c *Cluster) Close() {
 		for s := range c.sessions {
 			s.end()
 		}
+		c.wakeAll()
 		c.mu.Unlock()
 		close(c.closed)
 		<-c.ended

@@ -3,6 +3,8 @@ package cluster
 import (
 	"math/rand/v2"
 	"time"
+
+	"popelago/store/cassandra/driver"
 )
 
 // Config describes a cluster. The zero values of most fields have defaults, see withDefaults.
@@ -15,6 +17,11 @@ type Config struct {
 	// Random is the source of all chance: latencies, lost messages, and the order of replicas. Nil: a fixed
 	// seed. Only the cluster uses it, under its own lock.
 	Random *rand.Rand
+	// Serial lets statements through one after the other, and answers them one after the other, each at a moment
+	// of its own: equal seeds make equal stories. Turn, if not nil, is called before each statement, with a number
+	// that tells statements apart, while nothing else runs.
+	Serial bool
+	Turn   func(server string, st *driver.Statement, key uint64)
 	// Release is the version of Cassandra that the nodes tell.
 	Release string
 

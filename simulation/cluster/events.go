@@ -74,8 +74,13 @@ func (c *Cluster) at(moment int64, do func()) { c.plan(event{at: moment, do: do}
 // plan puts an event on the agenda.
 func (c *Cluster) plan(e event) {
 	c.agenda.add(e)
-	if e.at < c.wakeAt {
-		c.wakeAt = e.at
+	c.stir(e.at)
+}
+
+// stir lets run look at the agenda at a moment.
+func (c *Cluster) stir(at int64) {
+	if at < c.wakeAt {
+		c.wakeAt = at
 		select {
 		case c.wake <- struct{}{}:
 		default:
@@ -106,6 +111,10 @@ func (c *Cluster) run() {
 func (c *Cluster) happen() time.Duration {
 	now := c.now()
 	c.wakeAt = now // run looks again by itself
+	if c.wakeOne(now) {
+		c.wakeAt = now + 1
+		return 1
+	}
 	for len(c.agenda.events) > 0 && c.agenda.events[0].at <= now {
 		if e := c.agenda.take(); e.message != nil {
 			c.arrive(e.message)
@@ -117,6 +126,9 @@ func (c *Cluster) happen() time.Duration {
 		c.wakeAt = now + int64(time.Hour)
 	} else {
 		c.wakeAt = c.agenda.events[0].at
+	}
+	if len(c.turns) > 0 || len(c.answers) > 0 {
+		c.wakeAt = now + 1
 	}
 	return time.Duration(c.wakeAt - now)
 }

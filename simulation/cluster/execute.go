@@ -16,6 +16,7 @@ func (s *session) Execute(ctx context.Context, st *driver.Statement) (driver.Row
 	var failed error
 	var hosts []*node
 	for attempts := 0; ; {
+		s.cluster.awaitTurn(s.server.name, st)
 		r, n, err := s.attempt(ctx, st, &hosts, attempts == 0)
 		if err != nil {
 			return nil, err
@@ -136,7 +137,12 @@ func (s *session) await(ctx context.Context, r *request) reply {
 		s.cluster.mu.Lock()
 		defer s.cluster.mu.Unlock()
 		r.finish(result{}, ctx.Err())
-		return <-r.done
+		select {
+		case got := <-r.done:
+			return got
+		default:
+			return reply{err: ctx.Err()} // the answer comes too late
+		}
 	}
 }
 

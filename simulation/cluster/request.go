@@ -38,7 +38,7 @@ func (r *request) finish(result result, err error) {
 	r.answered = true
 	r.timeout.expired = nil
 	delete(r.node.requests, r)
-	r.done <- reply{result, err}
+	r.session.cluster.answer(r, reply{result, err})
 }
 
 // submit sends a request to its node.

@@ -68,6 +68,7 @@ func (v *Server) Open(ctx context.Context, o driver.Options) (driver.Session, er
 	c := v.cluster
 	var failed error
 	for _, host := range o.Hosts {
+		c.awaitTurn(v.name, &driver.Statement{CQL: "open", Values: []any{host, o.Datacenter}})
 		n, wait, err := v.contact(host)
 		if err := sleep(ctx, wait); err != nil {
 			return nil, err

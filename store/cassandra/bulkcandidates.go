@@ -84,8 +84,8 @@ func (c *bulkCandidates) take() []store.GrownMailbox {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var list []store.GrownMailbox
-	for mailbox, recipient := range c.found {
-		list = append(list, store.GrownMailbox{Mailbox: mailbox, Recipient: recipient})
+	for _, mailbox := range sortedIDs(c.found) {
+		list = append(list, store.GrownMailbox{Mailbox: mailbox, Recipient: c.found[mailbox]})
 	}
 	c.found = nil
 	return list

@@ -17,8 +17,9 @@ import (
 const (
 	// askEvery is the interval between questions for hints to the nodes of the other datacenters.
 	askEvery = 2 * time.Second
-	// askTime is the time that all of the nodes have to answer.
-	askTime = 30 * time.Second
+	// askTime is the time that all of the nodes have to answer. It is no multiple of askEvery: it never ends at the
+	// moment of the next look.
+	askTime = 29*time.Second + askEvery/4
 	// hearLimit is the longest silence between two nodes that take each other for alive.
 	hearLimit = 10 * time.Second
 )

@@ -1,9 +1,12 @@
 package cassandra
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -57,6 +60,10 @@ type trashStatement struct {
 	hour int
 }
 
+func (a trashStatement) compare(b trashStatement) int {
+	return cmp.Or(cmp.Compare(a.hour, b.hour), strings.Compare(a.cql, b.cql))
+}
+
 // removeSome removes some rows. A row without size is removed by its id alone: the trash then keeps the
 // row that an earlier removal has put there.
 func (m *mailboxes) removeSome(ctx context.Context, mailbox mail.MailboxID, removed []mail.Message) error {
@@ -82,18 +89,19 @@ func (m *mailboxes) removeSome(ctx context.Context, mailbox mail.MailboxID, remo
 		inserts[st] = append(inserts[st], append(values, at))
 		timestamp = max(timestamp, after(now, row.ID))
 	}
-	for st, rows := range inserts {
-		if err := m.run.execBatch(ctx, statement{cql: st.cql, consistency: m.at.writes(), what: what + ": trash"}, rows); err != nil {
+	for _, st := range slices.SortedFunc(maps.Keys(inserts), trashStatement.compare) {
+		if err := m.run.execBatch(ctx, statement{cql: st.cql, consistency: m.at.writes(), what: what + ": trash"}, inserts[st]); err != nil {
 			return err
 		}
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelEntries)
-	for segment, some := range m.bySegment(mailbox, ids) {
+	segments := m.bySegment(mailbox, ids)
+	for _, segment := range slices.Sorted(maps.Keys(segments)) {
 		group.Go(func() error {
 			return m.run.exec(groupCtx, statement{
 				cql:         deleteMessages,
-				values:      []any{timestamp, gocql.UUID(mailbox), segment, uuids(some)},
+				values:      []any{timestamp, gocql.UUID(mailbox), segment, uuids(segments[segment])},
 				consistency: m.at.writes(),
 				what:        what,
 			})

@@ -267,8 +267,8 @@ func (r *orphanRun) removeOrphans(ctx context.Context, candidates map[mail.Messa
 		return fmt.Errorf("cassandra: sweep: %w: %d of %d contents are in no mailbox, so many that rows must have been lost: look with \"popelago check\"",
 			store.ErrCorrupt, n, looked)
 	}
-	for id, c := range candidates {
-		o, err := r.tally.failed(ctx, statement{}, r.remove(ctx, id, c))
+	for _, id := range slices.SortedFunc(maps.Keys(candidates), mail.MessageID.Compare) {
+		o, err := r.tally.failed(ctx, statement{}, r.remove(ctx, id, candidates[id]))
 		if err != nil {
 			return err
 		}
@@ -298,7 +298,7 @@ func missed(contents map[mail.MessageID]stored) (n int) {
 
 // emptyLate sweeps the partitions of the trash before the progress of Sweep.
 func (r *orphanRun) emptyLate(ctx context.Context, parts map[trashPart]bool) error {
-	for p := range parts {
+	for _, p := range slices.SortedFunc(maps.Keys(parts), trashPart.compare) {
 		if !slices.Contains(r.cfg.sweptDatacenters(), p.datacenter) {
 			continue
 		}

@@ -1,6 +1,7 @@
 package cassandra
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"sync"
@@ -63,7 +64,7 @@ func (r *removalCounts) forgetLocked(n int) {
 		counts = append(counts, count{mailbox, c})
 	}
 	slices.SortFunc(counts, func(a, b count) int {
-		return cmp.Compare(max(a.due, a.stuck), max(b.due, b.stuck))
+		return cmp.Or(cmp.Compare(max(a.due, a.stuck), max(b.due, b.stuck)), bytes.Compare(a.mailbox[:], b.mailbox[:]))
 	})
 	for _, c := range counts[:n] {
 		delete(r.counts, c.mailbox)
@@ -77,7 +78,8 @@ func (r *removalCounts) take(least int) []mail.MailboxID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var list, again []mail.MailboxID
-	for mailbox, c := range r.counts {
+	for _, mailbox := range sortedIDs(r.counts) {
+		c := r.counts[mailbox]
 		switch {
 		case c.due < least:
 			continue

@@ -1,6 +1,7 @@
 package cassandra
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -21,6 +22,10 @@ type removal struct {
 type trashPart struct {
 	datacenter  string
 	hour, shard int
+}
+
+func (p trashPart) compare(o trashPart) int {
+	return cmp.Or(cmp.Compare(p.hour, o.hour), cmp.Compare(p.shard, o.shard), cmp.Compare(p.datacenter, o.datacenter))
 }
 
 // visitHour sweeps a partition of the trash if it has work to do, and reports whether no row is left.

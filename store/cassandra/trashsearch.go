@@ -105,7 +105,7 @@ func (s *trashSearch) readNamed(ctx context.Context, p trashPart, mailbox mail.M
 // readBegins reads the first hour that may hold removals, for the shards of mailboxes.
 func (s *trashSearch) readBegins(ctx context.Context, mailboxes map[mail.MailboxID][]mail.MessageID) (map[string]int, error) {
 	begins := map[string]int{}
-	for mailbox := range mailboxes {
+	for _, mailbox := range sortedIDs(mailboxes) {
 		for _, datacenter := range s.datacenters {
 			name := trashName(datacenter, trashShard(mailbox))
 			if _, known := begins[name]; known {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -40,8 +41,9 @@ func (r *retrievals) NoteRetrieved(ctx context.Context, mailbox mail.MailboxID, 
 		return err
 	}
 	ttl := ttlOf(keep)
-	for segment, some := range r.bySegment(mailbox, ids) {
-		for chunk := range slices.Chunk(some, notedAtOnce) {
+	segments := r.bySegment(mailbox, ids)
+	for _, segment := range slices.Sorted(maps.Keys(segments)) {
+		for chunk := range slices.Chunk(segments[segment], notedAtOnce) {
 			values := make([][]any, len(chunk))
 			for i, id := range chunk {
 				first := max(micros(at), id.Micros())
@@ -166,8 +168,8 @@ func (r *retrievals) ForgetRetrieved(ctx context.Context, mailbox mail.MailboxID
 			segments[ordinary] = append(segments[ordinary], some...) // a server that did not know the segment
 		}
 	}
-	for segment, some := range segments {
-		for chunk := range slices.Chunk(some, notedAtOnce) {
+	for _, segment := range slices.Sorted(maps.Keys(segments)) {
+		for chunk := range slices.Chunk(segments[segment], notedAtOnce) {
 			oldest := slices.MinFunc(chunk, mail.MessageID.Compare)
 			if err := r.run.exec(ctx, statement{
 				cql:         deleteRetrieval,
