@@ -92,7 +92,7 @@ var layout = []layer{
 var testImports = []string{
 	"event", "mailtest", "store", "store/storetest", "store/embedded", "store/cassandra", "store/enginetest", "cassandratest",
 	"pop3server/pop3test", "smtpserver/smtptest", "delivery", "delivery/deliverytest", "maildrop", "task", "trace", "adminclient", "bench",
-	"pop3server/pop3test", "smtpserver/smtptest", "mailtest/sessiontest", "maildrop", "task", "adminclient", "bench", "console/consoletest", "store/cassandra/murmur",
+	"pop3server/pop3test", "smtpserver/smtptest", "mailtest/sessiontest", "maildrop", "task", "adminclient", "bench", "console", "console/consoletest", "store/cassandra/murmur",
 }
 
 const module = "popelago"

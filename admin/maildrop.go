@@ -86,8 +86,9 @@ func (a *api) addMaildrops() {
 	type query struct {
 		AccountPath
 		FilterQuery
-		After string `query:"after" maxLength:"36" doc:"The page begins behind this message id: the value of next in the page before."`
-		Limit int    `query:"limit" minimum:"1" maximum:"10000" default:"1000" doc:"Most messages of a page."`
+		NewestFirst bool   `query:"newestFirst" doc:"The newest message comes first."`
+		After       string `query:"after" maxLength:"36" doc:"The page begins behind this message id: the value of next in the page before."`
+		Limit       int    `query:"limit" minimum:"1" maximum:"10000" default:"1000" doc:"Most messages of a page."`
 	}
 	type list struct{ Body adminclient.MaildropList }
 	register(a, huma.Operation{
@@ -110,7 +111,7 @@ func (a *api) addMaildrops() {
 			return nil, err
 		}
 		defer m.Close()
-		out, err := m.page(filter, after, in.Limit)
+		out, err := m.page(filter, in.NewestFirst, after, in.Limit)
 		return &list{out}, err
 	})
 
@@ -156,15 +157,23 @@ func (a *api) addMaildrops() {
 	a.addUndelete()
 }
 
-// page returns up to limit messages that a filter selects, from behind the message id after.
-func (m *openedMaildrop) page(f filter, after mail.MessageID, limit int) (adminclient.MaildropList, error) {
+// page returns up to limit messages that a filter selects, from behind the message id after; zero: from the start.
+func (m *openedMaildrop) page(f filter, newestFirst bool, after mail.MessageID, limit int) (adminclient.MaildropList, error) {
 	out := adminclient.MaildropList{Messages: []adminclient.MaildropMessage{}}
-	for n := 1; n <= m.Len(); n++ {
+	for i := range m.Len() {
+		n := i + 1
+		if newestFirst {
+			n = m.Len() - i
+		}
 		row, err := m.Row(n)
 		if err != nil {
 			return out, err
 		}
-		if row.ID.Compare(after) <= 0 || !f.selects(row) {
+		order := row.ID.Compare(after)
+		if newestFirst {
+			order = -order
+		}
+		if !after.IsZero() && order <= 0 || !f.selects(row) {
 			continue
 		}
 		if len(out.Messages) == limit {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,8 +64,14 @@ func (a *alice) drop(t *testing.T) *maildrop.Maildrop {
 // list lists the whole maildrop through the API, in pages of two.
 func (a *alice) list(t *testing.T, f adminclient.MaildropFilter) (all []adminclient.MaildropMessage) {
 	t.Helper()
+	return a.ordered(t, adminclient.MaildropQuery{MaildropFilter: f})
+}
+
+// ordered is list with an order.
+func (a *alice) ordered(t *testing.T, q adminclient.MaildropQuery) (all []adminclient.MaildropMessage) {
+	t.Helper()
 	for after := ""; ; {
-		page, err := a.Maildrop(t.Context(), aliceAddress, f, after, 2)
+		page, err := a.Maildrop(t.Context(), aliceAddress, q, after, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,9 +123,13 @@ func TestMaildropListAndFetch(t *testing.T) {
 			t.Errorf("filter %+v: %d messages, want %d", name, got, want)
 		}
 	}
-	_, err := a.Maildrop(t.Context(), aliceAddress, adminclient.MaildropFilter{OlderThan: "forever"}, "", 0)
+	newest := a.ordered(t, adminclient.MaildropQuery{NewestFirst: true})
+	if slices.Reverse(newest); !slices.Equal(newest, list) {
+		t.Errorf("the newest first, and reversed: %+v, want %+v", newest, list)
+	}
+	_, err := a.Maildrop(t.Context(), aliceAddress, adminclient.MaildropQuery{MaildropFilter: adminclient.MaildropFilter{OlderThan: "forever"}}, "", 0)
 	wantStatus(t, "no age", err, http.StatusBadRequest, "is not an age")
-	_, err = a.Maildrop(t.Context(), "bob@example.org", adminclient.MaildropFilter{}, "", 0)
+	_, err = a.Maildrop(t.Context(), "bob@example.org", adminclient.MaildropQuery{}, "", 0)
 	wantStatus(t, "no account", err, http.StatusNotFound, "no such account")
 	_, err = a.FetchMessage(t.Context(), aliceAddress, "not/there?%2F", io.Discard)
 	wantStatus(t, "no message", err, http.StatusNotFound, `no such message: "not/there?%2F"`)

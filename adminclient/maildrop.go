@@ -34,6 +34,13 @@ type MaildropFilter struct {
 	MaxOctets int64  `json:"maxOctets,omitempty" minimum:"0" doc:"Only messages of at most this size; 0: of any size."`
 }
 
+// MaildropQuery selects messages of a maildrop, and their order.
+type MaildropQuery struct {
+	MaildropFilter
+	// NewestFirst: the newest message comes first.
+	NewestFirst bool
+}
+
 func (f MaildropFilter) query() url.Values {
 	query := url.Values{}
 	set(query, "olderThan", f.OlderThan)
@@ -117,8 +124,11 @@ type PutMessage struct {
 
 // Maildrop returns a page of a maildrop, from behind the message id after (empty: from the start), up
 // to limit messages (0: the server's default). Status 404: no such account.
-func (c *Client) Maildrop(ctx context.Context, address string, f MaildropFilter, after string, limit int) (MaildropList, error) {
-	query := f.query()
+func (c *Client) Maildrop(ctx context.Context, address string, q MaildropQuery, after string, limit int) (MaildropList, error) {
+	query := q.query()
+	if q.NewestFirst {
+		query.Set("newestFirst", "true")
+	}
 	set(query, "after", after)
 	setNumber(query, "limit", int64(limit))
 	var list MaildropList

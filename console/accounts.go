@@ -76,7 +76,10 @@ func (c *console) listAccounts(r *request) error {
 		page.Query.Fields = append(page.Query.Fields, "messages", "octets")
 	}
 	var err error
-	page.AccountList, err = r.api.SearchAccounts(r.Context(), page.Domain, page.Query, form.Get("after"), pageSize)
+	page.Accounts, page.Next, err = gather(c, form.Get("after"), pageSize, func(after string, limit int) ([]adminclient.ListedAccount, string, error) {
+		list, err := r.api.SearchAccounts(r.Context(), page.Domain, page.Query, after, limit)
+		return list.Accounts, list.Next, err
+	})
 	if err != nil {
 		return err
 	}
@@ -168,7 +171,10 @@ func (c *console) listQuotas(r *request) error {
 		page.Above = "80"
 	}
 	var err error
-	page.QuotaList, err = r.api.Quotas(r.Context(), page.Domain, form.Get("after"), 10*pageSize, above[page.Above])
+	page.Quotas, page.Next, err = gather(c, form.Get("after"), 10*pageSize, func(after string, limit int) ([]adminclient.Quota, string, error) {
+		list, err := r.api.Quotas(r.Context(), page.Domain, after, limit, above[page.Above])
+		return list.Quotas, list.Next, err
+	})
 	if err != nil {
 		return err
 	}

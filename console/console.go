@@ -22,6 +22,9 @@ type Config struct {
 	Streams int
 	// Every is the pause between two live figures of a stream.
 	Every time.Duration
+	// Search bounds the time in which a page collects the entries of a search: the API examines a part of a long
+	// list at a time.
+	Search time.Duration
 
 	// Secret is the secret that the key for sessions is made of: the same on all servers. Empty: a random
 	// key, so a session ends with the process and counts on this server alone.
@@ -38,7 +41,7 @@ type Config struct {
 
 // DefaultConfig returns the defaults of all settings that have a default value.
 func DefaultConfig() Config {
-	return Config{Session: 8 * time.Hour, Streams: 20, Every: 2 * time.Second}
+	return Config{Session: 8 * time.Hour, Streams: 20, Every: 2 * time.Second, Search: 2 * time.Second}
 }
 
 // complete returns cfg with its defaults.

@@ -20,7 +20,7 @@ type maildropPage struct {
 	adminclient.MaildropList
 	Address string
 	Domain  string
-	Filter  adminclient.MaildropFilter
+	Query   adminclient.MaildropQuery
 	Paging  paging
 }
 
@@ -28,9 +28,9 @@ func (c *console) showMaildrop(r *request) error {
 	form := r.URL.Query()
 	page := maildropPage{Address: form.Get("address")}
 	page.Domain = domainOf(page.Address)
-	page.Filter = adminclient.MaildropFilter{OlderThan: form.Get("olderThan"), NewerThan: form.Get("newerThan")}
+	page.Query.OlderThan, page.Query.NewerThan, page.Query.NewestFirst = form.Get("olderThan"), form.Get("newerThan"), form.Get("newestFirst") != ""
 	var err error
-	page.MaildropList, err = r.api.Maildrop(r.Context(), page.Address, page.Filter, form.Get("after"), pageSize)
+	page.MaildropList, err = r.api.Maildrop(r.Context(), page.Address, page.Query, form.Get("after"), pageSize)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,6 @@
 package console
 
-import (
-	"net/url"
-)
+import "net/url"
 
 // pageSize is the number of entries on a page of a list.
 const pageSize = 50
@@ -53,4 +51,17 @@ func with(path string, pairs ...string) string {
 		q.Set(pairs[i], pairs[i+1])
 	}
 	return path + "?" + q.Encode()
+}
+
+// gather asks for the entries behind a position until a page has limit entries, the list ends, or Config.Search has
+// passed. ask returns up to limit entries, and the position of the next ones; empty: none.
+func gather[T any](c *console, after string, limit int, ask func(after string, limit int) (some []T, next string, err error)) (all []T, next string, err error) {
+	for end := c.cfg.Now().Add(c.cfg.Search); ; {
+		some, next, err := ask(after, limit-len(all))
+		all = append(all, some...)
+		if err != nil || next == "" || len(all) >= limit || !c.cfg.Now().Before(end) {
+			return all, next, err
+		}
+		after = next
+	}
 }

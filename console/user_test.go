@@ -69,7 +69,7 @@ func TestUserPages(t *testing.T) {
 	want(t, "restore another's", b.Post("/removed", form), http.StatusOK, "0 messages restored", "without a removal")
 	form.Set("uniqueId", put.UniqueID)
 	want(t, "restore", b.Post("/removed", form), http.StatusOK, "1 message restored")
-	if list, err := site.API.Maildrop(t.Context(), "alice@a.test", adminclient.MaildropFilter{}, "", 0); err != nil || len(list.Messages) != 1 {
+	if list, err := site.API.Maildrop(t.Context(), "alice@a.test", adminclient.MaildropQuery{}, "", 0); err != nil || len(list.Messages) != 1 {
 		t.Errorf("maildrop after the restore: %+v, %v", list, err)
 	}
 	want(t, "sign out", b.Post("/signout", url.Values{}), http.StatusSeeOther)

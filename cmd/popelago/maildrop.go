@@ -51,7 +51,7 @@ const maildropPage = 10_000
 
 func newMaildropListCommand(f *remoteFlags) *cobra.Command {
 	var filter filterFlags
-	limit := 0
+	limit, newestFirst := 0, false
 	cmd := &cobra.Command{
 		Use:   "list ADDRESS",
 		Short: "List the messages of an account, as a POP3 session that begins now",
@@ -70,7 +70,7 @@ func newMaildropListCommand(f *remoteFlags) *cobra.Command {
 					if limit > 0 {
 						size = min(left, maildropPage)
 					}
-					page, err := c.Maildrop(cmd.Context(), args[0], filter.MaildropFilter, after, size)
+					page, err := c.Maildrop(cmd.Context(), args[0], adminclient.MaildropQuery{MaildropFilter: filter.MaildropFilter, NewestFirst: newestFirst}, after, size)
 					if err != nil {
 						return err
 					}
@@ -87,6 +87,7 @@ func newMaildropListCommand(f *remoteFlags) *cobra.Command {
 	}
 	filter.add(cmd)
 	cmd.Flags().IntVar(&limit, "limit", 0, "stop after this `NUMBER` of messages; 0: list all")
+	cmd.Flags().BoolVar(&newestFirst, "newest-first", false, "list the newest message first")
 	return cmd
 }
 

@@ -150,6 +150,20 @@ func (p *Page) Open(url string) int {
 	return p.follow("open "+url, chromedp.Navigate(url))
 }
 
+// Back returns to the page before, which the browser may have kept.
+func (p *Page) Back() {
+	p.t.Helper()
+	before := p.Script("location.href")
+	p.Script("history.back(), ''")
+	mailtest.WaitFor(p.t, limit, func() error {
+		url, err := evaluate[string](p, "document.readyState === 'complete' ? location.href : ''")
+		if err == nil && (url == "" || url == before) {
+			err = fmt.Errorf("the page is still %q", url)
+		}
+		return err
+	})
+}
+
 // find is a function that finds the last visible control with a text, which is its name or begins it.
 const find = `(selector, text) => {
 	const name = (e) => (e.getAttribute("aria-label") ?? e.textContent).replace(/\s+/g, " ").trim();
