@@ -11,26 +11,28 @@ import (
 
 // Planted is a defect in the statements of the engine, for judging whether runs would find it.
 type Planted struct {
-	Name   string
+	Name string
+	// Seed is the seed of a run that finds the defect.
+	Seed   uint64
 	Defect Defect
 }
 
 // Defects lists the planted defects.
 func Defects() []Planted {
 	return []Planted{
-		{"an index row is acknowledged by one replica", at(write, "mailbox", gocql.LocalOne)},
-		{"a content is acknowledged by one replica", at(write, "content", gocql.LocalOne)},
-		{"a list asks one replica", at(list, "mailbox", gocql.LocalOne)},
-		{"a removal is acknowledged by one replica", at(remove, "mailbox", gocql.LocalOne)},
-		{"a removal has the time of the message", removalTime},
-		{"a message is added with a late time", additionTime},
-		{"removals leave no trash", skip(write, "trash")},
-		{"the size of a row is wrong now and then", wrongSize},
-		{"a floor is raised a day too high", highFloor},
-		{"background work asks a quorum instead of all replicas", quorumForAll},
-		{"nobody asks other datacenters", localForEach},
-		{"a content is lost now and then, and acknowledged", lostContent},
-		{"a reaper does not note whose rows it has swept", skip(update, "content")},
+		{"an index row is acknowledged by one replica", 2, at(write, "mailbox", gocql.LocalOne)},
+		{"a content is acknowledged by one replica", 7, at(write, "content", gocql.LocalOne)},
+		{"a list asks one replica", 2, at(list, "mailbox", gocql.LocalOne)},
+		{"a removal is acknowledged by one replica", 4, at(remove, "mailbox", gocql.LocalOne)},
+		{"a removal has the time of the message", 1, removalTime},
+		{"a message is added with a late time", 1, additionTime},
+		{"removals leave no trash", 2, skip(write, "trash")},
+		{"the size of a row is wrong now and then", 2, wrongSize},
+		{"a floor is raised a day too high", 1, highFloor},
+		{"background work asks a quorum instead of all replicas", 5, quorumForAll},
+		{"nobody asks other datacenters", 19, localForEach},
+		{"a content is lost now and then, and acknowledged", 2, lostContent},
+		{"a reaper does not note whose rows it has swept", 2, skip(update, "content")},
 	}
 }
 
@@ -95,12 +97,25 @@ func changed(st driver.Statement, change func(values []any)) driver.Statement {
 	return st
 }
 
+// later changes a timestamp among the values of a statement that is not a batch. A server that asks whether it may
+// write sends nulls.
+func later(st driver.Statement, i int, by time.Duration) (driver.Statement, Effect) {
+	if len(st.Values) == 0 {
+		return st, Keep
+	}
+	at, ok := st.Values[i].(int64)
+	if !ok {
+		return st, Keep
+	}
+	return changed(st, func(values []any) { values[i] = at + by.Microseconds() }), Change
+}
+
 // removalTime gives the removal of rows the timestamp of a moment before the messages.
 func removalTime(st driver.Statement) (driver.Statement, Effect) {
 	if !concerns(st, remove, "mailbox") || !strings.Contains(st.CQL, "IN ?") {
 		return st, Keep
 	}
-	return changed(st, func(values []any) { values[0] = values[0].(int64) - time.Hour.Microseconds() }), Change
+	return later(st, 0, -time.Hour)
 }
 
 // additionTime gives new rows a timestamp of an hour later.
@@ -108,10 +123,7 @@ func additionTime(st driver.Statement) (driver.Statement, Effect) {
 	if !concerns(st, write, "mailbox") {
 		return st, Keep
 	}
-	return changed(st, func(values []any) {
-		last := len(values) - 1
-		values[last] = values[last].(int64) + time.Hour.Microseconds()
-	}), Change
+	return later(st, len(st.Values)-1, time.Hour)
 }
 
 // wrongSize makes the size of every row with an odd octet in its id one too large.
@@ -131,10 +143,11 @@ func highFloor(st driver.Statement) (driver.Statement, Effect) {
 	if !strings.HasPrefix(st.CQL, "INSERT INTO floor (mailbox, floor)") {
 		return st, Keep
 	}
-	return changed(st, func(values []any) {
-		id := values[1].(gocql.UUID)
-		values[1] = gocql.MinTimeUUID(id.Time().Add(24 * time.Hour))
-	}), Change
+	id, ok := st.Values[1].(gocql.UUID)
+	if !ok { // a server asks whether it may write
+		return st, Keep
+	}
+	return changed(st, func(values []any) { values[1] = gocql.MinTimeUUID(id.Time().Add(24 * time.Hour)) }), Change
 }
 
 // quorumForAll asks for a local quorum instead of all replicas.

@@ -21,6 +21,8 @@ const (
 	NodePause      Kind = "node stands still"
 	NodeSlow       Kind = "node is slow"
 	NodeCut        Kind = "node is cut off from all others"
+	NodeAlone      Kind = "node is cut off from all other nodes, and servers reach it"
+	NodeDiesAlone  Kind = "node is cut off from all other nodes, servers reach it, and then it is replaced by an empty node"
 	NodeClock      Kind = "clock of a node is wrong"
 	NodeReplace    Kind = "node is replaced by an empty node"
 	NodeCompact    Kind = "node compacts"
@@ -192,6 +194,18 @@ func (w *World) beginAtNode(f Fault, node string) (undo func()) {
 	case NodeCut:
 		c.isolate(node)
 		return func() { c.join(node) }
+	case NodeAlone:
+		c.alone(node, c.Cut)
+		return func() { c.alone(node, c.Heal) }
+	case NodeDiesAlone:
+		c.alone(node, c.Cut)
+		return func() {
+			w.lose()
+			c.Crash(node, true)
+			c.alone(node, c.Heal)
+			w.replace(node)
+			c.Restart(node)
+		}
 	case NodeClock:
 		c.SetClock(node, f.By, 1)
 		return func() { c.SetClock(node, 0, 1) }
@@ -200,12 +214,17 @@ func (w *World) beginAtNode(f Fault, node string) (undo func()) {
 		return func() {}
 	case NodeReplace:
 		w.lose()
-		err := c.Replace(node)
-		w.story.add("%s is replaced: %v", node, short(err))
-		w.repair() // as docs/multi-datacenter.md says
+		w.replace(node)
 		return func() { c.Restart(node) }
 	}
 	panic("unknown kind of fault: " + string(f.Kind))
+}
+
+// replace replaces a node by an empty node, and repairs, as docs/multi-datacenter.md says.
+func (w *World) replace(node string) {
+	err := w.cluster.Replace(node)
+	w.story.add("%s is replaced: %v", node, short(err))
+	w.repair()
 }
 
 // without returns the faults except for some.

@@ -47,7 +47,7 @@ func (f *fetcher) session(ctx context.Context, s *server, d *drop, remove bool) 
 	f.w.model.list(d, began, at, all, lossy || f.w.lossy())
 	var marked []mail.UIDL
 	for i, e := range all {
-		if !f.w.retrieve(ctx, s, d, drop, i+1, e) || !remove || f.rand.IntN(4) == 0 {
+		if !f.w.retrieve(ctx, s, d, drop, i+1, e) || !remove || f.rand.IntN(4) == 0 || f.w.keeps(d, e.uidl) {
 			continue
 		}
 		if drop.Mark(i+1) == nil {
@@ -115,6 +115,18 @@ func (w *World) retrieve(ctx context.Context, s *server, d *drop, drop *maildrop
 	number, fits := w.texts.numberOf(string(text))
 	w.model.retrieved(d, e.uidl, number, int64(len(text)), fits)
 	return fits
+}
+
+// keeps reports whether the user of a maildrop never removes a message.
+func (w *World) keeps(d *drop, uidl mail.UIDL) bool {
+	return w.cfg.KeepEvery > 0 && w.model.numberOf(d, uidl)%w.cfg.KeepEvery == 0
+}
+
+// numberOf returns the number of a message that was retrieved.
+func (m *model) numberOf(d *drop, uidl mail.UIDL) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return d.unique[uidl].number
 }
 
 // lives reports whether nobody has begun to remove an account.

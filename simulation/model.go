@@ -73,6 +73,7 @@ type sent struct {
 	// before.
 	excuses int
 	tries   int
+	trying  bool      // an attempt is in progress
 	ended   time.Time // when the last attempt ended
 	// late: the acknowledging datacenter may have known only the owner before, whose late mail it is.
 	late bool
@@ -84,6 +85,7 @@ type listed struct {
 	size    int64
 	removed map[string]time.Time // when its removal was acknowledged, by datacenter
 	tried   bool                 // a removal was tried
+	last    time.Time            // a moment before the last list with the message
 }
 
 // add adds the counts of another tally.
@@ -130,8 +132,8 @@ func permanent(err error) bool {
 		errors.Is(err, account.ErrDisabled)
 }
 
-// result notes the reply to an attempt to send a message to a maildrop through a datacenter.
-func (m *model) result(d *drop, number int, began time.Time, through, at string, excused bool, err error) {
+// trying notes that an attempt begins: the message may be listed before the reply.
+func (m *model) trying(d *drop, number int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := d.copies[number]
@@ -140,8 +142,16 @@ func (m *model) result(d *drop, number int, began time.Time, through, at string,
 		d.copies[number] = c
 		m.tally.Sent++
 	}
+	c.trying = true
+}
+
+// result notes the reply to an attempt to send a message to a maildrop through a datacenter.
+func (m *model) result(d *drop, number int, began time.Time, through, at string, excused bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := d.copies[number]
 	c.tries++
-	c.ended = time.Now()
+	c.trying, c.ended = false, time.Now()
 	if excused {
 		c.excuses++
 	}
@@ -192,6 +202,7 @@ func (m *model) list(d *drop, began time.Time, at string, all []seen, lossy bool
 			l = &listed{number: -1, size: s.size, removed: map[string]time.Time{}}
 			d.unique[s.uidl] = l
 		}
+		l.last = began
 		if l.size != s.size {
 			m.story.violated(promiseSize, "%s listed %s with %d octets, and now with %d", d.name, s.uidl, l.size, s.size)
 		}
@@ -270,25 +281,34 @@ func (m *model) retrieved(d *drop, uidl mail.UIDL, number int, octets int64, fit
 // attempt ended after the new account was made.
 func (m *model) mayHave(d *drop, number int) bool {
 	for _, other := range m.drops {
-		if c := other.copies[number]; other.address == d.address && c != nil && c.ended.After(d.making) {
+		if c := other.copies[number]; other.address == d.address && c != nil && (c.trying || c.ended.After(d.making)) {
 			return true
 		}
 	}
 	return false
 }
 
-// checkOnce checks the count of copies of a message.
+// checkOnce checks the count of copies of a message. A copy of an attempt with an unknown outcome may be seen, and
+// removed by a later attempt, which stores the message again: no list after the last attempt has the copy.
 func (m *model) checkOnce(d *drop, number int) {
-	copies := 0
+	copies, gone := 0, 0
+	c := d.copies[number]
 	for _, l := range d.unique {
 		if l.number == number {
 			copies++
+			if c.trying || l.last.Before(c.ended) {
+				gone++
+			}
 		}
 	}
 	if copies > 1 {
 		m.tally.Duplicates++
 	}
-	if c := d.copies[number]; copies > 1+c.excuses {
+	before := c.tries // attempts whose copies may be gone
+	if !c.trying {
+		before--
+	}
+	if copies > 1+c.excuses+min(gone, before) {
 		m.story.violated(promiseOnce, "%s has %d copies of message %d, sent %d times, %d of them with an excuse", d.name, copies, number, c.tries, c.excuses)
 	}
 }

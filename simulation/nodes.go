@@ -81,6 +81,15 @@ func (n *nodes) isolate(name string) {
 	}
 }
 
+// alone cuts or heals the lines of a node to all other nodes.
+func (n *nodes) alone(name string, change func(a, b string)) {
+	for _, other := range n.names {
+		if other != name {
+			change(name, other)
+		}
+	}
+}
+
 // join mends the lines of a node.
 func (n *nodes) join(name string) {
 	for d := range n.config.Datacenters {

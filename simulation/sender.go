@@ -72,6 +72,7 @@ func (m *sending) try(ctx context.Context, text string) {
 	addresses := make([]mail.Address, len(m.to))
 	for i, d := range m.to {
 		addresses[i] = d.address
+		m.w.model.trying(d, m.number)
 	}
 	began, origin := time.Now(), s.engine.Origin()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Minute)

@@ -18,13 +18,46 @@ func Shape(seed uint64) Config {
 	}
 	cfg.Failover = cfg.Datacenters > 1 && cfg.Nodes == 3 && r.IntN(2) == 0
 	kinds := []Kind{
-		NodeCrash, NodePause, NodeSlow, NodeCut, NodeClock, NodeCompact, LinesCut, LinesCutOneWay, DatacenterDown,
+		NodeCrash, NodePause, NodeSlow, NodeCut, NodeAlone, NodeClock, NodeCompact, LinesCut, LinesCutOneWay, DatacenterDown,
 		ServerKill, ServerKill, ServerCut, ServerClock,
 	}
 	if r.IntN(5) == 0 {
 		kinds = append(kinds, NodeLosesLog)
 	}
+	if r.IntN(4) == 0 { // nodes die, one after the other, and little else happens
+		cfg.Faults = Draw(cfg, 20*time.Minute, NodeDiesAlone, NodeCompact, ServerKill)
+		apart(cfg.Faults)
+		return cfg
+	}
 	cfg.Faults = Draw(cfg, 7*time.Minute, kinds...)
+	if cfg.Datacenters > 1 && r.IntN(3) == 0 {
+		cfg = longCuts(cfg, r)
+	} else if cfg.Datacenters > 1 && r.IntN(3) == 0 { // addresses change their owners while datacenters are cut off
+		cfg.OwnerEvery = 4 * time.Minute
+		cfg.Faults = Draw(cfg, 12*time.Minute, LinesCut, LinesCut, LinesCutOneWay, ServerKill)
+	}
+	return cfg
+}
+
+// apart ends each fault before the next begins: two nodes that lose their disks at once may lose mail.
+func apart(all []Fault) {
+	for i := range all[:max(0, len(all)-1)] {
+		all[i].For = min(all[i].For, all[i+1].At-all[i].At-time.Second)
+	}
+}
+
+// longCuts changes a shape: few maildrops with much removed, where a message is forgotten now and then, and datacenters that are cut off from each other for longer
+// than the in-flight window, while background work comes often.
+func longCuts(cfg Config, r *rand.Rand) Config {
+	cfg.Accounts, cfg.OwnerEvery, cfg.FetchEvery, cfg.Length = 6, 0, 30*time.Second, 4*time.Hour
+	cfg.Pace.Orphans, cfg.KeepEvery = time.Hour, 60
+	cfg.Faults = Draw(cfg, 20*time.Minute, NodeCrash, NodeAlone, ServerKill)
+	for at := draw(r, 20*time.Minute); at < cfg.Length-time.Hour; {
+		f := Fault{Kind: LinesCut, At: at, For: time.Hour + draw(r, time.Hour), A: r.IntN(cfg.Datacenters)}
+		f.B = (f.A + 1 + r.IntN(cfg.Datacenters-1)) % cfg.Datacenters
+		cfg.Faults = append(cfg.Faults, f)
+		at += f.For + draw(r, 20*time.Minute)
+	}
 	return cfg
 }
 

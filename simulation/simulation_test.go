@@ -21,6 +21,7 @@ var (
 	first = flag.Uint64("first", 1, "the first seed")
 	spend = flag.Duration("spend", 0, "make runs for this long, of real time; zero: five runs")
 	all   = flag.Bool("all", false, "also run the long tests")
+	plant = flag.String("defect", "", "plant the defect of this `name` in the run of -seed")
 	sent  = flag.String("statements", "", "write the statements of the servers into a `file`")
 	log   = flag.Bool("log", false, "print the log of the servers")
 )
@@ -78,6 +79,11 @@ func report(t *testing.T, cfg simulation.Config, r simulation.Result) {
 func TestSeeds(t *testing.T) {
 	if *seed != 0 {
 		cfg := simulation.Shape(*seed)
+		for _, d := range simulation.Defects() {
+			if d.Name == *plant {
+				cfg.Defect = d.Defect
+			}
+		}
 		r := run(t, cfg)
 		t.Log(strings.Join(r.Story, "\n"))
 		t.Logf("%+v statements=%d work=%d hash=%x", r.Tally, r.Statements, r.Work, r.Hash)
@@ -113,6 +119,25 @@ func shrink(t *testing.T, cfg simulation.Config) {
 	}
 }
 
+// TestKnownDefects plants each defect into a run that is known to find it.
+func TestKnownDefects(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
+	for _, planted := range simulation.Defects() {
+		t.Run(planted.Name, func(t *testing.T) {
+			cfg := simulation.Shape(planted.Seed)
+			cfg.Defect, cfg.Brief = planted.Defect, true
+			began := time.Now()
+			r := run(t, cfg)
+			if len(r.Violations) == 0 {
+				t.Fatalf("no promise is broken, although %d statements were changed", r.Changed)
+			}
+			t.Logf("seed %d, after %v (%v): %s", planted.Seed, r.Broken.Round(time.Second), time.Since(began).Round(time.Second), r.Violations[0])
+		})
+	}
+}
+
 // TestDefects plants one defect after the other into the statements of the servers: some run finds each.
 func TestDefects(t *testing.T) {
 	if !*all {
@@ -123,7 +148,7 @@ func TestDefects(t *testing.T) {
 			began := time.Now()
 			for s := *first; s < *first+40; s++ {
 				cfg := simulation.Shape(s)
-				cfg.Defect = planted.Defect
+				cfg.Defect, cfg.Brief = planted.Defect, true
 				r := run(t, cfg)
 				if len(r.Violations) > 0 {
 					t.Logf("found by run %d, after %v (%v): %s", s-*first+1, time.Since(began).Round(time.Second), r.Broken.Round(time.Second), r.Violations[0])

@@ -40,9 +40,13 @@ type Config struct {
 	// Fetchers count them.
 	SendEvery, FetchEvery, OwnerEvery time.Duration
 	Senders, Fetchers                 int
-	Pace                              Pace
+	// KeepEvery is set if fetchers never remove each message whose number is a multiple of it.
+	KeepEvery int
+	Pace      Pace
 	// Faults are the faults; nil: none.
 	Faults []Fault
+	// Brief ends the run soon after the first broken promise.
+	Brief bool
 	// Defect changes the statements of all servers; nil: no defect.
 	Defect Defect
 	// Statements receives a line for each statement; nil: none.
@@ -294,11 +298,25 @@ func (w *World) live() error {
 	}
 	w.clients.Go(func() { w.repairs(acting) })
 	faults := w.inject(ctx, w.cfg.Faults)
-	time.Sleep(w.cfg.Length)
+	w.act()
 	stop()
 	faults()
 	w.clients.Wait()
+	if w.cfg.Brief && w.story.failed() {
+		return nil
+	}
 	return w.judge(ctx)
+}
+
+// act waits while clients act.
+func (w *World) act() {
+	if !w.cfg.Brief {
+		time.Sleep(w.cfg.Length)
+		return
+	}
+	for end := time.Now().Add(w.cfg.Length); time.Now().Before(end) && !w.story.failed(); {
+		time.Sleep(min(time.Minute, time.Until(end)))
+	}
 }
 
 // repairs repairs the cluster again and again, as an operator does.
