@@ -32,7 +32,7 @@ func (a *api) addEvents() {
 	register(a, huma.Operation{
 		OperationID: "list-events", Method: http.MethodGet, Path: "/v1/events",
 		Summary:     "List the queue of events that webhooks get",
-		Description: "The answer has the events of all datacenters, sent or not, in the domains that the caller reaches. The events of the last second at other servers may be missing.",
+		Description: "The answer has the events of all datacenters, sent or not, in the domains that the caller reaches. The events of the last seconds at other servers may be missing.",
 	}, func(ctx context.Context, in *eventQuery) (*list, error) {
 		out, err := a.listEvents(ctx, webhook.Range{Since: in.Since, Until: in.Until, Limit: in.Limit}, in.Kind, in.Address)
 		if err != nil {

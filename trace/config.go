@@ -44,6 +44,6 @@ const day = 24 * time.Hour
 func DefaultConfig() Config {
 	return Config{
 		Trace: Journal{Keep: 30 * day}, Audit: Journal{Keep: 400 * day},
-		Waiting: 50_000, FlushEvery: time.Second, FlushEvents: 2000, Timeout: 5 * time.Second, Tries: 20,
+		Waiting: 50_000, FlushEvery: 5 * time.Second, FlushEvents: 5000, Timeout: 5 * time.Second, Tries: 20,
 	}
 }

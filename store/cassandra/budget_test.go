@@ -74,14 +74,18 @@ func TestStatementBudget(t *testing.T) {
 		}, 1, 0},
 		{"note a login", nil, func() error { return s.NoteLogin(t.Context(), mb, time.Now()) }, 1, 0},
 		{"record 200 events of a key", nil, func() error {
-			rows := make([]store.Record, 200)
+			rows, at := make([]store.Record, 200), time.Now()
 			for i := range rows {
-				rows[i] = store.Record{Key: "k", At: time.Now(), ID: [16]byte{15: byte(i)}, Data: []byte("x")}
+				rows[i] = store.Record{Key: "k", At: at, ID: [16]byte{15: byte(i)}, Data: []byte("x")}
 			}
 			return s.AddRecords(t.Context(), store.JournalTrace, rows, time.Hour)
 		}, 1, 0},
 		{"read the events of a key and a day", nil, func() error {
 			_, _, err := s.Records(t.Context(), store.JournalTrace, "k", store.DayOf(time.Now()), store.Record{}, 1000)
+			return err
+		}, 0, 1},
+		{"follow a key of the queue on a day", nil, func() error {
+			_, _, err := s.RecordsAfter(t.Context(), store.JournalQueue, "k", store.DayOf(time.Now()), store.Record{}, 1000)
 			return err
 		}, 0, 1},
 		{"advance 4 marks", nil, func() error {

@@ -21,6 +21,10 @@ type journal struct {
 // journalAtOnce is the count of rows of a batch.
 const journalAtOnce = 200
 
+// journalParallel is the count of batches under way at the same time. Mail goes first: many batches at the same time
+// delay the deliveries of a busy node.
+const journalParallel = 2
+
 // journalStatements holds the statements that write and list a journal.
 type journalStatements struct{ insert, list, listAfter string }
 
@@ -63,7 +67,7 @@ func (l *journal) AddRecords(ctx context.Context, j store.JournalName, rows []st
 		batches = slices.AppendSeq(batches, slices.Chunk(all, journalAtOnce))
 	}
 	errs := make([]error, len(batches))
-	inParallel(len(batches), func(i int) {
+	atMost(journalParallel, len(batches), func(i int) {
 		errs[i] = l.run.execBatch(ctx, statement{cql: insert, consistency: l.at.writes(), what: what, background: j == store.JournalQueue}, batches[i])
 	})
 	return errors.Join(errs...)

@@ -81,8 +81,11 @@ func tryContacts(ctx context.Context, cfg Config) (driver.Session, []contact) {
 }
 
 // inParallel calls do for 0 to n-1, up to 16 at the same time.
-func inParallel(n int, do func(i int)) {
-	slots := make(chan struct{}, 16)
+func inParallel(n int, do func(i int)) { atMost(16, n, do) }
+
+// atMost calls do for 0 to n-1, up to so many at the same time.
+func atMost(limit, n int, do func(i int)) {
+	slots := make(chan struct{}, limit)
 	var wg sync.WaitGroup
 	for i := range n {
 		slots <- struct{}{}

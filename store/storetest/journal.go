@@ -140,6 +140,33 @@ var journalCases = []testCase{
 		e.wantRecordsAfter(store.JournalTrace, "k", at, store.Record{}, 10, a)
 		e.wantRecordsAfter(store.JournalAudit, "k", at, store.Record{}, 10, b)
 	}},
+	{"a whole day", func(e *env) {
+		first := noon().Add(-12 * time.Hour)
+		for _, j := range []store.JournalName{store.JournalTrace, store.JournalAudit, store.JournalQueue} {
+			// Two rows at the ends of each half hour.
+			var rows []store.Record
+			for n := range 48 {
+				begin := first.Add(time.Duration(n) * 30 * time.Minute)
+				rows = append(rows, record("k", begin, 1), record("k", begin.Add(30*time.Minute-time.Microsecond), 2))
+			}
+			e.addRecords(j, rows...)
+			e.addRecords(j, record("k", first.Add(-time.Microsecond), 3), record("k", first.Add(24*time.Hour), 3))
+			newest := slices.Clone(rows)
+			slices.Reverse(newest)
+			for _, limit := range []int{1, 7, 48, 96, 100} {
+				e.wantRecords(j, "k", first, limit, newest...)
+				e.wantRecordsAfter(j, "k", first, store.Record{}, limit, rows...)
+			}
+			for _, n := range []int{0, 11, 12, 13, 50, 95} {
+				e.wantRecordsAfter(j, "k", first, rows[n], 5, rows[n+1:]...)
+				got, more, err := e.Records(e.ctx, j, "k", store.DayOf(first), rows[n], 100)
+				if err != nil || more {
+					e.Fatalf("Records before %d: more %v, %v", n, more, err)
+				}
+				e.sameRecords("k", got, newest[96-n:])
+			}
+		}
+	}},
 	{"marks move forward alone", func(e *env) {
 		at := noon()
 		e.wantMarks("list")
