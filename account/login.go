@@ -118,6 +118,25 @@ func (d *Directory) loginAddress(login string) (mail.Address, bool) {
 	return a, a.Validate() == nil
 }
 
+// LoginAddress returns the canonical address that a login name stands for; false for a name that is no address.
+func (d *Directory) LoginAddress(login string) (mail.Address, bool) { return d.loginAddress(login) }
+
+// LoginReason is the class of a failed login for logs and records; empty for an error of SignIn that says nothing
+// about the name and the password.
+func LoginReason(err error) string {
+	switch {
+	case errors.Is(err, ErrNoSuchAccount):
+		return "unknown_user"
+	case errors.Is(err, ErrBadCredentials):
+		return "wrong_password"
+	case errors.Is(err, ErrDisabled):
+		return "disabled"
+	case errors.Is(err, ErrTooManyFailures):
+		return "held_back"
+	}
+	return ""
+}
+
 // check compares the password of a login with the password of e; e is nil for an unknown address.
 // check computes exactly one hash, or none if the same combination was verified lately or was wrong
 // lately for the same client.

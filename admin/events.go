@@ -27,6 +27,19 @@ func (a *api) signed(ctx context.Context, e event.Event) event.Event {
 	return e
 }
 
+// loginFailed reports a login of a user, or a request with a token, that was refused. name is the address as given;
+// empty: a token.
+func (a *api) loginFailed(r *http.Request, name, reason string) {
+	if a.cfg.Events == nil || reason == "" {
+		return
+	}
+	e := event.Event{Kind: event.LoginFailed, Remote: remoteOf(r).Unmap(), Protocol: "HTTP", Cause: reason}
+	if address, ok := a.directory.LoginAddress(name); ok {
+		e.Address = address.String()
+	}
+	a.cfg.Events.Happened(e)
+}
+
 // access reports an access to message n before the answer, and waits for the record where Config.Required
 // asks for it. Errors: those of event.Recorder.
 func (a *api) access(ctx context.Context, operation string, m *openedMaildrop, n int) error {

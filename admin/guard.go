@@ -14,6 +14,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"popelago/event"
 	"popelago/token"
 )
 
@@ -85,8 +86,10 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="popelago"`) // RFC 6750 section 3
 		if _, ok := bearer(r); ok {                                   // requests without a token have no limit, and so no log line
 			a.logger.Info("admin request with a wrong token", "remote", r.RemoteAddr, "cause", err)
+			a.loginFailed(r, "", "wrong_token")
 		}
 	case http.StatusTooManyRequests:
+		a.loginFailed(r, "", event.CauseHeldBack)
 		w.Header().Set("Retry-After", strconv.Itoa(int(token.WrongTokenMemory.Seconds())))
 	default:
 		text = a.fault("check the token", status, text, err)

@@ -67,6 +67,13 @@ func (a *api) signIn(r *http.Request) (account.Login, error) {
 
 // refuseUser answers a request without the right address and password. A storage fault stays a fault.
 func (a *api) refuseUser(w http.ResponseWriter, r *http.Request, err error) {
+	if name, _, ok := r.BasicAuth(); ok {
+		reason := account.LoginReason(err)
+		if errors.Is(err, errLoginRefused) {
+			reason = account.LoginReason(account.ErrDisabled)
+		}
+		a.loginFailed(r, name, reason)
+	}
 	status, text := classify(err)
 	switch {
 	case status == http.StatusUnauthorized:

@@ -58,7 +58,8 @@ func (a *api) addTraces() {
 
 	type auditQuery struct {
 		EventQuery
-		Subject string `query:"subject" maxLength:"1000" doc:"An address: its logins, retrievals, removals, and actions of administrators. A domain: actions of administrators in it. Absent: all actions of administrators."`
+		FailedLogins bool   `query:"failedLogins" doc:"Only failed logins: of an address, of the addresses of a domain, or all of them, with requests whose token was refused."`
+		Subject      string `query:"subject" maxLength:"1000" doc:"An address: its logins, retrievals, removals, and actions of administrators. A domain: actions of administrators in it. Absent: all actions of administrators."`
 	}
 	register(a, huma.Operation{
 		OperationID: "list-audit", Method: http.MethodGet, Path: "/v1/audit",
@@ -70,7 +71,11 @@ func (a *api) addTraces() {
 		if err != nil {
 			return nil, err
 		}
-		found, err := a.cfg.Traces.Audit(ctx, subjects, in.bounds(), visibleTo(c))
+		find := a.cfg.Traces.Audit
+		if in.FailedLogins {
+			find = a.cfg.Traces.FailedLogins
+		}
+		found, err := find(ctx, subjects, in.bounds(), visibleTo(c))
 		if err != nil {
 			return nil, err
 		}
@@ -169,7 +174,7 @@ func EventOf(e event.Event) adminclient.Event {
 	out := adminclient.Event{
 		Time: e.Time.UTC(), Kind: string(e.Kind), Server: e.Server, Datacenter: e.Datacenter, Address: mail.Printable(e.Address),
 		Recipient: mail.Printable(e.Recipient), Sender: mail.Printable(e.Sender), MessageID: mail.Printable(e.HeaderID),
-		Octets: e.Size, Messages: e.Messages, Protocol: e.Protocol, Session: e.Session, Cause: mail.Printable(e.Cause),
+		Octets: e.Size, Messages: e.Messages, Attempts: e.Attempts, Protocol: e.Protocol, Session: e.Session, Cause: mail.Printable(e.Cause),
 		Actor: e.Actor, Operation: e.Operation, Before: mail.Printable(e.Before), After: mail.Printable(e.After),
 	}
 	if !e.Mailbox.IsZero() {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"popelago/account"
 	"popelago/adminclient"
 	"popelago/event"
 	"popelago/mail"
@@ -202,4 +203,79 @@ func TestRequiredRecord(t *testing.T) {
 	wantStatus(t, "header", err, http.StatusServiceUnavailable, "")
 	_, err = c.FetchMessage(ctx, "alice@example.org", m.UniqueID, io.Discard)
 	wantStatus(t, "message", err, http.StatusServiceUnavailable, "")
+}
+
+// The audit has failed logins of users and refused tokens, merged, for callers who reach the domain; no secret.
+func TestAuditOfFailedLogins(t *testing.T) {
+	f := (&fixture{token: "a secret of sixteen"}).traced(t)
+	traced := f.config
+	var failures *event.Failures
+	f.config = func(cfg *adminConfig, st store.Store) {
+		traced(cfg, st)
+		failures = event.NewFailures(f.keeper)
+		cfg.Events = failures
+	}
+	f.start(t)
+	url, ctx := f.serve(t), t.Context()
+	c := client(t, url, "a secret of sixteen")
+	for _, domain := range []string{"one.test", "two.test"} {
+		if _, err := c.AddDomain(ctx, domain); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.AddAccount(ctx, "alice@"+domain, "geheim12"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		f.self(http.MethodGet, "/v1/self/retention", "127.0.0.1:1", "Alice@one.test", "guess99", "")
+	}
+	f.self(http.MethodGet, "/v1/self/retention", "127.0.0.1:1", "nobody@two.test", "guess99", "")
+	f.self(http.MethodGet, "/v1/self/retention", "127.0.0.1:1", "", "", "") // the question for a password
+	_, err := client(t, url, "guess99 as a token").Domains(ctx)
+	wantStatus(t, "a wrong token", err, http.StatusUnauthorized, "")
+	failures.Close()
+
+	failed := func(c *adminclient.Client, subject string) string {
+		t.Helper()
+		list, err := c.Audit(ctx, adminclient.EventQuery{Subject: subject, FailedLogins: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, e := range list.Events {
+			all = append(all, fmt.Sprintf("%s %s %d", e.Address, e.Cause, e.Attempts))
+			if e.Kind != "login-failed" || e.Remote != "127.0.0.1" || e.Protocol != "HTTP" || strings.Contains(fmt.Sprintf("%+v", e), "guess99") {
+				t.Errorf("event %+v", e)
+			}
+		}
+		return strings.Join(all, "; ")
+	}
+	const one, two = "alice@one.test wrong_password 1", "nobody@two.test unknown_user 1"
+	for subject, want := range map[string]string{
+		"": "alice@one.test wrong_password 2;  wrong_token 1; " + two + "; " + one, "alice@one.test": "alice@one.test wrong_password 2; " + one,
+		"two.test": two, "alice@two.test": "",
+	} {
+		if got := failed(c, subject); got != want {
+			t.Errorf("failed logins of %q: %q, want %q", subject, got, want)
+		}
+	}
+	all, err := c.Audit(ctx, adminclient.EventQuery{Subject: "alice@one.test"})
+	if got := lines(all); err != nil || !strings.HasPrefix(got, "login-failed  alice@one.test; login-failed  alice@one.test; change add-account") {
+		t.Errorf("audit of the account: %s, %v", got, err)
+	}
+	if all, err := c.Audit(ctx, adminclient.EventQuery{}); err != nil || strings.Contains(lines(all), "login-failed") {
+		t.Errorf("the actions of administrators have failed logins: %s, %v", lines(all), err)
+	}
+	secret, err := c.AddToken(ctx, adminclient.NewToken{Role: "admin", Scopes: []string{"domain:two.test"}, Lifetime: "1h"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := failed(client(t, url, secret.Secret), ""); got != two {
+		t.Errorf("a token for two.test sees %q", got)
+	}
+	for cause, err := range map[string]error{event.CauseUnknownUser: account.ErrNoSuchAccount, event.CauseHeldBack: account.ErrTooManyFailures} {
+		if got := account.LoginReason(err); got != cause {
+			t.Errorf("%v has the reason %s, want %s", err, got, cause)
+		}
+	}
 }

@@ -12,7 +12,7 @@ import (
 // unknown.
 type Event struct {
 	Time       time.Time `json:"time" doc:"When, by the clock of the server."`
-	Kind       string    `json:"kind" doc:"accepted, refused, over-quota, login, retrieved, removed, expired, purged, restored, unfetched, growing; access and change are actions of administrators."`
+	Kind       string    `json:"kind" doc:"accepted, refused, over-quota, login, login-failed, retrieved, removed, expired, purged, restored, unfetched, growing; access and change are actions of administrators."`
 	Server     string    `json:"server" doc:"The server that reports the event."`
 	Datacenter string    `json:"datacenter,omitempty" doc:"The datacenter of the server."`
 	Address    string    `json:"address,omitempty" doc:"The account; for an action on a domain the domain."`
@@ -24,6 +24,7 @@ type Event struct {
 	MessageID  string    `json:"messageId,omitempty" doc:"The header field Message-ID, without angle brackets."`
 	Octets     int64     `json:"octets,omitempty" doc:"Size of the message, of the refused text, or of the list of a login."`
 	Messages   int64     `json:"messages,omitempty" doc:"Messages in the list of a login, or concerned by an action."`
+	Attempts   int64     `json:"attempts,omitempty" doc:"The failed logins that the event stands for."`
 	Remote     string    `json:"remote,omitempty" doc:"The address of the client."`
 	Protocol   string    `json:"protocol,omitempty" doc:"The protocol of the client, such as LMTP, ESMTPS, POP3S, HTTP."`
 	Session    string    `json:"session,omitempty" doc:"The id of the session, as the log has it."`
@@ -53,6 +54,9 @@ func (e Event) Facts() (all []Fact) {
 	if e.Messages > 0 || e.Kind == "login" {
 		add("messages", strconv.FormatInt(e.Messages, 10))
 	}
+	if e.Attempts > 1 {
+		add("attempts", strconv.FormatInt(e.Attempts, 10))
+	}
 	if e.Octets > 0 {
 		add("octets", strconv.FormatInt(e.Octets, 10))
 	}
@@ -77,6 +81,8 @@ type EventQuery struct {
 	Subject string
 	// As is the kind of the subject of a trace: id, uidl, message-id or address; empty: its form decides.
 	As string
+	// FailedLogins: only failed logins, for an audit.
+	FailedLogins bool
 	// Since and Until bound the times; zero: no bound.
 	Since, Until time.Time
 	// Limit bounds the events; 0: the server's default.
@@ -95,6 +101,9 @@ func (q EventQuery) values() url.Values {
 	set("subject", q.Subject)
 	set("as", q.As)
 	set("before", q.Before)
+	if q.FailedLogins {
+		set("failedLogins", "true")
+	}
 	setMoment(v, "since", q.Since)
 	setMoment(v, "until", q.Until)
 	setNumber(v, "limit", int64(q.Limit))

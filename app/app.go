@@ -18,6 +18,7 @@ import (
 	"popelago/account"
 	"popelago/config"
 	"popelago/delivery"
+	"popelago/event"
 	"popelago/ledger"
 	"popelago/pop3server"
 	"popelago/quota"
@@ -58,6 +59,7 @@ type App struct {
 	visits    *visit.Keeper
 	hooks     webhooks
 	traces    *trace.Keeper
+	logins    *event.Failures // nil: no listener
 
 	// background ends first at Stop: work that Start begins and that ends by itself.
 	background    context.Context

@@ -17,6 +17,7 @@ import (
 	"popelago/admin"
 	"popelago/config"
 	"popelago/delivery"
+	"popelago/event"
 	"popelago/ledger"
 	"popelago/mail"
 	"popelago/pop3server"
@@ -92,6 +93,9 @@ func (a *App) build() error {
 	}
 	if err := a.buildWebhooks(); err != nil {
 		return err
+	}
+	if next := a.events(); next != nil {
+		a.logins = event.NewFailures(next)
 	}
 	if err := a.buildServers(ids); err != nil {
 		return err
@@ -194,7 +198,7 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 	pop3.AllowInsecureAuth, pop3.CountLocal = cfg.Auth.AllowInsecureAuth, a.countLocal
 	pop3.SummaryEvery, pop3.Connections = cfg.Log.SummaryEvery, connections
 	pop3.Now, pop3.Logger = a.now, a.logger
-	pop3.Events, pop3.Required = a.events(), a.required()
+	pop3.Events, pop3.Required = a.loginEvents(), a.required()
 	pop3.Removed = func(mailbox mail.MailboxID, messages int, octets int64) {
 		a.quotas.Removed(mailbox, quota.Usage{Octets: octets, Messages: int64(messages)})
 	}
@@ -252,7 +256,7 @@ func (a *App) buildAdmin(open bool, secret string, metrics *admin.Metrics) (http
 		Open:  open, AllowInsecureAuth: a.cfg.Auth.AllowInsecureAuth, FailureDelay: max(a.cfg.POP3.FailureDelay, 0),
 		NotesLogins: a.cfg.Visits.LoginEvery > 0, Token: secret, Tokens: a.tokens, Logger: a.logger, Version: Version(), Hostname: a.cfg.Hostname,
 		Tasks: a.tasks, Checker: a.checker, Late: a.late, Undelete: a.undelete, Deliverer: a.deliverer, Quotas: a.quotas, Alarms: a.alarms, Metrics: metrics, Process: a,
-		Events: a.events(), Required: a.required(), Traces: trace.NewReader(a.traceConfig(), a.engine.store, a.traces),
+		Events: a.loginEvents(), Required: a.required(), Traces: trace.NewReader(a.traceConfig(), a.engine.store, a.traces),
 		Webhooks: admin.Webhooks{Queue: a.hooks.queue, Failures: a.hooks.sender.Failures},
 	}, a.directory, a.engine.store)
 }

@@ -44,6 +44,14 @@ func (a *App) events() event.Listener {
 	return all
 }
 
+// loginEvents is events for the parts that check passwords and tokens: repeated failures become one event.
+func (a *App) loginEvents() event.Listener {
+	if a.logins == nil {
+		return nil
+	}
+	return a.logins
+}
+
 // required returns the recorder that logins, retrievals and accesses wait for; nil: they do not wait.
 func (a *App) required() event.Recorder {
 	switch {
@@ -76,6 +84,9 @@ const tracePatience = 5 * time.Second
 func (a *App) closeTraces(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tracePatience)
 	defer cancel()
+	if a.logins != nil {
+		a.logins.Close()
+	}
 	a.traces.Close(ctx)
 	return nil
 }

@@ -26,6 +26,8 @@ type eventsPage struct {
 	Subject string
 	// As is the kind of the subject of a trace; empty: its form decides.
 	As string
+	// Failed: the page shows failed logins alone.
+	Failed bool
 	// Since and Until are the bounds as typed.
 	Since, Until string
 	// Asked: the page has the answer of the API.
@@ -72,7 +74,8 @@ func (c *console) showTrace(r *request) error {
 
 // showAudit shows the events of an account or a domain; without a subject all administrative actions.
 func (c *console) showAudit(r *request) error {
-	return c.showEvents(r, eventsPage{Section: "audit", Subject: strings.TrimSpace(r.URL.Query().Get("subject"))}, r.api.Audit)
+	form := r.URL.Query()
+	return c.showEvents(r, eventsPage{Section: "audit", Subject: strings.TrimSpace(form.Get("subject")), Failed: form.Get("failed") != ""}, r.api.Audit)
 }
 
 // eventSource asks the API for events.
@@ -82,7 +85,7 @@ type eventSource = func(context.Context, adminclient.EventQuery) (adminclient.Ev
 func (c *console) showEvents(r *request, page eventsPage, ask eventSource) error {
 	form := r.URL.Query()
 	page.Since, page.Until = strings.TrimSpace(form.Get("since")), strings.TrimSpace(form.Get("until"))
-	q := adminclient.EventQuery{Subject: page.Subject, As: page.As, Limit: eventsMost, Before: form.Get("before")}
+	q := adminclient.EventQuery{Subject: page.Subject, As: page.As, FailedLogins: page.Failed, Limit: eventsMost, Before: form.Get("before")}
 	var err error
 	if q.Since, err = c.momentIn(page.Since); err == nil {
 		q.Until, err = c.momentIn(page.Until)

@@ -216,3 +216,20 @@ func TestPartialEvents(t *testing.T) {
 		}
 	}
 }
+
+// The page Audit shows failed sign-ins of both sites, on request without all other events.
+func TestFailedLoginsPage(t *testing.T) {
+	site := newSite(t, consoletest.Setup{})
+	site.UserBrowser(t).Post("/signin", url.Values{"address": {"alice@a.test"}, "password": {"guess99"}})
+	site.Browser(t).Post("signin", url.Values{"token": {"guess99"}})
+	b := site.Browser(t).SignIn(consoletest.Secret)
+	page := b.Get("audit?failed=yes")
+	want(t, "failed logins", page, http.StatusOK, "login-failed", "alice@a.test", "wrong_password", "wrong_token", "127.0.0.1", `value="yes" checked`)
+	if strings.Contains(page.Body, "add-account") || strings.Contains(page.Body, "guess99") {
+		t.Errorf("the page has other events, or a secret:\n%s", page.Body)
+	}
+	want(t, "an account", b.Get("audit?failed=yes&subject=alice%40a.test"), http.StatusOK, "wrong_password")
+	if all := b.Get("audit"); strings.Contains(all.Body, "login-failed") {
+		t.Error("the actions of administrators have failed logins")
+	}
+}

@@ -34,6 +34,7 @@ const (
 	tagMessages = 35
 	tagRemote   = 36
 	tagReached  = 37
+	tagAttempts = 38
 )
 
 // maxText bounds the octets of a stored text, except of the two texts of a change.
@@ -81,6 +82,7 @@ func Encode(e Event) []byte {
 	number(tagSize, e.Size)
 	number(tagMessages, e.Messages)
 	number(tagReached, int64(e.Reached))
+	number(tagAttempts, e.Attempts)
 	if e.Remote.IsValid() {
 		text(tagRemote, string(e.Remote.AsSlice()), maxText)
 	}
@@ -139,6 +141,9 @@ func set(e *Event, tag byte, field []byte) bool {
 		return isNumber
 	case tagMessages:
 		e.Messages = int64(number)
+		return isNumber
+	case tagAttempts:
+		e.Attempts = int64(number)
 		return isNumber
 	case tagReached:
 		e.Reached = mail.Reached(number)

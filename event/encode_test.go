@@ -15,7 +15,7 @@ func full() Event {
 	return Event{
 		Kind: Accepted, Time: time.UnixMicro(1_790_000_000_123_456), Server: "mx1:/data", Datacenter: "dc1",
 		Mailbox: mail.MailboxID{1, 2}, Address: "jürgen@example.test", Recipient: "sales@example.test", Sender: "a@example.org",
-		Message: mail.MessageID{3}, HeaderID: "1@example.org", UIDL: "own", Size: 1 << 40, Messages: 7,
+		Message: mail.MessageID{3}, HeaderID: "1@example.org", UIDL: "own", Size: 1 << 40, Messages: 7, Attempts: 8,
 		Remote: netip.MustParseAddr("2001:db8::1"), Protocol: "ESMTPS", Session: "s.1", Reached: mail.ReachedFallback, Cause: "why",
 		Actor: "socket", Operation: "set-state", Before: `{"a":1}`, After: `{"a":2}`,
 	}

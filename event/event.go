@@ -29,6 +29,9 @@ const (
 	OverQuota Kind = "over-quota"
 	// LoggedIn: a POP3 session read the list of a maildrop. Messages and Size count the list.
 	LoggedIn Kind = "login"
+	// LoginFailed: a login, or a request with a token, was refused. Cause has the reason, Address the address that
+	// was tried, and Attempts the number of failures, see Failures.
+	LoginFailed Kind = "login-failed"
 	// Retrieved: RETR sent a whole message, for the first time in its session.
 	Retrieved Kind = "retrieved"
 	// Removed: QUIT or an administrator removed a message.
@@ -55,7 +58,7 @@ const (
 
 // Kinds returns all kinds.
 func Kinds() []Kind {
-	return []Kind{Accepted, Refused, OverQuota, LoggedIn, Retrieved, Removed, Expired, Purged, Restored, Unfetched, Growing, Accessed, Changed}
+	return []Kind{Accepted, Refused, OverQuota, LoggedIn, LoginFailed, Retrieved, Removed, Expired, Purged, Restored, Unfetched, Growing, Accessed, Changed}
 }
 
 // Administrative reports whether k is the kind of an administrative action.
@@ -88,6 +91,8 @@ type Event struct {
 	Size int64
 	// Messages counts the messages of a list.
 	Messages int64
+	// Attempts counts the failed logins that the event stands for.
+	Attempts int64
 
 	// Remote is the client's address; the zero value for a unix socket.
 	Remote netip.Addr

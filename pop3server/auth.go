@@ -122,25 +122,17 @@ var errOtherIdentity = fmt.Errorf("%w: another authorization identity", account.
 // loginReason is the class of a failed login for the log; empty for an error that says nothing about
 // the name and the password.
 func loginReason(err error) string {
-	switch {
-	case errors.Is(err, errOtherIdentity):
+	if errors.Is(err, errOtherIdentity) {
 		return "other_identity"
-	case errors.Is(err, account.ErrNoSuchAccount):
-		return "unknown_user"
-	case errors.Is(err, account.ErrBadCredentials):
-		return "wrong_password"
-	case errors.Is(err, account.ErrDisabled):
-		return "disabled"
-	case errors.Is(err, account.ErrTooManyFailures):
-		return "held_back"
 	}
-	return ""
+	return account.LoginReason(err)
 }
 
 // loginFailed answers a login that failed. The delay grows with each failure.
 func (s *session) loginFailed(ctx context.Context, command, user string, cause error) {
 	s.failedLogins++
 	s.logLoginFailed(command, user, cause)
+	s.reportLoginFailed(user, cause)
 	if delay := s.srv.cfg.FailureDelay; delay > 0 {
 		s.c.Flush()
 		watched, stop := s.c.Watch(ctx)

@@ -35,6 +35,20 @@ func (s *session) reportLogin(ctx context.Context, login account.Login, drop *ma
 	return nil
 }
 
+// reportLoginFailed reports a failed login. A name that is no address may be a password in the wrong place, and
+// is not reported.
+func (s *session) reportLoginFailed(user string, cause error) {
+	if s.srv.cfg.Events == nil {
+		return
+	}
+	e := s.about(event.LoginFailed, account.Login{})
+	e.Address, e.Cause = "", loginReason(cause)
+	if address, ok := s.srv.dir.LoginAddress(user); ok {
+		e.Address = address.String()
+	}
+	s.srv.cfg.Events.Happened(e)
+}
+
 // recordRetrieval waits, before message n is sent, for the record of its retrieval, where a record is
 // required. Errors: those of event.Recorder.
 func (s *session) recordRetrieval(ctx context.Context, n int) error {

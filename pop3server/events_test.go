@@ -106,6 +106,31 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// A failed login is an event, without the password. A name that is no address may be a password.
+func TestEventsOfFailedLogins(t *testing.T) {
+	var got events
+	f := pop3test.New(t, openStore(t), pop3server.Config{Events: &got, AllowInsecureAuth: true, FailureDelay: -1}, false)
+	c := mailtest.NewClient(t, f.Dial(t, "192.0.2.7"))
+	c.Expect("+OK")
+	for _, name := range []string{"alice", "Nobody@Example.test", "a secret"} {
+		c.Do("USER "+name, "+OK")
+		c.Do("PASS a guess", "-ERR [AUTH]")
+	}
+	all := got.take()
+	want := []string{"alice@example.test wrong_password", "nobody@example.test unknown_user", " unknown_user"}
+	if len(all) != len(want) {
+		t.Fatalf("events %+v", all)
+	}
+	for i, e := range all {
+		if e.Kind != event.LoginFailed || e.Address+" "+e.Cause != want[i] || e.Remote.String() != "192.0.2.7" || e.Protocol != "POP3" || e.Session == "" {
+			t.Errorf("event %+v, want %s", e, want[i])
+		}
+		if text := fmt.Sprintf("%+v", e); strings.Contains(text, "guess") || strings.Contains(text, "secret") {
+			t.Errorf("the event has a secret: %s", text)
+		}
+	}
+}
+
 // A removal that QUIT could not confirm may have happened: the event says so.
 func TestEventOfAFailedRemoval(t *testing.T) {
 	var got events

@@ -10,9 +10,10 @@
 //	        m ID        the same as "a", for one message id
 //	        h HASH      mail accepted and refused, by the field Message-ID
 //	        u UIDL      the same as "m", for a unique-id that does not follow from the message id
-//	audit   a ADDRESS   logins, retrievals, removals, administrative actions
+//	audit   a ADDRESS   logins, failed logins, retrievals, removals, administrative actions
 //	        d DOMAIN    administrative actions in the domain
 //	        *           all administrative actions
+//	        f           all failed logins
 //
 // # Invariants
 //

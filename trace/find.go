@@ -184,3 +184,24 @@ func (r *Reader) Audit(ctx context.Context, subjects []string, in Range, may Fil
 	}
 	return r.read(ctx, store.JournalAudit, keys, in, may)
 }
+
+// FailedLogins finds the failed logins of accounts and of domains in the audit; without a subject all failed logins.
+// subjects lists canonical addresses and domains.
+func (r *Reader) FailedLogins(ctx context.Context, subjects []string, in Range, may Filter) (Answer, error) {
+	keys := make([]string, 0, len(subjects))
+	for _, s := range subjects {
+		if !strings.Contains(s, "@") {
+			keys = nil
+			break
+		}
+		keys = append(keys, keyAddress(s))
+	}
+	if len(keys) == 0 {
+		keys = []string{keyFailedLogins}
+	}
+	return r.read(ctx, store.JournalAudit, keys, in, func(e event.Event) bool {
+		_, domain, _ := cutLast(e.Address)
+		among := len(subjects) == 0 || slices.Contains(subjects, e.Address) || slices.Contains(subjects, domain)
+		return e.Kind == event.LoginFailed && among && may(e)
+	})
+}

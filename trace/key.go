@@ -10,7 +10,10 @@ import (
 )
 
 // Keys of rows, see the package comment. Part of the layout of stored data.
-const keyAll = "*"
+const (
+	keyAll          = "*"
+	keyFailedLogins = "f"
+)
 
 func keyAddress(a string) string          { return bounded("a"+a, store.MaxRecordKey) }
 func keyLogins(a string) string           { return bounded("l"+a, store.MaxRecordKey) }
@@ -28,7 +31,7 @@ func keyHeader(id string) string {
 func traceKeys(e event.Event) (keys []string) {
 	isAccount := strings.Contains(e.Address, "@")
 	switch {
-	case e.Kind == event.Changed || e.Kind == event.Unfetched || e.Kind == event.Growing || !isAccount:
+	case e.Kind == event.Changed || e.Kind == event.LoginFailed || e.Kind == event.Unfetched || e.Kind == event.Growing || !isAccount:
 		return nil
 	case e.Kind == event.LoggedIn:
 		return []string{keyLogins(e.Address)}
@@ -55,6 +58,9 @@ func auditKeys(e event.Event) (keys []string) {
 	_, domain, isAccount := cutLast(e.Address)
 	if isAccount {
 		keys = append(keys, keyAddress(e.Address))
+	}
+	if e.Kind == event.LoginFailed {
+		keys = append(keys, keyFailedLogins)
 	}
 	if e.Kind.Administrative() {
 		keys = append(keys, keyAll)

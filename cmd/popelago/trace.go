@@ -81,17 +81,20 @@ Exit codes: 0 events were found; 1 none was found, or a datacenter could not be 
 func newAuditCommand() *cobra.Command {
 	var f remoteFlags
 	var events eventFlags
+	failed := false
 	cmd := &cobra.Command{
 		Use:   "audit [ADDRESS|DOMAIN]",
 		Short: "Show who logged in, retrieved and removed mail, and what administrators did",
 		Long: `Show the logins, retrievals and removals of an account, and the actions of administrators, in all
 datacenters, the newest first: of the account, in the domain, or all of them. A look of an
-administrator into a maildrop is always among them. Events of the last seconds may be
-missing. The server must keep records (audit.enabled).
+administrator into a maildrop is always among them. With --failed-logins, show the logins that
+failed, and the requests whose token was refused; repetitions are counted, and shown after
+15 minutes at most. Events of the last seconds may be missing. The server must keep records (audit.enabled).
 
 Exit codes: 0 events were found; 1 none was found, or a datacenter could not be asked;
 64 wrong usage.`,
 		Example: `  popelago audit alice@example.org --since 2d
+  popelago audit --failed-logins --since 1d
   popelago audit --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -104,6 +107,7 @@ Exit codes: 0 events were found; 1 none was found, or a datacenter could not be 
 			if err != nil {
 				return err
 			}
+			q.FailedLogins = failed
 			if len(args) > 0 {
 				q.Subject = args[0]
 			}
@@ -118,6 +122,7 @@ Exit codes: 0 events were found; 1 none was found, or a datacenter could not be 
 	}
 	f.add(cmd)
 	events.add(cmd)
+	cmd.Flags().BoolVar(&failed, "failed-logins", false, "only failed logins: of an account, of a domain, or all of them")
 	return cmd
 }
 

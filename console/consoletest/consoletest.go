@@ -90,8 +90,10 @@ func Start(t testing.TB, setup Setup) *Site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { site.Events.Close(context.Background()) })
+	failures := event.NewFailures(site.Events)
+	t.Cleanup(failures.Close)
 	api, err := admin.New(admin.Config{
-		Token: Secret, Version: "v9", Logger: logger, Process: setup.Process, Peers: setup.Peers, Events: site.Events,
+		Token: Secret, Version: "v9", Logger: logger, Process: setup.Process, Peers: setup.Peers, Events: failures,
 		Traces: trace.NewReader(records, st, site.Events),
 	}, dir, st)
 	if err != nil {
