@@ -22,6 +22,7 @@
 //     dropped and counted (popelago_webhook_dropped_total).
 //   - An event in the queue is sent until the webhook answers 2xx, for Config.Keep: at least once. A failed
 //     write and a change of the sender may repeat events, with the same id.
+//   - A row that is damaged in the store is counted, logged and passed over. All other failures hold back the events behind.
 //   - The events of a maildrop are sent in their order: of one server always, of several servers of a datacenter as far
 //     as their clocks agree. The next events wait until the webhook has taken the events before.
 //   - No position depends on clocks of several servers: a row that arrives late is sent late.

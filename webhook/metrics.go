@@ -46,6 +46,7 @@ type sendMetrics struct {
 	requests *prometheus.CounterVec
 	behind   *prometheus.GaugeVec
 	expired  *prometheus.CounterVec
+	damaged  *prometheus.CounterVec
 }
 
 func newSendMetrics(reg prometheus.Registerer, targets []Target) (*sendMetrics, error) {
@@ -63,16 +64,20 @@ func newSendMetrics(reg prometheus.Registerer, targets []Target) (*sendMetrics, 
 		expired: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_webhook_expired_total", Help: "Times that a waiting event was older than events.keep, by webhook: earlier events may have expired unsent.",
 		}, byHook),
+		damaged: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "popelago_webhook_damaged_total", Help: "Events whose stored row is damaged, by webhook: the webhook does not get them.",
+		}, byHook),
 	}
 	for _, t := range targets {
 		m.sent.WithLabelValues(t.Name)
 		m.behind.WithLabelValues(t.Name)
 		m.expired.WithLabelValues(t.Name)
+		m.damaged.WithLabelValues(t.Name)
 		for _, result := range []string{resultTaken, resultRefused, resultFailed} {
 			m.requests.WithLabelValues(t.Name, result)
 		}
 	}
-	return m, register(reg, m.sent, m.requests, m.behind, m.expired)
+	return m, register(reg, m.sent, m.requests, m.behind, m.expired, m.damaged)
 }
 
 // register registers metrics with reg, which may be nil.

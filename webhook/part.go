@@ -48,8 +48,10 @@ type lane struct {
 // batch is the content of a request.
 type batch struct {
 	id   string
-	text []byte
+	text []byte // nil: all rows are damaged, and nothing is sent
 	rows []queued
+	// events counts the events in text.
+	events int
 }
 
 // forget makes the part read the positions before it sends again.
@@ -108,6 +110,10 @@ func (p *part) forgetLanes(heads map[string]store.Position) {
 // request sends the pending batch once, and reports whether the webhook has taken it.
 func (p *part) request(ctx context.Context) bool {
 	h := p.hook
+	if p.pending.text == nil {
+		p.taken()
+		return true
+	}
 	err := h.client.post(h.requests, h.Target, p.pending.id, p.pending.text)
 	if h.requests.Err() != nil && err != nil {
 		return false
@@ -116,7 +122,7 @@ func (p *part) request(ctx context.Context) bool {
 	switch {
 	case err == nil:
 		h.metrics.requests.WithLabelValues(h.Name, resultTaken).Inc()
-		h.metrics.sent.WithLabelValues(h.Name).Add(float64(len(p.pending.rows)))
+		h.metrics.sent.WithLabelValues(h.Name).Add(float64(p.pending.events))
 		h.state.taken(p.number)
 		p.taken()
 		return true
@@ -227,13 +233,17 @@ func (p *part) collect(ctx context.Context, heads map[string]store.Position) boo
 	if rows = rows[:min(len(rows), h.cfg.Batch)]; len(rows) == 0 {
 		return false
 	}
-	text, err := h.client.encodeBody(h.Target, rows)
+	events := len(rows)
+	text, err := h.client.encodeBody(h.Target, rows, func(q queued, err error) {
+		events--
+		h.state.damaged(ctx, h, q, err)
+	})
 	if err != nil {
 		h.state.store(ctx, err)
 		return false
 	}
 	sum := sha256.Sum256(text)
-	p.pending = &batch{id: "msg_" + hex.EncodeToString(sum[:12]), text: text, rows: rows}
+	p.pending = &batch{id: "msg_" + hex.EncodeToString(sum[:12]), text: text, rows: rows, events: events}
 	return true
 }
 

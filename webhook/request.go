@@ -78,15 +78,19 @@ func (r *refusal) Error() string {
 // errAnswer: the webhook gave no answer.
 var errAnswer = errors.New("no answer")
 
-// encodeBody returns the body of a request.
-func (c *client) encodeBody(t Target, batch []queued) ([]byte, error) {
-	b := body{Type: bodyType, Webhook: t.Name, Events: make([]message, len(batch))}
-	for i, q := range batch {
+// encodeBody returns the body of a request, without the rows that are damaged; nil: all rows are.
+func (c *client) encodeBody(t Target, batch []queued, damaged func(queued, error)) ([]byte, error) {
+	b := body{Type: bodyType, Webhook: t.Name, Events: make([]message, 0, len(batch))}
+	for _, q := range batch {
 		e, err := decode(q.row)
 		if err != nil {
-			return nil, err
+			damaged(q, err)
+			continue
 		}
-		b.Events[i] = message{ID: q.eventID(), Event: c.cfg.Form(e)}
+		b.Events = append(b.Events, message{ID: q.eventID(), Event: c.cfg.Form(e)})
+	}
+	if len(b.Events) == 0 {
+		return nil, nil
 	}
 	return json.Marshal(b)
 }

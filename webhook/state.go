@@ -16,8 +16,8 @@ const remindEvery = 10 * time.Minute
 type state struct {
 	logger *slog.Logger
 	name   string
-	// storeTrouble bounds the lines about the store, lost about expired events.
-	storeTrouble, lost rate.Sometimes
+	// storeTrouble bounds the lines about the store, lost about expired events, unreadable about damaged ones.
+	storeTrouble, lost, unreadable rate.Sometimes
 
 	mu       sync.Mutex
 	now      Failure
@@ -28,7 +28,7 @@ type state struct {
 func newState(logger *slog.Logger, name string) *state {
 	return &state{
 		logger: logger, name: name, failing: map[int]bool{},
-		storeTrouble: rate.Sometimes{First: 1, Interval: time.Minute}, lost: rate.Sometimes{First: 1, Interval: time.Hour},
+		storeTrouble: rate.Sometimes{First: 1, Interval: time.Minute}, lost: rate.Sometimes{First: 1, Interval: time.Hour}, unreadable: rate.Sometimes{First: 100, Interval: time.Minute},
 	}
 }
 
@@ -77,5 +77,13 @@ func (s *state) expired(ctx context.Context, h *hook, since time.Time) {
 	h.metrics.expired.WithLabelValues(h.Name).Inc()
 	s.lost.Do(func() {
 		s.logger.ErrorContext(ctx, "events wait longer than events.keep: earlier events may have expired unsent", "webhook", s.name, "oldest", since.UTC(), "kept", h.cfg.Keep.String())
+	})
+}
+
+// damaged reports an event that no request can carry: its row is damaged, and is passed over.
+func (s *state) damaged(ctx context.Context, h *hook, q queued, err error) {
+	h.metrics.damaged.WithLabelValues(h.Name).Inc()
+	s.unreadable.Do(func() {
+		s.logger.ErrorContext(ctx, "an event is damaged: the webhook does not get it, and the next events are sent", "webhook", s.name, "queued", q.row.At.UTC(), "id", q.eventID(), "cause", err)
 	})
 }

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,6 +22,7 @@ import (
 
 	"popelago/event"
 	"popelago/mail"
+	"popelago/mailtest"
 	"popelago/store"
 	"popelago/store/embedded"
 	"popelago/webhook"
@@ -517,4 +520,52 @@ func TestClockBehind(t *testing.T) {
 	behind.ahead.Store(-int64(3 * time.Minute))
 	other.Happened(accepted(2, 2))
 	eventually(t, "the third event", func() bool { return r.count() == 3 })
+}
+
+// damaged returns some rows of the queue with other octets than were written.
+type damaged struct {
+	store.Journal
+	of func(e event.Event) bool
+}
+
+func (d damaged) RecordsAfter(ctx context.Context, j store.JournalName, key string, day int, after store.Record, limit int) ([]store.Record, bool, error) {
+	rows, more, err := d.Journal.RecordsAfter(ctx, j, key, day, after, limit)
+	for i, r := range rows {
+		if e, err := event.Decode(r.At, r.Data[8:]); err == nil && d.of(e) {
+			rows[i].Data = []byte("damaged")
+		}
+	}
+	return rows, more, err
+}
+
+// A damaged row is counted and logged, and does not hold back the events behind it, also where all rows of a request
+// are damaged.
+func TestDamagedRows(t *testing.T) {
+	r, st := newReceiver(t), newStore(t)
+	st.Journal.Local = damaged{st.Journal.Local, func(e event.Event) bool { return e.Size == 3 || e.Size > 10 && e.Size <= 30 }}
+	cfg := configured(r)
+	var log mailtest.Log
+	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	s := start(t, cfg, st)
+	began(t, cfg, st)
+	const n = 40
+	for i := range n {
+		s.Happened(accepted(0, i+1))
+	}
+	eventually(t, "the last event", func() bool {
+		numbers, _ := r.perMaildrop()
+		all := numbers[address(0)]
+		return len(all) > 0 && all[len(all)-1] == n
+	})
+	numbers, _ := r.perMaildrop()
+	if got := numbers[address(0)]; len(got) != n-21 || got[1] != 2 || got[2] != 4 || got[9] != 31 {
+		t.Errorf("events %v", got)
+	}
+	if got := counter(t, s, "popelago_webhook_damaged_total"); got != 21 {
+		t.Errorf("%v damaged events are counted, want 21", got)
+	}
+	eventually(t, "the count of sent events", func() bool { return counter(t, s, "popelago_webhook_sent_total") == n-21 })
+	if text := log.String(); strings.Count(text, "an event is damaged") != 21 || !strings.Contains(text, "level=ERROR") {
+		t.Errorf("the log:\n%s", text)
+	}
 }
