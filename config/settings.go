@@ -230,6 +230,8 @@ func settings(c *Config) []setting {
 			"Most pages with live figures at one time. Each page asks all servers for their load again and again. A further page shows no live figures."},
 		{"admin.console_refresh", duration(&c.Admin.ConsoleConfig.Every, 500*time.Millisecond, 10*time.Minute),
 			"Pause between two live figures of a page."},
+		{"admin.console_search_time", duration(&c.Admin.ConsoleConfig.Search, 100*time.Millisecond, time.Minute),
+			"Time after which a page of a search is shown although it is not full, with a link to go on."},
 
 		{"userpage.listen", listen(&c.UserPage.Listen, false),
 			"Address of the pages for users, as host:port. Empty: off. The pages use TLS if there is a certificate. Without TLS users of other machines cannot sign in, unless auth.allow_insecure_auth is true."},
