@@ -52,10 +52,15 @@ func (c *closing) wait() { c.loops.Wait() }
 // context returns a context for background work. The context ends with begin, or with cancel, which must be
 // called.
 func (c *closing) context() (ctx context.Context, cancel context.CancelFunc) {
-	ctx, cancel = context.WithCancel(context.Background())
+	return until(context.Background(), c.begun)
+}
+
+// until returns a context that ends also when ended is closed. cancel must be called.
+func until(parent context.Context, ended <-chan struct{}) (ctx context.Context, cancel context.CancelFunc) {
+	ctx, cancel = context.WithCancel(parent)
 	go func() {
 		select {
-		case <-c.begun:
+		case <-ended:
 			cancel()
 		case <-ctx.Done():
 		}

@@ -41,15 +41,8 @@ func (d *database) flush(ctx context.Context) error {
 
 // compact moves the rows between two keys to the lowest level. It ends with the first failure of the database.
 func (d *database) compact(ctx context.Context, lower, upper []byte) error {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := until(ctx, d.fs.failed)
 	defer cancel()
-	go func() {
-		select {
-		case <-d.fs.failed:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	return d.db.Compact(ctx, lower, upper, false)
 }
 
