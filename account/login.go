@@ -105,8 +105,8 @@ func (d *Directory) readAgain(ctx context.Context, a mail.Address, _ *entry) (*e
 	return d.read(ctx, a)
 }
 
-// loginAddress returns the canonical address of a login name.
-func (d *Directory) loginAddress(login string) (mail.Address, bool) {
+// LoginAddress returns the canonical address that a login name stands for; false for a name that is no address.
+func (d *Directory) LoginAddress(login string) (mail.Address, bool) {
 	if !strings.Contains(login, "@") && d.cfg.DefaultDomain != "" {
 		login += "@" + d.cfg.DefaultDomain
 	}
@@ -117,9 +117,6 @@ func (d *Directory) loginAddress(login string) (mail.Address, bool) {
 	a = a.Canonical()
 	return a, a.Validate() == nil
 }
-
-// LoginAddress returns the canonical address that a login name stands for; false for a name that is no address.
-func (d *Directory) LoginAddress(login string) (mail.Address, bool) { return d.loginAddress(login) }
 
 // LoginReason is the class of a failed login for logs and records; empty for an error of SignIn that says nothing
 // about the name and the password.

@@ -14,7 +14,7 @@ func FuzzLogin(f *testing.F) {
 	}
 	d := &Directory{cfg: Config{DefaultDomain: "example.test"}}
 	f.Fuzz(func(t *testing.T, login string) {
-		a, ok := d.loginAddress(login)
+		a, ok := d.LoginAddress(login)
 		if !ok {
 			return
 		}
@@ -24,7 +24,7 @@ func FuzzLogin(f *testing.F) {
 		if a != a.Canonical() {
 			t.Errorf("login %q means %q, which is not canonical: %q is", login, a, a.Canonical())
 		}
-		if again, ok := d.loginAddress(a.String()); !ok || again != a {
+		if again, ok := d.LoginAddress(a.String()); !ok || again != a {
 			t.Errorf("login %q means %q, which means %q, %v", login, a, again, ok)
 		}
 	})

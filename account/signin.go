@@ -54,7 +54,7 @@ type attempt struct {
 // cause of the end of the context, wrapped, if the context ended during a wait.
 func (d *Directory) SignIn(ctx context.Context, a LoginRequest) (Login, error) {
 	t := &attempt{LoginRequest: a, from: d.client(a.Remote)}
-	t.address, t.valid = d.loginAddress(a.Name)
+	t.address, t.valid = d.LoginAddress(a.Name)
 	name := a.Name
 	if t.valid {
 		name = t.address.String()

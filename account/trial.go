@@ -10,7 +10,7 @@ import (
 // Nothing is counted.
 func (d *Directory) HeldBack(name string, remote netip.Addr) (wait time.Duration, refused bool) {
 	from, now := d.client(remote), d.cfg.Now()
-	if a, ok := d.loginAddress(name); ok {
+	if a, ok := d.LoginAddress(name); ok {
 		name = a.String()
 	}
 	account := loginKey(d.penalties.seed, name)
