@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 	"testing/cryptotest"
@@ -79,10 +80,12 @@ func report(t *testing.T, cfg simulation.Config, r simulation.Result) {
 func TestSeeds(t *testing.T) {
 	if *seed != 0 {
 		cfg := simulation.Shape(*seed)
-		for _, d := range simulation.Defects() {
-			if d.Name == *plant {
-				cfg.Defect = d.Defect
+		if *plant != "" {
+			i := slices.IndexFunc(simulation.Defects(), func(d simulation.Planted) bool { return d.Name == *plant })
+			if i < 0 {
+				t.Fatalf("no defect has the name %q", *plant)
 			}
+			cfg.Defect = simulation.Defects()[i].Defect
 		}
 		r := run(t, cfg)
 		t.Log(strings.Join(r.Story, "\n"))
