@@ -79,15 +79,15 @@ func newLane(sent store.Position) *lane { return &lane{sent: sent, hour: hourOf(
 // maxRound bounds the requests of a part in a round: other parts begin to wait for the round.
 const maxRound = 10
 
-// send sends what waits in the lanes with some heads.
-func (p *part) send(ctx context.Context, heads map[string]store.Position) {
+// send sends what waits in the lanes with some heads, which were read no earlier than the time asOf.
+func (p *part) send(ctx context.Context, heads map[string]store.Position, asOf time.Time) {
 	p.forgetLanes(heads)
 	for range maxRound {
 		if ctx.Err() != nil || p.hook.cfg.Place.Now().Before(p.next) || !p.mine() {
 			return
 		}
 		if p.pending == nil {
-			if !p.collect(ctx, heads) {
+			if !p.collect(ctx, heads, asOf) {
 				return
 			}
 		}
@@ -178,8 +178,9 @@ func (p *part) taken() {
 // atOnce is the number of lanes that are read at the same time.
 const atOnce = 8
 
-// collect makes a pending batch of the first rows that wait in all lanes, and reports whether there is one.
-func (p *part) collect(ctx context.Context, heads map[string]store.Position) bool {
+// collect makes a pending batch of the first rows that wait in all lanes, and reports whether there is one. Rows that
+// settled after asOf wait for the next heads: a lane may have earlier rows, which these heads do not show.
+func (p *part) collect(ctx context.Context, heads map[string]store.Position, asOf time.Time) bool {
 	h := p.hook
 	now := h.cfg.Place.Now()
 	var mu sync.Mutex
@@ -229,7 +230,7 @@ func (p *part) collect(ctx context.Context, heads map[string]store.Position) boo
 		p.oldest = rows[0].row.At
 		h.checkAge(ctx, p.oldest)
 	}
-	rows = ready(rows, horizon, now, settleOf(h.cfg))
+	rows = ready(rows, horizon, asOf, settleOf(h.cfg))
 	if rows = rows[:min(len(rows), h.cfg.Batch)]; len(rows) == 0 {
 		return false
 	}
@@ -265,12 +266,12 @@ func settleOf(cfg Config) time.Duration {
 // farAhead is the lead of a row's time from which the row does not wait: its server has a wrong clock.
 const farAhead = time.Minute
 
-// ready returns the rows that no row of another lane can precede: up to the horizon, and settled. A lane waits behind
+// ready returns the rows that no row of another lane can precede: up to the horizon, and settled at the time asOf. A lane waits behind
 // its first row that is not ready; the other lanes do not.
-func ready(rows []queued, horizon, now time.Time, settle time.Duration) (out []queued) {
+func ready(rows []queued, horizon, asOf time.Time, settle time.Duration) (out []queued) {
 	waits := map[string]bool{}
 	for _, q := range rows {
-		young := settle > 0 && q.row.At.After(now.Add(-settle)) && q.row.At.Before(now.Add(farAhead))
+		young := settle > 0 && q.row.At.After(asOf.Add(-settle)) && q.row.At.Before(asOf.Add(farAhead))
 		switch {
 		case waits[q.lane]:
 		case young, !horizon.IsZero() && q.row.At.After(horizon):

@@ -158,6 +158,7 @@ func (h *hook) round(ctx context.Context) {
 		h.metrics.behind.WithLabelValues(h.Name).Set(0)
 		return
 	}
+	asOf := h.cfg.Place.Now()
 	heads, err := h.positions(ctx, mine)
 	if err != nil {
 		h.state.store(ctx, err)
@@ -165,7 +166,7 @@ func (h *hook) round(ctx context.Context) {
 	}
 	var wg sync.WaitGroup
 	for _, p := range mine {
-		wg.Go(func() { p.send(ctx, heads[p.number]) })
+		wg.Go(func() { p.send(ctx, heads[p.number], asOf) })
 	}
 	wg.Wait()
 	h.showAge(mine)

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -442,6 +443,41 @@ func TestOrderOverServers(t *testing.T) {
 	// The present request has few events, and none of them again once a second server takes over.
 	r.taking()
 	r.wantAll(maildrops, n)
+}
+
+// Events of two servers that happen during a request keep their order in the following requests.
+func TestOrderOverServersDuringRequest(t *testing.T) {
+	r, st := newReceiver(t), newStore(t)
+	asked, taken := make(chan struct{}, 1), make(chan struct{})
+	r.answers(func(http.ResponseWriter, []got) bool {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		<-taken
+		return true
+	})
+	cfg := configured(r)
+	cfg.Alone, cfg.Settle, cfg.Batch = false, time.Millisecond, 2
+	var mine, none atomic.Bool
+	mine.Store(true)
+	first, second := start(t, cfg, shareOf(st, &mine)), start(t, cfg, shareOf(st, &none))
+	began(t, cfg, st)
+	for n := range 3 {
+		first.Happened(accepted(1, n+1))
+	}
+	first.Flush(t.Context())
+	<-asked
+	second.Happened(accepted(1, 4))
+	second.Flush(t.Context())
+	first.Happened(accepted(1, 5))
+	first.Flush(t.Context())
+	time.Sleep(10 * cfg.Settle) // the events settle during the request
+	close(taken)
+	eventually(t, "all events", func() bool { return r.count() >= 5 })
+	if numbers, _ := r.perMaildrop(); !slices.Equal(numbers[address(1)], []int64{1, 2, 3, 4, 5}) {
+		t.Errorf("%v", numbers)
+	}
 }
 
 // A server that dies leaves its events to another one.
