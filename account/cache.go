@@ -4,8 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
+	"popelago/cache"
 	"popelago/mail"
 	"popelago/store"
 )
@@ -36,9 +35,9 @@ func (e *entry) orNone() *entry {
 //
 // Items carry their own end, so that the injected clock counts and the cache needs no
 // goroutine; the size bound alone releases memory.
-type cache[K comparable, V any] struct {
+type ttlCache[K comparable, V any] struct {
 	ttl   time.Duration
-	items *otter.Cache[K, item[V]]
+	items cache.Cache[K, item[V]]
 
 	// epoch counts the changes made. A value read before a change and put after the change would be
 	// stale for a whole ttl: put refuses the value.
@@ -52,16 +51,12 @@ type item[V any] struct {
 	until time.Time
 }
 
-func newCache[K comparable, V any](size int, ttl time.Duration) (*cache[K, V], error) {
-	c, err := otter.New(&otter.Options[K, item[V]]{MaximumSize: size})
-	if err != nil {
-		return nil, err
-	}
-	return &cache[K, V]{ttl: ttl, items: c}, nil
+func newTTLCache[K comparable, V any](size int, ttl time.Duration) *ttlCache[K, V] {
+	return &ttlCache[K, V]{ttl: ttl, items: cache.New[K, item[V]](size)}
 }
 
-func (c *cache[K, V]) get(key K, now time.Time) (value V, ok bool) {
-	i, ok := c.items.GetIfPresent(key)
+func (c *ttlCache[K, V]) get(key K, now time.Time) (value V, ok bool) {
+	i, ok := c.items.Get(key)
 	// An end further away than ttl shows that the clock went back.
 	if !ok || !now.Before(i.until) || i.until.Sub(now) > c.ttl {
 		return value, false
@@ -70,20 +65,20 @@ func (c *cache[K, V]) get(key K, now time.Time) (value V, ok bool) {
 }
 
 // begin returns the epoch to pass to put. Callers call begin before they read the value.
-func (c *cache[K, V]) begin() uint64 {
+func (c *ttlCache[K, V]) begin() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.epoch
 }
 
 // put stores a value read under a key; found is false if the key has no value.
-func (c *cache[K, V]) put(key K, value V, found bool, epoch uint64, now time.Time) {
+func (c *ttlCache[K, V]) put(key K, value V, found bool, epoch uint64, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.ttl <= 0 || epoch != c.epoch:
 	case !found:
-		c.items.Invalidate(key)
+		c.items.Remove(key)
 	default:
 		c.items.Set(key, item[V]{value, now.Add(c.ttl)})
 	}
@@ -91,9 +86,9 @@ func (c *cache[K, V]) put(key K, value V, found bool, epoch uint64, now time.Tim
 
 // forget must be called after every change of the value of a key, including changes with an unknown
 // outcome.
-func (c *cache[K, V]) forget(key K) {
+func (c *ttlCache[K, V]) forget(key K) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.epoch++
-	c.items.Invalidate(key)
+	c.items.Remove(key)
 }

@@ -7,8 +7,7 @@ import (
 	"encoding/binary"
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
+	"popelago/cache"
 	"popelago/store"
 )
 
@@ -20,17 +19,13 @@ type credentialKey [sha256.Size]byte
 type credentialCache struct {
 	ttl    time.Duration
 	secret [32]byte // random for each process
-	cache  *otter.Cache[credentialKey, time.Time]
+	cache  cache.Cache[credentialKey, time.Time]
 }
 
-func newCredentialCache(size int, ttl time.Duration) (*credentialCache, error) {
-	cache, err := otter.New(&otter.Options[credentialKey, time.Time]{MaximumSize: size})
-	if err != nil {
-		return nil, err
-	}
-	c := &credentialCache{ttl: ttl, cache: cache}
+func newCredentialCache(size int, ttl time.Duration) *credentialCache {
+	c := &credentialCache{ttl: ttl, cache: cache.New[credentialKey, time.Time](size)}
 	rand.Read(c.secret[:])
-	return c, nil
+	return c
 }
 
 // key is the HMAC-SHA256 of
@@ -62,7 +57,7 @@ func (c *credentialCache) key(row store.Address, password string) credentialKey 
 // has reports whether a combination was verified lately, and if so prolongs the entry. The key
 // contains the stored hash, so that a use never prolongs a password that was changed.
 func (c *credentialCache) has(k credentialKey, now time.Time) bool {
-	until, ok := c.cache.GetIfPresent(k)
+	until, ok := c.cache.Get(k)
 	if !ok || !now.Before(until) || until.Sub(now) > c.ttl {
 		return false
 	}

@@ -7,10 +7,10 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
+	"popelago/cache"
 	"popelago/defaults"
 	"popelago/mail"
 	"popelago/store"
@@ -144,11 +144,11 @@ type Directory struct {
 	cfg   Config
 	store store.Levels[store.Directory]
 
-	addresses   *cache[mail.Address, *entry]
-	domainCache *cache[string, store.Domain]
-	absent      *cache[string, struct{}]               // domains that no datacenter hosts
-	missing     *cache[mail.Address, struct{}]         // addresses without a row that another rule may find
-	ended       *otter.Cache[mail.MailboxID, struct{}] // see Ended
+	addresses   *ttlCache[mail.Address, *entry]
+	domainCache *ttlCache[string, store.Domain]
+	absent      *ttlCache[string, struct{}]           // domains that no datacenter hosts
+	missing     *ttlCache[mail.Address, struct{}]     // addresses without a row that another rule may find
+	ended       cache.Cache[mail.MailboxID, struct{}] // see Ended
 	verified    *credentialCache
 	passwords   *passwords
 	penalties   *penalties
@@ -180,30 +180,6 @@ func New(cfg Config, st store.Levels[store.Directory], reg prometheus.Registerer
 		}
 		cfg.DefaultDomain = domain
 	}
-	addresses, err := newCache[mail.Address, *entry](cfg.CacheSize, cfg.CacheTTL)
-	if err != nil {
-		return nil, fmt.Errorf("account: address cache: %w", err)
-	}
-	domains, err := newCache[string, store.Domain](cfg.CacheSize, cfg.CacheTTL)
-	if err != nil {
-		return nil, fmt.Errorf("account: domain cache: %w", err)
-	}
-	absent, err := newCache[string, struct{}](min(cfg.CacheSize, absentSize), cfg.CacheTTL)
-	if err != nil {
-		return nil, fmt.Errorf("account: cache of absent domains: %w", err)
-	}
-	missing, err := newCache[mail.Address, struct{}](cfg.CacheSize, cfg.CacheTTL)
-	if err != nil {
-		return nil, fmt.Errorf("account: cache of missing addresses: %w", err)
-	}
-	ended, err := newEnded()
-	if err != nil {
-		return nil, fmt.Errorf("account: ended mailboxes: %w", err)
-	}
-	verified, err := newCredentialCache(cfg.CredentialCacheSize, cfg.CredentialTTL)
-	if err != nil {
-		return nil, fmt.Errorf("account: credential cache: %w", err)
-	}
 	m, err := newMetrics(reg)
 	if err != nil {
 		return nil, fmt.Errorf("account: metrics: %w", err)
@@ -214,7 +190,13 @@ func New(cfg Config, st store.Levels[store.Directory], reg prometheus.Registerer
 	}
 	return &Directory{
 		cfg: cfg, store: st, settingsByName: byName(),
-		addresses: addresses, domainCache: domains, absent: absent, missing: missing, ended: ended, verified: verified, passwords: p, metrics: m,
+		addresses:   newTTLCache[mail.Address, *entry](cfg.CacheSize, cfg.CacheTTL),
+		domainCache: newTTLCache[string, store.Domain](cfg.CacheSize, cfg.CacheTTL),
+		absent:      newTTLCache[string, struct{}](min(cfg.CacheSize, absentSize), cfg.CacheTTL),
+		missing:     newTTLCache[mail.Address, struct{}](cfg.CacheSize, cfg.CacheTTL),
+		ended:       cache.New[mail.MailboxID, struct{}](endedSize),
+		verified:    newCredentialCache(cfg.CredentialCacheSize, cfg.CredentialTTL),
+		passwords:   p, metrics: m,
 		changes: store.NewTurn(), least: leastRetention{turn: store.NewTurn()},
 		penalties: newPenalties(cfg, m), busyLog: rate.Sometimes{First: 1, Interval: time.Minute},
 		misdirectedLog:   rate.Sometimes{First: 1, Interval: time.Minute},

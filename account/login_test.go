@@ -264,10 +264,7 @@ func TestChangesElsewhere(t *testing.T) {
 func TestNoStaleCacheAfterChange(t *testing.T) {
 	c := newClock()
 	a := addr(t, "alice@example.test")
-	cache, err := newCache[mail.Address, *entry](10, time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cache := newTTLCache[mail.Address, *entry](10, time.Minute)
 	epoch := cache.begin()
 	cache.forget(a) // the change
 	cache.put(a, &entry{}, true, epoch, c.Now())

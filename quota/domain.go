@@ -62,9 +62,9 @@ func (k *Keeper) Domain(ctx context.Context, domain string) (t Total, known bool
 // admitDomain checks the quota of the domain. A domain without measurement admits every message.
 func (k *Keeper) admitDomain(ctx context.Context, c *Claim, reserve bool) error {
 	l, name := c.recipient.Limits, c.recipient.Account.Domain
-	e, ok := k.domains.GetIfPresent(name)
+	e, ok := k.domains.Get(name)
 	if !ok {
-		e, _ = k.domains.SetIfAbsent(name, &domainEntry{})
+		e = k.domains.Add(name, &domainEntry{})
 	}
 	now := k.cfg.Now()
 	if !e.fresh(now, k.cfg.TTL) {

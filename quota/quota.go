@@ -6,10 +6,10 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"popelago/account"
+	"popelago/cache"
 	"popelago/defaults"
 	"popelago/mail"
 	"popelago/store"
@@ -57,27 +57,22 @@ type Keeper struct {
 	dir       *account.Directory
 	mail      store.Levels[store.Mail]
 	notes     store.Notes
-	mailboxes *otter.Cache[mail.MailboxID, *entry]
-	domains   *otter.Cache[string, *domainEntry]
+	mailboxes cache.Cache[mail.MailboxID, *entry]
+	domains   cache.Cache[string, *domainEntry]
 	metrics   *metrics
 }
 
 // New makes a Keeper and registers its metrics with reg (nil: the metrics stay unregistered).
 func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Registerer) (*Keeper, error) {
 	cfg = cfg.withDefaults()
-	mailboxes, err := otter.New(&otter.Options[mail.MailboxID, *entry]{MaximumSize: cfg.Size})
-	if err != nil {
-		return nil, fmt.Errorf("quota: mailboxes: %w", err)
-	}
-	domains, err := otter.New(&otter.Options[string, *domainEntry]{MaximumSize: cfg.Size})
-	if err != nil {
-		return nil, fmt.Errorf("quota: domains: %w", err)
-	}
 	m, err := newMetrics(reg)
 	if err != nil {
 		return nil, fmt.Errorf("quota: metrics: %w", err)
 	}
-	return &Keeper{cfg: cfg, dir: dir, mail: st.Mail, notes: st.Directory.Local, mailboxes: mailboxes, domains: domains, metrics: m}, nil
+	return &Keeper{
+		cfg: cfg, dir: dir, mail: st.Mail, notes: st.Directory.Local, metrics: m,
+		mailboxes: cache.New[mail.MailboxID, *entry](cfg.Size), domains: cache.New[string, *domainEntry](cfg.Size),
+	}, nil
 }
 
 // Admit reports whether a message of some octets may be accepted for a recipient; zero octets: the size is
@@ -175,11 +170,10 @@ func (k *Keeper) refused(quota string, err error) error {
 }
 
 func (k *Keeper) entry(mailbox mail.MailboxID) *entry {
-	if e, ok := k.mailboxes.GetIfPresent(mailbox); ok {
+	if e, ok := k.mailboxes.Get(mailbox); ok {
 		return e
 	}
-	e, _ := k.mailboxes.SetIfAbsent(mailbox, newEntry())
-	return e
+	return k.mailboxes.Add(mailbox, newEntry())
 }
 
 // refresh reads the usage of the mailbox of r, unless the usage is younger than ttl. Callers that need the
@@ -243,7 +237,7 @@ func (c *Claim) Done(stored bool) {
 // Removed notes that the local server has removed messages from a mailbox. A mailbox that is not remembered
 // costs nothing.
 func (k *Keeper) Removed(mailbox mail.MailboxID, removed Usage) {
-	if e, ok := k.mailboxes.GetIfPresent(mailbox); ok {
+	if e, ok := k.mailboxes.Get(mailbox); ok {
 		e.removed(removed)
 	}
 }

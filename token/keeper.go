@@ -35,16 +35,12 @@ type Keeper struct {
 // New makes a Keeper and registers its metrics with reg, which may be nil. Close must follow.
 func New(cfg Config, st store.Levels[store.Directory], reg prometheus.Registerer) (*Keeper, error) {
 	cfg = cfg.withDefaults()
-	wrong, err := newLimiter(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("token: limit of wrong tokens: %w", err)
-	}
 	m, err := newMetrics(reg)
 	if err != nil {
 		return nil, fmt.Errorf("token: metrics: %w", err)
 	}
 	k := &Keeper{
-		cfg: cfg, store: st, wrong: wrong, metrics: m, used: map[string]time.Time{},
+		cfg: cfg, store: st, wrong: newLimiter(cfg), metrics: m, used: map[string]time.Time{},
 		trouble: rate.Sometimes{First: 1, Interval: time.Minute},
 	}
 	k.local = &reader{load: func(ctx context.Context) (*list, error) { return k.load(ctx, st.Local) }}

@@ -4,8 +4,9 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/maypok86/otter/v2"
 	"golang.org/x/time/rate"
+
+	"popelago/cache"
 )
 
 // limitedAddresses is the largest number of addresses with wrong tokens in memory. The least recently
@@ -16,15 +17,11 @@ const limitedAddresses = 10_000
 type limiter struct {
 	most       int
 	countLocal bool
-	addresses  *otter.Cache[netip.Prefix, *rate.Limiter]
+	addresses  cache.Cache[netip.Prefix, *rate.Limiter]
 }
 
-func newLimiter(cfg Config) (*limiter, error) {
-	addresses, err := otter.New(&otter.Options[netip.Prefix, *rate.Limiter]{MaximumSize: limitedAddresses})
-	if err != nil {
-		return nil, err
-	}
-	return &limiter{most: cfg.WrongTokens, countLocal: cfg.CountLocal, addresses: addresses}, nil
+func newLimiter(cfg Config) *limiter {
+	return &limiter{most: cfg.WrongTokens, countLocal: cfg.CountLocal, addresses: cache.New[netip.Prefix, *rate.Limiter](limitedAddresses)}
 }
 
 // allow counts a token that is probably wrong, and reports whether it may be looked for.
@@ -41,8 +38,9 @@ func (l *limiter) allow(from netip.Addr, now time.Time) bool {
 	if err != nil {
 		return true
 	}
-	own, _ := l.addresses.ComputeIfAbsent(key, func() (*rate.Limiter, bool) {
-		return rate.NewLimiter(rate.Every(WrongTokenMemory), l.most), false
-	})
+	own, ok := l.addresses.Get(key)
+	if !ok {
+		own = l.addresses.Add(key, rate.NewLimiter(rate.Every(WrongTokenMemory), l.most))
+	}
 	return own.AllowN(now, 1)
 }

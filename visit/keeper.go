@@ -7,10 +7,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
+	"popelago/cache"
 	"popelago/defaults"
 	"popelago/mail"
 	"popelago/store"
@@ -21,7 +21,7 @@ type Config struct {
 	// LoginEvery is the least time between two notes about the logins of an account, on this server.
 	// Negative: no login is noted.
 	LoginEvery time.Duration
-	// Accounts is the largest number of accounts whose last note is remembered, 100 octets each. A
+	// Accounts is the largest number of accounts whose last note is remembered, about 140 octets each. A
 	// forgotten account costs one more note.
 	Accounts int
 	// Waiting is the largest number of notes that wait for the store, about 32 octets each.
@@ -48,7 +48,7 @@ type Keeper struct {
 	store   store.Store
 	metrics *metrics
 	trouble rate.Sometimes // of the log
-	logins  *otter.Cache[mail.MailboxID, time.Time]
+	logins  cache.Cache[mail.MailboxID, time.Time]
 
 	writers sync.WaitGroup
 	ctx     context.Context // of the writes
@@ -81,15 +81,11 @@ func New(cfg Config, st store.Store, reg prometheus.Registerer) (*Keeper, error)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	logins, err := otter.New(&otter.Options[mail.MailboxID, time.Time]{MaximumSize: cfg.Accounts})
-	if err != nil {
-		return nil, err
-	}
 	m, err := newMetrics(reg)
 	if err != nil {
 		return nil, err
 	}
-	k := &Keeper{cfg: cfg, store: st, metrics: m, logins: logins, trouble: rate.Sometimes{First: 1, Interval: time.Minute}}
+	k := &Keeper{cfg: cfg, store: st, metrics: m, logins: cache.New[mail.MailboxID, time.Time](cfg.Accounts), trouble: rate.Sometimes{First: 1, Interval: time.Minute}}
 	k.more.L = &k.mu
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	for range cfg.Writers {
@@ -117,15 +113,13 @@ func (k *Keeper) LoggedIn(mailbox mail.MailboxID) {
 	}
 	now := k.cfg.Now()
 	due := false
-	k.logins.Compute(mailbox, func(last time.Time, known bool) (time.Time, otter.ComputeOp) {
+	k.logins.Change(mailbox, func(last time.Time, known bool) (time.Time, bool) {
 		passed := now.Sub(last)
-		if due = !known || passed >= k.cfg.LoginEvery || passed < 0; !due {
-			return last, otter.CancelOp
-		}
-		return now, otter.WriteOp
+		due = !known || passed >= k.cfg.LoginEvery || passed < 0
+		return now, due
 	})
 	if due && !k.add(visit{what: whatLogin, mailbox: mailbox, at: now}) {
-		k.logins.Invalidate(mailbox)
+		k.logins.Remove(mailbox)
 	}
 }
 
@@ -185,7 +179,7 @@ func (k *Keeper) write() {
 		}
 		k.metrics.count(v, resultFailed)
 		if v.what == whatLogin {
-			k.logins.Invalidate(v.mailbox)
+			k.logins.Remove(v.mailbox)
 		}
 		if errors.Is(err, store.ErrClock) {
 			continue // the store has logged the clock

@@ -4,8 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
+	"popelago/cache"
 	"popelago/mail"
 	"popelago/store"
 )
@@ -16,7 +15,7 @@ type bulkCandidates struct {
 	after int // Config.BulkAfter
 
 	// counts holds the count of messages up to the end of a page, for the next page.
-	counts *otter.Cache[pageEnd, int]
+	counts cache.Cache[pageEnd, int]
 
 	mu    sync.Mutex
 	found map[mail.MailboxID]string // to a recipient
@@ -35,10 +34,7 @@ const (
 )
 
 func newBulkCandidates(after int) *bulkCandidates {
-	return &bulkCandidates{after: after, counts: otter.Must(&otter.Options[pageEnd, int]{
-		MaximumSize:      maxPageEnds,
-		ExpiryCalculator: otter.ExpiryWriting[pageEnd, int](10 * time.Minute),
-	})}
+	return &bulkCandidates{after: after, counts: cache.NewExpiring[pageEnd, int](maxPageEnds, 10*time.Minute)}
 }
 
 // noteList counts the messages of a page of an ordinary mailbox.
@@ -50,7 +46,7 @@ func (c *bulkCandidates) noteList(l listing, p listed, fromStart bool) {
 	last := p.rows[n-1]
 	count := n
 	if !fromStart {
-		before, _ := c.counts.GetIfPresent(pageEnd{l.mailbox, l.from})
+		before, _ := c.counts.Get(pageEnd{l.mailbox, l.from})
 		count += before
 	}
 	if count >= c.after {
@@ -92,4 +88,4 @@ func (c *bulkCandidates) take() []store.GrownMailbox {
 }
 
 // close ends the goroutines of the cache.
-func (c *bulkCandidates) close() { c.counts.StopAllGoroutines() }
+func (c *bulkCandidates) close() { c.counts.Close() }

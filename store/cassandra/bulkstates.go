@@ -3,8 +3,7 @@ package cassandra
 import (
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
+	"popelago/cache"
 	"popelago/mail"
 	"popelago/store"
 )
@@ -32,34 +31,34 @@ func (b *bulkState) noteSince(since int64) {
 	}
 }
 
-// maxBulkStates bounds the memory of bulkStates: about 100 octets each.
+// maxBulkStates bounds the memory of bulkStates: about 140 octets each.
 const maxBulkStates = 100_000
 
 // bulkStates holds the bulkState of mailboxes. Safe for concurrent use.
 type bulkStates struct {
 	window time.Duration // Config.Window
-	cache  *otter.Cache[mail.MailboxID, bulkState]
+	cache  cache.Cache[mail.MailboxID, bulkState]
 }
 
 func newBulkStates(window time.Duration) *bulkStates {
-	return &bulkStates{window, otter.Must(&otter.Options[mail.MailboxID, bulkState]{MaximumSize: maxBulkStates})}
+	return &bulkStates{window, cache.New[mail.MailboxID, bulkState](maxBulkStates)}
 }
 
 // of returns the state of a mailbox.
 func (s *bulkStates) of(mailbox mail.MailboxID) (b bulkState, known bool) {
-	return s.cache.GetIfPresent(mailbox)
+	return s.cache.Get(mailbox)
 }
 
 // change changes the state of a mailbox.
 func (s *bulkStates) change(mailbox mail.MailboxID, change func(*bulkState)) {
-	s.cache.Compute(mailbox, func(b bulkState, _ bool) (bulkState, otter.ComputeOp) {
+	s.cache.Change(mailbox, func(b bulkState, _ bool) (bulkState, bool) {
 		change(&b)
-		return b, otter.WriteOp
+		return b, true
 	})
 }
 
 // forgetAll forgets all states, after a failover: another datacenter may lack rows that were read.
-func (s *bulkStates) forgetAll() { s.cache.InvalidateAll() }
+func (s *bulkStates) forgetAll() { s.cache.RemoveAll() }
 
 // learn records the result of a read at a quorum that began at checked: the bulk_since of the mailbox,
 // or zero without a marker.

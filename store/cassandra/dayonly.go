@@ -4,8 +4,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/maypok86/otter/v2"
-
+	"popelago/cache"
 	"popelago/mail"
 )
 
@@ -15,19 +14,14 @@ import (
 // forgotten message is removed from both segments. Safe for concurrent use.
 type dayOnly struct {
 	mu    sync.Mutex // held while a list of ids replaces another
-	cache *otter.Cache[mail.MailboxID, []mail.MessageID]
+	cache cache.Cache[mail.MailboxID, []mail.MessageID]
 }
 
 // maxDayOnly bounds the memory of dayOnly: ids of 16 octets.
 const maxDayOnly = 1 << 20
 
 func newDayOnly() *dayOnly {
-	return &dayOnly{cache: otter.Must(&otter.Options[mail.MailboxID, []mail.MessageID]{
-		MaximumWeight: maxDayOnly,
-		Weigher: func(_ mail.MailboxID, ids []mail.MessageID) uint32 {
-			return uint32(len(ids)) + 1
-		},
-	})}
+	return &dayOnly{cache: cache.NewWeighing[mail.MailboxID](maxDayOnly, func(ids []mail.MessageID) int { return len(ids) + 1 })}
 }
 
 // note records a page of a list: all rows after from, up to last unless last is zero. ids are the rows
@@ -36,7 +30,7 @@ func (d *dayOnly) note(mailbox mail.MailboxID, from, last mail.MessageID, fromSt
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var before, behind []mail.MessageID
-	if old, ok := d.cache.GetIfPresent(mailbox); ok {
+	if old, ok := d.cache.Get(mailbox); ok {
 		if !fromStart {
 			before = old[:countUpTo(old, from)]
 		}
@@ -46,7 +40,7 @@ func (d *dayOnly) note(mailbox mail.MailboxID, from, last mail.MessageID, fromSt
 	}
 	all := slices.Concat(before, ids, behind)
 	if len(all) == 0 {
-		d.cache.Invalidate(mailbox)
+		d.cache.Remove(mailbox)
 		return
 	}
 	d.cache.Set(mailbox, all)
@@ -64,7 +58,7 @@ func countUpTo(ids []mail.MessageID, last mail.MessageID) int {
 // has returns a function that reports whether a message was found in the segment of its day only. The
 // function is valid for one moment.
 func (d *dayOnly) has(mailbox mail.MailboxID) func(mail.MessageID) bool {
-	ids, _ := d.cache.GetIfPresent(mailbox)
+	ids, _ := d.cache.Get(mailbox)
 	return func(id mail.MessageID) bool {
 		_, found := slices.BinarySearchFunc(ids, id, mail.MessageID.Compare)
 		return found

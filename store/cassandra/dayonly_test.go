@@ -53,22 +53,20 @@ func TestDayOnlyIsBounded(t *testing.T) {
 	for i := range 16 {
 		l.note(mail.MailboxID{byte(i)}, mail.MessageID{}, mail.MessageID{}, true, many)
 	}
-	l.cache.CleanUp()
-	if n := l.cache.WeightedSize(); n > maxDayOnly || n == 0 {
+	if n := l.cache.Len() * len(many); n > maxDayOnly || n == 0 {
 		t.Errorf("%d ids are remembered, want up to %d", n, maxDayOnly)
 	}
 }
 
 func TestBulkCandidatesAreBounded(t *testing.T) {
 	g := newBulkCandidates(100)
-	defer g.counts.StopAllGoroutines()
+	defer g.counts.Close()
 	for i := range maxBulkCandidates + 100 {
 		mb := mail.MailboxID{byte(i), byte(i >> 8)}
 		g.note(mb, "alice@example.test")
 		g.noteList(listing{mailbox: mb}, listed{rows: []mail.Message{{ID: mail.MessageID{byte(i)}}}, more: true}, true)
 	}
-	g.counts.CleanUp()
-	if n := g.counts.EstimatedSize(); n > maxPageEnds || n == 0 {
+	if n := g.counts.Len(); n > maxPageEnds || n == 0 {
 		t.Errorf("%d ends of pages are remembered, want up to %d", n, maxPageEnds)
 	}
 	if n := len(g.take()); n != maxBulkCandidates {

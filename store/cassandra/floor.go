@@ -6,8 +6,8 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
-	"github.com/maypok86/otter/v2"
 
+	"popelago/cache"
 	"popelago/mail"
 	"popelago/store"
 )
@@ -17,7 +17,7 @@ import (
 type floors struct {
 	cfg   Config
 	run   *runner
-	cache *otter.Cache[mail.MailboxID, mail.MessageID]
+	cache cache.Cache[mail.MailboxID, mail.MessageID]
 }
 
 // Bounds of the cache of floors.
@@ -27,10 +27,7 @@ const (
 )
 
 func newFloors(cfg Config, run *runner) *floors {
-	return &floors{cfg, run, otter.Must(&otter.Options[mail.MailboxID, mail.MessageID]{
-		MaximumSize:      maxFloors,
-		ExpiryCalculator: otter.ExpiryWriting[mail.MailboxID, mail.MessageID](keepFloor),
-	})}
+	return &floors{cfg, run, cache.NewExpiring[mail.MailboxID, mail.MessageID](maxFloors, keepFloor)}
 }
 
 // of returns the floor of a mailbox, for reading fewer rows. The floor may come from the cache: if it
@@ -39,7 +36,7 @@ func (f *floors) of(ctx context.Context, mailbox mail.MailboxID, reads gocql.Con
 	if err := f.run.ready(ctx, "read a floor"); err != nil {
 		return mail.MessageID{}, err
 	}
-	if floor, known := f.cache.GetIfPresent(mailbox); known {
+	if floor, known := f.cache.Get(mailbox); known {
 		return floor, nil
 	}
 	floor, _, err := f.read(ctx, mailbox, reads)
@@ -115,4 +112,4 @@ func (f *floors) isHeld(ctx context.Context, mailbox mail.MailboxID) (bool, erro
 }
 
 // close ends the goroutines of the cache.
-func (f *floors) close() { f.cache.StopAllGoroutines() }
+func (f *floors) close() { f.cache.Close() }

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
-	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"popelago/cache"
 	"popelago/mail"
 )
 
@@ -24,7 +24,7 @@ const smallPage = 100
 type pageSizes struct {
 	// sizes holds the mailboxes with a page that has timed out. An entry expires once its size has
 	// stayed the same for keepPageSize: then a whole page is tried again.
-	sizes *otter.Cache[mail.MailboxID, pageSize]
+	sizes cache.Cache[mail.MailboxID, pageSize]
 	// lines limits the log to one line a minute, however many mailboxes an outage concerns.
 	lines    seldom
 	logger   *slog.Logger
@@ -42,17 +42,14 @@ const (
 
 func newPageSizes(logger *slog.Logger, timeouts prometheus.Counter) *pageSizes {
 	return &pageSizes{
-		sizes: otter.Must(&otter.Options[mail.MailboxID, pageSize]{
-			MaximumSize:      maxPageSizes,
-			ExpiryCalculator: otter.ExpiryWriting[mail.MailboxID, pageSize](keepPageSize),
-		}),
+		sizes: cache.NewExpiring[mail.MailboxID, pageSize](maxPageSizes, keepPageSize),
 		lines: seldom{every: time.Minute}, logger: logger, timeouts: timeouts,
 	}
 }
 
 // of returns the count of rows of the next page of a mailbox.
 func (p *pageSizes) of(mailbox mail.MailboxID) int {
-	if size, ok := p.sizes.GetIfPresent(mailbox); ok {
+	if size, ok := p.sizes.Get(mailbox); ok {
 		return size.rows
 	}
 	return maxPage
@@ -71,7 +68,7 @@ func (p *pageSizes) failed(mailbox mail.MailboxID, rows int) bool {
 // succeeded records the duration of the read of a page; timeout is the time that a node has to answer.
 // The next page has twice as many rows after a quick page, and half as many after a slow page.
 func (p *pageSizes) succeeded(mailbox mail.MailboxID, took, timeout time.Duration) {
-	old, ok := p.sizes.GetIfPresent(mailbox)
+	old, ok := p.sizes.Get(mailbox)
 	if !ok {
 		return
 	}
@@ -108,7 +105,7 @@ func (p *pageSizes) noteTimeout(mailbox mail.MailboxID, recipient string, rows i
 }
 
 // close ends the goroutines of the cache.
-func (p *pageSizes) close() { p.sizes.StopAllGoroutines() }
+func (p *pageSizes) close() { p.sizes.Close() }
 
 // maxPage is the largest count of rows read by one statement.
 const maxPage = 5000

@@ -19,7 +19,7 @@ import (
 func TestPageSizes(t *testing.T) {
 	const timeout = 5 * time.Second
 	p := newPageSizes(slog.New(slog.DiscardHandler), prometheus.NewCounter(prometheus.CounterOpts{}))
-	defer p.sizes.StopAllGoroutines()
+	defer p.sizes.Close()
 	mailbox, other := mail.MailboxID{1}, mail.MailboxID{2}
 	want := func(rows int) {
 		t.Helper()
