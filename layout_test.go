@@ -76,6 +76,7 @@ var layout = []layer{
 	{"bench/process", []string{"bench"}},
 	{"bench/comparedovecot", []string{"bench/process"}},
 	{"bench/comparecassandra", []string{"bench", "bench/process", "cassandratest"}},
+	{"bench/comparefill", []string{"bench/process", "store", "store/embedded"}},
 	{"store/enginetest", []string{"cassandratest", "mailtest", "store", "store/cassandra", "task"}},
 	{"integration/servertest", []string{"adminclient", "bench", "cassandratest", "mailtest"}},
 	{"integration", []string{"integration/servertest"}},

@@ -106,8 +106,8 @@ func compare(ctx context.Context, s settings) (err error) {
 	if err := buildEngine(ctx, engine); err != nil {
 		return err
 	}
-	load := &load{binary: binary, passwords: filepath.Join(dir, "passwords")}
-	if err := process.WritePasswords(load.passwords, users); err != nil {
+	load := &process.Load{Binary: binary, Passwords: filepath.Join(dir, "passwords"), Users: users, Size: size, Connections: connections}
+	if err := process.WritePasswords(load.Passwords, users); err != nil {
 		return err
 	}
 	dovecot, err := startDovecot(ctx, filepath.Join(dir, "dovecot"), s)
@@ -115,8 +115,12 @@ func compare(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, dovecot.Stop()) }()
-	ours, err := startPopelago(ctx, filepath.Join(dir, "store"), binary)
+	popelago, err := process.NewPopelago(ctx, filepath.Join(dir, "store"), binary, users)
 	if err != nil {
+		return err
+	}
+	ours := &popelago.Server
+	if err := popelago.Serve(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, ours.Stop()) }()
@@ -129,7 +133,7 @@ func compare(ctx context.Context, s settings) (err error) {
 	for round := range s.rounds {
 		for _, server := range order {
 			note("round %d of %d: %s", round+1, s.rounds, server.Name)
-			if err := load.round(ctx, server, s, r.of(server)); err != nil {
+			if err := load.Round(ctx, server, process.Round{Messages: s.messages, Passes: s.passes, Poll: s.poll}, r.of(server)); err != nil {
 				return err
 			}
 		}
@@ -145,7 +149,7 @@ func compare(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	note("%d sessions", s.sessions)
-	if r.sessionMemory, err = load.sessions(ctx, ours, s.sessions); err != nil {
+	if r.sessionMemory, err = load.Sessions(ctx, ours, s.sessions); err != nil {
 		return err
 	}
 	return r.write(os.Stdout, s)

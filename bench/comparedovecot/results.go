@@ -8,14 +8,9 @@ import (
 	"popelago/bench/process"
 )
 
-// rates holds the measurements of one server, one value per round.
-type rates struct {
-	deliver, poll, retr, dele []float64
-}
-
 // results holds all measurements. Memory is in octets.
 type results struct {
-	dovecot, popelago rates
+	dovecot, popelago process.Rates
 	engine            []float64 // deliveries a second without a server
 	idleMemory        int64     // started, and nothing done yet
 	usedMemory        int64     // after all rounds
@@ -23,7 +18,7 @@ type results struct {
 }
 
 // of returns the rates of a server.
-func (r *results) of(s *process.Server) *rates {
+func (r *results) of(s *process.Server) *process.Rates {
 	if s.Name == "dovecot" {
 		return &r.dovecot
 	}
@@ -39,17 +34,17 @@ func (r *results) write(w io.Writer, s settings) error {
 		theirs, ours []float64
 		wanted       float64
 	}{
-		{"LMTP deliveries/s", r.dovecot.deliver, r.popelago.deliver, 3},
-		{"POP3 polls/s", r.dovecot.poll, r.popelago.poll, 3},
-		{"RETR messages/s, pipelined", r.dovecot.retr, r.popelago.retr, 1.5},
-		{"DELE+QUIT messages/s, pipelined", r.dovecot.dele, r.popelago.dele, 1.5},
+		{"LMTP deliveries/s", r.dovecot.Deliver, r.popelago.Deliver, 3},
+		{"POP3 polls/s", r.dovecot.Poll, r.popelago.Poll, 3},
+		{"RETR messages/s, pipelined", r.dovecot.RETR, r.popelago.RETR, 1.5},
+		{"DELE+QUIT messages/s, pipelined", r.dovecot.DELE, r.popelago.DELE, 1.5},
 	} {
 		fmt.Fprintf(t, "%s\t%.0f\t%s\t%.0f\t%s\t%.2f\t%.1f\t\n", row.name,
 			process.Median(row.theirs), process.Span(row.theirs), process.Median(row.ours), process.Span(row.ours), process.Median(row.ours)/process.Median(row.theirs), row.wanted)
 	}
 	alone := process.Median(r.engine)
 	fmt.Fprintf(t, "engine alone, deliveries/s (ratio: popelago to it)\t\t\t%.0f\t%s\t%.2f\t0.6\t\n",
-		alone, process.Span(r.engine), process.Median(r.popelago.deliver)/alone)
+		alone, process.Span(r.engine), process.Median(r.popelago.Deliver)/alone)
 	for _, row := range []struct {
 		name   string
 		octets int64

@@ -1,3 +1,3 @@
 // Package process runs the servers under test, and the load generator, as separate processes.
-// comparedovecot and comparecassandra use it.
+// The commands beside it use it.
 package process

@@ -1,0 +1,175 @@
+// Command comparefill measures an embedded store that is empty, and the same store with more and more messages of other
+// accounts. bench/compare-fill runs it.
+//
+// Before each measurement the command fills the data folder of a stopped server directly: messages of 1 KiB for 100,000
+// accounts. Then it drops the page cache, if it may, and starts the server. One round delivers messages of 8 KiB to 80
+// users, fetches all of them, removes them, delivers ten to each user and polls. The first round is not counted.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"popelago/bench/process"
+	"popelago/mail"
+)
+
+// settings are the command's flags.
+type settings struct {
+	dir      string
+	messages int // in the full store
+	rounds   int
+	round    process.Round
+	keep     bool
+}
+
+const (
+	users       = 80
+	connections = 16
+	size        = 8192
+	others      = 100_000 // accounts of the stored messages
+)
+
+// parts are the parts of the messages that are stored at each measurement, in hundredths.
+var parts = []int{0, 1, 10, 100}
+
+func main() {
+	var s settings
+	flag.StringVar(&s.dir, "dir", "", "make the temporary folder in this one: its disk is what is measured")
+	flag.IntVar(&s.messages, "messages", 10_000_000, "messages in the full store; ten million need 25 GB")
+	flag.IntVar(&s.rounds, "rounds", 3, "rounds at each measurement")
+	flag.IntVar(&s.round.Messages, "round-messages", 16_000, "messages in a round")
+	flag.DurationVar(&s.round.Poll, "poll", 5*time.Second, "time for polls in a round")
+	flag.BoolVar(&s.keep, "keep", false, "leave the temporary folder, with the log and the configuration")
+	flag.Parse()
+	s.round.Passes = 1
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := compare(ctx, s); err != nil {
+		fmt.Fprintln(os.Stderr, "compare-fill:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// compare does everything and leaves nothing running.
+func compare(ctx context.Context, s settings) (err error) {
+	if flag.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
+	}
+	if s.messages < 100 || s.rounds < 1 || s.round.Messages < users || s.round.Poll <= 0 {
+		return errors.New("messages, rounds, poll: want at least 100, 1, 80, and a positive duration")
+	}
+	dir, err := os.MkdirTemp(s.dir, "compare-fill-")
+	if err != nil {
+		return err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	defer func() {
+		if s.keep {
+			fmt.Fprintln(os.Stderr, "kept", dir)
+			return
+		}
+		err = errors.Join(err, os.RemoveAll(dir))
+	}()
+	note("building")
+	binary := filepath.Join(dir, "popelago")
+	if err := process.Run(ctx, nil, "go", "build", "-o", binary, "./cmd/popelago"); err != nil {
+		return err
+	}
+	load := &process.Load{Binary: binary, Passwords: filepath.Join(dir, "passwords"), Users: users, Size: size, Connections: connections}
+	if err := process.WritePasswords(load.Passwords, users); err != nil {
+		return err
+	}
+	server, err := process.NewPopelago(ctx, filepath.Join(dir, "store"), binary, users)
+	if err != nil {
+		return err
+	}
+	f := &filling{dir: server.Data, accounts: others, ids: mail.NewIDSource(nil)}
+	var all []measured
+	stored := 0
+	for _, part := range parts {
+		want := s.messages / 100 * part
+		note("%d messages", want)
+		began := time.Now()
+		if err := f.add(ctx, stored, want); err != nil {
+			return err
+		}
+		note("filled in %v", time.Since(began).Round(time.Second))
+		stored = want
+		m, err := measure(ctx, server, load, s)
+		if err != nil {
+			return err
+		}
+		m.messages = want
+		all = append(all, m)
+	}
+	return write(os.Stdout, s, all)
+}
+
+// measured holds what was measured with one count of messages.
+type measured struct {
+	messages int
+	folder   int64 // octets
+	cold     bool  // the page cache was dropped before the start
+	start    time.Duration
+	rates    process.Rates
+	memory   int64 // octets, after the rounds
+}
+
+// measure starts the server, measures, and stops the server.
+func measure(ctx context.Context, server *process.Popelago, load *process.Load, s settings) (m measured, err error) {
+	if m.folder, err = octetsIn(server.Data); err != nil {
+		return m, err
+	}
+	m.cold = dropCache() == nil
+	began := time.Now()
+	if err := server.Serve(ctx); err != nil {
+		return m, err
+	}
+	m.start = time.Since(began)
+	defer func() { err = errors.Join(err, server.Stop()) }()
+	var warmUp process.Rates
+	if err := load.Round(ctx, &server.Server, s.round, &warmUp); err != nil {
+		return m, err
+	}
+	for round := range s.rounds {
+		note("round %d of %d", round+1, s.rounds)
+		if err := load.Round(ctx, &server.Server, s.round, &m.rates); err != nil {
+			return m, err
+		}
+	}
+	m.memory, err = server.Memory()
+	return m, err
+}
+
+// dropCache makes Linux forget the files that it has read. Only root may.
+func dropCache() error {
+	syscall.Sync()
+	return os.WriteFile("/proc/sys/vm/drop_caches", []byte("3"), 0)
+}
+
+// octetsIn returns the octets of all files in a folder.
+func octetsIn(dir string) (octets int64, err error) {
+	err = filepath.Walk(dir, func(_ string, info os.FileInfo, err error) error {
+		if err == nil && info.Mode().IsRegular() {
+			octets += info.Size()
+		}
+		return err
+	})
+	return octets, err
+}
+
+// note prints progress for the user.
+func note(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
+}

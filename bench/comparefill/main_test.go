@@ -1,0 +1,71 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"popelago/bench/process"
+	"popelago/mail"
+	"popelago/store/embedded"
+)
+
+// The messages of two calls stand in the maildrops of the accounts, and can be read.
+func TestFill(t *testing.T) {
+	f := &filling{dir: t.TempDir(), accounts: 10, ids: mail.NewIDSource(nil)}
+	for _, part := range [][2]int{{0, 0}, {0, 450}, {450, 1000}} {
+		if err := f.add(t.Context(), part[0], part[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st, err := embedded.Open(embedded.Config{Dir: f.dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	contents := map[string]bool{}
+	for n := range f.accounts {
+		a := f.addressOf(n)
+		if rows, err := st.AddressRows(t.Context(), a); err != nil || len(rows) != 1 {
+			t.Errorf("%s: %v, %v", a, rows, err)
+		}
+		list, _, err := st.ListMessages(t.Context(), mail.DeriveMailboxID(a, mail.MessageID{}), mail.MessageID{}, 1000)
+		if err != nil || len(list) != 100 {
+			t.Fatalf("%s: %d messages, %v", a, len(list), err)
+		}
+		for _, m := range list {
+			info, r, err := st.OpenContent(t.Context(), m.ID, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(r)
+			r.Close()
+			if err != nil || int64(len(text)) != m.Size || info.Size != m.Size || contents[string(text)] {
+				t.Fatalf("%d octets of %d, %v, known: %t", len(text), m.Size, err, contents[string(text)])
+			}
+			contents[string(text)] = true
+		}
+	}
+}
+
+// The table shows the medians, and the ratio of the empty to the full store.
+func TestTable(t *testing.T) {
+	var b bytes.Buffer
+	err := write(&b, settings{rounds: 3, round: process.Round{Messages: 80}}, []measured{
+		{cold: true, start: 50 * time.Millisecond, rates: process.Rates{Deliver: []float64{130, 100, 900}}, folder: 1e9},
+		{messages: 200, start: time.Second, rates: process.Rates{Deliver: []float64{100, 1, 104}}, memory: 3 << 20},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		"| stored messages | 0 | 200 | empty / full | bound |", "| LMTP deliveries/s | 130 | 100 | 1.30 | 1.3 |", "| start, ms | 50 | 1000 |  |  |",
+		"| memory after the rounds, MiB | 0 | 3 |  |  |", "could not be dropped before the start with 200 messages", "Medians of 3 rounds",
+	} {
+		if !strings.Contains(b.String(), line) {
+			t.Errorf("no %q in\n%s", line, b.String())
+		}
+	}
+}

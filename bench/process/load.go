@@ -1,0 +1,114 @@
+package process
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Load makes the load of "popelago bench" on a server with some users.
+type Load struct {
+	Binary      string // the program
+	Passwords   string // file, see WritePasswords
+	Users       int
+	Size        int // octets of a message
+	Connections int
+}
+
+// Rates holds the measurements of one server, one value per round: deliveries, polls, messages retrieved and messages
+// removed a second.
+type Rates struct{ Deliver, Poll, RETR, DELE []float64 }
+
+// Round is the work of a round.
+type Round struct {
+	Messages int           // delivered, fetched and removed
+	Passes   int           // how often they are fetched
+	Poll     time.Duration // time for polls
+}
+
+// bench runs one command and returns the rate of the row called row.
+func (l *Load) bench(ctx context.Context, row string, args ...string) (perSecond float64, err error) {
+	r, err := Bench(ctx, l.Binary, args...)
+	if err != nil {
+		return 0, err
+	}
+	if r.Row(row).Count == 0 {
+		return 0, fmt.Errorf("popelago bench %s: nothing was done", strings.Join(args, " "))
+	}
+	return r.Row(row).PerSecond, nil
+}
+
+// deliver delivers count messages.
+func (l *Load) deliver(ctx context.Context, s *Server, count int) (float64, error) {
+	return l.bench(ctx, "messages", "deliver", "--addr", s.LMTP, "--protocol", "lmtp", "--users", strconv.Itoa(l.Users),
+		"--size", strconv.Itoa(l.Size), "--connections", strconv.Itoa(l.Connections), "--count", strconv.Itoa(count))
+}
+
+// pop3 runs a POP3 command for all users.
+func (l *Load) pop3(ctx context.Context, s *Server, row, verb string, more ...string) (float64, error) {
+	args := append([]string{verb, "--addr", s.POP3, "--users", strconv.Itoa(l.Users), "--password-file", l.Passwords,
+		"--connections", strconv.Itoa(l.Connections)}, more...)
+	return l.bench(ctx, row, args...)
+}
+
+// Round delivers messages, fetches all of them, removes all of them, delivers ten to each user, polls, and removes
+// them. It appends the rates to r.
+func (l *Load) Round(ctx context.Context, s *Server, set Round, r *Rates) error {
+	const drained = "DELE+QUIT"
+	var err error
+	step := func(into *[]float64, run func() (float64, error)) {
+		if err == nil {
+			var perSecond float64
+			perSecond, err = run()
+			*into = append(*into, perSecond)
+		}
+	}
+	var ignored []float64
+	step(&r.Deliver, func() (float64, error) { return l.deliver(ctx, s, set.Messages) })
+	step(&r.RETR, func() (float64, error) {
+		return l.pop3(ctx, s, "RETR", "drain", "--no-dele", "--passes", strconv.Itoa(set.Passes))
+	})
+	step(&r.DELE, func() (float64, error) { return l.pop3(ctx, s, drained, "drain", "--no-retr") })
+	step(&ignored, func() (float64, error) { return l.deliver(ctx, s, 10*l.Users) })
+	step(&r.Poll, func() (float64, error) {
+		return l.pop3(ctx, s, "sessions", "poll", "--duration", set.Poll.String())
+	})
+	step(&ignored, func() (float64, error) { return l.pop3(ctx, s, drained, "drain", "--no-retr") })
+	return err
+}
+
+// Sessions opens n POP3 sessions, logs in, and returns the server's memory while they are open.
+func (l *Load) Sessions(ctx context.Context, s *Server, n int) (memory int64, err error) {
+	cmd := exec.CommandContext(ctx, l.Binary, "bench", "idle", "--addr", s.POP3, "--users", strconv.Itoa(l.Users),
+		"--password-file", l.Passwords, "--sessions", strconv.Itoa(n), "--hold", "3s")
+	cmd.Stdout = io.Discard
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return 0, err
+	}
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	var said strings.Builder
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		fmt.Fprintln(&said, lines.Text())
+		if lines.Text() == fmt.Sprintf("holding %d sessions", n) {
+			time.Sleep(time.Second) // let the sessions come to rest
+			if memory, err = s.Memory(); err != nil {
+				break
+			}
+		}
+	}
+	if werr := cmd.Wait(); err == nil && werr != nil {
+		err = fmt.Errorf("popelago bench idle: %w\n%s", werr, said.String())
+	}
+	if err == nil && memory == 0 {
+		err = fmt.Errorf("popelago bench idle did not hold %d sessions:\n%s", n, said.String())
+	}
+	return memory, err
+}
