@@ -33,9 +33,10 @@ type Cluster struct {
 	sessions map[*session]struct{}
 	counters Counters
 	requests int64
-	turns    []*turn    // statements that wait, with Config.Serial
-	answers  []answered // that were not given yet
-	over     bool       // Close was called
+	turns    []*turn         // statements that wait, with Config.Serial
+	answers  []answered      // that were not given yet
+	held     map[string]bool // servers whose statements are kept back
+	over     bool            // Close was called
 
 	writes, reads, scans, patience *deadlines
 	clients                        map[time.Duration]*deadlines
@@ -61,7 +62,7 @@ func New(config Config) (*Cluster, error) {
 		wake: make(chan struct{}, 1), closed: make(chan struct{}), ended: make(chan struct{}),
 		byName: map[string]*node{}, schema: newSchema(), plans: map[planKey]*plan{},
 		cuts: map[[2]string]bool{}, sights: map[[2]*node]*sight{}, sessions: map[*session]struct{}{},
-		clients: map[time.Duration]*deadlines{},
+		clients: map[time.Duration]*deadlines{}, held: map[string]bool{},
 	}
 	c.writes = &deadlines{cluster: c, wait: c.config.WriteTimeout}
 	c.reads = &deadlines{cluster: c, wait: c.config.ReadTimeout}

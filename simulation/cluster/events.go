@@ -127,7 +127,7 @@ func (c *Cluster) happen() time.Duration {
 	} else {
 		c.wakeAt = c.agenda.events[0].at
 	}
-	if len(c.turns) > 0 || len(c.answers) > 0 {
+	if c.waits() {
 		c.wakeAt = now + 1
 	}
 	return time.Duration(c.wakeAt - now)

@@ -16,7 +16,9 @@ func (s *session) Execute(ctx context.Context, st *driver.Statement) (driver.Row
 	var failed error
 	var hosts []*node
 	for attempts := 0; ; {
-		s.cluster.awaitTurn(s.server.name, st)
+		if s.cluster.awaitTurn(s.server.name, st) {
+			ctx = context.WithoutCancel(ctx) // the timers of the machine stood still, too
+		}
 		r, n, err := s.attempt(ctx, st, &hosts, attempts == 0)
 		if err != nil {
 			return nil, err
@@ -124,8 +126,15 @@ func (s *session) order(st *driver.Statement, p *plan, key string, token int64) 
 		}
 		return r
 	}
-	slices.SortStableFunc(list, func(a, b *node) int { return rank(a) - rank(b) })
-	return list
+	sorted := make([]*node, 0, len(list))
+	for r := range 4 {
+		for _, n := range list {
+			if rank(n) == r {
+				sorted = append(sorted, n)
+			}
+		}
+	}
+	return sorted
 }
 
 // await waits for the answer to a request.
@@ -135,6 +144,10 @@ func (s *session) await(ctx context.Context, r *request) reply {
 		return got
 	case <-ctx.Done():
 		s.cluster.mu.Lock()
+		if s.cluster.held[s.server.name] {
+			s.cluster.mu.Unlock()
+			return <-r.done
+		}
 		defer s.cluster.mu.Unlock()
 		r.finish(result{}, ctx.Err())
 		select {

@@ -39,13 +39,13 @@ func (n *node) crash(keepLog bool) {
 	}
 }
 
-// Restart starts the process of a node.
+// Restart starts the process of a node, unless the node is lost with its datacenter.
 func (c *Cluster) Restart(name string) {
 	c.change(func() { c.mustNode(name).restart() })
 }
 
 func (n *node) restart() {
-	if n.running {
+	if n.running || n.gone {
 		return
 	}
 	n.running = true

@@ -35,7 +35,7 @@ const hintPage = 128
 // hint keeps a mutation for a target, unless it has been away for too long.
 func (n *node) hint(target *node, m *mutation) {
 	c := n.cluster
-	if target == n || !n.keepsHints(target) {
+	if target == n || target.removed || !n.keepsHints(target) {
 		c.counters.HintsLost++
 		return
 	}

@@ -24,6 +24,8 @@ type node struct {
 	tokens  []int64
 
 	running    bool
+	gone       bool // the machine is lost with its datacenter
+	removed    bool // the node is no member of the cluster
 	paused     bool
 	overloaded bool
 	failing    bool // writes fail

@@ -1,18 +1,53 @@
 package cluster
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"time"
+)
 
-// LoseDatacenter destroys all nodes of a datacenter with their data and hints. Empty machines take their
-// place after Restart.
-func (c *Cluster) LoseDatacenter(datacenter string) {
+// LoseDatacenter destroys all nodes of a datacenter with their data and hints, for good, and returns the rows whose
+// newest state only these nodes had. New machines take their place with JoinDatacenter.
+func (c *Cluster) LoseDatacenter(datacenter string) (lost []LostRow) {
 	c.change(func() {
-		for _, n := range c.nodes {
-			if n.datacenter == datacenter {
-				n.crash(true)
-				n.wipe()
-			}
+		lost = c.onlyIn(datacenter)
+		for _, n := range c.of(datacenter) {
+			n.crash(true)
+			n.wipe()
+			n.gone = true
 		}
 	})
+	return lost
+}
+
+// RemoveDatacenter takes the nodes of a lost datacenter out of the cluster, as nodetool removenode does: no node
+// knows them any more.
+func (c *Cluster) RemoveDatacenter(datacenter string) {
+	c.change(func() {
+		for _, n := range c.of(datacenter) {
+			n.removed = true
+			n.wipe()
+		}
+	})
+}
+
+// JoinDatacenter starts new, empty nodes in a lost datacenter. They have the names, addresses and tokens of the lost
+// nodes, and host ids of their own.
+func (c *Cluster) JoinDatacenter(datacenter string) {
+	c.change(func() {
+		for _, n := range c.of(datacenter) {
+			n.wipe()
+			n.gone, n.removed, n.paused, n.waiting = false, false, false, nil
+			n.clock = clock{since: c.now(), base: time.Now(), rate: 1}
+			n.id[3]++
+			n.restart()
+		}
+	})
+}
+
+// of lists the nodes of a datacenter.
+func (c *Cluster) of(datacenter string) []*node {
+	return slices.DeleteFunc(slices.Clone(c.nodes), func(n *node) bool { return n.datacenter != datacenter })
 }
 
 // Wipe destroys a node with its data and its hints. An empty machine takes its place after Restart.
@@ -52,6 +87,9 @@ func (c *Cluster) Replace(name string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := c.mustNode(name)
+	if n.gone {
+		return fmt.Errorf("cluster: node %s is lost with its datacenter", name)
+	}
 	n.crash(true)
 	n.wipe()
 	if err := c.stream(n, func(o *node) bool { return o.datacenter == n.datacenter }); err != nil {
@@ -105,10 +143,8 @@ func (c *Cluster) streamRange(n *node, k *keyspace, t *table, i int, fit func(*n
 		}
 		return fmt.Errorf("cluster: no source for a range of node %s", n.name)
 	}
-	for _, p := range source.data.table(t.id).sorted() {
-		if c.ring.rangeOf(p.token) == i {
-			n.data.apply(&mutation{t, []*partition{p}})
-		}
-	}
+	c.ring.partitionsOf(i, source.data.table(t.id), func(p *partition) {
+		n.data.apply(&mutation{t, []*partition{p}})
+	})
 	return nil
 }

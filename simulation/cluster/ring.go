@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"sort"
 )
@@ -10,9 +11,13 @@ import (
 type ring struct {
 	tokens []int64
 	owners []*node
-	// replicas caches the replicas of each range, by keyspace.
+	// replicas caches the replicas of each range, by keyspace; sizes the sizes of datacenters.
 	replicas map[*keyspace][][]*node
+	sizes    map[string]size
 }
+
+// size is the size of a datacenter.
+type size struct{ racks, nodes int }
 
 func newRing(nodes []*node) *ring {
 	type entry struct {
@@ -26,9 +31,12 @@ func newRing(nodes []*node) *ring {
 		}
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].token < all[j].token })
-	r := &ring{replicas: map[*keyspace][][]*node{}}
+	r := &ring{replicas: map[*keyspace][][]*node{}, sizes: map[string]size{}}
 	for _, e := range all {
 		r.tokens, r.owners = append(r.tokens, e.token), append(r.owners, e.owner)
+	}
+	for _, n := range nodes {
+		r.sizes[n.datacenter] = r.sizeOf(n.datacenter)
 	}
 	return r
 }
@@ -64,9 +72,8 @@ func (r *ring) place(k *keyspace, first int) []*node {
 	var found []*node
 	for _, name := range slices.Sorted(maps.Keys(k.replication)) {
 		want := k.replication[name]
-		racks, nodes := r.sizeOf(name)
-		want = min(want, nodes)
-		repeats := want - racks // replicas on racks that have one
+		want = min(want, r.sizes[name].nodes)
+		repeats := want - r.sizes[name].racks // replicas on racks that have one
 		used := map[string]bool{}
 		taken := map[*node]bool{}
 		for i := 0; i < len(r.owners) && len(taken) < want; i++ {
@@ -88,12 +95,33 @@ func (r *ring) place(k *keyspace, first int) []*node {
 }
 
 // sizeOf counts the racks and nodes of a datacenter.
-func (r *ring) sizeOf(datacenter string) (racks, nodes int) {
+func (r *ring) sizeOf(datacenter string) size {
 	seenRacks, seen := map[string]bool{}, map[*node]bool{}
 	for _, n := range r.owners {
 		if n.datacenter == datacenter {
 			seenRacks[n.rack], seen[n] = true, true
 		}
 	}
-	return len(seenRacks), len(seen)
+	return size{len(seenRacks), len(seen)}
+}
+
+// partitionsOf yields the partitions of a range.
+func (r *ring) partitionsOf(i int, t *stored, yield func(*partition)) {
+	all := func(from place, to int64) {
+		for _, p := range t.from(from) {
+			if p.token > to {
+				return
+			}
+			yield(p)
+		}
+	}
+	last := r.tokens[len(r.tokens)-1]
+	if i == 0 {
+		all(place{token: math.MinInt64}, r.tokens[0])
+		if last != r.tokens[0] {
+			all(place{token: last, kind: afterToken}, math.MaxInt64)
+		}
+		return
+	}
+	all(place{token: r.tokens[i-1], kind: afterToken}, r.tokens[i])
 }

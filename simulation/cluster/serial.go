@@ -2,9 +2,6 @@ package cluster
 
 import (
 	"cmp"
-	"encoding/binary"
-	"hash"
-	"hash/fnv"
 	"slices"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -23,6 +20,7 @@ type turn struct {
 	key    uint64
 	server string
 	st     *driver.Statement
+	held   bool          // the server was held meanwhile
 	let    chan struct{} // closed when the statement may go on
 }
 
@@ -32,22 +30,56 @@ type answered struct {
 	reply   reply
 }
 
-// awaitTurn returns when a statement of a server has its turn. The lock is not held.
-func (c *Cluster) awaitTurn(server string, st *driver.Statement) {
+// awaitTurn returns when a statement of a server has its turn, and whether the server was held meanwhile. The lock
+// is not held.
+func (c *Cluster) awaitTurn(server string, st *driver.Statement) (held bool) {
 	if !c.config.Serial {
-		return
+		return false
 	}
 	t := &turn{key: keyOf(server, st), server: server, st: st, let: make(chan struct{})}
 	c.mu.Lock()
 	if c.over {
 		c.mu.Unlock()
-		return
+		return false
 	}
-	t.at = c.now()
+	t.at, t.held = c.now(), c.held[server]
 	c.turns = append(c.turns, t)
 	c.stir(t.at + 1)
 	c.mu.Unlock()
 	<-t.let
+	return t.held
+}
+
+// Hold keeps back the statements of a server, and the answers to them, until Release: the machine of the server
+// stands still. A statement that was kept back is sent after Release, whatever has become of its context: the timers
+// of the machine stand still, too. Only with Config.Serial.
+func (c *Cluster) Hold(server string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held[server] = true
+	for _, t := range c.turns {
+		t.held = t.held || t.server == server
+	}
+}
+
+// Release ends Hold.
+func (c *Cluster) Release(server string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.held, server)
+	c.stir(c.now() + 1)
+}
+
+// keptBack reports whether the server of an answer is held.
+func (c *Cluster) keptBack(a answered) bool { return c.held[a.request.session.server.name] }
+
+// waits reports whether a statement or an answer of a server that is not held waits.
+func (c *Cluster) waits() bool {
+	if len(c.held) == 0 {
+		return len(c.turns) > 0 || len(c.answers) > 0
+	}
+	return slices.ContainsFunc(c.turns, func(t *turn) bool { return !c.held[t.server] }) ||
+		slices.ContainsFunc(c.answers, func(a answered) bool { return !c.keptBack(a) })
 }
 
 // answer gives a request its answer, at a moment of its own.
@@ -62,17 +94,20 @@ func (c *Cluster) answer(r *request, got reply) {
 
 // wakeOne lets one statement through, or answers one, that began before this moment. It reports whether it did.
 func (c *Cluster) wakeOne(now int64) bool {
-	if len(c.answers) > 0 {
-		a := c.answers[0]
-		c.answers = slices.Delete(c.answers, 0, 1)
-		a.request.done <- a.reply
-		return true
+	for i, a := range c.answers {
+		if !c.keptBack(a) {
+			c.answers = slices.Delete(c.answers, i, i+1)
+			a.request.done <- a.reply
+			return true
+		}
 	}
-	if len(c.turns) == 0 {
-		return false
+	var first *turn
+	for _, t := range c.turns {
+		if !c.held[t.server] && (first == nil || cmp.Or(cmp.Compare(t.at, first.at), cmp.Compare(t.key, first.key)) < 0) {
+			first = t
+		}
 	}
-	first := slices.MinFunc(c.turns, func(a, b *turn) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.key, b.key)) })
-	if first.at >= now {
+	if first == nil || first.at >= now {
 		return false
 	}
 	c.turns = slices.Delete(c.turns, slices.Index(c.turns, first), slices.Index(c.turns, first)+1)
@@ -107,37 +142,51 @@ func keyOf(server string, st *driver.Statement) uint64 {
 	for _, values := range st.Batch {
 		h.values(values)
 	}
-	return h.Sum64()
+	return uint64(h)
 }
 
-// mix is a hash of values that follow each other.
-type mix struct{ hash.Hash64 }
+// mix is a hash of values that follow each other, by FNV-1a.
+type mix uint64
 
-func newMix() mix { return mix{fnv.New64a()} }
+func newMix() mix { return 14695981039346656037 }
 
-func (h mix) bytes(b []byte) {
-	h.Write(b)
+func (h *mix) octet(o byte) { *h = (*h ^ mix(o)) * 1099511628211 }
+
+func (h *mix) bytes(b []byte) {
+	for _, o := range b {
+		h.octet(o)
+	}
 	h.number(uint64(len(b)))
 }
 
-func (h mix) text(s string) { h.bytes([]byte(s)) }
+func (h *mix) text(s string) {
+	for i := range len(s) {
+		h.octet(s[i])
+	}
+	h.number(uint64(len(s)))
+}
 
-func (h mix) number(n uint64) { h.Write(binary.LittleEndian.AppendUint64(nil, n)) }
+func (h *mix) number(n uint64) {
+	for range 8 {
+		h.octet(byte(n))
+		n >>= 8
+	}
+}
 
 // values adds values of the types that keys have; other values tell statements of the same key apart rarely.
-func (h mix) values(values []any) {
+func (h *mix) values(values []any) {
 	for _, v := range values {
 		switch v := v.(type) {
 		case gocql.UUID:
 			h.bytes(v[:])
 		case []gocql.UUID:
-			var sum uint64 // in any order: a map may have listed them
+			var sum mix // in any order: a map may have listed them
 			for _, id := range v {
 				one := newMix()
 				one.bytes(id[:])
-				sum += one.Sum64()
+				sum += one
 			}
-			h.number(sum)
+			h.number(uint64(sum))
 		case string:
 			h.text(v)
 		case []byte:

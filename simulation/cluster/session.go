@@ -135,6 +135,9 @@ func (v *Server) open(o driver.Options, contact *node) (*session, error) {
 	defer c.mu.Unlock()
 	s := &session{server: v, cluster: c, options: o, links: map[*node]*link{}}
 	for _, n := range c.nodes {
+		if n.removed {
+			continue
+		}
 		if o.Datacenter == "" && n == contact || o.Datacenter != "" && n.datacenter == o.Datacenter {
 			s.nodes = append(s.nodes, n)
 		}
@@ -190,7 +193,7 @@ func (s *session) Nodes() []driver.Node {
 	defer c.mu.Unlock()
 	var list []driver.Node
 	for _, n := range c.nodes {
-		if s.options.Datacenter == "" && s.links[n] == nil {
+		if n.removed || s.options.Datacenter == "" && s.links[n] == nil {
 			continue
 		}
 		l := s.links[n]

@@ -78,6 +78,9 @@ var systemTables = map[string]*systemTable{
 	"system_views.settings": {map[string]string{"name": "text", "value": "text"}, settings},
 	"system_views.gossip_info": {map[string]string{"address": "inet", "generation": "int", "heartbeat": "int"}, func(n *node) (list []map[string]any) {
 		for _, o := range n.cluster.nodes {
+			if o.removed {
+				continue
+			}
 			generation := n.cluster.start.Unix() + o.begun/1e9
 			list = append(list, map[string]any{"address": net.ParseIP(o.address), "generation": int(generation), "heartbeat": int(n.cluster.heartbeat(n, o))})
 		}
@@ -105,7 +108,7 @@ var systemTables = map[string]*systemTable{
 // peers lists the other nodes.
 func peers(n *node) (list []map[string]any) {
 	for _, o := range n.cluster.nodes {
-		if o == n {
+		if o == n || o.removed {
 			continue
 		}
 		list = append(list, map[string]any{
