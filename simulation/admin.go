@@ -17,9 +17,8 @@ const domain = "example.test"
 
 // admin makes and removes accounts.
 type admin struct {
-	w      *World
-	rand   *rand.Rand
-	owners int
+	w    *World
+	rand *rand.Rand
 }
 
 // run gives an address to a new owner now and then.
@@ -33,10 +32,14 @@ func (a *admin) run(ctx context.Context) {
 
 // change removes an account and makes it again for a new owner.
 func (a *admin) change(ctx context.Context, d *drop) {
-	if !a.w.take(d) {
-		return
+	if a.w.take(d) {
+		a.w.model.end(d)
+		a.renew(ctx, d)
 	}
-	a.w.model.end(d)
+}
+
+// renew removes the account of a maildrop that no client has any more, and makes it again for a new owner.
+func (a *admin) renew(ctx context.Context, d *drop) {
 	err := a.until(ctx, func(s *server) error {
 		err := s.directory.RemoveAccount(ctx, d.address)
 		if errors.Is(err, account.ErrNoSuchAccount) {
@@ -52,17 +55,25 @@ func (a *admin) change(ctx context.Context, d *drop) {
 
 // make makes an account. Its password is the name of its maildrop.
 func (a *admin) make(ctx context.Context, address mail.Address) {
-	a.owners++
-	d := a.w.model.newDrop(address, a.owners)
+	d := a.w.model.newDrop(address, int(a.w.owners.Add(1)))
 	tried := false
 	err := a.until(ctx, func(s *server) error {
-		_, err := s.directory.AddAccount(ctx, address, d.name)
+		made, err := s.directory.AddAccount(ctx, address, d.name)
+		mailbox := made.Mailbox
 		if errors.Is(err, account.ErrExists) && tried {
 			// Either the own attempt, whose outcome was unknown, or the account before, whose removal has not
 			// arrived here.
-			_, err = s.directory.SignIn(ctx, account.LoginRequest{Name: address.String(), Password: d.name, Remote: client})
+			var login account.Login
+			login, err = s.directory.SignIn(ctx, account.LoginRequest{Name: address.String(), Password: d.name, Remote: client})
+			mailbox = login.Mailbox
+			if errors.Is(err, account.ErrBadCredentials) && a.w.losses.Load() > 0 { // the removal is lost with a datacenter
+				_ = s.directory.RemoveAccount(ctx, address)
+			}
 		}
 		tried = true
+		if err == nil {
+			a.w.model.made(d, mailbox)
+		}
 		return err
 	})
 	a.w.story.add("account %s is made: %v", d.name, short(err))

@@ -32,6 +32,10 @@ const (
 	ServerKill     Kind = "server is killed"
 	ServerCut      Kind = "server is cut off from the nodes of its datacenter"
 	ServerClock    Kind = "clock of a server is wrong"
+	// ServerSuspended: the machine of a server stands still. Its clock is behind when it wakes up, until somebody
+	// corrects the clock.
+	ServerSuspended Kind = "server is suspended"
+	DatacenterLost  Kind = "datacenter is lost for good, and built again"
 )
 
 // Fault is a fault of a run.
@@ -41,7 +45,7 @@ type Fault struct {
 	At, For time.Duration
 	// A and B are numbers of nodes, datacenters or servers, as Kind asks for.
 	A, B int
-	// Factor is how much slower a node is; By is how wrong a clock is.
+	// Factor is how much slower a node is; By is how wrong a clock is, or for how long a clock stays behind.
 	Factor float64
 	By     time.Duration
 }
@@ -78,9 +82,9 @@ func Draw(cfg Config, every time.Duration, kinds ...Kind) []Fault {
 			}
 			f.A = r.IntN(cfg.Datacenters)
 			f.B = (f.A + 1 + r.IntN(cfg.Datacenters-1)) % cfg.Datacenters
-		case DatacenterDown:
+		case DatacenterDown, DatacenterLost:
 			f.A = r.IntN(cfg.Datacenters)
-		case ServerKill, ServerCut, ServerClock:
+		case ServerKill, ServerCut, ServerClock, ServerSuspended:
 			f.A = r.IntN(servers)
 		default:
 			f.A = r.IntN(nodes)
@@ -145,7 +149,9 @@ func (w *World) begin(ctx context.Context, f Fault) (undo func()) {
 				c.Restart(n)
 			}
 		}
-	case ServerKill, ServerCut, ServerClock:
+	case DatacenterLost:
+		return w.loseDatacenter(ctx, datacenter(f.A))
+	case ServerKill, ServerCut, ServerClock, ServerSuspended:
 		return w.beginAtServer(ctx, f, w.slots[f.A])
 	}
 	return w.beginAtNode(f, c.names[f.A])
@@ -169,6 +175,8 @@ func (w *World) beginAtServer(ctx context.Context, f Fault, s *slot) (undo func(
 		}
 	case ServerCut:
 		return w.cut(s.cfg.name, s.cfg.datacenter)
+	case ServerSuspended:
+		return w.suspend(ctx, f, s)
 	}
 	s.cfg.clock.set(f.By)
 	return func() { s.cfg.clock.set(0) }
@@ -224,7 +232,7 @@ func (w *World) beginAtNode(f Fault, node string) (undo func()) {
 func (w *World) replace(node string) {
 	err := w.cluster.Replace(node)
 	w.story.add("%s is replaced: %v", node, short(err))
-	w.repair()
+	_ = w.repair()
 }
 
 // without returns the faults except for some.

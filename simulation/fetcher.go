@@ -22,16 +22,27 @@ func (f *fetcher) run(ctx context.Context) {
 	for event.Pause(ctx, draw(f.rand, f.w.cfg.FetchEvery)) {
 		for _, d := range f.w.choose(f.rand, 1) {
 			if s := f.w.server(f.rand, nil); s != nil {
-				f.session(context.WithoutCancel(ctx), s, d, f.rand.IntN(3) > 0)
+				f.begin(ctx, s, d, f.rand.IntN(3) > 0)
 			}
 		}
 	}
 }
 
+// begin makes a session. Where servers are suspended, nobody waits for the end of the session.
+func (f *fetcher) begin(ctx context.Context, s *server, d *drop, remove bool) {
+	ctx = context.WithoutCancel(ctx)
+	if !f.w.suspends {
+		ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
+		defer cancel()
+		f.session(ctx, s, d, remove)
+		return
+	}
+	one := &fetcher{f.w, rand.New(rand.NewPCG(f.rand.Uint64(), 1))}
+	f.w.clients.Go(func() { one.session(ctx, s, d, remove) })
+}
+
 // session is one session. remove says whether it removes messages.
 func (f *fetcher) session(ctx context.Context, s *server, d *drop, remove bool) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
-	defer cancel()
 	began, at, lossy := time.Now(), s.engine.Origin(), f.w.lossy()
 	login, drop, err := s.open(ctx, d.address, d.name)
 	if err != nil {

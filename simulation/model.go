@@ -45,12 +45,15 @@ type Tally struct {
 	Logins, FailedLogins, Listed, Retrieved      int
 	Removed, UnknownRemovals, Duplicates, Copies int
 	Accounts, RemovedAccounts, Late              int
+	// LostMessages, LostRemovals and LostAccounts count what only a lost datacenter had acknowledged.
+	LostMessages, LostRemovals, LostAccounts int
 }
 
 // drop is the maildrop of one owner of an address.
 type drop struct {
 	name    string
 	address mail.Address
+	mailbox mail.MailboxID        // zero until the account is made
 	copies  map[int]*sent         // by number of the message
 	unique  map[mail.UIDL]*listed // what was seen
 	// ending is when the removal of the account began; zero: it was not removed.
@@ -69,6 +72,10 @@ type sent struct {
 	// acked is when the message was acknowledged first; zero: never. at is the datacenter that has it.
 	acked time.Time
 	at    string
+	// ids lists the ids under which the message may be stored.
+	ids []mail.MessageID
+	// lost: only a lost datacenter had the message.
+	lost bool
 	// excuses counts the repetitions that may have been stored again: the server may not have known the attempts
 	// before.
 	excuses int
@@ -86,6 +93,8 @@ type listed struct {
 	removed map[string]time.Time // when its removal was acknowledged, by datacenter
 	tried   bool                 // a removal was tried
 	last    time.Time            // a moment before the last list with the message
+	// empty: only a lost datacenter had the content.
+	empty bool
 }
 
 // add adds the counts of another tally.
@@ -94,6 +103,13 @@ func (t *Tally) add(o Tally) {
 	for i := range to.NumField() {
 		to.Field(i).SetInt(to.Field(i).Int() + from.Field(i).Int())
 	}
+}
+
+// made notes the mailbox of an account that was made.
+func (m *model) made(d *drop, mailbox mail.MailboxID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d.mailbox = mailbox
 }
 
 func newModel(s *story) *model { return &model{story: s, drops: map[string]*drop{}} }
@@ -146,11 +162,17 @@ func (m *model) trying(d *drop, number int) {
 }
 
 // result notes the reply to an attempt to send a message to a maildrop through a datacenter.
-func (m *model) result(d *drop, number int, began time.Time, through, at string, excused bool, err error) {
+func (m *model) result(d *drop, number int, began time.Time, through, at string, excused bool, as stored, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := d.copies[number]
 	c.tries++
+	if err == nil && !as.repeated {
+		c.ids = nil
+	}
+	if !as.id.IsZero() {
+		c.ids = append(c.ids, as.id)
+	}
 	c.trying, c.ended = false, time.Now()
 	if excused {
 		c.excuses++
@@ -174,6 +196,12 @@ func (m *model) result(d *drop, number int, began time.Time, through, at string,
 	default:
 		m.tally.Failed++
 	}
+}
+
+// stored says under which id an attempt has stored a message; repeated: or under the id of an earlier attempt.
+type stored struct {
+	id       mail.MessageID
+	repeated bool
 }
 
 // seen is one message of a list.
@@ -235,7 +263,7 @@ func (m *model) checkVisible(d *drop, at string, on map[mail.UIDL]bool, counts f
 	}
 	var missing []*sent
 	for _, c := range sorted(d.copies) {
-		if !c.acked.IsZero() && !c.late && !known[c.number] && counts(c) {
+		if !c.acked.IsZero() && !c.late && !c.lost && !known[c.number] && counts(c) {
 			missing = append(missing, c)
 		}
 	}

@@ -35,7 +35,7 @@ func newNodes(cfg Config, t *turns) (*nodes, error) {
 		config.LogSync = 0
 	}
 	for d := range cfg.Datacenters {
-		replication[datacenter(d)] = min(cfg.Replicas, cfg.Nodes)
+		replication[datacenter(d)] = cfg.replicas()
 		config.Datacenters = append(config.Datacenters, cluster.Datacenter{Name: datacenter(d), Nodes: cfg.Nodes, Racks: cfg.Racks})
 	}
 	c, err := cluster.New(config)
@@ -53,6 +53,9 @@ func newNodes(cfg Config, t *turns) (*nodes, error) {
 	}
 	return n, nil
 }
+
+// replicas is the count of replicas in each datacenter.
+func (cfg Config) replicas() int { return min(cfg.Replicas, cfg.Nodes) }
 
 // contacts lists contact points of a datacenter.
 func (n *nodes) contacts(datacenter string) []string {

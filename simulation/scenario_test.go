@@ -1,6 +1,7 @@
 package simulation_test
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -16,6 +17,7 @@ type scenario struct {
 	event  string // the first column, without markup
 	faults []simulation.Fault
 	change func(*simulation.Config)
+	check  func(simulation.Result) error
 	not    string // why the row is not simulated
 }
 
@@ -28,6 +30,24 @@ func every(pause, length time.Duration, kind simulation.Kind, places int) []simu
 	return all
 }
 
+// lost loses a datacenter after an hour, and builds it again.
+var lost = []simulation.Fault{{Kind: simulation.DatacenterLost, At: time.Hour, For: 25 * time.Minute, A: 0}}
+
+func lostSome(r simulation.Result) error {
+	if r.LostMessages == 0 || r.LostRemovals == 0 || r.LostAccounts == 0 {
+		return fmt.Errorf("%d messages, %d removals and %d accounts are lost", r.LostMessages, r.LostRemovals, r.LostAccounts)
+	}
+	return nil
+}
+
+func lostNone(r simulation.Result) error {
+	if r.LostMessages+r.LostRemovals > 0 {
+		return fmt.Errorf("%d messages and %d removals are lost", r.LostMessages, r.LostRemovals)
+	}
+	return nil
+}
+
+func busy(cfg *simulation.Config)     { cfg.OwnerEvery = 5 * time.Minute }
 func each(cfg *simulation.Config)     { cfg.Durability = mail.DurabilityEach }
 func failover(cfg *simulation.Config) { cfg.Failover = true }
 
@@ -44,7 +64,9 @@ var scenarios = []scenario{
 		{Kind: simulation.NodeLosesLog, At: time.Hour, For: 5 * time.Minute, A: 0}, {Kind: simulation.NodeLosesLog, At: time.Hour, For: 5 * time.Minute, A: 1},
 		{Kind: simulation.NodeLosesLog, At: time.Hour, For: 5 * time.Minute, A: 2},
 	}},
-	{event: "a datacenter is lost permanently", not: "the end of a run compares all datacenters"},
+	{event: "a datacenter is lost permanently", change: busy, check: lostSome, faults: append(lost, simulation.Fault{
+		Kind: simulation.LinesCut, At: 30 * time.Minute, For: 31 * time.Minute, A: 0, B: 1,
+	})},
 	{event: "a datacenter is away, and its servers fail over", change: failover, faults: []simulation.Fault{
 		{Kind: simulation.DatacenterDown, At: 30 * time.Minute, For: 40 * time.Minute, A: 0},
 	}},
@@ -75,7 +97,12 @@ var scenarios = []scenario{
 		{Kind: simulation.ServerClock, At: 40 * time.Minute, For: 20 * time.Minute, A: 1, By: -20 * time.Minute},
 		{Kind: simulation.ServerClock, At: 70 * time.Minute, For: 20 * time.Minute, A: 2, By: 7 * time.Minute},
 	}},
-	{event: "a server is suspended, and its clock is behind when it wakes up", not: "the timers of a machine do not stand still"},
+	{event: "a server is suspended, and its clock is behind when it wakes up", faults: []simulation.Fault{
+		{Kind: simulation.ServerSuspended, At: 5 * time.Minute, For: 3 * time.Minute, By: time.Minute, A: 0},
+		{Kind: simulation.ServerSuspended, At: 20 * time.Minute, For: 40 * time.Minute, By: 8 * time.Minute, A: 1},
+		{Kind: simulation.ServerSuspended, At: 25 * time.Minute, For: 80 * time.Minute, By: 6 * time.Minute, A: 2},
+		{Kind: simulation.ServerSuspended, At: 75 * time.Minute, For: 20 * time.Minute, A: 0},
+	}},
 }
 
 // TestScenarios lives through each row of the table of faults.
@@ -88,22 +115,41 @@ func TestScenarios(t *testing.T) {
 			if testing.Short() {
 				t.Skip("long")
 			}
-			cfg := simulation.Shape(1)
-			cfg.Datacenters, cfg.Nodes, cfg.Racks, cfg.Servers, cfg.Failover, cfg.Length = 2, 3, 3, 2, false, 2*time.Hour
-			cfg.Faults = s.faults
-			if s.change != nil {
-				s.change(&cfg)
-			}
-			r := run(t, cfg)
-			if len(r.Violations) > 0 {
-				report(t, cfg, r)
-				t.Log(strings.Join(r.About(), "\n"))
-			}
-			if r.Acknowledged == 0 || r.Retrieved == 0 || r.Removed == 0 {
-				t.Errorf("nothing happened: %+v", r.Tally)
-			}
+			s.live(t)
 		})
 	}
+}
+
+// live lives through a scenario: two datacenters of three nodes and two servers, for two hours.
+func (s scenario) live(t *testing.T) {
+	t.Helper()
+	cfg := simulation.Shape(1)
+	cfg.Datacenters, cfg.Nodes, cfg.Racks, cfg.Servers, cfg.Failover, cfg.Length = 2, 3, 3, 2, false, 2*time.Hour
+	cfg.Faults = s.faults
+	if s.change != nil {
+		s.change(&cfg)
+	}
+	r := run(t, cfg)
+	if len(r.Violations) > 0 {
+		report(t, cfg, r)
+		t.Log(strings.Join(r.About(), "\n"))
+	}
+	if r.Acknowledged == 0 || r.Retrieved == 0 || r.Removed == 0 {
+		t.Errorf("nothing happened: %+v", r.Tally)
+	}
+	if s.check != nil {
+		if err := s.check(r); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestLostDatacenter: with durability each a lost datacenter takes nothing with it.
+func TestLostDatacenter(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
+	scenario{faults: lost, change: each, check: lostNone}.live(t)
 }
 
 // TestScenariosFollowTheDocs: each row of the table has a scenario, or a reason.

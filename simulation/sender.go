@@ -47,6 +47,7 @@ type sending struct {
 	last   *server
 	died   bool // a server died during an attempt
 	faulty bool // an attempt was made during a fault
+	gaveUp bool // an attempt was given up while its server was suspended
 }
 
 // run tries until all is answered, or until the sender gives up.
@@ -66,7 +67,7 @@ func (m *sending) try(ctx context.Context, text string) {
 		return
 	}
 	// Another server recognizes a repetition by the ledger, which a fault may have kept from it.
-	excused := m.last != nil && m.last != s && (m.died || m.faulty || m.last.cfg.datacenter != s.cfg.datacenter)
+	excused := m.gaveUp || m.last != nil && m.last != s && (m.died || m.faulty || m.last.cfg.datacenter != s.cfg.datacenter)
 	m.last = s
 	m.faulty = m.faulty || m.w.faults.Load() > 0
 	addresses := make([]mail.Address, len(m.to))
@@ -75,9 +76,7 @@ func (m *sending) try(ctx context.Context, text string) {
 		m.w.model.trying(d, m.number)
 	}
 	began, origin := time.Now(), s.engine.Origin()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Minute)
-	defer cancel()
-	errs := s.deliver(ctx, mail.Envelope{
+	errs, as := m.deliver(context.WithoutCancel(ctx), s, mail.Envelope{
 		ReversePath: "sender@example.org", SingleReply: m.single,
 		Received: mail.Received{Helo: "client.example", Remote: client, By: s.cfg.name, With: "ESMTP", ID: "session.1", Time: began},
 	}, addresses, text)
@@ -86,7 +85,7 @@ func (m *sending) try(ctx context.Context, text string) {
 	var again []*drop
 	for i, d := range m.to {
 		m.w.story.add("message %d for %s through %s: %v", m.number, d.name, s, short(errs[i]))
-		m.w.model.result(d, m.number, began, through, origin, excused, errs[i])
+		m.w.model.result(d, m.number, began, through, origin, excused, as, errs[i])
 		if errs[i] != nil && !permanent(errs[i]) {
 			again = append(again, d)
 			m.died = m.died || errors.Is(errs[i], errDied)
@@ -94,8 +93,43 @@ func (m *sending) try(ctx context.Context, text string) {
 	}
 	if first := m.to[0]; errs[0] == nil && m.rand.IntN(6) == 0 { // the recipient looks at once
 		if other := m.w.server(m.rand, nil); other != nil {
-			(&fetcher{w: m.w, rand: m.rand}).session(context.WithoutCancel(ctx), other, first, false)
+			(&fetcher{w: m.w, rand: m.rand}).begin(ctx, other, first, false)
 		}
 	}
 	m.to = again
+}
+
+// patience is the time for which a client waits for the reply of a suspended server.
+const patience = 11 * time.Minute
+
+// deliver delivers through a server. A sender gives up at a server that is suspended. What becomes of the delivery
+// when the server wakes up, the sender never hears.
+func (m *sending) deliver(ctx context.Context, s *server, e mail.Envelope, to []mail.Address, text string) ([]error, stored) {
+	if !m.w.suspends {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+		defer cancel()
+		return s.deliver(ctx, e, to, text)
+	}
+	type reply struct {
+		errs []error
+		as   stored
+	}
+	got := make(chan reply, 1)
+	m.w.clients.Go(func() {
+		errs, as := s.deliver(ctx, e, to, text)
+		got <- reply{errs, as}
+	})
+	waited := time.NewTimer(patience)
+	defer waited.Stop()
+	select {
+	case r := <-got:
+		return r.errs, r.as
+	case <-waited.C:
+	}
+	m.gaveUp = true
+	errs := make([]error, len(to))
+	for i := range errs {
+		errs[i] = errDied
+	}
+	return errs, stored{}
 }

@@ -33,6 +33,7 @@ type serverConfig struct {
 	pace             Pace
 	durability       mail.Durability
 	failover         []string
+	writtenOff       []string // datacenters
 	statements       *atomic.Int64
 	changed          *atomic.Int64 // statements that the defect changed
 	logger           *slog.Logger
@@ -62,7 +63,7 @@ func startServer(cfg serverConfig) (*server, error) {
 	s.engine, err = cassandra.Open(ctx, cassandra.Config{
 		Hosts: cfg.hosts, Datacenter: cfg.datacenter, Cluster: s.link, SpoolDir: cfg.dir, Server: cfg.name,
 		Window: p.Window, FloorEvery: p.FloorEvery, BulkAfter: p.BulkAfter, Heartbeat: p.Heartbeat, ClockEvery: p.ClockEvery,
-		Failover: cfg.failover, FailoverAfter: p.Failover, Now: cfg.clock.Now, Logger: cfg.logger,
+		WrittenOff: cfg.writtenOff, Failover: cfg.failover, FailoverAfter: p.Failover, Now: cfg.clock.Now, Logger: cfg.logger,
 	})
 	if err != nil {
 		cancel()
@@ -129,18 +130,21 @@ func (s *server) stop() error {
 // alive reports whether the process runs.
 func (s *server) alive() bool { return !s.link.dead.Load() }
 
+// answers reports whether clients get answers from the process.
+func (s *server) answers() bool { return s.alive() && !s.cfg.clock.standing() }
+
 // errDied is the result of a command whose server died before the reply.
 var errDied = errors.New("connection lost")
 
 // deliver sends a text to recipients, and returns an error for each.
-func (s *server) deliver(ctx context.Context, e mail.Envelope, to []mail.Address, text string) []error {
-	errs := make([]error, len(to))
+func (s *server) deliver(ctx context.Context, e mail.Envelope, to []mail.Address, text string) (errs []error, as stored) {
+	errs = make([]error, len(to))
 	var accepted []int
-	fail := func(err error) []error {
+	fail := func(err error) ([]error, stored) {
 		for _, i := range accepted {
 			errs[i] = err
 		}
-		return errs
+		return errs, as
 	}
 	for i, a := range to {
 		r, err := s.deliverer.Check(ctx, a)
@@ -151,7 +155,7 @@ func (s *server) deliver(ctx context.Context, e mail.Envelope, to []mail.Address
 		e.Recipients, e.PerCommand, accepted = append(e.Recipients, r...), append(e.PerCommand, len(r)), append(accepted, i)
 	}
 	if len(accepted) == 0 {
-		return errs
+		return errs, as
 	}
 	in, err := s.deliverer.Begin(ctx, e)
 	if err == nil {
@@ -162,6 +166,7 @@ func (s *server) deliver(ctx context.Context, e mail.Envelope, to []mail.Address
 		return fail(err)
 	}
 	res := in.Finish(ctx)
+	as = stored{res.ID, res.Repeated}
 	if !s.alive() {
 		return fail(errDied)
 	}
@@ -170,7 +175,7 @@ func (s *server) deliver(ctx context.Context, e mail.Envelope, to []mail.Address
 			return fail(errs[i]) // the reply of SMTP is the same for all
 		}
 	}
-	return errs
+	return errs, as
 }
 
 // open signs in and opens a maildrop. The caller closes the maildrop.

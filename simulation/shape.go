@@ -2,11 +2,51 @@ package simulation
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
 // Shape draws the shape of a cluster, its clients and its faults from a seed.
 func Shape(seed uint64) Config {
+	cfg := shape(seed)
+	r := rand.New(rand.NewPCG(seed, 174))
+	switch k := r.IntN(12); {
+	case k < 2 && cfg.Datacenters > 1:
+		return withLoss(cfg, r)
+	case k < 5:
+		return withSleep(cfg, r)
+	}
+	return cfg
+}
+
+// withLoss lets a datacenter be lost for good, and built again. No node loses writes otherwise: what the others have is
+// kept.
+func withLoss(cfg Config, r *rand.Rand) Config {
+	cfg.Faults = slices.DeleteFunc(cfg.Faults, func(f Fault) bool {
+		return f.Kind == NodeLosesLog || f.Kind == NodeDiesAlone
+	})
+	f := Fault{Kind: DatacenterLost, At: 20*time.Minute + time.Duration(r.Int64N(int64(time.Hour))), For: 10*time.Minute + draw(r, 20*time.Minute), A: r.IntN(cfg.Datacenters)}
+	if r.IntN(2) == 0 { // after a cut
+		for other := range cfg.Datacenters {
+			if other != f.A {
+				cfg.Faults = append(cfg.Faults, Fault{Kind: LinesCut, At: f.At - 10*time.Minute, For: 11 * time.Minute, A: f.A, B: other})
+			}
+		}
+	}
+	cfg.Faults = append(cfg.Faults, f)
+	return cfg
+}
+
+// withSleep suspends servers now and then.
+func withSleep(cfg Config, r *rand.Rand) Config {
+	for _, f := range Draw(cfg, 40*time.Minute, ServerSuspended) {
+		f.By = draw(r, 5*time.Minute)
+		cfg.Faults = append(cfg.Faults, f)
+	}
+	return cfg
+}
+
+func shape(seed uint64) Config {
 	r := rand.New(rand.NewPCG(seed, 1))
 	cfg := Config{
 		Seed: seed, Datacenters: 1 + r.IntN(3), Nodes: 3 + max(0, r.IntN(6)-3), Racks: 1 + 2*r.IntN(2), Servers: 1 + r.IntN(2), Replicas: 3,
@@ -67,5 +107,15 @@ func Life(seed uint64) Config {
 	cfg.Length, cfg.Pace = 60*24*time.Hour, Months()
 	cfg.SendEvery, cfg.FetchEvery, cfg.OwnerEvery = 2*time.Hour, 4*time.Hour, 10*24*time.Hour
 	cfg.Faults = Draw(cfg, 18*time.Hour, NodeCrash, NodePause, NodeSlow, NodeCut, NodeCompact, LinesCut, DatacenterDown, ServerKill, ServerCut)
+	return cfg
+}
+
+// Large is a shape of four datacenters with many nodes in each, for a short life.
+func Large(seed uint64, nodes int) Config {
+	cfg := shape(seed)
+	cfg.Datacenters, cfg.Nodes, cfg.Racks, cfg.Servers, cfg.Failover = 4, nodes, 3, 2, false
+	cfg.Accounts, cfg.Length, cfg.SendEvery, cfg.FetchEvery, cfg.OwnerEvery = 20, time.Hour, 10*time.Second, 30*time.Second, 20*time.Minute
+	cfg.Faults = Draw(cfg, 4*time.Minute, NodeCrash, NodePause, NodeSlow, NodeCut, NodeReplace, LinesCut, LinesCutOneWay, DatacenterDown, ServerKill)
+	apart(cfg.Faults)
 	return cfg
 }

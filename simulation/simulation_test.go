@@ -22,6 +22,7 @@ var (
 	first = flag.Uint64("first", 1, "the first seed")
 	spend = flag.Duration("spend", 0, "make runs for this long, of real time; zero: five runs")
 	all   = flag.Bool("all", false, "also run the long tests")
+	nodes = flag.Int("nodes", 100, "the count of nodes in each datacenter of TestManyNodes")
 	plant = flag.String("defect", "", "plant the defect of this `name` in the run of -seed")
 	sent  = flag.String("statements", "", "write the statements of the servers into a `file`")
 	log   = flag.Bool("log", false, "print the log of the servers")
@@ -120,6 +121,31 @@ func shrink(t *testing.T, cfg simulation.Config) {
 		report(t, smaller, r)
 		t.Log(strings.Join(r.About(), "\n"))
 	}
+}
+
+// TestLife lives for two months.
+func TestLife(t *testing.T) { long(t, simulation.Life(1)) }
+
+// TestManyNodes lives for an hour with 400 nodes in four datacenters.
+func TestManyNodes(t *testing.T) { long(t, simulation.Large(1, *nodes)) }
+
+// long makes a run that takes minutes.
+func long(t *testing.T, cfg simulation.Config) {
+	t.Helper()
+	if !*all {
+		t.Skip("takes minutes: only with -all")
+	}
+	began := time.Now()
+	r := run(t, cfg)
+	if len(r.Violations) > 0 {
+		report(t, cfg, r)
+		t.Log(strings.Join(r.About(), "\n"))
+	}
+	if r.Acknowledged == 0 || r.Retrieved == 0 || r.Faults == 0 {
+		t.Error("nothing happened")
+	}
+	t.Logf("%v with %d nodes took %v: %+v, %d statements, %d reads and writes of replicas, %d faults", cfg.Length, cfg.Datacenters*cfg.Nodes,
+		time.Since(began).Round(time.Second), r.Tally, r.Statements, r.Work, r.Faults)
 }
 
 // TestKnownDefects plants each defect into a run that is known to find it.

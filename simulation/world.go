@@ -90,6 +90,9 @@ type World struct {
 	changed    atomic.Int64 // by the defect
 	killed     sync.WaitGroup
 	faults     atomic.Int64 // in progress
+	owners     atomic.Int64 // so far
+	losses     atomic.Int64 // of datacenters
+	suspends   bool         // servers are suspended
 }
 
 // slot is the place of a server: its process changes.
@@ -99,6 +102,7 @@ type slot struct {
 
 	mu      sync.Mutex
 	current *server // nil: not running
+	lost    bool    // the machine is lost with its datacenter
 }
 
 // process returns the process; nil if none runs.
@@ -154,6 +158,7 @@ func (r Result) About() []string {
 // not be made.
 func Run(cfg Config) (Result, error) {
 	w := &World{cfg: cfg, story: newStory(), texts: texts{cfg.Seed}, turns: newTurns(cfg.Statements)}
+	w.suspends = slices.ContainsFunc(cfg.Faults, func(f Fault) bool { return f.Kind == ServerSuspended })
 	w.model = newModel(w.story)
 	err := w.build()
 	if err == nil {
@@ -182,8 +187,12 @@ func (w *World) random(part string, number int) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, uint64(number)))
 }
 
-// everywhere is the place of what every datacenter has acknowledged.
-const everywhere = "everywhere"
+// everywhere is the place of what every datacenter has acknowledged; several is the place of what one of several
+// datacenters has.
+const (
+	everywhere = "everywhere"
+	several    = "several"
+)
 
 // place returns where something is that a server acknowledged: in the datacenter that its statements went to before
 // and after, or everywhere.
@@ -192,7 +201,7 @@ func (w *World) place(before, after string) string {
 	case w.cfg.Durability == mail.DurabilityEach:
 		return everywhere
 	case before != after:
-		return "several"
+		return several
 	}
 	return before
 }
@@ -211,19 +220,13 @@ func (w *World) build() error {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	for d := range w.cfg.Datacenters {
-		var failover []string
-		for other := range w.cfg.Datacenters {
-			if w.cfg.Failover && other != d {
-				failover = append(failover, datacenter(other))
-			}
-		}
 		for i := range w.cfg.Servers {
 			name := fmt.Sprintf("server%d-%d", d+1, i+1)
 			s := &slot{turn: store.NewTurn(), cfg: serverConfig{
 				name: name, datacenter: datacenter(d), hosts: w.cluster.contacts(datacenter(d)), dir: filepath.Join(w.cfg.Dir, name), clock: &clock{},
-				cluster: w.cluster.Server(name, datacenter(d), 0), defect: w.cfg.Defect, pace: w.cfg.Pace.apart(len(w.slots)), durability: w.cfg.Durability, failover: failover, statements: &w.statements, changed: &w.changed, logger: logger.With("server", name),
+				cluster: w.cluster.Server(name, datacenter(d), 0), defect: w.cfg.Defect, pace: w.cfg.Pace.apart(len(w.slots)), durability: w.cfg.Durability, failover: w.failoverOf(datacenter(d)), statements: &w.statements, changed: &w.changed, logger: logger.With("server", name),
 			}}
-			if err := os.MkdirAll(s.cfg.dir, 0o700); err != nil {
+			if err := s.makeDir(); err != nil {
 				return err
 			}
 			w.slots = append(w.slots, s)
@@ -236,6 +239,19 @@ func (w *World) build() error {
 	return nil
 }
 
+// failoverOf lists the datacenters that the servers of a datacenter fail over to.
+func (w *World) failoverOf(name string) (list []string) {
+	for d := range w.cfg.Datacenters {
+		if other := datacenter(d); w.cfg.Failover && other != name {
+			list = append(list, other)
+		}
+	}
+	return list
+}
+
+// makeDir makes the folder of a server.
+func (s *slot) makeDir() error { return os.MkdirAll(s.cfg.dir, 0o700) }
+
 // start starts the process of a slot, unless one runs.
 func (w *World) start(s *slot) error {
 	s.turn.Lock()
@@ -243,18 +259,29 @@ func (w *World) start(s *slot) error {
 	if s.process() != nil {
 		return nil
 	}
+	if s.isLost() {
+		return errLost
+	}
 	p, err := startServer(s.cfg)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.lost {
+		p.link.dead.Store(true)
+		w.killed.Go(func() { _ = p.stop() })
+		return errLost
+	}
 	s.current = p
 	return nil
 }
 
-// kill kills the process of a slot.
+// kill kills the process of a slot, unless its machine is suspended.
 func (w *World) kill(s *slot) {
+	if s.cfg.clock.standing() {
+		return
+	}
 	s.mu.Lock()
 	p := s.current
 	s.current = nil
@@ -322,23 +349,24 @@ func (w *World) act() {
 // repairs repairs the cluster again and again, as an operator does.
 func (w *World) repairs(ctx context.Context) {
 	for w.cfg.Pace.Repair > 0 && event.Pause(ctx, w.cfg.Pace.Repair) {
-		w.repair()
+		_ = w.repair()
 	}
 }
 
 // repair repairs the cluster. With a node that is away nothing is repaired.
-func (w *World) repair() {
+func (w *World) repair() error {
 	w.mu.Lock()
 	loss := w.loss
 	w.mu.Unlock()
 	err := w.cluster.repair()
 	w.story.add("repair: %v", short(err))
 	if err != nil {
-		return
+		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.loss -= loss
+	return nil
 }
 
 // lossy reports whether a node has lost acknowledged writes, and was not repaired since.
@@ -384,13 +412,13 @@ func (w *World) take(d *drop) bool {
 	return len(w.offered) < before
 }
 
-// server returns a running server: often last, if it runs. Nil: none runs.
+// server returns a server that answers: often last, if it does. Nil: none answers.
 func (w *World) server(r *rand.Rand, last *server) *server {
-	if last != nil && last.alive() && r.IntN(3) > 0 {
+	if last != nil && last.answers() && r.IntN(3) > 0 {
 		return last
 	}
 	for _, i := range r.Perm(len(w.slots)) {
-		if p := w.slots[i].process(); p != nil {
+		if p := w.slots[i].process(); p != nil && p.answers() {
 			return p
 		}
 	}
