@@ -306,7 +306,7 @@ const (
 const (
 	selectRelease        = `SELECT release_version FROM system.local`
 	selectLocalNode      = `SELECT rpc_address, rpc_port, broadcast_address, data_center, rack FROM system.local`
-	selectPeers          = `SELECT native_address, native_port, peer, data_center, rack, release_version FROM system.peers_v2`
+	selectPeers          = `SELECT native_address, native_port, peer, host_id, data_center, rack, release_version FROM system.peers_v2`
 	selectSchemaVersion  = `SELECT schema_version FROM system.local`
 	selectSchemaVersions = `SELECT native_address, native_port, peer, data_center, schema_version FROM system.peers_v2`
 	selectClock          = `SELECT toUnixTimestamp(now()) FROM system.local`

@@ -46,13 +46,14 @@ func (w *nodeWatch) lookAtGossip(ctx context.Context, session driver.Session, no
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	peers, err := readPeers(ctx, session)
-	if err != nil {
+	if err != nil || len(peers) == 0 {
 		return
 	}
 	beats, err := readNodeBeats(ctx, session)
 	if err != nil {
 		return
 	}
+	var known []driver.Node
 	for _, n := range peers {
 		alive := g.hear(n.internal, beats[n.internal], now, gossipSilence*g.every)
 		if w.watches(n.datacenter) {
@@ -62,7 +63,30 @@ func (w *nodeWatch) lookAtGossip(ctx context.Context, session driver.Session, no
 		if err != nil {
 			continue
 		}
-		w.set(address, n.datacenter, alive, "the local nodes do not hear from it", now)
+		known = append(known, driver.Node{ID: n.id.String(), Address: address, Datacenter: n.datacenter, Up: alive})
+	}
+	w.takeGossip(known, now)
+}
+
+// takeGossip records the state of the nodes of datacenters without a session, and drops all other nodes of such
+// datacenters.
+func (w *nodeWatch) takeGossip(known []driver.Node, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	byDatacenter := map[string][]driver.Node{}
+	for _, n := range w.nodes {
+		if !w.watchesLocked(n.datacenter) {
+			byDatacenter[n.datacenter] = nil
+		}
+	}
+	for _, n := range known {
+		byDatacenter[n.Datacenter] = append(byDatacenter[n.Datacenter], n)
+	}
+	for datacenter, nodes := range byDatacenter {
+		w.keepLocked(datacenter, nodes)
+		for _, n := range nodes {
+			w.setLocked(n.ID, n.Address, datacenter, n.Up, "the local nodes do not hear from it", now)
+		}
 	}
 }
 

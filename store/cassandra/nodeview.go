@@ -24,8 +24,9 @@ type contact struct {
 
 // node holds the findings about a node.
 type node struct {
-	address                   string // host:port for clients
-	internal                  string // address among the nodes
+	id                        gocql.UUID // host id; zero for the node that was asked
+	address                   string     // host:port for clients
+	internal                  string     // address among the nodes
 	datacenter, rack, version string
 
 	// err is why the node could not be asked; the fields below are then empty.
@@ -123,7 +124,7 @@ func readPeers(ctx context.Context, session driver.Session) ([]node, error) {
 		}
 		n.address, n.internal = clientAddress(native, peer, port), peer.String()
 		nodes = append(nodes, n)
-	}, &native, &port, &peer, &n.datacenter, &n.rack, &n.version)
+	}, &native, &port, &peer, &n.id, &n.datacenter, &n.rack, &n.version)
 	return nodes, err
 }
 

@@ -1,9 +1,11 @@
 package cassandra
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,7 +27,8 @@ const (
 
 // nodeWatch tracks which nodes answer: the nodes of its sessions by the driver's reports, the nodes of
 // other datacenters by their gossip. It logs one line when nodes stop answering, one line every
-// Config.DownReminder while they stay away, and one line when they are back. It sets the metric
+// Config.DownReminder while they stay away, and one line when they are back or have left the cluster. A node
+// is known by its host id, so it may come back under another address. nodeWatch sets the metric
 // popelago_cassandra_nodes. Safe for concurrent use.
 type nodeWatch struct {
 	logger   *slog.Logger
@@ -34,9 +37,10 @@ type nodeWatch struct {
 	changed  chan struct{} // has room for one
 
 	mu       sync.Mutex
-	nodes    map[string]*watchedNode // by IP address
+	nodes    map[string]*watchedNode // by host id
 	reminded map[string]time.Time    // by datacenter: when a line about missing nodes was logged last
 	sessions []watchedSession
+	left     []*watchedNode // nodes that were logged as down, and left the cluster since the last report
 
 	driverLines seldom // of the driver's warnings
 
@@ -53,6 +57,8 @@ type watchedSession struct {
 
 // watchedNode holds the state of a node, and the state that was logged last.
 type watchedNode struct {
+	address    string // IP address
+	before     string // address at the last logged state, if another
 	datacenter string
 	up         bool
 	since      time.Time // of up
@@ -115,14 +121,38 @@ func (w *nodeWatch) join(session driver.Session, datacenter string) {
 	w.notify()
 }
 
-// lookAtSessions reads the state of all nodes from the driver.
+// lookAtSessions reads the state of all nodes from the driver, and drops the nodes that the driver has dropped.
 func (w *nodeWatch) lookAtSessions(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.sessions = slices.DeleteFunc(w.sessions, func(s watchedSession) bool { return s.Closed() })
+	listed := map[string][]driver.Node{}
 	for _, s := range w.sessions {
-		for _, n := range nodesOf(s.Session, s.datacenter) {
-			w.setLocked(n.Address, s.datacenter, n.Up, "", now)
+		listed[s.datacenter] = append(listed[s.datacenter], nodesOf(s.Session, s.datacenter)...)
+	}
+	for datacenter, nodes := range listed {
+		if len(nodes) > 0 { // an empty list is no answer
+			w.keepLocked(datacenter, nodes)
+		}
+		for _, n := range nodes {
+			w.setLocked(n.ID, n.Address, datacenter, n.Up, "", now)
+		}
+	}
+}
+
+// keepLocked drops the nodes of a datacenter that are not in a list. A new node takes over the state of a node
+// that the new node replaced at its address.
+func (w *nodeWatch) keepLocked(datacenter string, nodes []driver.Node) {
+	for id, old := range w.nodes {
+		if old.datacenter != datacenter || slices.ContainsFunc(nodes, func(n driver.Node) bool { return n.ID == id }) {
+			continue
+		}
+		delete(w.nodes, id)
+		heir := slices.IndexFunc(nodes, func(n driver.Node) bool { return n.Address == old.address })
+		if heir >= 0 {
+			w.nodes[nodes[heir].ID] = old
+		} else if !old.logged {
+			w.left = append(w.left, old)
 		}
 	}
 }
@@ -136,22 +166,15 @@ func (w *nodeWatch) OnHostDown(e gocql.HostDownEvent) { w.hostIs(e.Host, false) 
 // OnNewHost implements gocql.TopologyChangeListener.
 func (w *nodeWatch) OnNewHost(gocql.NewHostEvent) { w.notify() }
 
-// OnRemovedHost implements gocql.TopologyChangeListener.
-func (w *nodeWatch) OnRemovedHost(e gocql.RemovedHostEvent) {
-	w.forget(e.Host.ConnectAddress().String())
-	w.notify()
-}
+// OnRemovedHost implements gocql.TopologyChangeListener. The driver reports a node under another address as
+// removed and new: the next look at the sessions finds out.
+func (w *nodeWatch) OnRemovedHost(gocql.RemovedHostEvent) { w.notify() }
 
-// forget drops a node that has left the cluster.
-func (w *nodeWatch) forget(address string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.nodes, address)
-}
-
+// hostIs records the state of a known node. A look at the sessions finds the new nodes.
 func (w *nodeWatch) hostIs(host *gocql.HostInfo, up bool) {
 	w.mu.Lock()
-	changed := w.setLocked(host.ConnectAddress().String(), host.DataCenter(), up, "", time.Now())
+	n := w.nodes[host.HostID()]
+	changed := n == nil || w.setLocked(host.HostID(), n.address, n.datacenter, up, "", time.Now())
 	w.mu.Unlock()
 	if changed {
 		w.notify()
@@ -162,23 +185,22 @@ func (w *nodeWatch) hostIs(host *gocql.HostInfo, up bool) {
 func (w *nodeWatch) noteCause(address, cause string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if n := w.nodes[address]; n != nil {
-		n.cause = cause
+	for _, n := range w.nodes {
+		if n.address == address {
+			n.cause = cause
+		}
 	}
 }
 
-// set records the state of a node, with the cause if the node is down.
-func (w *nodeWatch) set(address, datacenter string, up bool, cause string, now time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.setLocked(address, datacenter, up, cause, now)
-}
-
-func (w *nodeWatch) setLocked(address, datacenter string, up bool, cause string, now time.Time) (changed bool) {
-	n := w.nodes[address]
+// setLocked records the address and the state of a node, with the cause if the node is down.
+func (w *nodeWatch) setLocked(id, address, datacenter string, up bool, cause string, now time.Time) (changed bool) {
+	n := w.nodes[id]
 	if n == nil {
-		n = &watchedNode{up: true, logged: true, since: now}
-		w.nodes[address] = n
+		n = &watchedNode{address: address, up: true, logged: true, since: now}
+		w.nodes[id] = n
+	}
+	if n.address != address {
+		n.address, n.before = address, cmp.Or(n.before, n.address)
 	}
 	n.datacenter = datacenter
 	if cause != "" {
@@ -203,6 +225,10 @@ func (w *nodeWatch) notify() {
 func (w *nodeWatch) watches(datacenter string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.watchesLocked(datacenter)
+}
+
+func (w *nodeWatch) watchesLocked(datacenter string) bool {
 	return slices.ContainsFunc(w.sessions, func(s watchedSession) bool { return s.datacenter == datacenter })
 }
 
@@ -210,48 +236,63 @@ func (w *nodeWatch) watches(datacenter string) bool {
 func (w *nodeWatch) report(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	byDatacenter := map[string][]string{}
-	for address, n := range w.nodes {
-		byDatacenter[n.datacenter] = append(byDatacenter[n.datacenter], address)
+	byDatacenter := map[string][]*watchedNode{}
+	for _, n := range w.nodes {
+		byDatacenter[n.datacenter] = append(byDatacenter[n.datacenter], n)
 	}
 	w.counts.Reset()
 	for _, datacenter := range sortedKeys(byDatacenter) {
-		addresses := byDatacenter[datacenter]
-		slices.Sort(addresses)
-		w.reportDatacenterLocked(datacenter, addresses, now)
+		nodes := byDatacenter[datacenter]
+		slices.SortFunc(nodes, func(a, b *watchedNode) int { return cmp.Compare(a.address, b.address) })
+		w.reportDatacenterLocked(datacenter, nodes, now)
 	}
+	for _, n := range w.left {
+		w.logger.Info("a Cassandra node that did not answer has left the cluster", "datacenter", n.datacenter, "node", n.address)
+	}
+	w.left = nil
 }
 
 // reportDatacenterLocked is report for the nodes of one datacenter.
-func (w *nodeWatch) reportDatacenterLocked(datacenter string, addresses []string, now time.Time) {
-	var gone, back, down []string
+func (w *nodeWatch) reportDatacenterLocked(datacenter string, nodes []*watchedNode, now time.Time) {
+	var gone, back, down []*watchedNode
 	var longest, away time.Duration
-	for _, address := range addresses {
-		n := w.nodes[address]
+	var moved []string
+	for _, n := range nodes {
 		if !n.up {
-			down = append(down, address)
+			down = append(down, n)
 			longest = max(longest, now.Sub(n.since))
 		}
 		if n.up == n.logged || !n.loggedAt.IsZero() && now.Sub(n.loggedAt) < nodeSettle {
 			continue
 		}
 		if n.up {
-			back = append(back, address)
+			back = append(back, n)
 			away = max(away, n.since.Sub(n.loggedAt))
+			if n.before != "" && n.before != n.address {
+				moved = append(moved, n.before+" is now "+n.address)
+			}
 		} else {
-			gone = append(gone, address)
+			gone = append(gone, n)
 		}
-		n.logged, n.loggedAt = n.up, now
+		n.logged, n.loggedAt, n.before = n.up, now, ""
 	}
-	up := len(addresses) - len(down)
+	up := len(nodes) - len(down)
 	w.counts.WithLabelValues(datacenter, "up").Set(float64(up))
 	w.counts.WithLabelValues(datacenter, "down").Set(float64(len(down)))
-	log := func(level slog.Level, text string, nodes []string, attrs ...any) {
-		all := append([]any{"datacenter", datacenter, "nodes", firstOf(nodes), "up", up, "down", len(down)}, attrs...)
+	log := func(level slog.Level, text string, nodes []*watchedNode, attrs ...any) {
+		var addresses []string
+		for _, n := range nodes {
+			addresses = append(addresses, n.address)
+		}
+		all := append([]any{"datacenter", datacenter, "nodes", firstOf(addresses), "up", up, "down", len(down)}, attrs...)
 		w.logger.Log(context.Background(), level, text, all...)
 	}
 	if len(back) > 0 {
-		log(slog.LevelInfo, "Cassandra nodes are back", back, "away", away.Round(time.Second).String())
+		attrs := []any{"away", away.Round(time.Second).String()}
+		if len(moved) > 0 {
+			attrs = append(attrs, "moved", strings.Join(moved, ", "))
+		}
+		log(slog.LevelInfo, "Cassandra nodes are back", back, attrs...)
 	}
 	switch {
 	case len(gone) > 0:
@@ -259,12 +300,12 @@ func (w *nodeWatch) reportDatacenterLocked(datacenter string, addresses []string
 		if up == 0 {
 			text = "no Cassandra node of a datacenter answers: all of them are down, or the line to it is"
 		}
-		log(slog.LevelWarn, text, gone, "cause", w.nodes[gone[0]].cause)
+		log(slog.LevelWarn, text, gone, "cause", gone[0].cause)
 		w.reminded[datacenter] = now
 	case len(down) == 0:
 		delete(w.reminded, datacenter)
 	case now.Sub(w.reminded[datacenter]) >= w.reminder && longest >= w.reminder:
-		log(slog.LevelWarn, "Cassandra nodes still do not answer", down, "for", longest.Round(time.Second).String(), "cause", w.nodes[down[0]].cause)
+		log(slog.LevelWarn, "Cassandra nodes still do not answer", down, "for", longest.Round(time.Second).String(), "cause", down[0].cause)
 		w.reminded[datacenter] = now
 	}
 }

@@ -12,6 +12,8 @@ import (
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"popelago/store/cassandra/driver"
 )
 
 // watched holds a nodeWatch with the clock and the log of a test.
@@ -30,11 +32,38 @@ func watchNodes(t *testing.T, level slog.Level) *watched {
 	return w
 }
 
-// are sets the state of nodes of datacenter dc1.
+// are sets the state of nodes of datacenter dc1. The host id of a node equals its address.
 func (w *watched) are(up bool, addresses ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, address := range addresses {
-		w.set(address, "dc1", up, "", w.now)
+		w.setLocked(address, address, "dc1", up, "", w.now)
 	}
+}
+
+// nodeList is a session that lists nodes.
+type nodeList struct {
+	driver.Session
+	list []driver.Node
+}
+
+// Nodes implements driver.Session.
+func (l *nodeList) Nodes() []driver.Node { return l.list }
+
+// Closed implements driver.Session.
+func (l *nodeList) Closed() bool { return false }
+
+// look lets the driver list the nodes of datacenter dc1, by host id and address; a node is down if its
+// address ends with a question mark.
+func (w *watched) look(nodes ...string) {
+	l := &nodeList{}
+	for _, n := range nodes {
+		id, address, _ := strings.Cut(n, " ")
+		address, down := strings.CutSuffix(address, "?")
+		l.list = append(l.list, driver.Node{ID: id, Address: address, Datacenter: "dc1", Up: !down})
+	}
+	w.sessions = []watchedSession{{l, "dc1"}}
+	w.lookAtSessions(w.now)
 }
 
 // after advances the clock, reports, and checks the number of new lines in the log, and that the last
@@ -106,7 +135,7 @@ func TestNodeGoesAndComesBack(t *testing.T) {
 func TestDatacenterGoesAndComesBack(t *testing.T) {
 	w := watchNodes(t, slog.LevelInfo)
 	w.are(true, "10.0.0.1", "10.0.0.2", "10.0.0.3")
-	w.set("10.9.0.1", "dc2", true, "", w.now)
+	w.takeGossip([]driver.Node{{ID: "far", Address: "10.9.0.1", Datacenter: "dc2", Up: true}}, w.now)
 	w.after(time.Second, 0)
 	w.are(false, "10.0.0.1", "10.0.0.2", "10.0.0.3")
 	w.after(time.Second, 1, "no Cassandra node of a datacenter answers", `nodes="10.0.0.1 10.0.0.2 10.0.0.3"`, "up=0", "down=3")
@@ -136,12 +165,70 @@ func TestNodeFlaps(t *testing.T) {
 // A node that has left the cluster is no longer counted.
 func TestNodeLeaves(t *testing.T) {
 	w := watchNodes(t, slog.LevelInfo)
-	w.are(true, "10.0.0.1", "10.0.0.2")
-	w.are(false, "10.0.0.2")
+	w.look("a 10.0.0.1", "b 10.0.0.2")
+	w.look("a 10.0.0.1", "b 10.0.0.2?")
 	w.after(time.Second, 1)
-	w.forget("10.0.0.2")
+	w.look("a 10.0.0.1", "c 10.0.0.3")
+	w.after(time.Second, 1, "level=INFO", "has left the cluster", "datacenter=dc1", "node=10.0.0.2")
 	w.after(time.Hour, 0)
+	w.count("dc1", 2, 0)
+	w.look("c 10.0.0.3")
+	w.after(time.Second, 0)
 	w.count("dc1", 1, 0)
+	w.look() // the driver lists nothing while its control connection is made again
+	w.after(time.Second, 0)
+	w.count("dc1", 1, 0)
+}
+
+// A node that comes back under another address has one line when it goes, and one line when it is back.
+func TestNodeMoves(t *testing.T) {
+	w := watchNodes(t, slog.LevelInfo)
+	w.look("a 10.0.0.1", "b 10.0.0.2")
+	w.look("a 10.0.0.1", "b 10.0.0.2?")
+	w.after(time.Second, 1, "do not answer", "nodes=10.0.0.2")
+	w.now = w.now.Add(time.Minute)
+	w.look("a 10.0.0.1", "b 10.0.0.9?")
+	w.after(time.Second, 0)
+	w.look("a 10.0.0.1", "b 10.0.0.9")
+	w.after(time.Second, 1, "level=INFO", "nodes are back", "nodes=10.0.0.9", "up=2", "down=0", `moved="10.0.0.2 is now 10.0.0.9"`)
+	w.count("dc1", 2, 0)
+	w.look("a 10.0.0.1", "b 10.0.0.9?")
+	w.after(time.Minute, 1, "do not answer", "nodes=10.0.0.9")
+	w.look("a 10.0.0.1", "b 10.0.0.9")
+	w.after(time.Minute, 1, "nodes are back")
+	if text := w.nodes["b"].before; text != "" {
+		t.Errorf("the node was at %s", text)
+	}
+}
+
+// A new node at the address of a lost node brings the line that the node is back.
+func TestNodeIsReplaced(t *testing.T) {
+	w := watchNodes(t, slog.LevelInfo)
+	w.look("a 10.0.0.1", "b 10.0.0.2?")
+	w.after(time.Second, 1, "do not answer")
+	w.now = w.now.Add(time.Minute)
+	w.look("a 10.0.0.1", "c 10.0.0.2")
+	w.after(time.Second, 1, "nodes are back", "nodes=10.0.0.2", "up=2")
+}
+
+// Nodes of a datacenter without a session come, move and leave with gossip.
+func TestGossipedNodeMoves(t *testing.T) {
+	w := watchNodes(t, slog.LevelInfo)
+	far := func(up bool, id, address string) {
+		w.takeGossip([]driver.Node{{ID: id, Address: address, Datacenter: "dc2", Up: up}}, w.now)
+	}
+	far(true, "a", "10.9.0.1")
+	w.after(time.Second, 0)
+	far(false, "a", "10.9.0.1")
+	w.after(time.Second, 1, "no Cassandra node of a datacenter answers", "datacenter=dc2")
+	w.now = w.now.Add(time.Minute)
+	far(true, "a", "10.9.0.7")
+	w.after(time.Second, 1, "nodes are back", "nodes=10.9.0.7", "moved=")
+	w.count("dc2", 1, 0)
+	w.takeGossip([]driver.Node{{ID: "b", Address: "10.7.0.1", Datacenter: "dc3", Up: true}}, w.now)
+	w.after(time.Second, 0)
+	w.count("dc2", 0, 0)
+	w.count("dc3", 1, 0)
 }
 
 // Nodes of other datacenters are alive as long as their heartbeat advances.
