@@ -3,6 +3,7 @@ package cassandra
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -84,7 +85,7 @@ func (c Config) limitToDatacenter(d *gocql.ClusterConfig) {
 	if c.Rack != "" {
 		near = gocql.RackAwareRoundRobinPolicy(c.Datacenter, c.Rack)
 	}
-	d.PoolConfig.HostSelectionPolicy = untriedHosts{gocql.TokenAwareHostPolicy(near, gocql.ShuffleReplicas(), gocql.NonLocalReplicasFallback())}
+	d.PoolConfig.HostSelectionPolicy = newUntriedHosts(gocql.TokenAwareHostPolicy(near, gocql.ShuffleReplicas(), gocql.NonLocalReplicasFallback()))
 	if c.nodes != nil {
 		d.Metadata.HostListener.HostStateChangeListener, d.Metadata.HostListener.TopologyChangeListener = c.nodes, c.nodes
 	}
@@ -241,25 +242,64 @@ type choiceKey struct{}
 // untriedHosts is a policy that keeps the second call of a hedged read away from the nodes of the
 // first call.
 //
+// The policies of the driver know a host by its address alone. If a new node with a host id of its own took the
+// address of an old node, the driver adds the new node, in vain, and then removes the old node with the address.
+// So untriedHosts adds the new node once more.
+//
 // The driver announces a new schema to a token-aware policy through an unexported interface, which
 // untriedHosts lacks. Instead the driver calls KeyspaceChanged for each keyspace that is new or has
 // a new replication; afterwards the policy knows the same replicas.
-type untriedHosts struct{ gocql.HostSelectionPolicy }
+type untriedHosts struct {
+	gocql.HostSelectionPolicy
+	mu    sync.Mutex
+	hosts map[string]*gocql.HostInfo // by host id
+}
 
-// AddHosts implements an optional interface of the driver. Without AddHosts the driver would make a
-// new token ring for each node.
-func (u untriedHosts) AddHosts(hosts []*gocql.HostInfo) {
-	if p, ok := u.HostSelectionPolicy.(interface{ AddHosts([]*gocql.HostInfo) }); ok {
-		p.AddHosts(hosts)
-		return
-	}
-	for _, h := range hosts {
-		u.AddHost(h)
+func newUntriedHosts(policy gocql.HostSelectionPolicy) *untriedHosts {
+	return &untriedHosts{HostSelectionPolicy: policy, hosts: map[string]*gocql.HostInfo{}}
+}
+
+// AddHost implements gocql.HostSelectionPolicy.
+func (u *untriedHosts) AddHost(host *gocql.HostInfo) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.hosts[host.HostID()] = host
+	u.HostSelectionPolicy.AddHost(host)
+}
+
+// RemoveHost implements gocql.HostSelectionPolicy.
+func (u *untriedHosts) RemoveHost(host *gocql.HostInfo) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.hosts, host.HostID())
+	u.HostSelectionPolicy.RemoveHost(host)
+	for _, h := range u.hosts {
+		if h.ConnectAddress().Equal(host.ConnectAddress()) {
+			u.HostSelectionPolicy.AddHost(h)
+		}
 	}
 }
 
+// AddHosts implements an optional interface of the driver. Without AddHosts the driver would make a
+// new token ring for each node.
+func (u *untriedHosts) AddHosts(hosts []*gocql.HostInfo) {
+	p, ok := u.HostSelectionPolicy.(interface{ AddHosts([]*gocql.HostInfo) })
+	if !ok {
+		for _, h := range hosts {
+			u.AddHost(h)
+		}
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, h := range hosts {
+		u.hosts[h.HostID()] = h
+	}
+	p.AddHosts(hosts)
+}
+
 // Pick implements gocql.HostSelectionPolicy.
-func (u untriedHosts) Pick(st gocql.ExecutableStatement) gocql.NextHost {
+func (u *untriedHosts) Pick(st gocql.ExecutableStatement) gocql.NextHost {
 	next := u.HostSelectionPolicy.Pick(st)
 	q, ok := st.(gocql.RetryableQuery)
 	if !ok {

@@ -128,7 +128,7 @@ func (p picking) Context() context.Context { return p.ctx }
 
 // A second call asks nodes that the first call did not ask, or no node.
 func TestHedgedReadAsksUntriedNodes(t *testing.T) {
-	p := untriedHosts{fixed{hosts: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}}}
+	p := newUntriedHosts(fixed{hosts: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}})
 	choice, other := driver.NewChoices()
 	pick := func(c *driver.Choice) func() string {
 		next := p.Pick(picking{ctx: context.WithValue(t.Context(), choiceKey{}, c)})
