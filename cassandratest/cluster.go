@@ -24,6 +24,7 @@ type Cluster struct {
 	release func()
 	link    *link // nil: the loopback interface
 	saving  sync.Mutex
+	moves   int // M of the next address of a moved node, see Move
 }
 
 // New starts a cluster and waits until all nodes answer clients and see each other. The caller must
@@ -72,6 +73,8 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 			jmx := 0 // any
 			if o.Detached {
 				n.started = c.Save
+			}
+			if o.Detached || o.Nodetool {
 				if jmx, err = freePort(); err != nil {
 					release()
 					return nil, err

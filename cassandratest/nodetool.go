@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Nodetool returns a run of Cassandra's nodetool on a detached node, such as Nodetool(ctx,
-// "status"). The caller sets its output, and runs it.
+// Nodetool returns a run of Cassandra's nodetool on a node, such as Nodetool(ctx, "status"). The node is
+// detached, or was started with Options.Nodetool. The caller sets its output, and runs it.
 func (n *Node) Nodetool(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	port, classes := "0", ""
 	var reach []string // packages that Java must open to Cassandra's classes
@@ -26,7 +26,7 @@ func (n *Node) Nodetool(ctx context.Context, args ...string) (*exec.Cmd, error) 
 		}
 	}
 	if port == "0" || classes == "" {
-		return nil, fmt.Errorf("cassandratest: node %s has no port for nodetool: it is not detached, or was started by an older build", n.Name)
+		return nil, fmt.Errorf("cassandratest: node %s has no port for nodetool: it is neither detached nor started for nodetool, or was started by an older build", n.Name)
 	}
 	// With a link java runs in a namespace: the command that enters it stands before Java's first
 	// option.

@@ -35,6 +35,8 @@ type Options struct {
 	// Detached nodes outlive this process. Lazy detaches them if it keeps the cluster. They have a
 	// port for nodetool: see Node.Nodetool.
 	Detached bool
+	// Nodetool gives nodes a port for nodetool, detached or not.
+	Nodetool bool
 	// Brief is for nodes that live for minutes: Java spends no time on optimizing code for later,
 	// and the nodes start a third faster. Start and Lazy set it, unless benchmarks run.
 	Brief bool

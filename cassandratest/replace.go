@@ -25,6 +25,16 @@ func (n *Node) Wipe() error {
 // so that the new node streams its data before serving. Replace waits until the remaining nodes have
 // noticed the loss of the old node, and until all see each other.
 func (c *Cluster) Replace(ctx context.Context, n *Node) error {
+	return c.replace(ctx, n, func(*Node) error { return nil })
+}
+
+// ReplaceElsewhere is like Replace, with a new node at another address. See Move.
+func (c *Cluster) ReplaceElsewhere(ctx context.Context, n *Node) error {
+	return c.replace(ctx, n, c.Move)
+}
+
+// replace is Replace. prepare is called before the start of the new node.
+func (c *Cluster) replace(ctx context.Context, n *Node, prepare func(*Node) error) error {
 	others := slices.DeleteFunc(slices.Clone(c.Nodes), func(o *Node) bool { return o == n || !o.Running() })
 	if len(others) == 0 {
 		return fmt.Errorf("cassandratest: no other node runs that %s could stream from", n.Name)
@@ -32,10 +42,14 @@ func (c *Cluster) Replace(ctx context.Context, n *Node) error {
 	if err := n.Wipe(); err != nil {
 		return err
 	}
+	lost := n.Address
 	for _, other := range others {
-		if err := other.waitDown(ctx, n.Address); err != nil {
+		if err := other.waitDown(ctx, lost); err != nil {
 			return err
 		}
+	}
+	if err := prepare(n); err != nil {
+		return err
 	}
 	// A seed streams nothing, so this node must not be its own seed.
 	restore, err := n.rewriteSettings(func(yaml string) string { return streaming(yaml, others[0].Address) })
@@ -43,7 +57,7 @@ func (c *Cluster) Replace(ctx context.Context, n *Node) error {
 		return err
 	}
 	args := n.args
-	n.args = replacing(args, n.Address)
+	n.args = replacing(args, lost)
 	err = n.Start(ctx)
 	n.args = args
 	return errors.Join(err, restore(), c.saveIfDetached(n), c.seenAfter(ctx, err))

@@ -2,6 +2,7 @@ package cassandratest_test
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -90,6 +91,32 @@ func TestNodetoolGetsTheJars(t *testing.T) {
 		check(t, err)
 		if line := strings.Join(tool.Args, " "); !strings.Contains(line, " -cp /jars/* ") || !strings.HasSuffix(line, "-p 7199 status") {
 			t.Errorf("with %s: %s", classes, line)
+		}
+	}
+}
+
+// A moved node has a new address in its own settings, and as a seed in the settings of all nodes.
+func TestMove(t *testing.T) {
+	c := &cassandratest.Cluster{}
+	for _, name := range []string{"1", "2"} {
+		dir := t.TempDir()
+		check(t, os.WriteFile(filepath.Join(dir, "cassandra.yaml"),
+			[]byte("listen_address: 127.9.1."+name+"\nrpc_address: 127.9.1."+name+"\nseed_provider: [x]\nz: 1\n"), 0o644))
+		n := cassandratest.NodeOf(dir, nil)
+		n.Name, n.Datacenter, n.Address = "dc1-"+name, "dc1", "127.9.1."+name
+		c.Nodes = append(c.Nodes, n)
+	}
+	check(t, c.Move(c.Nodes[0]))
+	check(t, c.Move(c.Nodes[1]))
+	check(t, c.Move(c.Nodes[0]))
+	for i, want := range []string{"127.9.1.103", "127.9.1.102"} {
+		n := c.Nodes[i]
+		text, err := os.ReadFile(filepath.Join(filepath.Dir(n.LogFile()), "cassandra.yaml"))
+		check(t, err)
+		lines := strings.Split(string(text), "\n")
+		if n.Address != want || lines[0] != "listen_address: "+want || lines[1] != "rpc_address: "+want ||
+			!strings.Contains(lines[2], `seeds: "127.9.1.103"`) || lines[3] != "z: 1" {
+			t.Errorf("node %s at %s has the settings\n%s", n.Name, n.Address, text)
 		}
 	}
 }

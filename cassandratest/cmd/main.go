@@ -30,6 +30,7 @@ const usage = `usage: ./scripts/cassandra COMMAND
   resume NODE  let it go on
   wipe NODE    end a node and remove its data, as the loss of its disks would
   replace NODE put a new node in its place, which streams from the others what it should hold
+  move NODE    end a node, and start it again with its data under another address
   nodetool NODE ARGUMENT...
                run Cassandra's nodetool on a node, such as: nodetool dc1-1 repair -pr popelago
   cut DATACENTER DATACENTER [--one-way]
@@ -179,6 +180,15 @@ func onNode(ctx context.Context, c *cassandratest.Cluster, n *cassandratest.Node
 	case "replace":
 		fmt.Fprintf(os.Stderr, "node %s is replaced: the others have to miss it first; log: %s\n", n.Name, n.LogFile())
 		if err := c.Replace(ctx, n); err != nil {
+			return err
+		}
+	case "move":
+		n.Kill()
+		if err := c.Move(n); err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "node %s starts at %s; log: %s\n", n.Name, n.Address, n.LogFile())
+		if err := n.Start(ctx); err != nil {
 			return err
 		}
 	case "pause":

@@ -32,7 +32,7 @@ func TestParse(t *testing.T) {
 
 // Every command without a cluster says so, and names the folder.
 func TestNoCluster(t *testing.T) {
-	for _, command := range []string{"status", "stop", "kill", "restart", "pause", "resume", "wipe", "replace", "nodetool", "cut", "heal"} {
+	for _, command := range []string{"status", "stop", "kill", "restart", "pause", "resume", "wipe", "replace", "move", "nodetool", "cut", "heal"} {
 		if !strings.Contains(usage, "\n  "+command+" ") {
 			t.Errorf("usage does not name %s", command)
 		}
