@@ -68,7 +68,10 @@ func makeArchive(ctx context.Context, java, lib, final, version string) error {
 	if err := n.writeSettings(n.Address, 1, nil); err != nil {
 		return err
 	}
-	defer n.Kill()
+	defer func() {
+		n.Kill()
+		os.Remove(made) // a node that has failed leaves an archive of few classes
+	}()
 	if err := n.Start(ctx); err != nil {
 		return err
 	}
