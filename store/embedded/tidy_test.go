@@ -51,8 +51,25 @@ func TestListCostIsFlat(t *testing.T) {
 	if _, err := s.Sweep(ctx, time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
+	// Sweep leaves fewer removals than the limit alone. A removal is a row and a tombstone. A table that a compaction has
+	// moved only loses them a moment later.
+	most, over := 2*s.engine.tidier.limit/sweepDivisor, 0
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		if over = listCost(t, s, mb, live); over <= most {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("a list of %d rows passed over %d keys", live, over)
+		}
+	}
+	t.Logf("passed over %d of %d", over, removed)
+}
+
+// listCost lists a mailbox with some rows, and returns the number of the keys that are no messages.
+func listCost(t *testing.T, s *Store, mb mail.MailboxID, rows int) (over int) {
+	t.Helper()
 	lower, upper := mailboxBounds(mb)
-	err = s.engine.link.read("test", func(db *pebble.DB) error {
+	err := s.engine.link.read("test", func(db *pebble.DB) error {
 		it, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 		if err != nil {
 			return err
@@ -62,19 +79,16 @@ func TestListCostIsFlat(t *testing.T) {
 		for valid := it.First(); valid; valid = it.Next() {
 			n++
 		}
-		if n != live {
-			return fmt.Errorf("%d rows, want %d", n, live)
+		if n != rows {
+			return fmt.Errorf("%d rows, want %d", n, rows)
 		}
-		// Sweep leaves fewer removals than the limit alone. A removal is a row and a tombstone.
-		if over := passedOver(it.Stats()); over > 2*s.engine.tidier.limit/sweepDivisor {
-			return fmt.Errorf("a list of %d rows passed over %d keys", n, over)
-		}
-		t.Logf("passed over %d of %d", passedOver(it.Stats()), removed)
+		over = passedOver(it.Stats())
 		return it.Error()
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return over
 }
 
 // TestMarkersArePurged: markers stay for at least a day by the clock, and are removed then.
