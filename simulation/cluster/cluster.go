@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/binary"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -14,7 +15,6 @@ type Cluster struct {
 	config Config
 	start  time.Time
 	wake   chan struct{}
-	closed chan struct{}
 	ended  chan struct{}
 	once   sync.Once
 
@@ -29,7 +29,7 @@ type Cluster struct {
 	plans    map[planKey]*plan
 	prepared int // the version of the schema that plans belong to
 	cuts     map[[2]string]bool
-	sights   map[[2]*node]*sight
+	sights   sights
 	sessions map[*session]struct{}
 	counters Counters
 	requests int64
@@ -59,9 +59,9 @@ type Counters struct {
 func New(config Config) (*Cluster, error) {
 	c := &Cluster{
 		config: config.withDefaults(), start: time.Now(),
-		wake: make(chan struct{}, 1), closed: make(chan struct{}), ended: make(chan struct{}),
+		wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		byName: map[string]*node{}, schema: newSchema(), plans: map[planKey]*plan{},
-		cuts: map[[2]string]bool{}, sights: map[[2]*node]*sight{}, sessions: map[*session]struct{}{},
+		cuts: map[[2]string]bool{}, sessions: map[*session]struct{}{},
 		clients: map[time.Duration]*deadlines{}, held: map[string]bool{},
 	}
 	c.writes = &deadlines{cluster: c, wait: c.config.WriteTimeout}
@@ -99,6 +99,7 @@ func (c *Cluster) addDatacenter(number int, d Datacenter) {
 		}
 		binary.BigEndian.PutUint64(n.id[8:], uint64(len(c.nodes)+1))
 		n.id[6], n.id[8] = 0x40, 0x80
+		n.ip, n.idText = net.ParseIP(n.address), n.id.String()
 		tokens := d.Tokens
 		if tokens == 0 {
 			tokens = 8
@@ -120,7 +121,10 @@ func (c *Cluster) Close() {
 		}
 		c.wakeAll()
 		c.mu.Unlock()
-		close(c.closed)
+		select {
+		case c.wake <- struct{}{}:
+		default: // run wakes up anyway
+		}
 		<-c.ended
 	})
 }

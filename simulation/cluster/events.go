@@ -95,14 +95,16 @@ func (c *Cluster) run() {
 	defer timer.Stop()
 	for {
 		c.mu.Lock()
+		if c.over {
+			c.mu.Unlock()
+			return
+		}
 		wait := c.happen()
 		c.mu.Unlock()
 		timer.Reset(wait)
 		select {
 		case <-timer.C:
 		case <-c.wake:
-		case <-c.closed:
-			return
 		}
 	}
 }

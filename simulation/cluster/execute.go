@@ -101,7 +101,7 @@ func (s *session) attempt(ctx context.Context, st *driver.Statement, hosts *[]*n
 func (s *session) order(st *driver.Statement, p *plan, key string, token int64) []*node {
 	c := s.cluster
 	if st.Node != "" {
-		i := slices.IndexFunc(s.nodes, func(n *node) bool { return n.id.String() == st.Node })
+		i := slices.IndexFunc(s.nodes, func(n *node) bool { return n.idText == st.Node })
 		if i < 0 {
 			return nil
 		}

@@ -55,7 +55,7 @@ func (n *node) hint(target *node, m *mutation) {
 // keepsHints reports whether the hint window is open.
 func (n *node) keepsHints(target *node) bool {
 	c := n.cluster
-	if s := c.sights[[2]*node{n, target}]; s != nil && !s.alive(c) && c.now()-s.since > int64(c.config.ConvictAfter+c.config.HintWindow) {
+	if s := c.sights.of(n, target); s != nil && !s.alive(c) && c.now()-s.since > int64(c.config.ConvictAfter+c.config.HintWindow) {
 		return false
 	}
 	s := n.hints.stores[target]

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"net"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -19,7 +20,9 @@ type node struct {
 	cluster *Cluster
 	index   int
 	id      gocql.UUID
+	idText  string
 	address string
+	ip      net.IP // the same
 	rack    string
 	tokens  []int64
 

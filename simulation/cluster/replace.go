@@ -40,6 +40,7 @@ func (c *Cluster) JoinDatacenter(datacenter string) {
 			n.gone, n.removed, n.paused, n.waiting = false, false, false, nil
 			n.clock = clock{since: c.now(), base: time.Now(), rate: 1}
 			n.id[3]++
+			n.idText = n.id.String()
 			n.restart()
 		}
 	})

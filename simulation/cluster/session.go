@@ -191,14 +191,14 @@ func (s *session) Nodes() []driver.Node {
 	c := s.cluster
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var list []driver.Node
+	list := make([]driver.Node, 0, len(c.nodes))
 	for _, n := range c.nodes {
 		if n.removed || s.options.Datacenter == "" && s.links[n] == nil {
 			continue
 		}
 		l := s.links[n]
 		list = append(list, driver.Node{
-			ID: n.id.String(), Address: n.address, Internal: n.address, Datacenter: n.datacenter,
+			ID: n.idText, Address: n.address, Internal: n.address, Datacenter: n.datacenter,
 			Up: !s.closed && l != nil && l.up(c.now()),
 		})
 	}

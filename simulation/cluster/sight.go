@@ -10,12 +10,33 @@ type sight struct {
 	heard int64
 }
 
+// sights holds how nodes see each other, by the numbers of both.
+type sights struct {
+	all   []*sight // nil: alive ever since
+	nodes int
+}
+
+func (s *sights) of(a, b *node) *sight {
+	if s.all == nil {
+		return nil
+	}
+	return s.all[a.index*s.nodes+b.index]
+}
+
+// put keeps how a node sees another.
+func (s *sights) put(a, b *node, one *sight, nodes int) {
+	if s.all == nil {
+		s.all, s.nodes = make([]*sight, nodes*nodes), nodes
+	}
+	s.all[a.index*s.nodes+b.index] = one
+}
+
 // alive reports whether a node takes another for alive.
 func (c *Cluster) alive(a, b *node) bool {
 	if a == b {
 		return true
 	}
-	s := c.sights[[2]*node{a, b}]
+	s := c.sights.of(a, b)
 	return s == nil || s.alive(c)
 }
 
@@ -40,15 +61,14 @@ func (c *Cluster) look() {
 			if a == b {
 				continue
 			}
-			key := [2]*node{a, b}
 			hears := a.ready() && b.ready() && group[a.index] == group[b.index]
-			s := c.sights[key]
+			s := c.sights.of(a, b)
 			if s == nil && hears {
 				continue
 			}
 			if s == nil {
 				s = &sight{hears: true, was: true}
-				c.sights[key] = s
+				c.sights.put(a, b, s, len(c.nodes))
 			}
 			if hears && !s.hears && !c.linked(&a.peer, &b.peer) && !s.alive(c) {
 				continue
@@ -102,7 +122,7 @@ func (n *node) beat() int64 { return (n.cluster.now() - n.begun) / 1e9 }
 
 // heartbeat returns the heartbeat of a node as another node knows it.
 func (c *Cluster) heartbeat(a, b *node) int64 {
-	if s := c.sights[[2]*node{a, b}]; s != nil && !s.hears {
+	if s := c.sights.of(a, b); s != nil && !s.hears {
 		return s.heard
 	}
 	return b.beat()

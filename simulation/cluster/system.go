@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"bytes"
-	"net"
 	"slices"
 	"strconv"
 	"time"
@@ -27,7 +26,7 @@ var systemTables = map[string]*systemTable{
 		"release_version": "text", "schema_version": "uuid", "host_id": "uuid", "cluster_name": "text",
 	}, func(n *node) []map[string]any {
 		return []map[string]any{{
-			"key": "local", "rpc_address": net.ParseIP(n.address), "rpc_port": 9042, "broadcast_address": net.ParseIP(n.address),
+			"key": "local", "rpc_address": n.ip, "rpc_port": 9042, "broadcast_address": n.ip,
 			"data_center": n.datacenter, "rack": n.rack, "release_version": n.cluster.config.Release,
 			"schema_version": n.cluster.schemaID(), "host_id": n.id, "cluster_name": "simulation",
 		}}
@@ -82,14 +81,14 @@ var systemTables = map[string]*systemTable{
 				continue
 			}
 			generation := n.cluster.start.Unix() + o.begun/1e9
-			list = append(list, map[string]any{"address": net.ParseIP(o.address), "generation": int(generation), "heartbeat": int(n.cluster.heartbeat(n, o))})
+			list = append(list, map[string]any{"address": o.ip, "generation": int(generation), "heartbeat": int(n.cluster.heartbeat(n, o))})
 		}
 		return list
 	}},
 	"system_views.pending_hints": {map[string]string{"host_id": "uuid", "address": "inet", "dc": "text", "rack": "text", "files": "int"}, func(n *node) (list []map[string]any) {
 		for _, target := range n.hintTargets() {
 			if len(n.hints.stores[target].ready) > 0 {
-				list = append(list, map[string]any{"host_id": target.id, "address": net.ParseIP(target.address), "dc": target.datacenter, "rack": target.rack, "files": 1})
+				list = append(list, map[string]any{"host_id": target.id, "address": target.ip, "dc": target.datacenter, "rack": target.rack, "files": 1})
 			}
 		}
 		return list
@@ -112,7 +111,7 @@ func peers(n *node) (list []map[string]any) {
 			continue
 		}
 		list = append(list, map[string]any{
-			"peer": net.ParseIP(o.address), "peer_port": 7000, "native_address": net.ParseIP(o.address), "native_port": 9042, "rpc_address": net.ParseIP(o.address),
+			"peer": o.ip, "peer_port": 7000, "native_address": o.ip, "native_port": 9042, "rpc_address": o.ip,
 			"data_center": o.datacenter, "rack": o.rack, "release_version": n.cluster.config.Release, "schema_version": n.cluster.schemaID(), "host_id": o.id,
 		})
 	}

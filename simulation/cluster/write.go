@@ -83,7 +83,7 @@ func (r *request) mutation() (*mutation, error) {
 
 // assure returns an error if the coordinator takes too few replicas for alive.
 func (c *Cluster) assure(r *request, needed need, replicas []*node) error {
-	if len(c.sights) == 0 {
+	if c.sights.all == nil {
 		if _, enough := needed.counts(replicas); enough {
 			return nil
 		}
