@@ -61,12 +61,12 @@ func (a *admin) make(ctx context.Context, address mail.Address) {
 		made, err := s.directory.AddAccount(ctx, address, d.name)
 		mailbox := made.Mailbox
 		if errors.Is(err, account.ErrExists) && tried {
-			// Either the own attempt, whose outcome was unknown, or the account before, whose removal has not
-			// arrived here.
+			// Either the own attempt, whose outcome was unknown, or the account before: its removal has not arrived
+			// here, was lost with a datacenter, or met an even earlier account behind a cut.
 			var login account.Login
 			login, err = s.directory.SignIn(ctx, account.LoginRequest{Name: address.String(), Password: d.name, Remote: client})
 			mailbox = login.Mailbox
-			if errors.Is(err, account.ErrBadCredentials) && a.w.losses.Load() > 0 { // the removal is lost with a datacenter
+			if errors.Is(err, account.ErrBadCredentials) {
 				_ = s.directory.RemoveAccount(ctx, address)
 			}
 		}

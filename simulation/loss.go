@@ -26,7 +26,6 @@ const takesOut = 5 * time.Minute
 // datacenter out of the cluster. The function returned builds the datacenter again. Both follow
 // docs/multi-datacenter.md.
 func (w *World) loseDatacenter(ctx context.Context, name string) (rebuild func()) {
-	w.losses.Add(1)
 	for _, s := range w.slots {
 		if s.cfg.datacenter == name {
 			w.kill(s)

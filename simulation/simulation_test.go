@@ -98,6 +98,10 @@ func TestSeeds(t *testing.T) {
 	}
 	began, runs := time.Now(), 0
 	var sum simulation.Result
+	defer func() {
+		t.Logf("%d runs from seed %d on: %+v, %d statements, %d reads and writes of replicas, %d faults",
+			runs, *first, sum.Tally, sum.Statements, sum.Work, sum.Faults)
+	}()
 	for s := *first; runs == 0 || !testing.Short() && runs < 5 && *spend == 0 || time.Since(began) < *spend; s++ {
 		cfg := simulation.Shape(s)
 		r := run(t, cfg)
@@ -109,8 +113,6 @@ func TestSeeds(t *testing.T) {
 			return
 		}
 	}
-	t.Logf("%d runs from seed %d on: %+v, %d statements, %d reads and writes of replicas, %d faults",
-		runs, *first, sum.Tally, sum.Statements, sum.Work, sum.Faults)
 }
 
 // shrink looks for the faults that a violation needs, and prints what happened to the maildrops in question.

@@ -91,7 +91,6 @@ type World struct {
 	killed     sync.WaitGroup
 	faults     atomic.Int64 // in progress
 	owners     atomic.Int64 // so far
-	losses     atomic.Int64 // of datacenters
 	suspends   bool         // servers are suspended
 }
 

@@ -14,7 +14,7 @@ import (
 type Cluster struct {
 	config Config
 	start  time.Time
-	wake   chan struct{}
+	timer  *time.Timer // of run
 	ended  chan struct{}
 	once   sync.Once
 
@@ -59,7 +59,7 @@ type Counters struct {
 func New(config Config) (*Cluster, error) {
 	c := &Cluster{
 		config: config.withDefaults(), start: time.Now(),
-		wake: make(chan struct{}, 1), ended: make(chan struct{}),
+		timer: time.NewTimer(time.Hour), ended: make(chan struct{}),
 		byName: map[string]*node{}, schema: newSchema(), plans: map[planKey]*plan{},
 		cuts: map[[2]string]bool{}, sessions: map[*session]struct{}{},
 		clients: map[time.Duration]*deadlines{}, held: map[string]bool{},
@@ -120,11 +120,8 @@ func (c *Cluster) Close() {
 			s.end()
 		}
 		c.wakeAll()
+		c.timer.Reset(0)
 		c.mu.Unlock()
-		select {
-		case c.wake <- struct{}{}:
-		default: // run wakes up anyway
-		}
 		<-c.ended
 	})
 }

@@ -81,31 +81,23 @@ func (c *Cluster) plan(e event) {
 func (c *Cluster) stir(at int64) {
 	if at < c.wakeAt {
 		c.wakeAt = at
-		select {
-		case c.wake <- struct{}{}:
-		default:
-		}
+		c.timer.Reset(time.Duration(at - c.now()))
 	}
 }
 
 // run makes the events happen until Close.
 func (c *Cluster) run() {
 	defer close(c.ended)
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	defer c.timer.Stop()
 	for {
 		c.mu.Lock()
 		if c.over {
 			c.mu.Unlock()
 			return
 		}
-		wait := c.happen()
+		c.timer.Reset(c.happen())
 		c.mu.Unlock()
-		timer.Reset(wait)
-		select {
-		case <-timer.C:
-		case <-c.wake:
-		}
+		<-c.timer.C
 	}
 }
 
