@@ -13,6 +13,7 @@ data_dir = %q
 [pop3]
 listen = "127.0.0.1:%d"
 max_connections = 20000
+max_sessions_per_account = 1000
 [lmtp]
 listen = "127.0.0.1:%d"
 [log]
