@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // DefaultVersion is the version of Cassandra without another choice.
@@ -40,6 +41,10 @@ type Options struct {
 	// Brief is for nodes that live for minutes: Java spends no time on optimizing code for later,
 	// and the nodes start a third faster. Start and Lazy set it, unless benchmarks run.
 	Brief bool
+	// RingDelay is the time in which all nodes hear of a change of the ring. Default: a second; Cassandra's own
+	// default is 30 seconds. With a second a node may miss that a node replaced another one at another address,
+	// and keep the lost node in system.peers.
+	RingDelay time.Duration
 	// Log, if not nil, is called with a line for each step of the start.
 	Log func(line string)
 }
@@ -76,6 +81,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Heap == "" {
 		o.Heap = "512M"
+	}
+	if o.RingDelay == 0 {
+		o.RingDelay = time.Second
 	}
 	if o.Log == nil {
 		o.Log = func(string) {}

@@ -152,7 +152,7 @@ func (n *Node) arguments(lib string, o Options, jmx int) []string {
 		"-Dcassandra.superuser_setup_delay_ms=0",
 		"-Dcassandra.auth_bcrypt_gensalt_log2_rounds=4", // a sign-in takes no time
 		"-Dcassandra.skip_wait_for_gossip_to_settle=0",
-		"-Dcassandra.ring_delay_ms=1000",
+		fmt.Sprintf("-Dcassandra.ring_delay_ms=%d", o.RingDelay.Milliseconds()),
 		"-Dcassandra-foreground=yes",
 		"-Dcassandra.config=" + in("cassandra.yaml"),
 		"-Dcassandra-rackdc.properties=" + in("cassandra-rackdc.properties"),
