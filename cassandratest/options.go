@@ -9,7 +9,7 @@ import (
 )
 
 // DefaultVersion is the version of Cassandra without another choice.
-const DefaultVersion = "5.0.6"
+const DefaultVersion = "5.0.9"
 
 // Options describe a cluster. The zero value is one node in datacenter dc1.
 type Options struct {
