@@ -109,7 +109,7 @@ func judgeVersions(nodes []node) []Finding {
 		case some[0].tooOld():
 			f.Level, f.Hint = FindingError, "upgrade Cassandra: 4.1 and 5.0 are supported"
 		case r == 0 || r > newestRelease:
-			f.Level, f.Hint = FindingWarning, "this program was tried with 4.1 and 5.0 only"
+			f.Level, f.Hint = FindingWarning, "4.1 and 5.0 are supported: the tests cover no other release"
 		}
 		found = append(found, f)
 	}

@@ -80,8 +80,8 @@ func TestJudgeNodes(t *testing.T) {
 
 func TestJudgeVersions(t *testing.T) {
 	for version, want := range map[string]string{
-		"4.1.0": FindingOK, "4.1.9": FindingOK, "5.0.6": FindingOK, "5.0-rc1": FindingOK, "5.0.0-SNAPSHOT": FindingOK,
-		"4.0.13": FindingError, "3.11.16": FindingError, "5.1": FindingWarning, "6.0-SNAPSHOT": FindingWarning, "": FindingWarning, "x.y": FindingWarning,
+		"4.1.0": FindingOK, "4.1.10": FindingOK, "5.0.9": FindingOK, "5.0-rc1": FindingOK, "5.0.0-SNAPSHOT": FindingOK,
+		"4.0.13": FindingError, "3.11.16": FindingError, "5.1": FindingWarning, "6.0-SNAPSHOT": FindingWarning, "6.0-alpha2": FindingWarning, "": FindingWarning, "x.y": FindingWarning,
 	} {
 		n := node{address: "10.0.1.1:9042", version: version}
 		if found := judgeVersions([]node{n}); found[0].Level != want || len(found) != 1 {
