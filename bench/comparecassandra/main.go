@@ -27,6 +27,8 @@
 // "cost" measures the time of processors that servers and nodes need for a delivery, a login, a retrieval and a
 // removal. The load generator does not count.
 //
+// "fill" measures the server beside more and more rows of other maildrops.
+//
 // The results are Markdown tables on standard output; progress goes to standard error.
 package main
 
@@ -59,6 +61,7 @@ type settings struct {
 	warmup   time.Duration // of each load before
 	lwt      bool
 
+	rows   int           // in the full store
 	length time.Duration // of the deliveries of the published scenario
 }
 
@@ -74,7 +77,7 @@ func main() {
 	var s settings
 	var datacenters, scenario string
 	flag.StringVar(&datacenters, "datacenters", "", "NAME:NODES[,NAME:NODES...] (default dc1:1, and dc1:3,dc2:3 for the published scenario)")
-	flag.StringVar(&scenario, "scenario", "deliveries", "deliveries, published, mail or cost")
+	flag.StringVar(&scenario, "scenario", "deliveries", "deliveries, published, mail, cost or fill")
 	flag.StringVar(&s.version, "version", "", "version of Cassandra")
 	flag.StringVar(&s.commitLog, "commitlog-sync", "batch", "batch: nodes acknowledge what is on disk; periodic: what will be within 10s, Cassandra's default")
 	flag.StringVar(&s.dir, "dir", "", "make the temporary folder in this one: its disk is part of what is measured")
@@ -84,6 +87,7 @@ func main() {
 	flag.DurationVar(&s.duration, "duration", 20*time.Second, "deliveries, cost: how long each load runs in one round")
 	flag.DurationVar(&s.warmup, "warmup", 2*time.Minute, "how long each load runs before anything is measured")
 	flag.BoolVar(&s.lwt, "lwt", true, "deliveries: compare with compare-and-set, too")
+	flag.IntVar(&s.rows, "rows", 50_000_000, "fill: rows in the full store")
 	flag.DurationVar(&s.length, "length", 2*time.Minute, "published: how long to deliver; it was 10m")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -105,15 +109,16 @@ func compare(ctx context.Context, s settings, datacenters, scenario string) (err
 		"published":  {"dc1:3,dc2:3", published},
 		"mail":       {"dc1:1", realMail},
 		"cost":       {"dc1:1", cost},
+		"fill":       {"dc1:1", fill},
 	}
 	chosen, ok := scenarios[scenario]
 	switch {
 	case !ok:
-		return fmt.Errorf("scenario %q: want deliveries, published, mail or cost", scenario)
+		return fmt.Errorf("scenario %q: want deliveries, published, mail, cost or fill", scenario)
 	case flag.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
-	case s.rounds < 1 || s.duration <= 0 || s.length <= 0 || s.warmup < 0:
-		return errors.New("rounds, durations: want positive numbers")
+	case s.rounds < 1 || s.duration <= 0 || s.length <= 0 || s.warmup < 0 || s.rows < 100:
+		return errors.New("rounds, durations: want positive numbers; rows: at least 100")
 	case s.commitLog != "batch" && s.commitLog != "periodic":
 		return fmt.Errorf("commitlog-sync %q: want batch or periodic", s.commitLog)
 	}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -36,9 +37,6 @@ const (
 	size        = 8192
 	others      = 100_000 // accounts of the stored messages
 )
-
-// parts are the parts of the messages that are stored at each measurement, in hundredths.
-var parts = []int{0, 1, 10, 100}
 
 func main() {
 	var s settings
@@ -95,9 +93,9 @@ func compare(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	f := &filling{dir: server.Data, accounts: others, ids: mail.NewIDSource(nil)}
-	var all []measured
+	var all []process.Filled
 	stored := 0
-	for _, part := range parts {
+	for _, part := range process.FillParts {
 		want := s.messages / 100 * part
 		note("%d messages", want)
 		began := time.Now()
@@ -110,63 +108,41 @@ func compare(ctx context.Context, s settings) (err error) {
 		if err != nil {
 			return err
 		}
-		m.messages = want
+		m.Messages = want
 		all = append(all, m)
 	}
 	return write(os.Stdout, s, all)
 }
 
-// measured holds what was measured with one count of messages.
-type measured struct {
-	messages int
-	folder   int64 // octets
-	cold     bool  // the page cache was dropped before the start
-	start    time.Duration
-	rates    process.Rates
-	memory   int64 // octets, after the rounds
+// measure starts the server, measures, and stops the server.
+func measure(ctx context.Context, server *process.Popelago, load *process.Load, s settings) (m process.Filled, err error) {
+	octets, err := process.OctetsIn(server.Data)
+	if err != nil {
+		return m, err
+	}
+	if err := dropCache(); err != nil {
+		note("warning: the start reads from the page cache: %v", err)
+	}
+	m, err = process.MeasureFilled(&server.Server, s.rounds,
+		func() error { return server.Serve(ctx) },
+		func(r *process.Rates) error { return load.Round(ctx, &server.Server, s.round, r) })
+	m.Octets = octets
+	return m, errors.Join(err, server.Stop())
 }
 
-// measure starts the server, measures, and stops the server.
-func measure(ctx context.Context, server *process.Popelago, load *process.Load, s settings) (m measured, err error) {
-	if m.folder, err = octetsIn(server.Data); err != nil {
-		return m, err
+// write prints the results.
+func write(w io.Writer, s settings, all []process.Filled) error {
+	if err := process.WriteFilled(w, all); err != nil {
+		return err
 	}
-	m.cold = dropCache() == nil
-	began := time.Now()
-	if err := server.Serve(ctx); err != nil {
-		return m, err
-	}
-	m.start = time.Since(began)
-	defer func() { err = errors.Join(err, server.Stop()) }()
-	var warmUp process.Rates
-	if err := load.Round(ctx, &server.Server, s.round, &warmUp); err != nil {
-		return m, err
-	}
-	for round := range s.rounds {
-		note("round %d of %d", round+1, s.rounds)
-		if err := load.Round(ctx, &server.Server, s.round, &m.rates); err != nil {
-			return m, err
-		}
-	}
-	m.memory, err = server.Memory()
-	return m, err
+	_, err := fmt.Fprintf(w, "Medians of %d rounds, %d messages of %d octets a round, %d users, %d connections.\n", s.rounds, s.round.Messages, size, users, connections)
+	return err
 }
 
 // dropCache makes Linux forget the files that it has read. Only root may.
 func dropCache() error {
 	syscall.Sync()
 	return os.WriteFile("/proc/sys/vm/drop_caches", []byte("3"), 0)
-}
-
-// octetsIn returns the octets of all files in a folder.
-func octetsIn(dir string) (octets int64, err error) {
-	err = filepath.Walk(dir, func(_ string, info os.FileInfo, err error) error {
-		if err == nil && info.Mode().IsRegular() {
-			octets += info.Size()
-		}
-		return err
-	})
-	return octets, err
 }
 
 // note prints progress for the user.

@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"io"
-	"strings"
 	"testing"
-	"time"
 
-	"popelago/bench/process"
 	"popelago/mail"
 	"popelago/store/embedded"
 )
@@ -46,26 +42,6 @@ func TestFill(t *testing.T) {
 				t.Fatalf("%d octets of %d, %v, known: %t", len(text), m.Size, err, contents[string(text)])
 			}
 			contents[string(text)] = true
-		}
-	}
-}
-
-// The table shows the medians, and the ratio of the empty to the full store.
-func TestTable(t *testing.T) {
-	var b bytes.Buffer
-	err := write(&b, settings{rounds: 3, round: process.Round{Messages: 80}}, []measured{
-		{cold: true, start: 50 * time.Millisecond, rates: process.Rates{Deliver: []float64{130, 100, 900}}, folder: 1e9},
-		{messages: 200, start: time.Second, rates: process.Rates{Deliver: []float64{100, 1, 104}}, memory: 3 << 20},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range []string{
-		"| stored messages | 0 | 200 | empty / full | bound |", "| LMTP deliveries/s | 130 | 100 | 1.30 | 1.3 |", "| start, ms | 50 | 1000 |  |  |",
-		"| memory after the rounds, MiB | 0 | 3 |  |  |", "could not be dropped before the start with 200 messages", "Medians of 3 rounds",
-	} {
-		if !strings.Contains(b.String(), line) {
-			t.Errorf("no %q in\n%s", line, b.String())
 		}
 	}
 }

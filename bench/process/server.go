@@ -39,6 +39,7 @@ func (s *Server) Start(ctx context.Context, name string, args ...string) error {
 	// A process group for the server: Ctrl-C reaches only this command, which stops the server.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := s.cmd.Start(); err != nil {
+		s.cmd = nil
 		return err
 	}
 	s.done = make(chan error, 1)
@@ -85,14 +86,19 @@ func greeting(addr string) error {
 	return err
 }
 
-// Stop ends the server and waits for its end.
+// Stop ends the server, if it runs, and waits for its end.
 func (s *Server) Stop() error {
-	s.cmd.Process.Signal(syscall.SIGTERM)
+	if s.cmd == nil {
+		return nil
+	}
+	process := s.cmd.Process
+	s.cmd = nil
+	process.Signal(syscall.SIGTERM)
 	select {
 	case <-s.done:
 		return nil
 	case <-time.After(30 * time.Second):
-		s.cmd.Process.Kill()
+		process.Kill()
 		<-s.done
 		return fmt.Errorf("%s did not stop within 30s and was killed", s.Name)
 	}
