@@ -58,7 +58,7 @@ func TestConfigure(t *testing.T) {
 
 // Wrong flags are refused before a build or a start.
 func TestRefusedFlags(t *testing.T) {
-	good := settings{rounds: 1, duration: 1, length: 1, commitLog: "batch"}
+	good := settings{rounds: 1, rows: 100, duration: 1, length: 1, commitLog: "batch"}
 	for _, c := range []struct {
 		name                  string
 		spoil                 func(*settings)
@@ -69,6 +69,7 @@ func TestRefusedFlags(t *testing.T) {
 		{"rounds", func(s *settings) { s.rounds = 0 }, "", "deliveries", "rounds"},
 		{"duration", func(s *settings) { s.duration = 0 }, "", "deliveries", "durations"},
 		{"length", func(s *settings) { s.length = -1 }, "", "published", "durations"},
+		{"rows", func(s *settings) { s.rows = 99 }, "", "fill", "rows"},
 		{"commit log", func(s *settings) { s.commitLog = "none" }, "", "deliveries", "commitlog-sync"},
 		{"datacenters", func(*settings) {}, "dc1", "deliveries", "datacenters"},
 	} {
