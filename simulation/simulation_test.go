@@ -125,8 +125,14 @@ func shrink(t *testing.T, cfg simulation.Config) {
 	}
 }
 
-// TestLife lives for two months.
-func TestLife(t *testing.T) { long(t, simulation.Life(1)) }
+// TestLife lives for two months, in two datacenters.
+func TestLife(t *testing.T) {
+	cfg := simulation.Life(1)
+	cfg.Datacenters, cfg.Nodes, cfg.Servers, cfg.Failover = 2, 3, 1, false
+	cfg.Faults = simulation.Draw(cfg, 18*time.Hour, simulation.NodeCrash, simulation.NodePause, simulation.NodeSlow, simulation.NodeCut, simulation.NodeCompact,
+		simulation.LinesCut, simulation.DatacenterDown, simulation.ServerKill, simulation.ServerCut)
+	long(t, cfg)
+}
 
 // TestManyNodes lives for an hour with 400 nodes in four datacenters.
 func TestManyNodes(t *testing.T) { long(t, simulation.Large(1, *nodes)) }
