@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,6 +134,32 @@ func TestClockDiffers(t *testing.T) {
 	})
 	if n := strings.Count(log.String(), "the clock "); n != 1 {
 		t.Errorf("the kind did not change, but was logged %d times:\n%s", n, log.String())
+	}
+}
+
+// A clock that is set during a comparison is compared again: no moment of the questions makes it wrong.
+func TestClockIsSetDuringComparison(t *testing.T) {
+	cfg, clock, log := clocked(t, 4*time.Minute)
+	cfg.Heartbeat, cfg.ClockEvery = time.Hour, time.Hour
+	var left, ahead atomic.Int64 // left: looks at the clock before it is set
+	ahead.Store(int64(4 * time.Minute))
+	cfg.Now = func() time.Time {
+		if left.Add(-1) == 0 {
+			ahead.Store(-ahead.Load())
+			clock.Set(time.Duration(ahead.Load()))
+		}
+		return clock.Now()
+	}
+	s := open(t, cfg)
+	for moment := range int64(12) {
+		left.Store(moment + 1)
+		if err := s.TrustClock(t.Context()); err != nil {
+			t.Errorf("set at moment %d: %v\n%s", moment, err, log.String())
+		}
+		left.Store(0)
+		if err := s.Clock(); err != nil {
+			t.Errorf("set at moment %d: %v", moment, err)
+		}
 	}
 }
 

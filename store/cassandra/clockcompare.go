@@ -104,23 +104,32 @@ func (w *clockWatch) compareNow(ctx context.Context) error {
 	return w.compareHolding(ctx)
 }
 
-// compareHolding compares the clock, and logs a change of its state. The caller holds the turn.
+// comparisons is the number of comparisons in a row, if the clock is set during each of them.
+const comparisons = 3
+
+// compareHolding compares the clock, and logs a change of its state. A clock that is set during the questions is
+// compared again. The caller holds the turn.
 func (w *clockWatch) compareHolding(ctx context.Context) error {
-	// The clock may be set during the questions: the result counts from this moment on.
-	began := clockReading{wall: w.wall(), at: time.Now()}
-	if !w.mark.known || micros(w.wall()) < w.mark.high.Load() { // an operator may have lowered the row
-		if err := w.mark.read(ctx); err != nil {
-			return err
+	for range comparisons {
+		began := clockReading{wall: w.wall(), at: time.Now()}
+		if !w.mark.known || micros(w.wall()) < w.mark.high.Load() { // an operator may have lowered the row
+			if err := w.mark.read(ctx); err != nil {
+				return err
+			}
 		}
+		ahead, ok := judgeClock(w.nodeClocks(ctx, maxAsked), w.peers.clocks(w.wall))
+		if !ok {
+			return errors.New("cassandra: no node told its clock")
+		}
+		if began.aheadAt(w.wall()).Abs() > lookTolerance {
+			continue
+		}
+		began.ahead = ahead
+		w.believe(&began)
+		w.say(ahead)
+		return nil
 	}
-	ahead, ok := judgeClock(w.nodeClocks(ctx, maxAsked), w.peers.clocks(w.wall))
-	if !ok {
-		return errors.New("cassandra: no node told its clock")
-	}
-	began.ahead = ahead
-	w.believe(&began)
-	w.say(ahead)
-	return nil
+	return errors.New("cassandra: the clock was set during the comparison")
 }
 
 // nodeClocks returns how far the clock is ahead of the clocks of some local nodes, most of them at
