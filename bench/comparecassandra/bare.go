@@ -11,6 +11,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/bench"
+	"popelago/bench/process"
 )
 
 // bareConfig holds the settings of measureBare.
@@ -171,7 +172,7 @@ func measureBare(ctx context.Context, cfg bareConfig) (results []bareResult, err
 	}
 	if cfg.warmup > 0 {
 		for _, l := range loops {
-			note("warming up: %s for %s", l, cfg.warmup)
+			process.Note("warming up: %s for %s", l, cfg.warmup)
 			run.measure(ctx, l, cfg.warmup)
 		}
 	}

@@ -36,7 +36,7 @@ func cost(ctx context.Context, l *lab) error {
 		return err
 	}
 	var c costs
-	note("measuring the idle processes")
+	process.Note("measuring the idle processes")
 	idle, err := l.spent(ctx, func() (int64, error) {
 		pause(ctx, 15*time.Second)
 		return 0, ctx.Err()
@@ -63,7 +63,7 @@ func cost(ctx context.Context, l *lab) error {
 		{"retrieval", "RETR", func(i int, s *process.Server) []string { return l.pop3(s, "drain", append(mine(i), "--keep")...) }},
 		{"removal", "DELE+QUIT", func(i int, s *process.Server) []string { return l.pop3(s, "drain", append(mine(i), "--no-retr")...) }},
 	} {
-		note("measuring: %s", s.name)
+		process.Note("measuring: %s", s.name)
 		done, err := l.spent(ctx, func() (int64, error) {
 			reports, err := l.everywhere(ctx, s.args)
 			if _, err := tolerate(reports, err); err != nil {

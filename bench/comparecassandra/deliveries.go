@@ -45,7 +45,7 @@ func deliveries(ctx context.Context, l *lab) error {
 	order := []*load{&c.bare, &c.popelago}
 	if l.settings.warmup > 0 {
 		for _, w := range order {
-			note("warming up: %s for %s", w.name, l.settings.warmup)
+			process.Note("warming up: %s for %s", w.name, l.settings.warmup)
 			if _, err := w.measure(ctx, l, l.settings.warmup); err != nil {
 				return err
 			}
@@ -58,13 +58,13 @@ func deliveries(ctx context.Context, l *lab) error {
 			if err != nil {
 				return err
 			}
-			note("round %d of %d: %s: %.0f/s", round+1, l.settings.rounds, w.name, perSecond)
+			process.Note("round %d of %d: %s: %.0f/s", round+1, l.settings.rounds, w.name, perSecond)
 			w.rates = append(w.rates, perSecond)
 		}
 		order[0], order[1] = order[1], order[0]
 	}
 	if l.settings.lwt {
-		note("the bare loop with and without compare-and-set")
+		process.Note("the bare loop with and without compare-and-set")
 		if err := l.empty(ctx); err != nil {
 			return err
 		}

@@ -44,12 +44,12 @@ func fill(ctx context.Context, l *lab) error {
 	stored := 0
 	for _, part := range process.FillParts {
 		want := l.settings.rows / 100 * part
-		note("%d rows", want)
+		process.Note("%d rows", want)
 		start := time.Now()
 		if err := l.addRows(ctx, began, stored, want); err != nil {
 			return err
 		}
-		note("filled in %v", time.Since(start).Round(time.Second))
+		process.Note("filled in %v", time.Since(start).Round(time.Second))
 		stored = want
 		octets, err := process.OctetsIn(filepath.Join(l.dir, "cluster"))
 		if err != nil {

@@ -28,7 +28,7 @@ type lab struct {
 
 // start starts the cluster and the servers. The caller calls stop, also after an error.
 func (l *lab) start(ctx context.Context) (err error) {
-	note("starting Cassandra: %d nodes", len(l.nodeNames()))
+	process.Note("starting Cassandra: %d nodes", len(l.nodeNames()))
 	o := cassandratest.Options{
 		Datacenters: l.settings.datacenters, Version: l.settings.version, Dir: filepath.Join(l.dir, "cluster"), Heap: l.settings.heap,
 		// Several nodes share this machine, so slow answers are normal.
@@ -49,12 +49,12 @@ func (l *lab) start(ctx context.Context) (err error) {
 			return err
 		}
 		if i == 0 {
-			note("applying the schema")
+			process.Note("applying the schema")
 			if err := process.Run(ctx, nil, l.binary, "schema", "apply", "--config", config); err != nil {
 				return err
 			}
 		}
-		note("starting %s", s.Name)
+		process.Note("starting %s", s.Name)
 		if err := s.Start(ctx, l.binary, "serve", "--config", config); err != nil {
 			return err
 		}
@@ -183,7 +183,7 @@ func (l *lab) empty(ctx context.Context) error {
 // warmUp delivers for a while, where the settings ask for it, and removes all mail.
 func (l *lab) warmUp(ctx context.Context) error {
 	if l.settings.warmup > 0 {
-		note("warming up: deliveries for %s", l.settings.warmup)
+		process.Note("warming up: deliveries for %s", l.settings.warmup)
 		reports, err := l.lmtp(ctx, l.settings.warmup)
 		if _, err := tolerate(reports, err); err != nil {
 			return err

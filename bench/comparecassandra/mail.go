@@ -67,7 +67,7 @@ func realMail(ctx context.Context, l *lab) (err error) {
 				}
 				fetched = r.Row("RETR").PerSecond
 			}
-			note("round %d of %d: %s: %.0f/s, RETR %.0f/s", round+1, l.settings.rounds, w.name, perSecond, fetched)
+			process.Note("round %d of %d: %s: %.0f/s, RETR %.0f/s", round+1, l.settings.rounds, w.name, perSecond, fetched)
 			if round < 0 {
 				continue
 			}

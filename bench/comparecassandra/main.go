@@ -37,10 +37,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"os/signal"
-	"path/filepath"
-	"syscall"
 	"time"
 
 	"popelago/bench/process"
@@ -90,13 +86,7 @@ func main() {
 	flag.IntVar(&s.rows, "rows", 50_000_000, "fill: rows in the full store")
 	flag.DurationVar(&s.length, "length", 2*time.Minute, "published: how long to deliver; it was 10m")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := compare(ctx, s, datacenters, scenario); err != nil {
-		fmt.Fprintln(os.Stderr, "compare-cassandra:", err)
-		stop()
-		os.Exit(1)
-	}
+	process.Main("compare-cassandra", func(ctx context.Context) error { return compare(ctx, s, datacenters, scenario) })
 }
 
 // compare does everything and leaves nothing running.
@@ -128,34 +118,15 @@ func compare(ctx context.Context, s settings, datacenters, scenario string) (err
 	if s.datacenters, err = cassandratest.ParseDatacenters(datacenters); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp(s.dir, "compare-cassandra-")
-	if err != nil {
-		return err
-	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return err
-	}
-	defer func() {
-		if s.keep {
-			fmt.Fprintln(os.Stderr, "kept", dir)
-			return
+	return process.InFolder(s.dir, "compare-cassandra", s.keep, func(dir string) (err error) {
+		l := &lab{settings: s, dir: dir}
+		if l.binary, err = process.Build(ctx, dir); err != nil {
+			return err
 		}
-		err = errors.Join(err, os.RemoveAll(dir))
-	}()
-
-	note("building")
-	l := &lab{settings: s, dir: dir, binary: filepath.Join(dir, "popelago")}
-	if err := process.Run(ctx, nil, "go", "build", "-o", l.binary, "./cmd/popelago"); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, l.stop()) }()
-	if err := l.start(ctx); err != nil {
-		return err
-	}
-	return chosen.run(ctx, l)
-}
-
-// note prints progress for the user.
-func note(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
+		defer func() { err = errors.Join(err, l.stop()) }()
+		if err := l.start(ctx); err != nil {
+			return err
+		}
+		return chosen.run(ctx, l)
+	})
 }

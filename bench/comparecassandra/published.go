@@ -33,7 +33,7 @@ func published(ctx context.Context, l *lab) error {
 	journal := filepath.Join(l.dir, "journal")
 	each := float64(rate) / float64(len(l.servers))
 	count := int(each * l.settings.length.Seconds())
-	note("delivering %d messages a second for %s", rate, l.settings.length)
+	process.Note("delivering %d messages a second for %s", rate, l.settings.length)
 	reports, err := l.everywhere(ctx, func(_ int, s *process.Server) []string {
 		return l.deliver(s, "--rate", fmt.Sprint(each), "--count", strconv.Itoa(count), "--journal", journal)
 	})
@@ -42,7 +42,7 @@ func published(ctx context.Context, l *lab) error {
 	}
 	o.delivered = sum(reports, "messages")
 
-	note("listing by STAT")
+	process.Note("listing by STAT")
 	start := time.Now()
 	var polls []bench.Report
 	for i := range l.servers {
@@ -66,11 +66,11 @@ func published(ctx context.Context, l *lab) error {
 	}
 	o.wait, o.listed = time.Since(start), sum(polls, "sessions")
 
-	note("checking every message")
+	process.Note("checking every message")
 	if o.checked, err = l.verify(ctx, journal); err != nil {
 		return err
 	}
-	note("removing all")
+	process.Note("removing all")
 	share := users / len(l.servers)
 	reports, err = l.everywhere(ctx, func(i int, s *process.Server) []string {
 		mine := share

@@ -42,7 +42,7 @@ func installDovecot(ctx context.Context) error {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return fmt.Errorf("no Dovecot, and no apt-get to install it with: install %v", packages)
 	}
-	note("installing Dovecot")
+	process.Note("installing Dovecot")
 	if err := process.Run(ctx, nil, "apt-get", "update", "-q"); err != nil {
 		return err
 	}

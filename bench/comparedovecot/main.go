@@ -16,7 +16,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -58,48 +57,32 @@ func main() {
 	if quick {
 		s.rounds, s.messages, s.poll, s.engine = 1, 4_000, 3*time.Second, 2*time.Second
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := compare(ctx, s); err != nil {
-		fmt.Fprintln(os.Stderr, "compare-dovecot:", err)
-		stop()
-		os.Exit(1)
-	}
+	process.Main("compare-dovecot", func(ctx context.Context) error { return compare(ctx, s) })
 }
 
 // compare does everything and leaves nothing running.
-func compare(ctx context.Context, s settings) (err error) {
+func compare(ctx context.Context, s settings) error {
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
 	}
 	if os.Geteuid() != 0 {
 		return errors.New("only root can start Dovecot: run this as root")
 	}
-	dir, err := os.MkdirTemp(s.dir, "compare-dovecot-")
-	if err != nil {
-		return err
-	}
+	return process.InFolder(s.dir, "compare-dovecot", s.keep, func(dir string) error { return compareIn(ctx, dir, s) })
+}
+
+// compareIn is compare with all files in dir.
+func compareIn(ctx context.Context, dir string, s settings) (err error) {
 	// Dovecot's processes run as several users, who all need access.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return err
-	}
-	defer func() {
-		if s.keep {
-			fmt.Fprintln(os.Stderr, "kept", dir)
-			return
-		}
-		err = errors.Join(err, os.RemoveAll(dir))
-	}()
 	if onTmpfs(dir) {
 		fmt.Fprintf(os.Stderr, "warning: %s is in memory, where making mail durable costs nothing; use --dir\n", dir)
 	}
 
-	note("building")
-	binary := filepath.Join(dir, "popelago")
-	if err := process.Run(ctx, nil, "go", "build", "-o", binary, "./cmd/popelago"); err != nil {
+	binary, err := process.Build(ctx, dir)
+	if err != nil {
 		return err
 	}
 	engine := filepath.Join(dir, "engine.test")
@@ -132,12 +115,12 @@ func compare(ctx context.Context, s settings) (err error) {
 	order := []*process.Server{dovecot, ours}
 	for round := range s.rounds {
 		for _, server := range order {
-			note("round %d of %d: %s", round+1, s.rounds, server.Name)
+			process.Note("round %d of %d: %s", round+1, s.rounds, server.Name)
 			if err := load.Round(ctx, server, process.Round{Messages: s.messages, Passes: s.passes, Poll: s.poll}, r.of(server)); err != nil {
 				return err
 			}
 		}
-		note("round %d of %d: the engine alone", round+1, s.rounds)
+		process.Note("round %d of %d: the engine alone", round+1, s.rounds)
 		perSecond, err := engineAlone(ctx, engine, dir, s.engine)
 		if err != nil {
 			return err
@@ -148,16 +131,11 @@ func compare(ctx context.Context, s settings) (err error) {
 	if r.usedMemory, err = ours.Memory(); err != nil {
 		return err
 	}
-	note("%d sessions", s.sessions)
+	process.Note("%d sessions", s.sessions)
 	if r.sessionMemory, err = load.Sessions(ctx, ours, s.sessions); err != nil {
 		return err
 	}
 	return r.write(os.Stdout, s)
-}
-
-// note prints progress for the user.
-func note(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
 }
 
 // tmpfsMagic is the type of a tmpfs in statfs(2).

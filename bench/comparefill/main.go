@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -48,40 +47,24 @@ func main() {
 	flag.BoolVar(&s.keep, "keep", false, "leave the temporary folder, with the log and the configuration")
 	flag.Parse()
 	s.round.Passes = 1
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := compare(ctx, s); err != nil {
-		fmt.Fprintln(os.Stderr, "compare-fill:", err)
-		stop()
-		os.Exit(1)
-	}
+	process.Main("compare-fill", func(ctx context.Context) error { return compare(ctx, s) })
 }
 
 // compare does everything and leaves nothing running.
-func compare(ctx context.Context, s settings) (err error) {
+func compare(ctx context.Context, s settings) error {
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
 	}
 	if s.messages < 100 || s.rounds < 1 || s.round.Messages < users || s.round.Poll <= 0 {
 		return errors.New("messages, rounds, poll: want at least 100, 1, 80, and a positive duration")
 	}
-	dir, err := os.MkdirTemp(s.dir, "compare-fill-")
+	return process.InFolder(s.dir, "compare-fill", s.keep, func(dir string) error { return compareIn(ctx, dir, s) })
+}
+
+// compareIn is compare with all files in dir.
+func compareIn(ctx context.Context, dir string, s settings) error {
+	binary, err := process.Build(ctx, dir)
 	if err != nil {
-		return err
-	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return err
-	}
-	defer func() {
-		if s.keep {
-			fmt.Fprintln(os.Stderr, "kept", dir)
-			return
-		}
-		err = errors.Join(err, os.RemoveAll(dir))
-	}()
-	note("building")
-	binary := filepath.Join(dir, "popelago")
-	if err := process.Run(ctx, nil, "go", "build", "-o", binary, "./cmd/popelago"); err != nil {
 		return err
 	}
 	load := &process.Load{Binary: binary, Passwords: filepath.Join(dir, "passwords"), Users: users, Size: size, Connections: connections}
@@ -97,12 +80,12 @@ func compare(ctx context.Context, s settings) (err error) {
 	stored := 0
 	for _, part := range process.FillParts {
 		want := s.messages / 100 * part
-		note("%d messages", want)
+		process.Note("%d messages", want)
 		began := time.Now()
 		if err := f.add(ctx, stored, want); err != nil {
 			return err
 		}
-		note("filled in %v", time.Since(began).Round(time.Second))
+		process.Note("filled in %v", time.Since(began).Round(time.Second))
 		stored = want
 		m, err := measure(ctx, server, load, s)
 		if err != nil {
@@ -121,7 +104,7 @@ func measure(ctx context.Context, server *process.Popelago, load *process.Load, 
 		return m, err
 	}
 	if err := dropCache(); err != nil {
-		note("warning: the start reads from the page cache: %v", err)
+		process.Note("warning: the start reads from the page cache: %v", err)
 	}
 	m, err = process.MeasureFilled(&server.Server, s.rounds,
 		func() error { return server.Serve(ctx) },
@@ -143,9 +126,4 @@ func write(w io.Writer, s settings, all []process.Filled) error {
 func dropCache() error {
 	syscall.Sync()
 	return os.WriteFile("/proc/sys/vm/drop_caches", []byte("3"), 0)
-}
-
-// note prints progress for the user.
-func note(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
 }

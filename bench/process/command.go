@@ -1,0 +1,55 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// Main is the end of the function main of a command: it runs compare until SIGINT or SIGTERM, and reports its error.
+func Main(name string, compare func(context.Context) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := compare(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, name+":", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// InFolder calls f with a new folder in parent, or in the system's folder if parent is empty. The folder is removed
+// afterwards, unless keep is set.
+func InFolder(parent, name string, keep bool, f func(dir string) error) (err error) {
+	dir, err := os.MkdirTemp(parent, name+"-")
+	if err != nil {
+		return err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	defer func() {
+		if keep {
+			fmt.Fprintln(os.Stderr, "kept", dir)
+			return
+		}
+		err = errors.Join(err, os.RemoveAll(dir))
+	}()
+	return f(dir)
+}
+
+// Build compiles popelago into a folder, and returns the program.
+func Build(ctx context.Context, dir string) (binary string, err error) {
+	Note("building")
+	binary = filepath.Join(dir, "popelago")
+	return binary, Run(ctx, nil, "go", "build", "-o", binary, "./cmd/popelago")
+}
+
+// Note prints progress for the user.
+func Note(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
+}
