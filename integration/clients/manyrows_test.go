@@ -30,7 +30,7 @@ import (
 const manyRows = 100_000
 
 // rowsAddress is the n-th address of the domain.
-func rowsAddress(n int) string { return fmt.Sprintf("user%05d@%s", n, servertest.Domain) }
+func rowsAddress(n int) string { return local(n) + "@" + servertest.Domain }
 
 // fill makes so many accounts, each with a record in the audit, and fills the maildrop of the first.
 func fill(t *testing.T, site *consoletest.Site, st store.Store, rows int) {
