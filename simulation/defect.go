@@ -23,7 +23,7 @@ func Defects() []Planted {
 		{"an index row is acknowledged by one replica", 2, at(write, "mailbox", gocql.LocalOne)},
 		{"a content is acknowledged by one replica", 7, at(write, "content", gocql.LocalOne)},
 		{"a list asks one replica", 2, at(list, "mailbox", gocql.LocalOne)},
-		{"a removal is acknowledged by one replica", 4, at(remove, "mailbox", gocql.LocalOne)},
+		{"a removal is acknowledged by one replica", 1, at(remove, "mailbox", gocql.LocalOne)},
 		{"a removal has the time of the message", 1, removalTime},
 		{"a message is added with a late time", 1, additionTime},
 		{"removals leave no trash", 2, skip(write, "trash")},

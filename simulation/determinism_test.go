@@ -4,13 +4,18 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"popelago/simulation"
 )
 
-// sameRuns bounds the runs of a seed. On a busy machine the Go runtime interrupts goroutines that run for 10 ms, and
-// stories may part; so two equal runs among them are enough.
-const sameRuns = 5
+const (
+	// sameRuns bounds the runs of a seed. On a busy machine the Go runtime interrupts goroutines that run for 10 ms, and
+	// stories may part; so two equal runs among them are enough.
+	sameRuns = 30
+	// sameLength is the time with clients and faults: the longer a story, the more often it parts.
+	sameLength = 40 * time.Minute
+)
 
 // TestSameSeedSameStory: two runs with the same seed send the same statements, each at the same moment, and tell the
 // same story.
@@ -20,6 +25,8 @@ func TestSameSeedSameStory(t *testing.T) {
 	}
 	for _, seed := range []uint64{2, 8} {
 		cfg := simulation.Shape(seed)
+		cfg.Length = sameLength
+		cfg.Faults = slices.DeleteFunc(cfg.Faults, func(f simulation.Fault) bool { return f.At > sameLength })
 		runs := []simulation.Result{run(t, cfg)}
 		if first := runs[0]; first.Retrieved == 0 || first.Faults == 0 {
 			t.Errorf("seed %d: nothing happened: %+v", seed, first.Tally)

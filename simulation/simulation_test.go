@@ -156,6 +156,9 @@ func long(t *testing.T, cfg simulation.Config) {
 		time.Since(began).Round(time.Second), r.Tally, r.Statements, r.Work, r.Faults)
 }
 
+// knownRuns bounds the runs that look for a known defect: on a busy machine stories may part, see sameRuns.
+const knownRuns = 5
+
 // TestKnownDefects plants each defect into a run that is known to find it.
 func TestKnownDefects(t *testing.T) {
 	if testing.Short() {
@@ -167,8 +170,11 @@ func TestKnownDefects(t *testing.T) {
 			cfg.Defect, cfg.Brief = planted.Defect, true
 			began := time.Now()
 			r := run(t, cfg)
-			if len(r.Violations) == 0 {
-				t.Fatalf("no promise is broken, although %d statements were changed", r.Changed)
+			for n := 1; len(r.Violations) == 0; n++ {
+				if n == knownRuns {
+					t.Fatalf("%d runs break no promise, although %d statements of the last were changed", n, r.Changed)
+				}
+				r = run(t, cfg)
 			}
 			t.Logf("seed %d, after %v (%v): %s", planted.Seed, r.Broken.Round(time.Second), time.Since(began).Round(time.Second), r.Violations[0])
 		})

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"slices"
 
-	gocql "github.com/apache/cassandra-gocql-driver/v2"
-
 	"popelago/store/cassandra/driver"
 )
 
@@ -36,7 +34,7 @@ func (c *Cluster) awaitTurn(server string, st *driver.Statement) (held bool) {
 	if !c.config.Serial {
 		return false
 	}
-	t := &turn{key: keyOf(server, st), server: server, st: st, let: make(chan struct{})}
+	t := &turn{key: st.Key(server), server: server, st: st, let: make(chan struct{})}
 	c.mu.Lock()
 	if c.over {
 		c.mu.Unlock()
@@ -128,75 +126,4 @@ func (c *Cluster) wakeAll() {
 		close(t.let)
 	}
 	c.answers, c.turns = nil, nil
-}
-
-// keyOf returns a number that depends on a statement of a server alone.
-func keyOf(server string, st *driver.Statement) uint64 {
-	h := newMix()
-	h.text(server)
-	h.text(st.CQL)
-	h.text(st.Node)
-	h.number(uint64(st.Consistency))
-	h.bytes(st.Page)
-	h.values(st.Values)
-	for _, values := range st.Batch {
-		h.values(values)
-	}
-	return uint64(h)
-}
-
-// mix is a hash of values that follow each other, by FNV-1a.
-type mix uint64
-
-func newMix() mix { return 14695981039346656037 }
-
-func (h *mix) octet(o byte) { *h = (*h ^ mix(o)) * 1099511628211 }
-
-func (h *mix) bytes(b []byte) {
-	for _, o := range b {
-		h.octet(o)
-	}
-	h.number(uint64(len(b)))
-}
-
-func (h *mix) text(s string) {
-	for i := range len(s) {
-		h.octet(s[i])
-	}
-	h.number(uint64(len(s)))
-}
-
-func (h *mix) number(n uint64) {
-	for range 8 {
-		h.octet(byte(n))
-		n >>= 8
-	}
-}
-
-// values adds values of the types that keys have; other values tell statements of the same key apart rarely.
-func (h *mix) values(values []any) {
-	for _, v := range values {
-		switch v := v.(type) {
-		case gocql.UUID:
-			h.bytes(v[:])
-		case []gocql.UUID:
-			var sum mix // in any order: a map may have listed them
-			for _, id := range v {
-				one := newMix()
-				one.bytes(id[:])
-				sum += one
-			}
-			h.number(uint64(sum))
-		case string:
-			h.text(v)
-		case []byte:
-			h.bytes(v[:min(len(v), 64)])
-		case int:
-			h.number(uint64(v))
-		case int64:
-			h.number(uint64(v))
-		default:
-			h.number(1)
-		}
-	}
 }

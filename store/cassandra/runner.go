@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -21,7 +20,6 @@ type runner struct {
 	session    func() driver.Session // the session in use now
 	retries    int                   // see Config.Retries
 	hedgeAfter time.Duration         // see Config.SpeculativeDelay
-	reads      atomic.Uint64         // hedged reads that began
 	limit      *limit.Limiter
 	metrics    *metrics
 
