@@ -14,6 +14,7 @@ func (s *Statement) Key(from string) uint64 {
 	h.values(s.Values)
 	for _, values := range s.Batch {
 		h.values(values)
+		h.number(uint64(len(values)))
 	}
 	return uint64(h)
 }
