@@ -62,15 +62,18 @@ func (d *Directory) AddAccount(ctx context.Context, a mail.Address, password str
 	if err != nil {
 		return Account{}, err
 	}
-
+	elsewhere, err := d.rowsElsewhere(ctx, a)
+	if err != nil {
+		return Account{}, err
+	}
 	d.changes.Lock()
 	defer d.changes.Unlock()
 	if err := d.hosted(ctx, a.Domain); err != nil {
 		return Account{}, err
 	}
-	rows, err := d.store.Local.AddressRows(ctx, a)
+	rows, err := d.rowsHere(ctx, a, elsewhere)
 	if err != nil {
-		return Account{}, fmt.Errorf("account: look up address: %w", err)
+		return Account{}, err
 	}
 	if entryOf(rows) != nil {
 		return Account{}, fmt.Errorf("account %s: %w", a, ErrExists)

@@ -38,14 +38,18 @@ func (d *Directory) AddAlias(ctx context.Context, a mail.Address, kind store.Add
 	if targets, err = canonicalTargets(targets); err != nil {
 		return Alias{}, err
 	}
+	elsewhere, err := d.rowsElsewhere(ctx, a)
+	if err != nil {
+		return Alias{}, err
+	}
 	d.changes.Lock()
 	defer d.changes.Unlock()
 	if err := d.hosted(ctx, a.Domain); err != nil {
 		return Alias{}, err
 	}
-	rows, err := d.store.Local.AddressRows(ctx, a)
+	rows, err := d.rowsHere(ctx, a, elsewhere)
 	if err != nil {
-		return Alias{}, fmt.Errorf("account: look up address: %w", err)
+		return Alias{}, err
 	}
 	if e := entryOf(rows); e != nil {
 		return Alias{}, fmt.Errorf("%s %s: %w", e.row.Kind, a, ErrExists)

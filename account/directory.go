@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -162,6 +163,8 @@ type Directory struct {
 
 	// Limits of questions to the other datacenters, about addresses and about domains.
 	elsewhere, elsewhereDomains *rate.Limiter
+	// away is when another datacenter did not answer rowsElsewhere; nil: it has always answered.
+	away atomic.Pointer[time.Time]
 
 	// changes is held by a change from its read of the rows to its write. Changes of different
 	// processes are not ordered: the package comment on generations says why two processes that add

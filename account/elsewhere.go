@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -23,10 +24,11 @@ const absentSize = 10_000
 const (
 	askAddress  = "address"
 	askDomain   = "domain"
-	answerFound = "found" // the row, or a newer row
-	answerNone  = "none"  // no row in any datacenter
-	answerBusy  = "busy"  // too many questions: not asked
-	answerError = "error" // a datacenter cannot be reached
+	askMaking   = "making" // an address that is about to be made
+	answerFound = "found"  // the row, or a newer row
+	answerNone  = "none"   // no row in any datacenter
+	answerBusy  = "busy"   // too many questions: not asked
+	answerError = "error"  // a datacenter cannot be reached
 )
 
 // readElsewhere reads an account from a quorum of every datacenter. The directory does so before a
@@ -55,6 +57,52 @@ func (d *Directory) readElsewhere(ctx context.Context, a mail.Address, known *en
 	e, err := d.readFrom(ctx, d.store.Each, a)
 	d.metrics.answered(askAddress, e != nil, err)
 	return e, err
+}
+
+// rowsElsewhere reads the rows of an address that is about to be made, from a quorum of every datacenter: a datacenter
+// that has heard of neither an account nor its removal would make the same account once more, for a new owner. It
+// returns no rows with a single datacenter, and while another datacenter is away: making accounts goes on during a cut.
+// For Config.CacheTTL after a failure nobody asks again. Callers ask before they hold changes, because the answer takes
+// long.
+func (d *Directory) rowsElsewhere(ctx context.Context, a mail.Address) ([]store.Address, error) {
+	now := d.cfg.Now()
+	if away := d.away.Load(); !d.store.Several || away != nil && now.Sub(*away).Abs() < d.cfg.CacheTTL {
+		return nil, nil
+	}
+	rows, err := d.store.Each.AddressRows(ctx, a)
+	d.metrics.answered(askMaking, len(rows) > 0, err)
+	switch {
+	case err == nil:
+		return rows, nil
+	case ctx.Err() == nil && errors.Is(err, store.ErrUnavailable):
+		d.away.Store(&now)
+		return nil, nil
+	}
+	return nil, fmt.Errorf("account: look up address: %w", err)
+}
+
+// rowsHere reads the rows of an address in this datacenter, and joins them with the rows of rowsElsewhere.
+func (d *Directory) rowsHere(ctx context.Context, a mail.Address, elsewhere []store.Address) ([]store.Address, error) {
+	rows, err := d.store.Local.AddressRows(ctx, a)
+	if err != nil {
+		return nil, fmt.Errorf("account: look up address: %w", err)
+	}
+	return joinRows(rows, elsewhere), nil
+}
+
+// joinRows adds to the rows of an address what other rows know beyond them: generations, and their ends.
+func joinRows(rows, others []store.Address) []store.Address {
+	for _, other := range others {
+		i := slices.IndexFunc(rows, func(r store.Address) bool { return r.Generation == other.Generation })
+		switch {
+		case i < 0:
+			rows = append(rows, other)
+		case rows[i].Kind == "", rows[i].Removed.IsZero() && !rows[i].Moved() && (!other.Removed.IsZero() || other.Moved()):
+			rows[i] = other
+		}
+	}
+	slices.SortFunc(rows, func(a, b store.Address) int { return a.Generation.Compare(b.Generation) })
+	return rows
 }
 
 // domain returns the settings of a domain by its canonical name, from the other datacenters if this

@@ -3,6 +3,8 @@ package account
 import (
 	"context"
 	"errors"
+	"reflect"
+	"slices"
 	"testing"
 
 	"popelago/mail"
@@ -94,5 +96,118 @@ func TestAskElsewhere(t *testing.T) {
 	}
 	if _, err := d.readElsewhere(short, bob, nil); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("a question above the limit: %v", err)
+	}
+}
+
+// An address whose account was made and removed in another datacenter gets a mailbox of its own here, although neither
+// has arrived: the new owner never meets the mail of the earlier owner. While the other datacenter is away, making goes
+// on, and only the first of several makers asks.
+func TestMakeAfterRemovalElsewhere(t *testing.T) {
+	makers := map[string]func(context.Context, *Directory, mail.Address) (mail.MessageID, error){
+		"account": func(ctx context.Context, d *Directory, a mail.Address) (mail.MessageID, error) {
+			_, err := d.AddAccount(ctx, a, "secret")
+			return newest(t, d, a), err
+		},
+		"alias": func(ctx context.Context, d *Directory, a mail.Address) (mail.MessageID, error) {
+			_, err := d.AddAlias(ctx, a, store.KindAlias, []mail.Address{addr(t, "carol@example.test")})
+			return newest(t, d, a), err
+		},
+		"import": func(ctx context.Context, d *Directory, a mail.Address) (mail.MessageID, error) {
+			done := d.Import(ctx, []Wanted{{Address: a, Password: "secret"}}, false)
+			return newest(t, d, a), done[0].Err
+		},
+		"rename": func(ctx context.Context, d *Directory, a mail.Address) (mail.MessageID, error) {
+			addAccount(t, d, "before@example.test", "secret")
+			_, err := d.Rename(ctx, addr(t, "before@example.test"), a)
+			return newest(t, d, a), err
+		},
+	}
+	for name, create := range makers {
+		t.Run(name, func(t *testing.T) {
+			here, _ := withDomain(t)
+			elsewhere, _ := withDomain(t)
+			ctx := t.Context()
+			each := &view{Directory: elsewhere.store.Local}
+			d, err := New(here.cfg, twoPlaces(here.store.Local, each), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := addr(t, "alice@example.test")
+			addAccount(t, elsewhere, a.String(), "secret")
+			addAccount(t, d, "carol@example.test", "secret") // the target of the alias
+			if _, err := create(ctx, d, a); !errors.Is(err, ErrExists) && !errors.Is(err, ErrChanged) {
+				t.Fatalf("while the other datacenter has an account: %v", err)
+			}
+			if name == "rename" {
+				if err := d.RemoveAccount(ctx, addr(t, "before@example.test")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := elsewhere.RemoveAccount(ctx, a); err != nil {
+				t.Fatal(err)
+			}
+			rows, err := elsewhere.store.Local.AddressRows(ctx, a)
+			if err != nil || len(rows) != 1 {
+				t.Fatalf("%v, %v", rows, err)
+			}
+			generation, err := create(ctx, d, a)
+			if err != nil || generation.Time().Before(rows[0].Removed.Time()) { // a sibling of the removal, or later
+				t.Errorf("made with generation %s after the removal %s: %v", generation, rows[0].Removed, err)
+			}
+		})
+	}
+
+	here, _ := withDomain(t)
+	each := &view{Directory: here.store.Local, down: true}
+	d, err := New(here.cfg, twoPlaces(here.store.Local, each), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"bob@example.test", "dave@example.test"} {
+		if _, err := d.AddAccount(t.Context(), addr(t, name), "secret"); err != nil || each.asked != 1 {
+			t.Errorf("%s while the other datacenter is away: %v, asked %d times", name, err, each.asked)
+		}
+	}
+}
+
+// newest returns the newest generation of an address.
+func newest(t *testing.T, d *Directory, a mail.Address) mail.MessageID {
+	t.Helper()
+	rows, err := d.store.Local.AddressRows(t.Context(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last mail.MessageID
+	for _, r := range rows {
+		if r.Generation.Compare(last) > 0 {
+			last = r.Generation
+		}
+	}
+	return last
+}
+
+// What other datacenters know beyond the rows here counts: generations, and their ends. What is known here alone stays.
+func TestJoinRows(t *testing.T) {
+	ids := mail.NewIDSource(nil)
+	first, second := ids.Next(), ids.Next()
+	live := store.Address{Kind: store.KindAccount, Password: "hash"}
+	ended, moved := live, live
+	ended.Removed = first
+	moved.Targets = []mail.Address{addr(t, "bob@example.test")}
+	next := store.Address{Generation: second, Kind: store.KindAccount}
+	unmade := store.Address{Removed: first} // a row of which only the removal has arrived
+	for _, c := range []struct{ here, elsewhere, want []store.Address }{
+		{nil, nil, nil},
+		{nil, []store.Address{ended, next}, []store.Address{ended, next}},
+		{[]store.Address{next}, []store.Address{ended}, []store.Address{ended, next}},
+		{[]store.Address{live}, []store.Address{ended}, []store.Address{ended}},
+		{[]store.Address{live}, []store.Address{moved}, []store.Address{moved}},
+		{[]store.Address{ended}, []store.Address{live}, []store.Address{ended}},
+		{[]store.Address{unmade}, []store.Address{ended}, []store.Address{ended}},
+		{[]store.Address{live}, nil, []store.Address{live}},
+	} {
+		if got := joinRows(slices.Clone(c.here), c.elsewhere); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%+v and %+v: %+v", c.here, c.elsewhere, got)
+		}
 	}
 }

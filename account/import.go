@@ -243,6 +243,14 @@ func (d *Directory) judgeWanted(ctx context.Context, w *importing) error {
 		return fmt.Errorf("account: look up address: %w", err)
 	}
 	e := entryOf(rows)
+	if e == nil {
+		elsewhere, err := d.rowsElsewhere(ctx, w.address)
+		if err != nil {
+			return err
+		}
+		rows = joinRows(rows, elsewhere)
+		e = entryOf(rows)
+	}
 	switch {
 	case e == nil:
 		return d.judgeNew(w, rows)

@@ -29,12 +29,15 @@ func (d *Directory) Rename(ctx context.Context, from, to mail.Address) (Account,
 	if to, err = canonical(to); err != nil {
 		return Account{}, err
 	}
+	r := rename{from: from, to: to}
+	if r.toElsewhere, err = d.rowsElsewhere(ctx, to); err != nil {
+		return Account{}, err
+	}
 	d.changes.Lock()
 	defer d.changes.Unlock()
 	if err := d.hosted(ctx, to.Domain); err != nil {
 		return Account{}, err
 	}
-	r := rename{from: from, to: to}
 	if err := r.read(ctx, d); err != nil {
 		return Account{}, err
 	}
@@ -51,6 +54,7 @@ func (d *Directory) Rename(ctx context.Context, from, to mail.Address) (Account,
 type rename struct {
 	from, to         mail.Address
 	fromRows, toRows []store.Address
+	toElsewhere      []store.Address // see rowsElsewhere
 	// account is the account to be renamed. leadsBack: the new address is an alias that leads to the account alone.
 	account   *entry
 	leadsBack bool
@@ -59,11 +63,11 @@ type rename struct {
 }
 
 func (r *rename) read(ctx context.Context, d *Directory) (err error) {
-	if r.fromRows, err = d.store.Local.AddressRows(ctx, r.from); err == nil {
-		r.toRows, err = d.store.Local.AddressRows(ctx, r.to)
-	}
-	if err != nil {
+	if r.fromRows, err = d.store.Local.AddressRows(ctx, r.from); err != nil {
 		return fmt.Errorf("account: look up address: %w", err)
+	}
+	if r.toRows, err = d.rowsHere(ctx, r.to, r.toElsewhere); err != nil {
+		return err
 	}
 	r.account = entryOf(r.fromRows)
 	e := entryOf(r.toRows)

@@ -15,6 +15,10 @@ import (
 // domain is the hosted domain.
 const domain = "example.test"
 
+// errSame: a datacenter that knows neither the account before nor its removal has made the same account once more. The
+// documents ask administrators to remove an account and to make it again in the same datacenter; this one has not.
+var errSame = errors.New("the account is that of an earlier owner")
+
 // admin makes and removes accounts.
 type admin struct {
 	w    *World
@@ -71,8 +75,8 @@ func (a *admin) make(ctx context.Context, address mail.Address) {
 			}
 		}
 		tried = true
-		if err == nil {
-			a.w.model.made(d, mailbox)
+		if err == nil && !a.w.model.made(d, mailbox) {
+			err = errors.Join(errSame, s.directory.RemoveAccount(ctx, address))
 		}
 		return err
 	})

@@ -45,6 +45,8 @@ type Tally struct {
 	Logins, FailedLogins, Listed, Retrieved      int
 	Removed, UnknownRemovals, Duplicates, Copies int
 	Accounts, RemovedAccounts, Late              int
+	// SameAgain counts accounts that were made once more behind a cut, and removed.
+	SameAgain int
 	// LostMessages, LostRemovals and LostAccounts count what only a lost datacenter had acknowledged.
 	LostMessages, LostRemovals, LostAccounts int
 }
@@ -105,11 +107,18 @@ func (t *Tally) add(o Tally) {
 	}
 }
 
-// made notes the mailbox of an account that was made.
-func (m *model) made(d *drop, mailbox mail.MailboxID) {
+// made notes the mailbox of an account that was made, unless an earlier owner had the mailbox.
+func (m *model) made(d *drop, mailbox mail.MailboxID) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	for _, other := range m.drops {
+		if other != d && other.mailbox == mailbox {
+			m.tally.SameAgain++
+			return false
+		}
+	}
 	d.mailbox = mailbox
+	return true
 }
 
 func newModel(s *story) *model { return &model{story: s, drops: map[string]*drop{}} }

@@ -28,7 +28,8 @@ const (
 const fillRow = `INSERT INTO popelago.mailbox (mailbox, segment, message, size, recipient) VALUES (?, 0, ?, ?, ?) USING TIMESTAMP ?`
 
 // fill measures the server beside more and more rows of other maildrops. The rows are written past the server, without
-// content.
+// content. Each measurement has users of its own, whose maildrops have no traces of removed messages, and begins when the
+// node has compacted the new rows.
 func fill(ctx context.Context, l *lab) error {
 	if len(l.servers) != 1 {
 		return errors.New("fill: want one datacenter")
@@ -37,12 +38,20 @@ func fill(ctx context.Context, l *lab) error {
 		return err
 	}
 	server := l.servers[0]
+	last := users * len(process.FillParts)
+	if err := process.AddUsers(ctx, l.binary, l.data(0), users+1, last); err != nil {
+		return err
+	}
+	if err := process.WritePasswords(l.passwords(), last); err != nil {
+		return err
+	}
 	load := &process.Load{Binary: l.binary, Passwords: l.passwords(), Users: users, Size: size, Connections: connections}
 	round := process.Round{Messages: 50 * users, Passes: 1, Poll: l.settings.duration}
 	began := time.Now().Add(-fillOldest)
 	var all []process.Filled
 	stored := 0
-	for _, part := range process.FillParts {
+	for i, part := range process.FillParts {
+		load.First = 1 + i*users
 		want := l.settings.rows / 100 * part
 		process.Note("%d rows", want)
 		start := time.Now()
@@ -51,6 +60,10 @@ func fill(ctx context.Context, l *lab) error {
 		}
 		process.Note("filled in %v", time.Since(start).Round(time.Second))
 		stored = want
+		if err := l.settle(ctx); err != nil {
+			return err
+		}
+		process.Note("compacted after %v", time.Since(start).Round(time.Second))
 		octets, err := process.OctetsIn(filepath.Join(l.dir, "cluster"))
 		if err != nil {
 			return err
@@ -73,6 +86,40 @@ func fill(ctx context.Context, l *lab) error {
 	_, err := fmt.Printf("%s; medians of %d rounds, %d messages of %d octets a round, %d users, %d connections.\n",
 		l.where(), l.settings.rounds, round.Messages, size, users, connections)
 	return err
+}
+
+// calm is how long a node must compact nothing.
+const calm = 10 * time.Second
+
+// settle writes the rows in memory to disk, and waits until the node compacts nothing for a while.
+func (l *lab) settle(ctx context.Context) error {
+	n := l.cluster.Nodes[0]
+	flush, err := n.Nodetool(ctx, "flush")
+	if err != nil {
+		return err
+	}
+	if said, err := flush.CombinedOutput(); err != nil {
+		return fmt.Errorf("nodetool flush: %w\n%s", err, said)
+	}
+	s, err := n.Session(time.Minute)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for since := time.Now(); time.Since(since) < calm; {
+		var active, pending int
+		err := s.Query("SELECT active_tasks, pending_tasks FROM system_views.thread_pools WHERE name = 'CompactionExecutor'").ScanContext(ctx, &active, &pending)
+		if err != nil {
+			return fmt.Errorf("look at compactions: %w", err)
+		}
+		if active+pending > 0 {
+			since = time.Now()
+		}
+		if !pause(ctx, time.Second) {
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // addRows writes the rows from, from+1 and so on up to before to.

@@ -29,6 +29,9 @@
 //
 // "fill" measures the server beside more and more rows of other maildrops.
 //
+// "steady" delivers, retrieves and removes the same count of messages each minute, and shows how speed, disk and trash
+// develop.
+//
 // The results are Markdown tables on standard output; progress goes to standard error.
 package main
 
@@ -58,7 +61,7 @@ type settings struct {
 	lwt      bool
 
 	rows   int           // in the full store
-	length time.Duration // of the deliveries of the published scenario
+	length time.Duration // of the deliveries of the published scenario, and of a steady time
 }
 
 // Constants of all runs.
@@ -73,7 +76,7 @@ func main() {
 	var s settings
 	var datacenters, scenario string
 	flag.StringVar(&datacenters, "datacenters", "", "NAME:NODES[,NAME:NODES...] (default dc1:1, and dc1:3,dc2:3 for the published scenario)")
-	flag.StringVar(&scenario, "scenario", "deliveries", "deliveries, published, mail, cost or fill")
+	flag.StringVar(&scenario, "scenario", "deliveries", "deliveries, published, mail, cost, fill or steady")
 	flag.StringVar(&s.version, "version", "", "version of Cassandra")
 	flag.StringVar(&s.commitLog, "commitlog-sync", "batch", "batch: nodes acknowledge what is on disk; periodic: what will be within 10s, Cassandra's default")
 	flag.StringVar(&s.dir, "dir", "", "make the temporary folder in this one: its disk is part of what is measured")
@@ -84,7 +87,7 @@ func main() {
 	flag.DurationVar(&s.warmup, "warmup", 2*time.Minute, "how long each load runs before anything is measured")
 	flag.BoolVar(&s.lwt, "lwt", true, "deliveries: compare with compare-and-set, too")
 	flag.IntVar(&s.rows, "rows", 50_000_000, "fill: rows in the full store")
-	flag.DurationVar(&s.length, "length", 2*time.Minute, "published: how long to deliver; it was 10m")
+	flag.DurationVar(&s.length, "length", 2*time.Minute, "published, steady: how long to deliver; the published scenario took 10m")
 	flag.Parse()
 	process.Main("compare-cassandra", func(ctx context.Context) error { return compare(ctx, s, datacenters, scenario) })
 }
@@ -100,11 +103,12 @@ func compare(ctx context.Context, s settings, datacenters, scenario string) (err
 		"mail":       {"dc1:1", realMail},
 		"cost":       {"dc1:1", cost},
 		"fill":       {"dc1:1", fill},
+		"steady":     {"dc1:1", steady},
 	}
 	chosen, ok := scenarios[scenario]
 	switch {
 	case !ok:
-		return fmt.Errorf("scenario %q: want deliveries, published, mail, cost or fill", scenario)
+		return fmt.Errorf("scenario %q: want deliveries, published, mail, cost, fill or steady", scenario)
 	case flag.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
 	case s.rounds < 1 || s.duration <= 0 || s.length <= 0 || s.warmup < 0 || s.rows < 100:

@@ -4,6 +4,9 @@
 // Before each measurement the command fills the data folder of a stopped server directly: messages of 1 KiB for 100,000
 // accounts. Then it drops the page cache, if it may, and starts the server. One round delivers messages of 8 KiB to 80
 // users, fetches all of them, removes them, delivers ten to each user and polls. The first round is not counted.
+//
+// With --steady the command measures the same store, without other messages, for a long time: a round each minute. With
+// --pollers it makes many accounts, and lets each poll twice.
 package main
 
 import (
@@ -27,8 +30,13 @@ type settings struct {
 	messages int // in the full store
 	rounds   int
 	round    process.Round
+	steady   time.Duration // zero: no steady time
+	pollers  int           // accounts that poll; zero: none
 	keep     bool
 }
+
+// steadyEvery is the time from round to round with --steady.
+const steadyEvery = time.Minute
 
 const (
 	users       = 80
@@ -44,6 +52,8 @@ func main() {
 	flag.IntVar(&s.rounds, "rounds", 3, "rounds at each measurement")
 	flag.IntVar(&s.round.Messages, "round-messages", 16_000, "messages in a round")
 	flag.DurationVar(&s.round.Poll, "poll", 5*time.Second, "time for polls in a round")
+	flag.DurationVar(&s.steady, "steady", 0, "instead of filling, make a round each minute for this time, such as 2h")
+	flag.IntVar(&s.pollers, "pollers", 0, "instead of filling, let this many accounts poll, such as 1000000")
 	flag.BoolVar(&s.keep, "keep", false, "leave the temporary folder, with the log and the configuration")
 	flag.Parse()
 	s.round.Passes = 1
@@ -55,8 +65,11 @@ func compare(ctx context.Context, s settings) error {
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
 	}
-	if s.messages < 100 || s.rounds < 1 || s.round.Messages < users || s.round.Poll <= 0 {
-		return errors.New("messages, rounds, poll: want at least 100, 1, 80, and a positive duration")
+	if s.messages < 100 || s.rounds < 1 || s.round.Messages < users || s.round.Poll <= 0 || s.steady < 0 {
+		return errors.New("messages, rounds, round-messages, poll, steady: want at least 100, 1, 80, and positive durations")
+	}
+	if s.pollers != 0 && s.pollers < 100*users {
+		return fmt.Errorf("pollers: want at least %d", 100*users)
 	}
 	return process.InFolder(s.dir, "compare-fill", s.keep, func(dir string) error { return compareIn(ctx, dir, s) })
 }
@@ -74,6 +87,12 @@ func compareIn(ctx context.Context, dir string, s settings) error {
 	server, err := process.NewPopelago(ctx, filepath.Join(dir, "store"), binary, users)
 	if err != nil {
 		return err
+	}
+	if s.steady > 0 {
+		return steady(ctx, server, load, s)
+	}
+	if s.pollers > 0 {
+		return pollers(ctx, server, s, binary)
 	}
 	f := &filling{dir: server.Data, accounts: others, ids: mail.NewIDSource(nil)}
 	var all []process.Filled
@@ -95,6 +114,24 @@ func compareIn(ctx context.Context, dir string, s settings) error {
 		all = append(all, m)
 	}
 	return write(os.Stdout, s, all)
+}
+
+// steady starts the server, makes rounds for a long time, and stops the server.
+func steady(ctx context.Context, server *process.Popelago, load *process.Load, s settings) (err error) {
+	if err := server.Serve(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Stop()) }()
+	load.Used = func() (time.Duration, error) { return process.CPU(server.PID()) }
+	parts, err := process.MeasureSteady(ctx, &server.Server, process.Steady{Length: s.steady, Every: steadyEvery},
+		func(r *process.Rates) error { return load.Round(ctx, &server.Server, s.round, r) },
+		func() (process.State, error) {
+			octets, err := process.OctetsIn(server.Data)
+			return process.State{Octets: octets, Waiting: -1}, err
+		})
+	err = errors.Join(err, process.WriteSteady(os.Stdout, parts))
+	fmt.Printf("Medians of a round each %v, %d messages of %d octets a round, %d users, %d connections.\n", steadyEvery, s.round.Messages, size, users, connections)
+	return err
 }
 
 // measure starts the server, measures, and stops the server.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"io"
+	"strings"
 	"testing"
 
+	"popelago/bench/process"
 	"popelago/mail"
 	"popelago/store/embedded"
 )
@@ -43,5 +45,38 @@ func TestFill(t *testing.T) {
 			}
 			contents[string(text)] = true
 		}
+	}
+}
+
+// Every poller can poll, and the cost of each poll is measured.
+func TestPollers(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir("../..") // where the program is built
+	binary, err := process.Build(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := process.NewPopelago(t.Context(), dir+"/store", binary, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 300
+	passwords := dir + "/pollers"
+	if err := addPollers(t.Context(), server.Data, n); err != nil {
+		t.Fatal(err)
+	}
+	if err := writePollers(passwords, n); err != nil {
+		t.Fatal(err)
+	}
+	p := polled{accounts: n}
+	if err := pollTwice(t.Context(), server, binary, passwords, &p); err != nil {
+		t.Fatal(err)
+	}
+	if p.first.perSecond <= 0 || p.next.perSecond <= 0 || p.first.cost <= 0 || p.memory <= 0 {
+		t.Errorf("%+v", p)
+	}
+	var out strings.Builder
+	if err := writePolled(&out, []polled{p}); err != nil || !strings.Contains(out.String(), "\n| 300 | ") {
+		t.Errorf("%v, %s", err, out.String())
 	}
 }

@@ -15,14 +15,17 @@ import (
 type Load struct {
 	Binary      string // the program
 	Passwords   string // file, see WritePasswords
+	First       int    // number of the first user; zero: 1
 	Users       int
 	Size        int // octets of a message
 	Connections int
+	// Used returns the time of processors that the server has used, with its nodes; nil: not measured.
+	Used func() (time.Duration, error)
 }
 
 // Rates holds the measurements of one server, one value per round: deliveries, polls, messages retrieved and messages
-// removed a second.
-type Rates struct{ Deliver, Poll, RETR, DELE []float64 }
+// removed a second, and the core-milliseconds of each poll, with Load.Used.
+type Rates struct{ Deliver, Poll, RETR, DELE, PollCost []float64 }
 
 // Round is the work of a round.
 type Round struct {
@@ -45,13 +48,13 @@ func (l *Load) bench(ctx context.Context, row string, args ...string) (perSecond
 
 // deliver delivers count messages.
 func (l *Load) deliver(ctx context.Context, s *Server, count int) (float64, error) {
-	return l.bench(ctx, "messages", "deliver", "--addr", s.LMTP, "--protocol", "lmtp", "--users", strconv.Itoa(l.Users),
+	return l.bench(ctx, "messages", "deliver", "--addr", s.LMTP, "--protocol", "lmtp", "--first-user", strconv.Itoa(max(1, l.First)), "--users", strconv.Itoa(l.Users),
 		"--size", strconv.Itoa(l.Size), "--connections", strconv.Itoa(l.Connections), "--count", strconv.Itoa(count))
 }
 
 // pop3 runs a POP3 command for all users.
 func (l *Load) pop3(ctx context.Context, s *Server, row, verb string, more ...string) (float64, error) {
-	args := append([]string{verb, "--addr", s.POP3, "--users", strconv.Itoa(l.Users), "--password-file", l.Passwords,
+	args := append([]string{verb, "--addr", s.POP3, "--first-user", strconv.Itoa(max(1, l.First)), "--users", strconv.Itoa(l.Users), "--password-file", l.Passwords,
 		"--connections", strconv.Itoa(l.Connections)}, more...)
 	return l.bench(ctx, row, args...)
 }
@@ -75,11 +78,34 @@ func (l *Load) Round(ctx context.Context, s *Server, set Round, r *Rates) error 
 	})
 	step(&r.DELE, func() (float64, error) { return l.pop3(ctx, s, drained, "drain", "--no-retr") })
 	step(&ignored, func() (float64, error) { return l.deliver(ctx, s, 10*l.Users) })
-	step(&r.Poll, func() (float64, error) {
-		return l.pop3(ctx, s, "sessions", "poll", "--duration", set.Poll.String())
+	step(&r.Poll, func() (perSecond float64, err error) {
+		used, err := l.used(func() error {
+			perSecond, err = l.pop3(ctx, s, "sessions", "poll", "--duration", set.Poll.String())
+			return err
+		})
+		if l.Used != nil && err == nil {
+			r.PollCost = append(r.PollCost, used.Seconds()*1000/(perSecond*set.Poll.Seconds()))
+		}
+		return perSecond, err
 	})
 	step(&ignored, func() (float64, error) { return l.pop3(ctx, s, drained, "drain", "--no-retr") })
 	return err
+}
+
+// used measures the time of processors during some work, if Used is set.
+func (l *Load) used(work func() error) (time.Duration, error) {
+	if l.Used == nil {
+		return 0, work()
+	}
+	before, err := l.Used()
+	if err != nil {
+		return 0, err
+	}
+	if err := work(); err != nil {
+		return 0, err
+	}
+	after, err := l.Used()
+	return after - before, err
 }
 
 // Sessions opens n POP3 sessions, logs in, and returns the server's memory while they are open.

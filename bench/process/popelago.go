@@ -61,6 +61,15 @@ func NewPopelago(ctx context.Context, dir, binary string, users int) (*Popelago,
 	return p, err
 }
 
+// Configure adds settings to the configuration of a server that does not run: sections that the configuration lacks.
+func (p *Popelago) Configure(sections string) error {
+	conf, err := os.ReadFile(p.conf)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(p.conf, append(conf, sections...), 0o644)
+}
+
 // Serve starts the server, and waits until it answers.
 func (p *Popelago) Serve(ctx context.Context) error {
 	return p.Start(ctx, p.binary, "serve", "--config", p.conf)

@@ -25,7 +25,12 @@ func AddAccounts(ctx context.Context, binary, data string, n int) error {
 	if err := Run(ctx, nil, binary, "domain", "add", "example.test", "--data", data); err != nil {
 		return err
 	}
-	for i := 1; i <= n; i++ {
+	return AddUsers(ctx, binary, data, 1, n)
+}
+
+// AddUsers makes the users from first to last.
+func AddUsers(ctx context.Context, binary, data string, first, last int) error {
+	for i := first; i <= last; i++ {
 		err := Run(ctx, []byte(Password(i)+"\n"), binary, "account", "add", User(i), "--password-stdin", "--data", data)
 		if err != nil {
 			return err

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"popelago/bench/process"
+)
+
+// steadyEvery is the time from round to round.
+const steadyEvery = time.Minute
+
+// steady measures a server for a long time, with as much removed as delivered.
+func steady(ctx context.Context, l *lab) error {
+	if len(l.servers) != 1 {
+		return errors.New("steady: want one datacenter")
+	}
+	if err := l.warmUp(ctx); err != nil {
+		return err
+	}
+	s, err := l.cluster.Nodes[0].Session(time.Minute)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	look := func() (state process.State, err error) {
+		if err := s.Query("SELECT COUNT(*) FROM popelago.trash").ScanContext(ctx, &state.Waiting); err != nil {
+			return state, fmt.Errorf("count the trash: %w", err)
+		}
+		state.Octets, err = process.OctetsIn(filepath.Join(l.dir, "cluster"))
+		return state, err
+	}
+	used := func() (time.Duration, error) {
+		servers, nodes, err := l.cpu()
+		return servers + nodes, err
+	}
+	load := &process.Load{Binary: l.binary, Passwords: l.passwords(), Users: users, Size: size, Connections: connections, Used: used}
+	round := process.Round{Messages: 50 * users, Passes: 1, Poll: 10 * time.Second}
+	parts, err := process.MeasureSteady(ctx, l.servers[0], process.Steady{Length: l.settings.length, Every: steadyEvery},
+		func(r *process.Rates) error { return load.Round(ctx, l.servers[0], round, r) }, look)
+	err = errors.Join(err, process.WriteSteady(os.Stdout, parts))
+	fmt.Printf("%s; medians of a round each %v, %d messages of %d octets a round, %d users, %d connections.\n",
+		l.where(), steadyEvery, round.Messages, size, users, connections)
+	return err
+}

@@ -1,0 +1,88 @@
+package process
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Steady is a long time of equal rounds, each of which removes what it delivers.
+type Steady struct {
+	Length time.Duration
+	// Every is the time from the begin of a round to the begin of the next round.
+	Every time.Duration
+}
+
+// State is what a server keeps after a round.
+type State struct {
+	Octets  int64 // on disk
+	Waiting int64 // removed messages whose space is not free yet; -1: not counted
+}
+
+// Part is a twelfth of a steady time.
+type Part struct {
+	Until  time.Duration // from the begin
+	Rates  Rates
+	State  State // at the end
+	Memory int64 // of the server at the end, octets
+}
+
+const (
+	steadyParts = 12
+	// steadyBound is the largest factor by which the cost of logins may rise.
+	steadyBound = 1.5
+)
+
+// MeasureSteady measures a running server. A round that lasts too long delays the following rounds.
+func MeasureSteady(ctx context.Context, s *Server, set Steady, round func(*Rates) error, look func() (State, error)) ([]Part, error) {
+	var parts []Part
+	begin := time.Now()
+	for n := range steadyParts {
+		p := Part{Until: set.Length * time.Duration(n+1) / steadyParts}
+		for first := true; first || time.Since(begin)+set.Every <= p.Until; first = false {
+			next := time.After(set.Every)
+			if err := round(&p.Rates); err != nil {
+				return parts, err
+			}
+			select {
+			case <-next:
+			case <-ctx.Done():
+				return parts, context.Cause(ctx)
+			}
+		}
+		var err error
+		if p.State, err = look(); err != nil {
+			return parts, err
+		}
+		if p.Memory, err = s.Memory(); err != nil {
+			return parts, err
+		}
+		parts = append(parts, p)
+		Note("after %v: %.2f GB, %d removed messages wait", time.Since(begin).Round(time.Second), float64(p.State.Octets)/1e9, p.State.Waiting)
+	}
+	return parts, nil
+}
+
+// WriteSteady prints the parts as a table in Markdown, one row each. The cost of polls in the last part is compared with
+// their cost in the first: time of processors depends little on other work on the machine.
+func WriteSteady(w io.Writer, parts []Part) error {
+	fmt.Fprintln(w, "| until | LMTP deliveries/s | POP3 polls/s | core-milliseconds for each poll | RETR messages/s | on disk, GB | removed messages that wait | memory of the server, MiB |")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|")
+	for _, p := range parts {
+		waiting := ""
+		if p.State.Waiting >= 0 {
+			waiting = fmt.Sprint(p.State.Waiting)
+		}
+		fmt.Fprintf(w, "| %v | %.0f | %.0f | %.2f | %.0f | %.2f | %s | %d |\n", p.Until.Round(time.Second), Median(p.Rates.Deliver), Median(p.Rates.Poll),
+			Median(p.Rates.PollCost), Median(p.Rates.RETR), float64(p.State.Octets)/1e9, waiting, p.Memory>>20)
+	}
+	if len(parts) > 1 {
+		first, last := Median(parts[0].Rates.PollCost), Median(parts[len(parts)-1].Rates.PollCost)
+		if first > 0 {
+			fmt.Fprintf(w, "\nCost of a poll, last part / first part: %.2f (bound %v).\n", last/first, steadyBound)
+		}
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}
