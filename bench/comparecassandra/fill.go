@@ -91,16 +91,24 @@ func fill(ctx context.Context, l *lab) error {
 // calm is how long a node must compact nothing.
 const calm = 10 * time.Second
 
-// settle writes the rows in memory to disk, and waits until the node compacts nothing for a while.
-func (l *lab) settle(ctx context.Context) error {
-	n := l.cluster.Nodes[0]
-	flush, err := n.Nodetool(ctx, "flush")
+// flush writes the rows in the memory of the first node to its disk.
+func (l *lab) flush(ctx context.Context) error {
+	flush, err := l.cluster.Nodes[0].Nodetool(ctx, "flush")
 	if err != nil {
 		return err
 	}
 	if said, err := flush.CombinedOutput(); err != nil {
 		return fmt.Errorf("nodetool flush: %w\n%s", err, said)
 	}
+	return nil
+}
+
+// settle flushes the first node, and waits until the node compacts nothing for a while.
+func (l *lab) settle(ctx context.Context) error {
+	if err := l.flush(ctx); err != nil {
+		return err
+	}
+	n := l.cluster.Nodes[0]
 	s, err := n.Session(time.Minute)
 	if err != nil {
 		return err

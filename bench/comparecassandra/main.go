@@ -32,6 +32,8 @@
 // "steady" delivers, retrieves and removes the same count of messages each minute, and shows how speed, disk and trash
 // develop.
 //
+// "compaction" compares strategies of compaction on tables in which almost all rows are removed.
+//
 // The results are Markdown tables on standard output; progress goes to standard error.
 package main
 
@@ -76,7 +78,7 @@ func main() {
 	var s settings
 	var datacenters, scenario string
 	flag.StringVar(&datacenters, "datacenters", "", "NAME:NODES[,NAME:NODES...] (default dc1:1, and dc1:3,dc2:3 for the published scenario)")
-	flag.StringVar(&scenario, "scenario", "deliveries", "deliveries, published, mail, cost, fill or steady")
+	flag.StringVar(&scenario, "scenario", "deliveries", "deliveries, published, mail, cost, fill, steady or compaction")
 	flag.StringVar(&s.version, "version", "", "version of Cassandra")
 	flag.StringVar(&s.commitLog, "commitlog-sync", "batch", "batch: nodes acknowledge what is on disk; periodic: what will be within 10s, Cassandra's default")
 	flag.StringVar(&s.dir, "dir", "", "make the temporary folder in this one: its disk is part of what is measured")
@@ -104,11 +106,12 @@ func compare(ctx context.Context, s settings, datacenters, scenario string) (err
 		"cost":       {"dc1:1", cost},
 		"fill":       {"dc1:1", fill},
 		"steady":     {"dc1:1", steady},
+		"compaction": {"dc1:1", compaction},
 	}
 	chosen, ok := scenarios[scenario]
 	switch {
 	case !ok:
-		return fmt.Errorf("scenario %q: want deliveries, published, mail, cost, fill or steady", scenario)
+		return fmt.Errorf("scenario %q: want deliveries, published, mail, cost, fill, steady or compaction", scenario)
 	case flag.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
 	case s.rounds < 1 || s.duration <= 0 || s.length <= 0 || s.warmup < 0 || s.rows < 100:
