@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"time"
 
 	"popelago/ledger"
 	"popelago/mail"
@@ -138,8 +140,31 @@ func (in *Incoming) writeNew(ctx context.Context, part *ledger.Part, due []*ledg
 	}
 	part.ID, part.ContentSize = id, in.content.Size()
 	in.name(part, due)
-	if due = in.putContent(ctx, part, due); len(due) > 0 {
-		d.addInTime(ctx, part, due, ages{oldest: d.cfg.maxIDAge(), ahead: mail.MaxIDAhead})
+	stored := in.putContent(ctx, part, due)
+	unsure := len(stored) == 0 && slices.ContainsFunc(due, func(r *ledger.Row) bool { return unknown(r.Err) })
+	if len(stored) > 0 {
+		d.addInTime(ctx, part, stored, ages{oldest: d.cfg.maxIDAge(), ahead: mail.MaxIDAhead})
+	}
+	if part.ContentStored || unsure {
+		d.dropUnneeded(ctx, part, due)
+	}
+}
+
+// dropTimeout limits the time for dropping a content: the sender waits.
+const dropTimeout = 2 * time.Second
+
+// dropUnneeded removes the content of a part if surely none of its rows was written: the sender will send the message
+// again, under another id. Otherwise each attempt during a fault would leave a content, and so many contents without a
+// row look like lost rows. A failure is no loss: background work removes the content later.
+func (d *Deliverer) dropUnneeded(ctx context.Context, part *ledger.Part, due []*ledger.Row) {
+	if slices.ContainsFunc(due, func(r *ledger.Row) bool { return r.State != ledger.Failed }) {
+		return
+	}
+	part.ContentStored = false
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTimeout)
+	defer cancel()
+	if err := d.mail.Local.DropContent(ctx, part.ID, part.ContentSize); err != nil {
+		d.cfg.Logger.Debug("a content that no maildrop needs was left to background work", "message", part.ID.String(), "cause", err)
 	}
 }
 

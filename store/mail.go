@@ -41,6 +41,13 @@ type Contents interface {
 	// Errors: ErrFull, ErrUnavailable, ErrOutcomeUnknown.
 	PutContent(ctx context.Context, id mail.MessageID, c Content, info ContentInfo) error
 
+	// DropContent removes the content of size octets put under id, which nobody needs: no AddMessages that
+	// names id has written a row or may have, and none will follow. Also after a PutContent of unknown
+	// outcome. What DropContent leaves is reclaimed as an orphan, much later.
+	//
+	// Errors: ErrUnavailable, ErrOutcomeUnknown.
+	DropContent(ctx context.Context, id mail.MessageID, size int64) error
+
 	// OpenContent opens the content of a message of a mailbox. origin is Message.Origin. The
 	// reader also implements io.WriterTo. If Read meets damage, Read returns ErrCorrupt: short
 	// content never ends with io.EOF. The reader must be closed.

@@ -129,6 +129,7 @@ type popelagoValues struct {
 	Replication     string
 	LMTP, POP3      int // ports
 	Compression     string
+	Window          time.Duration
 }
 
 // configure writes the configuration of a server in datacenter i, with a data folder and a compression.
@@ -140,7 +141,7 @@ func (l *lab) configure(i int, data, compression string) (s *process.Server, con
 	name := l.settings.datacenters[i].Name
 	values := popelagoValues{
 		Dir: data, Compression: compression, Datacenter: name, Hosts: l.cluster.Addresses(name),
-		Replication: l.replication(" = "), LMTP: ports[0], POP3: ports[1],
+		Replication: l.replication(" = "), LMTP: ports[0], POP3: ports[1], Window: l.settings.window,
 	}
 	var text bytes.Buffer
 	if err := template.Must(template.New("popelago.toml").Parse(popelagoConf)).Execute(&text, values); err != nil {

@@ -21,7 +21,7 @@ func pair(t *testing.T) *lab {
 		dir: t.TempDir(),
 		settings: settings{
 			datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 4}, {Name: "dc2", Nodes: 1}},
-			rounds:      3, duration: time.Second, length: time.Minute, commitLog: "batch",
+			rounds:      3, duration: time.Second, length: time.Minute, window: time.Hour, commitLog: "batch",
 		},
 		cluster: &cassandratest.Cluster{Version: "5.0.6", Nodes: []*cassandratest.Node{
 			{Name: "dc1-1", Datacenter: "dc1", Address: "127.1.1.1"}, {Name: "dc1-2", Datacenter: "dc1", Address: "127.1.1.2"},
@@ -58,7 +58,7 @@ func TestConfigure(t *testing.T) {
 
 // Wrong flags are refused before a build or a start.
 func TestRefusedFlags(t *testing.T) {
-	good := settings{rounds: 1, rows: 100, duration: 1, length: 1, commitLog: "batch"}
+	good := settings{rounds: 1, rows: 100, duration: 1, length: 1, window: 1, commitLog: "batch"}
 	for _, c := range []struct {
 		name                  string
 		spoil                 func(*settings)
@@ -69,6 +69,7 @@ func TestRefusedFlags(t *testing.T) {
 		{"rounds", func(s *settings) { s.rounds = 0 }, "", "deliveries", "rounds"},
 		{"duration", func(s *settings) { s.duration = 0 }, "", "deliveries", "durations"},
 		{"length", func(s *settings) { s.length = -1 }, "", "published", "durations"},
+		{"window", func(s *settings) { s.window = 0 }, "", "steady", "durations"},
 		{"rows", func(s *settings) { s.rows = 99 }, "", "fill", "rows"},
 		{"commit log", func(s *settings) { s.commitLog = "none" }, "", "deliveries", "commitlog-sync"},
 		{"datacenters", func(*settings) {}, "dc1", "deliveries", "datacenters"},

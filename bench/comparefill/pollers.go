@@ -57,8 +57,8 @@ func pollers(ctx context.Context, server *process.Popelago, s settings, binary s
 		return err
 	}
 	var all []polled
-	for _, part := range process.FillParts {
-		p := polled{accounts: max(users, s.pollers/100*part)}
+	for _, part := range process.FillParts[1:] {
+		p := polled{accounts: s.pollers / 100 * part}
 		process.Note("%d accounts poll", p.accounts)
 		if err := pollTwice(ctx, server, binary, passwords, &p); err != nil {
 			return err

@@ -60,6 +60,10 @@ func (c *contents) PutContent(ctx context.Context, id mail.MessageID, written st
 	return nil
 }
 
+// DropContent implements store.Contents. It leaves the content to Sweep: the content waits in memory, where it costs no
+// write, and after a fault of the folder the committer may still write a row whose AddMessages has failed.
+func (*contents) DropContent(context.Context, mail.MessageID, int64) error { return nil }
+
 // inline puts the octets of a small content into its row. It returns false for a content that needs a file.
 func (c *content) inline(row *contentRow) bool {
 	if c.blocks > 0 {

@@ -35,6 +35,10 @@ func (s *faultyMail) PutContent(ctx context.Context, id mail.MessageID, c store.
 	return s.f.write("PutContent", func() error { return s.Mail.PutContent(ctx, id, inner, info) })
 }
 
+func (s *faultyMail) DropContent(ctx context.Context, id mail.MessageID, size int64) error {
+	return s.f.write("DropContent", func() error { return s.Mail.DropContent(ctx, id, size) })
+}
+
 func (s *faultyMail) OpenContent(ctx context.Context, id mail.MessageID, origin string) (info store.ContentInfo, r io.ReadCloser, err error) {
 	err = s.f.read("OpenContent", func() (err error) { info, r, err = s.Mail.OpenContent(ctx, id, origin); return err })
 	if err != nil {
