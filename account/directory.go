@@ -163,8 +163,8 @@ type Directory struct {
 
 	// Limits of questions to the other datacenters, about addresses and about domains.
 	elsewhere, elsewhereDomains *rate.Limiter
-	// away is when another datacenter did not answer rowsElsewhere; nil: it has always answered.
-	away atomic.Pointer[time.Time]
+	// silent holds the time of the last question of rowsElsewhere without an answer; nil: none.
+	silent atomic.Pointer[time.Time]
 
 	// changes is held by a change from its read of the rows to its write. Changes of different
 	// processes are not ordered: the package comment on generations says why two processes that add

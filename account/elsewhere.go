@@ -59,26 +59,36 @@ func (d *Directory) readElsewhere(ctx context.Context, a mail.Address, known *en
 	return e, err
 }
 
+// makingWait limits a question about an address that is about to be made.
+const makingWait = 5 * time.Second
+
+// restAfterSilence is the time without questions about addresses to be made, after another datacenter was silent.
+const restAfterSilence = 10 * time.Second
+
 // rowsElsewhere reads the rows of an address that is about to be made, from a quorum of every datacenter: a datacenter
-// that has heard of neither an account nor its removal would make the same account once more, for a new owner. It
-// returns no rows with a single datacenter, and while another datacenter is away: making accounts goes on during a cut.
-// For Config.CacheTTL after a failure nobody asks again. Callers ask before they hold changes, because the answer takes
-// long.
+// that knows neither an account nor its removal would make the same account once more, for a new owner. rowsElsewhere
+// returns no rows with a single datacenter, and while another datacenter cannot be reached: accounts are made during a
+// cut, too. A refused question costs nothing. After a question without an answer, which costs makingWait, the directory
+// asks no question for restAfterSilence. Callers ask before they hold changes.
+//
+// Errors: the store's, if this server is too busy for the question; the error of the context.
 func (d *Directory) rowsElsewhere(ctx context.Context, a mail.Address) ([]store.Address, error) {
-	now := d.cfg.Now()
-	if away := d.away.Load(); !d.store.Several || away != nil && now.Sub(*away).Abs() < d.cfg.CacheTTL {
+	if silent := d.silent.Load(); !d.store.Several || silent != nil && time.Since(*silent) < restAfterSilence {
 		return nil, nil
 	}
-	rows, err := d.store.Each.AddressRows(ctx, a)
+	wait, cancel := context.WithTimeout(ctx, makingWait)
+	defer cancel()
+	rows, err := d.store.Each.AddressRows(wait, a)
 	d.metrics.answered(askMaking, len(rows) > 0, err)
 	switch {
 	case err == nil:
 		return rows, nil
-	case ctx.Err() == nil && errors.Is(err, store.ErrUnavailable):
-		d.away.Store(&now)
-		return nil, nil
+	case ctx.Err() != nil, errors.Is(err, store.ErrOverloaded), !errors.Is(err, store.ErrUnavailable):
+		return nil, fmt.Errorf("account: look up address: %w", err)
+	case wait.Err() != nil:
+		d.silent.Store(new(time.Now()))
 	}
-	return nil, fmt.Errorf("account: look up address: %w", err)
+	return nil, nil
 }
 
 // rowsHere reads the rows of an address in this datacenter, and joins them with the rows of rowsElsewhere.
@@ -94,12 +104,18 @@ func (d *Directory) rowsHere(ctx context.Context, a mail.Address, elsewhere []st
 func joinRows(rows, others []store.Address) []store.Address {
 	for _, other := range others {
 		i := slices.IndexFunc(rows, func(r store.Address) bool { return r.Generation == other.Generation })
-		switch {
-		case i < 0:
+		if i < 0 {
 			rows = append(rows, other)
-		case rows[i].Kind == "", rows[i].Removed.IsZero() && !rows[i].Moved() && (!other.Removed.IsZero() || other.Moved()):
+			continue
+		}
+		removed := rows[i].Removed
+		if other.Removed.Compare(removed) > 0 {
+			removed = other.Removed
+		}
+		if rows[i].Kind == "" || other.Moved() && !rows[i].Moved() {
 			rows[i] = other
 		}
+		rows[i].Removed = removed
 	}
 	slices.SortFunc(rows, func(a, b store.Address) int { return a.Generation.Compare(b.Generation) })
 	return rows

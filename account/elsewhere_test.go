@@ -3,9 +3,11 @@ package account
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"popelago/mail"
 	"popelago/store"
@@ -14,8 +16,11 @@ import (
 // view is the level Each, which knows more than the local datacenter, or cannot be asked.
 type view struct {
 	store.Directory
-	down  bool
-	asked int
+	down bool
+	// silent: no answer comes. fails, if not nil, is the answer.
+	silent bool
+	fails  error
+	asked  int
 }
 
 // twoPlaces returns the levels of a directory in two datacenters.
@@ -25,7 +30,13 @@ func twoPlaces(local, each store.Directory) store.Levels[store.Directory] {
 
 func (v *view) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
 	v.asked++
-	if v.down {
+	switch {
+	case v.silent:
+		<-ctx.Done()
+		return nil, fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
+	case v.fails != nil:
+		return nil, v.fails
+	case v.down:
 		return nil, store.ErrUnavailable
 	}
 	return v.Directory.AddressRows(ctx, a)
@@ -157,16 +168,54 @@ func TestMakeAfterRemovalElsewhere(t *testing.T) {
 		})
 	}
 
+}
+
+// TestMakeWithoutAnswer: accounts are made while another datacenter refuses the question or is silent. After a silence the
+// directory asks nobody for a while. A busy server refuses, and so does a client that goes away.
+func TestMakeWithoutAnswer(t *testing.T) {
+	t.Parallel()
 	here, _ := withDomain(t)
-	each := &view{Directory: here.store.Local, down: true}
+	each := &view{Directory: here.store.Local}
 	d, err := New(here.cfg, twoPlaces(here.store.Local, each), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"bob@example.test", "dave@example.test"} {
-		if _, err := d.AddAccount(t.Context(), addr(t, name), "secret"); err != nil || each.asked != 1 {
-			t.Errorf("%s while the other datacenter is away: %v, asked %d times", name, err, each.asked)
+	n := 0
+	add := func(ctx context.Context) error {
+		n++
+		_, err := d.AddAccount(ctx, addr(t, fmt.Sprintf("user%d@example.test", n)), "secret")
+		return err
+	}
+	each.fails = fmt.Errorf("test: %w", store.ErrOverloaded)
+	if err := add(t.Context()); !errors.Is(err, store.ErrOverloaded) {
+		t.Errorf("by a busy server: %v", err)
+	}
+	each.fails = store.ErrCorrupt
+	if err := add(t.Context()); !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("with damaged rows elsewhere: %v", err)
+	}
+	each.fails, each.down, each.asked = nil, true, 0
+	for range 2 {
+		if err := add(t.Context()); err != nil {
+			t.Errorf("the other datacenter refuses: %v", err)
 		}
+	}
+	if each.asked != 2 {
+		t.Errorf("%d questions, want 2", each.asked)
+	}
+	each.silent = true
+	gone, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := add(gone); err == nil {
+		t.Error("the client has gone, and the account is made")
+	}
+	for range 2 {
+		if err := add(t.Context()); err != nil {
+			t.Errorf("the other datacenter is silent: %v", err)
+		}
+	}
+	if each.asked != 4 {
+		t.Errorf("%d questions, want 4: none soon after the silence", each.asked)
 	}
 }
 
@@ -196,6 +245,8 @@ func TestJoinRows(t *testing.T) {
 	moved.Targets = []mail.Address{addr(t, "bob@example.test")}
 	next := store.Address{Generation: second, Kind: store.KindAccount}
 	unmade := store.Address{Removed: first} // a row of which only the removal has arrived
+	later := ended
+	later.Removed = second
 	for _, c := range []struct{ here, elsewhere, want []store.Address }{
 		{nil, nil, nil},
 		{nil, []store.Address{ended, next}, []store.Address{ended, next}},
@@ -204,10 +255,32 @@ func TestJoinRows(t *testing.T) {
 		{[]store.Address{live}, []store.Address{moved}, []store.Address{moved}},
 		{[]store.Address{ended}, []store.Address{live}, []store.Address{ended}},
 		{[]store.Address{unmade}, []store.Address{ended}, []store.Address{ended}},
+		{[]store.Address{unmade}, []store.Address{live}, []store.Address{ended}},
+		{[]store.Address{ended}, []store.Address{later}, []store.Address{later}},
+		{[]store.Address{later}, []store.Address{ended}, []store.Address{later}},
 		{[]store.Address{live}, nil, []store.Address{live}},
 	} {
 		if got := joinRows(slices.Clone(c.here), c.elsewhere); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%+v and %+v: %+v", c.here, c.elsewhere, got)
 		}
+	}
+}
+
+// An account that was removed in another datacenter cannot be renamed here, although the removal has not arrived.
+func TestRenameAfterRemovalElsewhere(t *testing.T) {
+	here, _ := withDomain(t)
+	elsewhere, _ := withDomain(t)
+	ctx := t.Context()
+	d, err := New(here.cfg, twoPlaces(here.store.Local, &view{Directory: elsewhere.store.Local}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := addAccount(t, here, "alice@example.test", "secret").Address
+	addAccount(t, elsewhere, a.String(), "secret")
+	if err := elsewhere.RemoveAccount(ctx, a); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Rename(ctx, a, addr(t, "bob@example.test")); !errors.Is(err, ErrNoSuchAccount) {
+		t.Errorf("a rename after a removal elsewhere: %v", err)
 	}
 }

@@ -89,6 +89,7 @@ func (d *Directory) Import(ctx context.Context, wanted []Wanted, dry bool) []Imp
 		}
 	}
 	d.eachOf(list, func(w *importing) error { return d.hashWanted(ctx, w) })
+	d.eachOf(list, func(w *importing) error { return d.askElsewhere(ctx, w) })
 	d.importRows(ctx, list, dry)
 	results := make([]Imported, len(list))
 	for i, w := range list {
@@ -173,7 +174,9 @@ type importing struct {
 	texts   map[string]string
 	hash    string // the hash to be stored, if the password differs from before
 	before  string // the hash that was compared
-	done    Imported
+	// elsewhere holds the rows of rowsElsewhere.
+	elsewhere []store.Address
+	done      Imported
 
 	generation mail.MessageID
 	change     store.AddressChange
@@ -236,21 +239,30 @@ func (d *Directory) hashWanted(ctx context.Context, w *importing) error {
 	return err
 }
 
+// askElsewhere asks the other datacenters about an address without an account here.
+func (d *Directory) askElsewhere(ctx context.Context, w *importing) error {
+	if !d.store.Several {
+		return nil
+	}
+	switch e, err := d.read(ctx, w.address); {
+	case err != nil:
+		return err
+	case e != nil:
+		return nil
+	}
+	var err error
+	w.elsewhere, err = d.rowsElsewhere(ctx, w.address)
+	return err
+}
+
 // judgeWanted compares the description with the account, and completes the change.
 func (d *Directory) judgeWanted(ctx context.Context, w *importing) error {
 	rows, err := d.store.Local.AddressRows(ctx, w.address)
 	if err != nil {
 		return fmt.Errorf("account: look up address: %w", err)
 	}
+	rows = joinRows(rows, w.elsewhere)
 	e := entryOf(rows)
-	if e == nil {
-		elsewhere, err := d.rowsElsewhere(ctx, w.address)
-		if err != nil {
-			return err
-		}
-		rows = joinRows(rows, elsewhere)
-		e = entryOf(rows)
-	}
 	switch {
 	case e == nil:
 		return d.judgeNew(w, rows)

@@ -41,7 +41,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}, []string{"result"}),
 		elsewhere: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_account_elsewhere_total",
-			Help: "Questions to the other datacenters by subject (address, domain, making: an address that is about to be made) and answer: found, none, busy (too many questions: not asked), error.",
+			Help: "Questions to the other datacenters by subject (address, domain, making: an address that is about to be made) " +
+				"and answer: found, none, busy (too many questions: not asked), error.",
 		}, []string{"what", "answer"}),
 		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_account_skipped_targets_total",

@@ -30,7 +30,10 @@ func (d *Directory) Rename(ctx context.Context, from, to mail.Address) (Account,
 		return Account{}, err
 	}
 	r := rename{from: from, to: to}
-	if r.toElsewhere, err = d.rowsElsewhere(ctx, to); err != nil {
+	if r.fromElsewhere, err = d.rowsElsewhere(ctx, from); err == nil {
+		r.toElsewhere, err = d.rowsElsewhere(ctx, to)
+	}
+	if err != nil {
 		return Account{}, err
 	}
 	d.changes.Lock()
@@ -54,7 +57,8 @@ func (d *Directory) Rename(ctx context.Context, from, to mail.Address) (Account,
 type rename struct {
 	from, to         mail.Address
 	fromRows, toRows []store.Address
-	toElsewhere      []store.Address // see rowsElsewhere
+	// fromElsewhere and toElsewhere hold the rows of rowsElsewhere.
+	fromElsewhere, toElsewhere []store.Address
 	// account is the account to be renamed. leadsBack: the new address is an alias that leads to the account alone.
 	account   *entry
 	leadsBack bool
@@ -63,8 +67,8 @@ type rename struct {
 }
 
 func (r *rename) read(ctx context.Context, d *Directory) (err error) {
-	if r.fromRows, err = d.store.Local.AddressRows(ctx, r.from); err != nil {
-		return fmt.Errorf("account: look up address: %w", err)
+	if r.fromRows, err = d.rowsHere(ctx, r.from, r.fromElsewhere); err != nil {
+		return err
 	}
 	if r.toRows, err = d.rowsHere(ctx, r.to, r.toElsewhere); err != nil {
 		return err

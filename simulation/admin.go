@@ -75,7 +75,7 @@ func (a *admin) make(ctx context.Context, address mail.Address) {
 			}
 		}
 		tried = true
-		if err == nil && !a.w.model.made(d, mailbox) {
+		if err == nil && !a.w.model.made(d, mailbox, a.w.troubled()) {
 			err = errors.Join(errSame, s.directory.RemoveAccount(ctx, address))
 		}
 		return err

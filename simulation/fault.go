@@ -117,7 +117,10 @@ func (w *World) inject(ctx context.Context, faults []Fault) (end func()) {
 			}
 			w.story.add("FAULT %v", f)
 			w.faults.Add(1)
-			defer w.faults.Add(-1)
+			defer func() {
+				w.ended.Store(time.Now().UnixNano())
+				w.faults.Add(-1)
+			}()
 			undo := w.begin(ctx, f)
 			event.Pause(ctx, f.For)
 			w.story.add("ends: %v", f)

@@ -107,13 +107,17 @@ func (t *Tally) add(o Tally) {
 	}
 }
 
-// made notes the mailbox of an account that was made, unless an earlier owner had the mailbox.
-func (m *model) made(d *drop, mailbox mail.MailboxID) bool {
+// made notes the mailbox of an account that was made, unless an earlier owner had the mailbox: excused is set if the
+// datacenter may know neither the account before nor its removal.
+func (m *model) made(d *drop, mailbox mail.MailboxID, excused bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, other := range m.drops {
 		if other != d && other.mailbox == mailbox {
 			m.tally.SameAgain++
+			if !excused {
+				m.story.violated(promiseOwner, "%s has the mailbox of %s, although no fault is in progress", d.name, other.name)
+			}
 			return false
 		}
 	}

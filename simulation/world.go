@@ -90,6 +90,7 @@ type World struct {
 	changed    atomic.Int64 // by the defect
 	killed     sync.WaitGroup
 	faults     atomic.Int64 // in progress
+	ended      atomic.Int64 // when the last fault ended, in nanoseconds
 	owners     atomic.Int64 // so far
 	suspends   bool         // servers are suspended
 }
@@ -175,6 +176,14 @@ func Run(cfg Config) (Result, error) {
 	w.story.mu.Unlock()
 	r.Story = slices.Clone(w.story.lines)
 	return r, err
+}
+
+// rest is the time after a fault in which servers may not ask each other again.
+const rest = time.Minute
+
+// troubled reports whether a datacenter may not know what another one has acknowledged, and cannot ask.
+func (w *World) troubled() bool {
+	return w.faults.Load() > 0 || w.lossy() || time.Since(time.Unix(0, w.ended.Load())) < rest
 }
 
 // random returns the random numbers of a part of the world.

@@ -23,6 +23,9 @@ var (
 // 4.3.1.
 var ErrFull = fmt.Errorf("%w: no space left", ErrUnavailable)
 
+// ErrOverloaded is the kind of ErrUnavailable of a server that has too many statements in flight: nothing was sent.
+var ErrOverloaded = fmt.Errorf("%w: too many statements are in flight", ErrUnavailable)
+
 // ErrClosed is the kind of ErrUnavailable after Close.
 var ErrClosed = fmt.Errorf("%w: the store is closed", ErrUnavailable)
 

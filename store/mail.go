@@ -41,9 +41,9 @@ type Contents interface {
 	// Errors: ErrFull, ErrUnavailable, ErrOutcomeUnknown.
 	PutContent(ctx context.Context, id mail.MessageID, c Content, info ContentInfo) error
 
-	// DropContent removes the content of size octets put under id, which nobody needs: no AddMessages that
-	// names id has written a row or may have, and none will follow. Also after a PutContent of unknown
-	// outcome. What DropContent leaves is reclaimed as an orphan, much later.
+	// DropContent removes the content of size octets put under id, also after a PutContent of unknown
+	// outcome. The caller knows that no row under id exists, and that none will be written. Background
+	// work reclaims the rest as an orphan, much later.
 	//
 	// Errors: ErrUnavailable, ErrOutcomeUnknown.
 	DropContent(ctx context.Context, id mail.MessageID, size int64) error

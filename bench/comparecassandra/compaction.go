@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -60,7 +61,7 @@ var compactedTables = []compactedTable{{
 
 // create makes the table.
 func (t *compactedTable) create(table, class, options string) string {
-	return fmt.Sprintf(`CREATE TABLE %s %s WITH read_repair = 'BLOCKING'
+	return fmt.Sprintf(`CREATE TABLE %s %s WITH read_repair = 'BLOCKING' AND allow_auto_snapshot = false
   AND compaction = {'class': '%s', 'only_purge_repaired_tombstones': 'true'%s}`, table, t.columns, class, options)
 }
 
@@ -84,6 +85,9 @@ type compacted struct {
 // compaction compares strategies of compaction on the tables in which almost all rows are removed. Each round of work
 // inserts rows, lists them and removes them. Tombstones stay, as they do in the ten days of gc_grace_seconds.
 func compaction(ctx context.Context, l *lab) error {
+	if len(l.cluster.Nodes) != 1 {
+		return errors.New("compaction: want one node")
+	}
 	if err := l.warmUp(ctx); err != nil {
 		return err
 	}
@@ -110,6 +114,9 @@ func compaction(ctx context.Context, l *lab) error {
 				}
 				if err := l.compact(ctx, s, t, table, all[at]); err != nil {
 					return fmt.Errorf("%s, %s: %w", t.name, c.name, err)
+				}
+				if err := s.Query("DROP TABLE compaction." + table).ExecContext(ctx); err != nil {
+					return err
 				}
 				at++
 			}
@@ -138,7 +145,7 @@ func (l *lab) compact(ctx context.Context, s *gocql.Session, t compactedTable, t
 			}
 			workers.Go(func() error { return do(i % len(mailboxes)) })
 		}
-		return workers.Wait()
+		return errors.Join(workers.Wait(), ctx.Err())
 	}
 	list := func(i int) error {
 		rows := s.Query(fmt.Sprintf(t.list, "compaction."+table), t.key(mailboxes[i], i)...).Consistency(gocql.LocalQuorum).IterContext(ctx)
@@ -166,7 +173,7 @@ func (l *lab) compact(ctx context.Context, s *gocql.Session, t compactedTable, t
 	into.perSecond = append(into.perSecond, float64(used.count)/used.length.Seconds())
 	folders, err := filepath.Glob(filepath.Join(l.dir, "cluster", "*", "data", "compaction", table+"-*"))
 	if err != nil || len(folders) != 1 {
-		return fmt.Errorf("the folder of the table: %v, %w", folders, err)
+		return fmt.Errorf("the folder of the table: %v, %v", folders, err)
 	}
 	into.octets, err = process.OctetsIn(folders[0])
 	return err

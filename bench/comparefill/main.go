@@ -38,6 +38,10 @@ type settings struct {
 // steadyEvery is the time from round to round with --steady.
 const steadyEvery = time.Minute
 
+func (s *settings) steadyTime() process.Steady {
+	return process.Steady{Length: s.steady, Every: steadyEvery}
+}
+
 const (
 	users       = 80
 	connections = 16
@@ -67,6 +71,14 @@ func compare(ctx context.Context, s settings) error {
 	}
 	if s.messages < 100 || s.rounds < 1 || s.round.Messages < users || s.round.Poll <= 0 || s.steady < 0 {
 		return errors.New("messages, rounds, round-messages, poll, steady: want at least 100, 1, 80, and positive durations")
+	}
+	if s.steady > 0 && s.pollers > 0 {
+		return errors.New("steady, pollers: want one of them")
+	}
+	if s.steady > 0 {
+		if err := s.steadyTime().Validate(); err != nil {
+			return err
+		}
 	}
 	if s.pollers != 0 && s.pollers < 100*users {
 		return fmt.Errorf("pollers: want at least %d", 100*users)
@@ -123,7 +135,7 @@ func steady(ctx context.Context, server *process.Popelago, load *process.Load, s
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
 	load.Used = func() (time.Duration, error) { return process.CPU(server.PID()) }
-	parts, err := process.MeasureSteady(ctx, &server.Server, process.Steady{Length: s.steady, Every: steadyEvery},
+	parts, err := process.MeasureSteady(ctx, &server.Server, s.steadyTime(),
 		func(r *process.Rates) error { return load.Round(ctx, &server.Server, s.round, r) },
 		func() (process.State, error) {
 			octets, err := process.OctetsIn(server.Data)

@@ -34,26 +34,26 @@ type Round struct {
 	Poll     time.Duration // time for polls
 }
 
-// bench runs one command and returns the rate of the row called row.
-func (l *Load) bench(ctx context.Context, row string, args ...string) (perSecond float64, err error) {
+// bench runs one command and returns the rate and the count of the row called row.
+func (l *Load) bench(ctx context.Context, row string, args ...string) (perSecond float64, count int64, err error) {
 	r, err := Bench(ctx, l.Binary, args...)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if r.Row(row).Count == 0 {
-		return 0, fmt.Errorf("popelago bench %s: nothing was done", strings.Join(args, " "))
+		return 0, 0, fmt.Errorf("popelago bench %s: nothing was done", strings.Join(args, " "))
 	}
-	return r.Row(row).PerSecond, nil
+	return r.Row(row).PerSecond, r.Row(row).Count, nil
 }
 
 // deliver delivers count messages.
-func (l *Load) deliver(ctx context.Context, s *Server, count int) (float64, error) {
+func (l *Load) deliver(ctx context.Context, s *Server, count int) (perSecond float64, n int64, err error) {
 	return l.bench(ctx, "messages", "deliver", "--addr", s.LMTP, "--protocol", "lmtp", "--first-user", strconv.Itoa(max(1, l.First)), "--users", strconv.Itoa(l.Users),
 		"--size", strconv.Itoa(l.Size), "--connections", strconv.Itoa(l.Connections), "--count", strconv.Itoa(count))
 }
 
 // pop3 runs a POP3 command for all users.
-func (l *Load) pop3(ctx context.Context, s *Server, row, verb string, more ...string) (float64, error) {
+func (l *Load) pop3(ctx context.Context, s *Server, row, verb string, more ...string) (perSecond float64, n int64, err error) {
 	args := append([]string{verb, "--addr", s.POP3, "--first-user", strconv.Itoa(max(1, l.First)), "--users", strconv.Itoa(l.Users), "--password-file", l.Passwords,
 		"--connections", strconv.Itoa(l.Connections)}, more...)
 	return l.bench(ctx, row, args...)
@@ -64,31 +64,31 @@ func (l *Load) pop3(ctx context.Context, s *Server, row, verb string, more ...st
 func (l *Load) Round(ctx context.Context, s *Server, set Round, r *Rates) error {
 	const drained = "DELE+QUIT"
 	var err error
-	step := func(into *[]float64, run func() (float64, error)) {
+	step := func(into *[]float64, run func() (float64, int64, error)) {
 		if err == nil {
 			var perSecond float64
-			perSecond, err = run()
+			perSecond, _, err = run()
 			*into = append(*into, perSecond)
 		}
 	}
 	var ignored []float64
-	step(&r.Deliver, func() (float64, error) { return l.deliver(ctx, s, set.Messages) })
-	step(&r.RETR, func() (float64, error) {
+	step(&r.Deliver, func() (float64, int64, error) { return l.deliver(ctx, s, set.Messages) })
+	step(&r.RETR, func() (float64, int64, error) {
 		return l.pop3(ctx, s, "RETR", "drain", "--no-dele", "--passes", strconv.Itoa(set.Passes))
 	})
-	step(&r.DELE, func() (float64, error) { return l.pop3(ctx, s, drained, "drain", "--no-retr") })
-	step(&ignored, func() (float64, error) { return l.deliver(ctx, s, 10*l.Users) })
-	step(&r.Poll, func() (perSecond float64, err error) {
+	step(&r.DELE, func() (float64, int64, error) { return l.pop3(ctx, s, drained, "drain", "--no-retr") })
+	step(&ignored, func() (float64, int64, error) { return l.deliver(ctx, s, 10*l.Users) })
+	step(&r.Poll, func() (perSecond float64, n int64, err error) {
 		used, err := l.used(func() error {
-			perSecond, err = l.pop3(ctx, s, "sessions", "poll", "--duration", set.Poll.String())
+			perSecond, n, err = l.pop3(ctx, s, "sessions", "poll", "--duration", set.Poll.String())
 			return err
 		})
 		if l.Used != nil && err == nil {
-			r.PollCost = append(r.PollCost, used.Seconds()*1000/(perSecond*set.Poll.Seconds()))
+			r.PollCost = append(r.PollCost, used.Seconds()*1000/float64(n))
 		}
-		return perSecond, err
+		return perSecond, n, err
 	})
-	step(&ignored, func() (float64, error) { return l.pop3(ctx, s, drained, "drain", "--no-retr") })
+	step(&ignored, func() (float64, int64, error) { return l.pop3(ctx, s, drained, "drain", "--no-retr") })
 	return err
 }
 

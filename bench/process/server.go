@@ -43,7 +43,7 @@ func (s *Server) Start(ctx context.Context, name string, args ...string) error {
 		return err
 	}
 	s.done = make(chan error, 1)
-	go func() { s.done <- s.cmd.Wait() }()
+	go func(cmd *exec.Cmd, done chan<- error) { done <- cmd.Wait() }(s.cmd, s.done)
 	for _, addr := range []string{s.LMTP, s.POP3} {
 		if err := s.greets(ctx, addr); err != nil {
 			s.Stop()

@@ -22,7 +22,7 @@ type State struct {
 
 // Part is a twelfth of a steady time.
 type Part struct {
-	Until  time.Duration // from the begin
+	Until  time.Duration // from the begin, as it was
 	Rates  Rates
 	State  State // at the end
 	Memory int64 // of the server at the end, octets
@@ -34,13 +34,22 @@ const (
 	steadyBound = 1.5
 )
 
+// Validate returns an error if the time is too short for a round in each part.
+func (s Steady) Validate() error {
+	if s.Length < steadyParts*s.Every {
+		return fmt.Errorf("a steady time has %d parts with a round each %v: want at least %v", steadyParts, s.Every, steadyParts*s.Every)
+	}
+	return nil
+}
+
 // MeasureSteady measures a running server. A round that lasts too long delays the following rounds.
 func MeasureSteady(ctx context.Context, s *Server, set Steady, round func(*Rates) error, look func() (State, error)) ([]Part, error) {
 	var parts []Part
 	begin := time.Now()
 	for n := range steadyParts {
-		p := Part{Until: set.Length * time.Duration(n+1) / steadyParts}
-		for first := true; first || time.Since(begin)+set.Every <= p.Until; first = false {
+		var p Part
+		end := set.Length * time.Duration(n+1) / steadyParts
+		for first := true; first || time.Since(begin)+set.Every <= end; first = false {
 			next := time.After(set.Every)
 			if err := round(&p.Rates); err != nil {
 				return parts, err
@@ -58,10 +67,21 @@ func MeasureSteady(ctx context.Context, s *Server, set Steady, round func(*Rates
 		if p.Memory, err = s.Memory(); err != nil {
 			return parts, err
 		}
+		p.Until = time.Since(begin)
 		parts = append(parts, p)
-		Note("after %v: %.2f GB, %d removed messages wait", time.Since(begin).Round(time.Second), float64(p.State.Octets)/1e9, p.State.Waiting)
+		Note("part %d of %d: %s", n+1, steadyParts, p.row())
 	}
 	return parts, nil
+}
+
+// row returns a row of the table.
+func (p *Part) row() string {
+	waiting := ""
+	if p.State.Waiting >= 0 {
+		waiting = fmt.Sprint(p.State.Waiting)
+	}
+	return fmt.Sprintf("| %v | %.0f | %.0f | %.2f | %.0f | %.2f | %s | %d |", p.Until.Round(time.Second), Median(p.Rates.Deliver), Median(p.Rates.Poll),
+		Median(p.Rates.PollCost), Median(p.Rates.RETR), float64(p.State.Octets)/1e9, waiting, p.Memory>>20)
 }
 
 // WriteSteady prints the parts as a table in Markdown, one row each. The cost of polls in the last part is compared with
@@ -70,12 +90,7 @@ func WriteSteady(w io.Writer, parts []Part) error {
 	fmt.Fprintln(w, "| until | LMTP deliveries/s | POP3 polls/s | core-milliseconds for each poll | RETR messages/s | on disk, GB | removed messages that wait | memory of the server, MiB |")
 	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|")
 	for _, p := range parts {
-		waiting := ""
-		if p.State.Waiting >= 0 {
-			waiting = fmt.Sprint(p.State.Waiting)
-		}
-		fmt.Fprintf(w, "| %v | %.0f | %.0f | %.2f | %.0f | %.2f | %s | %d |\n", p.Until.Round(time.Second), Median(p.Rates.Deliver), Median(p.Rates.Poll),
-			Median(p.Rates.PollCost), Median(p.Rates.RETR), float64(p.State.Octets)/1e9, waiting, p.Memory>>20)
+		fmt.Fprintln(w, p.row())
 	}
 	if len(parts) > 1 {
 		first, last := Median(parts[0].Rates.PollCost), Median(parts[len(parts)-1].Rates.PollCost)

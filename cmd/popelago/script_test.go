@@ -6,8 +6,10 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,11 +38,26 @@ func scripts(dir string) testscript.Params {
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
 			endAtOnce(env)
+			env.Defer(func() { showWarnings(env) })
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": scriptExits, "waitfor": scriptWaitFor, "waitsocket": scriptWaitSocket,
 		},
+	}
+}
+
+// showWarnings prints the warnings and errors of the file "log", in which many scripts keep the log of a server. The
+// output of a script that passes is not shown.
+func showWarnings(env *testscript.Env) {
+	log, err := os.ReadFile(filepath.Join(env.WorkDir, "log"))
+	if err != nil {
+		return
+	}
+	for line := range strings.Lines(string(log)) {
+		if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") {
+			env.T().Log("log: " + strings.TrimSpace(line))
+		}
 	}
 }
 

@@ -117,12 +117,12 @@ func (c *contents) putChunk(ctx context.Context, id mail.MessageID, spool *conte
 }
 
 // DropContent implements store.Contents. Chunk 0 goes first: the other chunks without it are no content. The removals
-// have a later time than the chunks, and win also over a write that is still in flight.
+// have a later time than the chunks, and win also over a write that is still in flight. They make way for mail.
 func (c *contents) DropContent(ctx context.Context, id mail.MessageID, size int64) error {
 	at := after(c.cfg.Now(), id)
 	for n := range chunksOf(size) {
 		err := c.run.exec(ctx, statement{
-			cql: deleteChunk, values: []any{at, gocql.UUID(id), n}, consistency: c.at.writes(),
+			cql: deleteChunk, values: []any{at, gocql.UUID(id), n}, consistency: c.at.writes(), background: true,
 			what: fmt.Sprintf("drop chunk %d of content %s", n, id),
 		})
 		if err != nil {

@@ -74,7 +74,7 @@ func (r *runner) fetch(ctx context.Context, st statement, size int, from page) (
 	first, second := driver.NewChoices()
 	another := func() bool { return r.tryEnter(limit.Hedged) }
 	key := (&driver.Statement{CQL: st.cql, Values: st.values, Page: from}).Key("")
-	apart := time.Duration(key % 1000) // reads that began together do not want a place at the same moment
+	apart := time.Duration(key % 1000) // different reads that began together want a place at different moments
 	rows, err := hedged(ctx, r.hedgeAfter+apart, another, func(ctx context.Context, again bool) (driver.Rows, error) {
 		if !again {
 			return ask(ctx, c, first)

@@ -38,11 +38,18 @@ func (m *mailboxes) addMessage(ctx context.Context, e store.Entry) error {
 		row.Origin = m.link.origin()
 	}
 	m.clock.mark.note(row.ID)
-	for {
+	written := false // in another datacenter
+	unless := func(err error) error {
+		if err != nil && written {
+			return fmt.Errorf("%w: the row reached one datacenter, and not the next after a failover: %w", store.ErrOutcomeUnknown, err)
+		}
+		return err
+	}
+	for ; ; written = true {
 		through := m.link.origin()
 		segment, err := m.markers.segmentFor(ctx, e, through, m.at.writes())
 		if err != nil {
-			return err
+			return unless(err)
 		}
 		if err := m.run.exec(ctx, statement{
 			cql: insertMessage,
@@ -53,7 +60,7 @@ func (m *mailboxes) addMessage(ctx context.Context, e store.Entry) error {
 			consistency: m.at.writes(),
 			what:        fmt.Sprintf("add message %s to mailbox %s", row.ID, e.Mailbox),
 		}); err != nil || segment == ordinary || m.link.origin() == through {
-			return err
+			return unless(err)
 		}
 		// Another datacenter took the row after a failover, and may lack the marker.
 	}

@@ -8,7 +8,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"golang.org/x/sync/errgroup"
 
-	"popelago/store/cassandra/limit"
+	"popelago/store"
 )
 
 // Limits of background work while replicas are away.
@@ -50,7 +50,7 @@ func blocks(err error) bool {
 func costTime(err error) bool {
 	var answer gocql.RequestError
 	written := errors.As(err, &answer) && answer.Code() == gocql.ErrCodeWriteTimeout
-	return written || timedOut(err) || errors.Is(err, limit.ErrOverloaded) || errors.Is(err, context.DeadlineExceeded)
+	return written || timedOut(err) || errors.Is(err, store.ErrOverloaded) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // tally counts the proofs of one run. Safe for concurrent use.

@@ -9,13 +9,12 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/store"
-	"popelago/store/cassandra/limit"
 )
 
 // Errors that keep some partitions from being read do not end a run, unless no partition can be read;
 // time-outs end the run after a while, and errors that say nothing about replicas at once.
 func TestTally(t *testing.T) {
-	away := fmt.Errorf("cassandra: x: %w: %w", store.ErrUnavailable, limit.ErrOverloaded)
+	away := fmt.Errorf("cassandra: x: %w: %w", store.ErrUnavailable, store.ErrOverloaded)
 	slow := fmt.Errorf("cassandra: x: %w: %w", store.ErrUnavailable, gocql.ErrTimeoutNoResponse)
 	gone := fmt.Errorf("cassandra: x: %w: %w", store.ErrUnavailable, gocql.ErrNoConnections)
 	if !blocks(away) || !blocks(slow) || blocks(gone) || blocks(store.ErrCorrupt) {

@@ -60,9 +60,9 @@ func (r *runner) enter(ctx context.Context, what string, c limit.Class) error {
 	switch {
 	case errors.Is(err, store.ErrClosed):
 		return fmt.Errorf("cassandra: %s: %w", what, store.ErrClosed)
-	case errors.Is(err, limit.ErrOverloaded):
+	case errors.Is(err, store.ErrOverloaded):
 		r.metrics.overloaded.Inc()
-		fallthrough
+		return fmt.Errorf("cassandra: %s: %w", what, err)
 	case err != nil:
 		return fmt.Errorf("cassandra: %s: %w: %w", what, store.ErrUnavailable, err)
 	}
@@ -101,7 +101,7 @@ func (r *runner) whileOpen(do func()) {
 // unsent reports whether a read failed with err without being sent: too many statements are in flight, or the
 // store is closed.
 func unsent(err error) bool {
-	return errors.Is(err, limit.ErrOverloaded) || errors.Is(err, store.ErrClosed)
+	return errors.Is(err, store.ErrOverloaded) || errors.Is(err, store.ErrClosed)
 }
 
 // prepare returns the statement to send, and what decides about its retries.

@@ -26,7 +26,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := r.enter(ctx, "x", limit.Foreground); !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, limit.ErrOverloaded) {
+	if err := r.enter(ctx, "x", limit.Foreground); !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, store.ErrOverloaded) {
 		t.Errorf("a third statement: %v", err)
 	}
 	gathered, err := registry.Gather()

@@ -47,6 +47,26 @@ var contentSizes = []int{
 }
 
 var contentCases = []testCase{
+	{"dropped", func(e *env) {
+		mb := mailbox("a")
+		kept, keptData := e.message(500), pattern(500, 1)
+		e.put(kept.ID, keptData, 1000, mb)
+		for _, n := range []int{0, 500, 600_000} {
+			m := e.message(int64(n))
+			e.put(m.ID, pattern(n, 2), 10_000, mb)
+			for range 2 {
+				if err := e.DropContent(e.ctx, m.ID, m.Size); err != nil {
+					e.Errorf("drop a content of %d octets: %v", n, err)
+				}
+			}
+		}
+		if unknown := e.message(1); e.DropContent(e.ctx, unknown.ID, 1) != nil {
+			e.Error("drop a content that was never put")
+		}
+		e.add(mb, kept)
+		e.wantContent(kept.ID, keptData)
+		e.wantMessages(mb, kept)
+	}},
 	{"compressible or not", func(e *env) {
 		mb := mailbox("a")
 		for _, n := range []int{1, 500, 33_000, 65_532, 65_533, 140_000, 256 << 10, 256<<10 + 1, 600_000, 768 << 10} {

@@ -2,7 +2,7 @@ package driver
 
 import gocql "github.com/apache/cassandra-gocql-driver/v2"
 
-// Key returns a number that depends on the text and the values of a statement alone, and on where it comes from.
+// Key returns a number that depends on the text and the values of a statement, and on from, the name of its sender.
 // Statements that begin at the same moment are told apart by their keys.
 func (s *Statement) Key(from string) uint64 {
 	h := newMix()

@@ -7,16 +7,12 @@ package limit
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
 
 	"popelago/store"
 )
-
-// ErrOverloaded: too many statements are in flight, and the statement was not sent.
-var ErrOverloaded = errors.New("too many statements are in flight")
 
 // Class says who wants a place among the statements in flight.
 type Class int
@@ -97,7 +93,7 @@ func New(cfg Config) *Limiter {
 
 // Take waits for a place among the statements in flight. Release must follow. c is not Hedged.
 //
-// Errors: ErrOverloaded, the error of the context, store.ErrClosed.
+// Errors: store.ErrOverloaded, the error of the context, store.ErrClosed.
 func (l *Limiter) Take(ctx context.Context, c Class) error {
 	l.mu.Lock()
 	switch {
@@ -110,7 +106,7 @@ func (l *Limiter) Take(ctx context.Context, c Class) error {
 		return nil
 	case len(l.queue[c]) >= queueFactor*l.limit:
 		l.mu.Unlock()
-		return ErrOverloaded
+		return store.ErrOverloaded
 	}
 	w := &waiter{granted: make(chan error, 1)}
 	l.queue[c] = append(l.queue[c], w)
@@ -122,7 +118,7 @@ func (l *Limiter) Take(ctx context.Context, c Class) error {
 	case err := <-w.granted:
 		return err
 	case <-patience.C:
-		return l.giveUp(w, c, ErrOverloaded)
+		return l.giveUp(w, c, store.ErrOverloaded)
 	case <-ctx.Done():
 		return l.giveUp(w, c, ctx.Err())
 	}

@@ -163,7 +163,7 @@ func TestWaiting(t *testing.T) {
 			go func() { results <- l.Take(t.Context(), Foreground) }()
 		}
 		synctest.Wait()
-		if err := l.Take(t.Context(), Foreground); !errors.Is(err, ErrOverloaded) || time.Since(began) != 0 {
+		if err := l.Take(t.Context(), Foreground); !errors.Is(err, store.ErrOverloaded) || time.Since(began) != 0 {
 			t.Errorf("a statement above the limit: %v after %v", err, time.Since(began))
 		}
 		if s := l.State(); s.Waiting != 8 || s.Used != 2 {
@@ -174,7 +174,7 @@ func TestWaiting(t *testing.T) {
 			t.Errorf("after an ended statement: %v", err)
 		}
 		for range 7 {
-			if err := <-results; !errors.Is(err, ErrOverloaded) || time.Since(began) != time.Second {
+			if err := <-results; !errors.Is(err, store.ErrOverloaded) || time.Since(began) != time.Second {
 				t.Errorf("after %v: %v", time.Since(began), err)
 			}
 		}
