@@ -1,6 +1,7 @@
 package cassandra_test
 
 import (
+	"sync/atomic"
 	"testing"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -15,14 +16,16 @@ import (
 func TestRebuildWhileTheFloorIsLookedAt(t *testing.T) {
 	cfg := config(t)
 	cfg.FloorEvery = 1
-	var meanwhile func()
+	var meanwhile atomic.Pointer[func()] // the clock is compared by statements at the same time
 	watched := cfg
 	watched.Server = "floor"
 	watched.Observe = func(s cassandra.Statement) {
 		seen.Observe(s)
-		if do := meanwhile; do != nil && nameOf(s.CQL) == "listSlice" && s.Consistency == "ALL" {
-			meanwhile = nil
-			do()
+		if nameOf(s.CQL) != "listSlice" || s.Consistency != "ALL" {
+			return
+		}
+		if do := meanwhile.Swap(nil); do != nil {
+			(*do)()
 		}
 	}
 	s := open(t, cfg)
@@ -35,10 +38,11 @@ func TestRebuildWhileTheFloorIsLookedAt(t *testing.T) {
 	}
 	remove(t, floors, alice, removed)
 	loseIndex(t, cfg)
-	meanwhile = func() {
+	rebuild := func() {
 		wantCheck(t, "rebuilding", s, task.CheckOptions{Address: alice, Rebuild: true}, "unlisted 3/3")
 	}
-	if r, err := floors.RaiseFloors(t.Context()); err != nil || r.Raised != 0 || meanwhile != nil {
+	meanwhile.Store(&rebuild)
+	if r, err := floors.RaiseFloors(t.Context()); err != nil || r.Raised != 0 || meanwhile.Load() != nil {
 		t.Errorf("the floor rose despite the hold: %+v, %v", r, err)
 	}
 	wantList(t, "afterwards", reopen(t, cfg), alice, kept...)
