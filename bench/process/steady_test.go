@@ -18,7 +18,9 @@ func TestMeasureSteady(t *testing.T) {
 	defer func() { _ = s.cmd.Process.Kill(); _ = s.cmd.Wait() }()
 	rounds := 0
 	round := func(r *Rates) error {
-		rounds++
+		if rounds++; rounds == 3 {
+			return errors.New("put off")
+		}
 		r.PollCost = append(r.PollCost, float64(100+rounds))
 		return nil
 	}
@@ -27,15 +29,19 @@ func TestMeasureSteady(t *testing.T) {
 	if err != nil || len(parts) != steadyParts {
 		t.Fatalf("%d parts, error %v", len(parts), err)
 	}
-	seen := 0
+	seen, failed := 0, 0
 	for i, p := range parts {
-		if len(p.Rates.PollCost) == 0 || p.Memory == 0 {
+		if len(p.Rates.PollCost)+p.Failed == 0 || p.Memory == 0 {
 			t.Errorf("part %d: %+v", i, p)
 		}
-		seen += len(p.Rates.PollCost)
+		seen += len(p.Rates.PollCost) + p.Failed
+		failed += p.Failed
 		if p.State != (State{int64(seen), int64(2 * seen)}) {
 			t.Errorf("part %d: after %d rounds %+v", i, seen, p.State)
 		}
+	}
+	if failed != 1 {
+		t.Errorf("%d failed rounds, want 1", failed)
 	}
 	var out strings.Builder
 	if err := WriteSteady(&out, parts); err != nil {
@@ -46,10 +52,10 @@ func TestMeasureSteady(t *testing.T) {
 	}
 }
 
-// A failed round and a cancelled context end the measurement with their errors.
+// Many failed rounds and a cancelled context end the measurement with their errors.
 func TestMeasureSteadyEnds(t *testing.T) {
 	broken := errors.New("broken")
-	_, err := MeasureSteady(t.Context(), nil, Steady{time.Hour, time.Minute}, func(*Rates) error { return broken }, nil)
+	_, err := MeasureSteady(t.Context(), nil, Steady{time.Hour, time.Millisecond}, func(*Rates) error { return broken }, nil)
 	if !errors.Is(err, broken) {
 		t.Errorf("error %v, want that of the round", err)
 	}

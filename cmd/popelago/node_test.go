@@ -56,6 +56,7 @@ func TestNodeScripts(t *testing.T) {
 	p := scripts("testdata/nodescript")
 	p.Setup = func(env *testscript.Env) error {
 		endAtOnce(env)
+		env.Defer(func() { showWarnings(env) })
 		env.Setenv("POPELAGO_STORE_ENGINE", "cassandra")
 		env.Setenv("POPELAGO_CASSANDRA_HOSTS", n.Address)
 		env.Setenv("POPELAGO_CASSANDRA_DATACENTER", "dc1")
