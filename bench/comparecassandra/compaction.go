@@ -17,10 +17,10 @@ import (
 
 // Constants of the work on one table.
 const (
-	compactionMailboxes = 2000
-	compactionRounds    = 12 // each is flushed
+	compactionMailboxes = 1000
+	compactionRounds    = 8  // each is flushed
 	compactionRows      = 20 // of each mailbox in each round, all of which are removed
-	compactionReads     = 20_000
+	compactionReads     = 10_000
 	compactionWorkers   = 32
 )
 
@@ -137,10 +137,10 @@ func (l *lab) compact(ctx context.Context, s *gocql.Session, t compactedTable, t
 		mailboxes[i] = gocql.UUID{0: 0xf2, 8: 0x80, 14: byte(i >> 8), 15: byte(i)}
 	}
 	eachMailbox := func(n int, do func(number int) error) error {
-		workers, ctx := errgroup.WithContext(ctx)
+		workers, each := errgroup.WithContext(ctx)
 		workers.SetLimit(compactionWorkers)
 		for i := range n {
-			if ctx.Err() != nil {
+			if each.Err() != nil {
 				break
 			}
 			workers.Go(func() error { return do(i % len(mailboxes)) })
