@@ -111,8 +111,7 @@ func TestAskElsewhere(t *testing.T) {
 }
 
 // An address whose account was made and removed in another datacenter gets a mailbox of its own here, although neither
-// has arrived: the new owner never meets the mail of the earlier owner. While the other datacenter is away, making goes
-// on, and only the first of several makers asks.
+// has arrived: the new owner never meets the mail of the earlier owner.
 func TestMakeAfterRemovalElsewhere(t *testing.T) {
 	makers := map[string]func(context.Context, *Directory, mail.Address) (mail.MessageID, error){
 		"account": func(ctx context.Context, d *Directory, a mail.Address) (mail.MessageID, error) {
@@ -167,7 +166,6 @@ func TestMakeAfterRemovalElsewhere(t *testing.T) {
 			}
 		})
 	}
-
 }
 
 // TestMakeWithoutAnswer: accounts are made while another datacenter refuses the question or is silent. After a silence the

@@ -88,8 +88,7 @@ func (d *Directory) Import(ctx context.Context, wanted []Wanted, dry bool) []Imp
 			seen[a] = true
 		}
 	}
-	d.eachOf(list, func(w *importing) error { return d.hashWanted(ctx, w) })
-	d.eachOf(list, func(w *importing) error { return d.askElsewhere(ctx, w) })
+	d.eachOf(list, func(w *importing) error { return d.prepare(ctx, w) })
 	d.importRows(ctx, list, dry)
 	results := make([]Imported, len(list))
 	for i, w := range list {
@@ -216,16 +215,29 @@ func (w *importing) check(d *Directory) (err error) {
 	return err
 }
 
-// hashWanted makes the hash of a password, unless the account has the password already.
-func (d *Directory) hashWanted(ctx context.Context, w *importing) error {
+// prepare makes the hash of a password, and asks the other datacenters about an address without an account here.
+func (d *Directory) prepare(ctx context.Context, w *importing) error {
 	w.hash = w.Hash
-	if w.Password == "" {
+	if w.Password == "" && !d.store.Several {
 		return nil
 	}
 	e, err := d.read(ctx, w.address)
 	if err != nil {
 		return err
 	}
+	if w.Password != "" {
+		if err := d.hashWanted(ctx, w, e); err != nil {
+			return err
+		}
+	}
+	if e == nil {
+		w.elsewhere, err = d.rowsElsewhere(ctx, w.address)
+	}
+	return err
+}
+
+// hashWanted makes the hash of a password, unless the account e has the password already.
+func (d *Directory) hashWanted(ctx context.Context, w *importing, e *entry) (err error) {
 	if e.isAccount() && e.row.Password != "" {
 		w.before = e.row.Password
 		switch same, err := d.passwords.same(ctx, e.row, w.Password); {
@@ -239,29 +251,12 @@ func (d *Directory) hashWanted(ctx context.Context, w *importing) error {
 	return err
 }
 
-// askElsewhere asks the other datacenters about an address without an account here.
-func (d *Directory) askElsewhere(ctx context.Context, w *importing) error {
-	if !d.store.Several {
-		return nil
-	}
-	switch e, err := d.read(ctx, w.address); {
-	case err != nil:
-		return err
-	case e != nil:
-		return nil
-	}
-	var err error
-	w.elsewhere, err = d.rowsElsewhere(ctx, w.address)
-	return err
-}
-
 // judgeWanted compares the description with the account, and completes the change.
 func (d *Directory) judgeWanted(ctx context.Context, w *importing) error {
-	rows, err := d.store.Local.AddressRows(ctx, w.address)
+	rows, err := d.rowsHere(ctx, w.address, w.elsewhere)
 	if err != nil {
-		return fmt.Errorf("account: look up address: %w", err)
+		return err
 	}
-	rows = joinRows(rows, w.elsewhere)
 	e := entryOf(rows)
 	switch {
 	case e == nil:

@@ -24,10 +24,8 @@ const (
 	compactionWorkers   = 32
 )
 
-// compactionSchema makes a keyspace; tables have the columns of the Cassandra engine that count here.
-const compactionSchema = `CREATE KEYSPACE compaction WITH replication = {'class': 'NetworkTopologyStrategy', '%s': 1}`
-
-// compactedTable is a table with much removed, and the statements of the engine.
+// compactedTable is a table with much removed, with the columns of the Cassandra engine that count here, and the statements
+// of the engine.
 type compactedTable struct {
 	name                     string
 	columns                  string
@@ -96,7 +94,7 @@ func compaction(ctx context.Context, l *lab) error {
 		return err
 	}
 	defer s.Close()
-	if err := s.Query(fmt.Sprintf(compactionSchema, l.settings.datacenters[0].Name)).ExecContext(ctx); err != nil {
+	if err := s.Query(createBareKeyspace("compaction", map[string]int{l.settings.datacenters[0].Name: 1})).ExecContext(ctx); err != nil {
 		return err
 	}
 	var all []*compacted
