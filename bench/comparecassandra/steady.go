@@ -11,15 +11,12 @@ import (
 	"popelago/bench/process"
 )
 
-// steadyEvery is the time from round to round.
-const steadyEvery = time.Minute
-
 // steady measures a server for a long time, with as much removed as delivered.
 func steady(ctx context.Context, l *lab) error {
 	if len(l.servers) != 1 {
 		return errors.New("steady: want one datacenter")
 	}
-	set := process.Steady{Length: l.settings.length, Every: steadyEvery}
+	set := process.Steady{Length: l.settings.length, Every: process.SteadyEvery}
 	if err := set.Validate(); err != nil {
 		return err
 	}
@@ -49,6 +46,6 @@ func steady(ctx context.Context, l *lab) error {
 		func(r *process.Rates) error { return load.Round(ctx, l.servers[0], round, r) }, look)
 	err = errors.Join(err, process.WriteSteady(os.Stdout, parts))
 	fmt.Printf("%s; medians of a round each %v, %d messages of %d octets a round, %d users, %d connections.\n",
-		l.where(), steadyEvery, round.Messages, size, users, connections)
+		l.where(), process.SteadyEvery, round.Messages, size, users, connections)
 	return err
 }

@@ -35,11 +35,8 @@ type settings struct {
 	keep     bool
 }
 
-// steadyEvery is the time from round to round with --steady.
-const steadyEvery = time.Minute
-
 func (s *settings) steadyTime() process.Steady {
-	return process.Steady{Length: s.steady, Every: steadyEvery}
+	return process.Steady{Length: s.steady, Every: process.SteadyEvery}
 }
 
 const (
@@ -142,7 +139,7 @@ func steady(ctx context.Context, server *process.Popelago, load *process.Load, s
 			return process.State{Octets: octets, Waiting: -1}, err
 		})
 	err = errors.Join(err, process.WriteSteady(os.Stdout, parts))
-	fmt.Printf("Medians of a round each %v, %d messages of %d octets a round, %d users, %d connections.\n", steadyEvery, s.round.Messages, size, users, connections)
+	fmt.Printf("Medians of a round each %v, %d messages of %d octets a round, %d users, %d connections.\n", process.SteadyEvery, s.round.Messages, size, users, connections)
 	return err
 }
 

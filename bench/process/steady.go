@@ -29,6 +29,9 @@ type Part struct {
 	Failed int   // rounds with an error, such as a message that was put off
 }
 
+// SteadyEvery is the time from round to round of the comparisons.
+const SteadyEvery = time.Minute
+
 const (
 	steadyParts = 12
 	// mostFailed is the largest count of failed rounds in a part.
