@@ -64,7 +64,8 @@ var layout = []layer{
 	// Helpers for tests and measurements; no package above imports them.
 	{"mailtest", []string{"wire"}},
 	{"testreport", nil},
-	{"cassandratest", nil},
+	{"freeport", nil},
+	{"cassandratest", []string{"freeport"}},
 	{"simulation/cluster", []string{"store/cassandra/driver", "store/cassandra/murmur"}},
 	{"simulation", []string{"account", "delivery", "event", "ledger", "maildrop", "quota", "simulation/cluster", "store", "store/cassandra", "store/cassandra/driver", "task"}},
 	{"cassandratest/cmd", []string{"cassandratest"}},
@@ -73,9 +74,9 @@ var layout = []layer{
 	{"console/consoletest", []string{"account", "admin", "adminclient", "console", "event", "mailtest", "store", "store/embedded", "trace"}},
 	{"smtpserver/smtptest", []string{"delivery", "mailtest", "mailtest/sessiontest", "smtpserver", "store", "store/storetest"}},
 	{"pop3server/pop3test", []string{"mailtest", "mailtest/sessiontest", "pop3server", "store"}},
-	{"bench/process", []string{"bench"}},
-	{"bench/comparedovecot", []string{"bench/process"}},
-	{"bench/comparecassandra", []string{"bench", "bench/process", "cassandratest"}},
+	{"bench/process", []string{"bench", "freeport"}},
+	{"bench/comparedovecot", []string{"bench/process", "freeport"}},
+	{"bench/comparecassandra", []string{"bench", "bench/process", "cassandratest", "freeport"}},
 	{"bench/comparefill", []string{"bench/process", "store", "store/embedded"}},
 	{"store/enginetest", []string{"cassandratest", "mailtest", "store", "store/cassandra", "task"}},
 	{"integration/servertest", []string{"adminclient", "bench", "cassandratest", "mailtest"}},
@@ -92,7 +93,7 @@ var layout = []layer{
 // testImports lists the packages that test files may import in addition: engines, suites, helpers,
 // and packages that inspect the result.
 var testImports = []string{
-	"event", "mailtest", "store", "store/storetest", "store/embedded", "store/cassandra", "store/enginetest", "cassandratest",
+	"event", "freeport", "mailtest", "store", "store/storetest", "store/embedded", "store/cassandra", "store/enginetest", "cassandratest",
 	"pop3server/pop3test", "smtpserver/smtptest", "delivery", "delivery/deliverytest", "maildrop", "task", "trace", "adminclient", "bench",
 	"pop3server/pop3test", "smtpserver/smtptest", "mailtest/sessiontest", "maildrop", "task", "adminclient", "bench", "console", "console/consoletest", "store/cassandra/murmur",
 }

@@ -157,7 +157,9 @@ type Directory struct {
 	busyLog     rate.Sometimes
 	// misdirectedLog limits the messages about mistakes in the directory.
 	misdirectedLog rate.Sometimes
-	least          leastRetention
+	// unaskedLog limits the messages about addresses that are made without an answer of another datacenter.
+	unaskedLog rate.Sometimes
+	least      leastRetention
 	// settingsByName is read only.
 	settingsByName map[string]Setting
 
@@ -203,6 +205,7 @@ func New(cfg Config, st store.Levels[store.Directory], reg prometheus.Registerer
 		changes: store.NewTurn(), least: leastRetention{turn: store.NewTurn()},
 		penalties: newPenalties(cfg, m), busyLog: rate.Sometimes{First: 1, Interval: time.Minute},
 		misdirectedLog:   rate.Sometimes{First: 1, Interval: time.Minute},
+		unaskedLog:       rate.Sometimes{First: 1, Interval: time.Minute},
 		elsewhere:        rate.NewLimiter(rate.Limit(cfg.ElsewherePerSecond), cfg.ElsewherePerSecond),
 		elsewhereDomains: rate.NewLimiter(rate.Limit(cfg.ElsewhereDomainsPerSecond), cfg.ElsewhereDomainsPerSecond),
 	}, nil

@@ -29,6 +29,7 @@ const (
 	answerNone  = "none"   // no row in any datacenter
 	answerBusy  = "busy"   // too many questions: not asked
 	answerError = "error"  // a datacenter cannot be reached
+	answerRest  = "rest"   // a datacenter was silent a moment ago: not asked
 )
 
 // readElsewhere reads an account from a quorum of every datacenter. The directory does so before a
@@ -69,11 +70,16 @@ const restAfterSilence = 10 * time.Second
 // that knows neither an account nor its removal would make the same account once more, for a new owner. rowsElsewhere
 // returns no rows with a single datacenter, and while another datacenter cannot be reached: accounts are made during a
 // cut, too. A refused question costs nothing. After a question without an answer, which costs makingWait, the directory
-// asks no question for restAfterSilence. Callers ask before they hold changes.
+// asks no question for restAfterSilence. The log says once a minute that accounts are made without an answer. Callers ask
+// before they hold changes.
 //
 // Errors: the store's, if this server is too busy for the question; the error of the context.
 func (d *Directory) rowsElsewhere(ctx context.Context, a mail.Address) ([]store.Address, error) {
-	if silent := d.silent.Load(); !d.store.Several || silent != nil && time.Since(*silent) < restAfterSilence {
+	if !d.store.Several {
+		return nil, nil
+	}
+	if silent := d.silent.Load(); silent != nil && time.Since(*silent) < restAfterSilence {
+		d.metrics.elsewhere.WithLabelValues(askMaking, answerRest).Inc()
 		return nil, nil
 	}
 	wait, cancel := context.WithTimeout(ctx, makingWait)
@@ -88,6 +94,9 @@ func (d *Directory) rowsElsewhere(ctx context.Context, a mail.Address) ([]store.
 	case wait.Err() != nil:
 		d.silent.Store(new(time.Now()))
 	}
+	d.unaskedLog.Do(func() {
+		d.cfg.Logger.Warn("addresses are made although another datacenter cannot say whether it has just removed their accounts", "address", mail.LogText(a.String()), "error", err)
+	})
 	return nil, nil
 }
 

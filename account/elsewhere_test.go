@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"popelago/mail"
 	"popelago/store"
@@ -174,6 +178,8 @@ func TestMakeWithoutAnswer(t *testing.T) {
 	t.Parallel()
 	here, _ := withDomain(t)
 	each := &view{Directory: here.store.Local}
+	var log strings.Builder
+	here.cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	d, err := New(here.cfg, twoPlaces(here.store.Local, each), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -214,6 +220,14 @@ func TestMakeWithoutAnswer(t *testing.T) {
 	}
 	if each.asked != 4 {
 		t.Errorf("%d questions, want 4: none soon after the silence", each.asked)
+	}
+	if n := strings.Count(log.String(), "addresses are made although another datacenter"); n != 1 {
+		t.Errorf("%d messages in the log, want 1:\n%s", n, log.String())
+	}
+	for answer, want := range map[string]float64{answerError: 6, answerRest: 1} {
+		if n := testutil.ToFloat64(d.metrics.elsewhere.WithLabelValues(askMaking, answer)); n != want {
+			t.Errorf("the metric counts %v times the answer %s, want %v", n, answer, want)
+		}
 	}
 }
 

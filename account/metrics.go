@@ -14,7 +14,7 @@ type metrics struct {
 	// lookups of addresses by result: cached, read, error.
 	lookups *prometheus.CounterVec
 	// elsewhere counts questions to the other datacenters by subject (address, domain, making: an address that is about to be made) and answer:
-	// found, none, busy, error.
+	// found, none, busy, error, rest.
 	elsewhere *prometheus.CounterVec
 	// skipped counts targets of aliases and groups that got no mail, by reason: missing, disabled.
 	skipped *prometheus.CounterVec
@@ -42,7 +42,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		elsewhere: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_account_elsewhere_total",
 			Help: "Questions to the other datacenters by subject (address, domain, making: an address that is about to be made) " +
-				"and answer: found, none, busy (too many questions: not asked), error.",
+				"and answer: found, none, busy (too many questions: not asked), error, rest (a datacenter was silent a moment ago: not asked).",
 		}, []string{"what", "answer"}),
 		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_account_skipped_targets_total",

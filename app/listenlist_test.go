@@ -11,12 +11,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"popelago/app"
+	"popelago/freeport"
 	"popelago/mailtest"
 )
 
@@ -30,19 +32,17 @@ func needIPv6(t *testing.T) {
 	l.Close()
 }
 
-// freePort returns a port without a listener on any address.
-func freePort(t *testing.T) string {
+// freePorts returns ports without a listener on any address.
+func freePorts(t *testing.T, n int) (ports []string) {
 	t.Helper()
-	l, err := net.Listen("tcp", ":0")
+	numbers, err := freeport.Take(n)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	for _, number := range numbers {
+		ports = append(ports, strconv.Itoa(number))
 	}
-	return port
+	return ports
 }
 
 // TestSeveralAddresses: each listener accepts connections at all of its addresses, and the log and
@@ -191,7 +191,7 @@ func dial(t *testing.T, addr net.Addr) net.Conn {
 func TestDualStack(t *testing.T) {
 	needIPv6(t)
 	for _, hosts := range [][]string{{"[::]"}, {""}, {"0.0.0.0", "[::]"}, {"[::]", "0.0.0.0"}, {"127.0.0.1", "[::]"}, {"127.0.0.1", "[::1]"}} {
-		port := freePort(t)
+		port := freePorts(t, 1)[0]
 		cfg := devConfig(t)
 		cfg.POP3.Listen = nil
 		for _, host := range hosts {
@@ -226,7 +226,8 @@ func TestOneTakenAddressOfSeveral(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	free, other := "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
+	ports := freePorts(t, 2)
+	free, other := "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1]
 	socket := filepath.Join(t.TempDir(), "lmtp")
 	for _, list := range [][]string{
 		{free, taken.Addr().String(), other}, {taken.Addr().String(), free, other}, {free, other, taken.Addr().String()},

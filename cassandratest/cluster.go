@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"popelago/freeport"
 )
 
 // Cluster is a set of nodes that see each other.
@@ -75,10 +77,12 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 				n.started = c.Save
 			}
 			if o.Detached || o.Nodetool {
-				if jmx, err = freePort(); err != nil {
+				ports, err := freeport.Take(1)
+				if err != nil {
 					release()
 					return nil, err
 				}
+				jmx = ports[0]
 			}
 			n.args = n.arguments(lib, o, jmx)
 			if classes != "" {

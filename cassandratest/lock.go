@@ -3,7 +3,6 @@ package cassandratest
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -94,22 +93,6 @@ func inUse(k int) error {
 		return fmt.Errorf("a server listens on %s already", linkedAddress(k, 1, 1))
 	}
 	return nil
-}
-
-// freePort returns a free port of the loopback address, below the ports of outgoing connections, so
-// that the port stays free for a while.
-func freePort() (int, error) {
-	const first, count, tries = 20_000, 12_000, 1000
-	var err error
-	for range tries {
-		port := first + rand.IntN(count)
-		var l net.Listener
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			l.Close()
-			return port, nil
-		}
-	}
-	return 0, fmt.Errorf("cassandratest: no free port: %w", err)
 }
 
 func address(network, datacenter, node int) string {

@@ -14,6 +14,7 @@ import (
 
 	"popelago/bench/process"
 	"popelago/cassandratest"
+	"popelago/freeport"
 )
 
 // lab is the cluster with the measured servers.
@@ -134,7 +135,7 @@ type popelagoValues struct {
 
 // configure writes the configuration of a server in datacenter i, with a data folder and a compression.
 func (l *lab) configure(i int, data, compression string) (s *process.Server, config string, err error) {
-	ports, err := process.FreePorts(2)
+	ports, err := freeport.Take(2)
 	if err != nil {
 		return nil, "", err
 	}

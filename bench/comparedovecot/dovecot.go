@@ -11,6 +11,7 @@ import (
 	"text/template"
 
 	"popelago/bench/process"
+	"popelago/freeport"
 )
 
 // dovecotConf is Dovecot's configuration, a text/template for dovecotValues.
@@ -64,7 +65,7 @@ func startDovecot(ctx context.Context, dir string, s settings) (*process.Server,
 	if err := process.Run(ctx, nil, "chown", "mail:mail", filepath.Join(dir, "mail")); err != nil {
 		return nil, err
 	}
-	ports, err := process.FreePorts(2)
+	ports, err := freeport.Take(2)
 	if err != nil {
 		return nil, err
 	}

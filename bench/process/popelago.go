@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"popelago/freeport"
 )
 
 // popelagoConf is the configuration; the verbs are the data folder and the two ports.
@@ -35,7 +37,7 @@ func NewPopelago(ctx context.Context, dir, binary string, users int) (*Popelago,
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	ports, err := FreePorts(2)
+	ports, err := freeport.Take(2)
 	if err != nil {
 		return nil, err
 	}

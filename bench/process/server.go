@@ -119,20 +119,6 @@ func (s *Server) Memory() (int64, error) {
 	return 0, errors.New("no VmRSS in /proc")
 }
 
-// FreePorts returns n free ports.
-func FreePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // only at the end, so that all ports differ
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
-}
-
 // Run runs a program to its end, with stdin as its input. On failure its output is part of the
 // error.
 func Run(ctx context.Context, stdin []byte, name string, args ...string) error {

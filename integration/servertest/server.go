@@ -3,10 +3,13 @@ package servertest
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -172,6 +175,32 @@ func (s *Server) API(t testing.TB) string {
 func (s *Server) UserPages(t testing.TB) string {
 	t.Helper()
 	return s.listener(t, "userpage")
+}
+
+// Metric reads a series of the server's metrics, as the text format has it: name{label="value"}. A series that the server
+// lacks is 0. The settings need metrics.listen.
+func (s *Server) Metric(t testing.TB, series string) float64 {
+	t.Helper()
+	client := http.Client{Timeout: StartLimit}
+	reply, err := client.Get("http://" + s.listener(t, "metrics") + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	text, err := io.ReadAll(reply.Body)
+	if err != nil || reply.StatusCode != http.StatusOK {
+		t.Fatal(reply.Status, err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, found := strings.CutPrefix(line, series+" "); found {
+			n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	return 0
 }
 
 // listener waits for the listener of a service, and returns its address.
