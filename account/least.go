@@ -29,6 +29,9 @@ type leastRetention struct {
 	read  leastRead
 	until time.Time // the end of read
 	epoch uint64    // counts the walks that have ended; the end of a walk outdates read
+	// failure is the error of a read, which counts until rest.
+	failure error
+	rest    time.Time
 	// seen is the least own retention that this process read or set since its last walk; zero: none.
 	seen  mail.Retention
 	walks map[*retentionWalk]struct{} // in progress
@@ -67,6 +70,30 @@ func (l *leastRetention) cached(now time.Time, ttl time.Duration) (read leastRea
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.read, l.epoch, now.Before(l.until) && l.until.Sub(now) <= ttl
+}
+
+// leastWait limits LeastRetention, and leastRest is the time for which the failure of a read counts for all callers: clients
+// that have not logged in cause the reads.
+const (
+	leastWait = 10 * time.Second
+	leastRest = 2 * time.Second
+)
+
+// failed returns the error of a read a moment ago; nil: none.
+func (l *leastRetention) failed(now time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Before(l.rest) && l.rest.Sub(now) <= leastRest {
+		return l.failure
+	}
+	return nil
+}
+
+// fail notes the error of a read.
+func (l *leastRetention) fail(err error, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failure, l.rest = err, now.Add(leastRest)
 }
 
 // put stores a read, unless a walk has ended since the read began: then ok is false.
@@ -160,17 +187,29 @@ func (l *leastRetention) noted(w *retentionWalk) {
 // changed the note at the same moment, a process of an older release made the change, or the change
 // has not arrived from its datacenter yet.
 //
+// A call takes leastWait at most. Callers share a read, and also its failure.
+//
 // Errors: ErrRetentionsUnknown before the end of the first walk over this store; the store's.
 func (d *Directory) LeastRetention(ctx context.Context) (mail.Retention, error) {
 	l := &d.least
-	l.turn.Lock()
+	wait, cancel := context.WithTimeout(ctx, leastWait)
+	defer cancel()
+	if err := l.turn.LockUntil(wait); err != nil {
+		return 0, fmt.Errorf("account: wait for the least retention: %w: %w", store.ErrUnavailable, err)
+	}
 	defer l.turn.Unlock()
 	for {
 		now := d.cfg.Now()
 		read, epoch, fresh := l.cached(now, d.cfg.CacheTTL)
 		if !fresh {
-			var err error
-			if read, err = d.readLeast(ctx); err != nil {
+			err := l.failed(now)
+			if err != nil {
+				return 0, err
+			}
+			if read, err = d.readLeast(wait); err != nil {
+				if ctx.Err() == nil { // otherwise this caller gave up
+					l.fail(err, d.cfg.Now())
+				}
 				return 0, err
 			}
 			if !l.put(read, epoch, now.Add(d.cfg.CacheTTL)) {

@@ -3,6 +3,7 @@ package pop3server
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -50,7 +51,7 @@ func (s *session) expire(ctx context.Context) string {
 	case errors.Is(err, account.ErrRetentionsUnknown):
 		return "0 USER"
 	case err != nil:
-		s.logFault("CAPA", err)
+		s.c.LogSummed(slog.LevelWarn, "CAPA announces no retention: the least retention cannot be read", err)
 		return "0 USER"
 	case !least.Ends():
 		return "NEVER"

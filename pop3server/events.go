@@ -35,15 +35,15 @@ func (s *session) reportLogin(ctx context.Context, login account.Login, drop *ma
 	return nil
 }
 
-// reportLoginFailed reports a failed login. A name that is no address may be a password in the wrong place, and
-// is not reported.
+// reportLoginFailed reports a failed login. A name that may be a password in the wrong place is not
+// reported, see mayShow.
 func (s *session) reportLoginFailed(user string, cause error) {
 	if s.srv.cfg.Events == nil {
 		return
 	}
 	e := s.about(event.LoginFailed, account.Login{})
 	e.Address, e.Cause = "", loginReason(cause)
-	if address, ok := s.srv.dir.LoginAddress(user); ok {
+	if address, ok := s.srv.dir.LoginAddress(user); ok && mayShow(user, cause) {
 		e.Address = address.String()
 	}
 	s.srv.cfg.Events.Happened(e)

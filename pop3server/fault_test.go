@@ -336,7 +336,9 @@ func TestLog(t *testing.T) {
 	c := f.Client(t)
 	c.Do("USER alice", "+OK")
 	c.Do("PASS hunter2 wrong", "-ERR")
-	c.Do("USER no \"body\" remote=192.0.2.1", "+OK")
+	c.Do("USER remote=192.0.2.1@example.test", "+OK")
+	c.Do("PASS x", "-ERR")
+	c.Do("USER hunter2", "+OK") // the password in the wrong place
 	c.Do("PASS x", "-ERR")
 	c.Do("AUTH PLAIN AGFsaWNlAGh1bnRlcjIgd3Jvbmc=", "-ERR")
 	c.Do("hunter2", "-ERR")
@@ -365,7 +367,8 @@ func TestLog(t *testing.T) {
 		`msg="command failed" protocol=pop3 session=` + id + ` command=RETR user=alice@example.test cause="maildrop: open message `,
 		`msg=logout protocol=pop3 session=` + id + ` user=alice@example.test ended=quit retrieved=1 octets=98 removed=1 durability=local`,
 		`msg="login failed" protocol=pop3 session=` + id + ` remote="" reason=wrong_password user=alice command=PASS failures=1`,
-		`msg="login failed" protocol=pop3 session=` + id + ` remote="" reason=unknown_user user="no \\\"body\\\" remote=192.0.2.1" command=PASS failures=2`,
+		`msg="login failed" protocol=pop3 session=` + id + ` remote="" reason=unknown_user user="remote=192.0.2.1@example.test" command=PASS failures=2`,
+		`msg="login failed" protocol=pop3 session=` + id + ` remote="" reason=unknown_user user="(not shown)" command=PASS failures=3`,
 		`msg=login protocol=pop3 session=` + id + ` user=alice@example.test`,
 	} {
 		if strings.Count(got, want) != 1 {

@@ -61,7 +61,7 @@ func (s *session) cmdBDAT(ctx context.Context, arg string) {
 		s.skipChunk(chunk, replyOutOfState("BDAT", s.state()))
 		return
 	case len(s.tx.envelope.Recipients) == 0:
-		s.skipChunk(chunk, replyNoRecipients())
+		s.skipChunk(chunk, replyNoRecipients(s.srv.cfg.Protocol))
 		return
 	}
 	ctx = s.startWork(ctx, "BDAT")

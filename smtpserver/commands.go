@@ -57,7 +57,7 @@ type command struct {
 
 	noArgument bool // an argument is a syntax error
 	useful     bool // the command is never counted as harmless, see countHarmless
-	text       bool // in a transaction only a text without octets is counted as harmless
+	text       bool // with recipients only a text without octets is counted as harmless
 }
 
 // commandTable returns the commands of a protocol by verb. arg of command.run is the rest of the line

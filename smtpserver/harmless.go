@@ -8,9 +8,9 @@ import (
 
 // countHarmless ends a session that sends command after command and no message. Recipients and texts
 // are not counted: Config.MaxRecipients, Config.MaxRefusedRecipients and wire.Config.MinBodyRate
-// limit both. An empty chunk counts.
+// limit both. An empty chunk counts, and so does a text without recipients.
 func (s *session) countHarmless(c command, arg string) {
-	if c.useful || c.text && s.tx != nil && !emptyChunk(arg) {
+	if c.useful || c.text && s.tx != nil && len(s.tx.envelope.Recipients) > 0 && !emptyChunk(arg) {
 		return
 	}
 	s.harmless++

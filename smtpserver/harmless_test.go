@@ -2,12 +2,15 @@ package smtpserver_test
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
 	"popelago/mailtest"
 	"popelago/smtpserver"
 	"popelago/smtpserver/smtptest"
+	"popelago/store"
+	"popelago/store/storetest"
 )
 
 // flood sends commands until the session ends, and returns the count of commands that did not end the
@@ -43,6 +46,46 @@ func TestHarmlessCommandsEndTheSession(t *testing.T) {
 				t.Errorf("%d commands were answered, then %q", n, last)
 			}
 		})
+	}
+}
+
+// TestTextsWithoutRecipientsEndTheSession: a stranger who knows no address cannot keep a session.
+func TestTextsWithoutRecipientsEndTheSession(t *testing.T) {
+	for _, command := range []string{"DATA\r\n", "BDAT 1\r\nx"} {
+		r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) { s.Server.MaxHarmlessCommands = 30 })
+		c := r.Client(t, "HELO client.example")
+		c.Do("MAIL FROM:<>", "250 ")
+		var last string
+		n := 0
+		for ; n < 100 && !strings.HasPrefix(last, "421 "); n++ {
+			c.Send(command)
+			last = c.Line()
+		}
+		if n < 25 || n > 31 || !strings.HasPrefix(last, "421 4.7.0 too many commands without a message") {
+			t.Errorf("%q was answered %d times, then %q", command, n, last)
+		}
+	}
+}
+
+// TestDeferredRecipientsEndTheSession: recipients that are refused for now, and not for the address, are limited and do not
+// flood the log.
+func TestDeferredRecipientsEndTheSession(t *testing.T) {
+	var log mailtest.Log
+	r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) {
+		s.Server.MaxRecipients, s.Server.MaxRefusedRecipients = 250, -1
+		s.Server.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		fault := &storetest.Fault{Operation: "AddressRows", Lasting: true}
+		s.Wrap = func(st store.Store) store.Store { return storetest.Faulty(st, fault) }
+	})
+	c := r.Client(t, "HELO client.example")
+	c.Do("MAIL FROM:<>", "250 ")
+	for range 250 {
+		c.Do("RCPT TO:<alice@example.test>", "451 ")
+	}
+	c.Do("RCPT TO:<alice@example.test>", "421 4.7.0 too many refused recipients")
+	c.ExpectEOF()
+	if n := strings.Count(log.String(), "level=WARN"); n < 200 || n > 245 { // 20 in a second, 200 at once
+		t.Errorf("%d lines of the level warn, want about 200", n)
 	}
 }
 

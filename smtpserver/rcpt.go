@@ -69,18 +69,18 @@ func (s *session) tooMany(to mail.Address, has, limit int) bool {
 	return true
 }
 
-// shownRefusals and shownBurst limit the refused recipients that the log shows at the level info: so many in
-// a second, and so many at once. Strangers can cause any number; further lines have the level debug.
+// shownRefusals and shownBurst limit the refused recipients that the log shows at the level info, and likewise at the level
+// warn: so many in a second, and so many at once. Strangers can cause any number; further lines have the level debug.
 const (
 	shownRefusals = 20
 	shownBurst    = 200
 )
 
-// recipientRefused counts and logs a recipient refused at RCPT. Strangers cause refusals of the level info.
+// recipientRefused counts and logs a recipient refused at RCPT.
 func (s *session) recipientRefused(level slog.Level, to mail.Address, result string, cause error) {
 	s.srv.metrics.recipients.WithLabelValues(result).Inc()
 	s.turnedAway++
-	if level == slog.LevelInfo && !s.srv.shown.Allow() {
+	if shown := s.srv.shown[level]; shown != nil && !shown.Allow() {
 		level = slog.LevelDebug
 	}
 	s.log(level, "recipient refused", "result", result, "from", s.tx.envelope.ReversePath, "to", mail.LogText(to.String()), "cause", cause)
@@ -117,10 +117,11 @@ func (s *session) refuseRecipient(to mail.Address, err error) {
 	s.recipientRefused(level, to, result, err)
 	switch result {
 	case "deferred", "over_quota", "too_large": // the address is right
+		s.deferred++
 	default:
 		s.refused++
 	}
-	if limit := s.srv.cfg.MaxRefusedRecipients; limit >= 0 && s.refused > limit {
+	if limit := s.srv.cfg.MaxRefusedRecipients; limit >= 0 && s.refused > limit || s.deferred > s.srv.cfg.MaxRecipients {
 		s.endFlood(replyTooManyRefused())
 		return
 	}

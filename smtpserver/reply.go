@@ -47,7 +47,15 @@ func replyBadSender() reply             { return reply{501, "5.1.7", "syntax err
 func replyBadRecipient() reply          { return reply{501, "5.1.3", "syntax error in forward-path"} }
 func replyNotOffered(verb string) reply { return reply{502, "5.5.1", verb + " is not offered here"} }
 func replySequence(text string) reply   { return reply{503, "5.5.1", text} }
-func replyNoRecipients() reply          { return reply{554, "5.5.1", "no valid recipients"} }
+
+// replyNoRecipients answers a text without recipients: RFC 5321 section 3.3 for SMTP, RFC 2033 section 4.2 for LMTP.
+func replyNoRecipients(p Protocol) reply {
+	if p == LMTP {
+		return replySequence("no valid recipients")
+	}
+	return reply{554, "5.5.1", "no valid recipients"}
+}
+
 func replyParameter() reply {
 	return reply{555, "5.5.4", "parameter not recognized or not implemented"}
 }

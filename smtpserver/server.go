@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strconv"
 
@@ -24,8 +25,8 @@ type Server struct {
 	// commands is read only.
 	commands map[wire.Verb]command
 	other    prometheus.Observer // of the durations of unknown commands
-	// shown limits the refused recipients in the log.
-	shown *rate.Limiter
+	// shown limits the refused recipients in the log, for each level.
+	shown map[slog.Level]*rate.Limiter
 
 	helloClear string // the reply to EHLO or LHLO with STARTTLS
 	helloTLS   string // the reply without STARTTLS
@@ -47,7 +48,9 @@ func New(cfg Config, deliverer *delivery.Deliverer, reg prometheus.Registerer) (
 	}
 	s := &Server{
 		cfg: cfg, deliverer: deliverer, metrics: m, commands: commandTable(cfg.Protocol, m), other: m.commands.WithLabelValues(commandOther),
-		shown:      rate.NewLimiter(shownRefusals, shownBurst),
+		shown: map[slog.Level]*rate.Limiter{
+			slog.LevelInfo: rate.NewLimiter(shownRefusals, shownBurst), slog.LevelWarn: rate.NewLimiter(shownRefusals, shownBurst),
+		},
 		helloTLS:   replyEHLO(cfg.Hostname, extensions),
 		helloClear: replyEHLO(cfg.Hostname, append(extensions, "STARTTLS")),
 	}

@@ -33,6 +33,7 @@ type session struct {
 	accepted     int // recipients at RCPT
 	turnedAway   int // recipients at RCPT
 	refused      int // recipients refused permanently since a message was stored
+	deferred     int // recipients refused temporarily, or for the message, since a message was stored
 	harmless     int // harmless commands since a message was stored, see countHarmless
 
 	// promised are the stored messages whose replies may not have reached the client.

@@ -54,8 +54,11 @@ type batch struct {
 	events int
 }
 
-// forget makes the part read the positions before it sends again.
-func (p *part) forget() { *p = part{hook: p.hook, number: p.number} }
+// forget makes the part read the positions before it sends again. A request that failed is no longer the part's.
+func (p *part) forget() {
+	p.hook.state.left(p.number)
+	*p = part{hook: p.hook, number: p.number}
+}
 
 // forgetPositions is forget, but for the age of the events that wait.
 func (p *part) forgetPositions() { *p = part{hook: p.hook, number: p.number, oldest: p.oldest} }
@@ -98,13 +101,18 @@ func (p *part) send(ctx context.Context, heads map[string]store.Position, asOf t
 	p.hook.look() // more may wait
 }
 
-// forgetLanes forgets lanes whose head is lost: all their events have expired.
+// forgetLanes forgets lanes whose head is lost: all their events have expired, but for events of the pending batch.
 func (p *part) forgetLanes(heads map[string]store.Position) {
 	for name := range p.lanes {
-		if _, ok := heads[name]; !ok {
+		if _, ok := heads[name]; !ok && !p.pending.has(name) {
 			delete(p.lanes, name)
 		}
 	}
+}
+
+// has reports whether a row of a lane is in the batch; false for nil.
+func (b *batch) has(lane string) bool {
+	return b != nil && slices.ContainsFunc(b.rows, func(q queued) bool { return q.lane == lane })
 }
 
 // request sends the pending batch once, and reports whether the webhook has taken it.

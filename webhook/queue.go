@@ -109,6 +109,11 @@ func (e epoch) begin(ctx context.Context, j store.Journal, cfg Config, datacente
 	if err := j.AdvanceMarks(ctx, sentList(datacenter, hook, e), positions, keepMarks(cfg.Keep)); err != nil {
 		return err
 	}
+	return e.keep(ctx, j, datacenter, hook)
+}
+
+// keep writes the mark that makes an epoch count. The mark of a later epoch stays.
+func (e epoch) keep(ctx context.Context, j store.Journal, datacenter, hook string) error {
 	mark := store.Mark{Name: epochName, Position: store.Position{At: e.number}}
 	return j.AdvanceMarks(ctx, epochList(datacenter, hook), []store.Mark{mark}, store.MaxNoteAge)
 }

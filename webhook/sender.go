@@ -108,7 +108,9 @@ type hook struct {
 
 	// Of the loop alone.
 	epoch epoch
-	parts [parts]*part
+	// renewed is the time at which the mark of the epoch was written last.
+	renewed time.Time
+	parts   [parts]*part
 }
 
 // look makes the loop look at the queue at once.
@@ -186,6 +188,7 @@ func (h *hook) positions(ctx context.Context, mine []*part) (heads [parts]map[st
 			return heads, err
 		}
 	}
+	h.renew(ctx, e)
 	if e != h.epoch {
 		for _, p := range h.parts {
 			p.forget()
@@ -202,6 +205,22 @@ func (h *hook) positions(ctx context.Context, mine []*part) (heads [parts]map[st
 		}
 	}
 	return marksOf(ctx, h.journal, headList(datacenter))
+}
+
+// renewEvery is the pause between two writes of the mark of an epoch, which a store keeps for store.MaxNoteAge.
+const renewEvery = 30 * 24 * time.Hour
+
+// renew writes the mark of an epoch again, now and then: without the mark the webhook would begin behind all rows that wait. Events do not wait for a store that cannot be written.
+func (h *hook) renew(ctx context.Context, e epoch) {
+	now := h.cfg.Place.Now()
+	if since := now.Sub(h.renewed); e == h.epoch && since >= 0 && since < renewEvery {
+		return
+	}
+	if err := e.keep(ctx, h.journal, h.cfg.Place.Datacenter, h.Name); err != nil {
+		h.state.store(ctx, err)
+		return
+	}
+	h.renewed = now
 }
 
 // beginFirst begins the first epoch of the webhook: behind all rows of the present.

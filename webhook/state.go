@@ -65,6 +65,20 @@ func (s *state) taken(part int) {
 	s.now, s.reminded = Failure{}, time.Time{}
 }
 
+// left forgets the failed request of a part that another server sends, or that a replay has passed.
+func (s *state) left(part int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.failing[part] {
+		return
+	}
+	delete(s.failing, part)
+	if len(s.failing) == 0 {
+		s.logger.Info("this server no longer sends the events that a webhook did not take", "webhook", s.name, "since", s.now.Since.UTC())
+		s.now, s.reminded = Failure{}, time.Time{}
+	}
+}
+
 // store reports a failure of the store.
 func (s *state) store(ctx context.Context, err error) {
 	s.storeTrouble.Do(func() {

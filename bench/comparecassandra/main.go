@@ -65,6 +65,7 @@ type settings struct {
 	rows   int           // in the full store
 	length time.Duration // of the deliveries of the published scenario, and of a steady time
 	window time.Duration // in-flight window: space of removed messages is reclaimed later
+	users  int           // of a steady time
 }
 
 // Constants of all runs.
@@ -92,6 +93,7 @@ func main() {
 	flag.IntVar(&s.rows, "rows", 50_000_000, "fill: rows in the full store")
 	flag.DurationVar(&s.length, "length", 2*time.Minute, "published, steady: how long to deliver; the published scenario took 10m")
 	flag.DurationVar(&s.window, "window", time.Hour, "in-flight window of the servers; the space of removed messages is reclaimed after it")
+	flag.IntVar(&s.users, "users", users, "steady: users that share the messages of each minute")
 	flag.Parse()
 	process.Main("compare-cassandra", func(ctx context.Context) error { return compare(ctx, s, datacenters, scenario) })
 }
@@ -118,6 +120,8 @@ func compare(ctx context.Context, s settings, datacenters, scenario string) (err
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
 	case s.rounds < 1 || s.duration <= 0 || s.length <= 0 || s.warmup < 0 || s.window <= 0 || s.rows < 100:
 		return errors.New("rounds, durations: want positive numbers; rows: at least 100")
+	case s.users < users || s.users > steadyMessages || steadyMessages%s.users != 0:
+		return fmt.Errorf("users: want %d to %d, a divisor of %d", users, steadyMessages, steadyMessages)
 	case s.commitLog != "batch" && s.commitLog != "periodic":
 		return fmt.Errorf("commitlog-sync %q: want batch or periodic", s.commitLog)
 	}

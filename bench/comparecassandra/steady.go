@@ -11,6 +11,9 @@ import (
 	"popelago/bench/process"
 )
 
+// steadyMessages is the count of messages that the users get each minute of a steady time.
+const steadyMessages = 50 * users
+
 // steady measures a server for a long time, with as much removed as delivered.
 func steady(ctx context.Context, l *lab) error {
 	if len(l.servers) != 1 {
@@ -21,6 +24,12 @@ func steady(ctx context.Context, l *lab) error {
 		return err
 	}
 	if err := l.warmUp(ctx); err != nil {
+		return err
+	}
+	if err := process.AddUsers(ctx, l.binary, l.data(0), users+1, l.settings.users); err != nil {
+		return err
+	}
+	if err := process.WritePasswords(l.passwords(), l.settings.users); err != nil {
 		return err
 	}
 	s, err := l.cluster.Nodes[0].Session(time.Minute)
@@ -40,12 +49,12 @@ func steady(ctx context.Context, l *lab) error {
 		servers, nodes, err := l.cpu()
 		return servers + nodes, err
 	}
-	load := &process.Load{Binary: l.binary, Passwords: l.passwords(), Users: users, Size: size, Connections: connections, Used: used}
-	round := process.Round{Messages: 50 * users, Passes: 1, Poll: 10 * time.Second}
+	load := &process.Load{Binary: l.binary, Passwords: l.passwords(), Users: l.settings.users, Size: size, Connections: connections, Used: used}
+	round := process.Round{Messages: steadyMessages, Passes: 1, Poll: 10 * time.Second}
 	parts, err := process.MeasureSteady(ctx, l.servers[0], set,
 		func(r *process.Rates) error { return load.Round(ctx, l.servers[0], round, r) }, look)
 	err = errors.Join(err, process.WriteSteady(os.Stdout, parts))
 	fmt.Printf("%s; medians of a round each %v, %d messages of %d octets a round, %d users, %d connections.\n",
-		l.where(), process.SteadyEvery, round.Messages, size, users, connections)
+		l.where(), process.SteadyEvery, round.Messages, size, l.settings.users, connections)
 	return err
 }

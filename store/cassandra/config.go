@@ -159,7 +159,7 @@ func DefaultConfig() Config {
 		ProtocolVersion:  4,
 		Reconnect:        2 * time.Second,
 		Window:           store.DefaultWindow,
-		FloorEvery:       2000,
+		FloorEvery:       250,
 		BulkAfter:        100_000,
 		ScanRate:         2000,
 		Heartbeat:        10 * time.Second,
