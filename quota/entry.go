@@ -1,10 +1,13 @@
 package quota
 
 import (
+	"context"
+	"fmt"
 	"sync"
 	"time"
 
 	"popelago/mail"
+	"popelago/store"
 )
 
 // entry is the known usage of a mailbox: the last read, and the changes of the local server since.
@@ -23,18 +26,36 @@ type entry struct {
 	// during holds the deliveries and removals that ended while a read is in progress.
 	during  Usage
 	reading bool
-	// refused is the last permanent refusal.
-	refused refusal
+	// failures counts the reads that failed, and failure is the error of the last one.
+	failures int
+	failure  error
+	// everywhere is the last look at every datacenter before a refusal.
+	everywhere look
 }
 
-// refusal is a permanent refusal of a message.
-type refusal struct {
-	until  time.Time
-	octets int64 // of the message
-	limits mail.Limits
+// look is the usage in every datacenter, or the reason why the usage is unknown.
+type look struct {
+	until time.Time     // the look counts until then
+	age   time.Duration // for which the look counts
+	// known are the limits of the callers for which the look counts, and limits the limits that were read.
+	known, limits mail.Limits
+	usage         Usage
+	err           error
 }
 
 func newEntry() *entry { return &entry{turn: make(chan struct{}, 1)} }
+
+// take waits for the turn. Errors: store.ErrUnavailable, at the end of ctx.
+func (e *entry) take(ctx context.Context) error {
+	select {
+	case e.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, context.Cause(ctx))
+	}
+}
+
+func (e *entry) release() { <-e.turn }
 
 // age returns the time since the begin of the last read, and the duration of the read. ok is false
 // without a read, and after a clock went back.
@@ -51,10 +72,22 @@ func (e *entry) beginRead() {
 	e.reading, e.during = true, Usage{}
 }
 
-func (e *entry) failRead() {
+// failRead ends a read without a result. shared, if not nil, is the error for callers that wait for the read.
+func (e *entry) failRead(shared error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.reading = false
+	if shared != nil {
+		e.failures++
+		e.failure = shared
+	}
+}
+
+// failed returns the count of failed reads, and the last error.
+func (e *entry) failed() (n int, last error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.failures, e.failure
 }
 
 func (e *entry) endRead(u Usage, began time.Time, took time.Duration) {
@@ -122,17 +155,16 @@ func (e *entry) usage() Usage {
 	return Usage{max(u.Octets, 0), max(u.Messages, 0)}
 }
 
-// refuses reports whether a message as large as octets, or larger, was refused permanently a moment ago
-// under the same limits.
-func (e *entry) refuses(l mail.Limits, octets int64, now time.Time) bool {
+// seen returns the last look at every datacenter; false if the look is too old, or under other limits.
+func (e *entry) seen(known mail.Limits, now time.Time) (look, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	r := e.refused
-	return r.limits == l && octets >= r.octets && now.Before(r.until) && r.until.Sub(now) <= refuseAge
+	l := e.everywhere
+	return l, l.known == known && now.Before(l.until) && l.until.Sub(now) <= l.age
 }
 
-func (e *entry) noteRefused(r refusal) {
+func (e *entry) noteLook(l look) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.refused = r
+	e.everywhere = l
 }

@@ -49,6 +49,8 @@ const (
 	// readShare limits the time spent on reads of one mailbox: the usage is remembered for at least
 	// readShare times the duration of its read.
 	readShare = 20
+	// admitWait limits Admit: a client waits for the answer to RCPT.
+	admitWait = time.Minute
 )
 
 // Keeper knows the usage of mailboxes and domains. Safe for concurrent use. A Keeper needs no Close.
@@ -76,8 +78,10 @@ func New(cfg Config, dir *account.Directory, st store.Store, reg prometheus.Regi
 }
 
 // Admit reports whether a message of some octets may be accepted for a recipient; zero octets: the size is
-// unknown. Errors: ErrOver, ErrRefused; the store's, if the usage is unknown.
+// unknown. Admit takes admitWait at most. Errors: ErrOver, ErrRefused; the store's, if the usage is unknown.
 func (k *Keeper) Admit(ctx context.Context, r mail.Recipient, octets int64) error {
+	ctx, cancel := context.WithTimeout(ctx, admitWait)
+	defer cancel()
 	_, err := k.claim(ctx, r, octets, false)
 	return err
 }
@@ -134,33 +138,54 @@ func (k *Keeper) admitMailbox(ctx context.Context, c *Claim, reserve bool) error
 	return k.refuse(ctx, e, c, reserve)
 }
 
-// refuse reads the limits and the usage again, from every datacenter, before a permanent refusal. If either
-// has become unknown, the refusal is temporary.
+// refuse looks at every datacenter before a permanent refusal. If the limits or the usage have become unknown, the refusal is
+// temporary.
 func (k *Keeper) refuse(ctx context.Context, e *entry, c *Claim, reserve bool) error {
-	now := k.cfg.Now()
-	r := c.recipient
-	if e.refuses(r.Limits, c.octets, now) {
-		return k.refused(quotaMailbox, ErrRefused)
-	}
-	l, err := k.dir.Limits(ctx, r.Account)
+	l, err := k.lookEverywhere(ctx, e, c.recipient)
 	if err != nil {
-		return k.refused(quotaMailbox, fmt.Errorf("%w; the limits are unknown: %w", ErrOver, err))
+		return k.refused(quotaMailbox, err)
 	}
-	if ok, _, read := e.fits(l, c.octets, reserve); ok {
+	if ok, _, read := e.fits(l.limits, c.octets, reserve); ok {
 		if reserve {
 			c.entry, c.read = e, read
 		}
 		return nil
 	}
-	u, err := Measure(ctx, k.mail.Each, r.Mailbox, l.Retention, now)
-	switch {
-	case err != nil:
-		return k.refused(quotaMailbox, fmt.Errorf("%w; the usage elsewhere is unknown: %w", ErrOver, err))
-	case !l.Refuse || u.plus(Usage{c.octets, 1}).within(l.Octets, l.Messages):
+	if !l.limits.Refuse || l.usage.plus(Usage{c.octets, 1}).within(l.limits.Octets, l.limits.Messages) {
 		return k.refused(quotaMailbox, ErrOver)
 	}
-	e.noteRefused(refusal{until: now.Add(refuseAge), octets: c.octets, limits: r.Limits})
 	return k.refused(quotaMailbox, ErrRefused)
+}
+
+// lookEverywhere reads the limits and the usage of the mailbox of r from every datacenter. Senders that anybody may be cause the
+// look: callers share a look, also in vain, for refuseAge at least, and for readShare times its duration. Errors: ErrOver, which
+// wraps the cause.
+func (k *Keeper) lookEverywhere(ctx context.Context, e *entry, r mail.Recipient) (look, error) {
+	if l, ok := e.seen(r.Limits, k.cfg.Now()); ok {
+		return l, l.err
+	}
+	if err := e.take(ctx); err != nil {
+		return look{}, fmt.Errorf("%w; the usage elsewhere is unknown: %w", ErrOver, err)
+	}
+	defer e.release()
+	began := k.cfg.Now()
+	if l, ok := e.seen(r.Limits, began); ok {
+		return l, l.err
+	}
+	l := look{known: r.Limits}
+	var err error
+	if l.limits, err = k.dir.Limits(ctx, r.Account); err != nil {
+		l.err = fmt.Errorf("%w; the limits are unknown: %w", ErrOver, err)
+	} else if l.usage, err = Measure(ctx, k.mail.Each, r.Mailbox, l.limits.Retention, began); err != nil {
+		l.err = fmt.Errorf("%w; the usage elsewhere is unknown: %w", ErrOver, err)
+	}
+	now := k.cfg.Now()
+	l.age = max(refuseAge, readShare*now.Sub(began))
+	l.until = now.Add(l.age)
+	if l.err == nil || ctx.Err() == nil { // otherwise only this caller gave up
+		e.noteLook(l)
+	}
+	return l, l.err
 }
 
 // refused counts a refusal and returns err.
@@ -177,26 +202,32 @@ func (k *Keeper) entry(mailbox mail.MailboxID) *entry {
 }
 
 // refresh reads the usage of the mailbox of r, unless the usage is younger than ttl. Callers that need the
-// same usage wait for one read.
+// same usage wait for one read, and share its failure.
 func (k *Keeper) refresh(ctx context.Context, e *entry, r mail.Recipient, ttl time.Duration) error {
 	if e.fresh(k.cfg.Now(), ttl) {
 		return nil
 	}
-	select {
-	case e.turn <- struct{}{}:
-		defer func() { <-e.turn }()
-	case <-ctx.Done():
-		return fmt.Errorf("quota: wait for the usage of mailbox %s: %w: %w", r.Mailbox, store.ErrUnavailable, context.Cause(ctx))
+	failures, _ := e.failed()
+	if err := e.take(ctx); err != nil {
+		return fmt.Errorf("quota: wait for the usage of mailbox %s: %w", r.Mailbox, err)
 	}
+	defer e.release()
 	began := k.cfg.Now()
 	if e.fresh(began, ttl) {
 		return nil
+	}
+	if n, err := e.failed(); n > failures {
+		return err
 	}
 	e.beginRead()
 	u, err := Measure(ctx, k.mail.Local, r.Mailbox, r.Limits.Retention, began)
 	k.metrics.read(err)
 	if err != nil {
-		e.failRead()
+		if ctx.Err() != nil { // only this caller gave up
+			e.failRead(nil)
+		} else {
+			e.failRead(err)
+		}
 		return err
 	}
 	e.endRead(u, began, max(k.cfg.Now().Sub(began), 0))

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -278,6 +279,55 @@ func TestUnknownUsage(t *testing.T) {
 	want(t, "known", k.Admit(t.Context(), r, 5000), ErrRefused)
 }
 
+// Many senders that wait for the same usage share one read, also one that fails.
+func TestSharedFailure(t *testing.T) {
+	w := newWorld(t)
+	k := w.keeper(t, nil, nil)
+	r := w.set(t, map[string]string{"quota": "3000"})
+	e := k.entry(r.Mailbox)
+	synctest.Test(t, func(t *testing.T) {
+		e.turn = make(chan struct{}, 1)
+		e.turn <- struct{}{} // a read is in progress
+		var senders sync.WaitGroup
+		for range 50 {
+			senders.Go(func() { want(t, "away", k.Admit(t.Context(), r, 1), store.ErrUnavailable) })
+		}
+		synctest.Wait()
+		e.failRead(store.ErrUnavailable)
+		e.release()
+		senders.Wait()
+		if n := w.mail.lists.Load(); n != 0 {
+			t.Errorf("%d reads after the failure, want 0", n)
+		}
+		e.turn <- struct{}{} // a read that hangs
+		began := time.Now()
+		want(t, "hangs", k.Admit(t.Context(), r, 1), store.ErrUnavailable)
+		if took := time.Since(began); took > admitWait {
+			t.Errorf("RCPT waits %v, want %v", took, admitWait)
+		}
+		e.release()
+	})
+	e.turn = make(chan struct{}, 1) // of no bubble
+	want(t, "back", k.Admit(t.Context(), r, 1), nil)
+}
+
+// A sender who leaves is no failure for the others.
+func TestGoneIsNoFailure(t *testing.T) {
+	w := newWorld(t)
+	k := w.keeper(t, nil, nil)
+	r := w.set(t, map[string]string{"quota": "3000"})
+	gone, leave := context.WithCancel(t.Context())
+	err := fmt.Errorf("gone: %w", store.ErrUnavailable)
+	w.mail.fail.Store(&err)
+	leave()
+	if err := k.refresh(gone, k.entry(r.Mailbox), r, time.Second); err == nil {
+		t.Error("the usage is known to a sender who left")
+	}
+	if n, _ := k.entry(r.Mailbox).failed(); n != 0 {
+		t.Errorf("%d failures for everybody, want 0", n)
+	}
+}
+
 // level is a level with a list of its own.
 type level struct {
 	store.Mail
@@ -298,21 +348,30 @@ func TestRefuse(t *testing.T) {
 	old := w.set(t, map[string]string{"quota": "3000", "over_quota": "refuse"})
 	w.add(t, old.Mailbox, 3000)
 	want(t, "emptied elsewhere", k.Admit(t.Context(), old, 1000), ErrOver)
-	elsewhere = func() ([]mail.Message, error) { return nil, store.ErrUnavailable }
-	want(t, "cut off", k.Admit(t.Context(), old, 1000), ErrOver)
+	w.advance(refuseAge)
 	reads := 0
-	elsewhere = func() ([]mail.Message, error) { reads++; return []mail.Message{{Size: 3000}}, nil }
-	for range 5 {
-		want(t, "full everywhere", k.Admit(t.Context(), old, 1000), ErrRefused)
+	elsewhere = func() ([]mail.Message, error) { reads++; return nil, store.ErrUnavailable }
+	for octets := range int64(5) {
+		want(t, "cut off", k.Admit(t.Context(), old, 1000-octets), ErrOver)
 	}
 	if reads != 1 {
-		t.Errorf("%d reads elsewhere", reads)
+		t.Errorf("%d reads elsewhere in vain, want 1", reads)
+	}
+	w.advance(refuseAge)
+	reads = 0
+	elsewhere = func() ([]mail.Message, error) { reads++; return []mail.Message{{Size: 3000}}, nil }
+	for octets := range int64(5) {
+		want(t, "full everywhere", k.Admit(t.Context(), old, 1000-octets), ErrRefused)
+	}
+	if reads != 1 {
+		t.Errorf("%d reads elsewhere, want 1", reads)
 	}
 	w.advance(time.Minute)
 	raised := w.set(t, map[string]string{"quota": "9000"})
 	want(t, "raised a moment ago", k.Admit(t.Context(), old, 1000), nil)
 	want(t, "raised", k.Admit(t.Context(), raised, 1000), nil)
 	w.set(t, map[string]string{"quota": "3000", "over_quota": "retry"})
+	w.advance(time.Minute)
 	want(t, "retry since a moment", k.Admit(t.Context(), old, 1000), ErrOver)
 }
 
