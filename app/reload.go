@@ -74,7 +74,7 @@ func (a *App) Reload(context.Context) (adminclient.Reload, error) {
 
 	out := adminclient.Reload{Applied: []string{}, Restart: []string{}}
 	for _, s := range swaps() {
-		if slices.Contains(changed, s.key) && a.canSwap(s.key) {
+		if slices.Contains(changed, s.key) && a.canSwap(s.key, &next) {
 			merged.Adopt(&next, s.key, s.copy)
 			out.Applied = append(out.Applied, s.key)
 		}
@@ -115,10 +115,10 @@ func (a *App) loadAgain() (config.Config, error) {
 }
 
 // canSwap reports whether this server can change a setting while it runs: a server that began without
-// certificate files has no use for others.
-func (a *App) canSwap(key string) bool {
+// certificate files has no use for others, and a server with certificate files serves their certificate until it stops.
+func (a *App) canSwap(key string, next *config.Config) bool {
 	if key == "tls.certificate" || key == "tls.key" {
-		return a.certs != nil && a.reload.inForce.TLS.Certificate != ""
+		return a.certs != nil && a.reload.inForce.TLS.Certificate != "" && next.TLS.Certificate != ""
 	}
 	return true
 }

@@ -125,6 +125,18 @@ func TestReloadOfCertificateAndPenalties(t *testing.T) {
 	}
 	session.Do("NOOP", "+OK")
 	session.Do("QUIT", "+OK")
+
+	next.TLS.Certificate, next.TLS.Key, next.TLS.SelfSigned = "", "", true
+	r, err = a.Reload(t.Context())
+	if err != nil || len(r.Applied) != 0 || strings.Join(r.Restart, " ") != "tls.certificate tls.key tls.self_signed" {
+		t.Errorf("a reload without certificate files: %+v, %v", r, err)
+	}
+	if got := setting(t, a, "tls.certificate"); got != fmt.Sprintf("%q", second.CertFile) {
+		t.Errorf("the certificate %q is shown, %q is served", got, second.CertFile)
+	}
+	if err := handshake(second); err != nil {
+		t.Errorf("after the certificate files were taken out: %v", err)
+	}
 }
 
 // Simultaneous reloads take turns: the settings in force always come from a single reading of the file, and
