@@ -84,17 +84,22 @@ func (a *api) reportRestored(ctx context.Context, operation string, address mail
 	return func(row mail.Message) { a.happened(ctx, e.Of(row)) }
 }
 
-// removedMessages reports the messages of a maildrop that an administrator has removed, and the request.
-func (a *api) removedMessages(ctx context.Context, m *openedMaildrop, octets int64) {
-	report := a.reportRemoved(ctx, "remove-messages", m.account.Address, m.account.Mailbox)
-	if report == nil {
+// removalDoubt is the cause of the events of a removal that has failed: some of the messages may be removed.
+const removalDoubt = "the removal was not confirmed"
+
+// removedMessages reports the messages of a maildrop that an administrator has removed, and the request. After a
+// failed removal the events have the cause removalDoubt.
+func (a *api) removedMessages(ctx context.Context, m *openedMaildrop, octets int64, failed error) {
+	if a.cfg.Events == nil {
 		return
 	}
-	m.EachMarked(func(row mail.Message) { report([]mail.Message{row}) })
-	a.happened(ctx, event.Event{
-		Kind: event.Accessed, Operation: "remove-messages", Mailbox: m.account.Mailbox, Address: m.account.Address.String(),
-		Messages: int64(m.Marked()), Size: octets,
-	})
+	e := event.Event{Kind: event.Removed, Operation: "remove-messages", Mailbox: m.account.Mailbox, Address: m.account.Address.String()}
+	if failed != nil {
+		e.Cause = removalDoubt
+	}
+	m.EachMarked(func(row mail.Message) { a.happened(ctx, e.Of(row)) })
+	e.Kind, e.Messages, e.Size = event.Accessed, int64(m.Marked()), octets
+	a.happened(ctx, e)
 }
 
 // noChanges lists operations that change nothing although they are no GET, and operations that report

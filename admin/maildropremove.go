@@ -40,7 +40,7 @@ func (a *api) addRemove() {
 		defer m.Close()
 		out, err := m.remove(ctx, in.Body, selects)
 		if out.Messages > 0 && !in.Body.DryRun {
-			a.removedMessages(ctx, m, out.Octets)
+			a.removedMessages(ctx, m, out.Octets, err)
 			more := []any{"messages", out.Messages, "octets", out.Octets, "selection", selectionOf(in.Body)}
 			if err != nil {
 				more = append(more, "incomplete", err.Error())
@@ -85,8 +85,8 @@ func selectionOf(r adminclient.MaildropRemoval) any {
 	return r.UniqueIDs
 }
 
-// remove removes the selected messages, or counts them. After an error some of the messages counted
-// may be removed.
+// remove removes the selected messages, or counts them. After an error with messages in the result, some of these
+// messages may be removed; after an error without messages, none.
 func (m *openedMaildrop) remove(ctx context.Context, r adminclient.MaildropRemoval, f filter) (adminclient.MaildropRemoved, error) {
 	out := adminclient.MaildropRemoved{Missing: []string{}}
 	take := func(n int) error {
@@ -101,8 +101,11 @@ func (m *openedMaildrop) remove(ctx context.Context, r adminclient.MaildropRemov
 		}
 		return m.Mark(n)
 	}
-	if err := m.each(r, f, &out, take); err != nil || r.DryRun {
-		return out, err
+	if err := m.each(r, f, &out, take); err != nil {
+		return adminclient.MaildropRemoved{}, err
+	}
+	if r.DryRun {
+		return out, nil
 	}
 	_, err := m.Commit(ctx)
 	return out, err

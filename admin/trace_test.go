@@ -15,6 +15,7 @@ import (
 	"popelago/event"
 	"popelago/mail"
 	"popelago/store"
+	"popelago/store/storetest"
 	"popelago/trace"
 )
 
@@ -125,6 +126,47 @@ func TestAuditOfAdministrators(t *testing.T) {
 	wantStatus(t, "no id", err, http.StatusBadRequest, "")
 	_, err = c.Audit(ctx, adminclient.EventQuery{Before: "x"})
 	wantStatus(t, "no position", err, http.StatusBadRequest, "not a position")
+}
+
+// refusing is a store that refuses removals on demand.
+type refusing struct {
+	store.Mail
+	err error
+}
+
+func (r *refusing) RemoveListed(ctx context.Context, mailbox mail.MailboxID, rows []mail.Message) error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.Mail.RemoveListed(ctx, mailbox, rows)
+}
+
+// The events of a removal without confirmation name the doubt, for a message and for the request.
+func TestDoubtfulRemoval(t *testing.T) {
+	r := &refusing{}
+	f := (&fixture{wrap: func(engine store.Store) store.Store {
+		r.Mail = engine.Mail.Local
+		return storetest.WithMail(engine, r)
+	}}).traced(t)
+	a := withAlice(t, f, "a: 1\n\none\n")
+	remove := func(err error, want string) {
+		t.Helper()
+		r.err = err
+		if _, got := a.RemoveMessages(t.Context(), aliceAddress, adminclient.MaildropRemoval{All: true}); (got == nil) != (err == nil) {
+			t.Fatalf("the removal with the error %v: %v", err, got)
+		}
+		list, err := a.Audit(t.Context(), adminclient.EventQuery{Subject: aliceAddress})
+		if err != nil || len(list.Events) < 2 {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		for i, kind := range []string{"access", "removed"} {
+			if e := list.Events[i]; e.Kind != kind || e.Operation != "remove-messages" || e.Cause != want {
+				t.Errorf("event %s %s with the cause %q, want %s remove-messages with %q", e.Kind, e.Operation, e.Cause, kind, want)
+			}
+		}
+	}
+	remove(store.ErrOutcomeUnknown, "the removal was not confirmed")
+	remove(nil, "")
 }
 
 // A caller sees the events of the own domains alone.
