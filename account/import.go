@@ -102,32 +102,23 @@ func (d *Directory) importRows(ctx context.Context, list []*importing, dry bool)
 	d.changes.Lock()
 	defer d.changes.Unlock()
 	d.checkDomains(ctx, list)
+	if !dry {
+		d.lowerLeastOf(ctx, list)
+	}
 	d.eachOf(list, func(w *importing) error {
 		if err := d.judgeWanted(ctx, w); err != nil || dry || w.done.Outcome == OutcomeUnchanged {
 			return err
 		}
 		return d.change(ctx, w.address, w.generation, w.change)
 	})
-	if dry {
-		return
-	}
-	for _, w := range list {
-		if w.done.Err == nil && w.change.Retention != nil {
-			d.least.saw(*w.change.Retention)
-		}
-	}
 }
 
-// checkDomains refuses accounts of domains that are not hosted, and prepares the least retention.
+// checkDomains refuses accounts of domains that are not hosted.
 func (d *Directory) checkDomains(ctx context.Context, list []*importing) {
 	hosted := map[string]error{}
-	least := mail.Forever
 	for _, w := range list {
 		if w.done.Err != nil {
 			continue
-		}
-		if r := w.change.Retention; r != nil && r.Ends() {
-			least = least.Shorter(*r)
 		}
 		err, known := hosted[w.address.Domain]
 		if !known {
@@ -138,9 +129,20 @@ func (d *Directory) checkDomains(ctx context.Context, list []*importing) {
 			w.refuse(err)
 		}
 	}
+}
+
+// lowerLeastOf lowers the least retention once for all accounts of an import. An error refuses the accounts with a
+// retention of their own.
+func (d *Directory) lowerLeastOf(ctx context.Context, list []*importing) {
+	least := mail.AsDomain
+	for _, w := range list {
+		if w.done.Err == nil {
+			least = least.Shorter(leastOfChange(w.change))
+		}
+	}
 	if err := d.lowerLeastLocked(ctx, least); err != nil {
 		for _, w := range list {
-			if w.done.Err == nil && w.change.Retention != nil {
+			if w.done.Err == nil && leastOfChange(w.change).Ends() {
 				w.refuse(err)
 			}
 		}

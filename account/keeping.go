@@ -83,6 +83,15 @@ func OwnLeast(row store.Address) mail.Retention {
 	return row.Retention.Shorter(ownAfterRetrieval(row.Settings))
 }
 
+// leastOfChange returns the least of the retentions that a change gives to an account.
+func leastOfChange(c store.AddressChange) mail.Retention {
+	least := ownAfterRetrieval(c.Settings)
+	if c.Retention != nil {
+		least = least.Shorter(*c.Retention)
+	}
+	return least
+}
+
 // leastOf returns the least retention in force of all accounts of the domain, after retrieval or not, where
 // no account has a retention of its own less than own.
 func (k Keeping) leastOf(own mail.Retention) mail.Retention {

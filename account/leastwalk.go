@@ -101,8 +101,9 @@ func (d *Directory) noteWalk(ctx context.Context, w *retentionWalk, before strin
 	return nil
 }
 
-// lowerLeastLocked lowers an existing note, so that LeastRetention of other servers, and of this
-// server after a restart, does not exceed the retention of an account. The caller holds changes.
+// lowerLeastLocked prepares the write of an account with a retention of its own: lowerLeastLocked lowers an existing
+// note, so that LeastRetention of other servers, and of this server after a restart, does not exceed the retention, and
+// tells the walks of this process. The caller holds changes until the end of the write.
 func (d *Directory) lowerLeastLocked(ctx context.Context, retention mail.Retention) error {
 	if !retention.Ends() {
 		return nil
@@ -111,8 +112,11 @@ func (d *Directory) lowerLeastLocked(ctx context.Context, retention mail.Retenti
 	if err != nil {
 		return err
 	}
-	if noted, known := parseLeast(text); !known || noted.Shorter(retention) == noted {
-		return nil
+	if noted, known := parseLeast(text); known && noted.Shorter(retention) != noted {
+		if err := d.writeLeastNote(ctx, retention); err != nil {
+			return err
+		}
 	}
-	return d.writeLeastNote(ctx, retention)
+	d.least.saw(retention)
+	return nil
 }

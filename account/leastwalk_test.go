@@ -208,6 +208,35 @@ func TestLeastNoteOfAnotherForm(t *testing.T) {
 	}
 }
 
+// An import lowers the least retention before it writes, for both retentions of an account, and for every server. A dry
+// run lowers nothing.
+func TestLeastRetentionOfImports(t *testing.T) {
+	for _, name := range []string{settingRetention, SettingAfterRetrieval} {
+		t.Run(name, func(t *testing.T) {
+			c, st := newClock(), openStore(t)
+			d := newDirectory(t, cheap(c), st)
+			if _, err := d.AddDomain(t.Context(), "example.test"); err != nil {
+				t.Fatal(err)
+			}
+			learn(t, d)
+			retain(t, d, "bob@example.test", month)
+			run := func(dry bool) {
+				t.Helper()
+				done := d.Import(t.Context(), []Wanted{{Address: addr(t, "alice@example.test"), Settings: map[string]string{name: "7d"}}}, dry)
+				if done[0].Outcome != OutcomeMade {
+					t.Errorf("import, dry run %t: %+v", dry, done[0])
+				}
+			}
+			run(true)
+			wantLeast(t, "after a dry run", d, month)
+			wantLeast(t, "after a dry run, another process", newDirectory(t, cheap(c), st), month)
+			walking(t, d, func() { run(false) }, month)
+			wantLeast(t, "after an import", d, week)
+			wantLeast(t, "after an import, another process", newDirectory(t, cheap(c), st), week)
+		})
+	}
+}
+
 // After a fault at any point, the announced retention is never above the retention of an account
 // whose change succeeded.
 func TestLeastRetentionFaults(t *testing.T) {

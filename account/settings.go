@@ -104,18 +104,10 @@ func (d *Directory) changeOwn(ctx context.Context, a mail.Address, mailbox *mail
 	if mailbox != nil && e.mailbox != *mailbox {
 		return fmt.Errorf("account %s: %w", a, ErrNoSuchAccount)
 	}
-	own := ownAfterRetrieval(c.Settings)
-	if c.Retention != nil {
-		own = own.Shorter(*c.Retention)
-	}
-	if err := d.lowerLeastLocked(ctx, own); err != nil {
+	if err := d.lowerLeastLocked(ctx, leastOfChange(c)); err != nil {
 		return err
 	}
-	if err := d.change(ctx, a, e.row.Generation, c); err != nil {
-		return err
-	}
-	d.least.saw(own)
-	return nil
+	return d.change(ctx, a, e.row.Generation, c)
 }
 
 // DomainChange reads settings of a domain, by name, as SetAccountSettings does. Errors: ErrBadSetting.
