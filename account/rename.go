@@ -15,9 +15,10 @@ import (
 // settings; the old address becomes an alias of the new address. Sessions in progress and deliveries in flight
 // go on: they name the mailbox, which stays the same.
 //
-// Rename makes four writes. If it stops between two of them, both addresses work, and a repetition
-// continues; a repetition after the last write changes nothing. The new address may be an alias
-// that leads to the account alone, so that a rename can be undone by a rename.
+// Rename makes up to four writes. If Rename stops between two of them, both addresses work, and a repetition
+// continues; a repetition after the last write changes nothing. As soon as the new address is an account, its
+// password, its state and its settings count: a repetition copies none of them again. The new address may be an
+// alias that leads to the account alone, so that a rename can be undone by a rename.
 //
 // Errors: mail.ErrBadAddress, ErrNoSuchAccount (also for an alias, which the text names), ErrNoSuchDomain,
 // ErrExists: something else has the new address; the store's.
@@ -62,6 +63,8 @@ type rename struct {
 	// account is the account to be renamed. leadsBack: the new address is an alias that leads to the account alone.
 	account   *entry
 	leadsBack bool
+	// there is the account of the new address, if a rename has stopped half way.
+	there *entry
 	// generation is the generation of the new address, alias that of the alias.
 	generation, alias mail.MessageID
 }
@@ -101,8 +104,8 @@ func (r *rename) judge() (done bool, err error) {
 	switch {
 	case there == nil, r.leadsBack:
 		r.generation = renamedGeneration(nextGeneration(r.toRows), r.account.mailbox)
-	case there.isAccount() && there.mailbox == r.account.mailbox: // stopped half way
-		r.generation = there.row.Generation
+	case there.isAccount() && there.mailbox == r.account.mailbox:
+		r.there = there
 	default:
 		return false, fmt.Errorf("%s %s: %w", there.row.Kind, r.to, ErrExists)
 	}
@@ -141,22 +144,29 @@ func (r *rename) write(ctx context.Context, d *Directory) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
-	row, change := r.newRow()
 	addAlias := func() error { return d.change(ctx, r.from, r.alias, alias) }
-	addRow := func() error { return d.change(ctx, r.to, r.generation, change) }
 	mark := func() error {
 		return d.change(ctx, r.from, r.account.row.Generation, store.AddressChange{AddTargets: []mail.Address{r.to}})
 	}
-	steps := []func() error{addAlias, addRow, mark}
-	if !hidden {
-		steps = []func() error{addRow, addAlias, mark}
+	made, steps := r.there, []func() error{addAlias, mark}
+	if made == nil {
+		row, change := r.newRow()
+		if err := d.lowerLeastLocked(ctx, OwnLeast(row)); err != nil { // a walk may have passed the new address
+			return Account{}, err
+		}
+		made = &entry{row: row, mailbox: row.Mailbox()}
+		addRow := func() error { return d.change(ctx, r.to, r.generation, change) }
+		steps = []func() error{addAlias, addRow, mark}
+		if !hidden {
+			steps = []func() error{addRow, addAlias, mark}
+		}
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return Account{}, err
 		}
 	}
-	return accountOf(&entry{row: row, mailbox: row.Mailbox()}), nil
+	return accountOf(made), nil
 }
 
 // clearWay returns the change that makes the alias, and ends displaced groups of the old address, which
@@ -187,8 +197,8 @@ func (r *rename) clearWay(ctx context.Context, d *Directory) (c store.AddressCha
 	return c, hidden, err
 }
 
-// newRow returns the row of the new address, and the change that makes it. A repetition replaces the settings
-// that were copied before.
+// newRow returns the row of the new address, and the change that makes it. The change removes the settings of a row
+// whose account has not arrived.
 func (r *rename) newRow() (row store.Address, c store.AddressChange) {
 	row = r.account.row
 	origin := row.MailboxOrigin()

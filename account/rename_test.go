@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -242,6 +243,57 @@ func TestRenameStopsHalfWay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// stopping is a store that fails from some change of an address on.
+type stopping struct {
+	store.Directory
+	changes int // that succeed
+}
+
+func (s *stopping) ChangeAddress(ctx context.Context, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
+	if s.changes--; s.changes < 0 {
+		return store.ErrUnavailable
+	}
+	return s.Directory.ChangeAddress(ctx, a, generation, c)
+}
+
+// A rename has made the new address and stops. The changes of the account under the new address survive the repetition.
+func TestRenameAgainKeepsChanges(t *testing.T) {
+	d, _ := withDomain(t)
+	ctx := t.Context()
+	ann, anna := addr(t, "ann@example.test"), addr(t, "anna@example.test")
+	old := addAccount(t, d, ann.String(), "secret")
+	wantErr(t, "settings", d.SetAccountSettings(ctx, ann, map[string]string{"quota": "1GiB", "pop3": "off", "retention": "90d"}), nil)
+	_, err := newDirectory(t, cheap(newClock()), &stopping{d.store.Local, 2}).Rename(ctx, ann, anna)
+	wantErr(t, "a rename that stops", err, store.ErrUnavailable)
+
+	wantErr(t, "password", d.SetPassword(ctx, anna, "another"), nil)
+	wantErr(t, "state", d.SetState(ctx, anna, store.StateDisabled), nil)
+	wantErr(t, "settings", d.SetAccountSettings(ctx, anna, map[string]string{"quota": "2GiB", "pop3": "", "deliver": "off", "retention": "30d"}), nil)
+	want, err := d.Account(ctx, anna)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := renamed(t, d, ann.String(), anna.String()); !reflect.DeepEqual(got, want) {
+		t.Errorf("renamed: %+v, want %+v", got, want)
+	}
+	got, err := newDirectory(t, cheap(newClock()), d.store.Local).Account(ctx, anna)
+	if err != nil || !reflect.DeepEqual(got, want) || got.Mailbox != old.Mailbox {
+		t.Errorf("after the repetition: %+v, %v; want %+v", got, err, want)
+	}
+	if a, err := d.Alias(ctx, ann, store.KindAlias); err != nil || len(a.Targets) != 1 || a.Targets[0] != anna {
+		t.Errorf("the alias: %+v, %v", a, err)
+	}
+}
+
+// An account whose rename a walk over the accounts misses under both addresses keeps its part in the least retention.
+func TestRenameDuringWalk(t *testing.T) {
+	d, _ := withDomain(t)
+	learn(t, d)
+	retain(t, d, "ann@example.test", week)
+	walking(t, d, func() { renamed(t, d, "ann@example.test", "anna@example.test") })
+	wantLeast(t, "after the walk", d, week)
 }
 
 // mustOwn checks that no job takes a mailbox for the mailbox of an ended account.
