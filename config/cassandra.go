@@ -90,7 +90,7 @@ func cassandraSettings(c *Cassandra) []setting {
 		{"cassandra.on_unreachable", oneOf(&c.OnUnreachable, unreachableRefuse, unreachableLocal),
 			"Answer with durability = \"each\" while a datacenter is unreachable: \"refuse\" answers 451, \"local\" stores in this datacenter only, and says so in the reply, the log and a metric."},
 		{"cassandra.failover", &list{p: &c.Failover, what: "the name of a datacenter such as \"dc2\"", check: checkDatacenter},
-			"Datacenters to use while no node of this datacenter is reachable, the first choice first. Empty: none, and mail is deferred (451) in the meantime. The server returns by itself; until the local nodes have their missed writes, the server reads from all datacenters. Before a failover the server writes a note into spool_dir; without the note there is no failover."},
+			"Datacenters to use while no node of this datacenter is reachable, the first choice first, and the next one if the datacenter in use has no quorum. Empty: none, and mail is deferred (451) in the meantime. The server returns by itself; until the local nodes have their missed writes, the server reads from all datacenters. Before a failover the server writes a note into spool_dir; without the note there is no failover."},
 		{"cassandra.failover_after", duration(&c.FailoverAfter, time.Second, time.Hour),
 			"Time without a reachable node here before the server fails over. The nodes must be back for three times as long before the server returns."},
 

@@ -47,9 +47,18 @@ func lostNone(r simulation.Result) error {
 	return nil
 }
 
+// servedByTheThird: two datacenters of three are away for 70 minutes of two hours, and clients of all are served.
+func servedByTheThird(r simulation.Result) error {
+	if 10*r.Failed > r.Sent || 10*r.FailedLogins > r.Logins {
+		return fmt.Errorf("%d of %d messages had to be sent again, %d of %d logins failed", r.Failed, r.Sent, r.FailedLogins, r.Logins)
+	}
+	return nil
+}
+
 func busy(cfg *simulation.Config)     { cfg.OwnerEvery = 5 * time.Minute }
 func each(cfg *simulation.Config)     { cfg.Durability = mail.DurabilityEach }
 func failover(cfg *simulation.Config) { cfg.Failover = true }
+func ofThree(cfg *simulation.Config)  { cfg.Datacenters, cfg.Failover = 3, true }
 
 // scenarios are in the order of the table.
 var scenarios = []scenario{
@@ -74,6 +83,10 @@ var scenarios = []scenario{
 		{Kind: simulation.DatacenterDown, At: 20 * time.Minute, For: 30 * time.Minute, A: 0},
 		{Kind: simulation.DatacenterDown, At: 54 * time.Minute, For: 3 * time.Minute, A: 0},
 		{Kind: simulation.DatacenterDown, At: 60 * time.Minute, For: time.Minute, A: 0},
+	}},
+	{event: "the datacenter that servers fail over to goes away, too", change: ofThree, check: servedByTheThird, faults: []simulation.Fault{
+		{Kind: simulation.DatacenterDown, At: 20 * time.Minute, For: 60 * time.Minute, A: 0},
+		{Kind: simulation.DatacenterDown, At: 30 * time.Minute, For: 60 * time.Minute, A: 1},
 	}},
 	{event: "a server restarts while its datacenter is away, or before the nodes have all missed writes", change: failover, faults: []simulation.Fault{
 		{Kind: simulation.DatacenterDown, At: 20 * time.Minute, For: 30 * time.Minute, A: 0},

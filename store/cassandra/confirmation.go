@@ -30,8 +30,12 @@ func newConfirmation(l *link, c *complaints) *confirmation {
 	return &confirmation{cfg: l.cfg, link: l, complaints: c, file: newAbsenceFile(l.cfg), asker: asker{cfg: l.cfg, open: l.open}}
 }
 
-// begin records an absence before a failover. left is when a local node answered last.
+// begin records an absence before a failover, unless the absence is recorded already. left is when a local
+// node answered last.
 func (c *confirmation) begin(left time.Time) error {
+	if c.saved && c.absence.back.IsZero() {
+		return nil
+	}
 	longer := c.absence.again(left)
 	if err := c.file.save(longer); err != nil {
 		return err

@@ -51,30 +51,31 @@ func TestAnswerFromBeforeTheReturn(t *testing.T) {
 func TestReturnWaits(t *testing.T) {
 	now := time.Now()
 	s := failing(t, t.TempDir())
-	if err := s.depart(s.other, now); err != nil {
+	if err := s.depart(s.others["dc2"], now, noLocalNode); err != nil {
 		t.Fatal(err)
 	}
-	s.watchReturn(true, now)
-	s.watchReturn(true, now.Add(2900*time.Millisecond))
+	s.watchReturn(true, now, always)
+	s.watchReturn(true, now.Add(2900*time.Millisecond), always)
 	s.wantReads(t, "dc2", gocql.LocalQuorum)
-	s.watchReturn(false, now.Add(3*time.Second))
-	s.watchReturn(true, now.Add(4*time.Second))
-	s.watchReturn(true, now.Add(6900*time.Millisecond))
+	s.watchReturn(false, now.Add(3*time.Second), always)
+	s.watchReturn(true, now.Add(4*time.Second), always)
+	s.watchReturn(true, now.Add(6900*time.Millisecond), always)
 	s.wantReads(t, "dc2", gocql.LocalQuorum)
-	s.watchReturn(true, now.Add(7*time.Second))
+	s.watchReturn(true, now.Add(7*time.Second), always)
 	s.wantReads(t, "dc2", gocql.EachQuorum)
 }
 
 // The file of an absence is written again if it was removed while the nodes are away.
 func TestFileRemovedWhileAway(t *testing.T) {
 	s := failing(t, t.TempDir())
-	if err := s.depart(s.other, time.Now()); err != nil {
+	if err := s.depart(s.others["dc2"], time.Now(), noLocalNode); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(s.confirmation.file.path); err != nil {
 		t.Fatal(err)
 	}
 	s.local = nil
+	s.others["dc2"].session = visitor{continent: continent{"dc2": serving}, datacenter: "dc2"}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	s.watchOther(ended, time.Now())
@@ -99,7 +100,7 @@ func TestBulkStatesAreOfOneDatacenter(t *testing.T) {
 	if !fresh("dc1") || fresh("dc2") {
 		t.Errorf("fresh through dc1: %v, through dc2: %v", fresh("dc1"), fresh("dc2"))
 	}
-	if err := f.depart(f.other, time.Now()); err != nil {
+	if err := f.depart(f.others["dc2"], time.Now(), noLocalNode); err != nil {
 		t.Fatal(err)
 	}
 	if _, known := states.of(mailbox); known {

@@ -26,7 +26,7 @@ func failing(t *testing.T, spool string) *failover {
 	}
 	c := newComplaints(cfg.Logger)
 	f := newFailover(newLink(cfg, nil, newMetrics(limit.New(limit.Config{})), newPeerNodes(cfg, c)), c)
-	f.local, f.other = &route{datacenter: "dc1"}, &route{datacenter: "dc2"}
+	f.local, f.others = &route{datacenter: "dc1"}, map[string]*route{"dc2": {datacenter: "dc2"}}
 	f.link.current.Store(f.local)
 	return f
 }
@@ -34,7 +34,7 @@ func failing(t *testing.T, spool string) *failover {
 // away leads statements to dc2 from moment left to moment back, step by step.
 func (f *failover) away(t *testing.T, left, back time.Time) {
 	t.Helper()
-	if err := f.depart(&route{datacenter: "dc2"}, left); err != nil {
+	if err := f.depart(f.others["dc2"], left, noLocalNode); err != nil {
 		t.Fatal(err)
 	}
 	f.comesBack(t, back)
@@ -45,10 +45,13 @@ func (f *failover) comesBack(t *testing.T, at time.Time) {
 	t.Helper()
 	start := at.Add(-3*f.cfg.FailoverAfter - 2*time.Second)
 	for _, step := range []time.Duration{0, 3 * time.Second, 5 * time.Second} {
-		f.watchReturn(true, start.Add(step))
+		f.watchReturn(true, start.Add(step), always)
 	}
 	f.wantReads(t, "dc1", gocql.EachQuorum)
 }
+
+// always is the probe of confirmed reads while every datacenter has a quorum.
+func always() bool { return true }
 
 // restart returns the failover of another process, started while the local nodes answer.
 func (f *failover) restart(t *testing.T, now time.Time) *failover {
@@ -158,7 +161,7 @@ func TestAwayWhileConfirming(t *testing.T) {
 	now := time.Now()
 	s := failing(t, t.TempDir())
 	s.away(t, now.Add(-time.Minute), now)
-	if err := s.depart(s.other, now); err != nil {
+	if err := s.depart(s.others["dc2"], now, noLocalNode); err != nil {
 		t.Fatal(err)
 	}
 	s.wantReads(t, "dc2", gocql.LocalQuorum)
@@ -170,15 +173,15 @@ func TestAwayWhileConfirming(t *testing.T) {
 func TestConfirmBeforeReturn(t *testing.T) {
 	now := time.Now()
 	s := failing(t, t.TempDir())
-	if err := s.depart(s.other, now); err != nil {
+	if err := s.depart(s.others["dc2"], now, noLocalNode); err != nil {
 		t.Fatal(err)
 	}
-	s.watchReturn(true, now)
-	s.watchReturn(true, now.Add(3*time.Second))
+	s.watchReturn(true, now, always)
+	s.watchReturn(true, now.Add(3*time.Second), always)
 	s.wantReads(t, "dc2", gocql.EachQuorum)
-	s.watchReturn(true, now.Add(4*time.Second))
+	s.watchReturn(true, now.Add(4*time.Second), always)
 	s.wantReads(t, "dc2", gocql.EachQuorum)
-	s.watchReturn(false, now.Add(5*time.Second))
+	s.watchReturn(false, now.Add(5*time.Second), always)
 	s.wantReads(t, "dc2", gocql.LocalQuorum)
 	s.comesBack(t, now.Add(time.Minute))
 }
@@ -187,7 +190,7 @@ func TestConfirmBeforeReturn(t *testing.T) {
 func TestRestartInFailover(t *testing.T) {
 	now := time.Now()
 	s := failing(t, t.TempDir())
-	if err := s.depart(s.other, now.Add(-5*time.Hour)); err != nil {
+	if err := s.depart(s.others["dc2"], now.Add(-5*time.Hour), noLocalNode); err != nil {
 		t.Fatal(err)
 	}
 	// Started when the local nodes are back.
@@ -200,13 +203,13 @@ func TestRestartInFailover(t *testing.T) {
 	// Started twice while the nodes are away: the absence began before the first start.
 	spool := t.TempDir()
 	s = failing(t, spool)
-	if err := s.depart(s.other, now.Add(-5*time.Hour)); err != nil {
+	if err := s.depart(s.others["dc2"], now.Add(-5*time.Hour), noLocalNode); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
 		s = failing(t, spool)
 		s.confirmation.absence = s.confirmation.file.load()
-		if err := s.depart(s.other, now); err != nil {
+		if err := s.depart(s.others["dc2"], now, noLocalNode); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -235,7 +238,7 @@ func TestStartWhileAway(t *testing.T) {
 			s.peers.save()
 		}
 		s = failing(t, s.cfg.SpoolDir)
-		if err := s.depart(s.other, s.peers.lastSeen()); err != nil {
+		if err := s.depart(s.others["dc2"], s.peers.lastSeen(), noLocalNode); err != nil {
 			t.Fatal(err)
 		}
 		s.comesBack(t, now.Add(time.Minute))
@@ -248,14 +251,14 @@ func TestStartWhileAway(t *testing.T) {
 func TestNoFailoverUnkept(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	s := failing(t, missing)
-	if err := s.depart(s.other, time.Now()); err == nil {
+	if err := s.depart(s.others["dc2"], time.Now(), noLocalNode); err == nil {
 		t.Fatal("a restart would forget that the local nodes lack writes")
 	}
 	s.wantReads(t, "dc1", gocql.LocalQuorum)
 	if err := os.Mkdir(missing, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.depart(s.other, time.Now()); err != nil {
+	if err := s.depart(s.others["dc2"], time.Now(), noLocalNode); err != nil {
 		t.Fatal(err)
 	}
 	s.wantReads(t, "dc2", gocql.LocalQuorum)
@@ -270,7 +273,7 @@ func TestConfirmingWithoutItsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := failing(t, spool)
-	if err := s.depart(s.other, now.Add(-time.Minute)); err != nil {
+	if err := s.depart(s.others["dc2"], now.Add(-time.Minute), noLocalNode); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.RemoveAll(spool); err != nil {

@@ -11,10 +11,17 @@ import (
 // trusted alone.
 const backFactor = 3
 
+// Why statements go to another datacenter, for the log.
+const (
+	noLocalNode   = "no node of the local datacenter answers: failing over to another datacenter"
+	noOtherEither = "the other datacenter does not serve either: failing over to the next datacenter"
+)
+
 // failover leads statements to another datacenter while no local node answers, and back.
 //
 //	local      --no node answers for FailoverAfter, recorded on disk--> another
-//	another    --a quorum answers for 3 x FailoverAfter--> another, reads confirmed
+//	another    --no quorum of it answers for FailoverAfter--> the next one that serves
+//	           --a local quorum answers for 3 x FailoverAfter, and confirmed reads work--> another, reads confirmed
 //	           --reads begun before have ended--> local, reads confirmed
 //	local, reads confirmed --no hints left, see confirmation--> local
 //	                       --no node answers for FailoverAfter, recorded--> another
@@ -31,11 +38,13 @@ type failover struct {
 	ended  chan struct{}
 
 	// Used by open, and then by the loop.
-	local, other *route    // nil: not open
-	since        time.Time // begin of the present run of probes with one result
-	answered     time.Time // when a local node answered last
-	confirmed    time.Time // when reads began to be confirmed, before a failback
-	learnt       time.Time // when a node was last asked for the addresses of all nodes
+	local     *route            // nil: not open
+	others    map[string]*route // the open routes to other datacenters, by datacenter
+	since     time.Time         // begin of the present run of probes of local nodes with one result
+	unserved  time.Time         // since when the other datacenter in use does not serve; zero: it serves
+	answered  time.Time         // when a local node answered last
+	confirmed time.Time         // when reads began to be confirmed, before a failback
+	learnt    time.Time         // when a node was last asked for the addresses of all nodes
 }
 
 func newFailover(l *link, c *complaints) *failover {
@@ -59,18 +68,61 @@ func (f *failover) open(ctx context.Context, localAway bool) error {
 		}
 	}
 	f.confirmation.absence = recorded
-	for _, datacenter := range f.cfg.Failover {
-		other, otherErr := f.link.open(ctx, datacenter)
-		if otherErr == nil {
-			if otherErr = f.depart(other, f.peers.lastSeen()); otherErr == nil {
-				f.other = other
-				return nil
-			}
-			other.close()
+	other, otherErr := f.openOther(ctx)
+	if otherErr == nil {
+		if otherErr = f.depart(other, f.peers.lastSeen(), noLocalNode); otherErr == nil {
+			return nil
 		}
-		err = errors.Join(err, otherErr)
+		f.closeOthers()
 	}
-	return err
+	return errors.Join(err, otherErr)
+}
+
+// openOther returns the first other datacenter that serves, else the first that can be reached: its quorum
+// may be back soon.
+func (f *failover) openOther(ctx context.Context) (*route, error) {
+	var reached *route
+	var failed error
+	for _, datacenter := range f.cfg.Failover {
+		other, err := f.routeTo(ctx, datacenter)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		if other.serves(ctx, f.cfg.Keyspace) {
+			return other, nil
+		}
+		if reached == nil {
+			reached = other
+		}
+	}
+	if reached != nil {
+		return reached, nil
+	}
+	return nil, failed
+}
+
+// routeTo returns the route to another datacenter. It stays open until closeOthers.
+func (f *failover) routeTo(ctx context.Context, datacenter string) (*route, error) {
+	if other := f.others[datacenter]; other != nil {
+		return other, nil
+	}
+	other, err := f.link.open(ctx, datacenter)
+	if err != nil {
+		return nil, err
+	}
+	if f.others == nil {
+		f.others = map[string]*route{}
+	}
+	f.others[datacenter] = other
+	return other, nil
+}
+
+func (f *failover) closeOthers() {
+	for _, other := range f.others {
+		other.close()
+	}
+	f.others = nil
 }
 
 // start begins the loop. Without other datacenters to fail over to, and without an absence that
@@ -109,7 +161,7 @@ func (f *failover) stop() {
 func (f *failover) closeRoutes() {
 	f.confirmation.asker.close()
 	f.local.close()
-	f.other.close()
+	f.closeOthers()
 }
 
 // step does one step of the loop.
@@ -128,13 +180,12 @@ func (f *failover) watchLocal(ctx context.Context, now time.Time) {
 		f.since, f.answered = time.Time{}, now
 		f.learnNodes(ctx, now)
 		if f.confirmation.step(ctx, f.local, now) {
-			f.other.close()
-			f.other = nil
+			f.closeOthers()
 		}
 	case f.since.IsZero():
 		f.since = now
 	case now.Sub(f.since) >= f.cfg.FailoverAfter:
-		f.failOver(ctx)
+		f.failOver(ctx, noLocalNode)
 	}
 }
 
@@ -146,11 +197,30 @@ func (f *failover) watchOther(ctx context.Context, now time.Time) {
 		}
 	}
 	f.confirmation.restoreFile()
-	f.watchReturn(f.local != nil && f.local.serves(ctx, f.cfg.Keyspace), now)
+	localServes := f.local != nil && f.local.serves(ctx, f.cfg.Keyspace)
+	otherServes := f.watchServing(ctx, now)
+	f.watchReturn(localServes, now, func() bool { return !otherServes || f.local.confirms(ctx, f.cfg.Keyspace) })
 }
 
-// watchReturn returns to the local nodes step by step, as long as they serve.
-func (f *failover) watchReturn(serves bool, now time.Time) {
+// watchServing reports whether the other datacenter in use serves. If it has not served for FailoverAfter,
+// statements go to the next datacenter that serves.
+func (f *failover) watchServing(ctx context.Context, now time.Time) bool {
+	switch {
+	case f.link.current.Load().serves(ctx, f.cfg.Keyspace):
+		f.unserved = time.Time{}
+		return true
+	case f.unserved.IsZero():
+		f.unserved = now
+	case now.Sub(f.unserved) >= f.cfg.FailoverAfter:
+		return f.failOver(ctx, noOtherEither)
+	}
+	return false
+}
+
+// watchReturn returns to the local nodes step by step, as long as they serve. confirms reports whether
+// confirmed reads work, or statements fail where they are. Confirmed reads need every datacenter: without
+// one of them they would fail after the return, and statements stay where they are.
+func (f *failover) watchReturn(serves bool, now time.Time, confirms func() bool) {
 	switch {
 	case !serves:
 		f.since = time.Time{}
@@ -158,6 +228,10 @@ func (f *failover) watchReturn(serves bool, now time.Time) {
 	case f.since.IsZero():
 		f.since = now
 	case now.Sub(f.since) < backFactor*f.cfg.FailoverAfter:
+	case !confirms():
+		f.link.setConfirming(false)
+		f.complaints.warn("the local datacenter serves again, and statements stay with another datacenter: reads cannot be confirmed while a datacenter has no quorum",
+			"datacenter", f.link.origin())
 	case !f.link.confirming.Load():
 		f.confirmed = now
 		f.link.setConfirming(true)
@@ -166,37 +240,39 @@ func (f *failover) watchReturn(serves bool, now time.Time) {
 	}
 }
 
-// failOver fails over to the first other datacenter that serves.
-func (f *failover) failOver(ctx context.Context) {
+// failOver fails over to the first other datacenter that serves, and is not in use, and reports whether
+// there is one.
+func (f *failover) failOver(ctx context.Context, why string) bool {
 	for _, datacenter := range f.cfg.Failover {
-		if f.other == nil || f.other.datacenter != datacenter {
-			other, err := f.link.open(ctx, datacenter)
-			if err != nil {
-				f.complaints.warn("cannot fail over to another datacenter", "datacenter", datacenter, "cause", err)
-				continue
-			}
-			f.other.close()
-			f.other = other
-		}
-		if !f.other.serves(ctx, f.cfg.Keyspace) {
+		if datacenter == f.link.origin() {
 			continue
 		}
-		if err := f.depart(f.other, f.answered); err != nil {
+		other, err := f.routeTo(ctx, datacenter)
+		if err != nil {
 			f.complaints.warn("cannot fail over to another datacenter", "datacenter", datacenter, "cause", err)
+			continue
 		}
-		return
+		if !other.serves(ctx, f.cfg.Keyspace) {
+			continue
+		}
+		if err := f.depart(other, f.answered, why); err != nil {
+			f.complaints.warn("cannot fail over to another datacenter", "datacenter", datacenter, "cause", err)
+			return false
+		}
+		return true
 	}
+	return false
 }
 
 // depart leads statements to another datacenter. left is when a local node answered last; it may be
 // zero. If the absence cannot be recorded on disk statements stay at the local nodes: otherwise a
 // restarted server would treat rows that the local nodes lack as removed.
-func (f *failover) depart(other *route, left time.Time) error {
+func (f *failover) depart(other *route, left time.Time, why string) error {
 	if err := f.confirmation.begin(left); err != nil {
 		return err
 	}
-	f.since = time.Time{}
-	f.link.switchTo(other, "no node of the local datacenter answers: failing over to another datacenter")
+	f.since, f.unserved = time.Time{}, time.Time{}
+	f.link.switchTo(other, why)
 	return nil
 }
 

@@ -59,9 +59,18 @@ func (r *route) answers(ctx context.Context) bool {
 
 // serves reports whether a quorum of the route's datacenter can be read.
 func (r *route) serves(ctx context.Context, keyspace string) bool {
+	return r.reads(ctx, keyspace, gocql.LocalQuorum)
+}
+
+// confirms reports whether a quorum of each datacenter can be read through the route, see confirmation.
+func (r *route) confirms(ctx context.Context, keyspace string) bool {
+	return r.reads(ctx, keyspace, gocql.EachQuorum)
+}
+
+func (r *route) reads(ctx context.Context, keyspace string, at gocql.Consistency) bool {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	return driver.Exec(ctx, r.session, driver.Statement{CQL: fmt.Sprintf(selectVersions, keyspace), Consistency: gocql.LocalQuorum}) == nil
+	return driver.Exec(ctx, r.session, driver.Statement{CQL: fmt.Sprintf(selectVersions, keyspace), Consistency: at}) == nil
 }
 
 // allNodes asks a node of the route for the addresses of all nodes, by datacenter.

@@ -194,7 +194,7 @@ func rules() map[string]rule {
 
 		// The schema, and the system tables of nodes.
 		"createVersions":        {},
-		"selectVersions":        {local, nil},
+		"selectVersions":        {local + " EACH_QUORUM", nil}, // the second as a probe, before a return from another datacenter
 		"insertVersion":         {"EACH_QUORUM", sameAs(2, 1)},
 		"selectLocalDatacenter": {one, nil},
 		"selectDatacenters":     {one, nil},

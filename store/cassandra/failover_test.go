@@ -1,0 +1,247 @@
+package cassandra
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"popelago/mailtest"
+	"popelago/store/cassandra/driver"
+	"popelago/store/cassandra/limit"
+)
+
+// health is what works in a datacenter.
+type health int
+
+const (
+	serving   health = iota
+	noQuorum         // nodes can be reached, and too few for a quorum
+	unreached        // no node can be reached
+)
+
+// continent is a cluster of datacenters that differ in health. It implements driver.Cluster.
+type continent map[string]health
+
+func (c continent) Open(_ context.Context, o driver.Options) (driver.Session, error) {
+	if c[o.Datacenter] == unreached {
+		return nil, gocql.ErrNoConnections
+	}
+	return visitor{continent: c, datacenter: o.Datacenter}, nil
+}
+
+// visitor is a session to the nodes of a datacenter.
+type visitor struct {
+	driver.Session
+	continent  continent
+	datacenter string
+}
+
+func (v visitor) Execute(_ context.Context, st *driver.Statement) (driver.Rows, error) {
+	worst := v.continent[v.datacenter]
+	if st.Consistency == gocql.EachQuorum {
+		for _, h := range v.continent {
+			worst = max(worst, h)
+		}
+	}
+	if worst == unreached || worst == noQuorum && st.Consistency != gocql.One {
+		return nil, gocql.ErrNoConnections
+	}
+	if st.CQL == selectReplication {
+		return nil, gocql.ErrTimeoutNoResponse // nobody learns who has hints, and reads stay confirmed
+	}
+	return &emptyRow{}, nil
+}
+
+func (v visitor) Nodes() []driver.Node {
+	return []driver.Node{{ID: v.datacenter, Datacenter: v.datacenter, Up: v.continent[v.datacenter] != unreached}}
+}
+
+func (visitor) Close() {}
+
+// emptyRow is the answer to each statement: a row without values.
+type emptyRow struct {
+	driver.Rows
+	read bool
+}
+
+func (r *emptyRow) Next() bool {
+	first := !r.read
+	r.read = true
+	return first
+}
+func (*emptyRow) Page() []byte      { return nil }
+func (*emptyRow) Scan(...any) error { return nil }
+func (*emptyRow) Close() error      { return nil }
+
+// traveller is the failover of a server in dc1, which fails over to dc2, and then to dc3.
+type traveller struct {
+	*failover
+	t    *testing.T
+	all  continent
+	logs *mailtest.Log
+	now  time.Time
+}
+
+func travel(t *testing.T, all continent) *traveller {
+	t.Helper()
+	logs := &mailtest.Log{}
+	cfg, err := Config{
+		Hosts: []string{"127.0.0.1"}, Datacenter: "dc1", Failover: []string{"dc2", "dc3"}, FailoverAfter: 10 * time.Second,
+		SpoolDir: t.TempDir(), Server: "test", Logger: slog.New(slog.NewTextHandler(logs, nil)), Cluster: all,
+	}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newComplaints(cfg.Logger)
+	f := newFailover(newLink(cfg, nil, newMetrics(limit.New(limit.Config{})), newPeerNodes(cfg, c)), c)
+	return &traveller{failover: f, t: t, all: all, logs: logs, now: time.Now()}
+}
+
+func opened(t *testing.T, all continent) *traveller {
+	t.Helper()
+	s := travel(t, all)
+	if err := s.open(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// pass lets a time pass.
+func (s *traveller) pass(d time.Duration) {
+	for end := s.now.Add(d); s.now.Before(end); {
+		s.now = s.now.Add(2 * time.Second)
+		s.step(s.t.Context(), s.now)
+	}
+}
+
+func (s *traveller) wantAbsence() {
+	s.t.Helper()
+	a := s.confirmation.file.load()
+	if a == nil || !a.back.IsZero() || !a.left.Equal(s.confirmation.absence.left) {
+		s.t.Errorf("the file holds %+v, want the absence since %v", a, s.confirmation.absence.left)
+	}
+	if n := testutil.ToFloat64(s.link.metrics.failover); n != 1 {
+		s.t.Errorf("the metric is %v", n)
+	}
+}
+
+// A second datacenter goes away, or loses its quorum, while the local one is away: statements go to the third. They
+// return to the local datacenter as after any absence, once reads can be confirmed with all the others.
+func TestSecondOutage(t *testing.T) {
+	for _, second := range []health{noQuorum, unreached} {
+		s := opened(t, continent{"dc1": serving, "dc2": serving, "dc3": serving})
+		s.pass(time.Minute)
+		s.wantReads(t, "dc1", gocql.LocalQuorum)
+		s.all["dc1"] = unreached
+		s.pass(20 * time.Second)
+		s.wantReads(t, "dc2", gocql.LocalQuorum)
+		left := s.confirmation.absence.left
+
+		s.all["dc2"] = second
+		s.pass(8 * time.Second)
+		s.wantReads(t, "dc2", gocql.LocalQuorum) // it may be back in a moment
+		s.pass(8 * time.Second)
+		s.wantReads(t, "dc3", gocql.LocalQuorum)
+		s.wantAbsence()
+		if !strings.Contains(s.logs.String(), noOtherEither) {
+			t.Errorf("the log says nothing of the second failover:\n%s", s.logs)
+		}
+
+		// Without dc2 reads cannot be confirmed: statements stay where they are served.
+		s.all["dc1"] = serving
+		s.pass(2 * time.Minute)
+		s.wantReads(t, "dc3", gocql.LocalQuorum)
+		if n := strings.Count(s.logs.String(), "reads cannot be confirmed"); n != 1 {
+			t.Errorf("the log says %d times why statements do not return", n)
+		}
+		s.all["dc2"] = serving
+		s.pass(2 * time.Minute)
+		s.wantReads(t, "dc1", gocql.EachQuorum)
+		if a := s.confirmation.absence; !a.left.Equal(left) || a.back.IsZero() {
+			t.Errorf("%+v is confirmed, want all since %v", a, left)
+		}
+	}
+}
+
+// A failing datacenter that is the only one left keeps the statements, and the first that serves again takes them.
+func TestThirdOutage(t *testing.T) {
+	s := opened(t, continent{"dc1": serving, "dc2": serving, "dc3": serving})
+	s.all["dc1"] = unreached
+	s.pass(20 * time.Second)
+	s.all["dc2"] = noQuorum
+	s.pass(20 * time.Second)
+	s.wantReads(t, "dc3", gocql.LocalQuorum)
+	s.all["dc3"] = unreached
+	s.pass(time.Minute)
+	s.wantReads(t, "dc3", gocql.LocalQuorum)
+	s.all["dc2"] = serving
+	s.pass(4 * time.Second)
+	s.wantReads(t, "dc2", gocql.LocalQuorum)
+	s.wantAbsence()
+
+	// If no other datacenter serves, nothing is gained by waiting there.
+	s.all["dc1"], s.all["dc2"] = serving, noQuorum
+	s.pass(2 * time.Minute)
+	s.wantReads(t, "dc1", gocql.EachQuorum)
+}
+
+// A second failover needs no new note on the disk: the note of the absence is there.
+func TestSecondOutageOnFullDisk(t *testing.T) {
+	s := opened(t, continent{"dc1": unreached, "dc2": serving, "dc3": serving})
+	s.wantReads(t, "dc2", gocql.LocalQuorum)
+	s.confirmation.file.path += "/not a folder/confirm-reads"
+	s.all["dc2"] = unreached
+	s.pass(20 * time.Second)
+	s.wantReads(t, "dc3", gocql.LocalQuorum)
+}
+
+// A start while the local datacenter is away passes over a datacenter without a quorum, and takes such a
+// datacenter only if no other can be reached.
+func TestStartPassesOverNoQuorum(t *testing.T) {
+	for _, c := range []struct {
+		dc2, dc3 health
+		want     string
+	}{
+		{serving, serving, "dc2"}, {noQuorum, serving, "dc3"}, {unreached, serving, "dc3"},
+		{noQuorum, noQuorum, "dc2"}, {unreached, noQuorum, "dc3"}, {noQuorum, unreached, "dc2"},
+	} {
+		for _, away := range []bool{false, true} {
+			s := travel(t, continent{"dc1": unreached, "dc2": c.dc2, "dc3": c.dc3})
+			if err := s.open(t.Context(), away); err != nil {
+				t.Fatal(err)
+			}
+			s.wantReads(t, c.want, gocql.LocalQuorum)
+			s.wantAbsence()
+		}
+	}
+	s := travel(t, continent{"dc1": unreached, "dc2": unreached, "dc3": unreached})
+	if err := s.open(t.Context(), false); err == nil || s.confirmation.file.exists() {
+		t.Errorf("no datacenter can be reached: %v", err)
+	}
+}
+
+// The routes to other datacenters stay open until reads are trusted alone, so that no statement in flight is cut
+// off, and are closed then.
+func TestRoutesAreClosed(t *testing.T) {
+	s := opened(t, continent{"dc1": unreached, "dc2": serving, "dc3": serving})
+	s.all["dc2"] = noQuorum
+	s.pass(20 * time.Second)
+	if open := sortedKeys(s.others); !slices.Equal(open, []string{"dc2", "dc3"}) {
+		t.Errorf("routes to %v are open", open)
+	}
+	s.all["dc1"], s.all["dc2"] = serving, serving
+	s.pass(2 * time.Minute)
+	s.wantReads(t, "dc1", gocql.EachQuorum)
+	s.confirmation.file.remove()
+	s.pass(2 * time.Second)
+	s.wantReads(t, "dc1", gocql.LocalQuorum)
+	if len(s.others) > 0 {
+		t.Errorf("routes to %v are open", sortedKeys(s.others))
+	}
+}
