@@ -57,16 +57,26 @@ func (c copier) copy(ctx context.Context, m mail.Message, to mail.Recipient) (ma
 	if err != nil {
 		return mail.Message{}, err
 	}
+	if err := c.inTime(ctx, anew.ID); err != nil {
+		return mail.Message{}, err
+	}
 	entry := store.Entry{Mailbox: to.Mailbox, Message: anew, Bulk: to.Bulk}
 	_, err = c.mail.Durably(to.Durability, func(st store.Mail) error { return st.AddMessages(ctx, []store.Entry{entry})[0] })
-	if err == nil && c.now().Round(0).Sub(anew.ID.Time()) > store.MaxIDAge {
-		err = fmt.Errorf("the copy took too long: %w", store.ErrUnavailable)
+	if err == nil {
+		err = c.inTime(ctx, anew.ID)
 	}
 	if err != nil {
+		// The row may exist, or appear later: remove it.
 		undo := context.WithoutCancel(ctx)
 		return mail.Message{}, errors.Join(err, c.mail.Local.RemoveMessages(undo, to.Mailbox, []mail.MessageID{anew.ID}))
 	}
 	return anew, nil
+}
+
+// inTime compares the id of a copy with a clock that can be trusted, before and after the row is written.
+// Background work may treat the content of a late row as left over. Errors: store.ErrTooOld, store.ErrClock.
+func (c copier) inTime(ctx context.Context, id mail.MessageID) error {
+	return store.CheckID(ctx, c.mail.Local, id, c.now(), store.MaxIDAge, mail.MaxIDAhead)
 }
 
 // errSource: the content of the message to be copied cannot be read.

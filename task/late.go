@@ -145,18 +145,34 @@ func (l *Late) handOver(ctx context.Context, m LateMessage, to mail.Recipient) e
 	return l.remove(ctx, m)
 }
 
-// has reports whether a mailbox contains a copy of a message from a hand-over that stopped half way.
+// has reports whether a mailbox contains a copy of a message from a hand-over that stopped half way, with its content.
 func (l *Late) has(ctx context.Context, mailbox mail.MailboxID, m mail.Message) (there bool, err error) {
-	err = eachBehind(ctx, l.mail.Local, mailbox, m.ID, func(row mail.Message) error {
-		if there = row.UniqueID() == m.UniqueID(); there {
-			return errEnough
+	err = eachBehind(ctx, l.mail.Local, mailbox, m.ID, func(row mail.Message) (err error) {
+		if row.UniqueID() != m.UniqueID() {
+			return nil
 		}
-		return nil
+		if there, err = l.whole(ctx, row); err == nil && there {
+			err = errEnough
+		}
+		return err
 	})
 	if errors.Is(err, errEnough) {
 		err = nil
 	}
 	return there, err
+}
+
+// whole reports whether the content of a copy is there: a server that stopped in the middle may have written the
+// row too late, when the content had been removed as left over.
+func (l *Late) whole(ctx context.Context, row mail.Message) (bool, error) {
+	info, body, err := l.mail.Local.OpenContent(ctx, row.ID, row.Origin)
+	switch {
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return info.Size+int64(len(row.Header(info.ReversePath))) == row.Size, body.Close()
 }
 
 // Drop removes late mail permanently, and returns the number of messages removed.
