@@ -41,7 +41,7 @@ type PastRun struct {
 
 // TaskCount is one count in the report of a run.
 type TaskCount struct {
-	Name  string `json:"name" doc:"Name of the count. elsewhere: parts of the work that other servers do." example:"contents"`
+	Name  string `json:"name" doc:"Name of the count. elsewhere: parts of the work that other servers do. shared: mailboxes that several accounts have, and that keep their messages until one account is removed or the rename is repeated." example:"contents"`
 	Count int64  `json:"count"`
 }
 

@@ -36,7 +36,8 @@ type ExpireConfig struct {
 // retention after the first retrieval, which sessions list until then, see retrieved.
 //
 // Before a removal the job reads the settings once more, from all replicas: so a longer retention,
-// set anywhere, counts.
+// set anywhere, counts. A mailbox that another account has, too, see account.Shared, keeps its messages: the
+// retention of either account could be too short for the other.
 //
 // Every server reads the whole directory, and removes messages from its share of the mailboxes. So
 // each run also renews the least retention of all accounts, for clients before login. A run that
@@ -69,14 +70,15 @@ type expiry struct {
 	window    time.Duration
 	now       time.Time
 
-	mailboxes, messages, skipped int
-	failed                       failures
+	mailboxes, messages, skipped, shared int
+	failed                               failures
 }
 
 func (e *expiry) report() (r Report) {
 	r.add("mailboxes", int64(e.mailboxes))
 	r.add("messages", int64(e.messages))
 	r.add(othersShare, int64(e.skipped))
+	r.add(shared, int64(e.shared))
 	return r
 }
 
@@ -149,16 +151,26 @@ func (e *expiry) expire(ctx context.Context, g account.Generation) error {
 	return e.removeRetrieved(ctx, *sure, oldest)
 }
 
-// surely reads a generation again, from all replicas; nil if the generation is the account no more.
+// surely reads a generation again, from all replicas; nil if the generation is the account no more, or if
+// another account has its mailbox, too.
 func (e *expiry) surely(ctx context.Context, g account.Generation) (*account.Generation, error) {
 	generations, err := generationsOf(ctx, e.directory.All, e.keep, g.Row.Address)
 	if err != nil {
 		return nil, err
 	}
 	for _, sure := range generations {
-		if sure.Mailbox == g.Mailbox && sure.Status == account.Live {
-			return &sure, nil
+		if sure.Mailbox != g.Mailbox || sure.Status != account.Live {
+			continue
 		}
+		others, err := account.Shared(ctx, e.directory.All, sure, rowsOf(generations))
+		switch {
+		case err != nil:
+			return nil, err
+		case others:
+			e.shared++
+			return nil, nil
+		}
+		return &sure, nil
 	}
 	return nil, nil
 }

@@ -46,12 +46,13 @@ const remaining = "remaining"
 const (
 	othersShare = "elsewhere" // parts of the work in the share of other servers
 	late        = "late"      // messages kept, see Purge
+	shared      = "shared"    // mailboxes that several accounts have, see Expire
 	blocked     = "blocked"   // parts of the work that wait for unreachable replicas
 )
 
 // done returns the counts of work that was done.
 func (r Report) done() Report {
-	undone := []string{othersShare, late, blocked, AlarmUnfetched, AlarmGrowing}
+	undone := []string{othersShare, late, shared, blocked, AlarmUnfetched, AlarmGrowing}
 	return slices.DeleteFunc(slices.Clone(r), func(c Count) bool { return slices.Contains(undone, c.Name) })
 }
 
