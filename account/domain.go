@@ -9,10 +9,14 @@ import (
 	"popelago/store"
 )
 
-// AddDomain starts hosting a domain. Errors: mail.ErrBadAddress, ErrExists, the store's.
+// AddDomain starts hosting a domain, without settings. A domain that another datacenter has added on the other side of
+// a cut keeps its settings. Errors: mail.ErrBadAddress, ErrExists, the store's.
 func (d *Directory) AddDomain(ctx context.Context, name string) (store.Domain, error) {
 	name, err := mail.CanonicalDomain(name)
 	if err != nil {
+		return store.Domain{}, err
+	}
+	if err := d.noDomainElsewhere(ctx, name); err != nil {
 		return store.Domain{}, err
 	}
 	d.changes.Lock()

@@ -60,44 +60,73 @@ func (d *Directory) readElsewhere(ctx context.Context, a mail.Address, known *en
 	return e, err
 }
 
-// makingWait limits a question about an address that is about to be made.
+// makingWait limits a question about an address or a domain that is about to be made.
 const makingWait = 5 * time.Second
 
-// restAfterSilence is the time without questions about addresses to be made, after another datacenter was silent.
+// restAfterSilence is the time without questions about addresses and domains to be made, after another datacenter was silent.
 const restAfterSilence = 10 * time.Second
 
 // rowsElsewhere reads the rows of an address that is about to be made, from a quorum of every datacenter: a datacenter
 // that knows neither an account nor its removal would make the same account once more, for a new owner. rowsElsewhere
-// returns no rows with a single datacenter, and while another datacenter cannot be reached: accounts are made during a
+// returns no rows without an answer, see askBeforeMaking. Errors: those of askBeforeMaking.
+func (d *Directory) rowsElsewhere(ctx context.Context, a mail.Address) (rows []store.Address, err error) {
+	err = d.askBeforeMaking(ctx, "address", a.String(), func(wait context.Context) (found bool, err error) {
+		rows, err = d.store.Each.AddressRows(wait, a)
+		return len(rows) > 0, err
+	})
+	return rows, err
+}
+
+// noDomainElsewhere asks a quorum of every datacenter about a domain that is about to be made: a domain that another
+// datacenter hosts keeps the settings that it has there. The read also repairs a removal that has not arrived here. Errors:
+// ErrExists; those of askBeforeMaking.
+func (d *Directory) noDomainElsewhere(ctx context.Context, name string) error {
+	hosted := false
+	err := d.askBeforeMaking(ctx, "domain", name, func(wait context.Context) (bool, error) {
+		_, err := d.store.Each.Domain(wait, name)
+		if errors.Is(err, store.ErrNotFound) {
+			return false, nil
+		}
+		hosted = err == nil
+		return hosted, err
+	})
+	if err == nil && hosted {
+		err = fmt.Errorf("domain %s: %w", name, ErrExists)
+	}
+	return err
+}
+
+// askBeforeMaking asks every datacenter about an address or a domain that is about to be made. askBeforeMaking asks
+// nobody with a single datacenter, and returns nil while another datacenter cannot be reached: accounts are made during a
 // cut, too. A refused question costs nothing. After a question without an answer, which costs makingWait, the directory
 // asks no question for restAfterSilence. The log says once a minute that accounts are made without an answer. Callers ask
-// before they hold changes.
+// before they hold changes. what is "address" or "domain", and name the name of it.
 //
 // Errors: the store's, if this server is too busy for the question; the error of the context.
-func (d *Directory) rowsElsewhere(ctx context.Context, a mail.Address) ([]store.Address, error) {
+func (d *Directory) askBeforeMaking(ctx context.Context, what, name string, ask func(context.Context) (found bool, err error)) error {
 	if !d.store.Several {
-		return nil, nil
+		return nil
 	}
 	if silent := d.silent.Load(); silent != nil && time.Since(*silent) < restAfterSilence {
 		d.metrics.elsewhere.WithLabelValues(askMaking, answerRest).Inc()
-		return nil, nil
+		return nil
 	}
 	wait, cancel := context.WithTimeout(ctx, makingWait)
 	defer cancel()
-	rows, err := d.store.Each.AddressRows(wait, a)
-	d.metrics.answered(askMaking, len(rows) > 0, err)
+	found, err := ask(wait)
+	d.metrics.answered(askMaking, found, err)
 	switch {
 	case err == nil:
-		return rows, nil
+		return nil
 	case ctx.Err() != nil, errors.Is(err, store.ErrOverloaded), !errors.Is(err, store.ErrUnavailable):
-		return nil, fmt.Errorf("account: look up address: %w", err)
+		return fmt.Errorf("account: look up %s: %w", what, err)
 	case wait.Err() != nil:
 		d.silent.Store(new(time.Now()))
 	}
 	d.unaskedLog.Do(func() {
-		d.cfg.Logger.Warn("addresses are made although another datacenter cannot say whether it has just removed their accounts", "address", mail.LogText(a.String()), "error", err)
+		d.cfg.Logger.Warn("addresses and domains are made although another datacenter cannot say whether it has just made or removed them", what, mail.LogText(name), "error", err)
 	})
-	return nil, nil
+	return nil
 }
 
 // rowsHere reads the rows of an address in this datacenter, and joins them with the rows of rowsElsewhere.

@@ -24,7 +24,8 @@ type view struct {
 	// silent: no answer comes. fails, if not nil, is the answer.
 	silent bool
 	fails  error
-	asked  int
+	// asked counts the questions about addresses, domains those about domains.
+	asked, domains int
 }
 
 // twoPlaces returns the levels of a directory in two datacenters.
@@ -34,16 +35,29 @@ func twoPlaces(local, each store.Directory) store.Levels[store.Directory] {
 
 func (v *view) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
 	v.asked++
+	if err := v.fault(ctx); err != nil {
+		return nil, err
+	}
+	return v.Directory.AddressRows(ctx, a)
+}
+
+func (v *view) Domain(ctx context.Context, name string) (store.Domain, error) {
+	v.domains++
+	if err := v.fault(ctx); err != nil {
+		return store.Domain{}, err
+	}
+	return v.Directory.Domain(ctx, name)
+}
+
+func (v *view) fault(ctx context.Context) error {
 	switch {
 	case v.silent:
 		<-ctx.Done()
-		return nil, fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
-	case v.fails != nil:
-		return nil, v.fails
-	case v.down:
-		return nil, store.ErrUnavailable
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
+	case v.down && v.fails == nil:
+		return store.ErrUnavailable
 	}
-	return v.Directory.AddressRows(ctx, a)
+	return v.fails
 }
 
 // A client gets "no such recipient" or "bad credentials" only after the other datacenters were asked.
@@ -221,10 +235,59 @@ func TestMakeWithoutAnswer(t *testing.T) {
 	if each.asked != 4 {
 		t.Errorf("%d questions, want 4: none soon after the silence", each.asked)
 	}
-	if n := strings.Count(log.String(), "addresses are made although another datacenter"); n != 1 {
+	if n := strings.Count(log.String(), "addresses and domains are made although another datacenter"); n != 1 {
 		t.Errorf("%d messages in the log, want 1:\n%s", n, log.String())
 	}
 	for answer, want := range map[string]float64{answerError: 6, answerRest: 1} {
+		if n := testutil.ToFloat64(d.metrics.elsewhere.WithLabelValues(askMaking, answer)); n != want {
+			t.Errorf("the metric counts %v times the answer %s, want %v", n, answer, want)
+		}
+	}
+}
+
+// A domain that another datacenter hosts exists, although it has not arrived here. A domain that no datacenter hosts is
+// added, also while another datacenter does not answer.
+func TestAddDomainElsewhere(t *testing.T) {
+	t.Parallel()
+	here, _ := withDomain(t)
+	elsewhere, _ := withDomain(t)
+	each := &view{Directory: elsewhere.store.Local}
+	d, err := New(here.cfg, twoPlaces(here.store.Local, each), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	add := func(name string) error {
+		_, err := d.AddDomain(ctx, name)
+		return err
+	}
+	if _, err := elsewhere.AddDomain(ctx, "new.test"); err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, "hosted elsewhere", add("NEW.test"), ErrExists)
+	if _, err := here.Domain(ctx, "new.test"); !errors.Is(err, ErrNoSuchDomain) {
+		t.Errorf("the refused domain: %v", err)
+	}
+	wantErr(t, "hosted nowhere", add("nowhere.test"), nil)
+	wantErr(t, "removed elsewhere", elsewhere.RemoveDomain(ctx, "new.test"), nil)
+	wantErr(t, "hosted elsewhere before", add("new.test"), nil)
+
+	each.fails = fmt.Errorf("test: %w", store.ErrOverloaded)
+	wantErr(t, "a busy server", add("busy.test"), store.ErrOverloaded)
+	each.fails, each.down = nil, true
+	wantErr(t, "another datacenter refuses", add("refused.test"), nil)
+	each.silent, each.domains = true, 0
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := d.AddDomain(gone, "gone.test"); err == nil {
+		t.Error("the client has gone, and the domain is added")
+	}
+	wantErr(t, "another datacenter is silent", add("silent.test"), nil)
+	wantErr(t, "soon after the silence", add("rest.test"), nil)
+	if each.domains != 2 {
+		t.Errorf("%d questions, want 2: none soon after the silence", each.domains)
+	}
+	for answer, want := range map[string]float64{answerFound: 1, answerNone: 2, answerError: 4, answerRest: 1} {
 		if n := testutil.ToFloat64(d.metrics.elsewhere.WithLabelValues(askMaking, answer)); n != want {
 			t.Errorf("the metric counts %v times the answer %s, want %v", n, answer, want)
 		}

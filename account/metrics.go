@@ -13,7 +13,7 @@ type metrics struct {
 	logins *prometheus.CounterVec
 	// lookups of addresses by result: cached, read, error.
 	lookups *prometheus.CounterVec
-	// elsewhere counts questions to the other datacenters by subject (address, domain, making: an address that is about to be made) and answer:
+	// elsewhere counts questions to the other datacenters by subject (address, domain, making: an address or a domain that is about to be made) and answer:
 	// found, none, busy, error, rest.
 	elsewhere *prometheus.CounterVec
 	// skipped counts targets of aliases and groups that got no mail, by reason: missing, disabled.
@@ -41,7 +41,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}, []string{"result"}),
 		elsewhere: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_account_elsewhere_total",
-			Help: "Questions to the other datacenters by subject (address, domain, making: an address that is about to be made) " +
+			Help: "Questions to the other datacenters by subject (address, domain, making: an address or a domain that is about to be made) " +
 				"and answer: found, none, busy (too many questions: not asked), error, rest (a datacenter was silent a moment ago: not asked).",
 		}, []string{"what", "answer"}),
 		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{

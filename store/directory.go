@@ -166,8 +166,9 @@ type Domains interface {
 	// RemovedDomains returns, by name, the domains that are no longer hosted and may have
 	// addresses left. Errors: ErrUnavailable, ErrCorrupt.
 	RemovedDomains(ctx context.Context) ([]RemovedDomain, error)
-	// PutDomain adds or replaces a domain with all its settings, durably. Errors: ErrClock, ErrFull, ErrUnavailable,
-	// ErrOutcomeUnknown.
+	// PutDomain adds a domain that this datacenter does not host, durably. Settings from before the removal of the
+	// domain are gone. Settings that another datacenter has given to the domain, and that arrive later, count where
+	// d has none. Errors: ErrClock, ErrFull, ErrUnavailable, ErrOutcomeUnknown.
 	PutDomain(ctx context.Context, d Domain) error
 	// ChangeDomain writes the named settings of a domain, durably. Changing an unknown domain
 	// makes nothing visible. Errors: ErrClock, ErrFull, ErrUnavailable, ErrOutcomeUnknown.

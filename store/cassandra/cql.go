@@ -474,7 +474,7 @@ const (
 	selectDomain      = `SELECT name, created, removed, durability, retention, settings FROM domain WHERE name = ?`
 	scanDomains       = `SELECT name, created, removed, durability, retention, settings FROM domain`
 	scanRemoved       = `SELECT name, removed, WRITETIME(removed) FROM domain`
-	selectDomainTimes = `SELECT WRITETIME(created), WRITETIME(removed), WRITETIME(durability), WRITETIME(retention), WRITETIME(touched) FROM domain WHERE name = ?`
+	selectDomainTimes = `SELECT removed, WRITETIME(created), WRITETIME(removed), WRITETIME(durability), WRITETIME(retention), WRITETIME(touched) FROM domain WHERE name = ?`
 )
 
 // updateDomain returns the statement that makes assignments to a domain.

@@ -89,17 +89,44 @@ func (t *domains) RemovedDomains(ctx context.Context) (removed []store.RemovedDo
 	return removed, nil
 }
 
-// PutDomain implements store.Domains. The new settings replace all earlier settings: the UPDATE has a
-// timestamp above all of them, see updateDomain.
+// PutDomain implements store.Domains. A row that another datacenter has made, and that has not arrived here, keeps its
+// settings: PutDomain writes only settings that d has. The settings of a row that is marked as removed go first, at the
+// moment behind the last change that is known here: where two datacenters add the domain again, the later reset of one
+// leaves the settings that the other has written since.
 func (t *domains) PutDomain(ctx context.Context, d store.Domain) error {
+	what := fmt.Sprintf("put domain %s", d.Name)
+	removed, last, err := t.lastChange(ctx, what, d.Name)
+	if err != nil {
+		return err
+	}
+	now, err := t.clock.changeTime(ctx, what)
+	if err != nil {
+		return err
+	}
+	if removed {
+		last++
+		reset := &assignments{}
+		reset.set("durability", "")
+		reset.set("retention", int64(0))
+		reset.set("settings", map[string]string{})
+		if err := t.write(ctx, what, d.Name, last, reset); err != nil {
+			return err
+		}
+	}
 	put := &assignments{}
 	put.set("created", micros(d.Created))
 	put.set("removed", false)
-	put.set("durability", string(d.Durability))
-	put.set("retention", d.Retention.Microseconds())
-	put.set("settings", encodeSettings(d.Settings))
-	put.touch()
-	return t.updateDomain(ctx, fmt.Sprintf("put domain %s", d.Name), d.Name, put)
+	if d.Durability != "" {
+		put.set("durability", string(d.Durability))
+	}
+	if d.Retention != mail.AsDomain {
+		put.set("retention", d.Retention.Microseconds())
+	}
+	if len(d.Settings) > 0 {
+		put.changeSettings(d.Settings)
+		put.touch()
+	}
+	return t.write(ctx, what, d.Name, max(now, last+1), put)
 }
 
 // ChangeDomain implements store.Domains.
@@ -135,21 +162,36 @@ func (t *domains) RemoveDomain(ctx context.Context, name string) error {
 
 // updateDomain changes a domain. The timestamp is at least now, and above the timestamps of all columns.
 func (t *domains) updateDomain(ctx context.Context, what, name string, change *assignments) error {
-	var times [5]*int64
-	if _, err := t.run.readOne(ctx, statement{
-		cql: selectDomainTimes, values: []any{name}, consistency: t.at.reads(), what: what,
-	}, &times[0], &times[1], &times[2], &times[3], &times[4]); err != nil {
-		return err
-	}
-	timestamp, err := t.clock.changeTime(ctx, what)
+	_, last, err := t.lastChange(ctx, what, name)
 	if err != nil {
 		return err
 	}
+	now, err := t.clock.changeTime(ctx, what)
+	if err != nil {
+		return err
+	}
+	return t.write(ctx, what, name, max(now, last+1), change)
+}
+
+// lastChange returns the latest timestamp of the columns of a domain, and whether the domain is marked as removed; zero
+// and false without a row.
+func (t *domains) lastChange(ctx context.Context, what, name string) (removed bool, last int64, err error) {
+	var times [5]*int64
+	if _, err := t.run.readOne(ctx, statement{
+		cql: selectDomainTimes, values: []any{name}, consistency: t.at.reads(), what: what,
+	}, &removed, &times[0], &times[1], &times[2], &times[3], &times[4]); err != nil {
+		return false, 0, err
+	}
 	for _, t := range times {
 		if t != nil {
-			timestamp = max(timestamp, *t+1)
+			last = max(last, *t)
 		}
 	}
+	return removed, last, nil
+}
+
+// write makes assignments to a domain.
+func (t *domains) write(ctx context.Context, what, name string, timestamp int64, change *assignments) error {
 	return t.run.exec(ctx, statement{
 		cql: updateDomain(change.texts), values: slices.Concat([]any{timestamp}, change.values, []any{name}), consistency: t.at.writes(), what: what,
 	})
