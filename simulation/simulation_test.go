@@ -20,7 +20,7 @@ import (
 var (
 	seed  = flag.Uint64("seed", 0, "repeat the run with this `seed`, and print its story")
 	first = flag.Uint64("first", 1, "the first seed")
-	spend = flag.Duration("spend", 0, "make runs for this long, of real time; zero: five runs")
+	spend = flag.Duration("spend", 0, "make runs for this long, of real time; zero: four runs")
 	all   = flag.Bool("all", false, "also run the long tests")
 	nodes = flag.Int("nodes", 100, "the count of nodes in each datacenter of TestManyNodes")
 	plant = flag.String("defect", "", "plant the defect of this `name` in the run of -seed")
@@ -102,7 +102,7 @@ func TestSeeds(t *testing.T) {
 		t.Logf("%d runs from seed %d on: %+v, %d statements, %d reads and writes of replicas, %d faults",
 			runs, *first, sum.Tally, sum.Statements, sum.Work, sum.Faults)
 	}()
-	for s := *first; runs == 0 || !testing.Short() && runs < 5 && *spend == 0 || time.Since(began) < *spend; s++ {
+	for s := *first; runs == 0 || !testing.Short() && runs < 4 && *spend == 0 || time.Since(began) < *spend; s++ {
 		cfg := simulation.Shape(s)
 		r := run(t, cfg)
 		runs++

@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"popelago/bench"
+	"popelago/bench/process"
 	"popelago/cassandratest"
 )
 
@@ -49,16 +49,19 @@ func TestConfigure(t *testing.T) {
 			t.Errorf("no %s in\n%s", want, text)
 		}
 	}
-	cmd := exec.Command("go", "run", "./cmd/popelago", "config", "check", config)
-	cmd.Dir = "../.."
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s\n%s", err, out, text)
+	t.Chdir("../..") // where the program is built
+	binary, err := process.Build(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Run(t.Context(), nil, binary, "config", "check", config); err != nil {
+		t.Errorf("%v\n%s", err, text)
 	}
 }
 
 // Wrong flags are refused before a build or a start.
 func TestRefusedFlags(t *testing.T) {
-	good := settings{rounds: 1, rows: 100, duration: 1, length: 1, window: 1, commitLog: "batch"}
+	good := settings{rounds: 1, rows: 100, duration: 1, length: 1, window: 1, commitLog: "batch", users: users}
 	for _, c := range []struct {
 		name                  string
 		spoil                 func(*settings)
@@ -71,6 +74,8 @@ func TestRefusedFlags(t *testing.T) {
 		{"length", func(s *settings) { s.length = -1 }, "", "published", "durations"},
 		{"window", func(s *settings) { s.window = 0 }, "", "steady", "durations"},
 		{"rows", func(s *settings) { s.rows = 99 }, "", "fill", "rows"},
+		{"few users", func(s *settings) { s.users = users - 1 }, "", "steady", "users"},
+		{"uneven users", func(s *settings) { s.users = users + 1 }, "", "steady", "users"},
 		{"commit log", func(s *settings) { s.commitLog = "none" }, "", "deliveries", "commitlog-sync"},
 		{"datacenters", func(*settings) {}, "dc1", "deliveries", "datacenters"},
 	} {

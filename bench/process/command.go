@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"syscall"
@@ -46,7 +47,9 @@ func InFolder(parent, name string, keep bool, f func(dir string) error) (err err
 func Build(ctx context.Context, dir string) (binary string, err error) {
 	Note("building")
 	binary = filepath.Join(dir, "popelago")
-	return binary, Run(ctx, nil, "go", "build", "-o", binary, "./cmd/popelago")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/popelago")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as in a release
+	return binary, output(cmd)
 }
 
 // Note prints progress for the user.

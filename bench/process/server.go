@@ -124,6 +124,11 @@ func (s *Server) Memory() (int64, error) {
 func Run(ctx context.Context, stdin []byte, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdin = bytes.NewReader(stdin)
+	return output(cmd)
+}
+
+// output runs a command to its end. On failure its output is part of the error.
+func output(cmd *exec.Cmd) error {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
 	}
