@@ -66,9 +66,10 @@ type Background interface {
 	// Sweep removes the content of messages that all their mailboxes removed before olderThan.
 	Sweep(ctx context.Context, olderThan time.Time) (SweepReport, error)
 
-	// SweepOrphans removes content put before olderThan without a row in any mailbox. An engine
-	// that has to scan all content continues the last scan, and starts a new scan only if the last
-	// scan started before begun. An engine with a list of its orphans removes orphans in Sweep.
+	// SweepOrphans removes content put before olderThan that never had a row in any mailbox: content
+	// of removed messages waits for Sweep. An engine that has to scan all content continues the last
+	// scan, and starts a new scan only if the last scan started before begun. An engine with a list of
+	// its orphans removes all of them in each call, and in Sweep, too.
 	SweepOrphans(ctx context.Context, olderThan, begun time.Time) (OrphanReport, error)
 }
 

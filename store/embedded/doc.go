@@ -85,7 +85,8 @@
 //
 // # Cost
 //
-// Sweep removes the content of removed messages, at a cost proportional to the removals. Tombstones of
+// Sweep removes the content of removed messages, at a cost proportional to the removals, and SweepOrphans the
+// content of deliveries that ended without a message, at a cost proportional to these. Tombstones of
 // many removals from one mailbox are compacted away (tidy.go), so that a login costs in proportion to the
 // messages present.
 package embedded

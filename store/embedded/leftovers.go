@@ -25,7 +25,7 @@ func newLeftovers(cfg Config, l *link, p *pending, f *contentFiles) *leftovers {
 
 // sweep removes the files, unless all files were compared with their rows before.
 func (l *leftovers) sweep(ctx context.Context, run *sweepRun) error {
-	if l.files.compared.Load() || !run.olderThan.After(l.openedAt) {
+	if l.files.compared.Load() || !run.putBefore.After(l.openedAt) {
 		return nil
 	}
 	err := l.files.each(func(path string, id mail.MessageID, nonce [8]byte) (bool, error) {
@@ -38,7 +38,7 @@ func (l *leftovers) sweep(ctx context.Context, run *sweepRun) error {
 		octets, err := l.files.removeAt(path)
 		if err == nil {
 			run.count(octets)
-			store.Show(ctx, run.report)
+			run.show(ctx, run.report)
 		}
 		return true, err
 	})

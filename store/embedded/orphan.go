@@ -8,7 +8,6 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"popelago/mail"
-	"popelago/store"
 )
 
 // orphans removes contents that were put without a message, from memory and from the database.
@@ -22,7 +21,7 @@ type orphans struct {
 
 // sweepPending forgets contents in memory.
 func (o *orphans) sweepPending(ctx context.Context, run *sweepRun) error {
-	for id, row := range o.pending.takeOld(run.olderThan.UnixMicro()) {
+	for id, row := range o.pending.takeOld(run.putBefore.UnixMicro()) {
 		written, err := o.written(ctx, id)
 		if err == nil && !written && row.kind == kindFile {
 			err = o.files.remove(id, row.nonce)
@@ -33,7 +32,7 @@ func (o *orphans) sweepPending(ctx context.Context, run *sweepRun) error {
 		}
 		if !written {
 			run.count(row.size)
-			store.Show(ctx, run.report)
+			run.show(ctx, run.report)
 		}
 	}
 	return nil
@@ -62,7 +61,7 @@ func (o *orphans) sweepRows(ctx context.Context, run *sweepRun) error {
 		if err != nil || len(k) != contentKeyLen {
 			return false, errors.Join(err, errBadRow)
 		}
-		if putAt < run.olderThan.UnixMicro() {
+		if putAt < run.putBefore.UnixMicro() {
 			ids = append(ids, fromSortKey(k[1:]))
 		}
 		return true, nil

@@ -81,7 +81,7 @@ func (r *remover) remove(ctx context.Context, run *sweepRun, ids []mail.MessageI
 			r.logger.Warn("embedded store: cannot remove a content file yet", "cause", err)
 		}
 	}
-	store.Show(ctx, run.report)
+	run.show(ctx, run.report)
 	return nil
 }
 

@@ -15,12 +15,13 @@ import (
 // sweeper implements store.Background. Sweep works through four lists, each in the order of insertion:
 //
 //	pending         contents in memory without a message
-//	prefixOrphan    contents in the database without a message
+//	prefixOrphan    contents written to the database without a message; some have had messages since
 //	prefixTrash     calls of RemoveMessages whose contents may be removed
 //	prefixUnpurged  calls of RemoveMessages whose contents are gone; their markers may be removed
 //	                once they are older than markerAge by the clock and by olderThan
 //
-// and, once after Open, through the content files without a row, left by a crash or a failure. Safe for
+// and, once after Open, through the content files without a row, left by a crash or a failure. SweepOrphans does
+// all of this that concerns no removed message, and so need not wait until removed messages may go. Safe for
 // concurrent use.
 type sweeper struct {
 	link      *link
@@ -49,21 +50,8 @@ func (s *sweeper) Sweep(ctx context.Context, olderThan time.Time) (store.SweepRe
 	}
 	run := s.state.begin(olderThan)
 	defer run.end()
-	steps := []func(context.Context, *sweepRun) error{
-		s.orphans.sweepPending, s.orphans.sweepRows, s.sweepTrash, s.markers.purge, s.leftovers.sweep, s.reclaimSpace,
-	}
-	for _, step := range steps {
-		if ctx.Err() != nil {
-			return run.report, nil
-		}
-		if err := step(ctx, run); err != nil {
-			if ctx.Err() != nil {
-				return run.report, nil
-			}
-			return run.report, translate(err, "sweep")
-		}
-	}
-	return run.report, nil
+	err := run.steps(ctx, s.orphans.sweepPending, s.orphans.sweepRows, s.sweepTrash, s.markers.purge, s.leftovers.sweep, s.reclaimSpace)
+	return run.report, translate(err, "sweep")
 }
 
 // sweepTrash removes the contents of old removals and moves their rows to prefixUnpurged.
@@ -130,9 +118,16 @@ func (s *sweeper) RaiseFloors(context.Context) (store.FloorReport, error) {
 	return store.FloorReport{}, s.ready("raise floors")
 }
 
-// SweepOrphans implements store.Background: Sweep has a list of orphans.
-func (s *sweeper) SweepOrphans(context.Context, time.Time, time.Time) (store.OrphanReport, error) {
-	return store.OrphanReport{}, s.ready("sweep orphans")
+// SweepOrphans implements store.Background. There is a list of orphans, so each call looks for all of them.
+func (s *sweeper) SweepOrphans(ctx context.Context, olderThan, _ time.Time) (store.OrphanReport, error) {
+	const what = "sweep orphans"
+	if err := s.ready(what); err != nil {
+		return store.OrphanReport{}, err
+	}
+	run := s.state.beginOrphans(olderThan)
+	defer run.end()
+	err := run.steps(ctx, s.orphans.sweepPending, s.orphans.sweepRows, s.leftovers.sweep, s.reclaimSpace)
+	return store.OrphanReport{SweepReport: run.report}, translate(err, what)
 }
 
 // MayReclaim implements store.Background.
