@@ -122,8 +122,12 @@ func (a *api) put(ctx context.Context, in *putRequest) (out adminclient.PutMessa
 // errIncomplete: the client disconnected, or paused too long, within the text of a message.
 var errIncomplete = errors.New("the text of the message did not come in whole")
 
-// textRequest reads the text of a message, with a limit for each piece. The limits end with the text:
-// see readWhole.
+// answerTime bounds the time between a piece of the text of a message and the end of the answer.
+const answerTime = 5 * time.Minute
+
+// textRequest reads the text of a message, with a limit for each piece. The limits for reading end with the text: see
+// readWhole. The time for the answer begins anew with each piece: a client that misses the answer stores the message once
+// more. In HTTP/2 a passed limit would also break the text off.
 type textRequest struct {
 	r       io.Reader
 	control *http.ResponseController
@@ -131,13 +135,19 @@ type textRequest struct {
 
 // Read implements io.Reader. Errors: errIncomplete.
 func (t *textRequest) Read(p []byte) (int, error) {
-	_ = t.control.SetReadDeadline(time.Now().Add(textPause)) // an error: there are no limits
+	t.limit(time.Now().Add(textPause))
 	n, err := t.r.Read(p)
 	if err != nil {
-		_ = t.control.SetReadDeadline(time.Time{})
+		t.limit(time.Time{})
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = errors.Join(errIncomplete, err)
 	}
 	return n, err
+}
+
+func (t *textRequest) limit(reading time.Time) {
+	// An error: there are no limits.
+	_ = t.control.SetReadDeadline(reading)
+	_ = t.control.SetWriteDeadline(time.Now().Add(answerTime))
 }

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"popelago/mail"
 	"popelago/store"
 	"popelago/store/storetest"
 )
@@ -92,6 +94,69 @@ func TestSlowRequest(t *testing.T) {
 					}
 					ours.Close()
 				}
+				close(listener)
+				<-served
+				server.Close()
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+// slowText is a text that comes in pieces, with a pause before each.
+type slowText struct {
+	pieces int
+	pause  time.Duration
+}
+
+func (s *slowText) Read(p []byte) (int, error) {
+	if s.pieces == 0 {
+		return 0, io.EOF
+	}
+	s.pieces--
+	time.Sleep(s.pause)
+	return copy(p, "a line of the text\r\n"), nil
+}
+
+// The answer to a message whose text takes longer than the time for writing reaches the client, which otherwise stores the
+// message once more.
+func TestSlowText(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("HTTP2 %t", http2), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := new(fixture).start(t)
+				domain := store.Domain{Name: "example.test"}
+				if err := f.engine.PutDomain(t.Context(), domain); err != nil {
+					t.Fatal(err)
+				}
+				kind, state := store.KindAccount, store.StateEnabled
+				alice := mail.Address{Local: "alice", Domain: domain.Name}
+				if err := f.engine.ChangeAddress(t.Context(), alice, mail.MessageID{}, store.AddressChange{Kind: &kind, State: &state}); err != nil {
+					t.Fatal(err)
+				}
+				protocols := new(http.Protocols)
+				protocols.SetHTTP1(!http2)
+				protocols.SetUnencryptedHTTP2(http2)
+				server := &http.Server{Handler: f.handler, ReadTimeout: time.Minute, WriteTimeout: 5 * time.Minute, Protocols: protocols}
+				listener := make(pipes, 1)
+				served := make(chan error)
+				go func() { served <- server.Serve(listener) }()
+				transport := &http.Transport{Protocols: protocols, DialContext: func(context.Context, string, string) (net.Conn, error) {
+					ours, theirs := net.Pipe()
+					listener <- theirs
+					return ours, nil
+				}}
+				client := &http.Client{Transport: transport}
+				r, err := client.Post("http://x/v1/maildrops/alice@example.test/messages", "message/rfc822", &slowText{20, 50 * time.Second})
+				if err != nil {
+					t.Error(err)
+				} else {
+					if body, err := io.ReadAll(r.Body); r.StatusCode != http.StatusCreated || err != nil {
+						t.Errorf("%s %d %s, %v", r.Proto, r.StatusCode, body, err)
+					}
+					r.Body.Close()
+				}
+				transport.CloseIdleConnections()
 				close(listener)
 				<-served
 				server.Close()

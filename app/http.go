@@ -13,11 +13,11 @@ import (
 // of listeners. Beyond maxConns connections on all listeners together, further connections wait.
 func (a *App) serveHTTP(maxConns int, h http.Handler, tlsConfig *tls.Config) func(net.Listener) error {
 	srv := &http.Server{
-		Handler:           h,
+		Handler:           answering(h),
 		TLSConfig:         tlsConfig,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
-		WriteTimeout:      5 * time.Minute,
+		WriteTimeout:      answerTime,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(a.logger.Handler(), slog.LevelWarn),
 	}
@@ -30,6 +30,49 @@ func (a *App) serveHTTP(maxConns int, h http.Handler, tlsConfig *tls.Config) fun
 	}
 	return func(l net.Listener) error { return srv.Serve(places.limit(l)) }
 }
+
+// answerTime bounds the time in which a client takes an answer.
+const answerTime = 5 * time.Minute
+
+// answering gives a client answerTime from the begin of the answer: http.Server counts WriteTimeout from the request, so
+// that a client would miss the answer of an operation that takes longer, and repeat the operation. In HTTP/2 WriteTimeout
+// ends the request, unless the operation sets a deadline of its own.
+func answering(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := &timedAnswer{ResponseWriter: w, control: http.NewResponseController(w)}
+		next.ServeHTTP(a, r)
+		a.begin() // an answer without a text
+	})
+}
+
+// timedAnswer sets the write deadline at the begin of an answer.
+type timedAnswer struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	begun   bool
+}
+
+func (a *timedAnswer) begin() {
+	if !a.begun {
+		a.begun = true
+		_ = a.control.SetWriteDeadline(time.Now().Add(answerTime)) // an error: there are no limits
+	}
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (a *timedAnswer) WriteHeader(status int) {
+	a.begin()
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (a *timedAnswer) Write(p []byte) (int, error) {
+	a.begin()
+	return a.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController.
+func (a *timedAnswer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // connPlaces bounds the connections of several listeners together: each connection holds a place.
 type connPlaces chan struct{}
