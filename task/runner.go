@@ -256,7 +256,8 @@ func (r *Runner) guard(ctx context.Context, job Job, asked bool) (result Result,
 	report, err = job.Run(ctx, asked)
 	work.End(err)
 	switch {
-	case errors.Is(context.Cause(ctx), ErrCancelled) && (err == nil || errors.Is(err, ctx.Err())): // some jobs end early without an error
+	case errors.Is(context.Cause(ctx), ErrCancelled) && (err == nil || errors.Is(err, ctx.Err()) || errors.Is(err, ErrCancelled)):
+		// Some jobs end early without an error. An engine may name the cause of the end.
 		return ResultCancelled, report, ErrCancelled
 	case err == nil:
 		return ResultOK, report, nil
