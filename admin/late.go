@@ -2,7 +2,9 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -43,9 +45,10 @@ func (a *api) addLate() {
 
 	type count struct{ Body adminclient.LateCount }
 	type handOver struct{ Body adminclient.LateHandOver }
+	const inParts = "A request takes about 20 seconds; more in the answer says that more messages are selected."
 	register(a, huma.Operation{
 		OperationID: "hand-over-late", Method: http.MethodPost, Path: "/v1/late/hand-over",
-		Summary: "Move late mail into the maildrop of an account",
+		Summary: "Move late mail into the maildrop of an account", Description: inParts,
 	}, func(ctx context.Context, in *handOver) (*count, error) {
 		s, err := lateSelectionOf(in.Body.LateSelection)
 		if err != nil {
@@ -59,13 +62,14 @@ func (a *api) addLate() {
 		if n > 0 {
 			a.logger.Info("late mail handed over", "address", s.Address.String(), "to", to.String(), "messages", n)
 		}
-		return &count{adminclient.LateCount{Messages: n}}, err
+		out, err := lateCountOf(n, err)
+		return &count{out}, err
 	})
 
 	type drop struct{ Body adminclient.LateSelection }
 	register(a, huma.Operation{
 		OperationID: "drop-late", Method: http.MethodPost, Path: "/v1/late/drop",
-		Summary: "Remove late mail permanently",
+		Summary: "Remove late mail permanently", Description: inParts,
 	}, func(ctx context.Context, in *drop) (*count, error) {
 		s, err := lateSelectionOf(in.Body)
 		if err != nil {
@@ -75,11 +79,22 @@ func (a *api) addLate() {
 		if n > 0 {
 			a.logger.Info("late mail dropped", "address", s.Address.String(), "messages", n)
 		}
-		return &count{adminclient.LateCount{Messages: n}}, err
+		out, err := lateCountOf(n, err)
+		return &count{out}, err
 	})
 }
 
+// lateCountOf returns the answer to a request that has moved or dropped n messages.
+func lateCountOf(n int, err error) (adminclient.LateCount, error) {
+	more := errors.Is(err, task.ErrMoreLate)
+	if more {
+		err = nil
+	}
+	return adminclient.LateCount{Messages: n, More: more}, err
+}
+
 func lateSelectionOf(s adminclient.LateSelection) (out task.LateSelection, err error) {
+	out.Until = time.Now().Add(requestTime)
 	if out.Address, err = mail.ParseAddress(s.Address); err != nil {
 		return out, err
 	}

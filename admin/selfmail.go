@@ -121,7 +121,7 @@ func (a *api) addSelfMail() {
 			return nil, err
 		}
 		s.Restored = a.reportRestored(ctx, "restore-own-messages", own.Address, own.Mailbox)
-		report, err := a.cfg.Undelete.RestoreIn(ctx, own, s, time.Now().Add(restoreTime))
+		report, err := a.cfg.Undelete.RestoreIn(ctx, own, s, time.Now().Add(requestTime))
 		if report.Messages > 0 {
 			a.logger.Info("messages restored by their user", "address", own.Address.String(), "messages", report.Messages, "octets", report.Octets)
 		}

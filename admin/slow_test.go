@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,4 +166,44 @@ func TestSlowText(t *testing.T) {
 			})
 		})
 	}
+}
+
+// slowRemovals is a mail store whose removals take their time.
+type slowRemovals struct{ store.Mail }
+
+func (s slowRemovals) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
+	time.Sleep(30 * time.Second)
+	return s.Mail.RemoveMessages(ctx, mailbox, ids)
+}
+
+// A request for much late mail ends in time, and reports that more messages are selected.
+func TestLateInParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := (&fixture{wrap: func(st store.Store) store.Store { return storetest.WithMail(st, slowRemovals{st.Mail.Local}) }}).start(t)
+		ctx := t.Context()
+		alice := mail.Address{Local: "alice", Domain: "example.test"}
+		if err := f.engine.PutDomain(ctx, store.Domain{Name: alice.Domain}); err != nil {
+			t.Fatal(err)
+		}
+		ids := mail.NewIDSource(nil)
+		kind, removed := store.KindAccount, ids.Next()
+		if err := f.engine.ChangeAddress(ctx, alice, mail.MessageID{}, store.AddressChange{Kind: &kind, Removed: &removed}); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			e := store.Entry{Mailbox: mail.DeriveMailboxID(alice, mail.MessageID{}), Message: mail.Message{ID: ids.Next(), Recipient: alice.String()}}
+			if err := f.engine.AddMessages(ctx, []store.Entry{e})[0]; err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, want := range []string{`"messages":1,"more":true`, `"messages":1,"more":false`} {
+			w := httptest.NewRecorder()
+			r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/late/drop", strings.NewReader(`{"address":"alice@example.test"}`))
+			r.Header.Set("Content-Type", "application/json")
+			f.handler.ServeHTTP(w, r)
+			if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) {
+				t.Errorf("%d %s, want %s", w.Code, w.Body, want)
+			}
+		}
+	})
 }

@@ -16,8 +16,8 @@ import (
 	"popelago/task"
 )
 
-// restoreTime bounds the time of a request. Clients ask again.
-const restoreTime = 20 * time.Second
+// requestTime bounds the time of a request for many messages. Clients ask again.
+const requestTime = 20 * time.Second
 
 func (a *api) addUndelete() {
 	type query struct {
@@ -67,7 +67,7 @@ func (a *api) addUndelete() {
 			return nil, err
 		}
 		s.Restored = a.reportRestored(ctx, "restore-messages", acc.Address, acc.Mailbox)
-		report, err := a.cfg.Undelete.RestoreIn(ctx, acc, s, time.Now().Add(restoreTime))
+		report, err := a.cfg.Undelete.RestoreIn(ctx, acc, s, time.Now().Add(requestTime))
 		a.noteRestore(ctx, acc, report, err)
 		if err != nil {
 			return nil, err

@@ -43,7 +43,8 @@ type LateHandOver struct {
 
 // LateCount says how many messages were handed over or dropped.
 type LateCount struct {
-	Messages int `json:"messages"`
+	Messages int  `json:"messages"`
+	More     bool `json:"more" doc:"More messages are selected than the time of a request allows: repeat the request."`
 }
 
 // Late returns a page of the late mail of an address (empty: of all), from behind after (empty: from the start),
@@ -59,7 +60,7 @@ func (c *Client) Late(ctx context.Context, address, after string, limit int) (La
 	return list, err
 }
 
-// HandOverLate moves late mail into the maildrop of an account. Status 404: no such late mail, or
+// HandOverLate moves late mail into the maildrop of an account; with More in the answer the call must be repeated. Status 404: no such late mail, or
 // no such account; 409: the mailbox must be named; 503: not every replica can be read.
 func (c *Client) HandOverLate(ctx context.Context, s LateSelection, to string) (LateCount, error) {
 	var n LateCount
@@ -67,7 +68,7 @@ func (c *Client) HandOverLate(ctx context.Context, s LateSelection, to string) (
 	return n, err
 }
 
-// DropLate removes late mail permanently. It has the status codes of HandOverLate.
+// DropLate removes late mail permanently. It has More and the status codes of HandOverLate.
 func (c *Client) DropLate(ctx context.Context, s LateSelection) (LateCount, error) {
 	var n LateCount
 	err := c.call(ctx, http.MethodPost, "/v1/late/drop", s, &n)

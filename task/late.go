@@ -20,6 +20,8 @@ var (
 	// ErrSeveralOwners: the address has late mail of several former accounts with different owners. The
 	// selection must name a mailbox.
 	ErrSeveralOwners = errors.New("the late mail is of several former accounts: name the mailbox")
+	// ErrMoreLate: the time of the selection has run out, and further messages are selected. A repetition continues.
+	ErrMoreLate = errors.New("more late mail is selected")
 )
 
 // LateMessage is a message accepted for an account after its end, or a message in the mailbox of a
@@ -49,6 +51,9 @@ type LateSelection struct {
 	Mailbox mail.MailboxID
 	// Message, if not zero, limits the selection to one message.
 	Message mail.MessageID
+	// Until, if not zero, is the moment after which HandOver and Drop begin with no further message. They end with
+	// ErrMoreLate then, behind one message at least.
+	Until time.Time
 }
 
 // Late lists, hands over and drops late mail on request. Safe for concurrent use: two concurrent
@@ -108,7 +113,7 @@ func (l *Late) selected(ctx context.Context, s LateSelection) (list []LateMessag
 // id, at the end of the maildrop, with the same unique-id and octets, and then removes the original. A
 // repetition after an error continues with the rest.
 //
-// Errors: account.ErrNoSuchAccount, account.ErrDisabled, ErrNotLate, ErrSeveralOwners, ErrNotAll,
+// Errors: account.ErrNoSuchAccount, account.ErrDisabled, ErrNotLate, ErrSeveralOwners, ErrMoreLate, ErrNotAll,
 // those of package store; store.ErrCorrupt, store.ErrNotFound: the content of a message cannot be
 // read, and the message stays.
 func (l *Late) HandOver(ctx context.Context, s LateSelection, to mail.Address) (n int, err error) {
@@ -123,13 +128,26 @@ func (l *Late) HandOver(ctx context.Context, s LateSelection, to mail.Address) (
 	if err != nil {
 		return 0, err
 	}
-	for _, m := range list {
+	return l.eachInTime(list, s.Until, func(m LateMessage) error {
 		if err := l.handOver(ctx, m, r); err != nil {
-			return n, fmt.Errorf("task: hand message %s over to %s: %w", m.Message.ID, to, err)
+			return fmt.Errorf("task: hand message %s over to %s: %w", m.Message.ID, to, err)
 		}
-		n++
+		return nil
+	})
+}
+
+// eachInTime calls do with messages until an error, and returns the number of calls without one. Errors: ErrMoreLate
+// after until; the error of do.
+func (l *Late) eachInTime(list []LateMessage, until time.Time, do func(LateMessage) error) (n int, err error) {
+	for n, m := range list {
+		if n > 0 && !until.IsZero() && !l.now().Before(until) {
+			return n, ErrMoreLate
+		}
+		if err := do(m); err != nil {
+			return n, err
+		}
 	}
-	return n, nil
+	return len(list), nil
 }
 
 func (l *Late) handOver(ctx context.Context, m LateMessage, to mail.Recipient) error {
@@ -177,19 +195,13 @@ func (l *Late) whole(ctx context.Context, row mail.Message) (bool, error) {
 
 // Drop removes late mail permanently, and returns the number of messages removed.
 //
-// Errors: ErrNotLate, ErrSeveralOwners, ErrNotAll, those of package store.
+// Errors: ErrNotLate, ErrSeveralOwners, ErrMoreLate, ErrNotAll, those of package store.
 func (l *Late) Drop(ctx context.Context, s LateSelection) (n int, err error) {
 	list, err := l.selected(ctx, s)
 	if err != nil {
 		return 0, err
 	}
-	for _, m := range list {
-		if err := l.remove(ctx, m); err != nil {
-			return n, err
-		}
-		n++
-	}
-	return n, nil
+	return l.eachInTime(list, s.Until, func(m LateMessage) error { return l.remove(ctx, m) })
 }
 
 // remove removes a message from the mailbox of its ended account.

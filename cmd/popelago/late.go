@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -67,6 +68,23 @@ func (l *lateFlags) selection(address string) adminclient.LateSelection {
 	return adminclient.LateSelection{Address: address, Mailbox: l.mailbox, Message: l.message}
 }
 
+// untilNoMore repeats a request until no more messages are selected, and returns the sum.
+func untilNoMore(request func() (adminclient.LateCount, error)) (sum adminclient.LateCount, err error) {
+	for {
+		n, err := request()
+		if err != nil && sum.Messages > 0 {
+			err = fmt.Errorf("after %d messages: %w", sum.Messages, err)
+		}
+		if err != nil {
+			return sum, err
+		}
+		sum.Messages += n.Messages
+		if !n.More {
+			return sum, nil
+		}
+	}
+}
+
 func newLateHandOverCommand(f *remoteFlags) *cobra.Command {
 	var l lateFlags
 	cmd := &cobra.Command{
@@ -78,7 +96,9 @@ repeated after an error.`,
 		Args: arguments("ADDRESS", "TO"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(func(c *adminclient.Client) error {
-				n, err := c.HandOverLate(cmd.Context(), l.selection(args[0]), args[1])
+				n, err := untilNoMore(func() (adminclient.LateCount, error) {
+					return c.HandOverLate(cmd.Context(), l.selection(args[0]), args[1])
+				})
 				if err != nil {
 					return err
 				}
@@ -98,7 +118,7 @@ func newLateDropCommand(f *remoteFlags) *cobra.Command {
 		Args:  arguments("ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(func(c *adminclient.Client) error {
-				n, err := c.DropLate(cmd.Context(), l.selection(args[0]))
+				n, err := untilNoMore(func() (adminclient.LateCount, error) { return c.DropLate(cmd.Context(), l.selection(args[0])) })
 				if err != nil {
 					return err
 				}
