@@ -77,8 +77,8 @@ func (d *Directory) Alias(ctx context.Context, a mail.Address, kind store.Addres
 	return aliasOf(e), nil
 }
 
-// Aliases lists up to limit live aliases or groups of a domain, like Accounts. Errors: ErrNoSuchDomain,
-// the store's.
+// Aliases lists up to limit live aliases or groups of a domain, like Accounts. A page may be short, even empty, while next
+// names a further page: one call examines about SearchLimit addresses at most. Errors: ErrNoSuchDomain, the store's.
 func (d *Directory) Aliases(ctx context.Context, domain string, kind store.AddressKind, after string, limit int) (list []Alias, next string, err error) {
 	domain, err = mail.CanonicalDomain(domain)
 	if err != nil {
@@ -87,23 +87,36 @@ func (d *Directory) Aliases(ctx context.Context, domain string, kind store.Addre
 	if err := d.hosted(ctx, domain); err != nil {
 		return nil, "", err
 	}
-	limit = max(limit, 1)
-	err = d.eachAddress(ctx, domain, after, max(limit, pageSize), func(rows []store.Address) (bool, error) {
-		e := entryOf(rows)
-		switch {
-		case e == nil || e.row.Kind != kind:
-			return true, nil
-		case len(list) == limit:
-			next = list[limit-1].Address.Local
-			return false, nil
-		}
-		list = append(list, aliasOf(e))
-		return true, nil
-	})
+	isOne := func(e *entry) bool { return e != nil && e.row.Kind == kind }
+	next, err = d.page(ctx, domain, after, limit, isOne, func(e *entry) { list = append(list, aliasOf(e)) })
 	if err != nil {
 		return nil, "", err
 	}
 	return list, next, nil
+}
+
+// page calls add for up to limit entries of a domain that selected selects, from behind the local-part after. next is as
+// for SearchAccounts. page examines about SearchLimit addresses at most.
+func (d *Directory) page(ctx context.Context, domain, after string, limit int, selected func(*entry) bool, add func(*entry)) (next string, err error) {
+	limit = max(limit, 1)
+	added, examined, last := 0, 0, ""
+	err = d.eachAddress(ctx, domain, after, max(limit, pageSize), func(rows []store.Address) (bool, error) {
+		if e := entryOf(rows); selected(e) {
+			if added == limit {
+				next = last
+				return false, nil
+			}
+			add(e)
+			added++
+		}
+		last = rows[0].Address.Local
+		if examined++; examined >= SearchLimit {
+			next = last
+			return false, nil
+		}
+		return true, nil
+	})
+	return next, err
 }
 
 // SetTarget gives an alias other targets: usually one. None and several targets are for an alias as two

@@ -32,23 +32,13 @@ func (d *Directory) Limited(ctx context.Context, a mail.Address) (Limited, error
 	return d.limited(e, domain), nil
 }
 
-// ListLimited lists up to limit live accounts of a domain with their limits, as Accounts does.
+// ListLimited lists up to limit live accounts of a domain with their limits, in pages as Aliases does.
 func (d *Directory) ListLimited(ctx context.Context, name, after string, limit int) (accounts []Limited, next string, err error) {
 	domain, err := d.Domain(ctx, name)
 	if err != nil {
 		return nil, "", err
 	}
-	limit = max(limit, 1)
-	err = d.eachAddress(ctx, domain.Name, after, limit, func(rows []store.Address) (bool, error) {
-		if len(accounts) == limit {
-			next = accounts[limit-1].Address.Local
-			return false, nil
-		}
-		if e := entryOf(rows); e.isAccount() {
-			accounts = append(accounts, d.limited(e, domain))
-		}
-		return true, nil
-	})
+	next, err = d.page(ctx, domain.Name, after, limit, (*entry).isAccount, func(e *entry) { accounts = append(accounts, d.limited(e, domain)) })
 	if err != nil {
 		return nil, "", err
 	}

@@ -12,8 +12,8 @@ import (
 	"popelago/store"
 )
 
-// SearchLimit is the largest number of addresses that one call of SearchAccounts or SortAccounts examines,
-// apart from the rest of a page of the store.
+// SearchLimit is the largest number of addresses that one call of SearchAccounts, SortAccounts, Aliases or ListLimited
+// examines, apart from the rest of a page of the store.
 const SearchLimit = 10_000
 
 // Errors of SearchAccounts and SortAccounts.

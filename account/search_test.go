@@ -140,11 +140,17 @@ func TestSortAccounts(t *testing.T) {
 	wantErr(t, "the after of another list", err, ErrBadSearch)
 }
 
-// manyAddresses is a directory with any number of accounts in example.test, which counts the rows read.
+// manyAddresses is a directory with any number of addresses in example.test, which counts the rows read.
 type manyAddresses struct {
 	store.Directory
 	n           int
 	calls, rows int
+	// kind returns the kind of an address by its number; nil: all are accounts.
+	kind func(int) store.AddressKind
+}
+
+func (m *manyAddresses) ListAddresses(ctx context.Context, domain, after string, limit int) (rows []store.Address, more bool, err error) {
+	return m.SearchAddresses(ctx, domain, "", after, limit)
 }
 
 func (m *manyAddresses) SearchAddresses(_ context.Context, domain, prefix, after string, limit int) (rows []store.Address, more bool, err error) {
@@ -158,7 +164,11 @@ func (m *manyAddresses) SearchAddresses(_ context.Context, domain, prefix, after
 	}
 	for i := first; i < m.n && len(rows) < limit; i++ {
 		if local := fmt.Sprintf("user%07d", i); strings.HasPrefix(local, prefix) {
-			rows = append(rows, store.Address{Address: mail.Address{Local: local, Domain: domain}, Kind: store.KindAccount})
+			kind := store.KindAccount
+			if m.kind != nil {
+				kind = m.kind(i)
+			}
+			rows = append(rows, store.Address{Address: mail.Address{Local: local, Domain: domain}, Kind: kind})
 		}
 	}
 	m.rows += len(rows)
@@ -193,5 +203,63 @@ func TestSearchIsBounded(t *testing.T) {
 	}
 	if errors.Is(err, ErrBadSearch) {
 		t.Error("too many accounts are taken for a mistake of the query")
+	}
+}
+
+// A list of aliases, of groups or of limits ends after SearchLimit addresses, and goes on from there.
+func TestListsAreBounded(t *testing.T) {
+	const n = 25_000
+	listAliases := func(kind store.AddressKind) func(d *Directory, after string, limit int) (locals []string, next string, err error) {
+		return func(d *Directory, after string, limit int) (locals []string, next string, err error) {
+			list, next, err := d.Aliases(t.Context(), "example.test", kind, after, limit)
+			for _, a := range list {
+				locals = append(locals, a.Address.Local)
+			}
+			return locals, next, err
+		}
+	}
+	for kind, list := range map[store.AddressKind]func(d *Directory, after string, limit int) (locals []string, next string, err error){
+		store.KindAlias: listAliases(store.KindAlias), store.KindGroup: listAliases(store.KindGroup),
+		store.KindAccount: func(d *Directory, after string, limit int) (locals []string, next string, err error) {
+			list, next, err := d.ListLimited(t.Context(), "example.test", after, limit)
+			for _, a := range list {
+				locals = append(locals, a.Address.Local)
+			}
+			return locals, next, err
+		},
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			others := store.KindAccount
+			if kind == others {
+				others = store.KindAlias
+			}
+			st := &manyAddresses{Directory: openStore(t), n: n, kind: func(i int) store.AddressKind {
+				if i < 2 || i > n-3 { // two in the beginning, and two in the end
+					return kind
+				}
+				return others
+			}}
+			d := newDirectory(t, cheap(newClock()), st)
+			if _, err := d.AddDomain(t.Context(), "example.test"); err != nil {
+				t.Fatal(err)
+			}
+			for _, limit := range []int{1, 2, 3, 100} {
+				var got []string
+				for after, pages := "", 0; ; pages++ {
+					st.rows = 0
+					locals, next, err := list(d, after, limit)
+					if err != nil || len(locals) > limit || st.rows > SearchLimit+2*pageSize || pages > 10 {
+						t.Fatalf("pages of %d: %q, %v, %d rows, %d pages", limit, locals, err, st.rows, pages)
+					}
+					got = append(got, locals...)
+					if after = next; after == "" {
+						break
+					}
+				}
+				if want := []string{"user0000000", "user0000001", "user0024998", "user0024999"}; !slices.Equal(got, want) {
+					t.Errorf("pages of %d: %q, want %q", limit, got, want)
+				}
+			}
+		})
 	}
 }

@@ -26,11 +26,14 @@ type aliasPage struct {
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most entries of a page."`
 }
 
+// shortPages is the description of a list whose request examines a part of a large domain.
+const shortPages = "One request examines about 10,000 addresses: a page may be short, even empty, while next names a further page."
+
 func (a *api) addAliases() {
 	type list struct{ Body adminclient.AliasList }
 	register(a, huma.Operation{
 		OperationID: "list-aliases", Method: http.MethodGet, Path: "/v1/domains/{domain}/aliases",
-		Summary: "List the aliases of a domain, a page at a time",
+		Summary: "List the aliases of a domain, a page at a time", Description: shortPages,
 	}, func(ctx context.Context, in *aliasPage) (*list, error) {
 		aliases, next, err := pageOf(ctx, a, in, store.KindAlias, aliasOf)
 		return &list{adminclient.AliasList{Aliases: aliases, Next: next}}, err

@@ -23,7 +23,7 @@ func (a *api) addGroups() {
 	type list struct{ Body adminclient.GroupList }
 	register(a, huma.Operation{
 		OperationID: "list-groups", Method: http.MethodGet, Path: "/v1/domains/{domain}/groups",
-		Summary: "List the groups of a domain, a page at a time",
+		Summary: "List the groups of a domain, a page at a time", Description: shortPages,
 	}, func(ctx context.Context, in *aliasPage) (*list, error) {
 		groups, next, err := pageOf(ctx, a, in, store.KindGroup, groupOf)
 		return &list{adminclient.GroupList{Groups: groups, Next: next}}, err

@@ -53,7 +53,7 @@ func (a *api) addQuotas() {
 	type list struct{ Body adminclient.QuotaList }
 	register(a, huma.Operation{
 		OperationID: "list-quotas", Method: http.MethodGet, Path: "/v1/domains/{domain}/quotas",
-		Summary: "List the maildrops of a domain by the use of their quota, a page at a time",
+		Summary: "List the maildrops of a domain by the use of their quota, a page at a time", Description: shortPages,
 	}, func(ctx context.Context, in *listQuery) (*list, error) {
 		accounts, next, err := a.directory.ListLimited(ctx, in.Domain, in.After, in.Limit)
 		if err != nil {

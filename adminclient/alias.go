@@ -43,7 +43,8 @@ type AliasList struct {
 	Next string `json:"next,omitempty" doc:"Value of after for the following page; absent on the last page."`
 }
 
-// Aliases returns a page of the aliases of a domain, like Accounts. Status 404: no such domain.
+// Aliases returns a page of the aliases of a domain, like Accounts. A page may be short, even empty, although Next is set.
+// Status 404: no such domain.
 func (c *Client) Aliases(ctx context.Context, domain, after string, limit int) (AliasList, error) {
 	var list AliasList
 	err := c.call(ctx, http.MethodGet, pagePath(domain, "aliases", after, limit), nil, &list)

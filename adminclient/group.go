@@ -34,7 +34,7 @@ type GroupList struct {
 	Next string `json:"next,omitempty" doc:"Value of after for the following page; absent on the last page."`
 }
 
-// Groups returns a page of the groups of a domain, like Accounts. Status 404: no such domain.
+// Groups returns a page of the groups of a domain, as Aliases does. Status 404: no such domain.
 func (c *Client) Groups(ctx context.Context, domain, after string, limit int) (GroupList, error) {
 	var list GroupList
 	err := c.call(ctx, http.MethodGet, pagePath(domain, "groups", after, limit), nil, &list)

@@ -31,7 +31,10 @@ type aliasesPage struct {
 func (c *console) listAliases(r *request) error {
 	page := aliasesPage{Domain: r.FormValue("domain")}
 	var err error
-	page.AliasList, err = r.api.Aliases(r.Context(), page.Domain, r.FormValue("after"), pageSize)
+	page.Aliases, page.Next, err = gather(c, r.FormValue("after"), pageSize, func(after string, limit int) ([]adminclient.Alias, string, error) {
+		list, err := r.api.Aliases(r.Context(), page.Domain, after, limit)
+		return list.Aliases, list.Next, err
+	})
 	if err != nil {
 		return err
 	}
@@ -99,7 +102,10 @@ type groupsPage struct {
 func (c *console) listGroups(r *request) error {
 	page := groupsPage{Domain: r.FormValue("domain")}
 	var err error
-	page.GroupList, err = r.api.Groups(r.Context(), page.Domain, r.FormValue("after"), pageSize)
+	page.Groups, page.Next, err = gather(c, r.FormValue("after"), pageSize, func(after string, limit int) ([]adminclient.Group, string, error) {
+		list, err := r.api.Groups(r.Context(), page.Domain, after, limit)
+		return list.Groups, list.Next, err
+	})
 	if err != nil {
 		return err
 	}
