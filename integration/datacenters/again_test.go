@@ -26,7 +26,7 @@ type story struct {
 
 // TestAgain: an address changes its owner, in one datacenter and in both, with or without a cut.
 // Every owner sees only messages for that owner, mail acknowledged to the final owner is present, and
-// in the end both datacenters agree on the owner. Likewise aliases, settings, quotas and access tokens
+// in the end both datacenters agree on the owner. Likewise aliases, domains, settings, quotas and access tokens
 // change on both sides.
 func TestAgain(t *testing.T) {
 	const window = 4 * time.Minute // less than sitetest.JudgeAhead
@@ -34,7 +34,7 @@ func TestAgain(t *testing.T) {
 	stories := []*story{
 		createdElsewhere(), againHere(), againThere(), againApart(), againAcross(), twoOwners(), madeTwice(),
 		passwordOfRemoved("changed-later", false), passwordOfRemoved("changed-earlier", true),
-		aliasesAcross(), loopMadeApart(), settingsApart(), quotaApart(), tokensAcross(), traceAcross(),
+		aliasesAcross(), loopMadeApart(), settingsApart(), domainsApart(), quotaApart(), tokensAcross(), traceAcross(),
 	}
 	stage := func(name string, of func(*story) func(*testing.T, *sitetest.Sites)) {
 		t.Run(name, func(t *testing.T) {

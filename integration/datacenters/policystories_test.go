@@ -240,6 +240,47 @@ func settingsApart() *story {
 	}
 }
 
+// domainsApart: during a cut both sides add a domain and change its settings. In the end the domain has the settings of
+// both. The same holds for a domain that both sides know as removed: its earlier settings stay gone.
+func domainsApart() *story {
+	added, again := "added-apart.test", "again-apart.test"
+	return &story{
+		name: "domains apart",
+		whole: func(t *testing.T, s *sitetest.Sites) {
+			s.AddDomain(t, s.One, again)
+			s.SetDomain(t, s.One, again, map[string]string{"reason": "before", "retention": "30d", "quota": "9GiB"})
+			s.DomainHas(t, s.Two, again, map[string]string{"reason": "before", "retention": "30d", "quota": "9GiB"})
+			s.Administer(t, s.Two, func(ctx context.Context, admin *adminclient.Client) error { return admin.RemoveDomain(ctx, again) })
+			for _, at := range s.Both() {
+				s.Administer(t, at, func(ctx context.Context, admin *adminclient.Client) error {
+					domains, err := admin.Domains(ctx)
+					if slices.ContainsFunc(domains, func(d adminclient.Domain) bool { return d.Name == again }) {
+						err = fmt.Errorf("%s is still hosted %s", again, s.Place(at))
+					}
+					return err
+				})
+			}
+		},
+		cut: func(t *testing.T, s *sitetest.Sites) {
+			for _, name := range []string{added, again} {
+				s.AddDomain(t, s.One, name)
+				s.SetDomain(t, s.One, name, map[string]string{"retention": "90d", "quota": "1GiB"})
+				s.DomainHas(t, s.One, name, map[string]string{"retention": "90d", "quota": "1GiB"})
+				s.AddDomain(t, s.Two, name) // later than all changes in dc1
+				s.SetDomain(t, s.Two, name, map[string]string{"durability": "local", "recipients": "7"})
+				s.DomainHas(t, s.Two, name, map[string]string{"durability": "local", "recipients": "7"})
+			}
+		},
+		in: func(t *testing.T, s *sitetest.Sites) {
+			for _, name := range []string{added, again} {
+				for _, at := range s.Both() {
+					s.DomainHas(t, at, name, map[string]string{"retention": "90d", "quota": "1GiB", "durability": "local", "recipients": "7"})
+				}
+			}
+		},
+	}
+}
+
 // quotaApart: during a cut each side fills a maildrop up to its quota, and no further. So the sum is twice the
 // quota. When the line is whole the full maildrop takes no further mail, until messages are removed. While
 // the line is whole two servers together exceed a quota by the mail of a single server at most.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -38,6 +39,36 @@ func (s *Sites) Administer(t testing.TB, at *servertest.Server, ask func(context
 		ctx, cancel := context.WithTimeout(context.Background(), servertest.StartLimit)
 		defer cancel()
 		return ask(ctx, admin)
+	})
+}
+
+// AddDomain adds a domain at a server.
+func (s *Sites) AddDomain(t testing.TB, at *servertest.Server, name string) {
+	t.Helper()
+	s.Administer(t, at, func(ctx context.Context, admin *adminclient.Client) error {
+		_, err := admin.AddDomain(ctx, name)
+		return err
+	})
+}
+
+// SetDomain changes settings of a domain at a server.
+func (s *Sites) SetDomain(t testing.TB, at *servertest.Server, name string, changes map[string]string) {
+	t.Helper()
+	s.Administer(t, at, func(ctx context.Context, admin *adminclient.Client) error {
+		_, err := admin.SetDomainSettings(ctx, name, changes)
+		return err
+	})
+}
+
+// DomainHas waits until a server knows a domain with certain settings of its own.
+func (s *Sites) DomainHas(t testing.TB, at *servertest.Server, name string, want map[string]string) {
+	t.Helper()
+	s.Administer(t, at, func(ctx context.Context, admin *adminclient.Client) error {
+		got, err := admin.DomainSettings(ctx, name)
+		if err == nil && !maps.Equal(got.Settings, want) {
+			err = fmt.Errorf("the settings of %s %s are %v, want %v", name, s.Place(at), got.Settings, want)
+		}
+		return err
 	})
 }
 
