@@ -108,9 +108,11 @@ type Config struct {
 	ClockEvery time.Duration
 
 	// Failover names datacenters to fail over to while no local node can be reached, the first choice
-	// first. Without a writable SpoolDir the store does not fail over. Empty: no failover.
+	// first; if the datacenter in use loses its quorum, the next one is taken. Without a writable
+	// SpoolDir the store does not fail over. Empty: no failover.
 	Failover []string
-	// FailoverAfter is the time without a local node before a failover, and a third of the time that
+	// FailoverAfter is the time without a local node, or without a quorum of the datacenter in use,
+	// before a failover, and a third of the time that
 	// the local nodes have to answer before the return.
 	FailoverAfter time.Duration
 
