@@ -79,7 +79,7 @@ var layout = []layer{
 	{"bench/comparecassandra", []string{"bench", "bench/process", "cassandratest", "freeport"}},
 	{"bench/comparefill", []string{"bench/process", "store", "store/embedded"}},
 	{"store/enginetest", []string{"cassandratest", "mailtest", "store", "store/cassandra", "task"}},
-	{"integration/servertest", []string{"adminclient", "bench", "cassandratest", "mailtest"}},
+	{"integration/servertest", []string{"adminclient", "bench", "cassandratest", "freeport", "mailtest"}},
 	{"integration", []string{"integration/servertest"}},
 	{"integration/sitetest", []string{"adminclient", "app", "cassandratest", "config", "integration/servertest", "mailtest"}},
 	{"integration/attack", []string{"config", "app", "integration/servertest"}},

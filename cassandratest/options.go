@@ -38,8 +38,8 @@ type Options struct {
 	Detached bool
 	// Nodetool gives nodes a port for nodetool, detached or not.
 	Nodetool bool
-	// Brief is for nodes that live for minutes: Java spends no time on optimizing code for later,
-	// and the nodes start a third faster. Start and Lazy set it, unless benchmarks run.
+	// Brief is for nodes that live for minutes: Java spends no time on optimizing code for later, and the nodes start a third
+	// faster; an idle node reads the clock less often. Start and Lazy set it, unless benchmarks run.
 	Brief bool
 	// RingDelay is the time in which all nodes hear of a change of the ring. Default: a second; Cassandra's own
 	// default is 30 seconds. With a second a node may miss that a node replaced another one at another address,

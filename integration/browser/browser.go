@@ -24,7 +24,7 @@ func Start(t testing.TB) *Browser {
 	servertest.NeedProgram(t, "chromium", "chromium")
 	dir := servertest.ClientDir(t)
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath("chromium"), chromedp.UserDataDir(filepath.Join(dir, "profile")),
-		chromedp.NoInheritEnv, chromedp.Env(servertest.CleanEnv(dir)...), chromedp.IgnoreCertErrors, chromedp.WSURLReadTimeout(limit))
+		chromedp.NoInheritEnv, chromedp.DisableGPU, chromedp.Env(servertest.CleanEnv(dir)...), chromedp.IgnoreCertErrors, chromedp.WSURLReadTimeout(limit))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium has no sandbox for root
 	}

@@ -2,33 +2,30 @@ package servertest
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"sync"
 	"testing"
 	"time"
+
+	"popelago/freeport"
 )
 
 // ports holds the ports that FreeAddress has returned in this process.
 var ports sync.Map
 
 // FreeAddress returns an address of this machine on which nothing listens. No two calls in a process
-// return the same address. The port is below the ports of outgoing connections, so that the port
-// stays free for a while.
+// return the same address.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	for range 1000 {
-		port := 20_000 + rand.IntN(12_000)
-		if _, given := ports.LoadOrStore(port, true); given {
-			continue
+	for {
+		port, err := freeport.Take(1)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			defer l.Close()
-			return l.Addr().String()
+		if _, given := ports.LoadOrStore(port[0], true); !given {
+			return fmt.Sprint("127.0.0.1:", port[0])
 		}
 	}
-	t.Fatal("no free port")
-	return ""
 }
 
 // Dialable returns nil if a program accepts connections at an address.
