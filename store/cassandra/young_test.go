@@ -468,9 +468,12 @@ func TestChangesAboveAClockThatWasAhead(t *testing.T) {
 	if d, err := w.store.Domain(t.Context(), a.Domain); err != nil || d.Retention != mail.Retention(time.Hour) || !maps.Equal(d.Settings, map[string]string{"a": "of now"}) {
 		t.Errorf("the domain: %+v, %v", d, err)
 	}
-	// A domain that is added again begins without the settings of the clock ahead.
+	// A domain that is removed and added again begins without the settings of the clock ahead.
 	a = accounts(t, w.store, "added")[0]
 	if err := reopen(t, ahead).ChangeDomain(t.Context(), a.Domain, store.DomainChange{Settings: map[string]string{"a": "ahead"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.store.RemoveDomain(t.Context(), a.Domain); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.store.PutDomain(t.Context(), store.Domain{Name: a.Domain, Created: time.Now()}); err != nil {
