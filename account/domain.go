@@ -48,13 +48,22 @@ func (d *Directory) ListDomains(ctx context.Context) ([]store.Domain, error) {
 // RemoveDomain stops hosting a domain that has no live accounts, aliases and groups, and that no domain
 // stands for. Messages left in the mailboxes of its
 // removed accounts stay for RemovedMailboxes: some messages may have been accepted after the end of
-// their account.
+// their account. Every datacenter is asked about addresses in the domain: an account made elsewhere a moment ago would lose its
+// mail to "relaying denied". So no domain is removed while a datacenter cannot be reached.
 //
 // Errors: ErrNoSuchDomain, ErrDomainNotEmpty, ErrDomainInUse, the store's. The call may be repeated.
 func (d *Directory) RemoveDomain(ctx context.Context, name string) error {
 	name, err := mail.CanonicalDomain(name)
 	if err != nil {
 		return err
+	}
+	if d.store.Several {
+		if err := d.hosted(ctx, name); err != nil {
+			return err
+		}
+		if err := noAddress(ctx, d.store.Each, name); err != nil {
+			return err
+		}
 	}
 	d.changes.Lock()
 	defer d.changes.Unlock()
@@ -64,12 +73,7 @@ func (d *Directory) RemoveDomain(ctx context.Context, name string) error {
 	if err := d.noneStandsFor(ctx, name); err != nil {
 		return err
 	}
-	if err := d.eachAddress(ctx, name, "", pageSize, func(rows []store.Address) (bool, error) {
-		if entryOf(rows) != nil {
-			return false, fmt.Errorf("domain %s: %w", name, ErrDomainNotEmpty)
-		}
-		return true, nil
-	}); err != nil {
+	if err := noAddress(ctx, d.store.Local, name); err != nil {
 		return err
 	}
 	err = d.durably(ctx, name, func(st store.Directory) error { return st.RemoveDomain(ctx, name) })
@@ -78,6 +82,16 @@ func (d *Directory) RemoveDomain(ctx context.Context, name string) error {
 		return fmt.Errorf("account: remove domain %s: %w", name, err)
 	}
 	return nil
+}
+
+// noAddress returns ErrDomainNotEmpty if a domain has a live account, alias or group.
+func noAddress(ctx context.Context, st store.Directory, domain string) error {
+	return EachAddress(ctx, st.ListAddresses, domain, "", pageSize, func(rows []store.Address) (bool, error) {
+		if entryOf(rows) != nil {
+			return false, fmt.Errorf("domain %s: %w", domain, ErrDomainNotEmpty)
+		}
+		return true, nil
+	})
 }
 
 // hosted returns ErrNoSuchDomain if no domain with the canonical name is hosted here.

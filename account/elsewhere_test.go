@@ -359,3 +359,34 @@ func TestRenameAfterRemovalElsewhere(t *testing.T) {
 		t.Errorf("a rename after a removal elsewhere: %v", err)
 	}
 }
+
+func (v *view) ListAddresses(ctx context.Context, domain, after string, limit int) ([]store.Address, bool, error) {
+	if v.down {
+		return nil, false, store.ErrUnavailable
+	}
+	return v.Directory.ListAddresses(ctx, domain, after, limit)
+}
+
+// A domain with an account in another datacenter is not removed, and no domain while another datacenter cannot be asked.
+func TestRemoveDomainElsewhere(t *testing.T) {
+	t.Parallel()
+	here, _ := withDomain(t)
+	elsewhere, _ := withDomain(t)
+	each := &view{Directory: elsewhere.store.Local}
+	d, err := New(here.cfg, twoPlaces(here.store.Local, each), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	a := addAccount(t, elsewhere, "alice@example.test", "secret")
+	wantErr(t, "an account elsewhere", d.RemoveDomain(ctx, "example.test"), ErrDomainNotEmpty)
+	wantErr(t, "remove the account", elsewhere.RemoveAccount(ctx, a.Address), nil)
+	each.down = true
+	wantErr(t, "cut off", d.RemoveDomain(ctx, "example.test"), store.ErrUnavailable)
+	if _, err := d.Domain(ctx, "example.test"); err != nil {
+		t.Errorf("the domain that was not removed: %v", err)
+	}
+	each.down = false
+	wantErr(t, "empty everywhere", d.RemoveDomain(ctx, "example.test"), nil)
+	wantErr(t, "again", d.RemoveDomain(ctx, "example.test"), ErrNoSuchDomain)
+}

@@ -60,14 +60,15 @@ func (a *api) access(ctx context.Context, operation string, m *openedMaildrop, n
 	return nil
 }
 
-// reportRemoved returns a function that reports messages that an operation has removed; nil without a
-// listener.
-func (a *api) reportRemoved(ctx context.Context, operation string, address mail.Address, mailbox mail.MailboxID) func([]mail.Message) {
+// reportRemoved returns a function that reports messages that an operation has removed, with a doubt if they may be there
+// still; nil without a listener.
+func (a *api) reportRemoved(ctx context.Context, operation string, address mail.Address, mailbox mail.MailboxID) func(rows []mail.Message, doubt string) {
 	if a.cfg.Events == nil {
 		return nil
 	}
 	e := event.Event{Kind: event.Removed, Operation: operation, Mailbox: mailbox, Address: address.String()}
-	return func(rows []mail.Message) {
+	return func(rows []mail.Message, doubt string) {
+		e.Cause = doubt
 		for _, row := range rows {
 			a.happened(ctx, e.Of(row))
 		}

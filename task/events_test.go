@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -45,6 +46,43 @@ func TestEventsOfRemovals(t *testing.T) {
 	slices.Sort(got.names)
 	want := []string{"expired fetched@example.test", "expired old@example.test", "expired old@example.test", "purged gone@example.test"}
 	if !slices.Equal(got.names, want) {
+		t.Errorf("events %q, want %q", got.names, want)
+	}
+}
+
+// unsure removes rows, and does not know whether the rows are gone.
+type unsure struct{ store.Mail }
+
+func (u unsure) RemoveListed(ctx context.Context, mailbox mail.MailboxID, rows []mail.Message) error {
+	if err := u.Mail.RemoveListed(ctx, mailbox, rows); err != nil {
+		return err
+	}
+	return store.ErrOutcomeUnknown
+}
+
+// Messages whose removal failed are events with a doubt: no later run finds messages that are gone.
+func TestEventsOfDoubtfulRemovals(t *testing.T) {
+	st := openStore(t)
+	dir := newDirectory(t, st)
+	var got removals
+	old, fetched := newAccount(t, dir, "old"), newAccount(t, dir, "fetched")
+	aged(t, st, old.Mailbox, 20*day)
+	aged(t, st, fetched.Mailbox, 20*day)
+	note(t, st, fetched.Mailbox, 15*day, listed(t, st, fetched.Mailbox)...)
+	retain(t, st, "old", 10*day)
+	if err := dir.SetAccountSettings(t.Context(), mail.Address{Local: "fetched", Domain: "example.test"}, map[string]string{"retention_after_retrieval": "14d"}); err != nil {
+		t.Fatal(err)
+	}
+	doubtful := store.Single(st)
+	doubtful.Mail.Local = unsure{doubtful.Mail.Local}
+	for range 2 { // the first mailbox ends a run
+		if _, err := task.Expire(task.ExpireConfig{Window: time.Hour, Events: &got}, doubtful).Run(t.Context(), false); err == nil {
+			break
+		}
+	}
+	slices.Sort(got.names)
+	const doubt = "the removal was not confirmed"
+	if want := []string{"expired fetched@example.test" + doubt, "expired old@example.test" + doubt}; !slices.Equal(got.names, want) {
 		t.Errorf("events %q, want %q", got.names, want)
 	}
 }

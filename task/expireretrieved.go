@@ -72,11 +72,8 @@ func (e *expiry) removeDue(ctx context.Context, g account.Generation, ids []mail
 		return err
 	}
 	if len(rows) > 0 {
-		if err := e.mail.RemoveListed(ctx, mailbox, rows); err != nil {
-			return fmt.Errorf("task: expire: remove retrieved messages of mailbox %s: %w", mailbox, err)
-		}
-		if report := reporter(e.events, event.Expired, g); report != nil {
-			report(rows)
+		if err := removeListed(ctx, e.mail, mailbox, rows, reporter(e.events, event.Expired, g)); err != nil {
+			return err
 		}
 		e.messages += len(rows)
 	}

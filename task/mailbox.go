@@ -13,14 +13,14 @@ import (
 const mailboxPage = 500
 
 // EmptyMailbox removes the messages of a mailbox with ids below an id, and returns their number. The
-// call may be repeated. report gets the removed messages; nil: no call.
-func EmptyMailbox(ctx context.Context, st store.Mail, mailbox mail.MailboxID, below mail.MessageID, report func([]mail.Message)) (int, error) {
+// call may be repeated. report gets the removed messages, with a doubt if they may be there still; nil: no call.
+func EmptyMailbox(ctx context.Context, st store.Mail, mailbox mail.MailboxID, below mail.MessageID, report func(rows []mail.Message, doubt string)) (int, error) {
 	return removeBetween(ctx, st, mailbox, mail.MessageID{}, below, report)
 }
 
 // removeBetween removes the messages of a mailbox with ids between after and below, both exclusive,
 // and returns their number, also with an error. report gets the removed messages; nil: no call.
-func removeBetween(ctx context.Context, st store.Mail, mailbox mail.MailboxID, after, below mail.MessageID, report func([]mail.Message)) (int, error) {
+func removeBetween(ctx context.Context, st store.Mail, mailbox mail.MailboxID, after, below mail.MessageID, report func(rows []mail.Message, doubt string)) (int, error) {
 	removed := 0
 	for after.Compare(below) < 0 {
 		rows, more, err := st.ListMessages(ctx, mailbox, after, mailboxPage)
@@ -31,11 +31,8 @@ func removeBetween(ctx context.Context, st store.Mail, mailbox mail.MailboxID, a
 			rows, more = rows[:i], false
 		}
 		if len(rows) > 0 {
-			if err := st.RemoveListed(ctx, mailbox, rows); err != nil {
-				return removed, fmt.Errorf("task: remove messages of mailbox %s: %w", mailbox, err)
-			}
-			if report != nil {
-				report(rows)
+			if err := removeListed(ctx, st, mailbox, rows, report); err != nil {
+				return removed, err
 			}
 			removed += len(rows)
 			after = rows[len(rows)-1].ID
@@ -45,6 +42,26 @@ func removeBetween(ctx context.Context, st store.Mail, mailbox mail.MailboxID, a
 		}
 	}
 	return removed, nil
+}
+
+// removalInDoubt is the doubt about messages after a failed removal: some, all or none are gone.
+const removalInDoubt = "the removal was not confirmed"
+
+// removeListed removes listed messages of a mailbox. report gets the messages that are gone or may be: no later run finds
+// messages that are gone. nil: no call.
+func removeListed(ctx context.Context, st store.Mail, mailbox mail.MailboxID, rows []mail.Message, report func(rows []mail.Message, doubt string)) error {
+	doubt := ""
+	err := st.RemoveListed(ctx, mailbox, rows)
+	if err != nil {
+		doubt = removalInDoubt
+	}
+	if report != nil {
+		report(rows, doubt)
+	}
+	if err != nil {
+		return fmt.Errorf("task: remove messages of mailbox %s: %w", mailbox, err)
+	}
+	return nil
 }
 
 // eachBehind calls fn with the messages of a mailbox with ids greater than after, in order. The walk stops
