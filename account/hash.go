@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 
+	"github.com/go-crypt/crypt/algorithm"
+
 	"popelago/store"
 )
 
@@ -19,37 +21,60 @@ const (
 	maxSHARounds     = 1_000_000
 )
 
-// hashLimits finds the costs in the forms of hashes, and their bounds.
-func hashLimits() []hashLimit {
-	return []hashLimit{
-		{regexp.MustCompile(`^\$argon2id\$v=\d+\$m=(\d+),`), maxArgon2Memory},
-		{regexp.MustCompile(`^\$argon2id\$v=\d+\$m=\d+,t=(\d+),`), maxArgon2Time},
-		{regexp.MustCompile(`^\$argon2id\$v=\d+\$m=\d+,t=\d+,p=(\d+)\$`), maxArgon2Threads},
-		{regexp.MustCompile(`^\$2[abxy]\$(\d+)\$`), maxBcryptCost},
-		{regexp.MustCompile(`^\$[56]\$rounds=(\d+)\$`), maxSHARounds},
+// hashForm is a form in which the library writes a hash, with the costs in parentheses.
+type hashForm struct {
+	form *regexp.Regexp
+	// brought bounds the costs of a hash that an administrator brings, and stored of any hash: a server made the hash with the
+	// settings of its time.
+	brought, stored []int
+}
+
+func hashForms() []hashForm {
+	return []hashForm{
+		{regexp.MustCompile(`^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$`), []int{maxArgon2Memory, maxArgon2Time, maxArgon2Threads}, []int{1 << 20, 1000, 64}},
+		{regexp.MustCompile(`^\$2[abxy]\$(\d+)\$`), []int{maxBcryptCost}, []int{maxBcryptCost}},
+		{regexp.MustCompile(`^\$[56]\$rounds=(\d+)\$`), []int{maxSHARounds}, []int{maxSHARounds}},
+		{regexp.MustCompile(`^\$[56]\$`), nil, nil}, // 5,000 rounds
 	}
 }
 
-type hashLimit struct {
-	cost *regexp.Regexp
-	most int
+// decode returns the digest of the stored form of a password: argon2id, bcrypt, SHA-256 or SHA-512 crypt, with a bounded cost.
+// The library reads costs in several spellings, and writes them in one: decode judges what the library would write. Errors:
+// errHashForm, errHashCost. No error quotes the hash.
+func (p *passwords) decode(hash string, bounds func(hashForm) []int) (algorithm.Digest, error) {
+	digest, err := p.decoder.Decode(hash)
+	if err != nil {
+		return nil, errHashForm // the error of the library may quote the hash
+	}
+	written := digest.Encode()
+	for _, f := range p.forms {
+		costs := f.form.FindStringSubmatch(written)
+		if costs == nil {
+			continue
+		}
+		for i, most := range bounds(f) {
+			if n, err := strconv.Atoi(costs[1+i]); err != nil || n > most {
+				return nil, fmt.Errorf("%w: at most %d", errHashCost, most)
+			}
+		}
+		return digest, nil
+	}
+	return nil, errHashForm
 }
 
-// checkHash returns the reason to refuse the stored form of a password, or nil: argon2id, bcrypt, SHA-256 or
-// SHA-512 crypt, with a bounded cost. Errors: ErrBadPassword. No error quotes the hash.
+var (
+	errHashForm = errors.New("the hash is not of the form argon2id, bcrypt, SHA-256 or SHA-512 crypt")
+	errHashCost = errors.New("the hash costs too much at each login")
+)
+
+// checkHash returns the reason to refuse the stored form of a password that an administrator brings, or nil. Errors:
+// ErrBadPassword. No error quotes the hash.
 func (p *passwords) checkHash(hash string) error {
 	if len(hash) > MaxPassword {
 		return fmt.Errorf("%w: the hash is longer than %d octets", ErrBadPassword, MaxPassword)
 	}
-	for _, l := range hashLimits() {
-		if m := l.cost.FindStringSubmatch(hash); m != nil {
-			if n, err := strconv.Atoi(m[1]); err != nil || n > l.most {
-				return fmt.Errorf("%w: the hash costs too much at each login: at most %d", ErrBadPassword, l.most)
-			}
-		}
-	}
-	if _, err := p.decoder.Decode(hash); err != nil {
-		return fmt.Errorf("%w: the hash is not of the form argon2id, bcrypt, SHA-256 or SHA-512 crypt", ErrBadPassword)
+	if _, err := p.decode(hash, func(f hashForm) []int { return f.brought }); err != nil {
+		return fmt.Errorf("%w: %w", ErrBadPassword, err)
 	}
 	return nil
 }

@@ -298,7 +298,8 @@ func TestOtherHashes(t *testing.T) {
 		_, err = d.Authenticate(ctx, "alice", strings.Repeat("secret", 100))
 		wantErr(t, hash, err, ErrBadCredentials)
 	}
-	for _, hash := range []string{"secret", "$1$saltsalt$abc", "$argon2id$", "$plaintext$secret", "{PLAIN}secret", "$argon2i$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$AAAA"} {
+	for _, hash := range []string{"secret", "$1$saltsalt$abc", "$argon2id$", "$plaintext$secret", "{PLAIN}secret", "$argon2i$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$AAAA",
+		"$argon2id$v=19$t=2,m=4294967295,p=1$c2FsdHNhbHQ$a2V5a2V5a2V5a2V5"} {
 		if err := d.change(ctx, a.Address, mail.MessageID{}, store.AddressChange{Password: &hash}); err != nil {
 			t.Fatal(err)
 		}

@@ -27,6 +27,7 @@ type passwords struct {
 	queue   *queue
 	hasher  *argon2.Hasher
 	decoder *crypt.Decoder
+	forms   []hashForm
 	// dummy is a hash of the usual cost that fits no password.
 	dummy   algorithm.Digest
 	metrics *metrics
@@ -66,6 +67,7 @@ func newPasswords(cfg Config, m *metrics) (*passwords, error) {
 		queue:   newQueue(cfg.MaxConcurrentHashes, cfg.MaxWaitingHashes, m),
 		hasher:  hasher,
 		decoder: decoder,
+		forms:   hashForms(),
 		dummy:   dummy,
 		metrics: m,
 		hashed:  func() {},
@@ -85,14 +87,13 @@ func (p *passwords) refuse(password string) {
 }
 
 // verify compares password with the stored hash of row. The caller holds a turn. Errors:
-// ErrBadCredentials, or store.ErrCorrupt for a hash of an unknown form.
+// ErrBadCredentials, or store.ErrCorrupt for a hash of an unknown form, or of a cost that no server can pay.
 func (p *passwords) verify(row store.Address, password string) error {
 	p.count()
-	digest, err := p.decoder.Decode(row.Password)
+	digest, err := p.decode(row.Password, func(f hashForm) []int { return f.stored })
 	if err != nil {
 		p.dummy.Match(password)
-		// The error of the library may quote the hash, which must stay out of logs.
-		return fmt.Errorf("account: password hash of %s is of no known form: %w", row.Address, store.ErrCorrupt)
+		return fmt.Errorf("account: password hash of %s: %w: %w", row.Address, err, store.ErrCorrupt)
 	}
 	// An error of the library is about the password (bcrypt accepts 72 octets at most).
 	if ok, err := digest.MatchAdvanced(password); err != nil || !ok {
