@@ -21,7 +21,7 @@ func Check(cfg config.Config) error {
 		_, err := newCertificates(cfg.TLS.Certificate, cfg.TLS.Key, hostname, quiet())
 		errs = append(errs, err)
 	}
-	if len(cfg.Admin.Listen) > 0 {
+	if len(cfg.Admin.Listen) > 0 || len(cfg.UserPage.Listen) > 0 {
 		_, err := adminToken(cfg)
 		errs = append(errs, err)
 	}

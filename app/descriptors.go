@@ -23,6 +23,7 @@ func (a *App) descriptors() uint64 {
 	count(a.cfg.LMTP.Listen, 2*a.cfg.LMTP.MaxConns)
 	n += a.cfg.Admin.MaxConnections // the socket
 	count(a.cfg.Admin.Listen, a.cfg.Admin.MaxConnections)
+	count(a.cfg.UserPage.Listen, a.cfg.UserPage.MaxConnections)
 	count(a.cfg.Metrics.Listen, a.cfg.Metrics.MaxConnections)
 	return uint64(n)
 }

@@ -20,6 +20,10 @@ func TestDescriptors(t *testing.T) {
 	if got, want := a.descriptors(), uint64(3*10_000+200+50+otherDescriptors); got != want {
 		t.Errorf("%d, want %d", got, want)
 	}
+	a.cfg.UserPage.Listen = []string{"127.0.0.1:0"}
+	if got, want := a.descriptors(), uint64(3*10_000+200+50+a.cfg.UserPage.MaxConnections+otherDescriptors); got != want {
+		t.Errorf("%d, want %d", got, want)
+	}
 }
 
 func TestRaiseDescriptors(t *testing.T) {

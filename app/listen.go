@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -37,21 +38,50 @@ type unixListener struct {
 	file fs.FileInfo // the socket made by this listener
 }
 
+// listenUnix makes a socket with a mode, whatever the umask: in a folder that nobody else can open, until the socket has its mode.
+// A path that is too long for the folder is made in its place.
 func listenUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
-	made, err := new(net.ListenConfig).Listen(ctx, "unix", path)
+	private, err := os.MkdirTemp(filepath.Dir(path), ".s") // mode 0700
 	if err != nil {
 		return nil, err
 	}
-	l := &unixListener{UnixListener: made.(*net.UnixListener), path: path}
-	if err = os.Chmod(path, mode); err == nil {
+	defer os.RemoveAll(private)
+	made := filepath.Join(private, "s")
+	if len(made) > maxSocketPath {
+		made = path
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "unix", made)
+	if err != nil {
+		return nil, err
+	}
+	l := &unixListener{UnixListener: listener.(*net.UnixListener), path: path}
+	l.SetUnlinkOnClose(false)
+	if err = os.Chmod(made, mode); err == nil && made != path {
+		err = moveSocket(made, path)
+	}
+	if err == nil {
 		l.file, err = os.Lstat(path)
 	}
 	if err != nil {
-		return nil, errors.Join(err, l.UnixListener.Close())
+		return nil, errors.Join(err, l.UnixListener.Close(), os.RemoveAll(made))
 	}
-	l.SetUnlinkOnClose(false)
 	return l, nil
 }
+
+// moveSocket gives a socket its path. Errors: EADDRINUSE if the path exists.
+func moveSocket(made, path string) error {
+	err := os.Link(made, path) // a rename would replace the socket of a server that starts at the same time
+	if errors.Is(err, fs.ErrExist) {
+		return syscall.EADDRINUSE
+	}
+	if err != nil { // a file system without links
+		err = os.Rename(made, path)
+	}
+	return err
+}
+
+// Addr returns the address with the path of the socket.
+func (l *unixListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
 
 // Close removes the socket too, unless a different server has replaced the socket.
 func (l *unixListener) Close() error {

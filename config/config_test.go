@@ -321,7 +321,8 @@ func TestReadSecret(t *testing.T) {
 	dir := t.TempDir()
 	for i, test := range []struct{ in, want string }{
 		{"secret\n", "secret"}, {"secret", "secret"}, {"secret\r\n", "secret"}, {" s p ", " s p "},
-		{"", ""}, {"\n", ""}, {"two\nlines\n", ""},
+		{"\uFEFFsecret\r\n", "secret"},
+		{"", ""}, {"\n", ""}, {"two\nlines\n", ""}, {"\uFEFF", ""}, {"t\x00w\x00o\x00", ""}, {"two\u0085", ""},
 	} {
 		file := filepath.Join(dir, fmt.Sprint(i))
 		if err := os.WriteFile(file, []byte(test.in), 0o600); err != nil {

@@ -61,6 +61,10 @@ func checkNetwork(s string) error {
 	switch {
 	case err != nil:
 		return errors.New("it is not an address, a slash and a number of bits")
+	case p.Addr().Is4In6() && p.Bits() >= 96:
+		return fmt.Errorf("no client has such an address: write %s", netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96).Masked())
+	case p.Addr().Is4In6():
+		return errors.New("no client has such an address: write the network in the form of IPv4")
 	case p != p.Masked():
 		return fmt.Errorf("its address has bits behind the first %d: write %s", p.Bits(), p.Masked())
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"unicode"
 )
 
 // minTokenLength is the least length of a token in octets: nobody guesses 16 random letters.
@@ -20,7 +21,7 @@ func ReadToken(file string) (string, error) {
 	return token, err
 }
 
-// ReadSecret reads the only line of a private file (CheckPrivate), without the line end. Errors name
+// ReadSecret reads the only line of a private file (CheckPrivate), without the line end and a byte order mark. Errors name
 // the file, and never quote the secret.
 func ReadSecret(file string) (string, error) {
 	if err := CheckPrivate(file); err != nil {
@@ -30,12 +31,14 @@ func ReadSecret(file string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read secret: %w", err)
 	}
-	secret := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	secret := strings.TrimPrefix(strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"), "\uFEFF") // of editors on Windows
 	switch {
 	case secret == "":
 		return "", fmt.Errorf("read secret: %s: %w", file, errors.New("the file is empty"))
 	case strings.ContainsAny(secret, "\r\n"):
 		return "", fmt.Errorf("read secret: %s: %w", file, errors.New("more than one line"))
+	case strings.ContainsFunc(secret, unicode.IsControl) || strings.Contains(secret, "\uFEFF"):
+		return "", fmt.Errorf("read secret: %s: %w", file, errors.New("control characters: the file must be text in UTF-8"))
 	}
 	return secret, nil
 }

@@ -3,9 +3,12 @@ package main
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -25,9 +28,11 @@ or to FILE. FILE appears only when the whole message has arrived. The server log
 					_, err := c.FetchMessage(cmd.Context(), args[0], args[1], cmd.OutOrStdout())
 					return err
 				}
+				ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM) // nothing is left behind
+				defer stop()
 				var n int64
 				if err := writeWhole(args[2], func(w io.Writer) (err error) {
-					n, err = c.FetchMessage(cmd.Context(), args[0], args[1], w)
+					n, err = c.FetchMessage(ctx, args[0], args[1], w)
 					return err
 				}); err != nil {
 					return err
@@ -39,8 +44,16 @@ or to FILE. FILE appears only when the whole message has arrived. The server log
 }
 
 // writeWhole writes a file that only its owner may read. The file gets its name, durably, only after
-// write has returned without error.
+// write has returned without error. A symbolic link stays, and its target is written. What exists and is no file, such as
+// a device or a pipe, gets the text directly.
 func writeWhole(name string, write func(io.Writer) error) error {
+	name, special, err := resolve(name)
+	if err != nil {
+		return withExit(exitConflict, err)
+	}
+	if special {
+		return writeInto(name, write)
+	}
 	file, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*") // mode 0600
 	if err != nil {
 		return withExit(exitConflict, err)
@@ -57,6 +70,37 @@ func writeWhole(name string, write func(io.Writer) error) error {
 		return errors.Join(err, os.Remove(file.Name()))
 	}
 	return nil
+}
+
+// resolve follows symbolic links to a file that exists. special: the name leads to something else than a file.
+func resolve(name string) (target string, special bool, err error) {
+	info, err := os.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return name, false, nil
+	case err != nil:
+		return name, false, err
+	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		if info, err = os.Stat(name); err != nil {
+			return name, false, err
+		}
+		if info.Mode().IsRegular() { // /dev/stdout and the like lead to names that do not exist
+			if name, err = filepath.EvalSymlinks(name); err != nil {
+				return name, false, err
+			}
+		}
+	}
+	return name, !info.Mode().IsRegular(), nil
+}
+
+// writeInto writes into something that exists.
+func writeInto(name string, write func(io.Writer) error) error {
+	file, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return withExit(exitConflict, err)
+	}
+	return errors.Join(write(file), withExit(exitIO, file.Close()))
 }
 
 func newMaildropPutCommand(f *remoteFlags) *cobra.Command {
