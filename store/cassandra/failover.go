@@ -202,8 +202,8 @@ func (f *failover) watchOther(ctx context.Context, now time.Time) {
 	f.watchReturn(localServes, now, func() bool { return !otherServes || f.local.confirms(ctx, f.cfg.Keyspace) })
 }
 
-// watchServing reports whether the other datacenter in use serves. If it has not served for FailoverAfter,
-// statements go to the next datacenter that serves.
+// watchServing reports whether the other datacenter in use serves, or served within FailoverAfter. If it has not
+// served for FailoverAfter, statements go to the next datacenter that serves.
 func (f *failover) watchServing(ctx context.Context, now time.Time) bool {
 	switch {
 	case f.link.current.Load().serves(ctx, f.cfg.Keyspace):
@@ -214,7 +214,7 @@ func (f *failover) watchServing(ctx context.Context, now time.Time) bool {
 	case now.Sub(f.unserved) >= f.cfg.FailoverAfter:
 		return f.failOver(ctx, noOtherEither)
 	}
-	return false
+	return true
 }
 
 // watchReturn returns to the local nodes step by step, as long as they serve. confirms reports whether

@@ -2,10 +2,12 @@ package cassandra
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -166,6 +168,85 @@ func TestSecondOutage(t *testing.T) {
 		if a := s.confirmation.absence; !a.left.Equal(left) || a.back.IsZero() {
 			t.Errorf("%+v is confirmed, want all since %v", a, left)
 		}
+	}
+}
+
+// While reads cannot be confirmed, statements stay with a datacenter that stumbles for a moment: the local datacenter
+// could not be read at all.
+func TestStumbleKeepsStatements(t *testing.T) {
+	s := opened(t, continent{"dc1": serving, "dc2": serving, "dc3": serving})
+	s.all["dc1"] = unreached
+	s.pass(20 * time.Second)
+	s.all["dc1"], s.all["dc3"] = serving, unreached
+	s.pass(2 * time.Minute)
+	for _, stumble := range []health{noQuorum, unreached} {
+		s.all["dc2"] = stumble
+		s.pass(8 * time.Second)
+		s.wantReads(t, "dc2", gocql.LocalQuorum)
+		s.all["dc2"] = serving
+		s.pass(2 * time.Minute)
+		s.wantReads(t, "dc2", gocql.LocalQuorum)
+	}
+	s.all["dc2"] = noQuorum // for good
+	s.pass(time.Minute)
+	s.wantReads(t, "dc1", gocql.EachQuorum)
+}
+
+// coordinators is a session whose nodes are asked in order, as far as a statement permits.
+type coordinators struct {
+	driver.Session
+	nodes []coordinator
+}
+
+// coordinator is a node that hangs, or answers with an error; nil: with a row.
+type coordinator struct {
+	hangs bool
+	err   error
+}
+
+func (c coordinators) Execute(ctx context.Context, st *driver.Statement) (driver.Rows, error) {
+	failed := error(gocql.ErrNoConnections)
+	attempts := 0
+	for i, n := range c.nodes {
+		if !st.Choice.Admits(fmt.Sprint("node ", i)) {
+			continue
+		}
+		attempts++
+		if n.hangs {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		if n.err == nil {
+			return &emptyRow{}, nil
+		}
+		if failed = n.err; st.Retry == nil || !st.Retry(ctx, attempts, failed) {
+			break
+		}
+	}
+	return nil, failed
+}
+
+// A datacenter serves although a node hangs or fails: a probe asks others.
+func TestProbeAsksFurtherNodes(t *testing.T) {
+	hanging, failing, sound := coordinator{hangs: true}, coordinator{err: gocql.ErrTimeoutNoResponse}, coordinator{}
+	for i, c := range []struct {
+		nodes  []coordinator
+		serves bool
+	}{
+		{[]coordinator{sound}, true},
+		{[]coordinator{failing, sound}, true},
+		{[]coordinator{hanging, sound}, true},
+		{[]coordinator{hanging, failing, sound}, true},
+		{[]coordinator{failing, hanging, sound}, true},
+		{[]coordinator{failing, failing, failing}, false},
+		{[]coordinator{hanging, hanging, hanging}, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, began := &route{session: coordinators{nodes: c.nodes}}, time.Now()
+			if got := r.serves(t.Context(), "popelago"); got != c.serves || time.Since(began) > probeTime {
+				t.Errorf("%d: serves: %v after %v", i, got, time.Since(began))
+			}
+		})
 	}
 }
 

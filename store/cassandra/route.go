@@ -67,10 +67,26 @@ func (r *route) confirms(ctx context.Context, keyspace string) bool {
 	return r.reads(ctx, keyspace, gocql.EachQuorum)
 }
 
+// probeNodes is the highest count of nodes that one call of reads asks, after failures of nodes. If a node is
+// slow, another call asks as many further nodes.
+const probeNodes = 3
+
+// reads reports whether a row can be read at a consistency. The failure of one node says nothing about the quorum.
 func (r *route) reads(ctx context.Context, keyspace string, at gocql.Consistency) bool {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	return driver.Exec(ctx, r.session, driver.Statement{CQL: fmt.Sprintf(selectVersions, keyspace), Consistency: at}) == nil
+	first, second := driver.NewChoices()
+	another := func(ctx context.Context, attempts int, err error) bool {
+		return attempts < probeNodes && !hopeless(err) && ctx.Err() == nil
+	}
+	_, err := hedged(ctx, probeTime/4, func() bool { return true }, func(ctx context.Context, again bool) (struct{}, error) {
+		st := driver.Statement{CQL: fmt.Sprintf(selectVersions, keyspace), Consistency: at, Retry: another, Choice: first}
+		if again {
+			st.Choice = second
+		}
+		return struct{}{}, driver.Exec(ctx, r.session, st)
+	})
+	return err == nil
 }
 
 // allNodes asks a node of the route for the addresses of all nodes, by datacenter.
