@@ -105,7 +105,7 @@ func New(cfg Config, dir *account.Directory, st store.Store) (http.Handler, erro
 	if err != nil {
 		return nil, err
 	}
-	return a.guard(readWhole(problems(mux))), nil
+	return a.guard(readWhole(a.guardAgain(problems(mux)))), nil
 }
 
 // newAPI registers all operations with mux.

@@ -20,7 +20,6 @@ import (
 
 // guard accepts requests with a token, adds the caller to their context, and turns a panic into a 500.
 func (a *api) guard(next http.Handler) http.Handler {
-	configured := sha256.Sum256([]byte(a.cfg.Token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer a.recover(w, r)
 		w.Header().Set("X-Content-Type-Options", "nosniff") // answers contain texts of strangers
@@ -32,7 +31,7 @@ func (a *api) guard(next http.Handler) http.Handler {
 			a.guardSelf(w, r, next)
 			return
 		}
-		caller, err := a.caller(r, configured)
+		caller, err := a.caller(r)
 		if err != nil {
 			a.refuse(w, r, err)
 			return
@@ -41,13 +40,43 @@ func (a *api) guard(next http.Handler) http.Handler {
 		if condition := r.Header.Get("If-Match"); condition != "" {
 			ctx = context.WithValue(ctx, ifMatchKey{}, condition)
 		}
+		ctx = context.WithValue(ctx, againKey{}, func() error {
+			_, err := a.caller(r)
+			return err
+		})
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
-// caller returns the caller of a request. configured is the hash of Config.Token. On an open socket a
-// request without the header Authorization has all rights.
-func (a *api) caller(r *http.Request, configured [sha256.Size]byte) (token.Caller, error) {
+// againKey is the key, in the context of a request, of a function that judges the token of the request again.
+type againKey struct{}
+
+// stillValid judges the token of a request again, for use behind the body: the client may have held the body
+// back until after the revocation of the token. Errors: those of token.Keeper.Check.
+func stillValid(ctx context.Context) error {
+	if again, ok := ctx.Value(againKey{}).(func() error); ok {
+		return again()
+	}
+	return nil
+}
+
+// guardAgain refuses a request whose token was revoked before the body had arrived. An operation that reads
+// its body itself calls stillValid.
+func (a *api) guardAgain(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 && !bringsMessage(r) {
+			if err := stillValid(r.Context()); err != nil {
+				a.refuse(w, r, err)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// caller returns the caller of a request. On an open socket a request without the header Authorization
+// has all rights.
+func (a *api) caller(r *http.Request) (token.Caller, error) {
 	if a.cfg.Open && r.Header.Get("Authorization") == "" {
 		return token.Local(), nil
 	}
@@ -56,7 +85,7 @@ func (a *api) caller(r *http.Request, configured [sha256.Size]byte) (token.Calle
 		return token.Caller{}, token.ErrBadToken
 	}
 	// Hashes are compared, because comparing texts reveals their length.
-	got := sha256.Sum256([]byte(secret))
+	got, configured := sha256.Sum256([]byte(secret)), sha256.Sum256([]byte(a.cfg.Token))
 	if subtle.ConstantTimeCompare(got[:], configured[:]) == 1 && a.cfg.Token != "" {
 		return token.Configured(), nil
 	}

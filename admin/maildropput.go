@@ -107,6 +107,9 @@ func (a *api) put(ctx context.Context, in *putRequest) (out adminclient.PutMessa
 	if _, err := incoming.ReadFrom(in.text); err != nil {
 		return out, err
 	}
+	if err := stillValid(ctx); err != nil {
+		return out, err
+	}
 	res := incoming.Finish(ctx)
 	if err := res.Errors[0]; err != nil {
 		return out, err

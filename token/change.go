@@ -27,8 +27,12 @@ type Order struct {
 // Add makes a token for a caller, and returns the token and its secret, which nobody can read again.
 // The rights and the expiry stay within the caller's own.
 //
-// Errors: ErrBadRequest, ErrForbidden, ErrTooManyTokens, the store's. After store.ErrOutcomeUnknown
-// there may be a token with a secret that nobody knows: List shows it.
+// Add reads the caller's token again after the write, and revokes the new token if the caller was revoked
+// meanwhile. So every token that a caller made is in the list of a revocation that began before, or its
+// secret stays unknown.
+//
+// Errors: ErrBadRequest, ErrForbidden, ErrTooManyTokens, ErrRevoked if the caller was revoked, the store's.
+// After an error of the store there may be a token with a secret that nobody knows: List shows it.
 func (k *Keeper) Add(ctx context.Context, by Caller, o Order) (t store.Token, secret string, err error) {
 	if err := checkNote(o.Note); err != nil {
 		return t, "", err
@@ -57,7 +61,37 @@ func (k *Keeper) Add(ctx context.Context, by Caller, o Order) (t store.Token, se
 	if err != nil {
 		return store.Token{}, "", fmt.Errorf("token: add a token: %w", err)
 	}
+	if err := k.revokeWithMaker(ctx, t); err != nil {
+		return store.Token{}, "", err
+	}
 	return t, secret, nil
+}
+
+// revokeWithMaker revokes a new token whose maker was revoked. Errors: ErrRevoked if so, the store's.
+func (k *Keeper) revokeWithMaker(ctx context.Context, t store.Token) error {
+	tokens, _, err := k.everywhere(ctx)
+	if err != nil {
+		return fmt.Errorf("token: look up the maker of %s: %w", t.ID, err)
+	}
+	if !slices.ContainsFunc(tokens, func(maker store.Token) bool { return maker.ID == t.Maker && !maker.Revoked.IsZero() }) {
+		return nil
+	}
+	if _, err := k.mark(ctx, []store.Token{t}, []string{t.ID}); err != nil {
+		return err
+	}
+	return ErrRevoked
+}
+
+// everywhere lists the tokens of all datacenters, and those of the local datacenter alone (all is false)
+// while another cannot be read: tokens are then written in the local datacenter, too.
+func (k *Keeper) everywhere(ctx context.Context) (tokens []store.Token, all bool, err error) {
+	if k.store.Several {
+		if tokens, err = k.store.Each.ListTokens(ctx); err == nil {
+			return tokens, true, nil
+		}
+	}
+	tokens, err = k.store.Local.ListTokens(ctx)
+	return tokens, !k.store.Several, err
 }
 
 func checkNote(note string) error {
@@ -145,16 +179,23 @@ func (k *Keeper) Revoke(ctx context.Context, by Caller, id string, made bool) (i
 		return nil, false, fmt.Errorf("token %s: %w", id, ErrNoSuchToken)
 	}
 	defer k.changed()
-	// The maker first: then it makes no further tokens.
-	if everywhere, err = k.mark(ctx, tokens, []string{id}); err != nil || !made {
-		return []string{id}, everywhere, err
+	// The makers first: Add looks at the maker after the write. A token that is missing from a list read
+	// behind the mark of its maker is no token that anybody uses.
+	ids, everywhere = []string{id}, true
+	for next := ids; len(next) > 0; {
+		too, err := k.mark(ctx, tokens, next)
+		if everywhere = everywhere && too; err != nil || !made {
+			return ids, everywhere, err
+		}
+		if tokens, too, err = k.everywhere(ctx); err != nil {
+			return nil, false, fmt.Errorf("token: list the tokens that %s made: %w", id, err)
+		}
+		everywhere = everywhere && too
+		all := tree(tokens, id)
+		next = slices.DeleteFunc(slices.Clone(all), func(one string) bool { return slices.Contains(ids, one) })
+		ids = all
 	}
-	if tokens, err = k.store.Local.ListTokens(ctx); err != nil {
-		return nil, false, fmt.Errorf("token: list the tokens that %s made: %w", id, err)
-	}
-	ids = tree(tokens, id)
-	too, err := k.mark(ctx, tokens, ids)
-	return ids, everywhere && too, err
+	return ids, everywhere, nil
 }
 
 // mark revokes tokens. A token revoked before keeps its time; its mark is written again, because a

@@ -280,6 +280,125 @@ func TestWithin(t *testing.T) {
 	}
 }
 
+// between is a directory that calls a function before a token is added, or behind a list of tokens, once.
+type between struct {
+	store.Directory
+	add, list func()
+}
+
+func (b *between) AddToken(ctx context.Context, t store.Token) error {
+	if do := b.add; do != nil {
+		b.add = nil
+		do()
+	}
+	return b.Directory.AddToken(ctx, t)
+}
+
+func (b *between) ListTokens(ctx context.Context) ([]store.Token, error) {
+	tokens, err := b.Directory.ListTokens(ctx)
+	if do := b.list; do != nil && len(tokens) > 0 {
+		b.list = nil
+		do()
+	}
+	return tokens, err
+}
+
+// A token whose revocation comes between the check of the token and the write of another leaves no token in
+// force, whichever server revokes it, and also where the revocation has reached another datacenter alone.
+func TestRevokedMaker(t *testing.T) {
+	for name, several := range map[string]bool{"one datacenter": false, "two datacenters": true} {
+		t.Run(name, func(t *testing.T) {
+			r, far := newRig(t), newRig(t)
+			b := &between{Directory: r.engine}
+			st := storetest.WithDirectory(store.Single(r.engine), b)
+			if several {
+				st.Directory.Each, st.Directory.Several = &both{b, far.engine}, true
+			}
+			k := r.keeper(t, st, nil)
+			_, secret := add(t, k, token.Local(), "admin", 0, "all")
+			maker, err := k.Check(t.Context(), secret, netip.Addr{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			revoke := store.Tokens(r.engine)
+			if several {
+				revoke = far.engine
+			}
+			b.add = func() {
+				if err := revoke.RevokeToken(t.Context(), maker.ID, r.Now()); err != nil {
+					t.Error(err)
+				}
+			}
+			made, _, err := k.Add(t.Context(), maker, token.Order{Rights: maker.Rights})
+			wantError(t, "made after the revocation", err, token.ErrRevoked)
+			if list, err := r.engine.ListTokens(t.Context()); err != nil || len(list) != 2 || made.ID != "" {
+				t.Errorf("%+v, %+v, %v", made, list, err)
+			} else {
+				for _, one := range list {
+					if one.ID != maker.ID && one.Revoked.IsZero() {
+						t.Errorf("in force: %+v", one)
+					}
+				}
+			}
+		})
+	}
+}
+
+// both is the directory of two datacenters: writes reach both, and lists have the tokens of either.
+type both struct {
+	store.Directory
+	far store.Directory
+}
+
+func (b *both) AddToken(ctx context.Context, t store.Token) error {
+	return errors.Join(b.Directory.AddToken(ctx, t), b.far.AddToken(ctx, t))
+}
+
+func (b *both) RevokeToken(ctx context.Context, id string, at time.Time) error {
+	return errors.Join(b.Directory.RevokeToken(ctx, id, at), b.far.RevokeToken(ctx, id, at))
+}
+
+func (b *both) ListTokens(ctx context.Context) ([]store.Token, error) {
+	tokens, err := b.Directory.ListTokens(ctx)
+	more, farErr := b.far.ListTokens(ctx)
+	for i, t := range tokens {
+		for _, other := range more {
+			if other.ID == t.ID && t.Revoked.IsZero() {
+				tokens[i].Revoked = other.Revoked
+			}
+		}
+	}
+	return tokens, errors.Join(err, farErr)
+}
+
+// A revocation with the tokens made finds a token that one of these makes meanwhile.
+func TestRevokeWhileTokensAreMade(t *testing.T) {
+	r := newRig(t)
+	b := &between{Directory: r.engine}
+	k := r.keeper(t, storetest.WithDirectory(store.Single(r.engine), b), nil)
+	top, secret := add(t, k, token.Local(), "admin", 0, "all")
+	maker, err := k.Check(t.Context(), secret, netip.Addr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, secret = add(t, k, maker, "admin", 0, "all")
+	child, err := k.Check(t.Context(), secret, netip.Addr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := r.keeper(t, store.Single(r.engine), nil)
+	b.list = func() { // the look-up of the token
+		b.list = func() { add(t, other, child, "admin", 0, "all") } // the list of the tokens that it made
+	}
+	ids, _, err := k.Revoke(t.Context(), token.Local(), top.ID, true)
+	if err != nil || len(ids) != 3 {
+		t.Errorf("%v, %v", ids, err)
+	}
+	if list, err := k.List(t.Context(), token.Local(), false); err != nil || len(list) != 0 {
+		t.Errorf("in force: %+v, %v", list, err)
+	}
+}
+
 func TestLimits(t *testing.T) {
 	r := newRig(t)
 	k := r.keeper(t, store.Single(r.engine), func(c *token.Config) { c.MaxTokens = 2 })
