@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"popelago/mail"
@@ -64,7 +65,14 @@ type Receipt struct {
 	outcome Outcome
 	// acknowledged: the reply reports success to the sender for each recipient without an error.
 	acknowledged bool
-	records      []*record
+	// records holds the record of each attempt of the outcome, in the order of attempts; nil: the attempt is
+	// not needed.
+	records []*record
+}
+
+// entered lists the records in the ledger.
+func (r *Receipt) entered() []*record {
+	return slices.DeleteFunc(slices.Clone(r.records), func(rec *record) bool { return rec == nil })
 }
 
 // Record enters the knowledge for a repetition of the delivery. A delivery without fault enters
@@ -75,12 +83,13 @@ type Receipt struct {
 func (l *Ledger) Record(ctx context.Context, o Outcome) *Receipt {
 	r := &Receipt{outcome: o}
 	r.acknowledged = !o.SingleReply || !o.failed()
-	l.enterAll(r)
-	if len(r.records) == 0 {
+	l.enterAll(r, nil)
+	entered := r.entered()
+	if len(entered) == 0 {
 		return r
 	}
-	l.metrics.entered.WithLabelValues("outcome").Add(float64(len(r.records)))
-	if l.publish(ctx, r.records) {
+	l.metrics.entered.WithLabelValues("outcome").Add(float64(len(entered)))
+	if l.publish(ctx, entered) {
 		wait := time.NewTimer(l.cfg.Poll * 3 / 2)
 		defer wait.Stop()
 		select {
@@ -98,14 +107,19 @@ func (l *Ledger) ReplyLost(ctx context.Context, r *Receipt) {
 		return
 	}
 	sure := true
-	for _, rec := range r.records {
+	used := make([]bool, len(r.records))
+	for i, rec := range r.records {
+		if rec == nil {
+			continue
+		}
 		v, ok := l.memory.withdraw(rec)
-		if !ok {
-			return // the sender has repeated the delivery already
+		if !ok { // the sender has repeated this part of the delivery already
+			used[i], sure = true, false
+			continue
 		}
 		sure = sure && l.retract(ctx, v) == nil
 	}
-	r.acknowledged, r.records = false, nil
+	r.acknowledged = false
 	r.outcome.ContentStored = r.outcome.ContentStored && sure
 	for _, part := range r.outcome.Further {
 		part.ContentStored = part.ContentStored && sure
@@ -114,17 +128,22 @@ func (l *Ledger) ReplyLost(ctx context.Context, r *Receipt) {
 		a := &r.outcome.Plan.earlier[i]
 		a.ContentStored = a.ContentStored && sure
 	}
-	l.enterAll(r)
-	l.metrics.entered.WithLabelValues("reply").Add(float64(len(r.records)))
-	l.publish(ctx, r.records)
+	l.enterAll(r, used)
+	entered := r.entered()
+	l.metrics.entered.WithLabelValues("reply").Add(float64(len(entered)))
+	l.publish(ctx, entered)
 }
 
-// enterAll enters the needed attempts of a delivery.
-func (l *Ledger) enterAll(r *Receipt) {
-	for _, a := range attempts(r.outcome, r.acknowledged) {
-		if needed(a) {
-			r.records = append(r.records, l.enter(a))
+// enterAll enters the needed attempts of a delivery, except for those that a repetition has used. used may
+// be nil.
+func (l *Ledger) enterAll(r *Receipt, used []bool) {
+	r.records = nil
+	for i, a := range attempts(r.outcome, r.acknowledged) {
+		var rec *record
+		if needed(a) && (used == nil || !used[i]) {
+			rec = l.enter(a)
 		}
+		r.records = append(r.records, rec)
 	}
 }
 

@@ -42,6 +42,32 @@ func TestReplyLostTooLate(t *testing.T) {
 	deliverytest.WantRepeated(t, w.sendLMTP(t, "X"+deliverytest.Sample, "bob"), false)
 }
 
+// TestReplyLostTooLateForSome: a delivery repeats two attempts, the sender repeats the second alone, and then
+// the server notices the lost reply. The first attempt stays known.
+func TestReplyLostTooLateForSome(t *testing.T) {
+	for _, change := range []func(*deliverytest.Options){nil, shared} {
+		w := newLedgerWorld(t, change)
+		for _, local := range []string{"carol", "dave"} {
+			if _, err := w.Directory.AddAccount(t.Context(), deliverytest.Address(local), "secret"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, locals := range [][]string{{"alice", "bob"}, {"carol", "dave"}} {
+			w.add[locals[0]], w.add[locals[1]] = "lost", "lost"
+			deliverytest.Want(t, w.sendLMTP(t, deliverytest.Sample, locals...), "unknown", "unknown")
+		}
+		w.add = map[string]string{}
+		first := w.sendLMTP(t, deliverytest.Sample, "alice", "carol")
+		deliverytest.Want(t, first, "ok", "ok")
+		deliverytest.WantRepeated(t, w.sendLMTP(t, deliverytest.Sample, "dave"), true)
+		w.ReplyLost(t.Context(), first)
+		for _, local := range []string{"bob", "alice"} {
+			deliverytest.WantRepeated(t, w.sendLMTP(t, deliverytest.Sample, local), true)
+		}
+		w.wantCopies(t, "alice:1 bob:1 carol:1 dave:1")
+	}
+}
+
 // TestSpentBeforeItIsTold: a used attempt whose insert failed is not inserted afterwards.
 func TestSpentBeforeItIsTold(t *testing.T) {
 	w := newLedgerWorld(t, shared)
