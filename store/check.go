@@ -36,8 +36,10 @@ type Checks interface {
 	Floor(ctx context.Context, mailbox mail.MailboxID) (mail.MessageID, error)
 
 	// HoldFloor keeps the floor of a mailbox in place for FloorHold, so that messages below a later
-	// floor can be added. HoldFloor returns when no RaiseFloors in flight on any server can raise
-	// the floor any more, after about a minute. The caller has to read Floor afterwards.
+	// floor can be added, and keeps orphans of the mailbox from being removed. HoldFloor returns when
+	// no RaiseFloors in flight on any server can raise the floor any more, and no SweepOrphans or
+	// RemoveOrphans in flight can remove a content of the mailbox any more, after about a minute. The
+	// caller has to read Floor and the contents afterwards.
 	//
 	// Errors: ErrUnavailable, ErrOutcomeUnknown.
 	HoldFloor(ctx context.Context, mailbox mail.MailboxID) error
@@ -45,7 +47,8 @@ type Checks interface {
 	// RemoveOrphans removes the orphans among some contents. An orphan is older than olderThan, has
 	// no row in any of its mailboxes, and no removal that Sweep has not reclaimed names the orphan.
 	// RemoveOrphans verifies all conditions at the level All. A content with an unreachable replica
-	// stays, and is reported as blocked.
+	// stays, and is reported as blocked; a content of a mailbox with a held floor stays, and is reported
+	// as held.
 	//
 	// Errors: ErrUnavailable, ErrOutcomeUnknown. The report also counts the work before an error.
 	RemoveOrphans(ctx context.Context, contents []ContentRow, olderThan time.Time) (SweepReport, error)

@@ -99,6 +99,9 @@ type SweepReport struct {
 	Elsewhere int   // parts of the work that fall to neighbour servers
 	// Blocked counts parts of the work (removals, contents) that wait for unreachable replicas.
 	Blocked int
+	// Held counts contents that no mailbox lists, left for a later run because a mailbox of theirs is being
+	// rebuilt, see Checks.HoldFloor.
+	Held int
 	// Remaining counts the parts of the work that the run has not finished yet, if the engine knows, see
 	// Watch; 0 at the end.
 	Remaining int

@@ -19,7 +19,8 @@ var errNotListed = errors.New("the message was removed")
 const holdAgain = store.FloorHold / 2
 
 // holdFloor keeps the floor of the account's mailbox from rising above entries added under their own
-// ids: a mailbox loses all entries below its floor. Floors are read afterwards.
+// ids: a mailbox loses all entries below its floor. The hold also keeps contents of the mailbox from being
+// removed as orphans meanwhile. Floors and contents are read afterwards.
 func (r *checkRun) holdFloor(ctx context.Context) error {
 	if !r.held.IsZero() && time.Since(r.held) < holdAgain {
 		return nil
@@ -78,7 +79,7 @@ func (r *checkRun) list(ctx context.Context, g account.Generation, c store.Conte
 		} else if err != nil {
 			return err
 		}
-		// Another run may just have removed the content as an orphan.
+		// Another run may have removed the content as an orphan before it saw the hold.
 		contents, err := r.upkeep.ContentRows(ctx, []mail.MessageID{c.ID})
 		if err != nil {
 			return err

@@ -48,11 +48,12 @@ const (
 	late        = "late"      // messages kept, see Purge
 	shared      = "shared"    // mailboxes that several accounts have, see Expire
 	blocked     = "blocked"   // parts of the work that wait for unreachable replicas
+	held        = "held"      // contents of mailboxes that are being rebuilt
 )
 
 // done returns the counts of work that was done.
 func (r Report) done() Report {
-	undone := []string{othersShare, late, shared, blocked, AlarmUnfetched, AlarmGrowing}
+	undone := []string{othersShare, late, shared, blocked, held, AlarmUnfetched, AlarmGrowing}
 	return slices.DeleteFunc(slices.Clone(r), func(c Count) bool { return slices.Contains(undone, c.Name) })
 }
 

@@ -113,6 +113,7 @@ func sweepReport(s store.SweepReport) (r Report) {
 	r.add("octets", s.Octets)
 	r.add(othersShare, int64(s.Elsewhere))
 	r.add(blocked, int64(s.Blocked))
+	r.add(held, int64(s.Held))
 	r.add(remaining, int64(s.Remaining))
 	return r
 }

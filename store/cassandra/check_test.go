@@ -203,10 +203,14 @@ func TestSweepOrphansStopsAtALostIndex(t *testing.T) {
 	wantCheck(t, "rebuilding", s, task.CheckOptions{Address: alice, Rebuild: true}, "unlisted 150/150")
 	wantList(t, "after rebuilding", s, alice, all...)
 
-	// The sweep reclaims a smaller number.
+	// The sweep reclaims a smaller number, once the hold of the rebuild has ended.
 	for range 50 {
 		put(t, s, ids.Next(), 10, mailbox("alice"))
 	}
+	if report, err := s.SweepOrphans(t.Context(), time.Now(), time.Now()); err != nil || report.Contents != 0 || report.Held != 50 {
+		t.Errorf("SweepOrphans: %+v, %v; want 50 contents held", report, err)
+	}
+	endHold(t, cfg, alice)
 	if report, err := s.SweepOrphans(t.Context(), time.Now(), time.Now()); err != nil || report.Contents != 50 {
 		t.Errorf("SweepOrphans: %+v, %v; want 50 contents", report, err)
 	}

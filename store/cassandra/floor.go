@@ -76,17 +76,18 @@ func (f *floors) write(ctx context.Context, mailbox mail.MailboxID, floor mail.M
 	return err
 }
 
-// floorWrites is the time that a floor job has from its last look at the hold to the end of its last
-// write.
+// floorWrites is the time that a floor job, or a removal of orphans, has from its last look at the hold to
+// the end of its last write.
 const floorWrites = 30 * time.Second
 
-// holdPause returns the time for which a held floor may still rise: a minute, or the in-flight window
+// holdPause returns the time for which a held floor may still rise, and an orphan be removed: a minute, or the in-flight window
 // if the window is shorter, as in tests.
 func (c Config) holdPause() time.Duration { return min(c.Window, 2*floorWrites) }
 
 // hold implements store.Checks.HoldFloor. The hold is written before the pause, and every floor job
 // reads it at ALL right before it removes rows. So a floor job that did not see the hold has ended
-// after the pause, and its floor can be read.
+// after the pause, and its floor can be read. The same goes for a removal of orphans, see
+// orphanRun.removeUnlisted.
 func (f *floors) hold(ctx context.Context, mailbox mail.MailboxID, writes gocql.Consistency) error {
 	now := f.cfg.Now()
 	if err := f.run.exec(ctx, statement{

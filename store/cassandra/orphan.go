@@ -267,8 +267,37 @@ func (r *orphanRun) removeOrphans(ctx context.Context, candidates map[mail.Messa
 		return fmt.Errorf("cassandra: sweep: %w: %d of %d contents are in no mailbox, so many that rows must have been lost: look with \"popelago check\"",
 			store.ErrCorrupt, n, looked)
 	}
-	for _, id := range slices.SortedFunc(maps.Keys(candidates), mail.MessageID.Compare) {
-		o, err := r.tally.failed(ctx, statement{}, r.remove(ctx, id, candidates[id]))
+	ids := slices.SortedFunc(maps.Keys(candidates), mail.MessageID.Compare)
+	for some := range slices.Chunk(ids, parallelProofs) {
+		few := map[mail.MessageID]stored{}
+		for _, id := range some {
+			few[id] = candidates[id]
+		}
+		if err := r.removeUnlisted(ctx, few); err != nil {
+			return err
+		}
+	}
+	return r.emptyLate(ctx, found.parts)
+}
+
+// removeUnlisted removes a few candidates that still have no row.
+//
+// Since the rows were read, a rebuild of a mailbox may have listed a candidate again. A rebuild holds the
+// floor of its mailbox before it adds rows (see floors.hold). So the holds are read first, and a held
+// mailbox keeps its contents; then the rows are read again. The removals end within half of the pause of
+// hold, counted from the first look at a hold, or are given up.
+func (r *orphanRun) removeUnlisted(ctx context.Context, few map[mail.MessageID]stored) error {
+	bounded, cancel := context.WithTimeout(ctx, floorWrites)
+	defer cancel()
+	few, err := r.notHeld(ctx, few)
+	if err != nil {
+		return err
+	}
+	if few, err = r.unlisted(ctx, few); err != nil {
+		return err
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(few), mail.MessageID.Compare) {
+		o, err := r.tally.failed(ctx, statement{}, r.remove(bounded, id, few[id]))
 		if err != nil {
 			return err
 		}
@@ -276,7 +305,37 @@ func (r *orphanRun) removeOrphans(ctx context.Context, candidates map[mail.Messa
 			r.addBlocked(1)
 		}
 	}
-	return r.emptyLate(ctx, found.parts)
+	return nil
+}
+
+// notHeld returns the contents without a mailbox whose floor is held. Contents with a held mailbox are
+// counted as held, and contents with a floor that could not be read as blocked.
+func (r *orphanRun) notHeld(ctx context.Context, contents map[mail.MessageID]stored) (map[mail.MessageID]stored, error) {
+	held, unread := map[mail.MessageID][]mail.MailboxID{}, map[mail.MessageID]*obstacle{}
+	byMailbox := byMailbox(contents)
+	err := atOnce(ctx, parallelProofs, sortedIDs(byMailbox), func(ctx context.Context, mailbox mail.MailboxID) error {
+		isHeld, err := r.floors.isHeld(ctx, mailbox)
+		o, err := r.tally.proof(ctx, statement{}, err)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, id := range byMailbox[mailbox] {
+			if o != nil {
+				unread[id] = o
+			} else if isHeld {
+				held[id] = append(held[id], mailbox)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	free, unclear := without(contents, held, unread)
+	r.addBlocked(unclear)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report.Held += len(held)
+	return free, nil
 }
 
 // More orphans than orphanBrake, and more than one in orphanShare of the chunks looked at, mean lost

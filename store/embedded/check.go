@@ -31,7 +31,8 @@ func (c *checks) Floor(ctx context.Context, _ mail.MailboxID) (mail.MessageID, e
 	return mail.MessageID{}, errors.Join(contextErr(ctx, "read a floor"), c.link.read("read a floor", func(*pebble.DB) error { return nil }))
 }
 
-// HoldFloor implements store.Checks: there are none.
+// HoldFloor implements store.Checks: there are no floors. A content that has got a row again is no orphan in
+// the write that removes orphans, see remover.remove.
 func (c *checks) HoldFloor(ctx context.Context, _ mail.MailboxID) error {
 	return errors.Join(contextErr(ctx, "hold a floor"), c.link.read("hold a floor", func(*pebble.DB) error { return nil }))
 }
