@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -63,6 +64,30 @@ func TestReturnWaits(t *testing.T) {
 	s.wantReads(t, "dc2", gocql.LocalQuorum)
 	s.watchReturn(true, now.Add(7*time.Second), always)
 	s.wantReads(t, "dc2", gocql.EachQuorum)
+}
+
+// A step whose probes are slow shortens no wait: unconfirmed reads may begin until its end.
+func TestReturnWaitsAfterSlowStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := failing(t, t.TempDir())
+		if err := s.depart(s.others["dc2"], time.Now(), noLocalNode); err != nil {
+			t.Fatal(err)
+		}
+		slowly := func() bool { time.Sleep(2 * probeTime); return true }
+		s.watchReturn(true, time.Now(), slowly)
+		time.Sleep(3 * time.Second)
+		for s.link.origin() == "dc2" && !s.link.confirming.Load() {
+			s.watchReturn(true, time.Now(), slowly)
+		}
+		confirmed := time.Now()
+		for s.link.origin() == "dc2" {
+			s.watchReturn(true, time.Now(), always)
+			time.Sleep(100 * time.Millisecond)
+		}
+		if waited := time.Since(confirmed); waited < s.cfg.QueueTime+time.Second {
+			t.Errorf("statements returned %v after the last unconfirmed read", waited)
+		}
+	})
 }
 
 // The file of an absence is written again if it was removed while the nodes are away.

@@ -44,7 +44,7 @@ func (f *failover) away(t *testing.T, left, back time.Time) {
 func (f *failover) comesBack(t *testing.T, at time.Time) {
 	t.Helper()
 	start := at.Add(-3*f.cfg.FailoverAfter - 2*time.Second)
-	for _, step := range []time.Duration{0, 3 * time.Second, 5 * time.Second} {
+	for _, step := range []time.Duration{0, 3 * time.Second, 3 * time.Second, 5 * time.Second} {
 		f.watchReturn(true, start.Add(step), always)
 	}
 	f.wantReads(t, "dc1", gocql.EachQuorum)

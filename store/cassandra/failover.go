@@ -43,7 +43,7 @@ type failover struct {
 	since     time.Time         // begin of the present run of probes of local nodes with one result
 	unserved  time.Time         // since when the other datacenter in use does not serve; zero: it serves
 	answered  time.Time         // when a local node answered last
-	confirmed time.Time         // when reads began to be confirmed, before a failback
+	confirmed time.Time         // since when all new reads are confirmed, before a failback; zero: not known yet
 	learnt    time.Time         // when a node was last asked for the addresses of all nodes
 }
 
@@ -233,8 +233,10 @@ func (f *failover) watchReturn(serves bool, now time.Time, confirms func() bool)
 		f.complaints.warn("the local datacenter serves again, and statements stay with another datacenter: reads cannot be confirmed while a datacenter has no quorum",
 			"datacenter", f.link.origin())
 	case !f.link.confirming.Load():
-		f.confirmed = now
+		f.confirmed = time.Time{}
 		f.link.setConfirming(true)
+	case f.confirmed.IsZero():
+		f.confirmed = now // later than setConfirming: the probes of a step take time
 	case now.Sub(f.confirmed) >= f.cfg.QueueTime+time.Second: // unconfirmed reads have begun
 		f.failBack(now)
 	}
