@@ -51,7 +51,7 @@ func TestRowBeforeFailover(t *testing.T) {
 				return nil
 			}}
 			l.current.Store(here)
-			run := newRunner(cfg, l.session, places, metrics)
+			run := newRunner(cfg, l.look, places, metrics)
 			caches := newCaches(cfg, run, metrics)
 			m := &mailboxes{
 				at: level{link: l}, cfg: cfg, run: run, link: l, clock: newClockWatch(cfg, run, l, nil, metrics), caches: caches,

@@ -65,7 +65,7 @@ func (f *failover) restart(t *testing.T, now time.Time) *failover {
 
 func (f *failover) wantReads(t *testing.T, datacenter string, want gocql.Consistency) {
 	t.Helper()
-	got := level{levelLocal, f.link}.reads()
+	_, got := (&runner{look: f.link.look}).aim(statement{consistency: level{levelLocal, f.link}.reads()})
 	if f.link.origin() != datacenter || got != want {
 		t.Fatalf("reads go through %s at %v, want %s at %v", f.link.origin(), got, datacenter, want)
 	}

@@ -55,8 +55,8 @@ func (c *contents) contentLevels() []gocql.Consistency {
 	switch level := c.at.reads(); {
 	case c.at.name != levelLocal:
 		return []gocql.Consistency{level}
-	case level == gocql.EachQuorum:
-		return []gocql.Consistency{gocql.LocalOne, level}
+	case c.at.link.confirming.Load():
+		return []gocql.Consistency{gocql.LocalOne, gocql.EachQuorum}
 	default:
 		return []gocql.Consistency{gocql.LocalOne, level, gocql.EachQuorum}
 	}

@@ -97,7 +97,7 @@ func contentsOn(t *testing.T, f *fakeReplicas, name levelName, confirming bool) 
 	l := limit.New(limit.Config{Most: 8, QueueTime: time.Second})
 	at := level{name, &link{}}
 	at.link.confirming.Store(confirming)
-	return &contents{at: at, cfg: cfg, run: newRunner(cfg, func() driver.Session { return f }, l, newMetrics(l))}
+	return &contents{at: at, cfg: cfg, run: newRunner(cfg, func() (driver.Session, bool) { return f, confirming }, l, newMetrics(l))}
 }
 
 // A content is read from one replica, and from more where one does not have it whole.

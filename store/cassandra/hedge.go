@@ -55,19 +55,20 @@ func hedged[T any](ctx context.Context, delay time.Duration, another func() bool
 }
 
 // fetch reads one page. A read at LOCAL_QUORUM or LOCAL_ONE is hedged: if the first node is slow, a second node
-// is asked too.
+// is asked too, through the same session and at the same consistency.
 func (r *runner) fetch(ctx context.Context, st statement, size int, from page) (driver.Rows, error) {
 	c := st.class()
 	if err := r.enter(ctx, st.what, c); err != nil {
 		return nil, err
 	}
+	session, at := r.aim(st)
 	ask := func(ctx context.Context, c limit.Class, choice *driver.Choice) (driver.Rows, error) {
 		defer r.leave(c)
-		send, _ := r.prepare(st)
+		send, _ := r.prepare(st, at)
 		send.PageSize, send.Page, send.Choice = size, from, choice
-		return r.session().Execute(ctx, send)
+		return session.Execute(ctx, send)
 	}
-	if r.hedgeAfter <= 0 || st.consistency != gocql.LocalQuorum && st.consistency != gocql.LocalOne {
+	if r.hedgeAfter <= 0 || at != gocql.LocalQuorum && at != gocql.LocalOne {
 		rows, err := ask(ctx, c, nil)
 		return rows, readError(st.what, err)
 	}

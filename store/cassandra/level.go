@@ -17,7 +17,12 @@ type level struct {
 	link *link
 }
 
-// reads returns the consistency of reads.
+// whenSent is the consistency of reads at the level Local: LOCAL_QUORUM, or EACH_QUORUM while reads are confirmed.
+// The runner decides at each statement, together with the session. So a list that was begun in another datacenter is
+// confirmed from the return on. No node ever gets whenSent.
+const whenSent gocql.Consistency = 0xffff
+
+// reads returns the consistency of reads, or whenSent.
 func (l level) reads() gocql.Consistency {
 	switch l.name {
 	case levelEach:
@@ -25,10 +30,7 @@ func (l level) reads() gocql.Consistency {
 	case levelAll:
 		return gocql.All
 	}
-	if l.link.confirming.Load() {
-		return gocql.EachQuorum
-	}
-	return gocql.LocalQuorum
+	return whenSent
 }
 
 // writes returns the consistency of writes.

@@ -28,6 +28,18 @@ func newLink(cfg Config, observe func(Statement), m *metrics, peers *peerNodes) 
 // session returns the session that statements go through now.
 func (l *link) session() driver.Session { return l.current.Load().session }
 
+// look returns the session that statements go through now, and whether reads through it are confirmed. The two
+// belong together: no read goes to the local nodes unconfirmed because a failover or a return came in between.
+func (l *link) look() (s driver.Session, confirmed bool) {
+	for {
+		r := l.current.Load()
+		confirmed = l.confirming.Load()
+		if r == l.current.Load() {
+			return r.session, confirmed
+		}
+	}
+}
+
 // origin returns the datacenter that acknowledges writes at LOCAL_QUORUM now.
 func (l *link) origin() string { return l.current.Load().datacenter }
 

@@ -78,7 +78,7 @@ func newEngine(cfg Config) *engine {
 	c := newComplaints(cfg.Logger)
 	e := &engine{cfg: cfg, metrics: m, link: newLink(cfg, m.observe(reportTo(l, cfg.Observe)), m, newPeerNodes(cfg, c))}
 	e.failover = newFailover(e.link, c)
-	e.runner = newRunner(cfg, e.link.session, l, m)
+	e.runner = newRunner(cfg, e.link.look, l, m)
 	peers, windows := newPeerServers(cfg), &windowCheck{cfg: cfg, metrics: m}
 	e.clock = newClockWatch(cfg, e.runner, e.link, peers, m)
 	e.heartbeat = &heartbeat{cfg: cfg, run: e.runner, clock: e.clock, peers: peers, roll: newRoll(cfg), pulse: &pulse{ttl: cfg.ttl()}, windows: windows, metrics: m}

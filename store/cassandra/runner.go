@@ -17,17 +17,17 @@ import (
 // runner executes statements: within the limit, with retries at other nodes, and with errors of
 // package store. Safe for concurrent use.
 type runner struct {
-	session    func() driver.Session // the session in use now
-	retries    int                   // see Config.Retries
-	hedgeAfter time.Duration         // see Config.SpeculativeDelay
+	look       func() (s driver.Session, confirmed bool) // see link.look
+	retries    int                                       // see Config.Retries
+	hedgeAfter time.Duration                             // see Config.SpeculativeDelay
 	limit      *limit.Limiter
 	metrics    *metrics
 
 	inFlight gate
 }
 
-func newRunner(cfg Config, session func() driver.Session, l *limit.Limiter, m *metrics) *runner {
-	return &runner{session: session, retries: cfg.Retries, hedgeAfter: cfg.SpeculativeDelay, limit: l, metrics: m}
+func newRunner(cfg Config, look func() (s driver.Session, confirmed bool), l *limit.Limiter, m *metrics) *runner {
+	return &runner{look: look, retries: cfg.Retries, hedgeAfter: cfg.SpeculativeDelay, limit: l, metrics: m}
 }
 
 // close waits for the statements in flight, and fails all waiting and all later statements.
@@ -104,10 +104,22 @@ func unsent(err error) bool {
 	return errors.Is(err, store.ErrOverloaded) || errors.Is(err, store.ErrClosed)
 }
 
-// prepare returns the statement to send, and what decides about its retries.
-func (r *runner) prepare(st statement) (*driver.Statement, *retry) {
+// aim returns the session in use now, and the consistency for a statement through it.
+func (r *runner) aim(st statement) (driver.Session, gocql.Consistency) {
+	session, confirmed := r.look()
+	switch {
+	case st.consistency != whenSent:
+		return session, st.consistency
+	case confirmed:
+		return session, gocql.EachQuorum
+	}
+	return session, gocql.LocalQuorum
+}
+
+// prepare returns the statement to send at a consistency, and what decides about its retries.
+func (r *runner) prepare(st statement, at gocql.Consistency) (*driver.Statement, *retry) {
 	a := &retry{limit: r.retries, impatient: st.impatient, all: st.consistency == gocql.All}
-	return &driver.Statement{CQL: st.cql, Values: st.values, Consistency: st.consistency, Retry: a.another}, a
+	return &driver.Statement{CQL: st.cql, Values: st.values, Consistency: at, Retry: a.another}, a
 }
 
 // exec executes a statement that writes.
@@ -119,8 +131,9 @@ func (r *runner) exec(ctx context.Context, st statement) (err error) {
 		return err
 	}
 	defer r.leave(st.class())
-	send, a := r.prepare(st)
-	_, err = r.session().Execute(ctx, send)
+	session, at := r.aim(st)
+	send, a := r.prepare(st, at)
+	_, err = session.Execute(ctx, send)
 	return writeError(st.what, err, a.unknown.Load())
 }
 
@@ -136,7 +149,8 @@ func (r *runner) execBatch(ctx context.Context, st statement, values [][]any) (e
 	}
 	defer r.leave(st.class())
 	a := &retry{limit: r.retries}
-	_, err = r.session().Execute(ctx, &driver.Statement{CQL: st.cql, Batch: values, Consistency: st.consistency, Retry: a.another})
+	session, at := r.aim(st)
+	_, err = session.Execute(ctx, &driver.Statement{CQL: st.cql, Batch: values, Consistency: at, Retry: a.another})
 	return writeError(st.what, err, a.unknown.Load())
 }
 

@@ -13,7 +13,7 @@ import (
 type statement struct {
 	cql         string
 	values      []any
-	consistency gocql.Consistency
+	consistency gocql.Consistency // or whenSent
 	// what names the purpose for errors in one phrase, such as "add message X".
 	what string
 	// impatient statements are not tried at another node after a time-out: the caller then asks
