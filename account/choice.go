@@ -24,15 +24,47 @@ type Choice struct {
 	Least, Greatest string
 }
 
-// Choice returns the retention of the account of a login, read from the store. Errors: ErrNoSuchAccount if
-// the account has ended since; the store's.
-func (d *Directory) Choice(ctx context.Context, l Login) (Choice, error) {
+// Confirm reports whether a login still counts: nobody has ended or disabled the account since, or given it
+// another password. A password that was right may be in the hands of a stranger, for whom an administrator
+// has changed it.
+//
+// Errors: ErrNoSuchAccount if the account has ended since, ErrChanged if its password has changed or it is
+// disabled, the store's.
+func (d *Directory) Confirm(ctx context.Context, l Login) error {
+	_, err := d.own(ctx, l)
+	return err
+}
+
+// own reads the account of a login. Errors: those of Confirm.
+func (d *Directory) own(ctx context.Context, l Login) (*entry, error) {
 	e, err := d.live(ctx, l.Address)
+	if err == nil {
+		err = l.confirm(e)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// confirm compares a login with the account of its address. Errors: those of Confirm.
+func (l Login) confirm(e *entry) error {
+	switch {
+	case e.mailbox != l.Mailbox:
+		return fmt.Errorf("account %s: %w", l.Address, ErrNoSuchAccount)
+	case passwordTag(e.row.Password) != l.tag:
+		return fmt.Errorf("%s: %w: its password is another one", l.Address, ErrChanged)
+	case e.disabled():
+		return fmt.Errorf("%s: %w: it is disabled", l.Address, ErrChanged)
+	}
+	return nil
+}
+
+// Choice returns the retention of the account of a login, read from the store. Errors: those of Confirm.
+func (d *Directory) Choice(ctx context.Context, l Login) (Choice, error) {
+	e, err := d.own(ctx, l)
 	if err != nil {
 		return Choice{}, err
-	}
-	if e.mailbox != l.Mailbox {
-		return Choice{}, fmt.Errorf("account %s: %w", l.Address, ErrNoSuchAccount)
 	}
 	domain, err := d.Domain(ctx, l.Address.Domain)
 	if err != nil {
@@ -47,7 +79,7 @@ func (d *Directory) Choice(ctx context.Context, l Login) (Choice, error) {
 // Choose sets the retention of the account of a login, as its user wishes; mail.AsDomain: the retention of
 // the domain. The retention must be within the bounds of the domain.
 //
-// Errors: ErrNoChoice, ErrBadSetting, ErrNoSuchAccount if the account has ended since, the store's.
+// Errors: ErrNoChoice, ErrBadSetting, those of Confirm.
 func (d *Directory) Choose(ctx context.Context, l Login, own mail.Retention) error {
 	domain, err := d.Domain(ctx, l.Address.Domain)
 	if err != nil {
@@ -59,12 +91,12 @@ func (d *Directory) Choose(ctx context.Context, l Login, own mail.Retention) err
 	if err := d.Keeping(domain).checkChoice(own); err != nil {
 		return err
 	}
-	return d.changeOwn(ctx, l.Address, &l.Mailbox, store.AddressChange{Retention: &own})
+	return d.changeOwn(ctx, l.Address, &l, store.AddressChange{Retention: &own})
 }
 
 // ChoosePassword sets the password of the account of a login, as its user wishes. Sessions go on.
 //
-// Errors: ErrBadPassword, ErrWeakPassword, ErrNoSuchAccount if the account has ended since, the store's.
+// Errors: ErrBadPassword, ErrWeakPassword, those of Confirm.
 func (d *Directory) ChoosePassword(ctx context.Context, l Login, password string) error {
 	if err := checkPassword(password, d.cfg.MinPasswordLength); err != nil {
 		return err
@@ -73,12 +105,14 @@ func (d *Directory) ChoosePassword(ctx context.Context, l Login, password string
 	if err != nil {
 		return err
 	}
-	return d.changeOwn(ctx, l.Address, &l.Mailbox, store.AddressChange{Password: &hash})
+	return d.changeOwn(ctx, l.Address, &l, store.AddressChange{Password: &hash})
 }
 
-// OwnMaildrop returns the maildrop of the account of a login. Errors: ErrNoSuchAccount if the account has
-// ended since, the store's.
+// OwnMaildrop returns the maildrop of the account of a login. Errors: those of Confirm.
 func (d *Directory) OwnMaildrop(ctx context.Context, l Login) (Maildrop, error) {
+	if err := d.Confirm(ctx, l); err != nil {
+		return Maildrop{}, err
+	}
 	m, err := d.Maildrop(ctx, l.Address)
 	if err == nil && m.Mailbox != l.Mailbox {
 		err = fmt.Errorf("account %s: %w", l.Address, ErrNoSuchAccount)

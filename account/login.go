@@ -21,6 +21,8 @@ type Login struct {
 	AfterRetrieval mail.Retention
 	// Reading is the level of the list of the maildrop.
 	Reading mail.Reading
+	// tag is the passwordTag of the stored hash that the password of the login fits.
+	tag string
 }
 
 // authenticate also reports whether the password was remembered, so that no hash was computed.
@@ -52,7 +54,7 @@ func (d *Directory) authenticate(ctx context.Context, t *attempt) (_ Login, reme
 	}
 	return Login{
 		Address: now.row.Address, Mailbox: now.mailbox, Durability: p.Durability, Retention: p.Retention, AfterRetrieval: p.AfterRetrieval,
-		Reading: p.Reading,
+		Reading: p.Reading, tag: passwordTag(now.row.Password),
 	}, remembered, nil
 }
 

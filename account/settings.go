@@ -85,9 +85,9 @@ func (d *Directory) accountChange(texts map[string]string) (c store.AddressChang
 	return c, canonical, err
 }
 
-// changeOwn writes settings of the live generation of a canonical address, a retention included. With a
-// mailbox, the generation must be the one with the mailbox, otherwise the error is ErrNoSuchAccount.
-func (d *Directory) changeOwn(ctx context.Context, a mail.Address, mailbox *mail.MailboxID, c store.AddressChange) error {
+// changeOwn writes settings of the live generation of a canonical address, a retention included. A login
+// must still count, see Confirm; nil: an administrator makes the change.
+func (d *Directory) changeOwn(ctx context.Context, a mail.Address, l *Login, c store.AddressChange) error {
 	if c.Retention != nil {
 		retention, err := checkOwnRetention(*c.Retention)
 		if err != nil {
@@ -101,8 +101,10 @@ func (d *Directory) changeOwn(ctx context.Context, a mail.Address, mailbox *mail
 	if err != nil {
 		return err
 	}
-	if mailbox != nil && e.mailbox != *mailbox {
-		return fmt.Errorf("account %s: %w", a, ErrNoSuchAccount)
+	if l != nil {
+		if err := l.confirm(e); err != nil {
+			return err
+		}
 	}
 	if err := d.lowerLeastLocked(ctx, leastOfChange(c)); err != nil {
 		return err

@@ -48,11 +48,13 @@ func (a *api) guard(next http.Handler) http.Handler {
 	})
 }
 
-// againKey is the key, in the context of a request, of a function that judges the token of the request again.
+// againKey is the key, in the context of a request, of a function that judges the token or the password of
+// the request again.
 type againKey struct{}
 
-// stillValid judges the token of a request again, for use behind the body: the client may have held the body
-// back until after the revocation of the token. Errors: those of token.Keeper.Check.
+// stillValid judges the token or the password of a request again, for use behind the body: the client may
+// have held the body back until after the end of either. Errors: those of token.Keeper.Check and of
+// account.Directory.Confirm.
 func stillValid(ctx context.Context) error {
 	if again, ok := ctx.Value(againKey{}).(func() error); ok {
 		return again()
@@ -60,8 +62,8 @@ func stillValid(ctx context.Context) error {
 	return nil
 }
 
-// guardAgain refuses a request whose token was revoked before the body had arrived. An operation that reads
-// its body itself calls stillValid.
+// guardAgain refuses a request whose token or password ended before the body had arrived. An operation that
+// reads its body itself calls stillValid.
 func (a *api) guardAgain(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 && !bringsMessage(r) {
@@ -121,7 +123,7 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		a.loginFailed(r, "", event.CauseHeldBack)
 		w.Header().Set("Retry-After", strconv.Itoa(int(token.WrongTokenMemory.Seconds())))
 	default:
-		text = a.fault("check the token", status, text, err)
+		text = a.fault("check the token or password", status, text, err)
 	}
 	writeProblem(w, status, text)
 }

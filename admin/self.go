@@ -44,6 +44,7 @@ func (a *api) guardSelf(w http.ResponseWriter, r *http.Request, next http.Handle
 		return
 	}
 	ctx := withCaller(r.Context(), token.Caller{ID: userCaller})
+	ctx = context.WithValue(ctx, againKey{}, func() error { return a.directory.Confirm(r.Context(), login) })
 	next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, loginKey{}, login)))
 }
 
