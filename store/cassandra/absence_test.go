@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"os"
+	"slices"
 	"testing"
 	"time"
 )
@@ -70,7 +71,7 @@ func TestKnownNodes(t *testing.T) {
 	s.peers.set(map[string][]string{"dc1": {"10.1.0.1:9042"}, "dc 2": {"10.2.0.1:9042", "[fd00::1]:9042"}}, seen)
 	s.peers.save()
 	s = failing(t, s.cfg.SpoolDir)
-	if got := s.peers.of("dc 2", []string{"10.2.0.1:9042", "host"}); len(got) != 3 || got[1] != "[fd00::1]:9042" || got[2] != "host" {
+	if got := s.peers.of("dc 2", []string{"10.2.0.1:9042", "host"}); len(got) != 3 || !slices.Contains(got, "[fd00::1]:9042") || got[2] != "host" {
 		t.Errorf("known are %q", got)
 	}
 	if !s.peers.lastSeen().Equal(seen) {

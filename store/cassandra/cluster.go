@@ -63,8 +63,7 @@ const mostContacts = 8
 func contactPoints(cfg Config, peers *peerNodes) [][]string {
 	list := [][]string{cfg.Hosts}
 	for _, datacenter := range append([]string{cfg.Datacenter}, cfg.Failover...) {
-		nodes := peers.of(datacenter, nil)
-		list = append(list, nodes[:min(len(nodes), mostContacts)])
+		list = append(list, peers.of(datacenter, nil))
 	}
 	return list
 }

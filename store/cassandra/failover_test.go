@@ -326,3 +326,44 @@ func TestRoutesAreClosed(t *testing.T) {
 		t.Errorf("routes to %v are open", sortedKeys(s.others))
 	}
 }
+
+// deaf is a cluster whose nodes take connections and never answer.
+type deaf struct{ tried *[]string }
+
+func (d deaf) Open(ctx context.Context, o driver.Options) (driver.Session, error) {
+	*d.tried = o.Hosts
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// A datacenter with a hundred nodes that do not answer costs 15 seconds. Each time other nodes are tried.
+func TestOpeningEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := travel(t, continent{"dc1": serving})
+		nodes := map[string][]string{}
+		for i := range 100 {
+			nodes["dc2"] = append(nodes["dc2"], fmt.Sprintf("10.2.0.%d:9042", i))
+		}
+		s.peers.set(nodes, s.now)
+		var tried []string
+		s.link.cfg.Cluster = deaf{&tried}
+		seen := map[string]bool{}
+		for range 20 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			began := time.Now()
+			if _, err := s.link.open(ctx, "dc2"); err == nil || time.Since(began) > 15*time.Second {
+				t.Fatalf("%v after %v", err, time.Since(began))
+			}
+			cancel()
+			if len(tried) > mostContacts+len(s.cfg.Hosts) {
+				t.Fatalf("%d nodes are tried", len(tried))
+			}
+			for _, host := range tried {
+				seen[host] = true
+			}
+		}
+		if len(seen) < 5*mostContacts {
+			t.Errorf("%d nodes were tried in all", len(seen))
+		}
+	})
+}

@@ -43,9 +43,18 @@ func (l *link) look() (s driver.Session, confirmed bool) {
 // origin returns the datacenter that acknowledges writes at LOCAL_QUORUM now.
 func (l *link) origin() string { return l.current.Load().datacenter }
 
+// openFactor times Config.ConnectTimeout bounds the opening of a route if there are several datacenters to go to: nodes
+// that do not answer must not keep failover from the next datacenter.
+const openFactor = 3
+
 // open opens a route to a datacenter. The caller closes the session of the route.
 func (l *link) open(ctx context.Context, datacenter string) (*route, error) {
 	cfg := l.cfg
+	if len(cfg.Failover) > 0 {
+		limited, cancel := context.WithTimeout(ctx, openFactor*cfg.ConnectTimeout)
+		defer cancel()
+		ctx = limited
+	}
 	if datacenter != cfg.Datacenter {
 		cfg.Datacenter, cfg.Rack = datacenter, ""
 		cfg.Hosts = l.peers.of(datacenter, cfg.Hosts)

@@ -48,11 +48,14 @@ func (p *peerNodes) set(nodes map[string][]string, seen time.Time) {
 	p.nodes, p.seen = nodes, seen
 }
 
-// of lists the contact points of a datacenter: its nodes, then the configured ones.
+// of lists the contact points of a datacenter: some of its nodes, mostContacts at most, then the configured ones. The
+// driver tries one after the other: the next call returns other nodes.
 func (p *peerNodes) of(datacenter string, configured []string) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	list := slices.Clone(p.nodes[datacenter])
+	shuffle(list)
+	list = list[:min(len(list), mostContacts)]
 	for _, host := range configured {
 		if !slices.Contains(list, host) {
 			list = append(list, host)

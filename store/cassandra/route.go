@@ -110,12 +110,12 @@ func hostPort(address string, port int) string {
 	return net.JoinHostPort(address, strconv.Itoa(port))
 }
 
-// shuffle puts nodes in a random order. The random numbers come from crypto/rand, which a test can fix.
-func shuffle(nodes []driver.Node) {
+// shuffle puts a list in a random order. The random numbers come from crypto/rand, which a test can fix.
+func shuffle[T any](list []T) {
 	var seed [32]byte
 	rand.Read(seed[:])
 	r := mathrand.New(mathrand.NewChaCha8(seed))
-	r.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
+	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 }
 
 // close closes the session; r may be nil.
