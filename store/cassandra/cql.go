@@ -467,6 +467,9 @@ const (
 
 	insertMark = `INSERT INTO mark (list, name, at, id) VALUES (?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?`
 	listMarks  = `SELECT name, at, id FROM mark WHERE list = ?`
+
+	// noteTrash adds a datacenter to those that may have trash. The row never expires.
+	noteTrash = `INSERT INTO mark (list, name, at) VALUES (?, ?, ?) USING TIMESTAMP ?`
 )
 
 // Domains.

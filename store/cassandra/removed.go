@@ -29,7 +29,7 @@ func (m *mailboxes) RemovedMessages(ctx context.Context, mailbox mail.MailboxID,
 			yield(store.Removal{}, err)
 			return
 		}
-		datacenters, err := trashDatacenters(ctx, m.run, m.cfg)
+		datacenters, err := trashDatacenters(ctx, m.run, m.cfg, m.at.reads())
 		if err != nil {
 			yield(store.Removal{}, err)
 			return
@@ -122,19 +122,4 @@ func (s *removedSearch) read(ctx context.Context, p trashPart, from page) (rows 
 		return nil
 	})
 	return rows, next, err
-}
-
-// trashDatacenters lists all datacenters with trash, if any: the datacenters of the keyspace, the local
-// datacenter, and datacenters written off.
-func trashDatacenters(ctx context.Context, run *runner, cfg Config) ([]string, error) {
-	var replication map[string]string
-	if _, err := run.readOne(ctx, statement{
-		cql: selectReplication, values: []any{cfg.Keyspace}, consistency: gocql.LocalOne, what: "read the replication",
-	}, &replication); err != nil {
-		return nil, err
-	}
-	list := slices.Concat(cfg.sweptDatacenters(), sortedKeys(replication))
-	list = slices.DeleteFunc(list, func(name string) bool { return name == "class" })
-	slices.Sort(list)
-	return slices.Compact(list), nil
 }

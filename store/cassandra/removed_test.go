@@ -34,7 +34,7 @@ func TestRemovalsOfAnOlderVersion(t *testing.T) {
 	if rows := removed(); len(rows) != 1 || rows[0].Message != m {
 		t.Fatalf("removed: %+v, want %+v", rows, m)
 	}
-	if writes, reads := spent(seen.Take()); len(writes) > 0 || len(reads) < 5 || len(reads) > 6 { // 4 or 5 hours, and the replication
+	if writes, reads := spent(seen.Take()); len(writes) > 0 || len(reads) < 6 || len(reads) > 7 { // 4 or 5 hours, the replication, and the noted datacenters
 		t.Errorf("%d writes and %d reads for three hours", len(writes), len(reads))
 	}
 	cql := session(t, cfg)

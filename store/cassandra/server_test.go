@@ -3,6 +3,7 @@ package cassandra_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -346,6 +347,68 @@ func TestWrittenOff(t *testing.T) {
 	cfg.WrittenOff = []string{"dc1"}
 	if _, err := cassandra.Open(t.Context(), cfg); err == nil {
 		t.Error("a server can write off its own datacenter")
+	}
+}
+
+// A datacenter that was in the keyspace, or was written off in another datacenter, is searched for removals by
+// servers whose settings and keyspace name it no longer.
+func TestTrashOfALostDatacenter(t *testing.T) {
+	cfg := config(t)
+	cfg.WrittenOff = []string{"dc2"}
+	s := open(t, cfg)
+	cql := session(t, cfg)
+	for range 2 {
+		if _, err := s.Sweep(t.Context(), time.Now()); err != nil { // notes dc1 and dc2
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cfg.WrittenOff = nil
+	s = reopen(t, cfg)
+	mb, m := mailbox("lost"), mail.Message{ID: ids.Next(), Size: 10, Recipient: "lost@example.test"}
+	put(t, s, m.ID, 10, mb)
+	add(t, s, mb, m)
+	// A removal as dc2 wrote it.
+	now := time.Now().UnixMicro()
+	if err := cql.Query("INSERT INTO "+cfg.Keyspace+".trash (datacenter, hour, shard, mailbox, message, removed_at) VALUES ('dc2', ?, ?, ?, ?, ?)",
+		now/3_600_000_000, int(mb[15]), gocql.UUID(mb), gocql.UUID(m.ID), now).Exec(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cql.Query("DELETE FROM "+cfg.Keyspace+".mailbox WHERE mailbox = ? AND segment = 0 AND message = ?", gocql.UUID(mb), gocql.UUID(m.ID)).Exec(); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := s.SweepOrphans(t.Context(), time.Now(), time.Now().Add(time.Hour)); err != nil || r.Contents != 0 {
+		t.Errorf("SweepOrphans: %+v, %v; want no removal", r, err)
+	}
+	if err := retrieve(t, s, m.ID, 10); err != nil {
+		t.Errorf("content of the removed message: %v", err)
+	}
+	trashed, err := s.Trashed(t.Context(), map[mail.MessageID][]mail.MailboxID{m.ID: {mb}})
+	if err != nil || len(trashed[m.ID]) != 1 {
+		t.Errorf("Trashed: %v, %v; want the mailbox", trashed, err)
+	}
+	var removed []mail.MessageID
+	for r, err := range s.RemovedMessages(t.Context(), mb, time.Now().Add(-time.Hour)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		removed = append(removed, r.Message.ID)
+	}
+	if len(removed) != 1 || removed[0] != m.ID {
+		t.Errorf("RemovedMessages: %v, want %v", removed, m.ID)
+	}
+	if r, err := s.Sweep(t.Context(), time.Now()); err != nil || r.Contents != 0 { // the work of another datacenter
+		t.Errorf("Sweep: %+v, %v; want no removal", r, err)
+	}
+	var names []string
+	rows := cql.Query("SELECT name FROM "+cfg.Keyspace+".mark WHERE list = ?", []byte("trash")).Iter()
+	for name := []byte(nil); rows.Scan(&name); {
+		names = append(names, string(name))
+	}
+	if err := rows.Close(); err != nil || !slices.Equal(names, []string{"dc1", "dc2"}) {
+		t.Errorf("noted are %v, %v", names, err)
 	}
 }
 

@@ -158,6 +158,7 @@ func rules() map[string]rule {
 
 		"insertMark": {writes, sameAs(4, 2)},
 		"listMarks":  {sessions, nil},
+		"noteTrash":  {local, sameAs(3, 2)},
 
 		// The ledger.
 		"insertAttempt": {writes, sameAs(14, 2)},

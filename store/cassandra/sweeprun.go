@@ -217,6 +217,7 @@ type sweepState struct {
 	floors, trash, orphans store.Turn // held by the run of each kind
 
 	open   time.Time    // when hours still open were last read
+	noted  []string     // datacenters that trashList holds, as far as known; the run of trash uses it
 	passed int          // contents that the last scan for orphans could not prove
 	since  atomic.Int64 // when the first version of the schema was applied, microseconds; 0: not read yet
 	trashState

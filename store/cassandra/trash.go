@@ -15,6 +15,13 @@ type trashRun struct{ *sweepRun }
 // also the current hour.
 func (r *trashRun) emptyTrash(ctx context.Context) error {
 	open := r.now.Sub(r.state.open) >= r.cfg.Window
+	if open {
+		if o, err := r.tally.failed(ctx, statement{}, r.noteDatacenters(ctx)); err != nil {
+			return err
+		} else if o != nil {
+			r.addBlocked(1)
+		}
+	}
 	var mine []trashPart
 	for _, datacenter := range r.cfg.sweptDatacenters() {
 		for shard := range trashShards {

@@ -34,7 +34,7 @@ func (r *sweepRun) searchTrash(ctx context.Context, contents map[mail.MessageID]
 	}
 	byMailbox := byMailbox(contents)
 	var err error
-	if s.datacenters, err = trashDatacenters(ctx, s.run, s.cfg); err != nil {
+	if s.datacenters, err = trashDatacenters(ctx, s.run, s.cfg, gocql.LocalQuorum); err != nil {
 		return s, err
 	}
 	if s.begins, err = s.readBegins(ctx, byMailbox); err != nil {
