@@ -5,13 +5,19 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 )
 
+// httpLimits bounds the connections on all listeners of an HTTP server together.
+type httpLimits struct {
+	name          string // in the log
+	most, perAddr int
+}
+
 // serveHTTP adds an HTTP server to Stop, and returns a function that serves a listener, for any number
-// of listeners. Beyond maxConns connections on all listeners together, further connections wait.
-func (a *App) serveHTTP(maxConns int, h http.Handler, tlsConfig *tls.Config) func(net.Listener) error {
+// of listeners. Beyond limits.most connections further connections wait, and beyond limits.perAddr of one
+// address they are refused, see connPlaces.
+func (a *App) serveHTTP(limits httpLimits, h http.Handler, tlsConfig *tls.Config) func(net.Listener) error {
 	srv := &http.Server{
 		Handler:           answering(h),
 		TLSConfig:         tlsConfig,
@@ -24,7 +30,8 @@ func (a *App) serveHTTP(maxConns int, h http.Handler, tlsConfig *tls.Config) fun
 	a.mu.Lock()
 	a.https = append(a.https, srv)
 	a.mu.Unlock()
-	places := make(connPlaces, maxConns)
+	places := newConnPlaces(limits.most, limits.perAddr, a.cfg.Log.SummaryEvery, a.logger.With("protocol", limits.name))
+	srv.ConnState = places.state
 	if tlsConfig != nil {
 		return func(l net.Listener) error { return srv.ServeTLS(places.limit(l), "", "") }
 	}
@@ -73,52 +80,3 @@ func (a *timedAnswer) Write(p []byte) (int, error) {
 
 // Unwrap is for http.ResponseController.
 func (a *timedAnswer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
-
-// connPlaces bounds the connections of several listeners together: each connection holds a place.
-type connPlaces chan struct{}
-
-// limit returns a listener that accepts connections of l as soon as they have a place. Each listener
-// may hold one more connection, which waits for its place.
-func (p connPlaces) limit(l net.Listener) net.Listener {
-	return &limitedListener{Listener: l, places: p, closed: make(chan struct{})}
-}
-
-type limitedListener struct {
-	net.Listener
-	places connPlaces
-	once   sync.Once
-	closed chan struct{}
-}
-
-// Accept implements net.Listener.
-func (l *limitedListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	select {
-	case l.places <- struct{}{}:
-		return &placedConn{Conn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
-	case <-l.closed:
-		c.Close()
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements net.Listener.
-func (l *limitedListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
-}
-
-// placedConn frees its place at Close.
-type placedConn struct {
-	net.Conn
-	leave func()
-}
-
-// Close implements net.Conn.
-func (c *placedConn) Close() error {
-	defer c.leave()
-	return c.Conn.Close()
-}

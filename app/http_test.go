@@ -38,7 +38,7 @@ func TestAnswerOfLongOperation(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := &App{logger: slog.New(slog.DiscardHandler)}
 				var written error
-				serve := a.serveHTTP(1, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				serve := a.serveHTTP(httpLimits{most: 1, perAddr: 1}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 					time.Sleep(2 * answerTime)
 					if test.text != "" {
 						_, written = io.WriteString(w, test.text)

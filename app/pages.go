@@ -21,13 +21,13 @@ func (a *App) servePages(serve map[string]func(net.Listener) error, api http.Han
 		}
 		handler = withConsole(api, pages)
 	}
-	serve["admin"] = a.serveHTTP(a.cfg.Admin.MaxConnections, handler, a.tlsConfig())
+	serve["admin"] = a.serveHTTP(httpLimits{"admin", a.cfg.Admin.MaxConnections, a.cfg.Admin.MaxConnsPerAddr}, handler, a.tlsConfig())
 	cfg.Session = a.cfg.UserPage.Session
 	users, err := console.NewUserPages(cfg, api)
 	if err != nil {
 		return err
 	}
-	serve["userpage"] = a.serveHTTP(a.cfg.UserPage.MaxConnections, users, a.tlsConfig())
+	serve["userpage"] = a.serveHTTP(httpLimits{"userpage", a.cfg.UserPage.MaxConnections, a.cfg.UserPage.MaxConnsPerAddr}, users, a.tlsConfig())
 	return nil
 }
 

@@ -27,7 +27,7 @@ func (a *App) services() ([]service, error) {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{Registry: a.registry}))
 	mux.HandleFunc("GET /healthz", a.serveHealth)
 	mux.HandleFunc("GET /readyz", a.serveReady)
-	serve["metrics"] = a.serveHTTP(a.cfg.Metrics.MaxConnections, mux, nil)
+	serve["metrics"] = a.serveHTTP(httpLimits{"metrics", a.cfg.Metrics.MaxConnections, a.cfg.Metrics.MaxConnsPerAddr}, mux, nil)
 
 	services := []service{local}
 	listeners := a.cfg.Listeners()
@@ -64,7 +64,7 @@ func (a *App) serveAdmin(serve map[string]func(net.Listener) error) (local servi
 	}
 	local = service{
 		name: "admin-socket", address: "unix:" + a.cfg.AdminSocket(), mode: 0o600,
-		serve: a.serveHTTP(a.cfg.Admin.MaxConnections, open, nil),
+		serve: a.serveHTTP(httpLimits{"admin-socket", a.cfg.Admin.MaxConnections, a.cfg.Admin.MaxConnsPerAddr}, open, nil),
 	}
 	if len(a.cfg.Admin.Listen) == 0 && len(a.cfg.UserPage.Listen) == 0 {
 		return local, nil

@@ -114,6 +114,8 @@ type Admin struct {
 	TokenFile      string
 	Tokens         token.Config
 	MaxConnections int
+	// MaxConnsPerAddr bounds the connections from one address.
+	MaxConnsPerAddr int
 	// Advertise is the URL of the API for the peers; empty: no peer can ask.
 	Advertise string
 	// Peers lists the hosts that may get tokens, see admin.Peers.
@@ -138,13 +140,17 @@ type Events struct {
 type UserPage struct {
 	Listen         []string // each host:port; none: off
 	MaxConnections int
-	Session        time.Duration // see console.Config
+	// MaxConnsPerAddr bounds the connections from one address.
+	MaxConnsPerAddr int
+	Session         time.Duration // see console.Config
 }
 
 // Metrics is the section [metrics].
 type Metrics struct {
 	Listen         []string // each host:port; none: off
 	MaxConnections int
+	// MaxConnsPerAddr bounds the connections from one address.
+	MaxConnsPerAddr int
 }
 
 // Log is the section [log].
@@ -182,9 +188,9 @@ func Default() Config {
 		TLS:             TLS{HandshakeTimeout: wire.DefaultConfig().HandshakeTimeout},
 		Auth:            Auth{Config: account.DefaultConfig()},
 		Tasks:           defaultTasks(),
-		Admin:           Admin{MaxConnections: 200, PeersTimeout: 5 * time.Second, PeersAtOnce: 32, Tokens: token.DefaultConfig(), ConsoleConfig: console.DefaultConfig()},
-		UserPage:        UserPage{MaxConnections: 200, Session: time.Hour},
-		Metrics:         Metrics{MaxConnections: 50},
+		Admin:           Admin{MaxConnections: 200, MaxConnsPerAddr: 100, PeersTimeout: 5 * time.Second, PeersAtOnce: 32, Tokens: token.DefaultConfig(), ConsoleConfig: console.DefaultConfig()},
+		UserPage:        UserPage{MaxConnections: 200, MaxConnsPerAddr: 100, Session: time.Hour},
+		Metrics:         Metrics{MaxConnections: 50, MaxConnsPerAddr: 25},
 		Log:             Log{Level: "info", Format: "text", SummaryEvery: wire.DefaultConfig().SummaryEvery},
 	}
 	c.Auth.MinPasswordLength = 8
