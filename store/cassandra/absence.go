@@ -17,21 +17,25 @@ import (
 type absence struct {
 	left time.Time // when a local node answered last before the failover; zero: unknown
 	back time.Time // when the local nodes were there again; zero: they are away
+	// started holds the generations of the nodes of other datacenters as last known before left.
+	started starts
 }
 
 // unknownLength is the length of an absence with an unknown beginning or end.
 const unknownLength = time.Duration(math.MaxInt64)
 
 // again returns the absence that includes a further failover. a is nil before the first failover.
-func (a *absence) again(left time.Time) *absence {
+func (a *absence) again(left time.Time, started starts) *absence {
 	if a == nil {
-		return &absence{left: left}
+		return &absence{left: left, started: started}
 	}
-	return &absence{left: a.left}
+	return &absence{left: a.left, started: a.started}
 }
 
 // returned returns the absence with its end.
-func (a *absence) returned(at time.Time) *absence { return &absence{left: a.left, back: at} }
+func (a *absence) returned(at time.Time) *absence {
+	return &absence{left: a.left, back: at, started: a.started}
+}
 
 // length returns the duration of the absence, up to now if the absence has not ended. If the wall
 // clock and the monotonic clock disagree the longer duration counts. If the wall clock went backwards
@@ -62,6 +66,7 @@ func (a *absence) text(datacenter string) string {
 			fmt.Fprintf(&b, "%s %s\n", line.name, line.at.UTC().Format(time.RFC3339Nano))
 		}
 	}
+	b.WriteString(a.started.text())
 	return b.String()
 }
 
@@ -73,6 +78,8 @@ func parseAbsence(text string) *absence {
 		at, err := time.Parse(time.RFC3339Nano, value)
 		switch {
 		case strings.HasPrefix(name, "#") || name == "":
+		case name == "started":
+			a.started.add(value)
 		case err != nil:
 			return &absence{}
 		case name == "left":
@@ -92,9 +99,10 @@ const absenceFileName = "confirm-reads"
 //	confirm-reads    # Statements of dc1 went through another datacenter ...
 //	                 left 2026-11-25T20:15:00.5Z
 //	                 back 2026-11-25T20:27:30Z
+//	                 started 10.2.0.1 1764100800 dc2
 //
 // The file is written and synced before the first statement goes to another datacenter. A missing or
-// malformed line makes the length of the absence unknown. Without "back" the local nodes are away.
+// malformed time makes the length of the absence unknown. Without "back" the local nodes are away.
 type absenceFile struct {
 	path       string
 	datacenter string // the local one

@@ -1,7 +1,9 @@
 package cassandra
 
 import (
+	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -11,8 +13,11 @@ import (
 // nodes keep hints.
 func TestAbsenceText(t *testing.T) {
 	left := time.Date(2026, 11, 25, 20, 15, 0, 5000, time.UTC)
-	for _, a := range []absence{{left, left.Add(time.Hour)}, {left, time.Time{}}, {time.Time{}, left}, {}} {
-		if got := *parseAbsence(a.text("dc1")); got != a {
+	for _, a := range []absence{
+		{left: left, back: left.Add(time.Hour)}, {left: left}, {back: left}, {},
+		{left: left, started: starts{{"dc 2", "10.2.0.1"}: 1764100800, {"dc3", "fd00::1"}: 1764100801}},
+	} {
+		if got := *parseAbsence(a.text("dc1")); !reflect.DeepEqual(got, a) {
 			t.Errorf("%q: %+v, want %+v", a.text("dc1"), got, a)
 		}
 	}
@@ -69,8 +74,13 @@ func TestKnownNodes(t *testing.T) {
 	s := failing(t, t.TempDir())
 	seen := time.Date(2026, 11, 25, 20, 15, 0, 0, time.UTC)
 	s.peers.set(map[string][]string{"dc1": {"10.1.0.1:9042"}, "dc 2": {"10.2.0.1:9042", "[fd00::1]:9042"}}, seen)
+	started := starts{{"dc 2", "10.2.0.1"}: 1764100800}
+	s.peers.setStarts(started)
 	s.peers.save()
 	s = failing(t, s.cfg.SpoolDir)
+	if got := s.peers.starts(); !maps.Equal(got, started) {
+		t.Errorf("known generations: %v", got)
+	}
 	if got := s.peers.of("dc 2", []string{"10.2.0.1:9042", "host"}); len(got) != 3 || !slices.Contains(got, "[fd00::1]:9042") || got[2] != "host" {
 		t.Errorf("known are %q", got)
 	}

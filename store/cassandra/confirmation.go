@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -11,7 +12,8 @@ import (
 //
 // Confirmation ends once no node of another datacenter has had hints for the local nodes for a while
 // (handoff.go). Nodes keep hints for a limited time: after a longer absence confirmation ends when the
-// operator has repaired the local nodes and removes the absence file.
+// operator has repaired the local nodes and removes the absence file. The same holds if a node of another datacenter
+// was started or replaced since the beginning of the absence: some hints may be lost.
 //
 // Used by the loop of failover, and before the loop starts.
 type confirmation struct {
@@ -36,7 +38,7 @@ func (c *confirmation) begin(left time.Time) error {
 	if c.saved && c.absence.back.IsZero() {
 		return nil
 	}
-	longer := c.absence.again(left)
+	longer := c.absence.again(left, c.link.peers.starts())
 	if err := c.file.save(longer); err != nil {
 		return err
 	}
@@ -109,6 +111,10 @@ func (c *confirmation) judge(now time.Time, a handoffAnswer) (ended bool) {
 		c.quiet = time.Time{}
 		c.complaints.warn("the local nodes were away for longer than hints are kept: repair them, then remove the file",
 			"file", c.file.path, "away", awayText(away), "kept", a.window)
+	case len(c.absence.started.changed(a.started)) > 0:
+		c.quiet = time.Time{}
+		c.complaints.warn("nodes of other datacenters were started while the local nodes lacked writes, and may have lost hints: repair the local nodes, then remove the file",
+			"file", c.file.path, "nodes", strings.Join(c.absence.started.changed(a.started), ", "))
 	case a.pending:
 		c.quiet = time.Time{}
 	case c.quiet.IsZero():

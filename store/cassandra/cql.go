@@ -320,7 +320,7 @@ const (
 // Probes, addresses and hints of nodes, for failover.
 const (
 	selectProbe         = `SELECT key FROM system.local`
-	selectPeerAddresses = `SELECT data_center, native_address, native_port FROM system.peers_v2`
+	selectPeerAddresses = `SELECT data_center, native_address, native_port, peer FROM system.peers_v2`
 	selectHints         = `SELECT dc FROM system_views.pending_hints`
 	selectDispatchers   = `SELECT active_tasks, pending_tasks FROM system_views.thread_pools WHERE name = 'HintsDispatcher'`
 	selectHintSettings  = `SELECT name, value FROM system_views.settings WHERE name IN (` +

@@ -285,15 +285,18 @@ func (f *failover) failBack(now time.Time) {
 	f.link.switchTo(f.local, "the nodes of the local datacenter are back: reads are confirmed with the other datacenters until the local nodes have received the writes they missed")
 }
 
-// learnNodes asks a local node for the addresses of all nodes, and records them together with the
+// learnNodes asks a local node for the addresses and generations of all nodes, and records them together with the
 // time of the answer.
 func (f *failover) learnNodes(ctx context.Context, now time.Time) {
 	if f.link.current.Load() != f.local || now.Sub(f.learnt) < learnEvery {
 		return
 	}
 	f.learnt = now
-	if nodes, err := f.local.allNodes(ctx); err == nil && len(nodes) > 0 {
+	if nodes, started, err := f.local.allNodes(ctx); err == nil && len(nodes) > 0 {
 		f.peers.set(nodes, now)
+		if len(started) > 0 {
+			f.peers.setStarts(started)
+		}
 		f.peers.save()
 	}
 }

@@ -44,8 +44,9 @@ func (h handoff) and(other handoff) handoff {
 // not be asked.
 type handoffAnswer struct {
 	handoff
-	asked time.Time // when the question was asked
-	err   error
+	started starts    // of the nodes that were asked
+	asked   time.Time // when the question was asked
+	err     error
 }
 
 // asker asks the nodes of all other datacenters for their hints, in goroutines of its own, one
@@ -80,8 +81,8 @@ func (k *asker) next(ctx context.Context, local *route, now time.Time) (a handof
 	ctx, k.cancel = context.WithTimeout(ctx, askTime)
 	k.asked, k.answer = now, answered
 	go func() {
-		h, err := k.ask(ctx, local)
-		answered <- handoffAnswer{h, now, err}
+		h, started, err := k.ask(ctx, local)
+		answered <- handoffAnswer{h, started, now, err}
 	}()
 	return handoffAnswer{}, false
 }
@@ -100,35 +101,35 @@ func (k *asker) close() {
 
 // ask asks every node of every other datacenter that has replicas. Any of the nodes may have accepted
 // writes that local nodes missed, whichever datacenter this server failed over to.
-func (k *asker) ask(ctx context.Context, local *route) (handoff, error) {
+func (k *asker) ask(ctx context.Context, local *route) (handoff, starts, error) {
 	datacenters, err := otherDatacenters(ctx, local, k.cfg)
 	if err != nil {
-		return handoff{}, err
+		return handoff{}, nil, err
 	}
 	nodes := internalAddresses(local.nodes())
-	all := handoff{window: unknownLength}
+	all, started := handoff{window: unknownLength}, starts{}
 	for _, datacenter := range datacenters {
 		r := k.routes[datacenter]
 		if r == nil {
 			if r, err = k.open(ctx, datacenter); err != nil {
-				return handoff{}, fmt.Errorf("datacenter %q: %w", datacenter, err)
+				return handoff{}, nil, fmt.Errorf("datacenter %q: %w", datacenter, err)
 			}
 			if k.routes == nil {
 				k.routes = map[string]*route{}
 			}
 			k.routes[datacenter] = r
 		}
-		h, err := k.askDatacenter(ctx, r, nodes)
+		h, err := k.askDatacenter(ctx, r, nodes, started)
 		if err != nil {
-			return handoff{}, fmt.Errorf("datacenter %q: %w", datacenter, err)
+			return handoff{}, nil, fmt.Errorf("datacenter %q: %w", datacenter, err)
 		}
 		all = all.and(h)
 	}
-	return all, nil
+	return all, started, nil
 }
 
-// askDatacenter asks every node of a datacenter, several at a time.
-func (k *asker) askDatacenter(ctx context.Context, r *route, localNodes []string) (handoff, error) {
+// askDatacenter asks every node of a datacenter, several at a time, and adds their generations to started.
+func (k *asker) askDatacenter(ctx context.Context, r *route, localNodes []string, started starts) (handoff, error) {
 	hosts := r.nodes()
 	var mu sync.Mutex
 	var failed error
@@ -141,6 +142,7 @@ func (k *asker) askDatacenter(ctx context.Context, r *route, localNodes []string
 			failed = errors.Join(failed, fmt.Errorf("node %s: %w", hosts[i].Address, err))
 			return
 		}
+		started[nodeName{r.datacenter, hosts[i].Internal}] = beats[hosts[i].Internal].generation
 		if !k.heard.all(hosts[i].ID, beats, localNodes, time.Now()) {
 			h.pending = true
 		}

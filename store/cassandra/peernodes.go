@@ -9,12 +9,13 @@ import (
 	"time"
 )
 
-// A file in the spool folder holds the addresses of all nodes, and when a local node answered last.
+// A file in the spool folder holds the addresses of all nodes, their generations, and when a local node answered last.
 // A server that starts while the local nodes are away reads the file:
 //
 //	known-nodes    seen 2026-11-25T20:15:00Z
 //	               node 10.1.0.1:9042 dc1
 //	               node 10.2.0.1:9042 dc2
+//	               started 10.2.0.1 1764100800 dc2
 
 // peerNodesFile is the name of the file.
 const peerNodesFile = "known-nodes"
@@ -28,9 +29,10 @@ type peerNodes struct {
 	path       string
 	complaints *complaints
 
-	mu    sync.Mutex
-	nodes map[string][]string // addresses by datacenter
-	seen  time.Time           // when a local node answered last, as far as the file tells
+	mu      sync.Mutex
+	nodes   map[string][]string // addresses by datacenter
+	seen    time.Time           // when a local node answered last, as far as the file tells
+	started starts              // a set value is not changed any more
 }
 
 // newPeerNodes reads the file that an earlier process left. Without a file nothing is known.
@@ -46,6 +48,20 @@ func (p *peerNodes) set(nodes map[string][]string, seen time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.nodes, p.seen = nodes, seen
+}
+
+// setStarts sets the generations of the nodes.
+func (p *peerNodes) setStarts(started starts) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.started = started
+}
+
+// starts returns the generations of the nodes as last known.
+func (p *peerNodes) starts() starts {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.started
 }
 
 // of lists the contact points of a datacenter: some of its nodes, mostContacts at most, then the configured ones. The
@@ -82,17 +98,20 @@ func (p *peerNodes) text() string {
 			fmt.Fprintf(&b, "node %s %s\n", address, datacenter)
 		}
 	}
+	b.WriteString(p.started.text())
 	return b.String()
 }
 
 // parse undoes text. Lines of another form are ignored.
 func (p *peerNodes) parse(text string) {
-	nodes, seen := map[string][]string{}, time.Time{}
+	nodes, seen, started := map[string][]string{}, time.Time{}, starts(nil)
 	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch name {
 		case "seen":
 			seen, _ = time.Parse(time.RFC3339Nano, value)
+		case "started":
+			started.add(value)
 		case "node":
 			if address, datacenter, ok := strings.Cut(value, " "); ok {
 				nodes[datacenter] = append(nodes[datacenter], address)
@@ -100,6 +119,7 @@ func (p *peerNodes) parse(text string) {
 		}
 	}
 	p.set(nodes, seen)
+	p.setStarts(started)
 }
 
 // save writes the file.

@@ -89,17 +89,25 @@ func (r *route) reads(ctx context.Context, keyspace string, at gocql.Consistency
 	return err == nil
 }
 
-// allNodes asks a node of the route for the addresses of all nodes, by datacenter.
-func (r *route) allNodes(ctx context.Context) (map[string][]string, error) {
+// allNodes asks a node of the route for the addresses of all nodes, by datacenter, and for their generations.
+func (r *route) allNodes(ctx context.Context) (nodes map[string][]string, started starts, err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	nodes := map[string][]string{}
+	beats, err := scanNodeBeats(ctx, r.session, unobserved(selectHeartbeats))
+	if err != nil {
+		beats = nil // the user may not read them
+	}
+	nodes, started = map[string][]string{}, starts{}
 	var datacenter, address string
 	var port int
-	err := driver.Each(ctx, r.session, driver.Statement{CQL: selectPeerAddresses, Consistency: gocql.One}, func() {
+	var internal net.IP
+	err = driver.Each(ctx, r.session, driver.Statement{CQL: selectPeerAddresses, Consistency: gocql.One}, func() {
 		nodes[datacenter] = append(nodes[datacenter], hostPort(address, port))
-	}, &datacenter, &address, &port)
-	return nodes, err
+		if beat, ok := beats[internal.String()]; ok && datacenter != r.datacenter {
+			started[nodeName{datacenter, internal.String()}] = beat.generation
+		}
+	}, &datacenter, &address, &port, &internal)
+	return nodes, started, err
 }
 
 // hostPort returns a contact point. A port of zero is left out.
