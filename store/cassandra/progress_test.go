@@ -1,7 +1,9 @@
 package cassandra_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 
 	"popelago/mail"
 	"popelago/store"
+	"popelago/store/cassandra"
 )
 
 // Progress stays at an hour with a young removal, though later hours are done.
@@ -57,5 +60,41 @@ func TestFloorCoversDays(t *testing.T) {
 	}
 	if m, err := w.store.Message(t.Context(), mb, gone.ID); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+// A run that ends early has noted most of its progress through many hours.
+func TestProgressIsNotedOnTheWay(t *testing.T) {
+	const shard, hours = 3, 450
+	current := hourOf(time.Now().UnixMicro())
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	w := openWindowed(t, func(cfg *cassandra.Config) {
+		cfg.Observe = func(s cassandra.Statement) {
+			seen.Observe(s)
+			if nameOf(s.CQL) == "selectTrash" && s.Values[0][2] == shard && s.Values[0][1] == current-hours/10 {
+				cancel()
+			}
+		}
+	})
+	for n := range 256 {
+		position := current
+		if n == shard {
+			position = current - hours
+		}
+		if err := w.cql.Query("INSERT INTO "+w.cfg.Keyspace+".progress (name, position) VALUES (?, ?) USING TIMESTAMP 1",
+			fmt.Sprint("trash/dc1/", n), int64(position)).Exec(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.store.Sweep(ctx, time.Now()); err != nil || ctx.Err() == nil {
+		t.Fatalf("Sweep: %v; want an early end", err)
+	}
+	var position int64
+	if err := w.cql.Query("SELECT position FROM " + w.cfg.Keyspace + ".progress WHERE name = 'trash/dc1/3'").Scan(&position); err != nil {
+		t.Fatal(err)
+	}
+	if n := position - int64(current-hours); n < hours/3 || n > hours*9/10 {
+		t.Errorf("the progress has risen by %d of %d hours", n, hours*9/10)
 	}
 }

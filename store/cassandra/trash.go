@@ -60,7 +60,7 @@ func trashName(datacenter string, shard int) string {
 }
 
 // emptyShard sweeps the hours of one shard. Progress rises up to the first incomplete hour; later hours
-// are swept all the same.
+// are swept all the same. Progress that cannot be noted ends the work on the shard until the next run.
 func (r *trashRun) emptyShard(ctx context.Context, p trashPart, open bool) error {
 	name := trashName(p.datacenter, p.shard)
 	if next, known := r.state.nextOf(name); known && !open && endOf(next) > r.before {
@@ -87,16 +87,33 @@ func (r *trashRun) emptyShard(ctx context.Context, p trashPart, open bool) error
 		if done = done && complete && over; done {
 			next = p.hour + 1
 		}
-	}
-	if next > start {
-		err := r.setProgress(ctx, name, next)
-		if o, err := r.tally.failed(ctx, statement{}, err); o != nil || err != nil {
+		if next-start < noteHours {
+			continue
+		}
+		if o, err := r.raiseProgress(ctx, p, start, next); o != nil || err != nil {
 			return err
+		}
+		start = next
+	}
+	_, err = r.raiseProgress(ctx, p, start, next)
+	return err
+}
+
+// noteHours is the count of hours after which the progress of a shard is noted before its end, so that an
+// error in a later hour does not lose the progress.
+const noteHours = 200
+
+// raiseProgress notes that the hours of the shard of p from start up to next are swept.
+func (r *trashRun) raiseProgress(ctx context.Context, p trashPart, start, next int) (*obstacle, error) {
+	if next > start {
+		err := r.setProgress(ctx, trashName(p.datacenter, p.shard), next)
+		if o, err := r.tally.failed(ctx, statement{}, err); o != nil || err != nil {
+			return o, err
 		}
 	}
 	p.hour = start
 	r.state.remember(p, next)
-	return nil
+	return nil, nil
 }
 
 // shardProgress is progress with missing replicas reported as an obstacle.
