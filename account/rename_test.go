@@ -361,14 +361,14 @@ func TestRenameOnBothSides(t *testing.T) {
 				for _, a := range []string{ann, "anna@example.test", "anne@example.test"} {
 					delivers(t, d, a, box)
 				}
-				shared, err := d.SharesMailbox(t.Context(), addr(t, "anna@example.test"))
+				shared, err := d.SharesMailbox(t.Context(), addr(t, "anna@example.test"), box)
 				if err != nil || !shared {
 					t.Errorf("shared: %t, %v", shared, err)
 				}
 				wantErr(t, "remove one", d.RemoveAccount(t.Context(), addr(t, "anna@example.test")), nil)
 				delivers(t, d, "anne@example.test", box)
 				mustOwn(t, d, box)
-				if shared, err := d.SharesMailbox(t.Context(), addr(t, "anne@example.test")); err != nil || shared {
+				if shared, err := d.SharesMailbox(t.Context(), addr(t, "anne@example.test"), box); err != nil || shared {
 					t.Errorf("the last owner: shared %t, %v", shared, err)
 				}
 			},

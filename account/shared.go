@@ -72,9 +72,9 @@ func (d *Directory) sharedRows(ctx context.Context, rows []store.Address) ([]boo
 	return shared, nil
 }
 
-// SharesMailbox reports whether the mailbox of a live account belongs to another account too, see Shared.
-// Errors: mail.ErrBadAddress, ErrNoSuchAccount, the store's.
-func (d *Directory) SharesMailbox(ctx context.Context, a mail.Address) (bool, error) {
+// SharesMailbox reports whether a mailbox of a generation of an address, live or ended, belongs to another account
+// too, see Shared. Errors: mail.ErrBadAddress, ErrNoSuchAccount if the address never had the mailbox, the store's.
+func (d *Directory) SharesMailbox(ctx context.Context, a mail.Address, mailbox mail.MailboxID) (bool, error) {
 	a, err := canonical(a)
 	if err != nil {
 		return false, err
@@ -83,9 +83,9 @@ func (d *Directory) SharesMailbox(ctx context.Context, a mail.Address) (bool, er
 	if err != nil {
 		return false, fmt.Errorf("account: look up address: %w", err)
 	}
-	e := entryOf(rows)
-	if !e.isAccount() {
-		return false, fmt.Errorf("account %s: %w", a, ErrNoSuchAccount)
+	i := slices.IndexFunc(rows, func(r store.Address) bool { return r.Kind == store.KindAccount && r.Mailbox() == mailbox })
+	if i < 0 {
+		return false, fmt.Errorf("account %s with the mailbox %s: %w", a, mailbox, ErrNoSuchAccount)
 	}
-	return Shared(ctx, d.store.Local, Generation{Row: e.row, Mailbox: e.mailbox}, rows)
+	return Shared(ctx, d.store.Local, Generation{Row: rows[i], Mailbox: mailbox}, rows)
 }

@@ -53,16 +53,17 @@ func (a *api) removeAccount(ctx context.Context, address mail.Address) (admincli
 	if err != nil {
 		return adminclient.Removal{}, err
 	}
-	shared, err := a.directory.SharesMailbox(ctx, address)
-	if err != nil {
-		return adminclient.Removal{}, err
-	}
 	before := mail.MinMessageID(time.Now()) // later messages are the purge job's
 	if err := a.directory.RemoveAccount(ctx, address); err != nil {
 		return adminclient.Removal{}, err
 	}
 	a.logger.Info("account removed", "address", acc.Address.String(), "mailbox", acc.Mailbox.String())
-	if shared {
+	// Behind the removal: a rename may have come between.
+	switch shared, err := a.directory.SharesMailbox(ctx, address, acc.Mailbox); {
+	case err != nil:
+		a.logger.Warn("mailbox of a removed account not yet empty", "mailbox", acc.Mailbox.String(), "cause", err)
+		return adminclient.Removal{Pending: true}, nil
+	case shared:
 		return adminclient.Removal{Shared: true}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, emptyLimit)
