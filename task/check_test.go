@@ -583,6 +583,32 @@ func (a absent) ContentRows(context.Context, []mail.MessageID) (map[mail.Message
 	return nil, fmt.Errorf("two of three replicas: %w", store.ErrUnavailable)
 }
 
+// torn is a store whose contents lose a chunk once they were listed.
+type torn struct{ store.Upkeep }
+
+func (s torn) ContentRows(ctx context.Context, ids []mail.MessageID) (map[mail.MessageID]store.ContentRow, error) {
+	rows, err := s.Upkeep.ContentRows(ctx, ids)
+	for id, c := range rows {
+		c.Damage = store.ErrCorrupt
+		rows[id] = c
+	}
+	return rows, err
+}
+
+// A removal of orphans is given up half way, because it took too long, while a rebuild waits: the rest of the
+// content is not listed.
+func TestRebuildLeavesTornContentsOut(t *testing.T) {
+	r := newCheckRig(t)
+	r.put(r.a)
+	r.reopen()
+	r.wrap = func(st store.Store) store.Store {
+		st.Upkeep.All = torn{r.st}
+		return st
+	}
+	r.check("a rebuild", task.CheckOptions{Address: r.a, Rebuild: true}, "damaged 1/0")
+	r.wantRows("after a rebuild", r.a)
+}
+
 // While a replica is away, or the clock is wrong, a check draws no conclusion.
 func TestCheckNeedsAll(t *testing.T) {
 	r := newCheckRig(t)

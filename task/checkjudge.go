@@ -23,6 +23,8 @@ type verdict struct {
 	settled int
 	// trashed: a removal that is not reclaimed yet names the content.
 	trashed bool
+	// torn: the content has become damaged since it was listed.
+	torn bool
 }
 
 // orphan reports whether no mailbox lists a content and no removal names the content.
@@ -95,7 +97,7 @@ func (r *checkRun) judge(ctx context.Context) ([]verdict, error) {
 		if there == (c.Parts != nil) {
 			continue // the content is gone, or has become whole
 		}
-		v := verdict{contentCandidate: c, trashed: len(trashed[c.ID]) > 0}
+		v := verdict{contentCandidate: c, trashed: len(trashed[c.ID]) > 0, torn: c.Damage == nil && latest.Damage != nil}
 		v.unclear = slices.DeleteFunc(slices.Clone(c.lacking), func(m mail.MailboxID) bool {
 			return slices.Contains(latest.Removed, m) || slices.Contains(trashed[c.ID], m)
 		})

@@ -45,6 +45,10 @@ func (r *checkRun) rebuildEntries(ctx context.Context, verdicts []verdict) error
 			r.at.Report.Removed++
 			continue
 		}
+		if v.torn { // a removal of the orphan was given up half way
+			r.found(CheckFinding{Kind: KindDamaged, Message: v.ID, Detail: "the content cannot be read whole"})
+			continue
+		}
 		f := CheckFinding{Kind: KindUnlisted, Message: v.ID, Mailbox: g.Mailbox, Address: g.Row.Address.String(), Detail: "the message was not listed"}
 		switch err := r.list(ctx, g, v.ContentRow); {
 		case err == nil:
