@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -124,8 +125,12 @@ func permitted[In, Out any](a *api, op huma.Operation, do func(context.Context, 
 		switch {
 		case errors.As(err, &answered):
 			return nil, err
-		case err != nil:
-			return nil, a.problem(op.OperationID, err)
+		case errors.Is(err, store.ErrOutcomeUnknown):
+			a.audit(caller, rule, touched, "cause", changeDoubt)
+			a.reportDoubt(ctx, rule, touched, before)
+		}
+		if err != nil {
+			return nil, a.problem(op.OperationID, err, "token", caller.ID, "on", strings.Join(touched, ","))
 		}
 		a.audit(caller, rule, touched)
 		a.reportChange(ctx, rule, touched, before)
@@ -141,19 +146,19 @@ func first(texts []string) string {
 	return texts[0]
 }
 
-// problem is the answer for an error of an operation.
-func (a *api) problem(operation string, err error) error {
+// problem is the answer for an error of an operation. more are keys and values for the log.
+func (a *api) problem(operation string, err error, more ...any) error {
 	status, text := classify(err)
-	return huma.NewError(status, a.fault(operation, status, text, err))
+	return huma.NewError(status, a.fault(operation, status, text, err, more...))
 }
 
 // fault returns the text of an answer. A fault is logged, and gets an id under which its cause is found
 // in the log.
-func (a *api) fault(operation string, status int, text string, err error) string {
+func (a *api) fault(operation string, status int, text string, err error, more ...any) string {
 	if errors.Is(err, store.ErrClock) || errors.Is(err, errNotReady) || errors.Is(err, errPeer) || status < http.StatusInternalServerError { // the store has logged the clock, and the server the drain
 		return text
 	}
 	id := rand.Text()[:10]
-	a.logger.Error("admin request failed", "operation", operation, "id", id, "status", status, "cause", err)
+	a.logger.With("operation", operation, "id", id, "status", status, "cause", err).Error("admin request failed", more...)
 	return text + " (" + id + " in the server's log)"
 }

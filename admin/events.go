@@ -125,12 +125,28 @@ func (a *api) before(ctx context.Context, u rule, touched []string) string {
 	return a.describe(ctx, u, first(touched))
 }
 
-// reportChange reports a change. Another change at the same time may be part of the difference.
-func (a *api) reportChange(ctx context.Context, u rule, touched []string, before string) {
-	if !a.reports(u) {
-		return
+// changeDoubt is the cause of the events of a change with an unknown outcome.
+const changeDoubt = "the change was not confirmed"
+
+// reportDoubt reports a change that may have been made, also of operations that report their successes
+// themselves: the error may have come first.
+func (a *api) reportDoubt(ctx context.Context, u rule, touched []string, before string) {
+	if a.reports(u) || a.cfg.Events != nil && (u.operation == "add-token" || u.operation == "revoke-token") {
+		a.happened(ctx, a.changeOf(ctx, u, touched, before, changeDoubt))
 	}
-	e := event.Event{Kind: event.Changed, Operation: u.operation, Address: subjectOf(first(touched)), Before: before}
+}
+
+// reportChange reports a change.
+func (a *api) reportChange(ctx context.Context, u rule, touched []string, before string) {
+	if a.reports(u) {
+		a.happened(ctx, a.changeOf(ctx, u, touched, before, ""))
+	}
+}
+
+// changeOf returns the event of a change. Another change at the same time may be part of the difference. cause is
+// the doubt about the change; empty: none.
+func (a *api) changeOf(ctx context.Context, u rule, touched []string, before, cause string) event.Event {
+	e := event.Event{Cause: cause, Kind: event.Changed, Operation: u.operation, Address: subjectOf(first(touched)), Before: before}
 	after := first(touched)
 	if u.operation == "rename-account" && len(touched) > 1 {
 		after = touched[1]
@@ -141,7 +157,7 @@ func (a *api) reportChange(ctx context.Context, u rule, touched []string, before
 			e.Address = login.Address.String()
 		}
 	}
-	a.happened(ctx, e)
+	return e
 }
 
 // subjectOf returns the canonical form of an address or a domain, or the text itself.

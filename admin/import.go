@@ -46,6 +46,11 @@ func (a *api) importAccounts(ctx context.Context, in adminclient.Import) admincl
 		result := &out.Accounts[places[i]]
 		if done.Err != nil {
 			a.importRefused(result, done.Err)
+			if errors.Is(done.Err, store.ErrOutcomeUnknown) {
+				address := wanted[i].Address.Canonical().String()
+				a.happened(ctx, event.Event{Kind: event.Changed, Operation: "import-accounts", Address: address, Cause: changeDoubt})
+				a.logger.Info("admin change", "operation", "import-accounts", "token", callerOf(ctx).ID, "on", address, "cause", changeDoubt)
+			}
 			continue
 		}
 		result.Outcome, result.Changes, result.NoPassword = string(done.Outcome), done.Changes, done.NoPassword

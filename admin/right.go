@@ -308,12 +308,12 @@ func domainIn(text string) (string, error) {
 	return mail.CanonicalDomain(text)
 }
 
-// audit logs a change, with the caller.
-func (a *api) audit(c token.Caller, u rule, touched []string) {
+// audit logs a change, with the caller. more are further keys and values.
+func (a *api) audit(c token.Caller, u rule, touched []string, more ...any) {
 	if u.method == http.MethodGet {
 		return
 	}
-	a.logger.Info("admin change", "operation", u.operation, "token", c.ID, "on", strings.Join(touched, ","))
+	a.logger.With("operation", u.operation, "token", c.ID, "on", strings.Join(touched, ",")).Info("admin change", more...)
 }
 
 // refused logs a request without the right.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -167,6 +168,83 @@ func TestDoubtfulRemoval(t *testing.T) {
 	}
 	remove(store.ErrOutcomeUnknown, "the removal was not confirmed")
 	remove(nil, "")
+}
+
+// unconfirmed is a directory whose changes are made with an unknown outcome.
+type unconfirmed struct {
+	store.Directory
+	on bool
+}
+
+func (u *unconfirmed) outcome(err error) error {
+	if u.on && err == nil {
+		return store.ErrOutcomeUnknown
+	}
+	return err
+}
+
+func (u *unconfirmed) ChangeAddress(ctx context.Context, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
+	return u.outcome(u.Directory.ChangeAddress(ctx, a, generation, c))
+}
+
+func (u *unconfirmed) AddToken(ctx context.Context, t store.Token) error {
+	return u.outcome(u.Directory.AddToken(ctx, t))
+}
+
+// A change with an unknown outcome is in the log and in the audit, with the doubt, the caller and the address.
+func TestDoubtfulChange(t *testing.T) {
+	u := new(unconfirmed)
+	f := (&fixture{wrap: func(st store.Store) store.Store {
+		u.Directory = st.Directory.Local
+		return storetest.WithDirectory(st, u)
+	}}).traced(t).start(t)
+	c, ctx := f.unix(t), t.Context()
+	const alice = "alice@example.org"
+	if _, err := c.AddDomain(ctx, "example.org"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.AddAccount(ctx, alice, "secret word"); err != nil {
+		t.Fatal(err)
+	}
+	u.on = true
+	wantStatus(t, "disable", c.SetState(ctx, alice, adminclient.Disabled), http.StatusServiceUnavailable, "not known")
+	_, err := c.AddToken(ctx, adminclient.NewToken{Role: "admin", Scopes: []string{"all"}, Lifetime: "1h"})
+	wantStatus(t, "add a token", err, http.StatusServiceUnavailable, "not known")
+	const bob = "bob@example.org"
+	imported, err := c.Import(ctx, adminclient.Import{Accounts: []adminclient.ImportedAccount{{Address: bob, Password: "secret word"}}})
+	if err != nil || len(imported.Accounts) != 1 || imported.Accounts[0].Outcome != adminclient.ImportFailed {
+		t.Errorf("%+v, %v", imported, err)
+	}
+	u.on = false
+	for subject, operation := range map[string]string{alice: "set-state", bob: "import-accounts", "token": "add-token"} {
+		query := adminclient.EventQuery{Subject: subject}
+		if subject == "token" {
+			query.Subject = "" // all events
+		}
+		list, err := c.Audit(ctx, query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(list.Events, func(e adminclient.Event) bool { return e.Operation == operation })
+		if i < 0 {
+			t.Fatalf("%q: %+v", subject, list)
+		}
+		e := list.Events[i]
+		if e.Kind != "change" || e.Operation != operation || e.Cause != "the change was not confirmed" || e.Actor != "socket" {
+			t.Errorf("%+v, want a doubtful %s", e, operation)
+		}
+		if operation == "set-state" && (!strings.Contains(e.Before, "enabled") || !strings.Contains(e.After, "disabled")) {
+			t.Errorf("before %q, after %q", e.Before, e.After)
+		}
+	}
+	for _, want := range []string{
+		`msg="admin change" operation=set-state token=socket on=alice@example.org cause="the change was not confirmed"`,
+		`token=socket on=alice@example.org`, `msg="admin request failed" operation=set-state`,
+	} {
+		if !strings.Contains(f.log.String(), want) {
+			t.Errorf("the log lacks %s:\n%s", want, f.log)
+		}
+	}
 }
 
 // A caller sees the events of the own domains alone.

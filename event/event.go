@@ -102,7 +102,7 @@ type Event struct {
 	Session string
 	// Reached is the durability that Accepted or Removed reached.
 	Reached mail.Reached
-	// Cause is the reason of a refusal, or the doubt about a removal.
+	// Cause is the reason of a refusal, or the doubt about a removal or a change.
 	Cause string
 
 	// Actor is the administrator: the id of a token, "configured" or "socket".
