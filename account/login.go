@@ -96,6 +96,11 @@ func (d *Directory) findLogin(ctx context.Context, t *attempt) (e *entry, cached
 		return nil, false, err
 	}
 	if real := domain.Settings[SettingAliasOf]; real != "" {
+		if t.Reaches != nil {
+			if err := t.Reaches(real); err != nil {
+				return nil, false, err
+			}
+		}
 		t.address.Domain = real
 		e, cached, err = d.find(ctx, t.address)
 	}

@@ -20,6 +20,9 @@ type LoginRequest struct {
 	Remote netip.Addr
 	// Trial: an administrator tests the login, and neither penalties nor metrics count it.
 	Trial bool
+	// Reaches judges a domain for which the domain of the name stands, before anything is said about an account
+	// there; its error is the error of SignIn. Nil: every domain is judged good.
+	Reaches func(domain string) error
 	// Waits is called before the login waits for a penalty or a turn to hash. The context returned
 	// ends when the client hangs up; the function returned is called after the wait. Nil: only the
 	// context of SignIn ends a wait.
@@ -50,7 +53,7 @@ type attempt struct {
 //
 // Errors: ErrBadCredentials, which wraps ErrNoSuchAccount for an unknown name (for the log:
 // clients must not see the difference); ErrDisabled (after the right password only);
-// ErrTooManyFailures and ErrBusy, before the password is checked; errors of the store, wrapped; the
+// ErrTooManyFailures and ErrBusy, before the password is checked; that of Reaches; errors of the store, wrapped; the
 // cause of the end of the context, wrapped, if the context ended during a wait.
 func (d *Directory) SignIn(ctx context.Context, a LoginRequest) (Login, error) {
 	t := &attempt{LoginRequest: a, from: d.client(a.Remote)}

@@ -1,7 +1,9 @@
 package admin_test
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -128,6 +130,31 @@ func TestTrialsOfLogins(t *testing.T) {
 	own, _ := made(t, url, root, "admin", "domain:a.test")
 	_, err = auth(own, "alice@b.test", "secret word", false)
 	wantStatus(t, "another domain", err, http.StatusForbidden, "outside the scopes")
+	// A domain that stands for another leads to no account outside of the scopes, whatever the password.
+	if _, err := root.AddDomain(ctx, "alias.test"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := root.SetDomainSettings(ctx, "alias.test", map[string]string{"alias_of": "a.test"}); err != nil {
+		t.Fatal(err)
+	}
+	narrow, _ := made(t, url, root, "admin", "domain:alias.test")
+	var refusals []string
+	for _, login := range []string{"alice", "nobody"} {
+		for _, password := range []string{"secret word", "guess"} {
+			_, err := auth(narrow, login+"@alias.test", password, false)
+			wantStatus(t, login+" through another domain", err, http.StatusForbidden, "outside the scopes")
+			refusals = append(refusals, fmt.Sprint(err))
+		}
+	}
+	if len(slices.Compact(refusals)) != 1 {
+		t.Errorf("the refusals differ: %q", refusals)
+	}
+	wide, _ := made(t, url, root, "admin", "domain:alias.test", "domain:a.test")
+	for _, c := range []*adminclient.Client{root, wide} {
+		if got, err := auth(c, "alice@alias.test", "secret word", false); err != nil || !got.Accepted {
+			t.Errorf("with both scopes: %+v, %v", got, err)
+		}
+	}
 	for range 20 {
 		if _, err = auth(own, "alice@a.test", "guess", false); err != nil {
 			break

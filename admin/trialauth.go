@@ -12,9 +12,11 @@ import (
 	"popelago/account"
 	"popelago/adminclient"
 	"popelago/mail"
+	"popelago/token"
 )
 
-// auth tests a login. Errors: errTooManyTrials, those of the store.
+// auth tests a login. Errors: errTooManyTrials, token.ErrForbidden if the account would be in a domain that the caller does
+// not reach, those of the store.
 func (t *trial) auth(ctx context.Context, in adminclient.AuthTrial) error {
 	var remote netip.Addr
 	if in.Client != "" {
@@ -32,7 +34,15 @@ func (t *trial) auth(ctx context.Context, in adminclient.AuthTrial) error {
 	if t.a.guesses.Tokens() < 1 {
 		return errTooManyTrials
 	}
-	login, err := t.a.directory.SignIn(ctx, account.LoginRequest{Name: in.Address, Password: in.Password, Trial: true})
+	login, err := t.a.directory.SignIn(ctx, account.LoginRequest{
+		Name: in.Address, Password: in.Password, Trial: true,
+		Reaches: func(domain string) error {
+			if !t.reaches(mail.Address{Domain: domain}) {
+				return fmt.Errorf("%w: the domain stands for a domain outside the scopes of the token", token.ErrForbidden)
+			}
+			return nil
+		},
+	})
 	stranger := errors.Is(err, account.ErrNoSuchAccount)
 	wrong := errors.Is(err, account.ErrBadCredentials)
 	disabled := errors.Is(err, account.ErrDisabled)
