@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,14 @@ import (
 // way is a link that returns from dc2 to dc1 when told, and records the reads.
 type way struct {
 	*link
+	mu    sync.Mutex // the calls of a hedged read overlap
 	reads []string
+}
+
+func (w *way) seen() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.reads)
 }
 
 // waySession is the session to a datacenter. It answers each read with answer.
@@ -31,7 +39,9 @@ type waySession struct {
 }
 
 func (s waySession) Execute(ctx context.Context, st *driver.Statement) (driver.Rows, error) {
+	s.way.mu.Lock()
 	s.way.reads = append(s.way.reads, fmt.Sprint(s.datacenter, " ", st.Consistency))
+	s.way.mu.Unlock()
 	return s.answer(ctx, st)
 }
 
@@ -93,10 +103,11 @@ func TestListGoesOnConfirmed(t *testing.T) {
 			if err := list(e.levels.Local, t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			before := slices.Index(w.reads, "dc1 EACH_QUORUM")
-			if before < 1 || slices.ContainsFunc(w.reads[:before], func(r string) bool { return r != "dc2 LOCAL_QUORUM" }) ||
-				slices.ContainsFunc(w.reads[before:], func(r string) bool { return r != "dc1 EACH_QUORUM" }) {
-				t.Errorf("reads: %q", w.reads)
+			reads := w.seen()
+			before := slices.Index(reads, "dc1 EACH_QUORUM")
+			if before < 1 || slices.ContainsFunc(reads[:before], func(r string) bool { return r != "dc2 LOCAL_QUORUM" }) ||
+				slices.ContainsFunc(reads[before:], func(r string) bool { return r != "dc1 EACH_QUORUM" }) {
+				t.Errorf("reads: %q", reads)
 			}
 		})
 	}
@@ -110,7 +121,7 @@ func TestHedgedReadStays(t *testing.T) {
 		var back func()
 		var w *way
 		w, back = newWay(newLink(cfg, nil, m, nil), func(ctx context.Context, _ *driver.Statement) (driver.Rows, error) {
-			if len(w.reads) == 2 {
+			if len(w.seen()) == 2 {
 				return emptyRows{}, nil
 			}
 			back()
@@ -122,8 +133,8 @@ func TestHedgedReadStays(t *testing.T) {
 		if _, err := r.readOne(t.Context(), statement{cql: selectFloor, consistency: level{levelLocal, w.link}.reads()}); err != nil {
 			t.Fatal(err)
 		}
-		if want := []string{"dc2 LOCAL_QUORUM", "dc2 LOCAL_QUORUM"}; !slices.Equal(w.reads, want) {
-			t.Errorf("reads: %q, want %q", w.reads, want)
+		if want := []string{"dc2 LOCAL_QUORUM", "dc2 LOCAL_QUORUM"}; !slices.Equal(w.seen(), want) {
+			t.Errorf("reads: %q, want %q", w.seen(), want)
 		}
 	})
 }
