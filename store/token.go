@@ -45,7 +45,7 @@ type Tokens interface {
 	// trusted. An unknown ID is no error. Errors: ErrUnavailable, ErrOutcomeUnknown; the call may be
 	// repeated. A full disk should not make RevokeToken fail.
 	RevokeToken(ctx context.Context, id string, at time.Time) error
-	// UseToken notes a use of a token. A lost note does no harm. Errors: ErrFull, ErrUnavailable,
+	// UseToken notes a use of a token; the latest use stays. A lost note does no harm. Errors: ErrFull, ErrUnavailable,
 	// ErrOutcomeUnknown.
 	UseToken(ctx context.Context, id string, at time.Time) error
 }

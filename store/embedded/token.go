@@ -144,13 +144,25 @@ func (t *tokens) RevokeToken(ctx context.Context, id string, at time.Time) error
 	}})
 }
 
-// UseToken implements store.Tokens.
+// UseToken implements store.Tokens. The latest of several uses stays, in whatever order they arrive.
 func (t *tokens) UseToken(ctx context.Context, id string, at time.Time) error {
 	const what = "note the use of a token"
 	if err := t.writer.space.check(what); err != nil {
 		return err
 	}
-	return t.writer.committer.commit(ctx, what, &write{prepare: func(g *group) error {
-		return g.batch.Set(tokenKey(id, tokenUsed), momentColumn(at), nil)
+	// Alone: prepare reads the use noted before.
+	return t.writer.committer.commit(ctx, what, &write{alone: true, prepare: func(g *group) error {
+		key := tokenKey(id, tokenUsed)
+		old, err := get(g.db, key)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return err
+		default:
+			if micros, err := decodeMoment(old); err == nil && micros >= at.UnixMicro() {
+				return nil
+			}
+		}
+		return g.batch.Set(key, momentColumn(at), nil)
 	}})
 }

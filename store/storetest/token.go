@@ -66,6 +66,10 @@ var tokenCases = []testCase{
 			e.Fatalf("UseToken: %v", err)
 		}
 		e.wantTokens(t)
+		if err := e.UseToken(e.ctx, t.ID, t.Used.Add(-time.Minute)); err != nil { // noted late
+			e.Fatalf("UseToken: %v", err)
+		}
+		e.wantTokens(t)
 	}},
 	{"a revoked token stays revoked", func(e *env) {
 		t, other := token("aaa"), token("bbb")
