@@ -347,7 +347,10 @@ func TestBackgroundProvesAtAll(t *testing.T) {
 	w.remove(mb, old[20:30]...)
 	orphan := aged(oldAge+time.Hour, 1)[0]
 	put(t, w.store, orphan, 600_000, mb)
-	local := map[string]bool{"selectProgress": true, "selectScan": true, "scanContents": true, "selectVersions": true, "selectReplication": true}
+	// listMarks: the servers of each datacenter note the datacenters with trash in their own quorum.
+	local := map[string]bool{
+		"selectProgress": true, "selectScan": true, "scanContents": true, "selectVersions": true, "selectReplication": true, "listMarks": true,
+	}
 	for what, do := range map[string]func() error{
 		"Sweep":        func() error { _, err := w.store.Sweep(t.Context(), time.Now()); return err },
 		"SweepOrphans": func() error { _, err := w.store.SweepOrphans(t.Context(), time.Now(), time.Now()); return err },
