@@ -72,7 +72,7 @@ func TestTextsWithoutRecipientsEndTheSession(t *testing.T) {
 func TestDeferredRecipientsEndTheSession(t *testing.T) {
 	var log mailtest.Log
 	r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) {
-		s.Server.MaxRecipients, s.Server.MaxRefusedRecipients = 250, -1
+		s.Server.MaxRecipients = 250
 		s.Server.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		fault := &storetest.Fault{Operation: "AddressRows", Lasting: true}
 		s.Wrap = func(st store.Store) store.Store { return storetest.Faulty(st, fault) }
@@ -84,6 +84,16 @@ func TestDeferredRecipientsEndTheSession(t *testing.T) {
 	}
 	c.Do("RCPT TO:<alice@example.test>", "421 4.7.0 too many refused recipients")
 	c.ExpectEOF()
+	off := newRig(t, smtpserver.LMTP, func(s *smtptest.Settings) { // a mailer that everybody trusts
+		s.Server.MaxRecipients, s.Server.MaxRefusedRecipients = 100, -1
+		fault := &storetest.Fault{Operation: "AddressRows", Lasting: true}
+		s.Wrap = func(st store.Store) store.Store { return storetest.Faulty(st, fault) }
+	})
+	c = off.Client(t, "LHLO client.example")
+	c.Do("MAIL FROM:<>", "250 ")
+	for range 500 {
+		c.Do("RCPT TO:<alice@example.test>", "451 ")
+	}
 	if n := strings.Count(log.String(), "level=WARN"); n < 200 || n > 245 { // 20 in a second, 200 at once
 		t.Errorf("%d lines of the level warn, want about 200", n)
 	}

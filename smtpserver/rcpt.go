@@ -121,7 +121,7 @@ func (s *session) refuseRecipient(to mail.Address, err error) {
 	default:
 		s.refused++
 	}
-	if limit := s.srv.cfg.MaxRefusedRecipients; limit >= 0 && s.refused > limit || s.deferred > s.srv.cfg.MaxRecipients {
+	if limit := s.srv.cfg.MaxRefusedRecipients; limit >= 0 && (s.refused > limit || s.deferred > s.srv.cfg.MaxRecipients) {
 		s.endFlood(replyTooManyRefused())
 		return
 	}

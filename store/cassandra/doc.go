@@ -23,7 +23,7 @@
 //	trace           ((day, shard), key, at, id)  data
 //	audit           ((day, shard), key, at, id)  data
 //	queue           ((day, shard), key, at, id)  data
-//	mark            ((list), name)               at, id (the list "trash": see trashList)
+//	mark            ((list), name)               at, id (also the list trash)
 //	ledger          ((datacenter, hour), entered, fingerprint, message)  until, origin,
 //	                                               content_stored, content_reached, content_size,
 //	                                               mailboxes, recipients, originals, outcomes
