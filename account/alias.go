@@ -98,25 +98,17 @@ func (d *Directory) Aliases(ctx context.Context, domain string, kind store.Addre
 // page calls add for up to limit entries of a domain that selected selects, from behind the local-part after. next is as
 // for SearchAccounts. page examines about SearchLimit addresses at most.
 func (d *Directory) page(ctx context.Context, domain, after string, limit int, selected func(*entry) bool, add func(*entry)) (next string, err error) {
-	limit = max(limit, 1)
-	added, examined, last := 0, 0, ""
-	err = d.eachAddress(ctx, domain, after, max(limit, pageSize), func(rows []store.Address) (bool, error) {
-		if e := entryOf(rows); selected(e) {
-			if added == limit {
-				next = last
-				return false, nil
-			}
+	each := func(fn func([]store.Address) (bool, error)) error {
+		return d.eachAddress(ctx, domain, after, max(limit, pageSize), fn)
+	}
+	return pageOf(limit, each, func(rows []store.Address, full bool) (bool, error) {
+		e := entryOf(rows)
+		ok := selected(e)
+		if ok && !full {
 			add(e)
-			added++
 		}
-		last = rows[0].Address.Local
-		if examined++; examined >= SearchLimit {
-			next = last
-			return false, nil
-		}
-		return true, nil
+		return ok, nil
 	})
-	return next, err
 }
 
 // SetTarget gives an alias other targets: usually one. None and several targets are for an alias as two

@@ -110,17 +110,11 @@ func (d *Directory) ChoosePassword(ctx context.Context, l Login, password string
 
 // OwnMaildrop returns the maildrop of the account of a login. Errors: those of Confirm.
 func (d *Directory) OwnMaildrop(ctx context.Context, l Login) (Maildrop, error) {
-	if err := d.Confirm(ctx, l); err != nil {
-		return Maildrop{}, err
-	}
-	m, err := d.Maildrop(ctx, l.Address)
-	if err == nil && m.Mailbox != l.Mailbox {
-		err = fmt.Errorf("account %s: %w", l.Address, ErrNoSuchAccount)
-	}
+	e, err := d.own(ctx, l)
 	if err != nil {
 		return Maildrop{}, err
 	}
-	return m, nil
+	return d.maildropOf(ctx, accountOf(e))
 }
 
 // LastLogin returns the last login to a mailbox that is noted; zero: none. Errors: the store's.

@@ -245,17 +245,24 @@ func TestMakeWithoutAnswer(t *testing.T) {
 	}
 }
 
-// A domain that another datacenter hosts exists, although it has not arrived here. A domain that no datacenter hosts is
-// added, also while another datacenter does not answer.
-func TestAddDomainElsewhere(t *testing.T) {
-	t.Parallel()
-	here, _ := withDomain(t)
-	elsewhere, _ := withDomain(t)
-	each := &view{Directory: elsewhere.store.Local}
+// besideAnother returns a directory that asks another one elsewhere at the level Each, and the directory here.
+func besideAnother(t *testing.T) (d, here, elsewhere *Directory, each *view) {
+	t.Helper()
+	here, _ = withDomain(t)
+	elsewhere, _ = withDomain(t)
+	each = &view{Directory: elsewhere.store.Local}
 	d, err := New(here.cfg, twoPlaces(here.store.Local, each), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return d, here, elsewhere, each
+}
+
+// A domain that another datacenter hosts exists, although it has not arrived here. A domain that no datacenter hosts is
+// added, also while another datacenter does not answer.
+func TestAddDomainElsewhere(t *testing.T) {
+	t.Parallel()
+	d, here, elsewhere, each := besideAnother(t)
 	ctx := t.Context()
 	add := func(name string) error {
 		_, err := d.AddDomain(ctx, name)
@@ -370,13 +377,7 @@ func (v *view) ListAddresses(ctx context.Context, domain, after string, limit in
 // A domain with an account in another datacenter is not removed, and no domain while another datacenter cannot be asked.
 func TestRemoveDomainElsewhere(t *testing.T) {
 	t.Parallel()
-	here, _ := withDomain(t)
-	elsewhere, _ := withDomain(t)
-	each := &view{Directory: elsewhere.store.Local}
-	d, err := New(here.cfg, twoPlaces(here.store.Local, each), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d, _, elsewhere, each := besideAnother(t)
 	ctx := t.Context()
 	a := addAccount(t, elsewhere, "alice@example.test", "secret")
 	wantErr(t, "an account elsewhere", d.RemoveDomain(ctx, "example.test"), ErrDomainNotEmpty)

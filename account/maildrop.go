@@ -23,6 +23,11 @@ func (d *Directory) Maildrop(ctx context.Context, a mail.Address) (Maildrop, err
 	if err != nil {
 		return Maildrop{}, err
 	}
+	return d.maildropOf(ctx, acc)
+}
+
+// maildropOf returns the maildrop of an account. Errors: the store's.
+func (d *Directory) maildropOf(ctx context.Context, acc Account) (Maildrop, error) {
 	domain, err := d.domain(ctx, acc.Address.Domain)
 	if err != nil {
 		return Maildrop{}, err

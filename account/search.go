@@ -70,17 +70,36 @@ func (d *Directory) SearchAccounts(ctx context.Context, domain string, s Search,
 	if len(sel.conditions) > 0 {
 		page = max(page, pageSize)
 	}
-	examined := 0
-	err = sel.each(ctx, after, page, func(rows []store.Address) (bool, error) {
+	each := func(fn func([]store.Address) (bool, error)) error { return sel.each(ctx, after, page, fn) }
+	next, err = pageOf(limit, each, func(rows []store.Address, full bool) (bool, error) {
 		f, ok, err := sel.match(rows)
+		if ok && !full {
+			found = append(found, f)
+		}
+		return ok, err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return found, next, nil
+}
+
+// pageOf offers the rows of addresses to take, until take has taken limit addresses, or about SearchLimit were examined. take
+// reports whether the address belongs into the page; a full page gets no more. next is empty at the end, otherwise the after of
+// the next page.
+func pageOf(limit int, each func(fn func([]store.Address) (bool, error)) error, take func(rows []store.Address, full bool) (bool, error)) (next string, err error) {
+	taken, examined, last := 0, 0, ""
+	err = each(func(rows []store.Address) (bool, error) {
+		ok, err := take(rows, taken == max(limit, 1))
 		switch {
 		case err != nil:
 			return false, err
-		case ok && len(found) == limit:
-			next = found[limit-1].Address.Local
+		case ok && taken == max(limit, 1):
+			next = last
 			return false, nil
 		case ok:
-			found = append(found, f)
+			taken++
+			last = rows[0].Address.Local
 		}
 		if examined++; examined >= SearchLimit {
 			next = rows[0].Address.Local
@@ -88,10 +107,7 @@ func (d *Directory) SearchAccounts(ctx context.Context, domain string, s Search,
 		}
 		return true, nil
 	})
-	if err != nil {
-		return nil, "", err
-	}
-	return found, next, nil
+	return next, err
 }
 
 // selection is a Search in one domain.

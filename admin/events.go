@@ -85,18 +85,15 @@ func (a *api) reportRestored(ctx context.Context, operation string, address mail
 	return func(row mail.Message) { a.happened(ctx, e.Of(row)) }
 }
 
-// removalDoubt is the cause of the events of a removal that has failed: some of the messages may be removed.
-const removalDoubt = "the removal was not confirmed"
-
 // removedMessages reports the messages of a maildrop that an administrator has removed, and the request. After a
-// failed removal the events have the cause removalDoubt.
+// failed removal the events have the cause event.CauseRemovalDoubt.
 func (a *api) removedMessages(ctx context.Context, m *openedMaildrop, octets int64, failed error) {
 	if a.cfg.Events == nil {
 		return
 	}
 	e := event.Event{Kind: event.Removed, Operation: "remove-messages", Mailbox: m.account.Mailbox, Address: m.account.Address.String()}
 	if failed != nil {
-		e.Cause = removalDoubt
+		e.Cause = event.CauseRemovalDoubt
 	}
 	m.EachMarked(func(row mail.Message) { a.happened(ctx, e.Of(row)) })
 	e.Kind, e.Messages, e.Size = event.Accessed, int64(m.Marked()), octets

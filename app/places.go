@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"popelago/wire"
 )
 
 // connPlaces bounds the connections of several HTTP listeners together: each connection holds a place. The
@@ -21,7 +23,7 @@ type connPlaces struct {
 
 	mu      sync.Mutex
 	conns   map[*placedConn]struct{}
-	byAddr  map[netip.Prefix]int
+	byAddr  map[netip.Addr]int // by wire.AddrKey
 	refused sums
 	crowded sums
 }
@@ -35,7 +37,7 @@ type sums struct {
 func newConnPlaces(most, perAddr int, every time.Duration, logger *slog.Logger) *connPlaces {
 	return &connPlaces{
 		slots: make(chan struct{}, most), perAddr: perAddr, every: every, logger: logger,
-		conns: map[*placedConn]struct{}{}, byAddr: map[netip.Prefix]int{},
+		conns: map[*placedConn]struct{}{}, byAddr: map[netip.Addr]int{},
 	}
 }
 
@@ -87,22 +89,17 @@ func (l *limitedListener) Close() error {
 	return l.Listener.Close()
 }
 
-// placeOf returns the network whose connections are counted together; the zero value: they are not counted.
-func placeOf(a net.Addr) netip.Prefix {
+// placeOf returns the address whose connections are counted together; the zero value: they are not counted.
+func placeOf(a net.Addr) netip.Addr {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
-		return netip.Prefix{}
+		return netip.Addr{}
 	}
-	addr := tcp.AddrPort().Addr().Unmap().WithZone("")
-	bits := 32
-	if addr.Is6() {
-		bits = 64
-	}
+	addr := tcp.AddrPort().Addr().Unmap()
 	if addr.IsLoopback() {
-		return netip.Prefix{}
+		return netip.Addr{}
 	}
-	prefix, _ := addr.Prefix(bits) // an error: no address, and the zero value
-	return prefix
+	return wire.AddrKey(addr)
 }
 
 // admit counts a connection. false: its address has too many, and each of them has a request.
@@ -229,7 +226,7 @@ func (p *connPlaces) note(s *sums, text string, args ...any) {
 type placedConn struct {
 	net.Conn
 	places *connPlaces
-	from   netip.Prefix
+	from   netip.Addr
 	// placed and idle are guarded by connPlaces.mu. idle is the moment of the end of the last request; zero:
 	// a request is in progress, or the first has not come.
 	placed bool

@@ -19,6 +19,9 @@ import (
 // Kind names the thing that happened.
 type Kind string
 
+// CauseRemovalDoubt is the cause of events about messages after a failed removal: some, all or none are gone.
+const CauseRemovalDoubt = "the removal was not confirmed"
+
 // The kinds of events about mail. Each concerns a single mailbox.
 const (
 	// Accepted: a message was stored in a mailbox.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"popelago/event"
 	"popelago/mail"
 	"popelago/span"
 	"popelago/store"
@@ -37,7 +38,7 @@ func (s *session) cmdQUIT(ctx context.Context, _ []byte) {
 	work.End(err)
 	if err != nil {
 		s.ended = outcomeQuitFailed
-		s.reportRemoved("the removal was not confirmed")
+		s.reportRemoved(event.CauseRemovalDoubt)
 		s.logFault("QUIT", err)
 		s.reply(replyNotRemoved())
 		return

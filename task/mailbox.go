@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"popelago/event"
 	"popelago/mail"
 	"popelago/store"
 )
@@ -44,16 +45,13 @@ func removeBetween(ctx context.Context, st store.Mail, mailbox mail.MailboxID, a
 	return removed, nil
 }
 
-// removalInDoubt is the doubt about messages after a failed removal: some, all or none are gone.
-const removalInDoubt = "the removal was not confirmed"
-
 // removeListed removes listed messages of a mailbox. report gets the messages that are gone or may be: no later run finds
 // messages that are gone. nil: no call.
 func removeListed(ctx context.Context, st store.Mail, mailbox mail.MailboxID, rows []mail.Message, report func(rows []mail.Message, doubt string)) error {
 	doubt := ""
 	err := st.RemoveListed(ctx, mailbox, rows)
 	if err != nil {
-		doubt = removalInDoubt
+		doubt = event.CauseRemovalDoubt
 	}
 	if report != nil {
 		report(rows, doubt)

@@ -54,29 +54,23 @@ func (s *state) failed(part int, at time.Time, err error) {
 }
 
 // taken takes a successful request of a part.
-func (s *state) taken(part int) {
+func (s *state) taken(part int) { s.ended(part, "the webhook takes events again") }
+
+// left forgets the failed request of a part that another server sends, or that a replay has passed.
+func (s *state) left(part int) {
+	s.ended(part, "this server no longer sends the events that a webhook did not take")
+}
+
+// ended forgets the failed request of a part. The log gets text at the end of the last failure.
+func (s *state) ended(part int, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.failing, part)
 	if len(s.failing) > 0 || s.now.Since.IsZero() {
 		return
 	}
-	s.logger.Info("the webhook takes events again", "webhook", s.name, "since", s.now.Since.UTC())
+	s.logger.Info(text, "webhook", s.name, "since", s.now.Since.UTC())
 	s.now, s.reminded = Failure{}, time.Time{}
-}
-
-// left forgets the failed request of a part that another server sends, or that a replay has passed.
-func (s *state) left(part int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.failing[part] {
-		return
-	}
-	delete(s.failing, part)
-	if len(s.failing) == 0 {
-		s.logger.Info("this server no longer sends the events that a webhook did not take", "webhook", s.name, "since", s.now.Since.UTC())
-		s.now, s.reminded = Failure{}, time.Time{}
-	}
 }
 
 // store reports a failure of the store.

@@ -108,8 +108,8 @@ func (s *Server) start(nc net.Conn, tlsConfig *tls.Config) {
 	go s.serve(ctx, c, tlsConfig)
 }
 
-// addrKey is the address to which MaxConnsPerAddr applies: an IPv4 address, or an IPv6 /64.
-func addrKey(a netip.Addr) netip.Addr {
+// AddrKey is the address to which MaxConnsPerAddr applies: an IPv4 address, or an IPv6 /64.
+func AddrKey(a netip.Addr) netip.Addr {
 	if a.Is6() {
 		p, _ := a.WithZone("").Prefix(64)
 		return p.Addr()
@@ -142,7 +142,7 @@ func (s *Server) admit(c *Conn, cancel context.CancelFunc) error {
 
 // counted returns the key of c in perAddr. ok is false if MaxConnsPerAddr does not apply to c.
 func (s *Server) counted(c *Conn) (key netip.Addr, ok bool) {
-	return addrKey(c.remote), c.remote.IsValid() && (s.cfg.CountLocal || !c.Local())
+	return AddrKey(c.remote), c.remote.IsValid() && (s.cfg.CountLocal || !c.Local())
 }
 
 // release undoes admit.
