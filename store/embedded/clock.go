@@ -138,3 +138,17 @@ func (w *clockWatch) removalTime() time.Time {
 	}
 	return now
 }
+
+// sureTime returns the time up to which data may end because of its age. Until the clock is settled NTP may set it
+// back: sureTime then adds the time passed since Open to high, and is not ahead of the clock.
+func (w *clockWatch) sureTime() time.Time {
+	now := w.now()
+	high := w.mark.high.Load()
+	if high == nil || w.settled() { // without high the clock is not trusted
+		return now
+	}
+	if sure := high.Add(w.opened.passed()); sure.Before(now) {
+		return sure
+	}
+	return now
+}

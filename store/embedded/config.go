@@ -45,8 +45,8 @@ type Config struct {
 	// Compression is the method for new contents, codec.MethodZstd or codec.MethodNone. Contents written
 	// with either method are read with both.
 	Compression string
-	// Undelete is the time to keep the content of removed messages although space is short. Zero: the
-	// content may go at once.
+	// Undelete is the time to keep the content of removed messages, although space is short, or a clock that is
+	// not settled says that the time is over. Zero: the content may go at once.
 	Undelete time.Duration
 	// MaxStop is the longest stop of the server. A clock further ahead of the time when the server
 	// last ran is not trusted, see store.Clocks. Negative: no limit.

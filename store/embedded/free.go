@@ -33,7 +33,11 @@ func (f *freer) free(ctx context.Context) error {
 	if f.clock.Clock() != nil {
 		return nil
 	}
-	run := f.state.tryBegin(f.clock.removalTime().Add(time.Microsecond - f.undelete))
+	until := f.clock.removalTime()
+	if f.undelete > 0 {
+		until = f.clock.sureTime().Add(-f.undelete)
+	}
+	run := f.state.tryBegin(until.Add(time.Microsecond))
 	if run == nil {
 		return nil
 	}

@@ -99,7 +99,7 @@ func (l *journals) AddRecords(ctx context.Context, j store.JournalName, rows []s
 	if err := l.space.check(what); err != nil {
 		return err
 	}
-	last := store.DayOf(l.now().Add(-keep)) - 1
+	last := store.DayOf(l.clock.sureTime().Add(-keep)) - 1
 	due := int64(last) >= l.ended[j].Load() && l.clock.mayChange("end a day of a journal") == nil
 	return l.committer.commit(ctx, what, &write{prepare: func(g *group) error {
 		for _, r := range rows {

@@ -10,10 +10,10 @@ import (
 	"popelago/store/embedded"
 )
 
-// Days before keep end with the first write of a day, unless the clock is not trusted.
+// Days before keep end with the first write of a day by a settled clock, unless the clock is not trusted.
 func TestJournalDaysEnd(t *testing.T) {
 	now := time.Date(2026, 11, 26, 23, 0, 0, 0, time.UTC)
-	cfg := embedded.Config{Dir: "data", FS: vfs.NewMem(), Now: func() time.Time { return now }}
+	cfg := embedded.Config{Dir: "data", FS: vfs.NewMem(), Settle: -1, Now: func() time.Time { return now }}
 	s := open(t, cfg)
 	defer func() { s.Close() }()
 	const day = 24 * time.Hour

@@ -101,7 +101,7 @@ func newEngine(cfg Config) *engine {
 	state := newSweepState(e.metrics)
 	e.sweep = &sweeper{
 		link: e.link, closing: e.closing, clock: e.clock, state: state, trash: e.trash, remover: remover,
-		markers: markers, tidier: e.tidier,
+		markers: markers, tidier: e.tidier, undelete: cfg.Undelete,
 		orphans:   &orphans{link: e.link, committer: e.committer, pending: e.pending, files: e.files, remover: remover},
 		leftovers: newLeftovers(cfg, e.link, e.pending, e.files),
 	}

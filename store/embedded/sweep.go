@@ -34,6 +34,7 @@ type sweeper struct {
 	markers   *markers
 	leftovers *leftovers
 	tidier    *tidier
+	undelete  time.Duration // Config.Undelete
 }
 
 // flushAfter is the count of octets of removed inline content after which tombstones are flushed, so that
@@ -47,6 +48,9 @@ const sweepPage = 200
 func (s *sweeper) Sweep(ctx context.Context, olderThan time.Time) (store.SweepReport, error) {
 	if err := s.ready("sweep"); err != nil {
 		return store.SweepReport{}, err
+	}
+	if s.undelete > 0 { // so olderThan is a promise, counted back from the clock
+		olderThan = olderThan.Add(s.clock.sureTime().Sub(s.clock.now()))
 	}
 	run := s.state.begin(olderThan)
 	defer run.end()
