@@ -60,7 +60,7 @@ func (d *Directory) readElsewhere(ctx context.Context, a mail.Address, known *en
 	return e, err
 }
 
-// makingWait limits a question about an address or a domain that is about to be made.
+// makingWait limits a question about an address or a domain that is about to be made, or about a mailbox that is about to be emptied.
 const makingWait = 5 * time.Second
 
 // restAfterSilence is the time without questions about addresses and domains to be made, after another datacenter was silent.

@@ -71,7 +71,7 @@ func TestRename(t *testing.T) {
 	}
 	_, err := d.Authenticate(ctx, "ann@example.test", "secret")
 	wantErr(t, "login with the old address", err, ErrBadCredentials)
-	if d.Ended(old.Mailbox) {
+	if hasEnded(t, d, old.Mailbox) {
 		t.Error("the mailbox counts as ended")
 	}
 	if list := unowned(t, d); len(list) > 0 {
@@ -88,11 +88,11 @@ func TestRename(t *testing.T) {
 	}
 	delivers(t, d, "anna@other.test", old.Mailbox)
 	wantErr(t, "remove the next owner", d.RemoveAccount(ctx, old.Address), nil)
-	if d.Ended(old.Mailbox) {
+	if hasEnded(t, d, old.Mailbox) {
 		t.Error("the removal of the next owner has ended the mailbox of the first")
 	}
 	wantErr(t, "remove", d.RemoveAccount(ctx, a.Address), nil)
-	if !d.Ended(old.Mailbox) {
+	if !hasEnded(t, d, old.Mailbox) {
 		t.Error("the mailbox of the removed account does not count as ended")
 	}
 	if list := unowned(t, d); !slices.Contains(list, "ended anna@other.test") || len(list) != 3 { // with the alias and the next owner
@@ -170,7 +170,7 @@ func TestRenameBackAndOn(t *testing.T) {
 		}
 	}
 	wantErr(t, "remove", d.RemoveAccount(ctx, addr(t, at)), nil)
-	if !d.Ended(box) {
+	if !hasEnded(t, d, box) {
 		t.Error("the mailbox of the removed account does not count as ended")
 	}
 	n := 0
@@ -222,7 +222,7 @@ func TestRenameStopsHalfWay(t *testing.T) {
 				}
 				if there == nil {
 					delivers(t, truth, other, box)
-					if truth.Ended(box) {
+					if hasEnded(t, truth, box) {
 						t.Error("the removal has ended the mailbox of the other account")
 					}
 					mustOwn(t, truth, box)
@@ -442,4 +442,69 @@ func TestRenameOnBothSides(t *testing.T) {
 			})
 		}
 	}
+}
+
+// hasEnded reports whether a directory has ended the account of a mailbox, for an address without the mailbox.
+func hasEnded(t *testing.T, d *Directory, box mail.MailboxID) bool {
+	t.Helper()
+	ended, err := d.Ended(t.Context(), addr(t, "nobody@example.test"), box)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ended
+}
+
+// meanwhile is a directory that calls between before the first change of an address.
+type meanwhile struct {
+	store.Directory
+	between func()
+}
+
+func (s *meanwhile) ChangeAddress(ctx context.Context, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
+	if between := s.between; between != nil {
+		s.between = nil
+		between()
+	}
+	return s.Directory.ChangeAddress(ctx, a, generation, c)
+}
+
+// One server removes an account while another server renames it: the account lives on under the new address, with its
+// mailbox, and the first server does not refuse its mail.
+func TestRenameDuringTheRemoval(t *testing.T) {
+	engine := openStore(t)
+	other := newDirectory(t, cheap(newClock()), engine)
+	if _, err := other.AddDomain(t.Context(), "example.test"); err != nil {
+		t.Fatal(err)
+	}
+	box := addAccount(t, other, "ann@example.test", "secret").Mailbox
+	st := &meanwhile{Directory: engine, between: func() { renamed(t, other, "ann@example.test", "anna@example.test") }}
+	d := newDirectory(t, cheap(newClock()), st)
+	wantErr(t, "remove", d.RemoveAccount(t.Context(), addr(t, "ann@example.test")), nil)
+	delivers(t, d, "anna@example.test", box)
+	if ended, err := d.Ended(t.Context(), addr(t, "anna@example.test"), box); err != nil || ended {
+		t.Errorf("the account with the new address counts as ended: %v, %v", ended, err)
+	}
+	wantErr(t, "remove the account", d.RemoveAccount(t.Context(), addr(t, "anna@example.test")), nil)
+	if ended, err := d.Ended(t.Context(), addr(t, "anna@example.test"), box); err != nil || !ended {
+		t.Errorf("the removed account does not count as ended: %v, %v", ended, err)
+	}
+}
+
+// A mailbox is not emptied behind the removal of an account that another datacenter has renamed, or as long as the other
+// datacenter cannot be asked.
+func TestSharedElsewhere(t *testing.T) {
+	here, _ := withDomain(t)
+	elsewhere, _ := withDomain(t)
+	addAccount(t, elsewhere, "ann@example.test", "secret")
+	renamed(t, elsewhere, "ann@example.test", "anna@example.test")
+	each := &view{Directory: elsewhere.store.Local}
+	d := newDirectoryOn(t, here.cfg, twoPlaces(here.store.Local, each))
+	box := addAccount(t, here, "ann@example.test", "secret").Mailbox
+	wantErr(t, "remove", d.RemoveAccount(t.Context(), addr(t, "ann@example.test")), nil)
+	if shared, err := d.SharesMailbox(t.Context(), addr(t, "ann@example.test"), box); err != nil || !shared {
+		t.Errorf("shared with the new address: %v, %v", shared, err)
+	}
+	each.down = true
+	_, err := d.SharesMailbox(t.Context(), addr(t, "ann@example.test"), box)
+	wantErr(t, "without an answer", err, store.ErrUnavailable)
 }

@@ -73,13 +73,19 @@ func (d *Directory) sharedRows(ctx context.Context, rows []store.Address) ([]boo
 }
 
 // SharesMailbox reports whether a mailbox of a generation of an address, live or ended, belongs to another account
-// too, see Shared. Errors: mail.ErrBadAddress, ErrNoSuchAccount if the address never had the mailbox, the store's.
+// too, see Shared. Every datacenter is asked: another one may have renamed the account a moment ago. Errors:
+// mail.ErrBadAddress, ErrNoSuchAccount if the address never had the mailbox, the store's.
 func (d *Directory) SharesMailbox(ctx context.Context, a mail.Address, mailbox mail.MailboxID) (bool, error) {
 	a, err := canonical(a)
 	if err != nil {
 		return false, err
 	}
-	rows, err := d.store.Local.AddressRows(ctx, a)
+	if d.store.Several {
+		wait, cancel := context.WithTimeout(ctx, makingWait)
+		defer cancel()
+		ctx = wait
+	}
+	rows, err := d.store.Each.AddressRows(ctx, a)
 	if err != nil {
 		return false, fmt.Errorf("account: look up address: %w", err)
 	}
@@ -87,5 +93,5 @@ func (d *Directory) SharesMailbox(ctx context.Context, a mail.Address, mailbox m
 	if i < 0 {
 		return false, fmt.Errorf("account %s with the mailbox %s: %w", a, mailbox, ErrNoSuchAccount)
 	}
-	return Shared(ctx, d.store.Local, Generation{Row: rows[i], Mailbox: mailbox}, rows)
+	return Shared(ctx, d.store.Each, Generation{Row: rows[i], Mailbox: mailbox}, rows)
 }

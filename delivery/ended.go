@@ -16,23 +16,36 @@ import (
 // others get no second copy.
 var errEndedAmong = fmt.Errorf("%w: the account of one of the recipients has ended", store.ErrUnavailable)
 
-// refuseEnded refuses recipients whose account this server has ended since RCPT.
-func (d *Deliverer) refuseEnded(rows []ledger.Row) {
+// refuseEnded refuses recipients whose account this server has ended since RCPT. rowOf is as in.rows returns it.
+func (in *Incoming) refuseEnded(ctx context.Context, rows []ledger.Row, rowOf []int) {
 	for i := range rows {
-		if r := &rows[i]; d.dir.Ended(r.Mailbox) {
+		r := &rows[i]
+		switch ended, err := in.ended(ctx, r, i, rowOf); {
+		case err != nil:
+			r.State, r.Err = ledger.Failed, fmt.Errorf("delivery: look for the end of the account: %w", err)
+		case ended:
 			r.State, r.Err = ledger.Failed, account.ErrNoSuchRecipient
 		}
 	}
 }
 
+// ended reports whether this server has ended the account of row i.
+func (in *Incoming) ended(ctx context.Context, r *ledger.Row, i int, rowOf []int) (bool, error) {
+	return in.d.dir.Ended(ctx, in.envelope.Recipients[slices.Index(rowOf, i)].Account, r.Mailbox)
+}
+
 // removeEnded removes the stored rows of accounts that this server ended during the delivery:
 // nobody could fetch the message. A removal of an account that ends later was acknowledged after
-// the message.
-func (d *Deliverer) removeEnded(ctx context.Context, out *ledger.Outcome) {
+// the message. A row of an account whose end is in doubt stays: background work reports such mail.
+func (in *Incoming) removeEnded(ctx context.Context, out *ledger.Outcome, rowOf []int) {
 	for i := range out.Plan.Rows {
-		if r := &out.Plan.Rows[i]; r.State == ledger.Stored && r.Err == nil && d.dir.Ended(r.Mailbox) {
+		r := &out.Plan.Rows[i]
+		if r.State != ledger.Stored || r.Err != nil {
+			continue
+		}
+		if ended, err := in.ended(ctx, r, i, rowOf); err == nil && ended {
 			r.Err = account.ErrNoSuchRecipient
-			_ = d.remove(ctx, partOf(out, r), r) // the state says whether it failed
+			_ = in.d.remove(ctx, partOf(out, r), r) // the state says whether it failed
 		}
 	}
 }

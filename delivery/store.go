@@ -56,7 +56,7 @@ func addresses(r mail.Recipient) mail.Message {
 func (in *Incoming) store(ctx context.Context, res *Result) *ledger.Outcome {
 	d := in.d
 	rows, rowOf := in.rows()
-	d.refuseEnded(rows)
+	in.refuseEnded(ctx, rows, rowOf)
 	plan, err := d.ledger.Recall(ctx, in.fingerprint.Sum(), rows)
 	if err != nil {
 		in.reportRefused(err)
@@ -71,7 +71,7 @@ func (in *Incoming) store(ctx context.Context, res *Result) *ledger.Outcome {
 		in.writeDue(ctx, out)
 	}
 	d.checkOrigin(out)
-	d.removeEnded(ctx, out)
+	in.removeEnded(ctx, out, rowOf)
 	refuseForAll(out, c)
 	res.report(out, c)
 	in.reportRows(out, rowOf)
