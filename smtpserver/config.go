@@ -68,8 +68,8 @@ type Config struct {
 	// BodyTimeout limits the wait for each 16 KiB of a text. Section 4.5.3.2.5 asks for at least 3
 	// minutes.
 	BodyTimeout time.Duration
-	// WriteTimeout and HandshakeTimeout: see wire.Config.
-	WriteTimeout, HandshakeTimeout time.Duration
+	// WriteTimeout, HandshakeTimeout and AcknowledgementTimeout: see wire.Config.
+	WriteTimeout, HandshakeTimeout, AcknowledgementTimeout time.Duration
 
 	// Connections counts the connections of all protocols of a process. Nil: not counted.
 	Connections *wire.Metrics
@@ -95,6 +95,8 @@ func DefaultConfig() Config {
 		BodyTimeout:          w.BodyTimeout,
 		WriteTimeout:         w.WriteTimeout,
 		HandshakeTimeout:     w.HandshakeTimeout,
+
+		AcknowledgementTimeout: w.AcknowledgementTimeout,
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"popelago/mailtest"
 	"popelago/smtpserver"
@@ -135,6 +136,7 @@ func TestReplyLost(t *testing.T) {
 					var log mailtest.Log
 					r := newRig(t, protocol, func(s *smtptest.Settings) {
 						s.Server.Logger = slog.New(slog.NewJSONHandler(&log, nil))
+						s.Server.AcknowledgementTimeout = time.Hour
 						s.Wrap = held.wrap
 					})
 					hello, n := "EHLO client.example", 1

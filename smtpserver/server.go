@@ -63,7 +63,7 @@ func New(cfg Config, deliverer *delivery.Deliverer, reg prometheus.Registerer) (
 		DropAfter: cfg.DropAfter, SummaryEvery: cfg.SummaryEvery,
 		MaxLine: cfg.MaxLine, StrictLineEnd: true,
 		IdleTimeout: cfg.IdleTimeout, BodyTimeout: cfg.BodyTimeout, MinBodyRate: cfg.MinBodyRate,
-		WriteTimeout: cfg.WriteTimeout, HandshakeTimeout: cfg.HandshakeTimeout,
+		WriteTimeout: cfg.WriteTimeout, HandshakeTimeout: cfg.HandshakeTimeout, AcknowledgementTimeout: cfg.AcknowledgementTimeout,
 		Logger: cfg.Logger, Metrics: cfg.Connections,
 	})
 	return s, nil

@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// acknowledgementTime limits the wait of AwaitAcknowledgement for the peer's system.
-const acknowledgementTime = 2 * time.Second
-
 // Acknowledged reports whether the peer's system is known to have received all output.
 // Acknowledged neither flushes nor waits. Only Linux reports the octets that TCP has acknowledged,
 // and the octets that the peer has read from a unix socket. On other systems output counts as
@@ -20,14 +17,15 @@ func (c *Conn) Acknowledged() bool {
 	return n == 0 && err == nil
 }
 
-// AwaitAcknowledgement flushes and waits up to two seconds until all output is acknowledged. False
-// means that the end of the output may not have reached the peer.
+// AwaitAcknowledgement flushes and waits until all output is acknowledged, for
+// Config.AcknowledgementTimeout at most. False means that the end of the output may not have reached the
+// peer.
 func (c *Conn) AwaitAcknowledgement() bool {
 	c.Flush()
 	pause := time.Millisecond
 	for start := time.Now(); ; pause = min(2*pause, 50*time.Millisecond) {
 		n, err := c.unacknowledged()
-		if n == 0 || err != nil || time.Since(start) > acknowledgementTime {
+		if n == 0 || err != nil || time.Since(start) > c.cfg.AcknowledgementTimeout {
 			return n == 0 && err == nil
 		}
 		time.Sleep(pause)

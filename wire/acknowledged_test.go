@@ -61,7 +61,7 @@ func TestAcknowledgement(t *testing.T) {
 					t.Fatal(err)
 				}
 				ready, got := make(chan bool), make(chan bool, 1)
-				s := wire.NewServer(wire.Config{Handle: func(_ context.Context, c *wire.Conn) {
+				s := wire.NewServer(wire.Config{AcknowledgementTimeout: time.Hour, Handle: func(_ context.Context, c *wire.Conn) {
 					<-ready
 					c.WriteString(reply)
 					if c.Acknowledged() {

@@ -52,6 +52,8 @@ type Config struct {
 	WriteTimeout time.Duration
 	// HandshakeTimeout limits a TLS handshake.
 	HandshakeTimeout time.Duration
+	// AcknowledgementTimeout limits the wait of Conn.AwaitAcknowledgement for the peer's system.
+	AcknowledgementTimeout time.Duration
 
 	// SummaryEvery is the interval of the summaries of events that strangers can cause without limit:
 	// connections refused or dropped, failed TLS handshakes.
@@ -73,6 +75,8 @@ func DefaultConfig() Config {
 		WriteTimeout:     time.Minute,
 		HandshakeTimeout: 30 * time.Second,
 		SummaryEvery:     time.Minute,
+
+		AcknowledgementTimeout: 2 * time.Second,
 	}
 }
 
