@@ -83,7 +83,7 @@ func TestCrowdedServerDropsTheIdle(t *testing.T) {
 
 // TestLimitsOfTheirOwn: POP3 and POP3S do not share MaxConns.
 func TestLimitsOfTheirOwn(t *testing.T) {
-	f := pop3test.New(t, openStore(t), pop3server.Config{MaxConns: 1}, true)
+	f := pop3test.New(t, openStore(t), pop3server.Config{MaxConns: 1, DropAfter: 24 * time.Hour}, true)
 	clear := mailtest.Dial(t, f.Listen(t))
 	clear.Expect("+OK")
 	secure := mailtest.Dial(t, f.ListenTLS(t))

@@ -267,7 +267,9 @@ func TestPipeliningWithoutReading(t *testing.T) {
 
 func TestManySessionsAtOnce(t *testing.T) {
 	const sessions = 500
-	f := pop3test.New(t, openStore(t), pop3server.Config{MaxSessionsPerAccount: sessions}, true)
+	cfg := patient()
+	cfg.MaxSessionsPerAccount = sessions
+	f := pop3test.New(t, openStore(t), cfg, true)
 	f.AddSamples(t, 3)
 	addr := f.Listen(t)
 	var ready, done sync.WaitGroup
@@ -279,7 +281,7 @@ func TestManySessionsAtOnce(t *testing.T) {
 			arrive := sync.OnceFunc(ready.Done)
 			defer arrive()
 			c := mailtest.Dial(t, addr)
-			c.Timeout = time.Minute
+			c.Timeout = 10 * time.Minute
 			defer c.Close()
 			c.Expect("+OK")
 			if i%10 == 0 {
@@ -371,16 +373,19 @@ func TestEndlessLineEndsTheSession(t *testing.T) {
 }
 
 func TestTooManyConnections(t *testing.T) {
-	f := pop3test.New(t, openStore(t), pop3server.Config{MaxConns: 3, MaxConnsPerAddr: 1}, false)
-	dial := func(remote string) *mailtest.Client { return mailtest.NewClient(t, f.Dial(t, remote)) }
-	a := dial("192.0.2.1")
-	a.Expect("+OK")
-	b := dial("192.0.2.1")
-	b.Expect("-ERR [SYS/TEMP] too many connections")
-	b.ExpectEOF()
-	dial("192.0.2.2").Expect("+OK")
-	dial("192.0.2.3").Expect("+OK")
-	dial("192.0.2.4").Expect("-ERR [SYS/TEMP] too many connections")
+	outside := pop3test.New(t, openStore(t), pop3server.Config{}, false)
+	// A refused client has a second to read the reason.
+	underFakeClock(t, outside, pop3server.Config{MaxConns: 3, MaxConnsPerAddr: 1}, func(t *testing.T, f *pop3test.Fixture) {
+		dial := func(remote string) *mailtest.Client { return mailtest.NewClient(t, f.Dial(t, remote)) }
+		a := dial("192.0.2.1")
+		a.Expect("+OK")
+		b := dial("192.0.2.1")
+		b.Expect("-ERR [SYS/TEMP] too many connections")
+		b.ExpectEOF()
+		dial("192.0.2.2").Expect("+OK")
+		dial("192.0.2.3").Expect("+OK")
+		dial("192.0.2.4").Expect("-ERR [SYS/TEMP] too many connections")
+	})
 }
 
 func TestShutdown(t *testing.T) {
@@ -394,18 +399,20 @@ func TestShutdown(t *testing.T) {
 	idle.Do("DELE 1", "+OK")
 	fresh := mailtest.Dial(t, addr)
 	fresh.Expect("+OK")
-	go func() {
+	var told sync.WaitGroup
+	told.Go(func() {
 		for _, c := range []*mailtest.Client{idle, fresh} {
 			c.Expect("-ERR [SYS/TEMP] server is shutting down")
 			c.ExpectEOF()
 			c.Close()
 		}
-	}()
+	})
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := f.Server.Shutdown(ctx); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
+	told.Wait()
 	checkLeft(t, f, "first second third!~")
 	if _, err := net.Dial("tcp", addr); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("after Shutdown: %v", err)

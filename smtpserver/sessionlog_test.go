@@ -123,18 +123,18 @@ func TestLogOfRecipientsAndSessions(t *testing.T) {
 // Strangers cannot fill the log with refused recipients: beyond a burst the lines have the level debug.
 func TestLogOfManyRefusedRecipients(t *testing.T) {
 	var log mailtest.Log
-	r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) {
+	bubble(t, func(s *smtptest.Settings) {
 		s.Server.MaxRefusedRecipients = -1
 		s.Server.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	}, func(t *testing.T, _ *smtptest.Fixture, c *mailtest.Client) {
+		c.Do("MAIL FROM:<x@example.org>", "250 ")
+		const refused = 2000
+		c.Send(strings.Repeat("RCPT TO:<nobody@example.test>\r\n", refused))
+		for range refused {
+			c.Expect("550 ")
+		}
+		if n := len(linesOf(t, &log, "recipient refused")); n != 200 {
+			t.Errorf("%d lines for %d refused recipients in a moment, want 200", n, refused)
+		}
 	})
-	c := r.Client(t, "EHLO client.example")
-	c.Do("MAIL FROM:<x@example.org>", "250 ")
-	const refused = 2000
-	c.Send(strings.Repeat("RCPT TO:<nobody@example.test>\r\n", refused))
-	for range refused {
-		c.Expect("550 ")
-	}
-	if n := len(linesOf(t, &log, "recipient refused")); n < 200 || n >= refused {
-		t.Errorf("%d lines for %d refused recipients", n, refused)
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -84,7 +85,7 @@ func refuse(reason error) string { return reason.Error() + "\r\n" }
 
 func TestLimitOfConnections(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	_, addr := listen(t, wire.Config{Handle: echo(t, nil), Refuse: refuse, MaxConns: 2, Metrics: wire.NewMetrics(reg)}, nil)
+	_, addr := listen(t, wire.Config{Handle: echo(t, nil), Refuse: refuse, MaxConns: 2, DropAfter: 24 * time.Hour, Metrics: wire.NewMetrics(reg)}, nil)
 	a, b := mailtest.Dial(t, addr), mailtest.Dial(t, addr)
 	a.Expect("ready")
 	b.Expect("ready")
@@ -119,36 +120,38 @@ func TestLimitOfConnectionsPerAddress(t *testing.T) {
 		{"unix socket", []string{"", "", ""}, true, true},
 	}
 	for _, tt := range tests {
-		s := wire.NewServer(wire.Config{Handle: echo(t, nil), Refuse: refuse, MaxConnsPerAddr: 2, CountLocal: tt.local})
-		dial := func(from string) *mailtest.Client {
-			near, far := mailtest.Pipe(from)
-			go s.ServeConn(far)
-			return mailtest.NewClient(t, near)
-		}
-		var clients []*mailtest.Client
-		for i, from := range tt.from {
-			c := dial(from)
-			want := "ready"
-			if i == 2 && !tt.fits {
-				want = "too many connections from this address"
-			}
-			if got := c.Line(); got != want {
-				t.Errorf("%s: connection %d gets %q, want %q", tt.name, i, got, want)
-			}
-			clients = append(clients, c)
-		}
-		for _, c := range clients {
-			c.Close()
-		}
-		mailtest.WaitFor(t, 10*time.Minute, func() error {
-			if n := s.Conns(); n > 0 {
-				return errors.New("connections are left")
-			}
-			return nil
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { // a refused client has a second to read the reason
+				s := wire.NewServer(wire.Config{Handle: echo(t, nil), Refuse: refuse, MaxConnsPerAddr: 2, CountLocal: tt.local})
+				dial := func(from string) *mailtest.Client {
+					near, far := mailtest.Pipe(from)
+					go s.ServeConn(far)
+					return mailtest.NewClient(t, near)
+				}
+				var clients []*mailtest.Client
+				for i, from := range tt.from {
+					c := dial(from)
+					want := "ready"
+					if i == 2 && !tt.fits {
+						want = "too many connections from this address"
+					}
+					if got := c.Line(); got != want {
+						t.Errorf("connection %d gets %q, want %q", i, got, want)
+					}
+					clients = append(clients, c)
+				}
+				for _, c := range clients {
+					c.Close()
+				}
+				synctest.Wait()
+				if n := s.Conns(); n > 0 {
+					t.Errorf("%d connections are left", n)
+				}
+				if got := dial(tt.from[0]).Line(); got != "ready" {
+					t.Errorf("later: %q", got)
+				}
+			})
 		})
-		if got := dial(tt.from[0]).Line(); got != "ready" {
-			t.Errorf("%s: later: %q", tt.name, got)
-		}
 	}
 }
 
