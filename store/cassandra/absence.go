@@ -37,6 +37,9 @@ func (a *absence) returned(at time.Time) *absence {
 	return &absence{left: a.left, back: at, started: a.started}
 }
 
+// lasts reports whether the local nodes are away, or were when the absence was recorded. a may be nil.
+func (a *absence) lasts() bool { return a != nil && a.back.IsZero() }
+
 // length returns the duration of the absence, up to now if the absence has not ended. If the wall
 // clock and the monotonic clock disagree the longer duration counts. If the wall clock went backwards
 // the length is unknown.

@@ -2,13 +2,16 @@ package cassandra
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"popelago/store"
 	"popelago/store/cassandra/driver"
 )
 
 // examineCluster checks datacenter and schema before a store is opened. localAway is set if no local
-// node can be reached, and a node of another datacenter can.
+// node can be reached, and a node of another datacenter can. If an absence lasts, see failover, other
+// datacenters tell about the schema while the local nodes lack a quorum.
 func examineCluster(ctx context.Context, cfg Config, peers *peerNodes) (status SchemaStatus, localAway bool, err error) {
 	cfg.nodes = nil // these sessions say nothing about nodes
 	session, localAway, err := contactNode(ctx, cfg, peers)
@@ -19,10 +22,33 @@ func examineCluster(ctx context.Context, cfg Config, peers *peerNodes) (status S
 	if err := checkDatacenter(ctx, session, cfg.Datacenter); err != nil {
 		return SchemaStatus{}, false, err
 	}
-	if status, err = readStatus(ctx, session, cfg); err != nil {
+	status, err = readStatus(ctx, session, cfg)
+	if errors.Is(err, store.ErrUnavailable) && newAbsenceFile(cfg).load().lasts() {
+		if elsewhere, ok := statusElsewhere(ctx, cfg, peers); ok {
+			status, err = elsewhere, nil
+		}
+	}
+	if err != nil {
 		return status, false, err
 	}
 	return status, localAway, status.Check()
+}
+
+// statusElsewhere reads the state of the schema from known nodes of the other datacenters. ok is false if none answers.
+func statusElsewhere(ctx context.Context, cfg Config, peers *peerNodes) (status SchemaStatus, ok bool) {
+	for _, datacenter := range cfg.Failover {
+		cfg.Hosts = peers.of(datacenter, nil)
+		session, _ := tryContacts(ctx, cfg)
+		if session == nil {
+			continue
+		}
+		status, err := readStatus(ctx, session, cfg)
+		endSession(session)
+		if err == nil {
+			return status, true
+		}
+	}
+	return SchemaStatus{}, false
 }
 
 // contactNode opens a session to one node. With Config.Failover, and without a local contact point

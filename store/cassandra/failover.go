@@ -15,6 +15,7 @@ const backFactor = 3
 const (
 	noLocalNode   = "no node of the local datacenter answers: failing over to another datacenter"
 	noOtherEither = "the other datacenter does not serve either: failing over to the next datacenter"
+	notBackYet    = "the local datacenter does not serve yet, or reads cannot be confirmed: statements stay with another datacenter"
 )
 
 // failover leads statements to another datacenter while no local node answers, and back.
@@ -52,13 +53,17 @@ func newFailover(l *link, c *complaints) *failover {
 }
 
 // open opens the local route. If localAway, or if no local node can be reached, open fails over to
-// another datacenter. An absence that an earlier process recorded is resumed.
+// another datacenter. An absence that an earlier process recorded is resumed, see stayAway.
 func (f *failover) open(ctx context.Context, localAway bool) error {
 	now := time.Now()
 	recorded := f.confirmation.file.load()
+	f.confirmation.absence = recorded
 	var err error
 	if !localAway {
 		if f.local, err = f.link.open(ctx, f.cfg.Datacenter); err == nil {
+			if recorded.lasts() && f.stayAway(ctx) {
+				return nil
+			}
 			f.answered = now
 			f.link.current.Store(f.local)
 			if recorded != nil {
@@ -67,9 +72,8 @@ func (f *failover) open(ctx context.Context, localAway bool) error {
 			return nil
 		}
 	}
-	f.confirmation.absence = recorded
 	other, otherErr := f.openOther(ctx)
-	if otherErr == nil {
+	if other != nil {
 		if otherErr = f.depart(other, f.peers.lastSeen(), noLocalNode); otherErr == nil {
 			return nil
 		}
@@ -78,8 +82,22 @@ func (f *failover) open(ctx context.Context, localAway bool) error {
 	return errors.Join(err, otherErr)
 }
 
+// stayAway leads statements to another datacenter at a start during an absence, if the local nodes cannot take
+// them back yet and another datacenter serves: servers that did not restart wait as well, see watchReturn.
+func (f *failover) stayAway(ctx context.Context) bool {
+	if f.local.serves(ctx, f.cfg.Keyspace) && f.local.confirms(ctx, f.cfg.Keyspace) {
+		return false
+	}
+	other, _ := f.openOther(ctx)
+	if other != nil && other.serves(ctx, f.cfg.Keyspace) && f.depart(other, f.peers.lastSeen(), notBackYet) == nil {
+		return true
+	}
+	f.closeOthers()
+	return false
+}
+
 // openOther returns the first other datacenter that serves, else the first that can be reached: its quorum
-// may be back soon.
+// may be back soon. Nil: there is none, with the errors of those in Config.Failover.
 func (f *failover) openOther(ctx context.Context) (*route, error) {
 	var reached *route
 	var failed error

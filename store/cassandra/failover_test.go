@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"popelago/mailtest"
+	"popelago/store"
 	"popelago/store/cassandra/driver"
 	"popelago/store/cassandra/limit"
 )
@@ -305,6 +307,145 @@ func TestStartPassesOverNoQuorum(t *testing.T) {
 	if err := s.open(t.Context(), false); err == nil || s.confirmation.file.exists() {
 		t.Errorf("no datacenter can be reached: %v", err)
 	}
+}
+
+// restarted is a server that starts in the middle of an absence: dc1 went away, statements go to dc2, and then the health
+// changes before the start.
+func restarted(t *testing.T, then continent) *traveller {
+	t.Helper()
+	s := opened(t, continent{"dc1": serving, "dc2": serving, "dc3": serving})
+	s.all["dc1"] = unreached
+	s.pass(20 * time.Second)
+	s.wantReads(t, "dc2", gocql.LocalQuorum)
+	again := travel(t, then)
+	again.confirmation.file = s.confirmation.file
+	if err := again.open(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	return again
+}
+
+// A server that restarts during an absence returns as other servers do: not while the local nodes lack a quorum, and
+// not while reads cannot be confirmed.
+func TestRestartDuringAbsence(t *testing.T) {
+	for _, c := range []struct {
+		dc1, dc2, dc3 health
+		want          string
+		level         gocql.Consistency
+	}{
+		{serving, serving, serving, "dc1", gocql.EachQuorum},
+		{noQuorum, serving, serving, "dc2", gocql.LocalQuorum},
+		{noQuorum, noQuorum, serving, "dc3", gocql.LocalQuorum},
+		{serving, serving, unreached, "dc2", gocql.LocalQuorum},
+		{serving, unreached, serving, "dc3", gocql.LocalQuorum},
+		// If no other datacenter serves, nothing is gained there.
+		{noQuorum, noQuorum, unreached, "dc1", gocql.EachQuorum},
+		{serving, noQuorum, unreached, "dc1", gocql.EachQuorum},
+	} {
+		s := restarted(t, continent{"dc1": c.dc1, "dc2": c.dc2, "dc3": c.dc3})
+		s.wantReads(t, c.want, c.level)
+		if c.want == "dc1" {
+			continue
+		}
+		s.wantAbsence()
+		s.pass(2 * time.Minute)
+		s.wantReads(t, c.want, c.level)
+		s.all["dc1"], s.all["dc2"], s.all["dc3"] = serving, serving, serving
+		s.pass(2 * time.Minute)
+		s.wantReads(t, "dc1", gocql.EachQuorum)
+	}
+}
+
+// towns is a cluster of nodes that know the schema. Addresses in 10.1 are in dc1, which lacks a quorum.
+type towns struct{ driver.Cluster }
+
+func (towns) Open(_ context.Context, o driver.Options) (driver.Session, error) {
+	return town{away: strings.HasPrefix(o.Hosts[0], "10.1.")}, nil
+}
+
+// town is a session to a node.
+type town struct {
+	driver.Session
+	away bool
+}
+
+func (town) Close() {}
+
+func (n town) Execute(_ context.Context, st *driver.Statement) (driver.Rows, error) {
+	if n.away && st.Consistency == gocql.LocalQuorum {
+		return nil, gocql.ErrTimeoutNoResponse
+	}
+	row := func(dest []any) {
+		switch d := dest[0].(type) {
+		case *string:
+			if *d = "dc1"; !n.away {
+				*d = "dc2"
+			}
+		case *int:
+			*d = SchemaVersion()
+		case *map[string]string:
+			*d = map[string]string{"dc1": "3", "dc2": "3"}
+		}
+	}
+	rows := &listedRows{list: []func([]any){row}}
+	if st.CQL == selectDatacenters {
+		rows.list = append(rows.list, func(dest []any) { *dest[0].(*string) = "dc1" })
+	}
+	return rows, nil
+}
+
+// A server can restart during an absence although its own nodes lack a quorum. Otherwise the start waits for the quorum.
+func TestSchemaReadElsewhere(t *testing.T) {
+	s := travel(t, continent{"dc1": serving})
+	s.cfg.Hosts, s.cfg.Cluster = []string{"10.1.0.1"}, towns{}
+	s.peers.set(map[string][]string{"dc1": {"10.1.0.1"}, "dc2": {"10.2.0.1"}}, s.now)
+	for _, c := range []struct {
+		recorded *absence
+		starts   bool
+	}{{nil, false}, {&absence{left: s.now, back: s.now}, false}, {&absence{left: s.now}, true}} {
+		if c.recorded != nil {
+			if err := s.confirmation.file.save(c.recorded); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, localAway, err := examineCluster(t.Context(), s.cfg, s.peers)
+		if (err == nil) != c.starts || localAway || err != nil && !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("%+v: local away %v, %v", c.recorded, localAway, err)
+		}
+	}
+}
+
+// Without datacenters to fail over to, a start without a local node fails with the reason, and records no absence. An
+// absence from before, when there were some, is resumed.
+func TestStartWithoutFailover(t *testing.T) {
+	s := travel(t, continent{"dc1": unreached, "dc2": serving})
+	s.cfg.Failover, s.link.cfg.Failover = nil, nil
+	if err := s.open(t.Context(), false); !errors.Is(err, ErrNoContact) {
+		t.Errorf("open: %v", err)
+	}
+	if s.confirmation.file.exists() {
+		t.Error("an absence is recorded")
+	}
+	if err := s.confirmation.file.save(&absence{left: s.now}); err != nil {
+		t.Fatal(err)
+	}
+	s.all["dc1"] = noQuorum
+	if err := s.open(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	s.wantReads(t, "dc1", gocql.EachQuorum)
+}
+
+// After the return a restart changes nothing: statements stay at the local nodes.
+func TestRestartAfterReturn(t *testing.T) {
+	s := restarted(t, continent{"dc1": serving, "dc2": serving, "dc3": serving})
+	s.wantReads(t, "dc1", gocql.EachQuorum)
+	again := travel(t, continent{"dc1": serving, "dc2": serving, "dc3": unreached})
+	again.confirmation.file = s.confirmation.file
+	if err := again.open(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	again.wantReads(t, "dc1", gocql.EachQuorum)
 }
 
 // The routes to other datacenters stay open until reads are trusted alone, so that no statement in flight is cut
