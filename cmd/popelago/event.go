@@ -169,8 +169,12 @@ sent any more.`,
 				if all := strings.Join(done.Datacenters, ", "); all != "" {
 					place = " in " + all
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "webhook %s gets the events since %s again%s\n", args[0], when(r.Since), place)
-				return nil
+				text := "webhook %s gets the events since %s again%s\n"
+				if r.Skip {
+					text = "webhook %s gets only the events since %s%s\n"
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), text, args[0], when(r.Since), place)
+				return err
 			})
 		},
 	}

@@ -32,6 +32,9 @@ func (s *sinceFlag) moment() (time.Time, error) {
 	if age, err := mail.ParseRetention(s.text); err == nil && age.Ends() {
 		return time.Now().Add(-time.Duration(age)), nil
 	}
+	if age, err := time.ParseDuration(s.text); err == nil && age == 0 { // an age, but no retention
+		return time.Now(), nil
+	}
 	return time.Time{}, &usageError{quoted(s.text) + " is neither an age such as \"2h\" nor a time such as \"2026-11-26T10:00:00Z\""}
 }
 
