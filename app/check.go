@@ -21,21 +21,26 @@ func Check(cfg config.Config) error {
 		_, err := newCertificates(cfg.TLS.Certificate, cfg.TLS.Key, hostname, quiet())
 		errs = append(errs, err)
 	}
-	if len(cfg.Admin.Listen) > 0 || len(cfg.UserPage.Listen) > 0 {
-		_, err := adminToken(cfg)
-		errs = append(errs, err)
-	}
-	if _, err := peerAuthorities(cfg); err != nil {
-		errs = append(errs, err)
-	}
-	_, err = targets(cfg)
-	errs = append(errs, err)
+	errs = append(errs, checkFiles(cfg)...)
 	settings, err := settingsOf(cfg)
 	if err == nil {
 		err = settings.check()
 	}
 	errs = append(errs, err)
 	return asSetting(errors.Join(errs...))
+}
+
+// checkFiles checks the files with secrets and authorities of the administration API and of the webhooks. Some
+// errors may be nil.
+func checkFiles(cfg config.Config) (errs []error) {
+	if len(cfg.Admin.Listen) > 0 || len(cfg.UserPage.Listen) > 0 {
+		_, err := adminToken(cfg)
+		errs = append(errs, err)
+	}
+	_, err := peerAuthorities(cfg)
+	errs = append(errs, err)
+	_, err = targets(cfg)
+	return append(errs, err)
 }
 
 // adminToken reads the secret of admin.listen; empty: there is none.

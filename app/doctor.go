@@ -7,8 +7,12 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"popelago/config"
 	"popelago/store/cassandra"
@@ -26,12 +30,14 @@ const (
 )
 
 // Doctor examines the environment of a server with these settings, and returns all findings, good and
-// bad. The server may be running or not. Errors: a configuration that cannot be used; the end of ctx.
-func Doctor(ctx context.Context, cfg config.Config) ([]Finding, error) {
-	found := append(examineListeners(cfg), examineFolder(cfg.DataDir))
+// bad. Unless the server is running, Doctor also tries its addresses. Errors: a configuration that cannot
+// be used; the end of ctx.
+func Doctor(ctx context.Context, cfg config.Config, running bool) ([]Finding, error) {
+	found := append(examineListeners(ctx, cfg, running), examineFolder(cfg.DataDir))
 	if cfg.TLS.Certificate != "" {
 		found = append(found, examineCertificate(cfg)...)
 	}
+	found = append(found, examineFiles(cfg)...)
 	if f, ok := examinePostmaster(cfg); ok {
 		found = append(found, f)
 	}
@@ -43,11 +49,50 @@ func Doctor(ctx context.Context, cfg config.Config) ([]Finding, error) {
 	return append(found, storage...), err
 }
 
-// examineListeners returns the addresses of each service.
-func examineListeners(cfg config.Config) (found []Finding) {
-	for _, l := range cfg.Listeners() {
-		if len(l.Addresses) > 0 {
-			found = append(found, Finding{Level: FindingOK, Check: "listen", Text: l.Name + " on " + strings.Join(l.Addresses, ", ")})
+// examineListeners returns the addresses of each service, and the addresses that a server could not use.
+func examineListeners(ctx context.Context, cfg config.Config, running bool) (found []Finding) {
+	listeners := cfg.Listeners()
+	var all []string
+	for _, l := range listeners {
+		all = append(all, l.Addresses...)
+	}
+	for _, l := range listeners {
+		if len(l.Addresses) == 0 {
+			continue
+		}
+		var failed []Finding
+		if !running {
+			failed = tryAddresses(ctx, l, all)
+		}
+		if len(failed) == 0 {
+			failed = []Finding{{Level: FindingOK, Check: "listen", Text: l.Name + " on " + strings.Join(l.Addresses, ", ")}}
+		}
+		found = append(found, failed...)
+	}
+	return found
+}
+
+// tryAddresses returns the addresses of a service that a server could not use. all has the addresses of all services.
+func tryAddresses(ctx context.Context, l config.Listener, all []string) (failed []Finding) {
+	for _, address := range l.Addresses {
+		err := tryAddress(ctx, config.Network(address, all), address)
+		if err == nil {
+			continue
+		}
+		f := Finding{Level: FindingError, Check: "listen", Text: explainListen(l.Name, address, err).Error(), Hint: "the server does not start until then"}
+		if errors.Is(err, fs.ErrPermission) { // the user of the server may have the privilege
+			f.Level, f.Hint = FindingWarning, "run the doctor as the user that runs the server, with the same privileges"
+		}
+		failed = append(failed, f)
+	}
+	return failed
+}
+
+// examineFiles returns the files with secrets and authorities that would keep a server from starting.
+func examineFiles(cfg config.Config) (found []Finding) {
+	for _, err := range checkFiles(cfg) {
+		if err != nil {
+			found = append(found, Finding{Level: FindingError, Check: "files", Text: err.Error(), Hint: "the server does not start until then"})
 		}
 	}
 	return found
@@ -55,25 +100,60 @@ func examineListeners(cfg config.Config) (found []Finding) {
 
 // examineFolder examines whether the server can make files in the data folder.
 func examineFolder(dir string) Finding {
-	f := Finding{Level: FindingOK, Check: "data_dir", Text: dir + " can be written to"}
-	if err := config.CheckPrivate(dir); err != nil {
-		f.Level, f.Text = FindingError, "data_dir: "+err.Error()
-		f.Hint = "chmod 700 the folder: the server does not start until then"
-		return f
+	fault := func(err error) Finding {
+		return Finding{Level: FindingError, Check: "data_dir", Text: "data_dir: " + err.Error(), Hint: hintFolder(err)}
 	}
+	if err := config.CheckPrivate(dir); err != nil {
+		return fault(err)
+	}
+	f := Finding{Level: FindingOK, Check: "data_dir", Text: dir + " can be written to"}
 	probe, err := os.CreateTemp(dir, ".doctor-*.tmp")
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		f.Text = dir + " is not there yet; it is made at the first start"
+		if err := mayMakeFolder(dir); err != nil {
+			return fault(err)
+		}
 	case err != nil:
-		f.Level, f.Text = FindingError, "data_dir: "+err.Error()
-		f.Hint = "give the folder to the user that runs the server"
+		return fault(err)
 	default:
 		if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
-			f.Level, f.Text = FindingError, "data_dir: "+err.Error()
+			return fault(err)
 		}
 	}
 	return f
+}
+
+// mayMakeFolder examines the nearest parent that exists.
+func mayMakeFolder(dir string) error {
+	dir, err := filepath.Abs(dir)
+	for err == nil {
+		parent := filepath.Dir(dir)
+		err = unix.Access(parent, unix.W_OK|unix.X_OK)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) || parent == dir {
+			return fmt.Errorf("make it in %s: %w", parent, err)
+		}
+		dir, err = parent, nil
+	}
+	return err
+}
+
+// hintFolder returns the remedy for a data folder that cannot be used.
+func hintFolder(err error) string {
+	switch {
+	case errors.Is(err, config.ErrNotPrivate):
+		return "chmod 700 the folder: the server does not start until then"
+	case errors.Is(err, syscall.EROFS):
+		return "mount the file system for writing"
+	case errors.Is(err, syscall.ENOTDIR):
+		return "set data_dir to a folder"
+	case errors.Is(err, syscall.ENOSPC):
+		return "make room on the disk of data_dir"
+	}
+	return "give the folder to the user that runs the server"
 }
 
 // examinePostmaster warns of a server that accepts mail but has no account for <postmaster>.

@@ -99,7 +99,7 @@ func TestSeveralAddresses(t *testing.T) {
 			}
 		}
 	}
-	found, err := app.Doctor(t.Context(), cfg)
+	found, err := app.Doctor(t.Context(), cfg, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,8 @@ func newDoctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor --config FILE",
 		Short: "Examine storage, certificate and clock, and report faults",
-		Long: `Examine the data folder, the certificate and the clock of a running server. With
+		Long: `Examine the addresses, the data folder, the files with secrets, the certificate, and the
+clock of a running server. With
 store.engine = "cassandra", also examine the cluster: the reachable nodes, their versions,
 clocks and settings, the schema, the replicas, and a write and a read. The server may be
 running or not.
@@ -55,11 +56,12 @@ func (f *doctorFlags) run(cmd *cobra.Command) error {
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), doctorLimit)
 	defer cancel()
-	found, err := app.Doctor(ctx, cfg)
+	server := examineServer(ctx, cfg)
+	found, err := app.Doctor(ctx, cfg, len(server) > 0)
 	if err != nil {
 		return err
 	}
-	found = append(found, examineServer(ctx, cfg)...)
+	found = append(found, server...)
 	if f.json {
 		err = printJSON(cmd.OutOrStdout(), found)
 	} else {
