@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,10 +34,11 @@ func sign(t *testing.T, name string, ca bool, issuer *signed) *signed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template, err := certificateTemplate(name, x509.KeyUsageDigitalSignature|x509.KeyUsageCertSign)
+	template, err := certificateTemplate(name, x509.KeyUsageDigitalSignature|x509.KeyUsageCertSign, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
+	template.Subject.Organization = nil
 	template.IsCA, template.BasicConstraintsValid = ca, true
 	if !ca {
 		template.DNSNames = []string{name}
@@ -89,7 +91,7 @@ func TestJudgeCertificate(t *testing.T) {
 		text  string
 	}{
 		"whole chain":          {[]*signed{leaf, between, root}, "", begin.Add(time.Hour), FindingOK, "holds until "},
-		"chain without root":   {[]*signed{leaf, between}, "", begin.Add(time.Hour), FindingWarning, `"CN=Between,O=Popelago self-signed" is signed by "CN=Root,O=Popelago self-signed", which is neither`},
+		"chain without root":   {[]*signed{leaf, between}, "", begin.Add(time.Hour), FindingWarning, `"CN=Between" is signed by "CN=Root", which is neither`},
 		"signed by itself":     {[]*signed{alone}, "", begin.Add(time.Hour), FindingOK, "holds until "},
 		"just enough time":     {[]*signed{alone}, "", alone.cert.NotAfter.Add(-renewBefore), FindingOK, "holds until "},
 		"ends soon":            {[]*signed{leaf, between, root}, "", end.Add(time.Second - renewBefore), FindingWarning, "holds until " + end.UTC().Format(time.DateTime)},
@@ -97,8 +99,8 @@ func TestJudgeCertificate(t *testing.T) {
 		"not yet":              {[]*signed{leaf, between, root}, "", begin.Add(-time.Second), FindingError, "holds from " + begin.UTC().Format(time.DateTime)},
 		"another name":         {[]*signed{leaf, between, root}, "mail.example.test", begin.Add(time.Hour), FindingWarning, "is not for the name mail.example.test"},
 		"an address":           {[]*signed{leaf, between, root}, "[192.0.2.1]", begin.Add(time.Hour), FindingWarning, "is not for the name [192.0.2.1]"},
-		"without intermediate": {[]*signed{leaf}, "", begin.Add(time.Hour), FindingWarning, `comes without an intermediate certificate: "CN=mx.example.test,O=Popelago self-signed" is signed by "CN=Between`},
-		"wrong order":          {[]*signed{leaf, root, between}, "", begin.Add(time.Hour), FindingWarning, `in the wrong order: "CN=mx.example.test,O=Popelago self-signed" is signed by "CN=Between,O=Popelago self-signed", and behind it stands "CN=Root`},
+		"without intermediate": {[]*signed{leaf}, "", begin.Add(time.Hour), FindingWarning, `comes without an intermediate certificate: "CN=mx.example.test" is signed by "CN=Between`},
+		"wrong order":          {[]*signed{leaf, root, between}, "", begin.Add(time.Hour), FindingWarning, `in the wrong order: "CN=mx.example.test" is signed by "CN=Between", and behind it stands "CN=Root`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			certFile, keyFile := write(t, test.chain[0], test.chain...)
@@ -179,7 +181,7 @@ func TestSelfSigned(t *testing.T) {
 	dir := t.TempDir()
 	leafOf := func(hostname string) *x509.Certificate {
 		t.Helper()
-		certFile, keyFile, err := selfSigned(dir, hostname)
+		certFile, keyFile, err := selfSigned(dir, hostname, quiet())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,6 +227,79 @@ func TestSelfSigned(t *testing.T) {
 	}
 	if leaf := leafOf("mx.example.test"); leaf.SerialNumber.Cmp(old.cert.SerialNumber) == 0 {
 		t.Error("the old certificate is still in use")
+	}
+}
+
+// TestSelfSignedCutShort: a start that stopped between the files of a new certificate does no harm to the next start. Files
+// of others are never replaced.
+func TestSelfSignedCutShort(t *testing.T) {
+	files := []string{"tls-key.pem", "tls-ca.pem", "tls-cert.pem"}
+	made := func() string {
+		t.Helper()
+		dir := t.TempDir()
+		if _, _, err := selfSigned(dir, "mx.example.test", quiet()); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	for _, replaced := range files {
+		dir, other := made(), made()
+		if err := os.Rename(filepath.Join(other, replaced), filepath.Join(dir, replaced)); err != nil {
+			t.Fatal(err)
+		}
+		certFile, keyFile, err := selfSigned(dir, "mx.example.test", quiet())
+		if err == nil {
+			_, err = tls.LoadX509KeyPair(certFile, keyFile)
+		}
+		if err != nil {
+			t.Errorf("after a new %s: %v", replaced, err)
+		}
+	}
+	dir := made()
+	foreign := sign(t, "mx.example.test", false, nil)
+	certFile, _ := write(t, foreign, foreign)
+	if err := os.Rename(certFile, filepath.Join(dir, "tls-cert.pem")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := selfSigned(dir, "mx.example.test", quiet()); err == nil {
+		t.Error("the certificate of somebody else was replaced")
+	}
+}
+
+// TestSelfSignedOnAFullDisk: a certificate that holds for some days more stays in use if no new one can be written.
+func TestSelfSignedOnAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now()
+	old, err := makeCertificate("mx.example.test", now.AddDate(0, 0, -350))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"tls-cert.pem": append(old.leaf, old.authority...), "tls-key.pem": old.key} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made := map[string]int{}
+	full := func(name string, data []byte, mode os.FileMode) (string, error) {
+		if made[name]++; filepath.Base(name) == "tls-ca.pem" {
+			return "", syscall.ENOSPC
+		}
+		return prepareFile(name, data, mode)
+	}
+	var log mailtest.Log
+	certFile, keyFile, err := selfSignedWith(dir, "mx.example.test", slog.New(slog.NewTextHandler(&log, nil)), full)
+	if err != nil || len(made) < 2 {
+		t.Fatalf("%v, files begun: %v", err, made)
+	}
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil || !pair.Leaf.NotAfter.Before(now.AddDate(0, 0, 16)) || !strings.Contains(log.String(), "no space") {
+		t.Errorf("%v, the log: %s", err, log.String())
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {
+		t.Errorf("left in the folder: %v, %v", left, err)
+	}
+	if _, _, err := selfSignedWith(dir, "other.example.test", quiet(), full); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a certificate for another name: %v", err)
 	}
 }
 

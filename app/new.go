@@ -157,7 +157,7 @@ func (a *App) buildTasks(ids *mail.IDSource) error {
 func (a *App) loadCertificate() (err error) {
 	cert, key := a.cfg.TLS.Certificate, a.cfg.TLS.Key
 	if a.cfg.TLS.SelfSigned {
-		if cert, key, err = selfSigned(a.cfg.DataDir, a.cfg.Hostname); err != nil {
+		if cert, key, err = selfSigned(a.cfg.DataDir, a.cfg.Hostname, a.logger); err != nil {
 			return err
 		}
 	}

@@ -12,10 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"popelago/mail"
@@ -28,34 +30,82 @@ import (
 //	tls-key.pem   its private key
 //	tls-ca.pem    the authority alone, for programs that shall trust the authority
 //
-// The private key of the authority is dropped, so the authority signs no other certificate.
-func selfSigned(dir, hostname string) (certFile, keyFile string, err error) {
+// The private key of the authority is dropped, so the authority signs no other certificate. If no new certificate
+// can be written, a certificate that still holds stays in use.
+func selfSigned(dir, hostname string, logger *slog.Logger) (certFile, keyFile string, err error) {
+	return selfSignedWith(dir, hostname, logger, prepareFile)
+}
+
+// selfSignedWith is selfSigned with another prepareFile.
+func selfSignedWith(dir, hostname string, logger *slog.Logger, prepare prepareFunc) (certFile, keyFile string, err error) {
 	certFile, keyFile = filepath.Join(dir, "tls-cert.pem"), filepath.Join(dir, "tls-key.pem")
 	old, err := tls.LoadX509KeyPair(certFile, keyFile)
+	now := time.Now()
 	switch {
-	case err == nil && usable(old.Leaf, hostname, time.Now()):
+	case err == nil && usable(old.Leaf, hostname, now):
 		return certFile, keyFile, nil
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
+	case err != nil && !errors.Is(err, fs.ErrNotExist) && !cutShort(certFile, keyFile):
 		return "", "", fmt.Errorf("self-signed certificate in %s cannot be read; remove tls-cert.pem and tls-key.pem to have it made anew: %w", dir, err)
 	}
-	made, err := makeCertificate(hostname)
+	holds := err == nil && verifyName(old.Leaf, hostname) == nil && !outOfTime(old.Leaf, now)
+	err = writeCertificate(dir, hostname, now, prepare)
+	if err != nil && holds {
+		logger.Warn("the self-signed certificate could not be made anew, and stays in use", "file", certFile, "until", utc(old.Leaf.NotAfter), "cause", err)
+		err = nil
+	}
 	if err != nil {
 		return "", "", err
 	}
-	for _, f := range []struct {
+	return certFile, keyFile, nil
+}
+
+// cutShort reports whether a start has stopped between the files of a new certificate: the certificate was made here, and
+// belongs to another key.
+func cutShort(certFile, keyFile string) bool {
+	chain, err := os.ReadFile(certFile)
+	if err != nil {
+		return false
+	}
+	key, err := os.ReadFile(keyFile)
+	if err != nil {
+		return false
+	}
+	certBlock, _ := pem.Decode(chain)
+	keyBlock, _ := pem.Decode(key)
+	if certBlock == nil || keyBlock == nil {
+		return false
+	}
+	cert, err := x509.ParseCertificate(certBlock.Bytes)
+	if err != nil || !slices.Contains(cert.Subject.Organization, organization) {
+		return false
+	}
+	_, err = x509.ParsePKCS8PrivateKey(keyBlock.Bytes)
+	return err == nil
+}
+
+// writeCertificate makes a certificate and writes its files: all of them, or none if they find no room.
+func writeCertificate(dir, hostname string, now time.Time, prepare prepareFunc) error {
+	made, err := makeCertificate(hostname, now)
+	if err != nil {
+		return err
+	}
+	files := []struct {
 		name string
 		data []byte
-		mode os.FileMode
-	}{
-		{keyFile, made.key, 0o600},
-		{filepath.Join(dir, "tls-ca.pem"), made.authority, 0o600},
-		{certFile, append(made.leaf, made.authority...), 0o600},
-	} {
-		if err := writeFile(f.name, f.data, f.mode); err != nil {
-			return "", "", err
+	}{{"tls-key.pem", made.key}, {"tls-ca.pem", made.authority}, {"tls-cert.pem", append(made.leaf, made.authority...)}}
+	prepared := make([]string, len(files))
+	for i, f := range files {
+		if prepared[i], err = prepare(filepath.Join(dir, f.name), f.data, 0o600); err != nil {
+			return err
+		}
+		defer os.Remove(prepared[i]) // gone once renamed
+	}
+	for i, f := range files {
+		if err := os.Rename(prepared[i], filepath.Join(dir, f.name)); err != nil {
+			return err
 		}
 	}
-	return certFile, keyFile, nil
+	return nil
 }
 
 // usable reports whether an existing self-signed certificate can stay: the certificate is for hostname,
@@ -71,7 +121,7 @@ type madeCertificate struct{ leaf, authority, key []byte }
 
 // makeCertificate makes an authority and a server certificate signed by the authority: mail programs
 // with Mozilla's library refuse a server certificate that is its own authority.
-func makeCertificate(hostname string) (madeCertificate, error) {
+func makeCertificate(hostname string, now time.Time) (madeCertificate, error) {
 	names := []string{"localhost"}
 	addresses := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	common := cmp.Or(hostname, "localhost")
@@ -84,7 +134,7 @@ func makeCertificate(hostname string) (madeCertificate, error) {
 	if err != nil {
 		return madeCertificate{}, err
 	}
-	ca, err := certificateTemplate("Authority of "+common, x509.KeyUsageCertSign)
+	ca, err := certificateTemplate("Authority of "+common, x509.KeyUsageCertSign, now)
 	if err != nil {
 		return madeCertificate{}, err
 	}
@@ -101,7 +151,7 @@ func makeCertificate(hostname string) (madeCertificate, error) {
 	if err != nil {
 		return madeCertificate{}, err
 	}
-	leaf, err := certificateTemplate(common, x509.KeyUsageDigitalSignature)
+	leaf, err := certificateTemplate(common, x509.KeyUsageDigitalSignature, now)
 	if err != nil {
 		return madeCertificate{}, err
 	}
@@ -123,29 +173,34 @@ func makeCertificate(hostname string) (madeCertificate, error) {
 	}, nil
 }
 
+// organization is in the subject of the certificates that are made here.
+const organization = "Popelago self-signed"
+
 // certificateTemplate returns the common part of both certificates, which hold for a year.
-func certificateTemplate(name string, usage x509.KeyUsage) (*x509.Certificate, error) {
+func certificateTemplate(name string, usage x509.KeyUsage, now time.Time) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	return &x509.Certificate{
 		SerialNumber: serial,
-		Subject:      pkix.Name{CommonName: name, Organization: []string{"Popelago self-signed"}},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().AddDate(1, 0, 0),
+		Subject:      pkix.Name{CommonName: name, Organization: []string{organization}},
+		NotBefore:    now.Add(-time.Hour),
+		NotAfter:     now.AddDate(1, 0, 0),
 		KeyUsage:     usage,
 	}, err
 }
 
-// writeFile writes a file whole or not at all.
-func writeFile(name string, data []byte, mode os.FileMode) error {
+// prepareFunc is the type of prepareFile.
+type prepareFunc func(name string, data []byte, mode os.FileMode) (prepared string, err error)
+
+// prepareFile writes a file under a name of its own, beside the name that the file will get.
+func prepareFile(name string, data []byte, mode os.FileMode) (prepared string, err error) {
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.tmp")
 	if err != nil {
-		return err
+		return "", err
 	}
-	defer os.Remove(f.Name())
 	if err := errors.Join(f.Chmod(mode), writeAll(f, data), f.Close()); err != nil {
-		return err
+		return "", errors.Join(err, os.Remove(f.Name()))
 	}
-	return os.Rename(f.Name(), name)
+	return f.Name(), nil
 }
 
 func writeAll(f *os.File, data []byte) error {
