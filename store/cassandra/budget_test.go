@@ -1,6 +1,7 @@
 package cassandra_test
 
 import (
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -114,6 +115,15 @@ type operation struct {
 
 func checkBudget(t *testing.T, operations []operation) {
 	t.Helper()
+	for _, fault := range overBudget(t, operations) {
+		t.Error(fault)
+	}
+}
+
+// overBudget lists the operations with other statements than the budget has.
+func overBudget(t *testing.T, operations []operation) (faults []string) {
+	t.Helper()
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	for _, c := range operations {
 		if c.prepare != nil {
 			c.prepare()
@@ -125,7 +135,7 @@ func checkBudget(t *testing.T, operations []operation) {
 		list := seen.Take()
 		writes, reads := spent(list)
 		if len(writes) != c.writes || len(reads) != c.reads {
-			t.Errorf("%s: %d writes and %d reads, want %d and %d:\n%s", c.name, len(writes), len(reads), c.writes, c.reads,
+			fault("%s: %d writes and %d reads, want %d and %d:\n%s", c.name, len(writes), len(reads), c.writes, c.reads,
 				strings.Join(append(writes, reads...), "\n"))
 		}
 		for _, st := range list {
@@ -134,13 +144,14 @@ func checkBudget(t *testing.T, operations []operation) {
 				want = "LOCAL_ONE"
 			}
 			if st.Consistency != want {
-				t.Errorf("%s: %s at %s", c.name, st.CQL, st.Consistency)
+				fault("%s: %s at %s", c.name, st.CQL, st.Consistency)
 			}
 			if !strings.HasPrefix(st.CQL, "SELECT") && !strings.Contains(st.CQL, "USING TIMESTAMP ?") {
-				t.Errorf("%s: no timestamp in %s", c.name, st.CQL)
+				fault("%s: no timestamp in %s", c.name, st.CQL)
 			}
 		}
 	}
+	return faults
 }
 
 // onlyReader hides the io.WriterTo of a reader.

@@ -10,11 +10,22 @@ import (
 
 // The statement budget of bulk mailboxes.
 func TestStatementBudgetBulk(t *testing.T) {
+	for {
+		began := dayOf(time.Now())
+		faults := overBudgetBulk(t)
+		if dayOf(time.Now()) != began {
+			continue // a list reads one day more from midnight on
+		}
+		for _, fault := range faults {
+			t.Error(fault)
+		}
+		return
+	}
+}
+
+func overBudgetBulk(t *testing.T) (faults []string) {
 	cfg := config(t)
 	cfg.Window = time.Hour
-	if next := time.Until(time.Now().Truncate(24 * time.Hour).Add(24 * time.Hour)); next < time.Minute {
-		time.Sleep(next) // a list reads one day more from then on
-	}
 	s := open(t, cfg)
 	other := reopen(t, cfg)
 	mb, now := mailbox("bulk"), time.Now()
@@ -33,7 +44,7 @@ func TestStatementBudgetBulk(t *testing.T) {
 	login := func(s store.Engine) func() error {
 		return func() error { _, err := list(t.Context(), s, mb); return err }
 	}
-	checkBudget(t, []operation{
+	return overBudget(t, []operation{
 		{"deliver, the first of a process", nil, deliver, 3, 0},
 		{"deliver", nil, deliver, 2, 0},
 		{"deliver what is older than the moment it became bulk", nil, func() error { addBulk(t, s, mb, since, before); return nil }, 1, 0},

@@ -152,13 +152,21 @@ func TestBulkUnderLoad(t *testing.T) {
 		case <-ctx.Done(): // a session or a delivery failed
 		}
 	}
+	// sent waits until a message was sent that fits.
+	sent := func(fits func(mail.Message) bool) {
+		for enough := false; !enough && ctx.Err() == nil; wait(10 * time.Millisecond) {
+			l.locked(func() { enough = slices.ContainsFunc(l.sent, fits) })
+		}
+	}
 	wait(time.Second)
+	sent(func(mail.Message) bool { return true })
 	since, err := l.servers[0].SetBulk(t.Context(), l.mailbox)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.locked(func() { l.since = since })
 	wait(time.Until(since.Add(2 * time.Second)))
+	sent(func(m mail.Message) bool { return !m.ID.Time().Before(since) })
 	stop()
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)

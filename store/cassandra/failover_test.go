@@ -83,7 +83,8 @@ func (*emptyRow) Page() []byte      { return nil }
 func (*emptyRow) Scan(...any) error { return nil }
 func (*emptyRow) Close() error      { return nil }
 
-// traveller is the failover of a server in dc1, which fails over to dc2, and then to dc3.
+// traveller is the failover of a server in dc1, which fails over to dc2, and then to dc3. Its tests run in bubbles
+// of synctest, where no probe is slow.
 type traveller struct {
 	*failover
 	t    *testing.T
@@ -138,60 +139,64 @@ func (s *traveller) wantAbsence() {
 // A second datacenter goes away, or loses its quorum, while the local one is away: statements go to the third. They
 // return to the local datacenter as after any absence, once reads can be confirmed with all the others.
 func TestSecondOutage(t *testing.T) {
-	for _, second := range []health{noQuorum, unreached} {
-		s := opened(t, continent{"dc1": serving, "dc2": serving, "dc3": serving})
-		s.pass(time.Minute)
-		s.wantReads(t, "dc1", gocql.LocalQuorum)
-		s.all["dc1"] = unreached
-		s.pass(20 * time.Second)
-		s.wantReads(t, "dc2", gocql.LocalQuorum)
-		left := s.confirmation.absence.left
+	synctest.Test(t, func(t *testing.T) {
+		for _, second := range []health{noQuorum, unreached} {
+			s := opened(t, continent{"dc1": serving, "dc2": serving, "dc3": serving})
+			s.pass(time.Minute)
+			s.wantReads(t, "dc1", gocql.LocalQuorum)
+			s.all["dc1"] = unreached
+			s.pass(20 * time.Second)
+			s.wantReads(t, "dc2", gocql.LocalQuorum)
+			left := s.confirmation.absence.left
 
-		s.all["dc2"] = second
-		s.pass(8 * time.Second)
-		s.wantReads(t, "dc2", gocql.LocalQuorum) // it may be back in a moment
-		s.pass(8 * time.Second)
-		s.wantReads(t, "dc3", gocql.LocalQuorum)
-		s.wantAbsence()
-		if !strings.Contains(s.logs.String(), noOtherEither) {
-			t.Errorf("the log says nothing of the second failover:\n%s", s.logs)
-		}
+			s.all["dc2"] = second
+			s.pass(8 * time.Second)
+			s.wantReads(t, "dc2", gocql.LocalQuorum) // it may be back in a moment
+			s.pass(8 * time.Second)
+			s.wantReads(t, "dc3", gocql.LocalQuorum)
+			s.wantAbsence()
+			if !strings.Contains(s.logs.String(), noOtherEither) {
+				t.Errorf("the log says nothing of the second failover:\n%s", s.logs)
+			}
 
-		// Without dc2 reads cannot be confirmed: statements stay where they are served.
-		s.all["dc1"] = serving
-		s.pass(2 * time.Minute)
-		s.wantReads(t, "dc3", gocql.LocalQuorum)
-		if n := strings.Count(s.logs.String(), "reads cannot be confirmed"); n != 1 {
-			t.Errorf("the log says %d times why statements do not return", n)
+			// Without dc2 reads cannot be confirmed: statements stay where they are served.
+			s.all["dc1"] = serving
+			s.pass(2 * time.Minute)
+			s.wantReads(t, "dc3", gocql.LocalQuorum)
+			if n := strings.Count(s.logs.String(), "reads cannot be confirmed"); n != 1 {
+				t.Errorf("the log says %d times why statements do not return", n)
+			}
+			s.all["dc2"] = serving
+			s.pass(2 * time.Minute)
+			s.wantReads(t, "dc1", gocql.EachQuorum)
+			if a := s.confirmation.absence; !a.left.Equal(left) || a.back.IsZero() {
+				t.Errorf("%+v is confirmed, want all since %v", a, left)
+			}
 		}
-		s.all["dc2"] = serving
-		s.pass(2 * time.Minute)
-		s.wantReads(t, "dc1", gocql.EachQuorum)
-		if a := s.confirmation.absence; !a.left.Equal(left) || a.back.IsZero() {
-			t.Errorf("%+v is confirmed, want all since %v", a, left)
-		}
-	}
+	})
 }
 
 // While reads cannot be confirmed, statements stay with a datacenter that stumbles for a moment: the local datacenter
 // could not be read at all.
 func TestStumbleKeepsStatements(t *testing.T) {
-	s := opened(t, continent{"dc1": serving, "dc2": serving, "dc3": serving})
-	s.all["dc1"] = unreached
-	s.pass(20 * time.Second)
-	s.all["dc1"], s.all["dc3"] = serving, unreached
-	s.pass(2 * time.Minute)
-	for _, stumble := range []health{noQuorum, unreached} {
-		s.all["dc2"] = stumble
-		s.pass(8 * time.Second)
-		s.wantReads(t, "dc2", gocql.LocalQuorum)
-		s.all["dc2"] = serving
+	synctest.Test(t, func(t *testing.T) {
+		s := opened(t, continent{"dc1": serving, "dc2": serving, "dc3": serving})
+		s.all["dc1"] = unreached
+		s.pass(20 * time.Second)
+		s.all["dc1"], s.all["dc3"] = serving, unreached
 		s.pass(2 * time.Minute)
-		s.wantReads(t, "dc2", gocql.LocalQuorum)
-	}
-	s.all["dc2"] = noQuorum // for good
-	s.pass(time.Minute)
-	s.wantReads(t, "dc1", gocql.EachQuorum)
+		for _, stumble := range []health{noQuorum, unreached} {
+			s.all["dc2"] = stumble
+			s.pass(8 * time.Second)
+			s.wantReads(t, "dc2", gocql.LocalQuorum)
+			s.all["dc2"] = serving
+			s.pass(2 * time.Minute)
+			s.wantReads(t, "dc2", gocql.LocalQuorum)
+		}
+		s.all["dc2"] = noQuorum // for good
+		s.pass(time.Minute)
+		s.wantReads(t, "dc1", gocql.EachQuorum)
+	})
 }
 
 // coordinators is a session whose nodes are asked in order, as far as a statement permits.
@@ -254,59 +259,65 @@ func TestProbeAsksFurtherNodes(t *testing.T) {
 
 // A failing datacenter that is the only one left keeps the statements, and the first that serves again takes them.
 func TestThirdOutage(t *testing.T) {
-	s := opened(t, continent{"dc1": serving, "dc2": serving, "dc3": serving})
-	s.all["dc1"] = unreached
-	s.pass(20 * time.Second)
-	s.all["dc2"] = noQuorum
-	s.pass(20 * time.Second)
-	s.wantReads(t, "dc3", gocql.LocalQuorum)
-	s.all["dc3"] = unreached
-	s.pass(time.Minute)
-	s.wantReads(t, "dc3", gocql.LocalQuorum)
-	s.all["dc2"] = serving
-	s.pass(4 * time.Second)
-	s.wantReads(t, "dc2", gocql.LocalQuorum)
-	s.wantAbsence()
+	synctest.Test(t, func(t *testing.T) {
+		s := opened(t, continent{"dc1": serving, "dc2": serving, "dc3": serving})
+		s.all["dc1"] = unreached
+		s.pass(20 * time.Second)
+		s.all["dc2"] = noQuorum
+		s.pass(20 * time.Second)
+		s.wantReads(t, "dc3", gocql.LocalQuorum)
+		s.all["dc3"] = unreached
+		s.pass(time.Minute)
+		s.wantReads(t, "dc3", gocql.LocalQuorum)
+		s.all["dc2"] = serving
+		s.pass(4 * time.Second)
+		s.wantReads(t, "dc2", gocql.LocalQuorum)
+		s.wantAbsence()
 
-	// If no other datacenter serves, nothing is gained by waiting there.
-	s.all["dc1"], s.all["dc2"] = serving, noQuorum
-	s.pass(2 * time.Minute)
-	s.wantReads(t, "dc1", gocql.EachQuorum)
+		// If no other datacenter serves, nothing is gained by waiting there.
+		s.all["dc1"], s.all["dc2"] = serving, noQuorum
+		s.pass(2 * time.Minute)
+		s.wantReads(t, "dc1", gocql.EachQuorum)
+	})
 }
 
 // A second failover needs no new note on the disk: the note of the absence is there.
 func TestSecondOutageOnFullDisk(t *testing.T) {
-	s := opened(t, continent{"dc1": unreached, "dc2": serving, "dc3": serving})
-	s.wantReads(t, "dc2", gocql.LocalQuorum)
-	s.confirmation.file.path += "/not a folder/confirm-reads"
-	s.all["dc2"] = unreached
-	s.pass(20 * time.Second)
-	s.wantReads(t, "dc3", gocql.LocalQuorum)
+	synctest.Test(t, func(t *testing.T) {
+		s := opened(t, continent{"dc1": unreached, "dc2": serving, "dc3": serving})
+		s.wantReads(t, "dc2", gocql.LocalQuorum)
+		s.confirmation.file.path += "/not a folder/confirm-reads"
+		s.all["dc2"] = unreached
+		s.pass(20 * time.Second)
+		s.wantReads(t, "dc3", gocql.LocalQuorum)
+	})
 }
 
 // A start while the local datacenter is away passes over a datacenter without a quorum, and takes such a
 // datacenter only if no other can be reached.
 func TestStartPassesOverNoQuorum(t *testing.T) {
-	for _, c := range []struct {
-		dc2, dc3 health
-		want     string
-	}{
-		{serving, serving, "dc2"}, {noQuorum, serving, "dc3"}, {unreached, serving, "dc3"},
-		{noQuorum, noQuorum, "dc2"}, {unreached, noQuorum, "dc3"}, {noQuorum, unreached, "dc2"},
-	} {
-		for _, away := range []bool{false, true} {
-			s := travel(t, continent{"dc1": unreached, "dc2": c.dc2, "dc3": c.dc3})
-			if err := s.open(t.Context(), away); err != nil {
-				t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			dc2, dc3 health
+			want     string
+		}{
+			{serving, serving, "dc2"}, {noQuorum, serving, "dc3"}, {unreached, serving, "dc3"},
+			{noQuorum, noQuorum, "dc2"}, {unreached, noQuorum, "dc3"}, {noQuorum, unreached, "dc2"},
+		} {
+			for _, away := range []bool{false, true} {
+				s := travel(t, continent{"dc1": unreached, "dc2": c.dc2, "dc3": c.dc3})
+				if err := s.open(t.Context(), away); err != nil {
+					t.Fatal(err)
+				}
+				s.wantReads(t, c.want, gocql.LocalQuorum)
+				s.wantAbsence()
 			}
-			s.wantReads(t, c.want, gocql.LocalQuorum)
-			s.wantAbsence()
 		}
-	}
-	s := travel(t, continent{"dc1": unreached, "dc2": unreached, "dc3": unreached})
-	if err := s.open(t.Context(), false); err == nil || s.confirmation.file.exists() {
-		t.Errorf("no datacenter can be reached: %v", err)
-	}
+		s := travel(t, continent{"dc1": unreached, "dc2": unreached, "dc3": unreached})
+		if err := s.open(t.Context(), false); err == nil || s.confirmation.file.exists() {
+			t.Errorf("no datacenter can be reached: %v", err)
+		}
+	})
 }
 
 // restarted is a server that starts in the middle of an absence: dc1 went away, statements go to dc2, and then the health
@@ -451,21 +462,23 @@ func TestRestartAfterReturn(t *testing.T) {
 // The routes to other datacenters stay open until reads are trusted alone, so that no statement in flight is cut
 // off, and are closed then.
 func TestRoutesAreClosed(t *testing.T) {
-	s := opened(t, continent{"dc1": unreached, "dc2": serving, "dc3": serving})
-	s.all["dc2"] = noQuorum
-	s.pass(20 * time.Second)
-	if open := sortedKeys(s.others); !slices.Equal(open, []string{"dc2", "dc3"}) {
-		t.Errorf("routes to %v are open", open)
-	}
-	s.all["dc1"], s.all["dc2"] = serving, serving
-	s.pass(2 * time.Minute)
-	s.wantReads(t, "dc1", gocql.EachQuorum)
-	s.confirmation.file.remove()
-	s.pass(2 * time.Second)
-	s.wantReads(t, "dc1", gocql.LocalQuorum)
-	if len(s.others) > 0 {
-		t.Errorf("routes to %v are open", sortedKeys(s.others))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := opened(t, continent{"dc1": unreached, "dc2": serving, "dc3": serving})
+		s.all["dc2"] = noQuorum
+		s.pass(20 * time.Second)
+		if open := sortedKeys(s.others); !slices.Equal(open, []string{"dc2", "dc3"}) {
+			t.Errorf("routes to %v are open", open)
+		}
+		s.all["dc1"], s.all["dc2"] = serving, serving
+		s.pass(2 * time.Minute)
+		s.wantReads(t, "dc1", gocql.EachQuorum)
+		s.confirmation.file.remove()
+		s.pass(2 * time.Second)
+		s.wantReads(t, "dc1", gocql.LocalQuorum)
+		if len(s.others) > 0 {
+			t.Errorf("routes to %v are open", sortedKeys(s.others))
+		}
+	})
 }
 
 // deaf is a cluster whose nodes take connections and never answer.

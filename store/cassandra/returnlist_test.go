@@ -80,7 +80,7 @@ func TestListGoesOnConfirmed(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg, err := Config{Hosts: []string{"x"}, Datacenter: "dc1", Window: time.Hour}.withDefaults()
+			cfg, err := Config{Hosts: []string{"x"}, Datacenter: "dc1", Window: time.Hour, SpeculativeDelay: -1}.withDefaults()
 			if err != nil {
 				t.Fatal(err)
 			}

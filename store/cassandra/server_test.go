@@ -288,7 +288,7 @@ func TestLateTrash(t *testing.T) {
 	}
 	cql := session(t, cfg)
 	for _, statement := range []string{
-		fmt.Sprintf("DELETE FROM %s.trash WHERE datacenter = 'dc1' AND hour = %d AND shard = %d", cfg.Keyspace, hour, mb[15]),
+		fmt.Sprintf("DELETE FROM %s.trash WHERE datacenter = 'dc1' AND hour IN (%d, %d) AND shard = %d", cfg.Keyspace, hour, hour+1, mb[15]),
 		fmt.Sprintf("INSERT INTO %s.trash (datacenter, hour, shard, mailbox, message, removed_at) VALUES ('dc1', %d, %d, %s, %s, %d)",
 			cfg.Keyspace, hour-4, mb[15], gocql.UUID(mb), late.ID, time.Now().Add(-4*time.Hour).UnixMicro()),
 	} {

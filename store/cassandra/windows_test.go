@@ -69,7 +69,7 @@ func TestWindowsDiffer(t *testing.T) {
 	wants(nil)
 	// The row of a server of an older release has no window.
 	cql := session(t, cfg)
-	if err := cql.Query("INSERT INTO "+cfg.Keyspace+".server (datacenter, id, name) VALUES ('dc1', ?, 'older') USING TTL 60", gocql.MustRandomUUID()).Exec(); err != nil {
+	if err := cql.Query("INSERT INTO "+cfg.Keyspace+".server (datacenter, id, name) VALUES ('dc1', ?, 'older') USING TTL 3600", gocql.MustRandomUUID()).Exec(); err != nil {
 		t.Fatal(err)
 	}
 	mailtest.WaitFor(t, 10*time.Minute, func() error {
