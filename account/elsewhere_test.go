@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -189,60 +190,61 @@ func TestMakeAfterRemovalElsewhere(t *testing.T) {
 // TestMakeWithoutAnswer: accounts are made while another datacenter refuses the question or is silent. After a silence the
 // directory asks nobody for a while. A busy server refuses, and so does a client that goes away.
 func TestMakeWithoutAnswer(t *testing.T) {
-	t.Parallel()
-	here, _ := withDomain(t)
-	each := &view{Directory: here.store.Local}
-	var log strings.Builder
-	here.cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	d, err := New(here.cfg, twoPlaces(here.store.Local, each), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	add := func(ctx context.Context) error {
-		n++
-		_, err := d.AddAccount(ctx, addr(t, fmt.Sprintf("user%d@example.test", n)), "secret")
-		return err
-	}
-	each.fails = fmt.Errorf("test: %w", store.ErrOverloaded)
-	if err := add(t.Context()); !errors.Is(err, store.ErrOverloaded) {
-		t.Errorf("by a busy server: %v", err)
-	}
-	each.fails = store.ErrCorrupt
-	if err := add(t.Context()); !errors.Is(err, store.ErrCorrupt) {
-		t.Errorf("with damaged rows elsewhere: %v", err)
-	}
-	each.fails, each.down, each.asked = nil, true, 0
-	for range 2 {
-		if err := add(t.Context()); err != nil {
-			t.Errorf("the other datacenter refuses: %v", err)
+	synctest.Test(t, func(t *testing.T) {
+		here, _ := withDomain(t)
+		each := &view{Directory: here.store.Local}
+		var log strings.Builder
+		here.cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		d, err := New(here.cfg, twoPlaces(here.store.Local, each), nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if each.asked != 2 {
-		t.Errorf("%d questions, want 2", each.asked)
-	}
-	each.silent = true
-	gone, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	if err := add(gone); err == nil {
-		t.Error("the client has gone, and the account is made")
-	}
-	for range 2 {
-		if err := add(t.Context()); err != nil {
-			t.Errorf("the other datacenter is silent: %v", err)
+		n := 0
+		add := func(ctx context.Context) error {
+			n++
+			_, err := d.AddAccount(ctx, addr(t, fmt.Sprintf("user%d@example.test", n)), "secret")
+			return err
 		}
-	}
-	if each.asked != 4 {
-		t.Errorf("%d questions, want 4: none soon after the silence", each.asked)
-	}
-	if n := strings.Count(log.String(), "addresses and domains are made although another datacenter"); n != 1 {
-		t.Errorf("%d messages in the log, want 1:\n%s", n, log.String())
-	}
-	for answer, want := range map[string]float64{answerError: 6, answerRest: 1} {
-		if n := testutil.ToFloat64(d.metrics.elsewhere.WithLabelValues(askMaking, answer)); n != want {
-			t.Errorf("the metric counts %v times the answer %s, want %v", n, answer, want)
+		each.fails = fmt.Errorf("test: %w", store.ErrOverloaded)
+		if err := add(t.Context()); !errors.Is(err, store.ErrOverloaded) {
+			t.Errorf("by a busy server: %v", err)
 		}
-	}
+		each.fails = store.ErrCorrupt
+		if err := add(t.Context()); !errors.Is(err, store.ErrCorrupt) {
+			t.Errorf("with damaged rows elsewhere: %v", err)
+		}
+		each.fails, each.down, each.asked = nil, true, 0
+		for range 2 {
+			if err := add(t.Context()); err != nil {
+				t.Errorf("the other datacenter refuses: %v", err)
+			}
+		}
+		if each.asked != 2 {
+			t.Errorf("%d questions, want 2", each.asked)
+		}
+		each.silent = true
+		gone, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := add(gone); err == nil {
+			t.Error("the client has gone, and the account is made")
+		}
+		for range 2 {
+			if err := add(t.Context()); err != nil {
+				t.Errorf("the other datacenter is silent: %v", err)
+			}
+		}
+		if each.asked != 4 {
+			t.Errorf("%d questions, want 4: none soon after the silence", each.asked)
+		}
+		if n := strings.Count(log.String(), "addresses and domains are made although another datacenter"); n != 1 {
+			t.Errorf("%d messages in the log, want 1:\n%s", n, log.String())
+		}
+		for answer, want := range map[string]float64{answerError: 6, answerRest: 1} {
+			if n := testutil.ToFloat64(d.metrics.elsewhere.WithLabelValues(askMaking, answer)); n != want {
+				t.Errorf("the metric counts %v times the answer %s, want %v", n, answer, want)
+			}
+		}
+	})
 }
 
 // besideAnother returns a directory that asks another one elsewhere at the level Each, and the directory here.
@@ -261,44 +263,45 @@ func besideAnother(t *testing.T) (d, here, elsewhere *Directory, each *view) {
 // A domain that another datacenter hosts exists, although it has not arrived here. A domain that no datacenter hosts is
 // added, also while another datacenter does not answer.
 func TestAddDomainElsewhere(t *testing.T) {
-	t.Parallel()
-	d, here, elsewhere, each := besideAnother(t)
-	ctx := t.Context()
-	add := func(name string) error {
-		_, err := d.AddDomain(ctx, name)
-		return err
-	}
-	if _, err := elsewhere.AddDomain(ctx, "new.test"); err != nil {
-		t.Fatal(err)
-	}
-	wantErr(t, "hosted elsewhere", add("NEW.test"), ErrExists)
-	if _, err := here.Domain(ctx, "new.test"); !errors.Is(err, ErrNoSuchDomain) {
-		t.Errorf("the refused domain: %v", err)
-	}
-	wantErr(t, "hosted nowhere", add("nowhere.test"), nil)
-	wantErr(t, "removed elsewhere", elsewhere.RemoveDomain(ctx, "new.test"), nil)
-	wantErr(t, "hosted elsewhere before", add("new.test"), nil)
-
-	each.fails = fmt.Errorf("test: %w", store.ErrOverloaded)
-	wantErr(t, "a busy server", add("busy.test"), store.ErrOverloaded)
-	each.fails, each.down = nil, true
-	wantErr(t, "another datacenter refuses", add("refused.test"), nil)
-	each.silent, each.domains = true, 0
-	gone, cancel := context.WithCancel(ctx)
-	cancel()
-	if _, err := d.AddDomain(gone, "gone.test"); err == nil {
-		t.Error("the client has gone, and the domain is added")
-	}
-	wantErr(t, "another datacenter is silent", add("silent.test"), nil)
-	wantErr(t, "soon after the silence", add("rest.test"), nil)
-	if each.domains != 2 {
-		t.Errorf("%d questions, want 2: none soon after the silence", each.domains)
-	}
-	for answer, want := range map[string]float64{answerFound: 1, answerNone: 2, answerError: 4, answerRest: 1} {
-		if n := testutil.ToFloat64(d.metrics.elsewhere.WithLabelValues(askMaking, answer)); n != want {
-			t.Errorf("the metric counts %v times the answer %s, want %v", n, answer, want)
+	synctest.Test(t, func(t *testing.T) {
+		d, here, elsewhere, each := besideAnother(t)
+		ctx := t.Context()
+		add := func(name string) error {
+			_, err := d.AddDomain(ctx, name)
+			return err
 		}
-	}
+		if _, err := elsewhere.AddDomain(ctx, "new.test"); err != nil {
+			t.Fatal(err)
+		}
+		wantErr(t, "hosted elsewhere", add("NEW.test"), ErrExists)
+		if _, err := here.Domain(ctx, "new.test"); !errors.Is(err, ErrNoSuchDomain) {
+			t.Errorf("the refused domain: %v", err)
+		}
+		wantErr(t, "hosted nowhere", add("nowhere.test"), nil)
+		wantErr(t, "removed elsewhere", elsewhere.RemoveDomain(ctx, "new.test"), nil)
+		wantErr(t, "hosted elsewhere before", add("new.test"), nil)
+
+		each.fails = fmt.Errorf("test: %w", store.ErrOverloaded)
+		wantErr(t, "a busy server", add("busy.test"), store.ErrOverloaded)
+		each.fails, each.down = nil, true
+		wantErr(t, "another datacenter refuses", add("refused.test"), nil)
+		each.silent, each.domains = true, 0
+		gone, cancel := context.WithCancel(ctx)
+		cancel()
+		if _, err := d.AddDomain(gone, "gone.test"); err == nil {
+			t.Error("the client has gone, and the domain is added")
+		}
+		wantErr(t, "another datacenter is silent", add("silent.test"), nil)
+		wantErr(t, "soon after the silence", add("rest.test"), nil)
+		if each.domains != 2 {
+			t.Errorf("%d questions, want 2: none soon after the silence", each.domains)
+		}
+		for answer, want := range map[string]float64{answerFound: 1, answerNone: 2, answerError: 4, answerRest: 1} {
+			if n := testutil.ToFloat64(d.metrics.elsewhere.WithLabelValues(askMaking, answer)); n != want {
+				t.Errorf("the metric counts %v times the answer %s, want %v", n, answer, want)
+			}
+		}
+	})
 }
 
 // newest returns the newest generation of an address.

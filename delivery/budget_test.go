@@ -18,7 +18,7 @@ import (
 // statements that it has without them, and add batches beside: fewer than one for each delivery.
 func TestRecordsAddBatches(t *testing.T) {
 	const deliveries = 300
-	pair, domain := servers(t, 30*time.Second, 0)
+	pair, domain := servers(t, 0)
 	s := pair[0]
 	// count returns the statements of a delivery, which must be the same for all deliveries.
 	count := func(name string) (statements string) {

@@ -82,7 +82,7 @@ func (s *server) addAgain(t *testing.T, alice mail.Recipient, rows []mail.Messag
 // TestNodeBulkBudget: the first delivery of a server to a bulk mailbox pays for the marker, and later
 // deliveries pay nothing.
 func TestNodeBulkBudget(t *testing.T) {
-	pair, domain := servers(t, 30*time.Second, 0)
+	pair, domain := servers(t, 0)
 	setBulk(t, pair[0], domain, time.Now().Add(-time.Hour))
 	for _, s := range pair {
 		for _, want := range []string{"insert content, insert mailbox, insert mailbox", "insert content, insert mailbox"} {
@@ -102,7 +102,7 @@ func TestNodeBulkBudget(t *testing.T) {
 func TestNodeBulkBetweenTrials(t *testing.T) {
 	for _, how := range []string{"unknown", "lost"} {
 		t.Run(how, func(t *testing.T) {
-			pair, domain := servers(t, 30*time.Second, 0)
+			pair, domain := servers(t, 0)
 			pair[0].add["alice"] = how
 			first := pair[0].send(t, domain, host, deliverytest.Sample, "alice")
 			deliverytest.Want(t, first, "unknown")
@@ -135,7 +135,7 @@ func TestNodeBulkBetweenTrials(t *testing.T) {
 func TestNodeBulkNotHeard(t *testing.T) {
 	for _, order := range [][2]int{{0, 1}, {1, 0}} {
 		t.Run([]string{"heard first", "not heard first"}[order[0]], func(t *testing.T) {
-			pair, domain := servers(t, 30*time.Second, 0)
+			pair, domain := servers(t, 0)
 			before := pair[1].recipient(t, domain)
 			setBulk(t, pair[0], domain, time.Now().Add(-time.Hour))
 			believes := [2]mail.Recipient{pair[0].recipient(t, domain), before}
@@ -203,7 +203,7 @@ func (h *hand) set(at time.Time) {
 // TestNodeMidnight: servers with different clocks deliver to a bulk mailbox around midnight, and again
 // on the other side of midnight. Every message is listed once, in the order of the ids.
 func TestNodeMidnight(t *testing.T) {
-	pair, domain := servers(t, 30*time.Second, 0)
+	pair, domain := servers(t, 0)
 	midnight := time.Now().UTC().Truncate(24 * time.Hour)
 	setBulk(t, pair[0], domain, midnight.Add(-36*time.Hour))
 	clocks := [2]*hand{{at: midnight.Add(-time.Minute)}, {at: midnight.Add(time.Minute)}}

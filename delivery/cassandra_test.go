@@ -95,13 +95,13 @@ func config(t *testing.T) cassandra.Config {
 	return cassandra.Config{
 		Hosts: cluster.Get(t).Addresses("dc1"), Datacenter: "dc1", Keyspace: "delivery_test",
 		Replication: map[string]int{"dc1": 1}, SpoolDir: t.TempDir(), ConnectTimeout: 30 * time.Second,
-		Window: time.Nanosecond, FloorEvery: 1, ScanRate: 1e6,
+		Window: time.Nanosecond, FloorEvery: 1, ScanRate: 1e6, QueueTime: time.Minute, ClockEvery: time.Minute,
 	}
 }
 
 // servers returns two servers with accounts alice, bob and root in a domain of the test. They exchange
 // attempts when share is called. The clock of the second server is ahead by later.
-func servers(t *testing.T, timeout, later time.Duration) (pair [2]*server, domain string) {
+func servers(t *testing.T, later time.Duration) (pair [2]*server, domain string) {
 	t.Helper()
 	cfg := config(t)
 	if _, err := cassandra.Apply(t.Context(), cfg); err != nil {
@@ -112,9 +112,7 @@ func servers(t *testing.T, timeout, later time.Duration) (pair [2]*server, domai
 		s := &server{add: map[string]string{}}
 		cfg.Observe = s.observe
 		cfg.Server = t.Name() + string(rune('a'+i))
-		if cfg.Timeout = 30 * time.Second; i == 0 {
-			cfg.Timeout = timeout
-		}
+		cfg.Timeout = 30 * time.Second
 		engine, err := cassandra.Open(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -140,6 +138,22 @@ func servers(t *testing.T, timeout, later time.Duration) (pair [2]*server, domai
 		pair[i], s.dir = s, dir
 	}
 	return pair, domain
+}
+
+// openImpatient opens the engine of a server with a short time-out. On a busy machine that takes several attempts.
+func openImpatient(t *testing.T, s *server) (engine store.Engine) {
+	t.Helper()
+	cfg := config(t)
+	cfg.Observe, cfg.Server, cfg.Timeout = s.observe, t.Name()+" impatient", 3*time.Second
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
+		st, err := cassandra.Open(t.Context(), cfg)
+		if err == nil {
+			engine = st
+			t.Cleanup(func() { st.Close() })
+		}
+		return err
+	})
+	return engine
 }
 
 // send delivers a text by SMTP, from a host.
@@ -196,7 +210,8 @@ const (
 // TestNodeStandsStill: a write times out with an unknown outcome, and so does the insert of the
 // attempt. When the node answers again, the sender repeats at another server.
 func TestNodeStandsStill(t *testing.T) {
-	pair, domain := servers(t, 3*time.Second, 0)
+	pair, domain := servers(t, 0)
+	impatient := openImpatient(t, pair[0])
 	node := cluster.Get(t).Node("dc1-1")
 	resume := func() {
 		if err := node.Resume(); err != nil {
@@ -205,6 +220,7 @@ func TestNodeStandsStill(t *testing.T) {
 	}
 	defer resume()
 	pair[0].before = func() {
+		pair[0].Engine = impatient
 		if err := node.Pause(); err != nil {
 			t.Error(err)
 		}
@@ -230,7 +246,7 @@ func TestNodeStandsStill(t *testing.T) {
 
 // TestNodeBudget: a delivery without fault pays nothing for the ledger.
 func TestNodeBudget(t *testing.T) {
-	pair, domain := servers(t, 30*time.Second, 0)
+	pair, domain := servers(t, 0)
 	s := pair[0]
 	for range 2 {
 		deliverytest.Want(t, s.send(t, domain, host, deliverytest.Sample, "alice"), "ok")
@@ -262,7 +278,7 @@ func TestNodeBudget(t *testing.T) {
 
 // TestNodeOther: different octets, or a different network, make another message.
 func TestNodeOther(t *testing.T) {
-	pair, domain := servers(t, 30*time.Second, 0)
+	pair, domain := servers(t, 0)
 	pair[0].add["alice"] = "unknown"
 	deliverytest.Want(t, pair[0].send(t, domain, host, deliverytest.Sample, "alice"), "unknown")
 	pair[1].share(t)
@@ -282,7 +298,7 @@ func TestNodeOther(t *testing.T) {
 
 // TestNodeRemoved: a repetition does not restore a removed message.
 func TestNodeRemoved(t *testing.T) {
-	pair, domain := servers(t, 30*time.Second, 0)
+	pair, domain := servers(t, 0)
 	pair[0].add["alice"] = "unknown"
 	deliverytest.Want(t, pair[0].send(t, domain, host, deliverytest.Sample, "alice"), "unknown")
 	drop := pair[1].wantCopies(t, domain, "alice", 1)
@@ -304,7 +320,7 @@ func TestNodeRemoved(t *testing.T) {
 func TestNodeLate(t *testing.T) {
 	for _, how := range []string{"unknown", "lost"} {
 		t.Run(how, func(t *testing.T) {
-			pair, domain := servers(t, 30*time.Second, 31*time.Minute)
+			pair, domain := servers(t, 31*time.Minute)
 			pair[0].add["alice"], pair[0].add["bob"] = how, "unavailable"
 			first := pair[0].send(t, domain, host, deliverytest.Sample, "alice", "bob")
 			deliverytest.Want(t, first, "unknown", "unavailable")
@@ -330,7 +346,7 @@ func TestNodeLate(t *testing.T) {
 // TestNodeReplyLost: a server stops while a reply is in flight, and its client repeats at another
 // server.
 func TestNodeReplyLost(t *testing.T) {
-	pair, domain := servers(t, 30*time.Second, 0)
+	pair, domain := servers(t, 0)
 	res := pair[0].send(t, domain, host, deliverytest.Sample, "alice", "bob")
 	deliverytest.Want(t, res, "ok", "ok")
 	ended, cancel := context.WithCancel(t.Context())

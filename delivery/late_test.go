@@ -38,7 +38,7 @@ func sweep(t *testing.T, pair [2]*server) {
 func TestNodeBelowFloor(t *testing.T) {
 	for how, result := range map[string]string{"unknown": "unknown", "lost": "unknown", "unavailable": "unavailable"} {
 		t.Run(how, func(t *testing.T) {
-			pair, domain := servers(t, 30*time.Second, 31*time.Minute)
+			pair, domain := servers(t, 31*time.Minute)
 			pair[0].add["alice"] = how
 			first := pair[0].send(t, domain, host, deliverytest.Sample, "alice", "bob")
 			deliverytest.Want(t, first, result, "ok")
@@ -70,7 +70,7 @@ func TestNodeBelowFloor(t *testing.T) {
 func TestNodeSecondRowLate(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		t.Run(map[bool]string{false: "at once", true: "again"}[again], func(t *testing.T) {
-			pair, domain := servers(t, 30*time.Second, 0)
+			pair, domain := servers(t, 0)
 			clear := func() {
 				pair[1].fetched(t, pair[1].wantCopies(t, domain, "alice", 1))
 				sweep(t, pair)

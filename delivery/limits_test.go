@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"popelago/delivery"
 	"popelago/delivery/deliverytest"
@@ -31,7 +32,8 @@ func (c *calls) ListMessages(ctx context.Context, mailbox mail.MailboxID, after 
 // limited is a world with settings of alice.
 func limited(t *testing.T, c *calls, settings map[string]string) *deliverytest.World {
 	t.Helper()
-	w := deliverytest.New(t, deliverytest.Options{Wrap: func(st store.Store) store.Store {
+	now := time.Now() // nobody forgets a usage
+	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{Now: func() time.Time { return now }}, Wrap: func(st store.Store) store.Store {
 		c.Mail = st.Mail.Local
 		return storetest.WithMail(st, c)
 	}})

@@ -78,7 +78,7 @@ func TestLateMailIsReportedOnce(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			st := openStore(t)
 			dir := newDirectory(t, st)
-			ids := mail.NewIDSource(nil)
+			var ids *mail.IDSource
 			alice := newAccount(t, dir, "alice")
 			removeAccount(t, dir, alice)
 			late := func() {
@@ -89,6 +89,7 @@ func TestLateMailIsReportedOnce(t *testing.T) {
 			}
 			var log mailtest.Log
 			now := time.Now().Add(time.Second)
+			ids = mail.NewIDSource(func() time.Time { return now })
 			start := func() (jobs []task.Job) {
 				for _, origin := range tt.alive {
 					jobs = append(jobs, task.Purge(task.PurgeConfig{
@@ -116,7 +117,6 @@ func TestLateMailIsReportedOnce(t *testing.T) {
 			if n := said(); n != 1 || !strings.Contains(log.String(), "messages=2") {
 				t.Errorf("said %d times:\n%s", n, log.String())
 			}
-			ids = mail.NewIDSource(func() time.Time { return now })
 			late()
 			day()
 			if n := said(); n != 2 || !strings.Contains(log.String(), "messages=3") {
