@@ -609,6 +609,51 @@ func TestRebuildLeavesTornContentsOut(t *testing.T) {
 	r.wantRows("after a rebuild", r.a)
 }
 
+// holding is a store that notes when a floor was held last.
+type holding struct {
+	store.Upkeep
+	r    *checkRig
+	held *time.Time
+}
+
+func (s holding) HoldFloor(ctx context.Context, mailbox mail.MailboxID) error {
+	*s.held = s.r.now()
+	return s.Upkeep.HoldFloor(ctx, mailbox)
+}
+
+// slow is a store that takes most of an hour for an entry.
+type slow struct {
+	store.Mail
+	r    *checkRig
+	held *time.Time
+}
+
+func (s slow) AddMessages(ctx context.Context, entries []store.Entry) []error {
+	s.r.pass(50 * time.Minute)
+	if held := s.r.now().Sub(*s.held); held > store.FloorHold {
+		s.r.Errorf("an entry is added %v after the floor was held", held)
+	}
+	return s.Mail.AddMessages(ctx, entries)
+}
+
+// A rebuild that takes long holds the floor again before the hold ends.
+func TestRebuildHoldsAgain(t *testing.T) {
+	r := newCheckRig(t)
+	for range 5 {
+		r.put(r.a)
+	}
+	r.reopen()
+	var held time.Time
+	r.wrap = func(st store.Store) store.Store {
+		st.Upkeep.All = holding{r.st, r, &held}
+		for _, level := range []*store.Mail{&st.Mail.Local, &st.Mail.Each, &st.Mail.All} {
+			*level = slow{r.st, r, &held}
+		}
+		return st
+	}
+	r.check("a rebuild", task.CheckOptions{Address: r.a, Rebuild: true}, "unlisted 5/5")
+}
+
 // While a replica is away, or the clock is wrong, a check draws no conclusion.
 func TestCheckNeedsAll(t *testing.T) {
 	r := newCheckRig(t)

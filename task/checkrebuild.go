@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"popelago/account"
 	"popelago/mail"
@@ -20,16 +19,18 @@ const holdAgain = store.FloorHold / 2
 
 // holdFloor keeps the floor of the account's mailbox from rising above entries added under their own
 // ids: a mailbox loses all entries below its floor. The hold also keeps contents of the mailbox from being
-// removed as orphans meanwhile. Floors and contents are read afterwards.
+// removed as orphans meanwhile. Floors and contents are read afterwards. A call within holdAgain changes nothing,
+// so holdFloor is also called before each entry: the entries of a batch may take longer than a hold lasts.
 func (r *checkRun) holdFloor(ctx context.Context) error {
-	if !r.held.IsZero() && time.Since(r.held) < holdAgain {
+	if !r.held.IsZero() && r.cfg.Now().Sub(r.held) < holdAgain {
 		return nil
 	}
 	mailbox := r.generations[0].Mailbox
+	held := r.cfg.Now()
 	if err := r.try(ctx, func() error { return r.upkeep.HoldFloor(ctx, mailbox) }); err != nil {
 		return fmt.Errorf("task: hold the floor of mailbox %s: %w", mailbox, err)
 	}
-	r.held = time.Now()
+	r.held = held
 	return nil
 }
 
@@ -48,6 +49,9 @@ func (r *checkRun) rebuildEntries(ctx context.Context, verdicts []verdict) error
 		if v.torn { // a removal of the orphan was given up half way
 			r.found(CheckFinding{Kind: KindDamaged, Message: v.ID, Detail: "the content cannot be read whole"})
 			continue
+		}
+		if err := r.holdFloor(ctx); err != nil {
+			return err
 		}
 		f := CheckFinding{Kind: KindUnlisted, Message: v.ID, Mailbox: g.Mailbox, Address: g.Row.Address.String(), Detail: "the message was not listed"}
 		switch err := r.list(ctx, g, v.ContentRow); {
