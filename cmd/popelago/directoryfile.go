@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ type directoryFile struct {
 	Domains map[string]domainFile `toml:"domains"`
 }
 
-// domainFile is a domain of a directoryFile. Keys are local-parts.
+// domainFile is a domain of a directoryFile. Keys are local-parts, see keyOf.
 type domainFile struct {
 	Settings map[string]string            `toml:"settings"`
 	Accounts map[string]map[string]string `toml:"accounts"` // settings, and keyState
@@ -110,6 +111,9 @@ func explainTOML(err error) error {
 		return fmt.Errorf("line %d: unknown key %s; a domain has settings, accounts, aliases and groups", row, quoted(strings.Join(strict.Errors[0].Key(), ".")))
 	case errors.As(err, &at):
 		row, column := at.Position()
+		if strings.Contains(at.Error(), "cannot decode") { // the parser names types of Go
+			return fmt.Errorf("line %d, column %d: the value has the wrong form: a setting is a text in quotes, an account a table such as {quota = \"2GiB\"} or {}, the members of a group are a list of texts", row, column)
+		}
 		return fmt.Errorf("line %d, column %d: %w", row, column, err)
 	}
 	return err
@@ -122,10 +126,10 @@ func (d domainFile) canonical(domain string) (domainFile, error) {
 		return out, err
 	}
 	kinds := map[string]string{}
-	local := func(kind, local string) (string, error) {
-		a := mail.Address{Local: local, Domain: domain}
-		if err := a.Validate(); err != nil {
-			return "", err
+	local := func(kind, key string) (string, error) {
+		a, err := addressOf(key, domain)
+		if err != nil {
+			return "", fmt.Errorf("%s %s: %w", kind, quoted(key), err)
 		}
 		name := a.Canonical().Local
 		if before := kinds[name]; before != "" {
@@ -167,6 +171,28 @@ func (d domainFile) canonical(domain string) (domainFile, error) {
 		}
 	}
 	return out, nil
+}
+
+// addressOf returns the address of a key: a local-part, in the quotes of RFC 5321 if it has an @. A key with an @
+// but without these quotes is a whole address by mistake.
+func addressOf(key, domain string) (mail.Address, error) {
+	if strings.HasPrefix(key, `"`) {
+		a, err := mail.ParseNewAddress(key + "@" + domain)
+		return a, cmp.Or(err, a.Validate())
+	}
+	if local, _, whole := strings.Cut(key, "@"); whole {
+		return mail.Address{}, fmt.Errorf("name the part before the @ alone, such as %s", quoted(local))
+	}
+	a := mail.Address{Local: key, Domain: domain}
+	return a, a.Validate()
+}
+
+// keyOf returns the key of a local-part, see addressOf.
+func keyOf(local, domain string) string {
+	if strings.ContainsAny(local, `@"`) {
+		return strings.TrimSuffix(mail.Address{Local: local, Domain: domain}.PathString(), "@"+domain)
+	}
+	return local
 }
 
 func canonicalAccount(settings map[string]string) (map[string]string, error) {
@@ -224,7 +250,7 @@ func (d domainFile) write(w io.Writer, domain string) error {
 	table := func(name string, keys []string, value func(string) string) {
 		fmt.Fprintf(&b, "\n[domains.%s.%s]\n", tomlText(domain), name)
 		for _, key := range keys {
-			fmt.Fprintf(&b, "%s = %s\n", tomlText(key), value(key))
+			fmt.Fprintf(&b, "%s = %s\n", tomlText(keyOf(key, domain)), value(key))
 		}
 	}
 	table("settings", sortedKeys(d.Settings), func(k string) string { return tomlText(d.Settings[k]) })
