@@ -44,8 +44,10 @@ func classify(err error) (status int, text string) {
 		return http.StatusServiceUnavailable, err.Error()
 	case errors.Is(err, token.ErrBadToken):
 		return http.StatusUnauthorized, err.Error()
-	case errors.Is(err, account.ErrBadCredentials), errors.Is(err, errNeedsPassword):
+	case errors.Is(err, errNeedsPassword):
 		return http.StatusUnauthorized, errNeedsPassword.Error()
+	case errors.Is(err, account.ErrBadCredentials):
+		return http.StatusUnauthorized, "the address or the password is wrong"
 	case errors.Is(err, errLoginRefused):
 		return http.StatusForbidden, errLoginRefused.Error()
 	case errors.Is(err, token.ErrForbidden), errors.Is(err, account.ErrNoChoice), errors.Is(err, errNeedsTLS):

@@ -24,7 +24,7 @@ const userCaller = "user"
 
 // Errors of the operations for users.
 var (
-	// errNeedsPassword: the request has no right address and password. HTTP answers 401.
+	// errNeedsPassword: the request has no address and password. HTTP answers 401.
 	errNeedsPassword = errors.New("the address and the password of an account are needed")
 	// errNeedsTLS: the password came over a readable connection. HTTP answers 403.
 	errNeedsTLS = errors.New("passwords are accepted over TLS alone")
