@@ -16,7 +16,7 @@ func eventsSettings(c *Config) []setting {
 		{"events.keep", duration(&e.Keep, time.Hour, store.MaxNoteAge),
 			"Time that an event is kept, sent or not. A webhook that is down for longer misses events."},
 		{"events.kinds", &list{p: &e.Kinds, what: "a kind of events such as \"accepted\"", check: webhook.CheckKind},
-			"Kinds of the events in the queue: accepted, refused, over-quota, login, retrieved, removed, expired, purged, restored, unfetched, growing, access, change."},
+			"Kinds of the events in the queue: " + webhook.AllKinds() + "."},
 		{"events.domains", &list{p: &e.Domains, what: "a domain such as \"example.org\"", check: checkDomain},
 			"Domains whose events enter the queue. None: all domains."},
 		{"events.webhooks", &list{p: &e.Webhooks, what: `a webhook such as "crm=https://hooks.example.org/mail"`, check: checkWebhook, secret: true},

@@ -88,10 +88,13 @@ func kindNames(kinds ...event.Kind) (names []string) {
 // CheckKind reports whether a text names a kind of events.
 func CheckKind(text string) error {
 	if !slices.Contains(event.Kinds(), event.Kind(text)) {
-		return fmt.Errorf("the kinds are %s", strings.Join(kindNames(event.Kinds()...), ", "))
+		return fmt.Errorf("the kinds are %s", AllKinds())
 	}
 	return nil
 }
+
+// AllKinds returns the names of all kinds of events, separated by commas.
+func AllKinds() string { return strings.Join(kindNames(event.Kinds()...), ", ") }
 
 // Target is a webhook.
 type Target struct {
