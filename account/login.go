@@ -125,6 +125,16 @@ func (d *Directory) LoginAddress(login string) (mail.Address, bool) {
 	return a, a.Validate() == nil
 }
 
+// MayShow reports whether logs and events may have the name of a login that failed with an error of SignIn. A name that is
+// neither an address nor the name of an account may be a password in the wrong place.
+func MayShow(login string, err error) bool {
+	if errors.Is(err, ErrDisabled) || errors.Is(err, ErrBadCredentials) && !errors.Is(err, ErrNoSuchAccount) {
+		return true // the account exists
+	}
+	_, parsed := mail.ParseAddress(login)
+	return parsed == nil && strings.Contains(login, "@")
+}
+
 // LoginReason is the class of a failed login for logs and records; empty for an error of SignIn that says nothing
 // about the name and the password.
 func LoginReason(err error) string {

@@ -49,6 +49,8 @@ type fixture struct {
 	// config changes the configuration; nil: no change.
 	config func(*adminConfig, store.Store)
 	keeper *trace.Keeper // of traced
+	// defaultDomain is account.Config.DefaultDomain.
+	defaultDomain string
 }
 
 // adminConfig is admin.Config.
@@ -73,7 +75,7 @@ func (f *fixture) start(t *testing.T) *fixture {
 		st = f.wrap(st)
 	}
 	f.log = &mailtest.Log{}
-	dir, err := account.New(account.Config{Argon2Memory: 64, Argon2Time: 1, MinPasswordLength: 6}, st.Directory, nil)
+	dir, err := account.New(account.Config{Argon2Memory: 64, Argon2Time: 1, MinPasswordLength: 6, DefaultDomain: f.defaultDomain}, st.Directory, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

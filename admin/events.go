@@ -28,7 +28,7 @@ func (a *api) signed(ctx context.Context, e event.Event) event.Event {
 }
 
 // loginFailed reports a login of a user, or a request with a token, that was refused. name is the address as given;
-// empty: a token.
+// empty: a token, or a name that is not shown, see account.MayShow.
 func (a *api) loginFailed(r *http.Request, name, reason string) {
 	if a.cfg.Events == nil || reason == "" {
 		return

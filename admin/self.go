@@ -69,9 +69,13 @@ func (a *api) signIn(r *http.Request) (account.Login, error) {
 // refuseUser answers a request without the right address and password. A storage fault stays a fault.
 func (a *api) refuseUser(w http.ResponseWriter, r *http.Request, err error) {
 	if name, _, ok := r.BasicAuth(); ok {
-		reason := account.LoginReason(err)
+		cause := err
 		if errors.Is(err, errLoginRefused) {
-			reason = account.LoginReason(account.ErrDisabled)
+			cause = account.ErrDisabled
+		}
+		reason := account.LoginReason(cause)
+		if !account.MayShow(name, cause) {
+			name = ""
 		}
 		a.loginFailed(r, name, reason)
 	}

@@ -325,6 +325,35 @@ func TestRequiredRecord(t *testing.T) {
 	wantStatus(t, "message", err, http.StatusServiceUnavailable, "")
 }
 
+// A name of a failed login that is no address may be a password, also where names without a domain count; the name of an
+// account is shown.
+func TestNoPasswordAsAName(t *testing.T) {
+	f := (&fixture{token: "a secret of sixteen", defaultDomain: "one.test"}).traced(t)
+	traced := f.config
+	var failures *event.Failures
+	f.config = func(cfg *adminConfig, st store.Store) {
+		traced(cfg, st)
+		failures = event.NewFailures(f.keeper)
+		cfg.Events = failures
+	}
+	f.start(t)
+	c := client(t, f.serve(t), "a secret of sixteen")
+	if _, err := c.AddDomain(t.Context(), "one.test"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.AddAccount(t.Context(), "alice@one.test", "geheim12"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"geheim12", "alice"} {
+		f.self(http.MethodGet, ownPath, local, name, "guess99", "")
+	}
+	failures.Close()
+	list, err := c.Audit(t.Context(), adminclient.EventQuery{FailedLogins: true})
+	if err != nil || len(list.Events) != 2 || list.Events[0].Address != "alice@one.test" || list.Events[1].Address != "" {
+		t.Errorf("%+v, %v", list.Events, err)
+	}
+}
+
 // The audit has failed logins of users and refused tokens, merged, for callers who reach the domain; no secret.
 func TestAuditOfFailedLogins(t *testing.T) {
 	f := (&fixture{token: "a secret of sixteen"}).traced(t)

@@ -36,14 +36,14 @@ func (s *session) reportLogin(ctx context.Context, login account.Login, drop *ma
 }
 
 // reportLoginFailed reports a failed login. A name that may be a password in the wrong place is not
-// reported, see mayShow.
+// reported, see account.MayShow.
 func (s *session) reportLoginFailed(user string, cause error) {
 	if s.srv.cfg.Events == nil {
 		return
 	}
 	e := s.about(event.LoginFailed, account.Login{})
 	e.Address, e.Cause = "", loginReason(cause)
-	if address, ok := s.srv.dir.LoginAddress(user); ok && mayShow(user, cause) {
+	if address, ok := s.srv.dir.LoginAddress(user); ok && account.MayShow(user, cause) {
 		e.Address = address.String()
 	}
 	s.srv.cfg.Events.Happened(e)

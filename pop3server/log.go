@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"time"
 
 	"popelago/account"
@@ -38,21 +37,11 @@ func (s *session) logFault(command string, cause error) {
 // logLoginFailed reports a failed login. The remote address stands in front of the name: programs
 // that ban addresses must not find an address that the client sent as a name.
 func (s *session) logLoginFailed(command, user string, cause error) {
-	if !mayShow(user, cause) {
+	if !account.MayShow(user, cause) {
 		user = "(not shown)"
 	}
 	s.log(slog.LevelInfo, "login failed", "remote", s.c.Remote(), "reason", loginReason(cause),
 		"user", mail.LogText(user), "command", command, "failures", s.failedLogins)
-}
-
-// mayShow reports whether logs and events may have the name of a failed login. A name that is neither an address nor the name of
-// an account may be a password in the wrong place.
-func mayShow(user string, cause error) bool {
-	if errors.Is(cause, account.ErrDisabled) || errors.Is(cause, account.ErrBadCredentials) && !errors.Is(cause, account.ErrNoSuchAccount) {
-		return true // the account exists
-	}
-	_, err := mail.ParseAddress(user)
-	return err == nil && strings.Contains(user, "@")
 }
 
 // logLogin reports a login and the content of the maildrop.

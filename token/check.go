@@ -100,11 +100,9 @@ func (k *Keeper) noteUse(t store.Token) {
 	now := k.cfg.Now()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	last := t.Used
-	if own := k.used[t.ID]; own.After(last) {
-		last = own
-	}
-	if k.stopped || !last.IsZero() && passed(last, now) < k.cfg.UsedEvery || k.store.Local.Clock() != nil {
+	// A use noted by a clock that was ahead stays the latest: then the last note of this server counts.
+	noted := func(at time.Time) bool { return !at.IsZero() && passed(at, now) < k.cfg.UsedEvery }
+	if k.stopped || noted(t.Used) || noted(k.used[t.ID]) || k.store.Local.Clock() != nil {
 		return
 	}
 	k.used[t.ID] = now

@@ -495,6 +495,27 @@ func TestUse(t *testing.T) {
 	}
 }
 
+// A use that a wrong clock noted in the future stays. The uses after it are no write each.
+func TestUseByAWrongClock(t *testing.T) {
+	r := newRig(t)
+	c := &counting{Directory: r.engine}
+	k := r.keeper(t, storetest.WithDirectory(store.Single(r.engine), c), nil)
+	made, secret := add(t, k, token.Local(), "admin", 0, "all")
+	if err := r.engine.UseToken(t.Context(), made.ID, r.Now().AddDate(0, 0, 100)); err != nil {
+		t.Fatal(err)
+	}
+	for range 60 {
+		if err := check(k, secret); err != nil {
+			t.Fatal(err)
+		}
+		r.pass(token.DefaultConfig().UsedEvery / 20)
+	}
+	k.Close()
+	if n := c.uses.Load(); n < 3 || n > 4 {
+		t.Errorf("%d notes in 3 intervals, want 3 or 4", n)
+	}
+}
+
 // empty is a directory without tokens, with a gate before each list.
 type empty struct {
 	store.Directory
