@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -28,10 +29,8 @@ or to FILE. FILE appears only when the whole message has arrived. The server log
 					_, err := c.FetchMessage(cmd.Context(), args[0], args[1], cmd.OutOrStdout())
 					return err
 				}
-				ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM) // nothing is left behind
-				defer stop()
 				var n int64
-				if err := writeWhole(args[2], func(w io.Writer) (err error) {
+				if err := writeWhole(cmd.Context(), args[2], func(ctx context.Context, w io.Writer) (err error) {
 					n, err = c.FetchMessage(ctx, args[0], args[1], w)
 					return err
 				}); err != nil {
@@ -46,19 +45,21 @@ or to FILE. FILE appears only when the whole message has arrived. The server log
 // writeWhole writes a file that only its owner may read. The file gets its name, durably, only after
 // write has returned without error. A symbolic link stays, and its target is written. What exists and is no file, such as
 // a device or a pipe, gets the text directly.
-func writeWhole(name string, write func(io.Writer) error) error {
+func writeWhole(ctx context.Context, name string, write func(context.Context, io.Writer) error) error {
 	name, special, err := resolve(name)
 	if err != nil {
 		return withExit(exitConflict, err)
 	}
 	if special {
-		return writeInto(name, write)
+		return writeInto(ctx, name, write) // a signal ends the program: nothing may read from a pipe
 	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM) // nothing is left behind
+	defer stop()
 	file, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*") // mode 0600
 	if err != nil {
 		return withExit(exitConflict, err)
 	}
-	err = write(file)
+	err = write(ctx, file)
 	if err == nil {
 		err = withExit(exitIO, file.Sync())
 	}
@@ -95,12 +96,12 @@ func resolve(name string) (target string, special bool, err error) {
 }
 
 // writeInto writes into something that exists.
-func writeInto(name string, write func(io.Writer) error) error {
+func writeInto(ctx context.Context, name string, write func(context.Context, io.Writer) error) error {
 	file, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {
 		return withExit(exitConflict, err)
 	}
-	return errors.Join(write(file), withExit(exitIO, file.Close()))
+	return errors.Join(write(ctx, file), withExit(exitIO, file.Close()))
 }
 
 func newMaildropPutCommand(f *remoteFlags) *cobra.Command {
