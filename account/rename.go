@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,9 @@ import (
 	"popelago/mail"
 	"popelago/store"
 )
+
+// ErrHalfWay: a rename has stopped between two writes.
+var ErrHalfWay = errors.New("the rename has stopped half way: both addresses may lead to the mailbox until the rename is repeated")
 
 // Rename gives an account another address. The account keeps its mailbox, its password, its state and its
 // settings; the old address becomes an alias of the new address. Sessions in progress and deliveries in flight
@@ -21,7 +25,7 @@ import (
 // alias that leads to the account alone, so that a rename can be undone by a rename.
 //
 // Errors: mail.ErrBadAddress, ErrNoSuchAccount (also for an alias, which the text names), ErrNoSuchDomain,
-// ErrExists: something else has the new address; the store's.
+// ErrExists: something else has the new address; the store's, with ErrHalfWay behind the first write.
 func (d *Directory) Rename(ctx context.Context, from, to mail.Address) (Account, error) {
 	from, err := canonical(from)
 	if err != nil {
@@ -161,8 +165,11 @@ func (r *rename) write(ctx context.Context, d *Directory) (Account, error) {
 			steps = []func() error{addRow, addAlias, mark}
 		}
 	}
-	for _, step := range steps {
-		if err := step(); err != nil {
+	for i, step := range steps {
+		switch err := step(); {
+		case err != nil && (i > 0 || r.there != nil):
+			return Account{}, fmt.Errorf("%w: %w", ErrHalfWay, err)
+		case err != nil:
 			return Account{}, err
 		}
 	}

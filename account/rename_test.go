@@ -203,6 +203,9 @@ func TestRenameStopsHalfWay(t *testing.T) {
 				t.Fatalf("%v is no fault", err)
 			}
 			truth := newDirectory(t, cheap(newClock()), engine)
+			if rows, read := engine.AddressRows(ctx, addr(t, "ann@example.test")); read != nil || err != nil && len(rows) > 1 && !errors.Is(err, ErrHalfWay) && !errors.Is(err, store.ErrOutcomeUnknown) {
+				t.Errorf("a rename that has made the alias does not say so: %v, %v", err, read)
+			}
 			delivers(t, truth, "ann@example.test", box)
 			if _, notYet := truth.Account(ctx, addr(t, "anna@example.test")); notYet == nil {
 				delivers(t, truth, "anna@example.test", box)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
@@ -27,7 +28,13 @@ import (
 // Errors of the client keep their text, faults get fixed texts.
 func classify(err error) (status int, text string) {
 	var refusal *adminclient.Error // by a peer, see onServer
+	var some *partial
 	switch {
+	case errors.As(err, &some):
+		status, text = classify(some.err)
+		return status, some.done + ", and then: " + strings.ReplaceAll(text, "nothing was changed", "nothing more was changed")
+	case errors.Is(err, account.ErrHalfWay):
+		return http.StatusServiceUnavailable, account.ErrHalfWay.Error()
 	case errors.As(err, &refusal):
 		return refusal.Status, err.Error()
 	case errors.Is(err, mail.ErrBadAddress), errors.Is(err, account.ErrBadPassword), errors.Is(err, account.ErrWeakPassword),
@@ -127,7 +134,7 @@ func permitted[In, Out any](a *api, op huma.Operation, do func(context.Context, 
 		switch {
 		case errors.As(err, &answered):
 			return nil, err
-		case errors.Is(err, store.ErrOutcomeUnknown):
+		case inDoubt(err):
 			a.audit(caller, rule, touched, "cause", changeDoubt)
 			a.reportDoubt(ctx, rule, touched, before)
 		}
@@ -138,6 +145,32 @@ func permitted[In, Out any](a *api, op huma.Operation, do func(context.Context, 
 		a.reportChange(ctx, rule, touched, before)
 		return out, nil
 	}
+}
+
+// partial is the error of an operation that made a part of its changes before. done names the part.
+type partial struct {
+	done string
+	err  error
+}
+
+// Error implements error.
+func (p *partial) Error() string { return p.done + ", and then: " + p.err.Error() }
+
+// Unwrap returns the error.
+func (p *partial) Unwrap() error { return p.err }
+
+// partialBehind returns an error of an operation that has changed n messages before; done is a verb such as "restored".
+func partialBehind(n int, done string, err error) error {
+	if err == nil || n == 0 {
+		return err
+	}
+	return &partial{fmt.Sprintf("messages %s: %d", done, n), err}
+}
+
+// inDoubt reports whether an operation may have made a change, or a part of a change, before an error.
+func inDoubt(err error) bool {
+	var some *partial
+	return errors.Is(err, store.ErrOutcomeUnknown) || errors.Is(err, account.ErrHalfWay) || errors.As(err, &some)
 }
 
 // first returns the first of some texts; empty: there is none.

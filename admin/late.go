@@ -62,7 +62,7 @@ func (a *api) addLate() {
 		if n > 0 {
 			a.logger.Info("late mail handed over", "address", s.Address.String(), "to", to.String(), "messages", n)
 		}
-		out, err := lateCountOf(n, err)
+		out, err := lateCountOf(n, "handed over", err)
 		return &count{out}, err
 	})
 
@@ -79,18 +79,18 @@ func (a *api) addLate() {
 		if n > 0 {
 			a.logger.Info("late mail dropped", "address", s.Address.String(), "messages", n)
 		}
-		out, err := lateCountOf(n, err)
+		out, err := lateCountOf(n, "dropped", err)
 		return &count{out}, err
 	})
 }
 
-// lateCountOf returns the answer to a request that has moved or dropped n messages.
-func lateCountOf(n int, err error) (adminclient.LateCount, error) {
+// lateCountOf returns the answer to a request that has moved or dropped n messages; done is the verb.
+func lateCountOf(n int, done string, err error) (adminclient.LateCount, error) {
 	more := errors.Is(err, task.ErrMoreLate)
 	if more {
 		err = nil
 	}
-	return adminclient.LateCount{Messages: n, More: more}, err
+	return adminclient.LateCount{Messages: n, More: more}, partialBehind(n, done, err)
 }
 
 func lateSelectionOf(s adminclient.LateSelection) (out task.LateSelection, err error) {

@@ -84,3 +84,32 @@ func TestLate(t *testing.T) {
 		t.Errorf("at last: %+v, %v", list, err)
 	}
 }
+
+// fills is a store whose disk is full behind some entries.
+type fills struct {
+	store.Mail
+	room int
+}
+
+func (s *fills) AddMessages(ctx context.Context, entries []store.Entry) []error {
+	if s.room--; s.room < 0 {
+		return []error{store.ErrFull}
+	}
+	return s.Mail.AddMessages(ctx, entries)
+}
+
+// An error behind a part of the work does not say that nothing was changed, and names the part.
+func TestPartOfARestore(t *testing.T) {
+	s := &fills{room: 1000}
+	f := (&fixture{wrap: func(st store.Store) store.Store {
+		s.Mail = st.Mail.Local
+		return storetest.WithMail(st, s)
+	}}).traced(t)
+	a := withAlice(t, f, "a: 1\n\none\n", "b: 2\n\ntwo\n")
+	if _, err := a.RemoveMessages(t.Context(), aliceAddress, adminclient.MaildropRemoval{All: true}); err != nil {
+		t.Fatal(err)
+	}
+	s.room = 1
+	_, err := a.Restore(t.Context(), aliceAddress, adminclient.RestoreRequest{All: true})
+	wantStatus(t, "restore", err, http.StatusInsufficientStorage, "messages restored: 1, and then: nothing more was changed: the disk of the server is full")
+}

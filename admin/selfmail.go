@@ -126,7 +126,7 @@ func (a *api) addSelfMail() {
 			a.logger.Info("messages restored by their user", "address", own.Address.String(), "messages", report.Messages, "octets", report.Octets)
 		}
 		if err != nil {
-			return nil, err
+			return nil, partialBehind(report.Messages, "restored", err)
 		}
 		return &restored{restoredOf(report)}, nil
 	})

@@ -70,7 +70,7 @@ func (a *api) addUndelete() {
 		report, err := a.cfg.Undelete.RestoreIn(ctx, acc, s, time.Now().Add(requestTime))
 		a.noteRestore(ctx, acc, report, err)
 		if err != nil {
-			return nil, err
+			return nil, partialBehind(report.Messages, "restored", err)
 		}
 		return &restored{restoredOf(report)}, nil
 	})
