@@ -48,7 +48,7 @@ func (d *Directory) ListDomains(ctx context.Context) ([]store.Domain, error) {
 // RemoveDomain stops hosting a domain that has no live accounts, aliases and groups, and that no domain
 // stands for. Messages left in the mailboxes of its
 // removed accounts stay for RemovedMailboxes: some messages may have been accepted after the end of
-// their account. Every datacenter is asked about addresses in the domain: an account made elsewhere a moment ago would lose its
+// their account. Every datacenter is asked about addresses in the domain, and about domains that stand for it: an account made elsewhere a moment ago would lose its
 // mail to "relaying denied". So no domain is removed while a datacenter cannot be reached.
 //
 // Errors: ErrNoSuchDomain, ErrDomainNotEmpty, ErrDomainInUse, the store's. The call may be repeated.
@@ -61,6 +61,9 @@ func (d *Directory) RemoveDomain(ctx context.Context, name string) error {
 		if err := d.hosted(ctx, name); err != nil {
 			return err
 		}
+		if err := noneStandsFor(ctx, d.store.Each, name); err != nil {
+			return err
+		}
 		if err := noAddress(ctx, d.store.Each, name); err != nil {
 			return err
 		}
@@ -70,7 +73,7 @@ func (d *Directory) RemoveDomain(ctx context.Context, name string) error {
 	if err := d.hosted(ctx, name); err != nil {
 		return err
 	}
-	if err := d.noneStandsFor(ctx, name); err != nil {
+	if err := noneStandsFor(ctx, d.store.Local, name); err != nil {
 		return err
 	}
 	if err := noAddress(ctx, d.store.Local, name); err != nil {

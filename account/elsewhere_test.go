@@ -377,7 +377,14 @@ func (v *view) ListAddresses(ctx context.Context, domain, after string, limit in
 	return v.Directory.ListAddresses(ctx, domain, after, limit)
 }
 
-// A domain with an account in another datacenter is not removed, and no domain while another datacenter cannot be asked.
+func (v *view) ListDomains(ctx context.Context) ([]store.Domain, error) {
+	if v.down {
+		return nil, store.ErrUnavailable
+	}
+	return v.Directory.ListDomains(ctx)
+}
+
+// A domain with an account in another datacenter, or for which a domain stands there, is not removed, and no domain while another datacenter cannot be asked.
 func TestRemoveDomainElsewhere(t *testing.T) {
 	t.Parallel()
 	d, _, elsewhere, each := besideAnother(t)
@@ -385,6 +392,17 @@ func TestRemoveDomainElsewhere(t *testing.T) {
 	a := addAccount(t, elsewhere, "alice@example.test", "secret")
 	wantErr(t, "an account elsewhere", d.RemoveDomain(ctx, "example.test"), ErrDomainNotEmpty)
 	wantErr(t, "remove the account", elsewhere.RemoveAccount(ctx, a.Address), nil)
+	if _, err := elsewhere.AddDomain(ctx, "other.test"); err != nil {
+		t.Fatal(err)
+	}
+	standFor := func(name string) {
+		if _, err := elsewhere.ChangeDomain(ctx, "other.test", store.DomainChange{Settings: map[string]string{SettingAliasOf: name}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	standFor("example.test")
+	wantErr(t, "a domain that stands for the domain elsewhere", d.RemoveDomain(ctx, "example.test"), ErrDomainInUse)
+	standFor("")
 	each.down = true
 	wantErr(t, "cut off", d.RemoveDomain(ctx, "example.test"), store.ErrUnavailable)
 	if _, err := d.Domain(ctx, "example.test"); err != nil {

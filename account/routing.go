@@ -115,14 +115,14 @@ func (d *Directory) checkAliasOf(ctx context.Context, domain store.Domain, name 
 		return fmt.Errorf("%w: %s -> %s -> %s: a domain can stand only for a domain that stands for itself",
 			ErrBadTarget, domain.Name, name, real.Settings[SettingAliasOf])
 	}
-	return d.noneStandsFor(ctx, domain.Name)
+	return noneStandsFor(ctx, d.store.Local, domain.Name)
 }
 
 // noneStandsFor returns ErrDomainInUse if a domain stands for another.
-func (d *Directory) noneStandsFor(ctx context.Context, name string) error {
-	domains, err := d.ListDomains(ctx)
+func noneStandsFor(ctx context.Context, st store.Directory, name string) error {
+	domains, err := st.ListDomains(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("account: list domains: %w", err)
 	}
 	for _, other := range domains {
 		if other.Settings[SettingAliasOf] == name {
