@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"popelago/config"
+	"popelago/store"
 	"popelago/store/cassandra"
 	"popelago/store/embedded"
 )
@@ -36,6 +38,9 @@ func Doctor(ctx context.Context, cfg config.Config, running bool) ([]Finding, er
 	found := append(examineListeners(ctx, cfg, running), examineFolder(cfg.DataDir))
 	if cfg.TLS.Certificate != "" {
 		found = append(found, examineCertificate(cfg)...)
+	}
+	if cfg.TLS.SelfSigned {
+		found = append(found, examineSelfSigned(cfg.DataDir, time.Now())...)
 	}
 	found = append(found, examineFiles(cfg)...)
 	if f, ok := examinePostmaster(cfg); ok {
@@ -179,6 +184,47 @@ func examineCertificate(cfg config.Config) []Finding {
 		return []Finding{{Level: FindingError, Check: "tls", Text: err.Error()}}
 	}
 	return judgeCertificate(cfg.TLS.Certificate, hostname, certs.current, time.Now())
+}
+
+// examineSelfSigned examines the certificate that an earlier start has made. Each start replaces a certificate that will not
+// hold for a month, or is for another name.
+func examineSelfSigned(dir string, now time.Time) []Finding {
+	certFile, keyFile := selfSignedFiles(dir)
+	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+	f := Finding{Level: FindingOK, Check: "tls"}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // the next start makes it
+	case err != nil && !cutShort(certFile, keyFile):
+		f.Level, f.Text, f.Hint = FindingError, unreadable(dir, err).Error(), "the server does not start until then"
+	case err != nil:
+		f.Level, f.Text, f.Hint = FindingWarning, "the self-signed certificate in "+certFile+" is not for its key", "restart the server: it makes both anew"
+	case outOfTime(cert.Leaf, now):
+		f.Level, f.Text, f.Hint = FindingError, "the self-signed certificate in "+certFile+" ended at "+utc(cert.Leaf.NotAfter), "restart the server: it makes another one"
+	case cert.Leaf.NotAfter.Sub(now) < renewBefore:
+		f.Level, f.Text, f.Hint = FindingWarning, "the self-signed certificate in "+certFile+" holds until "+utc(cert.Leaf.NotAfter), "restart the server: it makes another one"
+	default:
+		f.Text = "the self-signed certificate in " + certFile + " holds until " + utc(cert.Leaf.NotAfter)
+	}
+	return []Finding{f}
+}
+
+// examineStored examines the files of the embedded engine as a start would. A folder that was never in use has no
+// finding.
+func examineStored(ctx context.Context, dir string) []Finding {
+	used, err := embedded.Examine(ctx, dir)
+	f := Finding{Level: FindingOK, Check: "store", Text: "the files that must be in " + dir + " are there"}
+	switch {
+	case !used && err == nil:
+		return nil
+	case errors.Is(err, store.ErrCorrupt):
+		f.Level, f.Text, f.Hint = FindingError, err.Error(), "the server does not start: see \"When the server says that the folder is damaged\" in docs/data-folder.md"
+	case errors.Is(err, ErrNewerFormat):
+		f.Level, f.Text, f.Hint = FindingError, err.Error(), "start the newer release"
+	case err != nil:
+		f.Level, f.Text = FindingWarning, err.Error()
+	}
+	return []Finding{f}
 }
 
 // examineSpace examines the free space of the disk of the data folder.

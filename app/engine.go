@@ -84,5 +84,5 @@ func (s embeddedSettings) open(_ context.Context, a *App) (engine, error) {
 func (s embeddedSettings) check() error { return nil }
 
 func (s embeddedSettings) examine(ctx context.Context) ([]Finding, error) {
-	return []Finding{examineSpace(s.DataDir, s.Store.Reserve)}, ctx.Err()
+	return append(examineStored(ctx, s.DataDir), examineSpace(s.DataDir, s.Store.Reserve)), ctx.Err()
 }

@@ -355,3 +355,36 @@ func TestTLSProfile(t *testing.T) {
 		t.Error("TLS 1.1 is spoken")
 	}
 }
+
+// TestDoctorSelfSigned: the doctor judges the certificate of an earlier start.
+func TestDoctorSelfSigned(t *testing.T) {
+	dir := t.TempDir()
+	if found := examineSelfSigned(dir, time.Now()); len(found) != 0 {
+		t.Errorf("before the first start: %v", found)
+	}
+	certFile, keyFile, err := selfSigned(dir, "mx.example.test", quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for days, want := range map[int]string{1: FindingOK, 360: FindingWarning, 370: FindingError} {
+		if found := examineSelfSigned(dir, time.Now().AddDate(0, 0, days)); len(found) != 1 || found[0].Level != want {
+			t.Errorf("after %d days: %v, want %s", days, found, want)
+		}
+	}
+	other := t.TempDir()
+	if _, _, err := selfSigned(other, "mx.example.test", quiet()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(other, "tls-key.pem"), keyFile); err != nil {
+		t.Fatal(err)
+	}
+	if found := examineSelfSigned(dir, time.Now()); len(found) != 1 || found[0].Level != FindingWarning {
+		t.Errorf("with another key: %v", found)
+	}
+	if err := os.WriteFile(certFile, []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if found := examineSelfSigned(dir, time.Now()); len(found) != 1 || found[0].Level != FindingError {
+		t.Errorf("a damaged certificate: %v", found)
+	}
+}

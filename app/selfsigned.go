@@ -38,14 +38,14 @@ func selfSigned(dir, hostname string, logger *slog.Logger) (certFile, keyFile st
 
 // selfSignedWith is selfSigned with another prepareFile.
 func selfSignedWith(dir, hostname string, logger *slog.Logger, prepare prepareFunc) (certFile, keyFile string, err error) {
-	certFile, keyFile = filepath.Join(dir, "tls-cert.pem"), filepath.Join(dir, "tls-key.pem")
+	certFile, keyFile = selfSignedFiles(dir)
 	old, err := tls.LoadX509KeyPair(certFile, keyFile)
 	now := time.Now()
 	switch {
 	case err == nil && usable(old.Leaf, hostname, now):
 		return certFile, keyFile, nil
 	case err != nil && !errors.Is(err, fs.ErrNotExist) && !cutShort(certFile, keyFile):
-		return "", "", fmt.Errorf("self-signed certificate in %s cannot be read; remove tls-cert.pem and tls-key.pem to have it made anew: %w", dir, err)
+		return "", "", unreadable(dir, err)
 	}
 	holds := err == nil && verifyName(old.Leaf, hostname) == nil && !outOfTime(old.Leaf, now)
 	err = writeCertificate(dir, hostname, now, prepare)
@@ -57,6 +57,16 @@ func selfSignedWith(dir, hostname string, logger *slog.Logger, prepare prepareFu
 		return "", "", err
 	}
 	return certFile, keyFile, nil
+}
+
+// selfSignedFiles returns the names of the files of a self-signed certificate.
+func selfSignedFiles(dir string) (certFile, keyFile string) {
+	return filepath.Join(dir, "tls-cert.pem"), filepath.Join(dir, "tls-key.pem")
+}
+
+// unreadable is the error for a certificate that is not replaced: somebody may have put it there.
+func unreadable(dir string, cause error) error {
+	return fmt.Errorf("self-signed certificate in %s cannot be read; remove tls-cert.pem and tls-key.pem to have it made anew: %w", dir, cause)
 }
 
 // cutShort reports whether a start has stopped between the files of a new certificate: the certificate was made here, and

@@ -28,11 +28,11 @@ func newDoctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor --config FILE",
 		Short: "Examine storage, certificate and clock, and report faults",
-		Long: `Examine the addresses, the data folder, the files with secrets, the certificate, and the
-clock of a running server. With
+		Long: `Examine the addresses, the data folder and its files, the files with secrets, the
+certificate, and the clock and the storage of a running server. With
 store.engine = "cassandra", also examine the cluster: the reachable nodes, their versions,
 clocks and settings, the schema, the replicas, and a write and a read. The server may be
-running or not.
+running or not. The messages themselves are read by "popelago check --deep".
 
 The exit code is 1 if there are errors, and 0 if there are only warnings. Any other
 code means that there is no result: see "popelago help exit-codes".`,
@@ -76,8 +76,8 @@ func (f *doctorFlags) run(cmd *cobra.Command) error {
 // askServer limits how long a running server is asked.
 const askServer = 10 * time.Second
 
-// examineServer asks the running server of a configuration whether it trusts its clock. Without a
-// running server there are no findings.
+// examineServer asks the running server of a configuration whether it trusts its clock, and can read its store. Without
+// a running server there are no findings.
 func examineServer(ctx context.Context, cfg config.Config) []app.Finding {
 	ctx, cancel := context.WithTimeout(ctx, askServer)
 	defer cancel()
@@ -94,7 +94,13 @@ func examineServer(ctx context.Context, cfg config.Config) []app.Finding {
 		f.Level, f.Text = app.FindingError, "the running server does not trust its clock, and takes no mail: "+clock.Cause
 		f.Hint = `set the clock of this machine, or if it is right: popelago clock trust`
 	}
-	return []app.Finding{f}
+	found := []app.Finding{f}
+	if _, health := c.Health(ctx); err == nil && health != nil {
+		found = append(found, app.Finding{
+			Level: app.FindingError, Check: "server", Text: "the running server cannot read its store: " + health.Error(), Hint: "its log has the cause",
+		})
+	}
+	return found
 }
 
 func countFindings(found []app.Finding, level string) int {

@@ -55,19 +55,32 @@ func parseFormat(name, text string) (version int, err error) {
 // makeFormat writes the format of an empty folder. The state is written first: it distinguishes a folder
 // whose database was never made from a folder that lost its database.
 func makeFormat(fs vfs.FS, dir string, st state, version int) error {
+	if err := formatMissing(fs, dir, st); err != nil {
+		return err
+	}
 	if st.phase != phaseNew {
-		if inside, err := somethingInside(fs, dir); err != nil {
-			return err
-		} else if inside != "" || st.phase != "" {
-			inside = cmp.Or(inside, stateFile)
-			return fmt.Errorf("%s: %w: the file is missing, though the folder is in use: it has %s",
-				fs.PathJoin(dir, formatFile), errBadRow, inside)
-		}
 		if err := writeState(fs, dir, state{phase: phaseNew}); err != nil {
 			return err
 		}
 	}
 	return writeFormat(fs, dir, version)
+}
+
+// formatMissing returns an error for a folder without a format that is in use.
+func formatMissing(fs vfs.FS, dir string, st state) error {
+	if st.phase == phaseNew {
+		return nil
+	}
+	inside, err := somethingInside(fs, dir)
+	if err != nil && (!isNotExist(err) || st.phase == "") {
+		return err
+	}
+	if inside != "" || st.phase != "" {
+		inside = cmp.Or(inside, stateFile)
+		return fmt.Errorf("%s: %w: the file is missing, though the folder is in use: it has %s",
+			fs.PathJoin(dir, formatFile), errBadRow, inside)
+	}
+	return nil
 }
 
 // somethingInside returns the name of a file that only a folder in use has, or an empty name.

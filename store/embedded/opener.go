@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // formatMajorVersion is the on-disk format of Pebble. It is raised on purpose only, and never to
@@ -79,7 +80,7 @@ func (o *opener) openWriting(failed func()) (*database, error) {
 // open checks the files of the database and opens it. failed is called after the first failed write of the
 // open database; open returns a failure of the opening.
 func (o *opener) open(readOnly bool, failed func()) (*database, error) {
-	exists, st, err := o.check()
+	exists, st, err := checkDatabase(o.cfg.FS, o.cfg.Dir)
 	if err != nil {
 		return nil, missing(err)
 	}
@@ -129,19 +130,19 @@ func (o *opener) fault(d *database, err error, failed func()) {
 	failed()
 }
 
-// check looks for a missing database, and for damage that Pebble misjudges. It returns the state
+// checkDatabase looks for a missing database, and for damage that Pebble misjudges. It returns the state
 // of the folder.
-func (o *opener) check() (exists bool, st state, err error) {
-	if st, err = readState(o.cfg.FS, o.cfg.Dir); err != nil {
+func checkDatabase(fs vfs.FS, dir string) (exists bool, st state, err error) {
+	if st, err = readState(fs, dir); err != nil {
 		return false, st, err
 	}
-	if st, err = checkState(o.cfg.FS, o.cfg.Dir, st); err != nil {
+	if st, err = checkState(fs, dir, st); err != nil {
 		return false, st, err
 	}
-	dir := o.cfg.FS.PathJoin(o.cfg.Dir, dbDir)
-	exists, err = checkManifest(o.cfg.FS, dir)
+	db := fs.PathJoin(dir, dbDir)
+	exists, err = checkManifest(fs, db)
 	if err == nil && !exists && st.phase != phaseNew {
-		err = fmt.Errorf("%s: %w: the database is missing, or its marker.manifest", dir, errBadRow)
+		err = fmt.Errorf("%s: %w: the database is missing, or its marker.manifest", db, errBadRow)
 	}
 	return exists, st, err
 }
