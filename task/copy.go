@@ -33,9 +33,11 @@ func newCopier(st store.Levels[store.Mail], ids *mail.IDSource, now func() time.
 // copy keeps the unique-id and the octets. A nil error means that all octets were copied, as durably as
 // the recipient's domain requires.
 //
+// moved reports whether somebody has taken the copy for complete, and removed the original; nil: nobody does.
+//
 // Errors: those of package store; errSource, with the cause, if the content of the message cannot be
 // read now.
-func (c copier) copy(ctx context.Context, m mail.Message, to mail.Recipient) (mail.Message, error) {
+func (c copier) copy(ctx context.Context, m mail.Message, to mail.Recipient, moved func(context.Context) bool) (mail.Message, error) {
 	info, body, err := c.mail.Local.OpenContent(ctx, m.ID, m.Origin)
 	if err != nil {
 		return mail.Message{}, fmt.Errorf("%w: %w", errSource, err)
@@ -66,11 +68,25 @@ func (c copier) copy(ctx context.Context, m mail.Message, to mail.Recipient) (ma
 		err = c.inTime(ctx, anew.ID)
 	}
 	if err != nil {
-		// The row may exist, or appear later: remove it.
 		undo := context.WithoutCancel(ctx)
+		if moved != nil && moved(undo) {
+			return mail.Message{}, err
+		}
+		// The row may exist, or appear later: remove it.
 		return mail.Message{}, errors.Join(err, c.mail.Local.RemoveMessages(undo, to.Mailbox, []mail.MessageID{anew.ID}))
 	}
 	return anew, nil
+}
+
+// isGone reports whether a mailbox lacks a message, here or according to any datacenter. Before a copy whose outcome is
+// unknown is removed again, isGone tells whether another server has found the copy and removed the original.
+func isGone(ctx context.Context, st store.Levels[store.Mail], mailbox mail.MailboxID, id mail.MessageID) bool {
+	for _, level := range []store.Mail{st.Local, st.Each} {
+		if _, err := level.Message(ctx, mailbox, id); errors.Is(err, store.ErrNotFound) {
+			return true
+		}
+	}
+	return false
 }
 
 // inTime compares the id of a copy with a clock that can be trusted, before and after the row is written.

@@ -124,3 +124,41 @@ func TestHandOverWithoutContent(t *testing.T) {
 	}
 	body.Close()
 }
+
+// meeting is the mail of a server whose row of a copy arrives, and whose write then fails. Meanwhile another server does
+// the same work.
+type meeting struct {
+	store.Mail
+	other func()
+}
+
+func (s *meeting) AddMessages(ctx context.Context, entries []store.Entry) []error {
+	if err := s.Mail.AddMessages(ctx, entries)[0]; err != nil {
+		return []error{err}
+	}
+	if s.other != nil {
+		s.other()
+	}
+	return []error{store.ErrOutcomeUnknown}
+}
+
+// Two servers hand the same message over. The second takes the copy of the first for complete, and removes the original:
+// the first, after a fault, must not take its copy back.
+func TestHandOverOnTwoServers(t *testing.T) {
+	r := newLateRig(t)
+	s := task.LateSelection{Address: r.alice.Address, Message: r.late[0].ID}
+	want := r.octets(r.alice.Mailbox)[r.late[0].UniqueID()]
+	second := task.NewLate(r.dir, store.Single(r.st), r.ids, nil)
+	mail := &meeting{Mail: r.st, other: func() {
+		if n, err := second.HandOver(t.Context(), s, r.bob.Address); err != nil || n != 1 {
+			t.Errorf("the second: %d, %v", n, err)
+		}
+	}}
+	first := task.NewLate(r.dir, storetest.WithMail(store.Single(r.st), mail), r.ids, nil)
+	if n, err := first.HandOver(t.Context(), s, r.bob.Address); n != 0 || !errors.Is(err, store.ErrOutcomeUnknown) {
+		t.Errorf("the first: %d, %v", n, err)
+	}
+	if got := r.octets(r.bob.Mailbox)[r.late[0].UniqueID()]; got != want {
+		t.Errorf("bob has %q", got)
+	}
+}

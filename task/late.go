@@ -156,7 +156,8 @@ func (l *Late) handOver(ctx context.Context, m LateMessage, to mail.Recipient) e
 		return err
 	}
 	if !there {
-		if _, err := l.copy(ctx, m.Message, to); err != nil {
+		moved := func(ctx context.Context) bool { return isGone(ctx, l.mail, m.Mailbox, m.Message.ID) }
+		if _, err := l.copy(ctx, m.Message, to, moved); err != nil {
 			return err
 		}
 	}

@@ -224,7 +224,7 @@ func (u *Undelete) restore(ctx context.Context, acc account.Maildrop, removals [
 		if m.Recipient == "" {
 			m.Recipient = acc.Address.String() // an older version kept no row
 		}
-		anew, err := u.copy(ctx, m, acc.Recipient())
+		anew, err := u.copy(ctx, m, acc.Recipient(), nil)
 		switch {
 		case err == nil:
 			r.Messages++
