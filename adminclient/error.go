@@ -36,11 +36,17 @@ func (e *Error) Error() string {
 	if text == "" {
 		text = fmt.Sprintf("the server answered %d %s", e.Status, http.StatusText(e.Status))
 	}
-	if len(e.Fields) > 0 {
-		text += ": " + strings.Join(e.Fields, "; ")
+	if len(e.Fields) == 0 {
+		return text
 	}
-	return text
+	if e.Detail == malformed { // says nothing to people
+		return "wrong request: " + strings.Join(e.Fields, "; ")
+	}
+	return text + ": " + strings.Join(e.Fields, "; ")
 }
+
+// malformed is the text of the server for a request with wrong parts.
+const malformed = "validation failed"
 
 // maxErrorBody bounds the body of an error, in octets.
 const maxErrorBody = 64 << 10
@@ -70,9 +76,19 @@ func errorOf(resp *http.Response) error {
 	for _, d := range p.Errors {
 		field := d.Message
 		if d.Location != "" {
-			field = d.Location + ": " + field
+			field = partOf(d.Location) + ": " + field
 		}
 		e.Fields = append(e.Fields, field)
 	}
 	return e
+}
+
+// partOf returns the name of a part of a request without its place in HTTP: "role" for "body.role".
+func partOf(location string) string {
+	for _, place := range []string{"body.", "query.", "path."} {
+		if name, ok := strings.CutPrefix(location, place); ok {
+			return name
+		}
+	}
+	return location
 }

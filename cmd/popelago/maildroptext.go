@@ -147,7 +147,7 @@ local delivery; the exit codes say whether a mailer should try again:
 			return withExit(putExit(err), err)
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return withExit(exitUsage, &usageError{err.Error()}) })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return withExit(exitUsage, &usageError{flagFault(err)}) })
 	cmd.Flags().StringVar(&sender, "sender", "", "the reverse-path, an `ADDRESS`; without it the null reverse-path")
 	return cmd
 }

@@ -21,7 +21,7 @@ For a first look:  popelago serve --dev`,
 	}
 	root.SetVersionTemplate("popelago {{.Version}}\n")
 	asGroup(root)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err.Error()} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{flagFault(err)} })
 	bench := newBenchCommand()
 	asGroup(bench)
 	root.AddCommand(

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"popelago/mail"
 )
@@ -15,6 +17,22 @@ type usageError struct{ text string }
 
 // Error describes the wrong usage.
 func (e *usageError) Error() string { return e.text }
+
+// flagFault returns the text of an error of a flag. The texts of the library show the parser of Go.
+func flagFault(err error) string {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return err.Error()
+	}
+	form := map[string]string{
+		"int": "a whole number", "int64": "a whole number", "uint": "a whole number", "uint64": "a whole number", "float64": "a number",
+		"duration": `a duration such as "90s" or "10m"`, "bool": "true or false",
+	}[bad.GetFlag().Value.Type()]
+	if form == "" {
+		return "--" + bad.GetFlag().Name + ": " + bad.Unwrap().Error()
+	}
+	return "--" + bad.GetFlag().Name + ": " + quoted(bad.GetValue()) + " is not " + form
+}
 
 func quoted(s string) string { return strconv.Quote(s) }
 
