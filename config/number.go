@@ -122,6 +122,11 @@ func duration(p *time.Duration, least, most time.Duration) *number[time.Duration
 			if d, err := time.ParseDuration(s); err == nil {
 				return d, nil
 			}
+			if days, found := strings.CutSuffix(s, "d"); found {
+				if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+					return 0, fmt.Errorf(`%s is not a duration: write days as hours, "%dh"`, show(v), 24*n)
+				}
+			}
 		}
 		return 0, fmt.Errorf(`%s is not a duration such as "90s", "10m" or "1h30m"`, show(v))
 	}
