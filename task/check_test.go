@@ -489,6 +489,51 @@ func TestCheckFindsDamage(t *testing.T) {
 	r.wantRows("after a repair", r.a, large...)
 }
 
+// illegible is a store with a content whose damage hides all that is known about it.
+type illegible struct {
+	store.Upkeep
+	id mail.MessageID
+}
+
+func (s illegible) ContentRows(ctx context.Context, ids []mail.MessageID) (map[mail.MessageID]store.ContentRow, error) {
+	rows, err := s.Upkeep.ContentRows(ctx, ids)
+	if _, there := rows[s.id]; there {
+		rows[s.id] = store.ContentRow{ID: s.id, Damage: store.ErrCorrupt}
+	}
+	return rows, err
+}
+
+func (s illegible) ListContents(ctx context.Context, after string, limit int) (rows []store.ContentRow, next string, err error) {
+	rows, next, err = s.Upkeep.ListContents(ctx, after, limit)
+	for i, c := range rows {
+		if c.ID == s.id {
+			rows[i] = store.ContentRow{ID: s.id, Damage: store.ErrCorrupt}
+		}
+	}
+	return rows, next, err
+}
+
+// A damaged content that does not even name its mailboxes is found once, also by a check of one address.
+func TestCheckFindsIllegibleContents(t *testing.T) {
+	r := newCheckRig(t)
+	id := r.deliver(r.a)
+	r.deliver(r.a, r.b)
+	r.reopen()
+	r.wrap = func(st store.Store) store.Store {
+		st.Upkeep.All = illegible{r.st, id}
+		return st
+	}
+	r.check("all", plain, "damaged 1/0")
+	for _, o := range []task.CheckOptions{{Address: r.a}, {Address: r.a, Deep: true}, {Address: r.a, Repair: true}} {
+		report := r.check("the address of the message", o, "damaged 1/0")
+		if len(report.Findings) != 1 || report.Findings[0].Address != r.a.String() || report.Findings[0].Message != id {
+			t.Errorf("%+v", report.Findings)
+		}
+	}
+	r.check("another address", task.CheckOptions{Address: r.b})
+	r.check("with a repair", task.CheckOptions{Repair: true}, "damaged 1/0")
+}
+
 // damage changes the file of a content.
 func damage(t *testing.T, fs *vfs.MemFS, id mail.MessageID, change func([]byte) []byte) {
 	t.Helper()

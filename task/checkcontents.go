@@ -17,6 +17,9 @@ import (
 // checkParallel is the number of contents read at the same time.
 const checkParallel = 8
 
+// damagedDetail is the detail of KindDamaged.
+const damagedDetail = "the content cannot be read whole"
+
 // contentCandidate is a content that a run judges at the end of the batch.
 type contentCandidate struct {
 	store.ContentRow
@@ -92,7 +95,7 @@ func (r *checkRun) checkPage(ctx context.Context, page []store.ContentRow) error
 		r.at.Report.Octets += l.octets
 		r.metrics.octets.Add(float64(l.octets))
 		if l.damage != nil {
-			r.found(CheckFinding{Kind: KindDamaged, Message: l.ID, Detail: "the content cannot be read whole"})
+			r.found(CheckFinding{Kind: KindDamaged, Message: l.ID, Detail: damagedDetail})
 			r.cfg.Logger.Warn("check found damaged content", "message", l.ID.String(), "cause", l.damage)
 		}
 		if len(l.lacking) > 0 || l.Parts != nil || !l.listed && l.Damage == nil && !l.gone {

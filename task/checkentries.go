@@ -116,6 +116,11 @@ func (r *checkRun) compare(ctx context.Context, g account.Generation, row mail.M
 	switch {
 	case !there:
 		f.Kind, f.Detail = KindDangling, "the content is missing"
+	case c.Damage != nil && r.foreign(c): // the damage hides the mailboxes: checkContents passes the content over
+		f.Kind, f.Detail = KindDamaged, damagedDetail
+		r.found(f)
+		r.cfg.Logger.Warn("check found damaged content", "message", f.Message.String(), "cause", c.Damage)
+		return nil
 	case c.Damage != nil:
 		return nil // checkContents reports the damage
 	case size != row.Size:

@@ -47,7 +47,7 @@ func (r *checkRun) rebuildEntries(ctx context.Context, verdicts []verdict) error
 			continue
 		}
 		if v.torn { // a removal of the orphan was given up half way
-			r.found(CheckFinding{Kind: KindDamaged, Message: v.ID, Detail: "the content cannot be read whole"})
+			r.found(CheckFinding{Kind: KindDamaged, Message: v.ID, Detail: damagedDetail})
 			continue
 		}
 		if err := r.holdFloor(ctx); err != nil {
