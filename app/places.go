@@ -47,6 +47,8 @@ const (
 	idleLeast = time.Second
 	// idleLook is the pause between two looks for such a connection while another connection waits.
 	idleLook = 200 * time.Millisecond
+	// firstRequest is the time in which a new connection is not idle: TLS and the first request take their time.
+	firstRequest = 2 * time.Second
 )
 
 // limit returns a listener that accepts connections of l as soon as they have a place. Each listener
@@ -200,9 +202,13 @@ func (p *connPlaces) state(c net.Conn, s http.ConnState) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	pc.idle = time.Time{}
-	if s == http.StateIdle {
+	switch s {
+	case http.StateIdle:
 		pc.idle = time.Now()
+	case http.StateNew: // a client may stay silent on purpose
+		pc.idle = time.Now().Add(firstRequest)
+	default:
+		pc.idle = time.Time{}
 	}
 }
 
@@ -227,8 +233,8 @@ type placedConn struct {
 	net.Conn
 	places *connPlaces
 	from   netip.Addr
-	// placed and idle are guarded by connPlaces.mu. idle is the moment of the end of the last request; zero:
-	// a request is in progress, or the first has not come.
+	// placed and idle are guarded by connPlaces.mu. idle is the moment of the end of the last request, or of firstRequest;
+	// zero: a request is in progress, or the connection waits for its place.
 	placed bool
 	idle   time.Time
 }

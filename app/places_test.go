@@ -135,3 +135,20 @@ func TestIdleGivesWay(t *testing.T) {
 		})
 	}
 }
+
+// Connections that stay silent give their places up before the server ends them.
+func TestSilenceGivesWay(t *testing.T) {
+	visited(t, httpLimits{"userpage", 2, 2}, func(v visitors) {
+		_, oldestOpen := v.connect("192.0.2.1:1")
+		v.connect("192.0.2.1:2")
+		time.Sleep(2 * time.Second)
+		if !oldestOpen() {
+			t.Fatal("the first connection has ended before others came")
+		}
+		c, _ := v.connect("192.0.2.2:1")
+		v.ask("beside silent ones", c)
+		if oldestOpen() {
+			t.Error("the oldest silent connection is open")
+		}
+	})
+}
