@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"popelago/mail"
 	"popelago/store"
@@ -166,6 +167,11 @@ func (r *rename) write(ctx context.Context, d *Directory) (Account, error) {
 		}
 	}
 	for i, step := range steps {
+		if i == 1 { // a client that gives up leaves no half of a rename
+			rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), renameRest)
+			defer cancel()
+			ctx = rest
+		}
 		switch err := step(); {
 		case err != nil && (i > 0 || r.there != nil):
 			return Account{}, fmt.Errorf("%w: %w", ErrHalfWay, err)
@@ -175,6 +181,9 @@ func (r *rename) write(ctx context.Context, d *Directory) (Account, error) {
 	}
 	return accountOf(made), nil
 }
+
+// renameRest limits the writes of a rename behind the first.
+const renameRest = 30 * time.Second
 
 // clearWay returns the change that makes the alias, and ends displaced groups of the old address, which
 // would count before the alias. hidden is false if the alias counts before the account at once: then an

@@ -322,7 +322,8 @@ type site struct {
 
 func (s *site) ChangeAddress(ctx context.Context, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
 	s.mu.Lock()
-	s.changes = append(s.changes, func(st store.Directory) error { return st.ChangeAddress(ctx, a, generation, c) })
+	later := context.WithoutCancel(ctx)
+	s.changes = append(s.changes, func(st store.Directory) error { return st.ChangeAddress(later, a, generation, c) })
 	s.mu.Unlock()
 	return s.Directory.ChangeAddress(ctx, a, generation, c)
 }
@@ -510,4 +511,32 @@ func TestSharedElsewhere(t *testing.T) {
 	each.down = true
 	_, err := d.SharesMailbox(t.Context(), addr(t, "ann@example.test"), box)
 	wantErr(t, "without an answer", err, store.ErrUnavailable)
+}
+
+// A client that gives up behind the first write of a rename does not stop the rename half way.
+func TestRenameGivenUp(t *testing.T) {
+	engine := openStore(t)
+	sound := newDirectory(t, cheap(newClock()), engine)
+	if _, err := sound.AddDomain(t.Context(), "example.test"); err != nil {
+		t.Fatal(err)
+	}
+	box := addAccount(t, sound, "ann@example.test", "secret").Mailbox
+	ctx, giveUp := context.WithCancel(t.Context())
+	st := &after{Directory: engine, changed: giveUp}
+	if a, err := newDirectory(t, cheap(newClock()), st).Rename(ctx, addr(t, "ann@example.test"), addr(t, "anna@example.test")); err != nil || a.Mailbox != box {
+		t.Errorf("%+v, %v", a, err)
+	}
+	_, err := sound.Account(t.Context(), addr(t, "ann@example.test"))
+	wantErr(t, "the old address", err, ErrNoSuchAccount)
+}
+
+// after is a directory that calls changed behind each change of an address.
+type after struct {
+	store.Directory
+	changed func()
+}
+
+func (s *after) ChangeAddress(ctx context.Context, a mail.Address, generation mail.MessageID, c store.AddressChange) error {
+	defer s.changed()
+	return s.Directory.ChangeAddress(ctx, a, generation, c)
 }
