@@ -131,6 +131,9 @@ func (k *asker) ask(ctx context.Context, local *route) (handoff, starts, error) 
 // askDatacenter asks every node of a datacenter, several at a time, and adds their generations to started.
 func (k *asker) askDatacenter(ctx context.Context, r *route, localNodes []string, started starts) (handoff, error) {
 	hosts := r.nodes()
+	if len(hosts) == 0 { // no answer: its nodes may hold hints
+		return handoff{}, errors.New("no node is known")
+	}
 	var mu sync.Mutex
 	var failed error
 	all := handoff{window: unknownLength}

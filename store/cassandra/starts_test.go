@@ -128,3 +128,11 @@ func TestGenerationsAreLearnt(t *testing.T) {
 		t.Errorf("asked: %v, %v, want %v", got, err, want)
 	}
 }
+
+// A datacenter with replicas whose nodes the driver does not know has not answered.
+func TestNobodyToAsk(t *testing.T) {
+	s := failing(t, t.TempDir())
+	if _, err := s.confirmation.asker.askDatacenter(t.Context(), &route{"dc2", gossipers{}}, nil, starts{}); err == nil {
+		t.Error("nobody was asked, and confirmation may end")
+	}
+}
