@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -63,13 +64,16 @@ func Purge(cfg PurgeConfig, dir *account.Directory, st store.Store, reg promethe
 	return Job{Name: "purge", Every: cfg.Every, Run: func(ctx context.Context, asked bool) (Report, error) {
 		p := purge{
 			PurgeConfig: cfg, mail: st.Mail.Local, directory: st.Directory.All, upkeep: st.Upkeep.Local,
-			now: cfg.Now(), before: known, late: map[mail.MailboxID]lateMail{},
+			now: cfg.Now(), before: known, late: map[mail.MailboxID]lateMail{}, unvisited: maps.Clone(known),
 		}
 		if err := p.upkeep.Clock(); err != nil { // after Now: the moment read can be trusted
 			return nil, fmt.Errorf("task: purge: %w", err)
 		}
 		p.whole = asked || p.now.Sub(whole) >= purgeAll
 		err := p.run(ctx, dir)
+		if err != nil { // what the run has not reached is as before
+			maps.Copy(p.late, p.unvisited)
+		}
 		if known = p.late; p.whole && err == nil {
 			whole = p.now
 		}
@@ -88,6 +92,7 @@ type purge struct {
 	now       time.Time
 	whole     bool                        // read all mailboxes
 	before    map[mail.MailboxID]lateMail // result of the last run
+	unvisited map[mail.MailboxID]lateMail // the part of before that this run has not reached
 
 	late                         map[mail.MailboxID]lateMail
 	mailboxes, messages, skipped int
@@ -107,6 +112,7 @@ func (p *purge) report() (r Report, kept int) {
 
 func (p *purge) run(ctx context.Context, dir *account.Directory) error {
 	err := dir.RemovedMailboxes(ctx, p.skips, func(g account.Generation) error {
+		delete(p.unvisited, g.Mailbox)
 		old := p.now.Sub(g.End.Time()) > p.Late+purgeAgain
 		switch {
 		case old && !p.whole && p.before[g.Mailbox].messages == 0:

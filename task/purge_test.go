@@ -124,6 +124,32 @@ func TestPurgeKeepsLateMail(t *testing.T) {
 	}
 }
 
+// A run that ends before it has reached a mailbox leaves the late mail in it known, and counted.
+func TestPurgeCutShortKnowsLateMail(t *testing.T) {
+	st := openStore(t)
+	dir := newDirectory(t, st)
+	ids := mail.NewIDSource(nil)
+	alice := newAccount(t, dir, "alice")
+	removeAccount(t, dir, alice)
+	add(t, st, ids, alice.Mailbox)
+	reg := prometheus.NewRegistry()
+	now := time.Now().Add(time.Second)
+	job := task.Purge(task.PurgeConfig{Late: 7 * 24 * time.Hour, Now: func() time.Time { return now }}, dir, store.Single(st), reg)
+	run(t, job)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, err := job.Run(ended, false); err == nil || gather(t, reg)["late_messages"] != 1 {
+		t.Errorf("after a run that was stopped: %v, %v late messages", err, gather(t, reg)["late_messages"])
+	}
+	now = now.Add(9 * 24 * time.Hour) // the account ended so long ago that only known late mail is looked for
+	if _, err := job.Run(ended, false); err == nil {
+		t.Error("the run was not stopped")
+	}
+	if report := run(t, job); !slices.Equal(report, task.Report{{Name: "messages", N: 1}}) || gather(t, reg)["late_messages"] != 0 {
+		t.Errorf("report %v, %v late messages", report, gather(t, reg)["late_messages"])
+	}
+}
+
 // Two datacenters without contact have given the same address to two owners. The mail of the
 // displaced owner is reported, and stays until the address has no account.
 func TestPurgeKeepsDisplacedMail(t *testing.T) {

@@ -260,6 +260,8 @@ func (r *Runner) guard(ctx context.Context, job Job, asked bool) (result Result,
 	case errors.Is(context.Cause(ctx), ErrCancelled) && (err == nil || errors.Is(err, ctx.Err()) || errors.Is(err, ErrCancelled)):
 		// Some jobs end early without an error. An engine may name the cause of the end.
 		return ResultCancelled, report, ErrCancelled
+	case err == nil && ctx.Err() != nil: // the server stops, and the run may have ended early
+		return ResultStopped, report, ctx.Err()
 	case err == nil:
 		return ResultOK, report, nil
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):

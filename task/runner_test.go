@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"popelago/store"
 	"popelago/task"
@@ -113,6 +114,27 @@ func TestStopInterruptsAJob(t *testing.T) {
 	}
 	if _, err := r.Ask("long"); !errors.Is(err, task.ErrStopped) {
 		t.Errorf("Ask after Stop: %v", err)
+	}
+}
+
+// A run that the stop of the server ends early, without an error, is not complete.
+func TestStopEndsARunEarly(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	started := make(chan struct{})
+	r := task.New(task.Config{}, reg, job("long", time.Hour, func(ctx context.Context, _ bool) (task.Report, error) {
+		close(started)
+		<-ctx.Done()
+		return task.Report{{Name: "contents", N: 1}}, nil
+	}))
+	r.Start()
+	<-started
+	r.Close()
+	past, err := r.History("long")
+	if err != nil || len(past) != 1 || past[0].Result != task.ResultStopped || len(past[0].Report) != 1 {
+		t.Errorf("the history: %+v, %v", past, err)
+	}
+	if n, err := testutil.GatherAndCount(reg, "popelago_task_last_success_timestamp_seconds"); err != nil || n != 0 {
+		t.Errorf("a success: %d, %v", n, err)
 	}
 }
 
