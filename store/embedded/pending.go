@@ -148,15 +148,32 @@ func (p *pending) takeOld(before int64) map[mail.MessageID]*pendingRow {
 	return old
 }
 
-// keep writes the rows, so that a delivery can continue after a restart. Such contents may be lost, so a
-// failure is only logged.
+// keep writes the unused rows, so that a delivery can continue after a restart. A row stays in memory until it is
+// written: an AddMessages that comes meanwhile writes it, too. Such contents may be lost, so a failure is only logged.
 func (p *pending) keep() {
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
-	for id, row := range p.takeOld(1<<63 - 1) {
-		if err := p.committer.commit(ctx, "keep content "+id.String(), spill(id, row)); err != nil {
-			p.logger.Warn("embedded store: content without a message not kept", "cause", err)
-			return
+	var err error // after a failure the rest is only released
+	for id, row := range p.useAll() {
+		if err == nil {
+			if err = p.committer.commit(ctx, "keep content "+id.String(), spill(id, row)); err != nil {
+				p.logger.Warn("embedded store: content without a message not kept", "cause", err)
+			}
+		}
+		p.release(id, row, err == nil)
+	}
+}
+
+// useAll is use for all rows without a user.
+func (p *pending) useAll() map[mail.MessageID]*pendingRow {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make(map[mail.MessageID]*pendingRow)
+	for id, row := range p.rows {
+		if row.users == 0 {
+			row.users++
+			all[id] = row
 		}
 	}
+	return all
 }
