@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/prometheus/client_golang/prometheus"
@@ -48,7 +49,8 @@ type fixture struct {
 	peers    admin.Peers
 	// config changes the configuration; nil: no change.
 	config func(*adminConfig, store.Store)
-	keeper *trace.Keeper // of traced
+	keeper *trace.Keeper    // of traced
+	now    func() time.Time // of the penalties; nil: time.Now
 	// defaultDomain is account.Config.DefaultDomain.
 	defaultDomain string
 }
@@ -75,7 +77,7 @@ func (f *fixture) start(t *testing.T) *fixture {
 		st = f.wrap(st)
 	}
 	f.log = &mailtest.Log{}
-	dir, err := account.New(account.Config{Argon2Memory: 64, Argon2Time: 1, MinPasswordLength: 6, DefaultDomain: f.defaultDomain}, st.Directory, nil)
+	dir, err := account.New(account.Config{Argon2Memory: 64, Argon2Time: 1, MinPasswordLength: 6, DefaultDomain: f.defaultDomain, Now: f.now}, st.Directory, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

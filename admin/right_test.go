@@ -223,7 +223,7 @@ func TestTokens(t *testing.T) {
 		t.Errorf("%+v, %v", caller, err)
 	}
 	for range 3 {
-		if _, err := c.AddToken(ctx, adminclient.NewToken{Role: "read-only", Scopes: []string{"domain:a.test", "domain:b.test"}, Lifetime: "1m"}); err != nil {
+		if _, err := c.AddToken(ctx, adminclient.NewToken{Role: "read-only", Scopes: []string{"domain:a.test", "domain:b.test"}, Lifetime: "30m"}); err != nil {
 			t.Fatal(err)
 		}
 	}

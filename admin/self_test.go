@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"popelago/account"
 	"popelago/adminclient"
@@ -138,7 +139,8 @@ func TestOwnRetentionLogins(t *testing.T) {
 func TestOwnRetentionPenalties(t *testing.T) {
 	fault := &storetest.Fault{Lasting: true}
 	fault.Off.Store(true)
-	f := &fixture{token: "configured-secret", insecure: true}
+	now := time.Now()
+	f := &fixture{token: "configured-secret", insecure: true, now: func() time.Time { return now }} // no penalty passes
 	f.wrap = func(st store.Store) store.Store { return storetest.Faulty(st, fault) }
 	f.start(t)
 	addBounded(t, client(t, f.serve(t), "configured-secret"))

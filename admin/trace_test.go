@@ -25,7 +25,7 @@ func (f *fixture) traced(t *testing.T) *fixture {
 	t.Helper()
 	f.config = func(cfg *adminConfig, st store.Store) {
 		c := trace.DefaultConfig()
-		c.Trace.Enabled, c.Audit.Enabled = true, true
+		c.Trace.Enabled, c.Audit.Enabled, c.FlushPatience = true, true, time.Hour
 		c.Place = event.Place{Server: "mx1", Now: time.Now}
 		keeper, err := trace.New(c, st, nil)
 		if err != nil {

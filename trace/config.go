@@ -23,6 +23,8 @@ type Config struct {
 	Timeout time.Duration
 	// Tries is the number of writes of a record before it is dropped, Timeout apart at most.
 	Tries int
+	// FlushPatience bounds the wait of an answer of a Reader for the events of its own server that are not written yet.
+	FlushPatience time.Duration
 
 	// Place stamps the events.
 	Place event.Place
@@ -45,5 +47,6 @@ func DefaultConfig() Config {
 	return Config{
 		Trace: Journal{Keep: 30 * day}, Audit: Journal{Keep: 400 * day},
 		Waiting: 50_000, FlushEvery: 5 * time.Second, FlushEvents: 5000, Timeout: 5 * time.Second, Tries: 20,
+		FlushPatience: 2 * time.Second,
 	}
 }

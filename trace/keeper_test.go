@@ -32,7 +32,7 @@ type world struct {
 func on() trace.Config {
 	cfg := trace.DefaultConfig()
 	cfg.Trace.Enabled, cfg.Audit.Enabled = true, true
-	cfg.FlushEvery = time.Hour // answers write what waits
+	cfg.FlushEvery, cfg.FlushPatience = time.Hour, time.Hour // answers write what waits
 	cfg.Place = event.Place{Server: "mx1", Datacenter: "dc1", Now: time.Now}
 	return cfg
 }

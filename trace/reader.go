@@ -77,9 +77,6 @@ func parsePosition(s string) (r store.Record, err error) {
 // ahead is the longest lead of a server's clock whose records are found.
 const ahead = 24 * time.Hour
 
-// flushPatience bounds the wait of an answer for events of this server.
-const flushPatience = 2 * time.Second
-
 // daysAtOnce is the number of days of a key that are read at the same time.
 const daysAtOnce = 8
 
@@ -90,7 +87,7 @@ func (r *Reader) read(ctx context.Context, j store.JournalName, keys []string, i
 		return a, err
 	}
 	if r.keeper != nil {
-		flushing, cancel := context.WithTimeout(ctx, flushPatience)
+		flushing, cancel := context.WithTimeout(ctx, r.cfg.FlushPatience)
 		r.keeper.Flush(flushing)
 		cancel()
 	}

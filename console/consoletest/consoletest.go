@@ -85,7 +85,7 @@ func Start(t testing.TB, setup Setup) *Site {
 	}
 	records := trace.DefaultConfig()
 	records.Trace.Enabled, records.Audit.Enabled = !setup.NoRecords, !setup.NoRecords
-	records.Place = event.Place{Server: "here", Now: time.Now}
+	records.Place, records.FlushPatience = event.Place{Server: "here", Now: time.Now}, time.Hour
 	if site.Events, err = trace.New(records, st, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +100,9 @@ func Start(t testing.TB, setup Setup) *Site {
 		t.Fatal(err)
 	}
 	setup.Console.Logger = logger
+	if setup.Console.Search == 0 {
+		setup.Console.Search = time.Hour // the slowest machine examines all accounts
+	}
 	pages, err := console.New(setup.Console, api)
 	if err != nil {
 		t.Fatal(err)
