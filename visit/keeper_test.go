@@ -106,7 +106,7 @@ func TestLoginsOff(t *testing.T) {
 // No visit waits for a slow store, and notes beyond the limit are dropped and counted.
 func TestSlowStore(t *testing.T) {
 	n := &notes{hold: make(chan struct{})}
-	k, reg := start(t, visit.Config{Waiting: 10, Writers: 1}, n)
+	k, reg := start(t, visit.Config{Waiting: 10, Writers: 1, Timeout: time.Hour}, n)
 	ids := mail.NewIDSource(nil)
 	visits := 0
 	for range 50 {

@@ -200,7 +200,7 @@ func configured(r *receiver) webhook.Config {
 	cfg := webhook.DefaultConfig()
 	cfg.Enabled = true
 	cfg.FlushEvery, cfg.RetryMax, cfg.Batch = 2*time.Millisecond, 20*time.Millisecond, 7
-	cfg.Alone = true
+	cfg.Alone, cfg.Timeout = true, time.Hour
 	cfg.Place = event.Place{Server: "mx1", Now: time.Now}
 	cfg.Form = func(e event.Event) any {
 		return form{string(e.Kind), e.Address, e.Size, e.Server}
@@ -269,7 +269,7 @@ func TestEventsArriveInOrder(t *testing.T) {
 func TestReceiverDown(t *testing.T) {
 	r, st := newReceiver(t), newStore(t)
 	cfg := configured(r)
-	cfg.Timeout = 50 * time.Millisecond
+	cfg.Timeout = 3 * time.Second // for the request that hangs; the others have many tries
 	s := start(t, cfg, st)
 	began(t, cfg, st)
 	hang := make(chan struct{})
