@@ -4,18 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"go.uber.org/goleak"
 
 	"popelago/mail"
+	"popelago/mailtest"
 	"popelago/store"
 	"popelago/store/embedded"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { os.Exit(mailtest.Main(m)) }
 
 // clock is a time moved by a test alone.
 type clock struct{ t time.Time }

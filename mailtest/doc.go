@@ -1,6 +1,6 @@
 // Package mailtest helps to test the line protocols: transcripts of sessions, a scripted client,
-// certificates, a corpus of awkward messages, a readable log, and waiting for a condition. Only tests
-// import the package.
+// certificates, a corpus of awkward messages, a readable log, waiting for a condition, and a look for
+// goroutines left behind. Only tests import the package.
 //
 // # Transcripts
 //

@@ -3,6 +3,7 @@ package embedded_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -10,15 +11,15 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"go.uber.org/goleak"
 
 	"popelago/mail"
+	"popelago/mailtest"
 	"popelago/store"
 	"popelago/store/embedded"
 	"popelago/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { os.Exit(mailtest.Main(m)) }
 
 // small returns settings that make rare events frequent.
 func small(fs vfs.FS) embedded.Config {

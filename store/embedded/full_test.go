@@ -22,7 +22,7 @@ func TestReserve(t *testing.T) {
 	ctx := t.Context()
 	fs := newFaultFS(vfs.NewMem())
 	cfg := small(fs)
-	cfg.Reserve = 1000
+	cfg.Reserve, cfg.SpaceEvery = 1000, time.Hour // Sweep alone reclaims
 	s := open(t, cfg)
 	defer s.Close()
 	l := newLedger(ctx)

@@ -146,7 +146,7 @@ func (l *ledger) changePassword(s store.Directory) error {
 }
 
 // retryLimit is the time within which the store must be usable again after a fault.
-const retryLimit = 20 * time.Second
+const retryLimit = 2 * time.Minute
 
 // retry repeats a call that was unavailable or has an unknown outcome, as a client would.
 func (l *ledger) retry(do func() error) error {

@@ -31,7 +31,7 @@ func TestJournalVolumes(t *testing.T) {
 			}
 		}
 		for range 2 {
-			if err := s.AddRecords(t.Context(), store.JournalTrace, rows, time.Hour); err != nil {
+			if err := s.AddRecords(t.Context(), store.JournalTrace, rows, 48*time.Hour); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -42,18 +42,18 @@ func TestJournalVolumes(t *testing.T) {
 	}
 	slices.SortFunc(want, func(a, b store.Record) int { return b.Position().Compare(a.Position()) })
 	for _, limit := range []int{1, 50, 10 * batch} {
-		same(t, want, readAll(t, limit, s.Records))
+		same(t, want, readAll(t, noon, limit, s.Records))
 	}
 	slices.Reverse(want)
-	same(t, want, readAll(t, 50, s.RecordsAfter))
+	same(t, want, readAll(t, noon, 50, s.RecordsAfter))
 }
 
-// readAll reads the rows of the key "k" on this day in pages, by store.Journal.Records or RecordsAfter.
-func readAll(t *testing.T, limit int, read func(context.Context, store.JournalName, string, int, store.Record, int) ([]store.Record, bool, error)) (rows []store.Record) {
+// readAll reads the rows of the key "k" on a day in pages, by store.Journal.Records or RecordsAfter.
+func readAll(t *testing.T, day time.Time, limit int, read func(context.Context, store.JournalName, string, int, store.Record, int) ([]store.Record, bool, error)) (rows []store.Record) {
 	t.Helper()
 	var behind store.Record
 	for {
-		page, more, err := read(t.Context(), store.JournalTrace, "k", store.DayOf(time.Now()), behind, limit)
+		page, more, err := read(t.Context(), store.JournalTrace, "k", store.DayOf(day), behind, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
