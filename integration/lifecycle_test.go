@@ -19,7 +19,7 @@ import (
 // TestStop asks the server to stop during a delivery: the delivery finishes and is acknowledged,
 // idle sessions are notified, new clients are refused, and the exit code is 0.
 func TestStop(t *testing.T) {
-	s := servertest.StartServer(t, servertest.Setup{FixedPorts: true})
+	s := servertest.StartServer(t, servertest.Setup{FixedPorts: true, Settings: []string{`shutdown_timeout = "10m"`}})
 	a := s.Account(t, "alice")
 	sending := s.LMTPSession(t)
 	servertest.StartTransaction(sending, servertest.Sender("slow"), []servertest.Account{a})

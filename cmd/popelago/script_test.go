@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 //	exits CODE COMMAND...       run a command that must exit with CODE
 //	waitfor FILE REGEXP         wait until a file has a match
 //	waitsocket FILE             wait until a server answers on a unix socket
+//	waitout REGEXP COMMAND...   run a command until its standard output has a match
 func TestScripts(t *testing.T) {
 	testscript.Run(t, scripts("testdata/script"))
 }
@@ -42,7 +43,7 @@ func scripts(dir string) testscript.Params {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": scriptExits, "waitfor": scriptWaitFor, "waitsocket": scriptWaitSocket,
+			"exits": scriptExits, "waitfor": scriptWaitFor, "waitsocket": scriptWaitSocket, "waitout": scriptWaitOut,
 		},
 	}
 }
@@ -109,6 +110,21 @@ func scriptWaitSocket(ts *testscript.TestScript, neg bool, args []string) {
 			err = c.Close()
 		}
 		return err
+	})
+}
+
+func scriptWaitOut(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: waitout REGEXP COMMAND...")
+	}
+	want, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	wait(ts, func() error {
+		err := ts.Exec(args[1], args[2:]...)
+		if out := ts.ReadFile("stdout"); !want.MatchString(out) {
+			return fmt.Errorf("the output has no match for %q, %v:\n%s", args[0], err, out)
+		}
+		return nil
 	})
 }
 

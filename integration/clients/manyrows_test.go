@@ -130,7 +130,6 @@ func nodeStore(t *testing.T) *cassandra.Store {
 func testManyRows(t *testing.T, engine *cassandra.Store, rows int) {
 	var st store.Store
 	site := consoletest.Start(t, consoletest.Setup{
-		Console: console.Config{Search: time.Hour}, // a busy machine examines all accounts
 		Wrap: func(s store.Store) store.Store {
 			if st = s; engine != nil {
 				st = store.Single(engine)

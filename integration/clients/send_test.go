@@ -110,7 +110,7 @@ func testSending(t *testing.T, on servertest.Setup) {
 				wire := file + ".wire"
 				servertest.WriteFile(t, wire, servertest.Stuff([]byte(servertest.ReadFile(t, file)))+".\r\n")
 				args := []string{"--server", "localhost", "--port", e.port(t, s), "--helo", "tests.example",
-					"--from", servertest.Sender(filepath.Base(file)), "--to", a.Address, "--data", "@" + wire, "--no-data-fixup"}
+					"--from", servertest.Sender(filepath.Base(file)), "--to", a.Address, "--data", "@" + wire, "--no-data-fixup", "--timeout", "600"}
 				if e.lmtp {
 					args = append(args, "--protocol", "LMTP")
 				}

@@ -64,7 +64,7 @@ func StartProcess(t testing.TB, cmd *exec.Cmd) *Process {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Setpgid = true
-	cmd.WaitDelay = 5 * time.Second // children may hold the pipes
+	cmd.WaitDelay = 20 * time.Second // children may hold the pipes; otherwise enough to read the rest of the output
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
