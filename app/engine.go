@@ -65,6 +65,9 @@ func (s embeddedSettings) open(_ context.Context, a *App) (engine, error) {
 	if errors.Is(err, embedded.ErrLocked) {
 		return engine{}, fmt.Errorf("%s: %w", s.DataDir, embedded.ErrLocked)
 	}
+	if errors.Is(err, store.ErrCorrupt) {
+		return engine{}, fmt.Errorf("open the store: %w\nRestore the folder from a copy. Without a copy: docs/data-folder.md, \"When the server says that the folder is damaged\"", err)
+	}
 	if err != nil {
 		return engine{}, fmt.Errorf("open the store: %w", err)
 	}

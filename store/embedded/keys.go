@@ -128,7 +128,7 @@ func trashKey(prefix byte, removedAt int64, seq uint64) []byte {
 }
 
 // errBadRow: a stored key or value has a wrong form.
-var errBadRow = errors.New("malformed row")
+var errBadRow = errors.New("not as written")
 
 // parseTrashKey undoes trashKey.
 func parseTrashKey(k []byte) (removedAt int64, seq uint64, err error) {
