@@ -424,6 +424,74 @@ func TestRebuildKeepsRemovedOnesAway(t *testing.T) {
 	}
 }
 
+// copying is the mail of a server that copies a message, and meets somebody else before or after a call.
+type copying struct {
+	store.Mail
+	before, after func(call string)
+}
+
+func (s copying) OpenContent(ctx context.Context, id mail.MessageID, origin string) (store.ContentInfo, io.ReadCloser, error) {
+	s.before("OpenContent")
+	return s.Mail.OpenContent(ctx, id, origin)
+}
+
+func (s copying) AddMessages(ctx context.Context, entries []store.Entry) []error {
+	defer s.after("AddMessages")
+	return s.Mail.AddMessages(ctx, entries)
+}
+
+func (s copying) Message(ctx context.Context, mailbox mail.MailboxID, id mail.MessageID) (mail.Message, error) {
+	defer s.after("Message")
+	return s.Mail.Message(ctx, mailbox, id)
+}
+
+// A client removes a message while a repair stores it anew: the message does not come back.
+func TestCheckStoresNothingRemovedAnew(t *testing.T) {
+	for _, at := range []string{"Message", "OpenContent", "AddMessages"} {
+		r := newCheckRig(t)
+		wrong := entry(r.put(r.a), r.a)
+		wrong.Size++
+		r.list(r.a, wrong)
+		meet := func(call string) {
+			if call == at {
+				r.remove(r.a, wrong.ID)
+			}
+		}
+		r.wrap = func(st store.Store) store.Store {
+			st.Mail.All = copying{r.st, meet, meet}
+			return st
+		}
+		r.check("a repair, removed at "+at, repair)
+		r.wantRows("after a removal at "+at, r.a)
+	}
+}
+
+// Two servers store the same message anew: one copy stays.
+func TestCheckStoresAnewOnTwoServers(t *testing.T) {
+	for _, at := range []string{"OpenContent", "AddMessages"} {
+		r := newCheckRig(t)
+		wrong := entry(r.put(r.a), r.a)
+		wrong.Size++
+		r.list(r.a, wrong)
+		met := false
+		meet := func(call string) {
+			if call == at && !met {
+				met = true
+				r.wrap = func(st store.Store) store.Store { return st }
+				r.check("the other repair", repair, "mismatch 1/1")
+			}
+		}
+		r.wrap = func(st store.Store) store.Store {
+			st.Mail.All = copying{r.st, meet, meet}
+			return st
+		}
+		r.check("a repair", repair)
+		if rows := r.rows(r.a); len(rows) != 1 || rows[0].UniqueID() != wrong.UniqueID() {
+			t.Errorf("the other repair at %s: %v", at, rows)
+		}
+	}
+}
+
 // Many findings hint at a larger damage: a repair then deletes nothing.
 func TestCheckBrake(t *testing.T) {
 	r := newCheckRig(t)

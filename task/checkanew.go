@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,8 +14,13 @@ import (
 // with the same unique-id: an entry is never written again with different values under its own id. If
 // storeAnew stops half way, the mailbox has both for a while: a maildrop lists messages with equal
 // unique-ids once.
+//
+// The message may be removed at any moment since it was found: then no copy may stay.
 func (r *checkRun) storeAnew(ctx context.Context, e entryCandidate) error {
 	what := fmt.Sprintf("task: store message %s of mailbox %s anew", e.Message, e.Mailbox)
+	if there, err := r.listed(ctx, e.Mailbox, e.Message); err != nil || !there {
+		return cmp.Or(err, errGone)
+	}
 	twin, err := r.twin(ctx, e)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
@@ -70,16 +76,25 @@ func (r *checkRun) copy(ctx context.Context, e entryCandidate) error {
 	if err == nil {
 		err = inTime(ctx)
 	}
+	if err == nil {
+		var there bool
+		if there, err = r.listed(ctx, e.Mailbox, e.Message); err == nil && !there {
+			err = errGone // the client has removed the message, or another server has stored the message anew
+		}
+	}
 	if err != nil {
 		// The entry may exist, or appear later: remove it.
 		undo := context.WithoutCancel(ctx)
-		return errors.Join(err, r.mail.RemoveMessages(undo, e.Mailbox, []mail.MessageID{anew.ID}))
+		if undone := r.try(undo, func() error { return r.mail.RemoveMessages(undo, e.Mailbox, []mail.MessageID{anew.ID}) }); undone != nil {
+			return fmt.Errorf("%s; its copy %s may be left: %w", err.Error(), anew.ID, undone)
+		}
+		return err
 	}
 	return nil
 }
 
 // twin reports whether the mailbox has a copy of a message already, from an earlier repair that
-// stopped half way.
+// stopped half way. The repair that made a young copy may still take it back.
 func (r *checkRun) twin(ctx context.Context, e entryCandidate) (bool, error) {
 	after := e.Message // copies are younger
 	for more := true; more; {
@@ -93,7 +108,7 @@ func (r *checkRun) twin(ctx context.Context, e entryCandidate) (bool, error) {
 		}
 		after = rows[len(rows)-1].ID
 		for _, row := range rows {
-			if row.UIDL != e.row.UniqueID() {
+			if row.UIDL != e.row.UniqueID() || r.young(row.ID) {
 				continue
 			}
 			if fits, err := r.fits(ctx, row); err != nil || fits {
