@@ -116,6 +116,9 @@ func (a *App) Start(ctx context.Context) error {
 	if f, ok := examinePostmaster(a.cfg); ok {
 		logFinding(a.logger, f)
 	}
+	for _, f := range examineLogins(a.cfg) {
+		logFinding(a.logger, f)
+	}
 	a.tasks.Start()
 	a.hooks.sender.Start()
 	if a.certs != nil {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,6 +48,7 @@ func Doctor(ctx context.Context, cfg config.Config, running bool) ([]Finding, er
 	if f, ok := examinePostmaster(cfg); ok {
 		found = append(found, f)
 	}
+	found = append(found, examineLogins(cfg)...)
 	settings, err := settingsOf(cfg)
 	if err != nil {
 		return found, err
@@ -173,6 +176,37 @@ func examinePostmaster(cfg config.Config) (f Finding, ok bool) {
 	}, true
 }
 
+// examineLogins warns of services for other machines whose users cannot log in, because there is no certificate.
+func examineLogins(cfg config.Config) (found []Finding) {
+	if cfg.TLS.Certificate != "" || cfg.TLS.SelfSigned || cfg.Auth.AllowInsecureAuth {
+		return nil
+	}
+	for _, l := range []config.Listener{{Name: "pop3", Addresses: cfg.POP3.Listen}, {Name: "userpage", Addresses: cfg.UserPage.Listen}} {
+		for _, address := range l.Addresses {
+			if isLocal(address) {
+				continue
+			}
+			found = append(found, Finding{
+				Level: FindingWarning, Check: "logins",
+				Text: l.Name + " on " + address + " refuses logins from other machines, because there is no certificate for TLS",
+				Hint: "set tls.certificate and tls.key; behind a proxy that has the certificate: auth.allow_insecure_auth = true",
+			})
+			break
+		}
+	}
+	return found
+}
+
+// isLocal reports whether only this machine reaches an address for sure.
+func isLocal(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil || host == "localhost" { // a unix socket has no port
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
 // examineCertificate examines the certificate.
 func examineCertificate(cfg config.Config) []Finding {
 	hostname, err := hostName(cfg)
@@ -264,7 +298,7 @@ func (a *App) logFindings(ctx context.Context) {
 	}
 	for _, f := range found {
 		switch f.Check {
-		case "tls", "postmaster": // certificates and Start log these
+		case "tls", "postmaster", "logins": // certificates and Start log these
 		case "clock", "window": // the engine logs these
 		default:
 			logFinding(a.logger, f)
