@@ -187,10 +187,11 @@ func (a *api) problem(operation string, err error, more ...any) error {
 	return huma.NewError(status, a.fault(operation, status, text, err, more...))
 }
 
-// fault returns the text of an answer. A fault is logged, and gets an id under which its cause is found
+// fault returns the text of an answer. A fault of the server is logged, and gets an id under which its cause is found
 // in the log.
 func (a *api) fault(operation string, status int, text string, err error, more ...any) string {
-	if errors.Is(err, store.ErrClock) || errors.Is(err, errNotReady) || errors.Is(err, errPeer) || status < http.StatusInternalServerError { // the store has logged the clock, and the server the drain
+	if errors.Is(err, store.ErrClock) || errors.Is(err, errNotReady) || errors.Is(err, errPeer) ||
+		errors.Is(err, quota.ErrOver) || status < http.StatusInternalServerError { // the store has logged the clock, and the server the drain; a full maildrop is no fault
 		return text
 	}
 	id := rand.Text()[:10]
