@@ -26,7 +26,7 @@ func listening(address string) bool {
 // answers asks a node for the options of its native protocol and returns nil if the node answers. A
 // paused node accepts the connection, but does not answer.
 func answers(ctx context.Context, address string) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(address, cqlPort))

@@ -102,7 +102,7 @@ func Shared(name string) *Lazy {
 		// A read that must skip more removals than this fails: Cassandra's own limit is 100,000.
 		"tombstone_warn_threshold": "500", "tombstone_failure_threshold": "2000",
 		// A busy machine is no fault.
-		"read_request_timeout": "1m", "write_request_timeout": "1m",
+		"read_request_timeout": "1m", "range_request_timeout": "1m", "write_request_timeout": "1m",
 	}}}
 }
 

@@ -254,8 +254,13 @@ func (e *pair) removalSurvives(t *testing.T, mb mail.MailboxID, gone mail.Messag
 		t.Fatalf("dc2 heard of the removal: %v", err)
 	}
 	mailtest.WaitFor(t, 10*time.Minute, func() error { // reads at ALL, and so repairs
-		_, err := e.s1.Sweep(t.Context(), time.Now())
-		return err
+		if _, err := e.s1.Sweep(t.Context(), time.Now()); err != nil {
+			return err
+		}
+		if err := enginetest.Retrieve(t, e.s1, gone.ID, 10); !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("the content of the removed message: %v", err) // the trash may be the share of a store that has just ended
+		}
+		return nil
 	})
 	enginetest.Add(t, e.s2, mb, gone)
 	for _, s := range []*cassandra.Store{e.s1, e.s2} {

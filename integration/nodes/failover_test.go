@@ -34,7 +34,7 @@ func testFailover(t *testing.T) {
 	var log mailtest.Log
 	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	// A busy machine that hangs for a moment is no outage.
-	cfg.Failover, cfg.FailoverAfter, cfg.Reconnect = []string{"dc2"}, 3*time.Second, 200*time.Millisecond
+	cfg.Failover, cfg.FailoverAfter, cfg.Reconnect = []string{"dc2"}, 10*time.Second, 200*time.Millisecond
 	cfg.SpoolDir = t.TempDir()
 	enginetest.Apply(t, cfg)
 	s := enginetest.Reopen(t, cfg)

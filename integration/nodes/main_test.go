@@ -47,7 +47,7 @@ func config(t testing.TB) cassandra.Config {
 		Window:      time.Nanosecond, // no write of a test stays in flight for long
 		ScanRate:    1_000_000,
 		Observe:     seen.Observe,
-		Timeout:     2 * time.Minute, ConnectTimeout: time.Minute,
+		Timeout:     2 * time.Minute, ConnectTimeout: time.Minute, QueueTime: time.Minute, ClockEvery: time.Minute,
 	}
 }
 

@@ -17,7 +17,8 @@ var datacenters = cassandratest.Lazy{
 		Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
 		Settings: map[string]string{
 			keepHints: "false", "hints_flush_period": "1000ms",
-			"read_request_timeout": "5000ms", "write_request_timeout": "5000ms",
+			// A busy machine is no fault.
+			"read_request_timeout": "20s", "write_request_timeout": "20s",
 		},
 	},
 	After: seen.Uncoordinated,
@@ -90,6 +91,7 @@ func (e *pair) config(datacenter string) cassandra.Config {
 		Window:      time.Nanosecond,
 		ScanRate:    1_000_000,
 		Observe:     seen.Observe,
+		Timeout:     30 * time.Second, ConnectTimeout: 30 * time.Second, QueueTime: time.Minute, ClockEvery: time.Minute,
 	}
 }
 

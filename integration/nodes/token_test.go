@@ -11,6 +11,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/mail"
+	"popelago/mailtest"
 	"popelago/store/cassandra"
 	"popelago/store/enginetest"
 )
@@ -67,7 +68,10 @@ func (r *ring) replica(table, key, where string, values ...any) string {
 // partition, on three nodes, to exactly that node.
 func TestTokenAware(t *testing.T) {
 	cfg := onTrio(t, 1)
+	var own observed
+	cfg.Observe = own.observe
 	s := enginetest.Open(t, cfg)
+	connected(t, s, &own, 3)
 	r := newRing(t, cfg)
 	asked := map[string]int{}
 	want := func(what, cql string, do func() error, replica func() string) {
@@ -116,6 +120,27 @@ func TestTokenAware(t *testing.T) {
 	if len(asked) < 2 {
 		t.Errorf("all statements went to %v", asked)
 	}
+}
+
+// connected waits until a store has a connection to so many nodes: it opens with the first one. A question for the
+// clock goes to each node.
+func connected(t *testing.T, s *cassandra.Store, own *observed, nodes int) {
+	t.Helper()
+	answered := map[string]bool{}
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
+		if err := s.TrustClock(t.Context()); err != nil {
+			return err
+		}
+		for _, st := range own.take() {
+			if st.Err == nil {
+				answered[st.Host] = true
+			}
+		}
+		if len(answered) < nodes {
+			return fmt.Errorf("%d nodes have answered, want %d", len(answered), nodes)
+		}
+		return nil
+	})
 }
 
 // trash returns the node with the newest trash of a mailbox.

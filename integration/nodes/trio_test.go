@@ -45,6 +45,7 @@ func onTrio(t testing.TB, replicas int) cassandra.Config {
 		Reconnect:        200 * time.Millisecond,
 		Heartbeat:        time.Hour,
 		QueueTime:        time.Minute,
+		ClockEvery:       time.Minute,
 		Observe:          seen.Observe,
 		Timeout:          time.Minute, ConnectTimeout: time.Minute,
 	}

@@ -55,7 +55,7 @@ func (h *heartbeat) start(ctx context.Context, datacenters []string) {
 func (h *heartbeat) stop() {
 	h.cancel()
 	<-h.ended
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), min(h.cfg.Timeout, 10*time.Second))
 	defer cancel()
 	_ = h.run.exec(ctx, statement{ // otherwise the row expires
 		cql: deleteServer, values: []any{h.nextTimestamp(), h.cfg.Datacenter, h.peers.own},

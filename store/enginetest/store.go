@@ -97,7 +97,7 @@ func driver(hosts ...string) *gocql.ClusterConfig {
 	d := gocql.NewCluster(hosts...)
 	d.ProtoVersion = 4
 	d.Authenticator = gocql.PasswordAuthenticator{Username: "cassandra", Password: "cassandra"} // if a node asks
-	d.Timeout = 30 * time.Second
+	d.Timeout, d.ConnectTimeout = 2*time.Minute, time.Minute                                    // a busy machine is no fault
 	d.Consistency = gocql.One
 	return d
 }

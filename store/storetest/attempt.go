@@ -14,10 +14,10 @@ import (
 	"popelago/store"
 )
 
-// attempt returns an attempt with n recipients, entered at a moment, which lasts a minute.
+// attempt returns an attempt with n recipients, entered at a moment, which lasts an hour.
 func (e *env) attempt(entered time.Time, n int) store.Attempt {
 	a := store.Attempt{
-		ID: e.ids.Next(), Entered: entered.UTC().Truncate(time.Microsecond), Until: entered.UTC().Add(time.Minute).Truncate(time.Microsecond),
+		ID: e.ids.Next(), Entered: entered.UTC().Truncate(time.Microsecond), Until: entered.UTC().Add(time.Hour).Truncate(time.Microsecond),
 		Origin: "\u010c, 2", ContentStored: true, ContentReached: mail.ReachedEach, ContentSize: 1<<40 + 1,
 		Recipients: make([]store.AttemptRecipient, n),
 	}
@@ -100,7 +100,7 @@ var attemptCases = []testCase{
 		// From a server whose clock is ahead, from this server, and from two hours before.
 		ahead, here, old := e.attempt(now.Add(4*time.Minute), 20), e.attempt(now, 0), e.attempt(now.Add(-2*time.Hour), 1)
 		here.Origin, here.ContentStored, here.ContentReached, here.ContentSize = "", false, mail.ReachedLocal, 0
-		old.Until = now.UTC().Add(time.Minute).Truncate(time.Microsecond)
+		old.Until = now.UTC().Add(time.Hour).Truncate(time.Microsecond)
 		e.putAttempts(here, old, ahead, here)
 		e.wantAttempts(now.Add(-3*time.Hour), ahead, here, old)
 		e.wantAttempts(now.Add(-time.Hour), ahead, here)
@@ -147,7 +147,7 @@ var attemptCases = []testCase{
 	{"over", func(e *env) {
 		e.needAttempts()
 		now := time.Now()
-		over, soon, later := e.attempt(now.Add(-time.Hour), 1), e.attempt(now.Add(-time.Minute), 1), e.attempt(now, 1)
+		over, soon, later := e.attempt(now.Add(-2*time.Hour), 1), e.attempt(now.Add(-time.Minute), 1), e.attempt(now, 1)
 		soon.Until = now.UTC().Add(2 * time.Second).Truncate(time.Microsecond)
 		e.putAttempts(over, soon, later)
 		e.wantAttempt(over, false)
@@ -166,7 +166,7 @@ var attemptCases = []testCase{
 		if time.Now().Before(soon.Until) {
 			e.Error("an attempt ended before its time")
 		}
-		e.wantAttempts(now.Add(-2*time.Hour), later)
+		e.wantAttempts(now.Add(-3*time.Hour), later)
 	}},
 	{"many", func(e *env) {
 		e.needAttempts()

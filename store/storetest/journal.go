@@ -249,7 +249,7 @@ var journalCases = []testCase{
 		e.advance("list", m)
 		e.Engine = e.suite.Reopen(e.T, e.Engine)
 		e.wantMarks("list", m)
-		e.advance("list", mark("m", noon().Add(-time.Hour), 1))
+		e.advance("list", mark("m", m.At.Add(-time.Hour), 1))
 		e.wantMarks("list", m)
 	}},
 	{"end of the context", func(e *env) {
