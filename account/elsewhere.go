@@ -107,7 +107,7 @@ func (d *Directory) askBeforeMaking(ctx context.Context, what, name string, ask 
 	if !d.store.Several {
 		return nil
 	}
-	if silent := d.silent.Load(); silent != nil && time.Since(*silent) < restAfterSilence {
+	if d.rests() {
 		d.metrics.elsewhere.WithLabelValues(askMaking, answerRest).Inc()
 		return nil
 	}
@@ -127,6 +127,12 @@ func (d *Directory) askBeforeMaking(ctx context.Context, what, name string, ask 
 		d.cfg.Logger.Warn("addresses and domains are made although another datacenter cannot say whether it has just made or removed them", what, mail.LogText(name), "error", err)
 	})
 	return nil
+}
+
+// rests reports whether another datacenter was silent a moment ago.
+func (d *Directory) rests() bool {
+	silent := d.silent.Load()
+	return silent != nil && time.Since(*silent) < restAfterSilence
 }
 
 // rowsHere reads the rows of an address in this datacenter, and joins them with the rows of rowsElsewhere.

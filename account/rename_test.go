@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"popelago/mail"
 	"popelago/store"
@@ -511,6 +513,17 @@ func TestSharedElsewhere(t *testing.T) {
 	each.down = true
 	_, err := d.SharesMailbox(t.Context(), addr(t, "ann@example.test"), box)
 	wantErr(t, "without an answer", err, store.ErrUnavailable)
+	each.down, each.silent = false, true
+	synctest.Test(t, func(t *testing.T) { // the second removal does not wait for the silent datacenter
+		for i, want := range []time.Duration{makingWait, 0} {
+			began := time.Now()
+			_, err := d.SharesMailbox(t.Context(), addr(t, "ann@example.test"), box)
+			wantErr(t, "silent", err, store.ErrUnavailable)
+			if took := time.Since(began); took != want {
+				t.Errorf("%d: %v, want %v", i, took, want)
+			}
+		}
+	})
 }
 
 // A client that gives up behind the first write of a rename does not stop the rename half way.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"popelago/mail"
 	"popelago/store"
@@ -80,11 +81,23 @@ func (d *Directory) SharesMailbox(ctx context.Context, a mail.Address, mailbox m
 	if err != nil {
 		return false, err
 	}
-	if d.store.Several {
-		wait, cancel := context.WithTimeout(ctx, makingWait)
-		defer cancel()
-		ctx = wait
+	if !d.store.Several {
+		return d.sharesMailbox(ctx, a, mailbox)
 	}
+	if d.rests() {
+		return false, fmt.Errorf("account: another datacenter was silent a moment ago: %w", store.ErrUnavailable)
+	}
+	wait, cancel := context.WithTimeout(ctx, makingWait)
+	defer cancel()
+	shared, err := d.sharesMailbox(wait, a, mailbox)
+	if err != nil && wait.Err() != nil && ctx.Err() == nil {
+		d.silent.Store(new(time.Now()))
+	}
+	return shared, err
+}
+
+// sharesMailbox is SharesMailbox without a limit of time, for a canonical address.
+func (d *Directory) sharesMailbox(ctx context.Context, a mail.Address, mailbox mail.MailboxID) (bool, error) {
 	rows, err := d.store.Each.AddressRows(ctx, a)
 	if err != nil {
 		return false, fmt.Errorf("account: look up address: %w", err)
