@@ -47,7 +47,7 @@ func DayOf(at time.Time) int { return int(at.UnixMicro() / (24 * time.Hour).Micr
 type Journal interface {
 	// AddRecords adds rows to a journal. Adding a row again changes nothing. A row lasts for keep at least,
 	// unless a later AddRecords to the journal has a shorter keep, and expires about a day later. With an
-	// untrusted clock, rows are added, and no row expires early. After an error some, all or none of the rows
+	// untrusted clock, rows are added, and no row expires early. Without rows, days end all the same. After an error some, all or none of the rows
 	// are added; the call may be repeated.
 	//
 	// Errors: ErrFull, ErrUnavailable, ErrOutcomeUnknown.
