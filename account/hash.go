@@ -62,6 +62,17 @@ func (p *passwords) decode(hash string, bounds func(hashForm) []int) (algorithm.
 	return nil, errHashForm
 }
 
+// schemePrefix is the name that Dovecot and LDAP servers write before a hash in the form of crypt, such as {SHA512-CRYPT}.
+var schemePrefix = regexp.MustCompile(`^\{[A-Za-z0-9-]+\}\$`)
+
+// withoutScheme returns a hash without the name of its scheme: the hash itself has the scheme.
+func withoutScheme(hash string) string {
+	if prefix := schemePrefix.FindString(hash); prefix != "" {
+		return hash[len(prefix)-1:]
+	}
+	return hash
+}
+
 var (
 	errHashForm = errors.New("the hash is not of the form argon2id, bcrypt, SHA-256 or SHA-512 crypt")
 	errHashCost = errors.New("the hash costs too much at each login")

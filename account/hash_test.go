@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"popelago/mail"
 )
 
 // TestCheckHash: the cost of a hash that an administrator brings is bounded in each spelling that the library reads.
@@ -31,6 +33,30 @@ func TestCheckHash(t *testing.T) {
 		}
 		if err != nil && strings.Contains(err.Error(), dear) {
 			t.Errorf("the error tells the hash: %v", err)
+		}
+	}
+}
+
+// TestImportedScheme: a hash may have the name of its scheme in front, as Dovecot and LDAP servers write it.
+func TestImportedScheme(t *testing.T) {
+	d, _ := withDomain(t)
+	const hash = "$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GLc1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1" // of "secret"
+	bring := func(name, hash string) Imported {
+		return d.Import(t.Context(), []Wanted{{Address: mail.Address{Local: name, Domain: "example.test"}, Hash: hash}}, false)[0]
+	}
+	for name, scheme := range map[string]string{"none": "", "dovecot": "{SHA512-CRYPT}", "ldap": "{crypt}"} {
+		if r := bring(name, scheme+hash); r.Err != nil || r.Outcome != OutcomeMade {
+			t.Fatalf("%q: %+v", scheme, r)
+		}
+		_, err := d.Authenticate(t.Context(), name+"@example.test", "secret")
+		wantErr(t, scheme, err, nil)
+		if r := bring(name, hash); r.Outcome != OutcomeUnchanged {
+			t.Errorf("%q: the same hash again: %+v", scheme, r)
+		}
+	}
+	for _, other := range []string{"{PLAIN}secret", "{SSHA}c2FsdHNhbHQ=", "{SHA512-CRYPT.b64}JDYk", "{SHA512-CRYPT}", "{MD5-CRYPT}$1$saltsalt$abc", "{{CRYPT}" + hash} {
+		if r := bring("other", other); !errors.Is(r.Err, ErrBadPassword) {
+			t.Errorf("%s: %+v, want %v", other, r, ErrBadPassword)
 		}
 	}
 }

@@ -205,6 +205,7 @@ func (w *importing) check(d *Directory) (err error) {
 	case w.Password != "":
 		err = checkPassword(w.Password, d.cfg.MinPasswordLength)
 	case w.Hash != "":
+		w.Hash = withoutScheme(w.Hash)
 		err = d.passwords.checkHash(w.Hash)
 	}
 	if err != nil {
