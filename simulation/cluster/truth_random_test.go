@@ -13,6 +13,7 @@ import (
 type generator struct {
 	random *rand.Rand
 	p      int
+	ttls   []int // each is taken once
 }
 
 func (g *generator) n(n int) int { return g.random.IntN(n) }
@@ -20,6 +21,13 @@ func (g *generator) n(n int) int { return g.random.IntN(n) }
 func (g *generator) at() int64 { return int64(10 + g.n(6)) }
 
 func (g *generator) a() int { return g.n(4) }
+
+// ttl returns a TTL that no earlier write of the history has. Of two equal TTLs at one timestamp the cell of the later
+// second wins, and how many seconds pass between two writes depends on the node.
+func (g *generator) ttl() (ttl int) {
+	ttl, g.ttls = 1000*(1+g.ttls[0]), g.ttls[1:]
+	return ttl
+}
 
 func (g *generator) b() string { return string(rune('a' + g.n(3))) }
 
@@ -56,7 +64,7 @@ func (g *generator) write() step {
 	case 0, 1, 2:
 		return do(insertItem, g.p, g.a(), g.b(), g.maybe(x(g.b())), g.maybe(g.n(3)), g.at())
 	case 3:
-		return do(insertTTL, g.p, g.a(), g.b(), g.maybe(x(g.b())), g.maybe(g.n(3)), g.at(), 1000*(1+g.n(2)))
+		return do(insertTTL, g.p, g.a(), g.b(), g.maybe(x(g.b())), g.maybe(g.n(3)), g.at(), g.ttl())
 	case 4:
 		return do(updateItem, g.at(), g.maybe(x(g.b())), g.p, g.a(), g.b())
 	case 5:
@@ -109,7 +117,7 @@ func histories(seed uint64, count int) [][]step {
 	g := &generator{random: rand.New(rand.NewPCG(seed, 7))}
 	list := make([][]step, count)
 	for i := range list {
-		g.p = 100_000 + i
+		g.p, g.ttls = 100_000+i, g.random.Perm(40)
 		for range 4 + g.n(30) {
 			if g.n(4) == 0 {
 				list[i] = append(list[i], g.read())
@@ -130,8 +138,7 @@ func TestTruthOfRandomHistories(t *testing.T) {
 	node := realSession(t)
 	for i, steps := range cases {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			truth, truthSeconds := perform(node, steps)
-			compare(t, steps, fake[i], truth, fakeSeconds[i], truthSeconds)
+			compare(t, node, steps, fake[i], fakeSeconds[i])
 		})
 	}
 }
