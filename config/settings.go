@@ -81,6 +81,8 @@ func settings(c *Config) []setting {
 			"Most connections at one time, for POP3 and POP3S each. At the limit a new connection displaces the oldest connection that has not logged in."},
 		{"pop3.max_connections_per_address", integer(&c.POP3.MaxConnsPerAddr, 1, maxCount),
 			"Most connections at one time from one address (IPv6: one /64). Clients on this machine are not counted."},
+		{"pop3.proxy_networks", networks{&c.POP3.ProxyNetworks},
+			proxyNetworks},
 		{"pop3.max_line", size(&c.POP3.MaxLine, 512, 30*kib),
 			"Longest command line. SASL responses may always have 12,288 octets (RFC 5034 section 4)."},
 		{"pop3.max_bad_commands", integer(&c.POP3.MaxBadCommands, 1, maxCount),
@@ -260,6 +262,9 @@ func settings(c *Config) []setting {
 	}...)
 }
 
+// proxyNetworks describes a setting of POP3, SMTP and LMTP.
+const proxyNetworks = "Networks of load balancers and proxies, such as [\"192.0.2.7/32\"], that name the client of each connection with the PROXY protocol (version 1 or 2). Limits, the log, the trace and the audit are about the named client then. Every connection from these networks must begin with such a header, before TLS; others are refused. A header from any other address is a syntax error. Empty: none."
+
 // smtpSettings returns the part of the table for SMTP or LMTP.
 func smtpSettings(name string, c *SMTP) []setting {
 	where := "Address to listen on, as host:port (usual port 25). Empty: off."
@@ -274,6 +279,8 @@ func smtpSettings(name string, c *SMTP) []setting {
 			"Least age of a connection that has not named a recipient before a new connection may displace it."},
 		{name + ".max_connections_per_address", integer(&c.MaxConnsPerAddr, 1, maxCount),
 			"Most connections at one time from one address (IPv6: one /64). Clients on this machine are not counted."},
+		{name + ".proxy_networks", networks{&c.ProxyNetworks},
+			proxyNetworks},
 		{name + ".max_line", size(&c.MaxLine, 2*kib, 30*kib),
 			"Longest command line. Lines of messages have no limit."},
 		{name + ".max_bad_commands", integer(&c.MaxBadCommands, 1, maxCount),

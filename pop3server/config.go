@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -38,6 +39,8 @@ type Config struct {
 	MaxConns        int
 	MaxConnsPerAddr int
 	CountLocal      bool
+	// ProxyNetworks: see wire.Config.
+	ProxyNetworks []netip.Prefix
 	// MaxLine limits a command line in octets. RFC 2449 section 4 asks for at least 255, and a
 	// password may be long. SASL responses may always have 12,288 octets (RFC 5034 section 4).
 	MaxLine int

@@ -57,7 +57,7 @@ func (s *Server) newWire(protocol string) *wire.Server {
 		Handle:   s.handle,
 		Refuse:   s.refuse,
 
-		MaxConns: cfg.MaxConns, MaxConnsPerAddr: cfg.MaxConnsPerAddr, CountLocal: cfg.CountLocal,
+		MaxConns: cfg.MaxConns, MaxConnsPerAddr: cfg.MaxConnsPerAddr, CountLocal: cfg.CountLocal, ProxyNetworks: cfg.ProxyNetworks,
 		DropAfter: cfg.DropAfter, SummaryEvery: cfg.SummaryEvery,
 		MaxLine:      max(cfg.MaxLine, maxSASL+64), // "AUTH LOGIN " and the initial response are one line
 		LoginTimeout: cfg.LoginTimeout, IdleTimeout: cfg.IdleTimeout,

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"popelago/defaults"
@@ -54,6 +55,8 @@ type Config struct {
 	MaxConns, MaxConnsPerAddr int
 	// CountLocal applies MaxConnsPerAddr to clients on this machine too.
 	CountLocal bool
+	// ProxyNetworks: see wire.Config.
+	ProxyNetworks []netip.Prefix
 	// DropAfter, MinBodyRate and SummaryEvery: see wire.Config. A client is known from its first
 	// accepted recipient on.
 	DropAfter    time.Duration

@@ -59,7 +59,7 @@ func New(cfg Config, deliverer *delivery.Deliverer, reg prometheus.Registerer) (
 		Handle:   s.handle,
 		Refuse:   s.refuse,
 
-		MaxConns: cfg.MaxConns, MaxConnsPerAddr: cfg.MaxConnsPerAddr, CountLocal: cfg.CountLocal,
+		MaxConns: cfg.MaxConns, MaxConnsPerAddr: cfg.MaxConnsPerAddr, CountLocal: cfg.CountLocal, ProxyNetworks: cfg.ProxyNetworks,
 		DropAfter: cfg.DropAfter, SummaryEvery: cfg.SummaryEvery,
 		MaxLine: cfg.MaxLine, StrictLineEnd: true,
 		IdleTimeout: cfg.IdleTimeout, BodyTimeout: cfg.BodyTimeout, MinBodyRate: cfg.MinBodyRate,

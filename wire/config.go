@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"popelago/defaults"
@@ -35,6 +36,9 @@ type Config struct {
 	MaxConnsPerAddr int
 	// CountLocal applies MaxConnsPerAddr to clients on this machine too.
 	CountLocal bool
+	// ProxyNetworks are networks of proxies. Each of their connections must begin with a header of the
+	// PROXY protocol, version 1 or 2, which names the client. A connection from elsewhere has no header.
+	ProxyNetworks []netip.Prefix
 
 	// MaxLine limits a command line in octets, without its line end. The maximum is 32,766.
 	MaxLine int
@@ -50,7 +54,7 @@ type Config struct {
 	MinBodyRate int64
 	// WriteTimeout limits the time the peer may take to receive each 32 KiB of output.
 	WriteTimeout time.Duration
-	// HandshakeTimeout limits a TLS handshake.
+	// HandshakeTimeout limits a TLS handshake, and the wait for the header of a proxy.
 	HandshakeTimeout time.Duration
 	// AcknowledgementTimeout limits the wait of Conn.AwaitAcknowledgement for the peer's system.
 	AcknowledgementTimeout time.Duration

@@ -74,8 +74,9 @@ func newConn(nc net.Conn, srv *Server) *Conn {
 	if limit := c.cfg.LoginTimeout; limit > 0 {
 		c.loginBy = time.Now().Add(limit)
 	}
-	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
-		c.remote = tcp.AddrPort().Addr().Unmap()
+	c.remote = addrOf(nc)
+	if p, ok := nc.(*proxied); ok && p.client.IsValid() {
+		c.remote = p.client
 	}
 	return c
 }
@@ -89,7 +90,8 @@ func newSessionID() string {
 // ID names the session in logs and in replies: 12 hexadecimal digits.
 func (c *Conn) ID() string { return c.id }
 
-// Remote is the client's address without port; the zero value for a unix socket.
+// Remote is the client's address without port; the zero value for a unix socket. Behind a proxy of
+// Config.ProxyNetworks the proxy names the client.
 func (c *Conn) Remote() netip.Addr { return c.remote }
 
 // RemoteText names the client in logs: Remote, or "local" for a unix socket.

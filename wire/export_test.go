@@ -9,3 +9,10 @@ func (s *Server) Conns() int {
 	defer s.mu.Unlock()
 	return len(s.conns)
 }
+
+// Headers is the count of connections of proxies whose header is awaited.
+func (s *Server) Headers() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.headers
+}

@@ -7,7 +7,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type Metrics struct {
 	open    *prometheus.GaugeVec
 	total   *prometheus.CounterVec
-	refused *prometheus.CounterVec // label reason: "total", "address"
+	refused *prometheus.CounterVec // label reason: "total", "address", "proxy"
 	dropped *prometheus.CounterVec // label reason: "crowded", "login_timeout", "slow_text", "administrator"
 	panics  *prometheus.CounterVec
 }
@@ -27,7 +27,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "popelago_wire_connections_total", Help: "Connections accepted.",
 		}, []string{"protocol"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "popelago_wire_refused_connections_total", Help: "Connections refused by a limit, by reason: total, address.",
+			Name: "popelago_wire_refused_connections_total", Help: "Connections refused, by reason: total and address (limits), proxy (a proxy's connection without a header of the PROXY protocol).",
 		}, []string{"protocol", "reason"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_wire_dropped_connections_total",

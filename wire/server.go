@@ -25,6 +25,7 @@ type Server struct {
 	conns     map[*Conn]context.CancelFunc
 	perAddr   map[netip.Addr]int
 	crowd     crowd
+	headers   int            // connections of proxies whose header has not come yet
 	wg        sync.WaitGroup // counts connections
 
 	summaries summaries
@@ -97,6 +98,15 @@ func (s *Server) isStopping() bool {
 
 // start serves one connection in a goroutine of its own.
 func (s *Server) start(nc net.Conn, tlsConfig *tls.Config) {
+	if c, ok := s.proxy(nc); ok {
+		s.startProxied(c, func(client net.Conn) { s.begin(client, tlsConfig) })
+		return
+	}
+	s.begin(nc, tlsConfig)
+}
+
+// begin serves the connection of a client in a goroutine of its own.
+func (s *Server) begin(nc net.Conn, tlsConfig *tls.Config) {
 	c := newConn(nc, s)
 	ctx, cancel := context.WithCancel(context.Background())
 	reason := s.admit(c, cancel)
