@@ -117,6 +117,7 @@ func (a *App) buildTasks(ids *mail.IDSource) error {
 	sweep.Grace, sweep.Now, sweep.Logger = a.engine.window, a.now, a.logger
 	purge := cfg.Purge
 	purge.Late, purge.Window, purge.Now, purge.Logger = max(purge.Late, sweep.Undelete), window, a.now, a.logger
+	purge.Settle = a.cfg.Store.Settle
 	expire := cfg.Expire
 	expire.After, expire.Window, expire.Directory, expire.Now = a.cfg.Store.Settle, window, a.directory, a.now
 	expire.Keeping = a.directory.Keeping

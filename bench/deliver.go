@@ -103,7 +103,6 @@ func (c *DeliverConfig) validate() error {
 //
 // An error means that the run did not start or did not end; the report is valid even then. Refusals
 // are counted in the report, and are no errors of the run.
-// then. Refusals are not errors of the run: they are counted in the report.
 func Deliver(ctx context.Context, cfg DeliverConfig) (Report, error) {
 	if err := cfg.validate(); err != nil {
 		return Report{}, err

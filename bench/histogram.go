@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"math"
 	"math/bits"
 	"time"
 )
@@ -64,7 +65,7 @@ func (h *histogram) quantile(q float64) time.Duration {
 	if h.n == 0 {
 		return 0
 	}
-	rank := uint64(q * float64(h.n))
+	rank := uint64(math.Ceil(q*float64(h.n) - 1e-6)) // without the rounding errors of q
 	rank = min(max(rank, 1), h.n)
 	var seen uint64
 	for i, c := range h.counts {

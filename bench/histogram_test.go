@@ -56,3 +56,20 @@ func TestHistogramQuantiles(t *testing.T) {
 		t.Errorf("empty histogram: %+v", got)
 	}
 }
+
+// The percentiles of few values are not too low: the 99th of 50 values is the largest.
+func TestHistogramQuantilesOfFew(t *testing.T) {
+	for _, test := range []struct {
+		n, rank int
+		q       float64
+	}{{1, 1, 0.5}, {2, 1, 0.5}, {3, 2, 0.5}, {4, 2, 0.5}, {10, 10, 0.95}, {20, 19, 0.95}, {21, 20, 0.95}, {50, 50, 0.99}, {100, 99, 0.99}, {101, 100, 0.99}} {
+		var h histogram
+		for i := range test.n {
+			h.add(time.Duration(i + 1)) // small values have buckets of their own
+		}
+		got, want := h.quantile(test.q), time.Duration(test.rank)
+		if got < want || float64(got) > float64(want)*(1+1.0/32)+1 {
+			t.Errorf("%v of %d values: value %d, want %d", test.q, test.n, got, want)
+		}
+	}
+}

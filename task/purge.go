@@ -22,6 +22,9 @@ type PurgeConfig struct {
 	// Late is the time for which late mail is kept: mail accepted for an account after its end, by a
 	// server that did not know of the end yet.
 	Late time.Duration
+	// Settle is the time from the start in which no late mail is removed: NTP corrects a clock that is wrong at the
+	// start within minutes.
+	Settle time.Duration
 	// Window is the in-flight window: younger messages stay until a later run.
 	Window time.Duration
 	// Events gets an event for each removed message. Nil: none.
@@ -59,12 +62,14 @@ func Purge(cfg PurgeConfig, dir *account.Directory, st store.Store, reg promethe
 	if reg != nil {
 		reg.MustRegister(kept)
 	}
+	begun := time.Now()
 	known := map[mail.MailboxID]lateMail{} // result of the last run
 	var whole time.Time                    // the last run over all mailboxes
 	return Job{Name: "purge", Every: cfg.Every, Run: func(ctx context.Context, asked bool) (Report, error) {
 		p := purge{
 			PurgeConfig: cfg, mail: st.Mail.Local, directory: st.Directory.All, upkeep: st.Upkeep.Local,
 			now: cfg.Now(), before: known, late: map[mail.MailboxID]lateMail{}, unvisited: maps.Clone(known),
+			settled: time.Since(begun) >= cfg.Settle,
 		}
 		if err := p.upkeep.Clock(); err != nil { // after Now: the moment read can be trusted
 			return nil, fmt.Errorf("task: purge: %w", err)
@@ -91,6 +96,7 @@ type purge struct {
 	upkeep    store.Upkeep
 	now       time.Time
 	whole     bool                        // read all mailboxes
+	settled   bool                        // PurgeConfig.Settle is over
 	before    map[mail.MailboxID]lateMail // result of the last run
 	unvisited map[mail.MailboxID]lateMail // the part of before that this run has not reached
 
@@ -181,7 +187,10 @@ func (p *purge) emptyEnded(ctx context.Context, g account.Generation) error {
 	if err != nil {
 		return err
 	}
-	over, err := removeBetween(ctx, p.mail, g.Mailbox, g.End, p.youngest(max(p.Late, p.Window)), reporter(p.Events, event.Purged, g))
+	over := 0
+	if p.settled {
+		over, err = removeBetween(ctx, p.mail, g.Mailbox, g.End, p.youngest(max(p.Late, p.Window)), reporter(p.Events, event.Purged, g))
+	}
 	p.messages += over
 	if over > 0 {
 		if _, known := p.before[g.Mailbox]; !known {

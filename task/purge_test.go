@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -122,6 +123,29 @@ func TestPurgeKeepsLateMail(t *testing.T) {
 	if !strings.Contains(log.String(), "had ended was removed") || gather(t, reg)["late_messages"] != 0 {
 		t.Errorf("the log:\n%s", log.String())
 	}
+}
+
+// A clock that is ahead at a start, and that NTP puts right, ends no late mail.
+func TestPurgeKeepsLateMailUntilTheClockIsSettled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := openStore(t)
+		dir := newDirectory(t, st)
+		alice := newAccount(t, dir, "alice")
+		removeAccount(t, dir, alice)
+		time.Sleep(time.Second)
+		add(t, st, mail.NewIDSource(nil), alice.Mailbox)
+		ahead := 20 * 24 * time.Hour
+		job := task.Purge(task.PurgeConfig{
+			Late: 7 * 24 * time.Hour, Settle: 15 * time.Minute, Now: func() time.Time { return time.Now().Add(ahead) },
+		}, dir, store.Single(st), nil)
+		if report := run(t, job); !slices.Equal(report, task.Report{{Name: "late", N: 1}}) {
+			t.Errorf("at the start: %v", report)
+		}
+		time.Sleep(15 * time.Minute)
+		if report := run(t, job); !slices.Equal(report, task.Report{{Name: "messages", N: 1}}) {
+			t.Errorf("with a clock that stays: %v", report)
+		}
+	})
 }
 
 // A run that ends before it has reached a mailbox leaves the late mail in it known, and counted.
