@@ -95,7 +95,7 @@ func refuses(t *testing.T, s *sitetest.Sites, wrong *servertest.Server, expires,
 }
 
 // saysClock waits until a server's log reports wantWrong times a wrong clock, and wantRight times a
-// right clock, and expects no further line about the clock, except for sessions.
+// right clock, and expects no further line about the clock, except for sessions and heartbeats.
 func saysClock(t *testing.T, log *servertest.Output, wantWrong, wantRight int) {
 	t.Helper()
 	mailtest.WaitFor(t, sitetest.Limit, func() error {
@@ -106,6 +106,7 @@ func saysClock(t *testing.T, log *servertest.Output, wantWrong, wantRight int) {
 				wrong++
 			case strings.Contains(line, "the clock is right"):
 				right++
+			case strings.Contains(line, "heartbeat"): // on a busy machine one may fail, also in the question for a clock
 			case strings.Contains(line, "clock") && !strings.Contains(line, " session="):
 				t.Fatalf("a further line about the clock: %s", line)
 			}

@@ -38,6 +38,14 @@ func TestStorageDown(t *testing.T) {
 	mailtest.WaitFor(t, downLimit, func() error { return examined(s) })
 	said := len(s.Proc.Out.String())
 	one.Kill()
+	refused := incoming.refused.Load()
+	// What was acknowledged before is counted when the refusal of a later message is.
+	mailtest.WaitFor(t, downLimit, func() error {
+		if incoming.refused.Load() < refused+2 {
+			return errors.New("no message is refused")
+		}
+		return nil
+	})
 	before := incoming.count()
 
 	// Sessions from before, then new ones until nothing about the accounts is remembered.
@@ -208,8 +216,10 @@ type trickle struct {
 
 	stop  func()       // ends the trickle
 	taken atomic.Int64 // messages acknowledged to all
-	quit  chan struct{}
-	done  chan struct{}
+	// refused counts the messages put off for a recipient at least.
+	refused atomic.Int64
+	quit    chan struct{}
+	done    chan struct{}
 }
 
 func startTrickle(t *testing.T, s *servertest.Server, to []servertest.Account) *trickle {
@@ -242,6 +252,7 @@ func startTrickle(t *testing.T, s *servertest.Server, to []servertest.Account) *
 				}
 			}
 			l.taken.Add(all)
+			l.refused.Add(1 - all)
 		}
 	}()
 	return l

@@ -14,6 +14,7 @@ import (
 var datacenters = cassandratest.Lazy{Options: cassandratest.Options{
 	Datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
 	Link:        true,
+	Settings:    map[string]string{"write_request_timeout": "4s"}, // a disk that is busy for two seconds is no fault
 }, After: cassandratest.Uncoordinated}
 
 func TestMain(m *testing.M) { os.Exit(servertest.Main(m, &datacenters)) }

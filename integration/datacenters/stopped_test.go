@@ -50,7 +50,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 		}
 	}
 	rows, contents := 0, 0
-	for round := 0; round < 5 && (rows == 0 || contents == 0 || allElsewhere(senders) == 0); round++ {
+	for round := 0; round < 20 && (rows == 0 || contents == 0 || allElsewhere(senders) == 0); round++ {
 		goOn()
 		r, c := stopInTheMiddle(t, s, senders, window)
 		rows, contents = rows+r, contents+c
