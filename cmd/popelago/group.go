@@ -12,8 +12,8 @@ import (
 func newGroupCommand() *cobra.Command {
 	f := &remoteFlags{}
 	member := newGroup("member", "Add and remove members of a group",
-		f.addIfMatch(newMemberCommand(f, "add", "Add a member to a group", "added to", (*adminclient.Client).AddMember)),
-		f.addIfMatch(newMemberCommand(f, "remove", "Remove a member from a group", "removed from", (*adminclient.Client).RemoveMember)))
+		f.addIfMatch(newMemberCommand(f, "add", "Add a member to a group", "added to", "is already a member of", (*adminclient.Client).AddMember)),
+		f.addIfMatch(newMemberCommand(f, "remove", "Remove a member from a group", "removed from", "is no member of", (*adminclient.Client).RemoveMember)))
 	cmd := newGroup("group", "Manage the groups of a running server",
 		newGroupAddCommand(f), newGroupListCommand(f), newGroupShowCommand(f), member, f.addIfMatch(newGroupRemoveCommand(f)))
 	f.add(cmd)
@@ -116,18 +116,26 @@ func newGroupRemoveCommand(f *remoteFlags) *cobra.Command {
 // memberCall adds or removes a member.
 type memberCall func(c *adminclient.Client, ctx context.Context, group, member string) (adminclient.Group, error)
 
-func newMemberCommand(f *remoteFlags, name, short, done string, do memberCall) *cobra.Command {
+func newMemberCommand(f *remoteFlags, name, short, done, before string, do memberCall) *cobra.Command {
 	return &cobra.Command{
 		Use:   name + " GROUP MEMBER",
 		Short: short,
 		Args:  arguments("GROUP", "MEMBER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(func(c *adminclient.Client) error {
+				present, err := c.Group(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
 				g, err := do(c, cmd.Context(), args[0], args[1])
 				if err != nil {
 					return err
 				}
-				return f.result(cmd.OutOrStdout(), g, "%s %s %s", args[1], done, g.Address)
+				text := done
+				if len(g.Members) == len(present.Members) {
+					text = before
+				}
+				return f.result(cmd.OutOrStdout(), g, "%s %s %s", args[1], text, g.Address)
 			})
 		},
 	}
