@@ -20,6 +20,8 @@ type certificates struct {
 	// hostname is the name that clients expect in the certificate.
 	hostname string
 	logger   *slog.Logger
+	// renew writes the files anew if they will end soon; nil: somebody else does.
+	renew func() error
 
 	mu      sync.Mutex
 	current *tls.Certificate
@@ -216,13 +218,18 @@ func (c *certificates) judge(cert *tls.Certificate) {
 // judgeEvery is the interval at which the loop judges the certificate again.
 const judgeEvery = 24 * time.Hour
 
-// start begins to read the files again once a day. close must follow.
+// start begins to renew the files, and to read them again, once a day. close must follow.
 func (c *certificates) start() {
 	c.done = make(chan struct{})
 	c.loop.Go(func() {
 		again := time.NewTicker(judgeEvery)
 		defer again.Stop()
 		for {
+			if c.renew != nil {
+				if err := c.renew(); err != nil {
+					c.logger.Error("the certificate could not be renewed, and stays in use", "file", c.file(), "cause", err)
+				}
+			}
 			c.reload()
 			select {
 			case <-again.C:

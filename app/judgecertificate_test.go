@@ -303,6 +303,34 @@ func TestSelfSignedOnAFullDisk(t *testing.T) {
 	}
 }
 
+// TestSelfSignedIsRenewed: a server that runs for a year serves a new certificate before the first one ends.
+func TestSelfSignedIsRenewed(t *testing.T) {
+	dir := t.TempDir()
+	old, err := makeCertificate("mx.example.test", time.Now().AddDate(0, 0, -340))
+	if err != nil {
+		t.Fatal(err)
+	}
+	certFile, keyFile := selfSignedFiles(dir)
+	for name, data := range map[string][]byte{certFile: append(old.leaf, old.authority...), keyFile: old.key} {
+		if err := os.WriteFile(name, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := newCertificates(certFile, keyFile, "mx.example.test", quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.renew = func() error {
+		_, _, err := selfSigned(dir, "mx.example.test", quiet())
+		return err
+	}
+	c.start()
+	c.close() // the loop renews the files and reads them once before it ends
+	if left := time.Until(c.end()); left < 360*24*time.Hour {
+		t.Errorf("the certificate holds for %v", left)
+	}
+}
+
 // TestTLSProfile: the server speaks nothing outside Mozilla's intermediate profile.
 func TestTLSProfile(t *testing.T) {
 	root := sign(t, "Root", true, nil)

@@ -168,6 +168,12 @@ func (a *App) loadCertificate() (err error) {
 	if a.certs, err = newCertificates(cert, key, a.cfg.Hostname, a.logger); err != nil {
 		return err
 	}
+	if a.cfg.TLS.SelfSigned {
+		a.certs.renew = func() error {
+			_, _, err := selfSigned(a.cfg.DataDir, a.cfg.Hostname, a.logger)
+			return err
+		}
+	}
 	return a.registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "popelago_app_certificate_end_seconds", Help: "When the TLS certificate in use ends, in seconds since 1970.",
 	}, func() float64 { return float64(a.certs.end().Unix()) }))
