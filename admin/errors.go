@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"strings"
@@ -194,7 +195,11 @@ func (a *api) fault(operation string, status int, text string, err error, more .
 		errors.Is(err, quota.ErrOver) || status < http.StatusInternalServerError { // the store has logged the clock, and the server the drain; a full maildrop is no fault
 		return text
 	}
+	level := slog.LevelError
+	if errors.Is(err, context.Canceled) { // the caller has gone, or the server is stopping
+		level = slog.LevelInfo
+	}
 	id := rand.Text()[:10]
-	a.logger.With("operation", operation, "id", id, "status", status, "cause", err).Error("admin request failed", more...)
+	a.logger.With("operation", operation, "id", id, "status", status, "cause", err).Log(context.Background(), level, "admin request failed", more...)
 	return text + " (" + id + " in the server's log)"
 }
