@@ -123,7 +123,7 @@ func newMemberCommand(f *remoteFlags, name, short, done, before string, do membe
 		Args:  arguments("GROUP", "MEMBER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.call(func(c *adminclient.Client) error {
-				present, err := c.Group(cmd.Context(), args[0])
+				present, err := c.IfMatch("").Group(cmd.Context(), args[0])
 				if err != nil {
 					return err
 				}
