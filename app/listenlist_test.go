@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -58,8 +57,8 @@ func TestSeveralAddresses(t *testing.T) {
 	if err := os.WriteFile(cfg.Admin.TokenFile, []byte("a token of many letters\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var log bytes.Buffer
-	a, err := app.New(t.Context(), cfg, slog.New(slog.NewTextHandler(&log, nil)))
+	log := &mailtest.Log{}
+	a, err := app.New(t.Context(), cfg, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
