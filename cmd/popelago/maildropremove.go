@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +21,8 @@ func newMaildropRemoveCommand(f *remoteFlags) *cobra.Command {
 		Use:   "remove ADDRESS [UNIQUE-ID...]",
 		Short: "Remove messages of an account",
 		Long: `Remove messages of an account: those named, those that a filter selects, or all. The messages
-are removed as by DELE and QUIT. --dry-run only counts the messages and their octets.
+are removed as by DELE and QUIT. A message that arrives meanwhile stays. --dry-run only counts
+the messages and their octets.
 
 Exit codes: 0 removed, 1 a unique-id is not in the maildrop, 64 wrong usage, 67 no such account.`,
 		Example: `  popelago maildrop remove alice@example.org --older-than 365d --dry-run
@@ -84,8 +86,9 @@ func removals(uniqueIDs []string, filter filterFlags, all, dryRun bool) (request
 // removeAll makes requests, each until no more messages are selected, and prints the sum.
 func removeAll(cmd *cobra.Command, f *remoteFlags, c *adminclient.Client, address string, requests []adminclient.MaildropRemoval, dryRun bool) error {
 	sum := adminclient.MaildropRemoved{Missing: []string{}}
+	begun := time.Now()
 	for _, r := range requests {
-		for more := true; more; {
+		for more := true; more; r = continued(r, time.Since(begun)) {
 			removed, err := c.RemoveMessages(cmd.Context(), address, r)
 			if err != nil {
 				if sum.Messages > 0 {
@@ -110,6 +113,23 @@ func removeAll(cmd *cobra.Command, f *remoteFlags, c *adminclient.Client, addres
 		return problem("not in the maildrop of " + address + ": " + listed(sum.Missing))
 	}
 	return nil
+}
+
+// continued returns the request that goes on with a removal that began some time ago: without the messages that have
+// arrived since.
+func continued(r adminclient.MaildropRemoval, ago time.Duration) adminclient.MaildropRemoval {
+	if len(r.UniqueIDs) > 0 {
+		return r
+	}
+	f := adminclient.MaildropFilter{}
+	if r.Filter != nil {
+		f = *r.Filter
+	}
+	if f.OlderThan == "" {
+		f.OlderThan = max(ago, time.Millisecond).String()
+	}
+	r.All, r.Filter = false, &f
+	return r
 }
 
 // listed lists up to ten texts.
