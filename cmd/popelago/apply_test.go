@@ -280,3 +280,19 @@ func TestBadTargets(t *testing.T) {
 		}
 	}
 }
+
+// A server that ends during an import leaves lines with an unknown outcome: the command asks for a repetition, which
+// makes the rest.
+func TestImportWithoutAnswer(t *testing.T) {
+	s := newSite(t)
+	s.must(s.admin.AddDomain(t.Context(), "a.test"))
+	const file = "address,password\nalice@a.test,secret word\n"
+	s.before = func() { panic(http.ErrAbortHandler) }
+	out, errs, code := s.command(file, "import", "-")
+	if want := "run the command again, which changes nothing twice"; code != exitUnavailable || !strings.Contains(errs, want) || !strings.Contains(out, "unknown: 1\n") {
+		t.Errorf("exit code %d, want %d; %q, want %q\n%s", code, exitUnavailable, errs, want, out)
+	}
+	if out := s.want(file, "import", "-"); !strings.Contains(out, "made: 1,") {
+		t.Errorf("the repetition: %s", out)
+	}
+}

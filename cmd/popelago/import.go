@@ -42,8 +42,9 @@ line: made, changed, unchanged, refused with the reason, or failed. A refused li
 same file again changes nothing. A password in clear text costs the server a hash, for the second run too.
 No password is ever printed.
 
-Exit codes: 0 all lines count, 1 lines were refused, 75 lines failed and should be repeated, 65 the file
-has no usable header.`,
+Exit codes: 0 all lines count, 1 lines were refused, 75 lines failed and should be repeated, 69 the outcome of
+lines is unknown, because the server gave no answer, and the command should be repeated, 65 the file has no
+usable header.`,
 		Example: "  popelago import users.csv --dry-run\n  popelago import users.csv --quiet",
 		Args:    arguments("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -57,6 +58,9 @@ has no usable header.`,
 					return err
 				}
 				results, err := sendUsers(cmd.Context(), c, users, dryRun)
+				if errors.Is(err, adminclient.ErrNoAnswer) {
+					err = fmt.Errorf("%w\nLines with an unknown outcome may count or not: run the command again, which changes nothing twice", err)
+				}
 				return errors.Join(err, f.reportImport(cmd.OutOrStdout(), results, dryRun, quiet, err == nil))
 			})
 		},
