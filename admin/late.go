@@ -58,6 +58,7 @@ func (a *api) addLate() {
 		if err != nil {
 			return nil, err
 		}
+		a.reportLate(ctx, "hand-over-late", &s)
 		n, err := a.cfg.Late.HandOver(ctx, s, to)
 		if n > 0 {
 			a.logger.Info("late mail handed over", "address", s.Address.String(), "to", to.String(), "messages", n)
@@ -75,6 +76,7 @@ func (a *api) addLate() {
 		if err != nil {
 			return nil, err
 		}
+		a.reportLate(ctx, "drop-late", &s)
 		n, err := a.cfg.Late.Drop(ctx, s)
 		if n > 0 {
 			a.logger.Info("late mail dropped", "address", s.Address.String(), "messages", n)
@@ -82,6 +84,19 @@ func (a *api) addLate() {
 		out, err := lateCountOf(n, "dropped", err)
 		return &count{out}, err
 	})
+}
+
+// reportLate makes an operation report each message that leaves its late mail, and each copy.
+func (a *api) reportLate(ctx context.Context, operation string, s *task.LateSelection) {
+	if a.cfg.Events == nil {
+		return
+	}
+	s.Left = func(m task.LateMessage, doubt string) {
+		a.reportRemoved(ctx, operation, m.Address, m.Mailbox)([]mail.Message{m.Message}, doubt)
+	}
+	s.Arrived = func(copied mail.Message, to mail.Recipient) {
+		a.reportRestored(ctx, operation, to.Account, to.Mailbox)(copied)
+	}
 }
 
 // lateCountOf returns the answer to a request that has moved or dropped n messages; done is the verb.

@@ -13,7 +13,7 @@ import (
 
 // Late mail is listed, handed over and dropped through the API.
 func TestLate(t *testing.T) {
-	f := (&fixture{}).start(t)
+	f := (&fixture{}).traced(t).start(t)
 	c := f.unix(t)
 	ctx := t.Context()
 	if list, err := c.Late(ctx, "", "", 0); err != nil || list.Messages == nil || len(list.Messages) != 0 || list.Next != "" {
@@ -82,6 +82,14 @@ func TestLate(t *testing.T) {
 	}
 	if list, err := c.Late(ctx, "", "", 0); err != nil || len(list.Messages) != 0 {
 		t.Errorf("at last: %+v, %v", list, err)
+	}
+	for i, want := range []string{
+		"removed hand-over-late alice@example.org; restored hand-over-late bob@example.org", "removed drop-late alice@example.org",
+	} {
+		story, err := c.Trace(ctx, adminclient.EventQuery{Subject: list.Messages[i].Message, As: "id", Limit: 10})
+		if got := lines(story); err != nil || got != want {
+			t.Errorf("the story of message %d: %q, %v; want %q", i, got, err, want)
+		}
 	}
 }
 

@@ -43,7 +43,8 @@ const (
 	Expired Kind = "expired"
 	// Purged: a message of an account that had ended was removed.
 	Purged Kind = "purged"
-	// Restored: a removed message was brought back into a maildrop, under another id and the same unique-id.
+	// Restored: a removed message was brought back into a maildrop, or late mail was handed over to it, under another
+	// id and the same unique-id.
 	Restored Kind = "restored"
 	// Unfetched: nobody fetches the mail of an account, see package task. Time is the run of the job alarms.
 	Unfetched Kind = "unfetched"

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"popelago/account"
+	"popelago/event"
 	"popelago/mail"
 	"popelago/store"
 )
@@ -54,6 +55,11 @@ type LateSelection struct {
 	// Until, if not zero, is the moment after which HandOver and Drop begin with no further message. They end with
 	// ErrMoreLate then, behind one message at least.
 	Until time.Time
+	// Left is called with each message that HandOver or Drop has removed from the mailbox of its ended account, with a
+	// doubt if the message may be there still. Nil: nobody is told.
+	Left func(m LateMessage, doubt string)
+	// Arrived is called with each copy that HandOver has made, and its recipient. Nil: nobody is told.
+	Arrived func(copied mail.Message, to mail.Recipient)
 }
 
 // Late lists, hands over and drops late mail on request. Safe for concurrent use: two concurrent
@@ -129,7 +135,7 @@ func (l *Late) HandOver(ctx context.Context, s LateSelection, to mail.Address) (
 		return 0, err
 	}
 	return l.eachInTime(list, s.Until, func(m LateMessage) error {
-		if err := l.handOver(ctx, m, r); err != nil {
+		if err := l.handOver(ctx, s, m, r); err != nil {
 			return fmt.Errorf("task: hand message %s over to %s: %w", m.Message.ID, to, err)
 		}
 		return nil
@@ -150,18 +156,22 @@ func (l *Late) eachInTime(list []LateMessage, until time.Time, do func(LateMessa
 	return len(list), nil
 }
 
-func (l *Late) handOver(ctx context.Context, m LateMessage, to mail.Recipient) error {
+func (l *Late) handOver(ctx context.Context, s LateSelection, m LateMessage, to mail.Recipient) error {
 	there, err := l.has(ctx, to.Mailbox, m.Message)
 	if err != nil {
 		return err
 	}
 	if !there {
 		moved := func(ctx context.Context) bool { return isGone(ctx, l.mail, m.Mailbox, m.Message.ID) }
-		if _, err := l.copy(ctx, m.Message, to, moved); err != nil {
+		copied, err := l.copy(ctx, m.Message, to, moved)
+		if err != nil {
 			return err
 		}
+		if s.Arrived != nil {
+			s.Arrived(copied, to)
+		}
 	}
-	return l.remove(ctx, m)
+	return l.remove(ctx, s, m)
 }
 
 // has reports whether a mailbox contains a copy of a message from a hand-over that stopped half way, with its content.
@@ -202,12 +212,20 @@ func (l *Late) Drop(ctx context.Context, s LateSelection) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return l.eachInTime(list, s.Until, func(m LateMessage) error { return l.remove(ctx, m) })
+	return l.eachInTime(list, s.Until, func(m LateMessage) error { return l.remove(ctx, s, m) })
 }
 
 // remove removes a message from the mailbox of its ended account.
-func (l *Late) remove(ctx context.Context, m LateMessage) error {
-	if err := l.mail.Local.RemoveMessages(ctx, m.Mailbox, []mail.MessageID{m.Message.ID}); err != nil {
+func (l *Late) remove(ctx context.Context, s LateSelection, m LateMessage) error {
+	doubt := ""
+	err := l.mail.Local.RemoveMessages(ctx, m.Mailbox, []mail.MessageID{m.Message.ID})
+	if err != nil {
+		doubt = event.CauseRemovalDoubt
+	}
+	if s.Left != nil {
+		s.Left(m, doubt)
+	}
+	if err != nil {
 		return fmt.Errorf("task: remove late message %s of mailbox %s: %w", m.Message.ID, m.Mailbox, err)
 	}
 	return nil
