@@ -64,7 +64,11 @@ func printQueue(cmd *cobra.Command, f *remoteFlags, list adminclient.QueueList) 
 		kept, _ := time.ParseDuration(list.Kept)
 		none = fmt.Sprintf("events are kept for %d hours (events.keep)", int(kept.Hours()))
 	}
-	return endEvents(cmd, len(list.Events), list.More, list.Partial, none)
+	var last time.Time
+	if n := len(list.Events); n > 0 && list.More {
+		last = list.Events[n-1].Queued
+	}
+	return endEvents(cmd, len(list.Events), last, list.Partial, none)
 }
 
 func printQueueTable(cmd *cobra.Command, f *remoteFlags, list adminclient.QueueList) error {

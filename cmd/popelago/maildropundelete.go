@@ -29,6 +29,9 @@ func (s *sinceFlag) moment() (time.Time, error) {
 	if at, err := time.Parse(time.RFC3339, s.text); err == nil {
 		return at, nil
 	}
+	if at, err := time.ParseInLocation(whenForm, s.text, time.Local); err == nil { // as in the tables
+		return at, nil
+	}
 	if age, err := mail.ParseRetention(s.text); err == nil && age.Ends() {
 		return time.Now().Add(-time.Duration(age)), nil
 	}

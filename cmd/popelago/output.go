@@ -43,4 +43,7 @@ func printTable(w io.Writer, heading []string, rows [][]string) error {
 	return t.Flush()
 }
 
-func when(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+// whenForm is the form of times in tables, in the time zone of the command.
+const whenForm = "2006-01-02 15:04:05"
+
+func when(t time.Time) string { return t.Local().Format(whenForm) }

@@ -142,14 +142,19 @@ func printEvents(cmd *cobra.Command, f *remoteFlags, list adminclient.EventList,
 		kept, _ := time.ParseDuration(list.Kept)
 		none = fmt.Sprintf("records are kept for %d days (%s.keep)", int(kept.Hours()/24), section)
 	}
-	return endEvents(cmd, len(list.Events), list.Next != "", list.Partial, none)
+	var last time.Time
+	if n := len(list.Events); n > 0 && list.Next != "" {
+		last = list.Events[n-1].Time
+	}
+	return endEvents(cmd, len(list.Events), last, list.Partial, none)
 }
 
-// endEvents says whether there are more than n events, and returns a problem if some may be missing, or if there
-// is none, for a reason.
-func endEvents(cmd *cobra.Command, n int, more, partial bool, none string) error {
-	if more {
-		fmt.Fprintf(cmd.ErrOrStderr(), "there are more than these %d: a greater --limit, or --until the time of the last one, shows more\n", n)
+// endEvents says whether there are more than n events, which end with the time last (zero: there are no more), and
+// returns a problem if some may be missing, or if there is none, for a reason.
+func endEvents(cmd *cobra.Command, n int, last time.Time, partial bool, none string) error {
+	if !last.IsZero() {
+		until := last.Add(time.Microsecond).UTC() // another event may have the same time
+		fmt.Fprintf(cmd.ErrOrStderr(), "there are more than these %d: a greater --limit, or --until %s, shows more\n", n, until.Format(time.RFC3339Nano))
 	}
 	switch {
 	case partial:
