@@ -116,7 +116,7 @@ func (a *App) Start(ctx context.Context) error {
 	if f, ok := examinePostmaster(a.cfg); ok {
 		logFinding(a.logger, f)
 	}
-	for _, f := range examineLogins(a.cfg) {
+	for _, f := range append(examineLogins(a.cfg), examineKey(a.cfg)...) {
 		logFinding(a.logger, f)
 	}
 	a.tasks.Start()

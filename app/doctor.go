@@ -261,6 +261,15 @@ func examineStored(ctx context.Context, dir string) []Finding {
 	return []Finding{f}
 }
 
+// examineKey warns of a private key that others may read. The server uses the key all the same.
+func examineKey(cfg config.Config) []Finding {
+	err := config.CheckPrivate(cfg.TLS.Key)
+	if cfg.TLS.Key == "" || !errors.Is(err, config.ErrNotPrivate) {
+		return nil
+	}
+	return []Finding{{Level: FindingWarning, Check: "tls", Text: "tls.key: " + err.Error(), Hint: "everybody who has the key can pretend to be this server"}}
+}
+
 // examineSpace examines the free space of the disk of the data folder.
 func examineSpace(dir string, reserve int64) Finding {
 	f := Finding{Level: FindingOK, Check: "space"}

@@ -2,6 +2,8 @@ package app
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -41,6 +43,27 @@ func TestExamineLogins(t *testing.T) {
 			if found := examineLogins(other); len(found) > 0 {
 				t.Errorf("%s, change %d: %s", address, i, fmt.Sprint(found))
 			}
+		}
+	}
+}
+
+// TestExamineKey: a private key that others may read is a warning, and the server starts.
+func TestExamineKey(t *testing.T) {
+	cfg := config.Default()
+	if found := examineKey(cfg); len(found) > 0 {
+		t.Errorf("without a key: %v", found)
+	}
+	cfg.TLS.Key = filepath.Join(t.TempDir(), "key.pem")
+	for mode, warned := range map[os.FileMode]bool{0o600: false, 0o640: false, 0o644: true} {
+		if err := os.WriteFile(cfg.TLS.Key, nil, mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(cfg.TLS.Key, mode); err != nil {
+			t.Fatal(err)
+		}
+		found := examineKey(cfg)
+		if got := len(found) == 1 && strings.Contains(found[0].Text, "tls.key: "+cfg.TLS.Key+": others may read or write it (mode 0644): chmod 600"); got != warned {
+			t.Errorf("mode %o: %v, want a warning: %v", mode, found, warned)
 		}
 	}
 }
