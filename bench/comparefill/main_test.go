@@ -60,7 +60,7 @@ func TestPollers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const n = 300
+	const n = 60
 	passwords := dir + "/pollers"
 	if err := addPollers(t.Context(), server.Data, n); err != nil {
 		t.Fatal(err)
@@ -76,7 +76,7 @@ func TestPollers(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	var out strings.Builder
-	if err := writePolled(&out, []polled{p}); err != nil || !strings.Contains(out.String(), "\n| 300 | ") {
+	if err := writePolled(&out, []polled{p}); err != nil || !strings.Contains(out.String(), "\n| 60 | ") {
 		t.Errorf("%v, %s", err, out.String())
 	}
 }
