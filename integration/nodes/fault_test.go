@@ -91,12 +91,17 @@ func TestCloseWithoutNode(t *testing.T) {
 }
 
 // A node is down: no write happens, and the errors say so. The node comes back, and the store resumes
-// with all acknowledged data, without a new Open.
+// with all acknowledged data, without a new Open. It also does if all nodes have moved to new addresses meanwhile, and their
+// names lead to them.
 func TestKilledNode(t *testing.T) {
 	cfg := config(t)
 	cfg.Reconnect = 200 * time.Millisecond
-	s := enginetest.Open(t, cfg)
 	node := cluster.Get(t).Node("dc1-1")
+	const name = "node.example."
+	dns := startNames(t)
+	dns.set(name, node.Address)
+	cfg.Hosts = []string{name, node.Address}
+	s := enginetest.Open(t, cfg)
 	mb, m := enginetest.Mailbox("a"), enginetest.Message(10)
 	enginetest.Put(t, s, m.ID, 300_000, mb)
 	enginetest.Add(t, s, mb, m)
@@ -120,16 +125,27 @@ func TestKilledNode(t *testing.T) {
 	_, err = s.AddressRows(t.Context(), mail.Address{Local: "a", Domain: "example.test"})
 	enginetest.WantClass(t, "AddressRows", err, store.ErrUnavailable)
 
-	node.Restart(t)
-	var rows []mail.Message
-	mailtest.WaitFor(t, 10*time.Minute, func() (err error) {
-		rows, err = enginetest.List(t.Context(), s, mb)
-		return err
-	})
-	if len(rows) != 1 || rows[0].ID != m.ID {
-		t.Fatalf("after the restart: %v", rows)
+	resumes := func() {
+		t.Helper()
+		node.Restart(t)
+		var rows []mail.Message
+		mailtest.WaitFor(t, 10*time.Minute, func() (err error) {
+			rows, err = enginetest.List(t.Context(), s, mb)
+			return err
+		})
+		if len(rows) != 1 || rows[0].ID != m.ID {
+			t.Fatalf("after the restart: %v", rows)
+		}
+		if err := enginetest.Retrieve(t, s, m.ID, 300_000); err != nil {
+			t.Error(err)
+		}
 	}
-	if err := enginetest.Retrieve(t, s, m.ID, 300_000); err != nil {
-		t.Error(err)
+	resumes()
+
+	node.Kill()
+	if err := cluster.Get(t).Move(node); err != nil {
+		t.Fatal(err)
 	}
+	dns.set(name, node.Address)
+	resumes()
 }

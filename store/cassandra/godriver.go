@@ -18,15 +18,16 @@ type goDriver struct{ cfg Config }
 func (n goDriver) Open(ctx context.Context, o driver.Options) (driver.Session, error) {
 	c := n.cfg
 	c.Hosts, c.Datacenter, c.Rack = o.Hosts, o.Datacenter, o.Rack
-	d, err := c.driver(ctx)
+	hosts, limit := resolve, c.limitToContact // the driver cannot filter by a name that nobody can look up
+	if o.Datacenter != "" {
+		hosts, limit = contactsOf, c.limitToDatacenter
+	}
+	contacts, err := hosts(ctx, c.Hosts)
 	if err != nil {
 		return nil, err
 	}
-	if o.Datacenter == "" {
-		c.limitToContact(d)
-	} else {
-		c.limitToDatacenter(d)
-	}
+	d := c.driver(contacts)
+	limit(d)
 	d.Keyspace = o.Keyspace // makes batches token-aware
 	if o.Observe != nil {
 		d.QueryObserver = observer(o.Observe)
@@ -39,13 +40,9 @@ func (n goDriver) Open(ctx context.Context, o driver.Options) (driver.Session, e
 	return &goSession{session}, nil
 }
 
-// driver returns the driver configuration common to all sessions.
-func (c Config) driver(ctx context.Context) (*gocql.ClusterConfig, error) {
-	hosts, err := resolve(ctx, c.Hosts)
-	if err != nil {
-		return nil, err
-	}
-	d := gocql.NewCluster(hosts...)
+// driver returns the driver configuration common to all sessions, with contact points.
+func (c Config) driver(contacts []string) *gocql.ClusterConfig {
+	d := gocql.NewCluster(contacts...)
 	d.ProtoVersion = c.ProtocolVersion
 	d.Timeout = c.Timeout
 	d.WriteTimeout = c.Timeout
@@ -65,7 +62,7 @@ func (c Config) driver(ctx context.Context) (*gocql.ClusterConfig, error) {
 	if c.TLS != nil {
 		d.SslOpts = &gocql.SslOptions{Config: c.TLS, EnableHostVerification: !c.TLS.InsecureSkipVerify}
 	}
-	return d, nil
+	return d
 }
 
 // limitToContact limits a session to the contact point, which gets much time for an answer.

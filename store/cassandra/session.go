@@ -79,25 +79,48 @@ func endSession(session driver.Session) {
 	}
 }
 
-// resolve looks up the addresses of contact points: the driver would treat a name and its address as two
-// nodes.
+// contactsOf returns the contact points for a session that lasts. A name stays a name: if the driver reaches no node any
+// more, it looks the names up again, and finds nodes that have come back under new addresses. An address that a name
+// leads to is left out.
+func contactsOf(ctx context.Context, hosts []string) ([]string, error) {
+	var list []string
+	var failed error
+	known := map[string]bool{}
+	add := func(host string, name bool) {
+		found, err := lookUp(ctx, host)
+		failed = errors.Join(failed, err)
+		before := len(known)
+		for _, address := range found {
+			if !name && !known[address] {
+				list = append(list, address)
+			}
+			known[address] = true
+		}
+		if name && len(known) > before {
+			list = append(list, host)
+		}
+	}
+	for _, names := range []bool{true, false} {
+		for _, host := range hosts {
+			if isName(host) == names {
+				add(host, names)
+			}
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%w: %w", ErrNoContact, failed)
+	}
+	return list, nil
+}
+
+// resolve returns all addresses of contact points, each once.
 func resolve(ctx context.Context, hosts []string) ([]string, error) {
 	var list []string
 	var failed error
 	for _, host := range hosts {
-		name, port, err := net.SplitHostPort(host)
-		if err != nil {
-			name, port = strings.Trim(host, "[]"), ""
-		}
-		addresses, err := net.DefaultResolver.LookupHost(ctx, name)
-		if err != nil {
-			failed = errors.Join(failed, err)
-			continue
-		}
-		for _, address := range addresses {
-			if port != "" {
-				address = net.JoinHostPort(address, port)
-			}
+		found, err := lookUp(ctx, host)
+		failed = errors.Join(failed, err)
+		for _, address := range found {
 			if !slices.Contains(list, address) {
 				list = append(list, address)
 			}
@@ -107,4 +130,31 @@ func resolve(ctx context.Context, hosts []string) ([]string, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNoContact, failed)
 	}
 	return list, nil
+}
+
+// lookUp returns the addresses of a contact point, with its port.
+func lookUp(ctx context.Context, host string) ([]string, error) {
+	name, port := splitContact(host)
+	addresses, err := net.DefaultResolver.LookupHost(ctx, name)
+	if port != "" {
+		for i := range addresses {
+			addresses[i] = net.JoinHostPort(addresses[i], port)
+		}
+	}
+	return addresses, err
+}
+
+// splitContact splits a contact point in name or address, and port; no port: empty.
+func splitContact(host string) (name, port string) {
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		return strings.Trim(host, "[]"), ""
+	}
+	return name, port
+}
+
+// isName reports whether a contact point is a name, and no IP address.
+func isName(host string) bool {
+	name, _ := splitContact(host)
+	return net.ParseIP(name) == nil
 }
