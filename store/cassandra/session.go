@@ -79,33 +79,33 @@ func endSession(session driver.Session) {
 	}
 }
 
-// contactsOf returns the contact points for a session that lasts. A name stays a name: if the driver reaches no node any
-// more, it looks the names up again, and finds nodes that have come back under new addresses. An address that a name
-// leads to is left out.
+// contactsOf returns the contact points for a session that lasts, in their order. A name stays a name: if the driver reaches
+// no node any more, it looks the names up again, and finds nodes that have come back under new addresses. An address that a
+// name leads to is left out.
 func contactsOf(ctx context.Context, hosts []string) ([]string, error) {
-	var list []string
+	named, found := map[string]bool{}, make([][]string, len(hosts))
 	var failed error
-	known := map[string]bool{}
-	add := func(host string, name bool) {
-		found, err := lookUp(ctx, host)
+	for i, host := range hosts {
+		var err error
+		found[i], err = lookUp(ctx, host)
 		failed = errors.Join(failed, err)
-		before := len(known)
-		for _, address := range found {
-			if !name && !known[address] {
-				list = append(list, address)
-			}
-			known[address] = true
-		}
-		if name && len(known) > before {
-			list = append(list, host)
+		for _, address := range found[i] {
+			named[address] = named[address] || isName(host)
 		}
 	}
-	for _, names := range []bool{true, false} {
-		for _, host := range hosts {
-			if isName(host) == names {
-				add(host, names)
-			}
+	var list []string
+	listed := map[string]bool{}
+	for i, host := range hosts {
+		further := slices.DeleteFunc(found[i], func(address string) bool {
+			return listed[address] || named[address] && !isName(host)
+		})
+		for _, address := range further {
+			listed[address] = true
 		}
+		if len(further) > 0 && isName(host) {
+			further = []string{host}
+		}
+		list = append(list, further...)
 	}
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%w: %w", ErrNoContact, failed)
