@@ -116,8 +116,9 @@ func (l *Late) selected(ctx context.Context, s LateSelection) (list []LateMessag
 
 // HandOver moves late mail into the maildrop of an existing account, with the durability of the
 // account's domain, and returns the number of messages moved. HandOver copies each message to a new
-// id, at the end of the maildrop, with the same unique-id and octets, and then removes the original. A
-// repetition after an error continues with the rest.
+// id, at the end of the maildrop, with the same unique-id and octets, and then removes the original. If a
+// different message of the maildrop has the unique-id, the unique-id of the copy is made of the id of the original.
+// A repetition after an error continues with the rest.
 //
 // Errors: account.ErrNoSuchAccount, account.ErrDisabled, ErrNotLate, ErrSeveralOwners, ErrMoreLate, ErrNotAll,
 // those of package store; store.ErrCorrupt, store.ErrNotFound: the content of a message cannot be
@@ -134,8 +135,12 @@ func (l *Late) HandOver(ctx context.Context, s LateSelection, to mail.Address) (
 	if err != nil {
 		return 0, err
 	}
+	in, err := readLateTarget(ctx, l.mail.Local, r.Mailbox, list)
+	if err != nil {
+		return 0, err
+	}
 	return l.eachInTime(list, s.Until, func(m LateMessage) error {
-		if err := l.handOver(ctx, s, m, r); err != nil {
+		if err := l.handOver(ctx, s, m, r, in); err != nil {
 			return fmt.Errorf("task: hand message %s over to %s: %w", m.Message.ID, to, err)
 		}
 		return nil
@@ -156,14 +161,16 @@ func (l *Late) eachInTime(list []LateMessage, until time.Time, do func(LateMessa
 	return len(list), nil
 }
 
-func (l *Late) handOver(ctx context.Context, s LateSelection, m LateMessage, to mail.Recipient) error {
-	there, err := l.has(ctx, to.Mailbox, m.Message)
+func (l *Late) handOver(ctx context.Context, s LateSelection, m LateMessage, to mail.Recipient, in *lateTarget) error {
+	there, uidl, err := in.find(ctx, m.Message)
 	if err != nil {
 		return err
 	}
 	if !there {
 		moved := func(ctx context.Context) bool { return isGone(ctx, l.mail, m.Mailbox, m.Message.ID) }
-		copied, err := l.copy(ctx, m.Message, to, moved)
+		source := m.Message
+		source.UIDL = uidl
+		copied, err := l.copy(ctx, source, to, moved)
 		if err != nil {
 			return err
 		}
@@ -172,36 +179,6 @@ func (l *Late) handOver(ctx context.Context, s LateSelection, m LateMessage, to 
 		}
 	}
 	return l.remove(ctx, s, m)
-}
-
-// has reports whether a mailbox contains a copy of a message from a hand-over that stopped half way, with its content.
-func (l *Late) has(ctx context.Context, mailbox mail.MailboxID, m mail.Message) (there bool, err error) {
-	err = eachBehind(ctx, l.mail.Local, mailbox, m.ID, func(row mail.Message) (err error) {
-		if row.UniqueID() != m.UniqueID() {
-			return nil
-		}
-		if there, err = l.whole(ctx, row); err == nil && there {
-			err = errEnough
-		}
-		return err
-	})
-	if errors.Is(err, errEnough) {
-		err = nil
-	}
-	return there, err
-}
-
-// whole reports whether the content of a copy is there: a server that stopped in the middle may have written the
-// row too late, when the content had been removed as left over.
-func (l *Late) whole(ctx context.Context, row mail.Message) (bool, error) {
-	info, body, err := l.mail.Local.OpenContent(ctx, row.ID, row.Origin)
-	switch {
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
-		return false, nil
-	case err != nil:
-		return false, err
-	}
-	return info.Size+int64(len(row.Header(info.ReversePath))) == row.Size, body.Close()
 }
 
 // Drop removes late mail permanently, and returns the number of messages removed.
