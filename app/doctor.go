@@ -87,7 +87,7 @@ func tryAddresses(ctx context.Context, l config.Listener, all []string) (failed 
 		if err == nil {
 			continue
 		}
-		f := Finding{Level: FindingError, Check: "listen", Text: explainListen(l.Name, address, err).Error(), Hint: "the server does not start until then"}
+		f := Finding{Level: FindingError, Check: "listen", Text: explainListen(l.Name, address, err).Error(), Hint: "free the address, or set another: the server does not start until then"}
 		if errors.Is(err, fs.ErrPermission) { // the user of the server may have the privilege
 			f.Level, f.Hint = FindingWarning, "run the doctor as the user that runs the server, with the same privileges"
 		}
@@ -100,7 +100,7 @@ func tryAddresses(ctx context.Context, l config.Listener, all []string) (failed 
 func examineFiles(cfg config.Config) (found []Finding) {
 	for _, err := range checkFiles(cfg) {
 		if err != nil {
-			found = append(found, Finding{Level: FindingError, Check: "files", Text: err.Error(), Hint: "the server does not start until then"})
+			found = append(found, Finding{Level: FindingError, Check: "files", Text: err.Error(), Hint: "correct the file, or the setting: the server does not start until then"})
 		}
 	}
 	return found
