@@ -412,3 +412,37 @@ func TestRemoveDomainElsewhere(t *testing.T) {
 	wantErr(t, "empty everywhere", d.RemoveDomain(ctx, "example.test"), nil)
 	wantErr(t, "again", d.RemoveDomain(ctx, "example.test"), ErrNoSuchDomain)
 }
+
+// A domain may stand for a domain that only another datacenter hosts yet, and not for a domain that another datacenter has
+// removed, or if a domain stands for it elsewhere. While another datacenter cannot be asked, a missing domain is a fault.
+func TestStandForDomainElsewhere(t *testing.T) {
+	t.Parallel()
+	d, here, elsewhere, each := besideAnother(t)
+	ctx := t.Context()
+	addDomain := func(in *Directory, name string) {
+		if _, err := in.AddDomain(ctx, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	standFor := func(in *Directory, domain, name string) error {
+		_, err := in.ChangeDomain(ctx, domain, store.DomainChange{Settings: map[string]string{SettingAliasOf: name}})
+		return err
+	}
+	addDomain(elsewhere, "new.test")
+	addDomain(here, "removed.test")
+	wantErr(t, "a domain that no datacenter hosts", standFor(d, "example.test", "nowhere.test"), ErrNoSuchDomain)
+	wantErr(t, "a domain that was removed elsewhere", standFor(d, "example.test", "removed.test"), ErrNoSuchDomain)
+	wantErr(t, "a domain that has not arrived", standFor(d, "example.test", "NEW.test"), nil)
+	if domain, err := here.Domain(ctx, "example.test"); err != nil || domain.Settings[SettingAliasOf] != "new.test" {
+		t.Errorf("the changed domain: %+v, %v", domain, err)
+	}
+	wantErr(t, "no other domain any more", standFor(d, "example.test", ""), nil)
+	addDomain(elsewhere, "other.test")
+	wantErr(t, "stand for the domain elsewhere", standFor(elsewhere, "other.test", "example.test"), nil)
+	wantErr(t, "a domain that another stands for elsewhere", standFor(d, "example.test", "new.test"), ErrDomainInUse)
+	wantErr(t, "for a domain that stands for another elsewhere", standFor(d, "removed.test", "other.test"), ErrBadTarget)
+
+	each.down = true
+	wantErr(t, "a missing domain, cut off", standFor(d, "example.test", "new.test"), store.ErrUnavailable)
+	wantErr(t, "a domain here, cut off", standFor(d, "example.test", "removed.test"), nil)
+}

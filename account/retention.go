@@ -43,6 +43,10 @@ func (d *Directory) ChangeDomain(ctx context.Context, name string, c store.Domai
 	if err := checkDomainChange(&c); err != nil {
 		return store.Domain{}, err
 	}
+	elsewhere, err := d.realElsewhere(ctx, name, c.Settings)
+	if err != nil {
+		return store.Domain{}, err
+	}
 	d.changes.Lock()
 	defer d.changes.Unlock()
 	domain, err := d.Domain(ctx, name)
@@ -51,7 +55,7 @@ func (d *Directory) ChangeDomain(ctx context.Context, name string, c store.Domai
 	}
 	if len(c.Settings) > 0 {
 		c.Settings = maps.Clone(c.Settings)
-		if err := d.checkRouting(ctx, domain, c.Settings); err != nil {
+		if err := d.checkRouting(ctx, domain, c.Settings, elsewhere); err != nil {
 			return store.Domain{}, err
 		}
 	}

@@ -3,6 +3,7 @@ package account
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -80,7 +81,7 @@ func route(name, form string, field func(*Policy) *string, canonical func(string
 // checkRouting checks the routing settings of a change of a domain, and brings their values into the
 // canonical form. An empty value removes a setting. Errors: ErrBadSetting, ErrBadTarget, ErrDomainInUse,
 // ErrNoSuchDomain, the store's.
-func (d *Directory) checkRouting(ctx context.Context, domain store.Domain, change map[string]string) error {
+func (d *Directory) checkRouting(ctx context.Context, domain store.Domain, change map[string]string, elsewhere realDomain) error {
 	for _, s := range routingSettings() {
 		if text := change[s.Name]; text != "" {
 			var p Policy
@@ -91,7 +92,7 @@ func (d *Directory) checkRouting(ctx context.Context, domain store.Domain, chang
 		}
 	}
 	if name := change[SettingAliasOf]; name != "" {
-		if err := d.checkAliasOf(ctx, domain, name); err != nil {
+		if err := d.checkAliasOf(ctx, domain, name, elsewhere); err != nil {
 			return err
 		}
 	}
@@ -102,16 +103,63 @@ func (d *Directory) checkRouting(ctx context.Context, domain store.Domain, chang
 	return d.checkTargets(ctx, mail.Address{}, store.KindAlias, []mail.Address{a}, []mail.Address{a})
 }
 
+// realDomain is what a quorum of every datacenter knows of a domain for which another is about to stand.
+type realDomain struct {
+	asked  bool         // whether all datacenters have answered; always false with a single datacenter
+	domain store.Domain // without a name: hosted nowhere
+}
+
+// realElsewhere asks a quorum of every datacenter before a domain stands for another: about the real domain, and whether
+// another domain stands for the domain. Without an answer, see askBeforeMaking, asked is false. Errors: ErrDomainInUse;
+// those of askBeforeMaking.
+func (d *Directory) realElsewhere(ctx context.Context, name string, change map[string]string) (real realDomain, err error) {
+	text := change[SettingAliasOf]
+	if text == "" || !d.store.Several {
+		return real, nil
+	}
+	text, err = mail.CanonicalDomain(text)
+	if err != nil {
+		return real, nil // checkRouting explains the bad value
+	}
+	var inUse error
+	err = d.askBeforeMaking(ctx, "domain", text, func(wait context.Context) (bool, error) {
+		domain, err := d.store.Each.Domain(wait, text)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return false, err
+		}
+		if err := noneStandsFor(wait, d.store.Each, name); errors.Is(err, ErrDomainInUse) {
+			inUse = err
+		} else if err != nil {
+			return false, err
+		}
+		real = realDomain{asked: true, domain: domain}
+		return domain.Name != "", nil
+	})
+	if err == nil {
+		err = inUse
+	}
+	return real, err
+}
+
 // checkAliasOf checks whether a domain may stand for the real domain with a canonical name: the real domain is
-// hosted and stands for itself, and no domain stands for the domain.
-func (d *Directory) checkAliasOf(ctx context.Context, domain store.Domain, name string) error {
-	real, err := d.Domain(ctx, name)
-	switch {
-	case name == domain.Name:
+// hosted and stands for itself, and no domain stands for the domain. Errors: store.ErrUnavailable if only a
+// datacenter without an answer may host the real domain.
+func (d *Directory) checkAliasOf(ctx context.Context, domain store.Domain, name string, elsewhere realDomain) error {
+	if name == domain.Name {
 		return fmt.Errorf("%w: %s -> %s", ErrBadTarget, name, name)
-	case err != nil:
+	}
+	real := elsewhere.domain
+	switch here, err := d.Domain(ctx, name); {
+	case elsewhere.asked && real.Name == "":
+		return fmt.Errorf("domain %s: %w", name, ErrNoSuchDomain)
+	case err == nil && !elsewhere.asked:
+		real = here
+	case errors.Is(err, ErrNoSuchDomain) && d.store.Several && !elsewhere.asked:
+		return fmt.Errorf("domain %s is not known here, and another datacenter does not answer: %w", name, store.ErrUnavailable)
+	case err != nil && !errors.Is(err, ErrNoSuchDomain), err != nil && !elsewhere.asked:
 		return err
-	case real.Settings[SettingAliasOf] != "":
+	}
+	if real.Settings[SettingAliasOf] != "" {
 		return fmt.Errorf("%w: %s -> %s -> %s: a domain can stand only for a domain that stands for itself",
 			ErrBadTarget, domain.Name, name, real.Settings[SettingAliasOf])
 	}
