@@ -466,6 +466,43 @@ func TestCheckStoresNothingRemovedAnew(t *testing.T) {
 	}
 }
 
+// doubted is the upkeep of a server that stops trusting its clock.
+type doubted struct {
+	store.Upkeep
+	doubt *atomic.Bool
+}
+
+func (u doubted) Clock() error {
+	if u.doubt.Load() {
+		return store.ErrClock
+	}
+	return u.Upkeep.Clock()
+}
+
+// A client removes a message while a repair stores it anew, and the clock is doubted at that moment: the repair takes its
+// copy back all the same.
+func TestCheckTakesCopyBackWithoutClock(t *testing.T) {
+	r := newCheckRig(t)
+	wrong := entry(r.put(r.a), r.a)
+	wrong.Size++
+	r.list(r.a, wrong)
+	doubt := &atomic.Bool{}
+	r.wrap = func(st store.Store) store.Store {
+		st.Upkeep.All = doubted{st.Upkeep.All, doubt}
+		st.Mail.All = copying{r.st, func(string) {}, func(call string) {
+			if call == "AddMessages" {
+				r.remove(r.a, wrong.ID)
+				doubt.Store(true)
+			}
+		}}
+		return st
+	}
+	if s, err := r.try(repair); !doubt.Load() || s.Result == task.CheckDone {
+		t.Errorf("a repair with a doubted clock: %s, %v", s.Result, err)
+	}
+	r.wantRows("behind the removal", r.a)
+}
+
 // Two servers store the same message anew: one copy stays.
 func TestCheckStoresAnewOnTwoServers(t *testing.T) {
 	for _, at := range []string{"OpenContent", "AddMessages"} {

@@ -83,9 +83,9 @@ func (r *checkRun) copy(ctx context.Context, e entryCandidate) error {
 		}
 	}
 	if err != nil {
-		// The entry may exist, or appear later: remove it.
+		// The entry may exist, or appear later: remove it, also if the clock is the cause.
 		undo := context.WithoutCancel(ctx)
-		if undone := r.try(undo, func() error { return r.mail.RemoveMessages(undo, e.Mailbox, []mail.MessageID{anew.ID}) }); undone != nil {
+		if undone := r.repeat(undo, func() error { return r.mail.RemoveMessages(undo, e.Mailbox, []mail.MessageID{anew.ID}) }); undone != nil {
 			return fmt.Errorf("%s; its copy %s may be left: %w", err.Error(), anew.ID, undone)
 		}
 		return err

@@ -135,14 +135,21 @@ func (r *checkRun) keep(ctx context.Context, text string) error {
 	return nil
 }
 
-// try calls do, and repeats failed calls up to Retries times.
+// try calls do while the clock is trusted, and repeats failed calls up to Retries times.
 func (r *checkRun) try(ctx context.Context, do func() error) error {
+	return r.repeat(ctx, func() error {
+		if err := r.upkeep.Clock(); err != nil {
+			return err
+		}
+		return do()
+	})
+}
+
+// repeat is try without a look at the clock.
+func (r *checkRun) repeat(ctx context.Context, do func() error) error {
 	pause := r.cfg.RetryPause
 	for n := 0; ; n++ {
-		err := r.upkeep.Clock()
-		if err == nil {
-			err = do()
-		}
+		err := do()
 		if err == nil || n >= r.cfg.Retries || ctx.Err() != nil || !store.Unreached(err) {
 			return err
 		}
