@@ -33,7 +33,7 @@ func newCopier(st store.Levels[store.Mail], ids *mail.IDSource, now func() time.
 // copy keeps the unique-id and the octets. A nil error means that all octets were copied, as durably as
 // the recipient's domain requires.
 //
-// moved reports whether somebody has taken the copy for complete, and removed the original; nil: nobody does.
+// moved reports whether somebody may have taken the copy for complete, and removed the original; nil: nobody does.
 //
 // Errors: those of package store; errSource, with the cause, if the content of the message cannot be
 // read now.
@@ -78,11 +78,12 @@ func (c copier) copy(ctx context.Context, m mail.Message, to mail.Recipient, mov
 	return anew, nil
 }
 
-// isGone reports whether a mailbox lacks a message, here or according to any datacenter. Before a copy whose outcome is
-// unknown is removed again, isGone tells whether another server has found the copy and removed the original.
-func isGone(ctx context.Context, st store.Levels[store.Mail], mailbox mail.MailboxID, id mail.MessageID) bool {
+// mayBeGone reports whether a mailbox may lack a message, here or according to any datacenter. Before a copy whose outcome
+// is unknown is removed again, mayBeGone tells whether another server may have found the copy and removed the original. A
+// datacenter that does not answer may have seen the removal: two copies are listed once, and none is a loss.
+func mayBeGone(ctx context.Context, st store.Levels[store.Mail], mailbox mail.MailboxID, id mail.MessageID) bool {
 	for _, level := range []store.Mail{st.Local, st.Each} {
-		if _, err := level.Message(ctx, mailbox, id); errors.Is(err, store.ErrNotFound) {
+		if _, err := level.Message(ctx, mailbox, id); err != nil {
 			return true
 		}
 	}

@@ -130,6 +130,15 @@ func TestHandOverWithoutContent(t *testing.T) {
 type meeting struct {
 	store.Mail
 	other func()
+	blind bool // no message can be read afterwards
+	met   bool
+}
+
+func (s *meeting) Message(ctx context.Context, mailbox mail.MailboxID, id mail.MessageID) (mail.Message, error) {
+	if s.met && s.blind {
+		return mail.Message{}, store.ErrUnavailable
+	}
+	return s.Mail.Message(ctx, mailbox, id)
 }
 
 func (s *meeting) AddMessages(ctx context.Context, entries []store.Entry) []error {
@@ -139,26 +148,29 @@ func (s *meeting) AddMessages(ctx context.Context, entries []store.Entry) []erro
 	if s.other != nil {
 		s.other()
 	}
+	s.met = true
 	return []error{store.ErrOutcomeUnknown}
 }
 
 // Two servers hand the same message over. The second takes the copy of the first for complete, and removes the original:
-// the first, after a fault, must not take its copy back.
+// the first, after a fault, must not take its copy back, even if it cannot look for the original.
 func TestHandOverOnTwoServers(t *testing.T) {
-	r := newLateRig(t)
-	s := task.LateSelection{Address: r.alice.Address, Message: r.late[0].ID}
-	want := r.octets(r.alice.Mailbox)[r.late[0].UniqueID()]
-	second := task.NewLate(r.dir, store.Single(r.st), r.ids, nil)
-	mail := &meeting{Mail: r.st, other: func() {
-		if n, err := second.HandOver(t.Context(), s, r.bob.Address); err != nil || n != 1 {
-			t.Errorf("the second: %d, %v", n, err)
+	for _, blind := range []bool{false, true} {
+		r := newLateRig(t)
+		s := task.LateSelection{Address: r.alice.Address, Message: r.late[0].ID}
+		want := r.octets(r.alice.Mailbox)[r.late[0].UniqueID()]
+		second := task.NewLate(r.dir, store.Single(r.st), r.ids, nil)
+		mail := &meeting{Mail: r.st, blind: blind, other: func() {
+			if n, err := second.HandOver(t.Context(), s, r.bob.Address); err != nil || n != 1 {
+				t.Errorf("the second: %d, %v", n, err)
+			}
+		}}
+		first := task.NewLate(r.dir, storetest.WithMail(store.Single(r.st), mail), r.ids, nil)
+		if n, err := first.HandOver(t.Context(), s, r.bob.Address); n != 0 || !errors.Is(err, store.ErrOutcomeUnknown) {
+			t.Errorf("the first: %d, %v", n, err)
 		}
-	}}
-	first := task.NewLate(r.dir, storetest.WithMail(store.Single(r.st), mail), r.ids, nil)
-	if n, err := first.HandOver(t.Context(), s, r.bob.Address); n != 0 || !errors.Is(err, store.ErrOutcomeUnknown) {
-		t.Errorf("the first: %d, %v", n, err)
-	}
-	if got := r.octets(r.bob.Mailbox)[r.late[0].UniqueID()]; got != want {
-		t.Errorf("bob has %q", got)
+		if got := r.octets(r.bob.Mailbox)[r.late[0].UniqueID()]; got != want {
+			t.Errorf("blind %v: bob has %q", blind, got)
+		}
 	}
 }

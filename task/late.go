@@ -167,7 +167,7 @@ func (l *Late) handOver(ctx context.Context, s LateSelection, m LateMessage, to 
 		return err
 	}
 	if !there {
-		moved := func(ctx context.Context) bool { return isGone(ctx, l.mail, m.Mailbox, m.Message.ID) }
+		moved := func(ctx context.Context) bool { return mayBeGone(ctx, l.mail, m.Mailbox, m.Message.ID) }
 		source := m.Message
 		source.UIDL = uidl
 		copied, err := l.copy(ctx, source, to, moved)
