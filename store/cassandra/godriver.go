@@ -82,7 +82,7 @@ func (c Config) limitToDatacenter(d *gocql.ClusterConfig) {
 	if c.Rack != "" {
 		near = gocql.RackAwareRoundRobinPolicy(c.Datacenter, c.Rack)
 	}
-	d.PoolConfig.HostSelectionPolicy = newUntriedHosts(gocql.TokenAwareHostPolicy(near, gocql.ShuffleReplicas(), gocql.NonLocalReplicasFallback()))
+	d.PoolConfig.HostSelectionPolicy = newUntriedHosts(gocql.TokenAwareHostPolicy(withoutHost(near), gocql.ShuffleReplicas(), gocql.NonLocalReplicasFallback()))
 	if c.nodes != nil {
 		d.Metadata.HostListener.HostStateChangeListener, d.Metadata.HostListener.TopologyChangeListener = c.nodes, c.nodes
 	}
@@ -235,6 +235,38 @@ func (p *retryPolicy) GetRetryType(err error) gocql.RetryType {
 
 // choiceKey is the key of a *driver.Choice in the context of a read.
 type choiceKey struct{}
+
+// withoutHost returns a policy that answers for nil, too. The token-aware policy asks about nil while its ring is empty, as
+// for a moment when the only node of a datacenter comes back under another address; the policies of the driver then panic.
+func withoutHost(policy gocql.HostSelectionPolicy) gocql.HostSelectionPolicy {
+	if tiers, ok := policy.(gocql.HostTierer); ok {
+		return tiersWithoutHost{localWithoutHost{policy}, tiers}
+	}
+	return localWithoutHost{policy}
+}
+
+type localWithoutHost struct{ gocql.HostSelectionPolicy }
+
+// IsLocal implements gocql.HostSelectionPolicy.
+func (p localWithoutHost) IsLocal(host *gocql.HostInfo) bool {
+	return host != nil && p.HostSelectionPolicy.IsLocal(host)
+}
+
+type tiersWithoutHost struct {
+	localWithoutHost
+	tiers gocql.HostTierer
+}
+
+// HostTier implements gocql.HostTierer.
+func (p tiersWithoutHost) HostTier(host *gocql.HostInfo) uint {
+	if host == nil {
+		return p.tiers.MaxHostTier()
+	}
+	return p.tiers.HostTier(host)
+}
+
+// MaxHostTier implements gocql.HostTierer.
+func (p tiersWithoutHost) MaxHostTier() uint { return p.tiers.MaxHostTier() }
 
 // untriedHosts is a policy that keeps the second call of a hedged read away from the nodes of the
 // first call.

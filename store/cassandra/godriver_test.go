@@ -46,3 +46,23 @@ func TestPolicyKeepsNewNodeAtOldAddress(t *testing.T) {
 	policy.RemoveHost(second)
 	want("without the new node", other)
 }
+
+// keyed is a statement on a partition.
+type keyed struct{ gocql.ExecutableStatement }
+
+func (keyed) GetRoutingKey() ([]byte, error) { return []byte("key"), nil }
+func (keyed) Keyspace() string               { return "popelago" }
+
+// Without any node, as between the two addresses of the only node of a datacenter, a statement finds no node.
+func TestPickWithoutNode(t *testing.T) {
+	for name, rack := range map[string]string{"datacenter": "", "rack": "rack1"} {
+		cfg := Config{Datacenter: "dc1", Rack: rack}
+		d := cfg.driver([]string{"127.0.0.1"})
+		cfg.limitToDatacenter(d)
+		policy := d.PoolConfig.HostSelectionPolicy
+		policy.SetPartitioner("org.apache.cassandra.dht.Murmur3Partitioner")
+		if host := policy.Pick(keyed{})(); host != nil {
+			t.Errorf("%s: the node %v", name, host.Info())
+		}
+	}
+}
