@@ -41,6 +41,7 @@ func Doctor(ctx context.Context, cfg config.Config, running bool) ([]Finding, er
 	if cfg.TLS.Certificate != "" {
 		found = append(found, examineCertificate(cfg)...)
 	}
+	found = append(found, examineKey(cfg)...)
 	if cfg.TLS.SelfSigned {
 		found = append(found, examineSelfSigned(cfg.DataDir, time.Now())...)
 	}

@@ -79,6 +79,23 @@ func TestDoctorReadsFiles(t *testing.T) {
 	}
 }
 
+// TestDoctorLooksAtTheKey: a private key that every user may read is a warning of the doctor.
+func TestDoctorLooksAtTheKey(t *testing.T) {
+	cfg := devConfig(t)
+	cfg.TLS.Key = filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(cfg.TLS.Key, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[os.FileMode]int{0o640: 0, 0o644: 1} {
+		if err := os.Chmod(cfg.TLS.Key, mode); err != nil {
+			t.Fatal(err)
+		}
+		if got := examined(t, cfg, true, "tls", app.FindingWarning); len(got) != want {
+			t.Errorf("mode %o: warnings %q, want %d", mode, got, want)
+		}
+	}
+}
+
 // TestDoctorLooksAtTheFolder: the remedy fits the fault of the data folder.
 func TestDoctorLooksAtTheFolder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
