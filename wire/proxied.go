@@ -93,8 +93,9 @@ func passOn(c tcpConn, limit time.Duration) (p *proxied, ok bool, err error) {
 	}
 	if source, _, ok := header.TCPAddrs(); ok && header.Command.IsProxy() {
 		client := source.AddrPort().Addr().Unmap().WithZone("")
-		// An address of the proxy's own machine must not pass for a client on this machine.
-		if client.IsGlobalUnicast() {
+		// An address of the proxy's own machine must not pass for a client on this machine. A link-local address is a
+		// client on another machine of the proxy's network.
+		if client.IsGlobalUnicast() || client.IsLinkLocalUnicast() {
 			p.client = client
 		}
 	}

@@ -74,6 +74,7 @@ func TestProxyNamesTheClient(t *testing.T) {
 		{"version 1, IPv6", header(t, 1, proxyproto.PROXY, "[2001:db8::7]:4711", "[2001:db8::1]:110"), "2001:db8::7"},
 		{"version 2, IPv6", header(t, 2, proxyproto.PROXY, "[2001:db8::7]:4711", "[2001:db8::1]:110"), "2001:db8::7"},
 		{"IPv4 in IPv6", "PROXY TCP6 ::ffff:203.0.113.7 ::ffff:192.0.2.1 4711 110\r\n", "203.0.113.7"},
+		{"link-local", header(t, 2, proxyproto.PROXY, "[fe80::7]:4711", "[fe80::1]:110"), "fe80::7"},
 		{"the check of a balancer", header(t, 2, proxyproto.LOCAL, far, here), "127.0.0.1 local"},
 		{"nobody known", "PROXY UNKNOWN\r\n", "127.0.0.1 local"},
 		{"the machine of the proxy", header(t, 1, proxyproto.PROXY, "127.0.0.9:4711", there), "127.0.0.1 local"},
