@@ -73,6 +73,34 @@ func (c *commands) besideTakers() (rows []int) {
 	return rows
 }
 
+// yield makes refused rows due again whose reply also stands for a row without an error. over holds the refused
+// rows. A row of a command by itself does not exceed a quota beside another copy in its mailbox, see
+// Incoming.reserve.
+func (c *commands) yield(over map[int]bool) {
+	rows := c.out.Plan.Rows
+	takes := map[mail.MailboxID]bool{}
+	for _, row := range rows {
+		takes[row.Mailbox] = takes[row.Mailbox] || row.Err == nil
+	}
+	grouped := map[int]bool{}
+	for _, command := range c.rows {
+		for _, k := range command {
+			grouped[k] = grouped[k] || len(command) > 1
+		}
+	}
+	for _, k := range c.besideTakers() {
+		row := &rows[k]
+		switch {
+		case !over[k] || row.Err == nil:
+		case takes[row.Mailbox] && !grouped[k] && errors.Is(row.Err, quota.ErrOver):
+			row.Err = quota.ErrOver // no permanent refusal: the reply stands for others, too
+		default:
+			row.State, row.Err = ledger.Pending, nil
+			takes[row.Mailbox] = true
+		}
+	}
+}
+
 // spared reports whether no command needs a row: every command with the row has a row without an error.
 func (c *commands) spared(row int) bool {
 	return !slices.ContainsFunc(c.rows, func(rows []int) bool {

@@ -13,6 +13,7 @@ import (
 	"popelago/delivery/deliverytest"
 	"popelago/mail"
 	"popelago/maildrop"
+	"popelago/quota"
 	"popelago/store"
 )
 
@@ -149,5 +150,60 @@ func TestCopiesAreRepeated(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// A quota yields to one copy: naming many addresses that lead to a maildrop does not fill it. RCPT counts the copies
+// of a declared size, and the end of the text refuses copies that exceed the quota until there is room.
+func TestQuotaOfCopies(t *testing.T) {
+	text := "Subject: x\r\n\r\n" + strings.Repeat("0123456789\r\n", 200)
+	for _, c := range []struct {
+		name     string
+		settings map[string]string
+		single   bool
+		want     string
+		messages int
+	}{
+		{"octets", map[string]string{"quota": "4KiB"}, true, "ok over over ok", 1},
+		{"messages", map[string]string{"quota_messages": "2"}, true, "ok ok over ok", 2},
+		{"permanent refusal", map[string]string{"quota": "4KiB", "over_quota": "refuse"}, true, "ok over over ok", 1},
+		{"full", map[string]string{"quota": "1KiB"}, true, "ok over over ok", 1},
+		{"a reply for each", map[string]string{"quota": "4KiB", "over_quota": "refuse"}, false, "ok over over ok", 1},
+		{"room", map[string]string{"quota": "40KiB"}, true, "ok ok ok ok", 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, _ := oneMaildrop(t)
+			if err := w.Directory.SetAccountSettings(t.Context(), deliverytest.Address("alice"), c.settings); err != nil {
+				t.Fatal(err)
+			}
+			e := w.Envelope(t, "alice+1", "alice+2", "alice+3", "bob")
+			e.SingleReply = c.single
+			res := deliverytest.Finish(t, w.Deliverer, e, text)
+			if got := classes(res); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+			if got := counts(t, w, "alice", "bob"); !slices.Equal(got, []int{c.messages, 1}) {
+				t.Errorf("messages: %v", got)
+			}
+		})
+	}
+	w, _ := oneMaildrop(t)
+	if err := w.Directory.SetAccountSettings(t.Context(), deliverytest.Address("alice"), map[string]string{"quota": "4KiB", "over_quota": "refuse"}); err != nil {
+		t.Fatal(err)
+	}
+	e := w.Envelope(t, "alice", "alice+1")
+	admit := func(accepted []mail.Recipient, size int64) error {
+		return w.AdmitBeside(t.Context(), accepted, e.Recipients[1:], size)
+	}
+	for i, err := range []error{admit(nil, 3000), admit(e.Recipients[1:], 3000), admit(e.Recipients[:1], 1000), admit(e.Recipients[:1], 0)} {
+		if err != nil {
+			t.Errorf("admission %d: %v", i, err)
+		}
+	}
+	if err := admit(e.Recipients[:1], 3000); !errors.Is(err, quota.ErrOver) || errors.Is(err, quota.ErrRefused) {
+		t.Errorf("a copy beside another: %v", err)
+	}
+	if err := admit(nil, 5000); !errors.Is(err, quota.ErrRefused) {
+		t.Errorf("too large by itself: %v", err)
 	}
 }

@@ -14,9 +14,15 @@ import (
 // all recipients refuse the message, see reserve; a temporary refusal then counts before a permanent one.
 //
 // Errors: ErrTooLarge, quota.ErrOver, quota.ErrRefused; those of the store.
-func (d *Deliverer) Admit(ctx context.Context, recipients []mail.Recipient, size int64) (refusal error) {
+func (d *Deliverer) Admit(ctx context.Context, recipients []mail.Recipient, size int64) error {
+	return d.AdmitBeside(ctx, nil, recipients, size)
+}
+
+// AdmitBeside is Admit in a transaction with recipients accepted before: a mailbox gets a copy for each address
+// that RCPT named.
+func (d *Deliverer) AdmitBeside(ctx context.Context, accepted, recipients []mail.Recipient, size int64) (refusal error) {
 	for _, r := range recipients {
-		err := d.admit(ctx, r, size)
+		err := d.admit(ctx, accepted, r, size)
 		switch {
 		case err == nil:
 			return nil
@@ -29,11 +35,31 @@ func (d *Deliverer) Admit(ctx context.Context, recipients []mail.Recipient, size
 	return refusal
 }
 
-func (d *Deliverer) admit(ctx context.Context, r mail.Recipient, size int64) error {
+func (d *Deliverer) admit(ctx context.Context, accepted []mail.Recipient, r mail.Recipient, size int64) error {
 	if r.Limits.Size > 0 && size > r.Limits.Size {
 		return ErrTooLarge
 	}
-	return d.quota.Admit(ctx, r, size)
+	err := d.quota.Admit(ctx, r, size)
+	if n := copies(accepted, r); err == nil && n > 1 && size > 0 {
+		if err = d.quota.Admit(ctx, r, n*size); errors.Is(err, quota.ErrRefused) {
+			err = quota.ErrOver // the copies may never come
+		}
+	}
+	return err
+}
+
+// copies returns the number of copies that the mailbox of r gets beside accepted recipients.
+func copies(accepted []mail.Recipient, r mail.Recipient) int64 {
+	if !r.Limits.Quota() {
+		return 1
+	}
+	names := map[mail.Address]bool{r.Named().Canonical(): true}
+	for _, a := range accepted {
+		if a.Mailbox == r.Mailbox {
+			names[a.Named().Canonical()] = true
+		}
+	}
+	return int64(len(names))
 }
 
 // limited reports whether an error is the refusal by a limit of an account.
@@ -59,7 +85,9 @@ type places []*quota.Claim
 //
 // A limit yields where one reply also stands for a recipient that has or gets the message: the other members
 // of a group, or all recipients of a transaction with a single reply. Otherwise the sender would return or
-// repeat a message that was delivered, and one full maildrop would stop the mail of a group.
+// repeat a message that was delivered, and one full maildrop would stop the mail of a group. The quota of a
+// mailbox yields to a single copy: otherwise a sender could fill the mailbox by naming many addresses that lead
+// to it. Such further copies are refused temporarily. The copies of members of groups yield without this limit.
 func (in *Incoming) reserve(ctx context.Context, plan *ledger.Plan, c *commands, rowOf []int) places {
 	claims := make(places, len(plan.Rows))
 	over := map[int]bool{}
@@ -77,11 +105,7 @@ func (in *Incoming) reserve(ctx context.Context, plan *ledger.Plan, c *commands,
 		row.State, row.Err = ledger.Failed, err
 		over[k] = limited(err)
 	}
-	for _, k := range c.besideTakers() {
-		if over[k] {
-			plan.Rows[k].State, plan.Rows[k].Err = ledger.Pending, nil
-		}
-	}
+	c.yield(over)
 	due := plan.Due[:0]
 	for _, k := range plan.Due {
 		if plan.Rows[k].Err == nil {
