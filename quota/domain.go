@@ -115,6 +115,11 @@ func (e *domainEntry) measured(t Total, known bool, now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.total, e.known, e.read = t, known, now
+	for i := range e.own { // a clock that was ahead has gone back: no delivery is in the future
+		if e.own[i].begin.After(now) {
+			e.own[i].begin = now.Truncate(time.Minute)
+		}
+	}
 	for len(e.own) > 0 && e.own[0].begin.Add(time.Minute).Before(t.Began) {
 		e.own = e.own[1:]
 	}

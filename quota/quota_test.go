@@ -448,3 +448,29 @@ func TestDomain(t *testing.T) {
 		}
 	}
 }
+
+// Deliveries noted by a clock that was ahead count until the next measurement, and not until their time has come.
+func TestDomainAfterAWrongClock(t *testing.T) {
+	w := newWorld(t)
+	c, err := w.dir.DomainChange(map[string]string{"domain_quota": "10000"})
+	if err == nil {
+		_, err = w.dir.ChangeDomain(t.Context(), "example.test", c)
+	}
+	want(t, "set", err, nil)
+	k, r := w.keeper(t, nil, nil), w.set(t, nil)
+	deliver := func(size int64) {
+		t.Helper()
+		claim, err := k.Reserve(t.Context(), r, size)
+		want(t, "deliver", err, nil)
+		claim.Done(err == nil)
+	}
+	w.advance(24 * time.Hour)
+	deliver(2000)
+	w.advance(-24 * time.Hour)
+	deliver(1000)
+	w.advance(5 * time.Minute)
+	want(t, "note", k.NoteDomain(t.Context(), "example.test", Total{Usage{3000, 2}, w.clock(), w.clock()}), nil)
+	w.advance(11 * time.Second)
+	want(t, "room", k.Admit(t.Context(), r, 7000), nil)
+	want(t, "full", k.Admit(t.Context(), r, 7001), ErrOver)
+}
