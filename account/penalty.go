@@ -188,7 +188,11 @@ func (p *penalties) lastLogin(from client, account uint64, now time.Time) (guess
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	last := p.logins.get(accountAt{account, from.address})
-	if last == nil || now.UnixNano()-last.at >= int64(p.knownFor) {
+	if last == nil {
+		return 0, false
+	}
+	last.at = min(last.at, now.UnixNano()) // otherwise a clock has gone back since
+	if now.UnixNano()-last.at >= int64(p.knownFor) {
 		return 0, false
 	}
 	return last.guess, true
@@ -281,6 +285,7 @@ func (p *penalties) suspect(from client, now time.Time) bool {
 		return false
 	}
 	t.decay(now.UnixNano(), p.halfLife)
+	t.hungUp = min(t.hungUp, now.UnixNano()) // as lastLogin
 	return t.failures >= 1 || now.UnixNano()-t.hungUp < int64(p.halfLife)
 }
 

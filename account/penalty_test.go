@@ -207,6 +207,25 @@ func TestPenaltyWhenTheClockGoesBack(t *testing.T) {
 	}
 }
 
+// After a clock went back an account is not known at an address, and an address not suspect, for longer than usual.
+func TestKnownWhenTheClockGoesBack(t *testing.T) {
+	c := newClock()
+	p := newPenalties(cheap(c).withDefaults(), newDirectory(t, cheap(c), openStore(t)).metrics)
+	from := at("192.0.2.7")
+	p.succeeded(from, 1, 1, c.Now())
+	p.leftQueue(from, c.Now())
+	c.advance(-30 * 24 * time.Hour)
+	for _, want := range []bool{true, false} {
+		if _, known := p.lastLogin(from, 1, c.Now()); known != want {
+			t.Errorf("known: %v", known)
+		}
+		if suspect := p.suspect(from, c.Now()); suspect != want {
+			t.Errorf("suspect: %v", suspect)
+		}
+		c.advance(7 * 24 * time.Hour)
+	}
+}
+
 // Local clients and trusted networks have no penalty; they share the queue.
 func TestTrustedNetworksHaveNoPenalty(t *testing.T) {
 	cfg := Config{TrustedNetworks: prefixes("203.0.113.0/24", "2001:db8::/32")}
