@@ -16,7 +16,7 @@ var (
 	errForeign    = errors.New("the request came from another site, and changed nothing")
 	errDefect     = errors.New("the server has a defect: its log has the details")
 	errBadForm    = errors.New("the form did not arrive whole")
-	errLongSecret = errors.New("the text is too long for a session")
+	errLongSecret = errors.New("the password or token is too long for these pages, and nothing was changed")
 	errConfirm    = errors.New("nothing was changed: tick the box to confirm")
 	errNotSame    = errors.New("the two new passwords differ, and nothing was changed")
 	errNotPresent = errors.New("the present password is wrong, and nothing was changed")

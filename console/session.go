@@ -85,16 +85,25 @@ func (k *keeper) begin(w http.ResponseWriter, r *http.Request, name, secret stri
 	if !until.IsZero() && until.Before(end) {
 		end = until
 	}
-	text, err := json.Marshal(session{ID: rand.Text(), Until: end.UTC().Truncate(time.Second), Name: name, Secret: secret})
+	value, err := k.seal(session{ID: rand.Text(), Until: end.UTC().Truncate(time.Second), Name: name, Secret: secret})
 	if err != nil {
-		return fmt.Errorf("console: begin a session: %w", err)
-	}
-	value := base64.RawURLEncoding.EncodeToString(k.aead.Seal(nil, nil, text, nil))
-	if len(value) > maxCookie {
-		return errLongSecret
+		return err
 	}
 	k.set(w, r, value, max(1, int(end.Sub(k.now()).Seconds())))
 	return nil
+}
+
+// seal returns the cookie of a session. Errors: errLongSecret.
+func (k *keeper) seal(s session) (string, error) {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return "", fmt.Errorf("console: begin a session: %w", err)
+	}
+	value := base64.RawURLEncoding.EncodeToString(k.aead.Seal(nil, nil, text, nil))
+	if len(value) > maxCookie {
+		return "", errLongSecret
+	}
+	return value, nil
 }
 
 // end ends the session of a request, in the browser and on this server.

@@ -157,6 +157,11 @@ func (u *userPages) setPassword(r *request) error {
 	if password != r.PostForm.Get("again") {
 		return errNotSame
 	}
+	anew := r.session
+	anew.Secret = password
+	if _, err := u.sessions.seal(anew); err != nil { // better known before the change
+		return err
+	}
 	api, err := u.client(r.Request, r.session.Name, r.PostForm.Get("present"))
 	if err == nil {
 		err = api.SetOwnPassword(r.Context(), password)
