@@ -101,7 +101,7 @@ func (l *journals) AddRecords(ctx context.Context, j store.JournalName, rows []s
 	}
 	last := store.DayOf(l.clock.sureTime().Add(-keep)) - 1
 	due := int64(last) >= l.ended[j].Load() && l.clock.mayChange("end a day of a journal") == nil
-	return l.committer.commit(ctx, what, &write{prepare: func(g *group) error {
+	err := l.committer.commit(ctx, what, &write{prepare: func(g *group) error {
 		for _, r := range rows {
 			k := appendJournalTail(appendText(l.place(j, r), r.Key), r.At.UnixMicro(), r.ID)
 			if err := g.batch.Set(k, append([]byte{rowVersion}, r.Data...), nil); err != nil {
@@ -111,17 +111,17 @@ func (l *journals) AddRecords(ctx context.Context, j store.JournalName, rows []s
 		if !due {
 			return nil
 		}
-		return l.expire(g, j, last)
+		return expire(g, j, last)
 	}})
+	if err == nil && due {
+		l.ended[j].Store(int64(last) + 1)
+	}
+	return err
 }
 
 // expire ends the days of a journal up to last. The clock must be trusted.
-func (l *journals) expire(g *group, j store.JournalName, last int) error {
-	if err := g.batch.DeleteRange(journalDay(j, -1<<31), journalDay(j, last+1), nil); err != nil {
-		return err
-	}
-	l.ended[j].Store(int64(last) + 1)
-	return nil
+func expire(g *group, j store.JournalName, last int) error {
+	return g.batch.DeleteRange(journalDay(j, -1<<31), journalDay(j, last+1), nil)
 }
 
 // place returns the first part of the key of a new row. Called by the committer alone.

@@ -2,11 +2,13 @@ package embedded_test
 
 import (
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"popelago/mailtest"
 	"popelago/store"
 	"popelago/store/embedded"
 )
@@ -61,5 +63,39 @@ func TestJournalDaysEnd(t *testing.T) {
 	jumped := add(0)
 	if !there(fresh) || !there(jumped) {
 		t.Errorf("after a jump of the clock: fresh %v, new %v", there(fresh), there(jumped))
+	}
+}
+
+// A day whose end could not be written ends with the next write, and not a day later.
+func TestJournalDayEndsAfterFailure(t *testing.T) {
+	var passed atomic.Int64
+	now := func() time.Time {
+		return time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC).Add(time.Duration(passed.Load()))
+	}
+	fs := newFaultFS(vfs.NewMem())
+	s := open(t, embedded.Config{Dir: "data", FS: fs, Settle: -1, Now: now})
+	defer func() { s.Close() }()
+	const day = 24 * time.Hour
+	add := func() (store.Record, error) {
+		r := store.Record{Key: "k", At: now(), ID: [16]byte{1}, Data: []byte("x")}
+		return r, s.AddRecords(t.Context(), store.JournalTrace, []store.Record{r}, 3*day)
+	}
+	old, err := add()
+	if err != nil {
+		t.Fatal(err)
+	}
+	passed.Add(int64(5 * day))
+	if err := s.TrustClock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fs.set(func(string, string) error { return syscall.EIO })
+	if _, err := add(); err == nil {
+		t.Fatal("a write to a broken disk succeeded")
+	}
+	fs.set(nil)
+	mailtest.WaitFor(t, time.Minute, func() error { _, err := add(); return err })
+	rows, _, err := s.Records(t.Context(), store.JournalTrace, old.Key, store.DayOf(old.At), store.Record{}, 10)
+	if err != nil || len(rows) != 0 {
+		t.Errorf("the ended day has %d rows, %v", len(rows), err)
 	}
 }

@@ -16,16 +16,17 @@ type leftovers struct {
 	link     *link
 	pending  *pending
 	files    *contentFiles
+	clock    *clockWatch
 	openedAt time.Time
 }
 
-func newLeftovers(cfg Config, l *link, p *pending, f *contentFiles) *leftovers {
-	return &leftovers{link: l, pending: p, files: f, openedAt: cfg.Now()}
+func newLeftovers(cfg Config, l *link, p *pending, f *contentFiles, clock *clockWatch) *leftovers {
+	return &leftovers{link: l, pending: p, files: f, clock: clock, openedAt: cfg.Now()}
 }
 
 // sweep removes the files, unless all files were compared with their rows before.
 func (l *leftovers) sweep(ctx context.Context, run *sweepRun) error {
-	if l.files.compared.Load() || !run.putBefore.After(l.openedAt) {
+	if l.files.compared.Load() || !l.isEarlier(run.putBefore) {
 		return nil
 	}
 	err := l.files.each(func(path string, id mail.MessageID, nonce [8]byte) (bool, error) {
@@ -46,6 +47,12 @@ func (l *leftovers) sweep(ctx context.Context, run *sweepRun) error {
 		l.files.compared.Store(true)
 	}
 	return err
+}
+
+// isEarlier reports whether the store was opened before a moment: by the clock, or, because the clock may have been
+// ahead at the start, by the time that has passed since.
+func (l *leftovers) isEarlier(moment time.Time) bool {
+	return moment.After(l.openedAt) || l.clock.opened.passed() > l.clock.now().Sub(moment)
 }
 
 // named reports whether a content row, pending or written, names the file.

@@ -103,7 +103,7 @@ func newEngine(cfg Config) *engine {
 		link: e.link, closing: e.closing, clock: e.clock, state: state, trash: e.trash, remover: remover,
 		markers: markers, tidier: e.tidier, undelete: cfg.Undelete,
 		orphans:   &orphans{link: e.link, committer: e.committer, pending: e.pending, files: e.files, remover: remover},
-		leftovers: newLeftovers(cfg, e.link, e.pending, e.files),
+		leftovers: newLeftovers(cfg, e.link, e.pending, e.files, e.clock),
 	}
 	e.housekeeper = &housekeeper{
 		space: e.space, spare: spare, link: e.link, closing: e.closing, logger: cfg.Logger,
