@@ -91,7 +91,7 @@ func (c Config) holdPause() time.Duration { return min(c.Window, 2*floorWrites) 
 func (f *floors) hold(ctx context.Context, mailbox mail.MailboxID, writes gocql.Consistency) error {
 	now := f.cfg.Now()
 	if err := f.run.exec(ctx, statement{
-		cql: holdFloor, values: []any{gocql.UUID(mailbox), micros(now.Add(store.FloorHold)), int(store.FloorHold / time.Second), micros(now)},
+		cql: holdFloor, values: []any{gocql.UUID(mailbox), micros(now.Add(store.FloorHold)), ttlSeconds(now, store.FloorHold), micros(now)},
 		consistency: writes, what: fmt.Sprintf("hold the floor of mailbox %s", mailbox),
 	}); err != nil {
 		return err

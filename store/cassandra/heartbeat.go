@@ -101,7 +101,7 @@ func (h *heartbeat) write(ctx context.Context) error {
 		cql: insertServer,
 		values: []any{
 			h.cfg.Datacenter, h.peers.own, encodeText(h.cfg.Server), encodeText(h.cfg.Address), encodeText(h.cfg.Version),
-			micros(h.started), clock, h.cfg.Window.Microseconds(), encodeText(h.cfg.Admin), int(h.cfg.ttl() / time.Second), h.nextTimestamp(),
+			micros(h.started), clock, h.cfg.Window.Microseconds(), encodeText(h.cfg.Admin), ttlSeconds(h.cfg.Now(), h.cfg.ttl()), h.nextTimestamp(),
 		},
 		consistency: gocql.LocalQuorum, what: "write a heartbeat",
 	})

@@ -15,6 +15,7 @@ import (
 // journal implements store.Journal at one level: a table for each name.
 type journal struct {
 	at  level
+	cfg Config
 	run *runner
 }
 
@@ -55,7 +56,7 @@ func (l *journal) AddRecords(ctx context.Context, j store.JournalName, rows []st
 		return err
 	}
 	insert := statementsOf(j).insert
-	ttl := journalTTL(keep)
+	ttl := l.ttl(keep)
 	values := map[journalPartition][][]any{}
 	for _, r := range rows {
 		p := journalPartition{store.DayOf(r.At), journalShard(r.Key)}
@@ -73,9 +74,9 @@ func (l *journal) AddRecords(ctx context.Context, j store.JournalName, rows []st
 	return errors.Join(errs...)
 }
 
-// journalTTL returns the seconds until a row expires: a day more than keep, as in a folder.
-func journalTTL(keep time.Duration) int {
-	return int((min(max(keep, 0), store.MaxNoteAge) + 24*time.Hour) / time.Second)
+// ttl returns the seconds until a row expires: a day more than keep, as in a folder.
+func (l *journal) ttl(keep time.Duration) int {
+	return ttlSeconds(l.cfg.Now(), min(max(keep, 0), store.MaxNoteAge)+24*time.Hour)
 }
 
 // Records implements store.Journal: a read of a partition.
@@ -128,7 +129,7 @@ func (l *journal) AdvanceMarks(ctx context.Context, list string, marks []store.M
 	if err := l.run.ready(ctx, what); err != nil || len(marks) == 0 {
 		return err
 	}
-	ttl := journalTTL(keep)
+	ttl := l.ttl(keep)
 	values := make([][]any, len(marks))
 	for i, m := range marks {
 		at := micros(m.At)

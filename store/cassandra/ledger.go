@@ -26,7 +26,7 @@ func (l *ledger) PutAttempt(ctx context.Context, a store.Attempt) error {
 	if left <= 0 {
 		return l.run.ready(ctx, what)
 	}
-	ttl := int(left/time.Second) + 2 // nodes count whole seconds
+	ttl := ttlSeconds(l.cfg.Now(), left+2*time.Second) // nodes count whole seconds
 	mailboxes := make([]gocql.UUID, len(a.Recipients))
 	recipients := make([]string, len(a.Recipients))
 	originals := make([]string, len(a.Recipients))

@@ -40,7 +40,7 @@ func (r *retrievals) NoteRetrieved(ctx context.Context, mailbox mail.MailboxID, 
 	if err := r.ready(ctx, what); err != nil {
 		return err
 	}
-	ttl := ttlOf(keep)
+	ttl := ttlSeconds(r.cfg.Now(), min(max(keep, store.MinRemovalMemory), store.MaxNoteAge))
 	segments := r.bySegment(mailbox, ids)
 	for _, segment := range slices.Sorted(maps.Keys(segments)) {
 		for chunk := range slices.Chunk(segments[segment], notedAtOnce) {
@@ -82,11 +82,6 @@ func (r *retrievals) bySegment(mailbox mail.MailboxID, ids []mail.MessageID) map
 		segments[segment] = append(segments[segment], id)
 	}
 	return segments
-}
-
-// ttlOf returns the seconds for which a note is kept.
-func ttlOf(keep time.Duration) int {
-	return int(min(max(keep, store.MinRemovalMemory), store.MaxNoteAge) / time.Second)
 }
 
 // RetrievedMessages implements store.Retrievals: the ordinary segment, then the days of a bulk mailbox. The
@@ -187,6 +182,7 @@ func (r *retrievals) ForgetRetrieved(ctx context.Context, mailbox mail.MailboxID
 // logins implements store.Logins at one level.
 type logins struct {
 	at    level
+	cfg   Config
 	run   *runner
 	clock *clockWatch
 }
@@ -198,7 +194,7 @@ func (l *logins) NoteLogin(ctx context.Context, mailbox mail.MailboxID, at time.
 		return fmt.Errorf("cassandra: %s: %w", what, err)
 	}
 	return l.run.exec(ctx, statement{
-		cql: insertLogin, values: []any{gocql.UUID(mailbox), micros(at), micros(at), ttlOf(store.MaxNoteAge)},
+		cql: insertLogin, values: []any{gocql.UUID(mailbox), micros(at), micros(at), ttlSeconds(l.cfg.Now(), store.MaxNoteAge)},
 		consistency: l.at.writes(), what: what,
 	})
 }
