@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,6 +43,8 @@ type Undelete struct {
 
 	mu   sync.Mutex
 	busy map[mail.MailboxID]bool // with a running restore
+	// unread holds messages whose content the last restore, which ran out of time, could not read. Their turn comes last.
+	unread map[mail.MailboxID]map[mail.UIDL]bool
 }
 
 // NewUndelete makes an Undelete.
@@ -49,7 +52,10 @@ func NewUndelete(cfg UndeleteConfig, dir *account.Directory, st store.Store) *Un
 	if cfg.Window <= 0 {
 		cfg.Window = store.DefaultWindow
 	}
-	return &Undelete{copier: newCopier(st.Mail, cfg.IDs, cfg.Now), dir: dir, window: cfg.Window, busy: map[mail.MailboxID]bool{}}
+	return &Undelete{
+		copier: newCopier(st.Mail, cfg.IDs, cfg.Now), dir: dir, window: cfg.Window,
+		busy: map[mail.MailboxID]bool{}, unread: map[mail.MailboxID]map[mail.UIDL]bool{},
+	}
 }
 
 // Window is the time for which the content of removed messages is kept.
@@ -171,7 +177,8 @@ const restoreBatch = 5000
 
 // RestoreIn copies removed messages back into the maildrop of a live account that the caller has looked up, as for
 // ListIn: in the order of their arrival, with the durability of the account's domain. RestoreIn starts no further
-// copy after until. Messages in the maildrop are not copied again. The retention counts from the restore.
+// copy after until. Messages in the maildrop are not copied again. The retention counts from the restore. A message whose
+// content cannot be read now delays the others by probeWait at most, and a repetition tries it last.
 //
 // Errors: ErrRestoring, those of package store. The report also counts the messages restored before an error.
 func (u *Undelete) RestoreIn(ctx context.Context, acc account.Maildrop, s RestoreSelection, until time.Time) (r RestoreReport, err error) {
@@ -180,6 +187,12 @@ func (u *Undelete) RestoreIn(ctx context.Context, acc account.Maildrop, s Restor
 		return r, err
 	}
 	defer end()
+	unread := u.takeUnread(acc.Mailbox)
+	defer func() {
+		if r.More {
+			u.keepUnread(acc.Mailbox, unread)
+		}
+	}()
 	search := removedSearch{
 		account: acc, since: u.since(s.Since), now: u.now(), batch: restoreBatch, tried: map[mail.UIDL]bool{}, wanted: wantedOf(s.UniqueIDs),
 	}
@@ -194,14 +207,24 @@ func (u *Undelete) RestoreIn(ctx context.Context, acc account.Maildrop, s Restor
 			break
 		}
 		byArrival(found)
+		slices.SortStableFunc(found, func(a, b []store.Removal) int {
+			return rank(unread[a[0].Message.UniqueID()]) - rank(unread[b[0].Message.UniqueID()])
+		})
 		for _, removals := range found {
 			if r.More = !u.now().Before(until); r.More {
 				return r, nil
 			}
-			if err := u.restore(ctx, acc, removals, s.Restored, &r); err != nil {
-				return r, err
+			id, waiting := removals[0].Message.UniqueID(), r.Waiting
+			if waiting == 0 && len(unread) == 0 || u.isReadable(ctx, removals) {
+				if err := u.restore(ctx, acc, removals, s.Restored, &r); err != nil {
+					return r, err
+				}
+			} else {
+				r.Waiting++
 			}
-			search.tried[removals[0].Message.UniqueID()] = true
+			if search.tried[id] = true; r.Waiting > waiting {
+				unread[id] = true
+			}
 		}
 	}
 	for _, id := range s.UniqueIDs {
@@ -213,6 +236,61 @@ func (u *Undelete) RestoreIn(ctx context.Context, acc account.Maildrop, s Restor
 		}
 	}
 	return r, nil
+}
+
+// Limits of what a restore remembers and waits for.
+const (
+	probeWait       = time.Second // for a content, after a content that could not be read
+	unreadMost      = 10_000      // messages of a mailbox
+	unreadMaildrops = 1000
+)
+
+// rank sorts false before true.
+func rank(last bool) int {
+	if last {
+		return 1
+	}
+	return 0
+}
+
+// takeUnread returns the messages that the last restore could not read, and forgets them.
+func (u *Undelete) takeUnread(mailbox mail.MailboxID) map[mail.UIDL]bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	unread := u.unread[mailbox]
+	delete(u.unread, mailbox)
+	if unread == nil {
+		unread = map[mail.UIDL]bool{}
+	}
+	return unread
+}
+
+// keepUnread remembers messages for takeUnread.
+func (u *Undelete) keepUnread(mailbox mail.MailboxID, unread map[mail.UIDL]bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.unread) >= unreadMaildrops {
+		clear(u.unread)
+	}
+	if len(unread) > 0 && len(unread) <= unreadMost {
+		u.unread[mailbox] = unread
+	}
+}
+
+// isReadable reports whether the content of a message can be opened soon, or is known to be gone.
+func (u *Undelete) isReadable(ctx context.Context, removals []store.Removal) bool {
+	wait, cancel := context.WithTimeout(ctx, probeWait)
+	defer cancel()
+	for _, r := range removals {
+		_, body, err := u.mail.Local.OpenContent(wait, r.Message.ID, r.Message.Origin)
+		if err == nil {
+			body.Close()
+		}
+		if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCorrupt) {
+			return true
+		}
+	}
+	return ctx.Err() != nil // restore returns the error
 }
 
 // restore copies a message from the content of any of its removals, and counts the result. restore

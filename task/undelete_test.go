@@ -508,3 +508,54 @@ func TestRemovedByPages(t *testing.T) {
 		t.Errorf("after a restore the other pages hold %v", rest)
 	}
 }
+
+// remote is a datacenter without the content of some messages, during a cut: a read waits until its limit.
+type remote struct {
+	store.Mail
+	lacks map[mail.MessageID]bool
+	pass  func(time.Duration)
+}
+
+func (s *remote) OpenContent(ctx context.Context, id mail.MessageID, origin string) (store.ContentInfo, io.ReadCloser, error) {
+	if !s.lacks[id] {
+		return s.Mail.OpenContent(ctx, id, origin)
+	}
+	wait := 8 * time.Second
+	if end, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(end))
+	}
+	s.pass(wait)
+	return store.ContentInfo{}, nil, store.ErrUnavailable
+}
+
+// Messages whose content is beyond a cut come first, and each would take all the time. The others are restored, within
+// few calls, and the report counts both.
+func TestRestorePassesOverUnreadable(t *testing.T) {
+	r := newUndeleteRig(t)
+	now := time.Now()
+	cut := &remote{Mail: r.st, lacks: map[mail.MessageID]bool{}, pass: func(d time.Duration) { now = now.Add(d) }}
+	const lacking, readable = 40, 3
+	for range lacking {
+		cut.lacks[r.put(r.bob, "").ID] = true
+	}
+	for range readable {
+		r.put(r.bob, "")
+	}
+	r.quit(every)
+	u := task.NewUndelete(
+		task.UndeleteConfig{IDs: r.ids, Now: func() time.Time { return now }}, r.dir, storetest.WithMail(store.Single(r.st), cut),
+	)
+	restored := 0
+	for range 4 {
+		report, err := u.RestoreIn(t.Context(), r.maildrop(), task.RestoreSelection{}, now.Add(20*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if restored += report.Messages; report.Waiting == 0 || !report.More {
+			t.Errorf("%+v", report)
+		}
+	}
+	if restored != readable {
+		t.Errorf("%d messages restored, want %d", restored, readable)
+	}
+}
