@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // listen opens the listener. listen replaces the socket file of a dead server; the socket file of a
@@ -41,12 +42,13 @@ type unixListener struct {
 // listenUnix makes a socket with a mode, whatever the umask: in a folder that nobody else can open, until the socket has its mode.
 // A path that is too long for the folder is made in its place.
 func listenUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
-	private, err := os.MkdirTemp(filepath.Dir(path), ".s") // mode 0700
+	removeLeftSockets(filepath.Dir(path))
+	private, err := os.MkdirTemp(filepath.Dir(path), privatePrefix) // mode 0700
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(private)
-	made := filepath.Join(private, "s")
+	made := filepath.Join(private, privateSocket)
 	if len(made) > maxSocketPath {
 		made = path
 	}
@@ -66,6 +68,49 @@ func listenUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listene
 		return nil, errors.Join(err, l.UnixListener.Close(), os.RemoveAll(made))
 	}
 	return l, nil
+}
+
+// Names of the folder in which a socket is made: the prefix of its name, before a decimal number, and its socket.
+const (
+	privatePrefix = ".s"
+	privateSocket = "s"
+)
+
+// leftSocketAge is the age from which a folder belongs to no server that starts at the same time.
+const leftSocketAge = time.Minute
+
+// removeLeftSockets removes the folders of listenUnix that a killed process has left in a folder: directories of this
+// user with the form of their names and their mode, and with nothing but a socket. Whatever cannot be removed stays.
+func removeLeftSockets(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return // the start goes on, and explains what it needs
+	}
+	for _, e := range entries {
+		number, ok := strings.CutPrefix(e.Name(), privatePrefix)
+		if !ok || number == "" || strings.Trim(number, "0123456789") != "" {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil || info.Mode() != fs.ModeDir|0o700 || !isOwn(info) || time.Since(info.ModTime()) < leftSocketAge {
+			continue
+		}
+		private := filepath.Join(dir, e.Name())
+		inside, err := os.ReadDir(private)
+		if err != nil || len(inside) > 1 || len(inside) == 1 && (inside[0].Name() != privateSocket || inside[0].Type() != fs.ModeSocket) {
+			continue
+		}
+		if len(inside) == 1 && os.Remove(filepath.Join(private, privateSocket)) != nil {
+			continue
+		}
+		_ = os.Remove(private) // fails if the folder is no longer empty
+	}
+}
+
+// isOwn reports whether a file belongs to the user of this process.
+func isOwn(info fs.FileInfo) bool {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(s.Uid) == os.Geteuid()
 }
 
 // moveSocket gives a socket its path. Errors: EADDRINUSE if the path exists.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestForeignSocket: a closing server removes its own socket, and not the socket that a later server
@@ -95,4 +96,58 @@ func TestSocketTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
+}
+
+// TestLeftSocketGoes: a start removes the folder that a process killed while it made a socket has left, and no other folder.
+func TestLeftSocketGoes(t *testing.T) {
+	dir := t.TempDir()
+	long := time.Now().Add(-time.Hour)
+	leave := func(name string, mode os.FileMode, at time.Time, inside ...string) {
+		t.Helper()
+		folder := filepath.Join(dir, name)
+		if err := os.Mkdir(folder, mode); err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range inside {
+			if file != "s" {
+				if err := os.WriteFile(filepath.Join(folder, file), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(folder, file), Net: "unix"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.SetUnlinkOnClose(false)
+			l.Close()
+		}
+		if err := os.Chtimes(folder, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leave(".s1", 0o700, long, "s")
+	leave(".s22", 0o700, long)
+	stay := []string{".s3", ".s4", ".s5", ".s6", ".sock", ".s"}
+	leave(stay[0], 0o700, time.Now(), "s") // of a start at the same time
+	leave(stay[1], 0o755, long, "s")
+	leave(stay[2], 0o700, long, "s", "notes")
+	leave(stay[3], 0o700, long, "notes")
+	leave(stay[4], 0o700, long, "s")
+	leave(stay[5], 0o700, long, "s")
+	l, err := listenUnix(t.Context(), filepath.Join(dir, "socket"), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	for _, name := range []string{".s1", ".s22"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); !os.IsNotExist(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range stay {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
 }

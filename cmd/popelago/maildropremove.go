@@ -21,8 +21,9 @@ func newMaildropRemoveCommand(f *remoteFlags) *cobra.Command {
 		Use:   "remove ADDRESS [UNIQUE-ID...]",
 		Short: "Remove messages of an account",
 		Long: `Remove messages of an account: those named, those that a filter selects, or all. The messages
-are removed as by DELE and QUIT. A message that arrives meanwhile stays. --dry-run only counts
-the messages and their octets.
+are removed as by DELE and QUIT. A message that arrives meanwhile stays. Of more than 10,000
+messages, a message from a server whose clock is ahead may stay: repeat the command in five
+minutes. --dry-run only counts the messages and their octets.
 
 Exit codes: 0 removed, 1 a unique-id is not in the maildrop, 64 wrong usage, 67 no such account.`,
 		Example: `  popelago maildrop remove alice@example.org --older-than 365d --dry-run
