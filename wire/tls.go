@@ -38,8 +38,9 @@ func (c *Conn) tryHandshake(ctx context.Context, cfg *tls.Config) error {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	c.mu.Lock()
-	if c.endedLocked() != nil {
-		cancel()
+	if stopped := c.endedLocked(); stopped != nil {
+		c.mu.Unlock()
+		return stopped
 	}
 	c.cancelHandshake = cancel
 	c.mu.Unlock()
