@@ -1,6 +1,7 @@
 package embedded_test
 
 import (
+	"errors"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -97,5 +98,28 @@ func TestJournalDayEndsAfterFailure(t *testing.T) {
 	rows, _, err := s.Records(t.Context(), store.JournalTrace, old.Key, store.DayOf(old.At), store.Record{}, 10)
 	if err != nil || len(rows) != 0 {
 		t.Errorf("the ended day has %d rows, %v", len(rows), err)
+	}
+}
+
+// Days end below the reserve, too: their end makes room.
+func TestJournalDaysEndOnAFullDisk(t *testing.T) {
+	fs := newFaultFS(vfs.NewMem())
+	cfg := small(fs)
+	cfg.Reserve, cfg.SpaceEvery, cfg.Settle = 1000, time.Hour, -1
+	s := open(t, cfg)
+	defer s.Close()
+	old := store.Record{Key: "k", At: time.Now().Add(-100 * time.Hour), ID: [16]byte{1}, Data: []byte("x")}
+	if err := s.AddRecords(t.Context(), store.JournalTrace, []store.Record{old}, 1000*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	fs.used.Store(&vfs.DiskUsage{AvailBytes: 999})
+	if err := s.AddRecords(t.Context(), store.JournalTrace, []store.Record{old}, time.Hour); !errors.Is(err, store.ErrFull) {
+		t.Errorf("a record on a full disk: %v, want %v", err, store.ErrFull)
+	}
+	if err := s.AddRecords(t.Context(), store.JournalTrace, nil, time.Hour); err != nil {
+		t.Errorf("the end of days on a full disk: %v", err)
+	}
+	if rows, _, err := s.Records(t.Context(), store.JournalTrace, "k", store.DayOf(old.At), store.Record{}, 10); err != nil || len(rows) > 0 {
+		t.Errorf("the old day: %v, %v", rows, err)
 	}
 }
