@@ -125,7 +125,7 @@ func (a *App) Start(ctx context.Context) error {
 		a.certs.start()
 	}
 	a.serving.Go(func() { a.learnRetentions(a.background) })
-	a.serving.Go(func() { a.traces.Expire(a.background) })
+	a.serving.Go(func() { a.traces.Expire(a.background, a.cfg.Events.Keep) })
 	if a.engine.examine != nil {
 		a.serving.Go(func() { a.logFindings(a.background) })
 	}

@@ -18,6 +18,7 @@ import (
 func TestDisabledJournalsExpire(t *testing.T) {
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	folder := vfs.NewMem()
+	const day = 24 * time.Hour
 	begin := func(cfg trace.Config) (*embedded.Store, *trace.Keeper) {
 		t.Helper()
 		st, err := embedded.Open(embedded.Config{Dir: "data", FS: folder, MaxStop: -1, Settle: -1, Now: func() time.Time { return now }})
@@ -47,6 +48,10 @@ func TestDisabledJournalsExpire(t *testing.T) {
 	if rows(store.JournalTrace) != 1 || rows(store.JournalAudit) != 1 {
 		t.Fatalf("%d and %d rows", rows(store.JournalTrace), rows(store.JournalAudit))
 	}
+	waiting := store.Record{Key: "aalice@example.test", At: now, ID: [16]byte{1}, Data: []byte("x")}
+	if err := st.AddRecords(t.Context(), store.JournalQueue, []store.Record{waiting}, day); err != nil {
+		t.Fatal(err)
+	}
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -58,9 +63,9 @@ func TestDisabledJournalsExpire(t *testing.T) {
 	defer k.Close(context.Background())
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
-	go k.Expire(ctx)
+	go k.Expire(ctx, day)
 	mailtest.WaitFor(t, time.Minute, func() error {
-		if rows(store.JournalTrace) > 0 {
+		if rows(store.JournalTrace) > 0 || rows(store.JournalQueue) > 0 {
 			return context.DeadlineExceeded
 		}
 		return nil
