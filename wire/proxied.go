@@ -25,7 +25,7 @@ type tcpConn interface {
 type proxied struct {
 	tcpConn
 	rest   []byte     // received with the header
-	client netip.Addr // as the header names the client; invalid: the proxy speaks for itself
+	client netip.Addr // see clientOf; invalid: the proxy speaks for itself
 }
 
 func (p *proxied) Read(b []byte) (int, error) {
@@ -91,15 +91,27 @@ func passOn(c tcpConn, limit time.Duration) (p *proxied, ok bool, err error) {
 			return nil, false, err
 		}
 	}
-	if source, _, ok := header.TCPAddrs(); ok && header.Command.IsProxy() {
-		client := source.AddrPort().Addr().Unmap().WithZone("")
-		// An address of the proxy's own machine must not pass for a client on this machine. A link-local address is a
-		// client on another machine of the proxy's network.
-		if client.IsGlobalUnicast() || client.IsLinkLocalUnicast() {
-			p.client = client
-		}
+	if header.Command.IsProxy() {
+		p.client = clientOf(header, addrOf(c))
 	}
 	return p, true, nil
+}
+
+// clientOf is the client that a header names. Clients without a usable address are one client together, 0.0.0.0, and never a
+// client on this machine. A client on the machine of a proxy elsewhere has the address of the proxy.
+func clientOf(header *proxyproto.Header, proxy netip.Addr) netip.Addr {
+	source, _, ok := header.TCPAddrs()
+	if !ok {
+		return netip.IPv4Unspecified()
+	}
+	client := source.AddrPort().Addr().Unmap().WithZone("")
+	switch {
+	case client.IsLoopback():
+		return proxy
+	case !client.IsValid() || client.IsUnspecified() || client.IsMulticast():
+		return netip.IPv4Unspecified()
+	}
+	return client
 }
 
 // startProxied serves the connection of a proxy, after its header.

@@ -76,9 +76,11 @@ func TestProxyNamesTheClient(t *testing.T) {
 		{"IPv4 in IPv6", "PROXY TCP6 ::ffff:203.0.113.7 ::ffff:192.0.2.1 4711 110\r\n", "203.0.113.7"},
 		{"link-local", header(t, 2, proxyproto.PROXY, "[fe80::7]:4711", "[fe80::1]:110"), "fe80::7"},
 		{"the check of a balancer", header(t, 2, proxyproto.LOCAL, far, here), "127.0.0.1 local"},
-		{"nobody known", "PROXY UNKNOWN\r\n", "127.0.0.1 local"},
+		{"nobody known", "PROXY UNKNOWN\r\n", "0.0.0.0"},
+		{"a client on the link", "PROXY TCP6 fe80::7 fe80::1 4711 110\r\n", "fe80::7"},
+		{"several hosts", "PROXY TCP4 224.0.0.1 192.0.2.1 4711 110\r\n", "0.0.0.0"},
 		{"the machine of the proxy", header(t, 1, proxyproto.PROXY, "127.0.0.9:4711", there), "127.0.0.1 local"},
-		{"no address", header(t, 2, proxyproto.PROXY, "0.0.0.0:4711", there), "127.0.0.1 local"},
+		{"no address", header(t, 2, proxyproto.PROXY, "0.0.0.0:4711", there), "0.0.0.0"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			for _, pieces := range [][]string{
