@@ -91,7 +91,7 @@ func passOn(c tcpConn, limit time.Duration) (p *proxied, ok bool, err error) {
 			return nil, false, err
 		}
 	}
-	if header.Command.IsProxy() {
+	if header.Command.IsProxy() || header.Version == 1 { // version 1 has no command for a proxy that speaks for itself
 		p.client = clientOf(header, addrOf(c))
 	}
 	return p, true, nil
