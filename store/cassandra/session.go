@@ -85,10 +85,13 @@ func endSession(session driver.Session) {
 func contactsOf(ctx context.Context, hosts []string) ([]string, error) {
 	named, found := map[string]bool{}, make([][]string, len(hosts))
 	var failed error
+	var unknown []string
 	for i, host := range hosts {
 		var err error
-		found[i], err = lookUp(ctx, host)
-		failed = errors.Join(failed, err)
+		if found[i], err = lookUp(ctx, host); err != nil {
+			failed = errors.Join(failed, err)
+			unknown = append(unknown, host)
+		}
 		for _, address := range found[i] {
 			named[address] = named[address] || isName(host)
 		}
@@ -110,7 +113,7 @@ func contactsOf(ctx context.Context, hosts []string) ([]string, error) {
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%w: %w", ErrNoContact, failed)
 	}
-	return list, nil
+	return append(list, unknown...), nil // the driver may know them later
 }
 
 // resolve returns all addresses of contact points, each once.

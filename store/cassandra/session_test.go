@@ -12,7 +12,7 @@ func TestContacts(t *testing.T) {
 		{[]string{"10.0.0.1", "10.0.0.2:9142", "10.0.0.1"}, []string{"10.0.0.1", "10.0.0.2:9142"}},
 		{[]string{"::1", "[::1]", "[2001:db8::1]:9042"}, []string{"::1", "[2001:db8::1]:9042"}},
 		{[]string{"127.0.0.1:9042", "localhost:9042", "127.0.0.1:9142"}, []string{"localhost:9042", "127.0.0.1:9142"}},
-		{[]string{"localhost", "localhost", "nothing.invalid", "10.0.0.1"}, []string{"localhost", "10.0.0.1"}},
+		{[]string{"localhost", "localhost", "nothing.invalid", "10.0.0.1"}, []string{"localhost", "10.0.0.1", "nothing.invalid"}},
 		{[]string{"10.2.0.1", "10.2.0.2", "localhost", "127.0.0.1"}, []string{"10.2.0.1", "10.2.0.2", "localhost"}}, // elsewhere first
 	} {
 		got, err := contactsOf(t.Context(), x.hosts)
