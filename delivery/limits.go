@@ -40,7 +40,10 @@ func (d *Deliverer) admit(ctx context.Context, accepted []mail.Recipient, r mail
 		return ErrTooLarge
 	}
 	err := d.quota.Admit(ctx, r, size)
-	if n := copies(accepted, r); err == nil && n > 1 && size > 0 {
+	if err != nil || size <= 0 {
+		return err
+	}
+	if n := copies(accepted, r); n > 1 {
 		if err = d.quota.Admit(ctx, r, n*size); errors.Is(err, quota.ErrRefused) {
 			err = quota.ErrOver // the copies may never come
 		}
