@@ -149,15 +149,17 @@ func (d *Directory) checkAliasOf(ctx context.Context, domain store.Domain, name 
 		return fmt.Errorf("%w: %s -> %s", ErrBadTarget, name, name)
 	}
 	real := elsewhere.domain
-	switch here, err := d.Domain(ctx, name); {
-	case elsewhere.asked && real.Name == "":
+	if !elsewhere.asked {
+		var err error
+		real, err = d.Domain(ctx, name)
+		if errors.Is(err, ErrNoSuchDomain) && d.store.Several {
+			return fmt.Errorf("domain %s is not known here, and another datacenter does not answer: %w", name, store.ErrUnavailable)
+		}
+		if err != nil {
+			return err
+		}
+	} else if real.Name == "" {
 		return fmt.Errorf("domain %s: %w", name, ErrNoSuchDomain)
-	case err == nil && !elsewhere.asked:
-		real = here
-	case errors.Is(err, ErrNoSuchDomain) && d.store.Several && !elsewhere.asked:
-		return fmt.Errorf("domain %s is not known here, and another datacenter does not answer: %w", name, store.ErrUnavailable)
-	case err != nil && !errors.Is(err, ErrNoSuchDomain), err != nil && !elsewhere.asked:
-		return err
 	}
 	if real.Settings[SettingAliasOf] != "" {
 		return fmt.Errorf("%w: %s -> %s -> %s: a domain can stand only for a domain that stands for itself",
