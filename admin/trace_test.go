@@ -38,6 +38,19 @@ func (f *fixture) traced(t *testing.T) *fixture {
 	return f
 }
 
+// startWithFailures is start for a traced fixture whose failed logins are counted. Close of the result writes their events.
+func (f *fixture) startWithFailures(t *testing.T) (failures *event.Failures) {
+	t.Helper()
+	traced := f.config
+	f.config = func(cfg *adminConfig, st store.Store) {
+		traced(cfg, st)
+		failures = event.NewFailures(f.keeper)
+		cfg.Events = failures
+	}
+	f.start(t)
+	return failures
+}
+
 // lines describes events, the newest first.
 func lines(list adminclient.EventList) string {
 	var all []string
@@ -329,14 +342,7 @@ func TestRequiredRecord(t *testing.T) {
 // account is shown.
 func TestNoPasswordAsAName(t *testing.T) {
 	f := (&fixture{token: "a secret of sixteen", defaultDomain: "one.test"}).traced(t)
-	traced := f.config
-	var failures *event.Failures
-	f.config = func(cfg *adminConfig, st store.Store) {
-		traced(cfg, st)
-		failures = event.NewFailures(f.keeper)
-		cfg.Events = failures
-	}
-	f.start(t)
+	failures := f.startWithFailures(t)
 	c := client(t, f.serve(t), "a secret of sixteen")
 	if _, err := c.AddDomain(t.Context(), "one.test"); err != nil {
 		t.Fatal(err)
@@ -357,14 +363,7 @@ func TestNoPasswordAsAName(t *testing.T) {
 // The audit has failed logins of users and refused tokens, merged, for callers who reach the domain; no secret.
 func TestAuditOfFailedLogins(t *testing.T) {
 	f := (&fixture{token: "a secret of sixteen"}).traced(t)
-	traced := f.config
-	var failures *event.Failures
-	f.config = func(cfg *adminConfig, st store.Store) {
-		traced(cfg, st)
-		failures = event.NewFailures(f.keeper)
-		cfg.Events = failures
-	}
-	f.start(t)
+	failures := f.startWithFailures(t)
 	url, ctx := f.serve(t), t.Context()
 	c := client(t, url, "a secret of sixteen")
 	for _, domain := range []string{"one.test", "two.test"} {
