@@ -76,6 +76,7 @@ var contentCases = []testCase{
 				e.put(m.ID, data, 10_000, mb)
 				e.wantContent(m.ID, data)
 				e.add(mb, m)
+				e.wantContent(m.ID, data)
 				e.remove(mb, m.ID)
 				e.wantContent(m.ID, data)
 			}
