@@ -86,7 +86,7 @@ func (a *api) listEvents(ctx context.Context, in webhook.Range, kind, address st
 	}
 	enabled, kept := a.cfg.Webhooks.Enabled()
 	out = adminclient.QueueList{
-		Events: make([]adminclient.QueuedEvent, len(found.Entries)), More: found.More, Partial: found.Partial, Enabled: enabled, Kept: kept.String(),
+		Events: make([]adminclient.QueuedEvent, len(found.Entries)), More: found.More, Partial: found.Partial, Damaged: found.Damaged, Enabled: enabled, Kept: kept.String(),
 	}
 	for i, e := range found.Entries {
 		out.Events[i] = adminclient.QueuedEvent{ID: e.ID, Queued: e.Queued.UTC(), Event: EventOf(e.Event)}

@@ -161,7 +161,7 @@ func (a *api) traceAddress(ctx context.Context, c token.Caller, text string, in 
 func (a *api) eventsOf(j store.JournalName, found trace.Answer) adminclient.EventList {
 	enabled, kept := a.cfg.Traces.Enabled(j)
 	out := adminclient.EventList{
-		Events: make([]adminclient.Event, len(found.Events)), Next: found.Next, Partial: found.Partial, Enabled: enabled, Kept: kept.String(),
+		Events: make([]adminclient.Event, len(found.Events)), Next: found.Next, Partial: found.Partial, Damaged: found.Damaged, Enabled: enabled, Kept: kept.String(),
 	}
 	for i, e := range found.Events {
 		out.Events[i] = EventOf(e)

@@ -186,13 +186,13 @@ func TestNoRecords(t *testing.T) {
 	}
 }
 
-// A page says that the events of a datacenter may be missing.
+// A page says that the events of a datacenter may be missing, and that records are damaged.
 func TestPartialEvents(t *testing.T) {
 	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		text := `{"id":"x","role":"admin","scopes":["all"]}`
 		if r.URL.Path != "/v1/caller" {
-			text = `{"events":[],"partial":true,"enabled":true,"kept":"720h0m0s"}`
+			text = `{"events":[],"partial":true,"damaged":3,"enabled":true,"kept":"720h0m0s"}`
 		}
 		_, _ = w.Write([]byte(text))
 	})
@@ -211,7 +211,8 @@ func TestPartialEvents(t *testing.T) {
 	cookie, _, _ := strings.Cut(signedIn.Header().Get("Set-Cookie"), ";")
 	for _, path := range []string{"trace?subject=alice@a.test", "audit"} {
 		w := ask(httptest.NewRequest(http.MethodGet, "http://localhost/console/"+path, nil), cookie)
-		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "A datacenter could not be asked") {
+		text := w.Body.String()
+		if w.Code != http.StatusOK || !strings.Contains(text, "A datacenter could not be asked") || !strings.Contains(text, "Damaged records: 3") {
 			t.Errorf("%s: %d\n%s", path, w.Code, w.Body)
 		}
 	}

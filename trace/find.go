@@ -51,7 +51,7 @@ func (r *Reader) HeaderID(ctx context.Context, id string, in Range, may Filter) 
 		if err != nil {
 			return a, err
 		}
-		a.Events, a.Partial = append(a.Events, story.Events...), a.Partial || story.Partial
+		a.Events, a.Partial, a.Damaged = append(a.Events, story.Events...), a.Partial || story.Partial, a.Damaged+story.Damaged
 		if a.Next, err = newer(a.Next, story.Next); err != nil {
 			return a, err
 		}
@@ -131,7 +131,7 @@ func (r *Reader) story(ctx context.Context, keys []string, in Range, may Filter)
 		if err != nil {
 			return a, err
 		}
-		a.Events, a.Partial = append(a.Events, logins.Events...), a.Partial || logins.Partial
+		a.Events, a.Partial, a.Damaged = append(a.Events, logins.Events...), a.Partial || logins.Partial, a.Damaged+logins.Damaged
 	}
 	sortEvents(a.Events)
 	return a, nil

@@ -414,3 +414,43 @@ func TestPartial(t *testing.T) {
 		t.Errorf("without any datacenter: %v", err)
 	}
 }
+
+// damaged returns the records of some times with other octets than were written.
+type damaged struct {
+	store.Journal
+	at func(time.Time) bool
+}
+
+func (d damaged) Records(ctx context.Context, j store.JournalName, key string, day int, before store.Record, limit int) ([]store.Record, bool, error) {
+	rows, more, err := d.Journal.Records(ctx, j, key, day, before, limit)
+	for i, r := range rows {
+		if d.at(r.At) {
+			rows[i].Data = []byte("damaged")
+		}
+	}
+	return rows, more, err
+}
+
+// A damaged record is counted, and does not withhold the others, also where a whole page is damaged.
+func TestDamagedRecords(t *testing.T) {
+	w := newWorld(t, on(), nil)
+	const address, n = "alice@example.test", 10
+	began := time.Now().Truncate(time.Second)
+	for i := range n {
+		w.Happened(event.Event{Time: began.Add(time.Duration(i) * time.Millisecond), Kind: event.Changed, Operation: fmt.Sprint(i), Address: address})
+	}
+	w.Flush(t.Context())
+	st := w.store
+	st.Journal.Local = damaged{st.Journal.Local, func(at time.Time) bool { return at.Sub(began) >= 4*time.Millisecond || at.Equal(began) }}
+	r := trace.NewReader(on(), st, nil)
+	for _, subjects := range [][]string{nil, {address}} {
+		a, err := r.Audit(t.Context(), subjects, trace.Range{Limit: 2}, all)
+		if err != nil || len(a.Events) != 2 || a.Events[0].Operation != "3" || a.Next == "" || a.Damaged < 6 {
+			t.Fatalf("%+v, %v", a, err)
+		}
+		rest, err := r.Audit(t.Context(), subjects, trace.Range{Limit: 2, Before: a.Next}, all)
+		if err != nil || len(rest.Events) != 1 || rest.Events[0].Operation != "1" || rest.Next != "" || rest.Damaged != 1 {
+			t.Errorf("the rest: %+v, %v", rest, err)
+		}
+	}
+}

@@ -48,6 +48,8 @@ type Answer struct {
 	Next string
 	// Partial: a datacenter could not be asked, and its newest records may be missing.
 	Partial bool
+	// Damaged counts the records that were read and cannot be decoded. Events has none of them.
+	Damaged int
 }
 
 // ErrBadPosition: Range.Before is not a position.
@@ -103,12 +105,13 @@ func (r *Reader) read(ctx context.Context, j store.JournalName, keys []string, i
 	if !in.From.IsZero() {
 		first = max(first, store.DayOf(in.From))
 	}
-	s := scan{store: r.store.Wide(), journal: j, keys: keys, in: in, before: before, keep: keep, answer: &a}
+	s := scan{store: r.store.Wide(), journal: j, keys: keys, in: in, before: before, keep: keep, answer: &a, damaged: map[store.Position]bool{}}
 	for ; last >= first && a.Next == ""; last -= daysAtOnce {
 		if err := s.days(ctx, last, max(first, last-daysAtOnce+1)); err != nil {
 			return a, err
 		}
 	}
+	a.Damaged = len(s.damaged)
 	return a, nil
 }
 
@@ -128,6 +131,10 @@ type scan struct {
 	before  store.Record
 	keep    func(event.Event) bool
 	answer  *Answer
+
+	mu sync.Mutex
+	// damaged holds the rows that cannot be decoded: a row of several keys counts once.
+	damaged map[store.Position]bool
 }
 
 // days reads the days from last back to first, and appends their events to the answer.
@@ -147,10 +154,7 @@ func (s *scan) days(ctx context.Context, last, first int) error {
 	for _, rows := range found {
 		for _, row := range rows {
 			e, err := decode(row)
-			if err != nil {
-				return err
-			}
-			if !s.keep(e) {
+			if err != nil || !s.keep(e) {
 				continue
 			}
 			if len(s.answer.Events) == s.in.Limit {
@@ -201,13 +205,23 @@ func (s *scan) list(ctx context.Context, key string, day int) (rows []store.Reco
 				return rows, nil
 			}
 			before = row
-			if e, err := decode(row); err != nil || s.keep(e) {
+			switch e, err := decode(row); {
+			case err != nil:
+				s.pass(row)
+			case s.keep(e):
 				rows, kept = append(rows, row), kept+1
 			}
 		}
 		more = more && len(page) > 0
 	}
 	return rows, nil
+}
+
+// pass notes a row that cannot be decoded. One damaged record does not withhold the others.
+func (s *scan) pass(row store.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.damaged[row.Position()] = true
 }
 
 // page reads rows in every datacenter, or in the local one if another cannot be asked.

@@ -59,6 +59,8 @@ type List struct {
 	More bool
 	// Partial: a datacenter could not be asked, and its newest entries may be missing.
 	Partial bool
+	// Damaged counts the rows that were read and cannot be decoded. Entries has none of them.
+	Damaged int
 }
 
 // datacenters returns the datacenters with servers, the local one first.
@@ -110,11 +112,11 @@ func (q *Queue) List(ctx context.Context, in Range, may func(event.Event) bool) 
 	}
 	out := List{}
 	for hour := last; hour >= first && !out.More; hour-- {
-		entries, err := q.hour(ctx, w, heads, hour, in, may)
+		entries, damaged, err := q.hour(ctx, w, heads, hour, in, may)
 		if err != nil {
 			return List{}, err
 		}
-		out.Entries = append(out.Entries, entries...)
+		out.Entries, out.Damaged = append(out.Entries, entries...), out.Damaged+damaged
 		if len(out.Entries) > in.Limit {
 			out.Entries, out.More = out.Entries[:in.Limit], true
 		}
@@ -123,10 +125,10 @@ func (q *Queue) List(ctx context.Context, in Range, may func(event.Event) bool) 
 	return out, nil
 }
 
-// hour returns the entries of an hour, the newest first. There may be more of them than the limit.
-func (q *Queue) hour(ctx context.Context, w *store.Wide[store.Journal], heads map[string]store.Position, hour int, in Range, may func(event.Event) bool) ([]Entry, error) {
+// hour returns the entries of an hour, the newest first, and the number of damaged rows. There may be more entries than
+// the limit.
+func (q *Queue) hour(ctx context.Context, w *store.Wide[store.Journal], heads map[string]store.Position, hour int, in Range, may func(event.Event) bool) (entries []Entry, damaged int, err error) {
 	var mu sync.Mutex
-	var entries []Entry
 	var reads errgroup.Group
 	reads.SetLimit(atOnce)
 	for name, head := range heads {
@@ -135,20 +137,21 @@ func (q *Queue) hour(ctx context.Context, w *store.Wide[store.Journal], heads ma
 			continue
 		}
 		reads.Go(func() error {
-			some, err := q.lane(ctx, w, lane, part, hour, in, may)
+			some, bad, err := q.lane(ctx, w, lane, part, hour, in, may)
 			mu.Lock()
 			defer mu.Unlock()
-			entries = append(entries, some...)
+			entries, damaged = append(entries, some...), damaged+bad
 			return err
 		})
 	}
-	err := reads.Wait()
+	err = reads.Wait()
 	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Or(b.Queued.Compare(a.Queued), cmp.Compare(b.ID, a.ID)) })
-	return entries, err
+	return entries, damaged, err
 }
 
-// lane returns the entries of an hour of a lane, the newest first, one more than the limit at most.
-func (q *Queue) lane(ctx context.Context, w *store.Wide[store.Journal], lane string, part, hour int, in Range, may func(event.Event) bool) (entries []Entry, err error) {
+// lane returns the entries of an hour of a lane, the newest first, one more than the limit at most, and the number of
+// damaged rows. One damaged row does not withhold the others.
+func (q *Queue) lane(ctx context.Context, w *store.Wide[store.Journal], lane string, part, hour int, in Range, may func(event.Event) bool) (entries []Entry, damaged int, err error) {
 	before := store.Record{At: in.Until.Truncate(time.Microsecond)}
 	if in.Until.IsZero() {
 		before = store.Record{}
@@ -159,23 +162,22 @@ func (q *Queue) lane(ctx context.Context, w *store.Wide[store.Journal], lane str
 			rows, more, err = j.Records(ctx, store.JournalQueue, rowKey(lane, part, hour), store.DayOf(beginOf(hour)), before, min(in.Limit+1, 1000))
 			return err
 		}); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		for _, r := range rows {
 			if before = r; r.At.Before(in.Since) {
-				return entries, nil
+				return entries, damaged, nil
 			}
-			e, err := decode(r)
-			if err != nil {
-				return nil, err
-			}
-			if may(e) {
+			switch e, err := decode(r); {
+			case err != nil:
+				damaged++
+			case may(e):
 				entries = append(entries, Entry{ID: queued{lane: lane, row: r}.eventID(), Queued: r.At, Event: e})
 			}
 		}
 		more = more && len(rows) > 0
 	}
-	return entries, nil
+	return entries, damaged, nil
 }
 
 // Status describes a webhook in a datacenter.

@@ -70,6 +70,11 @@ func TestList(t *testing.T) {
 	if fmt.Sprint(octets(odd)) != "[5 3 1]" {
 		t.Errorf("filtered: %v", octets(odd))
 	}
+	st.Journal.Local = damaged{st.Journal.Local, func(e event.Event) bool { return e.Size == 6 || e.Size == 3 }}
+	q = webhook.NewQueue(cfg, st, nil)
+	if bad := list(webhook.Range{Limit: 3}, everything); fmt.Sprint(octets(bad)) != "[5 4 2]" || !bad.More || bad.Damaged != 2 {
+		t.Errorf("with damaged rows: %v, more %v, %d damaged", octets(bad), bad.More, bad.Damaged)
+	}
 }
 
 // A webhook that is new gets no earlier event. A replay repeats the events since a moment, and still sends what

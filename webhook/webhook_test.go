@@ -574,6 +574,16 @@ func (d damaged) RecordsAfter(ctx context.Context, j store.JournalName, key stri
 	return rows, more, err
 }
 
+func (d damaged) Records(ctx context.Context, j store.JournalName, key string, day int, before store.Record, limit int) ([]store.Record, bool, error) {
+	rows, more, err := d.Journal.Records(ctx, j, key, day, before, limit)
+	for i, r := range rows {
+		if e, err := event.Decode(r.At, r.Data[8:]); err == nil && d.of(e) {
+			rows[i].Data = []byte("damaged")
+		}
+	}
+	return rows, more, err
+}
+
 // A damaged row is counted and logged, and does not hold back the events behind it, also where all rows of a request
 // are damaged.
 func TestDamagedRows(t *testing.T) {

@@ -68,7 +68,7 @@ func printQueue(cmd *cobra.Command, f *remoteFlags, list adminclient.QueueList) 
 	if n := len(list.Events); n > 0 && list.More {
 		last = list.Events[n-1].Queued
 	}
-	return endEvents(cmd, len(list.Events), last, list.Partial, none)
+	return endEvents(cmd, len(list.Events), last, eventGaps{list.Partial, list.Damaged}, none)
 }
 
 func printQueueTable(cmd *cobra.Command, f *remoteFlags, list adminclient.QueueList) error {

@@ -146,19 +146,32 @@ func printEvents(cmd *cobra.Command, f *remoteFlags, list adminclient.EventList,
 	if n := len(list.Events); n > 0 && list.Next != "" {
 		last = list.Events[n-1].Time
 	}
-	return endEvents(cmd, len(list.Events), last, list.Partial, none)
+	return endEvents(cmd, len(list.Events), last, eventGaps{list.Partial, list.Damaged}, none)
+}
+
+// eventGaps says which events an answer may lack.
+type eventGaps struct {
+	partial bool // a datacenter could not be asked
+	damaged int  // records
 }
 
 // endEvents says whether there are more than n events, which end with the time last (zero: there are no more), and
 // returns a problem if some may be missing, or if there is none, for a reason.
-func endEvents(cmd *cobra.Command, n int, last time.Time, partial bool, none string) error {
+func endEvents(cmd *cobra.Command, n int, last time.Time, gaps eventGaps, none string) error {
 	if !last.IsZero() {
 		until := last.Add(time.Microsecond).UTC() // another event may have the same time
 		fmt.Fprintf(cmd.ErrOrStderr(), "there are more than these %d: a greater --limit, or --until %s, shows more\n", n, until.Format(time.RFC3339Nano))
 	}
+	var missing []string
+	if gaps.partial {
+		missing = append(missing, "a datacenter could not be asked: its newest events may be missing")
+	}
+	if gaps.damaged > 0 {
+		missing = append(missing, fmt.Sprintf("damaged records that are not shown: %d", gaps.damaged))
+	}
 	switch {
-	case partial:
-		return problem("a datacenter could not be asked: its newest events may be missing")
+	case len(missing) > 0:
+		return problem(strings.Join(missing, "; "))
 	case n == 0:
 		return problem("no event found: " + none)
 	}
