@@ -193,7 +193,7 @@ func TestQuotaOfCopies(t *testing.T) {
 	}
 	e := w.Envelope(t, "alice", "alice+1")
 	admit := func(accepted []mail.Recipient, size int64) error {
-		return w.AdmitBeside(t.Context(), accepted, e.Recipients[1:], size)
+		return w.AdmitBeside(t.Context(), mail.Envelope{Recipients: accepted}, e.Recipients[1:], size)
 	}
 	for i, err := range []error{admit(nil, 3000), admit(e.Recipients[1:], 3000), admit(e.Recipients[:1], 1000), admit(e.Recipients[:1], 0)} {
 		if err != nil {

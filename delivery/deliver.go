@@ -53,7 +53,7 @@ type Config struct {
 	Ledger *ledger.Ledger
 	// Quota knows the usage of mailboxes. Nil: a keeper of its own.
 	Quota *quota.Keeper
-	// Events gets an event for each recipient of a complete text. Nil: none.
+	// Events gets an event for each recipient of a complete text, and for recipients over quota at RCPT. Nil: none.
 	Events event.Listener
 	// Now returns the time. Nil: time.Now.
 	Now func() time.Time
@@ -104,6 +104,8 @@ type Deliverer struct {
 	metrics *metrics
 	room    *room
 	buffers sync.Pool // of *[]byte, bufferSize each
+	// overQuotas bounds the events about refused RCPT commands.
+	overQuotas overQuotas
 }
 
 // bufferSize is the size of the pieces in which a text passes, in octets.

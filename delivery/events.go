@@ -11,10 +11,15 @@ import (
 
 // about returns the part of an event that all recipients of a message share.
 func (in *Incoming) about() event.Event {
-	r := in.envelope.Received
-	return event.Event{
-		Sender: in.envelope.ReversePath, HeaderID: in.headerID.text(), Remote: r.Remote, Protocol: r.With, Session: r.ID,
-	}
+	e := aboutEnvelope(in.envelope)
+	e.HeaderID = in.headerID.text()
+	return e
+}
+
+// aboutEnvelope returns the part of an event that the envelope decides.
+func aboutEnvelope(e mail.Envelope) event.Event {
+	r := e.Received
+	return event.Event{Sender: e.ReversePath, Remote: r.Remote, Protocol: r.With, Session: r.ID}
 }
 
 // listening reports whether events of the message are reported.

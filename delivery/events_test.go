@@ -1,15 +1,18 @@
 package delivery_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"popelago/delivery"
 	"popelago/delivery/deliverytest"
 	"popelago/event"
 	"popelago/mail"
+	"popelago/quota"
 	"popelago/store"
 	"popelago/store/storetest"
 )
@@ -97,6 +100,50 @@ func TestEventsOfRefusals(t *testing.T) {
 	}
 	deliverytest.Finish(t, w.Deliverer, w.Envelope(t, "alice", "bob"), "a: b\r\n\r\n"+strings.Repeat("x\r\n", 1000))
 	got.want(t, "accepted alice@example.test", "over-quota bob@example.test")
+}
+
+// RCPT refused because of a quota has an event, the first time in 15 minutes for each maildrop. Trials have none.
+func TestEventsOfRefusedRCPT(t *testing.T) {
+	var got events
+	now := time.Now()
+	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{Events: &got, Now: func() time.Time { return now }}})
+	for _, local := range []string{"alice", "bob"} {
+		if err := w.Directory.SetAccountSettings(t.Context(), deliverytest.Address(local), map[string]string{"quota": "1KiB"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Directory.AddAlias(t.Context(), deliverytest.Address("team"), store.KindGroup, []mail.Address{deliverytest.Address("alice"), deliverytest.Address("bob")}); err != nil {
+		t.Fatal(err)
+	}
+	before := w.Envelope(t)
+	admit := func(size int64, to ...string) {
+		t.Helper()
+		err := w.AdmitBeside(t.Context(), before, w.Envelope(t, to...).Recipients, size)
+		if fits := size < 1024; fits != (err == nil) || !fits && !errors.Is(err, quota.ErrOver) {
+			t.Fatal(err)
+		}
+	}
+	admit(100, "alice")
+	got.want(t)
+	if err := w.Admit(t.Context(), w.Envelope(t, "alice").Recipients, 2000); !errors.Is(err, quota.ErrOver) {
+		t.Fatal(err)
+	}
+	got.want(t)
+	admit(2000, "alice")
+	e := got.want(t, "over-quota alice@example.test")[0]
+	if e.Mailbox != deliverytest.Mailbox("alice") || e.Sender != "sender@example.org" || e.Size != 2000 || e.Cause == "" || e.Session != "session.1" || !e.Message.IsZero() {
+		t.Errorf("event %+v", e)
+	}
+	admit(3000, "alice")
+	got.want(t)
+	admit(2000, "team")
+	got.want(t, "over-quota bob@example.test")
+	now = now.Add(15 * time.Minute)
+	admit(2000, "team")
+	got.want(t, "over-quota alice@example.test", "over-quota bob@example.test")
+	now = now.Add(-time.Hour) // a clock that was set back
+	admit(2000, "bob")
+	got.want(t, "over-quota bob@example.test")
 }
 
 // A repeated delivery reports the rows of its own, without the rows of the first delivery.

@@ -15,24 +15,37 @@ import (
 //
 // Errors: ErrTooLarge, quota.ErrOver, quota.ErrRefused; those of the store.
 func (d *Deliverer) Admit(ctx context.Context, recipients []mail.Recipient, size int64) error {
-	return d.AdmitBeside(ctx, nil, recipients, size)
+	_, err := d.admitAll(ctx, nil, recipients, size)
+	return err
 }
 
 // AdmitBeside is Admit in a transaction with recipients accepted before: a mailbox gets a copy for each address
-// that RCPT named.
-func (d *Deliverer) AdmitBeside(ctx context.Context, accepted, recipients []mail.Recipient, size int64) (refusal error) {
+// that RCPT named. A refusal because of a quota is reported as an event, once for a mailbox in overQuotaEvery.
+func (d *Deliverer) AdmitBeside(ctx context.Context, e mail.Envelope, recipients []mail.Recipient, size int64) error {
+	over, err := d.admitAll(ctx, e.Recipients, recipients, size)
+	if errors.Is(err, quota.ErrOver) {
+		d.reportOver(e, over, size, err)
+	}
+	return err
+}
+
+// admitAll judges the recipients of a RCPT command. over lists the recipients over quota behind a refusal.
+func (d *Deliverer) admitAll(ctx context.Context, accepted, recipients []mail.Recipient, size int64) (over []mail.Recipient, refusal error) {
 	for _, r := range recipients {
 		err := d.admit(ctx, accepted, r, size)
 		switch {
 		case err == nil:
-			return nil
+			return nil, nil
 		case !limited(err):
-			return err
+			return nil, err
 		case gravity(err) > gravity(refusal):
 			refusal = err
 		}
+		if errors.Is(err, quota.ErrOver) {
+			over = append(over, r)
+		}
 	}
-	return refusal
+	return over, refusal
 }
 
 func (d *Deliverer) admit(ctx context.Context, accepted []mail.Recipient, r mail.Recipient, size int64) error {

@@ -28,7 +28,8 @@ const (
 	Accepted Kind = "accepted"
 	// Refused: a complete message was refused for a recipient. Cause has the reason.
 	Refused Kind = "refused"
-	// OverQuota: a complete message was refused for a recipient, because of a quota.
+	// OverQuota: a complete message was refused for a recipient, because of a quota; or RCPT was refused because of it,
+	// the first time in a while, see package delivery. Size then counts the octets that the sender declared.
 	OverQuota Kind = "over-quota"
 	// LoggedIn: a POP3 session read the list of a maildrop. Messages and Size count the list.
 	LoggedIn Kind = "login"

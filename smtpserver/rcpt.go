@@ -49,7 +49,7 @@ func (s *session) cmdRCPT(ctx context.Context, arg string) {
 	if s.tooMany(p.addr, e.Commands(), fewest(e.Recipients, fewest(found, s.srv.cfg.MaxRecipients))) {
 		return
 	}
-	if err := s.srv.deliverer.AdmitBeside(ctx, e.Recipients, found, s.tx.size); err != nil {
+	if err := s.srv.deliverer.AdmitBeside(ctx, *e, found, s.tx.size); err != nil {
 		s.refuseRecipient(p.addr, err)
 		return
 	}
