@@ -30,8 +30,18 @@ func newWeighing(most int, weigh func(any) int) table {
 }
 
 func newExpiring(size int, after time.Duration) table {
-	return library{otter.Must(&otter.Options[any, any]{MaximumSize: max(size, 1), ExpiryCalculator: otter.ExpiryWriting[any, any](after)})}
+	return library{otter.Must(&otter.Options[any, any]{
+		MaximumSize: max(size, 1), ExpiryCalculator: otter.ExpiryWriting[any, any](after), Clock: tickless{time.Now()},
+	})}
 }
+
+// tickless is the time without ticks: the library would look for ended values each second. Later changes of the cache
+// drop ended values, too.
+type tickless struct{ start time.Time }
+
+func (t tickless) NowNano() int64 { return int64(time.Since(t.start)) }
+
+func (tickless) Tick(time.Duration) <-chan time.Time { return nil }
 
 type library struct{ cache *otter.Cache[any, any] }
 
