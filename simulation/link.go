@@ -44,20 +44,25 @@ func (s linked) Execute(ctx context.Context, st *driver.Statement) (driver.Rows,
 	}
 	s.link.statements.Add(1)
 	if s.link.defect != nil {
-		other, does := s.link.defect(*st)
-		if does != Keep {
-			s.link.changed.Add(1)
-		}
-		if does == Skip {
+		var skipped bool
+		if st, skipped = s.link.spoil(st); skipped {
 			return noRows{}, nil
 		}
-		st = &other
 	}
 	rows, err := s.Session.Execute(ctx, st)
 	if s.link.dead.Load() {
 		return nil, gocql.ErrTimeoutNoResponse
 	}
 	return rows, err
+}
+
+// spoil applies the defect to a statement.
+func (l *link) spoil(st *driver.Statement) (changed *driver.Statement, skipped bool) {
+	other, does := l.defect(*st)
+	if does != Keep {
+		l.changed.Add(1)
+	}
+	return &other, does == Skip
 }
 
 // noRows is the result of a statement that a defect skips.

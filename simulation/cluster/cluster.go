@@ -18,25 +18,33 @@ type Cluster struct {
 	ended  chan struct{}
 	once   sync.Once
 
-	mu       sync.Mutex
-	agenda   agenda
-	spare    []*message // for reuse
-	wakeAt   int64
-	nodes    []*node
-	byName   map[string]*node
-	ring     *ring
-	schema   *schema
-	plans    map[planKey]*plan
-	prepared int // the version of the schema that plans belong to
-	cuts     map[[2]string]bool
-	sights   sights
-	sessions map[*session]struct{}
-	counters Counters
-	requests int64
-	turns    []*turn         // statements that wait, with Config.Serial
-	answers  []answered      // that were not given yet
-	held     map[string]bool // servers whose statements are kept back
-	over     bool            // Close was called
+	mu        sync.Mutex
+	agenda    agenda
+	innerLag  int64 // see setLags
+	outerLag  int64
+	free      int64 // no event happens before this moment
+	moment    int64 // of the event that happens
+	happening bool
+	spare     []*message // for reuse
+	ranks     []int      // room for shuffle
+	order     []*node    // room for prefer
+	wakeAt    int64      // when run looks at the agenda
+	nodes     []*node
+	byName    map[string]*node
+	ring      *ring
+	schema    *schema
+	plans     map[planKey]*plan
+	prepared  int // the version of the schema that plans belong to
+	cuts      map[[2]string]bool
+	passes    map[[2]*peer]bool // caches open; cleared with each change of cuts
+	sights    sights
+	sessions  map[*session]struct{}
+	counters  Counters
+	turns     []*turn         // statements that wait, with Config.Serial
+	bells     []chan struct{} // for reuse
+	answers   []*request      // with replies that were not given yet
+	held      map[string]bool // servers whose statements are kept back
+	over      bool            // Close was called
 
 	writes, reads, scans, patience *deadlines
 	clients                        map[time.Duration]*deadlines
@@ -61,13 +69,14 @@ func New(config Config) (*Cluster, error) {
 		config: config.withDefaults(), start: time.Now(),
 		timer: time.NewTimer(time.Hour), ended: make(chan struct{}),
 		byName: map[string]*node{}, schema: newSchema(), plans: map[planKey]*plan{},
-		cuts: map[[2]string]bool{}, sessions: map[*session]struct{}{},
+		cuts: map[[2]string]bool{}, passes: map[[2]*peer]bool{}, sessions: map[*session]struct{}{},
 		clients: map[time.Duration]*deadlines{}, held: map[string]bool{},
 	}
 	c.writes = &deadlines{cluster: c, wait: c.config.WriteTimeout}
 	c.reads = &deadlines{cluster: c, wait: c.config.ReadTimeout}
 	c.scans = &deadlines{cluster: c, wait: c.config.ScanTimeout}
 	c.patience = &deadlines{cluster: c, wait: c.config.Speculate}
+	c.setLags()
 	for i, d := range c.config.Datacenters {
 		c.addDatacenter(i, d)
 	}
@@ -94,7 +103,7 @@ func (c *Cluster) addDatacenter(number int, d Datacenter) {
 			peer: peer{name: fmt.Sprintf("%s-%d", d.Name, i+1), datacenter: d.Name}, cluster: c, index: len(c.nodes),
 			address: fmt.Sprintf("10.%d.%d.%d", number+1, i/250, i%250+1),
 			rack:    fmt.Sprintf("rack%d", i%max(d.Racks, 1)+1),
-			running: true, requests: map[*request]struct{}{}, data: newStorage(c.config.LogSync > 0),
+			running: true, data: newStorage(c.config.LogSync > 0),
 			clock: clock{base: c.start, rate: 1},
 		}
 		binary.BigEndian.PutUint64(n.id[8:], uint64(len(c.nodes)+1))
@@ -115,7 +124,7 @@ func (c *Cluster) addDatacenter(number int, d Datacenter) {
 // Close ends the cluster. Statements in flight fail.
 func (c *Cluster) Close() {
 	c.once.Do(func() {
-		c.mu.Lock()
+		c.lock()
 		for s := range c.sessions {
 			s.end()
 		}
@@ -128,7 +137,7 @@ func (c *Cluster) Close() {
 
 // Counters returns what happened so far.
 func (c *Cluster) Counters() Counters {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	return c.counters
 }

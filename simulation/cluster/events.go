@@ -1,46 +1,80 @@
 package cluster
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
-// event is something that happens at a moment: a message arrives, or a function is called.
+// event is something that happens at a moment: a message arrives, a request gets its answer, waits end, or a function
+// is called.
 type event struct {
 	at      int64 // nanoseconds since the start of the cluster
 	seq     uint64
 	do      func()
 	message *message
+	reply   *request
+	ends    *deadlines
 }
 
 func (e *event) before(o *event) bool { return e.at < o.at || e.at == o.at && e.seq < o.seq }
 
-// agenda orders events by moment, and events of the same moment by when they were added: a heap.
+// agenda orders events by moment, and events of the same moment by when they were added. Inner events are those whose
+// effects leave the cluster later, see Cluster.innerLag.
 type agenda struct {
-	events []event
-	seq    uint64
+	inner, outer heap
+	seq          uint64
 }
 
-func (a *agenda) add(e event) {
+func (a *agenda) add(h *heap, e event) {
 	a.seq++
 	e.seq = a.seq
-	a.events = append(a.events, e)
-	i := len(a.events) - 1
+	h.add(e)
+}
+
+// first returns the heap with the first event; nil without events.
+func (a *agenda) first() *heap {
+	switch inner, outer := a.inner.first(), a.outer.first(); {
+	case inner == nil && outer == nil:
+		return nil
+	case outer == nil || inner != nil && inner.before(outer):
+		return &a.inner
+	default:
+		return &a.outer
+	}
+}
+
+// heap is a heap of events, the first on top.
+type heap struct{ events []event }
+
+// first returns the first event, which the next change of the heap moves; nil without events.
+func (h *heap) first() *event {
+	if len(h.events) == 0 {
+		return nil
+	}
+	return &h.events[0]
+}
+
+func (h *heap) add(e event) {
+	h.events = append(h.events, e)
+	i := len(h.events) - 1
 	for i > 0 {
 		parent := (i - 1) / 2
-		if !e.before(&a.events[parent]) {
+		if !e.before(&h.events[parent]) {
 			break
 		}
-		a.events[i] = a.events[parent]
+		h.events[i] = h.events[parent]
 		i = parent
 	}
-	a.events[i] = e
+	h.events[i] = e
 }
 
 // take removes the first event.
-func (a *agenda) take() event {
-	first := a.events[0]
-	n := len(a.events) - 1
-	last := a.events[n]
-	a.events[n] = event{}
-	a.events = a.events[:n]
+func (h *heap) take() event {
+	first := h.events[0]
+	n := len(h.events) - 1
+	last := h.events[n]
+	h.events[n] = event{}
+	h.events = h.events[:n]
 	if n == 0 {
 		return first
 	}
@@ -50,38 +84,52 @@ func (a *agenda) take() event {
 		if child >= n {
 			break
 		}
-		if child+1 < n && a.events[child+1].before(&a.events[child]) {
+		if child+1 < n && h.events[child+1].before(&h.events[child]) {
 			child++
 		}
-		if !a.events[child].before(&last) {
+		if !h.events[child].before(&last) {
 			break
 		}
-		a.events[i] = a.events[child]
+		h.events[i] = h.events[child]
 		i = child
 	}
-	a.events[i] = last
+	h.events[i] = last
 	return first
 }
 
-// now returns the nanoseconds since the start of the cluster.
-func (c *Cluster) now() int64 { return int64(time.Since(c.start)) }
+// now returns the nanoseconds since the start of the cluster: while an event happens, the moment of the event.
+func (c *Cluster) now() int64 {
+	if c.happening {
+		return c.moment
+	}
+	return int64(time.Since(c.start))
+}
 
-// after lets something happen later. The lock of the cluster is held then, as it is now.
-func (c *Cluster) after(wait time.Duration, do func()) { c.at(c.now()+int64(wait), do) }
+// after lets something happen later that ends a request. The lock of the cluster is held then, as it is now.
+func (c *Cluster) after(wait time.Duration, do func()) {
+	c.planOuter(event{at: c.now() + int64(wait), do: do})
+}
 
-func (c *Cluster) at(moment int64, do func()) { c.plan(event{at: moment, do: do}) }
+// at lets something happen at a moment that ends no request. The lock of the cluster is held then, as it is now.
+func (c *Cluster) at(moment int64, do func()) { c.planInner(event{at: moment, do: do}) }
 
-// plan puts an event on the agenda.
-func (c *Cluster) plan(e event) {
-	c.agenda.add(e)
-	c.stir(e.at)
+// planInner puts an event on the agenda that ends no request.
+func (c *Cluster) planInner(e event) {
+	c.agenda.add(&c.agenda.inner, e)
+	c.stir(e.at + c.innerLag)
+}
+
+// planOuter puts an event on the agenda that may end a request.
+func (c *Cluster) planOuter(e event) {
+	c.agenda.add(&c.agenda.outer, e)
+	c.stir(e.at + c.outerLag)
 }
 
 // stir lets run look at the agenda at a moment.
 func (c *Cluster) stir(at int64) {
 	if at < c.wakeAt {
 		c.wakeAt = at
-		c.timer.Reset(time.Duration(at - c.now()))
+		c.timer.Reset(time.Duration(at - int64(time.Since(c.start))))
 	}
 }
 
@@ -101,79 +149,77 @@ func (c *Cluster) run() {
 	}
 }
 
-// happen makes all events happen that are due, and returns the time until the next.
+// Each wake-up of run costs more than most events do. So run sleeps until something may leave the cluster, and lets the
+// events before happen then, in their order and each with its own moment for the time. A look at the cluster from outside
+// lets them happen, too. An inner event has an effect outside only by an answer of a node, and a message takes time. With
+// Config.Serial an answer is given at the moment after the event that brings it.
+func (c *Cluster) setLags() {
+	c.innerLag = int64(min(c.config.Near.Base, c.config.Far.Base))
+	if c.config.Serial {
+		c.outerLag = 1
+	}
+}
+
+// lock locks the cluster for a look or a change from outside.
+func (c *Cluster) lock() {
+	c.mu.Lock()
+	c.catchUp(int64(time.Since(c.start)))
+}
+
+// catchUp lets all events happen that are due before a moment.
+func (c *Cluster) catchUp(end int64) {
+	for {
+		h := c.agenda.first()
+		if h == nil {
+			return
+		}
+		at := max(h.events[0].at, c.free)
+		if at >= end {
+			return
+		}
+		c.moment, c.happening = at, true
+		c.let(h.take())
+		c.happening = false
+	}
+}
+
+// let lets an event happen.
+func (c *Cluster) let(e event) {
+	switch {
+	case e.message != nil:
+		c.arrive(e.message)
+	case e.reply != nil:
+		c.deliver(e.reply)
+	case e.ends != nil:
+		e.ends.pass()
+	default:
+		e.do()
+	}
+}
+
+// happen lets all happen that is due, and returns the time until run must look again.
 func (c *Cluster) happen() time.Duration {
 	now := c.now()
 	c.wakeAt = now // run looks again by itself
+	c.catchUp(now)
 	if c.wakeOne(now) {
-		c.wakeAt = now + 1
-		return 1
-	}
-	for len(c.agenda.events) > 0 && c.agenda.events[0].at <= now {
-		if e := c.agenda.take(); e.message != nil {
-			c.arrive(e.message)
-		} else {
-			e.do()
-		}
-	}
-	if len(c.agenda.events) == 0 {
-		c.wakeAt = now + int64(time.Hour)
+		c.free = now + 1
 	} else {
-		c.wakeAt = c.agenda.events[0].at
+		c.catchUp(now + 1)
 	}
-	if c.waits() {
-		c.wakeAt = now + 1
+	if c.wakeAt = now + 1; !c.waits() {
+		c.wakeAt = min(now+int64(time.Hour), c.agenda.inner.wake(c.free, c.innerLag), c.agenda.outer.wake(c.free, c.outerLag))
 	}
 	return time.Duration(c.wakeAt - now)
 }
 
-// deadlines holds the ends of waits of the same length, in order. One event stands for all.
-type deadlines struct {
-	cluster *Cluster
-	wait    time.Duration
-	list    []*deadline
-	armed   bool
-}
-
-// deadline is the end of a wait. expired is nil after the wait has ended otherwise.
-type deadline struct {
-	at      int64
-	expired func()
-}
-
-func (d *deadlines) add(expired func()) *deadline {
-	one := &deadline{}
-	d.start(one, expired)
-	return one
-}
-
-// start is add for a deadline that is part of something else.
-func (d *deadlines) start(one *deadline, expired func()) {
-	*one = deadline{d.cluster.now() + int64(d.wait), expired}
-	d.list = append(d.list, one)
-	if !d.armed {
-		d.arm()
-	}
-}
-
-func (d *deadlines) arm() {
-	d.armed = true
-	d.cluster.at(d.list[0].at, d.pass)
-}
-
-func (d *deadlines) pass() {
-	d.armed = false
-	now := d.cluster.now()
-	done := 0
-	for done < len(d.list) && (d.list[done].at <= now || d.list[done].expired == nil) {
-		if expired := d.list[done].expired; expired != nil {
-			d.list[done].expired = nil
-			expired()
+// wake returns the latest moment for the first event, some time after it is due. No event happens before free.
+func (h *heap) wake(free, lag int64) int64 {
+	for len(h.events) > 0 {
+		e := &h.events[0]
+		if e.ends == nil || !e.ends.putOff(h) {
+			return max(e.at, free) + lag
 		}
-		done++
 	}
-	clear(d.list[:done])
-	if d.list = d.list[done:]; len(d.list) > 0 && !d.armed {
-		d.arm()
-	}
+	return math.MaxInt64
 }

@@ -49,7 +49,7 @@ func (s *session) attempt(ctx context.Context, st *driver.Statement, hosts *[]*n
 		return nil, nil, err
 	}
 	c := s.cluster
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	if s.closed {
 		return nil, nil, gocql.ErrSessionClosed
@@ -58,24 +58,17 @@ func (s *session) attempt(ctx context.Context, st *driver.Statement, hosts *[]*n
 	if err != nil {
 		return nil, nil, err
 	}
-	sets := st.Batch
-	if sets == nil {
-		sets = [][]any{st.Values}
+	r = &request{session: s, plan: p, batch: st.Batch != nil, consistency: st.Consistency, pageSize: st.PageSize, page: st.Page}
+	if err := r.bind(st); err != nil {
+		return nil, nil, err
 	}
-	values := make([][]value, len(sets))
-	for i, set := range sets {
-		if values[i], err = p.bind(set); err != nil {
-			return nil, nil, err
-		}
-	}
-	key, token := "", int64(0)
-	if p.table != nil && p.partition != nil && len(values) > 0 {
-		if known, err := p.key(values[0]); err == nil { // the node refuses a wrong key
-			key, token = known, murmur.Token([]byte(known))
+	if p.table != nil && p.partition != nil && len(r.values) > 0 {
+		if known, err := p.key(r.values[0]); err == nil { // the node refuses a wrong key
+			r.key, r.token = known, murmur.Token([]byte(known))
 		}
 	}
 	if first {
-		*hosts = s.order(st, p, key, token)
+		*hosts = s.order(st, p, r.key, r.token)
 	}
 	for len(*hosts) > 0 {
 		n = (*hosts)[0]
@@ -88,13 +81,25 @@ func (s *session) attempt(ctx context.Context, st *driver.Statement, hosts *[]*n
 	if n == nil {
 		return nil, nil, nil
 	}
-	c.requests++
-	r = &request{
-		seq: c.requests, session: s, node: n, plan: p, values: values, batch: st.Batch != nil, consistency: st.Consistency,
-		key: key, token: token, pageSize: st.PageSize, page: st.Page, done: make(chan reply, 1),
-	}
+	r.node, r.done = n, c.bell()
 	c.submit(r)
 	return r, n, nil
+}
+
+// bind encodes the values of a statement.
+func (r *request) bind(st *driver.Statement) (err error) {
+	if !r.batch {
+		r.one[0], err = r.plan.bind(st.Values)
+		r.values = r.one[:]
+		return err
+	}
+	r.values = make([][]value, len(st.Batch))
+	for i, set := range st.Batch {
+		if r.values[i], err = r.plan.bind(set); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // order lists the nodes in the order in which they are tried: replicas first, those of the rack before others.
@@ -111,12 +116,11 @@ func (s *session) order(st *driver.Statement, p *plan, key string, token int64) 
 	if len(list) < 2 {
 		return list
 	}
-	c.config.Random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	var replicas []*node
 	if key != "" {
 		replicas = c.ring.replicasOf(p.keyspace, token)
 	}
-	rank := func(n *node) int {
+	c.shuffle(list, func(n *node) int {
 		r := 0
 		if !slices.Contains(replicas, n) {
 			r = 2
@@ -125,38 +129,56 @@ func (s *session) order(st *driver.Statement, p *plan, key string, token int64) 
 			r++
 		}
 		return r
-	}
-	sorted := make([]*node, 0, len(list))
-	for r := range 4 {
-		for _, n := range list {
-			if rank(n) == r {
-				sorted = append(sorted, n)
-			}
+	})
+	return list
+}
+
+// shuffle orders nodes by rank, and those of the same rank by chance.
+func (c *Cluster) shuffle(list []*node, rank func(*node) int) {
+	c.config.Random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	c.ranks = c.ranks[:0]
+	for i, n := range list {
+		r := rank(n)
+		c.ranks = append(c.ranks, r)
+		for ; i > 0 && c.ranks[i-1] > r; i-- { // the lists are short
+			list[i], c.ranks[i] = list[i-1], c.ranks[i-1]
 		}
+		list[i], c.ranks[i] = n, r
 	}
-	return sorted
 }
 
 // await waits for the answer to a request.
 func (s *session) await(ctx context.Context, r *request) reply {
+	c := s.cluster
 	select {
-	case got := <-r.done:
-		return got
+	case <-r.done:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.bells = append(c.bells, r.done)
+		return r.take()
 	case <-ctx.Done():
-		s.cluster.mu.Lock()
-		if s.cluster.held[s.server.name] {
-			s.cluster.mu.Unlock()
-			return <-r.done
+		c.lock()
+		if c.held[s.server.name] {
+			c.mu.Unlock()
+			<-r.done
+			return r.take()
 		}
-		defer s.cluster.mu.Unlock()
+		defer c.mu.Unlock()
 		r.finish(result{}, ctx.Err())
 		select {
-		case got := <-r.done:
-			return got
+		case <-r.done:
+			return r.take()
 		default:
 			return reply{err: ctx.Err()} // the answer comes too late
 		}
 	}
+}
+
+// take returns the reply. The agenda keeps r for a while.
+func (r *request) take() reply {
+	got := r.reply
+	r.reply = reply{}
+	return got
 }
 
 // observe reports an attempt.

@@ -8,9 +8,10 @@ import (
 
 // change changes nodes or lines under the lock.
 func (c *Cluster) change(do func()) {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	do()
+	clear(c.passes)
 	c.look()
 }
 
@@ -32,7 +33,7 @@ func (n *node) crash(keepLog bool) {
 		n.sync()
 		j.undo()
 	}
-	for _, r := range n.openRequests() {
+	for _, r := range n.requests.all() {
 		if n.cluster.linked(&r.session.server.peer, &n.peer) {
 			r.finish(result{}, gocql.ErrConnectionClosed)
 		}
@@ -72,35 +73,35 @@ func (c *Cluster) Resume(name string) {
 
 // Slow multiplies the time of all messages to and from a node. A factor of 1 ends it.
 func (c *Cluster) Slow(name string, factor float64) {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	c.mustNode(name).slow = factor
 }
 
 // Overload makes a node refuse all statements as a coordinator, or ends that.
 func (c *Cluster) Overload(name string, refuses bool) {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	c.mustNode(name).overloaded = refuses
 }
 
 // FailWrites makes a node fail all writes as a replica, as with a full disk, or ends that.
 func (c *Cluster) FailWrites(name string, fails bool) {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	c.mustNode(name).failing = fails
 }
 
 // Lose sets the share of messages that are lost, in parts per million.
 func (c *Cluster) Lose(share int) {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	c.config.Loss = share
 }
 
 // Tail sets the share of messages, in parts per million, that take much longer, see Config.
 func (c *Cluster) Tail(share int) {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	c.config.Tail = share
 }
@@ -130,14 +131,14 @@ func (c *Cluster) HealAll() { c.change(func() { clear(c.cuts) }) }
 // SetClock sets the clock of a node: ahead of the true time, and with a rate of 1, or another, or 0 if it
 // stands still.
 func (c *Cluster) SetClock(name string, ahead time.Duration, rate float64) {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	c.mustNode(name).clock = clock{since: c.now(), base: time.Now().Add(ahead), rate: rate}
 }
 
 // Running reports whether a node runs and is not paused.
 func (c *Cluster) Running(name string) bool {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	return c.mustNode(name).ready()
 }

@@ -162,10 +162,10 @@ func (n *node) sendHintPage(target *node, s *hintStore, batch []hint) {
 			}
 		}
 		c.send(&target.peer, n, c.config.WriteTimeout, func() {
-			if end.expired == nil || n.life != life {
+			if end.waiter == nil || n.life != life {
 				return
 			}
-			end.expired = nil
+			end.waiter = nil
 			c.counters.HintsDelivered += int64(len(sent))
 			n.sendHintPage(target, s, batch[len(sent):])
 		})

@@ -23,7 +23,7 @@ func (c *Cluster) RowsAt(nodeName, keyspaceName, name string) ([]Row, error) {
 }
 
 func (c *Cluster) rowsOf(keyspaceName, name string, nodes []*node) ([]Row, error) {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	p, err := c.prepare("SELECT * FROM "+keyspaceName+"."+name, "")
 	if err != nil {
@@ -105,7 +105,7 @@ type Size struct {
 
 // SizeOf returns what a node holds of a table, dead or alive.
 func (c *Cluster) SizeOf(nodeName, keyspaceName, name string) Size {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	_, t := c.schema.find(keyspaceName, name)
 	if t == nil {
@@ -149,7 +149,7 @@ func (s *Size) add(r *row, now int64) {
 
 // HintCount returns the count of hints that a node keeps, for all targets.
 func (c *Cluster) HintCount(name string) int {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	count := 0
 	for _, s := range c.mustNode(name).hints.stores {

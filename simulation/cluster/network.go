@@ -15,11 +15,7 @@ func (c *Cluster) latency(from, to *peer) time.Duration {
 	if l.Jitter > 0 {
 		wait += min(time.Duration(float64(l.Jitter)*c.config.Random.ExpFloat64()), 20*l.Jitter)
 	}
-	for _, p := range []*peer{from, to} {
-		if p.slow > 1 {
-			wait = time.Duration(float64(wait) * p.slow)
-		}
-	}
+	wait = to.delay(from.delay(wait))
 	if c.config.Tail > 0 && from != to && c.config.Random.IntN(1_000_000) < c.config.Tail {
 		wait += time.Duration(c.config.Random.Int64N(int64(2 * c.config.TailTime)))
 	}
@@ -29,13 +25,27 @@ func (c *Cluster) latency(from, to *peer) time.Duration {
 	return wait
 }
 
+// delay returns the time of a message at a place.
+func (p *peer) delay(wait time.Duration) time.Duration {
+	if p.slow > 1 {
+		return time.Duration(float64(wait) * p.slow)
+	}
+	return wait
+}
+
 // open reports whether messages pass from one place to another.
 func (c *Cluster) open(from, to *peer) bool {
 	if len(c.cuts) == 0 || from == to {
 		return true
 	}
-	return !c.cuts[[2]string{from.name, to.name}] && !c.cuts[[2]string{from.name, to.datacenter}] &&
-		!c.cuts[[2]string{from.datacenter, to.name}] && !c.cuts[[2]string{from.datacenter, to.datacenter}]
+	line := [2]*peer{from, to}
+	open, known := c.passes[line]
+	if !known {
+		open = !c.cuts[[2]string{from.name, to.name}] && !c.cuts[[2]string{from.name, to.datacenter}] &&
+			!c.cuts[[2]string{from.datacenter, to.name}] && !c.cuts[[2]string{from.datacenter, to.datacenter}]
+		c.passes[line] = open
+	}
+	return open
 }
 
 // linked reports whether messages pass in both directions.
@@ -85,14 +95,11 @@ func (c *Cluster) post(m message) {
 		kept = new(message)
 	}
 	*kept = m
-	c.plan(event{at: m.sent + int64(c.latency(m.from, &m.to.peer)), message: kept})
+	c.planInner(event{at: m.sent + int64(c.latency(m.from, &m.to.peer)), message: kept})
 }
 
 // arrive takes a message from the line.
-func (c *Cluster) arrive(kept *message) {
-	m := *kept
-	*kept = message{}
-	c.spare = append(c.spare, kept)
+func (c *Cluster) arrive(m *message) {
 	switch to := m.to; {
 	case !to.running || to.life != m.life || !c.open(m.from, &to.peer):
 		c.counters.Lost++
@@ -102,9 +109,12 @@ func (c *Cluster) arrive(kept *message) {
 				m.receive()
 			}
 		})
+		return
 	default:
 		m.receive()
 	}
+	*m = message{}
+	c.spare = append(c.spare, m)
 }
 
 func (m *message) receive() {

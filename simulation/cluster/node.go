@@ -35,7 +35,7 @@ type node struct {
 	life       int  // counts starts: work of an earlier life is dead
 	begun      int64
 	waiting    []func() // messages that wait while the node is paused
-	requests   map[*request]struct{}
+	requests   requests
 	data       *storage
 	synced     int64 // the last sync of the commit log before the newest entry of the journal
 	clock      clock

@@ -14,6 +14,8 @@ type plan struct {
 	table    *table
 	types    []gocql.TypeInfo // of the markers
 	system   *systemTable     // a table of Cassandra about nodes
+	results  []gocql.TypeInfo // of the selected columns
+	selected []*column        // by selector; nil: no column of a table
 
 	partition []term        // the values of the partition key; nil: a scan
 	ranges    []restriction // of clustering columns
@@ -102,6 +104,7 @@ func (p *plan) resolve() error {
 		if err := p.resolveSelectors(); err != nil {
 			return err
 		}
+		p.resolveResults()
 	case truncateVerb:
 		return nil
 	}

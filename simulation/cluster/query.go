@@ -27,6 +27,7 @@ type query struct {
 	wait      *deadlines
 	deadline  deadline
 	step      *step
+	firstStep step // most queries need no other
 }
 
 // startRead executes a request that reads.
@@ -42,7 +43,7 @@ func (c *Cluster) startRead(r *request) {
 	} else {
 		c.counters.Reads++
 	}
-	q.wait.start(&q.deadline, q.expire)
+	q.wait.start(&q.deadline, q)
 	q.advance()
 }
 
@@ -142,9 +143,13 @@ func (q *query) resume() error {
 // advance starts the next step, or answers.
 func (q *query) advance() {
 	c := q.cluster
-	s := &step{query: q, command: q.command}
+	s := &q.firstStep
+	if s.query != nil {
+		s = &step{}
+	}
+	s.query, s.command = q, q.command
 	if !q.command.scan {
-		s.ranges = []int{c.ring.rangeOf(q.command.token)}
+		s.ranges = append(s.rangeSpace[:0], c.ring.rangeOf(q.command.token))
 	} else {
 		q.scanRanges(s)
 	}
@@ -156,7 +161,7 @@ func (q *query) advance() {
 	q.step = s
 	s.ask(s.nodes)
 	if c.config.Speculate > 0 && q.request.consistency != gocql.EachQuorum {
-		c.patience.start(&s.patience, s.speculate)
+		c.patience.start(&s.patience, s)
 	}
 }
 
@@ -199,7 +204,7 @@ func (q *query) stepped(parts []*partition) {
 // finish answers with the rows found.
 func (q *query) finish() {
 	o := &q.outcome
-	res := result{types: q.plan.resultTypes(), rows: o.rows}
+	res := result{types: q.plan.results, rows: o.rows}
 	q.remaining -= len(o.rows)
 	single := !q.command.scan
 	if len(o.rows) >= q.size && q.remaining > 0 && !(single && o.lone) {
@@ -210,14 +215,15 @@ func (q *query) finish() {
 }
 
 func (q *query) answer(res result, err error) {
-	q.deadline.expired = nil
+	q.deadline.waiter = nil
 	q.step, q.outcome = nil, outcome{} // the agenda keeps q for a while
+	q.firstStep.replies, q.firstStep.merged, q.firstStep.replySpace = nil, nil, [4]*answer{}
 	q.cluster.respond(q.request, res, err)
 }
 
 func (q *query) current() bool {
 	n := q.request.node
-	return n.running && n.life == q.request.life && q.deadline.expired != nil
+	return n.running && n.life == q.request.life && q.deadline.waiter != nil
 }
 
 func (q *query) expire() {
@@ -246,6 +252,10 @@ type step struct {
 	spare   []*node
 	// patience is the wait before one more replica is asked.
 	patience deadline
+
+	nodeSpace  [4]*node // room for nodes, replies and ranges
+	replySpace [4]*answer
+	rangeSpace [1]int
 }
 
 // choice is the choice of replicas of a range.
@@ -274,6 +284,8 @@ func (s *step) choose() error {
 		p := &s.only
 		if s.command.scan {
 			p = &choice{}
+		} else {
+			p.nodes = s.nodeSpace[:0]
 		}
 		p.need = needed
 		for _, n := range s.prefer(replicas) {
@@ -289,7 +301,7 @@ func (s *step) choose() error {
 		if s.command.scan {
 			s.chosen[i] = p
 		} else {
-			s.nodes = slices.Clone(p.nodes)
+			s.nodes = p.nodes
 			break
 		}
 		for _, n := range p.nodes {
@@ -298,7 +310,10 @@ func (s *step) choose() error {
 			}
 		}
 	}
-	s.replies = make([]*answer, len(s.nodes), len(s.nodes)+1)
+	if s.replies = s.replySpace[:]; len(s.nodes) > len(s.replySpace) {
+		s.replies = make([]*answer, len(s.nodes))
+	}
+	s.replies = s.replies[:len(s.nodes)]
 	return nil
 }
 
@@ -313,12 +328,12 @@ func sufficient(nodes []*node, needed need, datacenter string) bool {
 	return have >= needed.each[datacenter]
 }
 
-// prefer orders replicas. In a scan, nodes that are asked anyway come before others.
+// prefer orders replicas, until the next call. In a scan, nodes that are asked anyway come before others.
 func (s *step) prefer(replicas []*node) []*node {
 	c, self := s.query.cluster, s.query.request.node
-	list := slices.Clone(replicas)
-	c.config.Random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
-	rank := func(n *node) int {
+	list := append(c.order[:0], replicas...)
+	c.order = list
+	c.shuffle(list, func(n *node) int {
 		switch {
 		case n == self:
 			return 0
@@ -328,8 +343,7 @@ func (s *step) prefer(replicas []*node) []*node {
 			return 2
 		}
 		return 3
-	}
-	slices.SortStableFunc(list, func(a, b *node) int { return rank(a) - rank(b) })
+	})
 	return list
 }
 
@@ -359,8 +373,8 @@ func (s *step) handle(m content) {
 	s.query.cluster.post(message{from: &n.peer, to: s.query.request.node, expires: s.query.wait.wait, handler: s, content: m})
 }
 
-// speculate asks one more replica of a single partition if an answer is missing.
-func (s *step) speculate() {
+// expire asks one more replica of a single partition if an answer is missing.
+func (s *step) expire() {
 	if s.command.scan || s.round > 0 || !s.query.current() || s.query.step != s || len(s.spare) == 0 || s.count >= len(s.nodes) {
 		return
 	}
@@ -425,7 +439,7 @@ func (s *step) settle() {
 // the first answers but one were digests.
 func (s *step) resolve() {
 	q := s.query
-	s.patience.expired = nil
+	s.patience.waiter = nil
 	s.settle()
 	if !s.command.scan && s.differ() {
 		if s.round == 0 {

@@ -12,7 +12,7 @@ import (
 // with only_purge_repaired_tombstones a compaction may then forget its tombstones. Partitions with a replica
 // that does not run, or that is cut off from another, are left out; the error counts them.
 func (c *Cluster) Repair(keyspaceName string) error {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	k := c.schema.keyspaces[keyspaceName]
 	if k == nil {
@@ -131,7 +131,7 @@ func (r *row) repaired() *row {
 // Compact makes a node forget the tombstones that it may forget: older than gc_grace_seconds by its clock and, in
 // a table with only_purge_repaired_tombstones, repaired.
 func (c *Cluster) Compact(name string) {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	n := c.mustNode(name)
 	for _, space := range sortedNames(c.schema.keyspaces) {
@@ -146,10 +146,7 @@ func (c *Cluster) Compact(name string) {
 }
 
 func (n *node) compact(t *table) {
-	stored := n.data.tables[t.id]
-	if stored == nil {
-		return
-	}
+	stored := n.data.table(t.id)
 	now := n.moment().second
 	purge := &purger{now: now, before: now - int64(t.gcGrace/time.Second), repairedOnly: t.purgeRepairedOnly}
 	for _, p := range stored.sorted() {

@@ -75,7 +75,7 @@ func (n *node) wipe() {
 // Rebuild gives a node all rows that it should have, from one replica of each partition in another datacenter, as
 // nodetool rebuild does. The rows are there at once.
 func (c *Cluster) Rebuild(name, from string) error {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	n := c.mustNode(name)
 	return c.stream(n, func(o *node) bool { return o.datacenter == from })
@@ -85,7 +85,7 @@ func (c *Cluster) Rebuild(name, from string) error {
 // datacenter first. The rows are there at once. A partition without a replica that can be reached is an error,
 // and the node stays down.
 func (c *Cluster) Replace(name string) error {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	n := c.mustNode(name)
 	if n.gone {

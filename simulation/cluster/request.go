@@ -20,9 +20,13 @@ type request struct {
 	timeout     deadline
 	key         string // of the partition of the first values; empty: not known
 	token       int64
-	done        chan reply // has room for one
+	done        chan struct{} // has room for one; gets a value when result and err are set
 	answered    bool
-	seq         int64 // counts requests
+	reply       reply
+	onTheWay    reply    // from the node
+	before      *request // of the same node, see requests
+	after       *request
+	one         [1][]value // has room for values
 }
 
 type reply struct {
@@ -36,28 +40,35 @@ func (r *request) finish(result result, err error) {
 		return
 	}
 	r.answered = true
-	r.timeout.expired = nil
-	delete(r.node.requests, r)
-	r.session.cluster.answer(r, reply{result, err})
+	r.timeout.waiter = nil
+	r.node.requests.remove(r)
+	r.reply = reply{result, err}
+	r.session.cluster.answer(r)
 }
 
 // submit sends a request to its node.
 func (c *Cluster) submit(r *request) {
 	n, from := r.node, &r.session.server.peer
 	r.life = n.life
-	n.requests[r] = struct{}{}
-	c.clientDeadlines(r.session.server.timeout).start(&r.timeout, func() { r.finish(result{}, gocql.ErrTimeoutNoResponse) })
+	n.requests.add(r)
+	c.clientDeadlines(r.session.server.timeout).start(&r.timeout, r)
 	if !n.running && c.linked(from, &n.peer) {
 		c.after(c.latency(from, &n.peer), func() { r.finish(result{}, gocql.ErrConnectionClosed) })
 		return
 	}
-	c.send(from, n, time.Hour, func() { c.coordinate(r) })
+	c.post(message{from: from, to: n, expires: time.Hour, handler: r})
 }
+
+// handle executes the request at its node.
+func (r *request) handle(content) { r.session.cluster.coordinate(r) }
+
+// expire ends the wait for the node.
+func (r *request) expire() { r.finish(result{}, gocql.ErrTimeoutNoResponse) }
 
 func (c *Cluster) clientDeadlines(wait time.Duration) *deadlines {
 	d := c.clients[wait]
 	if d == nil {
-		d = &deadlines{cluster: c, wait: wait}
+		d = &deadlines{cluster: c, wait: wait, outer: true}
 		c.clients[wait] = d
 	}
 	return d
@@ -77,11 +88,17 @@ func (c *Cluster) respond(r *request, res result, err error) {
 		c.counters.Lost++
 		return
 	}
-	c.after(c.latency(&n.peer, to), func() {
-		if c.open(&n.peer, to) {
-			r.finish(res, err)
-		}
-	})
+	r.onTheWay = reply{res, err}
+	c.planOuter(event{at: c.now() + int64(c.latency(&n.peer, to)), reply: r})
+}
+
+// deliver gives a request the answer that has arrived.
+func (c *Cluster) deliver(r *request) {
+	got := r.onTheWay
+	r.onTheWay = reply{} // the agenda keeps r for a while
+	if c.open(&r.node.peer, &r.session.server.peer) {
+		r.finish(got.result, got.err)
+	}
 }
 
 // coordinate executes a request at its node.

@@ -51,20 +51,22 @@ type outcome struct {
 	lone  bool  // the last row is the only one its partition can have
 }
 
-// resultTypes returns the types of the selected columns.
-func (p *plan) resultTypes() []gocql.TypeInfo {
-	types := make([]gocql.TypeInfo, len(p.selectors))
+// resolveResults finds the selected columns and their types.
+func (p *plan) resolveResults() {
+	p.results, p.selected = make([]gocql.TypeInfo, len(p.selectors)), make([]*column, len(p.selectors))
 	for i, s := range p.selectors {
+		if s.function != "token" {
+			p.selected[i] = p.table.byName[s.columns[0]]
+		}
 		switch s.function {
 		case "":
-			types[i] = p.table.byName[s.columns[0]].typ.info
+			p.results[i] = p.selected[i].typ.info
 		case "ttl":
-			types[i] = int32s
+			p.results[i] = int32s
 		default:
-			types[i] = bigint
+			p.results[i] = bigint
 		}
 	}
-	return types
 }
 
 // add adds the live rows of a merged partition, and reports whether the page is full. resumed is set if an
@@ -110,7 +112,7 @@ func (o *outcome) values(p *partition, parts [][]byte, static, r *row) [][]byte 
 			list[i] = binary.BigEndian.AppendUint64(nil, uint64(p.token))
 			continue
 		}
-		c := o.plan.table.byName[s.columns[0]]
+		c := o.plan.selected[i]
 		holder := r
 		switch c.kind {
 		case partitionColumn:

@@ -19,13 +19,7 @@ type turn struct {
 	server string
 	st     *driver.Statement
 	held   bool          // the server was held meanwhile
-	let    chan struct{} // closed when the statement may go on
-}
-
-// answered is a request with its answer.
-type answered struct {
-	request *request
-	reply   reply
+	let    chan struct{} // has room for one; gets a value when the statement may go on
 }
 
 // awaitTurn returns when a statement of a server has its turn, and whether the server was held meanwhile. The lock
@@ -34,25 +28,39 @@ func (c *Cluster) awaitTurn(server string, st *driver.Statement) (held bool) {
 	if !c.config.Serial {
 		return false
 	}
-	t := &turn{key: st.Key(server), server: server, st: st, let: make(chan struct{})}
+	t := &turn{key: st.Key(server), server: server, st: st}
 	c.mu.Lock()
 	if c.over {
 		c.mu.Unlock()
 		return false
 	}
-	t.at, t.held = c.now(), c.held[server]
+	t.at, t.held, t.let = c.now(), c.held[server], c.bell()
 	c.turns = append(c.turns, t)
 	c.stir(t.at + 1)
 	c.mu.Unlock()
 	<-t.let
+	c.mu.Lock()
+	c.bells = append(c.bells, t.let)
+	c.mu.Unlock()
 	return t.held
+}
+
+// bell returns a channel with room for one value.
+func (c *Cluster) bell() chan struct{} {
+	n := len(c.bells)
+	if n == 0 {
+		return make(chan struct{}, 1)
+	}
+	b := c.bells[n-1]
+	c.bells = c.bells[:n-1]
+	return b
 }
 
 // Hold keeps back the statements of a server, and the answers to them, until Release: the machine of the server
 // stands still. A statement that was kept back is sent after Release, whatever has become of its context: the timers
 // of the machine stand still, too. Only with Config.Serial.
 func (c *Cluster) Hold(server string) {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	c.held[server] = true
 	for _, t := range c.turns {
@@ -62,14 +70,14 @@ func (c *Cluster) Hold(server string) {
 
 // Release ends Hold.
 func (c *Cluster) Release(server string) {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	delete(c.held, server)
 	c.stir(c.now() + 1)
 }
 
-// keptBack reports whether the server of an answer is held.
-func (c *Cluster) keptBack(a answered) bool { return c.held[a.request.session.server.name] }
+// keptBack reports whether the server of a request is held.
+func (c *Cluster) keptBack(r *request) bool { return c.held[r.session.server.name] }
 
 // waits reports whether a statement or an answer of a server that is not held waits.
 func (c *Cluster) waits() bool {
@@ -77,31 +85,31 @@ func (c *Cluster) waits() bool {
 		return len(c.turns) > 0 || len(c.answers) > 0
 	}
 	return slices.ContainsFunc(c.turns, func(t *turn) bool { return !c.held[t.server] }) ||
-		slices.ContainsFunc(c.answers, func(a answered) bool { return !c.keptBack(a) })
+		slices.ContainsFunc(c.answers, func(r *request) bool { return !c.keptBack(r) })
 }
 
-// answer gives a request its answer, at a moment of its own.
-func (c *Cluster) answer(r *request, got reply) {
+// answer gives a request its reply, at a moment of its own.
+func (c *Cluster) answer(r *request) {
 	if !c.config.Serial || c.over {
-		r.done <- got
+		r.done <- struct{}{}
 		return
 	}
-	c.answers = append(c.answers, answered{r, got})
+	c.answers = append(c.answers, r)
 	c.stir(c.now() + 1)
 }
 
 // wakeOne lets one statement through, or answers one, that began before this moment. It reports whether it did.
 func (c *Cluster) wakeOne(now int64) bool {
-	for i, a := range c.answers {
-		if !c.keptBack(a) {
+	for i, r := range c.answers {
+		if len(c.held) == 0 || !c.keptBack(r) {
 			c.answers = slices.Delete(c.answers, i, i+1)
-			a.request.done <- a.reply
+			r.done <- struct{}{}
 			return true
 		}
 	}
 	var first *turn
 	for _, t := range c.turns {
-		if !c.held[t.server] && (first == nil || cmp.Or(cmp.Compare(t.at, first.at), cmp.Compare(t.key, first.key)) < 0) {
+		if (len(c.held) == 0 || !c.held[t.server]) && (first == nil || cmp.Or(cmp.Compare(t.at, first.at), cmp.Compare(t.key, first.key)) < 0) {
 			first = t
 		}
 	}
@@ -112,18 +120,18 @@ func (c *Cluster) wakeOne(now int64) bool {
 	if c.config.Turn != nil {
 		c.config.Turn(first.server, first.st, first.key)
 	}
-	close(first.let)
+	first.let <- struct{}{}
 	return true
 }
 
 // wakeAll lets all go on: the cluster ends.
 func (c *Cluster) wakeAll() {
 	c.over = true
-	for _, a := range c.answers {
-		a.request.done <- a.reply
+	for _, r := range c.answers {
+		r.done <- struct{}{}
 	}
 	for _, t := range c.turns {
-		close(t.let)
+		t.let <- struct{}{}
 	}
 	c.answers, c.turns = nil, nil
 }

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -86,7 +85,7 @@ func (v *Server) Open(ctx context.Context, o driver.Options) (driver.Session, er
 	if failed == nil {
 		failed = gocql.ErrNoHosts
 	}
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	return nil, fmt.Errorf("gocql: unable to create session: %w", failed)
 }
@@ -94,7 +93,7 @@ func (v *Server) Open(ctx context.Context, o driver.Options) (driver.Session, er
 // contact returns the node of a contact point, and the time until the outcome of connecting is known.
 func (v *Server) contact(host string) (n *node, wait time.Duration, err error) {
 	c := v.cluster
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	if address, _, err := net.SplitHostPort(host); err == nil {
 		host = address
@@ -131,7 +130,7 @@ func sleep(ctx context.Context, wait time.Duration) error {
 // open makes a session after a contact point has answered.
 func (v *Server) open(o driver.Options, contact *node) (*session, error) {
 	c := v.cluster
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	s := &session{server: v, cluster: c, options: o, links: map[*node]*link{}}
 	for _, n := range c.nodes {
@@ -189,7 +188,7 @@ func (s *session) look() {
 // Nodes implements driver.Session.
 func (s *session) Nodes() []driver.Node {
 	c := s.cluster
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	list := make([]driver.Node, 0, len(c.nodes))
 	for _, n := range c.nodes {
@@ -207,7 +206,7 @@ func (s *session) Nodes() []driver.Node {
 
 // Close implements driver.Session.
 func (s *session) Close() {
-	s.cluster.mu.Lock()
+	s.cluster.lock()
 	defer s.cluster.mu.Unlock()
 	s.end()
 }
@@ -220,17 +219,12 @@ func (s *session) end() {
 	s.closed = true
 	delete(s.cluster.sessions, s)
 	for _, n := range s.nodes {
-		for _, r := range n.openRequests() {
+		for _, r := range n.requests.all() {
 			if r.session == s {
 				r.finish(result{}, gocql.ErrSessionClosed)
 			}
 		}
 	}
-}
-
-// openRequests lists the requests at a node, the oldest first.
-func (n *node) openRequests() []*request {
-	return slices.SortedFunc(maps.Keys(n.requests), func(a, b *request) int { return cmp.Compare(a.seq, b.seq) })
 }
 
 // Closed implements driver.Session.

@@ -9,8 +9,8 @@ import (
 
 // storage holds the tables of a node.
 type storage struct {
-	tables  map[int]*stored // by id
-	journal *journal        // nil: a crash loses nothing
+	tables  []*stored // by id; nil: empty
+	journal *journal  // nil: a crash loses nothing
 }
 
 // stored holds the partitions of a table at a node.
@@ -21,7 +21,7 @@ type stored struct {
 }
 
 func newStorage(journaled bool) *storage {
-	s := &storage{tables: map[int]*stored{}}
+	s := &storage{}
 	if journaled {
 		s.journal = &journal{}
 	}
@@ -29,12 +29,20 @@ func newStorage(journaled bool) *storage {
 }
 
 func (s *storage) table(id int) *stored {
-	t := s.tables[id]
-	if t == nil {
-		t = &stored{parts: map[string]*partition{}}
-		s.tables[id] = t
+	for id >= len(s.tables) {
+		s.tables = append(s.tables, nil)
 	}
-	return t
+	if s.tables[id] == nil {
+		s.tables[id] = &stored{parts: map[string]*partition{}}
+	}
+	return s.tables[id]
+}
+
+// drop empties a table.
+func (s *storage) drop(id int) {
+	if id < len(s.tables) {
+		s.tables[id] = nil
+	}
 }
 
 // apply executes a mutation.

@@ -12,8 +12,14 @@ import (
 // systemTable is a table of Cassandra about the cluster or about the node that answers.
 type systemTable struct {
 	types map[string]string
-	rows  func(n *node) []map[string]any
+	rows  func(n *node) []systemRow
 }
+
+// systemRow returns the value of a column of a row.
+type systemRow func(column string) any
+
+// fixed is a row with values that are known.
+func fixed(values map[string]any) systemRow { return func(column string) any { return values[column] } }
 
 func isSystem(space string) bool {
 	return space == "system" || space == "system_schema" || space == "system_views" || space == "system_distributed"
@@ -24,13 +30,7 @@ var systemTables = map[string]*systemTable{
 	"system.local": {map[string]string{
 		"key": "text", "rpc_address": "inet", "rpc_port": "int", "broadcast_address": "inet", "data_center": "text", "rack": "text",
 		"release_version": "text", "schema_version": "uuid", "host_id": "uuid", "cluster_name": "text",
-	}, func(n *node) []map[string]any {
-		return []map[string]any{{
-			"key": "local", "rpc_address": n.ip, "rpc_port": 9042, "broadcast_address": n.ip,
-			"data_center": n.datacenter, "rack": n.rack, "release_version": n.cluster.config.Release,
-			"schema_version": n.cluster.schemaID(), "host_id": n.id, "cluster_name": "simulation",
-		}}
-	}},
+	}, func(n *node) []systemRow { return []systemRow{n.local} }},
 	"system.peers": {map[string]string{
 		"peer": "inet", "rpc_address": "inet", "data_center": "text", "rack": "text", "release_version": "text", "schema_version": "uuid", "host_id": "uuid",
 	}, peers},
@@ -40,86 +40,130 @@ var systemTables = map[string]*systemTable{
 	}, peers},
 	"system_schema.keyspaces": {map[string]string{
 		"keyspace_name": "text", "durable_writes": "boolean", "replication": "frozen<map<text,text>>",
-	}, func(n *node) (list []map[string]any) {
+	}, func(n *node) (list []systemRow) {
 		for _, name := range sortedNames(n.cluster.schema.keyspaces) {
 			replication := map[string]string{"class": "org.apache.cassandra.locator.NetworkTopologyStrategy"}
 			for datacenter, count := range n.cluster.schema.keyspaces[name].replication {
 				replication[datacenter] = strconv.Itoa(count)
 			}
-			list = append(list, map[string]any{"keyspace_name": name, "durable_writes": true, "replication": replication})
+			list = append(list, fixed(map[string]any{"keyspace_name": name, "durable_writes": true, "replication": replication}))
 		}
 		return list
 	}},
 	"system_schema.tables": {map[string]string{
 		"keyspace_name": "text", "table_name": "text", "gc_grace_seconds": "int", "compaction": "frozen<map<text,text>>",
-	}, func(n *node) (list []map[string]any) {
+	}, func(n *node) (list []systemRow) {
 		for _, space := range sortedNames(n.cluster.schema.keyspaces) {
 			tables := n.cluster.schema.keyspaces[space].tables
 			for _, name := range sortedNames(tables) {
 				compaction := map[string]string{"only_purge_repaired_tombstones": strconv.FormatBool(tables[name].purgeRepairedOnly)}
-				list = append(list, map[string]any{
+				list = append(list, fixed(map[string]any{
 					"keyspace_name": space, "table_name": name, "gc_grace_seconds": int(tables[name].gcGrace / time.Second), "compaction": compaction,
-				})
+				}))
 			}
 		}
 		return list
 	}},
-	"system_schema.columns": {map[string]string{"keyspace_name": "text", "table_name": "text", "column_name": "text"}, func(*node) (list []map[string]any) {
+	"system_schema.columns": {map[string]string{"keyspace_name": "text", "table_name": "text", "column_name": "text"}, func(*node) (list []systemRow) {
 		for _, name := range []string{"broadcast_address", "cluster_name", "data_center", "host_id", "key", "rack", "release_version", "rpc_address", "rpc_port", "schema_version"} {
-			list = append(list, map[string]any{"keyspace_name": "system", "table_name": "local", "column_name": name})
+			list = append(list, fixed(map[string]any{"keyspace_name": "system", "table_name": "local", "column_name": name}))
 		}
 		return list
 	}},
 	"system_distributed.parent_repair_history": {map[string]string{ // no node repairs
 		"keyspace_name": "text", "columnfamily_names": "set<text>", "started_at": "timestamp", "finished_at": "timestamp", "exception_message": "text",
 		"options": "map<text,text>", "successful_ranges": "set<text>",
-	}, func(*node) []map[string]any { return nil }},
+	}, func(*node) []systemRow { return nil }},
 	"system_views.settings": {map[string]string{"name": "text", "value": "text"}, settings},
-	"system_views.gossip_info": {map[string]string{"address": "inet", "generation": "int", "heartbeat": "int"}, func(n *node) (list []map[string]any) {
+	"system_views.gossip_info": {map[string]string{"address": "inet", "generation": "int", "heartbeat": "int"}, func(n *node) (list []systemRow) {
 		for _, o := range n.cluster.nodes {
 			if o.removed {
 				continue
 			}
-			generation := n.cluster.start.Unix() + o.begun/1e9
-			list = append(list, map[string]any{"address": o.ip, "generation": int(generation), "heartbeat": int(n.cluster.heartbeat(n, o))})
+			list = append(list, func(column string) any {
+				switch column {
+				case "address":
+					return o.ip
+				case "generation":
+					return int(n.cluster.start.Unix() + o.begun/1e9)
+				case "heartbeat":
+					return int(n.cluster.heartbeat(n, o))
+				}
+				return nil
+			})
 		}
 		return list
 	}},
-	"system_views.pending_hints": {map[string]string{"host_id": "uuid", "address": "inet", "dc": "text", "rack": "text", "files": "int"}, func(n *node) (list []map[string]any) {
+	"system_views.pending_hints": {map[string]string{"host_id": "uuid", "address": "inet", "dc": "text", "rack": "text", "files": "int"}, func(n *node) (list []systemRow) {
 		for _, target := range n.hintTargets() {
 			if len(n.hints.stores[target].ready) > 0 {
-				list = append(list, map[string]any{"host_id": target.id, "address": target.ip, "dc": target.datacenter, "rack": target.rack, "files": 1})
+				list = append(list, fixed(map[string]any{"host_id": target.id, "address": target.ip, "dc": target.datacenter, "rack": target.rack, "files": 1}))
 			}
 		}
 		return list
 	}},
-	"system_views.thread_pools": {map[string]string{"name": "text", "active_tasks": "int", "pending_tasks": "int"}, func(n *node) []map[string]any {
+	"system_views.thread_pools": {map[string]string{"name": "text", "active_tasks": "int", "pending_tasks": "int"}, func(n *node) []systemRow {
 		active := 0
 		for _, s := range n.hints.stores {
 			if s.sending {
 				active++
 			}
 		}
-		return []map[string]any{{"name": "HintsDispatcher", "active_tasks": active, "pending_tasks": 0}}
+		return []systemRow{fixed(map[string]any{"name": "HintsDispatcher", "active_tasks": active, "pending_tasks": 0})}
 	}},
 }
 
 // peers lists the other nodes.
-func peers(n *node) (list []map[string]any) {
+func peers(n *node) (list []systemRow) {
 	for _, o := range n.cluster.nodes {
 		if o == n || o.removed {
 			continue
 		}
-		list = append(list, map[string]any{
-			"peer": o.ip, "peer_port": 7000, "native_address": o.ip, "native_port": 9042, "rpc_address": o.ip,
-			"data_center": o.datacenter, "rack": o.rack, "release_version": n.cluster.config.Release, "schema_version": n.cluster.schemaID(), "host_id": o.id,
-		})
+		list = append(list, o.asPeer)
 	}
 	return list
 }
 
+// local returns a column of the row of a node about itself.
+func (n *node) local(column string) any {
+	switch column {
+	case "key":
+		return "local"
+	case "cluster_name":
+		return "simulation"
+	case "rpc_port":
+		return 9042
+	case "broadcast_address":
+		return n.ip
+	}
+	return n.asPeer(column)
+}
+
+// asPeer returns a column of the row of another node about this one.
+func (n *node) asPeer(column string) any {
+	switch column {
+	case "peer", "native_address", "rpc_address":
+		return n.ip
+	case "peer_port":
+		return 7000
+	case "native_port":
+		return 9042
+	case "data_center":
+		return n.datacenter
+	case "rack":
+		return n.rack
+	case "release_version":
+		return n.cluster.config.Release
+	case "schema_version":
+		return n.cluster.schemaID()
+	case "host_id":
+		return n.id
+	}
+	return nil
+}
+
 // settings lists settings of cassandra.yaml.
-func settings(n *node) (list []map[string]any) {
+func settings(n *node) (list []systemRow) {
 	c := n.cluster.config
 	seconds := func(d time.Duration) string { return strconv.Itoa(int(d/time.Second)) + "s" }
 	sync := "periodic"
@@ -133,7 +177,7 @@ func settings(n *node) (list []map[string]any) {
 		{"write_request_timeout", seconds(c.WriteTimeout)}, {"read_request_timeout", seconds(c.ReadTimeout)},
 		{"authenticator", "AllowAllAuthenticator"},
 	} {
-		list = append(list, map[string]any{"name": s[0], "value": s[1]})
+		list = append(list, fixed(map[string]any{"name": s[0], "value": s[1]}))
 	}
 	return list
 }
@@ -147,6 +191,13 @@ func (p *plan) prepareSystem() error {
 	for _, s := range p.selectors {
 		if s.function == "" && p.system.types[s.columns[0]] == "" || s.function != "" && s.function != "tounixtimestamp" {
 			return invalid("%s %v of %s.%s is not simulated, in: %s", s.function, s.columns, p.space, p.table0(), p.cql)
+		}
+	}
+	for _, s := range p.selectors {
+		if s.function != "" {
+			p.results = append(p.results, bigint)
+		} else {
+			p.results = append(p.results, mustType(p.system.types[s.columns[0]]).info)
 		}
 	}
 	p.mark(p.syntax.limit, int32s)
@@ -175,14 +226,7 @@ func mustType(name string) *valueType {
 // readSystem executes a statement about the cluster.
 func (c *Cluster) readSystem(r *request) (result, error) {
 	p := r.plan
-	var res result
-	for _, s := range p.selectors {
-		if s.function != "" {
-			res.types = append(res.types, bigint)
-		} else {
-			res.types = append(res.types, mustType(p.system.types[s.columns[0]]).info)
-		}
-	}
+	res := result{types: p.results}
 	for _, row := range p.system.rows(r.node) {
 		ok, err := p.matches(row, r.values[0])
 		if err != nil {
@@ -191,11 +235,11 @@ func (c *Cluster) readSystem(r *request) (result, error) {
 		if !ok {
 			continue
 		}
-		var list [][]byte
+		list := make([][]byte, 0, len(p.selectors))
 		for i, s := range p.selectors {
 			var v any = r.node.wall().UnixMilli()
 			if s.function == "" {
-				v = row[s.columns[0]]
+				v = row(s.columns[0])
 			}
 			data, err := gocql.Marshal(res.types[i], v)
 			if err != nil {
@@ -209,11 +253,11 @@ func (c *Cluster) readSystem(r *request) (result, error) {
 }
 
 // matches evaluates the conditions on a row.
-func (p *plan) matches(row map[string]any, values []value) (bool, error) {
+func (p *plan) matches(row systemRow, values []value) (bool, error) {
 	for i := range p.relations {
 		r := &p.relations[i]
 		typ := mustType(p.system.types[r.columns[0]])
-		have, err := gocql.Marshal(typ.info, row[r.columns[0]])
+		have, err := gocql.Marshal(typ.info, row(r.columns[0]))
 		if err != nil {
 			return false, err
 		}

@@ -113,7 +113,7 @@ func (w *write) start() {
 		}
 		c.post(message{from: &w.coordinator.peer, to: n, expires: c.config.WriteTimeout, handler: w, content: content{replica: n}})
 	}
-	c.writes.start(&w.deadline, w.expire)
+	c.writes.start(&w.deadline, w)
 }
 
 // handle executes the mutation at a replica, or counts the answer of a replica.
@@ -134,7 +134,7 @@ func (w *write) handle(m content) {
 
 // ack counts the answer of a replica.
 func (w *write) ack(n *node, failed bool) {
-	if !w.current() || w.deadline.expired == nil {
+	if !w.current() || w.deadline.waiter == nil {
 		return
 	}
 	if failed {
@@ -143,7 +143,7 @@ func (w *write) ack(n *node, failed bool) {
 		w.acked = append(w.acked, n)
 	}
 	if len(w.acked) == len(w.replicas) {
-		w.deadline.expired = nil
+		w.deadline.waiter = nil
 	}
 	if !w.open {
 		return
@@ -195,7 +195,7 @@ func (c *Cluster) truncate(r *request) {
 		if n.data.journal != nil {
 			n.data.journal.sync()
 		}
-		delete(n.data.tables, r.plan.table.id)
+		n.data.drop(r.plan.table.id)
 	}
 	c.respond(r, result{}, nil)
 }
