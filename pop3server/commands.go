@@ -42,6 +42,8 @@ type command struct {
 	noArgument bool // an argument is a syntax error
 	longLine   bool // the line may be longer than Config.MaxLine
 	useful     bool // the command ends a row of harmless commands, see countHarmless
+
+	needsArgument bool // the command is useful with an argument only
 }
 
 // commandTable returns the commands by verb. arg of command.run is the rest of the line behind the
@@ -57,7 +59,7 @@ func commandTable(m *metrics) map[wire.Verb]command {
 		// Config.MaxFailedLogins limits PASS and AUTH.
 		{verb: "USER", states: stateAuthorization, run: (*session).cmdUSER},
 		{verb: "PASS", states: stateAuthorization, run: (*session).cmdPASS, useful: true},
-		{verb: "AUTH", states: stateAuthorization, run: (*session).cmdAUTH, useful: true, longLine: true},
+		{verb: "AUTH", states: stateAuthorization, run: (*session).cmdAUTH, useful: true, needsArgument: true, longLine: true},
 		{verb: "STLS", states: stateAuthorization, run: (*session).cmdSTLS, noArgument: true},
 
 		{verb: "STAT", states: stateTransaction, run: (*session).cmdSTAT, noArgument: true},

@@ -13,8 +13,8 @@ const harmlessPause = time.Second
 // Beyond Config.MaxHarmlessCommands harmless commands in a row, a session that has not logged in
 // ends, and the commands of a session that has logged in are answered late. Mail programs that keep
 // a session open with NOOP stay below the limit.
-func (s *session) countHarmless(ctx context.Context, c command) {
-	if c.useful {
+func (s *session) countHarmless(ctx context.Context, c command, arg []byte) {
+	if c.useful && !(c.needsArgument && blank(arg)) {
 		s.harmless = 0
 		return
 	}

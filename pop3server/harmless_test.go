@@ -25,6 +25,17 @@ func TestHarmlessCommands(t *testing.T) {
 		c.Do("USER alice", "-ERR too many commands without a login")
 		c.ExpectEOF()
 	})
+	underFakeClock(t, outside, cfg, func(t *testing.T, f *pop3test.Fixture) {
+		c := mailtest.NewClient(t, f.Dial(t, ""))
+		c.Timeout = 0
+		c.Expect("+OK")
+		for range 10 {
+			c.Do("AUTH", "+OK") // the list of mechanisms
+			c.ReadMultiline()
+		}
+		c.Do("AUTH ", "-ERR too many commands without a login")
+		c.ExpectEOF()
+	})
 	took := underFakeClock(t, outside, cfg, func(t *testing.T, f *pop3test.Fixture) {
 		c := logIn(t, f)
 		for range 20 { // between others NOOP is free

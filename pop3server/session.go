@@ -108,7 +108,7 @@ func (s *session) execute(ctx context.Context, line []byte) {
 		s.reply(replyTooLong())
 		return
 	}
-	if s.countHarmless(ctx, c); s.ended != "" {
+	if s.countHarmless(ctx, c, arg); s.ended != "" {
 		return
 	}
 	switch {

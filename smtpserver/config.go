@@ -33,7 +33,7 @@ type Config struct {
 	// MaxRecipients limits the recipients of one message. A further RCPT is answered with 452 (RFC
 	// 5321 section 4.5.3.1.10). The RFC asks for at least 100. Where MaxRefusedRecipients
 	// has a limit, a session with more recipients that are refused temporarily, or for the quota, before a message is stored
-	// ends, too.
+	// ends, too, and so does a session with ten times as many recipients outside a transaction or beyond the limit.
 	MaxRecipients int
 	// MaxBadCommands limits the unknown or malformed commands of a session. A further bad command
 	// ends the session.

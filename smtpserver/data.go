@@ -105,7 +105,7 @@ func (s *session) cut(end error, r reply) {
 func (s *session) answer(res delivery.Result, start time.Time) {
 	s.logMessage(res, start)
 	if slices.Contains(res.Errors, nil) {
-		s.refused, s.deferred, s.harmless = 0, 0, 0
+		s.refused, s.deferred, s.harmless, s.misplaced = 0, 0, 0, 0
 	}
 	s.promise(res)
 	if s.srv.cfg.Protocol == SMTP {

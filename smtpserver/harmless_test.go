@@ -3,6 +3,7 @@ package smtpserver_test
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,6 +99,37 @@ func TestDeferredRecipientsEndTheSession(t *testing.T) {
 	c.Do("MAIL FROM:<>", "250 ")
 	for range 500 {
 		c.Do("RCPT TO:<alice@example.test>", "451 ")
+	}
+}
+
+// TestMisplacedRecipientsEndTheSession: recipients that are refused without a look at their account are limited, too.
+func TestMisplacedRecipientsEndTheSession(t *testing.T) {
+	for name, test := range map[string]struct {
+		before []string
+		rcpt   string
+		want   string
+	}{
+		"outside a transaction": {nil, "RCPT TO:<alice@example.test>", "503 "},
+		"not ASCII":             {[]string{"MAIL FROM:<>"}, "RCPT TO:<ä@example.test>", "553 "},
+		"beyond the limit":      {append([]string{"MAIL FROM:<>"}, slices.Repeat([]string{"RCPT TO:<alice@example.test>"}, 5)...), "RCPT TO:<alice@example.test>", "452 "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) { s.Server.MaxRecipients = 5 })
+			c := r.Client(t, "HELO client.example")
+			for _, command := range test.before {
+				c.Do(command, "250 ")
+			}
+			for range 50 {
+				c.Do(test.rcpt, test.want)
+			}
+			c.Do(test.rcpt, "421 4.7.0 too many refused recipients")
+			c.ExpectEOF()
+		})
+	}
+	off := newRig(t, smtpserver.LMTP, func(s *smtptest.Settings) { s.Server.MaxRecipients, s.Server.MaxRefusedRecipients = 5, -1 })
+	c := off.Client(t, "LHLO client.example")
+	for range 100 {
+		c.Do("RCPT TO:<alice@example.test>", "503 ")
 	}
 }
 

@@ -33,7 +33,7 @@ func (s *session) cmdRCPT(ctx context.Context, arg string) {
 		return
 	}
 	if !p.ascii && !s.tx.utf8 {
-		s.reply(replyNotASCII())
+		s.refuseMisplaced(replyNotASCII())
 		return
 	}
 	e := &s.tx.envelope
@@ -65,8 +65,23 @@ func (s *session) tooMany(to mail.Address, has, limit int) bool {
 		return false
 	}
 	s.recipientRefused(slog.LevelInfo, to, "too_many", fmt.Errorf("the message has %d recipients already", has))
-	s.reply(replyTooManyRecipients())
+	s.refuseMisplaced(replyTooManyRecipients())
 	return true
+}
+
+// misplacedFactor times Config.MaxRecipients limits the misplaced recipients of a session before a message is stored: a
+// pipelining client sends all its recipients behind a refused MAIL, or behind the last recipient that the message may have.
+const misplacedFactor = 10
+
+// refuseMisplaced refuses a recipient whose account does not matter: outside a transaction, beyond the recipients of a
+// message, or with an address that the transaction does not allow. No other limit counts such a recipient.
+func (s *session) refuseMisplaced(r reply) {
+	s.misplaced++
+	if s.srv.cfg.MaxRefusedRecipients >= 0 && s.misplaced > misplacedFactor*s.srv.cfg.MaxRecipients {
+		s.endFlood(replyTooManyRefused())
+		return
+	}
+	s.reply(r)
 }
 
 // shownRefusals and shownBurst limit the refused recipients that the log shows at the level info, and likewise at the level

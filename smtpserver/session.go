@@ -35,6 +35,7 @@ type session struct {
 	refused      int // recipients refused permanently since a message was stored
 	deferred     int // recipients refused temporarily, or for the message, since a message was stored
 	harmless     int // harmless commands since a message was stored, see countHarmless
+	misplaced    int // recipients refused whatever their account, since a message was stored, see refuseMisplaced
 
 	// promised are the stored messages whose replies may not have reached the client.
 	promised []delivery.Result
@@ -132,6 +133,8 @@ func (s *session) execute(ctx context.Context, line []byte) {
 	switch {
 	case c.run == nil:
 		s.reply(replyUnknown())
+	case c.states&s.state() == 0 && c.verb == "RCPT":
+		s.refuseMisplaced(replyOutOfState(c.verb, s.state()))
 	case c.states&s.state() == 0:
 		s.reply(replyOutOfState(c.verb, s.state()))
 	case c.noArgument && arg != "":
