@@ -123,6 +123,8 @@ func settings(c *Config) []setting {
 			"Largest message, announced to senders (RFC 1870). The default accepts attachments of 100 MB; the encoding of attachments adds a third."},
 		{"delivery.max_received", integer(&c.Delivery.MaxReceived, 10, 10_000),
 			"Most Received lines of an incoming message; a message with more counts as looping (RFC 5321 section 6.3 asks for at least 100)."},
+		{"delivery.max_copies", integer(&c.Delivery.MaxCopies, 1, 100_000),
+			"Most copies of a message for one maildrop, which gets a copy for each address that the sender names, as with tags or a catch-all. Further recipients are deferred (452), and the sender repeats the message for them."},
 		{"delivery.max_unfinished", integer(&c.Delivery.MaxUnfinished, 1, 100),
 			"Most space for all unfinished messages together, in percent of the free disk space. Further messages get 452. The first 256 KiB of each message are not counted, so that small mail passes."},
 		{"delivery.max_unfinished_per_network", integer(&c.Delivery.MaxUnfinishedPerNetwork, 1, 100),

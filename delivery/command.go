@@ -101,9 +101,16 @@ func (c *commands) yield(over map[int]bool) {
 	}
 }
 
-// spared reports whether no command needs a row: every command with the row has a row without an error.
-func (c *commands) spared(row int) bool {
-	return !slices.ContainsFunc(c.rows, func(rows []int) bool {
-		return slices.Contains(rows, row) && !slices.ContainsFunc(rows, func(k int) bool { return c.out.Plan.Rows[k].Err == nil })
-	})
+// needed reports for each row whether a command needs the row: no row of the command is without an error.
+func (c *commands) needed() []bool {
+	needed := make([]bool, len(c.out.Plan.Rows))
+	for _, rows := range c.rows {
+		if slices.ContainsFunc(rows, func(k int) bool { return c.out.Plan.Rows[k].Err == nil }) {
+			continue
+		}
+		for _, k := range rows {
+			needed[k] = true
+		}
+	}
+	return needed
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"popelago/account"
+	"popelago/delivery"
 	"popelago/delivery/deliverytest"
 	"popelago/mail"
 	"popelago/maildrop"
@@ -109,6 +110,78 @@ func TestCopyForEachAddress(t *testing.T) {
 	}
 }
 
+// held counts the contents that are neither stored nor discarded.
+type held struct {
+	store.Mail
+	contents map[store.Content]bool
+	asked    int // comparisons of the clock, from which doubted counts
+	doubted  int // the comparison that fails; zero: none
+}
+
+type heldContent struct {
+	store.Content
+	held *held
+}
+
+func (h *held) NewContent(ctx context.Context) (store.Content, error) {
+	inner, err := h.Mail.NewContent(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &heldContent{inner, h}
+	h.contents[c] = true
+	return c, nil
+}
+
+func (h *held) PutContent(ctx context.Context, id mail.MessageID, c store.Content, info store.ContentInfo) error {
+	err := h.Mail.PutContent(ctx, id, c.(*heldContent).Content, info)
+	if err == nil {
+		delete(h.contents, c)
+	}
+	return err
+}
+
+func (c *heldContent) Discard() {
+	delete(c.held.contents, c)
+	c.Content.Discard()
+}
+
+func (h *held) CompareClock(ctx context.Context) error {
+	if h.asked++; h.asked == h.doubted {
+		return store.ErrClock
+	}
+	return h.Mail.CompareClock(ctx)
+}
+
+// A copy whose id cannot be made, because the clock is doubted at that moment, leaves no content behind.
+func TestNoContentStaysBehindCopies(t *testing.T) {
+	for doubted := 1; ; doubted++ {
+		h := &held{contents: map[store.Content]bool{}, doubted: doubted}
+		w := deliverytest.New(t, deliverytest.Options{Wrap: func(st store.Store) store.Store {
+			h.Mail = st.Mail.Local
+			st.Mail = store.OneLevel[store.Mail](h)
+			return st
+		}})
+		change := store.DomainChange{Settings: map[string]string{account.SettingDelimiter: "+"}}
+		if _, err := w.Directory.ChangeDomain(t.Context(), "example.test", change); err != nil {
+			t.Fatal(err)
+		}
+		e := w.Envelope(t, "alice+1", "alice+2", "alice+3", "alice+4")
+		failed := 0
+		for _, err := range w.Deliver(t.Context(), e, strings.NewReader("S: x\r\n\r\nx\r\n")) {
+			if err != nil {
+				failed++
+			}
+		}
+		if len(h.contents) > 0 {
+			t.Errorf("with comparison %d of the clock failing: %d contents stay, %d recipients failed", doubted, len(h.contents), failed)
+		}
+		if h.asked < doubted {
+			return
+		}
+	}
+}
+
 // A repetition adds the missing copies and no other, whichever copy failed, by LMTP and by SMTP, whether the copy
 // was written or not.
 func TestCopiesAreRepeated(t *testing.T) {
@@ -192,8 +265,10 @@ func TestQuotaOfCopies(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := w.Envelope(t, "alice", "alice+1")
-	admit := func(accepted []mail.Recipient, size int64) error {
-		return w.AdmitBeside(t.Context(), mail.Envelope{Recipients: accepted}, e.Recipients[1:], size)
+	admit := func(before []mail.Recipient, size int64) error {
+		var accepted delivery.Accepted
+		accepted.Add(before)
+		return w.AdmitBeside(t.Context(), e, &accepted, e.Recipients[1:], size)
 	}
 	for i, err := range []error{admit(nil, 3000), admit(e.Recipients[1:], 3000), admit(e.Recipients[:1], 1000), admit(e.Recipients[:1], 0)} {
 		if err != nil {
@@ -205,5 +280,36 @@ func TestQuotaOfCopies(t *testing.T) {
 	}
 	if err := admit(nil, 5000); !errors.Is(err, quota.ErrRefused) {
 		t.Errorf("too large by itself: %v", err)
+	}
+}
+
+// A maildrop gets so many copies of a message, whatever its quota. A further address is refused until the next message, and an
+// address that is named again, or that leads to another maildrop, is not. A member of a group counts, too.
+func TestCopiesAreLimited(t *testing.T) {
+	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{MaxCopies: 3}})
+	change := store.DomainChange{Settings: map[string]string{account.SettingDelimiter: "+"}}
+	if _, err := w.Directory.ChangeDomain(t.Context(), "example.test", change); err != nil {
+		t.Fatal(err)
+	}
+	members := []mail.Address{deliverytest.Address("alice"), deliverytest.Address("bob")}
+	if _, err := w.Directory.AddAlias(t.Context(), deliverytest.Address("team"), store.KindGroup, members); err != nil {
+		t.Fatal(err)
+	}
+	var accepted delivery.Accepted
+	for _, c := range []struct {
+		local string
+		want  error
+	}{
+		{"alice+1", nil}, {"team", nil}, {"alice+2", nil}, {"alice+3", delivery.ErrTooManyCopies}, {"alice+1", nil}, {"ALICE+2", nil}, {"team", nil},
+		{"team+tag", delivery.ErrTooManyCopies}, {"bob", nil}, {"bob+1", nil}, {"bob+2", delivery.ErrTooManyCopies}, {"root", nil},
+	} {
+		found := w.Envelope(t, c.local).Recipients
+		err := w.AdmitBeside(t.Context(), w.Envelope(t, c.local), &accepted, found, 0)
+		if !errors.Is(err, c.want) || c.want == nil && err != nil {
+			t.Errorf("%s: %v, want %v", c.local, err, c.want)
+		}
+		if err == nil {
+			accepted.Add(found)
+		}
 	}
 }

@@ -32,6 +32,10 @@ type Config struct {
 	MaxMessageSize int64
 	// MaxReceived limits the Received lines of a text. RFC 5321 section 6.3 asks for at least 100.
 	MaxReceived int
+	// MaxCopies limits the copies of a message in one mailbox, which gets a copy for each address that RCPT named: otherwise a
+	// sender could make the server store many times the octets that the sender has sent. The RFC asks for 100 recipients at
+	// least (RFC 5321 section 4.5.3.1.8).
+	MaxCopies int
 	// Free returns the free octets of the disk that holds incoming texts. Nil: the disk does not
 	// limit incoming texts.
 	Free func() (int64, error)
@@ -68,6 +72,7 @@ func DefaultConfig() Config {
 	return Config{
 		MaxMessageSize:          150 << 20,
 		MaxReceived:             100,
+		MaxCopies:               100,
 		MaxUnfinished:           50,
 		MaxUnfinishedPerNetwork: 25,
 		Window:                  store.DefaultWindow,

@@ -14,6 +14,10 @@ var (
 	ErrNotHosted = errors.New("domain is not hosted here")
 )
 
+// ErrTooManyCopies: a mailbox would get more than Config.MaxCopies copies of the message. The sender repeats the message for
+// the recipient. Only AdmitBeside returns ErrTooManyCopies.
+var ErrTooManyCopies = errors.New("too many copies of the message for one mailbox")
+
 // Errors of a message that is refused. All but ErrCrowded are permanent.
 var (
 	// ErrBareLineEnd: the text has a CR without LF or an LF without CR.

@@ -118,7 +118,9 @@ func TestEventsOfRefusedRCPT(t *testing.T) {
 	before := w.Envelope(t)
 	admit := func(size int64, to ...string) {
 		t.Helper()
-		err := w.AdmitBeside(t.Context(), before, w.Envelope(t, to...).Recipients, size)
+		var accepted delivery.Accepted
+		accepted.Add(before.Recipients)
+		err := w.AdmitBeside(t.Context(), before, &accepted, w.Envelope(t, to...).Recipients, size)
 		if fits := size < 1024; fits != (err == nil) || !fits && !errors.Is(err, quota.ErrOver) {
 			t.Fatal(err)
 		}

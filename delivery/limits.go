@@ -3,11 +3,40 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"popelago/ledger"
 	"popelago/mail"
 	"popelago/quota"
 )
+
+// Accepted holds the recipients that a transaction has accepted, for AdmitBeside. The zero value holds none. Not safe for
+// concurrent use.
+type Accepted struct {
+	names  map[rowName]bool
+	copies map[mail.MailboxID]int
+}
+
+// Add adds the recipients of an accepted RCPT command.
+func (a *Accepted) Add(recipients []mail.Recipient) {
+	if a.names == nil {
+		a.names, a.copies = map[rowName]bool{}, map[mail.MailboxID]int{}
+	}
+	for _, r := range recipients {
+		if name := nameOf(r); !a.names[name] {
+			a.names[name] = true
+			a.copies[r.Mailbox]++
+		}
+	}
+}
+
+// with returns the number of copies that the mailbox of r gets beside the accepted recipients.
+func (a *Accepted) with(r mail.Recipient) int {
+	if a.names[nameOf(r)] {
+		return a.copies[r.Mailbox]
+	}
+	return a.copies[r.Mailbox] + 1
+}
 
 // Admit reports whether a message may be accepted for the recipients of a RCPT command. size counts the octets
 // of the message as its sender declared them; zero: the size is unknown. A command is refused if the limits of
@@ -15,14 +44,21 @@ import (
 //
 // Errors: ErrTooLarge, quota.ErrOver, quota.ErrRefused; those of the store.
 func (d *Deliverer) Admit(ctx context.Context, recipients []mail.Recipient, size int64) error {
-	_, err := d.admitAll(ctx, nil, recipients, size)
+	_, err := d.admitAll(ctx, &Accepted{}, recipients, size)
 	return err
 }
 
-// AdmitBeside is Admit in a transaction with recipients accepted before: a mailbox gets a copy for each address
-// that RCPT named. A refusal because of a quota is reported as an event, once for a mailbox in overQuotaEvery.
-func (d *Deliverer) AdmitBeside(ctx context.Context, e mail.Envelope, recipients []mail.Recipient, size int64) error {
-	over, err := d.admitAll(ctx, e.Recipients, recipients, size)
+// AdmitBeside is Admit in the transaction of an envelope, with recipients accepted before: a mailbox gets a copy for each
+// address that RCPT named. A refusal because of a quota is reported as an event, once for a mailbox in overQuotaEvery.
+//
+// Errors: those of Admit, ErrTooManyCopies.
+func (d *Deliverer) AdmitBeside(ctx context.Context, e mail.Envelope, accepted *Accepted, recipients []mail.Recipient, size int64) error {
+	for _, r := range recipients {
+		if n := accepted.with(r); n > d.cfg.MaxCopies {
+			return fmt.Errorf("%w: %d for %s", ErrTooManyCopies, n, mail.LogText(r.Account.String()))
+		}
+	}
+	over, err := d.admitAll(ctx, accepted, recipients, size)
 	if errors.Is(err, quota.ErrOver) {
 		d.reportOver(e, over, size, err)
 	}
@@ -30,7 +66,7 @@ func (d *Deliverer) AdmitBeside(ctx context.Context, e mail.Envelope, recipients
 }
 
 // admitAll judges the recipients of a RCPT command. over lists the recipients over quota behind a refusal.
-func (d *Deliverer) admitAll(ctx context.Context, accepted, recipients []mail.Recipient, size int64) (over []mail.Recipient, refusal error) {
+func (d *Deliverer) admitAll(ctx context.Context, accepted *Accepted, recipients []mail.Recipient, size int64) (over []mail.Recipient, refusal error) {
 	for _, r := range recipients {
 		err := d.admit(ctx, accepted, r, size)
 		switch {
@@ -48,34 +84,20 @@ func (d *Deliverer) admitAll(ctx context.Context, accepted, recipients []mail.Re
 	return over, refusal
 }
 
-func (d *Deliverer) admit(ctx context.Context, accepted []mail.Recipient, r mail.Recipient, size int64) error {
+func (d *Deliverer) admit(ctx context.Context, accepted *Accepted, r mail.Recipient, size int64) error {
 	if r.Limits.Size > 0 && size > r.Limits.Size {
 		return ErrTooLarge
 	}
 	err := d.quota.Admit(ctx, r, size)
-	if err != nil || size <= 0 {
+	if err != nil || size <= 0 || !r.Limits.Quota() {
 		return err
 	}
-	if n := copies(accepted, r); n > 1 {
+	if n := int64(accepted.with(r)); n > 1 {
 		if err = d.quota.Admit(ctx, r, n*size); errors.Is(err, quota.ErrRefused) {
 			err = quota.ErrOver // the copies may never come
 		}
 	}
 	return err
-}
-
-// copies returns the number of copies that the mailbox of r gets beside accepted recipients.
-func copies(accepted []mail.Recipient, r mail.Recipient) int64 {
-	if !r.Limits.Quota() {
-		return 1
-	}
-	names := map[mail.Address]bool{r.Named().Canonical(): true}
-	for _, a := range accepted {
-		if a.Mailbox == r.Mailbox {
-			names[a.Named().Canonical()] = true
-		}
-	}
-	return int64(len(names))
 }
 
 // limited reports whether an error is the refusal by a limit of an account.

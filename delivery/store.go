@@ -19,19 +19,24 @@ type rowName struct {
 	named   mail.Address // canonical
 }
 
+// nameOf returns the name of the row of a recipient.
+func nameOf(r mail.Recipient) rowName { return rowName{r.Mailbox, r.Named().Canonical()} }
+
 // rows lists the rows to be written, one for each mailbox and address that RCPT named, and for each recipient
-// the index of its row. The first of several equal recipients gives its address.
-func (in *Incoming) rows() (rows []ledger.Row, rowOf []int) {
+// the index of its row. The first of several equal recipients gives its address and its account: firstOf holds its index
+// for each row.
+func (in *Incoming) rows() (rows []ledger.Row, rowOf, firstOf []int) {
 	recipients := in.envelope.Recipients
 	rows = make([]ledger.Row, 0, len(recipients))
 	rowOf = make([]int, len(recipients))
 	index := make(map[rowName]int, len(recipients))
 	for i, r := range recipients {
-		name := rowName{r.Mailbox, r.Named().Canonical()}
+		name := nameOf(r)
 		k, twice := index[name]
 		if !twice {
 			k = len(rows)
 			index[name] = k
+			firstOf = append(firstOf, i)
 			rows = append(rows, ledger.Row{
 				Entry:      store.Entry{Mailbox: r.Mailbox, Message: addresses(r), Bulk: r.Bulk},
 				Durability: r.Durability,
@@ -39,7 +44,7 @@ func (in *Incoming) rows() (rows []ledger.Row, rowOf []int) {
 		}
 		rowOf[i] = k
 	}
-	return rows, rowOf
+	return rows, rowOf, firstOf
 }
 
 // addresses returns the message of a recipient with its addresses alone.
@@ -55,8 +60,8 @@ func addresses(r mail.Recipient) mail.Message {
 // done so. The outcome is nil if the ledger cannot tell whether the delivery repeats an earlier one.
 func (in *Incoming) store(ctx context.Context, res *Result) *ledger.Outcome {
 	d := in.d
-	rows, rowOf := in.rows()
-	in.refuseEnded(ctx, rows, rowOf)
+	rows, rowOf, firstOf := in.rows()
+	in.refuseEnded(ctx, rows, firstOf)
 	plan, err := d.ledger.Recall(ctx, in.fingerprint.Sum(), rows)
 	if err != nil {
 		in.reportRefused(err)
@@ -71,7 +76,7 @@ func (in *Incoming) store(ctx context.Context, res *Result) *ledger.Outcome {
 		in.writeDue(ctx, out)
 	}
 	d.checkOrigin(out)
-	in.removeEnded(ctx, out, rowOf)
+	in.removeEnded(ctx, out, firstOf)
 	refuseForAll(out, c)
 	res.report(out, c)
 	in.reportRows(out, rowOf)
@@ -213,6 +218,7 @@ func (in *Incoming) copyContent(ctx context.Context, out *ledger.Outcome) error 
 		content.Discard()
 		return errors.Join(fmt.Errorf("%w: %d octets of %d were copied", store.ErrUnavailable, n, out.ContentSize), err)
 	}
+	in.content.Discard() // the copy before may have got no id
 	in.content = content
 	return nil
 }

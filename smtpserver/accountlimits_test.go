@@ -126,3 +126,28 @@ func TestLimitsOfGroup(t *testing.T) {
 	set(bob, map[string]string{"over_quota": "refuse"})
 	rcpt(" SIZE=2000", "552 5.2.2 ")
 }
+
+// A sender repeats the message for the addresses beyond the copies that a maildrop gets, and no copy is missing.
+func TestLimitOfCopies(t *testing.T) {
+	f := smtptest.New(t, openStore(t), smtpserver.SMTP, func(s *smtptest.Settings) { s.Delivery.MaxCopies = 2 })
+	change := store.DomainChange{Settings: map[string]string{"delimiter": "+"}}
+	if _, err := f.Directory.ChangeDomain(t.Context(), "example.test", change); err != nil {
+		t.Fatal(err)
+	}
+	c := f.Client(t, "HELO client.example")
+	send := func(replies map[string]string) {
+		c.Do("MAIL FROM:<a@example.org>", "250 ")
+		for _, local := range []string{"alice+1", "alice+2", "alice+3", "bob"} {
+			if reply := replies[local]; reply != "" {
+				c.Do("RCPT TO:<"+local+"@example.test>", reply)
+			}
+		}
+		c.Do("DATA", "354 ")
+		c.Do("Subject: x\r\n\r\nx\r\n.", "250 ")
+	}
+	send(map[string]string{"alice+1": "250 ", "alice+2": "250 ", "alice+3": "452 4.5.3 too many recipients", "bob": "250 "})
+	send(map[string]string{"alice+3": "250 "})
+	if n := len(f.Inbox(t, "alice")); n != 3 {
+		t.Errorf("alice has %d messages, want 3", n)
+	}
+}

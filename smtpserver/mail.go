@@ -17,6 +17,8 @@ type transaction struct {
 	envelope mail.Envelope
 	utf8     bool  // MAIL had SMTPUTF8
 	size     int64 // of the text, as MAIL declared; zero: MAIL had no SIZE
+	accepted delivery.Accepted
+	fewest   int // the least limit of recipients, of the server and of the accepted recipients
 	// incoming is the text, from the first chunk of BDAT on.
 	incoming *delivery.Incoming
 }
@@ -46,7 +48,7 @@ func (s *session) cmdMAIL(_ context.Context, arg string) {
 		s.reply(replySyntax("syntax error in parameters"))
 		return
 	}
-	tx := &transaction{}
+	tx := &transaction{fewest: s.srv.cfg.MaxRecipients}
 	for _, param := range params {
 		if r, ok := s.mailParam(tx, param); !ok {
 			s.reply(r)

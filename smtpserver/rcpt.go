@@ -46,13 +46,20 @@ func (s *session) cmdRCPT(ctx context.Context, arg string) {
 		return
 	}
 	s.c.Known()
-	if s.tooMany(p.addr, e.Commands(), fewest(e.Recipients, fewest(found, s.srv.cfg.MaxRecipients))) {
+	fewest := fewest(found, s.tx.fewest)
+	if s.tooMany(p.addr, e.Commands(), fewest) {
 		return
 	}
-	if err := s.srv.deliverer.AdmitBeside(ctx, *e, found, s.tx.size); err != nil {
+	switch err := s.srv.deliverer.AdmitBeside(ctx, *e, &s.tx.accepted, found, s.tx.size); {
+	case errors.Is(err, delivery.ErrTooManyCopies):
+		s.refuseFurther(p.addr, err)
+		return
+	case err != nil:
 		s.refuseRecipient(p.addr, err)
 		return
 	}
+	s.tx.accepted.Add(found)
+	s.tx.fewest = fewest
 	s.srv.metrics.recipients.WithLabelValues("accepted").Inc()
 	s.accepted++
 	e.Recipients, e.PerCommand = append(e.Recipients, found...), append(e.PerCommand, len(found))
@@ -64,9 +71,14 @@ func (s *session) tooMany(to mail.Address, has, limit int) bool {
 	if has < limit {
 		return false
 	}
-	s.recipientRefused(slog.LevelInfo, to, "too_many", fmt.Errorf("the message has %d recipients already", has))
-	s.refuseMisplaced(replyTooManyRecipients())
+	s.refuseFurther(to, fmt.Errorf("the message has %d recipients already", has))
 	return true
+}
+
+// refuseFurther refuses a recipient beyond those that the message may have.
+func (s *session) refuseFurther(to mail.Address, cause error) {
+	s.recipientRefused(slog.LevelInfo, to, "too_many", cause)
+	s.refuseMisplaced(replyTooManyRecipients())
 }
 
 // misplacedFactor times Config.MaxRecipients limits the misplaced recipients of a session before a message is stored: a
@@ -101,7 +113,7 @@ func (s *session) recipientRefused(level slog.Level, to mail.Address, result str
 	s.log(level, "recipient refused", "result", result, "from", s.tx.envelope.ReversePath, "to", mail.LogText(to.String()), "cause", cause)
 }
 
-// fewest returns the least limit of recipients of the server and of the recipients.
+// fewest returns the least of a limit of recipients and the limits of the recipients.
 func fewest(recipients []mail.Recipient, limit int) int {
 	for _, r := range recipients {
 		if n := r.Limits.Recipients; n > 0 {
