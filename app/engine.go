@@ -61,6 +61,7 @@ func (s embeddedSettings) open(_ context.Context, a *App) (engine, error) {
 	cfg := s.Store.Config
 	cfg.Dir, cfg.Undelete = s.DataDir, s.Tasks.Sweep.Undelete
 	cfg.Logger, cfg.Registerer, cfg.Now = a.logger, a.registry, a.now
+	cfg.Synchronized = embedded.Synchronized
 	st, err := embedded.Open(cfg)
 	if errors.Is(err, embedded.ErrLocked) {
 		return engine{}, fmt.Errorf("%s: %w", s.DataDir, embedded.ErrLocked)

@@ -20,9 +20,12 @@ import (
 //	        while the server ran. The course follows the clock by 2 minutes a day: many clocks
 //	        are corrected a little each night, and months of corrections are no fault.
 //
+// A clock that was set ahead, is steady, and agrees with NTP is judged as at a start: a virtual machine was paused.
+//
 // If a wrong clock was trusted high is wrong too: then TrustClock lowers high. Safe for concurrent use.
 type clockWatch struct {
 	clock   func() time.Time // Config.Now
+	agrees  func() bool      // Config.Synchronized
 	maxStop time.Duration    // Config.MaxStop
 	settle  time.Duration    // Config.Settle
 	logger  *slog.Logger
@@ -34,7 +37,7 @@ type clockWatch struct {
 	opened instant
 
 	mu sync.Mutex // held for changes
-	// moved is the course of a clock that was set soon after a start, until it is steady.
+	// moved is the course of a clock that was set, until the clock is accepted.
 	moved *course
 	said  string // the state logged last
 	// corrected is when the course last followed the clock; zero: not yet.
@@ -43,7 +46,7 @@ type clockWatch struct {
 
 func newClockWatch(cfg Config, mark *watermark, c *closing) *clockWatch {
 	return &clockWatch{
-		clock: cfg.Now, maxStop: cfg.MaxStop, settle: cfg.Settle, logger: cfg.Logger, closing: c, mark: mark,
+		clock: cfg.Now, agrees: cfg.Synchronized, maxStop: cfg.MaxStop, settle: cfg.Settle, logger: cfg.Logger, closing: c, mark: mark,
 	}
 }
 
@@ -81,7 +84,7 @@ func (w *clockWatch) Clock() error {
 	if w.course.Load() != nil {
 		return nil
 	}
-	if ahead := now.Sub(*high); w.maxStop > 0 && ahead > w.maxStop {
+	if ahead := now.Sub(high.Time); w.maxStop > 0 && ahead > w.maxStop {
 		return fmt.Errorf("embedded: %w: it is %s when this server last ran, more than a stop may last (%v)", store.ErrClock, describe(ahead), w.maxStop)
 	}
 	w.course.CompareAndSwap(nil, &course{wall: now, at: thisInstant()})
@@ -111,7 +114,7 @@ func (w *clockWatch) CompareClock(context.Context) error { return w.Clock() }
 func (w *clockWatch) ClockState() store.ClockState {
 	state := store.ClockState{Now: w.now(), Err: w.Clock()}
 	if high := w.mark.high.Load(); high != nil {
-		state.High = *high
+		state.High = high.Time
 	}
 	if c := w.course.Load(); c != nil {
 		state.Ahead = c.ahead(state.Now)
@@ -134,20 +137,20 @@ func (w *clockWatch) removalTime() time.Time {
 		return now.Add(-c.ahead(now))
 	}
 	if high := w.mark.high.Load(); high != nil {
-		return high.Add(w.opened.passed())
+		return high.now()
 	}
 	return now
 }
 
 // sureTime returns the time up to which data may end because of its age. Until the clock is settled NTP may set it
-// back: sureTime then adds the time passed since Open to high, and is not ahead of the clock.
+// back: sureTime then adds the time passed since high was read or written to high, and is not ahead of the clock.
 func (w *clockWatch) sureTime() time.Time {
 	now := w.now()
 	high := w.mark.high.Load()
 	if high == nil || w.settled() { // without high the clock is not trusted
 		return now
 	}
-	if sure := high.Add(w.opened.passed()); sure.Before(now) {
+	if sure := high.now(); sure.Before(now) {
 		return sure
 	}
 	return now

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +28,8 @@ type clockRig struct {
 	reg   *prometheus.Registry
 	cfg   Config
 	s     *Store
+	// ntp is what the kernel says: whether NTP keeps the clock.
+	ntp atomic.Bool
 }
 
 // inBubble runs f on a new folder.
@@ -44,7 +47,7 @@ func (r *clockRig) open() {
 	r.reg = prometheus.NewRegistry()
 	cfg := r.cfg
 	cfg.Dir, cfg.FS, cfg.Now, cfg.Registerer = "data", r.fs, r.clock.Now, r.reg
-	cfg.Logger = slog.New(slog.NewTextHandler(&r.log, nil))
+	cfg.Logger, cfg.Synchronized = slog.New(slog.NewTextHandler(&r.log, nil)), r.ntp.Load
 	s, err := Open(cfg)
 	if err != nil {
 		r.Fatal(err)
@@ -208,6 +211,65 @@ func TestClockPutRightAfterTheStart(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A virtual machine was paused for hours: its clock is behind, then is set ahead. Once NTP agrees for a minute, mail is
+// taken again, and ages are judged as after a start. The same happens a second time.
+func TestClockAfterPause(t *testing.T) {
+	inBubble(t, func(r *clockRig) {
+		r.passes(10 * 24 * time.Hour)
+		var off time.Duration
+		for range 2 {
+			off += 9 * time.Hour
+			r.ntp.Store(false) // the kernel forgets NTP when the clock is set
+			r.clock.Set(off)
+			r.passes(3 * time.Hour)
+			r.wants(store.ErrClock, "while the server ran")
+			r.ntp.Store(true)
+			r.passes(2 * time.Second)
+			r.wants(nil)
+			if early := r.clock.Now().Sub(r.s.engine.clock.sureTime()); early < 9*time.Hour-5*time.Minute {
+				t.Errorf("data may end by a clock that was set a moment ago: the sure time is only %v behind", early)
+			}
+			r.passes(time.Hour)
+			r.wants(nil)
+			if late := r.clock.Now().Sub(r.s.ClockState().High); late > raiseEvery+2*watchEvery {
+				t.Errorf("the folder remembers a time %v ago", late)
+			}
+		}
+		if n := r.said("agrees with NTP"); n != 2 {
+			t.Errorf("said %d times:\n%s", n, r.log.String())
+		}
+	})
+}
+
+// NTP does not help a clock that is further ahead than a stop may last, a clock that went back, or a clock that is set again and again.
+func TestNTPIsNotAlwaysBelieved(t *testing.T) {
+	for name, off := range map[string]time.Duration{"10 years ahead": 10 * year, "3 hours back": -3 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(r *clockRig) {
+				r.passes(time.Hour)
+				r.ntp.Store(true)
+				r.clock.Set(off)
+				r.passes(time.Hour)
+				r.wants(store.ErrClock)
+				r.clock.Set(0)
+				r.passes(2 * time.Minute)
+				r.wants(nil)
+			})
+		})
+	}
+	t.Run("restless", func(t *testing.T) {
+		inBubble(t, func(r *clockRig) {
+			r.passes(time.Hour)
+			r.ntp.Store(true)
+			for i := range 100 {
+				r.clock.Set(time.Hour + time.Duration(i)*time.Minute)
+				r.passes(40 * time.Second)
+				r.wants(store.ErrClock)
+			}
+		})
+	})
 }
 
 // A server that was off for months reports the long stop and waits for the word of an operator. So does

@@ -42,7 +42,7 @@ func (w *clockWatch) look() {
 	}
 	w.logLocked(clockRight, nil)
 	w.correctLocked()
-	if now := w.now(); w.settled() && now.Sub(*w.mark.high.Load()) >= raiseEvery {
+	if now := w.now(); w.settled() && now.Sub(w.mark.high.Load().Time) >= raiseEvery {
 		if err := w.mark.raise(context.Background(), now); err != nil {
 			w.logger.Debug("embedded store: the time is not kept", "cause", err) // the failed write was logged
 		}
@@ -100,26 +100,31 @@ func (w *clockWatch) correctLocked() {
 	w.course.CompareAndSwap(c, &moved)
 }
 
-// acceptSetLocked accepts a clock that was set soon after it was first trusted, and has been steady since, as
-// by NTP. The clock is then judged as at a start.
+// acceptSetLocked accepts a clock that was set, and has been steady since: soon after it was first trusted, as by NTP, or
+// ahead in agreement with NTP, as after a pause of a virtual machine. The clock is then judged as at a start.
 func (w *clockWatch) acceptSetLocked() {
 	now := w.now()
 	c := w.course.Load()
-	if c == nil || c.sure || c.ahead(now).Abs() <= store.MaxClockSkew {
+	if c == nil || c.ahead(now).Abs() <= store.MaxClockSkew {
 		w.moved = nil
 		return
 	}
 	if w.moved == nil || w.moved.ahead(now).Abs() > store.ClockWarning {
-		w.moved = nil
-		if c.at.passed() < w.settle {
-			w.moved = &course{wall: now, at: thisInstant()}
-		}
+		w.moved = &course{wall: now, at: thisInstant()}
 		return
 	}
 	if w.moved.at.passed() < w.settle/15 {
 		return
 	}
-	w.logger.Warn("the clock was set soon after the start", "by", c.ahead(now).Round(time.Second))
+	ahead := c.ahead(now)
+	switch {
+	case !c.sure && w.moved.at.running.Sub(c.at.running) < w.settle:
+		w.logger.Warn("the clock was set soon after the start", "by", ahead.Round(time.Second))
+	case ahead > 0 && w.settle > 0 && w.agrees():
+		w.logger.Warn("the clock was set, and agrees with NTP: this machine was paused", "by", ahead.Round(time.Second))
+	default:
+		return
+	}
 	w.course.Store(nil)
 	w.moved = nil
 }
@@ -131,7 +136,7 @@ func (w *clockWatch) keepTime() {
 	}
 	defer w.mu.Unlock()
 	high := w.mark.high.Load()
-	if now := w.now(); high != nil && w.Clock() == nil && w.settled() && now.After(*high) {
+	if now := w.now(); high != nil && w.Clock() == nil && w.settled() && now.After(high.Time) {
 		if err := w.mark.raise(context.Background(), now); err != nil {
 			w.logger.Debug("embedded store: the time is not kept", "cause", err)
 		}

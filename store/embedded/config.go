@@ -26,6 +26,8 @@ type Config struct {
 	Registerer prometheus.Registerer
 	// Now is the clock for removal times; nil for time.Now.
 	Now func() time.Time
+	// Synchronized reports whether NTP keeps the clock at present; nil: nobody knows. See Synchronized.
+	Synchronized func() bool
 	// CacheSize is the memory in octets for blocks read from the database.
 	CacheSize int64
 	// MemTableSize is the memory in octets that gathers writes before they become a table; up to
@@ -89,6 +91,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Synchronized == nil {
+		c.Synchronized = func() bool { return false }
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -16,8 +16,17 @@ import (
 type watermark struct {
 	link      *link
 	committer *committer
-	high      atomic.Pointer[time.Time] // nil: not read yet
+	high      atomic.Pointer[pastTime] // nil: not read yet
 }
+
+// pastTime is a time known to have passed at a moment.
+type pastTime struct {
+	time.Time
+	at instant
+}
+
+// now returns the time that is sure to have passed by now.
+func (p *pastTime) now() time.Time { return p.Add(p.at.passed()) }
 
 func newWatermark(l *link, c *committer) *watermark { return &watermark{link: l, committer: c} }
 
@@ -47,15 +56,18 @@ func (w *watermark) read(now time.Time) error {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		if err := w.raise(context.Background(), now); err != nil {
-			w.high.Store(&now) // written later
+			w.know(now) // written later
 		}
 		return nil
 	case err != nil:
 		return err
 	}
-	w.high.Store(&high)
+	w.know(high)
 	return nil
 }
+
+// know keeps high in memory.
+func (w *watermark) know(high time.Time) { w.high.Store(&pastTime{Time: high, at: thisInstant()}) }
 
 // raise writes high. TrustClock also lowers high.
 func (w *watermark) raise(ctx context.Context, to time.Time) error {
@@ -65,8 +77,7 @@ func (w *watermark) raise(ctx context.Context, to time.Time) error {
 		return g.batch.Set(highKey(), encodeMoment(to.UnixMicro()), nil)
 	}})
 	if err == nil {
-		to = to.Truncate(time.Microsecond)
-		w.high.Store(&to)
+		w.know(to.Truncate(time.Microsecond))
 	}
 	return err
 }
