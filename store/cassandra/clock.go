@@ -133,9 +133,17 @@ func (w *clockWatch) latest() (time.Time, error) {
 // trash, see lateHours. A clock further ahead than lateTrash needs a second witness.
 const lateTrash = lateHours * time.Hour
 
-// removalTimes returns the time of a removal, and the time whose trash the removal belongs to. newest is the
-// time of the newest message removed. Removals go on while the clock is not trusted. Then the clocks of the
-// others count, but a single node may be the only other clock, and wrong itself:
+// removalTime is the time of a removal.
+type removalTime struct {
+	at time.Time
+	// first and last are the times whose trash the removal belongs to. They differ while two clocks disagree, and
+	// either may be right.
+	first, last time.Time
+}
+
+// removalTime returns the time of a removal. newest is the time of the newest message removed. Removals go on
+// while the clock is not trusted. Then the clocks of the others count, but a single node may be the only other
+// clock, and wrong itself:
 //
 //   - The own time is the clock when it was trusted last, and the time passed since; in a process that never
 //     trusted its clock the clock itself.
@@ -143,25 +151,37 @@ const lateTrash = lateHours * time.Hour
 //     come back when that time has come. A machine that slept for so long is believed to be behind if it
 //     removes a message, or has made an id, that is newer than its own time.
 //   - The others are not believed if they are behind a time that was trusted.
-func (w *clockWatch) removalTimes(newest time.Time) (at, trash time.Time) {
+//   - Otherwise the later time is the time of the removal, and its trash belongs to both times. If the later time
+//     is wrong, the trash of the earlier time names the removal until the later time has come: without that trash
+//     the search for orphans would remove the content.
+func (w *clockWatch) removalTime(newest time.Time) removalTime {
 	now := w.cfg.Now()
 	others, err := w.latest()
 	if err != nil {
-		return now, now
+		return removalTime{now, now, now}
 	}
 	if w.Clock() == nil {
-		return now, later(now, others)
+		at := later(now, others)
+		return removalTime{now, at, at}
 	}
 	passed := later(newest, time.UnixMicro(w.mark.high.Load()))
 	own, trusted := w.ownTime()
+	ahead := others.Sub(own)
 	switch {
 	case passed.Sub(own) > store.MaxClockSkew:
+		own = later(passed, others.Add(-lateTrash))
+		if own.After(others) {
+			own = others
+		}
+		return removalTime{others, own, others}
+	case ahead > lateTrash, trusted && ahead < 0:
+		others = own
+	case ahead < -lateTrash:
 		own = others
-	case others.Sub(own) > lateTrash:
-	case !trusted || others.After(own):
-		own = others
+	case ahead < 0:
+		own, others = others, own
 	}
-	return own, own
+	return removalTime{others, own, others}
 }
 
 // ownTime returns the clock when it was trusted last, and the time passed since. trusted is not set in a

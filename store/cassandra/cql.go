@@ -379,6 +379,9 @@ const (
 
 	// insertBareTrash leaves the entry of an earlier removal in place.
 	insertBareTrash = `INSERT INTO trash (datacenter, hour, shard, mailbox, message, removed_at, bare) VALUES (?, ?, ?, ?, ?, ?, true) USING TIMESTAMP ?`
+	// insertDoubtfulTrash and insertDoubtfulBareTrash write the trash of the first of two times, see removalTime.
+	insertDoubtfulTrash     = insertTrash + ` AND TTL ?`
+	insertDoubtfulBareTrash = insertBareTrash + ` AND TTL ?`
 
 	selectRemoved = `SELECT message, removed_at, entry, bare FROM trash WHERE datacenter = ? AND hour = ? AND shard = ? AND mailbox = ?`
 	selectTrash   = `SELECT mailbox, message, removed_at FROM trash WHERE datacenter = ? AND hour = ? AND shard = ?`

@@ -21,7 +21,8 @@ const removeAtOnce = 500
 // RemoveMessages implements store.Mailboxes. The trash is written first: the sweep knows every
 // removal.
 //
-// A removal costs two writes for every 500 messages: trash, and the ordinary segment. Messages of a
+// A removal costs two writes for every 500 messages: trash, and the ordinary segment; while clocks disagree, another
+// write of trash (see clockWatch.removalTime). Messages of a
 // bulk mailbox that a list of this process found only in the segment of a day are removed there, with
 // one write for each day. All other messages are removed from both possible segments, so that a row
 // added later stays away in either.
@@ -74,20 +75,28 @@ func (m *mailboxes) removeSome(ctx context.Context, mailbox mail.MailboxID, remo
 		newest = later(newest, row.ID.Time())
 	}
 	what := fmt.Sprintf("remove %d messages from mailbox %s", len(ids), mailbox)
-	now, hour := m.clock.removalTimes(newest)
-	at := micros(now)
+	when := m.clock.removalTime(newest)
+	at := micros(when.at)
 	inserts := map[trashStatement][][]any{}
 	timestamp := at
 	for _, row := range removed {
-		st := trashStatement{cql: insertTrash, hour: trashHour(hour, row.ID)}
-		values := []any{m.cfg.Datacenter, st.hour, trashShard(mailbox), gocql.UUID(mailbox), gocql.UUID(row.ID), at}
+		last := trashHour(when.last, row.ID)
+		values := []any{m.cfg.Datacenter, last, trashShard(mailbox), gocql.UUID(mailbox), gocql.UUID(row.ID), at}
+		insert, insertDoubtful := insertBareTrash, insertDoubtfulBareTrash
 		if row.Size > 0 {
+			insert, insertDoubtful = insertTrash, insertDoubtfulTrash
 			values = append(values, row.AppendRow(nil))
-		} else {
-			st.cql = insertBareTrash
 		}
-		inserts[st] = append(inserts[st], append(values, at))
-		timestamp = max(timestamp, after(now, row.ID))
+		values = append(values, at)
+		st := trashStatement{cql: insert, hour: last}
+		inserts[st] = append(inserts[st], values)
+		if first := trashHour(when.first, row.ID); first < last {
+			doubtful := append(slices.Clone(values), ttlSeconds(when.last, doubtfulTrash))
+			doubtful[1] = first
+			st = trashStatement{cql: insertDoubtful, hour: first}
+			inserts[st] = append(inserts[st], doubtful)
+		}
+		timestamp = max(timestamp, after(when.at, row.ID))
 	}
 	for _, st := range slices.SortedFunc(maps.Keys(inserts), trashStatement.compare) {
 		if err := m.run.execBatch(ctx, statement{cql: st.cql, consistency: m.at.writes(), what: what + ": trash"}, inserts[st]); err != nil {
@@ -114,8 +123,12 @@ func (m *mailboxes) removeSome(ctx context.Context, mailbox mail.MailboxID, remo
 	return nil
 }
 
+// doubtfulTrash is how long the trash of the first of two times stays: until the last time has come, and a day
+// more. If the first time is wrong, its hour may have been swept before, and is not swept again.
+const doubtfulTrash = lateTrash + 24*time.Hour
+
 // trashHour returns the hour of the trash that a removal at a moment belongs to, see
-// clockWatch.removalTimes: at least the hour of the message. So an hour that was swept gets no more
+// clockWatch.removalTime: at least the hour of the message. So an hour that was swept gets no more
 // removals, and the search for a removal begins at the hour of the message. A message from a clock that was
 // ahead delays the completion of its own hour only.
 func trashHour(at time.Time, id mail.MessageID) int { return hourOf(max(micros(at), id.Micros())) }

@@ -54,7 +54,7 @@ type removedSearch struct {
 // parts lists the partitions that may hold removals, the last hour first. A removal of a message whose
 // id is ahead of the clock is in the hour of the id.
 func (s *removedSearch) parts(datacenters []string) (parts []trashPart) {
-	last := hourOf(micros(s.cfg.Now().Add(store.MaxClockSkew)))
+	last := hourOf(micros(s.cfg.Now().Add(store.MaxOthersAhead)))
 	first := max(hourOf(s.since), last-maxRemovedHours)
 	for hour := last; hour >= first; hour-- {
 		for _, datacenter := range datacenters {

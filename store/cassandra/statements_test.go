@@ -86,6 +86,7 @@ func rules() map[string]rule {
 		return v[6].(int64) == v[5].(int64) && int64(v[1].(int)) >= mail.MessageID(v[4].(gocql.UUID)).Micros()/3_600_000_000
 	}
 	keeping := func(v []any) bool { return v[7].(int64) == v[5].(int64) && trashed(append(v[:6:6], v[5])) }
+	const doubtfulTTL = 8 * 24 * 60 * 60
 	return map[string]rule{
 		// The mailboxes.
 		"insertMessage":  {writes, timeOf(8, 2)},
@@ -117,19 +118,21 @@ func rules() map[string]rule {
 		"deleteChunk":       {local, behindID(0, 1)},
 
 		// The trash, and background work.
-		"insertTrash":     {writes, keeping},
-		"insertBareTrash": {writes, trashed},
-		"selectRemoved":   {sessions, nil},
-		"selectTrash":     {all + " " + local, nil}, // LOCAL_QUORUM where ALL is out of reach
-		"selectNamed":     {all, nil},
-		"deleteTrash":     {local, notAhead(0)},
-		"clearTrash":      {local, notAhead(0)},
-		"selectProgress":  {local, nil},
-		"insertProgress":  {local, sameAs(2, 1)},
-		"selectScan":      {local, nil},
-		"insertScan":      {local, notBefore(3, 2)},
-		"selectNote":      {sessions, nil},
-		"insertNote":      {writes, given(2)},
+		"insertTrash":             {writes, keeping},
+		"insertBareTrash":         {writes, trashed},
+		"insertDoubtfulTrash":     {writes, func(v []any) bool { return keeping(v[:8]) && v[8].(int) == doubtfulTTL }},
+		"insertDoubtfulBareTrash": {writes, func(v []any) bool { return trashed(v[:7]) && v[7].(int) == doubtfulTTL }},
+		"selectRemoved":           {sessions, nil},
+		"selectTrash":             {all + " " + local, nil}, // LOCAL_QUORUM where ALL is out of reach
+		"selectNamed":             {all, nil},
+		"deleteTrash":             {local, notAhead(0)},
+		"clearTrash":              {local, notAhead(0)},
+		"selectProgress":          {local, nil},
+		"insertProgress":          {local, sameAs(2, 1)},
+		"selectScan":              {local, nil},
+		"insertScan":              {local, notBefore(3, 2)},
+		"selectNote":              {sessions, nil},
+		"insertNote":              {writes, given(2)},
 
 		// The retrievals and logins.
 		"insertRetrieval": {writes, func(v []any) bool {

@@ -49,7 +49,7 @@ func (r *sweepRun) searchTrash(ctx context.Context, contents map[mail.MessageID]
 // searchMailbox searches for messages of one mailbox, hour by hour from the hour of the first message.
 func (s *trashSearch) searchMailbox(ctx context.Context, mailbox mail.MailboxID, ids []mail.MessageID) error {
 	shard := trashShard(mailbox)
-	last := hourOf(micros(s.now.Add(store.MaxClockSkew)))
+	last := hourOf(micros(s.now.Add(store.MaxOthersAhead)))
 	for hour := hourOf(ids[0].Micros()); hour <= last && len(ids) > 0; hour++ {
 		n := countUpTo(ids, mail.MinMessageID(startOfHour(hour+1)))
 		if n == 0 {
