@@ -26,6 +26,7 @@ const (
 	promisePermanent = "a fault is never a permanent refusal"
 	promiseOwner     = "nobody reads the mail of an earlier owner"
 	promiseSame      = "all datacenters list the same in the end"
+	promiseUndelete  = "a removed message can be brought back"
 	promiseSpace     = "space is reclaimed in the end"
 	promiseWork      = "work succeeds when all is well"
 )

@@ -10,6 +10,8 @@ type Row struct {
 	Values map[string]any
 	// Times holds the timestamp of each live column that is no collection.
 	Times map[string]int64
+	// Expires reports that the row was inserted with a TTL.
+	Expires bool
 }
 
 // Rows returns the live rows of a table as merged from all replicas, whether they run or not.
@@ -57,6 +59,7 @@ func (c *Cluster) rowsOf(keyspaceName, name string, nodes []*node) ([]Row, error
 			}
 			if i < len(live) {
 				row.Times = p.table.times(now, live[i], merged.static)
+				row.Expires = live[i].marker.ttl > 0
 			}
 			list = append(list, row)
 		}
