@@ -52,6 +52,9 @@ type bareConfig struct {
 	// duration is the length of a measurement. Default 10s.
 	duration time.Duration
 
+	// used returns the time of processors so far, see bareResult.spent. May be nil.
+	used func() (spent, error)
+
 	// warmup is the time that each loop runs before the first measurement. Zero: no warm-up. A
 	// node that has just been started shows a fraction of its speed then.
 	warmup time.Duration

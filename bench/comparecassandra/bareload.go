@@ -30,6 +30,8 @@ type bareResult struct {
 	errors   int64
 	err      error // the first error
 
+	spent spent // of the measurement alone; zero without bareConfig.used
+
 	numbers   int64 // messages with a UID and a MODSEQ
 	conflicts int64 // compare-and-set that another worker won
 	timeouts  int64 // time-outs at SERIAL
@@ -91,7 +93,13 @@ func (r *bareRun) close() {
 
 // measure runs a loop for some time.
 func (r *bareRun) measure(ctx context.Context, l loop, d time.Duration) bareResult {
-	start := time.Now()
+	used := func() (s spent) {
+		if r.cfg.used != nil {
+			s, _ = r.cfg.used() // a process that has gone fails the measurement in any case
+		}
+		return s
+	}
+	before, start := used(), time.Now()
 	c := bareCount{}
 	var workers sync.WaitGroup
 	for i := range r.cfg.workers {
@@ -101,7 +109,8 @@ func (r *bareRun) measure(ctx context.Context, l loop, d time.Duration) bareResu
 	}
 	workers.Wait()
 	return bareResult{
-		loop: l, messages: c.messages.Load(), octets: c.messages.Load() * int64(r.cfg.size), seconds: time.Since(start).Seconds(),
+		spent: used().minus(before),
+		loop:  l, messages: c.messages.Load(), octets: c.messages.Load() * int64(r.cfg.size), seconds: time.Since(start).Seconds(),
 		errors: c.errors.Load(), err: c.first,
 		numbers: c.numbers.Load(), conflicts: c.conflicts.Load(), timeouts: c.timeouts.Load(),
 	}

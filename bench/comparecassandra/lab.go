@@ -38,6 +38,9 @@ func (l *lab) start(ctx context.Context) (err error) {
 	if l.settings.commitLog == "periodic" {
 		o.Settings["commitlog_sync"], o.Settings["commitlog_sync_period"] = "periodic", "10000ms"
 	}
+	if l.settings.commitLogAccess != "legacy" { // Cassandra 4.1 has no such setting
+		o.Settings["commitlog_disk_access_mode"] = l.settings.commitLogAccess
+	}
 	if l.cluster, err = cassandratest.New(ctx, o); err != nil {
 		return err
 	}

@@ -96,6 +96,10 @@ func (l *lab) where() string {
 	for _, dc := range l.settings.datacenters {
 		list = append(list, fmt.Sprintf("%s:%d", dc.Name, dc.Nodes))
 	}
-	return fmt.Sprintf("Cassandra %s, %s, replication %s, commitlog_sync %s",
-		l.cluster.Version, strings.Join(list, ","), l.replication("="), l.settings.commitLog)
+	access := ""
+	if l.settings.commitLogAccess != "legacy" {
+		access = ", commitlog_disk_access_mode " + l.settings.commitLogAccess
+	}
+	return fmt.Sprintf("Cassandra %s, %s, replication %s, commitlog_sync %s%s",
+		l.cluster.Version, strings.Join(list, ","), l.replication("="), l.settings.commitLog, access)
 }

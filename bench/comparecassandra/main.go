@@ -22,7 +22,8 @@
 // checked in between, and system.paxos at the end.
 //
 // "mail" alternates between the bare loop and two servers, with and without compression, all with realistic
-// mail of the same size, and lets POP3 fetch the messages of each server.
+// mail of the same size, and lets POP3 fetch the messages of each server. Beside the rates it shows the time of processors,
+// of the load generator too.
 //
 // "cost" measures the time of processors that servers and nodes need for a delivery, a login, a retrieval and a
 // removal. The load generator does not count.
@@ -53,9 +54,11 @@ type settings struct {
 	datacenters []cassandratest.Datacenter
 	version     string // of Cassandra; empty: the default
 	commitLog   string // batch or periodic
-	dir         string
-	heap        string // of each node; empty: the default
-	keep        bool
+	// commitLogAccess is legacy, Cassandra's default, or another commitlog_disk_access_mode of Cassandra 5.0.
+	commitLogAccess string
+	dir             string
+	heap            string // of each node; empty: the default
+	keep            bool
 
 	rounds   int
 	duration time.Duration // of one load in one round
@@ -83,6 +86,7 @@ func main() {
 	flag.StringVar(&scenario, "scenario", "deliveries", "deliveries, published, mail, cost, fill, steady or compaction")
 	flag.StringVar(&s.version, "version", "", "version of Cassandra")
 	flag.StringVar(&s.commitLog, "commitlog-sync", "batch", "batch: nodes acknowledge what is on disk; periodic: what will be within 10s, Cassandra's default")
+	flag.StringVar(&s.commitLogAccess, "commitlog-access", "legacy", "legacy: nodes map the commit log into memory, Cassandra's default; direct: nodes of version 5.0 write it past the page cache")
 	flag.StringVar(&s.dir, "dir", "", "make the temporary folder in this one: its disk is part of what is measured")
 	flag.StringVar(&s.heap, "heap", "", "heap of each node, such as 512M")
 	flag.BoolVar(&s.keep, "keep", false, "leave the temporary folder, with logs and configurations")
@@ -124,6 +128,8 @@ func compare(ctx context.Context, s settings, datacenters, scenario string) (err
 		return fmt.Errorf("users: want %d to %d, a divisor of %d", users, steadyMessages, steadyMessages)
 	case s.commitLog != "batch" && s.commitLog != "periodic":
 		return fmt.Errorf("commitlog-sync %q: want batch or periodic", s.commitLog)
+	case s.commitLogAccess != "legacy" && s.commitLogAccess != "direct":
+		return fmt.Errorf("commitlog-access %q: want legacy or direct", s.commitLogAccess)
 	}
 	if datacenters == "" {
 		datacenters = chosen.datacenters

@@ -21,7 +21,7 @@ func pair(t *testing.T) *lab {
 		dir: t.TempDir(),
 		settings: settings{
 			datacenters: []cassandratest.Datacenter{{Name: "dc1", Nodes: 4}, {Name: "dc2", Nodes: 1}},
-			rounds:      3, duration: time.Second, length: time.Minute, window: time.Hour, commitLog: "batch",
+			rounds:      3, duration: time.Second, length: time.Minute, window: time.Hour, commitLog: "batch", commitLogAccess: "legacy",
 		},
 		cluster: &cassandratest.Cluster{Version: "5.0.6", Nodes: []*cassandratest.Node{
 			{Name: "dc1-1", Datacenter: "dc1", Address: "127.1.1.1"}, {Name: "dc1-2", Datacenter: "dc1", Address: "127.1.1.2"},
@@ -61,7 +61,7 @@ func TestConfigure(t *testing.T) {
 
 // Wrong flags are refused before a build or a start.
 func TestRefusedFlags(t *testing.T) {
-	good := settings{rounds: 1, rows: 100, duration: 1, length: 1, window: 1, commitLog: "batch", users: users}
+	good := settings{rounds: 1, rows: 100, duration: 1, length: 1, window: 1, commitLog: "batch", commitLogAccess: "legacy", users: users}
 	for _, c := range []struct {
 		name                  string
 		spoil                 func(*settings)
@@ -77,6 +77,7 @@ func TestRefusedFlags(t *testing.T) {
 		{"few users", func(s *settings) { s.users = users - 1 }, "", "steady", "users"},
 		{"uneven users", func(s *settings) { s.users = users + 1 }, "", "steady", "users"},
 		{"commit log", func(s *settings) { s.commitLog = "none" }, "", "deliveries", "commitlog-sync"},
+		{"access to the commit log", func(s *settings) { s.commitLogAccess = "none" }, "", "deliveries", "commitlog-access"},
 		{"datacenters", func(*settings) {}, "dc1", "deliveries", "datacenters"},
 	} {
 		s := good
@@ -126,6 +127,29 @@ func TestTolerate(t *testing.T) {
 	} {
 		if met, err := tolerate(c.reports, c.err); met != c.met || err != c.want {
 			t.Errorf("%s: %d errors and %v, want %d and %v", c.name, met, err, c.met, c.want)
+		}
+	}
+}
+
+// Core-milliseconds are those of all rounds together, each load by its own count of messages.
+func TestMailTable(t *testing.T) {
+	ms := time.Millisecond
+	m := mailLoads{{name: "bare loop"}, {name: "Popelago", server: &process.Server{}}}
+	m[0].deliveries.add(1000, 500, spent{nodes: 400 * ms, load: 50 * ms})
+	m[0].deliveries.add(2000, 1500, spent{nodes: 1000 * ms, load: 150 * ms})
+	m[1].deliveries.add(900, 1000, spent{nodes: 500 * ms, server: 400 * ms, load: 100 * ms})
+	m[1].retrievals.add(7000, 4000, spent{nodes: 600 * ms, server: 400 * ms, load: 40 * ms})
+	var text bytes.Buffer
+	if err := m.write(&text, pair(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"| bare loop | 1000 | 1000-2000 | 1.00 |  |  |", "| Popelago | 900 |  | 0.90 | 7000 |  |",
+		"| bare loop | 0.700 | 0.000 | 0.100 | 0.800 | 1.00 | | | | |",
+		"| Popelago | 0.500 | 0.400 | 0.100 | 1.000 | 0.80 | 0.150 | 0.100 | 0.010 | 0.260 |",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
 		}
 	}
 }

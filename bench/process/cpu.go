@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -33,6 +34,19 @@ func parseCPU(stat []byte) (time.Duration, error) {
 	}
 	system, err := strconv.ParseInt(string(fields[12]), 10, 64)
 	return time.Duration(user+system) * time.Second / ticks, err
+}
+
+// OwnCPU returns the time of processors that this process has used, and its children that have ended.
+func OwnCPU() (time.Duration, error) {
+	var used time.Duration
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(who, &u); err != nil {
+			return 0, err
+		}
+		used += time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	return used, nil
 }
 
 // PID returns the id of the server's process.

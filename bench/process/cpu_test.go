@@ -2,6 +2,7 @@ package process
 
 import (
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 )
@@ -23,6 +24,22 @@ func TestCPU(t *testing.T) {
 	for after := before; after <= before; { // ends at the limit of tests if work does not count
 		_, _ = parseCPU([]byte("1 (a) S 1 2 3 4 5 6 7 8 9 10 1 1 7"))
 		if after, err = CPU(os.Getpid()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A child counts once it has ended.
+func TestOwnCPU(t *testing.T) {
+	before, err := OwnCPU()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for after := before; after <= before; { // ends at the limit of tests if no child counts
+		if err := exec.Command(os.Args[0], "-test.run", "^$").Run(); err != nil {
+			t.Fatal(err)
+		}
+		if after, err = OwnCPU(); err != nil {
 			t.Fatal(err)
 		}
 	}
