@@ -162,7 +162,12 @@ func (p *packer) pack() []byte {
 	b = append(b, p.ends...)
 	p.packed = append(b, p.texts...)
 
+	p.reset()
+	return p.packed
+}
+
+// reset drops the rows added since the last call of pack.
+func (p *packer) reset() {
 	clear(p.numbers)
 	p.count, p.rows, p.ends, p.texts = 0, p.rows[:0], p.ends[:0], p.texts[:0]
-	return p.packed
 }

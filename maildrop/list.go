@@ -25,7 +25,8 @@ type list struct {
 // read adds the rows of the mailbox behind after, page by page. The blocks are held in lists, even
 // after an error.
 func (l *list) read(ctx context.Context, st store.Mailboxes, mailbox mail.MailboxID, after mail.MessageID, lists *Lists) error {
-	var p packer
+	p := lists.packer()
+	defer lists.packers.Put(p)
 	for {
 		rows, more, err := st.ListMessages(ctx, mailbox, after, pageSize)
 		if err != nil {
@@ -51,7 +52,9 @@ func (l *list) read(ctx context.Context, st store.Mailboxes, mailbox mail.Mailbo
 	if p.count > 0 {
 		l.append(lists.hold(p.pack()))
 	}
-	l.blocks, l.ends = slices.Clone(l.blocks), slices.Clone(l.ends) // without spare capacity
+	if cap(l.blocks) > len(l.blocks)+1 {
+		l.blocks, l.ends = slices.Clone(l.blocks), slices.Clone(l.ends) // without spare capacity
+	}
 	return nil
 }
 

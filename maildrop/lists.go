@@ -11,10 +11,22 @@ type Lists struct {
 	mu     sync.Mutex
 	blocks map[string]*block // by block.packed
 	octets int64
+
+	packers sync.Pool
 }
 
 // NewLists makes a Lists without any list.
 func NewLists() *Lists { return &Lists{blocks: map[string]*block{}} }
+
+// packer returns a packer without rows, for Lists.packers.
+func (l *Lists) packer() *packer {
+	p, ok := l.packers.Get().(*packer)
+	if !ok {
+		p = new(packer)
+	}
+	p.reset()
+	return p
+}
 
 // blockOverhead is the memory of a block beside block.packed, in octets: the struct, the place in the
 // map, and the rounding of allocations.

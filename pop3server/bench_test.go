@@ -178,3 +178,33 @@ func memoryInUse() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapInuse + m.StackInuse)
 }
+
+// A poll of an unchanged mailbox allocates little: mail programs do little else. The client counts, too.
+func TestPollAllocations(t *testing.T) {
+	f := pop3test.New(t, openStore(t), pop3server.Config{}, false)
+	f.AddSamples(t, 10)
+	addr := f.Listen(t)
+	in := bufio.NewReaderSize(nil, 4096)
+	per := testing.AllocsPerRun(100, func() {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		in.Reset(conn)
+		c := &benchConn{conn, in}
+		err = c.expect(1)
+		for _, command := range []string{"USER alice\r\n", "PASS " + pop3test.Password + "\r\n", "STAT\r\n", "QUIT\r\n"} {
+			if err == nil {
+				io.WriteString(c.conn, command)
+				err = c.expect(1)
+			}
+		}
+		if _, end := in.ReadByte(); err != nil || end != io.EOF {
+			t.Fatal(err, end)
+		}
+	})
+	if per > 95 {
+		t.Errorf("%v allocations for each poll", per)
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"popelago/mail"
 	"popelago/span"
 	"popelago/store"
 )
@@ -36,6 +37,19 @@ type group struct {
 	removed map[rowKey]struct{}
 	// stripes holds the stripes of the removed rows.
 	stripes []*atomic.Uint64
+	// lists forgets the lists of the mailboxes in changed, see listCache.
+	lists   *listCache
+	changed []*listPlace
+}
+
+// change notes that a write of the group changes rows of a mailbox.
+func (g *group) change(mailbox mail.MailboxID) {
+	p := g.lists.place(mailbox)
+	if n := len(g.changed); n > 0 && g.changed[n-1] == p {
+		return // a write of many rows
+	}
+	p.begin(g.lists)
+	g.changed = append(g.changed, p)
 }
 
 // Bounds of one group, in writes and in octets.
@@ -122,7 +136,7 @@ func (c *committer) commitGroup(ws []*write) (held *write) {
 		ws[0].done <- err
 		return nil
 	}
-	g := &group{db: d.db, batch: d.db.NewBatch()}
+	g := &group{db: d.db, batch: d.db.NewBatch(), lists: &d.lists}
 	defer g.batch.Close()
 	n := 0 // ws[:n] are part of the batch
 	add := func(w *write) {
@@ -161,6 +175,9 @@ func (c *committer) commitGroup(ws []*write) (held *write) {
 	}
 	for _, stripe := range g.stripes {
 		stripe.Add(1) // also after a failure: the removal may have happened
+	}
+	for _, place := range g.changed {
+		place.end()
 	}
 	c.metrics.groups.Inc()
 	c.metrics.writes.Add(float64(n))

@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -16,8 +17,17 @@ func (b *mailboxes) ListMessages(ctx context.Context, mailbox mail.MailboxID, af
 		return nil, false, err
 	}
 	limit = min(max(limit, 1), pageLimit)
-	err = b.link.read(what, func(db *pebble.DB) error {
-		rows, more, err = b.listMessages(db, mailbox, after, limit)
+	err = b.link.with(what, func(d *database) error {
+		place, bound := d.lists.place(mailbox), sortKey(after)
+		found, changes, ok := place.get(mailbox, bound, limit)
+		if ok {
+			rows = found
+			return nil
+		}
+		rows, more, err = b.listMessages(d.db, mailbox, after, limit)
+		if err == nil && !more {
+			place.put(&d.lists, mailbox, bound, rows, changes)
+		}
 		return err
 	})
 	if err != nil {
@@ -40,13 +50,13 @@ func (b *mailboxes) listMessages(db *pebble.DB, mailbox mail.MailboxID, after ma
 		b.tidier.listed(mailbox, it.Stats())
 		err = errors.Join(err, it.Close())
 	}()
-	if !after.IsZero() {
-		rows = make([]mail.Message, 0, limit) // a list with further pages is long
-	}
 	recipient := ""
 	for valid := it.First(); valid; valid = it.Next() {
 		if len(rows) == limit {
 			return rows, true, nil
+		}
+		if len(rows) == longList && !after.IsZero() {
+			rows = slices.Grow(rows, limit-len(rows)) // a further page, probably
 		}
 		k := it.Key()
 		if len(k) != rowKeyLen {
@@ -86,6 +96,9 @@ func (b *mailboxes) Message(ctx context.Context, mailbox mail.MailboxID, id mail
 	}
 	return row, nil
 }
+
+// longList is the count of rows from which a page has room for limit rows.
+const longList = 64
 
 // pageLimit bounds one page of ListMessages.
 const pageLimit = 5000

@@ -47,6 +47,7 @@ func (b *mailboxes) removePage(ctx context.Context, mailbox mail.MailboxID, rows
 		if g.removed == nil {
 			g.removed = make(map[rowKey]struct{})
 		}
+		g.change(mailbox)
 		for i, id := range ids {
 			k := messageKey(mailbox, id)
 			mk := k.marker()

@@ -156,6 +156,7 @@ func (b *mailboxes) prepareAdditions(g *group, adds []addition, contents []pendi
 				}
 			}
 		}
+		g.change(a.key.mailbox())
 		if err := g.batch.Set(a.key[:], a.value, nil); err != nil {
 			return err
 		}

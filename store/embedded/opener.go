@@ -21,6 +21,7 @@ type database struct {
 	fs *guardFS
 	// readOnly is set if a full disk left no room to open the database for writing.
 	readOnly bool
+	lists    listCache
 }
 
 // flush writes the memory tables to disk. It ends with the first failure of the database: Pebble may then
