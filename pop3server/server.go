@@ -54,7 +54,7 @@ func (s *Server) newWire(protocol string) *wire.Server {
 	cfg := &s.cfg
 	return wire.NewServer(wire.Config{
 		Protocol: protocol,
-		Handle:   s.handle,
+		Handle:   s.handler(),
 		Refuse:   s.refuse,
 
 		MaxConns: cfg.MaxConns, MaxConnsPerAddr: cfg.MaxConnsPerAddr, CountLocal: cfg.CountLocal, ProxyNetworks: cfg.ProxyNetworks,

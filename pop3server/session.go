@@ -41,35 +41,53 @@ type session struct {
 	buf  [128]byte  // for composing a response
 }
 
-// handle serves one connection.
-func (s *Server) handle(ctx context.Context, c *wire.Conn) {
-	sess := &session{srv: s, c: c, state: stateAuthorization, began: time.Now()}
-	ctx, work := span.Start(ctx, "POP3 session")
-	work.Text("session", c.ID())
-	defer func() { sess.endWork(work) }()
-	defer sess.finish()
-	sess.run(ctx)
+// handler returns the function that serves one connection. A method would take more of the stack of each session.
+func (s *Server) handler() func(context.Context, *wire.Conn) {
+	return func(ctx context.Context, c *wire.Conn) {
+		sess := &session{srv: s, c: c, state: stateAuthorization, began: time.Now()}
+		ctx, work := span.Start(ctx, "POP3 session")
+		work.Text("session", c.ID())
+		defer func() { sess.endWork(work) }()
+		defer sess.finish()
+		sess.run(ctx)
+	}
 }
 
 // run reads and executes commands until the session ends.
 func (s *session) run(ctx context.Context) {
-	s.report("")
-	s.reply(replyOK(s.srv.cfg.Banner))
+	s.greet()
 	for s.ended == "" {
 		waited := s.c.Buffered() == 0
-		line, err := s.c.ReadLine()
-		if err != nil {
+		if line, err := s.c.ReadLine(); err != nil {
 			s.readFailed(err)
-			continue
+		} else {
+			s.take(ctx, line, waited)
 		}
-		if waited {
-			s.confirmRetrieved()
-		}
-		s.execute(ctx, line)
 	}
 }
 
+// greet sends the greeting. greet, readFailed and take are no part of run, so that a session that waits needs little
+// stack.
+//
+//go:noinline
+func (s *session) greet() {
+	s.report("")
+	s.reply(replyOK(s.srv.cfg.Banner))
+}
+
+// take takes a command line. waited says that the client sent the line after a pause.
+//
+//go:noinline
+func (s *session) take(ctx context.Context, line []byte, waited bool) {
+	if waited {
+		s.confirmRetrieved()
+	}
+	s.execute(ctx, line)
+}
+
 // readFailed answers an error of ReadLine.
+//
+//go:noinline
 func (s *session) readFailed(err error) {
 	switch {
 	case errors.Is(err, wire.ErrLineTooLong), errors.Is(err, wire.ErrBareLineEnd):

@@ -26,15 +26,21 @@ type Conn struct {
 	remote netip.Addr
 
 	srv *Server
+	// ctx is the context of the handler. implicitTLS is nil if the connection begins without TLS.
+	ctx         context.Context
+	implicitTLS *tls.Config
 	// loginBy is the end of LoginTimeout; zero: no limit, or the client is known.
 	loginBy time.Time
 	text    textClock
 
-	raw    net.Conn
-	net    net.Conn // raw, or the TLS connection on top of raw
-	tls    *tls.ConnectionState
-	linger bool
-	broken bool
+	raw net.Conn
+	net net.Conn // raw, or the TLS connection on top of records on top of raw
+	// records is nil without TLS. emptied says that the last read has returned all input that TLS had decrypted.
+	records *records
+	emptied bool
+	tls     *tls.ConnectionState
+	linger  bool
+	broken  bool
 
 	// Input: in[r:w] has been read and not yet consumed. in is small or *big.
 	small [smallBuffer]byte

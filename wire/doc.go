@@ -23,7 +23,7 @@
 //
 // # Memory
 //
-// An idle connection holds 256 octets of input buffer. Buffers of 32 KiB are lent from a pool
+// An idle connection holds 256 octets of input buffer, and a stack of 4 KiB, also with TLS (see records). Buffers of 32 KiB are lent from a pool
 // while there is input to read or output to write.
 //
 // # Concurrency

@@ -55,7 +55,7 @@ func (c *Conn) ReadLine() ([]byte, error) {
 		}
 		if !armed {
 			armed = true
-			if err := c.beginWait(c.earliest(time.Now().Add(c.cfg.IdleTimeout))); err != nil {
+			if err := c.beginWait(); err != nil {
 				return nil, err
 			}
 		}
@@ -107,8 +107,9 @@ func (c *Conn) endedLocked() error {
 	return nil
 }
 
-// beginWait notes that the connection waits for a command until deadline.
-func (c *Conn) beginWait(deadline time.Time) error {
+// beginWait notes that the connection waits for a command, and sets the deadline of the wait.
+func (c *Conn) beginWait() error {
+	deadline := c.earliest(time.Now().Add(c.cfg.IdleTimeout))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.endedLocked(); err != nil {

@@ -11,7 +11,10 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Server accepts connections on any number of listeners, which share the limits of its Config.
@@ -28,7 +31,22 @@ type Server struct {
 	headers   int            // connections of proxies whose header has not come yet
 	wg        sync.WaitGroup // counts connections
 
+	// next gives a connection to a goroutine that rests, see work.
+	next    chan *Conn
+	resting atomic.Int32
+	ended   chan struct{} // closed by Shutdown
+
+	counts    func() *counts
 	summaries summaries
+}
+
+// maxResting limits the goroutines that rest.
+const maxResting = 16
+
+// counts are the metrics of every connection.
+type counts struct {
+	total prometheus.Counter
+	open  prometheus.Gauge
 }
 
 // NewServer makes a Server. cfg.Handle and cfg.Refuse must be set.
@@ -39,7 +57,13 @@ func NewServer(cfg Config) *Server {
 		listeners: map[net.Listener]struct{}{},
 		conns:     map[*Conn]context.CancelFunc{},
 		perAddr:   map[netip.Addr]int{},
+		next:      make(chan *Conn),
+		ended:     make(chan struct{}),
 	}
+	s.counts = sync.OnceValue(func() *counts {
+		m := s.cfg.Metrics
+		return &counts{m.total.WithLabelValues(cfg.Protocol), m.open.WithLabelValues(cfg.Protocol)}
+	})
 	s.summaries = summaries{cfg: &s.cfg, byText: map[string]*summary{}}
 	return s
 }
@@ -96,7 +120,7 @@ func (s *Server) isStopping() bool {
 	return s.stopping
 }
 
-// start serves one connection in a goroutine of its own.
+// start serves one connection, and does not wait for its end.
 func (s *Server) start(nc net.Conn, tlsConfig *tls.Config) {
 	if c, ok := s.proxy(nc); ok {
 		s.startProxied(c, func(client net.Conn) { s.begin(client, tlsConfig) })
@@ -105,7 +129,7 @@ func (s *Server) start(nc net.Conn, tlsConfig *tls.Config) {
 	s.begin(nc, tlsConfig)
 }
 
-// begin serves the connection of a client in a goroutine of its own.
+// begin serves the connection of a client in a goroutine that serves no other connection meanwhile.
 func (s *Server) begin(nc net.Conn, tlsConfig *tls.Config) {
 	c := newConn(nc, s)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -115,7 +139,33 @@ func (s *Server) begin(nc net.Conn, tlsConfig *tls.Config) {
 		go s.refuse(c, tlsConfig != nil, reason)
 		return
 	}
-	go s.serve(ctx, c, tlsConfig)
+	c.ctx, c.implicitTLS = ctx, tlsConfig
+	select {
+	case s.next <- c:
+	default:
+		go func() { // a function with arguments would take more of the stack, see fill
+			for c := c; c != nil; c = s.rest() {
+				s.serve(c)
+			}
+		}()
+	}
+}
+
+// rest waits for another connection, which the goroutine of an ended session serves: a new goroutine would have to
+// grow its stack for each session again. rest returns nil if enough goroutines rest, and at Shutdown.
+//
+//go:noinline
+func (s *Server) rest() *Conn {
+	defer s.resting.Add(-1)
+	if s.resting.Add(1) > maxResting {
+		return nil
+	}
+	select {
+	case c := <-s.next:
+		return c
+	case <-s.ended:
+		return nil
+	}
 }
 
 // AddrKey is the address to which MaxConnsPerAddr applies: an IPv4 address, or an IPv6 /64.
@@ -185,30 +235,31 @@ func (s *Server) refuse(c *Conn, implicitTLS bool, reason error) {
 	}
 }
 
-func (s *Server) serve(ctx context.Context, c *Conn, tlsConfig *tls.Config) {
-	m := s.cfg.Metrics
-	m.total.WithLabelValues(s.cfg.Protocol).Inc()
-	m.open.WithLabelValues(s.cfg.Protocol).Inc()
-	defer func() {
-		if p := recover(); p != nil {
-			m.panics.WithLabelValues(s.cfg.Protocol).Inc()
-			s.cfg.Logger.Error("session panicked", "protocol", s.cfg.Protocol, "session", c.id,
-				"cause", fmt.Sprint(p), "stack", string(debug.Stack()))
-		}
-		c.close()
-		m.open.WithLabelValues(s.cfg.Protocol).Dec()
-		s.mu.Lock()
-		cancel := s.conns[c]
-		s.mu.Unlock()
-		cancel()
-		s.release(c)
-	}()
-	if tlsConfig != nil {
-		if c.handshake(ctx, tlsConfig) != nil {
-			return
-		}
+// serve serves an admitted connection.
+func (s *Server) serve(c *Conn) {
+	s.counts().total.Inc()
+	s.counts().open.Inc()
+	defer s.end(c)
+	if c.implicitTLS != nil && c.handshake(c.ctx, c.implicitTLS) != nil {
+		return
 	}
-	s.cfg.Handle(ctx, c)
+	s.cfg.Handle(c.ctx, c)
+}
+
+// end ends a connection, also after a panic of its handler.
+func (s *Server) end(c *Conn) {
+	if p := recover(); p != nil {
+		s.cfg.Metrics.panics.WithLabelValues(s.cfg.Protocol).Inc()
+		s.cfg.Logger.Error("session panicked", "protocol", s.cfg.Protocol, "session", c.id,
+			"cause", fmt.Sprint(p), "stack", string(debug.Stack()))
+	}
+	c.close()
+	s.counts().open.Dec()
+	s.mu.Lock()
+	cancel := s.conns[c]
+	s.mu.Unlock()
+	cancel()
+	s.release(c)
 }
 
 // ServeConn serves one connection that the caller made, for tests over net.Pipe. It returns at the
@@ -221,7 +272,8 @@ func (s *Server) ServeConn(nc net.Conn) {
 		s.refuse(c, false, err)
 		return
 	}
-	s.serve(ctx, c, nil)
+	c.ctx = ctx
+	s.serve(c)
 }
 
 // Shutdown stops accepting, interrupts the sessions that wait for a command, and waits for the
@@ -229,6 +281,9 @@ func (s *Server) ServeConn(nc net.Conn) {
 // connections by force and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
+	if !s.stopping {
+		close(s.ended)
+	}
 	s.stopping = true
 	for l := range s.listeners {
 		l.Close()

@@ -32,7 +32,8 @@ func (c *Conn) handshake(ctx context.Context, cfg *tls.Config) error {
 }
 
 func (c *Conn) tryHandshake(ctx context.Context, cfg *tls.Config) error {
-	tc := tls.Server(c.net, cfg)
+	below := &records{Conn: c.net}
+	tc := tls.Server(below, cfg)
 	deadline := c.earliest(time.Now().Add(c.cfg.HandshakeTimeout))
 	tc.SetDeadline(deadline)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
@@ -49,7 +50,8 @@ func (c *Conn) tryHandshake(ctx context.Context, cfg *tls.Config) error {
 	c.cancelHandshake = nil
 	stopped := c.endedLocked()
 	if err == nil {
-		c.net, c.secured = tc, true
+		c.net, c.records, c.secured = tc, below, true
+		c.emptied = true
 	}
 	c.mu.Unlock()
 	switch {

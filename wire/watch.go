@@ -25,6 +25,7 @@ func (c *Conn) Watch(ctx context.Context) (watched context.Context, stop func())
 		return watched, func() { cancel(nil) }
 	}
 	c.net.SetReadDeadline(time.Time{})
+	c.emptied = false
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
