@@ -123,7 +123,7 @@ func cassandraSettings(c *Cassandra) []setting {
 		{"cassandra.window", duration(&c.Window, time.Second, 30*day).because("deliveries in flight must be left alone"),
 			"In-flight window: background work leaves younger messages and removals alone, because their writes may still be in flight. The window must be the same on all servers of the cluster; while it differs, background work waits. A delivery may take 5 minutes, or a third of a window below 15 minutes, and clocks may differ by 5 minutes: use less than 15m for tests only."},
 		{"cassandra.floor_every", integer(&c.FloorEvery, 1, maxCount),
-			"Removals from one mailbox after which background work tries to raise the floor of the mailbox, so that logins skip the removed messages."},
+			"Removals from one mailbox after which background work tries to raise the floor of the mailbox, so that logins skip the removed messages. A removed message counts once it is older than window."},
 		{"cassandra.bulk_after", integer(&c.BulkAfter, 0, maxCount).zeroIsOff(),
 			"Messages in a mailbox, or removals behind a message that stays, after which background work makes the mailbox bulk: the messages of each day get a segment of their own (\"popelago account bulk\" does so by hand). A bulk mailbox stays bulk. 0: never."},
 		{"cassandra.heartbeat", duration(&c.Heartbeat, 100*time.Millisecond, 5*time.Minute),

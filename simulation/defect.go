@@ -29,7 +29,7 @@ func Defects() []Planted {
 		{"removals leave no trash", 2, skip(write, "trash")},
 		{"the size of a row is wrong now and then", 2, wrongSize},
 		{"a floor is raised a day too high", 1, highFloor},
-		{"background work asks a quorum instead of all replicas", 5, quorumForAll},
+		{"background work asks a quorum instead of all replicas", 16, quorumForAll},
 		{"nobody asks other datacenters", 19, localForEach},
 		{"a content is lost now and then, and acknowledged", 2, lostContent},
 		{"a reaper does not note whose rows it has swept", 2, skip(update, "content")},

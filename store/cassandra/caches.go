@@ -13,7 +13,7 @@ type caches struct {
 func newCaches(cfg Config, run *runner, m *metrics) *caches {
 	return &caches{
 		floors: newFloors(cfg, run), states: newBulkStates(cfg.Window), dayOnly: newDayOnly(),
-		candidates: newBulkCandidates(cfg.BulkAfter), removals: &removalCounts{},
+		candidates: newBulkCandidates(cfg.BulkAfter), removals: &removalCounts{window: cfg.Window},
 		pageSizes: newPageSizes(cfg.Logger, m.pageTimeouts),
 	}
 }

@@ -77,7 +77,7 @@ type Config struct {
 	// Background work leaves younger ids alone.
 	Window time.Duration
 	// FloorEvery is the count of removals from a mailbox after which RaiseFloors tries to raise its
-	// floor.
+	// floor. Messages younger than Window do not count yet.
 	FloorEvery int
 	// BulkAfter is the count of messages of an ordinary mailbox, or of removals while its floor could
 	// not rise, after which RaiseFloors reports the mailbox as grown. Negative: never.

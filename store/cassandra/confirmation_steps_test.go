@@ -136,15 +136,16 @@ func TestBulkStatesAreOfOneDatacenter(t *testing.T) {
 // Removals during a visit of the floor job count for the next visit.
 func TestRemovalCountsMeanwhile(t *testing.T) {
 	var d removalCounts
-	mailbox := mail.MailboxID{1}
-	d.note(mailbox, 10)
-	d.take(10)
-	d.note(mailbox, 7)
+	mailbox, now := mail.MailboxID{1}, time.Now()
+	old := messagesOf(now.Add(-time.Hour), 10)
+	d.note(mailbox, old, now)
+	d.take(10, now)
+	d.note(mailbox, old[:7], now)
 	d.raised(mailbox)
 	if n := d.stuck(mailbox); n != 7 {
 		t.Errorf("%d removals are counted, want 7", n)
 	}
-	if list := d.take(7); len(list) != 1 {
+	if list := d.take(7, now); len(list) != 1 {
 		t.Errorf("%d mailboxes are due, want 1", len(list))
 	}
 }

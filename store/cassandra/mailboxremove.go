@@ -119,7 +119,7 @@ func (m *mailboxes) removeSome(ctx context.Context, mailbox mail.MailboxID, remo
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	m.removals.note(mailbox, len(ids))
+	m.removals.note(mailbox, ids, m.cfg.Now())
 	return nil
 }
 

@@ -5,30 +5,82 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"time"
 
 	"popelago/mail"
 )
 
-// removalCounts counts the removals from each mailbox, to decide when to look at its floor. A count
+// removalCounts counts the removals from each mailbox, to decide when to look at its floor. A removed
+// message counts from the end of its in-flight window on: no floor passes a younger message. A count
 // forgotten at a restart grows again with later removals. Safe for concurrent use.
 type removalCounts struct {
+	window time.Duration // Config.Window
+
 	mu     sync.Mutex
 	counts map[mail.MailboxID]removalCount
 }
 
 // removalCount counts removals from a mailbox.
 type removalCount struct {
-	due   int // since the last look at the floor
-	stuck int // since the floor rose
+	due   int             // of messages that a floor may pass, since the last look at the floor
+	young []youngRemovals // of messages that no floor may pass yet, each of another part of a window
+	stuck int             // since the floor rose
 }
+
+// youngRemovals counts the removed messages of a part of a window.
+type youngRemovals struct {
+	part int64
+	n    int
+}
+
+// windowParts is the count of parts of a window: removals become due a part later at most.
+const windowParts = 8
 
 // maxRemovalCounts bounds the memory of removalCounts. Beyond it the half with the fewest removals is
 // forgotten.
 const maxRemovalCounts = 100_000
 
-// note counts removals.
-func (r *removalCounts) note(mailbox mail.MailboxID, n int) {
-	r.change(mailbox, func(c *removalCount) { c.due += n; c.stuck += n })
+// part returns the part of a window that a moment is in. Parts are counted since 1970.
+func (r *removalCounts) part(at time.Time) int64 {
+	return micros(at) / max(1, r.window.Microseconds()/windowParts)
+}
+
+// firstYoung returns the first part of a window with messages that no floor may pass.
+func (r *removalCounts) firstYoung(now time.Time) int64 { return r.part(now.Add(-r.window)) }
+
+// note counts the removals of messages.
+func (r *removalCounts) note(mailbox mail.MailboxID, ids []mail.MessageID, now time.Time) {
+	first := r.firstYoung(now)
+	r.change(mailbox, func(c *removalCount) {
+		c.stuck += len(ids)
+		for _, id := range ids {
+			if part := r.part(id.Time()); part < first {
+				c.due++
+			} else {
+				c.noteYoung(part)
+			}
+		}
+	})
+}
+
+func (c *removalCount) noteYoung(part int64) {
+	for i := range c.young {
+		if c.young[i].part == part {
+			c.young[i].n++
+			return
+		}
+	}
+	c.young = append(c.young, youngRemovals{part, 1})
+}
+
+// ripen makes the removals due of messages that are young no longer.
+func (c *removalCount) ripen(first int64) {
+	c.young = slices.DeleteFunc(c.young, func(y youngRemovals) bool {
+		if y.part < first {
+			c.due += y.n
+		}
+		return y.part < first
+	})
 }
 
 // dueAnyway is above every count of removals.
@@ -71,34 +123,44 @@ func (r *removalCounts) forgetLocked(n int) {
 	}
 }
 
-// take returns the mailboxes with at least least removals, and resets their counts. Mailboxes to be
-// looked at again come last: many fruitless looks while a replica is away must not end a run before
+// take returns the mailboxes with at least least removals that are due, and resets their counts. Mailboxes
+// to be looked at again come last: many fruitless looks while a replica is away must not end a run before
 // it reaches other mailboxes, see hopelessAfter.
-func (r *removalCounts) take(least int) []mail.MailboxID {
+func (r *removalCounts) take(least int, now time.Time) []mail.MailboxID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	first := r.firstYoung(now)
 	var list, again []mail.MailboxID
 	for _, mailbox := range sortedIDs(r.counts) {
 		c := r.counts[mailbox]
+		c.ripen(first)
 		switch {
 		case c.due < least:
+			r.counts[mailbox] = c
 			continue
 		case c.due < dueAnyway:
 			list = append(list, mailbox)
 		default:
 			again = append(again, mailbox)
 		}
-		r.counts[mailbox] = removalCount{stuck: c.stuck}
+		c.due = 0
+		r.counts[mailbox] = c
 	}
 	return append(list, again...)
 }
 
-// raised forgets a mailbox whose floor rose, except for removals since take.
+// raised forgets a mailbox whose floor rose, except for removals since take and removals of messages that
+// were too young.
 func (r *removalCounts) raised(mailbox mail.MailboxID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if due := r.counts[mailbox].due; due > 0 {
-		r.counts[mailbox] = removalCount{due: due, stuck: due}
+	c := r.counts[mailbox]
+	c.stuck = c.due
+	for _, y := range c.young {
+		c.stuck += y.n
+	}
+	if c.stuck > 0 {
+		r.counts[mailbox] = c
 	} else {
 		delete(r.counts, mailbox)
 	}

@@ -17,9 +17,10 @@ const parallelFloors = 4
 // floorRun raises floors.
 type floorRun struct{ *sweepRun }
 
-// raiseAll looks at the mailboxes with at least Config.FloorEvery removals.
+// raiseAll looks at the mailboxes with at least Config.FloorEvery removals of messages older than the
+// in-flight window.
 func (r *floorRun) raiseAll(ctx context.Context, report *store.FloorReport) error {
-	mailboxes := r.removals.take(r.cfg.FloorEvery)
+	mailboxes := r.removals.take(r.cfg.FloorEvery, r.now)
 	open := map[mail.MailboxID]bool{} // not looked at, or in vain
 	for _, mailbox := range mailboxes {
 		open[mailbox] = true
