@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
 	"popelago/bench/process"
 )
 
@@ -42,6 +44,9 @@ func steady(ctx context.Context, l *lab) error {
 			process.Note("the trash cannot be counted: %v", err) // so many tombstones that a busy node gives up
 			state.Waiting = -1
 		}
+		if state.Skipped, err = skipped(ctx, s); err != nil {
+			return state, err
+		}
 		state.Octets, err = process.OctetsIn(filepath.Join(l.dir, "cluster"))
 		return state, err
 	}
@@ -57,4 +62,11 @@ func steady(ctx context.Context, l *lab) error {
 	fmt.Printf("%s; medians of a round each %v, %d messages of %d octets a round, %d users, %d connections.\n",
 		l.where(), process.SteadyEvery, round.Messages, size, l.settings.users, connections)
 	return err
+}
+
+// skipped returns how many tombstones a read of a mailbox skips, the median of the node's last reads.
+func skipped(ctx context.Context, s *gocql.Session) (median int64, err error) {
+	err = s.Query("SELECT CAST(p50th AS bigint) FROM system_views.tombstones_per_read WHERE keyspace_name = 'popelago' AND table_name = 'mailbox'").
+		ScanContext(ctx, &median)
+	return median, err
 }

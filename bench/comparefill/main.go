@@ -136,7 +136,7 @@ func steady(ctx context.Context, server *process.Popelago, load *process.Load, s
 		func(r *process.Rates) error { return load.Round(ctx, &server.Server, s.round, r) },
 		func() (process.State, error) {
 			octets, err := process.OctetsIn(server.Data)
-			return process.State{Octets: octets, Waiting: -1}, err
+			return process.State{Octets: octets, Waiting: -1, Skipped: -1}, err
 		})
 	err = errors.Join(err, process.WriteSteady(os.Stdout, parts))
 	fmt.Printf("Medians of a round each %v, %d messages of %d octets a round, %d users, %d connections.\n", process.SteadyEvery, s.round.Messages, size, users, connections)

@@ -18,6 +18,7 @@ type Steady struct {
 type State struct {
 	Octets  int64 // on disk
 	Waiting int64 // removed messages whose space is not free yet; -1: not counted
+	Skipped int64 // traces of removed messages that a list skips, the median; -1: not counted
 }
 
 // Part is a twelfth of a steady time.
@@ -86,19 +87,23 @@ func MeasureSteady(ctx context.Context, s *Server, set Steady, round func(*Rates
 
 // row returns a row of the table.
 func (p *Part) row() string {
-	waiting := ""
-	if p.State.Waiting >= 0 {
-		waiting = fmt.Sprint(p.State.Waiting)
+	return fmt.Sprintf("| %v | %.0f | %.0f | %.2f | %s | %.0f | %.2f | %s | %d | %d |", p.Until.Round(time.Second), Median(p.Rates.Deliver), Median(p.Rates.Poll),
+		Median(p.Rates.PollCost), counted(p.State.Skipped), Median(p.Rates.RETR), float64(p.State.Octets)/1e9, counted(p.State.Waiting), p.Memory>>20, p.Failed)
+}
+
+// counted returns a count as text, empty for -1.
+func counted(n int64) string {
+	if n < 0 {
+		return ""
 	}
-	return fmt.Sprintf("| %v | %.0f | %.0f | %.2f | %.0f | %.2f | %s | %d | %d |", p.Until.Round(time.Second), Median(p.Rates.Deliver), Median(p.Rates.Poll),
-		Median(p.Rates.PollCost), Median(p.Rates.RETR), float64(p.State.Octets)/1e9, waiting, p.Memory>>20, p.Failed)
+	return fmt.Sprint(n)
 }
 
 // WriteSteady prints the parts as a table in Markdown, one row each. The cost of polls in the last part is compared with
 // their cost in the first: time of processors depends little on other work on the machine.
 func WriteSteady(w io.Writer, parts []Part) error {
-	fmt.Fprintln(w, "| until | LMTP deliveries/s | POP3 polls/s | core-milliseconds for each poll | RETR messages/s | on disk, GB | removed messages that wait | memory of the server, MiB | failed rounds |")
-	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|")
+	fmt.Fprintln(w, "| until | LMTP deliveries/s | POP3 polls/s | core-milliseconds for each poll | removed messages that a list skips | RETR messages/s | on disk, GB | removed messages that wait | memory of the server, MiB | failed rounds |")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|---|")
 	for _, p := range parts {
 		fmt.Fprintln(w, p.row())
 	}

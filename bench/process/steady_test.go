@@ -24,7 +24,9 @@ func TestMeasureSteady(t *testing.T) {
 		r.PollCost = append(r.PollCost, float64(100+rounds))
 		return nil
 	}
-	look := func() (State, error) { return State{Octets: int64(rounds), Waiting: int64(2 * rounds)}, nil }
+	look := func() (State, error) {
+		return State{Octets: int64(rounds), Waiting: int64(2 * rounds), Skipped: -1}, nil
+	}
 	parts, err := MeasureSteady(t.Context(), s, Steady{Length: 240 * time.Millisecond, Every: 10 * time.Millisecond}, round, look)
 	if err != nil || len(parts) != steadyParts {
 		t.Fatalf("%d parts, error %v", len(parts), err)
@@ -36,7 +38,7 @@ func TestMeasureSteady(t *testing.T) {
 		}
 		seen += len(p.Rates.PollCost) + p.Failed
 		failed += p.Failed
-		if p.State != (State{int64(seen), int64(2 * seen)}) {
+		if p.State != (State{int64(seen), int64(2 * seen), -1}) {
 			t.Errorf("part %d: after %d rounds %+v", i, seen, p.State)
 		}
 	}
