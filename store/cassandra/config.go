@@ -161,7 +161,7 @@ func DefaultConfig() Config {
 		ProtocolVersion:  4,
 		Reconnect:        2 * time.Second,
 		Window:           store.DefaultWindow,
-		FloorEvery:       250,
+		FloorEvery:       100,
 		BulkAfter:        100_000,
 		ScanRate:         2000,
 		Heartbeat:        10 * time.Second,
