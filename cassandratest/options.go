@@ -41,6 +41,9 @@ type Options struct {
 	// Brief is for nodes that live for minutes: Java spends no time on optimizing code for later, and the nodes start a third
 	// faster; an idle node reads the clock less often. Start and Lazy set it, unless benchmarks run.
 	Brief bool
+	// Unkilled is for nodes that no test kills: a change of the schema stays in memory and in the commit log, and costs half. A
+	// killed node would lose its tables. Lazy sets it with Share.
+	Unkilled bool
 	// RingDelay is the time in which all nodes hear of a change of the ring. Default: a second; Cassandra's own
 	// default is 30 seconds. With a second a node may miss that a node replaced another one at another address,
 	// and keep the lost node in system.peers.

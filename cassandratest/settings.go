@@ -164,6 +164,9 @@ func (n *Node) arguments(lib string, o Options, jmx int) []string {
 		// A thread reads the clock every 2 ms by default, which is most of the work of an idle node.
 		args = append(args, "-XX:TieredStopAtLevel=1", "-Dcassandra.approximate_time_precision_ms=20")
 	}
+	if o.Unkilled {
+		args = append(args, "-Dcassandra.test.flush_local_schema_changes=false")
+	}
 	for _, name := range exported {
 		args = append(args, "--add-exports="+name+"=ALL-UNNAMED")
 	}

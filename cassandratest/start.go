@@ -168,6 +168,7 @@ func (l *Lazy) Get(t testing.TB) *Cluster {
 func (l *Lazy) options() Options {
 	o := l.Options
 	o.Brief = !benchmarking()
+	o.Unkilled = o.Unkilled || l.Share != ""
 	return o
 }
 

@@ -24,7 +24,7 @@ import (
 )
 
 // cluster is one node.
-var cluster = cassandratest.Lazy{Options: cassandratest.Options{Settings: map[string]string{
+var cluster = cassandratest.Lazy{Options: cassandratest.Options{Unkilled: true, Settings: map[string]string{
 	// A busy machine is no fault.
 	"read_request_timeout": "20s", "write_request_timeout": "20s",
 }}, After: cassandratest.Uncoordinated}

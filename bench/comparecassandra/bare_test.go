@@ -18,7 +18,7 @@ import (
 )
 
 // The node waits almost as long as the driver: a busy machine is no fault.
-var cluster = cassandratest.Lazy{Options: cassandratest.Options{Settings: map[string]string{
+var cluster = cassandratest.Lazy{Options: cassandratest.Options{Unkilled: true, Settings: map[string]string{
 	"read_request_timeout": "50s", "write_request_timeout": "50s", "cas_contention_timeout": "50s",
 }}}
 

@@ -16,7 +16,7 @@ import (
 // node is the Cassandra node shared by the tests of this package. It asks for a password, offers
 // TLS with a certificate that names no address, and syncs its commit log in Cassandra's default
 // way.
-var node = cassandratest.Lazy{Options: cassandratest.Options{Settings: map[string]string{
+var node = cassandratest.Lazy{Options: cassandratest.Options{Unkilled: true, Settings: map[string]string{
 	"authenticator":         "PasswordAuthenticator",
 	"authorizer":            "CassandraAuthorizer",
 	"permissions_validity":  "0ms", // granted rights count at once
