@@ -258,6 +258,11 @@ func examineStored(ctx context.Context, dir string) []Finding {
 		f.Level, f.Text, f.Hint = FindingError, err.Error(), "start the newer release"
 	case err != nil:
 		f.Level, f.Text = FindingWarning, err.Error()
+	default:
+		if gone, name, err := embedded.ContentsGone(dir); gone || err != nil {
+			f.Level, f.Text = FindingWarning, name+" has no files of large messages, and not the folder that each start makes"
+			f.Hint = "bring the folder back, or mount its disk: the server does not start if a message has its octets there"
+		}
 	}
 	return []Finding{f}
 }

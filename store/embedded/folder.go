@@ -37,6 +37,7 @@ type folder struct {
 	logger *slog.Logger
 	lock   *pebble.Lock // nil until open
 	format int          // after open
+	gone   bool         // after open: the contents are gone, see contentsGone
 }
 
 func newFolder(cfg Config) *folder {
@@ -47,15 +48,21 @@ func newFolder(cfg Config) *folder {
 	return f
 }
 
-// open makes a missing folder with the folders of files, locks the folder and checks its format. close
-// must follow unless open fails.
+// open makes a missing folder with the folders of files, locks the folder and checks its format. If the contents are gone,
+// engine.makeContents makes the folders of files. close must follow unless open fails.
 func (f *folder) open(files *contentFiles) (err error) {
 	if err := makeFolder(f.fs, f.dir); err != nil {
 		return err
 	}
+	if f.gone, err = contentsGone(f.fs, f.dir); err != nil {
+		return err
+	}
 	db := f.fs.PathJoin(f.dir, dbDir)
-	for _, dir := range []string{db, files.dir, files.tmp} {
-		if err := f.fs.MkdirAll(dir, 0o700); err != nil {
+	if err := f.fs.MkdirAll(db, 0o700); err != nil {
+		return err
+	}
+	if !f.gone {
+		if err := makeAll(f.fs, files); err != nil {
 			return err
 		}
 	}
@@ -77,12 +84,37 @@ func (f *folder) open(files *contentFiles) (err error) {
 	if f.format < f.wanted {
 		f.raiseFormat()
 	}
-	for _, dir := range []string{files.dir, f.dir, f.fs.PathDir(f.dir)} {
+	if f.gone {
+		return f.sync(f.dir, f.fs.PathDir(f.dir))
+	}
+	if err := f.sync(files.dir, f.dir, f.fs.PathDir(f.dir)); err != nil {
+		return err
+	}
+	return files.removeTemporary()
+}
+
+// makeFiles makes the folders of files durably.
+func (f *folder) makeFiles(files *contentFiles) error {
+	if err := makeAll(f.fs, files); err != nil {
+		return err
+	}
+	return f.sync(files.dir, f.dir)
+}
+
+func makeAll(fs vfs.FS, files *contentFiles) error {
+	if err := fs.MkdirAll(files.dir, 0o700); err != nil {
+		return err
+	}
+	return fs.MkdirAll(files.tmp, 0o700)
+}
+
+func (f *folder) sync(dirs ...string) error {
+	for _, dir := range dirs {
 		if err := syncDir(f.fs, dir); err != nil {
 			return err
 		}
 	}
-	return files.removeTemporary()
+	return nil
 }
 
 // raiseFormat raises the format of a folder of an earlier version. Without success, new contents stay raw until

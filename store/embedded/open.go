@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -153,7 +154,15 @@ func (e *engine) open() error {
 		e.metrics.unregister(e.cfg.Registerer)
 		return errors.Join(err, e.folder.close())
 	}
-	return nil
+	if !e.folder.gone {
+		return nil
+	}
+	err := e.makeContents(context.Background())
+	if err != nil {
+		err = errors.Join(err, e.link.close(), e.folder.close())
+		e.metrics.unregister(e.cfg.Registerer)
+	}
+	return err
 }
 
 // start starts the loops. The clock writes through the committer, and comes last.
