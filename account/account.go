@@ -207,7 +207,23 @@ func (d *Directory) changeLive(ctx context.Context, a mail.Address, c store.Addr
 	if err != nil {
 		return err
 	}
-	return d.change(ctx, a, e.row.Generation, c)
+	return d.changeAccount(ctx, e, c)
+}
+
+// changeAccount writes columns of an account. While a rename has stopped half way, a change under the old address also counts
+// for the account of the new address, which a repetition of the rename leaves alone: otherwise a password that an administrator
+// has replaced would count again. The caller holds changes.
+func (d *Directory) changeAccount(ctx context.Context, e *entry, c store.AddressChange) error {
+	for _, a := range e.beside {
+		other, err := d.read(ctx, a)
+		if err == nil && other.isAccount() && other.mailbox == e.mailbox {
+			err = d.change(ctx, a, other.row.Generation, c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return d.change(ctx, e.row.Address, e.row.Generation, c)
 }
 
 // live reads the live account of a canonical address.

@@ -13,6 +13,8 @@ import (
 type entry struct {
 	row     store.Address
 	mailbox mail.MailboxID
+	// beside are the targets of an alias behind an account of the same address: a rename that has stopped half way.
+	beside []mail.Address
 }
 
 // disabled reports whether an account may not be used.

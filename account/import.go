@@ -109,6 +109,9 @@ func (d *Directory) importRows(ctx context.Context, list []*importing, dry bool)
 		if err := d.judgeWanted(ctx, w); err != nil || dry || w.done.Outcome == OutcomeUnchanged {
 			return err
 		}
+		if w.live != nil {
+			return d.changeAccount(ctx, w.live, w.change)
+		}
 		return d.change(ctx, w.address, w.generation, w.change)
 	})
 }
@@ -179,7 +182,8 @@ type importing struct {
 	elsewhere []store.Address
 	done      Imported
 
-	generation mail.MessageID
+	live       *entry         // the account; nil: a new one
+	generation mail.MessageID // of a new account
 	change     store.AddressChange
 }
 
@@ -271,7 +275,7 @@ func (d *Directory) judgeWanted(ctx context.Context, w *importing) error {
 			return err
 		}
 	}
-	w.generation = e.row.Generation
+	w.live = e
 	switch {
 	case w.Password != "" && e.row.Password != w.before:
 		return fmt.Errorf("%s: %w: its password is another one", w.address, ErrChanged)

@@ -292,6 +292,43 @@ func TestRenameAgainKeepsChanges(t *testing.T) {
 	}
 }
 
+// A rename has made the new address and stops. A change under the old address, of any kind, also counts under the new one, so
+// that the repetition brings no earlier password and no earlier state back.
+func TestRenameAgainKeepsChangesOfTheOldAddress(t *testing.T) {
+	d, _ := withDomain(t)
+	ctx := t.Context()
+	ann, anna := addr(t, "ann@example.test"), addr(t, "anna@example.test")
+	addAccount(t, d, ann.String(), "secret")
+	_, err := newDirectory(t, cheap(newClock()), &stopping{d.store.Local, 2}).Rename(ctx, ann, anna)
+	wantErr(t, "a rename that stops", err, store.ErrUnavailable)
+
+	wantErr(t, "settings", d.SetAccountSettings(ctx, ann, map[string]string{"quota": "2GiB", "retention": "30d"}), nil)
+	l, err := d.Authenticate(ctx, ann.String(), "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, "password", d.ChoosePassword(ctx, l, "chosen"), nil)
+	for _, a := range []string{ann.String(), anna.String()} {
+		_, err = d.Authenticate(ctx, a, "secret")
+		wantErr(t, a+" with the earlier password", err, ErrBadCredentials)
+		_, err = d.Authenticate(ctx, a, "chosen")
+		wantErr(t, a, err, nil)
+	}
+	for _, r := range d.Import(ctx, []Wanted{{Address: ann, Settings: map[string]string{"pop3": "off"}}}, false) {
+		wantErr(t, "import", r.Err, nil)
+	}
+	wantErr(t, "password", d.SetPassword(ctx, ann, "another"), nil)
+	wantErr(t, "state", d.SetState(ctx, ann, store.StateDisabled), nil)
+	want, err := d.Account(ctx, ann)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := renamed(t, d, ann.String(), anna.String())
+	if want.Address = anna; !reflect.DeepEqual(got, want) || got.Settings["pop3"] != "off" || got.Settings["quota"] != "2GiB" {
+		t.Errorf("renamed: %+v, want %+v", got, want)
+	}
+}
+
 // An account whose rename a walk over the accounts misses under both addresses keeps its part in the least retention.
 func TestRenameDuringWalk(t *testing.T) {
 	d, _ := withDomain(t)

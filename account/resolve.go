@@ -122,7 +122,17 @@ func entryOf(rows []store.Address) *entry {
 	if i < 0 {
 		return nil
 	}
-	return &entry{row: rows[i], mailbox: rows[i].Mailbox()}
+	e := &entry{row: rows[i], mailbox: rows[i].Mailbox()}
+	if !e.isAccount() || len(rows) == 1 {
+		return e
+	}
+	alias := e.row.Generation.Sibling(kindNumber(store.KindAlias))
+	for _, r := range rows {
+		if r.Generation == alias && r.Kind == store.KindAlias && r.Removed.IsZero() {
+			e.beside = r.Targets
+		}
+	}
+	return e
 }
 
 // forgetAddress must be called after every change of an address, see cache.forget.
