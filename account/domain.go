@@ -4,15 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"popelago/mail"
 	"popelago/store"
 )
 
+// checkHosted refuses names that no mail can be for: the last label of a domain name in the Internet has a letter (RFC 3696
+// section 2), and 192.0.2.1 is an address without its brackets. Errors: mail.ErrBadAddress.
+func checkHosted(name string) error {
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	if strings.Trim(last, "0123456789") == "" {
+		return fmt.Errorf("%w: %s is not a domain name: its last part has digits alone", mail.ErrBadAddress, name)
+	}
+	return nil
+}
+
 // AddDomain starts hosting a domain, without settings. A domain that another datacenter has added on the other side of
 // a cut keeps its settings. Errors: mail.ErrBadAddress, ErrExists, the store's.
 func (d *Directory) AddDomain(ctx context.Context, name string) (store.Domain, error) {
 	name, err := mail.CanonicalDomain(name)
+	if err == nil {
+		err = checkHosted(name)
+	}
 	if err != nil {
 		return store.Domain{}, err
 	}
@@ -34,6 +48,17 @@ func (d *Directory) AddDomain(ctx context.Context, name string) (store.Domain, e
 		return store.Domain{}, fmt.Errorf("account: add domain %s: %w", name, err)
 	}
 	return domain, nil
+}
+
+// probeDomain is a domain that nobody hosts (RFC 6761 section 6.4).
+const probeDomain = "probe.invalid"
+
+// Readable returns nil if the store can be read, with one small read however many domains are hosted. Errors: the store's.
+func (d *Directory) Readable(ctx context.Context) error {
+	if _, err := d.store.Local.Domain(ctx, probeDomain); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("account: look whether the store can be read: %w", err)
+	}
+	return nil
 }
 
 // ListDomains returns the hosted domains by name.

@@ -54,6 +54,5 @@ func (r *Readiness) Check(ctx context.Context) error {
 
 // Storage returns nil if the server can read its store. Errors: the store's.
 func (r *Readiness) Storage(ctx context.Context) error {
-	_, err := r.directory.ListDomains(ctx)
-	return err
+	return r.directory.Readable(ctx)
 }

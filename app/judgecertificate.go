@@ -1,6 +1,7 @@
 package app
 
 import (
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -12,6 +13,9 @@ import (
 
 // renewBefore is the time before its end at which a certificate should have been renewed.
 const renewBefore = 14 * 24 * time.Hour
+
+// leastRSA is the least length in bits of an RSA key that mail programs accept (RFC 9325 section 4.5).
+const leastRSA = 2048
 
 // renewHint is the remedy for a certificate near or after its end.
 const renewHint = "renew it; the server reads the files again when they change"
@@ -34,6 +38,10 @@ func judgeCertificate(file, hostname string, cert *tls.Certificate, now time.Tim
 	}
 	if err := verifyName(leaf, hostname); err != nil {
 		add(FindingWarning, "get one for that name, or set hostname to the name that mail programs use", "is not for the name %s: %v", hostname, err)
+	}
+	if key, isRSA := leaf.PublicKey.(*rsa.PublicKey); isRSA && key.N.BitLen() < leastRSA {
+		add(FindingWarning, fmt.Sprintf("make a key of %d bits, or an ECDSA key, and get a certificate for it", leastRSA),
+			"has an RSA key of %d bits, which many mail programs refuse", key.N.BitLen())
 	}
 	found = append(found, judgeIssuers(file, cert, now)...)
 	if err := judgeChain(cert); err != nil {

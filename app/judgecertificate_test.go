@@ -4,11 +4,13 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"log/slog"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -414,5 +416,21 @@ func TestDoctorSelfSigned(t *testing.T) {
 	}
 	if found := examineSelfSigned(dir, time.Now()); len(found) != 1 || found[0].Level != FindingError {
 		t.Errorf("a damaged certificate: %v", found)
+	}
+}
+
+// The doctor warns of RSA keys that mail programs refuse.
+func TestJudgeShortKey(t *testing.T) {
+	c := sign(t, "mx.example.test", false, nil)
+	for bits, warned := range map[uint]bool{1024: true, 2047: true, 2048: false} {
+		leaf := *c.cert
+		leaf.PublicKey = &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), bits-1), E: 65537}
+		got := false
+		for _, f := range judgeCertificate("tls.crt", "mx.example.test", &tls.Certificate{Certificate: [][]byte{c.der}, Leaf: &leaf}, time.Now()) {
+			got = got || f.Level == FindingWarning && strings.Contains(f.Text, "RSA key of")
+		}
+		if got != warned {
+			t.Errorf("%d bits: warned %t", bits, got)
+		}
 	}
 }

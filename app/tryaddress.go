@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -45,7 +46,11 @@ func tryAddress(ctx context.Context, network, address string) error {
 
 // bind binds a socket that Go has made. bind returns errTried if the address is free.
 func bind(fd int, place netip.AddrPort) error {
-	var to unix.Sockaddr = &unix.SockaddrInet6{Port: int(place.Port()), Addr: place.Addr().As16()}
+	zone, err := zoneID(place.Addr().Zone())
+	if err != nil {
+		return err
+	}
+	var to unix.Sockaddr = &unix.SockaddrInet6{Port: int(place.Port()), Addr: place.Addr().As16(), ZoneId: zone}
 	if domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil {
 		return err
 	} else if domain == unix.AF_INET {
@@ -59,4 +64,19 @@ func bind(fd int, place netip.AddrPort) error {
 		return os.NewSyscallError("bind", err)
 	}
 	return errTried
+}
+
+// zoneID returns the number of a zone, which is the name or the number of a network interface; empty: 0.
+func zoneID(zone string) (uint32, error) {
+	if zone == "" {
+		return 0, nil
+	}
+	if n, err := strconv.ParseUint(zone, 10, 32); err == nil {
+		return uint32(n), nil
+	}
+	i, err := net.InterfaceByName(zone)
+	if err != nil {
+		return 0, err
+	}
+	return uint32(i.Index), nil
 }
