@@ -252,9 +252,13 @@ func TestTrashOfAClockThatIsBehind(t *testing.T) {
 	if err := behind.Close(); err != nil {
 		t.Fatal(err)
 	}
-	var hour int
-	if err := session(t, cfg).Query("SELECT hour FROM " + cfg.Keyspace + ".trash").Scan(&hour); err != nil || hour < worked {
-		t.Errorf("the removal is in hour %d, %v; the hours before %d were worked off", hour, err, worked)
+	var hour, last int
+	hours := session(t, cfg).Query("SELECT hour FROM " + cfg.Keyspace + ".trash").Iter()
+	for hours.Scan(&hour) {
+		last = max(last, hour)
+	}
+	if err := hours.Close(); err != nil || last < worked {
+		t.Errorf("the removal is in hour %d, %v; the hours before %d were worked off", last, err, worked)
 	}
 	if r, err := s.Sweep(t.Context(), time.Now()); err != nil || r.Contents != 1 {
 		t.Errorf("%+v, %v", r, err)
