@@ -207,17 +207,23 @@ func (d *Directory) changeLive(ctx context.Context, a mail.Address, c store.Addr
 	if err != nil {
 		return err
 	}
-	return d.changeAccount(ctx, e, c)
+	return d.changeAccount(ctx, e, nil, c)
 }
 
 // changeAccount writes columns of an account. While a rename has stopped half way, a change under the old address also counts
 // for the account of the new address, which a repetition of the rename leaves alone: otherwise a password that an administrator
-// has replaced would count again. The caller holds changes.
-func (d *Directory) changeAccount(ctx context.Context, e *entry, c store.AddressChange) error {
+// has replaced would count again. A login, nil for an administrator, must count for the account of the new address, too. The
+// caller holds changes.
+func (d *Directory) changeAccount(ctx context.Context, e *entry, l *Login, c store.AddressChange) error {
 	for _, a := range e.beside {
 		other, err := d.read(ctx, a)
 		if err == nil && other.isAccount() && other.mailbox == e.mailbox {
-			err = d.change(ctx, a, other.row.Generation, c)
+			if l != nil {
+				err = l.confirm(other)
+			}
+			if err == nil {
+				err = d.change(ctx, a, other.row.Generation, c)
+			}
 		}
 		if err != nil {
 			return err

@@ -74,5 +74,5 @@ func (d *Directory) setBulk(ctx context.Context, e *entry) (since time.Time, err
 	if known := d.nowMicros().Add(2 * max(d.cfg.CacheTTL, 0)); known.After(since) {
 		since = known
 	}
-	return since, d.change(ctx, a, e.row.Generation, store.AddressChange{Bulk: &since})
+	return since, d.changeAccount(ctx, e, nil, store.AddressChange{Bulk: &since})
 }

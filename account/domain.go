@@ -15,7 +15,7 @@ import (
 func checkHosted(name string) error {
 	last := name[strings.LastIndexByte(name, '.')+1:]
 	if strings.Trim(last, "0123456789") == "" {
-		return fmt.Errorf("%w: %s is not a domain name: its last part has digits alone", mail.ErrBadAddress, name)
+		return fmt.Errorf("%w: %s is not a domain name: its last part has only digits", mail.ErrBadAddress, name)
 	}
 	return nil
 }

@@ -110,7 +110,7 @@ func (d *Directory) importRows(ctx context.Context, list []*importing, dry bool)
 			return err
 		}
 		if w.live != nil {
-			return d.changeAccount(ctx, w.live, w.change)
+			return d.changeAccount(ctx, w.live, nil, w.change)
 		}
 		return d.change(ctx, w.address, w.generation, w.change)
 	})

@@ -23,7 +23,7 @@ var ErrHalfWay = errors.New("the rename has stopped half way: both addresses may
 // Rename makes up to four writes. If Rename stops between two of them, both addresses work, and a repetition
 // continues; a repetition after the last write changes nothing. As soon as the new address is an account, its
 // password, its state and its settings count: a repetition copies none of them again, and a change under the old address
-// meanwhile is made for both. The new address may be an
+// meanwhile is made for both. A removal of the old address meanwhile leaves the account of the new address. The new address may be an
 // alias that leads to the account alone, so that a rename can be undone by a rename.
 //
 // Errors: mail.ErrBadAddress, ErrNoSuchAccount (also for an alias, which the text names), ErrNoSuchDomain,

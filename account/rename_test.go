@@ -329,6 +329,32 @@ func TestRenameAgainKeepsChangesOfTheOldAddress(t *testing.T) {
 	}
 }
 
+// A rename has made the new address and stops. An administrator gives the new address another password. Whoever still signs in
+// under the old address with the earlier password changes neither account.
+func TestEarlierPasswordDuringRename(t *testing.T) {
+	d, _ := withDomain(t)
+	ctx := t.Context()
+	ann, anna := addr(t, "ann@example.test"), addr(t, "anna@example.test")
+	addAccount(t, d, ann.String(), "secret")
+	_, err := newDirectory(t, cheap(newClock()), &stopping{d.store.Local, 2}).Rename(ctx, ann, anna)
+	wantErr(t, "a rename that stops", err, store.ErrUnavailable)
+	wantErr(t, "password", d.SetPassword(ctx, anna, "another"), nil)
+	l, err := d.Authenticate(ctx, ann.String(), "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, "password by the user", d.ChoosePassword(ctx, l, "stolen"), ErrChanged)
+	renamed(t, d, ann.String(), anna.String())
+	for _, a := range []string{ann.String(), anna.String()} {
+		for _, password := range []string{"secret", "stolen"} {
+			_, err = d.Authenticate(ctx, a, password)
+			wantErr(t, a+" with "+password, err, ErrBadCredentials)
+		}
+	}
+	_, err = d.Authenticate(ctx, anna.String(), "another")
+	wantErr(t, "the password of the administrator", err, nil)
+}
+
 // An account whose rename a walk over the accounts misses under both addresses keeps its part in the least retention.
 func TestRenameDuringWalk(t *testing.T) {
 	d, _ := withDomain(t)

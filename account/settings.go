@@ -109,7 +109,7 @@ func (d *Directory) changeOwn(ctx context.Context, a mail.Address, l *Login, c s
 	if err := d.lowerLeastLocked(ctx, leastOfChange(c)); err != nil {
 		return err
 	}
-	return d.changeAccount(ctx, e, c)
+	return d.changeAccount(ctx, e, l, c)
 }
 
 // DomainChange reads settings of a domain, by name, as SetAccountSettings does. Errors: ErrBadSetting.

@@ -259,8 +259,11 @@ func examineStored(ctx context.Context, dir string) []Finding {
 	case err != nil:
 		f.Level, f.Text = FindingWarning, err.Error()
 	default:
-		if gone, name, err := embedded.ContentsGone(dir); gone || err != nil {
-			f.Level, f.Text = FindingWarning, name+" has no files of large messages, and not the folder that each start makes"
+		switch gone, name, err := embedded.ContentsGone(dir); {
+		case err != nil:
+			f.Level, f.Text = FindingWarning, err.Error()
+		case gone:
+			f.Level, f.Text = FindingWarning, name+" is missing or empty. Each start makes a folder in it"
 			f.Hint = "bring the folder back, or mount its disk: the server does not start if a message has its octets there"
 		}
 	}

@@ -153,7 +153,7 @@ func createKeyspace(name string) string {
 
 func executeCQL(t *testing.T, n *cassandratest.Node, statements ...string) {
 	t.Helper()
-	s, err := n.Session(time.Minute)
+	s, err := n.Session(10 * time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

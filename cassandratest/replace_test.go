@@ -59,7 +59,7 @@ func TestReplace(t *testing.T) {
 		t.Errorf("nodetool status: %v\n%s", err, out)
 	}
 	check(t, second.Wipe())
-	s, err := first.Session(time.Minute)
+	s, err := first.Session(10 * time.Minute)
 	check(t, err)
 	defer s.Close()
 	rows := s.Query("SELECT a FROM k.t").Consistency(gocql.One).Iter()

@@ -65,7 +65,12 @@ func (d *Deliverer) AdmitBeside(ctx context.Context, e mail.Envelope, accepted *
 	return err
 }
 
-// admitAll judges the recipients of a RCPT command. over lists the recipients over quota behind a refusal.
+// errOverByCopies: a copy fits by itself, and not beside the copies for other addresses of the maildrop. These may never
+// come, so the refusal is for the moment.
+var errOverByCopies = fmt.Errorf("%w with the copies for other addresses", quota.ErrOver)
+
+// admitAll judges the recipients of a RCPT command. over lists the recipients behind a refusal that are over quota by this
+// copy alone.
 func (d *Deliverer) admitAll(ctx context.Context, accepted *Accepted, recipients []mail.Recipient, size int64) (over []mail.Recipient, refusal error) {
 	for _, r := range recipients {
 		err := d.admit(ctx, accepted, r, size)
@@ -77,7 +82,7 @@ func (d *Deliverer) admitAll(ctx context.Context, accepted *Accepted, recipients
 		case gravity(err) > gravity(refusal):
 			refusal = err
 		}
-		if errors.Is(err, quota.ErrOver) {
+		if errors.Is(err, quota.ErrOver) && !errors.Is(err, errOverByCopies) {
 			over = append(over, r)
 		}
 	}
@@ -93,8 +98,8 @@ func (d *Deliverer) admit(ctx context.Context, accepted *Accepted, r mail.Recipi
 		return err
 	}
 	if n := int64(accepted.with(r)); n > 1 {
-		if err = d.quota.Admit(ctx, r, n*size); errors.Is(err, quota.ErrRefused) {
-			err = quota.ErrOver // the copies may never come
+		if err = d.quota.Admit(ctx, r, n*size); errors.Is(err, quota.ErrOver) {
+			err = errOverByCopies
 		}
 	}
 	return err

@@ -11,7 +11,7 @@ import (
 // Bounds of the events about recipients over quota at RCPT. Strangers cause such refusals at any rate, and a sender repeats
 // a refused RCPT for days.
 const (
-	// overQuotaEvery is the pause between two events about a mailbox.
+	// overQuotaEvery is the time with at most one event about a mailbox.
 	overQuotaEvery = 15 * time.Minute
 	// overQuotaMost bounds the mailboxes with an event in a pause. Further mailboxes have no event.
 	overQuotaMost = 10_000
@@ -24,7 +24,7 @@ type overQuotas struct {
 	seen  map[mail.MailboxID]struct{}
 }
 
-// first notes a refusal, and reports whether the refusal is the first of its mailbox in overQuotaEvery.
+// first notes a refusal, and reports whether the refusal is the first of its mailbox in the present overQuotaEvery.
 func (o *overQuotas) first(mailbox mail.MailboxID, now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

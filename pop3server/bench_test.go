@@ -204,7 +204,7 @@ func TestPollAllocations(t *testing.T) {
 			t.Fatal(err, end)
 		}
 	})
-	if per > 95 {
+	if per > 110 {
 		t.Errorf("%v allocations for each poll", per)
 	}
 }

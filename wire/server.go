@@ -31,7 +31,7 @@ type Server struct {
 	headers   int            // connections of proxies whose header has not come yet
 	wg        sync.WaitGroup // counts connections
 
-	// next gives a connection to a goroutine that rests, see work.
+	// next gives a connection to a goroutine that rests, see rest.
 	next    chan *Conn
 	resting atomic.Int32
 	ended   chan struct{} // closed by Shutdown

@@ -27,8 +27,8 @@ func newEventListCommand(f *remoteFlags) *cobra.Command {
 		Long: `List the events that webhooks get, in all datacenters, the newest first, sent or not. Events of the last
 second at other servers may be missing. The server must keep a queue (events.enabled).
 
-Exit codes: 0 events were found; 1 none was found, or a datacenter could not be asked;
-64 wrong usage.`,
+Exit codes: 0 events were found; 1 none was found, a record is damaged, or a datacenter could not
+be asked; 64 wrong usage.`,
 		Example: `  popelago event list --since 1h
   popelago event list --kind unfetched --json`,
 		Args: arguments(),

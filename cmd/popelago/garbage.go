@@ -24,6 +24,7 @@ func giveHeadroom() (end func()) {
 	if own <= 0 { // off, or as often as possible
 		return func() {}
 	}
+	runtime.GC() // without a collection the live octets are not known
 	h := &headroomKeeper{own: own, set: own}
 	h.adapt()
 	return h.end

@@ -78,7 +78,7 @@ func TestNodeScripts(t *testing.T) {
 }
 
 func executeCQL(n *cassandratest.Node, statement string) error {
-	session, err := n.Session(time.Minute)
+	session, err := n.Session(10 * time.Minute) // a busy machine is no fault
 	if err != nil {
 		return err
 	}

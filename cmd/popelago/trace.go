@@ -52,8 +52,8 @@ A message has several names: the header field Message-ID, the unique-id (UIDL), 
 in the reply to the sender and in the log. Events of the last seconds at other servers may be missing. The
 server must keep records (trace.enabled).
 
-Exit codes: 0 events were found; 1 none was found, or a datacenter could not be asked;
-64 wrong usage; 65 the name has no known form.`,
+Exit codes: 0 events were found; 1 none was found, a record is damaged, or a datacenter could not
+be asked; 64 wrong usage; 65 the name has no known form.`,
 		Example: `  popelago trace '<20261126.1234@example.org>'
   popelago trace alice@example.org --since 2h`,
 		Args: arguments("MESSAGE-ID|UIDL|ID|ADDRESS"),
@@ -91,8 +91,8 @@ administrator into a maildrop is always among them. With --failed-logins, show t
 failed, and the requests whose token was refused; repetitions are counted, and shown after
 15 minutes at most. Events of the last seconds may be missing. The server must keep records (audit.enabled).
 
-Exit codes: 0 events were found; 1 none was found, or a datacenter could not be asked;
-64 wrong usage.`,
+Exit codes: 0 events were found; 1 none was found, a record is damaged, or a datacenter could not
+be asked; 64 wrong usage.`,
 		Example: `  popelago audit alice@example.org --since 2d
   popelago audit --failed-logins --since 1d
   popelago audit --json`,

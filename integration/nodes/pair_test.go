@@ -63,7 +63,7 @@ func (e *pair) setting(n *cassandratest.Node, name string) (value string) {
 	if !n.Running() {
 		return ""
 	}
-	s, err := n.Session(time.Minute)
+	s, err := n.Session(10 * time.Minute)
 	if err != nil {
 		e.Fatal(err)
 	}

@@ -149,7 +149,7 @@ func (r *renewal) logged(texts ...string) {
 // requests returns the count of requests that clients have sent to a node on the connections of now.
 func (r *renewal) requests(n *cassandratest.Node) (count int64) {
 	r.Helper()
-	s, err := n.Session(time.Minute)
+	s, err := n.Session(10 * time.Minute)
 	if err != nil {
 		r.Fatal(err)
 	}

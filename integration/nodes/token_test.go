@@ -28,7 +28,7 @@ type ring struct {
 func newRing(t *testing.T, cfg cassandra.Config) *ring {
 	r := &ring{T: t, session: enginetest.Session(t, cfg), keyspace: cfg.Keyspace, owners: map[int64]string{}}
 	for _, n := range trio.Get(t).Nodes {
-		s, err := n.Session(time.Minute)
+		s, err := n.Session(10 * time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -209,7 +209,7 @@ func realSession(t *testing.T) realNode {
 		t.Skip("needs a Cassandra node")
 	}
 	node := real.Get(t).Datacenter("dc1")[0]
-	setup, err := node.Session(time.Minute)
+	setup, err := node.Session(10 * time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
