@@ -368,7 +368,7 @@ func (r *orphanRun) emptyLate(ctx context.Context, parts map[trashPart]bool) err
 		if o != nil || p.hour >= next {
 			continue
 		}
-		h, err := (&trashRun{r.sweepRun}).emptyHour(ctx, p, hourState{})
+		h, err := (&trashRun{r.sweepRun, next}).emptyHour(ctx, p, hourState{})
 		if err != nil {
 			return err
 		}

@@ -52,6 +52,7 @@ func (r *removalCounts) firstYoung(now time.Time) int64 { return r.part(now.Add(
 func (r *removalCounts) note(mailbox mail.MailboxID, ids []mail.MessageID, now time.Time) {
 	first := r.firstYoung(now)
 	r.change(mailbox, func(c *removalCount) {
+		c.ripen(first)
 		c.stuck += len(ids)
 		for _, id := range ids {
 			if part := r.part(id.Time()); part < first {

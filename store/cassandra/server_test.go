@@ -277,6 +277,32 @@ func workedOff(t *testing.T, cfg cassandra.Config, mb mail.MailboxID) (hour int)
 	return hour
 }
 
+// A removal by a server whose clock is a day behind stands in two hours of the trash, and the first was worked off. The search
+// for orphans leaves the content until the hour of the removal is worked off.
+func TestOrphansLeaveTrashOfAClockThatIsBehind(t *testing.T) {
+	cfg := config(t)
+	s := open(t, cfg)
+	mb, m := mailbox("late trash"), at(time.Now().Add(-48*time.Hour))
+	put(t, s, m.ID, 10, mb)
+	add(t, s, mb, m)
+	workedOff(t, cfg, mb)
+	old := cfg
+	old.Now = func() time.Time { return time.Now().Add(-24 * time.Hour) }
+	behind := reopen(t, old)
+	if err := behind.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if err := behind.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := s.SweepOrphans(t.Context(), time.Now(), time.Now()); err != nil || r.Contents != 0 {
+		t.Errorf("the search for orphans: %+v, %v", r, err)
+	}
+	if r, err := s.Sweep(t.Context(), time.Now()); err != nil || r.Contents != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // The reaper finds a removal in an hour of the trash that was worked off before.
 func TestLateTrash(t *testing.T) {
 	cfg := config(t)

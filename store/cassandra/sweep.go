@@ -42,7 +42,7 @@ func (s *sweeper) RaiseFloors(ctx context.Context) (report store.FloorReport, er
 // the swept mailboxes are noted in chunk 0, in a set that only grows.
 func (s *sweeper) Sweep(ctx context.Context, olderThan time.Time) (store.SweepReport, error) {
 	return s.inBackground(ctx, s.state.trash, olderThan, func(ctx context.Context, r *sweepRun) error {
-		return (&trashRun{r}).emptyTrash(ctx)
+		return (&trashRun{sweepRun: r}).emptyTrash(ctx)
 	})
 }
 

@@ -9,7 +9,12 @@ import (
 )
 
 // trashRun sweeps the trash.
-type trashRun struct{ *sweepRun }
+type trashRun struct {
+	*sweepRun
+	// next, if not 0, is the next hour of the shard to be swept: removals from this hour on have a row in their own hour, see
+	// removalTime, and stay until then.
+	next int
+}
 
 // emptyTrash sweeps the hours that are over, from the position of the last run, and once in a window
 // also the current hour.

@@ -123,7 +123,9 @@ func (r *trashRun) emptyHour(ctx context.Context, p trashPart, before hourState)
 }
 
 // young reports whether a removal is too young to be swept.
-func (r *trashRun) young(t removal) bool { return t.at >= r.before || t.message.Micros() >= r.before }
+func (r *trashRun) young(t removal) bool {
+	return t.at >= r.before || t.message.Micros() >= r.before || r.next > 0 && hourOf(t.at) >= r.next
+}
 
 // readTrash reads a page of a partition of the trash.
 func (r *trashRun) readTrash(ctx context.Context, p trashPart, level gocql.Consistency, from page) (rows []removal, next page, o *obstacle, err error) {
