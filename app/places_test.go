@@ -140,6 +140,7 @@ func TestIdleGivesWay(t *testing.T) {
 func TestSilenceGivesWay(t *testing.T) {
 	visited(t, httpLimits{"userpage", 2, 2}, func(v visitors) {
 		_, oldestOpen := v.connect("192.0.2.1:1")
+		time.Sleep(time.Second)
 		v.connect("192.0.2.1:2")
 		time.Sleep(2 * time.Second)
 		if !oldestOpen() {
