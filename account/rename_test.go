@@ -263,6 +263,13 @@ func (s *stopping) ChangeAddress(ctx context.Context, a mail.Address, generation
 	return s.Directory.ChangeAddress(ctx, a, generation, c)
 }
 
+// renameHalf begins a rename that stops when the new address has been made.
+func renameHalf(t *testing.T, d *Directory, from, to mail.Address) {
+	t.Helper()
+	_, err := newDirectory(t, cheap(newClock()), &stopping{d.store.Local, 2}).Rename(t.Context(), from, to)
+	wantErr(t, "a rename that stops", err, store.ErrUnavailable)
+}
+
 // A rename has made the new address and stops. The changes of the account under the new address survive the repetition.
 func TestRenameAgainKeepsChanges(t *testing.T) {
 	d, _ := withDomain(t)
@@ -270,8 +277,7 @@ func TestRenameAgainKeepsChanges(t *testing.T) {
 	ann, anna := addr(t, "ann@example.test"), addr(t, "anna@example.test")
 	old := addAccount(t, d, ann.String(), "secret")
 	wantErr(t, "settings", d.SetAccountSettings(ctx, ann, map[string]string{"quota": "1GiB", "pop3": "off", "retention": "90d"}), nil)
-	_, err := newDirectory(t, cheap(newClock()), &stopping{d.store.Local, 2}).Rename(ctx, ann, anna)
-	wantErr(t, "a rename that stops", err, store.ErrUnavailable)
+	renameHalf(t, d, ann, anna)
 
 	wantErr(t, "password", d.SetPassword(ctx, anna, "another"), nil)
 	wantErr(t, "state", d.SetState(ctx, anna, store.StateDisabled), nil)
@@ -299,8 +305,7 @@ func TestRenameAgainKeepsChangesOfTheOldAddress(t *testing.T) {
 	ctx := t.Context()
 	ann, anna := addr(t, "ann@example.test"), addr(t, "anna@example.test")
 	addAccount(t, d, ann.String(), "secret")
-	_, err := newDirectory(t, cheap(newClock()), &stopping{d.store.Local, 2}).Rename(ctx, ann, anna)
-	wantErr(t, "a rename that stops", err, store.ErrUnavailable)
+	renameHalf(t, d, ann, anna)
 
 	wantErr(t, "settings", d.SetAccountSettings(ctx, ann, map[string]string{"quota": "2GiB", "retention": "30d"}), nil)
 	l, err := d.Authenticate(ctx, ann.String(), "secret")
@@ -336,8 +341,7 @@ func TestEarlierPasswordDuringRename(t *testing.T) {
 	ctx := t.Context()
 	ann, anna := addr(t, "ann@example.test"), addr(t, "anna@example.test")
 	addAccount(t, d, ann.String(), "secret")
-	_, err := newDirectory(t, cheap(newClock()), &stopping{d.store.Local, 2}).Rename(ctx, ann, anna)
-	wantErr(t, "a rename that stops", err, store.ErrUnavailable)
+	renameHalf(t, d, ann, anna)
 	wantErr(t, "password", d.SetPassword(ctx, anna, "another"), nil)
 	l, err := d.Authenticate(ctx, ann.String(), "secret")
 	if err != nil {

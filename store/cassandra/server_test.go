@@ -235,6 +235,19 @@ func TestOrphansArePaced(t *testing.T) {
 	}
 }
 
+// removeBehind removes a message by a server whose clock is behind.
+func removeBehind(t *testing.T, cfg cassandra.Config, behind time.Duration, mb mail.MailboxID, id mail.MessageID) {
+	t.Helper()
+	cfg.Now = func() time.Time { return time.Now().Add(-behind) }
+	s := reopen(t, cfg)
+	if err := s.RemoveMessages(t.Context(), mb, []mail.MessageID{id}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A removal by a server whose clock is behind is in the present hour of the trash all the same.
 func TestTrashOfAClockThatIsBehind(t *testing.T) {
 	cfg := config(t)
@@ -243,15 +256,7 @@ func TestTrashOfAClockThatIsBehind(t *testing.T) {
 	put(t, s, m.ID, 10, mb)
 	add(t, s, mb, m)
 	worked := workedOff(t, cfg, mb)
-	old := cfg
-	old.Now = func() time.Time { return time.Now().Add(-4 * time.Hour) }
-	behind := reopen(t, old)
-	if err := behind.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}); err != nil {
-		t.Fatal(err)
-	}
-	if err := behind.Close(); err != nil {
-		t.Fatal(err)
-	}
+	removeBehind(t, cfg, 4*time.Hour, mb, m.ID)
 	var hour, last int
 	hours := session(t, cfg).Query("SELECT hour FROM " + cfg.Keyspace + ".trash").Iter()
 	for hours.Scan(&hour) {
@@ -286,15 +291,7 @@ func TestOrphansLeaveTrashOfAClockThatIsBehind(t *testing.T) {
 	put(t, s, m.ID, 10, mb)
 	add(t, s, mb, m)
 	workedOff(t, cfg, mb)
-	old := cfg
-	old.Now = func() time.Time { return time.Now().Add(-24 * time.Hour) }
-	behind := reopen(t, old)
-	if err := behind.RemoveMessages(t.Context(), mb, []mail.MessageID{m.ID}); err != nil {
-		t.Fatal(err)
-	}
-	if err := behind.Close(); err != nil {
-		t.Fatal(err)
-	}
+	removeBehind(t, cfg, 24*time.Hour, mb, m.ID)
 	if r, err := s.SweepOrphans(t.Context(), time.Now(), time.Now()); err != nil || r.Contents != 0 {
 		t.Errorf("the search for orphans: %+v, %v", r, err)
 	}

@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"bytes"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -35,7 +34,7 @@ type listPlace struct {
 	changes uint64 // counts begins and ends of writes
 	known   bool   // the place holds a list
 	mailbox mail.MailboxID
-	bound   [16]byte // sort key
+	bound   mail.MessageID
 	rows    []mail.Message
 }
 
@@ -44,16 +43,16 @@ func (c *listCache) place(mailbox mail.MailboxID) *listPlace {
 	return &c.places[(int(mailbox[0])<<8|int(mailbox[1]))%listPlaces]
 }
 
-// get returns the rows of a mailbox with sort keys above after, if the place has all of them and they are no more
+// get returns the rows of a mailbox with ids behind after, if the place has all of them and they are no more
 // than limit. Otherwise the caller reads the rows, and calls put with changes.
-func (p *listPlace) get(mailbox mail.MailboxID, after [16]byte, limit int) (rows []mail.Message, changes uint64, ok bool) {
+func (p *listPlace) get(mailbox mail.MailboxID, after mail.MessageID, limit int) (rows []mail.Message, changes uint64, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.known || p.mailbox != mailbox || compareKeys(after, p.bound) < 0 {
+	if !p.known || p.mailbox != mailbox || after.Compare(p.bound) < 0 {
 		return nil, p.changes, false
 	}
 	first := 0
-	for first < len(p.rows) && compareKeys(sortKey(p.rows[first].ID), after) <= 0 {
+	for first < len(p.rows) && p.rows[first].ID.Compare(after) <= 0 {
 		first++
 	}
 	if len(p.rows)-first > limit {
@@ -62,11 +61,9 @@ func (p *listPlace) get(mailbox mail.MailboxID, after [16]byte, limit int) (rows
 	return slices.Clone(p.rows[first:]), p.changes, true
 }
 
-func compareKeys(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) }
-
-// put stores all rows of a mailbox with sort keys above after, as read since get returned changes. put does nothing
+// put stores all rows of a mailbox with ids behind after, as read since get returned changes. put does nothing
 // if the committer has written meanwhile, or if there is no room.
-func (p *listPlace) put(c *listCache, mailbox mail.MailboxID, after [16]byte, rows []mail.Message, changes uint64) {
+func (p *listPlace) put(c *listCache, mailbox mail.MailboxID, after mail.MessageID, rows []mail.Message, changes uint64) {
 	if len(rows) > cachedRows {
 		return
 	}

@@ -82,10 +82,10 @@ func TestListReadBesideAWrite(t *testing.T) {
 	if c.place(other) != p {
 		t.Fatal("the mailboxes have different places")
 	}
-	var none, bound, high [16]byte
-	bound[0], high[0] = 1, 2
+	var none mail.MessageID
+	bound, high := mail.MinMessageID(time.Unix(1, 0)), mail.MinMessageID(time.Unix(2, 0))
 	rows := []mail.Message{{ID: mail.MinMessageID(time.Now())}}
-	want := func(when string, after [16]byte, known bool) {
+	want := func(when string, after mail.MessageID, known bool) {
 		t.Helper()
 		if _, _, ok := p.get(mailbox, after, 10); ok != known {
 			t.Errorf("%s: a list is there: %t, want %t", when, ok, known)
@@ -124,8 +124,8 @@ func TestListCacheIsBounded(t *testing.T) {
 		mailbox := mail.MailboxID{byte(i >> 8), byte(i)}
 		rows := make([]mail.Message, cachedRows+i%2)
 		p := c.place(mailbox)
-		p.put(c, mailbox, [16]byte{}, rows, 0)
-		if _, _, ok := p.get(mailbox, [16]byte{}, pageLimit); ok {
+		p.put(c, mailbox, mail.MessageID{}, rows, 0)
+		if _, _, ok := p.get(mailbox, mail.MessageID{}, pageLimit); ok {
 			kept++
 		}
 	}

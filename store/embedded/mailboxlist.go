@@ -18,15 +18,15 @@ func (b *mailboxes) ListMessages(ctx context.Context, mailbox mail.MailboxID, af
 	}
 	limit = min(max(limit, 1), pageLimit)
 	err = b.link.with(what, func(d *database) error {
-		place, bound := d.lists.place(mailbox), sortKey(after)
-		found, changes, ok := place.get(mailbox, bound, limit)
+		place := d.lists.place(mailbox)
+		found, changes, ok := place.get(mailbox, after, limit)
 		if ok {
 			rows = found
 			return nil
 		}
 		rows, more, err = b.listMessages(d.db, mailbox, after, limit)
 		if err == nil && !more {
-			place.put(&d.lists, mailbox, bound, rows, changes)
+			place.put(&d.lists, mailbox, after, rows, changes)
 		}
 		return err
 	})
