@@ -98,7 +98,6 @@ func TestKilledNode(t *testing.T) {
 	cfg.Reconnect = 200 * time.Millisecond
 	node := cluster.Get(t).Node("dc1-1")
 	const name = "node.example."
-	dns := startNames(t)
 	dns.set(name, node.Address)
 	cfg.Hosts = []string{name, node.Address}
 	s := enginetest.Open(t, cfg)

@@ -26,6 +26,7 @@ var cluster = cassandratest.Lazy{
 var seen enginetest.Observations
 
 func TestMain(m *testing.M) {
+	dns.serve()
 	cluster.Keyspaces = []string{enginetest.Keyspace()}
 	trio.Keyspaces = []string{trioKeyspace(1), trioKeyspace(3)}
 	os.Exit(cassandratest.Main(m, &cluster, &datacenters, &trio))

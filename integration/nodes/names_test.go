@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -18,17 +17,17 @@ type names struct {
 	list map[string]netip.Addr
 }
 
-// startNames makes this process ask a name server of its own until the end of the test.
-func startNames(t *testing.T) *names {
-	n := &names{list: map[string]netip.Addr{}}
-	before := net.DefaultResolver
+// dns is the name server that this process asks. TestMain sets it up: the drivers of closed stores may still look at
+// net.DefaultResolver while the next test runs.
+var dns = names{list: map[string]netip.Addr{}}
+
+// serve makes this process ask the name server.
+func (n *names) serve() {
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		near, far := net.Pipe()
 		go n.answer(far)
 		return near, nil
 	}}
-	t.Cleanup(func() { net.DefaultResolver = before })
-	return n
 }
 
 // set gives a name an address; the name ends in a dot.
