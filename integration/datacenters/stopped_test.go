@@ -39,11 +39,11 @@ func TestStoppedInTheMiddle(t *testing.T) {
 	}
 	goOn := func() {
 		t.Helper()
+		allow(senders, 3)
 		for _, p := range senders {
-			before, _ := p.progress()
 			mailtest.WaitFor(t, sitetest.Limit, func() error {
-				if sent, _ := p.progress(); sent < before+3 {
-					return fmt.Errorf("%s got %d messages more", p.to.Address, sent-before)
+				if left := p.allowed(); left > 0 {
+					return fmt.Errorf("%s lacks %d more messages", p.to.Address, left)
 				}
 				return nil
 			})
@@ -60,8 +60,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 	all.Wait()
 	delayed, elsewhere := 0, allElsewhere(senders)
 	for _, p := range senders {
-		_, n := p.progress()
-		delayed += n
+		delayed += p.putOff
 		for _, at := range s.Both() {
 			s.Shows(t, at, p.to, p.left()...)
 		}
@@ -82,11 +81,22 @@ func TestStoppedInTheMiddle(t *testing.T) {
 func stopInTheMiddle(t *testing.T, s *sitetest.Sites, senders []*patient, window time.Duration) (rows, contents int) {
 	t.Helper()
 	node := s.Datacenter("dc1")[0]
+	const many = 100 // more than a sender sends in this moment: all are busy when the node stops
+	allow(senders, many)
+	mailtest.WaitFor(t, sitetest.Limit, func() error {
+		for _, p := range senders {
+			if p.allowed() == many {
+				return fmt.Errorf("%s has not begun", p.to.Address)
+			}
+		}
+		return nil
+	})
 	if err := node.Pause(); err != nil {
 		t.Fatal(err)
 	}
 	hold(t.Context(), 100*time.Millisecond) // all statements in flight get stuck
 	s.One.Proc.Signal(syscall.SIGSTOP)
+	allow(senders, 0)
 	resume := sync.OnceFunc(func() { s.One.Proc.Signal(syscall.SIGCONT) })
 	defer resume()
 	stopped := time.Now()
@@ -140,11 +150,14 @@ func messages(t *testing.T, s *sitetest.Sites, table string) map[gocql.UUID]bool
 	return ids
 }
 
-// patient is a sender who repeats a message until the acknowledgement, and then sends the next.
+// patient is a sender who repeats a message until the acknowledgement, and then sends the next. The limit keeps
+// a fast sender from filling its maildrop while another sender waits.
 type patient struct {
 	to servertest.Account
 
 	mu           sync.Mutex
+	more         sync.Cond // the limit has changed, or the senders end
+	limit        int       // of acknowledged messages
 	acknowledged []string
 	fetched      map[string]bool
 	elsewhere    map[string]bool // acknowledged by a server not asked first
@@ -152,13 +165,41 @@ type patient struct {
 }
 
 func newPatient(name string) *patient {
-	return &patient{to: sitetest.Owner(name, 1), fetched: map[string]bool{}, elsewhere: map[string]bool{}}
+	p := &patient{to: sitetest.Owner(name, 1), fetched: map[string]bool{}, elsewhere: map[string]bool{}}
+	p.more.L = &p.mu
+	return p
 }
 
-func (p *patient) progress() (sent, putOff int) {
+// allow lets each sender get n more acknowledgements.
+func allow(senders []*patient, n int) {
+	for _, p := range senders {
+		p.mu.Lock()
+		p.limit = len(p.acknowledged) + n
+		p.mu.Unlock()
+		p.more.Broadcast()
+	}
+}
+
+// allowed returns the number of messages that the sender may still send.
+func (p *patient) allowed() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.acknowledged), p.putOff
+	return p.limit - len(p.acknowledged)
+}
+
+// await waits until the sender may send, and reports whether the senders go on.
+func (p *patient) await(ctx context.Context) bool {
+	defer context.AfterFunc(ctx, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.more.Broadcast()
+	})()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for ctx.Err() == nil && len(p.acknowledged) >= p.limit {
+		p.more.Wait()
+	}
+	return ctx.Err() == nil
 }
 
 // left returns the acknowledged messages that were not fetched.
@@ -172,7 +213,7 @@ func (p *patient) send(ctx context.Context, t *testing.T, at *servertest.Server)
 	c := at.LMTPSession(t)
 	defer c.Close()
 	c.Timeout = sitetest.Limit
-	for n := 0; ctx.Err() == nil; n++ {
+	for n := 0; p.await(ctx); n++ {
 		name := fmt.Sprint("n", n)
 		for !p.try(t, c, name) {
 			if t.Failed() {
