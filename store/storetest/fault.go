@@ -60,6 +60,9 @@ type Fault struct {
 	// Off suspends the Fault: no operation fails, and none is counted. Off may change at any time.
 	Off atomic.Bool
 
+	// distinct leaves out operations that fail as in the mode before.
+	distinct bool
+
 	count atomic.Int64
 	hit   atomic.Pointer[string]
 }
@@ -72,9 +75,10 @@ func (f *Fault) Hit() (operation string, ok bool) {
 	return "", false
 }
 
-// next counts an operation and reports whether the operation has to fail.
-func (f *Fault) next(operation string) bool {
-	if f.Off.Load() || f.Operation != "" && f.Operation != operation {
+// next counts an operation and reports whether the operation has to fail. In modes after last, the operation fails
+// as in last.
+func (f *Fault) next(operation string, last Mode) bool {
+	if f.Off.Load() || f.Operation != "" && f.Operation != operation || f.distinct && f.Mode > last {
 		return false
 	}
 	if n := f.count.Add(1) - 1; n < int64(f.K) || n > int64(f.K) && !f.Lasting {
@@ -93,9 +97,17 @@ func (f *Fault) error(class error, operation string) error {
 	return fmt.Errorf("%s: %w: %w", operation, class, errInjected)
 }
 
+// several is the last mode in which an operation on n messages fails in a way of its own.
+func several(n int) Mode {
+	if n > 1 {
+		return Half
+	}
+	return After
+}
+
 // read runs an operation without changes.
 func (f *Fault) read(operation string, do func() error) error {
-	if f.next(operation) {
+	if f.next(operation, Before) {
 		return f.undone(operation)
 	}
 	return do()
@@ -103,7 +115,7 @@ func (f *Fault) read(operation string, do func() error) error {
 
 // write runs an operation with changes.
 func (f *Fault) write(operation string, do func() error) error {
-	if !f.next(operation) {
+	if !f.next(operation, After) {
 		return do()
 	}
 	if f.Mode == Before {
@@ -135,14 +147,14 @@ func wrap[R any](l store.Levels[R], with func(r R, local bool) R) store.Levels[R
 }
 
 // EachFault runs scenario with the k-th operation failing for k = 0, 1, 2... in every mode, each
-// time as a subtest named mode/k, until a run meets no failure. scenario passes its stores through
-// wrap.
+// time as a subtest named mode/k, until a run meets no failure. Operations that a mode fails like the mode before
+// are not counted: no failure is tried twice. scenario passes its stores through wrap.
 func EachFault(t *testing.T, scenario func(t *testing.T, wrap func(store.Store) store.Store)) {
 	t.Helper()
 	for _, mode := range modes {
 		t.Run(mode.String(), func(t *testing.T) {
 			for k := 0; ; k++ {
-				f := &Fault{K: k, Mode: mode}
+				f := &Fault{K: k, Mode: mode, distinct: true}
 				ok := t.Run(fmt.Sprint(k), func(t *testing.T) {
 					defer func() {
 						if op, ok := f.Hit(); ok && t.Failed() {

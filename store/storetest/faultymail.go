@@ -49,7 +49,7 @@ func (s *faultyMail) OpenContent(ctx context.Context, id mail.MessageID, origin 
 
 func (s *faultyMail) AddMessages(ctx context.Context, entries []store.Entry) []error {
 	const operation = "AddMessages"
-	if !s.f.next(operation) {
+	if !s.f.next(operation, several(len(entries))) {
 		return s.Mail.AddMessages(ctx, entries)
 	}
 	done, err := 0, s.f.undone(operation)
@@ -98,7 +98,7 @@ func (s *faultyMail) RemoveListed(ctx context.Context, mailbox mail.MailboxID, r
 // removal count as RemoveMessages.
 func remove[M any](f *Fault, messages []M, do func([]M) error) error {
 	const operation = "RemoveMessages"
-	if !f.next(operation) {
+	if !f.next(operation, several(len(messages))) {
 		return do(messages)
 	}
 	if f.Mode == Before {
