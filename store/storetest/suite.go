@@ -224,8 +224,10 @@ func Read(ctx context.Context, s store.Contents, id mail.MessageID) (store.Conte
 	if err != nil {
 		return info, nil, err
 	}
-	data, err := io.ReadAll(r)
-	return info, data, errors.Join(err, r.Close())
+	var b bytes.Buffer
+	b.Grow(int(min(max(info.Size, 0), 1<<20)) + bytes.MinRead) // no copies while it grows
+	_, err = b.ReadFrom(r)
+	return info, b.Bytes(), errors.Join(err, r.Close())
 }
 
 // wantContent checks that a content equals data, with Read and with WriteTo.
