@@ -26,6 +26,9 @@ type Page struct {
 	t   testing.TB
 	ctx context.Context
 
+	width int64 // of the window, see Look
+	dark  bool
+
 	mu     sync.Mutex
 	faults []string
 }
@@ -295,6 +298,10 @@ func (p *Page) Script(expression string) string {
 // Look sets the width of the page in pixels, and the colors.
 func (p *Page) Look(width int64, dark bool) {
 	p.t.Helper()
+	if width == p.width && dark == p.dark {
+		return // the browser would lay the page out again
+	}
+	p.width, p.dark = width, dark
 	colors := "light"
 	if dark {
 		colors = "dark"

@@ -21,7 +21,13 @@ import (
 // TestConsole lets Chromium visit every page of the console and of the pages for users, and use every form.
 // After each step the page must have no defect, see browser.Page.Defects, in a wide window with light colors
 // and in a narrow one with dark colors. With -artifacts the test keeps a picture of each page.
-func TestConsole(t *testing.T) { servertest.OnEachEngine(t, node, testConsole) }
+func TestConsole(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes too long for -short")
+	}
+	b := browser.Start(t)
+	servertest.OnEachEngine(t, node, func(t *testing.T, on servertest.Setup) { testConsole(t, on, b) })
+}
 
 // visitor visits the pages of a server.
 type visitor struct {
@@ -40,12 +46,8 @@ const (
 	evilText = `"><script>alert(3)</script><img src=x onerror=alert(4)>`
 )
 
-func testConsole(t *testing.T, on servertest.Setup) {
-	servertest.NeedProgram(t, "chromium", "chromium")
-	if testing.Short() {
-		t.Skip("takes too long for -short")
-	}
-	v := &visitor{t: t}
+func testConsole(t *testing.T, on servertest.Setup, b *browser.Browser) {
+	v := &visitor{t: t, browser: b}
 	var other *servertest.Server
 	if on.Cassandra {
 		v.server, other = consolePair(t, on)
@@ -55,7 +57,6 @@ func testConsole(t *testing.T, on servertest.Setup) {
 	v.server.Start(t)
 	v.admin = v.server.Admin()
 	t.Cleanup(v.admin.Close)
-	v.browser = browser.Start(t)
 	v.console, v.users = "https://"+v.server.API(t)+"/console/", "https://"+v.server.UserPages(t)+"/"
 
 	p := v.browser.Page(t)

@@ -92,17 +92,17 @@ type rowsVisit struct {
 // and leads to the next page, up to the last. No row is missing, and none is shown twice. The node gets a tenth of the
 // rows; with TEST_CHAOS=1 it gets all, which takes two minutes.
 func TestManyRows(t *testing.T) {
-	servertest.NeedProgram(t, "chromium", "chromium")
 	if testing.Short() {
 		t.Skip("takes too long for -short")
 	}
-	t.Run("embedded", func(t *testing.T) { testManyRows(t, nil, manyRows) })
+	b := browser.Start(t)
+	t.Run("embedded", func(t *testing.T) { testManyRows(t, nil, b, manyRows) })
 	t.Run("cassandra", func(t *testing.T) {
 		rows := manyRows / 10
 		if os.Getenv("TEST_CHAOS") != "" {
 			rows = manyRows
 		}
-		testManyRows(t, nodeStore(t), rows)
+		testManyRows(t, nodeStore(t), b, rows)
 	})
 }
 
@@ -127,7 +127,7 @@ func nodeStore(t *testing.T) *cassandra.Store {
 }
 
 // testManyRows visits the console on an engine; nil: in memory.
-func testManyRows(t *testing.T, engine *cassandra.Store, rows int) {
+func testManyRows(t *testing.T, engine *cassandra.Store, b *browser.Browser, rows int) {
 	var st store.Store
 	site := consoletest.Start(t, consoletest.Setup{
 		Wrap: func(s store.Store) store.Store {
@@ -138,7 +138,7 @@ func testManyRows(t *testing.T, engine *cassandra.Store, rows int) {
 		},
 	})
 	fill(t, site, st, rows)
-	v := &rowsVisit{t: t, rows: rows, page: browser.Start(t).Page(t), console: site.URL + console.Root}
+	v := &rowsVisit{t: t, rows: rows, page: b.Page(t), console: site.URL + console.Root}
 	v.list(site)
 	v.page.Open(v.console + "signin")
 	v.page.Fill("Access token", consoletest.Secret)
