@@ -162,7 +162,7 @@ func (n *Node) arguments(lib string, o Options, jmx int) []string {
 	}
 	if o.Brief {
 		// A thread reads the clock every 2 ms by default, which is most of the work of an idle node.
-		args = append(args, "-XX:TieredStopAtLevel=1", "-Dcassandra.approximate_time_precision_ms=20")
+		args = append(args, "-XX:TieredStopAtLevel=1", "-Dcassandra.approximate_time_precision_ms=50")
 	}
 	if o.Unkilled {
 		args = append(args, "-Dcassandra.test.flush_local_schema_changes=false")
