@@ -36,10 +36,9 @@ type Peers struct {
 	Timeout time.Duration
 	// AtOnce limits the peers asked at the same time. Default 32.
 	AtOnce int
+	// MaxAnswer limits the answer of each peer, in octets. Default 16 MiB.
+	MaxAnswer int
 }
-
-// maxAnswer bounds the answer of a peer, in octets.
-const maxAnswer = 16 << 20
 
 // Errors about peers that are not asked, or answer with something else.
 var (
@@ -47,7 +46,7 @@ var (
 	errNotAllowed  = errors.New("its address is not among admin.peers, and gets no token")
 	errPlain       = errors.New("its address is plain HTTP on another machine, and gets no token, see admin.peers_plain")
 	errNoSecret    = errors.New("there is no token for it: use --server URL --token-file FILE, or set the same secret in admin.token_file on all servers")
-	errHugeAnswer  = fmt.Errorf("its answer is longer than %d MiB", maxAnswer>>20)
+	errHugeAnswer  = errors.New("its answer is too long")
 	errOtherServer = errors.New("another server answers at its address")
 )
 
@@ -64,7 +63,10 @@ func newPeers(cfg Peers) *peers {
 	if cfg.AtOnce <= 0 {
 		cfg.AtOnce = 32
 	}
-	return &peers{Peers: cfg, transport: bounded{&http.Transport{
+	if cfg.MaxAnswer <= 0 {
+		cfg.MaxAnswer = 16 << 20
+	}
+	return &peers{Peers: cfg, transport: bounded{limit: cfg.MaxAnswer, RoundTripper: &http.Transport{
 		// No proxy: a proxy would see tokens.
 		DialContext:            (&net.Dialer{Timeout: cfg.Timeout}).DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.Authorities},
@@ -123,14 +125,17 @@ func isLoopback(host string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// bounded is a transport whose answers have at most maxAnswer octets.
-type bounded struct{ http.RoundTripper }
+// bounded is a transport whose answers have at most limit octets.
+type bounded struct {
+	http.RoundTripper
+	limit int
+}
 
 // RoundTrip implements http.RoundTripper.
 func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := b.RoundTripper.RoundTrip(req)
 	if err == nil {
-		resp.Body = &boundedBody{resp.Body, maxAnswer}
+		resp.Body = &boundedBody{resp.Body, b.limit}
 	}
 	return resp, err
 }
@@ -159,7 +164,7 @@ func (p *peers) describe(err error) string {
 	case errors.As(err, &refusal):
 		return describeRefusal(refusal)
 	case errors.Is(err, errHugeAnswer):
-		return errHugeAnswer.Error()
+		return fmt.Sprintf("its answer is longer than %d MiB", p.MaxAnswer>>20)
 	case errors.As(err, &certificate):
 		return "its certificate is not trusted, see admin.peers_ca: " + certificate.Err.Error()
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):

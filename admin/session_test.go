@@ -108,7 +108,7 @@ func answers(t *testing.T, status int, kind, body string) string {
 // secretOfAll is the secret of all servers of a test.
 const secretOfAll = "configured-secret"
 
-var loopback = admin.Peers{Hosts: []string{"127.0.0.0/8", "192.0.2.77"}, Secret: secretOfAll, Timeout: 10 * time.Minute}
+var loopback = admin.Peers{Hosts: []string{"127.0.0.0/8", "192.0.2.77"}, Secret: secretOfAll, Timeout: 10 * time.Minute, MaxAnswer: 1 << 20}
 
 func ids(sessions []adminclient.Session) (all []string) {
 	for _, s := range sessions {
@@ -129,7 +129,7 @@ func TestSessionsOfAllServers(t *testing.T) {
 	down := httptest.NewServer(nil)
 	down.Close()
 	problemJSON := "application/problem+json"
-	huge := `{"sessions":[{"id":"` + strings.Repeat("x", 17<<20) + `"}]}`
+	huge := `{"sessions":[{"id":"` + strings.Repeat("x", 2<<20) + `"}]}`
 	servers := []store.Server{
 		{Name: "a", Datacenter: "dc1", Own: true},
 		at("b", b.serve(t)),
@@ -164,7 +164,7 @@ func TestSessionsOfAllServers(t *testing.T) {
 	}
 	want := map[string]string{
 		"a": "", "b": "", "down": "cannot be reached: ", "old": "older release", "other token": "does not accept the token",
-		"broken": "answered 500: internal error", "garbage": "cannot be used", "cut short": "cannot be used", "huge": "longer than 16 MiB",
+		"broken": "answered 500: internal error", "garbage": "cannot be used", "cut short": "cannot be used", "huge": "longer than 1 MiB",
 		"impostor": `another server answers at its address: "b"`, "redirect": "answered 307", "silent": "no address for other servers",
 		"stranger": "not among admin.peers", "plain": "plain HTTP", "proxy": "should be like",
 	}
