@@ -19,6 +19,8 @@ type Message struct {
 	EightBit, NUL bool
 	// Large messages may be skipped in a quick run.
 	Large bool
+	// Huge messages are large messages that one program is enough for.
+	Huge bool
 	// LongestLine is the longest line in octets, without CRLF.
 	LongestLine int
 	// Gap is the text between the trace lines and a message that does not begin with a header field:
@@ -86,8 +88,9 @@ func Corpus() []Message {
 		head+"many headers\r\n\r\nbody\r\n")
 	add(Message{Name: "mid-size"}, head+"across all buffers\r\n\r\n"+
 		strings.Repeat("."+strings.Repeat("m", 75)+"\r\n", 5000))
-	all = append(all, Message{Name: "50MB", Large: true, LongestLine: 76, octets: func() []byte { return Large(50_000_000) }})
-	return all
+	return append(all,
+		Message{Name: "10MB", Large: true, LongestLine: 76, octets: func() []byte { return Large(10_000_000) }},
+		Message{Name: "50MB", Large: true, Huge: true, LongestLine: 76, octets: func() []byte { return Large(50_000_000) }})
 }
 
 // Large makes a message of about size octets, similar to a base64 attachment, with some lines that

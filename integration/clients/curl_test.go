@@ -16,7 +16,7 @@ func curlClient() client {
 		name: "curl", program: "curl", pkg: "curl",
 		securities: []security{plain, stls, implicitTLS},
 		prepare:    prepareCurl,
-		crlf:       true, forgetful: true, many: 10_000,
+		crlf:       true, forgetful: true, many: 10_000, huge: true,
 	}
 }
 

@@ -14,13 +14,13 @@ import (
 	"popelago/mailtest"
 )
 
-// corpusFiles writes the chosen messages, each to a file with its name.
-func corpusFiles(t testing.TB, fits func(mailtest.Message) bool) []string {
+// corpusFiles writes the chosen messages, each to a file with its name; see inRun for huge.
+func corpusFiles(t testing.TB, huge bool, fits func(mailtest.Message) bool) []string {
 	t.Helper()
 	dir := servertest.PublicDir(t)
 	var names []string
 	for _, m := range mailtest.Corpus() {
-		if m.Large && testing.Short() || fits != nil && !fits(m) {
+		if !inRun(m, huge) || fits != nil && !fits(m) {
 			continue
 		}
 		name := filepath.Join(dir, m.Name)
@@ -91,7 +91,7 @@ func testSending(t *testing.T, on servertest.Setup) {
 		t.Run("smtplib/"+e.name, func(t *testing.T) {
 			servertest.NeedProgram(t, "python3", "python3")
 			a := s.Account(t, "smtplib-"+e.name)
-			files := corpusFiles(t, nil)
+			files := corpusFiles(t, false, nil)
 			args := []string{script(t, "send_smtplib.py"), e.port(t, s), e.name, s.CA.File, a.Address}
 			servertest.Program{}.Must(t, "python3", append(args, files...)...)
 			wantCorpus(t, s, a, files, map[string]string{"empty": "\r\n"}) // smtplib ends a text with CRLF
@@ -102,7 +102,7 @@ func testSending(t *testing.T, on servertest.Setup) {
 				servertest.Cannot(t, "swaks has no TLS: apt-get install libnet-ssleay-perl")
 			}
 			a := s.Account(t, "swaks-"+e.name)
-			files := corpusFiles(t, func(m mailtest.Message) bool {
+			files := corpusFiles(t, false, func(m mailtest.Message) bool {
 				return slices.Contains([]string{"plain", "dots", "8bit", "line-70k", "empty"}, m.Name)
 			})
 			for i, file := range files {
@@ -130,7 +130,7 @@ func testSending(t *testing.T, on servertest.Setup) {
 		t.Run("curl/"+e.name, func(t *testing.T) {
 			servertest.NeedProgram(t, "curl", "curl")
 			a := s.Account(t, "curl-"+e.name)
-			files := corpusFiles(t, nil)
+			files := corpusFiles(t, e.starttls, nil)
 			for _, file := range files {
 				args := []string{"--silent", "--show-error", "--mail-from", servertest.Sender(filepath.Base(file)), "--mail-rcpt", a.Address,
 					"--upload-file", file, "--cacert", s.CA.File}
