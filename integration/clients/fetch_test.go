@@ -33,6 +33,24 @@ type fetcher interface {
 	Fetch(t testing.TB, keep bool, expect int) [][]byte
 }
 
+// fetcherOfAll is a mail program set up for several maildrops.
+type fetcherOfAll interface {
+	// Fetch is a Fetch of a fetcher for each maildrop, in one run.
+	Fetch(t testing.TB, keep bool, expect ...int) [][][]byte
+}
+
+// oneByOne runs a mail program for one maildrop after the other.
+type oneByOne []fetcher
+
+func (all oneByOne) Fetch(t testing.TB, keep bool, expect ...int) [][][]byte {
+	t.Helper()
+	fetched := make([][][]byte, len(all))
+	for i, f := range all {
+		fetched[i] = f.Fetch(t, keep, expect[i])
+	}
+	return fetched
+}
+
 // client is a mail program.
 type client struct {
 	name       string
@@ -40,6 +58,8 @@ type client struct {
 	pkg        string // the program's Debian package
 	securities []security
 	prepare    func(t testing.TB, to target) fetcher
+	// prepareAll is there instead of prepare if the program fetches from several maildrops in one run.
+	prepareAll func(t testing.TB, to ...target) fetcherOfAll
 	// crlf says that the program writes lines that end in CRLF instead of LF.
 	crlf bool
 	// forgetful programs fetch the messages of earlier runs again.
@@ -66,6 +86,19 @@ func (c client) takes(m mailtest.Message) bool {
 // in the store, and fills every buffer on the way.
 func inRun(m mailtest.Message, huge bool) bool {
 	return !(m.Large && testing.Short()) && (!m.Huge || huge || os.Getenv("TEST_CHAOS") != "")
+}
+
+// set sets the program up for maildrops.
+func (c client) set(t testing.TB, to ...target) fetcherOfAll {
+	t.Helper()
+	if c.prepareAll != nil {
+		return c.prepareAll(t, to...)
+	}
+	var all oneByOne
+	for _, x := range to {
+		all = append(all, c.prepare(t, x))
+	}
+	return all
 }
 
 // clients are all programs that fetch mail.
@@ -119,21 +152,26 @@ func testFetching(t *testing.T, on servertest.Setup) {
 				t.Skip("takes too long for -short")
 			}
 			t.Parallel() // each program has accounts of its own, and most of them wait
-			for i, sec := range c.securities {
-				// Each program fetches a large message once.
-				large := i == len(c.securities)-1
-				t.Run(string(sec), func(t *testing.T) {
-					c.testCorpus(t, s, accounts[key{c.name, sec}], sec, large)
-				})
+			var all []target
+			for _, sec := range c.securities {
+				all = append(all, mailprogram.TargetOf(t, s, accounts[key{c.name, sec}], sec))
+			}
+			large := len(all) - 1 // each program fetches a large message once
+			if c.prepareAll != nil {
+				t.Run("corpus", func(t *testing.T) { c.testCorpus(t, s, all, large) })
+			} else {
+				for i, to := range all {
+					t.Run(string(to.Security), func(t *testing.T) { c.testCorpus(t, s, all[i:i+1], large-i) })
+				}
 			}
 			t.Run("many", func(t *testing.T) {
 				a := crowds[c.name]
-				f := c.prepare(t, mailprogram.TargetOf(t, s, a, c.securities[0]))
+				f := c.set(t, mailprogram.TargetOf(t, s, a, c.securities[0]))
 				want := map[string][]byte{}
 				for n := range small[a] {
 					want[servertest.SmallName(n)] = nil
 				}
-				got := f.Fetch(t, false, len(want))
+				got := f.Fetch(t, false, len(want))[0]
 				c.compareSmall(t, got, want)
 				if n := s.Count(t, a); n != 0 {
 					t.Errorf("%d messages are left in the maildrop", n)
@@ -159,41 +197,66 @@ func fetching(on servertest.Setup) []client {
 	return all
 }
 
-// testCorpus fetches the corpus with leave-on-server, again, and once more after a further message
-// has arrived; then a program without memory fetches and removes all.
-func (c client) testCorpus(t *testing.T, s *servertest.Server, a servertest.Account, sec security, large bool) {
-	to := mailprogram.TargetOf(t, s, a, sec)
-	want := s.CorpusOf(t, a, nil)
-	f := c.prepare(t, to)
+// testCorpus fetches the corpus from maildrops with leave-on-server, again, and once more after a further message
+// has arrived; then a program without memory fetches and removes all. The maildrop with the number large then also
+// has the large messages.
+func (c client) testCorpus(t *testing.T, s *servertest.Server, all []target, large int) {
+	want := make([]map[string]servertest.Awkward, len(all))
+	counts := func() (n []int) {
+		for i := range all {
+			n = append(n, len(want[i]))
+		}
+		return n
+	}
+	for i, to := range all {
+		want[i] = s.CorpusOf(t, to.Account, nil)
+	}
+	f := c.set(t, all...)
 
-	c.compare(t, f.Fetch(t, true, len(want)), want)
-	if n := s.Count(t, a); n != len(want) {
-		t.Fatalf("%d messages in the maildrop after fetching with leave-on-server, want %d", n, len(want))
+	for i, got := range f.Fetch(t, true, counts()...) {
+		c.compare(t, got, want[i])
+		if n := s.Count(t, all[i].Account); n != len(want[i]) {
+			t.Fatalf("%d messages in the maildrop after fetching with leave-on-server, want %d", n, len(want[i]))
+		}
 	}
 	if !c.forgetful {
-		if again := f.Fetch(t, true, 0); len(again) != 0 {
-			t.Errorf("a second run fetched %d messages", len(again))
+		for i, again := range f.Fetch(t, true, make([]int, len(all))...) {
+			if len(again) != 0 {
+				t.Errorf("%s: a second run fetched %d messages", all[i].Security, len(again))
+			}
 		}
 		session := s.LMTPSession(t)
-		servertest.Send(t, session, servertest.Sender("late"), []servertest.Account{a}, []byte("Subject: late\r\n\r\nA message more.\r\n"))
+		one := make([]int, len(all))
+		for i, to := range all {
+			one[i] = 1
+			servertest.Send(t, session, servertest.Sender("late"), []servertest.Account{to.Account}, []byte("Subject: late\r\n\r\nA message more.\r\n"))
+		}
 		session.Close()
-		if late := f.Fetch(t, true, 1); len(late) != 1 || servertest.Mark(late[0]) != "late" {
-			t.Errorf("after a further message a run fetched %d messages", len(late))
+		for i, late := range f.Fetch(t, true, one...) {
+			if len(late) != 1 || servertest.Mark(late[0]) != "late" {
+				t.Errorf("%s: after a further message a run fetched %d messages", all[i].Security, len(late))
+			}
 		}
 	}
-	if large {
-		s.DeliverCorpus(t, map[servertest.Account]func(mailtest.Message) bool{a: func(m mailtest.Message) bool { return m.Large && c.takes(m) }})
+	if large < len(all) {
+		s.DeliverCorpus(t, map[servertest.Account]func(mailtest.Message) bool{
+			all[large].Account: func(m mailtest.Message) bool { return m.Large && c.takes(m) },
+		})
 	}
-	for _, m := range s.Maildrop(t, a) {
-		if name := servertest.Mark(m.Octets); want[name].Octets == nil {
-			want[name] = servertest.Awkward{Message: mailtest.Message{Name: name}, Octets: m.Octets}
+	for i, to := range all {
+		for _, m := range s.Maildrop(t, to.Account) {
+			if name := servertest.Mark(m.Octets); want[i][name].Octets == nil {
+				want[i][name] = servertest.Awkward{Message: mailtest.Message{Name: name}, Octets: m.Octets}
+			}
 		}
 	}
 
-	fresh := c.prepare(t, to)
-	c.compare(t, fresh.Fetch(t, false, len(want)), want)
-	if n := s.Count(t, a); n != 0 {
-		t.Errorf("%d messages are left in the maildrop after removal", n)
+	fresh := c.set(t, all...)
+	for i, got := range fresh.Fetch(t, false, counts()...) {
+		c.compare(t, got, want[i])
+		if n := s.Count(t, all[i].Account); n != 0 {
+			t.Errorf("%s: %d messages are left in the maildrop after removal", all[i].Security, n)
+		}
 	}
 }
 

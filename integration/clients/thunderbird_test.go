@@ -11,7 +11,7 @@ func thunderbirdClient() client {
 	return client{
 		name: "thunderbird", program: "thunderbird", pkg: "thunderbird",
 		securities: []security{plain, stls, implicitTLS},
-		prepare:    func(t testing.TB, to target) fetcher { return mailprogram.NewThunderbird(t, to) },
+		prepareAll: func(t testing.TB, to ...target) fetcherOfAll { return mailprogram.NewThunderbird(t, to...) },
 		slow:       true,
 		many:       2_000,
 	}

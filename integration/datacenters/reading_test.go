@@ -305,8 +305,8 @@ func readWithThunderbird(t testing.TB, s *sitetest.Sites, a servertest.Account) 
 // Read runs Thunderbird.
 func (r thunderbirdReader) Read(t testing.TB, at *servertest.Server, expect int) (messages [][]byte, refused string) {
 	t.Helper()
-	r.Target = mailprogram.TargetOf(t, at, r.account, mailprogram.Plain)
-	return r.Fetch(t, true, max(expect, 0)), ""
+	r.Targets[0] = mailprogram.TargetOf(t, at, r.account, mailprogram.Plain)
+	return r.Fetch(t, true, max(expect, 0))[0], ""
 }
 
 // ruleReader follows the rule of Thunderbird: after a session the program knows the unique-ids of the list,

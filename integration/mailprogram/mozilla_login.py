@@ -1,6 +1,6 @@
 """Writes logins.json, the saved passwords of a Mozilla profile, encrypted through NSS.
 
-python3 mozilla_login.py PROFILE ORIGIN USER < password
+python3 mozilla_login.py PROFILE ORIGIN USER... < passwords, one on each line
 
 The profile must have a key database without master password (certutil -N --empty-password).
 """
@@ -17,8 +17,8 @@ class Item(ctypes.Structure):
     _fields_ = [("type", ctypes.c_uint), ("data", ctypes.c_void_p), ("len", ctypes.c_uint)]
 
 
-profile, origin, user = sys.argv[1:]
-password = sys.stdin.read()
+profile, origin, *users = sys.argv[1:]
+passwords = sys.stdin.read().splitlines()
 nss = ctypes.CDLL("libnss3.so")
 if nss.NSS_InitReadWrite(b"sql:" + profile.encode()) != 0:
     sys.exit("NSS_InitReadWrite failed")
@@ -33,22 +33,25 @@ def encrypted(text):
     return base64.b64encode(ctypes.string_at(out.data, out.len)).decode()
 
 
-login = {
-    "id": 1,
-    "hostname": origin,
-    "httpRealm": origin,
-    "formSubmitURL": None,
-    "usernameField": "",
-    "passwordField": "",
-    "encryptedUsername": encrypted(user),
-    "encryptedPassword": encrypted(password),
-    "guid": "{2b3c9ff0-5a32-4f9e-8f5e-52e3c1d2f0a1}",
-    "encType": 1,
-    "timeCreated": 1700000000000,
-    "timeLastUsed": 1700000000000,
-    "timePasswordChanged": 1700000000000,
-    "timesUsed": 1,
-}
+logins = [
+    {
+        "id": number,
+        "hostname": origin,
+        "httpRealm": origin,
+        "formSubmitURL": None,
+        "usernameField": "",
+        "passwordField": "",
+        "encryptedUsername": encrypted(user),
+        "encryptedPassword": encrypted(password),
+        "guid": "{2b3c9ff0-5a32-4f9e-8f5e-%012x}" % number,
+        "encType": 1,
+        "timeCreated": 1700000000000,
+        "timeLastUsed": 1700000000000,
+        "timePasswordChanged": 1700000000000,
+        "timesUsed": 1,
+    }
+    for number, (user, password) in enumerate(zip(users, passwords, strict=True), 1)
+]
 with open(profile + "/logins.json", "w") as f:
-    json.dump({"nextId": 2, "logins": [login], "version": 3}, f)
+    json.dump({"nextId": len(logins) + 1, "logins": logins, "version": 3}, f)
 nss.NSS_Shutdown()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -19,57 +20,46 @@ import (
 //go:embed mozilla_login.py
 var mozillaLogin string
 
-// Thunderbird is Thunderbird without a screen, set up for one maildrop, with its memory of fetched messages.
-// Its store is a Maildir. Thunderbird fetches at its start. Its memory does not depend on the port.
+// Thunderbird is Thunderbird without a screen, set up for maildrops of one server, with its memory of fetched
+// messages. Its stores are Maildirs. Thunderbird fetches from all maildrops at its start. Its memory does not
+// depend on the port.
 type Thunderbird struct {
-	Target
+	Targets      []Target
 	dir, profile string
 }
 
-// NewThunderbird prepares Thunderbird for a maildrop.
-func NewThunderbird(t testing.TB, to Target) *Thunderbird {
+// NewThunderbird prepares Thunderbird for maildrops.
+func NewThunderbird(t testing.TB, to ...Target) *Thunderbird {
 	t.Helper()
 	servertest.NeedProgram(t, "certutil", "libnss3-tools")
-	b := &Thunderbird{Target: to, dir: servertest.ClientDir(t)}
+	b := &Thunderbird{Targets: to, dir: servertest.ClientDir(t)}
 	b.profile = filepath.Join(b.dir, "profile")
 	if err := os.Mkdir(b.profile, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	database := "sql:" + b.profile
 	servertest.Program{Dir: b.dir}.Must(t, "certutil", "-N", "-d", database, "--empty-password")
-	servertest.Program{Dir: b.dir}.Must(t, "certutil", "-A", "-d", database, "-n", "test", "-t", "C,,", "-i", to.CAFile)
+	servertest.Program{Dir: b.dir}.Must(t, "certutil", "-A", "-d", database, "-n", "test", "-t", "C,,", "-i", to[0].CAFile)
 	program := filepath.Join(b.dir, "mozilla_login.py")
 	servertest.WriteFile(t, program, mozillaLogin)
-	servertest.Program{Dir: b.dir, Stdin: to.Password}.Must(t, "python3", program, b.profile, "mailbox://localhost", to.Address)
+	var passwords string
+	users := []string{program, b.profile, "mailbox://localhost"}
+	for _, x := range to {
+		passwords += x.Password + "\n"
+		users = append(users, x.Address)
+	}
+	servertest.Program{Dir: b.dir, Stdin: passwords}.Must(t, "python3", users...)
 	return b
 }
 
 // preferences is the text of the profile's settings.
 func (b *Thunderbird) preferences(keep bool) string {
-	const server = "mail.server.server1."
-	socketType := map[Security]int{Plain: 0, STLS: 2, TLS: 3}[b.Security]
-	prefs := []struct {
+	type pref struct {
 		name  string
 		value any
-	}{
-		{"mail.accountmanager.accounts", "account1"},
+	}
+	prefs := []pref{
 		{"mail.accountmanager.defaultaccount", "account1"},
-		{"mail.account.account1.server", "server1"},
-		{"mail.account.account1.identities", "id1"},
-		{"mail.identity.id1.useremail", b.Address},
-		{"mail.identity.id1.valid", true},
-		{server + "type", "pop3"},
-		{server + "hostname", "localhost"},
-		{server + "userName", b.Address},
-		{server + "name", "test"},
-		{server + "socketType", socketType},
-		{server + "authMethod", 3}, // password
-		{server + "login_at_startup", true},
-		{server + "download_on_biff", true},
-		{server + "check_new_mail", true},
-		{server + "leave_on_server", keep},
-		{server + "directory-rel", "[ProfD]Mail/localhost"},
-		{server + "storeContractID", "@mozilla.org/msgstore/maildirstore;1"},
 		{"mail.provider.suppress_dialog_on_startup", true},
 		{"mail.rights.version", 1},
 		{"mail.shell.checkDefaultClient", false},
@@ -83,7 +73,34 @@ func (b *Thunderbird) preferences(keep bool) string {
 		{"services.settings.server", ""},
 		{"extensions.update.enabled", false},
 	}
-	text := fmt.Sprintf("user_pref(%q, %s);\n", server+"port", b.Port)
+	var accounts []string
+	text := ""
+	for i, to := range b.Targets {
+		account, id := fmt.Sprintf("account%d", i+1), fmt.Sprintf("id%d", i+1)
+		accounts = append(accounts, account)
+		server := fmt.Sprintf("mail.server.server%d.", i+1)
+		socketType := map[Security]int{Plain: 0, STLS: 2, TLS: 3}[to.Security]
+		prefs = append(prefs,
+			pref{"mail.account." + account + ".server", fmt.Sprintf("server%d", i+1)},
+			pref{"mail.account." + account + ".identities", id},
+			pref{"mail.identity." + id + ".useremail", to.Address},
+			pref{"mail.identity." + id + ".valid", true},
+			pref{server + "type", "pop3"},
+			pref{server + "hostname", "localhost"},
+			pref{server + "userName", to.Address},
+			pref{server + "name", account},
+			pref{server + "socketType", socketType},
+			pref{server + "authMethod", 3}, // password
+			pref{server + "login_at_startup", true},
+			pref{server + "download_on_biff", true},
+			pref{server + "check_new_mail", true},
+			pref{server + "leave_on_server", keep},
+			pref{server + "directory-rel", "[ProfD]Mail/" + folder(i)},
+			pref{server + "storeContractID", "@mozilla.org/msgstore/maildirstore;1"},
+		)
+		text += fmt.Sprintf("user_pref(%q, %s);\n", server+"port", to.Port)
+	}
+	prefs = append(prefs, pref{"mail.accountmanager.accounts", strings.Join(accounts, ",")})
 	for _, p := range prefs {
 		if s, ok := p.value.(string); ok {
 			p.value = fmt.Sprintf("%q", s)
@@ -93,37 +110,60 @@ func (b *Thunderbird) preferences(keep bool) string {
 	return text
 }
 
-// Fetch runs Thunderbird once and returns the messages of the run; expect is the expected number. Without
-// keep Thunderbird also removes the messages from the server.
-func (b *Thunderbird) Fetch(t testing.TB, keep bool, expect int) [][]byte {
+// folder is the folder of a maildrop. Thunderbird would choose the same names.
+func folder(i int) string {
+	if i == 0 {
+		return "localhost"
+	}
+	return fmt.Sprintf("localhost-%d", i)
+}
+
+// Fetch runs Thunderbird once and returns the messages of the run for each maildrop; expect holds the expected
+// numbers. Without keep Thunderbird also removes the messages from the server.
+func (b *Thunderbird) Fetch(t testing.TB, keep bool, expect ...int) [][][]byte {
 	t.Helper()
 	servertest.WriteFile(t, filepath.Join(b.profile, "user.js"), b.preferences(keep))
-	inbox := filepath.Join(b.profile, "Mail", "localhost", "Inbox", "cur")
-	// Thunderbird writes its state of the server after a session with changes.
-	state := filepath.Join(b.profile, "Mail", "localhost", "popstate.dat")
-	before, stateBefore := b.Logouts(), modified(state)
+	type maildrop struct {
+		Target
+		expect       int
+		inbox, state string // Thunderbird writes its state of the server after a session with changes
+		before       int
+		stateBefore  time.Time
+	}
+	var maildrops []maildrop
+	for i, to := range b.Targets {
+		dir := filepath.Join(b.profile, "Mail", folder(i))
+		state := filepath.Join(dir, "popstate.dat")
+		maildrops = append(maildrops, maildrop{to, expect[i], filepath.Join(dir, "Inbox", "cur"), state, to.Logouts(), modified(state)})
+	}
 	cmd := exec.Command("thunderbird", "--headless", "--no-remote", "--profile", b.profile)
 	cmd.Dir, cmd.Env = b.dir, servertest.CleanEnv(b.dir)
 	proc := servertest.StartProcess(t, cmd)
-	mailtest.WaitFor(t, 10*time.Minute, func() error {
-		entries, err := os.ReadDir(inbox)
-		switch {
-		case !proc.Running():
-			return fmt.Errorf("Thunderbird has ended: %s", servertest.Tail(proc.Out.String(), 2000))
-		case err != nil:
-			return err
-		case len(entries) < expect:
-			return fmt.Errorf("Thunderbird has fetched %d of %d messages", len(entries), expect)
-		case b.Logouts() == before:
-			return fmt.Errorf("Thunderbird has not ended its session")
-		case keep && expect > 0 && modified(state).Equal(stateBefore):
-			return fmt.Errorf("Thunderbird has not written its state")
-		}
-		return nil
-	})
+	for _, m := range maildrops {
+		mailtest.WaitFor(t, 10*time.Minute, func() error {
+			entries, err := os.ReadDir(m.inbox)
+			switch {
+			case !proc.Running():
+				return fmt.Errorf("Thunderbird has ended: %s", servertest.Tail(proc.Out.String(), 2000))
+			case err != nil:
+				return err
+			case len(entries) < m.expect:
+				return fmt.Errorf("Thunderbird has fetched %d of %d messages for %s", len(entries), m.expect, m.Address)
+			case m.Logouts() == m.before:
+				return fmt.Errorf("Thunderbird has not ended its session for %s", m.Address)
+			case keep && m.expect > 0 && modified(m.state).Equal(m.stateBefore):
+				return fmt.Errorf("Thunderbird has not written its state for %s", m.Address)
+			}
+			return nil
+		})
+	}
 	proc.Signal(syscall.SIGTERM)
 	proc.Wait(t, servertest.StopLimit)
-	return TakeFiles(t, inbox)
+	var fetched [][][]byte
+	for _, m := range maildrops {
+		fetched = append(fetched, TakeFiles(t, m.inbox))
+	}
+	return fetched
 }
 
 // modified is the time of the last change of a file; the zero time without the file.
