@@ -70,7 +70,7 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 			n := &Node{
 				Name: name, Datacenter: dc.Name, Rack: fmt.Sprintf("rack%d", j+1),
 				Address: address(network, i+1, j+1),
-				dir:     filepath.Join(o.Dir, name), java: java, detached: o.Detached,
+				dir:     filepath.Join(o.Dir, name), java: java, detached: o.Detached, brief: o.Brief,
 			}
 			jmx := 0 // any
 			if o.Detached {
@@ -101,7 +101,7 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 		// Nodes start in sequence: the tokens of a node depend on the visible nodes.
 		o.Log(fmt.Sprintf("node %s (%d of %d) starts at %s; log: %s", n.Name, i+1, len(c.Nodes), n.Address, n.LogFile()))
 		began := time.Now()
-		err := n.writeSettings(strings.Join(seeds, ","), min(3, largest), o.Settings)
+		err := n.writeSettings(strings.Join(seeds, ","), min(3, largest), o.overrides())
 		if err == nil {
 			err = n.Start(ctx)
 		}

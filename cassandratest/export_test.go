@@ -9,8 +9,11 @@ func TakeFolder(dir, name string, share bool) (path string, alone bool, ready fu
 	return f.path, f.alone, f.ready, f.leave, err
 }
 
-// CloseOnExec is called before the start of a detached node.
-var CloseOnExec = closeOnExec
+// CloseOnExec is called before the start of a detached node, CoarseTimers before the start of a brief node.
+var (
+	CloseOnExec  = closeOnExec
+	CoarseTimers = coarseTimers
+)
 
 // Changed changes settings. Streaming and Replacing are settings and argument of a node in place of a
 // lost node.

@@ -27,6 +27,7 @@ type Node struct {
 	args []string
 	// detached nodes outlive this process, which then does not notice their end.
 	detached bool
+	brief    bool         // as in Options
 	started  func() error // called with every new process; may be nil
 
 	mu   sync.Mutex
@@ -90,6 +91,9 @@ func (n *Node) launch() error {
 	done := make(chan struct{})
 	go func() {
 		runtime.LockOSThread() // and never unlock
+		if n.brief {
+			coarseTimers()
+		}
 		err := cmd.Start()
 		started <- err
 		if err == nil {

@@ -39,7 +39,7 @@ type Options struct {
 	// Nodetool gives nodes a port for nodetool, detached or not.
 	Nodetool bool
 	// Brief is for nodes that live for minutes: Java spends no time on optimizing code for later, and the nodes start a third
-	// faster; an idle node reads the clock less often. Start and Lazy set it, unless benchmarks run.
+	// faster; an idle node reads the clock less often, and its timers may be half a millisecond late. Start and Lazy set it, unless benchmarks run.
 	Brief bool
 	// Unkilled is for nodes that no test kills: a change of the schema stays in memory and in the commit log, and costs half. A
 	// killed node would lose its tables. Lazy sets it with Share.

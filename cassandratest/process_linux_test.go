@@ -3,6 +3,7 @@ package cassandratest_test
 import (
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,5 +29,30 @@ func TestNodesInheritNoFiles(t *testing.T) {
 	cassandratest.CloseOnExec()
 	if inherited() {
 		t.Error("a started program has the file")
+	}
+}
+
+// Programs that a thread starts after CoarseTimers have late timers, and programs of other threads do not.
+func TestCoarseTimers(t *testing.T) {
+	slack := func() string {
+		out, err := exec.Command("cat", "/proc/self/timerslack_ns").Output()
+		check(t, err)
+		return strings.TrimSpace(string(out))
+	}
+	before := slack()
+	var after string
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and never unlock: the thread ends
+		cassandratest.CoarseTimers()
+		after = slack()
+	}()
+	<-done
+	if after != "500000" {
+		t.Errorf("timers may be %s ns late, want 500000", after)
+	}
+	if again := slack(); again != before {
+		t.Errorf("timers of another program may be %s ns late, want %s as before", again, before)
 	}
 }

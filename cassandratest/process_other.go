@@ -14,3 +14,6 @@ func attributes(detached bool) *syscall.SysProcAttr {
 
 // closeOnExec does nothing here: the files of a process are not listed.
 func closeOnExec() {}
+
+// coarseTimers does nothing here.
+func coarseTimers() {}

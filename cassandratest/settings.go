@@ -51,6 +51,17 @@ func (n *Node) settings(seeds string, replication int) map[string]string {
 	}
 }
 
+// overrides returns the settings in place of those of the package.
+func (o Options) overrides() map[string]string {
+	if !o.Brief {
+		return o.Settings
+	}
+	// A node compares the latencies of its peers every 100 ms by default, also while it is idle.
+	s := map[string]string{"dynamic_snitch_update_interval": "1000ms"}
+	maps.Copy(s, o.Settings)
+	return s
+}
+
 // seedProvider names the nodes, by commas, that a node asks for the others.
 func seedProvider(seeds string) string {
 	return `[{class_name: org.apache.cassandra.locator.SimpleSeedProvider, parameters: [{seeds: "` + seeds + `"}]}]`
