@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,9 +25,15 @@ func Keyspace() string {
 	return fmt.Sprintf("test_%x", sha256.Sum256([]byte(schema)))[:13]
 }
 
+// schema is held by tests that change the schema, and shared by tests that open a store. A driver that hears of a
+// change while it opens a session, for longer than a second, races with itself.
+var schema sync.RWMutex
+
 // Apply makes the schema, once. On several nodes the tables are made before, see prepare.
 func Apply(t testing.TB, cfg cassandra.Config) {
 	t.Helper()
+	schema.Lock()
+	defer schema.Unlock()
 	if len(cfg.Hosts) > 1 || len(cfg.Replication) > 1 {
 		prepare(t, cfg)
 	}
@@ -78,7 +85,9 @@ func Open(t testing.TB, cfg cassandra.Config) *cassandra.Store {
 // Reopen opens a store and keeps its rows.
 func Reopen(t testing.TB, cfg cassandra.Config) *cassandra.Store {
 	t.Helper()
+	schema.RLock()
 	s, err := cassandra.Open(t.Context(), cfg)
+	schema.RUnlock()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,6 +108,7 @@ func driver(hosts ...string) *gocql.ClusterConfig {
 	d.Authenticator = gocql.PasswordAuthenticator{Username: "cassandra", Password: "cassandra"} // if a node asks
 	d.Timeout, d.ConnectTimeout = 2*time.Minute, time.Minute                                    // a busy machine is no fault
 	d.Consistency = gocql.One
+	d.Metadata.CacheMode = gocql.Disabled // the driver races with itself when the schema changes while it connects
 	return d
 }
 
