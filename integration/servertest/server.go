@@ -2,6 +2,7 @@ package servertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -181,26 +182,34 @@ func (s *Server) UserPages(t testing.TB) string {
 // lacks is 0. The settings need metrics.listen.
 func (s *Server) Metric(t testing.TB, series string) float64 {
 	t.Helper()
-	client := http.Client{Timeout: StartLimit}
-	reply, err := client.Get("http://" + s.listener(t, "metrics") + "/metrics")
+	value, err := ReadMetric(s.listener(t, "metrics"), series)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return value
+}
+
+// ReadMetric is Server.Metric for a server that listens for readers of its metrics at address.
+func ReadMetric(address, series string) (float64, error) {
+	client := http.Client{Timeout: StartLimit}
+	reply, err := client.Get("http://" + address + "/metrics")
+	if err != nil {
+		return 0, err
+	}
 	defer reply.Body.Close()
 	text, err := io.ReadAll(reply.Body)
-	if err != nil || reply.StatusCode != http.StatusOK {
-		t.Fatal(reply.Status, err)
+	if err != nil {
+		return 0, err
+	}
+	if reply.StatusCode != http.StatusOK {
+		return 0, errors.New(reply.Status)
 	}
 	for line := range strings.Lines(string(text)) {
 		if value, found := strings.CutPrefix(line, series+" "); found {
-			n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return n
+			return strconv.ParseFloat(strings.TrimSpace(value), 64)
 		}
 	}
-	return 0
+	return 0, nil
 }
 
 // listener waits for the listener of a service, and returns its address.
