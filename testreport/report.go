@@ -125,9 +125,9 @@ const (
 	mostLetters = 500 // of one line
 )
 
-// logLine matches the lines of t.Log, t.Error and t.Fatal, and the first lines of a panic and of a
-// race.
-var logLine = regexp.MustCompile(`^ *[\w.-]+\.go:\d+: |^panic: |^fatal error: |^WARNING: DATA RACE`)
+// logLine matches the lines of t.Log, t.Error and t.Fatal, the line of a script that failed, and the first lines
+// of a panic and of a race.
+var logLine = regexp.MustCompile(`^ *[\w.-]+\.go:\d+: |^ *FAIL: |^panic: |^fatal error: |^WARNING: DATA RACE`)
 
 // logLines returns the lines of a test's output that match logLine, after the name of the test.
 func logLines(name string, output []string) []string {

@@ -55,6 +55,18 @@ FAIL     1.0 s  a
 why tests failed
 a TestBad: bad_test.go:7: 3 messages, want 4
 `, true},
+		{"a script fails", `
+{"Action":"output","Package":"a","Test":"TestScripts/doctor","Output":"        > exec doctor\n"}
+{"Action":"output","Package":"a","Test":"TestScripts/doctor","Output":"        FAIL: doctor.txtar:7: no match for x found in stdout\n"}
+{"Action":"fail","Package":"a","Test":"TestScripts/doctor","Elapsed":1}
+{"Action":"fail","Package":"a","Elapsed":1}
+`, `        > exec doctor
+        FAIL: doctor.txtar:7: no match for x found in stdout
+FAIL     1.0 s  a
+
+why tests failed
+a TestScripts/doctor: FAIL: doctor.txtar:7: no match for x found in stdout
+`, true},
 		{"counts are shown", `
 {"Action":"output","Package":"a","Test":"TestCounts","Output":"=== RUN\n"}
 {"Action":"output","Package":"a","Test":"TestCounts","Output":"    counts_test.go:7: 3 messages\n"}
