@@ -76,7 +76,7 @@ func (l *Lazy) leftover(keyspace string) bool {
 func (o Options) hash() string {
 	n := &Node{}
 	settings := n.settings("", 1)
-	maps.Copy(settings, o.Settings)
+	maps.Copy(settings, o.overrides())
 	text, err := json.Marshal([]any{o.Datacenters, o.Version, o.Network, o.Link, settings, n.arguments("", o, 0)})
 	if err != nil {
 		panic(err) // texts, numbers and lists of them

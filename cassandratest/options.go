@@ -41,6 +41,9 @@ type Options struct {
 	// Brief is for nodes that live for minutes: Java spends no time on optimizing code for later, and the nodes start a third
 	// faster; an idle node reads the clock less often, and its timers may be half a millisecond late. Start and Lazy set it, unless benchmarks run.
 	Brief bool
+	// Patient is for nodes that always have an answer in the end: a busy machine is no fault. They work on a statement
+	// for a minute, far longer than by default.
+	Patient bool
 	// Unkilled is for nodes that no test kills: a change of the schema stays in memory and in the commit log, and costs half. A
 	// killed node would lose its tables. Lazy sets it with Share.
 	Unkilled bool

@@ -53,11 +53,19 @@ func (n *Node) settings(seeds string, replication int) map[string]string {
 
 // overrides returns the settings in place of those of the package.
 func (o Options) overrides() map[string]string {
-	if !o.Brief {
-		return o.Settings
+	s := map[string]string{}
+	if o.Brief {
+		// A node compares the latencies of its peers every 100 ms by default, also while it is idle.
+		s["dynamic_snitch_update_interval"] = "1000ms"
 	}
-	// A node compares the latencies of its peers every 100 ms by default, also while it is idle.
-	s := map[string]string{"dynamic_snitch_update_interval": "1000ms"}
+	if o.Patient {
+		for _, what := range []string{"read_request", "range_request", "write_request", "request", "truncate_request"} {
+			s[what+"_timeout"] = "1m"
+		}
+		if !strings.HasPrefix(o.Version, "4.") {
+			s["native_transport_timeout"] = "2m" // from the arrival of a statement on; 12 seconds by default
+		}
+	}
 	maps.Copy(s, o.Settings)
 	return s
 }

@@ -98,11 +98,9 @@ type Lazy struct {
 // Shared is a healthy node shared by packages, each with the keyspaces of a name. Without a folder
 // named by KeepVariable or ShareVariable each package has a node of its own.
 func Shared(name string) *Lazy {
-	return &Lazy{Share: name, After: Uncoordinated, Options: Options{Settings: map[string]string{
+	return &Lazy{Share: name, After: Uncoordinated, Options: Options{Patient: true, Settings: map[string]string{
 		// A read that must skip more removals than this fails: Cassandra's own limit is 100,000.
 		"tombstone_warn_threshold": "500", "tombstone_failure_threshold": "2000",
-		// A busy machine is no fault.
-		"read_request_timeout": "1m", "range_request_timeout": "1m", "write_request_timeout": "1m",
 	}}}
 }
 

@@ -16,12 +16,10 @@ import (
 // node is the Cassandra node shared by the tests of this package. It asks for a password, offers
 // TLS with a certificate that names no address, and syncs its commit log in Cassandra's default
 // way.
-var node = cassandratest.Lazy{Options: cassandratest.Options{Unkilled: true, Settings: map[string]string{
+var node = cassandratest.Lazy{Options: cassandratest.Options{Unkilled: true, Patient: true, Settings: map[string]string{
 	"authenticator":         "PasswordAuthenticator",
 	"authorizer":            "CassandraAuthorizer",
 	"permissions_validity":  "0ms", // granted rights count at once
-	"read_request_timeout":  "20s", // a busy machine is no fault
-	"write_request_timeout": "20s",
 	"commitlog_sync":        "periodic",
 	"commitlog_sync_period": "10000ms",
 	"client_encryption_options": `{enabled: true, optional: true, keystore: "` + testFile("node/node.pem") + `", ` +
