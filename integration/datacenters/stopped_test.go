@@ -22,7 +22,8 @@ import (
 // TestStoppedInTheMiddle stops a server (SIGSTOP) while its deliveries are between write and reply,
 // and resumes it after the in-flight window: running servers have reclaimed space meanwhile, floors
 // are above its ids, and some senders have turned to another server. Every acknowledged message is
-// present; a deferred message leaves no second copy when its sender repeats the message.
+// present; a deferred message leaves no second copy when its sender repeats the message. A message that was complete
+// when the server was stopped may be acknowledged later: its copy is present, too.
 func TestStoppedInTheMiddle(t *testing.T) {
 	const window = 9 * time.Second
 	s := newSites(t, sitetest.WindowSetting(window), `cassandra.floor_every = 1`,
@@ -42,6 +43,9 @@ func TestStoppedInTheMiddle(t *testing.T) {
 		allow(senders, 3)
 		for _, p := range senders {
 			mailtest.WaitFor(t, sitetest.Limit, func() error {
+				if t.Failed() { // the senders have ended
+					t.FailNow()
+				}
 				if left := p.allowed(); left > 0 {
 					return fmt.Errorf("%s lacks %d more messages", p.to.Address, left)
 				}
@@ -50,12 +54,12 @@ func TestStoppedInTheMiddle(t *testing.T) {
 		}
 	}
 	rows, contents := 0, 0
+	goOn()
 	for round := 0; round < 20 && (rows == 0 || contents == 0 || allElsewhere(senders) == 0); round++ {
-		goOn()
 		r, c := stopInTheMiddle(t, s, senders, window)
 		rows, contents = rows+r, contents+c
+		goOn()
 	}
-	goOn()
 	end()
 	all.Wait()
 	delayed, elsewhere := 0, allElsewhere(senders)
@@ -160,7 +164,7 @@ type patient struct {
 	limit        int       // of acknowledged messages
 	acknowledged []string
 	fetched      map[string]bool
-	elsewhere    map[string]bool // acknowledged by a server not asked first
+	elsewhere    map[string]bool // acknowledged only by a server not asked first
 	putOff       int
 }
 
@@ -223,7 +227,7 @@ func (p *patient) send(ctx context.Context, t *testing.T, at *servertest.Server)
 	}
 }
 
-// allElsewhere counts the messages acknowledged by a server not asked first.
+// allElsewhere counts the messages acknowledged only by a server not asked first.
 func allElsewhere(senders []*patient) (n int) {
 	for _, p := range senders {
 		p.mu.Lock()
@@ -248,9 +252,7 @@ func (p *patient) try(t *testing.T, c *mailtest.Client, name string) bool {
 	defer p.mu.Unlock()
 	switch {
 	case strings.HasPrefix(reply, "250 "):
-		if p.elsewhere[name] {
-			t.Errorf("%s for %s was acknowledged twice", name, p.to.Address)
-		}
+		delete(p.elsewhere, name)
 		p.acknowledged = append(p.acknowledged, name)
 		return true
 	case !strings.HasPrefix(reply, "451 "):
