@@ -4,6 +4,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,22 +36,24 @@ func TestNodesInheritNoFiles(t *testing.T) {
 // Programs that a thread starts after CoarseTimers have late timers, and programs of other threads do not.
 func TestCoarseTimers(t *testing.T) {
 	slack := func() string {
-		out, err := exec.Command("cat", "/proc/self/timerslack_ns").Output()
-		check(t, err)
+		out, err := exec.Command("cat", "/proc/self/timerslack_ns").CombinedOutput()
+		if err != nil {
+			return err.Error()
+		}
 		return strings.TrimSpace(string(out))
 	}
 	before := slack()
-	var after string
-	done := make(chan struct{})
+	if _, err := strconv.Atoi(before); err != nil {
+		t.Skip("the kernel does not tell how late timers may be:", before)
+	}
+	after := make(chan string)
 	go func() {
-		defer close(done)
 		runtime.LockOSThread() // and never unlock: the thread ends
 		cassandratest.CoarseTimers()
-		after = slack()
+		after <- slack()
 	}()
-	<-done
-	if after != "500000" {
-		t.Errorf("timers may be %s ns late, want 500000", after)
+	if got := <-after; got != "500000" {
+		t.Errorf("timers may be %s ns late, want 500000", got)
 	}
 	if again := slack(); again != before {
 		t.Errorf("timers of another program may be %s ns late, want %s as before", again, before)
