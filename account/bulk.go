@@ -43,7 +43,8 @@ func (d *Directory) SetBulkByRecipient(ctx context.Context, recipient string, ma
 	defer d.changes.Unlock()
 	x := newExpansion(d, a)
 	x.lookup = x.fromCache
-	e, _, _, err := x.locate(ctx, a, false) // the recipient may have a tag
+	at, err := x.locate(ctx, a, false) // the recipient may have a tag
+	e := at.entry
 	if err == nil && e != nil {
 		e, err = d.read(ctx, e.row.Address)
 	}

@@ -158,11 +158,12 @@ func (x *expansion) lacking() bool {
 
 // visit adds the accounts behind an address. first marks the address of RCPT.
 func (x *expansion) visit(ctx context.Context, a mail.Address, first bool) error {
-	e, final, rule, err := x.locate(ctx, a, first)
+	at, err := x.locate(ctx, a, first)
 	if err != nil {
 		return err
 	}
-	step := Step{Depth: len(x.path), Address: a, Rule: rule}
+	e, final, rule := at.entry, at.final, at.rule
+	step := Step{Depth: len(x.path), Address: a, Rule: rule, Domain: at.domain}
 	switch {
 	case e == nil && rule == RuleCatchAll:
 		step.Result, step.Targets = string(store.KindAlias), []mail.Address{final}

@@ -19,6 +19,9 @@ type Step struct {
 	Result string
 	// Rule names the rule behind the address; empty: the address itself exists.
 	Rule string
+	// Domain is the domain whose addresses and rules decided: the real domain where the domain of Address is a
+	// domain alias and has no entry for the address.
+	Domain string
 	// Targets of an alias or a group.
 	Targets []mail.Address
 }

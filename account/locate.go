@@ -7,41 +7,53 @@ import (
 	"popelago/store"
 )
 
-// locate finds the entry of an address by rules 1 to 3, and the final address of mail for an
-// account. With rule catch-all the entry is nil, and final is the catch-all.
-func (x *expansion) locate(ctx context.Context, a mail.Address, first bool) (e *entry, final mail.Address, rule string, err error) {
+// location says where rules 1 to 4 of an expansion lead from an address.
+type location struct {
+	entry *entry // nil: there is none, or rule is RuleCatchAll
+	// final is the final address of mail for an account; with RuleCatchAll the catch-all.
+	final mail.Address
+	rule  string
+	// domain is Step.Domain.
+	domain string
+}
+
+// locate finds the entry of an address by rules 1 to 3, or the catch-all.
+func (x *expansion) locate(ctx context.Context, a mail.Address, first bool) (at location, err error) {
 	exact := a.Canonical()
-	if e, err = x.lookup(ctx, exact); err != nil || e != nil {
-		return e, a, "", err
+	at = location{final: a, domain: exact.Domain}
+	if at.entry, err = x.lookup(ctx, exact); err != nil || at.entry != nil {
+		return at, err
 	}
 	domain, err := x.domain(ctx, exact.Domain)
 	if err != nil {
-		return nil, a, "", err
+		return at, err
 	}
-	if e, err = x.locateTagged(ctx, domain, exact); err != nil || e != nil {
-		return e, a, RuleSubaddress, err
+	if at.entry, err = x.locateTagged(ctx, domain, exact); err != nil || at.entry != nil {
+		at.rule = RuleSubaddress
+		return at, err
 	}
 	catchAll := catchAllOf(domain)
 	if name := domain.Settings[SettingAliasOf]; name != "" {
-		a.Domain, exact.Domain = name, name
+		at.final.Domain, at.domain, exact.Domain = name, name, name
 		real, err := x.domain(ctx, name)
 		if err != nil {
-			return nil, a, "", err
+			return at, err
 		}
-		if e, err = x.lookup(ctx, exact); e == nil && err == nil {
-			e, err = x.locateTagged(ctx, real, exact)
+		if at.entry, err = x.lookup(ctx, exact); at.entry == nil && err == nil {
+			at.entry, err = x.locateTagged(ctx, real, exact)
 		}
-		if err != nil || e != nil {
-			return e, a, RuleAliasOf, err
+		if err != nil || at.entry != nil {
+			at.rule = RuleAliasOf
+			return at, err
 		}
 		if catchAll.IsZero() {
 			catchAll = catchAllOf(real)
 		}
 	}
 	if first && !catchAll.IsZero() {
-		return nil, catchAll, RuleCatchAll, nil
+		at.final, at.rule = catchAll, RuleCatchAll
 	}
-	return nil, a, "", nil
+	return at, nil
 }
 
 // locateTagged finds the entry of an address without its tag.

@@ -77,7 +77,8 @@ func (a *api) listEvents(ctx context.Context, in webhook.Range, kind, address st
 		}
 		address = parsed.Canonical().String()
 	}
-	may := visibleTo(callerOf(ctx))
+	c := callerOf(ctx)
+	may := visibleTo(c)
 	found, err := a.cfg.Webhooks.List(ctx, in, func(e event.Event) bool {
 		return (kind == "" || kind == string(e.Kind)) && (address == "" || address == e.Address) && may(e)
 	})
@@ -86,7 +87,7 @@ func (a *api) listEvents(ctx context.Context, in webhook.Range, kind, address st
 	}
 	enabled, kept := a.cfg.Webhooks.Enabled()
 	out = adminclient.QueueList{
-		Events: make([]adminclient.QueuedEvent, len(found.Entries)), More: found.More, Partial: found.Partial, Damaged: found.Damaged, Enabled: enabled, Kept: kept.String(),
+		Events: make([]adminclient.QueuedEvent, len(found.Entries)), More: found.More, Partial: found.Partial, Damaged: damagedFor(c, found.Damaged), Enabled: enabled, Kept: kept.String(),
 	}
 	for i, e := range found.Entries {
 		out.Events[i] = adminclient.QueuedEvent{ID: e.ID, Queued: e.Queued.UTC(), Event: EventOf(e.Event)}

@@ -63,7 +63,8 @@ func (a *api) addGroups() {
 			return nil, err
 		}
 		out := &detail{tagOfAlias(found), adminclient.GroupDetail{Group: groupOf(found), Missing: []string{}}}
-		for _, s := range explained.Steps {
+		steps, _ := visibleSteps(callerOf(ctx), explained.Steps)
+		for _, s := range steps {
 			if s.Result == account.ResultMissing {
 				out.Body.Missing = append(out.Body.Missing, s.Address.String())
 			}

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -302,5 +303,59 @@ func TestNoConfiguredSecret(t *testing.T) {
 		if w.Code != http.StatusUnauthorized {
 			t.Errorf("Authorization %q: %d", header, w.Code)
 		}
+	}
+}
+
+// A token for a domain sees the way of mail up to other domains: an alias, a group or a domain alias shows neither
+// accounts nor aliases of theirs.
+func TestResolutionWithinScopes(t *testing.T) {
+	f := (&fixture{token: "configured-secret"}).start(t)
+	url, ctx := f.serve(t), t.Context()
+	root := client(t, url, "configured-secret")
+	addTwoDomains(t, root)
+	must := func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(root.AddDomain(ctx, "c.test"))
+	must(root.SetDomainSettings(ctx, "c.test", map[string]string{"alias_of": "b.test"}))
+	must(root.AddAccount(ctx, "gone@b.test", "secret word"))
+	must(root.AddAlias(ctx, "secret@b.test", "alice@b.test"))
+	must(root.AddGroup(ctx, "team@b.test", []string{"gone@b.test", "alice@a.test"}))
+	must(root.RemoveAccount(ctx, "gone@b.test"))
+	must(root.AddAlias(ctx, "out@a.test", "secret@b.test"))
+	must(root.AddGroup(ctx, "all@a.test", []string{"team@b.test", "out@a.test"}))
+	c, _ := made(t, url, root, "admin", "domain:a.test", "domain:c.test")
+	const outside = adminclient.ResolvedOutside
+	for address, want := range map[string]string{
+		"out@a.test":    "out@a.test alias, secret@b.test " + outside,
+		"all@a.test":    "all@a.test group, out@a.test alias, secret@b.test " + outside + ", team@b.test " + outside + ": alice@a.test",
+		"secret@c.test": "secret@c.test " + outside,
+		"nobody@c.test": "nobody@c.test " + outside,
+	} {
+		r, err := c.Resolve(ctx, address)
+		var steps []string
+		for _, s := range r.Steps {
+			steps = append(steps, s.Address+" "+s.Result)
+		}
+		got := strings.Join(steps, ", ")
+		for _, to := range r.Recipients {
+			got += ": " + to.Address
+		}
+		if err != nil || got != want || strings.Contains(r.Reason, "b.test") {
+			t.Errorf("%s: %s (%s), %v, want %s", address, got, r.Reason, err, want)
+		}
+		tried, err := c.TestAddress(ctx, adminclient.AddressTrial{Address: address})
+		if err != nil || !reflect.DeepEqual(*tried.Resolution, r) {
+			t.Errorf("test of %s: %+v, %v", address, tried.Resolution, err)
+		}
+	}
+	if g, err := c.Group(ctx, "all@a.test"); err != nil || len(g.Missing) != 0 {
+		t.Errorf("missing members %q, %v", g.Missing, err)
+	}
+	if g, err := root.Group(ctx, "all@a.test"); err != nil || len(g.Missing) != 1 {
+		t.Errorf("missing members for the scope all %q, %v", g.Missing, err)
 	}
 }

@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"popelago/account"
+	"popelago/admin"
 	"popelago/adminclient"
 	"popelago/event"
 	"popelago/mail"
 	"popelago/store"
 	"popelago/store/storetest"
 	"popelago/trace"
+	"popelago/webhook"
 )
 
 // traced adds a keeper of records to a fixture. The keeper ends with the test.
@@ -296,6 +298,76 @@ func TestTraceWithinScopes(t *testing.T) {
 	operator, _ := made(t, url, all, "operator", "all")
 	_, err = operator.Audit(ctx, adminclient.EventQuery{})
 	wantStatus(t, "an operator", err, http.StatusForbidden, "needs the role admin")
+}
+
+// spoiled returns the records of two.test with other octets than were written.
+type spoiled struct{ store.Journal }
+
+func (s spoiled) Records(ctx context.Context, j store.JournalName, key string, day int, before store.Record, limit int) ([]store.Record, bool, error) {
+	rows, more, err := s.Journal.Records(ctx, j, key, day, before, limit)
+	for i, r := range rows {
+		if strings.Contains(string(r.Data), "two.test") {
+			rows[i].Data = []byte("damaged")
+		}
+	}
+	return rows, more, err
+}
+
+// A caller learns nothing of damaged records of other domains.
+func TestDamagedRecordsWithinScopes(t *testing.T) {
+	f := (&fixture{token: "a secret of sixteen"}).traced(t)
+	f.wrap = func(st store.Store) store.Store {
+		st.Journal.Local = spoiled{st.Journal.Local}
+		return st
+	}
+	traced, q := f.config, webhook.DefaultConfig()
+	f.config = func(cfg *adminConfig, st store.Store) {
+		traced(cfg, st)
+		q.Enabled, q.Place = true, event.Place{Server: "mx1", Now: time.Now}
+		outbox, err := webhook.NewOutbox(q, st, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { outbox.Close(context.Background()) })
+		outbox.Happened(event.Event{Kind: event.Accepted, Time: time.Now(), Address: "b@two.test"})
+		cfg.Webhooks = admin.Webhooks{Queue: webhook.NewQueue(q, st, outbox), Failures: func() map[string]webhook.Failure { return nil }}
+	}
+	f.start(t)
+	url, ctx := f.serve(t), t.Context()
+	all := client(t, url, "a secret of sixteen")
+	one, _ := made(t, url, all, "admin", "domain:one.test")
+	two, _ := made(t, url, all, "admin", "domain:two.test")
+	id := mail.NewIDSource(nil).Next()
+	f.keeper.Happened(event.Event{Kind: event.Accepted, Time: time.Now(), Address: "b@two.test", Message: id, UIDL: "one-two", HeaderID: "1@example.org"})
+	f.keeper.Happened(event.Event{Kind: event.LoginFailed, Time: time.Now(), Address: "b@two.test"})
+	for name, damaged := range map[string]func(c *adminclient.Client) (int, error){
+		"trace by id":     func(c *adminclient.Client) (int, error) { return damagedTrace(ctx, c, id.String()) },
+		"trace by UIDL":   func(c *adminclient.Client) (int, error) { return damagedTrace(ctx, c, "one-two") },
+		"trace by header": func(c *adminclient.Client) (int, error) { return damagedTrace(ctx, c, "<1@example.org>") },
+		"failed logins": func(c *adminclient.Client) (int, error) {
+			l, err := c.Audit(ctx, adminclient.EventQuery{FailedLogins: true})
+			return l.Damaged, err
+		},
+		"queue": func(c *adminclient.Client) (int, error) {
+			l, err := c.Events(ctx, adminclient.QueueQuery{})
+			return l.Damaged, err
+		},
+	} {
+		if n, err := damaged(all); err != nil || n != 1 {
+			t.Errorf("%s: the scope all sees %d damaged, %v", name, n, err)
+		}
+		if n, err := damaged(one); err != nil || n != 0 {
+			t.Errorf("%s: one.test sees %d damaged, %v", name, n, err)
+		}
+	}
+	if n, err := damagedTrace(ctx, two, "b@two.test"); err != nil || n != 1 {
+		t.Errorf("two.test sees %d damaged of an own account, %v", n, err)
+	}
+}
+
+func damagedTrace(ctx context.Context, c *adminclient.Client, subject string) (int, error) {
+	l, err := c.Trace(ctx, adminclient.EventQuery{Subject: subject})
+	return l.Damaged, err
 }
 
 // recorder fails on demand.

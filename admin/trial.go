@@ -129,7 +129,7 @@ func (t *trial) rcpt(ctx context.Context, text string, size int64) ([]mail.Recip
 	if err != nil {
 		return nil, err
 	}
-	resolution := resolutionOf(address, found)
+	resolution := resolutionOf(callerOf(ctx), address, found)
 	t.Resolution = &resolution
 	recipients, err := t.a.cfg.Deliverer.Check(ctx, address)
 	t.step("recipient", err, fmt.Sprintf("the address leads to maildrops: %d", len(recipients)))

@@ -19,7 +19,7 @@ type QueueList struct {
 	Events  []QueuedEvent `json:"events" nullable:"false" doc:"The newest event first."`
 	More    bool          `json:"more" doc:"There are earlier events: until with the queued of the last event shows them."`
 	Partial bool          `json:"partial" doc:"A datacenter could not be asked: its newest events may be missing."`
-	Damaged int           `json:"damaged,omitempty" doc:"The number of events that were read and are damaged: the answer lacks these events."`
+	Damaged int           `json:"damaged,omitempty" doc:"The number of events that were read and are damaged: the answer lacks these events. Absent for a caller without the scope all where the records may belong to other domains."`
 	Enabled bool          `json:"enabled" doc:"This server keeps a queue of events (events.enabled)."`
 	Kept    string        `json:"kept" doc:"The time for which this server keeps events." example:"168h0m0s"`
 }

@@ -13,6 +13,9 @@ const (
 	ResolvedDeferred = "deferred"
 )
 
+// ResolvedOutside is the result of a step in a domain outside the scopes of the caller.
+const ResolvedOutside = "outside the scopes"
+
 // Resolution says where mail for an address goes.
 type Resolution struct {
 	Address    string              `json:"address" doc:"The address as asked."`
@@ -26,7 +29,7 @@ type Resolution struct {
 type ResolutionStep struct {
 	Depth   int      `json:"depth" doc:"Aliases and groups before the address."`
 	Address string   `json:"address"`
-	Result  string   `json:"result" doc:"account, alias or group; or missing, disabled, loop, visited already, beyond a limit."`
+	Result  string   `json:"result" doc:"account, alias or group; or missing, disabled, loop, visited already, beyond a limit; outside the scopes: a domain outside the scopes of the token decides, and what follows is left out."`
 	Rule    string   `json:"rule,omitempty" doc:"The rule that found the address: subaddress, domain alias or catch-all; absent: the address itself exists."`
 	Targets []string `json:"targets" nullable:"false" doc:"Where an alias, a group or a catch-all leads."`
 }

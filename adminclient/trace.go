@@ -71,7 +71,7 @@ type EventList struct {
 	Events  []Event `json:"events" nullable:"false" doc:"The newest event first."`
 	Next    string  `json:"next,omitempty" doc:"The before of the next page; absent: no further event is known."`
 	Partial bool    `json:"partial" doc:"A datacenter could not be asked: its newest events may be missing."`
-	Damaged int     `json:"damaged,omitempty" doc:"The number of records that were read and are damaged: the answer lacks these events."`
+	Damaged int     `json:"damaged,omitempty" doc:"The number of records that were read and are damaged: the answer lacks these events. Absent for a caller without the scope all where the records may belong to other domains."`
 	Enabled bool    `json:"enabled" doc:"This server keeps records (trace.enabled, audit.enabled)."`
 	Kept    string  `json:"kept" doc:"The time for which this server keeps records." example:"720h0m0s"`
 }
