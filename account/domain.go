@@ -50,17 +50,6 @@ func (d *Directory) AddDomain(ctx context.Context, name string) (store.Domain, e
 	return domain, nil
 }
 
-// probeDomain is a domain that nobody hosts (RFC 6761 section 6.4).
-const probeDomain = "probe.invalid"
-
-// Readable returns nil if the store can be read, with one small read however many domains are hosted. Errors: the store's.
-func (d *Directory) Readable(ctx context.Context) error {
-	if _, err := d.store.Local.Domain(ctx, probeDomain); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("account: look whether the store can be read: %w", err)
-	}
-	return nil
-}
-
 // ListDomains returns the hosted domains by name.
 func (d *Directory) ListDomains(ctx context.Context) ([]store.Domain, error) {
 	domains, err := d.store.Local.ListDomains(ctx)

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -304,6 +306,52 @@ func TestHealth(t *testing.T) {
 		t.Errorf("%+v, %v", h, err)
 	}
 }
+
+// brokenReads fails to read the first of the domains that it was ever asked for, as many as broken says.
+type brokenReads struct {
+	store.Directory
+	broken *atomic.Int32
+	asked  *sync.Map // to the number of the first question
+	count  *atomic.Int32
+}
+
+func (s brokenReads) Domain(ctx context.Context, name string) (store.Domain, error) {
+	number, known := s.asked.Load(name)
+	if !known {
+		number, _ = s.asked.LoadOrStore(name, s.count.Add(1))
+	}
+	if number.(int32) <= s.broken.Load() {
+		return store.Domain{}, store.ErrUnavailable
+	}
+	return s.Directory.Domain(ctx, name)
+}
+
+// A server that can read most of its store is ready, and says that a part of the store cannot be read.
+func TestReadyInPart(t *testing.T) {
+	var broken, count atomic.Int32
+	f := &fixture{process: serving{}, wrap: func(st store.Store) store.Store {
+		st.Directory.Local = brokenReads{st.Directory.Local, &broken, new(sync.Map), &count}
+		return st
+	}}
+	c := f.start(t).unix(t)
+	for n, ready := range map[int]bool{0: true, 1: true, account.Probes / 2: true, account.Probes/2 + 1: false, account.Probes: false} {
+		for path, ask := range map[string]func(context.Context) (adminclient.Health, error){"healthz": c.Health, "readyz": c.Ready} {
+			broken.Store(int32(n))
+			h, err := ask(t.Context())
+			if (err == nil) != ready {
+				t.Errorf("%s with %d broken reads: %v", path, n, err)
+			}
+			if part := fmt.Sprintf("%d of %d", n, account.Probes); (n > 0 && ready) != strings.Contains(h.Warning, part) || n == 0 && h.Warning != "" {
+				t.Errorf("%s with %d broken reads: %+v", path, n, h)
+			}
+		}
+	}
+}
+
+// serving is the process of a server in service.
+type serving struct{ admin.Process }
+
+func (serving) Service() adminclient.Service { return adminclient.Service{State: adminclient.Serving} }
 
 func TestToken(t *testing.T) {
 	f := &fixture{token: "right"}

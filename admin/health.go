@@ -32,13 +32,14 @@ func (a *api) addHealth() {
 
 // health returns the health of a server that can read its store. Errors: the store's.
 func (a *api) health(ctx context.Context) (adminclient.Health, error) {
-	if err := NewReadiness(a.directory, a.upkeep, a.cfg.Process).Storage(ctx); err != nil {
+	warning, err := NewReadiness(a.directory, a.upkeep, a.cfg.Process).Storage(ctx)
+	if err != nil {
 		return adminclient.Health{}, err
 	}
-	return a.healthy(), nil
+	return a.healthy(warning), nil
 }
 
-// healthy is the answer of a server without a fault.
-func (a *api) healthy() adminclient.Health {
-	return adminclient.Health{Status: "ok", Version: a.cfg.Version}
+// healthy is the answer of a server without a fault, or with a fault that a warning describes.
+func (a *api) healthy(warning string) adminclient.Health {
+	return adminclient.Health{Status: "ok", Version: a.cfg.Version, Warning: warning}
 }

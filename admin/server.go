@@ -57,10 +57,11 @@ func (a *api) addServer() {
 		Description: "Status 503 has the reasons in the detail.",
 		Security:    []map[string][]string{},
 	}, func(ctx context.Context, _ *struct{}) (*health, error) {
-		if err := NewReadiness(a.directory, a.upkeep, a.cfg.Process).Check(ctx); err != nil {
+		warning, err := NewReadiness(a.directory, a.upkeep, a.cfg.Process).Check(ctx)
+		if err != nil {
 			return nil, err
 		}
-		return &health{a.healthy()}, nil
+		return &health{a.healthy(warning)}, nil
 	})
 
 	type answer struct{ Body adminclient.Service }

@@ -6,6 +6,7 @@ import "time"
 type Health struct {
 	Status  string `json:"status" doc:"Always ok." example:"ok"`
 	Version string `json:"version" doc:"The server's version."`
+	Warning string `json:"warning,omitempty" doc:"Why the server serves only a part of the mailboxes; empty: the server serves all."`
 }
 
 // NewDomain asks for a domain to be hosted.
