@@ -104,6 +104,9 @@ func parseRestore(r adminclient.RestoreRequest) (s task.RestoreSelection, err er
 	if r.Since != nil {
 		s.Since = *r.Since
 	}
+	if r.Began != nil {
+		s.Began = *r.Began
+	}
 	return s, nil
 }
 
@@ -121,10 +124,14 @@ func removedOf(l task.RemovedList, window time.Duration) adminclient.RemovedList
 }
 
 func restoredOf(r task.RestoreReport) adminclient.Restored {
-	return adminclient.Restored{
+	out := adminclient.Restored{
 		Messages: r.Messages, Octets: r.Octets, There: uniqueIDs(r.There), Missing: uniqueIDs(r.Missing), Gone: r.Gone, Waiting: r.Waiting,
 		More: r.More, Partial: r.Partial,
 	}
+	if r.More {
+		out.Began = &r.Began
+	}
+	return out
 }
 
 // uniqueIDs returns unique-ids as a list, never nil.

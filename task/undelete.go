@@ -148,6 +148,9 @@ type RestoreSelection struct {
 	UniqueIDs []mail.UIDL
 	// Since is the moment from which removals count. Zero: the begin of the window.
 	Since time.Time
+	// Began is the begin of the restore that the call goes on with, see RestoreReport.Began. Messages removed
+	// since then are left out. Zero: the call begins a restore.
+	Began time.Time
 	// Restored is called with each restored message, as the maildrop has it. Nil: nobody is told.
 	Restored func(mail.Message)
 }
@@ -166,8 +169,10 @@ type RestoreReport struct {
 	// Waiting counts the messages whose content could not be read now, for example because it has
 	// not arrived from another datacenter yet.
 	Waiting int
-	// More reports that time has run out: the restore must be repeated.
+	// More reports that time has run out: the restore must be repeated, with Began.
 	More bool
+	// Began is the begin of the restore.
+	Began time.Time
 	// Partial: see RemovedList.
 	Partial bool
 }
@@ -179,6 +184,9 @@ const restoreBatch = 5000
 // ListIn: in the order of their arrival, with the durability of the account's domain. RestoreIn starts no further
 // copy after until. Messages in the maildrop are not copied again. The retention counts from the restore. A message whose
 // content cannot be read now delays the others by probeWait at most, and a repetition tries it last.
+//
+// A mail program may empty the maildrop during a long restore. A message that the user removes after the begin of the
+// restore stays removed, so no message comes back twice, and the restore ends.
 //
 // Errors: ErrRestoring, those of package store. The report also counts the messages restored before an error.
 func (u *Undelete) RestoreIn(ctx context.Context, acc account.Maildrop, s RestoreSelection, until time.Time) (r RestoreReport, err error) {
@@ -196,9 +204,21 @@ func (u *Undelete) RestoreIn(ctx context.Context, acc account.Maildrop, s Restor
 	search := removedSearch{
 		account: acc, since: u.since(s.Since), now: u.now(), batch: restoreBatch, tried: map[mail.UIDL]bool{}, wanted: wantedOf(s.UniqueIDs),
 	}
-	for {
+	goesOn := !s.Began.IsZero()
+	if r.Began = s.Began; !goesOn {
+		r.Began = search.now
+	}
+	for ; ; goesOn = true {
 		var found [][]store.Removal
-		partial, err := u.widely(func(st store.Mail) error { found, err = search.run(ctx, st); return err })
+		partial, err := u.widely(func(st store.Mail) error {
+			if goesOn {
+				if err := search.skipRemovedSince(ctx, st, r.Began); err != nil {
+					return err
+				}
+			}
+			found, err = search.run(ctx, st)
+			return err
+		})
 		r.Partial = r.Partial || partial
 		if err != nil {
 			return r, err

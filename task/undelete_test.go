@@ -435,6 +435,47 @@ func TestRestoreInParts(t *testing.T) {
 	}
 }
 
+// A restore in parts leaves out what the user has removed since its begin: a mail program that empties the maildrop
+// meanwhile gets each message once.
+func TestRestoreInPartsLeavesOutLaterRemovals(t *testing.T) {
+	r := newUndeleteRig(t)
+	for range 3 {
+		r.put(r.bob, "")
+	}
+	r.quit(every)
+	var ahead time.Duration
+	u := task.NewUndelete(task.UndeleteConfig{IDs: r.ids, Now: func() time.Time { return time.Now().Add(ahead) }}, r.dir, store.Single(r.st))
+	got := map[mail.UIDL]int{}
+	s := task.RestoreSelection{Restored: func(m mail.Message) {
+		got[m.UniqueID()]++
+		ahead = time.Hour // the time of the part is over
+	}}
+	for parts := 1; ; parts++ {
+		ahead = 0
+		report, err := u.RestoreIn(t.Context(), r.maildrop(), s, time.Now().Add(time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !report.More {
+			break
+		}
+		if parts > 3 {
+			t.Fatalf("no end after %d parts", parts)
+		}
+		r.put(r.bob, "") // arrives and is removed after the begin
+		r.quit(every)
+		s.Began = report.Began
+	}
+	if len(got) != 3 {
+		t.Errorf("%d messages restored, want 3", len(got))
+	}
+	for id, n := range got {
+		if n != 1 {
+			t.Errorf("%s restored %d times", id, n)
+		}
+	}
+}
+
 // nested calls a function within each list.
 type nested struct {
 	store.Mail

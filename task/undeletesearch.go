@@ -155,6 +155,17 @@ func (s *removedSearch) noteThere(ctx context.Context, st store.Mail) error {
 	return err
 }
 
+// skipRemovedSince leaves out the messages removed after a moment.
+func (s *removedSearch) skipRemovedSince(ctx context.Context, st store.Mail, moment time.Time) error {
+	for r, err := range st.RemovedMessages(ctx, s.account.Mailbox, moment.Truncate(time.Microsecond).Add(time.Microsecond)) {
+		if err != nil {
+			return fmt.Errorf("task: list removed messages of %s: %w", s.account.Address, err)
+		}
+		s.tried[r.Message.UniqueID()] = true
+	}
+	return nil
+}
+
 // byArrival sorts messages by the oldest id of each.
 func byArrival(found [][]store.Removal) {
 	arrival := func(removals []store.Removal) mail.MessageID {

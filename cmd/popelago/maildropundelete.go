@@ -112,7 +112,8 @@ func newMaildropRestoreCommand(f *remoteFlags) *cobra.Command {
 		Short: "Bring removed messages back into the maildrop",
 		Long: `Bring removed messages back into the maildrop, under their unique-ids: those named, all that
 "maildrop removed" lists (--all), or those removed since a moment (--since). A message that is
-in the maildrop already stays as it is, so the command may be repeated.
+in the maildrop already stays as it is, so the command may be repeated. A message that the user
+removes during a restore of more than 20 seconds stays removed.
 
 Exit codes: 0 restored, or in the maildrop already; 1 not everything could be restored;
 64 wrong usage; 67 no such account.`,
@@ -178,6 +179,7 @@ func restoreAll(
 				}
 				return err
 			}
+			r.Began = part.Began // what the user removes meanwhile stays removed
 			sum.Messages += part.Messages
 			sum.Octets += part.Octets
 			sum.Partial = sum.Partial || part.Partial
