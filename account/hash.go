@@ -2,10 +2,12 @@ package account
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/go-crypt/crypt/algorithm"
 
@@ -76,7 +78,24 @@ func withoutScheme(hash string) string {
 var (
 	errHashForm = errors.New("the hash is not of the form argon2id, bcrypt, SHA-256 or SHA-512 crypt")
 	errHashCost = errors.New("the hash costs too much at each login")
+	errHashCut  = errors.New("the hash is cut short, and fits no password")
 )
+
+// isWhole reports whether the key of a hash in the form of the library has its length. Files and fields of databases that
+// are too short cut hashes, and the library accepts a key of any length.
+func isWhole(written string) bool {
+	key := len(written) - 1 - strings.LastIndexByte(written, '$')
+	switch {
+	case strings.HasPrefix(written, "$5$"):
+		return key == 43
+	case strings.HasPrefix(written, "$6$"):
+		return key == 86
+	case strings.HasPrefix(written, "$argon2id$"): // of any length; in practice 16, 32 or 64 octets
+		octets := base64.RawStdEncoding.DecodedLen(key)
+		return octets >= 16 && octets%4 == 0
+	}
+	return true // the library requires the length of bcrypt
+}
 
 // checkHash returns the reason to refuse the stored form of a password that an administrator brings, or nil. Errors:
 // ErrBadPassword. No error quotes the hash.
@@ -84,7 +103,11 @@ func (p *passwords) checkHash(hash string) error {
 	if len(hash) > MaxPassword {
 		return fmt.Errorf("%w: the hash is longer than %d octets", ErrBadPassword, MaxPassword)
 	}
-	if _, err := p.decode(hash, func(f hashForm) []int { return f.brought }); err != nil {
+	digest, err := p.decode(hash, func(f hashForm) []int { return f.brought })
+	if err == nil && !isWhole(digest.Encode()) {
+		err = errHashCut
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrBadPassword, err)
 	}
 	return nil

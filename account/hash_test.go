@@ -2,6 +2,7 @@ package account
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,11 +12,12 @@ import (
 // TestCheckHash: the cost of a hash that an administrator brings is bounded in each spelling that the library reads.
 func TestCheckHash(t *testing.T) {
 	d, _ := withDomain(t)
-	const key = "$c2FsdHNhbHQ$a2V5a2V5a2V5a2V5"
+	const key = "$c2FsdHNhbHQ$a2V5a2V5a2V5a2V5a2V5a2"
+	key256, key512 := strings.Repeat("a", 43), strings.Repeat("a", 86)
 	const bcrypt = "abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234"
 	for _, good := range []string{
 		"$argon2id$v=19$m=19456,t=2,p=1" + key, "$argon2id$v=19$t=2,p=1,m=19456" + key, "$2b$12$" + bcrypt, "$2y$04$" + bcrypt,
-		"$5$saltsalt$abcdef", "$6$saltsalt$abcdef", "$6$rounds=5000$saltsalt$abcdef",
+		"$5$saltsalt$" + key256, "$6$saltsalt$" + key512, "$6$rounds=5000$saltsalt$" + key512,
 	} {
 		if err := d.passwords.checkHash(good); err != nil {
 			t.Errorf("%s: %v", good, err)
@@ -33,6 +35,34 @@ func TestCheckHash(t *testing.T) {
 		}
 		if err != nil && strings.Contains(err.Error(), dear) {
 			t.Errorf("the error tells the hash: %v", err)
+		}
+	}
+}
+
+// TestCheckCutHash: a hash that a file or a field of a database has cut fits no password, and is refused.
+func TestCheckCutHash(t *testing.T) {
+	d, _ := withDomain(t)
+	argon2id, err := d.passwords.hash(t.Context(), "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, whole := range map[string]string{
+		"argon2id": argon2id,
+		"bcrypt":   "$2b$04$abcdefghijklmnopqrstuuB/aOf7X2UpVCVPLtWqSxTn0eLg3Bv1W",
+		"SHA-256":  "$5$rounds=1000$saltsalt$" + strings.Repeat("a", 43),
+		"SHA-512":  "$6$rounds=1000$saltsalt$" + strings.Repeat("a", 86),
+	} {
+		if err := d.passwords.checkHash(whole); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for n := 1; n < len(whole); n++ {
+			err := d.passwords.checkHash(whole[:n])
+			if name == "argon2id" && slices.Contains([]int{5, 11, 16, 21}, len(whole)-n) {
+				continue // a key of 28, 24, 20 or 16 octets is possible
+			}
+			if !errors.Is(err, ErrBadPassword) {
+				t.Errorf("%s without the last %d octets: %v, want %v", name, len(whole)-n, err, ErrBadPassword)
+			}
 		}
 	}
 }
