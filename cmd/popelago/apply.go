@@ -29,7 +29,7 @@ run finds none. The file has no passwords: a new account has none, until "popela
 
 Things that the file does not name stay as they are. --prune removes them, but only within the domains that
 the file names: accounts with their mail, aliases, groups, members of groups, and settings. No domain is
-ever removed.
+ever removed, and an export that was cut off is refused.
 
 An account, a domain or an alias that somebody else changes between the comparison and the change stays as
 it is, and the command ends with exit code 73: run it again.`,
@@ -41,6 +41,9 @@ it is, and the command ends with exit code 73: run it again.`,
 				return err
 			}
 			file, err := readDirectoryFile(text)
+			if err == nil && prune {
+				err = checkWhole(text)
+			}
 			if err != nil {
 				return withExit(exitData, fmt.Errorf("%s: %w", args[0], err))
 			}

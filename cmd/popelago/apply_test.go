@@ -207,7 +207,7 @@ func TestExportAndApplyAgree(t *testing.T) {
 	file := everything()
 	first.want(file, "apply", "-")
 	exported := first.want("", "export")
-	if got := exported[strings.Index(exported, "\n")+1:]; got != file {
+	if got := strings.TrimSuffix(exported[strings.Index(exported, "\n")+1:], "\n"+exportEnd+"\n"); got != file {
 		t.Errorf("export prints\n%s\nwant\n%s", got, file)
 	}
 	const nothing = "changes: 0; nothing was changed\n"

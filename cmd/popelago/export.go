@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -121,13 +123,29 @@ func localOf(address string) string {
 	return a.Local
 }
 
+// The begin of the first line of an export, and the last line. An export that a full disk or a broken connection has cut
+// lacks the last line, but may still be valid TOML.
+const (
+	exportBegin = `# Made by "popelago export"`
+	exportEnd   = "# End of the export."
+)
+
+// checkWhole reports an export that was cut. A file without the first line of an export is somebody's own.
+func checkWhole(text []byte) error {
+	if bytes.Count(text, []byte(exportBegin)) > bytes.Count(text, []byte(exportEnd)) {
+		return errors.New("the file begins like an export and lacks its last line (" + exportEnd + "), so it may be cut off: --prune would remove the accounts of the " +
+			"lost part with their mail; export again, or remove the first line if the file is whole")
+	}
+	return nil
+}
+
 func exportTOML(cmd *cobra.Command, c *adminclient.Client, args []string) error {
 	domains, err := domainsOf(cmd.Context(), c, args)
 	if err != nil {
 		return err
 	}
 	out := cmd.OutOrStdout()
-	if _, err := fmt.Fprintln(out, `# Made by "popelago export", for "popelago apply". Passwords are not part of this file.`); err != nil {
+	if _, err := fmt.Fprintln(out, exportBegin+`, for "popelago apply". Passwords are not part of this file.`); err != nil {
 		return err
 	}
 	for _, domain := range domains {
@@ -145,7 +163,8 @@ func exportTOML(cmd *cobra.Command, c *adminclient.Client, args []string) error 
 			return err
 		}
 	}
-	return nil
+	_, err = fmt.Fprintln(out, "\n"+exportEnd)
+	return err
 }
 
 // exportCSV prints accounts page by page. A column stands for every setting of accounts.

@@ -71,14 +71,35 @@ usable header.`,
 	return cmd
 }
 
+// maxInput limits the octets of a file: import and apply hold a few times as much in memory. A file of users with hashes
+// has about 150 octets for each.
+const maxInput = 256 << 20
+
 // readInput reads a file, or standard input for "-".
 func readInput(cmd *cobra.Command, name string) ([]byte, error) {
+	input := cmd.InOrStdin()
 	if name != "-" {
-		return os.ReadFile(name)
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		input = file
 	}
-	text, err := io.ReadAll(cmd.InOrStdin())
-	if err != nil {
-		return nil, withExit(exitNoInput, fmt.Errorf("read standard input: %w", err))
+	return readAtMost(input, name, maxInput)
+}
+
+// readAtMost reads the input of a name to its end. A longer input is an error, so no part of it counts as the whole.
+func readAtMost(input io.Reader, name string, limit int64) ([]byte, error) {
+	if name == "-" {
+		name = "standard input"
+	}
+	text, err := io.ReadAll(io.LimitReader(input, limit+1))
+	switch {
+	case err != nil:
+		return nil, withExit(exitNoInput, fmt.Errorf("read %s: %w", name, err))
+	case int64(len(text)) > limit:
+		return nil, withExit(exitData, fmt.Errorf("%s has more than %d MiB: make several files of it, each with the header or the table of its domain", name, limit>>20))
 	}
 	return text, nil
 }

@@ -125,19 +125,23 @@ func fieldsOf(line string, comma rune) ([]string, error) {
 	return fields, nil
 }
 
+// checkHeader brings the names of the columns into their form. Errors quote names only from a line with the column address:
+// another first line may be a user with a password.
 func checkHeader(header, settings []string) error {
 	known := append([]string{columnAddress, columnPassword, columnHash, columnState}, settings...)
 	for i, name := range header {
 		header[i] = strings.ToLower(strings.TrimSpace(name))
-		switch {
-		case !slices.Contains(known, header[i]):
-			return fmt.Errorf("%s is no column: %s, or a setting of \"popelago account settings\"", quoted(name), strings.Join(known[:4], ", "))
-		case slices.Contains(header[:i], header[i]):
-			return fmt.Errorf("the column %s is there twice", header[i])
-		}
 	}
 	if !slices.Contains(header, columnAddress) {
 		return errors.New("the column address is missing; the first line names the columns, such as: address,password,quota")
+	}
+	for i, name := range header {
+		switch {
+		case !slices.Contains(known, name):
+			return fmt.Errorf("%s is no column: %s, or a setting of \"popelago account settings\"", quoted(name), strings.Join(known[:4], ", "))
+		case slices.Contains(header[:i], name):
+			return fmt.Errorf("the column %s is there twice", name)
+		}
 	}
 	return nil
 }

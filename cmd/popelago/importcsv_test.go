@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -76,10 +77,32 @@ func TestReadNoUsers(t *testing.T) {
 		"\uFEFF\r\n":                    "no header line",
 		"\xFF\xFEa\x00d\x00d\x00r\x00":  "line 1, the header: ", // UTF-16
 		"address,\"reason\nx\",state\n": "line 1, the header: ",
+		"secret word,alice@a.test\n":    "line 1, the header: the column address is missing",
+		"address,pasword\n":             `"pasword" is no column`,
 	} {
-		if lines, err := readUsers([]byte(text), []string{"reason"}); err == nil || !strings.Contains(err.Error(), want) {
+		lines, err := readUsers([]byte(text), []string{"reason"})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v, %v; want %q", text, lines, err, want)
 		}
+	}
+}
+
+// A file without end takes no more than a bounded part of the memory, and no part of it counts as the whole.
+func TestReadAtMost(t *testing.T) {
+	const limit = 1 << 20
+	for size, ok := range map[int]bool{0: true, limit: true, limit + 1: false} {
+		text, err := readAtMost(strings.NewReader(strings.Repeat("x", size)), "users.csv", limit)
+		if (err == nil) != ok || ok && len(text) != size {
+			t.Errorf("%d octets: %d, %v", size, len(text), err)
+		}
+	}
+	zero, err := os.Open("/dev/zero")
+	if err != nil {
+		t.Skip(err)
+	}
+	defer zero.Close()
+	if _, err := readAtMost(zero, "users.csv", limit); err == nil || exitCode(err) != exitData {
+		t.Errorf("an endless file: %v", err)
 	}
 }
 
