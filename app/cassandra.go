@@ -40,6 +40,7 @@ func (s cassandraSettings) open(ctx context.Context, a *App) (engine, error) {
 	}
 	return engine{
 		name: cfg.Server, datacenter: cfg.Datacenter, store: store.New(st.Levels()), window: s.Cassandra.Window, mailboxWindow: s.Cassandra.Window, ledgerPoll: s.Ledger.Poll,
+		remote:  true,
 		free:    func() (int64, error) { return embedded.FreeSpace(s.SpoolDir()) },
 		examine: func(ctx context.Context) ([]Finding, error) { return Doctor(ctx, s.Config, true) },
 	}, nil

@@ -29,6 +29,8 @@ type engine struct {
 	free func() (int64, error)
 	// readAllAccounts: each start reads the retentions of all accounts. A cluster may have too many.
 	readAllAccounts bool
+	// remote: a read of a message waits for other machines.
+	remote bool
 	// examine returns findings about the cluster; nil without a cluster.
 	examine func(ctx context.Context) ([]Finding, error)
 }

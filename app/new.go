@@ -213,6 +213,9 @@ func (a *App) buildServers(ids *mail.IDSource) error {
 	pop3.Retrieved = func(l account.Login, ids []mail.MessageID) {
 		a.visits.Retrieved(l.Mailbox, ids, time.Duration(l.AfterRetrieval)+account.NoteSlack)
 	}
+	if !a.engine.remote {
+		pop3.ReadAhead = -1
+	}
 	a.pop3, err = pop3server.New(pop3, a.directory, a.engine.store.Mail, a.registry)
 	if err != nil {
 		return err

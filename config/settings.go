@@ -99,6 +99,8 @@ func settings(c *Config) []setting {
 			"Failed logins after which the session is closed. Values below 4 lock out ordinary mail programs, which try several mechanisms with one password."},
 		{"pop3.failure_delay", duration(&c.POP3.FailureDelay, 0, 10*time.Second).zeroIsOff(),
 			"Delay of the answer to the first failed login of a session. The delay doubles with each further failure, up to 16 times. 0s: no delay."},
+		{"pop3.read_ahead", integer(&c.POP3.ReadAhead, 0, 100).zeroIsOff(),
+			"Most messages of one session that are read from the cluster before their RETR or TOP is reached, if the client has sent these commands already (RFC 2449 section 6.6). Messages of 256 KiB together at most are read ahead. 0: a session reads one message after the other. Without effect with store.engine = \"embedded\", which hardly waits for a message."},
 		{"pop3.idle_timeout", duration(&c.POP3.IdleTimeout, 10*time.Minute, day).because("RFC 1939 section 3"),
 			"Time limit for the next whole command; then the session ends, and nothing is removed."},
 		{"pop3.open_timeout", duration(&c.POP3.OpenTimeout, time.Second, time.Hour),

@@ -35,6 +35,8 @@ type Options struct {
 	// Lists holds the list. The maildrops of a Lists share the equal parts of their lists. Default: a
 	// Lists for the maildrop alone.
 	Lists *Lists
+	// ReadAhead is the most messages that ReadAhead reads ahead. Default: none.
+	ReadAhead int
 	// Now is the clock of Retention. Default time.Now.
 	Now func() time.Time
 }
@@ -53,8 +55,9 @@ type Maildrop struct {
 	// retrieved is as marks, for Retrieved.
 	retrieved []uint64
 	marked    int
-	octets    int64 // of the messages that are not marked
-	total     int64 // octets of all messages
+	ahead     []*ahead // see ReadAhead
+	octets    int64    // of the messages that are not marked
+	total     int64    // octets of all messages
 }
 
 // Entry holds the message-number, the size and the unique-id of a message.
@@ -121,9 +124,10 @@ func (m *Maildrop) read(ctx context.Context, after mail.MessageID) error {
 // datacenter: another datacenter could not be reached, and messages acknowledged there may be missing.
 func (m *Maildrop) Fallback() bool { return m.fallback }
 
-// Close releases the list, and removes no message. The maildrop is empty afterwards. Close may be
+// Close releases the list, gives up what ReadAhead began, and removes no message. The maildrop is empty afterwards. Close may be
 // called again.
 func (m *Maildrop) Close() {
+	m.giveUpAhead()
 	m.options.Lists.release(m.list.blocks)
 	m.list, m.twins, m.marks, m.retrieved, m.marked, m.octets, m.total = list{}, twins{}, nil, nil, 0, 0, 0
 }

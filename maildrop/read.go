@@ -20,6 +20,7 @@ type Reader struct {
 	content io.ReadCloser
 	left    int64 // octets of content not read yet
 	out     afterHeader
+	release context.CancelFunc // of the context of content; nil: the context is the caller's
 }
 
 // Read opens message n. The Reader must be closed.
@@ -29,6 +30,9 @@ type Reader struct {
 func (m *Maildrop) Read(ctx context.Context, n int) (*Reader, error) {
 	if err := m.check(n); err != nil {
 		return nil, err
+	}
+	if r := m.takeAhead(n); r != nil {
+		return r, nil
 	}
 	first := m.twins.rowOf(n)
 	row := m.list.row(first)
@@ -145,4 +149,9 @@ func (r *Reader) wrongSize() error {
 }
 
 // Close closes the content.
-func (r *Reader) Close() error { return r.content.Close() }
+func (r *Reader) Close() error {
+	if r.release != nil {
+		defer r.release()
+	}
+	return r.content.Close()
+}

@@ -39,3 +39,9 @@ func twoNumbers(arg []byte) (first, second int, ok bool) {
 	second, ok2 := parseNumber(trim(b))
 	return first, second, ok1 && ok2
 }
+
+// firstNumber reads the first of one or two numbers: the message-number of RETR and TOP.
+func firstNumber(arg []byte) (int, bool) {
+	first, _, _ := bytes.Cut(trim(arg), []byte(" "))
+	return parseNumber(first)
+}

@@ -44,6 +44,7 @@ type command struct {
 	useful     bool // the command ends a row of harmless commands, see countHarmless
 
 	needsArgument bool // the command is useful with an argument only
+	reads         bool // the command reads a message, and the first argument is the message-number
 }
 
 // commandTable returns the commands by verb. arg of command.run is the rest of the line behind the
@@ -65,8 +66,8 @@ func commandTable(m *metrics) map[wire.Verb]command {
 		{verb: "STAT", states: stateTransaction, run: (*session).cmdSTAT, noArgument: true},
 		{verb: "LIST", states: stateTransaction, run: (*session).cmdLIST, useful: true},
 		{verb: "UIDL", states: stateTransaction, run: (*session).cmdUIDL, useful: true},
-		{verb: "RETR", states: stateTransaction, run: (*session).cmdRETR, useful: true},
-		{verb: "TOP", states: stateTransaction, run: (*session).cmdTOP, useful: true},
+		{verb: "RETR", states: stateTransaction, run: (*session).cmdRETR, useful: true, reads: true},
+		{verb: "TOP", states: stateTransaction, run: (*session).cmdTOP, useful: true, reads: true},
 		{verb: "DELE", states: stateTransaction, run: (*session).cmdDELE, useful: true},
 		{verb: "RSET", states: stateTransaction, run: (*session).cmdRSET, noArgument: true},
 		{verb: "NOOP", states: stateTransaction, run: (*session).cmdNOOP, noArgument: true},

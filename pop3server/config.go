@@ -60,6 +60,10 @@ type Config struct {
 	// each further failed login, up to 16 times FailureDelay. Negative: no delay.
 	FailureDelay time.Duration
 
+	// ReadAhead is the most messages of a session that are read before the session reaches their RETR or TOP,
+	// while the client has sent these commands already. Negative: none.
+	ReadAhead int
+
 	// LoginTimeout limits the time from the begin of a connection to the login. Negative: no limit.
 	LoginTimeout time.Duration
 	// DropAfter: see wire.Config.
@@ -115,6 +119,7 @@ func DefaultConfig() Config {
 		MaxSessionsPerAccount: 32,
 		MaxFailedLogins:       8,
 		FailureDelay:          200 * time.Millisecond,
+		ReadAhead:             4,
 		LoginTimeout:          90 * time.Second,
 		DropAfter:             w.DropAfter,
 		IdleTimeout:           w.IdleTimeout,

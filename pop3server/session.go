@@ -30,6 +30,7 @@ type session struct {
 	harmless     int // harmless commands in a row, see countHarmless
 	failedLogins int
 
+	next        []int        // memory for readAhead
 	unconfirmed []int        // messages sent by RETR, see confirmRetrieved
 	reported    []uint64     // a bit for each message whose retrieval was reported, see reportRetrieval
 	retrieved   int          // messages sent by RETR
@@ -137,6 +138,9 @@ func (s *session) execute(ctx context.Context, line []byte) {
 	case c.noArgument && !blank(arg):
 		s.reply(replySyntax())
 	default:
+		if c.reads {
+			s.readAhead(ctx, arg)
+		}
 		c.run(s, ctx, arg)
 	}
 }

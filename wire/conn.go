@@ -112,6 +112,10 @@ func (c *Conn) TLS() *tls.ConnectionState { return c.tls }
 // Buffered is the count of octets received and not yet consumed.
 func (c *Conn) Buffered() int { return c.w - c.r }
 
+// Received returns the octets received and not yet read: command lines that the client sent without a wait for the
+// replies to the commands before. The slice is valid until the next read.
+func (c *Conn) Received() []byte { return c.in[c.r:c.w] }
+
 // Linger delays the end of the connection until the peer has closed too, for two seconds and
 // 1 MiB at most. If a server closes while its peer is still sending, the peer's system discards
 // the last reply.

@@ -86,6 +86,7 @@ func (c *contents) readFirst(ctx context.Context, id mail.MessageID, level gocql
 	what := fmt.Sprintf("open content %s", id)
 	found, err := c.run.readOne(ctx, statement{
 		cql: selectFirstChunk, values: []any{gocql.UUID(id), 0}, consistency: level, what: what, impatient: level == gocql.LocalOne,
+		early: store.IsEarly(ctx),
 	}, &f.data, &f.size, &f.chunks, &f.codec, &f.recipients, &f.reversePath)
 	switch {
 	case err != nil:

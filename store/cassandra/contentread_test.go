@@ -207,3 +207,42 @@ func TestContentGivesUp(t *testing.T) {
 		t.Errorf("cancelled: %v, asked %q", err, f.statements())
 	}
 }
+
+// An early read of a busy server is refused at once, sends nothing, and is no overload. The same read is sent as soon as somebody
+// waits for it.
+func TestContentEarly(t *testing.T) {
+	f := &fakeReplicas{chunks: [][]byte{[]byte("text")}, size: 4}
+	c := contentsOn(t, f, levelLocal, false)
+	most := c.run.limit.State().Limit
+	for range most - 1 {
+		if !c.run.tryEnter(limit.Foreground) {
+			t.Fatal("no place")
+		}
+	}
+	open := func(ctx context.Context) error {
+		_, r, err := c.OpenContent(ctx, mail.MessageID{1}, "")
+		if err == nil {
+			err = r.Close()
+		}
+		return err
+	}
+	if err := open(store.Early(t.Context())); err != nil {
+		t.Errorf("early, with a free place: %v", err)
+	}
+	if !c.run.tryEnter(limit.Foreground) {
+		t.Fatal("no place")
+	}
+	if err := open(store.Early(t.Context())); !errors.Is(err, store.ErrOverloaded) || len(f.statements()) != 1 {
+		t.Errorf("early, without a free place: %v, asked %q", err, f.statements())
+	}
+	if n := testutil.ToFloat64(c.run.metrics.overloaded); n != 0 {
+		t.Errorf("%v overloads", n)
+	}
+	c.run.leave(limit.Foreground)
+	if err := open(t.Context()); err != nil || len(f.statements()) != 2 {
+		t.Errorf("awaited: %v, asked %q", err, f.statements())
+	}
+	for range most - 1 {
+		c.run.leave(limit.Foreground)
+	}
+}

@@ -61,7 +61,9 @@ func (r *runner) enter(ctx context.Context, what string, c limit.Class) error {
 	case errors.Is(err, store.ErrClosed):
 		return fmt.Errorf("cassandra: %s: %w", what, store.ErrClosed)
 	case errors.Is(err, store.ErrOverloaded):
-		r.metrics.overloaded.Inc()
+		if c != limit.Early {
+			r.metrics.overloaded.Inc()
+		}
 		return fmt.Errorf("cassandra: %s: %w", what, err)
 	case err != nil:
 		return fmt.Errorf("cassandra: %s: %w: %w", what, store.ErrUnavailable, err)

@@ -21,10 +21,15 @@ type statement struct {
 	impatient bool
 	// background statements make way for mail.
 	background bool
+	// early statements have nobody waiting for them yet, see store.Early.
+	early bool
 }
 
 // class returns the class of a statement for the limiter. Statements at ALL are background work.
 func (st statement) class() limit.Class {
+	if st.early {
+		return limit.Early
+	}
 	if st.background || st.consistency == gocql.All {
 		return limit.Background
 	}

@@ -210,7 +210,7 @@ func TestWaiting(t *testing.T) {
 func TestShares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := testLimiter(16)
-		for c, want := range map[Class]int{Background: 4, Hedged: 2} {
+		for c, want := range map[Class]int{Background: 4, Hedged: 2, Early: 4} {
 			n := 0
 			for l.Try(c) {
 				n++
@@ -221,8 +221,12 @@ func TestShares(t *testing.T) {
 		}
 		for range 4 {
 			l.Release(Background)
+			l.Release(Early)
 		}
 		l.fill(t)
+		if err := l.Take(t.Context(), Early); !errors.Is(err, store.ErrOverloaded) {
+			t.Errorf("an early statement without a place: %v", err)
+		}
 		order := make(chan Class, 20)
 		for _, c := range []Class{Background, Background, Foreground, Foreground} {
 			go func() {
