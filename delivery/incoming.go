@@ -166,6 +166,8 @@ type Result struct {
 	Reached []mail.Reached
 	// Repeated says that the delivery repeats an earlier one, of which something was stored.
 	Repeated bool
+	// Recipients counts the recipients, the members of groups included. The memory of the result is in proportion.
+	Recipients int
 
 	receipt *ledger.Receipt
 }
@@ -187,7 +189,8 @@ func (in *Incoming) Finish(ctx context.Context) Result {
 	d := in.d
 	received := d.cfg.Now()
 	n := in.envelope.Commands()
-	res := Result{Size: in.size, Normalized: in.ends.made, Errors: make([]error, n), Reached: make([]mail.Reached, n)}
+	res := Result{Size: in.size, Normalized: in.ends.made, Errors: make([]error, n), Reached: make([]mail.Reached, n),
+		Recipients: len(in.envelope.Recipients)}
 	err := in.err
 	if err == nil {
 		err = in.complete()
