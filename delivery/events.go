@@ -25,13 +25,16 @@ func aboutEnvelope(e mail.Envelope) event.Event {
 // listening reports whether events of the message are reported.
 func (in *Incoming) listening() bool { return in.d.cfg.Events != nil && !in.trial }
 
-// reportRefused reports a complete text that was refused for all recipients.
+// reportRefused reports a complete text that was refused for all recipients. Equal recipients have one event, as after a
+// delivery: a stranger may name a recipient a thousand times.
 func (in *Incoming) reportRefused(err error) {
 	if !in.listening() {
 		return
 	}
 	e := in.about()
-	for _, r := range in.envelope.Recipients {
+	_, _, firstOf := in.rows()
+	for _, i := range firstOf {
+		r := in.envelope.Recipients[i]
 		e.Mailbox, e.Address, e.Recipient = r.Mailbox, accountOf(r), recipientOf(r)
 		in.refuse(e, err)
 	}

@@ -72,11 +72,11 @@ func TestEventsOfDeliveries(t *testing.T) {
 	}
 }
 
-// Finish refuses a text with an event for each recipient; trials and aborted texts have no event.
+// Finish refuses a text with an event for each recipient, and one for equal recipients; trials and aborted texts have no event.
 func TestEventsOfRefusals(t *testing.T) {
 	var got events
 	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{Events: &got}})
-	in, err := w.Begin(t.Context(), w.Envelope(t, "alice", "bob"))
+	in, err := w.Begin(t.Context(), w.Envelope(t, "alice", "bob", "alice"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,14 +90,23 @@ func (s *session) logMessage(res delivery.Result, start time.Time) {
 	s.logRecipients(e, res)
 }
 
-// logRecipients writes a line for each recipient of a complete message with several recipients. The line of
-// the message has the same keys for a single recipient.
+// logRecipients writes a line for each recipient of a complete message with several recipients, and one for equal
+// recipients: a stranger may name a recipient a thousand times. The line of the message has the same keys for a single
+// recipient. Of messages that are stored for nobody, which cost strangers little, the log shows as many lines as of recipients
+// refused at RCPT.
 func (s *session) logRecipients(e mail.Envelope, res delivery.Result) {
 	if e.Commands() < 2 || len(res.Errors) != e.Commands() {
 		return
 	}
+	logged := map[mail.Address]bool{}
+	some := slices.Contains(res.Errors, nil)
 	e.EachCommand(func(i, from, to int) {
-		args := []any{"result", "stored", "from", e.ReversePath, "to", mail.LogText(e.Recipients[from].Named().String()),
+		named := e.Recipients[from].Named()
+		if logged[named.Canonical()] {
+			return
+		}
+		logged[named.Canonical()] = true
+		args := []any{"result", "stored", "from", e.ReversePath, "to", mail.LogText(named.String()),
 			"account", accountNames(e.Recipients[from:to])}
 		if !res.ID.IsZero() {
 			args = append(args, "message", res.ID.String())
@@ -111,7 +121,11 @@ func (s *session) logRecipients(e mail.Envelope, res delivery.Result) {
 		default:
 			args[1] = "refused"
 		}
-		s.log(slog.LevelInfo, "recipient", append(args, "cause", err)...)
+		level := slog.LevelInfo
+		if !some {
+			level = s.shownLevel(level)
+		}
+		s.log(level, "recipient", append(args, "cause", err)...)
 	})
 }
 

@@ -107,10 +107,15 @@ const (
 func (s *session) recipientRefused(level slog.Level, to mail.Address, result string, cause error) {
 	s.srv.metrics.recipients.WithLabelValues(result).Inc()
 	s.turnedAway++
+	s.log(s.shownLevel(level), "recipient refused", "result", result, "from", s.tx.envelope.ReversePath, "to", mail.LogText(to.String()), "cause", cause)
+}
+
+// shownLevel returns the level for the log line of a refused recipient, see shownRefusals.
+func (s *session) shownLevel(level slog.Level) slog.Level {
 	if shown := s.srv.shown[level]; shown != nil && !shown.Allow() {
-		level = slog.LevelDebug
+		return slog.LevelDebug
 	}
-	s.log(level, "recipient refused", "result", result, "from", s.tx.envelope.ReversePath, "to", mail.LogText(to.String()), "cause", cause)
+	return level
 }
 
 // fewest returns the least of a limit of recipients and the limits of the recipients.
