@@ -219,12 +219,16 @@ func TestSlowText(t *testing.T) {
 	tests := []struct {
 		name   string
 		octets int // every 10 s
+		rate   int64
 		between,
+		together, // a chunk is received with the command before
 		ends bool
 	}{
-		{"slow", 550, false, true},
-		{"fast enough", 11_000, false, false},
-		{"chunks with commands between", 550, true, true},
+		{"slow", 550, 1024, false, false, true},
+		{"fast enough", 11_000, 1024, false, false, false},
+		{"chunks with commands between", 550, 1024, true, false, true},
+		{"slow chunks together with their commands", 10, 20, true, true, true},
+		{"chunks together with their commands, fast enough", 200, 10, true, true, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -232,7 +236,7 @@ func TestSlowText(t *testing.T) {
 				reg := prometheus.NewRegistry()
 				var ended error
 				start, took := time.Now(), time.Duration(0)
-				server := wire.NewServer(wire.Config{MinBodyRate: 1024, BodyTimeout: 5 * time.Minute, Metrics: wire.NewMetrics(reg), Handle: func(_ context.Context, c *wire.Conn) {
+				server := wire.NewServer(wire.Config{MinBodyRate: test.rate, BodyTimeout: 5 * time.Minute, Metrics: wire.NewMetrics(reg), Handle: func(_ context.Context, c *wire.Conn) {
 					for ended == nil {
 						if test.between {
 							if _, ended = c.ReadLine(); ended != nil {
@@ -246,10 +250,14 @@ func TestSlowText(t *testing.T) {
 				client, far := net.Pipe()
 				go server.ServeConn(far)
 				for range 360 { // an hour
-					if test.between {
+					chunk := strings.Repeat("x", test.octets)
+					switch {
+					case test.together:
+						chunk = "NOOP\r\n" + chunk
+					case test.between:
 						io.WriteString(client, "NOOP\r\n")
 					}
-					if _, err := io.WriteString(client, strings.Repeat("x", test.octets)); err != nil {
+					if _, err := io.WriteString(client, chunk); err != nil {
 						break
 					}
 					time.Sleep(10 * time.Second)

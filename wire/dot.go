@@ -17,6 +17,14 @@ type body struct {
 	octets  int // since the deadline was last renewed
 }
 
+// newBody begins a text, of which most octets at most have been received with the command before. Such octets count, too: a
+// client may send each chunk together with its command.
+func (c *Conn) newBody(most int64) body {
+	c.text.begin()
+	c.text.octets += min(most, int64(c.w-c.r))
+	return body{c: c}
+}
+
 // more reads further input from the connection.
 func (b *body) more() error {
 	c := b.c
@@ -24,7 +32,6 @@ func (b *body) more() error {
 		return err
 	}
 	if !b.started || b.octets >= progress {
-		c.text.begin()
 		b.started, b.octets = true, 0
 		c.net.SetReadDeadline(c.earliest(time.Now().Add(c.cfg.BodyTimeout)))
 	}
@@ -63,7 +70,7 @@ type DotReader struct {
 
 // NewDotReader starts to read a text from c.
 func (c *Conn) NewDotReader() *DotReader {
-	return &DotReader{body: body{c: c}, lineStart: true, crlf: true}
+	return &DotReader{body: c.newBody(bufferSize), lineStart: true, crlf: true}
 }
 
 // Read implements io.Reader.
@@ -162,7 +169,7 @@ type BodyReader struct {
 
 // NewBodyReader starts to read a chunk of n octets from c.
 func (c *Conn) NewBodyReader(n int64) *BodyReader {
-	return &BodyReader{body: body{c: c}, left: n}
+	return &BodyReader{body: c.newBody(n), left: n}
 }
 
 // Read implements io.Reader.
