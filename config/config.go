@@ -166,8 +166,9 @@ func Default() Config {
 	smtp := SMTP{Config: smtpserver.DefaultConfig(), BareLF: BareLFRefuse}
 	smtp.MinBodyRate = kib
 	lmtp := smtp
+	smtp.DropSenderAfter = 30 * time.Second
 	// The mail server in front answers for its senders.
-	lmtp.MaxRefusedRecipients, lmtp.MaxHarmlessCommands = off, off
+	lmtp.MaxRefusedRecipients, lmtp.MaxHarmlessCommands, lmtp.DropSenderAfter = off, off, off
 	c := Config{
 		ConfigVersion:   latestVersion,
 		DataDir:         "popelago-data",

@@ -59,9 +59,12 @@ type Config struct {
 	ProxyNetworks []netip.Prefix
 	// DropAfter, MinBodyRate and SummaryEvery: see wire.Config. A client is known from its first
 	// accepted recipient on.
-	DropAfter    time.Duration
-	MinBodyRate  int64
-	SummaryEvery time.Duration
+	DropAfter time.Duration
+	// DropSenderAfter is the time without a stored message after which a new connection may displace a known
+	// client, see wire.Config.DropKnownAfter. Zero or less: never.
+	DropSenderAfter time.Duration
+	MinBodyRate     int64
+	SummaryEvery    time.Duration
 	// MaxLine limits a command line in octets. RFC 5321 section 4.5.3.1.4 asks for 512, and more for
 	// each extension. The lines of a text have no limit.
 	MaxLine int

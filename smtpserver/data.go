@@ -89,13 +89,15 @@ func (s *session) maxText() int64 { return s.srv.deliverer.MaxMessageSize() + 1<
 var errEndless = errors.New("refused message goes on without end")
 
 // cut ends a session in the middle of a text, because of end. A client that sends too much gets r, a
-// client that is too slow gets replyTimeout.
+// client that is too slow gets replyTimeout, and a client displaced by a new connection replyTooManyConns.
 func (s *session) cut(end error, r reply) {
 	switch {
 	case errors.Is(end, errEndless):
 		s.end(outcomeBadText, r)
 	case errors.Is(end, wire.ErrTimeout):
 		s.end(outcomeTimeout, replyTimeout())
+	case errors.Is(end, wire.ErrTooManyConns):
+		s.end(outcomeCrowded, replyTooManyConns())
 	default:
 		s.ended = outcomeOf(end)
 	}
@@ -106,6 +108,7 @@ func (s *session) answer(res delivery.Result, start time.Time) {
 	s.logMessage(res, start)
 	if slices.Contains(res.Errors, nil) {
 		s.refused, s.deferred, s.harmless, s.misplaced = 0, 0, 0, 0
+		s.c.Progressed()
 	}
 	s.promise(res)
 	if s.srv.cfg.Protocol == SMTP {

@@ -3,6 +3,7 @@ package smtpserver_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -275,5 +276,47 @@ func TestNewRefusesNonsense(t *testing.T) {
 	}
 	if err := r.ServeTLS(l); err == nil {
 		t.Error("TLS without certificate was taken")
+	}
+}
+
+// TestSenderOfTheLargestNetworkIsDisplaced: senders of one network that hold all connections with endless texts, or between
+// two commands, give way to a sender of another network. They get a temporary refusal.
+func TestSenderOfTheLargestNetworkIsDisplaced(t *testing.T) {
+	for _, input := range []string{"", "DATA\r\nhello\r\n", "BDAT 5\r\nhello", "BDAT 5\r\nhell"} {
+		synctest.Test(t, func(t *testing.T) {
+			var log mailtest.Log
+			r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) {
+				s.Server.MaxConns, s.Server.DropSenderAfter = 3, 30*time.Second
+				s.Server.Logger = slog.New(slog.NewJSONHandler(&log, nil))
+			})
+			open := func(remote string) *mailtest.Client {
+				c := mailtest.NewClient(t, r.Dial(t, remote))
+				c.Timeout = 0
+				c.Expect("220 ")
+				c.Do("HELO client.example", "250 ")
+				begin(c)
+				return c
+			}
+			first := open("192.0.2.1")
+			first.Send(input)
+			for _, reply := range map[string][]string{"DATA\r\nhello\r\n": {"354 "}, "BDAT 5\r\nhello": {"250 "}}[input] {
+				first.Expect(reply)
+			}
+			open("192.0.2.2")
+			open("192.0.2.3")
+			time.Sleep(time.Minute)
+			other := open("198.51.100.1")
+			first.Expect("421 4.3.2 ")
+			first.ExpectEOF()
+			other.Do("DATA", "354 ")
+			other.Send("Subject: x\r\n\r\nx\r\n.\r\n")
+			other.Expect("250 2.0.0 ok ")
+			other.Close()
+			for _, line := range linesOf(t, &log, "message") {
+				if line["remote"] == "192.0.2.1" && line["result"] != "incomplete" {
+					t.Errorf("%q: %v", input, line)
+				}
+			}
+		})
 	}
 }

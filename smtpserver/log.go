@@ -50,7 +50,7 @@ func (s *session) logMessage(res delivery.Result, start time.Time) {
 		result, level = "partly", slog.LevelWarn
 	case !replyTo(cause).temporary():
 		result = "refused"
-	case errors.Is(cause, wire.ErrTimeout) || wire.IsDisconnect(cause):
+	case errors.Is(cause, wire.ErrTimeout) || errors.Is(cause, wire.ErrTooManyConns) || wire.IsDisconnect(cause):
 		result = "incomplete"
 	default:
 		result, level = "deferred", slog.LevelWarn

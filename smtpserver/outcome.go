@@ -15,7 +15,7 @@ const (
 	outcomeTimeout       outcome = "timeout"       // the client sent too little for too long
 	outcomeBadCommands   outcome = "bad_commands"  // over a limit of commands or refused recipients
 	outcomeBadText       outcome = "bad_text"      // a text without end, or a malformed BDAT
-	outcomeCrowded       outcome = "crowded"       // displaced by a new connection before an accepted recipient
+	outcomeCrowded       outcome = "crowded"       // displaced by a new connection
 	outcomeTLS           outcome = "tls_failed"    // the handshake of STARTTLS failed
 	outcomeShutdown      outcome = "shutdown"      // of the server
 	outcomeAdministrator outcome = "administrator" // ended by the administrator

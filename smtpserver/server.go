@@ -60,7 +60,7 @@ func New(cfg Config, deliverer *delivery.Deliverer, reg prometheus.Registerer) (
 		Refuse:   s.refuse,
 
 		MaxConns: cfg.MaxConns, MaxConnsPerAddr: cfg.MaxConnsPerAddr, CountLocal: cfg.CountLocal, ProxyNetworks: cfg.ProxyNetworks,
-		DropAfter: cfg.DropAfter, SummaryEvery: cfg.SummaryEvery,
+		DropAfter: cfg.DropAfter, DropKnownAfter: cfg.DropSenderAfter, SummaryEvery: cfg.SummaryEvery,
 		MaxLine: cfg.MaxLine, StrictLineEnd: true,
 		IdleTimeout: cfg.IdleTimeout, BodyTimeout: cfg.BodyTimeout, MinBodyRate: cfg.MinBodyRate,
 		WriteTimeout: cfg.WriteTimeout, HandshakeTimeout: cfg.HandshakeTimeout, AcknowledgementTimeout: cfg.AcknowledgementTimeout,

@@ -66,12 +66,15 @@ type Conn struct {
 	sendingText     bool               // between NewDotWriter and Close
 	cancelHandshake context.CancelFunc // ends the TLS handshake in progress; nil: none
 	stopping        bool
+	receiving       bool // a text waits for its next part
 	crowded         bool // to be dropped for a new connection
 
-	// stranger is the element of crowd.strangers, while the client is not known. dropped says that
-	// the server dropped the connection. Server.mu guards both.
-	stranger *list.Element
-	dropped  bool
+	// stranger is the element of crowd.strangers, while the client is not known, and acquaintance the element of
+	// network.known afterwards. network is nil for a client that is not counted. dropped says that the server
+	// dropped the connection. Server.mu guards all.
+	stranger, acquaintance *list.Element
+	network                *network
+	dropped                bool
 }
 
 func newConn(nc net.Conn, srv *Server) *Conn {

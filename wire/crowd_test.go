@@ -27,7 +27,7 @@ type crowd struct {
 	conns  []net.Conn
 }
 
-// newCrowd makes a server. A client becomes known by the line "known".
+// newCrowd makes a server. A client becomes known by the line "known", and progresses by the line "useful".
 func newCrowd(t *testing.T, cfg wire.Config) *crowd {
 	cr := &crowd{t: t, reg: prometheus.NewRegistry(), ends: make(chan error, 1000)}
 	cfg.Protocol, cfg.Metrics = "pop3", wire.NewMetrics(cr.reg)
@@ -40,8 +40,11 @@ func newCrowd(t *testing.T, cfg wire.Config) *crowd {
 				cr.ends <- err
 				return
 			}
-			if string(line) == "known" {
+			switch string(line) {
+			case "known":
 				c.Known()
+			case "useful":
+				c.Progressed()
 			}
 		}
 	}
@@ -317,4 +320,108 @@ func TestRefusalsAreSummedUp(t *testing.T) {
 			t.Errorf("the summary at the end was logged %d times: %s", n, cr.log.String())
 		}
 	})
+}
+
+// known opens a connection whose client becomes known.
+func (cr *crowd) known(remote string) net.Conn {
+	client := cr.dial(remote)
+	io.WriteString(client, "known\r\n")
+	synctest.Wait()
+	return client
+}
+
+// TestKnownClientOfTheLargestNetworkIsDropped: known clients of one network that hold all connections give way to
+// clients of other networks, and not to further clients of their own.
+func TestKnownClientOfTheLargestNetworkIsDropped(t *testing.T) {
+	for _, test := range []struct {
+		name, first, second, other string // addresses of the largest network, and of another
+	}{
+		{"IPv4", "192.0.2.1", "192.0.2.2", "192.0.3.1"},
+		{"IPv6", "2001:db8:1:1::1", "2001:db8:1:2::1", "2001:db8:2::1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cr := newCrowd(t, wire.Config{MaxConns: 4, DropKnownAfter: 30 * time.Second})
+				defer cr.closeAll()
+				refused := func(remote, why string) {
+					t.Helper()
+					if line, _ := io.ReadAll(cr.dial(remote)); string(line) != "too many connections\r\n" {
+						t.Errorf("%s: the new connection got %q", why, line)
+					}
+				}
+				useful := cr.known(test.first)
+				idle := cr.known(test.second)
+				cr.known(test.first)
+				alone := cr.known("198.51.100.1")
+				time.Sleep(20 * time.Second)
+				io.WriteString(useful, "useful\r\n")
+				refused(test.other, "all are young")
+				time.Sleep(20 * time.Second)
+				refused(test.second, "the largest network itself")
+				cr.known(test.other)
+				if err := cr.ended(); err != wire.ErrTooManyConns {
+					t.Errorf("a session ended with %v", err)
+				}
+				if _, err := idle.Read(make([]byte, 1)); err != io.EOF {
+					t.Errorf("the connection longest without progress: %v", err)
+				}
+				if n := cr.dropped("crowded"); n != 1 {
+					t.Errorf("%v connections counted as dropped, want 1", n)
+				}
+				time.Sleep(time.Minute)
+				refused(test.other, "every network has a fair part")
+				for _, c := range []net.Conn{useful, alone} {
+					if _, err := io.WriteString(c, "useful\r\n"); err != nil {
+						t.Errorf("another connection: %v", err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestKnownClientIsDroppedWhileTheServerWaits: a known client is dropped in a text, and never in a command that
+// the server executes.
+func TestKnownClientIsDroppedWhileTheServerWaits(t *testing.T) {
+	for _, text := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			ended, proceed := make(chan error, 3), make(chan struct{})
+			server := wire.NewServer(wire.Config{MaxConns: 2, DropKnownAfter: time.Second, MinBodyRate: 1, Refuse: refuse,
+				Handle: func(ctx context.Context, c *wire.Conn) {
+					c.Known()
+					var err error
+					if text {
+						_, err = io.Copy(io.Discard, c.NewDotReader())
+					} else {
+						<-proceed
+						err = ctx.Err()
+					}
+					ended <- err
+				}})
+			var clients []net.Conn
+			for _, remote := range []string{"192.0.2.1", "192.0.2.1", "192.0.3.1"} {
+				client, far := mailtest.Pipe(remote)
+				clients = append(clients, client)
+				go server.ServeConn(far)
+				go io.Copy(io.Discard, client)
+				time.Sleep(time.Minute)
+			}
+			if n, want := len(ended), map[bool]int{true: 1}[text]; n != want {
+				t.Errorf("text %v: %d sessions ended, want %d", text, n, want)
+			}
+			if text {
+				if err := <-ended; err != wire.ErrTooManyConns {
+					t.Errorf("the text ended with %v", err)
+				}
+			}
+			close(proceed)
+			for _, c := range clients {
+				c.Close()
+			}
+			synctest.Wait()
+			if !text && (<-ended != nil || <-ended != nil) {
+				t.Error("a command was cancelled")
+			}
+		})
+	}
 }

@@ -31,12 +31,19 @@ func (b *body) more() error {
 	if err := c.Flush(); err != nil {
 		return err
 	}
+	var deadline time.Time // zero: the present deadline stays
 	if !b.started || b.octets >= progress {
 		b.started, b.octets = true, 0
-		c.net.SetReadDeadline(c.earliest(time.Now().Add(c.cfg.BodyTimeout)))
+		deadline = c.earliest(time.Now().Add(c.cfg.BodyTimeout))
+	}
+	if err := c.beginReceive(deadline); err != nil {
+		return err
 	}
 	before := c.w - c.r
 	err := c.fill(false)
+	if dropped := c.endReceive(); dropped != nil {
+		return dropped
+	}
 	if err == nil {
 		b.octets += c.w - c.r - before
 		c.text.octets += int64(c.w - c.r - before)

@@ -31,7 +31,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"protocol", "reason"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_wire_dropped_connections_total",
-			Help: "Connections ended by a limit or the administrator, by reason: crowded (displaced by a new connection before its login), login_timeout, slow_text, administrator.",
+			Help: "Connections ended by a limit or the administrator, by reason: crowded (displaced by a new connection), login_timeout, slow_text, administrator.",
 		}, []string{"protocol", "reason"}),
 		panics: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_wire_panics_total", Help: "Sessions ended by a panic: each is a defect.",

@@ -58,6 +58,7 @@ func NewServer(cfg Config) *Server {
 		conns:     map[*Conn]context.CancelFunc{},
 		perAddr:   map[netip.Addr]int{},
 		next:      make(chan *Conn),
+		crowd:     crowd{networks: map[netip.Addr]*network{}},
 		ended:     make(chan struct{}),
 	}
 	s.counts = sync.OnceValue(func() *counts {
@@ -188,14 +189,14 @@ func (s *Server) admit(c *Conn, cancel context.CancelFunc) error {
 	if counted && s.perAddr[key] >= s.cfg.MaxConnsPerAddr {
 		return ErrTooManyConnsPerAddr
 	}
-	if len(s.conns)-s.crowd.dropped >= s.cfg.MaxConns && !s.makeRoomLocked() {
+	if len(s.conns)-s.crowd.dropped >= s.cfg.MaxConns && !s.makeRoomLocked(c) {
 		return ErrTooManyConns
 	}
 	if counted {
 		s.perAddr[key]++
 	}
 	s.conns[c] = cancel
-	s.crowd.add(c)
+	s.crowd.add(c, counted)
 	s.wg.Add(1)
 	return nil
 }
