@@ -263,7 +263,7 @@ func examineStored(ctx context.Context, dir string) []Finding {
 		case err != nil:
 			f.Level, f.Text = FindingWarning, err.Error()
 		case gone:
-			f.Level, f.Text = FindingWarning, name+" is missing or empty. Each start makes a folder in it"
+			f.Level, f.Text = FindingWarning, name+" is missing, or has no folder of this server. Each start makes a folder in it"
 			f.Hint = "bring the folder back, or mount its disk: the server does not start if a message has its octets there"
 		}
 	}

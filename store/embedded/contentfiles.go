@@ -64,6 +64,12 @@ func (f *contentFiles) bucket(id mail.MessageID) string {
 	return f.fs.PathJoin(f.dir, hex.EncodeToString(id[9:10]))
 }
 
+// isBucket reports whether a name is the name of a bucket.
+func isBucket(name string) bool {
+	n, err := hex.DecodeString(name)
+	return err == nil && len(n) == 1 && name == hex.EncodeToString(n)
+}
+
 // path returns the path of the file of a large content. The nonce in its name keeps a second put of a
 // content from replacing the file of the first put.
 func (f *contentFiles) path(id mail.MessageID, nonce [8]byte) string {
@@ -133,7 +139,7 @@ func (f *contentFiles) each(fn func(path string, id mail.MessageID, nonce [8]byt
 		return err
 	}
 	for _, bucket := range buckets {
-		if len(bucket) != 2 { // tmpDir, or a foreign folder
+		if !isBucket(bucket) { // tmpDir, or a foreign name
 			continue
 		}
 		dir := f.fs.PathJoin(f.dir, bucket)

@@ -35,7 +35,7 @@ func TestSweepWithStrayFile(t *testing.T) {
 	mem := vfs.NewMem()
 	s := open(t, small(mem))
 	defer s.Close()
-	for _, name := range []string{"data/content/NOTES", "data/content/tmp/NOTES"} {
+	for _, name := range []string{"data/content/NOTES", "data/content/zz", "data/content/tmp/NOTES"} {
 		f, err := mem.Create(name, vfs.WriteCategoryUnspecified)
 		if err != nil {
 			t.Fatal(err)

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"popelago/mail"
 )
 
-// ContentsGone reports whether a data folder in use has nothing where the files of large contents belong: somebody has moved the
+// ContentsGone reports whether a data folder in use has nothing of its own where the files of large contents belong: somebody has moved the
 // folder content, its disk is not mounted, or a copy has left empty folders out. Open then refuses the folder if a message
 // has its octets in a file. Errors: store.ErrUnavailable.
 func ContentsGone(dir string) (gone bool, name string, err error) {
@@ -20,7 +21,8 @@ func ContentsGone(dir string) (gone bool, name string, err error) {
 }
 
 // contentsGone is ContentsGone. The first start makes the folders before the file of the format, and each start keeps them. So a
-// folder content without the folder for temporary files is another folder, unless it has contents.
+// folder content with neither the folder for temporary files nor a folder of contents is another folder, such as a disk with
+// lost+found alone.
 func contentsGone(fs vfs.FS, dir string) (bool, error) {
 	switch _, err := fs.Stat(fs.PathJoin(dir, formatFile)); {
 	case isNotExist(err):
@@ -32,7 +34,8 @@ func contentsGone(fs vfs.FS, dir string) (bool, error) {
 	if isNotExist(err) {
 		return true, nil
 	}
-	return len(names) == 0, err
+	ours := slices.ContainsFunc(names, func(name string) bool { return name == tmpDir || isBucket(name) })
+	return err == nil && !ours, err
 }
 
 // errFound ends a scan.

@@ -15,7 +15,7 @@ import (
 // once the contents are back, or the operator has given them up. A folder without large messages starts in any case.
 func TestContentsGone(t *testing.T) {
 	for name, size := range map[string]int{"large": 300_000, "small": 1000} {
-		for _, left := range []string{"nothing", "empty folder"} {
+		for _, left := range []string{"nothing", "empty folder", "another disk"} {
 			t.Run(name+", "+left, func(t *testing.T) {
 				dir := filepath.Join(t.TempDir(), "data")
 				cfg := embedded.Config{Dir: dir, Compression: "none"}
@@ -30,8 +30,9 @@ func TestContentsGone(t *testing.T) {
 				if err := os.Rename(content, away); err != nil {
 					t.Fatal(err)
 				}
-				if left == "empty folder" {
-					if err := os.Mkdir(content, 0o700); err != nil {
+				inside := map[string]string{"empty folder": "", "another disk": "lost+found"}
+				if name, ok := inside[left]; ok {
+					if err := os.MkdirAll(filepath.Join(content, name), 0o700); err != nil {
 						t.Fatal(err)
 					}
 				}
