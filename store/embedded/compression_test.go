@@ -120,7 +120,7 @@ func TestDamagedCompressedFile(t *testing.T) {
 	if err := deliver(t.Context(), s, id, benchMailbox(0), data); err != nil {
 		t.Fatal(err)
 	}
-	names := files(t, fs, "data/content")
+	names := messageFiles(t, fs)
 	if len(names) != 1 {
 		t.Fatalf("files %q, want one", names)
 	}

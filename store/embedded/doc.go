@@ -5,6 +5,7 @@
 //	DIR/FORMAT                     one line: the format of the folder
 //	DIR/STATE                      the files that must exist, and their contents
 //	DIR/db/                        the files of Pebble, and its lock
+//	DIR/content/FOLDER             the identity of the folder (identity.go)
 //	DIR/content/tmp/N.tmp          contents being written
 //	DIR/content/XX/ID-NONCE.msg    large contents; XX is the tenth octet of ID in hex
 //	DIR/spare/N.spare              space kept for a full disk (spare.go)
@@ -36,6 +37,7 @@
 //	                                          has the rows of a time, up to 4 MiB
 //	n text list name                        position of a mark: at(8) id(16)
 //	h                                       the latest time that is known to have passed
+//	i                                       the identity of the folder, as in content/FOLDER
 //
 // For example the row of message 6ba7b810-9dad-11d1-80b4-00c04fd430c8 (time 0x1d19dad6ba7b810)
 // in mailbox 11112222-3333-5444-8555-666677778888 has the key

@@ -13,6 +13,7 @@ const (
 	prefixContent  = 'c'
 	prefixDomain   = 'd'
 	prefixHigh     = 'h'
+	prefixIdentity = 'i'
 	prefixJournal  = 'j'
 	prefixLogin    = 'l'
 	prefixMailbox  = 'm'

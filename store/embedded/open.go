@@ -154,10 +154,13 @@ func (e *engine) open() error {
 		e.metrics.unregister(e.cfg.Registerer)
 		return errors.Join(err, e.folder.close())
 	}
-	if !e.folder.gone {
-		return nil
+	var err error
+	if e.folder.gone {
+		err = e.makeContents(context.Background())
 	}
-	err := e.makeContents(context.Background())
+	if err == nil {
+		err = e.claimContents()
+	}
 	if err != nil {
 		err = errors.Join(err, e.link.close(), e.folder.close())
 		e.metrics.unregister(e.cfg.Registerer)
