@@ -2,12 +2,15 @@ package embedded
 
 import (
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"popelago/mail"
+	"popelago/mailtest"
 )
 
 // After a start with a clock ahead, the files without a row go once the time has passed, though the clock has not yet
@@ -43,5 +46,52 @@ func TestLeftoversAfterClockAhead(t *testing.T) {
 		if _, err := mem.Stat(files.path(id, nonce)); (err == nil) != c.there {
 			t.Errorf("the file %v after the start: %v", c.passed, err)
 		}
+	}
+}
+
+// A database that is older than the contents, because it alone was restored from a copy, costs no content: the files of later
+// messages stay, and the log names one. What a crash has left goes.
+func TestLeftoversOfALaterDatabase(t *testing.T) {
+	start := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	clock := newTestClock(start)
+	var log mailtest.Log
+	cfg := Config{Dir: "data", FS: vfs.NewMem(), Now: clock.now, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	s, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	clock.set(start.Add(24 * time.Hour))
+	if s, err = Open(cfg); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	clock.pass(t, s, 0)
+	stay := map[time.Duration]bool{10 * time.Minute: false, 5 * time.Hour: true, 23 * time.Hour: true, 25 * time.Hour: false}
+	paths := map[time.Duration]string{}
+	for after := range stay {
+		id := mail.NewIDSource(func() time.Time { return start.Add(after) }).Next()
+		tmp, f, err := s.engine.files.create()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(f.Close(), s.engine.files.adopt(tmp, id, [8]byte{})); err != nil {
+			t.Fatal(err)
+		}
+		paths[after] = s.engine.files.path(id, [8]byte{})
+	}
+	s.engine.clock.opened.running = time.Now().Add(-4 * time.Hour)
+	if _, err := s.SweepOrphans(t.Context(), clock.now(), clock.now()); err != nil {
+		t.Fatal(err)
+	}
+	for after, want := range stay {
+		if _, err := cfg.FS.Stat(paths[after]); (err == nil) != want {
+			t.Errorf("the file of a message %v after the latest time: %v, want the file: %v", after, err, want)
+		}
+	}
+	if text := log.String(); !strings.Contains(text, "the database is older than the folder content") || !strings.Contains(text, "files=2") {
+		t.Errorf("the log: %s", text)
 	}
 }

@@ -154,6 +154,7 @@ func (e *engine) open() error {
 		e.metrics.unregister(e.cfg.Registerer)
 		return errors.Join(err, e.folder.close())
 	}
+	e.sweep.leftovers.opened()
 	var err error
 	if e.folder.gone {
 		err = e.makeContents(context.Background())
