@@ -276,9 +276,12 @@ func inKeyspace(keyspace, statement string) string {
 
 // Schema versions; %s is the keyspace.
 const (
-	selectVersions = `SELECT version, applied FROM %s.schema_version WHERE name = 'popelago'`
+	selectVersions = `SELECT version, applied FROM %s.schema_version WHERE name = ?`
 	insertVersion  = `INSERT INTO %s.schema_version (name, version, applied) VALUES ('popelago', ?, ?) USING TIMESTAMP ?`
 )
+
+// versionsName is the name of the row that insertVersion writes.
+const versionsName = "popelago"
 
 // Tables of Cassandra about the cluster.
 const (

@@ -3,7 +3,10 @@ package cassandra
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
 // backFactor times Config.FailoverAfter the local nodes have to answer before the server returns to
@@ -15,6 +18,7 @@ const backFactor = 3
 const (
 	noLocalNode   = "no node of the local datacenter answers: failing over to another datacenter"
 	noOtherEither = "the other datacenter does not serve either: failing over to the next datacenter"
+	servesPart    = "the local datacenter serves a part of what the datacenter in use serves: statements stay with the other datacenter"
 	notBackYet    = "the local datacenter does not serve yet, or reads cannot be confirmed: statements stay with another datacenter"
 )
 
@@ -22,7 +26,7 @@ const (
 //
 //	local      --no node answers for FailoverAfter, recorded on disk--> another
 //	another    --no quorum of it answers for FailoverAfter--> the next one that serves
-//	           --a local quorum answers for 3 x FailoverAfter, and confirmed reads work--> another, reads confirmed
+//	           --as much of the local datacenter serves for 3 x FailoverAfter, and confirmed reads work--> another, reads confirmed
 //	           --reads begun before have ended--> local, reads confirmed
 //	local, reads confirmed --no hints left, see confirmation--> local
 //	                       --no node answers for FailoverAfter, recorded--> another
@@ -85,12 +89,18 @@ func (f *failover) open(ctx context.Context, localAway bool) error {
 // stayAway leads statements to another datacenter at a start during an absence, if the local nodes cannot take
 // them back yet and another datacenter serves: servers that did not restart wait as well, see watchReturn.
 func (f *failover) stayAway(ctx context.Context) bool {
-	if f.local.serves(ctx, f.cfg.Keyspace) && f.local.confirms(ctx, f.cfg.Keyspace) {
+	local, confirmed := f.local.readable(ctx, f.cfg.Keyspace, gocql.LocalQuorum), 0
+	if areMost(local) {
+		confirmed = f.local.readable(ctx, f.cfg.Keyspace, gocql.EachQuorum)
+	}
+	if min(local, confirmed) == probes {
 		return false
 	}
-	other, _ := f.openOther(ctx)
-	if other != nil && other.serves(ctx, f.cfg.Keyspace) && f.depart(other, f.peers.lastSeen(), notBackYet) == nil {
-		return true
+	if other, _ := f.openOther(ctx); other != nil {
+		served := other.readable(ctx, f.cfg.Keyspace, gocql.LocalQuorum)
+		if areMost(served) && !asMany(min(local, confirmed), served) && f.depart(other, f.peers.lastSeen(), notBackYet) == nil {
+			return true
+		}
 	}
 	f.closeOthers()
 	return false
@@ -215,16 +225,25 @@ func (f *failover) watchOther(ctx context.Context, now time.Time) {
 		}
 	}
 	f.confirmation.restoreFile()
-	localServes := f.local != nil && f.local.serves(ctx, f.cfg.Keyspace)
-	otherServes := f.watchServing(ctx, now)
-	f.watchReturn(localServes, now, func() bool { return !otherServes || f.local.confirms(ctx, f.cfg.Keyspace) })
+	local := 0
+	if f.local != nil {
+		local = f.local.readable(ctx, f.cfg.Keyspace, gocql.LocalQuorum)
+	}
+	other := f.link.current.Load().readable(ctx, f.cfg.Keyspace, gocql.LocalQuorum)
+	otherServes := f.watchServing(ctx, areMost(other), now)
+	if areMost(local) && !asMany(local, other) {
+		f.complaints.warn(servesPart, "datacenter", f.link.origin(), "partitions", fmt.Sprintf("%d of %d probed", local, probes))
+	}
+	f.watchReturn(asMany(local, other), now, func() bool {
+		return !otherServes || asMany(f.local.readable(ctx, f.cfg.Keyspace, gocql.EachQuorum), other)
+	})
 }
 
 // watchServing reports whether the other datacenter in use serves, or served within FailoverAfter. If it has not
 // served for FailoverAfter, statements go to the next datacenter that serves.
-func (f *failover) watchServing(ctx context.Context, now time.Time) bool {
+func (f *failover) watchServing(ctx context.Context, serves bool, now time.Time) bool {
 	switch {
-	case f.link.current.Load().serves(ctx, f.cfg.Keyspace):
+	case serves:
 		f.unserved = time.Time{}
 		return true
 	case f.unserved.IsZero():

@@ -18,6 +18,7 @@ import (
 	"popelago/store"
 	"popelago/store/cassandra/driver"
 	"popelago/store/cassandra/limit"
+	"popelago/store/cassandra/murmur"
 )
 
 // health is what works in a datacenter.
@@ -199,6 +200,108 @@ func TestStumbleKeepsStatements(t *testing.T) {
 	})
 }
 
+// worn is a continent whose datacenters lost the quorum of partitions of a probe: of so many of the first, or, for a
+// negative number, of the last.
+type worn struct {
+	continent
+	lost map[string]int
+}
+
+func (w worn) Open(ctx context.Context, o driver.Options) (driver.Session, error) {
+	session, err := w.continent.Open(ctx, o)
+	return wornVisitor{session, w, o.Datacenter}, err
+}
+
+type wornVisitor struct {
+	driver.Session
+	worn       worn
+	datacenter string
+}
+
+func (v wornVisitor) Execute(ctx context.Context, st *driver.Statement) (driver.Rows, error) {
+	if strings.Contains(st.CQL, "schema_version") {
+		number := 0
+		if len(st.Values) > 0 {
+			number = max(0, slices.Index(probeNames[:], st.Values[0].(string)))
+		}
+		for datacenter, lost := range v.worn.lost {
+			if isLost := number < lost || number >= probes+lost && lost < 0; isLost && (datacenter == v.datacenter || st.Consistency == gocql.EachQuorum) {
+				return nil, gocql.ErrTimeoutNoResponse
+			}
+		}
+	}
+	return v.Session.Execute(ctx, st)
+}
+
+// wearing returns a server in a cluster without lost partitions.
+func wearing(t *testing.T, all continent) (*traveller, worn) {
+	t.Helper()
+	s, w := travel(t, all), worn{all, map[string]int{}}
+	s.link.cfg.Cluster = w
+	return s, w
+}
+
+// A datacenter of many nodes comes back bit by bit: statements return when the local nodes serve as much as the other
+// datacenter. A server that restarts meanwhile waits as well.
+func TestReturnWaitsForTheWholeRing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, w := wearing(t, continent{"dc1": serving, "dc2": serving, "dc3": serving})
+		if err := s.open(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		s.all["dc1"] = unreached
+		s.pass(20 * time.Second)
+		s.wantReads(t, "dc2", gocql.LocalQuorum)
+		s.all["dc1"] = serving
+		for _, lost := range []int{probes - 1, probes / 2, 2} {
+			w.lost["dc1"] = -lost
+			s.pass(2 * time.Minute)
+			s.wantReads(t, "dc2", gocql.LocalQuorum)
+			again, _ := wearing(t, s.all)
+			again.link.cfg.Cluster = w
+			again.confirmation.file = s.confirmation.file
+			if err := again.open(t.Context(), false); err != nil {
+				t.Fatal(err)
+			}
+			again.wantReads(t, "dc2", gocql.LocalQuorum)
+		}
+		if !strings.Contains(s.logs.String(), servesPart) {
+			t.Errorf("the log does not say why statements stay:\n%s", s.logs)
+		}
+		w.lost["dc2"] = -2 // the local nodes serve as much
+		s.pass(2 * time.Minute)
+		s.wantReads(t, "dc1", gocql.EachQuorum)
+	})
+}
+
+// Each partition of a probe is in an eighth of the ring of its own.
+func TestProbesAreSpread(t *testing.T) {
+	for i, name := range probeNames {
+		if part := (uint64(murmur.Token([]byte(name))) + 1<<63) >> 61; part != uint64(i) {
+			t.Errorf("%s is in part %d", name, part)
+		}
+	}
+}
+
+// Two nodes of a large datacenter that take a partition along are no reason against this datacenter.
+func TestLostPartitionDecidesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, w := wearing(t, continent{"dc1": serving, "dc2": serving, "dc3": serving})
+		w.lost["dc2"], w.lost["dc1"] = 1, 1
+		if err := s.open(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		s.all["dc1"] = unreached
+		s.pass(20 * time.Second)
+		s.wantReads(t, "dc2", gocql.LocalQuorum)
+		s.pass(time.Minute)
+		s.wantReads(t, "dc2", gocql.LocalQuorum)
+		s.all["dc1"] = serving
+		s.pass(2 * time.Minute)
+		s.wantReads(t, "dc1", gocql.EachQuorum)
+	})
+}
+
 // coordinators is a session whose nodes are asked in order, as far as a statement permits.
 type coordinators struct {
 	driver.Session
@@ -233,12 +336,12 @@ func (c coordinators) Execute(ctx context.Context, st *driver.Statement) (driver
 	return nil, failed
 }
 
-// A datacenter serves although a node hangs or fails: a probe asks others.
+// A partition can be read although a node hangs or fails: a probe asks others.
 func TestProbeAsksFurtherNodes(t *testing.T) {
 	hanging, failing, sound := coordinator{hangs: true}, coordinator{err: gocql.ErrTimeoutNoResponse}, coordinator{}
 	for i, c := range []struct {
-		nodes  []coordinator
-		serves bool
+		nodes []coordinator
+		reads bool
 	}{
 		{[]coordinator{sound}, true},
 		{[]coordinator{failing, sound}, true},
@@ -250,8 +353,8 @@ func TestProbeAsksFurtherNodes(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r, began := &route{session: coordinators{nodes: c.nodes}}, time.Now()
-			if got := r.serves(t.Context(), "popelago"); got != c.serves || time.Since(began) > probeTime {
-				t.Errorf("%d: serves: %v after %v", i, got, time.Since(began))
+			if got := r.reads(t.Context(), "popelago", "probe", gocql.LocalQuorum); got != c.reads || time.Since(began) > probeTime {
+				t.Errorf("%d: reads: %v after %v", i, got, time.Since(began))
 			}
 		})
 	}

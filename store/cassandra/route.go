@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -57,22 +58,43 @@ func (r *route) answers(ctx context.Context) bool {
 	return false
 }
 
-// serves reports whether a quorum of the route's datacenter can be read.
+// probeNames lists keys of the table schema_version, which need not have rows: each in another eighth of the ring. On a
+// large cluster a few nodes take a part of all partitions along, so no single partition says whether a datacenter serves.
+var probeNames = [...]string{"probe16", "probe3", "probe5", "probe19", "probe1", "probe2", "probe0", "probe4"}
+
+// probes is the count of partitions that a probe reads.
+const probes = len(probeNames)
+
+// serves reports whether most of the route's datacenter can be read at a quorum.
 func (r *route) serves(ctx context.Context, keyspace string) bool {
-	return r.reads(ctx, keyspace, gocql.LocalQuorum)
+	return areMost(r.readable(ctx, keyspace, gocql.LocalQuorum))
 }
 
-// confirms reports whether a quorum of each datacenter can be read through the route, see confirmation.
-func (r *route) confirms(ctx context.Context, keyspace string) bool {
-	return r.reads(ctx, keyspace, gocql.EachQuorum)
+// areMost reports whether so many partitions of a probe are a datacenter that serves.
+func areMost(readable int) bool { return 2*readable >= probes }
+
+// asMany reports whether a datacenter of which so many partitions can be read serves as much as another one. One
+// partition less is no difference: a probe may be unlucky.
+func asMany(readable, other int) bool { return areMost(readable) && readable+1 >= other }
+
+// readable counts the partitions of a probe that can be read at a consistency: LOCAL_QUORUM, or EACH_QUORUM for a quorum of
+// each datacenter, see confirmation.
+func (r *route) readable(ctx context.Context, keyspace string, at gocql.Consistency) int {
+	var n atomic.Int32
+	atMost(probes, probes, func(i int) {
+		if r.reads(ctx, keyspace, probeNames[i], at) {
+			n.Add(1)
+		}
+	})
+	return int(n.Load())
 }
 
 // probeNodes is the highest count of nodes that one call of reads asks, after failures of nodes. If a node is
 // slow, another call asks as many further nodes.
 const probeNodes = 3
 
-// reads reports whether a row can be read at a consistency. The failure of one node says nothing about the quorum.
-func (r *route) reads(ctx context.Context, keyspace string, at gocql.Consistency) bool {
+// reads reports whether a partition can be read at a consistency. The failure of one node says nothing about the quorum.
+func (r *route) reads(ctx context.Context, keyspace, name string, at gocql.Consistency) bool {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	first, second := driver.NewChoices()
@@ -80,7 +102,7 @@ func (r *route) reads(ctx context.Context, keyspace string, at gocql.Consistency
 		return attempts < probeNodes && !hopeless(err) && ctx.Err() == nil
 	}
 	_, err := hedged(ctx, probeTime/4, func() bool { return true }, func(ctx context.Context, again bool) (struct{}, error) {
-		st := driver.Statement{CQL: fmt.Sprintf(selectVersions, keyspace), Consistency: at, Retry: another, Choice: first}
+		st := driver.Statement{CQL: fmt.Sprintf(selectVersions, keyspace), Values: []any{name}, Consistency: at, Retry: another, Choice: first}
 		if again {
 			st.Choice = second
 		}

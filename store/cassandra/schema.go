@@ -157,7 +157,7 @@ func readStatus(ctx context.Context, session driver.Session, cfg Config) (Schema
 	}
 	var version int
 	var applied int64
-	err = driver.Each(ctx, session, driver.Statement{CQL: fmt.Sprintf(selectVersions, keyspace), Consistency: gocql.LocalQuorum}, func() {
+	err = driver.Each(ctx, session, driver.Statement{CQL: fmt.Sprintf(selectVersions, keyspace), Values: []any{versionsName}, Consistency: gocql.LocalQuorum}, func() {
 		if at := time.UnixMicro(applied).UTC(); status.Since.IsZero() || at.Before(status.Since) {
 			status.Since = at
 		}

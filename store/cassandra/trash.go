@@ -146,7 +146,7 @@ func (r *sweepRun) progress(ctx context.Context, name string) (int, error) {
 	if r.state.since.Load() == 0 {
 		var first int64
 		if err := r.run.readAll(ctx, statement{
-			cql: fmt.Sprintf(selectVersions, r.cfg.Keyspace), consistency: gocql.LocalQuorum, what: "sweep: read the schema's age",
+			cql: fmt.Sprintf(selectVersions, r.cfg.Keyspace), values: []any{versionsName}, consistency: gocql.LocalQuorum, what: "sweep: read the schema's age",
 		}, 100, func(scan func(...any) error) error {
 			var version int
 			var applied int64
