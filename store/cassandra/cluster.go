@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"popelago/store"
 	"popelago/store/cassandra/driver"
@@ -11,7 +12,8 @@ import (
 
 // examineCluster checks datacenter and schema before a store is opened. localAway is set if no local
 // node can be reached, and a node of another datacenter can. If an absence lasts, see failover, other
-// datacenters tell about the schema while the local nodes lack a quorum.
+// datacenters tell about the schema while the local nodes lack a quorum. If only the partition of the versions lacks a
+// quorum, the columns of the tables tell: every node has them, and no server could start otherwise.
 func examineCluster(ctx context.Context, cfg Config, peers *peerNodes) (status SchemaStatus, localAway bool, err error) {
 	cfg.nodes = nil // these sessions say nothing about nodes
 	session, localAway, err := contactNode(ctx, cfg, peers)
@@ -27,6 +29,10 @@ func examineCluster(ctx context.Context, cfg Config, peers *peerNodes) (status S
 		if elsewhere, ok := statusElsewhere(ctx, cfg, peers); ok {
 			status, err = elsewhere, nil
 		}
+	}
+	if errors.Is(err, store.ErrUnavailable) && status.Replication != nil && fitsByColumns(ctx, session, cfg.Keyspace) {
+		cfg.Logger.Warn("the versions of the schema cannot be read: the server starts because the tables have the columns of its version", "cause", err)
+		status.Applied, err = status.Known, nil
 	}
 	if err != nil {
 		return status, false, err
@@ -49,6 +55,17 @@ func statusElsewhere(ctx context.Context, cfg Config, peers *peerNodes) (status 
 		}
 	}
 	return SchemaStatus{}, false
+}
+
+// fitsByColumns reports whether the tables have exactly the columns of this program, while most partitions can be read.
+func fitsByColumns(ctx context.Context, session driver.Session, keyspace string) bool {
+	if !(&route{session: session}).serves(ctx, keyspace) {
+		return false
+	}
+	found := map[tableColumn]bool{}
+	var c tableColumn
+	err := driver.Each(ctx, session, atNode(selectColumns, keyspace), func() { found[c] = true }, &c.table, &c.column)
+	return err == nil && maps.Equal(found, schemaColumns())
 }
 
 // contactNode opens a session to one node. With Config.Failover, and without a local contact point

@@ -288,6 +288,7 @@ const (
 	selectLocalDatacenter = `SELECT data_center FROM system.local`
 	selectDatacenters     = `SELECT data_center FROM system.peers`
 	selectReplication     = `SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?`
+	selectColumns         = `SELECT table_name, column_name FROM system_schema.columns WHERE keyspace_name = ?`
 	selectVersionTable    = `SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = 'schema_version'`
 )
 

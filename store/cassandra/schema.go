@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -167,6 +168,32 @@ func readStatus(ctx context.Context, session driver.Session, cfg Config) (Schema
 		return failed(err)
 	}
 	return status, nil
+}
+
+// tableColumn names a column of a table.
+type tableColumn struct{ table, column string }
+
+// The forms of the statements that make tables and columns.
+var (
+	tableForm  = regexp.MustCompile(`(?s)^CREATE TABLE IF NOT EXISTS (\w+) \((.*?)\n\)`)
+	columnForm = regexp.MustCompile(`(?m)^  ([a-z_]+) `)
+	addForm    = regexp.MustCompile(`^ALTER TABLE (\w+) ADD IF NOT EXISTS (\w+) `)
+)
+
+// schemaColumns returns the columns of the schema of this program.
+func schemaColumns() map[tableColumn]bool {
+	columns := map[tableColumn]bool{}
+	for _, step := range append(slices.Concat(migrations()...), createVersions) {
+		if made := tableForm.FindStringSubmatch(step); made != nil {
+			for _, c := range columnForm.FindAllStringSubmatch(made[2], -1) {
+				columns[tableColumn{made[1], c[1]}] = true
+			}
+		}
+		if added := addForm.FindStringSubmatch(step); added != nil {
+			columns[tableColumn{added[1], added[2]}] = true
+		}
+	}
+	return columns
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -97,6 +97,9 @@ func TestSchemaOnANode(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
+	if fits, err := cassandra.FitsByColumns(ctx, cfg); err != nil || !fits {
+		t.Errorf("the tables have the columns of this program: %v, %v", fits, err)
+	}
 	do("INSERT INTO test_schema.schema_version (name, version, applied) VALUES ('popelago', %d, 1)", cassandra.SchemaVersion()+1)
 	refused(cassandra.ErrSchemaNewer)
 	if _, err := cassandra.Apply(ctx, cfg); !errors.Is(err, cassandra.ErrSchemaNewer) {

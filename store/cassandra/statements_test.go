@@ -203,6 +203,7 @@ func rules() map[string]rule {
 		"selectLocalDatacenter": {one, nil},
 		"selectDatacenters":     {one, nil},
 		"selectReplication":     {one, nil},
+		"selectColumns":         {one, nil},
 		"selectVersionTable":    {one, nil},
 		"selectRelease":         {one, nil},
 		"selectLocalNode":       {one, nil},
