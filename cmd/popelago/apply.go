@@ -29,7 +29,8 @@ run finds none. The file has no passwords: a new account has none, until "popela
 
 Things that the file does not name stay as they are. --prune removes them, but only within the domains that
 the file names: accounts with their mail, aliases, groups, members of groups, and settings. No domain is
-ever removed, and an export that was cut off is refused.
+ever removed. --prune refuses an export that was cut off, and a domain with accounts for which the file has no
+table of accounts.
 
 An account, a domain or an alias that somebody else changes between the comparison and the change stays as
 it is, and the command ends with exit code 73: run it again.`,
@@ -97,6 +98,11 @@ func planOf(ctx context.Context, c *adminclient.Client, file directoryFile, prun
 		present, err := readPresent(ctx, c, name)
 		if err != nil {
 			return nil, fmt.Errorf("domain %s: %w", name, err)
+		}
+		if n := len(present.file.Accounts); n > 0 && prune && file.Domains[name].withoutAccounts {
+			return nil, withExit(exitData, fmt.Errorf(
+				"domain %s: the file has no table [domains.%s.accounts], and --prune would remove all %d accounts with their mail: write the table, without lines if the removal is meant",
+				name, tomlText(name), n))
 		}
 		p.compare(name, file.Domains[name], present, prune)
 	}

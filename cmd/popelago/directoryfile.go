@@ -42,6 +42,8 @@ type domainFile struct {
 	Accounts map[string]map[string]string `toml:"accounts"` // settings, and keyState
 	Aliases  aliasTable                   `toml:"aliases"`
 	Groups   map[string][]string          `toml:"groups"`
+	// withoutAccounts: the file has no table for the accounts of the domain, not even an empty table.
+	withoutAccounts bool
 }
 
 // aliasTable holds the targets of aliases: in a file a text, or a list of texts; in canonical form a []string, in
@@ -80,13 +82,23 @@ const keyState = "state"
 // name the place.
 func readDirectoryFile(text []byte) (directoryFile, error) {
 	var raw directoryFile
-	decoder := toml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, []byte("\uFEFF"))))
+	text = bytes.TrimPrefix(text, []byte("\uFEFF"))
+	decoder := toml.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&raw); err != nil {
 		return raw, explainTOML(err)
 	}
+	// The parser leaves the map of an empty table nil, as without the table.
+	var tables struct {
+		Domains map[string]map[string]any `toml:"domains"`
+	}
+	if err := toml.Unmarshal(text, &tables); err != nil {
+		return raw, explainTOML(err)
+	}
 	out := directoryFile{Domains: map[string]domainFile{}}
 	for name, d := range raw.Domains {
+		_, has := tables.Domains[name]["accounts"]
+		d.withoutAccounts = !has
 		canonical, err := mail.CanonicalDomain(name)
 		if err != nil {
 			return out, err
@@ -120,7 +132,9 @@ func explainTOML(err error) error {
 }
 
 func (d domainFile) canonical(domain string) (domainFile, error) {
-	out := domainFile{Accounts: map[string]map[string]string{}, Aliases: aliasTable{}, Groups: map[string][]string{}}
+	out := domainFile{
+		Accounts: map[string]map[string]string{}, Aliases: aliasTable{}, Groups: map[string][]string{}, withoutAccounts: d.withoutAccounts,
+	}
 	var err error
 	if out.Settings, err = canonicalSettings(d.Settings, func(s account.Setting) bool { return s.Domain }); err != nil {
 		return out, err
