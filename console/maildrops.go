@@ -68,6 +68,14 @@ type removedPage struct {
 	Paging   paging
 }
 
+// Began returns the begin of the restore that the form goes on with, for restoreOrder; empty: it begins a restore.
+func (p removedPage) Began() string {
+	if p.Restored == nil || p.Restored.Began == nil {
+		return ""
+	}
+	return p.Restored.Began.Format(time.RFC3339Nano)
+}
+
 // newRemovedPage makes the page behind after of the removed messages of an account.
 func newRemovedPage(list adminclient.RemovedList, address, after string, restored *adminclient.Restored) removedPage {
 	form := url.Values{"address": {address}, "after": {after}}

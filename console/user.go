@@ -207,10 +207,15 @@ func (u *userPages) restore(r *request) error {
 	return u.showRemoved(r, &restored)
 }
 
-// restoreOrder returns the order in the form of the removed messages.
+// restoreOrder returns the order in the form of the removed messages. A restore of all messages goes on with a restore whose
+// time has run out: what the user has removed since its begin stays removed.
 func restoreOrder(form url.Values) adminclient.RestoreRequest {
 	if form.Get("all") != "" {
-		return adminclient.RestoreRequest{All: true}
+		order := adminclient.RestoreRequest{All: true}
+		if began, err := time.Parse(time.RFC3339Nano, form.Get("began")); err == nil {
+			order.Began = &began
+		}
+		return order
 	}
 	return adminclient.RestoreRequest{UniqueIDs: form["uniqueId"]}
 }
