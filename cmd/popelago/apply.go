@@ -37,7 +37,7 @@ it is, and the command ends with exit code 73: run it again.`,
 		Example: "  popelago export example.org >example.org.toml\n  popelago apply example.org.toml --dry-run",
 		Args:    arguments("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text, err := readInput(cmd, args[0])
+			text, err := readInput(cmd, args[0], maxDirectoryFile)
 			if err != nil {
 				return err
 			}
