@@ -25,6 +25,10 @@ const (
 	ImportLimit = 1000
 	// importAtOnce is the number of accounts that a call reads and writes at the same time.
 	importAtOnce = 32
+	// importClass is the class in which hashes of an import wait, as a single network. A large import keeps many hashes
+	// waiting for minutes. In classKnown they would leave only every lowestEvery-th turn to the logins of the classes below,
+	// and under an attack no turn to clean clients.
+	importClass = classClean
 )
 
 // Wanted describes an account as it should be. Parts that are absent stay as they are.
@@ -247,14 +251,14 @@ func (d *Directory) prepare(ctx context.Context, w *importing) error {
 func (d *Directory) hashWanted(ctx context.Context, w *importing, e *entry) (err error) {
 	if e.isAccount() && e.row.Password != "" {
 		w.before = e.row.Password
-		switch same, err := d.passwords.same(ctx, e.row, w.Password); {
+		switch same, err := d.passwords.same(ctx, e.row, w.Password, importClass); {
 		case err != nil:
 			return err
 		case same:
 			return nil
 		}
 	}
-	w.hash, err = d.passwords.hash(ctx, w.Password)
+	w.hash, err = d.passwords.hash(ctx, w.Password, importClass)
 	return err
 }
 

@@ -102,10 +102,10 @@ func (p *passwords) verify(row store.Address, password string) error {
 	return nil
 }
 
-// hash returns the stored form of a new password: argon2id in PHC form.
-func (p *passwords) hash(ctx context.Context, password string) (string, error) {
-	// New passwords come from administration, which waits with the known clients.
-	release, err := p.queue.turn(ctx, seat{class: classKnown})
+// hash returns the stored form of a new password: argon2id in PHC form. c is the class in which the hash waits:
+// classKnown for a person, who waits for the answer.
+func (p *passwords) hash(ctx context.Context, password string, c class) (string, error) {
+	release, err := p.queue.turn(ctx, seat{class: c})
 	if err != nil {
 		return "", err
 	}

@@ -8,6 +8,10 @@ import (
 	"runtime"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"popelago/mail"
+	"popelago/mailtest"
 )
 
 func newTestQueue(t *testing.T, hashes, places int) *queue {
@@ -227,5 +231,66 @@ func TestHashesLeaveAProcessor(t *testing.T) {
 		if got != test.want {
 			t.Errorf("%d processors, %d threads: %d hashes at one time, want %d", test.processors, test.threads, got, test.want)
 		}
+	}
+}
+
+// The hashes of an import wait behind logins of known clients, and are one network among the clean ones.
+func TestImportLeavesTurnsToLogins(t *testing.T) {
+	d, _ := withDomain(t)
+	q := d.passwords.queue
+	release := hold(t, q)
+	const accounts = 4
+	done := make(chan []Imported, 1)
+	go func() {
+		var wanted []Wanted
+		for i := range accounts {
+			wanted = append(wanted, Wanted{Address: mail.Address{Local: fmt.Sprintf("user%d", i), Domain: "example.test"}, Password: "secret word"})
+		}
+		done <- d.Import(context.Background(), wanted, false)
+	}()
+	mailtest.WaitFor(t, time.Minute, func() error {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if q.waiting < accounts {
+			return fmt.Errorf("%d hashes wait", q.waiting)
+		}
+		return nil
+	})
+	clean, err := q.enter(seat{from: at("192.0.2.1"), class: classClean})
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := q.enter(seat{from: at("192.0.2.2"), class: classKnown})
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	select {
+	case <-known.ready:
+	default:
+		t.Fatal("an import goes before a login of a known client")
+	}
+	q.mu.Lock()
+	first, second := q.next(), q.next()
+	q.mu.Unlock()
+	if first != clean && second != clean {
+		t.Error("two hashes of an import go before the login of a clean client")
+	}
+	for _, w := range []*waiter{first, second} {
+		w.ready <- ErrBusy
+	}
+	for range q.hashes {
+		release()
+	}
+	made := 0
+	for _, r := range <-done {
+		if r.Outcome == OutcomeMade {
+			made++
+		} else if !errors.Is(r.Err, ErrBusy) {
+			t.Error(r.Err)
+		}
+	}
+	if made != accounts-1 {
+		t.Errorf("%d accounts made, want %d", made, accounts-1)
 	}
 }
