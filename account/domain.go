@@ -24,10 +24,13 @@ func checkHosted(name string) error {
 // a cut keeps its settings. Errors: mail.ErrBadAddress, ErrExists, the store's.
 func (d *Directory) AddDomain(ctx context.Context, name string) (store.Domain, error) {
 	name, err := mail.CanonicalDomain(name)
-	if err == nil {
-		err = checkHosted(name)
-	}
 	if err != nil {
+		return store.Domain{}, err
+	}
+	if err := checkHosted(name); err != nil {
+		if d.hosted(ctx, name) == nil { // since before the rule
+			err = fmt.Errorf("domain %s: %w", name, ErrExists)
+		}
 		return store.Domain{}, err
 	}
 	if err := d.noDomainElsewhere(ctx, name); err != nil {

@@ -2,8 +2,10 @@ package account
 
 import (
 	"testing"
+	"time"
 
 	"popelago/mail"
+	"popelago/store"
 )
 
 // An IP address without brackets is no domain.
@@ -16,4 +18,10 @@ func TestAddDomainOfDigits(t *testing.T) {
 		_, err := d.AddDomain(t.Context(), name)
 		wantErr(t, name, err, want)
 	}
+	// A domain since before the rule.
+	if err := d.store.Local.PutDomain(t.Context(), store.Domain{Name: "a.123", Created: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := d.AddDomain(t.Context(), "A.123.")
+	wantErr(t, "a hosted domain", err, ErrExists)
 }
