@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,25 +30,39 @@ type Choice struct {
 // has changed it.
 //
 // Errors: ErrNoSuchAccount if the account has ended since, ErrChanged if its password has changed or it is
-// disabled, the store's.
+// disabled. Both are ErrBadCredentials, too, or ErrDisabled for a disabled account. Those of readElsewhere, the store's.
 func (d *Directory) Confirm(ctx context.Context, l Login) error {
 	_, err := d.own(ctx, l)
 	return err
 }
 
-// own reads the account of a login. Errors: those of Confirm.
+// own reads the account of a login, before a refusal from every datacenter: SignIn may know a password that has not
+// arrived here. Errors: those of Confirm.
 func (d *Directory) own(ctx context.Context, l Login) (*entry, error) {
 	e, err := d.live(ctx, l.Address)
 	if err == nil {
 		err = l.confirm(e)
 	}
-	if err != nil {
-		return nil, err
+	if d.store.Several && (errors.Is(err, ErrChanged) || errors.Is(err, ErrNoSuchAccount)) {
+		if e, err = d.readElsewhere(ctx, l.Address, e); err != nil {
+			return nil, err
+		}
+		if err = fmt.Errorf("account %s: %w", l.Address, ErrNoSuchAccount); e.isAccount() {
+			err = l.confirm(e)
+		}
 	}
-	return e, nil
+	switch {
+	case err == nil:
+		return e, nil
+	case errors.Is(err, ErrChanged) && passwordTag(e.row.Password) == l.tag:
+		return nil, fmt.Errorf("%w: %w", ErrDisabled, err)
+	case errors.Is(err, ErrChanged), errors.Is(err, ErrNoSuchAccount):
+		return nil, fmt.Errorf("%w: %w", ErrBadCredentials, err)
+	}
+	return nil, err
 }
 
-// confirm compares a login with the account of its address. Errors: those of Confirm.
+// confirm compares a login with the account of its address. Errors: ErrNoSuchAccount, ErrChanged.
 func (l Login) confirm(e *entry) error {
 	switch {
 	case e.mailbox != l.Mailbox:

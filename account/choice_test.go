@@ -1,6 +1,7 @@
 package account
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -57,5 +58,47 @@ func TestLoginEndsWithItsPassword(t *testing.T) {
 				t.Errorf("the login shows a hash: %s", text)
 			}
 		})
+	}
+}
+
+// A login whose password is not in this datacenter yet counts, and a refusal waits for the other datacenters.
+func TestLoginFromElsewhere(t *testing.T) {
+	here, _ := withDomain(t)
+	elsewhere, _ := withDomain(t)
+	ctx := t.Context()
+	each := &view{Directory: elsewhere.store.Local}
+	d, err := New(here.cfg, twoPlaces(here.store.Local, each), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := addAccount(t, elsewhere, "alice@example.test", "before").Address
+	login := func(password string) Login {
+		t.Helper()
+		l, err := d.Authenticate(ctx, "alice@example.test", password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	before := login("before")
+	if err := d.Confirm(ctx, before); err != nil {
+		t.Errorf("an account made elsewhere: %v", err)
+	}
+	each.down = true
+	if err := d.Confirm(ctx, before); !errors.Is(err, store.ErrUnavailable) || errors.Is(err, ErrBadCredentials) {
+		t.Errorf("nobody else to ask: %v", err)
+	}
+	each.down = false
+	if err := elsewhere.SetPassword(ctx, a, "after"); err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, "the former password", d.Confirm(ctx, before), ErrBadCredentials)
+	after := login("after")
+	if err := elsewhere.SetState(ctx, a, store.StateDisabled); err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, "a disabled account", d.Confirm(ctx, after), ErrDisabled)
+	if err := d.Confirm(ctx, before); errors.Is(err, ErrDisabled) {
+		t.Errorf("the former password reveals the state: %v", err)
 	}
 }

@@ -42,6 +42,10 @@ func classify(err error) (status int, text string) {
 		errors.Is(err, account.ErrBadSetting), errors.Is(err, account.ErrBadSearch), errors.Is(err, task.ErrBadCheck), errors.Is(err, task.ErrBadPage), errors.Is(err, mail.ErrBadMessageID), errors.Is(err, errIncomplete),
 		errors.Is(err, token.ErrBadRequest), errors.Is(err, errNoTag), errors.Is(err, errNoTarget), errors.Is(err, trace.ErrBadPosition), errors.Is(err, errSubject):
 		return http.StatusBadRequest, err.Error()
+	case errors.Is(err, account.ErrBadCredentials): // also of account.ErrChanged and account.ErrNoSuchAccount
+		return http.StatusUnauthorized, "the address or the password is wrong"
+	case errors.Is(err, errLoginRefused), errors.Is(err, account.ErrChanged) && errors.Is(err, account.ErrDisabled):
+		return http.StatusForbidden, errLoginRefused.Error()
 	case errors.Is(err, errChanged), errors.Is(err, account.ErrChanged):
 		return http.StatusPreconditionFailed, err.Error()
 	case errors.Is(err, ErrReload), errors.Is(err, account.ErrTooManyToSort):
@@ -54,10 +58,6 @@ func classify(err error) (status int, text string) {
 		return http.StatusUnauthorized, err.Error()
 	case errors.Is(err, errNeedsPassword):
 		return http.StatusUnauthorized, errNeedsPassword.Error()
-	case errors.Is(err, account.ErrBadCredentials):
-		return http.StatusUnauthorized, "the address or the password is wrong"
-	case errors.Is(err, errLoginRefused):
-		return http.StatusForbidden, errLoginRefused.Error()
 	case errors.Is(err, token.ErrForbidden), errors.Is(err, account.ErrNoChoice), errors.Is(err, errNeedsTLS):
 		return http.StatusForbidden, err.Error()
 	case errors.Is(err, account.ErrTooManyFailures), errors.Is(err, account.ErrBusy):
@@ -185,7 +185,15 @@ func first(texts []string) string {
 // problem is the answer for an error of an operation. more are keys and values for the log.
 func (a *api) problem(operation string, err error, more ...any) error {
 	status, text := classify(err)
-	return huma.NewError(status, a.fault(operation, status, text, err, more...))
+	answer := huma.NewError(status, a.fault(operation, status, text, err, more...))
+	if status != http.StatusUnauthorized {
+		return answer
+	}
+	challenge := userChallenge
+	if errors.Is(err, token.ErrBadToken) {
+		challenge = tokenChallenge
+	}
+	return huma.ErrorWithHeaders(answer, http.Header{"WWW-Authenticate": {challenge}})
 }
 
 // fault returns the text of an answer. A fault of the server is logged, and gets an id under which its cause is found

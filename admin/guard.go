@@ -18,6 +18,12 @@ import (
 	"popelago/token"
 )
 
+// Challenges of a 401, for the two kinds of callers.
+const (
+	tokenChallenge = `Bearer realm="popelago"`                 // RFC 6750 section 3
+	userChallenge  = `Basic realm="popelago", charset="UTF-8"` // RFC 7617 section 2
+)
+
 // guard accepts requests with a token, adds the caller to their context, and turns a panic into a 500.
 func (a *api) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -68,7 +74,11 @@ func (a *api) guardAgain(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 && !bringsMessage(r) {
 			if err := stillValid(r.Context()); err != nil {
-				a.refuse(w, r, err)
+				refuse := a.refuse
+				if strings.HasPrefix(r.URL.Path, selfPath) {
+					refuse = a.refuseUser
+				}
+				refuse(w, r, err)
 				return
 			}
 		}
@@ -114,8 +124,8 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	status, text := classify(err)
 	switch status {
 	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="popelago"`) // RFC 6750 section 3
-		if _, ok := bearer(r); ok {                                   // requests without a token have no limit, and so no log line
+		w.Header().Set("WWW-Authenticate", tokenChallenge)
+		if _, ok := bearer(r); ok { // requests without a token have no limit, and so no log line
 			a.logger.Info("admin request with a wrong token", "remote", r.RemoteAddr, "cause", err)
 			a.loginFailed(r, "", "wrong_token")
 		}

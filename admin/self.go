@@ -82,7 +82,7 @@ func (a *api) refuseUser(w http.ResponseWriter, r *http.Request, err error) {
 	status, text := classify(err)
 	switch {
 	case status == http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Basic realm="popelago", charset="UTF-8"`) // RFC 7617 section 2
+		w.Header().Set("WWW-Authenticate", userChallenge)
 		if !errors.Is(err, errNeedsPassword) {
 			a.logger.Info("login of a user failed", "remote", r.RemoteAddr, "cause", err)
 			a.delay(r.Context())

@@ -13,6 +13,7 @@ import (
 
 	"popelago/account"
 	"popelago/adminclient"
+	"popelago/mail"
 	"popelago/store"
 	"popelago/store/storetest"
 )
@@ -217,5 +218,43 @@ func TestPasswordOpensNothingElse(t *testing.T) {
 	open := new(fixture).start(t) // the socket of the server
 	if w := open.self(http.MethodGet, ownPath, "@", "", "", ""); w.Code != http.StatusUnauthorized {
 		t.Errorf("on the socket, without a password: %d %s", w.Code, w.Body)
+	}
+}
+
+// A password that another server has just replaced is a wrong password, also while this server remembers the account.
+func TestOwnPasswordReplacedElsewhere(t *testing.T) {
+	f := (&fixture{token: "configured-secret"}).start(t)
+	addBounded(t, client(t, f.serve(t), "configured-secret"))
+	ctx := t.Context()
+	other, err := account.New(account.Config{}, store.Single(f.engine).Directory, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice, err := mail.ParseAddress("alice@example.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	password := "secret word"
+	for _, step := range []struct {
+		what   string
+		change func() error
+		want   int
+	}{
+		{"unchanged", func() error { return nil }, http.StatusOK},
+		{"another password", func() error { return other.SetPassword(ctx, alice, "another word") }, http.StatusUnauthorized},
+		{"the new password", func() error { password = "another word"; return nil }, http.StatusOK},
+		{"disabled", func() error { return other.SetState(ctx, alice, store.StateDisabled) }, http.StatusForbidden},
+		{"removed", func() error { return other.RemoveAccount(ctx, alice) }, http.StatusUnauthorized},
+	} {
+		if err := step.change(); err != nil {
+			t.Fatal(err)
+		}
+		for method, body := range map[string]string{http.MethodGet: "", http.MethodPut: `{"retention":"30d"}`} {
+			w := f.self(method, ownPath, local, "alice@example.test", password, body)
+			challenge := strings.HasPrefix(w.Header().Get("WWW-Authenticate"), "Basic ")
+			if w.Code != step.want || challenge != (step.want == http.StatusUnauthorized) {
+				t.Errorf("%s, %s: %d %s, challenge %v; want %d", step.what, method, w.Code, w.Body, challenge, step.want)
+			}
+		}
 	}
 }
