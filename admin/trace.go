@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,7 +54,12 @@ func (a *api) addTraces() {
 		if err != nil {
 			return nil, err
 		}
-		return &list{a.eventsOf(store.JournalTrace, found)}, nil
+		out := a.eventsOf(store.JournalTrace, found)
+		byAddress := in.As == "address" || in.As == "" && (len(found.Events) == 0 || found.Events[0].Address == subjectOf(in.Subject))
+		if in.Before == "" && byAddress {
+			out.LeadsTo = a.leadsTo(ctx, in.Subject)
+		}
+		return &list{out}, nil
 	})
 
 	type auditQuery struct {
@@ -169,6 +175,32 @@ func (a *api) traceAddress(ctx context.Context, c token.Caller, text string, in 
 		return trace.Answer{}, fmt.Errorf("%w: the domain is outside the scopes of the token", token.ErrForbidden)
 	}
 	return a.cfg.Traces.Account(ctx, address.String(), in, visibleTo(c))
+}
+
+// leadTime bounds the search for the accounts behind an address.
+const leadTime = 5 * time.Second
+
+// leadsTo returns the accounts behind a text that is an address, unless the address is the only one. The events of
+// their mail have their own addresses. Without an answer in time leadsTo returns none.
+func (a *api) leadsTo(ctx context.Context, text string) (accounts []string) {
+	address, err := mail.ParseAddress(text)
+	c := callerOf(ctx)
+	if err != nil || !c.Reaches(address.Canonical().Domain) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, leadTime)
+	defer cancel()
+	found, err := a.directory.Explain(ctx, address)
+	if err != nil {
+		return nil
+	}
+	for _, r := range found.Recipients {
+		if to := r.Account.Canonical(); c.Reaches(to.Domain) && to != address.Canonical() {
+			accounts = append(accounts, to.String())
+		}
+	}
+	slices.Sort(accounts)
+	return slices.Compact(accounts)
 }
 
 // eventsOf returns the API's form of an answer.

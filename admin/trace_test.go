@@ -300,6 +300,39 @@ func TestTraceWithinScopes(t *testing.T) {
 	wantStatus(t, "an operator", err, http.StatusForbidden, "needs the role admin")
 }
 
+// A trace of an alias, a group or a tagged address names the accounts whose events have the mail, within the scopes.
+func TestTraceLeadsTo(t *testing.T) {
+	f := (&fixture{token: "a secret of sixteen"}).traced(t).start(t)
+	url, ctx := f.serve(t), t.Context()
+	all := client(t, url, "a secret of sixteen")
+	addTwoDomains(t, all)
+	must := func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(all.SetDomainSettings(ctx, "a.test", map[string]string{"delimiter": "+"}))
+	must(all.AddAlias(ctx, "sales@a.test", "alice@a.test"))
+	must(all.AddGroup(ctx, "team@a.test", []string{"sales@a.test", "alice@b.test"}))
+	must(all.RenameAccount(ctx, "alice@a.test", "alicia@a.test"))
+	f.keeper.Happened(event.Event{Kind: event.Accepted, Time: time.Now(), Address: "alice@a.test", HeaderID: "alicia@a.test"})
+	one, _ := made(t, url, all, "operator", "domain:a.test")
+	for subject, want := range map[string]string{
+		"Sales@A.test": "alicia@a.test", "team@a.test": "alice@b.test alicia@a.test", "alicia+shop@a.test": "alicia@a.test",
+		"alice@a.test": "alicia@a.test", "alicia@a.test": "", "<sales@a.test>": "", "nobody@a.test": "", "nobody@elsewhere.test": "",
+	} {
+		list, err := all.Trace(ctx, adminclient.EventQuery{Subject: subject})
+		if got := strings.Join(list.LeadsTo, " "); err != nil || got != want {
+			t.Errorf("%s leads to %q, %v; want %q", subject, got, err, want)
+		}
+	}
+	list, err := one.Trace(ctx, adminclient.EventQuery{Subject: "team@a.test", As: "address"})
+	if got := strings.Join(list.LeadsTo, " "); err != nil || got != "alicia@a.test" {
+		t.Errorf("within the scopes: %q, %v", got, err)
+	}
+}
+
 // spoiled returns the records of two.test with other octets than were written.
 type spoiled struct{ store.Journal }
 

@@ -74,6 +74,8 @@ type EventList struct {
 	Damaged int     `json:"damaged,omitempty" doc:"The number of records that were read and are damaged: the answer lacks these events. Absent for a caller without the scope all where the records may belong to other domains."`
 	Enabled bool    `json:"enabled" doc:"This server keeps records (trace.enabled, audit.enabled)."`
 	Kept    string  `json:"kept" doc:"The time for which this server keeps records." example:"720h0m0s"`
+	// LeadsTo is of the first page of a trace of an address.
+	LeadsTo []string `json:"leadsTo,omitempty" doc:"The accounts that mail for the address reaches, if the address is an alias, a group, or belongs to an account by a rule: ask for them. Only accounts within the scopes of the token."`
 }
 
 // EventQuery bounds a list of events.

@@ -46,7 +46,7 @@ func newTraceCommand() *cobra.Command {
 		Long: `Show the events of a message in all datacenters, the newest first: when which server accepted
 it, from where, and how durably; the logins that listed it until it was first retrieved; who
 retrieved and removed it, or when it expired. For an address, show the events of its mail and
-its logins.
+its logins; for an alias or a group, name the accounts whose traces have the events.
 
 A message has several names: the header field Message-ID, the unique-id (UIDL), and the id
 in the reply to the sender and in the log. Events of the last seconds at other servers may be missing. The
@@ -136,6 +136,13 @@ func printEvents(cmd *cobra.Command, f *remoteFlags, list adminclient.EventList,
 	}
 	if err != nil {
 		return err
+	}
+	if n := len(list.LeadsTo); n > 0 {
+		shown, more := list.LeadsTo[:min(n, 10)], ""
+		if n > len(shown) {
+			more = fmt.Sprintf(" and %d more", n-len(shown))
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "mail for this address goes to %s%s: their traces have its events\n", strings.Join(shown, ", "), more)
 	}
 	none := "this server keeps no records (" + section + ".enabled)"
 	if list.Enabled {
