@@ -142,6 +142,15 @@ func (w *clockWatch) removalTime() time.Time {
 	return now
 }
 
+// latestTime returns the time, or high if the clock is behind.
+func (w *clockWatch) latestTime() time.Time {
+	now := w.now()
+	if high := w.mark.high.Load(); high != nil && high.After(now) {
+		return high.Time
+	}
+	return now
+}
+
 // sureTime returns the time up to which data may end because of its age. Until the clock is settled NTP may set it
 // back: sureTime then adds the time passed since high was read or written to high, and is not ahead of the clock.
 func (w *clockWatch) sureTime() time.Time {

@@ -90,7 +90,8 @@ func parseJournalTail(k []byte) (at int64, id [16]byte) {
 }
 
 // AddRecords implements store.Journal: one write and one fsync. The first call of a day ends the days before
-// keep. Without rows AddRecords needs no free space: the end of a day makes room.
+// keep, and for the queue, whose readers have the marks, the marks that are over. Without rows AddRecords needs no free
+// space: the end of a day makes room.
 func (l *journals) AddRecords(ctx context.Context, j store.JournalName, rows []store.Record, keep time.Duration) error {
 	const what = "add to a journal"
 	if err := contextErr(ctx, what); err != nil {
@@ -103,7 +104,9 @@ func (l *journals) AddRecords(ctx context.Context, j store.JournalName, rows []s
 	}
 	last := store.DayOf(l.clock.sureTime().Add(-keep)) - 1
 	due := int64(last) >= l.ended[j].Load() && l.clock.mayChange("end a day of a journal") == nil
-	err := l.committer.commit(ctx, what, &write{prepare: func(g *group) error {
+	sweeps := due && j == store.JournalQueue
+	// Alone with marks: prepare reads them.
+	err := l.committer.commit(ctx, what, &write{alone: sweeps, prepare: func(g *group) error {
 		for _, r := range rows {
 			k := appendJournalTail(appendText(l.place(j, r), r.Key), r.At.UnixMicro(), r.ID)
 			if err := g.batch.Set(k, append([]byte{rowVersion}, r.Data...), nil); err != nil {
@@ -112,6 +115,11 @@ func (l *journals) AddRecords(ctx context.Context, j store.JournalName, rows []s
 		}
 		if !due {
 			return nil
+		}
+		if sweeps {
+			if err := expireMarks(g, l.clock.sureTime()); err != nil {
+				return err
+			}
 		}
 		return expire(g, j, last)
 	}})
@@ -228,19 +236,27 @@ func (in list) read(it *pebble.Iterator, place []byte) (rows []store.Record, err
 // markList begins the keys of the marks of a list.
 func markList(list string) []byte { return appendText([]byte{prefixMark}, list) }
 
-// markLen is the length of the value of a mark: version(1) at(8) id(16).
-const markLen = 1 + 8 + 16
+// Values of marks: version(1) at(8) id(16), and with markVersion until(8).
+const (
+	markVersion = 2
+	markOldLen  = 1 + 8 + 16 // with rowVersion
+	markLen     = markOldLen + 8
+)
 
-// parseMark returns the position of a mark.
-func parseMark(v []byte) (store.Position, error) {
-	if len(v) != markLen || v[0] != rowVersion {
-		return store.Position{}, errBadRow
+// parseMark returns the position of a mark, and the time until which the mark lasts; zero: for ever.
+func parseMark(v []byte) (p store.Position, until time.Time, err error) {
+	switch {
+	case len(v) == markLen && v[0] == markVersion:
+		until = fromMicros(int64(binary.BigEndian.Uint64(v[markOldLen:])))
+	case len(v) != markOldLen || v[0] != rowVersion:
+		return p, until, errBadRow
 	}
-	return store.Position{At: fromMicros(int64(binary.BigEndian.Uint64(v[1:9]))), ID: [16]byte(v[9:])}, nil
+	return store.Position{At: fromMicros(int64(binary.BigEndian.Uint64(v[1:9]))), ID: [16]byte(v[9:])}, until, nil
 }
 
-// AdvanceMarks implements store.Journal. Marks are kept for ever.
-func (l *journals) AdvanceMarks(ctx context.Context, list string, marks []store.Mark, _ time.Duration) error {
+// AdvanceMarks implements store.Journal. Marks that are over go with the days of the queue. While the clock is behind
+// the latest time known, keep counts from the latest time.
+func (l *journals) AdvanceMarks(ctx context.Context, list string, marks []store.Mark, keep time.Duration) error {
 	const what = "advance marks"
 	if err := contextErr(ctx, what); err != nil {
 		return err
@@ -248,6 +264,7 @@ func (l *journals) AdvanceMarks(ctx context.Context, list string, marks []store.
 	if err := l.space.check(what); err != nil {
 		return err
 	}
+	until := l.clock.latestTime().Add(keep)
 	latest := map[string]store.Position{}
 	for _, m := range marks {
 		if m.Compare(latest[m.Name]) > 0 {
@@ -257,7 +274,7 @@ func (l *journals) AdvanceMarks(ctx context.Context, list string, marks []store.
 	// Alone: prepare reads all earlier positions.
 	return l.committer.commit(ctx, what, &write{alone: true, prepare: func(g *group) error {
 		for name, p := range latest {
-			if err := advanceMark(g, append(markList(list), name...), p); err != nil {
+			if err := advanceMark(g, append(markList(list), name...), p, until); err != nil {
 				return err
 			}
 		}
@@ -265,19 +282,44 @@ func (l *journals) AdvanceMarks(ctx context.Context, list string, marks []store.
 	}})
 }
 
-// advanceMark moves a mark forward.
-func advanceMark(g *group, key []byte, p store.Position) error {
+// advanceMark moves a mark forward. A mark with the same position lasts longer.
+func advanceMark(g *group, key []byte, p store.Position, until time.Time) error {
 	switch old, err := get(g.db, key); {
 	case errors.Is(err, store.ErrNotFound):
 	case err != nil:
 		return err
 	default:
-		if before, err := parseMark(old); err != nil || p.Compare(before) <= 0 {
+		before, lasts, err := parseMark(old)
+		if c := p.Compare(before); err != nil || c < 0 || c == 0 && !lasts.Before(until) {
 			return err
 		}
 	}
-	v := append(binary.BigEndian.AppendUint64([]byte{rowVersion}, uint64(p.At.UnixMicro())), p.ID[:]...)
-	return g.batch.Set(key, v, nil)
+	v := append(binary.BigEndian.AppendUint64([]byte{markVersion}, uint64(p.At.UnixMicro())), p.ID[:]...)
+	return g.batch.Set(key, binary.BigEndian.AppendUint64(v, uint64(until.UnixMicro())), nil)
+}
+
+// expireMarks removes the marks that are over at a time. The clock must be trusted.
+func expireMarks(g *group, now time.Time) (err error) {
+	all := []byte{prefixMark}
+	it, err := g.db.NewIter(&pebble.IterOptions{LowerBound: all, UpperBound: successor(all)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for valid := it.First(); valid; valid = it.Next() {
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		// A damaged mark stays for its reader to report.
+		if _, until, err := parseMark(v); err != nil || until.IsZero() || now.Before(until) {
+			continue
+		}
+		if err := g.batch.Delete(bytes.Clone(it.Key()), nil); err != nil {
+			return err
+		}
+	}
+	return it.Error()
 }
 
 // Marks implements store.Journal.
@@ -288,7 +330,7 @@ func (l *journals) Marks(ctx context.Context, list string) (marks []store.Mark, 
 	}
 	from := markList(list)
 	err = l.link.scan(ctx, from, successor(from), func(k, v []byte) (bool, error) {
-		p, err := parseMark(v)
+		p, _, err := parseMark(v)
 		marks = append(marks, store.Mark{Name: string(k[len(from):]), Position: p})
 		return true, err
 	})

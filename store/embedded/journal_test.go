@@ -123,3 +123,58 @@ func TestJournalDaysEndOnAFullDisk(t *testing.T) {
 		t.Errorf("the old day: %v, %v", rows, err)
 	}
 }
+
+// Marks that nobody moves any more end after their time, and marks that are moved or written again stay.
+func TestMarksEnd(t *testing.T) {
+	const day = 24 * time.Hour
+	var passed atomic.Int64
+	begin := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	now := func() time.Time { return begin.Add(time.Duration(passed.Load())) }
+	cfg := embedded.Config{Dir: "data", FS: vfs.NewMem(), Settle: -1, Now: now}
+	s := open(t, cfg)
+	defer func() { s.Close() }()
+	advance := func(name string, at time.Time, keep time.Duration) {
+		t.Helper()
+		if err := s.AdvanceMarks(t.Context(), "list", []store.Mark{{Name: name, Position: store.Position{At: at}}}, keep); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(when, want string) {
+		t.Helper()
+		if err := s.AddRecords(t.Context(), store.JournalQueue, nil, 30*day); err != nil {
+			t.Fatal(err)
+		}
+		marks, err := s.Marks(t.Context(), "list")
+		got := ""
+		for _, m := range marks {
+			got += m.Name
+		}
+		if err != nil || got != want {
+			t.Errorf("%s: marks %q, %v; want %q", when, got, err, want)
+		}
+	}
+	again := func(later time.Duration) { // the clock of a server that was off is trusted
+		t.Helper()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		passed.Add(int64(later))
+		s = open(t, cfg)
+	}
+	for _, name := range []string{"a", "b", "c"} { // lanes of three processes
+		advance(name, begin, 10*day)
+	}
+	want("at once", "abc")
+	again(6 * day)
+	advance("b", now(), 10*day)
+	advance("c", begin, 10*day) // written again
+	again(5 * day)
+	want("after 11 days", "bc")
+	passed.Add(int64(-8 * day)) // the clock of a server that runs is set back: no time counts from there
+	advance("d", now(), 4*day)
+	passed.Add(int64(8*day + 3*day))
+	again(0)
+	want("after 14 days", "bcd")
+	again(6 * day)
+	want("after 20 days", "")
+}
