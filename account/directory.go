@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
 
 	"popelago/cache"
@@ -160,6 +161,7 @@ type Directory struct {
 	// unaskedLog limits the messages about addresses that are made without an answer of another datacenter.
 	unaskedLog rate.Sometimes
 	least      leastRetention
+	looks      singleflight.Group // see Readable
 	// settingsByName is read only.
 	settingsByName map[string]Setting
 

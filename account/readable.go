@@ -23,12 +23,34 @@ const Probes = len(probes)
 // probePatience is the time that the other reads have once half of them have succeeded.
 const probePatience = time.Second
 
+// lookPatience bounds the time of a look that callers share.
+const lookPatience = 10 * time.Second
+
 // Readable looks with a few small reads whether the store can be read, however many domains are hosted. A fault of a few
 // nodes of a large cluster concerns a part of the mailboxes, and all servers alike. So the store counts as readable if half
 // of the reads succeed. unread counts the reads that failed or have no answer yet.
 //
+// Callers that come during a look share its result: clients without a token ask for the readiness of a server, and cost the
+// store no more than one look at a time.
+//
 // Errors: the store's, if most reads fail.
 func (d *Directory) Readable(ctx context.Context) (unread int, err error) {
+	shared := context.WithoutCancel(ctx)
+	done := d.looks.DoChan("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(shared, lookPatience)
+		defer cancel()
+		return d.look(ctx)
+	})
+	select {
+	case r := <-done:
+		return r.Val.(int), r.Err
+	case <-ctx.Done():
+		return Probes, fmt.Errorf("account: look whether the store can be read: %w: %w", store.ErrUnavailable, ctx.Err())
+	}
+}
+
+// look is Readable without shared results.
+func (d *Directory) look(ctx context.Context) (unread int, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var reads sync.WaitGroup
 	defer reads.Wait()

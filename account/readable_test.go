@@ -3,6 +3,8 @@ package account
 import (
 	"context"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,8 +59,52 @@ func TestReadable(t *testing.T) {
 			if took := time.Since(began); took != c.took || err == nil && unread != c.lost+c.hanging {
 				t.Errorf("%+v: %d unread after %v", c, unread, took)
 			}
+			time.Sleep(lookPatience) // until the look ends
 		})
 	}
+}
+
+// slow is a store without domains, which answers after a second.
+type slow struct {
+	store.Directory
+	reads *atomic.Int64
+}
+
+func (s slow) Domain(context.Context, string) (store.Domain, error) {
+	s.reads.Add(1)
+	time.Sleep(time.Second)
+	return store.Domain{}, store.ErrNotFound
+}
+
+// Requests without a token ask whether the store can be read: many at once cost one look. A caller that gives up ends the look
+// of no other.
+func TestReadableIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var reads atomic.Int64
+		d := newDirectory(t, cheap(newClock()), slow{reads: &reads})
+		first, give := context.WithCancel(t.Context())
+		gone := make(chan error)
+		go func() {
+			_, err := d.Readable(first)
+			gone <- err
+		}()
+		synctest.Wait()
+		var callers sync.WaitGroup
+		for range 100 {
+			callers.Go(func() {
+				if unread, err := d.Readable(t.Context()); unread != 0 || err != nil {
+					t.Errorf("%d unread, %v", unread, err)
+				}
+			})
+		}
+		synctest.Wait()
+		give()
+		wantErr(t, "the caller that gave up", <-gone, store.ErrUnavailable)
+		callers.Wait()
+		if n := int(reads.Load()); n != Probes {
+			t.Errorf("%d reads, want %d", n, Probes)
+		}
+	})
 }
 
 // Each of the reads is in an eighth of the ring of its own.
