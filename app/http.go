@@ -2,9 +2,11 @@ package app
 
 import (
 	"crypto/tls"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -25,17 +27,38 @@ func (a *App) serveHTTP(limits httpLimits, h http.Handler, tlsConfig *tls.Config
 		ReadTimeout:       time.Minute,
 		WriteTimeout:      answerTime,
 		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(a.logger.Handler(), slog.LevelWarn),
 	}
 	a.mu.Lock()
 	a.https = append(a.https, srv)
 	a.mu.Unlock()
 	places := newConnPlaces(limits.most, limits.perAddr, a.cfg.Log.SummaryEvery, a.logger.With("protocol", limits.name))
 	srv.ConnState = places.state
+	srv.ErrorLog = log.New(httpErrors{places}, "", 0)
 	if tlsConfig != nil {
 		return func(l net.Listener) error { return srv.ServeTLS(places.limit(l), "", "") }
 	}
 	return func(l net.Listener) error { return srv.Serve(places.limit(l)) }
+}
+
+// httpErrors receives the log lines of net/http, one for each Write. Strangers can cause any number of failed TLS handshakes and
+// of broken connections.
+type httpErrors struct{ places *connPlaces }
+
+// Write implements io.Writer.
+func (e httpErrors) Write(line []byte) (int, error) {
+	text := strings.TrimSpace(string(line))
+	p := e.places
+	handshake, isHandshake := strings.CutPrefix(text, "http: TLS handshake error from ")
+	switch {
+	case isHandshake:
+		remote, cause, _ := strings.Cut(handshake, ": ")
+		p.note(slog.LevelInfo, &p.handshakes, "TLS handshake failed", "remote", remote, "cause", cause)
+	case strings.HasPrefix(text, "http: panic"), strings.HasPrefix(text, "http: Accept error"):
+		p.logger.Warn(text)
+	default:
+		p.note(slog.LevelWarn, &p.faults, "HTTP connection failed", "cause", text)
+	}
+	return len(line), nil
 }
 
 // answerTime bounds the time in which a client takes an answer.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
 	"log/slog"
 	"net"
@@ -26,6 +27,8 @@ type connPlaces struct {
 	byAddr  map[netip.Addr]int // by wire.AddrKey
 	refused sums
 	crowded sums
+	// handshakes and faults count the lines of httpErrors.
+	handshakes, faults sums
 }
 
 // sums counts events for the next log line.
@@ -122,7 +125,7 @@ func (p *connPlaces) admit(c *placedConn) bool {
 	if p.endIdle(func(other *placedConn) bool { return other.from == c.from }) && !full() {
 		return true
 	}
-	p.note(&p.refused, "connection refused", "remote", c.RemoteAddr().String(), "cause", "too many connections from this address")
+	p.note(slog.LevelWarn, &p.refused, "connection refused", "remote", c.RemoteAddr().String(), "cause", "too many connections from this address")
 	return false
 }
 
@@ -134,7 +137,7 @@ func (p *connPlaces) wait(c *placedConn, closed <-chan struct{}) bool {
 		return true
 	default:
 	}
-	p.note(&p.crowded, "connections wait: all places are taken", "remote", c.RemoteAddr().String(), "places", cap(p.slots))
+	p.note(slog.LevelWarn, &p.crowded, "connections wait: all places are taken", "remote", c.RemoteAddr().String(), "places", cap(p.slots))
 	look := time.NewTicker(idleLook)
 	defer look.Stop()
 	for {
@@ -214,7 +217,7 @@ func (p *connPlaces) state(c net.Conn, s http.ConnState) {
 
 // note logs an event that strangers can cause without limit: once in every, with the number of events since
 // the line before.
-func (p *connPlaces) note(s *sums, text string, args ...any) {
+func (p *connPlaces) note(level slog.Level, s *sums, text string, args ...any) {
 	p.mu.Lock()
 	s.times++
 	times := s.times
@@ -224,7 +227,7 @@ func (p *connPlaces) note(s *sums, text string, args ...any) {
 	}
 	p.mu.Unlock()
 	if !quiet {
-		p.logger.Warn(text, append(args, "times", times)...)
+		p.logger.Log(context.Background(), level, text, append(args, "times", times)...)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"popelago/mailtest"
 )
 
 // from is a connection in memory with the address of a client.
@@ -151,5 +153,48 @@ func TestSilenceGivesWay(t *testing.T) {
 		if oldestOpen() {
 			t.Error("the oldest silent connection is open")
 		}
+	})
+}
+
+// TestFailedHandshakesAreSummedUp: strangers can cause any number of failed TLS handshakes, and the log has a line a minute. Lines
+// of net/http about the server itself stay.
+func TestFailedHandshakesAreSummedUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out strings.Builder
+		logger := slog.New(slog.NewTextHandler(&out, nil))
+		a := &App{logger: logger}
+		a.cfg.Log.SummaryEvery = time.Minute
+		listener := make(pipes, 9)
+		serve := a.serveHTTP(httpLimits{"userpage", 10, 10}, http.NotFoundHandler(), mailtest.Certificate(t).Server)
+		served := make(chan error)
+		go func() { served <- serve(listener) }()
+		v := visitors{t, listener, &out}
+		for range 20 {
+			c, _ := v.connect("192.0.2.1:1000")
+			_, _ = io.WriteString(c, "GET / HTTP/1.1\r\n\r\n")
+			_ = c.Close()
+			synctest.Wait()
+		}
+		if n := strings.Count(out.String(), "\n"); n != 1 || !strings.Contains(out.String(), `msg="TLS handshake failed" protocol=userpage remote=192.0.2.1:1000`) {
+			t.Errorf("%d lines, want 1:\n%s", n, out.String())
+		}
+		time.Sleep(time.Minute)
+		c, _ := v.connect("192.0.2.2:1000")
+		_, _ = io.WriteString(c, "x")
+		_ = c.Close()
+		synctest.Wait()
+		if !strings.Contains(out.String(), "times=20") {
+			t.Errorf("the second line lacks the handshakes since the first:\n%s", out.String())
+		}
+		for range 2 {
+			a.https[0].ErrorLog.Print("http: panic serving 192.0.2.1:1000: a defect")
+		}
+		if n := strings.Count(out.String(), "a defect"); n != 2 {
+			t.Errorf("%d panics in the log, want 2", n)
+		}
+		close(listener)
+		<-served
+		a.https[0].Close()
+		synctest.Wait()
 	})
 }
