@@ -135,7 +135,7 @@ func cassandraSettings(c *Cassandra) []setting {
 		{"cassandra.written_off", &list{p: &c.WrittenOff, what: "the name of a datacenter such as \"dc2\"", check: checkDatacenter},
 			"Datacenters that will never come back: the servers of this datacenter reclaim the space of their removals. First take each out of the keyspace (ALTER KEYSPACE ... WITH replication = ...) and out of the cluster (nodetool removenode); otherwise background work that removes data waits permanently. Set written_off in one datacenter only."},
 		{"cassandra.spool_dir", path(&c.SpoolDir, optional),
-			"Folder for messages larger than 256 KiB until they have arrived whole. With failover the folder also holds the known nodes and the note that reads must be confirmed, so it must outlive the server. The server makes the folder if necessary. Empty: spool in data_dir."},
+			"Folder for messages larger than 256 KiB until they have arrived whole; while incoming messages fill 64 MiB of memory, for messages larger than 8 KiB. With failover the folder also holds the known nodes and the note that reads must be confirmed, so it must outlive the server. The server makes the folder if necessary. Empty: spool in data_dir."},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"popelago/store"
@@ -12,10 +13,30 @@ import (
 // chunkSize is the size of a chunk in octets. Existing rows depend on it.
 const chunkSize = 256 << 10
 
-// content is a message being written: in memory up to one chunk, then in a local file. The file has no
-// name, so a crash leaves nothing behind.
+// spools counts the octets of the messages being written that are in memory: strangers may begin thousands of messages and
+// never end them. Safe for concurrent use.
+type spools struct{ octets atomic.Int64 }
+
+const (
+	// maxSpools limits spools.octets. Beyond, a message goes to its file from smallSpool octets on.
+	maxSpools  = 64 << 20
+	smallSpool = 8 << 10
+)
+
+// grow counts n octets for a message that has size octets in memory, or reports that the message should go to its file.
+func (s *spools) grow(size, n int) bool {
+	if s.octets.Add(int64(n)) <= maxSpools || size+n <= smallSpool {
+		return true
+	}
+	s.octets.Add(-int64(n))
+	return false
+}
+
+// content is a message being written: in memory up to one chunk, or less while spools is full, then in a local file. The
+// file has no name, so a crash leaves nothing behind.
 type content struct {
 	dir    string
+	spools *spools
 	memory []byte
 	file   *os.File // nil: the content is in memory
 	size   int64
@@ -30,7 +51,7 @@ func (c *content) Write(p []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err
 	}
-	if c.file == nil && len(c.memory)+len(p) <= chunkSize {
+	if c.file == nil && len(c.memory)+len(p) <= chunkSize && c.spools.grow(len(c.memory), len(p)) {
 		c.memory = append(c.memory, p...)
 		c.size += int64(len(p))
 		return len(p), nil
@@ -60,7 +81,8 @@ func (c *content) toFile() error {
 		f.Close()
 		return spoolError(err)
 	}
-	c.file, c.memory = f, nil
+	c.file = f
+	c.forget()
 	return nil
 }
 
@@ -105,5 +127,12 @@ func (c *content) Discard() {
 	if c.file != nil {
 		c.file.Close()
 	}
-	c.file, c.memory, c.err = nil, nil, errUsedUp
+	c.forget()
+	c.file, c.err = nil, errUsedUp
+}
+
+// forget frees the memory of the content.
+func (c *content) forget() {
+	c.spools.octets.Add(-int64(len(c.memory)))
+	c.memory = nil
 }

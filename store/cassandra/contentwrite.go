@@ -24,6 +24,8 @@ type contents struct {
 	at  level
 	cfg Config
 	run *runner
+
+	spools *spools // of the engine
 }
 
 // NewContent implements store.Contents.
@@ -31,7 +33,7 @@ func (c *contents) NewContent(ctx context.Context) (store.Content, error) {
 	if err := c.run.ready(ctx, "begin a content"); err != nil {
 		return nil, err
 	}
-	return &content{dir: c.cfg.SpoolDir}, nil
+	return &content{dir: c.cfg.SpoolDir, spools: c.spools}, nil
 }
 
 // PutContent implements store.Contents. Chunk 0 makes the content readable, and is written after all

@@ -40,6 +40,7 @@ type engine struct {
 	clock     *clockWatch
 	caches    *caches
 	sweep     *sweeper
+	spools    spools
 
 	levels  store.Levels[*Store]
 	closing sync.Once
@@ -156,7 +157,7 @@ func (e *engine) storeAt(name levelName) *Store {
 	at := level{name, e.link}
 	return &Store{
 		engine:   e,
-		contents: contents{at: at, cfg: e.cfg, run: e.runner},
+		contents: contents{at: at, cfg: e.cfg, run: e.runner, spools: &e.spools},
 		mailboxes: mailboxes{
 			at: at, cfg: e.cfg, run: e.runner, link: e.link, clock: e.clock, caches: e.caches,
 			lister: e.sweep.lister, markers: e.sweep.markers,
