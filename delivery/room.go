@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"fmt"
+	"net/netip"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -68,9 +69,22 @@ type claim struct {
 func (r *room) claim(e mail.Envelope) *claim {
 	c := &claim{room: r}
 	if e.SingleReply && !e.Received.Remote.IsLoopback() {
-		c.network = string(e.Received.Network())
+		c.network = networkOf(e.Received.Remote)
 	}
 	return c
+}
+
+// networkOf names the network of a client: an IPv4 /24 or an IPv6 /48, since single clients get that much. Empty: no network.
+func networkOf(a netip.Addr) string {
+	a = a.Unmap().WithZone("")
+	bits := 24
+	if a.Is6() {
+		bits = 48
+	}
+	if p, err := a.Prefix(bits); err == nil && p.IsValid() {
+		return p.String()
+	}
+	return ""
 }
 
 // cover claims room for a text that has reached size octets. Errors: ErrCrowded.

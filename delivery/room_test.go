@@ -63,6 +63,28 @@ func TestUnfinishedTextsLeaveRoom(t *testing.T) {
 	}
 }
 
+// TestRoomOfNetworks: the share of a network is that of an IPv4 /24 or an IPv6 /48.
+func TestRoomOfNetworks(t *testing.T) {
+	for _, test := range []struct {
+		first, second string
+		same          bool
+	}{
+		{"192.0.2.1", "192.0.2.255", true},
+		{"192.0.2.1", "192.0.3.1", false},
+		{"::ffff:192.0.2.1", "192.0.2.2", true},
+		{"2001:db8:1:1::1", "2001:db8:1:ffff::1", true},
+		{"2001:db8:1::1", "2001:db8:2::1", false},
+	} {
+		w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{Free: func() (int64, error) { return 40 * mib, nil }}})
+		if _, err := upload(t, w, test.first, true, 8*mib); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := upload(t, w, test.second, true, 8*mib); errors.Is(err, delivery.ErrCrowded) != test.same {
+			t.Errorf("%+v: %v", test, err)
+		}
+	}
+}
+
 // TestRoomIsGivenBack: a stored, refused or discarded message returns its room.
 func TestRoomIsGivenBack(t *testing.T) {
 	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{MaxMessageSize: 9 * mib, Free: func() (int64, error) { return 40 * mib, nil }}})
