@@ -6,8 +6,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,10 +36,17 @@ type certificates struct {
 	loop sync.WaitGroup
 }
 
-// stamp identifies a state of the two files.
-type stamp struct {
-	certTime, keyTime time.Time
-	certSize, keySize int64
+// stamp identifies a state of the two files. The zero stamp is like no other.
+type stamp struct{ cert, key fs.FileInfo }
+
+// same reports whether two stamps are equal. Times and sizes do not suffice: some systems give all files one time, and renewed
+// certificates often have the size of the old ones.
+func (s stamp) same(other stamp) bool {
+	return sameFile(s.cert, other.cert) && sameFile(s.key, other.key)
+}
+
+func sameFile(a, b fs.FileInfo) bool {
+	return a != nil && b != nil && os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }
 
 // checkEvery is the interval at which handshakes look for changed files.
@@ -129,7 +138,7 @@ func (c *certificates) stamp() (stamp, error) {
 	if err != nil {
 		return stamp{}, fmt.Errorf("tls.key: %w", err)
 	}
-	return stamp{ci.ModTime(), ki.ModTime(), ci.Size(), ki.Size()}, nil
+	return stamp{ci, ki}, nil
 }
 
 // get implements tls.Config.GetCertificate.
@@ -150,14 +159,18 @@ func (c *certificates) look() (cert *tls.Certificate, reloaded bool) {
 	}
 	c.checked = time.Now()
 	seen, err := c.stamp()
-	if err == nil && seen == c.seen {
+	if err == nil && seen.same(c.seen) {
 		c.failed = ""
 		return c.current, false
 	}
 	if err == nil {
 		var cert tls.Certificate
 		if cert, err = loadPair(c.certFile, c.keyFile); err == nil {
+			known := slices.EqualFunc(cert.Certificate, c.current.Certificate, bytes.Equal)
 			c.current, c.seen, c.failed = &cert, seen, ""
+			if known {
+				return c.current, false
+			}
 			c.logger.Info("certificate reloaded", "file", c.certFile)
 			return c.current, true
 		}
@@ -171,10 +184,10 @@ func (c *certificates) look() (cert *tls.Certificate, reloaded bool) {
 	return c.current, false
 }
 
-// reload reads the files at once, and logs problems with them even if logged before.
+// reload reads the files at once, also if they seem unchanged, and logs problems with them even if logged before.
 func (c *certificates) reload() {
 	c.mu.Lock()
-	c.checked, c.failed = time.Time{}, ""
+	c.checked, c.seen, c.failed = time.Time{}, stamp{}, ""
 	c.mu.Unlock()
 	cert, _ := c.look()
 	c.judge(cert)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -75,6 +77,54 @@ func TestBrokenCertificateIsLoggedOnce(t *testing.T) {
 	replace(nil)
 	lookAgain(c)
 	lines(4, "the next mistake")
+}
+
+// A renewed certificate is served although its files have the times and sizes of the old ones: at the next handshake if the
+// files are new ones, and with a reload if the old files were written again.
+func TestCertificateOfEqualTimeAndSize(t *testing.T) {
+	type files struct{ cert, key []byte }
+	made := func() files {
+		t.Helper()
+		m, err := makeCertificate("h.example.test", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files{append(m.leaf, m.authority...), m.key}
+	}
+	dir, at := t.TempDir(), time.Unix(1, 0)
+	put := func(f files, to string) {
+		t.Helper()
+		for name, data := range map[string][]byte{"cert.pem": f.cert, "key.pem": f.key} {
+			name = filepath.Join(dir, name)
+			if err := errors.Join(os.WriteFile(name+to, data, 0o600), os.Chtimes(name+to, at, at), os.Rename(name+to, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	old := made()
+	put(old, ".new")
+	c, err := newCertificates(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), "h.example.test", quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for how, to := range map[string]string{"renamed": ".new", "written again": ""} {
+		next := made()
+		for len(next.cert) != len(old.cert) || len(next.key) != len(old.key) {
+			next = made()
+		}
+		put(next, to)
+		if to == "" {
+			c.reload()
+		} else if !lookAgain(c) {
+			t.Errorf("%s: the files were not read", how)
+		}
+		if leaf, _ := pem.Decode(next.cert); !bytes.Equal(c.current.Certificate[0], leaf.Bytes) {
+			t.Errorf("%s: the old certificate is served", how)
+		}
+		if lookAgain(c) {
+			t.Errorf("%s: unchanged files were read again", how)
+		}
+	}
 }
 
 // Some editors put a byte order mark before a text, and PEM readers then miss the first block.
