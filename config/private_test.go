@@ -49,7 +49,8 @@ func TestCheckPrivate(t *testing.T) {
 
 func TestReadToken(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
-	for text, ok := range map[string]bool{"abc\n": false, "123456789012345\n": false, "1234567890123456\n": true} {
+	for text, ok := range map[string]bool{"abc\n": false, "123456789012345\n": false, "1234567890123456\n": true, "1234567890 234567\n": true,
+		"1234567890123456 \n": false, " 1234567890123456\n": false, strings.Repeat(" ", 20) + "\n": false} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +58,7 @@ func TestReadToken(t *testing.T) {
 		if (err == nil) != ok {
 			t.Errorf("%q: %v", text, err)
 		}
-		if !ok && (!strings.Contains(err.Error(), "head -c 24 /dev/urandom | base64 >"+file) || strings.Contains(err.Error(), strings.TrimSpace(text))) {
+		if err != nil && (!strings.Contains(err.Error(), "head -c 24 /dev/urandom | base64 >"+file) || strings.Contains(err.Error(), strings.TrimRight(text, "\n"))) {
 			t.Errorf("%q: the error should have a command, and not the token: %v", text, err)
 		}
 	}

@@ -11,14 +11,21 @@ import (
 // minTokenLength is the least length of a token in octets: nobody guesses 16 random letters.
 const minTokenLength = 16
 
-// ReadToken reads a secret that gives access over the network, and must be hard to guess.
+// ReadToken reads a secret that gives access over the network, and must be hard to guess. HTTP drops blanks at the ends of a
+// header, so a token with such blanks would never match.
 func ReadToken(file string) (string, error) {
 	token, err := ReadSecret(file)
-	if err == nil && len(token) < minTokenLength {
-		return "", fmt.Errorf("read secret: %s: a token of %d octets can be guessed, %d are needed: head -c 24 /dev/urandom | base64 >%s",
-			file, len(token), minTokenLength, shellWord(file))
+	const help = "head -c 24 /dev/urandom | base64 >"
+	switch {
+	case err != nil:
+		return "", err
+	case strings.TrimSpace(token) != token:
+		return "", fmt.Errorf("read secret: %s: a token has no blanks at its begin or end: %s%s", file, help, shellWord(file))
+	case len(token) < minTokenLength:
+		return "", fmt.Errorf("read secret: %s: a token of %d octets can be guessed, %d are needed: %s%s",
+			file, len(token), minTokenLength, help, shellWord(file))
 	}
-	return token, err
+	return token, nil
 }
 
 // ReadSecret reads the only line of a private file (CheckPrivate), without the line end and a byte order mark. Errors name
