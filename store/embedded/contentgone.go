@@ -15,7 +15,7 @@ import (
 // folder content, its disk is not mounted, or a copy has left empty folders out. Open then refuses the folder if a message
 // has its octets in a file. Errors: store.ErrUnavailable.
 func ContentsGone(dir string) (gone bool, name string, err error) {
-	fs := vfs.Default
+	fs := privateFS{vfs.Default}
 	gone, err = contentsGone(fs, dir)
 	return gone, fs.PathJoin(dir, contentDir), translate(err, "look for the contents")
 }

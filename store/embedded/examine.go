@@ -14,7 +14,7 @@ import (
 //
 // Errors: ErrNewerFormat, store.ErrCorrupt with the name of the damaged file, store.ErrUnavailable.
 func Examine(ctx context.Context, dir string) (used bool, err error) {
-	return examineAgain(ctx, vfs.Default, dir)
+	return examineAgain(ctx, privateFS{vfs.Default}, dir)
 }
 
 const (
