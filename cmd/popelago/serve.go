@@ -190,5 +190,17 @@ func newLogger(w io.Writer, cfg config.Log, level *slog.LevelVar) (*slog.Logger,
 	if cfg.Format == "json" {
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	}
+	options.ReplaceAttr = textOfErrors
 	return slog.New(slog.NewTextHandler(w, options)), nil
+}
+
+// textOfErrors replaces an error by its text, as the JSON form of the log does: the text form would print the stack traces in errors
+// of the disk.
+func textOfErrors(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindAny {
+		if err, ok := a.Value.Any().(error); ok {
+			a.Value = slog.StringValue(err.Error())
+		}
+	}
+	return a
 }
