@@ -31,7 +31,7 @@ type RestoreRequest struct {
 	UniqueIDs []string   `json:"uniqueIds,omitempty" maxItems:"200" doc:"The unique-ids of the messages."`
 	All       bool       `json:"all,omitempty" doc:"All removed messages."`
 	Since     *time.Time `json:"since,omitempty" doc:"Only messages removed since this moment; absent: since the undelete window began."`
-	Began     *time.Time `json:"began,omitempty" doc:"The began of the answer with more that this request goes on with: messages removed later are left out."`
+	Began     *time.Time `json:"began,omitempty" doc:"Leave out messages removed after this moment: the began of the answer with more that this request goes on with, or the begin of a restore that was stopped."`
 }
 
 // Restored reports restored messages.

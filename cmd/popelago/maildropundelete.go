@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +22,11 @@ type sinceFlag struct{ text string }
 
 func (s *sinceFlag) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.text, "since", "", "only messages removed since `WHEN`: an age such as 2h or 3d, or a time such as 2026-11-26T10:00:00Z")
+}
+
+// addBefore adds the flag for the end of a span.
+func (s *sinceFlag) addBefore(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.text, "before", "", "leave out messages removed after `WHEN`, in the forms of --since")
 }
 
 // moment returns the zero time without the flag.
@@ -105,7 +113,7 @@ func (f *remoteFlags) showRemoved(cmd *cobra.Command, list adminclient.RemovedLi
 const partialNote = "not every datacenter answered: messages that were removed elsewhere may be missing"
 
 func newMaildropRestoreCommand(f *remoteFlags) *cobra.Command {
-	var since sinceFlag
+	var since, before sinceFlag
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "restore ADDRESS [UNIQUE-ID...]",
@@ -113,7 +121,9 @@ func newMaildropRestoreCommand(f *remoteFlags) *cobra.Command {
 		Long: `Bring removed messages back into the maildrop, under their unique-ids: those named, all that
 "maildrop removed" lists (--all), or those removed since a moment (--since). A message that is
 in the maildrop already stays as it is, so the command may be repeated. A message that the user
-removes during a restore of more than 20 seconds stays removed.
+removes during a restore of more than 20 seconds stays removed. A command that runs again, because
+another one was stopped, begins anew: with --before, the time at which the first command began, what
+the user has removed since stays removed.
 
 Exit codes: 0 restored, or in the maildrop already; 1 not everything could be restored;
 64 wrong usage; 67 no such account.`,
@@ -126,7 +136,7 @@ Exit codes: 0 restored, or in the maildrop already; 1 not everything could be re
 			return checkTexts(args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			requests, err := restores(args[1:], all, since)
+			requests, err := restores(args[1:], all, since, before)
 			if err != nil {
 				return err
 			}
@@ -138,17 +148,25 @@ Exit codes: 0 restored, or in the maildrop already; 1 not everything could be re
 		},
 	}
 	since.add(cmd)
+	before.addBefore(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "restore all removed messages")
 	return cmd
 }
 
 // restores returns the requests for a restore.
-func restores(uniqueIDs []string, all bool, since sinceFlag) (requests []adminclient.RestoreRequest, err error) {
+func restores(uniqueIDs []string, all bool, since, before sinceFlag) (requests []adminclient.RestoreRequest, err error) {
 	from, err := since.moment()
 	if err != nil {
 		return nil, err
 	}
+	until, err := before.moment()
+	if err != nil {
+		return nil, err
+	}
 	r := adminclient.RestoreRequest{All: all}
+	if !until.IsZero() {
+		r.Began = &until
+	}
 	if !from.IsZero() {
 		r.Since = &from
 	}
@@ -170,16 +188,14 @@ func restoreAll(
 	restore func(context.Context, adminclient.RestoreRequest) (adminclient.Restored, error),
 ) error {
 	sum := adminclient.Restored{There: []string{}, Missing: []string{}}
+	began := time.Now()
 	for _, r := range requests {
 		for more := true; more; {
 			part, err := restore(cmd.Context(), r)
 			if err != nil {
-				if sum.Messages > 0 {
-					err = fmt.Errorf("after %d messages: %w", sum.Messages, err)
-				}
-				return err
+				return stoppedRestore(sum.Messages, cmp.Or(r.Began, &began), err)
 			}
-			r.Began = part.Began // what the user removes meanwhile stays removed
+			r.Began = cmp.Or(part.Began, r.Began) // what the user removes meanwhile stays removed
 			sum.Messages += part.Messages
 			sum.Octets += part.Octets
 			sum.Partial = sum.Partial || part.Partial
@@ -194,6 +210,19 @@ func restoreAll(
 		return err
 	}
 	return restoreOutcome(cmd, address, sum)
+}
+
+// stoppedRestore returns the error of a restore that has stopped, with the way to go on unless nothing was restored.
+func stoppedRestore(messages int, began *time.Time, err error) error {
+	var answer *adminclient.Error
+	switch refused := errors.As(err, &answer) && answer.Status < http.StatusInternalServerError; {
+	case messages > 0:
+		err = fmt.Errorf("after %d messages: %w", messages, err)
+	case refused, errors.Is(err, adminclient.ErrNoServer), errors.Is(err, adminclient.ErrNotPermitted):
+		return err
+	}
+	const form = "2006-01-02T15:04:05.000Z"
+	return fmt.Errorf("%w\nTo go on without messages that the user has removed meanwhile, run the command again with --before %s", err, began.UTC().Format(form))
 }
 
 // restoreOutcome returns the error for a restore that is not complete.

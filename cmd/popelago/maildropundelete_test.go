@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,6 +35,34 @@ func TestRestoreGoesOnWithItsBegin(t *testing.T) {
 	for _, r := range got[1:] {
 		if !r.All || r.Began == nil || !r.Began.Equal(began) {
 			t.Errorf("a further request: %+v", r)
+		}
+	}
+}
+
+// The error of a restore that has stopped names the flag for the next command, and the flag goes to the server.
+func TestStoppedRestoreNamesItsBegin(t *testing.T) {
+	began := time.Date(2026, 11, 28, 10, 0, 0, 123e6, time.UTC)
+	cmd := &cobra.Command{}
+	cmd.SetContext(t.Context())
+	requests, err := restores(nil, true, sinceFlag{}, sinceFlag{"2026-11-28T10:00:00.123Z"})
+	if err != nil || len(requests) != 1 || requests[0].Began == nil || !requests[0].Began.Equal(began) {
+		t.Fatalf("%+v, %v", requests, err)
+	}
+	unavailable := &adminclient.Error{Status: http.StatusServiceUnavailable, Detail: "x"}
+	for _, test := range []struct {
+		parts int // without an error
+		err   error
+		begin bool
+	}{{0, unavailable, true}, {1, unavailable, true}, {0, adminclient.ErrNoAnswer, true}, {0, &adminclient.Error{Status: http.StatusNotFound}, false}, {0, adminclient.ErrNoServer, false}} {
+		parts := 0
+		err := restoreAll(cmd, &remoteFlags{}, "alice@example.test", requests, func(context.Context, adminclient.RestoreRequest) (adminclient.Restored, error) {
+			if parts++; parts <= test.parts {
+				return adminclient.Restored{Messages: 1, More: true}, nil
+			}
+			return adminclient.Restored{}, test.err
+		})
+		if !errors.Is(err, test.err) || strings.Contains(fmt.Sprint(err), "--before 2026-11-28T10:00:00.123Z") != test.begin {
+			t.Errorf("after %d parts: %v", test.parts, err)
 		}
 	}
 }

@@ -139,7 +139,7 @@ func newSelfRemovedCommand(f *remoteFlags) *cobra.Command {
 
 func newSelfRestoreCommand(f *remoteFlags) *cobra.Command {
 	var p passwordFlags
-	var since sinceFlag
+	var since, before sinceFlag
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "restore ADDRESS [UNIQUE-ID...]",
@@ -153,7 +153,7 @@ func newSelfRestoreCommand(f *remoteFlags) *cobra.Command {
 			return checkTexts(args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			requests, err := restores(args[1:], all, since)
+			requests, err := restores(args[1:], all, since, before)
 			if err != nil {
 				return err
 			}
@@ -164,6 +164,7 @@ func newSelfRestoreCommand(f *remoteFlags) *cobra.Command {
 	}
 	p.add(cmd)
 	since.add(cmd)
+	before.addBefore(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "restore all removed messages")
 	return cmd
 }
