@@ -98,6 +98,7 @@ func TestLifeOfANode(t *testing.T) {
 		t.Fatal(err)
 	}
 	noticesCoordination(t, c)
+	awaitsTokens(t, c.Nodes[0])
 	log, err := os.ReadFile(filepath.Join(c.Dir, "dc1-1", "system.log"))
 	if err != nil || !strings.Contains(string(log), "Cassandra version: "+c.Version) {
 		t.Errorf("system.log does not name version %s (%v)", c.Version, err)
@@ -145,6 +146,30 @@ func noticesCoordination(t *testing.T, c *cassandratest.Cluster) {
 	if err := cassandratest.Uncoordinated(c); err == nil || !strings.Contains(err.Error(), "system.paxos of node dc1-1 has 1 rows") {
 		t.Errorf("a conditional write: %v", err)
 	}
+}
+
+// awaitsTokens checks that the start of a cluster waits until a node knows the tokens of another node.
+func awaitsTokens(t *testing.T, n *cassandratest.Node) {
+	t.Helper()
+	s, err := n.Session(10 * time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	pair := &cassandratest.Cluster{Nodes: []*cassandratest.Node{n, cassandratest.RunningAt("127.0.0.99")}}
+	const want = "node dc1-1 does not know the tokens of dc1-2"
+	if err := pair.Placed(t.Context(), s); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("a node that the seed does not know: %v", err)
+	}
+	executeCQL(t, n, "INSERT INTO system.peers (peer, data_center) VALUES ('127.0.0.99', 'dc1')")
+	if err := pair.Placed(t.Context(), s); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("a node without tokens: %v", err)
+	}
+	executeCQL(t, n, "INSERT INTO system.peers (peer, tokens) VALUES ('127.0.0.99', {'5'})")
+	if err := pair.Placed(t.Context(), s); err != nil {
+		t.Errorf("a node with tokens: %v", err)
+	}
+	executeCQL(t, n, "DELETE FROM system.peers WHERE peer = '127.0.0.99'")
 }
 
 func createKeyspace(name string) string {

@@ -98,12 +98,15 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 		}
 	}
 	for i, n := range c.Nodes {
-		// Nodes start in sequence: the tokens of a node depend on the visible nodes.
+		// Nodes start in sequence: the tokens of a node depend on the nodes that the seeds know.
 		o.Log(fmt.Sprintf("node %s (%d of %d) starts at %s; log: %s", n.Name, i+1, len(c.Nodes), n.Address, n.LogFile()))
 		began := time.Now()
 		err := n.writeSettings(strings.Join(seeds, ","), min(3, largest), o.overrides())
 		if err == nil {
 			err = n.Start(ctx)
+		}
+		if err == nil && i+1 < len(c.Nodes) {
+			err = c.waitPlaced(ctx)
 		}
 		if err != nil {
 			c.Stop()

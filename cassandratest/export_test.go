@@ -1,5 +1,12 @@
 package cassandratest
 
+import (
+	"context"
+	"os"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+)
+
 // End does the work of Main after the tests.
 func (l *Lazy) End() { l.end() }
 
@@ -33,4 +40,14 @@ var (
 // NodeOf returns a node that was never started, with a folder and the arguments of Java.
 func NodeOf(dir string, args []string) *Node {
 	return &Node{Name: "dc1-1", dir: dir, java: "java", args: args}
+}
+
+// Placed returns an error that names a running node whose tokens the first node does not know.
+func (c *Cluster) Placed(ctx context.Context, s *gocql.Session) error {
+	return c.placed(ctx, c.Nodes[0], s)
+}
+
+// RunningAt returns a node with an address, which counts as running.
+func RunningAt(address string) *Node {
+	return &Node{Name: "dc1-2", Datacenter: "dc1", Address: address, pid: os.Getpid(), done: make(chan struct{})}
 }

@@ -48,6 +48,9 @@ func newRing(t *testing.T, cfg cassandra.Config) *ring {
 		}
 	}
 	slices.Sort(r.tokens)
+	if len(r.owners) != len(r.tokens) {
+		t.Fatalf("%d tokens, and %d of them differ: two nodes have the same", len(r.tokens), len(r.owners))
+	}
 	return r
 }
 
