@@ -25,8 +25,8 @@ type peer struct {
 	// clock is the clock of the server at its last heartbeat, in microseconds. Nil: the server does
 	// not trust its clock, and does no background work.
 	clock *int64
-	// since is a moment at which the heartbeat had not yet arrived.
-	since time.Time
+	// since is a moment at which the heartbeat had not yet arrived, and by a moment at which it had.
+	since, by time.Time
 }
 
 func newPeerServers(cfg Config) *peerServers {
@@ -37,23 +37,24 @@ func newPeerServers(cfg Config) *peerServers {
 func (s *peerServers) set(clocks map[gocql.UUID]*int64, asked time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := time.Now()
 	peers := make(map[gocql.UUID]peer, len(clocks))
 	for id, clock := range clocks {
-		p := peer{clock: clock, since: s.read}
+		p := peer{clock: clock, since: s.read, by: now}
 		old, known := s.peers[id]
 		switch {
 		case !known:
 			p.since = asked.Add(-s.ttl)
 		case old.clock != nil && clock != nil && *old.clock == *clock:
-			p.since = old.since
+			p.since, p.by = old.since, old.by
 		}
 		peers[id] = p
 	}
 	s.peers, s.read = peers, asked
 }
 
-// clocks returns how far the clock wall is ahead of the clock of each other server. The time between
-// heartbeat and reading is known only within bounds: a distance that may be zero counts as zero.
+// clocks returns how far the clock wall is ahead of the clock of each other server. The age of a heartbeat is known only
+// within bounds, which stay as close while no further heartbeat can be read: a distance that may be zero counts as zero.
 func (s *peerServers) clocks(wall func() time.Time) []time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,8 +63,8 @@ func (s *peerServers) clocks(wall func() time.Time) []time.Duration {
 		if p.clock == nil {
 			continue
 		}
-		most := wall().Sub(time.UnixMicro(*p.clock))
-		least := most - time.Since(p.since)
+		apart := wall().Sub(time.UnixMicro(*p.clock))
+		least, most := apart-time.Since(p.since), apart-time.Since(p.by)
 		list = append(list, min(max(0, least), most))
 	}
 	return list

@@ -1,0 +1,97 @@
+package cassandra
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store/cassandra/driver"
+)
+
+// heartbeats is a session to the heartbeats of servers in dc1 and dc2. Partitions without a quorum have an error.
+type heartbeats struct {
+	driver.Session
+	rows   map[string][]serverRow
+	errors map[string]error
+}
+
+func (s *heartbeats) Execute(_ context.Context, st *driver.Statement) (driver.Rows, error) {
+	datacenter := st.Values[0].(string)
+	if err := s.errors[datacenter]; err != nil {
+		return nil, err
+	}
+	rows := &listedRows{}
+	for _, r := range s.rows[datacenter] {
+		rows.list = append(rows.list, func(dest []any) {
+			for i, from := range r.columns() {
+				switch to := dest[i].(type) {
+				case *gocql.UUID:
+					*to = *from.(*gocql.UUID)
+				case *string:
+					*to = *from.(*string)
+				case **int64:
+					*to = *from.(**int64)
+				case **int:
+					*to = *from.(**int)
+				}
+			}
+		})
+	}
+	return rows, nil
+}
+
+// lost is the answer of a node that knows that two of three replicas of a partition are down.
+var lost = answer(gocql.ErrCodeUnavailable)
+
+// beating returns a server in dc1 beside two others, in dc1 and dc2. beat lets all of them beat, and the server read.
+func beating(t *testing.T) (e *engine, s *heartbeats, beat func() error) {
+	t.Helper()
+	cfg, err := Config{
+		Hosts: []string{"127.0.0.1"}, Datacenter: "dc1", SpoolDir: t.TempDir(), Server: "own", Logger: slog.New(slog.DiscardHandler),
+	}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e = newEngine(cfg)
+	t.Cleanup(e.caches.close)
+	s = &heartbeats{rows: map[string][]serverRow{}, errors: map[string]error{}}
+	e.link.current.Store(&route{datacenter: "dc1", session: s})
+	e.heartbeat.datacenters = []string{"dc1", "dc2"}
+	e.clock.last.Store(&clockReading{wall: e.clock.wall(), at: time.Now()})
+	peers := map[string]gocql.UUID{"dc1": gocql.MustRandomUUID(), "dc2": gocql.MustRandomUUID()}
+	beat = func() error {
+		time.Sleep(cfg.Heartbeat)
+		now, window, left := micros(time.Now()), cfg.Window.Microseconds(), int(cfg.ttl()/time.Second)
+		for datacenter, id := range peers {
+			s.rows[datacenter] = []serverRow{{id: id, name: "peer", started: &now, clock: &now, window: &window, left: &left, written: &now}}
+		}
+		return e.heartbeat.readServers(t.Context())
+	}
+	return e, s, beat
+}
+
+// The clocks of the other servers stay witnesses while their heartbeats cannot be read.
+func TestClocksWithoutHeartbeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, s, beat := beating(t)
+		for range 2 {
+			if err := beat(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.errors["dc1"] = lost
+		for range 400 {
+			_ = beat()
+		}
+		for _, ahead := range []time.Duration{-30 * time.Minute, 0, 30 * time.Minute} {
+			list := e.clock.peers.clocks(func() time.Time { return time.Now().Add(ahead) })
+			if len(list) != 1 || (list[0]-ahead).Abs() > 2*e.cfg.Heartbeat {
+				t.Errorf("%v ahead: %v", ahead, list)
+			}
+		}
+	})
+}
