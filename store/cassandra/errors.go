@@ -86,6 +86,12 @@ func refused(answer gocql.RequestError) bool {
 	return false
 }
 
+// lacksReplicas reports whether a node refused a statement because too few replicas are alive. Every server gets this answer.
+func lacksReplicas(err error) bool {
+	var answer gocql.RequestError
+	return errors.As(err, &answer) && answer.Code() == gocql.ErrCodeUnavailable
+}
+
 // hopeless reports whether another node would answer the same error.
 func hopeless(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

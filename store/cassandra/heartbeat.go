@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -112,12 +113,14 @@ func (h *heartbeat) write(ctx context.Context) error {
 }
 
 // readServers reads the clocks of the servers of this datacenter, and the windows of the servers of
-// all datacenters.
+// all datacenters. The heartbeats of each datacenter are a partition: a partition that cannot be read keeps none of
+// the others from being read.
 func (h *heartbeat) readServers(ctx context.Context) error {
 	asked := time.Now()
-	clocks := map[gocql.UUID]*int64{}
+	var failed error
 	var others []serverWindow
 	for _, datacenter := range h.datacenters {
+		clocks := map[gocql.UUID]*int64{}
 		err := h.readDatacenter(ctx, datacenter, func(row serverRow) error {
 			if row.id == h.peers.own {
 				return nil
@@ -136,20 +139,27 @@ func (h *heartbeat) readServers(ctx context.Context) error {
 			}
 			h.roll.see(s, asked, until)
 			others = append(others, w)
-			if datacenter == h.cfg.Datacenter {
-				clocks[row.id] = row.clock
-			}
+			clocks[row.id] = row.clock
 			return nil
 		})
 		if err != nil {
-			return err
+			failed = errors.Join(failed, err)
 		}
+		switch {
+		case datacenter != h.cfg.Datacenter:
+		case err == nil:
+			h.peers.set(clocks, asked)
+			h.metrics.servers.Set(float64(len(clocks) + 1))
+		case lacksReplicas(err):
+			h.peers.unreadable(asked)
+		}
+	}
+	if failed != nil {
+		return failed
 	}
 	h.pulse.forget(asked)
 	h.roll.leave(asked, time.Now())
 	h.windows.compare(others)
-	h.peers.set(clocks, asked)
-	h.metrics.servers.Set(float64(len(clocks) + 1))
 	return nil
 }
 

@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,7 @@ import (
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
+	"popelago/store"
 	"popelago/store/cassandra/driver"
 )
 
@@ -72,6 +74,81 @@ func beating(t *testing.T) (e *engine, s *heartbeats, beat func() error) {
 		return e.heartbeat.readServers(t.Context())
 	}
 	return e, s, beat
+}
+
+// share counts the pieces of work that fall to a server, of a hundred.
+func share(e *engine) (n int) {
+	for i := range 100 {
+		if e.sweep.Mine(string(rune(i))) {
+			n++
+		}
+	}
+	return n
+}
+
+// The heartbeats of a datacenter are one partition. While no server can read it, the servers keep their shares of the work
+// on mailboxes and events: without shares all of this work would rest. Mail is removed for good only with the heartbeats of
+// all datacenters, because they say that the windows agree.
+func TestSharesWithoutHeartbeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, s, beat := beating(t)
+		if err := beat(); err != nil {
+			t.Fatal(err)
+		}
+		mine := share(e)
+		if mine == 0 || mine == 100 {
+			t.Fatalf("the share is %d%%", mine)
+		}
+		sweeps := func(want bool) {
+			t.Helper()
+			if err := e.sweep.windows.fresh(); (err == nil) != want {
+				t.Errorf("sweeps: %v", err)
+			}
+			if want {
+				return
+			}
+			for name, sweep := range map[string]func() error{
+				"Sweep":        func() error { _, err := e.sweep.Sweep(t.Context(), time.Now()); return err },
+				"SweepOrphans": func() error { _, err := e.sweep.SweepOrphans(t.Context(), time.Now(), time.Now()); return err },
+			} {
+				if err := sweep(); !errors.Is(err, store.ErrUnavailable) {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		}
+		sweeps(true)
+		for _, datacenter := range []string{"dc2", "dc1"} {
+			s.errors = map[string]error{datacenter: lost}
+			for range 100 {
+				if err := beat(); !errors.Is(err, store.ErrUnavailable) {
+					t.Fatalf("%s is lost: %v", datacenter, err)
+				}
+			}
+			if n := share(e); n != mine {
+				t.Errorf("%s is lost: the share is %d%%, want %d%%", datacenter, n, mine)
+			}
+			sweeps(false)
+		}
+		s.errors = nil
+		if err := beat(); err != nil || share(e) != mine {
+			t.Errorf("%v, the share is %d%%", err, share(e))
+		}
+		sweeps(true)
+
+		// A server that alone cannot read the heartbeats is gone for the others.
+		s.errors = map[string]error{"dc1": gocql.ErrTimeoutNoResponse}
+		for range 100 {
+			_ = beat()
+		}
+		if n := share(e); n != 0 {
+			t.Errorf("a server that is cut off has %d%%", n)
+		}
+		s.errors["dc1"] = lost // too late: others may have taken over
+		_ = beat()
+		if n := share(e); n != 0 {
+			t.Errorf("a server that was cut off has %d%%", n)
+		}
+	})
 }
 
 // The clocks of the other servers stay witnesses while their heartbeats cannot be read.

@@ -54,7 +54,7 @@ func (r *orphanRun) findOrphans(ctx context.Context, begun time.Time, looked *in
 		s.position, s.begun = scanStart, r.now
 		r.state.passed = 0
 	}
-	for s.position < scanEnd && r.Mine(name) && r.MayReclaim() == nil {
+	for s.position < scanEnd && r.Mine(name) && r.MayReclaim() == nil && r.windows.fresh() == nil {
 		s.position, err = r.scanSome(ctx, s.position, looked)
 		if err == nil {
 			err = r.tally.verdict() // if nothing could be read the position stays

@@ -18,6 +18,8 @@ type peerServers struct {
 	mu    sync.Mutex
 	peers map[gocql.UUID]peer
 	read  time.Time // zero: never
+	// holds is the last moment at which the shares of the work held: the heartbeats were read, or no server could read them.
+	holds time.Time
 }
 
 // peer is another server of this datacenter.
@@ -50,8 +52,20 @@ func (s *peerServers) set(clocks map[gocql.UUID]*int64, asked time.Time) {
 		}
 		peers[id] = p
 	}
-	s.peers, s.read = peers, asked
+	s.peers, s.read, s.holds = peers, asked, asked
 }
+
+// unreadable notes that no server of the datacenter could read the heartbeats, as asked for at a moment. So no server has
+// taken over the share of another one, and the shares hold if they held until now.
+func (s *peerServers) unreadable(asked time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.holdsLocked() {
+		s.holds = asked
+	}
+}
+
+func (s *peerServers) holdsLocked() bool { return !s.holds.IsZero() && time.Since(s.holds) <= s.ttl }
 
 // clocks returns how far the clock wall is ahead of the clock of each other server. The age of a heartbeat is known only
 // within bounds, which stay as close while no further heartbeat can be read: a distance that may be zero counts as zero.
@@ -75,7 +89,7 @@ func (s *peerServers) clocks(wall func() time.Time) []time.Duration {
 func (s *peerServers) mine(key string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.read.IsZero() || time.Since(s.read) > s.ttl {
+	if !s.holdsLocked() {
 		return false
 	}
 	own := weight(s.own, key)

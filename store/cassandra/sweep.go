@@ -38,10 +38,15 @@ func (s *sweeper) RaiseFloors(ctx context.Context) (report store.FloorReport, er
 // away, are left alone, counted, and tried again a window later; other rows are swept. The trash of an
 // hour is read once the hour is over, and before that at most once in a window.
 //
+// While the heartbeats of a datacenter cannot be read, nobody sweeps: a server there may have a longer in-flight window.
+//
 // A content is removed when each of its mailboxes was swept, or has neither row nor trash. Until then
 // the swept mailboxes are noted in chunk 0, in a set that only grows.
 func (s *sweeper) Sweep(ctx context.Context, olderThan time.Time) (store.SweepReport, error) {
 	return s.inBackground(ctx, s.state.trash, olderThan, func(ctx context.Context, r *sweepRun) error {
+		if err := s.windows.fresh(); err != nil {
+			return err
+		}
 		return (&trashRun{sweepRun: r}).emptyTrash(ctx)
 	})
 }
@@ -52,6 +57,9 @@ func (s *sweeper) Sweep(ctx context.Context, olderThan time.Time) (store.SweepRe
 // after the first is gone.
 func (s *sweeper) SweepOrphans(ctx context.Context, olderThan, begun time.Time) (report store.OrphanReport, err error) {
 	report.SweepReport, err = s.inBackground(ctx, s.state.orphans, olderThan, func(ctx context.Context, r *sweepRun) error {
+		if err := s.windows.fresh(); err != nil {
+			return err
+		}
 		return (&orphanRun{sweepRun: r}).findOrphans(ctx, begun, &report.Looked)
 	})
 	return report, err

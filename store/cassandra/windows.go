@@ -64,6 +64,17 @@ type windowCheck struct {
 	cfg       Config
 	metrics   *metrics
 	differing atomic.Pointer[string] // the windows by server; nil: they agree
+
+	compared atomic.Pointer[time.Time] // the last comparison; nil: none
+}
+
+// fresh returns nil if the windows of all servers were compared within the lifetime of a heartbeat. Errors:
+// store.ErrUnavailable.
+func (c *windowCheck) fresh() error {
+	if at := c.compared.Load(); at != nil && time.Since(*at) <= c.cfg.ttl() {
+		return nil
+	}
+	return fmt.Errorf("cassandra: %w: the heartbeats of the servers of all datacenters cannot be read, so nothing shows that their cassandra.window agree", store.ErrUnavailable)
 }
 
 // check returns nil if the windows agree. Errors: store.ErrDisagree.
@@ -78,6 +89,7 @@ func (c *windowCheck) check() error {
 func (c *windowCheck) compare(others []serverWindow) {
 	windows, text := describeWindows(append(others, serverWindow{datacenter: c.cfg.Datacenter, name: c.cfg.Server, window: c.cfg.Window.Truncate(time.Microsecond)}))
 	c.metrics.windows.Set(float64(windows))
+	c.compared.Store(new(time.Now()))
 	before := c.differing.Load()
 	if windows == 1 {
 		c.differing.Store(nil)
