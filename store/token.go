@@ -35,8 +35,8 @@ type Token struct {
 // removes. The mark counts also if it arrives before the token. So the order of arrival and the clocks
 // have no influence: a revoked token stays revoked.
 type Tokens interface {
-	// ListTokens returns all tokens, also revoked and expired tokens, by ID. Errors: ErrUnavailable,
-	// ErrCorrupt.
+	// ListTokens returns all tokens, also revoked and expired tokens, by ID. While a part of the store cannot be read, the
+	// list beside the error has the tokens of the other parts. Errors: ErrUnavailable, ErrCorrupt.
 	ListTokens(ctx context.Context) ([]Token, error)
 	// AddToken stores a token, durably, without its Revoked and Used. Repeating AddToken with the same
 	// token changes nothing. Errors: ErrClock, ErrFull, ErrUnavailable, ErrOutcomeUnknown.

@@ -41,11 +41,11 @@ func (k *Keeper) check(ctx context.Context, secret string, from netip.Addr) (Cal
 // before: wrong tokens lock no right token out.
 func (k *Keeper) find(ctx context.Context, hash [32]byte, from netip.Addr) (store.Token, error) {
 	l, fresh, err := k.current(ctx)
+	if t, ok := l.find(hash); ok { // also if another part of the tokens cannot be read
+		return t, nil
+	}
 	if err != nil {
 		return store.Token{}, err
-	}
-	if t, ok := l.find(hash); ok {
-		return t, nil
 	}
 	if !k.wrong.allow(from, k.cfg.Now()) {
 		return store.Token{}, ErrTooMany
@@ -54,18 +54,22 @@ func (k *Keeper) find(ctx context.Context, hash [32]byte, from netip.Addr) (stor
 		if r == nil || r == k.local && fresh {
 			continue
 		}
-		if l, err = r.read(ctx); err != nil {
-			return store.Token{}, err
-		}
+		l, err = r.read(ctx)
 		if t, ok := l.find(hash); ok {
 			return t, nil
+		}
+		if err != nil {
+			return store.Token{}, err
 		}
 	}
 	return store.Token{}, ErrUnknown
 }
 
-// find returns the token with a hash. The comparison takes the same time for every stored hash.
+// find returns the token with a hash; none in nil. The comparison takes the same time for every stored hash.
 func (l *list) find(hash [32]byte) (store.Token, bool) {
+	if l == nil {
+		return store.Token{}, false
+	}
 	t, ok := l.byHash[hash]
 	return t, ok && subtle.ConstantTimeCompare(t.Hash[:], hash[:]) == 1
 }

@@ -26,6 +26,7 @@ type Keeper struct {
 
 	mu      sync.Mutex
 	copied  *list // nil: none
+	part    *list // the last reading that could read a part of the tokens; nil: a later reading read all, or none
 	epoch   uint64
 	failed  time.Time            // the last failure of reading; zero: none since a success
 	used    map[string]time.Time // the last note of a use by this server, by id
@@ -69,7 +70,8 @@ type list struct {
 	asked time.Time
 }
 
-// load reads all tokens, and keeps them as the copy unless a token has changed meanwhile.
+// load reads all tokens, and keeps them as the copy unless a token has changed meanwhile. Beside an error the list has
+// the tokens that can be read; nil: none.
 func (k *Keeper) load(ctx context.Context, st store.Tokens) (*list, error) {
 	l := &list{asked: k.cfg.Now()}
 	k.mu.Lock()
@@ -78,15 +80,18 @@ func (k *Keeper) load(ctx context.Context, st store.Tokens) (*list, error) {
 	tokens, err := st.ListTokens(ctx)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err != nil {
-		k.failed = k.cfg.Now()
-		return nil, fmt.Errorf("token: read the tokens: %w", err)
-	}
 	l.byHash = make(map[[32]byte]store.Token, len(tokens))
 	for _, t := range tokens {
 		l.byHash[t.Hash] = t
 	}
-	k.failed = time.Time{}
+	if err != nil {
+		k.failed, k.part = k.cfg.Now(), nil
+		if len(tokens) > 0 && epoch == k.epoch {
+			k.part = l
+		}
+		return k.part, fmt.Errorf("token: read the tokens: %w", err)
+	}
+	k.failed, k.part = time.Time{}, nil
 	if epoch == k.epoch {
 		k.copied = l
 		k.forgetUsesLocked(tokens)
@@ -100,23 +105,26 @@ func (k *Keeper) changed() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.epoch++
-	k.copied = nil
+	k.copied, k.part = nil, nil
 }
 
 // retryEvery is the pause between two tries to read the tokens for checks that the copy can answer.
 const retryEvery = time.Second
 
 // current returns the copy of the tokens, read again if the copy is too old. fresh reports that the
-// read began after the call.
+// read began after the call. Beside an error the list has the tokens that can be read; nil: none.
 func (k *Keeper) current(ctx context.Context) (l *list, fresh bool, err error) {
 	k.mu.Lock()
-	l, failed := k.copied, k.failed
+	l, part, failed := k.copied, k.part, k.failed
 	k.mu.Unlock()
 	now := k.cfg.Now()
 	younger := func(limit time.Duration) bool { return l != nil && passed(l.asked, now) < limit }
 	stale := k.cfg.CacheTTL + max(k.cfg.Stale, 0)
 	if younger(k.cfg.CacheTTL) || younger(stale) && !failed.IsZero() && passed(failed, now) < retryEvery {
 		return l, false, nil
+	}
+	if !younger(stale) && part != nil && passed(part.asked, now) < k.cfg.CacheTTL {
+		return part, false, errPart
 	}
 	read, err := k.local.read(ctx)
 	switch {
@@ -128,8 +136,11 @@ func (k *Keeper) current(ctx context.Context) (l *list, fresh bool, err error) {
 		})
 		return l, false, nil
 	}
-	return nil, false, err
+	return read, false, err
 }
+
+// errPart: a part of the tokens could not be read a moment ago.
+var errPart = fmt.Errorf("token: read the tokens: %w: a part of the store could not be read a moment ago", store.ErrUnavailable)
 
 // passed returns the time between two moments. A clock that went back makes it very long, so that
 // nothing counts for longer than meant.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -98,6 +99,56 @@ func wantError(t *testing.T, what string, err, want error) {
 	if !errors.Is(err, want) {
 		t.Errorf("%s: %v, want %v", what, err, want)
 	}
+}
+
+// arc is a store in which some tokens cannot be read.
+type arc struct {
+	store.Directory
+	lost map[string]bool
+}
+
+func (s arc) ListTokens(ctx context.Context) ([]store.Token, error) {
+	all, err := s.Directory.ListTokens(ctx)
+	n := len(all)
+	all = slices.DeleteFunc(all, func(t store.Token) bool { return s.lost[t.ID] })
+	if err == nil && len(all) < n {
+		err = store.ErrUnavailable
+	}
+	return all, err
+}
+
+// A large cluster that has lost a part of the ring knows the tokens of the other parts, also after the restart of a server.
+// Revocations count within CacheTTL.
+func TestPartOfTheTokens(t *testing.T) {
+	r := newRig(t)
+	st := store.Single(r.engine)
+	lost := map[string]bool{}
+	st.Directory.Local = arc{st.Directory.Local, lost}
+	k, sound := r.keeper(t, st, nil), r.keeper(t, store.Single(r.engine), nil)
+	made, secret := add(t, sound, token.Local(), "operator", 0, "domain:a.test")
+	other, otherSecret := add(t, sound, token.Local(), "operator", 0, "domain:a.test")
+	wantError(t, "before", check(k, secret), nil)
+	lost[other.ID] = true
+	wantError(t, "a known token counts for a while", check(k, otherSecret), nil)
+	r.pass(time.Hour)
+	restarted := r.keeper(t, st, nil)
+	for name, k := range map[string]*token.Keeper{"running": k, "restarted": restarted} {
+		for range 2 {
+			wantError(t, name, check(k, secret), nil)
+			wantError(t, name+", a lost token", check(k, otherSecret), store.ErrUnavailable)
+			wantError(t, name+", a wrong token", check(k, foreign(t)), store.ErrUnavailable)
+		}
+	}
+	if _, _, err := sound.Revoke(t.Context(), token.Local(), made.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	r.pass(time.Minute)
+	for name, k := range map[string]*token.Keeper{"running": k, "restarted": restarted} {
+		wantError(t, name+", revoked", check(k, secret), token.ErrRevoked)
+	}
+	delete(lost, other.ID)
+	r.pass(time.Minute)
+	wantError(t, "after", check(k, otherSecret), nil)
 }
 
 // A token made on one server is accepted on the other at once, and a revoked token is refused there

@@ -442,6 +442,7 @@ func updateAddress(assignments []string) string {
 // Tokens. No statement removes the column revoked, or sets it to null.
 const (
 	scanTokens  = `SELECT id, hash, role, scopes, note, maker, created, expires, revoked, used FROM access_token`
+	scanArc     = scanTokens + ` WHERE token(id) > ? AND token(id) <= ?`
 	insertToken = `INSERT INTO access_token (id, hash, role, scopes, note, maker, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?`
 	revokeToken = `UPDATE access_token USING TIMESTAMP ? SET revoked = ? WHERE id = ?`
 	useToken    = `UPDATE access_token USING TIMESTAMP ? SET used = ? WHERE id = ?`

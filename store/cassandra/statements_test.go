@@ -192,6 +192,7 @@ func rules() map[string]rule {
 
 		// The tokens.
 		"scanTokens":  {sessions, nil},
+		"scanArc":     {sessions, nil},
 		"insertToken": {writes, sameAs(8, 6)},
 		"revokeToken": {writes, sameAs(0, 1)},
 		"useToken":    {writes, sameAs(0, 1)},

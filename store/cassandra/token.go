@@ -18,9 +18,44 @@ type tokens struct {
 	clock *clockWatch
 }
 
-// ListTokens implements store.Tokens. A row without hash is no token: its insert has not arrived.
+// ListTokens implements store.Tokens: one read of the whole ring. If a part of the ring cannot be read, the ring is read
+// in arcs. A row without hash is no token: its insert has not arrived.
 func (t *tokens) ListTokens(ctx context.Context) (found []store.Token, err error) {
-	st := statement{cql: scanTokens, consistency: t.at.reads(), what: "list the tokens"}
+	found, err = t.scan(ctx, scanTokens)
+	if err != nil && blocks(err) && ctx.Err() == nil {
+		found, err = t.scanArcs(ctx)
+	}
+	slices.SortFunc(found, func(a, b store.Token) int { return strings.Compare(a.ID, b.ID) })
+	return found, err
+}
+
+// Arcs of the ring of tokens.
+const (
+	arcs      = 64
+	arcLength = 1 << 58
+)
+
+// scanArcs reads the ring in arcs, and returns the rows of the arcs that can be read, with the first error of an arc.
+func (t *tokens) scanArcs(ctx context.Context) (found []store.Token, err error) {
+	parts, errs := make([][]store.Token, arcs), make([]error, arcs)
+	inParallel(arcs, func(i int) {
+		begin, end := scanStart+int64(i)*arcLength, int64(scanEnd)
+		if i < arcs-1 {
+			end = begin + arcLength
+		}
+		parts[i], errs[i] = t.scan(ctx, scanArc, begin, end)
+	})
+	for _, failed := range errs {
+		if err == nil {
+			err = failed
+		}
+	}
+	return slices.Concat(parts...), err
+}
+
+// scan reads tokens.
+func (t *tokens) scan(ctx context.Context, cql string, values ...any) (found []store.Token, err error) {
+	st := statement{cql: cql, values: values, consistency: t.at.reads(), what: "list the tokens"}
 	err = t.run.readAll(ctx, st, 1000, func(scan func(...any) error) error {
 		var row store.Token
 		var hash []byte
@@ -42,7 +77,6 @@ func (t *tokens) ListTokens(ctx context.Context) (found []store.Token, err error
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(found, func(a, b store.Token) int { return strings.Compare(a.ID, b.ID) })
 	return found, nil
 }
 
