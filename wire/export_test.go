@@ -14,5 +14,5 @@ func (s *Server) Conns() int {
 func (s *Server) Headers() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.headers
+	return len(s.headers)
 }

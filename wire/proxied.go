@@ -116,18 +116,19 @@ func clientOf(header *proxyproto.Header, proxy netip.Addr) netip.Addr {
 
 // startProxied serves the connection of a proxy, after its header.
 func (s *Server) startProxied(c tcpConn, begin func(net.Conn)) {
-	if !s.awaitHeader(1) {
+	if !s.awaitHeader(c) {
 		c.Close()
 		return
 	}
 	go func() {
+		defer s.wg.Done()
 		p, ok, err := passOn(c, s.cfg.HandshakeTimeout)
-		s.awaitHeader(-1)
+		stopping := s.headerCame(c)
 		if ok {
 			begin(p)
 			return
 		}
-		if err != nil {
+		if err != nil && !stopping { // else Shutdown has closed the connection
 			s.cfg.Metrics.refused.WithLabelValues(s.cfg.Protocol, "proxy").Inc()
 			newConn(c, s).LogSummed(slog.LevelWarn, "connection of a proxy refused", err)
 		}
@@ -135,13 +136,23 @@ func (s *Server) startProxied(c tcpConn, begin func(net.Conn)) {
 	}()
 }
 
-// awaitHeader counts the connections whose header is awaited, and reports whether there are at most MaxConns.
-func (s *Server) awaitHeader(more int) bool {
+// awaitHeader registers a connection whose header is awaited, with s.wg, unless there are MaxConns already or the server
+// stops.
+func (s *Server) awaitHeader(c tcpConn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if more > 0 && s.headers >= s.cfg.MaxConns {
+	if s.stopping || len(s.headers) >= s.cfg.MaxConns {
 		return false
 	}
-	s.headers += more
+	s.headers[c] = struct{}{}
+	s.wg.Add(1)
 	return true
+}
+
+// headerCame undoes awaitHeader, but for s.wg, and reports whether the server stops.
+func (s *Server) headerCame(c tcpConn) (stopping bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.headers, c)
+	return s.stopping
 }

@@ -206,3 +206,28 @@ func TestProxyBreak(t *testing.T) {
 		t.Errorf("got %q, error %v, want %v", got, err, syscall.ECONNRESET)
 	}
 }
+
+// Shutdown ends the connections whose header has not come, and refuses further ones.
+func TestProxyShutdown(t *testing.T) {
+	metrics := prometheus.NewRegistry()
+	s, addr := listen(t, wire.Config{Protocol: "test", Handle: who, ProxyNetworks: thisMachine, HandshakeTimeout: 24 * time.Hour, Metrics: wire.NewMetrics(metrics)}, nil)
+	silent, half := mailtest.Dial(t, addr), mailtest.Dial(t, addr)
+	half.Send("PROXY TCP4 203.0.113.7 ")
+	mailtest.WaitFor(t, 10*time.Minute, func() error {
+		if n := s.Headers(); n != 2 {
+			return errors.New("the server has not accepted both")
+		}
+		return nil
+	})
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n := s.Headers(); n != 0 {
+		t.Errorf("%d headers are awaited after Shutdown", n)
+	}
+	silent.ExpectEOF()
+	half.ExpectEOF()
+	if n, err := testutil.GatherAndCount(metrics, "popelago_wire_refused_connections_total"); err != nil || n != 0 {
+		t.Errorf("the end counts as a refusal of a proxy: %d, %v", n, err)
+	}
+}

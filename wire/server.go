@@ -28,8 +28,8 @@ type Server struct {
 	conns     map[*Conn]context.CancelFunc
 	perAddr   map[netip.Addr]int
 	crowd     crowd
-	headers   int            // connections of proxies whose header has not come yet
-	wg        sync.WaitGroup // counts connections
+	headers   map[tcpConn]struct{} // connections of proxies whose header has not come yet
+	wg        sync.WaitGroup       // counts connections, also in headers
 
 	// next gives a connection to a goroutine that rests, see rest.
 	next    chan *Conn
@@ -56,6 +56,7 @@ func NewServer(cfg Config) *Server {
 		cfg:       cfg,
 		listeners: map[net.Listener]struct{}{},
 		conns:     map[*Conn]context.CancelFunc{},
+		headers:   map[tcpConn]struct{}{},
 		perAddr:   map[netip.Addr]int{},
 		next:      make(chan *Conn),
 		crowd:     crowd{networks: map[netip.Addr]*network{}},
@@ -278,7 +279,7 @@ func (s *Server) ServeConn(nc net.Conn) {
 }
 
 // Shutdown stops accepting, interrupts the sessions that wait for a command, and waits for the
-// other sessions to finish their present command. If ctx ends first, Shutdown closes the remaining
+// other sessions to finish their present command. A connection of a proxy without its header ends. If ctx ends first, Shutdown closes the remaining
 // connections by force and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
@@ -291,6 +292,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	for c := range s.conns {
 		c.interrupt()
+	}
+	for c := range s.headers {
+		c.Close()
 	}
 	s.mu.Unlock()
 
