@@ -88,7 +88,7 @@ func settings(c *Config) []setting {
 		{"pop3.max_bad_commands", integer(&c.POP3.MaxBadCommands, 1, maxCount),
 			"Unknown, malformed or misplaced commands in one session; the next one ends the session."},
 		{"pop3.max_harmless_commands", integer(&c.POP3.MaxHarmlessCommands, 10, maxCount),
-			"Commands in a row that neither log in nor ask for a message (CAPA, NOOP, RSET, STAT, USER ...). The next one ends a session before login, and is answered a second later after login."},
+			"Commands in a row that neither log in nor ask for a message (CAPA, NOOP, RSET, STAT, USER ...). The next one ends a session before login, and is answered a second later after login. Also the logins of a session that may fail by a fault of the storage."},
 		{"pop3.login_timeout", duration(&c.POP3.LoginTimeout, 10*time.Second, time.Hour),
 			"Time limit for a login, TLS handshake included; then the session ends."},
 		{"pop3.drop_after", duration(&c.POP3.DropAfter, 100*time.Millisecond, time.Hour),

@@ -59,7 +59,7 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 		s.loginFailed(ctx, command, user, err)
 		return
 	default:
-		s.fail(command, err)
+		s.loginFault(command, err)
 		return
 	}
 	if !s.srv.logins.allow(login.Mailbox) {
@@ -127,6 +127,17 @@ func loginReason(err error) string {
 		return "other_identity"
 	}
 	return account.LoginReason(err)
+}
+
+// loginFault answers a login that failed by a fault of the server. The login counts toward no penalty, but beyond
+// Config.MaxHarmlessCommands such logins the session ends, as with harmless commands: each asks the store.
+func (s *session) loginFault(command string, cause error) {
+	if s.loginFaults++; s.loginFaults <= s.srv.cfg.MaxHarmlessCommands {
+		s.fail(command, cause)
+		return
+	}
+	s.logFault(command, cause)
+	s.end(outcomeBadCommands, replyTo(cause, s.state))
 }
 
 // loginFailed answers a login that failed. The delay grows with each failure.

@@ -49,7 +49,7 @@ type Config struct {
 	MaxBadCommands int
 	// MaxHarmlessCommands limits the commands in a row that neither log in nor ask for a message. A
 	// further harmless command ends a session that has not logged in; after login the response comes
-	// a second later.
+	// a second later. The number also limits the logins of a session that fail by a fault of the server.
 	MaxHarmlessCommands int
 	// MaxSessionsPerAccount limits the sessions of one account on this server at one time.
 	MaxSessionsPerAccount int

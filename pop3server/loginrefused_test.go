@@ -102,3 +102,22 @@ func TestBusyLogin(t *testing.T) {
 	c.Do("USER alice", "+OK")
 	c.Do("PASS "+pop3test.Password, "+OK")
 }
+
+// TestLoginFaults: a session asks a store that fails a bounded number of times. The last response is a fault, too, and no
+// login counts as a guess.
+func TestLoginFaults(t *testing.T) {
+	engine := openStore(t)
+	st := &refusing{Directory: engine.Directory.Local}
+	connect := loginServer(t, storetest.WithDirectory(engine, st), account.Config{PenaltyAfter: 1, PenaltyMax: time.Hour, PenaltyHalfLife: 24 * time.Hour})
+	c := connect()
+	st.err = store.ErrUnavailable
+	for range pop3server.DefaultConfig().MaxHarmlessCommands + 1 {
+		c.Do("USER alice", "+OK")
+		c.Do("PASS "+pop3test.Password, "-ERR [SYS/TEMP] ")
+	}
+	c.ExpectEOF()
+	c = connect()
+	st.err = nil
+	c.Do("USER alice", "+OK")
+	c.Do("PASS "+pop3test.Password, "+OK")
+}

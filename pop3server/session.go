@@ -28,6 +28,7 @@ type session struct {
 	commands     int64
 	badCommands  int
 	harmless     int // harmless commands in a row, see countHarmless
+	loginFaults  int // see loginFault
 	failedLogins int
 
 	next        []int        // memory for readAhead
