@@ -71,7 +71,9 @@ const eventsPatience = 5 * time.Second
 func (a *App) closeWebhooks(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), eventsPatience)
 	defer cancel()
-	a.hooks.outbox.Close(ctx)
+	if a.hooks.outbox != nil { // see abandon
+		a.hooks.outbox.Close(ctx)
+	}
 	a.hooks.sender.Close(ctx)
 	return nil
 }

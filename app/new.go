@@ -33,13 +33,17 @@ import (
 // New makes a server from a valid configuration: it opens the store and makes all parts above. Stop
 // must follow, also without Start. Errors: SettingError, ErrSchemaNotApplied, ErrSchemaNewer, ErrSchemaLayout, ErrNotAllowed,
 // ErrNewerFormat, ErrLocked, ErrFull, ErrUnavailable, others.
-func New(ctx context.Context, cfg config.Config, logger *slog.Logger, options ...Option) (*App, error) {
-	var err error
+func New(ctx context.Context, cfg config.Config, logger *slog.Logger, options ...Option) (_ *App, err error) {
 	if cfg.Hostname, err = hostName(cfg); err != nil {
 		return nil, err
 	}
 	a := &App{cfg: cfg, logger: logger, registry: prometheus.NewRegistry(), now: time.Now}
 	a.background, a.endBackground = context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		if err != nil {
+			a.endBackground()
+		}
+	}()
 	for _, o := range options {
 		o(a)
 	}
@@ -60,9 +64,22 @@ func New(ctx context.Context, cfg config.Config, logger *slog.Logger, options ..
 		return nil, errors.Join(asSetting(fmt.Errorf("make the data folder: %w", err)), a.engine.store.Close())
 	}
 	if err := a.build(); err != nil {
-		return nil, errors.Join(err, a.engine.store.Close())
+		return nil, errors.Join(err, a.abandon(ctx), a.engine.store.Close())
 	}
 	return a, nil
+}
+
+// abandon ends the parts that work from the moment they are made, after a failure of build. All other parts begin with
+// Start or with their first call.
+func (a *App) abandon(ctx context.Context) error {
+	var errs []error
+	if a.traces != nil {
+		errs = append(errs, a.closeTraces(ctx))
+	}
+	if a.hooks.sender != nil {
+		errs = append(errs, a.closeWebhooks(ctx))
+	}
+	return errors.Join(errs...)
 }
 
 // build makes all parts above the store.
