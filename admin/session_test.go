@@ -309,3 +309,28 @@ func TestPeersWithoutToken(t *testing.T) {
 		t.Errorf("%+v, %v", list, err)
 	}
 }
+
+// Without a setting an answer of a peer may have 16 MiB.
+func TestSizeOfAnswers(t *testing.T) {
+	padded := func(size int) string {
+		const begin, end = `{"sessions":[]`, `}`
+		return begin + strings.Repeat(" ", size-len(begin)-len(end)) + end
+	}
+	peers := loopback
+	peers.MaxAnswer = 0
+	servers := []store.Server{
+		{Name: "a", Datacenter: "dc1", Own: true},
+		at("large", answers(t, 200, "application/json", padded(16<<20-1))),
+		at("huge", answers(t, 200, "application/json", padded(16<<20+1))),
+	}
+	f := (&fixture{process: serverNamed("a"), peers: peers}).listing(nil, servers...).start(t)
+	list, err := f.unix(t).Sessions(t.Context(), adminclient.SessionFilter{}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range list.Servers {
+		if huge := s.Server == "huge"; huge != strings.Contains(s.Problem, "longer than 16 MiB") || strings.Contains(s.Problem, "cannot be used") {
+			t.Errorf("%+v", s)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -118,5 +119,27 @@ func TestDoctorLooksAtTheFolder(t *testing.T) {
 		if want == "" && bad != "" || !strings.Contains(bad, want) {
 			t.Errorf("data_dir %s: %q, want %q", dir, bad, want)
 		}
+	}
+}
+
+// TestDoctorMissesTheContents: a data folder whose folder of contents was moved away is a warning, which names the folder.
+func TestDoctorMissesTheContents(t *testing.T) {
+	cfg := devConfig(t)
+	a, err := app.New(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if bad := examined(t, cfg, false, "store", app.FindingWarning); len(bad) > 0 {
+		t.Errorf("before: %q", bad)
+	}
+	contents := filepath.Join(cfg.DataDir, "content")
+	if err := os.Rename(contents, filepath.Join(t.TempDir(), "away")); err != nil {
+		t.Fatal(err)
+	}
+	if bad := examined(t, cfg, false, "store", app.FindingWarning); len(bad) != 1 || !strings.HasPrefix(bad[0], contents+" is missing") {
+		t.Errorf("warnings %q, want the folder", bad)
 	}
 }
