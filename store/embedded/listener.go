@@ -3,6 +3,8 @@ package embedded
 import (
 	"fmt"
 	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -12,14 +14,16 @@ import (
 func (o *opener) listener(d *database) *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
-			if d.fs.broken() == nil {
-				o.cfg.Logger.Error("embedded store: background work failed", "cause", err)
+			if text := err.Error(); d.fs.broken() == nil && o.said.first(text) {
+				o.cfg.Logger.Error("embedded store: background work failed", "cause", text)
 			}
 		},
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			if d.fs.broken() == nil {
 				o.metrics.corrupt.Inc()
-				o.cfg.Logger.Error("embedded store: damaged file", "path", info.Path, "cause", info.Details)
+				if o.said.first(info.Path) {
+					o.cfg.Logger.Error("embedded store: damaged file", "path", info.Path, "cause", info.Details)
+				}
 			}
 		},
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
@@ -68,4 +72,33 @@ func (p pebbleLogger) Fatalf(format string, args ...any) {
 		}
 	}
 	p.fs.fail(err)
+}
+
+const (
+	// sayEvery is the interval at which the same failure is logged again.
+	sayEvery = time.Minute
+	// sayMost is the greatest count of failures that are logged in an interval.
+	sayMost = 100
+)
+
+// said remembers the failures that were logged. Pebble repeats background work that fails at once and without end, thousands of
+// times in a second: without said a damaged table would fill the disk of the log. Safe for concurrent use.
+type said struct {
+	mu    sync.Mutex
+	since time.Time
+	texts map[string]bool
+}
+
+// first reports whether a failure is to be logged.
+func (s *said) first(text string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := time.Now(); s.texts == nil || now.Sub(s.since) >= sayEvery {
+		s.since, s.texts = now, make(map[string]bool)
+	}
+	if s.texts[text] || len(s.texts) >= sayMost {
+		return false
+	}
+	s.texts[text] = true
+	return true
 }

@@ -55,6 +55,7 @@ type opener struct {
 	spare   *spare
 	metrics *metrics
 	cache   *pebble.Cache
+	said    said
 }
 
 // newOpener returns an opener; release must follow.
