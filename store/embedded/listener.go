@@ -11,9 +11,14 @@ import (
 
 // listener reports the events of one opening of the database. After a failure Pebble continues with files
 // that were never written (see guardFS): its events then say nothing about the disk.
-func (o *opener) listener(d *database) *pebble.EventListener {
+//
+// A failure begins a pause of c. On a full disk compactions go on, since they reclaim space, and guardFS delays them.
+func (o *opener) listener(d *database, c *compactions) *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
+			if !isFull(err) {
+				c.fail()
+			}
 			if text := err.Error(); d.fs.broken() == nil && o.said.first(text) {
 				o.cfg.Logger.Error("embedded store: background work failed", "cause", text)
 			}

@@ -25,7 +25,8 @@ func TestRepeatedFailuresAreLoggedOnceAMinute(t *testing.T) {
 		}
 		o := newOpener(cfg, newFolder(cfg), nil, newMetrics())
 		defer o.release()
-		listener := o.listener(&database{fs: newGuardFS(cfg.FS, func(error) {})})
+		guard := newGuardFS(cfg.FS, func(error) {})
+		listener := o.listener(&database{fs: guard}, newCompactions(guard.broken))
 		for range 600 {
 			for i := range 3 {
 				listener.BackgroundError(fmt.Errorf("table %d: %w", i, errors.New("checksum")))

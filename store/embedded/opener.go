@@ -177,8 +177,10 @@ func (o *opener) options(d *database) *pebble.Options {
 		BytesPerSync:               1 << 20,
 		ReadOnly:                   d.readOnly,
 		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 2 },
-		EventListener:              o.listener(d),
 	}
+	scheduler := newCompactions(d.fs.broken)
+	opts.EventListener = o.listener(d, scheduler)
+	opts.Experimental.CompactionScheduler = scheduler
 	opts.Experimental.SpanPolicyFunc = separateKinds
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
