@@ -297,6 +297,8 @@ func smtpSettings(name string, c *SMTP) []setting {
 			"Commands other than recipients and messages (NOOP, RSET, MAIL, EHLO ...) before a message of the session is stored; the next one ends the session. 0: no limit."},
 		{name + ".max_recipients", integer(&c.MaxRecipients, 100, 100_000).because("RFC 5321 section 4.5.3.1.8"),
 			"Most recipients of one message; further recipients are deferred (452)."},
+		{name + ".max_open_recipients", integer(&c.MaxOpenRecipients, 1, maxCount),
+			"Most recipients of all messages in progress together; each takes about 350 octets of memory. A message has 100 recipients in any case, and further ones are deferred (452)."},
 		{name + ".command_timeout", duration(&c.IdleTimeout, time.Second, day),
 			"Time limit for the next command (5m in RFC 5321 section 4.5.3.2.7)."},
 		{name + ".body_timeout", duration(&c.BodyTimeout, time.Second, day),

@@ -35,6 +35,9 @@ type Config struct {
 	// has a limit, a session with more recipients that are refused temporarily, or for the quota, before a message is stored
 	// ends, too, and so does a session with ten times as many recipients outside a transaction or beyond the limit.
 	MaxRecipients int
+	// MaxOpenRecipients limits the recipients of all transactions in progress together, since each takes about 350 octets. The
+	// first freeRecipients of a transaction are accepted in any case; further ones are answered with 452. Negative: no limit.
+	MaxOpenRecipients int
 	// MaxBadCommands limits the unknown or malformed commands of a session. A further bad command
 	// ends the session.
 	MaxBadCommands int
@@ -89,6 +92,7 @@ func DefaultConfig() Config {
 	return Config{
 		Hostname:             "localhost",
 		MaxRecipients:        1000,
+		MaxOpenRecipients:    200_000,
 		MaxBadCommands:       20,
 		MaxRefusedRecipients: 100,
 		MaxHarmlessCommands:  100,

@@ -279,6 +279,33 @@ func TestNewRefusesNonsense(t *testing.T) {
 	}
 }
 
+// TestOpenRecipients: the recipients of all transactions in progress are bounded together, and the end of a transaction makes
+// room. A transaction may have 100 recipients in any case.
+func TestOpenRecipients(t *testing.T) {
+	r := newRig(t, smtpserver.SMTP, func(s *smtptest.Settings) { s.Server.MaxOpenRecipients, s.Server.MaxRecipients = 150, 1000 })
+	fill := func(c *mailtest.Client, n int) {
+		t.Helper()
+		c.Do("MAIL FROM:<sender@example.org>", "250 ")
+		for range n {
+			c.Do("RCPT TO:<alice@example.test>", "250 ")
+		}
+	}
+	first, second := r.Client(t, "HELO client.example"), r.Client(t, "HELO client.example")
+	fill(first, 150)
+	first.Do("RCPT TO:<alice@example.test>", "452 4.5.3 ")
+	fill(second, 100)
+	second.Do("RCPT TO:<alice@example.test>", "452 4.5.3 ")
+	first.Do("RSET", "250 ")
+	fill(first, 50) // 150 together
+	second.Do("RCPT TO:<alice@example.test>", "452 4.5.3 ")
+	first.Do("DATA", "354 ")
+	first.Send("Subject: x\r\n\r\nx\r\n.\r\n")
+	first.Expect("250 ")
+	second.Do("RCPT TO:<alice@example.test>", "250 ")
+	first.Do("QUIT", "221 ")
+	second.Do("QUIT", "221 ")
+}
+
 // TestSenderOfTheLargestNetworkIsDisplaced: senders of one network that hold all connections with endless texts, or between
 // two commands, give way to a sender of another network. They get a temporary refusal.
 func TestSenderOfTheLargestNetworkIsDisplaced(t *testing.T) {

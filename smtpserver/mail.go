@@ -28,6 +28,9 @@ func (s *session) reset() {
 	if s.tx != nil && s.tx.incoming != nil {
 		s.tx.incoming.Discard()
 	}
+	if s.tx != nil {
+		s.srv.openRecipients.Add(-int64(len(s.tx.envelope.Recipients)))
+	}
 	s.tx = nil
 	s.c.EndText()
 }

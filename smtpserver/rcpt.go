@@ -46,6 +46,10 @@ func (s *session) cmdRCPT(ctx context.Context, arg string) {
 		return
 	}
 	s.c.Known()
+	if !s.mayHold(len(found)) {
+		s.refuseFurther(p.addr, errManyOpen)
+		return
+	}
 	fewest := fewest(found, s.tx.fewest)
 	if s.tooMany(p.addr, e.Commands(), fewest) {
 		return
@@ -63,7 +67,21 @@ func (s *session) cmdRCPT(ctx context.Context, arg string) {
 	s.srv.metrics.recipients.WithLabelValues("accepted").Inc()
 	s.accepted++
 	e.Recipients, e.PerCommand = append(e.Recipients, found...), append(e.PerCommand, len(found))
+	s.srv.openRecipients.Add(int64(len(found)))
 	s.reply(replyRecipientOK())
+}
+
+// freeRecipients is the number of recipients that a transaction may have whatever Config.MaxOpenRecipients says (RFC 5321
+// section 4.5.3.1.8 asks for 100).
+const freeRecipients = 100
+
+// errManyOpen is the cause in the log of a recipient beyond Config.MaxOpenRecipients.
+var errManyOpen = errors.New("the transactions in progress have too many recipients together")
+
+// mayHold reports whether the transaction may have more further recipients.
+func (s *session) mayHold(more int) bool {
+	limit := s.srv.cfg.MaxOpenRecipients
+	return limit < 0 || len(s.tx.envelope.Recipients) < freeRecipients || s.srv.openRecipients.Load()+int64(more) <= int64(limit)
 }
 
 // tooMany refuses the further recipient to if the transaction has limit recipients already.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
@@ -25,6 +26,8 @@ type Server struct {
 	// commands is read only.
 	commands map[wire.Verb]command
 	other    prometheus.Observer // of the durations of unknown commands
+	// openRecipients counts the recipients of the transactions in progress.
+	openRecipients atomic.Int64
 	// shown limits the refused recipients in the log, for each level.
 	shown map[slog.Level]*rate.Limiter
 
