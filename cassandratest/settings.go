@@ -172,6 +172,7 @@ func (n *Node) arguments(lib string, o Options, jmx int) []string {
 		"-Dcassandra.auth_bcrypt_gensalt_log2_rounds=4", // a sign-in takes no time
 		"-Dcassandra.skip_wait_for_gossip_to_settle=0",
 		fmt.Sprintf("-Dcassandra.ring_delay_ms=%d", o.RingDelay.Milliseconds()),
+		"-Dcassandra.schema_delay_ms=600000", // a node on a busy machine may wait for the schema of its peers longer than 30 s
 		"-Dcassandra-foreground=yes",
 		"-Dcassandra.config=" + in("cassandra.yaml"),
 		"-Dcassandra-rackdc.properties=" + in("cassandra-rackdc.properties"),
