@@ -28,7 +28,8 @@ type compactions struct {
 
 const (
 	firstCompactionPause = 100 * time.Millisecond
-	lastCompactionPause  = time.Minute
+	// lastCompactionPause is short: in a pause no compaction begins, and commits wait for compactions of level 0.
+	lastCompactionPause = time.Second
 	// compactionsEvery is the interval at which granter asks for waiting compactions.
 	compactionsEvery = 100 * time.Millisecond
 )
