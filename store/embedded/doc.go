@@ -35,7 +35,8 @@
 //	    at(8) id(16)                          without volume), day is the day of at since 1970; at and id have all
 //	                                          bits flipped, so that the newest row comes first: data. Each volume
 //	                                          has the rows of a time, up to 4 MiB
-//	n text list name                        position of a mark: at(8) id(16), kept until(8)
+//	n text list name                        position of a mark: at(8) id(16)
+//	e text list name                        end of a mark: at(8) id(16) of the mark, kept until(8)
 //	h                                       the latest time that is known to have passed
 //	i                                       the identity of the folder, as in content/FOLDER
 //

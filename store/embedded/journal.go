@@ -236,22 +236,30 @@ func (in list) read(it *pebble.Iterator, place []byte) (rows []store.Record, err
 // markList begins the keys of the marks of a list.
 func markList(list string) []byte { return appendText([]byte{prefixMark}, list) }
 
-// Values of marks: version(1) at(8) id(16), and with markVersion until(8).
-const (
-	markVersion = 2
-	markOldLen  = 1 + 8 + 16 // with rowVersion
-	markLen     = markOldLen + 8
-)
+// markLen is the length of the value of a mark: version(1) at(8) id(16).
+const markLen = 1 + 8 + 16
 
-// parseMark returns the position of a mark, and the time until which the mark lasts; zero: for ever.
-func parseMark(v []byte) (p store.Position, until time.Time, err error) {
-	switch {
-	case len(v) == markLen && v[0] == markVersion:
-		until = fromMicros(int64(binary.BigEndian.Uint64(v[markOldLen:])))
-	case len(v) != markOldLen || v[0] != rowVersion:
-		return p, until, errBadRow
+// parseMark returns the position of a mark.
+func parseMark(v []byte) (store.Position, error) {
+	if len(v) != markLen || v[0] != rowVersion {
+		return store.Position{}, errBadRow
 	}
-	return store.Position{At: fromMicros(int64(binary.BigEndian.Uint64(v[1:9]))), ID: [16]byte(v[9:])}, until, nil
+	return store.Position{At: fromMicros(int64(binary.BigEndian.Uint64(v[1:9]))), ID: [16]byte(v[9:])}, nil
+}
+
+// The end of a mark is a row beside the mark, whose value is that of the mark and until(8): earlier versions, which keep marks
+// for ever, read and move the mark itself. An end with another position than its mark says nothing.
+const markEndLen = markLen + 8
+
+// markEndKey returns the key of the end of a mark.
+func markEndKey(mark []byte) []byte { return append([]byte{prefixMarkEnd}, mark[1:]...) }
+
+// parseMarkEnd returns the value of the mark, and the time until which the mark lasts.
+func parseMarkEnd(v []byte) (mark []byte, until time.Time, err error) {
+	if len(v) != markEndLen || v[0] != rowVersion {
+		return nil, until, errBadRow
+	}
+	return v[:markLen], fromMicros(int64(binary.BigEndian.Uint64(v[markLen:]))), nil
 }
 
 // AdvanceMarks implements store.Journal. Marks that are over go with the days of the queue. While the clock is behind
@@ -284,23 +292,39 @@ func (l *journals) AdvanceMarks(ctx context.Context, list string, marks []store.
 
 // advanceMark moves a mark forward. A mark with the same position lasts longer.
 func advanceMark(g *group, key []byte, p store.Position, until time.Time) error {
+	v := append(binary.BigEndian.AppendUint64([]byte{rowVersion}, uint64(p.At.UnixMicro())), p.ID[:]...)
+	end := binary.BigEndian.AppendUint64(bytes.Clone(v), uint64(until.UnixMicro()))
 	switch old, err := get(g.db, key); {
 	case errors.Is(err, store.ErrNotFound):
 	case err != nil:
 		return err
 	default:
-		before, lasts, err := parseMark(old)
-		if c := p.Compare(before); err != nil || c < 0 || c == 0 && !lasts.Before(until) {
+		before, err := parseMark(old)
+		if c := p.Compare(before); err != nil || c < 0 {
 			return err
+		} else if c == 0 && lastsUntil(g, key, v, until) {
+			return nil
 		}
 	}
-	v := append(binary.BigEndian.AppendUint64([]byte{markVersion}, uint64(p.At.UnixMicro())), p.ID[:]...)
-	return g.batch.Set(key, binary.BigEndian.AppendUint64(v, uint64(until.UnixMicro())), nil)
+	if err := g.batch.Set(key, v, nil); err != nil {
+		return err
+	}
+	return g.batch.Set(markEndKey(key), end, nil)
+}
+
+// lastsUntil reports whether a mark with a value lasts until a time at least. A mark without a readable end gets a new end.
+func lastsUntil(g *group, key, value []byte, until time.Time) bool {
+	old, err := get(g.db, markEndKey(key))
+	if err != nil {
+		return false
+	}
+	mark, lasts, err := parseMarkEnd(old)
+	return err == nil && bytes.Equal(mark, value) && !lasts.Before(until)
 }
 
 // expireMarks removes the marks that are over at a time. The clock must be trusted.
 func expireMarks(g *group, now time.Time) (err error) {
-	all := []byte{prefixMark}
+	all := []byte{prefixMarkEnd}
 	it, err := g.db.NewIter(&pebble.IterOptions{LowerBound: all, UpperBound: successor(all)})
 	if err != nil {
 		return err
@@ -311,11 +335,23 @@ func expireMarks(g *group, now time.Time) (err error) {
 		if err != nil {
 			return err
 		}
-		// A damaged mark stays for its reader to report.
-		if _, until, err := parseMark(v); err != nil || until.IsZero() || now.Before(until) {
+		mark, until, err := parseMarkEnd(v)
+		if err != nil || now.Before(until) { // a mark with a damaged end stays
 			continue
 		}
-		if err := g.batch.Delete(bytes.Clone(it.Key()), nil); err != nil {
+		key := bytes.Clone(it.Key())
+		if err := g.batch.Delete(key, nil); err != nil {
+			return err
+		}
+		key = append([]byte{prefixMark}, key[1:]...)
+		// An earlier version may have moved the mark meanwhile.
+		if present, err := get(g.db, key); err != nil || !bytes.Equal(present, mark) {
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			continue
+		}
+		if err := g.batch.Delete(key, nil); err != nil {
 			return err
 		}
 	}
@@ -330,7 +366,7 @@ func (l *journals) Marks(ctx context.Context, list string) (marks []store.Mark, 
 	}
 	from := markList(list)
 	err = l.link.scan(ctx, from, successor(from), func(k, v []byte) (bool, error) {
-		p, _, err := parseMark(v)
+		p, err := parseMark(v)
 		marks = append(marks, store.Mark{Name: string(k[len(from):]), Position: p})
 		return true, err
 	})

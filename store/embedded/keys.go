@@ -12,6 +12,7 @@ const (
 	prefixAddress  = 'a'
 	prefixContent  = 'c'
 	prefixDomain   = 'd'
+	prefixMarkEnd  = 'e'
 	prefixHigh     = 'h'
 	prefixIdentity = 'i'
 	prefixJournal  = 'j'
