@@ -58,7 +58,7 @@ func (d *Directory) AddAccount(ctx context.Context, a mail.Address, password str
 	if err := checkPassword(password, d.cfg.MinPasswordLength); err != nil {
 		return Account{}, err
 	}
-	hash, err := d.passwords.hash(ctx, password, classKnown)
+	hash, err := d.passwords.hash(ctx, password, seat{class: classKnown})
 	if err != nil {
 		return Account{}, err
 	}
@@ -130,7 +130,7 @@ func (d *Directory) SetPassword(ctx context.Context, a mail.Address, password st
 	if err := checkPassword(password, d.cfg.MinPasswordLength); err != nil {
 		return err
 	}
-	hash, err := d.passwords.hash(ctx, password, classKnown)
+	hash, err := d.passwords.hash(ctx, password, seat{class: classKnown})
 	if err != nil {
 		return err
 	}

@@ -116,7 +116,7 @@ func (d *Directory) ChoosePassword(ctx context.Context, l Login, password string
 	if err := checkPassword(password, d.cfg.MinPasswordLength); err != nil {
 		return err
 	}
-	hash, err := d.passwords.hash(ctx, password, classKnown)
+	hash, err := d.passwords.hash(ctx, password, seat{class: classKnown})
 	if err != nil {
 		return err
 	}

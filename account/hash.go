@@ -113,10 +113,10 @@ func (p *passwords) checkHash(hash string) error {
 	return nil
 }
 
-// same reports whether a password is the password of a row, for a cost of one hash, which waits in a class. A stored hash
-// of an unknown form fits no password.
-func (p *passwords) same(ctx context.Context, row store.Address, password string, c class) (bool, error) {
-	release, err := p.queue.turn(ctx, seat{class: c})
+// same reports whether a password is the password of a row, for a cost of one hash with the claim s to a turn. A stored
+// hash of an unknown form fits no password.
+func (p *passwords) same(ctx context.Context, row store.Address, password string, s seat) (bool, error) {
+	release, err := p.queue.turn(ctx, s)
 	if err != nil {
 		return false, err
 	}

@@ -42,7 +42,7 @@ func TestCheckHash(t *testing.T) {
 // TestCheckCutHash: a hash that a file or a field of a database has cut fits no password, and is refused.
 func TestCheckCutHash(t *testing.T) {
 	d, _ := withDomain(t)
-	argon2id, err := d.passwords.hash(t.Context(), "secret", classKnown)
+	argon2id, err := d.passwords.hash(t.Context(), "secret", seat{class: classKnown})
 	if err != nil {
 		t.Fatal(err)
 	}

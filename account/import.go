@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -25,11 +26,18 @@ const (
 	ImportLimit = 1000
 	// importAtOnce is the number of accounts that a call reads and writes at the same time.
 	importAtOnce = 32
-	// importClass is the class in which hashes of an import wait, as a single network. A large import keeps many hashes
-	// waiting for minutes. In classKnown they would leave only every lowestEvery-th turn to the logins of the classes below,
-	// and under an attack no turn to clean clients.
+	// importClass is the class in which hashes of an import wait, in the network importNetwork. A large import keeps many
+	// hashes waiting for minutes. In classKnown they would leave only every lowestEvery-th turn to the logins of the classes
+	// below, and under an attack no turn to clean clients.
 	importClass = classClean
 )
+
+// importNetwork stands for all imports in the queue of hashes. No client has this network: the zero network is that of
+// logins from this machine and from trusted networks, which would wait behind an import.
+func importNetwork() netip.Prefix { return netip.PrefixFrom(netip.IPv6Unspecified(), 128) }
+
+// importSeat is the claim of an import to a turn.
+func importSeat() seat { return seat{from: client{network: importNetwork()}, class: importClass} }
 
 // Wanted describes an account as it should be. Parts that are absent stay as they are.
 type Wanted struct {
@@ -251,14 +259,14 @@ func (d *Directory) prepare(ctx context.Context, w *importing) error {
 func (d *Directory) hashWanted(ctx context.Context, w *importing, e *entry) (err error) {
 	if e.isAccount() && e.row.Password != "" {
 		w.before = e.row.Password
-		switch same, err := d.passwords.same(ctx, e.row, w.Password, importClass); {
+		switch same, err := d.passwords.same(ctx, e.row, w.Password, importSeat()); {
 		case err != nil:
 			return err
 		case same:
 			return nil
 		}
 	}
-	w.hash, err = d.passwords.hash(ctx, w.Password, importClass)
+	w.hash, err = d.passwords.hash(ctx, w.Password, importSeat())
 	return err
 }
 

@@ -105,7 +105,7 @@ func TestRefusalsCostTheSame(t *testing.T) {
 // The dummy hash costs as much as a hash of ours.
 func TestDummyCost(t *testing.T) {
 	d := newDirectory(t, Config{Argon2Memory: 128, Argon2Time: 3, Argon2Threads: 2}, openStore(t))
-	hash, err := d.passwords.hash(t.Context(), "secret", classKnown)
+	hash, err := d.passwords.hash(t.Context(), "secret", seat{class: classKnown})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,10 +102,10 @@ func (p *passwords) verify(row store.Address, password string) error {
 	return nil
 }
 
-// hash returns the stored form of a new password: argon2id in PHC form. c is the class in which the hash waits:
-// classKnown for a person, who waits for the answer.
-func (p *passwords) hash(ctx context.Context, password string, c class) (string, error) {
-	release, err := p.queue.turn(ctx, seat{class: c})
+// hash returns the stored form of a new password: argon2id in PHC form. s is the claim to a turn: of classKnown for a
+// person, who waits for the answer.
+func (p *passwords) hash(ctx context.Context, password string, s seat) (string, error) {
+	release, err := p.queue.turn(ctx, s)
 	if err != nil {
 		return "", err
 	}

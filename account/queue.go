@@ -30,7 +30,8 @@ const lowestEvery = 4
 // from one network delay that network.
 //
 // A full queue refuses a new login at once, unless a waiting login has a worse claim: then the new
-// login displaces the last login of the network with the most waiting logins of the lowest class.
+// login displaces the last login of the network with the most waiting logins of the lowest class. The hashes of imports,
+// which are as many as the administrator asks for, take no places: they are neither refused nor displaced.
 //
 // Safe for concurrent use.
 type queue struct {
@@ -104,7 +105,7 @@ func (q *queue) enter(s seat) (*waiter, error) {
 		q.hashing++
 		return nil, nil
 	}
-	if q.waiting >= q.places {
+	if s.from.network != importNetwork() && q.waiting-q.imports() >= q.places {
 		victim := q.victim(s)
 		if victim == nil {
 			q.metrics.busy.WithLabelValues("refused").Inc()
@@ -120,13 +121,21 @@ func (q *queue) enter(s seat) (*waiter, error) {
 	return w, nil
 }
 
+// imports is the number of waiting hashes of imports.
+func (q *queue) imports() int {
+	if n := q.rings[importClass].get(importNetwork()); n != nil {
+		return n.waiting
+	}
+	return 0
+}
+
 // victim returns the waiting login that a new login displaces from a full queue; nil if no waiting
 // login has a worse claim.
 func (q *queue) victim(s seat) *waiter {
 	for c := classes - 1; c >= s.class; c-- {
 		var longest *network
 		for _, n := range q.rings[c].members {
-			if longest == nil || n.waiting > longest.waiting {
+			if n.prefix != importNetwork() && (longest == nil || n.waiting > longest.waiting) {
 				longest = n
 			}
 		}

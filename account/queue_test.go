@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -234,6 +235,36 @@ func TestHashesLeaveAProcessor(t *testing.T) {
 	}
 }
 
+// The hashes of an import are neither refused by a queue full of logins nor displaced, and take no places of logins.
+func TestFullQueueTakesImports(t *testing.T) {
+	q := newTestQueue(t, 1, 2)
+	hold(t, q)
+	enter := func(s seat) *waiter {
+		t.Helper()
+		w, err := q.enter(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	imported := []*waiter{enter(importSeat()), enter(importSeat()), enter(importSeat())}
+	for i := range q.places {
+		enter(seat{from: at(fmt.Sprintf("192.0.%d.1", i)), class: classClean})
+	}
+	imported = append(imported, enter(importSeat()))
+	if _, err := q.enter(seat{from: at("198.51.100.1"), class: classClean}); !errors.Is(err, ErrBusy) {
+		t.Errorf("a login above the limit: %v, want ErrBusy", err)
+	}
+	enter(seat{from: at("198.51.100.1"), class: classKnown}) // displaces a login
+	for i, w := range imported {
+		select {
+		case err := <-w.ready:
+			t.Errorf("hash %d of an import: %v", i, err)
+		default:
+		}
+	}
+}
+
 // The hashes of an import wait behind logins of known clients, and are one network among the clean ones.
 func TestImportLeavesTurnsToLogins(t *testing.T) {
 	d, _ := withDomain(t)
@@ -260,6 +291,10 @@ func TestImportLeavesTurnsToLogins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	trusted, err := q.enter(seat{class: classClean}) // from this machine, or a trusted network
+	if err != nil {
+		t.Fatal(err)
+	}
 	known, err := q.enter(seat{from: at("192.0.2.2"), class: classKnown})
 	if err != nil {
 		t.Fatal(err)
@@ -271,12 +306,12 @@ func TestImportLeavesTurnsToLogins(t *testing.T) {
 		t.Fatal("an import goes before a login of a known client")
 	}
 	q.mu.Lock()
-	first, second := q.next(), q.next()
+	first := []*waiter{q.next(), q.next(), q.next()}
 	q.mu.Unlock()
-	if first != clean && second != clean {
-		t.Error("two hashes of an import go before the login of a clean client")
+	if !slices.Contains(first, clean) || !slices.Contains(first, trusted) {
+		t.Error("two hashes of an import go before the login of a clean client or of a trusted client")
 	}
-	for _, w := range []*waiter{first, second} {
+	for _, w := range first {
 		w.ready <- ErrBusy
 	}
 	for range q.hashes {
