@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -70,8 +71,22 @@ type list struct {
 	asked time.Time
 }
 
+// revokedBy returns the list with the revocations of some tokens that were read later, and the age of the list; nil for nil.
+func (l *list) revokedBy(tokens []store.Token) *list {
+	if l == nil {
+		return nil
+	}
+	newer := &list{byHash: maps.Clone(l.byHash), asked: l.asked}
+	for _, t := range tokens {
+		if !t.Revoked.IsZero() {
+			newer.byHash[t.Hash] = t
+		}
+	}
+	return newer
+}
+
 // load reads all tokens, and keeps them as the copy unless a token has changed meanwhile. Beside an error the list has
-// the tokens that can be read; nil: none.
+// the tokens that can be read, and the copy gets their revocations; nil: none.
 func (k *Keeper) load(ctx context.Context, st store.Tokens) (*list, error) {
 	l := &list{asked: k.cfg.Now()}
 	k.mu.Lock()
@@ -87,7 +102,7 @@ func (k *Keeper) load(ctx context.Context, st store.Tokens) (*list, error) {
 	if err != nil {
 		k.failed, k.part = k.cfg.Now(), nil
 		if len(tokens) > 0 && epoch == k.epoch {
-			k.part = l
+			k.part, k.copied = l, k.copied.revokedBy(tokens)
 		}
 		return k.part, fmt.Errorf("token: read the tokens: %w", err)
 	}
@@ -127,10 +142,13 @@ func (k *Keeper) current(ctx context.Context) (l *list, fresh bool, err error) {
 		return part, false, errPart
 	}
 	read, err := k.local.read(ctx)
-	switch {
-	case err == nil:
+	if err == nil {
 		return read, true, nil
-	case younger(stale):
+	}
+	k.mu.Lock()
+	l = k.copied // perhaps with revocations of the read
+	k.mu.Unlock()
+	if younger(stale) {
 		k.trouble.Do(func() {
 			k.cfg.Logger.Warn("the tokens cannot be read: known tokens count for a while", "for", stale-passed(l.asked, now), "cause", err)
 		})

@@ -151,6 +151,50 @@ func TestPartOfTheTokens(t *testing.T) {
 	wantError(t, "after", check(k, otherSecret), nil)
 }
 
+// A revocation that can be read counts at once, also while the copy of all tokens counts for the tokens that cannot be read.
+func TestRevocationInAPart(t *testing.T) {
+	r := newRig(t)
+	st := store.Single(r.engine)
+	lost := map[string]bool{}
+	st.Directory.Local = arc{st.Directory.Local, lost}
+	k, sound := r.keeper(t, st, nil), r.keeper(t, store.Single(r.engine), nil)
+	made, secret := add(t, sound, token.Local(), "operator", 0, "domain:a.test")
+	other, otherSecret := add(t, sound, token.Local(), "operator", 0, "domain:a.test")
+	wantError(t, "before", check(k, secret), nil)
+	lost[other.ID] = true
+	if _, _, err := sound.Revoke(t.Context(), token.Local(), made.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	r.pass(10 * time.Second)
+	for range 2 { // read, and from memory
+		wantError(t, "revoked", check(k, secret), token.ErrRevoked)
+		wantError(t, "a lost token", check(k, otherSecret), nil)
+	}
+}
+
+// A token that is accepted while a part of the tokens cannot be read can be revoked.
+func TestRevokeInAPart(t *testing.T) {
+	r := newRig(t)
+	st := store.Single(r.engine)
+	lost := map[string]bool{}
+	st.Directory.Local = arc{st.Directory.Local, lost}
+	k := r.keeper(t, st, nil)
+	made, secret := add(t, k, token.Local(), "operator", 0, "domain:a.test")
+	second, secondSecret := add(t, k, token.Local(), "operator", 0, "domain:a.test")
+	other, _ := add(t, k, token.Local(), "operator", 0, "domain:a.test")
+	lost[other.ID] = true
+	r.pass(time.Hour)
+	wantError(t, "before", check(k, secret), nil)
+	_, _, err := k.Revoke(t.Context(), token.Local(), made.ID, false)
+	wantError(t, "Revoke", err, nil)
+	wantError(t, "revoked", check(k, secret), token.ErrRevoked)
+	_, _, err = k.Revoke(t.Context(), token.Local(), second.ID, true) // it may have made a lost token
+	wantError(t, "Revoke with the tokens that it made", err, store.ErrUnavailable)
+	wantError(t, "revoked with an error", check(k, secondSecret), token.ErrRevoked)
+	_, _, err = k.Revoke(t.Context(), token.Local(), other.ID, false)
+	wantError(t, "Revoke of a lost token", err, store.ErrUnavailable)
+}
+
 // A token made on one server is accepted on the other at once, and a revoked token is refused there
 // within CacheTTL.
 func TestTwoServers(t *testing.T) {
