@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/store"
 	"popelago/store/cassandra/driver"
+	"popelago/store/cassandra/limit"
 	"popelago/store/cassandra/murmur"
 )
 
@@ -75,4 +78,21 @@ func TestTokensOfAPartOfTheRing(t *testing.T) {
 			t.Errorf("%d lost: %d tokens are missing, %v", lost, len(want), err)
 		}
 	}
+}
+
+// A list of the tokens on an overloaded server waits for a place once, and not once more for each arc.
+func TestTokensOfAnOverloadedServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, _, _ := beating(t)
+		for range e.runner.limit.State().Limit {
+			if !e.runner.tryEnter(limit.Foreground) {
+				t.Fatal("no place")
+			}
+		}
+		began := time.Now()
+		_, err := e.storeAt(levelLocal).ListTokens(t.Context())
+		if took := time.Since(began); !errors.Is(err, store.ErrOverloaded) || took != e.cfg.QueueTime {
+			t.Errorf("after %v: %v; want an overload after %v", took, err, e.cfg.QueueTime)
+		}
+	})
 }
