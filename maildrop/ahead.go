@@ -2,6 +2,7 @@ package maildrop
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"popelago/store"
@@ -21,6 +22,10 @@ type ahead struct {
 	reader *Reader
 	err    error
 }
+
+// errPanicked: a read panicked. Read reads the message again, so that a second panic ends the session that asked for the
+// message, and not the server.
+var errPanicked = errors.New("maildrop: a read ahead panicked")
 
 // ReadAhead begins to read the messages that Read will ask for soon, so that a client that sends many commands at
 // once waits for the store once instead of once for each command. now is the message that Read asks for next, and next
@@ -53,6 +58,8 @@ func (m *Maildrop) ReadAhead(ctx context.Context, now int, next []int) {
 		m.ahead = append(m.ahead, a)
 		go func() {
 			defer close(a.done)
+			a.err = errPanicked
+			defer func() { _ = recover() }()
 			a.reader, a.err = m.open(ctx, row)
 		}()
 	}

@@ -23,6 +23,7 @@ type slowContents struct {
 	waiting []mail.MessageID // calls of OpenContent that wait
 	let     chan struct{}    // closed: calls wait no more
 	fail    mail.MessageID   // fails once, after the wait
+	panics  bool             // instead of a failure
 	opened  int              // contents not closed yet
 	calls   int
 }
@@ -41,6 +42,9 @@ func (s *slowContents) OpenContent(ctx context.Context, id mail.MessageID, origi
 	defer s.mu.Unlock()
 	if s.fail == id {
 		s.fail = mail.MessageID{}
+		if s.panics {
+			panic("a damaged content")
+		}
 		return store.ContentInfo{}, nil, store.ErrUnavailable
 	}
 	info, r, err := s.Mail.OpenContent(ctx, id, origin)
@@ -82,6 +86,7 @@ func TestReadAhead(t *testing.T) {
 		readAhead int
 		large     bool
 		fail      int    // the message whose first read fails
+		panics    bool   // instead of a failure
 		waiting   int    // reads that begin before the first one ends
 		replies   string // words of the messages, +OK or -ERR
 		calls     int
@@ -97,6 +102,7 @@ func TestReadAhead(t *testing.T) {
 		{name: "one message twice", commands: "RETR 1, RETR 1, RETR 2, RETR 2", waiting: 2, replies: "one one two two", calls: 4},
 		{name: "no such message", commands: "RETR 1, RETR 99, RETR x, TOP, RETR 2", waiting: 2, replies: "one -ERR -ERR -ERR two", calls: 2},
 		{name: "a read fails once", commands: "RETR 1, RETR 2, RETR 3", fail: 2, waiting: 3, replies: "one two three", calls: 4},
+		{name: "a panic", commands: "RETR 1, RETR 2, RETR 3", panics: true, fail: 2, waiting: 3, replies: "one two three", calls: 4},
 		{name: "the first read fails", commands: "RETR 1, RETR 2, RETR 1", fail: 1, waiting: 2, replies: "-ERR two one", calls: 3},
 		{name: "much", commands: "RETR 1, RETR 2, RETR 3, RETR 4, RETR 5", large: true, waiting: 3, replies: "one two three four five", calls: 5},
 		{name: "the end", commands: "RETR 1, QUIT, RETR 2", waiting: 1, replies: "one +OK", calls: 1},
@@ -114,7 +120,7 @@ func TestReadAhead(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				slow := &slowContents{Mail: outside.Store.Mail.Local, let: make(chan struct{})}
 				if tt.fail > 0 {
-					slow.fail = ids[tt.fail-1]
+					slow.fail, slow.panics = ids[tt.fail-1], tt.panics
 				}
 				c := logIn(t, onMail(t, outside, slow, pop3server.Config{ReadAhead: tt.readAhead}))
 				c.Send(strings.ReplaceAll(tt.commands, ", ", "\r\n") + "\r\n")
