@@ -26,11 +26,19 @@ const (
 // exchange is the state of the exchange of attempts between servers.
 type exchange struct {
 	turn  store.Turn
-	since time.Time // of the last complete read
+	since time.Time // of the last read
 	next  time.Time // the earliest moment of the next read
+	gap   gap
 
 	end     context.CancelFunc // nil: not started
 	running sync.WaitGroup
+}
+
+// gap holds the attempts that earlier reads could not read.
+type gap struct {
+	err  error     // nil: all attempts were read
+	from time.Time // the entry of the oldest of them
+	next time.Time // the earliest moment of the next try: the hours behind a gap are read again, too
 }
 
 // Start reads the attempts of the other servers, which takes 5 seconds at most, and then exchanges
@@ -116,17 +124,23 @@ func (l *Ledger) Exchange(ctx context.Context) error {
 }
 
 // readLocked reads the attempts entered since the last read, the newest first, until the memory is
-// full.
+// full. Attempts that cannot be read are read later; readLocked returns their error until then.
 func (l *Ledger) readLocked(ctx context.Context, start time.Time) error {
+	x := &l.exchange
 	since := start.Add(-l.cfg.Keep)
-	if last := l.exchange.since.Add(-maxDelay); last.After(since) {
+	if last := x.since.Add(-maxDelay); last.After(since) {
 		since = last
+	}
+	left := x.gap
+	if left.err != nil && !start.Before(left.next) {
+		since, left = earliest(since, latest(left.from, start.Add(-l.cfg.Keep))), gap{}
 	}
 	var read []store.Attempt
 	weight, datacenter := 0, l.attempts.Local.Origin()
 	for a, err := range l.attempts.Local.Attempts(ctx, since) {
 		if err != nil {
-			return fmt.Errorf("ledger: read attempts: %w", err)
+			left = left.with(err, since)
+			continue
 		}
 		read = append(read, a)
 		if weight += weightOf(a); weight > l.cfg.Size {
@@ -140,17 +154,63 @@ func (l *Ledger) readLocked(ctx context.Context, start time.Time) error {
 		_, forgotten := l.memory.add(read[i], false, datacenter)
 		l.metrics.forgotten.Add(float64(forgotten))
 	}
-	l.exchange.since = start
+	if left.err != nil && left.next.IsZero() && ctx.Err() == nil {
+		if end := l.cfg.Now(); end.Sub(start) > l.cfg.Poll {
+			left.next = end.Add(idle * end.Sub(start))
+		}
+	}
+	x.since, x.gap = start, left
+	if left.err != nil {
+		return fmt.Errorf("ledger: read attempts: %w", left.err)
+	}
 	return nil
 }
 
-// writePending writes the pending removals and inserts, until a write fails.
+// with returns a gap extended by the attempts of an error of a read since a moment.
+func (g gap) with(err error, since time.Time) gap {
+	from := since
+	if unread := new(store.UnreadAttempts); errors.As(err, &unread) {
+		from = latest(since, unread.From)
+	}
+	if g.err == nil {
+		return gap{err: err, from: from}
+	}
+	g.from = earliest(g.from, from)
+	return g
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// writePending writes the pending removals and inserts. The store keeps the attempts of each hour apart: after a failure
+// the other writes of the hour wait for the next call, so an hour fails once. writePending returns the errors.
 func (l *Ledger) writePending(ctx context.Context) error {
 	inserts, removals := l.memory.pending()
-	for _, v := range removals {
-		if err := l.remove(ctx, v); err != nil {
-			return fmt.Errorf("ledger: remove an attempt: %w", err)
+	failed := map[time.Time]bool{} // by hour of entry
+	var errs []error
+	try := func(what string, v view, write func(context.Context, view) error) {
+		hour := v.Entered.UTC().Truncate(time.Hour)
+		if failed[hour] {
+			return
 		}
+		if err := write(ctx, v); err != nil {
+			failed[hour] = true
+			errs = append(errs, fmt.Errorf("ledger: %s an attempt: %w", what, err))
+		}
+	}
+	for _, v := range removals {
+		try("remove", v, l.remove)
 	}
 	for _, v := range inserts {
 		if l.cfg.Now().Sub(v.Entered) > renewAfter {
@@ -159,11 +219,9 @@ func (l *Ledger) writePending(ctx context.Context) error {
 				continue
 			}
 		}
-		if err := l.insert(ctx, v); err != nil {
-			return fmt.Errorf("ledger: insert an attempt: %w", err)
-		}
+		try("insert", v, l.insert)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // renew enters an attempt again under a new moment: the other servers do not read attempts of the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +36,8 @@ type script struct {
 	reading  func(ctx context.Context)
 	attempts map[string]store.Attempt
 	gone     map[string]bool
+	// lost hours of attempts can be neither read nor written.
+	lost map[time.Time]bool
 	// each is the level Each, if there are several datacenters, see spread.
 	each *script
 	// origin is the datacenter that answers, see moveTo.
@@ -129,12 +132,17 @@ func (s *script) RemoveMessages(ctx context.Context, mailbox mail.MailboxID, ids
 
 func name(a store.Attempt) string { return fmt.Sprint(a.Fingerprint, a.ID, a.Entered.UnixMicro()) }
 
+func hourOf(a store.Attempt) time.Time { return a.Entered.UTC().Truncate(time.Hour) }
+
 func (s *script) PutAttempt(ctx context.Context, a store.Attempt) error {
 	if err := errors.Join(s.call("PutAttempt"), ctx.Err()); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.lost[hourOf(a)] {
+		return store.ErrUnavailable
+	}
 	if !s.gone[name(a)] {
 		a.Recipients = slices.Clone(a.Recipients)
 		s.attempts[name(a)] = a
@@ -158,14 +166,22 @@ func (s *script) Attempts(ctx context.Context, since time.Time) iter.Seq2[store.
 		}
 	}
 	slices.SortFunc(list, func(a, b store.Attempt) int { return b.Entered.Compare(a.Entered) })
+	lost := maps.Clone(s.lost)
 	return func(yield func(store.Attempt, error) bool) {
 		if err != nil {
 			yield(store.Attempt{}, err)
 			return
 		}
-		for _, a := range list {
-			if !yield(a, nil) {
-				return
+		for i, a := range list {
+			switch {
+			case !lost[hourOf(a)]:
+				if !yield(a, nil) {
+					return
+				}
+			case i == 0 || hourOf(list[i-1]) != hourOf(a):
+				if !yield(store.Attempt{}, &store.UnreadAttempts{From: hourOf(a), Err: store.ErrUnavailable}) {
+					return
+				}
 			}
 		}
 	}
@@ -187,6 +203,9 @@ func (s *script) RemoveAttempt(_ context.Context, a store.Attempt) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.lost[hourOf(a)] {
+		return store.ErrUnavailable
+	}
 	delete(s.attempts, name(a))
 	s.gone[name(a)] = true
 	return nil

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"time"
 
@@ -68,6 +69,19 @@ const (
 	AttemptStored
 )
 
+// UnreadAttempts is the error of Ledger.Attempts for attempts that could not be read: they were entered at From or later,
+// and before every attempt that followed the error.
+type UnreadAttempts struct {
+	From time.Time
+	Err  error
+}
+
+func (e *UnreadAttempts) Error() string {
+	return fmt.Sprintf("attempts since %s: %v", e.From.UTC().Format(time.RFC3339), e.Err)
+}
+
+func (e *UnreadAttempts) Unwrap() error { return e.Err }
+
 // Ledger is the role for repeated deliveries: the attempts that the servers of one datacenter
 // share. Attempts are few and short-lived. In an engine for a single server PutAttempt does
 // nothing, and no attempt is ever found.
@@ -80,7 +94,8 @@ type Ledger interface {
 	PutAttempt(ctx context.Context, a Attempt) error
 
 	// Attempts returns the attempts entered at or after a moment that have not ended, the newest
-	// first. An error ends the sequence. Errors: ErrUnavailable, ErrCorrupt.
+	// first. An error stands for attempts that could not be read, see UnreadAttempts: older attempts may
+	// follow. Errors: ErrUnavailable, ErrCorrupt.
 	Attempts(ctx context.Context, since time.Time) iter.Seq2[Attempt, error]
 
 	// HasAttempt reports whether an attempt is still entered. Errors: ErrUnavailable.

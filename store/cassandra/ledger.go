@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -47,40 +48,56 @@ func (l *ledger) attemptKey(a store.Attempt) []any {
 	return []any{l.cfg.Datacenter, hourOf(entered), entered, a.Fingerprint[:], gocql.UUID(a.ID)}
 }
 
-// Attempts implements store.Ledger: one read for each hour, or more for hours with many rows.
+// Attempts implements store.Ledger: one read for each hour, or more for hours with many rows. An hour is a partition:
+// the replicas of the other hours may answer.
 func (l *ledger) Attempts(ctx context.Context, since time.Time) iter.Seq2[store.Attempt, error] {
-	const size = 100
 	return func(yield func(store.Attempt, error) bool) {
 		now := l.cfg.Now()
 		for hour := hourOf(micros(now.Add(store.MaxOthersAhead))); hour >= hourOf(micros(since)); hour-- {
-			st := statement{
-				cql:         listAttempts,
-				values:      []any{l.cfg.Datacenter, hour, micros(since)},
-				consistency: l.at.reads(),
-				what:        "read the ledger of attempts",
+			goOn, err := l.attemptsOf(ctx, hour, since, now, yield)
+			if err != nil {
+				begin := time.UnixMicro(int64(hour) * time.Hour.Microseconds()).UTC()
+				others := (blocks(err) || errors.Is(err, store.ErrCorrupt)) && ctx.Err() == nil
+				if !others { // the hours before fail, too
+					begin = since
+				}
+				goOn = yield(store.Attempt{}, &store.UnreadAttempts{From: begin, Err: err}) && others
 			}
-			for from := page(nil); ; {
-				var rows []store.Attempt
-				next, err := l.run.read(ctx, st, size, from, func(scan func(...any) error) error {
-					a, err := scanAttempt(scan)
-					if a.Until.After(now) {
-						rows = append(rows, a)
-					}
-					return err
-				})
-				if err != nil {
-					yield(store.Attempt{}, err)
-					return
-				}
-				for _, a := range rows {
-					if !yield(a, nil) {
-						return
-					}
-				}
-				if from = next; from == nil {
-					break
-				}
+			if !goOn {
+				return
 			}
+		}
+	}
+}
+
+// attemptsOf yields the attempts of an hour. goOn is false after the caller has ended the iteration.
+func (l *ledger) attemptsOf(ctx context.Context, hour int, since, now time.Time, yield func(store.Attempt, error) bool) (goOn bool, err error) {
+	const size = 100
+	st := statement{
+		cql:         listAttempts,
+		values:      []any{l.cfg.Datacenter, hour, micros(since)},
+		consistency: l.at.reads(),
+		what:        "read the ledger of attempts",
+	}
+	for from := page(nil); ; {
+		var rows []store.Attempt
+		next, err := l.run.read(ctx, st, size, from, func(scan func(...any) error) error {
+			a, err := scanAttempt(scan)
+			if a.Until.After(now) {
+				rows = append(rows, a)
+			}
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
+		for _, a := range rows {
+			if !yield(a, nil) {
+				return false, nil
+			}
+		}
+		if from = next; from == nil {
+			return true, nil
 		}
 	}
 }
