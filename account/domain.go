@@ -53,10 +53,14 @@ func (d *Directory) AddDomain(ctx context.Context, name string) (store.Domain, e
 	return domain, nil
 }
 
-// ListDomains returns the hosted domains by name.
+// ListDomains returns the hosted domains by name. While a part of the store cannot be read, the list beside ErrSomeDomains has the
+// domains of the other parts: a domain that the list lacks may be hosted.
 func (d *Directory) ListDomains(ctx context.Context) ([]store.Domain, error) {
 	domains, err := d.store.Local.ListDomains(ctx)
-	if err != nil {
+	switch {
+	case err != nil && len(domains) > 0:
+		return domains, fmt.Errorf("account: list domains: %w: %w", ErrSomeDomains, err)
+	case err != nil:
 		return nil, fmt.Errorf("account: list domains: %w", err)
 	}
 	return domains, nil

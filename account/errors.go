@@ -25,6 +25,8 @@ var (
 	// ErrBusyElsewhere is the kind of store.ErrUnavailable where the other datacenters were not
 	// asked, because too many questions to them are waiting.
 	ErrBusyElsewhere = fmt.Errorf("%w: too many questions to the other datacenters", store.ErrUnavailable)
+	// ErrSomeDomains: a part of the domains cannot be read.
+	ErrSomeDomains = fmt.Errorf("%w: a part of the domains cannot be read", store.ErrUnavailable)
 	// ErrBadCredentials: unknown login or wrong password; clients cannot see which.
 	ErrBadCredentials = errors.New("bad credentials")
 	// ErrTooManyFailures: too many logins from the client's address or network have failed

@@ -14,18 +14,33 @@ const pageSize = 500
 
 // RemovedMailboxes calls fn with every ended and every displaced generation of all addresses of
 // all domains, hosted or removed, whether or not the mailbox has been emptied. Retention is not set.
-// The walk stops at the first error, also of fn, and returns the error. The walk omits a removed
-// domain if skip, which may be nil, returns true.
+// The walk stops at the first error of fn, and returns the error. The walk goes on behind domains that cannot be read, and
+// returns an UnreadError then. The walk omits a removed domain if skip, which may be nil, returns true.
 //
 // Mail that was in flight when the account ended may arrive in such a mailbox for some minutes
 // after Generation.End: background work has to empty the mailbox again later.
 func (d *Directory) RemovedMailboxes(ctx context.Context, skip func(store.RemovedDomain) bool, fn func(Generation) error) error {
-	return d.RemovedMailboxesBehind(ctx, mail.Address{}, skip, fn)
+	names, err := d.everyDomain(ctx, skip)
+	unread := &UnreadError{}
+	if err := unread.Add(ctx, err); err != nil {
+		return err
+	}
+	for _, name := range names {
+		var ended error
+		err := d.removedIn(ctx, name, "", func(g Generation) error { ended = fn(g); return ended })
+		if ended != nil {
+			return ended
+		}
+		if err := unread.Add(ctx, err); err != nil {
+			return err
+		}
+	}
+	return unread.OrNil()
 }
 
 // RemovedMailboxesBehind is RemovedMailboxes from behind a canonical address; the zero address: from the
-// start. The walk has the order of the names of the domains, hosted or removed, then the store's order of
-// addresses, then the order of generations. So the end of a domain between two walks moves no address.
+// start. The walk stops at the first error. The walk has the order of the names of the domains, hosted or removed, then the
+// store's order of addresses, then the order of generations. So the end of a domain between two walks moves no address.
 func (d *Directory) RemovedMailboxesBehind(ctx context.Context, after mail.Address, skip func(store.RemovedDomain) bool, fn func(Generation) error) error {
 	names, err := d.everyDomain(ctx, skip)
 	if err != nil {
@@ -47,18 +62,15 @@ func (d *Directory) RemovedMailboxesBehind(ctx context.Context, after mail.Addre
 }
 
 // everyDomain returns the names of all domains, hosted or removed, in their order. skip is as for
-// RemovedMailboxes.
+// RemovedMailboxes. Beside an error the names are those that can be read.
 func (d *Directory) everyDomain(ctx context.Context, skip func(store.RemovedDomain) bool) (names []string, err error) {
 	domains, err := d.ListDomains(ctx)
-	if err != nil {
-		return nil, err
-	}
 	for _, domain := range domains {
 		names = append(names, domain.Name)
 	}
-	removed, err := d.store.Local.RemovedDomains(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("account: list removed domains: %w", err)
+	removed, removedErr := d.store.Local.RemovedDomains(ctx)
+	if removedErr != nil && err == nil {
+		err = fmt.Errorf("account: list removed domains: %w", removedErr)
 	}
 	for _, domain := range removed {
 		if skip == nil || !skip(domain) {
@@ -66,7 +78,7 @@ func (d *Directory) everyDomain(ctx context.Context, skip func(store.RemovedDoma
 		}
 	}
 	slices.Sort(names)
-	return slices.Compact(names), nil // a domain may have been removed, or made again, between the two reads
+	return slices.Compact(names), err // a domain may have been removed, or made again, between the two reads
 }
 
 // removedIn is RemovedMailboxes in one domain, from behind a local-part.

@@ -95,6 +95,8 @@ func classify(err error) (status int, text string) {
 		return http.StatusServiceUnavailable, "not every replica could be read, and nothing was concluded from the others: try again later"
 	case errors.Is(err, store.ErrOutcomeUnknown):
 		return http.StatusServiceUnavailable, "it is not known whether the change was made: look, and repeat it if it was not"
+	case errors.Is(err, account.ErrSomeDomains):
+		return http.StatusServiceUnavailable, "a part of the domains cannot be read because nodes of the cluster do not answer, so there is no complete list: try again later"
 	case errors.Is(err, store.ErrUnavailable):
 		return http.StatusServiceUnavailable, "storage unavailable, try again later"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

@@ -161,10 +161,11 @@ type DomainChange struct {
 type Domains interface {
 	// Domain returns a domain by name. Errors: ErrNotFound, ErrUnavailable, ErrCorrupt.
 	Domain(ctx context.Context, name string) (Domain, error)
-	// ListDomains returns all domains, by name. Errors: ErrUnavailable, ErrCorrupt.
+	// ListDomains returns all domains, by name. While a part of the store cannot be read, the list beside the error has
+	// the domains of the other parts. Errors: ErrUnavailable, ErrCorrupt.
 	ListDomains(ctx context.Context) ([]Domain, error)
 	// RemovedDomains returns, by name, the domains that are no longer hosted and may have
-	// addresses left. Errors: ErrUnavailable, ErrCorrupt.
+	// addresses left. A list beside an error is as for ListDomains. Errors: ErrUnavailable, ErrCorrupt.
 	RemovedDomains(ctx context.Context) ([]RemovedDomain, error)
 	// PutDomain adds a domain that this datacenter does not host, durably. Settings from before the removal of the
 	// domain are gone. Settings that another datacenter has given to the domain, and that arrive later, count where

@@ -150,6 +150,8 @@ type alarmRun struct {
 	alarms          []Alarm
 	unjudged        map[mail.MailboxID]bool // maildrops whose judgement failed
 	failed          failures
+	unread          int             // parts of the directory that could not be read
+	whole           map[string]bool // domains that were read to the end
 }
 
 func (r *alarmRun) report() (out Report) {
@@ -158,11 +160,13 @@ func (r *alarmRun) report() (out Report) {
 		out.add(kind, int64(r.found[kind]))
 	}
 	out.add(othersShare, int64(r.skipped))
+	out.add(blocked, int64(r.unread))
 	return out
 }
 
 func (r *alarmRun) run(ctx context.Context) error {
-	err := eachAddress(ctx, r.directory, keepingOf(r.cfg.Keeping).orPlain(), once, "", "", func(generations []account.Generation) error {
+	var err error
+	r.whole, err = eachReadable(ctx, r.directory, keepingOf(r.cfg.Keeping).orPlain(), func(generations []account.Generation) error {
 		for _, g := range generations {
 			if g.Status != account.Live || g.Row.Kind != store.KindAccount {
 				continue
@@ -183,18 +187,21 @@ func (r *alarmRun) run(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err == nil {
+	r.unread = unreadParts(err)
+	if unread := new(account.UnreadError); err == nil || errors.As(err, &unread) && len(r.whole) > 0 {
 		r.publish()
 	}
 	return r.failed.join(err)
 }
 
-// publish replaces the alarms of the last run. A maildrop whose judgement failed keeps its alarms.
+// publish replaces the alarms of the last run. A maildrop whose judgement failed, or whose domain
+// could not be read, keeps its alarms.
 func (r *alarmRun) publish() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, before := range r.all {
-		if r.unjudged[before.Mailbox] && !slices.ContainsFunc(r.alarms, func(a Alarm) bool { return a.Mailbox == before.Mailbox && a.Kind == before.Kind }) {
+		unread := r.unread > 0 && !r.whole[before.Address.Domain]
+		if (r.unjudged[before.Mailbox] || unread) && !slices.ContainsFunc(r.alarms, func(a Alarm) bool { return a.Mailbox == before.Mailbox && a.Kind == before.Kind }) {
 			r.note(before)
 		}
 	}

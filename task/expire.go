@@ -70,8 +70,8 @@ type expiry struct {
 	window    time.Duration
 	now       time.Time
 
-	mailboxes, messages, skipped, shared int
-	failed                               failures
+	mailboxes, messages, skipped, shared, unread int
+	failed                                       failures
 }
 
 func (e *expiry) report() (r Report) {
@@ -79,6 +79,7 @@ func (e *expiry) report() (r Report) {
 	r.add("messages", int64(e.messages))
 	r.add(othersShare, int64(e.skipped))
 	r.add(shared, int64(e.shared))
+	r.add(blocked, int64(e.unread))
 	return r
 }
 
@@ -90,9 +91,9 @@ func (e *expiry) run(ctx context.Context) error {
 	return e.failed.join(err)
 }
 
-// walk visits all accounts, and passes the own retention of each live account to found.
+// walk visits all accounts that can be read, and passes the own retention of each live account to found.
 func (e *expiry) walk(ctx context.Context, found func(own mail.Retention)) error {
-	return eachAddress(ctx, e.directory.Local, e.keep, once, "", "", func(generations []account.Generation) error {
+	_, err := eachReadable(ctx, e.directory.Local, e.keep, func(generations []account.Generation) error {
 		for _, g := range generations {
 			if g.Status != account.Live || g.Row.Kind != store.KindAccount {
 				continue
@@ -112,6 +113,8 @@ func (e *expiry) walk(ctx context.Context, found func(own mail.Retention)) error
 		}
 		return nil
 	})
+	e.unread = unreadParts(err)
+	return err
 }
 
 // expire removes messages past a retention from one mailbox.

@@ -47,11 +47,8 @@ func rowsOf(generations []account.Generation) []store.Address {
 // repeater calls do, and may call do again after a failure.
 type repeater func(ctx context.Context, do func() error) error
 
-// once calls do a single time.
-func once(_ context.Context, do func() error) error { return do() }
-
 // eachAddress reads the whole directory, from behind the local-part after of a domain, and calls fn
-// with the generations of one address at a time. Reads are made through try.
+// with the generations of one address at a time. Reads are made through try. The walk ends at the first error.
 func eachAddress(ctx context.Context, st store.Directory, keep keepingOf, try repeater, domain, after string, fn func([]account.Generation) error) error {
 	var domains []store.Domain
 	if err := try(ctx, func() (err error) { domains, err = st.ListDomains(ctx); return err }); err != nil {
@@ -69,16 +66,55 @@ func eachAddress(ctx context.Context, st store.Directory, keep keepingOf, try re
 		if d.Name == domain {
 			from = after
 		}
-		rule := keep(d)
-		err := account.EachAddress(ctx, list, d.Name, from, checkPage, func(rows []store.Address) (bool, error) {
-			err := fn(account.Generations(rows, rule))
-			return err == nil, err
-		})
-		if err != nil {
+		if err := eachOf(ctx, list, keep(d), d.Name, from, fn); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// eachOf is eachAddress in one domain.
+func eachOf(ctx context.Context, list account.ListAddresses, rule account.Keeping, domain, from string, fn func([]account.Generation) error) error {
+	return account.EachAddress(ctx, list, domain, from, checkPage, func(rows []store.Address) (bool, error) {
+		err := fn(account.Generations(rows, rule))
+		return err == nil, err
+	})
+}
+
+// eachReadable is eachAddress, and goes on behind domains that cannot be read: the error is an account.UnreadError then, and
+// whole has the domains that were read to the end. An error of fn ends the walk.
+func eachReadable(ctx context.Context, st store.Directory, keep keepingOf, fn func([]account.Generation) error) (whole map[string]bool, err error) {
+	domains, err := st.ListDomains(ctx)
+	unread := &account.UnreadError{}
+	if err != nil {
+		err = fmt.Errorf("task: list domains: %w", err)
+	}
+	if err := unread.Add(ctx, err); err != nil {
+		return nil, err
+	}
+	whole = map[string]bool{}
+	for _, d := range domains {
+		var ended error
+		err := eachOf(ctx, st.ListAddresses, keep(d), d.Name, "", func(g []account.Generation) error { ended = fn(g); return ended })
+		if ended != nil {
+			return whole, ended
+		}
+		if whole[d.Name] = err == nil; err == nil {
+			continue
+		}
+		if err := unread.Add(ctx, err); err != nil {
+			return whole, err
+		}
+	}
+	return whole, unread.OrNil()
+}
+
+// unreadParts returns the number of parts of the directory that a walk went on behind.
+func unreadParts(err error) int {
+	if unread := new(account.UnreadError); errors.As(err, &unread) {
+		return unread.Parts
+	}
+	return 0
 }
 
 // generationsAmong finds the generations of some mailboxes, as the directory is now. A rebuilding

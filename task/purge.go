@@ -102,6 +102,7 @@ type purge struct {
 
 	late                         map[mail.MailboxID]lateMail
 	mailboxes, messages, skipped int
+	unread                       int // parts of the directory that could not be read
 	failed                       failures
 }
 
@@ -113,6 +114,7 @@ func (p *purge) report() (r Report, kept int) {
 	r.add("messages", int64(p.messages))
 	r.add(late, int64(kept))
 	r.add(othersShare, int64(p.skipped))
+	r.add(blocked, int64(p.unread))
 	return r, kept
 }
 
@@ -135,6 +137,7 @@ func (p *purge) run(ctx context.Context, dir *account.Directory) error {
 		showProgress(ctx, soFar)
 		return p.failed.add(ctx, err)
 	})
+	p.unread = unreadParts(err)
 	return p.failed.join(err)
 }
 

@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,31 +43,39 @@ type usage struct {
 	directory store.Directory
 	asked     bool
 
-	domains, mailboxes, skipped int
-	failed                      failures
+	domains, mailboxes, skipped, unread int
+	failed                              failures
 }
 
 func (u *usage) report() (r Report) {
 	r.add("domains", int64(u.domains))
 	r.add("mailboxes", int64(u.mailboxes))
 	r.add(othersShare, int64(u.skipped))
+	r.add(blocked, int64(u.unread))
 	return r
 }
 
 func (u *usage) run(ctx context.Context) error {
 	domains, err := u.dir.ListDomains(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, account.ErrSomeDomains) {
 		return err
+	}
+	if err != nil {
+		u.unread++
 	}
 	for _, domain := range domains {
 		if octets, messages := u.dir.DomainQuota(domain); octets == 0 && messages == 0 {
 			continue
 		}
-		if err := u.failed.add(ctx, u.measure(ctx, domain)); err != nil {
+		failed := u.measure(ctx, domain)
+		if store.Unreached(failed) {
+			u.unread++
+		}
+		if err := u.failed.add(ctx, failed); err != nil {
 			return u.failed.join(err)
 		}
 	}
-	return u.failed.join(nil)
+	return u.failed.join(err)
 }
 
 // measure measures one domain, if due.

@@ -368,6 +368,7 @@ const (
 	selectContent = `SELECT size, chunks, recipients, removed FROM content WHERE message = ? AND chunk = ?`
 	scanContents  = `SELECT token(message, chunk), message, chunk, size, chunks, recipients, removed FROM content WHERE token(message, chunk) > ? LIMIT ?`
 
+	scanContentsArc   = `SELECT token(message, chunk), message, chunk, size, chunks, recipients, removed FROM content WHERE token(message, chunk) > ? AND token(message, chunk) <= ? LIMIT ?`
 	contentColumns    = `SELECT token(message, chunk), message, chunk, size, chunks, codec, recipients, reverse_path, removed FROM content`
 	listContents      = contentColumns + ` WHERE token(message, chunk) > ? LIMIT ?`
 	selectContentRow  = contentColumns + ` WHERE message = ? AND chunk = ?`
@@ -485,6 +486,8 @@ const (
 	selectDomain      = `SELECT name, created, removed, durability, retention, settings FROM domain WHERE name = ?`
 	scanDomains       = `SELECT name, created, removed, durability, retention, settings FROM domain`
 	scanRemoved       = `SELECT name, removed, WRITETIME(removed) FROM domain`
+	scanDomainsArc    = scanDomains + ` WHERE token(name) > ? AND token(name) <= ?`
+	scanRemovedArc    = scanRemoved + ` WHERE token(name) > ? AND token(name) <= ?`
 	selectDomainTimes = `SELECT removed, WRITETIME(created), WRITETIME(removed), WRITETIME(durability), WRITETIME(retention), WRITETIME(touched) FROM domain WHERE name = ?`
 )
 

@@ -32,9 +32,11 @@ func (t *domains) Domain(ctx context.Context, name string) (store.Domain, error)
 	return found[0], nil
 }
 
-// ListDomains implements store.Domains.
+// ListDomains implements store.Domains, see readRing.
 func (t *domains) ListDomains(ctx context.Context) ([]store.Domain, error) {
-	found, err := t.readDomains(ctx, statement{cql: scanDomains, consistency: t.at.reads(), what: "list the domains"})
+	found, err := readRing(ctx, scanDomains, scanDomainsArc, func(cql string, values ...any) ([]store.Domain, error) {
+		return t.readDomains(ctx, statement{cql: cql, values: values, consistency: t.at.reads(), what: "list the domains"})
+	})
 	slices.SortFunc(found, func(a, b store.Domain) int { return strings.Compare(a.Name, b.Name) })
 	return found, err
 }
@@ -66,9 +68,16 @@ func (t *domains) readDomains(ctx context.Context, st statement) (found []store.
 	return found, nil
 }
 
-// RemovedDomains implements store.Domains. A removed domain keeps its row.
-func (t *domains) RemovedDomains(ctx context.Context) (removed []store.RemovedDomain, err error) {
-	st := statement{cql: scanRemoved, consistency: t.at.reads(), what: "list the removed domains"}
+// RemovedDomains implements store.Domains, see readRing. A removed domain keeps its row.
+func (t *domains) RemovedDomains(ctx context.Context) ([]store.RemovedDomain, error) {
+	removed, err := readRing(ctx, scanRemoved, scanRemovedArc, func(cql string, values ...any) ([]store.RemovedDomain, error) {
+		return t.readRemoved(ctx, statement{cql: cql, values: values, consistency: t.at.reads(), what: "list the removed domains"})
+	})
+	slices.SortFunc(removed, func(a, b store.RemovedDomain) int { return strings.Compare(a.Name, b.Name) })
+	return removed, err
+}
+
+func (t *domains) readRemoved(ctx context.Context, st statement) (removed []store.RemovedDomain, err error) {
 	err = t.run.readAll(ctx, st, 1000, func(scan func(...any) error) error {
 		var d store.RemovedDomain
 		var marked bool
@@ -85,7 +94,6 @@ func (t *domains) RemovedDomains(ctx context.Context) (removed []store.RemovedDo
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(removed, func(a, b store.RemovedDomain) int { return strings.Compare(a.Name, b.Name) })
 	return removed, nil
 }
 

@@ -72,12 +72,20 @@ func (r *orphanRun) findOrphans(ctx context.Context, begun time.Time, looked *in
 // scanSome scans content after a position, removes the orphans found, and returns the new position.
 func (r *orphanRun) scanSome(ctx context.Context, position int64, looked *int) (int64, error) {
 	candidates := map[mail.MessageID]stored{}
-	n := 0
+	n, read := 0, false
 	for n < maxLooked && len(candidates) < maxOrphans && position < scanEnd {
 		start := time.Now()
-		p, err := r.scanContents(ctx, position)
+		p, o, err := r.scanPage(ctx, position)
 		if err != nil {
 			return 0, err
+		}
+		if o == nil {
+			read = true
+		} else if !read && r.noArc(ctx) {
+			return 0, o.err // not a part of the ring: the position stays
+		} else {
+			read = true
+			r.addBlocked(1)
 		}
 		unlisted, err := r.unlisted(ctx, p.wholes)
 		if err != nil {
@@ -186,11 +194,36 @@ type scanned struct {
 	next   int64                     // the position after them
 }
 
-// scanContents reads a page of content after a position.
-func (r *orphanRun) scanContents(ctx context.Context, position int64) (p scanned, err error) {
-	p = scanned{wholes: map[mail.MessageID]stored{}, next: position}
+// scanPage reads a page of content after a position. If the page cannot be read, scanPage reads the arc of the position. An arc
+// that cannot be read is an obstacle, and has no rows: the next search comes back to the arc.
+func (r *orphanRun) scanPage(ctx context.Context, position int64) (p scanned, o *obstacle, err error) {
+	p, err = r.scanContents(ctx, scanContents, scanEnd, position, scanPage)
+	if err == nil || !blocks(err) || ctx.Err() != nil {
+		return p, nil, err
+	}
+	end := arcEnd(position)
+	p, err = r.scanContents(ctx, scanContentsArc, end, position, end, scanPage)
+	if err == nil || !blocks(err) || ctx.Err() != nil {
+		return p, nil, err
+	}
+	return scanned{next: end}, &obstacle{err: err}, nil
+}
+
+// noArc reports whether no arc can be read.
+func (r *orphanRun) noArc(ctx context.Context) bool {
+	for position := int64(scanStart); position < scanEnd; position = arcEnd(position) {
+		if _, err := r.scanContents(ctx, scanContentsArc, position, position, arcEnd(position), 1); err == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// scanContents reads a page of content after a position, with a statement that reads up to the token end.
+func (r *orphanRun) scanContents(ctx context.Context, cql string, end int64, values ...any) (p scanned, err error) {
+	p = scanned{wholes: map[mail.MessageID]stored{}, next: values[0].(int64)}
 	err = r.run.readAll(ctx, statement{
-		cql: scanContents, values: []any{position, scanPage}, consistency: gocql.LocalQuorum,
+		cql: cql, values: values, consistency: gocql.LocalQuorum,
 		what: "sweep: look through all content",
 	}, scanPage, func(scan func(...any) error) error {
 		var id mail.MessageID
@@ -212,7 +245,7 @@ func (r *orphanRun) scanContents(ctx context.Context, position int64) (p scanned
 		return nil
 	})
 	if p.looked < scanPage {
-		p.next = scanEnd
+		p.next = end
 	}
 	return p, err
 }

@@ -110,6 +110,7 @@ func rules() map[string]rule {
 		"selectChunk":       {one + " " + sessions, nil},
 		"selectContent":     {all, nil},
 		"scanContents":      {local, nil},
+		"scanContentsArc":   {local, nil},
 		"contentColumns":    {},
 		"listContents":      {sessions, nil},
 		"selectContentRow":  {sessions, nil},
@@ -185,6 +186,8 @@ func rules() map[string]rule {
 		"selectAddressTimes": {sessions, nil},
 		"selectDomain":       {sessions, nil},
 		"scanDomains":        {sessions, nil},
+		"scanDomainsArc":     {sessions, nil},
+		"scanRemovedArc":     {sessions, nil},
 		"scanRemoved":        {sessions, nil},
 		"selectDomainTimes":  {sessions, nil},
 		"updateAddress":      {writes, given(0)}, // above the timestamps of the row: see TestChangesAboveAClockThatWasAhead

@@ -54,7 +54,7 @@ func (s *sweeper) Sweep(ctx context.Context, olderThan time.Time) (store.SweepRe
 // SweepOrphans implements store.Background. It scans all content, in the order of Cassandra's tokens,
 // for contents without a row in any mailbox and without trash, and for chunks without a chunk 0. The
 // position is noted in the cluster. One server of the datacenter scans, and another server continues
-// after the first is gone.
+// after the first is gone. An arc of the ring that cannot be read is counted as blocked, and left to the next scan.
 func (s *sweeper) SweepOrphans(ctx context.Context, olderThan, begun time.Time) (report store.OrphanReport, err error) {
 	report.SweepReport, err = s.inBackground(ctx, s.state.orphans, olderThan, func(ctx context.Context, r *sweepRun) error {
 		if err := s.windows.fresh(); err != nil {

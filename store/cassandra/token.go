@@ -18,39 +18,13 @@ type tokens struct {
 	clock *clockWatch
 }
 
-// ListTokens implements store.Tokens: one read of the whole ring. If a part of the ring cannot be read, the ring is read
-// in arcs, unless the server is overloaded: more reads would add to the load. A row without hash is no token: its insert has not arrived.
+// ListTokens implements store.Tokens, see readRing. A row without hash is no token: its insert has not arrived.
 func (t *tokens) ListTokens(ctx context.Context) (found []store.Token, err error) {
-	found, err = t.scan(ctx, scanTokens)
-	if err != nil && blocks(err) && !unsent(err) && ctx.Err() == nil {
-		found, err = t.scanArcs(ctx)
-	}
+	found, err = readRing(ctx, scanTokens, scanArc, func(cql string, values ...any) ([]store.Token, error) {
+		return t.scan(ctx, cql, values...)
+	})
 	slices.SortFunc(found, func(a, b store.Token) int { return strings.Compare(a.ID, b.ID) })
 	return found, err
-}
-
-// Arcs of the ring of tokens.
-const (
-	arcs      = 64
-	arcLength = 1 << 58
-)
-
-// scanArcs reads the ring in arcs, and returns the rows of the arcs that can be read, with the first error of an arc.
-func (t *tokens) scanArcs(ctx context.Context) (found []store.Token, err error) {
-	parts, errs := make([][]store.Token, arcs), make([]error, arcs)
-	inParallel(arcs, func(i int) {
-		begin, end := scanStart+int64(i)*arcLength, int64(scanEnd)
-		if i < arcs-1 {
-			end = begin + arcLength
-		}
-		parts[i], errs[i] = t.scan(ctx, scanArc, begin, end)
-	})
-	for _, failed := range errs {
-		if err == nil {
-			err = failed
-		}
-	}
-	return slices.Concat(parts...), err
 }
 
 // scan reads tokens.

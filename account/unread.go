@@ -1,0 +1,52 @@
+package account
+
+import (
+	"context"
+	"fmt"
+
+	"popelago/store"
+)
+
+// maxUnread parts that cannot be read end a walk: the store has failed as a whole.
+const maxUnread = 100
+
+// UnreadError is the error of a walk that went on behind parts of the directory that cannot be read: domains, or a part of
+// the list of domains. The walk proves nothing about them.
+type UnreadError struct {
+	Parts int
+	First error
+}
+
+// Error implements error.
+func (e *UnreadError) Error() string {
+	return fmt.Sprintf("account: %d parts of the directory cannot be read: %v", e.Parts, e.First)
+}
+
+// Unwrap returns the first error.
+func (e *UnreadError) Unwrap() error { return e.First }
+
+// Add notes the error of a part; nil: there is none. An error returned ends the walk: the store has failed as a whole, or the
+// error has another cause than replicas that do not answer.
+func (e *UnreadError) Add(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil || !store.Unreached(err) {
+		return err
+	}
+	if e.First == nil {
+		e.First = err
+	}
+	if e.Parts++; e.Parts >= maxUnread {
+		return e
+	}
+	return nil
+}
+
+// OrNil returns e if a part could not be read.
+func (e *UnreadError) OrNil() error {
+	if e.Parts == 0 {
+		return nil
+	}
+	return e
+}

@@ -1,0 +1,105 @@
+package task_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"popelago/account"
+	"popelago/mail"
+	"popelago/quota"
+	"popelago/store"
+	"popelago/store/storetest"
+	"popelago/task"
+)
+
+// tornList is a directory that lacks a part: the domain hidden cannot be listed, and the addresses of the domain lost cannot be read.
+type tornList struct {
+	store.Directory
+	hidden, lost string
+}
+
+func (d tornList) ListDomains(ctx context.Context) (readable []store.Domain, err error) {
+	all, err := d.Directory.ListDomains(ctx)
+	for _, domain := range all {
+		if domain.Name == d.hidden {
+			err = store.ErrUnavailable
+		} else {
+			readable = append(readable, domain)
+		}
+	}
+	return readable, err
+}
+
+func (d tornList) ListAddresses(ctx context.Context, domain, after string, limit int) ([]store.Address, bool, error) {
+	if domain == d.lost {
+		return nil, false, store.ErrUnavailable
+	}
+	return d.Directory.ListAddresses(ctx, domain, after, limit)
+}
+
+// Jobs work on the domains behind those that cannot be read, count the rest as blocked, and fail.
+func TestJobsReadWhatTheyCan(t *testing.T) {
+	for _, d := range []tornList{{hidden: "a.test"}, {lost: "a.test"}} {
+		st := openStore(t)
+		d.Directory = st
+		sound, dir := newDirectory(t, st), newDirectory(t, d)
+		if _, err := sound.AddDomain(t.Context(), "a.test"); err != nil {
+			t.Fatal(err)
+		}
+		unread, err := sound.AddAccount(t.Context(), mail.Address{Local: "alice", Domain: "a.test"}, "password")
+		if err != nil {
+			t.Fatal(err)
+		}
+		old, gone := newAccount(t, sound, "old"), newAccount(t, sound, "gone")
+		for _, a := range []account.Account{unread, old, gone} {
+			aged(t, st, a.Mailbox, 20*day)
+		}
+		removeAccount(t, sound, gone)
+		for _, name := range []string{"a.test", "example.test"} {
+			c, err := sound.DomainChange(map[string]string{"domain_quota_messages": "100"})
+			if err == nil {
+				_, err = sound.ChangeDomain(t.Context(), name, c)
+			}
+			if err == nil {
+				err = st.ChangeDomain(t.Context(), name, store.DomainChange{Retention: new(mail.Retention(10 * day))})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		k, err := quota.New(quota.Config{}, dir, store.Single(st), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		levels := storetest.WithDirectory(store.Single(st), d)
+		for _, job := range []task.Job{
+			task.Usage(task.UsageConfig{Every: time.Hour}, dir, k, levels),
+			task.Expire(task.ExpireConfig{}, levels),
+			task.Purge(task.PurgeConfig{}, dir, levels, nil),
+		} {
+			report, err := job.Run(t.Context(), true)
+			var blocked int64
+			for _, c := range report {
+				if c.Name == "blocked" {
+					blocked = c.N
+				}
+			}
+			if blocked != 1 || !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("%+v, %s: %v, %v", d, job.Name, report, err)
+			}
+		}
+		if _, known, err := k.Domain(t.Context(), "example.test"); err != nil || !known {
+			t.Errorf("the use of the readable domain is not known: %v", err)
+		}
+		if _, known, err := k.Domain(t.Context(), "a.test"); err != nil || known {
+			t.Errorf("the use of the unread domain is known: %v", err)
+		}
+		for a, want := range map[mail.MailboxID]int{unread.Mailbox: 1, old.Mailbox: 0, gone.Mailbox: 0} {
+			if n := count(t, st, a); n != want {
+				t.Errorf("%+v: %d messages, want %d", d, n, want)
+			}
+		}
+	}
+}
