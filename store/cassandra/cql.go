@@ -280,9 +280,6 @@ const (
 	insertVersion  = `INSERT INTO %s.schema_version (name, version, applied) VALUES ('popelago', ?, ?) USING TIMESTAMP ?`
 )
 
-// versionsName is the name of the row that insertVersion writes.
-const versionsName = "popelago"
-
 // Tables of Cassandra about the cluster.
 const (
 	selectLocalDatacenter = `SELECT data_center FROM system.local`

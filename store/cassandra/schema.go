@@ -17,6 +17,9 @@ import (
 	"popelago/store/cassandra/driver"
 )
 
+// versionsName is the name of the row that insertVersion writes.
+const versionsName = "popelago"
+
 // SchemaVersion returns the version that this program reads and writes.
 func SchemaVersion() int { return len(migrations()) }
 
