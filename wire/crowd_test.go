@@ -419,8 +419,10 @@ func TestKnownClientIsDroppedWhileTheServerWaits(t *testing.T) {
 				c.Close()
 			}
 			synctest.Wait()
-			if !text && (<-ended != nil || <-ended != nil) {
-				t.Error("a command was cancelled")
+			for range 2 {
+				if !text && <-ended != nil {
+					t.Error("a command was cancelled")
+				}
 			}
 		})
 	}
