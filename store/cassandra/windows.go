@@ -85,23 +85,23 @@ func (c *windowCheck) check() error {
 	return nil
 }
 
-// compare takes the windows of all other servers that are alive, and logs a change.
+// compare takes the windows of all other servers that are alive, and logs a change before check tells of it.
 func (c *windowCheck) compare(others []serverWindow) {
 	windows, text := describeWindows(append(others, serverWindow{datacenter: c.cfg.Datacenter, name: c.cfg.Server, window: c.cfg.Window.Truncate(time.Microsecond)}))
 	c.metrics.windows.Set(float64(windows))
 	c.compared.Store(new(time.Now()))
 	before := c.differing.Load()
 	if windows == 1 {
-		c.differing.Store(nil)
 		if before != nil {
 			c.cfg.Logger.Info("all servers have the same cassandra.window again")
 		}
+		c.differing.Store(nil)
 		return
 	}
-	c.differing.Store(&text)
 	if before == nil {
 		c.cfg.Logger.Error("the servers differ in cassandra.window: background work waits until they agree", "windows", text)
 	}
+	c.differing.Store(&text)
 }
 
 // describeWindows counts the different windows of servers, and lists the servers of each.
