@@ -103,3 +103,33 @@ func TestJobsReadWhatTheyCan(t *testing.T) {
 		}
 	}
 }
+
+// silent is a directory that cannot be read at all.
+type silent struct{ store.Directory }
+
+func (silent) ListDomains(context.Context) ([]store.Domain, error) { return nil, store.ErrUnavailable }
+
+func (silent) RemovedDomains(context.Context) ([]store.RemovedDomain, error) {
+	return nil, store.ErrUnavailable
+}
+
+// While the whole store is down, jobs fail, and skip no part: one cause has one line in the log.
+func TestJobsOfAStoreThatIsDown(t *testing.T) {
+	st := openStore(t)
+	d := silent{st}
+	dir, levels := newDirectory(t, d), storetest.WithDirectory(store.Single(st), d)
+	for _, job := range []task.Job{
+		task.Expire(task.ExpireConfig{}, levels),
+		task.Purge(task.PurgeConfig{}, dir, levels, nil),
+	} {
+		report, err := job.Run(t.Context(), true)
+		for _, c := range report {
+			if c.Name == "blocked" && c.N != 0 {
+				t.Errorf("%s: %v", job.Name, report)
+			}
+		}
+		if !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("%s: %v", job.Name, err)
+		}
+	}
+}
