@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store/cassandra/driver"
 )
 
 // DialedBy makes connections to the nodes by d.
@@ -32,4 +34,20 @@ func FitsByColumns(ctx context.Context, cfg Config) (bool, error) {
 	}
 	defer endSession(session)
 	return fitsByColumns(ctx, session, cfg.Keyspace), nil
+}
+
+// FailWholeScans makes each read of a whole ring fail, as if a part of the ring had no quorum.
+func (s *Store) FailWholeScans() {
+	r := s.engine.link.current.Load()
+	s.engine.link.current.Store(&route{datacenter: r.datacenter, session: noWholeScans{r.session}})
+}
+
+type noWholeScans struct{ driver.Session }
+
+func (n noWholeScans) Execute(ctx context.Context, st *driver.Statement) (driver.Rows, error) {
+	switch st.CQL {
+	case scanTokens, scanDomains, scanRemoved, scanContents:
+		return nil, answer(gocql.ErrCodeUnavailable)
+	}
+	return n.Session.Execute(ctx, st)
 }
