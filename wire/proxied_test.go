@@ -212,7 +212,8 @@ func TestProxyShutdown(t *testing.T) {
 	metrics := prometheus.NewRegistry()
 	s, addr := listen(t, wire.Config{Protocol: "test", Handle: who, ProxyNetworks: thisMachine, HandshakeTimeout: 24 * time.Hour, Metrics: wire.NewMetrics(metrics)}, nil)
 	silent, half := mailtest.Dial(t, addr), mailtest.Dial(t, addr)
-	half.Send("PROXY TCP4 203.0.113.7 ")
+	// In version 1 the library refuses a header in two parts.
+	half.Send(header(t, 2, proxyproto.PROXY, "203.0.113.7:4711", "192.0.2.1:110")[:20])
 	mailtest.WaitFor(t, 10*time.Minute, func() error {
 		if n := s.Headers(); n != 2 {
 			return errors.New("the server has not accepted both")
