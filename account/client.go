@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
+
+	"popelago/mail"
 )
 
 // client is the origin of a login, in the widths that turns and failures are counted by. The zero
@@ -23,9 +25,9 @@ func clientAt(remote netip.Addr) client {
 	}
 	switch {
 	case remote.Is4():
-		return client{address: prefix(32), network: prefix(24)}
+		return client{address: prefix(32), network: mail.ClientNetwork(remote)}
 	case remote.Is6():
-		return client{address: prefix(64), network: prefix(48), region: prefix(32)}
+		return client{address: prefix(64), network: mail.ClientNetwork(remote), region: prefix(32)}
 	}
 	return client{}
 }

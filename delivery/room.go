@@ -25,8 +25,8 @@ type room struct {
 	networkShare int                   // percent of the free space for the texts of one network
 
 	mu        sync.Mutex
-	all       int64            // octets claimed
-	byNetwork map[string]int64 // octets claimed, by network; of counted networks only
+	all       int64                  // octets claimed
+	byNetwork map[netip.Prefix]int64 // octets claimed, by network; of counted networks only
 
 	refused *prometheus.CounterVec
 }
@@ -34,7 +34,7 @@ type room struct {
 func newRoom(cfg Config) *room {
 	return &room{
 		free: cfg.Free, share: cfg.MaxUnfinished, networkShare: cfg.MaxUnfinishedPerNetwork,
-		byNetwork: map[string]int64{},
+		byNetwork: map[netip.Prefix]int64{},
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_delivery_unfinished_refused_total",
 			Help: "Messages refused because unfinished messages took too much space already, by the limit: all, network.",
@@ -60,7 +60,7 @@ func (r *room) register(reg prometheus.Registerer) error {
 // claim is the room that one text has claimed. It belongs to one goroutine.
 type claim struct {
 	room    *room
-	network string // empty: no limit by network
+	network netip.Prefix // zero: no limit by network
 	octets  int64
 }
 
@@ -69,22 +69,9 @@ type claim struct {
 func (r *room) claim(e mail.Envelope) *claim {
 	c := &claim{room: r}
 	if e.SingleReply && !e.Received.Remote.IsLoopback() {
-		c.network = networkOf(e.Received.Remote)
+		c.network = mail.ClientNetwork(e.Received.Remote)
 	}
 	return c
-}
-
-// networkOf names the network of a client: an IPv4 /24 or an IPv6 /48, since single clients get that much. Empty: no network.
-func networkOf(a netip.Addr) string {
-	a = a.Unmap().WithZone("")
-	bits := 24
-	if a.Is6() {
-		bits = 48
-	}
-	if p, err := a.Prefix(bits); err == nil && p.IsValid() {
-		return p.String()
-	}
-	return ""
 }
 
 // cover claims room for a text that has reached size octets. Errors: ErrCrowded.
@@ -106,7 +93,7 @@ func (c *claim) cover(size int64) error {
 	case r.all+want > space/100*int64(r.share):
 		r.refused.WithLabelValues("all").Inc()
 		return fmt.Errorf("%w: %d octets of all clients, %d octets are free", ErrCrowded, r.all, free)
-	case c.network != "" && r.byNetwork[c.network]+want > space/100*int64(r.networkShare):
+	case c.network.IsValid() && r.byNetwork[c.network]+want > space/100*int64(r.networkShare):
 		r.refused.WithLabelValues("network").Inc()
 		return fmt.Errorf("%w: %d octets of the client's network, %d octets are free", ErrCrowded, r.byNetwork[c.network], free)
 	}
@@ -125,7 +112,7 @@ func (c *claim) release() {
 func (c *claim) add(octets int64) {
 	c.octets += octets
 	c.room.all += octets
-	if c.network == "" {
+	if !c.network.IsValid() {
 		return
 	}
 	if c.room.byNetwork[c.network] += octets; c.room.byNetwork[c.network] == 0 {

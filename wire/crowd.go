@@ -5,14 +5,16 @@ import (
 	"log/slog"
 	"net/netip"
 	"time"
+
+	"popelago/mail"
 )
 
 // crowd holds the connections that may be dropped when there are too many. Guarded by Server.mu.
 type crowd struct {
 	// strangers are the connections of clients that are not known, the oldest first.
 	strangers list.List
-	// networks holds the counted connections by NetworkKey.
-	networks map[netip.Addr]*network
+	// networks holds the counted connections by mail.ClientNetwork.
+	networks map[netip.Prefix]*network
 	// largest is the result of the last look at all networks, see largestNetwork.
 	largest *network
 	looked  time.Time
@@ -34,23 +36,13 @@ type network struct {
 	known list.List
 }
 
-// NetworkKey is the network of a client: an IPv4 /24 or an IPv6 /48.
-func NetworkKey(a netip.Addr) netip.Addr {
-	bits := 24
-	if a.Is6() {
-		bits = 48
-	}
-	p, _ := a.WithZone("").Prefix(bits)
-	return p.Addr()
-}
-
 // add notes a new connection. The connection of a counted client belongs to a network.
 func (cr *crowd) add(c *Conn, counted bool) {
 	c.stranger = cr.strangers.PushBack(stranger{c, time.Now()})
 	if !counted {
 		return
 	}
-	key := NetworkKey(c.remote)
+	key := mail.ClientNetwork(c.remote)
 	n := cr.networks[key]
 	if n == nil {
 		n = &network{}
@@ -88,7 +80,7 @@ func (cr *crowd) remove(c *Conn) {
 	cr.forget(c)
 	if c.network != nil {
 		if c.network.all--; c.network.all == 0 {
-			delete(cr.networks, NetworkKey(c.remote))
+			delete(cr.networks, mail.ClientNetwork(c.remote))
 		}
 	}
 	if c.dropped {
@@ -141,7 +133,7 @@ const (
 // has fewer connections, with the newcomer. It reports whether there was such a client.
 func (s *Server) dropKnownLocked(newcomer *Conn) bool {
 	own := 1
-	if n := s.crowd.networks[NetworkKey(newcomer.remote)]; n != nil {
+	if n := s.crowd.networks[mail.ClientNetwork(newcomer.remote)]; n != nil {
 		own = n.all + 1
 	}
 	after := s.cfg.DropKnownAfter

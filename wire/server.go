@@ -59,7 +59,7 @@ func NewServer(cfg Config) *Server {
 		headers:   map[tcpConn]struct{}{},
 		perAddr:   map[netip.Addr]int{},
 		next:      make(chan *Conn),
-		crowd:     crowd{networks: map[netip.Addr]*network{}},
+		crowd:     crowd{networks: map[netip.Prefix]*network{}},
 		ended:     make(chan struct{}),
 	}
 	s.counts = sync.OnceValue(func() *counts {
