@@ -21,11 +21,8 @@ const pageSize = 500
 // after Generation.End: background work has to empty the mailbox again later.
 func (d *Directory) RemovedMailboxes(ctx context.Context, skip func(store.RemovedDomain) bool, fn func(Generation) error) error {
 	names, err := d.everyDomain(ctx, skip)
-	if len(names) == 0 && err != nil { // the store has failed as a whole
-		return err
-	}
 	unread := &UnreadError{}
-	if err := unread.Add(ctx, err); err != nil {
+	if err := unread.AddList(ctx, len(names), err); err != nil {
 		return err
 	}
 	for _, name := range names {

@@ -43,6 +43,14 @@ func (e *UnreadError) Add(ctx context.Context, err error) error {
 	return nil
 }
 
+// AddList is Add for the error beside a list of some length: a store of which nothing can be listed has failed as a whole.
+func (e *UnreadError) AddList(ctx context.Context, length int, err error) error {
+	if length == 0 {
+		return err
+	}
+	return e.Add(ctx, err)
+}
+
 // OrNil returns e if a part could not be read.
 func (e *UnreadError) OrNil() error {
 	if e.Parts == 0 {

@@ -89,10 +89,7 @@ func eachReadable(ctx context.Context, st store.Directory, keep keepingOf, fn fu
 	if err != nil {
 		err = fmt.Errorf("task: list domains: %w", err)
 	}
-	if len(domains) == 0 && err != nil { // the store has failed as a whole
-		return nil, err
-	}
-	if err := unread.Add(ctx, err); err != nil {
+	if err := unread.AddList(ctx, len(domains), err); err != nil {
 		return nil, err
 	}
 	whole = map[string]bool{}
