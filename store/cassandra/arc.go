@@ -12,11 +12,10 @@ const (
 )
 
 // readRing reads a table with scan: first all of it, and if a part of the ring cannot be read, in arcs, by a statement for
-// an arc, unless the server is overloaded: more reads would add to the load. Beside an error the rows are those of the
-// arcs that can be read; the error is the first of an arc.
+// an arc. Beside an error the rows are those of the arcs that can be read; the error is the first of an arc.
 func readRing[T any](ctx context.Context, whole, arc string, scan func(cql string, values ...any) ([]T, error)) ([]T, error) {
 	found, err := scan(whole)
-	if err == nil || !blocks(err) || unsent(err) || ctx.Err() != nil {
+	if !partLost(ctx, err) {
 		return found, err
 	}
 	parts, errs := make([][]T, arcs), make([]error, arcs)
@@ -30,6 +29,12 @@ func readRing[T any](ctx context.Context, whole, arc string, scan func(cql strin
 		}
 	}
 	return slices.Concat(parts...), nil
+}
+
+// partLost reports whether a read failed because a part of the ring cannot be read. An overloaded server has lost nothing,
+// and more reads would add to the load.
+func partLost(ctx context.Context, err error) bool {
+	return err != nil && blocks(err) && !unsent(err) && ctx.Err() == nil
 }
 
 // arcEnd returns the last token of the arc that the token behind a position belongs to.

@@ -198,12 +198,12 @@ type scanned struct {
 // that cannot be read is an obstacle, and has no rows: the next search comes back to the arc. An overloaded server ends the search.
 func (r *orphanRun) scanPage(ctx context.Context, position int64) (p scanned, o *obstacle, err error) {
 	p, err = r.scanContents(ctx, scanContents, scanEnd, position, scanPage)
-	if err == nil || !blocks(err) || unsent(err) || ctx.Err() != nil {
+	if !partLost(ctx, err) {
 		return p, nil, err
 	}
 	end := arcEnd(position)
 	p, err = r.scanContents(ctx, scanContentsArc, end, position, end, scanPage)
-	if err == nil || !blocks(err) || unsent(err) || ctx.Err() != nil {
+	if !partLost(ctx, err) {
 		return p, nil, err
 	}
 	return scanned{next: end}, &obstacle{err: err}, nil
