@@ -117,13 +117,19 @@ func (s arc) ListTokens(ctx context.Context) ([]store.Token, error) {
 	return all, err
 }
 
+// newTornRig returns a rig, and its store without the tokens in lost.
+func newTornRig(t *testing.T) (r *rig, st store.Store, lost map[string]bool) {
+	t.Helper()
+	r, lost = newRig(t), map[string]bool{}
+	st = store.Single(r.engine)
+	st.Directory.Local = arc{st.Directory.Local, lost}
+	return r, st, lost
+}
+
 // A large cluster that has lost a part of the ring knows the tokens of the other parts, also after the restart of a server.
 // Revocations count within CacheTTL.
 func TestPartOfTheTokens(t *testing.T) {
-	r := newRig(t)
-	st := store.Single(r.engine)
-	lost := map[string]bool{}
-	st.Directory.Local = arc{st.Directory.Local, lost}
+	r, st, lost := newTornRig(t)
 	k, sound := r.keeper(t, st, nil), r.keeper(t, store.Single(r.engine), nil)
 	made, secret := add(t, sound, token.Local(), "operator", 0, "domain:a.test")
 	other, otherSecret := add(t, sound, token.Local(), "operator", 0, "domain:a.test")
@@ -153,10 +159,7 @@ func TestPartOfTheTokens(t *testing.T) {
 
 // A revocation that can be read counts at once, also while the copy of all tokens counts for the tokens that cannot be read.
 func TestRevocationInAPart(t *testing.T) {
-	r := newRig(t)
-	st := store.Single(r.engine)
-	lost := map[string]bool{}
-	st.Directory.Local = arc{st.Directory.Local, lost}
+	r, st, lost := newTornRig(t)
 	k, sound := r.keeper(t, st, nil), r.keeper(t, store.Single(r.engine), nil)
 	made, secret := add(t, sound, token.Local(), "operator", 0, "domain:a.test")
 	other, otherSecret := add(t, sound, token.Local(), "operator", 0, "domain:a.test")
@@ -174,10 +177,7 @@ func TestRevocationInAPart(t *testing.T) {
 
 // A token that is accepted while a part of the tokens cannot be read can be revoked.
 func TestRevokeInAPart(t *testing.T) {
-	r := newRig(t)
-	st := store.Single(r.engine)
-	lost := map[string]bool{}
-	st.Directory.Local = arc{st.Directory.Local, lost}
+	r, st, lost := newTornRig(t)
 	k := r.keeper(t, st, nil)
 	made, secret := add(t, k, token.Local(), "operator", 0, "domain:a.test")
 	second, secondSecret := add(t, k, token.Local(), "operator", 0, "domain:a.test")
