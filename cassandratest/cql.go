@@ -75,13 +75,31 @@ func (n *Node) peers(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer s.Close()
-	rows := s.Query("SELECT data_center FROM system.peers").Consistency(gocql.One).IterContext(ctx)
 	known := 0
-	var datacenter string
-	for rows.Scan(&datacenter) {
-		if datacenter != "" {
+	peers, err := peersOf(ctx, s)
+	for _, p := range peers {
+		if p.datacenter != "" {
 			known++
 		}
 	}
-	return known, rows.Close()
+	return known, err
+}
+
+// peer is a row of system.peers.
+type peer struct {
+	datacenter string
+	tokens     []string
+}
+
+// peersOf returns the peers that the node of a session knows, by address.
+func peersOf(ctx context.Context, s *gocql.Session) (map[string]peer, error) {
+	rows := s.Query("SELECT peer, data_center, tokens FROM system.peers").Consistency(gocql.One).IterContext(ctx)
+	peers := map[string]peer{}
+	var address string
+	var p peer
+	for rows.Scan(&address, &p.datacenter, &p.tokens) {
+		peers[address] = p
+		p = peer{}
+	}
+	return peers, rows.Close()
 }

@@ -32,26 +32,14 @@ func (c *Cluster) waitPlacedAt(ctx context.Context, seed *Node) error {
 
 // placed returns an error that names a running node whose tokens a seed does not know.
 func (c *Cluster) placed(ctx context.Context, seed *Node, s *gocql.Session) error {
-	placed, err := placedPeers(ctx, s)
+	peers, err := peersOf(ctx, s)
 	if err != nil {
 		return fmt.Errorf("cassandratest: ask node %s for its peers: %w", seed.Name, err)
 	}
 	for _, n := range c.Nodes {
-		if n != seed && n.Running() && !placed[n.Address] {
+		if n != seed && n.Running() && len(peers[n.Address].tokens) == 0 {
 			return fmt.Errorf("cassandratest: node %s does not know the tokens of %s", seed.Name, n.Name)
 		}
 	}
 	return nil
-}
-
-// placedPeers returns the addresses of the nodes whose tokens the node of a session knows.
-func placedPeers(ctx context.Context, s *gocql.Session) (map[string]bool, error) {
-	rows := s.Query("SELECT peer, tokens FROM system.peers").Consistency(gocql.One).IterContext(ctx)
-	placed := map[string]bool{}
-	var address string
-	var tokens []string
-	for rows.Scan(&address, &tokens) {
-		placed[address] = len(tokens) > 0
-	}
-	return placed, rows.Close()
 }
