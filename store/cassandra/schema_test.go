@@ -29,7 +29,7 @@ func TestSchemaText(t *testing.T) {
 	}
 	for _, table := range []string{"mailbox", "content", "trash", "floor", "address"} {
 		statement := regexp.MustCompile(`(?s)popelago\.` + table + ` .*?;`).FindString(text)
-		for _, option := range []string{"'only_purge_repaired_tombstones': 'true'", "read_repair = 'BLOCKING'"} {
+		for _, option := range []string{"'only_purge_repaired_tombstones': 'true'", "read_repair = 'BLOCKING'", "speculative_retry = 'MIN(99p,500ms)'"} {
 			if !strings.Contains(statement, option) {
 				t.Errorf("table %s has no %s:\n%s", table, option, statement)
 			}
