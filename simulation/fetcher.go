@@ -11,7 +11,11 @@ import (
 	"popelago/maildrop"
 )
 
-// fetcher is a mail program: it signs in to maildrops, retrieves what it does not know, and removes a part.
+// readAhead is the most messages that a session reads ahead for a mail program that sends many RETR at once.
+const readAhead = 4
+
+// fetcher is a mail program: it signs in to maildrops, retrieves what it does not know, and removes a part. In half of the
+// sessions it sends many RETR at once.
 type fetcher struct {
 	w    *World
 	rand *rand.Rand
@@ -57,7 +61,11 @@ func (f *fetcher) session(ctx context.Context, s *server, d *drop, remove bool) 
 	f.w.story.add("%s through %s: %d messages", d.name, s, len(all))
 	f.w.model.list(d, began, at, all, lossy || f.w.lossy())
 	var marked []mail.UIDL
+	pipelines := f.rand.IntN(2) == 0
 	for i, e := range all {
+		if pipelines {
+			drop.ReadAhead(ctx, i+1, numbers(i+2, min(i+1+readAhead, len(all))))
+		}
 		if !f.w.retrieve(ctx, s, d, drop, i+1, e) || !remove || f.rand.IntN(4) == 0 || f.w.keeps(d, e.uidl) {
 			continue
 		}
@@ -95,6 +103,14 @@ func (f *fetcher) commit(ctx context.Context, s *server, d *drop, drop *maildrop
 	at = f.w.place(at, s.engine.Origin())
 	f.w.story.add("%s through %s: removes %d messages: %v", d.name, s, len(marked), short(err))
 	f.w.model.removed(d, marked, at, err)
+}
+
+// numbers returns the numbers of the messages from first to last.
+func numbers(first, last int) (list []int) {
+	for n := first; n <= last; n++ {
+		list = append(list, n)
+	}
+	return list
 }
 
 // entries lists an open maildrop.

@@ -188,6 +188,7 @@ func (s *server) open(ctx context.Context, a mail.Address, password string) (acc
 	defer cancel()
 	drop, err := maildrop.Open(opening, s.store.Mail, login.Mailbox, maildrop.Options{
 		Durability: login.Durability, Reading: login.Reading, Retention: login.Retention, Now: s.cfg.clock.Now,
+		ReadAhead: readAhead,
 	})
 	return login, drop, s.afterwards(err)
 }
