@@ -37,6 +37,7 @@
 //	                                          has the rows of a time, up to 4 MiB
 //	n text list name                        position of a mark: at(8) id(16)
 //	e text list name                        end of a mark: at(8) id(16) of the mark, kept until(8)
+//	g                                       a time whose contents may have lost their rows: from(8) until(8)
 //	h                                       the latest time that is known to have passed
 //	i                                       the identity of the folder, as in content/FOLDER
 //

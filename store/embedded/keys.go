@@ -13,6 +13,7 @@ const (
 	prefixContent  = 'c'
 	prefixDomain   = 'd'
 	prefixMarkEnd  = 'e'
+	prefixGap      = 'g'
 	prefixHigh     = 'h'
 	prefixIdentity = 'i'
 	prefixJournal  = 'j'

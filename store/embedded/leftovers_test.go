@@ -50,25 +50,38 @@ func TestLeftoversAfterClockAhead(t *testing.T) {
 }
 
 // A database that is older than the contents, because it alone was restored from a copy, costs no content: the files of later
-// messages stay, and the log names one. What a crash has left goes.
+// messages stay, and the log names one. What a crash has left goes. Further starts, with and without a sweep in between, know
+// the same, although the database has grown. Once the files are gone nothing remains.
 func TestLeftoversOfALaterDatabase(t *testing.T) {
 	start := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	clock := newTestClock(start)
 	var log mailtest.Log
 	cfg := Config{Dir: "data", FS: vfs.NewMem(), Now: clock.now, Logger: slog.New(slog.NewTextHandler(&log, nil))}
-	s, err := Open(cfg)
-	if err != nil {
-		t.Fatal(err)
+	openAt := func(after time.Duration) *Store {
+		t.Helper()
+		clock.set(start.Add(after))
+		s, err := Open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
 	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
+	end := func(s *Store) {
+		t.Helper()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	clock.set(start.Add(24 * time.Hour))
-	if s, err = Open(cfg); err != nil {
-		t.Fatal(err)
+	sweep := func(s *Store) {
+		t.Helper()
+		clock.pass(t, s, 0)
+		s.engine.clock.opened.running = time.Now().Add(-4 * time.Hour)
+		if _, err := s.SweepOrphans(t.Context(), clock.now(), clock.now()); err != nil {
+			t.Fatal(err)
+		}
 	}
-	defer s.Close()
-	clock.pass(t, s, 0)
+	end(openAt(0))
+	s := openAt(24 * time.Hour)
 	stay := map[time.Duration]bool{10 * time.Minute: false, 5 * time.Hour: true, 23 * time.Hour: true, 25 * time.Hour: false}
 	paths := map[time.Duration]string{}
 	for after := range stay {
@@ -82,16 +95,75 @@ func TestLeftoversOfALaterDatabase(t *testing.T) {
 		}
 		paths[after] = s.engine.files.path(id, [8]byte{})
 	}
-	s.engine.clock.opened.running = time.Now().Add(-4 * time.Hour)
+	clock.pass(t, s, time.Minute)
+	end(s) // before the first sweep
+	for _, opened := range []time.Duration{25*time.Hour + time.Minute, 50 * time.Hour} {
+		before := len(log.String())
+		s := openAt(opened)
+		sweep(s)
+		for after, want := range stay {
+			if _, err := cfg.FS.Stat(paths[after]); (err == nil) != want {
+				t.Errorf("start at %v: the file of a message %v after the latest time: %v, want the file: %v", opened, after, err, want)
+			}
+		}
+		if text := log.String()[before:]; !strings.Contains(text, "the database is older than the folder content") || !strings.Contains(text, "files=2") {
+			t.Errorf("start at %v, the log: %s", opened, text)
+		}
+		end(s)
+	}
+	for after, there := range stay {
+		if there {
+			if err := cfg.FS.Remove(paths[after]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	before := len(log.String())
+	s = openAt(51 * time.Hour)
+	defer end(s)
+	if n := countRows(t, s, prefixGap); n != 1 {
+		t.Errorf("%d gaps while the files are not yet looked for", n)
+	}
+	sweep(s)
+	if n, text := countRows(t, s, prefixGap), log.String()[before:]; n != 0 || strings.Contains(text, "older") {
+		t.Errorf("%d gaps without the files; the log: %s", n, text)
+	}
+}
+
+// A start with a clock behind the contents, such as on a machine whose clock is set later, costs no content either.
+func TestLeftoversOfALaterDatabaseAndAClockBehind(t *testing.T) {
+	start := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	clock := newTestClock(start)
+	cfg := Config{Dir: "data", FS: vfs.NewMem(), Now: clock.now}
+	s, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	clock.set(start.AddDate(-6, 0, 0))
+	if s, err = Open(cfg); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	id := mail.NewIDSource(func() time.Time { return start.Add(5 * time.Hour) }).Next()
+	tmp, f, err := s.engine.files.create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Close(), s.engine.files.adopt(tmp, id, [8]byte{})); err != nil {
+		t.Fatal(err)
+	}
+	clock.set(start.Add(24 * time.Hour))
+	clock.pass(t, s, 0)
 	if _, err := s.SweepOrphans(t.Context(), clock.now(), clock.now()); err != nil {
 		t.Fatal(err)
 	}
-	for after, want := range stay {
-		if _, err := cfg.FS.Stat(paths[after]); (err == nil) != want {
-			t.Errorf("the file of a message %v after the latest time: %v, want the file: %v", after, err, want)
-		}
+	if _, err := cfg.FS.Stat(s.engine.files.path(id, [8]byte{})); err != nil {
+		t.Error(err)
 	}
-	if text := log.String(); !strings.Contains(text, "the database is older than the folder content") || !strings.Contains(text, "files=2") {
-		t.Errorf("the log: %s", text)
+	if n := countRows(t, s, prefixGap); n != 1 {
+		t.Errorf("%d gaps", n)
 	}
 }

@@ -104,7 +104,7 @@ func newEngine(cfg Config) *engine {
 		link: e.link, closing: e.closing, clock: e.clock, state: state, trash: e.trash, remover: remover,
 		markers: markers, tidier: e.tidier, undelete: cfg.Undelete,
 		orphans:   &orphans{link: e.link, committer: e.committer, pending: e.pending, files: e.files, remover: remover},
-		leftovers: newLeftovers(cfg, e.link, e.pending, e.files, e.clock),
+		leftovers: newLeftovers(cfg, e.link, e.committer, e.pending, e.files, e.clock),
 	}
 	e.housekeeper = &housekeeper{
 		space: e.space, spare: spare, link: e.link, closing: e.closing, logger: cfg.Logger,
@@ -169,12 +169,13 @@ func (e *engine) open() error {
 	return err
 }
 
-// start starts the loops. The clock writes through the committer, and comes last.
+// start starts the loops. The clock writes the latest time through the committer, and comes last.
 func (e *engine) start() {
 	e.housekeeper.start(e.cfg.SpaceEvery)
 	e.link.start(e.cfg.StateEvery)
 	e.tidier.start()
 	e.committer.start()
+	e.sweep.leftovers.keep()
 	e.clock.start()
 }
 
