@@ -33,6 +33,8 @@ type clockWatch struct {
 	turn   store.Turn
 	said   string    // the clock state logged last
 	failed time.Time // when a comparison failed that a caller waited for
+	// unmarked is set while the watermarks of the other servers stand in for that of this server, see readMark.
+	unmarked bool
 
 	cancel context.CancelFunc
 	ended  chan struct{}

@@ -113,7 +113,7 @@ func (w *clockWatch) compareHolding(ctx context.Context) error {
 	for range comparisons {
 		began := clockReading{wall: w.wall(), at: time.Now()}
 		if !w.mark.known || micros(w.wall()) < w.mark.high.Load() { // an operator may have lowered the row
-			if err := w.mark.read(ctx); err != nil {
+			if err := w.readMark(ctx); err != nil {
 				return err
 			}
 		}
@@ -130,6 +130,28 @@ func (w *clockWatch) compareHolding(ctx context.Context) error {
 		return nil
 	}
 	return errors.New("cassandra: the clock was set during the comparison")
+}
+
+// readMark reads the watermark. While too few of its replicas answer, a watermark that was read before counts. A server
+// that starts meanwhile takes the watermarks of the other servers for its own: they are newer than a clock that is behind.
+// Otherwise the server could take no mail for as long, though nearly all mailboxes can be written.
+func (w *clockWatch) readMark(ctx context.Context) error {
+	err := w.mark.read(ctx)
+	if !partLost(ctx, err) {
+		w.unmarked = false
+		return err
+	}
+	if w.mark.known {
+		return nil
+	}
+	if !w.mark.othersAgree(ctx, w.wall()) {
+		return err
+	}
+	if !w.unmarked {
+		w.unmarked = true
+		w.cfg.Logger.Warn("the time of the newest message id of this server cannot be read: the times of the other servers show that the clock is not behind", "cause", err)
+	}
+	return nil
 }
 
 // nodeClocks returns how far the clock is ahead of the clocks of some local nodes, most of them at

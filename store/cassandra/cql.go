@@ -439,6 +439,9 @@ const (
 
 	selectWatermark = `SELECT high, WRITETIME(high) FROM watermark WHERE server = ?`
 	insertWatermark = `INSERT INTO watermark (server, high) VALUES (?, ?) USING TIMESTAMP ?`
+
+	scanWatermarks    = `SELECT high FROM watermark`
+	scanWatermarksArc = scanWatermarks + ` WHERE token(server) > ? AND token(server) <= ?`
 )
 
 // Addresses. A write of targets or settings also writes touched: Cassandra 4.1 has no WRITETIME of the

@@ -178,6 +178,9 @@ func rules() map[string]rule {
 		"selectWatermark": {local, nil},
 		"insertWatermark": {local, notBefore(2, 1)}, // wins over a watermark of a later time
 
+		"scanWatermarks":    {local, nil},
+		"scanWatermarksArc": {local, nil},
+
 		// The directory.
 		"addressColumns":     {},
 		"selectAddresses":    {sessions, nil},

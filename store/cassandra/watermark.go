@@ -3,12 +3,14 @@ package cassandra
 import (
 	"context"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"popelago/mail"
+	"popelago/store"
 )
 
 // watermark holds the time of the newest message id that this server made, in the table watermark and
@@ -61,6 +63,31 @@ func (w *watermark) read(ctx context.Context) error {
 	}
 	w.known = true
 	return nil
+}
+
+// markMemory is the age up to which the watermarks of the other servers show a clock that is behind.
+const markMemory = 24 * time.Hour
+
+// othersAgree reports whether the newest watermark of all servers, as far as they can be read, is of the last day by the clock
+// wall, and not ahead of wall. Servers that were removed long ago leave older ones.
+func (w *watermark) othersAgree(ctx context.Context, wall time.Time) bool {
+	marks, err := readRing(ctx, scanWatermarks, scanWatermarksArc, func(cql string, values ...any) (found []int64, err error) {
+		st := statement{cql: cql, values: values, consistency: gocql.LocalQuorum, what: "read the watermarks of all servers"}
+		err = w.run.readAll(ctx, st, 1000, func(scan func(...any) error) error {
+			var high *int64
+			err := scan(&high)
+			if high != nil {
+				found = append(found, *high)
+			}
+			return err
+		})
+		return found, err
+	})
+	if len(marks) == 0 || err != nil && !blocks(err) {
+		return false
+	}
+	age := wall.Sub(time.UnixMicro(slices.Max(marks)))
+	return age >= -store.MaxClockSkew && age <= markMemory
 }
 
 // raise writes the time of the newest id made by this process, if it is above the row. The clock is
