@@ -63,8 +63,8 @@ type Config struct {
 	// DropAfter, MinBodyRate and SummaryEvery: see wire.Config. A client is known from its first
 	// accepted recipient on.
 	DropAfter time.Duration
-	// DropSenderAfter is the time without a stored message after which a new connection may displace a known
-	// client, see wire.Config.DropKnownAfter. Zero or less: never.
+	// DropSenderAfter is the time without a stored message, or a mebibyte of one, after which a new connection may displace a
+	// known client, see wire.Config.DropKnownAfter. Zero or less: never.
 	DropSenderAfter time.Duration
 	MinBodyRate     int64
 	SummaryEvery    time.Duration

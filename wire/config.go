@@ -28,8 +28,8 @@ type Config struct {
 	// open. The client must not be known (Conn.Known); the oldest connection is dropped first.
 	// Negative: the new connection is refused.
 	DropAfter time.Duration
-	// DropKnownAfter is the least time since Conn.Known or Conn.Progressed after which a known client may be
-	// dropped, too: while MaxConns are open and DropAfter permits nothing, for a new connection of a network
+	// DropKnownAfter is the least time since Conn.Known, Conn.Progressed or the last mebibyte of a text after which a known
+	// client may be dropped, too: while MaxConns are open and DropAfter permits nothing, for a new connection of a network
 	// (IPv4 /24, IPv6 /48) that has fewer connections than the known clients of the client's network are. The
 	// client must be waited for. Clients on this machine are never dropped. Zero or less: no known client is dropped.
 	DropKnownAfter time.Duration

@@ -427,3 +427,66 @@ func TestKnownClientIsDroppedWhileTheServerWaits(t *testing.T) {
 		})
 	}
 }
+
+// TestTextInProgressKeepsItsConnection: a large text that arrives with a mebibyte in half a minute is progress, in one piece and in
+// chunks together with their commands. A slower text is dropped.
+func TestTextInProgressKeepsItsConnection(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		octets int // in 10 s
+		chunks bool
+		stays  bool
+	}{{"text", 400_000, false, true}, {"chunks", 400_000, true, true}, {"slow text", 50_000, false, false}, {"slow chunks", 50_000, true, false}} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ended := make(chan error, 4)
+				server := wire.NewServer(wire.Config{MaxConns: 3, DropKnownAfter: 30 * time.Second, Refuse: refuse, Handle: func(_ context.Context, c *wire.Conn) {
+					c.Known()
+					_, err := c.ReadLine()
+					for err == nil && test.chunks {
+						if _, err = io.Copy(io.Discard, c.NewBodyReader(20_000)); err == nil {
+							_, err = c.ReadLine()
+						}
+					}
+					if err == nil {
+						_, err = io.Copy(io.Discard, c.NewDotReader())
+					}
+					ended <- err
+				}})
+				dial := func(remote string) net.Conn {
+					client, far := mailtest.Pipe(remote)
+					go server.ServeConn(far)
+					synctest.Wait()
+					return client
+				}
+				sender := dial("192.0.2.1")
+				others := []net.Conn{dial("192.0.2.2"), dial("192.0.2.3")}
+				broken := false
+				for range 12 {
+					for n := 0; n < test.octets && !broken; n += 20_000 {
+						_, err := io.WriteString(sender, "BDAT 20000\r\n"+strings.Repeat("x", 20_000))
+						broken = err != nil
+					}
+					time.Sleep(10 * time.Second)
+				}
+				others = append(others, dial("198.51.100.1"))
+				_, err := io.WriteString(sender, "BDAT 20000\r\n")
+				if stays := err == nil; broken || stays != test.stays {
+					t.Errorf("the sender: broken %v, then %v", broken, err)
+				}
+				for _, c := range append(others, sender) {
+					c.Close()
+				}
+				dropped := 0
+				for range 4 {
+					if <-ended == wire.ErrTooManyConns {
+						dropped++
+					}
+				}
+				if dropped != 1 {
+					t.Errorf("%d sessions were dropped", dropped)
+				}
+			})
+		})
+	}
+}

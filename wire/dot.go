@@ -21,7 +21,7 @@ type body struct {
 // client may send each chunk together with its command.
 func (c *Conn) newBody(most int64) body {
 	c.text.begin()
-	c.text.octets += min(most, int64(c.w-c.r))
+	c.countText(min(most, int64(c.w-c.r)))
 	return body{c: c}
 }
 
@@ -46,7 +46,7 @@ func (b *body) more() error {
 	}
 	if err == nil {
 		b.octets += c.w - c.r - before
-		c.text.octets += int64(c.w - c.r - before)
+		c.countText(int64(c.w - c.r - before))
 		return nil
 	}
 	if errors.Is(err, io.EOF) {

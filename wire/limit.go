@@ -10,6 +10,19 @@ import (
 type textClock struct {
 	since  time.Time // zero: no text is in progress
 	octets int64     // received
+	useful int64     // of octets, at the last Progressed
+}
+
+// textProgress is the count of octets of a text that are progress, see Config.DropKnownAfter.
+const textProgress = 1 << 20
+
+// countText counts received octets of the text.
+func (c *Conn) countText(octets int64) {
+	c.text.octets += octets
+	if c.text.octets-c.text.useful >= textProgress {
+		c.text.useful = c.text.octets
+		c.Progressed()
+	}
 }
 
 // begin starts the clock, unless the clock runs.
