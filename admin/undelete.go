@@ -128,7 +128,7 @@ func restoredOf(r task.RestoreReport) adminclient.Restored {
 		Messages: r.Messages, Octets: r.Octets, There: uniqueIDs(r.There), Missing: uniqueIDs(r.Missing), Gone: r.Gone, Waiting: r.Waiting,
 		More: r.More, Partial: r.Partial,
 	}
-	if r.More {
+	if r.More || r.Waiting > 0 || r.Partial { // the request is repeated
 		out.Began = &r.Began
 	}
 	return out

@@ -31,7 +31,7 @@ type RestoreRequest struct {
 	UniqueIDs []string   `json:"uniqueIds,omitempty" maxItems:"200" doc:"The unique-ids of the messages."`
 	All       bool       `json:"all,omitempty" doc:"All removed messages."`
 	Since     *time.Time `json:"since,omitempty" doc:"Only messages removed since this moment; absent: since the undelete window began."`
-	Began     *time.Time `json:"began,omitempty" doc:"Leave out messages removed after this moment: the began of the answer with more that this request goes on with, or the begin of a restore that was stopped."`
+	Began     *time.Time `json:"began,omitempty" doc:"Leave out messages removed after this moment: the began of the answer that this request goes on with, or the begin of a restore that was stopped."`
 }
 
 // Restored reports restored messages.
@@ -41,11 +41,11 @@ type Restored struct {
 	There    []string `json:"there" nullable:"false" doc:"Named messages that are in the maildrop already."`
 	Missing  []string `json:"missing" nullable:"false" doc:"Named messages without a removal that can be undone."`
 	Gone     int      `json:"gone" doc:"Messages whose content is gone or damaged."`
-	Waiting  int      `json:"waiting" doc:"Messages whose content could not be read now: repeat the request later."`
+	Waiting  int      `json:"waiting" doc:"Messages whose content could not be read now: repeat the request later, with began."`
 	More     bool     `json:"more" doc:"Time has run out: repeat the request, with began."`
 	Partial  bool     `json:"partial" doc:"Not every datacenter answered: messages removed elsewhere may be missing."`
-	// Began is present with More.
-	Began *time.Time `json:"began,omitempty" doc:"The begin of the restore, for the request that goes on."`
+	// Began is present with More, Waiting or Partial.
+	Began *time.Time `json:"began,omitempty" doc:"The begin of the restore, for the request that goes on with it; present with more, waiting or partial."`
 }
 
 // RemovedMessages lists the messages of an account removed since a moment (zero: within the

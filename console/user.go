@@ -207,8 +207,8 @@ func (u *userPages) restore(r *request) error {
 	return u.showRemoved(r, &restored)
 }
 
-// restoreOrder returns the order in the form of the removed messages. A restore of all messages goes on with a restore whose
-// time has run out: what the user has removed since its begin stays removed.
+// restoreOrder returns the order in the form of the removed messages. A restore of all messages goes on with a restore that is
+// not complete: what the user has removed since its begin stays removed.
 func restoreOrder(form url.Values) adminclient.RestoreRequest {
 	if form.Get("all") != "" {
 		order := adminclient.RestoreRequest{All: true}

@@ -203,8 +203,12 @@ func restoreAll(
 			if more = part.More && part.Messages > 0; !more {
 				sum.There, sum.Missing = append(sum.There, part.There...), append(sum.Missing, part.Missing...)
 				sum.Gone, sum.Waiting, sum.More = sum.Gone+part.Gone, sum.Waiting+part.Waiting, sum.More || part.More
+				sum.Began = cmp.Or(sum.Began, r.Began)
 			}
 		}
+	}
+	if sum.Began = cmp.Or(sum.Began, &began); !sum.More && sum.Waiting == 0 && !sum.Partial {
+		sum.Began = nil
 	}
 	if err := f.result(cmd.OutOrStdout(), sum, "messages restored: %d, octets: %d", sum.Messages, sum.Octets); err != nil {
 		return err
@@ -221,8 +225,12 @@ func stoppedRestore(messages int, began *time.Time, err error) error {
 	case refused, errors.Is(err, adminclient.ErrNoServer), errors.Is(err, adminclient.ErrNotPermitted):
 		return err
 	}
-	const form = "2006-01-02T15:04:05.000Z"
-	return fmt.Errorf("%w\nTo go on without messages that the user has removed meanwhile, run the command again with --before %s", err, began.UTC().Format(form))
+	return fmt.Errorf("%w\n%s", err, goOnFrom(*began))
+}
+
+// goOnFrom names the command that goes on with a restore.
+func goOnFrom(began time.Time) string {
+	return "To go on without messages that the user has removed meanwhile, run the command again with --before " + began.UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
 // restoreOutcome returns the error for a restore that is not complete.
@@ -241,10 +249,17 @@ func restoreOutcome(cmd *cobra.Command, address string, sum adminclient.Restored
 		lacking = append(lacking, fmt.Sprintf("content not readable now: %d; try again later", sum.Waiting))
 	}
 	if sum.More {
-		lacking = append(lacking, "time has run out; the same command goes on")
+		lacking = append(lacking, "time has run out")
 	}
-	if len(lacking) == 0 {
-		return nil
+	goOn := ""
+	if sum.Began != nil {
+		goOn = goOnFrom(*sum.Began)
 	}
-	return problem("not everything of " + address + " was restored: " + strings.Join(lacking, "; "))
+	switch {
+	case len(lacking) > 0:
+		return problem(strings.TrimSuffix("not everything of "+address+" was restored: "+strings.Join(lacking, "; ")+"\n"+goOn, "\n"))
+	case goOn != "":
+		fmt.Fprintln(cmd.ErrOrStderr(), goOn)
+	}
+	return nil
 }

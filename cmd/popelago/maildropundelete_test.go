@@ -39,6 +39,40 @@ func TestRestoreGoesOnWithItsBegin(t *testing.T) {
 	}
 }
 
+// A restore that is not complete names the flag for the next command, too, and its result in JSON the begin. The begin is that of
+// the command if the server names none.
+func TestIncompleteRestoreNamesItsBegin(t *testing.T) {
+	began := time.Date(2026, 11, 28, 10, 0, 0, 123e6, time.UTC)
+	for _, test := range []struct {
+		last  adminclient.Restored
+		lacks bool // an error
+	}{
+		{adminclient.Restored{More: true, Began: &began}, true},
+		{adminclient.Restored{Waiting: 1, Began: &began}, true},
+		{adminclient.Restored{Waiting: 1}, true},
+		{adminclient.Restored{Partial: true}, false},
+		{adminclient.Restored{Gone: 1}, true},
+		{adminclient.Restored{}, false},
+	} {
+		var out, notes strings.Builder
+		cmd := &cobra.Command{}
+		cmd.SetContext(t.Context())
+		cmd.SetOut(&out)
+		cmd.SetErr(&notes)
+		parts := []adminclient.Restored{{Messages: 1, More: true, Began: &began}, test.last}
+		err := restoreAll(cmd, &remoteFlags{json: true}, "alice@example.test", []adminclient.RestoreRequest{{All: true}}, func(context.Context, adminclient.RestoreRequest) (adminclient.Restored, error) {
+			part := parts[0]
+			parts = parts[1:]
+			return part, nil
+		})
+		want := test.last.More || test.last.Waiting > 0 || test.last.Partial
+		named := strings.Contains(fmt.Sprint(err)+notes.String(), "--before 2026-11-28T10:00:00.123Z")
+		if (err != nil) != test.lacks || named != want || strings.Contains(out.String(), `"began": "2026-11-28T10:00:00.123Z"`) != want {
+			t.Errorf("%+v: %v, notes %q, output %s", test.last, err, notes.String(), out.String())
+		}
+	}
+}
+
 // The error of a restore that has stopped names the flag for the next command, and the flag goes to the server.
 func TestStoppedRestoreNamesItsBegin(t *testing.T) {
 	began := time.Date(2026, 11, 28, 10, 0, 0, 123e6, time.UTC)
