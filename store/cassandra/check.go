@@ -59,6 +59,9 @@ func (k *checks) RemoveOrphans(ctx context.Context, contents []store.ContentRow,
 	if err := k.sweeper.MayReclaim(); err != nil {
 		return store.SweepReport{}, err
 	}
+	if err := k.sweeper.windows.fresh(); err != nil {
+		return store.SweepReport{}, err
+	}
 	r := &orphanRun{sweepRun: k.sweeper.newRun(olderThan)}
 	var ids []mail.MessageID
 	var parts []part

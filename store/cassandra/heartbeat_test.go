@@ -108,8 +108,10 @@ func TestSharesWithoutHeartbeats(t *testing.T) {
 				return
 			}
 			for name, sweep := range map[string]func() error{
-				"Sweep":        func() error { _, err := e.sweep.Sweep(t.Context(), time.Now()); return err },
-				"SweepOrphans": func() error { _, err := e.sweep.SweepOrphans(t.Context(), time.Now(), time.Now()); return err },
+				"RaiseFloors":   func() error { _, err := e.sweep.RaiseFloors(t.Context()); return err },
+				"Sweep":         func() error { _, err := e.sweep.Sweep(t.Context(), time.Now()); return err },
+				"SweepOrphans":  func() error { _, err := e.sweep.SweepOrphans(t.Context(), time.Now(), time.Now()); return err },
+				"RemoveOrphans": func() error { _, err := e.storeAt(levelLocal).RemoveOrphans(t.Context(), nil, time.Now()); return err },
 			} {
 				if err := sweep(); !errors.Is(err, store.ErrUnavailable) {
 					t.Errorf("%s: %v", name, err)

@@ -21,6 +21,9 @@ func (s *sweeper) Mine(key string) bool { return s.peers.mine(key) }
 
 // RaiseFloors implements store.Background. It raises the floors of mailboxes that this server has
 // removed many messages from, and reports the mailboxes that should become bulk.
+//
+// While the heartbeats of a datacenter cannot be read, no floor rises: a server there may have a longer in-flight window,
+// and write a row below the floor.
 func (s *sweeper) RaiseFloors(ctx context.Context) (report store.FloorReport, err error) {
 	_, err = s.inBackground(ctx, s.state.floors, s.cfg.Now(), func(ctx context.Context, r *sweepRun) error {
 		err := (&floorRun{r}).raiseAll(ctx, &report)

@@ -18,15 +18,28 @@ const parallelFloors = 4
 type floorRun struct{ *sweepRun }
 
 // raiseAll looks at the mailboxes with at least Config.FloorEvery removals of messages older than the
-// in-flight window.
+// in-flight window. Without the heartbeats no floor rises, see windowCheck.fresh.
 func (r *floorRun) raiseAll(ctx context.Context, report *store.FloorReport) error {
 	mailboxes := r.removals.take(r.cfg.FloorEvery, r.now)
 	open := map[mail.MailboxID]bool{} // not looked at, or in vain
 	for _, mailbox := range mailboxes {
 		open[mailbox] = true
 	}
+	err := r.windows.fresh()
+	if err == nil {
+		err = r.raiseThese(ctx, mailboxes, open, report)
+	}
+	for mailbox := range open {
+		r.removals.lookAgain(mailbox)
+		r.noteStuck(mailbox)
+	}
+	return err
+}
+
+// raiseThese looks at mailboxes, and removes those that it has looked at from open.
+func (r *floorRun) raiseThese(ctx context.Context, mailboxes []mail.MailboxID, open map[mail.MailboxID]bool, report *store.FloorReport) error {
 	remaining := len(mailboxes)
-	err := atOnce(ctx, parallelFloors, mailboxes, func(ctx context.Context, mailbox mail.MailboxID) error {
+	return atOnce(ctx, parallelFloors, mailboxes, func(ctx context.Context, mailbox mail.MailboxID) error {
 		raised, err := r.raise(ctx, mailbox)
 		o, err := r.tally.proof(ctx, statement{}, err)
 		r.mu.Lock()
@@ -50,11 +63,6 @@ func (r *floorRun) raiseAll(ctx context.Context, report *store.FloorReport) erro
 		store.Show(ctx, soFar)
 		return err
 	})
-	for mailbox := range open {
-		r.removals.lookAgain(mailbox)
-		r.noteStuck(mailbox)
-	}
-	return err
 }
 
 // noteStuck makes a mailbox a candidate for bulk if its floor could not rise during too many removals.
