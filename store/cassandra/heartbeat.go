@@ -3,9 +3,12 @@ package cassandra
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"popelago/store"
 )
 
 // heartbeat announces this server in the table server, and reads the other servers from it.
@@ -25,8 +28,31 @@ type heartbeat struct {
 	ended   chan struct{}
 
 	// Used by the loop, and before it starts.
-	written int64 // timestamp of the own row
-	failing bool  // the last beat failed, and was logged
+	written  int64 // timestamp of the own row
+	failing  bool  // the last beat failed, and was logged
+	readings map[string]reading
+}
+
+// reading holds when the heartbeats of a datacenter were read last, and until when a reading may lack servers that are alive.
+type reading struct{ last, doubt time.Time }
+
+// errBeatsMissing: the heartbeats could not be read for so long that they may have expired unseen.
+var errBeatsMissing = fmt.Errorf("cassandra: %w: the heartbeats can be read again, and may not be complete yet", store.ErrUnavailable)
+
+// whole returns nil if a reading of the heartbeats of a datacenter, asked for at a moment, has all servers that are alive. While the
+// heartbeats could not be read, the servers could not write them either, and their rows expired: each server needs the time
+// of a beat to write a row again.
+func (h *heartbeat) whole(datacenter string, asked time.Time) error {
+	r := h.readings[datacenter]
+	if !r.last.IsZero() && asked.Sub(r.last) > max(h.cfg.ttl()/2, 2*h.cfg.Heartbeat) {
+		r.doubt = asked.Add(h.cfg.Heartbeat * 3 / 2)
+	}
+	r.last = asked
+	h.readings[datacenter] = r
+	if asked.Before(r.doubt) {
+		return errBeatsMissing
+	}
+	return nil
 }
 
 // start does the first heartbeat and begins the loop. datacenters lists the datacenters with replicas. After a first heartbeat that fails this server
@@ -142,6 +168,9 @@ func (h *heartbeat) readServers(ctx context.Context) error {
 			clocks[row.id] = row.clock
 			return nil
 		})
+		if err == nil {
+			err = h.whole(datacenter, asked)
+		}
 		if err != nil {
 			failed = errors.Join(failed, err)
 		}
@@ -150,7 +179,7 @@ func (h *heartbeat) readServers(ctx context.Context) error {
 		case err == nil:
 			h.peers.set(clocks, asked)
 			h.metrics.servers.Set(float64(len(clocks) + 1))
-		case lacksReplicas(err):
+		case lacksReplicas(err), errors.Is(err, errBeatsMissing):
 			h.peers.unreadable(asked)
 		}
 	}

@@ -132,6 +132,12 @@ func TestSharesWithoutHeartbeats(t *testing.T) {
 			sweeps(false)
 		}
 		s.errors = nil
+		for range 2 {
+			if err := beat(); err == nil || share(e) != mine {
+				t.Errorf("the heartbeats can be read again: %v, the share is %d%%", err, share(e))
+			}
+			sweeps(false)
+		}
 		if err := beat(); err != nil || share(e) != mine {
 			t.Errorf("%v, the share is %d%%", err, share(e))
 		}
@@ -153,6 +159,66 @@ func TestSharesWithoutHeartbeats(t *testing.T) {
 	})
 }
 
+// Heartbeats expire while nobody can write them. So the first server that reads them afterwards finds no other server: it takes
+// no share of another one, and still waits for the server with a longer window.
+func TestHeartbeatsExpired(t *testing.T) {
+	for _, datacenter := range []string{"dc1", "dc2"} {
+		synctest.Test(t, func(t *testing.T) {
+			e, s, beat := beating(t)
+			longer := func() {
+				s.rows[datacenter][0].window = new(3 * e.cfg.Window.Microseconds())
+			}
+			if err := beat(); err != nil {
+				t.Fatal(err)
+			}
+			longer()
+			if err := e.heartbeat.readServers(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			mine := share(e)
+			wants := func(when string) {
+				t.Helper()
+				if n := share(e); n != mine {
+					t.Errorf("%s: the share is %d%%, want %d%%", when, n, mine)
+				}
+				if err := e.sweep.MayReclaim(); !errors.Is(err, store.ErrDisagree) {
+					t.Errorf("%s: %v", when, err)
+				}
+			}
+			wants("before")
+			s.errors[datacenter] = lost
+			for range 10 {
+				_ = beat()
+			}
+			s.errors = nil
+			s.rows[datacenter] = nil
+			_ = e.heartbeat.readServers(t.Context())
+			wants("no heartbeat is left")
+			for i := 0; e.sweep.windows.fresh() != nil; i++ {
+				_ = beat()
+				longer()
+				if i > 5 {
+					t.Fatal("the heartbeats never count again")
+				}
+			}
+			if err := e.heartbeat.readServers(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			wants("all have beaten again")
+
+			// Servers that are gone for longer are gone.
+			s.rows[datacenter] = nil
+			for range 2 {
+				time.Sleep(e.cfg.Heartbeat)
+				_ = e.heartbeat.readServers(t.Context())
+			}
+			if n := share(e); datacenter == "dc1" && n != 100 || e.sweep.MayReclaim() != nil {
+				t.Errorf("the share is %d%%, %v", n, e.sweep.MayReclaim())
+			}
+		})
+	}
+}
+
 // The clocks of the other servers stay witnesses while their heartbeats cannot be read.
 func TestClocksWithoutHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -170,6 +236,16 @@ func TestClocksWithoutHeartbeats(t *testing.T) {
 			list := e.clock.peers.clocks(func() time.Time { return time.Now().Add(ahead) })
 			if len(list) != 1 || (list[0]-ahead).Abs() > 2*e.cfg.Heartbeat {
 				t.Errorf("%v ahead: %v", ahead, list)
+			}
+		}
+		// The first heartbeat that counts afterwards is no older than the lifetime of its row.
+		s.errors = nil
+		for beat() != nil {
+		}
+		for _, ahead := range []time.Duration{-30 * time.Minute, 0, 30 * time.Minute} {
+			list := e.clock.peers.clocks(func() time.Time { return time.Now().Add(ahead) })
+			if len(list) != 1 || (list[0]-ahead).Abs() > e.cfg.ttl() {
+				t.Errorf("%v ahead, after the first heartbeat: %v", ahead, list)
 			}
 		}
 	})

@@ -82,7 +82,10 @@ func newEngine(cfg Config) *engine {
 	e.runner = newRunner(cfg, e.link.look, l, m)
 	peers, windows := newPeerServers(cfg), &windowCheck{cfg: cfg, metrics: m}
 	e.clock = newClockWatch(cfg, e.runner, e.link, peers, m)
-	e.heartbeat = &heartbeat{cfg: cfg, run: e.runner, clock: e.clock, peers: peers, roll: newRoll(cfg), pulse: &pulse{ttl: cfg.ttl()}, windows: windows, metrics: m}
+	e.heartbeat = &heartbeat{
+		cfg: cfg, run: e.runner, clock: e.clock, peers: peers, roll: newRoll(cfg), pulse: &pulse{ttl: cfg.ttl()}, windows: windows, metrics: m,
+		readings: map[string]reading{},
+	}
 	e.caches = newCaches(cfg, e.runner, m)
 	e.link.switched = e.caches.states.forgetAll
 	e.sweep = &sweeper{

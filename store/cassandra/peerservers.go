@@ -35,14 +35,15 @@ func newPeerServers(cfg Config) *peerServers {
 	return &peerServers{own: gocql.MustRandomUUID(), ttl: cfg.ttl()}
 }
 
-// set takes the clocks of all other servers, as asked for at a moment.
+// set takes the clocks of all other servers, as asked for at a moment. A heartbeat is no older than its lifetime, also after
+// a time in which the heartbeats could not be read.
 func (s *peerServers) set(clocks map[gocql.UUID]*int64, asked time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	peers := make(map[gocql.UUID]peer, len(clocks))
 	for id, clock := range clocks {
-		p := peer{clock: clock, since: s.read, by: now}
+		p := peer{clock: clock, since: later(s.read, asked.Add(-s.ttl)), by: now}
 		old, known := s.peers[id]
 		switch {
 		case !known:
