@@ -212,7 +212,6 @@ func (in *Incoming) Finish(ctx context.Context) Result {
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.StoreTimeout)
 	defer cancel()
 	outcome := in.store(ctx, &res)
-	in.free()
 	ended := d.cfg.Now()
 	d.metrics.stored(res, ended.Sub(start), ended.Sub(received))
 	if outcome != nil {

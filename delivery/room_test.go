@@ -10,7 +10,9 @@ import (
 
 	"popelago/delivery"
 	"popelago/delivery/deliverytest"
+	"popelago/mail"
 	"popelago/store"
+	"popelago/store/storetest"
 )
 
 const mib = 1 << 20
@@ -142,5 +144,66 @@ func TestNoRoomIsNoLoss(t *testing.T) {
 	}
 	if res := in.Finish(context.Background()); res.Errors[0] != nil || len(unknown.Messages(t, "alice")) != 1 {
 		t.Error(res.Errors[0])
+	}
+}
+
+// panicking is a store whose contents cannot be named without a panic. It counts the contents that were not given back.
+type panicking struct {
+	store.Mail
+	open int
+}
+
+func (p *panicking) NewContent(ctx context.Context) (store.Content, error) {
+	c, err := p.Mail.NewContent(ctx)
+	if err == nil {
+		p.open++
+	}
+	return &counted{Content: c, p: p}, err
+}
+
+func (p *panicking) PutContent(context.Context, mail.MessageID, store.Content, store.ContentInfo) error {
+	panic("a defect")
+}
+
+type counted struct {
+	store.Content
+	p *panicking
+}
+
+func (c *counted) Discard() {
+	if c.p != nil {
+		c.p.open--
+		c.p = nil
+	}
+	c.Content.Discard()
+}
+
+// A message whose storing panics gives its content and its room back: its sender may repeat the message for days.
+func TestPanicLeavesRoom(t *testing.T) {
+	p := &panicking{}
+	w := deliverytest.New(t, deliverytest.Options{
+		Delivery: delivery.Config{Free: func() (int64, error) { return 40 * mib, nil }},
+		Wrap: func(st store.Store) store.Store {
+			p.Mail = st.Mail.Local
+			return storetest.WithMail(st, p)
+		},
+	})
+	for range 5 {
+		in, err := upload(t, w, "192.0.2.1", true, 8*mib)
+		if err != nil {
+			t.Fatal(err)
+		}
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			in.Finish(t.Context())
+		}()
+		in.Discard()
+	}
+	if p.open != 0 {
+		t.Errorf("%d contents were not given back", p.open)
 	}
 }

@@ -59,6 +59,7 @@ func addresses(r mail.Recipient) mail.Message {
 // store stores the message in the mailboxes of its recipients, except where an earlier delivery has
 // done so. The outcome is nil if the ledger cannot tell whether the delivery repeats an earlier one.
 func (in *Incoming) store(ctx context.Context, res *Result) *ledger.Outcome {
+	defer in.free() // also after a panic
 	d := in.d
 	rows, rowOf, firstOf := in.rows()
 	in.refuseEnded(ctx, rows, firstOf)
