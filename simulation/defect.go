@@ -12,7 +12,8 @@ import (
 // Planted is a defect in the statements of the engine, for judging whether runs would find it.
 type Planted struct {
 	Name string
-	// Seed is the seed of a run that finds the defect.
+	// Seed is the seed of a run that finds the defect. Another change of the engine or of the clients makes another story:
+	// then a run with one of the next seeds does.
 	Seed   uint64
 	Defect Defect
 }
@@ -20,10 +21,10 @@ type Planted struct {
 // Defects lists the planted defects.
 func Defects() []Planted {
 	return []Planted{
-		{"an index row is acknowledged by one replica", 2, at(write, "mailbox", gocql.LocalOne)},
+		{"an index row is acknowledged by one replica", 1, at(write, "mailbox", gocql.LocalOne)},
 		{"a content is acknowledged by one replica", 7, at(write, "content", gocql.LocalOne)},
 		{"a list asks one replica", 2, at(list, "mailbox", gocql.LocalOne)},
-		{"a removal is acknowledged by one replica", 1, at(remove, "mailbox", gocql.LocalOne)},
+		{"a removal is acknowledged by one replica", 5, at(remove, "mailbox", gocql.LocalOne)},
 		{"a removal has the time of the message", 1, removalTime},
 		{"a message is added with a late time", 1, additionTime},
 		{"removals leave no trash", 2, skip(write, "trash")},
