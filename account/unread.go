@@ -7,14 +7,13 @@ import (
 	"popelago/store"
 )
 
-// maxUnread parts that cannot be read end a walk: the store has failed as a whole.
-const maxUnread = 100
-
 // UnreadError is the error of a walk that went on behind parts of the directory that cannot be read: domains, or a part of
 // the list of domains. The walk proves nothing about them.
 type UnreadError struct {
 	Parts int
 	First error
+
+	endurance store.Endurance
 }
 
 // Error implements error.
@@ -25,9 +24,10 @@ func (e *UnreadError) Error() string {
 // Unwrap returns the first error.
 func (e *UnreadError) Unwrap() error { return e.First }
 
-// Add notes the error of a part; nil: there is none. An error returned ends the walk: the store has failed as a whole, or the
+// Add notes the result of a part. An error returned ends the walk: the store has failed as a whole, see store.Endurance, or the
 // error has another cause than replicas that do not answer.
 func (e *UnreadError) Add(ctx context.Context, err error) error {
+	goOn := e.endurance.Note(err, 0) // a domain takes the time of its accounts
 	if err == nil {
 		return nil
 	}
@@ -37,7 +37,7 @@ func (e *UnreadError) Add(ctx context.Context, err error) error {
 	if e.First == nil {
 		e.First = err
 	}
-	if e.Parts++; e.Parts >= maxUnread {
+	if e.Parts++; !goOn {
 		return e
 	}
 	return nil

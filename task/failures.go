@@ -4,23 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	"popelago/store"
 )
 
-// Limits of failures with single mailboxes.
-const (
-	maxFailures   = 100 // end the run
-	namedFailures = 5   // appear in the error of the run
-)
+// namedFailures with single mailboxes appear in the error of the run.
+const namedFailures = 5
 
 // failures gathers the failures with single mailboxes, so that a run can continue with the next.
 type failures struct {
-	n     int
-	named []error
+	n         int
+	named     []error
+	endurance store.Endurance
+	last      time.Time // the last result; zero: none
 }
 
-// add notes err, unless nil. An error returned ends the run: its context has ended, or too many
-// mailboxes have failed.
+// add notes the result of a mailbox. An error returned ends the run: its context has ended, or too many
+// mailboxes have failed, see store.Endurance.
 func (f *failures) add(ctx context.Context, err error) error {
+	var took time.Duration
+	now := time.Now()
+	if !f.last.IsZero() {
+		took = now.Sub(f.last)
+	}
+	f.last = now
+	goOn := f.endurance.Note(err, took)
 	switch {
 	case err == nil:
 		return nil
@@ -31,7 +40,7 @@ func (f *failures) add(ctx context.Context, err error) error {
 	if len(f.named) < namedFailures {
 		f.named = append(f.named, err)
 	}
-	if f.n >= maxFailures {
+	if !goOn {
 		return errTooMany
 	}
 	return nil

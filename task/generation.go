@@ -99,9 +99,7 @@ func eachReadable(ctx context.Context, st store.Directory, keep keepingOf, fn fu
 		if ended != nil {
 			return whole, ended
 		}
-		if whole[d.Name] = err == nil; err == nil {
-			continue
-		}
+		whole[d.Name] = err == nil
 		if err := unread.Add(ctx, err); err != nil {
 			return whole, err
 		}

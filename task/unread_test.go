@@ -3,6 +3,8 @@ package task_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -100,6 +102,76 @@ func TestJobsReadWhatTheyCan(t *testing.T) {
 			if n := count(t, st, a); n != want {
 				t.Errorf("%+v: %d messages, want %d", d, n, want)
 			}
+		}
+	}
+}
+
+// spotty is a directory of which many parts cannot be read: the addresses of domains with a name like lost1.test, and
+// accounts with a name like lost1, one by one.
+type spotty struct{ store.Directory }
+
+func (d spotty) ListAddresses(ctx context.Context, domain, after string, limit int) ([]store.Address, bool, error) {
+	if strings.HasPrefix(domain, "lost") {
+		return nil, false, store.ErrUnavailable
+	}
+	return d.Directory.ListAddresses(ctx, domain, after, limit)
+}
+
+func (d spotty) AddressRows(ctx context.Context, a mail.Address) ([]store.Address, error) {
+	if strings.HasPrefix(a.Local, "lost") {
+		return nil, store.ErrUnavailable
+	}
+	return d.Directory.AddressRows(ctx, a)
+}
+
+// On a large cluster a node that is down concerns many domains and mailboxes. Jobs go on behind all of them.
+func TestJobsGoOnBehindManyFailures(t *testing.T) {
+	st := openStore(t)
+	sound := newDirectory(t, st)
+	add := func(local, domain string, remove bool) mail.MailboxID {
+		t.Helper()
+		a := mail.Address{Local: local, Domain: domain}
+		_, err := sound.AddAccount(t.Context(), a, "password")
+		if errors.Is(err, account.ErrNoSuchDomain) {
+			if _, err = sound.AddDomain(t.Context(), domain); err == nil {
+				err = st.ChangeDomain(t.Context(), domain, store.DomainChange{Retention: new(mail.Retention(10 * day))})
+			}
+			if err == nil {
+				_, err = sound.AddAccount(t.Context(), a, "password")
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		box, err := sound.Account(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		aged(t, st, box.Mailbox, 20*day)
+		if remove {
+			removeAccount(t, sound, box)
+		}
+		return box.Mailbox
+	}
+	want := []mail.MailboxID{add("alice", "a.test", false), add("bob", "a.test", true)}
+	for i := range 110 {
+		add(fmt.Sprint("lost", i), "a.test", false)
+		add(fmt.Sprint("lost-and-removed", i), "a.test", true)
+		if _, err := sound.AddDomain(t.Context(), fmt.Sprintf("lost%d.test", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want = append(want, add("zoe", "a.test", false), add("zacharias", "a.test", true), add("alice", "z.test", false), add("bob", "z.test", true))
+	d := spotty{st}
+	levels := storetest.WithDirectory(store.Single(st), d)
+	for _, job := range []task.Job{task.Expire(task.ExpireConfig{}, levels), task.Purge(task.PurgeConfig{}, newDirectory(t, d), levels, nil)} {
+		if _, err := job.Run(t.Context(), true); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("%s: %v", job.Name, err)
+		}
+	}
+	for i, box := range want {
+		if n := count(t, st, box); n != 0 {
+			t.Errorf("maildrop %d has %d messages left", i, n)
 		}
 	}
 }
