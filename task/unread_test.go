@@ -176,6 +176,27 @@ func TestJobsGoOnBehindManyFailures(t *testing.T) {
 	}
 }
 
+// noteless is a directory that lacks the partition of the least retention.
+type noteless struct{ store.Directory }
+
+func (noteless) Progress(context.Context, string) (string, error) { return "", store.ErrUnavailable }
+
+// Mail also expires while the least retention of all accounts, one partition, can be neither read nor noted.
+func TestExpireWithoutNote(t *testing.T) {
+	st := openStore(t)
+	old := newAccount(t, newDirectory(t, st), "old")
+	retainDomain(t, st, 10*day)
+	aged(t, st, old.Mailbox, 20*day)
+	d := noteless{st}
+	job := task.Expire(task.ExpireConfig{Directory: newDirectory(t, d)}, storetest.WithDirectory(store.Single(st), d))
+	if _, err := job.Run(t.Context(), true); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("the missing note: %v", err)
+	}
+	if n := count(t, st, old.Mailbox); n != 0 {
+		t.Errorf("%d old messages are left", n)
+	}
+}
+
 // silent is a directory that cannot be read at all.
 type silent struct{ store.Directory }
 
