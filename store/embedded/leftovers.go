@@ -38,6 +38,34 @@ type leftovers struct {
 // leftoverSlack is the least slack of leftovers.
 const leftoverSlack = time.Hour
 
+// maxForeign is the most files without a row that are removed although most of the files that foreign looks at have no row. More
+// are no trace of a crash.
+const maxForeign = 100
+
+// sampleOfFiles is the most files that foreign looks at. Buckets have random names, so the first files are a sample of all files.
+const sampleOfFiles = 1000
+
+// foreign reports whether the files from before a start may be the contents of another data folder that the identity does not
+// show: of a folder of an earlier version, or of a folder whose identity was removed. It returns the path of a file without a row.
+// Files of the time lost do not count.
+func (l *leftovers) foreign(ctx context.Context, start time.Time, lost gap) (path string, foreign bool, err error) {
+	named, unnamed := 0, 0
+	err = l.files.each(func(file string, id mail.MessageID, nonce [8]byte) (bool, error) {
+		if at := id.Time(); ctx.Err() != nil || !at.Before(start) || lost.holds(at) {
+			return ctx.Err() == nil, nil
+		}
+		has, err := l.named(id, nonce)
+		if has {
+			named++
+		} else if err == nil {
+			unnamed++
+			path = file
+		}
+		return named+unnamed < sampleOfFiles, err
+	})
+	return path, unnamed > max(maxForeign, named), err
+}
+
 func newLeftovers(cfg Config, l *link, c *committer, p *pending, f *contentFiles, clock *clockWatch) *leftovers {
 	return &leftovers{
 		link: l, committer: c, pending: p, files: f, clock: clock, logger: cfg.Logger, openedAt: cfg.Now(), slack: max(cfg.Settle, 0) + leftoverSlack,
@@ -153,8 +181,18 @@ func (l *leftovers) sweep(ctx context.Context, run *sweepRun) error {
 		start = corrected // the clock was behind at the start
 	}
 	lost := l.gapUntil(start)
+	path, foreign, err := l.foreign(ctx, start, lost)
+	if err != nil || ctx.Err() != nil {
+		return err
+	}
+	if foreign {
+		l.files.compared.Store(true)
+		l.logger.Error("embedded store: most files in the folder content have no row in the database: they may be of another data folder, and stay. "+
+			"If the database is the right one, move the files without a row away", "such_as", path)
+		return nil
+	}
 	newer, first := 0, ""
-	err := l.files.each(func(path string, id mail.MessageID, nonce [8]byte) (bool, error) {
+	err = l.files.each(func(path string, id mail.MessageID, nonce [8]byte) (bool, error) {
 		if ctx.Err() != nil {
 			return false, nil
 		}

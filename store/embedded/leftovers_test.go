@@ -11,6 +11,8 @@ import (
 
 	"popelago/mail"
 	"popelago/mailtest"
+	"popelago/store"
+	"popelago/store/storetest"
 )
 
 // After a start with a clock ahead, the files without a row go once the time has passed, though the clock has not yet
@@ -165,5 +167,57 @@ func TestLeftoversOfALaterDatabaseAndAClockBehind(t *testing.T) {
 	}
 	if n := countRows(t, s, prefixGap); n != 1 {
 		t.Errorf("%d gaps", n)
+	}
+}
+
+// Of many files no file is removed if the database names few of them: they may be the contents of another data folder.
+func TestLeftoversOfAnotherFolder(t *testing.T) {
+	for n, stay := range map[int]bool{maxForeign: false, maxForeign + 1: true} {
+		var log mailtest.Log
+		cfg := Config{Dir: "data", FS: vfs.NewMem(), Compression: "none", Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		s, err := Open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		files := s.engine.files
+		old := mail.NewIDSource(func() time.Time { return time.Now().Add(-24 * time.Hour) })
+		for range n {
+			tmp, f, err := files.create()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(f.Close(), files.adopt(tmp, old.Next(), [8]byte{})); err != nil {
+				t.Fatal(err)
+			}
+		}
+		left := func() (left int) {
+			t.Helper()
+			s.engine.clock.opened.running = time.Now().Add(-4 * time.Hour)
+			if _, err := s.SweepOrphans(t.Context(), time.Now(), time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			if err := files.each(func(string, mail.MessageID, [8]byte) (bool, error) { left++; return true, nil }); err != nil {
+				t.Fatal(err)
+			}
+			return left
+		}
+		want := map[bool]int{true: n}[stay]
+		if got := left(); got != want || strings.Contains(log.String(), "may be of another data folder") != stay {
+			t.Errorf("%d of %d files are left, want %d; the log: %s", got, n, want, log.String())
+		}
+		// A message that arrives meanwhile does not make them the contents of this folder.
+		message := mail.Message{ID: mail.NewIDSource(nil).Next(), Size: 300_000, Recipient: "alice@example.test"}
+		mailbox := mail.MailboxID{1}
+		if err := storetest.Put(t.Context(), s, message.ID, make([]byte, 300_000), 100_000, store.ContentInfo{Mailboxes: []mail.MailboxID{mailbox}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.AddMessages(t.Context(), []store.Entry{{Mailbox: mailbox, Message: message}})[0]; err != nil {
+			t.Fatal(err)
+		}
+		files.suspect()
+		if got := left(); got != want+1 {
+			t.Errorf("%d of %d files are left beside a named one, want %d", got, n, want+1)
+		}
 	}
 }
