@@ -157,7 +157,7 @@ func (p *Page) Open(url string) int {
 func (p *Page) Back() {
 	p.t.Helper()
 	before := p.Script("location.href")
-	p.Script("history.back(), ''")
+	p.Script("setTimeout(() => history.back()), ''") // at once, the browser could leave the page before it answers
 	mailtest.WaitFor(p.t, limit, func() error {
 		url, err := evaluate[string](p, "document.readyState === 'complete' ? location.href : ''")
 		if err == nil && (url == "" || url == before) {
