@@ -44,25 +44,31 @@ func (c *chaos) checked(t testing.TB) {
 	c.two.Start(t)
 }
 
-// checkAll runs a check to its end.
+// checkAll runs a check to its end. On a busy machine a check may fail, because its statements found no place: the check begins
+// again.
 func checkAll(t testing.TB, s *servertest.Server, o adminclient.CheckOptions) adminclient.Check {
 	t.Helper()
 	admin := s.Admin()
 	defer admin.Close()
+	o.Restart = true
 	var check adminclient.Check
+	running := false
 	mailtest.WaitFor(t, sitetest.Limit, func() (err error) {
-		check, err = admin.StartCheck(servertest.Deadline(t, servertest.StartLimit), o)
-		return err
-	})
-	mailtest.WaitFor(t, sitetest.Limit, func() (err error) {
-		if check, err = admin.Check(servertest.Deadline(t, servertest.StartLimit)); err == nil && check.State == adminclient.CheckRunning {
-			err = fmt.Errorf("still running: %s", counted(check))
+		if !running {
+			check, err = admin.StartCheck(servertest.Deadline(t, servertest.StartLimit), o)
+			running = err == nil
+		} else {
+			check, err = admin.Check(servertest.Deadline(t, servertest.StartLimit))
 		}
-		return err
+		switch {
+		case err != nil:
+			return err
+		case check.State == adminclient.CheckDone:
+			return nil
+		}
+		running = check.State == adminclient.CheckRunning
+		return fmt.Errorf("check: %s: %s: %s", check.State, check.Error, counted(check))
 	})
-	if check.State != adminclient.CheckDone {
-		t.Fatalf("check: %s: %s", check.State, check.Error)
-	}
 	return check
 }
 
