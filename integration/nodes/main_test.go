@@ -52,7 +52,8 @@ func config(t testing.TB) cassandra.Config {
 	}
 }
 
-// impatient opens a store with short time-outs. On a busy machine Open may need several attempts.
+// impatient opens a store with short time-outs, and waits until its clock was compared. On a busy machine both may need several
+// attempts.
 func impatient(t *testing.T, cfg cassandra.Config) (s *cassandra.Store) {
 	t.Helper()
 	cfg.Timeout = 300 * time.Millisecond
@@ -61,5 +62,6 @@ func impatient(t *testing.T, cfg cassandra.Config) (s *cassandra.Store) {
 		return err
 	})
 	t.Cleanup(func() { s.Close() })
+	mailtest.WaitFor(t, 10*time.Minute, func() error { return s.CompareClock(t.Context()) })
 	return s
 }
