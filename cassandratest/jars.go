@@ -35,20 +35,22 @@ func java() (string, error) {
 }
 
 // jars returns the folder with the jars of a version of Cassandra. The first call fills the folder:
-// two seconds to half a minute, 66 MB. Processes that call it at once wait for each other.
+// two seconds to half a minute, 66 MB.
 func jars(ctx context.Context, version string) (string, error) {
+	return Cached("cassandra-"+version, func(dir string) error { return CopyJars(ctx, fmt.Appendf(nil, pom, version), dir) })
+}
+
+// Cached returns a folder with a name, in the folder popelago of the user's cache folder. If the folder is missing, fill
+// fills an empty folder, which then becomes the folder with the name. Processes that call Cached at once wait for each other.
+func Cached(name string, fill func(dir string) error) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("cassandratest: %w", err)
 	}
 	base := filepath.Join(cache, "popelago")
-	final := filepath.Join(base, "cassandra-"+version)
+	final := filepath.Join(base, name)
 	if isDir(final) {
 		return final, nil
-	}
-	mvn, err := exec.LookPath("mvn")
-	if err != nil {
-		return "", fmt.Errorf("%w: mvn (on Debian: apt-get install maven)", ErrMissing)
 	}
 	if err := os.MkdirAll(base, 0o755); err != nil {
 		return "", fmt.Errorf("cassandratest: %w", err)
@@ -66,19 +68,38 @@ func jars(ctx context.Context, version string) (string, error) {
 		return "", fmt.Errorf("cassandratest: %w", err)
 	}
 	defer os.RemoveAll(work)
-	if err := os.WriteFile(filepath.Join(work, "pom.xml"), fmt.Appendf(nil, pom, version), 0o644); err != nil {
+	if err := os.Chmod(work, 0o755); err != nil { // as a folder of the user
 		return "", fmt.Errorf("cassandratest: %w", err)
 	}
-	lib := filepath.Join(work, "lib")
-	cmd := exec.CommandContext(ctx, mvn, "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory="+lib)
-	cmd.Dir = work
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("cassandratest: fetch Cassandra %s by Maven: %w\n%s", version, err, out)
+	if err := fill(work); err != nil {
+		return "", err
 	}
-	if err := os.Rename(lib, final); err != nil {
+	if err := os.Rename(work, final); err != nil {
 		return "", fmt.Errorf("cassandratest: %w", err)
 	}
 	return final, nil
+}
+
+// CopyJars copies the jars of a Maven project's dependencies into a folder.
+func CopyJars(ctx context.Context, pom []byte, dir string) error {
+	mvn, err := exec.LookPath("mvn")
+	if err != nil {
+		return fmt.Errorf("%w: mvn (on Debian: apt-get install maven)", ErrMissing)
+	}
+	project, err := os.MkdirTemp("", "jars-")
+	if err != nil {
+		return fmt.Errorf("cassandratest: %w", err)
+	}
+	defer os.RemoveAll(project)
+	if err := os.WriteFile(filepath.Join(project, "pom.xml"), pom, 0o644); err != nil {
+		return fmt.Errorf("cassandratest: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, mvn, "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory="+dir)
+	cmd.Dir = project
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("cassandratest: fetch jars by Maven: %w\n%s", err, out)
+	}
+	return nil
 }
 
 func isDir(path string) bool {

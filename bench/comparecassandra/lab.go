@@ -1,20 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
-	"text/template"
 	"time"
 
 	"popelago/bench/process"
 	"popelago/cassandratest"
-	"popelago/freeport"
 )
 
 // lab is the cluster with the measured servers.
@@ -121,43 +116,12 @@ func (l *lab) nodeNames() []string {
 	return names
 }
 
-// popelagoConf is a server's configuration, a text/template for popelagoValues.
-//
-//go:embed popelago.toml
-var popelagoConf string
-
-// popelagoValues fills in popelagoConf.
-type popelagoValues struct {
-	Dir, Datacenter string
-	Hosts           []string
-	Replication     string
-	LMTP, POP3      int // ports
-	Compression     string
-	Window          time.Duration
-}
-
 // configure writes the configuration of a server in datacenter i, with a data folder and a compression.
 func (l *lab) configure(i int, data, compression string) (s *process.Server, config string, err error) {
-	ports, err := freeport.Take(2)
-	if err != nil {
-		return nil, "", err
-	}
 	name := l.settings.datacenters[i].Name
-	values := popelagoValues{
-		Dir: data, Compression: compression, Datacenter: name, Hosts: l.cluster.Addresses(name),
-		Replication: l.replication(" = "), LMTP: ports[0], POP3: ports[1], Window: l.settings.window,
-	}
-	var text bytes.Buffer
-	if err := template.Must(template.New("popelago.toml").Parse(popelagoConf)).Execute(&text, values); err != nil {
-		return nil, "", err
-	}
-	config = data + ".toml"
-	return &process.Server{
-		Name: "popelago in " + name,
-		LMTP: fmt.Sprintf("127.0.0.1:%d", values.LMTP),
-		POP3: fmt.Sprintf("127.0.0.1:%d", values.POP3),
-		Log:  data + ".log",
-	}, config, os.WriteFile(config, text.Bytes(), 0o644)
+	return process.OnCassandra{
+		Datacenter: name, Hosts: l.cluster.Addresses(name), Replication: l.replication(" = "), Compression: compression, Window: l.settings.window,
+	}.Configure("popelago in "+name, data)
 }
 
 // replication lists the replicas of each datacenter, three where there are as many nodes.

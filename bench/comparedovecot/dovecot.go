@@ -6,7 +6,6 @@ import (
 	_ "embed"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"text/template"
 
@@ -40,15 +39,7 @@ func installDovecot(ctx context.Context) error {
 	if !missing {
 		return nil
 	}
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		return fmt.Errorf("no Dovecot, and no apt-get to install it with: install %v", packages)
-	}
-	process.Note("installing Dovecot")
-	if err := process.Run(ctx, nil, "apt-get", "update", "-q"); err != nil {
-		return err
-	}
-	args := append([]string{"DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-q", "-y", "--no-install-recommends"}, packages...)
-	return process.Run(ctx, nil, "env", args...)
+	return process.Install(ctx, "Dovecot", packages...)
 }
 
 // startDovecot starts a Dovecot with all files in dir, independent of a Dovecot that the machine

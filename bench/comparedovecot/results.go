@@ -29,19 +29,7 @@ func (r *results) of(s *process.Server) *process.Rates {
 func (r *results) write(w io.Writer, s settings) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "median of %d, lowest to highest\tdovecot\t\tpopelago\t\tratio\twanted\t\n", s.rounds)
-	for _, row := range []struct {
-		name         string
-		theirs, ours []float64
-		wanted       float64
-	}{
-		{"LMTP deliveries/s", r.dovecot.Deliver, r.popelago.Deliver, 3},
-		{"POP3 polls/s", r.dovecot.Poll, r.popelago.Poll, 3},
-		{"RETR messages/s, pipelined", r.dovecot.RETR, r.popelago.RETR, 1.5},
-		{"DELE+QUIT messages/s, pipelined", r.dovecot.DELE, r.popelago.DELE, 1.5},
-	} {
-		fmt.Fprintf(t, "%s\t%.0f\t%s\t%.0f\t%s\t%.2f\t%.1f\t\n", row.name,
-			process.Median(row.theirs), process.Span(row.theirs), process.Median(row.ours), process.Span(row.ours), process.Median(row.ours)/process.Median(row.theirs), row.wanted)
-	}
+	process.WriteRatios(t, &r.dovecot, &r.popelago, process.Wanted{Deliver: 3, Poll: 3, RETR: 1.5, DELE: 1.5})
 	alone := process.Median(r.engine)
 	fmt.Fprintf(t, "engine alone, deliveries/s (ratio: popelago to it)\t\t\t%.0f\t%s\t%.2f\t0.6\t\n",
 		alone, process.Span(r.engine), process.Median(r.popelago.Deliver)/alone)

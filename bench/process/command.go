@@ -56,3 +56,16 @@ func Build(ctx context.Context, dir string) (binary string, err error) {
 func Note(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
 }
+
+// Install installs Debian packages of a program.
+func Install(ctx context.Context, program string, packages ...string) error {
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return fmt.Errorf("no %s, and no apt-get to install it with: install %v", program, packages)
+	}
+	Note("installing %s", program)
+	if err := Run(ctx, nil, "apt-get", "update", "-q"); err != nil {
+		return err
+	}
+	args := append([]string{"DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-q", "-y", "--no-install-recommends"}, packages...)
+	return Run(ctx, nil, "env", args...)
+}

@@ -19,6 +19,13 @@ type Load struct {
 	Users       int
 	Size        int // octets of a message
 	Connections int
+	// PerConnection is the count of messages after which a connection of deliveries is replaced; zero: never.
+	PerConnection int
+	// Check compares every retrieved message with the sent one.
+	Check bool
+	// Settle is the longest time after which the server lists what it has taken, and no longer lists what was removed.
+	// Zero: the server does so at once, and Round does not look.
+	Settle time.Duration
 	// Used returns the time of processors that the server has used, with its nodes; nil: not measured.
 	Used func() (time.Duration, error)
 }
@@ -49,14 +56,43 @@ func (l *Load) bench(ctx context.Context, row string, args ...string) (perSecond
 // deliver delivers count messages.
 func (l *Load) deliver(ctx context.Context, s *Server, count int) (perSecond float64, n int64, err error) {
 	return l.bench(ctx, "messages", "deliver", "--addr", s.LMTP, "--protocol", "lmtp", "--first-user", strconv.Itoa(max(1, l.First)), "--users", strconv.Itoa(l.Users),
-		"--size", strconv.Itoa(l.Size), "--connections", strconv.Itoa(l.Connections), "--count", strconv.Itoa(count))
+		"--size", strconv.Itoa(l.Size), "--connections", strconv.Itoa(l.Connections), "--count", strconv.Itoa(count), "--per-connection", strconv.Itoa(l.PerConnection))
+}
+
+// settle waits until the server lists want messages.
+func (l *Load) settle(ctx context.Context, s *Server, want int) error {
+	if l.Settle == 0 {
+		return nil
+	}
+	for start := time.Now(); ; {
+		r, err := Bench(ctx, l.Binary, l.arguments(s, "poll", "--count", strconv.Itoa(l.Users))...)
+		if err != nil {
+			return err
+		}
+		n := r.Fact("messages listed")
+		if n == int64(want) {
+			return nil
+		}
+		if time.Since(start) > l.Settle {
+			return fmt.Errorf("%s lists %d messages after %s, want %d", s.Name, n, l.Settle, want)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// arguments returns the arguments of a POP3 command for all users.
+func (l *Load) arguments(s *Server, verb string, more ...string) []string {
+	return append([]string{verb, "--addr", s.POP3, "--first-user", strconv.Itoa(max(1, l.First)), "--users", strconv.Itoa(l.Users), "--password-file", l.Passwords,
+		"--connections", strconv.Itoa(l.Connections)}, more...)
 }
 
 // pop3 runs a POP3 command for all users.
 func (l *Load) pop3(ctx context.Context, s *Server, row, verb string, more ...string) (perSecond float64, n int64, err error) {
-	args := append([]string{verb, "--addr", s.POP3, "--first-user", strconv.Itoa(max(1, l.First)), "--users", strconv.Itoa(l.Users), "--password-file", l.Passwords,
-		"--connections", strconv.Itoa(l.Connections)}, more...)
-	return l.bench(ctx, row, args...)
+	return l.bench(ctx, row, l.arguments(s, verb, more...)...)
 }
 
 // Round delivers messages, fetches all of them, removes all of them, delivers ten to each user, polls, and removes
@@ -71,13 +107,23 @@ func (l *Load) Round(ctx context.Context, s *Server, set Round, r *Rates) error 
 			*into = append(*into, perSecond)
 		}
 	}
+	settle := func(want int) {
+		if err == nil {
+			err = l.settle(ctx, s, want)
+		}
+	}
+	retrieve := []string{"--no-dele", "--passes", strconv.Itoa(set.Passes)}
+	if l.Check {
+		retrieve = append(retrieve, "--check")
+	}
 	var ignored []float64
 	step(&r.Deliver, func() (float64, int64, error) { return l.deliver(ctx, s, set.Messages) })
-	step(&r.RETR, func() (float64, int64, error) {
-		return l.pop3(ctx, s, "RETR", "drain", "--no-dele", "--passes", strconv.Itoa(set.Passes))
-	})
+	settle(set.Messages)
+	step(&r.RETR, func() (float64, int64, error) { return l.pop3(ctx, s, "RETR", "drain", retrieve...) })
 	step(&r.DELE, func() (float64, int64, error) { return l.pop3(ctx, s, drained, "drain", "--no-retr") })
+	settle(0)
 	step(&ignored, func() (float64, int64, error) { return l.deliver(ctx, s, 10*l.Users) })
+	settle(10 * l.Users)
 	step(&r.Poll, func() (perSecond float64, n int64, err error) {
 		used, err := l.used(func() error {
 			perSecond, n, err = l.pop3(ctx, s, "sessions", "poll", "--duration", set.Poll.String())
@@ -89,6 +135,7 @@ func (l *Load) Round(ctx context.Context, s *Server, set Round, r *Rates) error 
 		return perSecond, n, err
 	})
 	step(&ignored, func() (float64, int64, error) { return l.pop3(ctx, s, drained, "drain", "--no-retr") })
+	settle(0)
 	return err
 }
 

@@ -2,6 +2,7 @@ package process
 
 import (
 	"fmt"
+	"io"
 	"slices"
 )
 
@@ -19,4 +20,29 @@ func Span(values []float64) string {
 		return ""
 	}
 	return fmt.Sprintf("%.0f-%.0f", slices.Min(values), slices.Max(values))
+}
+
+// Wanted holds the ratios that a comparison should reach; zero: none.
+type Wanted struct{ Deliver, Poll, RETR, DELE float64 }
+
+// WriteRatios prints a row for each kind of work of two servers, for package text/tabwriter: the name; the median, and the
+// lowest and highest rate of both servers; the ratio of the medians, and the wanted ratio.
+func WriteRatios(w io.Writer, theirs, ours *Rates, wanted Wanted) {
+	for _, row := range []struct {
+		name         string
+		theirs, ours []float64
+		wanted       float64
+	}{
+		{"LMTP deliveries/s", theirs.Deliver, ours.Deliver, wanted.Deliver},
+		{"POP3 polls/s", theirs.Poll, ours.Poll, wanted.Poll},
+		{"RETR messages/s, pipelined", theirs.RETR, ours.RETR, wanted.RETR},
+		{"DELE+QUIT messages/s, pipelined", theirs.DELE, ours.DELE, wanted.DELE},
+	} {
+		want := ""
+		if row.wanted > 0 {
+			want = fmt.Sprintf("%.1f", row.wanted)
+		}
+		fmt.Fprintf(w, "%s\t%.0f\t%s\t%.0f\t%s\t%.2f\t%s\t\n", row.name,
+			Median(row.theirs), Span(row.theirs), Median(row.ours), Span(row.ours), Median(row.ours)/Median(row.theirs), want)
+	}
 }

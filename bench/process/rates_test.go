@@ -1,6 +1,9 @@
 package process
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestMedian(t *testing.T) {
 	for _, c := range []struct {
@@ -19,5 +22,17 @@ func TestSpan(t *testing.T) {
 	}
 	if got := Span([]float64{2}); got != "" {
 		t.Errorf("Span of one value = %q, want nothing", got)
+	}
+}
+
+func TestWriteRatios(t *testing.T) {
+	theirs := Rates{Deliver: []float64{1, 3, 2}, Poll: []float64{5}, RETR: []float64{10}, DELE: []float64{4}}
+	ours := Rates{Deliver: []float64{8, 9, 7}, Poll: []float64{5}, RETR: []float64{105}, DELE: []float64{1}}
+	var out strings.Builder
+	WriteRatios(&out, &theirs, &ours, Wanted{RETR: 10})
+	for _, want := range []string{"LMTP deliveries/s\t2\t1-3\t8\t7-9\t4.00\t\t\n", "RETR messages/s, pipelined\t10\t\t105\t\t10.50\t10.0\t\n", "\t0.25\t\t\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
 	}
 }

@@ -3,6 +3,7 @@ package process
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,15 +20,25 @@ import (
 // Server is a server under test.
 type Server struct {
 	Name string
-	LMTP string // address
-	POP3 string // address
+	LMTP string // address; empty: none
+	POP3 string // address; empty: none
 	Log  string // file with the output
+	// Others are further addresses that must accept connections before the server counts as started.
+	Others []string
+	// Env adds variables to the environment of the program.
+	Env []string
+	// Patience is the longest wait for each address at the start; zero: 20 s. With patience an end may take two minutes in
+	// place of 30 s.
+	Patience time.Duration
 
 	cmd  *exec.Cmd
 	done chan error
 }
 
-// Start runs the server's program and waits until both ports answer. The caller stops the server.
+// mostSaid is the most octets of a log that an error shows, from its end.
+const mostSaid = 16 << 10
+
+// Start runs the server's program and waits until all addresses answer. The caller stops the server.
 func (s *Server) Start(ctx context.Context, name string, args ...string) error {
 	out, err := os.OpenFile(s.Log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
@@ -36,6 +47,7 @@ func (s *Server) Start(ctx context.Context, name string, args ...string) error {
 	defer out.Close()
 	s.cmd = exec.Command(name, args...)
 	s.cmd.Stdout, s.cmd.Stderr = out, out
+	s.cmd.Env = append(os.Environ(), s.Env...)
 	// A process group for the server: Ctrl-C reaches only this command, which stops the server.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := s.cmd.Start(); err != nil {
@@ -44,22 +56,29 @@ func (s *Server) Start(ctx context.Context, name string, args ...string) error {
 	}
 	s.done = make(chan error, 1)
 	go func(cmd *exec.Cmd, done chan<- error) { done <- cmd.Wait() }(s.cmd, s.done)
-	for _, addr := range []string{s.LMTP, s.POP3} {
-		if err := s.greets(ctx, addr); err != nil {
+	for i, addr := range append([]string{s.LMTP, s.POP3}, s.Others...) {
+		check := greeting
+		if i >= 2 {
+			check = accepts
+		}
+		if addr == "" {
+			continue
+		}
+		if err := s.answers(ctx, addr, check); err != nil {
 			s.Stop()
 			said, _ := os.ReadFile(s.Log)
-			return fmt.Errorf("%s does not answer on %s: %w\n%s", s.Name, addr, err, said)
+			return fmt.Errorf("%s does not answer on %s: %w\n%s", s.Name, addr, err, said[max(0, len(said)-mostSaid):])
 		}
 	}
 	return nil
 }
 
-// greets waits until the server greets on addr.
-func (s *Server) greets(ctx context.Context, addr string) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+// answers waits until check succeeds for an address of the server.
+func (s *Server) answers(ctx context.Context, addr string, check func(addr string) error) error {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Patience, 20*time.Second))
 	defer cancel()
 	for {
-		err := greeting(addr)
+		err := check(addr)
 		if err == nil {
 			return nil
 		}
@@ -86,21 +105,30 @@ func greeting(addr string) error {
 	return err
 }
 
+// accepts connects to addr.
+func accepts(addr string) error {
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
 // Stop ends the server, if it runs, and waits for its end.
 func (s *Server) Stop() error {
 	if s.cmd == nil {
 		return nil
 	}
-	process := s.cmd.Process
+	process, patience := s.cmd.Process, cmp.Or(min(s.Patience, 2*time.Minute), 30*time.Second)
 	s.cmd = nil
 	process.Signal(syscall.SIGTERM)
 	select {
 	case <-s.done:
 		return nil
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		process.Kill()
 		<-s.done
-		return fmt.Errorf("%s did not stop within 30s and was killed", s.Name)
+		return fmt.Errorf("%s did not stop within %s and was killed", s.Name, patience)
 	}
 }
 
