@@ -77,6 +77,7 @@ var layout = []layer{
 	{"bench/process", []string{"bench", "freeport"}},
 	{"bench/comparedovecot", []string{"bench/process", "freeport"}},
 	{"bench/comparecassandra", []string{"bench", "bench/process", "cassandratest", "freeport"}},
+	{"bench/comparejames", []string{"bench/process", "cassandratest", "freeport"}},
 	{"bench/comparefill", []string{"bench/process", "store", "store/embedded"}},
 	{"store/enginetest", []string{"cassandratest", "mailtest", "store", "store/cassandra", "task"}},
 	{"integration/servertest", []string{"adminclient", "bench", "cassandratest", "freeport", "mailtest"}},
