@@ -17,12 +17,6 @@ import (
 // only_purge_repaired_tombstones: a forgotten repair costs space, and revives no row. The table ledger
 // lacks the option: its rows expire within half of its gc_grace_seconds. The tables retrieval and login lack
 // the option, too: a row that comes back there revives no message, and expires. So do the journals.
-//
-// read_repair BLOCKING: a row read at a quorum in one session is read in the next session too.
-//
-// speculative_retry: a node that waits for a hanging replica asks another replica after half a second at the
-// latest. Cassandra's default is the 99th percentile alone, which grows to read_request_timeout after a few
-// time-outs: the reads of a table with little traffic then wait for the hanging replica until they fail.
 func migrations() [][]string {
 	return [][]string{{}, {
 		`CREATE TABLE IF NOT EXISTS mailbox (
@@ -37,9 +31,7 @@ func migrations() [][]string {
   PRIMARY KEY ((mailbox, segment), message)
 ) WITH CLUSTERING ORDER BY (message ASC)
   AND comment = 'mailbox -> messages, inserted with the time of the id, removed with a later one'
-  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
-  AND read_repair = 'BLOCKING'
-  AND speculative_retry = 'MIN(99p,500ms)'`,
+  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}` + readOptions,
 		`CREATE TABLE IF NOT EXISTS content (
   message timeuuid,
   chunk int,
@@ -53,9 +45,7 @@ func migrations() [][]string {
   removed set<uuid>,
   PRIMARY KEY ((message, chunk))
 ) WITH comment = 'what all recipients of a message share, in chunks of 256 KiB, chunk 0 is written last'
-  AND compaction = {'class': 'SizeTieredCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
-  AND read_repair = 'BLOCKING'
-  AND speculative_retry = 'MIN(99p,500ms)'`,
+  AND compaction = {'class': 'SizeTieredCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}` + readOptions,
 		`CREATE TABLE IF NOT EXISTS trash (
   datacenter text,
   hour int,
@@ -65,17 +55,13 @@ func migrations() [][]string {
   removed_at bigint,
   PRIMARY KEY ((datacenter, hour, shard), mailbox, message)
 ) WITH comment = 'removals, by the hour (since 1970) they were made in, in 256 shards by the last octet of the mailbox'
-  AND compaction = {'class': 'SizeTieredCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
-  AND read_repair = 'BLOCKING'
-  AND speculative_retry = 'MIN(99p,500ms)'`,
+  AND compaction = {'class': 'SizeTieredCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}` + readOptions,
 		`CREATE TABLE IF NOT EXISTS floor (
   mailbox uuid PRIMARY KEY,
   floor timeuuid,
   held bigint
 ) WITH comment = 'nothing is alive below the floor of a mailbox, which does not rise until held (microseconds)'
-  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
-  AND read_repair = 'BLOCKING'
-  AND speculative_retry = 'MIN(99p,500ms)'`,
+  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}` + readOptions,
 		`CREATE TABLE IF NOT EXISTS address (
   domain text,
   shard int,
@@ -90,9 +76,7 @@ func migrations() [][]string {
   bulk bigint,
   PRIMARY KEY ((domain, shard), local, generation)
 ) WITH comment = 'addresses, in 128 shards by FNV-1a of local, a removed account stays, its successor is another generation'
-  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
-  AND read_repair = 'BLOCKING'
-  AND speculative_retry = 'MIN(99p,500ms)'`,
+  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}` + readOptions,
 		`CREATE TABLE IF NOT EXISTS domain (
   name text PRIMARY KEY,
   created bigint,
@@ -100,9 +84,7 @@ func migrations() [][]string {
   durability text,
   retention bigint
 ) WITH comment = 'hosted domains, a removed one stays, marked'
-  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
-  AND read_repair = 'BLOCKING'
-  AND speculative_retry = 'MIN(99p,500ms)'`,
+  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}` + readOptions,
 		`CREATE TABLE IF NOT EXISTS ledger (
   datacenter text,
   hour int,
@@ -121,24 +103,18 @@ func migrations() [][]string {
 ) WITH CLUSTERING ORDER BY (entered DESC, fingerprint ASC, message ASC)
   AND comment = 'deliveries that may be repeated though they are stored, by the hour (since 1970) they were entered in, rows expire'
   AND compaction = {'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'HOURS', 'compaction_window_size': 1}
-  AND gc_grace_seconds = 86400
-  AND read_repair = 'BLOCKING'
-  AND speculative_retry = 'MIN(99p,500ms)'`,
+  AND gc_grace_seconds = 86400` + readOptions,
 		`CREATE TABLE IF NOT EXISTS progress (
   name text PRIMARY KEY,
   position bigint,
   begun bigint
 ) WITH comment = 'how far background work has come'
-  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
-  AND read_repair = 'BLOCKING'
-  AND speculative_retry = 'MIN(99p,500ms)'`,
+  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}` + readOptions,
 		`CREATE TABLE IF NOT EXISTS note (
   name text PRIMARY KEY,
   text text
 ) WITH comment = 'how far checks have come'
-  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
-  AND read_repair = 'BLOCKING'
-  AND speculative_retry = 'MIN(99p,500ms)'`,
+  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}` + readOptions,
 		`CREATE TABLE IF NOT EXISTS server (
   datacenter text,
   id uuid,
@@ -150,16 +126,12 @@ func migrations() [][]string {
   PRIMARY KEY ((datacenter), id)
 ) WITH comment = 'servers that are alive, rows expire; clock is null while it cannot be trusted'
   AND compaction = {'class': 'LeveledCompactionStrategy'}
-  AND gc_grace_seconds = 86400
-  AND read_repair = 'BLOCKING'
-  AND speculative_retry = 'MIN(99p,500ms)'`,
+  AND gc_grace_seconds = 86400` + readOptions,
 		`CREATE TABLE IF NOT EXISTS watermark (
   server text PRIMARY KEY,
   high bigint
 ) WITH comment = 'up to when each server has made ids'
-  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
-  AND read_repair = 'BLOCKING'
-  AND speculative_retry = 'MIN(99p,500ms)'`,
+  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}` + readOptions,
 	}, {
 		`ALTER TABLE server ADD IF NOT EXISTS window bigint`,
 	}, {
@@ -181,9 +153,7 @@ func migrations() [][]string {
   revoked bigint,
   used bigint
 ) WITH comment = 'access tokens of the administration API, revoked is written and never removed'
-  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}
-  AND read_repair = 'BLOCKING'
-  AND speculative_retry = 'MIN(99p,500ms)'`,
+  AND compaction = {'class': 'LeveledCompactionStrategy', 'only_purge_repaired_tombstones': 'true'}` + readOptions,
 	}, {
 		`ALTER TABLE trash ADD IF NOT EXISTS entry blob`,
 		`ALTER TABLE trash ADD IF NOT EXISTS bare boolean`,
@@ -204,17 +174,13 @@ func migrations() [][]string {
 ) WITH CLUSTERING ORDER BY (message ASC)
   AND comment = 'when messages were retrieved first, with a timestamp that falls with at, rows expire'
   AND compaction = {'class': 'LeveledCompactionStrategy'}
-  AND gc_grace_seconds = 86400
-  AND read_repair = 'BLOCKING'
-  AND speculative_retry = 'MIN(99p,500ms)'`,
+  AND gc_grace_seconds = 86400` + readOptions,
 		`CREATE TABLE IF NOT EXISTS login (
   mailbox uuid PRIMARY KEY,
   at bigint
 ) WITH comment = 'the last login of each account, rows expire'
   AND compaction = {'class': 'LeveledCompactionStrategy'}
-  AND gc_grace_seconds = 86400
-  AND read_repair = 'BLOCKING'
-  AND speculative_retry = 'MIN(99p,500ms)'`,
+  AND gc_grace_seconds = 86400` + readOptions,
 	}, {
 		createJournal("trace"),
 		createJournal("audit"),
@@ -228,11 +194,20 @@ func migrations() [][]string {
   PRIMARY KEY ((list), name)
 ) WITH comment = 'positions in journals, with at as the timestamp: the latest position wins; rows expire'
   AND compaction = {'class': 'LeveledCompactionStrategy'}
-  AND gc_grace_seconds = 86400
-  AND read_repair = 'BLOCKING'
-  AND speculative_retry = 'MIN(99p,500ms)'`,
+  AND gc_grace_seconds = 86400` + readOptions,
 	}}
 }
+
+// readOptions are the options of all tables for reads.
+//
+// read_repair BLOCKING: a row read at a quorum in one session is read in the next session too.
+//
+// speculative_retry: a node that waits for a hanging replica asks another replica after half a second at the
+// latest. Cassandra's default is the 99th percentile alone, which grows to read_request_timeout after a few
+// time-outs: the reads of a table with little traffic then wait for the hanging replica until they fail.
+const readOptions = `
+  AND read_repair = 'BLOCKING'
+  AND speculative_retry = 'MIN(99p,500ms)'`
 
 // createJournal returns the statement for the table of a journal. A partition holds the rows of a day and of
 // the keys of a shard, so a batch writes rows of many keys.
@@ -248,9 +223,7 @@ func createJournal(name string) string {
 ) WITH CLUSTERING ORDER BY (key ASC, at DESC, id DESC)
   AND comment = 'a journal, by the day (since 1970) of at, in 256 shards by FNV-1a of key, rows expire'
   AND compaction = {'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'DAYS', 'compaction_window_size': 1}
-  AND gc_grace_seconds = 86400
-  AND read_repair = 'BLOCKING'
-  AND speculative_retry = 'MIN(99p,500ms)'`
+  AND gc_grace_seconds = 86400` + readOptions
 }
 
 // createVersions makes the table of schema versions.

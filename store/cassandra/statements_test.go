@@ -182,6 +182,7 @@ func rules() map[string]rule {
 		"scanWatermarksArc": {local, nil},
 
 		// The directory.
+		"readOptions":        {},
 		"addressColumns":     {},
 		"selectAddresses":    {sessions, nil},
 		"listAddresses":      {sessions, nil},
