@@ -21,7 +21,7 @@ func (c *chaos) checked(t testing.TB) {
 	c.two.Stop(t)
 	s := c.cluster.StartJudge(t, time.Second)
 	c.cluster.RunJob(t, s, "purge") // waits for the heartbeats with another window to expire
-	found := checkAll(t, s, adminclient.CheckOptions{Deep: true, Restart: true})
+	found := checkAll(t, s, adminclient.CheckOptions{Deep: true})
 	t.Logf("check: %s", counted(found))
 	for _, n := range found.Counts {
 		// An orphan, or a missing copy of several, belongs to a refused delivery.
@@ -32,7 +32,7 @@ func (c *chaos) checked(t testing.TB) {
 	if found.Problems > 0 {
 		repaired := checkAll(t, s, adminclient.CheckOptions{Repair: true, Force: true})
 		t.Logf("check --repair: %s", counted(repaired))
-		found = checkAll(t, s, adminclient.CheckOptions{Deep: true, Restart: true})
+		found = checkAll(t, s, adminclient.CheckOptions{Deep: true})
 	}
 	if found.Problems > 0 {
 		t.Errorf("check after a repair: %s: %v", counted(found), found.Findings)
