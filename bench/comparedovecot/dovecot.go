@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"text/template"
 
 	"popelago/bench/process"
 	"popelago/freeport"
@@ -68,16 +67,13 @@ func startDovecot(ctx context.Context, dir string, s settings) (*process.Server,
 		}
 		values.Extra = string(b)
 	}
-	var conf, passwd bytes.Buffer
-	if err := template.Must(template.New("dovecot.conf").Parse(dovecotConf)).Execute(&conf, values); err != nil {
+	path := filepath.Join(dir, "dovecot.conf")
+	if err := process.WriteTemplate(path, dovecotConf, values); err != nil {
 		return nil, err
 	}
+	var passwd bytes.Buffer
 	for i := 1; i <= users; i++ {
 		fmt.Fprintf(&passwd, "%s:{PLAIN}%s:mail:mail::%s/mail/%s::\n", process.User(i), process.Password(i), dir, process.User(i))
-	}
-	path := filepath.Join(dir, "dovecot.conf")
-	if err := os.WriteFile(path, conf.Bytes(), 0o644); err != nil {
-		return nil, err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "passwd"), passwd.Bytes(), 0o644); err != nil {
 		return nil, err

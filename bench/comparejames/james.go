@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/template"
 
 	"popelago/bench/process"
 	"popelago/freeport"
@@ -54,7 +52,7 @@ func newJames(dir, node string, broker *rabbitMQ) (*apacheJames, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := execute(string(text), values, filepath.Join(dir, name)); err != nil {
+		if err := process.WriteTemplate(filepath.Join(dir, name), string(text), values); err != nil {
 			return nil, err
 		}
 	}
@@ -66,19 +64,6 @@ func newJames(dir, node string, broker *rabbitMQ) (*apacheJames, error) {
 		},
 		dir: dir, admin: admin,
 	}, nil
-}
-
-// execute writes a file from a text/template.
-func execute(text string, values any, file string) error {
-	t, err := template.New(filepath.Base(file)).Parse(text)
-	if err != nil {
-		return err
-	}
-	var b bytes.Buffer
-	if err := t.Execute(&b, values); err != nil {
-		return err
-	}
-	return os.WriteFile(file, b.Bytes(), 0o644)
 }
 
 // start starts James and waits until its ports answer. java and code are folders: the JDK and the compiled James.

@@ -51,7 +51,7 @@ func newRabbitMQ(dir string) (*rabbitMQ, error) {
 	}
 	r := &rabbitMQ{ports: brokerPorts{ports[0], ports[1], ports[2], ports[3]}}
 	conf := filepath.Join(dir, "rabbitmq.conf")
-	if err := execute(rabbitMQConf, r.ports, conf); err != nil {
+	if err := process.WriteTemplate(conf, rabbitMQConf, r.ports); err != nil {
 		return nil, err
 	}
 	plugins := filepath.Join(dir, "enabled_plugins")

@@ -1,11 +1,8 @@
 package process
 
 import (
-	"bytes"
 	_ "embed"
 	"fmt"
-	"os"
-	"text/template"
 	"time"
 
 	"popelago/freeport"
@@ -39,15 +36,11 @@ func (o OnCassandra) Configure(name, data string) (s *Server, config string, err
 		return nil, "", err
 	}
 	values := cassandraValues{OnCassandra: o, Dir: data, LMTP: ports[0], POP3: ports[1]}
-	var text bytes.Buffer
-	if err := template.Must(template.New("cassandra.toml").Parse(cassandraConf)).Execute(&text, values); err != nil {
-		return nil, "", err
-	}
 	config = data + ".toml"
 	return &Server{
 		Name: name,
 		LMTP: fmt.Sprintf("127.0.0.1:%d", values.LMTP),
 		POP3: fmt.Sprintf("127.0.0.1:%d", values.POP3),
 		Log:  data + ".log",
-	}, config, os.WriteFile(config, text.Bytes(), 0o644)
+	}, config, WriteTemplate(config, cassandraConf, values)
 }

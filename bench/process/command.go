@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"text/template"
 	"time"
 )
 
@@ -55,6 +57,19 @@ func Build(ctx context.Context, dir string) (binary string, err error) {
 // Note prints progress for the user.
 func Note(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
+}
+
+// WriteTemplate writes a file from a text/template filled in with values.
+func WriteTemplate(file, text string, values any) error {
+	t, err := template.New(filepath.Base(file)).Parse(text)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, values); err != nil {
+		return err
+	}
+	return os.WriteFile(file, b.Bytes(), 0o644)
 }
 
 // Install installs Debian packages of a program.

@@ -56,18 +56,26 @@ func (s *Server) Start(ctx context.Context, name string, args ...string) error {
 	}
 	s.done = make(chan error, 1)
 	go func(cmd *exec.Cmd, done chan<- error) { done <- cmd.Wait() }(s.cmd, s.done)
-	for i, addr := range append([]string{s.LMTP, s.POP3}, s.Others...) {
-		check := greeting
-		if i >= 2 {
-			check = accepts
-		}
+	err = s.allAnswer(ctx, greeting, s.LMTP, s.POP3)
+	if err == nil {
+		err = s.allAnswer(ctx, accepts, s.Others...)
+	}
+	if err != nil {
+		s.Stop()
+		said, _ := os.ReadFile(s.Log)
+		return fmt.Errorf("%s does not answer on %w\n%s", s.Name, err, said[max(0, len(said)-mostSaid):])
+	}
+	return nil
+}
+
+// allAnswer waits until check succeeds for each address of the server that is not empty. Its error names the address.
+func (s *Server) allAnswer(ctx context.Context, check func(addr string) error, addrs ...string) error {
+	for _, addr := range addrs {
 		if addr == "" {
 			continue
 		}
 		if err := s.answers(ctx, addr, check); err != nil {
-			s.Stop()
-			said, _ := os.ReadFile(s.Log)
-			return fmt.Errorf("%s does not answer on %s: %w\n%s", s.Name, addr, err, said[max(0, len(said)-mostSaid):])
+			return fmt.Errorf("%s: %w", addr, err)
 		}
 	}
 	return nil
