@@ -289,10 +289,12 @@ const (
 	selectLocalColumns = `SELECT column_name FROM system_schema.columns WHERE keyspace_name = 'system' AND table_name = 'local'`
 )
 
-// Tables about repairs, for Doctor.
+// Tables about options and repairs, for Doctor.
 const (
-	selectTableOptions = `SELECT table_name, gc_grace_seconds, compaction FROM system_schema.tables WHERE keyspace_name = ?`
-	selectRepairs      = `SELECT keyspace_name, columnfamily_names, started_at, finished_at, exception_message, options, successful_ranges ` +
+	selectDurableWrites = `SELECT durable_writes FROM system_schema.keyspaces WHERE keyspace_name = ?`
+	selectTableOptions  = `SELECT table_name, gc_grace_seconds, compaction, read_repair, speculative_retry, default_time_to_live ` +
+		`FROM system_schema.tables WHERE keyspace_name = ?`
+	selectRepairs = `SELECT keyspace_name, columnfamily_names, started_at, finished_at, exception_message, options, successful_ranges ` +
 		`FROM system_distributed.parent_repair_history LIMIT ?`
 )
 

@@ -77,7 +77,7 @@ func examine(ctx context.Context, cfg Config, session driver.Session, contacts [
 	found = append(found, judgeNames(cfg, nodes)...)
 	found = append(found, judgeReplication(cfg, status, nodes)...)
 	if err == nil && status.Check() == nil {
-		found = append(found, examineRepairs(ctx, cfg, session, status)...)
+		found = append(found, examineTables(ctx, cfg, session, status)...)
 		found = append(found, tryKeyspace(ctx, cfg, nodes)...)
 		found = append(found, examineWindows(ctx, cfg, sortedKeys(status.Replication)))
 	}

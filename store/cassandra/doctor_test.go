@@ -129,3 +129,30 @@ func TestDoctorSchema(t *testing.T) {
 	found.Say(t, failure, "replication", "dc1 has 1 node for 2 replicas")
 	do("DROP KEYSPACE test_doctor")
 }
+
+// Options that somebody changed break a promise.
+func TestDoctorTables(t *testing.T) {
+	cfg := config(t)
+	cfg.Keyspace, cfg.Timeout = "test_doctor_tables", 2*time.Minute
+	apply(t, cfg)
+	cql := session(t, cfg)
+	do := func(statement string) {
+		t.Helper()
+		if err := cql.Query(statement).Exec(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { do("DROP KEYSPACE test_doctor_tables") })
+	doctor(t, cfg).Say(t, ok, "tables", "with the options of the schema")
+	do("ALTER TABLE test_doctor_tables.mailbox WITH default_time_to_live = 86400 AND read_repair = 'NONE'")
+	do("ALTER TABLE test_doctor_tables.trash WITH compaction = {'class': 'SizeTieredCompactionStrategy'}")
+	do("ALTER TABLE test_doctor_tables.domain WITH speculative_retry = '99p' AND gc_grace_seconds = 60")
+	do("ALTER KEYSPACE test_doctor_tables WITH durable_writes = false")
+	found := doctor(t, cfg)
+	found.Say(t, failure, "tables", "default_time_to_live is set for mailbox", "ALTER TABLE test_doctor_tables.mailbox WITH default_time_to_live = 0")
+	found.Say(t, warning, "tables", "read_repair is off for mailbox")
+	found.Say(t, warning, "tables", "only_purge_repaired_tombstones is off for trash")
+	found.Say(t, warning, "tables", "speculative_retry has no limit of its own for domain")
+	found.Say(t, warning, "tables", "gc_grace_seconds is shorter than the schema's for domain")
+	found.Say(t, failure, "tables", "durable_writes = false", "ALTER KEYSPACE test_doctor_tables WITH durable_writes = true")
+}

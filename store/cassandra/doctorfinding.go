@@ -85,7 +85,7 @@ func having(nodes []node, f func(node) bool) []node {
 func firstOf(names []string) string {
 	const most = 6
 	if len(names) > most {
-		return strings.Join(names[:most], " ") + " " + count(len(names)-most, "more")
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], " "), len(names)-most)
 	}
 	return strings.Join(names, " ")
 }

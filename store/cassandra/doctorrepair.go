@@ -24,12 +24,6 @@ type repair struct {
 // tokenRange holds the tokens after one token up to another one. After the highest token comes the lowest.
 type tokenRange struct{ after, to int64 }
 
-// repairedTable is a table that forgets removals only when they were repaired.
-type repairedTable struct {
-	name  string
-	grace time.Duration // gc_grace_seconds
-}
-
 const (
 	// maxRepairs bounds the rows that Doctor reads. With a repair -pr a day, 600 nodes write as many in the 30
 	// days for which Cassandra keeps the rows.
@@ -40,7 +34,7 @@ const (
 
 // examineRepairs reports the age of the oldest data that was not marked as repaired, by the history that nodes
 // keep of their repairs. Without other replicas there is nothing to repair.
-func examineRepairs(ctx context.Context, cfg Config, session driver.Session, status SchemaStatus) []Finding {
+func examineRepairs(ctx context.Context, cfg Config, session driver.Session, status SchemaStatus, tables []table) []Finding {
 	replicas := 0
 	for _, n := range status.Replication {
 		replicas += n
@@ -48,10 +42,7 @@ func examineRepairs(ctx context.Context, cfg Config, session driver.Session, sta
 	if replicas < 2 {
 		return nil
 	}
-	tables, err := readRepairedTables(ctx, cfg, session)
-	if err != nil {
-		return []Finding{unknownRepairs(cfg, err)}
-	}
+	tables = slices.DeleteFunc(slices.Clone(tables), func(t table) bool { return !t.repaired })
 	repairs, err := readRepairs(ctx, cfg, session, gocql.Quorum)
 	if err != nil && !unauthorized(err) { // replicas are away
 		repairs, err = readRepairs(ctx, cfg, session, gocql.One)
@@ -70,20 +61,6 @@ func unknownRepairs(cfg Config, err error) Finding {
 		f.Hint = "execute " + grants([]string{"SELECT ON KEYSPACE system_distributed"}, cfg.Username)
 	}
 	return f
-}
-
-// readRepairedTables reads the tables with only_purge_repaired_tombstones.
-func readRepairedTables(ctx context.Context, cfg Config, session driver.Session) (tables []repairedTable, err error) {
-	var t repairedTable
-	var seconds int
-	var compaction map[string]string
-	err = driver.Each(ctx, session, atNode(selectTableOptions, cfg.Keyspace), func() {
-		if compaction["only_purge_repaired_tombstones"] == "true" {
-			t.grace = time.Duration(seconds) * time.Second
-			tables = append(tables, t)
-		}
-	}, &t.name, &seconds, &compaction)
-	return tables, err
 }
 
 // readRepairs reads the repairs that marked data of the keyspace as repaired: incremental ones with all replicas.
@@ -170,9 +147,9 @@ func oldestRepair(table string, repairs []repair) time.Time {
 
 // judgeRepairs reports the table whose oldest unrepaired data is nearest to, or furthest past, its gc_grace_seconds.
 // since is the time at which the schema was made.
-func judgeRepairs(cfg Config, tables []repairedTable, repairs []repair, since time.Time) Finding {
+func judgeRepairs(cfg Config, tables []table, repairs []repair, since time.Time) Finding {
 	type oldest struct {
-		repairedTable
+		table
 		at    time.Time
 		never bool
 		over  time.Duration // past gc_grace_seconds
@@ -180,7 +157,7 @@ func judgeRepairs(cfg Config, tables []repairedTable, repairs []repair, since ti
 	now := cfg.Now()
 	var all []oldest
 	for _, t := range tables {
-		o := oldest{repairedTable: t, at: oldestRepair(t.name, repairs)}
+		o := oldest{table: t, at: oldestRepair(t.name, repairs)}
 		if o.at.IsZero() {
 			o.at, o.never = since, true
 		}

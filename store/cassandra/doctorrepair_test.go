@@ -54,13 +54,13 @@ func TestJudgeRepairs(t *testing.T) {
 	now := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
 	cfg := Config{Keyspace: "popelago", Now: func() time.Time { return now }}
 	const day = 24 * time.Hour
-	tables := []repairedTable{{"content", 10 * day}, {"mailbox", 10 * day}}
+	tables := []table{{name: "content", repaired: true, grace: 10 * day}, {name: "mailbox", repaired: true, grace: 10 * day}}
 	ago := func(d time.Duration, names ...string) repair {
 		return repair{names, now.Add(-d), []tokenRange{{0, 0}}}
 	}
 	for _, c := range []struct {
 		what    string
-		tables  []repairedTable
+		tables  []table
 		repairs []repair
 		since   time.Time
 		level   string
@@ -71,7 +71,7 @@ func TestJudgeRepairs(t *testing.T) {
 		{"never", tables, []repair{ago(2*day, "content")}, now.Add(-100 * day), FindingWarning, "parts of the tables mailbox were not repaired in the last 30 days"},
 		{"new, never", tables, nil, now.Add(-4 * day), FindingOK, "the first repair is due until 2026-04-06"},
 		{"not so new, never", tables, nil, now.Add(-11 * day), FindingWarning, "tables content mailbox were not repaired in the last 11 days"},
-		{"a shorter grace", []repairedTable{{"content", 10 * day}, {"mailbox", day}}, []repair{ago(2*day, "content", "mailbox")}, now.Add(-100 * day), FindingWarning, "tables mailbox were not repaired since 2026-03-29; gc_grace_seconds is 1 day"},
+		{"a shorter grace", []table{{name: "content", repaired: true, grace: 10 * day}, {name: "mailbox", repaired: true, grace: day}}, []repair{ago(2*day, "content", "mailbox")}, now.Add(-100 * day), FindingWarning, "tables mailbox were not repaired since 2026-03-29; gc_grace_seconds is 1 day"},
 		{"options lost", nil, nil, now, FindingWarning, "no table has only_purge_repaired_tombstones"},
 	} {
 		f := judgeRepairs(cfg, c.tables, c.repairs, c.since)

@@ -222,6 +222,7 @@ func rules() map[string]rule {
 		"selectSystemTables":    {one, nil},
 		"selectLocalColumns":    {one, nil},
 		"selectTableOptions":    {one, nil},
+		"selectDurableWrites":   {one, nil},
 		"selectRepairs":         {"QUORUM ONE", nil},
 		"selectClock":           {one + " ONE", nil},
 		"selectHeartbeats":      {one, nil},
