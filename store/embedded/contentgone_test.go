@@ -79,3 +79,30 @@ func TestContentsGone(t *testing.T) {
 		}
 	}
 }
+
+// Fresh disks at the places of the database and of the contents begin a new folder.
+func TestFreshDisks(t *testing.T) {
+	cfg := embedded.Config{Dir: filepath.Join(t.TempDir(), "data"), Compression: "none"}
+	for _, name := range []string{"lost+found", "content/lost+found", "content/.snapshot", "db/lost+found"} {
+		if err := os.MkdirAll(filepath.Join(cfg.Dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := newLedger(t.Context())
+	for range 2 {
+		s := open(t, cfg)
+		if _, err := l.deliver(s, 300_000, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(filepath.Join(cfg.Dir, "FORMAT")); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := embedded.Open(cfg); err == nil {
+		s.Close()
+		t.Error("a folder in use without FORMAT was opened")
+	}
+}

@@ -91,10 +91,13 @@ func somethingInside(fs vfs.FS, dir string) (string, error) {
 			return "", err
 		}
 		for _, name := range names {
-			if name != lockFile && name != tmpDir && !strings.HasSuffix(name, tmpSuffix) {
+			if name != lockFile && name != tmpDir && !strings.HasSuffix(name, tmpSuffix) && !ofTheDisk(name) {
 				return fs.PathJoin(sub, name), nil
 			}
 		}
 	}
 	return "", nil
 }
+
+// ofTheDisk reports whether a name belongs to the file system, such as lost+found on a fresh disk, or .snapshot.
+func ofTheDisk(name string) bool { return name == "lost+found" || strings.HasPrefix(name, ".") }
