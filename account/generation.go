@@ -3,6 +3,7 @@ package account
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -135,15 +136,27 @@ type ListAddresses func(ctx context.Context, domain, after string, limit int) (r
 // EachAddress calls fn with all rows of one address at a time, from behind the local-part after
 // (empty: from the start), until fn returns false or an error. It asks list for page rows at a time.
 func EachAddress(ctx context.Context, list ListAddresses, domain, after string, page int, fn func([]store.Address) (bool, error)) error {
+	return EachReadable(ctx, list, domain, after, page, func(err error) error { return err }, fn)
+}
+
+// EachReadable is EachAddress, and goes on behind parts of the list that cannot be read. EachReadable calls note with nil for
+// a part that was read, and with the error of a part that cannot be read, and ends at the first error that note returns.
+func EachReadable(ctx context.Context, list ListAddresses, domain, after string, page int, note func(error) error, fn func([]store.Address) (bool, error)) error {
 	for more := true; more; {
 		var rows []store.Address
 		var err error
 		rows, more, err = list(ctx, domain, after, page)
-		if err != nil {
-			return fmt.Errorf("account: list addresses of %s: %w", domain, err)
+		if err == nil || len(rows) > 0 {
+			if err := note(nil); err != nil {
+				return err
+			}
 		}
-		if len(rows) == 0 {
-			return nil
+		part := new(store.UnreadPart)
+		if err != nil {
+			if err := note(fmt.Errorf("account: list addresses of %s: %w", domain, err)); err != nil {
+				return err
+			}
+			more = errors.As(err, &part)
 		}
 		for len(rows) > 0 {
 			n := 1
@@ -156,6 +169,7 @@ func EachAddress(ctx context.Context, list ListAddresses, domain, after string, 
 			}
 			rows = rows[n:]
 		}
+		after = cmp.Or(part.Next, after)
 	}
 	return nil
 }

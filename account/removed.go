@@ -14,7 +14,7 @@ const pageSize = 500
 
 // RemovedMailboxes calls fn with every ended and every displaced generation of all addresses of
 // all domains, hosted or removed, whether or not the mailbox has been emptied. Retention is not set.
-// The walk stops at the first error of fn, and returns the error. The walk goes on behind domains that cannot be read, and
+// The walk stops at the first error of fn, and returns the error. The walk goes on behind parts of the directory that cannot be read, and
 // returns an UnreadError then. The walk omits a removed domain if skip, which may be nil, returns true.
 //
 // Mail that was in flight when the account ended may arrive in such a mailbox for some minutes
@@ -26,12 +26,7 @@ func (d *Directory) RemovedMailboxes(ctx context.Context, skip func(store.Remove
 		return err
 	}
 	for _, name := range names {
-		var ended error
-		err := d.removedIn(ctx, name, "", func(g Generation) error { ended = fn(g); return ended })
-		if ended != nil {
-			return ended
-		}
-		if err := unread.Add(ctx, err); err != nil {
+		if err := d.removedIn(ctx, name, "", unread.Adder(ctx), fn); err != nil {
 			return err
 		}
 	}
@@ -54,7 +49,7 @@ func (d *Directory) RemovedMailboxesBehind(ctx context.Context, after mail.Addre
 		case name == after.Domain:
 			local = after.Local
 		}
-		if err := d.removedIn(ctx, name, local, fn); err != nil {
+		if err := d.removedIn(ctx, name, local, func(err error) error { return err }, fn); err != nil {
 			return err
 		}
 	}
@@ -81,16 +76,21 @@ func (d *Directory) everyDomain(ctx context.Context, skip func(store.RemovedDoma
 	return slices.Compact(names), err // a domain may have been removed, or made again, between the two reads
 }
 
-// removedIn is RemovedMailboxes in one domain, from behind a local-part.
-func (d *Directory) removedIn(ctx context.Context, domain, after string, fn func(Generation) error) error {
-	return d.eachAddress(ctx, domain, after, pageSize, func(rows []store.Address) (bool, error) {
+// removedIn is RemovedMailboxes in one domain, from behind a local-part. note is as for EachReadable.
+func (d *Directory) removedIn(ctx context.Context, domain, after string, note func(error) error, fn func(Generation) error) error {
+	return EachReadable(ctx, d.store.Local.ListAddresses, domain, after, pageSize, note, func(rows []store.Address) (bool, error) {
 		for _, g := range Generations(rows, Keeping{}) {
 			if g.Status != Ended && g.Status != Displaced {
 				continue
 			}
-			if shared, err := Shared(ctx, d.store.Local, g, rows); err != nil {
-				return false, err
-			} else if shared {
+			shared, err := Shared(ctx, d.store.Local, g, rows)
+			if err != nil {
+				if err := note(err); err != nil {
+					return false, err
+				}
+				continue
+			}
+			if shared {
 				continue
 			}
 			if err := fn(g); err != nil {

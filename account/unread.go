@@ -7,8 +7,8 @@ import (
 	"popelago/store"
 )
 
-// UnreadError is the error of a walk that went on behind parts of the directory that cannot be read: domains, or a part of
-// the list of domains. The walk proves nothing about them.
+// UnreadError is the error of a walk that went on behind parts of the directory that cannot be read: parts of the list of domains,
+// or of the list of addresses of a domain. The walk proves nothing about them.
 type UnreadError struct {
 	Parts int
 	First error
@@ -27,7 +27,7 @@ func (e *UnreadError) Unwrap() error { return e.First }
 // Add notes the result of a part. An error returned ends the walk: the store has failed as a whole, see store.Endurance, or the
 // error has another cause than replicas that do not answer.
 func (e *UnreadError) Add(ctx context.Context, err error) error {
-	goOn := e.endurance.Note(err, 0) // a domain takes the time of its accounts
+	goOn := e.endurance.Note(err, 0) // a part takes the time of its accounts
 	if err == nil {
 		return nil
 	}
@@ -41,6 +41,11 @@ func (e *UnreadError) Add(ctx context.Context, err error) error {
 		return e
 	}
 	return nil
+}
+
+// Adder returns Add for EachReadable.
+func (e *UnreadError) Adder(ctx context.Context) func(error) error {
+	return func(err error) error { return e.Add(ctx, err) }
 }
 
 // AddList is Add for the error beside a list of some length: a store of which nothing can be listed has failed as a whole.

@@ -12,10 +12,10 @@ import (
 	"popelago/store/cassandra"
 )
 
-// openEngine opens the engine on simulated nodes, inside a bubble.
-func openEngine(t *testing.T) *cassandra.Store {
+// openEngine opens the engine on a datacenter of simulated nodes, inside a bubble.
+func openEngine(t *testing.T, nodes int) (*cassandra.Store, *cluster.Cluster) {
 	t.Helper()
-	c, err := cluster.New(cluster.Config{LogSync: -1, Datacenters: []cluster.Datacenter{{Name: "dc1", Nodes: 3}}})
+	c, err := cluster.New(cluster.Config{LogSync: -1, Datacenters: []cluster.Datacenter{{Name: "dc1", Nodes: nodes}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,14 +36,14 @@ func openEngine(t *testing.T) *cassandra.Store {
 			t.Error(err)
 		}
 	})
-	return s
+	return s, c
 }
 
 // A session removes the messages of the last hour, and no further mail comes. The floor rises above all of them once they are
 // older than the in-flight window, without further removals.
 func TestFloorPassesTheYoungLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := openEngine(t)
+		s, _ := openEngine(t, 3)
 		ids, mailbox := mail.NewIDSource(time.Now), mail.MailboxID{1}
 		var gone []mail.MessageID
 		for range 600 {

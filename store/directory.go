@@ -104,6 +104,20 @@ type AddressChange struct {
 // CompareTargets is the order of Address.Targets.
 func CompareTargets(a, b mail.Address) int { return strings.Compare(a.String(), b.String()) }
 
+// UnreadPart is an error of ListAddresses for a part of the list, such as a partition without a quorum. The list can be read
+// on behind the part.
+type UnreadPart struct {
+	// Next is the position behind the part, for the parameter after.
+	Next string
+	Err  error
+}
+
+// Error implements error.
+func (p *UnreadPart) Error() string { return p.Err.Error() }
+
+// Unwrap returns Err.
+func (p *UnreadPart) Unwrap() error { return p.Err }
+
 // Addresses stores the addresses. No address changes while the clock is not trusted: a change with
 // a time ahead would win over later changes.
 type Addresses interface {
@@ -118,7 +132,8 @@ type Addresses interface {
 	// ListAddresses returns about limit rows of a domain (all generations, also removed ones)
 	// after the given local-part (empty: from the start). All rows of a local-part are side by
 	// side. The order of local-parts is the engine's own and never changes. more reports whether
-	// further rows may follow. Errors: ErrUnavailable, ErrCorrupt.
+	// further rows may follow. Errors: ErrUnavailable, ErrCorrupt. An error with an UnreadPart concerns a part of the list:
+	// the rows beside the error are the rows before the part.
 	ListAddresses(ctx context.Context, domain, after string, limit int) (rows []Address, more bool, err error)
 
 	// SearchAddresses is ListAddresses for the local-parts that begin with prefix, which is UTF-8. The

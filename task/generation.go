@@ -66,22 +66,22 @@ func eachAddress(ctx context.Context, st store.Directory, keep keepingOf, try re
 		if d.Name == domain {
 			from = after
 		}
-		if err := eachOf(ctx, list, keep(d), d.Name, from, fn); err != nil {
+		if err := eachOf(ctx, list, keep(d), d.Name, from, func(err error) error { return err }, fn); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// eachOf is eachAddress in one domain.
-func eachOf(ctx context.Context, list account.ListAddresses, rule account.Keeping, domain, from string, fn func([]account.Generation) error) error {
-	return account.EachAddress(ctx, list, domain, from, checkPage, func(rows []store.Address) (bool, error) {
+// eachOf is eachAddress in one domain; note is as for account.EachReadable.
+func eachOf(ctx context.Context, list account.ListAddresses, rule account.Keeping, domain, from string, note func(error) error, fn func([]account.Generation) error) error {
+	return account.EachReadable(ctx, list, domain, from, checkPage, note, func(rows []store.Address) (bool, error) {
 		err := fn(account.Generations(rows, rule))
 		return err == nil, err
 	})
 }
 
-// eachReadable is eachAddress, and goes on behind domains that cannot be read: the error is an account.UnreadError then, and
+// eachReadable is eachAddress, and goes on behind parts of domains that cannot be read: the error is an account.UnreadError then, and
 // whole has the domains that were read to the end. An error of fn ends the walk.
 func eachReadable(ctx context.Context, st store.Directory, keep keepingOf, fn func([]account.Generation) error) (whole map[string]bool, err error) {
 	domains, err := st.ListDomains(ctx)
@@ -94,15 +94,11 @@ func eachReadable(ctx context.Context, st store.Directory, keep keepingOf, fn fu
 	}
 	whole = map[string]bool{}
 	for _, d := range domains {
-		var ended error
-		err := eachOf(ctx, st.ListAddresses, keep(d), d.Name, "", func(g []account.Generation) error { ended = fn(g); return ended })
-		if ended != nil {
-			return whole, ended
-		}
-		whole[d.Name] = err == nil
-		if err := unread.Add(ctx, err); err != nil {
+		before := unread.Parts
+		if err := eachOf(ctx, st.ListAddresses, keep(d), d.Name, "", unread.Adder(ctx), fn); err != nil {
 			return whole, err
 		}
+		whole[d.Name] = unread.Parts == before
 	}
 	return whole, unread.OrNil()
 }

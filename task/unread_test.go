@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -223,6 +224,49 @@ func TestJobsOfAStoreThatIsDown(t *testing.T) {
 		}
 		if !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("%s: %v", job.Name, err)
+		}
+	}
+}
+
+// holed is a directory that cannot read the addresses between two local-parts.
+type holed struct {
+	store.Directory
+	from, to string
+}
+
+func (d holed) ListAddresses(ctx context.Context, domain, after string, limit int) ([]store.Address, bool, error) {
+	rows, more, err := d.Directory.ListAddresses(ctx, domain, after, limit)
+	if end := slices.IndexFunc(rows, func(a store.Address) bool { return a.Address.Local >= d.from && a.Address.Local <= d.to }); end >= 0 {
+		return rows[:end], true, &store.UnreadPart{Next: d.to, Err: store.ErrUnavailable}
+	}
+	return rows, more, err
+}
+
+// Jobs go on behind a part of a domain that cannot be read, such as a shard without a quorum, and count the part as blocked.
+func TestJobsGoOnBehindPartsOfADomain(t *testing.T) {
+	st := openStore(t)
+	sound := newDirectory(t, st)
+	left := map[mail.MailboxID]int{}
+	for local, want := range map[string]int{"alice": 0, "bob": 0, "lost": 1, "lost-and-removed": 1, "yves": 0, "zoe": 0} {
+		a := newAccount(t, sound, local)
+		aged(t, st, a.Mailbox, 20*day)
+		if local == "bob" || local == "lost-and-removed" || local == "zoe" {
+			removeAccount(t, sound, a)
+		}
+		left[a.Mailbox] = want
+	}
+	retainDomain(t, st, 10*day)
+	d := holed{st, "lost", "lost-zz"}
+	levels := storetest.WithDirectory(store.Single(st), d)
+	for _, job := range []task.Job{task.Expire(task.ExpireConfig{}, levels), task.Purge(task.PurgeConfig{}, newDirectory(t, d), levels, nil)} {
+		report, err := job.Run(t.Context(), true)
+		if !errors.Is(err, store.ErrUnavailable) || !slices.ContainsFunc(report, func(c task.Count) bool { return c.Name == "blocked" && c.N == 1 }) {
+			t.Errorf("%s: %v, %v", job.Name, report, err)
+		}
+	}
+	for box, want := range left {
+		if n := count(t, st, box); n != want {
+			t.Errorf("maildrop %s has %d messages, want %d", box, n, want)
 		}
 	}
 }

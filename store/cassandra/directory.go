@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
@@ -158,36 +160,27 @@ func (d *addresses) SearchAddresses(ctx context.Context, domain, prefix, after s
 		return nil, false, err
 	}
 	limit = min(max(limit, 1), maxPage)
-	shard := 0
-	if after != "" {
-		after = encodeText(after)
-		shard = addressShard(after)
-	}
+	shard, after := positionIn(after)
 	for n := 1; shard < addressShards; {
 		want := limit - len(rows)
-		pages, err := d.listShards(ctx, domain, prefix, shard, min(n, addressShards-shard), after, want)
-		if err != nil {
-			return nil, false, err
+		n = min(n, addressShards-shard)
+		pages, err := d.listShards(ctx, domain, prefix, shard, n, after, want)
+		if err != nil && n > 1 {
+			n = 1 // finds the shard that cannot be read
+			continue
 		}
+		var full bool
 		before := len(rows)
-		for _, some := range pages {
-			full := len(some) >= limit-len(rows)
-			if full {
-				some = some[:limit-len(rows)]
-				// The limit may have cut generations of the last local-part.
-				last := some[len(some)-1].Address
-				first := slices.IndexFunc(some, func(a store.Address) bool { return a.Address == last })
-				all, err := d.AddressRows(ctx, last)
-				if err != nil {
-					return nil, false, err
-				}
-				some = append(some[:first], all...)
-			}
-			rows = append(rows, some...)
-			if full {
-				sortGenerations(rows)
-				return rows, true, nil
-			}
+		if err == nil {
+			rows, full, err = d.addPages(ctx, rows, pages, limit)
+		}
+		if err != nil {
+			sortGenerations(rows)
+			return rows, true, &store.UnreadPart{Next: beginOf(shard + 1), Err: err}
+		}
+		if full {
+			sortGenerations(rows)
+			return rows, true, nil
 		}
 		shard, after = shard+len(pages), ""
 		if n = min(2*n, parallelShards); 2*(len(rows)-before) > want {
@@ -196,6 +189,48 @@ func (d *addresses) SearchAddresses(ctx context.Context, domain, prefix, after s
 	}
 	sortGenerations(rows)
 	return rows, false, nil
+}
+
+// addPages adds pages to rows, and reports whether rows has limit rows or more. Then all generations of the last local-part are
+// there. Beside an error no rows are added of the page that is cut.
+func (d *addresses) addPages(ctx context.Context, rows []store.Address, pages [][]store.Address, limit int) (all []store.Address, full bool, err error) {
+	for _, page := range pages {
+		if len(page) < limit-len(rows) {
+			rows = append(rows, page...)
+			continue
+		}
+		page = page[:limit-len(rows)]
+		// The limit may have cut generations of the last local-part.
+		last := page[len(page)-1].Address
+		whole := page[:slices.IndexFunc(page, func(a store.Address) bool { return a.Address == last })]
+		generations, err := d.AddressRows(ctx, last)
+		if err != nil {
+			return rows, false, err
+		}
+		return append(append(rows, whole...), generations...), true, nil
+	}
+	return rows, false, nil
+}
+
+// shardMark begins a position that is the begin of a shard: no local-part has this character.
+const shardMark = "\x00"
+
+// beginOf returns the position in a list, for the parameter after, before the first local-part of a shard.
+func beginOf(shard int) string { return shardMark + strconv.Itoa(shard) }
+
+// positionIn returns the shard with a position, and the local-part, encoded, that the position is behind; an empty local-part: the
+// begin of the shard.
+func positionIn(after string) (shard int, behind string) {
+	if after == "" {
+		return 0, ""
+	}
+	if number, ok := strings.CutPrefix(after, shardMark); ok {
+		if shard, err := strconv.Atoi(number); err == nil && shard >= 0 {
+			return shard, ""
+		}
+	}
+	behind = encodeText(after)
+	return addressShard(behind), behind
 }
 
 // lastRune behind a prefix is behind every text with the prefix: no local-part has a character that is
