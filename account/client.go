@@ -13,23 +13,14 @@ import (
 type client struct {
 	address netip.Prefix // IPv4: /32; IPv6: /64
 	network netip.Prefix // IPv4: /24; IPv6: /48
-	region  netip.Prefix // IPv6: /32, the least that a provider gets; IPv4: none
+	region  netip.Prefix // see mail.ClientRegion
 }
 
 // clientAt returns the client at a remote address. The zero address gives the zero client.
 func clientAt(remote netip.Addr) client {
 	remote = remote.Unmap().WithZone("")
-	prefix := func(bits int) netip.Prefix {
-		p, _ := remote.Prefix(bits)
-		return p
-	}
-	switch {
-	case remote.Is4():
-		return client{address: prefix(32), network: mail.ClientNetwork(remote)}
-	case remote.Is6():
-		return client{address: prefix(64), network: mail.ClientNetwork(remote), region: prefix(32)}
-	}
-	return client{}
+	address, _ := remote.Prefix(min(remote.BitLen(), 64)) // zero for the zero address
+	return client{address: address, network: mail.ClientNetwork(remote), region: mail.ClientRegion(remote)}
 }
 
 // counted reports whether failures of the client are counted.

@@ -282,7 +282,7 @@ func smtpSettings(name string, c *SMTP) []setting {
 		{name + ".drop_after", duration(&c.DropAfter, 100*time.Millisecond, time.Hour),
 			"Least age of a connection that has not named a recipient before a new connection may displace it."},
 		{name + ".drop_sender_after", duration(&c.DropSenderAfter, 0, day).zeroIsOff(),
-			"Time without a stored message, or a mebibyte of one, after which a new connection may displace a client that has named a recipient: at max_connections, the client of the network (IPv4 /24, IPv6 /48) with the most such clients, if the network of the new connection has fewer connections. Senders on this machine stay. 0s: never."},
+			"Time without a stored message, or a mebibyte of one, after which a new connection may displace a client that has named a recipient: at max_connections, the client of the network (IPv4 /24, IPv6 /48) with the most such clients, if the network of the new connection has fewer connections, or in the same way of the IPv6 /32. Senders on this machine stay. 0s: never."},
 		{name + ".max_connections_per_address", integer(&c.MaxConnsPerAddr, 1, maxCount),
 			"Most connections at one time from one address (IPv6: one /64). Clients on this machine are not counted."},
 		{name + ".proxy_networks", networks{&c.ProxyNetworks},

@@ -20,3 +20,16 @@ func TestClientNetwork(t *testing.T) {
 		t.Errorf("no address: %v", got)
 	}
 }
+
+func TestClientRegion(t *testing.T) {
+	for text, want := range map[string]netip.Prefix{
+		"2001:db8:1:2::3": netip.MustParsePrefix("2001:db8::/32"), "192.0.2.7": {}, "::ffff:192.0.2.7": {},
+	} {
+		if got := mail.ClientRegion(netip.MustParseAddr(text)); got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+	if got := mail.ClientRegion(netip.Addr{}); got != (netip.Prefix{}) {
+		t.Errorf("no address: %v", got)
+	}
+}

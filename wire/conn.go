@@ -69,12 +69,11 @@ type Conn struct {
 	receiving       bool // a text waits for its next part
 	crowded         bool // to be dropped for a new connection
 
-	// stranger is the element of crowd.strangers, while the client is not known, and acquaintance the element of
-	// network.known afterwards. network is nil for a client that is not counted. dropped says that the server
-	// dropped the connection. Server.mu guards all.
-	stranger, acquaintance *list.Element
-	network                *network
-	dropped                bool
+	// stranger is the element of crowd.strangers, while the client is not known. inNetwork and inRegion are zero for a client that
+	// is not counted. dropped says that the server dropped the connection. Server.mu guards all.
+	stranger            *list.Element
+	inNetwork, inRegion membership
+	dropped             bool
 }
 
 func newConn(nc net.Conn, srv *Server) *Conn {

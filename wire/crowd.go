@@ -13,13 +13,22 @@ import (
 type crowd struct {
 	// strangers are the connections of clients that are not known, the oldest first.
 	strangers list.List
-	// networks holds the counted connections by mail.ClientNetwork.
-	networks map[netip.Prefix]*network
+	// networks holds the counted connections by mail.ClientNetwork, and regions by mail.ClientRegion.
+	networks, regions networks
+	// dropped counts the connections that were dropped and have not ended yet.
+	dropped int
+}
+
+// networks are the networks of one width that have connections.
+type networks struct {
+	all map[netip.Prefix]*network
 	// largest is the result of the last look at all networks, see largestNetwork.
 	largest *network
 	looked  time.Time
-	// dropped counts the connections that were dropped and have not ended yet.
-	dropped int
+}
+
+func newCrowd() crowd {
+	return crowd{networks: networks{all: map[netip.Prefix]*network{}}, regions: networks{all: map[netip.Prefix]*network{}}}
 }
 
 // stranger is an element of crowd.strangers or of network.known.
@@ -30,10 +39,57 @@ type stranger struct {
 
 // network holds the connections of a network.
 type network struct {
-	all int // connections
+	prefix netip.Prefix
+	conns  int
 	// known are elements of type stranger: the connections of clients that are known, the longest without progress
 	// first. Empty without Config.DropKnownAfter.
 	known list.List
+}
+
+// membership is the part of a connection in a network; zero without a network.
+type membership struct {
+	network *network
+	known   *list.Element // of network.known while the client is known, and the connection may be dropped
+}
+
+// join counts a connection of a network. The zero prefix stands for no network.
+func (n *networks) join(prefix netip.Prefix) membership {
+	if !prefix.IsValid() {
+		return membership{}
+	}
+	member := n.all[prefix]
+	if member == nil {
+		member = &network{prefix: prefix}
+		n.all[prefix] = member
+	}
+	member.conns++
+	return membership{network: member}
+}
+
+// leave counts the end of a connection.
+func (n *networks) leave(m membership) {
+	if m.network == nil {
+		return
+	}
+	if m.network.conns--; m.network.conns == 0 {
+		delete(n.all, m.network.prefix)
+	}
+}
+
+// acquaint puts the connection behind the other connections of known clients.
+func (m *membership) acquaint(c *Conn) {
+	if m.network != nil {
+		m.forget()
+		m.known = m.network.known.PushBack(stranger{c, time.Now()})
+	}
+}
+
+// forget excepts the connection from being dropped.
+func (m *membership) forget() {
+	if m.known != nil {
+		m.network.known.Remove(m.known)
+		m.known = nil
+	}
 }
 
 // add notes a new connection. The connection of a counted client belongs to a network.
@@ -42,14 +98,8 @@ func (cr *crowd) add(c *Conn, counted bool) {
 	if !counted {
 		return
 	}
-	key := mail.ClientNetwork(c.remote)
-	n := cr.networks[key]
-	if n == nil {
-		n = &network{}
-		cr.networks[key] = n
-	}
-	n.all++
-	c.network = n
+	c.inNetwork = cr.networks.join(mail.ClientNetwork(c.remote))
+	c.inRegion = cr.regions.join(mail.ClientRegion(c.remote))
 }
 
 // forget excepts a connection from being dropped.
@@ -58,31 +108,27 @@ func (cr *crowd) forget(c *Conn) {
 		cr.strangers.Remove(c.stranger)
 		c.stranger = nil
 	}
-	if c.acquaintance != nil {
-		c.network.known.Remove(c.acquaintance)
-		c.acquaintance = nil
-	}
+	c.inNetwork.forget()
+	c.inRegion.forget()
 }
 
 // acquaint notes that the client of a connection is known.
 func (cr *crowd) acquaint(c *Conn, mayBeDropped bool) {
-	if c.acquaintance != nil || c.dropped {
+	if c.inNetwork.known != nil || c.dropped {
 		return
 	}
 	cr.forget(c)
-	if mayBeDropped && c.network != nil {
-		c.acquaintance = c.network.known.PushBack(stranger{c, time.Now()})
+	if mayBeDropped {
+		c.inNetwork.acquaint(c)
+		c.inRegion.acquaint(c)
 	}
 }
 
 // remove notes that a connection has ended.
 func (cr *crowd) remove(c *Conn) {
 	cr.forget(c)
-	if c.network != nil {
-		if c.network.all--; c.network.all == 0 {
-			delete(cr.networks, mail.ClientNetwork(c.remote))
-		}
-	}
+	cr.networks.leave(c.inNetwork)
+	cr.regions.leave(c.inRegion)
 	if c.dropped {
 		cr.dropped--
 	}
@@ -130,14 +176,21 @@ const (
 )
 
 // dropKnownLocked drops a known client of the network with the most known clients, if the network of the newcomer
-// has fewer connections, with the newcomer. It reports whether there was such a client.
+// has fewer connections, with the newcomer. A provider with thousands of networks may have one connection in each: so the regions are
+// compared next. It reports whether there was such a client.
 func (s *Server) dropKnownLocked(newcomer *Conn) bool {
+	return s.dropOfLocked(&s.crowd.networks, mail.ClientNetwork(newcomer.remote)) ||
+		s.dropOfLocked(&s.crowd.regions, mail.ClientRegion(newcomer.remote))
+}
+
+// dropOfLocked is dropKnownLocked for the networks of one width.
+func (s *Server) dropOfLocked(networks *networks, newcomers netip.Prefix) bool {
 	own := 1
-	if n := s.crowd.networks[mail.ClientNetwork(newcomer.remote)]; n != nil {
-		own = n.all + 1
+	if n := networks.all[newcomers]; n != nil {
+		own = n.conns + 1
 	}
 	after := s.cfg.DropKnownAfter
-	largest := s.crowd.largestNetwork(after)
+	largest := networks.largestNetwork(after)
 	if largest == nil || largest.known.Len() <= own {
 		return false
 	}
@@ -155,23 +208,23 @@ func (s *Server) dropKnownLocked(newcomer *Conn) bool {
 		s.noteDroppedLocked(c)
 		return true
 	}
-	s.crowd.largest = nil // until the next look
+	networks.largest = nil // until the next look
 	return false
 }
 
 // largestNetwork returns the network with the most known clients among the networks with a client that may be dropped;
 // nil: there is none. The result is lookPause old at most.
-func (cr *crowd) largestNetwork(after time.Duration) *network {
-	if time.Since(cr.looked) < lookPause && (cr.largest == nil || cr.largest.mayDrop(after)) {
-		return cr.largest
+func (n *networks) largestNetwork(after time.Duration) *network {
+	if time.Since(n.looked) < lookPause && (n.largest == nil || n.largest.mayDrop(after)) {
+		return n.largest
 	}
-	cr.largest, cr.looked = nil, time.Now()
-	for _, n := range cr.networks {
-		if (cr.largest == nil || n.known.Len() > cr.largest.known.Len()) && n.mayDrop(after) {
-			cr.largest = n
+	n.largest, n.looked = nil, time.Now()
+	for _, some := range n.all {
+		if (n.largest == nil || some.known.Len() > n.largest.known.Len()) && some.mayDrop(after) {
+			n.largest = some
 		}
 	}
-	return cr.largest
+	return n.largest
 }
 
 // mayDrop reports whether a known client has been without progress for a time.
@@ -245,8 +298,8 @@ func (c *Conn) Known() {
 func (c *Conn) Progressed() {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
-	if c.acquaintance != nil {
-		c.network.known.Remove(c.acquaintance)
-		c.acquaintance = c.network.known.PushBack(stranger{c, time.Now()})
+	if c.inNetwork.known != nil {
+		c.inNetwork.acquaint(c)
+		c.inRegion.acquaint(c)
 	}
 }

@@ -380,6 +380,48 @@ func TestKnownClientOfTheLargestNetworkIsDropped(t *testing.T) {
 	}
 }
 
+// TestKnownClientOfTheLargestRegionIsDropped: a provider that holds all connections with one known client in each of its networks
+// gives way to clients of other regions, and to IPv4.
+func TestKnownClientOfTheLargestRegionIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cr := newCrowd(t, wire.Config{MaxConns: 6, DropKnownAfter: 30 * time.Second})
+		defer cr.closeAll()
+		refused := func(remote, why string) {
+			t.Helper()
+			if line, _ := io.ReadAll(cr.dial(remote)); string(line) != "too many connections\r\n" {
+				t.Errorf("%s: the new connection got %q", why, line)
+			}
+		}
+		var attackers []net.Conn
+		for _, network := range []string{"1", "2", "3", "4", "5", "6"} {
+			attackers = append(attackers, cr.known("2001:db8:"+network+"::1"))
+		}
+		refused("198.51.100.1", "all are young")
+		time.Sleep(40 * time.Second)
+		io.WriteString(attackers[0], "useful\r\n")
+		refused("2001:db8:7::1", "the region itself")
+		cr.known("198.51.100.1")
+		cr.known("2001:db9::1")
+		cr.known("2001:db9:1::1")
+		for range 3 {
+			if err := cr.ended(); err != wire.ErrTooManyConns {
+				t.Errorf("a session ended with %v", err)
+			}
+		}
+		for i, c := range attackers {
+			_, err := io.WriteString(c, "useful\r\n")
+			if dropped := i >= 1 && i <= 3; dropped != (err != nil) {
+				t.Errorf("connection %d: %v", i, err)
+			}
+		}
+		time.Sleep(time.Minute)
+		refused("2001:db9:2::1", "both regions have the same part")
+		if n := cr.dropped("crowded"); n != 3 {
+			t.Errorf("%v connections counted as dropped, want 3", n)
+		}
+	})
+}
+
 // TestKnownClientIsDroppedWhileTheServerWaits: a known client is dropped in a text, and never in a command that
 // the server executes.
 func TestKnownClientIsDroppedWhileTheServerWaits(t *testing.T) {

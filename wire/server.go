@@ -59,7 +59,7 @@ func NewServer(cfg Config) *Server {
 		headers:   map[tcpConn]struct{}{},
 		perAddr:   map[netip.Addr]int{},
 		next:      make(chan *Conn),
-		crowd:     crowd{networks: map[netip.Prefix]*network{}},
+		crowd:     newCrowd(),
 		ended:     make(chan struct{}),
 	}
 	s.counts = sync.OnceValue(func() *counts {
