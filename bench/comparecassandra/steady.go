@@ -50,7 +50,7 @@ func steady(ctx context.Context, l *lab) error {
 		state.Octets, err = process.OctetsIn(filepath.Join(l.dir, "cluster"))
 		return state, err
 	}
-	used := func() (time.Duration, error) {
+	used := func(*process.Server) (time.Duration, error) {
 		servers, nodes, err := l.cpu()
 		return servers + nodes, err
 	}

@@ -53,9 +53,9 @@ func main() {
 	flag.BoolVar(&s.keep, "keep", false, "leave the temporary folder, with logs and configurations")
 	flag.BoolVar(&quick, "quick", false, "one short round")
 	flag.Parse()
-	s.passes, s.poll, s.engine = 3, 10*time.Second, 5*time.Second
+	s.passes, s.poll, s.engine = 10, 10*time.Second, 5*time.Second
 	if quick {
-		s.rounds, s.messages, s.poll, s.engine = 1, 4_000, 3*time.Second, 2*time.Second
+		s.rounds, s.messages, s.passes, s.poll, s.engine = 1, 4_000, 3, 3*time.Second, 2*time.Second
 	}
 	process.Main("compare-dovecot", func(ctx context.Context) error { return compare(ctx, s) })
 }
@@ -89,7 +89,7 @@ func compareIn(ctx context.Context, dir string, s settings) (err error) {
 	if err := buildEngine(ctx, engine); err != nil {
 		return err
 	}
-	load := &process.Load{Binary: binary, Passwords: filepath.Join(dir, "passwords"), Users: users, Size: size, Connections: connections}
+	load := &process.Load{Binary: binary, Passwords: filepath.Join(dir, "passwords"), Users: users, Size: size, Connections: connections, Used: (*process.Server).CPU}
 	if err := process.WritePasswords(load.Passwords, users); err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ func (r *results) write(w io.Writer, s settings) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "median of %d, lowest to highest\tdovecot\t\tpopelago\t\tratio\twanted\t\n", s.rounds)
 	process.WriteRatios(t, &r.dovecot, &r.popelago, process.Wanted{Deliver: 3, Poll: 3, RETR: 1.5, DELE: 1.5})
+	process.WriteCosts(t, "the server", &r.dovecot.Cost, &r.popelago.Cost)
 	alone := process.Median(r.engine)
 	fmt.Fprintf(t, "engine alone, deliveries/s (ratio: popelago to it)\t\t\t%.0f\t%s\t%.2f\t0.6\t\n",
 		alone, process.Span(r.engine), process.Median(r.popelago.Deliver)/alone)

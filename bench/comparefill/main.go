@@ -131,7 +131,7 @@ func steady(ctx context.Context, server *process.Popelago, load *process.Load, s
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
-	load.Used = func() (time.Duration, error) { return process.CPU(server.PID()) }
+	load.Used = (*process.Server).CPU
 	parts, err := process.MeasureSteady(ctx, &server.Server, s.steadyTime(),
 		func(r *process.Rates) error { return load.Round(ctx, &server.Server, s.round, r) },
 		func() (process.State, error) {

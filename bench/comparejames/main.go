@@ -143,6 +143,7 @@ func compareIn(ctx context.Context, dir, java, code string, s settings) (err err
 	load := &process.Load{
 		Binary: binary, Passwords: filepath.Join(dir, "passwords"), Users: users, Size: size, Connections: connections,
 		PerConnection: 1, Check: true, Settle: 10 * time.Minute,
+		Used: func(s *process.Server) (time.Duration, error) { return used(s, broker, node) },
 	}
 	if err := process.WritePasswords(load.Passwords, users); err != nil {
 		return err
@@ -155,6 +156,26 @@ func compareIn(ctx context.Context, dir, java, code string, s settings) (err err
 		return err
 	}
 	return r.write(os.Stdout)
+}
+
+// used returns the time of processors that a product, the node and, for James, the broker have used.
+func used(s *process.Server, broker *rabbitMQ, node *cassandratest.Node) (time.Duration, error) {
+	sum, err := process.CPU(node.PID())
+	if err != nil {
+		return 0, err
+	}
+	servers := []*process.Server{s}
+	if s.Name != popelago {
+		servers = append(servers, &broker.Server)
+	}
+	for _, server := range servers {
+		some, err := server.CPU()
+		if err != nil {
+			return 0, err
+		}
+		sum += some
+	}
+	return sum, nil
 }
 
 // startPopelago starts a Popelago with its users on a node, with the data folder data.

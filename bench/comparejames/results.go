@@ -46,6 +46,7 @@ func (r *results) write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "median of %d, lowest to highest\tjames\t\tpopelago\t\tratio\twanted\t\n", s.rounds)
 	process.WriteRatios(t, &r.theirs, &r.ours, process.Wanted{RETR: 10})
+	process.WriteCosts(t, "all processes", &r.theirs.Cost, &r.ours.Cost)
 	mib := func(octets int64) float64 { return float64(octets) / (1 << 20) }
 	fmt.Fprintf(t, "memory of the server, MiB\t%.0f\t\t%.0f\t\t\t\t\n", mib(r.jamesMemory), mib(r.popelagoMemory))
 	fmt.Fprintf(t, "memory of RabbitMQ, MiB\t%.0f\t\t\t\t\t\t\n", mib(r.brokerMemory))

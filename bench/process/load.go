@@ -26,13 +26,20 @@ type Load struct {
 	// Settle is the longest time after which the server lists what it has taken, and no longer lists what was removed.
 	// Zero: the server does so at once, and Round does not look.
 	Settle time.Duration
-	// Used returns the time of processors that the server has used, with its nodes; nil: not measured.
-	Used func() (time.Duration, error)
+	// Used returns the time of processors that a server has used, with its nodes; nil: not measured.
+	Used func(*Server) (time.Duration, error)
 }
 
 // Rates holds the measurements of one server, one value per round: deliveries, polls, messages retrieved and messages
-// removed a second, and the core-milliseconds of each poll, with Load.Used.
-type Rates struct{ Deliver, Poll, RETR, DELE, PollCost []float64 }
+// removed a second.
+type Rates struct {
+	Deliver, Poll, RETR, DELE []float64
+	// Cost is empty without Load.Used.
+	Cost Costs
+}
+
+// Costs holds the core-milliseconds of the server for each delivery, poll and message retrieved, one value per round.
+type Costs struct{ Deliver, Poll, RETR []float64 }
 
 // Round is the work of a round.
 type Round struct {
@@ -100,11 +107,22 @@ func (l *Load) pop3(ctx context.Context, s *Server, row, verb string, more ...st
 func (l *Load) Round(ctx context.Context, s *Server, set Round, r *Rates) error {
 	const drained = "DELE+QUIT"
 	var err error
-	step := func(into *[]float64, run func() (float64, int64, error)) {
+	step := func(rate, cost *[]float64, run func() (float64, int64, error)) {
+		if err != nil {
+			return
+		}
+		var perSecond float64
+		var n int64
+		var used time.Duration
+		used, err = l.used(s, func() (err error) {
+			perSecond, n, err = run()
+			return err
+		})
 		if err == nil {
-			var perSecond float64
-			perSecond, _, err = run()
-			*into = append(*into, perSecond)
+			*rate = append(*rate, perSecond)
+		}
+		if err == nil && l.Used != nil {
+			*cost = append(*cost, used.Seconds()*1000/float64(n))
 		}
 	}
 	settle := func(want int) {
@@ -117,41 +135,34 @@ func (l *Load) Round(ctx context.Context, s *Server, set Round, r *Rates) error 
 		retrieve = append(retrieve, "--check")
 	}
 	var ignored []float64
-	step(&r.Deliver, func() (float64, int64, error) { return l.deliver(ctx, s, set.Messages) })
+	step(&r.Deliver, &r.Cost.Deliver, func() (float64, int64, error) { return l.deliver(ctx, s, set.Messages) })
 	settle(set.Messages)
-	step(&r.RETR, func() (float64, int64, error) { return l.pop3(ctx, s, "RETR", "drain", retrieve...) })
-	step(&r.DELE, func() (float64, int64, error) { return l.pop3(ctx, s, drained, "drain", "--no-retr") })
+	step(&r.RETR, &r.Cost.RETR, func() (float64, int64, error) { return l.pop3(ctx, s, "RETR", "drain", retrieve...) })
+	step(&r.DELE, &ignored, func() (float64, int64, error) { return l.pop3(ctx, s, drained, "drain", "--no-retr") })
 	settle(0)
-	step(&ignored, func() (float64, int64, error) { return l.deliver(ctx, s, 10*l.Users) })
+	step(&ignored, &ignored, func() (float64, int64, error) { return l.deliver(ctx, s, 10*l.Users) })
 	settle(10 * l.Users)
-	step(&r.Poll, func() (perSecond float64, n int64, err error) {
-		used, err := l.used(func() error {
-			perSecond, n, err = l.pop3(ctx, s, "sessions", "poll", "--duration", set.Poll.String())
-			return err
-		})
-		if l.Used != nil && err == nil {
-			r.PollCost = append(r.PollCost, used.Seconds()*1000/float64(n))
-		}
-		return perSecond, n, err
+	step(&r.Poll, &r.Cost.Poll, func() (float64, int64, error) {
+		return l.pop3(ctx, s, "sessions", "poll", "--duration", set.Poll.String())
 	})
-	step(&ignored, func() (float64, int64, error) { return l.pop3(ctx, s, drained, "drain", "--no-retr") })
+	step(&ignored, &ignored, func() (float64, int64, error) { return l.pop3(ctx, s, drained, "drain", "--no-retr") })
 	settle(0)
 	return err
 }
 
-// used measures the time of processors during some work, if Used is set.
-func (l *Load) used(work func() error) (time.Duration, error) {
+// used measures the server's time of processors during some work, if Used is set.
+func (l *Load) used(s *Server, work func() error) (time.Duration, error) {
 	if l.Used == nil {
 		return 0, work()
 	}
-	before, err := l.Used()
+	before, err := l.Used(s)
 	if err != nil {
 		return 0, err
 	}
 	if err := work(); err != nil {
 		return 0, err
 	}
-	after, err := l.Used()
+	after, err := l.Used(s)
 	return after - before, err
 }
 

@@ -22,6 +22,31 @@ func Span(values []float64) string {
 	return fmt.Sprintf("%.0f-%.0f", slices.Min(values), slices.Max(values))
 }
 
+// WriteCosts prints a row for each kind of work, as WriteRatios: the core-microseconds of both servers, and the ratio of theirs to
+// ours. what names the processes that count.
+func WriteCosts(w io.Writer, what string, theirs, ours *Costs) {
+	for _, row := range []struct {
+		name         string
+		theirs, ours []float64
+	}{
+		{"delivery", theirs.Deliver, ours.Deliver},
+		{"poll", theirs.Poll, ours.Poll},
+		{"RETR", theirs.RETR, ours.RETR},
+	} {
+		theirs, ours := inMicroseconds(row.theirs), inMicroseconds(row.ours)
+		fmt.Fprintf(w, "core-µs of %s for each %s\t%.0f\t%s\t%.0f\t%s\t%.2f\t\t\n", what, row.name,
+			Median(theirs), Span(theirs), Median(ours), Span(ours), Median(theirs)/Median(ours))
+	}
+}
+
+func inMicroseconds(milliseconds []float64) []float64 {
+	values := slices.Clone(milliseconds)
+	for i := range values {
+		values[i] *= 1000
+	}
+	return values
+}
+
 // Wanted holds the ratios that a comparison should reach; zero: none.
 type Wanted struct{ Deliver, Poll, RETR, DELE float64 }
 

@@ -88,7 +88,7 @@ func MeasureSteady(ctx context.Context, s *Server, set Steady, round func(*Rates
 // row returns a row of the table.
 func (p *Part) row() string {
 	return fmt.Sprintf("| %v | %.0f | %.0f | %.2f | %s | %.0f | %.2f | %s | %d | %d |", p.Until.Round(time.Second), Median(p.Rates.Deliver), Median(p.Rates.Poll),
-		Median(p.Rates.PollCost), counted(p.State.Skipped), Median(p.Rates.RETR), float64(p.State.Octets)/1e9, counted(p.State.Waiting), p.Memory>>20, p.Failed)
+		Median(p.Rates.Cost.Poll), counted(p.State.Skipped), Median(p.Rates.RETR), float64(p.State.Octets)/1e9, counted(p.State.Waiting), p.Memory>>20, p.Failed)
 }
 
 // counted returns a count as text, empty for -1.
@@ -108,7 +108,7 @@ func WriteSteady(w io.Writer, parts []Part) error {
 		fmt.Fprintln(w, p.row())
 	}
 	if len(parts) > 1 {
-		first, last := Median(parts[0].Rates.PollCost), Median(parts[len(parts)-1].Rates.PollCost)
+		first, last := Median(parts[0].Rates.Cost.Poll), Median(parts[len(parts)-1].Rates.Cost.Poll)
 		if first > 0 {
 			fmt.Fprintf(w, "\nCost of a poll, last part / first part: %.2f (bound %v).\n", last/first, steadyBound)
 		}

@@ -21,7 +21,7 @@ func TestMeasureSteady(t *testing.T) {
 		if rounds++; rounds == 3 {
 			return errors.New("put off")
 		}
-		r.PollCost = append(r.PollCost, float64(100+rounds))
+		r.Cost.Poll = append(r.Cost.Poll, float64(100+rounds))
 		return nil
 	}
 	look := func() (State, error) {
@@ -33,10 +33,10 @@ func TestMeasureSteady(t *testing.T) {
 	}
 	seen, failed := 0, 0
 	for i, p := range parts {
-		if len(p.Rates.PollCost)+p.Failed == 0 || p.Memory == 0 {
+		if len(p.Rates.Cost.Poll)+p.Failed == 0 || p.Memory == 0 {
 			t.Errorf("part %d: %+v", i, p)
 		}
-		seen += len(p.Rates.PollCost) + p.Failed
+		seen += len(p.Rates.Cost.Poll) + p.Failed
 		failed += p.Failed
 		if p.State != (State{int64(seen), int64(2 * seen), -1}) {
 			t.Errorf("part %d: after %d rounds %+v", i, seen, p.State)
