@@ -2,6 +2,7 @@ package cassandra_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"testing"
@@ -66,9 +67,14 @@ func conform(t *testing.T, suite storetest.Suite, as func(*cassandra.Store) stor
 	cfg := config(t)
 	apply(t, cfg)
 	// Between two cases the node forgets all rows: without a commit log it writes no row to disk before.
-	if err := session(t, cfg).Query("ALTER KEYSPACE " + cfg.Keyspace + " WITH durable_writes = false").Exec(); err != nil {
-		t.Fatal(err)
+	cql := session(t, cfg)
+	durable := func(on bool) {
+		if err := cql.Query(fmt.Sprintf("ALTER KEYSPACE %s WITH durable_writes = %t", cfg.Keyspace, on)).Exec(); err != nil {
+			t.Fatal(err)
+		}
 	}
+	durable(false)
+	t.Cleanup(func() { durable(true) })
 	suite.KeepsAttempts = true
 	if os.Getenv("TEST_CHAOS") != "" {
 		suite.ModelChecks = 0
