@@ -36,6 +36,8 @@ type table struct {
 	statics            bool
 	gcGrace            time.Duration
 	purgeRepairedOnly  bool // only_purge_repaired_tombstones
+	// readRepair and speculativeRetry are shown only: all reads repair, and wait for their replicas.
+	readRepair, speculativeRetry string
 }
 
 // keyspace is a keyspace with its replicas by datacenter.

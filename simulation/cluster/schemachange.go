@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -167,5 +168,7 @@ func (t *table) setProperties(st *syntax) error {
 	if compaction := st.entries("compaction"); len(compaction) > 0 {
 		t.purgeRepairedOnly = compaction["only_purge_repaired_tombstones"] == "true"
 	}
+	t.readRepair = cmp.Or(st.properties["read_repair"], t.readRepair, "BLOCKING")
+	t.speculativeRetry = cmp.Or(st.properties["speculative_retry"], t.speculativeRetry, "99p")
 	return nil
 }

@@ -52,6 +52,7 @@ var systemTables = map[string]*systemTable{
 	}},
 	"system_schema.tables": {map[string]string{
 		"keyspace_name": "text", "table_name": "text", "gc_grace_seconds": "int", "compaction": "frozen<map<text,text>>",
+		"read_repair": "text", "speculative_retry": "text", "default_time_to_live": "int",
 	}, func(n *node) (list []systemRow) {
 		for _, space := range sortedNames(n.cluster.schema.keyspaces) {
 			tables := n.cluster.schema.keyspaces[space].tables
@@ -59,6 +60,7 @@ var systemTables = map[string]*systemTable{
 				compaction := map[string]string{"only_purge_repaired_tombstones": strconv.FormatBool(tables[name].purgeRepairedOnly)}
 				list = append(list, fixed(map[string]any{
 					"keyspace_name": space, "table_name": name, "gc_grace_seconds": int(tables[name].gcGrace / time.Second), "compaction": compaction,
+					"read_repair": tables[name].readRepair, "speculative_retry": tables[name].speculativeRetry, "default_time_to_live": 0,
 				}))
 			}
 		}
