@@ -137,6 +137,10 @@ func (l *Load) Round(ctx context.Context, s *Server, set Round, r *Rates) error 
 	var ignored []float64
 	step(&r.Deliver, &r.Cost.Deliver, func() (float64, int64, error) { return l.deliver(ctx, s, set.Messages) })
 	settle(set.Messages)
+	// The first login of each user computes a hash.
+	step(&ignored, &ignored, func() (float64, int64, error) {
+		return l.pop3(ctx, s, "sessions", "poll", "--count", strconv.Itoa(l.Users))
+	})
 	step(&r.RETR, &r.Cost.RETR, func() (float64, int64, error) { return l.pop3(ctx, s, "RETR", "drain", retrieve...) })
 	step(&r.DELE, &ignored, func() (float64, int64, error) { return l.pop3(ctx, s, drained, "drain", "--no-retr") })
 	settle(0)
