@@ -158,6 +158,9 @@ func EachReadable(ctx context.Context, list ListAddresses, domain, after string,
 			}
 			more = errors.As(err, &part)
 		}
+		if len(rows) == 0 && part.Next == "" {
+			return nil // the position behind the page would be the same
+		}
 		for len(rows) > 0 {
 			n := 1
 			for n < len(rows) && rows[n].Address.Local == rows[0].Address.Local {
