@@ -31,7 +31,8 @@ type Config struct {
 	// DropKnownAfter is the least time since Conn.Known, Conn.Progressed or the last mebibyte of a text after which a known
 	// client may be dropped, too: while MaxConns are open and DropAfter permits nothing, for a new connection of a network
 	// (IPv4 /24, IPv6 /48) that has fewer connections than the known clients of the client's network are, or
-	// of an IPv6 region (/32) likewise. The client must be waited for. Clients on this machine are never dropped. Zero or less: no known client is dropped.
+	// of an IPv6 region (/32) likewise. The client must be waited for. Clients on this machine are never dropped. Zero or
+	// less: no known client is dropped.
 	DropKnownAfter time.Duration
 	// LoginTimeout limits the time from the begin of a connection until the client is known
 	// (Conn.Known), including the TLS handshake. Zero: no limit.

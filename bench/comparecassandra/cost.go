@@ -118,7 +118,7 @@ func (l *lab) spent(ctx context.Context, work func() (int64, error)) (s step, er
 // cpu adds up the processors' time of all servers, and of all nodes.
 func (l *lab) cpu() (servers, nodes time.Duration, err error) {
 	for _, s := range l.servers {
-		used, err := process.CPU(s.PID())
+		used, err := s.CPU()
 		if err != nil {
 			return 0, 0, err
 		}

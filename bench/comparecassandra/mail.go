@@ -55,7 +55,7 @@ func (l *lab) used(server *process.Server) (s spent, err error) {
 		return s, err
 	}
 	if server != nil {
-		if s.server, err = process.CPU(server.PID()); err != nil {
+		if s.server, err = server.CPU(); err != nil {
 			return s, err
 		}
 	}

@@ -75,7 +75,7 @@ func pollTwice(ctx context.Context, server *process.Popelago, binary, passwords 
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
 	for _, into := range []*rate{&p.first, &p.next} {
-		before, err := process.CPU(server.PID())
+		before, err := server.CPU()
 		if err != nil {
 			return err
 		}
@@ -84,7 +84,7 @@ func pollTwice(ctx context.Context, server *process.Popelago, binary, passwords 
 		if err != nil {
 			return err
 		}
-		after, err := process.CPU(server.PID())
+		after, err := server.CPU()
 		if err != nil {
 			return err
 		}
