@@ -8,7 +8,8 @@
 // One round on one product: deliver messages of 8 KiB by LMTP over 16 connections; wait until POP3 lists all of them,
 // because James lists a message some time after the reply; fetch all of them several times, pipelined, and compare them
 // with the sent ones; remove all of them; deliver ten to each user and poll. Rounds alternate between the products, and
-// the second product of a round is the first of the next. Rounds of the warm-up are not counted.
+// the second product of a round is the first of the next. Rounds of the warm-up are not counted: each product makes rounds for
+// the same time, because the node compiles its code for the statements of each product.
 //
 // Every delivery has a connection of its own: James 3.9.0 answers a second MAIL on an LMTP connection with 503.
 package main
@@ -33,7 +34,7 @@ type settings struct {
 	messages int           // delivered, fetched and removed in one round
 	passes   int           // how often they are fetched
 	poll     time.Duration // time for polls in one round
-	warmup   time.Duration // of both products together
+	warmup   time.Duration // of each product
 	rest     time.Duration // before each product's part of a round
 	source   string        // repository with the source of James
 	java     string        // folder of the JDK for James
@@ -59,7 +60,7 @@ func main() {
 	flag.StringVar(&s.dir, "dir", "", "make the temporary folder in this one: its disk is part of what is measured")
 	flag.IntVar(&s.rounds, "rounds", 3, "rounds on each product")
 	flag.IntVar(&s.messages, "messages", 4_000, "messages in a round")
-	flag.DurationVar(&s.warmup, "warmup", 4*time.Minute, "how long rounds are made before anything is measured")
+	flag.DurationVar(&s.warmup, "warmup", 3*time.Minute, "how long each product makes rounds before anything is measured")
 	flag.StringVar(&s.source, "source", "https://github.com/apache/james-project.git", "git repository of Apache James, an address or a folder")
 	flag.StringVar(&s.java, "java", "", "folder of a JDK for James (default: a JDK of at least 21 in JAVA_HOME or "+javaFolder+")")
 	flag.StringVar(&s.version, "version", cassandraVersion, "version of Cassandra")
@@ -202,32 +203,34 @@ func startPopelago(ctx context.Context, data, binary string, node *cassandratest
 // measure makes the rounds.
 func measure(ctx context.Context, load *process.Load, james, ours *process.Server, r *results) error {
 	order := []*process.Server{james, ours}
-	round := func(name string, of func(*process.Server) *process.Rates) error {
-		for _, server := range order {
-			process.Note("%s: %s", name, server.Name)
-			// The node and the products finish background work of the round before.
-			select {
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			case <-time.After(r.settings.rest):
-			}
-			set := process.Round{Messages: r.settings.messages, Passes: r.settings.passes, Poll: r.settings.poll}
-			if err := load.Round(ctx, server, set, of(server)); err != nil {
-				return fmt.Errorf("%s: %w", server.Name, err)
-			}
+	round := func(name string, server *process.Server, rates *process.Rates) error {
+		process.Note("%s: %s", name, server.Name)
+		// The node and the products finish background work of the round before.
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(r.settings.rest):
 		}
-		order[0], order[1] = order[1], order[0]
+		set := process.Round{Messages: r.settings.messages, Passes: r.settings.passes, Poll: r.settings.poll}
+		if err := load.Round(ctx, server, set, rates); err != nil {
+			return fmt.Errorf("%s: %w", server.Name, err)
+		}
 		return nil
 	}
-	for start, n := time.Now(), 1; time.Since(start) < r.settings.warmup; n++ {
-		if err := round(fmt.Sprintf("warm-up %d", n), func(*process.Server) *process.Rates { return &process.Rates{} }); err != nil {
-			return err
+	for _, server := range order {
+		for start, n := time.Now(), 1; time.Since(start) < r.settings.warmup; n++ {
+			if err := round(fmt.Sprintf("warm-up %d", n), server, &process.Rates{}); err != nil {
+				return err
+			}
 		}
 	}
 	for n := range r.settings.rounds {
-		if err := round(fmt.Sprintf("round %d of %d", n+1, r.settings.rounds), r.of); err != nil {
-			return err
+		for _, server := range order {
+			if err := round(fmt.Sprintf("round %d of %d", n+1, r.settings.rounds), server, r.of(server)); err != nil {
+				return err
+			}
 		}
+		order[0], order[1] = order[1], order[0]
 	}
 	return nil
 }
