@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,10 +30,57 @@ type costs struct {
 // settle is the time after a step in which its later work counts, such as the sync of a commit log.
 const settle = 5 * time.Second
 
+// operation is one kind of operation.
+type operation struct {
+	name, row string // row of the report that counts the operations
+	// args returns the arguments of "popelago bench" for the server of datacenter i. d is the length of an operation that
+	// goes on for a time.
+	args func(i int, s *process.Server, d time.Duration) []string
+}
+
+// operations returns all kinds, in the order in which they run.
+func (l *lab) operations() []operation {
+	share := users / len(l.servers)
+	mine := func(i int) []string {
+		return []string{"--first-user", strconv.Itoa(1 + i*share), "--users", strconv.Itoa(share)}
+	}
+	return []operation{
+		{"delivery", "messages", func(_ int, s *process.Server, d time.Duration) []string {
+			return l.deliver(s, "--duration", d.String())
+		}},
+		{"login with STAT", "sessions", func(_ int, s *process.Server, d time.Duration) []string {
+			return l.pop3(s, "poll", "--duration", d.String())
+		}},
+		{"retrieval", "RETR", func(i int, s *process.Server, _ time.Duration) []string {
+			return l.pop3(s, "drain", append(mine(i), "--keep")...)
+		}},
+		{"removal", "DELE+QUIT", func(i int, s *process.Server, _ time.Duration) []string {
+			return l.pop3(s, "drain", append(mine(i), "--no-retr")...)
+		}},
+	}
+}
+
+// run runs an operation everywhere, and returns the count.
+func (l *lab) run(ctx context.Context, o operation, d time.Duration) (int64, error) {
+	reports, err := l.everywhere(ctx, func(i int, s *process.Server) []string { return o.args(i, s, d) })
+	if _, err := tolerate(reports, err); err != nil {
+		return 0, fmt.Errorf("%s: %w", o.name, err)
+	}
+	return total(reports, o.row), ctx.Err()
+}
+
 // cost measures the time of processors of deliveries, logins, retrievals and removals. The load generator does not
 // count. Time of processors depends little on other work on the machine.
 func cost(ctx context.Context, l *lab) error {
-	if err := l.warmUp(ctx); err != nil {
+	process.Note("warming up: all operations in turn for %s", l.settings.warmup)
+	for start := time.Now(); time.Since(start) < l.settings.warmup; {
+		for _, o := range l.operations() {
+			if _, err := l.run(ctx, o, 5*time.Second); err != nil {
+				return err
+			}
+		}
+	}
+	if err := l.empty(ctx); err != nil {
 		return err
 	}
 	var c costs
@@ -45,40 +93,21 @@ func cost(ctx context.Context, l *lab) error {
 		return err
 	}
 	c.servers, c.nodes = perSecond(idle.servers, idle.length), perSecond(idle.nodes, idle.length)
-
-	share := users / len(l.servers)
-	mine := func(i int) []string {
-		return []string{"--first-user", strconv.Itoa(1 + i*share), "--users", strconv.Itoa(share)}
-	}
-	for _, s := range []struct {
-		name, row string
-		args      func(i int, s *process.Server) []string
-	}{
-		{"delivery", "messages", func(_ int, s *process.Server) []string {
-			return l.deliver(s, "--duration", l.settings.duration.String())
-		}},
-		{"login with STAT", "sessions", func(_ int, s *process.Server) []string {
-			return l.pop3(s, "poll", "--duration", l.settings.duration.String())
-		}},
-		{"retrieval", "RETR", func(i int, s *process.Server) []string { return l.pop3(s, "drain", append(mine(i), "--keep")...) }},
-		{"removal", "DELE+QUIT", func(i int, s *process.Server) []string { return l.pop3(s, "drain", append(mine(i), "--no-retr")...) }},
-	} {
-		process.Note("measuring: %s", s.name)
-		done, err := l.spent(ctx, func() (int64, error) {
-			reports, err := l.everywhere(ctx, s.args)
-			if _, err := tolerate(reports, err); err != nil {
-				return 0, err
+	for _, o := range l.operations() {
+		process.Note("measuring: %s", o.name)
+		done, err := l.spent(ctx, func() (n int64, err error) {
+			if n, err = l.run(ctx, o, l.settings.duration); err == nil {
+				pause(ctx, settle)
 			}
-			pause(ctx, settle)
-			return total(reports, s.row), ctx.Err()
+			return n, errors.Join(err, ctx.Err())
 		})
 		if err != nil {
 			return err
 		}
 		if done.count == 0 {
-			return fmt.Errorf("%s: nothing was done", s.name)
+			return fmt.Errorf("%s: nothing was done", o.name)
 		}
-		done.name = s.name
+		done.name = o.name
 		done.servers -= time.Duration(c.servers * float64(time.Millisecond) * done.length.Seconds())
 		done.nodes -= time.Duration(c.nodes * float64(time.Millisecond) * done.length.Seconds())
 		c.steps = append(c.steps, done)

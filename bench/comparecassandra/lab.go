@@ -26,7 +26,7 @@ type lab struct {
 func (l *lab) start(ctx context.Context) (err error) {
 	process.Note("starting Cassandra: %d nodes", len(l.nodeNames()))
 	o := cassandratest.Options{
-		Datacenters: l.settings.datacenters, Version: l.settings.version, Dir: filepath.Join(l.dir, "cluster"), Heap: l.settings.heap, Nodetool: true,
+		Datacenters: l.settings.datacenters, Version: l.settings.version, Dir: filepath.Join(l.dir, "cluster"), Heap: l.settings.heap, Brief: l.settings.brief, Nodetool: true,
 		// Several nodes share this machine, so slow answers are normal.
 		Settings: map[string]string{"write_request_timeout": "10000ms", "read_request_timeout": "10000ms"},
 	}

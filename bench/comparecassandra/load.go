@@ -100,6 +100,10 @@ func (l *lab) where() string {
 	if l.settings.commitLogAccess != "legacy" {
 		access = ", commitlog_disk_access_mode " + l.settings.commitLogAccess
 	}
-	return fmt.Sprintf("Cassandra %s, %s, replication %s, commitlog_sync %s%s",
-		l.cluster.Version, strings.Join(list, ","), l.replication("="), l.settings.commitLog, access)
+	compiler := ""
+	if l.settings.brief {
+		compiler = ", Java's first compiler alone"
+	}
+	return fmt.Sprintf("Cassandra %s, %s, replication %s, commitlog_sync %s%s%s",
+		l.cluster.Version, strings.Join(list, ","), l.replication("="), l.settings.commitLog, access, compiler)
 }

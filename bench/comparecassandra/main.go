@@ -58,6 +58,7 @@ type settings struct {
 	commitLogAccess string
 	dir             string
 	heap            string // of each node; empty: the default
+	brief           bool
 	keep            bool
 
 	rounds   int
@@ -89,6 +90,7 @@ func main() {
 	flag.StringVar(&s.commitLogAccess, "commitlog-access", "legacy", "legacy: nodes map the commit log into memory, Cassandra's default; direct: nodes of version 5.0 write it past the page cache")
 	flag.StringVar(&s.dir, "dir", "", "make the temporary folder in this one: its disk is part of what is measured")
 	flag.StringVar(&s.heap, "heap", "", "heap of each node, such as 512M")
+	flag.BoolVar(&s.brief, "brief", false, "nodes compile with Java's first compiler alone: their code is ready after seconds, and always slower")
 	flag.BoolVar(&s.keep, "keep", false, "leave the temporary folder, with logs and configurations")
 	flag.IntVar(&s.rounds, "rounds", 3, "deliveries: rounds of each load")
 	flag.DurationVar(&s.duration, "duration", 20*time.Second, "deliveries, cost: how long each load runs in one round")
