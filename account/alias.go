@@ -78,7 +78,7 @@ func (d *Directory) Alias(ctx context.Context, a mail.Address, kind store.Addres
 }
 
 // Aliases lists up to limit live aliases or groups of a domain, like Accounts. A page may be short, even empty, while next
-// names a further page: one call examines about SearchLimit addresses at most. Errors: ErrNoSuchDomain, the store's.
+// names a further page: one call examines about SearchLimit addresses at most. Errors: UnreadParts, as SearchAccounts; ErrNoSuchDomain, the store's.
 func (d *Directory) Aliases(ctx context.Context, domain string, kind store.AddressKind, after string, limit int) (list []Alias, next string, err error) {
 	domain, err = mail.CanonicalDomain(domain)
 	if err != nil {
@@ -89,19 +89,19 @@ func (d *Directory) Aliases(ctx context.Context, domain string, kind store.Addre
 	}
 	isOne := func(e *entry) bool { return e != nil && e.row.Kind == kind }
 	next, err = d.page(ctx, domain, after, limit, isOne, func(e *entry) { list = append(list, aliasOf(e)) })
-	if err != nil {
+	if missesAll(err) {
 		return nil, "", err
 	}
-	return list, next, nil
+	return list, next, err
 }
 
 // page calls add for up to limit entries of a domain that selected selects, from behind the local-part after. next is as
 // for SearchAccounts. page examines about SearchLimit addresses at most.
 func (d *Directory) page(ctx context.Context, domain, after string, limit int, selected func(*entry) bool, add func(*entry)) (next string, err error) {
-	each := func(fn func([]store.Address) (bool, error)) error {
-		return d.eachAddress(ctx, domain, after, max(limit, pageSize), fn)
+	each := func(note func(error) error, fn func([]store.Address) (bool, error)) error {
+		return EachReadable(ctx, d.store.Local.ListAddresses, domain, after, max(limit, pageSize), note, fn)
 	}
-	return pageOf(limit, each, func(rows []store.Address, full bool) (bool, error) {
+	return d.pageOf(ctx, limit, each, func(rows []store.Address, full bool) (bool, error) {
 		e := entryOf(rows)
 		ok := selected(e)
 		if ok && !full {

@@ -140,7 +140,8 @@ func EachAddress(ctx context.Context, list ListAddresses, domain, after string, 
 }
 
 // EachReadable is EachAddress, and goes on behind parts of the list that cannot be read. EachReadable calls note with nil for
-// a part that was read, and with the error of a part that cannot be read, and ends at the first error that note returns.
+// a part that was read, and, behind the rows before the part, with the error of a part that cannot be read. EachReadable ends at
+// the first error that note returns.
 func EachReadable(ctx context.Context, list ListAddresses, domain, after string, page int, note func(error) error, fn func([]store.Address) (bool, error)) error {
 	for more := true; more; {
 		var rows []store.Address
@@ -151,14 +152,7 @@ func EachReadable(ctx context.Context, list ListAddresses, domain, after string,
 				return err
 			}
 		}
-		part := new(store.UnreadPart)
-		if err != nil {
-			if err := note(fmt.Errorf("account: list addresses of %s: %w", domain, err)); err != nil {
-				return err
-			}
-			more = errors.As(err, &part)
-		}
-		if len(rows) == 0 && part.Next == "" {
+		if err == nil && len(rows) == 0 {
 			return nil // the position behind the page would be the same
 		}
 		for len(rows) > 0 {
@@ -172,7 +166,14 @@ func EachReadable(ctx context.Context, list ListAddresses, domain, after string,
 			}
 			rows = rows[n:]
 		}
-		after = cmp.Or(part.Next, after)
+		if err != nil {
+			if err := note(fmt.Errorf("account: list addresses of %s: %w", domain, err)); err != nil {
+				return err
+			}
+			part := new(store.UnreadPart)
+			errors.As(err, &part)
+			after, more = part.Next, part.Next != ""
+		}
 	}
 	return nil
 }

@@ -39,10 +39,10 @@ func (d *Directory) ListLimited(ctx context.Context, name, after string, limit i
 		return nil, "", err
 	}
 	next, err = d.page(ctx, domain.Name, after, limit, (*entry).isAccount, func(e *entry) { accounts = append(accounts, d.limited(e, domain)) })
-	if err != nil {
+	if missesAll(err) {
 		return nil, "", err
 	}
-	return accounts, next, nil
+	return accounts, next, err
 }
 
 func (d *Directory) limited(e *entry, domain store.Domain) Limited {

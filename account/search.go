@@ -58,8 +58,8 @@ type Found struct {
 // SearchAccounts is Accounts for the accounts that fulfil conditions. A page may be short, even empty, while
 // next names a further page: one call examines about SearchLimit addresses at most.
 //
-// Errors: mail.ErrBadAddress, ErrNoSuchDomain, ErrBadSearch, ErrBadSetting; store.ErrClock, if an expiry cannot
-// be judged; the store's.
+// Errors: UnreadParts beside a page that lacks a part of the addresses; mail.ErrBadAddress, ErrNoSuchDomain, ErrBadSearch,
+// ErrBadSetting; store.ErrClock, if an expiry cannot be judged; the store's.
 func (d *Directory) SearchAccounts(ctx context.Context, domain string, s Search, after string, limit int) (found []Found, next string, err error) {
 	sel, err := d.selection(ctx, domain, s)
 	if err != nil {
@@ -70,26 +70,45 @@ func (d *Directory) SearchAccounts(ctx context.Context, domain string, s Search,
 	if len(sel.conditions) > 0 {
 		page = max(page, pageSize)
 	}
-	each := func(fn func([]store.Address) (bool, error)) error { return sel.each(ctx, after, page, fn) }
-	next, err = pageOf(limit, each, func(rows []store.Address, full bool) (bool, error) {
+	each := func(note func(error) error, fn func([]store.Address) (bool, error)) error {
+		return sel.each(ctx, after, page, note, fn)
+	}
+	next, err = d.pageOf(ctx, limit, each, func(rows []store.Address, full bool) (bool, error) {
 		f, ok, err := sel.match(rows)
 		if ok && !full {
 			found = append(found, f)
 		}
 		return ok, err
 	})
-	if err != nil {
+	if missesAll(err) {
 		return nil, "", err
 	}
-	return found, next, nil
+	return found, next, err
 }
 
-// pageOf offers the rows of addresses to take, until take has taken limit addresses, or about SearchLimit were examined. take
-// reports whether the address belongs into the page; a full page gets no more. next is empty at the end, otherwise the after of
-// the next page.
-func pageOf(limit int, each func(fn func([]store.Address) (bool, error)) error, take func(rows []store.Address, full bool) (bool, error)) (next string, err error) {
+// errPageEnds ends the walk of a page.
+var errPageEnds = errors.New("the page ends")
+
+// pageOf offers the rows of addresses to take, until take has taken limit addresses, or about SearchLimit were
+// examined. take reports whether the address belongs into the page; a full page gets no more. next is empty at the end, otherwise
+// the after of the next page. The page lacks the parts of an UnreadParts; next leads behind them.
+func (d *Directory) pageOf(ctx context.Context, limit int, each func(note func(error) error, fn func([]store.Address) (bool, error)) error,
+	take func(rows []store.Address, full bool) (bool, error)) (next string, err error) {
 	taken, examined, last := 0, 0, ""
-	err = each(func(rows []store.Address) (bool, error) {
+	list := d.newListing()
+	note := func(err error) error {
+		if err != nil && taken == max(limit, 1) {
+			next = last // the next page comes to the part
+			return errPageEnds
+		}
+		late, err := list.note(ctx, err)
+		if late != "" {
+			next = late
+			return errPageEnds
+		}
+		return err
+	}
+	err = each(note, func(rows []store.Address) (bool, error) {
 		ok, err := take(rows, taken == max(limit, 1))
 		switch {
 		case err != nil:
@@ -107,7 +126,16 @@ func pageOf(limit int, each func(fn func([]store.Address) (bool, error)) error, 
 		}
 		return true, nil
 	})
-	return next, err
+	if err != nil && err != errPageEnds {
+		return "", err
+	}
+	return next, list.err()
+}
+
+// missesAll reports whether a list beside an error is worthless.
+func missesAll(err error) bool {
+	var unread *UnreadParts
+	return err != nil && !errors.As(err, &unread)
 }
 
 // selection is a Search in one domain.
@@ -199,12 +227,12 @@ func (s *selection) setting(name string) (Setting, error) {
 	return setting, err
 }
 
-// each calls fn with the rows of each address that has the prefix, like EachAddress.
-func (s *selection) each(ctx context.Context, after string, page int, fn func([]store.Address) (bool, error)) error {
+// each calls fn with the rows of each address that has the prefix, like EachReadable.
+func (s *selection) each(ctx context.Context, after string, page int, note func(error) error, fn func([]store.Address) (bool, error)) error {
 	list := func(ctx context.Context, domain, after string, limit int) ([]store.Address, bool, error) {
 		return s.d.store.Local.SearchAddresses(ctx, domain, s.prefix, after, limit)
 	}
-	return EachAddress(ctx, list, s.domain.Name, after, page, fn)
+	return EachReadable(ctx, list, s.domain.Name, after, page, note, fn)
 }
 
 // match returns the account of the rows of an address; ok is false if no account fulfils the conditions.

@@ -41,8 +41,14 @@ func (d *Directory) SortAccounts(ctx context.Context, domain string, s Search, o
 	if err != nil {
 		return nil, "", err
 	}
-	examined := 0
-	err = sel.each(ctx, "", pageSize, func(rows []store.Address) (bool, error) {
+	examined, list := 0, d.newListing()
+	note := func(err error) error {
+		if late, err := list.note(ctx, err); err != nil || late == "" {
+			return err
+		}
+		return err // no order without the rest
+	}
+	err = sel.each(ctx, "", pageSize, note, func(rows []store.Address) (bool, error) {
 		if examined++; examined > SearchLimit {
 			return false, fmt.Errorf("%w in %s: a longer prefix, or no order, is needed", ErrTooManyToSort, sel.domain.Name)
 		}
@@ -62,7 +68,7 @@ func (d *Directory) SortAccounts(ctx context.Context, domain string, s Search, o
 		found = found[:limit]
 		next = order.after(found[limit-1])
 	}
-	return found, next, nil
+	return found, next, list.err()
 }
 
 // sortKey is the place of an account in an order.

@@ -107,7 +107,9 @@ func CompareTargets(a, b mail.Address) int { return strings.Compare(a.String(), 
 // UnreadPart is an error of ListAddresses for a part of the list, such as a partition without a quorum. The list can be read
 // on behind the part.
 type UnreadPart struct {
-	// Next is the position behind the part, for the parameter after.
+	// Name is for people, such as "shard 5 of 128".
+	Name string
+	// Next is the position behind the part, for the parameter after; never empty.
 	Next string
 	Err  error
 }

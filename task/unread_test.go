@@ -228,20 +228,6 @@ func TestJobsOfAStoreThatIsDown(t *testing.T) {
 	}
 }
 
-// holed is a directory that cannot read the addresses between two local-parts.
-type holed struct {
-	store.Directory
-	from, to string
-}
-
-func (d holed) ListAddresses(ctx context.Context, domain, after string, limit int) ([]store.Address, bool, error) {
-	rows, more, err := d.Directory.ListAddresses(ctx, domain, after, limit)
-	if end := slices.IndexFunc(rows, func(a store.Address) bool { return a.Address.Local >= d.from && a.Address.Local <= d.to }); end >= 0 {
-		return rows[:end], true, &store.UnreadPart{Next: d.to, Err: store.ErrUnavailable}
-	}
-	return rows, more, err
-}
-
 // Jobs go on behind a part of a domain that cannot be read, such as a shard without a quorum, and count the part as blocked.
 func TestJobsGoOnBehindPartsOfADomain(t *testing.T) {
 	st := openStore(t)
@@ -256,7 +242,7 @@ func TestJobsGoOnBehindPartsOfADomain(t *testing.T) {
 		left[a.Mailbox] = want
 	}
 	retainDomain(t, st, 10*day)
-	d := holed{st, "lost", "lost-zz"}
+	d := storetest.Holed{Directory: st, Parts: [][2]string{{"lost", "lost-zz"}}}
 	levels := storetest.WithDirectory(store.Single(st), d)
 	for _, job := range []task.Job{task.Expire(task.ExpireConfig{}, levels), task.Purge(task.PurgeConfig{}, newDirectory(t, d), levels, nil)} {
 		report, err := job.Run(t.Context(), true)

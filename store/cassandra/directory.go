@@ -176,7 +176,7 @@ func (d *addresses) SearchAddresses(ctx context.Context, domain, prefix, after s
 		}
 		if err != nil {
 			sortGenerations(rows)
-			return rows, true, &store.UnreadPart{Next: beginOf(shard + 1), Err: err}
+			return rows, true, &store.UnreadPart{Name: fmt.Sprintf("shard %d of %d", shard, addressShards), Next: beginOf(shard + 1), Err: err}
 		}
 		if full {
 			sortGenerations(rows)
