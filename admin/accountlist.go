@@ -16,6 +16,7 @@ import (
 // accountQuery is the query of a list of accounts.
 type accountQuery struct {
 	DomainPath
+	PartialQuery
 	After    string   `query:"after" maxLength:"1000" doc:"The page begins behind this place: the value of next in the page before."`
 	Limit    int      `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most accounts of a page."`
 	Prefix   string   `query:"prefix" maxLength:"1000" doc:"Only local-parts that begin with this text. The store finds them directly, however many accounts the domain has."`
@@ -25,7 +26,7 @@ type accountQuery struct {
 	MayNot   []string `query:"mayNot" doc:"Only accounts that refuse these uses now: deliver, pop3."`
 	Setting  []string `query:"setting,explode" doc:"NAME: only accounts with such a setting of their own; NAME=VALUE: only accounts for which this value is in force. May be repeated."`
 	Sort     string   `query:"sort" enum:"address,-address,created,-created,state,-state" doc:"Order; with - descending. Without it the order is that of the storage, and any number of accounts can be read. With it the server refuses (422) to sort more than 10,000 addresses."`
-	Fields   []string `query:"fields" doc:"Fields of the answer: address, state, mailbox, created, retention, bulk, own (the account's own settings), messages and octets (each page then costs a read of each maildrop), tag (the entity-tag), or names of settings, for the values in force. Default: address to bulk."`
+	Fields   []string `query:"fields" doc:"Fields of the answer: address, state, mailbox, created, retention, bulk, own (the account's own settings), messages and octets (each page then costs a read of each maildrop; with partial both are absent where unread names the maildrop), tag (the entity-tag), or names of settings, for the values in force. Default: address to bulk."`
 }
 
 // The fields of accountQuery.Fields other than settings.
@@ -53,15 +54,18 @@ func (a *api) addAccountList() {
 			return nil, err
 		}
 		found, next, err := a.searchAccounts(ctx, in)
+		unread, err := a.unreadOf(in.PartialQuery, err)
 		if err != nil {
 			return nil, err
 		}
 		out := &list{adminclient.AccountList{Accounts: make([]adminclient.ListedAccount, len(found)), Next: next}}
+		u := &uses{api: a, PartialQuery: in.PartialQuery}
 		for i, f := range found {
-			if out.Body.Accounts[i], err = a.listed(ctx, view, f); err != nil {
+			if out.Body.Accounts[i], err = a.listed(ctx, view, f, u); err != nil {
 				return nil, err
 			}
 		}
+		out.Body.Unread = append(unread, u.unread...)
 		return out, nil
 	})
 }
@@ -118,7 +122,7 @@ func newAccountView(names []string) (accountView, error) {
 }
 
 // listed shows the fields of an account. Messages and octets alone cost a read.
-func (a *api) listed(ctx context.Context, v accountView, f account.Found) (out adminclient.ListedAccount, err error) {
+func (a *api) listed(ctx context.Context, v accountView, f account.Found, u *uses) (out adminclient.ListedAccount, err error) {
 	all := accountOf(f.Account)
 	if v.fields[fieldAddress] {
 		out.Address = all.Address
@@ -153,8 +157,8 @@ func (a *api) listed(ctx context.Context, v accountView, f account.Found) (out a
 		out.Settings[s.Name] = s.Show(f.Policy)
 	}
 	if v.fields[fieldMessages] || v.fields[fieldOctets] {
-		used, err := a.quotas.Usage(ctx, f.Mailbox, f.Policy.Retention)
-		if err != nil {
+		used, ok, err := u.of(ctx, f.Address, f.Mailbox, f.Policy.Retention)
+		if err != nil || !ok {
 			return out, err
 		}
 		if v.fields[fieldMessages] {

@@ -22,6 +22,7 @@ type AliasPath struct {
 // aliasPage is the query of a list of aliases or groups.
 type aliasPage struct {
 	DomainPath
+	PartialQuery
 	After string `query:"after" maxLength:"1000" doc:"The page begins behind this local-part: the value of next in the page before."`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most entries of a page."`
 }
@@ -35,8 +36,8 @@ func (a *api) addAliases() {
 		OperationID: "list-aliases", Method: http.MethodGet, Path: "/v1/domains/{domain}/aliases",
 		Summary: "List the aliases of a domain, a page at a time", Description: shortPages,
 	}, func(ctx context.Context, in *aliasPage) (*list, error) {
-		aliases, next, err := pageOf(ctx, a, in, store.KindAlias, aliasOf)
-		return &list{adminclient.AliasList{Aliases: aliases, Next: next}}, err
+		aliases, next, unread, err := pageOf(ctx, a, in, store.KindAlias, aliasOf)
+		return &list{adminclient.AliasList{Aliases: aliases, Next: next, Unread: unread}}, err
 	})
 
 	type add struct{ Body adminclient.NewAlias }
@@ -104,13 +105,14 @@ func (a *api) addAliases() {
 }
 
 // pageOf returns a page of the aliases or groups of a domain, in the form that of makes.
-func pageOf[T any](ctx context.Context, a *api, in *aliasPage, kind store.AddressKind, of func(account.Alias) T) (page []T, next string, err error) {
+func pageOf[T any](ctx context.Context, a *api, in *aliasPage, kind store.AddressKind, of func(account.Alias) T) (page []T, next string, unread []string, err error) {
 	found, next, err := a.directory.Aliases(ctx, in.Domain, kind, in.After, in.Limit)
+	unread, err = a.unreadOf(in.PartialQuery, err)
 	page = make([]T, len(found))
 	for i, one := range found {
 		page[i] = of(one)
 	}
-	return page, next, err
+	return page, next, unread, err
 }
 
 // alias returns the alias or the group with an address.

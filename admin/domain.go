@@ -21,6 +21,7 @@ type DomainPath struct {
 
 func (a *api) addDomains() {
 	type page struct {
+		PartialQuery
 		After string `query:"after" maxLength:"255" doc:"The page begins behind this name: the value of next in the page before."`
 		Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"1000" doc:"Most domains of a page."`
 	}
@@ -30,11 +31,12 @@ func (a *api) addDomains() {
 		Summary: "List the hosted domains within the scopes of the caller, a page at a time",
 	}, func(ctx context.Context, in *page) (*list, error) {
 		domains, err := a.directory.ListDomains(ctx)
+		unread, err := a.unreadOf(in.PartialQuery, err)
 		if err != nil {
 			return nil, err
 		}
 		caller := callerOf(ctx)
-		out := &list{adminclient.DomainList{Domains: []adminclient.Domain{}}}
+		out := &list{adminclient.DomainList{Domains: []adminclient.Domain{}, Unread: unread}}
 		for _, d := range domains {
 			if d.Name <= in.After || !caller.Reaches(d.Name) {
 				continue

@@ -25,8 +25,8 @@ func (a *api) addGroups() {
 		OperationID: "list-groups", Method: http.MethodGet, Path: "/v1/domains/{domain}/groups",
 		Summary: "List the groups of a domain, a page at a time", Description: shortPages,
 	}, func(ctx context.Context, in *aliasPage) (*list, error) {
-		groups, next, err := pageOf(ctx, a, in, store.KindGroup, groupOf)
-		return &list{adminclient.GroupList{Groups: groups, Next: next}}, err
+		groups, next, unread, err := pageOf(ctx, a, in, store.KindGroup, groupOf)
+		return &list{adminclient.GroupList{Groups: groups, Next: next, Unread: unread}}, err
 	})
 
 	type add struct{ Body adminclient.NewGroup }

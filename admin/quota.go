@@ -25,11 +25,11 @@ func (a *api) addQuotas() {
 		if err != nil {
 			return nil, err
 		}
-		q, err := a.quotaOf(ctx, l)
+		u, err := a.quotas.Usage(ctx, l.Mailbox, l.Limits.Retention)
 		if err != nil {
 			return nil, err
 		}
-		return &shown{q}, nil
+		return &shown{quotaOf(l, u)}, nil
 	})
 
 	type domain struct{ Body adminclient.DomainQuota }
@@ -46,6 +46,7 @@ func (a *api) addQuotas() {
 
 	type listQuery struct {
 		DomainPath
+		PartialQuery
 		After string `query:"after" maxLength:"1000" doc:"The page begins behind this local-part: the value of next in the page before."`
 		Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most accounts that the page examines."`
 		Above int    `query:"above" minimum:"0" maximum:"1000" default:"0" doc:"Only maildrops that use this share of their quota or more, in percent; 0: all."`
@@ -56,35 +57,34 @@ func (a *api) addQuotas() {
 		Summary: "List the maildrops of a domain by the use of their quota, a page at a time", Description: shortPages,
 	}, func(ctx context.Context, in *listQuery) (*list, error) {
 		accounts, next, err := a.directory.ListLimited(ctx, in.Domain, in.After, in.Limit)
+		unread, err := a.unreadOf(in.PartialQuery, err)
 		if err != nil {
 			return nil, err
 		}
 		out := &list{adminclient.QuotaList{Quotas: []adminclient.Quota{}, Next: next}}
+		u := &uses{api: a, PartialQuery: in.PartialQuery}
 		for _, l := range accounts {
 			if in.Above > 0 && !l.Limits.Mailbox() {
 				continue
 			}
-			q, err := a.quotaOf(ctx, l)
+			used, ok, err := u.of(ctx, l.Address, l.Mailbox, l.Limits.Retention)
 			if err != nil {
 				return nil, err
 			}
-			if q.Percent >= in.Above {
+			if q := quotaOf(l, used); ok && q.Percent >= in.Above {
 				out.Body.Quotas = append(out.Body.Quotas, q)
 			}
 		}
+		out.Body.Unread = append(unread, u.unread...)
 		return out, nil
 	})
 }
 
-func (a *api) quotaOf(ctx context.Context, l account.Limited) (adminclient.Quota, error) {
-	u, err := a.quotas.Usage(ctx, l.Mailbox, l.Limits.Retention)
-	if err != nil {
-		return adminclient.Quota{}, err
-	}
+func quotaOf(l account.Limited, u quota.Usage) adminclient.Quota {
 	return adminclient.Quota{
 		Address: l.Address.String(), Octets: u.Octets, Messages: u.Messages,
 		MaxOctets: l.Limits.Octets, MaxMessages: l.Limits.Messages, Percent: u.Percent(l.Limits.Octets, l.Limits.Messages),
-	}, nil
+	}
 }
 
 func (a *api) domainQuota(ctx context.Context, name string) (adminclient.DomainQuota, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -31,6 +30,8 @@ type AccountList struct {
 	Accounts []ListedAccount `json:"accounts" nullable:"false"`
 	// Next is the after of the following page; empty if there is none.
 	Next string `json:"next,omitempty" doc:"Value of after for the following page; absent on the last page."`
+	// Unread is only for a client that accepts partial lists, see Client.Partial.
+	Unread []string `json:"unread,omitempty" nullable:"false" doc:"Parts that the page lacks because they cannot be read now, such as shard 5 of 128, which has a part of the addresses of the domain. Only with partial."`
 }
 
 // AccountQuery selects accounts of a domain and the form of their list. The zero value selects all.
@@ -59,9 +60,9 @@ func (c *Client) Accounts(ctx context.Context, domain, after string, limit int) 
 // the page before. A page may be short, even empty, although Next is set. Status 404: no such domain; 400: a
 // wrong query; 422: too many accounts to sort.
 func (c *Client) SearchAccounts(ctx context.Context, domain string, q AccountQuery, after string, limit int) (AccountList, error) {
-	v := url.Values{}
+	v := c.listValues(after, limit)
 	for name, value := range map[string]string{
-		"after": after, "prefix": q.Prefix, "contains": q.Contains, "state": q.State, "sort": q.Sort,
+		"prefix": q.Prefix, "contains": q.Contains, "state": q.State, "sort": q.Sort,
 		"may": strings.Join(q.May, ","), "mayNot": strings.Join(q.MayNot, ","), "fields": strings.Join(q.Fields, ","),
 	} {
 		if value != "" {
@@ -70,9 +71,6 @@ func (c *Client) SearchAccounts(ctx context.Context, domain string, q AccountQue
 	}
 	for _, s := range q.Settings {
 		v.Add("setting", s)
-	}
-	if limit > 0 {
-		v.Set("limit", strconv.Itoa(limit))
 	}
 	path := "/v1/domains/" + url.PathEscape(domain) + "/accounts"
 	if len(v) > 0 {

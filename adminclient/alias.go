@@ -41,23 +41,34 @@ type AliasList struct {
 	Aliases []Alias `json:"aliases" nullable:"false"`
 	// Next is the after of the following page; empty if there is none.
 	Next string `json:"next,omitempty" doc:"Value of after for the following page; absent on the last page."`
+	// Unread is only for a client that accepts partial lists, see Client.Partial.
+	Unread []string `json:"unread,omitempty" nullable:"false" doc:"Parts that the page lacks because they cannot be read now, such as shard 5 of 128, which has a part of the addresses of the domain. Only with partial."`
 }
 
 // Aliases returns a page of the aliases of a domain, like Accounts. A page may be short, even empty, although Next is set.
 // Status 404: no such domain.
 func (c *Client) Aliases(ctx context.Context, domain, after string, limit int) (AliasList, error) {
 	var list AliasList
-	err := c.call(ctx, http.MethodGet, pagePath(domain, "aliases", after, limit), nil, &list)
+	err := c.call(ctx, http.MethodGet, c.pagePath(domain, "aliases", after, limit), nil, &list)
 	return list, err
 }
 
 // pagePath is the path of a page of a list of a domain.
-func pagePath(domain, list, after string, limit int) string {
-	return "/v1/domains/" + url.PathEscape(domain) + "/" + list + pageQuery(after, limit)
+func (c *Client) pagePath(domain, list, after string, limit int) string {
+	return "/v1/domains/" + url.PathEscape(domain) + "/" + list + c.pageQuery(after, limit)
 }
 
 // pageQuery returns the query of a page, such as "?after=alice&limit=10", or nothing.
-func pageQuery(after string, limit int) string {
+func (c *Client) pageQuery(after string, limit int) string {
+	query := c.listValues(after, limit)
+	if len(query) == 0 {
+		return ""
+	}
+	return "?" + query.Encode()
+}
+
+// listValues returns the parameters that all lists of the directory have.
+func (c *Client) listValues(after string, limit int) url.Values {
 	query := url.Values{}
 	if after != "" {
 		query.Set("after", after)
@@ -65,10 +76,10 @@ func pageQuery(after string, limit int) string {
 	if limit > 0 {
 		query.Set("limit", strconv.Itoa(limit))
 	}
-	if len(query) == 0 {
-		return ""
+	if c.partial {
+		query.Set("partial", "true")
 	}
-	return "?" + query.Encode()
+	return query
 }
 
 // AddAlias makes an alias, usually with one target. Status 404: no such domain; 409: the address exists already, or the target

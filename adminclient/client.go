@@ -25,6 +25,8 @@ type Client struct {
 	address, password string
 	// ifMatch is the header If-Match; empty: none.
 	ifMatch string
+	// partial permits lists to lack parts, see Partial.
+	partial bool
 }
 
 // Unix makes a client of the server on a unix socket.
@@ -73,6 +75,14 @@ func Via(server, token string, transport http.RoundTripper) (*Client, error) {
 func (c *Client) IfMatch(tag string) *Client {
 	out := *c
 	out.ifMatch = tag
+	return &out
+}
+
+// Partial returns a client whose lists of domains, accounts, aliases, groups and quotas go on behind parts that cannot be read, and
+// name the parts in Unread. Otherwise such a list fails with status 503. A server of an older release fails in either case.
+func (c *Client) Partial() *Client {
+	out := *c
+	out.partial = true
 	return &out
 }
 

@@ -13,15 +13,27 @@ func (c *Client) Health(ctx context.Context) (Health, error) {
 	return h, err
 }
 
-// Domains returns all hosted domains within the scopes of the token, by name.
+// Domains returns all hosted domains within the scopes of the token, by name. Domains fails while a part of the domains cannot be
+// read, see ReadableDomains.
 func (c *Client) Domains(ctx context.Context) ([]Domain, error) {
-	all := []Domain{}
+	whole := *c
+	whole.partial = false
+	all, err := whole.ReadableDomains(ctx)
+	return all.Domains, err
+}
+
+// ReadableDomains is Domains, with the list and the parts that the list lacks: see Partial.
+func (c *Client) ReadableDomains(ctx context.Context) (DomainList, error) {
+	all := DomainList{Domains: []Domain{}}
 	for after := ""; ; {
 		page, err := c.DomainPage(ctx, after, 0)
 		if err != nil {
-			return nil, err
+			return DomainList{}, err
 		}
-		all = append(all, page.Domains...)
+		all.Domains = append(all.Domains, page.Domains...)
+		if page.Unread != nil { // of all pages
+			all.Unread = page.Unread
+		}
 		if after = page.Next; after == "" {
 			return all, nil
 		}
@@ -32,7 +44,7 @@ func (c *Client) Domains(ctx context.Context) ([]Domain, error) {
 // to limit domains (0: the server's default).
 func (c *Client) DomainPage(ctx context.Context, after string, limit int) (DomainList, error) {
 	var list DomainList
-	err := c.call(ctx, http.MethodGet, "/v1/domains"+pageQuery(after, limit), nil, &list)
+	err := c.call(ctx, http.MethodGet, "/v1/domains"+c.pageQuery(after, limit), nil, &list)
 	return list, err
 }
 

@@ -32,12 +32,14 @@ type GroupList struct {
 	Groups []Group `json:"groups" nullable:"false"`
 	// Next is the after of the following page; empty if there is none.
 	Next string `json:"next,omitempty" doc:"Value of after for the following page; absent on the last page."`
+	// Unread is only for a client that accepts partial lists, see Client.Partial.
+	Unread []string `json:"unread,omitempty" nullable:"false" doc:"Parts that the page lacks because they cannot be read now, such as shard 5 of 128, which has a part of the addresses of the domain. Only with partial."`
 }
 
 // Groups returns a page of the groups of a domain, as Aliases does. Status 404: no such domain.
 func (c *Client) Groups(ctx context.Context, domain, after string, limit int) (GroupList, error) {
 	var list GroupList
-	err := c.call(ctx, http.MethodGet, pagePath(domain, "groups", after, limit), nil, &list)
+	err := c.call(ctx, http.MethodGet, c.pagePath(domain, "groups", after, limit), nil, &list)
 	return list, err
 }
 

@@ -36,6 +36,8 @@ type QuotaList struct {
 	Quotas []Quota `json:"quotas" nullable:"false" doc:"Perhaps fewer than limit, because accounts below the share are left out."`
 	// Next is the after of the following page; empty if there is none.
 	Next string `json:"next,omitempty" doc:"Value of after for the following page; absent on the last page."`
+	// Unread is only for a client that accepts partial lists, see Client.Partial.
+	Unread []string `json:"unread,omitempty" nullable:"false" doc:"Parts that the page lacks because they cannot be read now, such as shard 5 of 128, which has a part of the addresses of the domain. Only with partial."`
 }
 
 // AccountQuota returns the use of a maildrop and its quota. Status 404: no such account.
@@ -56,10 +58,8 @@ func (c *Client) DomainQuota(ctx context.Context, name string) (DomainQuota, err
 // the start), and returns the accounts that use above percent of their quota or more. Status 404: no such
 // domain.
 func (c *Client) Quotas(ctx context.Context, domain, after string, limit, above int) (QuotaList, error) {
-	query := url.Values{"limit": {strconv.Itoa(limit)}, "above": {strconv.Itoa(above)}}
-	if after != "" {
-		query.Set("after", after)
-	}
+	query := c.listValues(after, limit)
+	query.Set("above", strconv.Itoa(above))
 	var list QuotaList
 	err := c.call(ctx, http.MethodGet, "/v1/domains/"+url.PathEscape(domain)+"/quotas?"+query.Encode(), nil, &list)
 	return list, err

@@ -34,6 +34,8 @@ type DomainList struct {
 	Domains []Domain `json:"domains" nullable:"false"`
 	// Next is the after of the following page; empty if there is none.
 	Next string `json:"next,omitempty" doc:"Value of after for the following page; absent on the last page."`
+	// Unread is only for a client that accepts partial lists, see Client.Partial.
+	Unread []string `json:"unread,omitempty" nullable:"false" doc:"Parts that the page lacks because they cannot be read now, such as shard 5 of 128, which has a part of the addresses of the domain. Only with partial."`
 }
 
 // NewAccount asks for an account to be made.
