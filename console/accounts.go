@@ -76,9 +76,9 @@ func (c *console) listAccounts(r *request) error {
 		page.Query.Fields = append(page.Query.Fields, "messages", "octets")
 	}
 	var err error
-	page.Accounts, page.Next, err = gather(c, form.Get("after"), pageSize, func(after string, limit int) ([]adminclient.ListedAccount, string, error) {
-		list, err := r.api.SearchAccounts(r.Context(), page.Domain, page.Query, after, limit)
-		return list.Accounts, list.Next, err
+	page.Accounts, page.Next, page.Unread, err = gather(c, form.Get("after"), pageSize, func(after string, limit int) ([]adminclient.ListedAccount, string, []string, error) {
+		list, err := r.api.Partial().SearchAccounts(r.Context(), page.Domain, page.Query, after, limit)
+		return list.Accounts, list.Next, list.Unread, err
 	})
 	if err != nil {
 		return err
@@ -171,9 +171,9 @@ func (c *console) listQuotas(r *request) error {
 		page.Above = "80"
 	}
 	var err error
-	page.Quotas, page.Next, err = gather(c, form.Get("after"), 10*pageSize, func(after string, limit int) ([]adminclient.Quota, string, error) {
-		list, err := r.api.Quotas(r.Context(), page.Domain, after, limit, above[page.Above])
-		return list.Quotas, list.Next, err
+	page.Quotas, page.Next, page.Unread, err = gather(c, form.Get("after"), 10*pageSize, func(after string, limit int) ([]adminclient.Quota, string, []string, error) {
+		list, err := r.api.Partial().Quotas(r.Context(), page.Domain, after, limit, above[page.Above])
+		return list.Quotas, list.Next, list.Unread, err
 	})
 	if err != nil {
 		return err

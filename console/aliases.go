@@ -31,9 +31,9 @@ type aliasesPage struct {
 func (c *console) listAliases(r *request) error {
 	page := aliasesPage{Domain: r.FormValue("domain")}
 	var err error
-	page.Aliases, page.Next, err = gather(c, r.FormValue("after"), pageSize, func(after string, limit int) ([]adminclient.Alias, string, error) {
-		list, err := r.api.Aliases(r.Context(), page.Domain, after, limit)
-		return list.Aliases, list.Next, err
+	page.Aliases, page.Next, page.Unread, err = gather(c, r.FormValue("after"), pageSize, func(after string, limit int) ([]adminclient.Alias, string, []string, error) {
+		list, err := r.api.Partial().Aliases(r.Context(), page.Domain, after, limit)
+		return list.Aliases, list.Next, list.Unread, err
 	})
 	if err != nil {
 		return err
@@ -102,9 +102,9 @@ type groupsPage struct {
 func (c *console) listGroups(r *request) error {
 	page := groupsPage{Domain: r.FormValue("domain")}
 	var err error
-	page.Groups, page.Next, err = gather(c, r.FormValue("after"), pageSize, func(after string, limit int) ([]adminclient.Group, string, error) {
-		list, err := r.api.Groups(r.Context(), page.Domain, after, limit)
-		return list.Groups, list.Next, err
+	page.Groups, page.Next, page.Unread, err = gather(c, r.FormValue("after"), pageSize, func(after string, limit int) ([]adminclient.Group, string, []string, error) {
+		list, err := r.api.Partial().Groups(r.Context(), page.Domain, after, limit)
+		return list.Groups, list.Next, list.Unread, err
 	})
 	if err != nil {
 		return err

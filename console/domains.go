@@ -25,7 +25,7 @@ func (c *console) addDomains(mux *http.ServeMux) {
 }
 
 func (c *console) listDomains(r *request) error {
-	list, err := r.api.DomainPage(r.Context(), r.FormValue("after"), pageSize)
+	list, err := r.api.Partial().DomainPage(r.Context(), r.FormValue("after"), pageSize)
 	if err != nil {
 		return err
 	}

@@ -188,33 +188,55 @@ func TestNoRecords(t *testing.T) {
 
 // A page says that the events of a datacenter may be missing, and that records are damaged.
 func TestPartialEvents(t *testing.T) {
+	ask := browse(t, `{"events":[],"partial":true,"damaged":3,"enabled":true,"kept":"720h0m0s"}`)
+	for _, path := range []string{"trace?subject=alice@a.test", "audit"} {
+		code, text := ask(path)
+		if code != http.StatusOK || !strings.Contains(text, "A datacenter could not be asked") || !strings.Contains(text, "Damaged records: 3") {
+			t.Errorf("%s: %d\n%s", path, code, text)
+		}
+	}
+}
+
+// A page names the parts that a list lacks.
+func TestPartialLists(t *testing.T) {
+	ask := browse(t, `{"domains":[],"accounts":[],"aliases":[],"groups":[],"quotas":[],"unread":["shard 5 of 128"]}`)
+	for _, path := range []string{"domains", "accounts?domain=a.test", "aliases?domain=a.test", "groups?domain=a.test", "quotas?domain=a.test"} {
+		code, text := ask(path)
+		if code != http.StatusOK || !strings.Contains(text, "The list is not complete") || !strings.Contains(text, "shard 5 of 128") {
+			t.Errorf("%s: %d\n%s", path, code, text)
+		}
+	}
+}
+
+// browse signs in to a console whose API always gives one answer, to requests that accept partial lists where a list is asked for.
+func browse(t *testing.T, answer string) (ask func(path string) (code int, text string)) {
 	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		text := `{"id":"x","role":"admin","scopes":["all"]}`
-		if r.URL.Path != "/v1/caller" {
-			text = `{"events":[],"partial":true,"damaged":3,"enabled":true,"kept":"720h0m0s"}`
+		switch {
+		case r.URL.Path == "/v1/caller":
+			_, _ = w.Write([]byte(`{"id":"x","role":"admin","scopes":["all"]}`))
+		case strings.HasPrefix(r.URL.Path, "/v1/domains") && r.URL.Query().Get("partial") != "true":
+			w.WriteHeader(http.StatusServiceUnavailable)
+		default:
+			_, _ = w.Write([]byte(answer))
 		}
-		_, _ = w.Write([]byte(text))
 	})
 	pages, err := console.New(console.Config{}, api)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask := func(r *http.Request, cookie string) *httptest.ResponseRecorder {
+	send := func(r *http.Request, cookie string) *httptest.ResponseRecorder {
 		r.Header.Set("Cookie", cookie)
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		w := httptest.NewRecorder()
 		pages.ServeHTTP(w, r)
 		return w
 	}
-	signedIn := ask(httptest.NewRequest(http.MethodPost, "http://localhost/console/signin", strings.NewReader("token=x")), "")
+	signedIn := send(httptest.NewRequest(http.MethodPost, "http://localhost/console/signin", strings.NewReader("token=x")), "")
 	cookie, _, _ := strings.Cut(signedIn.Header().Get("Set-Cookie"), ";")
-	for _, path := range []string{"trace?subject=alice@a.test", "audit"} {
-		w := ask(httptest.NewRequest(http.MethodGet, "http://localhost/console/"+path, nil), cookie)
-		text := w.Body.String()
-		if w.Code != http.StatusOK || !strings.Contains(text, "A datacenter could not be asked") || !strings.Contains(text, "Damaged records: 3") {
-			t.Errorf("%s: %d\n%s", path, w.Code, w.Body)
-		}
+	return func(path string) (int, string) {
+		w := send(httptest.NewRequest(http.MethodGet, "http://localhost/console/"+path, nil), cookie)
+		return w.Code, w.Body.String()
 	}
 }
 

@@ -54,13 +54,14 @@ func with(path string, pairs ...string) string {
 }
 
 // gather asks for the entries behind a position until a page has limit entries, the list ends, or Config.Search has
-// passed. ask returns up to limit entries, and the position of the next ones; empty: none.
-func gather[T any](c *console, after string, limit int, ask func(after string, limit int) (some []T, next string, err error)) (all []T, next string, err error) {
+// passed. ask returns up to limit entries, the position of the next ones (empty: none), and the parts that cannot be read, which
+// gather returns for all entries.
+func gather[T any](c *console, after string, limit int, ask func(after string, limit int) (some []T, next string, unread []string, err error)) (all []T, next string, unread []string, err error) {
 	for end := c.cfg.Now().Add(c.cfg.Search); ; {
-		some, next, err := ask(after, limit-len(all))
-		all = append(all, some...)
+		some, next, parts, err := ask(after, limit-len(all))
+		all, unread = append(all, some...), append(unread, parts...)
 		if err != nil || next == "" || len(all) >= limit || !c.cfg.Now().Before(end) {
-			return all, next, err
+			return all, next, unread, err
 		}
 		after = next
 	}

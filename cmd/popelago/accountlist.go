@@ -42,7 +42,10 @@ func newAccountListCommand(f *remoteFlags) *cobra.Command {
 		Short: "List the accounts of a domain, or of all",
 		Long: `List the accounts of a domain, or of all domains, in the order of the storage, or sorted by a field.
 Several conditions select the accounts that fulfil all of them. The fields messages and octets read each
-maildrop.`,
+maildrop.
+
+While nodes of a cluster are down, the list has what can be read. The command then names the missing parts on standard error and
+exits with 75.`,
 		Example: "  popelago account list example.org --prefix al --fields address,quota,messages\n" +
 			"  popelago account list example.org --sort -created --limit 10\n" +
 			"  popelago account list example.org --may-not pop3 --fields address,pop3,reason",
@@ -51,37 +54,22 @@ maildrop.`,
 			if l.limit < 0 {
 				return &usageError{fmt.Sprintf("--limit %d is negative", l.limit)}
 			}
-			return f.call(func(c *adminclient.Client) error {
-				accounts, err := l.list(cmd, c, args)
-				if err != nil {
-					return err
+			found := 0
+			return printInDomains(cmd, f, args, func(c *adminclient.Client, domain, after string) (partialPage[adminclient.ListedAccount], error) {
+				size := accountPage
+				if l.limit > 0 {
+					if size = min(size, l.limit-found); size <= 0 {
+						return partialPage[adminclient.ListedAccount]{}, nil
+					}
 				}
-				if f.json {
-					return printJSON(cmd.OutOrStdout(), accounts)
-				}
-				return l.print(cmd, accounts)
-			})
+				page, err := c.SearchAccounts(cmd.Context(), domain, l.AccountQuery, after, size)
+				found += len(page.Accounts)
+				return partialPage[adminclient.ListedAccount]{page.Accounts, page.Next, page.Unread}, err
+			}, func(accounts []adminclient.ListedAccount) error { return l.print(cmd, accounts) })
 		},
 	}
 	l.add(cmd)
 	return cmd
-}
-
-// list returns the accounts of the domains given, or of all if none is given.
-func (l *accountListFlags) list(cmd *cobra.Command, c *adminclient.Client, domains []string) ([]adminclient.ListedAccount, error) {
-	found := 0
-	accounts, err := inDomains(cmd, c, domains, func(domain, after string) ([]adminclient.ListedAccount, string, error) {
-		size := accountPage
-		if l.limit > 0 {
-			if size = min(size, l.limit-found); size <= 0 {
-				return nil, "", nil
-			}
-		}
-		page, err := c.SearchAccounts(cmd.Context(), domain, l.AccountQuery, after, size)
-		found += len(page.Accounts)
-		return page.Accounts, page.Next, err
-	})
-	return accounts, err
 }
 
 func (l *accountListFlags) print(cmd *cobra.Command, accounts []adminclient.ListedAccount) error {
@@ -126,31 +114,19 @@ func fieldOf(a adminclient.ListedAccount, field string) string {
 	case "own":
 		return settingsText(a.Own)
 	case "messages":
-		return strconv.FormatInt(*a.Messages, 10)
+		return countText(a.Messages)
 	case "octets":
-		return strconv.FormatInt(*a.Octets, 10)
+		return countText(a.Octets)
 	}
 	return a.Settings[field]
 }
 
-// inDomains returns all items of the domains given, or of all domains if none is given. list returns the page of
-// a domain behind after, and the after of the next page; empty: the page was the last.
-func inDomains[T any](cmd *cobra.Command, c *adminclient.Client, domains []string, list func(domain, after string) (page []T, next string, err error)) ([]T, error) {
-	domains, err := domainsOf(cmd.Context(), c, domains)
-	if err != nil {
-		return nil, err
+// countText returns a count as text; nil: the count could not be read.
+func countText(n *int64) string {
+	if n == nil {
+		return "unknown"
 	}
-	items := []T{} // [] in JSON
-	for _, domain := range domains {
-		err := eachPage(func(after string) ([]T, string, error) { return list(domain, after) }, func(page []T) error {
-			items = append(items, page...)
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return items, nil
+	return strconv.FormatInt(*n, 10)
 }
 
 // domainsOf returns the domains given, or all domains if none is given.

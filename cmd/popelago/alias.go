@@ -43,17 +43,10 @@ func newAliasListCommand(f *remoteFlags) *cobra.Command {
 		Short: "List the aliases of a domain, or of all",
 		Args:  arguments("[DOMAIN]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.call(func(c *adminclient.Client) error {
-				aliases, err := inDomains(cmd, c, args, func(domain, after string) ([]adminclient.Alias, string, error) {
-					page, err := c.Aliases(cmd.Context(), domain, after, accountPage)
-					return page.Aliases, page.Next, err
-				})
-				if err != nil {
-					return err
-				}
-				if f.json {
-					return printJSON(cmd.OutOrStdout(), aliases)
-				}
+			return printInDomains(cmd, f, args, func(c *adminclient.Client, domain, after string) (partialPage[adminclient.Alias], error) {
+				page, err := c.Aliases(cmd.Context(), domain, after, accountPage)
+				return partialPage[adminclient.Alias]{page.Aliases, page.Next, page.Unread}, err
+			}, func(aliases []adminclient.Alias) error {
 				rows := make([][]string, len(aliases))
 				for i, a := range aliases {
 					rows[i] = []string{a.Address, strings.Join(a.Targets, " "), when(a.Created)}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+
 	"github.com/spf13/cobra"
 
 	"popelago/adminclient"
@@ -40,18 +42,20 @@ func newDomainListCommand(f *remoteFlags) *cobra.Command {
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.call(func(c *adminclient.Client) error {
-				domains, err := c.Domains(cmd.Context())
+				list, err := c.Partial().ReadableDomains(cmd.Context())
 				if err != nil {
 					return err
 				}
 				if f.json {
-					return printJSON(cmd.OutOrStdout(), domains)
+					err = printJSON(cmd.OutOrStdout(), list.Domains)
+				} else {
+					rows := make([][]string, len(list.Domains))
+					for i, d := range list.Domains {
+						rows[i] = []string{d.Name, domainDurability(d), d.Retention, when(d.Created)}
+					}
+					err = printTable(cmd.OutOrStdout(), []string{"DOMAIN", "DURABILITY", "RETENTION", "CREATED"}, rows)
 				}
-				rows := make([][]string, len(domains))
-				for i, d := range domains {
-					rows[i] = []string{d.Name, domainDurability(d), d.Retention, when(d.Created)}
-				}
-				return printTable(cmd.OutOrStdout(), []string{"DOMAIN", "DURABILITY", "RETENTION", "CREATED"}, rows)
+				return cmp.Or(err, unreadParts(list.Unread).err())
 			})
 		},
 	}

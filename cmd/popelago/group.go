@@ -49,17 +49,10 @@ func newGroupListCommand(f *remoteFlags) *cobra.Command {
 		Short: "List the groups of a domain, or of all",
 		Args:  arguments("[DOMAIN]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.call(func(c *adminclient.Client) error {
-				groups, err := inDomains(cmd, c, args, func(domain, after string) ([]adminclient.Group, string, error) {
-					page, err := c.Groups(cmd.Context(), domain, after, accountPage)
-					return page.Groups, page.Next, err
-				})
-				if err != nil {
-					return err
-				}
-				if f.json {
-					return printJSON(cmd.OutOrStdout(), groups)
-				}
+			return printInDomains(cmd, f, args, func(c *adminclient.Client, domain, after string) (partialPage[adminclient.Group], error) {
+				page, err := c.Groups(cmd.Context(), domain, after, accountPage)
+				return partialPage[adminclient.Group]{page.Groups, page.Next, page.Unread}, err
+			}, func(groups []adminclient.Group) error {
 				rows := make([][]string, len(groups))
 				for i, g := range groups {
 					rows[i] = []string{g.Address, strconv.Itoa(len(g.Members)), when(g.Created)}

@@ -84,14 +84,10 @@ func newQuotaListCommand(f *remoteFlags) *cobra.Command {
 			if above < 0 || above > 1000 {
 				return &usageError{fmt.Sprintf("--above %d is not a share in percent, 0 to 1000", above)}
 			}
-			return f.call(func(c *adminclient.Client) error {
-				quotas, err := listQuotas(cmd, c, args, above)
-				if err != nil {
-					return err
-				}
-				if f.json {
-					return printJSON(cmd.OutOrStdout(), quotas)
-				}
+			return printInDomains(cmd, f, args, func(c *adminclient.Client, domain, after string) (partialPage[adminclient.Quota], error) {
+				page, err := c.Quotas(cmd.Context(), domain, after, quotaPage, above)
+				return partialPage[adminclient.Quota]{page.Quotas, page.Next, page.Unread}, err
+			}, func(quotas []adminclient.Quota) error {
 				rows := make([][]string, len(quotas))
 				for i, q := range quotas {
 					rows[i] = []string{
@@ -108,11 +104,3 @@ func newQuotaListCommand(f *remoteFlags) *cobra.Command {
 
 // quotaPage is the number of accounts examined in one request: each costs the server a read.
 const quotaPage = 100
-
-// listQuotas returns the quotas of the domains given, or of all if none is given.
-func listQuotas(cmd *cobra.Command, c *adminclient.Client, domains []string, above int) ([]adminclient.Quota, error) {
-	return inDomains(cmd, c, domains, func(domain, after string) ([]adminclient.Quota, string, error) {
-		page, err := c.Quotas(cmd.Context(), domain, after, quotaPage, above)
-		return page.Quotas, page.Next, err
-	})
-}
