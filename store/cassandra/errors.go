@@ -33,10 +33,11 @@ var errNoAnswer = errors.New("no answer yet")
 
 // readError translates the error of a read.
 func readError(what string, err error) error {
+	if err == nil {
+		return nil
+	}
 	var damaged gocql.UnmarshalError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &damaged):
 		return fmt.Errorf("cassandra: %s: %w: %w", what, store.ErrCorrupt, err)
 	case errors.Is(err, gocql.ErrSessionClosed):

@@ -16,6 +16,7 @@ type metrics struct {
 	// seconds holds the durations of attempts, by outcome: ok, error or abandoned. An attempt is
 	// abandoned when the other call of a hedged read was quicker, or the client has gone.
 	seconds *prometheus.HistogramVec
+	ok      prometheus.Observer // of seconds
 	// overloaded counts statements that failed unsent.
 	overloaded prometheus.Counter
 	// hedged counts reads sent to a second node.
@@ -61,6 +62,7 @@ func newMetrics(l *limit.Limiter) *metrics {
 			Help: "Reads sent to a second node, because the first node had not answered.",
 		}),
 	}
+	m.ok = m.seconds.WithLabelValues("ok")
 	m.pageTimeouts = prometheus.NewCounter(prometheus.CounterOpts{
 		Namespace: "popelago", Subsystem: "cassandra", Name: "page_timeouts_total",
 		Help: "Pages of lists of maildrops that timed out, and were read again in small pages.",
@@ -142,14 +144,15 @@ func (m *metrics) countContent(octets, stored int64) {
 // observe counts a statement and passes it on to next, which may be nil.
 func (m *metrics) observe(next func(Statement)) func(Statement) {
 	return func(s Statement) {
-		outcome := "ok"
+		seconds := m.ok
 		switch {
+		case s.Err == nil:
 		case errors.Is(s.Err, context.Canceled):
-			outcome = "abandoned"
-		case s.Err != nil:
-			outcome = "error"
+			seconds = m.seconds.WithLabelValues("abandoned")
+		default:
+			seconds = m.seconds.WithLabelValues("error")
 		}
-		m.seconds.WithLabelValues(outcome).Observe(s.Took.Seconds())
+		seconds.Observe(s.Took.Seconds())
 		m.kinds.observe(s)
 		if next != nil {
 			next(s)

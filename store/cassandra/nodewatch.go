@@ -33,12 +33,13 @@ const (
 type nodeWatch struct {
 	logger   *slog.Logger
 	reminder time.Duration
-	counts   *prometheus.GaugeVec
-	changed  chan struct{} // has room for one
+	counts   *prometheus.GaugeVec // shows counted
+	changed  chan struct{}        // has room for one
 
 	mu       sync.Mutex
 	nodes    map[string]*watchedNode // by host id
 	reminded map[string]time.Time    // by datacenter: when a line about missing nodes was logged last
+	counted  map[string]nodeCount    // by datacenter
 	sessions []watchedSession
 	left     []*watchedNode // nodes that were logged as down, and left the cluster since the last report
 
@@ -54,6 +55,9 @@ type watchedSession struct {
 	driver.Session
 	datacenter string
 }
+
+// nodeCount counts the nodes of a datacenter.
+type nodeCount struct{ up, down int }
 
 // watchedNode holds the state of a node, and the state that was logged last.
 type watchedNode struct {
@@ -71,6 +75,7 @@ func newNodeWatch(cfg Config, counts *prometheus.GaugeVec) *nodeWatch {
 	return &nodeWatch{
 		logger: cfg.Logger, reminder: cfg.DownReminder, counts: counts, gossip: gossip{every: max(cfg.Heartbeat, gossipLeast)},
 		driverLines: seldom{every: driverQuiet}, changed: make(chan struct{}, 1), nodes: map[string]*watchedNode{}, reminded: map[string]time.Time{},
+		counted: map[string]nodeCount{},
 	}
 }
 
@@ -240,7 +245,12 @@ func (w *nodeWatch) report(now time.Time) {
 	for _, n := range w.nodes {
 		byDatacenter[n.datacenter] = append(byDatacenter[n.datacenter], n)
 	}
-	w.counts.Reset()
+	for datacenter := range w.counted {
+		if byDatacenter[datacenter] == nil {
+			delete(w.counted, datacenter)
+			w.counts.DeletePartialMatch(prometheus.Labels{"datacenter": datacenter})
+		}
+	}
 	for _, datacenter := range sortedKeys(byDatacenter) {
 		nodes := byDatacenter[datacenter]
 		slices.SortFunc(nodes, func(a, b *watchedNode) int { return cmp.Compare(a.address, b.address) })
@@ -277,8 +287,11 @@ func (w *nodeWatch) reportDatacenterLocked(datacenter string, nodes []*watchedNo
 		n.logged, n.loggedAt, n.before = n.up, now, ""
 	}
 	up := len(nodes) - len(down)
-	w.counts.WithLabelValues(datacenter, "up").Set(float64(up))
-	w.counts.WithLabelValues(datacenter, "down").Set(float64(len(down)))
+	if count := (nodeCount{up, len(down)}); w.counted[datacenter] != count {
+		w.counted[datacenter] = count
+		w.counts.WithLabelValues(datacenter, "up").Set(float64(up))
+		w.counts.WithLabelValues(datacenter, "down").Set(float64(len(down)))
+	}
 	log := func(level slog.Level, text string, nodes []*watchedNode, attrs ...any) {
 		var addresses []string
 		for _, n := range nodes {

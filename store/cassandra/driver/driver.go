@@ -14,6 +14,7 @@ package driver
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -143,13 +144,13 @@ type Choice struct {
 // tried holds addresses of nodes.
 type tried struct {
 	mu    sync.Mutex
-	hosts map[string]bool
+	hosts []string
 }
 
 // NewChoices returns the choices of the first and of the second call of a hedged read: the second call does
 // not ask the nodes of the first call.
 func NewChoices() (first, second *Choice) {
-	t := &tried{hosts: map[string]bool{}}
+	t := &tried{}
 	return &Choice{tried: t}, &Choice{tried: t, untriedOnly: true}
 }
 
@@ -161,9 +162,9 @@ func (c *Choice) Admits(host string) bool {
 	}
 	c.tried.mu.Lock()
 	defer c.tried.mu.Unlock()
-	if c.untriedOnly && c.tried.hosts[host] {
-		return false
+	if !slices.Contains(c.tried.hosts, host) {
+		c.tried.hosts = append(c.tried.hosts, host)
+		return true
 	}
-	c.tried.hosts[host] = true
-	return true
+	return !c.untriedOnly
 }

@@ -24,23 +24,39 @@ type mix uint64
 
 func newMix() mix { return 14695981039346656037 }
 
-func (h *mix) octet(o byte) { *h = (*h ^ mix(o)) * 1099511628211 }
+// prime is the prime of FNV, followed by its powers.
+const (
+	prime  = 1099511628211
+	prime2 = prime * prime % (1 << 64)
+	prime4 = prime2 * prime2 % (1 << 64)
+	prime8 = prime4 * prime4 % (1 << 64)
+)
+
+func (h *mix) octet(o byte) { *h = (*h ^ mix(o)) * prime }
 
 func (h *mix) bytes(b []byte) {
+	sum := *h
 	for _, o := range b {
-		h.octet(o)
+		sum.octet(o)
 	}
+	*h = sum
 	h.number(uint64(len(b)))
 }
 
 func (h *mix) text(s string) {
+	sum := *h
 	for i := range len(s) {
-		h.octet(s[i])
+		sum.octet(s[i])
 	}
+	*h = sum
 	h.number(uint64(len(s)))
 }
 
 func (h *mix) number(n uint64) {
+	if n < 1<<8 { // seven of the octets are zero
+		*h = (*h ^ mix(n)) * prime8
+		return
+	}
 	for range 8 {
 		h.octet(byte(n))
 		n >>= 8

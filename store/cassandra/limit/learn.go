@@ -49,6 +49,9 @@ func (l *Limiter) Learn(a Result) {
 // overloadedLocked reports whether an attempt failed because the cluster had too much to do. A node
 // silent since the attempt began is away; fewer statements would not help.
 func (l *Limiter) overloadedLocked(a Result, began time.Time) bool {
+	if a.Err == nil {
+		return false
+	}
 	if errors.Is(a.Err, gocql.ErrTimeoutNoResponse) {
 		return a.Local && l.heard[a.Host].After(began)
 	}
@@ -67,8 +70,11 @@ func (l *Limiter) overloadedLocked(a Result, began time.Time) bool {
 
 // answered reports whether a node answered, if only with an error.
 func answered(err error) bool {
+	if err == nil {
+		return true
+	}
 	var answer gocql.RequestError
-	return err == nil || errors.As(err, &answer)
+	return errors.As(err, &answer)
 }
 
 // addLocked counts a success, and judges the window when the success completes the window.
