@@ -28,6 +28,7 @@ type Cluster struct {
 	spare     []*message // for reuse
 	ranks     []int      // room for shuffle
 	order     []*node    // room for prefer
+	living    []*node    // room for assure
 	wakeAt    int64      // when run looks at the agenda
 	nodes     []*node
 	byName    map[string]*node

@@ -19,15 +19,24 @@ type query struct {
 	request   *request
 	plan      *plan
 	outcome   outcome
-	size      int // of the page; zero: no pages
-	remaining int // rows until LIMIT
-	command   readCommand
-	next      int // of a scan: the next range of the ring
-	width     int // of a scan: how many ranges the next step reads
+	size      int   // of the page; zero: no pages
+	remaining int   // rows until LIMIT
+	to        int64 // of a scan: the last token
+	next      int   // of a scan: the next range of the ring
+	width     int   // of a scan: how many ranges the next step reads
 	wait      *deadlines
 	deadline  deadline
 	step      *step
-	firstStep step // most queries need no other
+	firstStep step // has the command; most queries need no other step
+}
+
+// command is the command of the first step.
+func (q *query) command() *readCommand { return &q.firstStep.command }
+
+// resumesIn reports whether an earlier page ended in a partition.
+func (q *query) resumesIn(p *partition) bool {
+	c := q.command()
+	return c.resumes && c.resumed == p.key
 }
 
 // startRead executes a request that reads.
@@ -68,16 +77,17 @@ func (q *query) prepare() error {
 	if err != nil {
 		return err
 	}
-	q.command = readCommand{
+	c := q.command()
+	*c = readCommand{
 		table: p.table, intervals: selected.intervals, reversed: p.reversed, full: p.full, now: now, failAt: q.cluster.config.FailTombstones,
 		scan: p.partition == nil, from: place{token: math.MinInt64}, to: math.MaxInt64,
 	}
 	if p.partition != nil {
-		if q.command.key, q.command.token = q.request.key, q.request.token; q.command.key == "" {
-			if q.command.key, err = p.key(values); err != nil {
+		if c.key, c.token = q.request.key, q.request.token; c.key == "" {
+			if c.key, err = p.key(values); err != nil {
 				return err
 			}
-			q.command.token = murmur.Token([]byte(q.command.key))
+			c.token = murmur.Token([]byte(c.key))
 		}
 	} else if err := q.prepareScan(values); err != nil {
 		return err
@@ -85,8 +95,8 @@ func (q *query) prepare() error {
 	if err := q.resume(); err != nil {
 		return err
 	}
-	q.command.limit = min(q.size, q.remaining)
-	q.outcome = outcome{plan: p, now: now, limit: q.command.limit}
+	q.to = c.to
+	q.outcome = outcome{plan: p, now: now, limit: min(q.size, q.remaining)}
 	return nil
 }
 
@@ -101,7 +111,7 @@ func (q *query) prepareScan(values []value) error {
 		if !set {
 			return invalid("Invalid null token value")
 		}
-		c := &q.command
+		c := q.command()
 		switch r.sign {
 		case ">":
 			c.from = place{token: token, kind: afterToken}
@@ -131,7 +141,7 @@ func (q *query) resume() error {
 	if err != nil {
 		return err
 	}
-	c := &q.command
+	c := q.command()
 	q.remaining = at.remaining
 	c.resumes, c.resumed, c.after = true, at.key, at.position
 	if c.scan {
@@ -144,12 +154,13 @@ func (q *query) resume() error {
 func (q *query) advance() {
 	c := q.cluster
 	s := &q.firstStep
-	if s.query != nil {
-		s = &step{}
+	if q.step != nil {
+		s = &step{command: *q.command()}
+		s.command.from, s.command.to = place{token: q.step.command.to, kind: afterToken}, q.to
 	}
-	s.query, s.command = q, q.command
-	if !q.command.scan {
-		s.ranges = append(s.rangeSpace[:0], c.ring.rangeOf(q.command.token))
+	s.query = q
+	if !s.command.scan {
+		s.ranges = append(s.rangeSpace[:0], c.ring.rangeOf(s.command.token))
 	} else {
 		q.scanRanges(s)
 	}
@@ -168,8 +179,8 @@ func (q *query) advance() {
 // scanRanges gives the next ranges of the ring to a step.
 func (q *query) scanRanges(s *step) {
 	ring := q.cluster.ring
-	if q.next == 0 && q.command.from.token > ring.tokens[0] {
-		if q.next = ring.rangeOf(q.command.from.token); q.next == 0 {
+	if q.next == 0 && s.command.from.token > ring.tokens[0] {
+		if q.next = ring.rangeOf(s.command.from.token); q.next == 0 {
 			q.next = len(ring.tokens)
 		}
 	}
@@ -179,7 +190,7 @@ func (q *query) scanRanges(s *step) {
 		s.ranges = append(s.ranges, i%len(ring.tokens)) // beyond the last token: the range of the first
 	}
 	if last < len(ring.tokens) {
-		s.command.to = min(q.command.to, ring.tokens[last])
+		s.command.to = min(q.to, ring.tokens[last])
 	}
 	q.next = last + 1
 }
@@ -188,13 +199,12 @@ func (q *query) scanRanges(s *step) {
 func (q *query) stepped(parts []*partition) {
 	full := false
 	for _, p := range parts {
-		if full = q.outcome.add(p, q.command.resumes && q.command.resumed == p.key); full {
+		if full = q.outcome.add(p, q.resumesIn(p)); full {
 			break
 		}
 	}
 	ring := q.cluster.ring
-	if !full && q.command.scan && q.next <= len(ring.tokens) && ring.tokens[min(q.next-1, len(ring.tokens)-1)] < q.command.to {
-		q.command.from = place{token: q.step.command.to, kind: afterToken}
+	if !full && q.command().scan && q.next <= len(ring.tokens) && ring.tokens[min(q.next-1, len(ring.tokens)-1)] < q.to {
 		q.advance()
 		return
 	}
@@ -206,7 +216,7 @@ func (q *query) finish() {
 	o := &q.outcome
 	res := result{types: q.plan.results, rows: o.rows}
 	q.remaining -= len(o.rows)
-	single := !q.command.scan
+	single := !q.command().scan
 	if len(o.rows) >= q.size && q.remaining > 0 && !(single && o.lone) {
 		o.last.remaining = q.remaining
 		res.page = o.last.encode()
@@ -241,8 +251,7 @@ type step struct {
 	command readCommand
 	ranges  []int           // of the ring
 	need    need            // of the first range
-	only    choice          // of a single partition
-	chosen  map[int]*choice // of a scan, by range
+	chosen  map[int][]*node // of a scan: the replicas asked, by range
 	nodes   []*node         // asked, in order
 	replies []*answer       // by the order of nodes
 	count   int             // of replies
@@ -258,18 +267,12 @@ type step struct {
 	rangeSpace [1]int
 }
 
-// choice is the choice of replicas of a range.
-type choice struct {
-	nodes []*node
-	need  need
-}
-
 // choose chooses the replicas to ask: the coordinator, then those of its datacenter, by chance.
 func (s *step) choose() error {
 	q := s.query
 	c, r := q.cluster, q.request
 	if s.command.scan {
-		s.chosen = make(map[int]*choice, len(s.ranges))
+		s.chosen = make(map[int][]*node, len(s.ranges))
 	}
 	for _, i := range s.ranges {
 		replicas := c.ring.replicasAt(q.plan.keyspace, i)
@@ -281,30 +284,26 @@ func (s *step) choose() error {
 			return err
 		}
 		s.need = needed
-		p := &s.only
-		if s.command.scan {
-			p = &choice{}
-		} else {
-			p.nodes = s.nodeSpace[:0]
+		var nodes []*node
+		if !s.command.scan {
+			nodes = s.nodeSpace[:0]
 		}
-		p.need = needed
 		for _, n := range s.prefer(replicas) {
 			if !c.alive(r.node, n) || needed.local != "" && n.datacenter != needed.local {
 				continue
 			}
-			if _, enough := needed.counts(p.nodes); enough || needed.each != nil && sufficient(p.nodes, needed, n.datacenter) {
+			if _, enough := needed.counts(nodes); enough || needed.each != nil && sufficient(nodes, needed, n.datacenter) {
 				s.spare = append(s.spare, n)
 				continue
 			}
-			p.nodes = append(p.nodes, n)
+			nodes = append(nodes, n)
 		}
-		if s.command.scan {
-			s.chosen[i] = p
-		} else {
-			s.nodes = p.nodes
+		if !s.command.scan {
+			s.nodes = nodes
 			break
 		}
-		for _, n := range p.nodes {
+		s.chosen[i] = nodes
+		for _, n := range nodes {
 			if !slices.Contains(s.nodes, n) {
 				s.nodes = append(s.nodes, n)
 			}
@@ -367,7 +366,7 @@ func (s *step) handle(m content) {
 	command := s.command
 	if command.scan {
 		ring := s.query.cluster.ring
-		command.selected = func(token int64) bool { return slices.Contains(s.chosen[ring.rangeOf(token)].nodes, n) }
+		command.selected = func(token int64) bool { return slices.Contains(s.chosen[ring.rangeOf(token)], n) }
 	}
 	m.answers, m.answer = true, n.read(&command)
 	s.query.cluster.post(message{from: &n.peer, to: s.query.request.node, expires: s.query.wait.wait, handler: s, content: m})
@@ -546,7 +545,7 @@ func (s *step) short(parts []*partition, bound *cut) bool {
 	}
 	probe := outcome{plan: s.query.plan, now: s.command.now, limit: s.query.outcome.limit - len(s.query.outcome.rows)}
 	for _, p := range parts {
-		if probe.add(p, s.command.resumes && s.command.resumed == p.key) {
+		if probe.add(p, s.query.resumesIn(p)) {
 			return false
 		}
 	}
@@ -579,7 +578,7 @@ func (s *step) lacking(n *node, have []*partition) *mutation {
 	ring := s.query.cluster.ring
 	m := &mutation{table: s.command.table}
 	for _, p := range s.merged {
-		if s.command.scan && !slices.Contains(s.chosen[ring.rangeOf(p.token)].nodes, n) {
+		if s.command.scan && !slices.Contains(s.chosen[ring.rangeOf(p.token)], n) {
 			continue
 		}
 		for len(have) > 0 && ringOrder(have[0], p) < 0 {

@@ -30,6 +30,9 @@ type answer struct {
 	failed     bool
 }
 
+// nothing is the answer of a replica that has nothing. An answer never changes.
+var nothing = &answer{}
+
 // cut is where an answer ends because it has enough rows: after a position of a partition.
 type cut struct {
 	part     *partition
@@ -51,12 +54,16 @@ func (a *cut) compare(b *cut) int {
 // read executes a command at a replica.
 func (s *storage) read(c *readCommand, purgeBefore int64) *answer {
 	t := s.table(c.table.id)
+	var p *partition
+	if !c.scan {
+		if p = t.parts[c.key]; p == nil {
+			return nothing
+		}
+	}
 	a := &answer{}
 	r := &reading{command: c, answer: a, purge: purger{now: c.now, before: purgeBefore, repairedOnly: c.table.purgeRepairedOnly}}
-	if !c.scan {
-		if p := t.parts[c.key]; p != nil {
-			r.read(p)
-		}
+	if p != nil {
+		r.read(p)
 		return a
 	}
 	for _, p := range t.from(c.from) {

@@ -22,8 +22,7 @@ type request struct {
 	token       int64
 	done        chan struct{} // has room for one; gets a value when result and err are set
 	answered    bool
-	reply       reply
-	onTheWay    reply    // from the node
+	reply       reply    // counts once answered is set; before, it may be on the way from the node
 	before      *request // of the same node, see requests
 	after       *request
 	one         [1][]value // has room for values
@@ -88,16 +87,14 @@ func (c *Cluster) respond(r *request, res result, err error) {
 		c.counters.Lost++
 		return
 	}
-	r.onTheWay = reply{res, err}
+	r.reply = reply{res, err}
 	c.planOuter(event{at: c.now() + int64(c.latency(&n.peer, to)), reply: r})
 }
 
 // deliver gives a request the answer that has arrived.
 func (c *Cluster) deliver(r *request) {
-	got := r.onTheWay
-	r.onTheWay = reply{} // the agenda keeps r for a while
-	if c.open(&r.node.peer, &r.session.server.peer) {
-		r.finish(got.result, got.err)
+	if !r.answered && c.open(&r.node.peer, &r.session.server.peer) {
+		r.finish(r.reply.result, r.reply.err)
 	}
 }
 

@@ -88,12 +88,13 @@ func (c *Cluster) assure(r *request, needed need, replicas []*node) error {
 			return nil
 		}
 	}
-	var alive []*node
+	alive := c.living[:0]
 	for _, n := range replicas {
 		if c.alive(r.node, n) {
 			alive = append(alive, n)
 		}
 	}
+	c.living = alive
 	found, enough := needed.counts(alive)
 	if enough {
 		return nil
