@@ -130,7 +130,7 @@ func settings(c *Config) []setting {
 		{"delivery.max_unfinished", integer(&c.Delivery.MaxUnfinished, 1, 100),
 			"Most space for all unfinished messages together, in percent of the free disk space. Further messages get 452. The first 256 KiB of each message are not counted, so that small mail passes."},
 		{"delivery.max_unfinished_per_network", integer(&c.Delivery.MaxUnfinishedPerNetwork, 1, 100),
-			"Most space for the unfinished messages from the SMTP clients of one network (IPv4: a /24; IPv6: a /64), in percent of the free disk space. Clients on this machine, and LMTP clients, are not counted."},
+			"Most space for the unfinished messages from the SMTP clients of one network (IPv4: a /24; IPv6: a /48), in percent of the free disk space. An IPv6 /32 gets half of the way from here to max_unfinished. Clients on this machine, and LMTP clients, are not counted."},
 		{"delivery.postmaster", address{&c.Delivery.Postmaster},
 			"Account for mail to <postmaster> without a domain, and to the postmaster of hosted domains that have no such account (RFC 5321 section 4.5.1). Empty: none."},
 		{"delivery.ledger_size", integer(&c.Ledger.Size, 1000, maxCount),

@@ -42,7 +42,8 @@ type Config struct {
 	// MaxUnfinished limits the octets of all incoming texts, without the first 256 KiB of each, in
 	// percent of the free space.
 	MaxUnfinished int
-	// MaxUnfinishedPerNetwork is the same limit for the SMTP clients of one network.
+	// MaxUnfinishedPerNetwork is the same limit for the SMTP clients of one network, see mail.ClientNetwork. The limit for an IPv6
+	// region is midway between both.
 	MaxUnfinishedPerNetwork int
 	// StoreTimeout limits the time to store a complete message. Zero means the maximum: the age that
 	// an id may reach, see MaxIDAge.

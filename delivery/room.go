@@ -24,9 +24,10 @@ type room struct {
 	share        int                   // percent of the free space for all texts
 	networkShare int                   // percent of the free space for the texts of one network
 
-	mu        sync.Mutex
-	all       int64                  // octets claimed
-	byNetwork map[netip.Prefix]int64 // octets claimed, by network; of counted networks only
+	mu  sync.Mutex
+	all int64 // octets claimed
+	// byNetwork holds the octets claimed by mail.ClientNetwork and by mail.ClientRegion; of counted clients only.
+	byNetwork map[netip.Prefix]int64
 
 	refused *prometheus.CounterVec
 }
@@ -37,7 +38,7 @@ func newRoom(cfg Config) *room {
 		byNetwork: map[netip.Prefix]int64{},
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "popelago_delivery_unfinished_refused_total",
-			Help: "Messages refused because unfinished messages took too much space already, by the limit: all, network.",
+			Help: "Messages refused because unfinished messages took too much space already, by the limit: all, network, region.",
 		}, []string{"limit"}),
 	}
 }
@@ -61,6 +62,7 @@ func (r *room) register(reg prometheus.Registerer) error {
 type claim struct {
 	room    *room
 	network netip.Prefix // zero: no limit by network
+	region  netip.Prefix // zero: no limit by region
 	octets  int64
 }
 
@@ -69,7 +71,7 @@ type claim struct {
 func (r *room) claim(e mail.Envelope) *claim {
 	c := &claim{room: r}
 	if e.SingleReply && !e.Received.Remote.IsLoopback() {
-		c.network = mail.ClientNetwork(e.Received.Remote)
+		c.network, c.region = mail.ClientNetwork(e.Received.Remote), mail.ClientRegion(e.Received.Remote)
 	}
 	return c
 }
@@ -96,10 +98,17 @@ func (c *claim) cover(size int64) error {
 	case c.network.IsValid() && r.byNetwork[c.network]+want > space/100*int64(r.networkShare):
 		r.refused.WithLabelValues("network").Inc()
 		return fmt.Errorf("%w: %d octets of the client's network, %d octets are free", ErrCrowded, r.byNetwork[c.network], free)
+	case c.region.IsValid() && r.byNetwork[c.region]+want > space/100*int64(r.regionShare()):
+		r.refused.WithLabelValues("region").Inc()
+		return fmt.Errorf("%w: %d octets of the client's IPv6 region, %d octets are free", ErrCrowded, r.byNetwork[c.region], free)
 	}
 	c.add(want)
 	return nil
 }
+
+// regionShare is the percent of the free space for the texts of one IPv6 region, which has 65,536 networks: midway between the
+// share of a network and the share of all texts, so that the region leaves room for other clients.
+func (r *room) regionShare() int { return (r.networkShare + r.share) / 2 }
 
 // release returns the room.
 func (c *claim) release() {
@@ -112,10 +121,12 @@ func (c *claim) release() {
 func (c *claim) add(octets int64) {
 	c.octets += octets
 	c.room.all += octets
-	if !c.network.IsValid() {
-		return
-	}
-	if c.room.byNetwork[c.network] += octets; c.room.byNetwork[c.network] == 0 {
-		delete(c.room.byNetwork, c.network)
+	for _, n := range []netip.Prefix{c.network, c.region} {
+		if !n.IsValid() {
+			continue
+		}
+		if c.room.byNetwork[n] += octets; c.room.byNetwork[n] == 0 {
+			delete(c.room.byNetwork, n)
+		}
 	}
 }

@@ -87,6 +87,27 @@ func TestRoomOfNetworks(t *testing.T) {
 	}
 }
 
+// An IPv6 /32 of a provider has 65,536 networks: its networks leave room for other clients.
+func TestRoomBesideARegion(t *testing.T) {
+	free := int64(40 * mib)
+	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{Free: func() (int64, error) { return free, nil }}})
+	// 10 MiB for each network, 20 MiB in all.
+	for i, from := range []string{"2001:db8:1::1", "2001:db8:2::1", "2001:db8:3::1", "2001:db8:4::1", "2001:db8:5::1"} {
+		_, err := upload(t, w, from, true, 5*mib)
+		if crowded := errors.Is(err, delivery.ErrCrowded); crowded != (i > 2) || err != nil && !crowded {
+			t.Errorf("%s: %v", from, err)
+		}
+		if err == nil {
+			free -= 5 * mib
+		}
+	}
+	for _, from := range []string{"2001:db9::1", "192.0.2.1"} {
+		if _, err := upload(t, w, from, true, 2*mib); err != nil {
+			t.Errorf("%s: %v", from, err)
+		}
+	}
+}
+
 // TestRoomIsGivenBack: a stored, refused or discarded message returns its room.
 func TestRoomIsGivenBack(t *testing.T) {
 	w := deliverytest.New(t, deliverytest.Options{Delivery: delivery.Config{MaxMessageSize: 9 * mib, Free: func() (int64, error) { return 40 * mib, nil }}})
