@@ -59,7 +59,11 @@ func (m *Maildrop) ReadAhead(ctx context.Context, now int, next []int) {
 		go func() {
 			defer close(a.done)
 			a.err = errPanicked
-			defer func() { _ = recover() }()
+			defer func() {
+				if p := recover(); p != nil && m.options.Panicked != nil {
+					m.options.Panicked(p)
+				}
+			}()
 			a.reader, a.err = m.open(ctx, row)
 		}()
 	}

@@ -37,6 +37,8 @@ type Options struct {
 	Lists *Lists
 	// ReadAhead is the most messages that ReadAhead reads ahead. Default: none.
 	ReadAhead int
+	// Panicked is called with the value of a panic of a read ahead, in the goroutine that panicked. Default: no call.
+	Panicked func(any)
 	// Now is the clock of Retention. Default time.Now.
 	Now func() time.Time
 }

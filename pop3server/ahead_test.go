@@ -122,7 +122,8 @@ func TestReadAhead(t *testing.T) {
 				if tt.fail > 0 {
 					slow.fail, slow.panics = ids[tt.fail-1], tt.panics
 				}
-				c := logIn(t, onMail(t, outside, slow, pop3server.Config{ReadAhead: tt.readAhead}))
+				f := onMail(t, outside, slow, pop3server.Config{ReadAhead: tt.readAhead})
+				c := logIn(t, f)
 				c.Send(strings.ReplaceAll(tt.commands, ", ", "\r\n") + "\r\n")
 				synctest.Wait()
 				if waiting, _, _ := slow.count(); waiting != tt.waiting {
@@ -148,6 +149,9 @@ func TestReadAhead(t *testing.T) {
 				}
 				c.Close()
 				synctest.Wait()
+				if n := f.Metric(t, "popelago_pop3server_read_ahead_panics_total", "", ""); (n == 1) != tt.panics {
+					t.Errorf("%v panics are counted", n)
+				}
 				if _, opened, calls := slow.count(); opened != 0 || calls != tt.calls {
 					t.Errorf("%d contents are open, after %d reads; want 0 and %d", opened, calls, tt.calls)
 				}

@@ -82,7 +82,7 @@ func (s *session) logIn(ctx context.Context, command, user, password string) {
 	defer cancel()
 	drop, err := maildrop.Open(opening, s.srv.mail, login.Mailbox, maildrop.Options{
 		Durability: login.Durability, Reading: login.Reading, Retention: login.Retention, Lists: s.srv.lists, Now: s.srv.cfg.Now,
-		ReadAhead: s.srv.cfg.ReadAhead,
+		ReadAhead: s.srv.cfg.ReadAhead, Panicked: s.aheadPanicked,
 	})
 	if err != nil {
 		s.srv.logins.forget(login.Mailbox)

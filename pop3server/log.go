@@ -3,7 +3,9 @@ package pop3server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"popelago/account"
@@ -32,6 +34,12 @@ func (s *session) logFault(command string, cause error) {
 		user = s.login.Address.String()
 	}
 	s.log(level, "command failed", "command", command, "user", user, "cause", cause)
+}
+
+// aheadPanicked counts and reports a panic of a read ahead. Safe for concurrent use.
+func (s *session) aheadPanicked(p any) {
+	s.srv.metrics.aheadPanics.Inc()
+	s.log(slog.LevelError, "a read ahead panicked", "cause", fmt.Sprint(p), "stack", string(debug.Stack()))
 }
 
 // logLoginFailed reports a failed login. The remote address stands in front of the name: programs

@@ -36,7 +36,9 @@ type metrics struct {
 	octets    prometheus.Counter
 	removed   *prometheus.CounterVec // label: durability reached, "local", "each" or "fallback"
 	paused    prometheus.Counter
-	lists     *prometheus.CounterVec // label: level reached, "each" or "fallback"
+	// aheadPanics counts panics that ended a read ahead, and no session.
+	aheadPanics prometheus.Counter
+	lists       *prometheus.CounterVec // label: level reached, "each" or "fallback"
 	// commands holds the durations of commands by verb; commandOther stands for all further verbs.
 	commands *prometheus.HistogramVec
 }
@@ -75,6 +77,9 @@ func newMetrics(reg prometheus.Registerer, lists *maildrop.Lists) (*metrics, err
 			Help: "Commands answered a second later, since their session sends harmless commands only.",
 		}),
 	}
+	m.aheadPanics = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "popelago_pop3server_read_ahead_panics_total", Help: "Reads ahead ended by a panic: each is a defect. The session goes on.",
+	})
 	m.commands = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "popelago_pop3server_command_seconds",
 		Help:    "Time from a command line to the end of its response, by command: CAPA, QUIT, LANG, UTF8, USER, PASS, AUTH, STLS, STAT, LIST, UIDL, RETR, TOP, DELE, RSET, NOOP, other. PASS and AUTH include the delay after a failed login.",
@@ -99,7 +104,7 @@ func newMetrics(reg prometheus.Registerer, lists *maildrop.Lists) (*metrics, err
 		Help: "Memory of the lists of open maildrops. Memory that the sessions of a maildrop share counts once.",
 	}, func() float64 { return float64(lists.Octets()) })
 	var failed []error
-	for _, c := range []prometheus.Collector{sessions, errs, m.retrieved, m.octets, m.removed, m.paused, m.lists, m.commands, listOctets} {
+	for _, c := range []prometheus.Collector{sessions, errs, m.retrieved, m.octets, m.removed, m.paused, m.aheadPanics, m.lists, m.commands, listOctets} {
 		failed = append(failed, reg.Register(c))
 	}
 	return m, errors.Join(failed...)
