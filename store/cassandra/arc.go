@@ -3,6 +3,7 @@ package cassandra
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // A ring of tokens is read in arcs where a part of the ring lacks a quorum.
@@ -12,16 +13,22 @@ const (
 )
 
 // readRing reads a table with scan: first all of it, and if a part of the ring cannot be read, in arcs, by a statement for
-// an arc. Beside an error the rows are those of the arcs that can be read; the error is the first of an arc.
-func readRing[T any](ctx context.Context, whole, arc string, scan func(cql string, values ...any) ([]T, error)) ([]T, error) {
-	found, err := scan(whole)
+// an arc. Beside an error the rows are those of the arcs that can be read; the error is the first of an arc. A scan takes half of the
+// time that is left before the deadline of ctx: nodes that hang leave time for the other arcs.
+func readRing[T any](ctx context.Context, whole, arc string, scan func(ctx context.Context, cql string, values ...any) ([]T, error)) ([]T, error) {
+	inTime := func(cql string, values ...any) ([]T, error) {
+		ctx, cancel := halfOf(ctx)
+		defer cancel()
+		return scan(ctx, cql, values...)
+	}
+	found, err := inTime(whole)
 	if !partLost(ctx, err) {
 		return found, err
 	}
 	parts, errs := make([][]T, arcs), make([]error, arcs)
 	inParallel(arcs, func(i int) {
 		begin := scanStart + int64(i)*arcLength
-		parts[i], errs[i] = scan(arc, begin, arcEnd(begin))
+		parts[i], errs[i] = inTime(arc, begin, arcEnd(begin))
 	})
 	for _, failed := range errs {
 		if failed != nil {
@@ -29,6 +36,15 @@ func readRing[T any](ctx context.Context, whole, arc string, scan func(cql strin
 		}
 	}
 	return slices.Concat(parts...), nil
+}
+
+// halfOf returns a context with half of the time left before the deadline of ctx; without a deadline, ctx.
+func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/2)
 }
 
 // partLost reports whether a read failed because a part of the ring cannot be read. An overloaded server has lost nothing,

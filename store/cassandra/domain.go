@@ -34,7 +34,7 @@ func (t *domains) Domain(ctx context.Context, name string) (store.Domain, error)
 
 // ListDomains implements store.Domains, see readRing.
 func (t *domains) ListDomains(ctx context.Context) ([]store.Domain, error) {
-	found, err := readRing(ctx, scanDomains, scanDomainsArc, func(cql string, values ...any) ([]store.Domain, error) {
+	found, err := readRing(ctx, scanDomains, scanDomainsArc, func(ctx context.Context, cql string, values ...any) ([]store.Domain, error) {
 		return t.readDomains(ctx, statement{cql: cql, values: values, consistency: t.at.reads(), what: "list the domains"})
 	})
 	slices.SortFunc(found, func(a, b store.Domain) int { return strings.Compare(a.Name, b.Name) })
@@ -70,7 +70,7 @@ func (t *domains) readDomains(ctx context.Context, st statement) (found []store.
 
 // RemovedDomains implements store.Domains, see readRing. A removed domain keeps its row.
 func (t *domains) RemovedDomains(ctx context.Context) ([]store.RemovedDomain, error) {
-	removed, err := readRing(ctx, scanRemoved, scanRemovedArc, func(cql string, values ...any) ([]store.RemovedDomain, error) {
+	removed, err := readRing(ctx, scanRemoved, scanRemovedArc, func(ctx context.Context, cql string, values ...any) ([]store.RemovedDomain, error) {
 		return t.readRemoved(ctx, statement{cql: cql, values: values, consistency: t.at.reads(), what: "list the removed domains"})
 	})
 	slices.SortFunc(removed, func(a, b store.RemovedDomain) int { return strings.Compare(a.Name, b.Name) })

@@ -20,7 +20,7 @@ type tokens struct {
 
 // ListTokens implements store.Tokens, see readRing. A row without hash is no token: its insert has not arrived.
 func (t *tokens) ListTokens(ctx context.Context) (found []store.Token, err error) {
-	found, err = readRing(ctx, scanTokens, scanArc, func(cql string, values ...any) ([]store.Token, error) {
+	found, err = readRing(ctx, scanTokens, scanArc, func(ctx context.Context, cql string, values ...any) ([]store.Token, error) {
 		return t.scan(ctx, cql, values...)
 	})
 	slices.SortFunc(found, func(a, b store.Token) int { return strings.Compare(a.ID, b.ID) })

@@ -130,6 +130,40 @@ func TestPartOfTheRing(t *testing.T) {
 	}
 }
 
+// hanging is a ring whose scans of the whole ring hang, and the scans of some arcs.
+type hanging struct {
+	ring
+	arcs map[int64]bool // by their begin
+}
+
+func (h hanging) Execute(ctx context.Context, st *driver.Statement) (driver.Rows, error) {
+	if st.CQL == scanTokens || h.arcs[st.Values[0].(int64)] {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return h.ring.Execute(ctx, st)
+}
+
+// While nodes hang, a list of the tokens keeps time for the arcs that answer, however many arcs hang.
+func TestTokensOfNodesThatHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, _, _ := beating(t)
+		h := hanging{ring: ring{ids: map[int64]string{}}, arcs: map[int64]bool{}}
+		for i := range int64(arcs) {
+			border := scanStart + i*arcLength
+			h.ids[border+1] = fmt.Sprint("arc ", i)
+			h.arcs[border] = i < 40
+		}
+		e.link.current.Store(&route{datacenter: "dc1", session: h})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		list, err := e.storeAt(levelLocal).ListTokens(ctx)
+		if len(list) != arcs-40 || !errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil {
+			t.Errorf("%d tokens, %v; want those of %d arcs", len(list), err, arcs-40)
+		}
+	})
+}
+
 func names[T any](list []T, name func(T) string) (all []string) {
 	for _, row := range list {
 		all = append(all, name(row))

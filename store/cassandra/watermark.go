@@ -71,7 +71,7 @@ const markMemory = 24 * time.Hour
 // othersAgree reports whether the newest watermark of all servers, as far as they can be read, is of the last day by the clock
 // wall, and not ahead of wall. Servers that were removed long ago leave older ones.
 func (w *watermark) othersAgree(ctx context.Context, wall time.Time) bool {
-	marks, err := readRing(ctx, scanWatermarks, scanWatermarksArc, func(cql string, values ...any) (found []int64, err error) {
+	marks, err := readRing(ctx, scanWatermarks, scanWatermarksArc, func(ctx context.Context, cql string, values ...any) (found []int64, err error) {
 		st := statement{cql: cql, values: values, consistency: gocql.LocalQuorum, what: "read the watermarks of all servers"}
 		err = w.run.readAll(ctx, st, 1000, func(scan func(...any) error) error {
 			var high *int64
