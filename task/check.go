@@ -40,8 +40,11 @@ type CheckConfig struct {
 	// Retries limits the repetitions of a failed read. Negative: none.
 	Retries int
 	// RetryPause is the pause before the first repetition, and grows fourfold with each further
-	// repetition.
+	// repetition, up to 16 times its length.
 	RetryPause time.Duration
+	// BusyTime limits the pauses in which one read waits for a server with too many statements in flight. Such a wait is no
+	// repetition of Retries. Negative: none.
+	BusyTime time.Duration
 	// BrakeCount and BrakeShare limit repairs: with more than BrakeCount findings, and more than one
 	// finding in BrakeShare entries or contents, a run repairs no finding. A run also keeps all content
 	// of a mailbox that lacks more than BrakeCount entries.
@@ -68,6 +71,7 @@ func DefaultCheckConfig() CheckConfig {
 		Rate:       2000,
 		Retries:    3,
 		RetryPause: time.Second,
+		BusyTime:   10 * time.Minute,
 		BrakeCount: 100,
 		BrakeShare: 10,
 		Findings:   500,
@@ -254,9 +258,9 @@ func (c *Checker) do(ctx context.Context, r *checkRun) {
 	c.cfg.Logger.LogAttrs(ctx, level, "check ended", attrs...)
 }
 
-// explainCheck adds ErrNotAll to errors of a store that did not reach all replicas.
+// explainCheck adds ErrNotAll to errors of a store that did not reach all replicas. A statement without a place was not sent.
 func explainCheck(err error) error {
-	if store.Unreached(err) {
+	if store.Unreached(err) && !errors.Is(err, store.ErrOverloaded) {
 		return fmt.Errorf("%w: %w", ErrNotAll, err)
 	}
 	return err

@@ -834,6 +834,38 @@ func TestCheckNeedsAll(t *testing.T) {
 	r.check("with all", repair, "dangling 1/1 orphan 1/1")
 }
 
+// busy is Upkeep of a server with too many statements in flight for the first calls.
+type busy struct {
+	store.Upkeep
+	calls *int
+}
+
+func (b busy) ListContents(ctx context.Context, after string, limit int) ([]store.ContentRow, string, error) {
+	if *b.calls--; *b.calls >= 0 {
+		return nil, "", store.ErrOverloaded
+	}
+	return b.Upkeep.ListContents(ctx, after, limit)
+}
+
+// A check waits for a server with too many statements in flight, up to a limit. The error then does not speak of replicas.
+func TestCheckWaitsForABusyServer(t *testing.T) {
+	r := newCheckRig(t)
+	r.put(r.a)
+	r.reopen()
+	r.cfg.Retries, r.cfg.RetryPause, r.cfg.BusyTime = 1, time.Microsecond, 100*time.Microsecond
+	calls := 5
+	r.wrap = func(st store.Store) store.Store {
+		st.Upkeep.All = busy{r.st, &calls}
+		return st
+	}
+	r.check("busy for a time", repair, "orphan 1/1")
+	calls = 1000
+	s, err := r.try(task.CheckOptions{})
+	if s.Result != task.CheckFailed || !errors.Is(err, store.ErrOverloaded) || errors.Is(err, task.ErrNotAll) || calls < 900 {
+		t.Errorf("busy for ever: %s, %v after %d calls", s.Result, err, 1000-calls)
+	}
+}
+
 // blocking lists a page of contents for each value of pages.
 type blocking struct {
 	store.Upkeep

@@ -145,12 +145,20 @@ func (r *checkRun) try(ctx context.Context, do func() error) error {
 	})
 }
 
+// longestPause times CheckConfig.RetryPause is the longest pause between two attempts.
+const longestPause = 16
+
 // repeat is try without a look at the clock.
 func (r *checkRun) repeat(ctx context.Context, do func() error) error {
-	pause := r.cfg.RetryPause
-	for n := 0; ; n++ {
+	pause, n, waited := r.cfg.RetryPause, 0, time.Duration(0)
+	for {
 		err := do()
-		if err == nil || n >= r.cfg.Retries || ctx.Err() != nil || !store.Unreached(err) {
+		if err == nil || ctx.Err() != nil || !store.Unreached(err) {
+			return err
+		}
+		if busy := errors.Is(err, store.ErrOverloaded); busy && waited < r.cfg.BusyTime {
+			waited += pause
+		} else if n++; n > r.cfg.Retries {
 			return err
 		}
 		wait := time.NewTimer(pause)
@@ -160,7 +168,7 @@ func (r *checkRun) repeat(ctx context.Context, do func() error) error {
 			wait.Stop()
 			return err
 		}
-		pause *= 4
+		pause = min(4*pause, longestPause*r.cfg.RetryPause)
 	}
 }
 
