@@ -226,7 +226,7 @@ var notSet = []string{
 	"Delivery.StoreTimeout", "Delivery.Window", "Ledger.Window",
 	"Admin.Tokens.CountLocal", "Admin.ConsoleConfig.Secret", "Auth.Config.CacheSize", "Auth.Config.CountLocal", "Auth.Config.Durability",
 	"Tasks.Sweep.Grace", "Tasks.Purge.Window", "Tasks.Purge.Settle", "Tasks.Expire.After", "Tasks.Expire.Window",
-	"Tasks.Check.Window", "Tasks.Check.Retries", "Tasks.Check.RetryPause", "Tasks.Check.BrakeCount", "Tasks.Check.BrakeShare",
+	"Tasks.Check.Window", "Tasks.Check.Retries", "Tasks.Check.RetryPause", "Tasks.Check.BusyTime", "Tasks.Check.BrakeCount", "Tasks.Check.BrakeShare",
 	"Trace.FlushEvents", "Trace.Timeout", "Trace.Tries", "Trace.FlushPatience", "Trace.Place.Server", "Trace.Place.Datacenter",
 	"Visits.Accounts", "Visits.Writers", "Visits.Timeout",
 	"Tasks.Check.Findings", "Tasks.Check.Batch", "Tasks.Alarm.NotesLogins",
