@@ -43,10 +43,11 @@ func (d *Directory) SortAccounts(ctx context.Context, domain string, s Search, o
 	}
 	examined, list := 0, d.newListing()
 	note := func(err error) error {
-		if late, err := list.note(ctx, err); err != nil || late == "" {
-			return err
+		late, failed := list.note(ctx, err)
+		if late != "" {
+			return err // no order without the rest
 		}
-		return err // no order without the rest
+		return failed
 	}
 	err = sel.each(ctx, "", pageSize, note, func(rows []store.Address) (bool, error) {
 		if examined++; examined > SearchLimit {
