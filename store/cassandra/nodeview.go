@@ -86,6 +86,10 @@ func inParallel(n int, do func(i int)) { atMost(16, n, do) }
 
 // atMost calls do for 0 to n-1, up to so many at the same time.
 func atMost(limit, n int, do func(i int)) {
+	if n == 1 {
+		do(0)
+		return
+	}
 	slots := make(chan struct{}, limit)
 	var wg sync.WaitGroup
 	for i := range n {

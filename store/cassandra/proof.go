@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"golang.org/x/sync/errgroup"
@@ -155,12 +156,18 @@ func (p *prover) gone(ctx context.Context, o *obstacle) (bool, error) {
 // atOnce calls do for each item, n of them at the same time, until a call fails.
 func atOnce[T any](ctx context.Context, n int, items []T, do func(context.Context, T) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(n)
-	for _, item := range items {
-		if ctx.Err() != nil {
-			break
-		}
-		group.Go(func() error { return do(ctx, item) })
+	n = min(n, len(items))
+	var next atomic.Int64
+	next.Store(int64(n))
+	for first := range n { // a goroutine for each item would grow its stack each time
+		group.Go(func() error {
+			for i := first; i < len(items) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				if err := do(ctx, items[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
 	return group.Wait()
 }

@@ -158,12 +158,7 @@ func (r *route) close() {
 // clocks returns how far the clock wall is ahead of the clocks of some nodes of the route that are
 // up, most of them at most.
 func (r *route) clocks(ctx context.Context, most int, wall func() time.Time) []time.Duration {
-	var hosts []driver.Node
-	for _, h := range r.nodes() {
-		if h.Up {
-			hosts = append(hosts, h)
-		}
-	}
+	hosts := slices.DeleteFunc(r.nodes(), func(h driver.Node) bool { return !h.Up })
 	shuffle(hosts)
 	var mu sync.Mutex
 	var list []time.Duration

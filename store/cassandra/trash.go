@@ -3,6 +3,7 @@ package cassandra
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -61,7 +62,7 @@ func (c Config) sweptDatacenters() []string {
 
 // trashName names a shard of the trash, for the table progress and for sharing work.
 func trashName(datacenter string, shard int) string {
-	return fmt.Sprintf("trash/%s/%d", datacenter, shard)
+	return "trash/" + datacenter + "/" + strconv.Itoa(shard)
 }
 
 // emptyShard sweeps the hours of one shard. Progress rises up to the first incomplete hour; later hours
