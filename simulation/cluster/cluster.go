@@ -29,7 +29,8 @@ type Cluster struct {
 	ranks     []int      // room for shuffle
 	order     []*node    // room for prefer
 	living    []*node    // room for assure
-	wakeAt    int64      // when run looks at the agenda
+	wakeAt    int64      // when run, or a statement that waits for its turn, looks at the agenda
+	timerAt   int64      // when run does
 	nodes     []*node
 	byName    map[string]*node
 	ring      *ring

@@ -128,7 +128,7 @@ func (c *Cluster) planOuter(e event) {
 // stir lets run look at the agenda at a moment.
 func (c *Cluster) stir(at int64) {
 	if at < c.wakeAt {
-		c.wakeAt = at
+		c.wakeAt, c.timerAt = at, at
 		c.timer.Reset(time.Duration(at - int64(time.Since(c.start))))
 	}
 }
@@ -144,6 +144,7 @@ func (c *Cluster) run() {
 			return
 		}
 		c.timer.Reset(c.happen())
+		c.timerAt = c.wakeAt
 		c.mu.Unlock()
 		<-c.timer.C
 	}
@@ -202,7 +203,7 @@ func (c *Cluster) happen() time.Duration {
 	now := c.now()
 	c.wakeAt = now // run looks again by itself
 	c.catchUp(now)
-	if c.wakeOne(now) {
+	if now >= c.free && c.wakeOne(now) {
 		c.free = now + 1
 	} else {
 		c.catchUp(now + 1)
