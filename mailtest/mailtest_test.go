@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"popelago/mailtest"
@@ -72,6 +73,23 @@ func TestWaitFor(t *testing.T) {
 			return errors.New("not yet")
 		}
 		return nil
+	})
+}
+
+// The limit of WaitForProgress begins again with each progress.
+func TestWaitForProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		mailtest.WaitForProgress(t, time.Minute, func() (int64, error) {
+			done := int64(time.Since(began) / (50 * time.Second))
+			if done < 10 {
+				return done, errors.New("not yet")
+			}
+			return done, nil
+		})
+		if took := time.Since(began); took < 500*time.Second {
+			t.Errorf("the wait ended after %v", took)
+		}
 	})
 }
 

@@ -140,21 +140,22 @@ func (b *Thunderbird) Fetch(t testing.TB, keep bool, expect ...int) [][][]byte {
 	cmd.Dir, cmd.Env = b.dir, servertest.CleanEnv(b.dir)
 	proc := servertest.StartProcess(t, cmd)
 	for _, m := range maildrops {
-		mailtest.WaitFor(t, 10*time.Minute, func() error {
+		mailtest.WaitForProgress(t, 10*time.Minute, func() (int64, error) {
 			entries, err := os.ReadDir(m.inbox)
+			done := int64(len(entries))
 			switch {
 			case !proc.Running():
-				return fmt.Errorf("Thunderbird has ended: %s", servertest.Tail(proc.Out.String(), 2000))
+				return done, fmt.Errorf("Thunderbird has ended: %s", servertest.Tail(proc.Out.String(), 2000))
 			case err != nil:
-				return err
+				return done, err
 			case len(entries) < m.expect:
-				return fmt.Errorf("Thunderbird has fetched %d of %d messages for %s", len(entries), m.expect, m.Address)
+				return done, fmt.Errorf("Thunderbird has fetched %d of %d messages for %s", len(entries), m.expect, m.Address)
 			case m.Logouts() == m.before:
-				return fmt.Errorf("Thunderbird has not ended its session for %s", m.Address)
+				return done, fmt.Errorf("Thunderbird has not ended its session for %s", m.Address)
 			case keep && m.expect > 0 && modified(m.state).Equal(m.stateBefore):
-				return fmt.Errorf("Thunderbird has not written its state for %s", m.Address)
+				return done, fmt.Errorf("Thunderbird has not written its state for %s", m.Address)
 			}
-			return nil
+			return done, nil
 		})
 	}
 	proc.Signal(syscall.SIGTERM)

@@ -77,15 +77,16 @@ func (l *Load) Stop(t testing.TB) bool {
 	return true
 }
 
-// WaitDelivered waits until so many more messages were delivered.
+// WaitDelivered waits until so many more messages were delivered. limit counts from the last delivery on.
 func WaitDelivered(t testing.TB, limit time.Duration, where string, p *bench.Progress, n int64) {
 	t.Helper()
 	before, _ := p.Done()
-	mailtest.WaitFor(t, limit, func() error {
-		if now, _ := p.Done(); now < before+n {
-			return fmt.Errorf("%d of %d messages delivered %s", now-before, n, where)
+	mailtest.WaitForProgress(t, limit, func() (int64, error) {
+		now, _ := p.Done()
+		if now < before+n {
+			return now - before, fmt.Errorf("%d of %d messages delivered %s", now-before, n, where)
 		}
-		return nil
+		return now - before, nil
 	})
 }
 
