@@ -126,7 +126,7 @@ func (d *Directory) pageOf(ctx context.Context, limit int, each func(note func(e
 		}
 		return true, nil
 	})
-	if err != nil && err != errPageEnds {
+	if err != nil && !errors.Is(err, errPageEnds) {
 		return "", err
 	}
 	return next, list.err()
