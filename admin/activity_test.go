@@ -32,10 +32,7 @@ func TestActivity(t *testing.T) {
 	if len(a.Missing) > 0 || a.LastLogin != nil || a.LastDelivery != nil || a.Oldest != nil || *a.Messages != 0 || *a.Octets != 0 || a.Unfetched != nil || a.NotesRetrievals {
 		t.Errorf("a new account: %+v", a)
 	}
-	mailbox, err := mail.ParseMailboxID(a.Mailbox)
-	if err != nil {
-		t.Fatal(err)
-	}
+	mailbox := mailboxID(t, a.Mailbox)
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	ids := make([]mail.MessageID, 0, 2345)
 	for age := cap(ids); age > 0; age-- {
@@ -90,6 +87,6 @@ func TestActivity(t *testing.T) {
 	}
 	fault.Operation = "AddressRows"
 	fault.Off.Store(false)
-	_, err = c.Account(ctx, "alice@example.test")
+	_, err := c.Account(ctx, "alice@example.test")
 	wantStatus(t, "the account itself", err, http.StatusServiceUnavailable, "")
 }

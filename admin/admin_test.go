@@ -232,10 +232,7 @@ func TestAccounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mailbox, err := mail.ParseMailboxID(a.Mailbox)
-	if err != nil {
-		t.Fatal(err)
-	}
+	mailbox := mailboxID(t, a.Mailbox)
 	ids := mail.NewIDSource(nil)
 	var entries []store.Entry
 	for range 1234 {
@@ -547,4 +544,14 @@ func TestOpenAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	mailtest.Golden(t, "../docs/openapi.json", strings.TrimSpace(page.String())+"\n")
+}
+
+// mailboxID parses the mailbox of an account.
+func mailboxID(t *testing.T, text string) mail.MailboxID {
+	t.Helper()
+	id, err := mail.ParseMailboxID(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
 }

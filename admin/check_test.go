@@ -38,10 +38,7 @@ func TestCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mailbox, err := mail.ParseMailboxID(account.Mailbox)
-	if err != nil {
-		t.Fatal(err)
-	}
+	mailbox := mailboxID(t, account.Mailbox)
 	ids := mail.NewIDSource(nil)
 	dangling, unlisted := mail.Message{ID: ids.Next(), Size: 9, Recipient: "alice@example.org"}, ids.Next()
 	other := mail.DeriveMailboxID(mail.Address{Local: "bob", Domain: "example.org"}, mail.MessageID{})

@@ -55,10 +55,7 @@ func TestRemovalDuringARename(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mailbox, err := mail.ParseMailboxID(alice.Mailbox)
-	if err != nil {
-		t.Fatal(err)
-	}
+	mailbox := mailboxID(t, alice.Mailbox)
 	entry := store.Entry{Mailbox: mailbox, Message: mail.Message{ID: mail.NewIDSource(nil).Next(), Size: 10}}
 	if err := errors.Join(f.engine.AddMessages(ctx, []store.Entry{entry})...); err != nil {
 		t.Fatal(err)

@@ -52,10 +52,7 @@ func TestPartialLists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lost, err := mail.ParseMailboxID(bob.Mailbox)
-	if err != nil {
-		t.Fatal(err)
-	}
+	lost := mailboxID(t, bob.Mailbox)
 	f := &fixture{engine: sound.engine, wrap: func(st store.Store) store.Store {
 		hole := storetest.Holed{Directory: st.Directory.Local, Parts: [][2]string{{"lost", "yves-z"}}}
 		return storetest.WithMail(storetest.WithDirectory(st, someDomains{hole}), deaf{st.Mail.Local, lost})
